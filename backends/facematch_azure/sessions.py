@@ -195,7 +195,7 @@ class SessionBackend(http.ApiKeyBackend):
                 expires_at=record.expires_at,
             ),
             has_begun=word == "Running" or bool(attempts),
-            raw=_pick(answer),
+            raw=_drop_private(answer),
         )
         return reading, None if image_id is None else _check_id(image_id)
 
@@ -249,16 +249,16 @@ def _read_checks(
 
 
 #: Response fields that `raw` contains. Tokens, digests, hashes and face positions are dropped.
-_SHOWN = frozenset({
+_RAW_FIELDS = frozenset({
     *("sessionId", "status", "modelVersion", "results", "attempts", "attemptId", "attemptStatus"),
     *("result", "livenessDecision", "verifyResult", "matchConfidence", "isIdentical", "error"),
     *("code", "message", "verifyReferences", "referenceType", "qualityForRecognition"),
 })  # fmt: skip
 
 
-def _pick(value: Any) -> Any:
+def _drop_private(value: Any) -> Any:
     if isinstance(value, list):
-        return [_pick(item) for item in value]
+        return [_drop_private(item) for item in value]
     if isinstance(value, dict):
-        return {name: _pick(item) for name, item in value.items() if name in _SHOWN}
+        return {name: _drop_private(item) for name, item in value.items() if name in _RAW_FIELDS}
     return value

@@ -200,14 +200,14 @@ def _read_success(reply: HttpReply) -> tuple[dict[str, Any], dict[str, Any]]:
         return answer, data
     codes = {"sub_code": answer.get("sub_code"), "error_code": reply.at("data", "error_code")}
     shown = {
-        name: http.excerpt(_with_words(reply, str(code)))
+        name: http.excerpt(_with_detail(reply, str(code)))
         for name, code in codes.items()
         if isinstance(code, (str, int))
     }
     message = f"{NAME} answered 200 with {problem}: no verdict. The call is treated as charged."
     if texts := ", ".join(f"{name} {code}" for name, code in shown.items() if code):
         message += f" Response: {texts}."
-    if words := http.excerpt(_with_words(reply, read_words(reply)[0])):
+    if words := http.excerpt(_with_detail(reply, read_words(reply)[0])):
         message += f' Message: "{words}".'
     ids = Ids(vendor=_read_transaction_id(reply))
     error = NoVerdict(message, backend=NAME, billing=_PAID, ids=ids)
@@ -370,7 +370,7 @@ def error_of(reply: HttpReply, *, now: datetime) -> errors.VendorError:
     if issubclass(row.error, errors.RequestRejected) and not reply.is_free:
         about["field_errors"] = fields
     error = http.vendor_error(
-        _with_words(reply, words), {}, backend=NAME, now=now, row=row, **about
+        _with_detail(reply, words), {}, backend=NAME, now=now, row=row, **about
     )
     error.billing = FREE if reply.is_free else error.billing
     return error
@@ -405,7 +405,7 @@ def _read_fields(items: list[Any]) -> dict[str, tuple[str, ...]]:
     return fields
 
 
-def _with_words(reply: HttpReply, words: str) -> HttpReply:
+def _with_detail(reply: HttpReply, words: str) -> HttpReply:
     """Return the reply with `words` in the field that the core masks, shortens and quotes."""
     return attrs.evolve(reply, body=json.dumps({"detail": words}).encode())
 

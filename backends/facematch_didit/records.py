@@ -352,7 +352,7 @@ def _read_item(kind: wire.Kind, item: object, status: str) -> dict[str, Any]:
 
 #: Keys whose strings, numbers and flags `raw` contains, and lists of objects with these keys.
 #: Excluded are media, links, documents, estimates about the person, and other people's faces.
-_WORDS = frozenset(
+_SCALARS = frozenset(
     {
         *("session_id", "session_kind", "session_number", "status", "environment", "workflow_id"),
         *("created_at", "expires_at", "node_id", "method", "score", "source_image_session_id"),
@@ -371,6 +371,6 @@ def allow(body: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in body.items():
         if name in _LISTS and isinstance(value, list):
             allowed[name] = [allow(item) for item in value if isinstance(item, dict)]
-        elif name in _WORDS and not isinstance(value, (dict, list)):
+        elif name in _SCALARS and not isinstance(value, (dict, list)):
             allowed[name] = "(address removed)" if "://" in str(value) else value
     return allowed

@@ -114,8 +114,8 @@ class LocalBackend(EngineBackend):
         Raises:
             InvalidImage: a picture cannot be decoded.
         """
-        probe = self._look(call.probe, "probe")
-        reference = self._look(call.reference, "reference")
+        probe = self._find_faces(call.probe, "probe")
+        reference = self._find_faces(call.reference, "reference")
         return compare_faces(probe, reference)
 
     def score_matrix(
@@ -168,7 +168,7 @@ class LocalBackend(EngineBackend):
         images = [Image.of(picture).prepared(LIMITS) for picture in pictures]
 
         def embed(image: Image) -> NDArray[np.float64]:
-            embedding = self._look(image, "picture").embedding
+            embedding = self._find_faces(image, "picture").embedding
             return np.full(128, np.nan) if embedding is None else embedding.astype(np.float64)
 
         with ThreadPoolExecutor(max_workers or os.cpu_count() or 1) as pool:
@@ -253,7 +253,7 @@ class LocalBackend(EngineBackend):
     def __reduce__(self) -> NoReturn:
         raise TypeError("A LocalBackend has biometric data and cannot be pickled; open another.")
 
-    def _look(self, image: Image, picture: str) -> PictureFaces:
+    def _find_faces(self, image: Image, picture: str) -> PictureFaces:
         try:
             return self._cache.get(
                 image.digest, lambda: self._engine.look(image.data, rotate=self.rotate)

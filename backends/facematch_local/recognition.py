@@ -37,7 +37,7 @@ OLDEST_OPENCV = (4, 11)
 WORKING_SIDE = 1024
 
 #: Longest side in pixels for the first detection, and for the second if no face was found.
-LOOKS = (512, WORKING_SIDE)
+DETECTION_SIDES = (512, WORKING_SIDE)
 
 #: Minimum side in pixels of the detector's input. With a side of 32 or less, OpenCV 4.11 to 5.0
 #: reads uninitialized memory and may detect faces that do not exist.
@@ -54,7 +54,7 @@ FACE_SIDE, CUT_SIDE = 200, 320
 
 #: Roll in degrees up to which the landmarks of a large face are accurate, and the maximum number of
 #: repeated detections to turn a face that far.
-UPRIGHT, MOST_LOOKS_AGAIN = 8, 3
+UPRIGHT, MOST_REPEATS = 8, 3
 
 CHIP_SIDE = 112
 
@@ -167,7 +167,7 @@ class Parts:
 
     def _detect(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
         """Return the faces, largest first, and the number of picture pixels per detector pixel."""
-        for side in LOOKS:
+        for side in DETECTION_SIDES:
             small = _shrink(pixels, side)
             faces = self.find(small, LEAST_CONFIDENCE)
             if len(faces):
@@ -192,7 +192,7 @@ class Parts:
             return points
         zoom = FACE_SIDE / side
         how = cv2.INTER_AREA if zoom < 0.5 else cv2.INTER_LINEAR
-        for _ in range(MOST_LOOKS_AGAIN):
+        for _ in range(MOST_REPEATS):
             matrix: Any = cv2.getRotationMatrix2D(middle.astype(float).tolist(), angle, zoom)
             matrix[:, 2] += CUT_SIDE / 2 - middle
             cut = cv2.warpAffine(pixels, matrix, (CUT_SIDE, CUT_SIDE), flags=how)

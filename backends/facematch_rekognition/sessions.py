@@ -59,9 +59,9 @@ _FEEDBACK = {
     "HIGH_LIGHTING_DETECTED": WarningCode.TOO_BRIGHT,
 }
 #: Response fields that `raw` contains: no pictures, and no S3 location of a picture.
-_SHOWN = ("SessionId", "Status", "Confidence", "Challenge", "Feedback", "Metadata")
+_RAW_FIELDS = ("SessionId", "Status", "Confidence", "Challenge", "Feedback", "Metadata")
 #: Fields that `raw` contains inside the fields above.
-_SHOWN_INSIDE = ("Type", "Version", "Code", "Message", "SDKType")
+_RAW_SUBFIELDS = ("Type", "Version", "Code", "Message", "SDKType")
 _NO_PORTRAIT = ResultWarning(
     code=WarningCode.OTHER,
     tag="no_reference_image",
@@ -172,15 +172,15 @@ def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) 
             expires_at=ends_at,
         ),
         warnings=(_NO_PORTRAIT,) if has_run and request.with_portrait and not portrait else (),
-        raw={name: _pick(body[name]) for name in _SHOWN if name in body},
+        raw={name: _drop_private(body[name]) for name in _RAW_FIELDS if name in body},
     )
 
 
-def _pick(value: Any) -> Any:
+def _drop_private(value: Any) -> Any:
     if isinstance(value, list):
-        return [_pick(item) for item in value]
+        return [_drop_private(item) for item in value]
     if isinstance(value, dict):
-        return {name: value[name] for name in _SHOWN_INSIDE if name in value}
+        return {name: value[name] for name in _RAW_SUBFIELDS if name in value}
     return value
 
 

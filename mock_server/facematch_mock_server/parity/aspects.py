@@ -31,7 +31,7 @@ _HEADERS = re.compile(
 _ID_HEADERS = re.compile(r".*request-?id")
 # JSON keys of ids, of texts that differ in each call, of times, and of scores.
 _IDS = re.compile(r"(^|_|[a-z](?=[A-Z]))(?i:id|ref|logref)$")
-_OF_CALL = re.compile(r"(^|_|[a-z](?=[A-Z]))(?i:id|ref|logref|number|token|url|image|hash)s?\d?$")
+_VARYING = re.compile(r"(^|_|[a-z](?=[A-Z]))(?i:id|ref|logref|number|token|url|image|hash)s?\d?$")
 _TIME = re.compile(r"(^|_)(at|time|timestamp|date|expiry|expires(_in)?)$|[a-z](At|Time|Date)$")
 _SCORE = re.compile("score|confidence|similarity|threshold", re.IGNORECASE)
 _AGE = re.compile(r"(^|\.)(age|age_\w+|AgeRange)(\.\w+)?$")
@@ -72,7 +72,7 @@ _PUBLIC = find_words(["true false application json xml text html plain get post 
 def reduce_reply(
     reply: HttpReply, secrets: Iterable[Secret], private: Collection[str], words: Collection[str]
 ) -> dict[str, Any]:
-    """Reduce a response to its aspects, as texts by name.
+    """Reduce a response to its aspects, keyed by their names.
 
     Of `private` keys only type and form are stored. Words not in `words` are masked, ids hashed.
     """
@@ -100,7 +100,7 @@ def reduce_reply(
         elif _ID_HEADERS.fullmatch(name.lower()):
             aspects[f"numbered {name.lower()}"] = "there"
     try:
-        shown = [*_look(load_json(reply.body), "", reply)]
+        shown = [*_describe_value(load_json(reply.body), "", reply)]
     except ValueError:
         page = re.sub(r"<[^>]*>", " ", reply.body[:2000].decode("utf-8", "replace"))
         shown = [("words page", page)]
@@ -117,29 +117,29 @@ def _key_of(path: str) -> str:
     return re.split(r"[. ]", path)[-1].replace("[]", "")
 
 
-def _look(value: Any, path: str, reply: HttpReply) -> Iterator[tuple[str, str]]:
+def _describe_value(value: Any, path: str, reply: HttpReply) -> Iterator[tuple[str, str]]:
     """Yield the aspects of each place in a body. The items of a list share one place."""
     kind, key = _KINDS.get(type(value), "number"), _key_of(path)
     yield f"shape {path}", kind
     if kind == "object":
         for name, inner in value.items():
             place = f"{path}.{name if _KEY.fullmatch(name) else '*'}".lstrip(".")
-            yield from _look(inner, place, reply)
+            yield from _describe_value(inner, place, reply)
     elif kind == "list":
         for inner in value:
-            yield from _look(inner, f"{path}[]", reply)
+            yield from _describe_value(inner, f"{path}[]", reply)
     elif kind == "flag":
         yield f"words {path}", str(value).lower()
     elif kind in ("text", "number") and _TIME.search(key):
         yield f"time {path}", _reduce_time(value)
-        yield f"life {path}", _find_life(value, reply)
+        yield f"life {path}", _describe_lifetime(value, reply)
     elif kind == "text":
-        yield from _look_at_text(value, path, key, reply)
+        yield from _describe_text(value, path, key, reply)
     elif kind == "number":
-        yield from _look_at_number(value, path, key)
+        yield from _describe_number(value, path, key)
 
 
-def _look_at_text(value: str, path: str, key: str, reply: HttpReply) -> Iterator[tuple[str, str]]:
+def _describe_text(value: str, path: str, key: str, reply: HttpReply) -> Iterator[tuple[str, str]]:
     if _GENDER.search(path):
         form = next((" or ".join(x) for x in _GENDERS if value.lower() in x), "another word")
         case = str.upper if value.isupper() else str.title if value.istitle() else str
@@ -156,12 +156,12 @@ def _look_at_text(value: str, path: str, key: str, reply: HttpReply) -> Iterator
             # An error may repeat a word of the value that was sent.
             yield f"words {path}", value
     # If a key of an id contains a sentence, that is an error about the id that was sent.
-    is_of_call = _OF_CALL.search(key) and " " not in value
+    is_of_call = _VARYING.search(key) and " " not in value
     what = "id" if _IDS.search(key) else "" if is_of_call else "words"
     yield from [(f"{what} {path}", value)] if what else ()
 
 
-def _look_at_number(value: Any, path: str, key: str) -> Iterator[tuple[str, str]]:
+def _describe_number(value: Any, path: str, key: str) -> Iterator[tuple[str, str]]:
     if key in ("code", "status", "statusCode"):
         yield f"code {path}", str(value) if abs(value) < 1000 else "#"
         return
@@ -181,7 +181,7 @@ def _reduce_time(value: Any) -> str:
     return re.sub(r"[^\W\dT]+", "a", re.sub(r"\d+", "9", rest)) + (zone[0] if zone else "")
 
 
-def _find_life(value: Any, reply: HttpReply) -> str:
+def _describe_lifetime(value: Any, reply: HttpReply) -> str:
     """Return the distance of a time from the response's `Date`, or a duration, as text."""
     number = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(h(?:rs?|ours?)?)?", str(value))
     try:
@@ -258,7 +258,7 @@ def compare(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[dict[str
         elif pair[0] != pair[1]:
             single.append((call, aspect, *pair, claims))
     summed = (
-        ("all", aspect, *_sum_up(aspect, mock, vendor), claims[-1])
+        ("all", aspect, *_summarize(aspect, mock, vendor), claims[-1])
         for aspect, seen in of_run.items()
         for mock, vendor, claims in [[*zip(*seen, strict=True)]]
         # A single number cannot show how many decimals the vendor returns.
@@ -293,7 +293,7 @@ def _compare_calls(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterat
                         yield place, aspect, *pair, mine["claims"]
 
 
-def _sum_up(aspect: str, *sides: Any) -> list[str]:
+def _summarize(aspect: str, *sides: Any) -> list[str]:
     """Summarize the values of one place in all calls, for the mock and for the vendor."""
     texts = [[text for value in side for text in value or ()] for side in sides]
     if aspect.startswith("id "):

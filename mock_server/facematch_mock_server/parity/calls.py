@@ -67,7 +67,7 @@ class VendorCalls:
 
 
 #: Makes a key wrong without changing its format: hexadecimal stays hexadecimal.
-_OTHERS = str.maketrans("0123456789abcdefABCDEF", "1234567890bcdefaBCDEFA")
+_SCRAMBLED = str.maketrans("0123456789abcdefABCDEF", "1234567890bcdefaBCDEFA")
 
 
 def _scramble(names: str, part: str = ".+") -> Change:
@@ -77,7 +77,7 @@ def _scramble(names: str, part: str = ".+") -> Change:
         changed = dict(values)
         for name, value in values.items():
             if isinstance(value, Secret) and re.fullmatch(names, name, re.IGNORECASE):
-                text = re.sub(part, lambda match: match[0].translate(_OTHERS), value.reveal())
+                text = re.sub(part, lambda match: match[0].translate(_SCRAMBLED), value.reveal())
                 changed[name] = Secret(text)
         return changed
 

@@ -43,7 +43,7 @@ _COMPARED = (
     *("state", "ways", "again"),
 )
 #: Statuses from gateways and rate limits, which do not show the vendor's own behaviour.
-_PUT_OFF = (429, 502, 503, 504)
+_GATEWAY_STATUSES = (429, 502, 503, 504)
 
 
 def make_files(pictures: Sequence[fm.Image], limit: int, kind: str) -> dict[str, Any]:
@@ -179,13 +179,13 @@ class Caller:
         self._has_access = self._has_access or is_open
         result["on"] = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
         # An error from a gateway or a rate limit does not show the vendor's own behaviour.
-        is_limited = last in _PUT_OFF or isinstance(outcome, fm.RateLimited)
+        is_limited = last in _GATEWAY_STATUSES or isinstance(outcome, fm.RateLimited)
         lost = "no answer" if is_cut_off else str(max(last, 429)) if is_limited else ""
         return _make_record(lost, seen, **result) | {"level": level}
 
     def _find_kept(self) -> dict[str, Any]:
         """List the calls stored at the vendor, and record whether ours are among them."""
-        reply = self._ask_beside("answer", self.vendor.kept or "")
+        reply = self._fetch("answer", self.vendor.kept or "")
         (listed,) = self._seen
         once = [
             call for name, call in self.calls.items() if call and not name.startswith("session")
@@ -194,7 +194,7 @@ class Caller:
         is_listed = bool(ids & _find_ids([listed]))
         listed["aspects"] = {"status": reply.status}
         kept = {"role": "call", "aspects": {"kept": "yes" if is_listed else "no"}}
-        lost = str(reply.status) if reply.status in _PUT_OFF else ""
+        lost = str(reply.status) if reply.status in _GATEWAY_STATUSES else ""
         return _make_record(lost, [listed, kept])
 
     def _ask_for_verdict(self, step: Step, _: Any, files: Any) -> Request:
@@ -256,7 +256,7 @@ class Caller:
         self._seen.append({"role": role, "aspects": aspects})
         return reply
 
-    def _ask_beside(self, role: str, path: str) -> HttpReply:
+    def _fetch(self, role: str, path: str) -> HttpReply:
         names = self.vendor.headers.items()
         headers = {name: getattr(self.backend, setting) for name, setting in names}
         request = HttpRequest(method="GET", url=self.backend.address + path, headers=headers)
@@ -269,11 +269,11 @@ class Caller:
         path, place = self.vendor.balance
         problem = "no answer"
         with contextlib.suppress(VendorError, ArithmeticError):
-            reply = self._ask_beside("balance", path)
+            reply = self._fetch("balance", path)
             problem = str(reply.status)
             if reply.status == 200:
                 return Decimal(str(reply.at(place)))
-            if reply.status in (401, 403, *_PUT_OFF):
+            if reply.status in (401, 403, *_GATEWAY_STATUSES):
                 self._seen.pop()
         self.unread["balance"] = problem
         return None

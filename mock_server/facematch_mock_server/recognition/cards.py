@@ -33,7 +33,7 @@ def _must_be(words: str, fits: Callable[[Any], bool]) -> Callable[..., None]:
     return check
 
 
-def _in(*values: object) -> Callable[..., None]:
+def _one_of(*values: object) -> Callable[..., None]:
     # Compare the type as well: True == 1, and 90.0 == 90.
     pairs = [(type(value), value) for value in values]
     return _must_be(
@@ -94,16 +94,16 @@ class Card:
     quality: int = attrs.field(default=85, validator=_number(0, 100, optional=False))
     luminance: int = attrs.field(default=55, validator=_number(0, 100, optional=False))
     liveness: int | None = attrs.field(default=97, validator=_number(0, 100))
-    attack: bool = attrs.field(default=False, validator=_in(False, True))
+    attack: bool = attrs.field(default=False, validator=_one_of(False, True))
     age: int | None = attrs.field(default=None, validator=_number(0, MAX_AGE))
-    gender: str | None = attrs.field(default=None, validator=_in(*GENDERS, None))
-    review: bool = attrs.field(default=False, validator=_in(False, True))
+    gender: str | None = attrs.field(default=None, validator=_one_of(*GENDERS, None))
+    review: bool = attrs.field(default=False, validator=_one_of(False, True))
     score: float | None = attrs.field(default=None, validator=_number(0, 100, 2))
     status: int | None = attrs.field(default=None, validator=_number(400, 599))
     retry_after: int | None = attrs.field(default=None, validator=_number(0, 60))
     delay: float | None = attrs.field(default=None, validator=_number(0.1, 600, 1))
-    lost: str | None = attrs.field(default=None, validator=_in(*LOSSES, None))
-    turned: int = attrs.field(default=0, validator=_in(*TURNS))
+    lost: str | None = attrs.field(default=None, validator=_one_of(*LOSSES, None))
+    turned: int = attrs.field(default=0, validator=_one_of(*TURNS))
 
     def __attrs_post_init__(self) -> None:
         if sum(way is not None for way in (self.status, self.delay, self.lost)) > 1:
@@ -318,7 +318,7 @@ _MIN_CONTRAST = 32
 
 _PLACES = ((0, 0), (COLUMNS - 3, 0), (0, ROWS - 3), (COLUMNS - 3, ROWS - 3))
 #: Whether each corner cell is dark, by cell number (row by row).
-_FINDER = {
+_CORNER_CELLS = {
     (top + y) * COLUMNS + left + x: cell == "#"
     for (left, top), pattern in zip(_PLACES, _CORNERS, strict=True)
     for y, row in enumerate(pattern.split())
@@ -326,22 +326,22 @@ _FINDER = {
 }
 
 
-def _half(columns: range) -> tuple[int, ...]:
+def _list_half(columns: range) -> tuple[int, ...]:
     cells = (y * COLUMNS + x for x in columns for y in range(ROWS))
-    return tuple(cell for cell in cells if cell not in _FINDER)[:_BITS]
+    return tuple(cell for cell in cells if cell not in _CORNER_CELLS)[:_BITS]
 
 
-_LEFT = _half(range(COLUMNS // 2))
-_RIGHT = _half(range(COLUMNS // 2, COLUMNS))
+_LEFT = _list_half(range(COLUMNS // 2))
+_RIGHT = _list_half(range(COLUMNS // 2, COLUMNS))
 #: The index of each cell's center in the grey values.
-_MIDDLES = tuple(
+_CENTERS = tuple(
     (y * FINENESS + FINENESS // 2) * COLUMNS * FINENESS + x * FINENESS + FINENESS // 2
     for y in range(ROWS)
     for x in range(COLUMNS)
 )
 #: The centers of the dark and of the light cells in the corners.
-_DARK = tuple(_MIDDLES[cell] for cell, is_dark in _FINDER.items() if is_dark)
-_LIGHT = tuple(_MIDDLES[cell] for cell, is_dark in _FINDER.items() if not is_dark)
+_DARK = tuple(_CENTERS[cell] for cell, is_dark in _CORNER_CELLS.items() if is_dark)
+_LIGHT = tuple(_CENTERS[cell] for cell, is_dark in _CORNER_CELLS.items() if not is_dark)
 
 
 def dark_cells(payload: bytes) -> list[bool]:
@@ -349,7 +349,7 @@ def dark_cells(payload: bytes) -> list[bool]:
     whole = payload + zlib.crc32(payload).to_bytes(4, "big")
     bits = f"{int.from_bytes(whole, 'big'):0{8 * len(whole)}b}"
     cells = [False] * (COLUMNS * ROWS)
-    for cell, dark in _FINDER.items():
+    for cell, dark in _CORNER_CELLS.items():
         cells[cell] = dark
     # After a short payload, the last cells are light.
     for left, right, bit in zip(_LEFT, _RIGHT, bits, strict=False):
@@ -372,8 +372,8 @@ def read_payload(greys: Sequence[int]) -> bytes | None:
     wrong = sum(grey >= level for grey in darks) + sum(grey < level for grey in lights)
     if wrong > _MAX_WRONG:
         return None
-    left = [level - greys[_MIDDLES[cell]] for cell in _LEFT]
-    right = [greys[_MIDDLES[cell]] - level for cell in _RIGHT]
+    left = [level - greys[_CENTERS[cell]] for cell in _LEFT]
+    right = [greys[_CENTERS[cell]] - level for cell in _RIGHT]
     both = [a + b for a, b in zip(left, right, strict=True)]
     return next(filter(None, map(_payload_of_bits, (both, left, right))), None)
 

@@ -16,7 +16,7 @@ from facematch_mock_server.base.state import UNSET, RuleQueue, Unset, check_text
 
 #: The vendor's certainty that a face is known from another session.
 Likeness = Literal["certain", "possible"]
-_SURE = get_args(Likeness)
+_LIKENESSES = get_args(Likeness)
 
 #: A function that returns the fields of a call, by name.
 Fields = Callable[[], Mapping[str, str]]
@@ -177,9 +177,9 @@ class SetOutcome:
     luminance: float | None = attrs.field(default=None,
         metadata=_row("number", "Brightness of the face.", of="liveness", most=100))
     blocklist: Likeness | None = attrs.field(default=None,
-        metadata=_row("words", "Face is on the blocklist.", of="liveness", words=_SURE))
+        metadata=_row("words", "Face is on the blocklist.", of="liveness", words=_LIKENESSES))
     duplicate: Likeness | None = attrs.field(default=None,
-        metadata=_row("words", "Face of another session.", of="liveness", words=_SURE))
+        metadata=_row("words", "Face of another session.", of="liveness", words=_LIKENESSES))
     times: int | None = attrs.field(default=1,
         metadata=_row("count", "Number of calls.", least=1, null="every call"))
     # Dicts are not hashable.

@@ -79,7 +79,7 @@ def _size_of(data: bytes) -> tuple[int, int] | None:
 #: Minimum side in pixels of a picture with a face.
 _MIN_SIDE = 64
 #: The assumed size of an undecodable picture with a set outcome.
-_SOME_SIZE = (480, 640)
+_DEFAULT_SIZE = (480, 640)
 
 
 # Cached, because tests send the same few pictures repeatedly.
@@ -108,7 +108,7 @@ def see_picture(facts: Facts, *, rotate: bool) -> SeenPicture:
 
 def make_likely_face(facts: Facts, number: int = 0) -> SeenFace:
     """Make a plausible face, derived from the digest. Number 0 is the largest face."""
-    width, height = facts.size or _SOME_SIZE
+    width, height = facts.size or _DEFAULT_SIZE
     key = (facts.digest, str(number))
     side = between(0.35, 0.5, "side", *key) * min(width, height) / (1 + number)
     left = between(0.3, 0.7, "left", *key) * (width - side)
@@ -233,7 +233,7 @@ class Recognizer:
         digests: tuple[str | None, str | None] = (None, None),
         fields: Fields = dict,
     ) -> MatchOutcome:
-        """Compare pictures with these digests, if known. `rotate` also tries 90-degree turns."""
+        """Compare two pictures, given their digests if known. `rotate` also tries other angles."""
         first, second = self.facts.of(probe, digests[0]), self.facts.of(reference, digests[1])
         card, other = first.card, second.card
         outcome = match = None

@@ -34,13 +34,13 @@ def _as_number(value: Any) -> Any:
 
 
 #: Headers of the transport and of the mock itself, which faults cannot change.
-_NOT_ITS_OWN = frozenset(
+_RESERVED_HEADERS = frozenset(
     {"connection", "content-length", "date", "keep-alive", "server", "te", "trailer"}
     | {"transfer-encoding", "upgrade", "x-facematch-mock", "x-facematch-claims"}
 )
 
 
-class _Word(enum.StrEnum):
+class _Choice(enum.StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> NoReturn:
         name = cls.__name__.lower()
@@ -49,7 +49,7 @@ class _Word(enum.StrEnum):
         )
 
 
-class Stage(_Word):
+class Stage(_Choice):
     """The moments at which a fault can apply, in the order in which they occur."""
 
     #: When the connection is accepted; no byte of the request is read.
@@ -66,7 +66,7 @@ class Stage(_Word):
     ANSWER = "answer"
 
 
-class Kind(_Word):
+class Kind(_Choice):
     """The effects of a fault."""
 
     RESET = "reset"  #: The connection is reset (RST).
@@ -102,7 +102,7 @@ def _as_headers(value: Any) -> dict[str, str | None]:
     for name, content in (value or {}).items():
         if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
             raise ValueError(f"{name!r:.40} is not a valid header name")
-        if name.lower() in _NOT_ITS_OWN:
+        if name.lower() in _RESERVED_HEADERS:
             raise ValueError(f"a fault cannot set {name}: leave it out of headers")
         text = str(content) if type(content) is int else content
         if text is not None and not (isinstance(text, str) and HEADER_VALUE.fullmatch(text)):

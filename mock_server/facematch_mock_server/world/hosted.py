@@ -192,7 +192,7 @@ def act(
         if not is_open(world, session):
             raise ValueError(f"this session is {session.status}: a person can no longer act in it")
         if do == "card" and attempt is None:
-            attempt = _look(world, session, "p1" if card is None else card, document)
+            attempt = _check_person(world, session, "p1" if card is None else card, document)
         begun = rules.after["begin"]
         if do != "expire" and session.status != begun:
             _replace(world, session, attrs.evolve(session, status=begun))
@@ -234,7 +234,7 @@ def _replace(world: World, session: Session, changed: Session) -> Session:
     return changed if there is None else there
 
 
-def _look(
+def _check_person(
     world: World, session: Session, card: str | bytes, document: str | bytes | None
 ) -> Attempt:
     """Check a person's picture, and match it with the document or reference, if there is one."""
