@@ -8,8 +8,8 @@ from PIL import Image, ImageDraw, ImageOps
 
 from facematch_core.models import Box, Face
 
-#: Colours of the largest face's box, of other boxes, and of the edge around all boxes, which makes
-#: them visible on bright and dark backgrounds.
+#: Colours of the largest face's box, of other boxes, and of the outline of every box, which keeps
+#: the boxes visible on bright and dark backgrounds.
 HIGHLIGHT, OTHER, EDGE = "#ffd400", "#ffffff", "#1b1b1b"
 
 #: Left, top, right and bottom in pixels.

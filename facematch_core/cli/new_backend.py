@@ -78,7 +78,7 @@ def command(name: str, into: Path) -> None:
         "changes to make."
     )
     click.echo("\nNext:")
-    # If the shell does not find `facematch`, its `python` is another Python.
+    # If `facematch` is not on the PATH, `python` may be a different Python.
     python = "python" if shutil.which("facematch") else sys.executable
     # Without a slash, pip would treat the path as the name of a distribution.
     place = str(folder) if folder.is_absolute() else f"./{folder}"

@@ -206,7 +206,7 @@ class Plan:
     def open(self, *, opens_stores: bool = True, **arguments: Any) -> FaceVerifier:
         """Open a verifier. Its `arguments` override the profile's.
 
-        With `opens_stores=False`, the budget store's address is checked, but the store not opened.
+        With `opens_stores=False`, a budget store's address is checked, but the store is not opened.
         """
         profile = self.profile
         with contextlib.ExitStack() as stack:

@@ -229,7 +229,7 @@ def _search(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 #: Chunks for colours, and chunks for pixels.
 _COLOURS, _PIXELS = {b"PLTE", b"tRNS", b"iCCP"}, {b"IHDR", b"IDAT", b"IEND"}
-#: Bytes per pixel, by the header's bytes after the size. Has no palettes and no interlacing.
+#: Bytes per pixel, by the header's bytes after the size. Excludes palettes and interlacing.
 _PIXEL_BYTES = {
     bytes([depth, colour, 0, 0, 0]): count * depth // 8
     for colour, count in {0: 1, 2: 3, 4: 2, 6: 4}.items()

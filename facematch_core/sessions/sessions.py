@@ -160,9 +160,9 @@ class Sessions:
             subject_ref: Your own id for the person to verify, such as a customer number.
             purpose: The purpose of the verification, for example ``payout``.
             about: The object of the purpose, for example ``payout 8841``, or None.
-            threshold, review_threshold: The lowest score of a match, and a higher score up to which
-                a match becomes REVIEW, 0-100. None for the verifier's, or else the vendor's.
-            liveness_threshold: The lowest score of a live face, 0-100; None as above.
+            threshold, review_threshold: The score at which a match begins, and a higher score up to
+                which a match is REVIEW, 0-100. None for the verifier's default or the vendor's.
+            liveness_threshold: The score at which a live face begins, 0-100; None as above.
             valid_for_s: Seconds from the start until an unfinished session is EXPIRED, above 0. A
                 person who has begun gets 15 more minutes. Delete it before you plan another.
 

@@ -28,7 +28,7 @@ Portrait: TypeAlias = Image | Secret | None
 CLOCK_MARGIN = dt.timedelta(seconds=60)
 #: Extra seconds for a person who has begun; our own choice.
 _OVERTIME_S = 900.0
-#: Limits for the seconds between two reads: of a PENDING session, and of one in another state.
+#: Minimum and maximum seconds between two reads of a session that is PENDING, and of any other.
 _SHORTEST_S, _LONGEST_S = 2.0, 600.0
 _SHORTEST_REVIEW_S, _LONGEST_REVIEW_S = 30.0, 3600.0
 #: States in which the person may still continue.
@@ -119,7 +119,7 @@ def judge(
         reading = attrs.evolve(reading, checks=())
     else:
         _check_identity(reading, record, rules, is_start=is_start)
-    # The earliest time, because `terms` does not cover `started_at`: a record could be made newer.
+    # The earliest time: `terms` does not protect `started_at`, so a forged record could look newer.
     starts = [time for time in (record.started_at, reading.created_at) if time is not None]
     started_at = min(starts, default=record.planned_at)
     record = attrs.evolve(

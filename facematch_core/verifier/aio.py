@@ -183,9 +183,9 @@ class _Call(Generic[R]):
 class AsyncFaceVerifier(Awaited):
     """A `FaceVerifier` or a `Failover` with async methods.
 
-    Its methods have the same arguments, results and errors. At most `max_concurrency` calls run at
-    the same time; other calls wait, and `deadline_s` includes the wait. `on_event` is called in the
-    thread of the call, with the caller's context variables.
+    The methods have the same arguments, results and errors as the verifier's. At most
+    `max_concurrency` calls run at the same time; other calls wait, and `deadline_s` includes the
+    wait. `on_event` is called in the thread of the call, with the caller's context variables.
 
     If an ``await`` is cancelled before the first byte is sent, nothing is sent. If it is cancelled
     later, the request finishes in the background: its charge is written to the budget and its end

@@ -19,7 +19,7 @@ from facematch_core.errors import EnvironmentMismatch, FaceMatchError, InvalidRe
 
 R = TypeVar("R", bound=models.Result)
 
-#: The result type of each operation. Subclasses are rejected, because JSON depends on the class.
+#: The result type of each operation. Subclasses are rejected: their JSON form would differ.
 RESULT_TYPES: dict[models.Operation, type[models.Answer]] = {
     models.Operation.MATCH: models.MatchResult,
     models.Operation.LIVENESS: models.LivenessResult,
