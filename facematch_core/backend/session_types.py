@@ -405,7 +405,7 @@ class SessionResult(models.NoTruth, Document):
         True only if the session is DECIDED; every expected check was reported, and every reported
         check passed; subject, purpose and `about` equal the record's; the environment is the
         required one; and the session was started at most `max_age_s` ago. Use each session only
-        once: mark the record as consumed in the same transaction.
+        once: mark the record as consumed in the transaction that relies on it.
 
         Args:
             subject_ref, purpose, about: The person and the action, from the login and your program

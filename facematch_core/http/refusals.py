@@ -5,10 +5,9 @@ For an error response, a backend declares rows with the vendor's documented erro
 with the vendor's own message (`excerpt`) and its `Retry-After` (`retry_after_s`).
 
 For a missing or unusable response (`explain`), the first byte decides. If it was not sent, nothing
-is charged and the error is `VendorUnavailable`. If it was sent, the call may have been executed, so
-the error is `OutcomeUnknown`; if only the body of an expected response is unusable, the error is
-`UnexpectedResponse`. Network exceptions only select the error text, and are never passed on,
-because they contain the request with key and faces.
+is charged and the error is `VendorUnavailable`. If it was sent, the error is `OutcomeUnknown`;
+`UnexpectedResponse` if only the body of an expected response is unusable. Network exceptions are
+never passed on, because they contain the key and faces; they only select the error text.
 """
 
 from __future__ import annotations

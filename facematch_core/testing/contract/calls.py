@@ -107,7 +107,7 @@ class CallRules(Rules):
 
     @rule("R51")
     def test_r02_score_lies_on_its_scale(self, bench: Bench) -> None:
-        """Decision and score are the vendor's own, on the declared scale and with the declared
+        """The decision and score are the vendor's own, on the declared scale and by the declared
         threshold rule. A missing, impossible or non-numeric score is treated as no score and never
         passes. Without a face there is no verdict.
 

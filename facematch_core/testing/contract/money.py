@@ -300,7 +300,7 @@ def record_of(bench: Bench, operation: Operation, result: Result) -> fm.CallReco
 
 
 def look(bench: Bench, record: fm.CallRecord) -> fm.Reconciliation:
-    """Reconcile a call, which must be free; after an error, `outcome` is None."""
+    """Reconcile a call, and assert that this is free; after an error, `outcome` is None."""
     deadline = Deadline.after(benches.ENDS_S / 2, bench.clock)
     asked = bench.count(lambda: bench.backend.reconcile(record, deadline=deadline))
     same("the number of charges for `reconcile`", asked.charges, 0)
