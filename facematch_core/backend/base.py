@@ -387,7 +387,7 @@ class RemoteBackend(Backend):
     """A backend that sends requests to a URL.
 
     Args:
-        base_url: The vendor's base URL; each backend has its default. If empty, `vendor_url`.
+        base_url: The base URL; each backend has its default. If empty, `vendor_url` is used.
         allow_base_url: Whether a host outside `allowed_hosts` may receive the key and faces.
         allow_insecure: Whether the key and faces may be sent to another machine without TLS.
     """

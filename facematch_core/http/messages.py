@@ -70,8 +70,8 @@ class HttpRequest:
         is_cleanup: Whether the request only removes data of the call at the vendor. Clean-ups are
             sent after the call, latest first, within two seconds in total and before the deadline.
             They are not sent after an error if the call may have been charged and can still be
-            looked up (`Backend.reconcilable`). Success is any 2xx or expected status. A failure only
-            adds a warning (``not_cleaned_up``) to the result, or a sentence to the error.
+            looked up (`Backend.reconcilable`). Success is any 2xx or expected status. A failure
+            only adds a warning (``not_cleaned_up``) to the result, or a sentence to the error.
         masked: Further secrets that a reply may echo, for example the token in ``Bearer TOKEN``.
 
     Raises:

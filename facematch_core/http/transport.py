@@ -254,8 +254,8 @@ class HttpClient:
         connection, route = exchange.connection, exchange.route
         if connection is None or connection.sock is None or route is None:
             return
-        # A server that rejects an upload (perhaps with any method but GET) may close the connection
-        # at any time, and the next request would be lost.
+        # A server that rejects a request other than a GET may close the connection at any time, and
+        # the next request would be lost.
         if exchange.status >= http.HTTPStatus.BAD_REQUEST and exchange.request.method != "GET":
             connection.close()
             return
