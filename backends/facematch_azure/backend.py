@@ -138,7 +138,7 @@ class AzureBackend(SessionBackend):
     environment: fm.Environment | None = None
 
     def steps(self, call: backend.MatchCall) -> http.Steps:
-        """Yield detect, detect and verify; return early if a picture has no face."""
+        """Yield a detect request for each picture, then verify; stop early if one has no face."""
         url, key_headers = self.url, self.key_headers(call)
         headers = {**key_headers, "Content-Type": "application/octet-stream"}
         faces: dict[str, list[Any]] = {}

@@ -90,8 +90,8 @@ _KEYS = (
     # AWS's common errors, whose names lack "Exception".
     *("InvalidClientTokenId", "MissingAuthenticationToken", "IncompleteSignature"),
 )
-#: With one of these messages, InvalidSignatureException means a wrong clock (seen: aws/aws-sdk-php
-#: #1780, aws/aws-sdk-go #2194; read 2026-11-26).
+#: Messages of an InvalidSignatureException that is caused by clock skew (aws/aws-sdk-php #1780,
+#: aws/aws-sdk-go #2194; read 2026-11-26).
 _CLOCK_MESSAGES = ("Signature expired", "Signature not yet current")
 _CLOCK = ("RequestExpired", "InvalidSignatureException clock")
 #: Errors of an account without an active subscription to Rekognition.

@@ -199,7 +199,7 @@ def _compare_pairs(arguments: Mapping[str, Any]) -> int:
 
 
 def _read_pairs(path: Path) -> list[Pair]:
-    """Read a --pairs file. `InvalidRequest` lists all problems, including missing pictures."""
+    """Read a --pairs file. Raises one `InvalidRequest` with all problems and missing pictures."""
     sides = ("probe", "reference")
     pairs, problems = [], []
     for row in read_csv(path, needed=sides, optional=("key",)):

@@ -336,7 +336,7 @@ class HttpBackend(RemoteBackend):
                 "media_hosts to the exact names of the hosts on which the vendor stores pictures."
             )
         try:
-            # Sent without a key.
+            # No API key is sent, because the URL may be on another host.
             reply = self.client.send(
                 HttpRequest(method="GET", url=address.reveal(), charges=0, masked=(address,)),
                 backend=self.name,

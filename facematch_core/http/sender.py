@@ -53,7 +53,7 @@ class Ledger:
     paid_charges: int = 0
     #: Charges of the last request, if its reply is expected.
     price: int = 0
-    #: Whether the last request is free, or the steps have waited since then.
+    #: Whether the last request is free, or the backend has yielded a wait since then.
     is_free: bool = False
 
     def add_request(self, price: int, *, is_free: bool) -> None:

@@ -347,7 +347,7 @@ def read_webp(data: bytes) -> Header:
 
 
 def _lossy_webp(chunks: dict[bytes, bytes], extended: bytes | None) -> bytes:
-    """Return a lossy WebP file with only the coded pixels and their colour profile."""
+    """Return a lossy WebP file with only the image data and the colour profile."""
     names: tuple[bytes, ...] = (b"ICCP", b"VP8 ")
     kept = [(name, chunks[name]) for name in names if name in chunks]
     if extended is not None and len(kept) > 1:

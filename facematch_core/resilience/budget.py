@@ -29,9 +29,9 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 class Budget(Policy):
     """Refuses calls that would exceed a spending limit. Safe across threads and processes.
 
-    The price of each try is reserved before the try is sent. At the end of the try, the amount is
-    spent if the try was charged, and released if it was free. If the charge is unknown, the amount
-    stays reserved until the call is reconciled. A try that does not end within 15 minutes (because
+    The price of each attempt is reserved before it is sent. When the attempt ends, the amount is
+    spent if it was charged, and released if it was free. If the charge is unknown, the amount stays
+    reserved until the call is reconciled. An attempt that does not end within 15 minutes (because
     its process was killed, for example) also has an unknown charge. Free operations do not count.
 
     Each environment has its own sum, so that calls to a mock or a sandbox do not use up the
@@ -104,10 +104,10 @@ class Budget(Policy):
         return self._price[operation], self._currency
 
     def enter(self, attempt: Attempt) -> Leave:
-        """Reserve the price of a try.
+        """Reserve the price of an attempt.
 
         Raises:
-            BudgetExceeded: the try would exceed the budget.
+            BudgetExceeded: the attempt would exceed the budget.
             StoreUnavailable: the store was busy or unavailable until the deadline.
             ConfigurationError: the operation has no price, or the store failed.
         """

@@ -1,4 +1,4 @@
-"""The `Policy` interface, and `enter_all`, which applies all policies to one try of a call."""
+"""The `Policy` interface, and `enter_all`, which applies all policies to one attempt of a call."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ lock = fork_safe_lock()
 
 
 class Sending(enum.IntEnum):
-    """Whether a try has sent its first byte."""
+    """Whether an attempt has sent its first byte."""
 
     UNSENT = 0
-    #: Nothing was sent, and the try may no longer send.
+    #: Nothing was sent, and the attempt may no longer send.
     STOPPED = 1
     #: The backend is running and does not report when it sends.
     PERHAPS = 2
     SENT = 3
 
 
-# Compared by identity: all methods of a `Policy` get the same object for a try.
+# Compared by identity: all methods of a `Policy` get the same object for an attempt.
 @attrs.define(kw_only=True, eq=False)
 class Attempt:
-    """A try of a call. Policies must not change it.
+    """An attempt of a call. Policies must not change it.
 
     Attributes:
-        call: The call record; its id is the same in every try.
-        number: Number of the try, from 1.
+        call: The call record; its id is the same in every attempt.
+        number: Number of the attempt, from 1.
         paid: Whether the backend declares that the operation costs money.
         environment: The backend's configured environment; None if unknown.
         deadline: The call's deadline. Its `send_by` is the deadline for the first byte.
@@ -74,7 +74,7 @@ class Attempt:
     _cancellation: Cancellation = attrs.field(factory=CANCELLATION.get, init=False, repr=False)
     # Different threads may call `begin_sending` and `stop` at the same time.
     _lock: threading.RLock = attrs.field(factory=threading.RLock, init=False, repr=False)
-    #: Id of the process that makes the try, because a forked child inherits its parent's tries.
+    #: Id of the process that makes the attempt. A forked child inherits its parent's attempts.
     process: int = attrs.field(factory=os.getpid, init=False, repr=False)
 
     def sleep(self, seconds: float, clock: Clock | None = None) -> None:
@@ -108,7 +108,7 @@ class Attempt:
             self.billing = billing
 
     def billing_after(self, error: BaseException) -> Billing:
-        """Return the charge for a try that ended with `error`."""
+        """Return the charge for an attempt that ended with `error`."""
         if isinstance(error, (VendorError, CallCancelled)) and error.billing is not None:
             return error.billing
         if self.billing is not None:
@@ -120,15 +120,15 @@ class Attempt:
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """The outcome of a try, as policies get it.
+    """The outcome of an attempt, as policies get it.
 
     Attributes:
-        charged: Whether the try was charged. UNKNOWN if it was interrupted after the first byte.
+        charged: Whether it was charged. UNKNOWN if it was interrupted after the first byte.
         sent: Whether anything may have been sent.
         environment: The environment that answered; None if unknown.
         error: The error; None for a result, and for another exception such as Ctrl-C.
-        answered: Whether the try has a result.
-        was_asked: Whether the backend was called. False if a policy refused the try, for example.
+        answered: Whether the attempt has a result.
+        was_asked: Whether the backend was called. False, for example, if a policy refused.
     """
 
     charged: Charged
@@ -140,7 +140,7 @@ class Outcome:
 
     @classmethod
     def refused(cls, error: BaseException) -> Outcome:
-        """Return the outcome of a try that ended before the backend was called."""
+        """Return the outcome of an attempt that ended before the backend was called."""
         return cls(
             charged=error.billing.charged if isinstance(error, VendorError) else Charged.NO,
             sent=isinstance(error, OutcomeUnknown),
@@ -149,28 +149,28 @@ class Outcome:
         )
 
 
-#: The function that `Policy.enter` returns. It is called once, when the try has ended.
+#: The function that `Policy.enter` returns. It is called once, when the attempt has ended.
 Leave: TypeAlias = Callable[[Outcome], None]
 
 
 class Policy(abc.ABC):
     """The interface of an object that refuses, delays or counts calls. Must be thread-safe.
 
-    All methods get the same `Attempt` object for a try.
+    All methods get the same `Attempt` object for an attempt.
     """
 
     @abc.abstractmethod
     def enter(self, attempt: Attempt) -> Leave:
-        """Allow a try, possibly after a wait, or refuse it by raising an error.
+        """Allow an attempt, possibly after a wait, or refuse it by raising an error.
 
         Raises:
-            FaceMatchError: the try is refused; nothing was sent, and nothing stays reserved.
+            FaceMatchError: the attempt is refused; nothing was sent, and nothing stays reserved.
         """
 
     def sent(self, attempt: Attempt) -> None:  # noqa: B027 - optional
-        """Record that a try is about to send its first byte. Must not wait or raise.
+        """Record that an attempt is about to send its first byte. Must not wait or raise.
 
-        May be called more than once per try, but not for a try that sends nothing.
+        May be called more than once per attempt, but not for an attempt that sends nothing.
         """
 
     def check(self, attempts: Sequence[Attempt]) -> None:  # noqa: B027 - optional

@@ -14,7 +14,7 @@ from .policy import Attempt, must_be, positive_seconds
 
 @attrs.frozen(kw_only=True)
 class Retry:
-    """Retries calls that were certainly not charged, if another try may succeed.
+    """Retries calls that were certainly not charged, if another attempt may succeed.
 
     Retried are calls that were not sent, throttled calls (429), temporary errors that the vendor
     documents as free, and timeouts of a budget store. A call that may have been charged is never
@@ -22,7 +22,7 @@ class Retry:
 
     Args:
         times: Maximum number of retries of one call, 1-10.
-        first_s: Seconds before the second try, above 0. The wait doubles with each further try, up
+        first_s: Seconds before the second attempt, above 0. The wait doubles each time, up
             to `longest_s`, and a random jitter shortens it by up to half. If the vendor requests a
             longer wait, that wait is used.
         longest_s: The longest wait in seconds, above 0. If the vendor requests a longer wait, or
@@ -44,7 +44,7 @@ class Retry:
     _chance: random.Random = attrs.field(factory=random.SystemRandom, repr=False, eq=False)
 
     def wait_s(self, error: errors.FaceMatchError, attempt: Attempt) -> float | None:
-        """Return the seconds until the next try; None if the call must not be retried."""
+        """Return the seconds until the next attempt; None if the call must not be retried."""
         if isinstance(error, errors.VendorError):
             is_known = not isinstance(error, errors.OutcomeUnknown)
             may_repeat = error.retryable and is_known and error.billing.charged is Charged.NO

@@ -210,8 +210,8 @@ def _insert_if_new(connection: sa.Connection, table: sa.Table, row: dict[str, An
 
 
 def release(connection: sa.Connection, reservation: Reservation) -> None:
-    """Release the reservation of a call that is not made, even if `reserve` commits later."""
-    # If `reserve` has not committed yet, it fails because of the final row that is inserted here.
+    """Release the reservation of a call that will not be made; a pending `reserve` then fails."""
+    # The final row that is inserted here makes a `reserve` fail that has not committed yet.
     at = reservation.call.started_at
     row = {"state": State.FINAL.value, "billed": Charged.NO.value, "ended_at": _format_time(at)}
     _insert_if_new(connection, ATTEMPTS, _write_row(reservation) | row)
@@ -279,7 +279,7 @@ def open_reservations(
 
 
 def charges(connection: sa.Connection, call_ids: Sequence[str]) -> dict[str, Charged]:
-    """Return whether each call was charged; `Charged.UNKNOWN` while one of its tries is open."""
+    """Return whether each call was charged; `Charged.UNKNOWN` while one of its attempts is open."""
     tries: dict[str, set[Charged]] = {}
     columns = (ATTEMPTS.c.attempt_id, ATTEMPTS.c.state, ATTEMPTS.c.billed)
     # Every supported database allows 500 parameters per statement.

@@ -110,17 +110,17 @@ class BudgetState:
 
 @attrs.frozen(kw_only=True)
 class Reservation:
-    """The amount reserved in one budget for one try of a call. Contains no picture and no API key.
+    """The amount reserved in one budget for one attempt of a call, without picture or API key.
 
     Attributes:
         call: The call record, without `caller_ref`.
-        number: Number of the try, from 1.
+        number: Number of the attempt, from 1.
         key: The key of the budget.
         amount: The reserved amount: 1 call, or the price of the call.
         state: The state of the reservation.
-        charged: Whether the try was charged; None before it ends.
-        error: Class name of the try's error; None for a result, and before it ends.
-        ended_at: End of the try, UTC; None before it ends.
+        charged: Whether the attempt was charged; None before it ends.
+        error: Class name of the attempt's error; None for a result, and before it ends.
+        ended_at: End of the attempt, UTC; None before it ends.
         answered_from: The environment that answered, or None.
     """
 
@@ -162,7 +162,7 @@ class CallStore(Protocol):
             None if the amount was reserved; else the state of the exceeded budget.
 
         Raises:
-            ConfigurationError: this try already has a reservation with the same key.
+            ConfigurationError: this attempt already has a reservation with the same key.
         """
 
     def finalize(
@@ -175,10 +175,10 @@ class CallStore(Protocol):
         answered_from: Environment | None = None,
         deadline: Deadline = NO_DEADLINE,
     ) -> bool:
-        """Record the charge of a finished try: its amount is spent (YES), released (NO) or unknown.
+        """Record the charge of a finished attempt: spent (YES), released (NO) or unknown.
 
         Returns:
-            Whether anything changed. False if the try was already final or already UNKNOWN.
+            Whether anything changed. False if the attempt was already final or already UNKNOWN.
 
         Raises:
             StoreUnavailable: nothing was written yet. The store holds the charge in memory and

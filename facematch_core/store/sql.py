@@ -68,7 +68,7 @@ class SqlStore(CallStore):
     never written.
 
     The table ``facematch_store`` contains the schema version, ``facematch_budgets`` one row per
-    budget, and ``facematch_attempts`` one row per try and budget. Amounts are whole numbers: calls,
+    budget, and ``facematch_attempts`` one per attempt and budget. Amounts are whole numbers: calls,
     or millionths of the currency. Times are ISO 8601 text in UTC.
 
     Args:
@@ -146,7 +146,7 @@ class SqlStore(CallStore):
     def charges(self, call_ids: Sequence[str]) -> dict[str, Charged]:
         """Return whether each call was charged, for the `call_ids` that this store contains.
 
-        A call is UNKNOWN while one of its tries is open; else it is charged if any try was.
+        A call is UNKNOWN while one of its attempts is open; else it is charged if any attempt was.
         """
         return self._database.run(self._steps.charges, call_ids)
 

@@ -187,7 +187,7 @@ class Bench:
         self.clock, self.waits = RunningClock(), tuple[float, ...]()
         #: Descriptions of the plug-in's own exceptions, by the core's shorter description.
         self.faults: dict[str, str] = {}
-        #: Description of the last call, with which a failure reason begins.
+        #: Description of the last call, for failure reasons.
         self.at = ""
         self._requests: dict[Operation, list[HttpRequest]] = {}
         self._stack = contextlib.ExitStack()

@@ -487,7 +487,7 @@ class HttpSimulator(VendorSimulator):
     def answer(
         self, request: SimulatorRequest, situation: Situation, score: float | None
     ) -> SimulatorReply:
-        """Return the vendor's response in `situation`. Called from many threads.
+        """Return the vendor's response in `situation`. Must be thread-safe.
 
         If a fault affects another request of the call, `situation` is SAME_PERSON or LIVE. An
         exception is raised again when the simulator is closed.

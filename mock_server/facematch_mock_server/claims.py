@@ -243,7 +243,7 @@ _ENCODER = json.JSONEncoder(
 
 
 def encode(body: Any) -> bytes:
-    """Encode JSON like the web frameworks: compact, without escaping to ASCII."""
+    """Encode JSON compactly, with non-ASCII characters unescaped, as web frameworks do."""
     text = _ENCODER.encode(body)
     try:
         # Django REST framework escapes line separators, which old JavaScript does not accept.

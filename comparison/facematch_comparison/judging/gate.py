@@ -66,7 +66,7 @@ class StudyPlan:
 def plan_study(
     *, fmr: float, frr: float, confidence: float = 0.95, split: bool = False
 ) -> StudyPlan:
-    """Compute the numbers of pairs for a study of vendors.
+    """Compute how many mated and non-mated pairs a study of vendors needs.
 
     The numbers assume independent pairs. Pairs that share people carry less information; the report
     states how much less.

@@ -48,7 +48,7 @@ class Node:
     """A value of a JSON document, and its path: keys and indexes joined by dots.
 
     Keys are percent-encoded, including dots (``%2E``), so that a path can be split.
-    A node of 0 is true. A node of None or of an empty string, list or object is false.
+    A node of 0 is truthy. A node of None or of an empty string, list or object is false.
     """
 
     def __init__(self, raw: Any, *steps: str) -> None:

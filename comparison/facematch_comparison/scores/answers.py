@@ -32,7 +32,7 @@ BILLED: Final = (Charged.NO, Charged.YES, Charged.UNKNOWN)
 #: Maximum magnitude of a score. The square of a larger score may overflow in a variance.
 MOST_SCORE: Final = 1e150
 
-#: Reason for a missing answer that has no error.
+#: The error of a missing answer if none was recorded.
 NOT_ASKED: Final = "not asked"
 
 #: Prefixes of columns with groups of people; ``group_`` applies to both people of a pair.
@@ -408,7 +408,7 @@ _BY_RANK: Final = np.array(
 
 
 def check_alike(systems: Sequence[Answers]) -> None:
-    """Raise `InvalidRequest` unless all systems have the same pairs and people in one order."""
+    """Raise `InvalidRequest` unless all systems have the same pairs in the same order."""
     for answers, column in itertools.product(systems[1:], _OF_PAIRS):
         if not np.array_equal(getattr(answers, column), getattr(systems[0], column)):
             raise InvalidRequest(

@@ -131,7 +131,7 @@ class Lines:
         return self.cells.words(self.of[ours])
 
     def numbers(self, ours: str) -> NDArray[np.float64]:
-        """Return a column of numbers as float64, (N,); NaN if it is missing."""
+        """Return a column of numbers as float64, (N,); all NaN if the column is missing."""
         if ours not in self.of:
             return np.broadcast_to(np.nan, len(self))
         numbers = self.cells.numbers(self.of[ours])

@@ -258,8 +258,8 @@ def _equal_error_rate(
     # Find the last vertex with FMR >= FNMR; compare integers, so that equality is exact.
     vertex = np.flatnonzero(passed_counts[:-1] * mated >= refused_counts[:-1] * non_mated)[-1]
     fnmr, fmr = refused_counts[vertex] / mated, passed_counts[vertex] / non_mated
-    # The threshold then rises above this mated score and equal non-mated scores, then above the
-    # non-mated scores up to the next mated score.
+    # At the next vertex, the threshold has passed this mated score, equal non-mated scores, and
+    # non-mated scores below the next mated one.
     next_fnmr = refused_counts[vertex + 1] / mated
     below = int(np.searchsorted(non_mated_scores, scores[vertex], side="right"))
     next_fmr = (non_mated - below) / non_mated

@@ -120,7 +120,7 @@ def split_by_subject(
     Args:
         first, second: int64, (N,): the people of each pair.
         seed: The same seed and people give the same split, in any order of the pairs.
-        share: Fraction of the people in the calibration set, above 0 and below 1. The set may
+        share: Fraction of people to put in the calibration set, above 0 and below 1. The set may
             fall short by one person, or by a tenth of all people.
 
     Returns:

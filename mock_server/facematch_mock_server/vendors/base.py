@@ -116,7 +116,7 @@ class Call:
     Attributes:
         world, request: The vendor's world, and the request.
         claims: The vendor's claims; they record which claims the response cites.
-        route: The route of the path; None if no route has the path.
+        route: The route that matches the path, or None.
         now: The time of the response.
         words: The values of the path's placeholders, in order.
         headers: Headers of every response to the call.
