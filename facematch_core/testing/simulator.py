@@ -177,7 +177,7 @@ class SessionWord:
 
 
 class SessionSimulator(abc.ABC):
-    """Simulates the hosted sessions of a `VendorSimulator`, as its attribute `sessions`.
+    """Simulates a vendor's hosted sessions; assign it to `VendorSimulator.sessions`.
 
     A rejection or a fault of `VendorSimulator.set_situation` applies to each request about a
     session, and `requests_seen` counts these. A session that was created before or during a
