@@ -1,0 +1,82 @@
+"""What calls may leave out, what a `repr` hides, and what public names stand for, in all packages.
+
+`golden/shapes.txt` has a line for each public data class, enumeration, constant, and function with
+defaults. `~` is before a field that no `repr` shows, `!` before one that no `==` reads, and `*`
+after a class whose fields all need their names. After a change that is meant, UPDATE=1 writes it.
+"""
+
+import datetime as dt
+import enum
+import importlib
+import inspect
+import os
+import pkgutil
+import re
+import types
+from pathlib import Path
+
+import attrs
+
+KEPT = Path(__file__).parent / "golden/shapes.txt"
+PACKAGES = ["azure", "comparison", "compreface", "core", "deepvue", "didit", "local"]
+PACKAGES += ["mock_server", "rekognition"]
+PLAIN = bool | int | float | str | bytes | enum.Enum | dt.timedelta | None
+TABLE = dict | types.MappingProxyType
+
+
+def shown(value):
+    value = value.factory if isinstance(value, attrs.Factory) else value
+    if isinstance(value, TABLE):
+        return f"{{{', '.join(f'{shown(of)}: {shown(value[of])}' for of in value)}}}"
+    if isinstance(value, tuple | list | set | frozenset):
+        parts = map(shown, value)
+        return f"({', '.join(parts if isinstance(value, tuple | list) else sorted(parts))})"
+    return getattr(value, "__name__", None) or re.sub(r" at 0x\w+", "", f"{value!r}")
+
+
+def is_plain(value):
+    """Whether it is a number or a word, or consists of them: texts are no shapes."""
+    if isinstance(value, TABLE | tuple | list | set | frozenset):
+        return all(map(is_plain, [*value, *(value.values() if isinstance(value, TABLE) else ())]))
+    return isinstance(value, PLAIN) and not (isinstance(value, str) and " " in value)
+
+
+def of_data_class(cls):
+    fields = [of for of in attrs.fields(cls) if not of.inherited]
+    yield "*" * (bool(fields) and all(of.kw_only for of in fields))
+    yield ", by identity" * (cls.__eq__ is object.__eq__)
+    for of in fields:
+        marks = "~" * (of.repr is not True) + "!" * (of.eq is False)
+        yield f", {marks}{of.name}" + f"={shown(of.default)}" * (of.default is not attrs.NOTHING)
+
+
+def of_place(place, name):
+    """Each line of a module or a class, called `name`."""
+    fields = {of.name for of in attrs.fields(place)} if attrs.has(place) else {"TYPE_CHECKING"}
+    if attrs.has(place):
+        yield f"{name}: {''.join(of_data_class(place))}"
+    for word, thing in vars(place).items():
+        thing = inspect.unwrap(getattr(thing, "__func__", thing))  # noqa: PLW2901
+        its = f"{name}.{word}"
+        if word.startswith("_") or word in fields:
+            continue
+        if inspect.isclass(thing) and its == f"{thing.__module__}.{thing.__qualname__}":
+            yield from of_place(thing, its)
+        elif inspect.isfunction(thing) and f"{thing.__module__}.{thing.__qualname__}" == its:
+            given = inspect.signature(thing).parameters.values()
+            ends = [f"{of.name}={shown(of.default)}" for of in given if of.default is not of.empty]
+            yield f"{its}({', '.join(ends)})"
+        elif is_plain(thing):
+            yield f"{its} = {shown(thing)}"
+
+
+def test_public_names_have_the_shapes_that_they_had():
+    lines = set()
+    for package in (importlib.import_module(f"facematch_{of}") for of in PACKAGES):
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not found.name.endswith("__main__"):
+                lines |= {*of_place(importlib.import_module(found.name), found.name)}
+    now = "".join(f"{line}\n" for line in sorted(lines) if not line.endswith("()"))
+    if os.environ.get("UPDATE"):
+        KEPT.write_text(now)
+    assert KEPT.read_text() == now
