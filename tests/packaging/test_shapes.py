@@ -31,6 +31,8 @@ def shown(value):
     if isinstance(value, tuple | list | set | frozenset):
         parts = map(shown, value)
         return f"({', '.join(parts if isinstance(value, tuple | list) else sorted(parts))})"
+    if attrs.has(type(value)):
+        return f"{type(value).__name__}{shown(attrs.astuple(value, recurse=False))}"
     return getattr(value, "__name__", None) or re.sub(r" at 0x\w+", "", f"{value!r}")
 
 
