@@ -152,8 +152,7 @@ def test_labels_that_the_scores_follow_exactly_are_asked_for(read, ours, name, c
 
 
 @pytest.mark.parametrize(
-    "words",
-    ["genuine/impostor", "ja/nein", "TRUE/False", "same person/no match", "1.0/-1"],
+    "words", ["genuine/impostor", "ja/nein", "TRUE/False", "same person/no match", "1.0/-1"]
 )
 def test_words_for_labels(read, words):
     same, other = words.split("/")

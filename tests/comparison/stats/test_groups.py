@@ -7,12 +7,7 @@ from kit.comparison.tables import LOST, exact_ends, system_answers, with_columns
 
 from facematch_comparison.scores.answers import Grouping
 from facematch_comparison.stats import Clusters, interval
-from facematch_comparison.stats.groups import (
-    cells_of,
-    group_differences,
-    homogeneity,
-    ratio,
-)
+from facematch_comparison.stats.groups import cells_of, group_differences, homogeneity, ratio
 from facematch_comparison.values.model import Interval, Method, Rate
 
 
