@@ -94,7 +94,7 @@ class DeepvueBackend(HttpBackend):
             score, so a check with a threshold never passes. Any other value assumes that a high
             score means live, which Deepvue does not document.
         liveness_image_form: The encoding of the liveness picture: ``base64`` or ``data_uri``.
-        max_file_bytes: The largest file to send. Deepvue documents no limit; 5 MiB is ours.
+        max_file_bytes: The largest file to send. Deepvue documents no limit; we chose 5 MiB.
         plan: Your plan at Deepvue: ``starter``, ``business``, ``growth`` or ``enterprise``. It
             selects the published rate limits.
 

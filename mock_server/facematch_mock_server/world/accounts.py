@@ -283,7 +283,7 @@ class Accounts:
         old.deliver(is_running=False)
 
     def _unclaim(self, account: Account) -> None:
-        """Remove an account's keys from the index, except those that now belong to another."""
+        """Remove an account's keys from the index, unless another account now has them."""
         keys = self._keys.items()
         self._keys = {text: owner for text, owner in keys if owner is not account}
 

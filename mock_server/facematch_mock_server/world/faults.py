@@ -295,7 +295,7 @@ class Faults(RuleQueue[Fault]):
         return self._take(lambda rule: rule.stage is Stage.CONNECT)
 
     def for_request(self, fits: Callable[[Fault], bool], only: Stage | None = None) -> Fault | None:
-        """Use up and return a request's fault. With `only`, None if it has another stage."""
+        """Use up and return a request's fault, unless its stage differs from `only`, if given."""
         return self._take(
             lambda rule: not rule.is_pictured and rule.stage is not Stage.CONNECT and fits(rule),
             only,
@@ -308,7 +308,7 @@ class Faults(RuleQueue[Fault]):
         )
 
     def _take(self, fits: Callable[[Fault], bool], only: Stage | None = None) -> Fault | None:
-        """Use up and return the first matching rule. With `only`, None if it has another stage."""
+        """Use up and return the first matching rule, unless its stage differs from `only`."""
         with self._lock:
             for index, rule in enumerate(self._rules):
                 if fits(rule):

@@ -25,7 +25,7 @@ R = TypeVar("R")
 class Serve:
     """Marks a method of `Control`, or of an extension, to be served by the control API.
 
-    Values are parsed by the method's annotations. The help is the docstring's first sentence.
+    Values are parsed according to the annotations. The docstring's first sentence is the help.
 
     Attributes:
         method, path: The HTTP method, and the path below the prefix; ``{}`` at the end of the path
