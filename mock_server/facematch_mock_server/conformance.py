@@ -144,7 +144,7 @@ class MockSimulator(VendorSimulator):
     """A mock server that replaces the vendor.
 
     The mock reads test cards and keeps a ledger, as it does for any client. `alter` edits
-    responses into ones that it cannot produce. Every situation not in `cannot_happen` can be set.
+    responses if the mock cannot produce them. Every situation not in `cannot_happen` can be set.
 
     Attributes:
         vendor: The name of the backend and of the mock's vendor.

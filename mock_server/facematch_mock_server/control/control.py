@@ -426,7 +426,7 @@ class Control:
 
     @Serve("POST", "reset")
     def reset(self, *, switches: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Reset the account: remove sessions, charges, faults, outcomes and journal; renumber from 1.
+        """Reset the account: remove sessions, charges, faults, outcomes, journal; restart numbers.
 
         The account gets a new state at every vendor. Requests in progress finish in the old state.
         Latency is reset; the clock is not. `switches` replaces this vendor's; None keeps them.
