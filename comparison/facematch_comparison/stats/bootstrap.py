@@ -1,7 +1,7 @@
 """Bootstrap over people: resample people with replacement.
 
 The weight of a mated pair is the number of times its person was drawn. The weight of a non-mated
-pair is the product of these numbers for its two people (A. B. Owen, "The pigeonhole bootstrap",
+pair is the product of the numbers of its two people (A. B. Owen, "The pigeonhole bootstrap",
 Annals of Applied Statistics 1, 2007). All systems share the same draws, so that variation that they
 have in common cancels out of their differences.
 
@@ -27,7 +27,7 @@ from facematch_core.models import ThresholdRule
 
 from .rates import Bools, Clusters, Floats, Ints, Rates, Side, adjusted, allowed_errors, interval
 
-#: Scores to keep beyond those that may pass, as a multiple of the square root of their number.
+#: How many scores to keep beyond the N that may pass, in multiples of the square root of N.
 SPARE: Final = 12
 
 #: Confidence level of Student's t in the scale of weights, for a variance that is only estimated.
@@ -44,7 +44,7 @@ class TooFewScores(Exception):
 
 
 class _Drawn:
-    """Pairs to count in a resample: the people of some pairs, and the total of all others."""
+    """Pairs to count in a resample: `persons` of single pairs, and `person_totals` of the rest."""
 
     persons: Ints
     person_totals: Floats
@@ -104,7 +104,7 @@ class RedrawnThreshold(_Drawn):
 
 
 class FixedThreshold(_Drawn):
-    """A threshold that was not chosen on these pairs, and is the same in each resample."""
+    """A threshold that is the same in each resample, because it was not chosen on these pairs."""
 
     def __init__(self, table: Answers, threshold: float, numbers: Ints) -> None:
         if table.rule is not ThresholdRule.ABOVE:
@@ -121,7 +121,7 @@ Threshold: TypeAlias = RedrawnThreshold | FixedThreshold
 
 
 class RedrawnErrors(_Drawn):
-    """The mated pairs that a system rejects at a redrawn threshold, in K `sets` of pairs."""
+    """The mated pairs that a system rejects at the threshold of each resample, in K `sets`."""
 
     def __init__(self, table: Answers, sets: Bools, numbers: Ints, threshold: Threshold) -> None:
         rows = np.flatnonzero(sets.any(axis=0))
@@ -138,7 +138,7 @@ class RedrawnErrors(_Drawn):
         """Count errors: float64, (B, K), for draws (B, P) and highest refused scores (B,)."""
         below = np.searchsorted(self._scores, refused_scores, side="right")
         fewest, most = int(below.min()), int(below.max())
-        # Sum the pairs that every resample rejects by person.
+        # Pairs that are rejected in every resample are summed by person.
         always = self.person_totals + _at_people(
             self.persons[:fewest], self._in_sets[:, :fewest], len(self.person_totals)
         )
@@ -150,7 +150,7 @@ class RedrawnErrors(_Drawn):
 
 
 def _at_people(persons: Ints, in_sets: NDArray[Any], numbers: int) -> Floats:
-    """Return the number of each person's pairs in each set (K, T): float64, (numbers, K)."""
+    """Count each person's pairs in each set, bool, (K, T); return float64, (numbers, K)."""
     sums = [np.bincount(persons, in_set, numbers) for in_set in in_sets]
     return np.stack(sums, axis=1)
 
@@ -226,7 +226,7 @@ class Resampling(NamedTuple):
 
 
 def redraw(sides: Sequence[Side], series: Sequence[Resampling], *, seed: int) -> list[Floats]:
-    """Return each series, float64, (B,), from shared draws; NaN if none of its pairs was drawn."""
+    """Return the FRRs of each series, float64, (B,), from shared draws; NaN if no pair was drawn."""
     margin = SPARE  # increased if too few of the highest non-mated pairs were kept
     while series:
         try:

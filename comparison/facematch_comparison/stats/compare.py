@@ -44,9 +44,8 @@ def compare_systems(
     decides significance.
 
     Also return, for each side and each of its `fmrs` at which systems can be compared, the
-    intervals of ``frr`` and ``fnmr`` at that FMR with redrawn thresholds. `resamples` is the number
-    of resamples: by default 2,000, or more if no difference could be significant after Holm's
-    correction.
+    intervals of ``frr`` and ``fnmr`` at that FMR, with a new threshold in each resample.
+    `resamples` is their number: by default 2,000, or more if Holm's correction requires it.
     """
     check_alike([side.table for side in sides])
     matchups = [*combinations(range(len(sides)), 2)]
@@ -136,8 +135,8 @@ def _compare(
     wrong_first, wrong_second = (~side.table.passed(side.threshold)[rows] for side in two)
     paired = Paired(wrong_first, wrong_second, two[0].table.probe_subjects[rows])
     exact, p_exact = paired.interval(confidence), paired.mcnemar()
-    # Resamples repeat only the few observed errors: 0 against 4 never changes sign. The exact
-    # interval and test allow for that, so use the more conservative of the two.
+    # Resamples repeat only the few observed errors: with 0 errors against 4, the difference never
+    # changes sign. The exact interval and test allow for that, so use the more conservative result.
     ends = percentile_interval(resampled, confidence).widened(exact)
     return {
         "errors_first": int(np.count_nonzero(wrong_first)),

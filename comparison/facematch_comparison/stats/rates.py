@@ -72,7 +72,7 @@ def exact_upper(errors: float, trials: float, confidence: float = 0.95) -> float
 def trials_for(rate: float, errors: int = 0, confidence: float = 0.95) -> int:
     """Return how many independent trials show a rate below `rate` if `errors` of them are errors.
 
-    Without an error at 95 %, one-sided: 299 for 1 %, 2,995 for 0.1 %, 29,956 for 0.01 %.
+    Without errors, at 95 %, one-sided: 299 for 1 %, 2,995 for 0.1 %, 29,956 for 0.01 %.
     """
     if not 0 < rate < 1:
         raise InvalidRequest(f"The rate to show must be between 0 and 1 (got {rate}).")
@@ -130,17 +130,17 @@ class Clusters:
         return squares / self.trials - (len(self.ends) - 1)
 
     def squares_at_people(self, errors: Rows, count: int) -> Floats:
-        """Return the squared deviation of each person's errors from the expectation, float64."""
+        """Return the squared deviation of each person's errors from their expected number."""
         expected = count / self.trials * self.pairs_of_person
         squares: Floats = (self.at_people(errors) - expected) ** 2
         return squares
 
     def squares_at_couples(self, errors: Rows, count: int) -> float:
-        """Return the sum of squared deviations over couples: the two people of a non-mated pair."""
+        """Return the sum of squared deviations over all couples (two people, in any order)."""
         rate = count / self.trials
         pairs = self._pairs_of_couple
         error_counts = np.bincount(self._couples[errors], minlength=len(pairs)).astype(np.float64)
-        # Couple 0 stands for all couples with one pair only.
+        # Number 0 means a couple with only one pair.
         single_squares = error_counts[0] * (1 - rate) ** 2 + (pairs[0] - error_counts[0]) * rate**2
         return float(single_squares + ((error_counts[1:] - rate * pairs[1:]) ** 2).sum())
 
@@ -156,7 +156,7 @@ class Clusters:
 
 
 def couples_of(first: Ints, second: Ints, numbers: int) -> Ints:
-    """Return the couple of each pair, a number from 1; 0 for couples with one pair: int64, (T,)."""
+    """Number the couples with several pairs from 1; return the number of each pair, or 0."""
     couples = np.minimum(first, second) * numbers + np.maximum(first, second)
     rising = np.sort(couples)
     repeated = np.unique(rising[1:][rising[1:] == rising[:-1]])
@@ -259,7 +259,7 @@ def _design(errors: int, rarer: Rows, clusters: Clusters) -> tuple[float, float 
 
 
 def _effect(rarer_count: int, rarer: Rows, clusters: Clusters) -> tuple[float, float]:
-    """Return the design effect (variance relative to independent pairs) and its freedom."""
+    """Return the design effect (variance relative to independent pairs) and degrees of freedom."""
     people = clusters.people
     freedom = float(max(people - 1, 1))
     if not rarer_count:
@@ -344,7 +344,7 @@ _KINDS: Final = {
 
 
 class Rates:
-    """The rates of one system at any threshold, each with an interval of this confidence.
+    """The rates of one system at any threshold, each with an interval at `confidence`.
 
     At a threshold, a pair that was acquired but has no score does not count in FMR and FNMR. In FRR
     and FAR it counts as rejected.
@@ -360,13 +360,13 @@ class Rates:
         return sample.rate(self.errors(name, threshold)[sample.rows], self.confidence)
 
     def errors(self, name: str, threshold: float | None) -> Bools:
-        """Return whether each pair is an error, if it counts in a rate: bool, (N,)."""
+        """Return which pairs are errors, whether or not they count in the rate: bool, (N,)."""
         if name == "fta":
             return ~self.table.acquired
         return self.table.passed(threshold) ^ _KINDS[name][0]
 
     def along(self, name: str, thresholds: Sequence[float]) -> list[Rate]:
-        """Return a rate (except FTA) at many thresholds of a system with scores and a rule."""
+        """Return a rate (except FTA) at each threshold; the system needs scores and a rule."""
         table, sample = self.table, self.sample(name, at_threshold=True)
         scores = np.where(table.scored[sample.rows], table.scores[sample.rows], -np.inf)
         order = np.argsort(scores)

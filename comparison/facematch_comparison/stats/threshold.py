@@ -2,7 +2,7 @@
 
 The threshold lies just above the (k+1)-th highest of the non-mated scores, where k is the maximum
 number that may pass. The FMR there has an exact bound although the threshold was chosen on the same
-pairs (see `at_chosen_threshold`), so no pairs need to be reserved.
+pairs (see `at_chosen_threshold`), so no pairs need to be reserved for the choice.
 
 DET curve (detection error trade-off): A. Martin et al., "The DET curve in assessment of detection
 task performance", Eurospeech 1997; ISO/IEC 19795-1:2021.
@@ -67,7 +67,7 @@ def threshold_for_fmr(table: Answers, max_fmr: float, *, least: int = 1) -> Thre
 
 
 def why_unseen(fmr: float, trials: int) -> str | None:
-    """Return why this number of non-mated pairs is too low for an FMR; None if a pair may pass.
+    """Return why `trials` non-mated pairs are too few for an FMR; None if at least one may pass.
 
     If no pair may pass, the threshold depends only on the highest score, not on the FMR.
     """
@@ -80,7 +80,7 @@ def why_unseen(fmr: float, trials: int) -> str | None:
 
 
 def why_not_comparable(fmr: float, trials: int) -> str | None:
-    """Return why this number of non-mated pairs is too low to compare at an FMR, or None."""
+    """Return why `trials` non-mated pairs are too few to compare systems at an FMR, or None."""
     if allowed_errors(fmr, trials) >= ENOUGH_FALSE_MATCHES:
         return None
     strictest = strictest_fmr(trials)
@@ -102,7 +102,7 @@ def comparable_fmr(trials: int) -> float | None:
 
 
 def strictest_fmr(trials: int) -> float | None:
-    """Return the strictest 1 in N that this number of pairs supports; None below 10 pairs."""
+    """Return the strictest FMR 1/N that this number of pairs supports; None below 10 pairs."""
     trials_per_match = trials // ENOUGH_FALSE_MATCHES
     return 1 / trials_per_match if trials_per_match > 1 else None
 
@@ -110,7 +110,7 @@ def strictest_fmr(trials: int) -> float | None:
 def concentration(
     table: Answers, threshold: float | None, *, max_fmr: float | None = None
 ) -> Concentration | None:
-    """Return how much a threshold, or its FMR, depends on a few people; None without such pairs.
+    """Return how much a threshold, or its FMR, depends on a few people; None if no pair counts.
 
     A few people who look like many others ("wolves" and "lambs") can raise a threshold, or cause
     most false matches. Intervals then hold less often: people outside the test set may be worse.
@@ -171,7 +171,7 @@ def _lowest(table: Answers, allowed: int) -> float | None:
     refused_score = float(non_mated[-1 - allowed])
     if is_above:
         return refused_score
-    # Next higher score of either kind.
+    # The next higher mated score, and the next higher non-mated score.
     higher = [
         float(scores[above])
         for scores in (mated, non_mated)

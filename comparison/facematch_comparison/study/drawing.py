@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 #: Attempts, per person and round, to find a non-mated pair that was not drawn yet.
 _TRIES: Final = 20
 
-#: How much smaller the calibration set may be to avoid dropping pairs: a fraction of all people.
+#: How much smaller the calibration set may be to avoid dropping pairs, as a share of all people.
 SLACK: Final = 0.1
 
 #: Files by person.

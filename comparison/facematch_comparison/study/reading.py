@@ -132,7 +132,7 @@ class Study:
 
 
 def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
-    """Return the photographs of each person, by folder name; both are sorted.
+    """Return the photographs of each person, sorted. Each folder in `folder` is one person.
 
     Hidden files, and files without the suffix of a picture, are skipped.
 
@@ -192,7 +192,7 @@ def read_study(source: Path, *, note: Callable[[str], object] | None = None) -> 
         note: Called with a sentence about each assumption made.
 
     Raises:
-        InvalidRequest: `source` is not such a file, or has problems; all of them are listed.
+        InvalidRequest: `source` is not such a file, or has problems; the error lists all of them.
     """
     if not source.exists():
         raise InvalidRequest(f"There is no file or folder {source}.")
@@ -237,7 +237,7 @@ def read_study(source: Path, *, note: Callable[[str], object] | None = None) -> 
 def _groups_of(
     pairs: Mapping[int, StudyPair], cells: Cells
 ) -> tuple[dict[str, dict[str, str]], dict[int, str]]:
-    """Return people's groups by column, and a message by row for people in two groups of one."""
+    """Return people's groups by column, and a message by row if a person has a second group."""
     groups: dict[str, dict[str, str]] = {}
     clashes = {}
     for name in cells.header:
