@@ -1,4 +1,4 @@
-"""Shared options, sources of answers and run database of the `facematch compare` commands.
+"""Options, sources of answers and run database shared by the `facematch compare` commands.
 
 numpy, SQLAlchemy and the comparison are imported only when a command runs.
 """

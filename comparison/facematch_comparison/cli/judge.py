@@ -1,4 +1,4 @@
-"""`facematch compare plan`, `report`, `gate`: from answers to decisions."""
+"""The commands `facematch compare plan`, `report` and `gate`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`facematch compare draw`, `run` and `unresolved`: from photographs to answers."""
+"""The commands `facematch compare draw`, `run` and `unresolved`."""
 
 from __future__ import annotations
 

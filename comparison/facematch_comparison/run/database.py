@@ -13,7 +13,7 @@ twice because of a kill.
 | `repeat` | ASKED | BEGUN | the same thread, after an attempt without a charge, before its retry |
 | `end` | FREE, BEGUN, ASKED | depends on the charge | the same thread |
 | `take_back` | BEGUN; ASKED | FREE; UNRESOLVED, or FREE if not billed | the next run |
-| `resolve` | UNRESOLVED | NO_RESPONSE, FREE | a budget or a person who knows the charge |
+| `resolve` | UNRESOLVED | NO_RESPONSE, FREE | a budget with the charge, or the user |
 | `answer_late` | UNRESOLVED, NO_RESPONSE | ANSWERED | a search of the vendor's records |
 """
 
@@ -194,7 +194,7 @@ class RunDatabase:
     # --- The test set and its systems ------------------------------------------------------------
 
     def enter_study(self, study: StoredStudy) -> StoredStudy:
-        """Insert the test set unless it is stored; return the stored one, which keeps its name.
+        """Insert the test set unless it is stored; return the stored one, with its first name.
 
         Raises:
             InvalidRequest: the file contains another test set.
@@ -249,7 +249,7 @@ class RunDatabase:
 
         return self.transact(step)
 
-    # --- Through a call --------------------------------------------------------------------------
+    # --- Calls -----------------------------------------------------------------------------------
 
     def free(self, system: int) -> list[int]:
         """Return the indexes of the FREE pairs."""
@@ -306,7 +306,7 @@ class RunDatabase:
 
         return self.transact(step)
 
-    # --- Without an answer -----------------------------------------------------------------------
+    # --- Calls without an answer -----------------------------------------------------------------
 
     def take_back(
         self, system: StoredSystem, finalize: Callable[[Sequence[str], Charged], object]

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from facematch_comparison.study.reading import Study
 
-#: Age of a call after which its record will not appear at the vendor if it is still missing.
+#: If the record of a call of this age is missing at the vendor, it will not appear any more.
 SURELY_LATE: Final = timedelta(minutes=15)
 
 
@@ -71,7 +71,7 @@ _BY_CHARGE: Final[Mapping[Charged | None, PairState]] = {
 
 @attrs.frozen(kw_only=True)
 class PairOutcome:
-    """The state, charge and answer of one pair. Invalid values (a damaged file): `ValueError`."""
+    """The state, charge and answer of one pair. Invalid values raise `ValueError`."""
 
     state: PairState = attrs.field(converter=PairState)
     billed: Charged | None = attrs.field(converter=optional(Charged))
@@ -108,7 +108,7 @@ class PairOutcome:
 
         A rejected picture is a failure to acquire, whether the vendor or facematch rejects it. If
         the vendor has never answered, it may reject the request for another reason, so the pair
-        stays FREE. If the system is not billed, no call is charged, not even a lost one.
+        stays FREE. If the system is not billed, no call is charged, even if it was lost.
         """
         billed = error.billing.charged if isinstance(error, VendorError) else Charged.NO
         billed = billed if is_billed else Charged.NO
@@ -298,7 +298,7 @@ class StoredStudy:
     def turns(self) -> NDArray[np.int64]:
         """Return the position of each pair in a random order, seeded with the digest.
 
-        Every run has the same order. Mated and non-mated pairs alternate in proportion, so an
+        Every run uses the same order. Mated and non-mated pairs alternate in proportion, so an
         interrupted run has answers to a random sample of pairs, however the file is sorted.
         """
         chance = np.random.default_rng(list(self.digest.encode()))
@@ -345,7 +345,7 @@ class StoredSystem:
         return attrs.evolve(self, settings=settings, price=system.price or self.price)
 
     def compare(self, outcome: PairOutcome) -> tuple[StoredSystem, str | None]:
-        """Return the system with its first scale and environment, and how the outcome differs."""
+        """Return the system with its first scale and environment, and how `outcome` differs."""
         if outcome.decision is None:
             return self, None
         scale, where = self.scale or outcome.scale, self.answered_from or outcome.environment

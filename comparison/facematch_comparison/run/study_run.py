@@ -57,7 +57,7 @@ class RunSummary:
 
     @property
     def is_complete(self) -> bool:
-        """Whether no system has remaining pairs."""
+        """Whether no system has pairs left."""
         return not any(system.progress.left for system in self.systems)
 
     @property
@@ -75,7 +75,7 @@ class StudyRun:
 
     Args:
         systems: Opener of each system, by name.
-        database: The run database, locked until `close`, which does not close it.
+        database: The run database. `close` unlocks it but does not close it.
         keep: Names of systems whose vendor is asked to keep a record of each call, so that lost
             answers can be found again.
         prices: Price of a call by system; defaults to the price in the system's budget.

@@ -85,7 +85,7 @@ class RunSystem:
         kept: Whether to ask the vendor to keep a record of each call.
         price: Price of a call; defaults to the price that the system's budget reserves.
         digests: SHA-256 of each picture when the run began.
-        undo: Stack that closes the verifier, even if it is rejected here.
+        undo: Exit stack that closes the verifier, even if it is rejected here.
 
     Attributes:
         stored: The system in the run database.
@@ -187,7 +187,7 @@ class RunSystem:
         """Update `progress` from the run database."""
         self.progress = self._database.progress(self.stored.number)
 
-    # --- Through a run ---------------------------------------------------------------------------
+    # --- Run -------------------------------------------------------------------------------------
 
     def run(
         self, turns: Sequence[int], workers: int, *, stop: Callable[[], bool], on_end: OnEnd
@@ -249,7 +249,7 @@ class RunSystem:
         return self.error is not None or self._stop()
 
     def _end_with(self, error: FaceMatchError) -> None:
-        """Start no more calls, because of an error. Only the first error is reported."""
+        """Record an error and start no more calls. Only the first error is reported."""
         with self._lock:
             self.error = self.error or _drop_frames(error)
 
@@ -441,7 +441,7 @@ def resolve_by_budgets(
 
 
 def _makes_embeddings(system: RunSystem) -> bool:
-    """Return whether the system is a local engine with embeddings, without bills or policies."""
+    """Return whether the system is a free local engine with embeddings and without policies."""
     backend = system.backend
     return (
         backend.environment is Environment.LOCAL

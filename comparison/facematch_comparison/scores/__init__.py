@@ -1,1 +1,1 @@
-"""Read scores from files or frames in many formats into one frame."""
+"""Read score files and frames of many formats into `Answers`."""

@@ -220,12 +220,12 @@ class Answers:
 
     @property
     def transactions(self) -> NDArray[np.int64] | None:
-        """int64, (N,): number of each pair's transaction; or None."""
+        """int64, (N,): number of each pair's transaction; None without transactions."""
         return self._transactions if "transaction" in self.frame else None
 
     @property
     def attempts(self) -> NDArray[np.int64] | None:
-        """int64, (N,): number of each pair in its transaction, from 1; or None."""
+        """int64, (N,): number of each attempt, from 1; None without transactions."""
         return self._attempts if "attempt" in self.frame else None
 
     @classmethod
@@ -347,8 +347,8 @@ class Answers:
     def best_of(self, attempts: int) -> Answers:
         """Return one row for each transaction, with the best of its first `attempts` attempts.
 
-        A transaction passes, matches or is acquired if any attempt does. It is answered only if
-        all attempts are, because a missing answer might have been a match.
+        A transaction passes, matches or counts as acquired if any of its attempts does. It is
+        answered only if all attempts are, because a missing answer might have been a match.
 
         Raises:
             InvalidRequest: there are no transactions.

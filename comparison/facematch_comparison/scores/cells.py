@@ -117,7 +117,7 @@ class Words:
 
 
 def in_common(*columns: Words, is_sorted: bool = False) -> tuple[Words, ...]:
-    """Return the columns with one code for each word in all of them; sort words if `is_sorted`."""
+    """Recode columns so that equal words have equal codes; sort the words if `is_sorted`."""
     parts = [column.each for column in columns]
     if len({part.type for part in parts}) > 1:
         parts = [part.cast(pa.string()) for part in parts]

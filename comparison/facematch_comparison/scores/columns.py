@@ -153,7 +153,7 @@ LONG: Final = "system,pair,label,probe_subject,reference_subject,score"
 PEOPLE: Final = ("probe_subject", "reference_subject")
 PICTURES: Final = ("probe", "reference")
 
-#: Columns that identify a pair across files; the first key that all files have is used.
+#: Columns that identify a pair across files; the first entry that all files have is used.
 PAIR_KEYS: Final = (("pair",), PICTURES, PEOPLE)
 
 #: The column that names one person per line; the other person of a non-mated pair has no name.
@@ -171,9 +171,9 @@ class ColumnsNotRecognised(InvalidRequest):
 
     Attributes:
         what: The problem, and a list of all columns with two cells of each.
-        columns: The columns that the user must name, by our name; the value ``COLUMN`` is a
-            placeholder.
-        independent_pairs: Whether the advice is to pass it: no other column can name the people.
+        columns: The columns to pass, by our name; the value ``COLUMN`` is a placeholder for the
+            name that the user must fill in.
+        independent_pairs: Whether to pass this argument, because no column can name the people.
     """
 
     def __init__(
@@ -200,7 +200,7 @@ class ColumnsNotRecognised(InvalidRequest):
 
 
 def group_of(name: str) -> tuple[str, str] | None:
-    """Return the prefix of a column of groups, and the rest; None for any other column."""
+    """Split the name of a column of groups into its prefix and the rest; None for other columns."""
     for prefix in (PROBE_GROUP, REFERENCE_GROUP, GROUP):
         if name.startswith(prefix) and name != prefix:
             return prefix, name.removeprefix(prefix)

@@ -1,9 +1,9 @@
 """`Lines`: a table with one line for each pair and system, and the checks of its content.
 
-Columns are recognised by known names or by the user's arguments, never by their cells: a guess once
-read a system's own answers as the ground truth and found no errors. Columns with unknown names are
-skipped, with a note. If a column is missing, the error lists every column with two of its cells, so
-that the user can name it.
+Columns are recognised by known names or by the user's arguments, never by their cells: a guess from
+cells once made a system's own answers the ground truth, and found no errors. Columns with unknown
+names are skipped, with a note. If a column is missing, the error lists every column with two of its
+cells, so that the user can name it.
 """
 
 from __future__ import annotations
@@ -406,7 +406,7 @@ def _refusal(files: Sequence[Lines], missing: dict[str, str]) -> ColumnsNotRecog
             texts.append(f"  and {len(header) - _SHOWN} more")
     if {"mated", "score", PERSON} & missing.keys():
         texts.append(f"A table looks like {WIDE} or {LONG}.")
-    # If no column is left, none can name people. If several are left, two may be the pictures.
+    # Without skipped columns, none can name people. With several, two of them may be the pictures.
     skipped = sum(len(lines.skipped) for lines in files)
     names_nobody = PERSON in missing and not skipped
     asked = [*missing]
@@ -479,7 +479,7 @@ def _pairs_of(whole: pd.DataFrame, key: list[str], note: Callable[[str], object]
     """Return the pair of each line; if pictures are in other folders, compare only file names."""
 
     def numbered(ends: pd.DataFrame) -> pd.Series:
-        # Two pictures are one pair in either order.
+        # The order of the two pictures does not matter.
         frame = pd.DataFrame(np.sort(ends.to_numpy(str), axis=1))
         return frame.groupby([*frame], sort=False).ngroup()
 
@@ -678,7 +678,7 @@ def facts_of(lines: Lines) -> tuple[list[dict[str, Any]], list[Problem]]:
 
 
 def groups_of(lines: Lines) -> tuple[dict[str, Grouping], list[Problem]]:
-    """Return the groupings of people by name, and people who are in two groups of one grouping."""
+    """Return groupings by name, and problems: people who are in two groups of one grouping."""
     sides = {GROUP: (0, 1), PROBE_GROUP: (0,), REFERENCE_GROUP: (1,)}
     kinds: dict[str, list[tuple[Words, Ints]]] = {}
     for column in lines.of:
@@ -691,7 +691,7 @@ def groups_of(lines: Lines) -> tuple[dict[str, Grouping], list[Problem]]:
     for kind, said in kinds.items():
         columns = in_common(*(words for words, _ in said), is_sorted=True)
         words = columns[0].words
-        # In the order of lines, so that the first label of a person is on the earliest line.
+        # Keep the order of lines, so that the first label of a person is on the earliest line.
         labels = np.stack([each.codes for each in columns], axis=1).ravel()
         people = np.stack([people for _, people in said], axis=1).ravel()
         first, wrong = _contradictions(people, labels, 1 + max(map(np.max, lines.people)))

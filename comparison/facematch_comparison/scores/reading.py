@@ -42,7 +42,7 @@ MOST: Final = 100
 #: If this many mated pairs score above this many others, the labels may be the system's answers.
 ENOUGH_APART: Final = 20
 
-#: If this many non-mated pairs, and half of them, have the lowest score, it may mean no score.
+#: If this many non-mated pairs, and half of all, have the lowest score, it may mean no score.
 _MANY_ALIKE: Final = 20
 
 
@@ -80,14 +80,14 @@ def read_scores(
             "same_guy"}``. ``{"decision": ""}`` ignores a column. Pass a list of columns for
             ``score`` if each is a system. In a list of files, the key ``"azure:score"`` applies
             only to the file ``azure.csv``.
-        rule: How scores are compared with a threshold if the file does not say; AT_LEAST by
+        rule: How scores are compared with a threshold if no column has the rule; AT_LEAST by
             default.
         distance: Whether all scores are distances, regardless of column names. Scores and
             thresholds are then negative distances: -0.4 passes distances up to 0.4.
         no_scores: Numbers that mean a missing score, such as -1. By default, a number that seems
             to mean a missing score is rejected; NaN declares that all numbers are scores.
         below: The threshold below which a system returns no score (Rekognition: 80). An empty cell
-            is then a lower score, not a failure to acquire. For several systems, by name.
+            is then a lower score, not a failure to acquire. For several systems, a mapping.
         independent_pairs: Whether no person is in more than one pair, for files that name no
             people. If that is wrong, intervals are too narrow.
         models: Models whose answers count if a system answered with several; answers of other
@@ -141,7 +141,7 @@ def read_scores(
 
 
 def _ask_whose_labels(files: Sequence[Lines], lines: Lines, answers: Sequence[Answers]) -> None:
-    """Raise if scores match labels perfectly that neither the user nor names of people confirm.
+    """Raise if scores match labels perfectly, unless the user or names of people confirm them.
 
     A log may use any column name for a system's own answers. If they were read as labels, the
     system would have no errors, and no check of its scores could reveal the mistake.
@@ -244,7 +244,7 @@ def _choose_model(
 def _frame_of(
     lines: Lines, facts: Sequence[Mapping[str, Any]], groups: Mapping[str, Grouping]
 ) -> pd.DataFrame:
-    """Return the frame of `Answers` of all systems, with a row for each line."""
+    """Return a frame with the columns of `Answers` and a row for each line of all systems."""
     scores, failed = lines.score, lines.failed
     decisions = lines.meant("decision", NO_DECISION, np.int8)
     is_compared = (decisions >= 0) & (decisions != DECISIONS.index(Decision.INCONCLUSIVE))

@@ -226,7 +226,7 @@ class Resampling(NamedTuple):
 
 
 def redraw(sides: Sequence[Side], series: Sequence[Resampling], *, seed: int) -> list[Floats]:
-    """Return the FRRs of each series, float64, (B,), from shared draws; NaN if no pair was drawn."""
+    """Return the FRRs of each series, float64, (B,), with shared draws; NaN without drawn pairs."""
     margin = SPARE  # increased if too few of the highest non-mated pairs were kept
     while series:
         try:
