@@ -63,7 +63,7 @@ Outcomes: TypeAlias = Sequence[tuple[int, PairOutcome]]
 #: Schema version; a file of another version is rejected unchanged.
 VERSION: Final = 5
 
-#: One row: the schema version, and the process that locked the file; it remains after a kill.
+#: One row: the schema version, and the process that locked the file, which may have been killed.
 _STORE: Final = """CREATE TABLE IF NOT EXISTS facematch_comparison_store
     (version INTEGER PRIMARY KEY, holder TEXT)"""
 

@@ -145,7 +145,7 @@ def frame_of(
 
 
 def _column(name: str, kind: type[_K]) -> cached_property[NDArray[_K]]:
-    """Return a property for a column: its numbers, or the codes of a categorical column."""
+    """Return a cached property: a column of numbers, or the codes of a categorical column."""
 
     def values(answers: Answers) -> NDArray[_K]:
         column = answers.frame[name]
