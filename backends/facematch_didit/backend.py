@@ -117,8 +117,8 @@ class DiditBackend(ApiKeyBackend):
         workflow_id: The UUID of the workflow for sessions. Default: ``DIDIT_WORKFLOW_ID``.
         workflow_takes_reference: Whether the workflow compares the face with the `reference` passed
             to the start (kind: Biometric Authentication with a face match). Other workflows ignore
-            a reference, so passing one without this setting raises `Unsupported`. If it was
-            compared with a document instead, a pass needs a review by a person.
+            a reference, so passing one without this setting raises `Unsupported`. If the face
+            was compared with a document instead, a pass needs a review by a person.
         liveness_method: The workflow's liveness method: ``PASSIVE``, ``FLASHING`` or ``ACTIVE_3D``;
             None for any. A pass with another method needs a review by a person.
         webhook_secrets: The ``secret_shared_key`` of the webhook destination, or several during a

@@ -44,7 +44,7 @@ INSTALL = "The backend local needs {missing}: {command} (about 80 MB)."
 
 LIMITS = ImageLimits(formats=frozenset(ImageFormat) - {ImageFormat.HEIC})
 
-#: Between 36.3, OpenCV's threshold, and 43, which rejected all pairs of two people we measured.
+#: Between 36.3 (OpenCV's) and 43, the lowest that rejected all pairs of two people we measured.
 DEFAULT_THRESHOLD = 40.0
 
 

@@ -54,7 +54,7 @@ class VendorCalls:
     keys: Mapping[str, str] = attrs.field(factory=dict)  # setting: mock attribute; empty: all `Secret`s
     settings: Mapping[str, Any] = attrs.field(factory=dict)  # additional settings for the mock
     charges: int = 1  # maximum charges of one call
-    steps: tuple[Step, ...] = ()  # replace the usual step with a wrong key
+    steps: tuple[Step, ...] = ()  # used instead of the usual wrong-key step
     threshold: str = ""  # ``sent`` if the backend sends it, or its JSON field
     size_limit: int | str = 0  # the largest file in bytes, or the key of its claim; 0 for none
     kind: str = "gif"  # the extension of a file type that the vendor rejects
