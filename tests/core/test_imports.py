@@ -55,8 +55,9 @@ LIGHT = {
     "from facematch_didit import DiditBackend": CLIENT,
     # What a plug-in needs to be imported costs neither pytest nor click.
     "import facematch_core.backend, facematch_core.http, facematch_core.errors": {
-        *("pytest", "click", "hypothesis")
+        *("pytest", "_pytest", "click", "hypothesis", "facematch_core.testing")
     },
+    "import facematch_core.testing": {"hypothesis"},
     "import facematch_core.resilience, facematch_core.store": {"sqlalchemy"},
 }
 #: Runs each statement in a child of its own, and prints which modules it has loaded.

@@ -70,7 +70,7 @@ def kill_client(mock, address, event):
     ("event", "charges", "place", "outcome"),
     [
         pytest.param("STARTED", 0, None, None, marks=pytest.mark.slow),
-        ("SENT", 0, "reserved", "not_yet"),
+        pytest.param("SENT", 0, "reserved", "not_yet", marks=pytest.mark.slow),
         (None, 1, "reserved", "resolved"),
         pytest.param("ANSWERED", 1, "spent", None, marks=pytest.mark.slow),
     ],

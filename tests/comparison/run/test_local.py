@@ -47,7 +47,7 @@ def embedded(monkeypatch):
     return seen
 
 
-@pytest.mark.parametrize("review", [None, 90])
+@pytest.mark.parametrize("review", [pytest.param(None, marks=pytest.mark.slow), 90])
 def test_each_picture_is_looked_at_once_and_each_pair_answered_as_verify_does(
     study, database, embedded, review
 ):

@@ -9,7 +9,7 @@ from facematch_comparison import draw_pairs, evaluate, photographs, read_answers
 from facematch_core import Environment, open_verifier
 from facematch_mock_server import MockServer, make_card
 
-PEOPLE, MATED, OTHERS = 10, 24, 30
+PEOPLE, MATED, OTHERS = 10, 10, 20
 #: The exact scores of the cards of two people, and one person whose second card has no face.
 SCORES = {"p3": 12.5, "p4": 41.25}
 FACELESS = "p5"
@@ -24,7 +24,7 @@ def study(tmp_path):
         score = SCORES.get(person) if number < PEOPLE else None
         card = make_card(person, luminance=number, faces=faces, score=score, size=(150, 200))
         (folder / f"{number}.png").write_bytes(card)
-    return draw_pairs(photographs(tmp_path / "cards"), mated=MATED, non_mated=OTHERS, seed=1)
+    return draw_pairs(photographs(tmp_path / "cards"), mated=MATED, non_mated=OTHERS, seed=2)
 
 
 def test_a_study_over_http_finds_what_is_on_the_cards(study, database):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit.comparison.tables import LOST, rates_at, system_answers, table_of, with_columns
 
-from facematch_comparison.stats import concentration, threshold_for_fmr, why_unseen
+from facematch_comparison.stats import Rates, concentration, threshold_for_fmr, why_unseen
 from facematch_core.models import ThresholdRule
 
 SCORES = st.lists(st.one_of(st.just(LOST), st.integers(0, 12)), max_size=15)
@@ -22,9 +22,8 @@ def lowest_threshold(table, max_fmr, unit):
     candidates = [threshold / unit for threshold in range(ends[0], ends[1] + 1)]
     if table.rule is ThresholdRule.ABOVE:
         candidates.insert(0, float(np.nextafter(scores[0], -np.inf)))
-    fine = [
-        threshold for threshold in candidates if rates_at(table, threshold).fmr.value <= max_fmr
-    ]
+    rates = Rates(table, 0.95)
+    fine = [threshold for threshold in candidates if rates.at("fmr", threshold).value <= max_fmr]
     # Above the highest score of all nobody passes: that is no threshold, but a closed door.
     return min((threshold for threshold in fine if np.any(table.passed(threshold))), default=None)
 

@@ -109,7 +109,7 @@ def test_avif_needs_a_pillow_that_has_it(monkeypatch):
     assert "is an AVIF, which the installed Pillow cannot read" in refusal(image)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(picture=pictures(), few=limits())
 def test_the_result_is_within_the_limits(picture, few):
     image = Image.from_pil(picture)

@@ -238,7 +238,7 @@ def survives(data):
         refused(act)
 
 
-@settings(max_examples=settings().max_examples * 4)
+@settings(max_examples=settings().max_examples * 3)
 @given(
     st.one_of(
         *[flipped()] * 3,
