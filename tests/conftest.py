@@ -39,6 +39,18 @@ pytest_plugins = ["kit.limits"]
 importlib.metadata.packages_distributions = functools.cache(
     importlib.metadata.packages_distributions
 )
+
+
+def read_once(name):
+    """Each list of plug-ins reads the metadata of nearly two hundred packages."""
+    own = getattr(importlib.metadata.Distribution, name).fget
+    read = functools.cache(lambda path: own(importlib.metadata.PathDistribution(path)))
+    once = property(lambda distribution: read(distribution._path))  # noqa: SLF001 - their only key
+    setattr(importlib.metadata.PathDistribution, name, once)
+
+
+read_once("entry_points")
+read_once("metadata")
 # Each session of botocore reads the same large files.
 botocore.loaders.create_loader = functools.cache(botocore.loaders.create_loader)
 
