@@ -19,7 +19,7 @@ COMMANDS: Final = {
     "run": "Run every pair on every system, once; stop and resume at any time.",
     "report": "Evaluate the answers: verdict, HTML, JSON, list of errors.",
     "gate": "Check systems against requirements: PASS, FAIL or INCONCLUSIVE.",
-    "unresolved": "List or resolve calls that may be charged without an answer.",
+    "unresolved": "List or resolve unanswered calls that may have been charged.",
 }
 
 #: Modules of the extra `compare` that the commands need.

@@ -284,7 +284,7 @@ def _show_summary(summary: RunSummary, rows: Sequence[Mapping[str, Any]], store:
 @common.flag("--yes", "Do not ask before --resolve.")
 @json_option
 def unresolved(*, store: str, as_json: bool, **options: Any) -> int:
-    """List calls that were charged, or may have been, without an answer.
+    """List unanswered calls that were charged, or may have been.
 
     facematch never retries them automatically. The next `compare run` searches the vendor's records
     for them. With --resolve you record, permanently, whether a call was charged according to the
@@ -363,7 +363,7 @@ def _finalize(
 
 
 def _charge(charge: UnresolvedCharge) -> dict[str, Any]:
-    """Return the JSON form of a call without an answer."""
+    """Return the JSON form of an unanswered call."""
     call = charge.call
     return {
         "system": charge.name,
@@ -378,7 +378,7 @@ def _charge(charge: UnresolvedCharge) -> dict[str, Any]:
 
 
 def _show_charges(rows: Sequence[Mapping[str, Any]], store: str) -> None:
-    """Print the calls without an answer, and the command that resolves one."""
+    """Print the unanswered calls, and the command that resolves one."""
     if not rows:
         text.say("nothing is unresolved")
         return

@@ -306,7 +306,7 @@ class RunDatabase:
 
         return self.transact(step)
 
-    # --- Calls without an answer -----------------------------------------------------------------
+    # --- Unanswered calls ------------------------------------------------------------------------
 
     def take_back(
         self, system: StoredSystem, finalize: Callable[[Sequence[str], Charged], object]
@@ -326,7 +326,7 @@ class RunDatabase:
             self.transact(_update, system.number, values, "state = :of_state", {"of_state": state})
 
     def unresolved(self, system: StoredSystem) -> tuple[UnresolvedCharge, ...]:
-        """Return the pairs that were charged, or may have been, without an answer."""
+        """Return the unanswered pairs that were charged, or may have been."""
         query = """SELECT system, pair, state, call, error, started_at AS since, looked_at
             FROM facematch_comparisons WHERE system = ? AND state IN (?, ?) ORDER BY pair"""
 

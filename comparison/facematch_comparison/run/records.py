@@ -60,7 +60,7 @@ class PairState(enum.StrEnum):
 
 #: States of a pair whose call is in flight, or was when its process ended.
 UNDER_WAY: Final = (PairState.BEGUN, PairState.ASKED)
-#: States of a pair that was charged, or may have been, without an answer.
+#: States of an unanswered pair that was charged, or may have been.
 WITHOUT_ANSWER: Final = (PairState.UNRESOLVED, PairState.NO_RESPONSE)
 #: State of an unanswered pair by its charge; without a charge it depends on the error.
 _BY_CHARGE: Final[Mapping[Charged | None, PairState]] = {
@@ -154,7 +154,7 @@ def _read_time(text: str) -> datetime:
 
 @attrs.frozen(kw_only=True)
 class UnresolvedCharge:
-    """A pair that was charged, or may have been, without an answer.
+    """An unanswered pair that was charged, or may have been.
 
     Attributes:
         system: The number of the system in the run database.

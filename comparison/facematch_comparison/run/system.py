@@ -58,10 +58,10 @@ OnEnd: TypeAlias = Callable[[str, PairState], None]
 MOST_FAILURES: Final = 20
 
 #: Delays between attempts to store an outcome, in seconds. The outcome may have been paid for.
-_AGAIN_S: Final = (0.5, 2.0, 8.0)
+_STORE_DELAYS_S: Final = (0.5, 2.0, 8.0)
 
 #: Maximum wait for an open circuit breaker, in seconds.
-_LONGEST_S: Final = 60.0
+_MAX_WAIT_S: Final = 60.0
 
 #: Number of pairs stored in one transaction.
 _BATCH: Final = 64
@@ -206,19 +206,19 @@ class RunSystem:
         self.asked = self._in_a_row = 0
         self._answered = self.stored.answered_from is not None
         try:
-            self._look_back()
+            self._resolve_unanswered()
             free = self._database.free(self.stored.number)
             self._queue = deque(sorted(free, key=turns.__getitem__))
             if _makes_embeddings(self):
                 _ask_locally(self, workers)
             else:
                 self._ask_all(workers)
-            self._look_back()
+            self._resolve_unanswered()
         except FaceMatchError as error:
-            self._end_with(error)
+            self._stop_with(error)
 
-    def _look_back(self) -> None:
-        """Resolve calls without an answer from budgets, then from the vendor's records."""
+    def _resolve_unanswered(self) -> None:
+        """Resolve unanswered calls, first from budgets, then from the vendor's records."""
         database, now = self._database, self._clock.now()
         resolve_by_budgets(database, self.stored, self.stores)
         for charge in database.unresolved(self.stored):
@@ -248,7 +248,7 @@ class RunSystem:
         """Whether to start no more calls."""
         return self.error is not None or self._stop()
 
-    def _end_with(self, error: FaceMatchError) -> None:
+    def _stop_with(self, error: FaceMatchError) -> None:
         """Record an error and start no more calls. Only the first error is reported."""
         with self._lock:
             self.error = self.error or _drop_frames(error)
@@ -271,18 +271,18 @@ class RunSystem:
 
     def finish(self, outcomes: Outcomes) -> None:
         """Store outcomes; return pairs that are FREE again to the queue."""
-        for wait_s in (*_AGAIN_S, None):
+        for wait_s in (*_STORE_DELAYS_S, None):
             try:
                 kept, difference = self._database.end(self.stored.number, outcomes)
                 break
             except ConfigurationError as error:
                 if wait_s is None:
                     # The pairs keep their state; the next run marks ASKED ones as UNRESOLVED.
-                    self._end_with(error)
+                    self._stop_with(error)
                     return
                 self._clock.sleep(wait_s)
         if difference is not None:
-            self._end_with(difference)
+            self._stop_with(difference)
         for pair, outcome in kept:
             self._answered |= outcome.decision is not None
             if outcome.state is PairState.FREE:
@@ -313,7 +313,7 @@ class RunSystem:
         except FaceMatchError as error:
             return attrs.evolve(self._count_failure(error), call_id=current.call_id)
         except HeldBack as held:
-            self._end_with(held.error)
+            self._stop_with(held.error)
             # If a budget cannot be written, the pair keeps its state: the next run writes both.
             free = PairOutcome(state=PairState.FREE, billed=Charged.NO, call_id=held.call_id)
             with contextlib.suppress(FaceMatchError):
@@ -364,7 +364,7 @@ class RunSystem:
         if outcome.state is PairState.ANSWERED:
             return outcome
         if isinstance(error, FATAL):
-            self._end_with(error)
+            self._stop_with(error)
             return outcome
         if outcome.state is PairState.FAILED:
             self.last_failure = _drop_frames(error)
@@ -372,7 +372,7 @@ class RunSystem:
             many = self._in_a_row = self._in_a_row + 1
         if many >= MOST_FAILURES:
             kind = OutcomeUnknown if isinstance(error, OutcomeUnknown) else VendorUnavailable
-            self._end_with(
+            self._stop_with(
                 kind(
                     f"{self.name} returned no answer to {many} calls in a row and was stopped. "
                     f"Last error: {error.message} Run again later: pairs that were not charged are "
@@ -382,7 +382,7 @@ class RunSystem:
                 )
             )
         elif isinstance(error, BreakerOpen):
-            until = self._clock.monotonic() + min(error.retry_after_s or 1.0, _LONGEST_S)
+            until = self._clock.monotonic() + min(error.retry_after_s or 1.0, _MAX_WAIT_S)
             while not self.is_over and (wait_s := until - self._clock.monotonic()) > 0:
                 self._clock.sleep(min(wait_s, 0.2))
         return outcome

@@ -59,13 +59,13 @@ class Column:
         return word.lower() in self.words if self.words else bool(re.fullmatch(self.form, word))
 
 
-def _among(words: Mapping[str, Any]) -> dict[str, Any]:
+def _one_of(words: Mapping[str, Any]) -> dict[str, Any]:
     *most, last = words
     return {"words": words, "advice": f"write {', '.join(most)} or {last}"}
 
 
 def _decisions() -> dict[str, Any]:
-    ours = _among({str(word): at for at, word in enumerate(DECISIONS)})
+    ours = _one_of({str(word): at for at, word in enumerate(DECISIONS)})
     match, no_match = DECISIONS.index(Decision.MATCH), DECISIONS.index(Decision.NO_MATCH)
     words = {word: match if mated else no_match for word, mated in MATED.items()}
     words |= dict.fromkeys(_ACCEPTED.split(), match) | dict.fromkeys(_REJECTED.split(), no_match)
@@ -132,17 +132,17 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "error": Column("errormessage|exception", "answer"),
     "elapsed_s": Column("latencys", "answer", is_number=True),
     "billed": Column(
-        "charged", "answer", **_among({str(word): at for at, word in enumerate(BILLED)})
+        "charged", "answer", **_one_of({str(word): at for at, word in enumerate(BILLED)})
     ),
     "answered": Column("", "answer", **_FLAG),
     "model": Column("modelversion", ""),
-    "rule": Column("", "system", **_among({str(rule): rule for rule in ThresholdRule})),
+    "rule": Column("", "system", **_one_of({str(rule): rule for rule in ThresholdRule})),
     "threshold": Column("", "system", is_number=True),
     "scale": Column("", "system"),
     "price": Column("", "system", is_number=True),
     "currency": Column("", "system", form="[A-Z]{3}", advice="write three capital letters"),
     "backend": Column("", "system"),
-    "environment": Column("", "system", **_among({str(each): each for each in Environment})),
+    "environment": Column("", "system", **_one_of({str(each): each for each in Environment})),
     "privacy": Column("", "system"),
     "people_known": Column("", "system", **_FLAG),
 }

@@ -79,7 +79,7 @@ class Lines:
         of: The column for each of our names, except the score.
         scores: Columns of scores. If there are several, `parts` returns the lines of each.
         skipped: Columns that are not read.
-        given: Our names for which the user named a column.
+        given: Our names of the columns that the user named.
     """
 
     cells: Cells
@@ -245,17 +245,17 @@ def recognise(files: Sequence[Lines], columns: Mapping[str, str | Sequence[str]]
             raise InvalidRequest(
                 f"{cells.name}: the header has one column, {cells.header[0][:60]!r}. {SEPARATE}"
             )
-    _take_named(files, columns)
+    _assign_named(files, columns)
     unclear: dict[str, str] = {}
     for lines in files:
         own = f"{lines.name}:" if len(files) > 1 else ""
-        unclear |= {own + ours: text for ours, text in _take_known(lines).items()}
+        unclear |= {own + ours: text for ours, text in _assign_known(lines).items()}
         _skip_doubtful(lines)
     if missing := unclear | (_missing(files, unclear) or _missing_to_join(files, unclear)):
         raise _refusal(files, missing)
 
 
-def _take_named(files: Sequence[Lines], columns: Mapping[str, str | Sequence[str]]) -> None:
+def _assign_named(files: Sequence[Lines], columns: Mapping[str, str | Sequence[str]]) -> None:
     """Assign the columns that the user names; raise if that is impossible."""
     for key, of in columns.items():
         file, _, ours = key.rpartition(":")
@@ -267,14 +267,14 @@ def _take_named(files: Sequence[Lines], columns: Mapping[str, str | Sequence[str
             # A name without a file applies to every file that has such a column.
             having = [lines for lines in files if column in lines.cells.header]
             for lines in own if file else having or files:
-                lines.cells.problems += map(Problem, _take(lines, ours, column))
+                lines.cells.problems += map(Problem, _assign(lines, ours, column))
     for lines in files:
         both = [" or ".join(both) for both in _EITHER if {*both} <= lines.of.keys()]
         lines.cells.problems += [Problem(f"name {names}, not both") for names in both]
         lines.cells.refuse([each for each in lines.cells.problems if each.rows is None])
 
 
-def _take(lines: Lines, key: str, column: str) -> Iterator[str]:
+def _assign(lines: Lines, key: str, column: str) -> Iterator[str]:
     """Assign a column that the user names, or yield why that is impossible."""
     ours, header = our_name(key), lines.cells.header
     if not ours:
@@ -292,7 +292,7 @@ def _take(lines: Lines, key: str, column: str) -> Iterator[str]:
         lines.given.add(ours)
 
 
-def _take_known(lines: Lines) -> dict[str, str]:
+def _assign_known(lines: Lines) -> dict[str, str]:
     """Assign the other columns with known names; return ambiguous names, each with a message."""
     header, used = lines.cells.header, {*lines.of.values(), *lines.scores}
     taken = lines.given.union(*(both for both in _EITHER if {*both} & lines.given))
@@ -437,10 +437,10 @@ def join(files: Sequence[Lines], note: Callable[[str], object]) -> Lines:
     key = [*next(key for key in PAIR_KEYS if all({*key} <= lines.of.keys() for lines in files))]
     whole = pd.concat(map(_texts_of, files), ignore_index=True)
     whole["number"] = _pairs_of(whole, key, note)
-    _share_facts_of_pairs(whole, key)
+    _copy_facts_of_pairs(whole, key)
     labelled = whole["mated"].notna() if "mated" in whole else True
     keep = whole["is_answer"] & labelled
-    _check_shares(whole, key, keep, note)
+    _check_coverage(whole, key, keep, note)
     whole = whole[keep]
     names = whole.groupby("number")[key].transform("first").fillna("")
     whole = whole.assign(pair=names[key[0]].str.cat(names[key[1:]], sep=" and "))
@@ -496,7 +496,7 @@ def _pairs_of(whole: pd.DataFrame, key: list[str], note: Callable[[str], object]
     return numbers
 
 
-def _share_facts_of_pairs(whole: pd.DataFrame, key: list[str]) -> None:
+def _copy_facts_of_pairs(whole: pd.DataFrame, key: list[str]) -> None:
     """Copy the label, people and groups of a pair to all of its lines, in all files."""
     facts = [
         name for name in whole if group_of(name) or (name in COLUMNS and COLUMNS[name].of == "pair")
@@ -521,7 +521,7 @@ def _share_facts_of_pairs(whole: pd.DataFrame, key: list[str]) -> None:
         whole[name] = shared
 
 
-def _check_shares(
+def _check_coverage(
     whole: pd.DataFrame, key: list[str], keep: pd.Series, note: Callable[[str], object]
 ) -> None:
     """Note the pairs that a system lacks; raise if a system lacks most of them."""
@@ -555,7 +555,7 @@ def problems_of_cells(lines: Lines) -> Iterator[Problem]:
         if known.is_number:
             yield from cells.no_numbers(column)
         if ours == "score" and not lines.no_scores:
-            yield from _marks(column, cells.numbers(column))
+            yield from _missing_score_marks(column, cells.numbers(column))
         if known.is_number and ours not in ("score", "threshold"):
             yield Problem(f"{column} is below 0", np.flatnonzero(cells.numbers(column) < 0))
         if known.advice:
@@ -572,7 +572,7 @@ def problems_of_cells(lines: Lines) -> Iterator[Problem]:
     yield from _problems_of_people(lines)
 
 
-def _marks(column: str, numbers: NDArray[np.float64]) -> Iterator[Problem]:
+def _missing_score_marks(column: str, numbers: NDArray[np.float64]) -> Iterator[Problem]:
     """Yield a problem if negative numbers, or 9s such as 99, lie far from all other scores."""
     ends = np.fmin.reduce(numbers), np.fmax.reduce(numbers)
     if ends[0] >= 0 and not any(re.fullmatch("99+", f"{end:g}") for end in ends):

@@ -132,7 +132,7 @@ def read_scores(
     lines = parts[0]
     rule = ThresholdRule(rule or "at_least")
     answers = [each for part in parts for each in _answers(part, rule, models)]
-    _ask_whose_labels(files, lines, answers)
+    _check_labels(files, lines, answers)
     if below is not None:
         answers = _with_scores_below(answers, below, say)
     for text in (*_notes_of_columns(files, lines), *_notes_of_blanks(answers)):
@@ -140,7 +140,7 @@ def read_scores(
     return answers
 
 
-def _ask_whose_labels(files: Sequence[Lines], lines: Lines, answers: Sequence[Answers]) -> None:
+def _check_labels(files: Sequence[Lines], lines: Lines, answers: Sequence[Answers]) -> None:
     """Raise if scores match labels perfectly, unless the user or names of people confirm them.
 
     A log may use any column name for a system's own answers. If they were read as labels, the

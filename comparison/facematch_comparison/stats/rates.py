@@ -66,7 +66,7 @@ def fewest(suffices: Callable[[int], bool]) -> int:
 
 def exact_upper(errors: float, trials: float, confidence: float = 0.95) -> float:
     """Return the exact one-sided upper bound, 0-1, of the true rate."""
-    return _ends(errors, trials, 2 * confidence - 1)[1]
+    return _clopper_pearson(errors, trials, 2 * confidence - 1)[1]
 
 
 def trials_for(rate: float, errors: int = 0, confidence: float = 0.95) -> int:
@@ -183,7 +183,7 @@ def interval_of(errors: int, rarer: Rows, clusters: Clusters, confidence: float)
     """Return the interval for `errors` errors; `rarer` are their rows, or the others if fewer."""
     effective, freedom, method = _design(errors, rarer, clusters)
     trials = adjusted(effective, freedom, confidence)
-    low, high = _ends(errors / clusters.trials * trials, trials, confidence)
+    low, high = _clopper_pearson(errors / clusters.trials * trials, trials, confidence)
     how: dict[str, Any] = {"method": method, "effective": effective, "freedom": freedom}
     return Interval(low=low, high=high, confidence=confidence, **how)
 
@@ -203,10 +203,10 @@ def bounds(
     if not 0.5 < confidence < 1:
         raise InvalidRequest(f"A one-sided confidence is between 0.5 and 1 (got {confidence}).")
     trials = adjusted(ends.effective, ends.freedom, 2 * confidence - 1)
-    low, high = _ends(errors / rate.trials * trials, trials, 2 * confidence - 1)
+    low, high = _clopper_pearson(errors / rate.trials * trials, trials, 2 * confidence - 1)
     if chosen_for is not None:
         errors = max(errors, allowed_errors(chosen_for, rate.trials))
-        _, high = _ends(errors / rate.trials * trials, trials, 2 * confidence - 1)
+        _, high = _clopper_pearson(errors / rate.trials * trials, trials, 2 * confidence - 1)
     return low, high
 
 
@@ -286,7 +286,7 @@ def adjusted(effective: float, freedom: float | None, confidence: float) -> floa
     return effective * float((ndtri(tail) / stdtrit(freedom, tail)) ** 2)
 
 
-def _ends(errors: float, trials: float, confidence: float) -> tuple[float, float]:
+def _clopper_pearson(errors: float, trials: float, confidence: float) -> tuple[float, float]:
     """Return the Clopper-Pearson bounds; numbers may be fractional."""
     tail = (1 - confidence) / 2
     good = max(trials - errors, 0.0)

@@ -133,7 +133,7 @@ def split_by_subject(
         raise InvalidRequest(f"The share for calibration must be between 0 and 1 (got {share}).")
     people = np.unique(np.concatenate([first, second]))
     number = round(share * len(people))
-    chosen = _together(people, first, second, seed, number)
+    chosen = _keep_connected(people, first, second, seed, number)
     if chosen is None:
         chosen = np.random.default_rng(seed).permutation(people)[:number]
     of_first, of_second = np.isin(first, chosen), np.isin(second, chosen)
@@ -220,7 +220,7 @@ def _pair(person: str, probe: Path, reference: Path, other: str | None = None) -
     return StudyPair(probe=probe, reference=reference, mated=other is None, **people)
 
 
-def _together(people: Ints, first: Ints, second: Ints, seed: int, number: int) -> Ints | None:
+def _keep_connected(people: Ints, first: Ints, second: Ints, seed: int, number: int) -> Ints | None:
     """Return the people of a calibration set that drops no pair; None if it would be too small."""
     size = len(people)
     component_of = components(np.searchsorted(people, first), np.searchsorted(people, second), size)

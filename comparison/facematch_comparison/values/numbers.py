@@ -19,7 +19,7 @@ def percent(rate: float, width: float | None = None) -> str:
     number = _decimal(rate) * 100
     places = _places(number, width and _decimal(width) * 100)
     if width and 50 < number < 100:
-        places = max(places, _least(100 - number, places))
+        places = max(places, _decimals_shown(100 - number, places))
     rounded = round(number, places)
     return f"{rounded:.0f}" if rounded in (0, 100) else f"{rounded:f}"
 
@@ -112,10 +112,10 @@ def _places(number: Decimal, width: Decimal | float | None) -> int:
     if not width:
         return max(0, 1 - number.adjusted()) if number else 0
     shown = max(0, 1 - Decimal(width).adjusted())
-    return max(shown, _least(number, shown))
+    return max(shown, _decimals_shown(number, shown))
 
 
-def _least(number: Decimal, shown: int) -> int:
+def _decimals_shown(number: Decimal, shown: int) -> int:
     """Return how many decimals show a nonzero digit, at most three more than `shown`."""
     return min(-number.adjusted(), shown + 3) if number else 0
 

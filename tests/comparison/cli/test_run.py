@@ -155,7 +155,7 @@ def test_a_charge_that_cannot_be_written_down_is_shown(run_json, scripted, monke
     def full(*_):
         raise ConfigurationError("The run database failed (database or disk is full).")
 
-    monkeypatch.setattr("facematch_comparison.run.system._AGAIN_S", ())
+    monkeypatch.setattr("facematch_comparison.run.system._STORE_DELAYS_S", ())
     monkeypatch.setattr(RunDatabase, "end", full)
     code, document = run_json(*ONE_BY_ONE)
     (fake,) = document["systems"]
