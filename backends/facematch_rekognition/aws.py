@@ -63,8 +63,8 @@ class AwsSettings:
 
     @property
     def _session(self) -> Any:
-        # Created lazily, because this takes longer than a call. A lock could stay held after a fork
-        # and is not needed: after the constructor, only the thread of `_lookups` uses the session.
+        # Created lazily, because this takes longer than a call. No lock (which a fork could leave
+        # held) is needed: after the constructor, only the thread of `_lookups` uses the session.
         if self._opened is None:
             import botocore.session
 
