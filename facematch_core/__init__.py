@@ -16,7 +16,7 @@ open_verifier(backend, **settings)
 FaceVerifier, AsyncFaceVerifier
     The verifiers. `verify(probe, reference)` compares two faces, `check_liveness(image)` checks
     that a face is live, `verify_live` does both, and `verify_many` compares many pairs. Share one
-    verifier between all threads or tasks. Close it, or use it in `with`.
+    verifier between all threads or tasks. Close it, or use it as a context manager.
 
 open_sessions(backend, **settings)
     Opens hosted sessions: the person is verified on the vendor's own page. `plan` a record, `start`
@@ -32,7 +32,7 @@ MatchResult, Decision
     has no truth value: compare its decision.
 
 FaceMatchError
-    The base class of all errors. `InvalidImage` is about a picture, `VendorError` about a call. Its
+    The base class of all errors. `InvalidImage` is about a picture, `VendorError` about a call:
     `billing` states whether the call was charged, and `retryable` whether it may be retried.
 
 Budget, Retry, SqlStore

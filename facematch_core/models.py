@@ -185,7 +185,7 @@ class ThresholdSource(enum.StrEnum):
     PROFILE = "profile"
     #: The backend's documented default.
     DEFAULT = "default"
-    #: The vendor's own, not set by us.
+    #: The vendor's own threshold, which was not set by us.
     VENDOR = "vendor"
 
 
@@ -225,7 +225,7 @@ class Reconciled(enum.StrEnum):
 
 
 def percentage(value: float, name: str = "value") -> float:
-    """Return `value` as a float; raise TypeError or ValueError unless it is 0 to 100."""
+    """Return a number from 0 to 100 as a float; raise TypeError or ValueError for other values."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number from 0 to 100, not {type(value).__name__}.")
     # This also rejects NaN. Convert afterwards, because an int may be too large for a float.
@@ -263,7 +263,7 @@ class Score:
     """The similarity of two faces, or the liveness of one face, on a named scale.
 
     Scores on the same scale can be compared and subtracted. For scores on different scales, `==` is
-    False, and `<` and `-` raise `TypeError`, because 90 means something else to each vendor.
+    False, and `<` and `-` raise `TypeError`: 90 from one vendor is not 90 from another.
 
     Attributes:
         value: 0 to 100; a higher score means more similar (or more live). Not a probability.
@@ -404,7 +404,7 @@ class Face:
         box: The bounding box; None if the vendor does not return it.
         confidence: The detector's confidence that this is a face, on the vendor's own scale (Didit:
             0-1; local: YuNet's, 0.6-1). Not a similarity.
-        rotation: The clockwise rotation that showed the face: 0, 90, 180 or 270 degrees, or None.
+        rotation: Clockwise rotation at which the face was found (0, 90, 180 or 270 degrees).
         similarity: The score of this face against the other picture's face, or None.
         compared: Whether the result refers to this face; None if unknown.
         landmarks: Points ``(x, y)`` by the vendor's names, in the unit of `box`, or None.
@@ -424,7 +424,7 @@ class Face:
     quality: Mapping[str, float] | None = attrs.field(default=None, hash=False, repr=False)
 
 
-#: The default of `Billing.charges`.
+#: The default of `Billing.charges`, by `charged`.
 _CHARGES: dict[Charged, int | None] = {Charged.YES: 1, Charged.NO: 0, Charged.UNKNOWN: None}
 
 

@@ -46,7 +46,7 @@ def portrait(
 
 
 def places(boxes: Sequence[Box], size: tuple[int, int]) -> list[Place]:
-    """Convert boxes to pixels of a picture with this size, sorted so that the largest is last."""
+    """Convert boxes to pixels in a picture of this size, sorted by area."""
     placed = []
     for box in boxes:
         across = size[0] / (box.of_width or size[0])

@@ -157,7 +157,7 @@ def resolve(
 
 
 def _merge(context: click.Context, place: dict[str, Any]) -> dict[str, Any]:
-    """Return a subcommand's options; those that are not set come from the group."""
+    """Return a subcommand's options; options that are not set come from the group."""
     return {name: context.obj[name] if value is None else value for name, value in place.items()}
 
 

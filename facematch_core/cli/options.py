@@ -170,10 +170,10 @@ class Target:
 
     @contextlib.contextmanager
     def open(self, *operations: Operation, **arguments: Any) -> Iterator[Verifier]:
-        """Context manager: a verifier opened with these `arguments` of `FaceVerifier`.
+        """Open a verifier with these `arguments` of `FaceVerifier`, as a context manager.
 
         Raises:
-            Unsupported: no backend supports one of `operations`.
+            Unsupported: none of the backends supports an operation in `operations`.
         """
         plan = self.announce_plan()
         backends = [single.backend for single in single_plans(plan)]

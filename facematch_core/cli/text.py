@@ -144,7 +144,7 @@ def clean(text: str) -> str:
 
 
 def format_number(value: float) -> str:
-    """Format a score or threshold with all its digits, so that 49.999 is not shown as 50."""
+    """Format a score or threshold with up to ten digits, so that 49.999 is not shown as 50."""
     return f"{value:.10g}"
 
 
@@ -160,7 +160,7 @@ def _terminal_width(*, err: bool) -> int | None:
 
 
 def say(text: str = "", *, word: str = "", colour: str = "", err: bool = False) -> None:
-    """Print a bold, coloured `word` and a text, cleaned and, on a terminal, wrapped."""
+    """Print a bold, coloured `word` and `text`, without control characters; wrap on a terminal."""
     line = clean(word + text)
     if width := _terminal_width(err=err):
         line = textwrap.fill(

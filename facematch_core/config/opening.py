@@ -239,7 +239,7 @@ class Plan:
 
 @attrs.frozen(kw_only=True)
 class FailoverPlan:
-    """The profile and the ordered members' plans of a failover that is not open yet."""
+    """The profile of a failover that is not open yet, and the plans of its members in order."""
 
     profile: Profile
     members: Mapping[str, Plan]
@@ -335,7 +335,7 @@ class Config:
     def plan(
         self, profile: str | None = None, *, settings: Mapping[str, Any] | None = None
     ) -> Plan | FailoverPlan:
-        """Return the plan of a profile (None: of `default_profile`); errors: `open_verifier`."""
+        """Return a profile's plan, by default `default_profile`'s. Errors: see `open_verifier`."""
         name = self.default_profile if profile is None else profile
         if name is None:
             raise ConfigurationError(

@@ -39,7 +39,7 @@ class Profile:
     """A profile of a configuration file: one backend, or a failover with `members`."""
 
     name: str
-    #: File and profile, for messages; and the file's folder.
+    #: File and profile, as shown in messages; and the file's folder.
     where: str
     folder: Path
     backend: str = ""
@@ -138,7 +138,7 @@ def resolve_path(path: str, key: str, folder: Path) -> Path:
 
 
 def _convert(value: Any, annotation: Any, key: str, read: _Reader) -> Any:
-    """Convert a value to the declared type. The `ConfigurationError` contains only the key."""
+    """Convert a value to the declared type. A `ConfigurationError` names the key, not the value."""
     reason = f"{key} must be {kinds.kind_words(annotation)}, not {kinds.describe(value)}."
     for choice in kinds.choices_of(annotation):
         try:

@@ -42,8 +42,8 @@ class Budget(Policy):
             (a Decimal or a whole number, at most six decimal places).
         currency: Three capital letters; None to count calls.
         per: The period after which the budget is reset.
-        name: The name, such as a vendor or a profile. Budgets with the same name, unit and period
-            in one store are the same budget.
+        name: Name of the budget. Budgets with the same name, unit and period in one store are the
+            same budget.
         price: The price of one call by operation, in `currency`. The budget counts these amounts,
             because vendors do not return the price of a call.
         store: The store with the sums; None for this process's memory.
@@ -98,7 +98,7 @@ class Budget(Policy):
         self._clock = clock or SystemClock()
 
     def price(self, operation: Operation) -> tuple[Decimal, str] | None:
-        """Return the price of a call and its currency; None if calls are counted or it has none."""
+        """Return the price of a call and its currency, or None if the budget has no such price."""
         if self._currency is None or operation not in self._price:
             return None
         return self._price[operation], self._currency
@@ -186,7 +186,7 @@ class Budget(Policy):
         try:
             write(deadline=deadline)
         except BaseException as error:
-            # After a Ctrl-C, for example, the outcome may not be written. Writing twice is safe.
+            # A Ctrl-C, for example, may have prevented the write. A second write is safe.
             if not isinstance(error, errors.FaceMatchError):
                 with contextlib.suppress(errors.FaceMatchError):
                     write(deadline=Deadline.after(0.0))

@@ -17,7 +17,7 @@ _REFUSED = Billing(Charged.NO, "refused by a circuit breaker; nothing was sent")
 #: Errors that indicate an outage. A maintenance page with status 200 is an `UnexpectedResponse`.
 _OUTAGE = (errors.VendorUnavailable, errors.OutcomeUnknown, errors.UnexpectedResponse)
 
-#: Errors that indicate nothing. For example, a gateway may throttle while the vendor is down.
+#: Errors that leave this open. For example, a gateway may throttle while the vendor is down.
 _UNCLEAR = (errors.RateLimited, errors.EnvironmentMismatch, errors.BreakerOpen)
 
 
@@ -33,7 +33,7 @@ class BreakerState(enum.StrEnum):
 
 
 def is_outage(error: errors.FaceMatchError | None) -> bool | None:
-    """Return whether an error indicates an outage; None if it indicates nothing."""
+    """Return whether an error indicates an outage; None if this is unclear."""
     if error is None:
         return False
     if not isinstance(error, errors.VendorError) or isinstance(error, _UNCLEAR):
@@ -135,7 +135,7 @@ class CircuitBreaker(policy.Policy):
     def learn(
         self, call: object, name: str, failed: bool | None, error: errors.FaceMatchError | None
     ) -> None:
-        """Record the end of a call; `failed` is None if it indicates nothing about the vendor."""
+        """Record the end of a call; `failed` is None if the vendor may be up or down."""
         before = self.state
         with policy.lock:
             now, is_probe = self.clock.monotonic(), call is self._probe

@@ -120,7 +120,7 @@ class Attempt:
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """The outcome of an attempt, as policies get it.
+    """The outcome of an attempt, which is passed to the policies.
 
     Attributes:
         charged: Whether it was charged. UNKNOWN if it was interrupted after the first byte.
@@ -174,7 +174,7 @@ class Policy(abc.ABC):
         """
 
     def check(self, attempts: Sequence[Attempt]) -> None:  # noqa: B027 - optional
-        """Raise if `enter` would refuse one of these calls, if they were made in this order.
+        """Raise if `enter` would refuse any of these calls, made one after the other.
 
         Reserves nothing. `enter` may still refuse, because other threads may make calls meanwhile.
 
@@ -220,7 +220,7 @@ def _leave_all(entered: list[Leave], outcome: Outcome) -> list[Exception]:
 def must_be(
     what: str, is_right: Callable[[Any], bool]
 ) -> Callable[[object, attrs.Attribute[Any], Any], None]:
-    """Return an attrs validator with the error text "... must be `what`"."""
+    """Return an attrs validator that raises the error "NAME must be `what`."."""
 
     def check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         if not is_right(value):

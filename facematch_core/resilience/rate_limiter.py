@@ -38,8 +38,8 @@ class RateLimiter(policy.Policy):
     raised immediately. The error's `retry_after_s` is the estimated wait.
 
     Use one limiter per window: a vendor with two rate limits needs two. Open one verifier per
-    process and share it between threads. Limiters of several processes do not share a count, so
-    give each of four workers a quarter of the rate.
+    process and share it between threads. Processes do not share a limiter, so give each of four
+    worker processes a quarter of the rate.
 
     Args:
         window: The rate limit. A backend's published limits are in ``capabilities.rate_windows``.

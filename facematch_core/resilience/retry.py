@@ -16,9 +16,9 @@ from .policy import Attempt, must_be, positive_seconds
 class Retry:
     """Retries calls that were certainly not charged, if another attempt may succeed.
 
-    Retried are calls that were not sent, throttled calls (429), temporary errors that the vendor
-    documents as free, and timeouts of a budget store. A call that may have been charged is never
-    retried. If a policy refuses a call for any other reason, the call is not retried either.
+    Retries calls that were not sent, throttled calls (429), temporary errors that the vendor
+    documents as free, and timeouts of a budget store. Never retries a call that may have been
+    charged, or a call that a policy refused for any other reason.
 
     Args:
         times: Maximum number of retries of one call, 1-10.

@@ -159,12 +159,12 @@ class Sessions:
         Args:
             subject_ref: Your own id for the person to verify, such as a customer number.
             purpose: The purpose of the verification, for example ``payout``.
-            about: The object of the purpose, for example ``payout 8841``, or None.
+            about: The transaction or item in question, for example ``payout 8841``, or None.
             threshold, review_threshold: The score at which a match begins, and a higher score up to
                 which a match is REVIEW, 0-100. None for the verifier's default or the vendor's.
             liveness_threshold: The score at which a live face begins, 0-100; None as above.
-            valid_for_s: Seconds from the start until an unfinished session is EXPIRED, above 0. A
-                person who has begun gets 15 more minutes. Delete it before you plan another.
+            valid_for_s: Seconds from the start, above 0, until an unfinished session is EXPIRED (15
+                minutes more for a person who has begun). Delete it before you plan another session.
 
         Raises:
             InvalidRequest: a value has the wrong type or is out of range, this vendor requires a

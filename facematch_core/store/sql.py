@@ -59,10 +59,10 @@ class SqlStore(CallStore):
     so that a budget shows less than was spent. For PostgreSQL, this depends on the server settings.
 
     If the database is busy or unavailable, every method waits until the call's deadline, at most
-    30 s. If a PostgreSQL server stops responding, the method times out after 5 s. While the thread
-    of that request still hangs, further methods time out after one second. A charge that could not
-    be written is held in memory and written with the next step. After a fork, only the parent
-    writes its pending charges.
+    30 s. If a PostgreSQL server stops responding, the method times out after 5 s, and further
+    methods time out after one second while the first still hangs. A charge that could not be
+    written is held in memory and written with the next step. After a fork, only the parent writes
+    its pending charges.
 
     A new SQLite file is readable only by its owner. Pictures, keys and the caller's own data are
     never written.
@@ -216,7 +216,7 @@ class Database:
         except FaceMatchError:
             raise
         except Exception as error:
-            # On a Ctrl-C, SQLAlchemy may wrap it in its own error or fail an assertion.
+            # SQLAlchemy may wrap a Ctrl-C in its own error, or fail an assertion because of it.
             failure = find_callers_exception(getattr(error, "orig", None) or error)
             if failure is None:
                 if not isinstance(error, (_StoreAway, Damaged, UnicodeError, SQLAlchemyError)):
@@ -341,7 +341,7 @@ class Database:
                     return result
                 finally:
                     if progress.is_abandoned:
-                        # If the pool was closed in the meantime, it no longer closes connections.
+                        # If the pool was closed in the meantime, it will not close this connection.
                         connection.invalidate()
         except (FaceMatchError, OperationalError):
             raise
@@ -584,7 +584,7 @@ _registry_lock = threading.RLock()
 _databases: weakref.WeakSet[Database] = weakref.WeakSet()
 #: The locks held during a fork.
 _locks_of_fork: list[Any] = []
-#: The parent's pools, kept alive in the child, where freeing them would end their connections.
+#: The parent's pools. The child keeps them, because freeing them would end the connections.
 _pools_of_parent: list[object] = []
 
 

@@ -53,7 +53,7 @@ class Awaited:
             )
         self._verifier = verifier
         self._max_concurrency = max_concurrency
-        #: The event loop used last, and its limiter.
+        #: The most recent event loop and its limiter.
         self._places: tuple[object, anyio.CapacityLimiter] | None = None
         #: Running calls by process id, because a forked child inherits a copy of this set.
         self._calls: dict[int, set[Future[Any]]] = {}

@@ -1,6 +1,6 @@
 """Events for the `on_event` hook: one `CallEvent` per step of a call.
 
-A call emits the events of one of these lines::
+A call emits one of these sequences::
 
     STARTED → SENT → ANSWERED → CHARGED or UNKNOWN (no third event if the call was free)
     STARTED → SENT → CHARGED, REFUSED or UNKNOWN   (an error that was charged, free or unknown)
@@ -77,7 +77,7 @@ class CallEvent:
             FOLLOWED_UP; None if there was no such response.
         ground: The reason why CHARGED was emitted, or None.
         reconcilable: Whether `reconcile` can find the outcome, in UNKNOWN; else None.
-        elapsed_s: Seconds since STARTED, at least 0, in the last events; else None.
+        elapsed_s: Seconds since STARTED, at least 0, in ANSWERED and in events that end a call.
     """
 
     kind: EventKind
@@ -108,7 +108,7 @@ class EventEmitter:
     backend: Backend
     hook: Callable[[CallEvent], None] | None
     clock: Clock
-    #: Whether to emit only a FOLLOWED_UP at the end of each request.
+    #: Whether to emit only FOLLOWED_UP, at the end of each request.
     follows_up: bool = False
 
     def emit(

@@ -44,7 +44,7 @@ _ABOUT_KEY = (errors.AuthenticationFailed, errors.PermissionDenied)
 #: Errors of a member that does not support the call; nothing was sent.
 _UNABLE = (errors.InvalidImage, errors.Unsupported)
 
-#: The shortest deadline, in seconds, for a member's search. With no time left, the member raises.
+#: Minimum deadline in seconds for a member's search. If no time is left, the member then raises.
 _MOMENT_S = 1e-3
 
 

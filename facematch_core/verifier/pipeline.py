@@ -1,6 +1,6 @@
 """The pipeline of a call, from the caller's options to the result.
 
-The steps: validate the options, prepare the pictures, make attempts within the policies, judge.
+The steps are: validate the options, prepare the pictures, make attempts, and judge the answer.
 """
 
 from __future__ import annotations
@@ -140,8 +140,8 @@ class Pipeline:
                     if (wait_s := retry.wait_s(error, attempt)) is None:
                         raise
                     error_name = type(error).__name__
-                # Outside the except block, so that the next error is not chained to this error.
-                # Before the wait, so that a Ctrl-C in the wait ends an attempt that sent nothing.
+                # Outside the except block, so that the next error is not chained to this error. A
+                # Ctrl-C during the wait then ends the new attempt, which has sent nothing.
                 attempt = self._new_attempt(record, deadline, kind, attempt.number + 1)
                 self.events.emit(
                     EventKind.RETRYING,

@@ -150,7 +150,7 @@ class ResultPolicy:
     ) -> models.Answer:
         """Complete a result with the call's ids and environment, and apply every rule to it.
 
-        `masker` is the request's. It masks the result, unless the backend has already done so.
+        The request's `masker` masks the result, unless the backend has already done so.
         """
         environment, declared = result.environment, self.backend.environment
         fields = judge_fields(result, call.threshold, call.review_threshold) | {
@@ -249,8 +249,8 @@ def judge_fields(
 ) -> dict[str, Any]:
     """Apply the rules; return a result's thresholds and, if they change, decision and warnings.
 
-    A vendor may ignore the requested threshold, so a pass must reach that and the reported one. The
-    backend decides on a score equal to a threshold. A grave warning turns a pass into REVIEW.
+    A vendor may ignore the requested threshold, so a pass must reach both the requested and the
+    reported one. On equality, the backend's verdict stands. A grave warning means REVIEW, too.
     """
     score = result.score
     threshold = requested if result.threshold is None else result.threshold

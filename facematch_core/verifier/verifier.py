@@ -236,7 +236,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         """Compare many pairs concurrently, in bounded memory, and yield the outcomes in order.
 
         Args:
-            pairs: An iterable (an endless generator, too) of ``(probe, reference)`` or
+            pairs: An iterable, possibly endless, of ``(probe, reference)`` or
                 ``(probe, reference, key)``. It is read a few pairs ahead, in the caller's thread,
                 and must not wait for an outcome.
             max_workers: Maximum number of concurrent calls, 1-256.
@@ -403,7 +403,7 @@ class FaceVerifier(Verifier[float | Threshold]):
 
     @property
     def backend(self) -> Backend:
-        """The backend that is called."""
+        """The backend that this verifier calls."""
         return self._backend
 
     @property
@@ -422,7 +422,7 @@ class FaceVerifier(Verifier[float | Threshold]):
         return self._pipeline.events.hook
 
     def thresholds(self, operation: Operation) -> tuple[Threshold | None, Threshold | None]:
-        """Return an operation's default threshold and review threshold; None for each unset one."""
+        """Return an operation's default threshold and review threshold. Either may be None."""
         return self._pipeline.result_policy.thresholds(CallOptions(operation=operation))
 
     def reconcile(
@@ -587,7 +587,7 @@ class PairRun:
                 )
             result = self._verify(probe, reference, **self._options)
         except FaceMatchError as error:
-            # Tracebacks keep the pictures alive, and the caller may keep the outcome for long.
+            # Remove tracebacks, which would keep the pictures alive as long as the outcome.
             error.__cause__ = error.__context__ = None
             if isinstance(error, self._stop_on):
                 self.is_stopped = True
