@@ -102,7 +102,7 @@ _AUTHORS = {
     ThresholdSource.VENDOR: ", the vendor's",
 }
 
-#: The text of each advice.
+#: The text for each kind of advice.
 _ADVICE: dict[Advice, str] = {
     Advice.RETAKE_PHOTO: "take the photograph again",
     Advice.BETTER_LIGHT: "take the photograph again, closer and in better light",

@@ -120,7 +120,7 @@ def _hint(name: str) -> str:
 
 @functools.cache
 def verifier_arguments() -> frozenset[str]:
-    """Return the names of `FaceVerifier`'s arguments; `open_verifier` takes others as settings."""
+    """Return `FaceVerifier`'s argument names. Other keywords of `open_verifier` are settings."""
     import inspect
 
     from facematch_core.verifier.verifier import FaceVerifier

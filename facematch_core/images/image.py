@@ -340,7 +340,7 @@ class Image:
             )
         data: bytes | None = self._data
         if not self._is_clean and header.format in limits.formats:
-            # Before the size is checked: without metadata, the file may be small enough.
+            # Remove metadata before checking the size, because the file may then be small enough.
             data = _imaging.remove_metadata(self._data, header)
             # Cached, because cleaning takes milliseconds and a picture may go to several vendors.
             object.__setattr__(self, "_is_clean", data is self._data)

@@ -17,7 +17,7 @@ _REFUSED = Billing(Charged.NO, "refused by a circuit breaker; nothing was sent")
 #: Errors that indicate an outage. A maintenance page with status 200 is an `UnexpectedResponse`.
 _OUTAGE = (errors.VendorUnavailable, errors.OutcomeUnknown, errors.UnexpectedResponse)
 
-#: Errors that leave this open. For example, a gateway may throttle while the vendor is down.
+#: Errors that occur whether or not the vendor is down. For example, a gateway may throttle calls.
 _UNCLEAR = (errors.RateLimited, errors.EnvironmentMismatch, errors.BreakerOpen)
 
 

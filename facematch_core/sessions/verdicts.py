@@ -28,7 +28,7 @@ Portrait: TypeAlias = Image | Secret | None
 CLOCK_MARGIN = dt.timedelta(seconds=60)
 #: Extra seconds for a person who has begun; our own choice.
 _OVERTIME_S = 900.0
-#: Minimum and maximum seconds between two reads of a session that is PENDING, and of any other.
+#: Minimum and maximum seconds between two reads, for PENDING sessions and for other states.
 _SHORTEST_S, _LONGEST_S = 2.0, 600.0
 _SHORTEST_REVIEW_S, _LONGEST_REVIEW_S = 30.0, 3600.0
 #: States in which the person may still continue.

@@ -250,7 +250,7 @@ def judge_fields(
     """Apply the rules; return a result's thresholds and, if they change, decision and warnings.
 
     A vendor may ignore the requested threshold, so a pass must reach both the requested and the
-    reported one. On equality, the backend's verdict stands. A grave warning means REVIEW, too.
+    reported one. On equality, the backend's verdict stands. A grave warning also causes REVIEW.
     """
     score = result.score
     threshold = requested if result.threshold is None else result.threshold
