@@ -107,6 +107,7 @@ def test_of_a_wrong_setting_file_profile_and_key_are_named_and_not_the_value(
         ("[profiles.p]\nbackend = 'a'\nthreshold = nan", "a number"),
         ("[profiles.p]\nbackend = 'a'\nrequire_environment = 'x'", 'one of "production"'),
         ("[profiles.q]\nbackend = 'a'", "no profile 'p'"),
+        ("default_profile = 'q'", "default_profile must name a profile of this file"),
         ("a = [" * 2000, "not valid TOML"),
         ("#" * (MAX_FILE_BYTES + 1), "over 1048576 bytes"),
     ],
@@ -123,6 +124,9 @@ def test_a_backend_by_name_reads_no_file_not_even_a_broken_one(tmp_path, monkeyp
     assert fm.open_verifier("configured").backend.level == 1
     with pytest.raises(fm.ConfigurationError, match="not valid TOML"):
         fm.open_verifier(profile="p")
+    for both in ({"profile": "p"}, {"config": "facematch.toml"}):
+        with pytest.raises(fm.ConfigurationError, match=r"not both|name a profile instead"):
+            fm.open_verifier("configured", **both)
 
 
 def test_the_path_of_a_key_is_relative_to_the_configuration(tmp_path):

@@ -74,8 +74,9 @@ def test_closing_closes_every_member_also_if_one_fails_at_it():
     with pytest.raises(RuntimeError):
         verifier.close()
     assert (first.closed, last.closed) == (1, 1)
-    with pytest.raises(fm.ConfigurationError):
-        verifier.verify(A, B)
+    for call in (lambda: verifier.verify(A, B), lambda: verifier.reconcile(None)):
+        with pytest.raises(fm.ConfigurationError):
+            call()
     with fm.Failover([fm.FaceVerifier(first)]):
         pass
     assert first.closed == 2

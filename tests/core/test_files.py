@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from facematch_core.base.files import replacing, write_file
+from facematch_core.base.files import is_stream, named, replacing, write_file
 
 posix = pytest.mark.skipif(os.name != "posix", reason="the system has no such rights")
 
@@ -27,7 +27,9 @@ def test_a_file_is_written_and_replaced_by_a_name_of_any_kind(place, monkeypatch
     write_file(str(place), b"old\r\n\x1a")
     write_file(place, b"new\n")
     assert place.read_bytes() == b"new\n"
-    assert names(place.parent) == ["report.html"]
+    assert (names(place.parent), is_stream("a\0b")) == (["report.html"], False)
+    with pytest.raises(OSError, match=r"^unnumbered$"), named(place):
+        raise OSError("unnumbered")
     monkeypatch.chdir(place.parent)
     write_file("a.txt", b"a")
     assert Path("a.txt").read_bytes() == b"a"

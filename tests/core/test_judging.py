@@ -158,6 +158,21 @@ def test_a_decision_that_does_not_follow_from_its_parts_is_refused():
         fm.LiveMatchResult.from_dict({**document, "decision": "verified"})
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: fm.Billing(fm.Charged.NO, charges=1),
+        lambda: fm.Billing(fm.Charged.YES, charges=0),
+        lambda: fm.LiveMatchResult.of(match_result(), None),
+        lambda: fm.backend.SessionCapabilities(checks=frozenset({fm.Operation.MATCH})),
+        lambda: fm.Reconciliation(outcome=models.Reconciled.FOUND, call=None, reason=""),
+    ],
+)
+def test_what_contradicts_itself_cannot_be_made(make):
+    with pytest.raises(ValueError):
+        make()
+
+
 def test_the_warnings_of_both_are_together_those_of_liveness_first():
     dark = fm.ResultWarning(code=fm.WarningCode.TOO_DARK)
     far = fm.ResultWarning(code=fm.WarningCode.LOW_SIMILARITY)

@@ -1,5 +1,6 @@
 import logging
 import threading
+from types import SimpleNamespace
 
 import attrs
 import pytest
@@ -129,6 +130,14 @@ def test_a_backend_that_hangs_leaves_no_more_threads_than_may_run_at_once():
     assert ends[:8] == [(fm.DeadlineExceeded, fm.Charged.UNKNOWN)] * 8
     assert ends[8:] == [(fm.VendorUnavailable, fm.Charged.NO)] * 12
     release.set()
+
+
+@pytest.mark.parametrize("name", ["start_session", "read_session", "delete_session"])
+def test_a_backend_without_sessions_cannot_do_what_they_need(name):
+    with pytest.raises(fm.Unsupported):
+        getattr(OnItsOwn(ready=threading.Event()), name)(
+            SimpleNamespace(operation=fm.Operation.SESSION)
+        )
 
 
 def test_only_type_and_place_of_a_foreign_exception_are_shown():

@@ -98,6 +98,7 @@ def test_what_a_vendor_has_not_is_no_attribute_of_its_control(two):
         ({"switches": {"price_match": "-1"}}, "from 0 to 1e12"),
         ({"control_token": "short"}, "at least 8 characters"),
         ({"vendor": ()}, "at least one"),
+        ({"engine": "gpu"}, "engine must be cards or local, not 'gpu'"),
         ({"vendor": ("didit", "didit")}, "given twice"),
         ({"vendor": BOTH, "switches": {"acme.x": 1}}, "unknown vendor acme"),
         ({"vendor": BOTH, "switches": {"deepvue.x": 1}}, "no switch x"),

@@ -413,7 +413,7 @@ def scored(scores):
 
 
 def test_a_number_that_may_stand_for_no_score_is_asked_about(read):
-    for mark, others in ((-1, (0, 70, 3, 9)), (-999, (-3, 70, 3, 9)), (9999, (0, 70, 3, 9))):
+    for mark, others in ((-1, (0, 0, 3, 2)), (-999, (-3, 70, 3, 9)), (9999, (0, 70, 3, 9))):
         (line,) = refusals(read, scored([mark, *others, mark]))
         assert line.startswith(f"  lines 2 and 7: score is {mark}, and all other scores")
         assert np.isnan(read(no_scores=[mark])[0].scores).tolist() == [True, *(False,) * 4, True]

@@ -274,6 +274,8 @@ def test_every_start_looks_first_where_the_vendor_can_find_it():
 def test_delete_says_what_became_of_it():
     backend = Acme({}, {"state": DeletionState.REQUESTED, "face_kept": True})
     sessions = opened(backend)
+    with pytest.raises(fm.InvalidRequest, match="no session_id"):
+        sessions.delete(planned(sessions))
     deletion = sessions.delete(started(sessions))
     assert (deletion.state, deletion.face_kept) == (DeletionState.REQUESTED, True)
     forgetful = opened(Acme(can_delete=False, result_lasts_s=180.0))

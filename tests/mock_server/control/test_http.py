@@ -58,6 +58,7 @@ def test_a_fault_at_connect_must_end(engine):
 
 
 def test_the_clock_is_read_and_moved(engine):
+    assert {"statement", "source"} < {*ask(engine, "claims")[1]["claims"][0]}
     assert ask(engine, "clock")[1] == {"now": "2026-07-02T09:15:27.104233+00:00"}
     moved = {"now": "2026-07-02T09:15:27.604233+00:00"}
     assert ask(engine, "clock/advance", {"seconds": 0.5})[1] == moved
@@ -151,17 +152,30 @@ APPROVE = {"session_id": "1", "status": "Approved"}
         ("clock/advance", {"seconds": 5e11}, 400, "year 8999"),
         ("clock/advance", {"seconds": 1, "x": 2}, 400, "unknown name 'x'"),
         ("clock/advance", [], 400, "not a JSON object"),
+        ("clock/advance?seconds=1", {}, 400, "seconds cannot be in the query of a change"),
         ("faults", {"stage": "connect"}, 400, "kind is missing"),
+        ("faults", {"faults": [], "kind": "html"}, 400, "not both"),
+        ("faults", {"faults": [5]}, 400, "faults must be a list of objects"),
         ("faults", {"stage": "connect", "kind": "html"}, 400, "a fault at connect must be one of"),
         ("faults", {"stage": "connect", "kind": "reset", "executed": True}, 400, "never executed"),
         ("faults", {"stage": "answer", "kind": "json", "body": [math.nan]}, 400, "must be JSON"),
         ("outcomes", {"kind": "match", "review": True}, 400, "set the switch in_review"),
+        ("outcomes", {"kind": "match", "times": 0}, 400, "a whole number from 1"),
         ("outcomes", {"kind": "match", "digest": 7}, 400, "digest must be a string"),
         ("outcomes", {"kind": "match", "score": 300}, 400, "between 0 and 100"),
         ("ledger/balance", {"balance": "-1"}, 400, "between 0 and"),
+        ("ledger/balance", {"balance": "much"}, 400, "a decimal number as text"),
         ("keys", {"kind": "gold"}, 400, "gold"),
         ("keys", {"key": " x"}, 400, "printable ASCII"),
         ("keys", {"expires": "soon"}, 400, "soon"),
+        ("keys", {"client": "c"}, 400, "only vendors with client ids take one"),
+        ("webhooks/wait", {"timeout_s": 61}, 400, "a number of seconds from 0 to 60"),
+        (
+            "webhooks/destinations",
+            {"url": "http://[::1]/", "secret": " "},
+            400,
+            "a non-empty string",
+        ),
         ("limits", {"write": 1, "get": "many"}, 400, "a whole number from 0"),
         ("limits", {"push": 1}, 400, "unknown name 'push'"),
         ("reset", {"edition": "1999"}, 400, "unknown name 'edition'"),

@@ -145,8 +145,17 @@ def test_a_number_is_given_once_also_if_charges_are_dropped_or_taken_back():
         lambda control: control.webhooks.wait(timeout_s=-1),
         lambda control: control.webhooks.wait(timeout_s=float("nan")),
         lambda control: control.webhooks.wait(timeout_s=None),
-        lambda control: control.webhooks.add(HOOK, secret="\ud800"),
-        lambda control: control.sessions.decide("1", "Approved", "\ud800"),
+        *(
+            lambda control, of=of: control.webhooks.add(HOOK, secret=of)
+            for of in ("\ud800", " ", 7)
+        ),
+        lambda control: control.webhooks.drop(10_001),
+        lambda control: control.add_key(client="c"),
+        lambda control: control.set_limits({"push": 1}),
+        *(
+            lambda control, of=of: control.sessions.decide("1", "Approved", of)
+            for of in ("\ud800", 5)
+        ),
     ],
 )
 def test_a_wrong_argument_is_refused_in_a_sentence_and_changes_nothing(listing, select_by):

@@ -49,7 +49,7 @@ WRONG = [
     *({"turned": turned} for turned in (45, 90.0, -90, 360, None)),
     *({"status": status} for status in (399, 600, 503.0, True, "503")),
     *({"retry_after": wait, "status": 503} for wait in (-1, 61, 0.5, "1")),
-    {"retry_after": 1},
+    *({"retry_after": 1}, {"size": (9, 9)}, {"size": 640}, {"kind": "gif"}),
     *({"delay": delay} for delay in (0, -1, 0.05, 0.15, 600.1, float("nan"), True, "5")),
     *({"lost": lost} for lost in ("", "after", True)),
 ]
