@@ -53,7 +53,7 @@ def holds(interval, truth):
 
 
 def grouped(chance, world, shift, groups=3):
-    (answers,) = world.study(chance, groups=groups)
+    answers = world.study(chance, groups=groups)
     group = answers.groups["group"].within
     lower = np.where(answers.mated & (group == 0), shift, 0.0)
     return with_columns(answers, scores=answers.scores - lower)

@@ -4,8 +4,6 @@ import json
 
 from kit import mock_didit as didit
 
-from facematch_mock_server.world import hosted
-
 DETECT, VERIFY = "/face/v1.2/detect", "/face/v1.2/verify"
 SETTINGS = ({"vendor": "azure"}, {"vendor": "azure", "switches": {"access": "unapproved"}})
 FACE_ID = "c5c24a82-6845-4031-9d5d-978df9175426"
@@ -83,9 +81,3 @@ def on_newest(path=LIVENESS, method="GET", image=False):
         return engine.handle(azure_request(f"{path}/{name}", method=method))
 
     return step
-
-
-def finish_and_read(engine):
-    for session in hosted.open_sessions(engine.world):
-        hosted.act(engine.world, session.id, "card", card=large_scene(score=88.0))
-    return on_newest(WITH_VERIFY)(engine)

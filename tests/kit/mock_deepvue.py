@@ -10,7 +10,6 @@ from kit.mock_didit import STARTS
 
 AUTHORIZE = "/v1/authorize"
 FACEMATCH = "/v1/facematch"
-FACEMATCH_2 = "/v2/facematch"
 LIVENESS_CHECK = "/v1/liveness-check"
 JPEG = STARTS[0]
 CLIENT, SECRET = "mock-client", "mock-live-key"
