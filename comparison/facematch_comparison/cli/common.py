@@ -139,7 +139,7 @@ source = join_options(
         "(Rekognition: 80).",
         callback=_below,
     ),
-    flag("--independent-pairs", "With --scores without people: no person is in two pairs."),
+    flag("--independent-pairs", "With --scores without people's names: no person is in two pairs."),
     repeated(
         *("--model", "models", "NAME"),
         "Model whose answers count, if a system answered with several models.",

@@ -105,7 +105,7 @@ def _thresholds(context: click.Context, option: click.Parameter, words: Any) -> 
     callback=_thresholds,
 )
 @common.text_option(
-    *("--attempts", "N", "Maximum attempts of a transaction; the best attempt counts."),
+    *("--attempts", "N", "Maximum attempts per transaction; the best attempt counts."),
     type=click.IntRange(1),
     show_default="the most in the data",
 )

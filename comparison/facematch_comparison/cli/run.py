@@ -219,7 +219,7 @@ def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
     text.print_table(header, rows, err=True)
     amounts = [f"{format_amount(amount)} {currency}" for currency, amount in sums.items()]
     if amounts:
-        text.say(f"in all {' and '.join(amounts)} at most", err=True)
+        text.say(f"at most {' and '.join(amounts)} in all", err=True)
 
 
 def _rows_of(summary: RunSummary) -> list[dict[str, Any]]:
@@ -396,7 +396,7 @@ def _show_charges(rows: Sequence[Mapping[str, Any]], store: str) -> None:
     count = sum(row["state"] == "unresolved" for row in rows)
     if count:
         text.say(
-            f"{text.quantity(count, 'call')} unresolved: compare with the vendor's invoice, then "
+            f"{text.quantity(count, 'call')} unresolved: check the vendor's invoice, then "
             "run for each call (--not-charged if the call is not on it)"
         )
         _show_command("unresolved", "--store", store, "--resolve", "CALL", "--charged")

@@ -284,7 +284,7 @@ def _assign(lines: Lines, key: str, column: str) -> Iterator[str]:
         lines.given.add(ours)  # read no column under this name
     elif column not in header:
         there = join_names([*map(repr, header)])
-        yield f"there is no column {column[:60]!r}; there are {there}"
+        yield f"there is no column {column[:60]!r}; the columns are {there}"
     elif ours in lines.of or column in (*lines.of.values(), *lines.scores):
         yield f"the column {column[:60]!r} is named twice"
     else:
@@ -370,7 +370,7 @@ def _missing(files: Sequence[Lines], unclear: Iterable[str]) -> dict[str, str]:
         )
     several = len(files) == 1 and len(first.system.words) > 1
     if several and "pair" not in held and not {*PICTURES} <= held:
-        missing["pair"] = "the column pair is missing, by which several systems are compared"
+        missing["pair"] = "the column pair is missing, which identifies a pair across systems"
     return missing
 
 
@@ -533,9 +533,9 @@ def _check_coverage(
             ends = pd.concat([lines[:1], whole[whole["system"] != name][:1]])[key].fillna("")
             shown = [" and ".join(repr(end[:60]) for end in line) for line in ends.to_numpy()]
             raise InvalidRequest(
-                f"{name} has {count - missing:,} of {count:,} pairs of the other files: nothing "
-                f"was judged. Its first pair is {shown[0]}, and theirs is {shown[-1]}: use the "
-                "same names of pairs in all files."
+                f"{name} has {count - missing:,} of the {count:,} pairs of other files: nothing "
+                f"was judged. Its first pair is {shown[0]}, and theirs is {shown[-1]}: identify "
+                "pairs in the same way in all files."
             )
         if left_out := int((~known).sum()):
             note(f"{name}: {left_out:,} lines are left out, because no file labels their pairs")
@@ -591,7 +591,7 @@ def _missing_score_marks(column: str, numbers: NDArray[np.float64]) -> Iterator[
     if far and len(others):
         yield Problem(
             f"{column} is {' or '.join(f'{mark:g}' for mark in far)}, and all other scores lie "
-            f"between {low:g} and {high:g}: if that means a missing score, leave the cell empty or "
+            f"between {low:g} and {high:g}: if this means a missing score, leave the cell empty or "
             f"use {argument('no_scores', [int(mark) for mark in far])}; if every number is a "
             "score, use nan instead",
             np.flatnonzero(np.isin(numbers, far)),
@@ -625,7 +625,7 @@ def _problems_of_people(lines: Lines) -> Iterator[Problem]:
             np.flatnonzero((probe.codes == reference.codes) & probe.filled),
             lambda row: (
                 f"the picture {probe[row][:60]!r} is compared with itself; if two folders have a "
-                "file of that name, write the folders, too"
+                "file of that name, include the folders"
             ),
         )
 
@@ -645,7 +645,7 @@ def problems_of_pairs(lines: Lines) -> Iterator[Problem]:
         yield from problems_at(
             lines.first[same != lines.first],
             lambda row: (
-                f"the same two pictures as in {place(same[lines.pairs[row]])}, but another pair"
+                f"the same two pictures as in {place(same[lines.pairs[row]])}, but as another pair"
             ),
         )
 

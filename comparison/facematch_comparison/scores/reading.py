@@ -196,7 +196,7 @@ def _answers(lines: Lines, rule: ThresholdRule, models: Sequence[str]) -> list[A
         problems += problems_at(
             [] if is_once else its[first[pairs[its]] != its],
             lambda row, name=name, first=first: (
-                f"the pair {lines.pair_of(row)} of {name[:60]!r} appears twice: it is in "
+                f"the pair {lines.pair_of(row)} of {name[:60]!r} appears twice: it is also in "
                 f"{lines.cells.place(first[pairs[row]])}; keep one of the two {unit}s"
             ),
         )
@@ -299,7 +299,7 @@ def _with_scores_below(
         if len(named) > 1:
             raise InvalidRequest(
                 f"Name the system whose scores are missing below {below:g}, such as "
-                f"{answers[0].name}={below:g}; there are {join_names([*named])}."
+                f"{answers[0].name}={below:g}; systems are {join_names([*named])}."
             )
         below = dict.fromkeys(named, below)
     for name, threshold in below.items():
@@ -309,8 +309,8 @@ def _with_scores_below(
         lower = int(np.count_nonzero(each.scores < threshold))
         if lower or each.scale == MINUS_DISTANCE:
             raise InvalidRequest(
-                f"{name} has distances, or scores below {threshold:g} ({lower:,}): its empty cells "
-                "mean something else."
+                f"{name} has distances, or scores below {threshold:g} ({lower:,}), so its empty "
+                "cells do not mean lower scores."
             )
         inconclusive = each.decisions == DECISIONS.index(Decision.INCONCLUSIVE)
         empty = each.answered & np.isnan(each.scores) & ~inconclusive
@@ -354,7 +354,7 @@ def _notes_of_columns(files: Sequence[Lines], lines: Lines) -> Iterator[str]:
             "unknown, and intervals are too narrow if one of them is in several pairs"
         )
     if not lines.people_by:
-        yield "all pairs are treated as independent: intervals are too narrow if people are shared"
+        yield "pairs are treated as independent: if a person is in two, intervals are too narrow"
 
 
 def _notes_of_blanks(answers: Sequence[Answers]) -> Iterator[str]:

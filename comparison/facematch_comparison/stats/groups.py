@@ -133,7 +133,7 @@ def _difference(
     if is_real and shown > 1:
         verdict = (
             f"The difference is significant: the rate of group {worst} is at least {shown:g} times "
-            f"that of group {best}."
+            f"the rate of group {best}."
         )
     elif is_real:
         verdict = "The difference is significant, but these pairs do not show how large it is."

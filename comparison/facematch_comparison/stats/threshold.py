@@ -74,9 +74,9 @@ def why_unseen(fmr: float, trials: int) -> str | None:
     if allowed_errors(fmr, trials):
         return None
     if not trials:
-        return "No pair of different people has a score."
+        return "No non-mated pair has a score."
     few = counted(trials, "non-mated pair is", "non-mated pairs are")
-    return f"{few} too few for an FMR of {setting(fmr)} %, which takes {trials_allowing(1, fmr):,}."
+    return f"{few} too few for an FMR of {setting(fmr)} %; {trials_allowing(1, fmr):,} are needed."
 
 
 def why_not_comparable(fmr: float, trials: int) -> str | None:
@@ -84,10 +84,10 @@ def why_not_comparable(fmr: float, trials: int) -> str | None:
     if allowed_errors(fmr, trials) >= ENOUGH_FALSE_MATCHES:
         return None
     strictest = strictest_fmr(trials)
-    instead = f" They are enough at {in_words(strictest)}." if strictest else ""
+    instead = f" They are enough for {in_words(strictest)}." if strictest else ""
     few = counted(trials, "non-mated pair is", "non-mated pairs are")
     needed = trials_allowing(ENOUGH_FALSE_MATCHES, fmr)
-    return f"{few} too few to compare systems at {in_words(fmr)}, which takes {needed:,}.{instead}"
+    return f"{few} too few to compare systems at {in_words(fmr)}; {needed:,} are needed.{instead}"
 
 
 def comparable_fmr(trials: int) -> float | None:

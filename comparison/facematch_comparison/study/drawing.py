@@ -72,14 +72,14 @@ def draw_pairs(
     groups = groups or {}
     for kind, number in (("mated", mated), ("non-mated", non_mated)):
         if number is not None and number < 0:
-            raise InvalidRequest(f"The number of {kind} pairs must be at least 0, not {number}.")
+            raise InvalidRequest(f"The number of {kind} pairs must be at least 0 (got {number}).")
     pictures = {person: sorted(pictures[person]) for person in sorted(pictures) if pictures[person]}
     files = Counter(file for of_person in pictures.values() for file in of_person)
     if twice := [file for file, count in files.items() if count > 1]:
         raise InvalidRequest(f"The picture {str(twice[0])[:200]!r} occurs twice.")
     if within is not None and within not in groups:
         columns = ", ".join(groups) or "none"
-        raise InvalidRequest(f"There is no column of groups {within[:60]!r}; there are: {columns}.")
+        raise InvalidRequest(f"There is no column of groups {within[:60]!r}; known: {columns}.")
     chance = Random(seed)  # noqa: S311 - a draw, not a secret
     of_group = groups[within] if within is not None else dict.fromkeys(pictures, "")
     halves = _halves(pictures, of_group, chance) if split else [pictures]

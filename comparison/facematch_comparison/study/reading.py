@@ -352,4 +352,4 @@ def _missing(cells: Cells, needed: Sequence[str]) -> list[Problem]:
     """Return a problem for each needed column that is missing."""
     there = join_names([repr(name[:60]) for name in cells.header])
     names = [name for name in needed if name not in cells.header]
-    return [Problem(f"the column {name} is missing; there are {there}") for name in names]
+    return [Problem(f"the column {name} is missing; the columns are {there}") for name in names]

@@ -220,7 +220,7 @@ class Transactions:
     """Error rates if a person may try several times: the best attempt of a transaction counts.
 
     Attributes:
-        attempts: Maximum number of attempts; later ones are ignored. A failure to acquire is one.
+        attempts: Maximum number of attempts, failures to acquire included; others are ignored.
         size: Number of transactions (as ``pairs``) and people in the whole test set.
         at_required, at_default: Rates of transactions at the thresholds of the system, which are
             chosen on single attempts.
@@ -332,8 +332,8 @@ class Service:
         answered, acquisition: Unanswered calls, and failures to acquire among answered calls. They
             have no interval: an outage affects many calls, and a bad picture fails in every pair.
         not_answered: Number of unanswered calls by reason: an error name, ``not asked``, and so on.
-        latency_s: Latency by percentile (``50``, ``90``, ``95``, ``99``). A percentile is missing
-            if none of the `timed` calls lies beyond it.
+        latency_s: Latency in seconds by percentile (``50``, ``90``, ``95``, ``99``). A percentile
+            is missing if none of the `timed` calls is beyond it.
         cost: Cost of all calls that were charged, or may have been; None without a price.
         price: Price of one comparison, or None.
         cost_per_verified: `cost` of the mated pairs divided by the number of mated pairs that
@@ -369,7 +369,7 @@ class System:
             count them as rejected; FMR and FNMR leave them out.
         pairs_needed: Number of non-mated pairs needed, if there are too few; else None.
         at_fmrs: Rates at the FMRs that all reports show, highest FMR first; empty without scores.
-        concentration: How much `at_required` depends on a few people, or else `at_default`. None
+        concentration: How much `at_required`, or else `at_default`, depends on a few people. None
             if no pair determines the threshold, or if there are no false matches.
         transactions: Rates per transaction of several attempts; None if the data define none. All
             other rates are per attempt.

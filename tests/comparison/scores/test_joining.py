@@ -97,7 +97,7 @@ def test_lines_without_a_label_are_left_out_and_said(exports):
 def test_files_that_share_no_pairs_are_refused_with_an_example_of_each(exports, tmp_path):
     other = pd.read_csv(exports[1]).replace("a", "x", regex=True)
     other.to_csv(exports[1], index=False)
-    with pytest.raises(InvalidRequest, match=r"0 of 60 pairs .*'x0.jpg'.*'a0.jpg'"):
+    with pytest.raises(InvalidRequest, match=r"0 of the 60 pairs .*'x0.jpg'.*'a0.jpg'"):
         read_scores(exports)
     pd.DataFrame({"pair": [1, 2], "score": [5, 6]}).to_csv(tmp_path / "ids.csv", index=False)
     with pytest.raises(ColumnsNotRecognised) as caught:

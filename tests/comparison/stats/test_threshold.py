@@ -57,8 +57,8 @@ def test_the_threshold_is_the_lowest_that_will_do(mated, others, rule, max_fmr, 
 @pytest.mark.parametrize(
     ("others", "words"),
     [
-        *(([], "No pair"), ([LOST], "No pair"), ([999] * 2 + [20] * 98, "highest .* 999")),
-        (range(99), "99 non-mated .* takes 100"),
+        *(([], "No non"), ([LOST], "No non"), ([999] * 2 + [20] * 98, "highest .* 999")),
+        (range(99), "99 non-mated .* 100 are needed"),
     ],
 )
 def test_no_threshold_has_its_reason(others, words):
