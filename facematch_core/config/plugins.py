@@ -28,7 +28,7 @@ COMMANDS: Final = "facematch.commands"
 ALIASES: Final = "facematch.aliases"
 #: Libraries that compare faces on the local machine, for error messages.
 LIBRARIES: Final = frozenset({"deepface", "dlib", "face_recognition", "insightface"})
-#: Minimum similarity, 0-1, of a typo. A less similar name may be another company's.
+#: Minimum similarity, 0-1, for suggesting a name. A less similar name may be another company's.
 SLIP: Final = 0.75
 
 

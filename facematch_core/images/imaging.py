@@ -157,7 +157,7 @@ def _recognise(data: bytes) -> ImageFormat | None:
 
 
 #: The first bytes of files that are often passed by mistake, in lower case, after white space.
-_MISTAKEN = (
+_WRONG_FILES = (
     ((b"<!doctype html", b"<html"), "an HTML page", "check whether the server sent an error page"),
     ((b"{", b"["), "JSON", "pass only the picture, decoded if it is a base64 field"),
     ((b"http://", b"https://"), "a URL", "download it first, because facematch fetches no URLs"),
@@ -178,7 +178,7 @@ def _describe_unknown(data: bytes) -> str:
     """Guess the type of `data`; return the rest of an error text that starts "The picture"."""
     head = data[:1024]
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    for first, what, advice in _MISTAKEN:
+    for first, what, advice in _WRONG_FILES:
         if text.startswith(first):
             return f"looks like {what}; {advice}"
     # An SVG often starts with an XML declaration, and other bytes may precede a PDF's signature.

@@ -86,20 +86,20 @@ class Sessions:
         pipeline: Pipeline = verifier._pipeline  # noqa: SLF001
         self._deadline, self._check_open = verifier._deadline, verifier._check_open  # noqa: SLF001
         self._can: SessionCapabilities = can
-        self._starting, self._clock = pipeline, pipeline.clock
-        self._relied_on = self._read_expectation(expects, compared_with)
+        self._start_pipeline, self._clock = pipeline, pipeline.clock
+        self._expected = self._check_expected(expects, compared_with)
         for operation, places in pipeline.result_policy.defaults.thresholds.items():
             if any(place is not None for place in places):
                 self._check_scored(operation, errors.ConfigurationError)
         rates = tuple(RateLimiter(each, clock=self._clock) for each in can.read_windows or ())
-        self._following = attrs.evolve(
+        self._read_pipeline = attrs.evolve(
             pipeline,
             policies=rates,
             retry=None,
             events=EventEmitter(self._backend, verifier.on_event, self._clock, follows_up=True),
         )
 
-    def _read_expectation(self, expects: Any, compared_with: Any) -> dict[str, Any]:
+    def _check_expected(self, expects: Any, compared_with: Any) -> dict[str, Any]:
         """Return `expects` and `compared_with` for a record; raise if they are unsupported."""
         can, name = self._can, self._backend.name
         try:
@@ -162,7 +162,7 @@ class Sessions:
             about: The transaction or item in question, for example ``payout 8841``, or None.
             threshold, review_threshold: The score at which a match begins, and a higher score up to
                 which a match is REVIEW, 0-100. None for the verifier's default or the vendor's.
-            liveness_threshold: The score at which a live face begins, 0-100; None as above.
+            liveness_threshold: The score at which a live face begins, 0-100; same default.
             valid_for_s: Seconds from the start, above 0, until an unfinished session is EXPIRED (15
                 minutes more for a person who has begun). Delete it before you plan another session.
 
@@ -172,7 +172,7 @@ class Sessions:
             EnvironmentMismatch: the backend cannot return results from the required environment.
         """
         self._check_open()
-        self._starting.result_policy.check_environment(of_sessions=True)
+        self._start_pipeline.result_policy.check_environment(of_sessions=True)
         for name, text in (("subject_ref", subject_ref), ("purpose", purpose), ("about", about)):
             if text is not None or name != "about":
                 check_text(name, text)
@@ -185,7 +185,7 @@ class Sessions:
             "review_threshold": review_threshold,
             "liveness_threshold": liveness_threshold,
         }
-        usual = self._starting.result_policy.defaults.thresholds
+        usual = self._start_pipeline.result_policy.defaults.thresholds
         for name, number in numbers.items():
             operation = Operation.LIVENESS if name.startswith("liveness") else Operation.MATCH
             default = usual[operation][name == "review_threshold"]
@@ -195,7 +195,7 @@ class Sessions:
                 numbers[name] = Threshold(default)
         thresholds = Defaults.of_arguments(error_type=errors.InvalidRequest, **numbers).thresholds
         (match_from, review_to), (live_from, _) = (thresholds[check] for check in USUAL_CHECKS)
-        is_expected = Operation.LIVENESS in self._relied_on["expects"]
+        is_expected = Operation.LIVENESS in self._expected["expects"]
         if is_expected and self._can.needs_liveness_threshold and live_from is None:
             raise errors.InvalidRequest(
                 f"{self._backend.name} returns a liveness score without a verdict: set "
@@ -208,7 +208,7 @@ class Sessions:
             subject_ref=subject_ref,
             purpose=purpose,
             about=about,
-            **self._relied_on,
+            **self._expected,
             threshold=match_from,
             review_threshold=review_to,
             liveness_threshold=live_from,
@@ -263,7 +263,7 @@ class Sessions:
         deadline = self._deadline(deadline_s)
         if self._can.finds_lost:
             try:
-                return self._look(record, deadline, with_way_in=True)[0]
+                return self._read_once(record, deadline, with_way_in=True)[0]
             except errors.SessionNotFound as error:
                 nothing = error.with_traceback(None)
             # Check before the picture is sent: the "not found" may come from a mock.
@@ -274,7 +274,7 @@ class Sessions:
             limits = {"reference": self._can.reference_limits}
             return {
                 "record": record,
-                **self._starting.prepare(images, limits),
+                **self._start_pipeline.prepare(images, limits),
                 "return_url": return_url,
                 "language": language,
                 "options": options,
@@ -289,7 +289,7 @@ class Sessions:
                     billing=reading.billing,
                     ids=reading.ids,
                 )
-            return self._hand_over(result, reading)
+            return self._check_link(result, reading)
 
         try:
             return self._carry_out(StartRequest, deadline, prepare, judge_start)
@@ -332,10 +332,10 @@ class Sessions:
             VendorError: the session could not be read.
         """
         if with_portrait and not self._can.gives_portrait:
-            raise self._starting.unsupported("with_portrait", "gives no portrait")
+            raise self._start_pipeline.unsupported("with_portrait", "gives no portrait")
         deadline = self._deadline(deadline_s)
         try:
-            result, portrait = self._look(
+            result, portrait = self._read_once(
                 record, deadline, with_way_in=with_way_in, with_portrait=with_portrait
             )
         except errors.SessionNotFound:
@@ -365,9 +365,9 @@ class Sessions:
         if not self._can.can_delete:
             self._check(record)
             if self._can.result_lasts_s is None:
-                raise self._starting.unsupported("delete", "cannot delete a session")
+                raise self._start_pipeline.unsupported("delete", "cannot delete a session")
             return Deletion(state=DeletionState.VANISHES, billing=FREE_BILLING)
-        self._check_sought(record)
+        self._check_findable(record)
         deadline = self._deadline(deadline_s)
 
         def judged(deletion: Deletion, **_: Any) -> Deletion:
@@ -425,7 +425,7 @@ class Sessions:
         return f"Sessions({self._backend.name})"
 
     def _rules(self) -> Rules:
-        pipeline, production = self._starting, Environment.PRODUCTION
+        pipeline, production = self._start_pipeline, Environment.PRODUCTION
         is_production = self._backend.session_environments == {production}
         return Rules(
             backend=self._backend.name,
@@ -451,10 +451,10 @@ class Sessions:
                     f"The session belongs to the {noun} {theirs!r:.60}, not to {ours}: open the "
                     f"sessions of that {noun}."
                 )
-        self._starting.result_policy.check_environment(of_sessions=True)
+        self._start_pipeline.result_policy.check_environment(of_sessions=True)
         check_record(record, self._rules())
 
-    def _check_sought(self, record: SessionRecord) -> None:
+    def _check_findable(self, record: SessionRecord) -> None:
         self._check(record)
         if record.session_id is None and not self._can.finds_lost:
             raise errors.InvalidRequest(
@@ -470,8 +470,8 @@ class Sessions:
                 "This session was already started: read(record, with_way_in=True) returns its "
                 "link, or plan another session."
             )
-        ours = {**self._backend.session_facts, **self._relied_on}
-        theirs = {**record.facts, **{name: getattr(record, name) for name in self._relied_on}}
+        ours = {**self._backend.session_facts, **self._expected}
+        theirs = {**record.facts, **{name: getattr(record, name) for name in self._expected}}
         for name in sorted(ours.keys() | theirs.keys()):
             if ours.get(name) != theirs.get(name):
                 raise errors.InvalidRequest(
@@ -486,8 +486,8 @@ class Sessions:
             ("language", language, self._can.takes_language),
         ):
             if value is not None and not is_taken:
-                raise self._starting.unsupported(name, f"takes no {name} for a session")
-        self._starting.check_own_options(options, self._can.options)
+                raise self._start_pipeline.unsupported(name, f"takes no {name} for a session")
+        self._start_pipeline.check_own_options(options, self._can.options)
         tag = r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*"
         if language is not None and not re.fullmatch(tag, str(language)):
             raise errors.InvalidRequest("language must be a tag such as es or pt-BR.")
@@ -502,7 +502,7 @@ class Sessions:
                     "return_hosts, or on this machine: any other host would be an open redirect."
                 )
 
-    def _hand_over(self, result: SessionResult, reading: SessionReading) -> SessionResult:
+    def _check_link(self, result: SessionResult, reading: SessionReading) -> SessionResult:
         """Return `result` if its link leads to a known host; else raise `UnexpectedResponse`."""
         backend, link = self._backend, (result.way_in or WayIn()).link
         if link is None:
@@ -521,11 +521,11 @@ class Sessions:
             )
         return result
 
-    def _look(
+    def _read_once(
         self, record: SessionRecord, deadline: Deadline, **wishes: bool
     ) -> tuple[SessionResult, Portrait]:
         """Read a session once; return its result and the person's picture (or its URL)."""
-        self._check_sought(record)
+        self._check_findable(record)
 
         def judged(
             reading: SessionReading, masker: ResultMasker, **_: Any
@@ -534,7 +534,7 @@ class Sessions:
             result, portrait = judge(reading, record, self._rules(), self._clock)
             if not wishes["with_way_in"]:
                 return attrs.evolve(result, way_in=None), portrait
-            return self._hand_over(result, reading), portrait
+            return self._check_link(result, reading), portrait
 
         return self._carry_out(ReadRequest, deadline, lambda: {"record": record, **wishes}, judged)
 
@@ -546,7 +546,7 @@ class Sessions:
         judge_answer: Callable[..., T],
     ) -> T:
         """Send a request through the pipeline and return the result of `judge_answer`."""
-        pipeline = self._starting if kind is StartRequest else self._following
+        pipeline = self._start_pipeline if kind is StartRequest else self._read_pipeline
         call = CallRecord(
             id=str(uuid.uuid4()),
             operation=Operation.SESSION,

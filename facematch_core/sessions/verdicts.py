@@ -253,8 +253,8 @@ def _worst(
     if not items:
         return _not_reported(kind, rules.backend), None
     worst: Any
-    worst, portrait = max(items, key=lambda item: _badness(item[0]))
-    if doubts and not _badness(worst)[0]:
+    worst, portrait = max(items, key=lambda item: _rank(item[0]))
+    if doubts and not _rank(worst)[0]:
         warnings = (*worst.warnings, *doubts)
         worst = attrs.evolve(worst, decision=type(worst.decision).REVIEW, warnings=warnings)
     return worst, portrait
@@ -289,7 +289,7 @@ def _threshold(
     return models.Threshold(max(values), rule) if values else None
 
 
-def _badness(result: MatchResult | LivenessResult) -> tuple[int, float]:
+def _rank(result: MatchResult | LivenessResult) -> tuple[int, float]:
     """Return a sort key: the worst decision last (as in `LiveMatchDecision`), then by score."""
     word, words = result.decision.value, [each.value for each in models.LiveMatchDecision]
     place = words.index(word) if word in words else 0  # 0: "match" or "live", a pass

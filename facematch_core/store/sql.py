@@ -219,9 +219,9 @@ class Database:
             # SQLAlchemy may wrap a Ctrl-C in its own error, or fail an assertion because of it.
             failure = find_callers_exception(getattr(error, "orig", None) or error)
             if failure is None:
-                if not isinstance(error, (_StoreAway, Damaged, UnicodeError, SQLAlchemyError)):
+                if not isinstance(error, (_StoreBusy, Damaged, UnicodeError, SQLAlchemyError)):
                     raise
-                if _is_passing(error, was_reached=self._was_reached):
+                if _is_temporary(error, was_reached=self._was_reached):
                     waited_s = patience_s - progress.limit.left_s()
                     cause = _describe_cause(error)
                     problem = f"was busy or unavailable for {waited_s:.1f} s ({cause}). {effect}"
@@ -243,10 +243,10 @@ class Database:
         """Run a SQLite step in this thread once it holds the lock."""
         # A finalizer may run in the middle of this thread's own step, and would wait for itself.
         if self.turn._is_owned():  # noqa: SLF001 - threading.Condition uses it, too
-            raise _StoreAway("this thread is in the middle of another step")
+            raise _StoreBusy("this thread is in the middle of another step")
         try:
             if not self.turn.acquire(timeout=progress.limit.left_s()):
-                raise _StoreAway("other threads use it")
+                raise _StoreBusy("other threads use it")
             return self._write(step, progress)
         finally:
             # Not a context manager, because a Ctrl-C while entering it would leave the lock held.
@@ -266,7 +266,7 @@ class Database:
             except NoThread as error:
                 # Give up early if no thread can be started, or if all threads are stuck.
                 if limit.is_over or not turn.is_over or len(self.stuck) >= CONNECTIONS:
-                    raise _StoreAway(str(error)) from None
+                    raise _StoreBusy(str(error)) from None
         progress.note_answer()
         silence_s = AGAIN_S if self.stuck else SILENCE_S
         try:
@@ -275,7 +275,7 @@ class Database:
                 if future.done():
                     return future.result()
                 if end.is_over:
-                    raise _StoreAway("it does not respond")
+                    raise _StoreBusy("it does not respond")
                 wait([future], end.timeout_s())
         finally:
             if not future.done():
@@ -333,7 +333,7 @@ class Database:
                     progress.may_be_written = True
                     if progress.is_abandoned:
                         progress.may_be_written = False
-                        raise _StoreAway("the caller timed out")
+                        raise _StoreBusy("the caller timed out")
                     if self.is_sqlite:
                         connection.exec_driver_sql("COMMIT")
                     else:
@@ -368,7 +368,7 @@ class Database:
             self.engine.dispose()
 
 
-class _StoreAway(Exception):
+class _StoreBusy(Exception):
     """The store is busy or unavailable. The message is the reason."""
 
 
@@ -515,7 +515,7 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
 _LOCKED = re.compile("55P03|SQLITE_(BUSY|LOCKED).*")
 #: SQLSTATEs of temporary errors: a lock, a restart, no free connection, a serialization failure, an
 #: idle-transaction timeout, a lost connection, or prepared statements lost by a pooler.
-_PASSING = re.compile(f"{_LOCKED.pattern}|57P0[123]|53300|40001|40P01|25P03|08...|42P05|26000")
+_TEMPORARY = re.compile(f"{_LOCKED.pattern}|57P0[123]|53300|40001|40P01|25P03|08...|42P05|26000")
 
 
 def _read_state(error: Exception) -> str:
@@ -525,7 +525,7 @@ def _read_state(error: Exception) -> str:
     return next((state for name in names if (state := getattr(cause, name, None))), "")
 
 
-def _is_passing(error: Exception, *, was_reached: bool) -> bool:
+def _is_temporary(error: Exception, *, was_reached: bool) -> bool:
     """Return whether the error is temporary, so that the same step may succeed later."""
     from sqlalchemy.exc import OperationalError
     from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -533,18 +533,18 @@ def _is_passing(error: Exception, *, was_reached: bool) -> bool:
     cause, state = getattr(error, "orig", None), _read_state(error)
     is_gone = getattr(error, "connection_invalidated", False)
     if state or isinstance(cause, sqlite3.Error):
-        return is_gone or _PASSING.fullmatch(state) is not None
+        return is_gone or _TEMPORARY.fullmatch(state) is not None
     # A refused connection has no SQLSTATE. It is temporary if the server accepted one before.
     is_away = was_reached and isinstance(error, OperationalError)
     is_silent = type(cause).__name__ == "ConnectionTimeout"
-    return is_gone or is_away or is_silent or isinstance(error, (_StoreAway, PoolTimeout))
+    return is_gone or is_away or is_silent or isinstance(error, (_StoreBusy, PoolTimeout))
 
 
 def _describe_cause(error: Exception) -> str:
     """Describe an error without addresses, statements or values."""
     cause = getattr(error, "orig", None) or error
     # SQLite's messages name only tables and columns. The sqlite3 module's may quote values.
-    if isinstance(cause, _StoreAway) or hasattr(cause, "sqlite_errorcode"):
+    if isinstance(cause, _StoreBusy) or hasattr(cause, "sqlite_errorcode"):
         return str(cause).rstrip(".")[:200]
     return type(cause).__name__
 

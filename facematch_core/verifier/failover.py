@@ -39,13 +39,13 @@ log = logging.getLogger("facematch")
 _NEXT_MEMBER = (errors.VendorUnavailable, errors.RateLimited, errors.InsufficientCredit)
 
 #: Errors about a member's key, which end every call until somebody fixes the key.
-_ABOUT_KEY = (errors.AuthenticationFailed, errors.PermissionDenied)
+_KEY_ERRORS = (errors.AuthenticationFailed, errors.PermissionDenied)
 
 #: Errors of a member that does not support the call; nothing was sent.
 _UNABLE = (errors.InvalidImage, errors.Unsupported)
 
 #: Minimum deadline in seconds for a member's search. If no time is left, the member then raises.
-_MOMENT_S = 1e-3
+_SHORTEST_SEARCH_S = 1e-3
 
 
 class Failover(Verifier[Mapping[str, float | Threshold]]):
@@ -143,7 +143,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         failure: VendorError | None = None
         # If no member uses the call's backend, the first member raises the error.
         for name, member in same or members[:1]:
-            limit_s = max(deadline.left_s(), _MOMENT_S) if deadline.is_limited else None
+            limit_s = max(deadline.left_s(), _SHORTEST_SEARCH_S) if deadline.is_limited else None
             try:
                 reconciliation = member.reconcile(call, deadline_s=limit_s)
             except VendorError as error:
@@ -173,7 +173,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
     def _call(self, images: list[Image], options: CallOptions) -> Answer:
         self._check_open()
         route_log = _RouteLog()
-        for name, member, member_options in self._able(options, route_log):
+        for name, member, member_options in self._supporting(options, route_log):
             breaker, call = self._breakers[name], object()
             try:
                 breaker.admit(call, name)
@@ -195,7 +195,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
     ) -> list[Image]:
         self._check_open()
         route_log = _RouteLog()
-        for name, member, member_options in self._able(options, route_log):
+        for name, member, member_options in self._supporting(options, route_log):
             try:
                 member._refuse(images, member_options, after=after)  # noqa: SLF001 - a verifier, too
             except FaceMatchError as error:
@@ -205,7 +205,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
                 return images
         raise route_log.failure()
 
-    def _able(
+    def _supporting(
         self, options: CallOptions, route_log: _RouteLog
     ) -> Iterator[tuple[str, FaceVerifier, CallOptions]]:
         """Yield each member that supports these options, with its own thresholds and deadline."""
@@ -272,7 +272,7 @@ class _RouteLog:
         self.skipped += (Skipped(backend=member, reason=reason, message=error.message),)
         is_unpaid = isinstance(error, VendorError) and error.billing.charged is Charged.NO
         if not isinstance(error, _UNABLE) and not (is_unpaid and isinstance(error, _NEXT_MEMBER)):
-            if isinstance(error, _ABOUT_KEY):
+            if isinstance(error, _KEY_ERRORS):
                 log.warning(
                     "The key of member %s was rejected (%s). No other was tried.", member, reason
                 )
@@ -283,8 +283,8 @@ class _RouteLog:
         # The traceback's frames would keep the pictures alive.
         error = error.with_traceback(None)
         # Keep the last retryable error, or else the last vendor error, or else the first error.
-        weight = _weight(error)
-        if self.error is None or (weight and weight >= _weight(self.error)):
+        precedence = _precedence(error)
+        if self.error is None or (precedence and precedence >= _precedence(self.error)):
             self.error = error
 
     def failure(self) -> FaceMatchError:
@@ -293,5 +293,5 @@ class _RouteLog:
         return self.error
 
 
-def _weight(error: FaceMatchError) -> int:
+def _precedence(error: FaceMatchError) -> int:
     return 1 + error.retryable if isinstance(error, VendorError) else 0

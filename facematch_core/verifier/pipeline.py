@@ -202,7 +202,7 @@ class Pipeline:
         request = LookUp.of(record, deadline=deadline, clock=self.clock)
         attempt = self._new_attempt(record, deadline, LookUp)
         try:
-            return cast(models.Reconciliation, self._ask(request, attempt))
+            return cast(models.Reconciliation, self._call_backend(request, attempt))
         except VendorError as error:
             error.ids = attrs.evolve(error.ids, call=record.id)
             error.backend = error.backend or self.backend.name
@@ -303,7 +303,7 @@ class Pipeline:
         leave: LeaveAll | None = None
         try:
             leave = enter_all(self.policies, attempt)
-            answer: Answer | SessionAnswer = self._ask(request, attempt)
+            answer: Answer | SessionAnswer = self._call_backend(request, attempt)
             attempt.billing = answer.billing
         except BaseException as error:
             if leave is not None:
@@ -346,17 +346,17 @@ class Pipeline:
                 name = type(failure).__name__
                 self.events.emit(EventKind.POSTPONED, attempt.call, error=name)
 
-    def _ask(self, call: Request, attempt: Attempt) -> Any:
+    def _call_backend(self, call: Request, attempt: Attempt) -> Any:
         """Return the backend's answer; convert a plug-in's exceptions to a `FaceMatchError`."""
         backend, result_type = self.backend, call.way.answer
         interruption: BaseException | None = None
         try:
-            answer: Any = self._ask_in_time(call, attempt)
+            answer: Any = self._call_in_time(call, attempt)
         except FaceMatchError as error:
             if call.is_billed is False and isinstance(error, VendorError):
                 error.billing = _BILLINGS[False]
             # A plug-in's error may claim that nothing was sent, although something was.
-            if attempt.sending is not Sending.SENT or _states_bill(error):
+            if attempt.sending is not Sending.SENT or _proves_charge(error):
                 raise
             problem = f"failed with {type(error).__name__} after it began to send, and no ground"
         except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
@@ -381,7 +381,7 @@ class Pipeline:
             f"The backend {backend.name} {problem}{unsent}: report this to its author."
         )
 
-    def _ask_in_time(self, call: Request, attempt: Attempt) -> object:
+    def _call_in_time(self, call: Request, attempt: Attempt) -> object:
         """Call the backend within the deadline."""
         backend, deadline = self.backend, call.deadline
         if deadline.send_by.left_s() <= 0:
@@ -398,13 +398,13 @@ class Pipeline:
         send_by = deadline.send_by
         if attempt.paid and not backend.reports_sent:
             # Such a backend may send immediately, so an earlier `send_by` has no effect.
-            ask, send_by = functools.partial(_ask_silent, ask, attempt), deadline
+            ask, send_by = functools.partial(_call_silent, ask, attempt), deadline
         attempt.was_asked = True
         if backend.keeps_deadline or not send_by.is_limited:
             return ask()
-        return self._ask_on_helper(ask, send_by, call, attempt)
+        return self._call_on_helper(ask, send_by, call, attempt)
 
-    def _ask_on_helper(
+    def _call_on_helper(
         self, ask: Callable[[], object], send_by: Deadline, call: Request, attempt: Attempt
     ) -> object:
         """Call the backend in a helper thread, and abandon the thread after the deadline."""
@@ -447,7 +447,7 @@ _BILLINGS = {
 }
 
 
-def _ask_silent(ask: Callable[[], object], attempt: Attempt) -> object:
+def _call_silent(ask: Callable[[], object], attempt: Attempt) -> object:
     """Call a backend that does not report when it sends."""
     attempt.begin_sending(Sending.PERHAPS)
     return ask()
@@ -459,7 +459,7 @@ def _known_environment(end: object) -> models.Environment | None:
     return environment if isinstance(environment, models.Environment) else None
 
 
-def _states_bill(error: FaceMatchError) -> bool:
+def _proves_charge(error: FaceMatchError) -> bool:
     """Return whether an error, raised after sending, proves whether the call was charged."""
     return isinstance(error, VendorError) and (
         not isinstance(error, VendorUnavailable)
