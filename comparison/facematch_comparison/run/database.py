@@ -147,7 +147,7 @@ class RunDatabase:
                 "The run database is damaged and cannot be read "
                 f"({type(error).__name__}). Restore a backup, or use a new file."
             )
-        # Raise outside the except block, because the exception may contain a value.
+        # Raise outside the except block, because the exception may quote a stored value.
         raise ConfigurationError(problem)
 
     def close(self) -> None:

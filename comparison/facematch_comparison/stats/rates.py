@@ -296,7 +296,7 @@ def _clopper_pearson(errors: float, trials: float, confidence: float) -> tuple[f
 
 
 class Sample(Clusters):
-    """The pairs of a rate, all mated or all non-mated, and the people in them.
+    """The pairs that count in a rate, all mated or all non-mated, and the people in them.
 
     Attributes:
         rows: Indexes of the pairs in the table: int64, (T,).

@@ -54,7 +54,7 @@ def one_in_at_least(rate: float) -> str:
 
 
 def quantity(number: float | Decimal, width: float | Decimal | None = None) -> str:
-    """Format a number with the digits that its interval supports; two digits without interval."""
+    """Format a number with as many digits as its interval supports, or two without an interval."""
     value = _decimal(number)
     text = f"{round(value, _places(value, width and _decimal(width))):,f}"
     # A typographic minus sign, except before zero.
