@@ -74,7 +74,7 @@ def test_a_page_shows_what_is_tested_elsewhere(page, file, name):
     """``UPDATE_DOCS=1`` writes it into the page."""
     text = (DOCS / "examples" / file).read_text()
     code = source_of(text, name) if name else text
-    note = "<!-- not run: its own tests are beside it -->"
+    note = "<!-- not run: tested elsewhere -->"
     mark = f"{file.rpartition('/')[2]} {name}".rstrip()
     check_part(f"apps/{page}.md", mark, f"{note}\n```python\n{code}```")
 
