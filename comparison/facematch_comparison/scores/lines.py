@@ -476,7 +476,7 @@ def _texts_of(lines: Lines) -> pd.DataFrame:
 
 
 def _pairs_of(whole: pd.DataFrame, key: list[str], note: Callable[[str], object]) -> pd.Series:
-    """Return the pair of each line; if pictures are in other folders, compare only file names."""
+    """Return the pair of each line; if the folders of pictures differ, compare file names only."""
 
     def numbered(ends: pd.DataFrame) -> pd.Series:
         # The order of the two pictures does not matter.

@@ -116,7 +116,7 @@ def _places(number: Decimal, width: Decimal | float | None) -> int:
 
 
 def _decimals_shown(number: Decimal, shown: int) -> int:
-    """Return how many decimals show a nonzero digit, at most three more than `shown`."""
+    """Return the number of decimals that show a nonzero digit, at most `shown` + 3."""
     return min(-number.adjusted(), shown + 3) if number else 0
 
 
