@@ -5,7 +5,7 @@ A mismatch is a result, not an error.
 ::
 
     FaceMatchError                          .route in a failover, .liveness in verify_live
-    ├── ConfigurationError (ValueError)     a wrong setting; the message contains no values
+    ├── ConfigurationError (ValueError)     a wrong setting; the message contains no secret
     │   └── BackendUnavailable (LookupError)  no such plug-in, or it cannot be loaded or opened
     ├── InvalidImage (ValueError)           the picture cannot be used; nothing was sent
     ├── InvalidRequest (ValueError)         the argument is invalid; nothing was sent
@@ -45,7 +45,7 @@ from .models import Billing, Charged, Environment, Ids
 
 
 class FaceMatchError(Exception):
-    """The base class of all errors that facematch raises.
+    """The base class of facematch's own errors.
 
     Attributes:
         message: The error text, usually with advice.
@@ -246,7 +246,7 @@ class SessionMismatch(VendorError):
     """The session does not belong to the record, or the record was changed. Let no one in.
 
     Attributes:
-        field: Name of the attribute that differs. Never contains a value.
+        field: Name of the attribute that differs (``vendor`` for a key in `vendor`), never a value.
     """
 
     _charged = Charged.NO
@@ -275,7 +275,7 @@ class InsufficientCredit(VendorError):
 
 
 class RateLimited(VendorError):
-    """The vendor's rate limit was exceeded. The call was not executed and may be retried later."""
+    """Too many calls, for the vendor or a `RateLimiter`. Not executed, not charged; retry later."""
 
     _charged = Charged.NO
     _retryable = True

@@ -247,7 +247,7 @@ def check_aware(_: Any, attribute: attrs.Attribute[Any], value: dt.datetime | No
 
 
 def check_date(record: Any, attribute: attrs.Attribute[Any], value: dt.datetime | None) -> None:
-    """Raise ValueError unless date arithmetic on the time is safe. An attrs validator."""
+    """Raise ValueError unless the time is aware and in the years 1901-8999. An attrs validator."""
     check_aware(record, attribute, value)
     if value is not None and not 1900 < value.year < 9000:
         raise ValueError(f"{attribute.name} must be in the years from 1901 to 8999.")
@@ -404,7 +404,7 @@ class Face:
         box: The bounding box; None if the vendor does not return it.
         confidence: The detector's confidence that this is a face, on the vendor's own scale (Didit:
             0-1; local: YuNet's, 0.6-1). Not a similarity.
-        rotation: Clockwise rotation at which the face was found (0, 90, 180 or 270 degrees).
+        rotation: Clockwise rotation that showed the face: 0, 90, 180 or 270 degrees, or None.
         similarity: The score of this face against the other picture's face, or None.
         compared: Whether the result refers to this face; None if unknown.
         landmarks: Points ``(x, y)`` by the vendor's names, in the unit of `box`, or None.

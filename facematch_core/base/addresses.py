@@ -98,7 +98,7 @@ def find_foreign_host(
 ) -> str:
     """Return the origin of a URL that must not receive keys and faces; empty if it may.
 
-    `address` is the backend's base URL from `check_base_url`; empty if it has none.
+    `address` is a base URL from `check_base_url`; if empty, only `allowed_hosts` are checked.
     """
     origin, vendor_origin = _origin(url), _origin(address)
     if origin == vendor_origin:

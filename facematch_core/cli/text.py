@@ -44,7 +44,7 @@ class Exit(enum.IntEnum):
     OK = 0, "match, live or verified; or the command succeeded"
     NO = 1, "no match or not live; or a gate failed"
     USAGE = 2, "wrong usage, or an input file cannot be used"
-    LOOK = 3, "review or inconclusive; or a gate or another question is undecided"
+    LOOK = 3, "review or inconclusive; or a gate, a check or a call is undecided"
     CONFIGURATION = 4, "wrong configuration, a missing package, or a failed write (disk full)"
     VENDOR = 5, "the vendor or network failed, the budget is spent, or its store is unavailable"
     UNKNOWN = 6, "outcome unknown: the call may have been charged"

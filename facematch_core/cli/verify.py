@@ -49,7 +49,7 @@ WORKERS = 4
 @click.command("verify")
 @click.argument("probe", required=False)
 @click.argument("reference", required=False)
-@click.option("--live", is_flag=True, help="First check PROBE for a live face, in another call.")
+@click.option("--live", is_flag=True, help="First check PROBE for a live face, in an extra call.")
 @click.option(
     "--liveness-threshold",
     type=float,

@@ -128,7 +128,7 @@ def read_table(table: Any, types: Mapping[str, Any], where: str, folder: Path) -
 
 
 def resolve_path(path: str, key: str, folder: Path) -> Path:
-    """Return a path relative to `folder`, with ``~`` expanded."""
+    """Resolve a path against `folder`, with ``~`` expanded."""
     if "\0" in path:
         raise ConfigurationError(f"{key} contains a NUL character.")
     try:

@@ -128,7 +128,7 @@ def _unknown_outcome(ground: str, text: str) -> ErrorRow:
 _TIMEOUTS = (408, 460, 499)
 _MAY = "the call may have been executed and charged"
 _REDIRECT = "redirects are not followed; correct base_url"
-_MOVED = ErrorRow(errors.RequestRejected, Charged.NO, "a redirect, thus not executed", _REDIRECT)
+_MOVED = ErrorRow(errors.RequestRejected, Charged.NO, "a redirect, so not executed", _REDIRECT)
 _BY_STATUS = {
     **dict.fromkeys((301, 307, 308), _MOVED),
     **dict.fromkeys(

@@ -313,15 +313,15 @@ class Image:
         thumbnails, and data after the end of the picture. Keeps the colour profile. A JPEG keeps
         its coded pixels and its orientation. A lossy WebP keeps its coded pixels if it is opaque
         and upright. A PNG or lossless WebP keeps its pixels; if it must be rewritten, it becomes
-        upright and 8-bit. Other files are re-encoded. Data that somebody hid in the coded pixels,
-        the tables or the colour profile is not found.
+        upright, and colours 8-bit. Other files are re-encoded. Data that somebody hid in the coded
+        pixels, the tables or the colour profile is not found.
 
         The same picture and limits always return the same bytes. The result is not cached.
 
         Args:
             limits: The vendor's limits.
             fit: Whether to re-encode a picture whose format, bytes or pixels the vendor would
-                reject (as an upright JPEG if possible; at a lower quality first, then at a smaller
+                reject (upright, as JPEG if accepted; at quality 95 to 75 first, then at a smaller
                 size). If False, raise instead.
 
         Returns:

@@ -35,7 +35,7 @@ class Budget(Policy):
     its process was killed, for example) also has an unknown charge. Free operations do not count.
 
     Each environment has its own sum, so that calls to a mock or a sandbox do not use up the
-    production budget. Calls of a backend without an `environment` setting count as production.
+    production budget. Calls of a backend whose `environment` is not set count as production.
 
     Args:
         cap: The spending limit, 0 to 10**12: a whole number of calls or, with `currency`, an amount

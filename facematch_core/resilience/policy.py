@@ -46,7 +46,7 @@ class Sending(enum.IntEnum):
 # Compared by identity: all methods of a `Policy` get the same object for an attempt.
 @attrs.define(kw_only=True, eq=False)
 class Attempt:
-    """An attempt of a call. Policies must not change it.
+    """One attempt to make a call. Policies must not change it.
 
     Attributes:
         call: The call record; its id is the same in every attempt.

@@ -161,7 +161,7 @@ class Sessions:
             purpose: The purpose of the verification, for example ``payout``.
             about: The transaction or item in question, for example ``payout 8841``, or None.
             threshold, review_threshold: The score at which a match begins, and a higher score up to
-                which a match is REVIEW, 0-100. None for the verifier's default or the vendor's.
+                which a match is REVIEW, 0-100. None for the verifier's default, else the vendor's.
             liveness_threshold: The score at which a live face begins, 0-100; same default.
             valid_for_s: Seconds from the start, above 0, until an unfinished session is EXPIRED (15
                 minutes more for a person who has begun). Delete it before you plan another session.

@@ -280,7 +280,7 @@ def open_reservations(
 
 def charges(connection: sa.Connection, call_ids: Sequence[str]) -> dict[str, Charged]:
     """Return whether each call was charged; `Charged.UNKNOWN` while one of its attempts is open."""
-    tries: dict[str, set[Charged]] = {}
+    of_call: dict[str, set[Charged]] = {}
     columns = (ATTEMPTS.c.attempt_id, ATTEMPTS.c.state, ATTEMPTS.c.billed)
     # Every supported database allows 500 parameters per statement.
     for start in range(0, len(call_ids), 500):
@@ -290,6 +290,6 @@ def charges(connection: sa.Connection, call_ids: Sequence[str]) -> dict[str, Cha
                 charged = Charged(billed) if State(state) is State.FINAL else Charged.UNKNOWN
             except ValueError as error:
                 raise Damaged from error
-            tries.setdefault(call_id, set()).add(charged)
+            of_call.setdefault(call_id, set()).add(charged)
     order = (Charged.UNKNOWN, Charged.YES, Charged.NO)
-    return {call_id: min(charges, key=order.index) for call_id, charges in tries.items()}
+    return {call_id: min(charges, key=order.index) for call_id, charges in of_call.items()}

@@ -225,6 +225,6 @@ def expire_reservations(
 
 def describe_second_reservation(reservation: Reservation) -> str:
     return (
-        f"Try {reservation.number} of call {reservation.call.id} is already reserved in the budget "
-        f"{reservation.key.name!r}: give each budget of a verifier its own name or period."
+        f"Attempt {reservation.number} of call {reservation.call.id} is already reserved in the "
+        f"budget {reservation.key.name!r}: give each budget of a verifier its own name or period."
     )

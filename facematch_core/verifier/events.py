@@ -77,7 +77,7 @@ class CallEvent:
             FOLLOWED_UP; None if there was no such response.
         ground: The reason why CHARGED was emitted, or None.
         reconcilable: Whether `reconcile` can find the outcome, in UNKNOWN; else None.
-        elapsed_s: Seconds since STARTED, at least 0, in ANSWERED and in events that end a call.
+        elapsed_s: Seconds since STARTED, at least 0, in ANSWERED and the last event; else None.
     """
 
     kind: EventKind

@@ -326,7 +326,7 @@ class FaceVerifier(Verifier[float | Threshold]):
             None for no review.
         deadline_s: Default deadline of a call, in seconds above 0, including retries and waits;
             with None, only the backend's timeouts apply.
-        fit_images: Whether to shrink or convert a picture that the vendor would reject.
+        fit_images: Whether to shrink or convert a picture that the vendor would reject; else raise.
         require_environment: The environment that results must come from. Results from another or an
             unknown environment raise `EnvironmentMismatch`.
         on_event: Called with a `CallEvent` at each step of a call, usually in the calling thread
@@ -482,8 +482,8 @@ class FaceVerifier(Verifier[float | Threshold]):
             and (type(result) is not RESULT_TYPES[record.operation] or result.ids.call != record.id)
         ):
             raise errors.BackendUnavailable(
-                f"The backend {backend.name} returned a Reconciliation of another call: report "
-                "this to its author."
+                f"The backend {backend.name} returned a Reconciliation that does not match "
+                "the call: report this to its author."
             )
         if result is None:
             return attrs.evolve(reconciliation, call=record)

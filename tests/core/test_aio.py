@@ -422,7 +422,7 @@ TAKEN_BACK = "CallCancelled"
         (("didit", ("sent", MATCH)), SPENT, FINISHED, None),
         (("didit", "SENT"), SPENT, FINISHED, None),
         (("didit", ("executed", MATCH)), SPENT, FINISHED, None),
-        # While it waits for room beside a call that was made; and for another try.
+        # While it waits for room beside a call that was made; and for another attempt.
         (("didit", "sleeping", Stage.ask_once, FULL), SPENT, UNSENT, TAKEN_BACK),
         (("didit", "sleeping", nobody_listens, RETRIES), FREE, RETRIED, TAKEN_BACK),
         (("didit", ("sent", MATCH), throttled, RETRIES), FREE, REFUSED, "RateLimited"),

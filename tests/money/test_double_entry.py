@@ -303,7 +303,7 @@ class Books(RuleBasedStateMachine):
         mine = [entry for entry in entries if entry.call.id == attempt_id]
         word, vendor = tries.word, tries.vendor
         if mine:
-            assert len(mine) == 1, "of all tries of a call one at most is unknown"
+            assert len(mine) == 1, "of all attempts of a call one at most is unknown"
             assert word in (fm.EventKind.UNKNOWN, None), "unknown to the budget, not in the events"
             self.truth[attempt_id] = bool(charged)
             return

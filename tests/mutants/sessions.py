@@ -1,4 +1,4 @@
-"""A vendor of hosted sessions, invented: a link, a webhook, another try in the same session.
+"""A vendor of hosted sessions, invented: a link, a webhook, another attempt in the same session.
 
 Its backend conforms. Below are its mutants, as in `table`.
 """

@@ -316,7 +316,7 @@ ROWS = (
 
     # What an answer of any status, with any body, says
     http("R38", "TakesAPageForAnOutage",
-        "A gateway's page of markup is the vendor's own fault, so free and worth another try.",
+        "A gateway's page of markup is the vendor's own fault, so free and worth another attempt.",
         error=lambda me, ok, reply, call: fm.VendorUnavailable("Down.", status_code=reply.status)
             if reply.status in (500, 503, 504) and reply.body.startswith(b"<")
             else ok(reply, call)),
@@ -400,7 +400,7 @@ ROWS = (
     job("R51", "KeepsOnePollForAll", "Asks once alone, and waits for the end in that answer.",
         follow=faults.keeps_the_poll),
     job("R16", "GivesUpAtABusyPoll",
-        "A job that was paid for is given up at the first poll that is refused, for another try.",
+        "A job that was paid for is given up at the first refused poll, for another attempt.",
         refused=lambda me, ok, refusal: refuse(fm.VendorUnavailable("Try again."))),
     job("R16", "LosesItsJob", "The error of a job that was refused at a poll does not name it.",
         vendor_id=lambda me, ok, reply: None),

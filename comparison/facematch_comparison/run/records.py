@@ -236,7 +236,7 @@ class Price:
     @currency.validator
     def _check_currency(self, _attribute: object, word: str) -> None:
         if not re.fullmatch("[A-Z]{3}", word):
-            raise InvalidRequest(f"A currency must be a code such as USD (got {word[:40]!r}).")
+            raise InvalidRequest(f"A currency must be three capital letters (got {word[:40]!r}).")
 
     @classmethod
     def of_text(cls, text: str) -> Price:

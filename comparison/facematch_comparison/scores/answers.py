@@ -393,7 +393,7 @@ class Answers:
             return self.acquired & np.equal(self.decisions, DECISIONS.index(Decision.MATCH))
         if not self.is_scored:
             raise InvalidRequest(
-                f"{self.name} has no score for some pairs, so it has no threshold."
+                f"{self.name} has no score for too many pairs, so it has no threshold."
             )
         if self.rule is ThresholdRule.VENDOR:
             raise InvalidRequest(f"{self.name}: the rule for passing a threshold is unknown.")

@@ -55,7 +55,7 @@ class CallRules(Rules):
 
     @rule()
     def test_r51_good_call_is_answered(self, bench: Bench) -> None:
-        """A call passes only by the vendor's response to this call; the result names the vendor.
+        """A call passes only because of the vendor's response to it; the result names the vendor.
 
         Every other rule depends on this one. A cached response would let the next visitor in, and
         an auditor must see which vendor decided on which request.

@@ -112,7 +112,7 @@ class MoneyRules(Rules):
     def test_r32_another_call_is_never_found(self, bench: Bench) -> None:
         """`reconcile` finds a lost call by its ids, and never another call.
 
-        A call that is not found is paid for again. Another visitor's record is the wrong verdict.
+        A call that is not found is paid for again. Another visitor's record has the wrong verdict.
         """
         backend, simulator = bench.backend, bench.simulator
         searches = type(backend).reconcile is not Backend.reconcile

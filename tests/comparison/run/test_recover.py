@@ -368,7 +368,7 @@ def test_a_search_that_fails_ends_nothing(database, study, error, searches):
 
 
 def test_between_two_tries_of_a_call_nothing_is_under_way(database, study, clock):
-    """Whoever is killed while it waits for the next try has paid nothing."""
+    """Whoever is killed while it waits for the next attempt has paid nothing."""
     waiting, sleep = [], clock.sleep
 
     def look(seconds):

@@ -20,7 +20,7 @@ def chance(value):
 
 
 def waits(retry, error, numbers=range(1, 12), **about):
-    """Return the wait after each try, until there is none."""
+    """Return the wait after each attempt, until there is none."""
     waits_s = (retry.wait_s(error, new_attempt(number, **about)) for number in numbers)
     return [wait for wait in waits_s if wait is not None]
 

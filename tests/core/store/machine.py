@@ -23,7 +23,7 @@ WHERE = st.sampled_from([Environment.PRODUCTION, Environment.MOCK])
 
 @attrs.define(eq=False)
 class Call:
-    """One try, as the plain numbers know it.
+    """One attempt, as the plain numbers know it.
 
     Attributes:
         of: By budget: which sum it counts for, and how much.
