@@ -313,8 +313,8 @@ class Image:
         thumbnails, and data after the end of the picture. Keeps the colour profile. A JPEG keeps
         its coded pixels and its orientation. A lossy WebP keeps its coded pixels if it is opaque
         and upright. A PNG or lossless WebP keeps its pixels; if it must be rewritten, it becomes
-        upright, and colours 8-bit. Other files are re-encoded. Data that somebody hid in the coded
-        pixels, the tables or the colour profile is not found.
+        upright, and 16-bit colours become 8-bit. Other files are re-encoded. Data that somebody hid
+        in the coded pixels, the tables or the colour profile is not found.
 
         The same picture and limits always return the same bytes. The result is not cached.
 
