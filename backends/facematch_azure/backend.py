@@ -77,9 +77,9 @@ class AzureBackend(SessionBackend):
 
     Microsoft must approve the resource for verification. Until then calls raise `PermissionDenied`.
 
-    The decision compares the returned confidence with the threshold, 50 by default. The service
-    also returns a verdict, based on its own threshold of 0.5; see `raw` and `vendor_status`. If the
-    verdict contradicts the confidence, the decision is `Decision.REVIEW`.
+    The returned confidence is compared with the threshold, 50 by default. The service also returns
+    a verdict, based on its own threshold of 0.5; see `raw` and `vendor_status`. If the verdict
+    contradicts the confidence, the decision is `Decision.REVIEW`.
 
     Starting a session (`open_sessions("azure")`) sends one request. If a reference is passed, the
     session also compares faces.

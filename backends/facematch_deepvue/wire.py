@@ -413,7 +413,7 @@ def _with_detail(reply: HttpReply, words: str) -> HttpReply:
 def free_error(error: errors.VendorError) -> errors.VendorError:
     """Convert the error of a failed login or balance request to one that is billed NO."""
     if isinstance(error, errors.OutcomeUnknown):
-        # The caller's deadline was too short: not retryable, and not a failure of Deepvue.
+        # If the caller's deadline has expired, a retry would be too late.
         is_hasty, status = isinstance(error, errors.DeadlineExceeded), error.status_code
         error = errors.VendorUnavailable(
             error.message, backend=NAME, retryable=not is_hasty, status_code=status

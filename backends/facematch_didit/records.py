@@ -150,7 +150,7 @@ def fetch(
 
 
 def check_id(session_id: Id) -> str:
-    """Return the UUID in lower case. Other strings are rejected, because Didit returns HTML."""
+    """Return a UUID in lower case. Reject other strings: Didit would return HTML for them."""
     text = str(session_id).lower()
     if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text):
         raise InvalidRequest(f"session_id must be a UUID, not a string of {len(text)} characters.")

@@ -1,8 +1,8 @@
 """Didit's constants, their mapping to facematch's types, and readers for JSON values.
 
 Each constant names its source; all pages were read on 2026-11-20. A reader raises `ValueError` for
-a value of an undocumented type; the message names the field but omits the value. This
-module imports no HTTP client, because a program that only receives webhooks needs none.
+a value of an undocumented type; the message names the field but omits the value. This module
+imports no HTTP client, because a program that only receives webhooks needs none.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def read_number(value: object, place: str) -> float:
 
 
 def read_time(value: object, place: str) -> datetime:
-    """Parse an ISO 8601 time. Didit's times are UTC if they have no time zone."""
+    """Parse an ISO 8601 time to UTC. Didit's times are UTC if they have no time zone."""
     text = read_text(value, place)
     try:
         at = datetime.fromisoformat(text)

@@ -60,7 +60,7 @@ class LocalBackend(EngineBackend):
     pairs is embedded once. Liveness checks raise `Unsupported`.
 
     Args:
-        rotate: Whether to try each picture also rotated by 90, 180 and 270 degrees.
+        rotate: Whether to also try each picture rotated by 90, 180 and 270 degrees.
         cached_pictures: Maximum number of pictures in the cache, 0-1,000,000; about 2 kB each.
             Embeddings are biometric data: they stay in memory until the backend is closed.
 
@@ -105,7 +105,7 @@ class LocalBackend(EngineBackend):
 
     @property
     def pictures_computed(self) -> int:
-        """Number of pictures processed, without cache hits."""
+        """Number of pictures processed, excluding cache hits."""
         return self._cache.memory.computed
 
     def compare(self, call: MatchCall) -> Compared:

@@ -102,7 +102,7 @@ class Claim:
         return {"id": self.id, "statement": self.statement, **source}
 
 
-#: An alias for the rows of a `table`.
+#: A short name for `Claim` in a `table`.
 row = Claim
 
 

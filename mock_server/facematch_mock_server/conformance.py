@@ -143,8 +143,8 @@ _PROBES = {
 class MockSimulator(VendorSimulator):
     """A mock server that replaces the vendor.
 
-    The mock reads test cards and keeps a ledger, as it does for any client. `alter` edits
-    responses if the mock cannot produce them. Every situation not in `cannot_happen` can be set.
+    The mock reads test cards and keeps a ledger, as it does for any client. `alter` turns
+    responses into ones that the mock cannot produce. All situations but `cannot_happen` can be set.
 
     Attributes:
         vendor: The name of the backend and of the mock's vendor.

@@ -56,7 +56,7 @@ def describe_fields(fields: Iterable[tuple[str, Any]], shown: Collection[str]) -
 
 
 def shorten_json(values: Mapping[str, Any]) -> str:
-    """Format an object as short JSON, with secrets masked and nested values described."""
+    """Format an object as short JSON: secrets masked, nested values as type and length."""
     shown = {}
     for name, value in values.items():
         text = _hide_secrets(value) if isinstance(value, str) else value

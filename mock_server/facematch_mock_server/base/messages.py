@@ -96,7 +96,7 @@ class Response:
     """A complete response to one request."""
 
     status: int
-    #: Headers without Date, Server, Connection and the framing, which the server adds.
+    #: The server adds Date, Server, Connection, and Content-Length or Transfer-Encoding.
     headers: Headers = ()
     body: bytes = attrs.field(default=b"", repr=False)
     claims: tuple[str, ...] = ()

@@ -102,7 +102,7 @@ class Collection(Generic[T]):
             return self.put(str(number) if key is None else key, make(**fields, number=number))
 
     def change(self, key: str, change: Callable[[T], T]) -> T | None:
-        """Atomically replace a record with `change(record)`; return it, or None if unknown."""
+        """Atomically replace a record with `change(record)`. Return the result; None if unknown."""
         with self._lock:
             record = self._all.get(key)
             if record is None:

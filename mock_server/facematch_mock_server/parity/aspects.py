@@ -74,7 +74,7 @@ def reduce_reply(
 ) -> dict[str, Any]:
     """Reduce a response to its aspects, keyed by their names.
 
-    Of `private` keys only type and form are stored. Words not in `words` are masked, ids hashed.
+    For `private` keys only type and form are stored. `words` are public, and ids are hashed.
     """
     mask = masker((*reply.secrets, *secrets))
 
@@ -155,7 +155,7 @@ def _describe_text(value: str, path: str, key: str, reply: HttpReply) -> Iterato
         if form == "another text" and reply.status >= 400:
             # An error may repeat a word of the value that was sent.
             yield f"words {path}", value
-    # If a key of an id contains a sentence, that is an error about the id that was sent.
+    # A sentence as the value of an id's key is an error about the id that was sent.
     is_of_call = _VARYING.search(key) and " " not in value
     what = "id" if _IDS.search(key) else "" if is_of_call else "words"
     yield from [(f"{what} {path}", value)] if what else ()

@@ -116,7 +116,7 @@ class Caller:
             which may have been charged.
         unread: The reasons of failed requests that are not calls, by name.
         started: The started sessions, by the name of the call that started them.
-        secrets: The secrets in the backend's settings and in the requests. The values are None.
+        secrets: A dict; its keys are the secrets in the backend's settings and in the requests.
     """
 
     def __init__(self, backend: Any, vendor: VendorCalls, words: Collection[str]) -> None:

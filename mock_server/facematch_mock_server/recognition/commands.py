@@ -50,7 +50,7 @@ def command() -> None:
 @click.option("--review", is_flag=True, help="Comparisons need a manual review.")
 @click.option("--score", type=float, metavar="0-100", help="Exact score of a comparison.")
 @click.option("--status", type=int, metavar="400-599", help="Status of calls with the card.")
-@click.option("--retry-after", type=int, metavar="0-60", help="Retry-After; requires --status.")
+@click.option("--retry-after", type=int, metavar="0-60", help="Seconds; requires --status.")
 @click.option("--delay", type=float, metavar="SECONDS", help="Delay of calls with the card.")
 @click.option("--lost", metavar="WHEN", type=click.Choice(LOSSES),
     help=f"Reset the connection of calls with the card: {' or '.join(LOSSES)}.")

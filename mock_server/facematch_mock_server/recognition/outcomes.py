@@ -128,7 +128,7 @@ def _row(takes: str, says: str, **more: Any) -> dict[str, Any]:
 
 
 def _as_digests(values: Any) -> frozenset[str]:
-    """Return digests in lower case. For bytes, also that of the picture without metadata."""
+    """Return SHA-256 in lower case. For bytes, also that of the picture without metadata."""
     digests = set()
     for value in values or ():
         if isinstance(value, bytes):

@@ -123,7 +123,7 @@ def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | 
 
 
 def _new_token(world: World) -> str:
-    """Return a token of 12 URL-safe characters, reproducible with a seed and on loopback only."""
+    """Return a token of 12 URL-safe characters; reproducible only with a seed, on loopback."""
     token, ids = secrets.token_bytes(9), world.account.ids
     if ids.is_seeded and not world.account.shared.is_open:
         token = hashlib.sha256(f"token {ids.uuid()}".encode()).digest()[:9]

@@ -309,12 +309,12 @@ class Outbox:
             return not self.count_due(at)
 
     def _first(self) -> WebhookDelivery | None:
-        """Return the first due delivery whose destination has no delivery in progress."""
+        """Return the delivery due first, among destinations with none in progress."""
         free = (each for each in self._waiting.values() if each.destination not in self._under_way)
         return min(free, key=_due_of, default=None)
 
     def _begin(self, now: dt.datetime | None = None) -> None:
-        """Send the due deliveries. The clock passes `now`, because it calls while locked."""
+        """Send the due deliveries. The clock passes `now`, because it holds its lock."""
         now = now or self._world.clock.now()
         with self._changed:
             if self._timer is not None:

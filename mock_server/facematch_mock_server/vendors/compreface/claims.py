@@ -44,7 +44,7 @@ CLAIMS = table(
     row("file.extension", _error(400, 21, "File [{name}] has an unavailable extension"), SOURCE, "A file is accepted by its extension: tif, tiff, jpg, jpeg, png, bmp, ico, gif or webp."),
     row("file.too_large", _UNDEFINED, SOURCE, "A file of more than 5 MB is an undefined error: 400, code 0."),
     row("base64.missing", _error(400, 5, "Field {name}Base64 cannot be empty"), SOURCE, "In JSON, a missing picture is refused with 400 and code 5; the message contains the server's internal field name."),
-    row("base64.wrong", _error(400, 21, "Provided value is not Base64"), SOURCE, "A text with a character that is not Base64, such as the prefix of a data URI, is refused with 400 and code 21."),
+    row("base64.wrong", _error(400, 21, "Provided value is not Base64"), SOURCE, "A text with characters that are not Base64, as in the prefix of a data URI, is refused with 400 and code 21."),
     row("face.none", _error(400, 28, "No face is found in the given image"), SOURCE, "A picture without a face is refused with 400 and code 28, and so is a file that is not a picture: any refusal by the core becomes this error, which does not identify the picture."),
     row("face.many", _error(400, 31, "More than one face in the source image"), SOURCE, "Several faces in the source image are refused with 400 and code 31."),
     fact("face.limit", SOURCE, "limit is the maximum number of faces per picture, the largest first; 0, the default, means no limit. With limit=1 a second face in the source image goes unnoticed."),

@@ -164,8 +164,8 @@ CLAIMS = table(
     row("arm.unknown", Reply(404, {"detail": "Not found."}), OPENAPI, "The token of another session, or a session of a live application, returns 404."),
     row("arm.catalogue", Reply(200), OURS, "The catalogue returns 200 with the slugs listed on the page; its other fields are not documented."),
     row("session.charged", "finished", OURS, "A session of a live key is charged each time its check finishes, if there is credit; the time of Didit's charge is not documented.", when=("session_charged", "finished"), name="finished"),
-    row("session.charged", "created", OURS, "If the switch is set, a session of a live key is charged when it is started.", when=("session_charged", "created"), name="created"),
-    row("session.charged", "never", OURS, "If the switch is set, a session is never charged.", when=("session_charged", "never"), name="never"),
+    row("session.charged", "created", OURS, "With session_charged=created, a session of a live key is charged when it is started.", when=("session_charged", "created"), name="created"),
+    row("session.charged", "never", OURS, "With session_charged=never, a session is never charged.", when=("session_charged", "never"), name="never"),
     row("credit.price.session", Decimal("0.30"), OURS, "A session costs USD 0.30; a setting changes it."),
     row("session.lifetime_s", 604800, OURS, "An unfinished session is Expired after 7 days; at Didit the workflow sets the time. A setting changes it."),
     row("session.attempts", 3, OURS, "The third failed attempt declines a session; until then its liveness is Not Finished."),
@@ -176,7 +176,7 @@ CLAIMS = table(
     fact("decision.saved", OURS, "The decision of a saved call is not documented. Fields of hosted sessions are null; matches, events and reviews of activity are empty. The text of node_id is ours, and so is age_estimation, the age of the largest face."),
     fact("decision.hosted", OURS, "A hosted session has a URL until it ends. Its start sends no webhook; each later status sends one. An item in review makes the session In Review, a declined item makes it Declined. The thresholds are the defaults of the calls; a card for review causes a review. All data read from a document, except its pictures, is null, as if the workflow hid it."),
     row("decision.empty_block", None, OPENAPI, "The block of a feature that never ran is null.", when=("empty_blocks", "null"), name="null"),
-    row("decision.empty_block", [], COMMUNITY_CLIENT, "If the switch is set, for clients that fail on null, the block of a feature that never ran is an empty array.", when=("empty_blocks", "list"), name="list"),
+    row("decision.empty_block", [], COMMUNITY_CLIENT, "With empty_blocks=list, for clients that fail on null, the block of a feature that never ran is an empty array.", when=("empty_blocks", "list"), name="list"),
     fact("decision.features", OPENAPI, "features is an array of strings, also with include=events, because the session has the type API."),
     fact("decision.include_other", OURS, "An include other than events is ignored; Didit's behaviour is not documented."),
     fact("review.comment", OURS, "A review without a comment has an empty string, because the documented type is a string."),
@@ -206,7 +206,7 @@ CLAIMS = table(
     fact("update.resubmitted", OURS, "A feature listed in nodes_to_resubmit is requested again, whatever its status, and becomes Resub Requested."),
 
     row("webhook.v2.prefix", False, CAPTURE, "V2 signs only the canonical JSON.", when=("v2_prefix", False), name="none"),
-    row("webhook.v2.prefix", True, SKILLS, "If the switch is set, V2 signs the timestamp, a colon and the canonical JSON, as another description states.", when=("v2_prefix", True), name="timestamp"),
+    row("webhook.v2.prefix", True, SKILLS, "With v2_prefix=true, V2 signs the timestamp, a colon and the canonical JSON, as another of Didit's descriptions states.", when=("v2_prefix", True), name="timestamp"),
     fact("webhook.saved", OURS, "created_at is the body's timestamp, also in a resend. For a standalone call workflow_id and workflow_version are null, and resubmit_info is empty."),
     row("webhook.timeout_s", 5, WEBHOOK_GUIDE, "A receiver has 5 seconds to respond."),
     row("webhook.delivered", (200, 300), WEBHOOK_GUIDE, "A 2xx response means delivered."),
@@ -218,7 +218,7 @@ CLAIMS = table(
     row("webhook.retry.after_s", (60, 240), WEBHOOK_GUIDE, "There are at most two retries, about one and four minutes later. That both times are counted from the first attempt is our choice."),
     fact("webhook.retry.same", OURS, "A retry sends the same bytes, with the timestamp of the first attempt."),
     row("webhook.event_id", "delivery", OURS, "A retry has the same event_id. Didit's texts differ: one states this, another that each attempt has its own event_id.", when=("event_id_per_attempt", False), name="kept"),
-    row("webhook.event_id", "attempt", OURS, "If the switch is set, each attempt has its own event_id, as another description states.", when=("event_id_per_attempt", True), name="new"),
+    row("webhook.event_id", "attempt", OURS, "With event_id_per_attempt=true, each attempt has its own event_id, as another of Didit's texts states.", when=("event_id_per_attempt", True), name="new"),
 
     row("billing.balance", Reply(200), OPENAPI, "The balance returns 200 with the remaining credit in USD and three fields about refills."),
 
