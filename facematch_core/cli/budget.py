@@ -281,7 +281,7 @@ def _call(charge: Reservation) -> dict[str, Any]:
     call, key = charge.call, charge.key
     return {
         "call_id": call.id,
-        "try": charge.number,
+        "attempt": charge.number,
         "budget": key.name,
         "unit": key.unit,
         "amount": _writer(key)(charge.amount),

@@ -220,7 +220,7 @@ class Transactions:
     """Error rates if a person may try several times: the best attempt of a transaction counts.
 
     Attributes:
-        attempts: Maximum number of attempts, failures to acquire included; others are ignored.
+        attempts: Maximum number of attempts, failures to acquire included. Later ones are ignored.
         size: Number of transactions (as ``pairs``) and people in the whole test set.
         at_required, at_default: Rates of transactions at the thresholds of the system, which are
             chosen on single attempts.
