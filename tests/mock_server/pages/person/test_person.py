@@ -63,7 +63,7 @@ def test_the_page_says_that_it_is_a_mock_and_who_asks_for_what(mock):
         assert words in page
     # Where exactly it leads back is not for who looks over a shoulder.
     assert "order=7" not in page
-    section = DOCUMENTATION.read_text("utf-8").partition("### By its page")[2].partition("\n## ")[0]
+    section = DOCUMENTATION.read_text("utf-8").split("### In a browser")[1].partition("\n## ")[0]
     promised = re.findall(r"\*\*(.+?)\*\*", section)
     assert promised
     assert re.findall(r"<button[^>]*>([^<]+)</button>", page) == promised
