@@ -36,7 +36,11 @@ def schema_of(documents, path, status, *, vendor="didit"):
     return answer["content"]["application/json"]["schema"]
 
 
-@pytest.mark.parametrize("name", VENDORS)
+#: Their documents are long, and made as the others.
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("azure", "didit")]
+
+
+@pytest.mark.parametrize("name", [*SLOW, *VENDORS[1:3]])
 def test_a_document_is_valid_and_has_every_operation_with_a_sample(documents, name):
     document = documents[name]
     validate(document)
