@@ -28,16 +28,16 @@ def ask(mock, jobs):
 
 
 def test_threads_get_their_own_answers_and_are_charged_exactly(mock):
-    parts = [range(96)[number::THREADS] for number in range(THREADS)]
+    parts = [range(48)[number::THREADS] for number in range(THREADS)]
     with ThreadPoolExecutor(THREADS) as pool:
         answers = [answer for part in pool.map(ask, [mock] * THREADS, parts) for answer in part]
     charges = mock.control.charges()
-    assert Counter(answer.status_code for answer in answers) == {200: 96}
+    assert Counter(answer.status_code for answer in answers) == {200: 48}
     jobs = [str(job) for part in parts for job in part]
     assert [answer.json()["vendor_data"] for answer in answers] == jobs
     ids = {answer.json()["request_id"] for answer in answers}
     assert ids == {charge.request_id for charge in charges}
-    assert len(ids) == len(charges) == len(mock.control.sessions.all()) == 96
-    assert mock.control.balance() == 100 - 96 * PRICE
-    assert [charge.balance for charge in charges] == [100 - n * PRICE for n in range(1, 97)]
-    assert sorted(session.number for session in mock.control.sessions.all()) == [*range(1, 97)]
+    assert len(ids) == len(charges) == len(mock.control.sessions.all()) == 48
+    assert mock.control.balance() == 100 - 48 * PRICE
+    assert [charge.balance for charge in charges] == [100 - n * PRICE for n in range(1, 49)]
+    assert sorted(session.number for session in mock.control.sessions.all()) == [*range(1, 49)]

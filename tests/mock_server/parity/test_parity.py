@@ -492,7 +492,7 @@ def test_a_file_that_is_no_record_is_not_replaced(rehearse, tmp_path, words):
 @pytest.mark.parametrize(
     ("name", "place"),
     [
-        ("SIGTERM", "running.Caller.make"),
+        pytest.param("SIGTERM", "running.Caller.make", marks=SLOW),
         ("SIGHUP", "running.Caller.make"),
         ("SIGINT", "running.Caller._overhear"),  # a start that is answered, and not yet read
         ("SIGINT", "command.is_private"),  # what comes before the record is written
