@@ -63,21 +63,15 @@ for name, profile in PROFILES.items():
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
-#: What every test is marked with whose name begins so.
+#: What every test of a folder is marked with.
 MARKS = {"tests/system/": pytest.mark.system, "tests/examples/": pytest.mark.docs}
-# Rules that take long, and whose faults others see in the answers of these two.
-MARKS |= {
-    f"tests/backends/test_contracts.py::{vendor}::test_{rule}_": pytest.mark.slow
-    for vendor in ("TestAzure", "TestRekognition")
-    for rule in ("r21", "r24", "r25", "r38")
-}
 
 
 def pytest_collection_modifyitems(items):
-    """Some are run by a command of their own."""
+    """Some folders are run by a command of their own."""
     for item in items:
-        for start, mark in MARKS.items():
-            if item.nodeid.startswith(start):
+        for folder, mark in MARKS.items():
+            if item.nodeid.startswith(folder):
                 item.add_marker(mark)
 
 
