@@ -121,7 +121,7 @@ class ImageLimits:
             (self.min_bytes, self.max_bytes, "max_bytes"),
         ):
             if many is not None and few > many:
-                raise InvalidRequest(f"{name} is {many}, less than the least size, {few}.")
+                raise InvalidRequest(f"{name} is {many}, which is below the minimum of {few}.")
 
 
 #: Sizes of a BMP's second header, to distinguish a BMP from a text that starts with "BM".

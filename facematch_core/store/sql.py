@@ -316,7 +316,7 @@ class Database:
         return result
 
     def _transact(self, work: Callable[[Connection], T], progress: _StepProgress) -> T:
-        """Try once, with a short lock timeout because Ctrl-C cannot interrupt SQLite's wait."""
+        """Try a transaction once. The lock timeout is short, because Ctrl-C cannot end the wait."""
         from sqlalchemy.exc import OperationalError
 
         lock_s = min(LOCK_S, progress.limit.left_s())
@@ -543,7 +543,7 @@ def _is_temporary(error: Exception, *, was_reached: bool) -> bool:
 def _describe_cause(error: Exception) -> str:
     """Describe an error without addresses, statements or values."""
     cause = getattr(error, "orig", None) or error
-    # SQLite's messages name only tables and columns. The sqlite3 module's may quote values.
+    # SQLite's messages name only tables and columns. Other messages of sqlite3 may quote values.
     if isinstance(cause, _StoreBusy) or hasattr(cause, "sqlite_errorcode"):
         return str(cause).rstrip(".")[:200]
     return type(cause).__name__

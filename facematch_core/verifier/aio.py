@@ -120,7 +120,7 @@ class Awaited:
             if call.is_begun:
                 raise
         finally:
-            call.take_back()
+            call.cancel()
             del call  # break the reference cycle through the error, which keeps the pictures alive
         raise VendorUnavailable("No thread could be started for the call. Nothing was sent.")
 
@@ -172,7 +172,7 @@ class _Call(Generic[R]):
         CANCELLATION.set(self._cancellation)  # in the thread's copy of the context
         return self._make()
 
-    def take_back(self) -> None:
+    def cancel(self) -> None:
         """Cancel the call, unless its first byte has been sent."""
         with self._lock:
             self._cancellation.cancel()
