@@ -4,6 +4,7 @@ import pytest
 from kit.fakes import match_call, together
 
 import facematch_core as fm
+from facematch_deepvue.wire import RATES
 
 LOW = fm.WarningCode.LOW_SIMILARITY
 UNAVAILABLE = fm.WarningCode.SCORE_UNAVAILABLE
@@ -83,6 +84,17 @@ def test_decision(parsed, row):
     assert result.raw["data"] == data
     # A graver warning would turn a pass into a review.
     assert {warning.severity for warning in result.warnings} <= {"warning", "information"}
+
+
+def test_a_backend_declares_what_its_settings_say(open_backend):
+    settings = {"confidence_scale": "percent", "liveness_score_scale": "fraction"}
+    settings |= {"max_file_bytes": 1000, "plan": "growth"}
+    can, unknown = (
+        open_backend(**of).capabilities for of in (settings, {"confidence_scale": "unknown"})
+    )
+    assert (unknown.score_scale, can.score_scale) == (None, "deepvue/v1")
+    assert (unknown.liveness_scale, can.liveness_scale) == (None, "deepvue/liveness-check")
+    assert (can.image_limits.max_bytes, can.rate_windows) == (1000, RATES["growth"])
 
 
 def test_assumed_scale_is_logged_once_for_each_backend(open_backend, deepvue, caplog):

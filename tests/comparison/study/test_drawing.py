@@ -127,7 +127,9 @@ def test_no_pair_is_lost_of_those_drawn_within_halves(each, seed, other):
 
 
 def test_each_seed_draws_other_halves():
-    couples = set()
+    couples, pairs = set(), np.arange(40).reshape(20, 2).T
+    halves = [split_by_subject(*pairs, seed=seed)[0].tolist() for seed in (1, 1, 2)]
+    assert halves[0] == halves[1] != halves[2]
     for seed in range(20):
         drawn = {"mated": 0, "non_mated": 2, "split": True, "seed": seed}
         study = draw_pairs(people_with(dict.fromkeys("abcd", 1)), **drawn)

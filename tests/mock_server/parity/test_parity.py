@@ -406,7 +406,9 @@ def test_without_a_yes_nothing_is_sent(rehearse, request, given, code):
     if given:
         request.getfixturevalue("terminal")
     vendor = rehearse("didit")
-    assert vendor.run(**given).answer.exit_code == code
+    answer = vendor.run(**given).answer
+    assert answer.exit_code == code
+    assert "compared with its mock, switches: none" in answer.output
     assert vendor.control.journal() == ()
 
 
