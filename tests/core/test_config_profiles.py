@@ -85,7 +85,8 @@ def test_each_rate_is_a_limiter(opened):
     with pytest.raises(fm.ConfigurationError, match="set per_second"):
         opened({"shop": profile(rate_limit={})})
     table = {"per_second": 2, "per_minute": 60, "per_day": 1000}
-    limiters = opened({"shop": profile(rate_limit=table)}).policies
+    limiters = opened({"shop": profile(rate_limit=table)}, clock=(clock := ManualClock())).policies
+    assert all(each.clock is clock for each in limiters)
     rates = [(each.window.limit, each.window.seconds, each.max_wait_s) for each in limiters]
     assert rates == [(2, 1, 60), (60, 60, 60), (1000, 86400, 60)]
 
@@ -108,7 +109,7 @@ WRONG = {
         {"cap": 5, "currency": "USD", "price": {"macth": 1}},
         {"cap": 5, "currency": "USD", "price": {"match": 0.1}},
         *({"cap": 1, "per": "week"}, {"cap": 1, "name": ""}),
-        {"cap": 1, "store": "sqlite:///:memory:"},
+        *({"cap": 1, "store": f"sqlite:///{file}"} for file in (":memory:", "no-folder/b.db")),
         *({"cap": 1, "store": store} for store in (f"mysql://{CANARY}/x", "sqlite:///a\0b.db")),
     ],
     "circuit_breaker": [{"failures": 0}, {"open_s": float("nan")}],

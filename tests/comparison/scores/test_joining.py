@@ -99,6 +99,8 @@ def test_files_that_share_no_pairs_are_refused_with_an_example_of_each(exports, 
     other.to_csv(exports[1], index=False)
     with pytest.raises(InvalidRequest, match=r"0 of the 60 pairs .*'x0.jpg'.*'a0.jpg'"):
         read_scores(exports)
+    with pytest.raises(InvalidRequest, match="have the name 'aws'"):
+        read_scores([*exports, exports[1]])
     pd.DataFrame({"pair": [1, 2], "score": [5, 6]}).to_csv(tmp_path / "ids.csv", index=False)
     with pytest.raises(ColumnsNotRecognised) as caught:
         read_scores([*exports, tmp_path / "ids.csv"])
