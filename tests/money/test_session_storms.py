@@ -133,14 +133,8 @@ def storm(vendor, seed):
         world.close()
 
 
+@pytest.mark.parametrize("seeds", [range(20), pytest.param(range(20, 700), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("vendor", BACKENDS)
-def test_a_few_storms(vendor):
-    for seed in range(20):
-        storm(vendor, seed)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("vendor", BACKENDS)
-def test_two_thousand_storms(vendor):
-    for seed in range(20, 700):
+def test_storms(vendor, seeds):
+    for seed in seeds:
         storm(vendor, seed)

@@ -177,16 +177,3 @@ def test_what_has_another_form_is_named(name, value):
 def test_what_its_sessions_declare_is_looked_at_before_any_rule(name, value):
     [case] = run(vendor(SessionVendor, player=type("Odd", (Player,), {name: value})), {"R51"})
     assert case.reason.startswith(f"the simulator failed: Odd.{name} must be")
-
-
-@pytest.mark.slow
-def test_a_simulator_that_fails_says_nothing_of_the_backend():
-    class Forgetful(Player):
-        def play(self, session_id, case):
-            if case is SessionCase.OTHER_PERSON:
-                raise KeyError(session_id)
-            super().play(session_id, case)
-
-    [failure] = failed(run(vendor(SessionVendor, player=Forgetful)))
-    assert failure.reason.startswith("the simulator failed: KeyError: 'session-")
-    assert failure.reason.endswith(" in Forgetful.play")
