@@ -48,7 +48,8 @@ class Interval:
     Attributes:
         low, high: Bounds, inclusive.
         confidence: Confidence level, for example 0.95.
-        effective: Effective sample size; None if the value is not a rate.
+        effective: Effective sample size: the number of independent pairs with the same
+            information. None if the value is not a rate.
         freedom: Degrees of freedom of the estimated variance; None if it was not estimated.
     """
 
