@@ -365,7 +365,7 @@ class SessionResult(models.NoTruth, Document):
     Attributes:
         record: The record with the vendor's `session_id`. Persist it again.
         state: The state of the session.
-        way_in: How the person enters the session; None after its end. Not in `to_dict` and repr.
+        way_in: How the person can continue the session, or None. Not in `to_dict` and repr.
         match, liveness: The worst item of each kind; if none, INCONCLUSIVE with ``not_reported``.
         compared_with: The picture that the face was compared with; None without a match.
         portrait: A picture of the live face, if requested. Not in `to_dict` and repr.
