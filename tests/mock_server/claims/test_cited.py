@@ -4,6 +4,9 @@ A scenario has no step that brings no claim of its own.
 """
 
 import datetime as dt
+import os
+import re
+from pathlib import Path
 
 import attrs
 import pytest
@@ -328,11 +331,21 @@ def claims_in(document):
 
 
 def test_every_claim_and_nothing_else_is_cited_by_an_answer():
-    cited = set()
+    """`golden/answers.txt` has the answers, and the journal after them; UPDATE=1 writes it."""
+    cited, answered = set(), []
     for settings, steps in WAYS:
         engine = didit.new_engine(**settings)
         for step in steps:
-            cited.update((step(engine) if callable(step) else engine.handle(step)).claims)
+            answer = step(engine) if callable(step) else engine.handle(step)
+            cited.update(answer.claims)
+            headers = {name: v for name, v in answer.headers if name != "X-Facematch-Mock"}
+            said = f"{answer.status} {headers} {answer.body[:2000]!r}"
+            answered.append(re.sub(r"\d{8}T\d{6}Z", "a time", said))
+        answered += [f"journal: {of.to_dict()}" for of in engine.account.journal.entries]
+    kept = Path(__file__).parent / "golden/answers.txt"
+    if os.environ.get("UPDATE"):
+        kept.write_text("".join(f"{line}\n" for line in answered))
+    assert kept.read_text().splitlines() == answered
     for name in {*vendor_names()} - {"rekognition"}:
         cited |= claims_in(make_document(vendor_named(name)))
     ids = [claim.id for claim in all_claims()]
