@@ -6,9 +6,9 @@ A fact that no switch or setting changes may be in the code instead, with its so
 from __future__ import annotations
 
 import enum
+import functools
 import json
 from collections.abc import Iterable, Mapping
-from operator import itemgetter
 from typing import Any
 
 import attrs
@@ -90,7 +90,7 @@ class Claim:
     name: str = attrs.field(default="", kw_only=True)
     vendor: str = attrs.field(default="", kw_only=True)
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
         """The unique id, ``vendor.area.what``."""
         return ".".join(filter(None, (self.vendor, self.key, self.name)))
@@ -188,7 +188,7 @@ class Citations:
     @property
     def claims(self) -> tuple[str, ...]:
         """The ids of the cited claims, in order."""
-        return tuple(dict.fromkeys(map(itemgetter(1), self._cited)))
+        return tuple(dict.fromkeys(each[1] for each in self._cited))
 
     def answer(
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
