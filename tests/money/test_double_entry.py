@@ -390,7 +390,7 @@ class OnDisk(Books):
 TestInMemory = Books.TestCase
 TestInMemory.settings = times(50, long=200)
 TestOnDisk = OnDisk.TestCase
-TestOnDisk.settings = times(8, long=25)
+TestOnDisk.settings = times(8, steps=25, long=25)
 
 
 def standing(books, vendor="didit"):

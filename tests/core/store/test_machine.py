@@ -31,4 +31,4 @@ TestSql = SqlMachine.TestCase
 EXAMPLES = max(50, settings().max_examples)
 TestMemory.settings = settings(max_examples=EXAMPLES // 2)
 # A file is slower than a memory.
-TestSql.settings = settings(max_examples=EXAMPLES // 8, stateful_step_count=25)
+TestSql.settings = settings(max_examples=EXAMPLES // 12, stateful_step_count=25)
