@@ -134,6 +134,7 @@ def test_each_start_ends_a_few_steps_later_than_the_one_before(vendor_study, pai
         study.finish(runner)
 
 
+@pytest.mark.slow
 def test_kill_9_in_the_middle_repeats_no_call_that_may_have_been_charged(vendor_study):
     study = vendor_study(12)
     with study.runner() as runner:

@@ -100,6 +100,7 @@ def answer(url):
     return compared
 
 
+@pytest.mark.slow
 def test_a_comparison_has_the_shape_of_motos(mock, moto):
     """But for the two fields that are always null, which moto fills and the mock leaves out."""
     ours, theirs = answer(mock.url), answer(moto)
