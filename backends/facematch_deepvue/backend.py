@@ -216,7 +216,7 @@ class DeepvueBackend(HttpBackend):
         if (
             result.score is not None
             and scale is None
-            # Log once per backend: if two threads race, one of them sets the marker.
+            # Log only once per backend: of two threads that race, only one sets the marker.
             and vars(self).setdefault("_warner", marker := object()) is marker
         ):
             log.warning(

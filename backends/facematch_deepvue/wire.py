@@ -440,7 +440,7 @@ def read_access_token(reply: HttpReply) -> str:
 
 
 def read_life_s(answer: Mapping[str, Any], now: datetime) -> float:
-    """Return the seconds from `now` until a token expires, 0 to `LONGEST_S`."""
+    """Return the seconds from `now` until a token expires, limited to 0-`LONGEST_S`."""
     # Deepvue docs, /reference/auth/authorization and /authentication: 24 hours from issue, and an
     # ISO 8601 time. Other clients have received the other formats. The earliest valid one is used.
     expiry = answer.get("expiry")

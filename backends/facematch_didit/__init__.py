@@ -3,7 +3,7 @@
 The parser accepts the responses of all three editions of Didit's documentation (early 2026, July
 2026, November 2026), so there is no setting for the edition.
 
-Each module imports only earlier ones of this list: `words` (constants, readers of JSON values),
+Each module imports only modules listed before it: `words` (constants, readers of JSON values),
 `wire` (requests, responses, verdicts, errors), `backend`, `webhooks`, `records` (the list of
 sessions and their decisions), `reconcile`, `sessions` (hosted sessions), `account`.
 """

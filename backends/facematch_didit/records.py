@@ -186,8 +186,8 @@ def fetch_rows(
 ) -> Iterator[SessionRow]:
     """Iterate over the sessions of stored calls, newest first. Fetches pages lazily.
 
-    `caller_ref` selects the calls with this reference; None selects all. `days` are the first and
-    the last day of creation, in UTC. `deadline` applies to each request.
+    `caller_ref` selects the calls with this reference; None selects all. `days` is the inclusive
+    range of creation dates, in UTC. `deadline` applies to each request.
     """
     filters = {
         "api_service": "FACE_MATCH" if operation is Operation.MATCH else "PASSIVE_LIVENESS",

@@ -134,7 +134,7 @@ class Backend(abc.ABC):
             sends nothing, or only to the caller's own server (with ``allow_base_url``).
         reports_sent: Whether the backend calls `Call.on_sent` before the first byte is sent. If
             not, a billed call is treated as sent as soon as it begins.
-        keeps_deadline: Whether each call ends by itself at `Call.deadline`, and leaves nothing
+        keeps_deadline: Whether each call returns by `Call.deadline` and leaves nothing
             running. If not, the call runs in its own thread, which is abandoned at the deadline.
         most_at_once: Maximum number of concurrent calls with a deadline, abandoned ones included,
             if `keeps_deadline` is False. A further call waits, at most until its own deadline.

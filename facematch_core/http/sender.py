@@ -179,7 +179,7 @@ class HttpCall:
         raise self._end_unreadable(f"its parse returned {type(step).__name__}, not {kind.__name__}")
 
     def _wait(self, pause: Wait) -> None:
-        """Wait; end the call at once if the deadline is earlier."""
+        """Wait, or end the call at once if the wait would outlast the deadline."""
         is_begun = self.ledger.is_begun
         if is_begun:
             self.ledger.settle(is_free=True)

@@ -547,8 +547,8 @@ class _Response(http.client.HTTPResponse):
 
     def begin(self) -> None:
         super().begin()
-        # `http.client` accepts truncated headers. Complete headers end with an empty line and need
-        # no further read, so the headers are truncated if a read reached the end of the stream.
+        # `http.client` accepts truncated headers. It stops reading at the empty line after complete
+        # headers, so they are truncated if it reached the end of the stream.
         if self._reads.has_ended:
             raise http.client.IncompleteRead(b"")
         if self.status < http.HTTPStatus.OK:

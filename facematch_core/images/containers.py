@@ -165,7 +165,7 @@ def read_jpeg(data: bytes) -> Header:
             if orientation != 1:
                 kept.keep(start, end, _EXIF % orientation)
         elif not (has_jfif and marker == 0xE0) and (mark := _read_mark(data, marker, block, end)):
-            has_jfif = has_jfif or marker == 0xE0  # a second one could contain anything
+            has_jfif = has_jfif or marker == 0xE0  # a second JFIF segment could contain anything
             kept.keep(start, end, mark)
     if size is None or not scans:
         raise Damaged("there is no picture in it")

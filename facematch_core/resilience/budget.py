@@ -44,7 +44,7 @@ class Budget(Policy):
         per: The period after which the budget is reset.
         name: Name of the budget. Budgets with the same name, unit and period in one store are the
             same budget.
-        price: The price of one call by operation, in `currency`. The budget counts these amounts,
+        price: The price per call of each operation, in `currency`. The budget counts these amounts,
             because vendors do not return the price of a call.
         store: The store with the sums; None for this process's memory.
         clock: A clock, for tests.

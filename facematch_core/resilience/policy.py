@@ -189,7 +189,7 @@ class Policy(abc.ABC):
 def enter_all(policies: Iterable[Policy], attempt: Attempt) -> Callable[[Outcome], list[Exception]]:
     """Enter the policies in order. If a policy refuses, leave those that were entered before.
 
-    Return a function that leaves all policies in reverse order and returns their exceptions.
+    Return a function that exits all policies in reverse order and returns their exceptions.
     """
     entered: list[Leave] = []
     try:

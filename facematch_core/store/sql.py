@@ -61,8 +61,8 @@ class SqlStore(CallStore):
     If the database is busy or unavailable, every method waits until the call's deadline, at most
     30 s. If a PostgreSQL server stops responding, the method times out after 5 s, and further
     methods time out after one second while the first still hangs. A charge that could not be
-    written is held in memory and written with the next step. After a fork, only the parent writes
-    its pending charges.
+    written is held in memory and written by the next transaction. After a fork, only the parent
+    writes its pending charges.
 
     A new SQLite file is readable only by its owner. Pictures, keys and the caller's own data are
     never written.
@@ -156,7 +156,7 @@ class SqlStore(CallStore):
 
 
 class Database:
-    """Runs steps as SQLite or PostgreSQL transactions. `label` is its name in error messages."""
+    """Runs functions in SQLite or PostgreSQL transactions. `label` is its name in messages."""
 
     def __init__(self, where: str | Engine, *, label: str = "store of calls") -> None:
         self._label = label

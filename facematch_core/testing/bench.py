@@ -287,7 +287,7 @@ class Bench:
         return [(name, value.reveal()) for name, value in values if isinstance(value, Secret)]
 
     def threshold(self, operation: Operation, value: float | None) -> fm.Threshold | None:
-        """Return a threshold as the verifier passes it: the caller's, or the default."""
+        """Return the threshold that the verifier passes: the caller's, or the default."""
         source = models.ThresholdSource.DEFAULT if value is None else models.ThresholdSource.CALLER
         value = default_threshold(self.can, operation) if value is None else value
         return None if value is None else fm.Threshold(value, self.can.threshold_rule, source)

@@ -4,7 +4,7 @@ Each function draws one figure of an evaluation, or returns None if there is no 
 
 Lines, bands and markers take ``currentColor`` from classes (``s0`` to ``s5``), which the style
 sheet defines for light, dark and print. Systems differ in colour, dash pattern and marker, so
-none of these is needed to tell them apart.
+no single one of these is needed to tell them apart.
 """
 
 from __future__ import annotations

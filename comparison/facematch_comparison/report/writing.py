@@ -1,6 +1,6 @@
 """Export answers as a DataFrame, CSV or Parquet, and list the pairs that a system got wrong.
 
-`read_scores` reads these files back without losing a digit.
+`read_scores` reads these files back without loss of precision.
 """
 
 from __future__ import annotations

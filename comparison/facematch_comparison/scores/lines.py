@@ -678,7 +678,7 @@ def facts_of(lines: Lines) -> tuple[list[dict[str, Any]], list[Problem]]:
 
 
 def groups_of(lines: Lines) -> tuple[dict[str, Grouping], list[Problem]]:
-    """Return groupings by name, and problems: people who are in two groups of one grouping."""
+    """Return groupings by name, and a problem for each person in two groups of a grouping."""
     sides = {GROUP: (0, 1), PROBE_GROUP: (0,), REFERENCE_GROUP: (1,)}
     kinds: dict[str, list[tuple[Words, Ints]]] = {}
     for column in lines.of:

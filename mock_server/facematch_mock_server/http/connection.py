@@ -63,7 +63,7 @@ class _Expired(Exception):
 
 
 class _BrokenRequest(Exception):
-    """Raised for an invalid request, with the status of the response and the journal's note."""
+    """Raised for an invalid request; has the response status and a note for the journal."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)

@@ -66,7 +66,7 @@ class VendorCalls:
 # fmt: on
 
 
-#: Makes a key wrong without changing its format: hexadecimal stays hexadecimal.
+#: Invalidates a key but keeps its format: hexadecimal stays hexadecimal.
 _SCRAMBLED = str.maketrans("0123456789abcdefABCDEF", "1234567890bcdefaBCDEFA")
 
 

@@ -72,7 +72,7 @@ class VendorKind:
         name, title: The name of the vendor's folder or entry point, and its display name.
         switches: The values that each switch allows; the first value is the default.
         settings: The numeric settings, each with the key of its claim and its type of number.
-        rate_limits: The keys of the claims with the limits, by scope.
+        rate_limits: Keys of the claims that define the rate limits, by scope.
         operations: The names of the vendor's calls for latency and faults, such as ``match``.
         hosts: The vendor's own hosts in lower case. A leading ``*.`` matches one label.
         first_keys: The keys that are valid from the start, by their text.

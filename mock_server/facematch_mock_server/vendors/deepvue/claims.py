@@ -1,4 +1,4 @@
-"""Claims about Deepvue: the documents, the settings, and one row for each claim."""
+"""The table of claims about Deepvue, their sources, and the settings that change them."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Risk:
 
 
 #: From the Didit OpenAPI, 2026-07-18, except for our inventions. The long text of NO_REFERENCE_IMAGE
-#: is from docs.didit.me, warnings reference; NO_FACE_DETECTED of a match is from the skill page.
+#: is from docs.didit.me, warnings reference; NO_FACE_DETECTED for a match is from the skill page.
 # fmt: off
 RISKS: Mapping[str, Risk] = {
     "LOW_FACE_MATCH_SIMILARITY": Risk("error", "Low face match similarity", "The facial features of the provided image don't closely match the reference image, suggesting a potential identity mismatch."),

@@ -130,7 +130,7 @@ def _read_filters(
                 filters.append(partial(fits, read(value)))
         except (ValueError, KeyError):
             errors[name] = [words.format(value)]
-    # No session of the mock has these attributes.
+    # The mock's sessions never have these attributes.
     if any(query.get(name) for name in ("country", "document_type")):
         claims.cite("list.foreign")
         filters.append(lambda _: False)
