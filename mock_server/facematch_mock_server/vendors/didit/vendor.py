@@ -138,12 +138,12 @@ def _ask_samples(mock: Any) -> None:
         mock.ask("POST", match, files={**pair, "user_image": card}, form=form)
     level = {"face_match_score_decline_threshold": 30.5}
     mock.ask("POST", match, files=pair, form={**options, **level})
-    mock.ask("POST", match)
+    mock.ask("POST", match, form={"face_match_score_decline_threshold": 200})
     level = {"face_liveness_score_decline_threshold": 30.5}
     mock.ask("POST", liveness, files={"user_image": "two-faces"}, form={**options, **level})
     for card in ("no-face", "spoof"):
         saved = mock.ask("POST", liveness, files={"user_image": card}, form=form)["request_id"]
-    mock.ask("POST", liveness)
+    mock.ask("POST", liveness, form={"face_liveness_score_decline_threshold": 200})
     portrait = base64.b64encode(mock.card("p1")).decode()
     start = {"workflow_id": _WORKFLOW, "vendor_data": "case-8", "portrait_image": portrait}
     more = {"callback": "https://shop.example/done", "callback_method": "both", "language": "en"}
@@ -161,6 +161,7 @@ def _ask_samples(mock: Any) -> None:
     mock.ask("DELETE", f"/v3/session/{session}/delete/")
     mock.world.ledger.balance = Decimal(0)
     mock.ask("POST", match, files=pair)
+    mock.ask("POST", liveness, files={"user_image": "p1"})
     mock.headers["x-api-key"] = SANDBOX_KEY
     session = mock.ask("POST", "/v3/session/", json={**start, "sandbox_scenario": "approve"})
     mock.headers["session-token"] = session["session_token"]
