@@ -1,10 +1,10 @@
-"""For plug-in authors: backends for vendors with an HTTP API.
+"""Backends for vendors with an HTTP API, for authors of plug-ins.
 
 A backend implements `build` and `parse`, or `steps` if a call needs several requests or the vendor
 is asynchronous. A call passes through three modules:
 
-- `backend`: `HttpBackend.ask` starts the steps of a call, and returns the result or raises.
-- `sender`: `HttpCall.run` sends the requests of the steps, adds up the charges, and cleans up.
+- `backend`: `HttpBackend.ask` starts a call's steps, and returns the result or raises the error.
+- `sender`: `HttpCall.run` sends the requests from the steps, adds up the charges, and cleans up.
 - `transport`: `HttpClient.send` sends a request once, and reports its first byte.
 
 All three use `messages` (requests and replies as data) and `refusals` (errors for responses without

@@ -1,7 +1,7 @@
 """`HttpBackend`: the base class of a plug-in for a vendor with an HTTP API.
 
 A plug-in implements `build` and `parse` for a call with one request, or `steps` for several, and
-declares the vendor's documented errors. `ask` passes the steps to `sender`.
+declares the vendor's documented errors. `ask` hands the steps to `sender`.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ R = TypeVar("R", bound=models.Result | SessionAnswer | HttpReply)
 
 
 def picture(name: str, image: Image) -> FilePart:
-    """Return `image` as a file part of a form, with a neutral file name."""
+    """Return `image` as a multipart file with a neutral file name."""
     filename = f"{name}.{image.extension}"
     return FilePart(name=name, filename=filename, content_type=image.media_type, data=image.data)
 
 
-#: The generator of a call: it yields requests and waits, and returns the result.
+#: Generator for a call: yields requests and waits, and returns the result.
 Steps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, models.Result]
-#: The generator of a request about a session.
+#: Generator for a request about a session.
 SessionSteps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, SessionReading]
 DeleteSteps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, Deletion]
 
@@ -58,26 +58,26 @@ DeleteSteps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, Deletion]
 class HttpBackend(RemoteBackend):
     """A vendor with an HTTP API. Implement `build` and `parse`, or `steps`.
 
-    If `environment` is MOCK, any response without `MOCK_HEADER` raises `EnvironmentMismatch`,
-    because it may come from the real vendor.
+    If `environment` is MOCK, a response without `MOCK_HEADER` raises `EnvironmentMismatch`, because
+    it may come from the real vendor.
 
     Args:
         base_url, allow_base_url, allow_insecure: See `RemoteBackend`.
         connect_timeout_s: Connect timeout, above 0.
-        read_timeout_s: Timeout for the next piece of the response, above 0. A call that times out
-            may have been charged, so a long timeout saves money.
-        ca_bundle: File or folder with trusted certificates; None for the environment's.
-        proxy: ``http://host:port``, without a login; None for the environment's proxy.
+        read_timeout_s: Timeout for each read of the response, above 0. A call that times out may
+            have been charged, so a long timeout saves money.
+        ca_bundle: File or folder with trusted certificates; None to use the environment's.
+        proxy: ``http://host:port``, without a login; None to use the environment's.
 
     Attributes:
-        error_table: Errors by status and body of an unexpected response (usually not 200), if the
-            vendor documents more than `default_row` covers; empty by default.
+        error_table: Errors for unexpected responses (usually not 200), by status and body shape;
+            they take precedence over `default_row`. Empty by default.
         error_codes: Errors by the code from `error_code`; they take precedence over `error_table`.
-            For an `InconclusiveRow`, a result is returned instead, for example "no face".
-        codes_in_200: Whether a code also makes an expected response an error. Without a row for the
-            code, the error is a charged `UnexpectedResponse`. False by default.
-        request_id_header: The response header with the vendor's own id of the request. Its latest
-            value becomes `ids.vendor` if there is no `vendor_id`. None if there is no such header.
+            An `InconclusiveRow` means a result instead, for example "no face".
+        codes_in_200: Whether an expected response that has an error code is an error, too. If the
+            code has no row, it is a charged `UnexpectedResponse`. False by default.
+        request_id_header: The response header with the vendor's request id, or None if there is
+            none. Its latest value becomes `ids.vendor` if the call has no `vendor_id`.
         longest_call_s: Maximum duration of a call without a deadline, in seconds, above 0.
         has_sandbox: Whether `environment` may be SANDBOX; LOCAL is rejected for every vendor.
     """
@@ -113,21 +113,21 @@ class HttpBackend(RemoteBackend):
         raise NotImplementedError(f"{type(self).__name__} has neither build nor steps.")
 
     def parse(self, call: Any, reply: HttpReply) -> models.Result:
-        """Return the result in a reply with an expected status.
+        """Parse a reply with an expected status, and return the result.
 
-        A `VendorError` is raised unchanged. Any other exception becomes an `UnexpectedResponse`
-        without the body, billed YES; NO for an operation that is not among the `billed_operations`.
-        A result without `billing` is billed in the same way.
+        A `VendorError` propagates. Any other exception becomes an `UnexpectedResponse` without the
+        body, billed YES, or NO if the operation is not among the `billed_operations`. A result
+        without `billing` is billed in the same way.
         """
         raise NotImplementedError(f"{type(self).__name__} has neither parse nor steps.")
 
     def steps(self, call: Any) -> Steps:
         """Yield the requests of a call, and return its result; by default `build` and `parse`.
 
-        Each `HttpRequest` is sent. Its reply is sent back to the generator if the request `expects`
+        Each `HttpRequest` is sent. Its reply is sent into the generator if the request `expects`
         the status; for any other reply, see `HttpRequest.on_refusal`. Yield a `Wait` to pause. All
         steps share one deadline, and their `charges` are added up: an error after a charged step is
-        billed, and not retryable. Requests may go only to the host of `address` or `allowed_hosts`.
+        billed and not retryable. Requests may go only to the host of `address` or `allowed_hosts`.
         """
         reply = yield self.build(call)
         return self.parse(call, reply)
@@ -142,7 +142,7 @@ class HttpBackend(RemoteBackend):
     def read_steps(self, request: ReadRequest) -> SessionSteps:
         """Yield the free requests that read a session, and return the session.
 
-        If the record has no `session_id`, the first request searches for the session.
+        If the record has no `session_id`, search for the session first.
         """
         raise NotImplementedError(f"{type(self).__name__} has no read_steps.")
 
@@ -151,10 +151,10 @@ class HttpBackend(RemoteBackend):
         raise NotImplementedError(f"{type(self).__name__} has no delete_steps.")
 
     def parse_non_200(self, call: Any, reply: HttpReply) -> models.Result | None:
-        """Return the result in an error reply (see `error`), or None.
+        """Return the result if an error reply (see `error`) contains one, else None.
 
-        The default returns the result of an `InconclusiveRow` in `error_codes`. Called only for a
-        `Call` and a JSON body. The `billing` of the result covers only this request.
+        By default, returns a result for a code with an `InconclusiveRow` in `error_codes`. Called
+        only for a `Call` whose reply is JSON. The `billing` of the result covers only this request.
         """
         code, row = find_row(self, reply)
         is_answer = self.codes_in_200 if 200 <= reply.status < 300 else 400 <= reply.status < 500
@@ -171,28 +171,28 @@ class HttpBackend(RemoteBackend):
         return models.MatchResult(decision=models.Decision.INCONCLUSIVE, **fields)
 
     def vendor_id(self, reply: HttpReply) -> str | None:
-        """Return the vendor's own id of the call (for example of its job); by default None.
+        """Return the vendor's id for the call (for example, a job id); by default None.
 
-        Called for every reply to a step. The id becomes `ids.vendor` of the result and of every
-        later error, and the `CallRecord.vendor_id` for `reconcile`. Until the first expected reply
-        to a paid request, or the first `Wait`, a later id replaces an earlier one. After that, a
-        reply with a body but without this id may belong to another call, and raises
-        `UnexpectedResponse`. Read the id from `reply.url` if the body has none. Return None for an
-        id of a request, a person or a report. An id has at most 200 printable characters.
+        Called for every reply. The id becomes `ids.vendor` of the result and of every later error,
+        and the `CallRecord.vendor_id` for `reconcile`. Until the first expected reply to a paid
+        request, or the first `Wait`, a later id replaces an earlier one. After that, a reply with a
+        body but without this id may belong to another call, and raises `UnexpectedResponse`. Read
+        the id from `reply.url` if the body has none. Do not return the id of a request, a person or
+        a report. An id has at most 200 printable characters.
         """
         return None
 
     def echoes(self, reply: HttpReply) -> Mapping[str, object]:
-        """Return the values that a reply echoes: `call_id`, `caller_ref`; by default nothing.
+        """Return the `call_id` and `caller_ref` that a reply echoes; by default nothing.
 
-        A wrong value raises `UnexpectedResponse`. None means that the value is not echoed.
+        A value that was not sent raises `UnexpectedResponse`. None means that it is not echoed.
         """
         return {}
 
     def error_code(self, reply: HttpReply) -> object:
-        """Return the vendor's own code in an error reply (see `error`), for `error_codes`.
+        """Return the vendor's code from an error reply (see `error`), to look up in `error_codes`.
 
-        Called only for a JSON body. A numeric code is looked up as text. None by default.
+        Called only for a JSON body. A number is converted to text. None by default.
         """
         return None
 
@@ -201,18 +201,18 @@ class HttpBackend(RemoteBackend):
     ) -> HttpRequest:
         """Return `request` with a signature or a login token; by default unchanged.
 
-        Called before each request. Sign `request.encoded()`, and return it with the additional
-        header. To log in, call `client.send` from here within `deadline`, without `on_sent`: only
-        the first byte of `request` is reported. Wrap the token in a `Secret`, and add it to
-        `HttpRequest.masked` if a header has it after a prefix such as ``Bearer``.
+        Called before each request. Sign `request.encoded()`, and return it with the header added.
+        To log in, call `client.send` from here within `deadline`, without `on_sent`: only the first
+        byte of `request` is reported. Wrap the token in a `Secret`, and add it to
+        `HttpRequest.masked` if the header has a prefix such as ``Bearer``.
 
         Raises:
-            VendorError: the login failed; its `billing` is NO, because `request` was not sent.
+            VendorError: the login failed; `billing` is NO, because `request` was not sent.
         """
         return request
 
     def should_relogin(self, request: HttpRequest, reply: HttpReply) -> bool:
-        """Return whether `reply` rejects the token in `request`, so that a new login may help.
+        """Return whether `reply` rejects the token in `request` and a new login may help.
 
         If True, `request` is signed and sent once more, and the second reply is used. Return True
         only for a reply that is certainly not charged. False by default.
@@ -228,7 +228,7 @@ class HttpBackend(RemoteBackend):
         return error_by_table(self, reply, find_row(self, reply)[1])
 
     def make_client(self) -> HttpClient:
-        """Return a new client; `ca_bundle` and `proxy` are set afterwards."""
+        """Return a new client; the caller sets `ca_bundle` and `proxy`."""
         return HttpClient(
             connect_timeout_s=self.connect_timeout_s, read_timeout_s=self.read_timeout_s
         )
@@ -245,8 +245,8 @@ class HttpBackend(RemoteBackend):
     def environments(self) -> frozenset[models.Environment]:
         """The environments that responses can come from, if known in advance.
 
-        Usually the configured environment. PRODUCTION if it is MOCK, but the URL leads to the
-        vendor's host. MOCK if none is configured, and this machine or a test double responds.
+        Usually the configured environment. PRODUCTION if MOCK is configured, but the URL leads to
+        the vendor's host. MOCK if none is configured, but this machine or a test double responds.
         """
         environment, is_near = self.environment, self._is_near(self._url)
         if environment is None:
@@ -257,7 +257,7 @@ class HttpBackend(RemoteBackend):
 
     @property
     def session_environments(self) -> frozenset[models.Environment]:
-        """The environments of sessions; if none is known, all that the vendor's host has."""
+        """`environments`; if that is empty, all environments that the vendor's host offers."""
         return self.environments or frozenset(self._real_environments if self._is_vendors else ())
 
     @property
@@ -271,7 +271,7 @@ class HttpBackend(RemoteBackend):
 
     @property
     def _is_vendors(self) -> bool:
-        """Whether the URL has one of the vendor's own hosts."""
+        """Whether the URL's host is one of the vendor's."""
         return is_among(host_of(self._url), self.allowed_hosts)
 
     def _is_near(self, url: str) -> bool:
@@ -281,10 +281,10 @@ class HttpBackend(RemoteBackend):
     def find_mismatch(
         self, reply: HttpReply | None = None, *, url: str = ""
     ) -> EnvironmentMismatch | None:
-        """Return the error if the backend is set to MOCK, but the reply is not a mock's; else None.
+        """Return an error if the backend is set to MOCK but the reply is not from a mock.
 
-        Without a reply, check the URL instead. Do this before sending with `client` outside of a
-        call, for example before a login at a `url` that is not at `address`.
+        Without a reply, check the URL instead. Do this before using `client` outside of a call, for
+        example for a login at a `url` that is not below `address`.
         """
         if self.environment is not models.Environment.MOCK:
             return None
@@ -355,7 +355,7 @@ class HttpBackend(RemoteBackend):
         )
 
     def close(self) -> None:
-        """Close all connections. A running call continues to its end."""
+        """Close all connections. Running calls finish normally."""
         self.client.close()
 
     def __reduce__(self) -> NoReturn:
@@ -369,7 +369,7 @@ class HttpBackend(RemoteBackend):
         outcome: R | VendorError = HttpCall(self, call).run(steps, kind)
         if not isinstance(outcome, VendorError):
             return outcome
-        # The error keeps this frame alive, and with it the pictures.
+        # The error's traceback keeps this frame alive, and with it the pictures.
         del call, steps
         try:
             raise outcome from None
@@ -378,10 +378,10 @@ class HttpBackend(RemoteBackend):
             del outcome
 
     def read_reply(self, call: Request, *replies: HttpReply) -> Any:
-        """Return the result or the error of `call` for these canned replies.
+        """Return the result or error that `call` gets from canned replies.
 
         Nothing is sent, so a test can try any reply, such as a 502 with HTML. Pass the replies in
-        the order of the requests, without those to clean-ups. Surplus replies are ignored.
+        the order of the requests, but none to clean-ups. Surplus replies are ignored.
 
         Raises:
             ValueError: the call needs more replies.
@@ -405,9 +405,9 @@ class HttpBackend(RemoteBackend):
 
         Args:
             request: A request without side effects.
-            call: The call to look for: a reply about another call, by `vendor_id` or `echoes`, is
-                an error. None if the request is not about a single call.
-            deadline: The deadline; `longest_call_s` from now if it has no limit.
+            call: The call to look up: a reply whose `vendor_id` or `echoes` name another call is an
+                error. None if the request is not about a single call.
+            deadline: The deadline; if it has no limit, `longest_call_s` from now.
 
         Raises:
             VendorError: the status is not among `expects`, or the host is not allowed; billed NO.
@@ -427,7 +427,7 @@ class HttpBackend(RemoteBackend):
 
 
 def as_secret(key: Secret | str) -> Secret:
-    """Convert a key to a `Secret`. A named function, because type checkers need one."""
+    """Convert a key to a `Secret`. (Type checkers need a named function as a converter.)"""
     return Secret.of(key)
 
 
@@ -436,8 +436,8 @@ class ApiKeyBackend(HttpBackend):
     """A vendor with an HTTP API and a single key.
 
     Args:
-        api_key: The key. It may come from the environment variable ``NAME_API_KEY``, with the
-            backend's name in upper case, unless `environment_variables` names another variable.
+        api_key: The key. Its environment variable is ``NAME_API_KEY``, with the backend's name in
+            upper case, unless `environment_variables` names another one.
     """
 
     api_key: Secret = attrs.field(converter=as_secret)

@@ -27,7 +27,7 @@ from facematch_core.models import Billing, Charged
 _URL = re.compile(
     r"https?://[^\s/@?#\\\x00-\x1f\x7f]+(/[^\s?#\\\x00-\x1f\x7f]*(\?[^\s#\\\x00-\x1f\x7f]*)?)?"
 )
-#: These texts are part of a header, in which a line break would start another header.
+#: These values become part of a header, where a line break would start a new header.
 _ONE_LINE = attrs.validators.matches_re(r"[^\x00-\x1f\x7f]*")
 
 
@@ -57,21 +57,21 @@ class HttpRequest:
         url: The URL, without user and fragment. URLs are logged, so put no key there. A query in
             it is sent unchanged; put your own query into `params`.
         headers: Header values: text, or a `Secret` that is revealed only while sending.
-        params: The query. Part of the URL, so put no key there.
+        params: The query parameters. They end up in the URL, so put no key there.
         fields: The fields of a form: multipart if there are files, else urlencoded.
         files: Files of a multipart form, sent after the fields.
         json: A JSON body instead of a form, or None.
-        body: Raw bytes instead of form and JSON, with a ``Content-Type`` header, or None.
+        body: Raw bytes instead of a form or JSON, or None. Add a ``Content-Type`` header.
         expects: Statuses of replies that are passed to `steps` or `parse`.
         charges: Number of charges for an expected reply, 0 or more.
         on_refusal: How to treat a lost reply or an unexpected status: ``end`` ends the call.
-            ``raise``, for free requests only, raises the error at the `yield`, so that a poll can
-            be retried; after the deadline it also ends the call.
-        is_cleanup: Whether the request only removes data of the call at the vendor. Clean-ups are
+            ``raise`` (free requests only) raises the error at the `yield`, so that a poll can be
+            retried, but ends the call after the deadline.
+        is_cleanup: Whether the request only deletes the call's data at the vendor. Clean-ups are
             sent after the call, latest first, within two seconds in total and before the deadline.
             They are not sent after an error if the call may have been charged and can still be
-            looked up (`Backend.reconcilable`). Success is any 2xx or expected status. A failure
-            only adds a warning (``not_cleaned_up``) to the result, or a sentence to the error.
+            looked up (`Backend.reconcilable`). Any 2xx or expected status is a success. A failure
+            only adds a warning (``not_cleaned_up``) to the result, or a note to the error.
         masked: Further secrets that a reply may echo, for example the token in ``Bearer TOKEN``.
 
     Raises:
@@ -137,7 +137,7 @@ class HttpRequest:
 
 
 def accepted_billing(charges: int) -> Billing:
-    """Return the bill of an expected reply without a bill of its own."""
+    """Return the bill for an expected reply that does not state one."""
     if charges:
         return Billing(Charged.YES, "a response counts as charged", charges)
     return Billing(Charged.NO, "the vendor does not charge for it")
@@ -147,7 +147,7 @@ def accepted_billing(charges: int) -> Billing:
 class Wait:
     """A pause between two requests of a call: ``yield Wait(2)``.
 
-    Cancelling the call ends the pause. If the deadline is earlier, the call ends at once.
+    Cancelling the call ends the pause. If the deadline would pass first, the call ends immediately.
 
     Args:
         seconds: Seconds to wait, at least 0.
@@ -203,14 +203,14 @@ def _encode_body(request: HttpRequest) -> tuple[str, bytes | None]:
         problem = type(error).__name__
     else:
         return "", request.body
-    # Outside the except block: the error contains the text.
+    # Raised outside the except block, because the original error contains the data.
     raise errors.InvalidRequest(
         f"The request cannot be encoded as HTTP ({problem}): nothing was sent."
     )
 
 
 def _multipart(fields: dict[str, str], files: tuple[FilePart, ...]) -> tuple[str, bytes]:
-    # Encoded here, because requests copies the pictures repeatedly into a growing buffer.
+    # Not left to requests, which copies the pictures repeatedly into a growing buffer.
     boundary = os.urandom(16).hex()
     start = f'--{boundary}\r\nContent-Disposition: form-data; name="'
     pieces: list[bytes] = []
@@ -224,7 +224,7 @@ def _multipart(fields: dict[str, str], files: tuple[FilePart, ...]) -> tuple[str
     return f"multipart/form-data; boundary={boundary}", b"".join(pieces)
 
 
-#: Escapes in a quoted name, as in browsers.
+#: Escapes for quoted names, the same as in browsers.
 _QUOTED = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
 
 
@@ -247,10 +247,10 @@ class HttpReply:
     Attributes:
         status: HTTP status, 100-999.
         headers: Headers, with case-insensitive names.
-        body: The decompressed body, at most as long as the client's limit.
+        body: The decompressed body, limited to the client's `max_body_bytes`.
         url: The requested URL; empty if unknown.
         secrets: The secrets of the request, to mask if the vendor echoes them.
-        is_free: Whether the request is free, so that it may be retried.
+        is_free: Whether the request is free, and can therefore be retried.
     """
 
     status: int
@@ -264,7 +264,7 @@ class HttpReply:
         return f"<HttpReply {self.status}, {len(self.body)} bytes>"
 
     def json(self) -> Any:
-        """Return the body as JSON. Cached: do not modify it.
+        """Return the parsed JSON body. It is cached: do not modify it.
 
         Raises:
             ValueError: the body is not JSON, is nested too deeply, or has a non-finite number.
@@ -277,7 +277,7 @@ class HttpReply:
             return json.loads(self.body, parse_constant=_finite, parse_float=_finite)
         except (ValueError, RecursionError) as error:
             problem = type(error).__name__
-        # Outside the except block: json's own error contains the whole body.
+        # Raised outside the except block, because json's error contains the whole body.
         raise ValueError(f"The body is not JSON: {problem}.")
 
     def at(self, *path: str | int) -> Any:

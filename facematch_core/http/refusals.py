@@ -1,13 +1,13 @@
-"""Errors for calls without a result, and whether the vendor charged for them.
+"""Errors for calls that return no result, and whether the vendor charged for the call.
 
-For an error response, a backend declares rows with the vendor's documented errors (`error_table`,
-`error_codes`); `default_row` covers all other responses. `vendor_error` creates the error of a row,
-with the vendor's own message (`excerpt`) and its `Retry-After` (`retry_after_s`).
+A backend declares the vendor's documented error responses as rows (`error_table`, `error_codes`);
+`default_row` covers all other responses. `vendor_error` creates the error of a row, with the
+vendor's message (`excerpt`) and ``Retry-After`` (`retry_after_s`).
 
-For a missing or unusable response (`explain`), the first byte decides. If it was not sent, nothing
-is charged and the error is `VendorUnavailable`. If it was sent, the error is `OutcomeUnknown`;
-`UnexpectedResponse` if only the body of an expected response is unusable. Network exceptions are
-never passed on, because they contain the key and faces; they only select the error text.
+For a missing or unusable response, `explain` creates the error. If no byte of the request was sent,
+nothing is charged and the error is `VendorUnavailable`. Otherwise it is `OutcomeUnknown`, or
+`UnexpectedResponse` if only the body of an expected response is unusable. Network exceptions never
+propagate, because they contain the key and faces; they only select the text.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from facematch_core.models import Billing, Charged, ResultWarning
 
 from .messages import BodyShape, HttpReply, accepted_billing
 
-#: `Any`, because the modules of these classes import this one.
+#: Typed as `Any`, because the modules that define these classes import this one.
 Exchange: TypeAlias = Any
 HttpBackend: TypeAlias = Any
 
-#: An empty bill: the default of a result and of an error.
+#: An empty bill, the default for results and errors.
 SILENT = Billing()
 _FREE_GROUND = "nothing is charged for this request"
 FREE_BILLING = Billing(Charged.NO, _FREE_GROUND)
 
 
 def unreadable_error(answered: str, problem: str, billing: Billing) -> errors.UnexpectedResponse:
-    """Return the error for a successful, unparsable response; its text begins with `answered`."""
+    """Return the error for a successful but unparsable response. `answered` begins its text."""
     counts = "is not charged" if billing.charged is Charged.NO else "counts as charged"
     return errors.UnexpectedResponse(
         f"{answered}, but the response cannot be read ({problem}). It {counts}; please report it.",
@@ -57,7 +57,7 @@ class ErrorRow:
     """The error for one kind of response.
 
     Attributes:
-        error: The class to raise.
+        error: The error class to raise.
         charged: Whether the vendor charged.
         ground: The reason for `charged`, in a few words.
         text: The error text, after "NAME answered STATUS: ".
@@ -73,12 +73,12 @@ class ErrorRow:
 
 @attrs.frozen
 class InconclusiveRow:
-    """An error response that means an INCONCLUSIVE result, for example no face.
+    """An error response that is treated as an INCONCLUSIVE result, for example "no face".
 
-    Applies to a 4xx, and to a 2xx if the backend has `codes_in_200`.
+    Applies to 4xx responses, and to 2xx responses if the backend has `codes_in_200`.
 
     Attributes:
-        warning: The warning, for example `NO_FACE`. Its tag is the vendor's code by default.
+        warning: The warning, for example `NO_FACE`. Its tag defaults to the vendor's code.
         charged: Whether the vendor charged; UNKNOWN if not documented.
         ground: The reason for `charged`, in a few words.
     """
@@ -88,7 +88,7 @@ class InconclusiveRow:
     ground: str
 
 
-#: Rows by status and shape of the body.
+#: Rows by status and body shape.
 ErrorTable = Mapping[tuple[int, BodyShape], ErrorRow]
 
 
@@ -103,12 +103,12 @@ def rows(
 def default_row(status: int, shape: BodyShape) -> ErrorRow:
     """Return the row for a response other than 200 that is not in the vendor's own tables.
 
-    A status that is sent before processing (401, 413, 429 ...) is not charged, whatever its body.
-    Any other 4xx is not charged if the body is a JSON object, the vendor's own format; another body
-    may come from a gateway, so the charge is UNKNOWN. 301, 307 and 308 are not charged; 302 and 303
-    may redirect to the result, so they are UNKNOWN. Redirects are not followed. 408, 460, 499 and
-    5xx may come from a gateway that timed out: UNKNOWN. Any other 2xx is charged. Doubtful cases
-    are UNKNOWN, because "not charged" invites a retry.
+    A status that rejects a call before processing (401, 413, 429 ...) is not charged. Any other 4xx
+    is not charged if the body is a JSON object, the vendor's own format; another body may come from
+    a gateway, so the charge is UNKNOWN. 301, 307 and 308 are not charged; 302 and 303 may redirect
+    to the result, so they are UNKNOWN. Redirects are not followed. 408, 460, 499 and 5xx may come
+    from a gateway that timed out, so they are UNKNOWN. Any other 2xx is charged. Doubtful cases are
+    UNKNOWN, because "not charged" invites a retry.
     """
     is_vendors = 400 <= status < 500 and shape is BodyShape.JSON_OBJECT
     row = _BY_STATUS.get(status) or (_VENDORS_4XX if is_vendors else None)
@@ -116,7 +116,7 @@ def default_row(status: int, shape: BodyShape) -> ErrorRow:
 
 
 def _unprocessed(error: type[errors.VendorError], text: str) -> ErrorRow:
-    """Return the row for a status that is sent before processing."""
+    """Return the row for a response that rejects a call before processing."""
     return ErrorRow(error, Charged.NO, "a 4xx response; charges for it are not documented", text)
 
 
@@ -124,7 +124,7 @@ def _unknown_outcome(ground: str, text: str) -> ErrorRow:
     return ErrorRow(errors.OutcomeUnknown, Charged.UNKNOWN, ground, text)
 
 
-#: Statuses of a gateway that timed out.
+#: Statuses that gateways return after a timeout.
 _TIMEOUTS = (408, 460, 499)
 _MAY = "the call may have been executed and charged"
 _REDIRECT = "redirects are not followed; correct base_url"
@@ -150,7 +150,7 @@ _BY_STATUS = {
     429: _unprocessed(errors.RateLimited, "too many calls; wait before the next"),
 }
 _VENDORS_4XX = _unprocessed(errors.RequestRejected, "the request was rejected")
-#: By the first digit of the status.
+#: Rows by the first digit of the status.
 _BY_CLASS = {
     1: _unknown_outcome("no final response", f"no final response came; {_MAY}"),
     2: ErrorRow(
@@ -177,15 +177,15 @@ def vendor_error(
     row: ErrorRow | None = None,
     **more: Any,
 ) -> errors.VendorError:
-    """Return the error for a reply, by `table`, else by `default_row`.
+    """Return the error for a reply, from `table` or else from `default_row`.
 
     Args:
         reply: A response without a result.
         table: The `error_table` of the backend.
         backend: Name of the backend.
         now: The current time, timezone-aware, for `VendorError.retry_after_s`.
-        row: A row that takes precedence over status and shape.
-        **more: Further arguments of the error: ``ids``, ``field_errors``.
+        row: A row to use instead of looking up the status and body shape.
+        **more: Further arguments for the error: ``ids``, ``field_errors``.
     """
     shape = reply.shape
     row = row or table.get((reply.status, shape)) or default_row(reply.status, shape)
@@ -212,7 +212,7 @@ def vendor_error(
 def find_row(
     backend: HttpBackend, reply: HttpReply
 ) -> tuple[str | None, ErrorRow | InconclusiveRow | None]:
-    """Return the vendor's code in a reply as text, and its row."""
+    """Return ``(code, row)``: the vendor's code in a reply, as text, and its row."""
     code = backend.error_code(reply) if reply.is_json else None
     return (None, None) if code is None else (str(code), backend.error_codes.get(str(code)))
 
@@ -231,10 +231,10 @@ def error_by_table(
 
 
 def retry_after_s(reply: HttpReply, now: datetime | None = None) -> float | None:
-    """Return the seconds to wait, 0 to 1e9, from ``Retry-After`` or AWS's header in milliseconds.
+    """Return the seconds to wait (0 to 1e9) by ``Retry-After`` or AWS's header in milliseconds.
 
-    None if there is no such header or it is invalid. `now` is the current time, timezone-aware,
-    for a header with a date; by default the machine's clock.
+    None if the header is missing or invalid. `now` is the timezone-aware current time, to evaluate
+    a date in the header; by default it is read from the system clock.
     """
     text, unit_s = reply.headers.get("Retry-After", "").strip(), 1.0
     if not text:
@@ -256,7 +256,7 @@ _NUMBER = re.compile(r"-?[0-9]{1,4096}(\.[0-9]{0,9})?")
 #: A longer wait means "never", and would overflow a clock.
 _LONGEST_WAIT_S = 1e9
 
-#: Keys of vendors' error messages.
+#: Keys under which vendors return error messages.
 _NAMES = ("detail", "error", "message", "Message", "exception", "errorMessage", "error_description")
 
 
@@ -285,7 +285,7 @@ class UnreadableBody(Exception):
 
 
 def explain(error: BaseException, exchange: Exchange) -> errors.VendorError | None:
-    """Return the error for a network exception; None for any other exception."""
+    """Return the `VendorError` for a network exception; None for any other exception."""
     if isinstance(error, errors.FaceMatchError) or not isinstance(error, Exception):
         return None
     links, name, status = links_of(error), exchange.backend, exchange.status
@@ -296,15 +296,15 @@ def explain(error: BaseException, exchange: Exchange) -> errors.VendorError | No
         is_share = not is_sent and deadline.share is not None
         reason = "the time for connecting ran out" if is_share else "the deadline ran out"
     if not reason:
-        # Only a test double responds without a connection.
+        # Only a test double can respond without a connection.
         if exchange.connection is not None or not is_sent:
             return None
         reason = f"it failed with {type(error).__name__}"
     proxy = exchange.route and exchange.route.proxy
     through = f" through the proxy {proxy.netloc}" if proxy else ""
     if not is_sent:
-        # An invalid certificate and a proxy's 4xx are permanent. An expired deadline is no sign of
-        # a fault at the vendor, so no circuit breaker may count it.
+        # An invalid certificate and a proxy's 4xx are permanent. An expired deadline does not
+        # indicate a fault at the vendor, so circuit breakers must not count it.
         is_final = is_expired or any(
             isinstance(link, ssl.SSLCertVerificationError) or _proxy_status(link)[:1] == "4"
             for link in links
@@ -330,22 +330,22 @@ def explain(error: BaseException, exchange: Exchange) -> errors.VendorError | No
 
 
 def _describe(links: list[BaseException], *, is_sent: bool) -> str:
-    """Return the reason for "... could not be reached: <reason>."; "" if it is our own bug."""
+    """Return a reason to show in an error message, or "" if the exception is our own bug."""
     for kind, words in _REASONS:
         for link in links:
             reason = isinstance(link, kind) and (words if isinstance(words, str) else words(link))
             if reason:
                 return reason
-    # urllib3 raises a plain ValueError for a chunk whose length is below 0.
+    # urllib3 raises a plain ValueError for a negative chunk length.
     if is_sent and any(type(link) is ValueError for link in links):
         return "its response is not valid HTTP"
-    # An OSError without an errno has no text of its own.
+    # An OSError without an errno has no system message.
     return "the connection failed" if any(isinstance(link, OSError) for link in links) else ""
 
 
 def _certificate_words(link: ssl.SSLCertVerificationError) -> str:
     advice = ""
-    # OpenSSL's codes for an untrusted root certificate, usually a company's own.
+    # OpenSSL's codes for an untrusted root certificate, usually that of a company's own CA.
     if link.verify_code in {18, 19, 20, 21}:
         advice = (
             "; if a proxy of your company inspects TLS, set ca_bundle or REQUESTS_CA_BUNDLE to the "
@@ -364,7 +364,7 @@ def _tls_words(link: ssl.SSLError) -> str:
 
 
 def _proxy_status(link: BaseException) -> str:
-    """Return a proxy's status for a refused tunnel, from the message of `http.client`; else ""."""
+    """Return the status with which a proxy refused a tunnel, else ""."""
     refused = re.match("Tunnel connection failed: ([0-9]{3})", str(link))
     return refused[1] if refused else ""
 
@@ -376,7 +376,7 @@ def _system_words(link: OSError) -> str:
     return os.strerror(link.errno) if isinstance(link.errno, int) and link.errno > 0 else ""
 
 
-#: Error texts by class of exception. The first matching row counts.
+#: Error texts by exception class. The first matching row applies.
 _REASONS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
     (UnreadableBody, str),
     (ssl.SSLCertVerificationError, _certificate_words),

@@ -1,9 +1,9 @@
 """`HttpCall`: a backend's call over HTTP, from its first request to its end.
 
 `run` drives the generator from a backend's `steps`. It sends each yielded request and sends the
-reply back to the generator. With ``on_refusal="raise"``, it throws errors into the generator.
-The call ends when the steps return or raise, or at an unexpected reply: `_End` then carries the
-result or error, and the bill, up to `run`. `_finish` sets ids and bill and masks secrets.
+reply back to the generator. With ``on_refusal="raise"``, it throws errors into the generator. The
+call ends when the steps return or raise, or at an unexpected reply: `_End` then carries the result
+or error, and the bill, up to `run`. `_finish` sets the ids and the bill, and masks secrets.
 `_clean_up` removes the call's data at the vendor.
 """
 
@@ -27,20 +27,20 @@ from facematch_core.base.masking import Secret, mask_error, masker, quote_text
 from .messages import BodyShape, HttpReply, HttpRequest, Wait, accepted_billing
 from .refusals import FREE_BILLING, SILENT, default_row, error_by_table, find_row, unreadable_error
 
-#: Any, because the module of `HttpBackend` imports this module.
+#: Typed as Any, because the module that defines `HttpBackend` imports this one.
 HttpBackend: TypeAlias = Any
 _Steps: TypeAlias = Generator[Any, HttpReply, Any]
-#: The value that resumes the steps: a reply, or an error that they handle.
+#: The value to resume the steps with: a reply, an error that they handle, or None.
 _Answer: TypeAlias = HttpReply | errors.VendorError | None
 
 _log = logging.getLogger("facematch")
 
-#: Seconds for all clean-ups together.
+#: Time limit for all clean-ups together, in seconds.
 _REMOVAL_S = 2.0
 
 
 class _End(Exception):
-    """Ends a call; holds its result or error (None if the reply is not a mock's) and its bill."""
+    """Ends a call. Holds the bill and the result or error (None if the reply is not a mock's)."""
 
 
 @attrs.define
@@ -51,26 +51,26 @@ class Ledger:
     is_begun: bool = False
     #: Charges of all requests before the last.
     paid_charges: int = 0
-    #: Charges of the last request, if its reply is expected.
+    #: Charges of the last request if its reply has an expected status.
     price: int = 0
     #: Whether the last request is free, or the backend has yielded a wait since then.
     is_free: bool = False
 
     def add_request(self, price: int, *, is_free: bool) -> None:
-        """Add a request; the requests before it count as paid."""
+        """Add a request; all earlier requests are then treated as paid."""
         self.is_begun, self.paid_charges = True, self.paid_charges + self.price
         self.price, self.is_free = price, is_free
 
     def settle(self, *, is_free: bool) -> None:
-        """Count all requests so far as paid."""
+        """Treat all requests so far as paid."""
         self.add_request(0, is_free=is_free)
 
     def bill(self, last: models.Billing, *, is_success: bool = False) -> models.Billing:
-        """Return the bill of the call, given the bill of its last request.
+        """Return the bill for the call, given the bill for its last request.
 
         A charged success costs at least the declared price.
         """
-        # An unknown number of charges is counted as one.
+        # An unknown number of charges is treated as one.
         charges = last.charges or int(last.charged is models.Charged.YES)
         if is_success and 0 < charges < self.price:
             last, charges = attrs.evolve(last, charges=self.price), self.price
@@ -83,7 +83,7 @@ class Ledger:
         return models.Billing(models.Charged.YES, ground, self.paid_charges + charges)
 
     def bill_all(self, stated: models.Billing = SILENT) -> models.Billing:
-        """Return the bill of the call; `stated` is the result's own bill for all requests."""
+        """Return the bill for the call; `stated` is the result's own bill, for all requests."""
         declared = self.paid_charges + self.price
         if stated == SILENT:
             return accepted_billing(declared)
@@ -99,9 +99,9 @@ class HttpCall:
     """A backend's call, from its first request to its end."""
 
     backend: HttpBackend
-    #: The request, with the vendor's id once it is known.
+    #: The request; includes the vendor's id once it is known.
     call: Request
-    #: Replies to use instead of sending; then waits take no time and nothing is cleaned up.
+    #: Replies to use instead of sending. If set, waits are skipped and no clean-ups are sent.
     canned_replies: Iterator[HttpReply] | None = None
     deadline: Deadline = NO_DEADLINE
     ledger: Ledger = attrs.field(factory=Ledger)
@@ -115,14 +115,14 @@ class HttpCall:
     refusal: errors.VendorError | None = None
     #: Whether the backend's own tables have a row for the last reply.
     is_documented: bool = False
-    #: Facts from the replies, besides the result.
+    #: Metadata from the replies.
     request_id: str | None = None
     environment: models.Environment | None = None
     secrets: tuple[Secret, ...] = ()
     cleanups: list[HttpRequest] = attrs.field(factory=list)
 
     def run(self, steps: _Steps, kind: type) -> Any:
-        """Return the result or error; raise only interruptions, and errors before any request."""
+        """Return the result or error. Raise only interruptions and errors before any request."""
         call, answer = self.call, cast(_Answer, None)
         self.deadline, self.is_accepted = call.deadline, isinstance(call, LookUp)
         if not call.deadline.is_limited:
@@ -179,7 +179,7 @@ class HttpCall:
         raise self._end_unreadable(f"its parse returned {type(step).__name__}, not {kind.__name__}")
 
     def _wait(self, pause: Wait) -> None:
-        """Wait, or end the call at once if the wait would outlast the deadline."""
+        """Wait. If the pause would outlast the deadline, end the call immediately."""
         is_begun = self.ledger.is_begun
         if is_begun:
             self.ledger.settle(is_free=True)
@@ -201,7 +201,7 @@ class HttpCall:
         backend, call, ledger = self.backend, self.call, self.ledger
         is_first = not ledger.is_begun
         if host := self._find_foreign_host(request.url):
-            # A look-up may start at a URL from the vendor.
+            # A look-up may start at a URL that the vendor returned.
             if is_first and not isinstance(call, LookUp):
                 raise errors.ConfigurationError(
                     f"{backend.name} would send the key and faces to {host}, which is neither the "
@@ -227,7 +227,7 @@ class HttpCall:
                 unasked = errors.VendorUnavailable(f"the request could not be sent: {problem}")
                 raise self._end_with(unasked) from None
             raise self._end_unreadable(problem) from None
-        if is_free and not reply.is_free:  # a call that is not billed has free requests only
+        if is_free and not reply.is_free:  # all requests of an unbilled call are free
             reply = attrs.evolve(reply, is_free=True)
         return self._read(reply, request)
 
@@ -261,7 +261,7 @@ class HttpCall:
         return reply
 
     def _should_relogin(self, request: HttpRequest, reply: HttpReply) -> bool:
-        """Return whether to log in and resend; never if the reply should come from a mock."""
+        """Return whether to log in and resend. False if the reply must be a mock's but is not."""
         try:
             is_rejected = self.backend.should_relogin(request, reply)
         except Exception as error:  # noqa: BLE001 - a plug-in's bug must not lose the reply
@@ -301,7 +301,7 @@ class HttpCall:
         return reply
 
     def _store_facts(self, reply: HttpReply) -> str | None:
-        """Store the facts in a reply; return the vendor's id of the call, or None.
+        """Store a reply's metadata; return the vendor's id for the call, or None.
 
         Return an empty string for an invalid id.
         """
@@ -321,13 +321,13 @@ class HttpCall:
         is_text = isinstance(vendor_id, str)
         if not (is_text and vendor_id.isprintable() and 0 < len(vendor_id) <= 200):
             return ""
-        # Before the call is accepted, the id may belong to a preparation, such as an upload.
+        # Before the call is accepted, the id may belong to an earlier step, such as an upload.
         if call.vendor_id is None or not self.is_accepted:
             self.call = attrs.evolve(call, vendor_id=vendor_id)
         return vendor_id
 
     def _find_wrong_call(self, reply: HttpReply, vendor_id: str | None) -> str:
-        """Return why a reply with this `vendor_id` is about another call; empty if it is not."""
+        """Return the reason if a reply with this `vendor_id` is about another call; else ""."""
         call = self.call
         named = call.record if isinstance(call, LookUp) else call
         if named is None:
@@ -345,7 +345,7 @@ class HttpCall:
                 # A call record from an event has no `caller_ref`.
                 if shown is None or (sent[name] is None and isinstance(call, LookUp)):
                     continue
-                # Forms trim white space, and a vendor may convert digits to a number.
+                # Form parsers trim white space, and a vendor may convert digits to a number.
                 if f"{shown}".strip() != f"{sent[name] or ''}".strip():
                     return f"it echoes a {name} that was not sent"
         except Exception as error:  # noqa: BLE001 - a plug-in's bug must not lose the call
@@ -353,7 +353,7 @@ class HttpCall:
         return ""
 
     def _find_foreign_host(self, url: str) -> str:
-        """Return the host of a URL that must not receive the key and faces; empty if it may."""
+        """Return the URL's host if it must not receive the key and faces; else ""."""
         backend = self.backend
         address = backend.address if backend.base_url or backend.vendor_url() else ""
         if address and url.startswith(f"{address}/"):
@@ -363,7 +363,7 @@ class HttpCall:
         )
 
     def _parse_error_reply(self, reply: HttpReply, is_expected: bool) -> models.Result | None:
-        """Return the result in an error reply, or raise its error; None for an expected reply."""
+        """Return the result of an error reply, or raise its error; None for an expected reply."""
         backend, call = self.backend, self.call
         row, self.is_documented = None, (reply.status, reply.shape) in backend.error_table
         try:
@@ -403,7 +403,7 @@ class HttpCall:
         raise self._end_with(refusal) from None
 
     def _end_with(self, error: errors.VendorError) -> _End:
-        """Return the `_End` of a call with an error that the steps do not handle."""
+        """Return the `_End` for an error that the steps do not handle."""
         backend, call, ledger, reply = self.backend, self.call, self.ledger, self.reply
         is_unusable = isinstance(error, errors.UnexpectedResponse)
         billing = ledger.bill(
@@ -411,7 +411,7 @@ class HttpCall:
             is_success=is_unusable or (reply is not None and 200 <= reply.status < 300),
         )
         # After acceptance, a free request only polls. Its error is not about the call itself,
-        # unless it is in the backend's own tables, or the call is a look-up.
+        # unless the backend's own tables have a row for it, or the call is a look-up.
         is_about_call = (
             is_unusable
             or isinstance(call, LookUp)
@@ -434,7 +434,7 @@ class HttpCall:
         return _End(error_about_call, billing)
 
     def _end_unreadable(self, problem: str) -> _End:
-        """Return the `_End` of a call with an unusable reply, which is billed as charged."""
+        """Return the `_End` for an unusable reply, which is billed like an expected one."""
         name, reply, billing = self.backend.name, self.reply, self.ledger.bill_all()
         if reply is not None and reply.shape is BodyShape.HTML:
             error = errors.UnexpectedResponse(
@@ -497,19 +497,19 @@ class HttpCall:
         return outcome
 
     def _clean_up_interrupted(self, error: BaseException) -> None:
-        """Clean up after a cancelled call; log that an interrupted call left data."""
+        """Clean up after a cancelled call. After an interrupt, only log that data is left."""
         if isinstance(error, CallCancelled):
             self._remove(error.billing)
         elif not isinstance(error, Exception) and self.cleanups:
-            # After Ctrl-C, the program may end before any clean-up.
+            # After Ctrl-C, the program may exit before a clean-up finishes.
             name, call_id = self.backend.name, self.call.call_id
             _log.warning("%s still has data of call %s, which was interrupted", name, call_id)
 
     def _remove(self, billing: models.Billing | None) -> str:
-        """Send the clean-ups, latest first; return a text about failures.
+        """Send the clean-ups, latest first; return a description of failures.
 
         Send none if nothing was sent, or if the call may be charged and can still be looked up.
-        `billing` is the bill of a call without a result; None if it has one.
+        `billing` is the bill if the call has no result, else None.
         """
         backend, problems = self.backend, ""
         is_charged = billing is not None and billing.charged is not models.Charged.NO
@@ -538,6 +538,6 @@ class HttpCall:
 
 
 def _report(error: Exception) -> str:
-    """Report a plug-in's exception; return its description, with the text of our own errors."""
+    """Report a plug-in's exception; return a description, with the message of our own errors."""
     words = f": {error.message}" if isinstance(error, errors.FaceMatchError) else ""
     return f"{report_fault(error)}{words}"

@@ -6,9 +6,9 @@ reads the whole response. `Exchange` is the state of one such request.
 
 HTTP libraries do not report whether a request was sent, and restart their timeouts with every read.
 But a sent request may be charged, and a call has a single deadline. So `Connection` extends
-urllib3's in three ways: it calls `Exchange.begin` just before the first byte of a request, it calls
-`Exchange.wait_s` before each wait on the socket, and it rejects truncated response headers.
-The library requests finds proxies and prepares URLs, but only sends to test doubles.
+urllib3's class in three ways: it calls `Exchange.begin` just before the first byte of a request, it
+calls `Exchange.wait_s` before each wait on the socket, and it rejects truncated response headers.
+The requests library only finds proxies, prepares URLs, and sends to test doubles.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
 from .messages import HttpReply, HttpRequest, encode_request
 from .refusals import UnreadableBody, explain
 
-#: Seconds to keep an idle connection: the default, and the maximum if the server sends
-#: ``Keep-Alive``. Servers close after 2 s or more; a request that races this has an unknown charge.
+#: Seconds to keep an idle connection: the default, and the maximum with a ``Keep-Alive`` header.
+#: Servers close it after 2 s or more; a request that races the close may have been charged.
 KEEP_IDLE_S, MOST_IDLE_S = 1.5, 30.0
 
 _KEPT = re.compile(r"(?i)\btimeout\s*=\s*\"?(\d{1,9})\b")
@@ -73,12 +73,12 @@ class HttpClient:
     and usable after a fork: each process has its own connections.
 
     Args:
-        connect_timeout_s: Timeout for each wait for DNS, connect, TLS or proxy, above 0.
-        read_timeout_s: Timeout for the next piece of upload or response, above 0.
-        max_body_bytes: Longest body of a response after decompression.
+        connect_timeout_s: Timeout for each wait for DNS, TCP, TLS or the proxy, above 0.
+        read_timeout_s: Timeout for each socket send or receive after that, above 0.
+        max_body_bytes: Maximum size of a response body after decompression.
         ca_bundle: File or folder with trusted certificates, instead of the default.
         proxy: ``http://host:port``, without a login, for all hosts except this machine.
-        clock: The clock for the age of idle connections. Sockets wait in real time.
+        clock: The clock that measures idle time. Socket timeouts use real time.
 
     Raises:
         ConfigurationError: the CA bundle or proxy cannot be used.
@@ -139,10 +139,10 @@ class HttpClient:
             backend: Name of the backend, for errors.
             charges: Number of charges for an expected response; None for `request.charges`.
             deadline: The deadline of the whole exchange; by default only the timeouts apply. The
-                first byte must be sent before its `send_by`.
+                first byte must be sent before `deadline.send_by`.
             on_sent: Called once, in this thread, just before the first byte of the request (not of
-                a proxy tunnel or TLS) is passed to the socket. If it raises, nothing is sent and
-                its exception is raised here.
+                a proxy tunnel or a TLS handshake) is passed to the socket. If it raises, nothing is
+                sent and the exception propagates.
 
         Returns:
             Any complete response, whatever its status. Redirects are not followed.
@@ -182,7 +182,7 @@ class HttpClient:
             failure = _close_failed(error, exchange)
         finally:
             CURRENT.reset(token)
-        # The error keeps this frame alive, and with it the picture.
+        # The error's traceback keeps this frame alive, and with it the picture.
         del request, on_sent, exchange
         try:
             raise failure
@@ -234,7 +234,7 @@ class HttpClient:
         """Return the route, with proxy and certificates from the settings or the environment."""
         proxies, proxy_headers, proxy = self._proxies, {}, None
         if is_loopback(str(parts.host)):
-            # Faces for this machine, for example a mock, must not pass through a proxy.
+            # Faces sent to this machine, for example to a mock, must not pass through a proxy.
             proxies = {}
         elif not proxies:
             proxies = requests.utils.get_environ_proxies(url)
@@ -275,7 +275,7 @@ class HttpClient:
     def close(self) -> None:
         """Close the idle connections. May be called more than once.
 
-        A running call continues to its end; its connections are not reused.
+        Running calls finish normally, but their connections are not reused.
         """
         self._is_closed = True
         for route in [*self._routes.values()]:
@@ -291,11 +291,11 @@ class HttpClient:
         return type(self._session.get_adapter(url)) is not HTTPAdapter
 
     def mount(self, prefix: str, adapter: BaseAdapter) -> None:
-        """Mount an adapter of requests, a test double, for URLs that begin with `prefix`.
+        """Mount a test double (a requests adapter) for URLs that begin with `prefix`.
 
-        An adapter cannot report the first byte, so `on_sent` is called after its response. The
-        outcome is unknown unless its exception proves that there was no connection. A deadline
-        shortens its timeouts, and is checked between the chunks of the body.
+        An adapter cannot report the first byte, so `on_sent` is called after its response. If it
+        raises, the outcome is unknown unless the exception proves that no connection was made. A
+        deadline shortens its timeouts, and is checked between the chunks of the body.
         """
         self._session.mount(prefix, adapter)
 
@@ -337,7 +337,7 @@ class Exchange:
     def wait_s(self, sock: Any = None) -> float:
         """Return the timeout of the next wait in seconds, and set it on the socket.
 
-        Raise `TimeoutError` after the deadline, or after `send_by` before the first byte.
+        Raise `TimeoutError` if the deadline (before the first byte: `send_by`) has passed.
         """
         left_s = (self.deadline if self.is_sent else self.deadline.send_by).left_s()
         if left_s <= 0:
@@ -349,7 +349,7 @@ class Exchange:
         return wait_s
 
 
-#: The current exchange. A context variable, because urllib3 itself creates a connection's readers.
+#: The current exchange. A context variable, because urllib3 creates the socket readers.
 CURRENT: ContextVar[Exchange] = ContextVar("facematch_exchange")
 
 
@@ -366,7 +366,7 @@ def _close_failed(error: BaseException, exchange: Exchange) -> BaseException:
         traceback.clear_frames(link.__traceback__)
     if failure is not None:
         return failure
-    # A bug, or the program's own exception. Drop its first frame, `send`, which has the picture.
+    # A bug, or the program's own exception. Drop the first frame, `send`, which holds the picture.
     if not is_refusal:
         error.__cause__ = None
     trace = error.__traceback__
@@ -379,9 +379,9 @@ class Route:
 
     scheme: str
     host: str
-    #: None for the default of the scheme.
+    #: None for the scheme's default port.
     port: int | None
-    #: The proxy without its login, and its login as a header.
+    #: The proxy's URL without the login, and the headers with the login.
     proxy: Url | None
     proxy_headers: Mapping[str, str] = attrs.field(repr=False)
     #: The trusted certificates, if the origin or the proxy uses TLS.
@@ -425,7 +425,7 @@ class Route:
 class Connection(HTTPConnection):
     """A connection that applies deadlines, and reports the first byte of a request."""
 
-    #: The time at which it expires if idle, on the client's clock; and the id of its process.
+    #: When the idle connection expires (on the client's clock), and the id of its process.
     kept_until, process = 0.0, 0
 
     def __del__(self) -> None:
@@ -440,7 +440,7 @@ class Connection(HTTPConnection):
         exchange = CURRENT.get()
         exchange.wait_s()
         exchange.begin()
-        # urllib3 sets this on the socket.
+        # urllib3 sets this timeout on the socket.
         self.timeout = exchange.wait_s()
         super().request(*args, **options)
 
@@ -482,7 +482,7 @@ class Connection(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """Whether the connection is open, without unread bytes since the last response."""
+        """Whether the connection is open and has no unread bytes after the last response."""
         # `poll` does not see bytes that TLS has already decrypted.
         pending = getattr(self.sock, "pending", None)
         return super().is_connected and not (pending is not None and pending())
@@ -494,7 +494,7 @@ class TlsConnection(Connection, HTTPSConnection):
     def connect(self) -> None:
         """Connect, and verify that the TLS handshake took place."""
         super().connect()
-        # If the peer disconnects at once, Python may return a socket that sends unencrypted.
+        # If the peer disconnects immediately, Python may return an unencrypted socket.
         if cast(Any, self.sock).version() is None:
             self.close()
             raise ssl.SSLError(0, "The TLS handshake failed.")
@@ -571,7 +571,7 @@ def read_body(headers: Mapping[str, str], pieces: Iterable[bytes], limit: int) -
             raise UnreadableBody("its body is too long")
     if not body or encoding == "identity":
         return bytes(body)
-    # urllib3 would not detect a truncated gzip stream. 32: gzip or zlib, by the header.
+    # urllib3 would not detect a truncated gzip stream. 32 detects gzip or zlib by the header.
     decoder = zlib.decompressobj(32 + zlib.MAX_WBITS)
     with contextlib.suppress(zlib.error):
         plain = decoder.decompress(body, limit + 1)
@@ -584,7 +584,7 @@ def read_body(headers: Mapping[str, str], pieces: Iterable[bytes], limit: int) -
 
 @functools.lru_cache(maxsize=64)
 def _parse(url: str, params: tuple[tuple[str, str], ...]) -> tuple[str, Url]:
-    """Return a URL with its query, as normalised by requests, and its parts."""
+    """Return ``(url, parts)``: the URL with its query, normalised by requests, and parsed."""
     prepared = requests.PreparedRequest()
     try:
         prepared.prepare_url(url, params)
@@ -594,7 +594,7 @@ def _parse(url: str, params: tuple[tuple[str, str], ...]) -> tuple[str, Url]:
 
 
 def host_of(url: str) -> str:
-    """Return the host in a URL; empty if the URL is invalid, as a vendor's may be."""
+    """Return the host of a URL, or "" if the URL is invalid (vendors may return such URLs)."""
     with contextlib.suppress(LocationParseError):
         return parse_url(url).host or ""
     return ""
@@ -603,7 +603,7 @@ def host_of(url: str) -> str:
 def _send_to_double(
     adapter: BaseAdapter, url: str, headers: Any, body: bytes | None, exchange: Exchange
 ) -> _Answer:
-    """Return the response of a test double, without deadlines or a report of the first byte."""
+    """Send to a test double, which neither applies deadlines nor reports the first byte."""
     request, timeout_s = exchange.request, exchange.wait_s()
     # Pass a form as text, because a double may search it for a field.
     form = body.decode() if body and request.fields and not request.files else body
@@ -631,9 +631,9 @@ def _send_to_double(
 
 
 def _tls_context(ca_bundle: str, name: str) -> ssl.SSLContext:
-    """Return a TLS context that trusts a file or folder; `name` is the setting, for errors."""
+    """Return a TLS context that trusts a file or folder; errors name the setting, `name`."""
     is_folder = os.path.isdir(ca_bundle)  # noqa: PTH112 - a str, as in requests
-    # A pipe could block forever.
+    # Reading a pipe could block forever.
     if not is_folder and not os.path.isfile(ca_bundle):  # noqa: PTH113 - likewise
         raise errors.ConfigurationError(
             f"{name}: {ca_bundle} is neither a file nor a folder. Set it to the file or folder "
@@ -648,7 +648,7 @@ def _tls_context(ca_bundle: str, name: str) -> ssl.SSLContext:
 
 
 def _parse_proxy(proxy: str, name: str) -> Url:
-    """Parse the URL of an HTTP proxy, like requests; errors never contain the password."""
+    """Parse an HTTP proxy's URL as requests does; errors never contain the password."""
     with contextlib.suppress(LocationParseError, TypeError):  # raised for a login without a host
         parts = parse_url(requests.utils.prepend_scheme_if_needed(proxy, "http"))  # type: ignore[no-untyped-call]
         # A SOCKS library would open its own connection, without a report of the first byte.
