@@ -1,8 +1,8 @@
-"""For plug-in authors: the base classes of backends, and their declarations.
+"""Base classes of backends, and what backends declare, for authors of plug-ins.
 
-A backend only translates requests and responses. `FaceVerifier` implements everything common to all
-vendors (thresholds, review, limits, options, budgets, deadlines, events), and passes a prepared
-call as data. Base classes:
+A backend only translates requests and responses for its vendor. `FaceVerifier` implements
+everything common to all vendors (thresholds, review, limits, options, budgets, deadlines, events),
+and passes a prepared call as data. Base classes:
 
 - a vendor with an HTTP API: `facematch_core.http.HttpBackend`;
 - a vendor with its own client library: `RemoteBackend`;

@@ -27,13 +27,13 @@ from .calls import Call, DeleteRequest, LivenessCall, MatchCall, ReadRequest, Re
 from .kinds import describe, kind_words, kinds_of, type_hints
 from .session_types import Deletion, SessionCapabilities, SessionHint, SessionReading
 
-#: Hooks for tests, called with each exception from a plug-in's own code. The error that callers get
-#: omits the exception's text, because it may contain a key.
+#: Hooks for tests, called with each exception from a plug-in's own code. The error that callers
+#: receive omits the exception's text, because it may contain a key.
 plugin_faults: list[Callable[[BaseException], None]] = []
 
 
 def can_be_sought(backend: Backend, call: Request | models.CallRecord) -> bool:
-    """Return whether `reconcile` can find a call; False for a session, which is read instead."""
+    """Return whether `reconcile` can find a call; False for sessions, which are read instead."""
     if not isinstance(call, Call | models.CallRecord) or (
         call.operation is models.Operation.SESSION or type(backend).reconcile is Backend.reconcile
     ):
@@ -71,25 +71,25 @@ CALL_ID_KEY = "facematch_attempt_id"
 
 @attrs.frozen(kw_only=True)
 class Capabilities:
-    """The features of a backend. Any other request raises an error before anything is sent.
+    """The features of a backend. Requests for other features raise before anything is sent.
 
     Attributes:
         operations: The supported operations: `MATCH`, `LIVENESS`.
-        retention: The supported retentions; only MINIMAL if the vendor documents nothing.
+        retention: The supported retentions; only MINIMAL if the vendor does not document retention.
         sends_caller_ref, sends_metadata: Whether the vendor receives it. Results always have both.
         options: The attrs class of the backend's own options, or None.
         threshold_rule: How scores are compared with the threshold.
-        default_threshold, default_liveness_threshold: The documented default, 0-100; None if there
-            is none (then a call without a threshold leaves the verdict to the vendor).
-        score_scale, liveness_scale: Names of the score scales; None without scores.
+        default_threshold, default_liveness_threshold: The documented default, 0-100, or None: then
+            the vendor decides on a call without a threshold.
+        score_scale, liveness_scale: Names of the score scales; None if there are no scores.
         image_limits: The vendor's limits for pictures.
-        reference_limits: The limits for references; None if they are the same.
+        reference_limits: The limits for references, or None for the same limits.
         billed_operations: The operations that cost money.
         rate_windows: The rate limits that the vendor publishes; empty if none. If they depend on
             the plan, the backend may declare them per instance.
         reports_faces: Whether results contain the positions of faces.
-        private_keys: Keys of the response body whose values are never shown: picture URLs, details
-            of other people. ``age``, ``gender`` and ``race`` are never shown either.
+        private_keys: Keys in the response body whose values are never shown, such as picture URLs
+            or details of other people. ``age``, ``gender`` and ``race`` are never shown either.
     """
 
     operations: frozenset[models.Operation] = frozenset({models.Operation.MATCH})
@@ -111,33 +111,33 @@ class Capabilities:
 
 
 class Backend(abc.ABC):
-    """The base class of all backends: vendors, and engines on this machine.
+    """The base class of all backends, for vendors and for engines on this machine.
 
     Settings are the constructor's arguments. If they are ``kw_only`` attrs fields, they can also
     come from a configuration file, and are checked against their annotations: ``region: str`` is
-    enough. A string is converted to a `Secret`, a path or an enum if the annotation requires it.
-    A secret must not be empty, and a number whose name ends in ``_s`` must be above 0. A class with
+    enough. Strings are converted to a `Secret`, a path or an enum if the annotation requires it. A
+    secret must not be empty, and a number whose name ends in ``_s`` must be above 0. A class with
     its own ``__attrs_post_init__`` must call this one first. A setting must not have the name of an
     argument of `FaceVerifier`.
 
     Attributes:
-        api_version: Version of this interface that the backend was written for.
+        api_version: The version of this interface for which the backend was written.
         name: Name in results and errors; also the name of the entry point.
         capabilities: The features of the backend.
         session_capabilities: The features of its hosted sessions; None if it has none. Sessions use
-            these settings, if declared, each a tuple of exact host names: `return_hosts`, to which
-            the person may be redirected; `handoff_hosts`, allowed in links besides the vendor's
-            own hosts; `media_hosts`, from which portraits may be fetched.
-        environment_variables: Environment variables by setting, mainly for keys.
-        allowed_hosts: Hosts allowed in `base_url` without ``allow_base_url``, in lower case;
-            ``*`` matches exactly one label: ``vision.*.acme.example``. Empty if the backend
-            sends nothing, or only to the caller's own server (with ``allow_base_url``).
+            the following settings if declared, each a tuple of exact host names: `return_hosts`, to
+            which the person may be redirected; `handoff_hosts`, allowed in links in addition to the
+            vendor's hosts; `media_hosts`, from which portraits may be fetched.
+        environment_variables: Names of environment variables by setting, mainly for keys.
+        allowed_hosts: Hosts allowed in `base_url` without ``allow_base_url``, in lower case; ``*``
+            matches exactly one label: ``vision.*.acme.example``. Empty if the backend sends
+            nothing, or only to the caller's server (with ``allow_base_url``).
         reports_sent: Whether the backend calls `Call.on_sent` before the first byte is sent. If
-            not, a billed call is treated as sent as soon as it begins.
+            not, a billed call is treated as sent once it begins.
         keeps_deadline: Whether each call returns by `Call.deadline` and leaves nothing
             running. If not, the call runs in its own thread, which is abandoned at the deadline.
-        most_at_once: Maximum number of concurrent calls with a deadline, abandoned ones included,
-            if `keeps_deadline` is False. A further call waits, at most until its own deadline.
+        most_at_once: Maximum number of concurrent calls with a deadline, including abandoned calls,
+            if `keeps_deadline` is False. Further calls wait, at most until their own deadline.
     """
 
     api_version: ClassVar[int] = API_VERSION
@@ -163,7 +163,7 @@ class Backend(abc.ABC):
 
     @property
     def environments(self) -> frozenset[models.Environment]:
-        """The environments that results can come from, if known before a call."""
+        """The environments that results can come from; empty if not known before a call."""
         return frozenset() if self.environment is None else frozenset({self.environment})
 
     @property
@@ -190,17 +190,17 @@ class Backend(abc.ABC):
 
     @property
     def session_facts(self) -> Mapping[str, str]:
-        """The settings that affect a session's verdict, normalised, for example `workflow`.
+        """The settings that affect a session's verdict (for example `workflow`), normalised.
 
         `plan` stores them in the record; `start` raises if they differ.
         """
         return {}
 
     def start_session(self, request: StartRequest) -> SessionReading:
-        """Start a session. The core checks the arguments beforehand, and the link afterwards.
+        """Start a session. The core checks the arguments before and the link after this call.
 
         Raises:
-            VendorError: no session was started, or the outcome is unknown; `billing` says which.
+            VendorError: no session was started, or the outcome is unknown; see `billing`.
         """
         raise errors.Unsupported.of_operation(self.name, request.operation)
 
@@ -222,7 +222,7 @@ class Backend(abc.ABC):
     ) -> tuple[SessionHint, ...]:
         """Verify a webhook's signature and age; return the sessions to read, without a verdict.
 
-        Nothing is sent. `now` is the current time in UTC, for the age of the delivery.
+        Nothing is sent. `now` is the current time in UTC, to compute the age of the delivery.
 
         Raises:
             WebhookRefused: the delivery is not signed by the vendor, too old, or unreadable.
@@ -236,7 +236,7 @@ class Backend(abc.ABC):
         """Fetch the picture at the URL in `SessionCheck.portrait`, without sending any key.
 
         Raises:
-            VendorError: the URL could not be fetched, or is not a picture.
+            VendorError: the URL could not be fetched, or does not contain a picture.
         """
         raise errors.Unsupported.of_operation(self.name, request.operation)
 
@@ -245,13 +245,13 @@ class Backend(abc.ABC):
     ) -> models.Reconciliation:
         """Look for a call in the vendor's records. Free of charge.
 
-        The default returns `CANNOT_KNOW` without a request. A backend that overrides this method
-        must either store `Call.call_id` in the vendor's record of each call with KEEP, under
-        `CALL_ID_KEY`, and compare it, or look up `CallRecord.vendor_id`.
+        The default returns `CANNOT_KNOW` without a request. To override it, either look up
+        `CallRecord.vendor_id`, or store `Call.call_id` under `CALL_ID_KEY` in the vendor's record
+        of each call with KEEP, and compare it.
 
         Args:
             call: A `reconcilable` call.
-            deadline: The deadline of the whole search.
+            deadline: The deadline for the entire search.
 
         Raises:
             VendorError: the records could not be read; `billing` is NO.
@@ -263,7 +263,7 @@ class Backend(abc.ABC):
         )
 
     def reconcilable(self, call: Call | models.CallRecord) -> bool:
-        """Return whether the vendor can look up `call` later; by default, whether it is to be kept.
+        """Return whether the vendor can look up `call` later; by default, if retention is KEEP.
 
         An asynchronous vendor may find a job by `vendor_id`, whatever the retention.
         """
@@ -273,7 +273,7 @@ class Backend(abc.ABC):
         """Release the backend's resources. May be called more than once."""
 
     def diagnose(self) -> Mapping[str, Any]:
-        """Return facts for `facematch doctor`, such as versions and files, without secrets."""
+        """Return details for `facematch doctor`, such as versions and files, without secrets."""
         return {}
 
 
@@ -287,7 +287,7 @@ def _check_settings(backend: Backend) -> None:
     try:
         hints = type_hints(cls)
     except NameError:
-        return  # a class inside a function: its annotations cannot be resolved
+        return  # a class defined in a function: its annotations cannot be resolved
     for field in attrs.fields(cls):  # type: ignore[arg-type]  # only attrs calls it
         annotation = hints.get(field.name)
         kinds = kinds_of(annotation)
@@ -325,7 +325,7 @@ def _check_key(backend: Backend, name: str, secret: Secret) -> None:
 
 
 def _convert_setting(value: Any, kinds: tuple[type, ...], words: tuple[Any, ...]) -> Any:
-    """Return `value` as one of the types, converted if that is unambiguous; else NOTHING."""
+    """Return `value`, converted to one of the types if that is unambiguous; else NOTHING."""
     if any(type(value) is type(word) and value == word for word in words):
         return value
     number = isinstance(value, int) and float in kinds
@@ -357,7 +357,7 @@ SCORE_UNAVAILABLE = models.ResultWarning(
 
 
 def number(value: object) -> float:
-    """Return a number from a response body as a float.
+    """Return a number in a response body as a float.
 
     Raises:
         TypeError: `value` is not a number, for example true, null or "0.9".
@@ -370,7 +370,7 @@ def number(value: object) -> float:
 def decide_by_threshold(
     score: models.Score | None, threshold: models.Threshold | None
 ) -> models.Decision:
-    """Decide by the score, for vendors and engines without a verdict.
+    """Return the decision by score, for vendors and engines that return no verdict.
 
     Returns:
         INCONCLUSIVE without a score; REVIEW without a threshold; else MATCH or NO_MATCH.
@@ -387,7 +387,7 @@ class RemoteBackend(Backend):
     """A backend that sends requests to a URL.
 
     Args:
-        base_url: The base URL; each backend has its default. If empty, `vendor_url` is used.
+        base_url: The base URL, with a default for each backend. If empty, `vendor_url` is used.
         allow_base_url: Whether a host outside `allowed_hosts` may receive the key and faces.
         allow_insecure: Whether the key and faces may be sent to another machine without TLS.
     """

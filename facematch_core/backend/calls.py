@@ -1,6 +1,6 @@
-"""For plug-in authors: requests to a backend as data.
+"""Requests to a backend, as data, for authors of plug-ins.
 
-A `Call` has the caller's pictures; other requests are for hosted sessions or the vendor's records.
+A `Call` contains the caller's pictures; other requests are for sessions or the vendor's records.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ class Request:
 
     Attributes:
         options: The backend's own typed options, or None.
-        deadline: The deadline of the call: read `left_s` just before each wait. After its `send_by`
-            the first byte must not be sent (raise `VendorUnavailable`). `send_by` may be earlier
-            than the deadline, to leave time for the next member of a failover.
-        call_id: Our id of this call, a UUID.
-        vendor_id: The vendor's id of the call; None until a response has one.
+        deadline: The deadline of the call: read `left_s` just before each wait. After
+            `deadline.send_by`, send no first byte but raise `VendorUnavailable`. `send_by` may be
+            earlier than the deadline, to leave time for the next member of a failover.
+        call_id: Our id for this call, a UUID.
+        vendor_id: The vendor's id for the call; None until a response contains one.
         clock: The verifier's clock, for waits and the deadline.
         on_sent: Must be called once, before the first byte is sent. If it raises, send nothing.
         on_accepted: Must be called with the vendor's id (or None) and the charge so far when a
-            response changes either; both are reported if the call is interrupted.
+            response changes either. Both are reported if the call is interrupted.
         masker: Removes secrets and private data from a result, just before it is returned.
     """
 
@@ -75,12 +75,12 @@ class Request:
 
 @attrs.frozen(kw_only=True)
 class Call(Request):
-    """A request about pictures.
+    """A request that sends pictures.
 
     Attributes:
         probe: The live or candidate face, already prepared for this backend.
-        threshold: The score at which a pass begins, with the backend's rule. None if the caller set
-            none and the backend has no default: then only the vendor's own verdict decides.
+        threshold: The threshold for a pass, with the backend's rule. None if neither the caller nor
+            the backend sets one: then only the vendor's own verdict decides.
         retention: The data that the vendor may store; KEEP only if the backend supports it.
         caller_ref: The caller's own reference; send it if the vendor accepts one.
         metadata: The caller's own JSON object; send it if the vendor accepts one.
@@ -116,13 +116,13 @@ class LivenessCall(Call):
 
 @attrs.frozen(kw_only=True)
 class StartRequest(Request):
-    """Start a session. A start is treated as charged as soon as the vendor responds.
+    """Start a session. It is treated as charged as soon as the vendor responds.
 
     Attributes:
         record: The record from `plan`, without `session_id`.
         reference: The face to compare with, already prepared for this backend, or None.
         return_url: The URL to which the vendor's page redirects the person afterwards, or None.
-        language: Language of the vendor's page: ``es``, ``pt-BR``; None for the vendor's choice.
+        language: Language of the vendor's page: ``es``, ``pt-BR``; None for the vendor's default.
     """
 
     record: SessionRecord
@@ -137,7 +137,7 @@ class StartRequest(Request):
 
 @attrs.frozen(kw_only=True)
 class ReadRequest(Request):
-    """Read the current state of a session. Free, and possible at any time.
+    """Read the current state of a session. It is free, and can be repeated at any time.
 
     Attributes:
         record: The session's record; it may lack `session_id` if the vendor finds it by record.
@@ -174,7 +174,7 @@ class LookUp(Request):
     """Search the vendor's records. Free of charge.
 
     Attributes:
-        record: The call to look for; None if the request is not about a single call.
+        record: The call to look up; None if the request is not about a single call.
         request: The HTTP request of `HttpBackend.fetch`.
     """
 

@@ -1,4 +1,4 @@
-"""For plug-in authors: the base class of engines on this machine."""
+"""The base class of engines on this machine, for authors of plug-ins."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["Compared", "EngineBackend"]
 
 @attrs.frozen(kw_only=True)
 class Compared:
-    """The output of an engine for two pictures.
+    """An engine's output for two pictures.
 
     Attributes:
-        score: The similarity of the faces, 0-100; None if no pair of faces could be compared.
+        score: The similarity of the faces, 0-100; None if no faces could be compared.
         raw_score, raw_name: The engine's own score (for example a distance) and its name.
         probe_faces, reference_faces: The faces in each picture; None if unknown. If either is empty
             (no face was found), the score is dropped and a warning is added.
@@ -58,7 +58,7 @@ class EngineBackend(Backend):
 
         Raises:
             InvalidImage: a picture cannot be read. Any other exception is treated as a bug in the
-                engine, and becomes `BackendUnavailable` with file and line.
+                engine, and becomes a `BackendUnavailable` that names the file and line.
         """
 
     def match(self, call: MatchCall) -> MatchResult:

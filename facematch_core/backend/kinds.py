@@ -1,4 +1,4 @@
-"""Types of settings and arguments, read from annotations, and their names in error texts."""
+"""Read the types of settings and arguments from annotations, and describe them in error texts."""
 
 from __future__ import annotations
 
@@ -80,15 +80,15 @@ def type_hints(cls: type) -> Mapping[str, Any]:
 
 
 def describe(value: object) -> str:
-    """Return the type and length of a value, but not the value: it may be a misplaced key."""
+    """Return a value's type and length, but not the value, because it may be a misplaced key."""
     kind = type(value).__name__
     return f"{kind} of length {len(value)}" if isinstance(value, (str, list, dict)) else kind
 
 
 def nearest(word: str, words: Iterable[str], *, likeness: float = 0.6) -> str:
-    """Return a hint with the closest known word; if none is close, with up to 20 known words.
+    """Return a hint with the closest known word, or up to 20 known words if none is close.
 
-    `likeness` is the minimum similarity of a close word, 0-1.
+    `likeness` is the minimum similarity for a word to be close, 0-1.
     """
     import difflib
 
@@ -123,7 +123,7 @@ def argument(name: str, value: object) -> str:
 
 
 def typed(words: Sequence[str]) -> str:
-    """Quote a command for the shell of this system."""
+    """Quote a command for this system's shell."""
     if os.name == "nt":
         import subprocess  # imported late: it would add 5 ms to every import
 

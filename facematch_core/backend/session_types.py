@@ -1,6 +1,6 @@
-"""Hosted sessions as data: records, readings and results.
+"""Data classes for hosted sessions: records, readings and results.
 
-The person is verified on the vendor's own page or in its component. `Sessions` reads the verdict.
+The vendor verifies the person on its own page or in its component; `Sessions` reads the verdict.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class SessionState(enum.StrEnum):
     PENDING = "pending"
     #: The person has finished; the vendor is still deciding, perhaps in a manual review.
     PROCESSING = "processing"
-    #: The vendor has decided. Somebody at the vendor may revise the decision later.
+    #: The vendor has decided, but may revise the decision later.
     DECIDED = "decided"
     #: The person did not finish in time.
     EXPIRED = "expired"
-    #: The person left before the end.
+    #: The person left before finishing.
     ABANDONED = "abandoned"
     CANCELED = "canceled"
     #: The session was aborted before a decision.
@@ -46,13 +46,13 @@ class SessionState(enum.StrEnum):
 
 
 class ComparedWith(enum.StrEnum):
-    """The picture that the vendor compared the face of a session with."""
+    """The picture with which the vendor compared the face in a session."""
 
     #: The reference passed to `start`.
     GIVEN = "given"
-    #: The photo on an identity document. Check its name: the document may be anybody's.
+    #: The photo on an identity document. Check the name on it: the document may belong to anybody.
     DOCUMENT = "document"
-    #: A face stored at the vendor.
+    #: A face that the vendor has stored.
     STORED = "stored"
     UNKNOWN = "unknown"
 
@@ -60,12 +60,12 @@ class ComparedWith(enum.StrEnum):
 #: The default checks of a session.
 USUAL_CHECKS: Final = (models.Operation.MATCH, models.Operation.LIVENESS)
 
-#: The tag of the warning in an item that the vendor did not report.
+#: The tag of the warning in the placeholder for an item that the vendor did not report.
 NOT_REPORTED = "not_reported"
 
 
 def is_reported(item: models.MatchResult | models.LivenessResult) -> bool:
-    """Return whether the vendor reported the item; True for a failed item."""
+    """Return whether the vendor reported the item, including a failed item."""
     is_open = item.decision in (models.Decision.INCONCLUSIVE, models.LivenessDecision.INCONCLUSIVE)
     return not (is_open and any(warning.tag == NOT_REPORTED for warning in item.warnings))
 
@@ -78,12 +78,12 @@ class DeletionState(enum.StrEnum):
     REQUESTED = "requested"
     #: The vendor has no such session.
     NOT_THERE = "not_there"
-    #: The vendor cannot delete sessions; their data expires by itself.
+    #: The vendor cannot delete sessions; their data expires automatically.
     VANISHES = "vanishes"
 
 
 class Kept(enum.StrEnum):
-    """The parts of a record that a vendor stores with its session and returns."""
+    """The parts of a record that a vendor stores with the session and returns."""
 
     SUBJECT = "subject"
     ID = "id"
@@ -92,26 +92,26 @@ class Kept(enum.StrEnum):
 
 @attrs.frozen(kw_only=True)
 class SessionCapabilities:
-    """The capabilities of a backend's sessions.
+    """The features of a backend's hosted sessions.
 
     Attributes:
         checks: The checks that sessions report: `MATCH`, `LIVENESS`.
-        scored: The checks reported with a score, so that a threshold has an effect.
-        compares_with: The pictures that a face can be compared with; empty if there is no match.
+        scored: The checks that have a score, to which a threshold can apply.
+        compares_with: The pictures with which a face can be compared; empty if there is no match.
         start_is_repeatable: Whether starting the same record again returns the same session.
-        keeps: The parts of a record that the vendor returns.
+        keeps: The parts of a record that the vendor stores and returns.
         finds_lost: Whether a session can be found by its record if the start's response was lost.
         can_delete: Whether a session can be deleted.
         gives_portrait: Whether a picture of the person can be read.
         result_lasts_s: Seconds from the start during which a result can be read; None if unlimited.
         link_hosts: The vendor's own hosts for links, in lower case, besides the host of `address`.
-        needs_liveness_threshold: Whether only the caller's threshold decides on liveness.
-        takes_language, takes_return_url: Whether a start accepts this argument.
+        needs_liveness_threshold: Whether liveness can only be decided with the caller's threshold.
+        takes_language, takes_return_url: Whether `start` accepts this argument.
         resumes_expired: Whether a person may continue a session that the vendor reports as expired.
         reference_limits: The vendor's limits for a reference.
-        options: The attrs class of the options of a start, or None.
-        read_windows: The vendor's rate limits for reads and deletions; starts count in
-            `Capabilities.rate_windows`. Empty if none are published.
+        options: The attrs class of the options for `start`, or None.
+        read_windows: The vendor's rate limits for reads and deletions (for starts, see
+            `Capabilities.rate_windows`). Empty if none are published.
     """
 
     checks: frozenset[models.Operation]
@@ -142,7 +142,7 @@ class SessionCapabilities:
 def _as_checks(operations: Iterable[models.Operation | str]) -> tuple[models.Operation, ...]:
     checks = tuple(sorted(map(models.Operation, operations)))
     if not {*checks} <= {*USUAL_CHECKS}:
-        # A session without checks could not fail.
+        # Without checks, a session could never fail.
         raise ValueError("expects must list the checks of a session: match, liveness.")
     return checks
 
@@ -157,7 +157,7 @@ class SessionRecord(Document):
     """The record of a session. Persist it before `start`: every later call needs it.
 
     Store it in a database: it converts to and from JSON, and contains no secrets. Look it up by the
-    logged-in user, never by input from a browser, and never put it into a cookie or a form.
+    logged-in user, never by input from a browser. Never put it into a cookie or a form.
     `subject_ref`, `purpose` and `about` never appear in a repr, event or message.
 
     Attributes:
@@ -167,18 +167,18 @@ class SessionRecord(Document):
         environment: The configured environment of the backend, or None.
         subject_ref: The caller's own id for the person to verify.
         purpose: The purpose, for example ``payout``.
-        about: A detail of the purpose, for example ``payout 8841``, or None.
+        about: The specific case, for example ``payout 8841``, or None.
         expects: The checks that must be reported and passed.
-        compared_with: The picture that the face must be compared with (GIVEN: the reference passed
+        compared_with: The picture with which the face must be compared (GIVEN: the reference passed
             to `start`); None if no match is expected.
-        threshold: The score at which a match begins, 0-100; None for the vendor's.
-        review_threshold: The score up to which a match is REVIEW, 0-100; None for no review.
-        liveness_threshold: The score at which a live face begins, 0-100; None for the vendor's.
-        valid_for_s: Seconds after the start, above 0, until an unfinished session is EXPIRED.
+        threshold: The threshold for a match, 0-100; None for the vendor's.
+        review_threshold: The score up to which a match becomes REVIEW, 0-100; None for no review.
+        liveness_threshold: The threshold for a live face, 0-100; None for the vendor's.
+        valid_for_s: Seconds from the start until an unfinished session is EXPIRED, above 0.
         facts: The plug-in's settings that affect the verdict, such as workflow or region.
-        planned_at: Time of `plan`, UTC, by the clock of the machine that called it.
-        started_at: Time of the first `start`, UTC; None before.
-        session_id: The vendor's id; None until a response has it.
+        planned_at: Time of `plan`, UTC, by the caller's clock.
+        started_at: Time of the first `start`, UTC; None before that.
+        session_id: The vendor's id; None until a response contains it.
         expires_at: When the link or token expires, UTC; None if unknown.
         vendor: Values that the vendor returned at the start, such as the workflow version.
 
@@ -230,12 +230,12 @@ class SessionRecord(Document):
 
 @attrs.frozen(kw_only=True)
 class SessionAnswer:
-    """The common part of responses about sessions.
+    """The common fields of responses about sessions.
 
     Attributes:
-        environment: The environment stated in the response (the core checks it), or None.
-        billing: The charge, as far as the response shows it.
-        ids: The vendor's id of the request.
+        environment: The environment that the response states, or None. The core checks it.
+        billing: The charge, if the response shows it.
+        ids: The vendor's id for the request.
     """
 
     environment: models.Environment | str | None = None
@@ -248,9 +248,9 @@ class WayIn:
     """The person's access to a session. The link and the token are bearer secrets.
 
     Attributes:
-        link: URL of the vendor's page; None for a vendor without a page.
-        token: Token for the vendor's own component, or None.
-        page: Public parameters of the component: session id, region, endpoint.
+        link: URL of the vendor's page; None if the vendor has no page.
+        token: Token for the vendor's component, or None.
+        page: Public parameters for the component: session id, region, endpoint.
         expires_at: When the link or token expires, UTC; None if unknown.
     """
 
@@ -262,11 +262,11 @@ class WayIn:
 
 @attrs.frozen(kw_only=True)
 class SessionCheck:
-    """A vendor's check of a face in a session, for plug-ins.
+    """A vendor's check of a face in a session, as returned by plug-ins.
 
     Attributes:
-        result: The vendor's own verdict; the core applies the rules of the record. For a vendor
-            without a verdict, decide by the record's threshold. An unfinished item is
+        result: The vendor's own verdict; the core applies the rules of the record. If the vendor
+            returns no verdict, decide by the record's threshold. An unfinished item is
             INCONCLUSIVE.
         covers_liveness: Whether a `MatchResult` is the vendor's joint verdict on match and
             liveness, and is also used as the liveness item.
@@ -280,27 +280,27 @@ class SessionCheck:
 
 @attrs.frozen(kw_only=True)
 class SessionReading(SessionAnswer):
-    """A session as its vendor returns it, for plug-ins.
+    """A session as a plug-in reads it from the vendor.
 
-    The core compares it with the record, and judges it. Also used for the response to a start.
+    The core compares it with the record and judges it. A start returns one, too.
 
     Attributes:
         session_id: The vendor's id.
         state: The state of the session.
         vendor_status: The vendor's own status, unchanged, or None.
-        way_in: How the person enters the session; None if the response does not contain it.
+        way_in: How the person enters the session; None if the response does not say.
         approved: Whether the vendor approved the whole session, or None. If False, no pass counts.
         checks: All items of the last attempt that affect the verdict; empty if none are reported.
         compared_with: The picture that the face was compared with.
-        record_id, terms, subject_ref: The vendor's copies, or None. If `SessionCapabilities.keeps`
-            lists the field, None is a mismatch (except for `subject_ref`).
-        created_at: When the vendor created the session, by its own clock, or None.
-        facts: The vendor's values of `SessionRecord.facts`; they must be equal.
-        vendor: The vendor's values of `SessionRecord.vendor`; values that both have must be equal.
+        record_id, terms, subject_ref: The vendor's copies, or None. None is a mismatch if
+            `SessionCapabilities.keeps` lists the field (except `subject_ref`).
+        created_at: When the session was created, by the vendor's clock, or None.
+        facts: The vendor's values for `SessionRecord.facts`, which must be equal.
+        vendor: The vendor's values for `SessionRecord.vendor`; keys in both must have equal values.
         doubts: Warnings that turn a pass into REVIEW, for example a weaker method than requested.
-        read_again_s: Seconds until the next read, from the response (Retry-After), or None.
-        has_begun: Whether the person has entered the session; implied if there are `checks`.
-        is_asked_back: Whether the vendor waits for the person to return, without a time limit.
+        read_again_s: Seconds until the next read, if the response states it (Retry-After), or None.
+        has_begun: Whether the person has entered the session; implied by any `checks`.
+        is_asked_back: Whether the vendor waits indefinitely for the person to return.
         warnings: Warnings about the whole session, in the vendor's order.
         raw: The allowed fields of the body, without pictures, URLs and secrets.
     """
@@ -333,7 +333,7 @@ class Deletion(SessionAnswer):
     Attributes:
         state: The outcome.
         face_kept: Whether the vendor still has the face, perhaps as a template; None if unknown.
-        vendor_word: The vendor's own value from which `face_kept` was read, or None.
+        vendor_word: The vendor's value that `face_kept` is based on, or None.
     """
 
     state: DeletionState
@@ -348,8 +348,8 @@ class SessionHint:
     Attributes:
         record_id: `SessionRecord.id`; None for a session that was not started with a record.
         session_id: The vendor's id of the session.
-        event_id: The vendor's id of the delivery, or None.
-        is_test: Whether this is a signed test delivery, for a session that does not exist.
+        event_id: The vendor's id for the delivery, or None.
+        is_test: Whether this is a signed test delivery for a non-existent session.
     """
 
     record_id: str | None
@@ -360,22 +360,22 @@ class SessionHint:
 
 @attrs.frozen(kw_only=True)
 class SessionResult(models.NoTruth, Document):
-    """A session as the vendor returns it now, judged by the rules of its record.
+    """A session as its vendor returned it, judged by the rules of its record.
 
     Attributes:
         record: The record with the vendor's `session_id`. Persist it again.
         state: The state of the session.
         way_in: How the person can continue the session, or None. Not in `to_dict` and repr.
         match, liveness: The worst item of each kind; if none, INCONCLUSIVE with ``not_reported``.
-        compared_with: The picture that the face was compared with; None without a match.
+        compared_with: The picture with which the face was compared; None if there was no match.
         portrait: A picture of the live face, if requested. Not in `to_dict` and repr.
-        warnings: The vendor's warnings about the whole session, then ours.
-        vendor_status: The vendor's own status of the session.
+        warnings: The vendor's warnings about the whole session, followed by ours.
+        vendor_status: The vendor's own status for the session.
         environment: The environment of the session.
         required_environment: The required environment; None for any.
         billing: The charge; UNKNOWN for a start, because vendors do not document when they charge.
-        read_again_s: Seconds, above 0, until the next read; None if the state is final.
-        raw: A part of the body, without pictures, URLs and secrets; not in `repr`.
+        read_again_s: Seconds until the next read, above 0; None if the state is final.
+        raw: The allowed fields of the body, without pictures, URLs and secrets; not in `repr`.
     """
 
     kind = "session_result"
@@ -408,8 +408,8 @@ class SessionResult(models.NoTruth, Document):
         once: mark the record as consumed in the transaction that relies on it.
 
         Args:
-            subject_ref, purpose, about: The person and the action, from the login and your program
-                but never from the record. `about` is None if the purpose needs no detail.
+            subject_ref, purpose, about: The person and the action, taken from the login and your
+                program, never from the record. `about` is None if the purpose needs no detail.
             max_age_s: Maximum seconds since the start, above 0: 600 for a login, 3,600 for a
                 payout, more for manual review at the vendor; `math.inf` for an audit.
 
@@ -421,9 +421,9 @@ class SessionResult(models.NoTruth, Document):
     def why_not(
         self, subject_ref: str, *, purpose: str, about: str | None, max_age_s: float
     ) -> tuple[str, ...]:
-        """Return every reason why `is_verified_for` is False; empty if it is True.
+        """Return all reasons why `is_verified_for` is False; empty if it is True.
 
-        For logs and support: reasons contain no values of the arguments or the record.
+        For logs and support: reasons contain no values from the arguments or the record.
 
         Raises:
             InvalidRequest: `max_age_s` is not a number above 0.
