@@ -1,4 +1,4 @@
-"""Draw the photos of the demo's report: cropped to a single face, or whole with boxes."""
+"""Draw the photos for the demo's report: cropped to the only face, or whole with face boxes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from PIL import Image, ImageDraw, ImageOps
 
 from facematch_core.models import Box, Face
 
-#: Colours of the largest face's box, of other boxes, and of the outline of every box, which keeps
-#: the boxes visible on bright and dark backgrounds.
+#: Colours of the largest face's box, of other boxes, and of every box's outline. The outline keeps
+#: boxes visible on bright and dark backgrounds.
 HIGHLIGHT, OTHER, EDGE = "#ffd400", "#ffffff", "#1b1b1b"
 
 #: Left, top, right and bottom in pixels.
@@ -19,7 +19,7 @@ Place = tuple[int, int, int, int]
 def portrait(
     picture: Image.Image, faces: Sequence[Face] | None, size: tuple[int, int]
 ) -> Image.Image:
-    """Crop the picture to a single face with a margin, or draw a box around each of several."""
+    """Crop the picture to its face if it has only one; otherwise draw a box around each face."""
     boxes, picture = [face.box for face in faces or () if face.box], picture.convert("RGB")
     placed = places(boxes, picture.size)
     if len(placed) == 1:
@@ -46,7 +46,7 @@ def portrait(
 
 
 def places(boxes: Sequence[Box], size: tuple[int, int]) -> list[Place]:
-    """Convert boxes to pixels in a picture of this size, sorted by area."""
+    """Convert boxes to pixels in a picture of this size; return them smallest first."""
     placed = []
     for box in boxes:
         across = size[0] / (box.of_width or size[0])

@@ -41,7 +41,7 @@ def _show_call(title: str, result: MatchResult | LivenessResult) -> None:
     score, scale = "no score", ""
     if result.score is not None:
         score, scale = f"score {format_number(result.score.value)}", f"{result.score.scale}, "
-    # The line with the joint verdict already says "as far as this engine can tell".
+    # The joint verdict's line already contains "as far as this engine can tell".
     says = "" if title and _AS_FAR in verdict.says else f"  {verdict.says}"
     say(
         f"  {score} ({scale}{limits(result)}){says}",
@@ -63,7 +63,7 @@ def _show_call(title: str, result: MatchResult | LivenessResult) -> None:
 
 
 def _say_facts(facts: Mapping[str, str | float | None]) -> None:
-    """Print the known facts on one line."""
+    """Print the facts that are not None on one line."""
     known = {name: value for name, value in facts.items() if value is not None}
     if known:
         words = (f"{k} {v if isinstance(v, str) else format_number(v)}" for k, v in known.items())
@@ -102,7 +102,7 @@ _AUTHORS = {
     ThresholdSource.VENDOR: ", the vendor's",
 }
 
-#: The text for each kind of advice.
+#: The text of each kind of advice.
 _ADVICE: dict[Advice, str] = {
     Advice.RETAKE_PHOTO: "take the photograph again",
     Advice.BETTER_LIGHT: "take the photograph again, closer and in better light",
@@ -129,7 +129,7 @@ def limits(result: Result) -> str:
 
 
 def warning_words(warning: ResultWarning) -> str:
-    """Return a warning's text (or its tag or code) with its advice."""
+    """Return a warning's text (else its tag, else its code), followed by its advice."""
     text = warning.text or warning.tag or warning.code.value.replace("_", " ")
     tag = f" [{warning.tag}]" if warning.tag and warning.tag != text else ""
     advised = f" Advice: {_ADVICE[warning.advice]}." if warning.advice else ""

@@ -1,4 +1,4 @@
-"""The `facematch` command group: imports commands on use, and exits with documented codes."""
+"""The `facematch` command group: imports commands lazily and exits with documented codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from facematch_core.errors import ConfigurationError
 
 from .text import Exit, clean, code_of, error_document, error_sentence, print_json, say
 
-#: Help line of each command. The module of the same name defines it as `command`.
+#: Help line of each command. A command is the object `command` in the module of the same name.
 COMMANDS: dict[str, str] = {
     "verify": "Compare two photographs, or many pairs of photographs.",
     "liveness": "Check one photograph for a live face.",
@@ -27,7 +27,7 @@ COMMANDS: dict[str, str] = {
     "new-backend": "Create a small plug-in repository that passes its own tests.",
 }
 
-#: Help lines of the commands that our own distribution adds with entry points.
+#: Help lines of the commands that our own distribution adds through entry points.
 BUNDLED: dict[str, str] = {
     "cards": "Make test cards for the mock server.",
     "compare": "Compare vendors on your photographs: draw, run, report, gate.",
@@ -37,7 +37,7 @@ BUNDLED: dict[str, str] = {
 
 
 class LazyGroup(click.Group):
-    """A click group that lists its commands from a table, and imports a command on use."""
+    """A click group that lists its commands from a table and imports each command lazily."""
 
     def __init__(self, *args: Any, package: str, table: Mapping[str, str], **more: Any) -> None:
         super().__init__(*args, **more)
@@ -62,7 +62,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Resolve like click; suggest the nearest command for an unknown name."""
+        """Resolve a command as click does, but suggest the nearest name for an unknown one."""
         name = args[0]
         if not name.startswith("-") and self.get_command(ctx, name) is None:
             from facematch_core.backend.kinds import nearest
@@ -76,10 +76,10 @@ class LazyGroup(click.Group):
 
 
 class App(LazyGroup):
-    """The top-level group: adds plug-ins' commands, and exits with documented codes."""
+    """The top-level group: adds plug-ins' commands and exits with documented codes."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return one of our commands, which no plug-in can replace, or a plug-in's command."""
+        """Return our own command, which no plug-in can replace, or else a plug-in's command."""
         ours = super().get_command(ctx, cmd_name)
         entry = None if ours else plugins.load(plugins.COMMANDS, cmd_name, "command")
         if entry is None:
@@ -93,7 +93,7 @@ class App(LazyGroup):
         return loaded
 
     def help_lines(self) -> dict[str, str]:
-        """Return help lines of our commands, then of plug-ins' commands with their distribution."""
+        """Return our commands' help lines, then the distributions of plug-ins' commands."""
         ours, theirs = dict(self.table), dict[str, str]()
         for name, points in plugins.installed(plugins.COMMANDS).items():
             origins = [plugins.distribution(point) for point in points]
@@ -165,7 +165,7 @@ def _report(error: BaseException, *, as_json: bool) -> None:
     elif isinstance(error, click.UsageError) and error.ctx is not None:
         click.echo(f"{error.ctx.get_usage()}\nMore: {error.ctx.command_path} -h", err=True)
     for line in f"error: {error_sentence(error)}".split("\n"):
-        # Do not wrap a command, because a shell would run only the first pasted line.
+        # Do not wrap a command: if pasted into a shell, only its first line would run.
         show = click.echo if line.startswith("  facematch ") else say
         show(line, err=True)
 
@@ -196,6 +196,6 @@ def facematch(ctx: click.Context) -> int | None:
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
-        # Not 0, so that a script that passes no arguments by mistake does not see a match.
+        # Not 0, which a script that passes no arguments by mistake would read as a match.
         return Exit.USAGE
     return None

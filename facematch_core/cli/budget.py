@@ -98,8 +98,8 @@ def command(context: click.Context, /, as_json: bool, **place: Any) -> int | Non
 def reconcile(context: click.Context, /, as_json: bool, **place: Any) -> int:
     """Search the vendors' records for each unknown call, and resolve the calls that are found.
 
-    Only calls that the vendor was asked to store can be found. Free of charge. The exit code is 3
-    if a call is still unknown.
+    Finds only calls that the vendor has a record of. Free of charge. The exit code is 3 if a call
+    is still unknown.
     """
     with _open_stores(_merge(context, place), asks=True) as (_, charges, now, verifier):
         found = [*look_up(charges, verifier, now)]
@@ -157,7 +157,7 @@ def resolve(
 
 
 def _merge(context: click.Context, place: dict[str, Any]) -> dict[str, Any]:
-    """Return a subcommand's options; options that are not set come from the group."""
+    """Return a subcommand's options, with the group's values for options that are not set."""
     return {name: context.obj[name] if value is None else value for name, value in place.items()}
 
 
@@ -172,7 +172,7 @@ def _open_stores(
     now, target, address = dt.datetime.now(dt.UTC), Target.of(place), place["store"]
     with contextlib.ExitStack() as stack:
         if address is None:
-            # Check before opening a backend, which may ask for packages that would not help.
+            # Check first: opening a backend may fail and suggest packages that would not help.
             profiles = [single.profile for single in single_plans(target.plan())]
             if not any(each and "store" in each.policies.get("budget", {}) for each in profiles):
                 raise ConfigurationError(

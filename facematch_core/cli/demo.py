@@ -48,8 +48,8 @@ _SIDES = ("probe", "reference")
 
 KNOWN_LIMIT = "WRONG (known limit)"
 
-#: The truth, the truth in words, and the right decision, by the column `expected` of pairs.csv. A
-#: "limit" is a pair of different people that the engine is known to match.
+#: The truth, its text and the right decision for each value of the column `expected` in pairs.csv.
+#: A "limit" is a pair of different people that the engine is known to match.
 EXPECTED = {
     "same": ("same", "the same person", "match"),
     "different": ("different", "different people", "no_match"),
@@ -122,7 +122,7 @@ class Case(NamedTuple):
 
     @property
     def as_expected(self) -> bool:
-        """Whether pairs.csv expects this result. For a limit, it expects the wrong decision."""
+        """Whether pairs.csv expects this result. For a "limit", the wrong decision is expected."""
         return self.remark == KNOWN_LIMIT if self.row["expected"] == "limit" else self.right
 
     @property

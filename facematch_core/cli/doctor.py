@@ -59,7 +59,7 @@ def command(as_json: bool, **options: Any) -> int:
 
 
 def _examine(target: Target) -> dict[str, Any]:
-    """Return the chosen backend and its settings, or the members of a failover, as JSON."""
+    """Return a JSON report on the chosen backend and its settings, or on a failover's members."""
     report: dict[str, Any] = {"profile": None, "backend": None, "usable": False, "problem": None}
     report |= {"settings": [], "verifier": {}, "policies": {}, "diagnosis": {}, "hosts": []}
     report["members"], secrets = [], list[str]()
@@ -97,7 +97,7 @@ def _examine_one(
 
     fallback = None if target.config else FALLBACK
     report["backend"] = backend = profile.backend if profile else target.backend or fallback
-    # In case the backend cannot be opened, show at least which of its variables are set.
+    # If the backend cannot be opened, at least show which of its variables are set.
     variables = backend_class(backend).environment_variables if backend else {}
     report["settings"] = [
         _setting(name, f"set (from ${v})" if os.environ.get(v) else "not set", f"${v}")

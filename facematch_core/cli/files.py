@@ -1,4 +1,4 @@
-"""Write files atomically, without overwriting by accident, and read CSV files."""
+"""Write files atomically, never overwrite one by accident, and read CSV files."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def write_error(option: str, path: Path, error: OSError) -> click.UsageError:
 
 
 def make_folder(path: Path) -> None:
-    """Create the folder of a file. An `OSError` names the file."""
+    """Create a file's parent folder. An `OSError` contains the file's path."""
     with named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
 
@@ -71,7 +71,7 @@ def write_json(path: Path, document: Any) -> None:
 
 
 def csv_cell(value: object) -> str:
-    """Return the text of a CSV cell that spreadsheets do not run as a formula."""
+    """Return the text of a CSV cell, escaped so that spreadsheets do not run it as a formula."""
     return tables.escaped(value) if isinstance(value, str) else "" if value is None else str(value)
 
 
@@ -80,7 +80,7 @@ MAX_TABLE_BYTES: Final = 1 << 25
 
 
 class Row(NamedTuple):
-    """A line of a CSV file: its number, from 1, and its stripped cells by column."""
+    """A line of a CSV file: its number (from 1) and its stripped cells, by column."""
 
     line: int
     cells: dict[str, str]

@@ -19,14 +19,14 @@ from .files import check_target
 from .options import file_option
 from .text import say
 
-#: Prefix of the names of the package and the distribution.
+#: Prefix of the package name and the distribution name.
 PREFIX = "facematch"
 #: Maximum length of a name. A longer name would make lines in the templates too long.
 LONGEST = 24
-#: The templates' folder. Their names end in ``.txt``, because installers compile ``.py`` files.
+#: Folder of the templates, whose names end in ``.txt`` because installers compile ``.py`` files.
 TEMPLATES = Path(__file__).parent / "new_backend_template"
 
-#: The files of a repository.
+#: Paths of the files in a new repository.
 FILES = (
     *(".github/workflows/test.yml", ".gitignore", "CHANGELOG.md", "LICENSE", "README.md"),
     *("pyproject.toml", "src/$package/__init__.py", "src/$package/_backend.py"),
@@ -70,7 +70,7 @@ def command(name: str, into: Path) -> None:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text, encoding="utf-8", newline="\n")
         except BaseException:
-            # Remove a partial repository.
+            # Remove the partial repository.
             shutil.rmtree(folder, ignore_errors=True)
             raise
     say(
@@ -87,7 +87,7 @@ def command(name: str, into: Path) -> None:
 
 
 def files_for(name: str) -> dict[str, str]:
-    """Return the text of each file, by its path in the repository (with slashes)."""
+    """Return the text of each file, keyed by its path in the repository (with slashes)."""
     module, hyphened = name.replace("-", "_"), name.replace("_", "-")
     parts = module.title().split("_")
     words = {

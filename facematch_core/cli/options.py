@@ -1,6 +1,6 @@
 """Options that several commands share, and `Target`, which opens a verifier from them.
 
-Imports vendors' packages and the configuration on use, so that `--help` is fast.
+Imports vendors' packages and the configuration lazily, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 def file_option(
     name: str, help_: str, *, to: str | None = None, metavar: str = "FILE", **more: Any
 ) -> Callable[[Command], Command]:
-    """Return a click option for a file or folder; `to` is the argument's name if it differs."""
+    """Return a click option for a file or folder; `to` overrides the argument's name."""
     names = (name,) if to is None else (name, to)
     return click.option(*names, type=FILE, metavar=metavar, help=help_, **more)
 
@@ -177,7 +177,7 @@ class Target:
         """
         plan = self.announce_plan()
         backends = [single.backend for single in single_plans(plan)]
-        # Check before opening a backend, which may ask for packages that would not help.
+        # Check first: opening a backend may fail and suggest packages that would not help.
         for operation in operations:
             if not any(operation in backend.capabilities.operations for backend in backends):
                 raise errors.Unsupported.of_operation(backends[0].name, operation)
@@ -186,7 +186,7 @@ class Target:
 
 
 def single_plans(plan: Plan | FailoverPlan) -> tuple[Plan, ...]:
-    """Return the plan itself, or the plans of a failover's members in order."""
+    """Return the plans of a failover's members in order; for any other plan, the plan alone."""
     members: Mapping[str, Plan] | None = getattr(plan, "members", None)
     return (plan,) if members is None else tuple(members.values())  # type: ignore[return-value]
 
@@ -208,5 +208,5 @@ def foreign_hosts(plan: Plan) -> Iterator[str]:
 
 
 def members_of(verifier: Verifier) -> list[Any]:
-    """Return the verifiers of a failover, or the verifier itself."""
+    """Return a failover's member verifiers; for any other verifier, the verifier alone."""
     return [*getattr(verifier, "members", {"": verifier}).values()]

@@ -1,6 +1,6 @@
 """Exit codes, error texts, tables, progress bars and signal handling for the commands.
 
-Imports rich on use, so that `--help` is fast.
+Imports rich lazily, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -67,14 +67,14 @@ ERRORS: tuple[tuple[tuple[type[BaseException], ...], Exit], ...] = (
 
 
 def code_of(error: BaseException) -> Exit:
-    """Return the exit code of an error; 70 for an unexpected error."""
+    """Return the exit code for an error; 70 for an unexpected error."""
     if isinstance(error, errors.Unsupported) and error.what in tuple(Operation):
         return Exit.CONFIGURATION  # the user needs another backend, not another option
     return next((code for kind, code in ERRORS if isinstance(error, kind)), Exit.BUG)
 
 
 def error_sentence(error: BaseException) -> str:
-    """Return the error text with its cost, on one line unless it lists the problems of a file."""
+    """Return an error's text and charge, on one line unless the text lists a file's problems."""
     if isinstance(error, FaceMatchError):
         # Keep newlines only in our own lists: in a vendor's text, they could imitate our output.
         is_ours = isinstance(error, InvalidRequest)

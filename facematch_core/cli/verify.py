@@ -155,7 +155,7 @@ Pair: TypeAlias = dict[str, Any]
 
 
 def _compare_pairs(arguments: Mapping[str, Any]) -> int:
-    """Compare every pair of a file; return the highest exit code of the pairs' errors, or 0."""
+    """Compare every pair in a file; return the exit code for the whole batch."""
     from facematch_core.verifier.policy import CallOptions
 
     target, source = arguments["out"], arguments["pairs"]
@@ -301,7 +301,7 @@ class Summary:
 
     @property
     def fatal(self) -> FaceMatchError | None:
-        """The first error that every further pair would raise, or None."""
+        """The first error that every remaining pair would raise, or None."""
         return next((error for _, error in self.first.values() if isinstance(error, FATAL)), None)
 
     def to_dict(self, pairs: int, number: int) -> dict[str, Any]:
