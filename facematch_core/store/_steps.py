@@ -1,4 +1,4 @@
-"""The tables of `SqlStore`, and its steps, each of which runs in one transaction.
+"""The tables of `SqlStore`, and the functions that it runs, each in one transaction.
 
 This module imports SQLAlchemy, so it is imported only when a store is opened.
 """
@@ -152,7 +152,7 @@ def _write_row(reservation: Reservation) -> dict[str, Any]:
 def make_tables(connection: sa.Connection) -> int:
     """Create missing tables and return the schema version."""
     if connection.dialect.name == "postgresql":
-        # If several processes start at once, only the one with the lock creates the tables.
+        # If several processes start at once, only the first to hold the lock creates the tables.
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_CREATION_LOCK})")
     STORE.create(connection, checkfirst=True)
     version: int | None = connection.execute(STORE.select()).scalars().first()
@@ -210,8 +210,8 @@ def _insert_if_new(connection: sa.Connection, table: sa.Table, row: dict[str, An
 
 
 def release(connection: sa.Connection, reservation: Reservation) -> None:
-    """Release the reservation of a call that will not be made; a pending `reserve` then fails."""
-    # The final row that is inserted here makes a `reserve` fail that has not committed yet.
+    """Release the reservation of a call that will not be made, even if `reserve` is pending."""
+    # If `reserve` has not committed yet, this final row makes it fail.
     at = reservation.call.started_at
     row = {"state": State.FINAL.value, "billed": Charged.NO.value, "ended_at": _format_time(at)}
     _insert_if_new(connection, ATTEMPTS, _write_row(reservation) | row)

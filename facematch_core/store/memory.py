@@ -16,7 +16,7 @@ from facematch_core.models import Charged, Environment
 from . import records
 from .records import EXACT, BudgetKey, BudgetState, CallStore, Reservation, State
 
-#: One lock for all memory stores of the process, because it is held for microseconds only.
+#: One lock for all memory stores in the process, because it is held for microseconds only.
 _lock = fork_safe_lock()
 
 _Identity: TypeAlias = tuple[str, int, BudgetKey]

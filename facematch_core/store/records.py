@@ -49,7 +49,7 @@ class BudgetKey:
 
     Attributes:
         name: The budget's name.
-        currency: Three capital letters; None if calls are counted.
+        currency: The currency code, three capital letters; None if the budget counts calls.
         environment: The backend's environment, so that calls to a mock are counted separately.
         period: The period after which the budget is reset.
         window: The day, such as ``2026-11-20``; empty for `TOTAL`.
@@ -110,7 +110,7 @@ class BudgetState:
 
 @attrs.frozen(kw_only=True)
 class Reservation:
-    """The amount reserved in one budget for one attempt of a call, without picture or API key.
+    """A reservation in one budget for one attempt of a call. Contains no picture or API key.
 
     Attributes:
         call: The call record, without `caller_ref`.
@@ -175,14 +175,14 @@ class CallStore(Protocol):
         answered_from: Environment | None = None,
         deadline: Deadline = NO_DEADLINE,
     ) -> bool:
-        """Record the charge of a finished attempt: spent (YES), released (NO) or unknown.
+        """Record a finished attempt's charge: the amount is spent (YES), free (NO) or unknown.
 
         Returns:
             Whether anything changed. False if the attempt was already final or already UNKNOWN.
 
         Raises:
-            StoreUnavailable: nothing was written yet. The store holds the charge in memory and
-                writes it with the next step or `close`.
+            StoreUnavailable: the charge was not written yet. The store holds it in memory and
+                writes it in the next transaction or on `close`.
         """
 
     def budget(self, key: BudgetKey, *, deadline: Deadline = NO_DEADLINE) -> BudgetState | None:

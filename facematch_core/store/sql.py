@@ -35,18 +35,18 @@ T = TypeVar("T")
 
 log = logging.getLogger("facematch")
 
-#: Maximum seconds that a step waits while the database is busy or unavailable.
+#: Maximum seconds that a transaction waits while the database is busy or unavailable.
 PATIENCE_S = 30.0
-#: Read timeouts of a step in seconds: normally, and while an earlier step hangs.
+#: Read timeouts in seconds: normally, and while an earlier transaction hangs.
 SILENCE_S, AGAIN_S = 5.0, 1.0
-#: Minimum timeout of a PostgreSQL step in seconds, so that it is tried even after the deadline.
+#: Minimum timeout of a PostgreSQL transaction in seconds, even if the deadline has passed.
 MOMENT_S = 0.2
-#: Lock timeout in seconds. A PostgreSQL step may wait for two locks.
+#: Lock timeout in seconds. A PostgreSQL transaction may wait for two locks.
 LOCK_S = 0.4
 #: Maximum number of threads per PostgreSQL server: the size of SQLAlchemy's connection pool.
 CONNECTIONS = 15
 
-#: What a failed step means for the call, for error messages.
+#: The consequence of a failed transaction for the call, for error messages.
 _NOTHING_SENT = "Nothing was sent."
 _WRITTEN_LATER = "The charge of the call is kept in memory and written with the next step."
 
@@ -55,14 +55,14 @@ class SqlStore(CallStore):
     """A budget store in SQLite or PostgreSQL. Creates missing tables.
 
     Safe to share between threads, processes and, with PostgreSQL, machines; usable after a fork.
-    Committed writes survive ``kill -9``. A power failure may lose the last writes to a SQLite file,
-    so that a budget shows less than was spent. For PostgreSQL, this depends on the server settings.
+    Committed writes survive ``kill -9``. After a power failure, the last writes to a SQLite file may
+    be lost, and a budget then shows too little; for PostgreSQL, the server settings decide.
 
     If the database is busy or unavailable, every method waits until the call's deadline, at most
-    30 s. If a PostgreSQL server stops responding, the method times out after 5 s, and further
-    methods time out after one second while the first still hangs. A charge that could not be
-    written is held in memory and written by the next transaction. After a fork, only the parent
-    writes its pending charges.
+    30 s. If a PostgreSQL server stops responding, a method times out after 5 s, and further method
+    calls time out after one second while the first one hangs. A charge that could not be written
+    is held in memory and written by the next transaction. After a fork, only the parent writes its
+    pending charges.
 
     A new SQLite file is readable only by its owner. Pictures, keys and the caller's own data are
     never written.
@@ -105,7 +105,7 @@ class SqlStore(CallStore):
             cap,
             deadline=deadline,
             effect=_NOTHING_SENT,
-            # A step that timed out may still commit, although the call will not be made.
+            # A transaction that timed out may still commit, although the call will not be made.
             undo=lambda connection: self._steps.release(connection, reservation),
         )
 
@@ -156,7 +156,7 @@ class SqlStore(CallStore):
 
 
 class Database:
-    """Runs functions in SQLite or PostgreSQL transactions. `label` is its name in messages."""
+    """Runs functions (steps) in SQLite or PostgreSQL transactions. Messages name it by `label`."""
 
     def __init__(self, where: str | Engine, *, label: str = "store of calls") -> None:
         self._label = label
@@ -172,7 +172,7 @@ class Database:
             raise ConfigurationError(
                 f"SqlStore supports SQLite and PostgreSQL, not {self.engine.dialect.name:.40}."
             )
-        #: Late steps, whose charges may not have been written. The next step runs them first.
+        #: Late steps: writes that failed or timed out. The next transaction runs them first.
         self.late: list[Callable[[Connection], object]] = []
         self._was_reached = False
         self.is_sqlite = self.engine.dialect.name == "sqlite"
@@ -241,7 +241,7 @@ class Database:
 
     def _run_in_caller(self, step: Callable[[Connection], T], progress: _StepProgress) -> T:
         """Run a SQLite step in this thread once it holds the lock."""
-        # A finalizer may run in the middle of this thread's own step, and would wait for itself.
+        # A finalizer may run during this thread's own step, and would wait for that step's lock.
         if self.turn._is_owned():  # noqa: SLF001 - threading.Condition uses it, too
             raise _StoreBusy("this thread is in the middle of another step")
         try:
@@ -316,7 +316,7 @@ class Database:
         return result
 
     def _transact(self, work: Callable[[Connection], T], progress: _StepProgress) -> T:
-        """Try a transaction once. The lock timeout is short, because Ctrl-C cannot end the wait."""
+        """Try a transaction once. The lock timeout is short: Ctrl-C cannot interrupt the wait."""
         from sqlalchemy.exc import OperationalError
 
         lock_s = min(LOCK_S, progress.limit.left_s())
@@ -447,9 +447,9 @@ def _create_engine(address: str) -> Engine:
             "psycopg2": libpq,
             "psycopg": {
                 **libpq,
-                # Without it, psycopg returns the text of a SQL_ASCII database as bytes.
+                # Without this, psycopg returns the text of a SQL_ASCII database as bytes.
                 "client_encoding": "utf8",
-                # A pooler may change connections between transactions, and lose the statements.
+                # A pooler may switch connections between transactions, losing prepared statements.
                 "prepare_threshold": None,
             },
         }.get(engine.driver, {})
@@ -503,7 +503,7 @@ def _follow_file(engine: Engine, file: str) -> None:
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
-    # Ignore errors: another process may hold the lock, and the first step reports a damaged file.
+    # Ignore errors: another process may hold the lock; the first step reports a damaged file.
     with contextlib.suppress(sqlite3.Error):
         # Commits survive the end of the process. A power failure may lose the last commits.
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -543,7 +543,7 @@ def _is_temporary(error: Exception, *, was_reached: bool) -> bool:
 def _describe_cause(error: Exception) -> str:
     """Describe an error without addresses, statements or values."""
     cause = getattr(error, "orig", None) or error
-    # SQLite's messages name only tables and columns. Other messages of sqlite3 may quote values.
+    # SQLite's messages name only tables and columns. Other sqlite3 messages may quote values.
     if isinstance(cause, _StoreBusy) or hasattr(cause, "sqlite_errorcode"):
         return str(cause).rstrip(".")[:200]
     return type(cause).__name__
@@ -584,7 +584,7 @@ _registry_lock = threading.RLock()
 _databases: weakref.WeakSet[Database] = weakref.WeakSet()
 #: The locks held during a fork.
 _locks_of_fork: list[Any] = []
-#: The parent's pools. The child keeps them, because freeing them would end the connections.
+#: The parent's pools. The child keeps them, because freeing them would close the connections.
 _pools_of_parent: list[object] = []
 
 
@@ -606,7 +606,7 @@ def _after_fork() -> None:
 
 def _in_child() -> None:
     for database in _databases:
-        # The parent writes its own late steps.
+        # The parent runs its own late steps.
         database.late.clear()
         if not database.is_sqlite:
             _pools_of_parent.append(database.engine.pool)
