@@ -67,7 +67,7 @@ class Header:
     kept: tuple[Piece, ...] = attrs.field(default=(), eq=False, repr=False)
     #: Whether `kept` can be sent unchanged (for a PNG, only if `is_only_pixels` also returns True).
     is_sent: bool = attrs.field(default=False, eq=False)
-    #: Whether re-encoding changes no pixel.
+    #: Whether re-encoding preserves every pixel.
     is_lossless: bool = False
 
 
@@ -122,7 +122,7 @@ class _Kept:
 
 
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
-#: Huffman-coded frames (baseline, extended and progressive), which every decoder supports.
+#: Markers of Huffman-coded frames (baseline, extended, progressive), which all decoders support.
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 _ALL_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 #: Segments that are kept unchanged: frame, scans, their tables (DHT, DQT, DRI), and the end.
@@ -134,7 +134,7 @@ _EXIF = (
     b"\xff\xe1\0\x22Exif\0\0MM\0*\0\0\0\x08\0\1"  # big endian; a directory at 8, one entry
     b"\1\x12\0\3\0\0\0\1\0%c\0\0\0\0\0\0"
 )
-#: Maximum number of scans. A progressive file has about ten, and each one takes a decoder's time.
+#: Maximum number of scans, because each takes time to decode. A progressive file has about ten.
 _MOST_SCANS = 100
 _NO_MARKER = (b"", b"\0", b"\xff")
 _MARKER = re.compile(rb"\xff[\x01-\xfe]")
@@ -151,7 +151,7 @@ def read_jpeg(data: bytes) -> Header:
     has_jfif = False
     for marker, start, block, end in _segments(data):
         if marker in _ALL_FRAMES:
-            # A second frame could have a different size than the checked frame.
+            # A second frame could have a different size from the checked one.
             if size:
                 raise Damaged("it has two frame headers")
             size = _frame_size(data, marker, block, end)
@@ -182,7 +182,7 @@ def _frame_size(data: bytes, marker: int, block: int, end: int) -> tuple[int, in
 
 
 def _read_mark(data: bytes, marker: int, block: int, end: int) -> bytes | None:
-    """Return a JFIF or Adobe segment without extra data; None for another segment."""
+    """Return a JFIF or Adobe segment without extra data; None for any other segment."""
     mark, length = data[block : block + 12], end - block
     if marker == 0xE0 and length >= 14 and mark.startswith(b"JFIF\0"):
         return b"\xff\xe0\0\x10" + mark + b"\0\0"  # a thumbnail of 0 x 0 pixels
@@ -227,9 +227,9 @@ def _search(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
 
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-#: Chunks for colours, and chunks for pixels.
+#: The chunks with colours, and the chunks that every picture needs.
 _COLOURS, _PIXELS = {b"PLTE", b"tRNS", b"iCCP"}, {b"IHDR", b"IDAT", b"IEND"}
-#: Bytes per pixel, by the header's bytes after the size. Excludes palettes and interlacing.
+#: Bytes per pixel, keyed by the header bytes after the size. Excludes palettes and interlacing.
 _PIXEL_BYTES = {
     bytes([depth, colour, 0, 0, 0]): count * depth // 8
     for colour, count in {0: 1, 2: 3, 4: 2, 6: 4}.items()
@@ -304,7 +304,7 @@ _WITH_PROFILE = b"\x20\0\0\0"
 
 
 def read_webp(data: bytes) -> Header:
-    """Return the header of a WebP. `kept` has the coded pixels and profile of a lossy file."""
+    """Return a WebP's header. `kept` has the coded pixels and profile of an opaque lossy file."""
     last, at = 8 + _unsigned(data, 4, 4, "little"), 12
     if last > len(data):
         raise CutOff

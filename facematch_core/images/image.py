@@ -100,7 +100,7 @@ class Image:
         except FileNotFoundError:
             why = "does not exist; check the name and the current directory"
         except (OSError, ValueError) as error:
-            # The operating system's reason: a directory, no permission, a name that is too long.
+            # The operating system's reason, for example: no permission, or the name is too long.
             reason = getattr(error, "strerror", None) or type(error).__name__
             why = f"cannot be read ({reason}); check the name and its permissions"
         raise InvalidImage(f"The picture {name!r} {why}.")
@@ -297,7 +297,7 @@ class Image:
         return digest
 
     def to_pil(self) -> PIL.Image.Image:
-        """Decode the picture with Pillow: in mode RGB, upright, on white if it is transparent.
+        """Decode the picture with Pillow to RGB: upright, and on white if it is transparent.
 
         Colours are not converted. An RGB colour profile is stored in ``info["icc_profile"]``.
 
@@ -313,16 +313,16 @@ class Image:
         thumbnails, and data after the end of the picture. Keeps the colour profile. A JPEG keeps
         its coded pixels and its orientation. A lossy WebP keeps its coded pixels if it is opaque
         and upright. A PNG or lossless WebP keeps its pixels; if it must be rewritten, it becomes
-        upright, and 16-bit colours become 8-bit. Other files are re-encoded. Data that somebody hid
-        in the coded pixels, the tables or the colour profile is not found.
+        upright, and 16-bit colours become 8-bit. Other files are re-encoded. Data hidden in the
+        coded pixels, the tables or the colour profile is not detected.
 
         The same picture and limits always return the same bytes. The result is not cached.
 
         Args:
             limits: The vendor's limits.
-            fit: Whether to re-encode a picture whose format, bytes or pixels the vendor would
-                reject (upright, as JPEG if accepted; at quality 95 to 75 first, then at a smaller
-                size). If False, raise instead.
+            fit: Whether to re-encode a picture whose format, file size or dimensions the vendor
+                would reject: upright, as JPEG if the vendor accepts it, first at quality 95 to 75,
+                then at a smaller size. If False, raise instead.
 
         Returns:
             A picture within the limits, with the same `digest`; `self` if nothing had to change.

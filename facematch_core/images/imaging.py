@@ -156,7 +156,7 @@ def _recognise(data: bytes) -> ImageFormat | None:
     return ImageFormat.HEIC if brands & _HEIC_BRANDS else None
 
 
-#: The first bytes of files that are often passed by mistake, in lower case, after white space.
+#: First bytes of files that are often passed by mistake: lower case, no leading white space.
 _WRONG_FILES = (
     ((b"<!doctype html", b"<html"), "an HTML page", "check whether the server sent an error page"),
     ((b"{", b"["), "JSON", "pass only the picture, decoded if it is a base64 field"),
@@ -198,13 +198,13 @@ def _describe_unknown(data: bytes) -> str:
 _TURNED_BY_DECODER = {ImageFormat.TIFF, ImageFormat.HEIC}
 _EXIF_ORIENTATION, _TIFF_WIDTH, _TIFF_HEIGHT = 274, 256, 257
 _TIFF_SUBFILE_TYPE, _DNG_VERSION = 254, 50706
-#: Maximum number of pages to look at. Cameras add fewer thumbnails.
+#: Maximum number of pages to examine. Cameras add fewer thumbnails.
 _MOST_PAGES = 32
 
 #: Formats for encoding, the best for photos first.
 _TARGETS = tuple(map(ImageFormat, ("jpeg", "webp", "png", "tiff", "bmp")))
 _LOSSY = {ImageFormat.JPEG, ImageFormat.WEBP}
-#: Maximum side in pixels, from the format (WebP) or its encoder (libjpeg).
+#: Maximum side in pixels, as limited by the format (WebP) or its encoder (libjpeg).
 _MAX_SIDES = {ImageFormat.JPEG: 65_500, ImageFormat.WEBP: 16_383}
 #: Qualities to try before the picture is shrunk. Faces stay recognisable at 75. Below that, fewer
 #: pixels do less harm than stronger compression.
@@ -212,7 +212,7 @@ _QUALITIES = (95, 85, 75)
 #: Modes that PNG supports.
 _PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}
 
-#: Loggers of Pillow that log the content of files.
+#: Pillow's loggers that log the contents of files.
 _LOGGERS = ("PIL.ImageFile", "PIL.PngImagePlugin", "PIL.TiffImagePlugin")
 
 
@@ -225,7 +225,7 @@ def _pillow(form: ImageFormat, why: str | None = None) -> Iterator[None]:
     except (InvalidImage, MemoryError, Damaged):
         raise
     except Exception:  # noqa: BLE001 - decoders raise OSError, SyntaxError, struct.error ...
-        # Not with Pillow's message, which may quote bytes of the picture.
+        # Leave out Pillow's message, which may quote bytes of the picture.
         refuse(
             why
             or f"is {form.noun} whose pixels cannot be decoded, so it is probably damaged or "
@@ -286,7 +286,7 @@ def _has_several_pages(tiff: Any) -> bool:
 
 
 def decode(data: bytes, header: Header, most_pixels: int | None = None) -> PIL.Image.Image:
-    """Decode a picture, upright and in mode RGB. Its `info` has at most an RGB ``icc_profile``.
+    """Decode a picture, upright, in mode RGB. Its `info` contains at most an RGB ``icc_profile``.
 
     A JPEG with more than `most_pixels` is decoded at 1/2, 1/4 or 1/8 of its size, but not below
     `most_pixels`. This takes a tenth of the time.
@@ -377,7 +377,7 @@ def fit(
     max_bytes = min(limits.max_bytes or MAX_FILE_BYTES, MAX_FILE_BYTES)
     max_pixels = limits.max_pixels or MAX_PIXELS
     picture = decode(data, header, min(_ENOUGH_PIXELS, max_pixels))
-    # Drop a large colour profile (for a printer, usually) to leave more bytes for the face.
+    # Drop a large colour profile (usually a printer's) to leave more bytes for the face.
     info = picture.info if len(picture.info.get("icc_profile", b"")) <= max_bytes // 4 else {}
     options = [{"quality": quality} for quality in _QUALITIES] if target in _LOSSY else [{}]
     longest = max(picture.size)
@@ -396,7 +396,7 @@ def fit(
             data = _encode(smaller, target, **option)
             if len(data) <= max_bytes:
                 return data
-        # Bytes shrink slightly slower than pixels, so aim below the limit and take large steps.
+        # The file shrinks slightly less than the pixel count, so aim below the limit.
         factor = min(0.9, 0.98 * math.sqrt(max_bytes / len(data)))
         if _scale(size, factor) == size:
             break

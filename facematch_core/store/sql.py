@@ -55,8 +55,8 @@ class SqlStore(CallStore):
     """A budget store in SQLite or PostgreSQL. Creates missing tables.
 
     Safe to share between threads, processes and, with PostgreSQL, machines; usable after a fork.
-    Committed writes survive ``kill -9``. After a power failure, the last writes to a SQLite file may
-    be lost, and a budget then shows too little; for PostgreSQL, the server settings decide.
+    Committed writes survive ``kill -9``. A power failure may lose the last writes to a SQLite file;
+    a budget then shows less than was spent. For PostgreSQL, this depends on the server settings.
 
     If the database is busy or unavailable, every method waits until the call's deadline, at most
     30 s. If a PostgreSQL server stops responding, a method times out after 5 s, and further method
