@@ -35,18 +35,18 @@ class Budget(Policy):
     its process was killed, for example) also has an unknown charge. Free operations do not count.
 
     Each environment has its own sum, so that calls to a mock or a sandbox do not use up the
-    production budget. Calls of a backend whose `environment` is not set count as production.
+    production budget. If a backend's `environment` is not set, its calls are production calls.
 
     Args:
         cap: The spending limit, 0 to 10**12: a whole number of calls or, with `currency`, an amount
             (a Decimal or a whole number, at most six decimal places).
-        currency: Three capital letters; None to count calls.
+        currency: The currency code, three capital letters; None to count calls.
         per: The period after which the budget is reset.
         name: Name of the budget. Budgets with the same name, unit and period in one store are the
             same budget.
         price: The price per call of each operation, in `currency`. The budget counts these amounts,
             because vendors do not return the price of a call.
-        store: The store with the sums; None for this process's memory.
+        store: The budget store; None for a store in this process's memory.
         clock: A clock, for tests.
 
     Attributes:
@@ -123,7 +123,7 @@ class Budget(Policy):
         try:
             full_state = self.store.reserve(reservation, self._cap, deadline=send_by)
         except BaseException as error:
-            # A Ctrl-C, for example, may come before or after the reservation. Nothing was sent.
+            # A Ctrl-C, for example, may occur before or after the reservation. Nothing was sent.
             if not isinstance(error, errors.FaceMatchError):
                 with contextlib.suppress(errors.FaceMatchError):
                     self._finalize(reservation, Outcome.refused(error), Deadline.after(0.0))

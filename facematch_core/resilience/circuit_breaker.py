@@ -51,10 +51,10 @@ class CircuitBreaker(policy.Policy):
     `BreakerOpen` before anything is sent. After `open_s`, one call is allowed as a probe. If the
     vendor responds, the breaker closes. If the probe fails, the breaker stays open for another
     `open_s`. If the probe is inconclusive (Ctrl-C, throttled, refused by a later policy), the next
-    call is the probe.
+    call becomes the probe.
 
     A call fails if its error indicates an outage: no connection, a 5xx, a lost or unreadable
-    response, or no response before the deadline. A rejected request, a wrong key or a mismatch
+    response, or no response before the deadline. A rejected request, an invalid key or a mismatch
     is a response, not a failure. Throttled calls and calls that were not sent are ignored.
 
     Put the breaker after a `RateLimiter`, so that a call is checked after its wait, right before it
@@ -81,7 +81,7 @@ class CircuitBreaker(policy.Policy):
     _failed: int = attrs.field(init=False, default=0, repr=False)
     #: Time of the next probe, on the monotonic clock; None while closed.
     _probe_at: float | None = attrs.field(init=False, default=None, repr=False)
-    #: The running probe. If it never ends, another call is the probe at `_probe_at`.
+    #: The running probe. If it never ends, another call becomes the probe at `_probe_at`.
     _probe: object | None = attrs.field(init=False, default=None, repr=False)
     #: The error of the last failed call, for the message of `BreakerOpen`.
     _reason: str = attrs.field(init=False, default="", repr=False)
@@ -116,7 +116,7 @@ class CircuitBreaker(policy.Policy):
         return leave
 
     def admit(self, call: object, name: str) -> None:
-        """Allow a call to `name`, as the probe if one is due; else raise `BreakerOpen`."""
+        """Allow a call to `name` (as the probe if one is due), or raise `BreakerOpen`."""
         with policy.lock:
             now = self.clock.monotonic()
             if self._probe_at is None:
@@ -135,7 +135,7 @@ class CircuitBreaker(policy.Policy):
     def learn(
         self, call: object, name: str, failed: bool | None, error: errors.FaceMatchError | None
     ) -> None:
-        """Record the end of a call; `failed` is None if the vendor may be up or down."""
+        """Record that a call ended; `failed` is None if it is unclear whether the vendor is down."""
         before = self.state
         with policy.lock:
             now, is_probe = self.clock.monotonic(), call is self._probe

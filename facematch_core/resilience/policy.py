@@ -36,7 +36,7 @@ class Sending(enum.IntEnum):
     """Whether an attempt has sent its first byte."""
 
     UNSENT = 0
-    #: Nothing was sent, and the attempt may no longer send.
+    #: Nothing was sent, and the attempt must not send anything.
     STOPPED = 1
     #: The backend is running and does not report when it sends.
     PERHAPS = 2
@@ -82,7 +82,7 @@ class Attempt:
         self._cancellation.sleep(seconds, clock or self.deadline.clock)
 
     def begin_sending(self, sending: Sending = Sending.SENT) -> None:
-        """Record that the first byte may be sent now; raise `CallCancelled` if it must not."""
+        """Record that the first byte may be sent; raise `CallCancelled` if sending is forbidden."""
         with self._lock:
             before = self.sending
             if before >= sending:
@@ -123,10 +123,10 @@ class Outcome:
     """The outcome of an attempt, which is passed to the policies.
 
     Attributes:
-        charged: Whether it was charged. UNKNOWN if it was interrupted after the first byte.
+        charged: Whether the attempt was charged. UNKNOWN if interrupted after the first byte.
         sent: Whether anything may have been sent.
         environment: The environment that answered; None if unknown.
-        error: The error; None for a result, and for another exception such as Ctrl-C.
+        error: The `FaceMatchError`; None for a result or any other exception, such as Ctrl-C.
         answered: Whether the attempt has a result.
         was_asked: Whether the backend was called. False, for example, if a policy refused.
     """
@@ -187,7 +187,7 @@ class Policy(abc.ABC):
 
 
 def enter_all(policies: Iterable[Policy], attempt: Attempt) -> Callable[[Outcome], list[Exception]]:
-    """Enter the policies in order. If a policy refuses, leave those that were entered before.
+    """Enter the policies in order. If one refuses, exit the policies that were already entered.
 
     Return a function that exits all policies in reverse order and returns their exceptions.
     """

@@ -19,7 +19,7 @@ from . import policy
 MARGIN_S = 0.05
 #: The shortest sleep in seconds. Rounding could turn a shorter sleep into 0.
 SHORTEST_S = 0.001
-#: The longest sleep in seconds. Then the queue is checked again, as other calls may have left it.
+#: Maximum sleep in seconds before checking the queue again, because other calls may have left it.
 LONGEST_SLEEP_S = 1.0
 #: The longest pause in seconds after a throttled call, unless the window is longer.
 LONGEST_HOLD_S = 900.0
@@ -31,7 +31,7 @@ class RateLimiter(policy.Policy):
 
     A call occupies a slot from its arrival until one window after its first byte was sent. A failed
     call occupies its slot, too, but a call that was not sent releases it. Because the vendor
-    receives calls slightly later, it may still throttle one occasionally. A throttled call is free,
+    receives calls slightly later, it may still throttle some of them. A throttled call is free,
     delays other calls by its `retry_after_s`, and can be retried by a `Retry`.
 
     If a call would have to wait longer than `max_wait_s` or past its deadline, `RateLimited` is
@@ -43,7 +43,7 @@ class RateLimiter(policy.Policy):
 
     Args:
         window: The rate limit. A backend's published limits are in ``capabilities.rate_windows``.
-        max_wait_s: The longest wait of a call, in seconds, 0 or more.
+        max_wait_s: The maximum wait before a call, in seconds, 0 or more.
         clock: A clock, for tests.
 
     Raises:
@@ -108,7 +108,7 @@ class RateLimiter(policy.Policy):
                 self._sent_at.append(self.clock.monotonic())
 
     def _wait_s(self, attempt: policy.Attempt, arrived_at: float) -> float:
-        """Return the seconds until the call may be sent; raise `RateLimited` if too long."""
+        """Return the seconds until the call may be sent; raise `RateLimited` if too many."""
         limit, length_s = self.window.limit, self.window.seconds + MARGIN_S
         with policy.lock:
             now = self.clock.monotonic()

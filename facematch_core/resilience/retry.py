@@ -21,7 +21,7 @@ class Retry:
     charged, or a call that a policy refused for any other reason.
 
     Args:
-        times: Maximum number of retries of one call, 1-10.
+        times: Maximum number of retries per call, 1-10.
         first_s: Seconds before the second attempt, above 0. The wait doubles each time, up
             to `longest_s`, and a random jitter shortens it by up to half. If the vendor requests a
             longer wait, that wait is used.
