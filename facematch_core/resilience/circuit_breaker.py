@@ -135,7 +135,7 @@ class CircuitBreaker(policy.Policy):
     def learn(
         self, call: object, name: str, failed: bool | None, error: errors.FaceMatchError | None
     ) -> None:
-        """Record that a call ended; `failed` is None if it is unclear whether the vendor is down."""
+        """Record that a call ended; `failed` is None if the vendor's state remains unclear."""
         before = self.state
         with policy.lock:
             now, is_probe = self.clock.monotonic(), call is self._probe
