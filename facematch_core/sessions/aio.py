@@ -12,15 +12,15 @@ class AsyncSessions(Awaited):
     """`Sessions` with async methods. `plan` and `receive` send nothing and stay synchronous.
 
     Works like `AsyncFaceVerifier`. If a start is cancelled before its first byte is sent, nothing
-    is sent. If it is cancelled later, the start finishes in the background and is counted. Another
-    start of the same record returns that session if the vendor can find it.
+    is sent. If it is cancelled later, the start finishes in the background and is counted. Starting
+    the same record again then returns that session if the vendor can find it.
 
     Args:
         sessions: The sessions to call; closed together with this object.
         max_concurrency: Maximum number of threads, 1 to 1024, started on demand.
 
     Raises:
-        ConfigurationError: an argument is wrong.
+        ConfigurationError: an argument is invalid.
     """
 
     _verifier: Sessions

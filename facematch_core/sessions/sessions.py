@@ -49,7 +49,7 @@ T = TypeVar("T")
 class Sessions:
     """The hosted sessions of one backend. Open them with `open_sessions`.
 
-    Thread-safe. A context manager.
+    Thread-safe, and usable as a context manager.
 
     A start uses the verifier's policies and `retry`, and is counted as one paid call. Reads and
     deletions are free and not counted. They are delayed only by the vendor's own rate limits.
@@ -126,7 +126,7 @@ class Sessions:
         raise errors.ConfigurationError(f"{problem}.")
 
     def _check_scored(self, operation: Operation, kind: type[errors.FaceMatchError]) -> None:
-        """Raise if this vendor reports the check without a score, which a threshold needs."""
+        """Raise if this vendor reports the check without a score, which a threshold requires."""
         if operation in self._can.checks - self._can.scored:
             raise kind(
                 f"Sessions of {self._backend.name} report {operation} without a score, so a "
@@ -160,15 +160,15 @@ class Sessions:
             subject_ref: Your own id for the person to verify, such as a customer number.
             purpose: The purpose of the verification, for example ``payout``.
             about: The transaction or item in question, for example ``payout 8841``, or None.
-            threshold, review_threshold: The score at which a match begins, and a higher score up to
-                which a match is REVIEW, 0-100. None for the verifier's default, else the vendor's.
-            liveness_threshold: The score at which a live face begins, 0-100; same default.
+            threshold, review_threshold: The threshold for a match, and a higher score up to which a
+                match is REVIEW, 0-100. None for the verifier's default, or else the vendor's.
+            liveness_threshold: The threshold for a live face, 0-100, with the same default.
             valid_for_s: Seconds from the start, above 0, until an unfinished session is EXPIRED (15
-                minutes more for a person who has begun). Delete it before you plan another session.
+                minutes later if the person has begun). Delete the session before you plan another.
 
         Raises:
             InvalidRequest: a value has the wrong type or is out of range, this vendor requires a
-                `liveness_threshold`, or it reports no score for a threshold.
+                `liveness_threshold`, or it reports no score to compare with a threshold.
             EnvironmentMismatch: the backend cannot return results from the required environment.
         """
         self._check_open()
@@ -234,7 +234,7 @@ class Sessions:
         session if there is one, with a `way_in` only if the person can still continue.
 
         If the response is lost, `OutcomeUnknown` is raised, and the start is not retried
-        automatically. The message says whether another `start` returns the same session.
+        automatically. The error message states whether another `start` returns the same session.
 
         Args:
             record: The persisted record from `plan`.
@@ -326,8 +326,8 @@ class Sessions:
         Raises:
             SessionMismatch: the session does not belong to the record, or the record was changed.
             EnvironmentMismatch: the session is from another or an unknown environment.
-            SessionNotFound: not found, although the vendor's retention period has not ended.
-            InvalidRequest, Unsupported: the record or an argument is wrong; nothing was sent.
+            SessionNotFound: the session was not found within the vendor's retention period.
+            InvalidRequest, Unsupported: the record or an argument is invalid; nothing was sent.
             UnexpectedResponse: the link leads to an unknown host.
             VendorError: the session could not be read.
         """

@@ -71,7 +71,7 @@ def check_origin(
     *,
     may_be_silent: bool = False,
 ) -> Environment | None:
-    """Return the environment of an answer; raise `EnvironmentMismatch` if it is wrong.
+    """Return an answer's environment; raise `EnvironmentMismatch` if it is not the expected one.
 
     If no setting declares the environment, an answer must state it unless `may_be_silent` is set.
     """
@@ -119,7 +119,7 @@ def judge(
         reading = attrs.evolve(reading, checks=())
     else:
         _check_identity(reading, record, rules, is_start=is_start)
-    # The earliest time: `terms` does not protect `started_at`, so a forged record could look newer.
+    # Use the earliest time: `terms` does not cover `started_at`, so a forged record may look newer.
     starts = [time for time in (record.started_at, reading.created_at) if time is not None]
     started_at = min(starts, default=record.planned_at)
     record = attrs.evolve(
@@ -290,7 +290,7 @@ def _threshold(
 
 
 def _rank(result: MatchResult | LivenessResult) -> tuple[int, float]:
-    """Return a sort key: the worst decision last (as in `LiveMatchDecision`), then by score."""
+    """Return a sort key: worse decisions last (as in `LiveMatchDecision`), then lower scores."""
     word, words = result.decision.value, [each.value for each in models.LiveMatchDecision]
     place = words.index(word) if word in words else 0  # 0: "match" or "live", a pass
     return place, -(result.score.value if result.score else 0.0)
