@@ -83,7 +83,7 @@ def open_verifier(
 
     Raises:
         BackendUnavailable: the plug-in is not installed or cannot be used.
-        ConfigurationError: a file, a profile, a setting or an argument is wrong.
+        ConfigurationError: a file, a profile, a setting or an argument is invalid.
     """
     arguments = _take_arguments(keywords)
     return plan(backend, profile=profile, config=config, settings=keywords).open(**arguments)
@@ -92,7 +92,7 @@ def open_verifier(
 def open_async_verifier(
     backend: str | None = None, *, max_concurrency: int = 64, **arguments: Any
 ) -> AsyncFaceVerifier:
-    """Open an `AsyncFaceVerifier`. For other arguments, see `open_verifier`."""
+    """Open an `AsyncFaceVerifier`. For `arguments`, see `open_verifier`."""
     # Imported here, because a synchronous program does not need anyio.
     from facematch_core.verifier.aio import AsyncFaceVerifier
 
@@ -146,7 +146,7 @@ def open_sessions(
 def open_async_sessions(
     backend: str | None = None, *, max_concurrency: int = 64, **arguments: Any
 ) -> AsyncSessions:
-    """Open `AsyncSessions`. For other arguments, see `open_sessions`."""
+    """Open `AsyncSessions`. For `arguments`, see `open_sessions`."""
     from facematch_core.sessions.aio import AsyncSessions
 
     return AsyncSessions(open_sessions(backend, **arguments), max_concurrency=max_concurrency)
@@ -182,7 +182,7 @@ def plan(
 
 
 def _take_arguments(keywords: dict[str, Any]) -> dict[str, Any]:
-    """Pop and return the verifier's arguments from `keywords`, which keeps the settings."""
+    """Remove the verifier's arguments from `keywords` and return them; the settings stay."""
     return {name: keywords.pop(name) for name in [*keywords] if name in verifier_arguments()}
 
 
@@ -204,7 +204,7 @@ class Plan:
         return cls(backend=imported, settings=resolved, profile=profile)
 
     def open(self, *, opens_stores: bool = True, **arguments: Any) -> FaceVerifier:
-        """Open a verifier. Its `arguments` override the profile's.
+        """Open a verifier. `arguments` override the profile's arguments.
 
         With `opens_stores=False`, a budget store's address is checked, but the store is not opened.
         """
@@ -220,7 +220,7 @@ class Plan:
         return verifier
 
     def open_backend(self) -> Backend:
-        """Open the backend only; raise `ConfigurationError` if its settings are wrong."""
+        """Open the backend only; raise `ConfigurationError` if its settings are invalid."""
         values = {
             setting.name: setting.value for setting in self.settings if setting.origin != "default"
         }
@@ -245,7 +245,7 @@ class FailoverPlan:
     members: Mapping[str, Plan]
 
     def open(self, **arguments: Any) -> Failover:
-        """Open a failover with `deadline_s`; pass other arguments to every member."""
+        """Open a failover with `deadline_s`; open each member with all other arguments."""
         for name in (*_THRESHOLDS, "policies"):
             if arguments.get(name) is not None:
                 raise ConfigurationError(
@@ -335,7 +335,7 @@ class Config:
     def plan(
         self, profile: str | None = None, *, settings: Mapping[str, Any] | None = None
     ) -> Plan | FailoverPlan:
-        """Return a profile's plan, by default `default_profile`'s. Errors: see `open_verifier`."""
+        """Return a profile's plan (default: `default_profile`). Errors: see `open_verifier`."""
         name = self.default_profile if profile is None else profile
         if name is None:
             raise ConfigurationError(
@@ -438,7 +438,7 @@ def _read_profile(path: Path, name: str, table: Any) -> Profile:
     )
 
 
-#: Open stores by address, and the shared in-memory store for budgets without a store.
+#: The open stores by address, and the in-memory store that budgets without a store share.
 _STORES: weakref.WeakValueDictionary[str, SqlStore] = weakref.WeakValueDictionary()
 _MEMORY: Final = MemoryStore()
 

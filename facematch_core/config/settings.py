@@ -39,7 +39,7 @@ class Profile:
     """A profile of a configuration file: one backend, or a failover with `members`."""
 
     name: str
-    #: File and profile, as shown in messages; and the file's folder.
+    #: The file and the profile, as shown in messages, and the file's folder.
     where: str
     folder: Path
     backend: str = ""
@@ -54,7 +54,7 @@ class Profile:
 def resolve_settings(
     cls: type[Backend], arguments: Mapping[str, Any], profile: Profile | None
 ) -> tuple[Setting, ...]:
-    """Return each setting, from the arguments, else the profile, else the environment."""
+    """Resolve each setting: from the arguments, else the profile, else the environment."""
     declared = declared_settings(cls)
     in_file, prefix = (profile.settings, f"{profile.where}: ") if profile else ({}, "")
     _check_names(cls, arguments, "", {*declared, *verifier_arguments()})
@@ -87,7 +87,7 @@ def resolve_settings(
 
 
 def environment_variable(backend: str) -> str:
-    """Return the name of the variable with a backend's environment, such as DIDIT_ENVIRONMENT."""
+    """Return the name of the variable that sets a backend's environment (DIDIT_ENVIRONMENT)."""
     return re.sub(r"[^A-Z0-9]", "_", backend.upper()) + "_ENVIRONMENT"
 
 
