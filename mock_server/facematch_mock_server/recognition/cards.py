@@ -63,7 +63,7 @@ _person = _must_be(
 
 @attrs.frozen(kw_only=True)
 class Card:
-    """The facts that a test card encodes, or how a call with the card fails.
+    """The facts that a test card encodes, and how calls with the card fail, if they do.
 
     At most one of `status`, `delay` and `lost` can be set. Raises ValueError for an invalid
     value.
@@ -138,7 +138,7 @@ class ReadyCard:
     @property
     def data(self) -> bytes:
         """The bytes of the PNG file in the package."""
-        from importlib import resources  # imported here: 2 ms
+        from importlib import resources  # imported here to save 2 ms
 
         return resources.files(__package__).joinpath("sheet_cards", f"{self.name}.png").read_bytes()
 
@@ -168,7 +168,7 @@ def card_sheet() -> dict[str, ReadyCard]:
 
 #: The default size of a card in pixels.
 WIDTH, HEIGHT = 480, 640
-#: The side of the code's cells, and the code's top left corner, in pixels.
+#: The side of a cell and the top left corner of the code, in pixels.
 CELL, CODE_LEFT, CODE_TOP = 16, 16, 400
 
 
@@ -215,11 +215,11 @@ FACES: tuple[tuple[Part, ...], ...] = (
 )
 
 
-#: The size of the payload in bytes: of a normal card, and of a failing card.
+#: The size of the payload in bytes, for a normal card and for a failing card.
 PAYLOAD_BYTES, FAILING_BYTES = SIZES = (16, 18)
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _GENDERS = (None, *GENDERS)
-#: The name and width in bits of each field, highest bits first. All bits set mean None.
+#: The name and width in bits of each field, highest bits first. All bits set means None.
 _PARTS: tuple[tuple[str, int], ...] = (
     *(("version", 3), ("length", 4), ("person", 72), ("faces", 3), ("quality", 7)),
     *(("luminance", 7), ("liveness", 7), ("attack", 1), ("review", 1), ("age", 7)),
@@ -306,13 +306,13 @@ COLUMNS, ROWS = 28, 14
 #: Grey values per cell in each direction. Only the middle one is used.
 FINENESS = 3
 
-#: The number of bits of the longest payload with checksum.
+#: The number of bits in the longest payload, including the checksum.
 _BITS = 8 * (FAILING_BYTES + 4)
 #: Top left, top right, bottom left and bottom right corner. Each word is a row; # is dark.
 _CORNERS = ("### #.# ###", "... .#. ...", "#.# .#. #.#", "### ... ###")
-#: Maximum number of wrong cells among the 36 cells of the corners: a whole corner.
+#: Maximum number of wrong cells in the four corners: as many as one corner has.
 _MAX_WRONG = 9
-#: Minimum difference between dark and light cells, in 256 grey levels.
+#: Minimum difference between dark and light cells, on a scale of 256 grey levels.
 _MIN_CONTRAST = 32
 
 
@@ -339,7 +339,7 @@ _CENTERS = tuple(
     for y in range(ROWS)
     for x in range(COLUMNS)
 )
-#: The centers of the dark and of the light cells in the corners.
+#: The indices of the centers of dark and light cells in the corners.
 _DARK = tuple(_CENTERS[cell] for cell, is_dark in _CORNER_CELLS.items() if is_dark)
 _LIGHT = tuple(_CENTERS[cell] for cell, is_dark in _CORNER_CELLS.items() if not is_dark)
 
@@ -351,20 +351,20 @@ def dark_cells(payload: bytes) -> list[bool]:
     cells = [False] * (COLUMNS * ROWS)
     for cell, dark in _CORNER_CELLS.items():
         cells[cell] = dark
-    # After a short payload, the last cells are light.
+    # If the payload is short, the last cells stay light.
     for left, right, bit in zip(_LEFT, _RIGHT, bits, strict=False):
         cells[left], cells[right] = bit == "1", bit == "0"
     return cells
 
 
 def read_payload(greys: Sequence[int]) -> bytes | None:
-    """Read the payload of an upright code from grey values, row by row. None if there is no code.
+    """Return the payload of an upright code, read from grey values row by row, or None.
 
-    There are `FINENESS` x `FINENESS` values for each cell, from 0 (black) to 255.
+    Each cell has `FINENESS` x `FINENESS` values, from 0 (black) to 255.
     """
     darks = sorted([greys[middle] for middle in _DARK])
     lights = sorted([greys[middle] for middle in _LIGHT])
-    # Medians, because a covered corner does not change them.
+    # Medians are used so that a covered corner has no effect.
     dark, light = darks[len(darks) // 2], lights[len(lights) // 2]
     if light - dark < _MIN_CONTRAST:
         return None
@@ -379,7 +379,7 @@ def read_payload(greys: Sequence[int]) -> bytes | None:
 
 
 def _payload_of_bits(darkness: Sequence[float]) -> bytes | None:
-    """Return the payload, of either size, if its checksum is valid, else None."""
+    """Return the payload of either size, or None if no checksum is valid."""
     bits = int("".join("1" if value > 0 else "0" for value in darkness), 2)
     whole = bits.to_bytes(_BITS // 8, "big")
     for size in SIZES:
@@ -392,12 +392,12 @@ def _payload_of_bits(darkness: Sequence[float]) -> bytes | None:
 #: The supported formats.
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "MPO")
 
-#: Minimum side in pixels. In a smaller picture, a cell would have only two pixels.
+#: Minimum side in pixels. In a smaller picture, a cell would be only two pixels wide.
 _MIN_SIDE = 64
 #: Maximum number of pixels to decode, to save memory.
 _MAX_PIXELS = 40_000_000
-#: A JPEG is decoded at a half, a quarter or an eighth of its size, but not below this size: a cell
-#: needs four pixels.
+#: A JPEG is decoded at a half, a quarter or an eighth of its size, but not below this size, because
+#: a cell must be four pixels wide.
 _ENOUGH = (120, 120)
 _FINE = (COLUMNS * FINENESS, ROWS * FINENESS)
 
@@ -409,7 +409,7 @@ def read_card(data: bytes) -> Card | None:
     by 90 degrees, but not cropped or mirrored. The EXIF orientation is ignored. Returns None if the
     bytes are not a card or not a picture; never raises.
     """
-    from PIL import Image  # imported here: ready cards do not need Pillow
+    from PIL import Image  # imported here because ready cards do not need Pillow
 
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
@@ -441,7 +441,7 @@ OTHERS = (2.0, 20.0)
 
 
 def fraction(*words: str) -> float:
-    """Return a pseudo-random number, at least 0 and below 1, with these words as the seed."""
+    """Return a pseudo-random number, at least 0 and below 1, seeded with these words."""
     digest = hashlib.blake2b("\0".join(words).encode(), digest_size=6).digest()
     return int.from_bytes(digest, "big") / 2**48
 

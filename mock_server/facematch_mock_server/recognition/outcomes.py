@@ -14,7 +14,7 @@ from facematch_core import Image, InvalidImage
 from facematch_mock_server.base.masking import show_rule
 from facematch_mock_server.base.state import UNSET, RuleQueue, Unset, check_text
 
-#: The vendor's certainty that a face is known from another session.
+#: The vendor's certainty that a face is on the blocklist or belongs to another session.
 Likeness = Literal["certain", "possible"]
 _LIKENESSES = get_args(Likeness)
 
@@ -24,7 +24,7 @@ Fields = Callable[[], Mapping[str, str]]
 
 @attrs.frozen(kw_only=True, cache_hash=True)
 class SeenFace:
-    """A face in a picture. `box` is in pixels; `confidence` is the detector's, 0-1."""
+    """A face in a picture. `box` is in pixels; `confidence` is the detection confidence, 0-1."""
 
     box: tuple[int, int, int, int]
     confidence: float = 0.72
@@ -36,7 +36,7 @@ class SeenFace:
 class SeenPicture:
     #: Whether the bytes can be decoded.
     decodes: bool = True
-    #: The upright faces, the largest first.
+    #: The faces in the upright picture, largest first.
     faces: tuple[SeenFace, ...] = ()
     #: The degrees by which the picture was turned: 0, 90, 180 or 270.
     angle: int = 0
@@ -75,7 +75,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @attrs.frozen(kw_only=True)
 class OutcomeField:
-    """The definition of a field of `SetOutcome`, for Python, the control API and the docs."""
+    """The definition of a `SetOutcome` field, for Python, the control API and the docs."""
 
     name: str
     #: The type: ``words``, ``number``, ``count`` (an integer), ``flag``, ``digest`` or ``fields``.
@@ -128,7 +128,7 @@ def _row(takes: str, says: str, **more: Any) -> dict[str, Any]:
 
 
 def _as_digests(values: Any) -> frozenset[str]:
-    """Return SHA-256 in lower case. For bytes, also that of the picture without metadata."""
+    """Return SHA-256 digests in lower case. Bytes are hashed with and without metadata."""
     digests = set()
     for value in values or ():
         if isinstance(value, bytes):
@@ -217,7 +217,7 @@ OUTCOME_FIELDS: Mapping[str, OutcomeField] = {
     field.name: OutcomeField(**{"name": field.name, **field.metadata})
     for field in attrs.fields(SetOutcome)
 }
-#: The fields about the face of a liveness check.
+#: The fields about the face in a liveness check.
 FACE_FIELDS = tuple(
     name for name, row in OUTCOME_FIELDS.items() if row.of == "liveness" and name != "faces"
 )
@@ -227,7 +227,7 @@ class Waiting(RuleQueue[SetOutcome]):
     """The pending outcomes, in the order in which they were added."""
 
     def take(self, kind: OutcomeKind, digests: Sequence[str], fields: Fields) -> SetOutcome | None:
-        """Use and return the outcome that applies to a call, or return None."""
+        """Return the outcome that applies to a call, and count its use; None if none applies."""
         # Outcomes for fields take precedence over outcomes for a picture, which take precedence
         # over outcomes for any call. Among equals, the oldest is used.
         with self._lock:

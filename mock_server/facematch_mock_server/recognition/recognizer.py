@@ -1,4 +1,4 @@
-"""Facts about a picture, and the recognizer, which decides the results of a mock vendor.
+"""Facts about a picture, and the recognizer, which decides a mock vendor's results.
 
 The recognizer uses set outcomes, test cards, an engine, or the bytes of the pictures.
 """
@@ -37,7 +37,7 @@ _MAX_PIXELS = 40_000_000
 class Facts:
     #: The SHA-256 of the bytes in lower-case hex.
     digest: str
-    #: Width and height without EXIF orientation; None if the picture cannot be decoded.
+    #: Width and height, ignoring EXIF orientation; None if the picture cannot be decoded.
     size: tuple[int, int] | None
     card: Card | None
 
@@ -152,10 +152,10 @@ def see_liveness(facts: Facts, picture: SeenPicture) -> LivenessOutcome:
 def apply_to_match(
     outcome: SetOutcome, match: MatchOutcome, probe: Facts, reference: Facts
 ) -> MatchOutcome:
-    """Apply a set outcome to a comparison. With a score, each picture has at least one face."""
+    """Apply a set outcome to a comparison. A set score adds missing faces."""
     changes: dict[str, Any] = {} if outcome.review is None else {"review": outcome.review}
     if outcome.score is None:
-        # Without a score, the outcome's picture has no face; by default, the reference has none.
+        # No score: the picture that the outcome names has no face, or else the reference has none.
         changes["score"] = None
         side = "probe" if probe.digest in outcome.digests else "reference"
         changes[side] = attrs.evolve(getattr(match, side), faces=(), angle=0)
@@ -192,7 +192,7 @@ def _set_faces(picture: SeenPicture, facts: Facts, count: int) -> SeenPicture:
     return attrs.evolve(picture, decodes=picture.decodes or bool(faces), faces=faces, angle=angle)
 
 
-#: The engines, which compare pictures without a set outcome or card.
+#: The engines for pictures without a set outcome or card.
 EngineName = Literal["cards", "local"]
 #: Maximum number of pictures whose facts are cached, a few hundred bytes each.
 CACHED = 2000
@@ -220,7 +220,7 @@ class Recognizer:
         return self.engine is not None
 
     def card_of(self, digest: str) -> Card | None:
-        """Return the test card with this SHA-256; None for other pictures and if not cached."""
+        """Return the test card with this SHA-256, or None if it is not a card or not cached."""
         facts = self.facts.find(digest)
         return None if facts is None else facts.card
 
@@ -294,7 +294,7 @@ class LocalEngine:
         self._verifiers: dict[bool, Any] = {}
 
     def load(self, *, rotate: bool = False) -> Any:
-        from facematch_core import open_verifier  # imported here: it loads the whole interface
+        from facematch_core import open_verifier  # imported here because it loads the whole core
 
         with self._lock:
             if rotate not in self._verifiers:
@@ -311,7 +311,7 @@ class LocalEngine:
     def compare(
         self, probe: bytes, reference: bytes, facts: tuple[Facts, Facts], *, rotate: bool
     ) -> MatchOutcome | None:
-        """Compare two pictures; None if one cannot be decoded. Ages are derived from the facts."""
+        """Compare two pictures, or return None if one cannot be decoded. Ages are made up."""
         try:
             result = self.load(rotate=rotate).verify(probe, reference)
         except InvalidImage:

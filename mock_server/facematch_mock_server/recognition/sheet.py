@@ -21,7 +21,7 @@ _SKINS: tuple[_Colour, ...] = ((244, 208, 177), (224, 172, 125), (176, 122, 82),
 _HAIRS: tuple[_Colour, ...] = ((40, 30, 25), (92, 60, 35), (190, 150, 70), (150, 150, 155))
 _WALLS: tuple[_Colour, ...] = ((214, 228, 240), (226, 238, 214), (244, 230, 214), (232, 222, 242))
 _INK, _ALARM, _WHITE = (30, 34, 44), (178, 34, 34), (255, 255, 255)
-#: Each line of text: top edge in pixels, and scale relative to the font.
+#: The lines of text: top edge in pixels, and scale relative to the font.
 _LINES = ((274, 3), (312, 2), (338, 2), (364, 2))
 
 
@@ -88,9 +88,9 @@ def _draw_face(
 
 FileKind = Literal["PNG", "JPEG", "WEBP", "TIFF"]
 
-#: Minimum and maximum side of a card in pixels. A smaller code would become unreadable.
+#: Minimum and maximum side of a card in pixels. A smaller code would be unreadable.
 MIN_SIDE, MAX_SIDE = 120, 4000
-#: Encoder settings. Quality 90 gives small files without artefacts, as cards are flat drawings.
+#: Encoder settings. For flat drawings, quality 90 gives small files without artefacts.
 _OPTIONS: dict[FileKind, dict[str, Any]] = {
     "PNG": {"optimize": True},
     "JPEG": {"quality": 90},
@@ -119,7 +119,7 @@ def make_card(
     size: tuple[int, int] = (WIDTH, HEIGHT),
     kind: FileKind = "PNG",
 ) -> bytes:
-    """Make a test card: a picture that encodes a mock vendor's results, or how its calls fail.
+    """Make a test card: a picture that encodes a mock vendor's results, or how calls with it fail.
 
     The same arguments produce the same bytes. For the other arguments see `Card`. Raises ValueError
     for an invalid value.
@@ -145,7 +145,7 @@ def make_card(
     return _encode(card, (sides[0], sides[1]), kind)
 
 
-# Cached: a test suite uses the same few cards, and drawing each takes 10 ms.
+# Cached because a test suite uses the same few cards, and drawing each takes 10 ms.
 @functools.lru_cache(maxsize=64)
 def _encode(card: Card, size: tuple[int, int] = (WIDTH, HEIGHT), kind: FileKind = "PNG") -> bytes:
     picture = _draw(card)
