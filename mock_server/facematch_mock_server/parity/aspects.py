@@ -1,6 +1,6 @@
 """Reduce responses to aspects that may be stored, and compare the vendor's with the mock's.
 
-Aspects contain structure, the kinds of numbers and times, and public words. Everything else may be
+Aspects record structure, the kinds of numbers and times, and public words. Everything else may be
 about a person or an account, and is dropped here, before anything is written or compared."""
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _HEADERS = re.compile(
     r"(x-)?rate-?limit.*|www-authenticate|allow|retry-after|x-ms-error-code|x-amzn-errortype"
 )
 _ID_HEADERS = re.compile(r".*request-?id")
-# JSON keys of ids, of texts that differ in each call, of times, and of scores.
+# JSON keys of ids, of texts that differ from call to call, of times, and of scores.
 _IDS = re.compile(r"(^|_|[a-z](?=[A-Z]))(?i:id|ref|logref)$")
 _VARYING = re.compile(r"(^|_|[a-z](?=[A-Z]))(?i:id|ref|logref|number|token|url|image|hash)s?\d?$")
 _TIME = re.compile(r"(^|_)(at|time|timestamp|date|expiry|expires(_in)?)$|[a-z](At|Time|Date)$")
@@ -43,13 +43,13 @@ _ID_FORMS = {
     "number": re.compile(r"\d+"),
 }
 _KEY = re.compile(r"[A-Za-z_$][A-Za-z_.-]{0,39}\d{0,2}")
-# Parts of a text: paths and URLs, numbers (except sizes), words, and codes.
+# Patterns for parts of a text: paths and URLs, numbers (except sizes), words, and codes.
 _ADDRESS = re.compile(r"\S*[/\\@:]\S+")
 _NUMBER = re.compile(r"\d+(\.\d+)?(?!\d|\s?([MK]?B|bytes|px|pixels|characters|min)\b)")
 _WORD = re.compile(r"[^\W\d_][\w'-]*")
 _CODE = re.compile(r"[A-Z]{2,}(_[A-Z]+)+|[A-Z][a-z]+([A-Z][a-z]+)+")
 _KINDS = {dict: "object", list: "list", str: "text", bool: "flag", type(None): "null"}
-#: Kinds of aspects compared only if both sides have them. A missing place differs in `shape`.
+#: Kinds of aspects compared only if both sides have them. A missing path differs in `shape`.
 _OPTIONAL = (
     *("words", "time", "life", "digits", "side", "code", "charge", "price", "boxes"),
     *("form", "years", "host"),
@@ -74,7 +74,7 @@ def reduce_reply(
 ) -> dict[str, Any]:
     """Reduce a response to its aspects, keyed by their names.
 
-    For `private` keys only type and form are stored. `words` are public, and ids are hashed.
+    For `private` keys, only type and format are stored. Ids are hashed. `words` are public.
     """
     mask = masker((*reply.secrets, *secrets))
 
@@ -118,7 +118,7 @@ def _key_of(path: str) -> str:
 
 
 def _describe_value(value: Any, path: str, reply: HttpReply) -> Iterator[tuple[str, str]]:
-    """Yield the aspects of each place in a body. The items of a list share one place."""
+    """Yield the aspects of each path in a JSON body. All items of a list share one path."""
     kind, key = _KINDS.get(type(value), "number"), _key_of(path)
     yield f"shape {path}", kind
     if kind == "object":
@@ -153,9 +153,9 @@ def _describe_text(value: str, path: str, key: str, reply: HttpReply) -> Iterato
         forms = (form for form, shape in _ID_FORMS.items() if shape.fullmatch(value))
         yield f"form {path}", (form := next(forms, "another text"))
         if form == "another text" and reply.status >= 400:
-            # An error may repeat a word of the value that was sent.
+            # An error response may echo a word of the value that was sent.
             yield f"words {path}", value
-    # A sentence as the value of an id's key is an error about the id that was sent.
+    # If the key of an id has a sentence as its value, that is an error message about the id.
     is_of_call = _VARYING.search(key) and " " not in value
     what = "id" if _IDS.search(key) else "" if is_of_call else "words"
     yield from [(f"{what} {path}", value)] if what else ()
@@ -182,7 +182,7 @@ def _reduce_time(value: Any) -> str:
 
 
 def _describe_lifetime(value: Any, reply: HttpReply) -> str:
-    """Return the distance of a time from the response's `Date`, or a duration, as text."""
+    """Return a duration, or a time's offset from the response's `Date`, as text (``5 min``)."""
     number = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(h(?:rs?|ours?)?)?", str(value))
     try:
         seconds = float(number[1]) if number else dt.datetime.fromisoformat(value).timestamp()
@@ -224,7 +224,7 @@ def reduce_outcome(outcome: Any, pictures: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **aspects,
         "decision": str(outcome.decision),
-        # The backend adds this warning because of the score alone.
+        # The backend derives this warning from the score alone.
         "warnings": sorted({str(each.code) for each in outcome.warnings} - {"scale_suspicious"}),
         "score": None if outcome.score is None else outcome.score.value,
         "faces": len(getattr(outcome, "probe_faces", None) or ()),
@@ -236,18 +236,18 @@ def reduce_outcome(outcome: Any, pictures: Mapping[str, Any]) -> dict[str, Any]:
 def _describe_place(box: Any, picture: Any) -> str:
     size = getattr(picture, "upright_size", (box.of_width, box.of_height))
     width, height = (1, 1) if box.unit == "ratio" else size
-    # The edge of the picture may cut off a face.
+    # A face may be cut off at the edge of the picture.
     is_right = box.left < (width or box.right) and box.top < (height or box.bottom)
     if not (is_right and box.right > 0 and box.bottom > 0):
         return "outside"
-    # If the vendor sent width and height as the lower right corner, the box is narrow.
+    # The box is narrow if the vendor sent its width and height as the lower right corner.
     scale = size if box.unit == "ratio" and all(size) else (1, 1)
     sides = (box.right - box.left) * scale[0], (box.bottom - box.top) * scale[1]
     return "inside" if min(sides) > 0 and max(sides) < 3 * min(sides) else "narrow"
 
 
 def compare(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the differences: aspect, both values, the calls that show the difference, and the
+    """Return the differences, each with its aspect, both values, the calls that show it, and the
     claims that the mock cites in all of these calls."""
     rows: dict[str, dict[str, Any]] = {}
     of_run: dict[str, list[Any]] = {}
@@ -276,7 +276,7 @@ def compare(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[dict[str
 
 
 def _compare_calls(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
-    """Yield call, aspect, the mock's value, the vendor's value, and the mock's claims."""
+    """Yield tuples of call, aspect, mock's value, vendor's value and the mock's claims."""
     for call in ours:
         is_other = False
         for role in ("login", "balance", "answer", "call"):
@@ -287,18 +287,18 @@ def _compare_calls(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterat
             for mine, seen in zip(*sides, strict=False):
                 for aspect, *pair in _compare_answers(mine["aspects"], seen["aspects"]):
                     is_other = is_other or (aspect == "status" and pair[0] != pair[1])
-                    # A different status explains every other difference of the call.
+                    # A different status explains every other difference in the call.
                     if role != "call" or not is_other or aspect in ("charge", "price"):
                         place = role if role in ("login", "balance") else call
                         yield place, aspect, *pair, mine["claims"]
 
 
 def _summarize(aspect: str, *sides: Any) -> list[str]:
-    """Summarize the values of one place in all calls, for the mock and for the vendor."""
+    """Summarize the values of one aspect in all calls, for the mock and for the vendor."""
     texts = [[text for value in side for text in value or ()] for side in sides]
     if aspect.startswith("id "):
         return ["unique" if len(side) == len({*side}) else "repeated" for side in texts]
-    # A score may be whole by chance, and its last decimal may be zero.
+    # A score may happen to be a whole number or to end in a zero.
     most = [max((int(text) for text in side if text != "whole"), default=-9) for side in texts]
     if abs(most[0] - most[1]) < 2:
         most = most[:1] * 2
@@ -308,7 +308,7 @@ def _summarize(aspect: str, *sides: Any) -> list[str]:
 def _compare_answers(
     expected: Mapping[str, Any], seen: Mapping[str, Any]
 ) -> Iterator[tuple[str, Any, Any]]:
-    """Yield aspect, the mock's value and the vendor's value; only the status if it differs."""
+    """Yield each aspect with the mock's and the vendor's value; only the status if it differs."""
     is_same = expected.get("status") == seen.get("status")
     for aspect in sorted({*expected, *seen}) if is_same else ("status",):
         kind, _, path = aspect.partition(" ")
@@ -324,7 +324,7 @@ def _compare_answers(
 
 
 def describe(call: Any) -> dict[str, Any]:
-    """Return the record of a call; only its state if it has no outcome."""
+    """Return the record of a call, or only its state if it has no outcome."""
     if call is None:
         return {"state": "not made, or started but not finished"}
     numbers = {"score": call["result"]["score"], "threshold": call["level"]}

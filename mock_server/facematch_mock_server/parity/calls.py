@@ -1,4 +1,4 @@
-"""Tables of the calls that `facematch parity` makes, and of each vendor's deviations."""
+"""The calls that `facematch parity` makes, and each vendor's deviations from them."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ Change = Callable[[HttpRequest], HttpRequest]
 # fmt: off
 @attrs.frozen(kw_only=True)
 class Step:
-    """A call that differs from the ordinary call in one respect."""
+    """A call that differs from an ordinary call in one respect."""
 
     name: str = attrs.field(kw_only=False)
     sentence: str = attrs.field(kw_only=False)
-    is_free: bool = False  # by the mock's claims
+    is_free: bool = False  # according to the mock's claims
     unsigned: Change = lambda request: request  # changes a request before it is signed
     signed: Change | None = None  # changes a request after it is signed
-    probe: str = "same"  # names of `caller.make_files`
+    probe: str = "same"  # a key of `make_files`
     reference: str = "again"
     operation: Operation = Operation.MATCH
-    beyond: int | None = None  # the threshold's distance above the score of the call `scored_by`
+    beyond: int | None = None  # how far the threshold lies above the score of the call `scored_by`
     scored_by: str = "same"
-    asks: type[Request] | None = None  # for a hosted session: start, reading or deletion
-    of: str = ""  # the step that started the session; empty if it is this step
+    asks: type[Request] | None = None  # for a hosted session: the type of the request
+    of: str = ""  # the step that started the session; empty if this step does
     is_unknown: bool = False  # use the id of a session that never existed
-    is_list: bool = False  # instead of a call, list the calls that the vendor stored
+    is_list: bool = False  # list the calls that the vendor stored instead of making a call
 
     @property
     def may_be_charged(self) -> bool:
@@ -49,20 +49,20 @@ class Step:
 
 @attrs.frozen(kw_only=True)
 class VendorCalls:
-    """A vendor's deviations from the usual calls; a plug-in's vendor has none."""
+    """A vendor's deviations from the usual calls. A vendor from a plug-in has none."""
 
-    keys: Mapping[str, str] = attrs.field(factory=dict)  # setting: mock attribute; empty: all `Secret`s
-    settings: Mapping[str, Any] = attrs.field(factory=dict)  # additional settings for the mock
+    keys: Mapping[str, str] = attrs.field(factory=dict)  # mock attribute by setting; empty: `live_key` for each `Secret`
+    settings: Mapping[str, Any] = attrs.field(factory=dict)  # other settings to change for the mock
     charges: int = 1  # maximum charges of one call
     steps: tuple[Step, ...] = ()  # used instead of the usual wrong-key step
     threshold: str = ""  # ``sent`` if the backend sends it, or its JSON field
-    size_limit: int | str = 0  # the largest file in bytes, or the key of its claim; 0 for none
+    size_limit: int | str = 0  # the maximum file size in bytes, or the key of its claim; 0 for none
     kind: str = "gif"  # the extension of a file type that the vendor rejects
     headers: Mapping[str, str] = attrs.field(factory=dict)  # setting by header, for the paths below
-    balance: tuple[str, str] | None = None  # path, and location in the response
-    kept: str | None = None  # path of the list of calls that the vendor stored
+    balance: tuple[str, str] | None = None  # path of the balance, and its location in the response
+    kept: str | None = None  # path that lists the calls stored by the vendor
     sessions: tuple[Step, ...] = ()  # added to the usual steps
-    sessions_need: str = ""  # the setting that sessions need
+    sessions_need: str = ""  # the setting that sessions require
 # fmt: on
 
 
@@ -71,7 +71,7 @@ _SCRAMBLED = str.maketrans("0123456789abcdefABCDEF", "1234567890bcdefaBCDEFA")
 
 
 def _scramble(names: str, part: str = ".+") -> Change:
-    """Return a change that makes `part` of the secrets with these names wrong."""
+    """Return a change that scrambles `part` of the secrets whose names match `names`."""
 
     def change(values: Mapping[str, Any]) -> dict[str, Any]:
         changed = dict(values)
@@ -129,7 +129,7 @@ _CALLS = (
     Step("live-at-score", "a threshold exactly at the score", beyond=0, **_LIVE),
     Step("live-above-score", "a threshold above the score", beyond=1, **_LIVE),
 )
-#: Calls about hosted sessions. No person completes the sessions.
+#: Calls about hosted sessions. Nobody completes the sessions.
 _SESSIONS = (
     Step("session", "a hosted session", asks=StartRequest),
     Step("session-again", "the same start again", asks=StartRequest, of="session"),
@@ -147,7 +147,7 @@ _DELETIONS = (
 def steps_of(
     vendor: VendorCalls, operations: frozenset[Operation], sessions: SessionCapabilities | None
 ) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
-    """Return the calls, and the calls that are made at the end of every run, even if it fails."""
+    """Return the calls to make, and the calls to make at the end of a run even if it failed."""
     usual = (
         step for step in _CALLS[1:]
         if step.operation in operations

@@ -82,7 +82,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
         raise click.UsageError(f"{error}".rstrip(".") + ".") from None
     with mock, closing(planned.open_backend()) as backend, ExitStack() as stack:
         listed = VENDORS.get(name, VendorCalls())
-        # With this setting, a call is charged for one more image.
+        # With this setting, the vendor charges each call for one more image.
         most = listed.charges + bool(getattr(backend, "reference_quality", False))
         vendor, values = attrs.evolve(listed, charges=most), mock.world.claims
         pictures = [image.prepared(backend.capabilities.image_limits) for image in images]
@@ -112,7 +112,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
         try:
             run_steps(caller, steps, files, budget, stopping.check)
         finally:
-            # From here on nothing is interrupted, even by another signal.
+            # From here on, no signal interrupts the run.
             remaining: list[str] = []
             try:
                 with suppress(VendorError):
@@ -163,7 +163,7 @@ def _keep_record(
 
 
 def _find_public_words(name: str) -> frozenset[str]:
-    """Return the words in the source of a mock, which are public: it names no people."""
+    """Return the words in a mock's source. They are public, because it names no people."""
     module: Any = sys.modules[vendor_named(name).behaviour.__module__]
     file = Path(module.__file__)
     files = file.parent.glob("*.py") if module.__package__ else (file,)
@@ -173,7 +173,7 @@ def _find_public_words(name: str) -> frozenset[str]:
 def _show_end(document: Any, values: Any, remaining: Sequence[str]) -> None:
     for row in document["differences"]:
         kind, space, place = row["aspect"].partition(" ")
-        # For a place in a response, the kind of the aspect is not shown.
+        # If the aspect belongs to a path in the response, only the path is shown.
         aspect = (place or "body") if space and kind != "header" else row["aspect"]
         sides = " -> ".join(_write(row[side]) for side in ("mock", "vendor"))
         first, *rest = row["calls"]
@@ -216,12 +216,12 @@ def _show_plan(document: Any, caller: Caller, steps: Sequence[Step], values: Any
 
 
 def _open_twin(caller: Caller, mock: Any) -> Any:
-    """Return the same backend with the mock's address and keys."""
+    """Return a copy of the backend with the mock's address and keys."""
     backend, vendor = caller.backend, caller.vendor
     settings = attrs.asdict(backend, recurse=False).items()
     places = vendor.keys or {n: "live_key" for n, value in settings if isinstance(value, Secret)}
     keys = {name: getattr(mock, place) for name, place in places.items()}
     if Environment.SANDBOX in backend.environments and mock.sandbox_key:
         keys = dict.fromkeys(keys, mock.sandbox_key)
-    # The profile's proxy and certificates have no effect on this machine, so they are kept.
+    # The profile's proxy and certificates have no effect on loopback, so they are not reset.
     return attrs.evolve(backend, **vendor.settings, **keys, base_url=mock.url)

@@ -1,4 +1,4 @@
-"""Make the calls, first to the vendor and then to the mock. Bypasses the verifier."""
+"""Make the calls, first to the vendor and then to the mock. They bypass the verifier."""
 
 from __future__ import annotations
 
@@ -70,13 +70,13 @@ def make_files(pictures: Sequence[fm.Image], limit: int, kind: str) -> dict[str,
 
 
 def _make_record(lost: str = "", seen: Sequence[Any] = (), **result: Any) -> dict[str, Any]:
-    """Return the record of a call. `lost` is why its response was lost; empty if it was not."""
+    """Return the record of a call. `lost` is the reason why its response was lost, or empty."""
     free = {"charged": "no", "charges": 0, "charge": None, "score": None, "environment": "not said"}
     return {"result": free | result, "lost": lost, "seen": seen, "level": None}
 
 
 def count_charges(calls: Mapping[str, Any], most: int) -> int:
-    """Return the charges so far. `most` is assumed for a call with an unknown cost."""
+    """Return the number of charges so far, assuming `most` for calls of unknown cost."""
     return sum(
         min(most, (call and call["result"]["charges"]) or most)
         for call in calls.values()
@@ -92,7 +92,7 @@ class StopSignals(Stopping):
 
     def __enter__(self) -> Self:
         super().__enter__()
-        number = getattr(signal, "SIGHUP", None)  # Windows has none, and nohup ignores it
+        number = getattr(signal, "SIGHUP", None)  # Windows has no SIGHUP, and nohup ignores it
         if number and self._before and signal.getsignal(number) is not signal.SIG_IGN:
             self._before[number] = signal.signal(number, self._stop)
         return self
@@ -114,9 +114,9 @@ class Caller:
     Attributes:
         calls: The results of `make` by name; None for a call that was started but not finished,
             which may have been charged.
-        unread: The reasons of failed requests that are not calls, by name.
+        unread: The reasons why requests other than calls failed, by request name.
         started: The started sessions, by the name of the call that started them.
-        secrets: A dict; its keys are the secrets in the backend's settings and in the requests.
+        secrets: A dict whose keys are the secrets in the backend's settings and in the requests.
     """
 
     def __init__(self, backend: Any, vendor: VendorCalls, words: Collection[str]) -> None:
@@ -150,7 +150,7 @@ class Caller:
             outcome = getattr(self.backend, request.way.method)(request)
         except VendorError as error:
             is_unsent = isinstance(error, VendorUnavailable) and not self._statuses()
-            # If the key was accepted before, its rejection is a finding and does not end the run.
+            # If the key was accepted before, a rejection is a finding and does not end the run.
             is_wrong = isinstance(error, fm.AuthenticationFailed) and not step.signed
             is_over = is_unsent or (is_wrong and not self._has_access)
             is_free = error.billing.charged is fm.Charged.NO
@@ -159,7 +159,7 @@ class Caller:
             outcome = error.with_traceback(None)
         is_start = isinstance(outcome, SessionReading) and step.asks is StartRequest
         if is_start:
-            # Recorded before the next request, which may fail: the session must be deleted.
+            # Recorded before the next request may fail, because the session must be deleted.
             of_vendor = {"session_id": outcome.session_id, "vendor": outcome.vendor}
             self.started[step.name] = attrs.evolve(request.record, **of_vendor)
             self.secrets[fm.Secret(outcome.session_id)] = None
@@ -207,7 +207,7 @@ class Caller:
         return MatchCall(probe=files[step.probe], reference=reference, threshold=threshold)
 
     def _ask_for_session(self, step: Step, started: Any, _: Any) -> Request:
-        """Return the request of a step: a start, or a request about a started session."""
+        """Return the request for a step: a start, or a request about a started session."""
         record = started or fm.SessionRecord(
             backend=self.backend.name,
             subject_ref="parity",
@@ -237,7 +237,7 @@ class Caller:
         return self._sign(self._step.unsigned(request), call, **how)
 
     def _overhear(self, request: HttpRequest, **how: Any) -> HttpReply:
-        # Only requests that may be charged have `on_sent`. A login is free.
+        # Only requests that may be charged pass `on_sent`. A login is free.
         role = "answer" if "on_sent" in how else "login"
         change = self._step.signed
         return self._exchange(role, change(request) if change else request, **how)
@@ -251,7 +251,7 @@ class Caller:
         private = PERSONAL_KEYS | self.backend.capabilities.private_keys
         aspects = reduce_reply(reply, self.secrets, private, self._words)
         if self._step.of:
-            # The remaining time of a session depends on how fast the vendor responds.
+            # A session's remaining time depends on how fast the vendor responds.
             aspects = {name: value for name, value in aspects.items() if name[:5] != "life "}
         self._seen.append({"role": role, "aspects": aspects})
         return reply
@@ -263,7 +263,7 @@ class Caller:
         return self._exchange(role, request, backend=self.backend.name, charges=0)
 
     def _read_balance(self) -> Any:
-        """Return the credit at the vendor; None if it cannot be read."""
+        """Return the account's balance, or None if it cannot be read."""
         if self.vendor.balance is None:
             return None
         path, place = self.vendor.balance
@@ -286,7 +286,7 @@ def _find_ids(replies: Iterable[Any]) -> set[str]:
 
 
 def explain_unseen(steps: Iterable[Step], calls: Mapping[str, Any]) -> dict[str, str]:
-    """Return the calls without a response, with the reasons."""
+    """Return the reason for each call without a response, by the name of the call."""
     begun = {"lost": "started but not finished"}
     unmade = {each.name: _find_obstacle(each, calls) or "not made" for each in steps}
     lost = {name: (call or begun)["lost"] for name, call in calls.items()}
@@ -294,7 +294,7 @@ def explain_unseen(steps: Iterable[Step], calls: Mapping[str, Any]) -> dict[str,
 
 
 def _find_obstacle(step: Step, calls: Mapping[str, Any]) -> str:
-    """Return why a call cannot be made after the calls so far; empty if it can."""
+    """Return the reason why a call cannot be made after `calls`, or an empty string."""
     start = calls.get(step.of)
     if step.of in calls and "state" not in (start or {"result": ()})["result"]:
         return "the start returned no id" if _is_answered(start) else "no session was started"
@@ -313,7 +313,7 @@ def _is_answered(call: Any) -> bool:
 def run_steps(
     caller: Caller, steps: Iterable[Step], files: Any, budget: int, check: Callable[[], None]
 ) -> None:
-    """Make the calls that the remaining budget allows. Calls `check` after each."""
+    """Make the calls that the remaining budget allows, and run `check` after each."""
     most, is_over, calls = caller.vendor.charges, False, caller.calls
     for step in steps:
         is_over = is_over or count_charges(calls, most) + most > budget
@@ -335,15 +335,15 @@ def run_steps(
 
 
 def end_sessions(caller: Caller, steps: Iterable[Step]) -> list[str]:
-    """Delete the remaining sessions. Return the starts whose session may still exist."""
+    """Delete the remaining sessions. Return the names of starts whose session may still exist."""
     over, lost, calls = set(), list[str](), caller.calls
     for step in steps:
         call = calls.get(step.name)
         is_over = step.asks is DeleteRequest and call and "state" in call["result"]
         if is_over and step.of in caller.started:
             over.add(caller.started[step.of].session_id)
-        # A rate-limited start creates no session. After any other lost response a session may
-        # exist, and after a 2xx response without an id it does.
+        # A rate-limited start creates no session. After any other lost response, a session may
+        # exist. After a 2xx response without an id, it does.
         is_lost = call is None or call["lost"] not in ("", "429") or _is_answered(call)
         is_open = step.name in calls and is_lost
         if step.asks is StartRequest and step.name not in caller.started and is_open:
@@ -359,13 +359,13 @@ def end_sessions(caller: Caller, steps: Iterable[Step]) -> list[str]:
 
 
 def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, files: Any) -> None:
-    """Repeat at the mock each call that the vendor answered, and record the mock's claims."""
+    """Send each call that the vendor answered to the mock too, and record the mock's claims."""
     results = {name: call["result"] for name, call in calls.items() if call and not call["lost"]}
     need, first = caller.vendor.sessions_need, _find_answers(calls.get("session"))
-    # If the workflow is unknown at the vendor, it must be unknown at the mock.
+    # A workflow that does not exist at the vendor must not exist in the mock.
     if need and first != _find_answers(calls.get("session-bad-field")) and "session" in results:
-        # No face is stored, so a workflow that compares with a stored face starts no session. The
-        # mock rejects all other workflows from here on.
+        # A biometric workflow starts no session, because no face is stored. From here on, the mock
+        # rejects all other workflows.
         kind = "biometric" if results["session"].get("error") == "RequestRejected" else "kyc"
         control.sessions.workflow(getattr(caller.backend, need), kind=kind)
     for step in [step for step in steps if step.name in results]:
@@ -404,11 +404,11 @@ def _find_answers(call: Any) -> list[Any]:
 
 
 def choose_score(step: Step, result: Any, scored: Any) -> float:
-    """Return the score to set at the mock, so that the mock decides like the vendor.
+    """Return the score to set in the mock, so that the mock makes the vendor's decision.
 
     This is the vendor's score or, if the vendor returned none, a score that fits the decision. A
     score up to 1 for two pictures of one person is on another scale and becomes 95. Without a
-    threshold, decimals are added to show how many the mock returns; 0, 50 and 100 stay exact.
+    threshold, decimals are added to show how many the mock returns, except to 0, 50 and 100.
     """
     verdict = {"match": 95.0, "live": 95.0, "review": 50.0}.get(result["decision"], 5.0)
     scores = [each["score"] for each in (result, scored) if each["score"] is not None]
