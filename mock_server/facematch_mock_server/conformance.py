@@ -1,4 +1,4 @@
-"""`MockSimulator`: a mock that replaces the vendor in the contract tests of a plug-in.
+"""`MockSimulator`: a mock that replaces the vendor in a plug-in's contract tests.
 
 `MockSessions` simulates hosted sessions. Requires pytest, like `facematch_core.testing`.
 """
@@ -45,7 +45,7 @@ __all__ = ["MockSessions", "MockSimulator"]
 
 #: The card in front of the camera, by case; p1-again in all other cases.
 _CARDS = {SessionCase.OTHER_PERSON: "p2", SessionCase.SPOOF: "spoof"}
-#: Cases that need a response like the real vendor's. The mock's header is removed.
+#: Cases whose response must look like the real vendor's, so the mock's header is removed.
 _REAL = frozenset({SessionCase.SANDBOX, SessionCase.UNKNOWN_ENVIRONMENT})
 
 
@@ -57,8 +57,8 @@ class MockSessions(SessionSimulator):
 
     Attributes:
         control: The control of the mock vendor.
-        id_name: The key of the session's id in a response about a session.
-        changes: Functions that edit the body of such a response in place, keyed by case.
+        id_name: The JSON key of the session id in responses about a session.
+        changes: Functions that edit the body of such a response in place, by case.
     """
 
     id_name: ClassVar[str]
@@ -117,7 +117,7 @@ def _face_of(size: tuple[int, int]) -> Box:
     return Box(left=left, top=top, right=right, bottom=bottom, of_width=width, of_height=height)
 
 
-#: Faults common to all vendors: of the connection, from a gateway, or with a common status.
+#: Faults common to all vendors: connection faults, gateway errors and common statuses.
 _FAULTS = {
     Situation.LOST_ANSWER: Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.TRUNCATE, executed=True),
     Situation.BROKEN_ANSWER: Fault(stage=Stage.MID_BODY, kind=Kind.TRUNCATE),
@@ -131,7 +131,7 @@ _FAULTS = {
     Situation.OUTAGE: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500),
 }
 
-#: The ready card that is the probe, by situation; p1-again in all other situations.
+#: The ready card used as the probe, by situation; p1-again in all other situations.
 _PROBES = {
     Situation.DIFFERENT_PEOPLE: "p2",
     Situation.SPOOF: "spoof",
@@ -143,23 +143,23 @@ _PROBES = {
 class MockSimulator(VendorSimulator):
     """A mock server that replaces the vendor.
 
-    The mock reads test cards and keeps a ledger, as it does for any client. `alter` turns
-    responses into ones that the mock cannot produce. All situations but `cannot_happen` can be set.
+    The mock reads test cards and keeps a ledger, as it does for any client. `alter` edits responses
+    that the mock cannot produce. All situations except `cannot_happen` can be set.
 
     Attributes:
         vendor: The name of the backend and of the mock's vendor.
         calls: The paths of the calls.
-        last_calls: The paths of a call's last request if it sends several; empty for `calls`.
+        last_calls: The paths of a call's last request, if it sends several; empty means `calls`.
         session_paths: The path prefixes of requests about hosted sessions.
         session_class: The class that simulates sessions; None if the vendor has none.
-        pictures: ``probe`` and ``reference``, by the name of the form field.
-        keys: The backend's settings for authentication. The first of `secrets` is the key, and
-            `client` its client id.
+        pictures: ``probe`` and ``reference``, by form field.
+        keys: The backend's settings for authentication. The first of `secrets` is the key; `client`
+            is its client id.
         scope: The rate limit that rejects a call in THROTTLED; None if a fault rejects it.
         switches: Switches of the mock.
-        faults: Faults that override those common to all vendors.
+        faults: Faults that override the faults common to all vendors.
         control: The control of the mock vendor.
-        situation, score: The values of the last `set_situation`; None before the first one.
+        situation, score: The arguments of the last `set_situation`; None before the first one.
         last: The last completely received call; None before the first one.
     """
 
@@ -192,7 +192,7 @@ class MockSimulator(VendorSimulator):
     def __init__(self) -> None:
         self._mock = MockServer(vendor=self.vendor, switches=self.switches, control=False)
         self._mock.accounts.recognizer.facts = UprightFacts(limit=CACHED)
-        # The app counts each request before a fault can apply to it.
+        # Count each request before a fault can apply to it.
         app = self._mock.app
         self._begin, self._handle = app.begin, app.handle
         vars(app).update(begin=self.count, handle=self._serve)
@@ -205,7 +205,7 @@ class MockSimulator(VendorSimulator):
         self.last: SimulatorRequest | None = None
         self._lock = threading.Lock()
         self._faults = {**_FAULTS, **self.faults}
-        #: Number of calls since the last `set_situation`, and the number of the call that fails.
+        #: Number of requests since the last `set_situation`, and which of these requests fails.
         self._arrived = 0
         self._step: int | None = None
         self._charged_before = 0
@@ -224,15 +224,15 @@ class MockSimulator(VendorSimulator):
         if situation is Situation.NO_CREDIT:
             self.control.set_balance(0)
         if self.scope is not None:
-            # The clock is stopped, so no window ends: only None allows any number of calls.
+            # The clock is stopped, so no rate window ends. Only None allows any number of calls.
             self.control.set_limit(self.scope, 0 if situation is Situation.THROTTLED else None)
 
     def alter(self, request: SimulatorRequest, body: Any) -> Any:
-        """Return the body to send instead of `body`, the mock's 200 response to a request."""
+        """Return the body to send; `body` is the one in the mock's 200 response to `request`."""
         return body
 
     def understand(self, request: SimulatorRequest) -> Mapping[str, Any]:
-        """Return the values that the vendor reads from a call. By default, the form's pictures."""
+        """Return the values that the vendor reads from a call: by default, the form's pictures."""
         files = request.files
         return {name: files[field] for field, name in self.pictures.items() if field in files}
 
@@ -266,7 +266,7 @@ class MockSimulator(VendorSimulator):
     def set_situation(
         self, situation: Situation, *, score: float | None = None, step: int | None = None
     ) -> None:
-        # Keep the mock's records if the situation is the same, or a good one after a lost response.
+        # Keep the mock's records if the situation is the same, or a success after a lost response.
         is_good = situation in (Situation.SAME_PERSON, Situation.LIVE)
         recovers = is_good and self.situation is Situation.LOST_ANSWER
         is_same = situation is self.situation or recovers
@@ -307,7 +307,7 @@ class MockSimulator(VendorSimulator):
     # Methods that replace methods of the app
 
     def count(self, head: Request) -> Response | None:
-        """Count a request of a call before any fault applies to it."""
+        """Count a request if it belongs to a call, before any fault applies to it."""
         is_call = head.path in self.calls or head.path.startswith(self.session_paths)
         with self._lock:
             self.requests_seen += is_call
@@ -369,9 +369,9 @@ class MockSimulator(VendorSimulator):
             self._server = HttpServer(self._mock.app, host=_HOST, port=self._port).start()
             self._port, self._mock.accounts.address = self._server.port, self._server.url
             return
-        # A bound port that does not listen refuses connections and is reserved for this process.
+        # A port that is bound but not listening refuses connections, and no other process gets it.
         self._reserved = socket.socket()
-        # On Windows SO_REUSEADDR would let another process take the port.
+        # On Windows, SO_REUSEADDR would let another process take the port.
         if sys.platform != "win32":
             self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._reserved.bind((_HOST, self._port))
@@ -390,7 +390,7 @@ def _draw(**changes: Any) -> Image:
 
 
 class UprightFacts(FactsCache):
-    """Applies the EXIF orientation, which the mock ignores, so that every client passes."""
+    """Apply the EXIF orientation, which the mock ignores, so that every client passes."""
 
     def of(self, data: bytes, digest: str | None = None) -> Facts:
         upright = turn_upright(data)
@@ -398,7 +398,7 @@ class UprightFacts(FactsCache):
 
 
 def turn_upright(picture: bytes) -> bytes:
-    """Apply the EXIF orientation of a picture. Upright pictures are returned unchanged."""
+    """Apply a picture's EXIF orientation. Upright pictures are returned unchanged."""
     try:
         image = Image.from_bytes(picture)
         if image.orientation == 1:
