@@ -1,1 +1,1 @@
-"""The HTTP side: sockets, requests and responses, up to a vendor or the control API."""
+"""The HTTP layer: sockets, requests and responses, up to a vendor or the control API."""

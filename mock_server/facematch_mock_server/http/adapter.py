@@ -1,4 +1,4 @@
-"""A mock at a vendor's own address: adapters for requests and the package `responses`."""
+"""Adapters for `requests` and `responses` that send a vendor's requests to a mock."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _CLOSED = "http://127.0.0.1:1"
 class MockAdapter(HTTPAdapter):
     """An adapter that sends a session's requests to the mock: ``session.mount(URL, adapter)``."""
 
-    # `responses` patches `HTTPAdapter.send`, so the real one is passed in.
+    # `responses` patches `HTTPAdapter.send`, so the original is passed in.
     def __init__(self, accounts: Accounts, really_send: Any = HTTPAdapter.send) -> None:
         super().__init__()
         self._accounts, self._really_send = accounts, really_send
 
     def send(self, request: Any, *settings: Any, **more: Any) -> requests.Response:
-        """Return the mock's response to `request`, as if from the URL of the request."""
+        """Return the mock's response to `request`, as if it came from the request's URL."""
         accounts, sent = self._accounts, request.copy()
         if accounts.address is None and not accounts.is_stopped:
             accounts.start()
@@ -40,10 +40,10 @@ class MockAdapter(HTTPAdapter):
 
 
 def register(rsps: Any, app: Any, base_urls: Iterable[str]) -> Any:
-    """Let the mock of `app` handle requests below `base_urls`; return the registered response."""
+    """Route requests below `base_urls` to the mock `app`; return the registered response."""
     import responses  # imported here, because it is optional
 
-    # `responses` stores the original method of requests there.
+    # `responses` stores the original `HTTPAdapter.send` there.
     adapter = MockAdapter(app.accounts, responses._real_send)  # noqa: SLF001
 
     class AppResponse(responses.BaseResponse):

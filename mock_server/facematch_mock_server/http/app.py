@@ -36,7 +36,7 @@ _MARK: Headers = ((MOCK_HEADER, __version__),)
 MAX_BODY_BYTES = 64 * 1024 * 1024
 #: From this size, a new picture takes tens of milliseconds to process.
 LONG_BODY_BYTES = 1024 * 1024
-#: Maximum bytes of a request to the control API.
+#: Maximum bytes in the body of a request to the control API.
 MAX_CONTROL_BYTES = 1024 * 1024
 
 
@@ -61,13 +61,13 @@ class App:
         return next(iter(self.account.worlds.values()))
 
     def at_connection(self) -> Fault | None:
-        """Take the fault for a new connection; None if there is none."""
+        """Take the fault for a new connection, or return None."""
         return self.account.faults.at_connection()
 
     def begin(self, head: Request) -> Response | None:
-        """Return a 404 for an unknown account, a 413 for a length over the limit, else None.
+        """Return a 404 if the account is unknown, a 413 if the body is too large, else None.
 
-        Also set `head.vendor`, unless the body may contain the key, and the upload's `head.fault`.
+        Also set `head.vendor` (unless the body may contain the key) and `head.fault` of the upload.
         """
         name = head.header(_ACCOUNT)
         if name is not None and self.accounts.find(name) is None:
@@ -119,7 +119,7 @@ class App:
         return self._answer(request, "elsewhere", hint, path=shorten(request.path, 200), hint=hint)
 
     def _answer_openapi(self, request: Request) -> Response | None:
-        """Respond with a vendor's OpenAPI document or the list of them; None for other paths."""
+        """Return a vendor's OpenAPI document or the list of documents; None for other paths."""
         if request.method != "GET" or not request.path.startswith("/openapi"):
             return None
         from facematch_mock_server.vendors import openapi  # imported here, because it is slow
@@ -134,7 +134,7 @@ class App:
         return None
 
     def _answer_own_path(self, request: Request) -> Response | None:
-        """Handle the person's page, the console and the control API; None for other paths."""
+        """Serve the person's page, the console and the control API. Return None for other paths."""
         if request.path.startswith(PERSON) and self.person is not None:
             return self._mark(self.person.handle(request))
         response: Response | None = None if self.console is None else self.console.handle(request)
@@ -165,11 +165,11 @@ class App:
         return self._answer(head, key, "the body is too large")
 
     def note(self, head: Request, what: str) -> None:
-        """Record an event of the transport in the journal."""
+        """Record a transport event in the journal."""
         self._world_of(head).log(head, note=shorten(what, 200))
 
     def vendor_of(self, head: Request) -> Any:
-        """Return a request's vendor in its key's account, by host or else by path, or None."""
+        """Return the vendor, found by host or else by path, in the key's account; or None."""
         if head.vendor is not None or head.is_control:
             return head.vendor
         # The paths are the same in every account.

@@ -1,6 +1,6 @@
 """One connection of the HTTP server, which handles one request after another.
 
-A connection runs as one generator, which yields the event it waits for; the socket resumes it.
+Each connection runs as a generator that yields the event it waits for; the socket resumes it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _FIRST_LINE = re.compile(rb"(%b) ([!-~]+) HTTP/([0-9])\.([0-9])\r\n" % _METHOD)
 _BEGINNING = re.compile(rb"%b(\Z| [!-~]*(\Z| [HTP/0-9.]*(\Z|\r\Z|\r\n)))" % _METHOD)
 #: Matches a request target in absolute form.
 _WHOLE = re.compile(r"https?://([^/?#]*)([^?]*)(\?.*)?", re.IGNORECASE)
-#: Matches the option "close" of a Connection header (RFC 9112).
+#: Matches the option "close" in a Connection header (RFC 9112).
 _CLOSE = re.compile(r"(\A|,)[ \t]*close[ \t]*(,|\Z)", re.IGNORECASE)
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(;[\t -~\x80-\xff]*)?\r\n")
 
@@ -63,7 +63,7 @@ class _Expired(Exception):
 
 
 class _BrokenRequest(Exception):
-    """Raised for an invalid request; has the response status and a note for the journal."""
+    """Raised for an invalid request, with the response status and a note for the journal."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
@@ -72,7 +72,7 @@ class _BrokenRequest(Exception):
 
 @attrs.define(kw_only=True, eq=False)
 class Service:
-    """The state shared by all connections of one server; for the times see `HttpServer`."""
+    """The state shared by all connections of one server; for the timeouts see `HttpServer`."""
 
     handler: Handler
     loop: asyncio.AbstractEventLoop
@@ -92,7 +92,7 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, service: Service) -> None:
         self._service = service
         self._loop = service.loop
-        #: Bytes received but not yet consumed. Only received bytes make it grow.
+        #: Bytes received but not yet consumed. A declared length reserves no memory.
         self._buffer = bytearray()
         self._has_ended = self._is_blocked = False
         self._deadline = math.inf
@@ -158,7 +158,7 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
 
     def _wait_at_most(self, seconds: float) -> None:
-        """Set the timeout for waiting for the client; one timer serves many waits."""
+        """Set the timeout for waiting for the client. One timer is reused for many waits."""
         self._deadline = self._loop.time() + seconds
         if self._timer is None or self._timer.when() > self._deadline:
             if self._timer is not None:
@@ -350,7 +350,7 @@ class Connection(asyncio.BufferedProtocol):
         return True
 
     def _send(self, head: bytes, body: bytes, fault: Fault) -> Work[bool]:
-        """Send a response with a fault; return whether the connection stays open."""
+        """Send a response and apply the fault; return whether the connection stays open."""
         whole, cut = head + body, 0
         if fault.kind is Kind.DELAY:
             yield from self._pause(_WaitFor.MOMENT, fault.seconds)
@@ -388,8 +388,8 @@ class Connection(asyncio.BufferedProtocol):
             timer.cancel()
 
 
-#: A parsed head: the request; the length of its body, None for a chunked one; whether the
-#: connection closes after it; and whether the client expects 100 Continue.
+#: A parsed head: the request, the length of its body (None if chunked), whether the connection
+#: closes after it, and whether the client expects 100 Continue.
 _Beginning = tuple[Request, int | None, bool, bool]
 
 
@@ -405,8 +405,8 @@ def _parse_head(text: bytes, peer: str) -> _Beginning:
     if line[3] != b"1":
         raise _BrokenRequest(505, "unsupported HTTP version")
     is_old, target = line[4] == b"0", line[2].decode()
-    # The parser accepts a fixed list of methods, stops at CONNECT and Upgrade, and cannot pause. So
-    # a new parser reads only the headers. Two lengths and unknown codings are handled below.
+    # The parser accepts a fixed list of methods, stops at CONNECT and Upgrade, and cannot pause, so
+    # a new one reads only the headers. Two lengths and unknown codings are handled below.
     headers = _Headers()
     parser = httptools.HttpRequestParser(headers)
     parser.set_dangerous_leniencies(lenient_chunked_length=True, lenient_transfer_encoding=True)
@@ -425,7 +425,7 @@ def _parse_head(text: bytes, peer: str) -> _Beginning:
     if (host is None and not is_old) or "\n" in (host or ""):
         raise _BrokenRequest(400, "a request must have exactly one Host header")
     if whole := _WHOLE.fullmatch(target):
-        # Through a proxy, clients send an absolute URL, and its host wins (RFC 9112, 3.2.2).
+        # Through a proxy, clients send an absolute URL; its host takes priority (RFC 9112, 3.2.2).
         host, path, query = whole.groups(default="")
         target = (path or "/") + query
         headers[:] = [("host", host), *(line for line in headers if line[0] != "host")]

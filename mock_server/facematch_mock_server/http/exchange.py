@@ -30,7 +30,7 @@ R = TypeVar("R", Response, Response | None)
 
 
 class Handler(Protocol):
-    """The interface of the app for the server; see `App`. Thread-safe."""
+    """The app's interface to the server; see `App`. Thread-safe."""
 
     def at_connection(self) -> Fault | None: ...
     def begin(self, head: Request) -> Response | None: ...
@@ -57,7 +57,7 @@ class AnswerPlan:
 
 
 def is_by_page(head: Request) -> bool:
-    """Return whether the request is from the console in a browser, not from an API client."""
+    """Return whether the request comes from the console in a browser, not from an API client."""
     # If a keep-alive connection drops, a browser silently repeats a POST, so a fault would charge
     # twice. Therefore the server closes a browser's connection after each response.
     if head.is_for_mock or head.header("sec-fetch-site") == "same-origin":
@@ -93,13 +93,13 @@ def carry_out(handler: Handler, request: Request) -> AnswerPlan:
     if fault.stage in (Stage.MID_UPLOAD, Stage.AFTER_UPLOAD) and fault.kind is not Kind.DELAY:
         return AnswerPlan(fault=fault)
     if fault.stage is Stage.MID_BODY and not encode_body(response, method=request.method):
-        # A response without a body is cut in the head.
+        # A response without a body is cut within its head.
         fault = attrs.evolve(fault, stage=Stage.MID_HEADERS)
     return AnswerPlan(response=response, fault=fault)
 
 
 def ask(answer: Callable[[Request], R], request: Request) -> R:
-    """Return the handler's response; a 500 if the handler raises or the response is invalid."""
+    """Return the handler's response, or a 500 if the handler raises or the response is invalid."""
     try:
         response = answer(request)
         if response is not None:
@@ -136,7 +136,7 @@ SENTENCES = {
 
 
 def make_answer(status: int, sentence: str | None = None) -> Response:
-    """Return one of the server's own responses; 400 for a status that is not in `SENTENCES`."""
+    """Return one of the server's own responses, or a 400 if `status` is not in `SENTENCES`."""
     status = status if status in SENTENCES else 400
     return Response(
         status=status,
@@ -146,11 +146,11 @@ def make_answer(status: int, sentence: str | None = None) -> Response:
 
 
 def empty_head(peer: str) -> Request:
-    """Return an empty head for the journal's entry of a connection without a valid head."""
+    """Return an empty head, to record a connection without a valid head in the journal."""
     return Request(method="", target="", peer=peer)
 
 
-#: Headers that the server itself writes; the app's are dropped.
+#: Headers that the server itself writes. If the app sets them, they are dropped.
 FRONT_HEADERS = frozenset(
     {"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"}
 )
@@ -173,7 +173,7 @@ def _format_date(second: int) -> str:
 
 
 def encode_head(response: Response, *, method: str, close: bool) -> bytes:
-    """Return a response's status line and headers, with the empty line."""
+    """Return a response's status line and headers, with the empty line after them."""
     status, moment = response.status, response.date or dt.datetime.now(dt.UTC)
     first = f"HTTP/1.1 {status} {REASONS.get(status, '')}\r\n"
     date = _format_date(int(moment.timestamp() // 1))
@@ -202,6 +202,6 @@ def body_cut(length: int) -> int:
 @cache
 def keep_freed_pages() -> None:
     """Make the C library keep freed memory for the next request (five times the throughput)."""
-    # When a block is freed, glibc raises its threshold for returning memory to the system, up to
-    # 32 MiB. This block is never touched, so it costs no memory. A second block would be zeroed.
+    # When a block is freed, glibc raises its threshold for returning memory, up to 32 MiB. This
+    # block is never touched, so it costs no memory. Cached, because a second block would be zeroed.
     bytes(16 * 1024 * 1024)

@@ -13,14 +13,14 @@ from typing import Any, Self
 from .connection import Connection, Service
 from .exchange import Handler, keep_freed_pages
 
-#: The listen backlog, and the connections accepted in one turn of the loop.
+#: The listen backlog, and how many connections are accepted in one turn of the event loop.
 _BACKLOG, _AT_ONCE = 1024, 256
 #: Numbers and names of the threads for slow requests to vendors (each may hold a decoded picture)
 #: and for the control API (each may wait for webhooks).
 _WORKERS, _CLERKS = (8, "facematch-mock-worker"), (64, "facematch-mock-clerk")
-#: Maximum bytes of one read: more than two typical pictures.
+#: Maximum bytes per read: more than two typical pictures.
 _READ_BYTES = 512 * 1024
-#: Wildcard addresses, each with an address to connect to.
+#: The address to connect to, by wildcard address.
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - to recognise them
 
 #: The name of each server's thread.
@@ -31,8 +31,8 @@ class HttpServer:
     """An HTTP/1.1 server for one app, with its own event loop."""
 
     # A forked child does not serve: requests to the port go to the parent. The server itself
-    # accepts connections, because `loop.create_server` of Python 3.11 leaves half-open
-    # connections when it closes.
+    # accepts connections, because in Python 3.11 a server from `loop.create_server` leaves
+    # half-open connections.
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class HttpServer:
         port: int = 0,
         # Seconds until an idle connection is closed, and until a stalled upload gets 408.
         idle_s: float = 60.0,
-        # Seconds to continue reading a refused upload, because clients first send, then read.
+        # Seconds to continue reading a refused upload, because clients send before they read.
         linger_s: float = 5.0,
     ) -> None:
         self._address = (host, port)
