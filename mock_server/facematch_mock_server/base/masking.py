@@ -43,12 +43,12 @@ def presentable(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def mask_fields(fields: Mapping[str, str]) -> dict[str, str]:
-    """Mask the values of fields with secret names."""
+    """Mask the values of fields that are named like secrets."""
     return {name: "***" if SECRET.search(name) else text for name, text in fields.items()}
 
 
 def describe_fields(fields: Iterable[tuple[str, Any]], shown: Collection[str]) -> dict[str, str]:
-    """Describe fields: those in `shown` by a short value, others by type and length."""
+    """Describe the fields in `shown` by a shortened value, and others by type and length."""
     return {
         shorten(name): _show_value(name, (_show_plain if name in shown else _describe_kind)(value))
         for name, value in fields
@@ -56,7 +56,7 @@ def describe_fields(fields: Iterable[tuple[str, Any]], shown: Collection[str]) -
 
 
 def shorten_json(values: Mapping[str, Any]) -> str:
-    """Format an object as short JSON: secrets masked, nested values as type and length."""
+    """Format an object as short JSON. Secrets are masked; nested values become type and length."""
     shown = {}
     for name, value in values.items():
         text = _hide_secrets(value) if isinstance(value, str) else value
@@ -67,7 +67,7 @@ def shorten_json(values: Mapping[str, Any]) -> str:
 
 
 def show_rule(rule: Any) -> str:
-    """Return the `repr` of a rule, with only the values that were set, masked and shortened."""
+    """Return a rule's `repr`, with only the values that were set, masked and shortened."""
     shown = []
     for field in attrs.fields(type(rule)):
         value = getattr(rule, field.name)

@@ -36,14 +36,14 @@ def hide_token(address: str) -> str:
 
 
 def _hide_query(target: str) -> str:
-    # A query may contain the signature of a picture's URL, or a name.
+    # A query may contain a person's name, or the signature of a picture URL.
     path, mark, _ = target.partition("?")
     return repr(hide_token(path) + ("?…" if mark else ""))
 
 
 @attrs.define(kw_only=True)
 class Request:
-    """A request. The body is added later than the head, which never changes.
+    """A request. The head never changes; the body is added later.
 
     The head is sufficient to choose a fault or to refuse the request.
     """
@@ -58,7 +58,7 @@ class Request:
     body: bytes | bytearray = attrs.field(default=b"", repr=False)
     #: The `Fault` that applies to this call, once known.
     fault: Any = attrs.field(default=None, eq=False, repr=False)
-    #: The vendor of the world in which the call began, once known.
+    #: The vendor as it was when the call began, once known.
     vendor: Any = attrs.field(default=None, eq=False, repr=False)
     #: The result of `Routed.find`, once called.
     routed: Any = attrs.field(default=None, eq=False, repr=False)
@@ -102,7 +102,7 @@ class Response:
     claims: tuple[str, ...] = ()
     #: The time for the Date header; None for the machine's time.
     date: dt.datetime | None = None
-    #: Returns the next part of an endless body, until the client is gone. Called on the event loop.
+    #: Returns the next part of an endless body, until the client leaves. Called on the event loop.
     more: Callable[[], bytes] | None = attrs.field(default=None, eq=False, repr=False)
     #: The `Fault` to apply while sending. If it is postponed, the call is not carried out yet.
     fault: Any = attrs.field(default=None, eq=False, repr=False)
@@ -144,7 +144,7 @@ class FormError(ValueError):
 
 @attrs.define
 class Upload:
-    """A file in a form; its name has no folders."""
+    """A file in a form. Its name contains no folders."""
 
     name: str
     content: bytes = attrs.field(repr=False)
@@ -206,7 +206,7 @@ def read_form(content_type: str, body: bytes | bytearray, *, pictures: Any = Non
 
 @lru_cache(maxsize=256)
 def _separator(content_type: str) -> bytes:
-    """Return the separator, ``--`` and the boundary. Raises `FormError` without a boundary."""
+    """Return the separator: ``--`` and the boundary. Raises `FormError` without a boundary."""
     boundary = _BOUNDARY.search(content_type)
     if media_type(content_type) != MULTIPART or boundary is None:
         raise FormError(f"Invalid content type of a form: {content_type}")

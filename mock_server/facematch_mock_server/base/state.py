@@ -13,7 +13,7 @@ import attrs
 
 
 class Unset(enum.Enum):
-    """The type of `UNSET`, the default of arguments for which None has a meaning (no score)."""
+    """The type of `UNSET`, the default for arguments where None means something else (no score)."""
 
     UNSET = "unset"
 
@@ -40,7 +40,7 @@ def select(
     fits: Callable[[T], bool] | None = None,
     **attributes: Any,
 ) -> Selection[T]:
-    """Return the newest `limit` records numbered above `since` that match these values."""
+    """Return the newest `limit` records numbered above `since` that match `attributes`."""
     for name, number in (("since", since), ("limit", limit)):
         if number is not None and (type(number) is not int or number < 0):
             raise ValueError(f"{name} must be a whole number from 0, not {number!r:.40}")
@@ -135,7 +135,7 @@ class RuleQueue(Generic[T]):
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._rules: list[T] = []
-        #: Used rules that are still queued, by `id()`, because equal rules may be queued, too.
+        #: Used rules that are still queued, keyed by `id()` because queued rules may be equal.
         self._used_rules: dict[int, T] = {}
 
     def __len__(self) -> int:
@@ -162,7 +162,7 @@ class RuleQueue(Generic[T]):
             self._used_rules.clear()
 
     def _use(self, index: int) -> T:
-        """Use a rule once, and return it as it was before. The caller holds the lock."""
+        """Use a rule once, and return it as it was before. The caller must hold the lock."""
         rule: Any = self._rules[index]
         self._used_rules.pop(id(rule), None)
         if rule.times == 1:
