@@ -1,6 +1,6 @@
 """The console: a page at ``/`` that shows the calls, sessions and webhooks of a running mock.
 
-The page contains no data: it reads the control API and the paths below, with the same access rules.
+The page contains no data. It reads the control API and the paths below, which need the same access.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Console:
         self._shows_pictures = show_pictures
 
     def handle(self, request: Request) -> Response | None:
-        """Handle a path of the console; None for other paths."""
+        """Handle a request to the console. Return None for other paths."""
         path, method = request.path, request.method
         if path in _FILES and method in ("GET", "HEAD"):
             file_name, kind = _FILES[path]
@@ -87,7 +87,7 @@ class Console:
     ) -> Response:
         """Return the response of `work` if the request may use the console, else a refusal."""
         refusal = None
-        # The page needs no token, because it asks for the token.
+        # The page needs no token, because the user enters the token there.
         if has_data or self._accounts.control_token is None:
             refusal = self._guard.refuse(request)
         if refusal is None and has_data and _is_from_another_page(request):
@@ -145,7 +145,7 @@ class Console:
         return _reply_json(show_call(entries[0], self._accounts.recognizer))
 
     def _get_state(self, request: Request, path: str) -> Response:
-        """Return the data of a view: the newest rows that match the search."""
+        """Return a view's data: the newest rows that match the search."""
         control, view = self._control(request, path)
         clock = control.account.clock
         state: dict[str, Any] = {"now": clock.now(), "stands": not clock.running}
@@ -155,7 +155,7 @@ class Console:
     def _get_delivery(self, request: Request, path: str) -> Response:
         path, _, number = path.rpartition("/")
         delivery = self._control(request, f"{path}/webhooks")[0].webhooks.delivery(number)
-        # A body is ASCII, and shown exactly as sent, because its bytes are signed.
+        # The body is ASCII. It is shown exactly as sent, because its bytes are signed.
         return _reply_json({"headers": dict(delivery.headers), "body": delivery.body.decode()})
 
     def _control(self, request: Request, path: str) -> tuple[Control, str]:
@@ -219,21 +219,21 @@ def _read_number(text: str) -> int:
     return int(text)
 
 
-#: Attributes of an entry that appear in its row unchanged.
+#: Attributes that are copied from an entry to its row.
 _ENTRY = ("method", "path", "status", "vendor", "key", "note")
-#: Maximum number of a call's fields in the list.
+#: Maximum number of fields that the list shows for a call.
 _FIELDS = 30
 #: Maximum length of a response that is parsed.
 _LONGEST = 64 * 1024
-#: Names of scores, verdicts and reasons in responses; the field nearest to the top is shown. A
-#: confidence is a score only beside such a verdict; otherwise it belongs to a detection.
+#: Names of scores, verdicts and reasons in responses; the outermost field is shown. A confidence
+#: next to a verdict is a score; any other belongs to a detection.
 _SCORES = ("score", "similarity", "Similarity")
 _VERDICTS = ("status", "match", "is_live", "isIdentical")
 _REASONS = ("mock", "detail", "message", "Message")
 
 
 def make_row(entry: Entry, recognizer: Recognizer) -> dict[str, Any]:
-    """Return the list's row for an entry of the journal."""
+    """Return the row that the list shows for a journal entry."""
     answer, charge, files = _read_answer(entry), entry.charge, entry.files
     cards = [recognizer.card_of(file.digest or "") for file in files]
     is_refused = entry.status is not None and entry.status >= 400
@@ -258,7 +258,7 @@ def make_row(entry: Entry, recognizer: Recognizer) -> dict[str, Any]:
 
 
 def show_call(entry: Entry, recognizer: Recognizer) -> dict[str, Any]:
-    """Return a call with its response's headers and body, with secrets masked."""
+    """Return a call with the headers and body of its response. Secrets are masked."""
     response, answer, whole = entry.answer, _read_answer(entry), entry.to_dict()
     headers = {} if response is None else presentable(response.headers)
     shown: Any = None if answer is None else _mask("", answer)
@@ -288,7 +288,7 @@ def _read_answer(entry: Entry) -> Any:
 
 
 def _walk_objects(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield the objects in `value`, nearest to the top first."""
+    """Yield the objects in `value`, outermost first."""
     level = [value]
     while level:
         objects = [inner for inner in level if isinstance(inner, dict)]
@@ -299,7 +299,7 @@ def _walk_objects(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _find_nearest(value: Any, names: tuple[str, ...], kinds: tuple[type, ...]) -> Any:
-    """Return the value nearest to the top that has one of these names and types, or None."""
+    """Return the outermost value that has one of these names and types, or None."""
     for values, name in ((values, name) for values in _walk_objects(value) for name in names):
         if name in values and (values[name] is None or isinstance(values[name], kinds)):
             return values[name]
@@ -317,14 +317,14 @@ def _find_score(answer: Any) -> Any:
 def _find_reason(answer: Any) -> str | None:
     reason = _find_nearest(answer, _REASONS, (str,))
     while reason is None and isinstance(answer, (dict, list)) and answer:
-        # The object may contain errors by field.
+        # The object may map fields to errors.
         answer = next(iter(answer.values() if isinstance(answer, dict) else answer))
         reason = answer if isinstance(answer, str) else None
     return None if reason is None else presentable((("reason", reason),))["reason"]
 
 
 def _mask(name: str, value: Any) -> Any:
-    """Shorten texts in JSON like the journal; treat long texts without spaces as pictures."""
+    """Shorten texts in JSON as the journal does. Treat long texts without spaces as pictures."""
     if isinstance(value, dict):
         return {str(key)[:80]: _mask(str(key), inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -23,14 +23,14 @@ from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import Accounts, World
 from facematch_mock_server.world.services import Session
 
-#: Headers of all responses. Chromium applies `form-action` also to redirects after a form.
+#: Headers of all responses. Chromium also applies `form-action` to redirects after a form.
 _HEADERS = {
     **dict(GUARDS),
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'self' http: https:; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
-#: The title and the form's fields, by kind of workflow; the fields are arguments of `hosted.act`.
+#: The page's title and the form's fields (by argument of `hosted.act`), by kind of workflow.
 _ASKS = {
     "biometric": ("Show your face", {"card": "face"}),
     "kyc": ("Show your face and your document", {"card": "face", "document": "document"}),
@@ -56,7 +56,7 @@ class _Html(str):
 
 
 class _Refusal(Exception):
-    """Raised with the key of a refusal."""
+    """Raised with a key of `_REFUSALS`."""
 
 
 class PersonPage:
@@ -67,7 +67,7 @@ class PersonPage:
         self._secret = secrets.token_bytes(32)
 
     def handle(self, request: Request) -> Response:
-        """Return the complete response; the request is not recorded in the journal."""
+        """Return the complete response. The request is not recorded in the journal."""
         try:
             return self._answer(request)
         except _Refusal as refusal:
@@ -94,7 +94,7 @@ class PersonPage:
         return self._show(world, session, words)
 
     def _act(self, request: Request, world: World, session: Session) -> Response:
-        """Perform the action of a button on the page."""
+        """Perform the action of the button that was pressed."""
         try:
             form = read_form(request.header("content-type") or "", request.body)
         except FormError:
@@ -107,7 +107,7 @@ class PersonPage:
         do, pictures = texts.get("do", ""), {}
         if do == "card":
             _, fields = _ASKS[hosted.hosted_of(session).kind]
-            # A picture uploaded by the tester, else the name of a card.
+            # Use the picture that the tester uploaded, or else the name of a card.
             for name, field in fields.items():
                 uploads = form.files.get(f"{field}_picture")
                 pictures[name] = uploads[-1].content if uploads else texts.get(field)
@@ -143,7 +143,7 @@ class PersonPage:
 
 
 def _leave(world: World, session: Session) -> Response:
-    """Redirect the person to the callback, like the vendor."""
+    """Redirect the person to the callback, as the vendor does."""
     address = world.behaviour.hosted.return_url(session) or ""
     link, title = _ADDRESS.fullmatch(address), f"Finished: {session.status}"
     # Headers must be ASCII.
