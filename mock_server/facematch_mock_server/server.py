@@ -48,7 +48,7 @@ class _Access:
     def of(self, vendor: str) -> Served:
         """Return this account at `vendor`. Raises LookupError if the server has no such vendor."""
         if vendor not in self.accounts.kinds:
-            names = ", ".join(self.accounts.kinds)  # without `vendor`, which may be a key
+            names = ", ".join(self.accounts.kinds)  # without `vendor`, because it may be a key
             raise LookupError(f"this server has no such vendor; it has {names}")
         return Served(self.accounts, self._place.current, vendor)
 
@@ -120,10 +120,10 @@ class MockServer(_Access):
             vendor; attributes such as `live_key` belong to the first vendor.
         engine: The source of scores. ``cards`` uses set outcomes, else test cards, else the bytes
             of the pictures. ``local`` uses the local backend instead of the bytes.
-        host: The address to listen on. Other machines can reach any address except the loopback.
+        host: The address to listen on. Other machines can reach any except a loopback address.
         port: The port to listen on; 0 for any free port.
         clock: The first account's clock; None for a clock that only `control.advance` moves.
-        seed: A seed, for the same ids in each run; None for random ids.
+        seed: A seed that makes ids the same in each run; None for random ids.
         control: Whether to serve the control API.
         control_token: The token of the control API; required unless `host` is the loopback or
             `control` is False.
