@@ -77,7 +77,7 @@ class Claim:
         value: A `Reply`, or another value that code uses; None for a fact built into the code.
         origin: The source of the statement.
         statement: The claim in words.
-        when: A switch, then the values that activate the claim; None if it is always active.
+        when: A switch, followed by the values that activate the claim; None if always active.
         name: Distinguishes claims with the same key.
         vendor: The vendor; ``mock`` for the mock's own responses.
     """
@@ -117,7 +117,7 @@ def table(vendor: str, *rows: Claim) -> tuple[Claim, ...]:
 
 
 class MissingClaimError(Exception):
-    """Raised when code looks up a key that no claim about the vendor has."""
+    """Raised when no claim about the vendor has the key that code looks up."""
 
 
 class _Table(dict[str, tuple[Any, str]]):
@@ -159,7 +159,7 @@ class Behaviours:
 
 
 class Citations:
-    """The claims for one request; records the claims that the response cites."""
+    """The claims for one request. Records which of them the response cites."""
 
     __slots__ = ("_cited", "_table")
 
@@ -236,7 +236,7 @@ def fill(template: Any, filled: Mapping[str, object]) -> Any:
     return template
 
 
-# Bodies have no cycles; checking for cycles would take a fifth of the time.
+# Bodies contain no cycles, and checking for them would take a fifth of the time.
 _ENCODER = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), check_circular=False, allow_nan=False
 )
@@ -246,7 +246,7 @@ def encode(body: Any) -> bytes:
     """Encode JSON compactly, with non-ASCII characters unescaped, as web frameworks do."""
     text = _ENCODER.encode(body)
     try:
-        # Django REST framework escapes line separators, which old JavaScript does not accept.
+        # Django REST framework escapes line separators, which old JavaScript engines reject.
         return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").encode()
     except UnicodeEncodeError:  # half a surrogate pair: valid in JSON but not in UTF-8
         return json.dumps(body, separators=(",", ":")).encode()
