@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .server import MockServer
 
-#: The vendors with host names of their own.
+#: The vendors that have their own host names.
 _WITH_HOSTS = frozenset({"azure", "deepvue", "didit", "rekognition"})
 _PASSED = pytest.StashKey[bool]()
 _SERVERS = pytest.StashKey[list["MockServer"]]()
@@ -49,7 +49,7 @@ def pytest_runtest_makereport(
 
 
 def _list_newest(server: MockServer) -> list[str]:
-    """Describe the newest calls without secrets: five of other accounts, ten of the first one."""
+    """Describe the newest calls without secrets: up to five in other accounts, ten in the first."""
     first, *others = server.accounts.all
     beside = [line for account in others for line in _list_calls(account)]
     return [*beside[-5:], *_list_calls(first)]
@@ -72,7 +72,7 @@ def _check_unused(request: pytest.FixtureRequest, server: MockServer) -> Iterato
     yield server
     if not request.node.stash.get(_PASSED, False):
         return
-    from .server import MockAccount  # imported here: loading the plug-in imports only pytest
+    from .server import MockAccount  # imported here: the plug-in must load only pytest
 
     setting = request.config.getini("facematch_unused")
     if setting not in ("fail", "allow"):
@@ -147,7 +147,7 @@ def _make_mock_fixture(vendor: str) -> Any:
             with _check_unused(request, server):
                 yield server
         finally:
-            # Webhooks may be pending.
+            # Stop pending webhooks.
             server.stop()
 
     mock.__doc__ = f"""The API of {vendor} at its own address, for calls with the requests library.
@@ -166,7 +166,7 @@ def _declare_mock(monkeypatch: pytest.MonkeyPatch, vendor: str) -> None:
 
 
 def _block_hosts(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
-    """Block DNS lookups of the vendor's real hosts in this process, and proxies to them."""
+    """Block DNS lookups of the vendor's real hosts in this process, and bypass proxies for them."""
     import os
     import socket
 
@@ -175,7 +175,7 @@ def _block_hosts(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
     def getaddrinfo(host: Any, *arguments: Any, **more: Any) -> Any:
         name = host.decode("latin-1") if isinstance(host, bytes) else str(host)
         if kind.has_host(name.rstrip(".")):
-            # `pytest.fail` raises no `Exception`, so a client does not treat it as an outage.
+            # `pytest.fail` raises a `BaseException`, so a client does not treat it as an outage.
             pytest.fail(
                 f"{name} is not covered by {kind.name}_mock, which covers only requests. For httpx "
                 f"and other clients use {kind.name}_server and its url.",
