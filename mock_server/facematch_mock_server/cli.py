@@ -184,7 +184,7 @@ def _make_first_call(server: MockServer, vendor: str) -> None:
             "region": "eu-west-1",
         },
     }.get(vendor, {"api_key": access.live_key})
-    # A switch or a fault may make the call fail. The console shows a failed call as well.
+    # A switch or a fault may make the call fail. The console shows failed calls, too.
     with (
         contextlib.suppress(FaceMatchError),
         open_verifier(vendor, base_url=server.url, **settings) as verifier,
@@ -195,7 +195,7 @@ def _make_first_call(server: MockServer, vendor: str) -> None:
 def _greet(
     server: MockServer, kinds: Sequence[Vendor], switches: Iterable[str], engine: str
 ) -> Iterator[str]:
-    """Yield the output for each vendor; with several vendors, each under the vendor's name."""
+    """Yield the output for each vendor, under the vendor's name if there are several."""
     from facematch_mock_server.world.kinds import owner_of  # as in `command`
 
     for kind in kinds:
