@@ -233,7 +233,7 @@ class Recognizer:
         digests: tuple[str | None, str | None] = (None, None),
         fields: Fields = dict,
     ) -> MatchOutcome:
-        """Compare two pictures, with SHA-256 if known. `rotate` also tries 90-degree turns."""
+        """Compare pictures, given their SHA-256 if known. `rotate` also tries 90-degree turns."""
         first, second = self.facts.of(probe, digests[0]), self.facts.of(reference, digests[1])
         card, other = first.card, second.card
         outcome = match = None
