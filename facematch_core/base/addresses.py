@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from facematch_core.errors import ConfigurationError
 
-#: A response header that every mock server sends, and no vendor.
+#: A response header that every mock server sends and no vendor does.
 MOCK_HEADER = "X-Facematch-Mock"
 
 # A strict pattern, because two parsers may find different hosts in an unusual URL.
@@ -96,7 +96,7 @@ def check_base_url(
 def find_foreign_host(
     url: str, address: str, *, allowed_hosts: Collection[str], allow_insecure: bool
 ) -> str:
-    """Return the origin of a URL that must not receive keys and faces; empty if it may.
+    """Return the URL's origin if it must not receive keys and faces; else "".
 
     `address` is a base URL from `check_base_url`; if empty, only `allowed_hosts` are checked.
     """

@@ -18,7 +18,7 @@ __all__ = ["NO_DEADLINE", "Clock", "Deadline", "RateWindow", "SystemClock"]
 
 
 class Clock(Protocol):
-    """The clock of a verifier; tests pass their own."""
+    """The clock that a verifier uses; tests pass their own."""
 
     def now(self) -> dt.datetime:
         """Return the current time in UTC."""
@@ -80,8 +80,8 @@ class Deadline:
     """The deadline of a call. Create one with `Deadline.after`.
 
     Attributes:
-        limit_s: The total number of seconds, for messages; None for no limit.
-        ends_at: The end, on the monotonic clock; infinite for no limit.
+        limit_s: The total limit in seconds, for messages; None if there is no limit.
+        ends_at: The end on the monotonic clock; infinite if there is no limit.
         clock: The clock that the deadline uses.
         share: The earlier deadline for the first byte, if a failover has a next member; else None.
     """
@@ -95,7 +95,7 @@ class Deadline:
     def after(
         cls, limit_s: float | None, clock: Clock = _SYSTEM_CLOCK, *, since: float | None = None
     ) -> Deadline:
-        """Return a deadline `limit_s` seconds after now or `since`; None for no limit."""
+        """Return a deadline `limit_s` seconds (None: no limit) after `since`, by default now."""
         if limit_s is None:
             return cls(clock=clock)
         start = clock.monotonic() if since is None else since
@@ -147,9 +147,9 @@ NO_DEADLINE = Deadline()
 
 
 class CallCancelled(BaseException):
-    """The call was cancelled; nothing more is sent. `billing` covers earlier requests, or is None.
+    """The call was cancelled; nothing more is sent. `billing` is the charge so far, or None.
 
-    Not an `Exception`, so that a plug-in does not catch it as a vendor's error.
+    Derived from `BaseException`, so that plug-ins do not catch it as a vendor's error.
     """
 
     def __init__(self, billing: Billing | None = None) -> None:
@@ -161,7 +161,7 @@ class Cancellation:
     """A flag shared by a caller and the thread that makes its call."""
 
     def __init__(self, deadline: Deadline = NO_DEADLINE) -> None:
-        self.deadline = deadline  # begins before the thread starts
+        self.deadline = deadline  # starts before the thread does
         #: Whether `cancel` was called.
         self.is_cancelled = False
         self._end = threading.Event()

@@ -93,7 +93,7 @@ def named(path: str | os.PathLike[str]) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
 
-#: Maximum size of a hand-written file; a larger file is a mistake.
+#: Maximum size of a hand-written file; a larger one is treated as a mistake.
 MAX_FILE_BYTES: Final = 1 << 20
 
 
@@ -137,7 +137,7 @@ def read_text(
         reason = "it is not UTF-8 text"
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
-    # Outside the except block: a UnicodeDecodeError contains the bytes, which may be a key.
+    # Raised outside the except block: a UnicodeDecodeError contains the bytes, perhaps a key.
     raise refusal(f"The {what} {os.fspath(path)!r} cannot be read: {reason}.")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 def lazy_names(
     package: str, modules: Mapping[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return a package's `__getattr__` and `__dir__`; `modules` maps modules to their names."""
+    """Return a package's `__getattr__` and `__dir__`; `modules` maps modules to public names."""
     homes = {name: module for module, names in modules.items() for name in names.split()}
     space = vars(sys.modules[package])
 

@@ -42,7 +42,7 @@ class Secret:
 
     @classmethod
     def of(cls, value: Secret | str) -> Secret:
-        """Return `value` itself, or a new secret with that text."""
+        """Return `value` if it is a `Secret`, else a new secret with that text."""
         return value if isinstance(value, Secret) else cls(value)
 
     @classmethod
@@ -86,7 +86,7 @@ class Secret:
         raise TypeError("A Secret cannot be pickled: read it again where it is needed.")
 
 
-#: Secrets of this length or longer are masked anywhere in a text, shorter ones as whole words.
+#: Secrets of this length or longer are masked anywhere in a text, shorter ones only as words.
 _SHORTEST = 4
 
 
@@ -156,7 +156,7 @@ _BYTES = re.compile(rf"{_BYTE}(?=(?:.{{0,40}}?{_BYTE}){{2}}).*", re.DOTALL)
 
 
 def quote_text(text: str, masked: Callable[[str], str]) -> str:
-    """Return a vendor's text for an error: masked, printable, at most 200 characters."""
+    """Return a vendor's text for use in an error: masked, printable, at most 200 characters."""
     text = _BYTES.sub("***", _NUMBERS.sub("***", masked(text)))
     text = _LONG_WORD.sub(_mask_word, text)
     if not text.isprintable():
@@ -190,17 +190,17 @@ def mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
 class ResultMasker:
     """Masks secrets and private values in the results of one call."""
 
-    #: Keys of the vendor's body whose values are replaced, besides `PERSONAL_KEYS`.
+    #: Keys in the response body whose values are replaced, in addition to `PERSONAL_KEYS`.
     private_keys: Collection[str] = ()
     #: The last masked `raw`, so that a result is not masked twice.
     _masked_raw: object = None
 
     def mask(self, result: R, secrets: tuple[Secret, ...] | None, **fields: Any) -> R:
-        """Return `result` with `fields` replaced, masked in one pass.
+        """Replace `fields` in `result` and mask it, in one pass.
 
         Secrets and pieces of pictures are masked in the vendor's texts. A session's link and token
-        are treated as secrets, and the results of its checks are masked, too. For a local engine,
-        `secrets` is None, and texts are not masked. The same `raw` is not masked twice.
+        are treated as secrets, and the results of its checks are masked, too. If `secrets` is None
+        (local engines), texts are not masked. A masked `raw` is not masked again.
         """
         whole: Any = result
         if secrets is None and getattr(whole, "raw", self) is self._masked_raw:
@@ -230,7 +230,7 @@ class ResultMasker:
 
 
 def _mask_part(part: Any, mask: Callable[[str], str] | None, *names: str, **changes: Any) -> Any:
-    """Return `part` with `changes` and with the named fields masked; `part` if nothing differs."""
+    """Return `part` with `changes` and the named fields masked, or `part` itself if unchanged."""
     if mask is not None:
         for name in names:
             value = getattr(part, name, None)
@@ -239,7 +239,7 @@ def _mask_part(part: Any, mask: Callable[[str], str] | None, *names: str, **chan
     return attrs.evolve(part, **changes) if changes else part
 
 
-#: Prefixes of the names of the loggers that are silenced in this thread.
+#: Name prefixes of the loggers that are silenced in this thread.
 _SILENT: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar(
     "facematch_silent", default=()
 )
@@ -269,13 +269,13 @@ def muted(*prefixes: str) -> Iterator[None]:
         _SILENT.reset(token)
 
 
-#: Replaces private values, such as the URL of a picture.
+#: Placeholder for private values, such as a picture's URL.
 _REMOVED = "(removed)"
 
-#: Maximum depth of a body; deeper parts are left out. No vendor's body is that deep.
+#: Maximum nesting depth of a body; deeper parts are omitted. No vendor's body is that deep.
 MAX_DEPTH = 64
 
-#: Keys of estimates about a person, masked for every vendor.
+#: Keys for estimates about a person, masked for every vendor.
 PERSONAL_KEYS = frozenset({"age", "gender", "race"})
 
 
@@ -287,7 +287,7 @@ def plain_json(
 ) -> Any:
     """Return a copy of `value` as plain JSON, with every text and key masked."""
     kind = type(value)
-    # The exact types from `json.loads` come first, because a response has a hundred values.
+    # Check the types that `json.loads` returns first, because a response has about 100 values.
     if kind is str:
         return value if mask is None else mask(value)
     if value is None or kind is int or kind is bool or (kind is float and math.isfinite(value)):
@@ -308,7 +308,7 @@ def plain_json(
 
 
 def _plain_object(value: Any, mask: Callable[[str], str] | None) -> Any:
-    """Return a value that is not one of `json.loads`'s types as plain JSON."""
+    """Convert a value that `json.loads` would not return to plain JSON."""
     if isinstance(value, str):
         return str(value if mask is None else mask(value))
     if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):

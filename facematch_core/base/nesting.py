@@ -1,4 +1,4 @@
-"""Parse JSON without a RecursionError, which Python's parser raises for deep nesting."""
+"""Parse JSON, but raise ValueError instead of RecursionError for deep nesting."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def load_json(text: str | bytes | bytearray, **hooks: Any) -> Any:
         return json.loads(text, **hooks)
     except RecursionError:
         pass
-    # Outside the except block: the traceback keeps the text alive.
+    # Raised outside the except block, because the traceback keeps the text alive.
     raise TooDeep

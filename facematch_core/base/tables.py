@@ -1,4 +1,4 @@
-"""Read CSV files as spreadsheets write them."""
+"""Read CSV files in the variants that spreadsheets write."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 @attrs.frozen
 class TextTable:
-    """A table with stripped cells."""
+    """A CSV table whose cells are stripped of white space."""
 
     header: list[str]
-    #: Rows with as many cells as the header.
+    #: Rows, padded or cut to the length of the header.
     rows: list[list[str]]
-    #: The last line of each row, counted from 1.
+    #: The number of each row's last line, from 1.
     lines: list[int]
     separator: str
-    #: Problems, with the indices of their rows.
+    #: Indices of the affected rows, by problem.
     problems: dict[str, list[int]]
     #: Notes about the encoding, to print after the file's name.
     notes: list[str]
@@ -42,7 +42,7 @@ class TextTable:
 
 
 def read_table(data: bytes) -> TextTable:
-    """Parse a CSV file; put the file's name before the message of an `InvalidRequest`."""
+    """Parse a CSV file. To report an `InvalidRequest`, put the file's name before its message."""
     text, notes = decode(data)
     separator, _ = read_header(text.lstrip("\r\n"))
     table = TextTable([], [], [], separator, {}, notes)
@@ -62,7 +62,7 @@ def read_table(data: bytes) -> TextTable:
 
 
 def decode(data: bytes) -> tuple[str, list[str]]:
-    """Return the text, and notes about its encoding. Errors: see `read_table`."""
+    """Return the decoded text, and notes about its encoding. Errors: see `read_table`."""
     notes = []
     try:
         text = data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig")
@@ -75,7 +75,7 @@ def decode(data: bytes) -> tuple[str, list[str]]:
 
 
 def read_header(text: str) -> tuple[str, list[str]]:
-    """Return the separator and the cells of the first line; no cells if a quote spans lines."""
+    """Return the separator and the first line's cells; no cells if a quoted cell spans lines."""
     line = re.split(r"[\r\n]", text[: 1 << 20], maxsplit=1)[0]
     unquoted = re.sub('"[^"]*"', "", line)
     separator = max(",;\t", key=unquoted.count)
@@ -105,13 +105,13 @@ def place(numbers: Sequence[int], unit: str = "line") -> str:
 
 
 def refuse(name: object, problems: Iterable[str], *, so: str = "nothing was sent") -> None:
-    """Raise `InvalidRequest` with the problems of a file, if any; `so` is the consequence."""
+    """Raise `InvalidRequest` if a file has problems; `so` states the consequence."""
     if texts := [*problems]:
         raise InvalidRequest(refusal(name, texts, so))
 
 
 def refusal(name: object, problems: Iterable[str], so: str) -> str:
-    """Return a sentence with the consequence `so`, and a line for each problem."""
+    """Return a sentence that states the consequence `so`, and a line for each problem."""
     texts = list(dict.fromkeys(problems))
     count = "1 problem" if len(texts) == 1 else f"{len(texts):,} problems"
     more = [f"... and {len(texts) - LISTED:,} more"] if len(texts) > LISTED else []
@@ -119,10 +119,10 @@ def refusal(name: object, problems: Iterable[str], so: str) -> str:
 
 
 def escaped(word: str) -> str:
-    """Escape a cell, so that no spreadsheet runs it as a formula."""
+    """Escape a cell so that spreadsheets do not run it as a formula."""
     return f"'{word}" if word.startswith((*_FORMULA, "'")) else word
 
 
 def unescaped(cell: str) -> str:
-    """Undo `escaped`; other cells are unchanged."""
+    """Undo `escaped`; return other cells unchanged."""
     return cell[1:] if cell[:1] == "'" and cell[1:].startswith((*_FORMULA, "'")) else cell

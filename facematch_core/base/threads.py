@@ -1,6 +1,6 @@
 """Run uninterruptible work in threads: an engine, a vendor's library, a DNS lookup.
 
-The caller abandons the work at its deadline. `fork_safe_lock` returns a lock that survives a fork.
+Callers abandon the work at their deadline. `fork_safe_lock` returns a lock that survives a fork.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class NoThread(Exception):
 
 
 class StillRunning(Exception):
-    """The deadline passed while the work was running. It continues, and completes `future`."""
+    """The deadline passed while the work was running. It continues, and will complete `future`."""
 
     def __init__(self, future: Future[Any]) -> None:
         super().__init__()
@@ -36,12 +36,12 @@ class StillRunning(Exception):
 class HelperThreads:
     """Runs each task in a daemon thread named `name`, at most `limit` (1 or more) at a time.
 
-    Thread-safe. In the child of a fork, all threads are free.
+    Thread-safe. After a fork, all threads of the child are free.
     """
 
     def __init__(self, limit: int, name: str) -> None:
         self.limit, self._name = limit, name
-        #: By process id, because a fork copies them: the free threads, and the running work by key.
+        #: Free threads, and running work by key. Stored by process id, because a fork copies both.
         self._of_process: dict[int, tuple[threading.Semaphore, dict[Hashable, Future[Any]]]] = {}
 
     def start(self, work: Callable[[], T], deadline: Deadline, key: Hashable = None) -> Future[T]:
@@ -75,7 +75,7 @@ class HelperThreads:
         except RuntimeError:
             raise NoThread("no thread could be started") from None
         finally:
-            # After a Ctrl-C the work may be running. Then `cancel` fails, and `fulfil` calls `end`.
+            # After Ctrl-C, the work may be running. Then `cancel` fails, and `fulfil` calls `end`.
             if not is_started and future.cancel():
                 end()
         return shared
@@ -115,7 +115,7 @@ def fulfil(
 
 
 def fork_safe_lock() -> threading.RLock:
-    """Return a lock for a module that is held during a fork, so that the child gets it unlocked."""
+    """Return a module's lock that is held during forks, so that it is unlocked in the child."""
     # Reentrant, because the garbage collector may run a finaliser that takes the lock in the thread
     # that holds it. So code under this lock must tolerate reentrancy.
     lock = threading.RLock()
