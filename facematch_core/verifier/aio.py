@@ -42,7 +42,7 @@ MAX_CONCURRENCY = 1024
 
 
 class Awaited:
-    """Base of the async classes: runs methods of a verifier or of `Sessions` in threads."""
+    """Base class of the async classes. Runs methods of a verifier or of `Sessions` in threads."""
 
     _verifier: Any
 
@@ -185,21 +185,21 @@ class AsyncFaceVerifier(Awaited):
 
     The methods have the same arguments, results and errors as the verifier's. At most
     `max_concurrency` calls run at the same time; other calls wait, and `deadline_s` includes the
-    wait. `on_event` is called in the thread of the call, with the caller's context variables.
+    wait. `on_event` is called in the call's thread, with the caller's context variables.
 
     If an ``await`` is cancelled before the first byte is sent, nothing is sent. If it is cancelled
     later, the request finishes in the background: its charge is written to the budget and its end
     is reported as an event, but its result is lost. `aclose` waits for such calls.
 
     An async context manager. Use it in one event loop at a time, and open it after a fork, not
-    before. A child process does not inherit its parent's calls.
+    before. A child process does not inherit its parent's running calls.
 
     Args:
-        verifier: The verifier to call; closed together with this object.
+        verifier: The verifier to call; `aclose` also closes it.
         max_concurrency: Maximum number of threads, 1 to 1024, started on demand.
 
     Raises:
-        ConfigurationError: an argument is wrong.
+        ConfigurationError: an argument is invalid.
     """
 
     _verifier: Verifier
@@ -248,7 +248,7 @@ class AsyncFaceVerifier(Awaited):
         Args:
             pairs: An iterable, which is read in a thread and must not wait for an outcome, or an
                 async iterable. Both are read a few pairs ahead.
-            max_workers: Concurrent calls of this run, 1-256, and at most `max_concurrency`.
+            max_workers: Maximum concurrent calls of this run, 1-256, limited to `max_concurrency`.
             stop_on, options: See `FaceVerifier.verify_many`.
         """
         cancellation = Cancellation()
@@ -303,7 +303,7 @@ class _AsyncPairOutcomes(PairOutcomes):
         self._scope: anyio.CancelScope | None = None
 
     async def aclose(self) -> None:
-        """Stop reading, even in the middle of a wait for the next pair, and close the source."""
+        """Stop reading, even while waiting for the next pair, and close the source."""
         self._run.is_stopped = True
         if self._scope is not None:
             self._scope.cancel()
@@ -314,14 +314,14 @@ class _AsyncPairOutcomes(PairOutcomes):
                 await close()
 
     async def _next(self) -> tuple[Any, ...]:
-        """Return the next pair in a tuple of one; an empty tuple at the end."""
+        """Return the next pair in a one-element tuple, or an empty tuple at the end."""
         with contextlib.suppress(StopAsyncIteration), anyio.CancelScope() as self._scope:
             if not self._run.is_stopped:
                 return (await anext(self._source),)
         return ()
 
     def _read_pair(self) -> tuple[int, Any] | None:
-        """Return the next pair; None at the end, or if the first outcome is ready earlier."""
+        """Return the next pair, or None at the end or if the first outcome is ready before it."""
         try:
             if self._reading is None:
                 read = functools.partial(anyio.from_thread.run, self._next, token=self._token)

@@ -37,7 +37,7 @@ class EventKind(enum.StrEnum):
 
     #: The call has begun; nothing has been sent yet.
     STARTED = "started"
-    #: The first byte may be sent now.
+    #: The first byte is about to be sent.
     SENT = "sent"
     #: An attempt failed without a charge and will be retried.
     RETRYING = "retrying"
@@ -64,7 +64,7 @@ class CallEvent:
         call_id: Our id of the call; all events of one call share it.
         backend: Name of the backend.
         operation: The operation.
-        environment: The environment in the response, else in the backend's setting, or None.
+        environment: The environment that the response states, else the configured one, or None.
         at: Time of the event, UTC.
         call: The call record for `FaceVerifier.reconcile`, without `caller_ref`. Set in STARTED and
             SENT (in case the program crashes before the last event), in UNKNOWN, and in CHARGED if
@@ -74,8 +74,8 @@ class CallEvent:
         decision: The decision in ANSWERED, as text; else None.
         error: Class name of the error, or None.
         status_code: HTTP status of the error response, 100-599, in CHARGED, REFUSED, UNKNOWN and
-            FOLLOWED_UP; None if there was no such response.
-        ground: The reason why CHARGED was emitted, or None.
+            FOLLOWED_UP; None if there was no error response.
+        ground: The reason for CHARGED, or None.
         reconcilable: Whether `reconcile` can find the outcome, in UNKNOWN; else None.
         elapsed_s: Seconds since STARTED, at least 0, in ANSWERED and the last event; else None.
     """
@@ -98,7 +98,7 @@ class CallEvent:
 
     @property
     def counts(self) -> bool:
-        """Whether to count this event: a result or possible charge outside test environments."""
+        """Whether to count this event (a result or possible charge outside test environments)."""
         real = self.environment in (None, Environment.PRODUCTION)
         return real and self.kind in (EventKind.ANSWERED, EventKind.CHARGED, EventKind.UNKNOWN)
 

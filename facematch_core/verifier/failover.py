@@ -34,17 +34,17 @@ from .verifier import FaceVerifier, Verifier
 log = logging.getLogger("facematch")
 
 #: Errors after which the next member is tried: an outage (or an open breaker), a rate limit, or no
-#: credit. An exceeded budget ends the call, so that no other vendor is paid instead. A wrong key or
-#: a rejected request also ends the call, because trying the next member would hide the mistake.
+#: credit. An exceeded budget ends the call, so that no other vendor is paid instead. An invalid key
+#: or a rejected request also ends the call, because trying the next member would hide the mistake.
 _NEXT_MEMBER = (errors.VendorUnavailable, errors.RateLimited, errors.InsufficientCredit)
 
-#: Errors about a member's key, which end every call until somebody fixes the key.
+#: Errors about a member's key, which end every call until the key is corrected.
 _KEY_ERRORS = (errors.AuthenticationFailed, errors.PermissionDenied)
 
-#: Errors of a member that does not support the call; nothing was sent.
+#: Errors from a member that does not support the call; nothing was sent.
 _UNABLE = (errors.InvalidImage, errors.Unsupported)
 
-#: Minimum deadline in seconds for a member's search. If no time is left, the member then raises.
+#: Minimum deadline for a member's search, in seconds. If no time is left, the member raises.
 _SHORTEST_SEARCH_S = 1e-3
 
 
@@ -53,21 +53,21 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
 
     The next member is tried after an outage (or an open breaker), a rate limit, or no credit, and
     only if nothing was charged. Any result ends the call: a `NO_MATCH` is not retried with another
-    member. All other errors end the call and are raised: `OutcomeUnknown`, a rejected request, a
-    wrong key, an exceeded budget, an unavailable budget store, a configuration error.
+    member. All other errors end the call and are raised: `OutcomeUnknown`, a rejected request, an
+    invalid key, an exceeded budget, an unavailable budget store, a configuration error.
 
-    A member that does not support the call (the picture's format or size, an option, the
-    operation) is skipped before anything is sent. A member whose last five calls failed is skipped
-    for 30 seconds; then one call probes it (see `CircuitBreaker`). A result's `route` lists the
-    member that answered and those skipped; an error's `route` lists all members tried. If no member
+    A member that does not support the call (the picture's format or size, an option, the operation)
+    is skipped before anything is sent. A member whose last five calls failed is skipped for 30
+    seconds; then one call probes it (see `CircuitBreaker`). A result's `route` lists the member
+    that answered and the skipped members; an error's `route` lists all members tried. If no member
     answers, the last retryable error is raised, or else the last `VendorError`, or the first error.
 
     Each member has its own thresholds, because scales differ. They come from the member's profile
-    or, for one call, from an argument such as ``threshold={"shop": 60}``. If a call has a vendor's
+    or, for one call, from an argument such as ``threshold={"shop": 60}``. If a call sets a vendor's
     `options`, members of other vendors are skipped. All other options are passed to every member.
     Each member has its own policies and retries, and emits its own events with its own call id.
 
-    `deadline_s` is the deadline of all members together. Each member but the last must send its
+    `deadline_s` is the deadline for all members together. Each member but the last must send its
     first byte within an equal share of the remaining time, so that a connect timeout leaves time
     for the next member. With None, each member's own deadline starts when the member is called.
 
@@ -75,12 +75,12 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
 
     Args:
         members: Verifiers by name, in the order to try them; or a list of verifiers, named after
-            their backends. Closed together with the failover.
+            their backends. The failover also closes them.
         deadline_s: Default deadline of a call in seconds, above 0; None for the members' own.
         clock: A clock, for tests.
 
     Raises:
-        ConfigurationError: there is no member, a value is wrong, or two members share a name.
+        ConfigurationError: there is no member, a value is invalid, or two members share a name.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
 
     @property
     def deadline_s(self) -> float | None:
-        """The deadline of all members together, in seconds above 0; None for the members' own."""
+        """The deadline for all members together, in seconds above 0; None for the members' own."""
         return self._deadline_s
 
     @property
@@ -126,7 +126,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
     def reconcile(
         self, call: CallRecord | VendorError, *, deadline_s: float | None = None
     ) -> Reconciliation:
-        """Search the records of every member with the call's backend.
+        """Search for the call with every member that uses the call's backend.
 
         A call record does not name the account, so the members are searched until the call is
         found. `NOT_YET` means that all of them were searched.

@@ -34,7 +34,7 @@ from .policy import CallOptions, ResultPolicy
 
 R = TypeVar("R")
 
-#: A function that leaves the policies of an attempt and returns the errors that they raised.
+#: A function that exits the policies of an attempt and returns the errors that they raised.
 LeaveAll: TypeAlias = Callable[[Outcome], list[Exception]]
 #: Names of a call's pictures, in order.
 PICTURES = ("probe", "reference")
@@ -63,7 +63,7 @@ def load_images(pictures: list[Any], names: Sequence[str] = PICTURES) -> list[Im
 
 @attrs.frozen(kw_only=True)
 class Pipeline:
-    """Makes the calls of one verifier to one backend."""
+    """Makes a verifier's calls to its backend."""
 
     backend: Backend
     result_policy: ResultPolicy
@@ -113,9 +113,9 @@ class Pipeline:
         Args:
             record: The call record.
             kind: The class of the request.
-            prepare: Returns the request's own fields.
+            prepare: Returns the remaining fields of the request.
             judge: Converts an answer to a result, given `elapsed_s` and the request's masker.
-            deadline: The deadline of all attempts together.
+            deadline: The deadline for all attempts together.
             retry: The retry policy, or None.
         """
         started = self.clock.monotonic()
@@ -169,7 +169,7 @@ class Pipeline:
         return result
 
     def judge(self, judge: Callable[..., R], answer: Any, **facts: Any) -> R:
-        """Convert an answer to a result; raise `UnexpectedResponse` if it cannot be used."""
+        """Convert an answer to a result; raise `UnexpectedResponse` if it is unusable."""
         try:
             return judge(answer, **facts)
         except FaceMatchError:
@@ -314,7 +314,7 @@ class Pipeline:
         return answer
 
     def _note_failure(self, error: BaseException, attempt: Attempt, elapsed_s: float) -> None:
-        """Add the call record to an error, and emit the event."""
+        """Add the call record to an error, and emit the final event."""
         billing = attempt.billing_after(error)
         vendor_id = error.ids.vendor if isinstance(error, VendorError) else attempt.vendor_id
         record = attrs.evolve(attempt.call, vendor_id=vendor_id)
@@ -330,7 +330,7 @@ class Pipeline:
         self.events.failed(error, record, billing, elapsed_s, attempt=attempt.number)
 
     def _leave(self, leave: LeaveAll, attempt: Attempt, charged: Charged, end: object) -> None:
-        """Leave all policies with the attempt's answer or error (`end`)."""
+        """Exit all policies, given the attempt's answer or error (`end`)."""
         is_answer = not isinstance(end, BaseException)
         outcome = Outcome(
             charged=charged,

@@ -19,7 +19,7 @@ from facematch_core.errors import EnvironmentMismatch, FaceMatchError, InvalidRe
 
 R = TypeVar("R", bound=models.Result)
 
-#: The result type of each operation. Subclasses are rejected: their JSON form would differ.
+#: The result type of each operation. Subclasses are rejected, because their JSON form would differ.
 RESULT_TYPES: dict[models.Operation, type[models.Answer]] = {
     models.Operation.MATCH: models.MatchResult,
     models.Operation.LIVENESS: models.LivenessResult,
@@ -28,7 +28,7 @@ RESULT_TYPES: dict[models.Operation, type[models.Answer]] = {
 
 @attrs.frozen(kw_only=True)
 class CallOptions:
-    """The operation and the unchecked options of a call."""
+    """A call's operation, and its options before validation."""
 
     operation: models.Operation
     threshold: Any = None
@@ -58,7 +58,7 @@ class Defaults:
         error_type: type[FaceMatchError] = errors.ConfigurationError,
         **thresholds: Any,
     ) -> Defaults:
-        """Create the defaults from a verifier's arguments; raise `error_type` if one is wrong."""
+        """Create the defaults from a verifier's arguments; raise `error_type` if one is invalid."""
         numbers = {
             name: check_threshold(name, value, error_type) for name, value in thresholds.items()
         }
@@ -174,7 +174,7 @@ class ResultPolicy:
 
 
 def default_threshold(can: Capabilities, operation: models.Operation) -> float | None:
-    """Return the vendor's documented default threshold of an operation, 0-100, or None."""
+    """Return the vendor's documented default threshold for an operation, 0-100, or None."""
     is_match = operation is models.Operation.MATCH
     return can.default_threshold if is_match else can.default_liveness_threshold
 
@@ -200,7 +200,7 @@ def check_threshold(
 def check_deadline_s(
     seconds: Any, error_type: type[FaceMatchError] = errors.InvalidRequest
 ) -> float | None:
-    """Return `deadline_s` as a float, or None; raise `error_type` if it is wrong."""
+    """Return `deadline_s` as a float, or None; raise `error_type` if it is invalid."""
     if seconds is None:
         return None
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < 1e9:
@@ -213,7 +213,7 @@ def describe_mismatch(
     declared: models.Environment | None,
     required: models.Environment | None,
 ) -> str | None:
-    """Return why results from this environment are rejected; None if they are accepted."""
+    """Return the reason to reject results from this environment, or None."""
     if None not in (environment, declared) and environment is not declared:
         return f"came from {environment}, but the backend is set to {declared}"
     if required is not None and (environment or declared) is not required:
@@ -247,10 +247,10 @@ def judge_fields(
     requested: models.Threshold | None,
     review: models.Threshold | None,
 ) -> dict[str, Any]:
-    """Apply the rules; return a result's thresholds and, if they change, decision and warnings.
+    """Apply the rules; return the thresholds, and the decision and warnings if they change.
 
     A vendor may ignore the requested threshold, so a pass must reach both the requested and the
-    reported one. On equality, the backend's verdict stands. A grave warning also causes REVIEW.
+    reported one. If equal, the backend's verdict stands. A grave warning also causes REVIEW.
     """
     score = result.score
     threshold = requested if result.threshold is None else result.threshold

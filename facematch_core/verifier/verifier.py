@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-#: The types of a picture. For a `str`, use `Image.read` (a path) or `Image.from_base64`.
+#: The accepted types of a picture. For a `str`, use `Image.read` (a path) or `Image.from_base64`.
 Picture: TypeAlias = (
     Image | bytes | bytearray | memoryview | os.PathLike[str] | IO[bytes] | "PIL.Image.Image"
 )
@@ -153,9 +153,9 @@ class Verifier(abc.ABC, Generic[T_contra]):
             probe: The live or candidate face, as an `Image`, bytes, a path, an open file or a
                 Pillow image.
             reference: The face to compare with, for example from an identity document.
-            threshold: The score at which a match begins, 0-100 on the backend's scale.
+            threshold: The threshold for a match, 0-100 on the backend's scale.
             review_threshold: A score above `threshold`, at most 100; matches up to it are `REVIEW`.
-            retention: The data that the vendor is asked to store.
+            retention: How much the vendor is asked to store.
             caller_ref: Your own reference, up to 255 characters for most vendors.
             metadata: Your own JSON object.
             options: The backend's own typed options.
@@ -169,7 +169,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         Raises:
             InvalidImage, InvalidRequest, Unsupported, ConfigurationError: nothing was sent.
             BudgetExceeded: the call would exceed a budget; nothing was sent.
-            VendorError: the call returned no result; `billing` has the charge.
+            VendorError: the call returned no result; see `billing` for the charge.
         """
         call_options = self._read_options("verify", Operation.MATCH, options)
         pictures = [probe, reference]
@@ -193,13 +193,13 @@ class Verifier(abc.ABC, Generic[T_contra]):
     ) -> LiveMatchResult:
         """Check the probe for a live face, then compare it with the reference.
 
-        Makes two calls, each charged. If the probe is not live or has no face, the comparison is
-        not made and not charged. An unusable picture, a wrong option, or a budget that is too small
-        for both calls raises before anything is sent. If only the comparison fails, its error
+        Makes two calls, both charged. If the probe is not live or has no face, the comparison is
+        not made and not charged. An unusable picture, an invalid option, or a budget that is too
+        small for both calls raises before anything is sent. If only the comparison fails, its error
         has the paid liveness result as `liveness`. A failover may use a different member per call.
 
         Args:
-            liveness_threshold, liveness_review_threshold: The thresholds of the liveness score.
+            liveness_threshold, liveness_review_threshold: The thresholds for the liveness score.
             deadline_s: Seconds for both calls together.
 
         For other arguments and for errors, see `verify`.
@@ -240,10 +240,10 @@ class Verifier(abc.ABC, Generic[T_contra]):
                 ``(probe, reference, key)``. It is read a few pairs ahead, in the caller's thread,
                 and must not wait for an outcome.
             max_workers: Maximum number of concurrent calls, 1-256.
-            stop_on: Errors that end the run: no further pair is started; started pairs are finished
-                and yielded. The default errors are those that every pair would raise: key, credit,
+            stop_on: Errors that end the run: no further pairs are started, and started pairs are
+                finished and yielded. By default, errors that every pair would raise: key, credit,
                 budget, configuration.
-            **options: Options of `verify`, for every pair.
+            **options: Options of `verify`, applied to every pair.
 
         Returns:
             An iterator with one `PairOutcome` per started pair. An error is an outcome, too.
@@ -254,7 +254,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         reports their results, which may have been charged.
 
         Raises:
-            InvalidRequest: an argument is wrong. Raised immediately, not at the first outcome.
+            InvalidRequest: an argument is invalid. Raised immediately, not at the first outcome.
         """
         run = PairRun(self.verify, max_workers, stop_on, options)
         if not isinstance(pairs, Iterable):
@@ -301,7 +301,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         return CallOptions(operation=operation, deadline=deadline, **options)
 
     def _deadline(self, deadline_s: Any) -> Deadline:
-        """Return the deadline of a call; raise `InvalidRequest` if `deadline_s` is wrong."""
+        """Return the deadline of a call; raise `InvalidRequest` if `deadline_s` is invalid."""
         limit_s = self.deadline_s if deadline_s is None else check_deadline_s(deadline_s)
         awaited = CANCELLATION.get().deadline
         if awaited.is_limited:
@@ -320,13 +320,13 @@ class FaceVerifier(Verifier[float | Threshold]):
 
     Args:
         backend: The backend to call.
-        threshold, liveness_threshold: Default score at which a pass begins, 0-100 on the backend's
-            scale; None for the backend's documented default.
+        threshold, liveness_threshold: Default threshold for a pass, 0-100 on the backend's scale;
+            None for the backend's documented default.
         review_threshold, liveness_review_threshold: Passes up to this score, 0-100, become REVIEW;
             None for no review.
         deadline_s: Default deadline of a call, in seconds above 0, including retries and waits;
             with None, only the backend's timeouts apply.
-        fit_images: Whether to shrink or convert a picture that the vendor would reject; else raise.
+        fit_images: Whether to shrink or convert pictures that the vendor would otherwise reject.
         require_environment: The environment that results must come from. Results from another or an
             unknown environment raise `EnvironmentMismatch`.
         on_event: Called with a `CallEvent` at each step of a call, usually in the calling thread
@@ -337,7 +337,7 @@ class FaceVerifier(Verifier[float | Threshold]):
         clock: A clock, for tests.
 
     Raises:
-        ConfigurationError: an argument is wrong.
+        ConfigurationError: an argument is invalid.
     """
 
     def __init__(
@@ -435,7 +435,7 @@ class FaceVerifier(Verifier[float | Threshold]):
         `caller_ref` merely shorten the search.
 
         Args:
-            call: A call of this verifier's backend, or an error with such a `call`
+            call: The record of a call to this verifier's backend, or an error with such a `call`
                 (`OutcomeUnknown`, `UnexpectedResponse`, or `EnvironmentMismatch` after an answer).
             deadline_s: Seconds for the whole search, above 0; None for the verifier's `deadline_s`.
 
@@ -476,7 +476,7 @@ class FaceVerifier(Verifier[float | Threshold]):
         self._pipeline.result_policy.check_environment()
         reconciliation = self._pipeline.reconcile(record, deadline)
         result: Any = reconciliation.result
-        # A plug-in that returns another call's verdict could let the wrong person in.
+        # A plug-in that returns another call's verdict could admit the wrong person.
         if reconciliation.call.id != record.id or (
             result is not None
             and (type(result) is not RESULT_TYPES[record.operation] or result.ids.call != record.id)
@@ -529,7 +529,7 @@ _FOREIGN = {"timeout": "deadline_s", "deadline": "deadline_s", "min_score": "thr
 
 
 def _describe_unknown(method: str, arguments: Mapping[str, Any]) -> str:
-    """Return an error text for the first unknown option, with a suggestion."""
+    """Return the error text for the first unknown option, with a suggestion."""
     known = MatchOptions.__optional_keys__
     name = min(arguments.keys() - known)
     hint = f"write {_FOREIGN[name]}." if name in _FOREIGN else nearest(name, known)
@@ -660,7 +660,7 @@ class PairOutcomes(Iterator[PairOutcome]):
         self.close()
 
     def __del__(self) -> None:
-        # This must not wait or acquire a lock: the garbage collector may run it under any lock.
+        # This must not wait or acquire a lock: it may be garbage-collected while any lock is held.
         self._cancel()
 
     def _cancel(self) -> None:
