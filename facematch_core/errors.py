@@ -5,7 +5,7 @@ A mismatch is a result, not an error.
 ::
 
     FaceMatchError                          .route in a failover, .liveness in verify_live
-    ├── ConfigurationError (ValueError)     a wrong setting; the message contains no secret
+    ├── ConfigurationError (ValueError)     an invalid setting; the message contains no secret
     │   └── BackendUnavailable (LookupError)  no such plug-in, or it cannot be loaded or opened
     ├── InvalidImage (ValueError)           the picture cannot be used; nothing was sent
     ├── InvalidRequest (ValueError)         the argument is invalid; nothing was sent
@@ -16,7 +16,7 @@ A mismatch is a result, not an error.
     └── VendorError                         .billing .ids .retryable .retry_after_s .call
         ├── RequestRejected                 do not retry; .field_errors
         │   └── SessionNotFound (LookupError)   the vendor has no such session
-        ├── SessionMismatch                 a session of another record: let no one in
+        ├── SessionMismatch                 a session of another record: grant no access
         ├── AuthenticationFailed            do not retry
         ├── PermissionDenied                do not retry
         ├── InsufficientCredit              do not retry
@@ -26,7 +26,7 @@ A mismatch is a result, not an error.
         ├── OutcomeUnknown                  may have been executed and charged; .reconcilable
         │   └── DeadlineExceeded (TimeoutError)
         ├── EnvironmentMismatch             not the configured or required environment; .result
-        └── UnexpectedResponse              treated as charged, but unreadable: report it to us
+        └── UnexpectedResponse              unreadable, but treated as charged: report it to us
 
 Branch on the class and the attributes, never on the message. No message contains a key, a token or
 picture bytes. Every error can be pickled and copied.
@@ -49,7 +49,7 @@ class FaceMatchError(Exception):
 
     Attributes:
         message: The error text, usually with advice.
-        liveness: The paid liveness result, if the comparison of `verify_live` failed; else None.
+        liveness: The paid liveness result if the comparison in `verify_live` failed; else None.
         route: All failover members that were tried, with their errors, including the member that
             raised this error. None outside a failover.
     """
@@ -67,7 +67,7 @@ class FaceMatchError(Exception):
 
 
 class ConfigurationError(FaceMatchError, ValueError):
-    """A setting is missing, unknown or wrong. Nothing was sent."""
+    """A setting is missing, unknown or invalid. Nothing was sent."""
 
 
 class BackendUnavailable(ConfigurationError, LookupError):
@@ -129,7 +129,7 @@ class BudgetExceeded(FaceMatchError):
         budget: Name of the budget.
         unit: Unit of the amounts: ``calls``, or a currency.
         cap: The spending limit.
-        spent: The amount charged, as far as we can know.
+        spent: The amount charged, as far as known.
         reserved: The amount reserved for calls in flight; it may be released.
         unknown: The amount reserved for calls with an unknown charge, until they are reconciled.
         frees_at: Time at which the budget resets, UTC; None if it never resets.
@@ -182,14 +182,14 @@ class VendorError(FaceMatchError):
     """The vendor was called (or could not be reached) and returned no usable result.
 
     Attributes:
-        backend: Name of the backend; None only until the verifier sets it.
-        billing: Whether the vendor charged, as far as we can know, and the reason.
+        backend: Name of the backend; None until the verifier sets it.
+        billing: Whether the vendor charged, as far as known, and the reason.
         ids: The ids of this call: ours (set by the verifier), and the vendor's if there is one.
         retryable: True only if a retry may help and certainly cannot be charged twice.
-        retry_after_s: Seconds to wait before the next call, at least 0, from the response; or None.
-            Check `retryable` first: this value alone does not permit a retry.
+        retry_after_s: Seconds to wait before the next call (0 or more), if the response states it,
+            or None. Check `retryable` first: this value alone does not permit a retry.
         status_code: HTTP status, 100-599; None if there was no response.
-        environment: The environment stated in the response (a mock states it), or None.
+        environment: The environment that the response states (a mock's response does), or None.
         call: The call record for `FaceVerifier.reconcile`. None if the call was not charged, or
             the verifier has not set it yet.
     """
@@ -243,7 +243,7 @@ class SessionNotFound(RequestRejected, LookupError):
 
 
 class SessionMismatch(VendorError):
-    """The session does not belong to the record, or the record was changed. Let no one in.
+    """The session does not belong to the record, or the record was changed. Do not grant access.
 
     Attributes:
         field: Name of the attribute that differs (``vendor`` for a key in `vendor`), never a value.
@@ -257,7 +257,7 @@ class SessionMismatch(VendorError):
 
 
 class AuthenticationFailed(VendorError):
-    """The key or token is missing, wrong, revoked or expired."""
+    """The key or token is missing, invalid, revoked or expired."""
 
     _charged = Charged.NO
 
@@ -275,7 +275,7 @@ class InsufficientCredit(VendorError):
 
 
 class RateLimited(VendorError):
-    """Too many calls, for the vendor or a `RateLimiter`. Not executed, not charged; retry later."""
+    """Too many calls for the vendor or a `RateLimiter`; not executed or charged. Retry later."""
 
     _charged = Charged.NO
     _retryable = True
@@ -284,8 +284,8 @@ class RateLimited(VendorError):
 class VendorUnavailable(VendorError):
     """Nothing was sent, or the vendor documents its error response as free.
 
-    A plug-in that raises this error after it began to send must set `status_code`, or a `billing`
-    with a ground. Without this proof that the call was free, the charge is treated as UNKNOWN.
+    A plug-in that raises this error after it started to send must set `status_code`, or a `billing`
+    with a ground. Otherwise the charge is treated as UNKNOWN.
     """
 
     _charged = Charged.NO
@@ -317,16 +317,16 @@ class OutcomeUnknown(VendorError):
 
 
 class DeadlineExceeded(OutcomeUnknown, TimeoutError):
-    """`deadline_s` expired when the first byte of the request may already have been sent."""
+    """`deadline_s` expired after the first byte of the request was sent, or may have been sent."""
 
 
 class EnvironmentMismatch(VendorError):
-    """The response came from an environment other than the configured or required one.
+    """The response did not come from the configured or required environment.
 
     `environment` is the environment of the response. `billing` is NO if nothing was sent.
 
     Attributes:
-        result: The result, for a person to inspect; None if there is none or nothing was sent.
+        result: The result, for a person to inspect; None if there is none.
     """
 
     def __init__(self, message: str, *, result: models.Answer | None = None, **rest: Any) -> None:

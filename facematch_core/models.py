@@ -1,4 +1,4 @@
-"""The results of calls and their parts: immutable classes that are the same for every vendor.
+"""Results of calls and their parts, as immutable classes that are the same for every vendor.
 
 The module defines, in this order: enums, scores and thresholds, warnings and faces, billing and
 ids, results, and call records. Invalid values raise `ValueError` or `TypeError`.
@@ -41,7 +41,7 @@ class Decision(_DecisionEnum):
 
     MATCH = "match"
     NO_MATCH = "no_match"
-    #: A person should decide: the vendor asks for a review, or the score is between two thresholds.
+    #: A person should decide: the vendor requests a review, or `review_threshold` applies.
     REVIEW = "review"
     #: No pair of faces could be scored, so this is neither a match nor a mismatch.
     INCONCLUSIVE = "inconclusive"
@@ -74,7 +74,7 @@ class LiveMatchDecision(_DecisionEnum):
 
 
 class WarningCode(enum.StrEnum):
-    """The subject of a warning; `OTHER` if there is no code for it."""
+    """The subject of a warning; `OTHER` if no code fits."""
 
     LOW_SIMILARITY = "low_similarity"
     NO_FACE = "no_face"
@@ -98,7 +98,7 @@ class WarningCode(enum.StrEnum):
 
 
 class Severity(enum.StrEnum):
-    """The severity of a warning, as the vendor rates it."""
+    """The severity of a warning, as rated by the vendor."""
 
     INFORMATION = "information"
     WARNING = "warning"
@@ -159,11 +159,11 @@ class Environment(enum.StrEnum):
 
 
 class Retention(enum.StrEnum):
-    """The data about a call that the vendor is asked to store."""
+    """How much of a call the vendor is asked to store."""
 
-    #: Store nothing, if the vendor has an option for that.
+    #: Store nothing, if the vendor offers that option.
     MINIMAL = "minimal"
-    #: Store a record of the call, pictures included, that can be read later.
+    #: Store a record of the call, including its pictures, that can be read later.
     KEEP = "keep"
 
 
@@ -185,7 +185,7 @@ class ThresholdSource(enum.StrEnum):
     PROFILE = "profile"
     #: The backend's documented default.
     DEFAULT = "default"
-    #: The vendor's own threshold, which was not set by us.
+    #: The vendor's own threshold, not set by us.
     VENDOR = "vendor"
 
 
@@ -221,7 +221,7 @@ class Reconciled(enum.StrEnum):
     CANNOT_KNOW = "cannot_know"
 
 
-# Validators and converters. Each is a plain function, because type checkers lose generic types.
+# Validators and converters, as plain functions because type checkers lose generic types.
 
 
 def percentage(value: float, name: str = "value") -> float:
@@ -247,7 +247,7 @@ def check_aware(_: Any, attribute: attrs.Attribute[Any], value: dt.datetime | No
 
 
 def check_date(record: Any, attribute: attrs.Attribute[Any], value: dt.datetime | None) -> None:
-    """Raise ValueError unless the time is aware and in the years 1901-8999. An attrs validator."""
+    """Raise ValueError unless the time is None, or aware and in 1901-8999. An attrs validator."""
     check_aware(record, attribute, value)
     if value is not None and not 1900 < value.year < 9000:
         raise ValueError(f"{attribute.name} must be in the years from 1901 to 8999.")
@@ -327,7 +327,7 @@ class Score:
 
 @attrs.frozen
 class Threshold:
-    """The score at which a pass begins, on the backend's scale.
+    """The threshold for a pass, on the backend's scale.
 
     A plain number up to 1 is rejected as a mistake; pass ``Threshold(0.5)`` if you mean it.
 
@@ -359,8 +359,8 @@ class ResultWarning:
     """A warning about a result, from the vendor, the local engine or this library.
 
     Attributes:
-        code: The subject of the warning; `OTHER` if there is no code for it.
-        severity: The severity, as the vendor rates it.
+        code: The subject of the warning; `OTHER` if no code fits.
+        severity: The severity, as rated by the vendor.
         tag: The vendor's own tag, unchanged; None for a warning from this library.
         text: The vendor's own text, unchanged, or a text from this library. Never branch on it.
         advice: Advice that the application can give its user, or None.
@@ -407,9 +407,9 @@ class Face:
         rotation: Clockwise rotation that showed the face: 0, 90, 180 or 270 degrees, or None.
         similarity: The score of this face against the other picture's face, or None.
         compared: Whether the result refers to this face; None if unknown.
-        landmarks: Points ``(x, y)`` by the vendor's names, in the unit of `box`, or None.
-        pose: Angles in degrees by the vendor's names (``yaw``, ``pitch``, ``roll``), or None.
-        quality: The vendor's quality measures, by the vendor's names, or None.
+        landmarks: Points ``(x, y)`` keyed by the vendor's names, in the unit of `box`, or None.
+        pose: Degrees, keyed by the vendor's names (``yaw``, ``pitch``, ``roll``), or None.
+        quality: The vendor's quality measures, keyed by its names for them, or None.
     """
 
     box: Box | None = None
@@ -434,7 +434,7 @@ class Billing:
 
     Attributes:
         charged: Whether the vendor charged for the call.
-        ground: The reason for `charged`, in a few words, or None.
+        ground: A short reason for `charged`, or None.
         charges: Number of charges: 0 for NO, 1 or more for YES; None if unknown.
     """
 
@@ -455,9 +455,9 @@ class Ids:
     """The ids of one call.
 
     Attributes:
-        call: Our id of the call, a UUID; None only until the verifier fills it in.
-        vendor: The vendor's id of the call; None if there is none.
-        session: The vendor's id of the record that it stored; None if it stored none.
+        call: Our id for the call, a UUID; None until the verifier sets it.
+        vendor: The vendor's id for the call, or None.
+        session: The vendor's id for the record that it stored, or None.
         caller: The caller's own reference, unchanged, or None. Not in `repr`.
     """
 
@@ -488,7 +488,7 @@ class Route:
 
     Attributes:
         answered_by: Name of the member that answered; None if no member did.
-        skipped: The members tried before it, in order; in an error, all members tried.
+        skipped: The members tried before that one, in order; on an error, all members tried.
     """
 
     answered_by: str | None = None
@@ -501,7 +501,7 @@ MYPY = False
 
 
 class NoTruth:
-    """Base class of objects without a truth value: `bool()` raises; type checkers report it."""
+    """Base class of objects without a truth value: `bool()` raises, and type checkers report it."""
 
     #: The attribute to use instead.
     door: ClassVar[str]
@@ -521,21 +521,21 @@ class Result(NoTruth, Document):
 
     Attributes:
         score: 0-100 on a named scale; None (never 0) if the vendor returned no score.
-        threshold: The score at which a pass begins; None if it is neither returned nor set.
-        review_threshold: A pass with a score up to this became REVIEW; None if not set.
+        threshold: The threshold for a pass; None if it is neither returned nor set.
+        review_threshold: The score up to which a pass became REVIEW; None if not set.
         warnings: Warnings, in the vendor's order.
         vendor_status: The vendor's own status, unchanged, or None.
         backend: Name of the backend that answered.
         model: Model or version of the vendor's engine; None if the vendor does not return it.
-        environment: The environment in the response, else in the backend's setting, or None.
+        environment: The environment that the response states, else the configured one, or None.
         probe_faces: Faces found in the probe, in the vendor's order: () if there are none, None if
             the vendor does not return faces.
         billing: The charge for the call.
         ids: The ids of the call: ours, the vendor's and the caller's.
         route: The members that were tried; None outside a failover.
-        metadata: The caller's metadata, whether sent to the vendor or not. Not in `repr`.
-        created_at: Time of the answer by the vendor's clock, UTC; None if not returned.
-        elapsed_s: Seconds from the call to the result, preparation included; at least 0.
+        metadata: The caller's metadata, even if it was not sent to the vendor. Not in `repr`.
+        created_at: Time of the response, UTC, by the vendor's clock; None if not returned.
+        elapsed_s: Seconds from the call to the result, including preparation; at least 0.
         raw: The response body without pictures, secrets, age, gender and race. Not in `repr`.
     """
 
@@ -633,7 +633,7 @@ class LiveMatchResult(NoTruth, Document):
     with `Retention.KEEP`, its own record at the vendor.
 
     Attributes:
-        decision: `VERIFIED` only if live and a match; else the worse of the two decisions.
+        decision: `VERIFIED` only if live and a match; otherwise the worse of the two decisions.
         liveness: The result of the liveness check.
         match: The result of the comparison; None if it was not made (and not charged), because the
             probe is not live or has no face that could be judged.
@@ -676,7 +676,7 @@ class LiveMatchResult(NoTruth, Document):
 
     @property
     def warnings(self) -> tuple[ResultWarning, ...]:
-        """The warnings of the liveness check, then those of the comparison."""
+        """The warnings of the liveness check, followed by the comparison's."""
         return self.liveness.warnings + (() if self.match is None else self.match.warnings)
 
     @property
@@ -691,7 +691,7 @@ class LiveMatchResult(NoTruth, Document):
 
 
 def ends_early(liveness: LivenessResult) -> bool:
-    """Return whether `verify_live` skips the comparison: not live, or no face could be judged."""
+    """Return whether `verify_live` skips the comparison (not live, or no face to judge)."""
     return liveness.decision in (LivenessDecision.NOT_LIVE, LivenessDecision.INCONCLUSIVE)
 
 
@@ -718,21 +718,21 @@ def _one_line(text: str) -> str:
 
 @attrs.frozen(kw_only=True)
 class CallRecord(Document):
-    """The record of a call, for finding the call in the vendor's records later.
+    """The record of a call, used to find the call in the vendor's records later.
 
     Errors and events contain it as `call`. To survive a crash, persist the records from STARTED and
     SENT events. Contains no picture and no key.
 
     Attributes:
-        id: Our id of the call, a UUID; the vendor's record contains it if the call was kept.
+        id: Our id for the call, a UUID; the vendor's record contains it if the call was kept.
         operation: The operation.
         backend: Name of the backend.
         started_at: Start time of the call, UTC, by this machine's clock.
         kept: Whether the vendor was asked to store a record of the call.
         caller_ref: The caller's own reference, or None; shortens the search. Always None in events,
             which contain none of the caller's data. Not in `repr`.
-        threshold, review_threshold: The call's thresholds, to judge a result that is found later.
-        vendor_id: The vendor's own id of the call, if it was received; else None.
+        threshold, review_threshold: The call's thresholds, to be applied to a result found later.
+        vendor_id: The vendor's id for the call, or None if not received.
     """
 
     kind = "call"
@@ -760,7 +760,7 @@ class Reconciliation(NoTruth):
     Attributes:
         outcome: Whether the call was found.
         call: The record of the call.
-        reason: An explanation for people, with advice.
+        reason: An explanation and advice, for people.
         result: The result of the call; None unless `FOUND`.
 
     Raises:

@@ -245,7 +245,7 @@ class HttpCall:
             try:
                 signed = backend.sign(request, call, deadline=deadline.send_by)
             except errors.VendorUnavailable as error:
-                # Bytes may have been sent before: the verifier requires a ground for "not charged".
+                # If an earlier request was sent, the verifier requires a ground for "not charged".
                 if error.billing == models.Billing(models.Charged.NO):
                     error.billing = models.Billing(models.Charged.NO, "the request was not sent")
                 raise
