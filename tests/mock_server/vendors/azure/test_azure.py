@@ -97,11 +97,6 @@ def test_an_engine_needs_the_picture_of_a_face_id(engine):
     assert refusal_of(engine.handle(verify_request(*ids))) == NOT_FOUND
 
 
-def test_ids_of_two_models_are_not_compared(engine):
-    answer = azure.compare_pictures(engine, query="recognitionModel=recognition_03")
-    assert refusal_of(answer) == (400, "BadArgument", "'recognitionModel' is incompatible.")
-
-
 def test_without_approval_faces_are_found_but_no_ids_given():
     engine = didit.new_engine(vendor="azure", switches={"access": "unapproved"})
     for refused in (detect_request(), verify_request()):

@@ -99,13 +99,6 @@ def test_wrong_fields_are_refused_together_by_name(ask, fields, files, refused):
     assert words == refused if isinstance(refused, dict) else set(words) == refused
 
 
-def test_a_malformed_form_is_a_parse_error(ask):
-    body, kind = didit.multipart(files=[("user_image", "a.png", b"x")])
-    status, words, response = ask(didit_request(MATCH_PATH, body[:-8], kind))
-    assert (status, set(words)) == (400, {"detail"})
-    assert "didit.form.refused" in response.claims
-
-
 @pytest.mark.parametrize(
     ("claim", "paths"),
     [
@@ -119,13 +112,6 @@ def test_the_router_answers_an_unknown_path_with_a_page(ask, claim, paths):
         assert (code, response.header("Content-Type")) == (404, "text/html; charset=utf-8")
         assert "Not Found" in body
         assert claim in response.claims
-
-
-def test_a_header_and_the_journal_name_the_path_that_was_meant():
-    engine = didit.new_engine()
-    response = engine.handle(didit_request("/v3/face-mach/"))
-    assert response.header("X-Facematch-Hint") == "did you mean /v3/face-match/?"
-    assert engine.world.account.journal.entries[-1].note == "did you mean /v3/face-match/?"
 
 
 DECISION = f"/v3/session/{sessions.NO_SESSION}/decision/"
