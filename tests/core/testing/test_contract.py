@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from kit.contract import Case, Status, rules, run
-from mutants.making import vendor
+from kit.contract import Case, Status, failures, rules, run
+from mutants.making import http, vendor
 from mutants.reference import HttpReferenceSimulator, ReferenceBackend, ReferenceSimulator
 from mutants.sessions import Player, SessionVendor
 from mutants.table import MUTANTS
@@ -17,6 +17,7 @@ from facematch_core import ConfigurationError
 from facematch_core.backend.base import plugin_faults
 from facematch_core.models import Box
 from facematch_core.testing import BackendContract, SessionCase, Situation
+from facematch_core.testing.contract.calls import WAITS
 from facematch_core.testing.simulator import check_declared, required
 
 #: Numbers of rules that are there no more: none is given a second time.
@@ -25,6 +26,18 @@ GONE = {1, 4, 5, 6, 7, 9, 11, 18, 20, 22, 23, 26, 27, 29, *range(33, 38), *range
 
 def test_the_number_of_a_rule_that_is_gone_is_not_used_again():
     assert not GONE & {int(number[1:]) for number in rules()}
+
+
+def test_refusals_of_every_status_come_with_every_wait():
+    seen = set()
+
+    def error(me, ok, reply, call):
+        seen.add((reply.status, reply.headers.get("Retry-After")))
+        return ok(reply, call)
+
+    assert not failures(run(http("R38", "Listens", "", error=error).make, {"R38"}))
+    statuses, waits = map(set, zip(*seen, strict=True))
+    assert (waits >= set(WAITS), statuses >= {400, 401, 429, 503}) == (True, True)
 
 
 def test_a_rule_cannot_be_replaced():

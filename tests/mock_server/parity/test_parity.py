@@ -52,6 +52,12 @@ def _differences(mock, vendor):
     return {(row["aspect"], str(row["mock"]), str(row["vendor"])) for row in rows}
 
 
+def test_the_largest_file_is_as_large_as_each_vendor_says():
+    sizes = {"didit": "file.size_limit", "deepvue": 0, "azure": 6_291_456}
+    sizes |= dict.fromkeys(("rekognition", "compreface"), 5_242_880)
+    assert {name: vendor.size_limit for name, vendor in VENDORS.items()} == sizes
+
+
 def test_another_charset_is_a_difference():
     replies = [_reply({}, **{"Content-Type": f"text/html; charset={x}"}) for x in ("utf-8", "big5")]
     assert ("charset", "utf-8", "big5") in _differences(*({"a": _call(each)} for each in replies))
