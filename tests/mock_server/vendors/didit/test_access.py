@@ -1,7 +1,5 @@
 """Keys, paths, methods, the order of checks, and the words of faults."""
 
-import itertools
-
 import pytest
 from kit import mock_didit as didit
 from kit import mock_didit_sessions as sessions
@@ -97,21 +95,6 @@ def test_wrong_fields_are_refused_together_by_name(ask, fields, files, refused):
     status, words, _ = ask(didit_request(MATCH_PATH, body, kind))
     assert status == 400
     assert words == refused if isinstance(refused, dict) else set(words) == refused
-
-
-@pytest.mark.parametrize(
-    ("claim", "paths"),
-    [
-        ("didit.path.unknown", ("/v3/face-mach/", "/v3/")),
-        ("didit.path.not_a_uuid", ("/v3/session/not-a-uuid/decision/", "/v3/session/A/delete/")),
-    ],
-)
-def test_the_router_answers_an_unknown_path_with_a_page(ask, claim, paths):
-    for path, key in itertools.product(paths, ("mock-live-key", None)):
-        code, body, response = ask(didit_request(path, method="GET", key=key))
-        assert (code, response.header("Content-Type")) == (404, "text/html; charset=utf-8")
-        assert "Not Found" in body
-        assert claim in response.claims
 
 
 DECISION = f"/v3/session/{sessions.NO_SESSION}/decision/"
