@@ -14,7 +14,7 @@ YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN
 CALL = match_call(call_id="call-7")
 SAME = {"same": True}
 FINE = http.HttpReply(status=200, body=b'{"same": true}', headers={http.MOCK_HEADER: "1"})
-NO_FACE, BROKEN = attrs.evolve(FINE, status=422), attrs.evolve(FINE, status=500)
+NO_FACE, BROKEN, ODD = (attrs.evolve(FINE, status=status) for status in (422, 500, 300))
 REAL, REAL_NO_FACE, REAL_BROKEN = (
     attrs.evolve(reply, headers={}) for reply in (FINE, NO_FACE, BROKEN)
 )
@@ -132,7 +132,7 @@ def test_an_error_of_the_backend_s_own_after_a_charge(stated_bill, bill):
 
     for error in (
         read_replies(FINE, FINE, steps=steps),
-        read_replies(FINE, NO_FACE, parse_non_200=fails),
+        *(read_replies(FINE, of, parse_non_200=fails) for of in (NO_FACE, ODD)),
     ):
         assert type(error) is VendorError
         assert error.__traceback__ is None

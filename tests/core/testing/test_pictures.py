@@ -40,6 +40,9 @@ def test_it_is_beyond_its_limit_by_a_little():
     limits = ImageLimits(formats={ImageFormat.JPEG}, max_bytes=400_000, max_side_px=4096)
     beyond = pictures_beyond(limits)
     assert 400_000 < beyond["bytes"].size_bytes <= 400 * 1024
+    least = noise(0, (64, 64), ImageFormat.JPEG).size_bytes
+    small = pictures_beyond(ImageLimits(formats={ImageFormat.JPEG}, max_bytes=least))
+    assert small["bytes"].size_bytes > least
     assert (beyond["long side"].width, beyond["long side"].height) == (4097, 1)
 
 

@@ -80,7 +80,7 @@ def test_stopping_does_not_wait_for_a_receiver(receiver):
     mock.control.webhooks.add(receiver.url)
     call(mock)
     assert receiver.arrived.acquire(timeout=10)
-    assert webhook_threads()
+    assert [thread.daemon for thread in webhook_threads()] == [True, True]
     mock.stop()
     assert states(mock) == ["pending"]
     receiver.hold.set()
