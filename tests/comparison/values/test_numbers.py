@@ -23,6 +23,7 @@ def near(text, number):
 @given(rates, st.none() | widths)
 def test_a_rate_is_rounded_to_what_is_shown(rate, width):
     assert near(numbers.percent(rate, width), Decimal(repr(rate)) * 100)
+    assert (numbers.percent(0, width), numbers.percent(1, width)) == ("0", "100")
 
 
 @given(st.floats(-1, 1), widths)
