@@ -1,4 +1,4 @@
-"""The engine. It loads the models lazily and shares them across threads. Safe after a fork.
+"""The engine, which loads the models lazily and shares them across threads. Safe after a fork.
 
 Importing this module is cheap: OpenCV and numpy are imported when the models are loaded.
 """
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from .faces import PictureFaces
     from .recognition import Parts
 
-#: Loaded models by process id, shared by all open engines and freed with the last engine. Because
-#: of the process id, a forked child does not use its parent's models.
+#: Loaded models, keyed by process id so that a forked child does not use its parent's models. Open
+#: engines share them, and they are freed with the last engine.
 _shared: weakref.WeakValueDictionary[int, Parts] = weakref.WeakValueDictionary()
 
 
@@ -50,7 +50,7 @@ class Engine:
         self.models.parts = None
 
     def look(self, data: bytes, *, rotate: bool = False) -> PictureFaces:
-        """Find a picture's faces and embed the largest. `rotate` also tries 90-degree turns."""
+        """Find a picture's faces and embed the largest. `rotate` also tries 90-degree rotations."""
         return self._load().look(data, rotate=rotate)
 
     @property
@@ -59,8 +59,8 @@ class Engine:
         inherited = self._last_models
         if inherited.pid != os.getpid():
             # A lock that another thread of the parent held during the fork is never released in the
-            # child. So the child neither uses the parent's models nor frees them: freeing acquires
-            # locks, too.
+            # child. So the child neither uses the parent's models nor frees them, because freeing
+            # them acquires locks, too.
             self._inherited.append(inherited)
             self._last_models = _Models()
         return self._last_models

@@ -41,8 +41,8 @@ class PictureFaces:
         embedding: Embedding of the largest face, shape (128,), read-only, normalized to length 1.
             Like the following attributes, None if there is no face.
         face_px: Width of the largest face in pixels of the full-size picture, at least 1.
-        luminance: Mean brightness of that face, 0-100.
-        sharpness: Variance of the Laplacian of that face, scaled to 100 x 100 gray levels 0-255.
+        luminance: Mean brightness of the largest face, 0-100.
+        sharpness: Variance of its Laplacian, at 100 x 100 pixels with gray levels 0-255.
     """
 
     boxes: tuple[FaceBox, ...]
@@ -58,7 +58,7 @@ class PictureFaces:
 
 
 class _Memory:
-    """The cache of one process. A forked child creates its own, because the lock may be held."""
+    """The cache of one process. A forked child creates its own: the parent's lock may be held."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()

@@ -32,7 +32,7 @@ def read_model(name: str) -> bytes:
     OpenCV is given bytes, not a path, because it cannot open every path on Windows.
 
     Raises:
-        ConfigurationError: the file cannot be read or has another digest.
+        ConfigurationError: the file cannot be read or has a different digest.
     """
     try:
         data = (WEIGHTS / name).read_bytes()

@@ -3,9 +3,9 @@
 YuNet finds the faces with five landmarks each. The largest face is cut out as a chip: 112 x 112
 pixels, upright, eyes at fixed positions. SFace embeds the chip as 128 numbers of length 1.
 
-A match depends on accurate landmarks. On a small tilted face YuNet puts both eyes at one height:
-two photographs of one girl then had a cosine of 0.11 instead of 0.72. So the detector runs again on
-small or tilted faces, enlarged and turned upright.
+A match depends on accurate landmarks. On a small tilted face, YuNet places both eyes at the same
+height; this lowered the cosine for two photographs of one girl from 0.72 to 0.11. So the detector
+runs again on small or tilted faces, enlarged and turned upright.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ LEAST_SIDE = 64
 #: Minimum confidence of a face in a whole picture, and in the repeated detection of a known face.
 LEAST_CONFIDENCE, LEAST_AGAIN = 0.6, 0.3
 
-#: If a face has this confidence, boxes with less (blurred hands, backs of heads) are ignored.
+#: If any face has this confidence, boxes below it (blurred hands, backs of heads) are ignored.
 SURE = 0.8
 
-#: Longer side of the face, and side of the square around it, in a repeated detection, in pixels.
+#: In a repeated detection: the face's longer side and the side of the square around it, in pixels.
 FACE_SIDE, CUT_SIDE = 200, 320
 
-#: Roll in degrees up to which the landmarks of a large face are accurate, and the maximum number of
-#: repeated detections to turn a face that far.
+#: Maximum roll in degrees at which the landmarks of a large face are accurate, and the maximum
+#: number of repeated detections to bring a face within it.
 UPRIGHT, MOST_REPEATS = 8, 3
 
 CHIP_SIDE = 112
@@ -70,7 +70,7 @@ _PLACES = np.column_stack(
 #: Rows and columns of a chip in which brightness and sharpness are measured.
 _FACE = slice(6, 106)
 
-#: The chip of a face with a mean brightness (0-100) outside this range is enhanced. Usual: 30-72.
+#: Chips with a mean brightness (0-100) outside this range are enhanced. Usual values: 30-72.
 DARK, BRIGHT = 20, 75
 
 #: Exceptions that Pillow's decoders raise for damaged files.
@@ -124,7 +124,7 @@ def _shrink(pixels: NDArray[np.uint8], side: int) -> NDArray[Any]:
 
 
 class Parts:
-    """The loaded models. All methods are safe across threads."""
+    """The loaded models. Thread-safe."""
 
     def __init__(self) -> None:
         """Load the models. This takes about half a second.
@@ -146,7 +146,7 @@ class Parts:
 
     @contextlib.contextmanager
     def _detector(self) -> Iterator[Any]:
-        """Lend a detector for exclusive use: sharing one between threads crashes the process."""
+        """Yield a detector for exclusive use: sharing one between threads crashes the process."""
         try:
             detector = self._detectors.pop()
         except IndexError:
@@ -182,7 +182,7 @@ class Parts:
     ) -> NDArray[np.float64]:
         """Return the landmarks of a face, shape (5, 2), in pixels of this picture.
 
-        The detector underestimates the roll of a face, above all of a small one. So the detection
+        The detector underestimates the roll of a face, especially of a small face. So the detection
         is repeated until the face is large and upright in the detector's input.
         """
         points = face[4:14].reshape(5, 2).astype(np.float64)

@@ -1,8 +1,8 @@
 """Compute scores and results from embeddings. All functions are pure.
 
 The score is 100 times the cosine similarity of two embeddings, or 0 if that is negative. In our
-measurements, pictures of one person score about 73 and pictures of two people about 12. A score is
-not a probability.
+measurements, pictures of one person score about 73, and pictures of two people score about 12. A
+score is not a probability.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MODEL = "face_recognition_sface_2021dec_int8bq"
 def scores_from_embeddings(
     probes: NDArray[np.floating], references: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """Return the score of every probe with every reference.
+    """Return the score of every probe against every reference.
 
     Args:
         probes, references: Embeddings from `LocalBackend.embeddings`, one per row.
@@ -50,7 +50,7 @@ def scores_from_embeddings(
 
 @attrs.frozen
 class QualityLimit:
-    """The range of a face's property. A picture with a value outside it gets a warning."""
+    """The usual range of a face property. A picture with a value outside it gets a warning."""
 
     attribute: str
     below: float
@@ -59,7 +59,7 @@ class QualityLimit:
     problem: str
 
 
-#: Degraded copies outside these limits cause false non-matches. Ordinary photographs are inside.
+#: Degraded copies outside these limits cause false non-matches. Ordinary photographs are within.
 LIMITS = (
     QualityLimit("face_px", 30, math.inf, WarningCode.LOW_QUALITY, "is small"),
     QualityLimit("sharpness", 20, math.inf, WarningCode.LOW_QUALITY, "is blurred"),
@@ -69,7 +69,7 @@ LIMITS = (
 
 
 def warnings_of(faces: PictureFaces, picture: str) -> tuple[ResultWarning, ...]:
-    """Return the warnings of one picture, ``probe`` or ``reference``."""
+    """Return the warnings for one picture, ``probe`` or ``reference``."""
     if not faces.boxes:
         return (attrs.evolve(NO_FACE, text=f"No face was found in the {picture}."),)
     warnings = [
