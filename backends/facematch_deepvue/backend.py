@@ -54,7 +54,7 @@ T = TypeVar("T")
 #: The API's host: Deepvue docs, /authentication.
 HOST = "production.deepvue.tech"
 
-#: A test host (README of deepvue-aadhaar-offline-ekyc-react-sdk). It may not serve face calls.
+#: A test host (README of deepvue-aadhaar-offline-ekyc-react-sdk). It might not support face calls.
 TEST_HOST = "pre-production.deepvue.tech"
 
 _BOTH = frozenset({Operation.MATCH, Operation.LIVENESS})
@@ -70,7 +70,7 @@ class DeepvueBackend(HttpBackend):
     """Compares faces and checks liveness with Deepvue. Each call is charged separately.
 
     Deepvue returns a verdict at its own threshold, which is not published. Your threshold (default:
-    None) can only tighten this verdict. The scale and meaning of the number are not documented
+    None) can only tighten this verdict. The scale and meaning of the confidence are not documented
     either: see `confidence_scale` and `confidence_meaning`. Every assumption is marked in
     the result. Deepvue does not document whether it stores pictures.
 
@@ -89,7 +89,7 @@ class DeepvueBackend(HttpBackend):
         confidence_scale: The scale of `confidence`: ``percent``, ``fraction``, or ``unknown`` for
             no score. None assumes percent, with a warning in the log (once) and in the result.
         confidence_meaning: Whether `confidence` is about the ``similarity`` of the faces or about
-            Deepvue's ``decision``. ``unknown`` means ``decision``: no score for a "no match".
+            Deepvue's ``decision``. ``unknown`` is treated as ``decision``: no score for "no match".
         liveness_score_scale: The scale of the liveness score. The default ``unknown`` returns no
             score, so a check with a threshold never passes. Any other value assumes that a high
             score means live, which Deepvue does not document.
@@ -195,7 +195,7 @@ class DeepvueBackend(HttpBackend):
 
         Deepvue describes 403 as "known, but not entitled". But its sample texts, listed in the
         order of the statuses, assign "Not a valid token" to 403. Other clients log in again after
-        both.
+        either status.
         """
         if reply.status not in (401, 403):
             return False
@@ -216,7 +216,7 @@ class DeepvueBackend(HttpBackend):
         if (
             result.score is not None
             and scale is None
-            # Log only once per backend: of two threads that race, only one sets the marker.
+            # Log only once per backend: if two threads race, only one of them sets the marker.
             and vars(self).setdefault("_warner", marker := object()) is marker
         ):
             log.warning(
@@ -237,7 +237,7 @@ class DeepvueBackend(HttpBackend):
 
         Raises:
             EnvironmentMismatch: `environment` is MOCK, but the address is Deepvue's own or the
-                response is not a mock's.
+                response is not from a mock.
             VendorError: the request failed; billed NO.
         """
         if mismatch := self.find_mismatch():
@@ -258,7 +258,7 @@ class DeepvueBackend(HttpBackend):
     def close(self) -> None:
         """Close all connections. Calls in progress continue."""
         super().close()
-        # The token is dropped when the last backend of this client is closed.
+        # The token is dropped when the last backend that shares it is closed.
         vars(self)["_tokens"] = Tokens()
 
     def _fetch_token(self, deadline: Deadline) -> Token:
@@ -268,7 +268,7 @@ class DeepvueBackend(HttpBackend):
             secret = Secret(wire.read_access_token(reply), origin="login at Deepvue")
             return Token(secret, clock.monotonic() + wire.read_life_s(reply.json(), clock.now()))
 
-        # Form-urlencoded as on the older page (Deepvue docs, /api-reference/api_keys/
+        # Form-urlencoded, as the older page documents (Deepvue docs, /api-reference/api_keys/
         # authentication); the newer page documents multipart.
         request = HttpRequest(
             url=f"{self.address}/v1/authorize",

@@ -1,4 +1,4 @@
-"""Tokens by client and address, in memory only, shared by all backends of a process.
+"""Access tokens, one per client and address, in memory only. A process's backends share them.
 
 Deepvue does not document whether a second login revokes the first token. So one thread logs in
 while the others wait.
@@ -41,7 +41,7 @@ class Login:
         self.is_over = False
         self.token: Token | None = None
         self.error: FaceMatchError | None = None
-        # The child of a fork lacks the thread that would finish the login.
+        # A forked child lacks the thread that would finish the login.
         self.process = os.getpid()
 
     def is_usable(self, clock: Clock) -> bool:
@@ -88,7 +88,7 @@ class Tokens:
             new.has_ended.set()
 
     def _join(self, new: Login, clock: Clock) -> Login:
-        """Return the current login. If there is none, or it is unusable, `new` becomes current."""
+        """Return the current login, which becomes `new` if there is no usable login."""
         with _LOCK:
             if self._login is None or not self._login.is_usable(clock):
                 self._login = new
@@ -102,8 +102,8 @@ class Tokens:
                 self._login = None
 
 
-#: Tokens by address, client and key: a wrong key must not reuse the right key's token. An entry
-#: lives as long as a backend refers to it.
+#: Tokens by address, client and key, so that an invalid key cannot reuse the valid key's token. An
+#: entry lives as long as a backend refers to it.
 _SHARED: weakref.WeakValueDictionary[tuple[str, Secret, Secret], Tokens] = (
     weakref.WeakValueDictionary()
 )

@@ -57,7 +57,7 @@ class ApiVersion(enum.StrEnum):
 
 
 class Scale(enum.StrEnum):
-    """The scale of a number: 0-100, 0-1, or unknown (no score). Deepvue does not document it."""
+    """The undocumented scale of a number: 0-100, 0-1, or unknown (no score)."""
 
     PERCENT = "percent"
     FRACTION = "fraction"
@@ -83,7 +83,7 @@ class ImageForm(enum.StrEnum):
 
 
 class Plan(enum.StrEnum):
-    """A plan at Deepvue (Deepvue docs, /rate-limits)."""
+    """A Deepvue plan (Deepvue docs, /rate-limits)."""
 
     STARTER = "starter"
     BUSINESS = "business"
@@ -91,7 +91,7 @@ class Plan(enum.StrEnum):
     ENTERPRISE = "enterprise"
 
 
-#: Rate limits of one key, by plan: Deepvue docs, /rate-limits. Each window counts separately.
+#: Rate limits per key, by plan (Deepvue docs, /rate-limits). All three windows apply.
 RATES: Mapping[Plan, tuple[RateWindow, ...]] = MappingProxyType(
     {
         plan: (RateWindow(second, 1.0), RateWindow(minute, 60.0), RateWindow(day, 86_400.0))
@@ -104,7 +104,7 @@ RATES: Mapping[Plan, tuple[RateWindow, ...]] = MappingProxyType(
     }
 )
 
-#: Score scales. Deepvue does not document whether v1 and v2 share a scale, so they differ here.
+#: Score scales. Deepvue does not document whether v1 and v2 share a scale, so each has its own.
 SCALES: Mapping[ApiVersion, str] = MappingProxyType(
     {version: f"deepvue/{version}" for version in ApiVersion}
 )
@@ -182,7 +182,7 @@ def liveness_result(call: LivenessCall, reply: HttpReply, *, scale: Scale) -> Li
 
 def _read_success(reply: HttpReply) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the body of a success and its `data`; else raise `NoVerdict`."""
-    # Deepvue documents no failure with 200, but clients of its other products have received some.
+    # Deepvue documents no failures with status 200, but its other products have returned some.
     answer = reply.json()
     data = answer.get("data")
     # Deepvue's own sample has a null `code`. /response-format has no `sub_code`.
@@ -216,7 +216,7 @@ def _read_success(reply: HttpReply) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _read_flag(value: object) -> bool:
-    """Return a boolean. Raises `TypeError` for other types: a truthy one may be a false match."""
+    """Return a boolean. Raise `TypeError` for other types: a truthy value may be a false match."""
     if not isinstance(value, bool):
         raise TypeError(f"{type(value).__name__}, not a boolean")
     return value
@@ -308,7 +308,7 @@ def _common_fields(call: Call, reply: HttpReply, answer: Mapping[str, Any]) -> d
     """Return the fields that both kinds of result share."""
     return {
         "backend": NAME,
-        # If the caller set none, Deepvue's own threshold decides, which is unknown.
+        # Without a threshold from the caller, Deepvue's own unknown threshold decides.
         "threshold": call.threshold
         or Threshold(None, ThresholdRule.VENDOR, ThresholdSource.VENDOR),
         "vendor_status": answer.get("sub_code"),
@@ -363,7 +363,7 @@ def error_of(reply: HttpReply, *, now: datetime) -> errors.VendorError:
     ):
         row = http.default_row(401, reply.shape)
     if reply.is_free and 300 <= reply.status < 400:
-        # The request was free, so every redirect is mapped to a wrong address.
+        # The request was free, so report every redirect as a wrong address.
         row = http.default_row(307, reply.shape)
     about: dict[str, Any] = {"ids": Ids(vendor=_read_transaction_id(reply))}
     # The fields of a login were not set by the caller.
@@ -440,9 +440,9 @@ def read_access_token(reply: HttpReply) -> str:
 
 
 def read_life_s(answer: Mapping[str, Any], now: datetime) -> float:
-    """Return the seconds from `now` until a token expires, limited to 0-`LONGEST_S`."""
-    # Deepvue docs, /reference/auth/authorization and /authentication: 24 hours from issue, and an
-    # ISO 8601 time. Other clients have received the other formats. The earliest valid one is used.
+    """Return the seconds from `now` until a token expires, between 0 and `LONGEST_S`."""
+    # Deepvue documents 24 hours from issue and an ISO 8601 time (/reference/auth/authorization and
+    # /authentication). Other clients have received other formats. Use the earliest valid expiry.
     expiry = answer.get("expiry")
     lives = [_read_seconds(value) for value in (expiry, answer.get("expires_in"))]
     readable = [life for life in (*lives, _read_iso_time(expiry, now)) if life is not None]
