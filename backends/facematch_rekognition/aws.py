@@ -27,12 +27,12 @@ _MISSING = (
     "rekognition: no AWS credentials found. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
     "aws_profile, or give this machine a role."
 )
-#: botocore's errors about the user's configuration. All other errors are failed sign-ins.
+#: botocore's errors about the user's configuration. Any other error means a failed sign-in.
 _MISTAKES = ("ProfileNotFound", "PartialCredentialsError", "ConfigNotFound", "ConfigParseError")
 
 
 class AwsSettings:
-    """Region, endpoint and credentials: the explicit settings, else botocore's credential chain.
+    """Region, endpoint and credentials, from the explicit settings or else from botocore.
 
     Credentials are looked up at the first call and refreshed when they expire.
 
@@ -49,7 +49,7 @@ class AwsSettings:
             raise ConfigurationError(
                 f"The backend rekognition needs botocore: {install_command('rekognition')}"
             ) from None
-        # The credential chain reads files, runs programs and calls services with its own timeouts.
+        # The credential chain reads files, runs programs and calls services, with its own timeouts.
         # It runs in a thread, so that a call can time out earlier.
         self._lookups = HelperThreads(1, "facematch-aws-credentials")
         self._profile, self._keys = profile, keys
@@ -139,7 +139,7 @@ class AwsSettings:
         return Credentials(*(key.reveal() if key else None for key in self._keys))
 
     def _ask(self, ask: Callable[[], Any]) -> Any:
-        """Call botocore. Errors show only their class, because their messages may contain keys."""
+        """Call botocore. Errors name only botocore's class: its messages may contain keys."""
         try:
             with muted("botocore"):
                 return ask()

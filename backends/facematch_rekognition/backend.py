@@ -79,7 +79,7 @@ _USUAL_SUFFIX = "amazonaws.com"
 #: Domains of dual-stack endpoints: AWS General Reference, read 2026-11-23; for China and the
 #: European Sovereign Cloud, botocore's partitions.
 _DUAL_STACK = ("api.aws", "api.amazonwebservices.com.cn", "api.amazonwebservices.eu")
-#: FAQs, Billing: CompareFaces counts only the source image, so a comparison counts as one image.
+#: FAQs, Billing: for CompareFaces, AWS bills only the source image, so one image per comparison.
 _COUNTED = "AWS counts one image per comparison and one per detection"
 _REFUSED = "AWS counts only analyzed images, and this one was rejected"
 _UNSAID = "AWS does not document whether a comparison without a face is charged"
@@ -152,7 +152,7 @@ class RekognitionBackend(HttpBackend):
 
     According to the Developer Guide, CompareFaces stores neither pictures nor results. According to
     the FAQs, AWS may store inputs to improve its services unless the account has an AI services
-    opt-out policy of AWS Organizations. A single call cannot opt out.
+    opt-out policy in AWS Organizations. Individual calls cannot opt out.
 
     Without explicit credentials, botocore's credential chain runs at the first call and when the
     credentials expire. The chain may read the environment and files, run a profile's
@@ -171,9 +171,9 @@ class RekognitionBackend(HttpBackend):
             sessions require PRODUCTION unless `require_environment` names another.
         fips: Whether to use AWS's FIPS 140 endpoint, which only some regions have.
         quality_filter: The minimum quality of a compared face.
-        reference_quality: Whether to call DetectFaces on the reference first, for one more image.
-            CompareFaces alone returns no quality, pose or landmarks of the reference's face, and no
-            other faces. If the reference has no face, CompareFaces is not called.
+        reference_quality: Whether to call DetectFaces on the reference first (one more billed
+            image). CompareFaces alone returns no quality, pose or landmarks for the reference, and
+            only one of its faces. If the reference has no face, CompareFaces is not called.
 
     Raises:
         ConfigurationError: a setting is wrong, no region is set, AWS's settings name an endpoint
@@ -268,7 +268,7 @@ class RekognitionBackend(HttpBackend):
         return {"region": self._aws.region}
 
     def start_steps(self, request: StartRequest) -> SessionSteps:
-        """Yield CreateFaceLivenessSession, without audit images and without S3."""
+        """Yield CreateFaceLivenessSession, without audit images or S3 storage."""
         body = sessions.build_start(request)
         reply = yield self._request("CreateFaceLivenessSession", body)
         return sessions.read_start(reply.json(), request, self._aws.region)

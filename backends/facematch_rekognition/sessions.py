@@ -40,7 +40,7 @@ from facematch_core.backend import (
 )
 from facematch_core.models import ScaleSource, Severity, ThresholdRule
 
-#: How long AWS stores a session and its results after its start.
+#: How long after its start AWS stores a session and its results.
 _LIFETIME = dt.timedelta(minutes=3)
 _STATES = {
     "CREATED": SessionState.PENDING,
@@ -50,7 +50,7 @@ _STATES = {
     "FAILED": SessionState.FAILED,
     "EXPIRED": SessionState.EXPIRED,
 }
-#: Warnings by AWS's feedback code about the video; OTHER for all other codes.
+#: Warning codes by AWS's feedback code about the video. All other codes map to OTHER.
 _FEEDBACK = {
     "FACE_NOT_VISIBLE": WarningCode.NO_FACE,
     "FACE_OBSTRUCTION_DETECTED": WarningCode.LOW_QUALITY,
@@ -58,9 +58,9 @@ _FEEDBACK = {
     "LOW_LIGHTING_DETECTED": WarningCode.TOO_DARK,
     "HIGH_LIGHTING_DETECTED": WarningCode.TOO_BRIGHT,
 }
-#: Response fields that `raw` contains: no pictures, and no S3 location of a picture.
+#: Response fields to copy into `raw`: no pictures, and no S3 locations of pictures.
 _RAW_FIELDS = ("SessionId", "Status", "Confidence", "Challenge", "Feedback", "Metadata")
-#: Fields that `raw` contains inside the fields above.
+#: Nested fields to copy from the fields above.
 _RAW_SUBFIELDS = ("Type", "Version", "Code", "Message", "SDKType")
 _NO_PORTRAIT = ResultWarning(
     code=WarningCode.OTHER,
@@ -94,7 +94,7 @@ class FaceLivenessOptions:
     Attributes:
         challenges: The accepted challenges, in order of preference. The default is AWS's:
             `Challenge.FACE_MOVEMENT_AND_LIGHT`. The browser component tells AWS which challenges it
-            supports. If the person completed one that is not in this list, the result is `REVIEW`.
+            supports. If the person completes a challenge not in this list, the result is `REVIEW`.
     """
 
     challenges: tuple[Challenge, ...] = attrs.field(
@@ -237,5 +237,5 @@ def _list_challenges(request: StartRequest) -> tuple[Challenge, ...]:
 
 
 def _find_end(record: SessionRecord) -> dt.datetime | None:
-    """Return when AWS deletes the session, 3 minutes after its start; None if unknown."""
+    """Return the time at which AWS deletes the session, 3 minutes after its start, if known."""
     return None if record.started_at is None else record.started_at + _LIFETIME
