@@ -79,8 +79,8 @@ class Capabilities:
         sends_caller_ref, sends_metadata: Whether the vendor receives it. Results always have both.
         options: The attrs class of the backend's own options, or None.
         threshold_rule: How scores are compared with the threshold.
-        default_threshold, default_liveness_threshold: The documented default, 0-100, or None: then
-            the vendor decides on a call without a threshold.
+        default_threshold, default_liveness_threshold: The documented default, 0-100. If None, the
+            vendor's verdict decides a call without a threshold.
         score_scale, liveness_scale: Names of the score scales; None if there are no scores.
         image_limits: The vendor's limits for pictures.
         reference_limits: The limits for references, or None for the same limits.
@@ -117,8 +117,8 @@ class Backend(abc.ABC):
     come from a configuration file, and are checked against their annotations: ``region: str`` is
     enough. Strings are converted to a `Secret`, a path or an enum if the annotation requires it. A
     secret must not be empty, and a number whose name ends in ``_s`` must be above 0. A class with
-    its own ``__attrs_post_init__`` must call this one first. A setting must not have the name of an
-    argument of `FaceVerifier`.
+    its own ``__attrs_post_init__`` must call the inherited one first. A setting must not have the
+    name of an argument of `FaceVerifier`.
 
     Attributes:
         api_version: The version of this interface for which the backend was written.

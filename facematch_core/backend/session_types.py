@@ -289,7 +289,7 @@ class SessionReading(SessionAnswer):
         state: The state of the session.
         vendor_status: The vendor's own status, unchanged, or None.
         way_in: How the person enters the session; None if the response does not say.
-        approved: Whether the vendor approved the whole session, or None. If False, no pass counts.
+        approved: Whether the vendor approved the session, or None. If False, a pass becomes REVIEW.
         checks: All items of the last attempt that affect the verdict; empty if none are reported.
         compared_with: The picture that the face was compared with.
         record_id, terms, subject_ref: The vendor's copies, or None. None is a mismatch if

@@ -72,8 +72,8 @@ class HttpBackend(RemoteBackend):
     Attributes:
         error_table: Errors for unexpected responses (usually not 200), by status and body shape;
             they take precedence over `default_row`. Empty by default.
-        error_codes: Errors by the code from `error_code`; they take precedence over `error_table`.
-            An `InconclusiveRow` means a result instead, for example "no face".
+        error_codes: Errors by vendor code, see `error_code`; they take precedence over
+            `error_table`. An `InconclusiveRow` means a result instead, for example "no face".
         codes_in_200: Whether an expected response that has an error code is an error, too. If the
             code has no row, it is a charged `UnexpectedResponse`. False by default.
         request_id_header: The response header with the vendor's request id, or None if there is
@@ -135,7 +135,7 @@ class HttpBackend(RemoteBackend):
     def start_steps(self, request: StartRequest) -> SessionSteps:
         """Yield the requests that start a session, and return the session.
 
-        Wrap the link or the token of a response in a `Secret` at once.
+        Wrap the link or the token of a response in a `Secret` immediately.
         """
         raise NotImplementedError(f"{type(self).__name__} has no start_steps.")
 
@@ -257,7 +257,7 @@ class HttpBackend(RemoteBackend):
 
     @property
     def session_environments(self) -> frozenset[models.Environment]:
-        """`environments`; if that is empty, all environments that the vendor's host offers."""
+        """The environments of sessions: `environments`, or else all that the vendor's host has."""
         return self.environments or frozenset(self._real_environments if self._is_vendors else ())
 
     @property
@@ -381,7 +381,7 @@ class HttpBackend(RemoteBackend):
         """Return the result or error that `call` gets from canned replies.
 
         Nothing is sent, so a test can try any reply, such as a 502 with HTML. Pass the replies in
-        the order of the requests, but none to clean-ups. Surplus replies are ignored.
+        the order of the requests, but none for clean-ups. Surplus replies are ignored.
 
         Raises:
             ValueError: the call needs more replies.
@@ -411,7 +411,7 @@ class HttpBackend(RemoteBackend):
 
         Raises:
             VendorError: the status is not among `expects`, or the host is not allowed; billed NO.
-            ConfigurationError: `request` has another method.
+            ConfigurationError: the method of `request` is neither GET nor HEAD.
         """
         if request.method not in ("GET", "HEAD"):
             raise ConfigurationError(

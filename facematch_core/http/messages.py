@@ -54,10 +54,10 @@ class HttpRequest:
 
     Attributes:
         method: The HTTP method, in upper case.
-        url: The URL, without user and fragment. URLs are logged, so put no key there. A query in
-            it is sent unchanged; put your own query into `params`.
+        url: The URL, without a user or fragment. URLs are logged, so never put a key there. A query
+            in it is sent unchanged; put your own query into `params`.
         headers: Header values: text, or a `Secret` that is revealed only while sending.
-        params: The query parameters. They end up in the URL, so put no key there.
+        params: The query parameters. They become part of the URL, so never put a key there.
         fields: The fields of a form: multipart if there are files, else urlencoded.
         files: Files of a multipart form, sent after the fields.
         json: A JSON body instead of a form, or None.

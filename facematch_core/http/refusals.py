@@ -59,9 +59,9 @@ class ErrorRow:
     Attributes:
         error: The error class to raise.
         charged: Whether the vendor charged.
-        ground: The reason for `charged`, in a few words.
-        text: The error text, after "NAME answered STATUS: ".
-        retryable: Whether a retry may help and is never charged twice; None for the default.
+        ground: A short reason for `charged`.
+        text: The error text that follows "NAME answered STATUS: ".
+        retryable: Whether a retry may help and cannot be charged twice; None for the default.
     """
 
     error: type[errors.VendorError]
@@ -80,7 +80,7 @@ class InconclusiveRow:
     Attributes:
         warning: The warning, for example `NO_FACE`. Its tag defaults to the vendor's code.
         charged: Whether the vendor charged; UNKNOWN if not documented.
-        ground: The reason for `charged`, in a few words.
+        ground: A short reason for `charged`.
     """
 
     warning: ResultWarning
@@ -231,7 +231,7 @@ def error_by_table(
 
 
 def retry_after_s(reply: HttpReply, now: datetime | None = None) -> float | None:
-    """Return the seconds to wait (0 to 1e9) by ``Retry-After`` or AWS's header in milliseconds.
+    """Return the seconds to wait (0 to 1e9) from ``Retry-After`` or AWS's millisecond header.
 
     None if the header is missing or invalid. `now` is the timezone-aware current time, to evaluate
     a date in the header; by default it is read from the system clock.
@@ -345,7 +345,7 @@ def _describe(links: list[BaseException], *, is_sent: bool) -> str:
 
 def _certificate_words(link: ssl.SSLCertVerificationError) -> str:
     advice = ""
-    # OpenSSL's codes for an untrusted root certificate, usually that of a company's own CA.
+    # OpenSSL's codes for an untrusted root certificate, usually a company's internal CA.
     if link.verify_code in {18, 19, 20, 21}:
         advice = (
             "; if a proxy of your company inspects TLS, set ca_bundle or REQUESTS_CA_BUNDLE to the "

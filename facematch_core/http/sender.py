@@ -508,8 +508,8 @@ class HttpCall:
     def _remove(self, billing: models.Billing | None) -> str:
         """Send the clean-ups, latest first; return a description of failures.
 
-        Send none if nothing was sent, or if the call may be charged and can still be looked up.
-        `billing` is the bill if the call has no result, else None.
+        Send none if nothing was sent, or if the call may have been charged and can still be looked
+        up. `billing` is the bill if the call has no result, else None.
         """
         backend, problems = self.backend, ""
         is_charged = billing is not None and billing.charged is not models.Charged.NO

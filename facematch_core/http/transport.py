@@ -73,8 +73,8 @@ class HttpClient:
     and usable after a fork: each process has its own connections.
 
     Args:
-        connect_timeout_s: Timeout for each wait for DNS, TCP, TLS or the proxy, above 0.
-        read_timeout_s: Timeout for each socket send or receive after that, above 0.
+        connect_timeout_s: Timeout for each step of connecting (DNS, TCP, TLS, proxy), above 0.
+        read_timeout_s: Timeout for each send or receive once connected, above 0.
         max_body_bytes: Maximum size of a response body after decompression.
         ca_bundle: File or folder with trusted certificates, instead of the default.
         proxy: ``http://host:port``, without a login, for all hosts except this machine.
@@ -631,7 +631,7 @@ def _send_to_double(
 
 
 def _tls_context(ca_bundle: str, name: str) -> ssl.SSLContext:
-    """Return a TLS context that trusts a file or folder; errors name the setting, `name`."""
+    """Return a TLS context that trusts a file or folder. `name` is the setting, for errors."""
     is_folder = os.path.isdir(ca_bundle)  # noqa: PTH112 - a str, as in requests
     # Reading a pipe could block forever.
     if not is_folder and not os.path.isfile(ca_bundle):  # noqa: PTH113 - likewise

@@ -176,7 +176,7 @@ class Pipeline:
             raise
         except Exception as error:  # noqa: BLE001 - the caller must learn what was charged
             problem = report_fault(error)
-        # Outside the except block, because the plug-in's exception may contain a key or a picture.
+        # Raised outside the except block: the plug-in's exception may contain a key or a picture.
         raise errors.UnexpectedResponse(
             f"The answer of {self.backend.name} cannot be used ({problem}): report this to its "
             "author.",
@@ -270,7 +270,7 @@ class Pipeline:
                 break
         else:
             return prepared
-        # Outside the except block, because the first error's traceback keeps the pictures alive.
+        # Raised outside the except block, because the first error's traceback holds the pictures.
         raise failure
 
     def _new_attempt(
@@ -355,7 +355,7 @@ class Pipeline:
         except FaceMatchError as error:
             if call.is_billed is False and isinstance(error, VendorError):
                 error.billing = _BILLINGS[False]
-            # A plug-in's error may claim that nothing was sent, although something was.
+            # A plug-in's error may wrongly state that nothing was sent.
             if attempt.sending is not Sending.SENT or _proves_charge(error):
                 raise
             problem = f"failed with {type(error).__name__} after it began to send, and no ground"
@@ -368,7 +368,7 @@ class Pipeline:
                     answer = attrs.evolve(answer, billing=_BILLINGS[bool(call.is_billed)])
                 return answer
             problem = f"answered with {type(answer).__name__}, not {result_type.__name__}"
-        # Outside the except block, because the plug-in's exception may contain a key or a picture.
+        # Raised outside the except block: the plug-in's exception may contain a key or a picture.
         if interruption is not None:
             raise interruption
         if attempt.paid and attempt.sending >= Sending.PERHAPS:
