@@ -48,7 +48,7 @@ def ask(mock, **settings):
 KEYS = {"access_key_id": KEY, "secret_access_key": SECRET, "session_token": TOKEN}
 
 
-def test_environment_may_have_a_session_token(mock, monkeypatch):
+def test_environment_variables_may_include_a_session_token(mock, monkeypatch):
     for name, value in (("ACCESS_KEY_ID", KEY), ("SECRET_ACCESS_KEY", SECRET)):
         monkeypatch.setenv(f"AWS_{name}", value)
     monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
@@ -175,7 +175,7 @@ def test_endpoint_on_another_machine_is_refused(monkeypatch, variable, url):
     assert address() == AWS
 
 
-def test_refused_endpoint_of_a_profile_is_named_without_its_login(aws_folder):
+def test_rejected_endpoint_of_a_profile_is_named_without_its_login(aws_folder):
     text = "[default]\nendpoint_url = https://user:secret@elsewhere.example\n"
     (aws_folder / "config").write_text(text)
     with pytest.raises(fm.ConfigurationError, match="profile names elsewhere") as caught:

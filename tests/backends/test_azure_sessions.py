@@ -214,7 +214,9 @@ GONE = json_reply({"error": {"code": "NotFound", "message": "It is not there."}}
         (with_attempts(attempt(1, sessionImageId=None)), [], False),
     ],
 )
-def test_portrait_is_of_a_live_person_and_leaves_the_verdict(body, picture, has_portrait):
+def test_portrait_is_only_of_a_live_person_and_does_not_change_the_verdict(
+    body, picture, has_portrait
+):
     request = ReadRequest(record=ALONE, with_portrait=True)
     reading = BACKEND.read_reply(request, json_reply(body), *picture)
     (check,) = reading.checks

@@ -156,7 +156,7 @@ def sentences(body):
     ("asked", "status", "body", "kind"),
     [(asked, *row) for asked, rows in ROWS.items() for row in rows],
 )
-def test_refusal_has_its_error_charge_and_words(asked, status, body, kind):
+def test_each_rejection_has_its_error_charge_and_message(asked, status, body, kind):
     backend, call = ASKED[asked]
     error = backend.read_reply(call, json_reply(body, status, **{"Retry-After": "3600"}))
     assert type(error) is kind

@@ -110,7 +110,7 @@ def test_missing_portrait_gives_a_warning(image):
 
 
 @pytest.mark.parametrize(("age_s", "state"), [(179, "expired"), (180, "gone")])
-def test_expired_session_is_gone_after_three_minutes(age_s, state):
+def test_session_expires_after_three_minutes(age_s, state):
     record = attrs.evolve(RECORD, started_at=START - dt.timedelta(seconds=age_s))
     reading = read(SUCCEEDED | {"Status": "EXPIRED"}, record=record)
     assert (reading.state, reading.way_in.page) == (state, {})
@@ -129,7 +129,7 @@ def test_session_of_another_region_is_refused_before_sending():
         next(BACKEND.read_steps(ReadRequest(record=other)))
 
 
-def test_delete_does_nothing_since_sessions_vanish():
+def test_delete_does_nothing_because_sessions_expire():
     sessions = fm.Sessions(fm.FaceVerifier(BACKEND), expects=["liveness"])
     assert sessions.delete(RECORD).state == "vanishes"
     with pytest.raises(fm.Unsupported):

@@ -86,7 +86,7 @@ DEEPVUE_WORDS = {
 
 
 @pytest.mark.parametrize("setting", DEEPVUE_WORDS)
-def test_settings_of_deepvue_take_their_documented_words(setting):
+def test_deepvue_settings_accept_their_documented_values(setting):
     attribute = {"api_version": "version"}.get(setting, setting)
     for word in DEEPVUE_WORDS[setting]:
         value = getattr(DeepvueBackend(**GOOD[DeepvueBackend], **{setting: word}), attribute)
@@ -133,7 +133,7 @@ def opened(mock):
 
 
 @pytest.mark.parametrize("name", PAID)
-def test_declared_formats_are_those_the_vendor_takes(opened, monkeypatch, name):
+def test_declared_formats_are_those_the_vendor_accepts(opened, monkeypatch, name):
     with opened(name) as verifier:
         backend = type(verifier.backend)
     can, taken = backend.capabilities, set()

@@ -53,7 +53,7 @@ class Hold:
 # What is answered
 
 
-async def test_methods_answer_as_those_of_the_verifier():
+async def test_async_methods_return_and_raise_like_the_sync_verifier():
     backend = FakeBackend(script=[None, None, None, None, fm.RateLimited("slow")])
 
     async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend)) as verifier:
@@ -74,7 +74,7 @@ async def test_methods_answer_as_those_of_the_verifier():
     assert backend.closed == 1
 
 
-async def test_open_by_the_name_of_a_backend(didit_server):
+async def test_open_async_verifier_by_backend_name(didit_server):
     keywords = {"api_key": didit_server.live_key, "base_url": didit_server.url}
     async with fm.open_async_verifier(
         "didit", max_concurrency=2, threshold=2, **keywords
@@ -83,7 +83,7 @@ async def test_open_by_the_name_of_a_backend(didit_server):
     assert (result.decision, result.threshold.value) == ("match", 2)
 
 
-def test_arguments_are_checked():
+def test_invalid_arguments_are_refused():
     for wrong in (0, 1025, 2.0, True, None):
         with pytest.raises(fm.ConfigurationError):
             fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend()), max_concurrency=wrong)
@@ -92,7 +92,7 @@ def test_arguments_are_checked():
 
 
 @pytest.mark.parametrize("of", ["call", "verifier"])
-async def test_deadline_ends_the_wait_for_a_place(of):
+async def test_deadline_ends_the_wait_for_a_concurrency_slot(of):
     hold = Hold()
     backend = FakeBackend(script=[hold])
 
@@ -121,7 +121,7 @@ async def test_hooks_see_the_context_variables_of_the_caller():
 
 
 @pytest.mark.parametrize("why", ["cancelled", "late"])
-async def test_call_of_a_hook_is_not_cancelled_with_the_call(why):
+async def test_call_made_by_a_hook_is_not_cancelled_with_the_outer_call(why):
     """Its own deadline counts, and the events of the call go on to their end."""
     hold, clock, kinds, answers = Hold(), ManualClock(), [], []
     other = fm.FaceVerifier(FakeBackend(), clock=clock)
@@ -150,7 +150,7 @@ async def test_call_of_a_hook_is_not_cancelled_with_the_call(why):
     assert [answer.is_match for answer in answers] == [True]
 
 
-async def test_closed_once_and_sends_nothing_afterwards():
+async def test_backend_is_closed_once_and_later_calls_are_refused():
     backend = FakeBackend()
 
     verifier = fm.AsyncFaceVerifier(fm.FaceVerifier(backend))
@@ -163,7 +163,7 @@ async def test_closed_once_and_sends_nothing_afterwards():
     assert (backend.closed, backend.calls) == (1, [])
 
 
-async def test_thread_that_cannot_be_started_fails_the_call_unsent(monkeypatch):
+async def test_thread_that_cannot_start_fails_the_call_before_sending(monkeypatch):
     backend, in_thread = FakeBackend(), aio._in_thread  # noqa: SLF001 - no public name starts the thread
 
     async def refuse(work, *args):
@@ -179,7 +179,7 @@ async def test_thread_that_cannot_be_started_fails_the_call_unsent(monkeypatch):
     assert (len(backend.calls), backend.closed) == (1, 1)
 
 
-def test_one_loop_after_another():
+def test_verifier_works_in_several_event_loops_in_turn():
     backend = FakeBackend()
     verifier = fm.AsyncFaceVerifier(fm.FaceVerifier(backend), max_concurrency=1)
 
@@ -218,7 +218,7 @@ async def test_outcome_does_not_wait_for_the_next_pair():
     assert answered == ["first", "second"]
 
 
-async def test_fatal_error_ends_the_run_while_the_source_waits():
+async def test_fatal_error_ends_the_batch_while_the_source_waits():
     async def jobs():
         yield A, B
         await anyio.sleep_forever()
@@ -229,7 +229,7 @@ async def test_fatal_error_ends_the_run_while_the_source_waits():
     assert ends == [fm.AuthenticationFailed]
 
 
-async def test_stopping_ends_a_source_that_waits():
+async def test_closing_the_iterator_closes_a_waiting_source():
     ends = []
 
     async def jobs():
@@ -246,7 +246,7 @@ async def test_stopping_ends_a_source_that_waits():
     assert ends == ["the source"]
 
 
-async def test_outcomes_come_in_order_from_both_kinds_of_source():
+async def test_outcomes_keep_the_order_of_sync_and_async_sources():
     async def pairs():
         for number in range(20):
             await anyio.lowlevel.checkpoint()
@@ -268,7 +268,7 @@ def wait_for(condition):
         time.sleep(0.001)
 
 
-async def test_fatal_error_or_failing_source_ends_the_run_after_paid_calls():
+async def test_fatal_error_or_failing_source_ends_the_batch():
     def failing():
         yield A, B
         raise OSError("the list is gone")
@@ -286,7 +286,7 @@ async def test_fatal_error_or_failing_source_ends_the_run_after_paid_calls():
     assert (got, len(fatal.calls)) == (["match"], 3)
 
 
-async def test_stopping_early_takes_back_unsent_calls():
+async def test_stopping_early_cancels_unsent_calls():
     first, second, read = Hold(), Hold(), []
     backend, events = FakeBackend(script=[first, second]), []
     pairs = (read.append(number) or (A, B) for number in range(99))
@@ -459,7 +459,7 @@ async def test_cancelled_call_does_not_fail_over():
     assert (stage.books, second.calls) == (FREE, [])
 
 
-async def test_call_cancelled_while_waiting_for_a_place_holds_nothing():
+async def test_call_cancelled_while_waiting_releases_its_pictures():
     """It holds no picture any more, although no thread is free, and takes no other's turn."""
     stage, probe = Stage("didit", ("sent", MATCH)), picture((7, 7, 7), kind="PNG")
 
@@ -487,7 +487,7 @@ async def test_call_cancelled_while_waiting_for_a_place_holds_nothing():
 # As asyncio cancels
 
 
-def test_closing_waits_to_the_end_even_if_cancelled():
+def test_cancelled_aclose_still_waits_for_running_calls():
     stage = Stage("didit", ("executed", MATCH))
 
     async def main():
@@ -510,7 +510,7 @@ def test_closing_waits_to_the_end_even_if_cancelled():
     assert stage.books == (1, 1, 0, 0)
 
 
-def test_end_and_first_byte_exclude_each_other():
+def test_attempt_is_either_stopped_or_sent():
     early, late = new_attempt(), new_attempt()
     assert early.stop()
     with pytest.raises(CallCancelled):

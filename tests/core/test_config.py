@@ -55,7 +55,7 @@ def profile(**settings):
     return {"profiles": {"p": {"backend": "configured", "settings": settings}}}
 
 
-def test_arguments_go_before_the_file_and_the_file_before_the_environment(tmp_path, monkeypatch):
+def test_settings_precedence_is_argument_file_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("CONFIGURED_LEVEL", "7")
     monkeypatch.setenv("CONFIGURED_STRICT", "true")
     path = written(tmp_path, profile(level=3))
@@ -83,9 +83,7 @@ def test_arguments_go_before_the_file_and_the_file_before_the_environment(tmp_pa
     ],
     ids=str,
 )
-def test_of_a_wrong_setting_file_profile_and_key_are_named_and_not_the_value(
-    tmp_path, settings, says
-):
+def test_invalid_setting_names_file_profile_and_key_but_not_the_value(tmp_path, settings, says):
     path = written(tmp_path, profile(**settings))
     with pytest.raises(fm.ConfigurationError, match=says) as caught:
         fm.open_verifier(profile="p", config=path)
@@ -113,13 +111,13 @@ def test_of_a_wrong_setting_file_profile_and_key_are_named_and_not_the_value(
     ],
     ids=lambda v: str(v)[:40],
 )
-def test_a_wrong_file_is_refused_in_one_sentence(tmp_path, document, says):
+def test_invalid_file_is_refused_with_a_one_line_error(tmp_path, document, says):
     with pytest.raises(fm.ConfigurationError, match=says) as caught:
         fm.open_verifier(profile="p", config=written(tmp_path, document))
     assert "\n" not in str(caught.value)
 
 
-def test_a_backend_by_name_reads_no_file_not_even_a_broken_one(tmp_path, monkeypatch):
+def test_opening_by_backend_name_reads_no_configuration_file(tmp_path, monkeypatch):
     monkeypatch.setenv("FACEMATCH_CONFIG", str(written(tmp_path, "not = = toml")))
     assert fm.open_verifier("configured").backend.level == 1
     with pytest.raises(fm.ConfigurationError, match="not valid TOML"):
@@ -129,7 +127,7 @@ def test_a_backend_by_name_reads_no_file_not_even_a_broken_one(tmp_path, monkeyp
             fm.open_verifier("configured", **both)
 
 
-def test_the_path_of_a_key_is_relative_to_the_configuration(tmp_path):
+def test_key_file_path_is_relative_to_the_configuration_file(tmp_path):
     (tmp_path / "key.txt").write_text("from-the-file\n")
     path = written(tmp_path, profile(api_key={"file": "key.txt"}))
     key = fm.open_verifier(profile="p", config=path).backend.api_key
@@ -137,7 +135,7 @@ def test_the_path_of_a_key_is_relative_to_the_configuration(tmp_path):
     assert key.origin == str(tmp_path / "key.txt")
 
 
-def test_a_variable_of_another_type_is_named_and_not_shown(monkeypatch):
+def test_variable_of_the_wrong_type_is_named_without_its_value(monkeypatch):
     for variable, value in (("CONFIGURED_LEVEL", CANARY), ("CONFIGURED_STRICT", "yes")):
         monkeypatch.setenv(variable, value)
         with pytest.raises(fm.ConfigurationError, match=variable) as caught:
@@ -168,7 +166,7 @@ documents = st.dictionaries(words, toml_values, max_size=4) | st.builds(
 
 @settings(suppress_health_check=list(HealthCheck))
 @given(documents.map(tomli_w.dumps).map(str.encode) | st.binary(max_size=200))
-def test_any_settings_give_a_verifier_or_an_error_of_our_tree(tmp_path, content):
+def test_any_file_gives_a_verifier_or_a_facematch_error(tmp_path, content):
     path = tmp_path / os.urandom(4).hex()
     path.write_bytes(content)
     with (

@@ -77,7 +77,7 @@ def tries(verifier):
     return len(verifier.backend.calls)
 
 
-def test_each_rate_is_a_limiter(opened):
+def test_each_configured_rate_is_a_rate_limiter(opened):
     published = {"max_wait_s": 0}
     limiters = opened({"shop": profile("keyed", "FIRST_KEY", rate_limit=published)}).policies
     assert tuple(each.window for each in limiters) == Keyed.capabilities.rate_windows
@@ -91,7 +91,7 @@ def test_each_rate_is_a_limiter(opened):
     assert rates == [(2, 1, 60), (60, 60, 60), (1000, 86400, 60)]
 
 
-def test_arguments_go_over_the_tables(opened):
+def test_policy_arguments_override_the_profile_tables(opened):
     mine, patient = CircuitBreaker(), Retry(times=9)
     profiles = {"shop": profile(budget={"cap": 1, "store": "sqlite:///x.db"}, retry={})}
     verifier = opened(profiles, policies=[mine], clock=ManualClock())
@@ -126,7 +126,7 @@ WRONG = {
     ],
     ids=str,
 )
-def test_of_a_wrong_table_the_profile_is_named_and_not_the_value(opened, name, table, says):
+def test_invalid_policy_table_names_the_profile_but_not_the_value(opened, name, table, says):
     with pytest.raises(fm.ConfigurationError, match=says) as caught:
         opened({"shop": profile(**{name: table})})
     message = str(caught.value)
@@ -158,13 +158,13 @@ OF_A_MEMBER["budget"] = {"cap": 1}
     ],
     ids=str,
 )
-def test_a_wrong_failover_is_refused_with_what_is_wrong_in_it(opened, ha, says):
+def test_invalid_failover_profile_is_refused_with_the_reason(opened, ha, says):
     profiles = {**PAIR, "other": {"members": ["spare"]}, "ha": ha}
     with pytest.raises(fm.ConfigurationError, match=says):
         opened(profiles, "ha")
 
 
-def test_a_member_that_cannot_be_opened_is_found_now_and_those_before_it_are_closed(opened):
+def test_failed_member_raises_at_opening_and_closes_earlier_members(opened):
     Closing.instances.clear()
     profiles = {
         "shop": {"backend": "closing"},
@@ -179,7 +179,7 @@ def test_a_member_that_cannot_be_opened_is_found_now_and_those_before_it_are_clo
         opened(profiles, "ha")
 
 
-def test_arguments_go_to_every_member_if_they_mean_the_same_for_each(opened):
+def test_shared_arguments_reach_every_member_and_others_are_refused(opened):
     events = []
     verifier = opened(HA, "ha", on_event=events.append, require_environment="production")
     verifier.members["shop"].backend.script.append(fm.RateLimited("x"))

@@ -51,7 +51,7 @@ def limits_of(backends):
 @pytest.mark.parametrize(
     ("default", "argument_s", "counts"), [(None, None, None), (5, None, 5), (5, 2, 2), (5, 9, 9)]
 )
-def test_that_of_a_call_goes_before_that_of_its_verifier(clock, default, argument_s, counts):
+def test_deadline_of_a_call_overrides_the_verifiers(clock, default, argument_s, counts):
     backend = Keeping(clock)
     with fm.FaceVerifier(backend, deadline_s=default, clock=clock) as verifier:
         verifier.verify(A, B, deadline_s=argument_s)
@@ -63,7 +63,7 @@ def test_that_of_a_call_goes_before_that_of_its_verifier(clock, default, argumen
 
 
 @pytest.mark.parametrize("wrong", [0, -1, True, "3", float("inf")])
-def test_one_that_is_none_is_refused_when_the_verifier_is_opened(wrong):
+def test_invalid_deadline_is_refused_at_construction(wrong):
     with pytest.raises(fm.ConfigurationError):
         fm.FaceVerifier(FakeBackend(), deadline_s=wrong)
     with pytest.raises(fm.ConfigurationError):
@@ -71,7 +71,7 @@ def test_one_that_is_none_is_refused_when_the_verifier_is_opened(wrong):
 
 
 @pytest.mark.parametrize("of_failover", [True, False])
-def test_it_covers_both_calls_of_verify_live_and_keeps_what_was_paid(clock, of_failover):
+def test_deadline_covers_both_calls_of_verify_live_and_keeps_liveness(clock, of_failover):
     backend = Keeping(clock, script=[lambda _: clock.advance(3)])
     verifier = fm.FaceVerifier(backend, clock=clock, deadline_s=None if of_failover else 5)
     if of_failover:
@@ -90,7 +90,7 @@ def test_it_covers_both_calls_of_verify_live_and_keeps_what_was_paid(clock, of_f
     ("default", "argument_s", "limits"),
     [(20, None, [20, 10, None]), (30, 15, [15, 5, None]), (30, None, [30, 20, 10])],
 )
-def test_that_of_a_failover_covers_all_members_and_goes_before_theirs(
+def test_failover_deadline_covers_all_members_and_overrides_theirs(
     clock, default, argument_s, limits
 ):
     backends = [Keeping(clock, 10, script=[fm.VendorUnavailable(name)]) for name in "abc"]
@@ -115,7 +115,7 @@ def opened(monkeypatch, tmp_path, at_end):
     ("profile", "argument", "expected_s"),
     [("shop", None, 7), ("shop", 4, 4), ("ha", None, 9), ("ha", 4, 4), ("plain", None, None)],
 )
-def test_a_profile_has_one_and_an_argument_goes_before_it(opened, profile, argument, expected_s):
+def test_deadline_argument_overrides_the_profiles_deadline(opened, profile, argument, expected_s):
     profiles = {
         "plain": {"backend": "one"},
         "shop": {"backend": "one", "deadline_s": 7.0},
@@ -131,14 +131,14 @@ def test_a_profile_has_one_and_an_argument_goes_before_it(opened, profile, argum
 # The share of a failover's member
 
 
-def test_who_cannot_take_the_call_has_no_share(clock):
+def test_incapable_member_gets_no_share_of_the_deadline(clock):
     narrow = FakeBackend(operations=frozenset({fm.Operation.LIVENESS}))
     last = Keeping(clock)
     failover(clock, last, narrow).verify(A, B, deadline_s=12)
     assert last.times[0][1] is None
 
 
-def test_an_answer_after_the_share_to_what_left_within_it_counts():
+def test_late_response_to_a_request_sent_within_the_share_is_used():
     def answer_late(call):
         threading.Event().wait(call.deadline.share.timeout_s() + 0.1)
 
@@ -147,7 +147,7 @@ def test_an_answer_after_the_share_to_what_left_within_it_counts():
     assert (result.route.answered_by, result.billing.charged) == ("a", fm.Charged.YES)
 
 
-def test_a_wait_for_the_rate_is_within_the_share(clock):
+def test_rate_limit_wait_must_fit_into_the_members_share(clock):
     limiter = RateLimiter(RateWindow(1, 8), clock=clock)
     first = fm.FaceVerifier(Keeping(clock), policies=[limiter], clock=clock)
     first.verify(A, B)
@@ -161,7 +161,7 @@ def test_a_wait_for_the_rate_is_within_the_share(clock):
 # What goes on after it
 
 
-def test_nothing_is_sent_after_the_share(clock):
+def test_member_sends_nothing_after_its_share_of_the_deadline(clock):
     """A policy has waited through it: the time that is left is the next member's."""
 
     class Waits(Policy):

@@ -66,7 +66,7 @@ def fixture_of_requests(monkeypatch):
 
 @pytest.mark.parametrize("environment", [fm.Environment.MOCK, None], ids=["set", "not set"])
 @pytest.mark.parametrize("body", [FINE, b'{"decision": 5}', b"<html>"], ids=str)
-def test_nothing_from_a_mock_counts(body, environment):
+def test_charges_of_a_mock_are_not_counted(body, environment):
     events = []
     with RawServer([read_request, send(http_reply(200, body, MARK))]) as server:
         backend = Vendor(base_url=server.url, environment=environment)
@@ -81,7 +81,7 @@ def test_nothing_from_a_mock_counts(body, environment):
 
 
 @pytest.mark.parametrize("environment", [fm.Environment.PRODUCTION, None])
-def test_no_other_host_than_this_machine_is_taken_for_a_mocks_by_itself(named, environment):
+def test_only_loopback_hosts_are_assumed_to_be_mocks(named, environment):
     with RawServer([]) as server:
         backend = Vendor(base_url=named(server), environment=environment)
         with fm.FaceVerifier(backend, **MOCK_ONLY) as verifier, pytest.raises(EnvironmentMismatch):
@@ -99,7 +99,7 @@ def test_no_other_host_than_this_machine_is_taken_for_a_mocks_by_itself(named, e
         (502, b"<html>", fm.Charged.UNKNOWN),
     ],
 )
-def test_what_is_no_mock_is_not_believed_and_counts_as_production(status, body, billed, arguments):
+def test_response_without_mock_header_is_treated_as_production(status, body, billed, arguments):
     events = []
     with RawServer([read_request, send(http_reply(status, body))]) as server:
         backend = Vendor(base_url=server.url)
@@ -118,7 +118,7 @@ def test_what_is_no_mock_is_not_believed_and_counts_as_production(status, body, 
 
 
 @pytest.mark.parametrize("arguments", [{}, MOCK_ONLY], ids=["", "required"])
-def test_whoever_sets_mock_and_the_vendors_address_sends_no_face_there(arguments, monkeypatch):
+def test_mock_environment_never_sends_pictures_to_the_vendors_host(arguments, monkeypatch):
     monkeypatch.setattr("socket.socket", None)
     events = []
     with fm.FaceVerifier(Vendor(), on_event=events.append, **arguments) as verifier:
@@ -128,9 +128,7 @@ def test_whoever_sets_mock_and_the_vendors_address_sends_no_face_there(arguments
 
 
 @pytest.mark.parametrize("environment", [fm.Environment.MOCK, None])
-def test_a_fixture_of_requests_may_answer_for_the_vendors_host(
-    fixture_of_requests, caplog, environment
-):
+def test_requests_adapter_may_answer_for_the_vendors_host(fixture_of_requests, caplog, environment):
     with fm.FaceVerifier(Vendor(environment=environment), **MOCK_ONLY) as verifier:
         with pytest.raises(EnvironmentMismatch, match="nothing was sent"):
             verifier.verify(B, B)
@@ -139,7 +137,7 @@ def test_a_fixture_of_requests_may_answer_for_the_vendors_host(
     assert "test card" not in caplog.text
 
 
-def test_a_double_without_the_mark_is_production(fixture_of_requests):
+def test_double_without_the_mock_header_is_treated_as_production(fixture_of_requests):
     fixture_of_requests()
     with fm.FaceVerifier(Vendor(environment=fm.Environment.PRODUCTION)) as verifier:
         assert verifier.verify(B, B).environment is fm.Environment.PRODUCTION
@@ -148,7 +146,7 @@ def test_a_double_without_the_mark_is_production(fixture_of_requests):
     assert caught.value.billing.charged is fm.Charged.YES
 
 
-def test_a_login_is_sent_to_the_mock_alone():
+def test_login_is_sent_only_to_the_mock():
     backend = Vendor(base_url="http://127.0.0.1:1")
     for url in ("", "http://127.0.0.1:1/token", "http://127.0.0.1:2/token"):
         assert backend.find_mismatch(url=url) is None
@@ -156,14 +154,14 @@ def test_a_login_is_sent_to_the_mock_alone():
     assert (type(error), error.billing.charged) == (fm.EnvironmentMismatch, fm.Charged.NO)
 
 
-def test_an_environment_that_the_vendor_does_not_have_is_refused():
+def test_unsupported_environment_is_refused():
     without = type("Without", (Vendor,), {"has_sandbox": False})
     for cls, environment in ((Vendor, "local"), (without, "sandbox")):
         with pytest.raises(fm.ConfigurationError, match="must be one of"):
             cls(environment=fm.Environment(environment))
 
 
-def test_of_an_undeclared_backend_sessions_alone_may_be_required_from_production(monkeypatch):
+def test_backend_without_environment_allows_production_only_for_sessions(monkeypatch):
     vendor = Vendor(environment=None)
     monkeypatch.setattr(vendor.client, "send", pytest.fail)
     assert fm.Environment.PRODUCTION in vendor.session_environments

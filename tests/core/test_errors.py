@@ -47,6 +47,6 @@ def test_every_error_survives_pickle_and_copy(cls):
         (errors.UnexpectedResponse, Charged.YES, False),
     ],
 )
-def test_only_what_is_certainly_unpaid_is_retryable_by_default(cls, billed, retryable):
+def test_only_errors_without_a_charge_are_retryable_by_default(cls, billed, retryable):
     error = cls("x")
     assert (error.billing.charged, error.retryable) == (billed, retryable)

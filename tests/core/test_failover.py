@@ -55,7 +55,7 @@ def failover(*backends, **options):
 
 @pytest.mark.parametrize("position", [0, 1])
 @pytest.mark.parametrize("error", PASSED_OVER, ids=named)
-def test_the_next_member_is_asked_if_one_cannot_or_will_not_answer_for_free(error, position):
+def test_free_errors_fail_over_to_the_next_member(error, position):
     backends = [failing(error) for _ in range(position + 1)] + [FakeBackend()]
     result = failover(*backends).verify(A, B)
     assert result.is_match
@@ -67,7 +67,7 @@ def test_the_next_member_is_asked_if_one_cannot_or_will_not_answer_for_free(erro
 
 @pytest.mark.parametrize("position", [0, 1, 2])
 @pytest.mark.parametrize("error", RAISED, ids=named)
-def test_nobody_else_is_asked_after_a_mistake_or_what_may_be_charged(error, position):
+def test_caller_mistakes_and_possible_charges_do_not_fail_over(error, position):
     before = [FakeBackend(script=[fm.errors.RateLimited("x")]) for _ in range(position)]
     after = FakeBackend()
     with pytest.raises(fm.FaceMatchError) as caught:
@@ -81,7 +81,7 @@ def test_nobody_else_is_asked_after_a_mistake_or_what_may_be_charged(error, posi
 
 @pytest.mark.parametrize("billed", [fm.Charged.YES, fm.Charged.UNKNOWN])
 @pytest.mark.parametrize("error", ASKED_AND_FREE, ids=named)
-def test_what_may_be_charged_ends_the_call(error, billed):
+def test_error_that_may_be_charged_does_not_fail_over(error, billed):
     spare = FakeBackend()
     with pytest.raises(error) as caught:
         failover(FakeBackend(script=[error("x", billing=fm.Billing(billed))]), spare).verify(A, B)
@@ -102,7 +102,7 @@ def ask(verifier, operation, **options):
 
 
 @pytest.mark.parametrize(("operation", "answer"), ANSWERS, ids=str)
-def test_no_decision_is_asked_for_elsewhere(operation, answer):
+def test_no_decision_fails_over(operation, answer):
     spare = FakeBackend()
     result = ask(failover(FakeBackend(script=[answer]), spare), operation)
     assert result.route.answered_by == "a"
@@ -123,7 +123,7 @@ NARROW = {"image_limits": ImageLimits(formats={ImageFormat.HEIC})}
     ],
     ids=["keep", "options", "small pictures", "HEIC"],
 )
-def test_a_member_that_cannot_do_what_is_asked_is_passed_over_unasked(options, can, error):
+def test_incapable_member_is_skipped_without_a_call(options, can, error):
     """It is an error only if nobody can."""
     unable, able = FakeBackend(**can), FakeBackend()
     result = failover(unable, able).verify(A, B, **options)
@@ -139,7 +139,7 @@ def test_a_member_that_cannot_do_what_is_asked_is_passed_over_unasked(options, c
 LOST = fm.OutcomeUnknown("503")
 
 
-def test_member_whose_last_five_calls_failed_is_passed_over_for_30_s(clock):
+def test_member_is_skipped_for_30_s_after_five_failed_calls(clock):
     def interrupt(call):
         raise KeyboardInterrupt
 
@@ -164,7 +164,7 @@ def test_member_whose_last_five_calls_failed_is_passed_over_for_30_s(clock):
     assert verifier.verify(A, B).route.answered_by == "a"
 
 
-def test_if_every_member_is_passed_over_nothing_is_sent(clock):
+def test_nothing_is_sent_if_every_member_is_skipped(clock):
     backends = [FakeBackend(script=[LOST] * 5) for _ in "ab"]
     verifier = failover(*backends, clock=clock)
     for _ in range(10):
@@ -186,7 +186,7 @@ def test_if_every_member_is_passed_over_nothing_is_sent(clock):
         (NARROW, fm.InvalidImage),
     ],
 )
-def test_liveness_is_not_paid_if_nobody_can_compare(can, error):
+def test_no_liveness_check_is_sent_if_no_member_can_compare(can, error):
     first, second = FakeBackend(**can), FakeBackend(**can)
     with pytest.raises(error) as caught:
         failover(first, second).verify_live(A, B)
@@ -198,7 +198,7 @@ def test_liveness_is_not_paid_if_nobody_can_compare(can, error):
 # Events, batches, threads
 
 
-def test_each_pair_of_a_batch_fails_over_for_itself():
+def test_each_pair_of_a_batch_fails_over_separately():
     first = FakeBackend(script=[None, fm.errors.RateLimited("x"), None])
     outcomes = failover(first, FakeBackend()).verify_many([(A, B)] * 3, max_workers=1)
     assert [outcome.result.route.answered_by for outcome in outcomes] == ["a", "b", "a"]

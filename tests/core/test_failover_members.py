@@ -10,7 +10,7 @@ class Other(FakeBackend):
     name = "other"
 
 
-def test_it_is_a_verifier_that_shows_its_members_and_nothing_of_them():
+def test_failover_is_a_verifier_with_read_only_members():
     shop, backup = fm.FaceVerifier(FakeBackend()), fm.FaceVerifier(Other())
     verifier = fm.Failover({"shop": shop, "backup": backup})
     assert isinstance(verifier, fm.Verifier)
@@ -33,7 +33,7 @@ def test_it_is_a_verifier_that_shows_its_members_and_nothing_of_them():
     ],
     ids=["none", "no list", "text", "backend", "failover", "one backend twice"],
 )
-def test_odd_members_are_refused_when_it_is_made(members):
+def test_invalid_members_are_refused_at_construction(members):
     with pytest.raises(fm.ConfigurationError):
         fm.Failover(members(fm.FaceVerifier(FakeBackend())))
 
@@ -42,7 +42,7 @@ LIVENESS = ("liveness_threshold", "liveness_review_threshold")
 
 
 @pytest.mark.parametrize("call", ["verify", "check_liveness", "verify_live"])
-def test_two_scales_have_no_single_threshold(call):
+def test_failover_refuses_a_single_threshold_for_all_members(call):
     backend = FakeBackend()
     verifier = fm.Failover({"shop": fm.FaceVerifier(backend)})
     pictures = (A, B) if call.startswith("verify") else (A,)
@@ -55,7 +55,7 @@ def test_two_scales_have_no_single_threshold(call):
 @pytest.mark.parametrize(
     "thresholds", [{"shpo": 50}, {7: 50}, 50, {"shop": "50"}, {"backup": 101}], ids=str
 )
-def test_odd_thresholds_are_refused_at_once_also_of_a_member_that_would_not_be_asked(thresholds):
+def test_invalid_member_thresholds_are_refused_before_sending(thresholds):
     first = FakeBackend()
     members = {"shop": fm.FaceVerifier(first), "backup": fm.FaceVerifier(FakeBackend())}
     with pytest.raises(fm.InvalidRequest):
@@ -63,7 +63,7 @@ def test_odd_thresholds_are_refused_at_once_also_of_a_member_that_would_not_be_a
     assert first.calls == []
 
 
-def test_closing_closes_every_member_also_if_one_fails_at_it():
+def test_close_closes_every_member_even_if_one_fails():
     class Sick(FakeBackend):
         def close(self):
             raise RuntimeError("stuck")

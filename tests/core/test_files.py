@@ -23,7 +23,7 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_file_is_written_and_replaced_by_a_name_of_any_kind(place, monkeypatch):
+def test_write_file_replaces_a_file_given_by_str_or_path(place, monkeypatch):
     write_file(str(place), b"old\r\n\x1a")
     write_file(place, b"new\n")
     assert place.read_bytes() == b"new\n"
@@ -41,7 +41,7 @@ def test_a_file_is_written_and_replaced_by_a_name_of_any_kind(place, monkeypatch
 
 @posix
 @pytest.mark.parametrize("there", [True, False], ids=["file", "nothing"])
-def test_a_link_keeps_pointing_where_it_points(tmp_path, there):
+def test_replacing_through_a_symlink_keeps_the_symlink(tmp_path, there):
     target, link, second = tmp_path / "folder" / "target", tmp_path / "link", tmp_path / "second"
     target.parent.mkdir()
     if there:
@@ -70,7 +70,7 @@ writers = pytest.mark.parametrize("write", [write_file, by_name])
 @posix
 @writers
 @pytest.mark.parametrize("linked", [False, True], ids=["itself", "by a link"])
-def test_a_pipe_is_written_to_and_stays_one(place, write, linked):
+def test_named_pipe_is_written_to_and_not_replaced(place, write, linked):
     os.mkfifo(place)
     named = place.parent / "link.html"
     named.symlink_to(place)
@@ -97,7 +97,7 @@ def test_a_socket_is_not_replaced(tmp_path, monkeypatch, write):
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
 @pytest.mark.parametrize("there", [True, False])
-def test_a_file_that_fails_half_way_leaves_the_old_one(place, there, error):
+def test_failed_write_keeps_the_old_file(place, there, error):
     if there:
         place.write_bytes(b"old")
     with pytest.raises(error), replacing(place) as new:
@@ -107,7 +107,7 @@ def test_a_file_that_fails_half_way_leaves_the_old_one(place, there, error):
     assert not there or place.read_bytes() == b"old"
 
 
-def test_a_disk_without_room_keeps_the_old_file(place, monkeypatch):
+def test_full_disk_keeps_the_old_file(place, monkeypatch):
     place.write_bytes(b"old")
 
     def full(_descriptor):

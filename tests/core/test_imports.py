@@ -88,7 +88,7 @@ def loaded():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.parametrize("code", LIGHT)
-def test_an_import_loads_no_more_than_it_needs(loaded, code):
+def test_import_does_not_load_unneeded_modules(loaded, code):
     assert "sys" in loaded[code], "it has failed"
     assert not LIGHT[code] & {*loaded[code]}
 
@@ -113,7 +113,7 @@ MAY_IMPORT = {
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_a_package_imports_public_names_of_those_below_it_only(package):
+def test_packages_import_only_allowed_public_modules(package):
     """Others are found through entry points; the comparison is ours, and may know the core."""
     imports = [*imports_of(package)]
     assert len(imports) > 3
@@ -156,11 +156,11 @@ def test_type_checkers_and_python_find_the_same_names(name):
 
 
 @pytest.mark.parametrize("extra", ["store", "local", "compare", "mock", "testing", "heif"])
-def test_command_names_neither_a_checkout_nor_facematch(extra):
+def test_install_command_names_neither_a_checkout_nor_facematch(extra):
     assert not {"-e", "checkout", "facematch"} & {*install_command(extra).replace('"', " ").split()}
 
 
-def test_without_metadata_the_extra_is_named(monkeypatch):
+def test_install_command_names_the_extra_if_metadata_is_missing(monkeypatch):
     def missing(name):
         raise importlib.metadata.PackageNotFoundError(name)
 

@@ -25,7 +25,7 @@ def alarm():
     signal.signal(signal.SIGUSR1, before)
 
 
-def test_what_a_signal_handler_raises_reaches_its_program_and_leaves_the_bill_open(alarm):
+def test_signal_handler_exception_propagates_with_an_unknown_charge(alarm):
     events = []
     backend = FakeBackend(script=[lambda _: alarm()])
     with pytest.raises(Soft):
@@ -42,7 +42,7 @@ class Silent(FakeBackend):
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("kind", [FakeBackend, Silent])
-def test_an_interruption_after_the_first_byte_leaves_the_bill_open(kind, interruption):
+def test_interruption_after_the_first_byte_has_an_unknown_charge(kind, interruption):
     events, store = [], MemoryStore()
 
     def interrupt(call):
@@ -56,7 +56,7 @@ def test_an_interruption_after_the_first_byte_leaves_the_bill_open(kind, interru
     assert sums(store) == (0, 0, 1)
 
 
-def test_what_a_handler_raises_comes_out_of_a_search(alarm):
+def test_signal_handler_exception_propagates_from_reconcile(alarm):
     class Records(FakeBackend):
         def reconcile(self, call, *, deadline):
             alarm()
@@ -95,7 +95,7 @@ class Interrupted(MemoryStore):
 
 
 @pytest.mark.parametrize("at", ["reserve", "finalize"])
-def test_ctrl_c_stays_one_when_the_store_is_away(at):
+def test_ctrl_c_propagates_if_the_store_is_unavailable(at):
     backend, policies = FakeBackend(), [Budget(9, name="x", store=Interrupted(at))]
     verifier = fm.FaceVerifier(backend, policies=policies, retry=fm.Retry(first_s=0.001))
     with pytest.raises(KeyboardInterrupt):
@@ -103,7 +103,7 @@ def test_ctrl_c_stays_one_when_the_store_is_away(at):
     assert len(backend.calls) == (at == "finalize")
 
 
-def test_ctrl_c_in_one_policy_lets_the_others_hear_of_the_end():
+def test_ctrl_c_in_one_policy_still_ends_the_others():
     store, away = MemoryStore(), Interrupted("finalize")
     policies = [Budget(9, name="first", store=store), Budget(9, name="second", store=away)]
     with pytest.raises(KeyboardInterrupt):

@@ -40,7 +40,7 @@ def raw_of(result):
 
 @settings(max_examples=settings().max_examples // 2)
 @given(match_results | liveness_results | live_match_results)
-def test_a_result_is_the_same_after_json_pickle_and_copy(result):
+def test_results_survive_json_pickle_and_copy(result):
     document = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     again = type(result).from_dict(document)
     assert raw_of(again) == raw_of(result)
@@ -55,7 +55,7 @@ def test_a_result_is_the_same_after_json_pickle_and_copy(result):
         VALIDATOR.validate(written)
 
 
-def test_a_session_is_the_same_after_json_without_its_picture_and_its_clock():
+def test_session_survives_json_without_portrait_and_clock():
     sessions = fm.Sessions(fm.FaceVerifier(Acme()), compared_with="document")
     record = sessions.start(sessions.plan("c-1", purpose="payout")).record
     result = sessions.read(record)
@@ -71,7 +71,7 @@ def test_a_session_is_the_same_after_json_without_its_picture_and_its_clock():
 
 
 @given(attempts)
-def test_the_record_of_a_call_outlives_its_program(attempt):
+def test_call_record_survives_json_and_pickle(attempt):
     document = json.loads(json.dumps(attempt.to_dict(), allow_nan=False))
     VALIDATOR.validate(document)
     assert fm.CallRecord.from_dict(document) == attempt
@@ -93,13 +93,13 @@ def test_the_record_of_a_call_outlives_its_program(attempt):
     ],
     ids=str,
 )
-def test_a_document_that_is_no_result_is_refused_in_one_sentence(change):
+def test_invalid_result_document_is_refused_with_a_one_line_error(change):
     with pytest.raises(ValueError) as caught:
         fm.MatchResult.from_dict({**match_result().to_dict(), **change})
     assert "\n" not in str(caught.value)
 
 
-def test_a_key_that_is_missing_is_refused_and_one_of_a_later_version_passed_over():
+def test_missing_keys_are_refused_and_unknown_keys_ignored():
     document = match_result().to_dict()
     assert fm.MatchResult.from_dict({**document, "later": 1}) == match_result()
     del document["decision"]
@@ -108,7 +108,7 @@ def test_a_key_that_is_missing_is_refused_and_one_of_a_later_version_passed_over
             fm.MatchResult.from_dict(wrong)
 
 
-def test_a_time_without_an_offset_and_a_number_that_is_none_are_refused():
+def test_naive_times_and_non_finite_numbers_are_refused():
     for make in (match_result, liveness_result):
         assert make(created_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)).created_at
         for time in (dt.datetime(2026, 1, 1), dt.datetime(1, 1, 1)):
@@ -119,7 +119,7 @@ def test_a_time_without_an_offset_and_a_number_that_is_none_are_refused():
             fm.Score(50, SCALE, raw=raw)
 
 
-def test_raw_is_plain_json_without_pictures_whatever_a_library_puts_into_it():
+def test_raw_is_converted_to_plain_json_without_pictures():
     body = {
         "at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
         "price": decimal.Decimal("0.05"),
@@ -148,7 +148,7 @@ def nested(depth):
 
 
 @pytest.mark.parametrize("depth", [1, MAX_DEPTH - 2, MAX_DEPTH + 1, 500, 5000])
-def test_of_any_depth_raw_is_cut_and_metadata_refused_or_written(depth):
+def test_too_deep_raw_is_cut_and_too_deep_metadata_is_refused(depth):
     a, b = picture(), picture((10, 20, 30))
     answer = match_result(score=fm.Score(90, SCALE), raw=nested(depth))
     result = fm.FaceVerifier(FakeBackend(script=[answer])).verify(a, b)

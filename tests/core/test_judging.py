@@ -39,7 +39,7 @@ def called(**facts):
     return fm.CallRecord(**{**usual, "started_at": ManualClock().now(), **facts})
 
 
-def test_a_result_that_cannot_be_used_is_paid_for():
+def test_unusable_result_is_still_charged():
     answer, events = attrs.evolve(scored(80), ids=models.Ids(vendor="v-1")), []
     object.__setattr__(answer, "probe_faces", 5)
     with pytest.raises(fm.UnexpectedResponse) as at:
@@ -57,9 +57,7 @@ def test_a_result_that_cannot_be_used_is_paid_for():
         (None, None, PRODUCTION),
     ],
 )
-def test_an_answer_of_another_environment_is_kept_for_a_person_and_does_not_count(
-    declared, source, required
-):
+def test_result_from_another_environment_is_attached_to_the_error(declared, source, required):
     possible = {"environments": frozenset({PRODUCTION, MOCK})}
     kind, events = type("Anywhere", (FakeBackend,), possible), []
     result = scored(80, environment=source, ids=models.Ids(vendor="v-1"))
@@ -94,7 +92,7 @@ def judged(result, threshold=None, limit=None):
 
 
 @given(any_result, st.none() | percentages.map(above))
-def test_review_only_ever_takes_a_pass_away(result, limit):
+def test_review_threshold_only_turns_passes_into_reviews(result, limit):
     after = judged(result, limit=limit)
     if result.decision in PASSES:
         assert after.decision in (result.decision, type(result.decision).REVIEW)
@@ -103,7 +101,7 @@ def test_review_only_ever_takes_a_pass_away(result, limit):
 
 
 @given(percentages, percentages)
-def test_a_pass_at_its_review_threshold_or_without_a_score_is_reviewed(score, limit):
+def test_match_at_the_review_threshold_or_without_a_score_is_reviewed(score, limit):
     after = judged(match_result(score=fm.Score(score, SCALE)), limit=above(limit))
     assert after.decision is (fm.Decision.MATCH if score > limit else fm.Decision.REVIEW)
     assert judged(match_result(), limit=above(limit)).decision is fm.Decision.REVIEW
@@ -112,7 +110,7 @@ def test_a_pass_at_its_review_threshold_or_without_a_score_is_reviewed(score, li
 @pytest.mark.parametrize("severity", models.Severity)
 @pytest.mark.parametrize("code", [fm.WarningCode.OTHER, fm.WarningCode.PRESENTATION_ATTACK])
 @pytest.mark.parametrize("passing", [match_result(), liveness_result()], ids=["match", "liveness"])
-def test_a_pass_with_a_grave_warning_is_reviewed(passing, code, severity):
+def test_pass_with_a_severe_warning_is_reviewed(passing, code, severity):
     """Vendors decline because of such a warning, so the answer contradicts itself."""
     warning = fm.ResultWarning(code=code, severity=severity, tag="NEW_RISK")
     after = judged(attrs.evolve(passing, warnings=(warning,)))
@@ -124,7 +122,7 @@ def test_a_pass_with_a_grave_warning_is_reviewed(passing, code, severity):
 @given(any_result, st.none() | thresholds, st.none() | thresholds)
 @example(scored(60), None, at_least(60))
 @example(scored(60), at_least(50), at_least(70))
-def test_a_pass_that_its_score_does_not_support_is_not_believed(result, got, threshold):
+def test_pass_below_the_threshold_becomes_a_review(result, got, threshold):
     result = attrs.evolve(result, threshold=got)
     after = judged(result, threshold)
     assert after.warnings[: len(result.warnings)] == result.warnings
@@ -147,7 +145,7 @@ def test_a_pass_that_its_score_does_not_support_is_not_believed(result, got, thr
         assert (after.decision, after.warnings) == (result.decision, warnings)
 
 
-def test_a_decision_that_does_not_follow_from_its_parts_is_refused():
+def test_live_match_decision_must_follow_from_both_results():
     with pytest.raises(ValueError):
         fm.LiveMatchResult(
             decision=fm.LiveMatchDecision.VERIFIED,
@@ -168,12 +166,12 @@ def test_a_decision_that_does_not_follow_from_its_parts_is_refused():
         lambda: fm.Reconciliation(outcome=models.Reconciled.FOUND, call=None, reason=""),
     ],
 )
-def test_what_contradicts_itself_cannot_be_made(make):
+def test_contradictory_models_are_refused(make):
     with pytest.raises(ValueError):
         make()
 
 
-def test_the_warnings_of_both_are_together_those_of_liveness_first():
+def test_live_match_lists_liveness_warnings_first():
     dark = fm.ResultWarning(code=fm.WarningCode.TOO_DARK)
     far = fm.ResultWarning(code=fm.WarningCode.LOW_SIMILARITY)
     liveness = attrs.evolve(liveness_result(fm.LivenessDecision.LIVE), warnings=(dark,))
@@ -186,7 +184,7 @@ def test_the_warnings_of_both_are_together_those_of_liveness_first():
 @pytest.mark.parametrize(
     ("live", "match"), list(itertools.product(fm.LivenessDecision, [None, *fm.Decision]))
 )
-def test_verified_needs_a_live_face_and_a_match_and_else_the_worse_one_stands(live, match):
+def test_live_match_decision_for_every_combination(live, match):
     liveness = liveness_result(live)
     compared = None if match is None else match_result(match)
     early = live in (fm.LivenessDecision.NOT_LIVE, fm.LivenessDecision.INCONCLUSIVE)
@@ -215,7 +213,7 @@ def test_verified_needs_a_live_face_and_a_match_and_else_the_worse_one_stands(li
         assert result.decision is fm.LiveMatchDecision.REVIEW
 
 
-def test_a_threshold_without_a_number_holds_nothing_against_a_score():
+def test_threshold_without_a_value_does_not_reject_a_score():
     unknown = fm.Threshold(None, models.ThresholdRule.VENDOR, models.ThresholdSource.VENDOR)
     assert judge(match_result(ids=models.Ids(call="a-1"), threshold=unknown), called()).is_match
     got = verified(scored(40, threshold=unknown), threshold=90)

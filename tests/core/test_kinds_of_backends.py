@@ -39,7 +39,7 @@ CROWD = {"probe_faces": [models.Face()], "reference_faces": [models.Face()] * 2}
         (Compared(score=80, **CROWD), fm.Decision.MATCH, [fm.WarningCode.MULTIPLE_FACES]),
     ],
 )
-def test_an_engine_says_what_it_found(compared, decision, codes):
+def test_engine_result_has_decision_and_warnings(compared, decision, codes):
     result = fm.FaceVerifier(Engine(finds=compared)).verify(A, B)
     assert result.decision is decision
     assert [warning.code for warning in result.warnings] == codes
@@ -48,7 +48,7 @@ def test_an_engine_says_what_it_found(compared, decision, codes):
     assert (result.score is None) == (compared.score is None or codes == [fm.WarningCode.NO_FACE])
 
 
-def test_a_crash_of_an_engine_names_its_place_and_no_bill_and_a_refused_picture_is_that():
+def test_engine_crash_names_the_line_and_invalid_image_propagates():
     def crash():
         raise RuntimeError(A.data)
 
@@ -86,7 +86,7 @@ class OnItsOwn(spi.Backend):
         return fm.MatchResult(decision=fm.Decision.MATCH, backend=self.name)
 
 
-def test_what_was_not_sent_within_the_deadline_is_never_sent():
+def test_backend_cannot_send_after_the_deadline():
     backend, events = OnItsOwn(ready=threading.Event()), []
     with pytest.raises(fm.VendorUnavailable) as caught:
         fm.FaceVerifier(backend, on_event=events.append).verify(A, B, deadline_s=0.1)
@@ -97,7 +97,7 @@ def test_what_was_not_sent_within_the_deadline_is_never_sent():
     assert fm.EventKind.SENT not in [event.kind for event in events]
 
 
-def test_a_billed_backend_that_does_not_say_when_it_sends_may_have_sent_at_once():
+def test_timeout_is_unknown_if_the_backend_does_not_report_sending():
     class Unsaid(OnItsOwn):
         reports_sent = False
 
@@ -107,7 +107,7 @@ def test_a_billed_backend_that_does_not_say_when_it_sends_may_have_sent_at_once(
     backend.ready.set()
 
 
-def test_a_backend_that_hangs_leaves_no_more_threads_than_may_run_at_once():
+def test_hanging_backend_uses_no_more_than_the_allowed_threads():
     release, calls = threading.Event(), []
 
     class Hanging(spi.RemoteBackend):
@@ -133,14 +133,14 @@ def test_a_backend_that_hangs_leaves_no_more_threads_than_may_run_at_once():
 
 
 @pytest.mark.parametrize("name", ["start_session", "read_session", "delete_session"])
-def test_a_backend_without_sessions_cannot_do_what_they_need(name):
+def test_backend_without_sessions_refuses_session_calls(name):
     with pytest.raises(fm.Unsupported):
         getattr(OnItsOwn(ready=threading.Event()), name)(
             SimpleNamespace(operation=fm.Operation.SESSION)
         )
 
 
-def test_only_type_and_place_of_a_foreign_exception_are_shown():
+def test_only_type_and_line_of_a_plug_in_exception_are_shown():
     """Exceptions of a vendor's library hold requests."""
 
     class Failing(OnItsOwn):

@@ -9,7 +9,7 @@ import facematch_core as fm
 A, B = picture(), picture((10, 20, 30))
 
 
-def test_an_endless_generator_is_read_only_a_little_ahead():
+def test_endless_generator_is_read_only_slightly_ahead():
     read = itertools.count()
     pairs = ((A, B, next(read)) for _ in itertools.repeat(None))
     run = fm.FaceVerifier(FakeBackend()).verify_many(pairs, max_workers=4)
@@ -22,7 +22,7 @@ def test_an_endless_generator_is_read_only_a_little_ahead():
     assert next(read) <= 501 + 2 * 4 + 3
 
 
-def test_an_error_of_one_pair_is_its_outcome_and_ends_no_other():
+def test_error_of_one_pair_does_not_stop_the_others():
     backend = FakeBackend(script=[fm.RateLimited("slow")])
     pairs = [(A, B), ("text", B), (A, B), A]
     outcomes = list(fm.FaceVerifier(backend).verify_many(pairs, max_workers=1))
@@ -32,7 +32,7 @@ def test_an_error_of_one_pair_is_its_outcome_and_ends_no_other():
     assert outcomes[0].error.__traceback__ is None
 
 
-def test_a_source_that_fails_loses_no_outcome():
+def test_outcomes_are_returned_before_the_sources_error():
     def pairs():
         yield A, B
         yield A, B
@@ -44,7 +44,7 @@ def test_a_source_that_fails_loses_no_outcome():
         next(run)
 
 
-def test_a_fault_that_is_no_error_of_ours_is_raised_after_what_was_paid(monkeypatch):
+def test_unexpected_exception_is_raised_after_paid_outcomes(monkeypatch):
     results = [fm.FaceVerifier(FakeBackend()).verify(A, B)] * 2
     verifier = fm.FaceVerifier(FakeBackend())
     monkeypatch.setattr(verifier, "verify", lambda probe, reference: results.pop())
@@ -63,14 +63,14 @@ def test_a_fault_that_is_no_error_of_ours_is_raised_after_what_was_paid(monkeypa
     ],
     ids=str,
 )
-def test_a_batch_is_checked_before_money_is_spent(options):
+def test_batch_arguments_are_checked_before_sending(options):
     backend = FakeBackend()
     with pytest.raises(fm.InvalidRequest):
         fm.FaceVerifier(backend).verify_many(**{"pairs": [(A, B)], **options})
     assert backend.calls == []
 
 
-def test_a_pair_without_a_thread_is_an_outcome(monkeypatch):
+def test_thread_that_cannot_start_is_the_outcome_of_its_pair(monkeypatch):
     go_on, start, started = threading.Event(), threading.Thread.start, []
 
     def hold(_):
@@ -99,7 +99,7 @@ def test_a_pair_without_a_thread_is_an_outcome(monkeypatch):
     assert (outcomes[1].error.billing.charged, len(backend.calls)) == (fm.Charged.NO, 2)
 
 
-def test_at_the_end_of_its_block_what_a_run_began_is_finished():
+def test_leaving_the_with_block_finishes_started_calls():
     backend, events = FakeBackend(), []
     verifier = fm.FaceVerifier(backend, on_event=events.append)
     with verifier.verify_many([(A, B)] * 99, max_workers=2) as outcomes:

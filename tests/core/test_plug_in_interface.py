@@ -84,7 +84,7 @@ def interface():
     yield f"formats {' '.join(sorted(fm.backend.ImageLimits().formats))}"
 
 
-def test_what_version_1_promises_is_there():
+def test_nothing_of_plug_in_interface_version_1_is_missing():
     now = set(interface())
     if os.environ.get("UPDATE_DOCS") and now >= set(KEPT.read_text().splitlines()):
         KEPT.write_text("".join(f"{line}\n" for line in sorted(now)))
@@ -93,7 +93,7 @@ def test_what_version_1_promises_is_there():
 
 
 @pytest.mark.parametrize("version", [0, 2])
-def test_another_version_is_refused_in_one_sentence(tmp_path, monkeypatch, version):
+def test_backend_for_another_interface_version_is_refused(tmp_path, monkeypatch, version):
     from facematch_core.cli.doctor import inspect_backends
 
     site = Site(tmp_path, monkeypatch)

@@ -64,7 +64,7 @@ def failover(**backends):
 @pytest.mark.parametrize(
     "error", [fm.RateLimited("Slow down."), fm.VendorUnavailable("Down.")], ids=str
 )
-def test_an_error_that_is_free_carries_no_call_to_look_for(error):
+def test_free_error_has_no_call_to_reconcile(error):
     raised = failed(FakeBackend(), error)
     assert raised.call is None
     with pytest.raises(fm.InvalidRequest):
@@ -93,7 +93,7 @@ class Reconcilable(Records):
     ],
     ids=["cannot look", "yes", "no", "bug"],
 )
-def test_whether_it_can_be_found_is_for_the_backend_to_say(backend, expected):
+def test_backend_decides_whether_a_call_is_reconcilable(backend, expected):
     """Kept is not enough: a vendor may have no records that can be read, or keep nothing."""
 
     def interrupt(_):
@@ -106,14 +106,14 @@ def test_whether_it_can_be_found_is_for_the_backend_to_say(backend, expected):
 
 
 @pytest.mark.parametrize("says", [not_yet, cannot_know])
-def test_other_outcomes_are_answers_without_a_result(says):
+def test_not_yet_and_cannot_know_have_no_result(says):
     answer = fm.FaceVerifier(Records(script=[says])).reconcile(attempt())
     assert (answer.outcome, answer.result, answer.reason) == (says.__name__, None, "So it is.")
     with pytest.raises(TypeError):
         bool(answer)
 
 
-def test_nothing_is_asked_where_nothing_was_kept_or_nobody_can_look():
+def test_reconcile_returns_cannot_know_if_not_kept_or_unsupported():
     backend = Records()
     answer = fm.FaceVerifier(backend).reconcile(attempt(kept=False))
     assert (answer.outcome, backend.calls) == (fm.Reconciled.CANNOT_KNOW, [])
@@ -126,12 +126,12 @@ def test_nothing_is_asked_where_nothing_was_kept_or_nobody_can_look():
     [None, "a-1", {"id": "a-1"}, ValueError("x"), attempt(backend="acme")],
     ids=["none", "text", "object", "error", "of another backend"],
 )
-def test_only_calls_of_this_backend_and_errors_that_carry_one_are_looked_for(target):
+def test_reconcile_refuses_anything_but_a_call_of_this_backend(target):
     with pytest.raises(fm.InvalidRequest):
         fm.FaceVerifier(Records()).reconcile(target)
 
 
-def test_a_record_of_a_mock_is_none_of_production():
+def test_record_from_a_mock_raises_environment_mismatch():
     result = match_result(environment=fm.Environment.MOCK, ids=models.Ids(call="a-1"))
     for environment, says in (("production", None), ("sandbox", "nothing was sent")):
         backend = Records(script=[find_result(result)])
@@ -156,7 +156,7 @@ def about_another(attempt):
     ],
     ids=["none", "bug", "kind", "another's record", "nobody's record", "another attempt"],
 )
-def test_an_answer_to_another_question_is_a_fault_of_the_plug_in(says):
+def test_wrong_reconcile_result_is_a_plug_in_fault(says):
     with pytest.raises(fm.BackendUnavailable):
         fm.FaceVerifier(Records(script=[says])).reconcile(attempt())
 
@@ -170,7 +170,7 @@ def test_an_answer_to_another_question_is_a_fault_of_the_plug_in(says):
     ],
     ids=["another's", "nobody's", "another kind"],
 )
-def test_a_record_of_another_call_is_not_judged_as_one_of_this(record):
+def test_judge_refuses_the_record_of_another_call(record):
     with pytest.raises(fm.InvalidRequest):
         judge(record, attempt())
 
@@ -190,7 +190,7 @@ def test_a_record_of_another_call_is_not_judged_as_one_of_this(record):
     ],
     ids=lambda v: getattr(v, "__name__", None),
 )
-def test_a_lost_call_is_looked_for_in_every_account_of_its_vendor(first, second, outcome):
+def test_failover_reconciles_with_every_account_of_the_vendor(first, second, outcome):
     error = lost()
     other, one, two = Other(), Records(script=[first]), Records(script=[second])
     answer = failover(other=other, one=one, two=two).reconcile(error)
@@ -201,7 +201,7 @@ def test_a_lost_call_is_looked_for_in_every_account_of_its_vendor(first, second,
     assert other.calls == []
 
 
-def test_records_that_cannot_be_read_are_an_error_unless_another_account_has_the_call():
+def test_reconcile_error_is_raised_unless_another_account_has_the_call():
     """Else "not yet" would not be known."""
     error = lost()
     one, two = Records(script=[fm.RateLimited("x")]), Records(script=[not_yet])
@@ -210,7 +210,7 @@ def test_records_that_cannot_be_read_are_an_error_unless_another_account_has_the
     assert len(two.calls) == 1
 
 
-def test_all_members_together_look_no_longer_than_the_deadline():
+def test_reconcile_deadline_covers_all_members():
     error, clock = lost(), ManualClock()
 
     def search(attempt):
@@ -225,7 +225,7 @@ def test_all_members_together_look_no_longer_than_the_deadline():
     assert all(limit_s < 1 for limit_s in third), "too late to be asked for long"
 
 
-def test_a_call_of_another_vendor_is_not_looked_for():
+def test_failover_refuses_to_reconcile_another_vendors_call():
     error = lost()
     for wrong in (error, "x"):
         with pytest.raises(fm.InvalidRequest):

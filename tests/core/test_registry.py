@@ -20,7 +20,7 @@ def site(tmp_path, monkeypatch):
     return Site(tmp_path, monkeypatch)
 
 
-def test_of_two_distributions_that_claim_one_name_both_are_named_and_neither_is_imported(site):
+def test_conflicting_backend_names_are_reported_and_neither_is_imported(site):
     modules = [site.add("first-made", ENTRY_POINTS), site.add("second-made", ENTRY_POINTS)]
     with pytest.raises(fm.BackendUnavailable, match="first-made and second-made"):
         backend_class("made")
@@ -30,7 +30,7 @@ def test_of_two_distributions_that_claim_one_name_both_are_named_and_neither_is_
     assert not any(module in sys.modules for module in modules)
 
 
-def test_our_names_are_reserved(site):
+def test_built_in_backend_names_are_reserved(site):
     module = site.add("evil-local", [(BACKENDS, "local", "Made")])
     assert backend_class("local").__module__.startswith("facematch_local")
     assert module not in sys.modules
@@ -39,14 +39,14 @@ def test_our_names_are_reserved(site):
     assert listed["local", "facematch-core"] is None
 
 
-def test_a_name_with_letters_that_look_like_others_is_refused(site):
+def test_homoglyph_backend_name_is_refused(site):
     module = site.add("facematch-made", [(BACKENDS, "l\u043ecal", "Made")])
     with pytest.raises(fm.BackendUnavailable, match="non-ASCII"):
         backend_class("l\u043ecal")
     assert module not in sys.modules
 
 
-def test_a_class_must_have_the_name_by_which_it_was_opened(site):
+def test_backend_class_name_must_match_the_entry_point(site):
     site.add("facematch-made", [(BACKENDS, "other", "Made")])
     with pytest.raises(fm.BackendUnavailable, match="has the name made in its class"):
         backend_class("other")
@@ -68,7 +68,7 @@ def test_a_class_must_have_the_name_by_which_it_was_opened(site):
         ("x" * 500, "known: .*local"),
     ],
 )
-def test_a_name_from_elsewhere_leads_on_and_never_to_another_company(name, says):
+def test_unknown_backend_name_suggests_the_right_one(name, says):
     with pytest.raises(fm.BackendUnavailable, match=says) as caught:
         fm.open_verifier(name)
     assert "deepvue?" not in str(caught.value)
@@ -82,7 +82,7 @@ def test_a_name_from_elsewhere_leads_on_and_never_to_another_company(name, says)
         *((WITH_DEADLINE.replace("deadline_s", name), f"setting {name}, which") for name in TAKEN),
     ],
 )
-def test_what_is_no_backend_of_this_interface_is_refused(site, source, says):
+def test_invalid_backend_class_is_refused(site, source, says):
     site.add("facematch-made", ENTRY_POINTS, source)
     with pytest.raises(fm.BackendUnavailable, match=says):
         backend_class("made")

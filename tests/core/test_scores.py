@@ -49,7 +49,7 @@ OtherFloat = type("OtherFloat", (float,), {})  # as numpy's float64 is one
 
 @pytest.mark.parametrize("value", [0.6, 1, 1.0, 1e-9, OtherFloat(0.6)])
 @pytest.mark.parametrize("call", REFUSED.values(), ids=REFUSED)
-def test_a_fraction_is_refused_before_anything_is_sent(call, value):
+def test_fractional_threshold_is_refused_before_sending(call, value):
     with pytest.raises(fm.InvalidRequest) as caught:
         call(value)
     # Of a distance a hundredfold would be a laxer rule: what it is comes first.

@@ -10,7 +10,7 @@ from facematch_core.http import without_secrets
 KEY = "sk-canary-71f0"
 
 
-def test_a_secret_never_shows_itself():
+def test_secret_is_never_shown():
     secret = Secret(KEY, origin="$DIDIT_API_KEY")
     shown = f"{secret} {secret!r} {secret!s} {[secret]} {logging.makeLogRecord({'args': secret})}"
     assert KEY not in shown
@@ -18,7 +18,7 @@ def test_a_secret_never_shows_itself():
     assert secret.reveal() == KEY
 
 
-def test_a_short_secret_blacks_out_no_vendors_sentence():
+def test_short_secret_is_masked_only_as_a_whole_word():
     """The key of a test may be a letter: what has it in a word stays readable."""
     sentence = "The security token (key=e, e) expired."
     assert without_secrets(sentence, (Secret("e"),)) == "The security token (key=***, ***) expired."
@@ -27,12 +27,12 @@ def test_a_short_secret_blacks_out_no_vendors_sentence():
 
 
 @pytest.mark.parametrize("act", [pickle.dumps, copy.copy, copy.deepcopy])
-def test_a_secret_is_not_pickled(act):
+def test_secret_cannot_be_pickled_or_copied(act):
     with pytest.raises(TypeError):
         act(Secret(KEY))
 
 
-def test_a_secret_of_a_variable_or_a_file_says_where_it_is_from(tmp_path, monkeypatch):
+def test_secret_is_read_from_a_variable_or_a_file(tmp_path, monkeypatch):
     monkeypatch.setenv("SOME_KEY", KEY)
     assert Secret.from_environment("SOME_KEY").origin == "$SOME_KEY"
     path = tmp_path / "key"
@@ -40,7 +40,7 @@ def test_a_secret_of_a_variable_or_a_file_says_where_it_is_from(tmp_path, monkey
     assert Secret.from_file(path).reveal() == KEY
 
 
-def test_a_secret_that_is_missing_or_none_is_one_sentence(tmp_path, monkeypatch):
+def test_missing_or_invalid_secret_is_a_one_line_error(tmp_path, monkeypatch):
     monkeypatch.delenv("NO_SUCH", raising=False)
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")

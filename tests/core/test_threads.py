@@ -11,7 +11,7 @@ LIMIT_S = 30
 SOON = 0.05
 
 
-def test_a_thread_that_cannot_be_started_leaves_its_place(monkeypatch):
+def test_thread_that_cannot_start_frees_the_slot(monkeypatch):
     def refuse(_thread):
         raise RuntimeError("can't start new thread")
 
@@ -23,7 +23,7 @@ def test_a_thread_that_cannot_be_started_leaves_its_place(monkeypatch):
     assert helpers.run(lambda: 5, Deadline.after(LIMIT_S)) == 5
 
 
-def test_a_ctrl_c_that_ends_the_start_of_a_thread_frees_its_place_once(monkeypatch):
+def test_ctrl_c_while_starting_a_thread_frees_the_slot_once(monkeypatch):
     helpers, go_on, threads = HelperThreads(1, "helper"), threading.Event(), []
 
     def interrupted(thread, start=threading.Thread.start):
@@ -44,7 +44,7 @@ def test_a_ctrl_c_that_ends_the_start_of_a_thread_frees_its_place_once(monkeypat
     assert helpers.run(lambda: 7, Deadline.after(LIMIT_S)) == 7
 
 
-def test_work_with_one_key_is_shared_and_each_caller_gets_an_error_of_its_own():
+def test_work_with_the_same_key_is_shared_and_errors_are_copied():
     helpers, go_on, error = HelperThreads(1, "helper"), threading.Event(), ValueError()
 
     def fail():

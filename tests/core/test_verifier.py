@@ -25,7 +25,7 @@ def test_result_has_no_truth_value(verifier):
         lambda result: result != type(result.decision)("review"),
     ],
 )
-def test_result_is_not_compared_with_a_decision(verifier, compare):
+def test_comparing_a_result_with_a_decision_raises_type_error(verifier, compare):
     for result in (verifier.verify(A, B), verifier.check_liveness(A), verifier.verify_live(A, B)):
         with pytest.raises(TypeError, match=r"result\.decision == .*\.REVIEW"):
             compare(result)
@@ -58,14 +58,12 @@ def test_unknown_option_names_the_closest_one(verifier, name, hint):
         (0, 55, 0, models.ThresholdSource.CALLER),
     ],
 )
-def test_the_callers_threshold_goes_before_the_profiles_and_that_before_the_default(
-    backend, threshold, profile, value, source
-):
+def test_threshold_precedence_is_caller_profile_default(backend, threshold, profile, value, source):
     result = fm.FaceVerifier(backend, threshold=profile).verify(A, B, threshold=threshold)
     assert result.threshold == fm.Threshold(value, models.ThresholdRule.AT_LEAST, source)
 
 
-def test_a_profiles_review_threshold_yields_to_a_stricter_caller(backend):
+def test_stricter_caller_threshold_overrides_profile_review_threshold(backend):
     verifier = fm.FaceVerifier(backend, review_threshold=60)
     assert verifier.verify(A, B, threshold=70).is_match
     with pytest.raises(fm.InvalidRequest):
@@ -83,7 +81,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_odd_options_are_refused_before_anything_is_sent(backend, verifier, name):
+def test_invalid_options_are_refused_before_sending(backend, verifier, name):
     for value in ODD[name]:
         with pytest.raises(fm.InvalidRequest):
             verifier.verify(A, B, **{name: value})
@@ -96,7 +94,7 @@ PICTURES_OF = {"verify": (A, B), "check_liveness": (A,), "verify_live": (A, B)}
 
 
 @pytest.mark.parametrize("name", PICTURES_OF)
-def test_what_is_no_argument_of_a_call_is_a_type_error(backend, verifier, name):
+def test_unknown_argument_is_a_type_error(backend, verifier, name):
     others = ("liveness_threshold",) if name == "check_liveness" else ()
     for argument in (*INNER, *others, "treshold"):
         with pytest.raises(TypeError, match=argument):
@@ -112,7 +110,7 @@ def test_what_is_no_argument_of_a_call_is_a_type_error(backend, verifier, name):
         ({}, {"options": {"level": 1}}),
     ],
 )
-def test_what_the_backend_cannot_pass_on_is_refused(can, options):
+def test_options_the_backend_does_not_support_are_refused(can, options):
     backend = FakeBackend(**can)
     with pytest.raises(fm.Unsupported) as caught:
         fm.FaceVerifier(backend).verify(A, B, **options)
@@ -120,7 +118,7 @@ def test_what_the_backend_cannot_pass_on_is_refused(can, options):
     assert backend.calls == []
 
 
-def test_verify_live_keeps_what_was_paid():
+def test_error_in_verify_live_includes_the_paid_liveness_result():
     backend = FakeBackend(script=[None, fm.RateLimited("slow down")])
     with pytest.raises(fm.RateLimited) as caught:
         fm.FaceVerifier(backend).verify_live(A, B)
@@ -128,7 +126,7 @@ def test_verify_live_keeps_what_was_paid():
     assert pickle.loads(pickle.dumps(caught.value)).liveness == caught.value.liveness
 
 
-def test_a_verifier_may_be_closed_twice_and_is_not_used_afterwards(backend):
+def test_verifier_can_be_closed_twice_and_then_refuses_calls(backend):
     verifier = fm.FaceVerifier(backend)
     verifier.close()
     verifier.close()
@@ -152,12 +150,12 @@ def test_a_verifier_may_be_closed_twice_and_is_not_used_afterwards(backend):
     ],
     ids=str,
 )
-def test_odd_settings_are_refused_when_it_is_opened(settings):
+def test_invalid_verifier_settings_are_refused(settings):
     with pytest.raises(fm.ConfigurationError):
         fm.FaceVerifier(FakeBackend(), **settings)
 
 
-def test_a_broken_hook_loses_no_result(backend, caplog):
+def test_exception_in_a_hook_does_not_lose_the_result(backend, caplog):
     def hook(event):
         raise RuntimeError("secret-in-the-hook")
 
@@ -178,7 +176,7 @@ BUGS = {
 
 
 @pytest.mark.parametrize("bug", BUGS.values(), ids=BUGS)
-def test_a_plug_ins_bug_after_the_first_byte_is_an_unknown_outcome(bug):
+def test_plug_in_bug_after_the_first_byte_is_an_unknown_outcome(bug):
     events = []
     with pytest.raises(fm.OutcomeUnknown) as caught:
         fm.FaceVerifier(FakeBackend(script=[bug]), on_event=events.append).verify(A, B)
@@ -195,7 +193,7 @@ def test_a_plug_ins_bug_after_the_first_byte_is_an_unknown_outcome(bug):
     ],
     ids=str,
 )
-def test_unavailable_after_the_first_byte_needs_a_ground(grounds, kind):
+def test_vendor_unavailable_after_the_first_byte_needs_evidence(grounds, kind):
     class Hasty(FakeBackend):
         def match(self, call):
             call.on_sent()
@@ -210,7 +208,7 @@ def test_unavailable_after_the_first_byte_needs_a_ground(grounds, kind):
 
 
 @pytest.mark.parametrize("word", ["not_live", "inconclusive"])
-def test_verify_live_does_not_pay_for_a_lost_cause(word):
+def test_verify_live_skips_the_comparison_if_liveness_fails(word):
     backend = FakeBackend(script=[liveness_result(fm.LivenessDecision(word))])
     result = fm.FaceVerifier(backend).verify_live(A, B)
     assert (result.match, len(backend.calls), result.decision) == (None, 1, word)

@@ -191,7 +191,7 @@ def _folder(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("_folder")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_page_shows_what_happens(page):
+def test_page_shows_current_output(page):
     whole = run(page, page.read_text())
     if os.environ.get("UPDATE_DOCS"):
         page.write_text(whole)

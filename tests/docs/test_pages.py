@@ -44,7 +44,7 @@ def test_every_supported_python_is_tested_and_gets_each_extra():
         assert f"python: {json.dumps(supported)}\n" in text, workflow
 
 
-def test_readme_begins_with_the_two_commands_and_what_they_need():
+def test_readme_starts_with_both_commands_and_their_requirements():
     beginning = "\n".join(README.read_text().splitlines()[:40])
     for word in ("make demo", "make test", "Python 3.11", "100 MB"):
         assert word in beginning
@@ -70,7 +70,7 @@ def source_of(text, name):
 
 
 @pytest.mark.parametrize(("page", "file", "name"), SHOWN)
-def test_a_page_shows_what_is_tested_elsewhere(page, file, name):
+def test_a_page_shows_code_that_is_tested_elsewhere(page, file, name):
     """``UPDATE_DOCS=1`` writes it into the page."""
     text = (DOCS / "examples" / file).read_text()
     code = source_of(text, name) if name else text
@@ -121,7 +121,7 @@ def test_every_logger_that_a_page_names_exists():
 @pytest.mark.parametrize(
     "page", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs"]
 )
-def test_links_and_pictures_lead_to_files_that_exist(page):
+def test_links_and_pictures_exist(page):
     path = ROOT / page
     for file in [path] if path.is_file() else path.rglob("*.md"):
         text = file.read_text()
@@ -148,7 +148,7 @@ def searched(site):
 
 
 @pytest.mark.docs
-def test_a_warning_ends_the_build_and_the_search_leaves_out_claims_and_maintainers(tmp_path):
+def test_strict_build_fails_on_warnings_and_search_excludes_maintainer_pages(tmp_path):
     """`--strict --quiet` alone would not even count a warning. The hooks are those of the site."""
     head, _, _ = (ROOT / "mkdocs.yml").read_text().partition("exclude_docs:")
     (tmp_path / "mkdocs.yml").write_text(f"{head}\nhooks: ['{DOCS / '_hooks.py'}']\n")
@@ -174,7 +174,7 @@ def test_a_warning_ends_the_build_and_the_search_leaves_out_claims_and_maintaine
 
 
 @pytest.mark.docs
-def test_no_table_of_a_page_is_shown_as_a_paragraph():
+def test_tables_are_rendered_as_tables():
     markdown = pytest.importorskip("markdown")
     extensions = ["admonition", "attr_list", "tables", "pymdownx.superfences"]
     reader = markdown.Markdown(extensions=extensions)
@@ -185,7 +185,7 @@ def test_no_table_of_a_page_is_shown_as_a_paragraph():
 
 
 @pytest.mark.long
-def test_the_site_builds_without_a_word_and_asks_no_other_host(tmp_path):
+def test_the_site_builds_silently_and_loads_no_other_host(tmp_path):
     ran = built(ROOT, "--site-dir", tmp_path)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
     results = (tmp_path / "reference" / "results.html").read_text()

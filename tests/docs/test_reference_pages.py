@@ -136,12 +136,12 @@ def table_of_failover():
 
 
 @pytest.mark.docs
-def test_the_table_of_failover_is_generated():
+def test_the_failover_table_is_generated():
     check_part("reference/mock-control.md", "failover", table_of_failover())
 
 
 @pytest.mark.docs
-def test_the_table_of_charges_is_generated():
+def test_the_charges_table_is_generated():
     check_part("vendors/index.md", "charges", table_of_charges())
 
 
@@ -152,7 +152,7 @@ def test_every_vendor_and_switch_of_the_mock_is_on_its_page():
     assert not [name for name in vendor_named("didit").switches if f"`{name}`" not in page]
 
 
-def test_everything_that_control_does_is_on_its_page():
+def test_every_control_operation_is_on_its_page():
     page = (DOCS / "reference" / "mock-control.md").read_text()
     with MockServer(vendor=["didit", "deepvue"]) as mock:
         controls = [mock.control]
@@ -164,7 +164,7 @@ def test_everything_that_control_does_is_on_its_page():
     assert not [name for name in names - inner if not re.search(rf"[`.]{name}\b", page)]
 
 
-def test_the_table_of_errors_is_generated():
+def test_the_error_table_is_generated():
     assert set(EXPECTED) == set(FAILURES)
     repeated = {True: "yes", False: "no", None: "any"}
     rows = [cells("Situation", "Error", "`charged`", "`retryable`"), "|---|---|---|---|"]
@@ -177,7 +177,7 @@ def test_the_table_of_errors_is_generated():
     check_part("reference/rules.md", "errors", "\n".join(rows))
 
 
-def test_every_theme_of_rules_is_in_the_reference():
+def test_every_group_of_rules_is_in_the_reference():
     page = (DOCS / "reference" / "rules.md").read_text()
     for theme in BackendContract.__bases__[:-1]:
         assert f"::: {theme.__module__}.{theme.__name__}\n" in page
@@ -192,12 +192,12 @@ QUOTED = (
 
 
 @pytest.mark.parametrize("page", ["explanation/comparison.md", "maintain/simulations.md"])
-def test_quoted_figures_are_those_of_the_simulations(page):
+def test_quoted_figures_match_the_simulations_page(page):
     words = " ".join((DOCS / page).read_text().split())
     assert not [figure for figure in QUOTED if figure not in words]
 
 
-def test_the_reference_has_every_column_state_and_key():
+def test_the_reference_lists_every_column_state_and_key():
     page = (DOCS / "reference" / "comparison.md").read_text()
     columns = page.partition("\n## Scores\n")[2].partition("\n## ")[0]
     assert not [name for name in COLUMNS if f"`{name}`" not in columns]

@@ -68,7 +68,7 @@ def install(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["acme", pytest.param("deepface", marks=pytest.mark.slow)])
-def test_its_own_tests_pass_against_the_installed_copy(install, name):
+def test_example_tests_pass_against_the_installed_plug_in(install, name):
     installed = install(name)
     text = f"import facematch_{name} as p, json; print(json.dumps(p.__file__))"
     assert Path(installed.script(text)).is_relative_to(installed.site)
@@ -104,11 +104,11 @@ OF_ACME = [["match", 93.5, "yes"], ["no_match", 12.25, "yes"], ["inconclusive", 
     ("settings", "keys"),
     [("api_key=KEY", {}), ("", {"ACME_API_KEY": "an-example-of-a-key-4f7e1c2ab9"})],
 )
-def test_it_is_opened_by_name_and_asked(install, settings, keys):
+def test_example_plug_in_opens_by_name_and_verifies(install, settings, keys):
     assert install("acme").script(SCRIPT.replace("SETTINGS", settings), **keys) == OF_ACME
 
 
-def test_a_stray_address_gets_no_key_and_no_key_is_printed(install):
+def test_no_key_is_sent_to_another_host_or_printed(install):
     ask = 'open_verifier("acme", api_key="k-123456", base_url="https://evil.test")'
     code = f"from facematch_core import open_verifier\n{ask}"
     report = install("acme").python("-c", code, fails=True)
@@ -134,7 +134,7 @@ class TestContract(BackendContract):
 """
 
 
-def test_a_broken_rule_is_named_with_what_was_seen(install):
+def test_a_broken_rule_is_named_with_its_cause(install):
     installed = install("acme")
     file = installed.repository / "tests" / "test_broken.py"
     file.write_text(BROKEN)

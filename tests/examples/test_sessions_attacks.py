@@ -46,7 +46,7 @@ def decline(shop):
     shop.mock.control.sessions.decide(shop.row()["session_id"], "Declined")
 
 
-def test_webhooks_twice_in_any_order_and_long_after_say_what_is_true_now(shop):
+def test_repeated_reordered_and_late_webhooks_yield_the_current_state(shop):
     shop.start()
     shop.finish()
     decline(shop)
@@ -58,7 +58,7 @@ def test_webhooks_twice_in_any_order_and_long_after_say_what_is_true_now(shop):
         assert (answer.status_code, shop.post("/pay").status_code) == (204, 403)
 
 
-def test_somebody_elses_ids_and_host_change_nothing(shop):
+def test_foreign_ids_and_hosts_change_nothing(shop):
     shop.pass_by()
     before = shop.row()
     service.run("INSERT INTO logins VALUES ('b-login', 'bob', 'b')")
@@ -78,7 +78,7 @@ def test_somebody_elses_ids_and_host_change_nothing(shop):
     assert shop.row() == before
 
 
-def test_a_session_of_the_sandbox_that_names_our_record_settles_nothing(shop):
+def test_a_sandbox_session_with_our_record_id_decides_nothing(shop):
     """Its webhook is signed: somebody has the sandbox's key, and has read the table."""
     shop.start()
     record = service.record_of(shop.row())
@@ -97,7 +97,7 @@ def test_a_session_of_the_sandbox_that_names_our_record_settles_nothing(shop):
     assert "Paid." not in shop.page()
 
 
-def test_a_row_that_was_closed_while_its_start_was_under_way_is_looked_at(shop):
+def test_a_row_closed_during_its_start_is_checked(shop):
     meanwhile("start", before=lambda: shop.start(SECOND))
     shop.start()
     assert shop.row()["look_at"] is not None
@@ -114,7 +114,7 @@ def test_an_old_reading_never_replaces_a_newer_one(shop):
     assert shop.post("/pay").status_code == 403
 
 
-def test_what_is_taken_back_while_it_is_paid_raises_an_alarm(shop, caplog):
+def test_a_verdict_revoked_during_payout_raises_an_alarm(shop, caplog):
     shop.pass_by()
     meanwhile("read", after=lambda: decline(shop))
     assert shop.post("/pay").status_code == 303
@@ -122,20 +122,20 @@ def test_what_is_taken_back_while_it_is_paid_raises_an_alarm(shop, caplog):
     assert [r.name for r in caplog.records if r.levelname == "CRITICAL"] == ["payouts"]
 
 
-def test_a_changed_record_takes_its_verdict_with_it(shop):
+def test_a_changed_record_loses_its_verdict(shop):
     shop.pass_by()
     service.run("UPDATE sessions SET record = json_set(record, '$.about', 'payout 9')")
     look_now()
     assert shop.post("/pay").status_code == 403
 
 
-def test_who_is_verified_starts_nothing_that_would_hide_it(shop):
+def test_a_verified_customer_cannot_start_another_session(shop):
     shop.pass_by()
     assert (shop.start().status_code, shop.post("/pay").status_code) == (429, 303)
 
 
 @pytest.mark.parametrize("record", ["[", json.dumps({"schema": 99})])
-def test_a_row_that_cannot_be_read_stops_no_other(record, shop):
+def test_an_unreadable_row_does_not_stop_the_others(record, shop):
     shop.pass_by()
     decline(shop)
     poison = "INSERT INTO sessions VALUES ('x', '', ?, 0, NULL, NULL, 'bob', '', '', 0)"
@@ -144,7 +144,7 @@ def test_a_row_that_cannot_be_read_stops_no_other(record, shop):
     assert shop.post("/pay").status_code == 403
 
 
-def test_by_the_variables_of_the_page_alone_it_asks_didits_own_host_and_takes_no_mocks_word(
+def test_production_settings_use_didits_host_and_reject_a_mocks_verdict(
     didit_mock, monkeypatch, tmp_path
 ):
     for name in ("DIDIT_BASE_URL", "REQUIRE_ENVIRONMENT"):

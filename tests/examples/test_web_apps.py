@@ -9,7 +9,7 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 
 @pytest.mark.parametrize(("name", "passed"), [("flask_and_django", 18), ("sessions_app", 22)])
-def test_a_service_passes_its_own_tests_where_it_is(name, passed):
+def test_each_example_service_passes_its_own_tests(name, passed):
     more = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],

@@ -60,7 +60,7 @@ def get(url, path="", timeout=10, **more):
 
 
 @pytest.mark.parametrize("greeting", [(), ("keys: mine",)], ids=["none", "no command"])
-def test_a_vendor_need_not_have_a_greeting_or_a_command_to_paste(serve, monkeypatch, greeting):
+def test_vendor_needs_no_greeting_and_no_example_command(serve, monkeypatch, greeting):
     plain = attrs.evolve(vendor_named("compreface"), greeting=greeting)
     monkeypatch.setattr("facematch_mock_server.vendors.vendor_named", lambda _name: plain)
     (shown,) = greeting or (f"keys: {', '.join(plain.first_keys)}",)
@@ -68,7 +68,7 @@ def test_a_vendor_need_not_have_a_greeting_or_a_command_to_paste(serve, monkeypa
     serve(during, "--vendor", "compreface")
 
 
-def test_of_two_vendors_each_has_its_keys_and_a_command_to_paste(serve, tmp_path):
+def test_two_vendors_each_print_their_keys_and_a_curl_command(serve, tmp_path):
     (tmp_path / "cards").mkdir()
     for name in ("p1.png", "p1-again.png"):
         (tmp_path / "cards" / name).write_bytes(P1)
@@ -94,7 +94,7 @@ def test_of_two_vendors_each_has_its_keys_and_a_command_to_paste(serve, tmp_path
     serve(during, *vendors, *switches, "--key", "my-own-key-1")
 
 
-def test_beyond_this_machine_a_token_is_made_and_shown(serve):
+def test_non_loopback_host_generates_and_prints_a_control_token(serve):
     def during(url, printed):
         (token,) = re.findall(r"^control token: (\S+)", printed, re.MULTILINE)
         assert len(token) > 20
@@ -103,7 +103,7 @@ def test_beyond_this_machine_a_token_is_made_and_shown(serve):
     serve(during, "--host", "0.0.0.0")
 
 
-def test_a_token_that_is_given_guards_control_and_is_not_printed(serve, tmp_path):
+def test_given_control_token_is_required_and_not_printed(serve, tmp_path):
     (tmp_path / "token").write_text("a-long-token-1\n")
 
     def during(url, printed):
@@ -117,7 +117,7 @@ def test_a_token_that_is_given_guards_control_and_is_not_printed(serve, tmp_path
 
 
 @pytest.mark.parametrize("vendor", ["didit", "deepvue", "azure", "compreface", "rekognition"])
-def test_the_console_is_opened_with_a_call_in_it_and_no_server_is_sent_the_token(
+def test_open_shows_a_first_call_and_keeps_the_token_in_the_url_fragment(
     serve, monkeypatch, vendor
 ):
     opened = []
@@ -173,7 +173,7 @@ def test_every_option_can_be_set_in_the_environment(serve):
 
 
 @given(words=st.lists(st.text(max_size=8) | st.text(max_size=4).map("get_limit=".__add__)))
-def test_any_words_are_switches_or_refused(words):
+def test_any_switch_text_is_parsed_or_rejected(words):
     kind = vendor_named("didit")
     try:
         (chosen,) = choose_each([kind], read_pairs("switch", words)).values()
@@ -182,7 +182,7 @@ def test_any_words_are_switches_or_refused(words):
     assert len(chosen.switches) == len(words)
 
 
-def test_a_switch_is_read_in_any_case():
+def test_switch_values_are_case_insensitive():
     assert vendor_named("didit").choose({"in_review": "TRUE"}).chosen["in_review"] is True
 
 
@@ -205,14 +205,14 @@ def test_a_switch_is_read_in_any_case():
     ],
     ids=lambda part: " ".join(part) if isinstance(part, list) else None,
 )
-def test_a_wrong_command_is_refused_in_a_sentence(invoke, arguments, words):
+def test_invalid_option_is_reported_without_a_traceback(invoke, arguments, words):
     done = invoke(*arguments)
     assert (done.exit_code, done.stdout) == (2, "")
     assert words in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_port_that_is_taken_is_reported_in_a_sentence(invoke):
+def test_occupied_port_is_reported_without_a_traceback(invoke):
     with MockServer() as other:
         done = invoke("--port", str(other.port))
     assert done.exit_code == 4

@@ -62,7 +62,7 @@ def acme(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("acme")
-def test_it_is_served_beside_the_others():
+def test_plug_in_vendor_is_served_beside_a_built_in_vendor():
     card = card_sheet()["p1"].data
     picture = {"probe": ("a.png", card), "reference": ("b.png", card)}
     with MockServer(vendor=["didit", "acme"]) as mock:
@@ -79,16 +79,14 @@ def test_it_is_served_beside_the_others():
 
 
 @pytest.mark.usefixtures("acme")
-def test_an_entry_point_that_names_no_vendor_is_refused():
+def test_entry_point_that_is_not_a_vendor_is_rejected():
     with pytest.raises(ValueError, match=r"wrong = mock_acme:WRONG of facematch\.mock_vendors"):
         MockServer(vendor="wrong")
 
 
 @pytest.mark.usefixtures("acme")
 @pytest.mark.parametrize(("answer", "code"), [(None, 0), (b'{"verdict": "same", "id": 1}', 1)])
-def test_its_real_vendor_is_compared_with_it_though_no_table_has_it(
-    monkeypatch, tmp_path, answer, code
-):
+def test_parity_command_works_for_a_plug_in_vendor(monkeypatch, tmp_path, answer, code):
     monkeypatch.chdir(tmp_path)
     for name in CARDS:
         (tmp_path / name).write_bytes(card_sheet()[CARDS[name]].data)

@@ -28,7 +28,7 @@ def post(url, mock, session=requests):
     return post_match(url, mock.live_key, session=session)
 
 
-def test_every_session_reaches_the_mock_at_didits_own_addresses(didit_mock):
+def test_requests_to_didits_own_hosts_reach_the_mock(didit_mock):
     assert post(DIDIT, didit_mock).json()["face_match"]["status"] == "Approved"
     with requests.Session() as session:
         assert post(DIDIT.upper().replace("HTTPS", "https"), didit_mock, session).ok
@@ -54,7 +54,7 @@ def test_a_stopped_mock_is_an_outage_that_costs_nothing(request, fixture):
     assert post(mock.url if settings else DIDIT, mock).ok
 
 
-def test_several_vendors_in_one_test(deepvue_server, deepvue_mock, didit_mock):
+def test_one_test_can_use_fixtures_of_several_vendors(deepvue_server, deepvue_mock, didit_mock):
     own = "https://production.deepvue.tech"
     for url, mock in ((deepvue_server.url, deepvue_server), (own, deepvue_mock)):
         pair = {"client_id": "mock-client", "client_secret": mock.live_key}
@@ -229,7 +229,7 @@ def run_pytest(folder, **variables):
     return done.stdout
 
 
-def test_a_suite_of_its_own_ends_as_the_fixtures_promise(tmp_path):
+def test_fixtures_behave_as_documented_in_a_separate_test_suite(tmp_path):
     (tmp_path / "card.png").write_bytes(P1)
     for name, code in SUITE.items():
         (tmp_path / name).write_text(code)
@@ -260,7 +260,7 @@ def test_a_suite_of_its_own_ends_as_the_fixtures_promise(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_recipe_for_a_shared_mock_links_a_red_test_to_its_calls(tmp_path):
+def test_shared_mock_recipe_links_a_failed_test_to_its_calls(tmp_path):
     page = (Path(__file__).parents[2] / "docs/extend/use-the-mock.md").read_text()
     conftest = re.search(r'(?sm)```python title="conftest.py"\n(.*?)^```', page)
     (tmp_path / "conftest.py").write_text(conftest[1])
@@ -279,7 +279,7 @@ def test_the_recipe_for_a_shared_mock_links_a_red_test_to_its_calls(tmp_path):
         assert journal.json() == {"count": 1}
 
 
-def test_a_suite_may_allow_what_no_call_uses(tmp_path):
+def test_unused_outcomes_can_be_allowed_in_pytest_ini(tmp_path):
     source = "def test_it(didit_server): didit_server.control.set_outcome('match', score=1)"
     (tmp_path / "test_left_unused.py").write_text(source)
     (tmp_path / "pytest.ini").write_text("[pytest]\nfacematch_unused = allow\n")
@@ -302,7 +302,7 @@ CLIENTS = {
 
 @pytest.mark.parametrize("proxy", [None, "http://127.0.0.1:9"], ids=["direct", "proxy"])
 @pytest.mark.parametrize("client", CLIENTS)
-def test_another_client_never_finds_the_vendor(monkeypatch, request, client, proxy):
+def test_other_http_clients_cannot_reach_the_vendor(monkeypatch, request, client, proxy):
     """A sentence says what to use, in place of a call that would be paid."""
     if proxy is not None:
         monkeypatch.setenv("HTTPS_PROXY", proxy)
@@ -312,7 +312,7 @@ def test_another_client_never_finds_the_vendor(monkeypatch, request, client, pro
 
 
 @pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
-def test_hosts_that_had_no_proxy_still_have_none(monkeypatch, request, variable):
+def test_existing_no_proxy_hosts_are_preserved(monkeypatch, request, variable):
     monkeypatch.setenv(variable, "intranet.example")
     request.getfixturevalue("didit_mock")
     hosts = ("intranet.example", "apx.didit.me", "other.example")
@@ -320,7 +320,7 @@ def test_hosts_that_had_no_proxy_still_have_none(monkeypatch, request, variable)
     assert found == ["intranet.example", "apx.didit.me"]
 
 
-def test_each_mock_keeps_its_own_hosts_in_any_spelling(didit_mock, deepvue_mock):
+def test_each_mock_blocks_its_own_hosts_in_any_spelling(didit_mock, deepvue_mock):
     of_didit = {"APX.didit.me.": "didit", b"verification.didit.me": "didit"}
     for host, name in {**of_didit, "production.deepvue.tech": "deepvue"}.items():
         with pytest.raises(pytest.fail.Exception, match=f"{name}_server"):

@@ -11,7 +11,7 @@ from facematch_mock_server.http.server import THREAD
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "mock.lan"])
-def test_beyond_the_loopback_the_control_api_needs_a_token(host):
+def test_non_loopback_host_requires_a_token_or_no_control_api(host):
     with pytest.raises(ValueError, match="set a control_token, or pass control=False"):
         MockServer(host=host)
     for settings in ({"control_token": "long-enough"}, {"control": False}):
@@ -29,7 +29,7 @@ def test_beyond_the_loopback_the_control_api_needs_a_token(host):
         ("compreface", "/api/v1/verification/verify", "localhost"),
     ],
 )
-def test_a_rebound_name_is_answered_by_no_vendor(vendor, path, name):
+def test_dns_rebinding_host_is_rejected_by_every_vendor(vendor, path, name):
     """A page in a browser can have any name point to the loopback."""
     with MockServer(vendor=vendor) as mock:
         answers = [
@@ -39,7 +39,7 @@ def test_a_rebound_name_is_answered_by_no_vendor(vendor, path, name):
     assert ["loopback name" in each for each in answers] == [True, True, False, False]
 
 
-def test_it_starts_and_stops_as_often_as_you_like():
+def test_server_can_be_started_and_stopped_repeatedly():
     mock = MockServer()
     mock.stop()
     assert mock.start() is mock
@@ -67,7 +67,7 @@ def test_it_starts_and_stops_as_often_as_you_like():
         ("/__mock__/reset", 2, True),
     ],
 )
-def test_what_may_take_long_is_answered_beside_the_loop(target, size, is_slow):
+def test_slow_requests_run_outside_the_event_loop_thread(target, size, is_slow):
     """Of a list, a reset, a wait, and a picture that takes long to decode."""
     threads = set()
     server = MockServer()

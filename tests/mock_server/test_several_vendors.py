@@ -33,7 +33,7 @@ def two():
     return Two()
 
 
-def test_keys_credit_limits_sessions_and_outcomes_are_each_vendors_own(two):
+def test_vendors_share_no_keys_credit_limits_sessions_or_outcomes(two):
     two.didit.set_outcome("match", score=99)
     assert two.ask_deepvue().json()["data"]["match"] is False
     assert two.ask_didit().json()["face_match"]["score"] == 99
@@ -50,7 +50,7 @@ def test_keys_credit_limits_sessions_and_outcomes_are_each_vendors_own(two):
     assert [len(control.charges()) for control in (two.didit, two.deepvue)] == [2, 3]
 
 
-def test_a_host_goes_before_a_path(two):
+def test_host_header_selects_the_vendor_before_the_path(two):
     hosts = {"verification.didit.me": "didit", "production.deepvue.tech:443": "deepvue"}
     for host, vendor in hosts.items():
         for path in ("/v1/nothing", "/v3/nothing/", "/nothing"):
@@ -63,7 +63,7 @@ def ask(two, path, body=None):
     return answer.status, answer.json()
 
 
-def test_control_is_below_the_name_of_each_vendor(two):
+def test_control_api_of_each_vendor_is_under_its_name(two):
     assert ask(two, "")[1]["vendors"] == list(BOTH)
     assert ask(two, "deepvue")[1]["vendor"] == "deepvue"
     verbs = ask(two, "deepvue/")[1]["operations"]
@@ -80,7 +80,7 @@ def test_control_is_below_the_name_of_each_vendor(two):
     assert ask(two, "deepvue/keys")[1]["keys"][1]["client"] == "second"
 
 
-def test_what_a_vendor_has_not_is_no_attribute_of_its_control(two):
+def test_unsupported_control_feature_raises_attribute_error(two):
     with pytest.raises(AttributeError, match=r"deepvue has no webhooks; it has tokens"):
         _ = two.deepvue.webhooks
     with pytest.raises(AttributeError, match="didit has no tokens"):
@@ -105,12 +105,12 @@ def test_what_a_vendor_has_not_is_no_attribute_of_its_control(two):
         ({"vendor": BOTH, "switches": {"token_life_s": 1, "deepvue.token_life_s": 1}}, "twice"),
     ],
 )
-def test_a_wrong_setting_is_refused_in_a_sentence(settings, words):
+def test_invalid_server_setting_is_rejected_with_the_reason(settings, words):
     with pytest.raises(ValueError, match=words):
         MockServer(**settings)
 
 
-def test_the_attributes_of_a_server_are_those_of_its_first_vendor():
+def test_server_attributes_belong_to_its_first_vendor():
     mock = MockServer()
     mock.control.set_balance(7)
     assert mock.of("didit").control.balance() == 7

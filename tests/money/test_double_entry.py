@@ -398,7 +398,7 @@ def standing(books, vendor="didit"):
     return *sums(books.store, budget_key(vendor)), len(books.world.charges(vendor))
 
 
-def test_a_story_by_hand():
+def test_scripted_calls_balance_with_the_mocks_charges():
     """What the machine may do, step by step, so that nobody need believe that it does."""
     books = Books()
     books.begin(retries=2)
@@ -467,7 +467,7 @@ class Forgetting(Books):
 
 
 @pytest.mark.parametrize("machine", [Repeating, Forgetting])
-def test_a_client_that_loses_money_is_found(machine):
+def test_a_client_that_loses_money_is_detected(machine):
     # Not made shorter: that takes a minute.
     quickly = settings(times(100), database=None, print_blob=False, phases=[Phase.generate])
     with contextlib.redirect_stdout(io.StringIO()), pytest.raises(AssertionError):

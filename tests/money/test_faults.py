@@ -26,7 +26,7 @@ NAMES_OF_SOME = {
 SOME = [case for case in faults.CASES if str(case) in NAMES_OF_SOME]
 
 
-def test_every_kind_at_every_stage_has_its_case():
+def test_every_fault_at_every_stage_has_a_case():
     cases = {(case.stage, case.kind) for case in (*faults.FAULTS, *faults.UNREADABLE)}
     assert cases == {(stage, kind) for stage, kinds in POSSIBLE.items() for kind in kinds}
     done = {(case.kind, case.executed) for case in faults.FAULTS if case.stage == "after_upload"}
@@ -57,7 +57,7 @@ def search(caplog, capfd):
 
 @pytest.mark.parametrize("vendor", sorted(PAID))
 @pytest.mark.parametrize("case", faults.CASES, ids=str)
-def test_what_a_fault_ends_in_costs_and_leaves_behind(vendor, case, search):
+def test_fault_determines_error_charge_and_later_state(vendor, case, search):
     version, end = faults.VERSIONS[vendor][-1], faults.ends_in(vendor, case)
     plain = faults.call_outcome(vendor, version, "no gate", case, by=partial(watched, search))
     assert plain == faults.expected_outcome(vendor, "no gate", case)
@@ -72,7 +72,7 @@ def test_what_a_fault_ends_in_costs_and_leaves_behind(vendor, case, search):
 
 @pytest.mark.parametrize("executed", [False, True])
 @pytest.mark.parametrize("vendor", sorted(PAID))
-def test_who_waits_no_longer_does_not_know_either(vendor, executed, search):
+def test_timeout_after_sending_leaves_the_charge_unknown(vendor, executed, search):
     late = faults.Breakage("after_upload", "delay", {**faults.LONG_SILENCE, "executed": executed})
     by = partial(watched, search, deadline_s=20.0)
     outcome = faults.call_outcome(vendor, faults.VERSIONS[vendor][0], "budget", late, by=by)
@@ -82,7 +82,7 @@ def test_who_waits_no_longer_does_not_know_either(vendor, executed, search):
 
 @pytest.mark.parametrize("setting", sorted({*faults.GATES} - {"no gate", "all gates", "failover"}))
 @pytest.mark.parametrize("vendor", sorted(PAID))
-def test_what_each_other_gate_makes_of_a_fault_of_each_kind(vendor, setting):
+def test_each_policy_handles_each_kind_of_fault(vendor, setting):
     """A slow test has all faults with all gates."""
     for version in faults.VERSIONS[vendor]:
         for case in (faults.NO_FAULT, faults.NOBODY_LISTENS, *SOME[:5]):
@@ -91,7 +91,7 @@ def test_what_each_other_gate_makes_of_a_fault_of_each_kind(vendor, setting):
 
 
 @pytest.mark.slow
-def test_all_faults_with_all_gates_end_as_expected():
+def test_all_faults_with_all_policies_end_as_expected():
     outcomes = faults.all_outcomes()
     for (vendor, version, setting, case), outcome in outcomes.items():
         assert outcome == faults.expected_outcome(vendor, setting, case), (version, setting, case)
@@ -106,7 +106,7 @@ def test_all_faults_with_all_gates_end_as_expected():
 
 @pytest.mark.parametrize("what", sessions.REQUESTS)
 @pytest.mark.parametrize("vendor", sorted(sessions.BACKENDS))
-def test_what_a_fault_at_a_session_ends_in_and_whether_the_same_start_makes_another(vendor, what):
+def test_session_fault_determines_error_and_whether_a_restart_duplicates(vendor, what):
     """A slow test has all settings, and all faults at the reading, which is free."""
     for case in (
         faults.CASES if what == "start" else (faults.NO_FAULT, faults.NOBODY_LISTENS, *SOME)
@@ -124,7 +124,7 @@ def test_what_a_fault_at_a_session_ends_in_and_whether_the_same_start_makes_anot
         if case is not faults.NOBODY_LISTENS
     ],
 )
-def test_a_socket_shows_what_was_seen_within_the_process(vendor, case):
+def test_faults_over_a_socket_match_faults_in_process(vendor, case):
     possible = [faults.expected_outcome(vendor, "no gate", case)]
     if case.stage == "connect":
         # The end of the connection may be there before the first byte can leave.
@@ -141,7 +141,7 @@ def test_a_socket_shows_what_was_seen_within_the_process(vendor, case):
 
 @pytest.mark.parametrize("vendor", sorted(PAID))
 @pytest.mark.parametrize(("kind", "status"), [*faults.REFUSALS])
-def test_no_client_can_know_of_a_charge_for_what_is_said_to_be_free(vendor, kind, status):
+def test_a_charge_for_a_call_reported_as_free_is_undetectable(vendor, kind, status):
     case = faults.Breakage("answer", kind, {"status": status, "executed": True})
     outcome = faults.call_outcome(vendor, faults.VERSIONS[vendor][0], "budget", case)
     if outcome.error == "MATCH":
@@ -152,7 +152,7 @@ def test_no_client_can_know_of_a_charge_for_what_is_said_to_be_free(vendor, kind
 
 
 @pytest.mark.parametrize("deadline_s", [20.0, None])
-def test_of_a_vendor_that_never_answers_five_calls_are_perhaps_paid(deadline_s):
+def test_five_calls_without_a_response_may_be_charged_before_the_breaker_opens(deadline_s):
     """With the numbers that the pages recommend, whether the caller or the time-out ends them."""
     world = TwoVendors()
     breaker = CircuitBreaker(clock=world.clock)

@@ -75,7 +75,7 @@ def kill_client(mock, address, event):
         pytest.param("ANSWERED", 1, "spent", None, marks=pytest.mark.slow),
     ],
 )
-def test_what_a_killed_client_set_aside_stays_until_the_records_tell(  # noqa: PLR0917 - fixtures and parameters
+def test_reservations_of_a_killed_client_remain_until_reconciled(  # noqa: PLR0917 - fixtures and parameters
     mock, address, event, charges, place, outcome
 ):
     if event is None:

@@ -69,7 +69,7 @@ def break_often(world, vendor, seed, breakages):
     ("vendor", "lost", "on_disk", "seed"),
     [("didit", False, False, 0), ("didit", True, True, 3), ("deepvue", True, False, 1)],
 )
-def test_64_threads_with_one_budget_are_never_charged_beyond_it(  # noqa: PLR0917 - fixtures and parameters
+def test_64_threads_never_exceed_a_shared_budget(  # noqa: PLR0917 - fixtures and parameters
     world, tmp_path, vendor, lost, on_disk, seed
 ):
     strike = break_often(world, vendor, seed, UNPAID_REFUSALS + LOST if lost else UNPAID_REFUSALS)
@@ -96,7 +96,7 @@ def test_64_threads_with_one_budget_are_never_charged_beyond_it(  # noqa: PLR091
 
 
 @pytest.mark.parametrize("state", ["none", "over", "revoked"])
-def test_64_threads_share_one_login_whatever_is_wrong_with_the_token(world, state):
+def test_64_threads_share_one_login_for_any_token_error(world, state):
     verifier = FaceVerifier(world.backend("deepvue"), clock=world.clock)
     tokens = world.control("deepvue").tokens
     if state != "none":

@@ -13,7 +13,7 @@ CRASHES = ("the kit could not read", "the simulator failed: ", "AttributeError",
 MEANT = {"LooksForAnotherName", "OnePictureForBoth"}
 
 
-def test_every_rule_catches_somebody():
+def test_every_rule_has_a_mutant_and_every_mutant_is_unique():
     assert {mutant.rule for mutant in MUTANTS.values()} == {*rules()}
     assert len({mutant.fault for mutant in MUTANTS.values()}) == len(MUTANTS)
     assert sum(map(len, TABLES)) == len(MUTANTS), "two mutants have one name"
@@ -70,7 +70,7 @@ APART = {
 
 
 @pytest.mark.parametrize("form", in_turn(FORMS, ()))
-def test_every_form_conforms(form):
+def test_every_reference_backend_passes_all_applicable_rules(form):
     """To every rule, with nothing open."""
     cases = tuple(run(FORMS[form][1]))
     assert not failures(cases)

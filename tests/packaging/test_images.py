@@ -32,7 +32,7 @@ def services():
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
-def test_nothing_runs_as_root(path):
+def test_containers_do_not_run_as_root(path):
     words = [word for word, _ in instructions(path)]
     assert int(last(path, "USER")) > 0
     start = "ENTRYPOINT" if "ENTRYPOINT" in words else "CMD"
@@ -41,7 +41,7 @@ def test_nothing_runs_as_root(path):
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
-def test_what_is_copied_is_there_and_reaches_docker(path):
+def test_copied_files_exist_and_are_not_ignored_by_docker(path):
     lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
     let_through = [line[1:] for line in lines if line.startswith("!")]
     sources = [rest.split()[:-1] for word, rest in instructions(path) if word == "COPY"]
@@ -59,7 +59,7 @@ def test_the_image_gets_every_package_of_the_wheel():
     assert all(any(fnmatch(package, f"{top}*") for top in copied) for package in packages)
 
 
-def test_the_containers_of_the_example_are_reached_from_nowhere_else(services):
+def test_example_containers_publish_no_ports(services):
     assert not any({"ports", "network_mode"} & set(service) for service in services.values())
     token = services["mock"]["environment"]["FACEMATCH_MOCK_CONTROL_TOKEN"]
     assert services["tests"]["environment"]["MOCK_TOKEN"] == token
@@ -84,13 +84,13 @@ def test_the_health_check_follows_the_port(tmp_path, arguments, variable):
     assert subprocess.call(command, timeout=60, **how) != 0
 
 
-def test_what_the_recipes_set_are_options():
+def test_environment_variables_of_the_recipes_are_options():
     page = (ROOT / "docs/extend/use-the-mock.md").read_text("utf-8")
     options = {name[2:].upper().replace("-", "_") for o in command.params for name in o.opts}
     assert set(re.findall(r"FACEMATCH_MOCK_([A-Z_]+)", page)) <= options
 
 
-def test_what_the_page_of_production_runs_ends_when_it_is_told_to_and_has_its_secrets():
+def test_the_deployment_page_stops_on_signals_and_mounts_its_secrets():
     page = (ROOT / "docs/apps/run-it.md").read_text("utf-8")
     files = dict(re.findall(r'(?s)title="([^"]+)"\n(.*?)```', page))
     services = yaml.safe_load(files["compose.yaml"])["services"].values()

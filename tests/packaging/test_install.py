@@ -34,7 +34,7 @@ INSTALL = runpy.run_path(str(ROOT / "requirements" / "install.py"))
         ("global.no-index=''", {}),
     ],
 )
-def test_what_pip_is_set_to_is_said_to_uv_in_its_own_words(listed, variables):
+def test_pip_settings_are_passed_to_uv(listed, variables):
     """A text stands for an option."""
     options = [variables] if isinstance(variables, str) else []
     assert INSTALL["uv_options"](listed) == options
@@ -43,7 +43,7 @@ def test_what_pip_is_set_to_is_said_to_uv_in_its_own_words(listed, variables):
 
 
 @pytest.mark.parametrize("target", ["demo", "test-wheel"])
-def test_the_folder_of_the_checkout_may_have_a_blank(tmp_path, target):
+def test_the_checkout_path_may_contain_a_space(tmp_path, target):
     folder = tmp_path / "a copy"
     shutil.copytree(ROOT / "requirements", folder / "requirements")
     for name in ("Makefile", "pyproject.toml"):

@@ -83,7 +83,7 @@ def test_each_dependency_is_listed_with_the_licence_of_its_metadata(extra):
     assert {name: licences.get(name) for name in names} == actual
 
 
-def test_nothing_is_listed_that_no_lock_file_has():
+def test_every_listed_dependency_is_in_a_lock_file():
     lock = (ROOT / "requirements" / "dev.txt").read_text("utf-8")
     pinned = set(re.findall(r"(?m)^([a-z0-9-]+)==", lock))
     table = listed()

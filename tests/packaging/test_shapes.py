@@ -72,7 +72,7 @@ def of_place(place, name):
             yield f"{its} = {shown(thing)}"
 
 
-def test_public_names_have_the_shapes_that_they_had():
+def test_public_signatures_are_unchanged():
     lines = set()
     for package in (importlib.import_module(f"facematch_{of}") for of in PACKAGES):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):

@@ -35,7 +35,7 @@ def wheel(tmp_path_factory):
         yield archive
 
 
-def test_it_holds_our_packages_whole_and_nothing_else(wheel):
+def test_wheel_contains_exactly_our_packages(wheel):
     names = set(wheel.namelist())
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == PACKAGES
@@ -53,7 +53,7 @@ def test_it_holds_our_packages_whole_and_nothing_else(wheel):
         assert any(name.endswith(f".dist-info/licenses/{notice}") for name in names)
 
 
-def test_only_free_pictures_are_in_it(wheel):
+def test_wheel_contains_only_freely_licensed_pictures(wheel):
     pictures = [name for name in wheel.namelist() if name.endswith((".jpg", ".png"))]
     pictures = [name for name in pictures if "facematch_mock_server/recognition/" not in name]
     assert pictures
@@ -64,7 +64,7 @@ def test_only_free_pictures_are_in_it(wheel):
         assert wheel.read(name) == (ROOT / "docs/photographs" / Path(name).name).read_bytes()
 
 
-def test_its_metadata_is_of_this_version_without_an_invented_address(wheel):
+def test_wheel_metadata_has_this_version_and_no_made_up_url(wheel):
     (name,) = (n for n in wheel.namelist() if n.endswith("METADATA"))
     metadata = email.message_from_bytes(wheel.read(name))
     assert metadata["Requires-Python"] == ">=3.11"
@@ -77,7 +77,7 @@ def test_its_metadata_is_of_this_version_without_an_invented_address(wheel):
     assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 
-def test_unpacked_it_imports_lists_its_backends_and_has_the_command(wheel, tmp_path):
+def test_unpacked_wheel_imports_lists_backends_and_has_the_command(wheel, tmp_path):
     wheel.extractall(tmp_path)
     code = """
 import sys
@@ -104,7 +104,7 @@ main()
     assert version == f"facematch {__version__}"
 
 
-def test_the_source_distribution_has_what_builds_it_and_no_photograph_of_a_family(tmp_path):
+def test_sdist_can_be_built_and_has_no_family_photographs(tmp_path):
     with tarfile.open(built("sdist", tmp_path)) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"LICENSE", "NOTICE", "README.md", "CHANGELOG.md", "pyproject.toml", "Makefile"} <= names

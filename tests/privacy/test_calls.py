@@ -51,7 +51,7 @@ def name_of(value):
 
 @pytest.mark.parametrize(("vendor", "name"), CALLS, ids=name_of)
 @pytest.mark.parametrize("same", [True, False], ids=["pass", "decline"])
-def test_a_call_that_is_answered(world, ask, vendor, name, same):
+def test_a_successful_call_leaks_nothing(world, ask, vendor, name, same):
     """Of each kind, with a verdict for and against, with a caller's data, kept if it can be."""
     control = world.of(vendor.name).control
     for kind in ("match", "liveness"):
@@ -74,7 +74,7 @@ WRITTEN = {
     ("written", "fit"),
     [("JPEG", True), ("JPEG", False), ("PNG", True), ("PNG", False), ("TIFF", True)],
 )
-def test_a_backend_gets_pictures_without_what_was_written_into_them(name, written, fit):
+def test_backends_receive_pictures_without_metadata(name, written, fit):
     """Whichever it is, in either place, also where it may not be shrunk."""
     picture, secret = WRITTEN[written]
     backend = FakeBackend(image_limits=ImageLimits(formats=set(ImageFormat)))
@@ -97,7 +97,7 @@ def repeating(vendor, status, path, token=""):
 @pytest.mark.parametrize("vendor", VENDORS.values(), ids=name_of)
 @pytest.mark.parametrize("name", ["verify", "check_liveness"])
 @pytest.mark.parametrize("status", STATUSES)
-def test_an_answer_that_repeats_what_was_sent(world, ask, vendor, name, status):
+def test_a_response_that_echoes_the_request_leaks_nothing(world, ask, vendor, name, status):
     """What breaks on the way is in money/test_faults, and watched there."""
     world.control.add_fault(repeating(vendor, status, vendor.paths[name != "verify"]))
     ended, leaks = ask(vendor, name, **WITH_REF)
@@ -119,7 +119,7 @@ BROKEN = [
     [*BROKEN, *(repeating(VENDORS["deepvue"], status, LOGIN) for status in STATUSES)],
     ids=lambda fault: f"{fault.stage}-{fault.kind}-{fault.status}",
 )
-def test_a_login_that_meets_a_fault(world, ask, fault):
+def test_a_failed_login_leaks_nothing(world, ask, fault):
     """Deepvue's login carries the key in its body."""
     world.control.add_fault(fault)
     _, leaks = ask(VENDORS["deepvue"])
@@ -128,7 +128,7 @@ def test_a_login_that_meets_a_fault(world, ask, fault):
 
 @pytest.mark.parametrize(("vendor", "name"), CALLS, ids=name_of)
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_call_that_is_interrupted(ask, monkeypatch, vendor, name, number):
+def test_an_interrupted_call_leaks_nothing(ask, monkeypatch, vendor, name, number):
     """In the middle of the first or second answer, a login's or a call's."""
     read, seen = transport.read_body, []
 
@@ -164,7 +164,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("vendor", VENDORS.values(), ids=name_of)
 @pytest.mark.parametrize("refusal", REFUSALS)
-def test_a_call_that_is_refused(ask, vendor, refusal):
+def test_a_refused_call_leaks_nothing(ask, vendor, refusal):
     """Before it is sent, or when its answer is not wanted."""
     error, options = REFUSALS[refusal]
     ended, leaks = ask(vendor, **WITH_REF | options(vendor))
@@ -173,7 +173,7 @@ def test_a_call_that_is_refused(ask, vendor, refusal):
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_a_vendor_that_repeats_the_token(world, watch_call, status):
+def test_a_response_that_echoes_the_token_leaks_nothing(world, watch_call, status):
     """It was given out by the login before; the vendor's answer has it in every field."""
     vendor, events = VENDORS["deepvue"], []
     backend = vendor.backend(world.url)
@@ -188,7 +188,7 @@ def test_a_vendor_that_repeats_the_token(world, watch_call, status):
 
 
 @pytest.mark.parametrize("vendor", VENDORS.values(), ids=name_of)
-def test_a_port_where_nobody_listens(ask, vendor):
+def test_a_refused_connection_leaks_nothing(ask, vendor):
     with closed_port() as port:
         ended, leaks = ask(vendor, url=f"http://127.0.0.1:{port}")
     assert type(ended) is errors.VendorUnavailable
@@ -206,7 +206,7 @@ def test_a_port_where_nobody_listens(ask, vendor):
         ("deepvue", {"plan": canaries.CLIENT_ID}),
     ],
 )
-def test_a_refused_setting(vendor, settings):
+def test_an_invalid_setting_leaks_nothing(vendor, settings):
     """What it says and carries, also where somebody put the key into the wrong place."""
     with pytest.raises(errors.ConfigurationError) as caught:
         VENDORS[vendor].kind(**VENDORS[vendor].keys | settings)
@@ -225,7 +225,7 @@ def test_a_refused_setting(vendor, settings):
         ("deepvue", {"plan": "none"}),
     ],
 )
-def test_a_refused_setting_beside_a_secret(vendor, settings):
+def test_an_invalid_setting_next_to_a_secret_leaks_nothing(vendor, settings):
     """A key that was given as a `Secret` is not in the frames, either."""
     keys = {name: Secret(text) for name, text in VENDORS[vendor].keys.items()}
     with pytest.raises(errors.ConfigurationError) as caught:
@@ -233,7 +233,7 @@ def test_a_refused_setting_beside_a_secret(vendor, settings):
     assert hits(traces.of_error(caught.value)) == {}
 
 
-def test_what_pillow_logs(ask, caplog):
+def test_pillows_log_leaks_nothing(ask, caplog):
     """The metadata of a picture is in no log of a library that we use, either."""
     ask(VENDORS["didit"])
     assert canaries.leaks(traces.of_log(caplog.records), canaries.canaries()) == {}

@@ -58,9 +58,7 @@ GATES = {
 
 
 @pytest.mark.parametrize("name", GATES)
-def test_what_a_gate_refuses_and_writes_down_holds_no_canary(
-    world, watch_call, store, each_vendor, name
-):
+def test_refusals_and_records_of_policies_leak_nothing(world, watch_call, store, each_vendor, name):
     (store, path), (trouble, about, expected) = store, GATES[name]
     if trouble is not None:
         world.control.add_fault(fault(each_vendor, **trouble))
@@ -80,7 +78,7 @@ def test_what_a_gate_refuses_and_writes_down_holds_no_canary(
     assert canaries.leaks(written, {"an id": (events[0].call_id.encode(),)})
 
 
-def test_a_store_that_fails_shows_no_canary(world, watch_call, store):
+def test_a_failing_store_leaks_nothing(world, watch_call, store):
     vendor, events, (store, path) = VENDORS["didit"], [], store
     backend, gate = vendor.backend(world.url), Budget(9, name="didit", store=store)
     store.budgets()
@@ -95,7 +93,7 @@ def test_a_store_that_fails_shows_no_canary(world, watch_call, store):
 @pytest.mark.parametrize("status", [402, 429, 503])
 @pytest.mark.parametrize("order", [("didit", "deepvue"), ("deepvue", "didit")], ids="-".join)
 @pytest.mark.parametrize("both", [False, True], ids=["one", "both"])
-def test_a_failover_repeats_no_echo_of_the_first_one(world, watch_call, order, status, both):
+def test_failover_does_not_repeat_the_first_members_echo(world, watch_call, order, status, both):
     events, members = [], {}
     for name in order:
         backend = VENDORS[name].backend(world.url)

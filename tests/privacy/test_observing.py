@@ -45,7 +45,7 @@ def exported(recipes, at_end):
     return lambda event: [hook(event) for hook in hooks], texts
 
 
-def test_what_is_exported_holds_no_canary(world, exported, each_vendor):
+def test_exported_telemetry_leaks_nothing(world, exported, each_vendor):
     (hook, texts), vendor = exported, each_vendor
     backend = vendor.backend(world.url)
     with FaceVerifier(backend, on_event=hook) as verifier:

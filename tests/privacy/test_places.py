@@ -45,7 +45,7 @@ def run(*words):
     return traces.of_text(words[0], answer.output), answer.exit_code
 
 
-def test_lines_of_a_batch_hold_no_canary(world, folder, each_vendor):
+def test_batch_output_leaks_nothing(world, folder, each_vendor):
     for status in (422, 500, 200):
         rule = {"status": status, "body": echo(each_vendor), "path": each_vendor.paths[0]}
         world.control.add_fault(Fault(stage=Stage.ANSWER, kind=Kind.JSON, **rule))
@@ -58,7 +58,7 @@ def test_lines_of_a_batch_hold_no_canary(world, folder, each_vendor):
     assert hits(texts | traces.of_text("JSONL", written)) == {}
 
 
-def test_what_commands_print_holds_no_canary(folder, each_vendor):
+def test_command_output_leaks_nothing(folder, each_vendor):
     texts = {}
     for words in (
         ("verify", "probe.tiff", "reference.png"),
@@ -74,7 +74,7 @@ def test_what_commands_print_holds_no_canary(folder, each_vendor):
 
 
 @pytest.mark.usefixtures("local_models")
-def test_the_page_of_the_demo_holds_no_piece_of_a_photograph(folder):
+def test_the_demo_page_contains_no_part_of_a_photograph(folder):
     names, secrets = ("grace-hopper.jpg", "eileen-collins.jpg"), {}
     for name in names:
         tags = Pillow.Exif()
@@ -96,7 +96,7 @@ def test_the_page_of_the_demo_holds_no_piece_of_a_photograph(folder):
 
 
 @pytest.mark.usefixtures("local_models")
-def test_the_local_backend_holds_no_canary(watch_call):
+def test_the_local_backend_leaks_nothing(watch_call):
     photo = PACKAGED / "grace-hopper.jpg"
     data, events = photo.read_bytes(), []
     with FaceVerifier(LocalBackend(), on_event=events.append) as verifier:
@@ -106,7 +106,7 @@ def test_the_local_backend_holds_no_canary(watch_call):
             assert canaries.leaks(texts, {"photo": (data[5000:5012], data[9000:9012])}) == {}
 
 
-def test_ctrl_c_in_the_local_backend_shows_no_canary(watch_call, monkeypatch):
+def test_ctrl_c_in_the_local_backend_leaks_nothing(watch_call, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
@@ -119,7 +119,7 @@ def test_ctrl_c_in_the_local_backend_shows_no_canary(watch_call, monkeypatch):
     assert hits(texts) == {}
 
 
-def test_a_mock_gives_away_the_secret_of_a_destination_and_its_state_alone():
+def test_a_mock_reveals_only_webhook_secrets_and_its_state():
     """On purpose: who drives a mock signs deliveries of their own, and begins another mock with the
     keys that a client has."""
     with MockServer(vendor=list(VENDORS), seed=5) as mock:
@@ -157,7 +157,7 @@ def test_a_mock_gives_away_the_secret_of_a_destination_and_its_state_alone():
     assert set(leaks) == {("didit/webhooks/destinations", "secret of a destination")}
 
 
-def test_a_webhook_and_its_refusal_hold_no_canary(caplog):
+def test_webhooks_and_their_rejection_leak_nothing(caplog):
     caplog.set_level(logging.DEBUG)
     at = dt.datetime(2026, 7, 2, tzinfo=dt.UTC)
     document = {"timestamp": int(at.timestamp()), "webhook_type": "status.updated"}

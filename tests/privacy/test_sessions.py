@@ -76,7 +76,7 @@ def leaks_of(world, caplog, capfd):
     return look
 
 
-def test_a_session_from_its_start_to_its_deletion(world, leaks_of):
+def test_a_session_leaks_nothing_from_start_to_deletion(world, leaks_of):
     session = start(world)
     if world.sessions.verifier.backend.session_capabilities.finds_lost:
         lost = attrs.evolve(session.record, session_id=None)
@@ -98,7 +98,7 @@ STATUSES = (200, 201, 302, 400, 401, 402, 403, 404, 429, 500)
 
 
 @pytest.mark.parametrize("what", ["start", "read"])
-def test_an_answer_that_repeats_what_was_sent(world, leaks_of, what):
+def test_a_session_response_that_echoes_the_request_leaks_nothing(world, leaks_of, what):
     """Everything, and a link, in every field that it has."""
     session = start(world)
     link = f"https://verify.example/session/canary-{WORKFLOW[:8]}-link"
@@ -115,7 +115,7 @@ def test_an_answer_that_repeats_what_was_sent(world, leaks_of, what):
 
 @pytest.mark.parametrize("world", ["didit"], indirect=True)
 @pytest.mark.parametrize("where", ["elsewhere", "no picture", "too large", "redirect", "reset"])
-def test_a_portrait_that_is_refused_does_not_show_its_address(world, leaks_of, where):
+def test_a_rejected_portrait_does_not_show_its_url(world, leaks_of, where):
     session = start(world)
     world.control.sessions.finish(session.record.session_id, card="p1")
     url = f"{world.mock.url}/v3/session/{session.record.session_id}/decision/"

@@ -125,21 +125,21 @@ PLACES = {
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_planted_leak_is_found(place):
+def test_a_planted_leak_is_detected(place):
     parts = {name: pieces[:1] for name, pieces in SECRETS.items()}
     planted = " | ".join(piece.decode("latin-1") for (piece,) in parts.values())
     assert {name for _, name in canaries.leaks(PLACES[place](planted), parts)} == set(parts)
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_nothing_is_found_where_nothing_is(place):
+def test_nothing_is_detected_without_a_leak(place):
     texts = PLACES[place]("nothing to see")
     assert any(canaries.leaks(texts, {"it": (b"nothing to see",)}))
     assert canaries.leaks(texts, SECRETS) == {}
 
 
 @pytest.mark.parametrize("name", NOT_OF_CALLERS)
-def test_what_is_the_caller_s_is_found_where_it_may_not_be(name):
+def test_caller_data_is_detected_where_it_is_not_allowed(name):
     assert set(hits({name: canaries.CALLER_REF})) == {(name, "caller_ref")}
     assert hits({"result": canaries.CALLER_REF}) == {}
 
@@ -154,7 +154,7 @@ LEAKS = {
 
 
 @pytest.mark.parametrize("leak", LEAKS)
-def test_a_backend_that_leaks_is_caught(watch_call, leak):
+def test_a_leaking_backend_is_caught(watch_call, leak):
     def step(call):
         result = LEAKS[leak](call)
         if isinstance(result, Exception):

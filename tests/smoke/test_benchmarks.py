@@ -32,7 +32,7 @@ def test_each_benchmark_is_listed():
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", SMALLEST)
-def test_a_benchmark_runs_to_its_end(name):
+def test_each_benchmark_runs_to_completion(name):
     command = [sys.executable, FOLDER / f"{name}.py", *SMALLEST[name]]
     done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
     # 1 is also the status of a benchmark that missed its target.

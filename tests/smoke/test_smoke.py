@@ -46,7 +46,7 @@ def test_the_mock_answers_and_counts(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_local_engine_knows_a_person_and_a_cat():
+def test_the_local_engine_matches_a_person_and_finds_no_face_in_a_cat():
     with open_verifier("local") as verifier:
         a, b = PHOTOS / "grace-hopper.jpg", PHOTOS / "grace-hopper-card.jpg"
         assert verifier.verify(a, b).is_match
@@ -77,7 +77,7 @@ def test_a_report_is_written_and_replaced(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_command_of_the_mock_serves_until_it_is_ended(tmp_path):
+def test_the_mock_command_serves_until_stopped(tmp_path):
     code = "import sys; sys.argv[1:] = ['mock']; from facematch_core.cli import main; main()"
     with subprocess.Popen(
         [sys.executable, "-u", "-c", code],

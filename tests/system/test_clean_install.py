@@ -10,12 +10,12 @@ from kit import extras
 
 
 @pytest.mark.parametrize("extra", extras.EXTRAS)
-def test_an_extra_alone_brings_what_it_promises(environment, wheel, extra, tmp_path):
+def test_each_extra_alone_installs_what_it_needs(environment, wheel, extra, tmp_path):
     environment.install(f"{wheel}[{extra}]" if extra else str(wheel))
     extras.smoke(environment.bin.parent, extra, tmp_path)
 
 
-def test_without_the_extra_one_sentence_says_what_to_install(
+def test_a_missing_extra_is_reported_with_its_install_command(
     environment, wheel, run_command, tmp_path
 ):
     # By pip, as people do it; what installs faster in the other tests resolves the same.
@@ -59,7 +59,7 @@ def test_mypy_and_pyright_agree(where, request, find_program, run_command, tmp_p
 
 
 @pytest.mark.parametrize("checker", ["mypy", "pyright"])
-def test_a_result_is_seen_where_a_yes_or_no_belongs(checker, find_program):
+def test_type_checkers_reject_a_result_used_as_a_bool(checker, find_program):
     """mypy says so if it is asked to, and in any case checks what comes after."""
     find_program("node")
     bin_ = Path(sys.executable).parent

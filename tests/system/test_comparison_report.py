@@ -53,7 +53,9 @@ STICKING_OUT = """
 
 @pytest.mark.parametrize("window", [(400, "dark"), (1280, "light")])
 @pytest.mark.parametrize("name", [*EVALUATIONS])
-def test_it_opens_without_a_message_or_request_and_fits(browser, reports, tmp_path, name, window):
+def test_the_page_opens_without_console_messages_or_requests_and_fits(
+    browser, reports, tmp_path, name, window
+):
     width, scheme = window
     browser.open(reports[name], width=width, height=800, scheme=scheme)
     # To be looked at, where the tests keep their files.
@@ -63,7 +65,7 @@ def test_it_opens_without_a_message_or_request_and_fits(browser, reports, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["full", "two", "eight"])
-def test_the_first_screen_holds_the_answer(browser, reports, name):
+def test_the_first_screen_shows_the_verdict(browser, reports, name):
     """On a laptop: the sentence and the whole table; of a few systems, where the picture begins."""
     browser.open(reports[name], width=1280, height=800)
     place = "document.querySelector('{}').getBoundingClientRect().{}"
@@ -74,7 +76,7 @@ def test_the_first_screen_holds_the_answer(browser, reports, name):
 
 @pytest.mark.parametrize("name", ["two", "eight", "decisions_only"])
 @pytest.mark.parametrize("width", [400, 1280])
-def test_every_operating_point_is_seen(browser, reports, name, width):
+def test_every_operating_point_is_visible(browser, reports, name, width):
     browser.open(reports[name], width=width)
     seen = browser.value(
         "(() => { const s = document.querySelector('svg.plot').getBoundingClientRect();"
@@ -88,7 +90,7 @@ def test_every_operating_point_is_seen(browser, reports, name, width):
 
 
 @pytest.mark.parametrize("width", [400, 1280])
-def test_a_screen_reader_is_given_landmarks_tables_and_named_pictures(browser, reports, width):
+def test_screen_readers_find_landmarks_tables_and_named_pictures(browser, reports, width):
     browser.open(reports["full"], width=width)
     browser.value("document.querySelectorAll('details').forEach(one => { one.open = true })")
     tree = browser.tree()
@@ -106,7 +108,7 @@ def test_a_screen_reader_is_given_landmarks_tables_and_named_pictures(browser, r
     assert all(name for role, name in tree if role == "region")
 
 
-def test_by_keyboard_every_table_is_reached_and_details_open(browser, reports):
+def test_every_table_and_detail_is_reachable_by_keyboard(browser, reports):
     browser.open(reports["full"], width=400)
     browser.press("Tab")
     assert browser.value("document.activeElement.textContent") == "Skip to the results"
@@ -121,7 +123,7 @@ def test_by_keyboard_every_table_is_reached_and_details_open(browser, reports):
     assert browser.value(f"document.activeElement === {table}") is True
 
 
-def test_it_is_printed_whole_on_white(browser, reports):
+def test_the_page_prints_completely_on_a_white_background(browser, reports):
     browser.open(reports["full"], width=688, scheme="dark", media="print")
     assert browser.value("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert browser.value("document.documentElement.scrollWidth - innerWidth") <= 0
@@ -132,7 +134,7 @@ def test_it_is_printed_whole_on_white(browser, reports):
     assert browser.value("getComputedStyle(document.querySelector('nav')).display") == "none"
 
 
-def test_names_that_are_scripts_run_nothing(browser, reports):
+def test_scripts_in_names_do_not_run(browser, reports):
     browser.open(reports["hostile"])
     assert browser.value("document.images.length") == 0
     assert browser.value("document.scripts.length") == 0

@@ -101,7 +101,7 @@ def test_hostile_text_stays_text_and_is_short(browser, mock):
     browser.check(mock.url, "blob:")
 
 
-def test_of_ten_thousand_calls_only_those_in_sight_are_drawn(browser, mock):
+def test_only_visible_rows_of_ten_thousand_calls_are_rendered(browser, mock):
     for number in range(10_000):
         head = Request(method="GET", target=f"/v3/number/{number}")
         mock.world.log(head, status=200, vendor="didit")
@@ -127,7 +127,7 @@ def test_a_webhook_is_shown_as_it_was_sent(browser, mock):
     browser.check(mock.url, "blob:")
 
 
-def test_an_account_is_chosen(browser, mock):
+def test_an_account_can_be_selected(browser, mock):
     other = mock.new_account("team-b")
     show(browser, mock)
     match(mock)
@@ -141,7 +141,7 @@ def test_an_account_is_chosen(browser, mock):
     assert browser.value("location.href") == f"{mock.url}/#/accounts/team-b/calls"
 
 
-def test_each_call_of_each_account_has_an_address(browser, mock):
+def test_each_call_of_each_account_has_a_url(browser, mock):
     other = mock.new_account("case-7")
     for number in range(40):
         head = Request(method="GET", target=f"/v3/number/{number}")
@@ -163,7 +163,7 @@ def test_each_call_of_each_account_has_an_address(browser, mock):
     browser.wait("document.querySelector('#toast').textContent.includes('no account case-8')")
 
 
-def test_an_address_of_nothing_shows_no_other_call(browser, mock):
+def test_an_unknown_url_shows_no_other_call(browser, mock):
     match(mock)
     show(browser, mock, "constructor")
     browser.wait("!document.querySelector('main > #calls').hidden")
@@ -173,7 +173,7 @@ def test_an_address_of_nothing_shows_no_other_call(browser, mock):
     browser.wait("document.querySelector('#detail').hidden")
 
 
-def test_a_link_asks_for_the_token_once_goes_on_and_the_address_forgets_it(browser):
+def test_a_link_asks_for_the_token_once_and_removes_it_from_the_url(browser):
     with MockServer(control_token="a-token-of-tests") as mock:
         account = mock.new_account("case-7")
         match(account)
@@ -213,7 +213,7 @@ def filled():
 
 @pytest.mark.parametrize("look", ["400 dark", "1280 light"])
 @pytest.mark.parametrize("view", VIEWS)
-def test_everybody_can_use_it(look, view, browser, filled, check_page):
+def test_the_console_has_no_accessibility_violations(look, view, browser, filled, check_page):
     width, scheme = int(look.split()[0]), look.split()[1]
     show(browser, filled, view, width=width, height=860, scheme=scheme)
     if view == "calls":
@@ -232,7 +232,7 @@ def test_everybody_can_use_it(look, view, browser, filled, check_page):
     check_page(browser, filled.url, "blob:")
 
 
-def test_a_screen_reader_is_given_landmarks_and_new_calls(browser, filled):
+def test_screen_readers_find_landmarks_and_new_calls(browser, filled):
     show(browser, filled)
     browser.wait("document.querySelector('.call')")
     tree = browser.tree()
@@ -245,7 +245,7 @@ def test_a_screen_reader_is_given_landmarks_and_new_calls(browser, filled):
     browser.wait("/A new call: POST/.test(document.querySelector('#news').textContent)")
 
 
-def test_it_is_used_by_keyboard(browser, filled):
+def test_the_console_is_usable_by_keyboard(browser, filled):
     show(browser, filled, view="")
     browser.wait("document.querySelectorAll('.call').length > 5")
     browser.press("Tab")

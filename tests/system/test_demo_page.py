@@ -36,7 +36,7 @@ def page(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (800, "light"), (1280, "light")])
-def test_everybody_can_use_it(browser, page, check_page, width, scheme):
+def test_the_demo_page_has_no_accessibility_violations(browser, page, check_page, width, scheme):
     browser.open(page, width=width, height=800, scheme=scheme)
     assert browser.value(CUT) == []
     assert browser.value("[...document.images].filter(i => !i.naturalWidth).length") == 0
@@ -44,7 +44,7 @@ def test_everybody_can_use_it(browser, page, check_page, width, scheme):
 
 
 @pytest.mark.parametrize("window", [(1280, 800), (1440, 900), (1920, 1080)])
-def test_all_pairs_are_on_one_screen_and_the_faces_are_big(browser, page, window):
+def test_all_pairs_fit_on_one_screen_with_large_faces(browser, page, window):
     width, height = window
     browser.open(page, width=width, height=height)
     assert browser.value("document.querySelectorAll('.grid li:not(.legend)').length") == 13

@@ -89,7 +89,7 @@ def test_sessions_are_paged_read_and_updated_only_once(mock, tell):
     assert (review.new_status, review.comment) == ("Declined", "looked at")
 
 
-def test_refusals_are_the_clients_own_errors(mock, tell):
+def test_rejections_raise_the_sdks_own_errors(mock, tell):
     session = kept(mock)
     seen = tell(
         """
@@ -107,7 +107,7 @@ def test_refusals_are_the_clients_own_errors(mock, tell):
     assert seen["unknown"][:2] == seen["by a stranger"][:2] == ["DiditNotFoundError", 404]
 
 
-def test_it_waits_for_retry_after_and_repeats_no_change(mock, tell):
+def test_the_sdk_waits_for_retry_after_and_does_not_repeat_changes(mock, tell):
     """Its sleeping moves the clock of the mock and takes no time."""
     session = kept(mock)
     mock.control.set_limits({"get": 1, "write": 0})
@@ -140,7 +140,7 @@ def test_it_waits_for_retry_after_and_repeats_no_change(mock, tell):
     assert statuses == [200, 200, 429, 200, 429, 200, 429, 429]
 
 
-def test_it_takes_what_the_mock_delivers_and_nothing_changed_or_old(mock, tell):
+def test_the_sdk_accepts_the_mocks_webhooks_and_rejects_changed_or_old_ones(mock, tell):
     session = kept(mock)
     seen = tell(
         """

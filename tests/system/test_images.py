@@ -82,7 +82,7 @@ def running(process, healthy):
     assert process.returncode in (0, -15), output
 
 
-def test_the_image_of_the_mock_becomes_healthy_and_ends_by_sigterm(start):
+def test_the_mock_image_becomes_healthy_and_stops_on_sigterm(start):
     dockerfile = ROOT / "Dockerfile"
     command, check = words(dockerfile, "ENTRYPOINT"), words(dockerfile, "HEALTHCHECK")
     settings = variables(dockerfile)

@@ -158,7 +158,7 @@ def seen(find_program, run_command, tmp_path_factory):
 
 
 @pytest.mark.parametrize("path", [LIVENESS, WITH_VERIFY])
-def test_microsofts_client_for_node_goes_through_a_session(seen, path):
+def test_microsofts_node_client_completes_a_session(seen, path):
     of = seen[path]
     answers = [of["start"], of["between"], of["read"]]
     assert [(each["status"], each["unexpected"]) for each in answers] == [("200", False)] * 3
@@ -176,7 +176,7 @@ def test_microsofts_client_for_node_goes_through_a_session(seen, path):
     assert (gone["status"], gone["code"]) == ("404", "SessionNotFound")
 
 
-def test_microsofts_client_for_node_reads_a_refusal(seen):
+def test_microsofts_node_client_parses_an_error(seen):
     refused = seen["refused"]
     assert (refused["status"], refused["unexpected"]) == ("400", True)
     assert refused["body"]["error"]["code"] == refused["code"] == "InvalidDeviceCorrelationId"

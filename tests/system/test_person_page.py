@@ -58,7 +58,7 @@ def play(browser, step):
         (["Fail this attempt", "Walk away"], "Abandoned"),
     ],
 )
-def test_it_is_played_by_keyboard(steps, status, browser, mock):
+def test_the_person_page_is_usable_by_keyboard(steps, status, browser, mock):
     # Another origin than that of the page.
     browser.open(start(mock, callback=mock.url.replace("127.0.0.1", "localhost") + "/back"))
     for step in steps:
@@ -74,7 +74,7 @@ def test_it_is_played_by_keyboard(steps, status, browser, mock):
 
 
 @pytest.mark.parametrize("look", ["400 light", "400 dark", "1280 light", "1280 dark"])
-def test_everybody_can_use_it(look, browser, mock, check_page):
+def test_the_person_page_has_no_accessibility_violations(look, browser, mock, check_page):
     width, scheme = look.split()
     browser.open(start(mock), width=int(width), height=860, scheme=scheme)
     browser.value("document.querySelectorAll('details').forEach(one => { one.open = true })")
@@ -86,7 +86,7 @@ def test_everybody_can_use_it(look, browser, mock, check_page):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_of_a_vendor_without_a_link_is_for_everybody_too(
+def test_the_page_of_a_vendor_without_a_link_is_accessible_too(
     scheme, browser, other_mock, check_page
 ):
     page = other_mock.control.sessions.page(other_mock.session_id)
@@ -98,7 +98,7 @@ def test_the_page_of_a_vendor_without_a_link_is_for_everybody_too(
     assert other_mock.control.sessions.open() == ()
 
 
-def test_the_console_leads_to_the_page_of_an_open_session(browser, other_mock):
+def test_the_console_links_to_the_page_of_an_open_session(browser, other_mock):
     page = other_mock.control.sessions.page(other_mock.session_id)
     browser.open(f"{other_mock.url}/#sessions", width=400, height=860)
     browser.wait(f"document.querySelector('a[href$=\"{page.removeprefix(other_mock.url)}\"]')")

@@ -157,7 +157,7 @@ def sql(store):
     return store
 
 
-def test_four_processes_are_held_to_one_cap(address):
+def test_four_processes_share_one_budget(address):
     passed, refused = processes.side_by_side(address, 4)
     assert passed == processes.CAP
     assert refused > 0
@@ -166,9 +166,7 @@ def test_four_processes_are_held_to_one_cap(address):
     assert (spent + unknown, reserved) == (processes.CAP, 0)
 
 
-def test_a_budget_that_somebody_else_begins_in_between_has_room_for_both(
-    store, address, monkeypatch
-):
+def test_a_budget_created_concurrently_is_shared(store, address, monkeypatch):
     from facematch_core.store import _steps  # here: its name stops no other test
 
     with contextlib.closing(SqlStore(address)) as other:
@@ -189,7 +187,7 @@ def test_a_budget_that_somebody_else_begins_in_between_has_room_for_both(
     assert sums(store) == (0, 2, 0)
 
 
-def test_a_server_that_is_away_is_one_error_and_then_all_goes_on(postgres, store):
+def test_an_unreachable_server_is_one_error_and_work_resumes(postgres, store):
     store.reserve(entry(), UNIT)
     with postgres.away(), pytest.raises(StoreUnavailable) as caught:
         store.reserve(entry(), UNIT)
@@ -199,7 +197,7 @@ def test_a_server_that_is_away_is_one_error_and_then_all_goes_on(postgres, store
     assert store.reserve(entry(), UNIT) is not None
 
 
-def test_a_server_that_starts_anew_in_mid_run_loses_no_spent_call(postgres, store):
+def test_a_server_restart_during_a_run_loses_no_charge(postgres, store):
     verifier = FaceVerifier(FakeBackend(), policies=[Budget(20, name="shop", store=store)])
     begun, over = threading.Barrier(9), threading.Event()
 
@@ -221,7 +219,7 @@ def test_a_server_that_starts_anew_in_mid_run_loses_no_spent_call(postgres, stor
     assert sums(store) == (9, 0, 0)
 
 
-def test_a_reservation_whose_last_word_is_lost_is_given_back(postgres, store, address, monkeypatch):
+def test_a_reservation_with_a_lost_commit_reply_is_released(postgres, store, address, monkeypatch):
     commit = Connection.commit
 
     def lose(connection):
@@ -238,7 +236,7 @@ def test_a_reservation_whose_last_word_is_lost_is_given_back(postgres, store, ad
         assert sums(other) == (0, 0, 0)
 
 
-def test_a_row_that_somebody_holds_is_waited_for_until_the_deadline(store, address):
+def test_a_locked_row_is_awaited_until_the_deadline(store, address):
     reserved = entry()
     store.reserve(reserved, Decimal(5))
     with connected(address) as holder:
@@ -297,7 +295,7 @@ def test_nothing_is_sent_while_the_server_is_silent(postgres, impatient, deadlin
 
 @pytest.mark.parametrize("is_async", [False, True])
 @pytest.mark.parametrize("deadline_s", [1.0, None])
-def test_an_answer_that_was_paid_for_is_not_withheld(postgres, impatient, deadline_s, is_async):
+def test_a_paid_result_is_returned_while_the_store_fails(postgres, impatient, deadline_s, is_async):
     verifier = FaceVerifier(FakeBackend(), policies=[Budget(5, name="shop", store=impatient)])
     with contextlib.ExitStack() as stack:
         verifier.backend.script = [lambda _call: stack.enter_context(postgres.silence())]
@@ -309,9 +307,7 @@ def test_an_answer_that_was_paid_for_is_not_withheld(postgres, impatient, deadli
 
 @pytest.mark.parametrize("is_asked_meanwhile", [False, True])
 @pytest.mark.parametrize("step", ["reserve", "finalize"])
-def test_a_step_that_is_committed_after_all_is_undone_or_counts_once(
-    impatient, monkeypatch, step, is_asked_meanwhile
-):
+def test_a_late_commit_is_undone_or_counted_once(impatient, monkeypatch, step, is_asked_meanwhile):
     reservation, over, commit = entry(), threading.Event(), Connection.commit
     if step == "finalize":
         impatient.reserve(reservation, UNIT)
@@ -337,7 +333,7 @@ def test_a_step_that_is_committed_after_all_is_undone_or_counts_once(
         assert sums(impatient) == (0, 1, 0)
 
 
-def test_what_is_given_back_before_it_is_reserved_cannot_be_reserved(store):
+def test_a_reservation_released_before_its_commit_fails(store):
     from facematch_core.store import _steps  # here: its name stops no other test
 
     reservation = entry()
@@ -349,7 +345,7 @@ def test_what_is_given_back_before_it_is_reserved_cannot_be_reserved(store):
     assert sums(store) == (0, 1, 0)
 
 
-def test_a_server_that_is_busy_is_not_silent(store, address, monkeypatch):
+def test_a_busy_server_is_not_treated_as_silent(store, address, monkeypatch):
     monkeypatch.setattr("facematch_core.store.sql.SILENCE_S", 1.5)
     with contextlib.closing(SqlStore(address)) as other:
         store.reserve(entry(), Decimal(5))
@@ -362,7 +358,7 @@ def test_a_server_that_is_busy_is_not_silent(store, address, monkeypatch):
     assert sums(store) == (0, 2, 0)
 
 
-def test_the_child_of_a_fork_uses_a_store_whose_threads_are_left(postgres, impatient):
+def test_a_forked_child_uses_the_store_of_its_parent(postgres, impatient):
     impatient.reserve(entry(), Decimal(5))
     with postgres.silence():
         refused(lambda: impatient.reserve(entry(), Decimal(5)))
@@ -378,7 +374,7 @@ def test_the_child_of_a_fork_uses_a_store_whose_threads_are_left(postgres, impat
     assert sums(impatient) == (0, 2, 0)
 
 
-def test_no_right_to_write_is_a_configuration_error(postgres, store, address):
+def test_a_missing_write_permission_is_a_configuration_error(postgres, store, address):
     with connected(address) as connection:
         connection.execute("CREATE ROLE reader LOGIN")
         connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
@@ -389,7 +385,7 @@ def test_no_right_to_write_is_a_configuration_error(postgres, store, address):
         reader.reserve(entry(), UNIT)
 
 
-def test_no_connection_left_passes(postgres, address, store):
+def test_an_exhausted_connection_limit_is_temporary(postgres, address, store):
     store.close()
     with contextlib.ExitStack() as stack:
         with pytest.raises(psycopg.OperationalError):
@@ -400,7 +396,7 @@ def test_no_connection_left_passes(postgres, address, store):
     assert store.reserve(entry(), UNIT) is None
 
 
-def test_any_order_of_steps_is_as_in_the_model(postgres):
+def test_any_order_of_steps_agrees_with_the_model(postgres):
     class PostgresMachine(Machine):
         def make_store(self):
             self.address, self.stores = postgres.new_database(), []
@@ -461,7 +457,7 @@ def bounced(postgres, missing_program):
         process.wait(30)
 
 
-def test_a_pooler_by_transaction_loses_no_call_and_no_outcome(bounced):
+def test_a_transaction_pooler_loses_no_call_and_no_outcome(bounced):
     """Each transaction may be on another connection, where nothing of before is prepared."""
     calls = 90
     with contextlib.closing(SqlStore(bounced)) as store:

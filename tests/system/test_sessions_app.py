@@ -123,7 +123,7 @@ def person(service, browser, request):
     assert [token for token in tokens if token in "".join(places)] == []
 
 
-def test_who_was_seen_is_paid_once_in_two_tabs_at_once(person, browser, service):
+def test_a_verified_customer_is_paid_once_from_two_tabs(person, browser, service):
     browser.events.clear()
     link = person.begin(person.first)
     person.play("Show this face")
@@ -147,7 +147,7 @@ def test_who_was_seen_is_paid_once_in_two_tabs_at_once(person, browser, service)
     assert service.sql(paid, person.name) == [person.first]
 
 
-def test_a_telephone_is_only_the_camera_and_the_webhook_tells_of_it(person, browser, service):
+def test_a_phone_is_only_the_camera_and_the_webhook_updates_the_desktop(person, browser, service):
     link = person.begin(person.first)
     person.at_home()
     with browser.tab(private=True):
@@ -159,7 +159,7 @@ def test_a_telephone_is_only_the_camera_and_the_webhook_tells_of_it(person, brow
     person.sees("Verified.")
 
 
-def test_who_clicks_twice_or_comes_back_is_in_one_session_until_the_log_out(person, browser):
+def test_double_clicks_and_returns_stay_in_one_session_until_logout(person, browser):
     link = person.begin(person.first, clicks=2)
     person.at_home()
     person.sees("We are still checking")
@@ -171,7 +171,7 @@ def test_who_clicks_twice_or_comes_back_is_in_one_session_until_the_log_out(pers
     browser.wait("document.title.includes('There is no such session')")
 
 
-def test_a_form_of_another_site_does_nothing(person):
+def test_a_cross_site_form_is_rejected(person):
     for path in ("/start", "/pay", "/logout"):
         assert person.post(path, person.first, csrf="guessed") == [403]
     assert person.sessions() == []

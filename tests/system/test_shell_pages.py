@@ -99,7 +99,7 @@ def shows(shown, printed):
 
 
 @pytest.mark.parametrize("name", ["tutorial.md", "use-the-mock.md"])
-def test_a_page_shows_what_a_shell_prints(reader, name):
+def test_a_page_shows_the_current_shell_output(reader, name):
     # The last part of the mock's page needs Docker.
     page, _, _ = (DOCS / "extend" / name).read_text().partition("docker build")
     for command, shown in steps(page):
@@ -110,7 +110,7 @@ def test_a_page_shows_what_a_shell_prints(reader, name):
             assert shows(shown, printed), f"{command}\n{printed}"
 
 
-def test_the_mock_takes_each_row_of_the_table_of_settings(reader):
+def test_the_mock_accepts_each_row_of_the_settings_table(reader):
     page = (DOCS / "reference" / "mock-control.md").read_text()
     rows = re.findall(r"`([a-z/]+)` `(\{[^`]*\})`", page)
     assert len(rows) > 10

@@ -57,7 +57,7 @@ def watched(tmp_path, find_program, missing_program):
     return run
 
 
-def test_a_lookup_and_a_file_would_be_seen(watched):
+def test_strace_would_detect_a_lookup_and_a_file(watched):
     hosts, files = watched(
         "import pathlib, socket\n"
         "pathlib.Path('~/note').expanduser().write_text('x')\n"
@@ -70,10 +70,10 @@ def test_a_lookup_and_a_file_would_be_seen(watched):
     assert files == ["note"]
 
 
-def test_the_import_asks_nobody_and_writes_nothing(watched):
+def test_importing_makes_no_request_and_writes_nothing(watched):
     assert watched("import facematch_core") == ([], [])
 
 
 @pytest.mark.parametrize("name", LOCAL)
-def test_a_local_backend_asks_nobody_and_writes_nothing(watched, name):
+def test_the_local_backend_makes_no_request_and_writes_nothing(watched, name):
     assert watched(VERIFY.format(name=name, picture=str(PHOTOGRAPH))) == ([], [])

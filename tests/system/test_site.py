@@ -31,7 +31,7 @@ def type_to_search(browser, words):
 
 @pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (1280, "light")])
 @pytest.mark.parametrize("page", ["index.html", "reference/results.html"])
-def test_search_works_from_the_disk_and_asks_no_other_host(browser, site, page, scheme, width):
+def test_search_works_from_disk_and_makes_no_request(browser, site, page, scheme, width):
     browser.open(site / page, width=width, scheme=scheme)
     type_to_search(browser, "RateLimiter")
     results_shown = browser.wait(f"({RESULTS}).length > 0 && {RESULTS}")
@@ -63,7 +63,7 @@ WORDS = {
 @pytest.mark.parametrize(
     ("page", "words"), [(page, word) for page, some in WORDS.items() for word in some]
 )
-def test_words_of_newcomers_lead_first_to_the_page_that_answers(browser, site, page, words):
+def test_common_search_words_find_the_right_page_first(browser, site, page, words):
     browser.open(site / "index.html")
     type_to_search(browser, words)
     browser.wait(f"(({RESULTS})[0] || '').includes('/{page}.html')")
@@ -80,9 +80,7 @@ BROKEN = """[...document.querySelectorAll('td code, th code')].flatMap(code =>
 
 
 @pytest.mark.parametrize("page", ["index", "reference/results", "reference/rules", "vendors/didit"])
-def test_on_a_telephone_nobody_scrolls_sideways_and_no_name_in_a_table_is_broken(
-    browser, site, page
-):
+def test_on_a_phone_pages_do_not_scroll_sideways_or_break_names_in_tables(browser, site, page):
     browser.open(site / f"{page}.html", width=400)
     assert browser.value("document.documentElement.scrollWidth") <= 400
     assert browser.value(BROKEN) == []

@@ -56,7 +56,7 @@ def cluster(tmp_path):
         yield address
 
 
-def test_two_workers_never_spend_more_than_their_cap(
+def test_two_workers_never_exceed_their_shared_budget(
     cluster, tmp_path, monkeypatch, missing_program
 ):
     if find("initdb") is None:

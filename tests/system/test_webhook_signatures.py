@@ -57,7 +57,7 @@ def signed(find_program, run_command):
 
 
 @pytest.mark.parametrize("name", SIGNED)
-def test_what_node_signs_verifies_with_its_own_secret_alone(signed, name):
+def test_a_signature_made_by_node_verifies_with_its_secret_only(signed, name):
     for secret, body, signature in signed:
         assert verify_webhook(body, {SIGNED[name]: signature[name]}, secret, NOW)
         with pytest.raises(WebhookRefused):

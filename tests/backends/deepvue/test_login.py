@@ -51,7 +51,7 @@ def test_refused_token_is_renewed_once(open_backend, deepvue, refusal):
 
 
 @pytest.mark.parametrize(("refusal", "logins"), [((403, HTML), 2), ((400, WRONG), 1)])
-def test_other_refusal_is_not_repeated(open_backend, deepvue, refusal, logins):
+def test_other_rejections_are_not_retried(open_backend, deepvue, refusal, logins):
     """A 403 in HTML renews the token for the next call."""
     deepvue.set_answers(MATCH, refusal, GOOD)
     backend = open_backend()
@@ -169,7 +169,7 @@ def slow_login(deepvue, ask):
         go.set()
 
 
-def test_short_deadline_leaves_the_login_to_others(open_backend, deepvue):
+def test_call_with_a_short_deadline_does_not_cancel_a_shared_login(open_backend, deepvue):
     backend = open_backend()
     with slow_login(deepvue, lambda: backend.match(match_call())) as waiting:
         with pytest.raises(fm.VendorUnavailable) as caught:
@@ -200,7 +200,7 @@ def test_next_call_logs_in_after_ctrl_c(open_backend, deepvue):
     assert backend.match(match_call(deadline_s=5.0)).is_match
 
 
-def test_mock_environment_asks_no_real_vendor_further(open_backend, deepvue):
+def test_mock_environment_sends_nothing_more_to_a_real_vendor(open_backend, deepvue):
     backend = open_backend(environment=fm.Environment.MOCK)
     with pytest.raises(fm.EnvironmentMismatch) as caught:
         backend.match(match_call())

@@ -70,7 +70,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row[:-1]))  # a set has no fixed order
-def test_decision(parsed, row):
+def test_decision_follows_match_and_confidence(parsed, row):
     settings, yes, value, threshold, decision, score, codes = row
     is_live = isinstance(decision, fm.LivenessDecision)
     data = {"is_live": yes, "score": value} if is_live else {"match": yes, "confidence": value}

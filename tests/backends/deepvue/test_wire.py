@@ -17,7 +17,7 @@ from facematch_deepvue.wire import UNKNOWN_S, error_of, read_life_s, read_words
 GOOD = {"match": True, "confidence": 98}
 
 
-def test_fields_of_a_liveness_check(parsed):
+def test_fields_of_a_liveness_result(parsed):
     result = parsed({"is_live": True, "score": 91}, liveness_score_scale="percent")
     assert result.decision is fm.LivenessDecision.LIVE
     assert str(result.score) == "91 (deepvue/liveness-check)"
@@ -36,7 +36,7 @@ def test_fields_of_a_liveness_check(parsed):
     ],
     ids=lambda value: str(value)[:24],
 )
-def test_odd_timestamp_or_id_is_none(parsed, name, odd):
+def test_invalid_timestamp_or_id_is_none(parsed, name, odd):
     result = parsed(body={name: odd, "data": GOOD})
     assert result.is_match
     assert (result.created_at, result.ids.vendor) == (None, None)
@@ -76,7 +76,7 @@ def test_unreadable_verdict_is_charged(open_backend, deepvue, data):
         ({"data": {**GOOD, "error_code": "FACE_1"}}, (None, "FACE_1")),
     ],
 )
-def test_failure_in_a_200_is_charged_and_no_mismatch(open_backend, deepvue, body, codes):
+def test_failure_in_a_200_is_charged_and_not_a_mismatch(open_backend, deepvue, body, codes):
     reply = {"transaction_id": "abc-1", "message": "Face not detected", **body}
     deepvue.set_answers("/v1/facematch", (200, reply))
     with pytest.raises(NoVerdict) as caught:
@@ -94,7 +94,7 @@ def test_failure_in_a_200_is_charged_and_no_mismatch(open_backend, deepvue, body
 KEYS = {"client_id": "some-client", "client_secret": "some-secret"}
 
 
-def test_liveness_check_is_json_of_v1():
+def test_liveness_check_sends_json_to_v1():
     call = match_call(operation=fm.Operation.LIVENESS)
     bare = DeepvueBackend(**KEYS, api_version="v2").build(call)
     assert bare.url == "https://production.deepvue.tech/v1/liveness-check"
@@ -133,7 +133,7 @@ HOUR = 3600.0
         ({"expiry": "soon", "expires_in": 600}, 600),
     ],
 )
-def test_soonest_readable_end_counts(answer, life):
+def test_token_lifetime_is_the_earliest_readable_expiry(answer, life):
     assert read_life_s(answer, NOW) == pytest.approx(life)
 
 
@@ -176,7 +176,7 @@ def test_errors_of_free_requests_are_free():
         ({"detail": {"a": 1}}, '{"detail": {"a": 1}}', {}),
     ],
 )
-def test_first_words_of_the_answer_are_quoted(body, words, fields):
+def test_error_quotes_the_first_words_of_the_response(body, words, fields):
     answer = json_reply(body, 422)
     assert read_words(answer) == (words, fields)
     error = refused(answer)
@@ -196,7 +196,7 @@ PIECE = "/9j/4AAQSkZJRgABAQAAAQ" * 8
         {"transaction_id": PIECE.replace("/", "")[:90], "message": PIECE},
     ],
 )
-def test_echoed_picture_is_in_no_error(body):
+def test_error_contains_no_echoed_picture(body):
     error = refused(json_reply(body, 422))
     shown = repr(vars(error)) + str(error)
     assert isinstance(error, fm.RequestRejected)

@@ -102,7 +102,7 @@ def test_each_refusal_has_its_error_and_is_free(name, answer, error_class, open_
     assert len(adapter.seen) == 1
 
 
-def test_an_account_set_to_mock_believes_only_a_mock(open_account):
+def test_an_account_set_to_mock_accepts_responses_of_a_mock_only(open_account):
     account, adapter = open_account((200, {"balance": "1"}), environment="mock")
     for method in METHODS.values():
         with pytest.raises(fm.EnvironmentMismatch):
@@ -201,7 +201,7 @@ def test_the_environment_is_the_mocks_then_the_sessions_then_the_settings(  # no
     ],
     ids=str,
 )
-def test_another_form_is_unreadable_and_not_quoted(change, answers, decide):
+def test_a_response_of_another_shape_is_unreadable_and_not_quoted(change, answers, decide):
     with pytest.raises(fm.UnexpectedResponse) as caught:
         decide(answers["decision_match"] | change)
     assert "emp-0042" not in str(caught.value)
@@ -229,7 +229,7 @@ def test_without_a_threshold_the_documented_one_decides(verifier, didit_server, 
     assert verifier.check_liveness(ADA).is_live is passes
 
 
-def test_a_decision_is_the_result_of_the_call(verifier):
+def test_a_stored_decision_equals_the_result_of_the_call(verifier):
     account = DiditAccount.of(verifier.backend)
     common = {"retention": "keep", "caller_ref": "emp-0042", "metadata": {"gate": "north"}}
     match = verifier.verify(ADA, AGAIN, **common)
@@ -243,7 +243,7 @@ def test_a_decision_is_the_result_of_the_call(verifier):
             assert getattr(result, name) == getattr(called, name), name
 
 
-def test_a_session_that_staff_decline_is_no_match_and_can_be_deleted(verifier, didit_server):
+def test_a_session_declined_by_staff_is_no_match_and_can_be_deleted(verifier, didit_server):
     account = DiditAccount.of(verifier.backend)
     called = verifier.verify(ADA, AGAIN, retention="keep")
     didit_server.control.sessions.decide(called.ids.session, "Declined", comment="Not them.")

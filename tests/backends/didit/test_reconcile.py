@@ -94,14 +94,14 @@ def look(records, call=None, *, deadline_s=None, **settings):
 # --- what is found ---
 
 
-def test_a_liveness_check_is_looked_for_among_liveness_checks():
+def test_a_liveness_check_is_searched_among_liveness_checks():
     records = Records(session(1, service="liveness"))
     result = look(records, record(operation=fm.Operation.LIVENESS)).result
     assert result.decision is fm.LivenessDecision.LIVE
     assert records.requests[0][1]["api_service"] == "PASSIVE_LIVENESS"
 
 
-def test_a_sandbox_is_free_and_its_key_keeps_nothing():
+def test_sandbox_calls_are_free_and_not_stored():
     result = look(Records(session(1, environment="sandbox"))).result
     assert result.environment is fm.Environment.SANDBOX
     assert result.billing.charged is fm.Charged.NO
@@ -163,7 +163,7 @@ def test_only_sessions_near_the_call_are_opened():
 
 
 @pytest.mark.parametrize(("after_s", "opened"), [(669, 1), (671, 2), (-599, 1), (-601, 2)])
-def test_near_means_ten_minutes_and_the_time_outs(after_s, opened):
+def test_search_window_is_ten_minutes_plus_the_timeouts(after_s, opened):
     # 10 s for a connection and 60 s for the answer. Beyond that the whole day is searched.
     records = Records(session(1, after_s=after_s), session(2, "other", after_s=30_000))
     assert look(records).outcome is fm.Reconciled.FOUND
@@ -171,7 +171,7 @@ def test_near_means_ten_minutes_and_the_time_outs(after_s, opened):
 
 
 @pytest.mark.parametrize(("ref", "stored"), [(" emp-0042 ", "emp-0042"), ("  ", "  ")])
-def test_a_reference_that_didit_changed_hides_nothing(ref, stored):
+def test_a_reference_changed_by_didit_is_still_found(ref, stored):
     records = Records(session(1, vendor_data=stored), session(2, "other", vendor_data="x"))
     assert look(records, record(caller_ref=ref)).outcome is fm.Reconciled.FOUND
     assert "vendor_data" not in records.requests[-2 if ref.strip() else 0][1]
@@ -179,7 +179,9 @@ def test_a_reference_that_didit_changed_hides_nothing(ref, stored):
 
 @pytest.mark.parametrize("after_s", [0, 3600], ids=["near the call", "later that day"])
 @pytest.mark.parametrize(("name", "limit"), [("MAX_CANDIDATES", 3), ("MAX_ROWS", 4)])
-def test_beyond_the_limits_nothing_is_said_to_be_missing(monkeypatch, name, limit, after_s):
+def test_a_search_beyond_its_limits_does_not_report_a_call_as_missing(
+    monkeypatch, name, limit, after_s
+):
     others = [session(n, "other", after_s=after_s + n) for n in range(2, 7)]
     monkeypatch.setattr(reconcile, name, limit)
     records = Records(session(1, "other"), *others)
@@ -217,7 +219,7 @@ class Odd(Records):
     ],
     ids=str,
 )
-def test_a_list_that_leads_nowhere_or_has_no_end_is_unreadable(following, monkeypatch):
+def test_a_broken_or_endless_list_is_unreadable(following, monkeypatch):
     monkeypatch.setattr(records, "MAX_PAGES", 30)
     with pytest.raises(fm.UnexpectedResponse) as caught:
         look(Odd(*following))

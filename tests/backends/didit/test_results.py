@@ -178,7 +178,7 @@ NO_FACE, GOOD = risk("NO_FACE_DETECTED"), {"score": 90}
         ("match_approved", {"status": "In Review"}, [NO_FACE], "inconclusive"),
     ],
 )
-def test_didits_word_decides_and_doubt_removes_a_pass(  # noqa: PLR0917 - fixtures and parameters
+def test_didits_status_decides_and_contradictions_prevent_a_pass(  # noqa: PLR0917 - fixtures and parameters
     name, block, warnings, decision, edited, parsed
 ):
     assert parsed(edited(name, warnings=warnings, **block)).decision == decision
@@ -226,7 +226,7 @@ def test_an_answer_that_echoes_another_call_is_refused(  # noqa: PLR0917 - fixtu
     ("retention", "environment", "is_kept"),
     [("keep", None, True), ("minimal", None, False), ("keep", "sandbox", False)],
 )
-def test_only_a_kept_call_has_a_session_and_can_be_looked_up(  # noqa: PLR0917 - fixtures and parameters
+def test_only_a_stored_call_has_a_session_and_can_be_looked_up(  # noqa: PLR0917 - fixtures and parameters
     retention, environment, is_kept, canned, answers, make_call
 ):
     body = answers["match_approved"] | {"vendor_data": None, "metadata": None}

@@ -88,7 +88,7 @@ def test_a_start_sends_the_id_of_the_record_and_nothing_about_the_person(scripte
     assert CANARY not in repr(session)
 
 
-def test_the_documented_link_leads_to_a_host_of_didits(scripted):
+def test_the_documented_link_is_on_a_host_of_didit(scripted):
     backend, _ = scripted(page(), (201, STARTED))
     sessions = fm.Sessions(fm.FaceVerifier(backend), compared_with="document")
     link = sessions.start(RECORD).way_in.link.reveal()
@@ -168,7 +168,9 @@ CHIP = {"nfc_verifications": [{"node_id": "feature_nfc_1", "status": "Approved"}
         (CHIP, OTHER, "stored", "stored"),
     ],
 )
-def test_with_which_picture_the_face_was_compared(blocks, source, with_reference, without, read):
+def test_the_result_names_the_reference_of_the_comparison(
+    blocks, source, with_reference, without, read
+):
     (match,) = DECISION["face_matches"]
     blocks = {**blocks, "face_matches": [match | {"source_image_session_id": source}]}
     given_record = attrs.evolve(STARTED_RECORD, compared_with="given")
@@ -178,14 +180,14 @@ def test_with_which_picture_the_face_was_compared(blocks, source, with_reference
 
 
 @pytest.mark.parametrize("word", ["sandbox", None])
-def test_a_reading_has_the_environment_of_the_answer_and_not_of_the_setting(word, read):
+def test_a_result_has_the_environment_of_the_response_not_of_the_setting(word, read):
     assert read(environment=word, with_settings={"environment": "production"}).environment == word
 
 
 @pytest.mark.parametrize(
     ("method", "doubts"), [("PASSIVE", 1), (None, 1), ("ACTIVE_3D", 0), ("active_3d", 0)]
 )
-def test_another_method_than_the_setting_is_a_doubt(method, doubts, read):
+def test_a_liveness_method_other_than_the_setting_is_doubtful(method, doubts, read):
     (check,) = DECISION["liveness_checks"]
     checks = [check, check | {"method": method}]
     assert read(liveness_checks=checks).doubts == ()
@@ -194,7 +196,7 @@ def test_another_method_than_the_setting_is_a_doubt(method, doubts, read):
 
 
 @given(data=st.data())
-def test_any_json_is_a_reading_or_an_error_and_shows_nothing(data):
+def test_any_json_is_parsed_or_rejected_without_leaks(data):
     body = decided()
     block = data.draw(st.sampled_from([None, "face_matches", "liveness_checks"]))
     target = body if block is None else body[block][0]
@@ -252,7 +254,7 @@ def test_a_session_without_the_id_of_the_record_is_not_found(answers, requests, 
     ],
     ids=["newer judged", "older judged", "newer deleted"],
 )
-def test_of_two_starts_the_judged_session_is_read(newer, older, found, scripted):
+def test_after_two_starts_the_decided_session_is_read(newer, older, found, scripted):
     backend, _ = scripted(page({"session_id": OTHER}, {}), newer, older)
     assert backend.read_session(ReadRequest(record=RECORD)).session_id == found
 
@@ -273,7 +275,7 @@ DELETED = (204, b"")
         (GONE, "not_there", None),
     ],
 )
-def test_a_deletion_says_what_became_of_the_face(answer, state, face_kept, scripted):
+def test_a_deletion_reports_whether_the_face_is_still_stored(answer, state, face_kept, scripted):
     backend, adapter = scripted((200, decided()), answer)
     deletion = backend.delete_session(DeleteRequest(record=STARTED_RECORD))
     assert (deletion.state, deletion.face_kept) == (state, face_kept)

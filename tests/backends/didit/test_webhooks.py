@@ -80,7 +80,7 @@ def test_other_signatures_are_refused(headers):
     assert status_of_refusal(headers=headers) == 401
 
 
-def test_v2_fits_after_a_proxy_wrote_the_json_anew():
+def test_v2_signature_verifies_after_a_proxy_reformatted_the_json():
     anew = json.dumps(dict(reversed(json.loads(VECTOR).items())), indent=2).encode()
     assert verify(anew, {"X-Signature": RAW, "X-Signature-V2": V2})
     assert status_of_refusal(anew, {"X-Signature": RAW}) == 401
@@ -160,13 +160,13 @@ def test_an_unsigned_body_is_not_read_and_a_large_one_not_for_v2(monkeypatch):
     ],
     ids=str,
 )
-def test_a_signed_event_of_another_form_is_unreadable(fields):
+def test_a_signed_event_of_another_shape_is_unreadable(fields):
     with pytest.raises(fm.WebhookRefused, match=next(iter(fields))) as caught:
         verify(delivery(**fields))
     assert caught.value.http_status == 422
 
 
-def test_a_decoded_body_is_the_receivers_own_fault():
+def test_a_decoded_body_is_a_usage_error():
     with pytest.raises(fm.InvalidRequest):
         verify(VECTOR.decode(), {})
 
@@ -183,7 +183,7 @@ def test_both_ends_of_the_window_are_accepted_and_nothing_beyond(tolerance, dire
     assert status_of_refusal(now=beyond, **tolerance) == 401
 
 
-def test_the_age_is_that_of_the_signed_body_by_the_systems_clock():
+def test_the_age_is_computed_from_the_signed_body_and_the_system_clock():
     later = NOW + dt.timedelta(hours=1)
     headers = sign(VECTOR) | {"X-Timestamp": str(int(later.timestamp()))}
     assert status_of_refusal(headers=headers, now=later) == 401
@@ -192,7 +192,7 @@ def test_the_age_is_that_of_the_signed_body_by_the_systems_clock():
 
 
 @pytest.mark.parametrize("wrong", [{"now": NOW.replace(tzinfo=None)}, {"tolerance_s": 86_401}])
-def test_a_wrong_window_is_the_receivers_own_fault(wrong):
+def test_an_invalid_window_is_a_usage_error(wrong):
     with pytest.raises(fm.InvalidRequest):
         verify(**wrong)
 

@@ -123,7 +123,7 @@ def test_a_child_forked_while_threads_compute_or_load_gives_the_same_result(
     assert (of_child, loads_of_child, outcome.stderr) == (of_parent, "1", "")
 
 
-def test_the_files_are_those_of_the_model_zoo_with_their_licences():
+def test_model_files_equal_the_model_zoo_and_have_licences():
     files = {path.name for path in models.WEIGHTS.glob("*.onnx")}
     assert files == {*models.DIGESTS} == {models.DETECTION, models.RECOGNITION}
     for name, digest in models.DIGESTS.items():

@@ -36,7 +36,7 @@ def test_a_transparent_palette_keeps_its_colours_and_16_bits_keep_their_shades()
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n"])
-def test_undecodable_data_raises_an_error_that_holds_none_of_it(data):
+def test_undecodable_data_raises_an_error_without_quoting_it(data):
     with pytest.raises(InvalidImage, match=r"^The picture cannot be decoded \(\w+\)\.$") as caught:
         recognition.decode(data)
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
@@ -50,7 +50,7 @@ def test_undecodable_data_raises_an_error_that_holds_none_of_it(data):
     cut=st.floats(0, 1),
     flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), max_size=3),
 )
-def test_damaged_data_is_decoded_or_refused(kind, cut, flips):
+def test_damaged_data_is_decoded_or_rejected(kind, cut, flips):
     data = bytearray(encoded(quartered(), kind))
     for at, bits in flips:
         data[int(at * len(data))] ^= bits
@@ -92,21 +92,21 @@ def test_a_picture_below_64_pixels_is_padded_so_noise_shows_no_face(parts, size)
         (lambda image: image.resize((60, 75)), "LOW_QUALITY"),
     ],
 )
-def test_a_degraded_face_gets_its_warning_alone(verifier, photographs, degrade, code):
+def test_a_degraded_face_gets_only_its_own_warning(verifier, photographs, degrade, code):
     image = Image.open(io.BytesIO(photographs["grace-hopper"])).convert("RGB")
     found = verifier.verify(degrade(image), photographs["grace-hopper"])
     assert [warning.code.name for warning in found.warnings] == [code]
 
 
 @pytest.mark.parametrize("version", ["4.10.0", "4.9.0-dev", "3.4.1"])
-def test_an_old_opencv_is_refused_and_named(monkeypatch, version):
+def test_an_old_opencv_is_rejected_by_version(monkeypatch, version):
     monkeypatch.setattr(cv2, "__version__", version)
     with pytest.raises(ConfigurationError, match=rf"OpenCV {version} is too old"):
         recognition.Parts()
 
 
 @pytest.mark.slow
-def test_eight_threads_get_the_same_bits(engine, seen, photographs):
+def test_eight_threads_get_identical_embeddings(engine, seen, photographs):
     """A detector that two threads share crashes the process."""
     names = [*photographs] * 25
     with ThreadPoolExecutor(8) as pool:

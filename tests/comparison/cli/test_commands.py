@@ -7,7 +7,7 @@ import pytest
 from facematch_comparison import draw_pairs, photographs, read_study, split_by_subject
 
 
-def test_a_package_that_is_missing_is_named_with_its_extra(run, monkeypatch):
+def test_missing_package_is_reported_with_its_extra(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "facematch_comparison.judging.gate", None)
 
     def missing(name, *rest, real=__import__, **more):
@@ -24,7 +24,7 @@ def test_a_package_that_is_missing_is_named_with_its_extra(run, monkeypatch):
 PLAN = ("compare", "plan", "--fmr", "1e-3", "--frr", "0.01")
 
 
-def test_what_a_plan_prints(screens):
+def test_plan_output(screens):
     with screens("plan") as show:
         show("", *PLAN, "--split")
         show("", *PLAN)
@@ -53,7 +53,7 @@ def faces(tmp_path):
     return tmp_path / "faces"
 
 
-def test_what_is_drawn_is_read_and_what_the_library_draws(run, faces, tmp_path):
+def test_drawn_pairs_can_be_read_and_equal_the_librarys(run, faces, tmp_path):
     answer = run(*DRAW, "--mated", 10, "--non-mated", 20, "--seed", 4)
     assert answer.exit_code == 0, answer.output
     assert answer.stdout.startswith("10 mated and 20 non-mated pairs of 6 people, 18 photographs")
@@ -85,7 +85,7 @@ def test_pairs_are_drawn_within_halves_or_groups(run, tmp_path):
 
 
 @pytest.mark.usefixtures("faces")
-def test_wrong_words_of_draw(refused, tmp_path):
+def test_invalid_arguments_of_draw(refused, tmp_path):
     (tmp_path / "wrong.csv").write_text("person,sex\nzoe,f\n")
     (tmp_path / "there.csv").write_text("mine")
     for kind in ("selfies", "ids"):

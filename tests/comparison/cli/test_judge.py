@@ -41,7 +41,7 @@ def three(scores):
 
 
 @pytest.mark.usefixtures("three")
-def test_page_document_and_stdout_say_the_same(run, screens, tmp_path):
+def test_page_json_and_stdout_agree(run, screens, tmp_path):
     outs = ("--out", "made/report.html", "--out", "report.json")
     with screens("report") as show:
         show("", *REPORT, *outs)
@@ -111,7 +111,7 @@ SCORES = """image1,image2,same,probe_subject,reference_subject,score
 """
 
 
-def test_wrong_pairs_are_the_same_in_both_files_and_no_cell_is_a_formula(run, tmp_path):
+def test_wrong_pairs_are_equal_in_csv_and_json_without_formulas(run, tmp_path):
     (tmp_path / "mine.csv").write_text(SCORES)
     words = ("compare", "report", "--scores", "mine.csv", "--at-threshold", "mine=50")
     answer = run(*words, "--wrong", "w.csv")
@@ -130,7 +130,7 @@ def test_wrong_pairs_are_the_same_in_both_files_and_no_cell_is_a_formula(run, tm
     assert len((tmp_path / "none.csv").read_text().splitlines()) == 1
 
 
-def test_people_and_pictures_of_a_run_are_named_only_if_asked(run, run_json, scripted, tmp_path):
+def test_people_and_pictures_of_a_run_are_named_only_on_request(run, run_json, scripted, tmp_path):
     write_pairs_csv(tmp_path / "pairs.csv", write_study(tmp_path / "pictures"))
     assert run("compare", "run", "pairs.csv", "--backend", "fake", "--yes").exit_code == 0
     report = ("compare", "report", "--fmr", "0.4")
@@ -155,7 +155,7 @@ def test_people_and_pictures_of_a_run_are_named_only_if_asked(run, run_json, scr
 
 
 @pytest.mark.usefixtures("three")
-def test_wrong_words_of_report(refused):
+def test_invalid_arguments_of_report(refused):
     lines = ["--out x.pdf", "--confidence 0.5", "--out x --store s", "--column mated", "--below x"]
     lines += ["--at-threshold one=high", "--at-threshold c=1", "--wrong w.html", "--answers a.json"]
     refused("report", "", "--rule above", *(f"--scores s.csv {words}" for words in lines))
@@ -179,7 +179,7 @@ def gate(tmp_path, scores):
     return write
 
 
-def test_three_verdicts_and_that_of_several(run, run_json, gate, screens):
+def test_gate_verdicts_of_one_and_several_systems(run, run_json, gate, screens):
     with screens("gate") as show:
         for answers, code, outcome in (
             ((GOOD,), 0, "pass"),
@@ -196,7 +196,7 @@ def test_three_verdicts_and_that_of_several(run, run_json, gate, screens):
     assert run(*words, "--system", "god").exit_code == 2
 
 
-def test_transactions_have_a_line_and_are_judged_by_the_file(run, tmp_path, scores):
+def test_gate_judges_transactions_by_the_requirement_file(run, tmp_path, scores):
     scores(in_transactions(crowd("good", people=300, mated=3, others=60, mean=62), 3))
     for tries, words in ((1, "1 attempt"), (2, "2 attempts"), (None, "3 attempts")):
         aims = ("--scores", "s.csv", "--fmr", "0.002", "--confidence", "0.9")
@@ -210,13 +210,13 @@ def test_transactions_have_a_line_and_are_judged_by_the_file(run, tmp_path, scor
         assert (" in transactions of up to 3 attempts: " in answer.stdout) is (code == 0)
 
 
-def test_wrong_words_of_gate(gate, refused):
+def test_invalid_arguments_of_gate(gate, refused):
     gate(GOOD)
     of_door = (f"--requirements door.toml {words}" for words in ("", "--scores s.csv --store x"))
     refused("gate", "", "--requirements no-such", *of_door)
 
 
-def test_a_mock_passes_only_if_asked(run, gate):
+def test_gate_accepts_a_mock_only_with_allow_mock(run, gate):
     for environment in (Environment.MOCK, Environment.SANDBOX):
         practice = attrs.evolve(as_real(GOOD), environment=environment)
         words = gate(practice, as_real(crowd("real", people=80, mean=85)))
@@ -227,7 +227,7 @@ def test_a_mock_passes_only_if_asked(run, gate):
         assert run(*words, "--system", "real").exit_code == 0
 
 
-def test_a_changed_model_is_judged_only_if_one_is_named(run, tmp_path):
+def test_answers_of_two_models_need_the_model_option(run, tmp_path):
     frame = GOOD.frame[["pair", "mated", "person_1", "person_2", "score"]]
     frame = frame.assign(model=["v1"] * (len(frame) - 40) + ["v2"] * 40, error="")
     frame.to_csv(tmp_path / "good.csv", index=False)

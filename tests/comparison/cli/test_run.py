@@ -30,7 +30,7 @@ def pairs(tmp_path, scripted):
     return path
 
 
-def test_every_pair_is_asked_once_and_the_same_command_again_asks_nothing(
+def test_every_pair_is_sent_once_and_a_repeated_command_sends_nothing(
     screens, scripted, configured, tmp_path
 ):
     configured('[profiles.a]\nbackend = "fake"\n[profiles.b]\nbackend = "fake"\n')
@@ -42,7 +42,7 @@ def test_every_pair_is_asked_once_and_the_same_command_again_asks_nothing(
     assert (tmp_path / "mine.db").stat().st_mode & 0o777 == 0o600
 
 
-def test_the_end_says_what_is_left_and_why(screens, scripted):
+def test_summary_reports_unfinished_pairs_with_reasons(screens, scripted):
     lost = fail_with(OutcomeUnknown("Lost."))
     unsaid = match_result(score=Score(80.0, "fake/v1"), billing=Billing(Charged.UNKNOWN))
     faceless = match_result(Decision.INCONCLUSIVE, billing=Billing(Charged.YES))
@@ -59,7 +59,7 @@ def test_the_end_says_what_is_left_and_why(screens, scripted):
         show("without a failure of its own", *ONE_BY_ONE, "--store", "failed.db")
 
 
-def test_money_is_asked_for_first_with_its_sum(run, scripted, request):
+def test_total_cost_is_confirmed_before_sending(run, scripted, request):
     words = (*RUN, "--price", "fake=0.05")
     unattended = run(*words)
     assert (unattended.exit_code, "pass --yes to confirm" in unattended.stderr) == (2, True)
@@ -73,9 +73,7 @@ def test_money_is_asked_for_first_with_its_sum(run, scripted, request):
     assert (granted.exit_code, len(scripted.calls)) == (0, 6)
 
 
-def test_the_price_of_a_budget_counts_in_the_run_and_in_its_database(
-    run, scripted, tmp_path, configured
-):
+def test_budget_price_is_used_by_the_run_and_its_database(run, scripted, tmp_path, configured):
     configured(
         '[profiles.a]\nbackend = "fake"\n[profiles.a.budget]\ncap = "1.00"\n'
         'currency = "USD"\nprice = { match = "0.05" }\nstore = "sqlite:///study.sqlite3"\n'
@@ -92,7 +90,7 @@ def test_the_price_of_a_budget_counts_in_the_run_and_in_its_database(
     assert (str(a.price.amount), a.price.currency, b.price) == ("0.05", "USD", None)
 
 
-def test_a_mock_costs_nothing_and_nobody_is_asked(screens, monkeypatch):
+def test_a_mock_is_free_and_needs_no_confirmation(screens, monkeypatch):
     with screens("run-mock") as show:
         for where, prices in (
             ("mock", ("--price", "fake=1", "--currency", "EUR")),
@@ -103,7 +101,7 @@ def test_a_mock_costs_nothing_and_nobody_is_asked(screens, monkeypatch):
             assert len(scripted.calls) == 6
 
 
-def test_ctrl_c_finishes_what_is_under_way(run, scripted, monkeypatch):
+def test_ctrl_c_lets_sent_calls_finish(run, scripted, monkeypatch):
     heard = threading.Event()
 
     class Listening(Stopping):
@@ -127,7 +125,7 @@ def test_ctrl_c_finishes_what_is_under_way(run, scripted, monkeypatch):
 
 
 @pytest.mark.usefixtures("scripted")
-def test_the_line_that_judges_is_to_be_pasted(run, run_json):
+def test_printed_report_command_can_be_pasted(run, run_json):
     answer = run(*RUN, "--yes", "--store", "my study.db")
     facematch, *words = shlex.split(answer.stdout.splitlines()[-1])
     assert (facematch, words[:2]) == ("facematch", ["compare", "report"])
@@ -135,7 +133,7 @@ def test_the_line_that_judges_is_to_be_pasted(run, run_json):
     assert (document["kind"], document["study"]["name"]) == ("comparison", "pairs")
 
 
-def test_wrong_words_of_run_ask_nobody(refused, pairs, scripted, configured, tmp_path):
+def test_invalid_arguments_of_run_send_nothing(refused, pairs, scripted, configured, tmp_path):
     profile = '[profiles.{0}]\nbackend = "fake"\n'
     configured(
         profile.format("a") + profile.format("b") + '[profiles.both]\nmembers = ["a", "b"]\n'
@@ -149,7 +147,7 @@ def test_wrong_words_of_run_ask_nobody(refused, pairs, scripted, configured, tmp
     assert scripted.calls == []
 
 
-def test_a_charge_that_cannot_be_written_down_is_shown(run_json, scripted, monkeypatch):
+def test_a_charge_that_cannot_be_stored_is_printed(run_json, scripted, monkeypatch):
     """A full disk: the call was made, and nothing says what it ended in."""
 
     def full(*_):

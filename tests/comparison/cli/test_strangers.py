@@ -48,7 +48,7 @@ def report(run, monkeypatch):
     return ask
 
 
-def test_a_log_with_one_user_a_line(report, scores, tmp_path):
+def test_log_with_one_user_per_line(report, scores, tmp_path):
     mated, values = scores
     lines = ["timestamp,case_no,vendor,similarity,genuine,country,latency_ms,user_id"]
     for at, (is_mated, value) in enumerate(zip(mated, values, strict=True)):
@@ -68,7 +68,7 @@ def test_a_log_with_one_user_a_line(report, scores, tmp_path):
     assert (acme.groups["country"].reference[~mated] == -1).all()
 
 
-def test_a_workbook_with_a_cover_sheet(report, scores, tmp_path, monkeypatch):
+def test_workbook_with_a_cover_sheet(report, scores, tmp_path, monkeypatch):
     mated, values = scores
     book = openpyxl.Workbook()
     book.active.append(["Our test", "of May"])
@@ -152,7 +152,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_files_of_other_tools(report, scores, tmp_path, name):
+def test_files_of_other_tools_are_read(report, scores, tmp_path, name):
     text, columns = FORMS[name]
     (tmp_path / name).write_text(text(scores))
     answers = report(name, columns=columns)

@@ -72,7 +72,7 @@ def lost(tmp_path, where, monkeypatch, configured):
     return ran
 
 
-def test_calls_are_listed_with_what_is_known_and_what_to_do(screens, lost):
+def test_unresolved_calls_are_listed_with_state_and_remedy(screens, lost):
     charge, _ = lost(LOST, UnexpectedResponse("Odd."), keep=["fake"])
     with screens("unresolved") as show:
         show("", *UNRESOLVED)
@@ -85,7 +85,7 @@ def test_calls_are_listed_with_what_is_known_and_what_to_do(screens, lost):
     ("word", "state", "sums"),
     [("--charged", "no response", (6, 0, 0)), ("--not-charged", "free", (5, 0, 0))],
 )
-def test_a_call_is_resolved_by_hand_for_good_in_all_books(  # noqa: PLR0917 - fixtures
+def test_manual_resolution_is_final_in_database_and_budget(  # noqa: PLR0917 - fixtures
     run, run_json, lost, books, word, state, sums
 ):
     (charge,) = lost(LOST)
@@ -98,7 +98,7 @@ def test_a_call_is_resolved_by_hand_for_good_in_all_books(  # noqa: PLR0917 - fi
     assert books() == resolved
 
 
-def test_resolving_asks_first(run, lost, books, request):
+def test_resolving_needs_confirmation(run, lost, books, request):
     (charge,) = lost(LOST)
     words = (*UNRESOLVED, "--resolve", charge.call.id, "--charged")
     assert "pass --yes to confirm" in run(*words).stderr
@@ -111,7 +111,7 @@ def test_resolving_asks_first(run, lost, books, request):
     assert (answer.exit_code, f"{charge.call.id}: charged\n" in answer.stdout) == (0, True)
 
 
-def test_a_profile_that_cannot_be_opened_here_is_resolved(run, lost, books, configured):
+def test_a_call_of_an_unavailable_profile_can_be_resolved(run, lost, books, configured):
     (charge,) = lost(LOST, keep=["fake"])
     configured("[profiles.fake]\nbackend = 5\n")
     answer = run(*UNRESOLVED, "--resolve", charge.call.id, "--charged", "--yes")
@@ -120,9 +120,7 @@ def test_a_profile_that_cannot_be_opened_here_is_resolved(run, lost, books, conf
     assert books()[1] == (6, 0, 0)
 
 
-def test_what_a_killed_run_had_asked_is_listed_and_what_it_had_begun_is_free(
-    run, lost, where, books
-):
+def test_after_a_kill_sent_calls_are_unresolved_and_unsent_ones_free(run, lost, where, books):
     lost(AuthenticationFailed("No."))
     with contextlib.closing(RunDatabase(where)) as database:
         begin_pair(database, stored_system(database), 0)
@@ -133,7 +131,7 @@ def test_what_a_killed_run_had_asked_is_listed_and_what_it_had_begun_is_free(
     assert books()[0][:2] == ["free", "unresolved"]
 
 
-def test_wrong_words_of_unresolved(refused, lost):
+def test_invalid_arguments_of_unresolved(refused, lost):
     lost()
     lines = ["--charged", "--resolve x", "--resolve x --charged --not-charged"]
     refused("unresolved", *lines, "--resolve x --charged", "--store nothing.db")

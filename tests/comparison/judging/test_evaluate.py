@@ -82,7 +82,7 @@ def test_thresholds_are_chosen_on_other_people():
     assert whole.systems[0].at_required.chosen_on == "evaluation"
 
 
-def test_a_vendor_with_decisions_only_is_one_point():
+def test_a_system_with_decisions_only_has_one_operating_point():
     system = evaluate([as_decisions(crowd())]).systems[0]
     assert (system.kind, system.curve, system.score_range) == ("decisions", None, None)
     assert (system.at_required, bool(system.why_not), system.at_fmrs) == (None, True, ())
@@ -91,7 +91,7 @@ def test_a_vendor_with_decisions_only_is_one_point():
     assert "own decisions" in evaluate([as_decisions(crowd())]).headline
 
 
-def test_who_compared_nothing_or_has_no_threshold_says_why():
+def test_a_system_without_comparisons_or_threshold_has_a_reason():
     system = evaluate([system_answers([LOST, LOST], [LOST])], **WHOLE).systems[0]
     assert (system.kind, system.at_required, system.curve) == ("scores", None, None)
     assert system.why_not == "It compared no pair."
@@ -105,7 +105,7 @@ def test_who_compared_nothing_or_has_no_threshold_says_why():
     st.sampled_from([ThresholdRule.ABOVE, ThresholdRule.AT_LEAST]),
     st.floats(0.01, 0.99),
 )
-def test_any_answers_are_judged(mated, others, rule, max_fmr):
+def test_any_valid_answers_can_be_evaluated(mated, others, rule, max_fmr):
     answers = system_answers(mated, others, rule=rule)
     both = [(a, b) for a in mated for b in others if None not in (a, b)]
     auc = sum((a > b) + (a == b) / 2 for a, b in both) / len(both) if both else None
@@ -142,12 +142,12 @@ def test_any_answers_are_judged(mated, others, rule, max_fmr):
         ([as_decisions(crowd())], {"at_thresholds": {"a": 50}}),
     ],
 )
-def test_what_cannot_be_compared_or_is_out_of_range_is_refused(systems, options):
+def test_incomparable_systems_and_invalid_numbers_are_rejected(systems, options):
     with pytest.raises(InvalidRequest):
         evaluate(systems, **options)
 
 
-def test_one_system_of_distances_gets_no_verdict_and_stops_no_other():
+def test_reversed_scores_get_no_verdict_and_do_not_stop_other_systems():
     reverse = with_columns(crowd("b"), scores=100 - crowd().scores)
     for fixed in ({}, {"b": 50}):
         three = [crowd(), reverse, crowd("c", seed=3)]
@@ -159,7 +159,7 @@ def test_one_system_of_distances_gets_no_verdict_and_stops_no_other():
     assert evaluate([few], required_fmr=0.4).systems[0].at_required is not None
 
 
-def test_several_are_held_against_the_one_that_nobody_beats():
+def test_headline_compares_systems_with_the_best_unbeaten_one():
     good = crowd("good", mean=62)
     hard = np.flatnonzero(good.mated & (good.scores < 66))
     lucky = without_answers(crowd("lucky", mean=65, seed=3), hard)
@@ -184,7 +184,7 @@ def test_a_threshold_chosen_on_these_pairs_is_bounded_by_its_rank():
     assert fmr.interval.high == exact_upper(2, 14, 0.975)
 
 
-def test_who_decided_only_some_pairs_has_no_point_of_its_own():
+def test_incomplete_decisions_give_no_default_operating_point():
     answers = system_answers([90] * 5, [10] * 10)
     decisions = answers.decisions.copy()
     assert evaluate([answers]).systems[0].at_default is not None
@@ -192,7 +192,7 @@ def test_who_decided_only_some_pairs_has_no_point_of_its_own():
     assert evaluate([with_columns(answers, decisions=decisions)]).systems[0].at_default is None
 
 
-def test_errors_are_the_pairs_without_an_answer():
+def test_service_errors_are_pairs_without_an_answer():
     answers = without_answers(system_answers([90, LOST, 80], [10, LOST]), [0])
     service = service_of(answers)
     assert (service.calls, service.answered.errors, service.answered.trials) == (5, 1, 5)
@@ -207,7 +207,7 @@ def test_errors_are_the_pairs_without_an_answer():
 
 
 @given(st.lists(st.floats(0, 1e4), min_size=1, max_size=200))
-def test_percentiles_are_times_that_were_measured(times):
+def test_latency_percentiles_are_measured_times(times):
     answers = with_columns(system_answers([90] * len(times), []), elapsed_s=np.array(times))
     percentiles, count = service_of(answers).latency_s, len(times)
     assert [*percentiles] == [str(p) for p in (50, 90, 95, 99) if count * (100 - p) >= 100]
@@ -219,7 +219,7 @@ def test_percentiles_are_times_that_were_measured(times):
         assert 100 * within >= int(percent) * len(times) > 100 * below
 
 
-def test_what_may_have_been_charged_is_counted():
+def test_calls_with_unknown_charge_count_in_the_cost():
     billed = np.array([BILLED.index(b) for b in (Charged.YES, Charged.UNKNOWN, Charged.NO)])
     answers = with_columns(as_real(system_answers([90], [10, 20])), billed=billed)
     service = service_of(answers)
@@ -237,7 +237,7 @@ def test_what_may_have_been_charged_is_counted():
     ("decision", "per_verified"),
     [(Decision.MATCH, 0.05), (Decision.REVIEW, None), (Decision.NO_MATCH, None)],
 )
-def test_verified_is_who_matches(decision, per_verified):
+def test_decision_match_counts_as_verified(decision, per_verified):
     place = np.full(2, DECISIONS.index(decision), np.int8)
     answers = as_real(system_answers([90], [90]))
     service = service_of(with_columns(answers, decisions=place, billed=np.full(2, 1)))
@@ -259,7 +259,7 @@ def wrong_in_one_of_twenty(name, seed):
     return with_columns(system, scores=np.where(system.mated, np.where(unlike, 5.0, 90.0), 10.0))
 
 
-def test_twenty_pairs_show_next_to_nothing():
+def test_twenty_pairs_get_many_caveats():
     caveats = caveats_of(system_answers([90] * 10, [10] * 10), required_fmr=1e-3)
     for code, numbers in {
         "no_threshold": ("10 non-mated", "0.1 %", "1,000"),
@@ -270,14 +270,14 @@ def test_twenty_pairs_show_next_to_nothing():
     assert {"no_groups", "impostors", "one_system", "unknown_origin"} < set(caveats)
 
 
-def test_what_is_one_has_no_plural():
+def test_a_count_of_one_is_singular():
     evaluation = evaluate([system_answers([90], [10], name) for name in "ab"], required_fmr=0.5)
     texts = [evaluation.headline, evaluation.limit, *(each.text for each in evaluation.caveats)]
     assert "1 non-mated pair is " in evaluation.headline
     assert not re.search(r"\b1 ([a-z-]+ )?(pairs|people|attempts|matches)\b", " ".join(texts))
 
 
-def test_a_large_study_says_little():
+def test_a_large_study_has_few_caveats():
     systems = wrong_in_one_of_twenty("a", 1), wrong_in_one_of_twenty("b", 2)
     assert set(caveats_of(*systems, required_fmr=2e-3)) == {"impostors"}
 
@@ -290,7 +290,7 @@ def test_each_group_has_its_number_of_pairs():
 
 
 @pytest.mark.parametrize("environment", Environment)
-def test_answers_of_a_mock_say_nothing_of_the_vendor(environment):
+def test_answers_of_a_mock_get_a_caveat(environment):
     caveats = caveats_of(attrs.evolve(as_real(system_answers([90], [10])), environment=environment))
     is_mock = environment in (Environment.MOCK, Environment.SANDBOX)
     assert ("not_the_vendor" in caveats) is is_mock
@@ -318,7 +318,7 @@ WITH_A_GAP = np.where(np.arange(len(crowd())) == 3, np.nan, crowd().scores)
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_a_caveat_is_there_with_its_number_where_it_is_true(answers, options, code, number):
+def test_each_caveat_appears_with_its_number_only_when_true(answers, options, code, number):
     caveats = caveats_of(answers, **options)
     assert number in caveats[code].text
     assert "decisions_only" not in caveats
@@ -326,14 +326,14 @@ def test_a_caveat_is_there_with_its_number_where_it_is_true(answers, options, co
     assert code not in plain or number not in plain[code].text
 
 
-def test_the_floor_is_enough():
+def test_stated_minimum_of_pairs_is_sufficient():
     floors = {"fmr_floor", "fnmr_floor"}
     assert not floors & set(caveats_of(system_answers([90] * 299, [10] * 299), required_fmr=1e-2))
     assert floors < set(caveats_of(system_answers([90] * 298, [10] * 298), required_fmr=1e-2))
 
 
 @pytest.mark.parametrize("split", [False, True])
-def test_a_person_who_causes_most_false_matches(split):
+def test_one_person_with_most_false_matches_gets_a_caveat(split):
     quiet = crowd(people=100, others=60)
     is_wolf = ~quiet.mated & ((quiet.probe_subjects == 7) | (quiet.reference_subjects == 7))
     wolf = with_columns(quiet, scores=np.where(is_wolf, 99.0, quiet.scores))
@@ -368,7 +368,7 @@ def test_a_fixed_threshold_is_judged_in_place_of_the_chosen_one():
 
 
 @pytest.mark.parametrize("others", [(), ("c",)])
-def test_whose_fmr_is_too_high_is_said_before_anything_else(others):
+def test_headline_starts_with_systems_above_the_required_fmr(others):
     systems = [crowd(name, seed=seed) for seed, name in enumerate(("a", "b", *others))]
     evaluation = evaluate(systems, **FIXED, at_thresholds={"b": 40.0})
     assert evaluation.headline.startswith("b exceeds an FMR of 1 %, so its FRR looks too low. At ")
@@ -394,7 +394,7 @@ def test_systems_at_fixed_thresholds_are_compared_at_them(rule):
     assert "is better" not in fixed.sentence + half.sentence
 
 
-def test_the_most_important_limit_is_that_of_the_fmr_unless_it_is_within():
+def test_limit_states_the_fmr_bound_unless_within_the_required_fmr():
     evaluation = evaluate([crowd(others=25)], required_fmr=0.01)
     at = evaluation.systems[0].at_required
     assert f"(threshold {at.threshold:.10g}" in evaluation.headline
@@ -422,7 +422,7 @@ def test_the_most_important_limit_is_that_of_the_fmr_unless_it_is_within():
         *((499, 1 / 99), (90, 1 / 18), (10, 1 / 2), (9, 1e-2), (0, 1e-2)),
     ],
 )
-def test_the_rate_follows_the_data_where_nobody_names_one(pairs, fmr):
+def test_default_required_fmr_depends_on_the_number_of_pairs(pairs, fmr):
     both = [system_answers([90] * 20, [10] * pairs, name) for name in "ab"]
     evaluation = evaluate(both)
     assert evaluation.required_fmr == pytest.approx(fmr)
@@ -441,7 +441,7 @@ def test_the_rate_follows_the_data_where_nobody_names_one(pairs, fmr):
     assert alone.required_fmr == evaluation.required_fmr
 
 
-def test_what_cannot_be_compared_says_what_can():
+def test_an_unsupported_fmr_names_the_supported_one():
     both = [system_answers([90] * 100, [10] * 900, name) for name in "ab"]
     evaluation = evaluate(both, required_fmr=1e-3)
     assert [each.at_required for each in evaluation.systems] == [None, None]
@@ -454,7 +454,7 @@ def test_what_cannot_be_compared_says_what_can():
     assert evaluate(both, required_fmr=1 / 179.9).differences[0].frr is not None
 
 
-def test_nobody_is_best_who_is_not_compared():
+def test_a_system_without_comparison_is_never_best():
     both = [
         system_answers([5] * n + [90] * (300 - n), [10] * 1_000, name)
         for n, name in ((1, "a"), (90, "b"))
@@ -472,7 +472,7 @@ def test_nobody_is_best_who_is_not_compared():
     assert " 9 non-mated" not in evaluation.headline
 
 
-def test_rates_of_transactions_stand_beside_those_of_attempts():
+def test_transaction_rates_are_reported_beside_attempt_rates():
     people, tries = 200, 5
     answers = in_transactions(crowd(people=people, mated=tries, mean=60, failures=0.05), tries)
     # Of many equal scores fewer pass than may.
@@ -495,7 +495,7 @@ def test_rates_of_transactions_stand_beside_those_of_attempts():
     assert evaluate([crowd()]).systems[0].transactions is None
 
 
-def test_decisions_have_transactions_at_their_one_threshold():
+def test_decisions_have_transaction_rates():
     answers = as_decisions(in_transactions(crowd(mated=4, mean=60), 4))
     (system,) = evaluate([answers]).systems
     assert (system.transactions.at_required, system.transactions.curve) == (None, None)
@@ -503,7 +503,7 @@ def test_decisions_have_transactions_at_their_one_threshold():
 
 
 @pytest.mark.parametrize("fmr", [1e-2, 1e-3])
-def test_a_rate_at_an_fmr_allows_for_the_threshold_and_is_no_narrower_than_at_it(fmr):
+def test_intervals_at_an_fmr_include_threshold_uncertainty(fmr):
     answers = crowd(others=60, mean=62, failures=0.05)
     (system,) = evaluate([answers], required_fmr=fmr).systems
     at = system.at_required

@@ -87,7 +87,7 @@ def test_a_bound_that_equals_the_limit_is_within_it(rate, limit):
     assert outcome(np.nextafter(bound.low, 0)) is Conclusion.FAIL
 
 
-def test_whether_another_threshold_would_do_on_a_curve_of_two_points():
+def test_other_thresholds_are_searched_between_points_of_the_curve():
     evaluation = evaluate(
         [crowd(mean=45, others=60)], required_fmr=2e-3, confidence=DOOR.evaluation_confidence
     )
@@ -129,13 +129,15 @@ PLAN = "facematch compare plan --fmr 0.01 --frr 0.05 --confidence 0.95"
         (at_default(40, 3, 400, 0), AS_ASKED, False),
     ],
 )
-def test_what_is_open_for_want_of_pairs_names_the_plan(answers, requirements, is_planned):
+def test_an_inconclusive_verdict_for_lack_of_pairs_names_the_plan(
+    answers, requirements, is_planned
+):
     verdict = verdict_of(answers, requirements)
     assert verdict.outcome is Conclusion.INCONCLUSIVE
     assert verdict.plan == (PLAN if is_planned else None)
 
 
-def test_the_plan_is_one_that_chooses_the_threshold_as_the_gate_did():
+def test_plan_uses_the_gates_way_of_choosing_thresholds():
     halves = verdict_of(at_default(100, 0, 200, 0), DOOR, split=True)
     assert halves.plan == f"{PLAN} --split"
     strict = attrs.evolve(DOOR, required_fmr=0.001)
@@ -168,7 +170,7 @@ def test_without_a_threshold_its_reason_is_the_verdict():
     assert verdict.sentence.startswith("a: No threshold keeps both")
 
 
-def test_scores_that_run_the_wrong_way_stop_only_their_system():
+def test_reversed_scores_affect_only_their_own_system():
     good, wrong = crowd("good", mean=85, others=60), crowd("wrong", mean=85, others=60)
     wrong = with_columns(wrong, scores=100 - wrong.scores)
     verdict = judged(good, wrong)
@@ -178,14 +180,14 @@ def test_scores_that_run_the_wrong_way_stop_only_their_system():
     assert "distances" in stopped.sentence
 
 
-def test_a_rate_of_which_nothing_was_seen_may_be_anything():
+def test_a_rate_without_trials_is_inconclusive():
     answers = without_answers(at_default(59, 0, 20, 0), slice(59, None))
     verdict = verdict_of(answers, AS_ASKED)
     assert (verdict.rates[0].low, verdict.rates[0].high) == (None, None)
     assert verdict.outcome is Conclusion.INCONCLUSIVE
 
 
-def test_of_several_all_must_pass():
+def test_all_systems_must_pass():
     good, bad = crowd("good", mean=85, others=60), crowd("bad", mean=45, others=60)
     small = as_decisions(crowd("open", mean=85, others=60))
     small = without_answers(small, np.flatnonzero(~small.mated))
@@ -196,7 +198,7 @@ def test_of_several_all_must_pass():
     assert judged(good, bad, systems=["good"]).outcome is Conclusion.PASS
 
 
-def test_an_evaluation_for_another_fmr_or_narrower_intervals_is_not_judged():
+def test_an_evaluation_with_other_fmr_or_narrower_intervals_is_rejected():
     evaluation = evaluate([crowd(mean=85, others=60)], required_fmr=1e-3)
     for wrong in (DOOR, attrs.evolve(AS_ASKED, confidence=0.99)):
         with pytest.raises(InvalidRequest):
@@ -241,7 +243,7 @@ GROUPS = attrs.evolve(DOOR, max_fmr=0.2, max_frr=0.2)
     ],
     ids=str,
 )
-def test_a_limit_by_group_is_kept_by_every_group(limit, outcomes):
+def test_a_group_limit_applies_to_every_group(limit, outcomes):
     answers = in_groups(1000, 1000, mated_errors=(10, 100), lost=(10, 0))
     verdict = verdict_of(answers, attrs.evolve(GROUPS, **limit))
     assert [rate.outcome for rate in verdict.groups] == outcomes
@@ -259,7 +261,7 @@ def test_a_limit_by_group_is_kept_by_every_group(limit, outcomes):
 
 
 @pytest.mark.parametrize("wrong", [0, 4])
-def test_a_group_of_too_few_people_is_open_whatever_was_seen(wrong):
+def test_a_group_with_too_few_people_is_inconclusive(wrong):
     answers = in_groups(1000, 4, mated_errors=(0, wrong))
     verdict = verdict_of(answers, attrs.evolve(GROUPS, max_frr_group=0.9))
     assert [rate.outcome for rate in verdict.groups] == ["pass", "inconclusive"]
@@ -292,7 +294,7 @@ def write_file(tmp_path, document):
     return path
 
 
-def test_sp800_63a_says_where_its_rates_stand():
+def test_sp800_63a_has_its_documented_limits_and_source():
     requirements = read_requirements("sp800-63a")
     assert (requirements.max_fmr, requirements.max_frr) == (1e-4, 1e-2)
     assert (requirements.at, requirements.confidence) == ("required_fmr", 0.95)
@@ -305,7 +307,7 @@ def test_sp800_63a_says_where_its_rates_stand():
         assert read_requirements(name).name == name
 
 
-def test_two_keys_are_enough_and_none_of_them_may_be_missing(tmp_path):
+def test_requirements_need_two_keys_and_accept_the_others(tmp_path):
     path = write_file(tmp_path, DOOR_FILE)
     expected = Requirements(name="door", **DOOR_FILE, required_fmr=1e-3 / 5)
     assert read_requirements(path) == read_requirements(str(path)) == expected
@@ -343,7 +345,7 @@ def test_a_wrong_key_is_named_with_its_file(tmp_path, change):
     assert str(path) in str(caught.value)
 
 
-def test_requirements_that_cannot_be_read_are_refused(tmp_path):
+def test_unreadable_requirements_are_rejected(tmp_path):
     with pytest.raises(InvalidRequest, match="by group"):
         read_requirements(write_file(tmp_path, DOOR_FILE | {"max_fmr_group": 0.1, "at": "default"}))
     for wrong in ("sp800-63b", tmp_path / "nothing.toml", tmp_path, "a\0.toml"):
@@ -355,7 +357,7 @@ def test_requirements_that_cannot_be_read_are_refused(tmp_path):
             read_requirements(tmp_path / "broken.toml")
 
 
-def test_a_fixed_threshold_was_chosen_for_no_fmr():
+def test_the_gate_judges_a_fixed_threshold():
     options = {"required_fmr": DOOR.required_fmr, "confidence": DOOR.evaluation_confidence}
     answers = [crowd(mean=85, others=60)]
     evaluation = evaluate(answers, at_thresholds={"a": 60.0}, **options)

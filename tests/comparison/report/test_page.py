@@ -67,7 +67,7 @@ def sections(name):
 
 
 @every_page
-def test_the_verdict_stands_before_tables_drawings_and_what_cannot_be_shown(name):
+def test_the_verdict_precedes_tables_figures_and_limits(name):
     (verdict,) = (p for p in page(name).all("p") if p.attributes.get("class") == "verdict")
     assert verdict.text() == plain(document(name)["headline"])
     html = html_of(name)
@@ -75,7 +75,7 @@ def test_the_verdict_stands_before_tables_drawings_and_what_cannot_be_shown(name
     assert not [mark for mark in ("<table", 'class="plot"', 'id="cannot"') if mark in before]
 
 
-def test_a_section_without_data_is_not_there():
+def test_sections_without_data_are_omitted():
     decide = ["cannot", "differences", "thresholds", "fmrs", "transactions", "groups", "service"]
     check = ["paired", "tested", "method"]
     assert sections("full") == decide + check
@@ -87,7 +87,7 @@ def test_a_section_without_data_is_not_there():
 
 
 @every_page
-def test_the_page_says_what_the_document_says(name):
+def test_the_page_contains_every_sentence_of_the_document(name):
     whole = page(name).text().replace("\xa0", " ")
     values = document(name)
     systems = values["systems"]
@@ -118,7 +118,7 @@ def test_the_page_says_what_the_document_says(name):
         ("two", "FNMR: compared and turned away", False),
     ],
 )
-def test_words_are_there_where_they_are_true(name, text, is_there):
+def test_conditional_texts_appear_only_when_true(name, text, is_there):
     assert (text in words(page(name))) is is_there
 
 
@@ -132,7 +132,7 @@ def test_a_page_says_what_it_said(name):
     assert kept.read_text() == said
 
 
-def test_a_difference_that_may_be_chance_is_not_called_one():
+def test_an_insignificant_difference_is_not_called_a_difference():
     (difference,) = two().differences
     unclear = attrs.evolve(difference, is_real=False, better=None)
     html = report_html(attrs.evolve(two(), differences=(unclear,)))
@@ -145,7 +145,7 @@ def test_a_difference_that_may_be_chance_is_not_called_one():
 
 
 @every_page
-def test_each_number_is_that_of_the_document_and_no_other_digit_is_there(name):
+def test_every_number_on_the_page_is_from_the_document(name):
     assert len(check_numbers(page(name), document(name))) >= 9
     check_cells(page(name))
     text = CONSTANT.sub("", " ".join(unmarked(page(name)).split()))
@@ -153,7 +153,7 @@ def test_each_number_is_that_of_the_document_and_no_other_digit_is_there(name):
 
 
 @every_page
-def test_each_text_is_that_of_the_document(name):
+def test_every_text_on_the_page_is_from_the_document(name):
     texts = [element for element in page(name).all("bdi") if "data-path" in element.attributes]
     assert texts
     for element in texts:
@@ -170,7 +170,7 @@ INSTEAD = {
 
 
 @pytest.mark.parametrize(("part", "value"), INSTEAD.items())
-def test_the_numbers_are_right_whatever_part_is_missing(part, value):
+def test_numbers_are_right_with_any_part_missing(part, value):
     systems = tuple(attrs.evolve(system, **{part: value}) for system in full().systems[::2])
     evaluation = attrs.evolve(full(), systems=systems, required_fmr=1e-6)
     root = read_html(report_html(evaluation))
@@ -179,7 +179,7 @@ def test_the_numbers_are_right_whatever_part_is_missing(part, value):
     check_ids(root)
 
 
-def test_a_name_is_a_text_and_nothing_else():
+def test_names_are_escaped():
     """It ends no element, makes none, is not run as a template, and turns no direction around."""
     html = html_of("hostile")
     assert "<img" not in html
@@ -194,20 +194,20 @@ def test_a_name_is_a_text_and_nothing_else():
 
 
 @given(st.text() | st.text(st.characters(categories=["Cs", "Cc", "Cf"])))
-def test_letters_of_a_name_stay_and_all_of_it_can_be_written(name):
+def test_letters_of_names_are_preserved_and_encodable(name):
     shown = plain(name)
     assert len(shown) == len(name)
     shown.encode()
     assert all(old == new for old, new in zip(name, shown, strict=True) if old.isalnum())
 
 
-def test_a_template_that_forgets_the_form_of_a_number_fails():
+def test_a_template_with_an_unformatted_number_fails():
     with pytest.raises(TypeError):
         str(Node(3, "a", "b"))
 
 
 @every_page
-def test_nothing_is_asked_of_anybody(name):
+def test_the_page_makes_no_requests(name):
     for element in page(name).all():
         assert element.name not in {"script", "img", "iframe", "object", "embed", "base", "form"}
         assert not ASKING & set(element.attributes), element.attributes
@@ -219,7 +219,7 @@ def test_nothing_is_asked_of_anybody(name):
     assert "@import" not in styles
 
 
-def test_the_policy_allows_our_style_and_nothing_else():
+def test_content_security_policy_allows_only_our_style():
     (policy,) = (
         meta.attributes["content"]
         for meta in page("full").all("meta")
@@ -234,7 +234,7 @@ def test_the_policy_allows_our_style_and_nothing_else():
 
 
 @every_page
-def test_headings_tables_and_drawings_are_named_for_who_does_not_see_them(name):
+def test_headings_tables_and_figures_are_labelled_for_screen_readers(name):
     root = page(name)
     check_ids(root)
     levels = [int(heading.name[1]) for heading in root.all("h1", "h2", "h3", "h4")]
@@ -249,7 +249,7 @@ def test_headings_tables_and_drawings_are_named_for_who_does_not_see_them(name):
             assert next(drawing.all("desc")).text()
 
 
-def test_people_are_counted_where_all_are_named():
+def test_people_are_counted_only_if_all_are_named():
     study = attrs.evolve(two().study, people_known=False)
     unnamed = read_html(report_html(attrs.evolve(two(), study=study)))
     for root, start in ((page("two"), "150 people, 3,300 pairs"), (unnamed, "3,300 pairs of")):
@@ -264,7 +264,7 @@ def test_systems_that_are_not_compared_have_no_number_of_errors():
     assert [cell.text() for cell in table.all("td")] == ["300", "300", "not compared"]
 
 
-def test_the_file_is_the_page_or_it_stays_as_it_was(tmp_path):
+def test_the_file_is_replaced_atomically(tmp_path):
     path = tmp_path / "report.html"
     path.write_text("old")
     write_report(two(), path)
@@ -278,7 +278,7 @@ def test_the_file_is_the_page_or_it_stays_as_it_was(tmp_path):
     assert {*tmp_path.iterdir()} == {path, tmp_path / "folder"}
 
 
-def test_a_group_without_an_error_has_an_upper_end_and_no_ratio():
+def test_a_group_without_errors_has_an_upper_bound_and_no_ratio():
     first, *rest = full().systems
     none = Estimate(value=0.0, interval=attrs.evolve(first.groups[0].frr.interval, low=0.0, high=3))
     cells = [attrs.evolve(first.groups[0], frr_ratio=none), *first.groups[1:]]
@@ -297,7 +297,7 @@ def test_transactions_without_a_threshold_have_no_section():
         assert ("If people may try again" in html) is is_there
 
 
-def test_the_rule_of_30_names_each_rate_with_fewer_errors():
+def test_the_rule_of_30_lists_each_rate_with_fewer_errors():
     first, *rest = full().systems
     assert NormalDist().inv_cdf(0.95) / math.sqrt(30) == pytest.approx(0.3, abs=1e-3)
 

@@ -32,7 +32,7 @@ def inside(svg):
 
 
 @pytest.mark.parametrize("name", EVALUATIONS)
-def test_every_operating_point_is_in_the_picture(name):
+def test_every_operating_point_is_inside_the_figure(name):
     evaluation = EVALUATIONS[name]()
     svg = plots.det(evaluation, "det")
     expected = {
@@ -69,7 +69,7 @@ RATES = st.builds(
 
 @settings(max_examples=15)
 @given(st.lists(st.tuples(RATES, RATES), min_size=1, max_size=8))
-def test_any_point_stands_where_its_rates_are(rates):
+def test_any_point_is_drawn_at_its_rates(rates):
     system = attrs.evolve(two().systems[0], curve=None, at_default=None)
     points = [attrs.evolve(system.at_required, fmr=fmr, frr=frr) for fmr, frr in rates]
     systems = tuple(attrs.evolve(system, at_required=point) for point in points)
@@ -84,7 +84,7 @@ def test_any_point_stands_where_its_rates_are(rates):
 
 
 @pytest.mark.parametrize("name", EVALUATIONS)
-def test_there_is_a_figure_where_there_is_something_to_see_and_its_dots_are_inside(name):
+def test_figures_exist_only_with_data_and_contain_all_dots(name):
     evaluation, figures = EVALUATIONS[name](), []
     for at, system in enumerate(evaluation.systems):
         histogram = system.histogram
@@ -102,7 +102,7 @@ def test_there_is_a_figure_where_there_is_something_to_see_and_its_dots_are_insi
             assert all(left <= x <= right and top <= y <= bottom for x, y in places)
 
 
-def test_scores_of_wrong_labels_are_a_hill_of_their_own():
+def test_scores_of_wrong_labels_form_a_visible_second_peak():
     system = system_answers([90] * 270 + [10] * 30, [10, 20, 15] * 200)
     (judged,) = evaluate([system], required_fmr=0.01).systems
     histogram = judged.histogram
@@ -113,7 +113,7 @@ def test_scores_of_wrong_labels_are_a_hill_of_their_own():
 
 
 @pytest.mark.parametrize("apart", [0.0, 1e-150, 2**-53, 1e150])
-def test_scores_as_close_or_as_far_apart_as_numbers_can_be_are_drawn(apart):
+def test_extremely_close_or_distant_scores_are_drawn(apart):
     close = [1.0, 1.0 - apart] if apart == 2**-53 else [apart, 0.0]
     evaluation = evaluate([system_answers(close * 150, close[::-1] * 300)], required_fmr=0.3)
     for figure in (plots.thresholds, plots.scores):

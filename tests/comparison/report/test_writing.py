@@ -82,7 +82,7 @@ def some_answers(chance, text, probe, reference, groups):
 
 @settings(max_examples=settings().max_examples // 6)
 @given(st.lists(words, min_size=30, max_size=30, unique=True), st.integers(0, 10**6))
-def test_written_answers_are_read_again(tmp_path_factory, texts, seed):
+def test_exported_answers_are_read_back_exactly(tmp_path_factory, texts, seed):
     """Every number to its last digit, every word, in the same order: CSV, Parquet and frames."""
     chance, folder = np.random.default_rng(seed), tmp_path_factory.mktemp("scores")
     people = chance.integers(0, 10**6, 5)
@@ -105,7 +105,7 @@ def test_written_answers_are_read_again(tmp_path_factory, texts, seed):
     assert all(re.fullmatch(r"-[0-9.]+(e[-+]?[0-9]+)?", cell) for cell in numbers)
 
 
-def test_answers_that_do_not_belong_together_are_not_written(tmp_path):
+def test_answers_to_different_pairs_are_not_exported(tmp_path):
     answers = table_of([0], [0], [1])
     other = table_of([0], [1], [1], name="b")
     for wrong in (
@@ -142,7 +142,7 @@ def asked_study():
     return table_of(*study.subject_numbers, scores, name="ours", decisions=decisions), study
 
 
-def test_wrong_pairs_come_worst_first_with_their_pictures(asked_study):
+def test_wrong_pairs_are_sorted_worst_first_with_pictures(asked_study):
     answers, study = asked_study
     wrong = wrong_pairs(answers, 50, study)
     assert wrong[["kind", "pair"]].to_numpy().tolist() == [
@@ -181,7 +181,7 @@ def test_pictures_and_people_are_exported(asked_study, tmp_path, ending):
     assert frame["person_2"].tolist()[:2] == [shown, shown]
 
 
-def test_a_file_is_replaced_when_the_new_one_is_whole(asked_study, tmp_path, monkeypatch):
+def test_a_file_is_replaced_only_by_a_complete_one(asked_study, tmp_path, monkeypatch):
     path = tmp_path / "scores.csv"
     export([asked_study[0]], path)
     before = path.read_bytes()

@@ -43,7 +43,7 @@ def with_another_picture(study):
     ],
     ids=["name", "pairs", "groups", "picture"],
 )
-def test_a_database_holds_one_test_set(database, study, tmp_path, change, is_other):
+def test_a_database_accepts_one_test_set(database, study, tmp_path, change, is_other):
     with pytest.raises(InvalidRequest, match="has no test set yet"):
         database.study()
     run_once(database, study, opener())
@@ -73,7 +73,7 @@ def test_settings_that_change_answers_may_not_change(database, changed):
 @pytest.mark.parametrize(
     "where", ["postgresql+psycopg://me:canary@db/faces", "study.sqlite3", "sqlite://"]
 )
-def test_a_run_database_is_a_file_and_no_server_is_asked(where):
+def test_a_run_database_is_a_local_file(where):
     with pytest.raises(ConfigurationError, match="must be a local SQLite file") as caught:
         RunDatabase(where)
     assert "canary" not in str(caught.value)
@@ -105,7 +105,7 @@ def test_nothing_personal_is_stored(tmp_path, database):
         ("UPDATE facematch_comparison_store SET version = 3", "version 3 is not supported"),
     ],
 )
-def test_damage_is_found_before_anything_is_sent(database, study, address, statement, words):
+def test_damage_is_detected_before_sending(database, study, address, statement, words):
     run_once(database, study, opener())
     database.close()
     with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as file, file:
@@ -119,7 +119,7 @@ def test_damage_is_found_before_anything_is_sent(database, study, address, state
     assert (caught.value.__cause__, system.backend.calls) == (None, [])
 
 
-def test_answers_to_other_pairs_are_damage(database, study, address):
+def test_answers_to_other_pairs_are_reported_as_damage(database, study, address):
     run_once(database, study, opener())
     with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as file, file:
         file.execute("UPDATE facematch_comparisons SET pair = 7 WHERE pair = 2")
@@ -127,7 +127,7 @@ def test_answers_to_other_pairs_are_damage(database, study, address):
         read_answers(database)
 
 
-def test_a_row_is_whole(database, address):
+def test_incomplete_rows_are_rejected_or_reported_as_damage(database, address):
     enter_system(database)
     with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as file, file:
         for needed in ("study SET content", "systems SET settings", "comparisons SET state"):
@@ -151,7 +151,7 @@ sys.stdin.read()
 """
 
 
-def test_a_second_process_is_refused_and_kill_9_leaves_no_lock_behind(
+def test_a_second_process_is_rejected_and_kill_9_releases_the_lock(
     database, study, address, tmp_path
 ):
     """Not even if the process that had it leaves a child behind."""
@@ -173,7 +173,7 @@ def test_a_second_process_is_refused_and_kill_9_leaves_no_lock_behind(
         assert run_once(database, study, opener()).asked == 6
 
 
-def test_a_run_that_is_under_way_is_left_alone_and_may_be_read(database, study, address):
+def test_an_active_run_can_be_read_but_not_changed(database, study, address):
     seen = []
 
     def meanwhile(call):
@@ -193,7 +193,7 @@ def test_a_run_that_is_under_way_is_left_alone_and_may_be_read(database, study, 
     assert seen == [(["asked", *["free"] * 5], 5)]
 
 
-def test_a_run_lets_go_at_its_end_and_when_it_cannot_begin(database, study, address):
+def test_a_run_releases_its_lock_at_its_end_and_on_failure(database, study, address):
     def closed(on_event):
         raise ConfigurationError("No key for fake.")
 
@@ -212,7 +212,7 @@ def test_a_run_lets_go_at_its_end_and_when_it_cannot_begin(database, study, addr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a right there")
-def test_a_file_has_one_lock_of_its_owner_by_whatever_name(database, tmp_path):
+def test_all_names_of_a_file_share_one_lock(database, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "study.sqlite3")
     other = RunDatabase(f"sqlite:///{tmp_path}/link")
     database.lock()

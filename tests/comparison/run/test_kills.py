@@ -124,7 +124,7 @@ def vendor_study(tmp_path):
     ("pairs", "steps"),
     [pytest.param(60, 12, marks=pytest.mark.slow), pytest.param(200, 1, marks=pytest.mark.long)],
 )
-def test_each_start_ends_a_few_steps_later_than_the_one_before(vendor_study, pairs, steps):
+def test_a_run_killed_at_every_step_is_resumed(vendor_study, pairs, steps):
     study, deaths = vendor_study(pairs), 0
     with study.runner() as runner:
         while (code := runner.run(workers=2, die_at=1 + steps * deaths)) != 0:
@@ -135,7 +135,7 @@ def test_each_start_ends_a_few_steps_later_than_the_one_before(vendor_study, pai
 
 
 @pytest.mark.slow
-def test_kill_9_in_the_middle_repeats_no_call_that_may_have_been_charged(vendor_study):
+def test_kill_9_repeats_no_call_that_may_have_been_charged(vendor_study):
     study = vendor_study(12)
     with study.runner() as runner:
         for moment in (150, 110):

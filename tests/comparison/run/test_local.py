@@ -48,9 +48,7 @@ def embedded(monkeypatch):
 
 
 @pytest.mark.parametrize("review", [pytest.param(None, marks=pytest.mark.slow), 90])
-def test_each_picture_is_looked_at_once_and_each_pair_answered_as_verify_does(
-    study, database, embedded, review
-):
+def test_each_picture_is_embedded_once_and_answers_equal_verify(study, database, embedded, review):
     opened = functools.partial(open_verifier, "local", threshold=35, review_threshold=review)
     summary = run_study(study, {"local": opened}, database, workers=2)
     assert summary.is_complete
@@ -91,16 +89,14 @@ def test_the_first_duration_of_an_engine_is_not_counted(study, database):
     assert (durations[:-1], math.isnan(durations[-1])) == ([1.0] * 4, True)
 
 
-def test_an_engine_with_policies_is_asked_pair_by_pair(study, database):
+def test_an_engine_with_policies_is_called_per_pair(study, database):
     system = opener(Embedding(), policies=[Budget(2, name="shop")])
     assert run_once(database, study, system).progress.states == {PairState.ANSWERED: 5}
     assert (len(system.backend.calls), system.backend.embedded) == (5, [])
 
 
 @pytest.mark.usefixtures("in_file_order")
-def test_an_embedding_of_another_picture_is_not_scored_and_the_answers_before_it_are_kept(
-    study, database
-):
+def test_a_changed_picture_is_not_scored_and_earlier_answers_remain(study, database):
     summary = run_once(database, study, opener(Embedding(wrong="no-face-cat")))
     assert "reported another digest" in summary.error.message
     assert summary.progress.states == {PairState.ANSWERED: 3, PairState.FREE: 2}

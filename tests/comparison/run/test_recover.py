@@ -99,7 +99,7 @@ FREE_OF_CHARGE = {"billed_operations": frozenset()}
     ],
     ids=["charged", "elsewhere", "here"],
 )
-def test_each_step_is_written_before_the_next_is_made(database, tmp_path, address, more, states):
+def test_each_step_is_stored_before_the_next(database, tmp_path, address, more, states):
     """Named before anything is reserved; asked before the first byte; ended after."""
     seen, ids = [], []
 
@@ -128,7 +128,7 @@ def test_each_step_is_written_before_the_next_is_made(database, tmp_path, addres
         ("ask", BUSY, True),
     ],
 )
-def test_no_byte_leaves_that_nothing_would_remember(  # noqa: PLR0917 - fixtures
+def test_nothing_is_sent_if_it_cannot_be_stored(  # noqa: PLR0917 - fixtures
     database, study, store, step, error, is_written
 ):
     """An exception of a hook is logged as a rule, and the call goes on; not this one."""
@@ -142,7 +142,7 @@ def test_no_byte_leaves_that_nothing_would_remember(  # noqa: PLR0917 - fixtures
     assert sums(store) == (6, 0, 0)
 
 
-def test_a_pair_that_something_else_began_is_not_asked(database, study):
+def test_a_pair_started_by_another_process_is_not_sent(database, study):
     """It ends the system: who changes the database behind a run may pay twice."""
     backend = FakeBackend()
     beginning, stolen = database.begin, []
@@ -161,7 +161,7 @@ def test_a_pair_that_something_else_began_is_not_asked(database, study):
 
 
 @pytest.mark.parametrize(("failures", "asked"), [(3, 6), (4, 0)])
-def test_a_paid_answer_is_written_as_soon_as_that_works_again(database, study, failures, asked):
+def test_a_paid_answer_is_stored_once_the_database_works_again(database, study, failures, asked):
     replaced(database, "end", [BUSY] * failures)
     summary = run_once(database, study, opener(), clock=ManualClock())
     assert (summary.asked, summary.error is None) == (asked, asked > 0)
@@ -178,7 +178,7 @@ def kept_and_lost(backend, **more):
     return lose
 
 
-def test_a_lost_answer_is_found_in_the_records_if_it_was_kept(database, tmp_path, store):
+def test_a_lost_answer_is_found_in_the_vendors_records_if_stored(database, tmp_path, store):
     study, backend = write_study(tmp_path / "one", pairs=1), RecordingBackend()
     backend.script = [kept_and_lost(backend)]
     summary = run_once(database, study, opener(backend, policies=shop(store)), keep=["fake"])
@@ -202,7 +202,7 @@ def test_a_lost_answer_is_found_in_the_records_if_it_was_kept(database, tmp_path
         (Charged.UNKNOWN, "unresolved", 5, 1),
     ],
 )
-def test_a_found_answer_that_does_not_belong_brings_its_charge_alone(  # noqa: PLR0917 - fixtures
+def test_a_found_answer_of_other_settings_only_counts_its_charge(  # noqa: PLR0917 - fixtures
     database, study, store, other, billed, state, spent, unknown
 ):
     """As one that comes by itself: such answers do not compare with those before."""
@@ -229,14 +229,14 @@ def test_a_found_answer_that_does_not_belong_brings_its_charge_alone(  # noqa: P
     assert pair_states(database, system)[1] == state
 
 
-def test_a_found_answer_is_that_of_its_pair(database, study):
+def test_a_found_answer_belongs_to_its_pair(database, study):
     backend = RecordingBackend()
     backend.script = [fail_with(LOST), kept_and_lost(backend)]
     run_once(database, study, opener(backend), keep=["fake"])
     assert pair_states(database) == ["unresolved", *["answered"] * 5]
 
 
-def test_a_transition_starts_from_its_states_alone(database):
+def test_transitions_are_allowed_from_their_states_only(database):
     system = enter_system(database)
     with pytest.raises(ConfigurationError):
         database.ask(system.number, 0, "unknown")
@@ -255,16 +255,14 @@ def test_a_transition_starts_from_its_states_alone(database):
 
 
 @pytest.mark.parametrize(("billed", "maybe_charged", "left"), [(True, 1, 5), (False, 0, 6)])
-def test_a_call_under_way_may_be_charged_if_its_system_is_billed(
-    database, billed, maybe_charged, left
-):
+def test_a_sent_call_of_a_billed_system_may_be_charged(database, billed, maybe_charged, left):
     system = enter_system(database, billed=billed)
     ask_pair(database, system)
     progress = database.progress(system.number)
     assert (progress.maybe_charged, progress.left) == (maybe_charged, left)
 
 
-def test_a_system_that_becomes_billed_is_not_asked_again(database):
+def test_a_system_that_becomes_billed_is_not_called_again(database):
     enter_system(database, billed=False)
     system = enter_system(database, billed=True)
     ask_pair(database, system)
@@ -272,7 +270,7 @@ def test_a_system_that_becomes_billed_is_not_asked_again(database):
     assert pair_states(database, system)[0] == "unresolved"
 
 
-def test_what_every_budget_knows_resolves_a_pair(database, study, store, tmp_path):
+def test_a_charge_known_to_every_budget_resolves_a_pair(database, study, store, tmp_path):
     """The process ended between the two books: one in the file of the run, one elsewhere."""
     with contextlib.closing(SqlStore(f"sqlite:///{tmp_path}/elsewhere.sqlite3")) as elsewhere:
         budgets = [
@@ -304,7 +302,7 @@ def test_what_every_budget_knows_resolves_a_pair(database, study, store, tmp_pat
 @pytest.mark.parametrize(
     ("is_sent", "state", "of_budget"), [(False, "free", (0, 0, 0)), (True, "unresolved", (0, 0, 1))]
 )
-def test_what_a_killed_run_had_begun_or_asked_is_known_to_its_budget_at_once(  # noqa: PLR0917
+def test_after_a_kill_database_and_budget_agree(  # noqa: PLR0917
     database, study, store, is_sent, state, of_budget
 ):
     """The same call is not reserved in one place and free, or unresolved, in the other."""
@@ -328,7 +326,7 @@ def test_what_a_killed_run_had_begun_or_asked_is_known_to_its_budget_at_once(  #
     assert sums(store) == (6 - is_sent, 0, is_sent)
 
 
-def test_a_call_is_looked_for_at_once_and_when_it_is_late(database, study, clock):
+def test_a_lost_call_is_searched_at_once_and_again_later(database, study, clock):
     looked = []
 
     class Looking(RecordingBackend):
@@ -351,7 +349,7 @@ def test_a_call_is_looked_for_at_once_and_when_it_is_late(database, study, clock
 @pytest.mark.parametrize(
     ("error", "searches"), [(VendorUnavailable("Down."), 2), (AuthenticationFailed("No."), 1)]
 )
-def test_a_search_that_fails_ends_nothing(database, study, error, searches):
+def test_a_failed_search_does_not_end_the_run(database, study, error, searches):
     """Nothing is known of these calls: each start looks for them."""
     looked = []
 
@@ -367,7 +365,7 @@ def test_a_search_that_fails_ends_nothing(database, study, error, searches):
     assert pair_states(database) == ["unresolved"] * 2 + ["answered"] * 4
 
 
-def test_between_two_tries_of_a_call_nothing_is_under_way(database, study, clock):
+def test_a_kill_between_two_attempts_costs_nothing(database, study, clock):
     """Whoever is killed while it waits for the next attempt has paid nothing."""
     waiting, sleep = [], clock.sleep
 
@@ -382,7 +380,7 @@ def test_between_two_tries_of_a_call_nothing_is_under_way(database, study, clock
     assert database.unresolved(stored_system(database))[0].since == clock.now()
 
 
-def test_a_lost_acknowledgement_pays_for_nothing_twice(database, tmp_path, clock):
+def test_a_lost_commit_reply_causes_no_second_charge(database, tmp_path, clock):
     """A pair is free again once that is certain: no other thread has it before."""
     study = write_study(tmp_path / "pictures", pairs=1)
     end, written = database.end, []
@@ -410,7 +408,7 @@ def test_a_lost_acknowledgement_pays_for_nothing_twice(database, tmp_path, clock
         (False, True, "free", Charged.NO),
     ],
 )
-def test_a_lost_call_is_free_once_every_budget_knows_that_it_is_not_charged(
+def test_a_lost_call_is_free_once_every_budget_has_it_as_uncharged(
     database, is_billed, asks, state, charged
 ):
     other = enter_system(database, 2, name="other")
@@ -434,7 +432,7 @@ def test_a_lost_call_is_free_once_every_budget_knows_that_it_is_not_charged(
     assert pair_states(database, other) == ["asked", "failed"]
 
 
-def test_a_budget_that_cannot_be_written_keeps_the_pair(database, study, store):
+def test_a_pair_stays_unresolved_while_its_budget_is_unavailable(database, study, store):
     ask, finalize = database.ask, store.finalize
     database.ask = store.finalize = lambda *_args, **_more: fail_with(BUSY)(None)
     system = opener(policies=shop(store))
@@ -458,7 +456,7 @@ def slow(vendor, clock, store):
     return lambda on_event: FaceVerifier(vendor.backend(), on_event=on_event, **more)
 
 
-def test_a_paid_job_is_asked_for_by_the_next_start(  # noqa: PLR0917 - fixtures
+def test_a_paid_job_is_polled_by_the_next_run(  # noqa: PLR0917 - fixtures
     database, study, clock, vendor, slow, store
 ):
     summary = run_once(database, study, slow, clock=clock)
@@ -475,9 +473,7 @@ def test_a_paid_job_is_asked_for_by_the_next_start(  # noqa: PLR0917 - fixtures
     assert sums(store) == (6, 0, 0)
 
 
-def test_a_job_that_is_done_when_the_run_ends_is_answered_by_it(
-    database, study, clock, vendor, slow
-):
+def test_a_job_finished_before_the_end_of_the_run_is_read(database, study, clock, vendor, slow):
     def done_by_now(_name, _state):
         vendor.set_situation(Situation.SAME_PERSON)
 

@@ -35,7 +35,7 @@ FACELESS = fail_with(errors.RequestRejected("Face not detected.", status_code=42
 # --- A run ---------------------------------------------------------------------------------------
 
 
-def test_ctrl_c_finishes_what_is_under_way(database, study, monkeypatch):
+def test_ctrl_c_lets_sent_calls_finish(database, study, monkeypatch):
     under_way, interrupted = threading.Event(), threading.Event()
 
     def answer(call):
@@ -60,7 +60,7 @@ def test_ctrl_c_finishes_what_is_under_way(database, study, monkeypatch):
     assert 1 <= len(backends[0].calls) < 6
 
 
-def test_a_run_that_was_stopped_is_continued(database, study):
+def test_a_stopped_run_is_resumed(database, study):
     system, ended = opener(FakeBackend(script=[None, None, WRONG_KEY, None, None, FACELESS])), []
     with StudyRun(study, {"fake": system}, database) as run:
         more = {"workers": 1, "progress": lambda *about: ended.append(about)}
@@ -118,7 +118,7 @@ def test_answers_of_two_models_need_the_name_of_one(database, study):
 # --- Systems -------------------------------------------------------------------------------------
 
 
-def test_a_system_is_one_backend_whose_verifier_reports(database, study):
+def test_systems_that_cannot_be_run_are_rejected(database, study):
     with pytest.raises(fm.InvalidRequest, match="at least one system"):
         run_study(study, {}, database)
     failover = FakeBackend()
@@ -136,7 +136,7 @@ def test_a_system_is_one_backend_whose_verifier_reports(database, study):
     assert database.systems() == ()
 
 
-def test_before_a_run_it_is_known_what_would_be_asked_and_what_costs_money(database, study):
+def test_the_plan_lists_calls_and_costs_before_a_run(database, study):
     budget = Budget(Decimal(9), name="shop", currency="USD", price={fm.Operation.MATCH: Decimal(1)})
     price = Price(amount="0.05", currency="USD")
     for paid, prices in ((opener(policies=[budget]), {"paid": price}), (opener(), {})):
@@ -159,7 +159,7 @@ def test_before_a_run_it_is_known_what_would_be_asked_and_what_costs_money(datab
     assert (paid.name, local.name) == ("paid", "free")
 
 
-def test_what_is_kept_from_a_later_start_on_is_not_denied(database, study):
+def test_privacy_statement_covers_all_runs(database, study):
     system = opener(FakeBackend(script=[None] * 2 + [WRONG_KEY]))
     privacy = []
     for keep in ((), ["fake"], ()):
@@ -211,7 +211,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize(("vendor", "error", "states"), ENDS.values(), ids=ENDS)
-def test_what_would_meet_every_pair_ends_one_system_alone(database, study, vendor, error, states):
+def test_an_error_of_every_pair_ends_only_its_system(database, study, vendor, error, states):
     backend, right = FakeBackend(**vendor), opener()
     summary = run_study(study, {"wrong": opener(backend), "right": right}, database, workers=1)
     ended, finished = summary.systems
@@ -230,7 +230,7 @@ def test_what_would_meet_every_pair_ends_one_system_alone(database, study, vendo
     assert answers.scale == "fake/v1"
 
 
-def test_a_budget_ends_one_system_alone(database, study):
+def test_an_exceeded_budget_ends_only_its_system(database, study):
     system = opener(policies=[Budget(2, name="shop")])
     summary = run_once(database, study, system)
     assert type(summary.error) is errors.BudgetExceeded
@@ -239,7 +239,7 @@ def test_a_budget_ends_one_system_alone(database, study):
     assert len(system.backend.calls) == 6
 
 
-def test_a_vendor_that_is_down_is_left_alone_after_so_many_failures_in_a_row(database, tmp_path):
+def test_a_vendor_is_skipped_after_several_failures_in_a_row(database, tmp_path):
     """Each of which might cost money; an answer between them shows that it is there."""
     study = write_study(tmp_path / "many", 40)
     gone = errors.VendorUnavailable("Not there.")
@@ -264,7 +264,7 @@ def test_a_vendor_that_is_down_is_left_alone_after_so_many_failures_in_a_row(dat
     assert summary.progress.states == {PairState.FREE: 40}
 
 
-def test_an_open_breaker_is_waited_for(database, study, clock):
+def test_the_run_waits_for_an_open_breaker(database, study, clock):
     backend = FakeBackend(script=[None, LOST, LOST])
     breaker = CircuitBreaker(failures=2, open_s=30, clock=clock)
     system = opener(backend, policies=[breaker], clock=clock)
@@ -283,7 +283,7 @@ def test_an_open_breaker_is_waited_for(database, study, clock):
     ],
     ids=["gone", "changed"],
 )
-def test_a_picture_that_is_not_what_it_was_ends_the_system(database, study, change, says):
+def test_a_changed_picture_ends_the_system(database, study, change, says):
     third = study.pairs[2].probe
 
     def answered_then_changed(call):
@@ -298,7 +298,7 @@ def test_a_picture_that_is_not_what_it_was_ends_the_system(database, study, chan
     assert pair_states(database) == ["answered"] * 2 + ["free"] * 4
 
 
-def test_files_that_are_no_pictures_are_found_before_anything_is_asked(database, study):
+def test_files_that_are_not_pictures_are_found_before_sending(database, study):
     study.pairs[1].probe.write_bytes(b"version https://git-lfs.github.com/spec/v1")
     cut_off = study.pairs[4].reference
     cut_off.write_bytes(cut_off.read_bytes()[:100])
@@ -330,7 +330,7 @@ MORE = {
 
 
 @pytest.mark.parametrize(("kind", "billed"), CASES)
-def test_what_may_have_been_charged_is_never_free(kind, billed):
+def test_error_and_billing_determine_the_state_of_a_pair(kind, billed):
     """What was not charged is free if it is not about the pair; else it failed, once."""
     about = {} if billed is None else {"billing": fm.Billing(billed)}
     error = kind("Something is wrong.", **MORE.get(kind, {}) | about)
@@ -351,7 +351,7 @@ def test_what_may_have_been_charged_is_never_free(kind, billed):
     st.one_of(st.none(), st.integers(100, 599), st.sampled_from([400, 413, 415, 422])),
     st.booleans(),
 )
-def test_a_picture_that_the_vendor_refuses_is_not_acquired(status, has_answered):
+def test_a_picture_rejected_by_the_vendor_is_a_failure_to_acquire(status, has_answered):
     error = errors.RequestRejected("Face not detected.", status_code=status)
     kept = PairOutcome.of_error(error, has_answered=has_answered)
     about_pictures = "answered" if has_answered else "free"

@@ -27,7 +27,7 @@ def study(tmp_path):
     return draw_pairs(photographs(tmp_path / "cards"), mated=MATED, non_mated=OTHERS, seed=2)
 
 
-def test_a_study_over_http_finds_what_is_on_the_cards(study, database):
+def test_a_study_over_http_measures_the_rates_on_the_test_cards(study, database):
     with MockServer(vendor=["didit", "deepvue"], switches={"write_limit": None}) as mock:
         didit, deepvue = mock.of("didit"), mock.of("deepvue")
         at_mock = {"base_url": mock.url, "environment": Environment.MOCK}

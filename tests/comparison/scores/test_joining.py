@@ -76,7 +76,7 @@ def test_a_label_in_one_vendors_file_is_enough(pairs, exports, tmp_path):
         read_scores(exports[:2])
 
 
-def test_pairs_that_a_file_lacks_are_said_and_count_as_not_asked(exports):
+def test_missing_pairs_of_a_file_are_noted_as_not_asked(exports):
     part = pd.read_csv(exports[1]).iloc[:50]
     part.to_csv(exports[1], index=False)
     heard = []
@@ -86,7 +86,7 @@ def test_pairs_that_a_file_lacks_are_said_and_count_as_not_asked(exports):
     assert [text for text in heard if text.startswith("aws: 10 of 60 pairs")]
 
 
-def test_lines_without_a_label_are_left_out_and_said(exports):
+def test_lines_without_a_label_are_skipped_with_a_note(exports):
     pd.read_csv(exports[0]).iloc[:40].to_csv(exports[0], index=False)
     heard = []
     answers = read_scores(exports, note=heard.append)
@@ -107,7 +107,7 @@ def test_files_that_share_no_pairs_are_refused_with_an_example_of_each(exports, 
     assert caught.value.columns == {"ids:probe": "COLUMN", "ids:reference": "COLUMN"}
 
 
-def test_a_column_that_one_file_lacks_to_join_is_named_for_it(pairs, exports):
+def test_columns_missing_for_a_join_are_requested_per_file(pairs, exports):
     labels = pd.read_csv(exports[0]).rename(columns={"image2": "card"})
     labels.to_csv(exports[0], index=False)
     with pytest.raises(ColumnsNotRecognised) as caught:
@@ -123,7 +123,7 @@ def test_a_column_that_one_file_lacks_to_join_is_named_for_it(pairs, exports):
     assert answers[1].scores.tolist() == pairs["azure"].tolist()
 
 
-def test_labels_in_a_file_of_their_own_may_follow_the_scores_exactly(pairs, exports):
+def test_a_separate_label_file_may_agree_exactly_with_the_scores(pairs, exports):
     """A list of pairs is no vendor's answer."""
     aws = pd.read_csv(exports[1]).assign(Similarity=pairs["mated"] * 50 + 20)
     aws.to_csv(exports[1], index=False)
@@ -132,7 +132,7 @@ def test_labels_in_a_file_of_their_own_may_follow_the_scores_exactly(pairs, expo
         read_scores(aws.assign(label=pairs["mated"]))
 
 
-def test_folders_that_differ_do_not_matter(pairs, exports):
+def test_folders_of_pictures_are_ignored(pairs, exports):
     azure = pd.read_csv(exports[2], sep=";", decimal=",")
     for column in ("file1", "file2"):
         azure[column] = "s3://bucket/" + azure[column]
@@ -143,7 +143,7 @@ def test_folders_that_differ_do_not_matter(pairs, exports):
     assert [text for text in heard if "because their folders differ" in text]
 
 
-def test_columns_are_named_for_one_file_or_for_all_that_have_them(pairs, exports, tmp_path):
+def test_column_arguments_apply_to_one_file_or_all(pairs, exports, tmp_path):
     azure = pd.read_csv(exports[2], sep=";", decimal=",")
     azure.rename(columns={"confidence": "belief", "file1": "left"}).to_csv(exports[2], index=False)
     with pytest.raises(InvalidRequest):
@@ -158,7 +158,7 @@ def test_columns_are_named_for_one_file_or_for_all_that_have_them(pairs, exports
             read_scores(exports, columns=wrong)
 
 
-def test_people_and_groups_of_a_list_are_those_of_all(pairs, exports):
+def test_people_and_groups_of_a_label_file_apply_to_all(pairs, exports):
     people = pd.read_csv(exports[0])
     people["person1"] = [f"p{n % 10}" for n in range(PAIRS)]
     mated = people["mated"] == 1
@@ -171,7 +171,7 @@ def test_people_and_groups_of_a_list_are_those_of_all(pairs, exports):
         assert each.groups["sex"].labels == ("f",)
 
 
-def test_files_that_name_people_alone_are_joined_by_both(tmp_path):
+def test_files_with_people_only_are_joined_by_both_people(tmp_path):
     for name, lines in (("a", "x,x,90\nx,y,20\ny,z,30\n"), ("b", "y,x,10\ny,z,40\nx,x,80\n")):
         (tmp_path / f"{name}.csv").write_text(f"person1,person2,score\n{lines}")
     paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
@@ -185,7 +185,7 @@ def test_files_that_name_people_alone_are_joined_by_both(tmp_path):
         read_scores(paths)
 
 
-def test_two_files_of_one_name_are_refused(exports, tmp_path):
+def test_two_files_with_one_name_are_rejected(exports, tmp_path):
     (tmp_path / "other").mkdir()
     twin = tmp_path / "other" / "aws.csv"
     twin.write_text(exports[1].read_text())

@@ -77,7 +77,7 @@ def log_of(columns, count=60, *, noise=25.0):
         ("score", ["amount", "confidence_interval", "age"]),
     ],
 )
-def test_numbers_beside_a_score_are_no_systems(read, score, beside):
+def test_other_numeric_columns_are_not_systems(read, score, beside):
     """Once `face_match_score` was dropped, and liveness judged in its place."""
     text = log_of({**PAIR, "label": "{m}", **dict.fromkeys(beside, "{n}.5"), score: "{s}"})
     (answers,) = read(text)
@@ -87,7 +87,7 @@ def test_numbers_beside_a_score_are_no_systems(read, score, beside):
     assert [each.name for each in several] == [score, beside[0]]
 
 
-def test_a_score_without_a_known_name_is_asked_for_and_no_column_is_proposed(read):
+def test_an_unknown_score_column_is_requested_without_a_guess(read):
     asked = read.asked(log_of({**PAIR, "label": "{m}", "ours": "{s}", "amount": "{n}"}))
     assert asked.columns == {"score": "COLUMN"}
     for name, held in (("image1", "probe"), ("label", "mated"), ("ours", "unknown")):
@@ -97,7 +97,7 @@ def test_a_score_without_a_known_name_is_asked_for_and_no_column_is_proposed(rea
     assert [each.name for each in two] == ["ours", "amount"]
 
 
-def test_two_columns_that_may_be_the_score_are_asked_for(read):
+def test_ambiguous_score_columns_are_rejected(read):
     asked = read.asked(log_of({**PAIR, "label": "{m}", "similarity": "{s}", "confidence": "{n}"}))
     assert asked.columns == {"score": "COLUMN"}
     assert "'similarity' and 'confidence'" in asked.what
@@ -106,7 +106,7 @@ def test_two_columns_that_may_be_the_score_are_asked_for(read):
 
 
 @pytest.mark.parametrize("name", ["face_distance", "distances", "euclidean distance", "cos_dist"])
-def test_lower_distances_are_more_alike(read, name):
+def test_distances_become_negative_scores(read, name):
     (answers,) = read(f"y_true,person,{name}\n1,A,0.25\n0,B,0.5\n")
     assert (answers.scores.tolist(), answers.scale) == ([-0.25, -0.5], MINUS_DISTANCE)
     frame = pd.DataFrame({"label": [1, 0], "person": ["A", "B"], "ours": [90, 10], name: [0.2, 1]})
@@ -123,7 +123,7 @@ TRUTHS += ("mated", "genuine", "is_same_person", "Same person?")
 
 
 @pytest.mark.parametrize("name", ANSWERED)
-def test_the_answer_of_a_system_is_never_the_truth(read, name):
+def test_a_systems_decision_is_never_the_ground_truth(read, name):
     log = {**PAIR, name: "{answer}", "score": "{s}"}
     asked = read.asked(log_of(log))
     assert asked.columns == {"mated": "COLUMN"}
@@ -138,7 +138,7 @@ def test_the_answer_of_a_system_is_never_the_truth(read, name):
     ("ours", "name", "cell"),
     [("mated", "label", "{m}"), ("mated", "gt", "{m}"), ("non_mated", "is_fraud", "{o}")],
 )
-def test_labels_that_the_scores_follow_exactly_are_asked_for(read, ours, name, cell):
+def test_labels_that_agree_exactly_with_scores_need_confirmation(read, ours, name, cell):
     log = {**PAIR, name: cell, "score": "{s}"}
     assert read.asked(log_of(log, noise=3)).columns == {ours: name}
     (answers,) = read(columns={ours: name})
@@ -154,7 +154,7 @@ def test_labels_that_the_scores_follow_exactly_are_asked_for(read, ours, name, c
 @pytest.mark.parametrize(
     "words", ["genuine/impostor", "ja/nein", "TRUE/False", "same person/no match", "1.0/-1"]
 )
-def test_words_for_labels(read, words):
+def test_accepted_values_of_labels(read, words):
     same, other = words.split("/")
     text = f"person,label,score\nA,{same},5\nB,{other},3\n"
     assert read(text)[0].mated.tolist() == [True, False]
@@ -162,7 +162,7 @@ def test_words_for_labels(read, words):
     assert places(read, "person,label,score\nA,1,5\nB,0,3\nB,-1,3\n") == [("4", "label")]
 
 
-def test_words_for_decisions(read):
+def test_accepted_values_of_decisions(read):
     words = ["match", "ACCEPT", "approved", "clear", "reject", "declined", "no_match"]
     words += ["consider", "inconclusive"]
     lines = (f"p{n},1,{n},{word}" for n, word in enumerate(words))
@@ -173,7 +173,7 @@ def test_words_for_decisions(read):
     assert read(columns={"decision": ""})[0].decisions.tolist() == [-1]
 
 
-def test_words_for_a_missing_score(read):
+def test_accepted_values_of_a_missing_score(read):
     words = ["", "n/a", "NA", "#N/A", "#NA", "NaN", "NULL", "None", "<NA>"]
     (answers,) = read("person,label,score\nA,1,5\n" + "".join(f"B,0,{word}\n" for word in words))
     assert np.isnan(answers.scores).tolist() == [False, *(True for _ in words)]
@@ -229,13 +229,13 @@ def test_every_column_is_read(read):
         ("backend,pair,same,person1,person2,score", "x,7,1,A,A,90.5"),
     ],
 )
-def test_known_names_in_any_case_and_form(read, head, line):
+def test_column_names_ignore_case_and_punctuation(read, head, line):
     (answers,) = read(f"{head}\n{line}\n")
     assert (answers.mated.tolist(), answers.scores.tolist()) == ([True], [90.5])
     assert answers.name == ("x" if line.startswith("x") else "scores")
 
 
-def test_columns_are_read_as_they_are_named(read):
+def test_column_arguments_override_known_names(read):
     read.path.write_text("left,right,verdict,age,similarity,confidence\na,b,1,60,5,6\n")
     columns = {"image1": "left", "reference": "right", "Label": "verdict"}
     answers = read(columns={**columns, "score": ["age", "similarity"]})
@@ -262,7 +262,7 @@ def test_columns_are_read_as_they_are_named(read):
         ("person,label,transaction,score", {"attempt"}),
     ],
 )
-def test_what_is_missing_is_asked_for(read, head, missing):
+def test_missing_columns_are_requested(read, head, missing):
     asked = read.asked(f"{head}\n{','.join('1' for _ in head.split(','))}\n")
     assert {*asked.columns} == missing
 
@@ -287,13 +287,13 @@ def test_what_is_missing_is_asked_for(read, head, missing):
         (f"Our test,,,,,\n{HEAD}\n{ROWS}a,3,1,A,A,5,7\n", "line 5: 7 cells for 6 columns"),
     ],
 )
-def test_what_is_wrong_with_a_file_has_its_line(read, text, reported):
+def test_file_errors_name_the_line(read, text, reported):
     columns = {"score": ["sim", "cosine"]} if "cosine" in str(text) else None
     with pytest.raises(InvalidRequest, match=re.escape(reported)):
         read(text, columns=columns)
 
 
-def test_pairs_are_independent_only_if_that_is_said(read):
+def test_independent_pairs_must_be_declared(read):
     asked = read.asked("label,score\n1,5\n0,4\n")
     assert (asked.columns, asked.independent_pairs) == ({}, True)
     assert "in two pairs, add: independent_pairs=True" in str(asked)
@@ -311,7 +311,7 @@ def test_pairs_are_independent_only_if_that_is_said(read):
     )
 
 
-def test_pictures_that_mated_pairs_join_are_one_person(read):
+def test_pictures_connected_by_mated_pairs_are_one_person(read):
     head = "image1,image2,label,score\n"
     (answers,) = read(f"{head}a,b,1,5\nc,b,1,5\nd,e,0,5\na,d,0,5\n")
     probe, reference = answers.probe_subjects, answers.reference_subjects
@@ -327,7 +327,7 @@ def test_pictures_that_mated_pairs_join_are_one_person(read):
     assert answers.probe_subjects.tolist() == [0, 0, 0]
 
 
-def test_a_group_on_one_line_holds_for_the_person_on_all(read):
+def test_a_group_on_one_line_applies_to_all_lines_of_the_person(read):
     head = f"{HEAD},group_sex,probe_group_skin,reference_group_skin\n"
     (answers,) = read(f"{head}a,1,1,A,A,1,f,,\na,2,0,A,B,1,f,dark,light\na,3,0,C,B,1,,,\n")
     sex, skin = answers.groups["sex"], answers.groups["skin"]
@@ -341,7 +341,7 @@ def test_a_group_on_one_line_holds_for_the_person_on_all(read):
 # Cells
 
 
-def test_every_wrong_cell_has_its_line(read):
+def test_every_invalid_cell_is_reported_with_its_line(read):
     found = places(
         read,
         f"{HEAD},decision,acquired,error,elapsed_s,billed,rule,price,currency\n"
@@ -360,7 +360,7 @@ def test_every_wrong_cell_has_its_line(read):
     ]
 
 
-def test_lines_that_contradict_each_other(read):
+def test_contradictory_lines_are_rejected(read):
     found = places(
         read,
         f"{HEAD},group_sex,rule,price\n"
@@ -378,7 +378,7 @@ def test_lines_that_contradict_each_other(read):
     assert "the pair '1' of 'x' appears twice" in lines[0]
 
 
-def test_many_problems_of_one_kind_are_one_line(read):
+def test_similar_problems_are_summarised_in_one_line(read):
     lines = "\n".join(f"a,{n},1,A,A,{n if n < 2500 else f'x{n}'}" for n in range(3000))
     reported = refusals(read, f"{HEAD}\n{lines}")
     assert (len(reported), "and 490 more: score is 'x2500'" in reported[0]) == (1, True)
@@ -412,7 +412,7 @@ def scored(scores):
     return "\n".join(["image1,image2,label,score", *lines])
 
 
-def test_a_number_that_may_stand_for_no_score_is_asked_about(read):
+def test_a_possible_placeholder_score_needs_an_argument(read):
     for mark, others in ((-1, (0, 0, 3, 2)), (-999, (-3, 70, 3, 9)), (9999, (0, 70, 3, 9))):
         (line,) = refusals(read, scored([mark, *others, mark]))
         assert line.startswith(f"  lines 2 and 7: score is {mark}, and all other scores")
@@ -447,7 +447,7 @@ def test_empty_scores_below_the_vendors_own_threshold(read):
     assert answers.acquired.tolist() == [True, False, False, True]
 
 
-def test_two_models_need_the_name_of_one(read):
+def test_two_models_need_the_model_argument(read):
     text = (
         f"{HEAD},model,error\na,1,1,A,A,5,v1,\na,2,0,A,B,6,v2,\na,3,1,B,B,,,Timeout\n"
         "a,4,1,C,C,7,v2,\n"
@@ -470,7 +470,7 @@ def test_a_call_without_an_answer_is_charged_once(read):
     assert evaluate(answers).systems[0].service.cost == 3.0
 
 
-def test_attempts_of_a_transaction_are_one_persons(read):
+def test_attempts_of_a_transaction_belong_to_one_person(read):
     head = f"{HEAD},transaction,attempt\n"
     good = "a,1,1,A,A,5,t,1\na,2,1,A,A,6,t,2\na,3,0,A,B,5,u,1\n"
     (answers,) = read(head + good)
@@ -483,14 +483,14 @@ def test_attempts_of_a_transaction_are_one_persons(read):
 # Files and frames
 
 
-def test_missing_cells_at_the_end_of_a_line_are_empty_and_said(read):
+def test_missing_trailing_cells_are_empty_with_a_note(read):
     (answers,) = read(f"{HEAD},elapsed_s\na,1,1,A,A,5,2\na,2,0,A,B\n")
     assert np.isnan(answers.scores).tolist() == [False, True]
     assert read.is_noted("too few cells in line 3")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
-def test_encodings(read, encoding):
+def test_encodings_are_detected(read, encoding):
     (answers,) = read("image1;image2;label;score\nü.jpg;b;1;5\n".encode(encoding))
     assert answers.frame["probe"].tolist() == ["ü.jpg"]
     assert read.is_noted("Windows-1252") is (encoding == "cp1252")
@@ -514,7 +514,7 @@ def test_frames_and_parquet_are_read_alike(tmp_path):
     assert answers.mated.tolist() == [True, False]
 
 
-def test_long_runs_of_one_word_and_of_empty_cells(read):
+def test_long_runs_of_equal_or_empty_cells_are_read(read):
     cells = [("Timeout", "") if n % 700 > 600 else ("", n) for n in range(1400)]
     lines = (f"{'ab'[n // 700]},{n % 700},1,A,A,{cells[n][1]},{cells[n][0]}" for n in range(1400))
     first = read("\n".join([f"{HEAD},error", *lines]))
@@ -526,7 +526,7 @@ def test_long_runs_of_one_word_and_of_empty_cells(read):
 
 
 @pytest.mark.parametrize("orient", ["columns", "records", "lines"])
-def test_json(tmp_path, orient):
+def test_json_forms_are_read(tmp_path, orient):
     frame = pd.DataFrame({"label": [1, 0, 1], "score": [7.5, 2.5, 6.5], "person": ["A", "B", "C"]})
     lines = {"orient": "records", "lines": True} if orient == "lines" else {"orient": orient}
     frame.to_json(tmp_path / "scores.json", **lines)
@@ -538,14 +538,14 @@ def test_json(tmp_path, orient):
 @pytest.mark.parametrize(
     "text", ["5", "[5]", '{"a"', '{"a": [1, 2]}', "[]", '[{"label": 1}, 7]', "null\nnull"]
 )
-def test_what_is_no_json_of_records_is_refused(tmp_path, text):
+def test_json_without_records_is_rejected(tmp_path, text):
     (tmp_path / "scores.json").write_text(text)
     with pytest.raises(InvalidRequest):
         read_scores(tmp_path / "scores.json")
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "xlsx"])
-def test_what_is_no_file_is_refused_at_once(tmp_path, ending):
+def test_invalid_sources_are_rejected_at_once(tmp_path, ending):
     import os
 
     pipe, folder, text = (tmp_path / f"{name}.{ending}" for name in ("pipe", "folder", "text"))
@@ -557,7 +557,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path, ending):
             read_scores(source)
 
 
-def test_high_numbers_of_people_are_not_rounded(read):
+def test_large_person_numbers_are_not_rounded(read):
     ids = [str(10**17 + n) for n in range(30)]
     (high,) = read("\n".join([HEAD, *(f"a,m{n},1,{who},{who},90" for n, who in enumerate(ids))]))
     assert len({*high.probe_subjects.tolist()}) == 30
@@ -565,7 +565,7 @@ def test_high_numbers_of_people_are_not_rounded(read):
 
 
 @pytest.mark.parametrize(("zeros", "noted"), [(30, True), (29, False)])
-def test_a_score_that_most_others_have_is_noted(read, zeros, noted):
+def test_a_score_shared_by_most_non_mated_pairs_is_noted(read, zeros, noted):
     """A threshold just above zeros for "nobody found above 80" lets everybody in."""
     scores = [*[0] * zeros, *range(20, 20 + 60 - zeros)]
     lines = [f"a{n},b{n},0,{score}" for n, score in enumerate(scores)]

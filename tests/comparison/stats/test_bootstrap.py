@@ -102,7 +102,7 @@ def refused_by(threshold, drawn):
 
 
 @given(CASES, st.sampled_from([1e-3, 0.01, 0.2, 0.6]))
-def test_redrawn_thresholds_and_errors_are_those_of_the_plain_way(case, fmr):
+def test_resampled_thresholds_and_errors_equal_a_plain_bootstrap(case, fmr):
     table = simulated_table(**case)
     numbers = np.unique([table.probe_subjects, table.reference_subjects])
     # As many as there are.
@@ -118,7 +118,7 @@ def test_redrawn_thresholds_and_errors_are_those_of_the_plain_way(case, fmr):
 
 
 @pytest.mark.parametrize("fmr", [1e-3, 0.01, 0.1])
-def test_everybody_drawn_once_is_what_was_seen(fmr):
+def test_drawing_everyone_once_reproduces_the_sample(fmr):
     table = crowd(people=300, mean=60, failures=0.05)
     numbers = np.arange(300)
     once = np.ones((2, 300))
@@ -147,7 +147,7 @@ def test_draws_are_the_same_with_the_same_seed():
     assert not np.array_equal(some, other_seed)
 
 
-def test_people_who_bring_the_same_are_drawn_together():
+def test_people_with_equal_contributions_are_drawn_together():
     brings, strata = np.arange(60) % 3.0, (np.arange(40), np.arange(40, 60))
     alone = np.arange(60) < 7
     urn = Urn(strata, alone, [brings, np.ones(60)])
@@ -164,7 +164,7 @@ def test_people_who_bring_the_same_are_drawn_together():
 
 
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=60))
-def test_a_p_value_is_never_none_at_all(values):
+def test_a_p_value_is_never_zero(values):
     values = np.array(values)
     p_value = bootstrap_p_value(values)
     assert 2 / (len(values) + 1) <= p_value <= 1 or p_value == 1
@@ -176,7 +176,7 @@ def test_a_p_value_is_never_none_at_all(values):
     assert (ends.method, ends.confidence) == (Method.BOOTSTRAP, 0.8)
 
 
-def test_more_is_looked_at_where_the_highest_do_not_suffice():
+def test_more_scores_are_examined_if_the_highest_do_not_suffice():
     table = crowd(people=40, others=200)
     scores = table.scores.copy()
     of_first = ~table.mated & ((table.probe_subjects == 0) | (table.reference_subjects == 0))

@@ -19,7 +19,7 @@ def columns(pairs):
 
 
 @given(ERRORS)
-def test_the_exact_test_is_that_of_statsmodels(pairs):
+def test_the_exact_test_equals_statsmodels(pairs):
     from statsmodels.stats.contingency_tables import mcnemar
 
     first, second, _ = columns(pairs)
@@ -31,7 +31,7 @@ def test_the_exact_test_is_that_of_statsmodels(pairs):
 
 
 @given(ERRORS, st.sampled_from([0.8, 0.95]))
-def test_the_difference_lies_within_and_turns_with_the_systems(pairs, confidence):
+def test_the_difference_is_within_its_interval_and_antisymmetric(pairs, confidence):
     first, second, whose = columns(pairs)
     interval = stats.Paired(first, second, whose).interval(confidence)
     turned = stats.Paired(second, first, whose).interval(confidence)
@@ -75,7 +75,7 @@ def refusing(number, of=300, name="alpha", others=STRANGERS):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
-def test_chance_must_be_rarer_than_the_confidence_leaves_over_all_questions(confidence):
+def test_significance_is_corrected_for_all_comparisons(confidence):
     systems = [refusing(number, name=f"v{number}") for number in (0, 7, 9, 16, 30)]
     differences = compared(*systems, confidence=confidence, resamples=None)
     assert {difference.is_real for difference in differences} == {False, True}
@@ -89,7 +89,7 @@ def test_chance_must_be_rarer_than_the_confidence_leaves_over_all_questions(conf
     ("of_alpha", "of_beta", "better"),
     [(0, 54, "alpha"), (97, 1, "beta"), (3, 5, None), (0, 4, None), (7, 7, None)],
 )
-def test_chance_or_not_by_one_rule(of_alpha, of_beta, better):
+def test_significance_follows_one_rule(of_alpha, of_beta, better):
     difference = compared(refusing(of_alpha), refusing(of_beta, name="beta"))
     assert (difference.is_real, difference.better) == (better is not None, better)
     assert (difference.p_adjusted < 0.05) is difference.is_real
@@ -102,7 +102,7 @@ def test_chance_or_not_by_one_rule(of_alpha, of_beta, better):
     assert difference.p_value >= difference.p_exact
 
 
-def test_thresholds_are_estimates_too():
+def test_threshold_uncertainty_is_included():
     """What two equal systems differ by at given thresholds is within what thresholds explain."""
     first, second = (crowd(name, mean=60, seed=seed) for name, seed in (("a", 6), ("b", 7)))
     difference = compared(first, second)
@@ -126,7 +126,7 @@ def test_nothing_is_compared_below_five_expected_false_matches():
     assert difference.better == "alpha"
 
 
-def test_more_people_than_are_drawn_one_by_one_say_the_same(monkeypatch):
+def test_drawing_people_together_gives_equivalent_intervals(monkeypatch):
     systems = [crowd("a", mean=62), crowd("b", mean=58, seed=1), crowd("c", mean=58, seed=2)]
     alone = compared(*systems, fmr=0.01, resamples=2_000)
     monkeypatch.setattr("facematch_comparison.stats.bootstrap.MANY_PEOPLE", 0)
@@ -138,7 +138,7 @@ def test_more_people_than_are_drawn_one_by_one_say_the_same(monkeypatch):
         assert other.p_value == pytest.approx(one_by_one.p_value, abs=0.05)
 
 
-def test_only_pairs_that_both_answered():
+def test_only_pairs_answered_by_both_systems_are_compared():
     first = refusing(40)
     second = without_answers(refusing(0, name="beta"), list(range(30)))
     scores = second.scores.copy()
@@ -148,7 +148,7 @@ def test_only_pairs_that_both_answered():
 
 
 @pytest.mark.parametrize("missing", [{"first"}, {"first", "second"}])
-def test_without_a_threshold_or_a_pair_in_common_nobody_is_compared(missing):
+def test_systems_without_threshold_or_common_pairs_are_not_compared(missing):
     sides = [
         stats.Side(
             table=system_answers([90], [10, 20] * 30, name),
@@ -183,7 +183,7 @@ def test_a_resample_may_have_no_mated_pair_and_thresholds_come_from_other_people
     assert (difference.is_real, difference.better) == (True, "a")
 
 
-def test_holms_correction_is_over_those_that_were_tested():
+def test_holm_correction_covers_only_tested_pairs():
     systems = [refusing(number, name=f"v{number}") for number in (0, 9, 30)]
     sides = sides_of(*systems)
     silent = attrs.evolve(sides[0], threshold=None, table=refusing(0, name="silent"))
@@ -204,7 +204,7 @@ def test_holms_correction_is_over_those_that_were_tested():
 
 
 @pytest.mark.parametrize("beyond", ["b", "ab", ""])
-def test_who_exceeds_the_required_fmr_is_named(beyond):
+def test_systems_above_the_required_fmr_are_named(beyond):
     chosen_on = system_answers([90], STRANGERS)
     sides = []
     for name in "ab":

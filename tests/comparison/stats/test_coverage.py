@@ -61,7 +61,7 @@ CHEAP = {scenario.kind: scenario for scenario in reversed(simulated.SCENARIOS)}
     ],
     ids=lambda value: kind_of(value) if hasattr(value, "kind") else None,
 )
-def test_intervals_hold(scenario, studies, seed):
+def test_intervals_cover_the_true_rate(scenario, studies, seed):
     shares = simulated.of_rates(scenario, studies, seed)
     assert shares["held"] >= HELD - by_chance(HELD, studies)
     assert shares["bounded"] >= BOUNDED - by_chance(BOUNDED, studies)
@@ -92,7 +92,7 @@ def test_equal_systems_are_seldom_called_different(place, studies, resamples, se
         assert shares["real"] <= 0.05 + by_chance(0.05, studies)
 
 
-def test_what_differs_much_is_seen():
+def test_large_differences_are_detected():
     shares = simulated.of_differences(simulated.DIFFERENT[1], 5, 23, resamples=199)
     assert shares["real"] == 1
 
@@ -105,7 +105,7 @@ def judge(row, studies, *names):
 
 
 @pytest.mark.parametrize("rows", verdicts.BELOW, ids=lambda rows: f"{rows[0].expected}-expected")
-def test_nothing_is_compared_where_few_false_matches_are_expected(rows):
+def test_few_expected_false_matches_prevent_comparison(rows):
     assert rows[0].expected < 5
     assert judge(rows[0], 2, "compared") == [0]
 
@@ -134,13 +134,13 @@ def test_equal_vendors_are_seldom_called_different(row, studies):
     + [pytest.param(verdicts.HEADLINE[at], FEW, marks=pytest.mark.slow) for at in (0, 2)]
     + [pytest.param(row, MANY, marks=LONG) for row in verdicts.HEADLINE],
 )
-def test_intervals_at_the_fmr_and_at_the_threshold_hold(row, studies):
+def test_intervals_at_the_fmr_and_the_threshold_cover_the_truth(row, studies):
     held = judge(row, studies, "frr", *(["at_fmr"] if row.expected >= 5 else []))
     assert min(held) >= HELD - by_chance(HELD, studies), held
 
 
 @pytest.mark.long
-def test_heavy_tails_are_published():
+def test_heavy_tails_reduce_coverage_as_documented():
     page = (Path(__file__).parents[3] / "docs/maintain/simulations.md").read_text()
     lowest, highest = 0.642, 0.906
     assert f"{100 * lowest:g} to {100 * highest:g} %" in page
@@ -162,12 +162,12 @@ def test_heavy_tails_are_published():
     ],
     ids=lambda value: f"{value.what}-{value.study}" if hasattr(value, "what") else None,
 )
-def test_estimators_for_a_choice_are_right_as_often_as_the_page_says(row, studies, off):
+def test_estimators_of_a_choice_have_the_documented_accuracy(row, studies, off):
     low, high = row.limits
     assert low - off <= choice.share_of(row, studies, seed=7) <= high + off
 
 
-def test_simulated_vendors_err_as_often_as_is_said_of_them():
+def test_simulated_vendors_have_their_stated_error_rates():
     simulate = program("simulate")
     pairs = simulate.draw(300, 3_000, 30_000, seed=1)
     vendor = simulate.Vendor(fmr=0.01, fnmr=0.05, fta=0.02, common=0.5)

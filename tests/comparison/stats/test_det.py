@@ -20,7 +20,7 @@ def passing(scores, threshold, rule):
 
 
 @given(SCORES, SCORES, st.sampled_from(RULES))
-def test_each_vertex_is_what_counting_says(mated, non_mated, rule):
+def test_each_vertex_equals_a_plain_count(mated, non_mated, rule):
     curve = det_curve(np.sort(mated), np.sort(non_mated), rule)
     assert np.all(np.diff(curve.thresholds) > 0)
     assert np.all(np.diff(curve.fnmr) > 0)
@@ -53,7 +53,7 @@ SOME = st.lists(st.one_of(st.none(), st.integers(0, 20)), max_size=25)
 
 
 @given(SOME, SOME, st.sampled_from(RULES), st.lists(st.integers(-2, 30), max_size=3))
-def test_each_point_of_a_page_is_what_counting_says(mated, others, rule, include):
+def test_each_point_of_the_page_equals_a_plain_count(mated, others, rule, include):
     table = system_answers(mated, others, rule=rule)
     curve = curve_of(Rates(table, 0.9), include=include)
     if curve is None:
@@ -71,7 +71,7 @@ def test_each_point_of_a_page_is_what_counting_says(mated, others, rule, include
             assert ends == (rate.interval.low, rate.interval.high)
 
 
-def test_thinned_but_whole():
+def test_a_thinned_curve_keeps_the_threshold_and_the_eer():
     table = crowd(people=400, mean=60, failures=0.1, rule=ThresholdRule.AT_LEAST)
     at = threshold_for_fmr(table, 1e-3).threshold
     curve = curve_of(Rates(table), include=[at])

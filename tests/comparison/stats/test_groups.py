@@ -66,7 +66,7 @@ def test_the_differential_is_the_worst_over_the_geometric_mean(errors):
     assert found.differential == expected
 
 
-def test_a_group_without_errors_takes_part():
+def test_a_group_without_errors_is_included():
     cells = cells_of(counted((60, 12), (60, 6), (60, 0)), "column", 50)
     assert [cell.frr_ratio.value for cell in cells] == pytest.approx([2, 1, 0])
     none = cells[2].frr_ratio.interval
@@ -98,7 +98,7 @@ def test_pairs_of_two_groups_belong_to_neither():
 
 
 @pytest.mark.parametrize("people", [1, 9, 10])
-def test_a_cell_of_fewer_than_ten_people_says_so_and_is_not_compared(people):
+def test_a_group_with_fewer_than_ten_people_is_not_compared(people):
     table = counted((20, 2), (people, people), others=20)
     large, small = cells_of(table, "column", 50, 0.95)
     assert (small.frr.errors, large.too_few) == (people, None)
@@ -112,7 +112,7 @@ def test_a_cell_of_fewer_than_ten_people_says_so_and_is_not_compared(people):
     assert group_differences([(large, small)]) == [()]
 
 
-def test_a_failure_to_acquire_turns_away_and_is_no_false_match():
+def test_a_failure_to_acquire_is_a_false_rejection_and_no_false_match():
     answers = system_answers([90] * 10 + [LOST] * 2, [10] * 10 + [LOST] * 2)
     table = grouped(answers, ("x",), [0] * 24)
     (cell,) = cells_of(table, "column", 50)
@@ -128,7 +128,7 @@ def test_a_failure_to_acquire_turns_away_and_is_no_false_match():
     assert cells_of(table, "column", None) == cells_of(table, "column", 50)
 
 
-def test_a_difference_with_its_numbers():
+def test_a_group_difference_states_its_numbers():
     (difference,) = differences(counted((500, 50), (500, 10), (500, 20)))
     assert (difference.column, difference.rate) == ("column", "frr")
     assert (difference.worst, difference.best) == ("g0", "g1")
@@ -142,7 +142,7 @@ def test_a_difference_with_its_numbers():
     assert "falsely rejected" in difference.sentence
 
 
-def test_a_difference_of_strangers_is_told_as_one():
+def test_a_group_difference_in_fmr_is_described_as_false_matches():
     answers = system_answers([90] * 80, [60] * 30 + [10] * 370 + [10] * 400)
     table = grouped(answers, ("x", "y"), [0, 1] * 40 + [0] * 400 + [1] * 400)
     (difference,) = differences(table)
@@ -155,7 +155,7 @@ def test_a_difference_of_strangers_is_told_as_one():
     assert differences(table) == (difference,)
 
 
-def test_what_may_be_chance_is_no_difference():
+def test_an_insignificant_group_difference_is_not_reported():
     (difference,) = differences(counted((50, 4), (50, 2)))
     assert (difference.is_real, difference.at_least) == (False, 1.0)
     (alike,) = differences(counted((50, 4), (50, 4)))
@@ -216,7 +216,7 @@ def test_people_with_several_pairs_count_as_people():
 @given(
     top=st.integers(0, 50), bottom=st.integers(0, 50), size=st.tuples(*[st.integers(51, 500)] * 2)
 )
-def test_a_ratio_and_its_inverse_hold_what_was_seen(top, bottom, size):
+def test_a_ratio_and_its_inverse_cover_the_observed_value(top, bottom, size):
     over, under = rate(top, size[0]), rate(bottom, size[1])
     low, high = ratio(over, under)
     turned = ratio(under, over)

@@ -17,7 +17,7 @@ CONFIDENCES = st.sampled_from([0.5, 0.9, 0.95, 0.999])
 @pytest.mark.parametrize(
     ("rate", "trials", "errors"), [(0.001, 2_995, 2), (0.29, 100, 29), (1, 7, 7), (0.001, 999, 0)]
 )
-def test_as_many_errors_as_a_rate_allows(rate, trials, errors):
+def test_allowed_errors_of_a_rate(rate, trials, errors):
     assert stats.allowed_errors(rate, trials) == errors
 
 
@@ -57,7 +57,7 @@ def plain_effect(errors, first, second):
 
 
 @given(STUDIES)
-def test_the_variance_is_the_sum_over_pairs_that_share_somebody(case):
+def test_the_variance_sums_over_pairs_that_share_a_person(case):
     """Aronow, Samii and Assenova's sum, term by term."""
     errors, first, second = study(**case)
     assume(0 < errors.sum() < len(errors))
@@ -77,7 +77,7 @@ def test_the_variance_is_the_sum_over_pairs_that_share_somebody(case):
 
 @pytest.mark.parametrize("rate", [0.1, 0.9])
 @pytest.mark.parametrize("two", [False, True])
-def test_with_enough_errors_and_people_it_is_korn_and_graubards(two, rate):
+def test_with_enough_errors_and_people_the_interval_is_korn_graubard(two, rate):
     errors, first, second = study(3, 60, 400, rate, two=two)
     clusters = stats.Clusters(first, second)
     interval = stats.interval(errors, clusters)
@@ -96,7 +96,7 @@ def test_with_enough_errors_and_people_it_is_korn_and_graubards(two, rate):
 
 
 @given(COUNTS, CONFIDENCES)
-def test_pairs_of_as_many_people_are_exact(counts, confidence):
+def test_independent_pairs_have_the_exact_interval(counts, confidence):
     errors, trials = counts
     wrong = np.arange(trials) < errors
     for clusters in (
@@ -115,7 +115,7 @@ def test_pairs_of_as_many_people_are_exact(counts, confidence):
 
 
 @pytest.mark.parametrize("rarer", [0, 1, 4, 5, 11])
-def test_what_is_assumed_fades_with_the_rarer_kind(rarer):
+def test_the_assumed_correlation_matters_less_with_more_errors(rarer):
     first = np.arange(1_000) % 100
     errors = np.zeros(1_000, bool)
     errors[np.linspace(0, 999, rarer).astype(int)] = True
@@ -132,7 +132,7 @@ def test_what_is_assumed_fades_with_the_rarer_kind(rarer):
 
 
 @pytest.mark.parametrize(("people", "pairs"), [(100, 300), (30, 500)])
-def test_one_error_more_is_no_good_news(people, pairs):
+def test_bounds_increase_with_errors(people, pairs):
     _, first, second = study(0, people, pairs, 0, two=True)
     order = np.random.default_rng(1).permutation(pairs)
     clusters = stats.Clusters(first, second)
@@ -158,7 +158,7 @@ def test_bounds_of_a_rate_are_the_ends_of_its_interval(case, confidence):
 
 
 @given(STUDIES, st.floats(0.01, 1))
-def test_a_chosen_threshold_is_bounded_by_what_might_have_passed(case, max_fmr):
+def test_a_chosen_threshold_is_bounded_by_its_order_statistic(case, max_fmr):
     errors, first, second = study(**case)
     count = len(errors)
     rate = Rate(
@@ -181,7 +181,7 @@ def test_a_chosen_threshold_is_bounded_by_what_might_have_passed(case, max_fmr):
 
 
 @pytest.mark.parametrize("first", [[0, 0], [0, 1], [0, 1, 2, 3, 4, 5] * 3])
-def test_errors_spread_evenly_divide_by_nothing(first):
+def test_evenly_spread_errors_cause_no_division_by_zero(first):
     first = np.array(first)
     second = np.where(first % 2, first - 1, first + 1)
     errors = np.arange(len(first)) < len(first) / 3
@@ -196,7 +196,7 @@ def test_errors_spread_evenly_divide_by_nothing(first):
 
 
 @pytest.mark.parametrize(("people", "method"), [(49, Method.CONSERVATIVE), (50, Method.CLUSTERED)])
-def test_fifty_people_show_a_correlation(people, method):
+def test_correlation_is_detected_with_fifty_people(people, method):
     errors, first, _ = study(0, people, 400, 0.2, two=False)
     assert len(set(first)) == people
     assert stats.interval(errors, stats.Clusters(first, None)).method is method

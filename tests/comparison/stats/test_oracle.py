@@ -58,7 +58,7 @@ def passes(frame, threshold, name):
 SYSTEMS = [("above", 1), ("from", 2)]
 
 
-def test_differences_by_statsmodels_and_by_hand():
+def test_differences_equal_statsmodels_and_a_plain_computation():
     """McNemar's exact test, Durkalski's for people with several pairs, Holm's correction."""
     from statsmodels.stats.contingency_tables import mcnemar
     from statsmodels.stats.multitest import multipletests
@@ -85,7 +85,7 @@ def test_differences_by_statsmodels_and_by_hand():
     assert [each.p_adjusted for each in several] == pytest.approx(list(theirs))
 
 
-def test_the_bootstrap_by_the_plainest_hand():
+def test_the_bootstrap_equals_a_naive_implementation():
     """People drawn again one by one, pairs repeated, thresholds sorted anew: the same spread."""
     sides, frames = [], []
     for name, seed in SYSTEMS:

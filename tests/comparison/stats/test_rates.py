@@ -53,7 +53,7 @@ def counted(pairs, passes):
 
 
 @given(PAIRS, st.none() | st.integers(-1, 5), RULES)
-def test_every_rate_is_what_counting_says(pairs, threshold, rule):
+def test_every_rate_equals_a_plain_count(pairs, threshold, rule):
     if all(isinstance(reply, str) for _, reply, _, _ in pairs):
         return
     # Without a threshold, the decisions of the system count: those from 2 on match.
@@ -68,7 +68,7 @@ def test_every_rate_is_what_counting_says(pairs, threshold, rule):
         assert (rate.interval is None) == (trials == 0)
 
 
-def test_intervals_know_who_stands_behind():
+def test_intervals_account_for_shared_people():
     pairs = [(True, 3, 1, 1), (True, 1, 1, 1), (True, 3, 2, 1), (False, 3, 0, 1), (False, 0, 1, 2)]
     rates = Rates(table_of(pairs), 0.9)
     frr, fmr = rates.at("frr", 2), rates.at("fmr", 2)

@@ -22,7 +22,7 @@ SCORES = st.lists(st.one_of(st.just(LOST), st.integers(0, 100)), max_size=12)
 
 
 @given(SCORES, SCORES, st.integers(0, 100), st.data())
-def test_rows_taken_pass_as_they_did(mated, others, threshold, data):
+def test_selected_rows_keep_their_results(mated, others, threshold, data):
     table = system_answers(mated, others)
     rows = data.draw(st.lists(st.integers(0, max(len(table) - 1, 0)), unique=True))
     rows = np.array(rows if len(table) else [], np.int64)
@@ -35,7 +35,7 @@ def test_rows_taken_pass_as_they_did(mated, others, threshold, data):
         np.testing.assert_array_equal(taken.passed(threshold), table.passed(threshold)[rows])
 
 
-def test_a_vendor_of_which_a_score_in_a_hundred_is_missing_is_scored():
+def test_a_system_with_one_percent_missing_scores_is_scored():
     table = system_answers([80, 20], [])
     assert table.is_scored
     assert not with_columns(table, scores=np.array([80, np.nan])).is_scored
@@ -47,7 +47,7 @@ def test_a_vendor_of_which_a_score_in_a_hundred_is_missing_is_scored():
         assert with_columns(many, scores=scores).is_scored is is_scored
 
 
-def test_a_group_is_that_of_both():
+def test_a_group_applies_to_both_people():
     group = Grouping(
         labels=("a", "b"), probe=np.array([0, 0, 1, -1]), reference=np.array([0, 1, 1, 0])
     )
@@ -96,12 +96,12 @@ def attempts_of(probe, reference, scores, transactions, attempts):
         lambda: table_of([1], [1], [7]).best_of(3),
     ],
 )
-def test_what_is_out_of_range_missing_or_of_other_pairs_is_refused(call):
+def test_invalid_missing_or_mismatched_columns_are_rejected(call):
     with pytest.raises(InvalidRequest):
         call()
 
 
-def test_transactions_are_taken_with_their_rows_and_belong_to_the_pairs():
+def test_transactions_are_selected_with_their_rows():
     table = attempts_of([1, 2, 1], [1, 3, 1], [7, 8, 9], [5, 9, 5], [2, 1, 1])
     taken = table.take(np.array([2, 1]))
     assert (taken.transactions.tolist(), taken.attempts.tolist()) == ([5, 9], [1, 1])
@@ -116,7 +116,7 @@ CELLS = st.sampled_from(["silent", "lost", "undecided", *range(5)])
 
 
 @given(st.lists(st.lists(CELLS, min_size=1, max_size=4), min_size=1, max_size=6), st.integers(1, 5))
-def test_the_best_of_the_first_attempts_is_what_counting_says(transactions, most):
+def test_the_best_of_the_first_attempts_equals_a_plain_count(transactions, most):
     rows = [
         (number, attempt, cell)
         for number, cells in enumerate(transactions)

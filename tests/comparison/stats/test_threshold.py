@@ -29,7 +29,7 @@ def lowest_threshold(table, max_fmr, unit):
 
 
 @given(SCORES, SCORES, RULES, MAX_FMRS, st.sampled_from([1, 100]))
-def test_the_threshold_is_the_lowest_that_will_do(mated, others, rule, max_fmr, unit):
+def test_the_threshold_is_the_lowest_that_keeps_the_fmr(mated, others, rule, max_fmr, unit):
     if not any(score is not LOST for score in others):
         return
     # Scores of as many decimals as the unit has: one of them ends in 1.
@@ -61,13 +61,13 @@ def test_the_threshold_is_the_lowest_that_will_do(mated, others, rule, max_fmr, 
         (range(99), "99 non-mated .* 100 are needed"),
     ],
 )
-def test_no_threshold_has_its_reason(others, words):
+def test_a_missing_threshold_has_a_reason(others, words):
     choice = threshold_for_fmr(system_answers([999], others), 0.01)
     assert choice.threshold is None
     assert re.search(words, choice.why_not.replace("(", ""))
 
 
-def test_pairs_without_a_score_play_no_part():
+def test_pairs_without_a_score_do_not_affect_the_threshold():
     table = system_answers([90] * 100, range(100))
     scores = table.scores.copy()
     scores[[0, -1]] = np.nan

@@ -28,7 +28,7 @@ def possible(pictures):
     seed=st.integers(0, 99),
     data=st.data(),
 )
-def test_as_many_as_asked_and_none_twice(pictures, seed, data):
+def test_the_requested_number_of_pairs_is_drawn_without_repeats(pictures, seed, data):
     most_mated, most_others = possible(pictures)
     mated = data.draw(st.integers(0, most_mated))
     others = data.draw(st.integers(0, most_others))
@@ -81,7 +81,7 @@ def test_pairs_within_groups_are_of_one_group(groups, seed, part):
     ],
     ids=str,
 )
-def test_what_cannot_be_drawn_is_refused(wrong):
+def test_impossible_draws_are_rejected(wrong):
     with pytest.raises(InvalidRequest):
         draw_pairs(**{"pictures": people_with({"a": 2, "b": 2})} | wrong)
     # People with one photograph each make pairs of two.
@@ -94,7 +94,7 @@ def test_what_cannot_be_drawn_is_refused(wrong):
     seed=st.integers(0, 99),
     share=st.floats(0.01, 0.99),
 )
-def test_nobody_stands_on_both_sides(pairs, seed, share):
+def test_nobody_is_in_both_halves(pairs, seed, share):
     first, second = np.array(pairs, np.int64).T
     development, test = split_by_subject(first, second, seed=seed, share=share)
     sides = [{*first[side].tolist(), *second[side].tolist()} for side in (development, test)]
@@ -115,7 +115,7 @@ def test_nobody_stands_on_both_sides(pairs, seed, share):
     seed=st.integers(0, 99),
     other=st.integers(0, 99),
 )
-def test_no_pair_is_lost_of_those_drawn_within_halves(each, seed, other):
+def test_pairs_drawn_within_halves_are_not_lost(each, seed, other):
     pictures = people_with({f"p{n}": count for n, count in enumerate(each)})
     mated = sum(k * (k - 1) // 2 for k in sorted(each)[: len(each) // 2])
     study = draw_pairs(pictures, mated=mated, non_mated=len(each), seed=seed, split=True)
@@ -126,7 +126,7 @@ def test_no_pair_is_lost_of_those_drawn_within_halves(each, seed, other):
     assert test.any()
 
 
-def test_each_seed_draws_other_halves():
+def test_each_seed_draws_different_halves():
     couples, pairs = set(), np.arange(40).reshape(20, 2).T
     halves = [split_by_subject(*pairs, seed=seed)[0].tolist() for seed in (1, 1, 2)]
     assert halves[0] == halves[1] != halves[2]
@@ -137,7 +137,7 @@ def test_each_seed_draws_other_halves():
     assert len(couples) == 6, "whoever is in one half with whom"
 
 
-def test_halves_are_alike_in_groups_and_photographs_and_their_pairs_come_in_turn():
+def test_halves_are_balanced_and_their_pairs_alternate():
     pictures = people_with({f"p{n}": 2 + n % 4 for n in range(80)})
     sex = {f"p{n}": "fm"[n % 3 > 0] for n in range(80)}
     drawn = {"within": "sex", "groups": {"sex": sex}, "split": True}
@@ -151,7 +151,7 @@ def test_halves_are_alike_in_groups_and_photographs_and_their_pairs_come_in_turn
     assert 20 <= sides[0][:50].sum() <= 30
 
 
-def test_a_share_of_the_people_is_for_development():
+def test_share_sets_the_size_of_the_calibration_half():
     people = np.arange(1000)
     development, test = split_by_subject(people, people, share=0.3)
     assert (development.sum(), test.sum()) == (300, 700)

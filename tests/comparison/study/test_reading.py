@@ -32,7 +32,7 @@ def refusals(read, text):
     return [line.strip() for line in lines]
 
 
-def test_every_fault_of_the_pairs(read, folder):
+def test_every_problem_of_the_pairs_is_reported(read, folder):
     (folder / "x").mkdir()
     assert refusals(
         read,
@@ -68,11 +68,11 @@ def test_every_fault_of_the_pairs(read, folder):
         ),
     ],
 )
-def test_what_is_no_file_of_pairs_is_one_sentence(read, text, reported):
+def test_a_file_without_pairs_is_rejected_in_one_sentence(read, text, reported):
     assert reported in "\n".join(refusal_lines(read, text))
 
 
-def test_a_digest_says_what_a_study_is(read, folder):
+def test_a_digest_identifies_a_study(read, folder):
     text = f"{HEAD},group_sex\na1.jpg,a2.jpg,1,Ada,Ada,f\na1.jpg,b1.jpg,0,Ada,Bob,\n"
     contents = {folder / f"{name}.jpg": name * 32 for name in ("a1", "a2", "b1", "b2")}
     digest = read(text).digest(contents)
@@ -100,7 +100,7 @@ names = st.text(
     columns=st.lists(names, max_size=2, unique=True),
     data=st.data(),
 )
-def test_what_is_written_is_read(tmp_path_factory, people, columns, data):
+def test_written_studies_are_read_back(tmp_path_factory, people, columns, data):
     folder = tmp_path_factory.mktemp("study")
     files = {who: [folder / f"{at}-{n}.jpg" for n in "ab"] for at, who in enumerate(people)}
     for file in itertools.chain(*files.values()):
@@ -113,7 +113,7 @@ def test_what_is_written_is_read(tmp_path_factory, people, columns, data):
     assert str(folder) not in (folder / "pairs.csv").read_text(encoding="utf-8")
 
 
-def test_no_written_cell_is_a_formula_and_no_name_is_lost(folder):
+def test_formulas_are_escaped_and_names_preserved(folder):
     for name in ("-2+3.jpg", "b1.jpg "):
         (folder / name).touch()
     first, second = {"probe": folder / "-2+3.jpg"}, {"reference": folder / "b1.jpg"}
@@ -163,7 +163,7 @@ def test_folders_are_of_people_or_of_kinds_of_pictures(tmp_path, folders, files,
             photographs(tmp_path)
 
 
-def test_what_is_no_study_is_refused(folder):
+def test_invalid_studies_are_rejected(folder):
     (folder / "study.xml").touch()
     for path in (folder / "study.xml", folder / "none.csv", folder):
         with pytest.raises(InvalidRequest):
@@ -181,7 +181,7 @@ def groups(tmp_path):
     return _read
 
 
-def test_empty_cells_and_missing_people_say_nothing_of_groups(groups):
+def test_empty_cells_and_missing_people_have_no_group(groups):
     assert groups("sex, person ,skin\nf,Ada,dark\n ,Bob, light\n") == {
         "sex": {"Ada": "f"},
         "skin": {"Ada": "dark", "Bob": "light"},
@@ -198,6 +198,6 @@ def test_empty_cells_and_missing_people_say_nothing_of_groups(groups):
         ("person,sex\nAda,f\nBob,m\nAda,m\n", "line 4: 'Ada' repeats line 2"),
     ],
 )
-def test_what_is_no_file_of_groups_is_refused(groups, text, words):
+def test_invalid_group_files_are_rejected(groups, text, words):
     with pytest.raises(InvalidRequest, match=words):
         groups(text)

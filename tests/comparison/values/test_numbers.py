@@ -21,13 +21,13 @@ def near(text, number):
 
 
 @given(rates, st.none() | widths)
-def test_a_rate_is_rounded_to_what_is_shown(rate, width):
+def test_rates_are_rounded_for_display(rate, width):
     assert near(numbers.percent(rate, width), Decimal(repr(rate)) * 100)
     assert (numbers.percent(0, width), numbers.percent(1, width)) == ("0", "100")
 
 
 @given(st.floats(-1, 1), widths)
-def test_differences_have_a_true_minus_and_none_before_nothing(difference, width):
+def test_differences_use_a_minus_sign_and_no_negative_zero(difference, width):
     text = numbers.points(difference, width)
     assert "-" not in text
     assert text.strip("\N{MINUS SIGN}0.") or not text.startswith("\N{MINUS SIGN}")
@@ -37,7 +37,7 @@ def test_differences_have_a_true_minus_and_none_before_nothing(difference, width
 @pytest.mark.parametrize(
     ("amount", "text"), [(0.05, "0.05"), (1650.0, "1,650.00"), (0.00123, "0.0012")]
 )
-def test_money_has_cents_and_more_where_they_count(amount, text):
+def test_money_has_two_decimals_or_more_if_needed(amount, text):
     assert numbers.money(amount) == text
 
 
@@ -49,7 +49,7 @@ def test_any_quantity_is_rounded_to_the_nearest(number, width):
     assert number == 0 or width or shown(numbers.quantity(number)) != 0
 
 
-def test_scores_keep_what_separates_them():
+def test_scores_keep_distinguishing_digits():
     assert numbers.score(49.999999) == "49.999999"
     assert numbers.score(50.0) == "50"
     # What somebody chose is not rounded.
@@ -60,7 +60,7 @@ bounded = st.floats(1e-9, 1)
 
 
 @given(bounded, st.none() | bounded)
-def test_bounds_say_no_more_than_was_shown(value, limit):
+def test_bounds_are_rounded_conservatively(value, limit):
     bounds = numbers.upper_percent(value, limit), numbers.lower_percent(value, limit)
     high, low = (Decimal(bound) / 100 for bound in bounds)
     assert low <= Decimal(repr(value)) <= high
@@ -77,6 +77,6 @@ def test_bounds_say_no_more_than_was_shown(value, limit):
         (0.000999, 0.001, "0.0999", "0.099"),
     ],
 )
-def test_a_bound_takes_the_digits_it_needs(value, limit, high, low):
+def test_a_bound_uses_as_many_digits_as_needed(value, limit, high, low):
     bounds = numbers.upper_percent(value, limit), numbers.lower_percent(value, limit)
     assert bounds == (high, low)

@@ -30,7 +30,7 @@ def classes_in(hint):
         yield from classes_in(inner)
 
 
-def test_each_class_has_its_fields_in_the_schema_and_no_other_ones():
+def test_schema_fields_match_the_classes():
     classes = {*classes_in(Evaluation)} - {Evaluation}
     assert set(SCHEMA["$defs"]) == {kind.__name__ for kind in classes}
     parts = [(kind, SCHEMA["$defs"][kind.__name__]) for kind in classes]
@@ -42,7 +42,7 @@ def test_each_class_has_its_fields_in_the_schema_and_no_other_ones():
 
 # Not "hostile", whose words no facematch writes where a digest stands.
 @pytest.mark.parametrize("name", [name for name in EVALUATIONS if name != "hostile"])
-def test_every_sample_fits(name):
+def test_every_sample_is_valid(name):
     document = json.loads(json.dumps(EVALUATIONS[name]().to_dict(), allow_nan=False))
     VALIDATOR.validate(document)
     for point in (system["at_default"] for system in document["systems"]):
@@ -50,7 +50,7 @@ def test_every_sample_fits(name):
             assert rate["value"] == (rate["errors"] / rate["trials"] if rate["trials"] else None)
 
 
-def test_no_part_may_be_left_out_or_wrong():
+def test_missing_or_invalid_parts_are_rejected():
     VALIDATOR.check_schema(SCHEMA)
     good = json.loads(json.dumps(full().to_dict()))
     for change in (
@@ -71,6 +71,6 @@ def test_no_part_may_be_left_out_or_wrong():
         assert not VALIDATOR.is_valid(worse), path
 
 
-def test_a_number_that_is_not_finite_is_not_written():
+def test_non_finite_numbers_are_not_written():
     with pytest.raises(InvalidRequest):
         attrs.evolve(full(), confidence=math.nan).to_dict()

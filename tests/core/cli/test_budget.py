@@ -89,7 +89,7 @@ def unknown(profile, vendor):
     return lose
 
 
-def test_what_a_process_left_behind_is_unknown(run_json, store, address):
+def test_overdue_reservation_is_shown_as_unknown(run_json, store, address):
     store.reserve(entry(started_at=overdue_start()), Decimal(5))
     code, document = run_json("budget", "--store", address)
     assert code == 0
@@ -99,14 +99,14 @@ def test_what_a_process_left_behind_is_unknown(run_json, store, address):
     assert [row["state"] for row in document["open"]] == ["unknown"]
 
 
-def test_a_password_in_an_address_is_not_repeated(run):
+def test_password_in_store_url_is_not_printed(run):
     answer = run("budget", "--store", "postgresql+nodriver://u:canary@h/d")
     assert answer.exit_code == 4
     assert "canary" not in answer.output
 
 
 @pytest.mark.usefixtures("scripted")
-def test_what_the_calls_of_a_profile_spend_is_what_its_budget_shows(
+def test_budget_shows_the_spending_of_the_profiles_calls(
     run, run_json, photos, tmp_path, configured
 ):
     configured(
@@ -143,7 +143,7 @@ FOUND = fm.Reconciled.FOUND
         ([AuthenticationFailed("No."), FOUND], fm.Charged.YES, 5, ["error", "skipped"], (0, 0, 2)),
     ],
 )
-def test_what_is_found_counts_as_its_bill_says(
+def test_reconciled_calls_are_booked_by_their_billing(
     run_json, unknown, *, vendor, store, steps, charged, code, outcomes, books
 ):
     unknown(*steps, number=len(steps))
@@ -154,7 +154,9 @@ def test_what_is_found_counts_as_its_bill_says(
 
 
 @pytest.mark.parametrize(("backend", "environment"), [("other", "production"), ("fake", "mock")])
-def test_what_somebody_else_made_is_skipped(run_json, profile, store, backend, environment):
+def test_reconcile_skips_calls_of_another_backend_or_environment(
+    run_json, profile, store, backend, environment
+):
     key = attrs.evolve(BUDGET_KEY, environment=fm.Environment(environment))
     store.reserve(entry(key, started_at=overdue_start(), backend=backend), Decimal(5))
     store.reserve(entry(started_at=SystemClock().now()), Decimal(5))
@@ -166,7 +168,7 @@ def test_what_somebody_else_made_is_skipped(run_json, profile, store, backend, e
     assert f"It was made by {backend} ({environment})" in looked["reason"]
 
 
-def test_nothing_is_resolved_without_a_yes(run, unknown, store, request):
+def test_resolve_requires_confirmation(run, unknown, store, request):
     (lost,) = unknown()
     answer = run("budget", "resolve", lost.id, "--charged")
     assert answer.exit_code == 2
@@ -179,7 +181,7 @@ def test_nothing_is_resolved_without_a_yes(run, unknown, store, request):
     assert sums(store) == (1, 0, 0)
 
 
-def test_screens(screens, run, profile, unknown, *, store, monkeypatch):
+def test_output_matches_golden_file(screens, run, profile, unknown, *, store, monkeypatch):
     here = ("--store", "attempts.sqlite3")
     overdue, current = entry(), entry(started_at=SystemClock().now(), kept=True)
     with screens("budget") as show:
@@ -224,7 +226,7 @@ def test_screens(screens, run, profile, unknown, *, store, monkeypatch):
 @pytest.mark.parametrize(
     ("word", "after"), [("--charged", (1, 0, 0)), ("--not-charged", (0, 0, 0))]
 )
-def test_resolved_by_hand_as_the_invoice_says(run, unknown, *, store, word, after):
+def test_resolve_records_the_call_as_charged_or_not_charged(run, unknown, *, store, word, after):
     (lost,) = unknown()
     words = ("budget", "resolve", lost.id, word, "--yes")
     answer = run(*words, "--store", "attempts.sqlite3")
@@ -234,7 +236,7 @@ def test_resolved_by_hand_as_the_invoice_says(run, unknown, *, store, word, afte
     assert sums(store) == after
 
 
-def test_days_that_are_over_are_left_out(run_json, vendor, store, address):
+def test_budgets_of_past_days_are_not_listed(run_json, vendor, store, address):
     day = Budget(5, name="shop", per=Period.DAY, store=store)
     with fm.FaceVerifier(vendor, policies=[day]) as verifier:
         verifier.verify(A, B)
@@ -245,7 +247,7 @@ def test_days_that_are_over_are_left_out(run_json, vendor, store, address):
     assert len(store.budgets()) == 2
 
 
-def test_amounts_are_exact_text(run_json, vendor, address, store):
+def test_amounts_are_exact_decimal_strings(run_json, vendor, address, store):
     gates = [Budget(Decimal("5.00"), name="shop", currency="USD", price=PRICES, store=store)]
     with fm.FaceVerifier(vendor, policies=gates) as verifier:
         verifier.verify(A, B)

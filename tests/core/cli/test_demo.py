@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("local_models")
 DOCS = Path(__file__).parents[3] / "docs" / "photographs"
 
 
-def test_after_a_plain_installation_all_pairs_come_out_right(run, tmp_path, monkeypatch):
+def test_all_packaged_pairs_are_right_and_next_steps_are_printed(run, tmp_path, monkeypatch):
     """The last lines are what a newcomer wants next, typed so that the shell finds them."""
     monkeypatch.setattr("shutil.which", lambda _name: "/bin/facematch")
     answer = run("demo", "--out", tmp_path / "deep" / "report.html")
@@ -27,7 +27,7 @@ def test_after_a_plain_installation_all_pairs_come_out_right(run, tmp_path, monk
 
 
 @pytest.mark.slow
-def test_the_known_errors_are_marked_as_errors(run):
+def test_known_limits_are_marked_as_wrong(run):
     answer = run("demo", "--photographs", DOCS, "--out", "r.html")
     assert answer.exit_code == 0
     rows = [line for line in answer.stdout.splitlines() if re.match(r"\d+ {2,}", line)]
@@ -64,7 +64,7 @@ def folder_of(tmp_path):
     ("expected", "code", "wrong"),
     [("same", 3, True), pytest.param("limit", 3, False, marks=pytest.mark.slow)],
 )
-def test_an_answer_that_was_not_expected_is_said(run, folder_of, expected, code, wrong):
+def test_unexpected_result_is_reported(run, folder_of, expected, code, wrong):
     """Also a known limit that the engine gets right; no text of the manifest is markup."""
     answer = run("demo", "--photographs", folder_of(expected), "--out", "r.html")
     assert answer.exit_code == code
@@ -103,7 +103,7 @@ def without_extra(monkeypatch):
 
 
 @pytest.mark.usefixtures("without_extra")
-def test_without_the_extra_it_says_what_to_install(run):
+def test_missing_extra_prints_the_pip_command(run):
     answer = run("demo")
     assert answer.exit_code == 4
     assert 'pip install "' in answer.stderr
@@ -121,7 +121,7 @@ def test_without_the_extra_it_says_what_to_install(run):
     ],
     ids=" ".join,
 )
-def test_where_no_package_helps_none_is_advised(run, photos, words):
+def test_pip_install_is_not_advised_if_no_package_helps(run, photos, words):
     answer = run(*words)
     assert answer.exit_code in (2, 4)
     assert "pip install" not in answer.stderr

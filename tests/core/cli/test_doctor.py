@@ -66,7 +66,7 @@ def test_secret_is_never_shown(run, keyed):
     "login",
     ["somebody:pass-word", "somebody:@pass-word", "a:b/pass-word", "me@a.example:pass word"],
 )
-def test_no_login_of_an_address_is_shown(run_json, keyed, profile, login):
+def test_credentials_in_urls_are_hidden(run_json, keyed, profile, login):
     addresses = f'base_url = "{login}@proxy.example"\nhosts = ["http://{login}@proxy.example"]'
     profile('backend = "keyed"\n[profiles.p.settings]', addresses)
     _, document = run_json("doctor")
@@ -75,7 +75,7 @@ def test_no_login_of_an_address_is_shown(run_json, keyed, profile, login):
     assert "http://(hidden)@proxy.example" in shown["hosts"]
 
 
-def test_what_cannot_be_used_is_named_and_the_rest_stays(screens, keyed, tmp_path, monkeypatch):
+def test_each_problem_is_named_and_the_rest_is_still_shown(screens, keyed, tmp_path, monkeypatch):
     (tmp_path / "empty.toml").write_text("")
     (tmp_path / "bad.toml").write_text(
         'default_profile = "p"\n[profiles.p]\nbackend = "local"\nthreshold = 101\n'
@@ -97,7 +97,7 @@ def test_what_cannot_be_used_is_named_and_the_rest_stays(screens, keyed, tmp_pat
         show("no file at all", "doctor", "--profile", "p", code=4)
 
 
-def test_a_table_within_a_policy_stays_one_item(run_json, keyed, profile):
+def test_nested_policy_table_is_shown_as_one_item(run_json, keyed, profile):
     prices = 'price = { match = "0.1", liveness = "0.2" }'
     budget = f'[profiles.p.budget]\ncap = 5\ncurrency = "USD"\n{prices}'
     profile('backend = "keyed"', "[profiles.p.retry]", budget)
@@ -126,14 +126,14 @@ def test_file_profile_and_origin_of_each_setting_are_named(run_json, run, keyed,
     assert "facematch.toml (--config)" in run("doctor", "--config", "facematch.toml").stdout
 
 
-def test_a_key_of_a_file_that_cannot_be_used_is_not_said_to_be_missing(run_json, keyed, profile):
+def test_unusable_key_in_a_file_is_not_reported_as_missing(run_json, keyed, profile):
     profile('backend = "keyed"\nsettings = {api_key = "k"}')
     code, document = run_json("doctor")
     assert (code, document["usable"]) == (4, False)
     assert [line["name"] for line in document["settings"]] == ["spare"]
 
 
-def test_a_file_that_is_just_here(run, tmp_path):
+def test_facematch_toml_in_the_working_directory_is_not_loaded(run, tmp_path):
     (tmp_path / "facematch.toml").write_text('default_profile = "p"\n[profiles.p]\nbackend = 5\n')
     answer = run("doctor")
     assert (answer.exit_code, "backend: local" in answer.stdout) == (0, True)
@@ -145,7 +145,7 @@ def test_a_file_that_is_just_here(run, tmp_path):
     assert f"configuration: {user_file}. ./facematch.toml is not loaded automatically" in words
 
 
-def test_a_store_is_named_and_not_opened_and_refused_if_it_can_never_be(run, tmp_path, profile):
+def test_store_is_not_opened_and_unsupported_store_urls_are_refused(run, tmp_path, profile):
     table = 'backend = "local"\n[profiles.p.budget]\ncap = 1\nstore ='
     profile(f'{table} "sqlite:///new.sqlite3"')
     before = sorted(tmp_path.rglob("*"))
@@ -216,7 +216,7 @@ def test_installed_backends_are_listed_with_their_problems(run, strangers):
     assert ("liveness" in narrow, "\N{HORIZONTAL ELLIPSIS}" in narrow) == (True, False)
 
 
-def test_a_name_that_only_looks_like_ours_is_not_opened(run, run_json, plugin):
+def test_backend_with_a_homoglyph_name_is_not_opened(run, run_json, plugin):
     cyrillic = "did\u0456t"
     plugin(STRANGERS.replace('"good"', f'"{cyrillic}"'), {"facematch.backends": {cyrillic: "Good"}})
     _, document = run_json("doctor")

@@ -15,7 +15,7 @@ def box(*edges, **fields):
     return Box(**dict(zip(("left", "top", "right", "bottom"), edges, strict=True)), **fields)
 
 
-def test_the_largest_face_has_the_thick_line_around_it():
+def test_largest_face_has_a_thick_frame():
     faces = [Face(box=box(40, 60, 120, 160)), Face(box=box(10, 180, 50, 220))]
     seen = drawing.portrait(photo(), faces, (200, 240))
     thick, thin, edge = map(ImageColor.getrgb, (drawing.HIGHLIGHT, drawing.OTHER, drawing.EDGE))
@@ -25,12 +25,12 @@ def test_the_largest_face_has_the_thick_line_around_it():
     assert seen.getpixel((11, 200)) == thin
 
 
-def test_a_box_outside_the_picture_is_left_out_and_one_beyond_its_edge_is_cut():
+def test_boxes_are_clipped_to_the_picture_or_left_out():
     outside = [box(9, 5, 5, 9), box(300, 5, 400, 90)]
     assert drawing.places([*outside, box(-20, -5, 100, 900)], (200, 240)) == [(0, 0, 99, 239)]
 
 
 @pytest.mark.parametrize("faces", [None, (), (Face(),)], ids=["unsaid", "none", "no box"])
-def test_faces_without_a_place_are_not_drawn(faces):
+def test_faces_without_a_box_are_not_drawn(faces):
     seen = drawing.portrait(photo(), faces, (240, 312))
     assert seen.getcolors() == [(seen.width * seen.height, GREY)]

@@ -43,7 +43,7 @@ def failing(monkeypatch, scripted):
 
 
 @pytest.mark.parametrize(("error", "code"), CODES.items(), ids=lambda error: type(error).__name__)
-def test_an_error_ends_with_its_code(error, code, failing, run, photos):
+def test_each_error_has_its_exit_code(error, code, failing, run, photos):
     from facematch_core.cli.app import facematch
 
     failing(error)
@@ -63,14 +63,16 @@ def test_an_error_ends_with_its_code(error, code, failing, run, photos):
     assert debug.stderr.endswith(answer.stderr)
 
 
-def test_every_error_of_the_tree_has_a_code():
+def test_every_error_class_has_an_exit_code():
     tree = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     ours = {k for k in tree if issubclass(k, errors.FaceMatchError)} - {errors.FaceMatchError}
     coded = {kind for kind in ours if any(issubclass(kind, line) for line, _ in text.ERRORS)}
     assert ours == coded
 
 
-def test_paid_liveness_is_not_lost(run_json, run, photos, scripted):
+def test_error_after_paid_liveness_check_includes_the_liveness_result(
+    run_json, run, photos, scripted
+):
     scripted.script = [None, errors.RateLimited("Slower.")] * 2
     code, document = run_json("verify", *photos, "--live")
     assert code == 5
@@ -81,7 +83,7 @@ def test_paid_liveness_is_not_lost(run_json, run, photos, scripted):
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), click.Abort()], ids=["ctrl-c", "abort"])
-def test_ctrl_c_ends_with_130(stop, failing, run, run_json, photos):
+def test_ctrl_c_exits_with_130(stop, failing, run, run_json, photos):
     failing(stop)
     answer = run("verify", *photos)
     assert (answer.exit_code, answer.stdout, answer.stderr.strip()) == (130, "", "stopped")
@@ -91,7 +93,7 @@ def test_ctrl_c_ends_with_130(stop, failing, run, run_json, photos):
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_ctrl_c_during_a_call_says_that_it_may_have_been_charged(run, photos, scripted, as_json):
+def test_ctrl_c_during_a_call_reports_a_possible_charge(run, photos, scripted, as_json):
     def interrupt(call):
         call.on_send()
         raise KeyboardInterrupt
@@ -104,6 +106,6 @@ def test_ctrl_c_during_a_call_says_that_it_may_have_been_charged(run, photos, sc
         assert json.loads(answer.stdout)["error"]["ids"]["call"] == call_id
 
 
-def test_a_bug_of_a_plug_in_is_not_repeated(run, photos, scripted):
+def test_message_of_a_plug_in_bug_is_not_printed(run, photos, scripted):
     scripted.script = [RuntimeError("key=hunter2")]
     assert "hunter2" not in run("verify", *photos).output

@@ -48,7 +48,7 @@ def members(monkeypatch, configured):
 VERIFY = ("verify", "selfie.jpg", "id.jpg", "--profile", "ha")
 
 
-def test_screens(screens, members, photos, configured, monkeypatch):
+def test_output_matches_golden_file(screens, members, photos, configured, monkeypatch):
     shop, spare = members
     with screens("verify-failover") as show:
         shop.script = [match_result(Decision.NO_MATCH), errors.VendorUnavailable("down")]
@@ -86,7 +86,7 @@ def test_screens(screens, members, photos, configured, monkeypatch):
         show("a member that cannot be used", "doctor", "--profile", "ha", code=4)
 
 
-def test_the_answer_for_programs_names_the_members(members, photos, run, run_json):
+def test_json_output_names_the_members(members, photos, run, run_json):
     members[0].script = [errors.VendorUnavailable("down"), liveness_result(LivenessDecision.REVIEW)]
     code, document = run_json(*VERIFY)
     assert (code, document["route"]["answered_by"]) == (0, "spare")
@@ -108,9 +108,7 @@ def test_the_answer_for_programs_names_the_members(members, photos, run, run_jso
     ("error", "code", "tried"),
     [(errors.InsufficientCredit, 5, ["shop", "spare"]), (errors.OutcomeUnknown, 6, ["shop"])],
 )
-def test_the_code_is_that_of_the_error_that_is_raised(
-    members, photos, run_json, *, error, code, tried
-):
+def test_exit_code_follows_the_raised_error(members, photos, run_json, *, error, code, tried):
     for backend in members:
         backend.script = [error("said so")]
     exit_code, document = run_json(*VERIFY)
@@ -118,7 +116,7 @@ def test_the_code_is_that_of_the_error_that_is_raised(
     assert [member["backend"] for member in document["error"]["route"]["skipped"]] == tried
 
 
-def test_each_line_of_a_batch_says_who_answered(members, photos, run, tmp_path):
+def test_each_batch_line_names_the_answering_member(members, photos, run, tmp_path):
     (tmp_path / "pairs.csv").write_text(f"probe,reference\n{','.join(photos)}\n")
     words = ("verify", "--pairs", "pairs.csv", "--out", "out.jsonl", "--profile", "ha")
     assert run(*words, "--threshold", "50").exit_code == 2

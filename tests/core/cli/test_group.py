@@ -9,7 +9,7 @@ from facematch_core.config.plugins import COMMANDS as GROUP
 from facematch_core.config.plugins import CORE_DISTRIBUTION
 
 
-def test_help_says_all(run):
+def test_help_lists_exit_codes_and_commands(run):
     """The exit codes and each command, others as they say it."""
     from facematch_core.cli.app import COMMANDS
     from facematch_core.cli.app import facematch as group
@@ -29,7 +29,7 @@ def test_help_says_all(run):
         assert f" {name} {says}" in words
 
 
-def test_words_that_are_none(run):
+def test_missing_or_unknown_commands_are_usage_errors(run):
     """A script whose words got lost gets help, and not the code of a match."""
     assert run("--version").stdout == f"facematch {facematch_core.__version__}\n"
     answer = run()
@@ -70,7 +70,7 @@ def commands(plugin):
     plugin(PLUGIN, {"facematch.commands": {**points, "verify": "hello"}})
 
 
-def test_two_plugins_of_one_name_neither_runs(run, plugin):
+def test_plug_ins_with_the_same_command_name_are_refused(run, plugin):
     for name in ("one", "two"):
         plugin(PLUGIN, {"facematch.commands": {"hello": "hello"}}, name=name)
     answer = run("hello")
@@ -83,7 +83,7 @@ def test_a_bundled_command_cannot_be_replaced(run, plugin):
     assert "stranger" not in run("-h").stdout
 
 
-def test_a_command_that_fails_hurts_no_other(run, commands):
+def test_broken_plug_in_command_does_not_affect_others(run, commands):
     for name, why in (("lost", "AttributeError"), ("odd", "is not a click command")):
         answer = run(name, "--any", "words")
         assert answer.exit_code == 4

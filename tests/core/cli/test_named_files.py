@@ -40,7 +40,7 @@ def endless(request):
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_command_refuses_it_in_a_sentence(run, photos, endless, place):
+def test_command_refuses_a_pipe_or_device(run, photos, endless, place):
     code, *words = PLACES[place]
     answer = run(*(endless if word == "{}" else word for word in words))
     assert answer.exit_code == code, answer.output
@@ -54,7 +54,7 @@ def test_requirements_from_a_pipe_are_refused(run, photos):
     assert (answer.exit_code, "pipe or a device" in answer.output) == (2, True)
 
 
-def test_a_key_and_a_store_that_a_profile_names_are_refused(endless, monkeypatch):
+def test_key_and_store_files_that_are_pipes_or_devices_are_refused(endless, monkeypatch):
     monkeypatch.setenv("DIDIT_API_KEY", "key")
     for line in (
         'settings = { api_key = { file = "PLACE" } }',

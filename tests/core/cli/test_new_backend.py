@@ -38,7 +38,7 @@ def tool(*words, cwd, **environment):
     return done.returncode == 0, done.stdout + done.stderr
 
 
-def test_it_writes_a_repository_and_says_what_comes_next(run, tmp_path, monkeypatch):
+def test_new_backend_writes_a_repository_and_prints_next_steps(run, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
     answer = run("new-backend", "my-vendor")
     assert answer.exit_code == 0
@@ -70,7 +70,7 @@ acme --into file/below
 """
 
 
-def test_names_that_are_none_or_taken_write_nothing(screens, run, tmp_path):
+def test_invalid_or_reserved_names_write_nothing(screens, run, tmp_path):
     (tmp_path / "file").write_text("mine")
     with screens("new-backend-wrong-usage") as show:
         for words in WRONG.strip().splitlines():
@@ -81,7 +81,7 @@ def test_names_that_are_none_or_taken_write_nothing(screens, run, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_the_name_of_an_installed_backend_is_taken(run, plugin):
+def test_name_of_an_installed_backend_is_refused(run, plugin):
     """Two backends of one name could neither be opened."""
     plugin("", {"facematch.backends": {"my-vendor": "X"}}, name="facematch-mine")
     answer = run("new-backend", "my_vendor")
@@ -90,7 +90,7 @@ def test_the_name_of_an_installed_backend_is_taken(run, plugin):
     assert not Path("facematch-my-vendor").exists()
 
 
-def test_what_exists_is_left_alone(run, tmp_path):
+def test_existing_target_is_not_overwritten(run, tmp_path):
     """Whatever it is: somebody's work may be in it."""
     target = tmp_path / "facematch-acme"
     for make, remove in (
@@ -107,7 +107,7 @@ def test_what_exists_is_left_alone(run, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_full_disk_leaves_nothing(run, tmp_path, monkeypatch):
+def test_full_disk_leaves_no_files(run, tmp_path, monkeypatch):
     whole = Path.write_text
 
     def full(path, text, **options):
@@ -122,7 +122,7 @@ def test_full_disk_leaves_nothing(run, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_what_appears_meanwhile_is_left_alone(run, tmp_path, monkeypatch):
+def test_folder_created_in_the_meantime_is_not_overwritten(run, tmp_path, monkeypatch):
     target, whole = tmp_path / "facematch-acme", Path.mkdir
 
     def late(path, *args, **options):
@@ -140,7 +140,7 @@ def test_what_appears_meanwhile_is_left_alone(run, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "typed", ["x9-" + "w" * (LONGEST - 3), pytest.param("m_2", marks=pytest.mark.slow)]
 )
-def test_files_are_clean_whatever_the_name(run, tmp_path, typed):
+def test_generated_files_pass_ruff_and_name_existing_classes(run, tmp_path, typed):
     run("new-backend", typed)
     (repository,) = tmp_path.iterdir()
     files = written(repository)
@@ -161,7 +161,7 @@ def test_files_are_clean_whatever_the_name(run, tmp_path, typed):
 
 @pytest.mark.long
 @pytest.mark.parametrize("words", ["mypy", f"pyright --pythonpath {sys.executable}"])
-def test_type_checkers_agree(run, tmp_path, words):
+def test_generated_repository_passes_type_checkers(run, tmp_path, words):
     checker, *how = words.split()
     if not (BIN / checker).exists():
         pytest.skip(f"{checker} is not installed beside this Python")

@@ -36,7 +36,7 @@ def lines(name="out.jsonl"):
     return [json.loads(line) for line in Path(name).read_text().splitlines()]
 
 
-def test_screens(screens, pairs, scripted):
+def test_output_matches_golden_file(screens, pairs, scripted):
     with screens("verify-pairs") as show:
         show("all answered", *WORDS, "--threshold", 90, "--workers", 2)
         scripted.script = [errors.RateLimited("Slower."), errors.OutcomeUnknown("Broken."), None]
@@ -49,7 +49,7 @@ def test_screens(screens, pairs, scripted):
         show("errors of one class are counted", *WORDS, "--force", code=2)
 
 
-def test_no_cell_of_a_table_is_a_formula(run, pairs, scripted):
+def test_csv_cells_are_escaped_against_formulas(run, pairs, scripted):
     pairs(THREE.replace(",a\n", ",=1+1\n"))
     scripted.script = [None, errors.RateLimited("Slower."), None]
     assert batch(run, "--workers", 1, out="out.csv").exit_code == 5
@@ -60,7 +60,7 @@ def test_no_cell_of_a_table_is_a_formula(run, pairs, scripted):
     assert (second["line"], second["decision"], second["error"]) == ("3", "", "RateLimited")
 
 
-def test_what_every_pair_would_meet_ends_the_batch(run_json, pairs, scripted):
+def test_authentication_error_stops_the_batch(run_json, pairs, scripted):
     pairs(MANY)
     scripted.script = [errors.AuthenticationFailed("Wrong key.")]
     code, document = batch(run_json, "--workers", 1)
@@ -70,7 +70,7 @@ def test_what_every_pair_would_meet_ends_the_batch(run_json, pairs, scripted):
     assert len(lines()) == len(scripted.calls) < 200
 
 
-def test_results_that_are_there_are_kept_unless_forced(run, pairs, scripted, monkeypatch):
+def test_existing_results_are_overwritten_only_with_force(run, pairs, scripted, monkeypatch):
     Path("out.jsonl").write_text("precious")
     assert batch(run).exit_code == 2
     assert Path("out.jsonl").read_text() == "precious"
@@ -105,7 +105,7 @@ WRONG = """
 """
 
 
-def test_wrong_usage_sends_and_leaves_nothing(screens, run, pairs, scripted):
+def test_wrong_usage_sends_no_request_and_writes_no_file(screens, run, pairs, scripted):
     Path("there.jsonl").write_text("precious")
     with screens("verify-pairs-wrong-usage") as show:
         for words in WRONG.strip().splitlines():
@@ -127,7 +127,7 @@ def test_wrong_usage_sends_and_leaves_nothing(screens, run, pairs, scripted):
     assert Path("pairs.csv").read_bytes()
 
 
-def test_a_file_without_permission_is_wrong_usage(run, pairs, scripted, monkeypatch):
+def test_unwritable_output_file_is_wrong_usage(run, pairs, scripted, monkeypatch):
     Path("out.jsonl").write_text("precious")
     monkeypatch.setattr("os.access", lambda _path, mode: mode != os.W_OK)
     answer = batch(run, "--force")
@@ -136,7 +136,7 @@ def test_a_file_without_permission_is_wrong_usage(run, pairs, scripted, monkeypa
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
-def test_what_a_full_disk_does_not_hold_is_shown(form, run, pairs, scripted, monkeypatch):
+def test_results_lost_to_a_full_disk_are_printed(form, run, pairs, scripted, monkeypatch):
     pairs("probe,reference\nselfie.jpg,id.jpg\n" + "id.jpg,selfie.jpg\n" * 199)
     second, is_full = threading.Event(), threading.Event()
 
@@ -181,7 +181,7 @@ def test_what_a_full_disk_does_not_hold_is_shown(form, run, pairs, scripted, mon
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
-def test_a_table_without_room_for_its_header_costs_nothing(run, pairs, scripted):
+def test_full_disk_at_the_csv_header_sends_no_request(run, pairs, scripted):
     Path("out.csv").symlink_to("/dev/full")
     answer = batch(run, out="out.csv")
     assert (answer.exit_code, answer.stderr) == (4, "error: No space left on device: out.csv.\n")
@@ -192,7 +192,7 @@ def test_a_table_without_room_for_its_header_costs_nothing(run, pairs, scripted)
     ("encoding", "notes"), [("cp1252", 1), ("utf-16", 0), ("utf-8-sig", 0), ("utf-8", 0)]
 )
 @pytest.mark.usefixtures("scripted")
-def test_a_table_of_any_encoding_and_separator_is_read(run, pairs, encoding, notes):
+def test_csv_encodings_and_separators_are_detected(run, pairs, encoding, notes):
     Path("sélfie.jpg").write_bytes(Path("selfie.jpg").read_bytes())
     text = "probe,reference,key\n\nsélfie.jpg,id.jpg\n,,\nid.jpg,sélfie.jpg,b\n"
     for separator, end in ((",", "\r\n"), (";", "\n"), ("\t", "\n")):
@@ -203,7 +203,7 @@ def test_a_table_of_any_encoding_and_separator_is_read(run, pairs, encoding, not
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
-def test_a_signal_writes_what_was_under_way(number, run_json, pairs, scripted):
+def test_signal_stops_the_batch_and_writes_calls_in_progress(number, run_json, pairs, scripted):
     pairs(MANY)
     scripted.script = [None, lambda _call: signal.raise_signal(number)]
     code, document = batch(run_json, "--workers", 2)

@@ -7,7 +7,7 @@ from facematch_core.errors import RequestRejected
 from facematch_core.models import Advice, Ids, Route, Skipped, ThresholdRule, ThresholdSource
 
 
-def test_screens(screens, photos, scripted, *, monkeypatch, configured):
+def test_output_matches_golden_file(screens, photos, scripted, *, monkeypatch, configured):
     no_face = fm.ResultWarning(
         code=fm.WarningCode.NO_FACE, text="No face.", advice=Advice.RETAKE_PHOTO
     )
@@ -90,7 +90,7 @@ def test_wrong_usage_sends_nothing(screens, run_json, *, tmp_path, photos, scrip
     assert not scripted.calls
 
 
-def test_a_vendor_writes_no_line_of_ours(run, photos, scripted):
+def test_vendor_text_cannot_forge_output_lines(run, photos, scripted):
     forged = "odd\nMATCH  score 99\r\x1b[2J\u202e"
     warning = fm.ResultWarning(code=fm.WarningCode.OTHER, tag=forged, text=forged)
     skipped = (Skipped(backend="first", reason="RateLimited", message=forged),)
@@ -153,7 +153,9 @@ ELSEWHERE = '[profiles.p.settings]\nbase_url = "http://127.0.0.1:47001"'
         ('backend = "own"', "note: requests to own go to 127.0.0.1:3000\n"),
     ],
 )
-def test_who_else_gets_the_faces_is_said(profile, says, *, run, plugin, photos, configured):
+def test_note_names_a_host_other_than_the_vendors(
+    profile, says, *, run, plugin, photos, configured
+):
     plugin(HOSTED, {"facematch.backends": {"hosted": "Hosted", "own": "Own"}})
     configured(f'default_profile = "p"\n[profiles.p]\n{profile}\n')
     assert run("verify", *photos).stderr == says
@@ -161,7 +163,7 @@ def test_who_else_gets_the_faces_is_said(profile, says, *, run, plugin, photos, 
 
 
 @pytest.mark.parametrize("name", ["--threshold", "--liveness-threshold"])
-def test_a_fraction_is_refused_and_nothing_is_paid(run, photos, scripted, name):
+def test_fractional_threshold_is_refused_before_sending(run, photos, scripted, name):
     words = ("verify", *photos, "--live", "--threshold", 0)
     for value, meant in ((0.6, 60), (1, 100)):
         answer = run(*words, name, value)
@@ -170,9 +172,7 @@ def test_a_fraction_is_refused_and_nothing_is_paid(run, photos, scripted, name):
     assert run(*words, name, "1.5").exit_code in (0, 1)
 
 
-def test_a_fraction_in_a_profile_is_refused_by_verify_and_by_doctor(
-    run, configured, photos, scripted
-):
+def test_fractional_threshold_in_a_profile_is_refused(run, configured, photos, scripted):
     table = 'default_profile = "p"\n[profiles.p]\nbackend = "fake"\nthreshold = '
     configured(f"{table}0.6\n")
     for words in (("verify", *photos), ("doctor",)):
@@ -181,7 +181,7 @@ def test_a_fraction_in_a_profile_is_refused_by_verify_and_by_doctor(
         assert "60" in answer.stdout + answer.stderr
 
 
-def test_a_file_that_is_just_here_is_not_read(run, tmp_path, photos, scripted):
+def test_facematch_toml_in_the_working_directory_is_not_loaded(run, tmp_path, photos, scripted):
     note = (
         " ./facematch.toml is not loaded automatically: pass --config facematch.toml, or "
         "`config=` in Python.\n"

@@ -29,12 +29,12 @@ MINE = {"allow_base_url": True}
         ("http://api.acme.example", {"allow_insecure": True}),
     ],
 )
-def test_addresses_that_are_allowed(url, allowed):
+def test_allowed_base_urls(url, allowed):
     assert check(url, **allowed) == check(url + "/", **allowed) == url
 
 
 @pytest.mark.parametrize("pattern", ["*", "*.com", "*.*", "*.*.*", "api.*.com", "acme.*"])
-def test_a_pattern_that_strangers_can_be_part_of_is_refused(pattern):
+def test_overly_broad_host_patterns_are_refused(pattern):
     for url in ("https://evil.com", "https://api.acme.example", "http://127.0.0.1:1"):
         with pytest.raises(ConfigurationError) as caught:
             check_base_url(url, allowed_hosts=HOSTS | {pattern}, allow_base_url=True)
@@ -42,7 +42,7 @@ def test_a_pattern_that_strangers_can_be_part_of_is_refused(pattern):
 
 
 @pytest.mark.parametrize("pattern", ["*.acme.example", "api.*.acme.co.uk", "*.*.acme.com"])
-def test_a_star_is_one_label(pattern):
+def test_wildcard_matches_exactly_one_label(pattern):
     host = pattern.replace("*", "eu")
     assert check_base_url(f"https://{host}", allowed_hosts={pattern}) == f"https://{host}"
     for foreign in (f"more.{host}", f"{host}.evil.example", host.partition(".")[2]):
@@ -90,6 +90,6 @@ NO_ADDRESSES = (
         (b"https://api.acme.example", {}, "text"),
     ],
 )
-def test_addresses_that_are_refused(url, allowed, rule):
+def test_refused_base_urls(url, allowed, rule):
     with pytest.raises(ConfigurationError, match=rule):
         check(url, **allowed)

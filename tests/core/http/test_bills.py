@@ -85,7 +85,7 @@ ROWS = {
 @pytest.mark.parametrize(
     ("replies", "stated_bill", "charged", "charges", "ground"), ROWS.values(), ids=ROWS
 )
-def test_what_a_result_cost(replies, stated_bill, charged, charges, ground):
+def test_charges_of_a_result(replies, stated_bill, charged, charges, ground):
     billing = read_replies(*replies, stated_bill=stated_bill).billing
     assert (billing.charged, billing.charges) == (charged, charges)
     assert ground in (None, billing.ground)
@@ -105,7 +105,7 @@ REFUSED = "a 4xx response; charges for it are not documented"
         ((FINE, REAL_NO_FACE), Billing(NO, "said"), Billing(YES, SAID_EARLIER, 1), True),
     ],
 )
-def test_what_an_answer_from_elsewhere_cost(replies, stated_bill, bill, has_result):
+def test_charges_of_a_response_from_the_wrong_environment(replies, stated_bill, bill, has_result):
     error = read_replies(*replies, stated_bill=stated_bill, environment=Environment.MOCK)
     assert isinstance(error, EnvironmentMismatch)
     assert error.billing == bill
@@ -122,7 +122,7 @@ def test_what_an_answer_from_elsewhere_cost(replies, stated_bill, bill, has_resu
         (Billing(UNKNOWN, "said"), Billing(UNKNOWN, SAID_EARLIER)),
     ],
 )
-def test_an_error_of_the_backend_s_own_after_a_charge(stated_bill, bill):
+def test_charges_of_a_backend_error_include_earlier_requests(stated_bill, bill):
     def fails(*_):
         raise VendorError("No.", billing=stated_bill, retryable=True)
 
@@ -157,7 +157,7 @@ def read_codes(*bodies):
     )
 
 
-def test_a_code_in_a_200_is_a_refusal():
+def test_error_code_in_a_200_response_is_treated_as_a_refusal():
     assert read_codes(SAME, SAME).billing.charges == 3
     error = read_codes({"code": "Limit"})
     assert (type(error), error.billing.charged, error.retryable) == (fm.RateLimited, NO, True)
@@ -170,13 +170,13 @@ def test_a_code_in_a_200_is_a_refusal():
 
 
 @pytest.mark.parametrize("body", [{"code": "Odd"}, {"code": 7}, [1]], ids=["odd", "number", "list"])
-def test_a_code_that_nobody_knows_is_not_called_free(body):
+def test_unknown_code_in_a_200_response_is_charged(body):
     error = read_codes(SAME, body)
     assert type(error) is fm.UnexpectedResponse
     assert (error.billing.charged, error.billing.charges) == (YES, 3)
 
 
 @pytest.mark.parametrize("code", ["Hidden", "Paid"])
-def test_a_code_in_a_200_that_is_charged_costs_all_that_such_an_answer_costs(code):
+def test_charged_code_in_a_200_response_costs_the_requests_charges(code):
     outcome = read_codes({"code": code})
     assert (outcome.billing.charged, outcome.billing.charges) == (YES, 1)

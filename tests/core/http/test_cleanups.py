@@ -48,7 +48,7 @@ LOST = None
 MOCKED = {MOCK_HEADER: "yes"}
 
 
-def test_an_answer_that_is_no_mocks_removes_nothing(clock):
+def test_no_clean_up_after_a_response_without_the_mock_header(clock):
     @attrs.frozen(kw_only=True)
     class Mocked(Tidy):
         environment: fm.Environment = fm.Environment.MOCK
@@ -66,7 +66,7 @@ def test_an_answer_that_is_no_mocks_removes_nothing(clock):
 @pytest.mark.parametrize(
     "failure", [reply(404, {"message": f"no {JOBS_KEY}"}), reply(401, {}), DOWN, LOST, reply(302)]
 )
-def test_what_cannot_be_removed_is_a_warning_and_changes_nothing_else(clock, failure):
+def test_failed_clean_up_is_only_a_warning(clock, failure):
     with served(PERSON, CHECKED, failure, GONE) as server:
         result = verify(server, clock, by=Tidy)
     assert len(server.requests) == 4
@@ -87,7 +87,7 @@ def test_what_cannot_be_removed_is_a_warning_and_changes_nothing_else(clock, fai
     ],
     ids=["refused", "unreadable", "unknown", "not removed"],
 )
-def test_it_is_removed_after_an_error_as_well(clock, replies, error, charged):
+def test_clean_up_also_runs_after_an_error(clock, replies, error, charged):
     with served(PERSON, *replies) as server, pytest.raises(error) as caught:
         verify(server, clock, by=Tidy)
     assert type(caught.value) is error
@@ -111,7 +111,7 @@ class TidyLater(Tidy):
         return reply.at("job") or ("job-7" if reply.url.endswith("/jobs/7") else None)
 
 
-def test_the_id_of_a_call_is_that_of_what_is_charged(clock):
+def test_vendor_id_comes_from_the_charged_request(clock):
     """A person who is made before has an id, too: nobody could look for the check by that."""
 
     class AnyId(Tidy):
@@ -146,7 +146,7 @@ def test_a_paid_job_that_reconcile_may_still_find_is_not_removed(clock, odd, err
     assert len(server.requests) == 3
 
 
-def test_a_verdict_waits_two_seconds_for_all_clean_ups():
+def test_wait_for_hanging_clean_ups_is_limited():
     began = time.monotonic()
     answers = [
         http_reply(each.status, each.body, "Connection: close") for each in (PERSON, CHECKED)
@@ -159,7 +159,7 @@ def test_a_verdict_waits_two_seconds_for_all_clean_ups():
 
 
 @pytest.mark.parametrize("by", [Tidy, TidyLater])
-def test_a_caller_who_has_gone_leaves_no_picture_at_the_vendor(by):
+def test_clean_up_runs_after_the_call_is_cancelled(by):
     cancellation = Cancellation()
 
     class Gone(by):
@@ -181,7 +181,7 @@ def test_a_caller_who_has_gone_leaves_no_picture_at_the_vendor(by):
         CANCELLATION.reset(token)
 
 
-def test_after_ctrl_c_the_log_says_what_is_left(clock, caplog):
+def test_after_ctrl_c_skipped_clean_ups_are_logged(clock, caplog):
     class Stopped(Tidy):
         def parse(self, call, reply):
             raise KeyboardInterrupt
@@ -194,7 +194,7 @@ def test_after_ctrl_c_the_log_says_what_is_left(clock, caplog):
     assert JOBS_KEY not in record.getMessage()
 
 
-def test_nothing_is_removed_of_a_call_that_sent_nothing(clock):
+def test_no_clean_up_if_no_request_was_sent(clock):
     class Away(Tidy):
         def steps(self, call):
             yield self.remove("people/0")
@@ -210,7 +210,7 @@ def test_nothing_is_removed_of_a_call_that_sent_nothing(clock):
     assert server.connections == []
 
 
-def test_a_fault_of_the_signature_is_a_warning(clock):
+def test_error_while_signing_a_clean_up_is_a_warning(clock):
     class Forgetful(Tidy):
         def sign(self, request, call, *, deadline):
             return request if request.method == "POST" else {}[JOBS_KEY]
@@ -221,7 +221,7 @@ def test_a_fault_of_the_signature_is_a_warning(clock):
     assert (result.is_match, JOBS_KEY in repr(result)) == (True, False)
 
 
-def test_clean_ups_are_free_and_no_part_of_replies_that_are_read():
+def test_clean_ups_must_be_free_and_need_no_reply_in_read_reply():
     assert Tidy().read_reply(match_call(), PERSON, CHECKED).score.value == 93.5
     with pytest.raises(fm.ConfigurationError):
         HttpRequest(url="https://api.jobs.example/", is_cleanup=True)

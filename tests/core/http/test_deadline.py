@@ -30,21 +30,21 @@ SCRIPTS = {
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_the_deadline_ends_what_would_last_longer(ask_late, name):
+def test_deadline_ends_slow_or_endless_exchanges(ask_late, name):
     with RawServer(SCRIPTS[name]) as server:
         size = 30_000_000 if SCRIPTS[name] == [stopped] else 100
         error = ask_late(server.url, size=size).unknown(DeadlineExceeded)
     assert isinstance(error, TimeoutError)
 
 
-def test_a_deadline_that_has_passed_sends_nothing(ask):
+def test_expired_deadline_sends_nothing(ask):
     with RawServer([hold]) as server:
         error = ask(server.url, deadline_s=0.0).not_sent()
         assert server.connections == []
     assert ("deadline" in error.message, error.retryable) == (True, False)
 
 
-def test_the_deadline_is_one_of_the_given_clock(ask, open_client):
+def test_deadline_uses_the_given_clock(ask, open_client):
     class Counting(ManualClock):
         def monotonic(self):
             self.advance(1)
@@ -57,7 +57,7 @@ def test_the_deadline_is_one_of_the_given_clock(ask, open_client):
         ask(server.url, by=by, **passes).unknown(DeadlineExceeded)
 
 
-def test_the_deadline_of_the_call_counts(acme, clock):
+def test_deadline_of_the_call_applies_to_the_http_request(acme, clock):
     with RawServer([read_request, hold]) as server:
         backend = acme(server.url)
         backend.client.clock = clock

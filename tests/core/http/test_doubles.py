@@ -31,7 +31,7 @@ URL = "https://api.acme.example/compare"
         (RuntimeError("odd"), True),
     ],
 )
-def test_a_double_s_exception_is_unknown_unless_nothing_was_reached(ask, body, sent):
+def test_exception_of_a_test_double_is_unknown_unless_not_connected(ask, body, sent):
     responses.post(URL, body=body)
     outcome = ask(URL)
     assert outcome.unknown() if sent else outcome.not_sent()
@@ -80,7 +80,7 @@ class Double(BaseAdapter):
         (False, 2.0, OutcomeUnknown, 2.0),
     ],
 )
-def test_deadline_and_timeout_hold_for_a_double(  # noqa: PLR0917 - fixtures and parameters
+def test_deadline_and_timeout_apply_to_test_doubles(  # noqa: PLR0917 - fixtures and parameters
     ask, open_client, clock, answers, read_timeout_s, error, ends_after_s
 ):
     client = open_client(clock=clock, read_timeout_s=read_timeout_s)
@@ -99,7 +99,7 @@ def test_deadline_and_timeout_hold_for_a_double(  # noqa: PLR0917 - fixtures and
         ({"body": b"\xff\xfe", "headers": {"Content-Type": FORM}}, b"\xff\xfe"),
     ],
 )
-def test_a_double_gets_a_form_as_text_and_a_plug_in_s_own_body_as_it_is(ask, parts, seen):
+def test_double_receives_forms_as_text_and_raw_bodies_unchanged(ask, parts, seen):
     with responses.RequestsMock() as doubles:
         doubles.post(URL, json={})
         assert ask(URL, request=HttpRequest(url=URL, **parts)).error is None

@@ -53,7 +53,7 @@ def forms(data):
 
 @pytest.mark.parametrize("status", [200, 400])
 @pytest.mark.parametrize("place", ["id", "session", "status", "model", "tag", "text", "deep"])
-def test_a_picture_that_is_repeated_is_masked(place, status):
+def test_echoed_picture_is_masked(place, status):
     for piece in forms(PICTURE):
         body = {place: f"no {piece}", "said": f"No: {piece}", "fields": {"probe": [piece]}}
         if place == "deep":
@@ -81,14 +81,14 @@ def test_a_key_in_base64_is_masked(key, beside):
         assert core not in without_secrets(text, (fm.Secret(key),))
 
 
-def test_what_lies_deeper_than_any_body_is_left_out():
+def test_too_deeply_nested_values_are_dropped():
     body = {"a": CANARY}
     for _ in range(90):
         body = {"a": body}
     assert "canary" not in json.dumps(read(body).to_dict())
 
 
-def test_errors_of_fields_are_as_short_and_printable_as_an_excerpt():
+def test_field_errors_are_masked_and_shortened():
     quoted = "iVBORw0KGgoAAAANSUhEUgAA"
     fields = {"probe": [f"no base64:\n{quoted}", "too large " * 40]}
     fields |= {quoted: ["first"], f"{quoted}7": ["second"]}

@@ -61,7 +61,7 @@ def expected(status, shape):
 
 
 @pytest.mark.parametrize("shape", BodyShape)
-def test_every_status_with_every_shape_of_body(shape):
+def test_error_for_every_status_and_body_shape(shape):
     for status in (*range(1000), 2000):
         error = error_of(status, BODIES[shape])
         assert (type(error), error.billing.charged) == expected(status, shape), status
@@ -99,7 +99,7 @@ def test_every_status_with_every_shape_of_body(shape):
         ("Mar +99999999999 12:00 2026", None),
     ],
 )
-def test_how_long_to_wait(text, seconds):
+def test_retry_after_is_parsed(text, seconds):
     headers = {"Retry-After": text}
     waits = [error_of(status, headers=headers).retry_after_s for status in (429, 503, 400, 200)]
     assert waits == [seconds] * 4
@@ -109,14 +109,14 @@ def test_how_long_to_wait(text, seconds):
     st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2100, 1, 1)),
     st.integers(-14, 14),
 )
-def test_a_date_is_counted_from_now(at, hours):
+def test_retry_after_date_is_relative_to_now(at, hours):
     at = at.replace(microsecond=0, tzinfo=timezone(timedelta(hours=hours)))
     reply = HttpReply(status=503, headers={"Retry-After": format_datetime(at)})
     assert retry_after_s(reply, NOW) == min(max(0.0, (at - NOW).total_seconds()), 1e9)
     assert retry_after_s(reply, NOW.replace(tzinfo=None)) is None
 
 
-def test_a_row_that_is_given_comes_before_the_table_and_that_before_the_default():
+def test_explicit_row_precedes_the_table_and_the_default():
     credit = ErrorRow(fm.InsufficientCredit, NO, "documented", "no credit is left")
     table = {
         **rows((403,), credit, [BodyShape.JSON_OBJECT]),
@@ -136,7 +136,7 @@ def test_a_row_that_is_given_comes_before_the_table_and_that_before_the_default(
     ("status", "retryable"),
     [(408, True), (418, False), (499, True), (500, True), (502, True), (302, False)],
 )
-def test_what_is_free_may_be_asked_again_after_a_fault_of_the_other_side(status, retryable):
+def test_free_request_is_retryable_after_server_errors_and_timeouts(status, retryable):
     error = error_of(status, b"<html>", is_free=True)
     assert (type(error), error.billing.charged) == (fm.VendorUnavailable, NO)
     assert error.retryable is retryable
@@ -151,7 +151,7 @@ def test_what_is_free_may_be_asked_again_after_a_fault_of_the_other_side(status,
         (200, b" null\n", "its body is null; "),
     ],
 )
-def test_an_answer_that_is_not_the_vendor_s_is_described(status, body, words):
+def test_unexpected_body_is_described_in_the_message(status, body, words):
     backend = AcmeBackend(api_key=ACME_KEY)
     assert words in backend.read_reply(match_call(), HttpReply(status=status, body=body)).message
 
@@ -169,7 +169,7 @@ def test_an_answer_that_is_not_the_vendor_s_is_described(status, body, words):
         lambda: None,
     ],
 )
-def test_whatever_parse_trips_over_is_charged(problem):
+def test_errors_in_parse_are_unexpected_responses_and_charged(problem):
     backend = type("Own", (AcmeBackend,), {"parse": lambda *_: problem()})()
     error = backend.read_reply(match_call(), HttpReply(status=200, body=b"{}"))
     assert type(error) is fm.UnexpectedResponse

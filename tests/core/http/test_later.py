@@ -154,14 +154,14 @@ def is_lost(error):
     assert error.call.vendor_id == "job-7"
 
 
-def test_replies_are_read_without_waiting():
+def test_read_reply_does_not_wait():
     assert read(ACCEPTED, RUNNING, BUSY, DOWN, DONE).score.value == 93.5
     with pytest.raises(ValueError, match="2 replies"):
         read(ACCEPTED, RUNNING)
 
 
 @pytest.mark.parametrize(("deadline_s", "polls"), [(2.5, 2), (1.0, 0), (0.5, 0), (None, 299)])
-def test_a_job_that_is_not_done_in_time_is_lost(clock, deadline_s, polls):
+def test_job_not_finished_by_the_deadline_is_charged_and_reconcilable(clock, deadline_s, polls):
     with served(ACCEPTED, *[RUNNING] * polls) as server:
         with pytest.raises(fm.DeadlineExceeded, match="job-7") as caught:
             verify(server, clock, Later, deadline_s=deadline_s)
@@ -170,7 +170,7 @@ def test_a_job_that_is_not_done_in_time_is_lost(clock, deadline_s, polls):
     assert clock.slept == [1.0] * polls
 
 
-def test_a_job_may_outlast_its_member_s_share_of_the_deadline(clock):
+def test_job_may_outlast_the_failover_members_share_of_the_deadline(clock):
     """In a failover, only the first byte of a member has an earlier deadline."""
     with served(ACCEPTED, RUNNING, DONE) as server:
         first, spare = (
@@ -182,7 +182,7 @@ def test_a_job_may_outlast_its_member_s_share_of_the_deadline(clock):
     assert clock.slept == [1.0, 1.0]
 
 
-def test_steps_that_catch_every_refusal_end_at_the_deadline(clock):
+def test_deadline_ends_steps_that_suppress_every_error(clock):
     class Stubborn(Later):
         def steps(self, call):
             yield self.job()
@@ -209,7 +209,7 @@ NOT_ITS = [{}, *({"job": job} for job in (777, ["job-8"], "", "j" * 201, "job-8"
         *(((reply(200, {"state": "done", "similarity": 0.99, **odd}),), "") for odd in NOT_ITS),
     ],
 )
-def test_an_answer_that_is_not_about_its_job_is_no_verdict(clock, replies, says):
+def test_response_for_another_job_is_rejected(clock, replies, says):
     """A cache, or a vendor that mixes its answers up, shows somebody else's face."""
     with served(ACCEPTED, *replies) as server, pytest.raises(fm.UnexpectedResponse) as caught:
         verify(server, clock, Later)
@@ -238,7 +238,7 @@ def test_an_answer_that_is_not_about_its_job_is_no_verdict(clock, replies, says)
         (Unsendable, (), fm.UnexpectedResponse),
     ],
 )
-def test_what_was_accepted_is_charged_once_however_it_ends(by, replies, error):
+def test_accepted_job_is_charged_once_for_any_error(by, replies, error):
     ended = read(ACCEPTED, *replies, by=by)
     assert type(ended) is error
     assert (ended.billing.charged, ended.billing.charges) == (YES, 1)
@@ -247,7 +247,7 @@ def test_what_was_accepted_is_charged_once_however_it_ends(by, replies, error):
 
 @pytest.mark.parametrize("charged", [YES, NO, UNKNOWN])
 @pytest.mark.parametrize("status", [200, 400])
-def test_what_a_poll_finds_out_is_not_charged_a_second_time(charged, status):
+def test_refusal_reported_by_a_poll_is_not_charged_again(charged, status):
     class Polite(Later):
         codes_in_200 = True
         error_codes: ClassVar = {"Hidden": InconclusiveRow(NO_FACE, charged, "documented")}
@@ -264,7 +264,7 @@ ANY = (
 
 
 @given(st.lists(st.sampled_from(ANY), max_size=8))
-def test_whatever_is_answered_about_a_job_it_is_charged_once(replies):
+def test_job_is_charged_once_for_any_sequence_of_replies(replies):
     try:
         ended = read(ACCEPTED, *replies)
     except ValueError:
@@ -278,7 +278,7 @@ def test_whatever_is_answered_about_a_job_it_is_charged_once(replies):
         assert DONE in replies
 
 
-def test_a_job_that_nobody_has_accepted_cannot_be_asked_for():
+def test_job_that_was_not_accepted_is_not_reconcilable():
     with RawServer([read_request, close]) as server, pytest.raises(fm.OutcomeUnknown) as caught:
         verifier = fm.FaceVerifier(Later(base_url=server.url))
         verifier.verify(picture(), picture())
@@ -289,7 +289,7 @@ def test_a_job_that_nobody_has_accepted_cannot_be_asked_for():
         assert error.ids.vendor is None
 
 
-def test_a_wait_before_the_first_request_that_is_too_long_costs_nothing(clock):
+def test_initial_wait_beyond_the_deadline_is_not_charged(clock):
     with served() as server:
         with pytest.raises(fm.VendorUnavailable) as caught:
             verify(server, clock, WaitsFirst, deadline_s=2)
@@ -298,7 +298,7 @@ def test_a_wait_before_the_first_request_that_is_too_long_costs_nothing(clock):
 
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf")])
-def test_a_wait_is_a_time(seconds):
+def test_wait_requires_finite_non_negative_seconds(seconds):
     with pytest.raises(ValueError, match="seconds"):
         Wait(seconds)
 
@@ -316,20 +316,20 @@ def test_a_wait_is_a_time(seconds):
         "https://api.jobs.example.evil.example/",
     ],
 )
-def test_an_answer_leads_nowhere_else(where):
+def test_location_of_another_origin_is_refused(where):
     ended = read(accepted(Location=where), DONE)
     assert type(ended) is fm.UnexpectedResponse
     assert (ended.billing.charges, ended.ids.vendor) == (1, "job-7")
 
 
-def test_the_usual_port_may_be_named():
+def test_location_may_name_the_default_port():
     backend = Later(base_url="https://mine.example", allow_base_url=True)
     where = accepted(Location="https://Mine.example:443/jobs/7")
     assert backend.read_reply(CALL, where, DONE).is_match
 
 
 @pytest.mark.parametrize("name", ["a\r\nX-Key: b", "\u20ac", 7, None])
-def test_a_request_that_cannot_be_sent_loses_no_job(clock, name):
+def test_unsendable_poll_leaves_the_job_reconcilable(clock, name):
     with (
         served(reply(202, {"job": "job-7", "name": name})) as server,
         pytest.raises(fm.OutcomeUnknown) as caught,
@@ -338,7 +338,7 @@ def test_a_request_that_cannot_be_sent_loses_no_job(clock, name):
     is_lost(caught.value)
 
 
-def test_a_lost_job_is_found_by_the_vendors_id(clock):
+def test_reconcile_finds_a_job_by_its_vendor_id(clock):
     with served(ACCEPTED, RUNNING) as server, pytest.raises(fm.DeadlineExceeded) as caught:
         verify(server, clock, Later, deadline_s=0.5)
     record = fm.CallRecord.from_dict(json.loads(json.dumps(caught.value.call.to_dict())))
@@ -372,7 +372,7 @@ RECORD = fm.CallRecord(
         ("a", {"call": "another"}, False),
     ],
 )
-def test_a_record_that_repeats_other_words_is_of_another_call(ref, echo, is_found):
+def test_reconcile_rejects_a_reply_that_echoes_another_reference(ref, echo, is_found):
     done = reply(200, {"job": "job-7", "state": "done", "similarity": 0.935, **echo})
     record = attrs.evolve(RECORD, caller_ref=ref)
     with served(done) as server, contextlib.closing(Documents(base_url=server.url)) as backend:
@@ -383,7 +383,7 @@ def test_a_record_that_repeats_other_words_is_of_another_call(ref, echo, is_foun
                 backend.reconcile(record, deadline=NO_DEADLINE)
 
 
-def test_a_mapping_that_returns_no_error_hides_no_status():
+def test_status_is_reported_if_the_error_method_returns_none():
     class Wordless(Later):
         def error(self, reply, call):
             return None
@@ -393,7 +393,7 @@ def test_a_mapping_that_returns_no_error_hides_no_status():
     assert caught.value.status_code == 503
 
 
-def test_a_foreign_host_is_not_asked():
+def test_no_request_is_sent_to_a_foreign_host():
     """First, it is a fault of the plug-in; on the way, one of the vendor."""
     with pytest.raises(fm.ConfigurationError, match=r"evil\.example"):
         Stray().match(match_call())
@@ -404,14 +404,14 @@ def test_a_foreign_host_is_not_asked():
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE", "PUT", "PATCH"])
-def test_only_what_is_free_may_be_asked_again(method):
+def test_fetch_and_on_refusal_reject_requests_that_may_be_charged(method):
     with pytest.raises(fm.ConfigurationError, match=method):
         Later().fetch(HttpRequest(method=method, url="https://api.jobs.example/"), call=None)
     with pytest.raises(fm.ConfigurationError):
         HttpRequest(method=method, url="https://api.jobs.example/", on_refusal="raise")
 
 
-def test_a_caller_who_goes_while_it_waits_pays_what_was_charged():
+def test_cancelling_during_a_wait_reports_the_charge():
     events, sent = [], threading.Event()
 
     def hear(event):
@@ -432,7 +432,7 @@ def test_a_caller_who_goes_while_it_waits_pays_what_was_charged():
     assert len(server.requests) == 1
 
 
-def test_a_program_that_is_stopped_while_it_waits_learns_the_job():
+def test_ctrl_c_during_a_wait_reports_the_job_id():
     class Stopping(ManualClock):
         def sleep(self, seconds):
             raise KeyboardInterrupt
@@ -443,7 +443,7 @@ def test_a_program_that_is_stopped_while_it_waits_learns_the_job():
     assert (events[-1].kind, events[-1].call.vendor_id) == (fm.EventKind.CHARGED, "job-7")
 
 
-def test_a_try_has_no_job_of_the_one_before(clock):
+def test_retry_does_not_reuse_the_previous_attempts_job_id(clock):
     class FreeFirst(Later):
         def steps(self, call):
             yield self.job("upload", charges=0, expects={200})
@@ -465,7 +465,7 @@ def test_a_try_has_no_job_of_the_one_before(clock):
     assert (events[-1].kind, events[-1].call.vendor_id) == (fm.EventKind.UNKNOWN, None)
 
 
-def test_a_fault_of_the_plug_ins_own_is_heard_by_who_listens(at_end):
+def test_plug_in_faults_are_passed_to_listeners(at_end):
     heard = []
     plugin_faults.append(heard.append)
     at_end.callback(plugin_faults.remove, heard.append)
@@ -473,7 +473,7 @@ def test_a_fault_of_the_plug_ins_own_is_heard_by_who_listens(at_end):
     assert [type(fault) for fault in heard] == [KeyError]
 
 
-def test_what_is_fetched_is_free_whatever_its_request_declares():
+def test_fetch_is_free_whatever_charges_the_request_declares():
     gone = reply(503, {"error": "busy"}, Retry_After="7")
     with served(gone) as server, contextlib.closing(Later(base_url=server.url)) as backend:
         request = HttpRequest(method="GET", url=f"{server.url}/jobs/7")

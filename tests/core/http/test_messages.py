@@ -54,14 +54,14 @@ def header(head, name):
         ),
     ],
 )
-def test_an_address_that_could_hide_something_is_refused(url):
+def test_unsafe_or_malformed_urls_are_refused(url):
     with pytest.raises(ConfigurationError) as caught:
         HttpRequest(url=url)
     assert "canary" not in str(caught.value)
 
 
 @pytest.mark.parametrize("bodies", [{"json": {}, "fields": {"a": "b"}}, {"json": {}, "body": b""}])
-def test_a_request_has_one_body(bodies):
+def test_request_with_two_bodies_is_refused(bodies):
     with pytest.raises(ConfigurationError):
         HttpRequest(url="http://h/", **bodies)
 
@@ -85,14 +85,14 @@ def test_a_request_has_one_body(bodies):
         (b"[" * 100_000, "", BodyShape.OTHER),
     ],
 )
-def test_the_shape_of_a_body(body, kind, shape):
+def test_body_shape_is_detected(body, kind, shape):
     assert reply(body, kind=kind).shape is shape
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"NaN", b"[Infinity]", b"-Infinity", b"1e999", b"\xff", b"[" * 100_000]
 )
-def test_what_is_no_json_is_not_quoted(body):
+def test_json_error_does_not_quote_the_body(body):
     with pytest.raises(ValueError, match="not JSON") as caught:
         reply(body).json()
     assert caught.value.__context__ is None
@@ -138,14 +138,14 @@ PRINTED += (PICTURE.decode("utf-8", "replace"), "".join(f"\\{byte:o}" for byte i
 
 
 @pytest.mark.parametrize("printed", PRINTED)
-def test_no_byte_of_a_picture_is_quoted(printed):
+def test_excerpt_masks_picture_bytes(printed):
     words = excerpt(reply(json.dumps({"detail": f"no picture: {printed}"}).encode()))
     assert words.startswith("no picture: ")
     assert words.endswith("***")
     assert len(words) < 24
 
 
-def test_a_secret_is_revealed_on_the_wire_alone(sent, tmp_path, monkeypatch):
+def test_sent_headers_contain_the_secret_and_ignore_netrc(sent, tmp_path, monkeypatch):
     netrc = tmp_path / ".netrc"
     netrc.write_text("machine 127.0.0.1 login canary password canary\n")
     netrc.chmod(0o600)
@@ -165,7 +165,7 @@ def test_a_secret_is_revealed_on_the_wire_alone(sent, tmp_path, monkeypatch):
     assert {name: header(head, name) for name in expected} == expected
 
 
-def test_the_head_of_a_form_holds_no_line_of_its_own(sent):
+def test_form_part_headers_cannot_be_injected(sent):
     files = [part(name='a"b', filename='c"d.jpg')]
     _, body = sent(files=files, fields={'e"f': "1"})
     assert b'name="a%22b"; filename="c%22d.jpg"' in body
@@ -175,7 +175,7 @@ def test_the_head_of_a_form_holds_no_line_of_its_own(sent):
             part(**{field: "a\r\nX: y"})
 
 
-def test_a_content_type_of_your_own_stays(sent):
+def test_custom_content_type_is_kept(sent):
     head, _ = sent(json={"a": 1}, headers={"content-type": "application/acme+json"})
     assert header(head, "content-type") == "application/acme+json"
     assert head.lower().count("content-type") == 1
@@ -194,7 +194,7 @@ UNSENDABLE = [
 
 
 @pytest.mark.parametrize(("parts", "error"), UNSENDABLE)
-def test_what_cannot_be_sent_is_refused_without_its_value(ask, parts, error):
+def test_unsendable_value_is_refused_and_not_quoted(ask, parts, error):
     outcome = ask(NOWHERE, request=HttpRequest(url=f"{NOWHERE}/", **parts))
     assert type(outcome.error) is error
     assert "canary" not in outcome.error.message
@@ -202,12 +202,12 @@ def test_what_cannot_be_sent_is_refused_without_its_value(ask, parts, error):
 
 
 @pytest.mark.parametrize("url", ["http://[", "http://h:port/", "http://*/", "http://./"])
-def test_an_address_that_does_not_parse_is_not_asked(ask, url):
+def test_nothing_is_sent_to_an_unparsable_url(ask, url):
     outcome = ask(url)
     assert (outcome.reply, outcome.sent) == (None, 0)
 
 
-def test_the_secrets_of_a_request_are_those_of_headers_and_fields_and_what_is_masked_besides():
+def test_request_secrets_come_from_headers_fields_and_masked():
     first, second, third = Secret("one"), Secret("two"), Secret("three")
     request = HttpRequest(
         url="http://h/", headers={"A": first}, fields={"b": second}, masked=[third]
@@ -216,7 +216,7 @@ def test_the_secrets_of_a_request_are_those_of_headers_and_fields_and_what_is_ma
     assert set(request.encoded().secrets) == {first, second, third}
 
 
-def test_expected_statuses_can_be_asked_for_again_and_are_checked_before_anything_is_sent():
+def test_expects_accepts_a_generator_and_rejects_an_integer():
     request = HttpRequest(url=NOWHERE, expects=(status for status in (200, 202)))
     assert [status in request.expects for status in (202, 202, 200, 404)] == [True] * 3 + [False]
     with pytest.raises(TypeError):

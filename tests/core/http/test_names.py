@@ -71,7 +71,7 @@ def took(work):
     return time.monotonic() - start, caught.value
 
 
-def test_a_name_that_does_not_exist_is_each_callers_own_error(silent, named):
+def test_each_caller_gets_a_separate_error_for_an_unknown_host(silent, named):
     verifier, silent.addresses = fm.FaceVerifier(named()), None
     with ThreadPoolExecutor(4) as pool:
         waiting = [pool.submit(took, lambda: verifier.verify(A, B)) for _ in range(4)]
@@ -82,13 +82,13 @@ def test_a_name_that_does_not_exist_is_each_callers_own_error(silent, named):
     assert all(error.retryable for error in failures)
 
 
-def test_without_a_deadline_the_time_out_of_connecting_counts(silent, named):
+def test_connect_timeout_limits_the_dns_lookup_without_a_deadline(silent, named):
     wait_s, error = took(lambda: fm.FaceVerifier(named(connect_timeout_s=0.2)).verify(A, B))
     assert wait_s < 10
     assert (error.billing.charged, error.retryable) == (fm.Charged.NO, True)
 
 
-def test_the_name_of_a_proxy_is_looked_up_in_time(silent, acme):
+def test_deadline_limits_the_dns_lookup_of_a_proxy(silent, acme):
     for base_url in ("https://vendor.example", "http://vendor.example"):
         backend = acme(
             base_url, allow_base_url=True, allow_insecure=True, proxy="http://proxy.example:3128"
@@ -100,7 +100,7 @@ def test_the_name_of_a_proxy_is_looked_up_in_time(silent, acme):
 
 
 @pytest.mark.parametrize("host", ["vendor..example", f"{'x' * 64}.example"])
-def test_what_can_be_no_name_is_not_found(named, host):
+def test_invalid_host_name_is_reported_as_not_found(named, host):
     with pytest.raises(fm.VendorUnavailable) as caught:
         fm.FaceVerifier(named(host)).verify(A, B)
     assert caught.value.billing.charged is fm.Charged.NO

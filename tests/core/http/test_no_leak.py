@@ -103,7 +103,7 @@ SCRIPTS = {
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_the_client_s_errors_hold_nothing(name, client, secret_request, caplog):
+def test_http_client_errors_leak_nothing(name, client, secret_request, caplog):
     caplog.set_level(logging.DEBUG)
     endless = hold in SCRIPTS[name] or name == "dribbling"
     with RawServer(SCRIPTS[name]) as server:
@@ -128,7 +128,7 @@ def test_the_client_s_errors_hold_nothing(name, client, secret_request, caplog):
         {"params": {FIELD: "\ud800"}},
     ],
 )
-def test_errors_before_sending_hold_nothing(more, client, secret_request, caplog):
+def test_errors_before_sending_leak_nothing(more, client, secret_request, caplog):
     caplog.set_level(logging.DEBUG)
     request = secret_request("http://127.0.0.1:1/", **more)
     with pytest.raises(FaceMatchError) as caught:
@@ -137,7 +137,7 @@ def test_errors_before_sending_hold_nothing(more, client, secret_request, caplog
     check(caught.value, caplog.records)
 
 
-def test_connection_errors_hold_nothing(client, secret_request, caplog, server_context):
+def test_connection_errors_leak_nothing(client, secret_request, caplog, server_context):
     caplog.set_level(logging.DEBUG)
     with closed_port() as port, RawServer([hold], tls=server_context) as server:
         for url in (f"http://127.0.0.1:{port}/", "http://no-such-host.invalid/", server.url):
@@ -146,7 +146,7 @@ def test_connection_errors_hold_nothing(client, secret_request, caplog, server_c
             check(caught.value, caplog.records)
 
 
-def test_a_good_call_logs_and_keeps_nothing(client, secret_request, caplog):
+def test_successful_call_logs_and_retains_no_secrets(client, secret_request, caplog):
     caplog.set_level(logging.DEBUG)
     with RawServer([read_request, send(http_reply(200, b"{}")), hold]) as server:
         request = secret_request(server.url)
@@ -165,7 +165,7 @@ def test_a_good_call_logs_and_keeps_nothing(client, secret_request, caplog):
 @pytest.mark.parametrize(
     ("status", "body"), [(400, b'{"detail": "%s"}'), (502, b"<html>%s</html>"), (200, b'["%s"]')]
 )
-def test_a_backend_s_errors_hold_nothing(status, body, acme, caplog):
+def test_backend_errors_leak_nothing(status, body, acme, caplog):
     caplog.set_level(logging.DEBUG)
     data = picture().data + b"canary-of-a-picture-" + PIECE
     probe, reference = Image.from_bytes(data), Image.from_bytes(data)
@@ -177,7 +177,7 @@ def test_a_backend_s_errors_hold_nothing(status, body, acme, caplog):
     check(caught.value, caplog.records, deep=("transport", ".http", "messages", "refusals"))
 
 
-def test_what_a_backend_holds_shows_nothing(acme):
+def test_repr_of_backend_and_requests_leaks_nothing(acme):
     backend, call = acme(NOWHERE), match_call()
     held = (backend, backend.client, call, backend.build(call), attrs.asdict(backend))
     assert hits(*map(repr, held)) == []

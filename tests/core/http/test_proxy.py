@@ -61,7 +61,7 @@ BEFORE = {
 
 
 @pytest.mark.parametrize("name", BEFORE)
-def test_a_tunnel_that_fails_sent_nothing(ask, trusting, through, name):
+def test_failed_proxy_tunnel_sends_nothing(ask, trusting, through, name):
     script, words, retryable = BEFORE[name]
     with RawServer([read_request, *script]) as proxy:
         through(proxy, user="me:canary@")
@@ -74,7 +74,7 @@ def test_a_tunnel_that_fails_sent_nothing(ask, trusting, through, name):
 
 
 @pytest.mark.parametrize("script", [[hold], [dribble(b"H" * 200, 0.02)], [send(TUNNEL), hold]])
-def test_the_deadline_holds_for_the_tunnel(ask, trusting, through, script):
+def test_deadline_applies_to_the_proxy_tunnel(ask, trusting, through, script):
     outlasted = []
     with RawServer([read_request, *script, outlasted.append]) as proxy:
         through(proxy)
@@ -83,7 +83,7 @@ def test_the_deadline_holds_for_the_tunnel(ask, trusting, through, script):
     assert not outlasted, "the caller stayed until the proxy had ended"
 
 
-def test_a_setting_of_a_backend_names_the_proxy(acme, through, monkeypatch):
+def test_proxy_setting_of_a_backend_overrides_the_environment(acme, through, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "vendor.example")
     same = http_reply(200, b'{"same": true}', "Connection: close")
     with RawServer([hold]) as other, one_each(same) as proxy, one_each(same) as server:
@@ -100,7 +100,7 @@ def test_a_setting_of_a_backend_names_the_proxy(acme, through, monkeypatch):
     "proxy",
     ["socks5://127.0.0.1:1", "http://", "http://me:canary@proxy.example:3128", "ftp://x", ""],
 )
-def test_a_proxy_that_cannot_be_used_is_refused_when_opened(acme, proxy):
+def test_invalid_proxy_setting_is_refused_at_construction(acme, proxy):
     with pytest.raises(ConfigurationError) as caught:
         acme("https://localhost:1", proxy=proxy)
     assert "canary" not in str(caught.value)
@@ -113,7 +113,7 @@ def test_a_proxy_that_cannot_be_used_is_refused_when_opened(acme, proxy):
         *("http://user:canary@", "user:canary@proxy.example:3128"),
     ],
 )
-def test_a_proxy_of_the_environment_that_cannot_be_used_is_a_wrong_setting(ask, monkeypatch, proxy):
+def test_invalid_proxy_variable_raises_configuration_error(ask, monkeypatch, proxy):
     monkeypatch.setenv("ALL_PROXY", proxy)
     error = ask("https://vendor.example/").error
     assert type(error) is ConfigurationError

@@ -47,12 +47,12 @@ def replied(ask):
     ],
     ids=["chunks", "to the end", "gzip", "x-gzip", "deflate", "identity", "not said"],
 )
-def test_a_body_is_the_same_however_it_is_sent(replied, data):
+def test_body_is_decoded_for_each_framing_and_compression(replied, data):
     assert replied(data).reply.body == BODY
 
 
 @pytest.mark.parametrize("status", [101, 103])
-def test_another_interim_status_is_the_answer_and_ends_the_connection(ask, status):
+def test_101_and_103_are_final_replies_and_end_the_connection(ask, status):
     first = [read_request, send(f"HTTP/1.1 {status} x\r\nUpgrade: x\r\n\r\n".encode()), hold]
     with RawServer([first, [read_request, send(http_reply(200))]]) as server:
         assert ask(server.url).reply.status == status
@@ -61,7 +61,7 @@ def test_another_interim_status_is_the_answer_and_ends_the_connection(ask, statu
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_an_answer_and_nobody_goes_there(replied, status):
+def test_redirects_are_not_followed(replied, status):
     with RawServer([hold]) as elsewhere:
         for location in (elsewhere.url, "http://[", "//", "\x7f", "http://h:999999/", "mailto:x"):
             assert replied(http_reply(status, BODY, f"Location: {location}")).reply.status == status
@@ -70,7 +70,7 @@ def test_a_redirect_is_an_answer_and_nobody_goes_there(replied, status):
 
 @pytest.mark.parametrize("retry", ["0", "1"])
 @pytest.mark.parametrize("status", [200, 429, 503])
-def test_nothing_is_repeated(ask, status, retry):
+def test_http_client_does_not_retry(ask, status, retry):
     with RawServer(
         [read_request, send(http_reply(status, b"", f"Retry-After: {retry}"))]
     ) as server:
@@ -78,7 +78,7 @@ def test_nothing_is_repeated(ask, status, retry):
         assert len(server.requests) == 1
 
 
-def test_the_longest_body(replied):
+def test_body_over_the_size_limit_is_an_unexpected_response(replied):
     assert len(replied(http_reply(200, b" " * LIMIT)).reply.body) == LIMIT
     too_long = b" " * (LIMIT + 1)
     for reply in (
@@ -106,7 +106,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_cannot_be_decompressed_is_charged_as_its_status_says(ask, name):
+def test_corrupt_compressed_body_is_charged_by_status(ask, name):
     packed, encoding = BROKEN[name]
     answers = [
         http_reply(200, packed, f"Content-Encoding: {encoding}"),
@@ -121,7 +121,7 @@ def test_what_cannot_be_decompressed_is_charged_as_its_status_says(ask, name):
         assert ask(server.url).reply.body == BODY
 
 
-def test_a_bomb_is_not_unpacked(ask, open_client):
+def test_decompression_bomb_is_not_expanded(ask, open_client):
     by = open_client(max_body_bytes=100_000)
     with one_each(http_reply(200, BROKEN["a bomb"][0], "Content-Encoding: gzip")) as server:
         tracemalloc.start()
@@ -184,7 +184,7 @@ def scripted():
 
 
 @given(data=st.one_of(near_http(), st.binary(max_size=200)))
-def test_any_answer_is_a_reply_or_an_error_that_is_not_free(scripted, data):
+def test_random_bytes_yield_a_reply_or_an_error_that_is_not_free(scripted, data):
     outcome = scripted(data)
     if isinstance(outcome, HttpReply):
         assert 100 <= outcome.status <= 999

@@ -53,7 +53,7 @@ def tokens_seen(server):
     return [token for text in texts for token in TOKENS if f"Bearer {token}\r\n" in text]
 
 
-def test_no_second_picture_goes_to_a_server_that_should_be_a_mock(served):
+def test_no_second_login_at_a_server_that_is_not_the_expected_mock(served):
     backend, server = served(REFUSED, SAME, environment=fm.Environment.MOCK)
     with pytest.raises(fm.EnvironmentMismatch):
         backend.match(match_call())
@@ -61,7 +61,7 @@ def test_no_second_picture_goes_to_a_server_that_should_be_a_mock(served):
 
 
 @pytest.mark.parametrize("good", [0, 1], ids=["the first", "the second"])
-def test_a_login_that_fails_costs_nothing(served, good):
+def test_failed_login_is_not_charged(served, good):
     logins = []
 
     def login():
@@ -78,7 +78,7 @@ def test_a_login_that_fails_costs_nothing(served, good):
 
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["first request", "after a free one"])
-def test_the_reply_counts_if_should_relogin_raises(served, is_first):
+def test_reply_is_used_if_should_relogin_raises(served, is_first):
     class Asking(Signing):
         def steps(self, call):
             if not is_first:
@@ -94,7 +94,7 @@ def test_the_reply_counts_if_should_relogin_raises(served, is_first):
     assert tokens_seen(server) == list(TOKENS[: 1 if is_first else 2])
 
 
-def test_what_is_fetched_outside_of_a_call_has_a_new_token_too(served):
+def test_fetch_outside_a_call_also_logs_in_again(served):
     backend, server = served(REFUSED, SAME)
     reply = backend.fetch(HttpRequest(method="GET", url=f"{server.url}/jobs/7"), call=None)
     assert (reply.status, tokens_seen(server)) == (200, list(TOKENS[:2]))

@@ -82,7 +82,7 @@ SCRIPTS = {f"{name} of the upload": script for name, script in WITHIN_THE_UPLOAD
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_what_breaks_after_the_first_byte_is_unknown(name, ask):
+def test_failure_after_the_first_byte_has_an_unknown_charge(name, ask):
     size = 4_000_000 if "body of the upload" in name else 100
     with RawServer(SCRIPTS[name]) as server:
         error = ask(server.url, size=size).unknown()
@@ -91,12 +91,14 @@ def test_what_breaks_after_the_first_byte_is_unknown(name, ask):
 
 
 @pytest.mark.parametrize("name", [name for name in SCRIPTS if "within" in name])
-def test_over_tls_it_is_unknown_as_well(name, ask, trusting, server_context):
+def test_failure_after_the_first_byte_over_tls_has_an_unknown_charge(
+    name, ask, trusting, server_context
+):
     with RawServer(SCRIPTS[name], tls=server_context) as server:
         ask(server.url, by=trusting, size=300_000).unknown()
 
 
-def test_who_cannot_be_reached_was_sent_nothing(ask):
+def test_unreachable_host_is_not_charged(ask):
     with closed_port() as port:
         error = ask(f"http://127.0.0.1:{port}/").not_sent()
     assert (error.retryable, error.status_code) == (True, None)
@@ -104,13 +106,13 @@ def test_who_cannot_be_reached_was_sent_nothing(ask):
     ask("http://no-such-host.invalid/").not_sent()
 
 
-def test_silence_ends_with_the_read_timeout(ask, open_client):
+def test_silent_server_ends_in_a_read_timeout(ask, open_client):
     with RawServer([read_request, hold]) as server:
         error = ask(server.url, by=open_client(read_timeout_s=0.1)).unknown()
     assert not isinstance(error, DeadlineExceeded)
 
 
-def test_a_connection_is_used_again_while_it_lives(ask):
+def test_open_connection_is_reused(ask):
     with RawServer([read_request, send(OK)] * 3 + [close]) as server:
         assert [ask(server.url).sent for _ in range(3)] == [1, 1, 1]
         assert (len(server.connections), len(server.requests)) == (1, 3)
@@ -135,9 +137,7 @@ def test_a_connection_is_used_again_while_it_lives(ask):
         ("timeout=" + "9" * 400, 60.0),
     ],
 )
-def test_a_connection_is_kept_as_long_as_its_server_says_or_as_set(
-    ask, open_client, clock, keep_alive, kept_s
-):
+def test_keep_alive_header_limits_connection_reuse(ask, open_client, clock, keep_alive, kept_s):
     by = open_client(clock=clock)
     headers = b"" if keep_alive is None else b"Keep-Alive: " + keep_alive.encode() + b"\r\n"
     head, body = OK.split(b"\r\n\r\n")
@@ -157,7 +157,7 @@ LAST = {"more came": [send(OK + b"x" * 12_000), hold], "refused": [send(http_rep
 
 @pytest.mark.parametrize("over_tls", [True, False])
 @pytest.mark.parametrize("name", LAST)
-def test_a_connection_with_more_on_it_or_a_refused_upload_is_not_used_again(
+def test_connection_with_extra_bytes_or_an_error_is_not_reused(
     ask, trusting, server_context, name, over_tls
 ):
     scripts = [
@@ -170,7 +170,7 @@ def test_a_connection_with_more_on_it_or_a_refused_upload_is_not_used_again(
 
 
 @pytest.mark.parametrize("kind", [ArithmeticError, KeyboardInterrupt])
-def test_what_on_sent_raises_holds_the_byte_back(client, request_to, kind):
+def test_error_in_on_sent_prevents_sending(client, request_to, kind):
     def on_sent():
         raise kind
 
@@ -182,7 +182,7 @@ def test_what_on_sent_raises_holds_the_byte_back(client, request_to, kind):
 
 
 @pytest.mark.parametrize("name", ["localhost", "elsewhere.example"])
-def test_an_untrusted_server_or_another_name_gets_nothing(ask, trusting, authority, client, name):
+def test_untrusted_or_mismatched_certificate_sends_nothing(ask, trusting, authority, client, name):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(name).configure_cert(context)
     with RawServer([hold], tls=context) as server:
@@ -193,7 +193,7 @@ def test_an_untrusted_server_or_another_name_gets_nothing(ask, trusting, authori
     assert ("REQUESTS_CA_BUNDLE" in error.message) is (name == "localhost")
 
 
-def test_a_fault_of_the_library_is_no_vendor_away(ask, acme, monkeypatch):
+def test_library_bug_is_not_reported_as_vendor_outage(ask, acme, monkeypatch):
     def broken(*_, **__):
         raise TypeError("setsockopt() takes at most 3 arguments")
 
@@ -205,7 +205,7 @@ def test_a_fault_of_the_library_is_no_vendor_away(ask, acme, monkeypatch):
         acme("https://localhost:1")
 
 
-def test_a_bundle_that_cannot_be_used_is_refused(ask, acme, monkeypatch, tmp_path):
+def test_unusable_ca_bundle_is_refused(ask, acme, monkeypatch, tmp_path):
     empty = tmp_path / "empty.pem"
     empty.write_text("no certificate")
     for wrong in (tmp_path / "none.pem", empty):
@@ -218,7 +218,7 @@ def test_a_bundle_that_cannot_be_used_is_refused(ask, acme, monkeypatch, tmp_pat
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
-def test_a_bundle_that_is_a_pipe_is_refused_unread(ask, monkeypatch, tmp_path):
+def test_ca_bundle_that_is_a_pipe_or_device_is_refused(ask, monkeypatch, tmp_path):
     pipe = tmp_path / "ca.pem"
     os.mkfifo(pipe)
     for wrong in (pipe, os.devnull):
@@ -228,7 +228,7 @@ def test_a_bundle_that_is_a_pipe_is_refused_unread(ask, monkeypatch, tmp_path):
     assert type(ask("https://localhost:1/").error) is ConfigurationError
 
 
-def test_a_setting_of_a_backend_names_the_authorities(acme, ca_bundle, server_context):
+def test_ca_bundle_setting_of_a_backend_is_used(acme, ca_bundle, server_context):
     class OwnClient(AcmeBackend):
         def make_client(self):
             return HttpClient(max_body_bytes=4096)
@@ -249,13 +249,13 @@ def test_a_setting_of_a_backend_names_the_authorities(acme, ca_bundle, server_co
         ([send(b"HTTP/1.1 400 x\r\n\r\n")], "may expect http://"),
     ],
 )
-def test_a_handshake_that_fails_sent_nothing(ask, trusting, script, words):
+def test_failed_tls_handshake_sends_nothing(ask, trusting, script, words):
     with RawServer(script) as server:
         error = ask(f"https://localhost:{server.port}/", by=trusting).not_sent()
     assert words in error.message
 
 
-def test_a_handshake_that_was_not_made_sends_nothing(ask, trusting, monkeypatch):
+def test_missing_tls_handshake_sends_nothing(ask, trusting, monkeypatch):
     def not_shaken(sock, **_):
         context = ssl.create_default_context()
         name = {"server_hostname": "localhost", "do_handshake_on_connect": False}

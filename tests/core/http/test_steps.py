@@ -53,7 +53,7 @@ def backend_with(steps=None, **members):
     return type("Own", (Three,), members | {"name": "three"})
 
 
-def test_the_first_byte_is_that_of_the_first_request_that_can_be_sent():
+def test_sent_event_comes_with_the_first_request_that_can_be_sent():
     """One that goes on from an outage of what is free pays all the same: Ctrl-C must know it."""
 
     def persists(self, call):
@@ -95,7 +95,7 @@ def read(*replies, by=Three, call=None):
     return by(api_key=KEY).read_reply(call or match_call(), *replies)
 
 
-def test_a_code_may_mean_that_there_is_no_face():
+def test_error_code_can_be_an_inconclusive_no_face_result():
     nobody = {"error": {"code": "Nobody", "message": f"none for {KEY}"}}
     result = read(reply(422, nobody))
     assert result.decision is fm.Decision.INCONCLUSIVE
@@ -111,7 +111,7 @@ def test_a_code_may_mean_that_there_is_no_face():
 
 
 @pytest.mark.parametrize("method", ["error_code", "parse_non_200"])
-def test_a_fault_of_the_mapping_names_its_place(method):
+def test_exception_in_error_mapping_is_reported_with_file_and_line(method):
     by = backend_with(**{method: lambda self, *arguments: arguments[-1].json()["nowhere"]})
     error = read(reply(429, {}), by=by)
     assert isinstance(error, fm.RateLimited)
@@ -121,7 +121,7 @@ def test_a_fault_of_the_mapping_names_its_place(method):
 
 
 @pytest.mark.parametrize("where", ["steps", "sign"])
-def test_a_fault_before_the_first_byte_costs_nothing(where):
+def test_plug_in_exception_before_the_first_byte_is_not_charged(where):
     def fall(*_, **__):
         raise KeyError(KEY)
 
@@ -150,18 +150,18 @@ def test_a_fault_before_the_first_byte_costs_nothing(where):
         ({"api_key": "k\N{BULLET}"}, "api_key"),
     ],
 )
-def test_a_wrong_setting_is_named(settings, words):
+def test_error_names_the_invalid_setting(settings, words):
     with pytest.raises(fm.ConfigurationError, match=words):
         Three(**{"api_key": KEY, **settings})
 
 
 @pytest.mark.parametrize("value", [-0.01, 1.01, float("nan"), float("inf"), True, "0.5", None])
-def test_what_is_no_fraction_is_refused(value):
+def test_score_from_fraction_rejects_values_outside_0_to_1(value):
     with pytest.raises((TypeError, ValueError)):
         fm.Score.from_fraction(value, "three/v1")
 
 
-def test_a_backend_is_neither_pickled_nor_copied_and_takes_the_calls_that_it_declares():
+def test_backend_cannot_be_copied_and_refuses_undeclared_operations():
     backend = Three(api_key=KEY)
     for wrong in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError, match="open one in each process"):
@@ -170,14 +170,14 @@ def test_a_backend_is_neither_pickled_nor_copied_and_takes_the_calls_that_it_dec
         backend_with(capabilities=Capabilities())(api_key=KEY).check_liveness(LIVENESS)
 
 
-def test_the_id_of_the_latest_request_counts_where_no_call_has_an_id():
+def test_vendor_id_falls_back_to_the_last_request_id():
     by = backend_with(request_id_header="X-Request")
     replies = [reply(status, {}, X_Request=f"r-{status}") for status in (200, 400)]
     assert read(*replies, by=by).ids.vendor == "r-400"
 
 
 @pytest.mark.parametrize("answer", [None, reply(500, {})], ids=["lost", "a fault of the vendor"])
-def test_what_is_free_and_lost_at_the_beginning_costs_nothing_and_may_be_tried_again(answer):
+def test_lost_free_first_request_is_not_charged_and_retryable(answer):
     def steps(self, call):
         yield self.post("upload", body=b"1", charges=0)
 

@@ -26,7 +26,7 @@ def ask_client(client, server, path="", **more):
     return client.send(HttpRequest(url=server.url + path), backend="acme", **more)
 
 
-def test_an_idle_connection_that_nobody_takes_is_closed(client):
+def test_unused_idle_connection_is_closed(client):
     client.clock = clock = ManualClock()
     together = threading.Barrier(2)
     with RawServer([echo]) as server, ThreadPoolExecutor(2) as pool:
@@ -41,7 +41,7 @@ def test_an_idle_connection_that_nobody_takes_is_closed(client):
         assert not used.done.is_set()
 
 
-def test_what_is_under_way_when_a_client_is_closed_goes_on_to_its_end(client):
+def test_requests_in_progress_finish_after_close(client):
     arrived, go = threading.Event(), threading.Event()
 
     def wait(_connection):
@@ -64,7 +64,7 @@ def test_what_is_under_way_when_a_client_is_closed_goes_on_to_its_end(client):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="has no fork")
-def test_the_child_of_a_fork_has_connections_of_its_own(client):
+def test_forked_child_opens_new_connections(client):
     with RawServer([echo]) as server:
         assert ask_client(client, server).status == 200
         assert child_says_yes(lambda: ask_client(client, server).status == 200)

@@ -40,7 +40,7 @@ def refusal(image, *args, **kwargs):
 
 
 @pytest.mark.parametrize("name", SMALL_FILES)
-def test_it_is_converted_to_what_is_taken(name):
+def test_picture_is_converted_to_an_accepted_format(name):
     image = Image.from_bytes(SMALL_FILES[name])
     for form in ("jpeg", "png", "webp", "tiff", "bmp"):
         sent = image.prepared(only(form))
@@ -82,11 +82,11 @@ TIFF = Image.from_bytes(SMALL_FILES["tiff"])
         (LONG, only("webp", min_side_px=20), True, "falling below 20 pixels"),
     ],
 )
-def test_what_cannot_be_met_and_without_fit_what_is_not_met_is_refused(image, few, fit, says):
+def test_picture_that_cannot_meet_the_limits_is_refused(image, few, fit, says):
     assert says in refusal(image, few, fit=fit)
 
 
-def test_the_result_is_never_more_than_is_read():
+def test_prepared_picture_never_exceeds_the_file_size_limit():
     large = Image.from_pil(PIL.Image.new("L", (4000, 3000)))
     sent = large.prepared(only("bmp"))
     assert MAX_FILE_BYTES / 2 < sent.size_bytes <= MAX_FILE_BYTES
@@ -102,7 +102,7 @@ def test_heic_needs_its_extra(monkeypatch):
 
 
 @pytest.mark.skipif(not PIL.features.check("avif"), reason="this Pillow has no AVIF")
-def test_avif_needs_a_pillow_that_has_it(monkeypatch):
+def test_avif_needs_a_pillow_with_avif_support(monkeypatch):
     image = Image.from_bytes(encoded(quartered(), ImageFormat.AVIF))
     assert image.prepared().format == "jpeg"
     monkeypatch.setattr(PIL.features, "check", lambda name: False)
@@ -111,7 +111,7 @@ def test_avif_needs_a_pillow_that_has_it(monkeypatch):
 
 @settings(max_examples=30)
 @given(picture=pictures(), few=limits())
-def test_the_result_is_within_the_limits(picture, few):
+def test_prepared_picture_is_within_the_limits(picture, few):
     image = Image.from_pil(picture)
     try:
         sent = image.prepared(few)
@@ -144,7 +144,7 @@ def test_the_result_is_within_the_limits(picture, few):
         ({"min_bytes": 2, "max_bytes": 1}, "max_bytes is 1"),
     ],
 )
-def test_limits_are_checked(wrong, says):
+def test_invalid_image_limits_are_refused(wrong, says):
     with pytest.raises(InvalidRequest, match=says):
         ImageLimits(**wrong)
 
@@ -153,7 +153,7 @@ def test_limits_are_checked(wrong, says):
 
 
 @pytest.mark.parametrize("mode", ["I;16", "I;16B", "I"])
-def test_sixteen_bits_become_eight(mode):
+def test_16_bit_pictures_are_converted_to_8_bits(mode):
     order = "big" if mode == "I;16B" else "little"
     values, size = [65535, 65535, 32896, 0], 4 if mode == "I" else 2
     row = b"".join(value.to_bytes(size, order) for value in values)
@@ -173,7 +173,7 @@ def test_sixteen_bits_become_eight(mode):
     ],
     ids=["no pixels", "too many", "floating point", "cut off", "bytes", "None"],
 )
-def test_from_pil_refuses(picture, says):
+def test_from_pil_refuses_unusable_pictures(picture, says):
     with pytest.raises(InvalidImage, match=says):
         Image.from_pil(picture)
 
@@ -186,14 +186,14 @@ def test_from_pil_refuses(picture, says):
     ],
     ids=["damaged", "floating point"],
 )
-def test_pixels_that_cannot_be_decoded_are_one_sentence(data):
+def test_undecodable_pixels_raise_invalid_image(data):
     image = Image.from_bytes(data)
     with pytest.raises(InvalidImage) as refused:
         image.to_pil()
     assert refused.value.__suppress_context__
 
 
-def test_a_decoder_that_finds_another_size_is_not_trusted(monkeypatch):
+def test_picture_decoded_to_another_size_is_refused(monkeypatch):
     image = Image.from_bytes(SMALL_FILES["png"])
     monkeypatch.setattr(PIL.PngImagePlugin, "PngImageFile", lambda _: quartered((49, 32)))
     with pytest.raises(InvalidImage, match="cannot be decoded"):

@@ -85,7 +85,7 @@ def sent(data, limits=ANYTHING):
 
 @pytest.mark.parametrize("form", WITH_SECRETS)
 @pytest.mark.parametrize("orientation", UPRIGHT)
-def test_no_secret_survives(form, orientation):
+def test_metadata_is_removed(form, orientation):
     data, seen = WITH_SECRETS[form](quartered(), orientation), UPRIGHT[orientation]
     assert data.count(CANARY) >= 4
     image, new = Image.from_bytes(data), sent(data)
@@ -104,7 +104,7 @@ def test_no_secret_survives(form, orientation):
 @pytest.mark.parametrize("form", WITH_SECRETS)
 @settings(max_examples=25)
 @given(data=st.data())
-def test_pixels_stay_equal(form, data):
+def test_removing_metadata_keeps_every_pixel(form, data):
     modes = {"jpeg": ("RGB", "L", "CMYK"), "webp": ("RGB", "RGBA")}
     picture = data.draw(pictures(modes.get(form, ("RGB", "L", "RGBA", "LA", "P", "1"))))
     options = {"lossless": True} if form is ImageFormat.WEBP else {}
@@ -131,7 +131,7 @@ def test_photographs_keep_pixels_and_profile(path):
     assert (b"ICC_PROFILE" in new.data) == (b"ICC_PROFILE" in image.data)
 
 
-def test_a_lossy_webp_is_encoded_anew_only_where_it_is_transparent_or_turned():
+def test_lossy_webp_without_transparency_is_not_re_encoded():
     plain = encoded(quartered(), ImageFormat.WEBP)
     assert sent(plain).data == plain
     with_profile = webp_with_secrets(quartered(), icc_profile=RGB)
@@ -173,7 +173,7 @@ def oriented(orientation):
     return b"MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0%c\0\0\0\0\0\0" % orientation
 
 
-def test_a_jpeg_keeps_what_its_colours_need():
+def test_jpeg_keeps_colour_profile_and_adobe_segment():
     profile, at = b"ICC_PROFILE\0\1\1" + RGB, CMYK.index(b"\xff\xee")
     more = segment(0xE2, profile) + segment(0xE2, b"FPXR\0")
     more += segment(0xEE, b"Adobe" + b"\0\x64\0\0\0\0\0" + CANARY)
@@ -186,7 +186,7 @@ def test_a_jpeg_keeps_what_its_colours_need():
     assert decoded(new) == decoded(data)
 
 
-def test_a_png_keeps_what_its_colours_need():
+def test_png_keeps_profile_palette_and_transparency():
     data = png_with_secrets(quartered(mode="P"), icc_profile=RGB, transparency=1)
     data = png_with(chunk(b"gAMA", b"\0\0\xb1\x8f"), data=data)
     new = sent(data).data
@@ -194,7 +194,7 @@ def test_a_png_keeps_what_its_colours_need():
     assert decoded(new) == decoded(data)
 
 
-def test_the_orientation_of_a_png_counts_wherever_it_is():
+def test_png_orientation_after_the_pixels_is_applied():
     image = Image.from_bytes(PNG[:-12] + chunk(b"eXIf", oriented(3)) + PNG[-12:])
     assert image.orientation == 3
     assert corners(image.prepared().to_pil()) == UPRIGHT[3]
@@ -282,7 +282,7 @@ HIDING = {
 
 
 @pytest.mark.parametrize("where", HIDING)
-def test_what_hides_is_not_sent(where):
+def test_hidden_data_is_not_sent(where):
     data = HIDING[where]
     assert CANARY[:6] in data
     image = Image.from_bytes(data)
@@ -300,6 +300,6 @@ def test_what_hides_is_not_sent(where):
         assert corners(new.to_pil()) == "RGBY"
 
 
-def test_without_fit_what_hides_is_refused():
+def test_webp_that_needs_re_encoding_is_refused_without_fit():
     with pytest.raises(InvalidImage, match="can only be removed by re-encoding"):
         Image.from_bytes(TRANSPARENT).prepared(fit=False)

@@ -90,11 +90,11 @@ def several(form, **second):
 
 
 @pytest.mark.parametrize("form", ["gif", "png", "webp", "tiff", "avif", "heic"])
-def test_several_pictures_are_refused(form):
+def test_file_with_several_pictures_is_refused(form):
     assert "with several pictures" in refusal(several(form))
 
 
-def test_thumbnails_of_cameras_and_phones_are_no_second_picture():
+def test_thumbnail_is_not_a_second_picture():
     assert Image.from_bytes(several("tiff", tiffinfo={254: 1})).width == 48
     image = Image.from_bytes(jpeg_with_secrets(quartered(), orientation=6))
     assert (image.width, image.height, image.orientation) == (48, 32, 6)
@@ -123,14 +123,14 @@ def test_thumbnails_of_cameras_and_phones_are_no_second_picture():
         (b"\x00\x01\x02", "has an unknown format"),
     ],
 )
-def test_what_was_given_instead_is_named_with_what_to_do(data, says):
+def test_non_picture_is_named_with_a_remedy(data, says):
     message = refusal(data)
     assert says in message
     assert ";" in message
 
 
 @pytest.mark.parametrize("name", [name for name in SMALL_FILES if name.split()[-1] in WALKED])
-def test_every_beginning_is_refused(name):
+def test_truncated_jpeg_png_or_webp_is_refused(name):
     data = SMALL_FILES[name]
     for end in [*range(0, len(data), 1 if len(data) < 2000 else 37), len(data) - 1]:
         refusal(data[:end])
@@ -138,7 +138,7 @@ def test_every_beginning_is_refused(name):
 
 
 @pytest.mark.parametrize("form", [form for form in ImageFormat if form not in WALKED])
-def test_no_beginning_of_another_kind_is_sent(form):
+def test_truncated_file_of_other_formats_is_refused_or_complete(form):
     data = file_of(form)
     whole = Image.from_bytes(data).prepared().data
     for end in range(0, len(data), 3 if len(data) < 2000 else 97):
@@ -199,7 +199,7 @@ def camera_tiff(tag):
         (b"\0\0\0\x14ftypheic\0\0\0\0mif1", "cannot be decoded"),
     ],
 )
-def test_what_contradicts_itself_or_claims_too_much_is_refused(data, says):
+def test_inconsistent_or_oversized_file_is_refused(data, says):
     assert says in refusal(data)
     assert Image.from_bytes(with_size(8000, 8000)).width ** 2 == MAX_PIXELS
 
@@ -213,7 +213,7 @@ def test_what_contradicts_itself_or_claims_too_much_is_refused(data, says):
     ],
     ids=["PNG header", "WebP frame", "WebP canvas of another size than its frame"],
 )
-def test_what_no_decoder_reads_is_never_sent(data):
+def test_undecodable_file_is_never_sent(data):
     image = Image.from_bytes(data)
     for act in (image.prepared, image.to_pil):
         assert "cannot be decoded" in refused(act)
@@ -248,12 +248,12 @@ def survives(data):
         st.builds(lambda data, at, gone: data[:at] + data[at + gone :], FILES, PLACES, PLACES),
     )
 )
-def test_any_bytes(data):
+def test_any_bytes_are_a_picture_or_raise_invalid_image(data):
     survives(data)
 
 
 @pytest.mark.parametrize("form", ["heic", "avif"])
-def test_changed_bytes_of_modern_formats(form):
+def test_corrupted_heic_or_avif_raises_only_invalid_image(form):
     data = file_of(ImageFormat(form))
     for at in range(0, len(data), 11):
         for value in (0, 0xFF):
@@ -261,5 +261,5 @@ def test_changed_bytes_of_modern_formats(form):
 
 
 @given(st.one_of(st.text(max_size=60), st.binary(max_size=60), flipped().map(base64.b64encode)))
-def test_any_text_as_base64(text):
+def test_any_base64_text_is_a_picture_or_raises_invalid_image(text):
     refused(lambda: Image.from_base64(text))

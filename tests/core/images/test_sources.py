@@ -35,7 +35,7 @@ def refusal(take, *arguments):
 @pytest.mark.parametrize(
     "start", ["", "data:image/jpeg;base64,", "DATA:image/png;name=a;BASE64, ", "data:;base64,"]
 )
-def test_base64_is_taken_with_white_space_and_as_a_data_uri(start):
+def test_base64_with_white_space_or_as_data_uri_is_accepted(start):
     text = start + TEXT
     assert "\n" in text
     assert Image.from_base64(text) == Image.from_base64(text.encode()) == Image.from_bytes(JPEG)
@@ -56,7 +56,7 @@ def test_base64_is_taken_with_white_space_and_as_a_data_uri(start):
         ("A" * (MAX_FILE_BYTES // 3 * 4 + 100), "more than the 33554432"),
     ],
 )
-def test_what_is_no_base64_is_refused_without_repeating_it(text, says):
+def test_invalid_base64_is_refused_and_not_quoted(text, says):
     message = refusal(Image.from_base64, text)
     assert says in message
     assert str(text) not in message or text in ("", 12)
@@ -66,7 +66,7 @@ def test_what_is_no_base64_is_refused_without_repeating_it(text, says):
     "text", ["selfie.jpg", "https://host/a.jpg", "/9j/4AAQSkZJRgABAQ", "", "data:image/png;base64,"]
 )
 @pytest.mark.parametrize("take", [Image.of, Image.from_bytes])
-def test_plain_text_is_refused_with_what_to_write_instead(take, text):
+def test_plain_text_is_refused_and_the_right_function_is_named(take, text):
     message = refusal(take, text)
     assert 'Image.read("selfie.jpg")' in message
     assert "Image.from_base64(field)" in message
@@ -75,14 +75,14 @@ def test_plain_text_is_refused_with_what_to_write_instead(take, text):
 
 
 @pytest.mark.parametrize("value", [None, 3.5, [JPEG], np.zeros((4, 4, 3))], ids=type)
-def test_any_other_type_is_named(value):
+def test_unsupported_type_is_named_in_the_error(value):
     message = refusal(Image.of, value)
     assert f"cannot be read from {type(value).__name__}: " in message
     assert ("cv2.imencode" in message) is hasattr(value, "shape")
     assert f"bytes, not {type(value).__name__}" in refusal(Image.from_bytes, value)
 
 
-def test_an_open_file_and_a_picture_of_pillow_are_pictures():
+def test_open_files_and_pillow_images_are_accepted():
     assert Image.of(io.BytesIO(JPEG)) == Image.from_bytes(JPEG)
     assert Image.of(quartered()) == Image.from_pil(quartered())
     assert "bytes" in refusal(Image.of, io.StringIO("/9j/"))
@@ -91,7 +91,7 @@ def test_an_open_file_and_a_picture_of_pillow_are_pictures():
 # --- File objects ---
 
 
-def test_spaces_in_base64_are_named_unless_it_can_be_read():
+def test_base64_with_spaces_instead_of_plus_is_explained():
     text = base64.b64encode(JPEG).decode()
     assert "+" in text
     with pytest.raises(InvalidImage, match="spaces"):
@@ -99,7 +99,7 @@ def test_spaces_in_base64_are_named_unless_it_can_be_read():
     assert Image.from_base64(text[:40] + " " + text[40:]).data == JPEG
 
 
-def test_an_endless_file_is_not_read_to_its_end():
+def test_endless_file_is_read_only_up_to_the_size_limit():
     sizes = []
     file = SimpleNamespace(read=lambda size: sizes.append(size) or b"\0" * min(size, 1 << 20))
     assert "more than the 33554432 bytes" in refusal(Image.from_file, file)
@@ -126,7 +126,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize(("file", "says"), BAD_FILES.values(), ids=BAD_FILES)
-def test_whatever_a_file_object_gives_or_raises_is_refused(file, says):
+def test_bad_file_object_is_refused(file, says):
     message = refusal(Image.from_file, file)
     assert says in message
     assert "s3cret" not in message
@@ -135,7 +135,7 @@ def test_whatever_a_file_object_gives_or_raises_is_refused(file, says):
 # --- Paths ---
 
 
-def test_a_path_that_cannot_be_read_is_refused_by_name(tmp_path, monkeypatch):
+def test_unreadable_path_is_named_in_the_error(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "empty.jpg").touch()
@@ -166,7 +166,7 @@ def test_a_path_without_permission_is_refused(monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-def test_a_pipe_is_refused_without_waiting_for_it(tmp_path):
+def test_named_pipe_is_refused_without_blocking(tmp_path):
     pipe, messages = tmp_path / "pipe.jpg", []
     os.mkfifo(pipe)
 
@@ -181,7 +181,7 @@ def test_a_pipe_is_refused_without_waiting_for_it(tmp_path):
 
 @pytest.mark.parametrize("kind", [str, pathlib.Path])
 @pytest.mark.parametrize("url", ["https://host/face.jpg?sig=s3cret", "S3://bucket/s3cret.jpg"])
-def test_a_url_is_refused_without_repeating_it(url, kind):
+def test_url_is_refused_and_not_quoted(url, kind):
     message = refusal(Image.read, kind(url))
     assert "is a URL" in message
     assert "s3cret" not in message
@@ -189,7 +189,7 @@ def test_a_url_is_refused_without_repeating_it(url, kind):
 
 @pytest.mark.parametrize("start", ["", "data:image/jpeg;base64,", "DATA:image/jpeg;base64,"])
 @pytest.mark.parametrize("name", ["jpeg", "png", "webp", "bmp"])
-def test_base64_as_a_name_is_refused_without_repeating_it(name, start):
+def test_base64_as_a_path_is_refused_and_not_quoted(name, start):
     message = refusal(Image.read, start + base64.b64encode(SMALL_FILES[name]).decode())
     assert "use Image.from_base64" in message
     assert len(message) < 100
@@ -199,12 +199,12 @@ def test_base64_as_a_name_is_refused_without_repeating_it(name, start):
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_it_is_not_pickled(protocol):
+def test_image_cannot_be_pickled(protocol):
     with pytest.raises(TypeError, match=r"cannot be pickled.*Image\.from_bytes"):
         pickle.dumps({"probe": Image.from_bytes(JPEG)}, protocol)
 
 
-def test_it_does_not_change_and_is_not_made_by_its_class():
+def test_image_is_immutable_and_has_no_public_constructor():
     image = Image.from_bytes(JPEG)
     for name in ("data", "_data", "note"):
         with pytest.raises(AttributeError):
@@ -215,7 +215,7 @@ def test_it_does_not_change_and_is_not_made_by_its_class():
         Image(JPEG)
 
 
-def test_equal_are_the_same_bytes_as_given_and_as_sent():
+def test_images_are_equal_if_original_and_sent_bytes_are_equal():
     image = Image.from_bytes(JPEG)
     assert Image.of(image) is copy.copy(image) is copy.deepcopy([image])[0] is image
     assert image == Image.from_base64(TEXT)

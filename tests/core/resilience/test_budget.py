@@ -44,7 +44,7 @@ def exceeded(verifier, match=None, call=FaceVerifier.verify):
 # --- What is counted ---
 
 
-def test_refused_before_the_first_byte(limited, backend, store):
+def test_exceeded_budget_refuses_before_sending(limited, backend, store):
     verifier = limited(2)
     verifier.verify(A, B)
     verifier.check_liveness(A)
@@ -61,7 +61,7 @@ def test_refused_before_the_first_byte(limited, backend, store):
         assert (other.message, vars(other)) == (error.message, vars(error))
 
 
-def test_what_is_left_open_says_what_happened(limited, backend, store, clock):
+def test_open_reservation_records_the_error_and_the_environment(limited, backend, store, clock):
     backend.script = [errors.OutcomeUnknown("Lost.")]
     with pytest.raises(errors.OutcomeUnknown) as caught:
         limited(5).verify(A, B, caller_ref="case-17")
@@ -76,7 +76,7 @@ def test_what_is_left_open_says_what_happened(limited, backend, store, clock):
     assert endings == {("OutcomeUnknown", None), (None, where)}
 
 
-def test_what_costs_nothing_is_not_counted(limited, backend, store):
+def test_free_operations_are_not_counted(limited, backend, store):
     backend.capabilities = attrs.evolve(
         backend.capabilities, billed_operations=frozenset({Operation.LIVENESS})
     )
@@ -96,7 +96,7 @@ def test_full_budget_expires_old_reservations(limited, store, minutes, remainder
     assert sums(store) == (0, *remainder)
 
 
-def test_a_result_survives_a_store_that_fails(backend):
+def test_result_is_returned_if_the_store_fails(backend):
     class Failing(MemoryStore):
         def finalize(self, *_args, **_options):
             raise errors.ConfigurationError("The store of calls failed.")
@@ -109,7 +109,7 @@ def test_a_result_survives_a_store_that_fails(backend):
 # --- Days ---
 
 
-def test_a_day_ends_at_midnight_in_utc(limited, clock):
+def test_daily_budget_resets_at_midnight_utc(limited, clock):
     verifier = limited(1, **DAY)
     verifier.verify(A, B)
     midnight = exceeded(verifier, r"of 1 calls per day .* It resets at").frees_at
@@ -121,7 +121,7 @@ def test_a_day_ends_at_midnight_in_utc(limited, clock):
     assert (exceeded(verifier).frees_at - midnight).days == 1
 
 
-def test_a_retry_after_midnight_is_of_the_day_before(limited, backend, clock, store):
+def test_retry_after_midnight_counts_for_the_previous_day(limited, backend, clock, store):
     day = clock.now().date()
     clock.advance(86_400 - 0.4 - clock.now().hour * 3600)
     backend.script = [errors.RateLimited("Slower.", retry_after_s=5)]
@@ -134,7 +134,7 @@ def test_a_retry_after_midnight_is_of_the_day_before(limited, backend, clock, st
 # --- Amounts ---
 
 
-def test_an_operation_without_a_price_is_refused_before_anything_is_sent(limited, backend):
+def test_operation_without_a_price_is_refused_before_sending(limited, backend):
     prices = {Operation.LIVENESS: Decimal("0.03")}
     budget = Budget(5, name="shop", currency="USD", price=prices)
     assert budget.price(Operation.LIVENESS) == (Decimal("0.03"), "USD")
@@ -152,7 +152,7 @@ def test_the_same_budget_twice_is_refused(backend, store):
     assert sums(store) == (0, 0, 0)
 
 
-def test_a_liveness_check_and_a_comparison_fit_by_their_own_prices(limited, backend):
+def test_verify_live_needs_room_for_both_prices(limited, backend):
     exceeded(limited(Decimal("0.07"), **USD), r"for 0\.08 more", call=FaceVerifier.verify_live)
     assert limited(Decimal("0.08"), name="both", **USD).verify_live(A, B).is_verified
     backend.capabilities = attrs.evolve(
@@ -189,7 +189,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("cap", "settings", "says"), WRONG.values(), ids=WRONG)
-def test_arguments_are_checked(cap, settings, says):
+def test_invalid_budget_arguments_are_refused(cap, settings, says):
     with pytest.raises(errors.ConfigurationError) as caught:
         Budget(cap, **{"name": "shop", **settings})
     assert says in caught.value.message

@@ -25,7 +25,7 @@ def open_breaker(breaker):
 
 
 @pytest.mark.parametrize("ending", DOWN.values(), ids=DOWN)
-def test_failures_in_a_row_open_it(breaker, ending):
+def test_consecutive_failures_open_the_breaker(breaker, ending):
     call(breaker, ending, ending)
     assert breaker.state is CLOSED
     call(breaker, ending)
@@ -33,7 +33,7 @@ def test_failures_in_a_row_open_it(breaker, ending):
 
 
 @pytest.mark.parametrize("ending", NO_EVIDENCE.values(), ids=NO_EVIDENCE)
-def test_calls_that_say_nothing_are_not_counted_and_no_probe(breaker, clock, ending):
+def test_endings_without_evidence_do_not_change_the_breaker(breaker, clock, ending):
     call(breaker, UNREACHABLE, UNREACHABLE, *[ending] * 9)
     assert breaker.state is CLOSED
     call(breaker, UNREACHABLE)
@@ -45,7 +45,7 @@ def test_calls_that_say_nothing_are_not_counted_and_no_probe(breaker, clock, end
     assert breaker.state is CLOSED
 
 
-def test_open_breaker_refuses_with_the_time_and_the_last_error(breaker, clock):
+def test_open_breaker_error_has_retry_time_and_last_error(breaker, clock):
     reason = "its certificate is invalid: set ca_bundle"
     call(breaker, *[failed(VendorUnavailable(reason), sent=False)] * 3)
     clock.advance(4.0)
@@ -63,12 +63,12 @@ def test_open_breaker_refuses_with_the_time_and_the_last_error(breaker, clock):
         *(("open_s", 0), ("open_s", float("nan")), ("open_s", True), ("open_s", "30")),
     ],
 )
-def test_settings_are_checked(name, value):
+def test_invalid_settings_are_refused(name, value):
     with pytest.raises(ConfigurationError, match=name):
         CircuitBreaker(**{name: value})
 
 
-def test_one_call_probes_and_the_others_are_refused(breaker, clock):
+def test_half_open_breaker_admits_one_probe(breaker, clock):
     open_breaker(breaker)
     clock.advance(10.0)
     assert breaker.state is HALF_OPEN
@@ -81,7 +81,7 @@ def test_one_call_probes_and_the_others_are_refused(breaker, clock):
     assert breaker.state is CLOSED
 
 
-def test_lost_probe_is_replaced_after_the_same_time(breaker, clock):
+def test_unfinished_probe_is_replaced_after_open_s(breaker, clock):
     open_breaker(breaker)
     clock.advance(10.0)
     lost = breaker.enter(new_attempt())
@@ -92,7 +92,7 @@ def test_lost_probe_is_replaced_after_the_same_time(breaker, clock):
     assert breaker.state is CLOSED
 
 
-def test_reset_closes_it(breaker):
+def test_reset_closes_the_breaker(breaker):
     open_breaker(breaker)
     breaker.reset()
     call(breaker, UNREACHABLE, UNREACHABLE)

@@ -67,7 +67,7 @@ def test_verifier_reports_when_a_call_is_sent(clock, kind):
     assert int(clock.monotonic()) == 10
 
 
-def test_ctrl_c_while_waiting_frees_the_place(clock):
+def test_ctrl_c_while_waiting_frees_the_slot(clock):
     limiter = make_limiter(clock, 1, 10)
     call(limiter)
 
@@ -88,7 +88,7 @@ def test_ctrl_c_while_waiting_frees_the_place(clock):
     seed=st.integers(0, 1000),
     longest_s=st.sampled_from([0.0, 0.5, 8.0]),
 )
-def test_rate_is_never_exceeded_and_always_used(window, threads, seed, longest_s):
+def test_rate_is_never_exceeded_and_fully_used(window, threads, seed, longest_s):
     limit, seconds = window
     clock = SharedClock()
     limiter = make_limiter(clock, limit, seconds, max_wait_s=10_000)
@@ -126,7 +126,7 @@ def test_absurd_retry_after_is_capped(clock, seconds, asked_s, held_s):
     assert call(limiter) == pytest.approx(held_s, abs=0.1)
 
 
-def test_too_long_a_wait_is_refused_at_once(clock):
+def test_wait_longer_than_max_wait_s_is_refused_at_once(clock):
     limiter = make_limiter(clock, 1, 10, max_wait_s=5.0)
     call(limiter)
     clock.advance(3)
@@ -146,7 +146,7 @@ def test_too_long_a_wait_is_refused_at_once(clock):
         *((300, value, "seconds") for value in (0, -1, float("nan"), float("inf"), True)),
     ],
 )
-def test_window_is_checked(limit, seconds, wrong):
+def test_invalid_rate_window_is_refused(limit, seconds, wrong):
     with pytest.raises(ConfigurationError, match=f"RateWindow: {wrong} must be"):
         RateWindow(limit, seconds)
 

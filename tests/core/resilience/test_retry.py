@@ -54,12 +54,12 @@ def down(times):
         (fm.RateLimited("wait", retry_after_s=3.0), 0.0, [3, 3, 3, 4, 5, 5]),
     ],
 )
-def test_waits_double_and_keep_retry_after(error, drawn, expected):
+def test_waits_double_and_respect_retry_after(error, drawn, expected):
     retry = Retry(times=6, first_s=1.0, longest_s=10.0, chance=chance(drawn))
     assert waits(retry, error) == expected
 
 
-def test_outages_and_throttled_calls_are_repeated():
+def test_outages_and_throttled_calls_are_retried():
     ends = {**DOWN, **UP, **NO_EVIDENCE}
     again = {name for name, end in ends.items() if end.error and waits(Retry(), end.error)}
     assert again == {"unreachable", "unavailable", "throttled", "later breaker"}
@@ -100,7 +100,7 @@ def may_be_paid(error):
     longest_s=st.floats(0.01, 30),
     deadline_s=st.one_of(st.none(), st.floats(0.01, 40)),
 )
-def test_only_calls_that_were_certainly_free_are_repeated(
+def test_only_calls_that_were_not_charged_are_retried(
     errors, times, first_s, longest_s, deadline_s
 ):
     clock = ManualClock()
@@ -150,7 +150,7 @@ class Turnstile(Policy):
 
 
 @pytest.mark.parametrize("away", [3, 4])
-def test_call_waits_for_a_store_that_is_away(clock, away):
+def test_call_is_retried_while_the_store_is_unavailable(clock, away):
     turnstile = Turnstile(fm.StoreUnavailable("locked"), range(away + 1))
     end, events, backend = call_once(clock, [], policies=[turnstile])
     assert sum(event.kind is fm.EventKind.RETRYING for event in events) == 3
@@ -158,7 +158,7 @@ def test_call_waits_for_a_store_that_is_away(clock, away):
     assert end is turnstile.error if away == 4 else end.is_match
 
 
-def test_full_rate_window_is_not_repeated(clock):
+def test_full_rate_window_is_not_retried(clock):
     limiter = RateLimiter(RateWindow(1, 10), max_wait_s=0, clock=clock)
     limiter.enter(new_attempt())(ANSWERED)
     end, _, _ = call_once(clock, [], policies=[limiter])
@@ -166,7 +166,7 @@ def test_full_rate_window_is_not_repeated(clock):
     assert clock.slept == []
 
 
-def test_ctrl_c_between_two_tries_is_not_charged(clock):
+def test_ctrl_c_between_two_attempts_is_not_charged(clock):
     events = []
 
     def interrupted(seconds):
@@ -183,7 +183,7 @@ def test_ctrl_c_between_two_tries_is_not_charged(clock):
 
 
 @pytest.mark.parametrize("wrong", [True, 3, "twice", 0])
-def test_wrong_retry_is_refused(wrong):
+def test_invalid_retry_argument_is_refused(wrong):
     backend = FakeBackend()
     with pytest.raises(fm.InvalidRequest):
         fm.FaceVerifier(backend).verify(A, B, retry=wrong)

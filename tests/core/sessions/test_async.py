@@ -27,7 +27,7 @@ def opened(backend, **arguments):
     return fm.AsyncSessions(sessions, max_concurrency=2)
 
 
-async def test_the_same_methods_are_awaited():
+async def test_async_sessions_have_the_same_methods():
     waiting = {**PENDING, "way_in": WAY_IN}
     backend = Acme({}, waiting, {}, {})
     async with opened(backend, clock=ManualClock()) as sessions:
@@ -41,7 +41,7 @@ async def test_the_same_methods_are_awaited():
         await sessions.read(record)
 
 
-async def test_a_start_that_nobody_waits_for_any_more_is_finished_and_counted():
+async def test_cancelled_start_is_finished_and_counted():
     events, sent, go_on = [], anyio.Event(), threading.Event()
     token = anyio.lowlevel.current_token()
 
@@ -73,7 +73,7 @@ members = ["shop"]
 """
 
 
-def test_a_profile_serves_sessions_too_and_its_budget_counts_starts(monkeypatch, tmp_path):
+def test_profile_opens_sessions_and_budget_counts_starts(monkeypatch, tmp_path):
     open_always(monkeypatch, Acme())
     file = tmp_path / "facematch.toml"
     file.write_text(PROFILES)
@@ -93,7 +93,7 @@ def test_a_profile_serves_sessions_too_and_its_budget_counts_starts(monkeypatch,
         fm.AsyncSessions(fm.FaceVerifier(Acme()))
 
 
-def test_sessions_are_real_unless_somebody_says_otherwise(monkeypatch):
+def test_sessions_require_production_by_default(monkeypatch):
     backend = open_always(monkeypatch, Acme(environment=fm.Environment.SANDBOX))
     with fm.open_sessions("acme") as sessions, pytest.raises(fm.EnvironmentMismatch):
         sessions.plan("c-1", purpose="payout")

@@ -61,7 +61,7 @@ def test_a_session_is_started_read_found_and_deleted(ask):
     ]
 
 
-def test_a_mock_that_answers_the_look_gets_no_start(ask, monkeypatch):
+def test_no_session_is_started_if_a_mock_answers_the_lookup(ask, monkeypatch):
     monkeypatch.setattr(AcmeHttp, "environment", fm.Environment.PRODUCTION)
     sessions, record, server = ask(http_reply(404, b"{}", f"{MOCK_HEADER}: 1"))
     with pytest.raises(fm.EnvironmentMismatch) as caught:
@@ -71,7 +71,7 @@ def test_a_mock_that_answers_the_look_gets_no_start(ask, monkeypatch):
     assert len(server.requests) == 1
 
 
-def test_a_lost_start_is_unknown_and_a_lost_reading_is_free(ask):
+def test_lost_start_has_an_unknown_charge_and_a_lost_read_is_free(ask):
     events = []
     server = RawServer([[read_request, send(NONE), read_request, reset], [read_request, reset]])
     sessions, record, _ = ask(server=server, on_event=events.append)
@@ -88,7 +88,7 @@ def test_a_lost_start_is_unknown_and_a_lost_reading_is_free(ask):
     assert sessions.verifier.reconcile(events[3].call).outcome is fm.Reconciled.CANNOT_KNOW
 
 
-def test_the_portrait_comes_from_its_address_without_a_key_and_unlogged(ask, caplog):
+def test_portrait_is_fetched_without_the_api_key_and_not_logged(ask, caplog):
     caplog.set_level(logging.DEBUG)
     with one_each(http_reply(200, picture().data)) as media:
         address = media.url.rstrip("/") + PATH
@@ -113,7 +113,7 @@ def test_the_portrait_comes_from_its_address_without_a_key_and_unlogged(ask, cap
         ("no address", ("None",)),
     ],
 )
-def test_a_portrait_elsewhere_is_refused_by_the_name_of_its_host(ask, address, media_hosts):
+def test_portrait_on_a_host_that_is_not_allowed_is_refused(ask, address, media_hosts):
     shown = json_reply(200, {**BODY, "picture": f"{address}{PATH}"})
     sessions, record, _ = ask(shown, shown, media_hosts=media_hosts)
     with pytest.raises(fm.ConfigurationError) as caught:
@@ -121,7 +121,7 @@ def test_a_portrait_elsewhere_is_refused_by_the_name_of_its_host(ask, address, m
     assert "canary-face" not in caught.value.message
 
 
-def test_no_vendor_elsewhere_has_this_machine_asked_for_a_portrait():
+def test_remote_vendor_cannot_make_the_client_fetch_from_loopback():
     backend = AcmeHttp(base_url="https://api.acme.example", allow_base_url=True, api_key=KEY)
     for address in ("http://127.0.0.1:9", "https://localhost", "http://[::1]:9"):
         with pytest.raises(fm.ConfigurationError):
@@ -129,7 +129,7 @@ def test_no_vendor_elsewhere_has_this_machine_asked_for_a_portrait():
 
 
 @pytest.mark.parametrize("reply", [http_reply(200, b"no picture"), http_reply(302, b""), b""])
-def test_a_portrait_that_is_not_there_is_no_outage_of_the_verdict(ask, reply):
+def test_missing_portrait_does_not_prevent_reading_the_result(ask, reply):
     with one_each(reply) as media:
         shown = json_reply(200, {**BODY, "picture": media.url.rstrip("/") + PATH})
         sessions, record, _ = ask(*[shown] * 4)

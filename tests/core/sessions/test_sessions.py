@@ -33,7 +33,7 @@ def started(sessions, **more):
     return sessions.start(planned(sessions), **more).record
 
 
-def test_from_the_plan_to_the_one_yes():
+def test_session_from_plan_to_verified_result():
     waiting = {"state": STATE.PENDING, "way_in": WayIn(token=fm.Secret(TOKEN)), "checks": ()}
     backend = Acme({}, waiting, waiting, {"checks": (match(), live(portrait=picture()))})
     with opened(backend, compared_with="given") as sessions:
@@ -66,7 +66,7 @@ def test_from_the_plan_to_the_one_yes():
     ],
     ids=str,
 )
-def test_what_nobody_can_report_is_refused_when_sessions_are_opened(can, wish, hint):
+def test_checks_the_vendor_cannot_report_are_refused_at_opening(can, wish, hint):
     with pytest.raises(fm.ConfigurationError, match=hint):
         opened(Acme(**can), **wish)
 
@@ -79,7 +79,7 @@ def test_what_nobody_can_report_is_refused_when_sessions_are_opened(can, wish, h
         (LIVENESS, "liveness_threshold", "review_threshold"),
     ],
 )
-def test_a_threshold_for_what_has_no_score_is_refused_before_it_is_paid(scored, held, refused):
+def test_threshold_for_a_check_without_a_score_is_refused(scored, held, refused):
     sessions = opened(Acme(scored=frozenset({scored})))
     with pytest.raises(fm.InvalidRequest, match="without a score"):
         planned(sessions, **{refused: 99})
@@ -109,7 +109,7 @@ def test_a_session_planned_at_one_workflow_is_not_started_at_another():
 
 
 @pytest.mark.parametrize("answer", [{"state": STATE.DECIDED}, {"session_id": ""}], ids=str)
-def test_a_start_that_gives_what_is_judged_already_is_none(answer):
+def test_start_without_an_open_session_is_an_unexpected_response(answer):
     with pytest.raises(fm.UnexpectedResponse) as caught:
         started(opened(Acme(answer)))
     assert caught.value.billing.charged is fm.Charged.YES
@@ -125,12 +125,12 @@ def test_a_start_that_gives_what_is_judged_already_is_none(answer):
     ],
     ids=str,
 )
-def test_a_plan_that_nobody_can_keep_is_refused(wish):
+def test_invalid_plan_arguments_are_refused(wish):
     with pytest.raises(fm.InvalidRequest):
         planned(opened(), **wish)
 
 
-def test_a_plan_that_this_vendor_cannot_keep_is_refused():
+def test_plan_the_vendor_cannot_fulfil_is_refused():
     alone = {"checks": frozenset({LIVENESS}), "compares_with": frozenset()}
     backend = Acme(needs_liveness_threshold=True, **alone)
     rekognition = opened(backend, expects=[LIVENESS])
@@ -157,7 +157,7 @@ def test_a_plan_that_this_vendor_cannot_keep_is_refused():
     ],
     ids=str,
 )  # fmt: skip
-def test_a_start_that_must_not_be_is_refused_unsent(more, error):
+def test_invalid_start_arguments_are_refused_before_sending(more, error):
     backend = Acme()
     sessions = opened(backend)
     with pytest.raises(error):
@@ -165,13 +165,13 @@ def test_a_start_that_must_not_be_is_refused_unsent(more, error):
     assert not backend.requests
 
 
-def test_a_person_may_return_to_this_machine():
+def test_return_url_may_be_on_localhost():
     sessions = opened()
     for url in ("http://127.0.0.1:8000/back", "http://localhost/back"):
         assert sessions.start(planned(sessions), return_url=url).way_in.link
 
 
-def test_what_the_vendor_does_not_take_is_refused():
+def test_options_the_vendor_does_not_support_are_refused():
     backend = Acme(takes_return_url=False, takes_language=False, finds_lost=False,
                    gives_portrait=False, can_delete=False)  # fmt: skip
     sessions = opened(backend)
@@ -190,7 +190,7 @@ def test_what_the_vendor_does_not_take_is_refused():
     assert len(backend.requests) == 1
 
 
-def test_a_record_of_elsewhere_is_refused():
+def test_record_of_another_backend_environment_or_profile_is_refused():
     sessions = opened()
     record = started(sessions)
     for foreign in (attrs.evolve(record, backend="other"), record.id, record.to_dict()):
@@ -215,7 +215,7 @@ def test_a_record_of_elsewhere_is_refused():
         *("https://evil.example/?go.acme.example", "https://xgo.acme.example/"),
     ],
 )
-def test_a_link_to_a_stranger_is_handed_to_nobody_and_stays_counted(link):
+def test_link_to_a_foreign_host_is_rejected_and_the_start_is_charged(link):
     events, budget = [], fm.Budget(1, name="starts")
     backend = Acme({"way_in": WayIn(link=fm.Secret(link))})
     sessions = opened(backend, on_event=events.append, policies=[budget])
@@ -230,7 +230,7 @@ def test_a_link_to_a_stranger_is_handed_to_nobody_and_stays_counted(link):
 
 
 @pytest.mark.parametrize("repeatable", [True, False])
-def test_a_lost_start_is_not_repeated_and_says_what_a_repeat_would_do_but_a_free_one_is(repeatable):
+def test_lost_start_is_not_retried_but_a_free_refusal_is(repeatable):
     backend = Acme(fm.OutcomeUnknown("no answer"), start_is_repeatable=repeatable)
     sessions = opened(backend, retry=fm.Retry())
     with pytest.raises(fm.OutcomeUnknown) as caught:
@@ -243,7 +243,7 @@ def test_a_lost_start_is_not_repeated_and_says_what_a_repeat_would_do_but_a_free
     assert len(backend.requests) == 2
 
 
-def test_the_next_try_of_a_start_is_no_younger_than_the_first():
+def test_repeated_start_keeps_the_first_started_at():
     sessions = opened()
     record = planned(sessions)
     record = attrs.evolve(record, started_at=record.planned_at)
@@ -251,7 +251,7 @@ def test_the_next_try_of_a_start_is_no_younger_than_the_first():
     assert sessions.start(record).record.started_at == record.planned_at
 
 
-def test_every_start_looks_first_where_the_vendor_can_find_it():
+def test_start_first_looks_up_an_existing_session():
     """Who has gone through a session whose start was lost is not sent into a second one."""
     still_open = {"state": STATE.PENDING, "checks": (), "way_in": WAY_IN}
     backend = Acme(fm.SessionNotFound("none"), {}, still_open, {}, finds_lost=True)
@@ -271,7 +271,7 @@ def test_every_start_looks_first_where_the_vendor_can_find_it():
     assert caught.value.billing.charged is fm.Charged.NO
 
 
-def test_delete_says_what_became_of_it():
+def test_delete_returns_the_deletion_state():
     backend = Acme({}, {"state": DeletionState.REQUESTED, "face_kept": True})
     sessions = opened(backend)
     with pytest.raises(fm.InvalidRequest, match="no session_id"):
@@ -285,7 +285,7 @@ def test_delete_says_what_became_of_it():
         elsewhere.delete(started(elsewhere))
 
 
-def test_a_start_elsewhere_is_a_mismatch_that_counts():
+def test_start_in_the_wrong_environment_is_charged_and_raises_mismatch():
     events = []
     sessions = opened(Acme({"environment": fm.Environment.MOCK}), on_event=events.append)
     with pytest.raises(fm.EnvironmentMismatch, match="or the setting environment") as caught:
@@ -294,7 +294,7 @@ def test_a_start_elsewhere_is_a_mismatch_that_counts():
     assert events[-1].kind is fm.EventKind.CHARGED
 
 
-def test_a_hint_is_signed_and_no_test():
+def test_receive_requires_a_signature_and_skips_test_webhooks():
     sessions, signed = opened(), {"signature": "right"}
     assert [hint.session_id for hint in sessions.receive(b"s-1 test", signed)] == ["s-1"]
     assert len(sessions.receive(b"s-1 test", signed, tests=True)) == 2
@@ -305,7 +305,7 @@ def test_a_hint_is_signed_and_no_test():
         sessions.receive("s-1", signed)
 
 
-def test_a_bug_of_a_plug_in_has_a_name():
+def test_plug_in_bug_raises_a_documented_error_without_the_token():
     def broken(request):
         raise KeyError(TOKEN)
 
@@ -318,7 +318,7 @@ def test_a_bug_of_a_plug_in_has_a_name():
         assert TOKEN not in caught.value.message
 
 
-def test_only_a_verifier_of_a_backend_with_sessions_has_them():
+def test_sessions_require_a_verifier_whose_backend_supports_sessions():
     class Without(Acme):
         session_capabilities = None
 
@@ -337,7 +337,7 @@ def test_only_a_verifier_of_a_backend_with_sessions_has_them():
         planned(sessions)
 
 
-def test_a_session_of_another_workflow_than_the_start_got_is_a_mismatch():
+def test_read_of_another_workflow_raises_session_mismatch():
     first, other = ({"vendor": {"workflow": name}} for name in ("w-1", "w-2"))
     sessions = opened(Acme(first, first, other))
     record = started(sessions)
@@ -346,7 +346,7 @@ def test_a_session_of_another_workflow_than_the_start_got_is_a_mismatch():
         sessions.read(record)
 
 
-def test_what_is_not_there_is_an_error_until_it_may_be_gone():
+def test_missing_session_is_an_error_until_the_result_expires():
     clock, missing = ManualClock(), fm.SessionNotFound("none", status_code=404)
     backend = Acme({}, missing, missing, missing, result_lasts_s=180.0)
     sessions = opened(backend, clock=clock)
@@ -358,7 +358,7 @@ def test_what_is_not_there_is_an_error_until_it_may_be_gone():
     assert sessions.delete(record).state is DeletionState.NOT_THERE
 
 
-def test_who_comes_back_is_let_in_again_while_the_vendor_does():
+def test_open_session_returns_the_link_again():
     still_open = {"state": STATE.PENDING, "checks": (), "way_in": WAY_IN}
     evil = {**still_open, "way_in": WayIn(link=fm.Secret("https://evil.example/"))}
     backend = Acme({}, still_open, {}, evil)

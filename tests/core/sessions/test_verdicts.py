@@ -67,7 +67,7 @@ def changed(**fields):
     return attrs.evolve(RECORD, **fields)
 
 
-def test_a_decided_session_with_every_check_passed_is_the_one_yes():
+def test_decided_session_with_every_check_passed_is_verified():
     result = judged()
     assert verified(result)
     assert result.match.is_match
@@ -99,7 +99,7 @@ DOUBTFUL = {
 
 
 @pytest.mark.parametrize("case", DOUBTFUL)
-def test_a_doubt_makes_a_match_a_review(case):
+def test_doubtful_match_becomes_a_review(case):
     record, more = DOUBTFUL[case]
     result = judged(record, **more)
     assert result.match.decision is fm.Decision.REVIEW
@@ -109,7 +109,7 @@ def test_a_doubt_makes_a_match_a_review(case):
     assert not verified(result)
 
 
-def test_a_yes_is_one_for_its_person_its_purpose_its_time_and_where_it_must_come_from():
+def test_result_verifies_only_its_subject_purpose_time_and_environment():
     result = judged()
     assert result.required_environment is PRODUCTION
     for elsewhere in (fm.Environment.SANDBOX, MOCK, None):
@@ -127,7 +127,7 @@ def test_a_yes_is_one_for_its_person_its_purpose_its_time_and_where_it_must_come
 
 
 @pytest.mark.parametrize("check", [MATCH, LIVENESS])
-def test_what_was_reported_and_failed_never_verifies(check):
+def test_failed_check_prevents_verification_even_if_not_expected(check):
     """A mask that matches is a mask, also for who asked for a match alone."""
     mask = {"checks": (match(), live(fm.LivenessDecision.NOT_LIVE))}
     stranger = {"checks": (match(fm.Decision.NO_MATCH), live())}
@@ -138,7 +138,7 @@ def test_what_was_reported_and_failed_never_verifies(check):
 
 
 @pytest.mark.parametrize("max_age_s", [0, -1.0, math.nan, True, None, "600"], ids=str)
-def test_an_age_that_nobody_means_is_refused(max_age_s):
+def test_invalid_max_age_is_refused(max_age_s):
     with pytest.raises(fm.InvalidRequest):
         verified(judged(), max_age_s=max_age_s)
 
@@ -155,7 +155,7 @@ MISMATCHES = {
 
 
 @pytest.mark.parametrize("field", MISMATCHES)
-def test_a_session_that_is_not_the_records_lets_nobody_in(field):
+def test_reading_of_another_session_raises_session_mismatch(field):
     with pytest.raises(fm.SessionMismatch) as caught:
         judged(**MISMATCHES[field])
     assert caught.value.field == field
@@ -164,12 +164,12 @@ def test_a_session_that_is_not_the_records_lets_nobody_in(field):
     assert verified(judged(created_at=after(-59))), "a clock may be a minute late"
 
 
-def test_terms_stay_the_same_for_sessions_that_are_open():
+def test_terms_hash_is_stable():
     assert RECORD.terms == "348b76de5ea00cd85c9bc00435ae810e8fc13ce4222a0ad8565736e42172a0a0"
 
 
 @pytest.mark.parametrize("name", ["record_id", "terms"])
-def test_what_the_vendor_keeps_must_be_shown(name):
+def test_missing_record_id_or_terms_raise_session_mismatch(name):
     with pytest.raises(fm.SessionMismatch):
         judged(**{name: None})
     keeps = CAN.keeps - {Kept.ID if name == "record_id" else Kept.TERMS}
@@ -188,7 +188,7 @@ def test_what_the_vendor_keeps_must_be_shown(name):
     ],
     ids=str,
 )
-def test_a_record_that_no_plan_makes_is_refused_by_the_name_of_its_field(fields):
+def test_invalid_record_field_is_named_in_the_error(fields):
     with pytest.raises(ValueError, match=rf"\$\.{min(fields)}\b"):
         fm.SessionRecord.from_dict({**RECORD.to_dict(), **fields})
 
@@ -202,21 +202,21 @@ def test_a_record_that_no_plan_makes_is_refused_by_the_name_of_its_field(fields)
         (None, None, PRODUCTION, MOCK),
     ],
 )
-def test_every_word_for_the_environment_must_agree(of_record, declared, required, word):
+def test_conflicting_environments_raise_environment_mismatch(of_record, declared, required, word):
     rules = {"declared": declared, "required": required}
     with pytest.raises(fm.EnvironmentMismatch) as caught:
         judged(changed(environment=of_record), rules, environment=word, session_id="s-2")
     assert caught.value.environment == (None if word == "staging" else word)
 
 
-def test_gone_comes_before_identity_and_shows_nobody():
+def test_gone_session_is_inconclusive_without_an_identity_check():
     result = judged(state=STATE.GONE, record_id=None, terms=None, session_id="s-2")
     assert result.state is STATE.GONE
     assert (result.match.decision, result.liveness.decision) == ("inconclusive", "inconclusive")
     assert result.read_again_s is None
 
 
-def test_what_is_not_there_any_more_is_gone_once_it_may_be():
+def test_missing_session_is_gone_only_after_the_result_expires():
     rules = attrs.evolve(RULES, can=attrs.evolve(CAN, result_lasts_s=180.0))
     assert judge_missing(RECORD, rules, ManualClock(after(180))) is None
     gone = judge_missing(RECORD, rules, ManualClock(after(181)))
@@ -240,7 +240,7 @@ def test_what_is_not_there_any_more_is_gone_once_it_may_be():
         ({"checks": (), "is_asked_back": True}, 30 * 86400, STATE.PENDING),
     ],
 )
-def test_nobody_is_waited_for_without_end_but_whom_the_vendor_asked_back(more, at, state):
+def test_pending_session_expires_unless_the_vendor_asked_the_person_back(more, at, state):
     way_in = more.pop("way_in", WayIn())
     way_in = attrs.evolve(way_in, link=fm.Secret("https://go.acme.example/s"))
     result = judged(at=at, state=STATE.PENDING, **{**more, "way_in": way_in})
@@ -267,7 +267,7 @@ PICTURES = st.sampled_from(["given", "document", "stored"])
 
 
 @given(READINGS, THRESHOLDS, THRESHOLDS, PICTURES, st.integers(0, 7200))
-def test_a_yes_is_the_vendors_yes_to_all_and_nothing_of_ours_is_against_it(
+def test_verified_only_if_every_vendor_check_and_own_rule_passes(
     fields, of_record, today, picture, at
 ):
     record = changed(threshold=of_record, compared_with=picture)
@@ -309,14 +309,14 @@ def test_one_verdict_of_the_vendor_can_cover_match_and_liveness(decision, live_a
 @pytest.mark.parametrize(
     ("of", "field"), [("record", "expires_at"), ("reading", "created_at"), ("way in", "expires_at")]
 )
-def test_a_time_of_a_session_has_an_offset(of, field):
+def test_naive_session_times_are_refused(of, field):
     whole = {"record": RECORD, "reading": reading(RECORD), "way in": WayIn()}[of]
     assert getattr(attrs.evolve(whole, **{field: START}), field) == START
     with pytest.raises(ValueError):
         attrs.evolve(whole, **{field: START.replace(tzinfo=None)})
 
 
-def test_a_doubt_makes_nothing_better():
+def test_doubts_never_improve_a_decision():
     for word in set(fm.Decision) - {fm.Decision.MATCH}:
         assert judged(checks=(match(word), live()), doubts=(GRAVE,)).match.decision is word
     for word in set(fm.LivenessDecision) - {fm.LivenessDecision.LIVE}:
@@ -326,7 +326,7 @@ def test_a_doubt_makes_nothing_better():
     assert judged(compared_with=COMPARED.STORED).liveness.is_live
 
 
-def test_a_start_that_was_dated_later_makes_no_verdict_younger():
+def test_result_age_counts_from_the_vendors_creation_time():
     result = judged(changed(started_at=after(7000)), at=7010, created_at=START)
     assert result.record.started_at == START
     assert not verified(result)

@@ -46,7 +46,7 @@ def busy(step):
     assert caught.value.__context__ is None
 
 
-def test_who_has_a_deadline_does_not_wait_for_one_who_has_none_nor_hold_it_up(sql, other):
+def test_step_with_a_deadline_does_not_wait_behind_one_without(sql, other):
     other.hold()
     patient = threading.Thread(target=sql.reserve, args=[entry(), UNIT])
     patient.start()
@@ -91,9 +91,7 @@ def elsewhere(address):
     ("step", "charged"),
     [*((step, fm.Charged.YES) for step in NEXT), *(("budgets", charged) for charged in WRITTEN)],
 )
-def test_an_outcome_that_could_not_be_written_is_written_with_the_next_step_and_once(
-    sql, other, elsewhere, step, charged
-):
+def test_postponed_outcome_is_written_once_by_the_next_step(sql, other, elsewhere, step, charged):
     reservation = postponed(sql, other, charged)
     assert sums(elsewhere) == (0, 1, 0)
     NEXT[step](sql)
@@ -101,7 +99,7 @@ def test_an_outcome_that_could_not_be_written_is_written_with_the_next_step_and_
     assert not elsewhere.finalize(reservation, charged, at=NOW)
 
 
-def test_closing_a_busy_store_waits_only_a_moment_and_logs_what_it_lost(sql, other, caplog):
+def test_closing_a_locked_store_returns_soon_and_logs_lost_charges(sql, other, caplog):
     postponed(sql, other)
     other.hold()
     busy(lambda: sql.budget(BUDGET_KEY, deadline=Deadline.after(0)))
@@ -121,13 +119,13 @@ def test_closing_writes_the_charges_in_memory_and_logs_nothing(sql, other, elsew
     assert caplog.records == []
 
 
-def test_what_somebody_else_said_meanwhile_stands(sql, other, elsewhere):
+def test_postponed_outcome_does_not_overwrite_another_process(sql, other, elsewhere):
     reservation = postponed(sql, other)
     assert elsewhere.finalize(reservation, fm.Charged.NO, at=NOW)
     assert sums(sql) == (0, 0, 0)
 
 
-def test_an_outcome_that_cannot_be_read_stops_no_other(sql, other, tmp_path):
+def test_unreadable_row_does_not_block_other_reservations(sql, other, tmp_path):
     postponed(sql, other)
     other.execute("UPDATE facematch_attempts SET amount = 'all'")
     assert sql.reserve(entry(), Decimal(5)) is None
@@ -135,7 +133,7 @@ def test_an_outcome_that_cannot_be_read_stops_no_other(sql, other, tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
-def test_the_child_of_a_fork_leaves_an_outcome_to_its_parent(sql, other):
+def test_forked_child_does_not_write_the_parents_postponed_outcome(sql, other):
     postponed(sql, other)
     assert child_says_yes(lambda: sums(sql) == (0, 1, 0))
     assert sums(sql) == (1, 0, 0)
@@ -150,7 +148,7 @@ def verifier(sql):
         yield opened
 
 
-def test_nothing_is_sent_while_the_store_is_held(verifier, sql, other):
+def test_nothing_is_sent_while_the_store_is_locked(verifier, sql, other):
     other.hold()
     busy(lambda: verifier.verify(A, B, deadline_s=0.3))
     busy(lambda: verifier.verify_live(A, B, deadline_s=0.3))
@@ -160,7 +158,7 @@ def test_nothing_is_sent_while_the_store_is_held(verifier, sql, other):
     assert sums(sql) == (1, 0, 0)
 
 
-def test_an_answer_that_is_lost_while_the_store_is_held_is_written_as_unknown(verifier, sql, other):
+def test_lost_response_is_recorded_as_unknown_after_the_store_unlocks(verifier, sql, other):
     def lose(_call):
         other.hold()
         raise fm.OutcomeUnknown("Lost.")
@@ -172,7 +170,7 @@ def test_an_answer_that_is_lost_while_the_store_is_held_is_written_as_unknown(ve
     assert sums(sql) == (0, 0, 1)
 
 
-def test_a_batch_goes_on_after_the_pairs_that_met_a_held_store(verifier, sql, other):
+def test_batch_continues_after_pairs_that_found_the_store_locked(verifier, sql, other):
     verifier.backend.script = [None, lambda _call: other.hold()]
     outcomes = []
     for outcome in verifier.verify_many([(A, B)] * 5, max_workers=1, deadline_s=1):

@@ -53,9 +53,7 @@ class Alarm(Exception):
 
 @pytest.mark.parametrize("raised", [Alarm, KeyboardInterrupt])
 @pytest.mark.parametrize("name", STEPS)
-def test_an_interruption_at_every_statement_reaches_the_caller_and_the_file_is_free(
-    sql, is_free, name, raised
-):
+def test_interruption_at_any_statement_propagates_and_unlocks_the_file(sql, is_free, name, raised):
     reservation, interruptions = entry(), []
     sql.reserve(reservation, CAP)
     while True:
@@ -72,7 +70,7 @@ def test_an_interruption_at_every_statement_reaches_the_caller_and_the_file_is_f
     assert len(interruptions) >= 3
 
 
-def test_a_step_in_the_middle_of_another_one_is_refused_at_once(sql):
+def test_reentrant_step_is_refused_at_once(sql):
     """A finaliser that the garbage collector runs there, say."""
     refusals, events = [], []
 

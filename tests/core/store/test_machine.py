@@ -26,9 +26,9 @@ class SqlMachine(Machine):
             self.folder.cleanup()
 
 
-TestMemory = Machine.TestCase
-TestSql = SqlMachine.TestCase
+TestBudgetsInMemoryStore = Machine.TestCase
+TestBudgetsInSqlStore = SqlMachine.TestCase
 EXAMPLES = max(50, settings().max_examples)
-TestMemory.settings = settings(max_examples=EXAMPLES // 2)
+TestBudgetsInMemoryStore.settings = settings(max_examples=EXAMPLES // 2)
 # A file is slower than a memory.
-TestSql.settings = settings(max_examples=EXAMPLES // 12, stateful_step_count=25)
+TestBudgetsInSqlStore.settings = settings(max_examples=EXAMPLES // 12, stateful_step_count=25)

@@ -13,7 +13,7 @@ pytestmark = [
 ]
 
 
-def test_what_a_killed_process_reserved_is_unknown_until_somebody_knows(sql, address):
+def test_reservations_of_a_killed_process_become_unknown_until_finalized(sql, address):
     held = processes.killed(address)
     assert sums(sql) == (0, held, 0)
     assert expire_reservations(sql, later(minutes=14)) == 0
@@ -26,7 +26,7 @@ def test_what_a_killed_process_reserved_is_unknown_until_somebody_knows(sql, add
     assert sums(sql) == (0, 0, 0)
 
 
-def test_parent_and_child_share_a_file_that_was_opened_before_the_fork(sql):
+def test_parent_and_forked_child_share_an_open_store(sql):
     used = processes.forked(sql)
     spent, reserved, unknown = sums(sql)
     assert (spent + unknown, reserved) == (used, 0)

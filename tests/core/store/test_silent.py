@@ -41,19 +41,19 @@ def refused_s(step):
     return time.monotonic() - began
 
 
-def test_a_server_that_is_silent_is_given_up(address, monkeypatch):
+def test_unresponsive_server_times_out(address, monkeypatch):
     monkeypatch.setattr(sql, "SILENCE_S", 0.3)
     assert 0.3 <= refused_s(lambda: SqlStore(address)) < SOON_S
 
 
-def test_a_deadline_ends_a_step_sooner_and_a_silence_that_is_known_is_short(address):
+def test_deadline_or_earlier_timeout_shortens_the_wait(address):
     database = Database(address)
     ask = lambda deadline: lambda: database.run(lambda _: None, deadline=deadline)  # noqa: E731
     assert 0.3 <= refused_s(ask(Deadline.after(0.3))) < SILENCE_S
     assert AGAIN_S <= refused_s(ask(Deadline.after(60))) < SILENCE_S
 
 
-def test_when_every_thread_waits_the_next_step_waits_for_none(address, monkeypatch):
+def test_step_fails_soon_when_every_connection_is_stuck(address, monkeypatch):
     database = Database(address)
     monkeypatch.setattr(sql, "SILENCE_S", 0.1)
     monkeypatch.setattr(sql, "AGAIN_S", 0.1)

@@ -12,7 +12,7 @@ from facematch_core.store import SqlStore
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no file that is open can be removed there")
-def test_a_file_that_is_removed_or_replaced_is_not_counted_in(sql, address, tmp_path):
+def test_removed_database_file_is_an_error_and_a_new_one_is_used(sql, address, tmp_path):
     sql.reserve(entry(), UNIT)
     for file in tmp_path.glob("attempts*"):
         file.unlink()
@@ -24,7 +24,7 @@ def test_a_file_that_is_removed_or_replaced_is_not_counted_in(sql, address, tmp_
 
 
 @pytest.mark.parametrize("version", [1, 3])
-def test_a_file_of_another_version_is_left_alone(sql, address, tmp_path, version):
+def test_other_schema_version_is_refused(sql, address, tmp_path, version):
     sql.close()
     with contextlib.closing(sqlite3.connect(tmp_path / "attempts.sqlite3")) as connection:
         connection.execute(f"UPDATE facematch_store SET version = {version}")
@@ -33,7 +33,7 @@ def test_a_file_of_another_version_is_left_alone(sql, address, tmp_path, version
         SqlStore(address)
 
 
-def test_an_engine_of_somebody_else_is_used_as_it_is_and_left_open(tmp_path):
+def test_given_engine_is_used_and_not_disposed(tmp_path):
     engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path}/shop.sqlite3")
     with engine.begin() as connection:
         connection.execute(sqlalchemy.text("CREATE TABLE orders (id INTEGER)"))
@@ -56,7 +56,7 @@ def test_an_engine_of_somebody_else_is_used_as_it_is_and_left_open(tmp_path):
         ("SQLITE_READONLY_DBMOVED", "folder writable"),
     ],
 )
-def test_a_step_that_fails_leaves_neither_a_sum_nor_a_call(sql, name, advice):
+def test_failed_step_is_rolled_back(sql, name, advice):
     sql.reserve(entry(), Decimal(5))
 
     def fail(_connection, _cursor, statement, *_rest):
@@ -80,14 +80,14 @@ def test_a_step_that_fails_leaves_neither_a_sum_nor_a_call(sql, name, advice):
     "address",
     ["", "nonsense", "postgresql+nodriver://u:canary@h/d", "sqlite:///:memory:", "sqlite:///a\0b"],
 )
-def test_an_address_that_cannot_be_used_is_refused_without_its_password(address):
+def test_invalid_store_url_is_refused_and_password_is_not_shown(address):
     with pytest.raises(ConfigurationError, match="Invalid store address") as caught:
         SqlStore(address)
     assert "canary" not in str(caught.value)
     assert caught.value.__context__ is None
 
 
-def test_a_file_of_another_kind_stays_as_it_was(tmp_path):
+def test_file_that_is_no_database_is_refused_and_unchanged(tmp_path):
     file = tmp_path / "photo.jpg"
     file.write_bytes(b"\xff\xd8\xff" * 500)
     with pytest.raises(ConfigurationError, match="file is not a database"):
@@ -95,7 +95,7 @@ def test_a_file_of_another_kind_stays_as_it_was(tmp_path):
     assert file.read_bytes() == b"\xff\xd8\xff" * 500
 
 
-def test_to_compare_and_to_add_is_one_statement(address):
+def test_budget_check_and_increment_are_one_statement(address):
     engine, statements = sqlalchemy.create_engine(address), []
     store = SqlStore(engine)
     store.reserve(entry(), Decimal(5))
@@ -128,7 +128,7 @@ DAMAGES = [
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_store_is_one_error_and_nobody_spends_more_than_the_cap(sql, tmp_path, damage):
+def test_damaged_store_raises_configuration_error_and_respects_the_cap(sql, tmp_path, damage):
     reservation = entry()
     sql.reserve(reservation, UNIT)
     with sqlite3.connect(tmp_path / "attempts.sqlite3") as file:

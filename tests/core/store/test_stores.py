@@ -17,7 +17,7 @@ USD = attrs.evolve(BUDGET_KEY, currency="USD")
     ("charged", "after"),
     [(Charged.YES, (1, 0, 0)), (Charged.NO, (0, 0, 0)), (Charged.UNKNOWN, (0, 0, 1))],
 )
-def test_what_is_set_aside_is_spent_free_or_unknown_and_that_once(store, charged, after):
+def test_reservation_is_finalized_once_as_spent_free_or_unknown(store, charged, after):
     reservation = entry()
     assert store.budget(BUDGET_KEY) is None
     assert store.reserve(reservation, Decimal(2)) is None
@@ -30,7 +30,7 @@ def test_what_is_set_aside_is_spent_free_or_unknown_and_that_once(store, charged
 
 
 @pytest.mark.parametrize("billed", [None, Charged.YES, Charged.UNKNOWN])
-def test_spent_reserved_and_unknown_all_take_room_and_a_refusal_changes_nothing(store, billed):
+def test_spent_reserved_and_unknown_all_count_towards_the_cap(store, billed):
     reservation = entry()
     store.reserve(reservation, UNIT)
     if billed:
@@ -43,7 +43,7 @@ def test_spent_reserved_and_unknown_all_take_room_and_a_refusal_changes_nothing(
     assert store.reserve(entry(), Decimal(2)) is None
 
 
-def test_one_try_is_reserved_once(store):
+def test_one_attempt_is_reserved_once(store):
     reservation = entry()
     store.reserve(reservation, Decimal(5))
     with pytest.raises(ConfigurationError):
@@ -52,7 +52,7 @@ def test_one_try_is_reserved_once(store):
     assert store.reserve(attrs.evolve(reservation, number=2), Decimal(5)) is None
 
 
-def test_of_16_threads_exactly_the_cap_pass_whatever_becomes_of_them(store):
+def test_16_threads_reserve_exactly_the_cap(store):
     def go(billed):
         reservation = entry()
         if store.reserve(reservation, Decimal(40)) is not None:
@@ -67,7 +67,7 @@ def test_of_16_threads_exactly_the_cap_pass_whatever_becomes_of_them(store):
 
 
 @pytest.mark.parametrize(("charged", "after"), [(Charged.YES, (1, 0, 0)), (Charged.NO, (0, 0, 0))])
-def test_what_is_given_up_is_unknown_until_a_late_answer_counts_for_good(store, charged, after):
+def test_expired_reservation_is_unknown_until_finalized(store, charged, after):
     slow, elsewhere = entry(), attrs.evolve(BUDGET_KEY, name="other")
     store.reserve(slow, UNIT)
     for key, at in ((BUDGET_KEY, later(seconds=LEASE_S - 1)), (elsewhere, later(seconds=LEASE_S))):
@@ -83,7 +83,7 @@ def test_what_is_given_up_is_unknown_until_a_late_answer_counts_for_good(store, 
     assert expire_reservations(store, later(days=9)) == 0
 
 
-def test_what_is_reserved_and_what_is_unknown_can_be_listed_apart(store):
+def test_open_reservations_can_be_filtered_by_state(store):
     reserved, unknown = entry(), entry()
     for reservation in (reserved, unknown):
         store.reserve(reservation, Decimal(5))

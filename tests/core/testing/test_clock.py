@@ -7,7 +7,7 @@ from facematch_core.base.deadline import Clock
 from facematch_core.testing import ManualClock
 
 
-def test_sleep_alone_moves_it_at_once():
+def test_manual_clock_moves_only_by_sleep_and_advance():
     clock: Clock = ManualClock(
         dt.datetime(2026, 1, 1, 2, tzinfo=dt.timezone(dt.timedelta(hours=2)))
     )
@@ -21,7 +21,7 @@ def test_sleep_alone_moves_it_at_once():
     assert clock.slept == [3600]
 
 
-def test_it_never_goes_back_and_has_an_offset():
+def test_manual_clock_never_goes_back_and_requires_a_time_zone():
     clock = ManualClock()
     for seconds in (-1, -1e-9, math.nan):
         with pytest.raises(ValueError, match="must be 0 or more"):

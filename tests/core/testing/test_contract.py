@@ -24,7 +24,7 @@ from facematch_core.testing.simulator import check_declared, required
 GONE = {1, 4, 5, 6, 7, 9, 11, 18, 20, 22, 23, 26, 27, 29, *range(33, 38), *range(40, 49), 61, 62}
 
 
-def test_the_number_of_a_rule_that_is_gone_is_not_used_again():
+def test_numbers_of_removed_rules_are_not_reused():
     assert not GONE & {int(number[1:]) for number in rules()}
 
 
@@ -54,7 +54,7 @@ def test_a_rule_cannot_be_replaced():
 @pytest.mark.parametrize(
     "mark", [pytest.mark.skip(reason="no"), pytest.mark.xfail, pytest.mark.xfail(reason="")]
 )
-def test_a_reason_is_needed(mark):
+def test_overridden_rule_needs_an_xfail_with_a_reason(mark):
     @mark
     def muted(self, bench):
         pass
@@ -63,7 +63,7 @@ def test_a_reason_is_needed(mark):
         type("Mute", (BackendContract,), {"test_r12_two_faces_are_told": muted})
 
 
-def test_a_known_failure_is_declared():
+def test_known_failure_may_be_declared_as_xfail():
     class KnownContract(BackendContract):
         @pytest.mark.xfail(reason="Acme says to nobody how many faces it saw", strict=True)
         def test_r12_two_faces_are_told(self, bench):
@@ -72,13 +72,13 @@ def test_a_known_failure_is_declared():
     assert type("Heir", (KnownContract,), {}).test_r12_two_faces_are_told
 
 
-def test_a_class_without_a_simulator_learns_what_it_needs():
+def test_contract_without_a_simulator_fixture_is_an_error():
     fixture = BackendContract.simulator
     with pytest.raises(NotImplementedError, match="BackendContract needs a fixture `simulator`"):
         next(fixture.__wrapped__(BackendContract()))
 
 
-def test_without_pytest_one_line_says_what_to_install(monkeypatch):
+def test_missing_pytest_is_reported_with_the_install_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "pytest", None)
     with pytest.raises(ImportError, match="needs pytest: ") as caught:
         importlib.reload(facematch_core.testing)
@@ -89,7 +89,7 @@ def failed(cases):
     return [case for case in cases if case.status is Status.FAILED]
 
 
-def test_the_cause_comes_first_and_what_follows_from_it_is_skipped():
+def test_rules_that_depend_on_a_failed_rule_are_skipped():
     cases = tuple(run(MUTANTS["LooksForAnotherName"].make))
     assert [case.rule for case in failed(cases)] == ["R51"]
     assert failed(cases)[0].reason.startswith("the plug-in failed: ")
@@ -98,7 +98,7 @@ def test_the_cause_comes_first_and_what_follows_from_it_is_skipped():
     assert not {case.rule for case in cases if case.status is Status.OPEN}
 
 
-def test_two_rules_do_not_fail_by_one_reason():
+def test_one_cause_fails_only_one_rule():
     """A backend that cannot be opened fails each rule in the same words."""
 
     class Closed(ReferenceBackend):
@@ -111,7 +111,7 @@ def test_two_rules_do_not_fail_by_one_reason():
     assert {case.status for case in cases} == {Status.FAILED, Status.NOT_JUDGED}
 
 
-def test_a_skip_says_whether_a_better_simulator_could_test_it():
+def test_skip_reason_says_whether_the_simulator_lacks_a_situation():
     class Poor(ReferenceSimulator):
         situations = required(ReferenceBackend.capabilities) | {Situation.BAD_KEY}
         cannot_happen: ClassVar = {Situation.UNKNOWN_WARNING: "The vendor has no warnings."}
@@ -126,7 +126,7 @@ def test_a_skip_says_whether_a_better_simulator_could_test_it():
     ]
 
 
-def test_a_plug_in_that_raises_is_named_with_its_line_and_without_its_secret():
+def test_plug_in_exception_is_reported_with_its_line_and_no_secret():
     class Rude(ReferenceBackend):
         def refusal(self, status):
             if status == 401:
@@ -139,7 +139,7 @@ def test_a_plug_in_that_raises_is_named_with_its_line_and_without_its_secret():
     assert f"({Path(__file__).name}, line " in case.reason
 
 
-def test_a_simulator_that_raises_is_not_the_plug_ins_fault():
+def test_simulator_exception_is_not_reported_as_a_plug_in_failure():
     class Broken(HttpReferenceSimulator):
         def answer(self, request, situation, score):
             return {}["port"]
@@ -172,7 +172,7 @@ BOX = Box(left=0.1, top=0.1, right=0.5, bottom=0.5)
         ("sessions", SessionCase.PASSED),
     ],
 )
-def test_what_has_another_form_is_named(name, value):
+def test_invalid_simulator_attribute_is_named(name, value):
     simulator = ReferenceSimulator()
     setattr(simulator, name, value)
     assert f"ReferenceSimulator.{name} must be" in check_declared(simulator)
@@ -187,6 +187,6 @@ def test_what_has_another_form_is_named(name, value):
         ("compared_with", ("given",)),
     ],
 )
-def test_what_its_sessions_declare_is_looked_at_before_any_rule(name, value):
+def test_invalid_session_player_attribute_is_reported_first(name, value):
     [case] = run(vendor(SessionVendor, player=type("Odd", (Player,), {name: value})), {"R51"})
     assert case.reason.startswith(f"the simulator failed: Odd.{name} must be")

@@ -56,7 +56,7 @@ class ColourSimulator(EngineSimulator):
     cannot_happen: ClassVar = {Situation.TWO_FACES: "A colour has one face."}
 
 
-def test_an_engine_conforms_and_one_that_does_not_turn_by_exif_is_caught():
+def test_engine_conforms_and_ignored_exif_orientation_is_detected():
     class Sideways(ColourEngine):
         def face(self, image):
             return super().face(image) if image.width >= image.height else None

@@ -45,14 +45,14 @@ def ask(simulator, path="/", body=b"", timeout=10, **headers):
         connection.close()
 
 
-def test_a_situation_set_before_the_start_holds():
+def test_situation_set_before_start_is_used():
     simulator = Echo()
     simulator.set_situation(Situation.UNREACHABLE)
     with simulator, pytest.raises(ConnectionRefusedError):
         ask(simulator)
 
 
-def test_forms_are_read(simulator):
+def test_multipart_urlencoded_and_json_bodies_are_parsed(simulator):
     body = (
         b'--B\r\nContent-Disposition: form-data; name="rotate"\r\n\r\ntrue\r\n'
         b'--B\r\nContent-Disposition: form-data; name="a"; filename="name="\r\n'
@@ -71,7 +71,7 @@ def test_forms_are_read(simulator):
     assert simulator.last.fields == {}
 
 
-def test_each_fault_is_seen_from_outside(simulator, capsys):
+def test_each_situation_produces_its_response_and_charges(simulator, capsys):
     """What is carried out is charged, a refusal is not, and who signs in meets no fault."""
     url, books = simulator.url, lambda: (simulator.requests_seen, simulator.charges)
     simulator.set_situation(Situation.REJECTED)
@@ -111,7 +111,7 @@ def test_each_fault_is_seen_from_outside(simulator, capsys):
         (None, (RuntimeError, "before set_situation")),
     ],
 )
-def test_a_fault_of_the_simulator_is_raised_when_it_is_closed(path, error):
+def test_simulator_exception_is_raised_on_close(path, error):
     with pytest.raises(error[0], match=error[1]), Echo() as simulator:
         if path is not None:
             simulator.set_situation(Situation.SAME_PERSON)

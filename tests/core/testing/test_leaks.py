@@ -20,7 +20,7 @@ around = st.binary(max_size=7)
 
 @settings(max_examples=40)
 @given(secrets, around, around)
-def test_a_secret_is_found_as_it_is_in_bytes_and_text(secret, before, after):
+def test_plain_secret_is_found_in_bytes_and_text(secret, before, after):
     text = (before + secret + after).decode("latin-1")
     assert "as it is" in find_leaks(secret, before + secret + after)
     assert find_leaks(secret, text)
@@ -31,7 +31,7 @@ def test_a_secret_is_found_as_it_is_in_bytes_and_text(secret, before, after):
 
 @settings(max_examples=40)
 @given(secrets, around, around)
-def test_a_secret_is_found_however_it_is_encoded(secret, before, after):
+def test_hex_base64_and_url_encoded_secret_is_found(secret, before, after):
     whole = before + secret + after
     for text in (whole.hex(), whole.hex().upper(), whole.hex(" ")):
         assert "hexadecimal" in find_leaks(secret, text)
@@ -47,7 +47,7 @@ def test_a_secret_is_found_however_it_is_encoded(secret, before, after):
 
 @settings(max_examples=40)
 @given(secrets, around, around, st.lists(st.sampled_from([repr, ascii, json.dumps]), max_size=3))
-def test_written_inside_of_what_was_written(secret, before, after, ways):
+def test_secret_is_found_in_nested_repr_and_json(secret, before, after, ways):
     for text in (repr(before + secret + after), repr((before + secret + after).decode("latin-1"))):
         for way in ways:
             text = way(text)  # noqa: PLW2901 - each around the one before
@@ -55,14 +55,14 @@ def test_written_inside_of_what_was_written(secret, before, after, ways):
         assert find_leaks(secret, text.encode(errors="surrogateescape"))
 
 
-def test_what_is_found_is_named_by_its_form():
+def test_leak_is_named_by_its_encoding():
     assert find_leaks(SECRET, "", b"", "something else entirely") == ()
     assert find_leaks("open sesame", "open sesame, please") == ("as it is",)
     with pytest.raises(ValueError, match="5 bytes is too short"):
         find_leaks("12345", "12345")
 
 
-def test_bytes_and_text_that_were_taken_for_each_other():
+def test_secret_is_found_in_wrongly_decoded_text():
     """Letters beyond ASCII in a `repr`, bytes of a file name, and halves of a letter."""
     text = repr("x" + SECRET.decode("latin-1"))
     assert "\xff" in text
@@ -74,7 +74,7 @@ def test_bytes_and_text_that_were_taken_for_each_other():
     assert find_leaks("open sesame", "\ud800 open sesame")
 
 
-def test_pieces_of_one_picture_are_found_in_it_and_not_in_another():
+def test_picture_samples_are_found_only_in_their_own_picture():
     image, other = noise(1), noise(2)
     assert len(picture_samples(image)) >= 4
     for sample in picture_samples(image):
@@ -83,7 +83,7 @@ def test_pieces_of_one_picture_are_found_in_it_and_not_in_another():
     assert picture_samples(picture(kind="BMP")) == ()  # it would be found anywhere
 
 
-def test_all_that_an_error_holds_is_looked_at():
+def test_frames_causes_and_attributes_of_an_error_are_searched():
     """Frames, attributes, causes, what `from None` hides, and the members of a group."""
 
     def fails():
@@ -107,7 +107,7 @@ def test_all_that_an_error_holds_is_looked_at():
     assert find_leaks("second-secret", told_by(group))
 
 
-def test_a_log_is_captured_whole(monkeypatch):
+def test_all_log_records_are_captured(monkeypatch):
     """From DEBUG up, with its extra, also kept from the root; others hear what they always do."""
     plain, strict, mute = map(logging.getLogger, ("some.library", "some.other", "some.third"))
     before, meanwhile = (logging.getLogger(f"silent.{name}") for name in ("before", "meanwhile"))

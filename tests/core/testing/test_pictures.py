@@ -20,7 +20,7 @@ LIMITS = {
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_each_is_beyond_its_limit(name):
+def test_each_picture_violates_its_limit(name):
     beyond = pictures_beyond(LIMITS[name])
     assert any(what.startswith("format ") for what in beyond)
     for picture in beyond.values():
@@ -28,7 +28,7 @@ def test_each_is_beyond_its_limit(name):
             picture.prepared(LIMITS[name], fit=False)
 
 
-def test_there_is_one_for_every_limit():
+def test_there_is_a_picture_for_every_limit():
     kinds = {f"format {kind}" for kind in ("jpeg", "png", "webp", "bmp", "gif", "tiff")}
     others = kinds - {"format png"}
     beyond = set(pictures_beyond(LIMITS["PNG, large faces"]))
@@ -36,7 +36,7 @@ def test_there_is_one_for_every_limit():
     assert set(pictures_beyond(LIMITS["what only others write"])) == kinds
 
 
-def test_it_is_beyond_its_limit_by_a_little():
+def test_pictures_exceed_their_limit_only_slightly():
     limits = ImageLimits(formats={ImageFormat.JPEG}, max_bytes=400_000, max_side_px=4096)
     beyond = pictures_beyond(limits)
     assert 400_000 < beyond["bytes"].size_bytes <= 400 * 1024
@@ -46,7 +46,7 @@ def test_it_is_beyond_its_limit_by_a_little():
     assert (beyond["long side"].width, beyond["long side"].height) == (4097, 1)
 
 
-def test_a_turned_picture_is_upright_to_its_reader():
+def test_rotated_picture_is_decoded_upright():
     held = noise(7, (120, 80))
     size = held.width, held.height
     for orientation in range(2, 9):

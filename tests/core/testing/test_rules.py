@@ -157,7 +157,7 @@ def parameters():
 
 
 @pytest.mark.parametrize(("status", "words", "mutant"), [*parameters()])
-def test_what_a_rule_says(status, words, mutant):
+def test_rule_reports_the_expected_status_and_reason(status, words, mutant):
     cases = tuple(run(mutant.make, {mutant.rule}))
     if status is PASSED:
         assert {case.status for case in cases} <= {PASSED, APART}, cases
@@ -171,7 +171,7 @@ def test_what_a_rule_says(status, words, mutant):
 # --- What a failure shows
 
 
-def test_a_failure_shows_no_picture():
+def test_failure_reason_contains_no_picture_bytes():
     """What pytest prints of a failing rule goes into logs of others."""
     [case] = run(MUTANTS["DropsOrientation3"].make, {"R25"})
     assert case.status is FAILED

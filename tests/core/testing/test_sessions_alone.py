@@ -57,7 +57,7 @@ ONE_VERDICT = alone(
     [alone("Alone", "It compares no pictures."), pytest.param(ONE_VERDICT, marks=pytest.mark.slow)],
     ids=lambda plug_in: plug_in.name,
 )
-def test_it_conforms(plug_in):
+def test_session_only_plug_in_conforms(plug_in):
     cases = tuple(run(plug_in.make))
     assert not failures(cases)
     assert {case.rule for case in cases if case.status is Status.PASSED} >= {"R52", "R55", "R58"}

@@ -172,12 +172,12 @@ ODD = (
 
 @pytest.mark.slow
 @pytest.mark.parametrize("plug_in", ODD, ids=lambda plug_in: plug_in.name)
-def test_what_is_right_conforms(plug_in):
+def test_unusual_but_correct_plug_in_conforms(plug_in):
     assert not failures(run(plug_in.make))
 
 
 @pytest.mark.slow
-def test_a_request_that_comes_too_late_is_not_counted_with_the_next():
+def test_late_request_is_not_counted_with_the_next_call():
     """Its machine is busy: a call that is given 0.1 s has gone when it is heard."""
 
     def set_situation(me, ok, situation, **how):

@@ -18,7 +18,7 @@ from facematch_mock_server.world.services import Pictures
         'Content-Disposition: form-data; name="f"; filename="/tmp/a.png"',
     ],
 )
-def test_a_file_has_its_bare_name(head):
+def test_uploaded_file_name_is_parsed_without_its_path(head):
     body = f"--B\r\n{head}\r\n\r\nabc\r\n--B--\r\n".encode()
     form = read_form('multipart/form-data; charset=x; boundary="B"', body, pictures=Pictures())
     (file,) = form.files["f"]
@@ -50,7 +50,7 @@ def test_a_malformed_form_is_an_error(case):
 
 
 @pytest.mark.parametrize("tail", [b"", b"x", b"\r\n--"])
-def test_a_long_file_that_is_kept_is_read_as_any_other(tail):
+def test_form_with_a_cached_large_file_is_parsed_exactly(tail):
     pictures, long = Pictures(), bytes(range(256)) * 300
     pictures.digest(long)
     sent = {"f": long + tail, "g": long, "h": b"x" + long}

@@ -330,7 +330,7 @@ def claims_in(document):
     return {claim for answer in answers for claim in answer["x-facematch-claims"]}
 
 
-def test_every_claim_and_nothing_else_is_cited_by_an_answer():
+def test_responses_cite_every_claim_and_no_unknown_claim():
     """`golden/answers.txt` has the answers, and the journal after them; UPDATE=1 writes it."""
     cited, answered = set(), []
     for settings, steps in WAYS:
@@ -354,7 +354,7 @@ def test_every_claim_and_nothing_else_is_cited_by_an_answer():
 
 
 @pytest.mark.parametrize("vendor", vendor_names())
-def test_no_two_claims_decide_the_same_with_any_switch(vendor):
+def test_no_switch_activates_two_claims_with_the_same_key(vendor):
     """A second claim on a behaviour is refused where a vendor's world is made."""
     for switch, values in vendor_named(vendor).switches.items():
         for value in values:

@@ -34,7 +34,7 @@ def compare(simulator, verifier, **options):
         (Situation.DRIPPING, errors.DeadlineExceeded),
     ],
 )
-def test_fault_strikes_at_the_named_step(situation, error):
+def test_fault_is_injected_at_the_given_step(situation, error):
     with DiditSimulator() as simulator, FaceVerifier(simulator.backend()) as verifier:
         simulator.set_situation(situation, step=3)
         assert [compare(simulator, verifier).is_match for _ in range(2)] == [True, True]
@@ -63,7 +63,7 @@ class Broken(DiditSimulator):
         raise TypeError("a slip of the simulator's author")
 
 
-def test_an_error_of_its_own_is_not_blamed_on_the_plug_in():
+def test_simulator_bug_is_not_blamed_on_the_plug_in():
     [case] = run(Broken, {"R51"})
     assert case.status is Status.FAILED
     assert case.reason.startswith(SIMULATOR_FAILED)

@@ -29,7 +29,7 @@ def ask(engine, path, body=None, **more):
     return response.status, response.json()
 
 
-def test_faults_are_added_with_any_body_listed_and_cleared(engine):
+def test_faults_are_added_with_a_json_body_listed_and_cleared(engine):
     rule = {"stage": "answer", "kind": "status", "status": 503, "times": None}
     status, body = ask(engine, "faults", rule)
     assert (status, body["status"]) == (200, 503)
@@ -46,7 +46,7 @@ def test_faults_are_added_with_any_body_listed_and_cleared(engine):
     assert "mock.fault.own" in response.claims
 
 
-def test_a_fault_at_connect_must_end(engine):
+def test_endless_connect_fault_is_rejected(engine):
     """Without an end it would strike the request that clears it."""
     endless = {"stage": "connect", "kind": "reset", "times": None}
     status, body = ask(engine, "faults", endless)
@@ -64,7 +64,7 @@ def test_the_clock_is_read_and_moved(engine):
     assert ask(engine, "clock/advance", {"seconds": 0.5})[1] == moved
 
 
-def test_keys_are_added_used_and_revoked_and_never_listed(engine):
+def test_keys_can_be_added_and_revoked_and_are_not_shown_in_the_list(engine):
     today = ask(engine, "keys", {"expires": didit.START.date().isoformat()})[1]["key"]
     assert engine.handle(match_request(key=today)).status == 200
     key = ask(engine, "keys", {"kind": "sandbox"})[1]["key"]
@@ -77,7 +77,7 @@ def test_keys_are_added_used_and_revoked_and_never_listed(engine):
     assert ask(engine, "keys/revoke", {"key": "other"})[0] == 404
 
 
-def test_a_reset_brings_a_fresh_world_with_the_chosen_behaviours(engine):
+def test_reset_clears_all_state_and_applies_the_switches(engine):
     engine.handle(match_request())
     ask(engine, "faults", {"stage": "connect", "kind": "reset"})
     ask(engine, "outcomes", {"kind": "match", "score": 1})
@@ -93,7 +93,7 @@ def test_a_reset_brings_a_fresh_world_with_the_chosen_behaviours(engine):
     assert ask(engine, "reset", {})[1]["switches"] == changes["switches"]
 
 
-def test_a_review_needs_its_switch(engine):
+def test_in_review_status_requires_its_switch(engine):
     card = make_card("p1", review=True)
     for in_review, status in ((False, "Approved"), (True, "In Review")):
         ask(engine, "reset", {"switches": {"in_review": in_review}})
@@ -121,7 +121,7 @@ def test_a_reset_that_is_refused_changes_nothing(engine):
         ("limit=1", [3]),
     ],
 )
-def test_the_journal_is_narrowed_down_in_order_and_counted(engine, query, numbers):
+def test_journal_filters_select_and_count_entries(engine, query, numbers):
     for person, case in (("ada", "case-1"), ("bob", "case-2")):
         engine.handle(match_request(make_card(person), vendor_data=case))
     engine.handle(match_request(key="wrong"))
@@ -188,7 +188,7 @@ APPROVE = {"session_id": "1", "status": "Approved"}
         ("sessions/decide", {**APPROVE, "comment": 5}, 400, "comment must be a string"),
     ],
 )
-def test_a_wrong_change_is_refused_in_a_sentence_and_changes_nothing(
+def test_invalid_control_request_is_explained_and_changes_nothing(
     engine, path, body, status, words
 ):
     code, reply = ask(engine, path, body)
@@ -207,20 +207,20 @@ def test_a_wrong_change_is_refused_in_a_sentence_and_changes_nothing(
         (b"[" * 50_000 + b"]" * 50_000, "application/json", 400),
     ],
 )
-def test_a_body_that_is_no_json_changes_nothing(engine, body, media, status):
+def test_body_that_is_not_json_changes_nothing(engine, body, media, status):
     sent = didit.didit_request("/__mock__/clock/advance", body, media)
     assert engine.handle(sent).status == status
     assert engine.world.clock.now() == didit.START
 
 
-def test_without_control_there_is_nothing():
+def test_control_api_is_404_when_disabled():
     engine = didit.new_engine(control=False)
     assert ask(engine, "clock")[0] == 404
     response = engine.handle(didit.didit_request("/__mock/clock"))
     assert "/__mock__/" not in response.json()["mock"]
 
 
-def test_no_page_of_another_origin_is_let_in(engine):
+def test_control_api_sends_no_cors_headers(engine):
     sent = control_request("clock", method="OPTIONS", origin="https://evil.example")
     assert engine.handle(sent).status == 405
     for sent in (control_request("clock"), control_request("journal/clear", {})):
@@ -238,14 +238,14 @@ names, words = st.sampled_from(NAMES.split()), st.sampled_from(["match", "answer
     path=st.sampled_from([name for method, name in VERBS if method == "POST"]),
     body=st.dictionaries(names, json_of(st.floats() | st.integers()) | words, max_size=4),
 )
-def test_any_change_is_made_or_refused_and_the_world_goes_on(path, body):
+def test_any_control_request_leaves_the_server_working(path, body):
     engine = didit.new_engine(Recognizer())
     assert engine.handle(control_request(path, body)).status in (200, 400, 404)
     for read in (name for method, name in VERBS if method == "GET" and "{" not in name):
         assert engine.handle(control_request(read)).status == 200
 
 
-def test_the_ready_cards_are_served(engine):
+def test_built_in_test_cards_are_served(engine):
     for name in ("p1", "p1-again", "p2", "no-face", "two-faces", "spoof"):
         response = engine.handle(control_request(f"cards/{name}.png"))
         assert (response.status, response.header("Content-Type")) == (200, "image/png")

@@ -44,7 +44,7 @@ LISTS = {
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_each_list_has_numbers_a_beginning_and_an_end(listing, path):
+def test_lists_are_numbered_and_accept_since_limit_and_a_filter(listing, path):
     name, fitting = LISTS[path]
     numbers = {"": [1, 2, 3], "since=1": [2, 3], "since=3": [], "limit=1": [3], "limit=0": []}
     numbers["since=1&limit=1"] = [3]
@@ -72,7 +72,7 @@ def test_each_list_has_numbers_a_beginning_and_an_end(listing, path):
         ("ledger?what=PASSIVE_LIVENESS", []),
     ],
 )
-def test_what_a_tester_looks_for_is_a_filter(listing, path, numbers):
+def test_sessions_webhook_deliveries_and_charges_can_be_filtered(listing, path, numbers):
     name, _ = LISTS[path.partition("?")[0]]
     for session in listing.control.sessions.all()[1:2]:
         listing.control.webhooks.remove(listing.destination.uuid)
@@ -80,7 +80,7 @@ def test_what_a_tester_looks_for_is_a_filter(listing, path, numbers):
     assert [record["number"] for record in listing.ask(path)[name]] == numbers
 
 
-def test_in_python_a_list_is_whole_and_says_what_a_limit_left_out(listing):
+def test_python_lists_are_complete_and_count_records_omitted_by_limit(listing):
     steer = listing.control
     for records in (steer.journal, steer.charges, steer.sessions.all, steer.webhooks.deliveries):
         assert [record.number for record in records()] == [1, 2, 3]
@@ -91,7 +91,7 @@ def test_in_python_a_list_is_whole_and_says_what_a_limit_left_out(listing):
                 records(**wrong)
 
 
-def test_a_body_is_answered_singly(listing):
+def test_webhook_body_is_returned_only_for_a_single_delivery(listing):
     listed = listing.ask("webhooks/deliveries")["deliveries"]
     assert not {"body", "headers"} & set(listed[0])
     single = listing.ask(f"webhooks/deliveries/{listed[0]['id']}")
@@ -105,7 +105,7 @@ def test_a_body_is_answered_singly(listing):
     assert listing.engine.handle(control_request("webhooks/deliveries/nobody")).status == 404
 
 
-def test_whoever_waits_is_told_how_many_are_in_each_state(listing):
+def test_webhook_wait_returns_the_number_of_deliveries_in_each_state(listing):
     carried(200, 401, 200)(listing.engine)
     counts = {"due": 0, "pending": 0, "delivered": 2, "failed": 1, "dropped": 0, "last": 3}
     assert listing.ask("webhooks/wait", {}) == counts
@@ -116,7 +116,7 @@ def test_whoever_waits_is_told_how_many_are_in_each_state(listing):
     assert [delivery.state for delivery in later] == ["failed", "delivered"]
 
 
-def test_a_number_is_given_once_also_if_charges_are_dropped_or_taken_back():
+def test_charge_numbers_are_never_reused_after_eviction_or_refund():
     ledger = didit.new_engine().world.ledger
     ledger.balance = 10**6
     for number in range(MAX_CHARGES + 2):
@@ -158,7 +158,7 @@ def test_a_number_is_given_once_also_if_charges_are_dropped_or_taken_back():
         ),
     ],
 )
-def test_a_wrong_argument_is_refused_in_a_sentence_and_changes_nothing(listing, select_by):
+def test_invalid_argument_is_explained_and_changes_nothing(listing, select_by):
     control = listing.control
     before = control.now(), control.balance(), control.outcomes()
     with pytest.raises(ValueError) as refused:

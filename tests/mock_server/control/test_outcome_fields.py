@@ -40,7 +40,7 @@ def cleared(mock):
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=[*ROWS])
-def test_python_and_the_control_api_take_and_refuse_the_same(mock, row):
+def test_python_and_http_accept_and_reject_the_same_outcome_values(mock, row):
     url = f"{mock.url}/__mock__/outcomes"
     nulls = [None] if row.name != "kind" else []
     for value in GOOD[row.takes](row) + nulls:
@@ -60,19 +60,19 @@ def test_python_and_the_control_api_take_and_refuse_the_same(mock, row):
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS.values() if row.of], ids=lambda row: row.name)
-def test_a_field_of_one_kind_is_refused_for_the_other(mock, row):
+def test_outcome_field_is_rejected_for_the_other_kind_of_call(mock, row):
     other = {"match": "liveness", "liveness": "match"}[row.of]
     with pytest.raises(ValueError, match=f"{row.name} is an outcome of a {row.of}"):
         mock.control.set_outcome(other, **{row.name: GOOD[row.takes](row)[0]})
 
 
-def test_an_outcome_waits_for_no_field_that_is_a_picture():
+def test_outcome_cannot_be_filtered_by_a_picture_field():
     with MockServer(vendor="rekognition") as mock:
         mock.control.set_outcome("match", score=3, field={"QualityFilter": "AUTO"})
         with pytest.raises(ValueError, match="no such call has a field SourceImage"):
             mock.control.set_outcome("match", score=3, field={"SourceImage": "x"})
 
 
-def test_an_outcome_is_for_a_digest_or_for_a_picture(mock):
+def test_outcome_cannot_have_both_a_digest_and_a_picture(mock):
     with pytest.raises(ValueError, match="not both"):
         mock.control.set_outcome("match", digest="0" * 64, picture=b"")

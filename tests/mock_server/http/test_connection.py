@@ -124,7 +124,7 @@ def connect(make_engine):
     return lambda limit=5000: Line(make_engine(limit=limit))
 
 
-def test_who_sends_much_at_once_gives_others_their_turn(connect):
+def test_pipelined_requests_yield_to_the_event_loop(connect):
     line = connect(limit=20_000)
     line.send(raw_request("GET") * 50)
     assert line.loop.turns > 40
@@ -136,7 +136,7 @@ def test_who_sends_much_at_once_gives_others_their_turn(connect):
 @example(
     b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffffff\r\n"
 )
-def test_any_bytes_are_read_or_refused(connect, data):
+def test_any_bytes_are_parsed_or_rejected_with_an_http_error(connect, data):
     line = connect()
     line.send(data)
     refused = [status for status in line.statuses if status >= 400]
@@ -155,7 +155,7 @@ PARTS = (
 )
 
 
-def test_an_idle_connection_is_closed_after_its_time_which_each_answer_begins_anew(connect):
+def test_idle_timeout_closes_a_connection_and_restarts_after_a_response(connect):
     line = connect()
     line.loop.advance(IDLE_S - 1)
     line.send(raw_request("GET"))
@@ -167,7 +167,7 @@ def test_an_idle_connection_is_closed_after_its_time_which_each_answer_begins_an
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_half_a_request_is_408_and_an_end_within_it_400_at_once(connect, part):
+def test_incomplete_request_is_408_on_timeout_and_400_on_half_close(connect, part):
     ended, line = connect(), connect()
     ended.send(part)
     ended.half_close()
@@ -183,7 +183,7 @@ def test_half_a_request_is_408_and_an_end_within_it_400_at_once(connect, part):
     assert line.engine.notes == [("", why)]
 
 
-def test_a_head_has_one_time_and_a_body_one_for_each_piece(connect):
+def test_head_timeout_is_total_and_body_timeout_restarts_with_each_read(connect):
     head, body = connect(), connect()
     body.send(raw_request("POST", "/x", "Content-Length: 9"))
     for line in (head, body):
@@ -196,7 +196,7 @@ def test_a_head_has_one_time_and_a_body_one_for_each_piece(connect):
 
 
 @pytest.mark.parametrize("is_full", [True, False])
-def test_a_client_that_takes_no_answer_is_dropped(connect, is_full):
+def test_client_that_does_not_read_its_response_is_disconnected(connect, is_full):
     line = connect()
     line.takes = False
     if is_full:
@@ -208,7 +208,7 @@ def test_a_client_that_takes_no_answer_is_dropped(connect, is_full):
     assert line.closed == "abort"
 
 
-def test_an_answer_without_an_end_is_sent_while_its_client_reads(connect):
+def test_endless_response_is_sent_only_while_the_client_reads(connect):
     line = connect()
     line.engine.handle = lambda _: Response(status=200, body=b"(", more=lambda: b"+")
     line.send(raw_request("GET"))

@@ -20,7 +20,7 @@ from facematch_mock_server.vendors import all_claims
         lambda **more: control_request("clock", **more),
     ],
 )
-def test_every_answer_has_the_version_and_claims_if_asked(sent):
+def test_every_response_has_the_version_and_claims_on_request(sent):
     engine = didit.new_engine()
     silent = engine.handle(sent())
     assert silent.header(MOCK_HEADER) == facematch_core.__version__

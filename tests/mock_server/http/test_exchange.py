@@ -13,7 +13,9 @@ def post():
 
 
 @pytest.mark.parametrize("name", ["begin", "handle", "too_large"])
-def test_an_engine_that_fails_is_a_500_of_ours_and_logged(make_engine, make_fault, name, caplog):
+def test_engine_exception_is_logged_and_becomes_a_500_without_details(
+    make_engine, make_fault, name, caplog
+):
     engine = make_engine(make_fault("answer.html"))
 
     def fail(*_):
@@ -37,7 +39,7 @@ EDGES = ("", " ", "a b", " a", "a ")
 
 
 @given(VALUES)
-def test_an_answer_has_the_values_that_the_pattern_takes(make_engine, value):
+def test_only_responses_with_valid_header_values_are_sent(make_engine, value):
     """No value gets by that would break the framing, and none is held back that would not."""
     for sent in (value, *EDGES):
         engine = make_engine()

@@ -54,7 +54,7 @@ def outcome(session, url, sent):
 
 
 @pytest.mark.parametrize(("place", "seconds", "executed", "name"), FAULTS)
-def test_every_fault_is_the_same_everywhere(  # noqa: PLR0917 - fixtures and parameters
+def test_every_fault_has_the_same_effect_over_a_socket_and_in_process(  # noqa: PLR0917 - fixtures and parameters
     make_engine, make_fault, serve, caplog, place, seconds, executed, name
 ):
     caplog.set_level(logging.ERROR, "urllib3")

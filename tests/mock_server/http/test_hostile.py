@@ -17,7 +17,7 @@ def mock():
         yield server
 
 
-def test_through_a_proxy_the_vendors_own_host_is_the_vendor(mock):
+def test_mock_as_http_proxy_serves_the_vendor_but_not_the_control_api(mock):
     with requests.Session() as session:
         session.trust_env = False
         session.proxies = {"http": mock.url}
@@ -44,7 +44,7 @@ def asks(mock, target, host, path="/__mock__/keys"):
 
 
 @pytest.mark.parametrize("host", NO_LOOPBACK)
-def test_a_host_that_is_no_loopback_drives_nothing(mock, host):
+def test_control_api_rejects_hosts_other_than_loopback(mock, host):
     """As the header says it, or the target, which counts before the header."""
     for loopback in ("127.0.0.1:80", "localhost:8", "[::1]", "[::1]:80"):
         assert asks(mock, "", loopback) == 200

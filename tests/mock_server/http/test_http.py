@@ -20,7 +20,7 @@ def test_pipelined_requests_are_answered_in_order(client):
     assert targets == [f"/{n}" for n in range(100)]
 
 
-def test_continue_comes_when_a_body_is_wanted_and_only_then(client, engine):
+def test_100_continue_is_sent_only_before_a_body(client, engine):
     client.send(raw_request("POST", "/x", "Expect: 100-continue", "Content-Length: 3"))
     assert client.head() == b"HTTP/1.1 100 Continue\r\n\r\n"
     client.send(b"abc")
@@ -40,7 +40,7 @@ def test_a_chunked_body_that_grows_over_the_limit_is_413(client, engine):
     assert not engine.handled
 
 
-def test_a_limit_that_the_engine_did_not_check_holds(engine, serve):
+def test_body_limit_is_enforced_even_if_the_engine_does_not_check(engine, serve):
     engine.begin = lambda head: None
     with RawClient(serve(engine).port) as client:
         client.send(raw_request("POST", "/x", "Expect: 100-continue", "Content-Length: 1000001"))
@@ -75,7 +75,7 @@ REFUSED = {
 @pytest.mark.parametrize(
     ("status", "data"), [(s, data) for s, many in REFUSED.items() for data in many]
 )
-def test_a_malformed_request_is_refused_in_words_of_the_mock(client, engine, status, data):
+def test_malformed_request_is_rejected_with_a_message_of_the_mock(client, engine, status, data):
     client.send(data)
     answer = client.answer()
     assert (answer.status, answer.header("Connection")) == (status, "close")
@@ -86,7 +86,7 @@ def test_a_malformed_request_is_refused_in_words_of_the_mock(client, engine, sta
     assert engine.notes[0][1].startswith("broken request: ")
 
 
-def test_who_asks_for_another_protocol_is_answered_in_this_one(client, engine):
+def test_http2_upgrade_request_is_answered_over_http1(client, engine):
     lines = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
     sent = raw_request("POST", "/x", *lines, "Transfer-Encoding: chunked")
     sent += chunked(b"GET / HTTP/1.1")

@@ -43,7 +43,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("fault", "outcome"), FAULTS, ids=str)
-def test_a_fault_is_met_as_at_the_vendor(asking, fault, outcome):
+def test_in_process_faults_raise_the_same_errors_as_a_network(asking, fault, outcome):
     mock, session = asking
     mock.control.add_fault(Fault(**fault))
     if isinstance(outcome, int):
@@ -56,7 +56,7 @@ def test_a_fault_is_met_as_at_the_vendor(asking, fault, outcome):
     assert mock.control.faults() == ()
 
 
-def test_after_a_stop_connections_are_refused_until_a_start(asking):
+def test_stopped_mock_refuses_connections_until_started_again(asking):
     mock, session = asking
     mock.stop()
     with pytest.raises(requests.ConnectionError, match="refused"):
@@ -67,7 +67,7 @@ def test_after_a_stop_connections_are_refused_until_a_start(asking):
         assert session.get(f"{URL}/system/healthcheck", timeout=10).status_code == 200
 
 
-def test_responses_answers_what_is_registered_and_leaves_the_users_own_alone():
+def test_responses_serves_registered_urls_and_keeps_the_users_own_mocks():
     with MockServer() as mock, responses.RequestsMock() as rsps:
         rsps.get("https://other.example/", body="theirs")
         answered = register(rsps, mock.app, [URL, "http://localhost:1/v3/"])

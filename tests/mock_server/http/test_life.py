@@ -4,7 +4,7 @@ from kit.rawclient import RawClient, raw_request
 from facematch_mock_server.http.server import HttpServer
 
 
-def test_a_taken_port_is_an_os_error_at_the_start(engine):
+def test_occupied_port_raises_os_error_on_start(engine):
     with HttpServer(engine) as first:
         second = HttpServer(engine, port=first.port)
         with pytest.raises(OSError):
@@ -36,7 +36,7 @@ def test_a_stop_ends_every_connection_at_once(make_engine, make_fault, place, se
         front.port  # noqa: B018 - the reading is what is tested
 
 
-def test_a_stop_from_within_is_an_error_and_no_deadlock(engine):
+def test_stop_from_the_server_thread_raises_instead_of_deadlocking(engine):
     front = HttpServer(engine).start()
     caught = []
     handle = engine.handle

@@ -27,7 +27,7 @@ def ask(mock, jobs):
         ]
 
 
-def test_threads_get_their_own_answers_and_are_charged_exactly(mock):
+def test_concurrent_clients_get_their_own_responses_and_exact_charges(mock):
     parts = [range(48)[number::THREADS] for number in range(THREADS)]
     with ThreadPoolExecutor(THREADS) as pool:
         answers = [answer for part in pool.map(ask, [mock] * THREADS, parts) for answer in part]

@@ -22,7 +22,9 @@ def struck(make_engine, make_fault, serve, at_end):
 
 @pytest.mark.parametrize("coding", ["counted", "chunked", "none"])
 @pytest.mark.parametrize(("kind", "end"), [("reset", "reset"), ("truncate", "fin")])
-def test_within_the_upload_the_connection_ends_and_nothing_is_done(struck, kind, end, coding):
+def test_mid_upload_fault_closes_the_connection_without_executing_the_call(
+    struck, kind, end, coding
+):
     client, engine = struck(f"mid_upload.{kind}")
     sent = {
         "counted": raw_request("POST", "/x", f"Content-Length: {2 * len(BODY)}") + BODY,
@@ -36,7 +38,7 @@ def test_within_the_upload_the_connection_ends_and_nothing_is_done(struck, kind,
     assert engine.notes == [("/x", f"fault: mid_upload {kind}")]
 
 
-def test_of_a_very_long_answer_never_more_than_the_first_half_comes_before_a_reset(struck):
+def test_mid_body_reset_sends_at_most_half_of_a_large_response(struck):
     """What the system still holds is lost with the reset."""
     client, engine = struck("mid_body.reset")
     long = 30_000_000
@@ -51,7 +53,7 @@ def test_of_a_very_long_answer_never_more_than_the_first_half_comes_before_a_res
 
 @pytest.mark.parametrize("place", ["mid_body.truncate", "mid_body.reset", "mid_body.dribble"])
 @pytest.mark.parametrize("sent", [raw_request("HEAD"), raw_request("GET", "/?status=204")])
-def test_a_body_that_is_not_there_breaks_in_the_head(struck, place, sent):
+def test_mid_body_fault_of_an_empty_response_breaks_its_head(struck, place, sent):
     client, _ = struck(place, seconds=0)
     client.send(sent)
     if place == "mid_body.dribble":
@@ -70,7 +72,9 @@ def test_a_body_that_is_not_there_breaks_in_the_head(struck, place, sent):
         ("mid_body.dribble", 0.0001, None),
     ],
 )
-def test_what_is_late_comes_whole_and_the_connection_goes_on(struck, place, seconds, executed):
+def test_delayed_responses_are_complete_and_the_connection_stays_open(
+    struck, place, seconds, executed
+):
     client, engine = struck(place, seconds=seconds, executed=executed)
     client.send(raw_request(body=BODY) + raw_request("GET", "/next"))
     assert [client.answer().status for _ in range(2)] == [200, 200]
@@ -78,7 +82,7 @@ def test_what_is_late_comes_whole_and_the_connection_goes_on(struck, place, seco
 
 
 @pytest.mark.parametrize("executed", [False, True])
-def test_a_call_that_is_still_to_be_carried_out_is_not_once_its_client_has_gone(struck, executed):
+def test_pending_call_is_not_executed_after_its_client_disconnects(struck, executed):
     client, engine = struck("after_upload.delay", seconds=3600, executed=executed)
     client.send(raw_request(body=b"x"))
     client.half_close()
@@ -86,7 +90,7 @@ def test_a_call_that_is_still_to_be_carried_out_is_not_once_its_client_has_gone(
     assert len(engine.handled) == executed
 
 
-def test_a_refused_head_uses_no_fault_up(struck):
+def test_request_rejected_by_its_head_does_not_consume_a_fault(struck):
     client, engine = struck("after_upload.reset")
     client.send(raw_request("POST", "/x", "Content-Length: 1000001"))
     assert client.answer().status == 413

@@ -58,7 +58,7 @@ def test_the_largest_file_is_as_large_as_each_vendor_says():
     assert {name: vendor.size_limit for name, vendor in VENDORS.items()} == sizes
 
 
-def test_another_charset_is_a_difference():
+def test_different_charset_is_reported():
     replies = [_reply({}, **{"Content-Type": f"text/html; charset={x}"}) for x in ("utf-8", "big5")]
     assert ("charset", "utf-8", "big5") in _differences(*({"a": _call(each)} for each in replies))
 
@@ -109,7 +109,7 @@ BODIES = [
 
 
 @pytest.mark.parametrize(("mock", "vendor", "aspect"), BODIES)
-def test_one_difference_of_two_bodies_is_seen_at_its_place(mock, vendor, aspect):
+def test_body_difference_is_reported_with_its_kind_and_path(mock, vendor, aspect):
     sides = [{"same": _call(_reply(body))} for body in (mock, vendor)]
     aspects = {each[0] for each in _differences(*sides)}
     assert (aspect in aspects) if aspect else not aspects
@@ -127,7 +127,7 @@ def test_one_difference_of_two_bodies_is_seen_at_its_place(mock, vendor, aspect)
         ({"expiry": "2026-11-25T08:20:00+00:00"}, "1 h before"),
     ],
 )
-def test_how_long_something_lasts_is_shown_in_minutes_or_hours(life, text):
+def test_lifetimes_are_shown_in_minutes_or_hours(life, text):
     (path,) = life
     assert reduce_reply(_reply(life), (), (), ())[f"life {path}"] == [text]
 
@@ -142,7 +142,7 @@ def test_how_long_something_lasts_is_shown_in_minutes_or_hours(life, text):
         ((1 / 3, 0.5), (0.3333, 0.5), ("7 decimals", "4 decimals")),
     ],
 )
-def test_the_most_decimals_of_a_run_are_compared_but_for_one(mock, vendor, shown):
+def test_maximum_decimal_places_of_a_run_may_differ_by_one(mock, vendor, shown):
     calls = [
         {name: _call(_reply({"size": size})) for name, size in zip("ab", sizes, strict=True)}
         for sizes in (mock, vendor)
@@ -164,16 +164,14 @@ def test_the_most_decimals_of_a_run_are_compared_but_for_one(mock, vendor, shown
         ("other", "no_match", None, 5.00123),
     ],
 )
-def test_the_mock_finds_what_the_vendor_has_found_unless_that_is_of_another_scale(
-    step, decision, score, expected
-):
+def test_mock_uses_the_vendors_score_unless_its_scale_differs(step, decision, score, expected):
     steps = steps_of(VENDORS["didit"], frozenset({Operation.MATCH}), None)[0]
     step = next(each for each in steps if each.name == step)
     result = {"decision": decision, "score": score}
     assert choose_score(step, result, result) == expected
 
 
-def test_of_each_call_of_which_nothing_was_seen_it_is_known_why():
+def test_every_call_without_a_response_has_a_reason():
     main, ends = steps_of(VENDORS["didit"], frozenset(Operation), SESSIONS)
     steps = (*main, *ends)
     low = {"lost": "", "result": {"score": 0.5}}
@@ -191,7 +189,7 @@ def test_of_each_call_of_which_nothing_was_seen_it_is_known_why():
 
 
 @pytest.mark.parametrize("name", VENDORS)
-def test_a_vendor_that_is_as_its_mock_differs_in_nothing(rehearse, name):
+def test_vendor_identical_to_its_mock_has_no_differences(rehearse, name):
     vendor = rehearse(name)
     document = vendor.run("--yes", code=0).document
     assert (document["differences"], document["nothing_seen"]) == ([], {})
@@ -294,7 +292,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("name", _slow_but(CHANGES, "azure", "compreface"))
-def test_what_a_vendor_does_otherwise_is_seen_by_call_and_aspect(rehearse, name):
+def test_vendor_deviation_is_reported_by_call_and_aspect(rehearse, name):
     vendor = rehearse(name)
     for alter, values, *_ in CHANGES[name]:
         change(vendor, values, alter)
@@ -311,7 +309,7 @@ def test_what_a_vendor_does_otherwise_is_seen_by_call_and_aspect(rehearse, name)
 @SLOW
 @pytest.mark.parametrize("pictures", ["photographs", "score 0", "score 50", "several", "none"])
 @pytest.mark.parametrize("name", VENDORS)
-def test_whatever_pictures_show_differs_in_nothing(rehearse, tmp_path, name, pictures):
+def test_content_of_the_pictures_causes_no_difference(rehearse, tmp_path, name, pictures):
     if (name, pictures) == ("deepvue", "none"):
         pytest.skip("it refuses such a picture in no words of its own, so nobody knows it")
     vendor = rehearse(name)
@@ -336,7 +334,7 @@ REFUSAL = Response(
 
 
 @pytest.mark.parametrize("number", _slow_but((2, 4, 22, 30, 33), 2, 4))
-def test_a_403_at_any_call_leaves_a_record_and_nothing_at_the_vendor(rehearse, number):
+def test_403_at_any_call_still_writes_a_record_and_leaves_no_session(rehearse, number):
     vendor, numbers = rehearse("didit"), itertools.count(1)
 
     def strike(request, carry_out):
@@ -353,7 +351,7 @@ def test_a_403_at_any_call_leaves_a_record_and_nothing_at_the_vendor(rehearse, n
 
 
 @pytest.mark.parametrize("name", _slow_but(VENDORS, "compreface"))
-def test_a_wrong_key_ends_it(rehearse, tmp_path, name):
+def test_wrong_key_ends_the_run(rehearse, tmp_path, name):
     vendor = rehearse(name)
     setting = [*(VENDORS[name].keys or {"api_key": ""})][-1]
     file = tmp_path / f"{setting}.txt"
@@ -370,7 +368,7 @@ def test_a_wrong_key_ends_it(rehearse, tmp_path, name):
         ("didit", "balance", 403, "balance"),
     ],
 )
-def test_what_is_put_off_or_refused_is_named(rehearse, name, path, status, call):
+def test_failed_calls_are_named_with_their_status(rehearse, name, path, status, call):
     vendor = rehearse(name)
     answer = attrs.evolve(REFUSAL, status=status)
     divert(vendor, lambda sent, carry_out: answer if path in sent.target else carry_out(sent))
@@ -380,7 +378,7 @@ def test_what_is_put_off_or_refused_is_named(rehearse, name, path, status, call)
 
 
 @SLOW
-def test_what_was_not_to_be_kept_and_is_kept_is_seen(rehearse):
+def test_call_stored_despite_save_api_request_false_is_reported(rehearse):
     vendor = rehearse("didit")
 
     def keep(request, carry_out):
@@ -394,7 +392,7 @@ def test_what_was_not_to_be_kept_and_is_kept_is_seen(rehearse):
 
 
 @SLOW
-def test_a_workflow_that_was_never_published_is_no_alarm(rehearse):
+def test_unpublished_workflow_is_not_reported_as_a_difference(rehearse):
     vendor = rehearse("didit")
     vendor.control.reset()
     document = vendor.run("--yes", code=3).document
@@ -408,7 +406,7 @@ def test_a_workflow_that_was_never_published_is_no_alarm(rehearse):
 @pytest.mark.parametrize(
     ("given", "code"), [({"input": "n\n"}, 130), ({}, 2)], ids=["no", "nobody"]
 )
-def test_without_a_yes_nothing_is_sent(rehearse, request, given, code):
+def test_nothing_is_sent_without_confirmation(rehearse, request, given, code):
     if given:
         request.getfixturevalue("terminal")
     vendor = rehearse("didit")
@@ -424,7 +422,7 @@ def test_a_budget_is_never_exceeded(rehearse):
     assert len(vendor.control.charges()) == 3
 
 
-def test_a_vendor_that_is_not_there_ends_it(rehearse):
+def test_unreachable_vendor_ends_the_run_without_a_record(rehearse):
     vendor = rehearse("azure")
     vendor.server.stop()
     vendor.run("--yes", code=5)
@@ -432,7 +430,7 @@ def test_a_vendor_that_is_not_there_ends_it(rehearse):
 
 
 @SLOW
-def test_an_answer_that_is_lost_counts(rehearse):
+def test_lost_response_is_included_in_the_charges(rehearse):
     vendor = rehearse("didit")
     fault = Fault(stage="after_upload", kind="truncate", executed=True, path="/v3/face-match/")
     vendor.control.add_fault(fault)
@@ -443,7 +441,7 @@ def test_an_answer_that_is_lost_counts(rehearse):
 @pytest.mark.parametrize(
     ("backend", "words"), [("local", "no mock"), ("acme", "acme")], ids=["local", "unknown"]
 )
-def test_where_there_is_nobody_to_compare_it_says_so(run, tmp_path, backend, words):
+def test_backend_without_a_mock_is_rejected_with_the_reason(run, tmp_path, backend, words):
     (tmp_path / "facematch.toml").write_text(f'[profiles.shop]\nbackend = "{backend}"\n')
     for name in CARDS:
         (tmp_path / name).write_bytes(b"")
@@ -452,7 +450,7 @@ def test_where_there_is_nobody_to_compare_it_says_so(run, tmp_path, backend, wor
     assert words in answer.output
 
 
-def test_the_record_has_no_picture_key_id_or_name(rehearse, tmp_path):
+def test_record_contains_no_picture_key_id_or_file_name(rehearse, tmp_path):
     vendor, ids = rehearse("didit"), set()
     change(vendor, {}, _body("", lambda body: ids.update({body.get("request_id")} - {None})))
     record = vendor.run("--yes", code=0).record.read_bytes()
@@ -466,7 +464,7 @@ def test_the_record_has_no_picture_key_id_or_name(rehearse, tmp_path):
 
 
 @pytest.mark.parametrize("name", _slow_but(("azure", "didit"), "azure"))
-def test_what_was_started_is_deleted_even_when_the_budget_ends(rehearse, name):
+def test_started_sessions_are_deleted_even_when_the_budget_runs_out(rehearse, name):
     vendor = rehearse(name)
     whole = vendor.run("--yes", code=0).document["charges"]
     assert vendor.control.sessions.open() == ()
@@ -477,7 +475,7 @@ def test_what_was_started_is_deleted_even_when_the_budget_ends(rehearse, name):
 
 
 @SLOW
-def test_a_profile_without_a_workflow_is_asked_for_no_session(rehearse, tmp_path):
+def test_profile_without_a_workflow_starts_no_session(rehearse, tmp_path):
     vendor = rehearse("didit")
     config = tmp_path / "facematch.toml"
     lines = config.read_text().splitlines()
@@ -487,7 +485,7 @@ def test_a_profile_without_a_workflow_is_asked_for_no_session(rehearse, tmp_path
 
 
 @pytest.mark.parametrize("words", [("--out", "anna-one.png"), ()], ids=["picture", "own file"])
-def test_a_file_that_is_no_record_is_not_replaced(rehearse, tmp_path, words):
+def test_output_never_overwrites_a_file_that_is_not_a_record(rehearse, tmp_path, words):
     vendor = rehearse("didit")
     vendor.record.write_text(json.dumps({"claims": []}))
     vendor.run("--yes", *words, code=2)
@@ -506,7 +504,9 @@ def test_a_file_that_is_no_record_is_not_replaced(rehearse, tmp_path, words):
         ("SIGINT", "command.is_private"),  # what comes before the record is written
     ],
 )
-def test_a_signal_leaves_a_record_and_no_session(rehearse, monkeypatch, name, place):
+def test_signal_still_writes_a_record_and_leaves_no_session_open(
+    rehearse, monkeypatch, name, place
+):
     vendor, number, unheard = rehearse("azure"), getattr(signal, name), []
     place = f"facematch_mock_server.parity.{place}"
     whole = pkgutil.resolve_name(place)
@@ -530,7 +530,7 @@ def test_a_signal_leaves_a_record_and_no_session(rehearse, monkeypatch, name, pl
 
 
 @pytest.mark.parametrize("is_answered", [True, False])
-def test_a_session_whose_id_is_unknown_is_named_as_left(rehearse, is_answered):
+def test_session_with_an_unknown_id_is_reported_as_possibly_remaining(rehearse, is_answered):
     vendor = rehearse("azure")
     if is_answered:
         change(vendor, {}, _body("Liveness-sessions", lambda body: body.pop("sessionId", None)))

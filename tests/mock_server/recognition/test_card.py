@@ -79,7 +79,7 @@ def cover(greys, columns, rows, grey):
 
 
 @given(CARDS)
-def test_bits_hold_every_card(card):
+def test_every_card_round_trips_through_its_bits(card):
     payload = payload_of(card)
     fails = card.status or card.delay or card.lost
     assert len(payload) == (cards.FAILING_BYTES if fails else cards.PAYLOAD_BYTES)
@@ -87,25 +87,25 @@ def test_bits_hold_every_card(card):
 
 
 @given(SIZES.flatmap(lambda size: st.binary(min_size=size, max_size=size)))
-def test_any_bits_are_one_card_or_none(payload):
+def test_any_bits_are_no_card_or_round_trip(payload):
     card = card_of(payload, 0)
     assert card is None or payload_of(card) == payload
 
 
-def test_bits_of_a_later_kind_are_no_card():
+def test_bits_of_a_newer_format_version_are_no_card():
     payload = bytearray(payload_of(Card(person="p1")))
     payload[0] ^= 0b0100_0000
     assert card_of(bytes(payload), 0) is None
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
-def test_wrong_facts_are_refused_by_name(wrong):
+def test_invalid_card_field_is_rejected_by_name(wrong):
     with pytest.raises(ValueError, match=f"^{next(iter(wrong))} of a card "):
         make_card(**{"person": "p1", **wrong})
 
 
 @pytest.mark.parametrize("ways", TWO_WAYS, ids=str)
-def test_a_card_fails_in_one_way(ways):
+def test_card_can_have_only_one_kind_of_failure(ways):
     with pytest.raises(ValueError, match="one of status, delay and lost"):
         make_card(**ways)
 
@@ -120,7 +120,7 @@ def test_a_card_fails_in_one_way(ways):
     ],
     ids=str,
 )
-def test_a_picture_says_how_its_call_fails(kind, failure):
+def test_card_failure_is_readable_in_every_image_format(kind, failure):
     for size in ((480, 640), (240, 320)):
         card = make_card("p1", score=12.5, **failure, turned=90, kind=kind, size=size)
         assert cards.read_card(card) == Card(person="p1", score=12.5, **failure, turned=90)
@@ -128,7 +128,7 @@ def test_a_picture_says_how_its_call_fails(kind, failure):
 
 @settings(max_examples=15)
 @given(PAYLOADS, st.integers(0, 255), st.booleans())
-def test_all_but_the_corners_of_either_half_may_be_covered(payload, grey, first_cell):
+def test_code_is_readable_with_half_of_it_covered_except_the_corners(payload, grey, first_cell):
     greys = greys_of(payload)
     half = COLUMNS // 2
     columns = range(3, half) if first_cell else range(half, COLUMNS - 3)
@@ -140,7 +140,7 @@ SHEET = card_sheet()
 
 
 @pytest.mark.parametrize("name", SHEET)
-def test_a_ready_card_is_as_make_card_draws_it(name):
+def test_built_in_card_equals_the_output_of_make_card(name):
     card = SHEET[name].card
     facts = {n: getattr(card, n) for n in ("person", "faces", "quality", "liveness", "attack")}
     # Two machines may pack the same pixels differently.

@@ -15,7 +15,7 @@ def run(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["p1.png", "p1.JPEG", "p1.webp"])
-def test_make_writes_the_kind_that_the_ending_says(run, tmp_path, name):
+def test_make_chooses_the_image_format_by_file_extension(run, tmp_path, name):
     answer = run("make", "--person", "p1", "--out", name)
     assert answer.exit_code == 0, answer.output
     data = (tmp_path / name).read_bytes()
@@ -24,7 +24,7 @@ def test_make_writes_the_kind_that_the_ending_says(run, tmp_path, name):
     assert run("make", "--person", "p1", "--out", "p1.gif").exit_code == 2
 
 
-def test_make_overwrites_only_by_force(run, tmp_path):
+def test_make_overwrites_only_with_force(run, tmp_path):
     (tmp_path / "p1.png").write_bytes(b"mine")
     answer = run("make", "--person", "p1", "--out", "p1.png")
     assert answer.exit_code == 2
@@ -42,7 +42,7 @@ def test_make_overwrites_only_by_force(run, tmp_path):
         ("--person p1 --status 503 --delay 1", "a card can have only one of status, delay and"),
     ],
 )
-def test_make_refuses_what_no_card_can_say_and_writes_nothing(run, tmp_path, words, sentence):
+def test_make_rejects_invalid_values_and_writes_nothing(run, tmp_path, words, sentence):
     answer = run("make", *words.split(), "--out", "p1.png")
     assert answer.exit_code == 2
     assert answer.stderr.splitlines()[-1].startswith(f"error: {sentence}")

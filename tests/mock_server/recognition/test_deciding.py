@@ -17,7 +17,7 @@ B = picture("maroon", (100, 120), "PNG").data
 
 
 @pytest.mark.parametrize("size", [(63, 640), (640, 63)])
-def test_below_64_pixels_on_a_side_there_is_nobody(match, liveness, size):
+def test_picture_under_64_pixels_has_no_face(match, liveness, size):
     small = picture(size=size).data
     assert match(small, small).score is None
     assert match(small, small).probe == SeenPicture()
@@ -28,7 +28,7 @@ def test_below_64_pixels_on_a_side_there_is_nobody(match, liveness, size):
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", A[:60]])
-def test_what_does_not_decode_has_neither_faces_nor_a_score(match, liveness, data):
+def test_undecodable_picture_has_no_face_and_no_score(match, liveness, data):
     outcome = match(A, data)
     assert outcome.reference == SeenPicture(decodes=False)
     assert outcome.score is None
@@ -36,7 +36,7 @@ def test_what_does_not_decode_has_neither_faces_nor_a_score(match, liveness, dat
     assert not liveness(data).probe.decodes
 
 
-def test_an_exact_score_of_the_probe_goes_before_that_of_the_reference(match):
+def test_score_of_the_probe_card_overrides_the_reference_card(match):
     thirty, zero = make_card(score=30.01), make_card(score=0)
     assert match(thirty, P2).score == match(P2, thirty).score == 30.01
     assert match(zero, thirty).score == 0
@@ -44,7 +44,7 @@ def test_an_exact_score_of_the_probe_goes_before_that_of_the_reference(match):
     assert match(thirty, A).score == 30.01
 
 
-def test_a_picture_is_known_with_its_metadata_and_without(deciding, match):
+def test_outcome_for_a_picture_applies_with_and_without_its_metadata(deciding, match):
     exif = PIL.Image.Exif()
     exif[0x010F] = "maker"
     file = io.BytesIO()
@@ -57,7 +57,7 @@ def test_a_picture_is_known_with_its_metadata_and_without(deciding, match):
     assert match(B, B).score == 100
 
 
-def test_a_score_brings_the_faces_it_needs_whatever_the_pictures_show(deciding, match, liveness):
+def test_set_score_implies_one_face_in_any_picture(deciding, match, liveness):
     deciding.set_outcome("match", score=88)
     outcome = match(picture(size=(1, 1)).data, make_card(turned=90, faces=2))
     assert outcome.score == 88
@@ -67,7 +67,7 @@ def test_a_score_brings_the_faces_it_needs_whatever_the_pictures_show(deciding, 
     assert (outcome.score, outcome.probe.decodes, len(outcome.probe.faces)) == (50, True, 1)
 
 
-def test_no_score_takes_the_face_of_the_picture_it_is_for_else_of_the_reference(deciding, match):
+def test_null_score_removes_the_face_of_its_picture_or_the_reference(deciding, match):
     deciding.set_outcome("match", score=None)
     outcome = match(A, B)
     assert outcome.score is None
@@ -77,7 +77,7 @@ def test_no_score_takes_the_face_of_the_picture_it_is_for_else_of_the_reference(
     assert (len(outcome.probe.faces), len(outcome.reference.faces)) == (0, 1)
 
 
-def test_what_is_not_set_is_as_it_would_be(deciding, match, liveness):
+def test_fields_missing_from_a_set_outcome_keep_their_usual_values(deciding, match, liveness):
     deciding.set_outcome("match", review=True)
     outcome = match(P1, P2)
     assert outcome.review
@@ -90,9 +90,7 @@ def test_what_is_not_set_is_as_it_would_be(deciding, match, liveness):
 @pytest.mark.parametrize(
     "outcome", [{"blocklist": "possible", "duplicate": "certain"}, {"attack": True}]
 )
-def test_what_only_a_face_can_have_brings_one_with_the_rest_of_its_numbers(
-    deciding, liveness, outcome
-):
+def test_set_attack_blocklist_or_duplicate_implies_a_complete_face(deciding, liveness, outcome):
     deciding.set_outcome("liveness", **outcome)
     seen = liveness(picture(size=(1, 1)).data)
     assert {name: getattr(seen, name) for name in outcome} == outcome
@@ -111,7 +109,7 @@ def test_what_only_a_face_can_have_brings_one_with_the_rest_of_its_numbers(
     ],
     ids=str,
 )
-def test_wrong_values_are_refused(deciding, kind, wrong):
+def test_invalid_outcome_values_are_rejected(deciding, kind, wrong):
     with pytest.raises(ValueError):
         deciding.set_outcome(kind, **wrong)
     assert deciding.waiting.all == ()

@@ -7,7 +7,7 @@ from facematch_mock_server import Fault, make_card
 
 
 @pytest.mark.parametrize("place", ["probe", "reference", "liveness"])
-def test_a_card_with_a_status_is_answered_with_it_each_time_and_free(asking, place):
+def test_card_with_a_status_fails_every_call_with_it_free_of_charge(asking, place):
     card = make_card("p1", status=503, retry_after=1)
     asking.control.set_outcome("match", score=50, times=None)
     for _ in range(2):
@@ -22,7 +22,7 @@ def test_a_card_with_a_status_is_answered_with_it_each_time_and_free(asking, pla
     assert asking.didit("p2").json()["face_match"]["score"] == 50
 
 
-def test_a_429_has_the_vendors_words_and_its_retry_after_unless_the_card_has_one(asking):
+def test_429_has_the_vendors_message_and_the_cards_retry_after_if_set(asking):
     answer = asking.didit(make_card(status=429))
     assert answer.headers["Retry-After"] == "60"
     assert "rate limit" in answer.json()["detail"]
@@ -36,14 +36,14 @@ def test_a_card_with_a_delay_is_answered_late_and_charged_once(asking):
 
 
 @pytest.mark.parametrize(("lost", "charged"), [("before_charge", 0), ("after_charge", 1)])
-def test_a_card_that_is_lost_ends_the_connection_before_or_after_the_charge(asking, lost, charged):
+def test_card_with_lost_drops_the_connection_before_or_after_the_charge(asking, lost, charged):
     with pytest.raises(requests.ConnectionError):
         asking.didit(make_card("p1", lost=lost))
     assert asking.charged == charged
     assert len(asking.control.sessions.all()) == charged
 
 
-def test_a_fault_that_strikes_goes_before_a_card(asking):
+def test_injected_fault_overrides_the_status_of_a_card(asking):
     asking.control.add_fault(Fault(stage="answer", kind="status", status=500, person="p1"))
     card = make_card("p1", status=503)
     assert [asking.didit(card).status_code for _ in range(2)] == [500, 503]

@@ -37,7 +37,7 @@ def photograph(name):
     return (PHOTOGRAPHS / f"{name}.jpg").read_bytes()
 
 
-def test_one_person_scores_high_and_two_score_low(local):
+def test_same_person_scores_high_and_different_people_low(local):
     hopper, card = photograph("grace-hopper"), photograph("grace-hopper-card")
     same = local.match(hopper, card, rotate=False)
     other = local.match(hopper, photograph("eileen-collins"), rotate=False)
@@ -50,7 +50,7 @@ def test_one_person_scores_high_and_two_score_low(local):
     assert 0 < face.confidence < 1
 
 
-def test_cards_and_outcomes_go_before_the_engine(local):
+def test_cards_and_set_outcomes_override_the_local_engine(local):
     hopper = photograph("grace-hopper")
     assert local.match(P1, hopper, rotate=False).by == "card"
     local.waiting.add(SetOutcome(kind="match", score=30))
@@ -59,7 +59,7 @@ def test_cards_and_outcomes_go_before_the_engine(local):
     assert local.match(hopper, b"no picture", rotate=False).by == "bytes"
 
 
-def test_the_engine_is_opened_at_the_first_pair_and_once(monkeypatch):
+def test_engine_is_opened_at_the_first_match_and_only_once(monkeypatch):
     opened = []
 
     class Verifier:

@@ -37,19 +37,19 @@ def saved(picture, kind="PNG", **options):
     [(*encoding, 90 * (place % 4)) for place, encoding in enumerate(ENCODINGS)],
     ids=str,
 )
-def test_any_encoding_in_any_turn(kind, options, turned):
+def test_card_is_readable_in_any_encoding_and_rotation(kind, options, turned):
     data = saved(pixels(turned=turned), kind, **options)
     assert read_card(data) == attrs.evolve(CARD, turned=turned)
 
 
 @settings(max_examples=15)
 @given(st.integers(120, 900), st.integers(120, 900), st.integers(20, 95))
-def test_a_card_may_be_stretched_to_any_shape(width, height, quality):
+def test_card_is_readable_at_any_size_and_aspect_ratio(width, height, quality):
     data = saved(pixels().resize((width, height)), "JPEG", quality=quality)
     assert read_card(data) == CARD
 
 
-def test_rather_no_card_than_half_of_one():
+def test_tiny_cropped_or_truncated_card_is_not_read():
     whole, jpeg = pixels(), make_card(kind="JPEG")
     for size in ((1, 1), (63, 640), (640, 63)):
         assert read_card(saved(whole.resize(size))) is None
@@ -62,6 +62,6 @@ PNG = make_card("p7", faces=2, score=61.5)
 
 
 @given(st.binary(max_size=200), st.integers(0, len(PNG)))
-def test_no_bytes_raise(noise, at):
+def test_reading_any_bytes_as_a_card_raises_no_error(noise, at):
     for data in (noise, PNG[:at] + noise, PNG[:at] + noise + PNG[at + len(noise) :]):
         read_card(data)

@@ -26,7 +26,7 @@ def documents(mock):
     return {name: requests.get(mock.url + path, timeout=10).json() for name, path in listed.items()}
 
 
-def test_each_vendor_but_rekognition_has_a_document(documents):
+def test_every_vendor_except_rekognition_has_an_openapi_document(documents):
     assert sorted(documents) == VENDORS
 
 
@@ -40,7 +40,7 @@ SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("azure", "didit"
 
 
 @pytest.mark.parametrize("name", [*SLOW, *VENDORS[1:3]])
-def test_a_document_is_valid_and_has_every_operation_with_a_sample(documents, name):
+def test_openapi_document_is_valid_and_covers_every_operation(documents, name):
     from openapi_spec_validator import validate  # not above: a third of a second of each worker
 
     document = documents[name]
@@ -54,7 +54,7 @@ def test_a_document_is_valid_and_has_every_operation_with_a_sample(documents, na
 
 
 @pytest.mark.parametrize("form", [{}, {"save_api_request": "false", "rotate_image": "true"}])
-def test_an_answer_fits_its_schema(mock, documents, form):
+def test_response_validates_against_its_schema(mock, documents, form):
     key = {"x-api-key": mock.of("didit").live_key}
     path = "/v3/face-match/"
     good = requests.post(mock.url + path, headers=key, files=FILES, data=form, timeout=10)
@@ -64,7 +64,7 @@ def test_an_answer_fits_its_schema(mock, documents, form):
         jsonschema.validate(body, schema_of(documents, path, 200))
 
 
-def test_a_fault_is_answered_as_its_schema_says(mock, documents):
+def test_fault_response_validates_against_its_schema(mock, documents):
     mock.of("azure").control.add_fault(Fault(stage="answer", kind="status", status=429))
     path = "/face/v1.2/verify"
     limited = requests.post(mock.url + path, json={}, timeout=10)

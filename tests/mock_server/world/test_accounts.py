@@ -110,7 +110,7 @@ def test_a_name_or_key_of_another_account_is_refused_without_repeating_it(server
 
 
 @pytest.mark.parametrize("name", ["", "a b", "x" * 101, "é"])
-def test_an_invalid_name_is_refused(server, name):
+def test_invalid_account_name_is_rejected(server, name):
     with pytest.raises(ValueError, match="letters, digits"):
         server.new_account(name)
 
@@ -122,7 +122,7 @@ def test_more_accounts_than_the_limit_are_refused(server, monkeypatch):
 
 
 @pytest.mark.parametrize("end", ["close", "reset"])
-def test_slow_end_of_deliveries_blocks_no_other_account(end, monkeypatch):
+def test_slow_webhook_shutdown_blocks_no_other_account(end, monkeypatch):
     with MockServer() as mock:
         account, stopping, go_on = mock.new_account(), threading.Event(), threading.Event()
 
@@ -143,7 +143,7 @@ def test_slow_end_of_deliveries_blocks_no_other_account(end, monkeypatch):
 
 
 @pytest.mark.parametrize("is_late", [False, True], ids=["at once", "postponed"])
-def test_an_upload_belongs_to_the_account_of_its_head(server, is_late):
+def test_upload_begun_before_a_reset_does_not_affect_the_new_state(server, is_late):
     account = server.new_account()
     if is_late:
         account.control.add_fault(Fault(stage="after_upload", kind="delay", seconds=0.01))

@@ -10,7 +10,7 @@ ITSELF.append(ITSELF)
 DOWN = {"stage": "answer", "kind": "status", "status": 503}
 
 
-def test_a_fault_for_a_picture_waits_for_a_call_that_looks_at_it(asking):
+def test_fault_for_a_person_is_not_used_by_a_call_rejected_for_credit(asking):
     asking.control.add_fault(Fault(**DOWN, person="p1"))
     asking.control.set_balance(0)
     assert asking.didit().status_code == 403
@@ -18,7 +18,7 @@ def test_a_fault_for_a_picture_waits_for_a_call_that_looks_at_it(asking):
     assert asking.didit(call="liveness").status_code == 503
 
 
-def test_a_delay_for_a_picture_counts_the_call_once(asking):
+def test_delay_fault_for_a_person_counts_the_call_once(asking):
     """It is carried out at once, so that the rate limit sees it once, too."""
     late = Fault(stage="after_upload", kind="delay", seconds=0.01, person="p1")
     assert late.is_carried_out
@@ -39,7 +39,7 @@ ADDRESS = f"https://user:pass@shop.example/{'x' * 90}?case=7"
 
 @pytest.mark.parametrize("way", ["fault", "outcome"])
 @pytest.mark.parametrize("text", ["case-7", "", "é ☂", ADDRESS])
-def test_a_field_aims_at_the_true_value_whole(asking, way, text):
+def test_field_filter_matches_the_complete_unmasked_value(asking, way, text):
     if way == "fault":
         asking.control.add_fault(Fault(**DOWN, field={"vendor_data": text}))
     else:
@@ -59,7 +59,7 @@ def test_a_field_aims_at_the_true_value_whole(asking, way, text):
         ({"call": "match", "method": "POST", "path": "/v3/face"}, ("p1", "p2")),
     ],
 )
-def test_a_field_goes_together_with_every_other_aim(asking, aim, struck):
+def test_field_filter_combines_with_other_filters(asking, aim, struck):
     asking.control.add_fault(Fault(**DOWN, **aim, field=CASE_7))
     assert asking.didit(*struck).status_code == 200
     assert asking.didit("p2", call="liveness", **CASE_7).status_code == 200
@@ -78,7 +78,7 @@ FIELDS = {
 
 
 @pytest.mark.parametrize("vendor", FIELDS)
-def test_a_field_is_of_the_query_a_form_or_json_at_every_vendor(open_asking, vendor):
+def test_field_filter_reads_query_form_and_json_of_every_vendor(open_asking, vendor):
     (path, body, field), way = FIELDS[vendor], open_asking(vendor=vendor)
     way.control.add_fault(Fault(**{**DOWN, "status": 418}, field=field))
     for sent, status in (({"json": {"x": [{}]}}, False), (body, True), (body, False)):
@@ -99,14 +99,14 @@ def test_a_field_is_of_the_query_a_form_or_json_at_every_vendor(open_asking, ven
     ],
     ids=repr,
 )
-def test_a_body_that_has_no_such_field_is_not_struck(asking, body, media):
+def test_fault_with_a_field_skips_bodies_without_that_field(asking, body, media):
     asking.control.add_fault(Fault(**DOWN, field=CASE_7))
     headers = {"Content-Type": media} if media else {}
     assert asking.post("/v3/session/", data=body, headers=headers).status_code != 503
     assert len(asking.control.faults()) == 1
 
 
-def test_over_http_a_list_is_added_whole_or_not_at_all(asking):
+def test_http_list_of_faults_is_added_completely_or_not_at_all(asking):
     url = "/__mock__/faults"
     many = [{**DOWN, "headers": {"Retry-After": 1}}, {**DOWN, "status": 429}]
     answer = asking.post(url, json={"faults": many})
@@ -165,7 +165,7 @@ def test_over_http_a_list_is_added_whole_or_not_at_all(asking):
     ],
     ids=str,
 )
-def test_what_can_never_strike_is_refused_with_the_nearest_that_can(wrong, nearest):
+def test_impossible_fault_is_rejected_with_a_suggestion(wrong, nearest):
     mock = MockServer()
     with pytest.raises((TypeError, ValueError)) as refused:
         mock.control.add_fault(Fault(**{**DOWN, **wrong}))
@@ -174,7 +174,7 @@ def test_what_can_never_strike_is_refused_with_the_nearest_that_can(wrong, neare
     assert mock.control.faults() == ()
 
 
-def test_unused_rules_are_listed_with_the_closest_call(asking):
+def test_unused_faults_and_outcomes_are_listed_with_the_closest_call(asking):
     outcome = asking.control.set_outcome("match", score=3, field=CASE_7)
     assert asking.control.closest(outcome) == "no call"
     asking.get("/v3/billing/balance/")
@@ -191,7 +191,7 @@ def test_unused_rules_are_listed_with_the_closest_call(asking):
     assert asking.control.closest(fault) == "POST /v3/passive-liveness/, answered 200"
 
 
-def test_no_rule_shows_a_secret(asking):
+def test_faults_and_outcomes_show_no_secret(asking):
     secret = {"client_secret": "s3cret"}
     asking.control.add_fault(Fault(**DOWN, field=secret))
     for name in ("unused", "faults"):
@@ -202,7 +202,7 @@ def test_no_rule_shows_a_secret(asking):
     assert "s3cret" not in repr(SetOutcome(kind="match", field=secret))
 
 
-def test_a_rule_shows_what_was_set_alone():
+def test_fault_repr_shows_only_the_fields_that_were_set():
     assert repr(Fault(**DOWN)) == "Fault(stage='answer', kind='status', status=503)"
     long = Fault(**{**DOWN, "kind": "json"}, body={"text": "x" * 900})
     assert len(repr(long)) < 300

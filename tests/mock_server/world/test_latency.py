@@ -18,7 +18,7 @@ def wait(client, *calls, **more):
     return client.seconds[before:]
 
 
-def test_it_is_set_in_python_and_over_http(open_asking):
+def test_latency_can_be_set_in_python_and_over_http(open_asking):
     client = open_asking()
     client.control.set_latency("match", 1.5)
     assert wait(client, "match", "liveness") == [1.5]
@@ -42,7 +42,7 @@ def test_a_reset_restores_the_latency_of_the_server(open_asking):
     assert wait(client, "liveness", "match") == [1]
 
 
-def test_a_client_may_give_up_while_others_are_answered():
+def test_call_with_high_latency_does_not_block_other_calls():
     with MockServer(latency={"match": 3600}) as mock:
         with pytest.raises(requests.ReadTimeout):
             post_match(mock.url, mock.live_key, timeout=0.3)
@@ -59,7 +59,7 @@ def test_a_client_may_give_up_while_others_are_answered():
     ],
     ids=str,
 )
-def test_control_refuses_a_wrong_latency_and_keeps_what_was_set(open_asking, body):
+def test_invalid_latency_is_rejected_and_changes_nothing(open_asking, body):
     client = open_asking(latency={"match": 1})
     # Not by requests, which would not write what is no number.
     headers = {"Content-Type": "application/json"}

@@ -12,7 +12,7 @@ CONTENTS = st.binary(max_size=300) | st.integers(0, 299).map(lambda i: bytes([7]
 
 
 @given(contents=st.lists(CONTENTS, max_size=20), start=st.integers(0, 9))
-def test_every_digest_is_exact_and_the_bound_holds(contents, start):
+def test_picture_digests_are_exact_and_the_cache_stays_within_its_limit(contents, start):
     pictures = Pictures(600)
     for content in contents * 2:
         body = b"-" * start + content + b"--"
@@ -23,7 +23,7 @@ def test_every_digest_is_exact_and_the_bound_holds(contents, start):
 
 
 @pytest.mark.parametrize("use", ["digest", "keep"])
-def test_the_picture_that_was_not_used_for_longest_is_dropped_first(use):
+def test_least_recently_used_picture_is_evicted_first(use):
     pictures, contents = Pictures(300), [bytes([n]) * 100 for n in range(4)]
     digests = [pictures.digest(content)[0] for content in contents[:3]]
     if use == "digest":

@@ -65,7 +65,7 @@ def rows(mock, count):
     raise AssertionError("the stream has ended")
 
 
-def test_a_browser_is_given_the_page_and_everybody_else_the_mocks_404(mock):
+def test_browsers_get_the_console_page_and_other_clients_a_404(mock):
     page = ask(mock, headers=BROWSER)
     assert page.status_code == 200
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
@@ -79,7 +79,7 @@ def test_a_browser_is_given_the_page_and_everybody_else_the_mocks_404(mock):
 
 
 @pytest.mark.parametrize("path", ["/", f"{PATH}console.mjs", f"{PATH}style.css", f"{PATH}about"])
-def test_the_page_loads_from_this_server_alone_and_sits_in_no_frame(mock, path):
+def test_console_headers_forbid_foreign_resources_and_framing(mock, path):
     headers = ask(mock, path, headers=BROWSER).headers
     assert headers["Content-Security-Policy"] == (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
@@ -90,7 +90,7 @@ def test_the_page_loads_from_this_server_alone_and_sits_in_no_frame(mock, path):
     assert headers["X-Facematch-Mock"]
 
 
-def test_the_page_names_no_other_host_and_makes_no_html():
+def test_console_files_use_no_other_host_and_no_html_injection():
     for name in ("page.html", "console.css", "console.mjs", "pure.mjs"):
         text = (FILES / name).read_text()
         addresses = set(re.findall(r"(?:https?:)?//[a-z][a-z0-9.-]+\.[a-z]+", text))
@@ -102,7 +102,7 @@ def test_the_page_names_no_other_host_and_makes_no_html():
     assert not re.search(r"\son\w+=|style=|<script(?! type=\"module\" src=)", page)
 
 
-def test_nothing_of_the_console_is_written_into_the_journal_or_struck_by_a_fault(mock):
+def test_console_requests_are_not_journaled_and_trigger_no_fault(mock):
     mock.control.add_fault(Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=503))
     assert ask(mock, headers=BROWSER).status_code == 200
     assert ask(mock, f"{PATH}about").status_code == 200
@@ -120,7 +120,7 @@ def test_nothing_of_the_console_is_written_into_the_journal_or_struck_by_a_fault
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
-def test_no_other_page_of_the_browser_learns_anything(mock, headers):
+def test_console_rejects_cross_origin_requests(mock, headers):
     """Neither a foreign site nor another port of this machine."""
     for path in ("about", "calls/1"):
         assert ask(mock, PATH + path, headers=headers).status_code == 403
@@ -128,7 +128,7 @@ def test_no_other_page_of_the_browser_learns_anything(mock, headers):
     assert ask(mock, f"{PATH}about", headers=page_headers).status_code == 200
 
 
-def test_with_a_token_only_what_holds_no_data_is_open():
+def test_console_data_requires_the_control_token():
     with MockServer(control_token=TOKEN) as mock:
         for path in ("/", f"{PATH}console.mjs", f"{PATH}style.css"):
             assert ask(mock, path, headers=BROWSER).status_code == 200
@@ -150,7 +150,7 @@ def test_without_control_there_is_no_console():
             assert "html" not in answer.headers["Content-Type"]
 
 
-def test_a_page_that_listens_is_sent_each_call(mock):
+def test_event_stream_sends_each_call(mock):
     with events(mock) as stream:
         assert next(stream)[0] == "cleared"
         match(mock, P1, P2, vendor_data="order-1")
@@ -163,7 +163,7 @@ def test_a_page_that_listens_is_sent_each_call(mock):
     assert [picture["card"]["person"] for picture in call["pictures"]] == ["p1", "p2"]
 
 
-def test_a_page_goes_on_after_its_last_event(mock):
+def test_event_stream_resumes_after_the_last_event_id(mock):
     match(mock)
     match(mock)
     with events(mock) as stream:
@@ -183,7 +183,7 @@ def test_a_page_goes_on_after_its_last_event(mock):
         assert next(stream)[0] == "cleared"
 
 
-def test_streams_hold_up_neither_calls_nor_the_end(mock):
+def test_open_event_streams_block_neither_calls_nor_shutdown(mock):
     opened = [requests.get(f"{mock.url}{PATH}events", stream=True, timeout=10) for _ in range(20)]
     try:
         assert [match(mock).status_code for _ in range(3)] == [200] * 3
@@ -204,7 +204,7 @@ STRUCK = [
 
 
 @pytest.mark.parametrize(("fault", "row"), STRUCK, ids=[str(fault) for fault, _ in STRUCK])
-def test_a_call_that_a_fault_strikes_is_one_row_with_its_charge(mock, fault, row):
+def test_call_with_an_injected_fault_is_one_row_with_its_charge(mock, fault, row):
     mock.control.add_fault(fault)
     with suppress(requests.RequestException):
         match(mock)
@@ -215,7 +215,7 @@ def test_a_call_that_a_fault_strikes_is_one_row_with_its_charge(mock, fault, row
     assert shown["note"] == entry.note
 
 
-def test_other_vendors_are_read_by_the_same_words():
+def test_console_shows_verdict_score_and_charge_of_other_vendors():
     """Verdict, score and charge, whatever the vendor calls them; no picture, key or token."""
     with MockServer(vendor=["deepvue", "compreface", "azure"]) as mock:
         pair = {"client_id": "mock-client", "client_secret": "mock-live-key"}
@@ -247,7 +247,7 @@ def test_other_vendors_are_read_by_the_same_words():
             assert secret not in shown
 
 
-def test_a_view_shows_what_there_is_of_its_vendor(mock):
+def test_state_view_lists_sessions_and_is_404_if_the_vendor_has_none(mock):
     ids = [match(mock).json()["request_id"] for _ in range(2)]
     sessions = ask(mock, f"{PATH}state/didit/sessions").json()
     assert (sessions["total"], [session["id"] for session in sessions["newest"]]) == (2, ids)
@@ -255,7 +255,7 @@ def test_a_view_shows_what_there_is_of_its_vendor(mock):
         assert ask(mock, f"{PATH}state/{wrong}").status_code == 404
 
 
-def test_hostile_text_is_shortened_and_stays_text(mock):
+def test_hostile_text_is_truncated_and_sent_as_json(mock):
     evil = "<img src=x onerror=alert(1)>\x1b[31m\u202e"
     match(mock, vendor_data=evil + "x" * 9_000)
     (call,) = rows(mock, 1)
@@ -266,7 +266,7 @@ def test_hostile_text_is_shortened_and_stays_text(mock):
     assert shown.json()["fields"]["vendor_data"].startswith(evil)
 
 
-def test_no_secret_is_shown(mock):
+def test_console_shows_no_secret(mock):
     destination = mock.control.webhooks.add("http://user:word@127.0.0.1:1/hook?token=abc")
     match(mock)
     session = mock.control.sessions.all()[0].id
@@ -283,7 +283,7 @@ def detail_of(mock, number=1):
     return ask(mock, f"{PATH}calls/{number}").json()
 
 
-def test_a_charge_is_shown_at_its_call_only(mock):
+def test_charge_is_shown_only_on_its_own_call(mock):
     session = match(mock).json()["request_id"]
     headers = {"x-api-key": mock.live_key}
     for _ in range(5):
@@ -292,7 +292,7 @@ def test_a_charge_is_shown_at_its_call_only(mock):
     assert [entry.charge is not None for entry in mock.control.journal()] == [True, *[False] * 5]
 
 
-def test_only_the_newest_answers_are_kept(monkeypatch):
+def test_only_the_newest_response_bodies_are_stored(monkeypatch):
     monkeypatch.setattr("facematch_mock_server.world.journal.MAX_ANSWERS", 1500)
     with MockServer() as mock:
         for _ in range(4):
@@ -304,7 +304,7 @@ def test_only_the_newest_answers_are_kept(monkeypatch):
             assert ask(mock, f"{PATH}calls/{number}").status_code == 404
 
 
-def test_an_account_has_calls_of_its_own(mock):
+def test_each_account_sees_only_its_own_calls(mock):
     other = mock.new_account()
     match(mock, vendor_data="mine")
     match(mock, key=other.live_key, vendor_data="theirs")
@@ -319,7 +319,7 @@ def test_an_account_has_calls_of_its_own(mock):
     assert [len(account.journal.entries) for account in mock.accounts.all] == [1, 1]
 
 
-def test_sessions_and_webhooks_are_searched_beyond_what_is_shown(mock):
+def test_search_covers_sessions_and_webhooks_beyond_the_displayed_rows(mock):
     mock.control.webhooks.add("http://127.0.0.1:9/hook")
     more = {"service": "FACE_MATCH", "status": "Approved", "created_at": mock.control.now()}
     more |= {"metadata": None, "pictures": {}, "result": {}}
@@ -337,7 +337,7 @@ def test_sessions_and_webhooks_are_searched_beyond_what_is_shown(mock):
         assert answer["total"] == len(answer["newest"]) == count
 
 
-def test_a_picture_is_shown_only_if_that_was_asked_for(mock):
+def test_pictures_are_shown_only_with_show_pictures(mock):
     match(mock)
     digest = rows(mock, 1)[0]["pictures"][0]["digest"]
     assert ask(mock, f"{PATH}pictures/{digest}").status_code == 404
@@ -361,7 +361,7 @@ NODE = shutil.which("node")
 
 
 @pytest.mark.skipif(NODE is None, reason="node is not installed: the page NOT TESTED")
-def test_node_reads_the_scripts_of_the_page_and_all_of_pure_test_mjs_passes():
+def test_console_scripts_parse_in_node_and_their_unit_tests_pass():
     for script in FILES.glob("*.mjs"):
         subprocess.run([NODE, "--check", script], check=True, timeout=60)
     ran = subprocess.run(

@@ -53,7 +53,7 @@ def status_of(mock, session):
     return {each.id: each.status for each in mock.control.sessions.all()}[session["session_id"]]
 
 
-def test_the_page_says_that_it_is_a_mock_and_who_asks_for_what(mock):
+def test_person_page_shows_mock_vendor_workflow_and_callback_host(mock):
     mock.control.sessions.workflow(BIOMETRIC)
     portrait = base64.b64encode(P1).decode()
     fields = {"workflow_id": BIOMETRIC, "portrait_image": portrait, "vendor_data": "<b>case</b>"}
@@ -86,7 +86,7 @@ def test_the_page_says_that_it_is_a_mock_and_who_asks_for_what(mock):
         ("expire", {}, "Expired"),
     ],
 )
-def test_an_act_that_ends_the_session_leads_to_the_callback(mock, do, fields, status):
+def test_ending_the_session_redirects_to_the_callback(mock, do, fields, status):
     session = start(mock)
     answer = press(session["url"], do, **fields)
     assert (answer.status_code, answer.headers["Referrer-Policy"]) == (303, "no-referrer")
@@ -100,7 +100,7 @@ def test_an_act_that_ends_the_session_leads_to_the_callback(mock, do, fields, st
         assert (late.status_code, "case-7" in late.text) == (410, False)
 
 
-def test_a_failed_attempt_is_told_and_the_session_goes_on(mock):
+def test_failed_attempt_is_shown_and_the_session_continues(mock):
     url = start(mock)["url"]
     answer = press(url, "fail_attempt")
     assert (answer.status_code, mock.url + answer.headers["Location"]) == (303, url)
@@ -112,7 +112,7 @@ def test_a_failed_attempt_is_told_and_the_session_goes_on(mock):
     assert press(url, "card", face="p1", document="p1").status_code == 303
 
 
-def test_an_app_is_opened_by_its_scheme(mock):
+def test_callback_with_an_app_scheme_opens_the_app(mock):
     session = start(mock, callback='myapp://done?"x')
     answer = press(session["url"], "abandon")
     address = f"myapp://done?%22x&verificationSessionId={session['session_id']}&status=Abandoned"
@@ -126,7 +126,7 @@ UNSAFE = [f"{scheme}:alert(1)" for scheme in ("javascript", "data", "BLOB", "fil
 @pytest.mark.parametrize(
     "address", [None, *UNSAFE, "//elsewhere.example", "http:/__mock__/", " x:"]
 )
-def test_without_an_address_that_is_safe_nothing_leads_away(mock, address):
+def test_unsafe_or_missing_callback_causes_no_redirect_or_link(mock, address):
     mock.control.sessions.workflow(KYC, kind="kyc", callback=address)
     url = start(mock, callback=None)["url"]
     assert "<dd>nowhere</dd>" in look(url).text
@@ -135,7 +135,7 @@ def test_without_an_address_that_is_safe_nothing_leads_away(mock, address):
     assert "href" not in answer.text.partition("<main>")[2]
 
 
-def test_an_address_finds_one_session_of_its_account(mock):
+def test_page_url_finds_only_the_session_of_its_account(mock):
     other = mock.new_account("team-b")
     other.control.sessions.workflow(KYC, kind="kyc")
     session = start(mock, key=other.live_key)
@@ -156,7 +156,7 @@ def test_an_address_finds_one_session_of_its_account(mock):
         *({"token": token} for token in ("", "\u00e9", "of another session")),
     ],
 )
-def test_a_form_of_another_page_is_refused(mock, options):
+def test_forged_or_cross_site_form_is_rejected(mock, options):
     session, other = start(mock), start(mock, vendor_data="case-8")
     if options.get("token") == "of another session":
         options = {"token": form_token(look(other["url"]))}
@@ -165,7 +165,7 @@ def test_a_form_of_another_page_is_refused(mock, options):
 
 
 @pytest.mark.parametrize("is_on", [None, True])
-def test_beyond_the_loopback_it_is_off_unless_it_is_wanted(is_on):
+def test_person_page_is_off_beyond_loopback_unless_enabled(is_on):
     with MockServer(host="0.0.0.0", control=False, person_page=is_on) as mock:
         mock.control.sessions.workflow(KYC, kind="kyc")
         local, phone = f"http://127.0.0.1:{mock.port}", {"Host": "phone.example"}
@@ -175,7 +175,7 @@ def test_beyond_the_loopback_it_is_off_unless_it_is_wanted(is_on):
         assert (page.status_code, "--person-page" in page.text) == expected
 
 
-def test_no_answer_is_kept_or_framed_and_no_journal_has_the_address(mock, caplog):
+def test_person_page_is_not_cached_framed_or_journaled(mock, caplog):
     session = start(mock)
     mock.control.clear_journal()
     answers = [look(session["url"]), requests.head(session["url"], timeout=10)]

@@ -43,13 +43,13 @@ REFUSED |= azure.REFUSED
 
 
 @pytest.mark.parametrize("query", REFUSED)
-def test_a_refused_query_has_the_words_of_microsofts_page(engine, query):
+def test_invalid_query_returns_microsofts_documented_message(engine, query):
     status, message = REFUSED[query]
     code = {400: "BadArgument", 403: "UnsupportedFeature"}[status]
     assert refusal_of(engine.handle(detect_request(query=query))) == (status, code, message)
 
 
-def test_every_answer_has_an_id_and_a_charge_that_of_its_answer():
+def test_response_ids_are_unique_and_identify_their_charges():
     engine = didit.new_engine(vendor="azure")
     put, down = attrs.evolve(detect_request(), method="PUT"), {"kind": "status", "status": 503}
     sent = (detect_request(), verify_request(), detect_request(key=None), put)
@@ -61,13 +61,13 @@ def test_every_answer_has_an_id_and_a_charge_that_of_its_answer():
     assert [charge.request_id for charge in engine.world.ledger.charges.all()] == ids[:1]
 
 
-def test_no_face_is_an_empty_list_and_a_transaction_all_the_same(engine):
+def test_detect_without_a_face_returns_an_empty_list_and_is_charged(engine):
     assert engine.handle(detect_request(large_scene(faces=0))).json() == []
     assert [charge.what for charge in engine.world.ledger.charges.all()] == ["DETECT"]
 
 
 @pytest.mark.parametrize(("passed_s", "is_known"), [(59.9, True), (60, False)])
-def test_an_id_lives_as_long_as_was_asked(engine, passed_s, is_known):
+def test_face_id_expires_after_the_requested_time_to_live(engine, passed_s, is_known):
     (short_lived,) = ids_of(engine, query="faceIdTimeToLive=60")
     (other,) = ids_of(engine)
     engine.world.clock.advance(passed_s)
@@ -77,7 +77,7 @@ def test_an_id_lives_as_long_as_was_asked(engine, passed_s, is_known):
         assert refusal_of(answer) == NOT_FOUND
 
 
-def test_a_face_id_outlives_its_picture_and_ends_after_a_day():
+def test_face_id_outlives_its_picture_and_expires_after_24_hours():
     engine = didit.new_engine(vendor="azure", recognizer=Recognizer())
     names = ("p1", "p1-again", "p2")
     first, again, other = (ids_of(engine, CARDS[name].data)[0] for name in names)
@@ -90,14 +90,14 @@ def test_a_face_id_outlives_its_picture_and_ends_after_a_day():
     assert engine.handle(verify_request(first, again)).status == 404
 
 
-def test_an_engine_needs_the_picture_of_a_face_id(engine):
+def test_recognition_engine_needs_the_picture_of_a_face_id(engine):
     ids = [*ids_of(engine, large_scene(n=1)), *ids_of(engine, large_scene(n=2))]
     assert engine.handle(verify_request(*ids)).status == 200
     forget(engine)
     assert refusal_of(engine.handle(verify_request(*ids))) == NOT_FOUND
 
 
-def test_without_approval_faces_are_found_but_no_ids_given():
+def test_unapproved_access_detects_faces_but_gets_no_face_ids():
     engine = didit.new_engine(vendor="azure", switches={"access": "unapproved"})
     for refused in (detect_request(), verify_request()):
         status, code, message = refusal_of(engine.handle(refused))
@@ -163,7 +163,7 @@ def test_two_pictures_of_one_person_are_identical_and_two_persons_are_not(at_end
     assert [charge.what for charge in mock.control.charges()[:3]] == ["DETECT", "DETECT", "VERIFY"]
 
 
-def test_landmarks_and_attributes_are_those_of_the_clients_classes(open_face_client):
+def test_client_parses_landmarks_and_attributes(open_face_client):
     attributes = [FaceAttributeTypeDetection03.HEAD_POSE, FaceAttributeTypeDetection03.MASK]
     (face,) = faces_of(
         open_face_client(), "p1", return_face_landmarks=True, return_face_attributes=attributes
@@ -179,7 +179,7 @@ def test_landmarks_and_attributes_are_those_of_the_clients_classes(open_face_cli
     assert face.face_attributes.exposure.exposure_level == models.ExposureLevel.GOOD_EXPOSURE
 
 
-def test_a_person_of_a_group_is_not_imitated_and_the_mock_says_so_itself(open_face_client, mock):
+def test_unsupported_person_group_verification_is_501_and_not_charged(open_face_client, mock):
     person = {"face_id": FACE_ID, "large_person_group_id": "staff", "person_id": FACE_ID}
     with pytest.raises(HttpResponseError, match="not imitated") as caught:
         open_face_client(retry_total=0).verify_from_large_person_group(**person)
@@ -198,14 +198,14 @@ class Entra:
 
 
 @pytest.mark.parametrize(("token", "is_known"), [("mock-live-key", True), ("another", False)])
-def test_a_token_of_entra(mock, token, is_known):
+def test_only_a_known_entra_token_is_accepted(mock, token, is_known):
     refused = pytest.raises(ClientAuthenticationError, match="token is missing")
     client = FaceClient(mock.url, Entra(token), api_version="v1.2")
     with client, nullcontext() if is_known else refused:
         assert len(faces_of(client, "p1", enforce_https=False)) == 1
 
 
-def test_the_clients_own_repeats_wait_as_long_as_retry_after_says(open_face_client, mock):
+def test_client_retries_wait_for_retry_after(open_face_client, mock):
     transport = OnTheMocksClock(mock)
     client = open_face_client(transport=transport)
     mock.control.set_limit("resource", 1)
@@ -223,7 +223,9 @@ def test_the_clients_own_repeats_wait_as_long_as_retry_after_says(open_face_clie
         ("access", HttpResponseError, "UnsupportedFeature"),
     ],
 )
-def test_a_refusal_is_the_clients_error_for_that(open_face_client, mock, how, error, code):
+def test_each_error_response_raises_the_clients_matching_exception(
+    open_face_client, mock, how, error, code
+):
     client = open_face_client(key="wrong" if how == "key" else None)
     switches = {"access": "unapproved"} if how == "access" else {}
     mock.control.reset(switches=switches)
@@ -238,7 +240,7 @@ def test_a_refusal_is_the_clients_error_for_that(open_face_client, mock, how, er
 @pytest.mark.parametrize(
     "path", ["/face/v1.0/detect", "/face/v1.2-preview.1/detectLiveness/singleModal/sessions"]
 )
-def test_another_path_of_azures_is_404_in_its_form_and_says_what_is_imitated(engine, path):
+def test_unknown_azure_path_is_404_with_a_hint_of_supported_paths(engine, path):
     answer = engine.handle(didit.didit_request(path, key=None))
     assert refusal_of(answer) == (404, "404", "Resource not found")
     assert "detectLiveness-sessions" in answer.header("X-Facematch-Hint")

@@ -73,7 +73,7 @@ def refusal(answer):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_answer_with_everything_has_just_the_form_of_the_example(face, kind):
+def test_full_session_response_has_the_fields_of_microsofts_example(face, kind):
     session_id = face.make(kind, enableSessionImage=True, returnVerifyImageHash=True)
     face.people.fail_attempt(session_id)
     face.people.finish(session_id, "p1-again")
@@ -86,7 +86,7 @@ def test_an_answer_with_everything_has_just_the_form_of_the_example(face, kind):
     assert (body["sessionId"], body["status"]) == (session_id, "Succeeded")
 
 
-def test_every_read_repeats_the_token_which_opens_the_page_until_the_session_is_deleted(face):
+def test_every_read_returns_the_same_token_until_the_session_is_deleted(face):
     started = face.start().json()
     session_id, token = started["sessionId"], started["authToken"]
     assert face.read(session_id)["authToken"] == token
@@ -111,7 +111,7 @@ def test_every_read_repeats_the_token_which_opens_the_page_until_the_session_is_
         ("liveness-none", "uncertain", True),
     ],
 )
-def test_what_is_seen_of_a_person(face, card, word, is_identical):
+def test_card_determines_the_liveness_decision_and_verify_result(face, card, word, is_identical):
     session_id = face.make(WITH_VERIFY)
     face.people.finish(session_id, CARDS[card])
     (attempt,) = face.read(session_id, WITH_VERIFY)["results"]["attempts"]
@@ -121,7 +121,7 @@ def test_what_is_seen_of_a_person(face, card, word, is_identical):
     assert OPTIONAL & set(result) == {"verifyResult"}
 
 
-def test_the_third_attempt_that_fails_is_the_last(face):
+def test_session_fails_after_three_failed_attempts(face):
     session_id = face.make()
     statuses = []
     for act in (face.people.fail_attempt, lambda each: face.people.finish(each, "no-face")) * 2:
@@ -133,7 +133,7 @@ def test_the_third_attempt_that_fails_is_the_last(face):
         face.people.finish(session_id)
 
 
-def test_when_the_tokens_time_is_over_nobody_goes_through_and_after_48_hours_it_is_gone(face):
+def test_session_is_unusable_after_token_expiry_and_gone_after_48_hours(face):
     session_id = face.make(authTokenTimeToLiveInSeconds=60)
     abandoned = face.make()
     face.people.abandon(abandoned)
@@ -149,7 +149,7 @@ def test_when_the_tokens_time_is_over_nobody_goes_through_and_after_48_hours_it_
     assert refusal(face.ask(f"{LIVENESS}/{session_id}")) == (404, "SessionNotFound")
 
 
-def test_a_picture_is_kept_where_it_was_asked_for_and_goes_with_its_session(face):
+def test_session_image_is_stored_on_request_and_deleted_with_the_session(face):
     for is_kept in (True, False):
         session_id = face.make(enableSessionImage=is_kept)
         face.people.finish(session_id, "p2")
@@ -179,13 +179,13 @@ WRONG = {
     ("name", "value", "code"),
     [(name, value, code) for name, (code, values) in WRONG.items() for value in values],
 )
-def test_a_start_that_is_wrong_is_refused_in_microsofts_words(face, name, value, code):
+def test_invalid_session_start_returns_microsofts_error_code(face, name, value, code):
     body = json.dumps({**START, name: value})
     assert refusal(face.ask(LIVENESS, "POST", data=body)) == (400, code)
     assert face.people.open() == ()
 
 
-def test_a_start_in_the_words_of_microsofts_tutorial_and_a_device_of_the_clients(face):
+def test_start_accepts_tutorial_spelling_and_a_client_side_device_id(face):
     tutorial = {"livenessOperationMode": "passive", "enableSessionImage": "true"}
     assert face.start(**tutorial).status_code == 200
     of_client = {"deviceCorrelationId": None, "deviceCorrelationIdSetInClient": True}
@@ -203,17 +203,17 @@ def test_a_start_in_the_words_of_microsofts_tutorial_and_a_device_of_the_clients
         ({"verifyConfidenceThreshold": 1.01}, "InvalidRequestBody"),
     ],
 )
-def test_a_reference_that_is_wrong_is_refused(face, sent, code):
+def test_invalid_verify_image_or_threshold_is_rejected(face, sent, code):
     assert refusal(face.start(WITH_VERIFY, **sent)) == (400, code)
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"null", b"\xff"])
-def test_a_body_of_another_form_is_refused_by_both(face, body):
+def test_malformed_body_is_rejected_by_both_kinds_of_session(face, body):
     for kind in KINDS:
         assert refusal(face.ask(kind, "POST", data=body)) == (400, "InvalidRequestBody")
 
 
-def test_faults_know_starts_and_reads(face):
+def test_faults_can_target_session_start_and_session_read(face):
     for call, status in (("session_start", 503), ("session_read", 404)):
         fault = Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=status, call=call)
         face.mock.control.add_fault(fault)

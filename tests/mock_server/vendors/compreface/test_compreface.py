@@ -24,7 +24,7 @@ def reply(request):
     return answer.status, answer.json() if answer.body else None
 
 
-def test_base64_is_answered_as_a_form_is():
+def test_base64_json_and_form_upload_get_the_same_response():
     lines = "\n".join(textwrap.wrap(base64.b64encode(scene()).decode(), 76))
     expected = reply(compreface.verification_request(scene(), scene()))
     for sent in (compreface.json_request(), compreface.json_request(source_image=lines)):
@@ -41,7 +41,7 @@ def test_base64_is_answered_as_a_form_is():
         ("limit=&status=&det_prob_threshold=", 200),
     ],
 )
-def test_the_query_is_read_as_spring_reads_it(query, status):
+def test_query_parameters_are_parsed_like_spring(query, status):
     assert reply(compreface.verification_request(query=f"?{query}"))[0] == status
 
 
@@ -78,7 +78,7 @@ def get(sent):
         (in_json("?limit=1", source_image="data:"), 400, 21),
     ],
 )
-def test_the_order_of_the_checks(request_, status, code):
+def test_request_checks_run_in_comprefaces_order(request_, status, code):
     answer = didit.new_engine(vendor="compreface").handle(request_)
     assert answer.status == status
     if code is not None:
@@ -115,7 +115,7 @@ def verify(client_class, mock):
     return ask
 
 
-def test_options_are_in_the_address_as_python_writes_them(verify):
+def test_client_options_in_python_notation_are_accepted(verify):
     plugins = "calculator,age,gender,landmarks,mask"
     options = {"det_prob_threshold": 0.8, "limit": 1, "status": True, "face_plugins": plugins}
     (result,) = verify("two-faces", "p1", **options)["result"]
@@ -129,6 +129,6 @@ def test_options_are_in_the_address_as_python_writes_them(verify):
     ("source", "target", "code"),
     [("no-face", "p1", 28), ("p1", "no-face", 28), ("two-faces", "p1", 31)],
 )
-def test_what_cannot_be_compared_is_an_answer_as_well(verify, source, target, code):
+def test_client_returns_the_error_body_for_uncomparable_pictures(verify, source, target, code):
     answer = verify(source, target)
     assert (set(answer), answer["code"]) == ({"message", "code"}, code)

@@ -23,7 +23,7 @@ def decode_token(token):
 @pytest.mark.parametrize(
     ("life_s", "expiry"), [(86_400, "2026-07-03T09:15:27Z"), (600, "2026-07-02T09:25:27Z")]
 )
-def test_the_known_pair_gets_a_jwt_in_hs256_that_ends_in_time(life_s, expiry):
+def test_login_returns_an_hs256_jwt_that_expires(life_s, expiry):
     clock = didit.VirtualClock(didit.START.replace(microsecond=0))
     engine = didit.new_engine(vendor="deepvue", switches={"token_life_s": life_s}, clock=clock)
     body = engine.handle(authorize()).json()
@@ -39,7 +39,7 @@ def test_the_known_pair_gets_a_jwt_in_hs256_that_ends_in_time(life_s, expiry):
     assert engine.handle(deepvue_match(token=token)).status == 403
 
 
-def test_tokens_are_counted_and_taken_back(engine):
+def test_tokens_are_counted_and_can_be_revoked(engine):
     tokens = control_of(engine).tokens
     first, second = token_of(engine), token_of(engine)
     engine.handle(authorize(secret="wrong"))
@@ -55,7 +55,7 @@ def test_tokens_are_counted_and_taken_back(engine):
     assert third not in repr(tokens.issued())
 
 
-def test_a_token_of_another_world_is_none(engine):
+def test_token_of_another_server_or_before_a_reset_is_rejected(engine):
     other = didit.new_engine(vendor="deepvue", seed=8)
     token = token_of(engine)
     assert other.handle(deepvue_match(token=token)).status == 403
@@ -74,7 +74,7 @@ def refusal_of(answer):
     return answer.status, answer.json()["detail"]
 
 
-def test_the_secret_of_another_client_is_refused_although_both_are_good(engine, token, control):
+def test_token_with_another_clients_secret_is_rejected(engine, token, control):
     control.add_key(key="second-secret", client="second-client")
     assert engine.handle(deepvue_match(token=token, key="second-secret")).status == 401
     second_token = token_of(engine, client="second-client", secret="second-secret")
@@ -86,7 +86,7 @@ def test_the_secret_of_another_client_is_refused_although_both_are_good(engine, 
     assert refusal_of(engine.handle(deepvue_match(token=token))) == (400, "Inactive client_id")
 
 
-def test_a_call_that_the_day_refuses_counts_neither_there_nor_in_the_minute():
+def test_call_over_the_daily_limit_counts_towards_no_limit():
     engine = didit.new_engine(vendor="deepvue")
     control = control_of(engine)
     control.set_limits({"day": 2, "minute": 2})
@@ -105,7 +105,7 @@ def test_a_call_that_the_day_refuses_counts_neither_there_nor_in_the_minute():
         (deepvue_request(FACEMATCH, method="GET"), 405, "Method Not Allowed", "POST"),
     ],
 )
-def test_an_unknown_path_or_method_is_refused_before_anybody_asks_who_calls(
+def test_unknown_path_or_method_is_rejected_before_authentication(
     engine, sent, status, detail, allow
 ):
     answer = engine.handle(sent)

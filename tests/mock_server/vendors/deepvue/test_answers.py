@@ -22,9 +22,7 @@ SAME = jpeg_scene(score=40)
         ((SAME, SAME), True, 98),
     ],
 )
-def test_confidence_is_the_likeness_as_a_whole_number(
-    engine, token, pictures, is_match, confidence
-):
+def test_confidence_is_the_rounded_similarity(engine, token, pictures, is_match, confidence):
     answer = engine.handle(deepvue_match(*pictures, token=token)).json()
     assert answer["data"] == {"match": is_match, "confidence": confidence}
 
@@ -43,7 +41,7 @@ WORDS = {
 
 
 @pytest.mark.parametrize("status", WORDS)
-def test_faults_have_the_vendors_words(engine, status):
+def test_faults_have_the_vendors_messages(engine, status):
     fault = Fault(stage="answer", kind="status", status=status)
     answer = handle_with_fault(engine, fault, deepvue_match())
     assert (answer.status, answer.json()) == (status, {"detail": WORDS[status]})
@@ -74,7 +72,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("path", "sent", "problems"), REFUSED, ids=range(len(REFUSED)))
-def test_a_refused_body_names_its_fields(engine, token, path, sent, problems):
+def test_invalid_body_is_422_and_names_its_fields(engine, token, path, sent, problems):
     answer = engine.handle(deepvue_request(path, *sent, token=token))
     assert answer.status == 422
     assert "deepvue.body.refused" in answer.claims
@@ -82,14 +80,14 @@ def test_a_refused_body_names_its_fields(engine, token, path, sent, problems):
 
 
 @pytest.mark.parametrize(("path", "claim"), [("v1", "body.refused"), ("v2", "face.missing")])
-def test_only_version_2_takes_a_pdf(engine, token, path, claim):
+def test_only_version_2_accepts_a_pdf(engine, token, path, claim):
     sent = multipart(files=[("file_a", "a.pdf", b"%PDF-1.7"), GOOD])
     answer = engine.handle(deepvue_request(f"/{path}/facematch", *sent, token=token))
     assert f"deepvue.{claim}" in answer.claims
 
 
 @given(body=st.binary(max_size=80), kind=st.sampled_from([JSON, None, "x"]))
-def test_any_body_is_refused_and_never_by_a_fault_of_the_mock(body, kind):
+def test_any_invalid_body_is_a_client_error_and_never_a_500(body, kind):
     engine = new_engine(vendor="deepvue")
     token = token_of(engine)
     for path in (FACEMATCH, LIVENESS):

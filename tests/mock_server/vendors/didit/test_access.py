@@ -28,7 +28,7 @@ KEYS = [
 
 
 @pytest.mark.parametrize(("key", "status", "claim"), KEYS)
-def test_an_invalid_key_is_refused_by_its_claim(ask, key, status, claim):
+def test_invalid_key_is_401_or_403_and_cites_its_claim(ask, key, status, claim):
     for sent in (match_request(key=key), didit.liveness_request(key=key)):
         code, body, response = ask(*PREPARED, sent)
         assert (code, body) == (status, INVALID if status == 401 else NOT_ALLOWED)
@@ -57,14 +57,14 @@ ORDER = [
 
 
 @pytest.mark.parametrize(("steps", "status", "claim"), ORDER)
-def test_of_two_reasons_to_refuse_the_earlier_one_answers(ask, steps, status, claim):
+def test_first_failing_check_determines_the_error(ask, steps, status, claim):
     code, _, response = ask(*steps)
     assert code == status
     assert f"didit.{claim}" in response.claims
 
 
 @pytest.mark.parametrize(("method", "limit"), [("POST", 300), ("GET", 600)])
-def test_one_more_than_the_limit_in_a_minute_is_refused(method, limit):
+def test_call_over_the_per_minute_limit_is_429(method, limit):
     engine = didit.new_engine()
     answers = [engine.handle(didit_request(MATCH_PATH, method=method)) for _ in range(limit + 1)]
     assert [answer.status == 429 for answer in answers] == [False] * limit + [True]
@@ -90,7 +90,7 @@ BOTH = {"user_image", "ref_image"}
         ({didit.MATCH_THRESHOLD: "101"}, PAIR, {didit.MATCH_THRESHOLD}),
     ],
 )
-def test_wrong_fields_are_refused_together_by_name(ask, fields, files, refused):
+def test_all_invalid_fields_are_reported_by_name(ask, fields, files, refused):
     body, kind = didit.multipart(fields.items(), files)
     status, words, _ = ask(didit_request(MATCH_PATH, body, kind))
     assert status == 400
@@ -123,7 +123,7 @@ ROWS = (
 
 
 @pytest.mark.parametrize(("method", "path", "status", "words"), ROWS)
-def test_a_fault_has_the_words_of_the_endpoint_it_strikes(method, path, status, words):
+def test_fault_has_the_error_message_of_its_endpoint(method, path, status, words):
     engine = didit.new_engine()
     fault = Fault(stage="answer", kind="status", status=status)
     request = didit.didit_request(path, b"x", "x/y", method=method)

@@ -26,14 +26,14 @@ SANDBOX = "mock-sandbox-key"
         ("0", match_request(key=SANDBOX), 200),
     ],
 )
-def test_below_its_price_a_live_call_is_refused_with_error_not_detail(ask, balance, sent, status):
+def test_live_call_without_enough_credit_is_403_with_an_error_field(ask, balance, sent, status):
     code, body, _ = ask(sent, switches={"start_credit": balance})
     assert code == status
     if status == 403:
         assert body == REFUSED
 
 
-def test_of_two_calls_that_saw_the_last_credit_one_gets_it():
+def test_concurrent_calls_cannot_both_spend_the_last_credit():
     class Greedy(didit.ScriptedRecognizer):
         def liveness(self, probe, *, rotate, **_more):
             engine.world.ledger.balance = Decimal(0)
@@ -77,7 +77,7 @@ def read_books(engine):
 
 @pytest.mark.parametrize(("call", "place", "name"), STEPS)
 @pytest.mark.parametrize("is_done", [False, True])
-def test_a_step_that_raises_leaves_all_as_it_was(  # noqa: PLR0917 - fixtures and parameters
+def test_exception_in_a_call_rolls_back_all_state(  # noqa: PLR0917 - fixtures and parameters
     monkeypatch, engine, call, place, name, is_done
 ):
     before, real = read_books(engine), getattr(place, name)

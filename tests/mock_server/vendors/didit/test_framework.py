@@ -22,7 +22,7 @@ def update():
 
 
 @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "-1e999"])
-def test_a_number_that_no_answer_could_repeat_is_no_json(update, number):
+def test_json_with_nan_or_infinity_is_rejected(update, number):
     answer = update(DECLINED + number.encode() + b"}")
     words = "JSON parse error - Out of range float values are not JSON compliant"
     assert answer.status == 400
@@ -30,7 +30,7 @@ def test_a_number_that_no_answer_could_repeat_is_no_json(update, number):
     assert "didit.json.deep" not in answer.claims
 
 
-def test_metadata_is_echoed_as_deep_as_python_reads(ask):
+def test_metadata_is_echoed_unless_too_deep_or_out_of_range(ask):
     fits = '{"a":' * 100 + "1" + "}" * 100
     for text in (fits, '{"a":2.5,"b":-1e300}', '{"a":"\\ud800\\u2028"}'):
         assert ask(match_request(metadata=text))[1]["metadata"] == json.loads(text)
@@ -38,6 +38,6 @@ def test_metadata_is_echoed_as_deep_as_python_reads(ask):
         assert ask(match_request(metadata=text))[:2] == (400, BAD_METADATA)
 
 
-def test_the_limit_of_a_file_is_a_switch(ask):
+def test_file_size_limit_can_be_set_by_a_switch(ask):
     sent, lower = match_request(scene().ljust(LIMIT)), {"size_limit_bytes": 5_000_000}
     assert ask(sent, switches=lower)[:2] == (400, {"user_image": LARGE})

@@ -42,7 +42,7 @@ REQUESTS = {
 
 
 @pytest.mark.parametrize("what", REQUESTS)
-def test_not_even_the_beginning_of_a_canary_is_there(what):
+def test_journal_shows_not_even_a_prefix_of_a_secret(what):
     engine = didit.new_engine()
     assert engine.handle(REQUESTS[what]).status < 500
     (entry,) = engine.world.account.journal.entries
@@ -51,7 +51,7 @@ def test_not_even_the_beginning_of_a_canary_is_there(what):
     assert IMAGE[:8] not in shown
 
 
-def test_reprs_of_requests_and_destinations_hold_no_query():
+def test_reprs_of_requests_and_destinations_hide_the_query():
     request = didit.didit_request(f"/v3/sessions/?signature={CANARY}", method="GET")
     assert CANARY not in repr(request)
     assert "/v3/sessions/?…" in repr(request)

@@ -48,7 +48,7 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("sent", "name", "block", "metadata"), ANSWERS, ids=["match", "liveness"])
-def test_an_answer_is_that_of_the_documents_key_for_key(ask, sent, name, block, metadata):
+def test_response_has_the_documented_fields_in_order(ask, sent, name, block, metadata):
     status, body, response = ask(sent)
     expected = {"request_id": body["request_id"], name: block, "vendor_data": "emp-0042"}
     expected |= {"metadata": metadata, "created_at": "2026-07-02T09:15:27.104233+00:00"}
@@ -93,7 +93,7 @@ VERDICTS = [
 
 
 @pytest.mark.parametrize("case", VERDICTS, ids=range(len(VERDICTS)))
-def test_what_is_seen_gives_the_verdict_the_score_and_the_warnings(ask, case):
+def test_verdict_score_and_warnings_follow_from_the_picture(ask, case):
     sent, status, score, risk, claim = case
     code, body, response = ask(sent)
     block = body.get("face_match") or body["liveness"]
@@ -104,7 +104,7 @@ def test_what_is_seen_gives_the_verdict_the_score_and_the_warnings(ask, case):
     assert f"didit.{claim}" in response.claims
 
 
-def test_a_score_by_bytes_says_that_it_compares_no_faces(asking):
+def test_score_from_bytes_hints_that_no_faces_are_compared(asking):
     file = io.BytesIO()
     Image.new("RGB", (200, 200), (90, 80, 70)).save(file, "PNG")
     flat = file.getvalue()

@@ -18,7 +18,7 @@ ANSWERS = sorted((Path(__file__).parents[4] / "tests/backends/didit/answers").gl
 
 @pytest.mark.parametrize("call", ["verify", "check_liveness"])
 @pytest.mark.parametrize("risk", RISKS)
-def test_the_backend_reads_each_warning_of_the_mock(mock, monkeypatch, call, risk):
+def test_backend_recognizes_every_warning_of_the_mock(mock, monkeypatch, call, risk):
     raised, handle = warnings(mock.world.claims.citations(), "FACE", [risk], {}), mock.app.handle
 
     def warn(request):
@@ -37,7 +37,7 @@ def test_the_backend_reads_each_warning_of_the_mock(mock, monkeypatch, call, ris
 
 
 @pytest.mark.parametrize("path", ANSWERS, ids=lambda path: path.stem)
-def test_a_warning_has_the_documents_words(path):
+def test_warnings_have_the_documented_text(path):
     body = json.loads(path.read_text())
     for shown in (body.get("face_match") or body["liveness"])["warnings"]:
         risk = RISKS.get(shown["risk"])

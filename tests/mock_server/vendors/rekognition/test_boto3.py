@@ -28,7 +28,7 @@ def test_a_similarity_that_equals_the_threshold_is_a_match(client, mock, thresho
     assert (len(answer["FaceMatches"]), len(answer["UnmatchedFaces"])) == (matches, 1 - matches)
 
 
-def test_every_face_of_the_target_has_a_number(client):
+def test_every_target_face_has_a_similarity(client):
     answer = ask(client, "two-faces", "two-faces", SimilarityThreshold=0)
     assert similarities(answer) == [pytest.approx(95.466, abs=0.001), 5]
     widths = [match["Face"]["BoundingBox"]["Width"] for match in answer["FaceMatches"]]
@@ -49,7 +49,7 @@ ERRORS = {
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_every_error_becomes_its_class_with_its_status_and_a_request_id(mock, name):
+def test_every_error_raises_its_boto3_exception_with_status_and_request_id(mock, name):
     status, body = ERRORS[name]
     if name == "AccessDeniedException":
         mock.control.add_key(key="mock-live-key", allowed=False)
@@ -68,14 +68,14 @@ def test_every_error_becomes_its_class_with_its_status_and_a_request_id(mock, na
 
 
 @pytest.mark.parametrize(("side", "name"), [(79, "InvalidParameterException"), (80, None)])
-def test_a_picture_has_80_pixels_or_is_an_invalid_parameter(client, side, name):
+def test_picture_under_80_pixels_is_an_invalid_parameter(client, side, name):
     picture = {"Bytes": rekognition.draw_picture(size=(side, 200))}
     with pytest.raises(getattr(client.exceptions, name)) if name else nullcontext():
         assert client.compare_faces(SourceImage=picture, TargetImage=picture)["FaceMatches"]
 
 
 @pytest.mark.parametrize("clock", [None, VirtualClock(START)], ids=["running", "standing still"])
-def test_a_clock_that_stands_still_or_was_moved_ahead_refuses_nobody(clock):
+def test_frozen_or_advanced_clock_rejects_no_signature(clock):
     """boto3's own clock was not moved: its signatures are of the machine's time."""
     vendors = ["didit", "rekognition"]
     with MockServer(vendor=vendors, clock=clock) as mock, boto(mock.url) as client:
@@ -90,7 +90,7 @@ DEFAULTS = {"BoundingBox", "Confidence", "Landmarks", "Pose", "Quality"}
 @pytest.mark.parametrize(
     "attributes", [None, ["DEFAULT"], ["EYES_OPEN", "GENDER"], ["DEFAULT", "AGE_RANGE"]]
 )
-def test_attributes_are_those_that_were_asked_for(client, attributes):
+def test_detect_faces_returns_the_requested_attributes(client, attributes):
     how = {} if attributes is None else {"Attributes": attributes}
     first, second = client.detect_faces(Image={"Bytes": CARDS["two-faces"]}, **how)["FaceDetails"]
     more = {word.title().replace("_", "") for word in attributes or ()} - {"Default"}
@@ -98,7 +98,7 @@ def test_attributes_are_those_that_were_asked_for(client, attributes):
     assert client.detect_faces(Image={"Bytes": CARDS["no-face"]}, **how)["FaceDetails"] == []
 
 
-def test_all_attributes_are_those_of_the_model(client):
+def test_all_attributes_match_botocores_model(client):
     card = make_card("p1", age=47, gender="male")
     (face,) = client.detect_faces(Image={"Bytes": card}, Attributes=["ALL"])["FaceDetails"]
     shape = client.meta.service_model.shape_for("FaceDetail")

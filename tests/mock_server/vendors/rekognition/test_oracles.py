@@ -31,7 +31,7 @@ def with_header(name, change):
     st.none() | TEXTS,
     st.dictionaries(st.from_regex(r"x-[a-z]{1,9}", fullmatch=True), VALUES, max_size=3),
 )
-def test_what_botocore_signs_is_signed_by_that_secret_alone(body, key, secret, token, more):
+def test_botocore_signature_verifies_only_with_its_secret_and_body(body, key, secret, token, more):
     key = key.replace("/", "-").replace(",", "-")
     request = signed_request(body, key=key, secret=secret, token=token, more=more.items())
     signature, signed = read_signature(request)
@@ -59,7 +59,7 @@ def test_what_botocore_signs_is_signed_by_that_secret_alone(body, key, secret, t
         (attrs.evolve(signed_compare(), target="/?a=1"), "InvalidSignature"),
     ],
 )
-def test_nobody_is_let_in_but_who_signed_the_very_request(request_, name):
+def test_only_an_unaltered_correctly_signed_request_is_accepted(request_, name):
     assert code_of(request_) == (name and f"{name}Exception")
 
 
@@ -75,7 +75,7 @@ EARLIER = "20260702T085927Z is now earlier than 20260702T090027Z (20260702T09152
         (dt.datetime(2999, 1, 1, tzinfo=dt.UTC), "Signature not yet current: 29990101T000000Z"),
     ],
 )
-def test_a_signature_is_good_for_a_quarter_of_an_hour(at, words):
+def test_signature_is_valid_for_15_minutes(at, words):
     answer = new_engine(**rekognition.SETTINGS[0]).handle(signed_request(pair(), at=at))
     expected = (400, "InvalidSignatureException") if words else (200, None)
     assert (answer.status, answer.json().get("__type")) == expected
@@ -101,7 +101,7 @@ def answer(url):
 
 
 @pytest.mark.slow
-def test_a_comparison_has_the_shape_of_motos(mock, moto):
+def test_comparison_response_has_the_same_shape_as_motos(mock, moto):
     """But for the two fields that are always null, which moto fills and the mock leaves out."""
     ours, theirs = answer(mock.url), answer(moto)
     for name in ("SourceImageOrientationCorrection", "TargetImageOrientationCorrection"):

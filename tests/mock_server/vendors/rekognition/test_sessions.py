@@ -49,7 +49,7 @@ def opened(**switches):
         yield Aws(client, mock)
 
 
-def test_a_person_who_is_looked_at_has_a_number_and_a_picture(aws):
+def test_finished_session_returns_confidence_and_reference_image(aws):
     session_id = aws.create(Settings={"AuditImagesLimit": 2})
     assert aws.read(session_id) == {"SessionId": session_id, "Status": "CREATED"}
     aws.people.finish(session_id, "p1")
@@ -75,9 +75,7 @@ def test_a_person_who_is_looked_at_has_a_number_and_a_picture(aws):
         ("blurred", 97, ["LOW_VIDEO_QUALITY_DETECTED"]),
     ],
 )
-def test_whatever_was_seen_the_check_ran_and_a_number_says_the_rest(
-    aws, card, confidence, feedback
-):
+def test_every_completed_check_succeeds_whatever_its_confidence(aws, card, confidence, feedback):
     session_id = aws.create()
     aws.people.finish(session_id, CARDS[card])
     results = aws.read(session_id)
@@ -95,7 +93,7 @@ def test_whatever_was_seen_the_check_ran_and_a_number_says_the_rest(
         ({"do": "expire"}, "EXPIRED"),
     ],
 )
-def test_a_session_serves_one_check_and_one_without_a_result_is_free(aws, body, status):
+def test_session_without_a_result_reports_its_status_and_is_free(aws, body, status):
     session_id = aws.create()
     body = {"session_id": session_id, **body}
     requests.post(f"{aws.url}/__mock__/sessions/act", json=body, timeout=10).raise_for_status()
@@ -105,7 +103,7 @@ def test_a_session_serves_one_check_and_one_without_a_result_is_free(aws, body, 
     assert [session.id for session in aws.people.open()] == [session_id] * (status == "IN_PROGRESS")
 
 
-def test_the_other_reading_of_the_three_minutes_is_a_switch():
+def test_session_over_switch_expires_even_a_finished_session():
     with opened(session_over="expired") as aws:
         session_id = aws.create()
         aws.people.finish(session_id)
@@ -114,14 +112,14 @@ def test_the_other_reading_of_the_three_minutes_is_a_switch():
 
 
 @pytest.mark.parametrize(("when", "charges"), [("created", 1), ("finished", 0), ("never", 0)])
-def test_when_a_session_is_charged_is_a_switch(when, charges):
+def test_session_charged_switch_sets_when_a_session_is_charged(when, charges):
     with opened(session_charged=when, session_price="0.02") as aws:
         session_id = {aws.create(ClientRequestToken="t") for _ in range(2)}.pop()
         aws.people.fail_attempt(session_id)
         assert [str(charge.amount) for charge in aws.control.charges()] == ["0.02"] * charges
 
 
-def test_one_token_is_one_session_until_that_is_over(aws):
+def test_client_request_token_returns_the_same_session_until_expiry(aws):
     first = aws.create(ClientRequestToken="a-token_1")
     aws.people.finish(first)
     other_body = {"ChallengePreferences": [{"Type": MOVEMENT}]}
@@ -132,7 +130,7 @@ def test_one_token_is_one_session_until_that_is_over(aws):
     assert aws.create(ClientRequestToken="a-token_1") != first
 
 
-def test_faults_are_aimed_at_the_start_or_the_reading(aws):
+def test_faults_can_target_session_start_or_session_read(aws):
     body = {"__type": "ThrottlingException", "Message": "Slow down"}
     more = {"stage": Stage.ANSWER, "kind": Kind.JSON, "status": 400, "body": body, "times": 1}
     aws.control.add_fault(Fault(call="session_read", **more))
@@ -154,7 +152,7 @@ def draw_noise():
 
 
 @pytest.mark.parametrize("draw", [draw_noise, lambda: make_card("p1", kind="WEBP")])
-def test_the_picture_is_always_one_that_aws_could_give(aws, draw):
+def test_reference_image_is_a_jpeg_within_the_aws_size_limit(aws, draw):
     session_id, content = aws.create(), draw()
     aws.people.finish(session_id, content)
     shown = aws.read(session_id)["ReferenceImage"]["Bytes"]
@@ -176,7 +174,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize("body", WRONG)
-def test_what_the_model_does_not_allow_is_an_invalid_parameter(body):
+def test_input_outside_botocores_model_is_an_invalid_parameter(body):
     sent = signed_request(body, OPERATIONS["SessionId" in body])
     assert code_of(sent) == "InvalidParameterException"
 
@@ -191,5 +189,5 @@ FIELDS = st.sampled_from(["ClientRequestToken", "SessionId", "KmsKeyId", "Settin
 
 @settings(max_examples=settings().max_examples // 2)
 @given(st.sampled_from(OPERATIONS), st.dictionaries(FIELDS, JSON))
-def test_any_body_is_an_answer_or_an_invalid_parameter(operation, body):
+def test_any_body_is_accepted_or_an_invalid_parameter(operation, body):
     assert code_of(signed_request(body, operation)) in (None, "InvalidParameterException")

@@ -91,7 +91,7 @@ def check_described(kind, body):
     assert set(body) <= fields | {"environment", "liveness_checks", "face_matches"}
 
 
-def test_each_answer_is_as_the_description_of_the_vendor_says():
+def test_responses_match_didits_openapi_description():
     engine, played, begin = cards()
     played.workflow(NO_SESSION, kind="kyc", method="ACTIVE_3D")
     played.workflow(WORKFLOW)
@@ -107,7 +107,7 @@ def test_each_answer_is_as_the_description_of_the_vendor_says():
     check_described("arm", arming(armed["session_number"])(engine).json())
 
 
-def test_a_start_tells_what_was_sent_and_where_the_page_is():
+def test_start_returns_the_sent_fields_and_the_page_url():
     engine, played, begin = cards()
     sent = {"vendor_data": "u", "metadata": [1, {"a": None}], "callback": "app://back?a=1#end"}
     session = begin(**sent, language="pt-BR", callback_method="both")
@@ -150,18 +150,18 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("fields", "body"), REFUSED, ids=range(len(REFUSED)))
-def test_a_start_is_refused_by_field_and_leaves_nothing(ask, fields, body):
+def test_invalid_start_returns_errors_by_field(ask, fields, body):
     status, answer, _ = ask(start(**{"portrait_image": P1, **fields}))
     assert status == 400
     assert answer == body if body else [*answer] == [*fields]
     assert all(isinstance(words, list) for words in answer.values())
 
 
-def test_a_portrait_of_two_megabytes_is_taken(ask):
+def test_portrait_of_exactly_two_megabytes_is_accepted(ask):
     assert ask(start(portrait_image=portrait(2 * 1024 * 1024)))[0] == 201
 
 
-def test_what_fails_beyond_its_fields_is_refused_in_a_text():
+def test_start_errors_after_field_validation_are_plain_strings():
     engine = didit.new_engine()
     control = control_of(engine)
     for field, fields in (("portrait_image", {}), ("portrait_image", {"vendor_data": "u"})):
@@ -200,7 +200,7 @@ def test_too_many_starts_are_429(scope, key):
     assert engine.handle(start(key, portrait_image=P1)).status == 201
 
 
-def test_only_an_unfinished_session_of_the_same_user_is_given_again():
+def test_start_reuses_only_an_unfinished_session_of_the_same_user():
     engine, played, begin = cards()
     played.workflow(WORKFLOW)
     first = begin(vendor_data="u", metadata={"for": "login"}, callback="app://one")
@@ -243,9 +243,7 @@ def test_an_approved_face_is_stored_for_its_user():
     ],
 )
 @pytest.mark.parametrize("kind", ["biometric", "kyc"])
-def test_a_card_is_judged_against_the_reference_or_the_document(
-    kind, card, liveness, match, status
-):
+def test_card_is_compared_with_the_reference_or_the_document(kind, card, liveness, match, status):
     engine, played, begin = cards()
     played.workflow(WORKFLOW, kind=kind, method="FLASHING")
     # Where a document is shown the portrait is ignored.
@@ -265,14 +263,14 @@ def test_a_card_is_judged_against_the_reference_or_the_document(
     assert engine.handle(sent).body == card_sheet()["p1"].data
 
 
-def test_an_outcome_that_was_set_is_what_a_session_finds():
+def test_set_outcome_applies_to_the_session_with_its_vendor_data():
     engine, played, begin = cards()
     control_of(engine).set_outcome("match", score=12, field={"vendor_data": "u"})
     assert played.finish(begin(vendor_data="v")["session_id"]).status == "Approved"
     assert played.finish(begin(vendor_data="u")["session_id"]).status == "Declined"
 
 
-def test_a_picture_and_a_failed_attempt_and_what_cannot_be_done():
+def test_session_takes_pictures_counts_attempts_and_rejects_invalid_acts():
     engine, played, begin = cards()
     session = begin()
     ours = session["session_id"]
@@ -298,7 +296,7 @@ def test_a_picture_and_a_failed_attempt_and_what_cannot_be_done():
         assert sessions.acting(number, do)(engine).status == status
 
 
-def test_each_change_is_announced_and_a_check_is_paid_when_it_is_finished():
+def test_status_changes_send_webhooks_and_only_finished_checks_are_charged():
     engine, played, begin = cards()
     control = control_of(engine)
     control.webhooks.add("http://127.0.0.1:9/hook")
@@ -330,7 +328,7 @@ def test_each_change_is_announced_and_a_check_is_paid_when_it_is_finished():
         ("decline_document_expired", "Declined", 95.0, 97.0),
     ],
 )
-def test_a_scenario_of_the_sandbox_decides(scenario, session, match, liveness):
+def test_sandbox_scenario_decides_the_session(scenario, session, match, liveness):
     engine, played, begin = cards()
     for fields, armed in (({"sandbox_scenario": scenario}, None), ({}, scenario)):
         begun = begin(SANDBOX, **fields)
@@ -345,7 +343,7 @@ def test_a_scenario_of_the_sandbox_decides(scenario, session, match, liveness):
     assert {"slug": scenario} in slugs["scenarios"]
 
 
-def test_a_scenario_is_armed_with_the_sessions_own_token_before_it_begins():
+def test_scenario_needs_its_sessions_token_and_a_session_not_yet_begun():
     engine, _, begin = cards()
     free, paid = begin(SANDBOX), begin()
     assert arming(1, "x")(engine).json() == {"scenario": ["Unknown sandbox scenario: 'x'."]}
@@ -358,7 +356,7 @@ def test_a_scenario_is_armed_with_the_sessions_own_token_before_it_begins():
     assert decide(engine, free, key=SANDBOX)["status"] == "In Progress"
 
 
-def test_a_session_is_listed_and_read_in_its_own_environment_and_can_be_deleted():
+def test_session_is_visible_only_in_its_environment_and_can_be_deleted():
     engine, played, begin = cards()
     session, free = begin(vendor_data="u"), begin(SANDBOX)
     for query, numbers in (
@@ -381,7 +379,7 @@ def test_a_session_is_listed_and_read_in_its_own_environment_and_can_be_deleted(
     assert on(1)(engine).status == 404
 
 
-def test_faults_know_the_calls_of_a_session():
+def test_faults_can_target_session_start_session_read_and_portrait():
     engine, _, begin = cards()
     fault = Fault(stage="answer", kind="status", status=503, call="session_start", executed=True)
     content = didit_portrait("p1")
@@ -396,7 +394,7 @@ def test_faults_know_the_calls_of_a_session():
     assert engine.handle(start(portrait_image=didit_portrait("p2"))).status == 502
 
 
-def test_accounts_and_a_server_keep_sessions_and_their_links_to_themselves(capsys):
+def test_sessions_and_their_links_are_visible_only_to_their_account(capsys):
     with MockServer(seed=1, clock=VirtualClock(didit.START)) as mock:
         other = mock.new_account("other")
         sent = {"workflow_id": WORKFLOW, "portrait_image": didit_portrait("p1")}
@@ -428,7 +426,7 @@ def test_accounts_and_a_server_keep_sessions_and_their_links_to_themselves(capsy
         assert mock.clock.monotonic() == before + 5
 
 
-def test_the_same_seed_gives_the_same_token_on_the_loopback_alone():
+def test_session_token_is_predictable_by_seed_only_on_loopback():
     tokens = []
     for host in ("127.0.0.1", "127.0.0.1", "0.0.0.0"):
         mock = MockServer(seed=4, host=host, control=host == "127.0.0.1")

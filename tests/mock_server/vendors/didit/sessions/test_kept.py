@@ -7,7 +7,7 @@ from kit.mock_didit import match_request
 from kit.mock_didit_sessions import delete, forget, nth, on, read_media, session_request, update
 
 
-def test_events_add_sections_and_take_the_kind_away(engine, answer):
+def test_include_events_adds_fields_and_removes_session_kind(engine, answer):
     plain, more, other = (
         answer(engine, on(1, query=query))[1] for query in ("", "?include=events", "?include=other")
     )
@@ -22,7 +22,7 @@ def test_events_add_sections_and_take_the_kind_away(engine, answer):
     assert other == plain
 
 
-def test_another_organization_is_refused(engine, answer):
+def test_session_of_another_organization_is_403(engine, answer):
     key = next(iter(engine.accounts.open("other").first_keys["didit"]))
     for step in (on(1, key=key), update(1, key=key), on(1, "delete", method="DELETE", key=key)):
         assert answer(engine, step)[0] == 403
@@ -43,7 +43,7 @@ DEAD = {
 
 
 @pytest.mark.parametrize("why", DEAD)
-def test_a_dead_address_is_refused_in_words_of_the_mock(engine, why):
+def test_expired_forged_or_deleted_media_url_is_rejected(engine, why):
     step, status, claim = DEAD[why]
     response = step(engine)
     assert response.status == status
@@ -63,7 +63,7 @@ def test_a_dead_address_is_refused_in_words_of_the_mock(engine, why):
         (b"RIFF\x01\x02\x03\x04WAVE", "application/octet-stream"),
     ],
 )
-def test_the_first_bytes_say_which_kind_of_picture_it_is(content, kind):
+def test_media_type_is_detected_from_the_first_bytes(content, kind):
     engine = didit.new_engine()
     engine.handle(match_request(content + b"more", b"no picture"))
     response = read_media(1, "target_image")(engine)
@@ -85,7 +85,7 @@ KEPT = {"retain_face_embeddings": True, "face_retention_days": 3650}
         (1, {"retain_face_embeddings": "true", "instruction_id": "x"}, "none"),
     ],
 )
-def test_a_deletion_says_what_became_of_the_faces(engine, answer, number, body, outcome):
+def test_deletion_reports_whether_faces_are_retained(engine, answer, number, body, outcome):
     session_id = nth(engine, number)
     status, shown = answer(engine, delete(number, body))
     assert status == 200
@@ -100,13 +100,13 @@ def test_a_deletion_says_what_became_of_the_faces(engine, answer, number, body, 
     assert answer(engine, session_request(f"/v3/session/{session_id}/decision/")) == (404, GONE)
 
 
-def test_a_wrong_field_deletes_nothing(engine):
+def test_deletion_with_an_invalid_field_deletes_nothing(engine):
     body = {"retain_face_embeddings": "maybe", "face_retention_days": 3651}
     refused = delete(1, body)(engine)
     assert (refused.status, set(refused.json())) == (400, set(body))
     assert len(engine.world.sessions.all()) == 2
 
 
-def test_of_two_deletions_at_once_one_is_too_late(engine, monkeypatch):
+def test_second_of_two_concurrent_deletions_is_not_found(engine, monkeypatch):
     monkeypatch.setattr(engine.world.sessions, "remove", lambda _: None)
     assert delete(1)(engine).json() == GONE

@@ -36,25 +36,25 @@ REFUSED = [
     ("query", "numbers"),
     [(query, [*numbers]) for numbers, queries in LISTED.items() for query in queries],
 )
-def test_the_newest_come_first_through_every_filter(engine, answer, query, numbers):
+def test_filtered_sessions_are_listed_newest_first(engine, answer, query, numbers):
     status, body = answer(engine, list_request(query))
     assert status == 200
     assert [row["session_number"] for row in body["results"]] == numbers
 
 
 @pytest.mark.parametrize(("query", "body"), REFUSED)
-def test_a_filter_is_refused_by_name(engine, answer, query, body):
+def test_invalid_filter_is_rejected_by_name(engine, answer, query, body):
     assert answer(engine, list_request(query)) == (400, body)
 
 
 @pytest.mark.parametrize(("start", "previous"), [(0, None), (1, ""), (2, "&offset=1")])
-def test_a_page_leads_to_the_page_before_it(engine, answer, start, previous):
+def test_list_page_links_to_the_previous_page(engine, answer, start, previous):
     body = answer(engine, list_request(f"limit=1&offset={start}"))[1]
     assert (body["previous"] or "").partition("limit=1")[2] == (previous or "")
     assert (body["previous"] is None) is (previous is None)
 
 
-def test_a_row_is_as_the_contract_shows_it(engine, answer):
+def test_session_row_has_the_documented_fields(engine, answer):
     row = answer(engine, list_request("api_service=FACE_MATCH"))[1]["results"][0]
     session = engine.world.sessions.all()[0]
     assert row == {

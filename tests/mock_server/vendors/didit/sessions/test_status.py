@@ -37,14 +37,16 @@ def updates(monkeypatch):
 
 
 @pytest.mark.parametrize(("body", "refusal"), REFUSED)
-def test_a_refused_update_changes_and_announces_nothing(engine, answer, updates, body, refusal):
+def test_rejected_update_changes_nothing_and_sends_no_webhook(
+    engine, answer, updates, body, refusal
+):
     before = engine.world.sessions.all()
     assert answer(engine, update(1, body)) == (400, refusal)
     assert engine.world.sessions.all() == before
     assert updates == []
 
 
-def test_the_newest_hundred_reviews_are_kept(engine, answer):
+def test_only_the_newest_100_reviews_are_stored(engine, answer):
     for number in range(103):
         body = {"new_status": ("Declined", "Approved")[number % 2], "comment": str(number)}
         assert answer(engine, update(1, body))[0] == 200
@@ -53,7 +55,7 @@ def test_the_newest_hundred_reviews_are_kept(engine, answer):
 
 
 @pytest.mark.parametrize("status", CLOSED)
-def test_a_state_that_cannot_be_updated_is_refused_before_its_body(engine, answer, status):
+def test_status_that_allows_no_update_is_rejected_before_the_body(engine, answer, status):
     put_into(1, status)(engine)
     words = f"Only sessions with status {', '.join(OPEN)} can be updated. Current status: {status}"
     for body in ({}, {"new_status": "Bogus"}, []):
@@ -78,9 +80,7 @@ def test_an_update_changes_the_session_and_not_its_features(engine, answer, stat
         (2, []),
     ],
 )
-def test_resubmission_is_of_named_features_or_of_all_that_are_not_approved(
-    engine, answer, number, nodes
-):
+def test_resubmission_covers_named_features_or_all_unapproved_ones(engine, answer, number, nodes):
     body = {"new_status": "Resubmitted", "nodes_to_resubmit": nodes}
     assert answer(engine, update(number, body))[0] == 200
     decision = answer(engine, on(number))[1]
@@ -88,7 +88,7 @@ def test_resubmission_is_of_named_features_or_of_all_that_are_not_approved(
     assert (decision["status"], feature["status"]) == ("Resubmitted", "Resub Requested")
 
 
-def test_an_update_between_look_up_and_change_counts(engine, monkeypatch):
+def test_update_sees_a_concurrent_update_of_the_session(engine, monkeypatch):
     sessions = engine.world.sessions
     change, inner = sessions.change, update(1, {"new_status": "Declined"})
 
@@ -101,6 +101,6 @@ def test_an_update_between_look_up_and_change_counts(engine, monkeypatch):
     assert inner(engine).status == 400
 
 
-def test_a_deletion_between_look_up_and_change_is_404(engine, monkeypatch):
+def test_update_of_a_concurrently_deleted_session_is_404(engine, monkeypatch):
     monkeypatch.setattr(engine.world.sessions, "change", lambda *_: None)
     assert update(1, {"new_status": "Declined"})(engine).status == 404

@@ -6,7 +6,7 @@ import pytest
 from kit.mock_didit_webhooks import HOOK
 
 
-def test_a_changed_byte_is_still_json_that_no_signature_fits(world):
+def test_corrupted_webhook_is_valid_json_with_a_bad_signature(world):
     world.webhooks.corrupt()
     world.call(2)
     corrupt, whole = world.letters(401, 200)
@@ -17,7 +17,7 @@ def test_a_changed_byte_is_still_json_that_no_signature_fits(world):
     assert tricks == ["corrupt", None]
 
 
-def test_another_secret_signs_as_many_as_were_asked_for_and_no_retry(world):
+def test_sign_wrong_affects_the_given_number_of_webhooks_but_no_retry(world):
     world.webhooks.sign_wrong(2)
     world.call(2)
     for letter in world.letters(500, 401):
@@ -27,7 +27,7 @@ def test_another_secret_signs_as_many_as_were_asked_for_and_no_retry(world):
     world.accept(retry)
 
 
-def test_what_is_lost_is_not_tried_again_but_can_be_sent_by_hand(world):
+def test_dropped_webhook_is_not_retried_but_can_be_resent(world):
     world.webhooks.drop()
     (name,) = world.call()
     assert world.letters() == []
@@ -41,7 +41,7 @@ def test_what_is_lost_is_not_tried_again_but_can_be_sent_by_hand(world):
 @pytest.mark.parametrize(
     "url", ["https://example.com/hook", "http://10.0.0.1/", "ftp://127.0.0.1/", "", 7]
 )
-def test_no_destination_is_anywhere_else(world, url):
+def test_destination_on_another_machine_is_rejected(world, url):
     with pytest.raises(ValueError, match="on this machine, or on a host that deliver_to lists"):
         world.webhooks.add(url)
     status, body = world.ask("destinations", {"url": url})
@@ -50,7 +50,7 @@ def test_no_destination_is_anywhere_else(world, url):
 
 
 @pytest.mark.parametrize("events", [[], "status.updated", ["status.changed"]])
-def test_events_that_are_none_are_refused_with_those_that_there_are(world, events):
+def test_unknown_events_are_rejected_with_a_list_of_valid_ones(world, events):
     verbs = {world.webhooks.add: HOOK, world.webhooks.change: world.destination.uuid}
     for verb, place in verbs.items():
         with pytest.raises(ValueError, match=r"events must be a list of .*status\.updated"):
@@ -71,7 +71,7 @@ def test_a_destination_takes_each_documented_event(world):
     assert list(changed.events) == DOCUMENTED
 
 
-def test_a_change_leaves_the_rest_and_the_secret(world):
+def test_changing_a_destination_keeps_other_fields_and_the_secret(world):
     destination, change = world.destination, world.webhooks.change
     changed = change(destination.uuid, url="http://localhost:8000/")
     assert (changed.url, changed.events) == ("http://localhost:8000/", destination.events)
@@ -87,7 +87,7 @@ def test_a_change_leaves_the_rest_and_the_secret(world):
             change(destination.uuid, **wrong)
 
 
-def test_over_http_there_are_the_same_verbs(world):
+def test_http_control_api_offers_the_same_webhook_operations(world):
     first, second = world.call(2)
     assert world.ask("corrupt", {}) == (200, {})
     assert world.ask("sign-wrong", {"times": 1}) == (200, {})

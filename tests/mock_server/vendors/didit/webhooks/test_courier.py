@@ -62,7 +62,7 @@ def states(mock):
     return [delivery.state for delivery in mock.control.webhooks.deliveries()]
 
 
-def test_retries_come_when_the_clock_passes(mock, receiver):
+def test_webhook_is_retried_when_the_virtual_clock_advances(mock, receiver):
     mock.control.webhooks.add(receiver.url)
     receiver.answers = [500, 404, 200]
     call(mock)
@@ -91,7 +91,7 @@ def test_stopping_does_not_wait_for_a_receiver(receiver):
     assert len(receiver.requests) == 1
 
 
-def test_a_clock_that_runs_has_a_timer(receiver):
+def test_running_clock_retries_webhooks_by_a_timer(receiver):
     with MockServer(clock=VirtualClock(running=True)) as mock:
         mock.control.webhooks.add(receiver.url)
         receiver.answers = [503]
@@ -107,7 +107,7 @@ def test_a_clock_that_runs_has_a_timer(receiver):
         assert is_quiet()
 
 
-def test_a_receiver_that_hangs_holds_up_nobody_else(mock, receiver, other):
+def test_hanging_receiver_does_not_delay_other_receivers(mock, receiver, other):
     receiver.hold = threading.Event()
     mock.control.webhooks.add(receiver.url)
     mock.control.webhooks.add(other.url)
@@ -128,7 +128,7 @@ LETTER = SignedPayload(headers=(("Content-Type", "application/json"),), body=b"{
 
 
 @pytest.mark.parametrize("status", [204, 302, 404, 500])
-def test_the_status_is_the_answer_and_a_redirect_is_not_followed(receiver, status):
+def test_post_returns_the_status_and_follows_no_redirect(receiver, status):
     receiver.answers = [status]
     assert webhooks.post(receiver.url, LETTER, timeout_s=5).status == status
     assert len(receiver.requests) == 1
@@ -143,7 +143,7 @@ def test_the_status_is_the_answer_and_a_redirect_is_not_followed(receiver, statu
     ],
     ids=["status line", "head", "body"],
 )
-def test_a_receiver_that_drips_is_cut_at_the_deadline(start, drop, status):
+def test_slowly_dripping_receiver_is_cut_off_at_the_deadline(start, drop, status):
     with RawServer([read_request, send(start), dribble(drop * 10_000, 0.02)]) as server:
         answer = webhooks.post(f"{server.url}hook?x=1", LETTER, timeout_s=0.3)
     assert answer.status == status
@@ -151,7 +151,7 @@ def test_a_receiver_that_drips_is_cut_at_the_deadline(start, drop, status):
     assert 250 <= answer.elapsed_ms < 5000
 
 
-def test_a_receiver_that_reads_nothing_is_cut_at_the_deadline():
+def test_receiver_that_reads_nothing_is_cut_off_at_the_deadline():
     letter = SignedPayload(headers=(), body=b"x" * 50_000_000)
     with RawServer([lambda connection: connection.stopping.wait(10)]) as server:
         answer = webhooks.post(server.url, letter, timeout_s=0.3)
@@ -175,5 +175,5 @@ NOT_HERE = (
 @pytest.mark.parametrize(
     ("url", "is_here"), [*((url, True) for url in HERE), *((url, False) for url in NOT_HERE)]
 )
-def test_the_loopback_is_reached_by_its_very_name_and_nothing_else(url, is_here):
+def test_only_genuine_loopback_urls_are_allowed(url, is_here):
     assert may_send(url, ()) is is_here

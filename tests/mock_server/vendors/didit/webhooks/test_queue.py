@@ -12,7 +12,7 @@ RETRIED = (404, 500, 599, "timeout")
 
 
 @pytest.mark.parametrize("answer", RETRIED)
-def test_what_is_not_final_is_tried_again_after_one_minute_and_four(world, answer):
+def test_failed_delivery_is_retried_after_one_and_four_minutes(world, answer):
     world.call()
     (first,) = world.letters(answer)
     for seconds in (60, 180):
@@ -26,7 +26,7 @@ def test_what_is_not_final_is_tried_again_after_one_minute_and_four(world, answe
     assert world.letters() == []
 
 
-def test_an_event_id_for_each_attempt_is_a_switch(open_world):
+def test_switch_gives_each_attempt_its_own_event_id(open_world):
     world, bodies = open_world(switches={"event_id_per_attempt": True}), []
     world.call()
     for seconds in (0, 60, 180):
@@ -39,7 +39,7 @@ def test_an_event_id_for_each_attempt_is_a_switch(open_world):
     assert bodies[0] == bodies[1] == bodies[2]
 
 
-def test_a_destination_that_is_gone_or_off_gets_nothing_more(world):
+def test_removed_or_disabled_destination_gets_no_more_deliveries(world):
     world.call()
     name, verbs = world.destination.uuid, world.webhooks
     world.letters(500)
@@ -58,7 +58,7 @@ def test_a_destination_that_is_gone_or_off_gets_nothing_more(world):
 
 
 @pytest.mark.parametrize("status", [200, 400, 500])
-def test_an_attempt_under_way_does_not_swallow_a_second_sending(world, status):
+def test_resend_during_an_attempt_is_not_lost(world, status):
     (name,) = world.call()
     outbox = world.app.world.outbox
     taken = outbox.take(world.app.world.clock.now())
@@ -76,7 +76,7 @@ def test_an_attempt_under_way_does_not_swallow_a_second_sending(world, status):
     assert world.letters() == []
 
 
-def test_a_failure_that_nobody_foresaw_holds_up_nobody(world, caplog):
+def test_unexpected_delivery_error_does_not_block_other_deliveries(world, caplog):
     world.call(2)
     done = []
     broken, whole = (delivery.session_id for delivery in world.webhooks.deliveries())
@@ -98,7 +98,7 @@ def test_a_failure_that_nobody_foresaw_holds_up_nobody(world, caplog):
     assert is_quiet()
 
 
-def test_what_is_no_longer_remembered_waits_for_nothing(monkeypatch, open_world):
+def test_evicted_deliveries_are_no_longer_due(monkeypatch, open_world):
     monkeypatch.setattr(queue, "MAX_DELIVERIES", 3)
     world = open_world()
     kept = world.call(5)

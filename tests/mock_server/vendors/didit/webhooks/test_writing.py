@@ -13,7 +13,7 @@ from facematch_mock_server.world.services import Review
 
 
 @pytest.mark.parametrize("change", [{"enabled": False}, {"events": ["data.updated"]}], ids=str)
-def test_a_destination_that_is_off_or_has_not_subscribed_is_left_alone(world, change):
+def test_disabled_or_unsubscribed_destination_gets_no_webhook(world, change):
     world.webhooks.change(world.destination.uuid, **change)
     other = world.webhooks.add(HOOK)
     assert len(world.call()) == 1
@@ -29,7 +29,7 @@ def test_a_destination_that_is_off_or_has_not_subscribed_is_left_alone(world, ch
         ("In Progress", None),
     ],
 )
-def test_what_comes_along_with_a_status(world, status, has):
+def test_webhook_status_determines_its_decision_or_resubmit_info(world, status, has):
     world.call()
     kept = world.app.world
     (session,) = kept.sessions.all()
@@ -44,7 +44,7 @@ def test_what_comes_along_with_a_status(world, status, has):
         assert [review["new_status"] for review in body["decision"]["reviews"]] == [status]
 
 
-def test_a_test_delivery_is_marked_three_times_and_has_no_session(world):
+def test_delivery_for_testing_is_marked_and_has_no_session(world):
     delivery = world.webhooks.test(world.destination.uuid)
     event = world.accept(delivery)
     assert event.is_test
@@ -80,7 +80,7 @@ DOCUMENT = {
 }
 
 
-def test_the_body_and_the_signatures_of_the_test_vector():
+def test_body_and_signatures_match_the_test_vector():
     assert write_json(DOCUMENT, escaped=True) == WIRE
     assert (len(WIRE), len(v2_message(WIRE, prefix=None))) == (341, 337)
     v2, prefixed = v2_message(WIRE), v2_message(WIRE, prefix=1783000006)
@@ -93,7 +93,7 @@ def test_the_body_and_the_signatures_of_the_test_vector():
     ]
 
 
-def test_half_a_character_has_no_canonical_form():
+def test_lone_surrogate_has_no_canonical_form():
     body = write_json({**DOCUMENT, "vendor_data": "\ud800"}, escaped=True)
     assert v2_message(body, prefix=None) is None
     assert json.loads(body)["vendor_data"] == "\ud800"
