@@ -120,7 +120,7 @@ class MockServer(_Access):
             vendor; attributes such as `live_key` belong to the first vendor.
         engine: The source of scores. ``cards`` uses set outcomes, else test cards, else the bytes
             of the pictures. ``local`` uses the local backend instead of the bytes.
-        host: The address to listen on. Other machines can reach any except a loopback address.
+        host: The address to listen on. Other machines can reach it unless it is a loopback address.
         port: The port to listen on; 0 for any free port.
         clock: The first account's clock; None for a clock that only `control.advance` moves.
         seed: A seed that makes ids the same in each run; None for random ids.

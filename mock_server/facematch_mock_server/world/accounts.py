@@ -1,4 +1,4 @@
-"""The accounts of one server. Each account has its own world at every vendor."""
+"""The accounts of one server. Each account has its own state (`World`) at every vendor."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ NO_ACCOUNT = "There is no account with that name or key; GET /__mock__/accounts 
 
 @attrs.define(eq=False)
 class Place:
-    """A stable reference to an account; a reset replaces the account, but not its place."""
+    """A stable reference to an account. A reset replaces the account but not its place."""
 
     #: The account; None once it is closed.
     account: Account | None = None
-    #: When the account was opened, UTC, by the machine's clock.
+    #: When the account was opened, in UTC, by the machine's clock.
     opened_at: dt.datetime = attrs.field(factory=lambda: dt.datetime.now(dt.UTC))
 
     @property
@@ -55,7 +55,7 @@ class Place:
 
 
 class World:
-    """An account at one vendor: keys, credit, limits, sessions. Thread-safe."""
+    """An account's state at one vendor: keys, credit, rate limits and sessions. Thread-safe."""
 
     def __init__(self, account: Account, kind: VendorKind, claims: Behaviours) -> None:
         shared = account.shared
@@ -70,10 +70,10 @@ class World:
         self.ledger = Ledger(claims["credit.start"] if "credit.start" in claims else Decimal(0))
         self.rates = Rates({scope: claims[key] for scope, key in kind.rate_limits.items()})
         self.sessions = Sessions()
-        #: The additional state at this vendor, and the object that handles the vendor's requests.
+        #: State that only this vendor has, and the object that handles the vendor's requests.
         self.records: Any = kind.records()
         self.behaviour = kind.behaviour(self)
-        #: The outbox of webhooks; None if the vendor has none.
+        #: The webhook outbox; None if the vendor sends no webhooks.
         self.outbox: Any = None if kind.outbox is None else kind.outbox(self)
 
     def add_key(self, text: str, key: Key) -> None:
@@ -95,7 +95,7 @@ class World:
 
 
 class Account:
-    """An account: a world at each vendor, and the state that they share. Thread-safe."""
+    """A world at each vendor, and the state that these worlds share. Thread-safe."""
 
     # A reset puts a new account into `place`. Requests in progress finish in the old account.
 
@@ -132,7 +132,7 @@ class Account:
 
 
 def read_latency(operation: str, seconds: Any, kinds: Iterable[VendorKind]) -> float:
-    """Parse the latency of an operation in seconds, as a number or a string.
+    """Parse an operation's latency in seconds, from a number or a string.
 
     Raises ValueError if no vendor has the operation, or if the number is not from 0 to 3600.
     """
@@ -151,7 +151,7 @@ class Accounts:
 
     #: The first account.
     main: Account
-    #: Scheme and host, while the server runs.
+    #: The server's base URL while it runs.
     address: str | None = None
     #: Whether other machines can reach the server.
     is_open = False
@@ -244,7 +244,7 @@ class Accounts:
                     "an account's name must be 1-100 letters, digits, dots, dashes and underscores"
                 )
             if self.find(name) is not None:
-                # The message omits the name: it may be a key.
+                # The message omits the name, because it may be a key.
                 raise ValueError("an account has this name or key; choose another name")
             if len(self._all) >= MAX_ACCOUNTS:
                 raise ValueError(f"there are already {MAX_ACCOUNTS} accounts; close some of them")
@@ -262,7 +262,7 @@ class Accounts:
         return account
 
     def close(self, place: Place) -> None:
-        """Close an account. Raises LookupError if it is closed, ValueError for the first one."""
+        """Close an account. Raises LookupError if already closed, ValueError if it is the first."""
         with self._lock:
             account = place.current
             if account is self.main:

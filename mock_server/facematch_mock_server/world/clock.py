@@ -11,10 +11,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-#: The clock's latest time. Later dates must be possible, such as the expiry of a token.
+#: The clock's latest time. Later dates, such as a token's expiry, must still be possible.
 LATEST = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
 
-#: Masks for the random bits of a UUID and for its version bits (RFC 9562, 5.4).
+#: Masks for the random bits and for the version bits of a UUID (RFC 9562, 5.4).
 _FREE_BITS = (1 << 128) - 1 - (0xF << 76) - (0b11 << 62)
 _VERSION_4 = (4 << 76) + (0b10 << 62)
 
@@ -40,7 +40,7 @@ class VirtualClock:
         self._watchers: list[Callable[[dt.datetime], None]] = []
 
     def now(self) -> dt.datetime:
-        """Return the current time, UTC; never earlier than a time returned before."""
+        """Return the current time in UTC, which never goes back."""
         with self._lock:
             if self.running:
                 machine = dt.datetime.now(dt.UTC)

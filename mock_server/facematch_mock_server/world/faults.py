@@ -33,7 +33,7 @@ def _as_number(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else value
 
 
-#: Headers of the transport and of the mock itself, which faults cannot change.
+#: Headers that the transport or the mock sets, so faults cannot change them.
 _RESERVED_HEADERS = frozenset(
     {"connection", "content-length", "date", "keep-alive", "server", "te", "trailer"}
     | {"transfer-encoding", "upgrade", "x-facematch-mock", "x-facematch-claims"}
@@ -62,7 +62,7 @@ class Stage(_Choice):
     MID_HEADERS = "mid_headers"
     #: The call is carried out; the response is cut off within the body.
     MID_BODY = "mid_body"
-    #: Another complete response replaces the vendor's. `Fault.executed` as for AFTER_UPLOAD.
+    #: Another complete response replaces the vendor's. `Fault.executed` is as at AFTER_UPLOAD.
     ANSWER = "answer"
 
 
@@ -75,7 +75,7 @@ class Kind(_Choice):
     DELAY = "delay"  #: The whole response is delayed by `Fault.seconds`.
     GARBAGE = "garbage"  #: Bytes that are not HTTP.
     HTML = "html"  #: An HTML page with `Fault.status`.
-    WRONG_JSON = "wrong_json"  #: JSON of a wrong shape with `Fault.status`.
+    WRONG_JSON = "wrong_json"  #: JSON of the wrong shape, with `Fault.status`.
     JSON = "json"  #: The JSON in `Fault.body`, with `Fault.status`.
     STATUS = "status"  #: `Fault.status` with the vendor's own error body, if it is known.
 
@@ -124,7 +124,7 @@ class Fault:
 
     Attributes:
         stage, kind: The moment and the effect of the fault.
-        times: The number of remaining calls that it affects, 1 or more; None for all.
+        times: The number of calls that it still affects, 1 or more; None for all.
         method, path: Only requests with this method, and with a path that begins with `path`. The
             default path is every endpoint of the vendor except health checks. Give a path to
             affect health checks or unknown paths. The control API is never affected.
@@ -188,7 +188,7 @@ class Fault:
 
     def _check_aim(self) -> None:
         names = ("method", "path", "call", "card", "person", "field")
-        # At connect, the request's head has not been read; at mid_upload, its body.
+        # At connect, the head has not been read yet; at mid_upload, the body has not.
         unknown, later = {
             Stage.CONNECT: (names, Stage.MID_UPLOAD),
             Stage.MID_UPLOAD: (names[3:], Stage.AFTER_UPLOAD),
@@ -224,7 +224,7 @@ class Fault:
 
     @property
     def is_pictured(self) -> bool:
-        """Whether the fault depends on the pictures: it names a card or a person."""
+        """Whether the fault names a card or a person, and so depends on the pictures."""
         return self.card is not None or self.person is not None
 
     @property
@@ -275,7 +275,7 @@ def _check_path(path: str) -> None:
 
 
 def failure_of(card: Card) -> Fault:
-    """Return the fault that a failure card, such as one with a status, causes in its calls."""
+    """Return the fault for calls with a failure card, such as a card with a status."""
     more: dict[str, Any] = {"person": card.person}
     if card.status is not None:
         if card.retry_after is not None:
@@ -291,24 +291,24 @@ class Faults(RuleQueue[Fault]):
     """The pending faults of one account, in the order in which they were added."""
 
     def at_connection(self) -> Fault | None:
-        """Use up and return the fault for a new connection, or return None."""
+        """Return the fault for a new connection and count its use, or return None."""
         return self._take(lambda rule: rule.stage is Stage.CONNECT)
 
     def for_request(self, fits: Callable[[Fault], bool], only: Stage | None = None) -> Fault | None:
-        """Use up and return a request's fault, unless its stage differs from `only`, if given."""
+        """Return a request's fault and count its use; None if `only` is set to another stage."""
         return self._take(
             lambda rule: not rule.is_pictured and rule.stage is not Stage.CONNECT and fits(rule),
             only,
         )
 
     def for_pictures(self, fits: Callable[[Fault], bool], cards: Collection[Card]) -> Fault | None:
-        """Use up and return the fault for a call with pictures of these cards, or return None."""
+        """Return the fault for a call with these cards and count its use, or return None."""
         return self._take(
             lambda rule: rule.is_pictured and fits(rule) and any(map(rule.is_of, cards))
         )
 
     def _take(self, fits: Callable[[Fault], bool], only: Stage | None = None) -> Fault | None:
-        """Use up and return the first matching rule, unless its stage differs from `only`."""
+        """Return the first matching rule and count its use; None if `only` is another stage."""
         with self._lock:
             for index, rule in enumerate(self._rules):
                 if fits(rule):

@@ -27,7 +27,7 @@ from .services import Hosted, Session
 
 R = TypeVar("R")
 
-#: The actions of a person.
+#: The actions that a person can perform.
 ACTS = ("begin", "card", "fail_attempt", "abandon", "expire")
 
 
@@ -62,7 +62,7 @@ class Rules:
         service, price: The session's name in the ledger (None if it is free), and the claim with
             the price. The claim ``session.charged`` determines when a live session is charged.
         finished: The statuses of a session whose check is finished.
-        changed: A function to call after each change of the status.
+        changed: A function to call after each status change.
         return_url: Returns the URL to which the person is redirected, or None.
     """
 
@@ -78,7 +78,7 @@ class Rules:
 
 
 def hosted_of(session: Session) -> Hosted:
-    """Return a session's hosted part. Raises LookupError for a saved call."""
+    """Return the attributes of a hosted session. Raises LookupError for a saved call."""
     if session.hosted is None:
         raise LookupError("this session is a saved call, not a hosted session: it has no person")
     return session.hosted
@@ -90,7 +90,7 @@ def is_open(world: World, session: Session) -> bool:
 
 
 def current(world: World, session: Session) -> Session:
-    """Return a session, after expiring it if its time is over."""
+    """Return the session, marked as expired if its time is over."""
     if not is_open(world, session) or world.clock.now() < hosted_of(session).expires_at:
         return session
     over = attrs.evolve(session, status=world.behaviour.hosted.after["expire"])
@@ -123,7 +123,7 @@ def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | 
 
 
 def _new_token(world: World) -> str:
-    """Return a token of 12 URL-safe characters; reproducible only with a seed, on loopback."""
+    """Return a token of 12 URL-safe characters, reproducible if seeded and on loopback only."""
     token, ids = secrets.token_bytes(9), world.account.ids
     if ids.is_seeded and not world.account.shared.is_open:
         token = hashlib.sha256(f"token {ids.uuid()}".encode()).digest()[:9]
@@ -198,7 +198,7 @@ def act(
             _replace(world, session, attrs.evolve(session, status=begun))
             continue
         changed = _step(world, session, do, attempt)
-        # A concurrent request changed the session: retry with the current state.
+        # If a concurrent request changed the session, retry with its current state.
         if _replace(world, session, changed) is changed:
             if attempt is not None:
                 world.pictures.keep(attempt.contents)

@@ -1,4 +1,4 @@
-"""The definition of a vendor (claims, switches, settings), and the choice of its switches."""
+"""Definitions of vendors (claims, switches, settings), and the choice of their switches."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 @attrs.frozen
 class Serve:
-    """Marks a method of `Control`, or of an extension, to be served by the control API.
+    """Marks a method of `Control` or an extension as served by the control API.
 
     Values are parsed according to the annotations. The docstring's first sentence is the help.
 
@@ -61,10 +61,10 @@ class Extension(Generic[R]):
         return records
 
 
-# There is one object per vendor, compared by identity.
+# Each vendor has one object, so objects are compared by identity.
 @attrs.frozen(kw_only=True, eq=False)
 class VendorKind:
-    """The definition of a vendor, which all its worlds share.
+    """The definition of a vendor, shared by all its worlds.
 
     Other distributions can add vendors with entry points in the group ``facematch.mock_vendors``.
 
@@ -76,10 +76,10 @@ class VendorKind:
         operations: The names of the vendor's calls for latency and faults, such as ``match``.
         hosts: The vendor's own hosts in lower case. A leading ``*.`` matches one label.
         first_keys: The keys that are valid from the start, by their text.
-        records, behaviour, outbox: Factories of a world's additional state, of the object that
-            handles its requests, and of its outbox for webhooks (None if the vendor has none).
+        records, behaviour, outbox: Factories for a world's additional state, for the object that
+            handles its requests, and for its webhook outbox (None if the vendor has none).
         key_of: Returns the key or client id in a request, which identifies the account.
-        new_text: Makes a new account's key or client id from a first one and random letters.
+        new_text: Makes a new account's key or client id from one in `first_keys` and letters.
         extensions: The classes of the `Control` attributes that only this vendor has, by name.
         greeting: The lines that the command line prints about the vendor: the keys, then commands
             to paste, with ``{url}``. If empty, it prints the keys in `first_keys`.
@@ -194,7 +194,7 @@ def choose_each(
 
 
 def owner_of(kinds: Sequence[VendorKind], word: str) -> tuple[str, str]:
-    """Split a switch into vendor and bare name. By default, the first vendor that has it."""
+    """Split a switch into vendor and bare name. The default vendor is the first that has it."""
     name, dot, switch = word.partition(".")
     if dot:
         return name, switch

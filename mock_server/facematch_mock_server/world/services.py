@@ -113,12 +113,12 @@ class KeyKind(enum.StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Key:
-    """The attributes of a key, without the text of the key.
+    """The attributes of a key, without its text.
 
     Attributes:
         kind: Live or sandbox.
         revoked: Whether the key was revoked.
-        allowed: Whether the key has the permission for calls.
+        allowed: Whether the key has permission to make calls.
         expires: The key's last day, UTC; None if it never expires.
         client: The client id that the vendor requires with the key; None if it requires none.
     """
@@ -163,7 +163,7 @@ class Keys(Collection[Key]):
             self.put(text, key)
 
     def of_client(self, client: str) -> tuple[tuple[str, Key], ...]:
-        """Return a client id's keys that are not revoked, as pairs of text and key."""
+        """Return a client id's unrevoked keys, as pairs of text and key."""
         keys = self.items()
         return tuple((text, key) for text, key in keys if key.client == client and not key.revoked)
 
@@ -174,7 +174,7 @@ CLIENTS = 10_000
 
 @attrs.frozen
 class Window:
-    """The limit that a client exceeded. Another request is allowed from `reset` (Unix time)."""
+    """The limit that a client exceeded. The next request is allowed at `reset` (Unix time)."""
 
     limit: int
     reset: int
@@ -250,7 +250,7 @@ class Review:
 
     Attributes:
         user: The author, as the vendor stores it.
-        new_status: The vendor's name of the status.
+        new_status: The vendor's name for the status.
         comment: The comment, or None.
         created_at: The time of the change, UTC.
     """
@@ -300,13 +300,13 @@ class Session:
         id: The request id in the response.
         number: The session's number in the world, counted from 1.
         internal_id: A second id, shown in lists.
-        service: The vendor's name of the service; None for a hosted session.
-        status: The vendor's name of the status; updates change it.
+        service: The vendor's name for the service; None for a hosted session.
+        status: The vendor's name for the status; updates change it.
         created_at: The time of the start, UTC.
         vendor_data, metadata: The values as sent; None if not sent.
         pictures: The SHA-256 of the pictures, by the vendor's names.
-        result: The part of the response that the service returned; for a hosted session, the
-            parts of the features that ran, by feature.
+        result: The part of the response that the service returned; for a hosted session, one part
+            for each feature that ran, by feature.
         reviews: The manual changes of the status, oldest first.
         hosted: The attributes of a hosted session; None for a saved call.
     """

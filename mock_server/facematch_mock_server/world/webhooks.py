@@ -160,7 +160,7 @@ class SignedPayload:
     body: bytes = attrs.field(repr=False)
 
 
-#: Builds a vendor's payload, signed with the secret of the destination.
+#: Builds a vendor's payload, signed with the destination's secret.
 Compose = Callable[[Citations, World, WebhookDelivery, Destination], SignedPayload]
 
 
@@ -176,7 +176,7 @@ Send = Callable[[str, SignedPayload, float], PostResult]
 
 
 class Outbox:
-    """The webhooks of one world: queues them, sends them once due, records them. Thread-safe.
+    """Queues, sends and records the webhooks of one world. Thread-safe.
 
     Each destination receives one delivery at a time.
     """
@@ -199,7 +199,7 @@ class Outbox:
         self._under_way: dict[str, DeliveryFault | None] = {}
 
     def run(self, *, is_running: bool) -> None:
-        """Start or stop sending due deliveries. Those in progress end within their deadline."""
+        """Start or stop sending due deliveries. Deliveries in progress end by their deadline."""
         self._world.clock.watch(self._begin, is_on=is_running)
         with self._changed:
             self.is_running = is_running
@@ -309,7 +309,7 @@ class Outbox:
             return not self.count_due(at)
 
     def _first(self) -> WebhookDelivery | None:
-        """Return the delivery due first, among destinations with none in progress."""
+        """Return the earliest due delivery to a destination with none in progress."""
         free = (each for each in self._waiting.values() if each.destination not in self._under_way)
         return min(free, key=_due_of, default=None)
 
@@ -401,7 +401,7 @@ def post(url: str, payload: SignedPayload, timeout_s: float) -> PostResult:
         if is_late.is_set():
             raise TimeoutError
         status = answer.status
-        # Only the status matters; closing before the end would reset the connection.
+        # Only the status matters, but closing with unread bytes would reset the connection.
         answer.read(_ANSWER_BYTES)
     except (OSError, ValueError, http.client.HTTPException) as error:
         is_timeout = isinstance(error, TimeoutError) or is_late.is_set()
