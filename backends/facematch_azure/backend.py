@@ -55,7 +55,7 @@ _CODES = {
         _GROUND,
         "session not found: deleted, older than 48 hours, or owned by another resource",
     ),
-    # Not retryable: at least one request of the call has already been charged.
+    # Not retryable, because at least one request of the call has already been charged.
     "FaceNotFound": http.ErrorRow(
         fm.VendorUnavailable,
         fm.Charged.NO,
@@ -75,7 +75,7 @@ class AzureBackend(SessionBackend):
     list). If a picture has no face, the remaining requests are not sent. The largest face of each
     picture is compared.
 
-    Microsoft must approve the resource for verification. Until then calls raise `PermissionDenied`.
+    Microsoft must approve a resource for verification. Until then, calls raise `PermissionDenied`.
 
     The returned confidence is compared with the threshold, 50 by default. The service also returns
     a verdict, based on its own threshold of 0.5; see `raw` and `vendor_status`. If the verdict
@@ -138,7 +138,7 @@ class AzureBackend(SessionBackend):
     environment: fm.Environment | None = None
 
     def steps(self, call: backend.MatchCall) -> http.Steps:
-        """Yield a detect request for each picture, then verify; stop early if one has no face."""
+        """Yield a detect request for each picture, then verify. Stop if a picture has no face."""
         url, key_headers = self.url, self.key_headers(call)
         headers = {**key_headers, "Content-Type": "application/octet-stream"}
         faces: dict[str, list[Any]] = {}
@@ -159,7 +159,7 @@ class AzureBackend(SessionBackend):
         return _build_result(faces, reply, call.threshold)
 
     def error_code(self, reply: http.HttpReply) -> object:
-        """Return Microsoft's error code, the inner one if any; ``403 quota`` if out of quota."""
+        """Return Microsoft's (inner) error code, or ``403 quota`` if the quota is used up."""
         code = reply.at("error", "innererror", "code") or reply.at("error", "code")
         has_quota = not str(reply.at("error", "message")).startswith(_NO_QUOTA)
         return code if has_quota else "403 quota"
@@ -188,7 +188,7 @@ def _build_result(
         if confidence is not None:
             score = fm.Score.from_fraction(confidence, SCALE, raw_name="confidence")
             # The specification: "isIdentical is set to True if similarity confidence is greater
-            # than or equal to 0.5". Otherwise one of the two values is wrong.
+            # than or equal to 0.5". If they contradict each other, one is wrong.
             contradicts = identical is not (confidence >= 0.5)
     probe, reference = (
         tuple(

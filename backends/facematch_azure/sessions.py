@@ -219,7 +219,7 @@ def _text(value: Any) -> str:
 def _read_checks(
     error: Any, verdict: Any, threshold: fm.Threshold
 ) -> tuple[backend.SessionCheck, backend.SessionCheck]:
-    """Return an attempt's liveness check and comparison; INCONCLUSIVE if there is no verdict."""
+    """Return an attempt's liveness check and comparison, INCONCLUSIVE without a verdict."""
     warnings: tuple[fm.ResultWarning, ...] = ()
     if error is not None:
         code, text, other = _text(error["code"]), _text(error["message"]), fm.WarningCode.OTHER
@@ -239,7 +239,7 @@ def _read_checks(
             raise TypeError("isIdentical is not a boolean")
         score = fm.Score.from_fraction(confidence, SCALE, raw_name="matchConfidence")
         decision = fm.Decision.MATCH if identical else fm.Decision.NO_MATCH
-        # The verdict and the confidence contradict each other, so one of them is wrong.
+        # If the verdict and the confidence contradict each other, one of them is wrong.
         if identical is not threshold.passes(score.value):
             decision = fm.Decision.REVIEW
         status = f"isIdentical: {str(identical).lower()}"
@@ -248,7 +248,7 @@ def _read_checks(
     return backend.SessionCheck(result=result), backend.SessionCheck(result=match)
 
 
-#: Response fields that `raw` contains. Tokens, digests, hashes and face positions are dropped.
+#: Response fields that are copied to `raw`. Tokens, digests, hashes and face positions are dropped.
 _RAW_FIELDS = frozenset({
     *("sessionId", "status", "modelVersion", "results", "attempts", "attemptId", "attemptStatus"),
     *("result", "livenessDecision", "verifyResult", "matchConfidence", "isIdentical", "error"),
