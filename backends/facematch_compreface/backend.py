@@ -57,15 +57,15 @@ class ComprefaceBackend(ApiKeyBackend):
     """Compares two faces on a CompreFace server.
 
     CompreFace returns a similarity but no verdict. The default threshold is 50. According to
-    CompreFace's documentation, most pairs of one person are above 0.5 and most pairs of two people
-    below; a higher threshold is recommended if security matters. Each model of the server has its
-    own scale. Calls are free, so a call whose response was lost is retryable.
+    CompreFace's documentation, most pairs of one person score above 0.5 and most pairs of two
+    people below. It recommends a higher threshold if security matters. Each model has its own score
+    scale. Calls are free, so a call whose response was lost can be retried.
 
     Args:
         api_key: The key of a face verification service. Default: ``COMPREFACE_API_KEY``.
-        base_url: The server's address. Any machine but this one requires `allow_base_url`.
+        base_url: The server's address. A server on another machine requires `allow_base_url`.
         model: The server's calculator, such as ``facenet.Calculator``. The score scale is named
-            after it. Responses from another model raise `UnexpectedResponse`. None for any model.
+            after it. Responses from another model raise `UnexpectedResponse`. None accepts any.
         det_prob_threshold: The face detector's minimum confidence, 0-1. Default: the server's.
         plugins: The face plug-ins to run, separated by commas. ``landmarks`` and ``pose`` set the
             attributes of the same name on `Face`. ``mask`` sets `quality` to CompreFace's label
@@ -109,7 +109,7 @@ class ComprefaceBackend(ApiKeyBackend):
         if self.plugins and not set(_PLUGINS).issuperset(self.plugins.split(",")):
             raise ConfigurationError(f"Unknown plugins {self.plugins!r}: use {','.join(_PLUGINS)}.")
         if self.model is not None:
-            # Each model has its own scale, so this backend gets its own capabilities.
+            # Each model has its own scale, so each instance gets its own capabilities.
             vars(self)["capabilities"] = attrs.evolve(
                 type(self).capabilities, score_scale=f"compreface/{self.model}"
             )
@@ -163,9 +163,9 @@ class ComprefaceBackend(ApiKeyBackend):
         )
 
     def error_code(self, reply: HttpReply) -> object:
-        """Return CompreFace's error code; ``26 key`` if the key is not a UUID.
+        """Return CompreFace's error code, or ``26 key`` if the key is not a UUID.
 
-        Code 26 means any violated constraint, so the message is compared, too.
+        The server returns code 26 for any violated constraint, so the message is checked as well.
         """
         code = reply.at("code")
         is_key = code == 26 and reply.at("message") == "Service API key should be UUID"
@@ -188,7 +188,7 @@ def _read_face(body: Any, **comparison: Any) -> Face:
     )
 
 
-#: Parsers of the plug-ins' response fields.
+#: Parsers for the plug-ins' response fields.
 _READERS: dict[str, Callable[[Any], Any]] = {
     "landmarks": lambda points: dict(zip(_LANDMARKS, map(_read_point, points), strict=True)),
     "mask": lambda guess: {_read_text(guess["value"]): _read_probability(guess)},
