@@ -143,7 +143,7 @@ _PROBES = {
 class MockSimulator(VendorSimulator):
     """A mock server that replaces the vendor.
 
-    The mock reads test cards and keeps a ledger, as it does for any client. `alter` edits responses
+    The mock reads test cards and keeps a ledger, as it does for any client. `alter` makes responses
     that the mock cannot produce. All situations except `cannot_happen` can be set.
 
     Attributes:
@@ -228,7 +228,7 @@ class MockSimulator(VendorSimulator):
             self.control.set_limit(self.scope, 0 if situation is Situation.THROTTLED else None)
 
     def alter(self, request: SimulatorRequest, body: Any) -> Any:
-        """Return the body to send; `body` is the one in the mock's 200 response to `request`."""
+        """Return the body to send, given the `body` of the mock's 200 response to `request`."""
         return body
 
     def understand(self, request: SimulatorRequest) -> Mapping[str, Any]:
@@ -341,7 +341,7 @@ class MockSimulator(VendorSimulator):
             body = json.dumps(self.alter(seen, response.json())).encode()
             response = attrs.evolve(response, body=body)
         if is_faulty and self.situation is Situation.DRIPPING:
-            # The response never ends: it sends one byte ten times a second.
+            # The response never ends: one byte is sent every 0.1 seconds.
             return attrs.evolve(response, body=b" ", more=lambda: b" ")
         return response
 
