@@ -34,7 +34,7 @@ _ACCOUNT, _CLAIMS = ACCOUNT_HEADER.lower(), CLAIMS_HEADER.lower()
 _MARK: Headers = ((MOCK_HEADER, __version__),)
 #: Maximum body size: many times a vendor's limit, so that the vendor's own rules apply first.
 MAX_BODY_BYTES = 64 * 1024 * 1024
-#: From this size, a new picture takes tens of milliseconds to process.
+#: Processing a new picture of this size or more takes tens of milliseconds.
 LONG_BODY_BYTES = 1024 * 1024
 #: Maximum bytes in the body of a request to the control API.
 MAX_CONTROL_BYTES = 1024 * 1024
@@ -67,7 +67,7 @@ class App:
     def begin(self, head: Request) -> Response | None:
         """Return a 404 if the account is unknown, a 413 if the body is too large, else None.
 
-        Also set `head.vendor` (unless the body may contain the key) and `head.fault` of the upload.
+        Also set `head.vendor`, unless the body may contain the key, and an upload's `head.fault`.
         """
         name = head.header(_ACCOUNT)
         if name is not None and self.accounts.find(name) is None:
@@ -105,7 +105,7 @@ class App:
             response = vendor.handle(request)
             if response.entry is not None:
                 response.entry.ms = (time.perf_counter() - start) * 1000
-                response.entry = None  # no reference cycle: the entry refers to the response
+                response.entry = None  # avoid a reference cycle: the entry refers to the response
             return self._mark(response, vendor.world, request)
         response = self._answer_openapi(request)
         if response is not None:
@@ -169,7 +169,7 @@ class App:
         self._world_of(head).log(head, note=shorten(what, 200))
 
     def vendor_of(self, head: Request) -> Any:
-        """Return the vendor, found by host or else by path, in the key's account; or None."""
+        """Return the vendor that has the host or else the path, in the key's account, or None."""
         if head.vendor is not None or head.is_control:
             return head.vendor
         # The paths are the same in every account.
