@@ -125,15 +125,15 @@ class MockServer(_Access):
         clock: The first account's clock; None for a clock that only `control.advance` moves.
         seed: A seed that makes ids the same in each run; None for random ids.
         control: Whether to serve the control API.
-        control_token: The token of the control API; required unless `host` is the loopback or
+        control_token: The token of the control API; required unless `host` is a loopback address or
             `control` is False.
         switches: The behaviours to change; `control.behaviours()` lists them. With several vendors,
             a switch applies to the first vendor that has it. Name the vendor to choose another:
             ``{"deepvue": {"price_match": "0.05"}}``.
         latency: The delay of responses in seconds, by operation: ``{"match": 0.8}``; None for none.
-        deliver_to: Hosts other than the loopback that may receive webhooks.
+        deliver_to: Hosts other than this machine that may receive webhooks.
         person_page: Whether hosted sessions have a page on which a tester plays the person. None
-            means only if `host` is the loopback.
+            means only if `host` is a loopback address.
         show_pictures: Whether the console at `url` shows the pictures that were sent. If so, the
             newest 64 MiB of pictures stay in memory.
 
@@ -207,7 +207,7 @@ class MockServer(_Access):
     def new_account(self, name: str | None = None) -> MockAccount:
         """Open an account with its own keys, credit, limits, sessions, outcomes, faults and clock.
 
-        If `name` is None, a name is generated. Raises ValueError for an invalid or taken name.
+        If `name` is None, a name is generated. Raises ValueError if the name is invalid or in use.
         """
         return MockAccount(self.accounts.open(name))
 
