@@ -219,7 +219,7 @@ FACES: tuple[tuple[Part, ...], ...] = (
 PAYLOAD_BYTES, FAILING_BYTES = SIZES = (16, 18)
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _GENDERS = (None, *GENDERS)
-#: The name and width in bits of each field, highest bits first. All bits set means None.
+#: Each field's name and width in bits, highest bits first. A field with all bits set is None.
 _PARTS: tuple[tuple[str, int], ...] = (
     *(("version", 3), ("length", 4), ("person", 72), ("faces", 3), ("quality", 7)),
     *(("luminance", 7), ("liveness", 7), ("attack", 1), ("review", 1), ("age", 7)),
@@ -447,7 +447,7 @@ def fraction(*words: str) -> float:
 
 
 def between(low: float, high: float, *words: str) -> float:
-    """Return a pseudo-random number, at least `low` and below `high`; see `fraction`."""
+    """Return a pseudo-random number, at least `low` and below `high`, seeded with these words."""
     return low + (high - low) * fraction(*words)
 
 

@@ -155,7 +155,7 @@ def apply_to_match(
     """Apply a set outcome to a comparison. A set score adds missing faces."""
     changes: dict[str, Any] = {} if outcome.review is None else {"review": outcome.review}
     if outcome.score is None:
-        # No score: the picture that the outcome names has no face, or else the reference has none.
+        # Without a score, remove the faces from the outcome's picture, by default the reference.
         changes["score"] = None
         side = "probe" if probe.digest in outcome.digests else "reference"
         changes[side] = attrs.evolve(getattr(match, side), faces=(), angle=0)
