@@ -49,7 +49,7 @@ _NUMBER = re.compile(r"\d+(\.\d+)?(?!\d|\s?([MK]?B|bytes|px|pixels|characters|mi
 _WORD = re.compile(r"[^\W\d_][\w'-]*")
 _CODE = re.compile(r"[A-Z]{2,}(_[A-Z]+)+|[A-Z][a-z]+([A-Z][a-z]+)+")
 _KINDS = {dict: "object", list: "list", str: "text", bool: "flag", type(None): "null"}
-#: Kinds of aspects compared only if both sides have them. A missing path differs in `shape`.
+#: Kinds of aspects compared only if both sides have them. A missing path shows in `shape`.
 _OPTIONAL = (
     *("words", "time", "life", "digits", "side", "code", "charge", "price", "boxes"),
     *("form", "years", "host"),

@@ -159,7 +159,7 @@ class Caller:
             outcome = error.with_traceback(None)
         is_start = isinstance(outcome, SessionReading) and step.asks is StartRequest
         if is_start:
-            # Recorded before the next request may fail, because the session must be deleted.
+            # Record the session before the next request can fail, because it must be deleted.
             of_vendor = {"session_id": outcome.session_id, "vendor": outcome.vendor}
             self.started[step.name] = attrs.evolve(request.record, **of_vendor)
             self.secrets[fm.Secret(outcome.session_id)] = None
