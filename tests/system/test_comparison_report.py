@@ -100,10 +100,10 @@ def test_screen_readers_find_landmarks_tables_and_named_pictures(browser, report
     drawings = [name for role, name in tree if role in ("image", "img")]
     # One of all systems, and two of each system that gives scores.
     assert len(drawings) == 1 + 2 * 2
-    assert drawings[0].startswith("How many genuine people are turned away")
+    assert drawings[0].startswith("How many genuine people are rejected")
     tables = [name for role, name in tree if role == "table"]
     assert [name.partition(",")[0] for name in tables] == TABLES
-    assert ("columnheader", "FRR: turned away") in tree
+    assert ("columnheader", "FRR: rejected") in tree
     assert ("rowheader", "didit") in tree
     assert all(name for role, name in tree if role == "region")
 

@@ -1,1 +1,1 @@
-"""From answers to conclusions: evaluation, gate, plan, requirements and sentences."""
+"""Judge answers: evaluation, gate, plan, requirements and sentences."""

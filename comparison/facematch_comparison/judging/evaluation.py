@@ -58,16 +58,16 @@ def evaluate(
             the strictest of 0.01, 0.001 and 0.0001 that the number of non-mated pairs supports, or
             else the strictest 1 in N that it supports.
         confidence: Confidence of every interval, above 0.5 and below 1.
-        split: Whether to choose thresholds on other people than those they are judged on. Ignored
-            if one half would have no mated or no non-mated pairs.
+        split: Whether to choose thresholds on one half of the people and judge them on the other.
+            Ignored if one half would have no mated or no non-mated pairs.
         seed: Seed of the split.
-        attempts: Maximum number of attempts of a transaction, at least 1; None for the maximum in
+        attempts: Maximum number of attempts per transaction, at least 1; None for the maximum in
             the answers.
         name, digest: Name and digest of the test set; see `StudySummary`.
         made_at: Time of the evaluation; defaults to now.
         at_thresholds: Fixed thresholds by system, such as the one in production. They replace
             thresholds chosen for `required_fmr`.
-        evidence: Where the answers were read from, for the JSON document.
+        evidence: Source of the answers, for the JSON document.
 
     Raises:
         InvalidRequest: there is no system; two systems have the same name; their pairs differ; the
@@ -91,7 +91,7 @@ def evaluate(
     judgings = [
         _Judging(each, each.take(calibration), each.take(judged), confidence) for each in answers
     ]
-    # The lowest number of scored non-mated pairs, of systems that have enough.
+    # The lowest number of scored non-mated pairs among the systems that have enough.
     scored = [each for each in judgings if each.answers.is_scored and not each.why_reversed]
     counts = [each.chosen.table.scored_others for each in scored]
     trials = min(filter(stats.comparable_fmr, counts), default=min(counts, default=0))
@@ -152,7 +152,7 @@ def check_name(name: str, names: Collection[str]) -> None:
 
 
 def _why_reversed(table: Answers) -> str | None:
-    """Return why a system with lower mated scores gets no verdict; None if it may be by chance."""
+    """Return why a system with lower mated scores gets no verdict; None if it may be chance."""
     scores = stats.scores_by_kind(table)
     if not table.is_scored or not all(map(len, scores)):
         return None
@@ -164,7 +164,7 @@ def _why_reversed(table: Answers) -> str | None:
     if higher + 1.645 * np.sqrt((mated + others + 1) / (12 * mated * others)) >= 0.5:
         return None
     return (
-        f"Mated pairs of {table.name} score lower than others. If the scores are distances, name "
+        f"Mated pairs of {table.name} score lower than the rest. If scores are distances, name "
         f"their column distance, or {table.name}_distance beside columns of other systems. "
         f"Otherwise check which pairs are marked as mated, or leave {table.name} out."
     )
@@ -223,7 +223,7 @@ class _Judging:
         """Add the intervals of FRR and FNMR at the FMRs of the chosen thresholds."""
         for place, at in enumerate(self.points):
             if at.point and at.point.chosen_on != FIXED:
-                # Resamples repeat only observed errors: never narrower than at the threshold.
+                # Resamples repeat only observed errors, so contain the interval at the threshold.
                 rates: dict[str, Any] = {
                     f"{name}_at_fmr": ends.widened(getattr(at.point, name).interval)
                     for (name, fmr), ends in intervals.items()
@@ -323,7 +323,7 @@ def _has_threshold(chosen_from: Answers, judged: Answers) -> tuple[bool, str | N
 
 
 def _default(rates: stats.Rates) -> model.OperatingPoint | None:
-    """Return the point of the system's own decisions, if it decided every pair that it compared."""
+    """Return the point of the system's own decisions, if it decided every acquired pair."""
     table = rates.table
     decided = table.decisions >= 0
     if not decided.any() or not decided[table.acquired].all():
@@ -361,7 +361,7 @@ def service_of(answers: Answers) -> model.Service:
         answered=model.Rate(errors=len(answers) - answered, trials=len(answers)),
         not_answered=dict(answers.not_answered),
         acquisition=model.Rate(errors=answered - int(answers.acquired.sum()), trials=answered),
-        # Nearest rank: each percentile is a measured time, and at least one time lies beyond it.
+        # Nearest rank: each percentile is a measured time, and at least one time is beyond it.
         latency_s={
             str(percent): float(times[-(-len(times) * percent // 100) - 1])
             for percent in (50, 90, 95, 99)
@@ -387,11 +387,11 @@ def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> No
         scores = tables[name].scores[tables[name].scored]
         if len(scores) and not tables[name].passed(threshold).any():
             raise InvalidRequest(
-                f"Nobody passes the threshold {threshold:g} of {name}, whose scores go from "
-                f"{scores.min():g} to {scores.max():g}: give it on their scale; that of distances "
-                "is minus the distance."
+                f"No pair passes the threshold {threshold:g} of {name}, whose scores range from "
+                f"{scores.min():g} to {scores.max():g}. Pass a threshold on their scale; for "
+                "distances, minus the distance."
             )
     # A reversed system gets no verdict but does not stop the others.
     reasons = [each.once(_why_reversed) for each in answers]
     if all(reasons):
-        raise InvalidRequest(f"{reasons[0]} For distances say {argument('distance', True)}.")
+        raise InvalidRequest(f"{reasons[0]} For distances use {argument('distance', True)}.")

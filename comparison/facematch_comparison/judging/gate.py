@@ -5,7 +5,7 @@ limit, and no other threshold would pass. INCONCLUSIVE: the data show neither. L
 checked only at the judged threshold, because groups have no rates at others: a group beyond its
 limit there is a FAIL.
 
-A plan says how many pairs are needed to show that a rate is within its limit: without any error,
+A plan computes how many pairs are needed to show that a rate is within its limit: without errors,
 299 pairs for 1 %, 2,995 for 0.1 % and 29,956 for 0.01 %. If the non-mated pairs also choose the
 threshold, there must be enough of them to expect `ENOUGH_FALSE_MATCHES` false matches.
 """
@@ -35,7 +35,7 @@ ERRORS: Final = (0, 1, 3, 10)
 
 @attrs.frozen(kw_only=True)
 class ClaimNeed:
-    """Numbers of pairs, to judge and to draw, that show both claims with up to `errors` errors."""
+    """The number of pairs to judge and to draw that show both claims with up to `errors` errors."""
 
     errors: int
     mated: int
@@ -69,13 +69,13 @@ def plan_study(
     """Compute how many mated and non-mated pairs a study of vendors needs.
 
     The numbers assume independent pairs. Pairs that share people carry less information; the report
-    states how much less.
+    shows how much less.
 
     Args:
         fmr, frr: The rates to show for each vendor, above 0 and below 1.
         confidence: One-sided confidence of each claim, between 0 and 1.
         split: Whether thresholds are chosen on one half of the people and judged on the other. Half
-            of the pairs drawn by `draw_pairs` with ``split`` are then judged. Of other pairs, fewer
+            of the pairs drawn by `draw_pairs` with ``split`` are then judged. Fewer of other pairs
             are judged, because pairs across the two halves are dropped.
 
     Raises:
@@ -149,7 +149,7 @@ class Verdict:
     systems: tuple[SystemVerdict, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form (``"schema": 0``, ``"kind": "verdict"``)."""
+        """Return the JSON document (``"schema": 0``, ``"kind": "verdict"``)."""
         return {"schema": model.SCHEMA, "kind": "verdict", **model.as_json(self)}
 
 
@@ -180,8 +180,8 @@ def judge(
     for system in asked:
         if system.environment in (Environment.MOCK, Environment.SANDBOX) and not allow_mock:
             raise InvalidRequest(
-                f"{system.name} answered from a {system.environment}, which says nothing about the "
-                "vendor's matcher. Judge the vendor's own answers, or try the gate with "
+                f"{system.name} answered from a {system.environment}, which proves nothing about "
+                "the vendor's matcher. Judge the vendor's own answers, or try the gate with "
                 f"{argument('allow_mock', True)}."
             )
     split = " --split" if evaluation.study.calibration else ""
@@ -276,7 +276,7 @@ def _rates(
     place = {key: getattr(of, key, None) for key in ("column", "group")}
     groups = sum(cell.column == place["column"] for cell in cells)
     together = 1 - (1 - confidence) / max(1, groups)
-    # The bound at the chosen order statistic, as more pairs would move the threshold.
+    # Use the bound of the order statistic, because more pairs would move the threshold.
     is_chosen = getattr(of, "chosen_on", None) == EVALUATION
     for name, limit in limits.items():
         rate: model.Rate = getattr(of, name.removesuffix("_ratio"))
@@ -334,7 +334,7 @@ def _group_words(groups: Sequence[RateVerdict], requirements: Requirements) -> s
     words = f" {len(groups) - len(rest)} of {len(groups)} limits by group are met."
     for rate in rest[:3]:  # the others are in the JSON
         people = rate.rate.subjects or 0
-        few = f", and it takes {FEW_PEOPLE}" if people < FEW_PEOPLE else ""
+        few = f", {FEW_PEOPLE} are needed" if people < FEW_PEOPLE else ""
         words += f" {rate.column} {rate.group} (people: {people:,}{few}): {_rate_words(rate)}."
     return words
 

@@ -45,14 +45,14 @@ class Requirements:
         max_fmr, max_frr: Highest rates. Failures to acquire count in the FRR.
         required_fmr: The FMR for which thresholds are chosen, at most `max_fmr`. It should be
             lower, because a threshold chosen exactly for the limit exceeds it half of the time.
-        at: The threshold that is judged: the one chosen for `required_fmr`, or that of the run
+        at: The threshold to judge: the one chosen for `required_fmr`, or the threshold of the run
             (``default``: the vendor's, or the profile's).
         confidence: One-sided confidence of each bound.
-        source: Where the limits come from, or None.
+        source: Source of the limits, or None.
         leaves_out: Further requirements of the source that two rates do not show, or None.
         counts: Unit of `max_fmr` and `max_frr`: each pair (``attempts``), or the best of several
-            attempts of one person (``transactions``). All other limits are of attempts.
-        attempts: Maximum attempts of a transaction; None for the maximum in the data.
+            attempts of one person (``transactions``). All other limits apply to attempts.
+        attempts: Maximum attempts per transaction; None for the maximum in the data.
         max_fmr_group, max_frr_group, max_fta_group: Highest rates of any group, or None.
         max_ratio_fmr, max_ratio_frr: Highest ratios of any group's rate, above 1, or None.
     """

@@ -16,7 +16,7 @@ from facematch_comparison.values.model import Caveat, Difference, Evaluation, Sy
 from facematch_comparison.values.numbers import counted, in_words, join_names, percent, points
 from facematch_core.models import Environment
 
-#: Minimum number of people to show how people differ in general.
+#: Minimum number of people to show how much people differ.
 FEW_PEOPLE: Final = 50
 
 #: Placeholder for the names of systems in a caveat, so that equal texts can be merged.
@@ -26,7 +26,7 @@ _NAMES: Final = "\0"
 def with_sentences(evaluation: Evaluation, trials: int, *, is_default_fmr: bool) -> Evaluation:
     """Return the evaluation with its headline, limit, caveats and sentences on differences.
 
-    `trials` is the number of non-mated pairs for choosing thresholds. `is_default_fmr` says whether
+    `trials` is the number of non-mated pairs for choosing thresholds. `is_default_fmr` is whether
     it determined the required FMR.
     """
     differences = tuple(
@@ -48,7 +48,7 @@ def _headline(evaluation: Evaluation, trials: int) -> str:
     names = [system.name for system in judged]
     if not judged:
         text = f"No system can be judged at {in_words(required)}: "
-        text += systems[0].why_not or "it gives no scores."
+        text += systems[0].why_not or "it returns no scores."
         strictest = stats.strictest_fmr(trials)
         if stats.why_unseen(required, trials) and strictest:
             text += f" These pairs support {in_words(strictest)}."
@@ -89,7 +89,7 @@ def _compare_two(evaluation: Evaluation, two: Difference) -> str:
     if two.is_real:
         # At a fixed threshold, a lower FRR may only come from a higher FMR.
         is_free = where == in_words(evaluation.required_fmr)
-        does = "is better" if is_free else "turns away fewer"
+        does = "is better" if is_free else "rejects fewer"
         verdict = f"{two.better} {does}, and the difference is significant"
     elif two.errors_first == two.errors_second and two.frr:
         ends = two.frr.interval
@@ -101,7 +101,7 @@ def _compare_two(evaluation: Evaluation, two: Difference) -> str:
     elif two.pairs != two.subjects:
         people = f"{counted(two.pairs, 'attempt', 'attempts')} by {people}"
     return (
-        f"{_beyond(evaluation, two.beyond)}At {where}, {two.first} turns away "
+        f"{_beyond(evaluation, two.beyond)}At {where}, {two.first} rejects "
         f"{two.errors_first:,} of {people} and {two.second} {two.errors_second:,}: {verdict}."
     )
 
@@ -119,11 +119,11 @@ def _describe_one(evaluation: Evaluation, system: System) -> str:
     point, at = system.at_required, _where(evaluation, [system.name])
     frr = point and point.shown("frr")
     if not point or point.threshold is None or not frr or frr.interval is None:
-        return f"No data show how often {system.name} turns genuine people away at {at}."
+        return f"No data show how often {system.name} rejects genuine people at {at}."
     threshold = f"threshold {numbers.score(point.threshold)}"
     if point.chosen_on != "fixed":
         at += f" ({threshold})"
-    text = f"At {at}, {system.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
+    text = f"At {at}, {system.name} rejects {frr.errors:,} of {frr.trials:,} genuine attempts"
     low, high = frr.interval.low, frr.interval.high
     ends = f"{percent(low, high - low)} % to {percent(high, high - low)} %"
     return f"{text}; the true rate is {ends}, with {100 * evaluation.confidence:g} % confidence."
@@ -150,7 +150,7 @@ def _describe_several(evaluation: Evaluation, compared: Sequence[Difference]) ->
         possible = f"at most {points(most, most)} points"
         parts.append(f"no significant difference from {join_names([*alike])} ({possible})")
     beyond = {name for two in rest.values() for name in two.beyond}
-    text = f"{_beyond(evaluation, beyond)}At {_where(evaluation, judged)}, {best} turns away "
+    text = f"{_beyond(evaluation, beyond)}At {_where(evaluation, judged)}, {best} rejects "
     text += f"{judged[best].errors:,} of {judged[best].trials:,} genuine attempts"
     text += f": {'; '.join(parts)}." if parts else "."
     is_are = "is" if len(apart) == 1 else "are"
@@ -191,14 +191,14 @@ def _caveats(evaluation: Evaluation, trials: int | None) -> Iterator[Caveat]:
 
 
 def _of_system(evaluation: Evaluation, system: System) -> dict[str, object]:
-    """Return the caveats of a system by code, with a placeholder for its name; false if untrue."""
+    """Return the caveats of a system by code, with a placeholder for its name; false if none."""
     required, is_scored = f"{numbers.setting(evaluation.required_fmr)} %", system.kind == "scores"
     at = system.at_required if is_scored else system.at_default
     needed = stats.trials_for(evaluation.required_fmr, confidence=evaluation.confidence)
     missing, calls = system.service.answered.errors, system.service.calls
     return {
         "not_the_vendor": system.environment in (Environment.MOCK, Environment.SANDBOX)
-        and f"The numbers of {_NAMES} say nothing about the vendor's matcher: a "
+        and f"The numbers of {_NAMES} prove nothing about the vendor's matcher: a "
         f"{system.environment} answered.",
         "decisions_only": not is_scored
         and f"The rates of {_NAMES} at other thresholds are unknown. "
@@ -209,11 +209,11 @@ def _of_system(evaluation: Evaluation, system: System) -> dict[str, object]:
         "fmr_floor": at
         and at.fmr.trials < needed
         and f"{counted(at.fmr.trials, 'non-mated pair is', 'non-mated pairs are')} too few to show "
-        f"an FMR of {_NAMES} below {required}: that takes {needed:,} without an error.",
+        f"an FMR of {_NAMES} below {required}; {needed:,} without errors are needed.",
         "concentrated": _where_few_decide(system),
         "without_score": system.without_score
-        and f"{_NAMES} compared {counted(system.without_score, 'pair', 'pairs')} without giving a "
-        "score. At a threshold they count as turned away.",
+        and f"{_NAMES} returned no score for {counted(system.without_score, 'pair', 'pairs')} that "
+        "it compared. At a threshold they count as rejected.",
         "not_answered": missing
         and f"{_NAMES} has no answer to {missing:,} of {counted(calls, 'pair', 'pairs')}. "
         "Unanswered pairs count in no rate.",
@@ -241,7 +241,7 @@ def _where_few_decide(system: System) -> str | None:
 
 
 def _of_study(evaluation: Evaluation, trials: int | None) -> dict[str, object]:
-    """Return the caveats of the whole comparison, by code; false if untrue."""
+    """Return the caveats of the whole comparison by code; false if none."""
     strictest = trials and stats.strictest_fmr(trials)
     fewest = ", the fewest that a system scored," if len(evaluation.systems) > 1 else ""
     study, needed = evaluation.study, stats.trials_for(0.01, confidence=evaluation.confidence)
@@ -252,11 +252,11 @@ def _of_study(evaluation: Evaluation, trials: int | None) -> dict[str, object]:
         f"{in_words(strictest)}. Reports with the same required FMR are comparable.",
         "fnmr_floor": mated < needed
         and f"{counted(mated, 'mated pair is', 'mated pairs are')} too few to show an FRR below "
-        f"1 %: that takes {needed:,} without an error.",
+        f"1 %; {needed:,} without errors are needed.",
         "few_people": people < FEW_PEOPLE
         and study.people_known
         and f"Only {counted(people, 'person was', 'people were')} tested. Other people may be "
-        f"easier or harder to recognise; it takes {FEW_PEOPLE} to show how much.",
+        f"easier or harder to recognise; {FEW_PEOPLE} are needed to show how much.",
         "people_unknown": not study.people_known
         and "The file does not name all people. People of two pairs count as different unless "
         "mated pairs connect their pictures, so intervals may be too narrow and differences "

@@ -48,7 +48,7 @@ class Node:
     """A value of a JSON document, and its path: keys and indexes joined by dots.
 
     Keys are percent-encoded, including dots (``%2E``), so that a path can be split.
-    A node of 0 is truthy. A node of None or of an empty string, list or object is false.
+    A node of 0 is true. A node of None or of an empty string, list or object is false.
     """
 
     def __init__(self, raw: Any, *steps: str) -> None:
@@ -97,7 +97,7 @@ def plain(text: str) -> str:
 
 
 def text(node: Node) -> Markup:
-    """Return a text of the document, with no-break spaces before percent signs."""
+    """Return a text of the document as HTML, with no-break spaces before percent signs."""
     if not node:
         return Markup()
     words = re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", plain(node.raw))
@@ -111,7 +111,7 @@ def name(words: str) -> Markup:
 def number(
     node: Node, form: Callable[[Any], str], unit: Markup | str = "", *, times: int = 1
 ) -> Markup:
-    """Return a number of the document, formatted by `form`."""
+    """Return a number of the document as HTML, formatted by `form`."""
     if node.raw is None:
         return Markup()
     more = Markup(' data-times="{}"').format(times) if times != 1 else ""
@@ -234,7 +234,7 @@ class Tables:
         return Markup('<span class="system">{} {}</span>').format(drawn, text(node))
 
     def _fmr(self, fmr: Node) -> Markup:
-        """Return an FMR; say if its interval is within or above the required FMR."""
+        """Return an FMR, with a note if its interval is within or above the required FMR."""
         shown, ends, required = rate(fmr), fmr["interval"], self.document["required_fmr"]
         if not ends or ends["low"].raw <= required.raw < ends["high"].raw:
             return shown
@@ -250,8 +250,8 @@ class Tables:
         return {
             "Threshold": _threshold(system, at),
             "FMR: others pass": self._fmr(at["fmr"]) if at else "",
-            "FRR: turned away": _frr(at),
-            "FNMR: compared and turned away": rate(at["fnmr"], at["fnmr_at_fmr"]) if fnmr else "",
+            "FRR: rejected": _frr(at),
+            "FNMR: compared and rejected": rate(at["fnmr"], at["fnmr_at_fmr"]) if fnmr else "",
             "FTA: of all pairs": _if_any(service["acquisition"]),
             "Price of a call": money(service["price"], service["currency"]),
             "95 of 100 calls within": _within(service, "95"),
@@ -259,7 +259,7 @@ class Tables:
 
     @_by_system
     def at_fmrs(self, system: Node) -> Row:
-        # Every row needs the same titles, and a number has the path of its system.
+        # All rows need the same titles, but each number has the path of its system.
         first = next((each["at_fmrs"] for each in self.systems if each["at_fmrs"]), ())
         row: dict[Markup | str, Markup | str] = {}
         for titled, each in zip(first, system["at_fmrs"], strict=False):
@@ -280,7 +280,7 @@ class Tables:
                 ),
                 "Pairs": count(two["pairs"]),
                 "People": count(two["subjects"]),
-                "The first turned away": _errors(two, "first"),
+                "The first rejected": _errors(two, "first"),
                 "The second": _errors(two, "second"),
                 f"Difference of the FRR{alone}": estimate(two["frr"], points),
                 f"p{alone}": probability(two["p_value"]),
@@ -442,7 +442,7 @@ def _why_empty(each: Node) -> Markup:
     if each["pairs_needed"].raw is None:
         return Markup("<small>{}</small>").format(text(each["why_not"]))
     needed = count(each["pairs_needed"])
-    return Markup("<small>takes {} non-mated pairs</small>").format(needed)
+    return Markup("<small>needs {} non-mated pairs</small>").format(needed)
 
 
 def _ratio(node: Node) -> Markup:
@@ -473,7 +473,7 @@ def _chance(two: Node) -> Markup:
 
 
 def report_html(evaluation: Evaluation) -> str:
-    """Return an evaluation as one HTML page without scripts or requests, with the JSON's numbers.
+    """Return an evaluation as one HTML page, with the JSON's numbers, and no scripts or requests.
 
     The same evaluation gives the same page, byte for byte.
     """
@@ -509,7 +509,7 @@ def _sections(document: Node, tables: Tables) -> Iterator[tuple[str, str, bool]]
     more = any(two["sentence"].raw != headline for two in document["differences"])
     of_service = ("latency_s", "not_answered", "price", "cost")
     measured = any(system["service"][key] for system in tables.systems for key in of_service)
-    # First the sections that a decision needs; then, folded, details for an analyst.
+    # Sections for a decision come first, then folded details for an analyst.
     for is_there, name, title, folded in (
         (document["caveats"], "cannot", "What this comparison cannot show", False),
         (more, "differences", "Is the difference real?", False),
@@ -534,7 +534,7 @@ def _page() -> jinja2.Template:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        # A node without a filter is a text of the document.
+        # A node without a filter is printed as a text of the document.
         finalize=lambda value: text(value) if isinstance(value, Node) else value,
     )
     environment.filters |= {"count": count, "head": head, "moment": moment, "name": name}

@@ -1,4 +1,4 @@
-"""The figures of a report, as SVG that inherits the colours of the page.
+"""Draw the figures of a report as SVG that inherits the colours of the page.
 
 Each function draws one figure of an evaluation, or returns None if there is no data for it.
 
@@ -87,9 +87,7 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
         return None
     x = _rates([at.fmr for *_, at in points], [each.fmr for each in curves.values()], required)
     y = _rates([at.frr for *_, at in points], [each.frr for each in curves.values()])
-    plot = _Plot(
-        name, x, y, "FMR: pairs of two people that pass", "FRR: genuine people turned away"
-    )
+    plot = _Plot(name, x, y, "FMR: pairs of two people that pass", "FRR: genuine people rejected")
     plot.upright(required, "required FMR")
     for place, curve in curves.items():
         low = plot.corners(curve.fmr_low, curve.frr_low)

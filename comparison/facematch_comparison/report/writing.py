@@ -23,7 +23,7 @@ from facematch_core.base.files import replacing
 from facematch_core.base.tables import escaped
 from facematch_core.errors import InvalidRequest
 
-#: Facts of a system that are columns of a file.
+#: Attributes of a system that are columns of a file.
 _FACTS: Final = (
     *("rule", "threshold", "scale", "price", "currency", "backend", "model", "environment"),
     *("privacy", "people_known"),
@@ -51,7 +51,7 @@ def to_frame(answers: Sequence[Answers], study: Study | None = None) -> DataFram
             named as in the score file.
 
     Raises:
-        InvalidRequest: there are no answers, two systems have one name, or the pairs differ.
+        InvalidRequest: there are no answers, two systems have the same name, or the pairs differ.
     """
     return _long(answers, study, once=False)
 
@@ -63,7 +63,7 @@ def export(what: Sequence[Answers] | DataFrame, path: Path, study: Study | None 
     escaped, and only the first row of a system has its facts. For `study` see `to_frame`.
 
     Raises:
-        InvalidRequest: the suffix is another one, or an error of `to_frame`.
+        InvalidRequest: the file has another suffix; also as for `to_frame`.
         OSError: the file cannot be written.
     """
     suffix = path.suffix.lower()

@@ -157,4 +157,4 @@ def test_files_of_other_tools_are_read(report, scores, tmp_path, name):
     (tmp_path / name).write_text(text(scores))
     answers = report(name, columns=columns)
     assert len(answers) == 1 + bool(columns)
-    assert re.search(r"turns away \d+ of 40 genuine attempts", answers[-1].stdout)
+    assert re.search(r"rejects \d+ of 40 genuine attempts", answers[-1].stdout)

@@ -168,7 +168,7 @@ def test_headline_compares_systems_with_the_best_unbeaten_one():
     assert first.at_required.frr.value < second.at_required.frr.value
     assert evaluation.differences[0].better == "good"
     assert (
-        "good turns away 76 of 1,000 genuine attempts: significantly fewer than lucky"
+        "good rejects 76 of 1,000 genuine attempts: significantly fewer than lucky"
         in evaluation.headline
     )
     three = [("a", 62, 1), ("b", 62, 2), ("c", 50, 3)]
@@ -390,7 +390,7 @@ def test_systems_at_fixed_thresholds_are_compared_at_them(rule):
     assert widths == sorted(widths)
     assert widths[0] <= 1.1 * (fixed.exact.high - fixed.exact.low)
     assert "the fixed thresholds" in fixed.sentence
-    # It may turn away fewer because more others pass.
+    # It may reject fewer because more others pass.
     assert "is better" not in fixed.sentence + half.sentence
 
 

@@ -227,7 +227,7 @@ GROUPS = attrs.evolve(DOOR, max_fmr=0.2, max_frr=0.2)
 @pytest.mark.parametrize(
     ("limit", "outcomes"),
     [
-        # Of 1,000 mated pairs each, 20 and 100 are turned away: 2 and 10 %, 0.33 and 1.67 times
+        # Of 1,000 mated pairs each, 20 and 100 are rejected: 2 and 10 %, 0.33 and 1.67 times
         # the rate of both; 10 and 0 failed to acquire.
         ({"max_frr_group": 0.15}, ["pass", "pass"]),
         ({"max_frr_group": 0.05}, ["pass", "fail"]),
@@ -266,7 +266,7 @@ def test_a_group_with_too_few_people_is_inconclusive(wrong):
     verdict = verdict_of(answers, attrs.evolve(GROUPS, max_frr_group=0.9))
     assert [rate.outcome for rate in verdict.groups] == ["pass", "inconclusive"]
     assert verdict.outcome is Conclusion.INCONCLUSIVE
-    assert "column y (people: 4, and it takes 10)" in verdict.sentence
+    assert "column y (people: 4, 10 are needed)" in verdict.sentence
 
 
 def test_limits_of_transactions_are_those_of_the_best_attempt():

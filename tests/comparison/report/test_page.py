@@ -112,10 +112,10 @@ def test_the_page_contains_every_sentence_of_the_document(name):
     ("name", "text", "is_there"),
     [
         ("two", "Practice only", False),
-        ("two", "takes 50,000 non-mated pairs", True),
+        ("two", "needs 50,000 non-mated pairs", True),
         ("two", "yes: alpha is better", True),
         ("two", "these two alone", False),
-        ("two", "FNMR: compared and turned away", False),
+        ("two", "FNMR: compared and rejected", False),
     ],
 )
 def test_conditional_texts_appear_only_when_true(name, text, is_there):

@@ -19,7 +19,7 @@ def grouped(answers, labels, of_pair):
 
 
 def counted(*groups, others=12):
-    """A table of groups: mated pairs of as many people, and how many of them are turned away."""
+    """A table of groups: mated pairs of as many people, and how many of them are rejected."""
     mated, of_mated = [], []
     for place, (pairs, errors) in enumerate(groups):
         mated += [20] * errors + [90] * (pairs - errors)
