@@ -99,7 +99,7 @@ class DeepvueBackend(HttpBackend):
             selects the published rate limits.
 
     Raises:
-        ConfigurationError: a setting is wrong.
+        ConfigurationError: a setting is invalid.
     """
 
     name: ClassVar[str] = wire.NAME

@@ -176,7 +176,7 @@ class RekognitionBackend(HttpBackend):
             only one of its faces. If the reference has no face, CompareFaces is not called.
 
     Raises:
-        ConfigurationError: a setting is wrong, no region is set, AWS's settings name an endpoint
+        ConfigurationError: a setting is invalid, no region is set, AWS's settings name an endpoint
             on another machine, or botocore is not installed.
     """
 

@@ -93,8 +93,8 @@ class FaceLivenessOptions:
 
     Attributes:
         challenges: The accepted challenges, in order of preference. The default is AWS's:
-            `Challenge.FACE_MOVEMENT_AND_LIGHT`. The browser component tells AWS which challenges it
-            supports. If the person completes a challenge not in this list, the result is `REVIEW`.
+            `Challenge.FACE_MOVEMENT_AND_LIGHT`. The browser component reports the challenges that
+            it supports. If the person completes one outside this list, the result is `REVIEW`.
     """
 
     challenges: tuple[Challenge, ...] = attrs.field(

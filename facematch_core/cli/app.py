@@ -93,7 +93,7 @@ class App(LazyGroup):
         return loaded
 
     def help_lines(self) -> dict[str, str]:
-        """Return our commands' help lines, then the distributions of plug-ins' commands."""
+        """Return our commands' help lines, followed by the distributions of plug-ins' commands."""
         ours, theirs = dict(self.table), dict[str, str]()
         for name, points in plugins.installed(plugins.COMMANDS).items():
             origins = [plugins.distribution(point) for point in points]

@@ -188,7 +188,7 @@ def _open_stores(
 
 
 def open_charges(stores: Iterable[CallStore], now: dt.datetime) -> Charges:
-    """Return the open reservations, after marking those older than 15 minutes as unknown."""
+    """Mark reservations older than 15 minutes as unknown; return all open reservations."""
     from facematch_core.store import expire_reservations
 
     charges: Charges = []

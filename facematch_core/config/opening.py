@@ -108,7 +108,7 @@ def open_sessions(
     compared_with: ComparedWith | str = ComparedWith.GIVEN,
     **keywords: Any,
 ) -> Sessions:
-    """Open hosted sessions by the name of a backend or of a profile of one backend.
+    """Open hosted sessions by the name of a backend or of a single-backend profile.
 
     Args:
         backend, profile, config: See `open_verifier`.
@@ -319,7 +319,7 @@ class Config:
         return self.profiles[name]
 
     def singles(self, name: str) -> tuple[Profile, ...]:
-        """Return the profiles of a failover's members in order, or the named profile itself."""
+        """Return a failover's member profiles in order; for any other profile, that profile."""
         profile = self.profile(name)
         if not profile.members:
             return (profile,)

@@ -98,7 +98,7 @@ class Budget(Policy):
         self._clock = clock or SystemClock()
 
     def price(self, operation: Operation) -> tuple[Decimal, str] | None:
-        """Return the price of a call and its currency, or None if the budget has no such price."""
+        """Return a call's price and currency; None if the budget has no price for `operation`."""
         if self._currency is None or operation not in self._price:
             return None
         return self._price[operation], self._currency

@@ -122,7 +122,7 @@ class RateLimiter(policy.Policy):
             first = self._sent_at[-full] + length_s if is_full else now
             opens_at = max(self._held_until, max(first, now) + turns * length_s)
         wait_s = max(0.0, opens_at - now)
-        # Compare durations, because the deadline may be on another clock.
+        # Compare durations, because the deadline may use a different clock.
         is_late = wait_s >= attempt.deadline.send_by.left_s()
         if wait_s and (is_late or opens_at - arrived_at > self.max_wait_s):
             bound = "the call's deadline" if is_late else f"max_wait_s ({self.max_wait_s:g} s)"

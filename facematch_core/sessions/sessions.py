@@ -325,7 +325,7 @@ class Sessions:
 
         Raises:
             SessionMismatch: the session does not belong to the record, or the record was changed.
-            EnvironmentMismatch: the session is from another or an unknown environment.
+            EnvironmentMismatch: the session is from a different or unknown environment.
             SessionNotFound: the session was not found within the vendor's retention period.
             InvalidRequest, Unsupported: the record or an argument is invalid; nothing was sent.
             UnexpectedResponse: the link leads to an unknown host.
@@ -359,7 +359,7 @@ class Sessions:
 
         Raises:
             InvalidRequest, Unsupported: nothing was sent.
-            EnvironmentMismatch: the record or the response is from another environment.
+            EnvironmentMismatch: the record or the response is from a different environment.
             VendorError: the session could not be deleted.
         """
         if not self._can.can_delete:

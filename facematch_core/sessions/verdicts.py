@@ -1,7 +1,7 @@
 """Judge a reading of a hosted session by its record, the current settings, and the time.
 
 This module does no I/O. It first checks that a reading belongs to the record's session and comes
-from the right environment. Then it applies rules, which can only turn a pass into REVIEW.
+from the expected environment. Then it applies rules, which can only turn a pass into REVIEW.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def judge(
     response to a start: it may omit the environment and the vendor's copies of record fields.
 
     Raises:
-        EnvironmentMismatch: the reading is from another or an unknown environment.
+        EnvironmentMismatch: the reading is from a different or unknown environment.
         SessionMismatch: the reading belongs to another session, or the record was changed.
     """
     environment = check_origin(reading, record, rules, may_be_silent=is_start)

@@ -20,7 +20,7 @@ from facematch_core.models import CallRecord, Charged, Environment
 from . import records
 from .records import EXACT, BudgetKey, BudgetState, Period, Reservation, State
 
-#: The schema version. Stores with another version cannot be opened.
+#: The schema version. Stores with a different version cannot be opened.
 VERSION: Final = 2
 
 METADATA: Final = sa.MetaData()

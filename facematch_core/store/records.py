@@ -186,7 +186,7 @@ class CallStore(Protocol):
         """
 
     def budget(self, key: BudgetKey, *, deadline: Deadline = NO_DEADLINE) -> BudgetState | None:
-        """Return a budget's sums; None if nothing was ever reserved in it."""
+        """Return a budget's sums; None if nothing was ever reserved in that budget."""
 
     def budgets(self) -> tuple[BudgetState, ...]:
         """Return the sums of all budgets, sorted by name."""

@@ -156,7 +156,7 @@ class SqlStore(CallStore):
 
 
 class Database:
-    """Runs functions (steps) in SQLite or PostgreSQL transactions. Messages name it by `label`."""
+    """Runs functions in SQLite or PostgreSQL transactions. Messages refer to it by `label`."""
 
     def __init__(self, where: str | Engine, *, label: str = "store of calls") -> None:
         self._label = label
@@ -172,11 +172,11 @@ class Database:
             raise ConfigurationError(
                 f"SqlStore supports SQLite and PostgreSQL, not {self.engine.dialect.name:.40}."
             )
-        #: Late steps: writes that failed or timed out. The next transaction runs them first.
+        #: Late writes, which failed or timed out. The next transaction runs them first.
         self.late: list[Callable[[Connection], object]] = []
         self._was_reached = False
         self.is_sqlite = self.engine.dialect.name == "sqlite"
-        #: PostgreSQL steps that are still running although their callers timed out.
+        #: PostgreSQL transactions that are still running although their callers timed out.
         self.stuck: set[Future[Any]] = set()
         with _registry_lock:
             if self.is_sqlite:
@@ -195,15 +195,15 @@ class Database:
         effect: str = "",
         undo: Callable[[Connection], object] | None = None,
     ) -> T:
-        """Run the late steps and `step` in one transaction; retry while the database is locked.
+        """Run the late writes and `step` in one transaction; retry while the database is locked.
 
-        If `step` fails but may have been committed, `undo` is added to the late steps.
+        If `step` fails but may have been committed, `undo` is added to the late writes.
         """
         from sqlalchemy.exc import SQLAlchemyError
 
         from ._steps import Damaged
 
-        # Use a duration, because the deadline may be on another clock.
+        # Use a duration, because the deadline may use a different clock.
         patience_s = min(PATIENCE_S, deadline.left_s())
         if not self.is_sqlite:
             patience_s = max(MOMENT_S, patience_s)
@@ -240,8 +240,8 @@ class Database:
         raise failure
 
     def _run_in_caller(self, step: Callable[[Connection], T], progress: _StepProgress) -> T:
-        """Run a SQLite step in this thread once it holds the lock."""
-        # A finalizer may run during this thread's own step, and would wait for that step's lock.
+        """Run a SQLite transaction in this thread once it holds the lock."""
+        # A finalizer may run during this thread's own transaction, and would wait for its lock.
         if self.turn._is_owned():  # noqa: SLF001 - threading.Condition uses it, too
             raise _StoreBusy("this thread is in the middle of another step")
         try:
@@ -256,7 +256,7 @@ class Database:
                 pass  # the lock was not acquired, because of a timeout or a Ctrl-C
 
     def _run_in_thread(self, step: Callable[[Connection], T], progress: _StepProgress) -> T:
-        """Run a PostgreSQL step in a thread until the deadline or the read timeout."""
+        """Run a PostgreSQL transaction in a thread until the deadline or the read timeout."""
         # If the caller times out, the thread may or may not commit. `undo` handles both cases.
         limit, future = progress.limit, None
         while future is None:
@@ -284,7 +284,7 @@ class Database:
             del future  # break the reference cycle between the future and its error's traceback
 
     def _write(self, step: Callable[[Connection], T], progress: _StepProgress) -> T:
-        """Run the late steps and `step` in one transaction; retry while the database is locked."""
+        """Run the late writes and `step` in one transaction; retry while the database is locked."""
         from sqlalchemy.exc import DBAPIError
 
         from ._steps import Damaged
@@ -354,7 +354,7 @@ class Database:
             raise
 
     def close(self) -> None:
-        """Write the late steps and close the connections; leave a passed engine open."""
+        """Run the late writes and close the connections; leave a passed engine open."""
         if self.late:
             with contextlib.suppress(FaceMatchError):
                 self.run(lambda _: None, deadline=Deadline.after(1.0))
@@ -374,9 +374,9 @@ class _StoreBusy(Exception):
 
 @attrs.define(eq=False)
 class _StepProgress:
-    """The progress of a step, shared by its caller and the thread that runs it."""
+    """The progress of a transaction, shared by its caller and the thread that runs it."""
 
-    #: The step's deadline.
+    #: The transaction's deadline.
     limit: Deadline
     #: Time of the server's last response, on the monotonic clock.
     answered_at: float = attrs.field(factory=time.monotonic)
@@ -503,7 +503,7 @@ def _follow_file(engine: Engine, file: str) -> None:
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
-    # Ignore errors: another process may hold the lock; the first step reports a damaged file.
+    # Ignore errors: another process may hold the lock. The first transaction reports damage.
     with contextlib.suppress(sqlite3.Error):
         # Commits survive the end of the process. A power failure may lose the last commits.
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -526,7 +526,7 @@ def _read_state(error: Exception) -> str:
 
 
 def _is_temporary(error: Exception, *, was_reached: bool) -> bool:
-    """Return whether the error is temporary, so that the same step may succeed later."""
+    """Return whether the error is temporary, so that the same transaction may succeed later."""
     from sqlalchemy.exc import OperationalError
     from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -574,8 +574,8 @@ def _describe_failure(error: Exception) -> str:
 
 
 # A fork copies connections, and two processes must not share a connection. SQLite files must be
-# closed before a fork (https://www.sqlite.org/howtocorrupt.html, 2.6); the next step opens them
-# again. The child does not touch its parent's PostgreSQL connections and opens its own.
+# closed before a fork (https://www.sqlite.org/howtocorrupt.html, 2.6); the next transaction opens
+# them again. The child does not touch its parent's PostgreSQL connections and opens its own.
 
 #: One lock per SQLite file. SQLite allows one writer at a time, and waiting for this lock is fairer
 #: than SQLite's polling. Only a fork acquires more than one of these locks.
@@ -606,7 +606,7 @@ def _after_fork() -> None:
 
 def _in_child() -> None:
     for database in _databases:
-        # The parent runs its own late steps.
+        # The parent runs its own late writes.
         database.late.clear()
         if not database.is_sqlite:
             _pools_of_parent.append(database.engine.pool)
