@@ -73,7 +73,7 @@ class HttpClient:
     and usable after a fork: each process has its own connections.
 
     Args:
-        connect_timeout_s: Timeout for each step of connecting (DNS, TCP, TLS, proxy), above 0.
+        connect_timeout_s: Timeout for each wait while connecting (DNS, TCP, TLS, proxy), above 0.
         read_timeout_s: Timeout for each send or receive once connected, above 0.
         max_body_bytes: Maximum size of a response body after decompression.
         ca_bundle: File or folder with trusted certificates, instead of the default.
