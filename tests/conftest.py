@@ -56,7 +56,7 @@ botocore.loaders.create_loader = functools.cache(botocore.loaders.create_loader)
 
 QUIET = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large]
 #: Most faults show in the first examples, and `make test-long` tries two thousand.
-PROFILES = {"default": {"derandomize": True, "max_examples": 20}, "long": {"max_examples": 2000}}
+PROFILES = {"default": {"derandomize": True, "max_examples": 16}, "long": {"max_examples": 2000}}
 for name, profile in PROFILES.items():
     about = {"deadline": None, "suppress_health_check": QUIET, **profile}
     hypothesis.settings.register_profile(name, **about)
