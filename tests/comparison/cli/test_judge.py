@@ -197,7 +197,7 @@ def test_gate_verdicts_of_one_and_several_systems(run, run_json, gate, screens):
 
 
 def test_gate_judges_transactions_by_the_requirement_file(run, tmp_path, scores):
-    scores(in_transactions(crowd("good", people=300, mated=3, others=60, mean=62), 3))
+    scores(in_transactions(crowd("good", people=150, mated=3, others=60, mean=62), 3))
     for tries, words in ((1, "1 attempt"), (2, "2 attempts"), (None, "3 attempts")):
         aims = ("--scores", "s.csv", "--fmr", "0.002", "--confidence", "0.9")
         answer = run("compare", "report", *aims, *(("--attempts", str(tries)) if tries else ()))

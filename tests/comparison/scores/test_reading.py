@@ -128,7 +128,7 @@ def test_a_systems_decision_is_never_the_ground_truth(read, name):
     asked = read.asked(log_of(log))
     assert asked.columns == {"mated": "COLUMN"}
     assert f"{name!r} is the answer of the system" in asked.what
-    for truth in TRUTHS:
+    for truth in TRUTHS[ANSWERED.index(name) % 3 :: 3]:
         (answers,) = read(log_of({**log, truth: "{m}"}))
         assert answers.mated.tolist() == [n % 2 == 1 for n in range(60)]
         assert answers.decisions.tolist() == (answers.scores > 50).tolist()
