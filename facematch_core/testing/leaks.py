@@ -38,7 +38,7 @@ def find_leaks(secret: bytes | str, *texts: bytes | str) -> tuple[str, ...]:
     raw = secret.encode() if isinstance(secret, str) else secret
     if len(raw) < 6:  # short texts occur by chance, especially in base64
         raise ValueError(f"A secret of {len(raw)} bytes is too short: use 6 or more.")
-    return find_forms(raw, [layer for text in texts for layer in layers(text)])
+    return find_forms(raw, {layer for text in texts for layer in layers(text)})
 
 
 def find_forms(raw: bytes, hay: Iterable[bytes]) -> tuple[str, ...]:

@@ -211,7 +211,7 @@ class OptionRules(Rules):
                 seen.append(("the console", "".join(capfd.readouterr())))
                 leaked = set[str]()
                 for where, text in seen:
-                    written = [*leaks.layers(text)]
+                    written = {*leaks.layers(text)}
                     for what, secret in hidden:
                         forms = leaks.find_forms(secret, written)
                         leaked |= {f"{what} is in {where} ({form})" for form in forms}
