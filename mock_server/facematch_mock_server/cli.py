@@ -29,7 +29,7 @@ console: {console}
 {vendors}
 control: {control}
 stop with Ctrl-C"""
-#: The output about each vendor.
+#: The output for each vendor.
 VENDOR = """{keys}
 {switches}scores by {engine}; every response is marked as a mock's
 {unknown}

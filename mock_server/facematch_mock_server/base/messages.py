@@ -102,7 +102,7 @@ class Response:
     claims: tuple[str, ...] = ()
     #: The time for the Date header; None for the machine's time.
     date: dt.datetime | None = None
-    #: Returns the next part of an endless body, until the client leaves. Called on the event loop.
+    #: Returns the next part of an endless body, until disconnected. Called on the event loop.
     more: Callable[[], bytes] | None = attrs.field(default=None, eq=False, repr=False)
     #: The `Fault` to apply while sending. If it is postponed, the call is not carried out yet.
     fault: Any = attrs.field(default=None, eq=False, repr=False)

@@ -92,7 +92,7 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, service: Service) -> None:
         self._service = service
         self._loop = service.loop
-        #: Bytes received but not yet consumed. A declared length reserves no memory.
+        #: Bytes received but not yet consumed. A Content-Length reserves no memory.
         self._buffer = bytearray()
         self._has_ended = self._is_blocked = False
         self._deadline = math.inf

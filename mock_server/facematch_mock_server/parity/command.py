@@ -163,7 +163,7 @@ def _keep_record(
 
 
 def _find_public_words(name: str) -> frozenset[str]:
-    """Return the words in a mock's source. They are public, because it names no people."""
+    """Return the words in a mock's source, which are public because it names no people."""
     module: Any = sys.modules[vendor_named(name).behaviour.__module__]
     file = Path(module.__file__)
     files = file.parent.glob("*.py") if module.__package__ else (file,)

@@ -273,7 +273,7 @@ class Accounts:
         account.deliver(is_running=False)
 
     def reset(self, place: Place, vendor: str, claims: Behaviours) -> None:
-        """Reset an account, with new claims for a vendor. Raises LookupError if it is closed."""
+        """Reset an account, with new claims about a vendor. Raises LookupError if it is closed."""
         with self._lock:
             old = place.current
             every = {**old.claims, vendor: claims}

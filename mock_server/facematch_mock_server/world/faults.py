@@ -62,7 +62,7 @@ class Stage(_Choice):
     MID_HEADERS = "mid_headers"
     #: The call is carried out; the response is cut off within the body.
     MID_BODY = "mid_body"
-    #: Another complete response replaces the vendor's. `Fault.executed` is as at AFTER_UPLOAD.
+    #: Another complete response replaces the vendor's. `Fault.executed` works as at AFTER_UPLOAD.
     ANSWER = "answer"
 
 

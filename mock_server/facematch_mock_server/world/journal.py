@@ -45,12 +45,12 @@ class SentFile:
 
 @attrs.define(kw_only=True, eq=False)
 class Entry:
-    """A request, or an event of the connection.
+    """A request or a connection event.
 
     Attributes:
         at: The time, by the account's clock.
         method, path: The method, and the path without its query, as sent.
-        status: The status of the response; None for an event of the connection.
+        status: The status of the response; None for a connection event.
         vendor: The vendor of the request, or None.
         key: ``live``, ``sandbox``, ``none``, or ``wrong`` for an unknown or invalid key.
         fields: The fields of query, form and JSON body, by name. Secrets are masked, and most

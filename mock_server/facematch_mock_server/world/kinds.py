@@ -33,7 +33,7 @@ class Serve:
         gives: The key of the result in the response; None if the result itself is the response.
         count: Whether to return the length of the result instead of the result.
         named: The HTTP names of arguments, if different from the Python names.
-        more: A function of the vendor that returns the annotations of ``**`` arguments by name.
+        more: A function that returns the annotations of a vendor's ``**`` arguments by name.
     """
 
     method: str
@@ -73,7 +73,7 @@ class VendorKind:
         switches: The values that each switch allows; the first value is the default.
         settings: The numeric settings, each with the key of its claim and its type of number.
         rate_limits: Keys of the claims that define the rate limits, by scope.
-        operations: The names of the vendor's calls for latency and faults, such as ``match``.
+        operations: The vendor's calls, as named in latency and faults, such as ``match``.
         hosts: The vendor's own hosts in lower case. A leading ``*.`` matches one label.
         first_keys: The keys that are valid from the start, by their text.
         records, behaviour, outbox: Factories for a world's additional state, for the object that
@@ -105,7 +105,7 @@ class VendorKind:
     samples: Callable[[Any], None] | None = None
 
     def new_keys(self) -> dict[str, Key]:
-        """Make the first keys of an additional account."""
+        """Make the first keys for an additional account."""
         letters, keys = secrets.token_hex(8), {}
         for text, key in self.first_keys.items():
             client = key.client and self.new_text(key.client, letters)

@@ -32,7 +32,7 @@ _log = logging.getLogger("facematch_mock_server")
 
 #: The maximum number of stored deliveries.
 MAX_DELIVERIES = 10_000
-#: The maximum number of stored attempts of a delivery.
+#: The maximum number of stored attempts per delivery.
 MAX_ATTEMPTS = 100
 #: The name of the threads that send deliveries or wait for the next one.
 THREAD = "facematch-mock-webhooks"
@@ -79,7 +79,7 @@ class Attempt:
     """An attempt to send a delivery.
 
     Attributes:
-        at: The time, UTC, by the world's clock.
+        at: The time in UTC, by the world's clock.
         status: The status of the response; None if there was none.
         problem: A short reason why there was no response; None if there was one.
         elapsed_ms: The real time until the response, in milliseconds.
@@ -109,7 +109,7 @@ class WebhookDelivery:
         destination: The id of the destination.
         url: The URL; None if the destination was removed. Not in `repr`.
         event: The event, such as ``status.updated``.
-        event_id: The vendor's id of the event; None for a test delivery from the console.
+        event_id: The vendor's id for the event; None for a test delivery from the console.
         session_id, status: The session, and its status at the time of the event.
         state: ``pending``, ``delivered``, ``failed`` or ``dropped``.
         is_test: Whether the console requested the delivery.

@@ -223,7 +223,7 @@ def _read_number(text: str) -> int:
 _ENTRY = ("method", "path", "status", "vendor", "key", "note")
 #: Maximum number of fields that the list shows for a call.
 _FIELDS = 30
-#: Maximum length of a response that is parsed.
+#: Maximum length of a response to parse.
 _LONGEST = 64 * 1024
 #: Names of scores, verdicts and reasons in responses; the outermost field is shown. A confidence
 #: next to a verdict is a score; any other belongs to a detection.
