@@ -191,6 +191,8 @@ def test_switch_values_are_case_insensitive():
     [
         (["--vendor", "nobody"], "nobody"),
         (["--switch", "in_reviw=true"], "did you mean in_review?"),
+        (["--switch", "in_review"], "must be NAME=VALUE"),
+        (["--switch", "in_review=true", "--switch", "in_review=false"], "given twice"),
         (["--switch", "in_review=up"], "takes False or True, not 'up'"),
         (["--switch", "price_match=0.00001"], "at most four decimals"),
         (["--latency", "document=1"], "no operation document; the operations are match, liveness"),

@@ -1,12 +1,13 @@
 """`MockServer` as tests use it: its life, its keys, its worlds, and ordinary HTTP clients."""
 
+import datetime as dt
 import threading
 
 import pytest
 import requests
 from kit.mock_didit import post_match
 
-from facematch_mock_server import MockServer
+from facematch_mock_server import MockServer, VirtualClock
 from facematch_mock_server.http.server import THREAD
 
 
@@ -83,3 +84,9 @@ def test_slow_requests_run_outside_the_event_loop_thread(target, size, is_slow):
         requests.request(method, server.url + target, data=b"x" * size, timeout=20)
     assert len(threads) == 1
     assert (THREAD in threads) is not is_slow
+
+
+def test_a_running_clock_is_as_fast_as_the_machines():
+    began, clock = dt.datetime.now(dt.UTC), VirtualClock(running=True)
+    shown = [clock.now() for _ in range(5000)]
+    assert began <= shown[0] <= shown[-1] <= dt.datetime.now(dt.UTC)

@@ -8,7 +8,7 @@ import attrs
 import pandas as pd
 import pytest
 from kit.comparison.studies import write_study
-from kit.comparison.tables import as_decisions, as_real, crowd, in_transactions
+from kit.comparison.tables import as_decisions, as_real, crowd, in_transactions, without_answers
 from kit.fakes import picture
 
 from facematch_comparison import (
@@ -194,6 +194,15 @@ def test_gate_verdicts_of_one_and_several_systems(run, run_json, gate, screens):
             assert (as_json, document["outcome"], document["kind"]) == (code, outcome, "verdict")
     assert run(*words, "--system", "good").exit_code == 0
     assert run(*words, "--system", "god").exit_code == 2
+
+
+def test_calls_without_an_answer_have_a_column(run, scores):
+    scores(without_answers(crowd("one", people=60), range(9)), crowd("two", people=60))
+    lines = run(*REPORT).output.splitlines()
+    titles, one, two = (line for line in lines if line.startswith(("system ", "one ", "two ")))
+    calls = int(two.split()[-1].replace(",", ""))
+    assert titles.endswith("  answered")
+    assert one.split()[-3:] == [f"{calls - 9:,}", "of", f"{calls:,}"]
 
 
 def test_gate_judges_transactions_by_the_requirement_file(run, tmp_path, scores):

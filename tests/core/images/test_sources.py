@@ -220,7 +220,7 @@ def test_images_are_equal_if_original_and_sent_bytes_are_equal():
     assert Image.of(image) is copy.copy(image) is copy.deepcopy([image])[0] is image
     assert image == Image.from_base64(TEXT)
     assert len({image, Image.from_base64(TEXT), Image.from_bytes(SMALL_FILES["png"])}) == 2
-    assert image != JPEG
+    assert (image == JPEG, image != JPEG) == (False, True)
     secret_image = Image.from_bytes(jpeg_with_secrets(quartered()))
     assert secret_image != secret_image.prepared()
     assert hash(secret_image) == hash(secret_image.prepared())

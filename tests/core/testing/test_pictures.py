@@ -40,6 +40,7 @@ def test_pictures_exceed_their_limit_only_slightly():
     limits = ImageLimits(formats={ImageFormat.JPEG}, max_bytes=400_000, max_side_px=4096)
     beyond = pictures_beyond(limits)
     assert 400_000 < beyond["bytes"].size_bytes <= 400 * 1024
+    assert noise(0, (64, 64), ImageFormat.PNG).size_bytes > 3 * 64 * 64, "compressed"
     least = noise(0, (64, 64), ImageFormat.JPEG).size_bytes
     small = pictures_beyond(ImageLimits(formats={ImageFormat.JPEG}, max_bytes=least))
     assert small["bytes"].size_bytes > least

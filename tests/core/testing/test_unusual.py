@@ -1,28 +1,19 @@
 """Plug-ins that are right, of vendors unlike most: the kit finds nothing wrong with any of them."""
 
 import base64
-import time
 from typing import ClassVar
 
 import attrs
 import pytest
-from kit.contract import Status, failures, run
+from kit.contract import failures, run
 from mutants.faults import nobody
-from mutants.making import derived, row, vendor
-from mutants.reference import (
-    PLACES,
-    HttpReference,
-    HttpReferenceSimulator,
-    JobReference,
-    JobSimulator,
-    Mapping,
-)
+from mutants.making import row, vendor
+from mutants.reference import PLACES, HttpReference, HttpReferenceSimulator, Mapping
 
 import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import Capabilities, ImageLimits
 from facematch_core.testing import Situation
-from facematch_core.testing.simulator import STALLS
 
 evolve = attrs.evolve
 MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS
@@ -174,21 +165,3 @@ ODD = (
 @pytest.mark.parametrize("plug_in", ODD, ids=lambda plug_in: plug_in.name)
 def test_unusual_but_correct_plug_in_conforms(plug_in):
     assert not failures(run(plug_in.make))
-
-
-@pytest.mark.slow
-def test_late_request_is_not_counted_with_the_next_call():
-    """Its machine is busy: a call that is given 0.1 s has gone when it is heard."""
-
-    def set_situation(me, ok, situation, **how):
-        vars(me)["stalls"] = situation in STALLS
-        ok(situation, **how)
-
-    def counts(me, ok, request):
-        time.sleep(0.12 * (me.stalls and request.method == "POST"))
-        return ok(request)
-
-    late = derived(JobSimulator, "Late", set_situation=set_situation, counts=counts)
-    signs = derived(JobReference, "Signs", sign=lambda me, ok, *call, **how: ok(*call, **how))
-    [case] = run(lambda: late(signs), {"R19"})
-    assert case.status is Status.PASSED, case

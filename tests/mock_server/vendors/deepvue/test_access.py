@@ -98,21 +98,6 @@ def test_call_over_the_daily_limit_counts_towards_no_limit():
     assert engine.handle(wallet()).status == 200
 
 
-@pytest.mark.parametrize(
-    ("sent", "status", "detail", "allow"),
-    [
-        (deepvue_request("/v1/nothing"), 404, "Not Found", None),
-        (deepvue_request(FACEMATCH, method="GET"), 405, "Method Not Allowed", "POST"),
-    ],
-)
-def test_unknown_path_or_method_is_rejected_before_authentication(
-    engine, sent, status, detail, allow
-):
-    answer = engine.handle(sent)
-    assert refusal_of(answer) == (status, detail)
-    assert answer.header("Allow") == allow
-
-
 def test_the_journal_has_no_secret_and_no_picture(engine, control):
     token = token_of(engine)
     face = deepvue.jpeg_scene(note="private")
