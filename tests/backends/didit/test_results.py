@@ -254,6 +254,7 @@ IN_30_S = str(int(NOW.timestamp()) + 30)
     [
         ({"Retry-After": "7", "X-RateLimit-Reset": IN_30_S}, 7),
         ({"X-RateLimit-Reset": IN_30_S}, 30),
+        ({"X-RateLimit-Reset": "1"}, 0),
         ({"X-RateLimit-Reset": IN_30_S + "000"}, None),
         ({"X-RateLimit-Reset": "soon"}, None),
         ({}, None),

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit.comparison.tables import table_of
+from kit.comparison.tables import table_of, with_columns
 
 from facematch_comparison import Study, StudyPair, export, read_scores, to_frame, wrong_pairs
 from facematch_comparison.scores.answers import Answers, Grouping
@@ -153,6 +153,8 @@ def test_wrong_pairs_are_sorted_worst_first_with_pictures(asked_study):
     first = ["ours", "false match", 2, "faces/d.jpg", "faces/c.jpg", "Dan", "=Cyd", 70, 50]
     assert wrong.iloc[0].tolist() == first
     assert wrong_pairs(answers, None)["pair"].tolist() == [1, 0, 3]
+    unscored = with_columns(answers, scores=np.full(4, np.nan))
+    assert wrong_pairs(unscored, None)["pair"].tolist() == [1, 0, 3]
     unnamed = wrong_pairs(answers, 50).iloc[0]
     assert unnamed[["probe", "person_1"]].isna().all()
     one_less = attrs.evolve(study, pairs=study.pairs[1:])

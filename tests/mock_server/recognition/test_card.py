@@ -84,6 +84,7 @@ def test_every_card_round_trips_through_its_bits(card):
     fails = card.status or card.delay or card.lost
     assert len(payload) == (cards.FAILING_BYTES if fails else cards.PAYLOAD_BYTES)
     assert card_of(payload, card.turned) == card
+    assert (card.turned + card.angle) % 360 == 0 <= card.angle < 360
 
 
 @given(SIZES.flatmap(lambda size: st.binary(min_size=size, max_size=size)))
