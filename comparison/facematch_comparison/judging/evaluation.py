@@ -173,9 +173,9 @@ def _why_reversed(table: Answers) -> str | None:
 class _Judging:
     """A system during its evaluation.
 
-    `rates` are of the judged pairs, and `chosen` of the pairs on which thresholds are chosen (the
-    same object without a split). `points` are at the FMRs that all reports show; the last one is at
-    the required FMR.
+    `rates` are the rates of the judged pairs, and `chosen` those of the pairs on which thresholds
+    are chosen (the same object without a split). `points` has a point for each FMR that all reports
+    show, and then one for the required FMR.
     """
 
     def __init__(self, whole: Answers, chosen: Answers, judged: Answers, confidence: float) -> None:
@@ -223,7 +223,7 @@ class _Judging:
         """Add the intervals of FRR and FNMR at the FMRs of the chosen thresholds."""
         for place, at in enumerate(self.points):
             if at.point and at.point.chosen_on != FIXED:
-                # Resamples repeat only observed errors, so contain the interval at the threshold.
+                # Resamples repeat only observed errors: also cover the interval at the threshold.
                 rates: dict[str, Any] = {
                     f"{name}_at_fmr": ends.widened(getattr(at.point, name).interval)
                     for (name, fmr), ends in intervals.items()

@@ -26,8 +26,8 @@ _NAMES: Final = "\0"
 def with_sentences(evaluation: Evaluation, trials: int, *, is_default_fmr: bool) -> Evaluation:
     """Return the evaluation with its headline, limit, caveats and sentences on differences.
 
-    `trials` is the number of non-mated pairs for choosing thresholds. `is_default_fmr` is whether
-    it determined the required FMR.
+    `trials` is the number of non-mated pairs for choosing thresholds. It determined the required
+    FMR if `is_default_fmr`.
     """
     differences = tuple(
         attrs.evolve(two, sentence=two.sentence or _compare_two(evaluation, two))
@@ -174,7 +174,7 @@ def _limit(evaluation: Evaluation) -> str | None:
 
 
 def _caveats(evaluation: Evaluation, trials: int | None) -> Iterator[Caveat]:
-    """Yield the caveats: of single systems, with equal texts merged, then of the comparison.
+    """Yield the caveats of single systems, with equal texts merged, then of the whole comparison.
 
     `trials` is the number of non-mated pairs that determined the required FMR; None if the caller
     passed one.
@@ -191,7 +191,7 @@ def _caveats(evaluation: Evaluation, trials: int | None) -> Iterator[Caveat]:
 
 
 def _of_system(evaluation: Evaluation, system: System) -> dict[str, object]:
-    """Return the caveats of a system by code, with a placeholder for its name; false if none."""
+    """Return each caveat of a system by code, or a false value; `_NAMES` replaces its name."""
     required, is_scored = f"{numbers.setting(evaluation.required_fmr)} %", system.kind == "scores"
     at = system.at_required if is_scored else system.at_default
     needed = stats.trials_for(evaluation.required_fmr, confidence=evaluation.confidence)
@@ -241,7 +241,7 @@ def _where_few_decide(system: System) -> str | None:
 
 
 def _of_study(evaluation: Evaluation, trials: int | None) -> dict[str, object]:
-    """Return the caveats of the whole comparison by code; false if none."""
+    """Return each caveat of the whole comparison by code, or a false value if it does not apply."""
     strictest = trials and stats.strictest_fmr(trials)
     fewest = ", the fewest that a system scored," if len(evaluation.systems) > 1 else ""
     study, needed = evaluation.study, stats.trials_for(0.01, confidence=evaluation.confidence)

@@ -213,7 +213,7 @@ def head(rows: Sequence[Row]) -> list[Markup | str]:
 
 
 def _by_system(cells: Callable[[Tables, Node], Row]) -> property:
-    """Make a table with a row for each system that has cells."""
+    """Return a property: a table with a row for each system that has cells."""
 
     def rows(tables: Tables) -> list[Row]:
         each = [(system["name"], cells(tables, system)) for system in tables.systems]
@@ -312,7 +312,7 @@ class Tables:
 
     @property
     def gaps(self) -> list[tuple[Node, Node]]:
-        """The differences between groups: name of the system, and difference."""
+        """The name of the system and the difference, for each difference between groups."""
         return [(each["name"], gap) for each in self.systems for gap in each["group_differences"]]
 
     @property
@@ -331,7 +331,7 @@ class Tables:
 
     @property
     def few_errors(self) -> list[tuple[Node, Node, str]]:
-        """The rates with fewer errors than the rule of 30 requires: system, rate, name."""
+        """The system, rate and name of each rate with fewer errors than the rule of 30 requires."""
         return [
             (system["name"], at[name], name.upper())
             for system in self.systems
@@ -500,7 +500,7 @@ def write_report(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
 
 
 def _sections(document: Node, tables: Tables) -> Iterator[tuple[str, str, bool]]:
-    """Yield each section with data: macro in ``sections.html``, title, whether it is folded."""
+    """Yield the macro (in ``sections.html``), title and folding of each section with data."""
 
     def some(key: str) -> bool:
         return any(system[key] for system in tables.systems)

@@ -150,7 +150,7 @@ def scores(evaluation: Evaluation, place: int, name: str) -> Markup | None:
 
 
 class _Axis(NamedTuple):
-    """An axis: the position of a value, 0-1, and the labelled ticks, preferred ones first."""
+    """An axis: the position (0-1) of a value, and the labelled ticks, preferred ticks first."""
 
     share: Callable[[float], float]
     ticks: list[tuple[float, str]]
@@ -236,7 +236,7 @@ class _Plot:
         self._add(text, classes, x, y, anchor, words)
 
     def corners(self, across: Sequence[float], up: Sequence[float]) -> _Corners:
-        """Return the coordinates of points, also far outside the figure, which are clipped."""
+        """Return the coordinates of points; points far outside the figure are clipped later."""
         return [(self.x(x, 9), self.y(y, 9)) for x, y in zip(across, up, strict=True)]
 
     def line(self, corners: _Corners, place: int, dashes: str) -> None:
