@@ -221,7 +221,7 @@ def _judge(system: model.System, requirements: Requirements, split: str) -> Syst
     groups = tuple(rate for cell in cells for rate in _rates(cell, requirements, cells))
     # More pairs do not help if a rate is beyond its limit.
     beyond = [
-        f", nor by more of them if the {rate.name.upper()} stays at {numbers.percent(value)} %"
+        f"; more would not help if the {rate.name.upper()} stays at {numbers.percent(value)} %"
         for rate in rates
         if rate.outcome is Conclusion.INCONCLUSIVE
         and (value := rate.rate.value or 0.0) > rate.limit

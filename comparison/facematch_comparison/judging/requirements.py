@@ -49,7 +49,7 @@ class Requirements:
             (``default``: the vendor's, or the profile's).
         confidence: One-sided confidence of each bound.
         source: Source of the limits, or None.
-        leaves_out: Further requirements of the source that two rates do not show, or None.
+        leaves_out: Further requirements of the source that are not checked, or None.
         counts: Unit of `max_fmr` and `max_frr`: each pair (``attempts``), or the best of several
             attempts of one person (``transactions``). All other limits apply to attempts.
         attempts: Maximum attempts per transaction; None for the maximum in the data.
