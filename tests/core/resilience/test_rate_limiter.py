@@ -48,6 +48,13 @@ def test_window_starts_when_a_call_is_sent(clock, reports_sent, at):
     assert times(limiter, 1) == [at]
 
 
+def test_call_of_a_parent_process_is_treated_as_sent(clock):
+    limiter, attempt = make_limiter(clock, 1, 10), new_attempt()
+    limiter.enter(attempt)
+    attempt.process = -1
+    assert times(limiter, 2) == [10, 20]
+
+
 class Unseen(FakeBackend):
     """A backend that does not report when it sends."""
 

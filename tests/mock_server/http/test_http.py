@@ -86,6 +86,11 @@ def test_malformed_request_is_rejected_with_a_message_of_the_mock(client, engine
     assert engine.notes[0][1].startswith("broken request: ")
 
 
+def test_head_of_the_maximum_size_is_accepted(client):
+    client.send(HEAD + b"L: ".ljust(exchange.MAX_HEAD_BYTES - len(HEAD) - 4, b"x") + b"\r\n\r\n")
+    assert client.answer().status == 200
+
+
 def test_http2_upgrade_request_is_answered_over_http1(client, engine):
     lines = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
     sent = raw_request("POST", "/x", *lines, "Transfer-Encoding: chunked")
