@@ -75,7 +75,7 @@ def read_scores(
         source: A CSV file (commas, or semicolons or tabs with decimal commas), JSON records, an
             Excel workbook, a Parquet file, a pandas DataFrame or a pyarrow Table; or a list of
             files, which are joined by pair. In a list, the stem of each file is the name of its
-            system, and a file without scores has the labels and people.
+            system, and a file without scores provides labels and people.
         columns: Names of the source's columns, keyed by our name or a known name: ``{"mated":
             "same_guy"}``. ``{"decision": ""}`` ignores a column. Pass a list of columns for
             ``score`` if each is a system. In a list of files, the key ``"azure:score"`` applies

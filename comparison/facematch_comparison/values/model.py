@@ -408,8 +408,8 @@ class System:
 class Difference:
     """The comparison of two systems on the same pairs, each at its threshold for the required FMR.
 
-    Systems are not compared if they have no pair in common, if one has no threshold, or below five
-    expected false matches. `errors_first` to `p_adjusted` are then None.
+    Systems are not compared if they have no pair in common, if one has no threshold, or if fewer
+    than five false matches are expected. `errors_first` to `p_adjusted` are then None.
 
     Attributes:
         pairs: Number of mated pairs that both systems answered.
