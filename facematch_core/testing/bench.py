@@ -34,7 +34,7 @@ from .simulator import AIMED, BAD, GOOD, OPERATION_OF, STALLS, Situation, Vendor
 
 Result = fm.MatchResult | fm.LivenessResult
 Pair = tuple[fm.Image, fm.Image]
-#: Requests with their replies.
+#: Pairs of a request and its reply.
 Steps = list[tuple[HttpRequest, HttpReply]]
 #: Prefixes of skip reasons.
 NOT_TESTED, DOES_NOT_APPLY, BECAUSE_OF = "not tested: ", "does not apply: ", "because of "
@@ -183,9 +183,9 @@ class Bench:
 
     def __init__(self, simulator: VendorSimulator) -> None:
         self.simulator = simulator
-        #: The clock of every call, with fake waits; and the waits of the last call.
+        #: The clock for all calls (its waits are fake), and the waits of the last call.
         self.clock, self.waits = RunningClock(), tuple[float, ...]()
-        #: Descriptions of the plug-in's own exceptions, by the core's shorter description.
+        #: Full descriptions of the plug-in's exceptions, keyed by the core's short ones.
         self.faults: dict[str, str] = {}
         #: Description of the last call, for failure reasons.
         self.at = ""
@@ -222,7 +222,7 @@ class Bench:
         self.faults.setdefault(describe_fault(error), tell_fault(error))
 
     def reason(self, error: BaseException) -> str:
-        """Return the reason of a failure in one line, cause first, without secrets."""
+        """Return the reason for a failure in one line, cause first, without secrets."""
         problem, self.simulator.problem = self.simulator.problem, None  # report it only once
         text, reason = str(error), tell_fault(problem or error)
         if problem is None and not reason.startswith(SIMULATOR_FAILED):
@@ -300,7 +300,7 @@ class Bench:
         same("`charged` in the error for a 200 response", charged, fm.Charged.YES, *may_be_free)
 
     def wishes(self, operation: Operation) -> Iterator[dict[str, Any]]:
-        """Yield each option that the backend declares for a call, one at a time."""
+        """Yield each option that the backend declares for a call, as keyword arguments."""
         can, simulator = self.can, self.simulator
         if fm.Retention.KEEP in can.retention:
             yield {"retention": fm.Retention.KEEP}
@@ -317,7 +317,7 @@ class Bench:
         self.tested_if(not missing, f"cannot produce {names}")
 
     def why_not(self, situation: Situation) -> str | None:
-        """Return why a situation cannot occur: from the simulator's declaration or from results."""
+        """Return why a situation cannot occur (declared, or inferred from results), or None."""
         name, reason = self.backend.name, self.simulator.cannot_happen.get(situation)
         if situation is Situation.NO_CREDIT and not self.can.billed_operations:
             return reason or f"{name} declares no billed operation."
@@ -355,7 +355,7 @@ class Bench:
                     yield operation, situation
 
     def find_score(self, operation: Operation) -> tuple[Situation, float | None, float]:
-        """Return a situation with a known score, its `score` argument, and the score (0-100)."""
+        """Return a situation, its `score` argument, and the score (0-100) that they produce."""
         if Situation.SCORE in self.simulator.situations:
             return Situation.SCORE, MIDDLE, MIDDLE
         situation = GOOD[operation]
@@ -370,7 +370,7 @@ class Bench:
         return steps if isinstance(steps, int) else steps[operation]
 
     def each_step(self, operation: Operation, situation: Situation) -> list[int | None]:
-        """Return the steps of a call that `situation` can affect; [None] for the whole call."""
+        """Return the steps of a call that `situation` can affect, or [None] for the whole call."""
         several = range(1, self.steps(operation) + 1)
         if situation is Situation.BAD_KEY:
             return [None, *several[1:]]
@@ -442,7 +442,7 @@ class Bench:
     def overhear(
         self, answer: Any = None, *, every: bool = False, **changes: Any
     ) -> Iterator[Steps]:
-        """Collect steps (or every request) and replies; `answer` or `changes` edit the replies."""
+        """Collect each step (or request) and its reply, as edited by `answer` or `changes`."""
         steps: Steps = []
         if not isinstance(self.backend, HttpBackend):
             yield steps
@@ -515,9 +515,9 @@ def rule(*causes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
 
 class Rules:
-    """The fixtures of a contract, and its failed rules."""
+    """Base class of a contract: its fixtures, and the rules that have failed."""
 
-    #: The first rule that failed, by failure reason.
+    #: The first rule that failed for each reason, keyed by the reason.
     failures: ClassVar[dict[str, str]] = {}
 
     @pytest.fixture

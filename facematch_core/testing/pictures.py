@@ -75,7 +75,7 @@ def photograph(name: str) -> Image:
 
 
 def pictures_beyond(limits: ImageLimits) -> dict[str, Image]:
-    """Return valid pictures that a vendor with `limits` rejects, by the violated limit.
+    """Return valid pictures that a vendor with `limits` rejects, keyed by the violated limit.
 
     There is one picture slightly beyond each limit (``bytes``, ``few bytes``, ``pixels``, ``side``,
     ``long side``), and one of each format that is not accepted (``format bmp``, for example). A
@@ -104,7 +104,7 @@ def pictures_beyond(limits: ImageLimits) -> dict[str, Image]:
 
 
 def pictures_within(limits: ImageLimits) -> dict[str, Image]:
-    """Return pictures that a vendor with `limits` accepts: smallest and largest of each format."""
+    """Return pictures that a vendor with `limits` accepts, keyed by the limit or format they test."""
     side = max(64, limits.min_side_px)
     kinds = [kind for kind in WRITABLE if kind in limits.formats]
     within = {f"format {kind.value}": noise(0, (side, side), kind) for kind in kinds}

@@ -60,8 +60,8 @@ class Situation(enum.StrEnum):
     IMPOSSIBLE_SCORE = "impossible_score"
     #: A high score, and the undocumented verdict `VendorSimulator.unknown_status`.
     UNKNOWN_STATUS = "unknown_status"
-    #: As SAME_PERSON or LIVE, with the undocumented warning `VendorSimulator.unknown_warning`, of
-    #: the vendor's highest severity or an undocumented one; preferably once with each.
+    #: As SAME_PERSON or LIVE, with the undocumented warning `VendorSimulator.unknown_warning`. Its
+    #: severity is the vendor's highest, or undocumented; preferably, send it once with each.
     UNKNOWN_WARNING = "unknown_warning"
     #: The vendor rejects a bad key, an empty account, too many calls, or a bad field or file.
     BAD_KEY = "bad_key"
@@ -88,10 +88,10 @@ class Situation(enum.StrEnum):
     NEVER_DONE = "never_done"
 
 
-#: The situations of a pass and of a rejection, by operation.
+#: Situations in which a call passes (GOOD) or does not (BAD), by operation.
 GOOD = {Operation.MATCH: Situation.SAME_PERSON, Operation.LIVENESS: Situation.LIVE}
 BAD = {Operation.MATCH: Situation.DIFFERENT_PEOPLE, Operation.LIVENESS: Situation.SPOOF}
-#: Situations of one operation. SPOOF also applies to a comparison without a liveness check.
+#: Situations specific to one operation. SPOOF also applies to a vendor that only compares.
 OPERATION_OF = {case: operation for table in (GOOD, BAD) for operation, case in table.items()}
 #: Situations that end in a result, whatever its decision.
 ANSWERS = (
@@ -106,7 +106,7 @@ FAILURES = (
 )
 #: Situations that only a deadline ends.
 STALLS = (Situation.SLOW, Situation.DRIPPING)
-#: Situations that affect one request of a call. Others affect every request unless a step is given.
+#: Situations that affect one request of a call. All others affect each request by default.
 AIMED = frozenset({*FAILURES, *STALLS}) - {Situation.BAD_KEY, Situation.UNREACHABLE}
 
 
@@ -134,7 +134,7 @@ class SessionCase(enum.StrEnum):
     SPOOF = "spoof"
     #: The vendor approved the session, without an item about a face.
     NO_FACE_ITEM = "no_face_item"
-    #: The face was compared with another picture than requested: a stored one, or a document.
+    #: The face was not compared with the requested picture, but with a stored one or a document.
     OTHER_PICTURE = "other_picture"
     #: A passed item is followed by a later, unfinished item about the same check.
     UNFINISHED = "unfinished"
@@ -156,7 +156,7 @@ class SessionCase(enum.StrEnum):
 
 @attrs.frozen
 class SessionWord:
-    """A documented value, its place in a response that is otherwise as in PASSED, and its meaning.
+    """A documented value in a response that is otherwise as in PASSED, with its place and meaning.
 
     Write it from the vendor's documentation, not from the code that parses the value.
 
@@ -190,10 +190,10 @@ class SessionSimulator(abc.ABC):
             also plays an unknown value at each place.
         cannot_happen: Cases that cannot occur with this vendor, each with the reason. Rules about
             a case that is neither here nor in `cases` are skipped as not tested.
-        clock: The vendor's clock, advanced by its `sleep`; None for the clock of the kit.
+        clock: The vendor's clock, advanced by its `sleep`; None for the kit's clock.
         compared_with: The pictures to compare with, or None for no match; the last is the default.
         hands_over: Parts of `WayIn` that a start returns: ``link``, ``token``, ``page``.
-        reference_limits: The vendor's limits for references; None for the limits of the backend.
+        reference_limits: The vendor's limits for references; None for the backend's limits.
         looks_at_references: Whether it rejects the references that its vendor rejects.
     """
 
@@ -244,22 +244,22 @@ class VendorSimulator(abc.ABC):
         cannot_happen: Situations that cannot occur with this vendor, each with the reason ("Acme
             documents no search"): rules about them do not apply. Rules about a situation that is
             neither here nor in `situations` are skipped as not tested. Omit UNKNOWN_STATUS and
-            UNKNOWN_WARNING if no result has a status or a warning, NO_CREDIT if nothing is billed.
+            UNKNOWN_WARNING if results have no status or warning, NO_CREDIT if nothing is billed.
         steps: Number of requests of one call, or the number for each operation.
         price_unknown: Situations whose results are billed UNKNOWN (the charge is undocumented).
         secrets: Keys and tokens, each at least 6 bytes, that must not appear outside the request.
-        limits: Documented limits of the vendor for pictures; None for the limits of the backend.
+        limits: The vendor's documented picture limits; None for the backend's limits.
         reference_limits: Limits for a reference, if different.
         looks_at_pictures: Whether it rejects the pictures that its vendor rejects, as a mock does.
             The kit then tests the backend's limits against it, so `limits` may be None.
-        unknown_status: The verdict of UNKNOWN_STATUS, as the vendor writes it.
-        unknown_warning: Tag and text of the warning of UNKNOWN_WARNING; None for no text.
-        faces: Boxes of faces in SAME_PERSON and LIVE, by picture (``probe``, ``reference``):
-            preferably in two different places, so that swapped boxes are detected.
+        unknown_status: The verdict in UNKNOWN_STATUS, as the vendor writes it.
+        unknown_warning: Tag and text of the warning in UNKNOWN_WARNING; None for no text.
+        faces: Face boxes in SAME_PERSON and LIVE, by picture (``probe``, ``reference``). They
+            should differ between the pictures, so that swapped boxes are detected.
         keeps_records: Whether `Backend.reconcile` can find earlier calls after `set_situation`: a
-            call with a lost response, and a job, which ends as in the new situation.
+            call with a lost response, and a job (the new situation determines its result).
         sessions: The simulator of its hosted sessions; None if the vendor has none.
-        problem: An error in its own code, for the message of the rule that failed because of it.
+        problem: An error in the simulator's own code, for the failure message of the rule.
     """
 
     situations: frozenset[Situation]
@@ -317,11 +317,11 @@ class VendorSimulator(abc.ABC):
         return noise(1), noise(2)
 
     def refused_pictures(self, declared: ImageLimits) -> Mapping[str, Image]:
-        """Return valid pictures beyond `limits`, or `declared`, by violated limit."""
+        """Return valid pictures beyond `limits` (or `declared`), keyed by the violated limit."""
         return pictures_beyond(self.limits or declared)
 
     def options(self, declared: type) -> Any:
-        """Return some options of the type that the backend declares, or of a subtype."""
+        """Return options of the type that the backend declares, or of a subtype."""
         return declared()
 
     def other_options(self, declared: type) -> Sequence[Any]:
@@ -338,8 +338,8 @@ class VendorSimulator(abc.ABC):
         Known keys are ``threshold``, ``retention`` (a `Retention`), ``caller_ref``, ``metadata``;
         ``options``, in any form that differs between `options` and each of `other_options`;
         ``kept_s``, the seconds for which the vendor stores a face or a template; ``probe`` and
-        ``reference``, the bytes of the files. Omit values that the simulator cannot observe. From
-        these, the kit tests that a backend sends the values that it declares to send.
+        ``reference``, the bytes of the files. Omit values that the simulator cannot observe. The
+        kit uses them to test that a backend sends the values that it declares to send.
         """
         return {}
 
@@ -497,8 +497,8 @@ class HttpSimulator(VendorSimulator):
         """Return whether a request is for a comparison or a check; False for a DELETE, for a login,
         and for a request with an expired token.
 
-        No fault but UNREACHABLE affects other requests. Return False for polls by a vendor's own
-        library, too, because no rule can distinguish them from a retry.
+        Of the faults, only UNREACHABLE affects other requests. Return False for polls by a vendor's
+        own library, too, because no rule can distinguish them from a retry.
         """
         return request.method != "DELETE"
 
@@ -650,7 +650,7 @@ class EngineSimulator(VendorSimulator):
 
     Attributes:
         backend_class: The backend under test.
-        pictures: Probe and reference by the situation that they show: paths, bytes or images.
+        pictures: Probe and reference for each situation, as paths, bytes or images.
         settings: Settings with which the backend is opened.
     """
 

@@ -55,7 +55,7 @@ class CallRules(Rules):
 
     @rule()
     def test_r51_good_call_is_answered(self, bench: Bench) -> None:
-        """A call passes only because of the vendor's response to it; the result names the vendor.
+        """A call passes only on the vendor's response to that call. The result names the vendor.
 
         Every other rule depends on this one. A cached response would let the next visitor in, and
         an auditor must see which vendor decided on which request.
@@ -111,8 +111,8 @@ class CallRules(Rules):
         threshold rule. A missing, impossible or non-numeric score is treated as no score and never
         passes. Without a face there is no verdict.
 
-        A score of 0.87 of 100, read as a fraction, becomes a match. 250 of 100 means that the
-        response was misread. If a missing score becomes 0, one person looks like two people.
+        If 0.87 out of 100 were read as a fraction, it would be a match. 250 out of 100 means that
+        the response was misread. If a missing score became 0, one person would look like two.
         """
         unscored = [functools.partial(self._r02_unscored, case=case) for case in UNSCORED]
         numbers = self._r02_vendors_number, self._r02_edge, self._r02_named_threshold
@@ -153,7 +153,7 @@ class CallRules(Rules):
             assert close, f"the vendor returned {value} of 100, but the score is {score.value}"
 
     def _r02_unscored(self, bench: Bench, case: Situation) -> None:
-        """Assert that a result has no score and no verdict based on one; check an error's bill."""
+        """Assert that a result has no score or score-based verdict; check an error's charge."""
         is_null = case is Situation.NULL_SCORE
         for operation in bench.operations_for(case):
             bench.ask(operation, GOOD[operation])  # its score may be cached
@@ -201,7 +201,7 @@ class CallRules(Rules):
                 same("the threshold in the result", named, due)
                 sent.append((due.value, bench.simulator.received.get("threshold")))
             for limit, arrived in sent if any(number is not None for _, number in sent) else ():
-                # If it is not sent, the vendor's default decides, but the result names ours.
+                # Without our threshold, the vendor applies its default, but the result names ours.
                 is_sent = arrived is not None and math.isclose(limit, arrived)
                 assert is_sent, f"the threshold is {limit}, but the vendor received {arrived}"
 
@@ -209,7 +209,7 @@ class CallRules(Rules):
         nobody, code = Situation.NO_FACE, fm.WarningCode
         for operation in bench.operations_for(nobody):
             pair = bench.simulator.pictures_for(nobody)
-            # For an engine, the swapped pair lacks the face in the other picture.
+            # With an engine, this tests a picture without a face as probe and as reference.
             orders = [pair, pair[::-1]] if operation is fm.Operation.MATCH else [pair]
             for images, value in itertools.product(orders, (None, 0.0)):
                 result = bench.ask(operation, nobody, images=images, threshold=value).answer
@@ -221,8 +221,8 @@ class CallRules(Rules):
 
     @rule("R51")
     def test_r12_two_faces_are_told(self, bench: Bench) -> None:
-        """Face boxes are correct and in the right picture. Several faces in a picture give a
-        warning, only one is the compared face, and the right person among them is not rejected.
+        """Face boxes are correct and in the right picture. Several faces in a picture cause a
+        warning, only one is marked as compared, and the right person among them is not rejected.
 
         Otherwise it is unknown whose face was compared: a bystander could pass for the visitor.
         """
@@ -383,7 +383,7 @@ def number_in(value: Any) -> float | None:
 
 
 class AnswerRules(Rules):
-    """The rule about responses."""
+    """The rule about parsing responses."""
 
     @rule("R51")
     def test_r38_every_answer_is_read_or_refused(self, bench: Bench) -> None:
@@ -408,13 +408,13 @@ class AnswerRules(Rules):
             good.other_values(bad)
 
 
-#: The result or the error of a call; neither if the call needs more replies.
+#: The result or the error of a call, or neither if the call needs more replies.
 Reading = tuple[Result | None, fm.VendorError | None]
 
 
 @attrs.frozen
 class Recording:
-    """A call and the responses to its requests; the response at `step` is replaced."""
+    """A recorded call with its responses; methods replace the response at `step`."""
 
     bench: Bench
     call: Call
@@ -449,7 +449,7 @@ class Recording:
         return is_billed and any(request.charges for request in sent)
 
     def read_changed(self, place: Place, text: str | None) -> Reading:
-        """Read the response with `text` (JSON or not) at `place`; None removes the value."""
+        """Read the response with the value at `place` replaced by raw `text`; None removes it."""
         before, after = self.reply.at(*place), "nothing" if text is None else text[:60]
         how = f"with `{'.'.join(map(str, place))}` changed from {before!r:.60} to {after}"
         stand_in = "(placeholder)"
@@ -526,7 +526,7 @@ class Recording:
                 assert is_read, f"it becomes the result {result.decision}, not an error{hint}"
 
     def other_values(self, bad: Recording) -> None:
-        """Change one value of the good response at a time, and try all changes of its verdict."""
+        """Change one value of the good response at a time; try every change to its verdict."""
         document, bench, operation = self.reply.at(), self.bench, self.call.operation
         is_document = isinstance(document, (dict, list))
         bench.tested_if(is_document, "returns neither a JSON object nor a list")
@@ -577,7 +577,7 @@ class Recording:
                     assert is_open, f"the decision is {result.decision}"
 
     def _decide(self, usual: Result) -> tuple[list[tuple[Place, object]], set[Place]]:
-        """Return the places of the score (with its value) and of the verdict in a response."""
+        """Return where a response has its score (place and value) and its verdict (places)."""
 
         def facts(result: Result) -> tuple[float | None, str | None, object]:
             score = result.score

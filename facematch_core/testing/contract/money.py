@@ -44,7 +44,7 @@ EXPECTED = {
     Situation.OUTAGE: Expected((errors.VendorUnavailable, *_LOST.errors), (*_NO, *_UNKNOWN), None),
     Situation.UNREADABLE_200: Expected((errors.UnexpectedResponse,), _YES),
 }
-#: The errors of situations that only a deadline ends.
+#: Expected errors in situations that only a deadline ends.
 _LATE = Expected((errors.DeadlineExceeded,), _UNKNOWN)
 _STALLED = {Situation.SLOW: _LATE, Situation.DRIPPING: _LATE, Situation.NEVER_DONE: _LOST}
 
@@ -58,7 +58,7 @@ class MoneyRules(Rules):
         """`billing` states what the vendor charged, and why. Each kind of failure raises its own
         error, which states whether it is retryable. Only free polls are repeated.
 
-        A budget that counts too little is noticed only on the invoice. Code that retries on
+        A budget that undercounts is noticed only on the invoice. Code that retries on
         "retryable" must not pay twice, and must not give up when throttled.
         """
         for operation in bench.operations_for(situation):
@@ -112,7 +112,7 @@ class MoneyRules(Rules):
     def test_r32_another_call_is_never_found(self, bench: Bench) -> None:
         """`reconcile` finds a lost call by its ids, and never another call.
 
-        A call that is not found is paid for again. Another visitor's record has the wrong verdict.
+        A call that is not found is paid for again. Another visitor's record gives a wrong verdict.
         """
         backend, simulator = bench.backend, bench.simulator
         searches = type(backend).reconcile is not Backend.reconcile
@@ -156,7 +156,7 @@ class MoneyRules(Rules):
                 assert ends, f"{where}: an unknown `vendor_id` gives {says.reason}"
 
     def _r32_kept_and_lost(self, bench: Bench, operation: Operation) -> Iterator[tuple[Any, ...]]:
-        """Yield the kind, record, situation and result of stored and lost calls.
+        """Yield each stored or lost call as its kind, record, final situation and result.
 
         `reconcile` returns NOT_YET for a job that is not finished.
         """
@@ -164,7 +164,7 @@ class MoneyRules(Rules):
         retention = fm.Retention.KEEP if keeps else fm.Retention.MINIMAL
         options: dict[str, Any] = {"caller_ref": "visitor 7", "retention": retention}
         for end in (GOOD[operation], BAD[operation]):
-            # The first of five calls is not the newest record.
+            # Five calls, so that the first call's record is not the newest.
             every = [bench.ask(operation, end, **options).answer for _ in range(5)]
             answers[end], waits_s = every[0], sum(bench.waits)
             kept = [(record_of(bench, operation, answer), answer) for answer in every[::4]]
@@ -237,7 +237,7 @@ class MoneyRules(Rules):
 
 
 def judge(bench: Bench, operation: Operation, case: Situation, step: Any, outcome: Outcome) -> None:
-    """Assert that a failure raised its own error with the right bill, or that a retry passed."""
+    """Assert that a failure raised the expected error and bill, or that a retry passed."""
     has_waited, request = bool(bench.waits), bench.request_at(operation, step)
     gave, error = f"it gave {outcome.summary}", outcome.error
     polled, free = request.on_refusal == "raise", not request.charges
@@ -257,7 +257,7 @@ def judge(bench: Bench, operation: Operation, case: Situation, step: Any, outcom
     if free:
         bills = {Charged.NO}
     elif Charged.YES in bills or not billed:
-        bills |= {Charged.NO}  # the simulator's count decides
+        bills |= {Charged.NO}  # `check_bill` compares the simulator's count
     if outcome.charges:  # for this request or an earlier one
         bills = {Charged.YES if bill is Charged.NO else bill for bill in bills}
     names = " or ".join(dict.fromkeys(each.__name__ for each in classes))
@@ -300,7 +300,7 @@ def record_of(bench: Bench, operation: Operation, result: Result) -> fm.CallReco
 
 
 def look(bench: Bench, record: fm.CallRecord) -> fm.Reconciliation:
-    """Reconcile a call, and assert that this is free; after an error, `outcome` is None."""
+    """Reconcile a call and assert that this is free. After an error, `outcome` is None."""
     deadline = Deadline.after(benches.ENDS_S / 2, bench.clock)
     asked = bench.count(lambda: bench.backend.reconcile(record, deadline=deadline))
     same("the number of charges for `reconcile`", asked.charges, 0)

@@ -1,6 +1,6 @@
 """R21, R24, R25: options and pictures arrive or are rejected; keys and faces do not leak.
 
-R19, R28, R30, R31: guarantees that the core gives to an `HttpBackend`, tested for engines, vendors'
+R19, R28, R30, R31: guarantees that the core makes to an `HttpBackend`, tested for engines, vendors'
 libraries, and plug-ins that send requests or log in with their own code.
 """
 
@@ -42,12 +42,12 @@ PLACES = {fm.Operation.MATCH: PICTURES, fm.Operation.LIVENESS: PICTURES[:1]}
 CALLER_REF = "order 7/3f2b8c1e-9d47-4a6b-8e15-0c7d2a9b4f63/desk 3"
 METADATA = {"desk": 3, "open": True, "cases": ["7", {"of": 2.5}], "floor": None}
 NOT_RECEIVED = "nothing"
-#: Responses that different code of a plug-in parses, all failures, and a missing response.
+#: Responses parsed by different code paths of a plug-in, all failures, and a missing response.
 LEAKING = (
     *(Situation.SAME_PERSON, Situation.LIVE, Situation.NO_FACE, Situation.UNKNOWN_STATUS),
     *(Situation.UNKNOWN_WARNING, *FAILURES, Situation.SLOW),
 )
-#: Deadlines to try in turn on a busy machine, in seconds; and the allowed multiple of each.
+#: Deadlines in seconds, the longer ones for busy machines; a call may take LATE times as long.
 DEADLINES_S, LATE = (0.1, 0.3, 0.6), 3
 #: Why these rules do not apply to a plug-in based on `HttpBackend`.
 CORE = "is an HttpBackend: the core guarantees this"
@@ -123,7 +123,7 @@ class OptionRules(Rules):
         wishes += [("metadata", METADATA)] * can.sends_metadata
         for operation, (option, value) in itertools.product(bench.operations, wishes):
             heard = _option(bench, operation, option, value)
-            # If there is only one retention, it need not be sent.
+            # A backend with a single retention need not send it.
             if heard is not NOT_RECEIVED or option != "retention" or len(can.retention) > 1:
                 same(f"{option} in the simulator's `received`", heard, value)
 
@@ -182,7 +182,7 @@ class OptionRules(Rules):
                 same("the retention that the vendor received", retention, fm.Retention.MINIMAL)
                 assert answer.ids.session is None, "`ids.session` names a record at the vendor"
                 kept_s = heard.get("kept_s", 0.0)
-                # The call itself may need a face for some minutes.
+                # During the call, the vendor may need to store a face for some minutes.
                 assert kept_s <= 600, f"the vendor keeps a face or template for {kept_s:g} s"
                 # A job that is found by its own id is not a record of the person.
                 record = attrs.evolve(record_of(bench, operation, answer), vendor_id=None)
@@ -221,7 +221,7 @@ class OptionRules(Rules):
         """Make a call with and without the verifier; yield the name and text of each output."""
         ways = [bench.ask, bench.ask_directly]
         if situation is Situation.SLOW:
-            # Once, because it is slow. The verifier ends the call if the backend does not.
+            # One call only, because it is slow: by the verifier if the backend keeps no deadline.
             ways = [bench.ask_directly if bench.backend.keeps_deadline else bench.ask]
         recorder = warnings.catch_warnings(record=True, action="always")
         with leaks.capture_log() as log, recorder as warned:
@@ -350,7 +350,7 @@ class OwnSenderRules(Rules):
             settings = declared_settings(type(bench.backend))
             for name, secret in ((n, text) for n, text in bench.secrets() if n in settings):
                 key = secret[:-4] + ("1111" if secret.endswith("0000") else "0000")
-                # The setting may reject the format of another key.
+                # The backend may reject the made-up key because of its format.
                 with contextlib.suppress(fm.ConfigurationError):
                     other = bench.open_backend(**{name: Secret(key)})
                     stranger = fm.FaceVerifier(other, clock=bench.clock)

@@ -49,7 +49,7 @@ STRANGERS: dict[Case, Any] = {
     **dict.fromkeys((Case.SANDBOX, Case.UNKNOWN_ENVIRONMENT), fm.EnvironmentMismatch),
 }
 DUE = {**VERDICTS, **STRANGERS, Case.VANISHED: State.GONE}
-#: The check that a case is about, and the environment that its record requires.
+#: The check that a case tests, and the environment that its record requires.
 CHECKS = dict.fromkeys((Case.OTHER_PERSON, Case.OTHER_PICTURE), MATCH)
 CHECKS |= dict.fromkeys((Case.SPOOF, Case.LOW_SCORE), LIVENESS)
 REQUIRED = {Case.SANDBOX: fm.Environment.PRODUCTION, Case.UNKNOWN_ENVIRONMENT: None}
@@ -238,7 +238,7 @@ class Desk:
             expect(f"the outcome for {where}, within the limits,", started, fm.SessionResult)
 
     def scores(self) -> None:
-        """Check the scores, and a threshold if the backend applies it itself."""
+        """Check the scores, and the liveness threshold if the backend applies it."""
         passed, can, rule_ = self.passed(), self.can, self.bench.can.threshold_rule
         for operation in can.scored:
             item = getattr(passed, operation)
@@ -352,7 +352,7 @@ class Desk:
                 same(f"`face_kept` with {where}", said.face_kept, means.face_kept)
 
     def during_faults(self) -> None:
-        """Read and delete during faults and rejections, which prove nothing about the session."""
+        """Read and delete during faults and rejections: none may report the session as gone."""
         record, faults = self.start().record, (Situation.OUTAGE, Situation.GATEWAY_ERROR)
         refused = b"{}", b'{"error": "No.", "message": "No.", "detail": "No."}', b"<html>No.</html>"
         asks: list[Any] = [("a read", self.read, (*faults, Situation.UNREADABLE_200))]
@@ -376,14 +376,14 @@ class Desk:
 
 
 class SessionRules(Rules):
-    """Rules of hosted sessions: only a read returns a yes, for one person and one purpose."""
+    """Rules about hosted sessions: only a read can verify, for one person and one purpose."""
 
     @rule()
     def test_r52_a_session_lets_its_person_in(self, bench: Bench) -> None:
         """A passed session lets its person in, and the read is free.
 
         Before that, the session stays open until it expires, the person can return to it, and the
-        vendor has the URL to which it redirects the person afterwards.
+        vendor has received the URL to which to redirect the person afterwards.
         """
         judge_parts(Desk(bench), Desk.starts, Desk.wishes)
 
@@ -407,7 +407,7 @@ class SessionRules(Rules):
         desk = Desk(bench)
 
         def tell(_: HttpRequest, reply: HttpReply) -> HttpReply:
-            """Add personal data, as vendors return them, to each object of a response."""
+            """Add personal data to each object of a response, as a vendor might."""
             told = json.loads(json.dumps(reply.at()), object_hook=lambda item: {**item, **person})
             return attrs.evolve(reply, body=json.dumps(told).encode())
 
@@ -443,7 +443,7 @@ class SessionRules(Rules):
 
     @rule("R52")
     def test_r55_only_a_face_that_passed_is_a_yes(self, bench: Bench) -> None:
-        """Only a passed item about a face, in a session that the vendor approved, is a yes. Each
+        """A session is verified only if the vendor approved it and a check of the face passed. Each
         value has its documented meaning. A score equal to the threshold follows the declared rule.
 
         "Approved" may refer to a document, and an unknown value may mean fraud.
@@ -462,7 +462,7 @@ class SessionRules(Rules):
 
     @rule("R52")
     def test_r57_a_webhook_is_verified_first(self, bench: Bench) -> None:
-        """A webhook is verified before it is parsed, only names a session, and changes nothing. A
+        """A webhook is verified before it is parsed. It only names a session and changes nothing. A
         webhook that was signed hours ago is rejected.
 
         Anybody can send a webhook, so its content is untrusted until its signature is verified.
@@ -489,7 +489,7 @@ class SessionRules(Rules):
             assert outcome.http_status != 422, f"{where} is parsed before it is verified"
         after = words(desk.sessions.read(session.record))
         assert after == before, f"after a rejected webhook, a session is {after}"
-        # Longer than any vendor's tolerance. Tested only if the headers have the time of signing.
+        # Longer than any vendor's tolerance. Tested only if the headers contain the signing time.
         desk.clock.sleep(hours_s := 6 * 3600.0)
         now = desk.clock.now().timestamp()
         if any(abs(at - now) < 60 for at in _times_in(desk.player.deliver(id_of(session))[1])):
@@ -573,7 +573,7 @@ def _text_of(request: HttpRequest) -> str:
 
 
 def _replacing(fact: str, shown: list[object]) -> Any:
-    """Return a hook that replaces a fact in each response and records its places in `shown`."""
+    """Return a hook that replaces `fact` in each response and adds its places to `shown`."""
 
     def answer(_: HttpRequest, reply: HttpReply) -> HttpReply:
         document = reply.at()
