@@ -42,14 +42,14 @@ class DiditAccount:
     Every method raises errors of `facematch_core.errors`: `AuthenticationFailed` (401, 403),
     `RequestRejected` with Didit's message (`SessionNotFound` for a session's 404), `RateLimited`
     (not executed), `VendorUnavailable` (no usable response: retry), `UnexpectedResponse`, and
-    `InvalidRequest` for a wrong argument, before anything is sent.
+    `InvalidRequest` for an invalid argument, before anything is sent.
 
     Args:
         api_key: The application's API key.
         **settings: Other settings of `DiditBackend`.
 
     Raises:
-        ConfigurationError: a setting is wrong.
+        ConfigurationError: a setting is invalid.
     """
 
     def __init__(self, *, api_key: Secret | str, **settings: Any) -> None:
@@ -98,7 +98,7 @@ class DiditAccount:
         `call`, the call's thresholds are applied, as in `FaceVerifier.reconcile`.
 
         Args:
-            session_id: The `ids.session` of the result of a call with `Retention.KEEP`.
+            session_id: The `ids.session` from the result of a call with `Retention.KEEP`.
             call: The record of the call that created the session, from the event STARTED or an
                 error; None to return Didit's verdicts.
 
@@ -106,7 +106,7 @@ class DiditAccount:
             SessionNotFound: the session is unknown, deleted or out of the key's scope. Didit does
                 not document whether a session can be read immediately after its call.
             EnvironmentMismatch: the session has an unknown environment.
-            InvalidRequest: an argument is wrong, or the session belongs to another call.
+            InvalidRequest: an argument is invalid, or the session belongs to another call.
         """
         if call is not None and not isinstance(call, CallRecord):
             raise InvalidRequest(f"call must be a CallRecord, not {type(call).__name__}.")

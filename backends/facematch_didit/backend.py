@@ -95,7 +95,7 @@ class DiditBackend(ApiKeyBackend):
     By default Didit is asked to store nothing. With ``Retention.KEEP`` Didit stores the pictures,
     the result and our call id (``facematch_attempt_id`` in the metadata); a liveness check also
     enrolls the face in the account's index. Every liveness check, stored or not, is compared with
-    the account's blocklist and earlier faces, except faces of the same `caller_ref`.
+    the account's blocklist and earlier faces, except faces with the same `caller_ref`.
 
     A hosted session runs a workflow from Didit's console, with the workflow's checks, methods and
     thresholds. Didit always stores the session. The record's id is sent as ``vendor_data``, by
@@ -107,8 +107,8 @@ class DiditBackend(ApiKeyBackend):
         allow_base_url: Whether a host other than Didit's and this machine may receive the key and
             the pictures.
         allow_insecure: Whether to allow connections without TLS to other machines.
-        environment: The environment of the key, PRODUCTION or SANDBOX; None if unknown. Didit's
-            responses do not name the environment, so results then have none. A sandbox key approves
+        environment: The key's environment, PRODUCTION or SANDBOX; None if unknown: results
+            then have none, because Didit's responses omit the environment. A sandbox key approves
             every valid call; nothing is charged or stored. MOCK accepts only a mock's responses and
             never calls Didit. A response with another environment raises `EnvironmentMismatch`.
         connect_timeout_s: Connect timeout in seconds, above 0.
@@ -129,7 +129,7 @@ class DiditBackend(ApiKeyBackend):
         return_hosts: Exact names of hosts that a person may be redirected to after a session.
 
     Raises:
-        ConfigurationError: a setting is wrong.
+        ConfigurationError: a setting is invalid.
     """
 
     name: ClassVar[str] = NAME
@@ -196,7 +196,7 @@ class DiditBackend(ApiKeyBackend):
         return wire.read_result(call, reply.json(), self.environment)
 
     def echoes(self, reply: HttpReply) -> Mapping[str, object]:
-        """Return the request values that a response repeats; none in the edition of early 2026."""
+        """Return the request values that a response repeats (none in the edition of early 2026)."""
         call_id = reply.at("metadata", CALL_ID_KEY)
         return {"caller_ref": reply.at("vendor_data"), "call_id": call_id}
 
@@ -237,7 +237,7 @@ class DiditBackend(ApiKeyBackend):
         Reads the sessions with the call's service and `caller_ref` from ten minutes before the call
         until ten minutes plus the timeouts after it. If none has the call's id, reads all sessions
         of those days (UTC), because this machine's clock may have been wrong. The outcome is
-        `CANNOT_KNOW` if there are more than 300 sessions, or two with the id.
+        `CANNOT_KNOW` if there are more than 300 sessions, or two with the call's id.
 
         Args:
             call: The record of the call.

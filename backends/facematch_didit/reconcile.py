@@ -1,7 +1,7 @@
 """Find a call in Didit's records by our call id, which is in the metadata.
 
 All requests are free. Source of lists and decisions: Didit OpenAPI, 2026-07-18, read on 2026-11-20.
-Ours: the time range and the deadline of the search.
+The time range and the deadline of the search are our choice.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def reconcile(backend: ApiKeyBackend, call: CallRecord, deadline: Deadline) -> R
     longest_s = min(backend.connect_timeout_s + backend.read_timeout_s, 86_400.0)
     window = started - SKEW, started + SKEW + timedelta(seconds=longest_s)
     search = _Search(backend, deadline, call, window)
-    # Didit's list cannot be filtered by a reference of only white space.
+    # Didit's list cannot be filtered by white space alone.
     ref = call.caller_ref
     search.look(window, caller_ref=ref if ref and ref.strip() else None)
     if search.is_whole and not search.records:
@@ -64,7 +64,7 @@ def reconcile(backend: ApiKeyBackend, call: CallRecord, deadline: Deadline) -> R
 class _Search:
     """A search through the sessions of `days` (UTC).
 
-    `records` are the decisions with the call's id, `opened` the ids of all sessions that were read.
+    `records` holds the decisions with the call's id, and `opened` the ids of all sessions read.
     `is_whole` is false once a `look` has exceeded the maximum and skipped sessions.
     """
 

@@ -2,7 +2,7 @@
 
 All requests are free. Sources: Didit OpenAPI, 2026-07-18; for pagination by ``page``, Didit's
 skills, early 2026; both read on 2026-11-20. Didit does not document the decision of a stored call,
-so it is parsed like a session's decision. A check that never ran is null there.
+so it is parsed like a session's decision. In a decision, a check that never ran is null.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ T = TypeVar("T")
 
 Id: TypeAlias = str | uuid.UUID
 
-#: The billing of a request that only reads.
+#: The billing of a read-only request.
 FREE_GROUND = "reading is free"
 FREE = Billing(Charged.NO, FREE_GROUND)
 
@@ -124,8 +124,8 @@ def fetch(
 ) -> T:
     """Send a free GET request and return the response parsed by `read`.
 
-    `read` gets the decoded body, and MOCK if a mock answered, else None. If it raises `ValueError`,
-    `UnexpectedResponse` is raised instead; for other errors see `HttpBackend.fetch`.
+    `read` receives the decoded body, and MOCK if a mock answered, else None. If it raises
+    `ValueError`, `UnexpectedResponse` is raised instead; for other errors see `HttpBackend.fetch`.
     """
     request = HttpRequest(
         method="GET",
@@ -172,7 +172,7 @@ def fetch_decision(
 #: Rows per page: Didit's default since July 2026.
 PAGE_SIZE = 50
 
-#: Maximum number of pages of a list (ours: no account has a million calls in two days).
+#: Maximum number of pages in a list (our choice: no account has a million calls in two days).
 MAX_PAGES = 20_000
 
 
@@ -250,7 +250,7 @@ def _read_row(item: object) -> SessionRow:
     )
 
 
-#: The billing of the call or session in a record.
+#: Billing of a stored call, of a sandbox session, and of a workflow session.
 _IS_PAID = Billing(Charged.YES, CHARGED)
 _IN_SANDBOX = Billing(
     Charged.NO,
@@ -350,7 +350,7 @@ def _read_item(kind: wire.Kind, item: object, status: str) -> dict[str, Any]:
     return {**fields, "raw": allow(block)}
 
 
-#: Keys whose strings, numbers and flags `raw` contains, and lists of objects with these keys.
+#: Keys whose scalar values `raw` contains, and keys of lists whose items are filtered likewise.
 #: Excluded are media, links, documents, estimates about the person, and other people's faces.
 _SCALARS = frozenset(
     {

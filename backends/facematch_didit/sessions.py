@@ -127,7 +127,7 @@ def _read_terms(metadata: object) -> tuple[str | None, str | None]:
 
 _Listing: TypeAlias = Generator[http.HttpRequest | http.Wait, http.HttpReply, list[str]]
 
-#: Maximum number of sessions to read after a start whose response was lost (ours).
+#: Maximum number of sessions to read after a start whose response was lost (our choice).
 MOST_ROWS = 20
 
 
@@ -279,7 +279,7 @@ def _read_doubts(
 
 @attrs.frozen(kw_only=True)
 class DeleteById(DeleteRequest):
-    """A request of `DiditAccount` to delete a session by its id, even another program's."""
+    """A request from `DiditAccount` to delete a session by its id, even another program's."""
 
 
 #: Whether Didit keeps the face, by `face_retention_outcome`; unknown for other values.
@@ -339,7 +339,7 @@ def _delete(backend: DiditBackend, session_id: str) -> http.DeleteSteps:
 def read_delivery(
     backend: DiditBackend, body: bytes, headers: Mapping[str, str], now: dt.datetime
 ) -> tuple[SessionHint, ...]:
-    """Return a delivery's session; empty if the delivery is about a user or a transaction."""
+    """Return the session that a delivery names, or () if it is about a user or a transaction."""
     if not backend.webhook_secrets:
         raise errors.ConfigurationError(
             "Didit's webhooks need webhook_secrets: the destination's secret_shared_key, or "

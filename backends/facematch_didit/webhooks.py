@@ -31,7 +31,7 @@ from .words import (
     text_or_none,
 )
 
-#: The largest body to parse before its signature is verified (ours: deliveries are a few KB).
+#: The largest body to parse before its signature is verified (our choice).
 MAX_BYTES = 262_144
 
 
@@ -93,7 +93,7 @@ def verify_webhook(
         WebhookRefused: reject the delivery and respond with the error's `http_status`: 401 if it is
             not signed or not recent, 422 if it is signed but invalid. Didit retries neither.
         ConfigurationError: a secret is missing or malformed.
-        InvalidRequest: another argument is wrong; respond with 500, so that Didit retries.
+        InvalidRequest: another argument is invalid; respond with 500, so that Didit retries.
     """
     keys, now = read_webhook_secrets(secrets), now or SystemClock().now()
     if not keys:

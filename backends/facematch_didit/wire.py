@@ -79,10 +79,10 @@ LIMITS = ImageLimits(
     max_bytes=5_000_000,
 )
 
-#: The rate limit shared by POST, PATCH and DELETE of one key (Didit OpenAPI, 2026-07-18).
+#: The rate limit shared by one key's POST, PATCH and DELETE requests (Didit OpenAPI, 2026-07-18).
 RATES = (RateWindow(300, 60.0),)
 
-#: Maximum length of `caller_ref` in characters. Ours: Didit documents no limit for `vendor_data`.
+#: Maximum length of `caller_ref` in characters. Our choice: `vendor_data` has no documented limit.
 MAX_CALLER_REF = 255
 
 
@@ -309,7 +309,7 @@ def _decide(
     if WarningCode.NO_FACE in codes and not codes & kind.certain:
         return kind.decisions.INCONCLUSIVE
     if status == APPROVED:
-        # Didit documents that an approval has a score and no error-level warning: else REVIEW.
+        # Didit documents that an approval has a score and no error-level warning; else REVIEW.
         return kind.passed if has_score and not is_grave else kind.decisions.REVIEW
     if status == DECLINED:
         if is_grave and not codes & kind.reasons:
@@ -368,7 +368,7 @@ def error_row(status: int, form: Form, shape: http.BodyShape) -> http.ErrorRow:
         return usual
     if status == 403 and form in ("error", "detail"):
         return _NO_CREDIT if form == "error" else _BAD_KEY
-    # Didit documents no body for internal errors. Ours: these two shapes come from Didit itself.
+    # Didit documents no body for internal errors. We assume these two are Didit's own.
     # With 502, 504, or 520 and above, a gateway has lost the call, which may still be running.
     if 500 <= status < 520 and status not in (502, 504) and form in ("error", "detail"):
         return _FAULT
@@ -409,7 +409,7 @@ def read_error(
 
 
 def _read_words(reply: http.HttpReply) -> tuple[Form, dict[str, tuple[str, ...]]]:
-    """Return the shape of an error response and its texts by field, empty without fields."""
+    """Return an error response's shape, and its texts by field (empty if it has no fields)."""
     try:
         body = reply.json()
     except ValueError:

@@ -71,7 +71,7 @@ WARNING_CODES: Mapping[str, WarningCode] = MappingProxyType(
     }
 )
 
-#: Severities by the `log_type` of a warning. Only "error" declines by itself (Didit OpenAPI,
+#: Severities, keyed by a warning's `log_type`. Only "error" causes a decline (Didit OpenAPI,
 #: 2026-07-18).
 SEVERITIES: Mapping[str, Severity] = MappingProxyType(
     {"error": Severity.ERROR, "warning": Severity.WARNING, "information": Severity.INFORMATION}
@@ -123,7 +123,7 @@ read_whole_number = _reader(int, "a whole number")
 
 
 def read_number(value: object, place: str) -> float:
-    """Return a finite number as a float. Didit also documents whole numbers."""
+    """Return a finite number as a float. Integers are accepted, because Didit documents them."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"{place} is {type(value).__name__}, not a number")  # noqa: TRY004 - a vendor's value, not a caller's
     if not abs(value) < 1e300:

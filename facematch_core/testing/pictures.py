@@ -104,7 +104,7 @@ def pictures_beyond(limits: ImageLimits) -> dict[str, Image]:
 
 
 def pictures_within(limits: ImageLimits) -> dict[str, Image]:
-    """Return pictures that a vendor with `limits` accepts, keyed by the limit or format they test."""
+    """Return pictures that a vendor with `limits` accepts, keyed by the tested limit or format."""
     side = max(64, limits.min_side_px)
     kinds = [kind for kind in WRITABLE if kind in limits.formats]
     within = {f"format {kind.value}": noise(0, (side, side), kind) for kind in kinds}
