@@ -1,13 +1,13 @@
 """The results of a comparison as plain values.
 
-Rates and shares range from 0 to 1. Thresholds and scores are on the scale of the system, times are
-in seconds, and prices and costs are in the `currency` of the same object.
+Rates and shares range from 0 to 1. Thresholds and scores are on the system's scale, times are in
+seconds, and prices and costs are in the `currency` of the same object.
 
-Terms follow ISO/IEC 19795-1:2021. A *mated* pair shows one person, a *non-mated* pair shows two. A
-pair is *acquired* if it has two faces to compare. FMR is the share of acquired non-mated pairs that
-match, FNMR the share of acquired mated pairs that do not. FTA (failure to acquire) is the share of
-pairs that are not acquired. FRR is the share of mated pairs that are rejected because they do not
-match or are not acquired. FAR is the share of non-mated pairs that are accepted.
+Terms follow ISO/IEC 19795-1:2021. A *mated* pair shows one person, a *non-mated* pair two different
+people. A pair is *acquired* if it has two faces to compare. FMR is the share of acquired non-mated
+pairs that match, FNMR the share of acquired mated pairs that do not. FTA (failure to acquire) is
+the share of pairs that are not acquired. FRR is the share of mated pairs that are rejected because
+they do not match or are not acquired. FAR is the share of non-mated pairs that are accepted.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Interval:
     Attributes:
         low, high: Bounds, inclusive.
         confidence: Confidence level, for example 0.95.
-        effective: Effective sample size: the number of independent pairs with the same
+        effective: Effective sample size: the number of independent pairs that carry the same
             information. None if the value is not a rate.
         freedom: Degrees of freedom of the estimated variance; None if it was not estimated.
     """
@@ -100,9 +100,9 @@ class Evidence:
     Attributes:
         file: Name of the score file or run database, without its folder.
         sha256: SHA-256 of the score file, in hex; for a run database, its `digest_answers`.
-        options: The command-line options that affect the results: the arguments of each option
-            (``--fmr``), empty for a flag. File names are without their folders.
-        notes: The notes on the score files, for example which columns were skipped.
+        options: Arguments of the command-line options that affect the results, by option
+            (``--fmr``); empty for a flag. File names are without their folders.
+        notes: Notes on the score files, for example on skipped columns.
     """
 
     file: str
@@ -149,15 +149,15 @@ class OperatingPoint:
     Attributes:
         threshold: The threshold; None for the vendor's own decisions.
         chosen_on: The pairs on which the threshold was chosen: ``calibration`` (no person in them
-            is judged) or ``evaluation`` (the judged pairs; the upper bound of `fmr` allows for
-            that). ``default`` is the threshold of the run, ``fixed`` a threshold that you gave.
+            is judged) or ``evaluation`` (the judged pairs; the upper bound of `fmr` accounts for
+            that). ``default`` is the threshold of the run, ``fixed`` one that the caller passed.
         fmr, fnmr: False matches and false non-matches among acquired pairs.
-        far, frr: False acceptances and false rejections among all answered pairs, where a failure
-            to acquire is a rejection. Compare systems by `frr`.
+        far, frr: False acceptances and false rejections among all answered pairs; a failure to
+            acquire is treated as a rejection. Compare systems by `frr`.
         calibration_fmr: `fmr` on the pairs on which the threshold was chosen, or None.
         frr_at_fmr, fnmr_at_fmr: Intervals of `frr` and `fnmr` at the required FMR, from a bootstrap
             over people that chooses new thresholds. They contain the intervals of the two rates,
-            which hold only at this threshold. None below five expected false matches.
+            which are valid only at this threshold. None below five expected false matches.
     """
 
     threshold: float | None
@@ -172,7 +172,7 @@ class OperatingPoint:
     fnmr_at_fmr: Interval | None = None
 
     def shown(self, rate: str) -> Rate:
-        """Return the rate of that name, with its interval at the required FMR if there is one."""
+        """Return a rate by name, with its interval at the required FMR if there is one."""
         at_threshold: Rate = getattr(self, rate)
         at_fmr = getattr(self, f"{rate}_at_fmr", None)
         return attrs.evolve(at_threshold, interval=at_fmr) if at_fmr else at_threshold
@@ -223,8 +223,8 @@ class Transactions:
     Attributes:
         attempts: Maximum number of attempts, failures to acquire included. Later ones are ignored.
         size: Number of transactions (as ``pairs``) and people in the whole test set.
-        at_required, at_default: Rates of transactions at the thresholds of the system, which are
-            chosen on single attempts.
+        at_required, at_default: Rates per transaction at the system's thresholds, which are chosen
+            on single attempts.
     """
 
     attempts: int
@@ -238,9 +238,9 @@ class Transactions:
 class Concentration:
     """How much an FMR, or the threshold for it, depends on a few people.
 
-    For a threshold chosen for a required FMR, the pairs are the non-mated pairs that determine it:
-    the ones with the highest scores, one more than may pass, and ties with the last of them. For
-    any other threshold, they are the false matches.
+    If the threshold was chosen for a required FMR at which k pairs may pass, `pairs` counts the k +
+    1 non-mated pairs with the highest scores, and ties with the last of these. For any other
+    threshold, `pairs` counts the false matches.
 
     Attributes:
         people: Number of people in these pairs.
@@ -281,8 +281,8 @@ class GroupCell:
     Attributes:
         fmr: FMR of non-mated pairs within the group.
         frr, fta: FRR and FTA of the group's mated pairs.
-        fmr_ratio, frr_ratio: Ratio to the rate of all pairs within groups of the column, with an
-            interval corrected for the number of groups. A group without errors has the ratio 0
+        fmr_ratio, frr_ratio: Ratio of the group's rate to the rate of all pairs within groups, with
+            an interval corrected for the number of groups. A group without errors has the ratio 0
             and an upper bound. None if no group has errors, or if this group is too small.
         too_few: A sentence that explains why the group is too small; else None.
     """
@@ -303,12 +303,12 @@ class GroupDifference:
 
     Attributes:
         rate: ``fmr`` or ``frr``.
-        worst, best: Groups with the highest and the lowest rate among large enough groups.
+        worst, best: Groups with the highest and the lowest rate; small groups are left out.
         ratio: Highest rate divided by the lowest; None if the lowest is 0.
         differential: Highest rate divided by the geometric mean of all; None if a rate is 0.
         at_least: Lower bound of the true ratio, corrected for the selection of the two groups; 1
             if the difference is not significant.
-        p_value: Corrected for all columns, rates and systems (Holm); None if it is not computable.
+        p_value: p-value after Holm's correction over all columns, rates and systems, or None.
         is_real: Whether the difference is significant: `p_value` is below 1 - confidence.
     """
 
@@ -372,8 +372,8 @@ class System:
         at_fmrs: Rates at the FMRs that all reports show, highest FMR first; empty without scores.
         concentration: How much `at_required`, or else `at_default`, depends on a few people. None
             if no pair determines the threshold, or if there are no false matches.
-        transactions: Rates per transaction of several attempts; None if the data define none. All
-            other rates are per attempt.
+        transactions: Rates per transaction of several attempts; None if the data define no
+            transactions. All other rates are per attempt.
     """
 
     name: str
@@ -418,8 +418,8 @@ class Difference:
         frr: FRR of the first system minus FRR of the second, on these pairs. Its interval is from a
             paired bootstrap over people with new thresholds, widened to contain `exact`.
         exact: The interval at fixed thresholds (Agresti and Min).
-        p_value: Two-sided p-value of the same bootstrap, or `p_exact` if higher: a bootstrap
-            repeats only the few observed errors.
+        p_value: Two-sided p-value of the same bootstrap, or `p_exact` if that is higher, because a
+            bootstrap repeats only the few observed errors.
         p_exact: p-value of McNemar's test at fixed thresholds, clustered by person (Durkalski).
         p_adjusted: `p_value` after Holm's correction over all differences.
         is_real: Whether the difference is significant: `p_adjusted` is below 1 - confidence.
@@ -469,7 +469,7 @@ class Evaluation:
 
     Attributes:
         headline: The verdict in one sentence.
-        limit: The highest upper bound of an FMR, in one sentence; None if no bound is above the
+        limit: A sentence on the highest upper bound of an FMR; None if no bound is above the
             required FMR.
         required_fmr: The FMR at which systems are compared.
         confidence: Confidence level of every interval.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
-#: Significant digits of a bound: usually, and at most if fewer would round it across a limit.
+#: Significant digits of a bound: the usual number, and the maximum if fewer would cross a limit.
 BOUND_DIGITS, MOST_BOUND_DIGITS = 2, 8
 
 
@@ -25,7 +25,7 @@ def percent(rate: float, width: float | None = None) -> str:
 
 
 def setting(rate: float) -> str:
-    """Format a chosen rate in percent, without the % sign: all digits, or three for 1/77."""
+    """Format a chosen rate in percent, without the % sign: in full, or to 3 digits if endless."""
     number = _decimal(rate) * 100
     is_endless = len(number.normalize().as_tuple().digits) > 12
     return _all_digits(Context(prec=3).plus(number) if is_endless else number, 0)
@@ -57,7 +57,7 @@ def quantity(number: float | Decimal, width: float | Decimal | None = None) -> s
     """Format a number with as many digits as its interval supports, or two without an interval."""
     value = _decimal(number)
     text = f"{round(value, _places(value, width and _decimal(width))):,f}"
-    # A typographic minus sign, except before zero.
+    # Use a typographic minus sign, but no sign before zero.
     return text.lstrip("-") if not text.strip("-0.,") else text.replace("-", "\N{MINUS SIGN}")
 
 
@@ -108,7 +108,7 @@ def _decimal(number: float | Decimal) -> Decimal:
 
 
 def _places(number: Decimal, width: Decimal | float | None) -> int:
-    """Return the number of decimals: to a tenth of the width, or two significant digits."""
+    """Return the number of decimals that shows a tenth of the width, or two significant digits."""
     if not width:
         return max(0, 1 - number.adjusted()) if number else 0
     shown = max(0, 1 - Decimal(width).adjusted())
