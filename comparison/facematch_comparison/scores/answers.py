@@ -2,7 +2,7 @@
 
 The frame has one row for each pair, in the order of the test set. `frame_of` builds it. The
 statistics read its columns as arrays through the properties of `Answers`. Scores and thresholds are
-on the scale of the system, times are in seconds, and prices are in `Answers.currency`.
+on the system's scale, times are in seconds, and prices are in `Answers.currency`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _K = TypeVar("_K", bound=np.generic)
 
 
 class Grouping(NamedTuple):
-    """A grouping of people, such as sex.
+    """A division of people into groups, such as by sex.
 
     Attributes:
         labels: Names of the groups.
@@ -160,9 +160,9 @@ def _column(name: str, kind: type[_K]) -> cached_property[NDArray[_K]]:
 class Answers:
     """Answers of one system to the N pairs of a test set, with times and charges.
 
-    A pair without an answer (an outage, a timeout) counts in no error rate. An answer without two
-    faces to compare is a failure to acquire (ISO/IEC 19795-1), which counts as an error of a mated
-    pair.
+    A pair without an answer (an outage, a timeout) is excluded from all error rates. An answer
+    without two faces to compare is a failure to acquire (ISO/IEC 19795-1), which is an error for a
+    mated pair.
 
     Attributes:
         name: Name of the system: a backend, a profile or a column.
@@ -173,15 +173,15 @@ class Answers:
             ``billed``, and the groups ``probe_group_X`` and ``reference_group_X``. The attempts of
             a transaction have the same ``transaction`` number, and ``attempt`` numbers from 1.
         scale: Scale of the scores; None if unknown.
-        threshold: Threshold of the run, on that scale; None if it is the vendor's own.
+        threshold: Threshold of the run, on that scale; None if the vendor's own was used.
         backend, model: Values in the results; None if missing or not unique.
         environment: Environment that returned the answers; None if a score file does not name it.
         price: Price of one comparison, in `currency`; None if unknown.
         currency: Currency code, such as USD; None if and only if there is no price.
         privacy: A sentence on the data that the vendor keeps.
-        people_known: Whether the source names the people. If not, pictures connected by mated
-            pairs count as one person, and every other picture counts as a separate person. A person
-            whose pictures are not connected counts as several, which makes intervals too narrow.
+        people_known: Whether the source names the people. If not, pictures connected by mated pairs
+            are treated as one person, and every other picture as a separate person. A person whose
+            pictures are not connected is treated as several, which makes intervals too narrow.
         mated: bool, (N,): whether both pictures show one person.
         scores: float64, (N,): higher means more similar; NaN if there is none.
         decisions: int8, (N,): index in `DECISIONS`, at the threshold of the run; -1 if none.
@@ -300,7 +300,7 @@ class Answers:
         return {str(word): int(n) for word, n in errors.value_counts(sort=False).items()}
 
     def person(self, number: int) -> str | None:
-        """Return the name of a person's number; None if the source does not name people."""
+        """Return the name of the person with this number, or None if people have no names."""
         column = self.frame["person_1"]
         return str(column.cat.categories[number]) if hasattr(column, "cat") else None
 
@@ -311,7 +311,7 @@ class Answers:
         if both.min(initial=0) < 0 or both.max(initial=0) > 4 * len(self):
             numbers, places = np.unique(both, return_inverse=True)
             return People(numbers, *places.reshape(2, -1))
-        is_seen = np.bincount(both.ravel()) > 0  # small numbers need no sorting
+        is_seen = np.bincount(both.ravel()) > 0  # small numbers can be counted without sorting
         return People(np.flatnonzero(is_seen), *(np.cumsum(is_seen) - 1)[both])
 
     @cached_property
@@ -329,7 +329,7 @@ class Answers:
         """Whether the acquired pairs have scores, so that a threshold can be chosen.
 
         A vendor that returns scores only for matches has no DET curve, because a missing score need
-        not be low. If at most 1 % of acquired pairs have no score, they count as rejected at every
+        not be low. If at most 1 % of acquired pairs have no score, they are rejected at every
         threshold, and the report has a caveat.
         """
         acquired = int(np.count_nonzero(self.acquired))
@@ -347,8 +347,8 @@ class Answers:
     def best_of(self, attempts: int) -> Answers:
         """Return one row for each transaction, with the best of its first `attempts` attempts.
 
-        A transaction passes, matches or counts as acquired if any of its attempts does. It is
-        answered only if all attempts are, because a missing answer might have been a match.
+        A transaction is acquired, passes or matches if at least one of its attempts is or does. It
+        is answered only if all attempts are, because a missing answer might have been a match.
 
         Raises:
             InvalidRequest: there are no transactions.
@@ -380,12 +380,12 @@ class Answers:
         """Return whether each pair passes: bool, (N,). A pair that is not acquired never passes.
 
         Args:
-            threshold: Compared with the scores by `rule`; a pair without a score does not pass.
-                None for the decisions of the run, of which only `MATCH` passes.
+            threshold: Compared with the scores by `rule`; a pair without a score does not pass. If
+                None, the decisions of the run are used, and only `MATCH` passes.
 
         Raises:
-            InvalidRequest: a threshold is passed, but there are no scores or no known rule; or
-                None is passed, but there are no decisions.
+            InvalidRequest: there is a threshold, but no scores or no known rule; or there is no
+                threshold, and no decisions.
         """
         if threshold is None:
             if self.acquired.any() and not (self.decisions != NO_DECISION).any():
@@ -401,7 +401,7 @@ class Answers:
         return self.acquired & passes(self.scores, threshold)
 
 
-#: Decision of a transaction if no attempt matched, one had no decision, or one matched.
+#: Decision of a transaction, by rank: no attempt matched, one had no decision, or one matched.
 _BY_RANK: Final = np.array(
     [DECISIONS.index(Decision.NO_MATCH), NO_DECISION, DECISIONS.index(Decision.MATCH)], np.int8
 )

@@ -1,7 +1,7 @@
 """Read a table of cells from a file or a frame, without interpreting its columns.
 
 Every source becomes an Arrow table. pyarrow reads CSV as fast as pandas, and does not change
-strings. A file that it rejects is read by `facematch_core.base.tables`, which reports bad lines.
+strings. `facematch_core.base.tables` reads files that pyarrow rejects, and reports bad lines.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     Ints: TypeAlias = NDArray[np.integer[Any]]
 
-#: If there are more problems of one kind, they are reported as one problem with all places.
+#: Maximum number of problems of one kind to report separately; more are reported as one.
 _OF_ONE_KIND: Final = 3
 
 #: Lines above the header: blank lines, comments, and titles followed by empty cells.
@@ -92,7 +92,7 @@ class Words:
 
     @cached_property
     def categories(self) -> pd.Index:
-        """The distinct words, for `pandas.Categorical`, which checks them once."""
+        """Index of the distinct words; `pandas.Categorical` checks a shared index only once."""
         return pd.Index(self.words)
 
     @property
@@ -143,7 +143,7 @@ class Cells:
     #: Word for a row in messages; ``line`` for a text file.
     unit: str = "row"
     decimal_commas: bool = False
-    #: Problems of rows or of the header.
+    #: Problems with rows or with the header.
     problems: list[Problem] = attrs.field(factory=list)
     #: Assumptions made while reading, for the user.
     notes: Sequence[str] = ()
@@ -169,7 +169,7 @@ class Cells:
 
     @cached_property
     def places(self) -> Sequence[Any]:
-        """The place of each row: its number, with the name of the file if there are several."""
+        """The place of each row: its number, with the file's name if there are several files."""
         return self._places() if self._places else range(len(self))
 
     def place(self, row: Any) -> str:
@@ -177,7 +177,7 @@ class Cells:
         return f"{self.unit} {self.places[row]}"
 
     def words(self, name: str) -> Words:
-        """Return the column of that name as words."""
+        """Return the column with this name as words."""
         if name not in self._words:
             self._words[name] = _as_words(self.table[name], is_text=self.unit == "line")
         return self._words[name]
@@ -208,7 +208,7 @@ class Cells:
         return zip(*[self.words(name).texts.tolist() for name in names], strict=True)
 
     def refuse(self, problems: Iterable[Problem], *, so: str = "nothing was judged") -> None:
-        """Raise `InvalidRequest` with all problems, if any; problems of the header come first."""
+        """Raise `InvalidRequest` with all problems, if any; problems with the header come first."""
         texts = []
         for problem in problems:
             if problem.rows is None:
@@ -224,7 +224,7 @@ class Cells:
 
 
 def read_cells(source: object, *, what: str, example: str) -> Cells:
-    """Read a table. For messages, `what` is a word for one row, and `example` is a header."""
+    """Read a table. Messages call a row `what`, and show `example` as a header."""
     if isinstance(source, (str, Path)):
         cells = _of_file(Path(source))
     elif isinstance(source, pa.Table):
@@ -251,7 +251,7 @@ def read_cells(source: object, *, what: str, example: str) -> Cells:
 
 
 def _of_file(path: Path) -> Cells:
-    """Read a file in the format of its suffix."""
+    """Read a file in the format that its suffix indicates."""
     try:
         file = open_regular(path)
     except (OSError, ValueError) as error:
@@ -272,7 +272,7 @@ def _csv(name: str, file: BinaryIO) -> Cells:
         file.seek(0)
         return _json(name, file)
     if (above := _ABOVE.match(data)) and above.end():
-        # Replace titles by empty lines to keep line numbers.
+        # Replace titles with empty lines to keep line numbers.
         data = b"\n" * above[0].count(b"\n") + data[above.end() :]
     notes: list[str] = []
     if not data.isascii() or b"\0" in data:
@@ -319,7 +319,7 @@ def _read_csv(data: bytes, separator: str, header: Sequence[str]) -> pa.Table:
 
 
 def _json(name: str, file: BinaryIO) -> Cells:
-    """Read JSON records, from a list or one per line; names of nested values are joined by dots."""
+    """Read JSON records, from a list or one per line; nested names are joined with dots."""
     try:
         text = decode(file.read())[0]
         try:
@@ -353,7 +353,7 @@ def _excel(name: str, file: BinaryIO) -> Cells:
     counts = {sheet: (frame != "").sum(axis=1) for sheet, frame in sheets.items()}
     sheet = next((sheet for sheet, of in counts.items() if of.max() > 2), [*sheets][-1])
     notes = [f"has {len(sheets)} sheets: {sheet[:60]!r} was read"] * (len(sheets) > 1)
-    # Rows of one cell above the header are titles.
+    # Rows above the header with a single cell are titles.
     starts = counts[sheet].index[counts[sheet] > 1]
     table = sheets[sheet].loc[starts[0] if len(starts) else 0 :]
     table = table.loc[(table != "").any(axis=1), (table != "").any()]
@@ -412,10 +412,10 @@ def _as_words(column: pa.ChunkedArray, *, is_text: bool) -> Words:
 
 
 def _encode(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
-    """Return a code for each cell, -1 for null, and the distinct values."""
+    """Return a code for each cell (-1 for null), and the distinct values."""
     is_whole = pa.types.is_integer(column.type)
     with contextlib.suppress(pa.ArrowException):
-        # Whole numbers are encoded fastest. Look at the first cell before casting the column.
+        # Whole numbers are the fastest to encode. Check the first cell before casting the column.
         if not column.null_count and (is_whole or "".join(column[:1].to_pylist()).isdigit()):
             numbers = column.cast(pa.int32()).to_numpy()
             if is_whole or _are_plain(numbers, column):
@@ -433,7 +433,7 @@ def _encode(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
 
 
 def _are_plain(numbers: Ints, words: pa.ChunkedArray) -> bool:
-    """Return whether every word is just the digits of its number, unlike 07 or -0."""
+    """Return whether every word is its number in plain digits, unlike 07 or -0."""
     high, length = int(numbers.max(initial=0)), pc.sum(pc.binary_length(words)).as_py()
     digits = sum(np.count_nonzero(numbers >= 10**n) for n in range(1, len(str(high))))
     return bool(numbers.min(initial=0) == 0) and length == len(words) + digits

@@ -37,12 +37,12 @@ class Column:
     """A column that facematch reads.
 
     Attributes:
-        names: Pattern of its other known names, in the form that `plain` returns.
-        of: What it describes: ``pair``, ``answer`` or ``system``; "" if it identifies one.
+        names: Pattern for other known names of the column, in the form that `plain` returns.
+        of: What the column describes: ``pair``, ``answer`` or ``system``; "" if it identifies one.
         words: Meaning of each valid word, in lower case; empty if any word is valid.
-        form: Pattern of valid words.
+        form: Pattern for valid words.
         advice: How to correct an invalid word.
-        is_number: Whether its cells are numbers.
+        is_number: Whether the cells are numbers.
         is_needed: Whether every cell must have a value.
     """
 
@@ -77,7 +77,7 @@ _PICTURE: Final = "(image|img|file|path|photo|picture|face)(id)?"
 _NAME: Final = "(subject|person|identity|name|user)(id)?"
 _FLAG: Final[dict[str, Any]] = {"words": _YES_NO, "advice": "write 1 or 0"}
 
-#: The columns by our name, except groups. A system's own answer is never read as ground truth.
+#: Columns by our name, except group columns. A system's own answer is never read as ground truth.
 COLUMNS: Final[Mapping[str, Column]] = {
     "system": Column("contender|vendor|provider|algorithm|engine|matcher", "", is_needed=True),
     "pair": Column("(pair|comparison|trial)?id|comparison|trial", "", is_needed=True),
@@ -200,7 +200,7 @@ class ColumnsNotRecognised(InvalidRequest):
 
 
 def group_of(name: str) -> tuple[str, str] | None:
-    """Split the name of a column of groups into its prefix and the rest; None for other columns."""
+    """Split a group column's name into its prefix and the rest; return None for other columns."""
     for prefix in (PROBE_GROUP, REFERENCE_GROUP, GROUP):
         if name.startswith(prefix) and name != prefix:
             return prefix, name.removeprefix(prefix)
@@ -213,12 +213,12 @@ def plain(name: str) -> str:
 
 
 def is_distance(name: str) -> bool:
-    """Return whether a lower number in a column of that name means more similar."""
+    """Return whether lower numbers in a column with this name mean more similar."""
     return plain(name) == "l2" or plain(name).endswith(("distance", "distances", "dist"))
 
 
 def our_name(name: str) -> str:
-    """Return our name for a known name of a column; "" for any other."""
+    """Return our name for a column with a known name, or "" for any other column."""
     word = plain(name)
     for ours, column in COLUMNS.items():
         if word == plain(ours) or (word and re.fullmatch(column.names, word)):

@@ -1,9 +1,9 @@
 """`Lines`: a table with one line for each pair and system, and the checks of its content.
 
 Columns are recognised by known names or by the user's arguments, never by their cells: a guess from
-cells once made a system's own answers the ground truth, and found no errors. Columns with unknown
-names are skipped, with a note. If a column is missing, the error lists every column with two of its
-cells, so that the user can name it.
+cells once took a system's own answers as the ground truth, so it had no errors. Columns with
+unknown names are skipped, with a note. If a column is missing, the error lists every column with
+two of its cells, so that the user can name it.
 """
 
 from __future__ import annotations
@@ -77,9 +77,9 @@ class Lines:
         distance: Whether all scores are distances, regardless of the names of their columns.
         no_scores: Numbers that mean a missing score.
         of: The column for each of our names, except the score.
-        scores: Columns of scores. If there are several, `parts` returns the lines of each.
+        scores: Columns of scores. If there are several, `parts` returns separate lines for each.
         skipped: Columns that are not read.
-        given: Our names of the columns that the user named.
+        given: Our names to which the user assigned a column, or none.
     """
 
     cells: Cells
@@ -96,7 +96,7 @@ class Lines:
         return len(self.cells)
 
     def parts(self) -> list[Lines]:
-        """Return the lines of each system if a line has the scores of several systems."""
+        """Return separate lines for each system if one line has the scores of several systems."""
         if len(self.scores) < 2:
             return [self]
         parts = [attrs.evolve(self, name=column, scores=[column]) for column in self.scores]
@@ -163,7 +163,7 @@ class Lines:
 
     @cached_property
     def failed(self) -> NDArray[np.bool_]:
-        """bool, (N,): whether the call of a line failed."""
+        """bool, (N,): whether the call on each line failed."""
         return ~self.meant("answered", True, np.bool_) | self.words("error").filled
 
     @property
@@ -180,13 +180,13 @@ class Lines:
 
     @cached_property
     def named(self) -> tuple[Words, ...]:
-        """The columns with names of people, with one code for each name, in order of names."""
+        """The columns with names of people, with one code for each name, sorted by name."""
         is_there = self.people_by in (PEOPLE, (PERSON,))
         return in_common(*map(self.words, self.people_by), is_sorted=True) if is_there else ()
 
     @cached_property
     def mated(self) -> NDArray[np.bool_]:
-        """bool, (N,): whether the pair of a line is mated."""
+        """bool, (N,): whether the pair on each line is mated."""
         for truth in TRUTH:
             if truth in self.of:
                 return self.meant(truth, False, np.bool_)
@@ -302,7 +302,7 @@ def _assign_known(lines: Lines) -> dict[str, str]:
             continue
         ours = our_name(name)
         if plain(name) == "target" and "source" in map(plain, header):
-            ours = "reference"  # the names of the two pictures at AWS
+            ours = "reference"  # AWS calls the pictures source and target
         if ours and ours not in taken:
             found.setdefault(ours, []).append(name)
         else:
@@ -324,7 +324,7 @@ def _skip_doubtful(lines: Lines) -> None:
     """Skip columns that repeat others, or that have one value for several scores."""
     of = lines.of
     doubtful = ["non_mated"] if {*TRUTH} <= of.keys() else []
-    for both in (PEOPLE, PICTURES):  # a single one is not needed if others distinguish people
+    for both in (PEOPLE, PICTURES):  # half a pair is not needed if others distinguish people
         half = {*both} & of.keys()
         doubtful += half if len(half) == 1 and lines.people_by else ()
     if len(lines.scores) > 1:
@@ -406,7 +406,7 @@ def _refusal(files: Sequence[Lines], missing: dict[str, str]) -> ColumnsNotRecog
             texts.append(f"  and {len(header) - _SHOWN} more")
     if {"mated", "score", PERSON} & missing.keys():
         texts.append(f"A table looks like {WIDE} or {LONG}.")
-    # Without skipped columns, none can name people. With several, two of them may be the pictures.
+    # If no column was skipped, none can name people. If several were, two may be the pictures.
     skipped = sum(len(lines.skipped) for lines in files)
     names_nobody = PERSON in missing and not skipped
     asked = [*missing]
@@ -418,7 +418,7 @@ def _refusal(files: Sequence[Lines], missing: dict[str, str]) -> ColumnsNotRecog
 
 
 def components(first: Ints, second: Ints, size: int) -> Ints:
-    """Return the component of each node, Ints, (size,), if edges join `first` and `second`."""
+    """Return each node's connected component, Ints, (size,); edges link `first` to `second`."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -427,7 +427,7 @@ def components(first: Ints, second: Ints, size: int) -> Ints:
 
 
 def join(files: Sequence[Lines], note: Callable[[str], object]) -> Lines:
-    """Join files by pair. A file without scores only has the labels and people of pairs."""
+    """Join files by pair. A file without scores provides only labels and people."""
     stems = [lines.name for lines in files]
     if twice := [stem for stem in stems if stems.count(stem) > 1]:
         raise InvalidRequest(
@@ -454,7 +454,7 @@ def join(files: Sequence[Lines], note: Callable[[str], object]) -> Lines:
 
 
 def _texts_of(lines: Lines) -> pd.DataFrame:
-    """Return the lines of one file as numbers and texts, None for an empty cell."""
+    """Return the lines of one file as numbers and texts, with None for an empty cell."""
     columns: dict[str, Any] = {}
     for ours in [each for each in lines.of if each not in TRUTH]:
         is_number = ours in COLUMNS and COLUMNS[ours].is_number
@@ -631,7 +631,7 @@ def _problems_of_people(lines: Lines) -> Iterator[Problem]:
 
 
 def problems_of_pairs(lines: Lines) -> Iterator[Problem]:
-    """Yield problems: pairs whose people differ between lines, and pairs of the same pictures."""
+    """Yield problems: pairs whose people differ between lines, and pictures used in two pairs."""
     place, above = lines.cells.place, lines.first[lines.pairs]
     others = (of != of[above] for of in (lines.mated, *lines.people))
     yield from problems_at(
@@ -712,7 +712,7 @@ def groups_of(lines: Lines) -> tuple[dict[str, Grouping], list[Problem]]:
 
 
 def _contradictions(keys: Ints, values: Ints, size: int) -> tuple[Ints, Ints]:
-    """Return the first row of each key that has a value, and the rows that have another value."""
+    """Return the first row with a value for each key, and the rows with a different value."""
     filled = values >= 0
     first = first_rows(keys, None if filled.all() else np.flatnonzero(filled), size=size)
     return first, np.flatnonzero(filled & (values != values[first][keys]))

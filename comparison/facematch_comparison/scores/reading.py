@@ -36,13 +36,13 @@ from .lines import (
 if TYPE_CHECKING:
     from .cells import Ints, Words
 
-#: Maximum number of systems; a file with more was misread.
+#: Maximum number of systems; a file with more was probably misread.
 MOST: Final = 100
 
 #: If this many mated pairs score above this many others, the labels may be the system's answers.
 ENOUGH_APART: Final = 20
 
-#: If this many non-mated pairs, and half of all, have the lowest score, it may mean no score.
+#: If this many non-mated pairs, and at least half, have the lowest score, it may mean no score.
 _MANY_ALIKE: Final = 20
 
 
@@ -61,25 +61,25 @@ def read_scores(
 ) -> list[Answers]:
     """Read the answers of one or more systems.
 
-    Columns are recognised by name; the reference lists the names. Numbers are read as scores only
-    from columns with a known name (``score``, ``similarity``, ``distance``) or named in `columns`.
-    A system's own answer (``match``, ``verified``) is its decision, never the ground truth. An
-    answer without a score or a decision is a failure to acquire and counts as an error of a mated
-    pair. A line with an ``error`` has no answer and counts in no error rate.
+    Columns are recognised by name; the documentation lists the names. Numbers are read as scores
+    only from columns with a known name (``score``, ``similarity``, ``distance``) or named in
+    `columns`. A system's own answer (``match``, ``verified``) is its decision, never the ground
+    truth. An answer without a score or a decision is a failure to acquire, which is an error for a
+    mated pair. A line with an ``error`` has no answer and is excluded from all error rates.
 
     ``probe_subject`` and ``reference_subject`` name the people. Without both columns,
     `Answers.people_known` is False, and the file needs ``person`` (one person per line) or the
-    pictures ``image1`` and ``image2``: pictures connected by mated pairs count as one person.
+    pictures ``image1`` and ``image2``: pictures connected by mated pairs are treated as one person.
 
     Args:
         source: A CSV file (commas, or semicolons or tabs with decimal commas), JSON records, an
             Excel workbook, a Parquet file, a pandas DataFrame or a pyarrow Table; or a list of
-            files, which are joined by pair. In a list, the stem of each file is the name of its
-            system, and a file without scores provides labels and people.
+            files, which are joined by pair. In a list, the stem of each file names its system, and
+            a file without scores provides the labels and people.
         columns: Names of the source's columns, keyed by our name or a known name: ``{"mated":
-            "same_guy"}``. ``{"decision": ""}`` ignores a column. Pass a list of columns for
-            ``score`` if each is a system. In a list of files, the key ``"azure:score"`` applies
-            only to the file ``azure.csv``.
+            "same_guy"}``. ``{"decision": ""}`` ignores a column. For ``score``, pass a list of
+            columns if there is one per system. In a list of files, the key ``"azure:score"``
+            applies only to the file ``azure.csv``.
         rule: How scores are compared with a threshold if no column has the rule; AT_LEAST by
             default.
         distance: Whether all scores are distances, regardless of column names. Scores and
@@ -87,11 +87,11 @@ def read_scores(
         no_scores: Numbers that mean a missing score, such as -1. By default, a number that seems
             to mean a missing score is rejected; NaN declares that all numbers are scores.
         below: The threshold below which a system returns no score (Rekognition: 80). An empty cell
-            is then a lower score, not a failure to acquire. For several systems, a mapping.
+            then means a lower score, not a failure to acquire. Can be a mapping by system.
         independent_pairs: Whether no person is in more than one pair, for files that name no
             people. If that is wrong, intervals are too narrow.
-        models: Models whose answers count if a system answered with several; answers of other
-            models are treated as not asked.
+        models: Models whose answers are used if a system answered with several; pairs answered by
+            other models are treated as not asked.
         name: Name of the system if no column names one; by default the stem of the file.
         note: Called with a sentence about each assumption made.
 
@@ -141,7 +141,7 @@ def read_scores(
 
 
 def _check_labels(files: Sequence[Lines], lines: Lines, answers: Sequence[Answers]) -> None:
-    """Raise if scores match labels perfectly, unless the user or names of people confirm them.
+    """Raise if scores match labels perfectly, unless the user or people's names confirm the labels.
 
     A log may use any column name for a system's own answers. If they were read as labels, the
     system would have no errors, and no check of its scores could reveal the mistake.
@@ -250,7 +250,7 @@ def _frame_of(
     is_compared = (decisions >= 0) & (decisions != DECISIONS.index(Decision.INCONCLUSIVE))
     acquired = lines.meant("acquired", -1, np.int8)
     acquired = np.where(acquired < 0, ~np.isnan(scores) | is_compared, acquired > 0) & ~failed
-    # If a system has a price, an answer counts as charged unless its line has another charge.
+    # If a system has a price, an answer is treated as charged unless its line has another charge.
     usual = [BILLED.index(Charged.YES if "price" in each else Charged.NO) for each in facts]
     charged = np.array(usual, np.int8)[lines.system.codes]
     charged[failed] = BILLED.index(Charged.NO)
@@ -314,7 +314,7 @@ def _with_scores_below(
             )
         inconclusive = each.decisions == DECISIONS.index(Decision.INCONCLUSIVE)
         empty = each.answered & np.isnan(each.scores) & ~inconclusive
-        # Use a score one unit of the last decimal below the vendor's threshold, so that no lower
+        # Use the vendor's threshold minus one unit of the last decimal place, so that no lower
         # threshold is chosen.
         given = each.scores[~np.isnan(each.scores)]
         places = next((n for n in range(6) if (given == given.round(n)).all()), 6)
