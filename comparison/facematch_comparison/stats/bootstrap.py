@@ -1,9 +1,9 @@
 """Bootstrap over people: resample people with replacement.
 
 The weight of a mated pair is the number of times its person was drawn. The weight of a non-mated
-pair is the product of the numbers of its two people (A. B. Owen, "The pigeonhole bootstrap",
-Annals of Applied Statistics 1, 2007). All systems share the same draws, so that variation that they
-have in common cancels out of their differences.
+pair is the product of these numbers for its two people (A. B. Owen, "The pigeonhole bootstrap",
+Annals of Applied Statistics 1, 2007). All systems share the same draws, so that variation common to
+them cancels out in their differences.
 
 Products of draws overestimate the variance (A. B. Owen and D. Eckles, "Bootstrapping data arrays of
 arbitrary order", Annals of Applied Statistics 6, 2012), by a factor of three if every person is in
@@ -27,11 +27,11 @@ from facematch_core.models import ThresholdRule
 
 from .rates import Bools, Clusters, Floats, Ints, Rates, Side, adjusted, allowed_errors, interval
 
-#: How many scores to keep beyond the N that may pass, in multiples of the square root of N.
+#: Number of scores to keep beyond the N that may pass, in multiples of the square root of N.
 SPARE: Final = 12
 
 #: Confidence level of Student's t in the scale of weights, for a variance that is only estimated.
-#: At 95 %, fewer true differences would be found, but no fewer false ones.
+#: At 95 %, fewer true differences would be found, but as many false ones.
 SCALE_CONFIDENCE: Final = 0.80
 
 #: With more people, draw individually only those whose scores can move a threshold or lie between
@@ -44,13 +44,13 @@ class TooFewScores(Exception):
 
 
 class _Drawn:
-    """Pairs to count in a resample: `persons` of single pairs, and `person_totals` of the rest."""
+    """Pairs to count in a resample: the `persons` of individual pairs, and sums by person."""
 
     persons: Ints
     person_totals: Floats
 
     def draw_from(self, urn: Urn) -> None:
-        """Replace people by their rows in an urn."""
+        """Replace people with their rows in an urn."""
         self.persons = urn.row_of_person[self.persons]
         self.person_totals = self.person_totals[urn.person_of_row]
 
@@ -156,7 +156,7 @@ def _at_people(persons: Ints, in_sets: NDArray[Any], numbers: int) -> Floats:
 
 
 class Urn:
-    """The people to draw: a row for each single person, or for equivalent people of a stratum."""
+    """The people to draw: a row for each single person or group of equal people in a stratum."""
 
     def __init__(
         self, strata: Sequence[Ints], is_single: Bools, person_totals: Sequence[Floats] = ()
@@ -216,7 +216,6 @@ class Resampling(NamedTuple):
     """A series of resampled FRRs: of the system at index `place`, on the mated pairs in `rows`.
 
     `fmr` is the FMR for which each resample chooses a new threshold; None for a fixed threshold.
-    `resamples` is the number of resamples.
     """
 
     place: int
@@ -226,7 +225,7 @@ class Resampling(NamedTuple):
 
 
 def redraw(sides: Sequence[Side], series: Sequence[Resampling], *, seed: int) -> list[Floats]:
-    """Return the FRRs of each series, float64, (B,), with shared draws; NaN without drawn pairs."""
+    """Return the FRRs of each series, float64, (B,), with shared draws; NaN if no pair is drawn."""
     margin = SPARE  # increased if too few of the highest non-mated pairs were kept
     while series:
         try:
@@ -276,7 +275,7 @@ def _redraw(
     for part in parts:
         part.draw_from(urn)
     place_of = {rows: place for place, rows in enumerate(sets)}
-    # Use a single product, because with many people each pass over all draws is expensive.
+    # Use a single matrix product, because with many people each pass over all draws is expensive.
     of_thresholds = (threshold.person_totals for threshold in thresholds.values())
     brings = np.column_stack([pairs[urn.person_of_row], *of_thresholds])
     shares: dict[Any, list[Floats]] = {at: [] for at in sets_at}
@@ -297,7 +296,7 @@ def _redraw(
 
 
 def percentile_interval(values: Floats, confidence: float) -> Interval:
-    """Return the interval with equal numbers of resampled values below and above it."""
+    """Return the percentile interval: as many resampled values lie below it as above it."""
     tail = (1 - confidence) / 2
     low, high = map(float, np.quantile(values, [tail, 1 - tail]))
     return Interval(low=low, high=high, confidence=confidence, method=Method.BOOTSTRAP)

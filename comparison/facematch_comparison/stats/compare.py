@@ -1,4 +1,4 @@
-"""Compare systems on the same pairs: the difference of their FRR, its interval and p-value.
+"""Compare systems on the same pairs: the difference between their FRRs, its interval and p-value.
 
 Systems are compared at the required FMR, each at its own threshold. A threshold is an estimate
 from a few false matches, so one of two equal systems gets the lower threshold by chance. Therefore
@@ -45,7 +45,7 @@ def compare_systems(
 
     Also return, for each side and each of its `fmrs` at which systems can be compared, the
     intervals of ``frr`` and ``fnmr`` at that FMR, with a new threshold in each resample.
-    `resamples` is their number: by default 2,000, or more if Holm's correction requires it.
+    `resamples` defaults to 2,000, or to more if Holm's correction requires it.
     """
     check_alike([side.table for side in sides])
     matchups = [*combinations(range(len(sides)), 2)]
@@ -127,7 +127,7 @@ def _why_not_compared(two: Sequence[Side], rows: Bools, required_fmr: float) -> 
 def _compare(
     two: Sequence[Side], rows: Bools, resampled: Floats, confidence: float
 ) -> dict[str, Any]:
-    """Return the difference of two systems on `rows`, uncorrected, as fields of `Difference`.
+    """Return the difference between two systems on `rows`, uncorrected, as fields of `Difference`.
 
     `resampled` is the difference of the two FRRs in each resample.
     """

@@ -6,10 +6,10 @@ because people of one group resemble each other. The rate of a group without err
 bound.
 
 - Ratio of a group's rate to the rate of all pairs within groups: ``q / (p q + 1 - p)``, where p is
-  the group's share of the pairs, and q the ratio of its rate to the rate of the other groups. They
-  share no people with it, so q has the interval of A. Donner and G. Y. Zou ("Closed-form confidence
-  intervals for functions of the normal mean and standard deviation", Statistical Methods in Medical
-  Research 21, 2012), with Bonferroni's correction for all groups.
+  the group's share of the pairs, and q the ratio of its rate to the rate of the other groups. Other
+  groups share no people with it, so q has the interval of A. Donner and G. Y. Zou ("Closed-form
+  confidence intervals for functions of the normal mean and standard deviation", Statistical Methods
+  in Medical Research 21, 2012), with Bonferroni's correction for all groups.
 - Test of homogeneity: Pearson's chi-square on effective sample sizes (J. N. K. Rao and A. J. Scott,
   "The analysis of categorical data from complex sample surveys", Journal of the American
   Statistical Association 76, 1981), simulated if few errors are expected, with Holm's correction
@@ -43,7 +43,7 @@ from .rates import Floats, Rates, Sample, bounds
 if TYPE_CHECKING:
     from facematch_comparison.scores.answers import Answers
 
-#: Minimum number of people in a group; fewer people do not represent it.
+#: Minimum number of people in a group; fewer would not be representative.
 FEW_PEOPLE: Final = 10
 
 #: If a group has fewer expected errors, the chi-square is simulated `SIMULATED` times.
@@ -59,8 +59,8 @@ def cells_of(
 ) -> tuple[GroupCell, ...]:
     """Return the rates of each group, and their ratios to the rate of all pairs within groups.
 
-    All groups are judged at one threshold, or by the system's own decisions. Each rate's interval
-    has this confidence individually; the intervals of all ratios of a rate have it jointly.
+    All groups are judged at one threshold, or by the system's own decisions. `confidence` applies
+    to each rate's interval individually, and to the intervals of all ratios of a rate jointly.
     """
     group, rates = table.groups[column], Rates(table)
     # For each group, the rates of its own pairs and of the pairs within all other groups.
@@ -99,8 +99,8 @@ def group_differences(
 ) -> list[tuple[GroupDifference, ...]]:
     """Return the differences between groups for each system, by column and rate.
 
-    There is a difference for each rate with errors and at least two large enough groups. p-values
-    are corrected for all differences. If a difference may be due to chance, its `at_least` is 1.
+    Rates without errors, or with fewer than two large enough groups, are left out. p-values are
+    corrected for all differences. If a difference may be due to chance, its `at_least` is 1.
     """
     questions: list[tuple[int, str, str, dict[str, Rate]]] = []
     for place, cells in enumerate(systems):
@@ -121,7 +121,7 @@ def _difference(
 ) -> GroupDifference:
     """Return the difference between the worst and the best group; `p_value` is corrected."""
     worst = max(rates, key=lambda group: _value(rates[group]))
-    # The best group is not the worst one, even if all rates are equal.
+    # Never choose the worst group as the best, even if all rates are equal.
     best = min((group for group in rates if group != worst), key=lambda g: _value(rates[g]))
     high, low = rates[worst], rates[best]
     # Correct for the selection of these two among all ordered pairs of groups.

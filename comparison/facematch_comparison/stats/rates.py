@@ -41,7 +41,7 @@ ENOUGH_ERRORS: Final = 5
 MANY_ERRORS: Final = 10
 ENOUGH_PEOPLE: Final = 50
 
-#: The assumed correlation of two pairs that share a person: a choice, not a measurement.
+#: The assumed correlation of two pairs that share a person: chosen, not measured.
 ASSUMED_MATED: Final = 0.05
 ASSUMED_NON_MATED: Final = 0.005
 
@@ -57,7 +57,7 @@ Rows: TypeAlias = Ints | slice
 
 
 def fewest(suffices: Callable[[int], bool]) -> int:
-    """Return the lowest number that suffices, assuming that every higher number does, too."""
+    """Return the lowest number that suffices; every higher number must suffice, too."""
     enough = 16
     while not suffices(enough):
         enough *= 2
@@ -156,7 +156,7 @@ class Clusters:
 
 
 def couples_of(first: Ints, second: Ints, numbers: int) -> Ints:
-    """Number the couples with several pairs from 1; return the number of each pair, or 0."""
+    """Number couples with several pairs from 1; return each pair's couple number, or else 0."""
     couples = np.minimum(first, second) * numbers + np.maximum(first, second)
     rising = np.sort(couples)
     repeated = np.unique(rising[1:][rising[1:] == rising[:-1]])
@@ -170,9 +170,9 @@ def couples_of(first: Ints, second: Ints, numbers: int) -> Ints:
 def interval(errors: Bools, clusters: Clusters, confidence: float = 0.95) -> Interval:
     """Return the interval for a rate of errors (bool, (T,)) among pairs that may share people.
 
-    `EXACT` if no person is in two pairs; `CLUSTERED` if the correlation of pairs that share a
-    person was estimated; `CONSERVATIVE` if it was assumed because of too few errors or people: 0.05
-    for mated pairs, 0.005 for non-mated pairs.
+    The method is `EXACT` if no person is in two pairs; `CLUSTERED` if the correlation of pairs that
+    share a person was estimated; `CONSERVATIVE` if it was assumed because of too few errors or
+    people: 0.05 for mated pairs, 0.005 for non-mated pairs.
     """
     count = int(np.count_nonzero(errors))
     rarer = np.flatnonzero(errors if 2 * count <= len(errors) else ~errors)
@@ -180,7 +180,7 @@ def interval(errors: Bools, clusters: Clusters, confidence: float = 0.95) -> Int
 
 
 def interval_of(errors: int, rarer: Rows, clusters: Clusters, confidence: float) -> Interval:
-    """Return the interval for `errors` errors; `rarer` are their rows, or the others if fewer."""
+    """Return the interval for `errors` errors; `rarer`: their rows, or the other rows if fewer."""
     effective, freedom, method = _design(errors, rarer, clusters)
     trials = adjusted(effective, freedom, confidence)
     low, high = _clopper_pearson(errors / clusters.trials * trials, trials, confidence)
@@ -195,7 +195,7 @@ def bounds(
 
     The rate needs an interval and may come from JSON. `chosen_for` is the required FMR if `rate` is
     the FMR at a threshold that `threshold_for_fmr` chose on these pairs. The upper bound is then
-    the bound of the order statistic, which holds despite the choice.
+    the bound of the order statistic, which remains valid despite the choice.
     """
     ends, errors = rate.interval, rate.errors
     if not rate.trials or ends is None or ends.effective is None:
@@ -248,7 +248,7 @@ def _design(errors: int, rarer: Rows, clusters: Clusters) -> tuple[float, float 
     is_seen = rarer_count >= ENOUGH_ERRORS and people >= ENOUGH_PEOPLE
     effect, freedom = _effect(rarer_count, rarer, clusters)
     if rarer_count < ENOUGH_ERRORS:
-        # An assumed correlation has no variance; otherwise one error would be worse than two.
+        # The correlation is assumed: keep all degrees of freedom, or one error is worse than two.
         freedom = float(max(people - 1, 1))
     assumed = ASSUMED_MATED if clusters.is_mated else ASSUMED_NON_MATED
     if is_seen:
@@ -332,8 +332,8 @@ def _sample(table: Answers, is_mated: bool, count: int) -> Sample:
     return Sample(table, np.flatnonzero(counted & (table.mated == is_mated)))
 
 
-#: Whether a rate counts mated or non-mated pairs, and whether only acquired pairs count. FAR, FRR
-#: and FTA count all answered pairs.
+#: Whether a rate counts mated or non-mated pairs, and whether it counts only acquired pairs. FAR,
+#: FRR and FTA count all answered pairs.
 _KINDS: Final = {
     "fmr": (False, True),
     "fnmr": (True, True),
@@ -346,8 +346,8 @@ _KINDS: Final = {
 class Rates:
     """The rates of one system at any threshold, each with an interval at `confidence`.
 
-    At a threshold, a pair that was acquired but has no score does not count in FMR and FNMR. In FRR
-    and FAR it counts as rejected.
+    At a threshold, a pair that was acquired but has no score is excluded from FMR and FNMR, and is
+    treated as rejected in FRR and FAR.
     """
 
     def __init__(self, table: Answers, confidence: float = 0.95) -> None:
@@ -389,7 +389,7 @@ class Rates:
         counted = table.answered
         if only_acquired:
             counted = table.scored if at_threshold else table.acquired
-        # Cache by number of pairs, because samples of equal size are the same pairs.
+        # Cache by number of pairs, because samples of equal size contain the same pairs.
         return table.once(_sample, is_mated, int(np.count_nonzero(counted)))
 
 
@@ -398,7 +398,7 @@ class Side:
     """A system in a comparison.
 
     Attributes:
-        table: Its answers to the judged pairs.
+        table: The system's answers to the judged pairs.
         threshold: The threshold for the required FMR (`threshold_for_fmr`) or a fixed one, or None.
         chosen_on: The answers on which the threshold was chosen.
         is_fixed: Whether the threshold is fixed, and so the same in every resample.
@@ -412,6 +412,6 @@ class Side:
     fmrs: Sequence[float] = ()
 
     def exceeds(self, fmr: float, confidence: float) -> bool:
-        """Return whether the FMR at its threshold is significantly above `fmr`."""
+        """Return whether the FMR at the system's threshold is significantly above `fmr`."""
         rate = Rates(self.table, confidence).at("fmr", self.threshold)
         return rate.interval is not None and rate.interval.low > fmr

@@ -26,7 +26,7 @@ from .rates import Floats, Ints, Rates, allowed_errors, trials_allowing
 #: The FMRs that all reports show. The default is the strictest of them that the data support.
 COMMON_FMRS: Final = (1e-2, 1e-3, 1e-4)
 
-#: Minimum number of expected false matches at a threshold by which systems are compared.
+#: Minimum number of expected false matches at a threshold at which systems are compared.
 ENOUGH_FALSE_MATCHES: Final = 5
 
 #: Maximum decimal places of a threshold that a vendor can be expected to accept.
@@ -91,9 +91,9 @@ def why_not_comparable(fmr: float, trials: int) -> str | None:
 
 
 def comparable_fmr(trials: int) -> float | None:
-    """Return the strictest of `COMMON_FMRS` that this number of pairs supports.
+    """Return the strictest of `COMMON_FMRS` that this number of non-mated pairs supports.
 
-    If they are too few for all of these, return `strictest_fmr`.
+    If there are too few pairs for any of these, return `strictest_fmr`.
     """
     for fmr in reversed(COMMON_FMRS):
         if why_not_comparable(fmr, trials) is None:
@@ -110,10 +110,10 @@ def strictest_fmr(trials: int) -> float | None:
 def concentration(
     table: Answers, threshold: float | None, *, max_fmr: float | None = None
 ) -> Concentration | None:
-    """Return how much a threshold, or its FMR, depends on a few people; None if no pair counts.
+    """Return how much a threshold, or its FMR, depends on a few people, or None without pairs.
 
     A few people who look like many others ("wolves" and "lambs") can raise a threshold, or cause
-    most false matches. Intervals then hold less often: people outside the test set may be worse.
+    most false matches. Intervals are then less reliable: people outside the test set may be worse.
 
     If the threshold was chosen for a `max_fmr` on this table, the counted pairs determine it: the
     highest non-mated pair that may not pass, and all non-mated pairs with an equal or higher score.
@@ -275,7 +275,7 @@ def _thresholds(
     """Return the highest threshold that each score passes, and one that no score passes."""
     if rule is ThresholdRule.AT_LEAST:
         return np.append(scores, np.inf)
-    # Use the highest observed score below it; any threshold in between is equivalent.
+    # Use the highest observed score below each score; any threshold in between is equivalent.
     others = np.concatenate([[-np.inf], non_mated_scores])
     others_below = others[np.append(below, len(non_mated_scores))]
     highest: Floats = np.maximum(np.concatenate([[-np.inf], scores]), others_below)
