@@ -57,7 +57,7 @@ from .records import (
 
 T = TypeVar("T")
 
-#: The outcome of some pairs, by their index.
+#: The outcomes of some pairs, each with the index of its pair.
 Outcomes: TypeAlias = Sequence[tuple[int, PairOutcome]]
 
 #: Schema version; a file of another version is rejected unchanged.
@@ -105,7 +105,7 @@ class RunDatabase:
 
     Raises:
         ConfigurationError: `where` is another kind of URL, or the schema version differs. Every
-            method raises it if the file is damaged or cannot be read or written.
+            method raises this error if the file is damaged or cannot be read or written.
     """
 
     def __init__(self, where: str, *, clock: Clock | None = None) -> None:
@@ -131,14 +131,14 @@ class RunDatabase:
     # --- The file --------------------------------------------------------------------------------
 
     def transact(self, step: Callable[..., T], *parameters: object) -> T:
-        """Run a step in a transaction. Errors never quote the content of the file."""
+        """Run `step` in a transaction. Errors never quote the content of the file."""
         try:
             if not self._has_tables:
                 self._database.run(_make_tables)
                 self._has_tables = True
             return self._database.run(step, *parameters)
         except (ConfigurationError, InvalidRequest):
-            # These errors are also ValueErrors.
+            # Re-raise these before `_DAMAGE`: they are also ValueErrors.
             raise
         except StoreUnavailable as error:
             problem = error.message
@@ -177,7 +177,7 @@ class RunDatabase:
         """Unlock the file. May be called more than once."""
         lock, self._lock = self._lock, None
         if lock is not None:
-            # The name of the holder is only for messages.
+            # The holder's name is only shown in messages.
             with contextlib.suppress(ConfigurationError):
                 self._note_holder(None)
             lock.close()
@@ -194,7 +194,7 @@ class RunDatabase:
     # --- The test set and its systems ------------------------------------------------------------
 
     def enter_study(self, study: StoredStudy) -> StoredStudy:
-        """Insert the test set unless it is stored; return the stored one, with its first name.
+        """Insert the test set unless it is stored; return the stored copy, which keeps its name.
 
         Raises:
             InvalidRequest: the file contains another test set.
@@ -341,7 +341,7 @@ class RunDatabase:
         return self.transact(step)
 
     def resolve(self, system: int, call_id: str, billed: Charged) -> bool:
-        """UNRESOLVED to NO_RESPONSE if charged, else FREE; return False in any other state."""
+        """UNRESOLVED to NO_RESPONSE if charged, else to FREE. Return False from any other state."""
         charged = {"state": PairState.NO_RESPONSE, "billed": Charged.YES}
         values = _EMPTY if billed is Charged.NO else charged
         where = "call_id = :of_call AND state = 'unresolved'"
@@ -481,7 +481,7 @@ def _row_of(outcome: PairOutcome) -> Mapping[str, Any]:
 def _update(
     db: Connection, system: int, values: Mapping[str, Any], where: str, which: Mapping[str, Any]
 ) -> int:
-    """Update the rows of a system's pairs; return their number."""
+    """Update rows of a system's pairs; return the number of updated rows."""
     names = ", ".join(f"{name} = :{name}" for name in values)
     # Names and conditions are constants of this module; values are bound.
     update = f"UPDATE facematch_comparisons SET {names} WHERE system = :of_system AND {where}"  # noqa: S608

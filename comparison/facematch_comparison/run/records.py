@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from facematch_comparison.study.reading import Study
 
-#: If the record of a call of this age is missing at the vendor, it will not appear any more.
+#: If a call this old has no record at the vendor, the record will never appear.
 SURELY_LATE: Final = timedelta(minutes=15)
 
 
@@ -62,7 +62,7 @@ class PairState(enum.StrEnum):
 UNDER_WAY: Final = (PairState.BEGUN, PairState.ASKED)
 #: States of an unanswered pair that was charged, or may have been.
 WITHOUT_ANSWER: Final = (PairState.UNRESOLVED, PairState.NO_RESPONSE)
-#: State of an unanswered pair by its charge; without a charge it depends on the error.
+#: State of an unanswered pair by its charge; without a charge, the state depends on the error.
 _BY_CHARGE: Final[Mapping[Charged | None, PairState]] = {
     Charged.UNKNOWN: PairState.UNRESOLVED,
     Charged.YES: PairState.NO_RESPONSE,
@@ -108,7 +108,7 @@ class PairOutcome:
 
         A rejected picture is a failure to acquire, whether the vendor or facematch rejects it. If
         the vendor has never answered, it may reject the request for another reason, so the pair
-        stays FREE. If the system is not billed, no call is charged, even if it was lost.
+        stays FREE. If the system is not billed, no call is charged, even if its response was lost.
         """
         billed = error.billing.charged if isinstance(error, VendorError) else Charged.NO
         billed = billed if is_billed else Charged.NO
@@ -193,7 +193,7 @@ class Progress:
     Attributes:
         states: Number of pairs in each state that occurs.
         not_acquired: Number of answered pairs without two comparable faces (failure to acquire).
-        charged, maybe_charged: Number of pairs that were charged, and that may have been charged.
+        charged, maybe_charged: Number of pairs that were charged, and of pairs that may have been.
         models: Number of answers by model; more than one entry if the vendor changed its model.
     """
 

@@ -57,7 +57,7 @@ class RunSummary:
 
     @property
     def is_complete(self) -> bool:
-        """Whether no system has pairs left."""
+        """Whether every system has finished all pairs."""
         return not any(system.progress.left for system in self.systems)
 
     @property
@@ -226,7 +226,7 @@ def read_answers(database: RunDatabase, *, models: Sequence[str] = ()) -> list[A
     """Return the answers of each system in a run database, in insertion order.
 
     Args:
-        models: Models whose answers count if a vendor changed its model during the run. Pairs
+        models: Models whose answers are used if a vendor changed its model during the run. Pairs
             answered by another model are treated as not asked.
 
     Raises:

@@ -79,13 +79,13 @@ class HeldBack(BaseException):
 
 
 class RunSystem:
-    """A system of a run: a verifier whose calls are recorded in the run database.
+    """A system in a run: a verifier whose calls are recorded in the run database.
 
     Args:
         kept: Whether to ask the vendor to keep a record of each call.
         price: Price of a call; defaults to the price that the system's budget reserves.
         digests: SHA-256 of each picture when the run began.
-        undo: Exit stack that closes the verifier, even if it is rejected here.
+        undo: Exit stack that closes the verifier, even if the constructor raises.
 
     Attributes:
         stored: The system in the run database.
@@ -195,7 +195,7 @@ class RunSystem:
         """Call the system for the free pairs; search for lost calls before and after.
 
         Args:
-            turns: Position of each pair in the order of the run.
+            turns: Position of each pair in the run's order.
             workers: Concurrent calls.
             stop: Returns True to start no more calls.
             on_end: Called for each finished pair.
@@ -314,7 +314,7 @@ class RunSystem:
             return attrs.evolve(self._count_failure(error), call_id=current.call_id)
         except HeldBack as held:
             self._stop_with(held.error)
-            # If a budget cannot be written, the pair keeps its state: the next run writes both.
+            # If a budget cannot be written, the pair keeps its state: the next run updates both.
             free = PairOutcome(state=PairState.FREE, billed=Charged.NO, call_id=held.call_id)
             with contextlib.suppress(FaceMatchError):
                 # The policies recorded the call as possibly sent, but nothing was sent.
@@ -327,7 +327,7 @@ class RunSystem:
         return PairOutcome.of_result(result, elapsed_s=result.elapsed_s if is_warm else None)
 
     def _record(self, event: CallEvent) -> None:
-        """Store the transition that matches an event of a call; raise `HeldBack` if that fails."""
+        """Store the transition for an event of the call; raise `HeldBack` if that fails."""
         pair = getattr(self._current, "pair", None)
         if pair is None:
             return
@@ -451,7 +451,7 @@ def _makes_embeddings(system: RunSystem) -> bool:
 
 
 def _ask_locally(system: RunSystem, threads: int) -> None:
-    """Answer pairs as `RunSystem.ask` does, but let the engine embed each picture only once."""
+    """Answer pairs like `RunSystem.ask`, but embed each picture only once."""
     digests, engine = system.digests, cast(Any, system.backend)
     threshold, review = system.verifier.thresholds(Operation.MATCH)
     # The first outcome with a score, from `verify`. The other pairs copy its scale and model.
@@ -459,7 +459,7 @@ def _ask_locally(system: RunSystem, threads: int) -> None:
     while scored is None and (first := system.take(1)):
         outcome = system.ask(*first)
         scored = None if outcome is None or outcome.score is None else outcome
-    # Row of each picture from `embed`, by digest: about 1 kB.
+    # The row that `embed` returned for each picture (about 1 kB), by digest.
     pictures: dict[str, dict[str, Any]] = {}
 
     def look(path: Path) -> None:
@@ -494,7 +494,7 @@ def _ask_locally(system: RunSystem, threads: int) -> None:
             try:
                 list(pool.map(look, [path for key, path in paths.items() if key not in pictures]))
             finally:
-                # After an error or a stop, the engine has not embedded all pictures.
+                # After an error or a stop, some pictures are not embedded.
                 outcomes = [
                     (number, answer([pictures[one], pictures[other]], scored))
                     for number, (one, other) in zip(numbers, both, strict=True)
