@@ -62,7 +62,7 @@ def draw_pairs(
             look more alike.
         groups: Group of each person, by column.
         split: Whether to draw half of the pairs from one half of the people and half from the
-            other, so that `split_by_subject` drops no pair with any seed.
+            other, so that `split_by_subject` drops no pair, whatever its seed.
         seed: The same seed and pictures give the same pairs.
 
     Raises:
@@ -119,7 +119,7 @@ def split_by_subject(
 
     Args:
         first, second: int64, (N,): the people of each pair.
-        seed: The same seed and people give the same split, in any order of the pairs.
+        seed: The same seed and people give the same split, regardless of the order of the pairs.
         share: Fraction of people to put in the calibration set, above 0 and below 1. The set may
             fall short by one person, or by a tenth of all people.
 

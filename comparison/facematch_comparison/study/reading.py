@@ -134,7 +134,7 @@ class Study:
 def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
     """Return the photographs of each person, sorted. Each folder in `folder` is one person.
 
-    Hidden files, and files without the suffix of a picture, are skipped.
+    Hidden files, and files without an image suffix, are skipped.
 
     Raises:
         InvalidRequest: `folder` cannot be read, fewer than two people have a photograph, or the
@@ -160,7 +160,7 @@ def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
             "folder for each person, with any name, and put the person's photographs into it."
         )
     stems = [{file.stem for file in files} for files in pictures.values()]
-    # Folders with the same file names, and more files than folders, are kinds of pictures.
+    # If all folders have the same file names, more than there are folders, they are not people.
     alike = len(stems[0]) > len(stems) and all(each == stems[0] for each in stems)
     # Names such as `id_001` and `id_002` may be people.
     words = {re.sub(r"[\W\d_]+", "", name.lower()) for name in pictures}
