@@ -57,7 +57,7 @@ class RunSummary:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every system has finished all pairs."""
+        """Whether no pairs are left to run."""
         return not any(system.progress.left for system in self.systems)
 
     @property

@@ -193,7 +193,7 @@ def _chi_square(values: Floats, sizes: Floats) -> Floats:
 
 
 def _ratio_to_all(group: Rate, others: Rate, confidence: float, joint: float) -> Estimate | None:
-    """Return the ratio of a group's rate to that of all pairs within groups, at `joint`."""
+    """Return a group's rate relative to that of all pairs within groups, at confidence `joint`."""
     if not group.trials or not others.trials or not group.errors + others.errors:
         return None
     share = group.trials / (group.trials + others.trials)
