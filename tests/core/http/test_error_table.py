@@ -62,7 +62,7 @@ def expected(status, shape):
 
 @pytest.mark.parametrize("shape", BodyShape)
 def test_error_for_every_status_and_body_shape(shape):
-    for status in (*range(1000), 2000):
+    for status in (*range(0, 1000, 7), *range(300, 505), 2000):
         error = error_of(status, BODIES[shape])
         assert (type(error), error.billing.charged) == expected(status, shape), status
         assert error.retryable == (status == 429), status

@@ -146,8 +146,8 @@ def test_faults_can_target_session_start_or_session_read(aws):
 
 
 def draw_noise():
-    buffer, noise = io.BytesIO(), [Pillow.effect_noise((900, 900), 200) for _ in "RGB"]
-    Pillow.merge("RGB", noise).save(buffer, "PNG")
+    buffer, noise = io.BytesIO(), [Pillow.effect_noise((600, 600), 200) for _ in "RGB"]
+    Pillow.merge("RGB", noise).save(buffer, "PNG", compress_level=0)
     return buffer.getvalue()
 
 
