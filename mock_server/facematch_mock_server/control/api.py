@@ -17,7 +17,7 @@ from .control import Control, operations_of
 from .table import Typed
 
 PREFIX = f"{CONTROL}/"
-#: The path of the ready test cards below the prefix, as in ``cards/p1.png``.
+#: The prefix of the ready test cards' paths, such as ``/__mock__/cards/p1.png``.
 CARDS = f"{PREFIX}cards/"
 
 #: Headers against type sniffing, caching, and use by other origins.
@@ -85,7 +85,7 @@ class ControlApi:
         return None
 
     def control(self, request: Request, vendor: str) -> Control:
-        """Return the `Control` for a request's account. Raises LookupError if it is unknown."""
+        """Return the `Control` for a request's account. Raises LookupError if unknown."""
         return Control(self.account(request), vendor)
 
     def account(self, request: Request) -> Account:
@@ -130,7 +130,7 @@ MISTAKES = (ValueError, TypeError, LookupError, RecursionError, TimeoutError)
 
 
 def reply(work: Callable[[], Response]) -> Response:
-    """Return the result of `work`, or a 404, 504 or 400 with the message of its error."""
+    """Return the result of `work`, or a 404, 504 or 400 with its error message."""
     try:
         return work()
     except MISTAKES as error:

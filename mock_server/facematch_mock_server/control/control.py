@@ -55,8 +55,8 @@ class NewAccount:
 class Control:
     """Controls one account at one vendor. Also served over HTTP. Thread-safe.
 
-    Faults, time, latency, journal and `reset` apply to the account at all vendors, everything else
-    to this vendor. Other accounts are unaffected. If the account is closed, raises LookupError.
+    Faults, time, latency, journal and `reset` apply to the account at all vendors. Everything else
+    applies to this vendor only. Other accounts are unaffected. A closed account raises LookupError.
 
     `extensions` lists the attributes that only this vendor has, such as `sessions` and `webhooks`
     for Didit, or `tokens` for Deepvue. Attributes of other vendors raise AttributeError.
@@ -152,7 +152,7 @@ class Control:
         digest: str | None = None,
         picture: bytes | None = None,
     ) -> SetOutcome:
-        """Set the outcome of the next calls. The mock decides the omitted values.
+        """Set the outcome of the next calls. The mock determines omitted values.
 
         The arguments are the fields of `SetOutcome`. `picture` replaces `digest`: the outcome
         applies to calls with this picture, unchanged or stripped of metadata as facematch sends it.
@@ -331,14 +331,14 @@ class Control:
 
     @Serve("POST", "ledger/balance", gives="balance")
     def set_balance(self, balance: Decimal | int | str) -> Decimal:
-        """Set the credit in USD. Raises ValueError if negative or with more than four decimals."""
+        """Set the credit in USD. Raises ValueError for a negative amount or over four decimals."""
         self.world.ledger.balance = amount(balance)
         return self.balance()
 
     def charges(
         self, *, what: str | None = None, since: int = 0, limit: int | None = None
     ) -> Selection[Charge]:
-        """Return the charges, oldest first. `what` is the service; see `journal` for the rest."""
+        """Return the charges, oldest first. `what` is the service; for the others see `journal`."""
         return select(self.world.ledger.charges.all(), since=since, limit=limit, what=what)
 
     @Serve("GET", "ledger")
@@ -364,7 +364,7 @@ class Control:
         Args:
             kind: Live or sandbox.
             key: The text of the key; None to generate one.
-            allowed: Whether the key has the permission for calls.
+            allowed: Whether the key may make calls.
             expires: The key's last day, UTC; None if it never expires.
             client: The key's client id, for a vendor with client ids (Deepvue's key is the client
                 secret). None uses the client id of the first key.
@@ -406,7 +406,7 @@ class Control:
     def set_limits(
         self, limits: Mapping[str, int | None] | None = None, /, **more: int | None
     ) -> dict[str, int | None]:
-        """Change several rate limits; if `set_limit` would raise for one, change none."""
+        """Change several rate limits; if one is invalid, change none (errors: see `set_limit`)."""
         self.world.rates.set_limits({**(limits or {}), **more})
         return self.limits()
 
@@ -491,7 +491,7 @@ class Control:
         self.account.journal.clear()
 
 
-# Add the descriptions of the arguments, from the table of outcome fields, for `help`.
+# For `help`, add the descriptions of the arguments from the table of outcome fields.
 _LINES = [f"        {row.name}: {row.says} {row.values}" for row in OUTCOME_FIELDS.values()]
 Control.set_outcome.__doc__ = "\n".join([Control.set_outcome.__doc__ or "", *_LINES])
 

@@ -40,7 +40,7 @@ class Typed(str):
 
 @functools.cache
 def kinds_of(hint: Any) -> frozenset[Any]:
-    """Return the types in an annotation. A `Literal` is `str`."""
+    """Return the types in an annotation. A `Literal` is treated as `str`."""
     origin = typing.get_origin(hint)
     if origin in (Union, types.UnionType):
         return frozenset().union(*map(kinds_of, typing.get_args(hint)))
@@ -174,7 +174,7 @@ class Operation:
     takes: Mapping[str, Any]
     needed: frozenset[str]
     _row: Serve
-    #: The method, and the `Control` attribute that has it; None if `Control` itself has it.
+    #: The method, and the name of the `Control` attribute that owns it (None: `Control` itself).
     _run: Callable[..., Any]
     _of: str | None
 
@@ -198,7 +198,7 @@ class Operation:
 def list_operations(
     owners: Mapping[Any, type], vendor: VendorKind
 ) -> dict[tuple[str, str], Operation]:
-    """Return the operations of these classes by method and path. The name None is `Control`."""
+    """Return the operations of these classes by method and path. The owner None is `Control`."""
     return {
         (row.method, row.path): _make_operation(row, run, of, vendor)
         for of, owner in owners.items()
