@@ -50,7 +50,7 @@ STANDS_STILL = (
     "control.set_limit(scope, None) removes a limit"
 )
 
-#: The class of the objects that the entry points ``facematch.mock_vendors`` load.
+#: The class of the objects loaded by the entry points ``facematch.mock_vendors``.
 Vendor = VendorKind
 
 #: The claim that a fault's response cites, by the kind of fault.
@@ -213,7 +213,7 @@ class Call:
         return form
 
     def read_object(self, refusal: str | None = None) -> dict[str, Any]:
-        """Return the JSON object of the body.
+        """Return the body's JSON object.
 
         Refuse any other body with the claim `refusal`; without a claim, return an empty object.
         """
@@ -359,7 +359,7 @@ class Routed:
         call = self.new_call(request, *(request.routed or self.find(request)))
         route, faults = call.route, self.world.account.faults
         if request.fault is None and faults:
-            # With the key in the body, the account was unknown until now: apply upload faults here.
+            # If the body has the key, the account was unknown until now: apply upload faults here.
             fault = self.take_fault(request, route, fields=call.fields)
             if fault is not None:
                 call.strike(fault)

@@ -195,7 +195,7 @@ def _describe_answers(status: int, answers: list[Response], claims: Any) -> dict
         bodies = [answer.json() for answer in answers] if "json" in kind else None
         schema = infer(bodies) if bodies else {"type": "string"} if "text" in kind else {}
         if status >= 400 and any(row.value.body is None for row in rows):
-            # The keys of such a body depend on the fields that the request lacks.
+            # If no claim fixes the body, its keys depend on the fields that the request lacks.
             schema.pop("required", None)
         described["content"] = {kind: {"schema": schema}}
     return described

@@ -1,6 +1,6 @@
-"""Liveness sessions: start, attempts of a person, and results, which are readable for 48 hours.
+"""Liveness sessions: start, the person's attempts, and results, which are readable for 48 hours.
 
-The names are from Microsoft's examples of v1.2, and from its client @azure-rest/ai-vision-face.
+The names are from Microsoft's examples for v1.2, and from its client @azure-rest/ai-vision-face.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def _is_over(call: NumberedCall, session: Session) -> bool:
 
 
 def _find(call: NumberedCall) -> Session:
-    """Return the session in the path; refuse one that is unknown, too old or of another kind."""
+    """Return the path's session; refuse the call if it is unknown, too old or of another kind."""
     session = call.world.sessions.find(call.words[0])
     if session is None or _is_over(call, session):
         call.refuse("session.unknown")
@@ -206,7 +206,7 @@ def rectangle(box: tuple[int, int, int, int]) -> dict[str, int]:
 
 
 def _add_attempt(session: Session, status: str, **outcome: Any) -> Session:
-    """Return the session with an attempt added; the newest comes first."""
+    """Return the session with a new attempt, which is placed first."""
     number, results = hosted_of(session).attempts, session.result
     attempt = {"attemptId": number, "attemptStatus": status, **outcome}
     result = {**results, "attempts": [attempt, *results["attempts"]]}
@@ -218,7 +218,7 @@ def _targets(box: tuple[int, int, int, int]) -> dict[str, Any]:
 
 
 def _judge(world: World, session: Session, attempt: Attempt) -> Session:
-    """Return the session with the result of a check of the person."""
+    """Return the session with the result of checking the person."""
     seen, match, sent = attempt.liveness, attempt.match, session.metadata or {}
     if not seen.probe.faces:
         return hosted.fail(world, session)

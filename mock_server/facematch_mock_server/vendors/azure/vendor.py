@@ -30,7 +30,7 @@ _IMITATED = (
 )
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-#: Landmark positions in percent of the face's rectangle, from its left and top.
+#: Landmark positions in percent of the face's rectangle, from its left and top edges.
 _LANDMARKS = """
     pupilLeft 30 40, pupilRight 70 40, noseTip 50 60, mouthLeft 35 80, mouthRight 65 80,
     eyebrowLeftOuter 18 32, eyebrowLeftInner 42 32, eyeLeftOuter 24 40, eyeLeftTop 30 38,

@@ -25,9 +25,9 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _EXTENSIONS = frozenset({"tif", "tiff", "jpg", "jpeg", "png", "bmp", "ico", "gif", "webp"})
 _YES, _NO = ("true", "on", "yes", "1"), ("false", "off", "no", "0")
 _PROBABILITY = 0.99975
-#: Left eye, right eye, nose, left and right corner of the mouth, in percent of the box.
+#: Left eye, right eye, nose, left and right corners of the mouth, in percent of the box.
 _LANDMARKS = ((30, 40), (70, 40), (50, 60), (35, 80), (65, 80))
-#: Each plug-in's class with its version, and its execution time in milliseconds.
+#: Each plug-in's reported version (a class name), and its execution time in milliseconds.
 _VERSIONS = {
     "detector": ("facenet.FaceDetector", 67.0),
     "calculator": ("facenet.Calculator", 116.0),

@@ -29,14 +29,14 @@ FRAMEWORK = Origin(Known.FRAMEWORK, "FastAPI; Deepvue's error bodies are its sto
 
 # Settings
 
-#: The numeric settings: the key of the claim that each one changes, and the type of number.
+#: Numeric settings by name: the key of the claim that the setting changes, and its number type.
 SETTINGS: Mapping[str, tuple[str, str]] = {
     "token_life_s": ("token.life_s", "seconds"),
     "price_match": ("credit.price.match", "amount"),
     "price_liveness": ("credit.price.liveness", "amount"),
 }
 
-#: Rate limit windows in seconds. Each has a count of its own and can refuse a call (Rate limits).
+#: Rate limit windows in seconds. Each has its own count and can refuse a call (Rate limits).
 WINDOWS: Mapping[str, int] = {"second": 1, "minute": 60, "day": 86_400}
 
 # One claim per line: key, value or response, source, and statement. Facts that no setting changes

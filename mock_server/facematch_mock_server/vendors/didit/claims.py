@@ -37,7 +37,7 @@ SWITCHES: Mapping[str, tuple[Any, ...]] = {
     "session_charged": ("finished", "created", "never"),
 }
 
-#: The numeric settings: the key of the claim that each one changes, and the type of number.
+#: Numeric settings by name: the key of the claim that the setting changes, and its number type.
 SETTINGS: Mapping[str, tuple[str, str]] = {
     "size_limit_bytes": ("file.size_limit", "count"),
     "write_limit": ("rate.write.limit", "limit"),

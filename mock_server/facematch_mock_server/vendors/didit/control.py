@@ -69,7 +69,7 @@ class Sessions(Played[DiditRecords]):
 
         Args:
             session_id: The id from the vendor's responses.
-            status: ``Approved``, ``Declined`` or another status of the vendor (``In Review``).
+            status: ``Approved``, ``Declined`` or another of the vendor's statuses (``In Review``).
             comment: The reviewer's comment, or None.
 
         Raises:
@@ -106,10 +106,10 @@ class Sessions(Played[DiditRecords]):
         more=lambda _: {"kind": str, "method": str, "callback": str | None},
     )
     def workflow(self, workflow_id: str, *, version: int | None = None, **facts: Any) -> Workflow:
-        """Publish a workflow with the attributes of `Workflow`; a `version` of None means the next.
+        """Publish a workflow with the attributes of `Workflow`; `version` defaults to the next.
 
-        Once one workflow is published, unpublished workflows are unknown. Raises ValueError for
-        an invalid value.
+        Once a workflow is published, sessions with unpublished ones are refused. Raises ValueError
+        for an invalid value.
         """
         workflows = self._records.workflows
         workflow = Workflow(id=workflow_id, **facts)
@@ -262,8 +262,8 @@ class Webhooks(Extension[DiditRecords]):
         return WebhookLetter(**facts, headers=dict(payload.headers), body=payload.body)
 
     def wait(self, timeout_s: float = 10.0, *, since: int = 0) -> Selection[WebhookDelivery]:
-        """Wait until no delivery is due, and return those after number `since`. Does not wait for
-        deliveries that are due at a later time of the world's clock.
+        """Wait until no delivery is due, then return the deliveries after number `since`. Does not
+        wait for deliveries that become due later by the world's clock.
 
         Raises:
             TimeoutError: a delivery is still due after `timeout_s` seconds of real time, or can

@@ -31,7 +31,7 @@ class Feature:
     name: str
     block: str
     node: str
-    #: The status after a resubmission request; another for ID verification (Didit OpenAPI).
+    #: The status after a resubmission request; ID verification has another (Didit OpenAPI).
     again: str = "Resub Requested"
 
 

@@ -335,7 +335,7 @@ class DiditCall(Call):
 
 
 def origin_of(world: World, head: Request | None) -> str:
-    """Return the scheme and host for addresses of this server, if possible the request's host."""
+    """Return the scheme and host for links to this server, preferably the request's host."""
     address = world.account.shared.address or "http://127.0.0.1"
     host = head and head.header("host")
     if not host:
@@ -350,8 +350,8 @@ def origin_of(world: World, head: Request | None) -> str:
 
 
 def check_rate(call: DiditCall, scope: str | None = None, *, client: str | None = None) -> None:
-    """Count a request of a client (by default the key, else the address) in a rate limit scope
-    (by default the endpoint's, else the method's); refuse it above the limit."""
+    """Count a client's request in a rate limit scope, and refuse it above the limit. The default
+    client is the key, else the address; the default scope is the endpoint's, else the method's."""
     if scope is None:
         scope = call.endpoint.scope
         if scope is None or call.world.rates.limits[scope] is None:
@@ -410,7 +410,7 @@ def check_key(call: DiditCall) -> None:
             call.refuse("auth.other_owner")
         hosted = call.session.hosted
         if call.is_live != (hosted is None or hosted.is_live):
-            # The session belongs to the other application.
+            # The session belongs to the other application (live or sandbox).
             call.refuse("session.out_of_reach")
 
 

@@ -48,8 +48,8 @@ _DECLINED = """
     poa_address_mismatch nfc_chip_not_verified database_no_match kyb_registry_mismatch
 """
 
-#: The outcome of a sandbox session by slug (docs.didit.me, sandbox testing), where it differs from
-#: an approved one: scores (0-100, as in didit-sdk 0.4.0), attack, review, status.
+#: Sandbox outcomes by scenario slug (docs.didit.me, sandbox testing): how each differs from an
+#: approved one in scores (0-100, as in didit-sdk 0.4.0), attack, review and status.
 SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     "approve": {},
     "decline_face_match_low_similarity": {"match": 15.0},
@@ -158,7 +158,7 @@ def _read_start(call: DiditCall) -> tuple[Workflow, Upload | None]:
         call.refuse("start.scenario_live")
     if values.get("portrait_image") is not None:
         portrait = call.upload("portrait_image", "portrait_image", values["portrait_image"])
-        # Recognized now, to apply faults aimed at the picture.
+        # Recognize the picture now, so that faults aimed at it apply.
         call.look(portrait)
     workflow = records.workflows.find(values["workflow_id"])
     if workflow is None:
@@ -248,12 +248,12 @@ def _arm(call: DiditCall) -> Response:
 
 # Results of a check
 
-#: The default thresholds of the standalone calls.
+#: The form defaults of the standalone calls, such as the thresholds.
 _OPTIONS = {field.name: field.default for call in pictures.ROUTES for field in call.form}
 
 
 def _judge(world: World, session: Session, attempt: base.Attempt) -> Session:
-    """Return the session with the results of a check of the person."""
+    """Return the session with the results of checking the person."""
     hosted, claims = hosted_of(session), world.claims.citations()
     liveness, match, status = attempt.liveness, attempt.match, None
     if hosted.scenario is not None:

@@ -64,7 +64,7 @@ RISKS: Mapping[str, Risk] = {
 def warnings(
     claims: Citations, feature: str, risks: Iterable[str], data: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """Return the warnings for these risks, in order; `data` contains additional data by risk."""
+    """Return the warnings for these risks, in order; `data` holds each risk's additional data."""
     reports = []
     for name in risks:
         risk = RISKS[name]
@@ -218,7 +218,7 @@ def judge_match(claims: Citations, outcome: MatchOutcome, values: Mapping[str, A
 def judge_liveness(claims: Citations, outcome: LivenessOutcome, values: Mapping[str, Any]) -> Block:
     """Return the result of a liveness check for the response; `values` are the form's values."""
     score: float | None = None
-    # Additional data for the risks of a face that is known from another session. Only tests set
+    # Additional data for risks about a face that is known from another session. Only tests set
     # these risks.
     data: dict[str, Any] = {}
     risks = ["NO_FACE_DETECTED"]
@@ -251,7 +251,7 @@ def judge_liveness(claims: Citations, outcome: LivenessOutcome, values: Mapping[
         (outcome.quality, outcome.luminance) if outcome.probe.faces else (None, None)
     )
     return {
-        # Warnings and information do not decline the call.
+        # Risks of type warning or information do not decline the call.
         "status": DECLINED if any(RISKS[risk].type == "error" for risk in risks) else APPROVED,
         "method": "PASSIVE",
         "score": score,

@@ -57,7 +57,7 @@ class Workflow:
             ``biometric_authentication``, or ``kyc`` (with a document).
         version: The version, counted from 1; each publication increments it.
         method: The liveness method: ``PASSIVE``, ``FLASHING`` or ``ACTIVE_3D``.
-        callback: Redirect URL for sessions that set none of their own, or None.
+        callback: Redirect URL for sessions without their own, or None.
     """
 
     id: str = attrs.field(converter=read_uuid)

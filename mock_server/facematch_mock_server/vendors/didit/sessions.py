@@ -100,8 +100,8 @@ _NOT_RUN = {"status": "Not Finished"}
 
 Filter = Callable[[Session], bool]
 
-#: Whether a session kind includes the mock's sessions, and whether a session type includes saved
-#: calls (False) and hosted sessions (True).
+#: Whether each session kind includes the mock's sessions; and what each session type includes:
+#: saved calls (False), hosted sessions (True), or both.
 _INCLUDED_BY_KIND = {"user": True, "business": False, "all": True}
 _TYPES = {"API": [False], "HOSTED": [True], "MIGRATED": [], "ALL": [False, True]}
 _SERVICES = """
@@ -233,7 +233,7 @@ def _update(call: DiditCall) -> Response:
 
 
 def _request_resubmission(session: Session, nodes: Iterable[Any]) -> dict[str, Any] | None:
-    """Return a session's results with the features to resubmit; None if there are none."""
+    """Return a session's results, marking the features to resubmit; None if there are none."""
     places = [(x.get("node_id"), x.get("feature")) for x in nodes if isinstance(x, dict)]
     results = results_of(session)
     # Without nodes, request every feature that is not approved.

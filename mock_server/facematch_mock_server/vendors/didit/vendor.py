@@ -37,7 +37,7 @@ _NOT_IMITATED = """
 
 
 def _show_balance(call: DiditCall) -> Response:
-    """Return the remaining credit. The mock never refills it by itself."""
+    """Return the remaining credit. The mock never refills it automatically."""
     call.claims.cite("credit.start")
     body = {
         # Four decimals, as in the OpenAPI's example.
@@ -119,7 +119,7 @@ class Didit(base.Routed):
             call.refuse("media.refused", media=call.request.header("content-type") or "")
         if status == 429:
             scope = endpoint.scope
-            # Management views have a message of their own, but no source documents their rate
+            # Management views have their own message, but no source documents their rate
             # limit.
             if scope != "management" and not (scope and claims.get(f"rate.{scope}.limit")):
                 scope = "get" if method == "GET" else "write"

@@ -39,7 +39,7 @@ _APPLICATION_NAMESPACE = uuid.UUID("5b0e7a3c-0000-4c5d-8d1f-2a7c9e4b6f00")
 
 
 def announce(world: World, session: Session, head: Request | None = None) -> None:
-    """Queue a delivery for each destination of the account; `head` provides the host of URLs."""
+    """Queue a delivery for each destination of the account; `head` provides the host for URLs."""
     for destination in world.outbox.destinations.all():
         if destination.enabled and EVENT in destination.events:
             queue(world, destination, session, origin=origin_of(world, head))

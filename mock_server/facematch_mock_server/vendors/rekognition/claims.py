@@ -28,7 +28,7 @@ SEEN = Origin(
 def _error(
     key: str, words: str, origin: Origin, statement: str, status: int = 400, *, names: str = ""
 ) -> Any:
-    """Make the claim about an error: `words` is ``Name: message``, `names` an `auth_names` value."""
+    """Make the claim about an error; `words` is ``Name: message``, `names` an `auth_names` value."""
     name, _, message = words.partition(": ")
     body = {"__type": name, "Code": name, "Logref": "{logref}", "Message": message}
     when = ("auth_names", names) if names else None

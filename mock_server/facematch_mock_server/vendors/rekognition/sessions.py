@@ -1,4 +1,4 @@
-"""Face Liveness: start, check of a person, and results, which are readable for 3 minutes.
+"""Face Liveness: start, check of the person, and results, which are readable for 3 minutes.
 
 Names and limits are from AWS's API model, rekognition 2016-06-27, in botocore 1.44.5.
 """
@@ -31,7 +31,7 @@ _TOKEN = re.compile(r"[a-zA-Z0-9_-]{1,64}", re.ASCII)
 _KMS_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_/+=,@.-]{0,2047}", re.ASCII)
 _SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _VERSION = re.compile(r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){2}", re.ASCII)
-#: AWS's maximum bytes of a returned picture, and a side length that keeps any picture below it.
+#: AWS's size limit in bytes for a returned picture, and a side length that stays below it.
 _MOST_BYTES, _SIDE = 204_800, 480
 
 
@@ -122,7 +122,7 @@ def _show_pictures(world: World, session: Session) -> dict[str, Any]:
 
 
 def _encode_picture(content: bytes) -> str:
-    """Encode a picture in base64, as a smaller JPEG if it is too long or in another format."""
+    """Encode a picture in base64, as a smaller JPEG if it is too large or not a JPEG or PNG."""
     is_usual = Image.from_bytes(content).format in (ImageFormat.JPEG, ImageFormat.PNG)
     if len(content) > _MOST_BYTES or not is_usual:
         import PIL.Image  # imported here, because few pictures need it
@@ -147,7 +147,7 @@ def bound(image: Image, face: SeenFace) -> dict[str, float]:
 
 
 def _judge(world: World, session: Session, attempt: Attempt) -> Session:
-    """Return the session with the result of its only check of the person."""
+    """Return the session with the result of its only check."""
     seen = attempt.liveness
     if not seen.probe.faces:
         return hosted.fail(world, session)

@@ -51,7 +51,7 @@ def access_key(head: Request) -> str | None:
 
 
 def read_signature(request: Request) -> tuple[re.Match[str], dt.datetime] | None:
-    """Return the parts of the Authorization header and the signed date; None if malformed."""
+    """Return the parts of the Authorization header and the signed date, or None if malformed."""
     match = _HEADER.fullmatch(request.header("authorization") or "")
     date = request.header("x-amz-date") or ""
     with contextlib.suppress(ValueError):
@@ -359,7 +359,7 @@ class Rekognition(base.Routed):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        #: A lock for the creation of sessions.
+        #: A lock for creating sessions.
         self.starting = threading.Lock()
 
     def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
