@@ -30,7 +30,7 @@ class CompareGroup(LazyGroup):
     """A group that reports missing packages, and names options in errors, not Python arguments."""
 
     def load(self, name: str) -> click.Command:
-        # The function in the module has the name of the command.
+        # The function in the module is named like the command.
         module = "run" if name in ("draw", "run", "unresolved") else "judge"
         command: click.Command = getattr(importlib.import_module(f"{self.package}.{module}"), name)
         return command

@@ -1,4 +1,4 @@
-"""Options, sources of answers and run database shared by the `facematch compare` commands.
+"""Shared code of the `facematch compare` commands: options, answers and the run database.
 
 numpy, SQLAlchemy and the comparison are imported only when a command runs.
 """
@@ -33,7 +33,7 @@ STORE: Final = "study.sqlite3"
 
 
 class _Share(click.FloatRange):
-    """A rate from 0 to 1, or 1/N. A percentage is rejected with the rate to write instead."""
+    """A rate from 0 to 1, or 1/N. The error for a percentage shows the rate to write instead."""
 
     name = "rate"
 
@@ -66,7 +66,7 @@ def _columns(
 def _below(
     _context: click.Context, _option: click.Parameter, words: Iterable[str]
 ) -> dict[str, float] | float | None:
-    """Parse ``80``, or one or more of ``aws=80``."""
+    """Parse ``80``, or one or more values such as ``aws=80``."""
     values: dict[str, float] = {}
     for word in words:
         name, _, text = word.rpartition("=")
@@ -83,7 +83,7 @@ def flag(name: str, help_: str) -> Decorator:
 
 
 def text_option(name: str, metavar: str, help_: str, **more: Any) -> Decorator:
-    """Return an option that takes a text."""
+    """Return an option with a text value."""
     return click.option(name, metavar=metavar, help=help_, **more)
 
 
@@ -95,7 +95,7 @@ def repeated(name: str, to: str, metavar: str, help_: str, **more: Any) -> Decor
 
 _DATABASE: Final = "The run database of `compare run`, an SQLite file; also as sqlite:///FILE."
 
-#: Option of `compare run`: the database to write.
+#: Option for the database that `compare run` writes.
 store = text_option("--store", "FILE", _DATABASE, default=STORE)
 seed = click.option(
     "--seed", type=int, default=0, metavar="N", help="Seed of the draw or of --split."
@@ -235,7 +235,7 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
         raise InvalidRequest(f"{error.what}\n{advice}") from None
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
     evidence = _evidence(" + ".join(path.name for path in paths), digest, notes)
-    # Each of several files is a system, but one of them may have only the labels.
+    # Each of several files is a system, but one of them may contain only the labels.
     name = " + ".join(each.name for each in answers) if len(paths) > 1 else paths[0].stem
     return answers, {"name": name, "digest": None, "evidence": evidence}
 

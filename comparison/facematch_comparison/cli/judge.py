@@ -291,7 +291,7 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
     """
     from facematch_comparison.judging.requirements import read_requirements
 
-    # A wrong name is reported before the statistics are loaded.
+    # Report an invalid name before loading the statistics.
     rules = read_requirements(requirements)
     from facematch_comparison.judging.evaluation import evaluate
     from facematch_comparison.judging.gate import Conclusion, judge

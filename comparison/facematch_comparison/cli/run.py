@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from facematch_comparison.run.study_run import RunSummary, StudyRun
     from facematch_core.store import CallStore
 
-#: States with a column in the summary of a run.
+#: States that have a column in the run summary.
 _STATES: Final = ("answered", "failed", "unresolved", "no_response")
 
 _COUNT: Final = click.IntRange(0)
@@ -70,8 +70,8 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
       --within sex
 
     No pair is drawn twice, and every person is drawn before anyone is drawn again. The same seed
-    draws the same pairs. People of one group look more alike than random people; --within draws
-    such harder pairs.
+    draws the same pairs. People in one group look more alike than random people, so --within draws
+    harder pairs.
     """
     if options["within"] is not None and groups_file is None:
         raise click.UsageError("--within requires --groups.")
@@ -174,7 +174,7 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
 
 
 def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
-    """Return the opener of each system by its name; profiles first."""
+    """Return the opener of each system, by name; profiles come first."""
     profiles, backends, config = options["profiles"], options["backends"], options["config"]
     names = (*profiles, *backends)
     if not names:
