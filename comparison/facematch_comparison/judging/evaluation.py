@@ -1,7 +1,7 @@
-"""Evaluate answers: compute every number of the report, the gate and the JSON in one pass.
+"""Evaluate answers: compute every number for the report, the gate and the JSON in one pass.
 
-Thresholds are chosen for the required FMR, rates are computed at them, and systems are compared in
-pairs. The statistics are in `stats`, the sentences in `sentences`.
+Thresholds are chosen for the required FMR, rates are computed at these thresholds, and every two
+systems are compared. The statistics are in `stats`, the sentences in `sentences`.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def evaluate(
     """Evaluate systems on the same pairs.
 
     Thresholds are chosen and judged on the same pairs. This is sound, because the true FMR at an
-    order statistic of the non-mated scores has an exact bound, and it takes half as many pairs.
-    With `split`, thresholds are chosen on one half of the people and judged on the other: safer if
-    a few people cause most false matches. Intervals account for pairs that share people.
+    order statistic of the non-mated scores has an exact bound. A split needs twice as many pairs.
+    With `split`, thresholds are chosen on one half of the people and judged on the other, which is
+    safer if a few people cause most false matches. Intervals account for pairs that share people.
 
     Args:
         answers: Answers of each system, all to the same pairs.
@@ -189,7 +189,7 @@ class _Judging:
         self.points: list[model.PointAt] = []
 
     def choose(self, fmr: float, fixed: float | None) -> stats.Side:
-        """Choose the threshold for each of the FMRs; use the fixed threshold if there is one."""
+        """Choose a threshold for each FMR; a fixed one replaces the one for the required FMR."""
         why_not = self.why_not or self.why_reversed
         at_required = model.PointAt(fmr=fmr, point=None, why_not=why_not)
         if why_not is None:
@@ -223,7 +223,7 @@ class _Judging:
         """Add the intervals of FRR and FNMR at the FMRs of the chosen thresholds."""
         for place, at in enumerate(self.points):
             if at.point and at.point.chosen_on != FIXED:
-                # Resamples repeat only observed errors: also cover the interval at the threshold.
+                # Resamples repeat only observed errors, so include the interval at the threshold.
                 rates: dict[str, Any] = {
                     f"{name}_at_fmr": ends.widened(getattr(at.point, name).interval)
                     for (name, fmr), ends in intervals.items()
@@ -232,7 +232,7 @@ class _Judging:
                 self.points[place] = attrs.evolve(at, point=attrs.evolve(at.point, **rates))
 
     def cells(self) -> tuple[model.GroupCell, ...]:
-        """Return the cells of all columns of groups at the judged threshold, if there is one."""
+        """Return the cells of all group columns at the operating point; empty if there is none."""
         if not self.points[-1].point and not self.at_default:
             return ()
         table, confidence = self.table, self.rates.confidence
@@ -250,7 +250,7 @@ class _Judging:
         if self.is_scored and table.scored.any():
             histogram = _histogram(table)
         if points:
-            # Without a threshold, the system's own decisions count.
+            # Without a threshold, the system's own decisions are used.
             chosen_for = at_rate.fmr if points[0].chosen_on == EVALUATION else None
             concentration = stats.concentration(table, self.threshold, max_fmr=chosen_for)
         missing = np.count_nonzero(table.acquired & ~table.scored)
@@ -295,8 +295,8 @@ class _Judging:
 def _histogram(table: Answers) -> model.Histogram:
     kinds = stats.scores_by_kind(table)
     scores = np.concatenate(kinds)
-    # 40 bins show a second peak, and fit on a page. Pass edges, not a number of bins: close scores
-    # make edges equal, which numpy rejects.
+    # 40 bins show a second peak, and fit on a page. Pass edges, not a number of bins, which numpy
+    # rejects if scores are too close.
     edges = np.linspace(scores.min(), scores.max(), 41)
     mated, others = (tuple(np.histogram(kind, edges)[0].tolist()) for kind in kinds)
     return model.Histogram(edges=tuple(edges.tolist()), mated=mated, non_mated=others)
@@ -323,7 +323,7 @@ def _has_threshold(chosen_from: Answers, judged: Answers) -> tuple[bool, str | N
 
 
 def _default(rates: stats.Rates) -> model.OperatingPoint | None:
-    """Return the point of the system's own decisions, if it decided every acquired pair."""
+    """Return the point of its own decisions, if the system decided all acquired pairs."""
     table = rates.table
     decided = table.decisions >= 0
     if not decided.any() or not decided[table.acquired].all():
@@ -334,7 +334,7 @@ def _default(rates: stats.Rates) -> model.OperatingPoint | None:
 def _point(
     rates: stats.Rates, threshold: float | None, chosen_on: str, fmr: float | None = None
 ) -> model.OperatingPoint:
-    """Return the rates at a threshold, which may be chosen for an FMR on the same pairs."""
+    """Return the rates at a threshold, which may have been chosen for an FMR on the same pairs."""
     names = ("fmr", "fnmr", "far", "frr")
     found: dict[str, Any] = {name: rates.at(name, threshold) for name in names}
     if chosen_on == EVALUATION and fmr is not None:

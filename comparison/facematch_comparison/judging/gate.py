@@ -2,8 +2,8 @@
 
 PASS: at one threshold, the bounds of all rates are within the limits. FAIL: a bound is beyond its
 limit, and no other threshold would pass. INCONCLUSIVE: the data show neither. Limits by group are
-checked only at the judged threshold, because groups have no rates at others: a group beyond its
-limit there is a FAIL.
+checked only at the judged threshold, because groups have rates only there. A group beyond its limit
+is a FAIL.
 
 A plan computes how many pairs are needed to show that a rate is within its limit: without errors,
 299 pairs for 1 %, 2,995 for 0.1 % and 29,956 for 0.01 %. If the non-mated pairs also choose the
@@ -35,7 +35,7 @@ ERRORS: Final = (0, 1, 3, 10)
 
 @attrs.frozen(kw_only=True)
 class ClaimNeed:
-    """The number of pairs to judge and to draw that show both claims with up to `errors` errors."""
+    """The pairs to judge and to draw in order to show both claims with up to `errors` errors."""
 
     errors: int
     mated: int
@@ -75,8 +75,8 @@ def plan_study(
         fmr, frr: The rates to show for each vendor, above 0 and below 1.
         confidence: One-sided confidence of each claim, between 0 and 1.
         split: Whether thresholds are chosen on one half of the people and judged on the other. Half
-            of the pairs drawn by `draw_pairs` with ``split`` are then judged. Fewer of other pairs
-            are judged, because pairs across the two halves are dropped.
+            of the pairs drawn by `draw_pairs` with ``split`` are then judged. With pairs from other
+            sources, fewer are judged, because pairs across the halves are dropped.
 
     Raises:
         InvalidRequest: a number is out of range.
@@ -105,7 +105,7 @@ class RateVerdict:
     """A rate and its limit, with one-sided bounds if the rate has trials.
 
     `name` is ``fmr`` or ``frr``. For a group it may also be ``fta``, ``fmr_ratio`` or
-    ``frr_ratio``; the bounds of a ratio are bounds for the ratio.
+    ``frr_ratio``; for a ratio, the bounds are those of the ratio.
     """
 
     name: str
@@ -123,7 +123,7 @@ class SystemVerdict:
     """The verdict on one system at the judged threshold, if there is one.
 
     `groups` are the rates with a limit by group. `plan` is the command that computes how many pairs
-    can show the limits for all people. It is None if more pairs would not help, and for
+    would show the limits for all people. It is None if more pairs would not help, and for
     transactions.
     """
 
@@ -163,8 +163,8 @@ def judge(
     """Check systems against requirements.
 
     Args:
-        evaluation: An evaluation for the `required_fmr` of the requirements, if they judge at that
-            threshold.
+        evaluation: An evaluation for the `required_fmr` of the requirements, unless they judge at
+            the threshold of the run.
         systems: Names of the systems to check; empty for all.
         allow_mock: Whether to accept answers from a mock or a sandbox. The verdict then proves
             nothing about the vendor's product.
@@ -247,7 +247,7 @@ def _judge(system: model.System, requirements: Requirements, split: str) -> Syst
     else:
         no_threshold = "It was run without a known threshold, so there is none to judge."
         seen = f": {system.why_not or no_threshold}"
-    # Reversed scores need no more pairs.
+    # More pairs do not help if scores are reversed.
     can_be_shown = not beyond if at else system.pairs_needed
     is_open = outcome is of_rates is Conclusion.INCONCLUSIVE
     return SystemVerdict(
@@ -267,7 +267,7 @@ def _rates(
     requirements: Requirements,
     cells: Sequence[model.GroupCell] = (),
 ) -> Iterator[RateVerdict]:
-    """Yield a verdict on each limited rate of all pairs, or of one of the `cells`."""
+    """Yield a verdict on each rate that has a limit, for all pairs or for one of the `cells`."""
     confidence = requirements.confidence
     limits = {"fmr": requirements.max_fmr, "frr": requirements.max_frr}
     limits = requirements.by_group if cells else limits

@@ -86,7 +86,7 @@ class Requirements:
 
     @property
     def evaluation_confidence(self) -> float:
-        """Two-sided confidence for `evaluate`: its intervals end at the one-sided bounds."""
+        """Two-sided confidence for `evaluate`: intervals then end at the one-sided bounds."""
         # Round: 0.9 instead of 0.8999999999999999.
         return round(2 * self.confidence - 1, 12)
 

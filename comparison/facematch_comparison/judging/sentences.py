@@ -87,7 +87,7 @@ def _compare_two(evaluation: Evaluation, two: Difference) -> str:
     where = _where(evaluation, (two.first, two.second))
     verdict = "the difference may be due to chance"
     if two.is_real:
-        # At a fixed threshold, a lower FRR may only come from a higher FMR.
+        # At a fixed threshold, a lower FRR may just be due to a higher FMR.
         is_free = where == in_words(evaluation.required_fmr)
         does = "is better" if is_free else "rejects fewer"
         verdict = f"{two.better} {does}, and the difference is significant"
@@ -107,7 +107,7 @@ def _compare_two(evaluation: Evaluation, two: Difference) -> str:
 
 
 def _beyond(evaluation: Evaluation, names: Collection[str]) -> str:
-    """Return a sentence on systems whose FMR is too high for a fair FRR, or ""."""
+    """Return a sentence on systems whose FMR is too high for their FRR to be comparable, or ""."""
     if not names:
         return ""
     does = "exceeds {}, so its FRR looks" if len(names) == 1 else "exceed {}, so their FRRs look"
@@ -130,7 +130,7 @@ def _describe_one(evaluation: Evaluation, system: System) -> str:
 
 
 def _describe_several(evaluation: Evaluation, compared: Sequence[Difference]) -> str:
-    """Return a sentence that compares the best unbeaten system with each other system."""
+    """Return a sentence that compares the best unbeaten system with every other one."""
     judged = {each.name: each.at_required.frr for each in evaluation.systems if each.at_required}
     matchups = [(name, two) for two in compared for name in (two.first, two.second)]
     beaten = {name for name, two in matchups if two.is_real and name != two.better}
