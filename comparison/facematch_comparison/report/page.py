@@ -156,7 +156,7 @@ def ends(interval: Node, form: Form, unit: str = "") -> Markup:
 
 
 def estimate(node: Node, form: Form, unit: Markup | str = "") -> Markup:
-    """Return an estimate other than a rate of pairs, with its interval."""
+    """Return an estimate that is not a rate of pairs, with its interval."""
     if not node:
         return Markup()
     interval = node["interval"]
@@ -199,7 +199,7 @@ _ORIGINS: Final = {
 #: of the observed rate, with 90 % confidence.
 RULE_OF_30: Final = 30
 
-#: Counts of a part of the test set, by the title of their column.
+#: Fields of a `SampleSize`, by column title.
 _SIZE: Final = {"People": "subjects", "Pairs": "pairs", "Mated": "mated", "Non-mated": "non_mated"}
 
 _TIMES: Final = Markup("&nbsp;&times;")
@@ -246,7 +246,7 @@ class Tables:
     def verdict(self, system: Node) -> Row:
         """The verdict table: a row for each system."""
         at, service = _point(system), system["service"]
-        fnmr = at and service["acquisition"]["errors"].raw  # without an FTA it equals the FRR
+        fnmr = at and service["acquisition"]["errors"].raw  # if the FTA is 0, the FNMR is the FRR
         return {
             "Threshold": _threshold(system, at),
             "FMR: others pass": self._fmr(at["fmr"]) if at else "",
@@ -473,7 +473,7 @@ def _chance(two: Node) -> Markup:
 
 
 def report_html(evaluation: Evaluation) -> str:
-    """Return an evaluation as one HTML page, with the JSON's numbers, and no scripts or requests.
+    """Return an evaluation as one HTML page with the JSON's numbers, without scripts or requests.
 
     The same evaluation gives the same page, byte for byte.
     """

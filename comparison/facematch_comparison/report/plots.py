@@ -3,8 +3,8 @@
 Each function draws one figure of an evaluation, or returns None if there is no data for it.
 
 Lines, bands and markers take ``currentColor`` from classes (``s0`` to ``s5``), which the style
-sheet defines for light, dark and print. Systems differ in colour, dash pattern and marker, so
-no single one of these is needed to tell them apart.
+sheet defines for light, dark and print. Systems differ in colour, dash pattern and marker, so that
+none of these alone is needed to distinguish them.
 """
 
 from __future__ import annotations

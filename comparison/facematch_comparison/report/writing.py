@@ -60,10 +60,10 @@ def export(what: Sequence[Answers] | DataFrame, path: Path, study: Study | None 
     """Write answers, or the frame that `wrong_pairs` returns, to a ``.csv`` or ``.parquet`` file.
 
     An existing file is replaced atomically. In a CSV file, cells that look like formulas are
-    escaped, and only the first row of a system has its facts. For `study` see `to_frame`.
+    escaped, and only each system's first row contains its facts. For `study` see `to_frame`.
 
     Raises:
-        InvalidRequest: the file has another suffix; also as for `to_frame`.
+        InvalidRequest: the suffix is not supported, or an error of `to_frame` occurs.
         OSError: the file cannot be written.
     """
     suffix = path.suffix.lower()
@@ -90,7 +90,7 @@ def wrong_pairs(answers: Answers, threshold: float | None, study: Study | None =
     an answer and acquired pairs without a score are omitted.
 
     Args:
-        threshold: On the scale of the scores; None for the system's own decisions.
+        threshold: A threshold on the scores' scale; None for the system's own decisions.
         study: The test set, for names of pictures and people; by default, those of the score file.
 
     Raises:
@@ -132,7 +132,7 @@ def _frame(answers: Answers, study: Study | None) -> DataFrame:
 
 
 def _long(answers: Sequence[Answers], study: Study | None, *, once: bool) -> DataFrame:
-    """Return all answers; with `once`, only the first row of a system has its facts."""
+    """Return all answers; with `once`, only each system's first row contains its facts."""
     if not answers:
         raise InvalidRequest("There are no answers to write.")
     if len({each.name for each in answers}) < len(answers):
@@ -159,7 +159,7 @@ def _write_csv(frame: DataFrame, file: BinaryIO) -> None:
     table = pa.Table.from_pandas(frame, preserve_index=False)
     header = pa.table({str(at): [name] for at, name in enumerate(table.column_names)})
     rows = pa.table(list(map(_cells, table.columns)), names=table.column_names)
-    for part in (header, rows):  # pyarrow would quote every column name
+    for part in (header, rows):  # otherwise pyarrow quotes every column name
         csv.write_csv(part, file, csv.WriteOptions(include_header=False))
 
 
