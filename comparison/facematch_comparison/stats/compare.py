@@ -168,7 +168,7 @@ class Paired:
         people, count = len(self._at_persons), len(subjects) + 2
         self._middle = middle = (self.only_first - self.only_second) / count
         rest = self._at_persons - middle * np.bincount(persons)
-        # Each of the two added pairs has a new person; their differences are +1 and -1.
+        # Each of the two added pairs shows a new person; their differences are +1 and -1.
         sum_of_squares = float((rest**2).sum()) + (1 - middle) ** 2 + (1 + middle) ** 2
         self._standard_error = float(np.sqrt(sum_of_squares * (people + 2) / (people + 1))) / count
         self._freedom = people + 1

@@ -4,7 +4,7 @@ Rates and shares range from 0 to 1. Thresholds and scores are on the system's sc
 seconds, and prices and costs are in the `currency` of the same object.
 
 Terms follow ISO/IEC 19795-1:2021. A *mated* pair shows one person, a *non-mated* pair two different
-people. A pair is *acquired* if it has two faces to compare. FMR is the share of acquired non-mated
+people. A pair is *acquired* if its faces could be compared. FMR is the share of acquired non-mated
 pairs that match, FNMR the share of acquired mated pairs that do not. FTA (failure to acquire) is
 the share of pairs that are not acquired. FRR is the share of mated pairs that are rejected because
 they do not match or are not acquired. FAR is the share of non-mated pairs that are accepted.
