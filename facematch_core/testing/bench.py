@@ -1,4 +1,4 @@
-"""Infrastructure of the rules: the simulator, call counting, and one-line failure messages."""
+"""Infrastructure for the rules: the simulator, call counting, and one-line failure messages."""
 
 from __future__ import annotations
 
@@ -287,7 +287,7 @@ class Bench:
         return [(name, value.reveal()) for name, value in values if isinstance(value, Secret)]
 
     def threshold(self, operation: Operation, value: float | None) -> fm.Threshold | None:
-        """Return the threshold that the verifier passes: the caller's, or the default."""
+        """Return the threshold that the verifier would pass: the caller's, or the default."""
         source = models.ThresholdSource.DEFAULT if value is None else models.ThresholdSource.CALLER
         value = default_threshold(self.can, operation) if value is None else value
         return None if value is None else fm.Threshold(value, self.can.threshold_rule, source)
@@ -377,7 +377,7 @@ class Bench:
         return [*several] if len(several) > 1 and situation in AIMED else [None]
 
     def ask(self, operation: Operation, situation: Situation, **options: Any) -> Outcome:
-        """Make a call as an application does; `verifier` and `images` replace the defaults."""
+        """Make a call as an application would; `verifier` and `images` replace the defaults."""
         self._begin(operation, situation, options)
         if situation in STALLS:
             options.setdefault("deadline_s", DEADLINE_S)
@@ -390,7 +390,7 @@ class Bench:
         return attrs.evolve(self.count(call, RESULTS[operation]), events=tuple(events))
 
     def ask_directly(self, operation: Operation, situation: Situation, **fields: Any) -> Outcome:
-        """Call the backend without the verifier, whose checks could hide a bug of the backend."""
+        """Call the backend without the verifier, whose checks could hide a bug in the backend."""
         self._begin(operation, situation, fields)
         if situation in STALLS:
             fields.setdefault("deadline", Deadline.after(DEADLINE_S, self.clock))
@@ -403,7 +403,7 @@ class Bench:
         self.at = f"{operation}, {situation.name}" + (f" at step {step}" if step else "")
 
     def call(self, operation: Operation, situation: Situation, **fields: Any) -> Call:
-        """Return a call as the verifier passes it; without a `threshold`, use the default."""
+        """Return a call as the verifier would pass it, by default with the default threshold."""
         probe, reference = self.fit(self.simulator.pictures_for(situation))
         limit = self.threshold(operation, fields.pop("threshold", None))
         fields = {"clock": self.clock, "probe": probe, "threshold": limit, **fields}
@@ -487,7 +487,7 @@ def application_call(verifier: Any, operation: Operation, pair: Pair, **options:
 
 
 def rule(*causes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Decorate a test as a rule: a failure is one sentence that names the cause first.
+    """Decorate a test as a rule, whose failure is reported in one sentence, cause first.
 
     The rule depends on the rules in `causes` (numbers), and is skipped if one of them has failed.
     """

@@ -99,7 +99,7 @@ def picture_samples(image: Image) -> tuple[bytes, ...]:
 def told_by(error: BaseException) -> str:
     """Return what an error tracker could collect from `error`: texts, attributes, frames, locals.
 
-    Includes causes and contexts, also suppressed ones, and the members of exception groups.
+    Includes causes and contexts, even suppressed ones, and the members of exception groups.
     """
     texts = []
     for link in chain(error):
@@ -109,7 +109,7 @@ def told_by(error: BaseException) -> str:
 
 
 def chain(error: BaseException) -> tuple[BaseException, ...]:
-    """Return `error`, its causes and contexts (also suppressed ones), and members of groups."""
+    """Return `error`, its causes and contexts (even suppressed ones), and members of groups."""
     links: dict[int, BaseException] = {}
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -122,7 +122,7 @@ def chain(error: BaseException) -> tuple[BaseException, ...]:
 
 
 def frames(error: BaseException) -> Iterator[tuple[str, str]]:
-    """Yield the file of each traceback frame, and its location, line and locals as text."""
+    """For each traceback frame, yield its file, and its location, line and locals as text."""
     lines, walk = traceback.extract_tb(error.__traceback__), traceback.walk_tb(error.__traceback__)
     for at, (frame, _) in zip(lines, walk, strict=True):
         values = [f"    {name} = {show(value)}" for name, value in frame.f_locals.items()]

@@ -118,7 +118,7 @@ def required(can: Capabilities) -> frozenset[Situation]:
 
 
 def good_among(situations: Container[Situation]) -> Situation:
-    """Return SAME_PERSON, or LIVE if only that is available."""
+    """Return SAME_PERSON, or LIVE if only LIVE is available."""
     is_alone = Situation.LIVE in situations and Situation.SAME_PERSON not in situations
     return Situation.LIVE if is_alone else Situation.SAME_PERSON
 
@@ -230,7 +230,7 @@ class SessionSimulator(abc.ABC):
         return declared()
 
     def deliver(self, session_id: str) -> tuple[bytes, Mapping[str, str]]:
-        """Return the body and headers of a webhook about a session, signed by the vendor now."""
+        """Return the body and headers of a newly signed webhook about a session."""
         raise NotImplementedError(f"{type(self).__name__} sends no webhooks.")
 
 
@@ -245,7 +245,7 @@ class VendorSimulator(abc.ABC):
             documents no search"): rules about them do not apply. Rules about a situation that is
             neither here nor in `situations` are skipped as not tested. Omit UNKNOWN_STATUS and
             UNKNOWN_WARNING if results have no status or warning, NO_CREDIT if nothing is billed.
-        steps: Number of requests of one call, or the number for each operation.
+        steps: Number of requests per call, or a mapping from the operation to this number.
         price_unknown: Situations whose results are billed UNKNOWN (the charge is undocumented).
         secrets: Keys and tokens, each at least 6 bytes, that must not appear outside the request.
         limits: The vendor's documented picture limits; None for the backend's limits.
@@ -288,7 +288,7 @@ class VendorSimulator(abc.ABC):
     @property
     @abc.abstractmethod
     def charges(self) -> int:
-        """Number of charges that the vendor would bill since the start."""
+        """Number of charges that the vendor would have billed since the start."""
 
     @abc.abstractmethod
     def backend(self, **settings: Any) -> Backend:
@@ -304,7 +304,7 @@ class VendorSimulator(abc.ABC):
         Args:
             situation: One of `situations`.
             score: The vendor's score, 0-100, for SCORE; else None.
-            step: The number of the request in a call, from 1, that fails; the others succeed as in
+            step: The request that fails, counted from 1 in each call; the others succeed as in
                 SAME_PERSON or LIVE. None for the last request. Only given if `steps` is above 1.
         """
 
@@ -632,7 +632,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(piece)
 
     def log_message(self, *_: object) -> None:
-        """Print nothing: pytest would show it as output of the test."""
+        """Print nothing: pytest would show the message as test output."""
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815 - names from http.server
 

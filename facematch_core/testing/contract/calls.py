@@ -156,7 +156,7 @@ class CallRules(Rules):
         """Assert that a result has no score or score-based verdict; check an error's charge."""
         is_null = case is Situation.NULL_SCORE
         for operation in bench.operations_for(case):
-            bench.ask(operation, GOOD[operation])  # its score may be cached
+            bench.ask(operation, GOOD[operation])  # a later call must not reuse its score
             for threshold in UNSCORED[case]:
                 outcome = bench.ask_directly(operation, case, threshold=threshold)
                 if isinstance(outcome.error, fm.UnexpectedResponse):

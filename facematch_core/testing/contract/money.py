@@ -92,7 +92,7 @@ class MoneyRules(Rules):
 
     def _r16_failure(self, bench: Bench, operation: Operation, situation: Situation) -> None:
         for step in bench.each_step(operation, situation):
-            # Also without the verifier, whose checks could hide a bug of the backend.
+            # Also without the verifier, whose checks could hide a bug in the backend.
             for ask in (bench.ask_directly, bench.ask):
                 outcome = ask(operation, situation, step=step)
                 judge(bench, operation, situation, step, outcome)

@@ -243,7 +243,7 @@ class OptionRules(Rules):
 
 
 def _option(bench: Bench, operation: fm.Operation, option: str, value: Any) -> Any:
-    """Return the value of an option that the vendor receives."""
+    """Return the value that the vendor received for an option, or NOT_RECEIVED."""
     outcome = bench.ask(operation, GOOD[operation], **{option: value})
     assert outcome.error is None, f"with {option}={value!r} it raised {outcome.error!r}"
     return bench.simulator.received.get(option, NOT_RECEIVED)
@@ -278,11 +278,11 @@ class OwnSenderRules(Rules):
 
     def _r19_stall(self, bench: Bench, operation: fm.Operation, stall: Situation) -> None:
         steps = bench.each_step(operation, stall)
-        # SLOW at the first and the last step (before and after any wait), DRIPPING at the last.
+        # Test SLOW at the first and last steps (before and after any wait), DRIPPING at the last.
         for step in {steps[0], steps[-1]} if stall is Situation.SLOW else steps[-1:]:
             for deadline_s in DEADLINES_S:
                 if Situation.UNREACHABLE in bench.simulator.situations:
-                    # A late request of an earlier call must not be counted here.
+                    # A late request from an earlier call must not be counted here.
                     bench.simulator.set_situation(Situation.UNREACHABLE)
                 at = time.monotonic()
                 outcome = bench.ask(operation, stall, step=step, deadline_s=deadline_s)

@@ -71,7 +71,7 @@ class Desk:
         self.end_faults()
 
     def open(self, compared_with: fm.ComparedWith | None, *, searches: bool = True) -> None:
-        """Open the sessions that compare a face with this kind of picture; None for no match.
+        """Set up sessions that compare a face with this kind of picture (None: no comparison).
 
         Without `searches`, a start does not search for an earlier session.
         """
@@ -109,7 +109,7 @@ class Desk:
         return self.look(self.start(), Case.PASSED)
 
     def tried(self, ask: Callable[..., Any], *values: Any, **how: Any) -> Any:
-        """Return the result or the error of a function; count its requests and charges."""
+        """Return a function's result or the error it raised; count its requests and charges."""
         self.counted = self.bench.count(functools.partial(ask, *values, **how))
         return self.counted.error or self.counted.result
 
@@ -221,7 +221,7 @@ class Desk:
             assert ids[-1] != ids[0], "two records of one person share a session"
 
     def references(self) -> None:
-        """Compare the declared limits of references with those that the vendor accepts."""
+        """Assert that the declared limits of references match what the vendor accepts."""
         limits, player = self.can.reference_limits, self.player
         is_given = fm.ComparedWith.GIVEN in player.compared_with
         self.bench.applies_if(is_given, "accepts no reference at a start")
@@ -271,7 +271,7 @@ class Desk:
             same(f"`vendor_status` with {where}", result.vendor_status, passed, row.word)
 
     def _outcome_of(self, row: SessionWord) -> tuple[Any, str]:
-        """Return the outcome of a value, in a read or a deletion, and a description of it."""
+        """Return the outcome of a read or deletion with this value, and describe the value."""
         record = self.start().record
         self.player.say(str(record.session_id), row.place, row.word)
         result = (self.delete if isinstance(row.means, Deletion) else self.read)(record)
@@ -453,8 +453,8 @@ class SessionRules(Rules):
 
     @rule("R52")
     def test_r56_another_session_is_refused(self, bench: Bench) -> None:
-        """A session that does not belong to the record, is older, or is from another environment is
-        rejected, and so is a changed record. The session of another record is not deleted.
+        """A session that does not belong to the record, predates it, or is from another environment
+        is rejected, as is a changed record. The session of another record is not deleted.
 
         A session passed for a login must not authorise a payment. In a sandbox anybody passes.
         """
