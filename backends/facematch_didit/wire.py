@@ -92,7 +92,7 @@ class Kind:
 
     Attributes:
         block: The key of the verdict in the response.
-        reasons: Warnings that mean a negative verdict on the face. A decline with only other
+        reasons: Warnings that indicate a negative verdict on the face. A decline with only other
             error-level warnings is never `failed`.
         certain: The subset of `reasons` that is conclusive even without a score or a face.
     """

@@ -338,7 +338,7 @@ class Control:
     def charges(
         self, *, what: str | None = None, since: int = 0, limit: int | None = None
     ) -> Selection[Charge]:
-        """Return the charges, oldest first. `what` is the service; for the others see `journal`."""
+        """Return charges, oldest first; `what` is the service. Other arguments: see `journal`."""
         return select(self.world.ledger.charges.all(), since=since, limit=limit, what=what)
 
     @Serve("GET", "ledger")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
 
-#: The project's documentation and source at its last commit, of November 2023 (version 1.2.0).
+#: The project's documentation and source at its last commit, from November 2023 (version 1.2.0).
 
 
 def _document(name: str, read: str = "2026-11-21") -> Origin:

@@ -43,7 +43,7 @@ def _check_word(name: str, word: object, words: Collection[str]) -> None:
 
 
 class Sessions(Played[DiditRecords]):
-    """Control of one world's sessions: list, decide, and play the person. Thread-safe."""
+    """Control of one world's sessions: list and decide them, and act as the person. Thread-safe."""
 
     @Serve("GET", "sessions", gives="sessions")
     def all(

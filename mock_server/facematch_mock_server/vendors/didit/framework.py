@@ -378,7 +378,7 @@ def window_of(scope: str) -> str:
 def refuse_rate(call: DiditCall, scope: str, window: Window) -> None:
     """Refuse the call with a scope's 429, the only response with limit headers (rate page)."""
     lines = {"Retry-After": window.retry_after}
-    # The sandbox quota is per application, independent of the limits of the endpoints.
+    # The sandbox quota is per application, independent of the endpoints' limits.
     if scope != "sandbox_session":
         if call.endpoint.scope not in (None, scope):
             # The endpoint's own limit is not set.

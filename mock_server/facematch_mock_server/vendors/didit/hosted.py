@@ -108,7 +108,7 @@ _FIELDS = (
 
 
 def _start(call: DiditCall) -> Response:
-    """Start a session, or return the unfinished session of the same user."""
+    """Start a session, or return the same user's unfinished session."""
     claims, world = call.claims, call.world
     workflow, portrait = _read_start(call)
     values = call.values

@@ -88,7 +88,7 @@ def _value(request: Request, name: str) -> str:
 ACCESS_KEY = "mock-access-key"
 _TARGET = "RekognitionService."
 #: From the AWS General Reference, Amazon Rekognition endpoints and quotas, read 2026-11-23. Each
-#: region also has an IPv6 endpoint; regions of North America have FIPS variants of both.
+#: region also has an IPv6 endpoint; regions in North America have FIPS variants of both.
 _REGIONS = """
     us-east-1 us-east-2 us-west-1 us-west-2 us-gov-west-1 ca-central-1 sa-east-1 ap-northeast-1
     ap-northeast-2 ap-south-1 ap-southeast-1 ap-southeast-2 ap-southeast-5 ap-southeast-7
