@@ -323,7 +323,7 @@ def _has_threshold(chosen_from: Answers, judged: Answers) -> tuple[bool, str | N
 
 
 def _default(rates: stats.Rates) -> model.OperatingPoint | None:
-    """Return the point of its own decisions, if the system decided all acquired pairs."""
+    """Return the point of the system's own decisions, if it decided all acquired pairs."""
     table = rates.table
     decided = table.decisions >= 0
     if not decided.any() or not decided[table.acquired].all():

@@ -144,7 +144,7 @@ class PairOutcome:
 #: Errors that are not specific to a pair; the pair stays FREE.
 _NOT_THE_PAIR: Final[tuple[type[FaceMatchError], ...]] = (*FATAL, BreakerOpen, StoreUnavailable)
 
-#: HTTP statuses of a vendor that rejects the pictures in a request.
+#: HTTP statuses by which a vendor rejects the pictures in a request.
 _ABOUT_PICTURES: Final = frozenset({400, 413, 415, 422})
 
 
@@ -329,7 +329,7 @@ class StoredSystem:
         return bool(self.settings.get("billed", True))
 
     def apply_changes(self, system: StoredSystem) -> StoredSystem:
-        """Apply settings that may change between runs; raise `InvalidRequest` if others changed."""
+        """Apply settings that may change between runs; raise `InvalidRequest` on other changes."""
         for key in _FIXED:
             before, now = self.settings[key], system.settings[key]
             if before != now:

@@ -148,7 +148,7 @@ class StudyRun:
             workers: Concurrent calls per system, 1-256.
             progress: Called with the system's name and the state of each finished pair, from any
                 thread; must not raise.
-            stop: Returns True to start no more calls. Calls in flight are finished.
+            stop: Returns True when no more calls should start. Calls in flight are finished.
 
         Raises:
             InvalidRequest: `workers` is out of range.

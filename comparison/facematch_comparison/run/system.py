@@ -197,7 +197,7 @@ class RunSystem:
         Args:
             turns: Position of each pair in the run's order.
             workers: Concurrent calls.
-            stop: Returns True to start no more calls.
+            stop: Returns True when no more calls should start.
             on_end: Called for each finished pair.
         """
         self._stop, self._on_end = stop, on_end

@@ -347,8 +347,8 @@ class Answers:
     def best_of(self, attempts: int) -> Answers:
         """Return one row for each transaction, with the best of its first `attempts` attempts.
 
-        A transaction is acquired, passes or matches if at least one of its attempts is or does. It
-        is answered only if all attempts are, because a missing answer might have been a match.
+        A transaction is treated as acquired, passed or matched if any of its attempts is. It is
+        answered only if all attempts are, because a missing answer might have been a match.
 
         Raises:
             InvalidRequest: there are no transactions.

@@ -329,7 +329,7 @@ def _json(name: str, file: BinaryIO) -> Cells:
         values = [*records.values()] if isinstance(records, dict) else []
         if len(values) > 1 and all(
             isinstance(each, dict) and each.keys() == values[0].keys() for each in values
-        ):  # columns of cells by row, as `DataFrame.to_json` writes them
+        ):  # columns that map rows to cells, as `DataFrame.to_json` writes
             return Cells(name, _of_pandas(pd.DataFrame(records)))
         if isinstance(records, dict):  # a list under a key, or a single record
             records = next((each for each in values if isinstance(each, list)), [records])

@@ -79,7 +79,7 @@ class Lines:
         of: The column for each of our names, except the score.
         scores: Columns of scores. If there are several, `parts` returns separate lines for each.
         skipped: Columns that are not read.
-        given: Our names to which the user assigned a column, or none.
+        given: Our names that the user assigned to a column, or to none.
     """
 
     cells: Cells
@@ -324,7 +324,7 @@ def _skip_doubtful(lines: Lines) -> None:
     """Skip columns that repeat others, or that have one value for several scores."""
     of = lines.of
     doubtful = ["non_mated"] if {*TRUTH} <= of.keys() else []
-    for both in (PEOPLE, PICTURES):  # half a pair is not needed if others distinguish people
+    for both in (PEOPLE, PICTURES):  # one alone is not needed if others distinguish people
         half = {*both} & of.keys()
         doubtful += half if len(half) == 1 and lines.people_by else ()
     if len(lines.scores) > 1:
@@ -696,7 +696,7 @@ def groups_of(lines: Lines) -> tuple[dict[str, Grouping], list[Problem]]:
         people = np.stack([people for _, people in said], axis=1).ravel()
         first, wrong = _contradictions(people, labels, 1 + max(map(np.max, lines.people)))
         of_person = np.where(first < 0, -1, labels[first])
-        # Report the first contradiction of each line.
+        # Report only the first contradiction on each line.
         at = dict(zip((wrong // len(said))[::-1].tolist(), wrong[::-1], strict=True))
         problems += problems_at(
             sorted(at),

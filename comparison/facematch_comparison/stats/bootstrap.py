@@ -75,7 +75,7 @@ class RedrawnThreshold(_Drawn):
         rows = rows[np.argsort(-scores[rows], kind="stable")[: self._length]]
         self._scores = scores[rows]
         self.persons = persons[np.stack([end[rows] for end in sample.ends])]
-        #: In every resample, the highest score that may not pass is between these two.
+        #: In every resample, the highest score that may not pass is from `lowest` to `highest`.
         self.lowest = -np.inf if self.is_whole else float(self._scores[-1])
         self._first = max(0, self._allowed - beyond)
         self.highest = float(self._scores[self._first])
@@ -310,7 +310,7 @@ def bootstrap_p_value(values: Floats) -> float:
 
 
 def scale_of(scores: Floats, allowed: int, clusters: Clusters) -> float:
-    """Return the factor s of the weights, as defined above, if `allowed` scores may pass."""
+    """Return the factor s (see the module docstring), if `allowed` scores may pass."""
     # Count one more error than may pass, because without errors the variance is 0.
     cut = len(scores) - allowed - 1
     errors = scores >= np.partition(scores, cut)[cut]

@@ -37,7 +37,7 @@ def compare_systems(
     resamples: int | None = None,
     seed: int = 0,
 ) -> tuple[tuple[Difference, ...], list[dict[tuple[str, float], Interval]]]:
-    """Compare the FRR of every two systems.
+    """Compare the FRRs of every two systems.
 
     A difference is real (significant) if its p-value, after Holm's correction for all comparisons,
     is below 1 - `confidence`. Headline, sentences and tables repeat this verdict; no other rule
@@ -189,7 +189,7 @@ class Paired:
         return max(exact, float(chdtrc(1, statistic)))
 
     def interval(self, confidence: float) -> Interval:
-        """Return the interval of the first system's rate minus the second's, -1 to 1."""
+        """Return the interval for the first system's rate minus the second's, -1 to 1."""
         half = self._standard_error * float(stdtrit(self._freedom, (1 + confidence) / 2))
         low, high = max(-1.0, self._middle - half), min(1.0, self._middle + half)
         return Interval(low=low, high=high, confidence=confidence, method=Method.CLUSTERED)
