@@ -386,7 +386,7 @@ async function sessions() {
   if (lacks("sessions", "has no sessions", "#kept")) return;
   const { newest, pages, total } = await ask(`${CONSOLE}state/${vendor.name}/sessions?search=${encodeURIComponent($("#search-sessions").value)}`);
   if (!changed("sessions", [total, newest])) return;
-  put($("#kept"), table("Sessions", SESSION, newest.reverse().map((session) => sessionRow(session, pages[session.id])),
+  put($("#kept"), table("Sessions, newest first", SESSION, newest.reverse().map((session) => sessionRow(session, pages[session.id])),
     $("#search-sessions").value ? "No matching sessions." : "No sessions yet: a client creates one with a call that the vendor saves, or by starting a hosted session."),
     total > newest.length && h("p.lead", {}, `The newest ${newest.length} of ${total.toLocaleString()}.`));
 }
