@@ -190,7 +190,7 @@ def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
 
 
 def _show_command(*words: str) -> None:
-    """Print a command to paste."""
+    """Print a command for the user to paste."""
     click.echo(text.clean(f"  {typed(['facematch', 'compare', *words])}"))
 
 

@@ -35,7 +35,7 @@ ERRORS: Final = (0, 1, 3, 10)
 
 @attrs.frozen(kw_only=True)
 class ClaimNeed:
-    """The pairs to judge and to draw in order to show both claims with up to `errors` errors."""
+    """Numbers of pairs to judge and to draw, to show both claims with up to `errors` errors."""
 
     errors: int
     mated: int
@@ -122,8 +122,8 @@ class RateVerdict:
 class SystemVerdict:
     """The verdict on one system at the judged threshold, if there is one.
 
-    `groups` are the rates with a limit by group. `plan` is the command that computes how many pairs
-    would show the limits for all people. It is None if more pairs would not help, and for
+    `groups` are the rates that have a limit by group. `plan` is the command that computes how many
+    pairs would show the limits for all people. It is None if more pairs would not help, and for
     transactions.
     """
 

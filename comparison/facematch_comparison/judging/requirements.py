@@ -53,7 +53,7 @@ class Requirements:
         counts: Unit of `max_fmr` and `max_frr`: each pair (``attempts``), or the best of several
             attempts of one person (``transactions``). All other limits apply to attempts.
         attempts: Maximum attempts per transaction; None for the maximum in the data.
-        max_fmr_group, max_frr_group, max_fta_group: Highest rates of any group, or None.
+        max_fmr_group, max_frr_group, max_fta_group: Maximum rates in any group, or None.
         max_ratio_fmr, max_ratio_frr: Highest ratios of any group's rate, above 1, or None.
     """
 

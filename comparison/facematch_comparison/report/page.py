@@ -47,8 +47,8 @@ _TURNING = "\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u
 class Node:
     """A value of a JSON document, and its path: keys and indexes joined by dots.
 
-    Keys are percent-encoded, including dots (``%2E``), so that a path can be split.
-    A node of 0 is true. A node of None or of an empty string, list or object is false.
+    Keys are percent-encoded, including dots (``%2E``), so that a path can be split. A node with the
+    value 0 is true; with None or an empty string, list or object, it is false.
     """
 
     def __init__(self, raw: Any, *steps: str) -> None:

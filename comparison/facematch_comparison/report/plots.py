@@ -59,7 +59,7 @@ class Style(NamedTuple):
     mark: str
 
     def swatch(self) -> Markup:
-        """Return a line sample with its marker for a legend; hidden from screen readers."""
+        """Return a line sample with a marker for a legend; screen readers skip it."""
         return Markup(
             '<svg class="swatch {}" viewBox="0 0 40 16" aria-hidden="true" focusable="false">'
             '<path d="M0 8H40" fill="none" stroke="currentColor" stroke-width="2" '

@@ -341,7 +341,7 @@ class RunDatabase:
         return self.transact(step)
 
     def resolve(self, system: int, call_id: str, billed: Charged) -> bool:
-        """UNRESOLVED to NO_RESPONSE if charged, else to FREE. Return False from any other state."""
+        """UNRESOLVED to NO_RESPONSE if charged, else to FREE; return False if not UNRESOLVED."""
         charged = {"state": PairState.NO_RESPONSE, "billed": Charged.YES}
         values = _EMPTY if billed is Charged.NO else charged
         where = "call_id = :of_call AND state = 'unresolved'"

@@ -384,8 +384,8 @@ class Answers:
                 None, the decisions of the run are used, and only `MATCH` passes.
 
         Raises:
-            InvalidRequest: there is a threshold, but no scores or no known rule; or there is no
-                threshold, and no decisions.
+            InvalidRequest: the threshold cannot be compared (no scores, or an unknown rule), or
+                there are no decisions.
         """
         if threshold is None:
             if self.acquired.any() and not (self.decisions != NO_DECISION).any():
@@ -401,7 +401,7 @@ class Answers:
         return self.acquired & passes(self.scores, threshold)
 
 
-#: Decision of a transaction, by rank: no attempt matched, one had no decision, or one matched.
+#: Decision of a transaction by rank: 0 no match, 1 an attempt without a decision, 2 a match.
 _BY_RANK: Final = np.array(
     [DECISIONS.index(Decision.NO_MATCH), NO_DECISION, DECISIONS.index(Decision.MATCH)], np.int8
 )

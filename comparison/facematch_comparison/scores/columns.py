@@ -173,7 +173,7 @@ class ColumnsNotRecognised(InvalidRequest):
         what: The problem, and a list of all columns with two cells of each.
         columns: The columns to pass, by our name; the value ``COLUMN`` is a placeholder for the
             name that the user must fill in.
-        independent_pairs: Whether to pass this argument, because no column can name the people.
+        independent_pairs: Whether the user may pass this argument, because no column names people.
     """
 
     def __init__(

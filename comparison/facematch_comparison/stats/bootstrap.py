@@ -44,7 +44,7 @@ class TooFewScores(Exception):
 
 
 class _Drawn:
-    """Pairs to count in a resample: the `persons` of individual pairs, and sums by person."""
+    """Pairs to count in a resample: the people of individual pairs, and totals per person."""
 
     persons: Ints
     person_totals: Floats
@@ -121,7 +121,7 @@ Threshold: TypeAlias = RedrawnThreshold | FixedThreshold
 
 
 class RedrawnErrors(_Drawn):
-    """The mated pairs that a system rejects at the threshold of each resample, in K `sets`."""
+    """The mated pairs that a system rejects at each resample's threshold, in K `sets` of pairs."""
 
     def __init__(self, table: Answers, sets: Bools, numbers: Ints, threshold: Threshold) -> None:
         rows = np.flatnonzero(sets.any(axis=0))
@@ -213,7 +213,7 @@ def _ranks(values: NDArray[Any]) -> Ints:
 
 
 class Resampling(NamedTuple):
-    """A series of resampled FRRs: of the system at index `place`, on the mated pairs in `rows`.
+    """A series of resampled FRRs of the system at index `place`, on the mated pairs in `rows`.
 
     `fmr` is the FMR for which each resample chooses a new threshold; None for a fixed threshold.
     """

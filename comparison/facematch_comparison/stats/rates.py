@@ -45,7 +45,7 @@ ENOUGH_PEOPLE: Final = 50
 ASSUMED_MATED: Final = 0.05
 ASSUMED_NON_MATED: Final = 0.005
 
-#: Rounding error of sums of errors; a nonzero sum is far larger.
+#: Tolerance for rounding in sums of errors; a nonzero sum is far larger.
 _ROUNDING: Final = 1e-9
 
 Bools: TypeAlias = NDArray[np.bool_]
@@ -140,7 +140,7 @@ class Clusters:
         rate = count / self.trials
         pairs = self._pairs_of_couple
         error_counts = np.bincount(self._couples[errors], minlength=len(pairs)).astype(np.float64)
-        # Number 0 means a couple with only one pair.
+        # Couples with only one pair have number 0.
         single_squares = error_counts[0] * (1 - rate) ** 2 + (pairs[0] - error_counts[0]) * rate**2
         return float(single_squares + ((error_counts[1:] - rate * pairs[1:]) ** 2).sum())
 
@@ -248,7 +248,7 @@ def _design(errors: int, rarer: Rows, clusters: Clusters) -> tuple[float, float 
     is_seen = rarer_count >= ENOUGH_ERRORS and people >= ENOUGH_PEOPLE
     effect, freedom = _effect(rarer_count, rarer, clusters)
     if rarer_count < ENOUGH_ERRORS:
-        # The correlation is assumed: keep all degrees of freedom, or one error is worse than two.
+        # Keep all degrees of freedom: otherwise the interval for 1 error would be wider than for 2.
         freedom = float(max(people - 1, 1))
     assumed = ASSUMED_MATED if clusters.is_mated else ASSUMED_NON_MATED
     if is_seen:

@@ -1,8 +1,8 @@
 """Choose the threshold for a required FMR; compute the DET curve of all thresholds.
 
 The threshold lies just above the (k+1)-th highest of the non-mated scores, where k is the maximum
-number that may pass. The FMR there has an exact bound although the threshold was chosen on the same
-pairs (see `at_chosen_threshold`), so no pairs need to be reserved for the choice.
+number that may pass. The FMR at this threshold has an exact bound, although it was chosen on the
+same pairs (see `at_chosen_threshold`), so no pairs need to be reserved for the choice.
 
 DET curve (detection error trade-off): A. Martin et al., "The DET curve in assessment of detection
 task performance", Eurospeech 1997; ISO/IEC 19795-1:2021.
@@ -171,7 +171,7 @@ def _lowest(table: Answers, allowed: int) -> float | None:
     refused_score = float(non_mated[-1 - allowed])
     if is_above:
         return refused_score
-    # The next higher mated score, and the next higher non-mated score.
+    # The next higher mated and non-mated scores, if there are any.
     higher = [
         float(scores[above])
         for scores in (mated, non_mated)
@@ -193,7 +193,7 @@ def _decimals(table: Answers) -> int | None:
     return None
 
 
-#: Maximum number of points of a curve: more than a screen can resolve, few enough for a page.
+#: Maximum number of points on a curve: more than a screen can resolve, few enough for a page.
 POINTS: Final = 120
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Bools: TypeAlias = NDArray[np.bool_]
     Ints: TypeAlias = NDArray[np.int64]
 
-#: Attempts, per person and round, to find a non-mated pair that was not drawn yet.
+#: Attempts, per person and round, to find a non-mated pair that has not been drawn.
 _TRIES: Final = 20
 
 #: How much smaller the calibration set may be to avoid dropping pairs, as a share of all people.

@@ -138,7 +138,7 @@ def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
 
     Raises:
         InvalidRequest: `folder` cannot be read, fewer than two people have a photograph, or the
-            folders seem to be kinds of pictures (``selfies``, ``ids``).
+            folders seem to be sorted by kind of picture (``selfies``, ``ids``).
     """
     try:
         pictures = {
@@ -175,7 +175,7 @@ def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
     return pictures
 
 
-#: Names of folders that are kinds of pictures, not people.
+#: Folder names that mean kinds of pictures, not people.
 _KIND: Final = re.compile(
     r"((selfie|live|probe|camera|cam|capture|query|id|doc|document|passport|licen[cs]e|reference"
     r"|ref|gallery|enroll?ment|enrol|kyc|card|photo|portrait|front|back|scan|target|picture|image"

@@ -276,7 +276,7 @@ class PointAt:
 
 @attrs.frozen(kw_only=True)
 class GroupCell:
-    """The error rates of one group, at the threshold for the required FMR or else the system's own.
+    """Error rates of one group, at the threshold for the required FMR or else at the system's own.
 
     Attributes:
         fmr: FMR of non-mated pairs within the group.
@@ -330,8 +330,8 @@ class Service:
 
     Attributes:
         calls: Number of pairs to compare.
-        answered, acquisition: Unanswered calls, and failures to acquire among answered calls. They
-            have no interval: an outage affects many calls, and a bad picture fails in every pair.
+        answered, acquisition: Rates of unanswered calls, and of failures to acquire among answered
+            ones. They have no interval: an outage affects many calls, a bad picture every pair.
         not_answered: Number of unanswered calls by reason: an error name, ``not asked``, and so on.
         latency_s: Latency in seconds by percentile (``50``, ``90``, ``95``, ``99``). A percentile
             is missing if none of the `timed` calls is beyond it.
