@@ -1,6 +1,5 @@
 import contextlib
 import csv
-import functools
 import importlib.util
 import itertools
 import pickle
@@ -194,13 +193,11 @@ class WithSmallCache(LocalSimulator):
         return super().backend(**{"cached_pictures": 4} | settings)
 
 
-@functools.cache
-def once(name):
-    """A method of the models that remembers, for this process, what it found in which pixels."""
-    look, found = getattr(Parts, name), {}
+def once(look, found={}):  # noqa: B006 - what is remembered
+    """A method of the models that remembers what it found in which pixels."""
 
     def remember(models, pixels, *more):
-        key = (pixels.shape, hash(pixels.tobytes()), *more)
+        key = (look, pixels.shape, hash(pixels.tobytes()), *more)
         found[key] = found[key] if key in found else look(models, pixels, *more)
         return found[key].copy()
 
@@ -210,10 +207,9 @@ def once(name):
 class TestContract(BackendContract):
     @pytest.fixture(autouse=True)
     def _remembered(self, request, monkeypatch):
-        """Each picture is asked for by many rules; threads that meet are not kept apart."""
-        if "_r28_" not in request.node.name:
-            monkeypatch.setattr(Parts, "find", once("find"))
-            monkeypatch.setattr(Parts, "embed", once("embed"))
+        """Many rules look at the same pictures; only that about threads looks itself."""
+        for name in ("find", "embed") * ("_r28_" not in request.node.name):
+            monkeypatch.setattr(Parts, name, once(getattr(Parts, name)))
 
     @pytest.fixture
     def simulator(self):

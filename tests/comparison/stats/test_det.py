@@ -34,10 +34,8 @@ def test_each_vertex_equals_a_plain_count(mated, non_mated, rule):
 @given(SCORES, SCORES, st.sampled_from(RULES))
 def test_the_eer_is_where_the_roc_crosses(mated, non_mated, rule):
     places = [np.inf, *sorted({*mated, *non_mated}, reverse=True)]
-    tpr, fpr = (
-        np.array([np.mean(np.array(scores) >= place) for place in places])
-        for scores in (mated, non_mated)
-    )
+    fpr = np.array([np.mean(np.array(non_mated) >= place) for place in places])
+    tpr = np.array([np.mean(np.array(mated) >= place) for place in places])
 
     def gap(along):
         at = np.arange(len(fpr))
