@@ -246,7 +246,8 @@ class Tables:
     def verdict(self, system: Node) -> Row:
         """The verdict table: a row for each system."""
         at, service = _point(system), system["service"]
-        fnmr = at and service["acquisition"]["errors"].raw  # if the FTA is 0, the FNMR is the FRR
+        # Without any FTA, every FNMR equals its FRR.
+        fnmr = at and any(each["service"]["acquisition"]["errors"].raw for each in self.systems)
         return {
             "Threshold": _threshold(system, at),
             "FMR: others pass": self._fmr(at["fmr"]) if at else "",
