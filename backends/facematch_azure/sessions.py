@@ -155,10 +155,10 @@ class SessionBackend(http.ApiKeyBackend):
     def _read(
         self, answer: Any, record: fm.SessionRecord, now: dt.datetime
     ) -> tuple[backend.SessionReading, str | None]:
-        """Parse a session. Return the reading and, if the person is live, the id of the picture.
+        """Return a parsed session and, if the person is live, the id of the picture.
 
-        The attempt with the highest id decides. The session's own status is used only before the
-        first attempt, because Microsoft's example combines NotStarted with a result.
+        The attempt with the highest id determines the result. The session's status is used only
+        before the first attempt, because Microsoft's example has NotStarted with a result.
         """
         results, word = answer["results"], _text(answer["status"])
         attempts = {backend.number(each["attemptId"]): each for each in results["attempts"]}

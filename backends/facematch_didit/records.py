@@ -84,8 +84,8 @@ class SessionDecision:
         matches: The results of the comparisons.
         liveness_checks: The results of the liveness checks. A session of another kind (a face
             search, an age estimation) has neither matches nor liveness checks.
-        environment: MOCK if a mock answered; else the session's own environment; else the setting;
-            None if all are unknown.
+        environment: MOCK if a mock answered; otherwise that of the session, or of the backend's
+            setting; None if all are unknown.
         created_at: The creation time, UTC; None if missing.
         raw: Didit's fields about the session, comparisons and checks, with `vendor_data`,
             `metadata`, `features` and `reviews`. Excludes URLs of pictures, links, documents and

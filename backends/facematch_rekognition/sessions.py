@@ -144,7 +144,7 @@ def build_read(request: ReadRequest, region: str) -> dict[str, Any]:
 
 
 def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) -> SessionReading:
-    """Return the reading of a session. Any exception means that the response is invalid."""
+    """Parse a session's results. Any exception means that the response is invalid."""
     record, status = request.record, _read_text(body, "Status")
     session_id, challenge = _read_text(body, "SessionId"), body.get("Challenge")
     method = None if challenge is None else _read_text(challenge, "Type")

@@ -263,7 +263,7 @@ class Backend(abc.ABC):
         )
 
     def reconcilable(self, call: Call | models.CallRecord) -> bool:
-        """Return whether the vendor can look up `call` later; by default, if retention is KEEP.
+        """Return whether `call` can be looked up later; by default, if its retention is KEEP.
 
         An asynchronous vendor may find a job by `vendor_id`, whatever the retention.
         """

@@ -116,7 +116,7 @@ class LivenessCall(Call):
 
 @attrs.frozen(kw_only=True)
 class StartRequest(Request):
-    """Start a session. It is treated as charged as soon as the vendor responds.
+    """Start a session. The request is treated as charged as soon as the vendor responds.
 
     Attributes:
         record: The record from `plan`, without `session_id`.

@@ -198,7 +198,7 @@ def _describe_unknown(data: bytes) -> str:
 _TURNED_BY_DECODER = {ImageFormat.TIFF, ImageFormat.HEIC}
 _EXIF_ORIENTATION, _TIFF_WIDTH, _TIFF_HEIGHT = 274, 256, 257
 _TIFF_SUBFILE_TYPE, _DNG_VERSION = 254, 50706
-#: Maximum number of pages to examine. Cameras add fewer thumbnails.
+#: Maximum number of TIFF pages to examine, above the number of thumbnails that cameras embed.
 _MOST_PAGES = 32
 
 #: Formats for encoding, the best for photos first.

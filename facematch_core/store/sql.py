@@ -69,7 +69,7 @@ class SqlStore(CallStore):
 
     The table ``facematch_store`` contains the schema version, ``facematch_budgets`` one row per
     budget, and ``facematch_attempts`` one per attempt and budget. Amounts are whole numbers: calls,
-    or millionths of the currency. Times are ISO 8601 text in UTC.
+    or millionths of a currency unit. Times are ISO 8601 text in UTC.
 
     Args:
         where: A SQLAlchemy URL (``sqlite:////var/lib/shop/calls.sqlite3``,

@@ -187,7 +187,7 @@ class Bench:
         self.clock, self.waits = RunningClock(), tuple[float, ...]()
         #: Full descriptions of the plug-in's exceptions, keyed by the core's short ones.
         self.faults: dict[str, str] = {}
-        #: Description of the last call, for failure reasons.
+        #: Description of the last call, used in failure messages.
         self.at = ""
         self._requests: dict[Operation, list[HttpRequest]] = {}
         self._stack = contextlib.ExitStack()
@@ -442,7 +442,7 @@ class Bench:
     def overhear(
         self, answer: Any = None, *, every: bool = False, **changes: Any
     ) -> Iterator[Steps]:
-        """Collect each step (or request) and its reply, as edited by `answer` or `changes`."""
+        """Collect each step (or every request) and its reply, edited by `answer` or `changes`."""
         steps: Steps = []
         if not isinstance(self.backend, HttpBackend):
             yield steps

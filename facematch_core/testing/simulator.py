@@ -184,8 +184,8 @@ class SessionSimulator(abc.ABC):
     LOST_ANSWER still exists when SAME_PERSON or LIVE is set afterwards.
 
     Attributes:
-        cases: Cases it can play. Cases about a check that sessions do not report are not played;
-            LOW_SCORE is played only if the verdict depends on the caller's threshold.
+        cases: The cases that `play` supports. Cases about a check that sessions do not report are
+            not played; LOW_SCORE is played only if the verdict depends on the caller's threshold.
         words: Every documented value for a session, for a face in it, and for a deletion. The kit
             also plays an unknown value at each place.
         cannot_happen: Cases that cannot occur with this vendor, each with the reason. Rules about

@@ -255,7 +255,7 @@ class _Plot:
     def dot(
         self, x: Rate | float, y: Rate, place: int, *, path: str = "", hollow: bool = False
     ) -> None:
-        """Draw a system's marker, with intervals unless `hollow`; `path` is a document path."""
+        """Draw a marker, with intervals unless `hollow`; `path` is its place in the document."""
         style, up = style_of(place), self.y(y.value or 0.0)
         here = self.x((x.value or 0.0) if isinstance(x, Rate) else x)
         if not hollow:

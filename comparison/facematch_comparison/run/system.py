@@ -88,7 +88,7 @@ class RunSystem:
         undo: Exit stack that closes the verifier, even if the constructor raises.
 
     Attributes:
-        stored: The system in the run database.
+        stored: The system's record in the run database.
         progress: States of the system's pairs, over all runs; a run sends `Progress.left` pairs.
         asked: Number of pairs finished in this run.
         error: The error that stopped the system early, or None.

@@ -1,4 +1,4 @@
-"""`Answers`: the answers of one system to the pairs of a test set, as a pandas frame.
+"""`Answers`: one system's answers for the pairs of a test set, as a pandas DataFrame.
 
 The frame has one row for each pair, in the order of the test set. `frame_of` builds it. The
 statistics read its columns as arrays through the properties of `Answers`. Scores and thresholds are

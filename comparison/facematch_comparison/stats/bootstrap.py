@@ -244,7 +244,7 @@ def _redraw(
     # Separate people who are judged from people on whom only thresholds were chosen.
     is_judged = np.isin(numbers, judged)
     strata = [stratum for stratum in map(np.flatnonzero, (is_judged, ~is_judged)) if len(stratum)]
-    # Usually all systems answered all pairs: count each distinct set of pairs only once.
+    # Systems usually answer the same pairs, so process each distinct set of pairs only once.
     keys = [((each.place, each.fmr), each.rows.tobytes()) for each in series]
     sets = {rows: each.rows for (_, rows), each in zip(keys, series, strict=True)}
     sets_at: dict[tuple[int, float | None], list[bytes]] = {}

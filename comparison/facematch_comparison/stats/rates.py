@@ -57,7 +57,7 @@ Rows: TypeAlias = Ints | slice
 
 
 def fewest(suffices: Callable[[int], bool]) -> int:
-    """Return the lowest number that suffices; every higher number must suffice, too."""
+    """Return the lowest number for which `suffices` is true; it must be so for all higher ones."""
     enough = 16
     while not suffices(enough):
         enough *= 2

@@ -8,7 +8,7 @@ from .options import OptionRules, OwnSenderRules
 from .sessions import SessionRules
 
 
-# Pytest runs the rules of the last base first, so causes come before consequences.
+# Pytest runs the last base class first, so a rule that explains later failures runs first.
 class BackendContract(
     SessionRules, AnswerRules, OwnSenderRules, OptionRules, MoneyRules, CallRules
 ):

@@ -153,7 +153,7 @@ class CallRules(Rules):
             assert close, f"the vendor returned {value} of 100, but the score is {score.value}"
 
     def _r02_unscored(self, bench: Bench, case: Situation) -> None:
-        """Assert that a result has no score or score-based verdict; check an error's charge."""
+        """Assert that a result has no verdict based on a score, or check an error's charge."""
         is_null = case is Situation.NULL_SCORE
         for operation in bench.operations_for(case):
             bench.ask(operation, GOOD[operation])  # a later call must not reuse its score
@@ -535,7 +535,7 @@ class Recording:
         scores, verdicts = self._decide(usual)
         bench.tested_if(scores or not bench.scale(operation), "has no score in its responses")
         self._no_numbers(usual, scores)
-        # Removing the object around a verdict removes the verdict.
+        # Objects that enclose a verdict are decisive, too: without them the verdict is missing.
         decisive = {place[:end] for place in verdicts for end in range(1, len(place) + 1)}
         values, turn = [*places(document)], itertools.count()
         sparing = 1 + len(values) * len(VALUES) // 400  # a few hundred changes are enough

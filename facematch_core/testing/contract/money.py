@@ -56,7 +56,7 @@ class MoneyRules(Rules):
     @rule("R51")
     def test_r16_results_tell_what_they_cost(self, bench: Bench, situation: Situation) -> None:
         """`billing` states what the vendor charged, and why. Each kind of failure raises its own
-        error, which states whether it is retryable. Only free polls are repeated.
+        error, which states whether it is retryable. Only free polls may be retried.
 
         A budget that undercounts is noticed only on the invoice. Code that retries on
         "retryable" must not pay twice, and must not give up when throttled.

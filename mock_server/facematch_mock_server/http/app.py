@@ -61,7 +61,7 @@ class App:
         return next(iter(self.account.worlds.values()))
 
     def at_connection(self) -> Fault | None:
-        """Take the fault for a new connection, or return None."""
+        """Remove and return the fault for a new connection, or return None."""
         return self.account.faults.at_connection()
 
     def begin(self, head: Request) -> Response | None:

@@ -67,7 +67,7 @@ def is_by_page(head: Request) -> bool:
 
 
 def at_connection(handler: Handler, peer: str) -> Fault | None:
-    """Take the fault for a new connection, and record it in the journal."""
+    """Return the fault for a new connection, or None, and record it in the journal."""
     fault = handler.at_connection()
     if fault is not None:
         handler.note(empty_head(peer), str(fault))

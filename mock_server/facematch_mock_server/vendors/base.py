@@ -122,9 +122,9 @@ class Call:
         headers: Headers of every response to the call.
         key: The accepted key; None before the check, and for a path that needs no key.
         key_word: For the journal: ``live``, ``sandbox``, ``none`` or ``wrong``.
-        shown: For the journal: fields by name, or a function that returns them.
-        files: For the journal: the files that were sent.
-        note: For the journal: a remark, or None.
+        shown: Fields that the journal shows, by name, or a function that returns them.
+        files: The files that were sent, for the journal.
+        note: A remark for the journal, or None.
         charged: The charge for the call; None if it is free.
         values: Values parsed from the body, by name.
         outcome: The outcome of the comparison or liveness check; None before it.

@@ -136,8 +136,8 @@ class Fault:
         status: The response's status for HTML, WRONG_JSON, JSON and STATUS, 200-599.
         headers: Headers to set or replace in the response: ``{"Retry-After": "1"}``; None removes
             a header. A status 429 has the vendor's own Retry-After unless it is set here.
-        body: The response's JSON: required for the kind JSON, not allowed for others. The mock
-            does not claim that the vendor would send it.
+        body: The response's JSON: required for the kind JSON, not allowed for others. It need
+            not be a response that the vendor would send.
         seconds: The delay for DELAY (in total) and DRIBBLE (between two bytes), 0-3600.
         executed: For AFTER_UPLOAD and ANSWER: whether the call is carried out and charged; None
             means no. With a status of 400-499, True charges the call although the vendor documents

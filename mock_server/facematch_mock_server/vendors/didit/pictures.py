@@ -167,7 +167,7 @@ def _finish(call: DiditCall) -> Response:
         key = f"{endpoint.operation}.{'no_pair' if no_pair else 'answer'}"
         response = call.answer(key, _envelope(call, request_id, block))
     except BaseException:
-        # A call that does not end in 200 is free and leaves no session.
+        # A call without a 200 response is free and creates no session.
         call.refund()
         world.sessions.remove(request_id)
         raise
