@@ -55,7 +55,7 @@ def reconcile(backend: ApiKeyBackend, call: CallRecord, deadline: Deadline) -> R
     search.look(window, caller_ref=ref if ref and ref.strip() else None)
     if search.is_whole and not search.records:
         # This machine's clock may be wrong, or Didit may have stored another reference. A caller
-        # who gets NOT_YET may pay for a second call, so search again without time and reference.
+        # who gets NOT_YET may pay for a second call, so search again without these filters.
         search.look(None, caller_ref=None)
     return search.conclude()
 

@@ -88,7 +88,7 @@ def describe(value: object) -> str:
 def nearest(word: str, words: Iterable[str], *, likeness: float = 0.6) -> str:
     """Return a hint with the closest known word, or up to 20 known words if none is close.
 
-    `likeness` is the minimum similarity for a word to be close, 0-1.
+    `likeness` (0-1) is the minimum similarity for a word to count as close.
     """
     import difflib
 

@@ -56,7 +56,7 @@ DeleteSteps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, Deletion]
 
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
 class HttpBackend(RemoteBackend):
-    """A vendor with an HTTP API. Implement `build` and `parse`, or `steps`.
+    """Base class of backends for HTTP APIs. Implement `build` and `parse`, or `steps`.
 
     If `environment` is MOCK, a response without `MOCK_HEADER` raises `EnvironmentMismatch`, because
     it may come from the real vendor.
@@ -67,7 +67,7 @@ class HttpBackend(RemoteBackend):
         read_timeout_s: Timeout for each read of the response, above 0. A call that times out may
             have been charged, so a long timeout saves money.
         ca_bundle: File or folder with trusted certificates; None to use the environment's.
-        proxy: ``http://host:port``, without a login; None to use the environment's.
+        proxy: ``http://host:port``, without credentials; None to use the environment's.
 
     Attributes:
         error_table: Errors for unexpected responses (usually not 200), by status and body shape;

@@ -143,7 +143,7 @@ class HttpCall:
             self._clean_up_interrupted(error)
             raise
         finally:
-            # Release any lock that the steps hold: an error may keep this frame alive.
+            # Release any lock that the steps hold, because a traceback may keep this frame alive.
             with contextlib.suppress(Exception):
                 steps.close()
         outcome = self._finish(outcome, billing)

@@ -20,7 +20,7 @@ from facematch_core.store.records import EXACT, expire_reservations
 
 from .policy import Attempt, Leave, Outcome, Policy
 
-#: The highest cap and price. Their sums are exact in every supported database.
+#: Maximum of a cap and of a price. Their sums are exact in every supported database.
 MOST = 10**12
 
 _CURRENCY = re.compile(r"[A-Z]{3}")

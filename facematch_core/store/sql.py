@@ -549,7 +549,7 @@ def _describe_cause(error: Exception) -> str:
     return type(cause).__name__
 
 
-#: Advice by prefix of the SQLite error name.
+#: Advice, keyed by the prefix of the SQLite error name.
 _ADVICE = {
     "SQLITE_FULL": "free some disk space",
     "SQLITE_CANTOPEN": "make its folder writable, because SQLite writes files beside it",

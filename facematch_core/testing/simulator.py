@@ -52,7 +52,7 @@ class Situation(enum.StrEnum):
     SCORE = "score"
     #: No face is found in at least one picture.
     NO_FACE = "no_face"
-    #: The probe shows two faces, one of them the right one.
+    #: The probe shows two faces; one of them matches the reference.
     TWO_FACES = "two_faces"
     #: The vendor's most favourable verdict, with null as the score.
     NULL_SCORE = "null_score"

@@ -135,7 +135,7 @@ class RedrawnErrors(_Drawn):
         self._in_sets = self._in_sets[:, between].astype(np.float64)
 
     def count(self, draw_counts: Floats, refused_scores: Floats) -> Floats:
-        """Count errors: float64, (B, K), for draws (B, P) and highest refused scores (B,)."""
+        """Count errors, float64 (B, K), from draws (B, P) and the highest rejected scores (B,)."""
         below = np.searchsorted(self._scores, refused_scores, side="right")
         fewest, most = int(below.min()), int(below.max())
         # Pairs that are rejected in every resample are summed by person.

@@ -567,7 +567,7 @@ def _keys_of(session: fm.SessionResult) -> set[str]:
 
 
 def _text_of(request: HttpRequest) -> str:
-    """Return all text of a request to the vendor, except its files."""
+    """Return all text in a request to the vendor, without its files."""
     fields = {**request.params, **request.fields, **request.headers}
     return f"{request.url} {fields} {request.json!r} {request.body!r}"
 

@@ -157,7 +157,7 @@ class Webhooks(Extension[DiditRecords]):
             url: An address on this machine, or on a host in the server's `deliver_to`; the mock
                 sends nothing anywhere else.
             events: The events to send, by the vendor's names; None for ``status.updated``.
-            enabled: Whether to send deliveries; None for True.
+            enabled: Whether to send deliveries; by default True.
             secret: The secret that the receiver already uses; None for a new secret.
 
         Raises:

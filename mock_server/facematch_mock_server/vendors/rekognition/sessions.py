@@ -136,7 +136,7 @@ def _encode_picture(content: bytes) -> str:
 
 
 def bound(image: Image, face: SeenFace) -> dict[str, float]:
-    """Return a face's bounding box as fractions of the picture's sides."""
+    """Return a face's bounding box as fractions of the picture's width and height."""
     left, top, right, bottom = face.box
     width, height = (right - left) / image.width, (bottom - top) / image.height
     corner = {"Left": left / image.width, "Top": top / image.height}
