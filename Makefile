@@ -14,8 +14,8 @@ PYTEST := $(BIN)/python -m pytest
 PATIENT := --override-ini faulthandler_timeout=3600
 # Print failures in full, but only the number of skipped tests.
 BRIEF := -q -r fE
-# One more than the number of cores, because tests wait for a process or a clock a fifth of the time.
-WORKERS ?= $(shell "$(PYTHON)" -c 'import os; print(min(9, 1 + (os.cpu_count() or 1)))')
+# One more takes a fifth more of the processor and, on two cores, as long.
+WORKERS ?= $(shell "$(PYTHON)" -c 'import os; print(min(8, os.cpu_count() or 1))')
 IN_PARALLEL = -n $(WORKERS) --dist worksteal
 # Ignored folders are not even imported.
 QUICK := -m "not slow and not long and not system and not docs" --ignore=tests/system --ignore=tests/examples
@@ -40,7 +40,7 @@ demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/re
 	@# A separate cache, because stevedore's shared one compares file times too coarsely for a fresh install.
 	@XDG_CACHE_HOME="$(CURDIR)/.cache" $(BIN)/facematch demo --photographs docs/photographs --out demo/report.html
 
-test: $(VENV)/.dev  ## the test suite: one and a half to two minutes on two cores (no system package needed)
+test: $(VENV)/.dev  ## the test suite: a minute and a quarter on two cores (no system package needed)
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK)
 
 test-fast: $(VENV)/.dev  ## the most important tests in half a minute: the core, responses, charges
