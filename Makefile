@@ -40,7 +40,7 @@ demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/re
 	@# A separate cache, because stevedore's shared one compares file times too coarsely for a fresh install.
 	@XDG_CACHE_HOME="$(CURDIR)/.cache" $(BIN)/facematch demo --photographs docs/photographs --out demo/report.html
 
-test: $(VENV)/.dev  ## the test suite: a minute and a quarter on two cores (no system package needed)
+test: $(VENV)/.dev  ## the test suite: a little over a minute on two cores (no system package needed)
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK)
 
 test-fast: $(VENV)/.dev  ## the most important tests in half a minute: the core, responses, charges

@@ -138,6 +138,7 @@ def test_incapable_member_gets_no_share_of_the_deadline(clock):
     assert last.times[0][1] is None
 
 
+@pytest.mark.slow
 def test_late_response_to_a_request_sent_within_the_share_is_used():
     def answer_late(call):
         threading.Event().wait(call.deadline.share.timeout_s() + 0.1)

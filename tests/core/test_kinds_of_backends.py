@@ -107,6 +107,7 @@ def test_timeout_is_unknown_if_the_backend_does_not_report_sending():
     backend.ready.set()
 
 
+@pytest.mark.slow
 def test_hanging_backend_uses_no_more_than_the_allowed_threads():
     release, calls = threading.Event(), []
 

@@ -1,8 +1,8 @@
-"""What calls may leave out, what a `repr` hides, and what public names stand for, in all packages.
+"""The public names of all packages: signatures, fields of data classes, enumerations, constants.
 
-`golden/shapes.txt` has a line for each public data class, enumeration, constant, and function with
-defaults. `~` is before a field that no `repr` shows, `!` before one that no `==` reads, and `*`
-after a class whose fields all need their names. After a change that is meant, UPDATE=1 writes it.
+`golden/shapes.txt` has a line for each. `~` marks a field that `repr` hides, `!` a field that `==`
+ignores, and `*` a class with keyword-only fields. After an intended change, run this file with
+UPDATE=1.
 """
 
 import datetime as dt
@@ -78,7 +78,7 @@ def test_public_signatures_are_unchanged():
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not found.name.endswith("__main__"):
                 lines |= {*of_place(importlib.import_module(found.name), found.name)}
-    now = "".join(f"{line}\n" for line in sorted(lines) if not line.endswith("()"))
+    now = {line for line in lines if not line.endswith("()")}
     if os.environ.get("UPDATE"):
-        KEPT.write_text(now)
-    assert KEPT.read_text() == now
+        KEPT.write_text("".join(f"{line}\n" for line in sorted(now)))
+    assert now ^ {*KEPT.read_text().splitlines()} == set(), "UPDATE=1 writes shapes.txt"

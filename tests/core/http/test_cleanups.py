@@ -146,6 +146,7 @@ def test_a_paid_job_that_reconcile_may_still_find_is_not_removed(clock, odd, err
     assert len(server.requests) == 3
 
 
+@pytest.mark.slow
 def test_wait_for_hanging_clean_ups_is_limited():
     began = time.monotonic()
     answers = [

@@ -99,6 +99,7 @@ def test_postponed_outcome_is_written_once_by_the_next_step(sql, other, elsewher
     assert not elsewhere.finalize(reservation, charged, at=NOW)
 
 
+@pytest.mark.slow
 def test_closing_a_locked_store_returns_soon_and_logs_lost_charges(sql, other, caplog):
     postponed(sql, other)
     other.hold()
@@ -158,6 +159,7 @@ def test_nothing_is_sent_while_the_store_is_locked(verifier, sql, other):
     assert sums(sql) == (1, 0, 0)
 
 
+@pytest.mark.slow
 def test_lost_response_is_recorded_as_unknown_after_the_store_unlocks(verifier, sql, other):
     def lose(_call):
         other.hold()
@@ -170,6 +172,7 @@ def test_lost_response_is_recorded_as_unknown_after_the_store_unlocks(verifier, 
     assert sums(sql) == (0, 0, 1)
 
 
+@pytest.mark.slow
 def test_batch_continues_after_pairs_that_found_the_store_locked(verifier, sql, other):
     verifier.backend.script = [None, lambda _call: other.hold()]
     outcomes = []

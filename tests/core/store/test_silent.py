@@ -46,6 +46,7 @@ def test_unresponsive_server_times_out(address, monkeypatch):
     assert 0.3 <= refused_s(lambda: SqlStore(address)) < SOON_S
 
 
+@pytest.mark.slow
 def test_deadline_or_earlier_timeout_shortens_the_wait(address):
     database = Database(address)
     ask = lambda deadline: lambda: database.run(lambda _: None, deadline=deadline)  # noqa: E731
@@ -53,6 +54,7 @@ def test_deadline_or_earlier_timeout_shortens_the_wait(address):
     assert AGAIN_S <= refused_s(ask(Deadline.after(60))) < SILENCE_S
 
 
+@pytest.mark.slow
 def test_step_fails_soon_when_every_connection_is_stuck(address, monkeypatch):
     database = Database(address)
     monkeypatch.setattr(sql, "SILENCE_S", 0.1)

@@ -345,7 +345,7 @@ def test_responses_cite_every_claim_and_no_unknown_claim():
     kept = Path(__file__).parent / "golden/answers.txt"
     if os.environ.get("UPDATE"):
         kept.write_text("".join(f"{line}\n" for line in answered))
-    assert kept.read_text().splitlines() == answered
+    assert kept.read_text().splitlines() == answered, "UPDATE=1 writes answers.txt"
     for name in {*vendor_names()} - {"rekognition"}:
         cited |= claims_in(make_document(vendor_named(name)))
     ids = [claim.id for claim in all_claims()]
