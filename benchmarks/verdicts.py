@@ -191,9 +191,13 @@ WOLVES = [
     like("part 0.15", heavy=True, wolves=0.15),
     like("part 0.15", heavy=True, wolves=0.15, people=100),
     like("part 0.15, 20 false matches", 1e-3, 20_000, heavy=True, wolves=0.15, people=100),
-    *(like(f"part {part}, 20 false matches, one vendor", 1e-3, 20_000, wolves=part, people=people,
-           heavy=True, one_heavy=True, common=0.0)
-      for part, people in ((0.05, 100), (0.15, 100), (0.15, 400))),
+]
+
+#: Rows in which that holds for one of the two vendors: the rule cannot protect them.
+ONE_HEAVY = [
+    like(f"part {part}, one vendor", 1e-3, 20_000, wolves=part, people=people,
+         heavy=True, one_heavy=True, common=0.0)
+    for part, people in ((0.05, 100), (0.15, 100), (0.15, 400))
 ]  # fmt: skip
 
 HEADLINE = [
@@ -351,7 +355,7 @@ def power(run: Callable[..., Any]) -> Iterator[str]:
 TABLES: dict[str, Callable[..., Iterator[str]]] = {
     "above": lambda run: equal(run, ABOVE, what=False),
     "others": lambda run: equal(run, OTHERS, what=True),
-    "wolves": lambda run: equal(run, WOLVES, what=True),
+    "wolves": lambda run: equal(run, [*WOLVES, *ONE_HEAVY], what=True),
     "below": below,
     "headline": headline,
     "power": power,
