@@ -9,6 +9,7 @@ import enum
 import functools
 import json
 from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from typing import Any
 
 import attrs
@@ -188,7 +189,7 @@ class Citations:
     @property
     def claims(self) -> tuple[str, ...]:
         """The ids of the cited claims, in order."""
-        return tuple(dict.fromkeys(each[1] for each in self._cited))
+        return tuple(dict.fromkeys(map(itemgetter(1), self._cited)))
 
     def answer(
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object

@@ -47,7 +47,7 @@ def spend(verifier, strike):
         try:
             verifier.verify(PROBE, REFERENCE)
         except BudgetExceeded:
-            # What others have set aside and becomes free again, they spend themselves.
+            # A thread whose reservation is released spends that amount itself.
             return
         except VendorError:
             continue

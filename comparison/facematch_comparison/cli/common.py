@@ -233,8 +233,10 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
         words += ["--independent-pairs"] * error.independent_pairs
         advice = f"{error.advice}, run:\n  {typed(words)}"
         raise InvalidRequest(f"{error.what}\n{advice}") from None
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
-    evidence = _evidence(" + ".join(path.name for path in paths), digest, notes)
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.read_bytes())
+    evidence = _evidence(" + ".join(path.name for path in paths), digest.hexdigest(), notes)
     # Each of several files is a system, but one of them may contain only the labels.
     name = " + ".join(each.name for each in answers) if len(paths) > 1 else paths[0].stem
     return answers, {"name": name, "digest": None, "evidence": evidence}

@@ -227,6 +227,7 @@ class Tables:
         self.document = document
         self.systems = list(document["systems"])
         self._styles = {each["name"].raw: style_of(at) for at, each in enumerate(self.systems)}
+        self._has_fta = any(each["service"]["acquisition"]["errors"].raw for each in self.systems)
 
     def name(self, node: Node) -> Markup:
         style = self._styles.get(node.raw)
@@ -246,13 +247,13 @@ class Tables:
     def verdict(self, system: Node) -> Row:
         """The verdict table: a row for each system."""
         at, service = _point(system), system["service"]
-        # Without any FTA, every FNMR equals its FRR.
-        fnmr = at and any(each["service"]["acquisition"]["errors"].raw for each in self.systems)
+        # Without a failure to acquire, every FNMR equals its FRR.
+        fnmr = rate(at["fnmr"], at["fnmr_at_fmr"]) if at and self._has_fta else ""
         return {
             "Threshold": _threshold(system, at),
             "FMR: others pass": self._fmr(at["fmr"]) if at else "",
             "FRR: rejected": _frr(at),
-            "FNMR: compared and rejected": rate(at["fnmr"], at["fnmr_at_fmr"]) if fnmr else "",
+            "FNMR: compared and rejected": fnmr,
             "FTA: of all pairs": _if_any(service["acquisition"]),
             "Price of a call": money(service["price"], service["currency"]),
             "95 of 100 calls within": _within(service, "95"),

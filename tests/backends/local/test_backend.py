@@ -193,23 +193,29 @@ class WithSmallCache(LocalSimulator):
         return super().backend(**{"cached_pictures": 4} | settings)
 
 
-def once(look, found={}):  # noqa: B006 - what is remembered
-    """A method of the models that remembers what it found in which pixels."""
+#: Results of the models, by method, pixels and other arguments.
+FOUND = {}
 
-    def remember(models, pixels, *more):
-        key = (look, pixels.shape, hash(pixels.tobytes()), *more)
-        found[key] = found[key] if key in found else look(models, pixels, *more)
-        return found[key].copy()
 
-    return remember
+def cached(method):
+    """Cache the results of a method of the models in `FOUND`."""
+
+    def find(models, pixels, *more):
+        key = (method, pixels.shape, hash(pixels.tobytes()), *more)
+        if key not in FOUND:
+            FOUND[key] = method(models, pixels, *more)
+        return FOUND[key].copy()
+
+    return find
 
 
 class TestContract(BackendContract):
     @pytest.fixture(autouse=True)
-    def _remembered(self, request, monkeypatch):
-        """Many rules look at the same pictures; only that about threads looks itself."""
-        for name in ("find", "embed") * ("_r28_" not in request.node.name):
-            monkeypatch.setattr(Parts, name, once(getattr(Parts, name)))
+    def _cached_models(self, request, monkeypatch):
+        """Many rules use the same pictures. R28 needs real work in its threads."""
+        if "_r28_" not in request.node.name:
+            monkeypatch.setattr(Parts, "find", cached(Parts.find))
+            monkeypatch.setattr(Parts, "embed", cached(Parts.embed))
 
     @pytest.fixture
     def simulator(self):
