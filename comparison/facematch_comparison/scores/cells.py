@@ -93,7 +93,8 @@ class Words:
     @cached_property
     def categories(self) -> pd.Index:
         """Index of the distinct words; `pandas.Categorical` checks a shared index only once."""
-        return pd.Index(self.words)
+        is_whole = pa.types.is_integer(self.each.type)
+        return pd.Index(self.each.to_numpy() if is_whole else self.words)
 
     @property
     def texts(self) -> NDArray[np.object_]:
@@ -123,8 +124,8 @@ def in_common(*columns: Words, is_sorted: bool = False) -> tuple[Words, ...]:
         parts = [part.cast(pa.string()) for part in parts]
     codes, each = _encode(pa.chunked_array(parts))
     if is_sorted:
-        order = pc.sort_indices(each)
-        codes, each = np.argsort(order.to_numpy()).astype(np.int32)[codes], each.take(order)
+        order = pc.sort_indices(each).to_numpy().astype(np.int32)
+        codes, each = first_rows(order)[codes], each.take(order)
     places = np.split(codes, np.cumsum([len(part) for part in parts])[:-1])
     return tuple(
         Words(np.append(of, -1).astype(np.int32)[column.codes], each)
@@ -311,6 +312,8 @@ def _read_csv(data: bytes, separator: str, header: Sequence[str]) -> pa.Table:
             null_values=[""],
             strings_can_be_null=True,
         ),
+        # Arrow's default pool zeroes large pages, which takes longer than parsing.
+        memory_pool=pa.system_memory_pool(),
     )
     filled = (pc.invert(pc.utf8_is_space(column)) for column in table.columns)
     if pc.all(first := next(filled), skip_nulls=False).as_py():
