@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 from kit.fakes import FakeBackend, invoke_facematch, open_always, picture
+from kit.goldens import kept
 from kit.plugins import Site
 
 from facematch_core import __version__
@@ -113,11 +114,7 @@ def screens(request, run, tmp_path):
         text = "\n".join(shown).replace(str(tmp_path), "FOLDER")
         for pattern, stands in CHANGING:
             text = re.sub(pattern, stands, text)
-        file = request.path.parent / "golden" / f"{name}.txt"
-        if os.environ.get("UPDATE"):
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(text, encoding="utf-8")
-        assert text == file.read_text(encoding="utf-8")
+        assert text == kept(request.path.parent / "golden" / f"{name}.txt", text)
 
     return golden
 

@@ -1,21 +1,21 @@
 """The public names of all packages: signatures, fields of data classes, enumerations, constants.
 
-`golden/shapes.txt` has a line for each. `~` marks a field that `repr` hides, `!` a field that `==`
-ignores, and `*` a class with keyword-only fields. After an intended change, run this file with
-UPDATE=1.
+`golden/shapes.txt` has a line for each module and class. `~` marks a field that `repr` hides, `!` a
+field that `==` ignores, and `*` a class with keyword-only fields. After an intended change, run
+this file with UPDATE=1.
 """
 
 import datetime as dt
 import enum
 import importlib
 import inspect
-import os
 import pkgutil
 import re
 import types
 from pathlib import Path
 
 import attrs
+from kit.goldens import by_place, facts_in, kept
 
 KEPT = Path(__file__).parent / "golden/shapes.txt"
 PACKAGES = ["azure", "comparison", "compreface", "core", "deepvue", "didit", "local"]
@@ -45,18 +45,18 @@ def is_plain(value):
 
 def of_data_class(cls):
     fields = [of for of in attrs.fields(cls) if not of.inherited]
-    yield "*" * (bool(fields) and all(of.kw_only for of in fields))
-    yield ", by identity" * (cls.__eq__ is object.__eq__)
+    yield "fields *" if fields and all(of.kw_only for of in fields) else "fields"
+    yield from ["by identity"] * (cls.__eq__ is object.__eq__)
     for of in fields:
         marks = "~" * (of.repr is not True) + "!" * (of.eq is False)
-        yield f", {marks}{of.name}" + f"={shown(of.default)}" * (of.default is not attrs.NOTHING)
+        yield f"{marks}{of.name}" + f"={shown(of.default)}" * (of.default is not attrs.NOTHING)
 
 
 def of_place(place, name):
-    """Each line of a module or a class, called `name`."""
+    """What is public in a module or a class called `name`: pairs of its place and a fact."""
     fields = {of.name for of in attrs.fields(place)} if attrs.has(place) else {"TYPE_CHECKING"}
     if attrs.has(place):
-        yield f"{name}: {''.join(of_data_class(place))}"
+        yield name, ", ".join(of_data_class(place))
     for word, thing in vars(place).items():
         thing = inspect.unwrap(getattr(thing, "__func__", thing))  # noqa: PLW2901
         its = f"{name}.{word}"
@@ -67,18 +67,16 @@ def of_place(place, name):
         elif inspect.isfunction(thing) and f"{thing.__module__}.{thing.__qualname__}" == its:
             given = inspect.signature(thing).parameters.values()
             ends = [f"{of.name}={shown(of.default)}" for of in given if of.default is not of.empty]
-            yield f"{its}({', '.join(ends)})"
+            yield from [(name, f"{word}({', '.join(ends)})")] * bool(ends)
         elif is_plain(thing):
-            yield f"{its} = {shown(thing)}"
+            yield name, f"{word} = {shown(thing)}"
 
 
 def test_public_signatures_are_unchanged():
-    lines = set()
+    facts = set()
     for package in (importlib.import_module(f"facematch_{of}") for of in PACKAGES):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not found.name.endswith("__main__"):
-                lines |= {*of_place(importlib.import_module(found.name), found.name)}
-    now = {line for line in lines if not line.endswith("()")}
-    if os.environ.get("UPDATE"):
-        KEPT.write_text("".join(f"{line}\n" for line in sorted(now)))
-    assert now ^ {*KEPT.read_text().splitlines()} == set(), "UPDATE=1 writes shapes.txt"
+                facts |= {*of_place(importlib.import_module(found.name), found.name)}
+    now = by_place(facts)
+    assert facts_in(now) ^ facts_in(kept(KEPT, now)) == set(), "UPDATE=1 writes shapes.txt"

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from kit.comparison.reading import at, check_numbers, document, html_of, page, read_html
 from kit.comparison.samples import EVALUATIONS, HOSTILE, full, silent, two
 from kit.comparison.tables import as_decisions, system_answers, with_columns
+from kit.goldens import kept
 
 from facematch_comparison import report_html, write_report
 from facematch_comparison.judging.evaluation import evaluate
@@ -125,11 +126,8 @@ def test_conditional_texts_appear_only_when_true(name, text, is_there):
 @pytest.mark.parametrize("name", ["full", "eight"])
 def test_a_page_says_what_it_said(name):
     """`golden` has its words; UPDATE=1 writes them."""
-    kept = Path(__file__).parent / f"golden/{name}.txt"
     said = "".join(f"{words(part)}\n" for part in page(name).all("h1", "h2", "p", "li", "tr"))
-    if os.environ.get("UPDATE"):
-        kept.write_text(said)
-    assert kept.read_text() == said
+    assert said == kept(Path(__file__).parent / f"golden/{name}.txt", said)
 
 
 def test_an_insignificant_difference_is_not_called_a_difference():

@@ -4,7 +4,6 @@ A scenario has no step that brings no claim of its own.
 """
 
 import datetime as dt
-import os
 import re
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from kit import mock_didit as didit
 from kit import mock_didit_sessions as sessions
 from kit import mock_didit_webhooks as webhooks
 from kit import mock_rekognition as rekognition
+from kit.goldens import kept
 from kit.mock_didit import control_request, didit_request, liveness_request, match_request, scene
 from kit.mock_didit_sessions import advance_clock, list_request, on, read_media, update
 from kit.mock_rekognition import card, pair, signed_compare, signed_request, without_header
@@ -331,21 +331,21 @@ def claims_in(document):
 
 
 def test_responses_cite_every_claim_and_no_unknown_claim():
-    """`golden/answers.txt` has the answers, and the journal after them; UPDATE=1 writes it."""
+    """`golden/answers.txt` has each answer and its entries in the journal; UPDATE=1 writes it."""
     cited, answered = set(), []
     for settings, steps in WAYS:
-        engine = didit.new_engine(**settings)
+        engine, before = didit.new_engine(**settings), ()
         for step in steps:
             answer = step(engine) if callable(step) else engine.handle(step)
             cited.update(answer.claims)
             headers = {name: v for name, v in answer.headers if name != "X-Facematch-Mock"}
             said = f"{answer.status} {headers} {answer.body[:2000]!r}"
-            answered.append(re.sub(r"\d{8}T\d{6}Z", "a time", said))
-        answered += [f"journal: {of.to_dict()}" for of in engine.account.journal.entries]
-    kept = Path(__file__).parent / "golden/answers.txt"
-    if os.environ.get("UPDATE"):
-        kept.write_text("".join(f"{line}\n" for line in answered))
-    assert kept.read_text().splitlines() == answered, "UPDATE=1 writes answers.txt"
+            said = re.sub(r"\d{8}T\d{6}Z", "a time", said)
+            entries = engine.account.journal.entries
+            answered.append(f"{said} {[of.to_dict() for of in entries if of not in before]}\n")
+            before = entries
+    text = "".join(answered)
+    assert text == kept(Path(__file__).parent / "golden/answers.txt", text), "UPDATE=1 writes it"
     for name in {*vendor_names()} - {"rekognition"}:
         cited |= claims_in(make_document(vendor_named(name)))
     ids = [claim.id for claim in all_claims()]
