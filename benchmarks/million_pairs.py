@@ -79,11 +79,8 @@ def write(path: Path, case: Case) -> None:
 
 def ours(path: Path, *, page: bool) -> float:
     """Evaluate as the command does; return the CPU seconds of reading."""
-    import pyarrow as pa
-
     from facematch_comparison import evaluate, read_scores, write_report
 
-    pa.set_memory_pool(pa.system_memory_pool())
     started = time.process_time()
     answers = read_scores(path)
     reading = time.process_time() - started

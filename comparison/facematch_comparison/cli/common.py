@@ -205,13 +205,8 @@ def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
 def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, Any]]:
     if options["store"] is not None:
         raise click.UsageError("--scores cannot be combined with --store.")
-    import pyarrow as pa
-
     from facematch_comparison.scores.columns import ColumnsNotRecognised
     from facematch_comparison.scores.reading import read_scores
-
-    # With the system's allocator, reading a large file takes about a fifth less time.
-    pa.set_memory_pool(pa.system_memory_pool())
 
     paths: tuple[Path, ...] = options["scores"]
     reading = {name: options[name] for name in (*_OF_SCORES, "models")}

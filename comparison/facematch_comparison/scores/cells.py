@@ -93,8 +93,7 @@ class Words:
     @cached_property
     def categories(self) -> pd.Index:
         """Index of the distinct words; `pandas.Categorical` checks a shared index only once."""
-        is_whole = pa.types.is_integer(self.each.type)
-        return pd.Index(self.each.to_numpy() if is_whole else self.words)
+        return pd.Index(self.each.to_numpy(zero_copy_only=False))
 
     @property
     def texts(self) -> NDArray[np.object_]:
