@@ -1,5 +1,6 @@
 import copy
 import logging
+import os
 import pickle
 
 import pytest
@@ -24,6 +25,11 @@ def test_short_secret_is_masked_only_as_a_whole_word():
     assert without_secrets(sentence, (Secret("e"),)) == "The security token (key=***, ***) expired."
     assert without_secrets(f"x{KEY}x", (Secret(KEY), Secret("e"))) == "x***x"
     assert without_secrets(f"x{KEY}x", (Secret(KEY[:8]), Secret(KEY))) == "x***x"
+
+
+def test_secret_that_is_not_utf_8_is_masked():
+    key = os.fsdecode(KEY.encode() + b"\xe9")
+    assert without_secrets(f"x{key}x", (Secret(key),)) == "x***x"
 
 
 @pytest.mark.parametrize("act", [pickle.dumps, copy.copy, copy.deepcopy])

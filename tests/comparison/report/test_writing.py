@@ -100,6 +100,7 @@ def test_exported_answers_are_read_back_exactly(tmp_path_factory, texts, seed):
     assert sorted(file.name for file in folder.iterdir()) == ["scores.csv", "scores.parquet"]
     with (folder / "scores.csv").open(encoding="utf-8", newline="") as file:
         cells = [cell for row in csv.reader(file) for cell in row]
+    assert {"True", "False"}.isdisjoint(to_frame(written).get("people_known", ()))
     assert not [cell for cell in cells if cell[:1] in ("=", "+", "@", "\t", "\r")]
     numbers = [cell for cell in cells if cell[:1] == "-"]
     assert all(re.fullmatch(r"-[0-9.]+(e[-+]?[0-9]+)?", cell) for cell in numbers)

@@ -63,13 +63,14 @@ def test_status_that_allows_no_update_is_rejected_before_the_body(engine, answer
 
 
 @pytest.mark.parametrize("status", OPEN)
-def test_an_update_changes_the_session_and_not_its_features(engine, answer, status):
+def test_update_is_announced_and_changes_no_feature(engine, answer, updates, status):
     put_into(1, status)(engine)
     decision = "Declined" if status == "Approved" else "Approved"
     expected = (200, {"session_id": nth(engine, 1)})
     assert answer(engine, update(1, {"new_status": decision})) == expected
     body = answer(engine, on(1))[1]
     assert (body["status"], body["face_matches"][0]["status"]) == (decision, "Approved")
+    assert updates[-1].status == decision
 
 
 @pytest.mark.parametrize(
