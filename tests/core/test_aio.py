@@ -163,6 +163,12 @@ async def test_backend_is_closed_once_and_later_calls_are_refused():
     assert (backend.closed, backend.calls) == (1, [])
 
 
+async def test_error_of_a_backend_that_cannot_be_closed_is_raised(monkeypatch):
+    monkeypatch.setattr(FakeBackend, "close", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        await fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend())).aclose()
+
+
 async def test_thread_that_cannot_start_fails_the_call_before_sending(monkeypatch):
     backend, in_thread = FakeBackend(), aio._in_thread  # noqa: SLF001 - no public name starts the thread
 

@@ -1,8 +1,8 @@
 """The public names of all packages: signatures, fields of data classes, enumerations, constants.
 
 `golden/shapes.txt` has a line for each module and class. `~` marks a field that `repr` hides, `!` a
-field that `==` ignores, and `*` a class with keyword-only fields. After an intended change, run
-this file with UPDATE=1.
+field that `==` ignores, and `*` a class with keyword-only fields; a converter is after `:`. After
+an intended change, run this file with UPDATE=1.
 """
 
 import datetime as dt
@@ -37,10 +37,10 @@ def shown(value):
 
 
 def is_plain(value):
-    """Whether it is a number or a word, or consists of them: texts are no shapes."""
+    """Whether it is a number or a few words, or consists of them: texts are no shapes."""
     if isinstance(value, TABLE | tuple | list | set | frozenset):
         return all(map(is_plain, [*value, *(value.values() if isinstance(value, TABLE) else ())]))
-    return isinstance(value, PLAIN) and not (isinstance(value, str) and " " in value)
+    return isinstance(value, PLAIN) and not (isinstance(value, str) and value.count(" ") > 2)
 
 
 def of_data_class(cls):
@@ -49,7 +49,9 @@ def of_data_class(cls):
     yield from ["by identity"] * (cls.__eq__ is object.__eq__)
     for of in fields:
         marks = "~" * (of.repr is not True) + "!" * (of.eq is False)
-        yield f"{marks}{of.name}" + f"={shown(of.default)}" * (of.default is not attrs.NOTHING)
+        kind = f": {shown(of.converter)}" * (of.converter is not None)
+        default = f"={shown(of.default)}" * (of.default is not attrs.NOTHING)
+        yield f"{marks}{of.name}{kind}{default}"
 
 
 def of_place(place, name):

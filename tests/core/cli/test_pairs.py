@@ -97,6 +97,7 @@ FAULTY = {
 #: Further words, each refused before the file of --out is made.
 WRONG = """
 --threshold 101
+--liveness-threshold 50
 --workers 300
 --out out.xlsx
 --out selfie.jpg/out.jsonl

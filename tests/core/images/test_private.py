@@ -194,6 +194,12 @@ def test_png_keeps_profile_palette_and_transparency():
     assert decoded(new) == decoded(data)
 
 
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_tiff_orientation_is_applied_once(orientation):
+    image = Image.from_bytes(encoded(quartered(), ImageFormat.TIFF, tiffinfo={274: orientation}))
+    assert corners(image.prepared().to_pil()) == corners(image.to_pil()) == UPRIGHT[orientation]
+
+
 def test_png_orientation_after_the_pixels_is_applied():
     image = Image.from_bytes(PNG[:-12] + chunk(b"eXIf", oriented(3)) + PNG[-12:])
     assert image.orientation == 3

@@ -45,6 +45,7 @@ ORDER = [
     ((didit_request(MATCH_PATH, method="GET", key="wrong"),), 401, "auth.wrong"),
     ((didit_request(MATCH_PATH, b"{}", "application/json", key="wrong"),), 401, "auth.wrong"),
     ((didit_request(MATCH_PATH, method="GET"),), 405, "method.refused"),
+    ((didit_request("/v3/sessions/", method="HEAD"),), 200, "list.answer"),
     ((didit_request(MATCH_PATH, b"{}", "application/json"),), 415, "media.refused"),
     ((didit_request(MATCH_PATH, key="mock-sandbox-key"),), 400, "fields.refused"),
     ((BROKE, match_request(key="mock-sandbox-key")), 200, "match.sandbox"),
