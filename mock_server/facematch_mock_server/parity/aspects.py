@@ -26,7 +26,7 @@ from facematch_core.http import HttpReply
 
 #: Headers whose values depend on the vendor, not on the call.
 _HEADERS = re.compile(
-    r"(x-)?rate-?limit.*|www-authenticate|allow|retry-after|x-ms-error-code|x-amzn-errortype"
+    r"(x-(\w+-)?)?rate-?limit.*|www-authenticate|allow|retry-after|x-ms-error-code|x-amzn-errortype"
 )
 _ID_HEADERS = re.compile(r".*request-?id")
 # JSON keys of ids, of texts that differ from call to call, of times, and of scores.

@@ -146,7 +146,8 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
                 _keep_record(out, document, caller, pictures)
             _show_end(document, values, remaining)
             say(f"made {len(calls)} calls, with at most {charges} charges.", err=True)
-    say(f"The record is {out}: read it before you share it.")
+    if calls:
+        say(f"The record is {out}: read it before you share it.")
     return Exit.NO if document["differences"] else Exit.LOOK if unseen else Exit.OK
 
 

@@ -137,6 +137,7 @@ OF_DIDIT = {
     ),
     "updates": (
         match_request(scene(score=55)),
+        list_request(),
         update(1, {"new_status": "Approved"}),
         update(1, []),
         sessions.put_into(1, "In Progress"),

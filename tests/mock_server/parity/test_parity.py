@@ -283,6 +283,7 @@ CHANGES = {
     "rekognition": [
         (_body("", _in_each("FaceMatches", change=_scale("Similarity", 0.01))), {}, "same", "side FaceMatches[].Similarity"),
         (_body("", _put(Status="OPEN")), {}, "session-read", "words Status"),
+        (lambda _, response: attrs.evolve(response, headers=(*response.headers, ("x-amzn-RateLimit-Limit", "5"))), {}, "same", "header x-amzn-ratelimit-limit"),
     ],
     "compreface": [
         (_body("verify", _in_each("result", "face_matches", change=_scale("similarity", 100))), {}, "same", "error"),
