@@ -187,7 +187,7 @@ def _scores(low: float, high: float) -> _Axis:
     power = 10.0 ** max(-300, math.floor(math.log10(wide / 3)))
     step = power * max((times for times in (1, 2, 2.5, 5) if times * power <= wide / 3), default=1)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    ticks = [(tick * step, numbers.score(tick * step)) for tick in range(first, last + 1)]
+    ticks = [(tick * step, f"{tick * step:.10g}") for tick in range(first, last + 1)]
     return _Axis(lambda value: (value - low) / wide, ticks)
 
 

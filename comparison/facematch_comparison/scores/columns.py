@@ -111,7 +111,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
         "(claimed|enrolled)id"
     ),
     "person": Column("(person|customer)id|(subject|user)(id)?"),
-    "transaction": Column("transactionid", is_needed=True),
+    "transaction": Column(is_needed=True),  # a `transaction_id` is often the id of one request
     "attempt": Column(
         "attempt(no|number)",
         form="[1-9][0-9]*",

@@ -242,9 +242,9 @@ def recognise(files: Sequence[Lines], columns: Mapping[str, str | Sequence[str]]
     """
     for cells in [lines.cells for lines in files]:
         if cells.unit == "line" and len(cells.header) == 1:
-            raise InvalidRequest(
-                f"{cells.name}: the header has one column, {cells.header[0][:60]!r}. {SEPARATE}"
-            )
+            name = cells.header[0]
+            advice = f"Scores need labels: write {WIDE}." if our_name(name) == "score" else SEPARATE
+            raise InvalidRequest(f"{cells.name} has only the column {name[:60]!r}. {advice}")
     _assign_named(files, columns)
     unclear: dict[str, str] = {}
     for lines in files:
@@ -397,11 +397,11 @@ def _refusal(files: Sequence[Lines], missing: dict[str, str]) -> ColumnsNotRecog
         held = {column: ours for ours, column in lines.of.items()}
         held |= dict.fromkeys(lines.scores, "score")
         texts.append(f"Columns of {lines.cells.name.removeprefix('The ')}:")
-        width = max(len(column[:40]) for column in header)
+        width = max(len(column[:60]) for column in header)
         for column in header[:_SHOWN]:
             some = ", ".join(repr(word[:30]) for word in lines.cells.words(column).words[:2])
             held_by = held.get(column, "unknown")
-            texts.append(f"  {column[:40]:{width}}  {held_by:17}  {some or 'empty'}")
+            texts.append(f"  {column[:60]:{width}}  {held_by:17}  {some or 'empty'}")
         if len(header) > _SHOWN:
             texts.append(f"  and {len(header) - _SHOWN} more")
     if {"mated", "score", PERSON} & missing.keys():
@@ -624,8 +624,8 @@ def _problems_of_people(lines: Lines) -> Iterator[Problem]:
         yield from problems_at(
             np.flatnonzero((probe.codes == reference.codes) & probe.filled),
             lambda row: (
-                f"the picture {probe[row][:60]!r} is compared with itself; if two folders have a "
-                "file of that name, include the folders"
+                f"the picture {probe[row][:60]!r} is compared with itself; if it is a person, use "
+                "probe_subject and reference_subject; if two folders have this file, include them"
             ),
         )
 

@@ -79,8 +79,8 @@ def join_names(names: Sequence[str]) -> str:
 
 
 def score(number: float) -> str:
-    """Format a score or a threshold with enough digits that 49.999 is never shown as 50."""
-    return f"{number:.10g}"
+    """Format a score or a threshold in full: a rounded threshold could pass more pairs."""
+    return f"{number:.10g}" if float(f"{number:.10g}") == number else f"{number:.17g}"
 
 
 def upper_percent(value: float, limit: float | None = None) -> str:

@@ -73,7 +73,7 @@ def test_workbook_with_a_cover_sheet(report, scores, tmp_path, monkeypatch):
     book = openpyxl.Workbook()
     book.active.append(["Our test", "of May"])
     sheet = book.create_sheet("Scores")
-    sheet.append(["Report of May"])
+    sheet.append(["Report of", "May"])
     sheet.append(["image1", "image2", "label", "Score", None])
     for at, (is_mated, value) in enumerate(zip(mated.tolist(), values.tolist(), strict=True)):
         sheet.append([f"a{at}", f"b{at}", is_mated, value])

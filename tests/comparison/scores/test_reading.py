@@ -277,6 +277,7 @@ def test_missing_columns_are_requested(read, head, missing):
         ("image1,image2,label,sim,cosine,error\na,b,1,5,6,\n", "one line for each pair and system"),
         ("image1 image2 label score\na b 1 5\n", "Separate columns"),
         ("a,b,1,0.9\nc,d,0,0.2\n", "has no header"),
+        ("score\n0.9\n0.2\n", "Scores need labels"),
         (f"{HEAD}\n" + "".join(f"s{n},1,1,A,A,5\n" for n in range(101)), " 101 systems"),
         (f"{HEAD}\n\n", "has no comparison"),
         (b"\x89PNG\0\0", "save it as CSV in UTF-8"),
@@ -533,6 +534,15 @@ def test_json_forms_are_read(tmp_path, orient):
     (answers,) = read_scores(tmp_path / "scores.json")
     assert answers.scores.tolist() == [7.5, 2.5, 6.5]
     assert answers.mated.tolist() == [True, False, True]
+
+
+def test_the_first_item_of_a_list_in_json_is_read(tmp_path):
+    pairs = pd.DataFrame({"label": [1, 0], "person": ["A", "B"], "transaction_id": [3, 4]})
+    pairs["response"] = [{"FaceMatches": [{"Similarity": 99.5}, {"Similarity": 2}]}, {}]
+    pairs.to_json(tmp_path / "scores.json", orient="records")
+    column = {"score": "response.FaceMatches.0.Similarity"}
+    (answers,) = read_scores(tmp_path / "scores.json", columns=column, below=80)
+    assert (answers.scores.tolist(), answers.transactions) == ([99.5, 79.9], None)
 
 
 @pytest.mark.parametrize(

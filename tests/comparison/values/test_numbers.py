@@ -49,7 +49,9 @@ def test_any_quantity_is_rounded_to_the_nearest(number, width):
     assert number == 0 or width or shown(numbers.quantity(number)) != 0
 
 
-def test_scores_keep_distinguishing_digits():
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_scores_keep_distinguishing_digits(number):
+    assert float(numbers.score(number)) == number
     assert numbers.score(49.999999) == "49.999999"
     assert numbers.score(50.0) == "50"
     # What somebody chose is not rounded.
