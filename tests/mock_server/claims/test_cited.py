@@ -200,6 +200,7 @@ OF_DEEPVUE = {
     ),
     "answers": (
         deepvue.with_deepvue_token(deepvue.deepvue_match(scene(), scene())),
+        deepvue.with_deepvue_token(deepvue.deepvue_match(), change=lambda token: "unknown"),
         deepvue.with_deepvue_token(deepvue.deepvue_match(*[deepvue.jpeg_scene()] * 2)),
         deepvue.with_deepvue_token(deepvue.post_liveness({"image": "not base64!"})),
     ),
