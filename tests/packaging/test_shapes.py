@@ -5,6 +5,7 @@ field that `==` ignores, and `*` a class with keyword-only fields; a converter i
 an intended change, run this file with UPDATE=1.
 """
 
+import ast
 import datetime as dt
 import enum
 import importlib
@@ -54,9 +55,15 @@ def of_data_class(cls):
         yield f"{marks}{of.name}{kind}{default}"
 
 
+def imported(place):
+    tree = ast.parse(Path(place.__file__).read_text() if inspect.ismodule(place) else "")
+    names = (node.names for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    return {of.asname or of.name for each in names for of in each}
+
+
 def of_place(place, name):
     """What is public in a module or a class called `name`: pairs of its place and a fact."""
-    fields = {of.name for of in attrs.fields(place)} if attrs.has(place) else {"TYPE_CHECKING"}
+    fields = {of.name for of in attrs.fields(place)} if attrs.has(place) else imported(place)
     if attrs.has(place):
         yield name, ", ".join(of_data_class(place))
     for word, thing in vars(place).items():

@@ -184,8 +184,6 @@ def moment(node: Node) -> Markup:
     )
 
 
-# --- Tables --------------------------------------------------------------------------------------
-
 #: Origin of a system's answers, by its `Environment`.
 _ORIGINS: Final = {
     "production": "the vendor",
@@ -469,9 +467,6 @@ def _chance(two: Node) -> Markup:
         words = Markup("yes: {} is better").format(better) if better else Markup("yes")
     above = Markup(" <small>{} is above the required FMR</small>")
     return words + Markup("").join(above.format(text(name)) for name in two["beyond"])
-
-
-# --- The page ------------------------------------------------------------------------------------
 
 
 def report_html(evaluation: Evaluation) -> str:

@@ -128,8 +128,6 @@ class RunDatabase:
                 self.close()
                 raise
 
-    # --- The file --------------------------------------------------------------------------------
-
     def transact(self, step: Callable[..., T], *parameters: object) -> T:
         """Run `step` in a transaction. Errors never quote the content of the file."""
         try:
@@ -191,8 +189,6 @@ class RunDatabase:
         has_calls = self.transact(lambda db: inspect(db).has_table("facematch_attempts"))
         return SqlStore(self._where) if has_calls else None
 
-    # --- The test set and its systems ------------------------------------------------------------
-
     def enter_study(self, study: StoredStudy) -> StoredStudy:
         """Insert the test set unless it is stored; return the stored copy, which keeps its name.
 
@@ -249,8 +245,6 @@ class RunDatabase:
 
         return self.transact(step)
 
-    # --- Calls -----------------------------------------------------------------------------------
-
     def free(self, system: int) -> list[int]:
         """Return the indexes of the FREE pairs."""
         query = """SELECT pair FROM facematch_comparisons
@@ -305,8 +299,6 @@ class RunDatabase:
             return written, error
 
         return self.transact(step)
-
-    # --- Unanswered calls ------------------------------------------------------------------------
 
     def take_back(
         self, system: StoredSystem, finalize: Callable[[Sequence[str], Charged], object]
@@ -369,8 +361,6 @@ class RunDatabase:
             return is_found
 
         return self.transact(step)
-
-    # --- Queries ---------------------------------------------------------------------------------
 
     def progress(self, system: int) -> Progress:
         """Count one system's pairs by state, charge and model."""

@@ -187,8 +187,6 @@ class RunSystem:
         """Update `progress` from the run database."""
         self.progress = self._database.progress(self.stored.number)
 
-    # --- Run -------------------------------------------------------------------------------------
-
     def run(
         self, turns: Sequence[int], workers: int, *, stop: Callable[[], bool], on_end: OnEnd
     ) -> None:
@@ -291,8 +289,6 @@ class RunSystem:
             with self._lock:
                 self.asked += 1
             self._on_end(self.name, outcome.state)
-
-    # --- One pair --------------------------------------------------------------------------------
 
     def ask(self, pair: int) -> PairOutcome | None:
         """Call the system for one pair and store its outcome; return None if nothing was sent."""

@@ -89,7 +89,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
         is_needed=True,
     ),
     "non_mated": Column(
-        "(is)?(impostor|imposter|fraud|different)|differentperson",
+        "(is|confirmed)?(impostor|imposter|fraud|different)|differentperson",
         words={word: not is_other for word, is_other in _YES_NO.items()},
         advice="write 1 for two people and 0 for one",
         is_needed=True,
@@ -195,7 +195,7 @@ class ColumnsNotRecognised(InvalidRequest):
             return "If no person is in two pairs" if self.independent_pairs else "If that is right"
         instead = argument("independent_pairs", True)
         instead = f" (if no column names people, use {instead} instead)"
-        is_of_people = {PERSON, "image1"} & self.columns.keys()
+        is_of_people = {PERSON, *PEOPLE} & self.columns.keys()
         return f"Replace {COLUMN} by the name of the column{instead if is_of_people else ''}"
 
 

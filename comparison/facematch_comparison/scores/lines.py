@@ -31,6 +31,7 @@ from .columns import (
     COLUMN,
     COLUMNS,
     LONG,
+    MATED,
     PAIR_KEYS,
     PEOPLE,
     PERSON,
@@ -357,6 +358,12 @@ def _missing(files: Sequence[Lines], unclear: Iterable[str]) -> dict[str, str]:
             "person per line (person) or both pictures (image1, image2), or use "
             f"{argument('independent_pairs', True)} if no person is in two pairs"
         )
+    may_be = [name for lines in files for name in lines.skipped if _may_be_truth(lines, name)]
+    if not {*TRUTH} & held and held >= {*PEOPLE} and may_be:
+        missing["mated"] = (
+            f"is {may_be[0][:60]!r} the ground truth? Name it as mated if 1 marks one person, as "
+            "non_mated if 1 marks two, or give mated an empty name to ignore it"
+        )
     if not {*TRUTH} & held and not held >= {*PEOPLE}:
         missing["mated"] = (
             "no column has the ground truth: the column mated, same or label is missing"
@@ -372,6 +379,14 @@ def _missing(files: Sequence[Lines], unclear: Iterable[str]) -> dict[str, str]:
     if several and "pair" not in held and not {*PICTURES} <= held:
         missing["pair"] = "the column pair is missing, which identifies a pair across systems"
     return missing
+
+
+def _may_be_truth(lines: Lines, column: str) -> bool:
+    """Return whether a column with an unknown name has two words that labels have."""
+    if our_name(column) or {*TRUTH} & lines.given:
+        return False
+    words = {word.lower() for word in lines.cells.words(column).words}
+    return len(words) == 2 and words <= MATED.keys()
 
 
 def _missing_to_join(files: Sequence[Lines], unclear: Iterable[str]) -> dict[str, str]:
@@ -406,13 +421,13 @@ def _refusal(files: Sequence[Lines], missing: dict[str, str]) -> ColumnsNotRecog
             texts.append(f"  and {len(header) - _SHOWN} more")
     if {"mated", "score", PERSON} & missing.keys():
         texts.append(f"A table looks like {WIDE} or {LONG}.")
-    # If no column was skipped, none can name people. If several were, two may be the pictures.
+    # If no column was skipped, none can name people. If several were, two may name both people.
     skipped = sum(len(lines.skipped) for lines in files)
     names_nobody = PERSON in missing and not skipped
     asked = [*missing]
     if PERSON in missing and skipped != 1:
         asked.remove(PERSON)
-        asked += ["image1", "image2"] if skipped else []
+        asked += PEOPLE if skipped else []
     columns = dict.fromkeys(asked, COLUMN)
     return ColumnsNotRecognised("\n".join(texts), columns=columns, independent_pairs=names_nobody)
 
@@ -609,7 +624,7 @@ def _problems_of_people(lines: Lines) -> Iterator[Problem]:
             wrong = (lines.meant(ours, -1, np.int8) >= 0) & (lines.mated != np.equal(*lines.people))
             reason = "mated pairs connect {} and {} as one person"
             if lines.people_by == PEOPLE:
-                reason = "its people are named {} and {}"
+                reason = "its people are named {} and {}; if these are pictures, use image1, image2"
             yield from problems_at(
                 np.flatnonzero(wrong),
                 lambda row, reason=reason: (

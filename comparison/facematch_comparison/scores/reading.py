@@ -235,7 +235,8 @@ def _choose_model(
         shown = join_names([f"{word!r} ({count:,} lines)" for word, count in counts.items()])
         raise InvalidRequest(
             f"{name} answered with several models: {shown}. Choose the model whose answers count, "
-            f"such as {argument('models', [counts.index[0]])}."
+            f"such as {argument('models', [counts.index[0]])}, or name the column of models as "
+            "system to compare them."
         )
     model = next(iter(chosen or counts.index), None)
     return model, rows[(texts == "") | (texts == model)]

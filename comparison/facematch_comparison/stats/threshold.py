@@ -50,8 +50,9 @@ def threshold_for_fmr(table: Answers, max_fmr: float, *, least: int = 1) -> Thre
     There is none if fewer than `least` (1 or `ENOUGH_FALSE_MATCHES`) false matches are expected.
 
     The lowest threshold rejects the fewest mated pairs. With ABOVE it is an observed score. With
-    AT_LEAST it is one step higher in the last decimal place of the scores, in case the vendor
-    rounds thresholds. Mated pairs only affect the decimal places, and whether any pair passes.
+    AT_LEAST it is one step higher in the last decimal place of the scores (of more than six: in the
+    first that is enough), in case the vendor rounds thresholds. Mated pairs only affect the decimal
+    places, and whether any pair passes.
     """
     _, non_mated = scores_by_kind(table)
     reason = (why_unseen if least == 1 else why_not_comparable)(max_fmr, len(non_mated))
@@ -180,9 +181,9 @@ def _lowest(table: Answers, allowed: int) -> float | None:
     if not higher:
         return None
     decimals = table.once(_decimals)
-    if decimals is None:
-        return float(np.nextafter(refused_score, np.inf))
-    return min(*higher, round(refused_score + 10.0**-decimals, decimals))
+    places = range(_DECIMALS if decimals is None else decimals, 17)
+    steps = (round(refused_score + 10.0**-number, number) for number in places)
+    return next((step for step in steps if refused_score < step <= min(higher)), min(higher))
 
 
 def _decimals(table: Answers) -> int | None:

@@ -294,11 +294,17 @@ def test_file_errors_name_the_line(read, text, reported):
         read(text, columns=columns)
 
 
+def test_a_column_that_may_be_the_truth_is_never_skipped(read):
+    text = "person1,person2,stolen,score\nA,A,0,5\nA,B,0,3\nB,B,1,4\n"
+    assert read.asked(text).columns == {"mated": "COLUMN"}
+    assert read(columns={"mated": ""})[0].mated.tolist() == [True, False, True]
+
+
 def test_independent_pairs_must_be_declared(read):
     asked = read.asked("label,score\n1,5\n0,4\n")
     assert (asked.columns, asked.independent_pairs) == ({}, True)
     assert "in two pairs, add: independent_pairs=True" in str(asked)
-    for more, column in (("session_id", "person"), ("session_id,city", "image1")):
+    for more, column in (("session_id", "person"), ("session_id,city", "probe_subject")):
         asked = read.asked(f"label,score,{more}\n1,5,{more}\n")
         assert asked.columns[column] == "COLUMN"
         assert "if no column names people, use `independent_pairs=True`" in asked.advice

@@ -1,7 +1,4 @@
-"""Every claim is cited by a sample of the OpenAPI documents or a scenario, and nothing else is.
-
-A scenario has no step that brings no claim of its own.
-"""
+"""Every claim is cited by a sample of the OpenAPI documents or a scenario, and nothing else is."""
 
 import datetime as dt
 import re
