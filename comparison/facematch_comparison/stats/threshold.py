@@ -50,9 +50,9 @@ def threshold_for_fmr(table: Answers, max_fmr: float, *, least: int = 1) -> Thre
     There is none if fewer than `least` (1 or `ENOUGH_FALSE_MATCHES`) false matches are expected.
 
     The lowest threshold rejects the fewest mated pairs. With ABOVE it is an observed score. With
-    AT_LEAST it is one step higher in the last decimal place of the scores (of more than six: in the
-    first that is enough), in case the vendor rounds thresholds. Mated pairs only affect the decimal
-    places, and whether any pair passes.
+    AT_LEAST, in case the vendor rounds thresholds, it is one step higher in the last decimal place
+    of the scores. If there are more than six, it is for both rules one step higher in the first
+    place that is fine enough. Mated pairs only affect this place, and whether any pair passes.
     """
     _, non_mated = scores_by_kind(table)
     reason = (why_unseen if least == 1 else why_not_comparable)(max_fmr, len(non_mated))
@@ -170,20 +170,19 @@ def _lowest(table: Answers, allowed: int) -> float | None:
         lowest = float(min([*mated[:1], non_mated[0]]))
         return float(np.nextafter(lowest, -np.inf)) if is_above else lowest
     refused_score = float(non_mated[-1 - allowed])
-    if is_above:
-        return refused_score
-    # The next higher mated and non-mated scores, if there are any.
     higher = [
         float(scores[above])
         for scores in (mated, non_mated)
         if (above := np.searchsorted(scores, refused_score, side="right")) < len(scores)
     ]
-    if not higher:
-        return None
+    if not higher or (is_above and round(refused_score, _DECIMALS) == refused_score):
+        return refused_score if is_above else None
     decimals = table.once(_decimals)
+    next_score = np.nextafter(min(higher), -np.inf) if is_above else min(higher)
     places = range(_DECIMALS if decimals is None else decimals, 17)
     steps = (round(refused_score + 10.0**-number, number) for number in places)
-    return next((step for step in steps if refused_score < step <= min(higher)), min(higher))
+    edge = refused_score if is_above else next_score
+    return next((step for step in steps if refused_score < step <= next_score), edge)
 
 
 def _decimals(table: Answers) -> int | None:
