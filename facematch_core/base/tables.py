@@ -68,7 +68,7 @@ def decode(data: bytes) -> tuple[str, list[str]]:
         text = data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("cp1252", errors="replace")
-        notes = ["is not UTF-8 and was read as Windows-1252: check names with accents"]
+        notes = ["is not UTF-8 and was read as Windows-1252: check names, or save as UTF-8"]
     if "\0" in text or "\N{REPLACEMENT CHARACTER}" in text:
         raise InvalidRequest("is not text: save it as CSV in UTF-8.")
     return text, notes

@@ -420,7 +420,7 @@ def _refusal(files: Sequence[Lines], missing: dict[str, str]) -> ColumnsNotRecog
         if len(header) > _SHOWN:
             texts.append(f"  and {len(header) - _SHOWN} more")
     if {"mated", "score", PERSON} & missing.keys():
-        texts.append(f"A table looks like {WIDE} or {LONG}.")
+        texts.append(f"A table has a line for each pair (no matrix, no curve): {WIDE} or {LONG}.")
     # If no column was skipped, none can name people. If several were, two may name both people.
     skipped = sum(len(lines.skipped) for lines in files)
     names_nobody = PERSON in missing and not skipped
@@ -545,12 +545,13 @@ def _check_coverage(
         known = keep[lines.index]
         missing = count - lines["number"][known].nunique()
         if missing > _LEAST_JOINED * count or not count:
-            ends = pd.concat([lines[:1], whole[whole["system"] != name][:1]])[key].fillna("")
+            others = whole[whole["system"] != name]
+            ends = pd.concat([lines[:1], others[:1]])[key].fillna("")
             shown = [" and ".join(repr(end[:60]) for end in line) for line in ends.to_numpy()]
             raise InvalidRequest(
-                f"{name} has {count - missing:,} of the {count:,} pairs of other files: nothing "
-                f"was judged. Its first pair is {shown[0]}, and theirs is {shown[-1]}: identify "
-                "pairs in the same way in all files."
+                f"{name} has {count - missing:,} of the {others['number'].nunique():,} pairs of "
+                f"other files: nothing was judged. Its first pair is {shown[0]}, and theirs is "
+                f"{shown[-1]}: identify pairs in the same way in all files."
             )
         if left_out := int((~known).sum()):
             note(f"{name}: {left_out:,} lines are left out, because no file labels their pairs")
