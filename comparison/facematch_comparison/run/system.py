@@ -433,9 +433,6 @@ def resolve_by_budgets(
             database.resolve(system.number, call_id, charged)
 
 
-# --- Local engines --------------------------------------------------------------------------------
-
-
 def _makes_embeddings(system: RunSystem) -> bool:
     """Return whether the system is a free local engine with embeddings and without policies."""
     backend = system.backend

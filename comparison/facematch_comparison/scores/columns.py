@@ -20,10 +20,11 @@ from .answers import BILLED, DECISIONS, GROUP, PROBE_GROUP, REFERENCE_GROUP
 MATED: Final[Mapping[str, bool]] = {
     word: mated
     for mated, words in (
-        (True, "1,1.0,true,t,yes,y,same,same person,mated,genuine,match,ja,wahr,oui,vrai"),
-        (False, "0,0.0,-1,-1.0,false,f,no,n,nein,falsch,non,faux,different,different person"),
-        (False, "different people,impostor,imposter,non-mated,non_mated,nonmated,non mated"),
-        (False, "non-match,non_match,no_match,no match,nonmatch"),
+        (True, "1,1.0,true,t,yes,y,same,same person,mated,genuine,match,matched,positive,pos"),
+        (True, "ja,wahr,oui,vrai,si,s\N{LATIN SMALL LETTER I WITH ACUTE}"),
+        (False, "0,0.0,-1,-1.0,false,f,no,n,nein,falsch,non,faux,different,different person,diff"),
+        (False, "different people,impostor,imposter,non-mated,non_mated,nonmated,non mated,neg"),
+        (False, "non-match,non_match,no_match,no match,nonmatch,nomatch,mismatch,negative"),
     )
     for word in words.split(",")
 }
@@ -95,11 +96,11 @@ COLUMNS: Final[Mapping[str, Column]] = {
         is_needed=True,
     ),
     "probe": Column(
-        f"{_PICTURE}[1a]|(img|image)1path|source(image)?|selfie(photo|image)?|"
+        f"{_PICTURE}[1a]|(img|image)1path|source(image|file|path)?|selfie(photo|image)?|"
         "probe(id|image|file|path|templateid|referenceid)"
     ),
     "reference": Column(
-        f"{_PICTURE}[2b]|(img|image)2path|targetimage|(id|passport)photo|idimage|"
+        f"{_PICTURE}[2b]|(img|image)2path|target(image|file|path)|(id|passport)photo|idimage|"
         "reference(id|image|file|path)|gallery(id|image)?|bioref(template|reference)id|"
         "document(photo|image)?"
     ),

@@ -366,7 +366,8 @@ def _missing(files: Sequence[Lines], unclear: Iterable[str]) -> dict[str, str]:
         )
     if not {*TRUTH} & held and not held >= {*PEOPLE}:
         missing["mated"] = (
-            "no column has the ground truth: the column mated, same or label is missing"
+            "no column has the ground truth: name the column mated, or both people (probe_subject, "
+            "reference_subject)"
         )
         for name in [lines.of["decision"] for lines in files if "decision" in lines.of][-1:]:
             missing["mated"] += f"; {name[:60]!r} is the answer of the system, not the truth"
@@ -505,7 +506,8 @@ def _pairs_of(whole: pd.DataFrame, key: list[str], note: Callable[[str], object]
     numbers = numbered(ends)
     if key == [*PICTURES] and not joins_all(numbers):
         by_file = numbered(ends.replace(r".*[/\\]", "", regex=True))
-        if joins_all(by_file):
+        names_in, of_file = by_file.groupby(whole["file"]), numbers.groupby(whole["file"])
+        if joins_all(by_file) and names_in.nunique().equals(of_file.nunique()):
             note("pictures were joined by file name, because their folders differ")
             return by_file
     return numbers
