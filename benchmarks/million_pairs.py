@@ -6,7 +6,7 @@ facematch reads the file, chooses thresholds, and computes every rate, interval,
 curve of the evaluation; with ``--page`` it also writes the page. The peer reads the same file with
 pandas and computes the figures it has functions for: DET curve, AUC, threshold at the FMR, rates,
 counts of disagreements; no intervals. Each run is a separate process: CPU seconds and peak memory
-include imports; "reading" is the time in `read_scores` and in pandas. Prints medians. Matrices are
+include imports; "reading" is the time in `read_scores` or in pandas. Prints medians. Matrices are
 multiplied on one thread, because waiting threads would count as CPU time.
 """
 

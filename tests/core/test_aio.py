@@ -152,7 +152,6 @@ async def test_call_made_by_a_hook_is_not_cancelled_with_the_outer_call(why):
 
 async def test_backend_is_closed_once_and_later_calls_are_refused():
     backend = FakeBackend()
-
     verifier = fm.AsyncFaceVerifier(fm.FaceVerifier(backend))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(verifier.aclose)

@@ -57,7 +57,7 @@ def parameters(method):
 
 
 def interface():
-    """Pairs of a place and a fact."""
+    """Yield pairs of a place and a fact."""
     seen = set()
     for module, name, thing in public():
         yield f"names in {module}", name

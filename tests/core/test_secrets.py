@@ -1,6 +1,5 @@
 import copy
 import logging
-import os
 import pickle
 
 import pytest
@@ -28,7 +27,7 @@ def test_short_secret_is_masked_only_as_a_whole_word():
 
 
 def test_secret_that_is_not_utf_8_is_masked():
-    key = os.fsdecode(KEY.encode() + b"\xe9")
+    key = f"{KEY}\udce9"
     assert without_secrets(f"x{key}x", (Secret(key),)) == "x***x"
 
 

@@ -6,7 +6,7 @@ from operator import itemgetter
 
 
 def kept(file, text):
-    """The text in `file`, for comparison with `text`; UPDATE=1 writes `text` first."""
+    """Return the text of `file`; UPDATE=1 writes `text` there first."""
     if os.environ.get("UPDATE"):
         file.parent.mkdir(exist_ok=True)
         file.write_text(text, encoding="utf-8")
@@ -14,12 +14,12 @@ def kept(file, text):
 
 
 def by_place(facts):
-    """A line for each place, with its facts in order; `facts` are pairs of a place and a fact."""
+    """Return a line for each place with its sorted facts, from pairs of a place and a fact."""
     groups = itertools.groupby(sorted({*facts}), key=itemgetter(0))
     return "".join(f"{place}: {'; '.join(fact for _, fact in of)}\n" for place, of in groups)
 
 
 def facts_in(text):
-    """The pairs of place and fact that `by_place` wrote."""
+    """Return the pairs of place and fact in a text that `by_place` wrote."""
     lines = (line.partition(": ") for line in text.splitlines())
     return {(place, fact) for place, _, facts in lines for fact in facts.split("; ")}

@@ -1,8 +1,7 @@
-"""The public names of all packages: signatures, fields of data classes, enumerations, constants.
+"""What each package defines publicly: signatures, fields of data classes, enumerations, constants.
 
-`golden/shapes.txt` has a line for each module and class. `~` marks a field that `repr` hides, `!` a
-field that `==` ignores, and `*` a class with keyword-only fields; a converter is after `:`. After
-an intended change, run this file with UPDATE=1.
+`golden/shapes.txt` has a line for each module and class; UPDATE=1 writes it. `~` marks a field that
+`repr` hides, `!` one that `==` ignores, `*` a class with keyword-only fields, `:` a converter.
 """
 
 import ast
@@ -51,8 +50,9 @@ def of_data_class(cls):
     for of in fields:
         marks = "~" * (of.repr is not True) + "!" * (of.eq is False)
         kind = f": {shown(of.converter)}" * (of.converter is not None)
-        default = f"={shown(of.default)}" * (of.default is not attrs.NOTHING)
-        yield f"{marks}{of.name}{kind}{default}"
+        yield f"{marks}{of.name}{kind}" + f"={shown(of.default)}" * (
+            of.default is not attrs.NOTHING
+        )
 
 
 def imported(place):

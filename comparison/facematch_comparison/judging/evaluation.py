@@ -164,8 +164,8 @@ def _why_reversed(table: Answers) -> str | None:
     if higher + 1.645 * np.sqrt((mated + others + 1) / (12 * mated * others)) >= 0.5:
         return None
     return (
-        f"Mated pairs of {table.name} score lower than the rest. If 1 marks two people, name the "
-        "column non_mated. If scores are distances, name "
+        f"Mated pairs of {table.name} score lower than the rest. If 1 means two people, name "
+        "their column non_mated. If scores are distances, name "
         f"their column distance, or {table.name}_distance beside columns of other systems. "
         f"Otherwise check which pairs are marked as mated, or leave {table.name} out."
     )

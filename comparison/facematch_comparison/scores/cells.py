@@ -46,8 +46,8 @@ _NUMBER: Final = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
 #: Advice for a file with spaces between the columns.
 SEPARATE: Final = (
     "Separate columns with commas, semicolons or tabs. For spaces, in Python: "
-    r'pandas.read_csv(FILE, sep=r"\s+").to_csv("scores.csv", index=False); if the first line has '
-    'no names, add names=["NAME", ...].'
+    r'pandas.read_csv(FILE, sep=r"\s+").to_csv("scores.csv", index=False); for bars, sep=r"\|"; if '
+    'the first line has no names, add names=["NAME", ...].'
 )
 
 
@@ -200,7 +200,7 @@ class Cells:
         if (is_wrong := np.isinf(self.numbers(name))).any():
             words = self.words(name)
             wrong = {words.words[code] for code in np.unique(words.codes[is_wrong])}
-            advice = "write a number such as 94.5, or nothing; errors belong in a column error"
+            advice = "write a number such as 94.5, or leave it empty; put errors in a column error"
             yield from words.problems(name, lambda word: word not in wrong, advice)
 
     def rows(self, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -302,7 +302,7 @@ def _read_csv(data: bytes, separator: str, header: Sequence[str]) -> pa.Table:
     """Read text that pyarrow and Python's csv parse in the same way; drop blank rows."""
     table = csv.read_csv(
         pa.BufferReader(data),
-        # pyarrow's default block of 1 MB takes 20 % longer; its own pool zeroes large pages.
+        # pyarrow's default block of 1 MB takes 20 % longer. Its default allocator zeroes pages.
         read_options=csv.ReadOptions(block_size=1 << 22),
         parse_options=csv.ParseOptions(delimiter=separator, newlines_in_values=b'"' in data),
         convert_options=csv.ConvertOptions(
@@ -332,9 +332,9 @@ def _json(name: str, file: BinaryIO) -> Cells:
             isinstance(each, dict) and each.keys() == values[0].keys() for each in values
         ):  # columns that map rows to cells, as `DataFrame.to_json` writes
             return Cells(name, _of_pandas(pd.DataFrame(records)))
-        if isinstance(records, dict):  # a list under a key, or a single record
-            records = next((each for each in values if isinstance(each, list)), [records])
-        return Cells(name, _of_pandas(pd.json_normalize([*map(_flat, records)])))
+        if isinstance(records, dict):  # a list under a key
+            records = next((each for each in values if isinstance(each, list)), None)
+        return Cells(name, _of_pandas(pd.json_normalize([_flat({**record}) for record in records])))
     except (ValueError, TypeError, AttributeError, RecursionError, NotImplementedError):
         what = "has no JSON records: use a list of records, or one record per line."
         raise InvalidRequest(what) from None
@@ -360,8 +360,9 @@ def _excel(name: str, file: BinaryIO) -> Cells:
     counts = {sheet: (frame != "").sum(axis=1) for sheet, frame in sheets.items()}
     sheet = next((sheet for sheet, of in counts.items() if of.max() > 2), [*sheets][-1])
     notes = [f"has {len(sheets)} sheets: {sheet[:60]!r} was read"] * (len(sheets) > 1)
-    # Rows above the header with few filled cells are titles.
-    starts = counts[sheet].index[counts[sheet] > counts[sheet].max() / 2]
+    # Rows above the header with at most half as many cells as usual are titles.
+    filled = counts[sheet]
+    starts = filled.index[filled > filled[filled > 0].median() / 2]
     table = sheets[sheet].loc[starts[0] if len(starts) else 0 :]
     table = table.loc[(table != "").any(axis=1), (table != "").any()]
     lines = [1 + row for row in table.index[1:]]

@@ -358,12 +358,12 @@ def _missing(files: Sequence[Lines], unclear: Iterable[str]) -> dict[str, str]:
             "person per line (person) or both pictures (image1, image2), or use "
             f"{argument('independent_pairs', True)} if no person is in two pairs"
         )
-    may_be = [name for lines in files for name in lines.skipped if _may_be_truth(lines, name)]
-    if not {*TRUTH} & held and held >= {*PEOPLE} and may_be:
-        missing["mated"] = (
-            f"is {may_be[0][:60]!r} the ground truth? Name it as mated if 1 marks one person, as "
-            "non_mated if 1 marks two, or give mated an empty name to ignore it"
-        )
+    if not {*TRUTH} & held and held >= {*PEOPLE}:
+        for name in [name for each in files for name in each.skipped if _may_be_truth(each, name)]:
+            missing["mated"] = (
+                f"is {name[:60]!r} the ground truth? Name it as mated if 1 means one person, as "
+                "non_mated if 1 means two; --column mated= ignores it (columns={'mated': ''})"
+            )
     if not {*TRUTH} & held and not held >= {*PEOPLE}:
         missing["mated"] = (
             "no column has the ground truth: name the column mated, or both people (probe_subject, "
@@ -383,11 +383,10 @@ def _missing(files: Sequence[Lines], unclear: Iterable[str]) -> dict[str, str]:
 
 
 def _may_be_truth(lines: Lines, column: str) -> bool:
-    """Return whether a column with an unknown name has two words that labels have."""
+    """Return whether a column with an unknown name has words for both kinds of pairs."""
     if our_name(column) or {*TRUTH} & lines.given:
         return False
-    words = {word.lower() for word in lines.cells.words(column).words}
-    return len(words) == 2 and words <= MATED.keys()
+    return {MATED.get(word.lower()) for word in lines.cells.words(column).words} == {True, False}
 
 
 def _missing_to_join(files: Sequence[Lines], unclear: Iterable[str]) -> dict[str, str]:
@@ -421,7 +420,7 @@ def _refusal(files: Sequence[Lines], missing: dict[str, str]) -> ColumnsNotRecog
         if len(header) > _SHOWN:
             texts.append(f"  and {len(header) - _SHOWN} more")
     if {"mated", "score", PERSON} & missing.keys():
-        texts.append(f"A table has a line for each pair (no matrix, no curve): {WIDE} or {LONG}.")
+        texts.append(f"Write one line per pair, not a matrix or a curve: {WIDE} or {LONG}.")
     # If no column was skipped, none can name people. If several were, two may name both people.
     skipped = sum(len(lines.skipped) for lines in files)
     names_nobody = PERSON in missing and not skipped
@@ -546,12 +545,13 @@ def _check_coverage(
     for name, lines in whole[whole["is_answer"]].groupby("system", sort=False):
         known = keep[lines.index]
         missing = count - lines["number"][known].nunique()
-        if missing > _LEAST_JOINED * count or not count:
+        if missing >= _LEAST_JOINED * count:
             others = whole[whole["system"] != name]
+            shared = len({*lines["number"]} & {*others["number"]})
             ends = pd.concat([lines[:1], others[:1]])[key].fillna("")
             shown = [" and ".join(repr(end[:60]) for end in line) for line in ends.to_numpy()]
             raise InvalidRequest(
-                f"{name} has {count - missing:,} of the {others['number'].nunique():,} pairs of "
+                f"{name} has {shared:,} of the {others['number'].nunique():,} pairs of "
                 f"other files: nothing was judged. Its first pair is {shown[0]}, and theirs is "
                 f"{shown[-1]}: identify pairs in the same way in all files."
             )
@@ -627,7 +627,7 @@ def _problems_of_people(lines: Lines) -> Iterator[Problem]:
             wrong = (lines.meant(ours, -1, np.int8) >= 0) & (lines.mated != np.equal(*lines.people))
             reason = "mated pairs connect {} and {} as one person"
             if lines.people_by == PEOPLE:
-                reason = "its people are named {} and {}; if these are pictures, use image1, image2"
+                reason = "its people are named {} and {}; for pictures, use image1 and image2"
             yield from problems_at(
                 np.flatnonzero(wrong),
                 lambda row, reason=reason: (
@@ -643,7 +643,7 @@ def _problems_of_people(lines: Lines) -> Iterator[Problem]:
             np.flatnonzero((probe.codes == reference.codes) & probe.filled),
             lambda row: (
                 f"the picture {probe[row][:60]!r} is compared with itself; if it is a person, use "
-                "probe_subject and reference_subject; if two folders have this file, include them"
+                "probe_subject and reference_subject; if two folders have it, write the folder, too"
             ),
         )
 

@@ -235,8 +235,8 @@ def _choose_model(
         shown = join_names([f"{word!r} ({count:,} lines)" for word, count in counts.items()])
         raise InvalidRequest(
             f"{name} answered with several models: {shown}. Choose the model whose answers count, "
-            f"such as {argument('models', [counts.index[0]])}, or name the column of models as "
-            "system to compare them."
+            f"such as {argument('models', [counts.index[0]])}, or, to compare them, name their "
+            "column system."
         )
     model = next(iter(chosen or counts.index), None)
     return model, rows[(texts == "") | (texts == model)]
@@ -264,7 +264,7 @@ def _frame_of(
     if lines.named:
         more["people"] = names = lines.named[0].categories
         if unknown := range(len(names), 1 + max(probe.max(), reference.max())):
-            more["people"] = [*names, *(f"unknown {number}" for number in unknown)]
+            more["people"] = [*map(str, names), *(f"unknown {number}" for number in unknown)]
     if "transaction" in lines.of:
         more["transactions"] = lines.words("transaction").codes
         more["attempts"] = lines.numbers("attempt").astype(np.int64)

@@ -49,10 +49,10 @@ def threshold_for_fmr(table: Answers, max_fmr: float, *, least: int = 1) -> Thre
 
     There is none if fewer than `least` (1 or `ENOUGH_FALSE_MATCHES`) false matches are expected.
 
-    The lowest threshold rejects the fewest mated pairs. With ABOVE it is an observed score. With
-    AT_LEAST, in case the vendor rounds thresholds, it is one step higher in the last decimal place
-    of the scores. If there are more than six, it is for both rules one step higher in the first
-    place that is fine enough. Mated pairs only affect this place, and whether any pair passes.
+    The lowest threshold rejects the fewest mated pairs. With ABOVE it is an observed score; with
+    AT_LEAST it is one step higher in the last decimal place of the scores, in case the vendor
+    rounds thresholds. If scores have more than six places, it is a number just above the score with
+    as few places as possible, at least six. Mated pairs only affect this number of places.
     """
     _, non_mated = scores_by_kind(table)
     reason = (why_unseen if least == 1 else why_not_comparable)(max_fmr, len(non_mated))
@@ -178,11 +178,11 @@ def _lowest(table: Answers, allowed: int) -> float | None:
     if not higher or (is_above and round(refused_score, _DECIMALS) == refused_score):
         return refused_score if is_above else None
     decimals = table.once(_decimals)
-    next_score = np.nextafter(min(higher), -np.inf) if is_above else min(higher)
+    highest = np.nextafter(min(higher), -np.inf) if is_above else min(higher)
     places = range(_DECIMALS if decimals is None else decimals, 17)
     steps = (round(refused_score + 10.0**-number, number) for number in places)
-    edge = refused_score if is_above else next_score
-    return next((step for step in steps if refused_score < step <= next_score), edge)
+    edge = refused_score if is_above else highest
+    return next((step for step in steps if refused_score < step <= highest), edge)
 
 
 def _decimals(table: Answers) -> int | None:

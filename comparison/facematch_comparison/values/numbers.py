@@ -80,7 +80,7 @@ def join_names(names: Sequence[str]) -> str:
 
 def score(number: float) -> str:
     """Format a score or a threshold in full: a rounded threshold could pass more pairs."""
-    return f"{number:.10g}" if float(f"{number:.10g}") == number else str(float(number))
+    return str(float(number)).removesuffix(".0")
 
 
 def upper_percent(value: float, limit: float | None = None) -> str:

@@ -167,8 +167,7 @@ class Caller:
         price = None if None in (before, after) else round(float(before - after), 4)
         pictures = {place: getattr(request, place, None) for place in ("probe", "reference")}
         result = {**reduce_outcome(outcome, pictures), "requests": len(self._statuses("answer"))}
-        is_charged = None if price is None else price > 0
-        result |= {"charge": is_charged, "price": price or None}
+        result |= {"charge": None if price is None else price > 0, "price": price or None}
         if is_start and started:
             is_same = outcome.session_id == started.session_id
             result["again"] = "the same" if is_same else "another"

@@ -311,7 +311,8 @@ def test_independent_pairs_must_be_declared(read):
     read.path.write_text("label,score\n1,5\n0,4\n")
     (answers,) = read(independent_pairs=True)
     assert (answers.people_known, len(answers.people.numbers), len(read.notes)) == (False, 3, 1)
-    (answers,) = read("label,score,person\n1,5,x\n0,4,x\n0,6,y\n1,6,y\n")
+    (answers,) = read("label,score,person\n1,5,7\n0,4,7\n0,6,8\n1,6,8\n")
+    assert answers.frame["person_2"].astype(str).tolist() == ["7", "unknown 3", "unknown 4", "8"]
     assert (answers.people_known, len(answers.people.numbers)) == (False, 4)
     assert (
         read(independent_pairs=True)[0].people.numbers.tolist() == answers.people.numbers.tolist()
@@ -543,16 +544,16 @@ def test_json_forms_are_read(tmp_path, orient):
 
 
 def test_the_first_item_of_a_list_in_json_is_read(tmp_path):
-    pairs = pd.DataFrame({"label": [1, 0], "person": ["A", "B"], "transaction_id": [3, 4]})
-    pairs["response"] = [{"FaceMatches": [{"Similarity": 99.5}, {"Similarity": 2}]}, {}]
-    pairs.to_json(tmp_path / "scores.json", orient="records")
+    replies = [{"FaceMatches": [{"Similarity": 99.5}, {"Similarity": 2}]}, {}]
+    pairs = {"label": [1, 0], "person": ["A", "B"], "transaction_id": [3, 4], "response": replies}
+    pd.DataFrame(pairs).to_json(tmp_path / "scores.json", orient="records")
     column = {"score": "response.FaceMatches.0.Similarity"}
     (answers,) = read_scores(tmp_path / "scores.json", columns=column, below=80)
     assert (answers.scores.tolist(), answers.transactions) == ([99.5, 79.9], None)
 
 
 @pytest.mark.parametrize(
-    "text", ["5", "[5]", '{"a"', '{"a": [1, 2]}', "[]", '[{"label": 1}, 7]', "null\nnull"]
+    "text", ["5", "[5]", '{"a"', '{"a": [1, 2]}', "[]", '[{"label": 1}, 7]', "[[1, 2]]"]
 )
 def test_json_without_records_is_rejected(tmp_path, text):
     (tmp_path / "scores.json").write_text(text)

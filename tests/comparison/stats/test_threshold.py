@@ -50,6 +50,9 @@ def test_the_threshold_is_the_lowest_that_keeps_the_fmr(mated, others, rule, max
         assert choice.threshold is None or not table.passed(choice.threshold).any()
         return
     assert choice.threshold == expected
+    long = with_columns(table, scores=table.scores * np.pi)  # scores with many decimals
+    passed = long.passed(threshold_for_fmr(long, max_fmr).threshold)
+    assert np.array_equal(passed, table.passed(expected))
     assert rates_at(table, expected).fmr.value <= max_fmr
     assert choice.why_not is None
 

@@ -47,7 +47,7 @@ def test_new_backend_writes_a_repository_and_prints_next_steps(run, tmp_path, mo
         "python -m pip install -e './facematch-my-vendor[dev]'",
         "python -m pytest facematch-my-vendor",
     ]
-    module = tmp_path / "facematch-my-vendor/src/facematch_my_vendor/_backend.py"
+    (module,) = tmp_path.glob("*/src/*/_backend.py")
     assert "class MyVendorBackend(" in module.read_text()
     assert run("new-backend", "acme", "--into", "x").exit_code == 0
     assert {path.name for path in tmp_path.iterdir()} == {"facematch-my-vendor", "x"}

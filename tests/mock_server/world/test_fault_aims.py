@@ -171,8 +171,6 @@ def test_impossible_fault_is_rejected_with_a_suggestion(wrong, nearest):
         mock.control.add_fault(Fault(**{**DOWN, **wrong}))
     assert nearest in str(refused.value)
     assert "poa" not in str(refused.value).partition(";")[2]
-    with pytest.raises(TypeError, match="as Fault objects"):
-        mock.control.add_faults(DOWN)
     assert mock.control.faults() == ()
 
 
