@@ -34,9 +34,8 @@ import simulate
 from _vendors import Vendors, table_head
 
 from facematch_comparison import Answers, evaluate
-from facematch_comparison.stats import allowed_errors, comparable_fmr
+from facematch_comparison.stats import allowed_errors, comparable_fmr, holm
 from facematch_comparison.stats import threshold as choosing
-from facematch_comparison.stats.compare import holm
 from facematch_comparison.values.model import Interval
 
 #: Number of studies per task of a process.

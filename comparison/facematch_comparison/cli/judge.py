@@ -11,7 +11,7 @@ import click
 from facematch_core.base.files import named
 from facematch_core.cli.files import check_target, form_of, make_folder, write_bytes, write_json
 from facematch_core.cli.options import FILE, file_option, json_option, parse_pairs
-from facematch_core.cli.text import Exit, format_number, print_json, print_table, quantity, say
+from facematch_core.cli.text import Exit, print_json, print_table, quantity, say
 from facematch_core.errors import InvalidRequest
 
 from . import common
@@ -237,13 +237,15 @@ def _show_evaluation(evaluation: Evaluation) -> None:
 
 
 def _show_table(evaluation: Evaluation) -> None:
+    from facematch_comparison.values.numbers import score
+
     systems, sure = evaluation.systems, f"{100 * evaluation.confidence:g} %"
     rows = []
     for system in systems:
         at, service = system.point, system.service
         threshold = None if at is None else at.threshold
         row = {"system": system.name}
-        row["threshold"] = "-" if threshold is None else format_number(threshold)
+        row["threshold"] = "-" if threshold is None else score(threshold)
         for name in ("FMR", "FRR"):
             row[name], row[f"{name}, {sure}"] = _shares(at.shown(name.lower()) if at else None)
         if any(each.service.acquisition.errors for each in systems):

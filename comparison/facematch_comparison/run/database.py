@@ -408,9 +408,6 @@ class RunDatabase:
         return self.transact(step)
 
 
-# --- Steps ----------------------------------------------------------------------------------------
-
-
 def _make_tables(db: Connection) -> None:
     """Create missing tables; raise `ConfigurationError` if the file has another schema version."""
     db.exec_driver_sql(_STORE)

@@ -390,8 +390,6 @@ def _drop_frames(error: FaceMatchError) -> FaceMatchError:
     return error.with_traceback(None)
 
 
-# --- Calls without an answer ----------------------------------------------------------------------
-#
 # Budgets are written before the run database. If the process ends between the two writes, the call
 # is still unresolved in the run database, and the next run repeats both.
 

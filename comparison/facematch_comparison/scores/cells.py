@@ -43,7 +43,7 @@ _ABOVE: Final = re.compile(
 _NO_NUMBER: Final = ("", "na", "n/a", "#n/a", "#na", "nan", "null", "none", "<na>")
 _NUMBER: Final = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
 
-#: Advice for a file with spaces between the columns.
+#: Advice for a file with spaces or bars between the columns.
 SEPARATE: Final = (
     "Separate columns with commas, semicolons or tabs. For spaces, in Python: "
     r'pandas.read_csv(FILE, sep=r"\s+").to_csv("scores.csv", index=False); for bars, sep=r"\|"; if '
@@ -124,7 +124,7 @@ def in_common(*columns: Words, is_sorted: bool = False) -> tuple[Words, ...]:
     codes, each = _encode(pa.chunked_array(parts))
     if is_sorted:
         order = pc.sort_indices(each).to_numpy().astype(np.int32)
-        codes, each = first_rows(order)[codes], each.take(order)
+        codes, each = first_rows(order)[codes], each.take(order)  # the inverse of `order`
     places = np.split(codes, np.cumsum([len(part) for part in parts])[:-1])
     return tuple(
         Words(np.append(of, -1).astype(np.int32)[column.codes], each)
@@ -302,7 +302,7 @@ def _read_csv(data: bytes, separator: str, header: Sequence[str]) -> pa.Table:
     """Read text that pyarrow and Python's csv parse in the same way; drop blank rows."""
     table = csv.read_csv(
         pa.BufferReader(data),
-        # pyarrow's default block of 1 MB takes 20 % longer. Its default allocator zeroes pages.
+        # With pyarrow's default of 1 MB, parsing takes 20 % longer.
         read_options=csv.ReadOptions(block_size=1 << 22),
         parse_options=csv.ParseOptions(delimiter=separator, newlines_in_values=b'"' in data),
         convert_options=csv.ConvertOptions(
@@ -311,6 +311,7 @@ def _read_csv(data: bytes, separator: str, header: Sequence[str]) -> pa.Table:
             null_values=[""],
             strings_can_be_null=True,
         ),
+        # pyarrow's default allocator zeroes large pages.
         memory_pool=pa.system_memory_pool(),
     )
     filled = (pc.invert(pc.utf8_is_space(column)) for column in table.columns)
@@ -342,7 +343,8 @@ def _json(name: str, file: BinaryIO) -> Cells:
 
 def _flat(value: Any) -> Any:
     """Return JSON with the first item of each list, under the name ``0``."""
-    value = dict(zip("0", value, strict=False)) if isinstance(value, list) else value
+    if isinstance(value, list):
+        value = {"0": value[0]} if value else {}
     return {key: _flat(of) for key, of in value.items()} if isinstance(value, dict) else value
 
 

@@ -21,7 +21,7 @@ MATED: Final[Mapping[str, bool]] = {
     word: mated
     for mated, words in (
         (True, "1,1.0,true,t,yes,y,same,same person,mated,genuine,match,matched,positive,pos"),
-        (True, "ja,wahr,oui,vrai,si,s\N{LATIN SMALL LETTER I WITH ACUTE}"),
+        (True, "ja,wahr,oui,vrai,si,sí"),
         (False, "0,0.0,-1,-1.0,false,f,no,n,nein,falsch,non,faux,different,different person,diff"),
         (False, "different people,impostor,imposter,non-mated,non_mated,nonmated,non mated,neg"),
         (False, "non-match,non_match,no_match,no match,nonmatch,nomatch,mismatch,negative"),

@@ -60,7 +60,7 @@ _EITHER: Final = (TRUTH, *((PERSON, person) for person in PEOPLE))
 #: Maximum number of columns in an error message.
 _SHOWN: Final = 40
 
-#: Minimum share of the labelled pairs that a system must have for its file to be joined.
+#: A file is joined only if its system has more than this share of the labelled pairs.
 _LEAST_JOINED: Final = 0.5
 
 #: Maximum number of distinct values that may mean a missing score.
@@ -359,7 +359,7 @@ def _missing(files: Sequence[Lines], unclear: Iterable[str]) -> dict[str, str]:
             f"{argument('independent_pairs', True)} if no person is in two pairs"
         )
     if not {*TRUTH} & held and held >= {*PEOPLE}:
-        for name in [name for each in files for name in each.skipped if _may_be_truth(each, name)]:
+        for name in (name for each in files for name in each.skipped if _may_be_truth(each, name)):
             missing["mated"] = (
                 f"is {name[:60]!r} the ground truth? Name it as mated if 1 means one person, as "
                 "non_mated if 1 means two; --column mated= ignores it (columns={'mated': ''})"

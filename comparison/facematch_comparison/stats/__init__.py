@@ -1,6 +1,6 @@
 """The statistics of a comparison: pure functions on arrays, with their definitions and sources."""
 
-from .compare import Paired, compare_systems
+from .compare import Paired, compare_systems, holm
 from .groups import cells_of, group_differences
 from .rates import (
     Clusters,
@@ -46,6 +46,7 @@ __all__ = [
     "det_curve",
     "exact_upper",
     "group_differences",
+    "holm",
     "interval",
     "scores_by_kind",
     "strictest_fmr",

@@ -553,7 +553,7 @@ def test_the_first_item_of_a_list_in_json_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["5", "[5]", '{"a"', '{"a": [1, 2]}', "[]", '[{"label": 1}, 7]', "[[1, 2]]"]
+    "text", ["5", "[5]", '{"a"', '{"a": [1, 2]}', "[]", '[{"label": 1}, 7]', "null\nnull", "[[1]]"]
 )
 def test_json_without_records_is_rejected(tmp_path, text):
     (tmp_path / "scores.json").write_text(text)

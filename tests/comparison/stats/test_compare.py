@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from kit.comparison.tables import crowd, system_answers, with_columns, without_answers
 
 from facematch_comparison import stats
-from facematch_comparison.stats.compare import holm
 from facematch_comparison.values.model import Method
 
 ERRORS = st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 6)), min_size=1)
@@ -196,7 +195,7 @@ def test_holm_correction_covers_only_tested_pairs():
         *(("v0", "v9"), ("v0", "v30"), ("v9", "v30"))
     ]
     p_values = [each.p_value for each in tested]
-    assert [each.p_adjusted for each in tested] == holm(p_values)
+    assert [each.p_adjusted for each in tested] == stats.holm(p_values)
     # One and the same, asked among many questions, is no longer shown.
     assert compared(refusing(0), refusing(7, name="beta")).is_real
     many = [refusing(0), *(refusing(7, name=f"v{place}") for place in range(5))]
