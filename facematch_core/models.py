@@ -404,7 +404,8 @@ class Face:
         box: The bounding box; None if the vendor does not return it.
         confidence: The detector's confidence that this is a face, on the vendor's own scale (Didit:
             0-1; local: YuNet's, 0.6-1). Not a similarity.
-        rotation: Clockwise rotation that showed the face: 0, 90, 180 or 270 degrees, or None.
+        rotation: The rotation of the picture that showed the face: 0, 90, 180 or 270 degrees, or
+            None if the vendor does not return it. Clockwise; Didit documents no direction.
         similarity: The score of this face against the other picture's face, or None.
         compared: Whether the result refers to this face; None if unknown.
         landmarks: Points ``(x, y)`` keyed by the vendor's names, in the unit of `box`, or None.

@@ -14,7 +14,7 @@ from facematch_core.base.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .account import DiditAccount
-    from .backend import DiditBackend, DiditSessionOptions
+    from .backend import DiditBackend, DiditOptions, DiditSessionOptions
     from .records import SessionDecision
     from .webhooks import WebhookEvent, verify_webhook
     from .words import LIVENESS_SCALE, MATCH_SCALE
@@ -24,6 +24,7 @@ __all__ = [
     "MATCH_SCALE",
     "DiditAccount",
     "DiditBackend",
+    "DiditOptions",
     "DiditSessionOptions",
     "SessionDecision",
     "WebhookEvent",
@@ -34,7 +35,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "backend": "DiditBackend DiditSessionOptions",
+        "backend": "DiditBackend DiditOptions DiditSessionOptions",
         "words": "LIVENESS_SCALE MATCH_SCALE",
         "records": "SessionDecision",
         "account": "DiditAccount",

@@ -61,6 +61,27 @@ _OPERATIONS = frozenset({Operation.MATCH, Operation.LIVENESS})
 
 
 @attrs.frozen(kw_only=True)
+class DiditOptions:
+    """Didit's own options of a call (Didit OpenAPI, 2026-07-18, read on 2026-11-20).
+
+    ::
+
+        verifier.verify(probe, reference, options=DiditOptions(rotate_image=True))
+
+    Attributes:
+        rotate_image: Whether Didit also tries each picture turned by 90, 180 and 270 degrees; None
+            for the backend's setting `rotate_image`.
+
+    Raises:
+        TypeError: `rotate_image` is neither a bool nor None.
+    """
+
+    rotate_image: bool | None = attrs.field(
+        default=None, validator=attrs.validators.optional(attrs.validators.instance_of(bool))
+    )
+
+
+@attrs.frozen(kw_only=True)
 class DiditSessionOptions:
     """Options for starting a session (Didit OpenAPI, 2026-07-18, read on 2026-11-23).
 
@@ -114,6 +135,9 @@ class DiditBackend(ApiKeyBackend):
         connect_timeout_s: Connect timeout in seconds, above 0.
         read_timeout_s: Read timeout in seconds, above 0. A call that times out may have been
             charged, so a long timeout saves money.
+        rotate_image: Whether Didit also tries each picture turned by 90, 180 and 270 degrees, for
+            scans that lie on their side. Adds latency. `Face.rotation` is the angle with which
+            Didit found the face. `DiditOptions` overrides this setting for one call.
         workflow_id: The UUID of the workflow for sessions. Default: ``DIDIT_WORKFLOW_ID``.
         workflow_takes_reference: Whether the workflow compares the face with the `reference` passed
             to the start (kind: Biometric Authentication with a face match). Other workflows ignore
@@ -144,6 +168,7 @@ class DiditBackend(ApiKeyBackend):
         retention=frozenset(Retention),
         sends_caller_ref=True,
         sends_metadata=True,
+        options=DiditOptions,
         threshold_rule=ThresholdRule.ABOVE,
         default_threshold=DEFAULT_THRESHOLD,
         default_liveness_threshold=DEFAULT_THRESHOLD,
@@ -175,6 +200,7 @@ class DiditBackend(ApiKeyBackend):
 
     base_url: str = f"https://{HOST}"
     environment: Environment | None = None
+    rotate_image: bool = False
     workflow_id: str | None = None
     workflow_takes_reference: bool = False
     liveness_method: Literal["PASSIVE", "FLASHING", "ACTIVE_3D"] | None = None
@@ -189,7 +215,12 @@ class DiditBackend(ApiKeyBackend):
         Raises:
             Unsupported: `caller_ref` is longer than 255 characters, or only white space.
         """
-        return wire.build_request(call, address=self.address, api_key=self.api_key)
+        rotate_image = self.rotate_image
+        if call.options is not None and call.options.rotate_image is not None:
+            rotate_image = call.options.rotate_image
+        return wire.build_request(
+            call, address=self.address, api_key=self.api_key, rotate_image=rotate_image
+        )
 
     def parse(self, call: Any, reply: HttpReply) -> MatchResult | LivenessResult:
         """Parse a 200 response. Any exception means that the response is invalid."""

@@ -142,7 +142,9 @@ def _kind_of(call: Call) -> Kind:
 # --- request ---
 
 
-def build_request(call: Call, *, address: str, api_key: Secret) -> http.HttpRequest:
+def build_request(
+    call: Call, *, address: str, api_key: Secret, rotate_image: bool
+) -> http.HttpRequest:
     """Return the multipart request of a call; raise `Unsupported` for an invalid `caller_ref`."""
     kind = _kind_of(call)
     fields = {
@@ -150,6 +152,9 @@ def build_request(call: Call, *, address: str, api_key: Secret) -> http.HttpRequ
         # Didit keeps the pictures if the field is missing.
         "save_api_request": "true" if call.retention is Retention.KEEP else "false",
     }
+    # Didit does not rotate if the field is missing.
+    if rotate_image:
+        fields["rotate_image"] = "true"
     if call.caller_ref:
         fields["vendor_data"] = _check_caller_ref(call.caller_ref)
     metadata = dict(call.metadata or {})

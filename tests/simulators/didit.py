@@ -173,4 +173,9 @@ class DiditSimulator(MockSimulator):
     def understand(self, request):
         sent = request.fields
         fields = {name: read(sent[x]) for x, (name, read) in READERS.items() if x in sent}
-        return {"caller_ref": None, "metadata": None, **fields, **super().understand(request)}
+        options = {"options": sent.get("rotate_image", "false")}
+        usual = {"caller_ref": None, "metadata": None, **options}
+        return {**usual, **fields, **super().understand(request)}
+
+    def other_options(self, declared):
+        return (declared(rotate_image=True),)

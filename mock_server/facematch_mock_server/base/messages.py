@@ -106,6 +106,8 @@ class Response:
     more: Callable[[], bytes] | None = attrs.field(default=None, eq=False, repr=False)
     #: The `Fault` to apply while sending. If it is postponed, the call is not carried out yet.
     fault: Any = attrs.field(default=None, eq=False, repr=False)
+    #: Seconds of real time that the call takes in addition to the latency of its operation.
+    delay_s: float = 0.0
     #: The call's entry in the journal, once written.
     entry: Any = attrs.field(default=None, eq=False, repr=False)
 

@@ -83,7 +83,7 @@ def carry_out(handler: Handler, request: Request) -> AnswerPlan:
     response = ask(handler.handle, request)
     fault: Fault | None = response.fault
     if fault is None:
-        seconds = handler.latency_s(request)
+        seconds = handler.latency_s(request) + response.delay_s
         if seconds:
             fault = Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.DELAY, seconds=seconds, executed=True)
         return AnswerPlan(response=response, fault=fault)

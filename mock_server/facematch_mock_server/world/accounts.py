@@ -24,7 +24,7 @@ from facematch_mock_server.recognition.recognizer import Recognizer
 from .clock import Ids, VirtualClock
 from .faults import Faults
 from .journal import Entry, Journal
-from .kinds import VendorKind, choose_each
+from .kinds import VendorKind, choose_each, read_delay_s
 from .services import Key, Keys, Ledger, Pictures, Rates, Sessions, check_key
 
 #: The name of a server's first account, which handles requests with a public or unknown key.
@@ -140,9 +140,8 @@ def read_latency(operation: str, seconds: Any, kinds: Iterable[VendorKind]) -> f
     if operation not in operations:
         names = ", ".join(operations) or "none"
         raise ValueError(f"there is no operation {operation:.60}; the operations are {names}")
-    with contextlib.suppress(ValueError, TypeError):
-        if type(seconds) is not bool and 0 <= float(seconds) <= 3600:
-            return float(seconds)
+    with contextlib.suppress(ValueError):
+        return read_delay_s(seconds)
     raise ValueError(f"latency must be a number of seconds from 0 to 3600, not {seconds!r:.40}")
 
 

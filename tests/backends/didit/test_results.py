@@ -7,12 +7,14 @@ import math
 import attrs
 import pytest
 from kit.fakes import json_reply
+from kit.vendors import settings_at
 
 import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import CALL_ID_KEY
 from facematch_core.testing import ManualClock
-from facematch_didit import MATCH_SCALE
+from facematch_didit import MATCH_SCALE, DiditBackend, DiditOptions
+from facematch_mock_server import MockServer, make_card
 
 DECISIONS = {
     "match_approved": "match",
@@ -279,6 +281,47 @@ def test_threshold_and_retention_are_always_sent(operation, backend, make_call):
     assert request.fields == {THRESHOLDS[operation]: "30", "save_api_request": "false"}
     assert request.method == "POST"
     assert request.headers["x-api-key"].reveal() == "didit-key-8c1f5e2ab9"
+
+
+#: The setting, the option of the call -> the form's field; Didit's default is false.
+ROTATIONS = [
+    (False, None, None),
+    (True, None, "true"),
+    (False, True, "true"),
+    (True, False, None),
+]
+
+
+@pytest.mark.parametrize("operation", THRESHOLDS)
+@pytest.mark.parametrize(("setting", "option", "sent"), ROTATIONS)
+def test_rotation_is_set_for_the_backend_and_by_call(operation, setting, option, sent, make_call):
+    backend = DiditBackend(api_key="k-1", rotate_image=setting)
+    for options in [DiditOptions(rotate_image=option), *[None] * (option is None)]:
+        call = attrs.evolve(make_call(operation), options=options)
+        assert backend.build(call).fields.get("rotate_image") == sent
+
+
+def test_an_option_that_is_no_bool_is_refused():
+    with pytest.raises(TypeError, match="rotate_image"):
+        DiditOptions(rotate_image="false")
+    with pytest.raises(fm.ConfigurationError, match="rotate_image"):
+        DiditBackend(api_key="k-1", rotate_image="false")
+
+
+@pytest.mark.parametrize("turned", [0, 90, 180, 270])
+def test_a_turned_picture_is_found_only_with_rotation(turned):
+    picture, upright = make_card("p1", turned=turned), make_card("p1", quality=60)
+    with MockServer() as mock, fm.open_verifier("didit", **settings_at(mock, "didit")) as verifier:
+        without = verifier.verify(picture, upright)
+        options = DiditOptions(rotate_image=True)
+        result = verifier.verify(picture, upright, options=options)
+        check = verifier.check_liveness(picture, options=options)
+    assert without.is_match == (turned == 0)
+    assert (result.decision, check.decision) == ("match", "live")
+    angle = (360 - turned) % 360
+    assert [face.rotation for face in result.probe_faces] == [angle]
+    assert [face.rotation for face in result.reference_faces] == [0]
+    assert [face.rotation for face in check.probe_faces] == [angle]
 
 
 @pytest.mark.parametrize("reference", ["ö" * 256, " ", "\t\n", "\u00a0"])

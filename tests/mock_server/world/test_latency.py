@@ -42,6 +42,19 @@ def test_a_reset_restores_the_latency_of_the_server(open_asking):
     assert wait(client, "liveness", "match") == [1]
 
 
+def test_rotation_is_slower_by_the_seconds_of_its_switch(open_asking):
+    client = open_asking(switches={"rotation_s": "0.5"}, latency={"match": 1})
+    assert wait(client, "match", "liveness") == [1]
+    assert wait(client, "match", "liveness", rotate_image="true") == [1.5, 0.5]
+    assert wait(open_asking(), "match", rotate_image="true") == []
+
+
+@pytest.mark.parametrize("seconds", [-1, 3601, "soon", True, None])
+def test_invalid_seconds_of_a_rotation_are_rejected(open_asking, seconds):
+    with pytest.raises(ValueError, match="rotation_s"):
+        open_asking(switches={"rotation_s": seconds})
+
+
 def test_call_with_high_latency_does_not_block_other_calls():
     with MockServer(latency={"match": 3600}) as mock:
         with pytest.raises(requests.ReadTimeout):

@@ -49,6 +49,7 @@ SETTINGS: Mapping[str, tuple[str, str]] = {
     "price_match": ("credit.price.match", "amount"),
     "price_liveness": ("credit.price.liveness", "amount"),
     "price_session": ("credit.price.session", "amount"),
+    "rotation_s": ("rotation.latency_s", "delay"),
     "session_lifetime_s": ("session.lifetime_s", "seconds"),
 }
 
@@ -118,6 +119,7 @@ CLAIMS = table(
     fact("warning.words", OURS, "Some descriptions of warnings are ours, because Didit's are not documented."),
     fact("entity.keys", OPENAPI, "A face has box, confidence, age, gender and race; race is always null."),
     fact("entity.largest_first", OURS, "The largest face is reported first; the order of faces is not documented."),
+    row("rotation.latency_s", 0.0, OURS, "rotate_image adds latency (Didit API reference, Face Match, June 2026), but no document says how much: none by default. A setting changes it."),
     fact("score.type", OPENAPI, "Scores and thresholds are fractional numbers from 0 to 100. A score has two decimals; the score of a match that is not saved is not rounded."),
     fact("score.compared", OURS, "A score is rounded before it is compared, so that status and score agree."),
 

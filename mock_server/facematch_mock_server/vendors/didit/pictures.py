@@ -166,6 +166,8 @@ def _finish(call: DiditCall) -> Response:
         no_pair = endpoint.operation == "match" and call.outcome.score is None
         key = f"{endpoint.operation}.{'no_pair' if no_pair else 'answer'}"
         response = call.answer(key, _envelope(call, request_id, block))
+        if values["rotate_image"]:
+            response.delay_s = claims["rotation.latency_s"]
     except BaseException:
         # A call without a 200 response is free and creates no session.
         call.refund()
