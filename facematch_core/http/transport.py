@@ -24,14 +24,16 @@ import traceback
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import attrs
 import requests
 import requests.utils
 import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.sessions import Session
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import (
     LocationParseError,
     MaxRetryError,
@@ -63,6 +65,32 @@ CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 #: Status, headers, and the chunks of the body.
 _Answer: TypeAlias = tuple[int, Mapping[str, str], Iterable[bytes]]
+
+
+def _unpatched(found: type, module: str) -> Any:
+    """Return a library's own class, given that class or a subclass that replaces it."""
+    return next(base for base in found.__mro__ if base.__module__ == module)
+
+
+if not TYPE_CHECKING:
+    # This module may be imported while vcrpy or requests-cache has replaced these classes.
+    HTTPConnection = _unpatched(HTTPConnection, "urllib3.connection")
+    HTTPSConnection = _unpatched(HTTPSConnection, "urllib3.connection")
+    Session = _unpatched(Session, "requests.sessions")
+
+
+def _is_patched() -> bool:
+    """Return whether a test library (responses, requests-mock, vcrpy, pook) answers requests.
+
+    A tracer's wrapper does not count: `functools.wraps` and wrapt keep the wrapped `__module__`.
+    """
+    return (
+        HTTPAdapter.send.__module__ != "requests.adapters"
+        or Session.send.__module__ != "requests.sessions"
+        or HTTPConnectionPool.urlopen.__module__ != "urllib3.connectionpool"
+        or HTTPConnectionPool.ConnectionCls.__module__ != "urllib3.connection"
+        or HTTPSConnectionPool.ConnectionCls.__module__ != "urllib3.connection"
+    )
 
 
 class HttpClient:
@@ -97,6 +125,7 @@ class HttpClient:
         self._timeouts_s = connect_timeout_s, read_timeout_s
         self._max_body_bytes = max_body_bytes
         self.clock: Clock = clock or SystemClock()
+        self._ca_bundle: str | None = None
         self._context: ssl.SSLContext | None = None
         self._proxies: dict[str, str] = {}
         self.configure(ca_bundle, proxy)
@@ -106,8 +135,8 @@ class HttpClient:
             # Responses are small, and an uncompressed body cannot be a zip bomb.
             "Accept-Encoding": "identity",
         }
-        #: Holds the adapters that tests mount.
-        self._session = requests.Session()
+        #: Holds the adapters that tests mount, and sends what a test library answers.
+        self._session = Session()
         #: Routes by origin, cached because finding a proxy costs more than the rest of a call.
         self._routes: dict[str, Route] = {}
         self._is_closed = False
@@ -115,7 +144,8 @@ class HttpClient:
     def configure(self, ca_bundle: str | os.PathLike[str] | None, proxy: str | None) -> None:
         """Set the trusted certificates and the proxy; None leaves the current value."""
         if ca_bundle is not None:
-            self._context = _tls_context(os.fspath(ca_bundle), "ca_bundle")
+            self._ca_bundle = os.fspath(ca_bundle)
+            self._context = _tls_context(self._ca_bundle, "ca_bundle")
         if proxy is not None:
             if _parse_proxy(proxy, "proxy").auth:
                 raise errors.ConfigurationError(
@@ -200,10 +230,15 @@ class HttpClient:
             if name.lower() not in names:
                 headers[name] = text
         adapter = self._session.get_adapter(url)
-        # Compare modules, not functions: this module may be imported while a patch is active.
-        is_patched = HTTPAdapter.send.__module__ != HTTPAdapter.__module__
-        if is_patched or type(adapter) is not HTTPAdapter:
-            return _send_to_double(adapter, url, headers, body, exchange)
+        if type(adapter) is not HTTPAdapter or _is_patched():
+            send = adapter.send
+            if Session.send.__module__ != "requests.sessions":
+                # requests-mock replaces the adapter in `Session.send`, under a lock.
+                send = functools.partial(self._session.send, allow_redirects=False)
+            send = functools.partial(
+                send, verify=self._ca_path(), proxies=self._proxies_to(url, parts)
+            )
+            return _send_to_double(send, url, headers, body, exchange)
         origin = f"{parts.scheme}://{parts.netloc}"
         route = self._routes.get(origin)
         if route is None:
@@ -232,22 +267,27 @@ class HttpClient:
 
     def _find_route(self, url: str, parts: Url) -> Route:
         """Return the route, with proxy and certificates from the settings or the environment."""
-        proxies, proxy_headers, proxy = self._proxies, {}, None
-        if is_loopback(str(parts.host)):
-            # Faces sent to this machine, for example to a mock, must not pass through a proxy.
-            proxies = {}
-        elif not proxies:
-            proxies = requests.utils.get_environ_proxies(url)
-        if name := requests.utils.select_proxy(url, proxies):
+        proxy_headers, proxy = {}, None
+        if name := requests.utils.select_proxy(url, self._proxies_to(url, parts)):
             with_login = _parse_proxy(name, "The proxy in the environment")
             proxy_headers = HTTPAdapter().proxy_headers(with_login.url)
             proxy = with_login._replace(auth=None)
         if self._context is None and "https" in (parts.scheme, proxy and proxy.scheme):
-            variable = next(filter(os.environ.get, CA_VARIABLES), "certifi")
-            bundle = os.environ.get(variable, requests.utils.DEFAULT_CA_BUNDLE_PATH)
-            self._context = _tls_context(bundle, variable)
+            self._context = _tls_context(self._ca_path(), _ca_variable())
         host = str(parts.host)
         return Route(str(parts.scheme), host, parts.port, proxy, proxy_headers, self._context)
+
+    def _proxies_to(self, url: str, parts: Url) -> dict[str, str]:
+        """Return the proxies for a URL by scheme, from the settings or the environment."""
+        if is_loopback(str(parts.host)):
+            # Faces sent to this machine, for example to a mock, must not pass through a proxy.
+            return {}
+        return self._proxies or requests.utils.get_environ_proxies(url)
+
+    def _ca_path(self) -> str:
+        """Return the file or folder of trusted certificates."""
+        default = requests.utils.DEFAULT_CA_BUNDLE_PATH
+        return self._ca_bundle or os.environ.get(_ca_variable(), default)
 
     def _put_back(self, exchange: Exchange, headers: Mapping[str, str]) -> None:
         """Keep the connection for reuse, unless the server closed it or may do so soon."""
@@ -286,7 +326,7 @@ class HttpClient:
     def is_doubled(self, url: str) -> bool:
         """Return whether a mounted test double answers `url`, so that nothing is sent.
 
-        False for a patched `HTTPAdapter.send` (`responses`), which may pass requests through.
+        False for a test library (`responses`, vcrpy), which may pass requests through.
         """
         return type(self._session.get_adapter(url)) is not HTTPAdapter
 
@@ -601,20 +641,21 @@ def host_of(url: str) -> str:
 
 
 def _send_to_double(
-    adapter: BaseAdapter, url: str, headers: Any, body: bytes | None, exchange: Exchange
+    send: Callable[..., requests.Response],
+    url: str,
+    headers: Any,
+    body: bytes | None,
+    exchange: Exchange,
 ) -> _Answer:
     """Send to a test double, which neither applies deadlines nor reports the first byte."""
     request, timeout_s = exchange.request, exchange.wait_s()
     # Pass a form as text, because a double may search it for a field.
     form = body.decode() if body and request.fields and not request.files else body
-    # Not sent through the session, which would follow redirects and read the body.
     prepared = requests.Request(request.method, url, headers, data=form).prepare()
     # requests needs a timeout above 0.
     read_s = max(0.001, min(exchange.timeouts_s[1], exchange.deadline.send_by.left_s()))
     try:
-        response = adapter.send(
-            prepared, timeout=(timeout_s, read_s), stream=True, verify=True, cert=None, proxies={}
-        )
+        response = send(prepared, timeout=(timeout_s, read_s), stream=True, cert=None)
     except BaseException as error:
         # Only these exceptions prove that there was no connection.
         kinds = [type(link) for link in links_of(error)]
@@ -625,9 +666,16 @@ def _send_to_double(
             exchange.begin()
         raise
     exchange.begin()
-    exchange.response = response.raw
-    pieces = response.raw.stream(65536, decode_content=False)
+    raw = exchange.response = response.raw
+    # The `Response` of a hand-written double may have a body, and no stream.
+    is_stream = hasattr(raw, "stream")
+    pieces = raw.stream(65536, decode_content=False) if is_stream else [response.content]
     return response.status_code, response.headers, pieces
+
+
+def _ca_variable() -> str:
+    """Return the environment variable that names trusted certificates, or "certifi"."""
+    return next(filter(os.environ.get, CA_VARIABLES), "certifi")
 
 
 def _tls_context(ca_bundle: str, name: str) -> ssl.SSLContext:

@@ -2,9 +2,12 @@ import ssl
 import time
 
 import pytest
+import requests
 import trustme
 from kit.acme import ACME_KEY, AcmeBackend
 from kit.fakes import as_deadlines
+from opentelemetry.instrumentation.requests import RequestsInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
 
 import facematch_core as fm
 from facematch_core.base.deadline import SystemClock
@@ -160,6 +163,19 @@ def ca_bundle(authority, tmp_path_factory):
     path = tmp_path_factory.mktemp("ca") / "ca.pem"
     authority.cert_pem.write_to_path(path)
     return path
+
+
+@pytest.fixture(params=["plain", "traced"])
+def _tracing(request):
+    """Once without, and once with OpenTelemetry's wrapper around `Session.send`."""
+    if request.param == "plain":
+        yield
+        return
+    instrumentor = RequestsInstrumentor()
+    instrumentor.instrument(tracer_provider=TracerProvider())
+    assert hasattr(requests.Session.send, "__wrapped__")
+    yield
+    instrumentor.uninstrument()
 
 
 @pytest.fixture

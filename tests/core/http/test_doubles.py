@@ -6,6 +6,7 @@ import pytest
 import requests
 import responses
 import urllib3
+from kit.rawserver import RawServer, http_reply, read_request, send, start_tls
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
@@ -104,3 +105,24 @@ def test_double_receives_forms_as_text_and_raw_bodies_unchanged(ask, parts, seen
         doubles.post(URL, json={})
         assert ask(URL, request=HttpRequest(url=URL, **parts)).error is None
         assert doubles.calls[0].request.body == seen
+
+
+def test_wrapper_that_hides_what_it_wraps_keeps_proxy_and_certificates(
+    ask, trusting, server_context, monkeypatch
+):
+    plain_send = requests.Session.send
+    sent_urls = []
+
+    def noting_send(session, request, **options):
+        sent_urls.append(request.url)
+        return plain_send(session, request, **options)
+
+    monkeypatch.setattr(requests.Session, "send", noting_send)
+    tunnel = send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+    answer = send(http_reply(302, b"{}", "Location: https://vendor.example/other"))
+    script = [read_request, tunnel, start_tls(server_context), read_request, answer]
+    with RawServer(script) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        outcome = ask("https://vendor.example/compare", by=trusting)
+    assert (outcome.reply.status, outcome.sent) == (302, 1)
+    assert sent_urls == ["https://vendor.example/compare"]

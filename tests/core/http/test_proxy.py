@@ -34,6 +34,7 @@ def through(monkeypatch):
     return name
 
 
+@pytest.mark.usefixtures("_tracing")
 def test_https_goes_through_a_tunnel(ask, trusting, through, server_context):
     script = [read_request, send(TUNNEL), start_tls(server_context)]
     with RawServer([*script, *[read_request, send(OK)] * 2]) as proxy:
@@ -60,6 +61,7 @@ BEFORE = {
 }
 
 
+@pytest.mark.usefixtures("_tracing")
 @pytest.mark.parametrize("name", BEFORE)
 def test_failed_proxy_tunnel_sends_nothing(ask, trusting, through, name):
     script, words, retryable = BEFORE[name]
@@ -83,6 +85,7 @@ def test_deadline_applies_to_the_proxy_tunnel(ask, trusting, through, script):
     assert not outlasted, "the caller stayed until the proxy had ended"
 
 
+@pytest.mark.usefixtures("_tracing")
 def test_proxy_setting_of_a_backend_overrides_the_environment(acme, through, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "vendor.example")
     same = http_reply(200, b'{"same": true}', "Connection: close")

@@ -81,6 +81,7 @@ SCRIPTS = {f"{name} of the upload": script for name, script in WITHIN_THE_UPLOAD
 }
 
 
+@pytest.mark.usefixtures("_tracing")
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_failure_after_the_first_byte_has_an_unknown_charge(name, ask):
     size = 4_000_000 if "body of the upload" in name else 100
@@ -90,6 +91,7 @@ def test_failure_after_the_first_byte_has_an_unknown_charge(name, ask):
     assert "failed with" not in error.message  # which shows nobody what it was
 
 
+@pytest.mark.usefixtures("_tracing")
 @pytest.mark.parametrize("name", [name for name in SCRIPTS if "within" in name])
 def test_failure_after_the_first_byte_over_tls_has_an_unknown_charge(
     name, ask, trusting, server_context
@@ -98,6 +100,7 @@ def test_failure_after_the_first_byte_over_tls_has_an_unknown_charge(
         ask(server.url, by=trusting, size=300_000).unknown()
 
 
+@pytest.mark.usefixtures("_tracing")
 def test_unreachable_host_is_not_charged(ask):
     with closed_port() as port:
         error = ask(f"http://127.0.0.1:{port}/").not_sent()
@@ -228,6 +231,7 @@ def test_ca_bundle_that_is_a_pipe_or_device_is_refused(ask, monkeypatch, tmp_pat
     assert type(ask("https://localhost:1/").error) is ConfigurationError
 
 
+@pytest.mark.usefixtures("_tracing")
 def test_ca_bundle_setting_of_a_backend_is_used(acme, ca_bundle, server_context):
     class OwnClient(AcmeBackend):
         def make_client(self):
