@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
+from facematch_core.base.threads import fork_safe_lock
 from facematch_core.errors import ConfigurationError, InvalidImage
 
 from .faces import FaceBox, PictureFaces
@@ -78,6 +79,11 @@ _DAMAGE = (
     *(OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError),
     *(struct.error, Image.DecompressionBombError),
 )
+
+
+#: Held while the level of OpenCV's log is changed. The level belongs to the whole process: of two
+#: threads that change it at once, the second would restore the level that the first had set.
+_log_level_lock = fork_safe_lock()
 
 
 def decode(data: bytes) -> tuple[Image.Image, tuple[int, int]]:
@@ -258,14 +264,23 @@ def _enhance(chip: NDArray[np.uint8], luminance: float) -> Any:
 
 
 def _new_detector(file: NDArray[np.uint8]) -> Any:
-    # OpenCV 5.0 warns on stderr for each new detector. OpenCV 4.11 has no cv2.utils.logging.
-    logging = getattr(cv2.utils, "logging", None)
-    level = logging and logging.setLogLevel(logging.LOG_LEVEL_ERROR)
-    try:
+    with _quiet_opencv():
         return cv2.FaceDetectorYN.create("onnx", file, np.empty(0, np.uint8), (1, 1), top_k=50)
-    finally:
-        if logging:
-            logging.setLogLevel(level)
+
+
+@contextlib.contextmanager
+def _quiet_opencv() -> Iterator[None]:
+    """Let OpenCV log errors only, as OpenCV 5.0 warns on stderr for each new detector."""
+    logging = getattr(cv2.utils, "logging", None)
+    if logging is None:  # OpenCV 4.11 cannot change the level, and does not warn
+        yield
+        return
+    with _log_level_lock:
+        level_of_application = logging.setLogLevel(logging.LOG_LEVEL_ERROR)
+        try:
+            yield
+        finally:
+            logging.setLogLevel(level_of_application)
 
 
 def _roll(points: NDArray[np.float64]) -> float:

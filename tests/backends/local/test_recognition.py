@@ -1,5 +1,6 @@
 """Decoding, finding and aligning: from the bytes of a file to a chip of the largest face."""
 
+import functools
 import io
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.fakes import together
 from kit.strategies_images import QUARTERS, encoded, quartered
 from PIL import Image, ImageFilter
 
@@ -103,6 +105,24 @@ def test_an_old_opencv_is_rejected_by_version(monkeypatch, version):
     monkeypatch.setattr(cv2, "__version__", version)
     with pytest.raises(ConfigurationError, match=rf"OpenCV {version} is too old"):
         recognition.Parts()
+
+
+@pytest.mark.skipif(
+    not hasattr(cv2.utils, "logging"), reason="this OpenCV cannot change the level of its log"
+)
+def test_loading_in_threads_prints_no_warning_and_restores_the_log_level(capfd):
+    """OpenCV 5 warns of every new detector, and each thread needs one."""
+    log = cv2.utils.logging
+    level_before = log.setLogLevel(log.LOG_LEVEL_WARNING)
+    try:
+        for _ in range(5):
+            models = recognition.Parts()
+            blank = np.zeros((64, 64, 3), np.uint8)
+            together(8, functools.partial(models.find, blank, 0.6))
+            assert log.getLogLevel() == log.LOG_LEVEL_WARNING
+    finally:
+        log.setLogLevel(level_before)
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.slow
