@@ -49,6 +49,7 @@ from ._version import __version__ as __version__
 if TYPE_CHECKING:
     from .backend.session_types import ComparedWith, SessionRecord, SessionResult, SessionState
     from .base.masking import Secret
+    from .call.events import CallEvent, EventKind
     from .config.opening import (
         open_async_sessions,
         open_async_verifier,
@@ -109,7 +110,6 @@ if TYPE_CHECKING:
     from .sessions.sessions import Sessions
     from .store import SqlStore
     from .verifier.aio import AsyncFaceVerifier
-    from .verifier.events import CallEvent, EventKind
     from .verifier.failover import Failover
     from .verifier.verifier import FaceVerifier, PairOutcome, Verifier
 

@@ -25,7 +25,7 @@ from facematch_core import (
     SessionRecord,
 )
 from facematch_core.backend.session_types import Deletion
-from facematch_core.verifier.policy import judge
+from facematch_core.call.verdict import judge
 
 from .backend import DiditBackend
 from .records import Id, SessionDecision, check_id, fetch, fetch_decision

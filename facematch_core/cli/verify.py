@@ -37,7 +37,7 @@ from .text import (
 )
 
 if TYPE_CHECKING:
-    from facematch_core.verifier.events import CallEvent
+    from facematch_core.call.events import CallEvent
     from facematch_core.verifier.verifier import PairOutcome, PairOutcomes
 
     from ._results import Answer
@@ -156,7 +156,7 @@ Pair: TypeAlias = dict[str, Any]
 
 def _compare_pairs(arguments: Mapping[str, Any]) -> int:
     """Compare every pair in a file; return the exit code for the whole batch."""
-    from facematch_core.verifier.policy import CallOptions
+    from facematch_core.call.verdict import CallOptions
 
     target, source = arguments["out"], arguments["pairs"]
     form = form_of("--out", target, ".jsonl", ".csv")

@@ -21,12 +21,12 @@ from facematch_core.backend.session_types import USUAL_CHECKS, ComparedWith
 from facematch_core.base.deadline import SystemClock
 from facematch_core.base.files import read_toml
 from facematch_core.base.masking import Secret
+from facematch_core.call.verdict import Defaults
 from facematch_core.errors import BackendUnavailable, ConfigurationError, FaceMatchError
 from facematch_core.models import Environment, Operation
 from facematch_core.store import CallStore, MemoryStore, SqlStore
 from facematch_core.store.sql import Database
 from facematch_core.verifier.failover import Failover
-from facematch_core.verifier.policy import Defaults
 from facematch_core.verifier.verifier import FaceVerifier, Verifier
 
 from .plugins import backend_class, verifier_arguments

@@ -4,7 +4,7 @@ A backend implements `build` and `parse`, or `steps` if a call needs several req
 is asynchronous. A call passes through three modules:
 
 - `backend`: `HttpBackend.ask` starts a call's steps, and returns the result or raises the error.
-- `sender`: `HttpCall.run` sends the requests from the steps, adds up the charges, and cleans up.
+- `steps`: `StepDriver.run` makes the exchanges of a call, adds up the charges, and cleans up.
 - `transport`: `HttpClient.send` sends a request once, and reports its first byte.
 
 All three use `messages` (requests and replies as data) and `refusals` (errors for responses without

@@ -30,12 +30,13 @@ from facematch_core.backend.session_types import Deletion, SessionAnswer, Sessio
 from facematch_core.base.addresses import MOCK_HEADER, is_among, is_loopback
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.masking import Secret
+from facematch_core.call import bill
 from facematch_core.errors import ConfigurationError, EnvironmentMismatch, VendorError
 from facematch_core.images.image import Image
 
 from .messages import FilePart, HttpReply, HttpRequest, Wait
-from .refusals import FREE_BILLING, ErrorRow, ErrorTable, InconclusiveRow, error_by_table, find_row
-from .sender import HttpCall
+from .refusals import ErrorRow, ErrorTable, InconclusiveRow, error_by_table, find_row
+from .steps import StepDriver
 from .transport import HttpClient, check_urllib3, host_of
 
 R = TypeVar("R", bound=models.Result | SessionAnswer | HttpReply)
@@ -163,7 +164,7 @@ class HttpBackend(RemoteBackend):
         fields: dict[str, Any] = {
             "warnings": (attrs.evolve(row.warning, tag=row.warning.tag or code),),
             "backend": self.name,
-            "billing": models.Billing(row.charged, row.ground),
+            "billing": bill.stated(row.charged, row.ground),
             "raw": reply.json(),
         }
         if call.operation is models.Operation.LIVENESS:
@@ -298,7 +299,7 @@ class HttpBackend(RemoteBackend):
             is_of_calls = not url or f"{url}/".startswith(f"{self.address}/")
             is_near = bool(url) and self._is_near(url)
             is_mock = is_near or (is_of_calls and models.Environment.MOCK in self.environments)
-            billing = models.Billing(models.Charged.NO, "nothing was sent")
+            billing = bill.NOTHING_SENT
             problem = (
                 "its URL is the real vendor's: nothing was sent. Set base_url to the URL of the "
                 "mock."
@@ -351,7 +352,7 @@ class HttpBackend(RemoteBackend):
             f"The portrait host of {self.name} {problem}: read the session again, or without the "
             "portrait.",
             backend=self.name,
-            billing=FREE_BILLING,
+            billing=bill.FREE,
         )
 
     def close(self) -> None:
@@ -366,7 +367,7 @@ class HttpBackend(RemoteBackend):
         if isinstance(call, Call) and call.operation not in self.capabilities.operations:
             raise errors.Unsupported.of_operation(self.name, call.operation)
         steps = getattr(self, call.way.steps)(call)
-        outcome: R | VendorError = HttpCall(self, call).run(steps, kind)
+        outcome: R | VendorError = StepDriver(self, call).run(steps, kind)
         if not isinstance(outcome, VendorError):
             return outcome
         # The error's traceback keeps this frame alive, and with it the pictures.
@@ -392,7 +393,7 @@ class HttpBackend(RemoteBackend):
             raise ValueError(f"The call needs more than {len(replies)} replies.")
 
         steps = getattr(self, call.way.steps)(call)
-        return HttpCall(self, call, iterate()).run(steps, call.way.answer)
+        return StepDriver(self, call, iterate()).run(steps, call.way.answer)
 
     def fetch(
         self,

@@ -22,7 +22,6 @@ from urllib3 import HTTPHeaderDict
 
 from facematch_core import errors
 from facematch_core.base.masking import Secret
-from facematch_core.models import Billing, Charged
 
 _URL = re.compile(
     r"https?://[^\s/@?#\\\x00-\x1f\x7f]+(/[^\s?#\\\x00-\x1f\x7f]*(\?[^\s#\\\x00-\x1f\x7f]*)?)?"
@@ -134,13 +133,6 @@ class HttpRequest:
         """The secrets to mask in the reply: from headers, fields and `masked`."""
         values = (*self.headers.values(), *self.fields.values(), *self.masked)
         return tuple([value for value in values if isinstance(value, Secret)])
-
-
-def accepted_billing(charges: int) -> Billing:
-    """Return the bill for an expected reply that does not state one."""
-    if charges:
-        return Billing(Charged.YES, "a response counts as charged", charges)
-    return Billing(Charged.NO, "the vendor does not charge for it")
 
 
 @attrs.frozen

@@ -29,27 +29,14 @@ from urllib3.exceptions import HTTPError, InvalidHeader, NameResolutionError, Pr
 from facematch_core import errors
 from facematch_core.base.exceptions import links_of
 from facematch_core.base.masking import masker, quote_text
-from facematch_core.models import Billing, Charged, ResultWarning
+from facematch_core.call import bill, ending
+from facematch_core.models import Charged, ResultWarning
 
-from .messages import BodyShape, HttpReply, accepted_billing
+from .messages import BodyShape, HttpReply
 
 #: Typed as `Any`, because the modules that define these classes import this one.
 Exchange: TypeAlias = Any
 HttpBackend: TypeAlias = Any
-
-#: An empty bill, the default for results and errors.
-SILENT = Billing()
-_FREE_GROUND = "nothing is charged for this request"
-FREE_BILLING = Billing(Charged.NO, _FREE_GROUND)
-
-
-def unreadable_error(answered: str, problem: str, billing: Billing) -> errors.UnexpectedResponse:
-    """Return the error for a successful but unparsable response. `answered` begins its text."""
-    counts = "is not charged" if billing.charged is Charged.NO else "counts as charged"
-    return errors.UnexpectedResponse(
-        f"{answered}, but the response cannot be read ({problem}). It {counts}; please report it.",
-        billing=billing,
-    )
 
 
 @attrs.frozen
@@ -192,7 +179,9 @@ def vendor_error(
     if reply.is_free and issubclass(row.error, errors.OutcomeUnknown):
         text = "an unusable response to a free request"
         may_help = reply.status >= 500 or reply.status in _TIMEOUTS
-        row = ErrorRow(errors.VendorUnavailable, Charged.NO, _FREE_GROUND, text, retryable=may_help)
+        row = ErrorRow(
+            errors.VendorUnavailable, Charged.NO, bill.FREE_GROUND, text, retryable=may_help
+        )
     message = f"{backend} answered {reply.status}: {row.text}."
     if shape is BodyShape.HTML:
         message += " The body is an HTML page: a proxy or a firewall may have answered."
@@ -201,7 +190,7 @@ def vendor_error(
     return row.error(
         message,
         backend=backend,
-        billing=Billing(row.charged, row.ground),
+        billing=bill.stated(row.charged, row.ground),
         retryable=row.retryable,
         retry_after_s=retry_after_s(reply, now),
         status_code=reply.status,
@@ -313,18 +302,18 @@ def explain(error: BaseException, exchange: Exchange) -> errors.VendorError | No
             f"{name} could not be reached{through}: {reason}. Nothing of this request was sent.",
             backend=name,
             retryable=not is_final,
-            billing=Billing(Charged.NO, "no byte of the request was sent"),
+            billing=bill.NO_BYTE_SENT,
         )
     if isinstance(error, UnreadableBody) and status in exchange.request.expects:
-        billing = accepted_billing(exchange.charges)
-        unreadable = unreadable_error(f"{name} answered {status}", reason, billing)
+        billing = bill.accepted(exchange.charges)
+        unreadable = ending.unreadable_response(name, status, reason, billing)
         unreadable.backend, unreadable.status_code = name, status
         return unreadable
     may = " It may have been executed and charged." if exchange.charges else ""
     return (errors.DeadlineExceeded if is_expired else errors.OutcomeUnknown)(
         f"The request was sent to {name}{through}, but no usable response came: {reason}.{may}",
         backend=name,
-        billing=Billing(Charged.UNKNOWN, "no complete response after the first byte was sent"),
+        billing=bill.NO_COMPLETE_RESPONSE,
         status_code=status or None,
     )
 

@@ -14,11 +14,10 @@ import attrs
 
 from facematch_core import errors
 from facematch_core.base.deadline import Clock, Deadline, SystemClock
+from facematch_core.call.attempt import Attempt, Leave, Outcome, Policy
 from facematch_core.models import Environment, Operation
 from facematch_core.store import BudgetKey, BudgetState, CallStore, MemoryStore, Period, Reservation
 from facematch_core.store.records import EXACT, expire_reservations
-
-from .policy import Attempt, Leave, Outcome, Policy
 
 #: Maximum of a cap and of a price. Their sums are exact in every supported database.
 MOST = 10**12

@@ -8,11 +8,12 @@ import attrs
 
 from facematch_core import errors
 from facematch_core.base.deadline import Clock, SystemClock
-from facematch_core.models import Billing, Charged
+from facematch_core.call import bill
+from facematch_core.call.attempt import Attempt, Leave, Outcome, Policy
 
-from . import policy
+from .shared import lock, log, must_be, positive_seconds
 
-_REFUSED = Billing(Charged.NO, "refused by a circuit breaker; nothing was sent")
+_REFUSED = bill.refused_by("a circuit breaker")
 
 #: Errors that indicate an outage. A maintenance page with status 200 is an `UnexpectedResponse`.
 _OUTAGE = (errors.VendorUnavailable, errors.OutcomeUnknown, errors.UnexpectedResponse)
@@ -44,7 +45,7 @@ def is_outage(error: errors.FaceMatchError | None) -> bool | None:
 
 
 @attrs.define(kw_only=True, eq=False)
-class CircuitBreaker(policy.Policy):
+class CircuitBreaker(Policy):
     """Refuses calls to a vendor that is down, except for one probe per `open_s`.
 
     The breaker opens after `failures` consecutive failed calls. While it is open, calls raise
@@ -71,11 +72,11 @@ class CircuitBreaker(policy.Policy):
 
     failures: int = attrs.field(
         default=5,
-        validator=policy.must_be(
+        validator=must_be(
             "a whole number, 1 or more", lambda value: type(value) is int and value >= 1
         ),
     )
-    open_s: float = attrs.field(default=30.0, validator=policy.positive_seconds)
+    open_s: float = attrs.field(default=30.0, validator=positive_seconds)
     clock: Clock = attrs.field(factory=SystemClock, repr=False)
     #: Number of failed calls since the last response.
     _failed: int = attrs.field(init=False, default=0, repr=False)
@@ -89,7 +90,7 @@ class CircuitBreaker(policy.Policy):
     @property
     def state(self) -> BreakerState:
         """The current state."""
-        with policy.lock:
+        with lock:
             if self._probe_at is None:
                 return BreakerState.CLOSED
             is_due = self.clock.monotonic() >= self._probe_at
@@ -97,10 +98,10 @@ class CircuitBreaker(policy.Policy):
 
     def reset(self) -> None:
         """Close the breaker, for example if an operator knows that the vendor is up again."""
-        with policy.lock:
+        with lock:
             self._failed, self._probe_at, self._probe = 0, None, None
 
-    def enter(self, attempt: policy.Attempt) -> policy.Leave:
+    def enter(self, attempt: Attempt) -> Leave:
         """Allow a call unless the breaker is open.
 
         Raises:
@@ -109,7 +110,7 @@ class CircuitBreaker(policy.Policy):
         name = attempt.call.backend
         self.admit(attempt, name)
 
-        def leave(outcome: policy.Outcome) -> None:
+        def leave(outcome: Outcome) -> None:
             known = outcome.answered or (outcome.was_asked and outcome.error is not None)
             self.learn(attempt, name, is_outage(outcome.error) if known else None, outcome.error)
 
@@ -117,7 +118,7 @@ class CircuitBreaker(policy.Policy):
 
     def admit(self, call: object, name: str) -> None:
         """Allow a call to `name` (as the probe if one is due), or raise `BreakerOpen`."""
-        with policy.lock:
+        with lock:
             now = self.clock.monotonic()
             if self._probe_at is None:
                 return
@@ -137,7 +138,7 @@ class CircuitBreaker(policy.Policy):
     ) -> None:
         """Record that a call ended; `failed` is None if the vendor's state remains unclear."""
         before = self.state
-        with policy.lock:
+        with lock:
             now, is_probe = self.clock.monotonic(), call is self._probe
             if is_probe:
                 self._probe = None
@@ -153,4 +154,4 @@ class CircuitBreaker(policy.Policy):
             else:
                 self._failed, self._probe_at = 0, None
         if (after := self.state) is not before:
-            policy.log.warning("The circuit breaker of %s is now %s (was %s).", name, after, before)
+            log.warning("The circuit breaker of %s is now %s (was %s).", name, after, before)

@@ -10,10 +10,11 @@ import os
 import attrs
 
 from facematch_core.base.deadline import Clock, RateWindow, SystemClock
+from facematch_core.call import bill
+from facematch_core.call.attempt import Attempt, Leave, Outcome, Policy
 from facematch_core.errors import RateLimited
-from facematch_core.models import Billing, Charged
 
-from . import policy
+from .shared import lock, must_be
 
 #: Seconds added to each window, because the vendor's clock differs from ours.
 MARGIN_S = 0.05
@@ -26,7 +27,7 @@ LONGEST_HOLD_S = 900.0
 
 
 @attrs.define(eq=False)
-class RateLimiter(policy.Policy):
+class RateLimiter(Policy):
     """Delays calls, in order of arrival, so that they stay within a vendor's rate limit.
 
     A call occupies a slot from its arrival until one window after its first byte was sent. A failed
@@ -51,11 +52,11 @@ class RateLimiter(policy.Policy):
     """
 
     window: RateWindow = attrs.field(
-        validator=policy.must_be("one RateWindow", lambda value: isinstance(value, RateWindow))
+        validator=must_be("one RateWindow", lambda value: isinstance(value, RateWindow))
     )
     max_wait_s: float = attrs.field(
         default=60.0,
-        validator=policy.must_be(
+        validator=must_be(
             "a number of seconds, 0 or more",
             lambda value: type(value) in (int, float) and 0 <= value < math.inf,
         ),
@@ -63,7 +64,7 @@ class RateLimiter(policy.Policy):
     )
     clock: Clock = attrs.field(factory=SystemClock, kw_only=True, repr=False)
     #: Calls that have not been sent yet (waiting or admitted), in order of arrival.
-    _queue: list[policy.Attempt] = attrs.field(init=False, factory=list, repr=False)
+    _queue: list[Attempt] = attrs.field(init=False, factory=list, repr=False)
     #: Send times of the latest calls, as many as one window allows.
     _sent_at: collections.deque[float] = attrs.field(init=False, repr=False)
     #: End of the pause that the vendor requested, on the monotonic clock.
@@ -72,26 +73,26 @@ class RateLimiter(policy.Policy):
     def __attrs_post_init__(self) -> None:
         self._sent_at = collections.deque(maxlen=self.window.limit)
 
-    def enter(self, attempt: policy.Attempt) -> policy.Leave:
+    def enter(self, attempt: Attempt) -> Leave:
         """Wait until the rate limit allows the call.
 
         Raises:
             RateLimited: the wait would be too long; nothing was sent.
         """
         arrived_at = self.clock.monotonic()
-        with policy.lock:
+        with lock:
             self._queue.append(attempt)
         try:
             while (wait_s := self._wait_s(attempt, arrived_at)) > 0:
                 attempt.sleep(max(min(wait_s, LONGEST_SLEEP_S), SHORTEST_S), self.clock)
         except BaseException:
-            with policy.lock:
+            with lock:
                 self._remove(attempt)
             raise
 
-        def leave(outcome: policy.Outcome) -> None:
+        def leave(outcome: Outcome) -> None:
             error = outcome.error
-            with policy.lock:
+            with lock:
                 now = self.clock.monotonic()
                 if self._remove(attempt) and outcome.sent:
                     self._sent_at.append(now)
@@ -101,16 +102,16 @@ class RateLimiter(policy.Policy):
 
         return leave
 
-    def sent(self, attempt: policy.Attempt) -> None:
+    def sent(self, attempt: Attempt) -> None:
         """Record the send time of a call."""
-        with policy.lock:
+        with lock:
             if self._remove(attempt):
                 self._sent_at.append(self.clock.monotonic())
 
-    def _wait_s(self, attempt: policy.Attempt, arrived_at: float) -> float:
+    def _wait_s(self, attempt: Attempt, arrived_at: float) -> float:
         """Return the seconds until the call may be sent; raise `RateLimited` if too many."""
         limit, length_s = self.window.limit, self.window.seconds + MARGIN_S
-        with policy.lock:
+        with lock:
             now = self.clock.monotonic()
             # A forked child inherits its parent's queue. Treat those calls as sent.
             for call in [call for call in self._queue if call.process != os.getpid()]:
@@ -131,11 +132,11 @@ class RateLimiter(policy.Policy):
                 f"the vendor's retry-after requires a wait of {wait_s:.3g} s. That is longer than "
                 f"{bound}: nothing was sent.",
                 retry_after_s=wait_s,
-                billing=Billing(Charged.NO, "refused by a rate limiter; nothing was sent"),
+                billing=bill.refused_by("a rate limiter"),
             )
         return wait_s
 
-    def _remove(self, attempt: policy.Attempt) -> bool:
+    def _remove(self, attempt: Attempt) -> bool:
         """Remove a call from the queue; return whether it was queued. The caller holds the lock."""
         with contextlib.suppress(ValueError):
             self._queue.remove(attempt)

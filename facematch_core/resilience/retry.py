@@ -7,13 +7,14 @@ import random
 import attrs
 
 from facematch_core import errors
+from facematch_core.call.attempt import Attempt, RetryRule
 from facematch_core.models import Charged
 
-from .policy import Attempt, must_be, positive_seconds
+from .shared import must_be, positive_seconds
 
 
 @attrs.frozen(kw_only=True)
-class Retry:
+class Retry(RetryRule):
     """Retries calls that were certainly not charged, if another attempt may succeed.
 
     Retries calls that were not sent, throttled calls (429), temporary errors that the vendor

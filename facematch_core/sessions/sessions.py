@@ -33,12 +33,12 @@ from facematch_core.backend.session_types import (
 from facematch_core.base.addresses import find_foreign_host
 from facematch_core.base.deadline import Clock, Deadline
 from facematch_core.base.masking import ResultMasker, Secret
-from facematch_core.http.refusals import FREE_BILLING
+from facematch_core.call import bill
+from facematch_core.call.events import EventEmitter
+from facematch_core.call.run import Pipeline, check_text, load_images
+from facematch_core.call.verdict import Defaults
 from facematch_core.models import CallRecord, Environment, Operation, Threshold
 from facematch_core.resilience import RateLimiter
-from facematch_core.verifier.events import EventEmitter
-from facematch_core.verifier.pipeline import Pipeline, check_text, load_images
-from facematch_core.verifier.policy import Defaults
 from facematch_core.verifier.verifier import FaceVerifier, Picture
 
 from .verdicts import Portrait, Rules, check_origin, check_record, judge, judge_missing
@@ -366,7 +366,7 @@ class Sessions:
             self._check(record)
             if self._can.result_lasts_s is None:
                 raise self._start_pipeline.unsupported("delete", "cannot delete a session")
-            return Deletion(state=DeletionState.VANISHES, billing=FREE_BILLING)
+            return Deletion(state=DeletionState.VANISHES, billing=bill.FREE)
         self._check_findable(record)
         deadline = self._deadline(deadline_s)
 
@@ -377,7 +377,7 @@ class Sessions:
         try:
             return self._carry_out(DeleteRequest, deadline, lambda: {"record": record}, judged)
         except errors.SessionNotFound:
-            return Deletion(state=DeletionState.NOT_THERE, billing=FREE_BILLING)
+            return Deletion(state=DeletionState.NOT_THERE, billing=bill.FREE)
 
     def receive(
         self, body: bytes, headers: Mapping[str, str], *, tests: bool = False

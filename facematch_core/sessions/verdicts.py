@@ -16,11 +16,11 @@ from facematch_core import models
 from facematch_core.backend import session_types as types
 from facematch_core.base.deadline import Clock
 from facematch_core.base.masking import Secret
+from facematch_core.call import bill
+from facematch_core.call.verdict import describe_mismatch, judge_fields
 from facematch_core.errors import EnvironmentMismatch, SessionMismatch, VendorError
-from facematch_core.http.refusals import FREE_BILLING
 from facematch_core.images.image import Image
 from facematch_core.models import Environment, LivenessResult, MatchResult, Operation, ResultWarning
-from facematch_core.verifier.policy import describe_mismatch, judge_fields
 
 Portrait: TypeAlias = Image | Secret | None
 
@@ -60,7 +60,7 @@ def check_record(record: types.SessionRecord, rules: Rules) -> None:
             f"The record of the session {problem}: nothing was sent. Use the settings that the "
             "session was planned with.",
             environment=record.environment,
-            billing=models.Billing(models.Charged.NO, "nothing was sent"),
+            billing=bill.NOTHING_SENT,
         )
 
 
@@ -113,7 +113,7 @@ def judge(
         SessionMismatch: the reading belongs to another session, or the record was changed.
     """
     environment = check_origin(reading, record, rules, may_be_silent=is_start)
-    unknown = models.Billing(models.Charged.UNKNOWN, reading.billing.ground)
+    unknown = bill.stated(models.Charged.UNKNOWN, reading.billing.ground)
     reading = attrs.evolve(reading, environment=environment)
     if reading.state is types.SessionState.GONE:  # the vendor may have deleted the ids, too
         reading = attrs.evolve(reading, checks=())
@@ -160,7 +160,7 @@ def judge(
         vendor_status=reading.vendor_status,
         environment=environment,
         required_environment=rules.required,
-        billing=unknown if is_start else FREE_BILLING,
+        billing=unknown if is_start else bill.FREE,
         read_again_s=_read_again_s(state, reading, now - started_at, left_s, rules),
         raw=reading.raw,
         clock=clock,
@@ -182,7 +182,7 @@ def judge_missing(
         liveness=_not_reported(LivenessResult, rules.backend),
         environment=rules.declared,
         required_environment=rules.required,
-        billing=FREE_BILLING,
+        billing=bill.FREE,
         clock=clock,
     )
 
@@ -220,7 +220,7 @@ def _check_identity(
             f"changed ({problem}): let no one in, and find out why.",
             field=field.partition(" ")[0],
             backend=rules.backend,
-            billing=reading.billing if is_start else FREE_BILLING,
+            billing=reading.billing if is_start else bill.FREE,
             ids=reading.ids,
         )
 
@@ -248,7 +248,7 @@ def _worst(
             result = _liveness_of(result)
         if isinstance(result, kind):
             fields = judge_fields(result, requested, review)
-            fields |= {"environment": reading.environment, "billing": FREE_BILLING}
+            fields |= {"environment": reading.environment, "billing": bill.FREE}
             items.append((attrs.evolve(result, **fields), check.portrait))
     if not items:
         return _not_reported(kind, rules.backend), None
@@ -277,9 +277,7 @@ def _not_reported(kind: Any, backend: str) -> Any:
     information = models.Severity.INFORMATION
     warning = _warning(types.NOT_REPORTED, "The vendor did not report this check.", information)
     word = models.Decision if kind is MatchResult else models.LivenessDecision
-    return kind(
-        decision=word.INCONCLUSIVE, warnings=(warning,), backend=backend, billing=FREE_BILLING
-    )
+    return kind(decision=word.INCONCLUSIVE, warnings=(warning,), backend=backend, billing=bill.FREE)
 
 
 def _threshold(

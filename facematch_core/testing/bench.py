@@ -24,10 +24,10 @@ from facematch_core.backend.base import describe_fault, plugin_faults
 from facematch_core.base.deadline import Deadline
 from facematch_core.base.masking import without_secrets
 from facematch_core.base.threads import HelperThreads, StillRunning
+from facematch_core.call.run import picture_limits
+from facematch_core.call.verdict import default_threshold
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.http.messages import encode_request
-from facematch_core.verifier.pipeline import picture_limits
-from facematch_core.verifier.policy import default_threshold
 
 from . import simulator as simulators
 from .simulator import AIMED, BAD, GOOD, OPERATION_OF, STALLS, Situation, VendorSimulator

@@ -13,6 +13,7 @@ import attrs
 from facematch_core import errors
 from facematch_core.backend.kinds import nearest
 from facematch_core.base.deadline import Clock, SystemClock
+from facematch_core.call.verdict import CallOptions, check_deadline_s
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest, VendorError
 from facematch_core.images.image import Image
 from facematch_core.models import (
@@ -28,7 +29,6 @@ from facematch_core.models import (
 )
 from facematch_core.resilience.circuit_breaker import CircuitBreaker, is_outage
 
-from .policy import CallOptions, check_deadline_s
 from .verifier import FaceVerifier, Verifier
 
 log = logging.getLogger("facematch")

@@ -32,6 +32,15 @@ from facematch_core.backend.kinds import nearest
 from facematch_core.base.deadline import CANCELLATION, Clock, Deadline, SystemClock
 from facematch_core.base.masking import ResultMasker
 from facematch_core.base.threads import HelperThreads, fulfil
+from facematch_core.call.events import CallEvent, EventEmitter
+from facematch_core.call.run import Pipeline, load_images
+from facematch_core.call.verdict import (
+    RESULT_TYPES,
+    CallOptions,
+    Defaults,
+    ResultPolicy,
+    check_deadline_s,
+)
 from facematch_core.errors import (
     FATAL,
     FaceMatchError,
@@ -56,10 +65,6 @@ from facematch_core.models import (
     ends_early,
 )
 from facematch_core.resilience import Policy, Retry
-
-from .events import CallEvent, EventEmitter
-from .pipeline import Pipeline, load_images
-from .policy import RESULT_TYPES, CallOptions, Defaults, ResultPolicy, check_deadline_s
 
 if TYPE_CHECKING:
     import PIL.Image

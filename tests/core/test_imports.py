@@ -21,7 +21,7 @@ PUBLIC = {
     *(f"{CORE}.backend.{name}" for name in ("engine", "kinds", "session_types")),
     *(f"{CORE}.base.{name}" for name in ("addresses", "clock", "deadline", "extras", "files")),
     *(f"{CORE}.base.{name}" for name in ("lazy", "nesting", "threads")),
-    *(f"{CORE}.config.opening", f"{CORE}.verifier.policy"),
+    *(f"{CORE}.config.opening", f"{CORE}.call.verdict"),
 }
 #: What commands are made of.
 COMMANDS = {"facematch_core.cli.files", "facematch_core.cli.options", "facematch_core.cli.text"}

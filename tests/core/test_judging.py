@@ -10,9 +10,9 @@ from kit.strategies import liveness_results, match_results, percentages, thresho
 
 import facematch_core as fm
 from facematch_core import models
+from facematch_core.call.verdict import judge
 from facematch_core.models import ends_early
 from facematch_core.testing import ManualClock
-from facematch_core.verifier.policy import judge
 
 A, B = picture(), picture((10, 20, 30))
 MOCK, PRODUCTION, SANDBOX = (fm.Environment.MOCK, fm.Environment.PRODUCTION, fm.Environment.SANDBOX)

@@ -4,8 +4,8 @@ from kit.fakes import FakeBackend, found_match, liveness_result, match_result, p
 
 import facematch_core as fm
 from facematch_core import models
+from facematch_core.call.verdict import judge
 from facematch_core.testing import ManualClock
-from facematch_core.verifier.policy import judge
 
 A, B = picture(), picture((10, 20, 30))
 

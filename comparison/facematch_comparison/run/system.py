@@ -44,7 +44,7 @@ from facematch_core.models import (
 )
 from facematch_core.resilience import Budget
 from facematch_core.store import CallStore, SqlStore
-from facematch_core.verifier.events import CallEvent, EventKind
+from facematch_core.call.events import CallEvent, EventKind
 from facematch_core.verifier.verifier import FaceVerifier
 
 from .database import Outcomes, RunDatabase

@@ -19,11 +19,11 @@ import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import Call
 from facematch_core.base.addresses import check_base_url
+from facematch_core.call.run import PICTURES
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.testing import bench as benches
 from facematch_core.testing.bench import FAIL, PASS, Bench, Result, Rules, judge_parts, rule, same
 from facematch_core.testing.simulator import BAD, GOOD, Situation, required
-from facematch_core.verifier.pipeline import PICTURES
 
 #: Both ends of the scale, a score that looks like a fraction, scores that rounding would change,
 #: and whole percentages that `fraction * 100` does not reproduce exactly.

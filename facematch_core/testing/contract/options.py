@@ -27,12 +27,12 @@ import pytest
 import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import Secret
+from facematch_core.call.run import PICTURES
 from facematch_core.config.settings import declared_settings
 from facematch_core.testing import bench as benches
 from facematch_core.testing import leaks, pictures
 from facematch_core.testing.bench import FAIL, PASS, Bench, Result, Rules, judge_parts, rule, same
 from facematch_core.testing.simulator import BAD, FAILURES, GOOD, STALLS, EngineSimulator, Situation
-from facematch_core.verifier.pipeline import PICTURES
 
 from .money import judge, look, record_of
 
