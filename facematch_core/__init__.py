@@ -132,7 +132,7 @@ __all__ = [
 #: Modules that define the public names, in search order. They are imported on first use, so that
 #: `facematch --help` does not import them all.
 _MODULES = (
-    "models errors base.deadline base.masking images.image verifier.events "
+    "models errors base.deadline base.masking images.image call.events "
     "verifier.verifier verifier.failover verifier.aio config.plugins "
     "config.opening resilience store backend.session_types sessions.sessions sessions.aio"
 )

@@ -25,7 +25,7 @@ from facematch_core import (
     SessionRecord,
 )
 from facematch_core.backend.session_types import Deletion
-from facematch_core.call.verdict import judge
+from facematch_core.call.verdict import apply_rules
 
 from .backend import DiditBackend
 from .records import Id, SessionDecision, check_id, fetch, fetch_decision
@@ -113,8 +113,8 @@ class DiditAccount:
         decision = fetch_decision(self._backend, session_id)
         if call is None:
             return decision
-        judged = (judge(result, call) for result in decision.matches)
-        checked = (judge(result, call) for result in decision.liveness_checks)
+        judged = (apply_rules(result, call) for result in decision.matches)
+        checked = (apply_rules(result, call) for result in decision.liveness_checks)
         return attrs.evolve(decision, matches=tuple(judged), liveness_checks=tuple(checked))
 
     def delete(self, session_id: Id) -> Deletion:

@@ -168,7 +168,7 @@ def _compare_pairs(arguments: Mapping[str, Any]) -> int:
     with options.Target.of(arguments).open() as verifier, Stopping() as stopping:
         call = _call_arguments(arguments)
         # Before --out is created, raise any error that every comparison would raise.
-        verifier._refuse([], CallOptions(operation=Operation.MATCH, **call))  # noqa: SLF001 - the command line belongs to the core
+        verifier.runner.check_call([], CallOptions(operation=Operation.MATCH, **call))
         until_stopped = itertools.takewhile(lambda _: not stopping.signal, pairs)
         outcomes = verifier.verify_many(
             ((source.parent / p["probe"], source.parent / p["reference"]) for p in until_stopped),
@@ -231,7 +231,7 @@ def _write_outcomes(
                 # Flush each line, so that no paid result is lost if the process is killed.
                 file.flush()
             except OSError:
-                outcomes._run.is_stopped = True  # noqa: SLF001 - the command line belongs to the core
+                outcomes.stop()
                 say("The results cannot be written. Lines missing from the file:", err=True)
                 missing = Summary()
                 for each in itertools.chain([outcome], outcomes):

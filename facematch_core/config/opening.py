@@ -21,7 +21,7 @@ from facematch_core.backend.session_types import USUAL_CHECKS, ComparedWith
 from facematch_core.base.deadline import SystemClock
 from facematch_core.base.files import read_toml
 from facematch_core.base.masking import Secret
-from facematch_core.call.verdict import Defaults
+from facematch_core.call.verdict import check_deadline_s, check_defaults
 from facematch_core.errors import BackendUnavailable, ConfigurationError, FaceMatchError
 from facematch_core.models import Environment, Operation
 from facematch_core.store import CallStore, MemoryStore, SqlStore
@@ -423,7 +423,8 @@ def _read_profile(path: Path, name: str, table: Any) -> Profile:
         if key in values
     }
     try:
-        Defaults.of_arguments(**{key: values[key] for key in values if _TYPES[key] is float})
+        check_defaults(**{key: values[key] for key in _THRESHOLDS if key in values})
+        check_deadline_s(values.get("deadline_s"), ConfigurationError)
     except ConfigurationError as error:
         raise ConfigurationError(f"{where}: {error.message}") from None
     return Profile(

@@ -1,7 +1,7 @@
 """`HttpBackend`: the base class of a plug-in for a vendor with an HTTP API.
 
 A plug-in implements `build` and `parse` for a call with one request, or `steps` for several, and
-declares the vendor's documented errors. `ask` hands the steps to `sender`.
+declares the vendor's documented errors. `ask` hands the steps to `StepDriver`.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ class Budget(Policy):
             StoreUnavailable: the store was busy or unavailable until the deadline.
             ConfigurationError: the operation has no price, or the store failed.
         """
-        if not attempt.paid:
+        if not attempt.is_billed:
             return lambda _outcome: None
         send_by = attempt.deadline.send_by
         reservation = Reservation(
@@ -135,7 +135,7 @@ class Budget(Policy):
         """Raise if the calls together would exceed the budget. For errors, see `enter`."""
         totals: dict[BudgetKey, Decimal] = {}
         for attempt in attempts:
-            if attempt.paid:
+            if attempt.is_billed:
                 key, price = self._key(attempt), self._price_of(attempt.call.operation)
                 totals[key] = EXACT.add(totals.get(key, Decimal(0)), price)
         deadlines = (attempt.deadline.send_by for attempt in attempts)

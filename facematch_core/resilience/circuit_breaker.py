@@ -111,7 +111,7 @@ class CircuitBreaker(Policy):
         self.admit(attempt, name)
 
         def leave(outcome: Outcome) -> None:
-            known = outcome.answered or (outcome.was_asked and outcome.error is not None)
+            known = outcome.has_result or (outcome.was_called and outcome.error is not None)
             self.learn(attempt, name, is_outage(outcome.error) if known else None, outcome.error)
 
         return leave

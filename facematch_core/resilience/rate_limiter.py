@@ -94,9 +94,9 @@ class RateLimiter(Policy):
             error = outcome.error
             with lock:
                 now = self.clock.monotonic()
-                if self._remove(attempt) and outcome.sent:
+                if self._remove(attempt) and outcome.may_be_sent:
                     self._sent_at.append(now)
-                if outcome.was_asked and isinstance(error, RateLimited) and error.retry_after_s:
+                if outcome.was_called and isinstance(error, RateLimited) and error.retry_after_s:
                     hold_s = min(error.retry_after_s, max(LONGEST_HOLD_S, self.window.seconds))
                     self._held_until = max(self._held_until, now + hold_s)
 

@@ -31,7 +31,7 @@ class AsyncSessions(Awaited):
                 f"AsyncSessions takes Sessions, not {type(sessions).__name__}; with a name, call "
                 'open_async_sessions("didit").'
             )
-        super().__init__(sessions, max_concurrency=max_concurrency)
+        super().__init__(sessions, sessions.verifier.runner, max_concurrency=max_concurrency)
         self.plan, self.receive = sessions.plan, sessions.receive
 
     @property

@@ -35,8 +35,8 @@ from facematch_core.base.deadline import Clock, Deadline
 from facematch_core.base.masking import ResultMasker, Secret
 from facematch_core.call import bill
 from facematch_core.call.events import EventEmitter
-from facematch_core.call.run import Pipeline, check_text, load_images
-from facematch_core.call.verdict import Defaults
+from facematch_core.call.run import CallRunner, check_text, load_images
+from facematch_core.call.verdict import DefaultThresholds, check_defaults
 from facematch_core.models import CallRecord, Environment, Operation, Threshold
 from facematch_core.resilience import RateLimiter
 from facematch_core.verifier.verifier import FaceVerifier, Picture
@@ -82,18 +82,18 @@ class Sessions:
         self._verifier, self._backend, self._profile = verifier, verifier.backend, profile
         if (can := self._backend.session_capabilities) is None:
             raise errors.Unsupported.of_operation(self._backend.name, Operation.SESSION)
-        # Sessions use the verifier's own pipeline.
-        pipeline: Pipeline = verifier._pipeline  # noqa: SLF001
-        self._deadline, self._check_open = verifier._deadline, verifier._check_open  # noqa: SLF001
         self._can: SessionCapabilities = can
-        self._start_pipeline, self._clock = pipeline, pipeline.clock
+        #: Makes the starts, which are counted.
+        self._runner: CallRunner = verifier.runner
+        self._clock = self._runner.clock
         self._expected = self._check_expected(expects, compared_with)
-        for operation, places in pipeline.result_policy.defaults.thresholds.items():
-            if any(place is not None for place in places):
+        for operation, default in self._runner.rules.defaults.items():
+            if default != DefaultThresholds():
                 self._check_scored(operation, errors.ConfigurationError)
         rates = tuple(RateLimiter(each, clock=self._clock) for each in can.read_windows or ())
-        self._read_pipeline = attrs.evolve(
-            pipeline,
+        #: Makes the reads and deletions, which are free.
+        self._free_runner = attrs.evolve(
+            self._runner,
             policies=rates,
             retry=None,
             events=EventEmitter(self._backend, verifier.on_event, self._clock, follows_up=True),
@@ -171,8 +171,8 @@ class Sessions:
                 `liveness_threshold`, or it reports no score to compare with a threshold.
             EnvironmentMismatch: the backend cannot return results from the required environment.
         """
-        self._check_open()
-        self._start_pipeline.result_policy.check_environment(of_sessions=True)
+        self._runner.check_open()
+        self._runner.rules.check_environment(of_sessions=True)
         for name, text in (("subject_ref", subject_ref), ("purpose", purpose), ("about", about)):
             if text is not None or name != "about":
                 check_text(name, text)
@@ -185,16 +185,19 @@ class Sessions:
             "review_threshold": review_threshold,
             "liveness_threshold": liveness_threshold,
         }
-        usual = self._start_pipeline.result_policy.defaults.thresholds
+        defaults = self._runner.rules.defaults
         for name, number in numbers.items():
             operation = Operation.LIVENESS if name.startswith("liveness") else Operation.MATCH
-            default = usual[operation][name == "review_threshold"]
+            default = defaults[operation].threshold
+            if name == "review_threshold":
+                default = defaults[operation].review_threshold
             if number is not None:
                 self._check_scored(operation, errors.InvalidRequest)
             elif default is not None:
                 numbers[name] = Threshold(default)
-        thresholds = Defaults.of_arguments(error_type=errors.InvalidRequest, **numbers).thresholds
-        (match_from, review_to), (live_from, _) = (thresholds[check] for check in USUAL_CHECKS)
+        planned = check_defaults(error_type=errors.InvalidRequest, **numbers)
+        match = planned[Operation.MATCH]
+        live_from = planned[Operation.LIVENESS].threshold
         is_expected = Operation.LIVENESS in self._expected["expects"]
         if is_expected and self._can.needs_liveness_threshold and live_from is None:
             raise errors.InvalidRequest(
@@ -209,8 +212,8 @@ class Sessions:
             purpose=purpose,
             about=about,
             **self._expected,
-            threshold=match_from,
-            review_threshold=review_to,
+            threshold=match.threshold,
+            review_threshold=match.review_threshold,
             liveness_threshold=live_from,
             valid_for_s=float(valid_for_s),
             facts={**self._backend.session_facts},
@@ -260,7 +263,7 @@ class Sessions:
         pictures = [] if reference is None else [reference]
         del reference
         images = load_images(pictures, ["reference"])
-        deadline = self._deadline(deadline_s)
+        deadline = self._runner.deadline_after(deadline_s)
         if self._can.finds_lost:
             try:
                 return self._read_once(record, deadline, with_way_in=True)[0]
@@ -274,7 +277,7 @@ class Sessions:
             limits = {"reference": self._can.reference_limits}
             return {
                 "record": record,
-                **self._start_pipeline.prepare(images, limits),
+                **self._runner.prepare(images, limits),
                 "return_url": return_url,
                 "language": language,
                 "options": options,
@@ -332,8 +335,8 @@ class Sessions:
             VendorError: the session could not be read.
         """
         if with_portrait and not self._can.gives_portrait:
-            raise self._start_pipeline.unsupported("with_portrait", "gives no portrait")
-        deadline = self._deadline(deadline_s)
+            raise self._runner.unsupported("with_portrait", "gives no portrait")
+        deadline = self._runner.deadline_after(deadline_s)
         try:
             result, portrait = self._read_once(
                 record, deadline, with_way_in=with_way_in, with_portrait=with_portrait
@@ -365,10 +368,10 @@ class Sessions:
         if not self._can.can_delete:
             self._check(record)
             if self._can.result_lasts_s is None:
-                raise self._start_pipeline.unsupported("delete", "cannot delete a session")
+                raise self._runner.unsupported("delete", "cannot delete a session")
             return Deletion(state=DeletionState.VANISHES, billing=bill.FREE)
         self._check_findable(record)
-        deadline = self._deadline(deadline_s)
+        deadline = self._runner.deadline_after(deadline_s)
 
         def judged(deletion: Deletion, **_: Any) -> Deletion:
             check_origin(deletion, record, self._rules(), may_be_silent=True)
@@ -425,20 +428,20 @@ class Sessions:
         return f"Sessions({self._backend.name})"
 
     def _rules(self) -> Rules:
-        pipeline, production = self._start_pipeline, Environment.PRODUCTION
+        production = Environment.PRODUCTION
         is_production = self._backend.session_environments == {production}
         return Rules(
             backend=self._backend.name,
             can=self._can,
             declared=self._backend.environment or (production if is_production else None),
-            required=pipeline.result_policy.required,
-            thresholds=pipeline.result_policy.defaults.thresholds,
+            required=self._runner.rules.required_environment,
+            defaults=self._runner.rules.defaults,
             threshold_rule=self._backend.capabilities.threshold_rule,
         )
 
     def _check(self, record: SessionRecord) -> None:
         """Raise if a record does not belong to this backend, profile and environment."""
-        self._check_open()
+        self._runner.check_open()
         if not isinstance(record, SessionRecord):
             raise errors.InvalidRequest(
                 f"record must be a SessionRecord, not {type(record).__name__}: "
@@ -451,7 +454,7 @@ class Sessions:
                     f"The session belongs to the {noun} {theirs!r:.60}, not to {ours}: open the "
                     f"sessions of that {noun}."
                 )
-        self._start_pipeline.result_policy.check_environment(of_sessions=True)
+        self._runner.rules.check_environment(of_sessions=True)
         check_record(record, self._rules())
 
     def _check_findable(self, record: SessionRecord) -> None:
@@ -486,8 +489,8 @@ class Sessions:
             ("language", language, self._can.takes_language),
         ):
             if value is not None and not is_taken:
-                raise self._start_pipeline.unsupported(name, f"takes no {name} for a session")
-        self._start_pipeline.check_own_options(options, self._can.options)
+                raise self._runner.unsupported(name, f"takes no {name} for a session")
+        self._runner.check_own_options(options, self._can.options)
         tag = r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*"
         if language is not None and not re.fullmatch(tag, str(language)):
             raise errors.InvalidRequest("language must be a tag such as es or pt-BR.")
@@ -545,8 +548,8 @@ class Sessions:
         prepare: Callable[[], Mapping[str, Any]],
         judge_answer: Callable[..., T],
     ) -> T:
-        """Send a request through the pipeline and return the result of `judge_answer`."""
-        pipeline = self._start_pipeline if kind is StartRequest else self._read_pipeline
+        """Make one request about a session, and return the result of `judge_answer`."""
+        runner = self._runner if kind is StartRequest else self._free_runner
         call = CallRecord(
             id=str(uuid.uuid4()),
             operation=Operation.SESSION,
@@ -554,6 +557,4 @@ class Sessions:
             started_at=self._clock.now(),
             kept=False,
         )
-        return pipeline.carry_out(
-            call, kind, prepare, judge_answer, deadline=deadline, retry=pipeline.retry
-        )
+        return runner.run(call, kind, prepare, judge_answer, deadline=deadline, retry=runner.retry)

@@ -7,7 +7,7 @@ from the expected environment. Then it applies rules, which can only turn a pass
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import attrs
@@ -17,7 +17,7 @@ from facematch_core.backend import session_types as types
 from facematch_core.base.deadline import Clock
 from facematch_core.base.masking import Secret
 from facematch_core.call import bill
-from facematch_core.call.verdict import describe_mismatch, judge_fields
+from facematch_core.call.verdict import DefaultsByOperation, describe_mismatch, find_changes
 from facematch_core.errors import EnvironmentMismatch, SessionMismatch, VendorError
 from facematch_core.images.image import Image
 from facematch_core.models import Environment, LivenessResult, MatchResult, Operation, ResultWarning
@@ -47,8 +47,8 @@ class Rules:
     #: The configured environment and the required environment; None if not set.
     declared: Environment | None
     required: Environment | None
-    #: Threshold and review threshold, 0-100, by operation.
-    thresholds: Mapping[Operation, tuple[float | None, float | None]]
+    #: The verifier's default thresholds, by operation.
+    defaults: DefaultsByOperation
     threshold_rule: models.ThresholdRule
 
 
@@ -237,17 +237,17 @@ def _worst(
     if kind is MatchResult:
         operation, passes_at = Operation.MATCH, record.threshold
         review_at = record.review_threshold
-    today, review_today = rules.thresholds.get(operation, (None, None))
+    today = rules.defaults[operation]
     # Use the stricter threshold, so that a threshold raised after an incident affects old sessions.
-    requested = _threshold(passes_at, today, rules.threshold_rule)
-    review = _threshold(review_at, review_today, models.ThresholdRule.ABOVE)
+    requested = _threshold(passes_at, today.threshold, rules.threshold_rule)
+    review = _threshold(review_at, today.review_threshold, models.ThresholdRule.ABOVE)
     items = []
     for check in reading.checks:
         result: Any = check.result
         if kind is LivenessResult and check.covers_liveness and isinstance(result, MatchResult):
             result = _liveness_of(result)
         if isinstance(result, kind):
-            fields = judge_fields(result, requested, review)
+            fields = find_changes(result, requested, review)
             fields |= {"environment": reading.environment, "billing": bill.FREE}
             items.append((attrs.evolve(result, **fields), check.portrait))
     if not items:

@@ -21,6 +21,7 @@ import anyio.to_thread
 
 from facematch_core.base.deadline import CANCELLATION, Cancellation, Deadline
 from facematch_core.base.threads import fulfil
+from facematch_core.call.run import Runner
 from facematch_core.errors import FATAL, ConfigurationError, FaceMatchError, VendorUnavailable
 from facematch_core.models import MatchResult
 
@@ -46,12 +47,13 @@ class Awaited:
 
     _verifier: Any
 
-    def __init__(self, verifier: object, *, max_concurrency: int = 64) -> None:
+    def __init__(self, verifier: object, runner: Runner, *, max_concurrency: int = 64) -> None:
         if type(max_concurrency) is not int or not 1 <= max_concurrency <= MAX_CONCURRENCY:
             raise ConfigurationError(
                 f"max_concurrency must be a whole number from 1 to {MAX_CONCURRENCY}."
             )
         self._verifier = verifier
+        self._runner = runner
         self._max_concurrency = max_concurrency
         #: The most recent event loop and its limiter.
         self._places: tuple[object, anyio.CapacityLimiter] | None = None
@@ -101,7 +103,7 @@ class Awaited:
     async def _call(self, method: Callable[..., R], /, *args: Any, **options: Any) -> R:
         """Run a method in a thread as soon as the limiter permits."""
         self._check_open()
-        deadline = self._verifier._deadline(options.get("deadline_s"))  # noqa: SLF001 - of one package
+        deadline = self._runner.deadline_after(options.get("deadline_s"))
         call = _Call(functools.partial(method, *args, **options), deadline)
         places, calls = self._limiter(), self._calls.setdefault(os.getpid(), set())
         calls.add(call.future)
@@ -210,7 +212,7 @@ class AsyncFaceVerifier(Awaited):
                 "AsyncFaceVerifier takes a FaceVerifier or a Failover, not "
                 f'{type(verifier).__name__}; with a name, call open_async_verifier("local").'
             )
-        super().__init__(verifier, max_concurrency=max_concurrency)
+        super().__init__(verifier, verifier.runner, max_concurrency=max_concurrency)
 
     @property
     def verifier(self) -> Verifier:

@@ -13,6 +13,7 @@ import attrs
 from facematch_core import errors
 from facematch_core.backend.kinds import nearest
 from facematch_core.base.deadline import Clock, SystemClock
+from facematch_core.call.run import Runner
 from facematch_core.call.verdict import CallOptions, check_deadline_s
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest, VendorError
 from facematch_core.images.image import Image
@@ -90,33 +91,19 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         deadline_s: float | None = None,
         clock: Clock | None = None,
     ) -> None:
-        value: Any = members
-        if isinstance(value, Mapping):
-            pairs = list(value.items())
-        else:
-            pairs = [(v.backend.name if isinstance(v, FaceVerifier) else "?", v) for v in value]
-        if not pairs:
-            raise ConfigurationError("A failover needs at least one member.")
-        for name, verifier in pairs:
-            if not isinstance(verifier, FaceVerifier):
-                raise ConfigurationError(
-                    f"Member {str(name)[:60]!r} of a failover must be a FaceVerifier, not "
-                    f"{type(verifier).__name__}: failovers cannot be nested."
-                )
-        self._members: dict[str, FaceVerifier] = dict(pairs)
-        if len(self._members) < len(pairs):
-            raise ConfigurationError(
-                "Two members of a failover use the same backend: name them, as in "
-                'Failover({"shop": ..., "backup": ...}).'
-            )
-        self._deadline_s = check_deadline_s(deadline_s, ConfigurationError)
-        self._clock = clock or SystemClock()
-        self._breakers = {name: CircuitBreaker(clock=self._clock) for name in self._members}
+        self._members = _check_members(members)
+        failover_clock = clock or SystemClock()
+        self._runner = FailoverRunner(
+            clock=failover_clock,
+            deadline_s=check_deadline_s(deadline_s, ConfigurationError),
+            members=self._members,
+            breakers={name: CircuitBreaker(clock=failover_clock) for name in self._members},
+        )
 
     @property
-    def deadline_s(self) -> float | None:
-        """The deadline for all members together, in seconds above 0; None for the members' own."""
-        return self._deadline_s
+    def runner(self) -> FailoverRunner:
+        """Makes the calls, for classes that are built on a verifier."""
+        return self._runner
 
     @property
     def members(self) -> Mapping[str, FaceVerifier]:
@@ -134,16 +121,23 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         For arguments and errors, see `FaceVerifier.reconcile`. A member's error is raised only if
         no other member finds the call.
         """
-        self._check_open()
-        backend = getattr(call, "backend", None)
-        members = [*self._members.items()]
-        same = [(name, member) for name, member in members if member.backend.name == backend]
-        deadline = self._deadline(deadline_s)
+        self._runner.check_open()
+        backend_name = getattr(call, "backend", None)
+        asked_members = {
+            name: member
+            for name, member in self._members.items()
+            if member.backend.name == backend_name
+        }
+        if not asked_members:
+            # The first member raises the error for a call of another backend.
+            asked_members = dict(list(self._members.items())[:1])
+        deadline = self._runner.deadline_after(deadline_s)
         best: Reconciliation | None = None
         failure: VendorError | None = None
-        # If no member uses the call's backend, the first member raises the error.
-        for name, member in same or members[:1]:
-            limit_s = max(deadline.left_s(), _SHORTEST_SEARCH_S) if deadline.is_limited else None
+        for name, member in asked_members.items():
+            limit_s = None
+            if deadline.is_limited:
+                limit_s = max(deadline.left_s(), _SHORTEST_SEARCH_S)
             try:
                 reconciliation = member.reconcile(call, deadline_s=limit_s)
             except VendorError as error:
@@ -162,7 +156,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
 
     def close(self) -> None:
         """Close every member. May be called more than once."""
-        self._closed = True
+        self._runner.is_closed = True
         with contextlib.ExitStack() as stack:
             for member in self._members.values():
                 stack.callback(member.close)
@@ -170,14 +164,54 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
     def __repr__(self) -> str:
         return f"Failover({', '.join(self._members)})"
 
-    def _call(self, images: list[Image], options: CallOptions) -> Answer:
-        self._check_open()
+
+def _check_members(members: object) -> dict[str, FaceVerifier]:
+    """Return the members by name; raise `ConfigurationError` if one is invalid."""
+    named: list[tuple[Any, Any]] = []
+    if isinstance(members, Mapping):
+        named.extend(members.items())
+    elif isinstance(members, Iterable):
+        for verifier in members:
+            name = verifier.backend.name if isinstance(verifier, FaceVerifier) else "?"
+            named.append((name, verifier))
+    if not named:
+        raise ConfigurationError("A failover needs at least one member.")
+    for name, verifier in named:
+        if not isinstance(verifier, FaceVerifier):
+            raise ConfigurationError(
+                f"Member {str(name)[:60]!r} of a failover must be a FaceVerifier, not "
+                f"{type(verifier).__name__}: failovers cannot be nested."
+            )
+    verifiers = dict(named)
+    if len(verifiers) < len(named):
+        raise ConfigurationError(
+            "Two members of a failover use the same backend: name them, as in "
+            'Failover({"shop": ..., "backup": ...}).'
+        )
+    return verifiers
+
+
+@attrs.define(kw_only=True, eq=False)
+class FailoverRunner(Runner):
+    """Makes a failover's calls with its members.
+
+    Attributes:
+        members: The members by name, in the order to try them.
+        breakers: A circuit breaker for each member.
+    """
+
+    members: Mapping[str, FaceVerifier]
+    breakers: Mapping[str, CircuitBreaker]
+
+    def make_call(self, images: list[Image], options: CallOptions) -> Answer:
+        self.check_open()
         route_log = _RouteLog()
         for name, member, member_options in self._supporting(options, route_log):
-            breaker, call = self._breakers[name], object()
+            breaker = self.breakers[name]
+            call = object()  # identifies this call to the breaker
             try:
                 breaker.admit(call, name)
-                answer = member._call(images, member_options)  # noqa: SLF001 - a verifier, too
+                answer = member.runner.make_call(images, member_options)
             except FaceMatchError as error:
                 breaker.learn(call, name, is_outage(error), error)
                 route_log.add(name, error)
@@ -190,14 +224,14 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
                 return attrs.evolve(answer, route=route)
         raise route_log.failure()
 
-    def _refuse(
+    def check_call(
         self, images: list[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
     ) -> list[Image]:
-        self._check_open()
+        self.check_open()
         route_log = _RouteLog()
         for name, member, member_options in self._supporting(options, route_log):
             try:
-                member._refuse(images, member_options, after=after)  # noqa: SLF001 - a verifier, too
+                member.runner.check_call(images, member_options, after=after)
             except FaceMatchError as error:
                 route_log.add(name, error)
             else:
@@ -214,44 +248,45 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         # Check all members first, to find a misconfigured last member before it is needed.
         options_by_member: dict[str, CallOptions] = {}
         refusals: dict[str, FaceMatchError] = {}
-        for name, member in self._members.items():
+        for name, member in self.members.items():
             options_by_member[name] = attrs.evolve(
                 options, threshold=thresholds.get(name), review_threshold=reviews.get(name)
             )
             try:
-                member._refuse([], options_by_member[name])  # noqa: SLF001 - a verifier, too
+                member.runner.check_call([], options_by_member[name])
             except _UNABLE as error:
                 refusals[name] = error
-        able_count = len(self._members) - len(refusals)
-        for name, member in self._members.items():
+        untried_count = len(self.members) - len(refusals)
+        for name, member in self.members.items():
             if name in refusals:
                 route_log.add(name, refusals[name])
                 continue
             deadline = options.deadline
             if not deadline.is_limited:
-                deadline = member._deadline(None)  # noqa: SLF001 - a verifier, too
+                deadline = member.runner.deadline_after(None)
             elif route_log.is_begun and deadline.is_over:
                 return
-            elif able_count > 1:
-                deadline = deadline.sending_within(deadline.left_s() / able_count)
+            elif untried_count > 1:
+                deadline = deadline.sending_within(deadline.left_s() / untried_count)
             yield name, member, attrs.evolve(options_by_member[name], deadline=deadline)
-            able_count -= 1
+            untried_count -= 1
 
     def _by_member(self, option: str, thresholds: object) -> Mapping[str, Any]:
         """Return the call's thresholds by member; empty if the call sets none."""
         if thresholds is None:
             return {}
         if not isinstance(thresholds, Mapping):
+            examples = ", ".join(f"{name!r}: …" for name in self.members)
             raise InvalidRequest(
                 f"A failover takes no single {option}, because its members have different scales: "
-                "set it in each member's profile, or pass one number per member: "
-                f"{option}={{{', '.join(f'{name!r}: …' for name in self._members)}}}."
+                f"set it in each member's profile, or pass one number per member: {option}="
+                f"{{{examples}}}."
             )
         for name in thresholds:
-            if name not in self._members:
+            if name not in self.members:
                 raise InvalidRequest(
                     f"{option}: unknown member {str(name)[:60]!r}; "
-                    f"{nearest(str(name), self._members)}"
+                    f"{nearest(str(name), self.members)}"
                 )
         return thresholds
 

@@ -29,17 +29,16 @@ import attrs
 from facematch_core import errors
 from facematch_core.backend import Backend
 from facematch_core.backend.kinds import nearest
-from facematch_core.base.deadline import CANCELLATION, Clock, Deadline, SystemClock
-from facematch_core.base.masking import ResultMasker
+from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.threads import HelperThreads, fulfil
 from facematch_core.call.events import CallEvent, EventEmitter
-from facematch_core.call.run import Pipeline, load_images
+from facematch_core.call.run import CallRunner, Runner, load_images
 from facematch_core.call.verdict import (
-    RESULT_TYPES,
     CallOptions,
-    Defaults,
-    ResultPolicy,
+    CallThresholds,
+    VerdictRules,
     check_deadline_s,
+    check_defaults,
 )
 from facematch_core.errors import (
     FATAL,
@@ -50,7 +49,6 @@ from facematch_core.errors import (
 )
 from facematch_core.images.image import Image
 from facematch_core.models import (
-    Answer,
     CallRecord,
     Decision,
     Environment,
@@ -58,7 +56,6 @@ from facematch_core.models import (
     LivenessResult,
     MatchResult,
     Operation,
-    Reconciled,
     Reconciliation,
     Retention,
     Threshold,
@@ -141,13 +138,15 @@ class Verifier(abc.ABC, Generic[T_contra]):
     accept both for a plain `Verifier`, and only a number for ``Verifier[float]``.
     """
 
-    _closed = False
-    _clock: Clock
-
     @property
     @abc.abstractmethod
+    def runner(self) -> Runner:
+        """Makes the calls, for classes that are built on a verifier, such as `Sessions`."""
+
+    @property
     def deadline_s(self) -> float | None:
         """The default deadline of a call, in seconds above 0; None if there is no limit."""
+        return self.runner.deadline_s
 
     def verify(
         self, probe: Picture, reference: Picture, **options: Unpack[MatchOptions[T_contra]]
@@ -179,7 +178,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         call_options = self._read_options("verify", Operation.MATCH, options)
         pictures = [probe, reference]
         del probe, reference
-        return cast(MatchResult, self._call(load_images(pictures), call_options))
+        return cast(MatchResult, self.runner.make_call(load_images(pictures), call_options))
 
     def check_liveness(
         self, probe: Picture, **options: Unpack[MatchOptions[T_contra]]
@@ -191,7 +190,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         call_options = self._read_options("check_liveness", Operation.LIVENESS, options)
         pictures = [probe]
         del probe
-        return cast(LivenessResult, self._call(load_images(pictures), call_options))
+        return cast(LivenessResult, self.runner.make_call(load_images(pictures), call_options))
 
     def verify_live(
         self, probe: Picture, reference: Picture, **options: Unpack[LiveMatchOptions[T_contra]]
@@ -219,12 +218,14 @@ class Verifier(abc.ABC, Generic[T_contra]):
         )
         pictures = [probe, reference]
         del probe, reference
-        images = self._refuse(load_images(pictures), match_options, after=(Operation.LIVENESS,))
-        liveness = cast(LivenessResult, self._call(images[:1], liveness_options))
+        images = self.runner.check_call(
+            load_images(pictures), match_options, after=(Operation.LIVENESS,)
+        )
+        liveness = cast(LivenessResult, self.runner.make_call(images[:1], liveness_options))
         if ends_early(liveness):
             return LiveMatchResult.of(liveness, None)
         try:
-            match = cast(MatchResult, self._call(images, match_options))
+            match = cast(MatchResult, self.runner.make_call(images, match_options))
         except FaceMatchError as error:
             error.liveness = liveness
             raise
@@ -285,16 +286,6 @@ class Verifier(abc.ABC, Generic[T_contra]):
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"A {type(self).__name__} cannot be pickled: open one in each process.")
 
-    @abc.abstractmethod
-    def _call(self, images: list[Image], options: CallOptions) -> Answer:
-        """Make a call and return its result."""
-
-    @abc.abstractmethod
-    def _refuse(
-        self, images: list[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
-    ) -> list[Image]:
-        """Return prepared pictures; raise any error that `_call` would raise before sending."""
-
     def _read_options(
         self, method: str, operation: Operation, arguments: Mapping[str, Any]
     ) -> CallOptions:
@@ -302,20 +293,8 @@ class Verifier(abc.ABC, Generic[T_contra]):
         if arguments.keys() - MatchOptions.__optional_keys__:
             raise TypeError(_describe_unknown(method, arguments))
         options = dict(arguments)
-        deadline = self._deadline(options.pop("deadline_s", None))
+        deadline = self.runner.deadline_after(options.pop("deadline_s", None))
         return CallOptions(operation=operation, deadline=deadline, **options)
-
-    def _deadline(self, deadline_s: Any) -> Deadline:
-        """Return the deadline of a call; raise `InvalidRequest` if `deadline_s` is invalid."""
-        limit_s = self.deadline_s if deadline_s is None else check_deadline_s(deadline_s)
-        awaited = CANCELLATION.get().deadline
-        if awaited.is_limited:
-            return awaited  # an async call's deadline started when the call was awaited
-        return Deadline.after(limit_s, self._clock)
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise errors.ConfigurationError("This verifier is closed: open a new one.")
 
 
 class FaceVerifier(Verifier[float | Threshold]):
@@ -366,13 +345,17 @@ class FaceVerifier(Verifier[float | Threshold]):
                 "FaceVerifier takes a Backend such as LocalBackend(), not "
                 f'{type(backend).__name__}; with a name, call open_verifier("local").'
             )
-        value: Any = policies
-        self._policies = tuple(value) if isinstance(value, Iterable) else (value,)
+        value: Any = policies  # a single policy instead of a list is reported below
+        all_policies = tuple(value) if isinstance(value, Iterable) else (value,)
         has_monotonic = callable(getattr(clock, "monotonic", None))
         for name, is_right, kinds in (
             ("fit_images", isinstance(fit_images, bool), "True or False"),
             ("retry", isinstance(retry, (Retry, type(None))), "a Retry or None"),
-            ("policies", all(isinstance(p, Policy) for p in self._policies), "of type Policy"),
+            (
+                "policies",
+                all(isinstance(policy, Policy) for policy in all_policies),
+                "of type Policy",
+            ),
             ("clock", clock is None or has_monotonic, "a Clock such as SystemClock()"),
             ("on_event", on_event is None or callable(on_event), "a function of one event"),
             (
@@ -383,52 +366,51 @@ class FaceVerifier(Verifier[float | Threshold]):
         ):
             if not is_right:
                 raise errors.ConfigurationError(f"{name} must be {kinds}.")
-        self._backend = backend
-        self._clock = clock or SystemClock()
-        self._pipeline = Pipeline(
+        verifier_clock = clock or SystemClock()
+        self._runner = CallRunner(
             backend=backend,
-            result_policy=ResultPolicy(
+            rules=VerdictRules(
                 backend=backend,
-                defaults=Defaults.of_arguments(
-                    deadline_s,
+                defaults=check_defaults(
                     threshold=threshold,
                     liveness_threshold=liveness_threshold,
                     review_threshold=review_threshold,
                     liveness_review_threshold=liveness_review_threshold,
                 ),
-                required=require_environment and Environment(require_environment),
+                required_environment=require_environment and Environment(require_environment),
             ),
-            policies=self._policies,
+            policies=all_policies,
             retry=retry,
             fit_images=fit_images,
-            events=EventEmitter(backend, on_event, self._clock),
-            clock=self._clock,
+            events=EventEmitter(backend, on_event, verifier_clock),
             helpers=HelperThreads(backend.most_at_once, "facematch-call"),
+            clock=verifier_clock,
+            deadline_s=check_deadline_s(deadline_s, errors.ConfigurationError),
         )
+
+    @property
+    def runner(self) -> CallRunner:
+        """Makes the calls, for classes that are built on a verifier, such as `Sessions`."""
+        return self._runner
 
     @property
     def backend(self) -> Backend:
         """The backend that this verifier calls."""
-        return self._backend
-
-    @property
-    def deadline_s(self) -> float | None:
-        """The default deadline of a call, in seconds above 0; None for the backend's timeouts."""
-        return self._pipeline.result_policy.defaults.deadline_s
+        return self._runner.backend
 
     @property
     def policies(self) -> tuple[Policy, ...]:
         """The policies, in order, for example to call `CircuitBreaker.reset`."""
-        return self._policies
+        return self._runner.policies
 
     @property
     def on_event(self) -> Callable[[CallEvent], None] | None:
         """The event hook, or None."""
-        return self._pipeline.events.hook
+        return self._runner.events.hook
 
-    def thresholds(self, operation: Operation) -> tuple[Threshold | None, Threshold | None]:
-        """Return an operation's default threshold and review threshold. Either may be None."""
-        return self._pipeline.result_policy.thresholds(CallOptions(operation=operation))
+    def thresholds(self, operation: Operation) -> CallThresholds:
+        """Return an operation's default `threshold` and `review_threshold`. Either may be None."""
+        return self._runner.rules.thresholds_for(CallOptions(operation=operation))
 
     def reconcile(
         self, call: CallRecord | VendorError, *, deadline_s: float | None = None
@@ -452,77 +434,17 @@ class FaceVerifier(Verifier[float | Threshold]):
             InvalidRequest: the call was certainly not charged, or another backend made it.
             VendorError: the records could not be read. Not charged.
         """
-        self._check_open()
-        if not isinstance(call, (CallRecord, VendorError)):
-            raise InvalidRequest(
-                f"reconcile takes a CallRecord or an error with one, not {type(call).__name__}."
-            )
-        record = call if isinstance(call, CallRecord) else call.call
-        if record is None:
-            raise InvalidRequest(
-                f"This {type(call).__name__} has no call record: only errors from a verifier have "
-                "one, and only if the call may have been charged."
-            )
-        backend, deadline = self._backend, self._deadline(deadline_s)
-        if record.backend != backend.name:
-            raise InvalidRequest(
-                f"The call was made by the backend {record.backend!r:.60}, but this verifier uses "
-                f"{backend.name}: use a verifier with the call's backend."
-            )
-        if record.operation is Operation.SESSION or not backend.reconcilable(record):
-            reason = "The vendor was not asked to store this call"
-            if record.operation is Operation.SESSION:
-                reason = "This is the start of a session, which only Sessions.read can look up"
-            return Reconciliation(
-                outcome=Reconciled.CANNOT_KNOW,
-                call=record,
-                reason=f"{reason}, so the records cannot show what happened.",
-            )
-        self._pipeline.result_policy.check_environment()
-        reconciliation = self._pipeline.reconcile(record, deadline)
-        result: Any = reconciliation.result
-        # A plug-in that returns another call's verdict could admit the wrong person.
-        if reconciliation.call.id != record.id or (
-            result is not None
-            and (type(result) is not RESULT_TYPES[record.operation] or result.ids.call != record.id)
-        ):
-            raise errors.BackendUnavailable(
-                f"The backend {backend.name} returned a Reconciliation that does not match "
-                "the call: report this to its author."
-            )
-        if result is None:
-            return attrs.evolve(reconciliation, call=record)
-        if record.caller_ref is None:
-            record = attrs.evolve(record, caller_ref=result.ids.caller)
-        result = self._pipeline.judge(
-            self._pipeline.result_policy.apply,
-            result,
-            call=record,
-            metadata=result.metadata,
-            elapsed_s=(self._clock.now() - record.started_at).total_seconds(),
-            masker=ResultMasker(private_keys=backend.capabilities.private_keys),
-        )
-        return attrs.evolve(reconciliation, call=record, result=result)
+        return self._runner.reconcile(call, self._runner.deadline_after(deadline_s))
 
     def close(self) -> None:
         """Close the backend and the policies. May be called more than once."""
-        self._closed = True
-        self._backend.close()
-        for policy in self._policies:
+        self._runner.is_closed = True
+        self.backend.close()
+        for policy in self.policies:
             policy.close()
 
     def __repr__(self) -> str:
-        return f"FaceVerifier({self._backend.name})"
-
-    def _call(self, images: list[Image], options: CallOptions) -> Answer:
-        self._check_open()
-        return self._pipeline.run(images, options)
-
-    def _refuse(
-        self, images: list[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
-    ) -> list[Image]:
-        self._check_open()
-        return self._pipeline.check_call(images, options, after=after)
+        return f"FaceVerifier({self.backend.name})"
 
 
 #: More workers would not help: a vendor's rate limit or this machine's CPU is the bottleneck.
@@ -651,6 +573,10 @@ class PairOutcomes(Iterator[PairOutcome]):
                 future = Future()
                 future.set_result(make(has_thread=False))
         self._calls.append(future)
+
+    def stop(self) -> None:
+        """Start no further pair. Pairs that have started are still yielded."""
+        self._run.is_stopped = True
 
     def close(self) -> None:
         """Cancel calls that have not started; wait for the others. May be called more than once."""

@@ -10,7 +10,7 @@ from kit.strategies import liveness_results, match_results, percentages, thresho
 
 import facematch_core as fm
 from facematch_core import models
-from facematch_core.call.verdict import judge
+from facematch_core.call.verdict import apply_rules
 from facematch_core.models import ends_early
 from facematch_core.testing import ManualClock
 
@@ -88,7 +88,7 @@ def judged(result, threshold=None, limit=None):
     match = isinstance(result, fm.MatchResult)
     operation = fm.Operation.MATCH if match else fm.Operation.LIVENESS
     call = called(operation=operation, threshold=threshold, review_threshold=limit)
-    return judge(attrs.evolve(result, ids=attrs.evolve(result.ids, call=call.id)), call)
+    return apply_rules(attrs.evolve(result, ids=attrs.evolve(result.ids, call=call.id)), call)
 
 
 @given(any_result, st.none() | percentages.map(above))
@@ -215,6 +215,8 @@ def test_live_match_decision_for_every_combination(live, match):
 
 def test_threshold_without_a_value_does_not_reject_a_score():
     unknown = fm.Threshold(None, models.ThresholdRule.VENDOR, models.ThresholdSource.VENDOR)
-    assert judge(match_result(ids=models.Ids(call="a-1"), threshold=unknown), called()).is_match
+    assert apply_rules(
+        match_result(ids=models.Ids(call="a-1"), threshold=unknown), called()
+    ).is_match
     got = verified(scored(40, threshold=unknown), threshold=90)
     assert got.decision is fm.Decision.REVIEW

@@ -4,7 +4,7 @@ from kit.fakes import FakeBackend, found_match, liveness_result, match_result, p
 
 import facematch_core as fm
 from facematch_core import models
-from facematch_core.call.verdict import judge
+from facematch_core.call.verdict import apply_rules
 from facematch_core.testing import ManualClock
 
 A, B = picture(), picture((10, 20, 30))
@@ -172,7 +172,7 @@ def test_wrong_reconcile_result_is_a_plug_in_fault(says):
 )
 def test_judge_refuses_the_record_of_another_call(record):
     with pytest.raises(fm.InvalidRequest):
-        judge(record, attempt())
+        apply_rules(record, attempt())
 
 
 # In a failover

@@ -33,14 +33,19 @@ def entry(key=BUDGET_KEY, **changes):
     return Reservation(call=new_record(**changes), number=1, key=key, amount=UNIT)
 
 
-def new_attempt(number=1, paid=True, deadline=NO_DEADLINE, **changes):
+def new_attempt(number=1, is_billed=True, deadline=NO_DEADLINE, **changes):
     environment = changes.pop("environment", Environment.PRODUCTION)
-    about = {"number": number, "paid": paid, "environment": environment, "deadline": deadline}
+    about = {
+        "number": number,
+        "is_billed": is_billed,
+        "environment": environment,
+        "deadline": deadline,
+    }
     return Attempt(call=new_record(**changes), **about)
 
 
 def ending(billed=Charged.YES):
-    return Outcome(charged=billed, sent=True, answered=True, was_asked=True)
+    return Outcome(charged=billed, may_be_sent=True, has_result=True, was_called=True)
 
 
 def sums(store, key=BUDGET_KEY):

@@ -7,18 +7,20 @@ from facematch_core import Charged, Environment, errors
 from facematch_core.resilience import Outcome
 
 
-def failed(error, *, sent=True, was_asked=True):
+def failed(error, *, may_be_sent=True, was_called=True):
     ended = Outcome.refused(error)
-    return attrs.evolve(ended, sent=sent or ended.sent, was_asked=was_asked)
+    return attrs.evolve(ended, may_be_sent=may_be_sent or ended.may_be_sent, was_called=was_called)
 
 
 def refused_later(error):
-    return failed(error, sent=False, was_asked=False)
+    return failed(error, may_be_sent=False, was_called=False)
 
 
-ANSWERED = Outcome(charged=match_result().billing.charged, sent=True, answered=True, was_asked=True)
-INTERRUPTED = Outcome(charged=Charged.UNKNOWN, sent=True, was_asked=True)
-UNREACHABLE = failed(errors.VendorUnavailable("no connection"), sent=False)
+ANSWERED = Outcome(
+    charged=match_result().billing.charged, may_be_sent=True, has_result=True, was_called=True
+)
+INTERRUPTED = Outcome(charged=Charged.UNKNOWN, may_be_sent=True, was_called=True)
+UNREACHABLE = failed(errors.VendorUnavailable("no connection"), may_be_sent=False)
 
 #: What an outage looks like.
 DOWN = {
@@ -27,7 +29,9 @@ DOWN = {
     "unknown": failed(errors.OutcomeUnknown("reset")),
     "unreadable": failed(errors.UnexpectedResponse("maintenance")),
     "no answer in time": failed(errors.DeadlineExceeded("too late")),
-    "no connection in time": failed(errors.VendorUnavailable("late", retryable=False), sent=False),
+    "no connection in time": failed(
+        errors.VendorUnavailable("late", retryable=False), may_be_sent=False
+    ),
 }
 #: What was answered, by whomever, and says no more.
 HEARD = {
@@ -47,7 +51,7 @@ NO_EVIDENCE = {
     **HEARD,
     "interrupted": INTERRUPTED,
     "interrupted before": refused_later(KeyboardInterrupt()),
-    "budget": failed(errors.BudgetExceeded("no"), sent=False),
+    "budget": failed(errors.BudgetExceeded("no"), may_be_sent=False),
     "over before": refused_later(errors.VendorUnavailable("late", retryable=False)),
     "later breaker": refused_later(errors.BreakerOpen("down")),
     "later latch": refused_later(errors.InsufficientCredit("empty")),

@@ -20,6 +20,7 @@ from facematch_comparison.study.reading import Study
 from facematch_core.backend import decide_by_threshold
 from facematch_core.base.deadline import Clock
 from facematch_core.base.files import read_regular
+from facematch_core.call.events import CallEvent, EventKind
 from facematch_core.errors import (
     FATAL,
     BreakerOpen,
@@ -44,7 +45,6 @@ from facematch_core.models import (
 )
 from facematch_core.resilience import Budget
 from facematch_core.store import CallStore, SqlStore
-from facematch_core.call.events import CallEvent, EventKind
 from facematch_core.verifier.verifier import FaceVerifier
 
 from .database import Outcomes, RunDatabase
@@ -162,7 +162,9 @@ class RunSystem:
 
     def _settings(self) -> dict[str, Any]:
         backend, kept = self.backend, self.retention is Retention.KEEP
-        threshold, review = self.verifier.thresholds(Operation.MATCH)
+        thresholds = self.verifier.thresholds(Operation.MATCH)
+        threshold = thresholds.threshold
+        review = thresholds.review_threshold
         privacy = f"Both pictures of each pair were sent; {backend.name} "
         if backend.environment is Environment.LOCAL:
             privacy = "Nothing left this machine."
@@ -444,7 +446,9 @@ def _makes_embeddings(system: RunSystem) -> bool:
 def _ask_locally(system: RunSystem, threads: int) -> None:
     """Answer pairs like `RunSystem.ask`, but embed each picture only once."""
     digests, engine = system.digests, cast(Any, system.backend)
-    threshold, review = system.verifier.thresholds(Operation.MATCH)
+    thresholds = system.verifier.thresholds(Operation.MATCH)
+    threshold = thresholds.threshold
+    review = thresholds.review_threshold
     # The first outcome with a score, from `verify`. The other pairs copy its scale and model.
     scored: PairOutcome | None = None
     while scored is None and (first := system.take(1)):

@@ -27,11 +27,11 @@ from facematch_core.backend import (
     StartRequest,
 )
 from facematch_core.base.masking import PERSONAL_KEYS
+from facematch_core.call.verdict import default_threshold
 from facematch_core.cli.text import Stopping, say
 from facematch_core.errors import EnvironmentMismatch, VendorError, VendorUnavailable
 from facematch_core.http import HttpReply, HttpRequest, is_loopback
 from facematch_core.http.transport import host_of
-from facematch_core.call.verdict import default_threshold
 from facematch_mock_server.recognition.cards import READY
 
 from .aspects import reduce_outcome, reduce_reply

@@ -82,7 +82,7 @@ def test_free_operations_are_not_counted(limited, backend, store):
     )
     verifier = limited(0)
     verifier.verify(A, B)
-    assert Budget(0, name="shop", store=store).enter(new_attempt(paid=False))(ending()) is None
+    assert Budget(0, name="shop", store=store).enter(new_attempt(is_billed=False))(ending()) is None
     assert store.budgets() == ()
     with pytest.raises(errors.BudgetExceeded):
         verifier.check_liveness(A)

@@ -47,7 +47,7 @@ def test_endings_without_evidence_do_not_change_the_breaker(breaker, clock, endi
 
 def test_open_breaker_error_has_retry_time_and_last_error(breaker, clock):
     reason = "its certificate is invalid: set ca_bundle"
-    call(breaker, *[failed(VendorUnavailable(reason), sent=False)] * 3)
+    call(breaker, *[failed(VendorUnavailable(reason), may_be_sent=False)] * 3)
     clock.advance(4.0)
     with pytest.raises(BreakerOpen, match="nothing was sent") as caught:
         breaker.enter(new_attempt())

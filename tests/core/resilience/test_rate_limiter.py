@@ -26,7 +26,7 @@ def call(limiter, ending=ANSWERED, **about):
     attempt = new_attempt(**about)
     leave = limiter.enter(attempt)
     at = limiter.clock.monotonic()
-    if ending.sent:
+    if ending.may_be_sent:
         limiter.sent(attempt)
     leave(ending)
     return at

@@ -12,6 +12,7 @@ from kit.sessions import ABOUT, CAN, LIVENESS, MATCH, PURPOSE, SUBJECT, live, ma
 import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend.session_types import Kept, WayIn
+from facematch_core.call.verdict import DefaultThresholds
 from facematch_core.sessions.verdicts import Rules, judge, judge_missing
 from facematch_core.testing import ManualClock
 
@@ -41,7 +42,7 @@ RULES = Rules(
     can=CAN,
     declared=PRODUCTION,
     required=PRODUCTION,
-    thresholds={},
+    defaults={operation: DefaultThresholds() for operation in fm.Operation},
     threshold_rule=models.ThresholdRule.AT_LEAST,
 )
 
@@ -271,7 +272,7 @@ def test_verified_only_if_every_vendor_check_and_own_rule_passes(
     fields, of_record, today, picture, at
 ):
     record = changed(threshold=of_record, compared_with=picture)
-    rules = {"thresholds": {MATCH: (today, None)}}
+    rules = {"defaults": RULES.defaults | {MATCH: DefaultThresholds(today)}}
     result = judged(record, rules, at, **fields)
     matches = [check.result for check in fields["checks"] if hasattr(check.result, "is_match")]
     lives = [check.result for check in fields["checks"] if hasattr(check.result, "is_live")]

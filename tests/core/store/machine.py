@@ -92,18 +92,21 @@ class Machine(RuleBasedStateMachine):
             "money": (environment, self.clock.now().date().isoformat()),
         }
 
-    @rule(operation=st.sampled_from(list(PRICES)), environment=WHERE, paid=st.booleans())
-    def enter(self, operation, environment, paid):
+    @rule(operation=st.sampled_from(list(PRICES)), environment=WHERE, is_billed=st.booleans())
+    def enter(self, operation, environment, is_billed):
         """A call passes both budgets, or neither keeps anything of it."""
         attempt = new_attempt(
-            operation=operation, environment=environment, paid=paid, started_at=self.clock.now()
+            operation=operation,
+            environment=environment,
+            is_billed=is_billed,
+            started_at=self.clock.now(),
         )
         prices = {"calls": Decimal(1), "money": PRICES[operation]}
         of = {which: (key, prices[which]) for which, key in self.keys(environment).items()}
         leaves = []
         for which, budget in self.budgets.items():
             before = self.expected(which, of[which][0])
-            room = not paid or sum(before) + prices[which] <= CAPS[which]
+            room = not is_billed or sum(before) + prices[which] <= CAPS[which]
             refusal = None
             try:
                 leaves.append(budget.enter(attempt))
@@ -117,7 +120,7 @@ class Machine(RuleBasedStateMachine):
                 for leave in leaves:
                     leave(ending(Charged.NO))
                 return
-        if paid:
+        if is_billed:
             self.calls.append(Call(attempt.call, of, leaves, dict.fromkeys(of, "reserved")))
         else:
             for leave in leaves:
