@@ -34,9 +34,11 @@ _QUERY = {
 
 # Ours: Microsoft does not document whether a rejected request is charged.
 _GROUND = "the request was rejected; Microsoft documents no charge for that"
-#: Prefix of the message for a used-up monthly quota. Face's error page does not list the message;
-#: other Azure AI services return it (azure-sdk-for-python #25619, read 2026-11-26).
-_NO_QUOTA = "Out of call volume quota"
+#: Prefixes of the messages for a used-up monthly quota. Face's error page lists neither. The first
+#: and the second are those of Microsoft's gateway (Microsoft Learn, Error handling in Azure API
+#: Management policies, read 2026-11-28); other Azure AI services return the first in an `error`
+#: object (azure-sdk-for-python #25619, read 2026-11-26).
+_NO_QUOTA = ("Out of call volume quota", "Out of bandwidth quota")
 #: Error rows, keyed by Microsoft's error code. Other codes are mapped by their HTTP status.
 _CODES = {
     "403 quota": http.ErrorRow(
@@ -160,9 +162,11 @@ class AzureBackend(SessionBackend):
 
     def error_code(self, reply: http.HttpReply) -> object:
         """Return Microsoft's (inner) error code, or ``403 quota`` if the quota is used up."""
-        code = reply.at("error", "innererror", "code") or reply.at("error", "code")
-        has_quota = not str(reply.at("error", "message")).startswith(_NO_QUOTA)
-        return code if has_quota else "403 quota"
+        # The gateway's body is {"statusCode": 403, "message": text}, without an `error` object.
+        message = reply.at("error", "message") or reply.at("message")
+        if str(message).startswith(_NO_QUOTA):
+            return "403 quota"
+        return reply.at("error", "innererror", "code") or reply.at("error", "code")
 
 
 def _build_result(

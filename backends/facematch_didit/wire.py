@@ -348,7 +348,9 @@ def _read_warning(item: object) -> ResultWarning:
 #
 # Only 200 responses are charged. We rely on this for these four shapes, because they come from
 # Didit. HTML, an empty body or another shape may come from a gateway and gets the core's default
-# for the status. The editions differ only in the status for a bad key: 401 or 403.
+# for the status. Cloudflare's JSON errors also have a `detail`, and a `cloudflare_error` (responses
+# that public clients quote, read on 2026-11-28): they say nothing about a charge at
+# Didit. The editions differ only in the status for a bad key: 401 or 403.
 
 STATED = "only 200 responses are charged (Didit API reference, Face Match, June 2026)"
 
@@ -420,6 +422,8 @@ def _read_words(reply: http.HttpReply) -> tuple[Form, dict[str, tuple[str, ...]]
     except ValueError:
         return "other", {}
     if isinstance(body, dict):
+        if "cloudflare_error" in body:
+            return "other", {}
         if isinstance(body.get("error"), str):
             return "error", {}
         if isinstance(body.get("detail"), str):

@@ -84,7 +84,6 @@ class AzureSimulator(MockSimulator):
         Situation.OUTAGE: Fault(stage="answer", kind="status", status=503),
     }
     cannot_happen = {
-        Situation.NO_CREDIT: "Azure bills afterwards: there is no credit that could be used up.",
         Situation.SPOOF: "Azure checks liveness in sessions with a camera, never in a picture.",
         Situation.UNKNOWN_STATUS: "Azure's verdict is true or false: it has no word of status.",
         Situation.UNKNOWN_WARNING: "Azure's answers have no warnings.",
@@ -95,6 +94,11 @@ class AzureSimulator(MockSimulator):
     def __init__(self):
         super().__init__()
         self.picture_of, self.lives_s = {}, [0.0]
+
+    def begin(self, situation, score):
+        super().begin(situation, score)
+        if situation is Situation.NO_CREDIT:
+            self.control.set_limit("month", 0)
 
     def alter(self, request, body):
         path, _, _ = request.path.partition("?")

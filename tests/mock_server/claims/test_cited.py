@@ -263,6 +263,8 @@ OF_AZURE = (
     azure.on_newest(azure.IMAGES),
     control_request("limits", {"resource": 1}),
     *[azure.verify_request()] * 2,
+    control_request("limits", {"resource": None, "month": 0}),
+    azure.verify_request(),
 )
 
 OF_REKOGNITION = (

@@ -20,6 +20,11 @@ EXAMPLES = Origin(
 CLIENT = Origin(
     Known.DOCUMENTED, "Microsoft, npm @azure-rest/ai-vision-face 1.0.0-beta.3", "2026-11-23"
 )
+GATEWAY = Origin(
+    Known.DOCUMENTED,
+    "Microsoft Learn, Azure API Management: Error handling in policies, and quota policy",
+    "2026-11-28",
+)
 PRIVACY = _document("Microsoft Learn, Data and privacy for Face, 2026-03-31")
 
 
@@ -40,6 +45,9 @@ CLAIMS = table(
     row("rate.exceeded", _error(429, "429", "Rate limit is exceeded.", ("Retry-After", "1")), CODES, "A transaction above the rate limit is refused with 429."),
     row("rate.limit", None, OURS, "Microsoft limits transactions to 10 per second, to 200 per second for all resources of a region, and to 20 per minute for a free resource (F0) (Azure Face service quotas and limits, read 2026-11-23). The mock has no limit per second or minute until a test sets one, because a test's clock is stopped."),
     fact("rate.retry_after", OURS, "Retry-After is 1, because the window is empty after one second."),
+    row("quota.exceeded", Reply(403, {"statusCode": 403, "message": "Out of call volume quota. Quota will be replenished in {wait}."}), GATEWAY, "A transaction above the quota is refused with 403 by Microsoft's gateway, whose body has no error object. Retry-After has the seconds until the quota is replenished. That the gateway of Azure AI Face answers so is our guess."),
+    row("quota.limit", None, OURS, "The mock has no quota until a test sets one (set_limit with the scope month); Microsoft documents none for Azure AI Face. The quota counts after the rate limit, and does not count a refused transaction."),
+    row("quota.month_s", 2592000, OURS, "A transaction counts for 30 days."),
     row("access", "approved", OURS, "The resource has Microsoft's approval for verification, unless the switch is set to unapproved.", when=("access", "approved"), name="approved"),
     row("access", "unapproved", PRIVACY, "Face ids and verification are limited to approved customers.", when=("access", "unapproved"), name="unapproved"),
     row("access.refused", _error(403, "UnsupportedFeature", "Feature is not supported, missing approval for one or more of the following features: Identification, Verification."), CODES, "Without approval, requests for a face id or a verification are refused with 403."),

@@ -173,8 +173,27 @@ def _check_key(call: AzureCall) -> None:
 
 
 def _check_rate(call: AzureCall) -> None:
-    if call.world.rates.take({"resource": 1}, "", now=call.now.timestamp()) is not None:
+    windows = {"resource": 1, "month": call.claims.get("quota.month_s")}
+    refusal = call.world.rates.take(windows, "", now=call.now.timestamp())
+    if refusal is None:
+        return
+    scope, window = refusal
+    if scope == "resource":
         call.refuse("rate.exceeded", "rate.limit", "rate.retry_after")
+    wait_s = window.retry_after
+    headers = (("Retry-After", str(wait_s)),)
+    call.refuse(
+        "quota.exceeded", "quota.limit", "quota.month_s", headers=headers, wait=_format_wait(wait_s)
+    )
+
+
+def _format_wait(wait_s: int) -> str:
+    """Return seconds as Microsoft's gateway writes them: ``22.14:18:12``, or ``00:06:46``."""
+    days, rest_s = divmod(wait_s, 86_400)
+    hours, rest_s = divmod(rest_s, 3600)
+    minutes, seconds = divmod(rest_s, 60)
+    clock = f"{hours:02}:{minutes:02}:{seconds:02}"
+    return f"{days}.{clock}" if days else clock
 
 
 def _check_access(call: AzureCall) -> None:
@@ -336,7 +355,7 @@ VENDOR = base.Vendor(
     title="Azure AI Face",
     claims=CLAIMS,
     switches={"access": ("approved", "unapproved")},
-    rate_limits={"resource": "rate.limit"},
+    rate_limits={"resource": "rate.limit", "month": "quota.limit"},
     operations=("match", "detect", "session_start", "session_read"),
     hosts=frozenset({"*.cognitiveservices.azure.com", "*.api.cognitive.microsoft.com"}),
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE)},

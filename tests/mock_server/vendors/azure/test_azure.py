@@ -205,6 +205,24 @@ def test_only_a_known_entra_token_is_accepted(mock, token, is_known):
         assert len(faces_of(client, "p1", enforce_https=False)) == 1
 
 
+@pytest.mark.parametrize(
+    ("passed_s", "wait_s", "wait"),
+    [(0, 2_592_000, "30.00:00:00"), (43_200, 2_548_800, "29.12:00:00"), (2_591_999, 1, "00:00:01")],
+)
+def test_used_up_month_is_refused_by_the_gateway_until_it_ends(engine, passed_s, wait_s, wait):
+    control = didit.control_of(engine)
+    control.set_limit("month", 1)
+    assert engine.handle(detect_request()).status == 200
+    engine.world.clock.advance(passed_s)
+    answer = engine.handle(detect_request())
+    text = f"Out of call volume quota. Quota will be replenished in {wait}."
+    assert (answer.status, answer.json()) == (403, {"statusCode": 403, "message": text})
+    assert answer.header("Retry-After") == str(wait_s)
+    engine.world.clock.advance(wait_s)
+    assert engine.handle(detect_request()).status == 200
+    assert len(control.charges()) == 2
+
+
 def test_client_retries_wait_for_retry_after(open_face_client, mock):
     transport = OnTheMocksClock(mock)
     client = open_face_client(transport=transport)
