@@ -12,7 +12,7 @@ import re
 import traceback
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, ParamSpec, TypeVar
 
 import attrs
 
@@ -27,6 +27,9 @@ from .calls import Call, DeleteRequest, LivenessCall, MatchCall, ReadRequest, Re
 from .kinds import describe, kind_words, kinds_of, type_hints
 from .session_types import Deletion, SessionCapabilities, SessionHint, SessionReading
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 #: Hooks for tests, called with each exception from a plug-in's own code. The error that callers
 #: receive omits the exception's text, because it may contain a key.
 plugin_faults: list[Callable[[BaseException], None]] = []
@@ -34,15 +37,34 @@ plugin_faults: list[Callable[[BaseException], None]] = []
 
 def can_be_sought(backend: Backend, call: Request | models.CallRecord) -> bool:
     """Return whether `reconcile` can find a call; False for sessions, which are read instead."""
-    if not isinstance(call, Call | models.CallRecord) or (
-        call.operation is models.Operation.SESSION or type(backend).reconcile is Backend.reconcile
-    ):
+    if not isinstance(call, Call | models.CallRecord):
         return False
+    if call.operation is models.Operation.SESSION or type(backend).reconcile is Backend.reconcile:
+        return False
+    is_stored = guard(backend.reconcilable, call)
+    return bool(is_stored) and not isinstance(is_stored, HookFailed)
+
+
+@attrs.frozen
+class HookFailed:
+    """The failure of a plug-in's method.
+
+    Attributes:
+        fault: Class, file and line of the exception, without its message.
+    """
+
+    fault: str
+
+
+def guard(hook: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | HookFailed:
+    """Call a plug-in's method; return `HookFailed` if it raises, because a reply must not be lost.
+
+    The exception is passed to `plugin_faults`, and its message is dropped: it may contain a key.
+    """
     try:
-        return bool(backend.reconcilable(call))
-    except Exception as error:  # noqa: BLE001 - a plug-in's bug must not replace another error
-        report_fault(error)
-        return False
+        return hook(*args, **kwargs)
+    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
+        return HookFailed(report_fault(error))
 
 
 def report_fault(error: BaseException) -> str:
