@@ -107,8 +107,13 @@ def on_config(_config: Any) -> None:
     logger.setLevel(min(logger.level, logging.WARNING))
 
 
+#: A file of the package that a page links to, and its place in the site.
+SCHEMA_FILE = "facematch_core/result.schema.json"
+SCHEMA_IN_SITE = "reference/result.schema.json"
+
+
 def on_files(files: Files, config: Any) -> None:
-    """Add the pages of claims, generated from the imported mock, and the top-level pages."""
+    """Add the pages of claims, generated from the imported mock, and the repository's own files."""
     for vendor in vendor_names():
         page = claims_page(vendor)
         files.append(File.generated(config, f"claims/{vendor}.md", content=page))
@@ -118,6 +123,8 @@ def on_files(files: Files, config: Any) -> None:
         text = (DOCS.parent / name).read_text(encoding="utf-8").replace("](docs/", "](")
         text = text.replace("[NOTICE](NOTICE)", "`NOTICE`")
         files.append(File.generated(config, name, content=text))
+    text = (DOCS.parent / SCHEMA_FILE).read_text(encoding="utf-8")
+    files.append(File.generated(config, SCHEMA_IN_SITE, content=text))
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
@@ -129,6 +136,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         folder = path.partition("/")[0] + "/"
         page.meta["search"] = {"boost": WEIGHTS.get(path, WEIGHTS.get(folder, 1))}
         page.meta["tags"] = WORDS.get(path, [])
+    markdown = markdown.replace(f"../../{SCHEMA_FILE}", Path(SCHEMA_IN_SITE).name)
     return re.sub(r"<!-- table: (.+?) -->", lambda mark: TABLES[mark[1]](), markdown)
 
 

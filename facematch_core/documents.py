@@ -25,13 +25,21 @@ UNWRITTEN = {"is_written": False}
 
 
 class Document:
-    """An object with a JSON form; see ``docs/reference/result-json.md``."""
+    """An object with a JSON form; see ``docs/reference/result-json.md``.
+
+    A field type of pydantic, and a response of FastAPI; both use `to_dict` and `from_dict`.
+    """
+
+    # With a `__dict__`, which is empty in a slotted subclass, FastAPI would answer ``{}``.
+    __slots__ = ()
 
     #: The document's `kind` in JSON.
     kind: ClassVar[str] = ""
 
     def to_dict(self, *, minimal: bool = False) -> dict[str, Any]:
-        """Return the JSON form (``"schema": 1``); see ``docs/reference/result.schema.json``.
+        """Return the JSON form (``"schema": 1``): ``json.dumps(result.to_dict())``.
+
+        ``facematch_core/result.schema.json`` is its JSON Schema.
 
         Args:
             minimal: Only decision, score, threshold, environment, backend and ids.
@@ -66,6 +74,66 @@ class Document:
                 "with the class of its kind."
             )
         return read_document(cls, document)
+
+    def _repr_html_(self) -> str:
+        """Return `str(self)` for a notebook, instead of the long repr; called by Jupyter.
+
+        IPython would find the `__repr__` of a subclass before an inherited `_repr_pretty_`.
+        """
+        # Imported late, so that `import facematch_core` stays fast.
+        import html
+
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
+        """Return how pydantic reads and writes the document; called by pydantic."""
+        from pydantic_core import core_schema
+
+        def read(value: Any) -> Any:
+            return value if isinstance(value, cls) else cls.from_dict(value)
+
+        return core_schema.no_info_plain_validator_function(
+            read,
+            ref=f"{cls.__module__}.{cls.__qualname__}:{id(cls)}",
+            serialization=core_schema.plain_serializer_function_ser_schema(cls.to_dict),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _core_schema: Any, _handler: Any) -> dict[str, Any]:
+        """Return the JSON Schema of the document, without references; called by pydantic."""
+        definitions = json_schema()["$defs"]
+        schema = _inlined(definitions[cls.kind], definitions)
+        names = {"schema": {"const": SCHEMA}, "kind": {"const": cls.kind}}
+        return {
+            **schema,
+            "title": cls.__name__,
+            "properties": names | schema["properties"],
+            "required": [*names, *schema["required"]],
+        }
+
+
+@functools.cache
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of all kinds of documents."""
+    # Imported late, so that `import facematch_core` stays fast.
+    import json
+    from importlib import resources
+
+    file = resources.files(__package__).joinpath("result.schema.json")
+    schema: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return schema
+
+
+def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    """Return a JSON Schema with each ``$ref`` replaced: in OpenAPI, ``#/$defs`` does not exist."""
+    if isinstance(schema, list):
+        return [_inlined(item, definitions) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(definitions[schema["$ref"].removeprefix("#/$defs/")], definitions)
+    return {name: _inlined(value, definitions) for name, value in schema.items()}
 
 
 @functools.cache

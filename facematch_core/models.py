@@ -504,6 +504,8 @@ MYPY = False
 class NoTruth:
     """Base class of objects without a truth value: `bool()` raises, and type checkers report it."""
 
+    __slots__ = ()
+
     #: The attribute to use instead.
     door: ClassVar[str]
 
@@ -519,6 +521,8 @@ class NoTruth:
 @attrs.frozen(kw_only=True)
 class Result(NoTruth, Document):
     """The base class of results.
+
+    As JSON: ``json.dumps(result.to_dict())``. In FastAPI, annotate the handler: ``-> MatchResult``.
 
     Attributes:
         score: 0-100 on a named scale; None (never 0) if the vendor returned no score.

@@ -27,7 +27,7 @@ live_match_results = st.builds(
 )
 
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs/reference/result.schema.json").read_text())
+SCHEMA = json.loads((Path(fm.__file__).parent / "result.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 MINIMAL = {"decision", "score", "threshold", "environment", "backend", "ids"}
 

@@ -174,7 +174,7 @@ def _folder(tmp_path, monkeypatch):
         shutil.copy(DOCS / f"photographs/{name}.jpg", tmp_path)
     for name, copy in (("grace-hopper", "selfie"), ("grace-hopper-card", "id")):
         shutil.copy(DOCS / f"photographs/{name}.jpg", tmp_path / f"{copy}.jpg")
-    shutil.copy(DOCS / "reference/result.schema.json", tmp_path)
+    shutil.copy(DOCS.parent / "facematch_core/result.schema.json", tmp_path)
     # As in the shell of somebody who has installed it: `facematch` is found by its name.
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(OURS))
