@@ -284,7 +284,7 @@ async def test_fatal_error_or_failing_source_ends_the_batch():
         assert [type(o.error) for o in outcomes] == [type(None), fm.AuthenticationFailed]
         with pytest.raises(OSError, match="the list is gone"):
             async for outcome in verifier.verify_many(failing()):
-                got.append(outcome.decision)  # noqa: PERF401 - it ends in an error
+                got.append(outcome.decision)
         for wrong in ({"max_workers": 0}, {"levle": 1}, {"pairs": 3}):
             with pytest.raises(fm.InvalidRequest):
                 verifier.verify_many(**{"pairs": [], **wrong})
