@@ -79,6 +79,8 @@ class WarningCode(enum.StrEnum):
     LOW_SIMILARITY = "low_similarity"
     NO_FACE = "no_face"
     MULTIPLE_FACES = "multiple_faces"
+    #: A smaller face passes the threshold, and the largest face does not: never a match.
+    SMALLER_FACE_MATCHED = "smaller_face_matched"
     LOW_LIVENESS = "low_liveness"
     PRESENTATION_ATTACK = "presentation_attack"
     BLOCKLISTED = "blocklisted"
@@ -128,6 +130,7 @@ class Advice(enum.StrEnum):
 ADVICE: dict[WarningCode, Advice] = {
     WarningCode.NO_FACE: Advice.RETAKE_PHOTO,
     WarningCode.MULTIPLE_FACES: Advice.ONE_FACE_ONLY,
+    WarningCode.SMALLER_FACE_MATCHED: Advice.ONE_FACE_ONLY,
     WarningCode.LOW_LIVENESS: Advice.RETAKE_PHOTO,
     WarningCode.PRESENTATION_ATTACK: Advice.POSSIBLE_FRAUD,
     WarningCode.BLOCKLISTED: Advice.POSSIBLE_FRAUD,
@@ -423,6 +426,12 @@ class Face:
     )
     pose: Mapping[str, float] | None = attrs.field(default=None, hash=False, repr=False)
     quality: Mapping[str, float] | None = attrs.field(default=None, hash=False, repr=False)
+
+    @property
+    def area(self) -> float:
+        """The area of `box`, in the square of its unit; 0 without a box."""
+        box = self.box
+        return 0.0 if box is None else (box.right - box.left) * (box.bottom - box.top)
 
 
 #: The default of `Billing.charges`, by `charged`.

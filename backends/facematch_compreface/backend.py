@@ -19,7 +19,7 @@ from facematch_core.backend import (
     ImageFormat,
     ImageLimits,
     MatchCall,
-    decide_by_threshold,
+    decide_by_largest_face,
     number,
 )
 from facematch_core.errors import AuthenticationFailed
@@ -48,7 +48,7 @@ _NO_FACE = attrs.evolve(
 _TWO_FACES = attrs.evolve(MULTIPLE_FACES, text="the probe shows more than one face")
 _SEVERAL = attrs.evolve(
     MULTIPLE_FACES,
-    text="the reference shows more than one face; the most similar to the probe is compared",
+    text="the reference shows more than one face; the largest is compared",
 )
 
 
@@ -60,6 +60,9 @@ class ComprefaceBackend(ApiKeyBackend):
     CompreFace's documentation, most pairs of one person score above 0.5 and most pairs of two
     people below. It recommends a higher threshold if security matters. Each model has its own score
     scale. Calls are free, so a call whose response was lost can be retried.
+
+    CompreFace rejects a probe with several faces, and returns a similarity for each face of the
+    reference. That the largest of these decides is ours (see `decide_by_largest_face`).
 
     Args:
         api_key: The key of a face verification service. Default: ``COMPREFACE_API_KEY``.
@@ -136,27 +139,22 @@ class ComprefaceBackend(ApiKeyBackend):
         model = (result.get("plugins_versions") or {}).get("calculator")
         if self.model not in (None, model):
             raise ValueError("the response is from a model other than `model`")
-        matches = result["face_matches"]
         scale = self.capabilities.score_scale or self.name
-        scores = [
-            None if value is None else Score.from_fraction(value, scale, raw_name="similarity")
-            for value in (match["similarity"] for match in matches)
-        ]
-        # The server lists the faces of the reference by size, not by similarity.
-        score = max(filter(None, scores), default=None)
+        references = []
+        for match in result["face_matches"]:
+            value = match["similarity"]
+            score = None
+            if value is not None:
+                score = Score.from_fraction(value, scale, raw_name="similarity")
+            references.append(_read_face(match, similarity=score))
+        by_largest_face = decide_by_largest_face(references, call.threshold)
+        warnings = (_SEVERAL,) if len(references) > 1 else ()
         return MatchResult(
-            decision=decide_by_threshold(score, call.threshold),
-            score=score,
-            warnings=(_SEVERAL,) if len(scores) > 1 else (),
+            decision=by_largest_face.decision,
+            score=by_largest_face.score,
+            warnings=(*warnings, *by_largest_face.warnings),
             probe_faces=(_read_face(result["source_image_face"], compared=True),),
-            reference_faces=tuple(
-                _read_face(
-                    face,
-                    similarity=similarity,
-                    compared=score is not None and similarity is score,
-                )
-                for face, similarity in zip(matches, scores, strict=True)
-            ),
+            reference_faces=by_largest_face.faces,
             backend=self.name,
             model=model,
             raw=body,

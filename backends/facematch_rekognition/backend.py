@@ -46,7 +46,7 @@ from facematch_core.backend import (
     Request,
     SessionCapabilities,
     StartRequest,
-    decide_by_threshold,
+    decide_by_largest_face,
     number,
 )
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
@@ -140,11 +140,14 @@ class QualityFilter(enum.StrEnum):
 class RekognitionBackend(HttpBackend):
     """Compares faces with Amazon Rekognition's CompareFaces. Hosted sessions use Face Liveness.
 
-    AWS returns similarities but no verdict. The highest similarity is compared with the threshold,
-    80 by default, as in AWS's own filter. AWS recommends human review for decisions about people.
+    AWS returns similarities but no verdict. The similarity of the probe's largest face is compared
+    with the threshold, 80 by default, as in AWS's own filter. AWS recommends human review for
+    decisions about people.
 
-    The reference is AWS's source image; its largest face is compared. The probe is the target
-    image; each of its faces gets a similarity, and more than one face adds a warning.
+    The reference is AWS's source image. AWS compares its largest face with each of the 100 largest
+    faces of the target image, which is the probe; more than one face adds a warning. That the
+    largest face of the probe decides is ours (see `decide_by_largest_face`). It has no similarity
+    if AWS did not compare it: the result is `INCONCLUSIVE`.
 
     AWS bills a call as one image, or as two with `reference_quality`. If a picture has no face,
     CompareFaces returns an invalid-parameter error, and the result is `INCONCLUSIVE` with
@@ -317,13 +320,13 @@ def _build_result(
 ) -> MatchResult:
     """Parse CompareFaces; `details` are the reference's faces from DetectFaces, if called."""
     probes = [_read_face(match["Face"], match["Similarity"]) for match in body["FaceMatches"]]
-    score = max((face.similarity for face in probes if face.similarity), default=None)
-    # With threshold 0, unmatched faces are faces that could not be compared.
+    # AWS returns no similarity for unmatched faces. Ours: with threshold 0, they were not compared.
     probes += map(_read_face, body.get("UnmatchedFaces", ()))
+    by_largest_face = decide_by_largest_face(probes, threshold)
     references = [_read_face(body["SourceImageFace"])]
     if details is not None:
         # CompareFaces compares the largest face.
-        references = sorted(map(_read_face, details), key=_area, reverse=True)
+        references = sorted(map(_read_face, details), key=lambda face: face.area, reverse=True)
         body = {**body, "FaceDetails": details}
     warnings = [
         attrs.evolve(MULTIPLE_FACES, text=f"the {name} shows more than one face")
@@ -331,13 +334,10 @@ def _build_result(
         if len(faces) > 1
     ]
     return MatchResult(
-        decision=decide_by_threshold(score, threshold),
-        score=score,
-        warnings=tuple(warnings),
-        probe_faces=tuple(
-            attrs.evolve(face, compared=score is not None and face.similarity is score)
-            for face in probes
-        ),
+        decision=by_largest_face.decision,
+        score=by_largest_face.score,
+        warnings=(*warnings, *by_largest_face.warnings),
+        probe_faces=by_largest_face.faces,
         reference_faces=tuple(
             attrs.evolve(face, compared=index == 0) for index, face in enumerate(references)
         ),
@@ -349,11 +349,6 @@ def _build_result(
 
 def _encode_image(image: Image) -> dict[str, str]:
     return {"Bytes": base64.b64encode(image.data).decode("ascii")}
-
-
-def _area(face: Face) -> float:
-    box = face.box
-    return 0.0 if box is None else (box.right - box.left) * (box.bottom - box.top)
 
 
 def _read_face(body: Any, similarity: object = None) -> Face:

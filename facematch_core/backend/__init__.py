@@ -19,9 +19,12 @@ from .base import (
     MULTIPLE_FACES,
     NO_FACE,
     SCORE_UNAVAILABLE,
+    SMALLER_FACE_MATCHED,
     Backend,
     Capabilities,
+    LargestFaceDecision,
     RemoteBackend,
+    decide_by_largest_face,
     decide_by_threshold,
     number,
 )
@@ -29,9 +32,10 @@ from .calls import Call, DeleteRequest, LivenessCall, MatchCall, ReadRequest, Re
 from .session_types import Kept, SessionCapabilities, SessionCheck, SessionReading, WayIn
 
 __all__ = [
-    "API_VERSION", "CALL_ID_KEY", "MULTIPLE_FACES", "NO_FACE", "SCORE_UNAVAILABLE", "Backend",
-    "Call", "Capabilities", "DeleteRequest", "Image", "ImageFormat", "ImageLimits", "Kept",
-    "LivenessCall", "MatchCall", "RateWindow", "ReadRequest", "RemoteBackend", "Request", "Secret",
-    "SessionCapabilities", "SessionCheck", "SessionReading", "StartRequest", "WayIn",
+    "API_VERSION", "CALL_ID_KEY", "MULTIPLE_FACES", "NO_FACE", "SCORE_UNAVAILABLE",
+    "SMALLER_FACE_MATCHED", "Backend", "Call", "Capabilities", "DeleteRequest", "Image",
+    "ImageFormat", "ImageLimits", "Kept", "LargestFaceDecision", "LivenessCall", "MatchCall",
+    "RateWindow", "ReadRequest", "RemoteBackend", "Request", "Secret", "SessionCapabilities",
+    "SessionCheck", "SessionReading", "StartRequest", "WayIn", "decide_by_largest_face",
     "decide_by_threshold", "muted", "number",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ import os
 import re
 import traceback
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
 import attrs
@@ -373,6 +373,10 @@ NO_FACE = models.ResultWarning(
 MULTIPLE_FACES = models.ResultWarning(
     code=models.WarningCode.MULTIPLE_FACES, text="a picture shows more than one face"
 )
+SMALLER_FACE_MATCHED = models.ResultWarning(
+    code=models.WarningCode.SMALLER_FACE_MATCHED,
+    text="a smaller face matches; the largest face, which decides, does not",
+)
 SCORE_UNAVAILABLE = models.ResultWarning(
     code=models.WarningCode.SCORE_UNAVAILABLE, text="the response has no score"
 )
@@ -402,6 +406,55 @@ def decide_by_threshold(
     if threshold is None or threshold.value is None:
         return models.Decision.REVIEW
     return models.Decision.MATCH if threshold.passes(score.value) else models.Decision.NO_MATCH
+
+
+@attrs.frozen(kw_only=True)
+class LargestFaceDecision:
+    """The decision about a picture whose faces were each compared with the other picture's face.
+
+    Attributes:
+        decision: The largest face's; REVIEW if it would be NO_MATCH and a smaller face matches.
+        score: The largest face's similarity; None if it was not compared.
+        faces: All faces, in the vendor's order; the largest is `compared`.
+        warnings: `SMALLER_FACE_MATCHED` if a smaller face matches and the largest does not.
+    """
+
+    decision: models.Decision
+    score: models.Score | None
+    faces: tuple[models.Face, ...]
+    warnings: tuple[models.ResultWarning, ...]
+
+
+def decide_by_largest_face(
+    faces: Sequence[models.Face], threshold: models.Threshold | None
+) -> LargestFaceDecision:
+    """Decide by the largest face, for vendors that return a similarity for each face of a picture.
+
+    A person who holds somebody else's document before the camera shows two faces, and the smaller
+    one matches. Of faces of equal size, the least similar one decides.
+
+    Args:
+        faces: The faces of the picture, with `box` and `similarity`; None for a similarity means
+            that the face was not compared.
+        threshold: The threshold of the call.
+    """
+
+    def size_then_unlikeness(face: models.Face) -> tuple[float, float]:
+        return face.area, 0.0 if face.similarity is None else -face.similarity.value
+
+    largest = max(faces, key=size_then_unlikeness, default=models.Face())
+    decision = decide_by_threshold(largest.similarity, threshold)
+    match = models.Decision.MATCH
+    matching = [face for face in faces if decide_by_threshold(face.similarity, threshold) is match]
+    only_smaller_match = bool(matching) and decision is not match
+    if only_smaller_match and decision is models.Decision.NO_MATCH:
+        decision = models.Decision.REVIEW
+    return LargestFaceDecision(
+        decision=decision,
+        score=largest.similarity,
+        faces=tuple(attrs.evolve(face, compared=face is largest) for face in faces),
+        warnings=(SMALLER_FACE_MATCHED,) if only_smaller_match else (),
+    )
 
 
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])

@@ -22,7 +22,8 @@ class Compared:
     """An engine's output for two pictures.
 
     Attributes:
-        score: The similarity of the faces, 0-100; None if no faces could be compared.
+        score: The similarity of the largest face of each picture, 0-100; None if they could not be
+            compared.
         raw_score, raw_name: The engine's own score (for example a distance) and its name.
         probe_faces, reference_faces: The faces in each picture; None if unknown. If either is empty
             (no face was found), the score is dropped and a warning is added.

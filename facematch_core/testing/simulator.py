@@ -52,8 +52,11 @@ class Situation(enum.StrEnum):
     SCORE = "score"
     #: No face is found in at least one picture.
     NO_FACE = "no_face"
-    #: The probe shows two faces; one of them matches the reference.
+    #: The probe shows two faces; the larger one matches the reference.
     TWO_FACES = "two_faces"
+    #: One picture shows two faces; only the smaller one matches the other picture. Omit it if the
+    #: vendor returns one score, and no document names the face that it compares.
+    SMALLER_FACE_MATCHES = "smaller_face_matches"
     #: The vendor's most favourable verdict, with null as the score.
     NULL_SCORE = "null_score"
     #: A score outside the vendor's scale (250 of 100).
@@ -638,7 +641,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 #: Situations that pictures can cause in an engine.
-_AT_AN_ENGINE = {*OPERATION_OF, Situation.NO_FACE, Situation.TWO_FACES} - {Situation.SPOOF}
+_AT_AN_ENGINE = {
+    *OPERATION_OF,
+    Situation.NO_FACE,
+    Situation.TWO_FACES,
+    Situation.SMALLER_FACE_MATCHES,
+} - {Situation.SPOOF}
 _NO_VENDOR = "A local engine has no vendor that responds to, rejects, loses or bills a call."
 
 

@@ -137,6 +137,7 @@ _PROBES = {
     Situation.SPOOF: "spoof",
     Situation.NO_FACE: "no-face",
     Situation.TWO_FACES: "two-faces",
+    Situation.SMALLER_FACE_MATCHES: "two-faces",
 }
 
 
@@ -223,6 +224,8 @@ class MockSimulator(VendorSimulator):
             self.control.add_key(key=self.secrets[0], client=self.client)
         if situation is Situation.NO_CREDIT:
             self.control.set_balance(0)
+        if situation is Situation.SMALLER_FACE_MATCHES:
+            self.control.set_outcome("match", score=4, smaller_face_score=96, times=None)
         if self.scope is not None:
             # The clock is stopped, so no rate window ends. Only None allows any number of calls.
             self.control.set_limit(self.scope, 0 if situation is Situation.THROTTLED else None)

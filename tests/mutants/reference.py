@@ -23,6 +23,7 @@ from facematch_core.backend import (
     Capabilities,
     ImageFormat,
     ImageLimits,
+    decide_by_largest_face,
 )
 from facematch_core.base.deadline import NO_DEADLINE
 from facematch_core.http import ApiKeyBackend, HttpRequest, Wait, retry_after_s
@@ -123,6 +124,11 @@ class Mapping:
         decision = self.decision(call, body, score)
         if score is None:
             decision, warnings = self.unscored(call, decision), (*warnings, *self.unsaid())
+        probe_faces = self.faces(body, "probe")
+        if any(face.similarity for face in probe_faces):
+            by_face = self.by_face(call, probe_faces)
+            decision, score, probe_faces = by_face.decision, by_face.score, by_face.faces
+            warnings += by_face.warnings
         return (fm.MatchResult if match else fm.LivenessResult)(
             decision=decision,
             score=score,
@@ -131,7 +137,7 @@ class Mapping:
             vendor_status=body["verdict"],
             ids=models.Ids(vendor=body["id"], session=self.session(call, body)),
             billing=fm.Billing(self.charged(call), "the vendor charges every answer"),
-            probe_faces=self.faces(body, "probe"),
+            probe_faces=probe_faces,
             raw=self.raw(call, body),
             **({"reference_faces": self.faces(body, "reference")} if match else {}),
         )
@@ -168,9 +174,19 @@ class Mapping:
 
     def faces(self, body, place):
         return tuple(
-            models.Face(box=None if edges is None else self.box(edges))
+            models.Face(
+                box=None if edges is None else self.box(edges[:4]), similarity=self.likeness(edges)
+            )
             for edges in body["faces"].get(place, ())
         )
+
+    def likeness(self, edges):
+        """A face's own similarity, which the vendor writes after its edges if there are several."""
+        number = None if edges is None else next(iter(edges[4:]), None)
+        return None if number is None else fm.Score(number, self.capabilities.score_scale)
+
+    def by_face(self, call, faces):
+        return decide_by_largest_face(faces, call.threshold)
 
     def box(self, edges):
         return box_of(edges)
@@ -425,6 +441,16 @@ ANSWERS = {
     Situation.TWO_FACES: {
         "warnings": [["MANY_FACES", "Two faces.", "low"]],
         "faces": {"probe": [EDGES["probe"], EDGES["reference"]], "reference": [EDGES["reference"]]},
+    },
+    # The first face is the larger one.
+    Situation.SMALLER_FACE_MATCHES: {
+        "verdict": "no",
+        "score": 7.25,
+        "warnings": [["MANY_FACES", "Two faces.", "low"]],
+        "faces": {
+            "probe": [(*EDGES["reference"], 7.25), (*EDGES["probe"], 93.5)],
+            "reference": [EDGES["reference"]],
+        },
     },
     Situation.NULL_SCORE: {"verdict": "yes", "score": None},
     Situation.IMPOSSIBLE_SCORE: {"score": 250.0},

@@ -19,6 +19,11 @@ class DeepvueSimulator(MockSimulator):
         "client_id": "deepvue-simulator-client-7c1e90",
         "client_secret": "deepvue-simulator-secret-4f7e1c2ab9",
     }
+    # No page of Deepvue says which of several faces is compared.
+    situations = frozenset(Situation) - {
+        *(Situation.NO_FACE, Situation.TWO_FACES, Situation.SMALLER_FACE_MATCHES),
+        *(Situation.UNKNOWN_STATUS, Situation.UNKNOWN_WARNING, Situation.NEVER_DONE),
+    }
     cannot_happen = {
         Situation.NO_FACE: "Deepvue documents no answer for a picture without a face.",
         Situation.TWO_FACES: "Deepvue's answer does not say how many faces there were.",

@@ -1,4 +1,4 @@
-"""R51, R02, R12, R13, R38: results, decisions, face boxes, and the parsing of responses."""
+"""R51, R02, R12, R14, R13, R38: results, decisions, faces, and the parsing of responses."""
 
 from __future__ import annotations
 
@@ -240,12 +240,7 @@ class CallRules(Rules):
                 for place, found in zip(PICTURES, _faces(result), strict=True):
                     count = sum(face.compared is True for face in found)
                     assert count < 2, f"{count} faces of the {place} are `compared`, not one"
-                faces = [face for each in _faces(result) for face in each]
-                alike = [(f.similarity, f.compared is True) for f in faces if f.similarity]
-                if (score := result.score) is not None and alike:
-                    most = max(alike, key=lambda each: (each[0].value, each[1]))
-                    right = most == (score, True)
-                    assert right, f"the score {score.value} is not that of the most similar face"
+                    _judge_compared_face(found, place, result.score)
 
     def _r12_boxes(self, bench: Bench) -> None:
         name, reports = bench.backend.name, bench.can.reports_faces
@@ -269,6 +264,30 @@ class CallRules(Rules):
                     assert _boxes_match(reported, meant, image), f"{at}, not {reported}"
         bench.applies_if(reports, "does not report face boxes")
         assert seen, "`reports_faces` is declared, but no result has a face box"
+
+    @rule("R51")
+    def test_r14_largest_face_decides(self, bench: Bench) -> None:
+        """The score is the largest face's. If only a smaller face matches, the result is never a
+        match: it is a review if the vendor scores that face, with `SMALLER_FACE_MATCHED`.
+
+        Otherwise a stranger passes by holding the victim's document before the camera.
+        """
+        match, case = fm.Operation.MATCH, Situation.SMALLER_FACE_MATCHES
+        bench.applies_if(match in bench.operations, "does not compare faces")
+        bench.need(case)
+        # Without the verifier, whose checks could hide a match.
+        result = bench.ask_directly(match, case).answer
+        assert result.decision is not fm.Decision.MATCH, "a match, although the largest face is not"
+        for place, found in zip(PICTURES, _faces(result), strict=True):
+            _judge_compared_face(found, place, result.score)
+        threshold = bench.threshold(match, None)
+        for face in itertools.chain(*_faces(result)):
+            if threshold and face.similarity and threshold.passes(face.similarity.value):
+                if result.score is not None:
+                    same("the decision", result.decision, fm.Decision.REVIEW)
+                codes = {warning.code for warning in result.warnings}
+                is_told = fm.WarningCode.SMALLER_FACE_MATCHED in codes
+                assert is_told, "a smaller face matches, but SMALLER_FACE_MATCHED is missing"
 
     @rule("R51")
     def test_r13_unknown_status_is_review(self, bench: Bench) -> None:
@@ -304,6 +323,18 @@ class CallRules(Rules):
 
 def _faces(result: Result) -> list[tuple[models.Face, ...]]:
     return [tuple(getattr(result, f"{place}_faces", None) or ()) for place in PICTURES]
+
+
+def _judge_compared_face(faces: Sequence[models.Face], place: str, score: Any) -> None:
+    """Assert that the largest face of a picture is the compared one, and that the score is its."""
+    scored = any(face.similarity for face in faces)
+    compared = [face for face in faces if face.compared]
+    assert compared or not scored or score is None, f"no face of the {place} is `compared`"
+    for face in compared:
+        is_largest = face.area == max(each.area for each in faces)
+        assert is_largest, f"the compared face of the {place} is not the largest"
+        if scored:
+            same(f"the similarity of the compared face of the {place}", face.similarity, score)
 
 
 def _boxes_match(boxes: Sequence[models.Box], where: Sequence[models.Box], image: fm.Image) -> bool:

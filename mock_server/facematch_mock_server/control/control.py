@@ -140,6 +140,7 @@ class Control:
         kind: OutcomeKind,
         *,
         score: float | Unset | None = UNSET,
+        smaller_face_score: float | None = None,
         review: bool | None = None,
         faces: int | None = None,
         attack: bool | None = None,

@@ -48,6 +48,8 @@ class MatchOutcome:
     reference: SeenPicture
     #: The unrounded score, 0-100; None if no pair of faces could be scored.
     score: float | None
+    #: The score of each further face of a picture, 0-100.
+    smaller_face_score: float = 5.0
     review: bool = False
     #: The source of the score: ``control``, ``card``, ``bytes``, or the engine's backend.
     by: str = "bytes"
@@ -166,6 +168,9 @@ class SetOutcome:
         metadata=_row("words", "The kind of call.", words=get_args(OutcomeKind)))
     score: float | Unset | None = attrs.field(default=UNSET,
         metadata=_row("number", "The unrounded score.", most=100, null="no score"))
+    smaller_face_score: float | None = attrs.field(default=None,
+        metadata=_row("number", "Score of the smaller faces, at vendors that score each face.",
+            of="match", most=100))
     review: bool | None = attrs.field(default=None,
         metadata=_row("flag", "Whether a review is needed.", of="match"))
     faces: int | None = attrs.field(default=None,

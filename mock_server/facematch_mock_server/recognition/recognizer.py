@@ -154,6 +154,8 @@ def apply_to_match(
 ) -> MatchOutcome:
     """Apply a set outcome to a comparison. A set score adds missing faces."""
     changes: dict[str, Any] = {} if outcome.review is None else {"review": outcome.review}
+    if outcome.smaller_face_score is not None:
+        changes["smaller_face_score"] = float(outcome.smaller_face_score)
     if outcome.score is None:
         # Without a score, remove the faces from the outcome's picture, by default the reference.
         changes["score"] = None

@@ -53,7 +53,9 @@ class ColourSimulator(EngineSimulator):
         Situation.DIFFERENT_PEOPLE: (photograph(120, 60).data, REFERENCE),
         Situation.NO_FACE: (photograph(60, 180), REFERENCE),
     }
-    cannot_happen: ClassVar = {Situation.TWO_FACES: "A colour has one face."}
+    cannot_happen: ClassVar = dict.fromkeys(
+        (Situation.TWO_FACES, Situation.SMALLER_FACE_MATCHES), "A colour has one face."
+    )
 
 
 def test_engine_conforms_and_ignored_exif_orientation_is_detected():

@@ -75,6 +75,7 @@ class Plain(HttpReference):
 CANNOT = {
     Situation.SPOOF: "It has no word for that.",
     Situation.TWO_FACES: "It counts no faces.",
+    Situation.SMALLER_FACE_MATCHES: "It compares the largest face.",
     Situation.NO_CREDIT: "It sends a bill.",
 }
 

@@ -41,6 +41,8 @@ class DeepfaceSimulator(HttpSimulator):
     situations = HttpSimulator.FAULTS | {
         *(Situation.SAME_PERSON, Situation.LIVE, Situation.SCORE, Situation.UNREADABLE_200),
         *(Situation.BAD_KEY, Situation.REJECTED, *RAISED, *NUMBERS),
+        # The closest pair has the usual confidence.
+        Situation.SMALLER_FACE_MATCHES,
     }
     cannot_happen: Mapping[Situation, str] = {
         Situation.TWO_FACES: "The closest pair of faces wins, and the server does not say so.",
@@ -111,6 +113,10 @@ class TestContract(BackendContract):
     def simulator(self) -> Iterator[DeepfaceSimulator]:
         with DeepfaceSimulator() as simulator:
             yield simulator
+
+    @pytest.mark.xfail(reason="of several faces, the closest pair counts", strict=True)
+    def test_r14_largest_face_decides(self, bench: Any) -> None:
+        super().test_r14_largest_face_decides(bench)
 
 
 def test_a_400_about_the_faces_is_a_result_without_the_traceback(

@@ -77,7 +77,7 @@ CLAIMS = table(
     row("verify.answer", Reply(200), SPEC, "verify returns isIdentical and a confidence from 0 to 1."),
     fact("verify.boundary", SPEC, "isIdentical is true if the confidence is 0.5 or more."),
     fact("verify.digits", OURS, "A confidence has five decimals."),
-    fact("verify.others", OURS, "A face compared with itself has a confidence of 1; a face that is not the largest in its picture has 0.05 with any other."),
+    fact("verify.others", OURS, "A face compared with itself has a confidence of 1; a face that is not the largest in its picture has 0.05 with any other, unless a test sets smaller_face_score."),
     fact("charge", OURS, "Each 200 response is one transaction, and one ledger entry with the amount 0. Microsoft does not document the price of a transaction, or whether a rejected one is charged."),
     row("session.started", Reply(200), EXAMPLES, "A new session has sessionId, authToken, status NotStarted, modelVersion and results; results has no attempts yet, and for a session with verification also the references."),
     row("session.read", Reply(200), EXAMPLES, "A read returns the same fields with their current values."),

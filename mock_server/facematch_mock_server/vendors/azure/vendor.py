@@ -132,14 +132,18 @@ def verify(call: AzureCall) -> Response:
     first, second = (_find_face(call, face_id) for face_id in ids.values())
     if first.model != second.model:
         call.refuse("verify.models")
-    if first is second or first.number or second.number:
+    if first is second:
         call.claims.cite("verify.others")
-        # The score of a face that is not the largest in its picture is our choice.
-        score: float | None = 100.0 if first is second else 5.0
+        score: float | None = 100.0
     else:
         digests, find = (first.facts.digest, second.facts.digest), call.world.pictures.find
         pictures = (Upload("image", find(digest) or b"", digest) for digest in digests)
-        score = call.compare(*pictures).score
+        seen = call.compare(*pictures)
+        score = seen.score
+        if first.number or second.number:
+            call.claims.cite("verify.others")
+            # The score of a face that is not the largest in its picture is our choice.
+            score = seen.smaller_face_score
     if score is None:
         call.refuse("verify.unknown", "verify.unscored")
     call.claims.cite("verify.boundary", "verify.digits")

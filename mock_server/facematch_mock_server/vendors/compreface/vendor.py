@@ -55,7 +55,7 @@ def verify(call: base.Call) -> Response:
     if plugins != [""]:
         call.claims.cite("verify.plugins")
     source_face, *matches = (_describe(face, plugins) for face in (faces[0], *others))
-    scores = [seen.score or 0.0, *[5.0] * (len(others) - 1)]
+    scores = [seen.score or 0.0, *[seen.smaller_face_score] * (len(others) - 1)]
     for match, score in zip(matches, scores, strict=True):
         match["similarity"] = base.as_fraction(score)
     result: dict[str, Any] = {"source_image_face": source_face, "face_matches": matches}

@@ -77,7 +77,7 @@ CLAIMS = table(
     fact("face.largest", MODEL, "The largest face in the source image is compared."),
     row("compare.answer", Reply(200), MODEL, "FaceMatches has the faces at or above the threshold with their Similarity, best first; UnmatchedFaces has the others without it."),
     row("compare.threshold", 80.0, MODEL, "SimilarityThreshold defaults to 80; a similarity equal to the threshold is a match."),
-    fact("compare.others", OURS, "An additional face in the target image that no test card describes has a similarity of 5."),
+    fact("compare.others", OURS, "An additional face in the target image that no test card describes has a similarity of 5, unless a test sets smaller_face_score."),
     row("detect.answer", Reply(200), MODEL, "DetectFaces lists the faces in a picture (an empty list if there are none) with box, landmarks, pose, quality and confidence, and with the requested Attributes."),
     fact("detect.made_up", OURS, "Age and gender are the test card's. Other attributes are made up: every face is calm, with open eyes and nothing covering it."),
     fact("face.made_up", OURS, "Landmarks and pose are derived from the box; quality is the test card's, or made up."),

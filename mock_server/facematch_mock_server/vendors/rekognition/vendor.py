@@ -215,7 +215,8 @@ def _compare_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
     if len(faces) > 1:
         call.claims.cite("compare.others")
     # A face without a score never matches; the score of an additional face is our choice.
-    scores = [-1.0 if seen.score is None else seen.score, *[5.0] * (len(faces) - 1)]
+    smaller = [seen.smaller_face_score] * (len(faces) - 1)
+    scores = [-1.0 if seen.score is None else seen.score, *smaller]
     pairs = sorted(zip(scores, faces, strict=True), key=lambda pair: -pair[0])
     _charge(call, "CompareFaces")
     # The two orientation corrections are always null, as the API model states, so omit them.

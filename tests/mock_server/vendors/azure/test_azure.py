@@ -163,6 +163,15 @@ def test_two_pictures_of_one_person_are_identical_and_two_persons_are_not(at_end
     assert [charge.what for charge in mock.control.charges()[:3]] == ["DETECT", "DETECT", "VERIFY"]
 
 
+def test_smaller_face_has_a_confidence_of_its_own(open_face_client, mock):
+    client = open_face_client()
+    larger, smaller = (face.face_id for face in faces_of(client, "two-faces"))
+    (other,) = (face.face_id for face in faces_of(client, "p1"))
+    mock.control.set_outcome("match", score=1.7, smaller_face_score=99.3, times=None)
+    verdicts = [client.verify_face_to_face(face_id1=f, face_id2=other) for f in (larger, smaller)]
+    assert [verdict.confidence for verdict in verdicts] == [0.017, 0.993]
+
+
 def test_client_parses_landmarks_and_attributes(open_face_client):
     attributes = [FaceAttributeTypeDetection03.HEAD_POSE, FaceAttributeTypeDetection03.MASK]
     (face,) = faces_of(

@@ -35,6 +35,14 @@ def test_every_target_face_has_a_similarity(client):
     assert answer["SourceImageFace"]["BoundingBox"]["Width"] == widths[0] > widths[1]
 
 
+def test_faces_are_sorted_by_similarity_even_if_a_smaller_one_is_first(client, mock):
+    mock.control.set_outcome("match", score=1.7, smaller_face_score=99.3)
+    answer = ask(client, "p1", "two-faces", SimilarityThreshold=0)
+    assert similarities(answer) == [99.3, 1.7]
+    smaller, larger = (match["Face"]["BoundingBox"]["Width"] for match in answer["FaceMatches"])
+    assert smaller < larger
+
+
 BIG, GIF = b"\xff\xd8\xff" + bytes(5 * 1024 * 1024), rekognition.draw_picture("GIF")
 ERRORS = {
     "ImageTooLargeException": (400, {"SourceImage": {"Bytes": BIG}}),
