@@ -108,6 +108,7 @@ class DeepvueBackend(HttpBackend):
         "client_secret": "DEEPVUE_CLIENT_SECRET",
     }
     allowed_hosts: ClassVar[frozenset[str]] = frozenset({HOST, TEST_HOST})
+    api_path: ClassVar[str] = "/v[12](/.*)?"
     #: The capabilities with default settings. Each instance replaces them.
     capabilities: ClassVar[Capabilities] = Capabilities(
         operations=_BOTH,

@@ -163,6 +163,7 @@ class DiditBackend(ApiKeyBackend):
         "webhook_secrets": "DIDIT_WEBHOOK_SECRET",
     }
     allowed_hosts: ClassVar[frozenset[str]] = frozenset({HOST})
+    api_path: ClassVar[str] = "/v[23](/.*)?"
     capabilities: ClassVar[Capabilities] = Capabilities(
         operations=_OPERATIONS,
         retention=frozenset(Retention),

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from facematch_core import ConfigurationError, Environment, Secret, WarningCode
 from facematch_core.models import Severity
@@ -89,15 +89,16 @@ MASKED_KEYS = frozenset(
 
 def read_webhook_secrets(secrets: Secret | str | Iterable[Secret | str]) -> tuple[Secret, ...]:
     """Return each ``secret_shared_key`` as a `Secret`; raise `ConfigurationError` if malformed."""
-    each = (secrets,) if isinstance(secrets, (str, Secret)) else secrets
+    is_single = isinstance(secrets, (str, Secret)) or hasattr(secrets, "get_secret_value")
+    each: Any = (secrets,) if is_single else secrets
     try:
         keys = tuple(Secret.of(secret) for secret in each)
     except TypeError:
         raise ConfigurationError("A webhook secret must be a string.") from None
-    if not all(re.fullmatch("[!-~]+", key.reveal()) for key in keys):
+    if not all(re.fullmatch("(?![\"'`])[!-~]+", key.reveal()) for key in keys):
         raise ConfigurationError(
-            "A webhook secret is empty, or contains a space, a line break or a non-ASCII "
-            "character: set exactly the destination's secret_shared_key."
+            "A webhook secret is empty, in quotes, or contains a space, a line break or a "
+            "non-ASCII character: set exactly the destination's secret_shared_key."
         )
     return keys
 

@@ -190,6 +190,8 @@ class RekognitionBackend(HttpBackend):
         for name in (NAME, f"{NAME}-fips")
         for suffix in (_USUAL_SUFFIX, *_SUFFIXES.values(), *_DUAL_STACK)
     )
+    # All operations have the path "/".
+    api_path: ClassVar[str] = ""
     error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = _ERRORS
     request_id_header = "x-amzn-RequestId"
     has_sandbox = False

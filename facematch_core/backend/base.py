@@ -17,9 +17,9 @@ from typing import Any, ClassVar, ParamSpec, TypeVar
 import attrs
 
 from facematch_core import errors, models
-from facematch_core.base.addresses import check_base_url
+from facematch_core.base.addresses import check_base_url, without_api_path
 from facematch_core.base.deadline import NO_DEADLINE, Deadline, RateWindow
-from facematch_core.base.masking import Secret
+from facematch_core.base.masking import QUOTES, Secret
 from facematch_core.images.image import Image, ImageLimits
 from facematch_core.models import LivenessResult, MatchResult
 
@@ -324,7 +324,7 @@ def _check_settings(backend: Backend) -> None:
                 f"{name} must be {kind_words(annotation)}, not {describe(value)}."
             )
         if isinstance(read, Secret):
-            _check_key(backend, name, read)
+            read = _clean_key(backend, name, read)
         elif isinstance(read, (int, float)):
             of_time = name.endswith("_s")
             if not math.isfinite(read) or (of_time and read <= 0):
@@ -334,28 +334,45 @@ def _check_settings(backend: Backend) -> None:
             object.__setattr__(backend, field.name, read)  # the class may be frozen
 
 
-def _check_key(backend: Backend, name: str, secret: Secret) -> None:
-    if not secret.reveal():
+def _clean_key(backend: Backend, name: str, secret: Secret) -> Secret:
+    """Return a key without white space around it; raise if more than the key was pasted."""
+    text = secret.reveal().strip()
+    if not text:
         variable = backend.environment_variables.get(name)
         hint = f"set the environment variable {variable}" if variable else "leave it out"
         raise errors.ConfigurationError(f"{name} is empty: {hint}.")
-    if isinstance(backend, RemoteBackend) and not _SENDABLE.fullmatch(secret.reveal()):
+    if not isinstance(backend, RemoteBackend):
+        return secret
+    line = f'{name}="KEY"'
+    if secret.origin.startswith("$"):
+        line = f"{secret.origin.removeprefix('$')}=KEY"
+    problem = ""
+    if text.startswith(QUOTES):
+        problem = "is in quotes"
+    elif text.lower().startswith("bearer "):
+        problem = "begins with Bearer"
+    elif not _SENDABLE.fullmatch(text):
+        problem = "contains a space, a line break or a character that a header cannot contain"
+    if problem:
         raise errors.ConfigurationError(
-            f"{name} (from {secret.origin}) contains a space, a line break or another character "
-            "that a header cannot contain: set only the key."
+            f"{name} (from {secret.origin}) {problem}: write only the key, as in {line}."
         )
+    return secret if text == secret.reveal() else Secret(text, origin=secret.origin)
 
 
 def _convert_setting(value: Any, kinds: tuple[type, ...], words: tuple[Any, ...]) -> Any:
     """Return `value`, converted to one of the types if that is unambiguous; else NOTHING."""
+    # A URL object of pydantic, yarl or httpx.
+    if str in kinds and hasattr(value, "scheme") and hasattr(value, "host"):
+        value = str(value)
     if any(type(value) is type(word) and value == word for word in words):
         return value
     number = isinstance(value, int) and float in kinds
     if (isinstance(value, kinds) or number) and (not isinstance(value, bool) or bool in kinds):
         return value
+    if Secret in kinds and (isinstance(value, str) or hasattr(value, "get_secret_value")):
+        return Secret(value)
     if isinstance(value, str):
-        if Secret in kinds:
-            return Secret(value)
         for kind in kinds:
             if issubclass(kind, os.PathLike):
                 return kind(value)  # type: ignore[call-arg]  # a Path
@@ -465,7 +482,15 @@ class RemoteBackend(Backend):
         base_url: The base URL, with a default for each backend. If empty, `vendor_url` is used.
         allow_base_url: Whether a host outside `allowed_hosts` may receive the key and faces.
         allow_insecure: Whether the key and faces may be sent to another machine without TLS.
+
+    Attributes:
+        api_path: Regular expression for the paths of the vendor's API, as portals and documents
+            show them after the host: ``/v3(/.*)?``. `address` omits such a path, and a vendor's
+            host with another path raises. On a host that is neither the vendor's nor this machine
+            (if there are `allowed_hosts`), every path is kept. None: every path is kept anywhere.
     """
+
+    api_path: ClassVar[str | None] = None
 
     base_url: str = ""
     allow_base_url: bool = False
@@ -473,6 +498,9 @@ class RemoteBackend(Backend):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
+        if isinstance(self.base_url, str):
+            # A pasted value may end with a space or a line break.
+            object.__setattr__(self, "base_url", self.base_url.strip())
         if self.base_url or self.vendor_url():
             self.address  # noqa: B018 - raise now, not in the first call
 
@@ -487,9 +515,12 @@ class RemoteBackend(Backend):
         Raises:
             ConfigurationError: there is no URL, or its host is not allowed.
         """
-        return check_base_url(
+        url = check_base_url(
             self.base_url or self.vendor_url(),
             allowed_hosts=self.allowed_hosts,
             allow_base_url=self.allow_base_url,
             allow_insecure=self.allow_insecure,
         )
+        if self.api_path is None:
+            return url
+        return without_api_path(url, self.api_path, allowed_hosts=self.allowed_hosts)

@@ -9,6 +9,8 @@ from collections.abc import Collection
 
 from facematch_core.errors import ConfigurationError
 
+from .masking import QUOTES
+
 #: A response header that every mock server sends and no vendor does.
 MOCK_HEADER = "X-Facematch-Mock"
 
@@ -68,6 +70,8 @@ def check_base_url(
         raise ConfigurationError(f"base_url must be text, not {type(url).__name__}.")
     if not url.strip():
         raise ConfigurationError("base_url is missing: set it to the URL of your server.")
+    if url.startswith(QUOTES):
+        raise ConfigurationError("base_url is in quotes: write it without them.")
     _check_patterns(allowed_hosts)
     for sign, part in (("@", "a user"), ("?", "a query"), ("#", "a fragment")):
         if sign in url:
@@ -91,6 +95,28 @@ def check_base_url(
             "true if keys and faces may be sent unencrypted."
         )
     return url.rstrip("/")
+
+
+def without_api_path(base_url: str, api_path: str, *, allowed_hosts: Collection[str]) -> str:
+    """Return a checked base URL without the path of a call; see `RemoteBackend.api_path`.
+
+    Raises:
+        ConfigurationError: the host is one of `allowed_hosts`, and the path matches no call.
+    """
+    match = _ADDRESS.fullmatch(base_url)
+    assert match is not None  # noqa: S101 - `check_base_url` has returned it
+    host = match["host"].lower()
+    is_vendors = is_among(host, allowed_hosts)
+    # Any other host may be a gateway whose own path looks like the vendor's.
+    if allowed_hosts and not is_vendors and not is_loopback(host):
+        return base_url
+    origin = base_url[: match.start("path")]
+    path = re.sub(f"(?:{api_path})$", "", match["path"])
+    if path and is_vendors:
+        raise ConfigurationError(
+            f"base_url must not have a path, because each call has its own: write {origin}."
+        )
+    return origin + path
 
 
 def find_foreign_host(

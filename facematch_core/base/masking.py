@@ -13,7 +13,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 from urllib.parse import quote
 
 import attrs
@@ -21,6 +21,16 @@ import attrs
 from facematch_core.errors import ConfigurationError, RequestRejected, VendorError
 
 R = TypeVar("R")
+
+
+#: Quotes that a value may have been pasted with; ``docker run --env-file`` keeps them.
+QUOTES = ('"', "'", "`")
+
+
+class HasSecretValue(Protocol):
+    """A secret of another library, such as pydantic's ``SecretStr``."""
+
+    def get_secret_value(self) -> str: ...
 
 
 class Secret:
@@ -32,7 +42,9 @@ class Secret:
 
     __slots__ = ("_forms", "_value", "origin")
 
-    def __init__(self, value: str, *, origin: str = "argument") -> None:
+    def __init__(self, value: str | HasSecretValue, *, origin: str = "argument") -> None:
+        if hasattr(value, "get_secret_value"):
+            value = value.get_secret_value()
         if not isinstance(value, str):
             raise ConfigurationError(f"A secret must be text, not {type(value).__name__}.")
         self._value = value
@@ -41,8 +53,11 @@ class Secret:
         self.origin = origin
 
     @classmethod
-    def of(cls, value: Secret | str) -> Secret:
-        """Return `value` if it is a `Secret`, else a new secret with that text."""
+    def of(cls, value: Secret | str | HasSecretValue) -> Secret:
+        """Return `value` if it is a `Secret`, else a new secret with that text.
+
+        pydantic's ``SecretStr`` is accepted, too, as in every setting for a key.
+        """
         return value if isinstance(value, Secret) else cls(value)
 
     @classmethod

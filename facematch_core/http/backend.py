@@ -29,7 +29,7 @@ from facematch_core.backend.calls import (
 from facematch_core.backend.session_types import Deletion, SessionAnswer, SessionReading
 from facematch_core.base.addresses import MOCK_HEADER, is_among, is_loopback
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
-from facematch_core.base.masking import Secret
+from facematch_core.base.masking import HasSecretValue, Secret
 from facematch_core.call import bill
 from facematch_core.errors import ConfigurationError, EnvironmentMismatch, VendorError
 from facematch_core.images.image import Image
@@ -64,7 +64,7 @@ class HttpBackend(RemoteBackend):
 
     Args:
         base_url, allow_base_url, allow_insecure: See `RemoteBackend`.
-        connect_timeout_s: Connect timeout, above 0.
+        connect_timeout_s: Connect timeout (DNS, TCP, TLS, proxy), above 0.
         read_timeout_s: Timeout for each read of the response, above 0. A call that times out may
             have been charged, so a long timeout saves money.
         ca_bundle: File or folder with trusted certificates; None to use the environment's.
@@ -427,7 +427,7 @@ class HttpBackend(RemoteBackend):
         return (yield look_up.request)
 
 
-def as_secret(key: Secret | str) -> Secret:
+def as_secret(key: Secret | str | HasSecretValue) -> Secret:
     """Convert a key to a `Secret`. (Type checkers need a named function as a converter.)"""
     return Secret.of(key)
 

@@ -101,7 +101,8 @@ class HttpClient:
     and usable after a fork: each process has its own connections.
 
     Args:
-        connect_timeout_s: Timeout for each wait while connecting (DNS, TCP, TLS, proxy), above 0.
+        connect_timeout_s: Timeout for connecting (DNS, TCP, TLS, proxy), above 0. All addresses of
+            a host share it.
         read_timeout_s: Timeout for each send or receive once connected, above 0.
         max_body_bytes: Maximum size of a response body after decompression.
         ca_bundle: File or folder with trusted certificates, instead of the default.
@@ -352,6 +353,8 @@ class Exchange:
     deadline: Deadline
     on_sent: Callable[[], None]
 
+    #: When the connect timeout ends; no limit for a connection that is reused.
+    connect_by: Deadline = NO_DEADLINE
     #: Whether the first byte was passed to the socket.
     is_sent: bool = False
     #: The exception raised by `on_sent`.
@@ -377,9 +380,13 @@ class Exchange:
     def wait_s(self, sock: Any = None) -> float:
         """Return the timeout of the next wait in seconds, and set it on the socket.
 
-        Raise `TimeoutError` if the deadline (before the first byte: `send_by`) has passed.
+        Raise `TimeoutError` if the deadline (before the first byte: `send_by` or `connect_by`) has
+        passed.
         """
-        left_s = (self.deadline if self.is_sent else self.deadline.send_by).left_s()
+        if self.is_sent:
+            left_s = self.deadline.left_s()
+        else:
+            left_s = min(self.deadline.send_by.left_s(), self.connect_by.left_s())
         if left_s <= 0:
             raise TimeoutError("The deadline ran out.")
         wait_s = min(left_s, self.timeouts_s[self.is_sent])
@@ -475,9 +482,10 @@ class Connection(HTTPConnection):
 
     def request(self, *args: Any, **options: Any) -> None:
         """Connect if necessary, report the first byte, and send the request."""
-        if self.sock is None:
-            self.connect()
         exchange = CURRENT.get()
+        if self.sock is None:
+            exchange.connect_by = Deadline.after(exchange.timeouts_s[0])
+            self.connect()
         exchange.wait_s()
         exchange.begin()
         # urllib3 sets this timeout on the socket.
@@ -499,14 +507,14 @@ class Connection(HTTPConnection):
         except OSError as error:
             raise NameResolutionError(self.host, self, cast(socket.gaierror, error)) from error
         problem = OSError("The host has no address.")
-        for family, kind, protocol, _, address in addresses:
+        for number, (family, kind, protocol, _, address) in enumerate(addresses):
             try:
                 with contextlib.ExitStack() as failed:
                     sock = failed.enter_context(socket.socket(family, kind, protocol))
                     for option in self.socket_options or ():
                         sock.setsockopt(*option)
-                    # Called for each address, because all addresses share one deadline.
-                    wait_s(sock)
+                    # An equal share of the time left, so that a dead address leaves some.
+                    sock.settimeout(wait_s() / (len(addresses) - number))
                     sock.connect(address)
                     # For the TLS handshake.
                     wait_s(sock)

@@ -2,8 +2,12 @@
 
 import contextlib
 import enum
+import re
 
 import attrs
+import httpx
+import pydantic
+import pydantic_settings
 import pytest
 from kit.vendors import AWS_KEYS, PAID, settings_at
 
@@ -33,6 +37,7 @@ WRONG = {
         ({"webhook_secrets": ("whsec", "")}, "webhook secret"),
         ({"webhook_secrets": [fm.Secret("a b")]}, "webhook secret"),
         ({"webhook_secrets": 7}, "webhook secret"),
+        ({"webhook_secrets": "'whsec'"}, "quotes"),
     ],
     DeepvueBackend: [
         ({"client_id": ""}, "DEEPVUE_CLIENT_ID"),
@@ -73,6 +78,118 @@ WRONG = {
 def test_a_wrong_setting_is_refused_by_its_name(backend, settings, word):
     with pytest.raises(fm.ConfigurationError, match=word):
         backend(**GOOD[backend] | settings)
+
+
+FACE = "https://contoso.cognitiveservices.azure.com"
+AWS = "https://rekognition.eu-west-1.amazonaws.com"
+DIDIT = "https://verification.didit.me"
+GATEWAY = "https://gateway.example"
+#: What people paste from a portal or a page -> the address that is used.
+PASTED = [
+    (AzureBackend, f"{FACE}/", FACE),
+    (AzureBackend, f"{FACE}/face/v1.0/", FACE),
+    (AzureBackend, f"{FACE}/face/v1.2-preview.1/detect", FACE),
+    (AzureBackend, "http://127.0.0.1:8080/face/v1.2/", "http://127.0.0.1:8080"),
+    (RekognitionBackend, f"{AWS}/", AWS),
+    (ComprefaceBackend, "http://127.0.0.1:8000/api/v1/recognition", "http://127.0.0.1:8000"),
+    (ComprefaceBackend, "https://faces.example/own/api/v1/", "https://faces.example/own"),
+    (DiditBackend, f"{DIDIT}/v3/", DIDIT),
+    (DiditBackend, f"{DIDIT}/v3/face-match/", DIDIT),
+    (DiditBackend, f" {DIDIT}\n", DIDIT),
+    (DeepvueBackend, "https://production.deepvue.tech/v1", "https://production.deepvue.tech"),
+    # The paths of a gateway are its own.
+    (DiditBackend, f"{GATEWAY}/v3/didit/", f"{GATEWAY}/v3/didit"),
+    (AzureBackend, f"{GATEWAY}/face/v1.2", f"{GATEWAY}/face/v1.2"),
+]
+KEYS = {**GOOD, AzureBackend: {"api_key": "some-key"}}
+
+
+@pytest.mark.parametrize(("backend", "pasted", "address"), PASTED)
+@pytest.mark.parametrize("kind", [str, pydantic.AnyHttpUrl, httpx.URL])
+def test_pasted_address_is_used_without_the_paths_of_calls(backend, pasted, address, kind):
+    opened = backend(**KEYS[backend], base_url=kind(pasted.strip()), allow_base_url=True)
+    assert opened.address == address
+    assert backend(**KEYS[backend], base_url=pasted, allow_base_url=True).address == address
+
+
+@pytest.mark.parametrize(
+    ("backend", "pasted", "line"),
+    [
+        (AzureBackend, f"{FACE}/vision/v3.2", f"write {FACE}"),
+        (AzureBackend, f"{FACE}/face", f"write {FACE}"),
+        (RekognitionBackend, f"{AWS}/compare", f"write {AWS}"),
+        (DiditBackend, f"{DIDIT}/docs/", f"write {DIDIT}"),
+        (DeepvueBackend, "https://production.deepvue.tech/api", "production.deepvue.tech"),
+        (AzureBackend, f'"{FACE}"', "quotes"),
+        (AzureBackend, "contoso.cognitiveservices.azure.com", "https://host"),
+    ],
+)
+def test_address_with_another_path_is_refused_with_the_line_to_write(backend, pasted, line):
+    with pytest.raises(fm.ConfigurationError, match=re.escape(line)):
+        backend(**KEYS[backend], base_url=pasted)
+
+
+#: Each key, by the backend that has it.
+KEY_SETTINGS = [
+    (DiditBackend, "api_key"),
+    (DeepvueBackend, "client_secret"),
+    (RekognitionBackend, "secret_access_key"),
+    (ComprefaceBackend, "api_key"),
+    (AzureBackend, "api_key"),
+]
+PASTED_KEY = "pasted-key-5b1e"
+
+
+@pytest.mark.parametrize(("backend", "name"), KEY_SETTINGS)
+@pytest.mark.parametrize(
+    "value",
+    [
+        f" {PASTED_KEY}\r\n",
+        fm.Secret(f"{PASTED_KEY}\n"),
+        pydantic.SecretStr(PASTED_KEY),
+        pydantic.SecretStr(f"{PASTED_KEY}\n"),
+    ],
+    ids=repr,
+)
+def test_key_is_taken_without_blanks_and_from_pydantic(backend, name, value):
+    more = {"base_url": FACE} if backend is AzureBackend else {}
+    opened = backend(**KEYS[backend] | more | {name: value})
+    assert getattr(opened, name) == fm.Secret(PASTED_KEY)
+
+
+@pytest.mark.parametrize(
+    "wrong", ['"{}"', "'{}'", "`{}`", "Bearer {}", "bearer {}", "{} {}", "{}\n{}"]
+)
+@pytest.mark.parametrize(("backend", "name"), KEY_SETTINGS)
+def test_key_with_more_than_the_key_is_refused_with_the_line_to_write(backend, name, wrong):
+    value = wrong.format(PASTED_KEY, PASTED_KEY)
+    more = {"base_url": FACE} if backend is AzureBackend else {}
+    with pytest.raises(fm.ConfigurationError) as caught:
+        backend(**KEYS[backend] | more | {name: value})
+    assert f'{name}="KEY"' in str(caught.value)
+    assert PASTED_KEY not in str(caught.value)
+    if variable := backend.environment_variables.get(name):
+        value = fm.Secret(value, origin=f"${variable}")
+        with pytest.raises(fm.ConfigurationError, match=f"{variable}=KEY"):
+            backend(**KEYS[backend] | more | {name: value})
+
+
+def test_settings_of_pydantic_open_a_verifier(monkeypatch):
+    class Settings(pydantic_settings.BaseSettings):
+        didit_api_key: pydantic.SecretStr
+        didit_url: pydantic.AnyHttpUrl
+
+    monkeypatch.setenv("DIDIT_API_KEY", PASTED_KEY)
+    monkeypatch.setenv("DIDIT_URL", DIDIT)
+    given = Settings()
+    settings = {"api_key": given.didit_api_key, "base_url": given.didit_url}
+    secrets = pydantic.SecretStr("whsec-1")
+    with fm.open_verifier("didit", **settings, webhook_secrets=secrets) as verifier:
+        backend = verifier.backend
+    assert backend.address == DIDIT
+    assert backend.api_key == fm.Secret(PASTED_KEY)
+    assert backend.webhook_secrets == (fm.Secret("whsec-1"),)
+    assert DiditBackend(api_key="k", webhook_secrets=[secrets, "whsec-2"]).webhook_secrets
 
 
 DEEPVUE_WORDS = {

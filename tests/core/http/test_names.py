@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from kit.fakes import picture
+from kit.rawserver import http_reply, one_each
 
 import facematch_core as fm
 
@@ -97,6 +98,49 @@ def test_deadline_limits_the_dns_lookup_of_a_proxy(silent, acme):
         assert wait_s < 10
         assert error.retryable is False
     assert set(silent.names) == {"proxy.example"}
+
+
+class BlackHoles(socket.socket):
+    """A socket to which no address but 127.0.0.1 answers: it waits until its timeout."""
+
+    def connect(self, address):
+        if address[0] == "127.0.0.1":
+            return super().connect(address)
+        threading.Event().wait(self.gettimeout())
+        raise TimeoutError
+
+
+@pytest.fixture
+def many_addresses(monkeypatch):
+    """A name with these addresses, in this order."""
+    look_up = socket.getaddrinfo
+
+    def name(*addresses):
+        def found(host, port, *_, flags=0, **more):
+            if flags & socket.AI_NUMERICHOST or host != "vendor.example":
+                return look_up(host, port, *_, flags=flags, **more)
+            return [line for each in addresses for line in look_up(each, port, **more)]
+
+        monkeypatch.setattr(socket, "getaddrinfo", found)
+        monkeypatch.setattr(socket, "socket", BlackHoles)
+
+    return name
+
+
+def test_connect_timeout_is_for_all_addresses_of_a_name(many_addresses, named):
+    many_addresses(*(f"127.0.0.{n}" for n in range(2, 22)))
+    wait_s, error = took(lambda: fm.FaceVerifier(named(connect_timeout_s=0.5)).verify(A, B))
+    # Each of the 20 addresses had a timeout of its own.
+    assert wait_s < 5
+    assert (error.billing.charged, error.retryable) == (fm.Charged.NO, True)
+
+
+def test_dead_addresses_leave_time_for_a_later_one(many_addresses, ask, open_client):
+    many_addresses("127.0.0.2", "127.0.0.3", "127.0.0.1")
+    with one_each(http_reply(200)) as server:
+        url = f"http://vendor.example:{server.port}/"
+        sent = ask(url, by=open_client(connect_timeout_s=1.5))
+    assert sent.reply.status == 200
 
 
 @pytest.mark.parametrize("host", ["vendor..example", f"{'x' * 64}.example"])

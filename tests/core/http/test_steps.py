@@ -146,7 +146,7 @@ def test_plug_in_exception_before_the_first_byte_is_not_charged(where):
         ({"base_url": "https://three.example"}, "allow_base_url"),
         ({"base_url": "https://a.b.three.example"}, "allow_base_url"),
         ({"api_key": "key with a space"}, "api_key"),
-        ({"api_key": "key\n"}, "api_key"),
+        ({"api_key": "key\nX-Other: 1"}, "api_key"),
         ({"api_key": "k\N{BULLET}"}, "api_key"),
     ],
 )
