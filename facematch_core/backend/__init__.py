@@ -29,13 +29,20 @@ from .base import (
     number,
 )
 from .calls import Call, DeleteRequest, LivenessCall, MatchCall, ReadRequest, Request, StartRequest
-from .session_types import Kept, SessionCapabilities, SessionCheck, SessionReading, WayIn
+from .session_types import (
+    DocumentHolder,
+    Kept,
+    SessionCapabilities,
+    SessionCheck,
+    SessionReading,
+    WayIn,
+)
 
 __all__ = [
     "API_VERSION", "CALL_ID_KEY", "MULTIPLE_FACES", "NO_FACE", "SCORE_UNAVAILABLE",
-    "SMALLER_FACE_MATCHED", "Backend", "Call", "Capabilities", "DeleteRequest", "Image",
-    "ImageFormat", "ImageLimits", "Kept", "LargestFaceDecision", "LivenessCall", "MatchCall",
-    "RateWindow", "ReadRequest", "RemoteBackend", "Request", "Secret", "SessionCapabilities",
-    "SessionCheck", "SessionReading", "StartRequest", "WayIn", "decide_by_largest_face",
-    "decide_by_threshold", "muted", "number",
+    "SMALLER_FACE_MATCHED", "Backend", "Call", "Capabilities", "DeleteRequest", "DocumentHolder",
+    "Image", "ImageFormat", "ImageLimits", "Kept", "LargestFaceDecision", "LivenessCall",
+    "MatchCall", "RateWindow", "ReadRequest", "RemoteBackend", "Request", "Secret",
+    "SessionCapabilities", "SessionCheck", "SessionReading", "StartRequest", "WayIn",
+    "decide_by_largest_face", "decide_by_threshold", "muted", "number",
 ]  # fmt: skip

@@ -50,11 +50,80 @@ class ComparedWith(enum.StrEnum):
 
     #: The reference passed to `start`.
     GIVEN = "given"
-    #: The photo on an identity document. Check the name on it: the document may belong to anybody.
+    #: The photo on an identity document, which may belong to anybody: pass the `Person` to `read`.
     DOCUMENT = "document"
     #: A face that the vendor has stored.
     STORED = "stored"
     UNKNOWN = "unknown"
+
+
+class Agreement(enum.StrEnum):
+    """Whether a value of a `Person` agrees with the value on the document."""
+
+    AGREES = "agrees"
+    DISAGREES = "disagrees"
+    #: An initial stands for a word, or a single word of the name is equal. A match becomes REVIEW,
+    #: with the tag ``name_incomplete``.
+    INCOMPLETE = "incomplete"
+    #: The vendor returned no value, or the `Person` has none.
+    UNKNOWN = "unknown"
+
+
+def _has_letters(text: object) -> bool:
+    return isinstance(text, str) and any(letter.isalpha() for letter in text)
+
+
+def _is_date(value: object) -> bool:
+    # A datetime is an instance of date, but never equals one.
+    return isinstance(value, dt.date) and not isinstance(value, dt.datetime)
+
+
+@attrs.frozen(kw_only=True)
+class Person:
+    """The person to whom a document must belong, from your own table.
+
+    `Sessions.read` compares it with the document. Neither value is in a repr, error or result.
+
+    Attributes:
+        name: The full name, with given name and surname, in the script that the vendor returns.
+        date_of_birth: The date of birth, or None if you do not have it.
+
+    Raises:
+        InvalidRequest: the name has no letters, or the date is not a `datetime.date`.
+
+    Example:
+        ``Person(name="Carmen Española", date_of_birth=datetime.date(1980, 1, 1))``
+    """
+
+    name: str = attrs.field(repr=False)
+    date_of_birth: dt.date | None = attrs.field(default=None, repr=False)
+
+    def __init__(self, *, name: str, date_of_birth: dt.date | None = None) -> None:
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "date_of_birth", date_of_birth)
+        # The frame of an error must not contain the values.
+        del name, date_of_birth
+        if not _has_letters(self.name):
+            raise InvalidRequest("The name of a Person must be a string with letters.")
+        if self.date_of_birth is not None and not _is_date(self.date_of_birth):
+            raise InvalidRequest(
+                "The date_of_birth of a Person must be a datetime.date or None, not a "
+                f"{type(self.date_of_birth).__name__}: datetime.date.fromisoformat reads "
+                "1990-02-03."
+            )
+
+
+@attrs.frozen(kw_only=True)
+class DocumentHolder:
+    """The holder of an identity document, as the vendor read it.
+
+    Attributes:
+        name: The full name; None if the vendor does not return it.
+        date_of_birth: The date of birth; None if the vendor does not return a complete one.
+    """
+
+    name: str | None = attrs.field(default=None, repr=False)
+    date_of_birth: dt.date | None = attrs.field(default=None, repr=False)
 
 
 #: The default checks of a session.
@@ -98,6 +167,7 @@ class SessionCapabilities:
         checks: The checks that sessions report: `MATCH`, `LIVENESS`.
         scored: The checks that have a score, to which a threshold can apply.
         compares_with: The pictures with which a face can be compared; empty if there is no match.
+        reads_document: Whether readings have the `document_holders`, with their names.
         start_is_repeatable: Whether starting the same record again returns the same session.
         keeps: The parts of a record that the vendor stores and returns.
         finds_lost: Whether a session can be found by its record if the start's response was lost.
@@ -119,6 +189,7 @@ class SessionCapabilities:
         default=attrs.Factory(lambda self: self.checks, takes_self=True)
     )
     compares_with: frozenset[ComparedWith] = frozenset()
+    reads_document: bool = False
     start_is_repeatable: bool = False
     keeps: frozenset[Kept] = frozenset()
     finds_lost: bool = False
@@ -171,6 +242,8 @@ class SessionRecord(Document):
         expects: The checks that must be reported and passed.
         compared_with: The picture with which the face must be compared (GIVEN: the reference passed
             to `start`); None if no match is expected.
+        any_document: Whether anybody's document is enough if `compared_with` is DOCUMENT. False
+            for records of earlier versions.
         threshold: The threshold for a match, 0-100; None for the vendor's.
         review_threshold: The score up to which a match becomes REVIEW, 0-100; None for no review.
         liveness_threshold: The threshold for a live face, 0-100; None for the vendor's.
@@ -199,6 +272,7 @@ class SessionRecord(Document):
     compared_with: ComparedWith | None = attrs.field(
         default=None, converter=attrs.converters.optional(ComparedWith)
     )
+    any_document: bool = False
     threshold: float | None = attrs.field(default=None, converter=_as_threshold)
     review_threshold: float | None = attrs.field(default=None, converter=_as_threshold)
     liveness_threshold: float | None = attrs.field(default=None, converter=_as_threshold)
@@ -222,7 +296,10 @@ class SessionRecord(Document):
     @property
     def terms(self) -> str:
         """SHA-256 of the fields set by `plan`; the vendor's copy reveals a changed record."""
-        later = ("profile", "started_at", "session_id", "expires_at", "vendor")
+        later = ["profile", "started_at", "session_id", "expires_at", "vendor"]
+        if not self.any_document:
+            # Versions without this field did not hash it.
+            later.append("any_document")
         fixed = {name: value for name, value in self.to_dict().items() if name not in later}
         text = json.dumps(fixed, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
@@ -292,6 +369,8 @@ class SessionReading(SessionAnswer):
         approved: Whether the vendor approved the session, or None. If False, a pass becomes REVIEW.
         checks: All items of the last attempt that affect the verdict; empty if none are reported.
         compared_with: The picture that the face was compared with.
+        document_holders: The holder of each document in the session, if `compared_with` of the
+            record is DOCUMENT. The core compares them with the caller's `Person`.
         record_id, terms, subject_ref: The vendor's copies, or None. None is a mismatch if
             `SessionCapabilities.keeps` lists the field (except `subject_ref`).
         created_at: When the session was created, by the vendor's clock, or None.
@@ -312,6 +391,7 @@ class SessionReading(SessionAnswer):
     approved: bool | None = None
     checks: tuple[SessionCheck, ...] = ()
     compared_with: ComparedWith = ComparedWith.UNKNOWN
+    document_holders: tuple[DocumentHolder, ...] = attrs.field(default=(), repr=False)
     record_id: str | None = None
     terms: str | None = None
     subject_ref: str | None = attrs.field(default=None, repr=False)
@@ -358,6 +438,15 @@ class SessionHint:
     is_test: bool = False
 
 
+#: Reasons by the agreement of a name, except AGREES; None if it was not compared.
+_NAME_REASONS: Final[Mapping[Agreement | None, str]] = {
+    None: "the name on the document was not compared: pass document=Person(...) to read",
+    Agreement.DISAGREES: "the name on the document is another",
+    Agreement.INCOMPLETE: "the name on the document is incomplete",
+    Agreement.UNKNOWN: "the name on the document is unknown",
+}
+
+
 @attrs.frozen(kw_only=True)
 class SessionResult(models.NoTruth, Document):
     """A session as its vendor returned it, judged by the rules of its record.
@@ -368,6 +457,8 @@ class SessionResult(models.NoTruth, Document):
         way_in: How the person can continue the session, or None. Not in `to_dict` and repr.
         match, liveness: The worst item of each kind; if none, INCONCLUSIVE with ``not_reported``.
         compared_with: The picture with which the face was compared; None if there was no match.
+        name_agreement, date_of_birth_agreement: Whether the `Person` passed to `read` agrees with
+            the document; None if none was passed. The values themselves are not stored.
         portrait: A picture of the live face, if requested. Not in `to_dict` and repr.
         warnings: The vendor's warnings about the whole session, followed by ours.
         vendor_status: The vendor's own status for the session.
@@ -387,6 +478,8 @@ class SessionResult(models.NoTruth, Document):
     match: models.MatchResult
     liveness: models.LivenessResult
     compared_with: ComparedWith | None = None
+    name_agreement: Agreement | None = None
+    date_of_birth_agreement: Agreement | None = None
     portrait: Image | None = attrs.field(default=None, repr=False, metadata=UNWRITTEN)
     warnings: tuple[models.ResultWarning, ...] = ()
     vendor_status: str | None = None
@@ -403,9 +496,10 @@ class SessionResult(models.NoTruth, Document):
         """Return whether this session verifies this person for this purpose now.
 
         True only if the session is DECIDED; every expected check was reported, and every reported
-        check passed; subject, purpose and `about` equal the record's; the environment is the
-        required one; and the session was started at most `max_age_s` ago. Use each session only
-        once: mark the record as consumed in the transaction that relies on it.
+        check passed; the name on a compared document agrees with the `Person` passed to `read`
+        (unless planned with `any_document`); subject, purpose and `about` equal the record's; the
+        environment is the required one; and the session was started at most `max_age_s` ago. Use
+        each session only once: mark the record as consumed in the transaction that relies on it.
 
         Args:
             subject_ref, purpose, about: The person and the action, taken from the login and your
@@ -451,6 +545,11 @@ class SessionResult(models.NoTruth, Document):
                 age_s is not None and not -60 <= age_s <= max_age_s
             ),
         }
+        if record.compared_with is ComparedWith.DOCUMENT and not record.any_document:
+            is_another_date = self.date_of_birth_agreement is Agreement.DISAGREES
+            reasons["the date of birth on the document is another"] = is_another_date
+            if self.name_agreement is not Agreement.AGREES:
+                reasons[_NAME_REASONS[self.name_agreement]] = True
         items: dict[models.Operation, models.MatchResult | models.LivenessResult] = {
             models.Operation.MATCH: self.match,
             models.Operation.LIVENESS: self.liveness,

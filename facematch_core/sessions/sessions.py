@@ -22,6 +22,7 @@ from facematch_core.backend.session_types import (
     ComparedWith,
     Deletion,
     DeletionState,
+    Person,
     SessionCapabilities,
     SessionHint,
     SessionReading,
@@ -149,6 +150,7 @@ class Sessions:
         *,
         purpose: str,
         about: str | None = None,
+        any_document: bool = False,
         threshold: float | Threshold | None = None,
         review_threshold: float | Threshold | None = None,
         liveness_threshold: float | Threshold | None = None,
@@ -160,6 +162,8 @@ class Sessions:
             subject_ref: Your own id for the person to verify, such as a customer number.
             purpose: The purpose of the verification, for example ``payout``.
             about: The transaction or item in question, for example ``payout 8841``, or None.
+            any_document: Whether anybody's document is enough where the face is compared with a
+                document. Otherwise the session verifies only a `Person` passed to `read`.
             threshold, review_threshold: The threshold for a match, and a higher score up to which a
                 match is REVIEW, 0-100. None for the verifier's default, or else the vendor's.
             liveness_threshold: The threshold for a live face, 0-100, with the same default.
@@ -169,6 +173,8 @@ class Sessions:
         Raises:
             InvalidRequest: a value has the wrong type or is out of range, this vendor requires a
                 `liveness_threshold`, or it reports no score to compare with a threshold.
+            Unsupported: this vendor does not return the name on a document, so `any_document` must
+                be True.
             EnvironmentMismatch: the backend cannot return results from the required environment.
         """
         self._runner.check_open()
@@ -180,6 +186,7 @@ class Sessions:
             raise errors.InvalidRequest(
                 "valid_for_s must be a number of seconds above 0 and below 1e9."
             )
+        self._check_any_document(any_document)
         numbers: dict[str, Any] = {
             "threshold": threshold,
             "review_threshold": review_threshold,
@@ -212,6 +219,7 @@ class Sessions:
             purpose=purpose,
             about=about,
             **self._expected,
+            any_document=any_document,
             threshold=match.threshold,
             review_threshold=match.review_threshold,
             liveness_threshold=live_from,
@@ -310,6 +318,7 @@ class Sessions:
         self,
         record: SessionRecord,
         *,
+        document: Person | None = None,
         with_way_in: bool = False,
         with_portrait: bool = False,
         deadline_s: float | None = None,
@@ -319,6 +328,8 @@ class Sessions:
         Args:
             record: The session's record; look it up by the logged-in user. If the start's response
                 was lost, the record has no `session_id`, and not every vendor can find the session.
+            document: The person to whom the compared document must belong, if the record's
+                `compared_with` is DOCUMENT. Compared here, and neither stored nor sent.
             with_way_in: Whether to return the `way_in`, for a person who comes back.
             with_portrait: Whether to return a picture of the person, if the face is live.
             deadline_s: Seconds for the whole read, above 0; None for the verifier's `deadline_s`.
@@ -339,7 +350,11 @@ class Sessions:
         deadline = self._runner.deadline_after(deadline_s)
         try:
             result, portrait = self._read_once(
-                record, deadline, with_way_in=with_way_in, with_portrait=with_portrait
+                record,
+                deadline,
+                document=document,
+                with_way_in=with_way_in,
+                with_portrait=with_portrait,
             )
         except errors.SessionNotFound:
             if (gone := judge_missing(record, self._rules(), self._clock)) is None:
@@ -465,6 +480,35 @@ class Sessions:
                 "without it: use the record that start returned, or start the session."
             )
 
+    def _check_any_document(self, any_document: bool) -> None:
+        """Raise if `any_document` does not apply, or if it is needed and False."""
+        if type(any_document) is not bool:
+            raise errors.InvalidRequest("any_document must be True or False.")
+        is_document = self._expected["compared_with"] is ComparedWith.DOCUMENT
+        if any_document and not is_document:
+            raise errors.InvalidRequest(
+                'any_document applies only to sessions with compared_with="document": leave it out.'
+            )
+        if is_document and not any_document and not self._can.reads_document:
+            raise self._runner.unsupported(
+                "compared_with",
+                "does not return the name on a document, so anybody's document passes: compare the "
+                "name yourself, and plan with any_document=True",
+            )
+
+    def _check_document(self, document: Person, record: SessionRecord) -> None:
+        """Raise if `read` cannot compare the person with a document of this session."""
+        if not isinstance(document, Person):
+            raise errors.InvalidRequest(
+                f"document must be a Person, not {type(document).__name__}."
+            )
+        if record.compared_with is not ComparedWith.DOCUMENT:
+            raise errors.InvalidRequest(
+                f"compared_with is {record.compared_with}: read takes no document."
+            )
+        if not self._can.reads_document:
+            raise self._runner.unsupported("document", "does not return the name on a document")
+
     def _check_start(
         self, record: SessionRecord, reference: Any, return_url: Any, language: Any, options: Any
     ) -> None:
@@ -525,16 +569,23 @@ class Sessions:
         return result
 
     def _read_once(
-        self, record: SessionRecord, deadline: Deadline, **wishes: bool
+        self,
+        record: SessionRecord,
+        deadline: Deadline,
+        *,
+        document: Person | None = None,
+        **wishes: bool,
     ) -> tuple[SessionResult, Portrait]:
         """Read a session once; return its result and the person's picture (or its URL)."""
         self._check_findable(record)
+        if document is not None:
+            self._check_document(document, record)
 
         def judged(
             reading: SessionReading, masker: ResultMasker, **_: Any
         ) -> tuple[SessionResult, Portrait]:
             reading = masker.mask(reading, ())
-            result, portrait = judge(reading, record, self._rules(), self._clock)
+            result, portrait = judge(reading, record, self._rules(), self._clock, person=document)
             if not wishes["with_way_in"]:
                 return attrs.evolve(result, way_in=None), portrait
             return self._check_link(result, reading), portrait

@@ -22,6 +22,8 @@ from facematch_core.errors import EnvironmentMismatch, SessionMismatch, VendorEr
 from facematch_core.images.image import Image
 from facematch_core.models import Environment, LivenessResult, MatchResult, Operation, ResultWarning
 
+from .holders import HolderAgreement, compare_holders
+
 Portrait: TypeAlias = Image | Secret | None
 
 #: How far a vendor's clock may run behind ours.
@@ -102,11 +104,13 @@ def judge(
     clock: Clock,
     *,
     is_start: bool = False,
+    person: types.Person | None = None,
 ) -> tuple[types.SessionResult, Portrait]:
     """Return the result of a reading, and the picture from its worst liveness item.
 
     The picture is None unless the liveness check passed. With `is_start`, the reading is the
     response to a start: it may omit the environment and the vendor's copies of record fields.
+    `person` is compared with the holders of the documents.
 
     Raises:
         EnvironmentMismatch: the reading is from a different or unknown environment.
@@ -148,6 +152,12 @@ def judge(
     if record.compared_with not in (None, reading.compared_with):
         text = f"The vendor reported no comparison with a {record.compared_with} picture."
         doubts.append(_warning("compared_with_another_picture", text))
+    agreement = HolderAgreement()
+    if person is not None:
+        agreement = compare_holders(person, reading.document_holders)
+        if agreement.name is types.Agreement.INCOMPLETE and not record.any_document:
+            text = "The name on the document or of the person is incomplete: compare them yourself."
+            doubts.append(_warning("name_incomplete", text))
     match, _ = _worst(MatchResult, reading, record, rules, doubts)
     result = types.SessionResult(
         record=record,
@@ -156,6 +166,8 @@ def judge(
         match=match,
         liveness=liveness,
         compared_with=reading.compared_with if types.is_reported(match) else None,
+        name_agreement=agreement.name,
+        date_of_birth_agreement=agreement.date_of_birth,
         warnings=(*reading.warnings, *reading.doubts),
         vendor_status=reading.vendor_status,
         environment=environment,

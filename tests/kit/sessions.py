@@ -22,6 +22,7 @@ CAN = types.SessionCapabilities(
     compares_with=frozenset({fm.ComparedWith.GIVEN, fm.ComparedWith.DOCUMENT}),
     start_is_repeatable=True,
     keeps=frozenset({types.Kept.ID, types.Kept.TERMS}),
+    reads_document=True,
     link_hosts=frozenset({"go.acme.example"}),
     **dict.fromkeys(("can_delete", "gives_portrait", "takes_language", "takes_return_url"), True),
 )

@@ -1,0 +1,128 @@
+"""Compare a person with the holder of a document, without keeping the name of either.
+
+Names are compared as written: in another script, or in a transliteration, they disagree.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+from facematch_core.backend.session_types import Agreement, DocumentHolder, Person
+
+#: The best agreement first.
+_ORDER = (Agreement.AGREES, Agreement.INCOMPLETE, Agreement.UNKNOWN, Agreement.DISAGREES)
+_APOSTROPHES = re.compile("['`\u00b4\u2018\u2019\u02bb\u02bc]")
+#: Letters that NFKD does not decompose, and that documents also print without the stroke.
+_PLAIN_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "\u0131": "i", "æ": "ae", "œ": "oe"})
+#: Letters as passports transliterate them (ICAO Doc 9303-3, section 6).
+_PASSPORT_LETTERS = _PLAIN_LETTERS | str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"}
+)
+#: Accents have a combining class from here on. Below are vowel signs of Indian scripts and Thai,
+#: and the voicing of kana, without which different names would be equal.
+_FIRST_ACCENT_CLASS = 200
+
+
+@attrs.frozen(kw_only=True)
+class HolderAgreement:
+    """Whether a person agrees with the holders of all documents; None if not compared."""
+
+    name: Agreement | None = None
+    date_of_birth: Agreement | None = None
+
+
+def compare_holders(person: Person, holders: Iterable[DocumentHolder]) -> HolderAgreement:
+    """Compare a person with the holder of each document; the worst agreement counts."""
+    # If there are no documents, both are unknown.
+    names, dates = set[Agreement](), set[Agreement]()
+    for holder in holders:
+        birth_dates = _compare_dates(person.date_of_birth, holder.date_of_birth)
+        is_born_that_day = birth_dates is Agreement.AGREES
+        dates.add(birth_dates)
+        names.add(compare_names(person.name, holder.name or "", is_born_that_day=is_born_that_day))
+    return HolderAgreement(name=_worst(names), date_of_birth=_worst(dates))
+
+
+def _worst(agreements: set[Agreement]) -> Agreement:
+    return max(agreements, key=_ORDER.index, default=Agreement.UNKNOWN)
+
+
+def _compare_dates(ours: dt.date | None, theirs: dt.date | None) -> Agreement:
+    if ours is None or theirs is None:
+        return Agreement.UNKNOWN
+    return Agreement.AGREES if ours == theirs else Agreement.DISAGREES
+
+
+def compare_names(ours: str, theirs: str, *, is_born_that_day: bool) -> Agreement:
+    """Compare two names, regardless of case, accents and the order of words.
+
+    They agree if all words of the shorter name are in the longer one, and at least two of them are
+    no initials; with the same date of birth, one is enough. INCOMPLETE means that an initial stands
+    for a word, or that a single word is equal. UNKNOWN means that a name has no letters.
+    """
+    agreements = set[Agreement]()
+    for our_words, their_words in itertools.product(_spellings(ours), _spellings(theirs)):
+        if not our_words or not their_words:
+            return Agreement.UNKNOWN
+        agreements.add(_compare_words(our_words, their_words, is_born_that_day=is_born_that_day))
+    return min(agreements, key=_ORDER.index)
+
+
+def _compare_words(
+    ours: Counter[str], theirs: Counter[str], *, is_born_that_day: bool
+) -> Agreement:
+    equal_words = [word for word in (ours & theirs).elements() if not _is_initial(word)]
+    if not equal_words:
+        return Agreement.DISAGREES
+    shorter, longer = sorted((ours, theirs), key=Counter.total)
+    unmatched = list((shorter - longer).elements())
+    if not unmatched and (is_born_that_day or len(equal_words) >= 2):
+        return Agreement.AGREES
+    candidates = list((longer - shorter).elements())
+    for word in unmatched:
+        partner = next((each for each in candidates if _is_shortened(word, each)), None)
+        if partner is None:
+            return Agreement.DISAGREES
+        candidates.remove(partner)
+    return Agreement.INCOMPLETE
+
+
+def _is_shortened(first: str, second: str) -> bool:
+    """Return whether one of two different words is the initial of the other."""
+    if _is_initial(first):
+        return second.startswith(first)
+    return _is_initial(second) and first.startswith(second)
+
+
+def _is_initial(word: str) -> bool:
+    # A single Chinese, Japanese or Korean letter ("W" for wide) may be a whole name.
+    return len(word) == 1 and unicodedata.east_asian_width(word) != "W"
+
+
+def _spellings(name: str) -> Iterator[Counter[str]]:
+    """Yield the words of a name in each spelling: O'Brien as O BRIEN, OBRIEN; Müller, MUELLER."""
+    for separator in (" ", ""):
+        apart = _APOSTROPHES.sub(separator, name)
+        for letters in (_PLAIN_LETTERS, _PASSPORT_LETTERS):
+            # Composed first, because the tables have composed letters.
+            composed = unicodedata.normalize("NFC", apart).casefold()
+            yield _words_of(composed.translate(letters))
+
+
+def _words_of(text: str) -> Counter[str]:
+    """Return the words of a text in small letters, without accents."""
+    letters = list[str]()
+    for letter in unicodedata.normalize("NFKD", text):
+        category = unicodedata.category(letter)
+        if unicodedata.combining(letter) >= _FIRST_ACCENT_CLASS or category == "Cf":
+            continue  # an accent, or an invisible mark such as a soft hyphen
+        # Blanks, hyphens, other punctuation and control characters separate words.
+        letters.append(" " if category[0] in "ZPSC" else letter)
+    return Counter("".join(letters).split())
