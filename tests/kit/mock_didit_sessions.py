@@ -46,6 +46,16 @@ def acting(number, do, **pictures):
     return step
 
 
+def showing(number, **fields):
+    """A step that sets what is read from the document of a session."""
+
+    def step(engine):
+        sent = {"session_id": nth(engine, number), **fields}
+        return engine.handle(control_request("sessions/document", sent))
+
+    return step
+
+
 def arming(number, scenario="approve", token=None):
     def step(engine):
         sessions = {session.number: session for session in engine.world.sessions.all()}

@@ -162,6 +162,14 @@ OF_DIDIT = {
         control_request("ledger/balance", {"balance": "0"}),
         sessions.start(workflow_id=sessions.NO_SESSION, portrait_image=sessions.portrait()),
     ),
+    "documents": (
+        control_request("sessions/workflows", {"id": sessions.WORKFLOW, "kind": "kyc"}),
+        sessions.start(),
+        sessions.acting(1, "card"),
+        on(1),
+        sessions.showing(1, full_name="Ada Lovelace", date_of_birth="1980-01-01"),
+        on(1),
+    ),
     "doors": (
         liveness_request(),
         of_anothers_session,

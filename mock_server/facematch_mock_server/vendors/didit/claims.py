@@ -176,7 +176,9 @@ CLAIMS = table(
 
     row("decision.answer", Reply(200), OPENAPI, "A readable session returns 200."),
     fact("decision.saved", OURS, "The decision of a saved call is not documented. Fields of hosted sessions are null; matches, events and reviews of activity are empty. The text of node_id is ours, and so is age_estimation, the age of the largest face."),
-    fact("decision.hosted", OURS, "A hosted session has a URL until it ends. Its start sends no webhook; each later status sends one. An item in review makes the session In Review, a declined item makes it Declined. The thresholds are the defaults of the calls; a card for review causes a review. All data read from a document, except its pictures, is null, as if the workflow hid it."),
+    fact("decision.hosted", OURS, "A hosted session has a URL until it ends. Its start sends no webhook; each later status sends one. An item in review makes the session In Review, a declined item makes it Declined. The thresholds are the defaults of the calls; a card for review causes a review."),
+    row("decision.hidden_field", None, OURS, "A field of a document that no test has set is null, as if the workflow hid it."),
+    fact("decision.document_field", OPENAPI, "A document's names and number are strings, and its dates are YYYY-MM-DD: those that control.sessions.document has set."),
     row("decision.empty_block", None, OPENAPI, "The block of a feature that never ran is null.", when=("empty_blocks", "null"), name="null"),
     row("decision.empty_block", [], COMMUNITY_CLIENT, "With empty_blocks=list, for clients that fail on null, the block of a feature that never ran is an empty array.", when=("empty_blocks", "list"), name="list"),
     fact("decision.features", OPENAPI, "features is an array of strings, also with include=events, because the session has the type API."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import hashlib
 from collections.abc import Collection
 from typing import Any, TypeVar
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 import attrs
 
 from facematch_mock_server.base.state import Selection, check_text, select
-from facematch_mock_server.world.hosted import Played, open_sessions
+from facematch_mock_server.world.hosted import Played, hosted_of, open_sessions
 from facematch_mock_server.world.kinds import Extension, Serve
 from facematch_mock_server.world.services import Review, Session
 from facematch_mock_server.world.webhooks import (
@@ -35,6 +36,18 @@ def _require(record: T | None, what: str) -> T:
     if record is None:
         raise LookupError(f"there is no {what} with that id")
     return record
+
+
+def _check_string(name: str, text: object) -> None:
+    if not isinstance(text, str):
+        raise ValueError(f"{name} must be a string, or None")  # noqa: TRY004 - as for any bad value
+    check_text(name, text)
+
+
+def _check_date(name: str, value: object) -> None:
+    # A datetime is an instance of date, too.
+    if not isinstance(value, dt.date) or isinstance(value, dt.datetime):
+        raise ValueError(f"{name} must be a datetime.date, or None")  # noqa: TRY004 - as for any bad value
 
 
 def _check_word(name: str, word: object, words: Collection[str]) -> None:
@@ -78,9 +91,8 @@ class Sessions(Played[DiditRecords]):
         """
         world = self._control.world
         _check_word("status", status, STATUSES)
-        if comment is not None and not isinstance(comment, str):
-            raise ValueError("comment must be a string, or None")
-        check_text("comment", comment)
+        if comment is not None:
+            _check_string("comment", comment)
         # Didit stores the name of the console's user.
         review = Review(
             user="Console", new_status=status, comment=comment, created_at=world.clock.now()
@@ -99,6 +111,56 @@ class Sessions(Played[DiditRecords]):
         """Decide a session like a reviewer: record the review and send webhooks."""
         session = self.decide(session_id, status, comment)
         return {"session_id": session.id, "status": session.status}
+
+    @Serve("POST", "sessions/document")
+    def document(
+        self,
+        session_id: str,
+        *,
+        full_name: str | None = None,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        document_number: str | None = None,
+        date_of_birth: dt.date | None = None,
+        date_of_issue: dt.date | None = None,
+        expiration_date: dt.date | None = None,
+    ) -> None:
+        """Set the values that the vendor reads from the person's document, at any time.
+
+        Replaces all earlier values: those left out are null, as if the workflow hid them.
+
+        Raises:
+            LookupError: there is no hosted session with that id.
+            ValueError: the session has no document step, or a value has the wrong type.
+        """
+        texts = {
+            "full_name": full_name,
+            "first_name": first_name,
+            "last_name": last_name,
+            "document_number": document_number,
+        }
+        dates = {
+            "date_of_birth": date_of_birth,
+            "date_of_issue": date_of_issue,
+            "expiration_date": expiration_date,
+        }
+        fields = dict[str, str]()
+        for name, text in texts.items():
+            if text is not None:
+                _check_string(name, text)
+                fields[name] = text
+        for name, date in dates.items():
+            if date is not None:
+                _check_date(name, date)
+                fields[name] = date.isoformat()
+
+        def change(session: Session) -> Session:
+            hosted = hosted_of(session)
+            if hosted.kind != "kyc":
+                raise ValueError("a biometric session has no document step")
+            return attrs.evolve(session, hosted=attrs.evolve(hosted, document_fields=fields))
+
+        _require(self._control.world.sessions.change(session_id, change), "session")
 
     @Serve(
         *("POST", "sessions/workflows"),

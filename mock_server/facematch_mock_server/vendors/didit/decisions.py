@@ -15,7 +15,7 @@ import attrs
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import Citations, response
 from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.hosted import is_open, page_path
+from facematch_mock_server.world.hosted import hosted_of, is_open, page_path
 from facematch_mock_server.world.services import Review, Session
 
 from .framework import DiditCall, stamp, world_of
@@ -51,8 +51,8 @@ _BLOCKS = """
     email_verifications poa_verifications document_ai_documents questionnaire_responses
     aml_screenings ip_analyses database_validations
 """
-#: Document fields that are always empty here, as if the workflow hid them.
-_HIDDEN_OF_DOCUMENT = """
+#: Document fields that are empty unless `control.sessions.document` sets them.
+_DOCUMENT_FIELDS = """
     document_type document_subtype document_number personal_number front_video back_image back_video
     full_front_image full_back_image date_of_birth age front_image_camera_front
     back_image_camera_front expiration_date date_of_issue issuing_state issuing_state_name
@@ -100,7 +100,7 @@ def decision_body(
         url = f"{origin}{page_path(world, session)}" if is_open(world, session) else None
     pictures = picture_addresses(world, claims, session, origin, now)
     blocks = {
-        feature.block: [_block(session, feature, result, pictures)]
+        feature.block: [_block(claims, session, feature, result, pictures)]
         for feature, result in results_of(session).items()
     }
     return {
@@ -125,17 +125,26 @@ def decision_body(
 
 
 def _block(
-    session: Session, feature: Feature, result: Mapping[str, Any], pictures: Mapping[str, str]
+    claims: Citations,
+    session: Session,
+    feature: Feature,
+    result: Mapping[str, Any],
+    pictures: Mapping[str, str],
 ) -> dict[str, Any]:
     node = feature.node
     warnings = [{**warning, "node_id": node} for warning in result["warnings"]]
     block = {"node_id": node, "status": result["status"]}
     if feature.name == "ID_VERIFICATION":
+        hidden = dict.fromkeys(_DOCUMENT_FIELDS.split(), claims["decision.hidden_field"])
+        fields = hosted_of(session).document_fields
+        if fields:
+            claims.cite("decision.document_field")
         return {
             **block,
             "portrait_image": pictures["portrait_image"],
             "front_image": pictures["front_image"],
-            **dict.fromkeys(_HIDDEN_OF_DOCUMENT.split()),
+            **hidden,
+            **fields,
             "matches": [],
             "warnings": warnings,
         }

@@ -263,6 +263,56 @@ def test_card_is_compared_with_the_reference_or_the_document(kind, card, livenes
     assert engine.handle(sent).body == card_sheet()["p1"].data
 
 
+DOCUMENT = {
+    "full_name": "Ada Lovelace",
+    "first_name": "Ada",
+    "last_name": "Lovelace",
+    "document_number": "CAA000000",
+    "date_of_birth": dt.date(1980, 1, 1),
+    "date_of_issue": dt.date(2021, 6, 2),
+    "expiration_date": dt.date(2031, 6, 2),
+}
+
+
+def test_document_shows_what_a_test_sets_and_hides_everything_else():
+    engine, played, begin = cards()
+    played.workflow(WORKFLOW, kind="kyc")
+    session = begin()
+    hidden = dict.fromkeys(DOCUMENT)
+    played.document(session["session_id"], **DOCUMENT)  # before the person acts
+    assert decide(engine, session)["id_verifications"] is None
+    played.finish(session["session_id"])
+    body = decide(engine, session)
+    check_described("decision", body)
+    (shown,) = body["id_verifications"]
+    written = {name: str(value) for name, value in DOCUMENT.items()}
+    assert {name: shown[name] for name in DOCUMENT} == written
+    assert "Lovelace" not in repr(played.all())
+    again = sessions.showing(1, full_name="Grace Hopper", date_of_birth="1906-12-09")(engine)
+    assert again.status == 200
+    (shown,) = decide(engine, session)["id_verifications"]
+    replaced = {"full_name": "Grace Hopper", "date_of_birth": "1906-12-09"}
+    assert {name: shown[name] for name in DOCUMENT} == hidden | replaced
+    played.document(session["session_id"])
+    (shown,) = decide(engine, session)["id_verifications"]
+    assert {name: shown[name] for name in DOCUMENT} == hidden
+
+
+def test_invalid_documents_are_refused():
+    engine, played, begin = cards()
+    biometric = begin()["session_id"]
+    with pytest.raises(ValueError, match="document"):
+        played.document(biometric, **DOCUMENT)
+    with pytest.raises(LookupError):
+        played.document(NO_SESSION, **DOCUMENT)
+    for fields in ({"full_name": 7}, {"full_name": "\ud800"}, {"date_of_birth": "1980-01-01"}):
+        with pytest.raises(ValueError, match=next(iter(fields))):
+            played.document(biometric, **fields)
+    for fields in ({"date_of_birth": "1980-13-01"}, {"full_name": 7}, {"name": "Ada"}):
+        assert sessions.showing(1, **fields)(engine).status == 400
+    assert sessions.showing(9, full_name="Ada")(engine).status == 404
+
+
 def test_set_outcome_applies_to_the_session_with_its_vendor_data():
     engine, played, begin = cards()
     control_of(engine).set_outcome("match", score=12, field={"vendor_data": "u"})
