@@ -184,6 +184,7 @@ class DiditBackend(ApiKeyBackend):
     session_capabilities: ClassVar[SessionCapabilities] = SessionCapabilities(
         checks=_OPERATIONS,
         compares_with=frozenset({ComparedWith.GIVEN, ComparedWith.DOCUMENT, ComparedWith.STORED}),
+        reads_document=True,
         start_is_repeatable=True,
         keeps=frozenset({Kept.ID, Kept.TERMS}),
         finds_lost=True,

@@ -28,6 +28,7 @@ from facematch_core import (
 )
 from facematch_core.backend import (
     DeleteRequest,
+    DocumentHolder,
     Request,
     SessionCheck,
     SessionReading,
@@ -205,6 +206,8 @@ def read_reply(
     record_id, terms = _read_terms(answer.get("metadata"))
     link = answer.get("session_url") if state is SessionState.PENDING else None
     workflow_id = words.text_or_none(answer.get("workflow_id"), "workflow_id")
+    # Documents are read only where they are compared, because they contain personal data.
+    is_document = record.compared_with is ComparedWith.DOCUMENT
     # A decided session always has a workflow id.
     is_due = workflow_id or state is SessionState.DECIDED
     return SessionReading(
@@ -214,6 +217,7 @@ def read_reply(
         approved=status == words.APPROVED,
         checks=tuple(_read_checks(decision, answer)),
         compared_with=_compared_with(record, answer),
+        document_holders=tuple(_read_holders(answer)) if is_document else (),
         record_id=record_id,
         terms=terms,
         created_at=decision.created_at,
@@ -261,6 +265,34 @@ def _compared_with(record: SessionRecord, answer: dict[str, Any]) -> ComparedWit
         return ComparedWith.UNKNOWN
     is_given = record.compared_with is ComparedWith.GIVEN
     return ComparedWith.GIVEN if is_given else ComparedWith.STORED
+
+
+def _read_holders(answer: dict[str, Any]) -> Iterator[DocumentHolder]:
+    """Yield the holder on each document and in each chip that was read."""
+    for item in words.read_list(answer.get("id_verifications") or [], "id_verifications"):
+        document = words.read_object(item, "an item of id_verifications")
+        yield _read_holder(document, birth_date_field="date_of_birth")
+    for item in words.read_list(answer.get("nfc_verifications") or [], "nfc_verifications"):
+        # Null if the document has no chip, or the chip could not be read.
+        if chip := words.read_object(item, "an item of nfc_verifications").get("chip_data"):
+            chip = words.read_object(chip, "chip_data")
+            yield _read_holder(chip, birth_date_field="birth_date")
+
+
+def _read_holder(fields: dict[str, Any], *, birth_date_field: str) -> DocumentHolder:
+    """Read the fields of a document or a chip; each is null if the workflow hides it."""
+    names = {
+        name: words.text_or_none(fields.get(name), name)
+        for name in ("full_name", "first_name", "last_name")
+    }
+    parts = filter(None, (names["first_name"], names["last_name"]))
+    try:
+        birth_date = dt.date.fromisoformat(fields[birth_date_field])
+    except (KeyError, TypeError, ValueError):
+        birth_date = None  # hidden, or incomplete on the document
+    return DocumentHolder(
+        name=names["full_name"] or " ".join(parts) or None, date_of_birth=birth_date
+    )
 
 
 def _read_doubts(

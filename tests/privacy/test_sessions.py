@@ -4,6 +4,7 @@ anything that starts, readings and deletions leave behind, however they end.
 Keys are looked for as well. What is the caller's own is in the record, and so in `to_dict`.
 """
 
+import datetime as dt
 import logging
 
 import attrs
@@ -92,6 +93,57 @@ def test_a_session_leaks_nothing_from_start_to_deletion(world, leaks_of):
     with pytest.raises(fm.FaceMatchError) as refused:
         world.sessions.start(session.record)
     assert leaks_of(session, error=refused.value) == {}
+
+
+#: On the document, and in the caller's table.
+HOLDERS = "Canary-Holder-4f0e", "Canary-Person-91b7"
+BORN = dt.date(1911, 12, 13)
+
+
+@pytest.mark.parametrize("world", ["didit"], indirect=True)
+def test_neither_name_nor_date_leaves_the_comparison(world, caplog, capfd):
+    """Neither what is on the document nor what the caller passes, however the read ends."""
+    theirs, ours = HOLDERS
+    session, person = start(world), fm.Person(name=f"Ada {ours}", date_of_birth=BORN)
+    world.control.sessions.document(
+        session.record.session_id,
+        full_name=f"Ada {theirs}",
+        document_number=theirs,
+        date_of_birth=BORN,
+    )
+    world.control.sessions.finish(session.record.session_id, card="p1")
+    result = world.sessions.read(session.record, document=person)
+    assert result.name_agreement is fm.Agreement.DISAGREES
+    assert result.date_of_birth_agreement is fm.Agreement.AGREES
+    texts = traces.of_result(attrs.evolve(result, clock=SystemClock()))
+    texts["reasons"] = repr(result.why_not(SUBJECT, purpose=PURPOSE, about=ABOUT, max_age_s=60))
+    url = f"{world.mock.url}/v3/session/{session.record.session_id}/decision/"
+    decision = requests.get(url, headers={"x-api-key": canaries.API_KEY}, timeout=10).json()
+    (document,) = decision["id_verifications"]
+    bodies = decision | {"vendor_data": 7}, decision | {"id_verifications": [document, theirs]}
+    bodies += (decision | {"id_verifications": [document | {"last_name": [theirs]}]},)
+    errors = [
+        refused(fm.SessionMismatch, attrs.evolve(session.record, about="x"), world, person),
+        refused(fm.InvalidRequest, attrs.evolve(session.record, backend="x"), world, person),
+    ]
+    for body in bodies:
+        rule = {"stage": "answer", "kind": "json", "status": 200, "body": body}
+        world.control.add_fault(Fault(**rule))
+        errors.append(refused(fm.UnexpectedResponse, session.record, world, person))
+    for number, error in enumerate(errors):
+        texts |= {f"{number} {name}": text for name, text in traces.of_error(error).items()}
+    printed = capfd.readouterr()
+    texts |= traces.of_log(caplog.records) | traces.of_events(world.events)
+    texts |= traces.of_text("output", printed.out + printed.err)
+    texts |= traces.of_objects(world.sessions, person, session, result)
+    values = {value: (value.encode(),) for value in (*HOLDERS, str(BORN), f"{BORN:%Y, %m, %d}")}
+    assert canaries.leaks(texts, values) == {}
+
+
+def refused(kind, record, world, person):
+    with pytest.raises(kind) as caught:
+        world.sessions.read(record, document=person)
+    return caught.value
 
 
 STATUSES = (200, 201, 302, 400, 401, 402, 403, 404, 429, 500)
