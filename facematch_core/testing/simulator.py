@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl
 import attrs
 
 from facematch_core import ComparedWith, Decision, Image, LivenessDecision, Operation, SessionState
-from facematch_core.backend import Backend, Call, Capabilities, ImageLimits
+from facematch_core.backend import Backend, Call, Capabilities, DocumentHolder, ImageLimits
 from facematch_core.backend.kinds import is_union, type_hints
 from facematch_core.backend.session_types import Deletion
 from facematch_core.base.deadline import Clock
@@ -219,6 +219,16 @@ class SessionSimulator(abc.ABC):
     @abc.abstractmethod
     def say(self, session_id: str, place: tuple[str | int, ...], word: Any) -> None:
         """Put a session into PASSED, except for `word` at `place`."""
+
+    def prepare(self, compared_with: ComparedWith | None) -> None:  # noqa: B027 - optional
+        """Set up the vendor's account for sessions that compare with this picture."""
+
+    def show_document(self, session_id: str, holder: DocumentHolder) -> None:
+        """Set the name and date on the document of an open session; `play` does not change them.
+
+        Needed if `compared_with` includes DOCUMENT and the backend `reads_document`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} shows no names on documents.")
 
     def kept(self, session_id: str) -> int | None:
         """Return the number of pictures and templates stored after the verdict; None if unknown."""

@@ -8,7 +8,7 @@ import functools
 import hashlib
 import hmac
 import json
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import ClassVar
 from uuid import uuid4
 
@@ -37,7 +37,11 @@ STATES = {
     "expired": State.EXPIRED,
     "broken": State.FAILED,
 }
-PICTURES = {"given": hosted.ComparedWith.GIVEN, "stored": hosted.ComparedWith.STORED}
+PICTURES = {
+    "given": hosted.ComparedWith.GIVEN,
+    "stored": hosted.ComparedWith.STORED,
+    "document": hosted.ComparedWith.DOCUMENT,
+}
 WORLDS = {"live": fm.Environment.PRODUCTION, "play": fm.Environment.SANDBOX}
 DECISIONS = {
     "yes": fm.Decision.MATCH,
@@ -56,7 +60,8 @@ class SessionReference(HttpReference):
         keeps=frozenset(hosted.Kept),
         result_lasts_s=86400.0,
         needs_liveness_threshold=True,
-        compares_with=frozenset({hosted.ComparedWith.GIVEN}),
+        compares_with=frozenset({hosted.ComparedWith.GIVEN, hosted.ComparedWith.DOCUMENT}),
+        reads_document=True,
         takes_return_url=True,
         takes_language=True,
         **dict.fromkeys(("finds_lost", "can_delete", "gives_portrait"), True),
@@ -75,7 +80,7 @@ class SessionReference(HttpReference):
             "id": record.id,
             "terms": record.terms,
             "subject": record.subject_ref,
-            "picture": base64.b64encode(request.reference.data).decode(),
+            "picture": request.reference and base64.b64encode(request.reference.data).decode(),
             "back": request.return_url,
             "language": request.language,
         }
@@ -110,6 +115,7 @@ class SessionReference(HttpReference):
             approved=body["status"] == "yes",
             checks=tuple(self.checks(body, request)),
             compared_with=PICTURES.get(body["picture"], hosted.ComparedWith.UNKNOWN),
+            document_holders=self.holders(body),
             record_id=body["id"],
             terms=body["terms"],
             subject_ref=body["subject"],
@@ -120,6 +126,12 @@ class SessionReference(HttpReference):
             has_begun=bool(body["attempts"]),
             raw={name: body[name] for name in ("session", "status", "attempts")},
         )
+
+    def holders(self, body):
+        if body["holder"] is None:
+            return ()
+        born = date.fromisoformat(body["born"])
+        return (hosted.DocumentHolder(name=body["holder"], date_of_birth=born),)
 
     def state(self, body):
         return STATES.get(body["status"], State.UNKNOWN)
@@ -229,7 +241,7 @@ class Player(testing.SessionSimulator):
 
     cases = frozenset(SessionCase)
     hands_over = ("link",)
-    compared_with = (fm.ComparedWith.GIVEN,)
+    compared_with = (fm.ComparedWith.DOCUMENT, fm.ComparedWith.GIVEN)
     words = tuple(
         SessionWord(place, word, means, "its invented page", word in ("yes", "given"))
         for place, table in WORDS.items()
@@ -246,6 +258,10 @@ class Player(testing.SessionSimulator):
         before = self.store[session_id]
         usual = {"status": "yes", "items": PASSED, "attempts": before["attempts"] + 1}
         self.store[session_id] = before | usual | SHOWN[case]
+
+    def show_document(self, session_id, holder):
+        shown = {"holder": holder.name, "born": holder.date_of_birth.isoformat()}
+        self.store[session_id] = self.store[session_id] | shown
 
     def say(self, session_id, place, word):
         self.play(session_id, SessionCase.PASSED)
@@ -313,7 +329,8 @@ class SessionVendor(HttpReferenceSimulator):
                 "status": "open",
                 "attempts": 0,
                 "items": [],
-                "picture": "given",
+                "picture": "given" if words.get("picture") else "document",
+                **dict.fromkeys(("holder", "born")),
                 "flow": FLOW,
                 "world": "live",
                 "made_at": self.sessions.clock.now().isoformat(),
@@ -417,6 +434,14 @@ ROWS = (
         check=waits_for_a_person),
     session("R55", "ItsOwnThreshold", "A live face begins where the backend says.",
         live_from=lambda me, ok, record: 60.0),
+    session("R55", "NoDocumentIsRead", "Whose document it is, is not read.",
+        holders=lambda me, ok, body: ()),
+    session("R55", "NoBirthDateIsRead", "The date of birth on a document is not read.",
+        holders=lambda me, ok, body: [evolve(of, date_of_birth=None) for of in ok(body)]),
+    session("R55", "NameIsAWarning", "The name on a document is told in a warning.",
+        reading=lambda me, ok, body, request: evolve(ok(body, request), warnings=[fm.ResultWarning(
+            code=fm.WarningCode.OTHER, severity=fm.models.Severity.INFORMATION,
+            text=body["holder"])])),
     session("R54", "TellsThePurpose", "The vendor learns what a session is for.",
         start_steps=tells_the_purpose),
     # R56

@@ -51,7 +51,7 @@ def compare_with_a_document(body):
 class DiditSessions(MockSessions):
     id_name = "session_id"
     hands_over = ("link", "token")
-    compared_with = (ComparedWith.GIVEN,)
+    compared_with = (ComparedWith.DOCUMENT, ComparedWith.GIVEN)
     looks_at_references = True
     changes = {
         SessionCase.NO_FACE_ITEM: put(liveness_checks=[], face_matches=None),
@@ -92,6 +92,16 @@ class DiditSessions(MockSessions):
         # The setting `liveness_method` expects PASSIVE.
         SessionWord(("liveness_checks", 0, "method"), "FLASHING", LivenessDecision.REVIEW, API),
     )
+
+    def prepare(self, compared_with):
+        kind = "kyc" if compared_with is ComparedWith.DOCUMENT else "biometric"
+        workflow_id = DiditSimulator.keys["workflow_id"]
+        # In a later version no open session would be returned again.
+        self.control.sessions.workflow(workflow_id, kind=kind, version=1)
+
+    def show_document(self, session_id, holder):
+        fields = {"full_name": holder.name, "date_of_birth": holder.date_of_birth}
+        self.control.sessions.document(session_id, **fields)
 
     def play(self, session_id, case):
         webhooks = self.control.webhooks

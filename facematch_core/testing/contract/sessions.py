@@ -16,7 +16,7 @@ import attrs
 import pytest
 
 import facematch_core as fm
-from facematch_core.backend import Backend
+from facematch_core.backend import Backend, DocumentHolder
 from facematch_core.backend import session_types as hosted
 from facematch_core.backend.session_types import Deletion, DeletionState, Kept, SessionRecord
 from facematch_core.http import HttpReply, HttpRequest
@@ -35,6 +35,13 @@ State, MATCH, LIVENESS = fm.SessionState, fm.Operation.MATCH, fm.Operation.LIVEN
 SUBJECT, PURPOSE, ABOUT = "kit-subject-8d1f", "kit-purpose-41c7", "kit-about-b20e"
 #: Liveness thresholds: one that a good score passes, and one below the score of LOW_SCORE.
 LIVE_FROM, LOW_FROM = 70.0, 30.0
+#: A person, the holder of her own document, and of the documents of others.
+PERSON = fm.Person(name="Ada Kit-Lovelace", date_of_birth=dt.date(1980, 1, 1))
+OWN_DOCUMENT = DocumentHolder(name="KIT-LOVELACE ADA", date_of_birth=PERSON.date_of_birth)
+OTHER_DOCUMENTS = {
+    "with another name": attrs.evolve(OWN_DOCUMENT, name="Grace Kit-Hopper"),
+    "with another date of birth": attrs.evolve(OWN_DOCUMENT, date_of_birth=dt.date(1980, 1, 2)),
+}
 #: The expected outcome of each case: a class of result or error, a state, or a decision.
 VERDICTS: dict[Case, Any] = {
     Case.OTHER_PERSON: fm.Decision.NO_MATCH,
@@ -75,6 +82,10 @@ class Desk:
 
         Without `searches`, a start does not search for an earlier session.
         """
+        self.player.prepare(compared_with)
+        is_document = compared_with is fm.ComparedWith.DOCUMENT
+        self.reads_document = is_document and self.can.reads_document
+        self.any_document = is_document and not self.can.reads_document
         can = attrs.evolve(self.can, finds_lost=self.can.finds_lost and searches)
         with mock.patch.object(type(self.bench.backend), "session_capabilities", can):
             self.sessions = Sessions(
@@ -82,7 +93,9 @@ class Desk:
                 expects=can.checks - ({MATCH} if compared_with is None else set()),
                 compared_with=compared_with or fm.ComparedWith.GIVEN,
             )
-        asks: Any = (self.sessions.read, self.sessions.delete, self.sessions.receive)
+        document = PERSON if self.reads_document else None
+        self.read_once = functools.partial(self.sessions.read, document=document)
+        asks: Any = (self.read_once, self.sessions.delete, self.sessions.receive)
         self.read, self.delete, self.receive = (functools.partial(self.tried, ask) for ask in asks)
 
     def end_faults(self) -> None:
@@ -91,6 +104,7 @@ class Desk:
     def plan(self, **how: Any) -> SessionRecord:
         live_at = LIVE_FROM if self.can.needs_liveness_threshold else None
         usual = {"purpose": PURPOSE, "about": ABOUT, "liveness_threshold": live_at}
+        usual["any_document"] = self.any_document
         return self.sessions.plan(SUBJECT, **{**usual, **how})
 
     def start(self, record: SessionRecord | None = None, **how: Any) -> fm.SessionResult:
@@ -99,11 +113,14 @@ class Desk:
         is_given = record.compared_with is fm.ComparedWith.GIVEN
         options = self.can.options and self.player.options(self.can.options)
         usual = {"reference": reference if is_given else None, "options": options}
-        return self.sessions.start(record, **{**usual, **how})
+        session = self.sessions.start(record, **{**usual, **how})
+        if self.reads_document:
+            self.player.show_document(id_of(session), OWN_DOCUMENT)
+        return session
 
     def look(self, session: fm.SessionResult, case: Case, **how: Any) -> fm.SessionResult:
         self.player.play(id_of(session), case)
-        return self.sessions.read(session.record, **how)
+        return self.read_once(session.record, **how)
 
     def passed(self) -> fm.SessionResult:
         return self.look(self.start(), Case.PASSED)
@@ -252,6 +269,26 @@ class Desk:
             due = fm.Threshold(edge, rule_).passes(score.value)
             at = f"the score {score.value:g} of a session at the threshold {edge:g}"
             assert verifies(result) is due, f"{at} is a {'no' if due else 'yes'}"
+
+    def documents(self) -> None:
+        """Show documents: only the person's own verifies, and no name reaches a result."""
+        self.bench.applies_if(self.can.reads_document, "reads no documents")
+        is_shown = fm.ComparedWith.DOCUMENT in self.player.compared_with
+        self.bench.tested_if(is_shown, "compares with no document")
+        self.open(fm.ComparedWith.DOCUMENT)
+        own = self.passed()
+        assert verifies(own), f"the person's own document is a no ({own.name_agreement})"
+        results = [own]
+        for which, holder in OTHER_DOCUMENTS.items():
+            session = self.start()
+            self.player.show_document(id_of(session), holder)
+            other = self.look(session, Case.PASSED)
+            assert not verifies(other), f"a document {which} is a yes"
+            results.append(other)
+        for result in results:
+            text = f"{result!r} {json.dumps(result.to_dict())}".casefold()
+            names = [name for name in ("kit-lovelace", "kit-hopper") if name in text]
+            assert not names, "a result has the name on the document"
 
     def documented_words(self) -> None:
         """Play each documented value, and an unknown and a missing value at each place."""
@@ -443,12 +480,13 @@ class SessionRules(Rules):
 
     @rule("R52")
     def test_r55_only_a_face_that_passed_is_a_yes(self, bench: Bench) -> None:
-        """A session is verified only if the vendor approved it and a check of the face passed. Each
-        value has its documented meaning. A score equal to the threshold follows the declared rule.
+        """A session is verified only if the vendor approved it, a check of the face passed, and a
+        compared document is the person's. Each value has its documented meaning. A score equal to
+        the threshold follows the declared rule.
 
         "Approved" may refer to a document, and an unknown value may mean fraud.
         """
-        parts = Desk.scores, Desk.documented_words
+        parts = Desk.scores, Desk.documented_words, Desk.documents
         judge_parts(Desk(bench), lambda desk: desk.play(*VERDICTS), *parts)
 
     @rule("R52")

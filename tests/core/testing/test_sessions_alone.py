@@ -52,9 +52,20 @@ ONE_VERDICT = alone(
 )
 
 
+NO_NAMES = alone(
+    "NoNames",
+    "Its vendor compares with a document, and does not return the name on it.",
+    shows={"reads_document": False},
+    holders=lambda me, ok, body: (),
+)
+
+
 @pytest.mark.parametrize(
     "plug_in",
-    [alone("Alone", "It compares no pictures."), pytest.param(ONE_VERDICT, marks=pytest.mark.slow)],
+    [
+        alone("Alone", "It compares no pictures."),
+        *(pytest.param(plug_in, marks=pytest.mark.slow) for plug_in in (ONE_VERDICT, NO_NAMES)),
+    ],
     ids=lambda plug_in: plug_in.name,
 )
 def test_session_only_plug_in_conforms(plug_in):
