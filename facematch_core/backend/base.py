@@ -336,28 +336,34 @@ def _check_settings(backend: Backend) -> None:
 
 def _clean_key(backend: Backend, name: str, secret: Secret) -> Secret:
     """Return a key without white space around it; raise if more than the key was pasted."""
-    text = secret.reveal().strip()
-    if not text:
+    # No variable holds the text of the key, because an error keeps this frame alive.
+    if not secret.reveal().strip():
         variable = backend.environment_variables.get(name)
         hint = f"set the environment variable {variable}" if variable else "leave it out"
         raise errors.ConfigurationError(f"{name} is empty: {hint}.")
     if not isinstance(backend, RemoteBackend):
         return secret
-    line = f'{name}="KEY"'
-    if secret.origin.startswith("$"):
-        line = f"{secret.origin.removeprefix('$')}=KEY"
-    problem = ""
-    if text.startswith(QUOTES):
-        problem = "is in quotes"
-    elif text.lower().startswith("bearer "):
-        problem = "begins with Bearer"
-    elif not _SENDABLE.fullmatch(text):
-        problem = "contains a space, a line break or a character that a header cannot contain"
-    if problem:
+    if problem := _find_problem(secret.reveal().strip()):
+        line = f'{name}="KEY"'
+        if secret.origin.startswith("$"):
+            line = f"{secret.origin.removeprefix('$')}=KEY"
         raise errors.ConfigurationError(
             f"{name} (from {secret.origin}) {problem}: write only the key, as in {line}."
         )
-    return secret if text == secret.reveal() else Secret(text, origin=secret.origin)
+    if secret.reveal() == secret.reveal().strip():
+        return secret
+    return Secret(secret.reveal().strip(), origin=secret.origin)
+
+
+def _find_problem(key: str) -> str:
+    """Return what is wrong with a pasted key, as the end of a sentence, or ""."""
+    if key.startswith(QUOTES):
+        return "is in quotes"
+    if key.lower().startswith("bearer "):
+        return "begins with Bearer"
+    if not _SENDABLE.fullmatch(key):
+        return "contains a space, a line break or a character that a header cannot contain"
+    return ""
 
 
 def _convert_setting(value: Any, kinds: tuple[type, ...], words: tuple[Any, ...]) -> Any:

@@ -3,6 +3,7 @@
 import contextlib
 import enum
 import re
+import traceback
 
 import attrs
 import httpx
@@ -172,6 +173,15 @@ def test_key_with_more_than_the_key_is_refused_with_the_line_to_write(backend, n
         value = fm.Secret(value, origin=f"${variable}")
         with pytest.raises(fm.ConfigurationError, match=f"{variable}=KEY"):
             backend(**KEYS[backend] | more | {name: value})
+
+
+def test_refused_key_is_in_no_variable_of_the_check():
+    with pytest.raises(fm.ConfigurationError) as caught:
+        DiditBackend(api_key=f"Bearer {PASTED_KEY}")
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    checks = [frame for frame in frames if frame.f_code.co_filename.endswith("backend/base.py")]
+    assert checks
+    assert not any(PASTED_KEY in repr(frame.f_locals) for frame in checks)
 
 
 def test_settings_of_pydantic_open_a_verifier(monkeypatch):
