@@ -48,7 +48,6 @@ from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from .backend.session_types import (
-        Agreement,
         ComparedWith,
         Person,
         SessionRecord,
@@ -121,20 +120,19 @@ if TYPE_CHECKING:
     from .verifier.verifier import FaceVerifier, PairOutcome, Verifier
 
 __all__ = [
-    "FATAL", "Agreement", "AsyncFaceVerifier", "AsyncSessions", "AuthenticationFailed",
-    "BackendUnavailable", "Billing", "BreakerOpen", "Budget", "BudgetExceeded", "CallEvent",
-    "CallRecord", "Charged", "CircuitBreaker", "ComparedWith", "ConfigurationError",
-    "DeadlineExceeded", "Decision", "Environment", "EnvironmentMismatch", "EventKind",
-    "FaceMatchError", "FaceVerifier", "Failover", "Image", "InsufficientCredit", "InvalidImage",
-    "InvalidRequest", "LiveMatchDecision", "LiveMatchResult", "LivenessDecision", "LivenessResult",
-    "MatchResult", "Operation", "OutcomeUnknown", "PairOutcome", "Period", "PermissionDenied",
-    "Person", "RateLimited", "RateLimiter", "RateWindow", "Reconciled", "Reconciliation",
-    "RequestRejected", "Result", "ResultWarning", "Retention", "Retry", "Score", "Secret",
-    "SessionMismatch", "SessionNotFound", "SessionRecord", "SessionResult", "SessionState",
-    "Sessions", "SqlStore", "StoreUnavailable", "Threshold", "UnexpectedResponse", "Unsupported",
-    "VendorError", "VendorUnavailable", "Verifier", "WarningCode", "WebhookRefused",
-    "available_backends", "open_async_sessions", "open_async_verifier", "open_sessions",
-    "open_verifier",
+    "FATAL", "AsyncFaceVerifier", "AsyncSessions", "AuthenticationFailed", "BackendUnavailable",
+    "Billing", "BreakerOpen", "Budget", "BudgetExceeded", "CallEvent", "CallRecord", "Charged",
+    "CircuitBreaker", "ComparedWith", "ConfigurationError", "DeadlineExceeded", "Decision",
+    "Environment", "EnvironmentMismatch", "EventKind", "FaceMatchError", "FaceVerifier", "Failover",
+    "Image", "InsufficientCredit", "InvalidImage", "InvalidRequest", "LiveMatchDecision",
+    "LiveMatchResult", "LivenessDecision", "LivenessResult", "MatchResult", "Operation",
+    "OutcomeUnknown", "PairOutcome", "Period", "PermissionDenied", "Person", "RateLimited",
+    "RateLimiter", "RateWindow", "Reconciled", "Reconciliation", "RequestRejected", "Result",
+    "ResultWarning", "Retention", "Retry", "Score", "Secret", "SessionMismatch", "SessionNotFound",
+    "SessionRecord", "SessionResult", "SessionState", "Sessions", "SqlStore", "StoreUnavailable",
+    "Threshold", "UnexpectedResponse", "Unsupported", "VendorError", "VendorUnavailable",
+    "Verifier", "WarningCode", "WebhookRefused", "available_backends", "open_async_sessions",
+    "open_async_verifier", "open_sessions", "open_verifier",
 ]  # fmt: skip
 
 #: Modules that define the public names, in search order. They are imported on first use, so that

@@ -15,6 +15,7 @@ from kit.money.sessions import ABOUT, BACKENDS, PURPOSE, SUBJECT, WORKFLOW, Sess
 
 import facematch_core as fm
 from facematch_azure import AzureSessionOptions
+from facematch_core.backend.session_types import Agreement
 from facematch_core.base.deadline import SystemClock
 from facematch_core.testing import picture_samples
 from facematch_mock_server import Fault, card_sheet
@@ -113,8 +114,8 @@ def test_neither_name_nor_date_leaves_the_comparison(world, caplog, capfd):
     )
     world.control.sessions.finish(session.record.session_id, card="p1")
     result = world.sessions.read(session.record, document=person)
-    assert result.name_agreement is fm.Agreement.DISAGREES
-    assert result.date_of_birth_agreement is fm.Agreement.AGREES
+    assert result.name_agreement is Agreement.DISAGREES
+    assert result.date_of_birth_agreement is Agreement.AGREES
     texts = traces.of_result(attrs.evolve(result, clock=SystemClock()))
     texts["reasons"] = repr(result.why_not(SUBJECT, purpose=PURPOSE, about=ABOUT, max_age_s=60))
     url = f"{world.mock.url}/v3/session/{session.record.session_id}/decision/"

@@ -8,6 +8,7 @@ from kit.sessions import session_record
 
 import facematch_core as fm
 from facematch_core.backend import DocumentHolder, ReadRequest
+from facematch_core.backend.session_types import Agreement
 from facematch_mock_server import MockServer
 
 WORKFLOW = "11111111-2222-3333-4444-555555555555"
@@ -45,7 +46,7 @@ def read(mock, fields, document=ADA, **plan):
         record = sessions.start(sessions.plan("customer-17", purpose="payout", **plan)).record
         play(mock, record, fields)
         result = sessions.read(record, document=document)
-    assert result.match.is_match or result.name_agreement is fm.Agreement.INCOMPLETE
+    assert result.match.is_match or result.name_agreement is Agreement.INCOMPLETE
     return result
 
 

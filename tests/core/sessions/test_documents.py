@@ -9,7 +9,7 @@ from kit.sessions import ABOUT, PURPOSE, SUBJECT, Acme, match
 
 import facematch_core as fm
 from facematch_core.backend import DocumentHolder
-from facematch_core.backend.session_types import SessionRecord
+from facematch_core.backend.session_types import Agreement, SessionRecord
 from facematch_core.testing import ManualClock
 
 BORN = dt.date(1980, 1, 1)
@@ -24,7 +24,7 @@ STRANGERS = {
     "no name": DocumentHolder(date_of_birth=BORN),
     "nothing": DocumentHolder(),
 }
-AGREES = fm.Agreement.AGREES
+AGREES = Agreement.AGREES
 
 
 def opened(*script, compared_with="document", **can):

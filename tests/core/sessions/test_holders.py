@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import facematch_core as fm
-from facematch_core.backend.session_types import DocumentHolder
+from facematch_core.backend.session_types import Agreement, DocumentHolder
 from facematch_core.sessions.holders import compare_holders, compare_names
 
-AGREES, DISAGREES = fm.Agreement.AGREES, fm.Agreement.DISAGREES
-INCOMPLETE, UNKNOWN = fm.Agreement.INCOMPLETE, fm.Agreement.UNKNOWN
+AGREES, DISAGREES = Agreement.AGREES, Agreement.DISAGREES
+INCOMPLETE, UNKNOWN = Agreement.INCOMPLETE, Agreement.UNKNOWN
 BORN = dt.date(1980, 1, 1)
 
 #: The name in the table, the name on the document, the agreement without a date of birth, and with
