@@ -16,8 +16,7 @@ import attrs
 
 from facematch_core.backend.session_types import Agreement, DocumentHolder, Person
 
-#: The best agreement first.
-_ORDER = (Agreement.AGREES, Agreement.INCOMPLETE, Agreement.UNKNOWN, Agreement.DISAGREES)
+_BEST_FIRST = (Agreement.AGREES, Agreement.INCOMPLETE, Agreement.UNKNOWN, Agreement.DISAGREES)
 _APOSTROPHES = re.compile("['`\u00b4\u2018\u2019\u02bb\u02bc]")
 #: Letters that NFKD does not decompose, and that documents also print without the stroke.
 _PLAIN_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "\u0131": "i", "æ": "ae", "œ": "oe"})
@@ -51,7 +50,7 @@ def compare_holders(person: Person, holders: Iterable[DocumentHolder]) -> Holder
 
 
 def _worst(agreements: set[Agreement]) -> Agreement:
-    return max(agreements, key=_ORDER.index, default=Agreement.UNKNOWN)
+    return max(agreements, key=_BEST_FIRST.index, default=Agreement.UNKNOWN)
 
 
 def _compare_dates(ours: dt.date | None, theirs: dt.date | None) -> Agreement:
@@ -72,7 +71,7 @@ def compare_names(ours: str, theirs: str, *, is_born_that_day: bool) -> Agreemen
         if not our_words or not their_words:
             return Agreement.UNKNOWN
         agreements.add(_compare_words(our_words, their_words, is_born_that_day=is_born_that_day))
-    return min(agreements, key=_ORDER.index)
+    return min(agreements, key=_BEST_FIRST.index)
 
 
 def _compare_words(
