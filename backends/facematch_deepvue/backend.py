@@ -8,9 +8,9 @@ pages were read on 2026-11-20. "Ours" marks a choice of this project.
 from __future__ import annotations
 
 import base64
+import functools
 import logging
-from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import attrs
 
@@ -29,27 +29,27 @@ from facematch_core.backend import (
     ImageLimits,
     LivenessCall,
     MatchCall,
+    Request,
 )
+from facematch_core.backend.calls import LookUp
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import UnexpectedResponse, VendorError
 from facematch_core.http import (
-    MOCK_HEADER,
     BodyShape,
     HttpBackend,
     HttpReply,
     HttpRequest,
+    IssuedToken,
+    LoginToken,
     as_secret,
     picture,
 )
 from facematch_core.models import ThresholdRule
 
 from . import wire
-from .tokens import Token, Tokens, shared_tokens
 from .wire import ApiVersion, ImageForm, Meaning, Plan, Scale, WalletBalance
 
 log = logging.getLogger("facematch")
-
-T = TypeVar("T")
 
 #: The API's host: Deepvue docs, /authentication.
 HOST = "production.deepvue.tech"
@@ -155,7 +155,18 @@ class DeepvueBackend(HttpBackend):
             image_limits=attrs.evolve(default.image_limits, max_bytes=self.max_file_bytes),
             rate_windows=wire.RATES[self.plan],
         )
-        vars(self)["_tokens"] = shared_tokens(self.address, self.client_id, self.client_secret)
+
+    @functools.cached_property
+    def login_token(self) -> LoginToken:
+        """The access token, which all backends with the same address, client and key share."""
+        # Form-urlencoded, as the older page documents (Deepvue docs, /api-reference/api_keys/
+        # authentication); the newer page documents multipart.
+        request = HttpRequest(
+            url=f"{self.address}/v1/authorize",
+            fields={"client_id": self.client_id, "client_secret": self.client_secret},
+            charges=0,
+        )
+        return LoginToken(backend=self, request=request, read=self._read_login)
 
     def build(self, call: MatchCall | LivenessCall) -> HttpRequest:
         """Return the request for `call`, without token and key.
@@ -173,22 +184,24 @@ class DeepvueBackend(HttpBackend):
         return HttpRequest(url=f"{self.address}/v1/liveness-check", json={"image": text})
 
     def sign(
-        self, request: HttpRequest, call: Call, *, deadline: Deadline = NO_DEADLINE
+        self, request: HttpRequest, call: Request, *, deadline: Deadline = NO_DEADLINE
     ) -> HttpRequest:
         """Return `request` with token and key. Logs in first if there is no valid token.
 
-        If the login fails, raises a `VendorError` that is always billed NO.
+        A request for the balance needs no token. If the login fails, raises a `VendorError` that is
+        always billed NO.
         """
-        tokens: Tokens = vars(self)["_tokens"]
-        token = tokens.get(self._fetch_token, self.client.clock, deadline)
+        if isinstance(call, LookUp):
+            return request
+        token = self.login_token.get(call, deadline)
         return attrs.evolve(
             request,
             headers={
                 **request.headers,
-                "Authorization": Secret(f"Bearer {token.secret.reveal()}"),
+                "Authorization": Secret(f"Bearer {token.reveal()}"),
                 "x-api-key": self.client_secret,
             },
-            masked=(token.secret, self.client_id),
+            masked=(token, self.client_id),
         )
 
     def should_relogin(self, request: HttpRequest, reply: HttpReply) -> bool:
@@ -198,9 +211,9 @@ class DeepvueBackend(HttpBackend):
         order of the statuses, assign "Not a valid token" to 403. Other clients log in again after
         either status.
         """
-        if reply.status not in (401, 403):
+        if reply.status not in (401, 403) or "Authorization" not in request.headers:
             return False
-        vars(self)["_tokens"].forget(request.masked[0])
+        self.login_token.forget(request)
         # A 403 without a JSON object comes from a gateway. The next call logs in again anyway.
         return reply.status == 401 or reply.shape is BodyShape.JSON_OBJECT
 
@@ -249,57 +262,21 @@ class DeepvueBackend(HttpBackend):
             headers={"x-api-key": self.client_secret, "client-id": self.client_id},
             charges=0,
         )
-        return self._send_free(
-            "The request for the balance",
-            request,
-            lambda reply: wire.read_balance(reply, self.environment),
-            Deadline.after(deadline_s, self.client.clock),
+        deadline = Deadline.after(deadline_s, self.client.clock)
+        reply = self.fetch(request, call=None, deadline=deadline)
+        try:
+            return wire.read_balance(reply, self.environment)
+        except ValueError as problem:
+            text = f"{self.name} answered 200, but the balance is invalid ({problem})."
+        raise UnexpectedResponse(
+            f"{text} Please report it.", backend=self.name, billing=wire.FREE, status_code=200
         )
 
     def close(self) -> None:
         """Close all connections. Calls in progress continue."""
         super().close()
-        # The token is dropped when the last backend that shares it is closed.
-        vars(self)["_tokens"] = Tokens()
+        self.login_token.close()
 
-    def _fetch_token(self, deadline: Deadline) -> Token:
-        clock = self.client.clock
-
-        def read(reply: HttpReply) -> Token:
-            secret = Secret(wire.read_access_token(reply), origin="login at Deepvue")
-            return Token(secret, clock.monotonic() + wire.read_life_s(reply.json(), clock.now()))
-
-        # Form-urlencoded, as the older page documents (Deepvue docs, /api-reference/api_keys/
-        # authentication); the newer page documents multipart.
-        request = HttpRequest(
-            url=f"{self.address}/v1/authorize",
-            fields={"client_id": self.client_id, "client_secret": self.client_secret},
-            charges=0,
-        )
-        return self._send_free("The login", request, read, deadline)
-
-    def _send_free(
-        self, what: str, request: HttpRequest, read: Callable[[HttpReply], T], deadline: Deadline
-    ) -> T:
-        """Send a free request, and parse a 200 response with `read`. All errors are billed NO."""
-        source = None
-        try:
-            reply = self.client.send(request, backend=self.name, deadline=deadline)
-            source = Environment.MOCK if MOCK_HEADER in reply.headers else None
-            if mismatch := self.find_mismatch(reply):
-                raise mismatch
-            if reply.status != 200:
-                raise wire.error_of(reply, now=self.client.clock.now())
-        except VendorError as problem:
-            error = wire.free_error(problem)
-        else:
-            try:
-                return read(reply)
-            except ValueError as problem:
-                text = f"{self.name} answered 200, but the body is invalid ({problem}). "
-            error = UnexpectedResponse(f"{text}Please report it.", backend=self.name)
-            error.billing, error.status_code = wire.FREE, 200
-        error.environment = error.environment or source
-        error.message = f"{what} failed: {error.message}"
-        error.args = (error.message,)
-        raise error
+    def _read_login(self, reply: HttpReply) -> IssuedToken:
+        token = wire.read_access_token(reply)
+        return IssuedToken(token, wire.read_life_s(reply.json(), self.client.clock.now()))

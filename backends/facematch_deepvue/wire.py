@@ -410,18 +410,6 @@ def _with_detail(reply: HttpReply, words: str) -> HttpReply:
     return attrs.evolve(reply, body=json.dumps({"detail": words}).encode())
 
 
-def free_error(error: errors.VendorError) -> errors.VendorError:
-    """Convert the error of a failed login or balance request to one that is billed NO."""
-    if isinstance(error, errors.OutcomeUnknown):
-        # If the caller's deadline has expired, a retry would be too late.
-        is_hasty, status = isinstance(error, errors.DeadlineExceeded), error.status_code
-        error = errors.VendorUnavailable(
-            error.message, backend=NAME, retryable=not is_hasty, status_code=status
-        )
-    error.billing = FREE
-    return error
-
-
 # Tokens and the balance
 
 #: The longest lifetime of a token in seconds, and the lifetime if the expiry is invalid (ours).

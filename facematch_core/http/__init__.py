@@ -8,7 +8,7 @@ is asynchronous. A call passes through three modules:
 - `transport`: `HttpClient.send` sends a request once, and reports its first byte.
 
 All three use `messages` (requests and replies as data) and `refusals` (errors for responses without
-a result, and for missing responses).
+a result, and for missing responses). `login` has the token of a vendor that requires a login.
 """
 
 from facematch_core.base.addresses import MOCK_HEADER, check_base_url, is_loopback
@@ -23,6 +23,7 @@ from .backend import (
     as_secret,
     picture,
 )
+from .login import IssuedToken, LoginToken
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Wait
 from .refusals import (
     ErrorRow,
@@ -39,6 +40,7 @@ from .transport import HttpClient
 __all__ = [
     "MOCK_HEADER", "ApiKeyBackend", "BodyShape", "DeleteSteps", "ErrorRow", "ErrorTable",
     "FilePart", "HttpBackend", "HttpClient", "HttpReply", "HttpRequest", "InconclusiveRow",
-    "SessionSteps", "Steps", "Wait", "as_secret", "check_base_url", "default_row", "excerpt",
-    "is_loopback", "picture", "retry_after_s", "rows", "vendor_error", "without_secrets",
+    "IssuedToken", "LoginToken", "SessionSteps", "Steps", "Wait", "as_secret", "check_base_url",
+    "default_row", "excerpt", "is_loopback", "picture", "retry_after_s", "rows", "vendor_error",
+    "without_secrets",
 ]  # fmt: skip

@@ -53,10 +53,11 @@ class HttpRequest:
 
     Attributes:
         method: The HTTP method, in upper case.
-        url: The URL, without a user or fragment. URLs are logged, so never put a key there. A query
-            in it is sent unchanged; put your own query into `params`.
+        url: The URL, without a user or fragment. It is not masked, so a key must be in `headers`,
+            `fields` or `params`. A query in it is sent unchanged.
         headers: Header values: text, or a `Secret` that is revealed only while sending.
-        params: The query parameters. They become part of the URL, so never put a key there.
+        params: Further query parameters: text, or a `Secret` that is revealed only while sending.
+            Servers and proxies may log a URL, so prefer a header if the vendor accepts one.
         fields: The fields of a form: multipart if there are files, else urlencoded.
         files: Files of a multipart form, sent after the fields.
         json: A JSON body instead of a form, or None.
@@ -81,7 +82,7 @@ class HttpRequest:
     method: str = "POST"
     url: str = attrs.field(repr=lambda url: repr(url.partition("?")[0]))
     headers: Mapping[str, str | Secret] = attrs.field(factory=dict, repr=False)
-    params: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    params: Mapping[str, str | Secret] = attrs.field(factory=dict, repr=False)
     fields: Mapping[str, str | Secret] = attrs.field(factory=dict, repr=False)
     files: tuple[FilePart, ...] = attrs.field(
         default=(), converter=tuple[FilePart, ...], repr=False
@@ -130,9 +131,9 @@ class HttpRequest:
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """The secrets to mask in the reply: from headers, fields and `masked`."""
-        values = (*self.headers.values(), *self.fields.values(), *self.masked)
-        return tuple([value for value in values if isinstance(value, Secret)])
+        """The secrets to mask in the reply: from headers, params, fields and `masked`."""
+        shown = (*self.headers.values(), *self.params.values(), *self.fields.values())
+        return tuple([value for value in (*shown, *self.masked) if isinstance(value, Secret)])
 
 
 @attrs.frozen

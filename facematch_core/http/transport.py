@@ -49,6 +49,7 @@ from facematch_core.backend.calls import ignore
 from facematch_core.base.addresses import is_loopback
 from facematch_core.base.deadline import NO_DEADLINE, Clock, Deadline, SystemClock
 from facematch_core.base.exceptions import links_of
+from facematch_core.base.masking import Secret
 from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
 
 from .messages import HttpReply, HttpRequest, encode_request
@@ -224,7 +225,7 @@ class HttpClient:
     def _request(self, exchange: Exchange) -> _Answer:
         """Send the request; return status, headers and the unread body of the response."""
         request = exchange.request
-        url, parts = _parse(request.url, tuple(request.params.items()))
+        url, parts = _locate(request)
         headers, body = encode_request(request)
         names = [*map(str.lower, headers)]
         for name, text in self._headers.items():
@@ -491,6 +492,10 @@ class Connection(HTTPConnection):
         # urllib3 sets this timeout on the socket.
         self.timeout = exchange.wait_s()
         super().request(*args, **options)
+        # urllib3 keeps the URL, and logs it if a header is invalid. Its query may contain a key.
+        kept: Any = self._response_options
+        path = kept.request_url.partition("?")[0]
+        self._response_options = kept._replace(request_url=path)
 
     def send(self, data: Any) -> None:
         """Send bytes in pieces, because `sendall` has a single timeout for the whole upload."""
@@ -628,6 +633,17 @@ def read_body(headers: Mapping[str, str], pieces: Iterable[bytes], limit: int) -
         if decoder.eof and not decoder.unused_data:
             return plain
     raise UnreadableBody("its body cannot be decompressed")
+
+
+def _locate(request: HttpRequest) -> tuple[str, Url]:
+    """Return the URL of a request, with secrets revealed, as `_parse` does."""
+    if not any(isinstance(value, Secret) for value in request.params.values()):
+        return _parse(request.url, tuple(request.params.items()))
+    revealed = []
+    for name, value in request.params.items():
+        revealed.append((name, value.reveal() if isinstance(value, Secret) else value))
+    # The cache of `_parse` would keep the secrets.
+    return _parse.__wrapped__(request.url, tuple(revealed))
 
 
 @functools.lru_cache(maxsize=64)

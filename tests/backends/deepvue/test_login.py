@@ -1,16 +1,13 @@
-"""Logins, and the balance: their number, threads, deadlines and failures."""
+"""Logins, and the balance: their number, deadlines and failures."""
 
-import contextlib
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
 import requests
-from kit.fakes import match_call, picture, together
+from kit.fakes import match_call, picture
 
 import facematch_core as fm
-from facematch_deepvue import DeepvueBackend, tokens
+from facematch_deepvue import DeepvueBackend
 
 LOGIN, MATCH, WALLET = "/v1/authorize", "/v1/facematch", "/v1/internal/wallet-balance"
 TOO_LATE, HTML = {"detail": "Not a valid token"}, b"<html>No</html>"
@@ -131,73 +128,6 @@ def test_deadline_includes_the_logins(open_backend, deepvue, clock, logins, sent
         open_backend().match(match_call(deadline_s=5.0, clock=clock))
     assert caught.value.billing.charged is fm.Charged.NO
     assert len(deepvue.requests_to(MATCH)) == sent
-
-
-def test_64_threads_share_one_failed_login(open_backend, deepvue, monkeypatch):
-    waiting = threading.Semaphore(0)
-
-    class Counted(threading.Event):
-        def wait(self, timeout=None):
-            waiting.release()
-            return super().wait(timeout)
-
-    class Login(tokens.Login):
-        def __init__(self):
-            super().__init__()
-            self.has_ended = Counted()
-
-    monkeypatch.setattr(tokens, "Login", Login)
-    deepvue.before_login = lambda: [waiting.acquire(timeout=30) for _ in range(63)]
-    deepvue.set_answers(LOGIN, (401, WRONG))
-    backend = open_backend()
-    errors = together(64, lambda: backend.match(match_call()))
-    assert {type(error) for error in errors} == {fm.AuthenticationFailed}
-    assert len({id(error) for error in errors}) == 64
-    assert len({error.ids.call for error in errors}) == 64
-    assert len(deepvue.requests_to(LOGIN)) == 1
-
-
-@contextlib.contextmanager
-def slow_login(deepvue, ask):
-    """Begin a call whose login waits until the block ends; give the future of its answer."""
-    entered, go = threading.Event(), threading.Event()
-    deepvue.before_login = lambda: (entered.set(), go.wait(30))
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(ask)
-        assert entered.wait(30)
-        yield waiting
-        go.set()
-
-
-def test_call_with_a_short_deadline_does_not_cancel_a_shared_login(open_backend, deepvue):
-    backend = open_backend()
-    with slow_login(deepvue, lambda: backend.match(match_call())) as waiting:
-        with pytest.raises(fm.VendorUnavailable) as caught:
-            backend.match(match_call(deadline_s=0.05))
-        assert not caught.value.retryable
-    assert waiting.result(timeout=30).is_match
-    assert len(deepvue.requests_to(LOGIN)) == 1
-
-
-def test_next_call_logs_in_after_a_timeout(open_backend, deepvue, clock):
-    deepvue.set_answers(LOGIN, (500, b""), (200, {"access_token": "token-2"}))
-    backend = open_backend()
-    with ThreadPoolExecutor(1) as pool:
-        hurry = {"deadline_s": 5.0, "clock": clock}
-        with slow_login(deepvue, lambda: backend.match(match_call(**hurry))) as hasty:
-            patient = pool.submit(backend.match, match_call())
-            deepvue.before_login = lambda: None
-            clock.advance(6)
-        assert isinstance(hasty.exception(timeout=30), fm.VendorUnavailable)
-        assert patient.result(timeout=30).is_match
-
-
-def test_next_call_logs_in_after_ctrl_c(open_backend, deepvue):
-    backend = open_backend()
-    deepvue.set_answers(LOGIN, KeyboardInterrupt(), (200, {"access_token": "token-2"}))
-    with pytest.raises(KeyboardInterrupt):
-        backend.match(match_call())
-    assert backend.match(match_call(deadline_s=5.0)).is_match
 
 
 def test_mock_environment_sends_nothing_more_to_a_real_vendor(open_backend, deepvue):

@@ -221,3 +221,14 @@ def test_expects_accepts_a_generator_and_rejects_an_integer():
     assert [status in request.expects for status in (202, 202, 200, 404)] == [True] * 3 + [False]
     with pytest.raises(TypeError):
         HttpRequest(url=NOWHERE, expects=200)
+
+
+def test_secret_in_params_is_sent_and_masked(sent):
+    key = Secret("key/7&of=mine")
+    head, _ = sent("compare?version=2", params={"access_token": key, "desk": "3"}, method="GET")
+    assert head.startswith("GET /compare?version=2&access_token=key%2F7%26of%3Dmine&desk=3 ")
+    request = HttpRequest(url=f"{NOWHERE}/compare", params={"access_token": key})
+    assert (request.secrets, request.encoded().secrets[0]) == ((key,), key)
+    assert "mine" not in repr(request)
+    echo = b'{"detail": "no: key/7&of=mine, key%2F7%26of%3Dmine"}'
+    assert excerpt(reply(echo, request.secrets)) == "no: ***, ***"

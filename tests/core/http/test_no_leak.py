@@ -52,8 +52,9 @@ def secret_request():
 
     def make(url, **more):
         part = FilePart(name="probe", filename="p.jpg", content_type="image/jpeg", data=PICTURE)
-        settings = {"headers": {"X-Api-Key": Secret(ACME_KEY)}, "fields": {"ref": FIELD}, **more}
-        return HttpRequest(url=url, files=[part], **settings)
+        key = Secret(ACME_KEY)
+        settings = {"headers": {"X-Api-Key": key}, "params": {"key": key}, "fields": {"ref": FIELD}}
+        return HttpRequest(url=url, files=[part], **settings | more)
 
     return make
 
@@ -126,6 +127,7 @@ def test_http_client_errors_leak_nothing(name, client, secret_request, caplog):
         {"headers": {"X Key": Secret(FIELD)}},
         {"fields": {"ref": FIELD, "bad": object()}},
         {"params": {FIELD: "\ud800"}},
+        {"params": {"key": Secret(FIELD + "\ud800")}},
     ],
 )
 def test_errors_before_sending_leak_nothing(more, client, secret_request, caplog):

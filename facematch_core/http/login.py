@@ -1,0 +1,260 @@
+"""`LoginToken`: the token of a vendor that requires a login before a call.
+
+A vendor may revoke a token at the next login. So all backends of a process that log in with the
+same request share a token, and one thread logs in while the others wait. Tokens are kept in memory
+only.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+import re
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from facematch_core import errors
+from facematch_core.backend import number
+from facematch_core.backend.base import report_fault
+from facematch_core.backend.calls import Request
+from facematch_core.base.addresses import MOCK_HEADER
+from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.masking import Secret
+from facematch_core.base.threads import fork_safe_lock
+from facematch_core.models import Billing, Charged, Environment
+
+from .backend import HttpBackend
+from .messages import HttpReply, HttpRequest, encode_request
+from .refusals import unreadable_error
+
+#: Seconds before its expiry from which a token is not used, at most half of its life (ours).
+EARLY_S = 300.0
+
+_UNSENT = Billing(Charged.NO, "a login is free, and the request was not sent")
+
+
+def _as_token(text: Secret | str) -> Secret:
+    token = Secret.of(text)
+    if not re.fullmatch("[!-~]+", token.reveal()):
+        raise ValueError("The token is empty, or has a character that a header cannot contain.")
+    return token
+
+
+@attrs.frozen
+class IssuedToken:
+    """A token in a vendor's response to a login.
+
+    Attributes:
+        token: The token: printable ASCII without spaces. Text is converted to a `Secret`.
+        lasts_s: Seconds from now until the token expires; `math.inf` if it does not expire.
+
+    Raises:
+        TypeError: `lasts_s` is not a number.
+        ValueError, ConfigurationError: `token` is not such a text.
+    """
+
+    token: Secret = attrs.field(converter=_as_token)
+    lasts_s: float = attrs.field(converter=number)
+
+
+class _Login:
+    """One login. All threads that wait for it get the same token or error."""
+
+    def __init__(self) -> None:
+        self.has_ended = threading.Event()
+        # Set before `has_ended`, in one assignment that a Ctrl-C cannot interrupt.
+        self.is_over = False
+        #: None until the login succeeds.
+        self.token: Secret | None = None
+        #: When a token is no longer used, in seconds on the backend's monotonic clock.
+        self.used_until = 0.0
+        #: None unless the login failed for a reason that concerns every caller.
+        self.error: errors.FaceMatchError | None = None
+        self.process_id = os.getpid()
+
+    def is_usable(self, now: float) -> bool:
+        """Return whether the token is valid or the login is under way in this process."""
+        if not self.is_over:
+            # A forked child lacks the thread that would finish the login.
+            return self.process_id == os.getpid()
+        return self.token is not None and now < self.used_until
+
+
+class _Account:
+    """The latest login of one client at one address."""
+
+    #: None before the first login, and after its token was rejected.
+    latest: _Login | None = None
+
+
+#: Accounts by the digest of their login request. An entry lives until the last `LoginToken` that
+#: uses it is closed.
+_ACCOUNTS: weakref.WeakValueDictionary[str, _Account] = weakref.WeakValueDictionary()
+
+#: Lock for `_ACCOUNTS` and every `latest`. Never held during a login.
+_LOCK = fork_safe_lock()
+
+
+def _find_account(request: HttpRequest) -> _Account:
+    """Return the account that all logins with this request share."""
+    params = {name: Secret.of(text).reveal() for name, text in request.params.items()}
+    content = f"{request.method} {request.url} {params} {encode_request(request)}"
+    # A digest, because a dictionary's key with the client's secret could be shown.
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    with _LOCK:  # `setdefault` of a WeakValueDictionary is not atomic
+        return _ACCOUNTS.setdefault(digest, _Account())
+
+
+@attrs.define(kw_only=True, eq=False)
+class LoginToken:
+    """The token of a backend's vendor, renewed by a login when it has expired or was rejected.
+
+    Create it once per backend. Call `get` in `HttpBackend.sign`, `forget` in
+    `HttpBackend.should_relogin`, and `close` in `Backend.close`. Thread-safe, and usable after a
+    fork.
+
+    Args:
+        backend: The backend. Its `error` reads a response without a token, and its `error_code` if
+            it has `codes_in_200`.
+        request: The login, with ``charges=0``. Backends with the same request share the token.
+        read: Returns the `IssuedToken` in a response with a status that `request` expects. If it
+            raises, the login failed with an `UnexpectedResponse`.
+    """
+
+    backend: HttpBackend
+    request: HttpRequest
+    read: Callable[[HttpReply], IssuedToken] = attrs.field(repr=False)
+    _account: _Account = attrs.field(init=False, repr=False)
+
+    @_account.default
+    def _find_own_account(self) -> _Account:
+        return _find_account(self.request)
+
+    def get(self, call: Request, deadline: Deadline = NO_DEADLINE) -> Secret:
+        """Return a valid token. One thread logs in for it; the others wait for its token or error.
+
+        Args:
+            call, deadline: The arguments of `sign`. A login or a wait ends at the deadline.
+
+        Raises:
+            VendorError: there is no token, and `billing` is NO.
+        """
+        own_login = _Login()
+        try:
+            login = self._join(own_login)
+            while login is not own_login:
+                token = self._wait(login, deadline)
+                if token is not None:
+                    return token
+                # That login ended by its own thread's deadline or a Ctrl-C.
+                login = self._join(own_login)
+            issued = self._log_in(call, deadline)
+            early_s = min(EARLY_S, issued.lasts_s / 2)
+            own_login.used_until = self.backend.client.clock.monotonic() + issued.lasts_s - early_s
+            own_login.token = issued.token
+        except errors.FaceMatchError as error:
+            # An expired deadline of this caller must not fail the others.
+            if not deadline.is_over:
+                own_login.error = copy.copy(error)
+            raise
+        else:
+            return issued.token
+        finally:
+            # Also after a Ctrl-C: otherwise the other threads would wait forever.
+            own_login.is_over = True
+            own_login.has_ended.set()
+
+    def forget(self, request: HttpRequest) -> None:
+        """Forget the token that `request` was signed with, because the vendor rejected it.
+
+        Does nothing if another thread has already replaced that token.
+        """
+        with _LOCK:
+            latest = self._account.latest
+            if latest is not None and latest.token in request.secrets:
+                self._account.latest = None
+
+    def close(self) -> None:
+        """Drop the token, unless another backend shares it."""
+        self._account = _Account()
+
+    def _join(self, own_login: _Login) -> _Login:
+        """Return the latest login if it is usable; else make `own_login` the latest."""
+        now = self.backend.client.clock.monotonic()
+        with _LOCK:
+            latest = self._account.latest
+            if latest is not None and latest.is_usable(now):
+                return latest
+            self._account.latest = own_login
+            return own_login
+
+    def _wait(self, login: _Login, deadline: Deadline) -> Secret | None:
+        """Return the token of another thread's login, or raise its error; None without both."""
+        if not login.is_over and not login.has_ended.wait(deadline.timeout_s()):
+            name = self.backend.name
+            raise errors.VendorUnavailable(
+                f"The deadline passed before {name} returned a token. Nothing was sent.",
+                backend=name,
+                billing=_UNSENT,
+                retryable=False,
+            )
+        if login.error is not None:
+            # A copy, because each caller changes its error.
+            raise copy.copy(login.error)
+        return login.token
+
+    def _log_in(self, call: Request, deadline: Deadline) -> IssuedToken:
+        """Send the login and return its token. All errors are billed NO."""
+        backend = self.backend
+        environment: Environment | None = None
+        status: int | None = None
+        try:
+            self._check_environment(url=self.request.url)
+            reply = backend.client.send(self.request, backend=backend.name, deadline=deadline)
+            status = reply.status
+            if MOCK_HEADER in reply.headers:
+                environment = Environment.MOCK
+            self._check_environment(reply)
+            if self._is_refusal(reply):
+                raise backend.error(reply, call)  # noqa: TRY301 - converted below like the others
+            return self.read(reply)
+        except errors.VendorError as problem:
+            error = problem
+        except Exception as problem:  # noqa: BLE001 - its text may contain the token
+            answered = f"{backend.name} answered {status}"
+            error = unreadable_error(answered, report_fault(problem), _UNSENT)
+        raise _as_failed_login(error, backend.name, environment, status)
+
+    def _is_refusal(self, reply: HttpReply) -> bool:
+        if reply.status not in self.request.expects:
+            return True
+        backend = self.backend
+        return backend.codes_in_200 and reply.is_json and backend.error_code(reply) is not None
+
+    def _check_environment(self, reply: HttpReply | None = None, **where: Any) -> None:
+        """Raise if the backend is set to MOCK, but another server would answer or answered."""
+        mismatch = self.backend.find_mismatch(reply, **where)
+        if mismatch is not None:
+            raise mismatch
+
+
+def _as_failed_login(
+    error: errors.VendorError, name: str, environment: Environment | None, status: int | None
+) -> errors.VendorError:
+    """Return the error of a login as the error of the call that needs it: not sent, and free."""
+    if isinstance(error, errors.OutcomeUnknown):
+        # After the caller's deadline, a retry would be too late.
+        is_retryable = not isinstance(error, errors.DeadlineExceeded)
+        error = errors.VendorUnavailable(error.message, retryable=is_retryable)
+    error.message = f"The login at {name} failed: {error.message}"
+    error.args = (error.message,)
+    error.backend = name
+    error.billing = _UNSENT
+    error.environment = error.environment or environment
+    error.status_code = error.status_code or status
+    return error
