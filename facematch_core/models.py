@@ -282,7 +282,9 @@ class Score:
         default=None, validator=_FINITE, eq=False, repr=False, kw_only=True
     )
     raw_name: str | None = attrs.field(default=None, eq=False, repr=False, kw_only=True)
-    source: ScaleSource | None = attrs.field(default=None, eq=False, repr=False, kw_only=True)
+    source: ScaleSource | None = attrs.field(
+        default=ScaleSource.DOCUMENTED, eq=False, repr=False, kw_only=True
+    )
 
     @classmethod
     def from_fraction(

@@ -31,7 +31,6 @@ from facematch_core.backend import (
     MatchCall,
     Request,
 )
-from facematch_core.backend.calls import LookUp
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import UnexpectedResponse, VendorError
 from facematch_core.http import (
@@ -188,10 +187,10 @@ class DeepvueBackend(HttpBackend):
     ) -> HttpRequest:
         """Return `request` with token and key. Logs in first if there is no valid token.
 
-        A request for the balance needs no token. If the login fails, raises a `VendorError` that is
-        always billed NO.
+        A request for the balance has its own keys, and no token. If the login fails, raises a
+        `VendorError` that is always billed NO.
         """
-        if isinstance(call, LookUp):
+        if "client-id" in request.headers:
             return request
         token = self.login_token.get(call, deadline)
         return attrs.evolve(

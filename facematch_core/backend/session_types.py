@@ -169,7 +169,8 @@ class SessionCapabilities:
         compares_with: The pictures with which a face can be compared; empty if there is no match.
         reads_document: Whether readings have the `document_holders`, with their names.
         start_is_repeatable: Whether starting the same record again returns the same session.
-        keeps: The parts of a record that the vendor stores and returns.
+        keeps: The parts of a record that the vendor stores and returns, at the latest when it has
+            decided.
         finds_lost: Whether a session can be found by its record if the start's response was lost.
         can_delete: Whether a session can be deleted.
         gives_portrait: Whether a picture of the person can be read.
@@ -371,8 +372,9 @@ class SessionReading(SessionAnswer):
         compared_with: The picture that the face was compared with.
         document_holders: The holder of each document in the session, if `compared_with` of the
             record is DOCUMENT. The core compares them with the caller's `Person`.
-        record_id, terms, subject_ref: The vendor's copies, or None. None is a mismatch if
-            `SessionCapabilities.keeps` lists the field (except `subject_ref`).
+        record_id, terms, subject_ref: The vendor's copies, or None. If `SessionCapabilities.keeps`
+            lists the field (except `subject_ref`), None is a mismatch in a DECIDED session, in a
+            session found without its id, and beside another copy.
         created_at: When the session was created, by the vendor's clock, or None.
         facts: The vendor's values for `SessionRecord.facts`, which must be equal.
         vendor: The vendor's values for `SessionRecord.vendor`; keys in both must have equal values.

@@ -423,8 +423,8 @@ class Sessions:
         except errors.FaceMatchError:
             raise
         except Exception as error:  # noqa: BLE001 - a plug-in's error may contain the delivery
-            report_fault(error)
-        raise errors.WebhookRefused("The delivery cannot be read.", http_status=422)
+            problem = report_fault(error)
+        raise errors.WebhookRefused(f"The delivery cannot be read ({problem}).", http_status=422)
 
     def close(self) -> None:
         """Close the verifier. May be called more than once."""

@@ -208,8 +208,16 @@ def _check_identity(
         "subject_ref": (reading.subject_ref or record.subject_ref, record.subject_ref),
     }
     ours = {"record_id": (types.Kept.ID, record.id), "terms": (types.Kept.TERMS, record.terms)}
+    copies = (reading.record_id, reading.terms, reading.subject_ref)
+    # Veriff returns no copies before it has decided. Without `session_id` in the record, the
+    # session was found by a search, and only the copies show that it is the record's.
+    are_due = (
+        reading.state is types.SessionState.DECIDED
+        or record.session_id is None
+        or any(copy is not None for copy in copies)
+    )
     for name, (kept, value) in ours.items():
-        is_due = kept in rules.can.keeps and not is_start
+        is_due = are_due and kept in rules.can.keeps and not is_start
         if is_due or getattr(reading, name) is not None:
             shown[name] = getattr(reading, name), value
     for noun in ("facts", "vendor"):

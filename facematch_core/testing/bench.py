@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 from unittest import mock
+from urllib.parse import urlsplit
 
 import attrs
 import pytest
@@ -164,9 +165,13 @@ def tell_fault(error: BaseException) -> str:
     steps = [*traceback.walk_tb(error.__traceback__)]
     by_authors = [frame for frame, _ in steps if simulators.author_of(frame) is not None]
     author = simulators.author_of(by_authors[-1]) if by_authors else None
-    modules = {cls.__module__ for cls in type(author).__mro__}
-    modules = {name for name in modules if not name.startswith("facematch_core.")}
-    own = [step for step in steps if step[0].f_globals.get("__name__") in modules]
+    # All modules of the author's package, because a class may leave its work to another module.
+    packages = {cls.__module__.partition(".")[0] for cls in type(author).__mro__}
+    packages -= {"facematch_core", "builtins", "abc"}
+    names = [str(frame.f_globals.get("__name__")) for frame, _ in steps]
+    own = [
+        step for step, name in zip(steps, names, strict=True) if name.partition(".")[0] in packages
+    ]
     text = ": ".join(filter(None, (type(error).__name__, str(error))))
     for frame, line in (own or steps)[-1:]:
         text += f" ({Path(frame.f_code.co_filename).name}, line {line})"
@@ -174,8 +179,13 @@ def tell_fault(error: BaseException) -> str:
         return f"{PLUG_IN_FAILED}the kit could not read its output: {text}"
     if issubclass(type(author), Backend):
         return f"{PLUG_IN_FAILED}its own code raised {text}"
-    where = f"{type(author).__name__}.{by_authors[-1].f_code.co_name}"
-    return f"{SIMULATOR_FAILED}{text} in {where}"
+    frame = by_authors[-1]
+    reason = f"{SIMULATOR_FAILED}{text} in {type(author).__name__}.{frame.f_code.co_name}"
+    for value in frame.f_locals.values():
+        if isinstance(value, simulators.SimulatorRequest):
+            path = value.path.partition("?")[0]
+            return f"{reason}, at {value.method} {path}: did the plug-in send what it should?"
+    return reason
 
 
 class Bench:
@@ -285,6 +295,14 @@ class Bench:
         names |= {field.name for field in attrs.fields(cls)} if attrs.has(cls) else set()
         values = [(name, getattr(self.backend, name, None)) for name in sorted(names)]
         return [(name, value.reveal()) for name, value in values if isinstance(value, Secret)]
+
+    def _name_secret(self, secret: str) -> str:
+        """Return the backend's name for one of the simulator's secrets, or its place there."""
+        for name, text in self.secrets():
+            if text == secret:
+                return f"`{name}`"
+        place = [*self.simulator.secrets].index(secret)
+        return f"`secrets[{place}]` of {type(self.simulator).__name__}"
 
     def threshold(self, operation: Operation, value: float | None) -> fm.Threshold | None:
         """Return the threshold that the verifier would pass: the caller's, or the default."""
@@ -455,8 +473,13 @@ class Bench:
             is_of_call = "on_sent" in options
             sent = f"{request.url} {request.params} {encode_request(request)}"
             masked = {secret.reveal() for secret in request.secrets}
-            bare = [text for text in self.simulator.secrets if text in sent and text not in masked]
-            assert not bare, "a request has a key or token as plain text: use `Secret` or `masked`"
+            for text in self.simulator.secrets:
+                if text in sent and text not in masked:
+                    where = f"{request.method} {urlsplit(request.url).path}"
+                    raise AssertionError(
+                        f"{where} sends {self._name_secret(text)} as plain text: use a `Secret`, "
+                        "and put it into `masked`, too, if the value that is sent is longer"
+                    )
             is_login = "deadline" in options and not request.charges
             assert is_of_call or is_login, "a login needs `charges=0` and its call's `deadline`"
             reply: HttpReply = send(request, **options)
@@ -469,6 +492,23 @@ class Bench:
 
         with mock.patch.object(client, "send", hear):
             yield steps
+
+    @contextlib.contextmanager
+    def redirect_logins(self, url: str) -> Iterator[None]:
+        """Send each login to `url` instead."""
+        client: Any = self.backend.client
+        send = client.send
+
+        def redirect(request: HttpRequest, **options: Any) -> HttpReply:
+            # A call passes `on_sent`, a login does not.
+            is_login = "on_sent" not in options
+            reply: HttpReply = send(
+                attrs.evolve(request, url=url) if is_login else request, **options
+            )
+            return reply
+
+        with mock.patch.object(client, "send", redirect):
+            yield
 
     def request_at(self, operation: Operation, step: int | None) -> HttpRequest:
         """Return the request at a step of a passing call, or a placeholder if none was observed."""

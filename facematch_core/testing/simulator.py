@@ -196,6 +196,8 @@ class SessionSimulator(abc.ABC):
         clock: The vendor's clock, advanced by its `sleep`; None for the kit's clock.
         compared_with: The pictures to compare with, or None for no match; the last is the default.
         hands_over: Parts of `WayIn` that a start returns: ``link``, ``token``, ``page``.
+        always_kept: Number of pictures and templates that the vendor keeps of every session until
+            it is deleted, for example one video.
         reference_limits: The vendor's limits for references; None for the backend's limits.
         looks_at_references: Whether it rejects the references that its vendor rejects.
     """
@@ -206,6 +208,7 @@ class SessionSimulator(abc.ABC):
     clock: Clock | None = None
     compared_with: ClassVar[tuple[ComparedWith | None, ...]] = (None,)
     hands_over: tuple[str, ...] = ()
+    always_kept: int = 0
     reference_limits: ImageLimits | None = None
     looks_at_references: ClassVar[bool] = False
 
@@ -235,7 +238,11 @@ class SessionSimulator(abc.ABC):
         return None
 
     def lasts_s(self, session_id: str) -> float | None:
-        """Return the lifetime of the link or token in seconds, as requested; None if not set."""
+        """Return the lifetime of the link or token in seconds, as requested by the start.
+
+        Return None if the vendor has no such setting. If this method is not overridden, the kit
+        cannot test the lifetime.
+        """
         return None
 
     def options(self, declared: type) -> Any:
@@ -318,7 +325,8 @@ class VendorSimulator(abc.ABC):
             situation: One of `situations`.
             score: The vendor's score, 0-100, for SCORE; else None.
             step: The request that fails, counted from 1 in each call; the others succeed as in
-                SAME_PERSON or LIVE. None for the last request. Only given if `steps` is above 1.
+                SAME_PERSON or LIVE. None for the last request. Only given if `steps` is above 1, or
+                if the start of a session sends several requests.
         """
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:

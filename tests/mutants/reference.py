@@ -8,6 +8,7 @@ take several requests for a call.
 """
 
 import base64
+import functools
 import itertools
 import threading
 from typing import ClassVar
@@ -26,7 +27,14 @@ from facematch_core.backend import (
     decide_by_largest_face,
 )
 from facematch_core.base.deadline import NO_DEADLINE
-from facematch_core.http import ApiKeyBackend, HttpRequest, Wait, retry_after_s
+from facematch_core.http import (
+    ApiKeyBackend,
+    HttpRequest,
+    IssuedToken,
+    LoginToken,
+    Wait,
+    retry_after_s,
+)
 from facematch_core.testing import HttpSimulator, SimulatorReply, Situation, VendorSimulator, noise
 
 KEY = "reference-key-5d41402abc4b2a76"
@@ -147,9 +155,7 @@ class Mapping:
             return None
         match = call.operation is fm.Operation.MATCH
         scale = self.capabilities.score_scale if match else self.capabilities.liveness_scale
-        return fm.Score(
-            number, scale, raw=number, raw_name="score", source=models.ScaleSource.DOCUMENTED
-        )
+        return fm.Score(number, scale, raw=number, raw_name="score")
 
     def decision(self, call, body, score):
         match, live = VERDICTS.get(body["verdict"], VERDICTS["look"])
@@ -367,6 +373,34 @@ class JobReference(HttpReference):
         return looked_up(call, result)
 
 
+class LoginReference(HttpReference):
+    """Conforms; its vendor issues a token at a login, and takes it in the query."""
+
+    @functools.cached_property
+    def login_token(self):
+        login = self.post("login", json={}, charges=0)
+        return LoginToken(backend=self, request=login, read=self.read_login)
+
+    def read_login(self, reply):
+        return IssuedToken(reply.json()["token"], reply.json()["lasts_s"])
+
+    def sign(self, request, call, *, deadline=NO_DEADLINE):
+        return attrs.evolve(request, params={"token": self.token(call, deadline)})
+
+    def token(self, call, deadline):
+        return self.login_token.get(call, deadline)
+
+    def should_relogin(self, request, reply):
+        if reply.status != 401:
+            return False
+        self.login_token.forget(request)
+        return True
+
+    def close(self):
+        super().close()
+        self.login_token.close()
+
+
 class CheckReference(JobReference):
     """Conforms; its vendor checks an applicant, reports on the check, and is asked to forget."""
 
@@ -562,6 +596,30 @@ class HttpReferenceSimulator(Vendor, HttpSimulator):
         key = request.headers["X-Api-Key"]
         status, body = self.answered(request.json(), key, situation, score)
         return SimulatorReply(body=body, status=status)
+
+
+TOKEN = "reference-token-b20e95f7"
+
+
+class LoginSimulator(HttpReferenceSimulator):
+    """The vendor, who wants the token of a login in the query."""
+
+    secrets = (KEY, TOKEN)
+
+    def __init__(self, backend_class=LoginReference):
+        super().__init__(backend_class)
+
+    def counts(self, request):
+        return not request.path.startswith("/login")
+
+    def answer(self, request, situation, score):
+        if self.counts(request):
+            is_known = request.path.endswith(f"?token={TOKEN}")
+            situation = situation if is_known else Situation.BAD_KEY
+            return super().answer(request, situation, score)
+        if situation is Situation.BAD_KEY:
+            return SimulatorReply(status=401, body={"error": "no"})
+        return SimulatorReply(body={"token": TOKEN, "lasts_s": 3600.0})
 
 
 class JobSimulator(HttpReferenceSimulator):

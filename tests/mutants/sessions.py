@@ -83,6 +83,7 @@ class SessionReference(HttpReference):
             "picture": request.reference and base64.b64encode(request.reference.data).decode(),
             "back": request.return_url,
             "language": request.language,
+            "lasts_s": record.valid_for_s,
         }
 
     def key_of(self, record):
@@ -270,6 +271,9 @@ class Player(testing.SessionSimulator):
     def kept(self, session_id):
         return self.store.get(session_id, {"films": 0})["films"]
 
+    def lasts_s(self, session_id):
+        return self.store[session_id]["lasts_s"]
+
     def deliver(self, session_id):
         body = json.dumps({"session": session_id, "id": self.store[session_id]["id"]}).encode()
         signed_at = f"{self.clock.now().timestamp():.0f}"
@@ -285,6 +289,10 @@ STATUSES = {
     Situation.NO_CREDIT: 402,
     Situation.BAD_KEY: 401,
 }
+
+
+#: The words of a start that the vendor keeps.
+START = ("id", "terms", "subject", "lasts_s")
 
 
 class SessionVendor(HttpReferenceSimulator):
@@ -322,7 +330,7 @@ class SessionVendor(HttpReferenceSimulator):
         self.store.setdefault(
             session_id,
             {
-                **{name: words[name] for name in ("id", "terms", "subject")},
+                **{name: words[name] for name in START},
                 "session": session_id,
                 "films": words.get("film", 0),
                 "link": f"{self.url}/go/{uuid4().hex}",
@@ -340,6 +348,16 @@ class SessionVendor(HttpReferenceSimulator):
         return self.store[session_id]
 
 
+class LateCopies(SessionVendor):
+    """The vendor, who tells whose session it is once it has decided."""
+
+    def answer(self, request, situation, score):
+        reply = super().answer(request, situation, score)
+        is_told = not isinstance(reply.body, dict) or reply.body.get("status") in ("yes", "no")
+        hidden = {} if is_told else dict.fromkeys(("id", "terms", "subject"))
+        return reply if is_told else attrs.evolve(reply, body={**reply.body, **hidden})
+
+
 evolve = attrs.evolve
 session = functools.partial(row, base=SessionReference, simulator=SessionVendor)
 NOT_CHARGED = fm.Billing(fm.Charged.NO, "it says so")
@@ -349,7 +367,7 @@ NOT_CHARGED = fm.Billing(fm.Charged.NO, "it says so")
 
 
 def started_anew(me, ok, request):
-    yield me.post("sessions", json={**dict.fromkeys(("id", "terms", "subject"), "-"), "key": "-"})
+    yield me.post("sessions", json={**dict.fromkeys(START, "-"), "key": "-"})
     return (yield from ok(request))
 
 
@@ -393,6 +411,8 @@ ROWS = (
     *(session("R52", f"Drops{what}", f"The {word} of a start is taken and forgotten.",
         words_of=lambda me, ok, request, word=word: {**ok(request), word: None})
         for what, word in (("WhereToGoBack", "back"), ("TheLanguage", "language"))),
+    session("R52", "LinkLastsAWeek", "A link works for a week, whatever the session.",
+        words_of=lambda me, ok, request: ok(request) | {"lasts_s": 604800.0}),
     # R53
     session("R53", "AnySuccessIsASession", "An answer in another form is a session all the same.",
         started=lambda me, ok, body: ok({"session": "some", "link": me.address, **body})),
@@ -457,6 +477,11 @@ ROWS = (
         for name, how, facts in (
             ("EchoesTheFacts", "what it should be", lambda record: record.facts),
             ("ShowsNoFacts", "not read", lambda record: {}))),
+    session("R56", "DeletesAnyones", "The session of another record is deleted, too.",
+        compare=lambda me, ok, record, record_id: None),
+    session("R56", "DeletesAnyonesUntilDecided", "The same, of a vendor that tells whose session "
+        "it is when it has decided.", simulator=LateCopies,
+        compare=lambda me, ok, record, record_id: None),
     # R57
     session("R57", "RefusesAll", "No webhook is taken.", sign_body=lambda me, ok, body: "-"),
     session("R57", "HintsAtTheDelivery", "The hint has the id of something else.",

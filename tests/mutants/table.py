@@ -23,7 +23,7 @@ from mutants.reference import LIMITS, PASS, PLACES, JobSimulator, ReferenceSimul
 import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import Backend, ImageLimits
-from facematch_core.base.deadline import NO_DEADLINE
+from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.testing import Situation, noise
 
 evolve = attrs.evolve
@@ -42,6 +42,8 @@ UNRULED = {
         default_liveness_threshold=None,
     )
 }
+#: A mutant of the reference whose vendor requires a login.
+login = functools.partial(row, base=reference.LoginReference, simulator=reference.LoginSimulator)
 #: A mutant of the reference whose vendor answers later.
 job = functools.partial(row, base=reference.JobReference, simulator=JobSimulator)
 
@@ -180,6 +182,15 @@ def logging_in(charges, names=("deadline",)):
     return sign
 
 
+#: Held by a mutant while it logs in.
+LOGIN_LOCK = threading.Lock()
+
+
+def in_turn(me, ok, *about):
+    with LOGIN_LOCK:
+        return ok(*about)
+
+
 def passed(me, call):
     """A pass that no vendor has given."""
     return me.result(call, faults.A_PASS)
@@ -314,6 +325,11 @@ ROWS = (
         close=lambda me, ok: swap(me.vendor, "closed", True),
         exchange=lambda me, ok, call: ok(call) if "closed" not in vars(me.vendor)
             else (None, None, fm.VendorUnavailable("The session is closed."))),
+    row("R32", "ForgetsWhatItKept", "Of calls, those can be found that were not kept.",
+        reconcilable=lambda me, ok, call: not ok(call)),
+    row("R32", "FindsNoCallAtAll", "Looks into the records, and asks for no call.",
+        reconcilable=lambda me, ok, call: False,
+        capabilities=can(retention=frozenset({fm.Retention.MINIMAL}))),
     row("R32", "FindsByTheEndOfTheId", "Compares the end of the id, which people read out.",
         record=lambda me, ok, call: next((kept for call_id, kept in me.vendor.records.items()
             if call_id[-12:] == call.id[-12:]), None)),
@@ -409,6 +425,21 @@ ROWS = (
     row("R12", "FacesUndeclared", "Says where faces are, and does not declare it.",
         capabilities=can(reports_faces=False)),
 
+
+    # A vendor that requires a login
+    login("R63", "WaitsForTheLock", "Whoever needs a token waits for the lock of who logs in.",
+        token=in_turn),
+    login("R63", "LogsInWithoutALimit", "A login lasts as long as the vendor likes.",
+        token=lambda me, ok, call, deadline: ok(call, Deadline.after(25.0))),
+    login("R63", "PaysForAFailedLogin", "The outcome of a call without a token is unknown.",
+        token=rescued(fm.VendorError, lambda me, error, again: refuse(
+            fm.OutcomeUnknown("It may be charged.")))),
+    login("R63", "CallsWithoutAToken", "Without a token the picture is sent all the same.",
+        token=rescued(fm.VendorError, lambda me, error, again: fm.Secret("no-token"))),
+    login("R63", "NeverLogsInAgain", "The error of a login is the answer to every later call.",
+        token=lambda me, ok, call, deadline: refuse(vars(me)["failed"]) if "failed" in vars(me)
+            else rescued(fm.VendorError, lambda me, error, again: (
+                vars(me).update(failed=error), refuse(error)))(me, ok, call, deadline)),
 
     # A vendor that answers later
     job("R51", "KeepsOnePollForAll", "Asks once alone, and waits for the end in that answer.",

@@ -25,7 +25,7 @@ def in_turn(names, first):
 
 
 #: Mutants of rules that read hundreds of answers or wait: slow, but for the first of each rule.
-LONG_RULES = {"R19", "R28", "R32", "R38"}
+LONG_RULES = {"R19", "R28", "R32", "R38", "R63"}
 FIRST = {mutant.rule: name for name, mutant in reversed(MUTANTS.items())}.values()
 QUICK = {name for name, mutant in MUTANTS.items() if mutant.rule not in LONG_RULES} | {*FIRST}
 QUICK -= {"SaysNothingOfWhatIsTaken"}  # its picture is of 16 megabytes
@@ -51,21 +51,23 @@ FORMS = {
     "as a check": (reference.CheckReference, reference.CheckSimulator),
     "that only compares": (ReferenceBackend, lambda: TellsOfPhotos(Compares)),
     "with sessions": (SessionReference, SessionVendor),
+    "with a login": (reference.LoginReference, reference.LoginSimulator),
 }
 
 #: The rules about hosted sessions, and about plug-ins that send by code of their own.
-SESSIONS = frozenset(number for number in rules() if number >= "R52")
+SESSIONS = frozenset(number for number in rules() if "R52" <= number <= "R59")
 OWN = frozenset({"R19", "R28", "R30", "R31"})
 
 #: The rules that do not apply to a form.
 APART = {
-    **dict.fromkeys(FORMS, SESSIONS | OWN | {"R32", "R49"}),
-    "in this process": SESSIONS | {"R38", "R49"},
+    **dict.fromkeys(FORMS, SESSIONS | OWN | {"R32", "R49", "R63"}),
+    "in this process": SESSIONS | {"R38", "R49", "R63"},
     # Of R16 and R21 what a live face does.
-    "that only compares": SESSIONS | {"R16", "R21", "R38", "R49"},
-    "as a job": SESSIONS | OWN | {"R49"},
-    "as a check": SESSIONS | OWN,
-    "with sessions": OWN | {"R32", "R49"},
+    "that only compares": SESSIONS | {"R16", "R21", "R38", "R49", "R63"},
+    "as a job": SESSIONS | OWN | {"R49", "R63"},
+    "as a check": SESSIONS | OWN | {"R63"},
+    "with sessions": OWN | {"R32", "R49", "R63"},
+    "with a login": SESSIONS | {"R32", "R49"},
 }
 
 

@@ -127,7 +127,6 @@ class CallRules(Rules):
                 same("the decision", result.decision, due[operation])
                 if (score := result.score) is not None:
                     same("the scale of the score", score.scale, scale)
-                    assert score.source is not None, "the score has no `source` of its scale"
                 elif situation is GOOD[operation]:
                     same("the declared scale, for a pass without a score,", scale, None)
         match, spoof = fm.Operation.MATCH, Situation.SPOOF

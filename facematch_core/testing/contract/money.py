@@ -123,7 +123,9 @@ class MoneyRules(Rules):
             for each in self._r32_kept_and_lost(bench, operation):
                 self._r32_search(bench, *each)
                 is_searched = True
-        bench.tested_if(is_searched, f"simulates no lost `reconcilable` call of {backend.name}")
+        if not is_searched:
+            bench.need(Situation.LOST_ANSWER)
+            raise AssertionError("it has `reconcile`, but no kept or lost call is `reconcilable`")
 
     def _r32_search(self, bench: Bench, how: str, record: Any, situation: Any, answer: Any) -> None:
         """Assert that a call which ends in `situation` is found by its own ids only."""
@@ -168,8 +170,10 @@ class MoneyRules(Rules):
             every = [bench.ask(operation, end, **options).answer for _ in range(5)]
             answers[end], waits_s = every[0], sum(bench.waits)
             kept = [(record_of(bench, operation, answer), answer) for answer in every[::4]]
-            if keeps and all(bench.backend.reconcilable(record) for record, _ in kept):
-                yield from (("a kept call", of, end, answer) for of, answer in kept)
+            for record, answer in kept if keeps else ():
+                is_found = bench.backend.reconcilable(record)
+                assert is_found, "it has `reconcile`, but a kept call is not `reconcilable`"
+                yield "a kept call", record, end, answer
         options["deadline_s"] = benches.DEADLINE_S + benches.ENDS_S + 2 * waits_s
         steps = bench.each_step(operation, Situation.LOST_ANSWER)
         paid_at = [step for step in steps if bench.request_at(operation, step).charges]

@@ -1,7 +1,7 @@
 """R21, R24, R25: options and pictures arrive or are rejected; keys and faces do not leak.
 
 R19, R28, R30, R31: guarantees that the core makes to an `HttpBackend`, tested for engines, vendors'
-libraries, and plug-ins that send requests or log in with their own code.
+libraries, and plug-ins that send requests or log in with their own code. R63: logins.
 """
 
 from __future__ import annotations
@@ -27,12 +27,25 @@ import pytest
 import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import Secret
+from facematch_core.base.deadline import Deadline
+from facematch_core.base.threads import HelperThreads, StillRunning
 from facematch_core.call.run import PICTURES
 from facematch_core.config.settings import declared_settings
+from facematch_core.http import HttpBackend
 from facematch_core.testing import bench as benches
 from facematch_core.testing import leaks, pictures
 from facematch_core.testing.bench import FAIL, PASS, Bench, Result, Rules, judge_parts, rule, same
-from facematch_core.testing.simulator import BAD, FAILURES, GOOD, STALLS, EngineSimulator, Situation
+from facematch_core.testing.simulator import (
+    BAD,
+    FAILURES,
+    GOOD,
+    STALLS,
+    EngineSimulator,
+    HttpSimulator,
+    SimulatorReply,
+    SimulatorRequest,
+    Situation,
+)
 
 from .money import judge, look, record_of
 
@@ -49,6 +62,11 @@ LEAKING = (
 )
 #: Deadlines in seconds, the longer ones for busy machines; a call may take LATE times as long.
 DEADLINES_S, LATE = (0.1, 0.3, 0.6), 3
+#: Situations of a login that fails.
+FAILED_LOGINS = (
+    *(Situation.LOST_ANSWER, Situation.BROKEN_ANSWER, Situation.GATEWAY_ERROR),
+    *(Situation.OUTAGE, Situation.UNREADABLE_200),
+)
 #: Why these rules do not apply to a plug-in based on `HttpBackend`.
 CORE = "is an HttpBackend: the core guarantees this"
 
@@ -394,6 +412,94 @@ class OwnSenderRules(Rules):
             found = leaks.find_leaks(secret, shown, log.getvalue())
             assert not found, "`diagnose` returns or logs a secret"
         assert not files, f"a call writes a file: {files[0]}"
+
+    @rule("R51")
+    def test_r63_login_ends_at_the_deadline(self, bench: Bench) -> None:
+        """A login ends at the deadline of its call, also while another thread logs in. A failed
+        login is free, and the next call logs in again.
+
+        Tokens expire under load. If one login hangs, all visitors would wait for it.
+        """
+        is_http = isinstance(bench.backend, HttpBackend)
+        bench.applies_if(is_http, "is not an HttpBackend, so its login cannot be redirected")
+        operation = bench.operations[0]
+        bench.simulator.set_situation(GOOD[operation])
+        with LoginServer() as server, bench.redirect_logins(server.url):
+            self._r63_late(bench, server, "while its login hangs")
+            self._r63_late_beside_another(bench, server)
+            for situation in FAILED_LOGINS:
+                server.set_situation(situation)
+                outcome = bench.make_call(bench.call(operation, GOOD[operation]))
+                _judge_failed_login(outcome, f"a login that ends in {situation.name}")
+        outcome = bench.ask(operation, GOOD[operation])
+        same("the outcome after failed logins", outcome.summary, f"the result {PASS[operation]}")
+
+    def _r63_late(self, bench: Bench, server: LoginServer, where: str) -> None:
+        """Make a call with a short deadline, whose login gets no response."""
+        operation = bench.operations[0]
+        for deadline_s in DEADLINES_S:
+            deadline = Deadline.after(deadline_s, bench.clock)
+            call = bench.call(operation, GOOD[operation], deadline=deadline)
+            try:
+                outcome = HelperThreads(1, "facematch-kit").run(
+                    functools.partial(bench.make_call, call), Deadline.after(LATE * deadline_s)
+                )
+            except StillRunning:
+                continue
+            bench.applies_if(server.requests_seen, "does not log in")
+            _judge_failed_login(outcome, f"a call {where}")
+            return
+        raise AssertionError(f"{where}, a call goes on after its deadline of {deadline_s:g} s")
+
+    def _r63_late_beside_another(self, bench: Bench, server: LoginServer) -> None:
+        operation = bench.operations[0]
+        backend: Any = bench.backend
+        ask = backend.match if operation is fm.Operation.MATCH else backend.check_liveness
+        patient = bench.call(
+            operation, GOOD[operation], deadline=Deadline.after(benches.ENDS_S, bench.clock)
+        )
+        server.set_situation(Situation.SLOW)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(ask, patient)
+            try:
+                server.has_login.wait(benches.ENDS_S)
+                self._r63_late(bench, server, "while another thread logs in")
+            finally:
+                server.set_situation(Situation.GATEWAY_ERROR)  # ends the login that hangs
+
+
+class LoginServer(HttpSimulator):
+    """Receives the logins of a backend; no situation gives a token."""
+
+    situations = HttpSimulator.FAULTS
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: Set when a login arrives after the last `set_situation`.
+        self.has_login = threading.Event()
+        self.set_situation(Situation.SLOW)
+
+    def backend(self, **settings: Any) -> Any:
+        raise NotImplementedError("The backend is the one whose logins are redirected.")
+
+    def set_situation(self, situation: Situation, **how: Any) -> None:
+        self.has_login.clear()
+        super().set_situation(situation, **how)
+
+    def counts(self, request: SimulatorRequest) -> bool:
+        self.has_login.set()
+        return True
+
+    def answer(
+        self, request: SimulatorRequest, situation: Situation, score: float | None
+    ) -> SimulatorReply:
+        return SimulatorReply(status=503 if situation is Situation.OUTAGE else 200, body={})
+
+
+def _judge_failed_login(outcome: benches.Outcome, where: str) -> None:
+    assert isinstance(outcome.error, fm.VendorError), f"{where} gives {outcome.summary}"
+    same(f"the charge of {where}", outcome.error.billing.charged, fm.Charged.NO)
+    same(f"the number of requests with a picture of {where}", outcome.requests, 0)
 
 
 def _verdict(result: Result) -> tuple[str, float | None]:
