@@ -103,6 +103,9 @@ class DiditSessions(MockSessions):
         fields = {"full_name": holder.name, "date_of_birth": holder.date_of_birth}
         self.control.sessions.document(session_id, **fields)
 
+    def lasts_s(self, session_id):
+        return None  # no field of a start sets it
+
     def play(self, session_id, case):
         webhooks = self.control.webhooks
         if not webhooks.destinations():

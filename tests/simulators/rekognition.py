@@ -42,6 +42,9 @@ class RekognitionSessions(MockSessions):
         SessionWord(("Challenge", "Type"), "FaceMovementChallenge", LivenessDecision.REVIEW, PAGE),
     )
 
+    def lasts_s(self, session_id):
+        return None  # no field of a start sets it
+
     def kept(self, session_id):
         sessions = [x for x in self.control.sessions.all() if x.id == session_id]
         return sum(int(session.metadata["audit_images"]) for session in sessions)

@@ -177,6 +177,24 @@ def test_missing_record_id_or_terms_raise_session_mismatch(name):
     assert verified(judged(rules={"can": attrs.evolve(CAN, keeps=keeps)}, **{name: None}))
 
 
+def test_copies_are_due_once_the_vendor_has_decided_or_returns_any():
+    untold = {"record_id": None, "terms": None}
+    started = changed(session_id="s-1")
+    for state in set(STATE) - {STATE.DECIDED}:
+        result = judged(started, **untold, state=state, checks=())
+        assert not verified(result)
+    for reason in (
+        {"state": STATE.DECIDED},
+        {"state": STATE.PENDING, "terms": started.terms},
+        {"state": STATE.PENDING, "subject_ref": started.subject_ref},
+    ):
+        with pytest.raises(fm.SessionMismatch):
+            judged(started, **untold | reason)
+    with pytest.raises(fm.SessionMismatch):
+        # Found by a search: nothing else shows that it is the record's.
+        judged(changed(session_id=None), **untold, state=STATE.PENDING)
+
+
 @pytest.mark.parametrize(
     "fields",
     [

@@ -1,22 +1,27 @@
 """What the contract lets its author change, and what an author reads of rules that failed."""
 
 import importlib
+import json
 import sys
 from pathlib import Path
 from typing import ClassVar
 
+import attrs
 import pytest
 from kit.contract import Case, Status, failures, rules, run
-from mutants.making import http, vendor
+from mutants import faults
+from mutants.making import http, row, vendor
 from mutants.reference import HttpReferenceSimulator, ReferenceBackend, ReferenceSimulator
-from mutants.sessions import Player, SessionVendor
+from mutants.sessions import Player, SessionVendor, session
 from mutants.table import MUTANTS
 
+import facematch_core as fm
 import facematch_core.testing
 from facematch_core import ConfigurationError
 from facematch_core.backend.base import plugin_faults
+from facematch_core.backend.session_types import SessionHint
 from facematch_core.models import Box
-from facematch_core.testing import BackendContract, SessionCase, Situation
+from facematch_core.testing import BackendContract, SessionCase, SessionSimulator, Situation
 from facematch_core.testing.contract.calls import WAITS
 from facematch_core.testing.simulator import check_declared, required
 
@@ -153,6 +158,58 @@ def test_simulator_exception_is_not_reported_as_a_plug_in_failure():
     assert " in Broken.answer, at POST /match: " in first.reason
     assert {(case.status, case.reason) for case in others} == {(Status.NOT_JUDGED, "R51")}
     assert len(plugin_faults) == listening
+
+
+@pytest.mark.parametrize(
+    ("mutant", "reason"),
+    [
+        (
+            http("R51", "Plain", "", sign=lambda me, ok, request, call, **how: attrs.evolve(
+                request, headers={"X-Api-Key": me.api_key.reveal()})),
+            "POST /match sends `api_key` as plain text",
+        ),
+        (
+            session("R57", "FailsAtWebhooks", "", hint=lambda me, ok, body: SessionHint()),
+            "TypeError",
+        ),
+        (
+            session("R57", "TakesAny", "", receive_session=lambda me, ok, body, headers, now:
+                (me.hint(json.loads(body)),) if body.startswith(b"{") else ok(body, headers, now)),
+            "a forged webhook with the headers ",
+        ),
+        (
+            session("R56", "AllIsLive", "", world=lambda me, ok, body:
+                fm.Environment.PRODUCTION if body["world"] == "play" else ok(body)),
+            "the `environment` of a session in SANDBOX is not what the response states",
+        ),
+        (
+            row("R32", "LooksElsewhere", "", record=lambda me, ok, call: faults.refuse(
+                NameError("records"))),
+            "NameError: records (faults.py, line ",
+        ),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)  # fmt: skip
+def test_failure_names_its_cause(mutant, reason):
+    [case] = failed(run(mutant.make, {mutant.rule}))
+    assert case.reason.startswith("the plug-in failed: ")
+    assert reason in case.reason
+
+
+def test_secret_of_the_simulator_is_named_by_its_place():
+    class Prefix(HttpReferenceSimulator):
+        secrets = (*HttpReferenceSimulator.secrets, HttpReferenceSimulator.secrets[0][:12])
+
+    [case] = failed(run(Prefix, {"R51"}))
+    assert "`secrets[1]` of Prefix" in case.reason
+
+
+def test_unknown_lifetime_of_a_link_is_not_tested():
+    class Silent(Player):
+        lasts_s = SessionSimulator.lasts_s
+
+    [case] = run(vendor(SessionVendor, player=Silent), {"R52"})
+    assert (case.status, "`lasts_s`" in case.reason) == (Status.OPEN, True)
 
 
 # --- A simulator's mistake is the simulator's: no rule of the backend is blamed for it.

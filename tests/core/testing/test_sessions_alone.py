@@ -4,11 +4,18 @@ import attrs
 import pytest
 from kit.contract import Status, failures, run
 from mutants.making import row, vendor
-from mutants.sessions import SHOWN, Player, SessionReference, SessionVendor
+from mutants.sessions import (
+    SHOWN,
+    STATUSES,
+    LateCopies,
+    Player,
+    SessionReference,
+    SessionVendor,
+)
 
 from facematch_core import Operation, models
 from facematch_core.backend import Capabilities
-from facematch_core.testing import SessionCase
+from facematch_core.testing import SessionCase, SimulatorReply
 from facematch_core.testing.simulator import OPERATION_OF
 
 SITUATIONS = SessionVendor.situations - OPERATION_OF.keys()
@@ -25,12 +32,23 @@ class OneVerdictPlayer(Player):
             self.store[session_id]["items"] = SHOWN[SessionCase.OTHER_PERSON]["items"][:1]
 
 
-def alone(name, fault, /, player=Player, shows=None, **changes):
+def alone(
+    name,
+    fault,
+    /,
+    *,
+    player=Player,
+    shows=None,
+    base_simulator=SessionVendor,
+    vendor_changes=(),
+    **changes,
+):
     """A plug-in without calls; `shows` changes what it declares."""
+    changed = {"situations": SITUATIONS, "player": player, **dict(vendor_changes)}
     return row(
         *("", name, fault),
         base=SessionReference,
-        simulator=vendor(SessionVendor, situations=SITUATIONS, player=player),
+        simulator=vendor(base_simulator, **changed),
         capabilities=Capabilities(
             operations=frozenset(), threshold_rule=models.ThresholdRule.ABOVE
         ),
@@ -60,12 +78,52 @@ NO_NAMES = alone(
 )
 
 
+def after_a_person(me, ok, request):
+    """Replaces `start_steps`: the vendor wants a person before the session, which is free."""
+    yield me.post("people", json={"key": request.record.id}, charges=0)
+    return (yield from ok(request))
+
+
+def makes_people(me, ok, request, situation, score):
+    if request.path != "/people":
+        return ok(request, situation, score)
+    if situation in STATUSES:
+        return SimulatorReply(body={"hello": "world"}, status=STATUSES[situation])
+    return SimulatorReply(body={}, charged=False)
+
+
+class FilmPlayer(Player):
+    """Its vendor keeps a film of every session until it is deleted."""
+
+    always_kept = 1
+
+    def kept(self, session_id):
+        return 1 if session_id in self.store else 0
+
+
+CONFORMING = [
+    alone("Alone", "It compares no pictures."),
+    alone(
+        "TwoRequests",
+        "A start sends two requests, of which the first is free.",
+        vendor_changes={"answer": makes_people},
+        start_steps=after_a_person,
+    ),
+    alone("Films", "Its vendor always keeps a film.", player=FilmPlayer),
+    alone(
+        "LateCopies",
+        "Its vendor tells whose session it is once it has decided.",
+        base_simulator=LateCopies,
+        shows={"finds_lost": False},
+    ),
+    ONE_VERDICT,
+    NO_NAMES,
+]
+
+
 @pytest.mark.parametrize(
     "plug_in",
-    [
-        alone("Alone", "It compares no pictures."),
-        *(pytest.param(plug_in, marks=pytest.mark.slow) for plug_in in (ONE_VERDICT, NO_NAMES)),
-    ],
+    [CONFORMING[0], *(pytest.param(each, marks=pytest.mark.slow) for each in CONFORMING[1:])],
     ids=lambda plug_in: plug_in.name,
 )
 def test_session_only_plug_in_conforms(plug_in):

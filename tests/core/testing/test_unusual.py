@@ -134,8 +134,21 @@ def says_same(me, ok, call, reply):
     return me.found(call, words[same], None, None)
 
 
+def as_the_page_says(me, ok, call, number):
+    """Replaces `score`: of a vendor with a distance, from 0 to 1, as add-a-backend.md has it."""
+    if number is None:
+        return None
+    if type(number) not in (int, float):
+        raise TypeError("It is no number.")
+    distance = number
+    return fm.Score(round(100 - 100 * distance, 6), "unusual/v1", raw=distance, raw_name="distance")
+
+
 # fmt: off
 ODD = (
+    odd("Distance", "It answers with a distance: the higher, the less alike.",
+        score=as_the_page_says, says={"shows": lambda me, ok, shown, call_id:
+            ok(None if shown is None else (1 - shown) / 2, call_id)}),
     odd("OwnThresholds", "A threshold of its own comes with each answer, and it takes none.",
         capabilities=evolve(USUAL, threshold_rule=models.ThresholdRule.VENDOR,
             default_threshold=None),
