@@ -203,9 +203,8 @@ class HttpBackend(RemoteBackend):
         """Return `request` with a signature or a login token; by default unchanged.
 
         Called before each request. Sign `request.encoded()`, and return it with the header added.
-        To log in, call `client.send` from here within `deadline`, without `on_sent`: only the first
-        byte of `request` is reported. Wrap the token in a `Secret`, and add it to
-        `HttpRequest.masked` if the header has a prefix such as ``Bearer``.
+        A token of a login comes from `LoginToken.get`. Add it to `HttpRequest.masked` if the header
+        has a prefix such as ``Bearer``.
 
         Raises:
             VendorError: the login failed; `billing` is NO, because `request` was not sent.
