@@ -14,28 +14,25 @@ import re
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any
 
 import attrs
 
 from facematch_core import errors
 from facematch_core.backend import number
-from facematch_core.backend.base import report_fault
+from facematch_core.backend.base import HookFailed, guard
 from facematch_core.backend.calls import Request
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.masking import Secret
 from facematch_core.base.threads import fork_safe_lock
-from facematch_core.models import Billing, Charged, Environment
+from facematch_core.call import bill, ending
+from facematch_core.models import Environment
 
 from .backend import HttpBackend
 from .messages import HttpReply, HttpRequest, encode_request
-from .refusals import unreadable_error
 
 #: Seconds before its expiry from which a token is not used, at most half of its life (ours).
 EARLY_S = 300.0
-
-_UNSENT = Billing(Charged.NO, "a login is free, and the request was not sent")
 
 
 def _as_token(text: Secret | str) -> Secret:
@@ -200,7 +197,7 @@ class LoginToken:
             raise errors.VendorUnavailable(
                 f"The deadline passed before {name} returned a token. Nothing was sent.",
                 backend=name,
-                billing=_UNSENT,
+                billing=bill.REQUEST_NOT_SENT,
                 retryable=False,
             )
         if login.error is not None:
@@ -211,50 +208,36 @@ class LoginToken:
     def _log_in(self, call: Request, deadline: Deadline) -> IssuedToken:
         """Send the login and return its token. All errors are billed NO."""
         backend = self.backend
-        environment: Environment | None = None
         status: int | None = None
+        environment: Environment | None = None
         try:
-            self._check_environment(url=self.request.url)
+            if mismatch := backend.find_mismatch(url=self.request.url):
+                raise mismatch
             reply = backend.client.send(self.request, backend=backend.name, deadline=deadline)
             status = reply.status
             if MOCK_HEADER in reply.headers:
                 environment = Environment.MOCK
-            self._check_environment(reply)
-            if self._is_refusal(reply):
-                raise backend.error(reply, call)  # noqa: TRY301 - converted below like the others
-            return self.read(reply)
+            if mismatch := backend.find_mismatch(reply):
+                raise mismatch
+            code = backend.error_code(reply) if backend.codes_in_200 and reply.is_json else None
+            if status not in self.request.expects or code is not None:
+                raise backend.error(reply, call)
+            issued = guard(self.read, reply)
+            if not isinstance(issued, HookFailed):
+                return issued
+            error: errors.VendorError = ending.unreadable_response(
+                backend.name, status, issued.fault, bill.REQUEST_NOT_SENT
+            )
         except errors.VendorError as problem:
             error = problem
-        except Exception as problem:  # noqa: BLE001 - its text may contain the token
-            answered = f"{backend.name} answered {status}"
-            error = unreadable_error(answered, report_fault(problem), _UNSENT)
-        raise _as_failed_login(error, backend.name, environment, status)
-
-    def _is_refusal(self, reply: HttpReply) -> bool:
-        if reply.status not in self.request.expects:
-            return True
-        backend = self.backend
-        return backend.codes_in_200 and reply.is_json and backend.error_code(reply) is not None
-
-    def _check_environment(self, reply: HttpReply | None = None, **where: Any) -> None:
-        """Raise if the backend is set to MOCK, but another server would answer or answered."""
-        mismatch = self.backend.find_mismatch(reply, **where)
-        if mismatch is not None:
-            raise mismatch
-
-
-def _as_failed_login(
-    error: errors.VendorError, name: str, environment: Environment | None, status: int | None
-) -> errors.VendorError:
-    """Return the error of a login as the error of the call that needs it: not sent, and free."""
-    if isinstance(error, errors.OutcomeUnknown):
-        # After the caller's deadline, a retry would be too late.
-        is_retryable = not isinstance(error, errors.DeadlineExceeded)
-        error = errors.VendorUnavailable(error.message, retryable=is_retryable)
-    error.message = f"The login at {name} failed: {error.message}"
-    error.args = (error.message,)
-    error.backend = name
-    error.billing = _UNSENT
-    error.environment = error.environment or environment
-    error.status_code = error.status_code or status
-    return error
+        if isinstance(error, errors.OutcomeUnknown):
+            is_late = isinstance(error, errors.DeadlineExceeded)
+            error = ending.free_request_failed(error)
+            error.retryable = not is_late
+        error.message = f"The login failed: {error.message}"
+        error.args = (error.message,)
+        error.backend = backend.name
+        error.billing = bill.REQUEST_NOT_SENT
+        error.environment = error.environment or environment
+        error.status_code = error.status_code or status
+        raise error

@@ -496,8 +496,8 @@ class Bench:
     @contextlib.contextmanager
     def redirect_logins(self, url: str) -> Iterator[None]:
         """Send each login to `url` instead."""
-        client: Any = self.backend.client
-        send = client.send
+        backend: Any = self.backend
+        send = backend.client.send
 
         def redirect(request: HttpRequest, **options: Any) -> HttpReply:
             # A call passes `on_sent`, a login does not.
@@ -507,7 +507,7 @@ class Bench:
             )
             return reply
 
-        with mock.patch.object(client, "send", redirect):
+        with mock.patch.object(backend.client, "send", redirect):
             yield
 
     def request_at(self, operation: Operation, step: int | None) -> HttpRequest:

@@ -210,8 +210,6 @@ class Desk:
         self.clock.sleep(open_s + 1)
         is_open = is_a(self.read(session.record), State.PENDING)
         assert not is_open, "a session that nobody opened in time does not expire"
-
-    def lifetime(self) -> None:
         is_known = type(self.player).lasts_s is not SessionSimulator.lasts_s
         self.bench.tested_if(is_known, "does not say how long a link or token works (`lasts_s`)")
 
@@ -433,7 +431,7 @@ class SessionRules(Rules):
         Before that, the session stays open until it expires, the person can return to it, and the
         vendor has received the URL to which to redirect the person afterwards.
         """
-        judge_parts(Desk(bench), Desk.starts, Desk.wishes, Desk.lifetime)
+        judge_parts(Desk(bench), Desk.starts, Desk.wishes)
 
     @rule("R52")
     def test_r53_a_lost_start_is_unknown(self, bench: Bench) -> None:
