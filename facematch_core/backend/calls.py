@@ -89,8 +89,8 @@ class Call(Request):
     probe: Image
     threshold: models.Threshold | None = None
     retention: models.Retention = models.Retention.MINIMAL
-    caller_ref: str | None = None
-    metadata: Mapping[str, Any] | None = None
+    caller_ref: str | None = attrs.field(default=None, repr=False)
+    metadata: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen(kw_only=True)

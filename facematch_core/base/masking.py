@@ -20,6 +20,8 @@ import attrs
 
 from facematch_core.errors import ConfigurationError, RequestRejected, VendorError
 
+from .frames import clears_frames
+
 R = TypeVar("R")
 
 
@@ -42,6 +44,7 @@ class Secret:
 
     __slots__ = ("_forms", "_value", "origin")
 
+    @clears_frames
     def __init__(self, value: str | HasSecretValue, *, origin: str = "argument") -> None:
         if hasattr(value, "get_secret_value"):
             value = value.get_secret_value()

@@ -20,6 +20,7 @@ from facematch_core.backend.kinds import nearest
 from facematch_core.backend.session_types import USUAL_CHECKS, ComparedWith
 from facematch_core.base.deadline import SystemClock
 from facematch_core.base.files import read_toml
+from facematch_core.base.frames import clears_frames
 from facematch_core.base.masking import Secret
 from facematch_core.call.verdict import check_deadline_s, check_defaults
 from facematch_core.errors import BackendUnavailable, ConfigurationError, FaceMatchError
@@ -61,6 +62,7 @@ def open_verifier(
     config: str | os.PathLike[str] | None = ...,
     **keywords: Any,
 ) -> Verifier: ...
+@clears_frames
 def open_verifier(
     backend: str | None = None,
     *,
@@ -89,6 +91,7 @@ def open_verifier(
     return plan(backend, profile=profile, config=config, settings=keywords).open(**arguments)
 
 
+@clears_frames
 def open_async_verifier(
     backend: str | None = None, *, max_concurrency: int = 64, **arguments: Any
 ) -> AsyncFaceVerifier:
@@ -99,6 +102,7 @@ def open_async_verifier(
     return AsyncFaceVerifier(open_verifier(backend, **arguments), max_concurrency=max_concurrency)
 
 
+@clears_frames
 def open_sessions(
     backend: str | None = None,
     *,
@@ -143,6 +147,7 @@ def open_sessions(
     return sessions
 
 
+@clears_frames
 def open_async_sessions(
     backend: str | None = None, *, max_concurrency: int = 64, **arguments: Any
 ) -> AsyncSessions:

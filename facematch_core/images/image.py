@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, cast, final
 
 import attrs
 
+from facematch_core.base.frames import methods_clear_frames
 from facematch_core.errors import InvalidImage
 
 from . import imaging as _imaging
@@ -28,6 +29,7 @@ _ANY_VENDOR = ImageLimits()
 
 
 @final
+@methods_clear_frames
 class Image:
     """A still picture, as the bytes of its file.
 

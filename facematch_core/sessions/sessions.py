@@ -33,6 +33,7 @@ from facematch_core.backend.session_types import (
 )
 from facematch_core.base.addresses import find_foreign_host
 from facematch_core.base.deadline import Clock, Deadline
+from facematch_core.base.frames import methods_clear_frames
 from facematch_core.base.masking import ResultMasker, Secret
 from facematch_core.call import bill
 from facematch_core.call.events import EventEmitter
@@ -47,6 +48,7 @@ from .verdicts import Portrait, Rules, check_origin, check_record, judge, judge_
 T = TypeVar("T")
 
 
+@methods_clear_frames
 class Sessions:
     """The hosted sessions of one backend. Open them with `open_sessions`.
 
@@ -440,7 +442,8 @@ class Sessions:
         raise TypeError("Sessions cannot be pickled: open them in each process.")
 
     def __repr__(self) -> str:
-        return f"Sessions({self._backend.name})"
+        # An object whose `__init__` failed has no backend.
+        return f"Sessions({getattr(getattr(self, '_backend', None), 'name', None)})"
 
     def _rules(self) -> Rules:
         production = Environment.PRODUCTION

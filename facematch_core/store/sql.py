@@ -21,6 +21,7 @@ import attrs
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.exceptions import find_callers_exception
 from facematch_core.base.extras import install_command
+from facematch_core.base.frames import methods_clear_frames
 from facematch_core.base.threads import HelperThreads, NoThread
 from facematch_core.errors import ConfigurationError, FaceMatchError, StoreUnavailable
 from facematch_core.models import Charged, Environment
@@ -51,6 +52,7 @@ _NOTHING_SENT = "Nothing was sent."
 _WRITTEN_LATER = "The charge of the call is kept in memory and written with the next step."
 
 
+@methods_clear_frames
 class SqlStore(CallStore):
     """A budget store in SQLite or PostgreSQL. Creates missing tables.
 

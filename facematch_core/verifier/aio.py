@@ -10,7 +10,7 @@ import functools
 import math
 import os
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Self, TypeVar, Unpack
 
@@ -20,6 +20,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from facematch_core.base.deadline import CANCELLATION, Cancellation, Deadline
+from facematch_core.base.frames import clear_frames, clears_frames
 from facematch_core.base.threads import fulfil
 from facematch_core.call.run import Runner
 from facematch_core.errors import FATAL, ConfigurationError, FaceMatchError, VendorUnavailable
@@ -45,7 +46,8 @@ MAX_CONCURRENCY = 1024
 class Awaited:
     """Base class of the async classes. Runs methods of a verifier or of `Sessions` in threads."""
 
-    _verifier: Any
+    #: None if `__init__` failed.
+    _verifier: Any = None
 
     def __init__(self, verifier: object, runner: Runner, *, max_concurrency: int = 64) -> None:
         if type(max_concurrency) is not int or not 1 <= max_concurrency <= MAX_CONCURRENCY:
@@ -145,7 +147,12 @@ def awaited(
 
     @functools.wraps(method, updated=())
     async def call(self: Awaited, /, *args: P.args, **options: P.kwargs) -> R:
-        return await self._call(getattr(self._verifier, method.__name__), *args, **options)
+        try:
+            return await self._call(getattr(self._verifier, method.__name__), *args, **options)
+        except BaseException as error:
+            del args, options
+            clear_frames(error)
+            raise
 
     return call
 
@@ -154,7 +161,9 @@ class _Call(Generic[R]):
     """A call that can be cancelled until its first byte is sent."""
 
     def __init__(self, make: Callable[[], R], deadline: Deadline) -> None:
-        self._make, self._deadline = make, deadline
+        # Emptied by the call, because an error's frames refer to this object.
+        self._pending = [make]
+        self._deadline = deadline
         self._cancellation = Cancellation(deadline)
         self._lock = threading.Lock()
         self.is_begun = False
@@ -172,7 +181,7 @@ class _Call(Generic[R]):
         if self._deadline.is_over:
             raise out_of_time(self._deadline)
         CANCELLATION.set(self._cancellation)  # in the thread's copy of the context
-        return self._make()
+        return self._pending.pop()()
 
     def cancel(self) -> None:
         """Cancel the call, unless its first byte has been sent."""
@@ -234,6 +243,7 @@ class AsyncFaceVerifier(Awaited):
     reconcile = awaited(Verifier.reconcile)
     """Search the vendor's records for a call; see `FaceVerifier.reconcile`."""
 
+    @clears_frames
     def verify_many(
         self,
         pairs: Iterable[Any] | AsyncIterable[Any],
@@ -263,19 +273,21 @@ class AsyncFaceVerifier(Awaited):
         run.max_workers = min(run.max_workers, self._max_concurrency)
         if not isinstance(pairs, (Iterable, AsyncIterable)):
             raise no_pairs(pairs)
-        return self._many(run, pairs, cancellation)
+        # An iterator, because the generator's frame would show a list of pictures.
+        source = pairs if isinstance(pairs, AsyncIterable) else iter(pairs)
+        return self._many(run, source, cancellation)
 
     async def _many(
         self,
         run: PairRun,
-        pairs: Iterable[Any] | AsyncIterable[Any],
+        pairs: Iterator[Any] | AsyncIterable[Any],
         cancellation: Cancellation,
     ) -> AsyncGenerator[PairOutcome, None]:
         self._check_open()
         outcomes = (
             _AsyncPairOutcomes(run, pairs)
             if isinstance(pairs, AsyncIterable)
-            else PairOutcomes(run, iter(pairs))
+            else PairOutcomes(run, pairs)
         )
         ended: Future[None] = Future()
         calls = self._calls.setdefault(os.getpid(), set())

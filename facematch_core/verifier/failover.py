@@ -13,6 +13,7 @@ import attrs
 from facematch_core import errors
 from facematch_core.backend.kinds import nearest
 from facematch_core.base.deadline import Clock, SystemClock
+from facematch_core.base.frames import methods_clear_frames
 from facematch_core.call.run import Runner
 from facematch_core.call.verdict import CallOptions, check_deadline_s
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest, VendorError
@@ -49,6 +50,7 @@ _UNABLE = (errors.InvalidImage, errors.Unsupported)
 _SHORTEST_SEARCH_S = 1e-3
 
 
+@methods_clear_frames
 class Failover(Verifier[Mapping[str, float | Threshold]]):
     """A verifier that tries its members in order until one answers. No call is paid twice.
 
@@ -162,7 +164,8 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
                 stack.callback(member.close)
 
     def __repr__(self) -> str:
-        return f"Failover({', '.join(self._members)})"
+        # An object whose `__init__` failed has no members.
+        return f"Failover({', '.join(getattr(self, '_members', ()))})"
 
 
 def _check_members(members: object) -> dict[str, FaceVerifier]:

@@ -30,6 +30,7 @@ from facematch_core import errors
 from facematch_core.backend import Backend
 from facematch_core.backend.kinds import nearest
 from facematch_core.base.deadline import Clock, SystemClock
+from facematch_core.base.frames import methods_clear_frames
 from facematch_core.base.threads import HelperThreads, fulfil
 from facematch_core.call.events import CallEvent, EventEmitter
 from facematch_core.call.run import CallRunner, Runner, load_images
@@ -130,6 +131,7 @@ class PairOutcome:
         return None if self.result is None else self.result.decision
 
 
+@methods_clear_frames
 class Verifier(abc.ABC, Generic[T_contra]):
     """The common base class of `FaceVerifier` and `Failover`; see `open_verifier`.
 
@@ -297,6 +299,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         return CallOptions(operation=operation, deadline=deadline, **options)
 
 
+@methods_clear_frames
 class FaceVerifier(Verifier[float | Threshold]):
     """Compares faces and checks liveness with one backend.
 
@@ -444,7 +447,8 @@ class FaceVerifier(Verifier[float | Threshold]):
             policy.close()
 
     def __repr__(self) -> str:
-        return f"FaceVerifier({self.backend.name})"
+        # An object whose `__init__` failed has no backend.
+        return f"FaceVerifier({getattr(getattr(self, 'backend', None), 'name', None)})"
 
 
 #: More workers would not help: a vendor's rate limit or this machine's CPU is the bottleneck.
@@ -526,6 +530,7 @@ class PairRun:
         return PairOutcome(index=index, key=key, result=result)
 
 
+@methods_clear_frames
 class PairOutcomes(Iterator[PairOutcome]):
     """The iterator that `Verifier.verify_many` returns. A context manager."""
 
