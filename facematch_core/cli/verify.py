@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import hashlib
 import itertools
 import json
 import os
 import signal
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 import click
 
-from facematch_core.base.files import is_stream, named
+from facematch_core.base.files import is_stream
+from facematch_core.base.tables import place, refuse
 from facematch_core.errors import FATAL, FaceMatchError, OutcomeUnknown
-from facematch_core.models import Billing, Charged, Ids, Operation, Retention
+from facematch_core.models import (
+    Billing,
+    Charged,
+    Environment,
+    Ids,
+    MatchResult,
+    Operation,
+    Retention,
+)
 
 from . import options
-from .files import check_target, csv_cell, form_of, make_folder, read_csv, refuse_file, write_error
+from .files import check_target, form_of, read_csv, refuse_file
 from .text import (
     Exit,
     Stopping,
     charge_of,
     clean,
     code_of,
+    confirm,
     error_document,
     error_sentence,
     print_json,
+    print_table,
     progress_bar,
     quantity,
     say,
@@ -38,9 +48,10 @@ from .text import (
 
 if TYPE_CHECKING:
     from facematch_core.call.events import CallEvent
-    from facematch_core.verifier.verifier import PairOutcome, PairOutcomes
+    from facematch_core.verifier.verifier import FaceVerifier, PairOutcome, Verifier
 
     from ._results import Answer
+    from .pair_results import ResultFile
 
 #: Default number of concurrent calls.
 WORKERS = 4
@@ -54,7 +65,7 @@ WORKERS = 4
     "--liveness-threshold",
     type=float,
     metavar="0-100",
-    help="With --live: score at which a live face begins.",
+    help="With --live: minimum liveness score.",
 )
 @options.call_options
 @options.file_option(
@@ -62,8 +73,19 @@ WORKERS = 4
     "Compare every pair in a CSV file with the columns probe,reference[,key].",
     metavar="CSV",
 )
-@options.file_option("--out", "With --pairs: file for the results, .jsonl or .csv.")
-@click.option("--force", is_flag=True, help="With --pairs: overwrite an existing --out file.")
+@options.file_option(
+    "--out", "With --pairs: file for the results, .jsonl or .csv; - for standard output."
+)
+@click.option(
+    "--force",
+    is_flag=True,
+    help="With --pairs: ask every pair again; replace an existing --out file at the end.",
+)
+@click.option(
+    "--repeat-unknown",
+    is_flag=True,
+    help="With --pairs: repeat calls without a result that may have been charged.",
+)
 @click.option(
     "--workers",
     callback=options.parse_workers,
@@ -71,6 +93,7 @@ WORKERS = 4
     show_default=str(WORKERS),
     help="With --pairs: maximum number of concurrent calls.",
 )
+@click.option("--yes", is_flag=True, help="With --pairs: do not ask before spending money.")
 def command(probe: str | None, reference: str | None, **arguments: Any) -> int:
     """Check whether PROBE (the selfie) and REFERENCE (the document) show the same person.
 
@@ -79,6 +102,10 @@ def command(probe: str | None, reference: str | None, **arguments: Any) -> int:
     facematch verify --pairs pairs.csv --out results.jsonl
 
     A mismatch is not an error; its exit code is 1. `facematch -h` lists all exit codes.
+
+    With --pairs the command asks before it spends money. Stop or kill it at any time: the same
+    command continues, and no answer is paid for twice. Calls are recorded in FILE.calls beside the
+    --out file: keep both. With --force or --out - every pair is asked.
     """
     if arguments["pairs"] is not None:
         for name, value in {
@@ -89,11 +116,11 @@ def command(probe: str | None, reference: str | None, **arguments: Any) -> int:
             if value:
                 raise click.UsageError(f"{name} cannot be combined with --pairs.")
         if arguments["out"] is None:
-            raise click.UsageError("--pairs needs --out: the file for the results.")
+            raise click.UsageError("--pairs requires --out FILE.")
         return _compare_pairs(arguments)
-    for name in ("out", "force", "workers"):
+    for name in ("out", "force", "repeat_unknown", "workers", "yes"):
         if arguments[name]:
-            raise click.UsageError(f"--{name} needs --pairs.")
+            raise click.UsageError(f"--{name.replace('_', '-')} needs --pairs.")
     if probe is None or reference is None:
         raise click.UsageError("Give two pictures, PROBE and REFERENCE, or --pairs.")
     if arguments["liveness_threshold"] is not None and not arguments["live"]:
@@ -143,14 +170,7 @@ def _call_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {**thresholds, "retention": Retention.KEEP if arguments["keep"] else Retention.MINIMAL}
 
 
-#: Columns of a .csv file with results.
-_COLUMNS = (
-    *("line", "key", "probe", "reference", "decision", "score", "scale", "threshold"),
-    *("charged", "warnings", "error", "message"),
-)
-
-
-#: A line of the --pairs file: its number, key, probe and reference.
+#: A line of the --pairs file: its index, line number, key, probe and reference.
 Pair: TypeAlias = dict[str, Any]
 
 
@@ -158,53 +178,169 @@ def _compare_pairs(arguments: Mapping[str, Any]) -> int:
     """Compare every pair in a file; return the exit code for the whole batch."""
     from facematch_core.call.verdict import CallOptions
 
-    target, source = arguments["out"], arguments["pairs"]
-    form = form_of("--out", target, ".jsonl", ".csv")
-    check_target("--out", target, force=arguments["force"])
-    if target.exists() and source.exists() and target.samefile(source):
-        raise click.UsageError("--out would overwrite the file of --pairs.")
-    pairs = _read_pairs(source)
-    summary = Summary()
-    with options.Target.of(arguments).open() as verifier, Stopping() as stopping:
+    from .pair_results import ResultFile, calls_path
+
+    out: Path = arguments["out"]
+    form = form_of("--out", out, ".jsonl", ".csv")
+    target = _choose_target(out, form, arguments)
+    pairs = _read_pairs(arguments["pairs"])
+    system = options.Target.of(arguments)
+    with system.open() as verifier:
         call = _call_arguments(arguments)
         # Before --out is created, raise any error that every comparison would raise.
         verifier.runner.check_call([], CallOptions(operation=Operation.MATCH, **call))
-        until_stopped = itertools.takewhile(lambda _: not stopping.signal, pairs)
-        outcomes = verifier.verify_many(
-            ((source.parent / p["probe"], source.parent / p["reference"]) for p in until_stopped),
-            max_workers=arguments["workers"] or WORKERS,
-            **call,
-        )
-        try:
-            make_folder(target)
-            mode = "w" if arguments["force"] or is_stream(target) else "x"
-            file = target.open(mode, encoding="utf-8", newline="")
-        except OSError as error:
-            raise write_error("--out", target, error) from None
-        with named(target), file:
-            _write_outcomes(outcomes, pairs, file, form, summary)
-    document = {**summary.to_dict(len(pairs), stopping.signal), "out": str(target)}
+        settings = _describe_settings(system.profile_name(), verifier, call)
+        billed = [
+            member
+            for member in options.members_of(verifier)
+            if Operation.MATCH in member.backend.capabilities.billed_operations
+        ]
+        with ResultFile(target, form, workers=arguments["workers"] or WORKERS) as results:
+            unknown = set[int]()
+            if billed and not arguments["repeat_unknown"]:
+                unknown = results.digests.keys() - results.answered
+            finished = results.answered | unknown
+            _check_resumed(results, settings, pairs, finished, arguments)
+            left = [pair for pair in pairs if pair["line"] not in finished]
+            _confirm_bill(billed, len(left), settings, arguments)
+            unknown_lines = [pair["line"] for pair in pairs if pair["line"] in unknown]
+            summary = Summary(pairs=len(pairs), left=len(left), unknown=unknown_lines)
+            _make_calls(verifier, left, results, summary, arguments)
+    if target != out and not (summary.not_asked or summary.errors or summary.failure):
+        calls_path(target).replace(calls_path(out))
+        target = target.replace(out)
+    document = {**summary.to_dict(), "out": str(target)}
     if arguments["as_json"]:
         print_json(document)
     else:
-        _show_summary(document)
-    for kind, (line, problem) in summary.first.items():
-        others = summary.errors[kind] - 1
-        again = f" (and {others} more {kind}: see {target})" if others else ""
-        say(f"error: line {line}: {error_sentence(problem)}{again}", err=True)
-    if summary.fatal is not None:
-        kind = type(summary.fatal).__name__
-        say(f"stopped early: every further pair would fail with {kind}", err=True)
-    return 128 + stopping.signal if stopping.signal else summary.code
+        _show_summary(document, err=str(out) == "-")
+    _show_problems(summary, results.missing, target)
+    if target != out:
+        say(f"{out} is unchanged; to continue, use --out {target} without --force", err=True)
+    elif results.is_resumable and summary.not_asked:
+        say("to continue, run the same command again", err=True)
+    if summary.failure is not None:
+        raise summary.failure
+    return 128 + summary.signal if summary.signal else summary.code
+
+
+def _choose_target(out: Path, form: str, arguments: Mapping[str, Any]) -> Path:
+    """Return the file to write: --out or, while --force replaces that file, another beside it."""
+    from .pair_results import calls_path
+
+    source: Path = arguments["pairs"]
+    if str(out) == "-":
+        if arguments["as_json"]:
+            raise click.UsageError("--json cannot be combined with --out -.")
+        return out
+    is_begun = calls_path(out).exists()
+    if is_begun and not (arguments["force"] or out.exists()):
+        raise click.UsageError(
+            f"{out} is missing, but {calls_path(out)} records its calls: restore it, name another "
+            "file with --out, or ask every pair again with --force."
+        )
+    check_target("--out", out, force=arguments["force"] or is_begun)
+    if out.exists() and source.exists() and out.samefile(source):
+        raise click.UsageError("--out would overwrite the file of --pairs.")
+    if not arguments["force"] or is_stream(out) or not (is_begun or out.exists()):
+        return out
+    # The old results may have been paid for: keep them until the new ones are complete.
+    new = out.with_name(f"{out.stem}.new{form}")
+    if new.exists() or calls_path(new).exists():
+        raise click.UsageError(
+            f"{new} has the results of a --force that was stopped: continue with --out {new} "
+            "without --force, or delete it and its .calls file."
+        )
+    return new
+
+
+def _describe_settings(
+    profile: str | None, verifier: Verifier, call: Mapping[str, Any]
+) -> dict[str, str]:
+    """Return the settings that all results of a file share, by name."""
+    members = options.members_of(verifier)
+    limits = []
+    for member in members:
+        threshold, review = member.thresholds(Operation.MATCH)
+        limits += [call.get("threshold", threshold and threshold.value), review and review.value]
+    return {
+        "profile": profile or "none",
+        "backend": ", ".join(member.backend.name for member in members),
+        "environment": ", ".join(str(member.backend.environment) for member in members),
+        "threshold (and review threshold)": ", ".join(map(str, limits)),
+        "retention": str(call["retention"]),
+    }
+
+
+def _check_resumed(
+    results: ResultFile,
+    settings: Mapping[str, str],
+    pairs: Sequence[Pair],
+    finished: Collection[int],
+    arguments: Mapping[str, Any],
+) -> None:
+    """Raise if an earlier run had other settings, or other pictures of a finished pair."""
+    before = results.settings = results.settings or settings
+    problems = [
+        f"{name}: {before.get(name)} before, now {value}"
+        for name, value in settings.items()
+        if value != before.get(name)
+    ]
+    folder = arguments["pairs"].parent
+    for pair in pairs:
+        digests = results.digests.get(pair["line"]) if pair["line"] in finished else None
+        for side, digest in zip(("probe", "reference"), digests or (), strict=False):
+            with (folder / pair[side]).open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+                    problems.append(f"line {pair['line']}: {side}: this picture has changed")
+    refuse(
+        clean(str(arguments["out"])),
+        problems,
+        so="it was begun with other settings or pictures. Restore them, name another file with "
+        "--out, or ask every pair again with --force",
+    )
+
+
+def _confirm_bill(
+    billed: Iterable[FaceVerifier],
+    count: int,
+    settings: Mapping[str, str],
+    arguments: Mapping[str, Any],
+) -> None:
+    """Show what the calls would cost; ask before calls that a real vendor charges for."""
+    from facematch_core.resilience.budget import Budget, format_amount
+
+    if not count:
+        return
+    rows = []
+    is_paid = False
+    for member in billed:
+        environment = member.backend.environment or Environment.PRODUCTION
+        is_real = environment is Environment.PRODUCTION
+        is_paid = is_paid or is_real
+        cost = "not known" if is_real else "nothing"
+        for policy in member.policies:
+            price = policy.price(Operation.MATCH) if isinstance(policy, Budget) else None
+            if price is not None:
+                amount, currency = price
+                total = f"{format_amount(amount * count)} {currency}"
+                cost = total if is_real else f"nothing; {total} if it were real"
+        rows.append((member.backend.name, environment, settings["retention"], str(count), cost))
+    if rows:
+        print_table(("backend", "where", "retention", "calls left", "cost"), rows, err=True)
+    if is_paid:
+        confirm(f"Make {quantity(count, 'call')} that may be charged?", yes=arguments["yes"])
 
 
 def _read_pairs(path: Path) -> list[Pair]:
     """Read a --pairs file. Raises one `InvalidRequest` with all problems and missing pictures."""
     sides = ("probe", "reference")
-    pairs, problems = [], []
+    pairs: list[Pair] = []
+    problems = []
     for row in read_csv(path, needed=sides, optional=("key",)):
         names = {side: row.cells[side] for side in sides}
-        pairs.append({"line": row.line, "key": row.cells.get("key") or None, **names})
+        key = row.cells.get("key") or None
+        pairs.append({"index": len(pairs), "line": row.line, "key": key, **names})
         for side, name in names.items():
             if not os.path.isfile(path.parent / name):  # noqa: PTH113 - no error for a name that is too long
                 problems.append(f"line {row.line}: {side}: there is no file {name[:200]!r}")
@@ -212,47 +348,62 @@ def _read_pairs(path: Path) -> list[Pair]:
     return pairs
 
 
-def _write_outcomes(
-    outcomes: PairOutcomes, pairs: Sequence[Pair], file: IO[str], form: str, summary: Summary
+def _make_calls(
+    verifier: Verifier,
+    pairs: Sequence[Pair],
+    results: ResultFile,
+    summary: Summary,
+    arguments: Mapping[str, Any],
 ) -> None:
-    """Write and count each outcome. If the file cannot be written, print the rest on stderr."""
+    """Compare pairs, and write each row when its call ends, until a signal or an error stops it."""
+    from facematch_core.call.run import load_images
+    from facematch_core.verifier.verifier import PairOutcomes, PairRun
 
-    def line(outcome: PairOutcome) -> str:
-        return _line(pairs[outcome.index], outcome, form)
+    class Run(PairRun):
+        def compare(self, index: int, probe: Any, reference: Any) -> MatchResult:
+            images = load_images([probe, reference])
+            results.begin(pairs[index]["line"], images)
+            return super().compare(index, *images)
 
-    if form == ".csv":
-        file.write(_csv_line(dict(zip(_COLUMNS, _COLUMNS, strict=True))))
-        file.flush()  # detect a full disk before the first call is charged
-    with progress_bar("compared") as progress:
+        def verify_pair(self, index: int, pair: Any, **more: Any) -> PairOutcome | None:
+            outcome = super().verify_pair(index, pair, **more)
+            if outcome is not None:
+                row = _row(pairs[index], outcome, results.form)
+                error = outcome.error
+                may_be_charged = error is None or charge_of(error) is not Charged.NO
+                results.add(pairs[index]["line"], row, may_be_charged=may_be_charged)
+                if results.failure is not None:
+                    self.is_stopped = True
+            return outcome
+
+    folder = arguments["pairs"].parent
+    workers = arguments["workers"] or WORKERS
+    run = Run(verifier.verify, workers, FATAL, _call_arguments(arguments))
+    with Stopping() as stopping, progress_bar("compared") as progress:
         task = progress.add_task("", total=len(pairs))
-        for outcome in outcomes:
-            try:
-                file.write(line(outcome))
-                # Flush each line, so that no paid result is lost if the process is killed.
-                file.flush()
-            except OSError:
-                outcomes.stop()
-                say("The results cannot be written. Lines missing from the file:", err=True)
-                missing = Summary()
-                for each in itertools.chain([outcome], outcomes):
-                    missing.add(0, each)
-                    click.echo(clean(line(each).rstrip()), err=True)
-                yes, unknown = (missing.charged[word] for word in (Charged.YES, Charged.UNKNOWN))
-                say(f"of these calls: {yes} charged, {unknown} perhaps charged", err=True)
-                raise
-            progress.advance(task)
-            summary.add(pairs[outcome.index]["line"], outcome)
+        until_stopped = itertools.takewhile(lambda _: not stopping.signal, pairs)
+        paths = ((folder / p["probe"], folder / p["reference"]) for p in until_stopped)
+        try:
+            for outcome in PairOutcomes(run, paths):
+                progress.advance(task)
+                summary.add(pairs[outcome.index]["line"], outcome)
+        except OSError as error:  # from `results.begin`
+            summary.failure = error
+    summary.failure = results.failure or summary.failure
+    summary.signal = stopping.signal
 
 
-def _line(pair: Pair, outcome: PairOutcome, form: str) -> str:
-    """Format an outcome as a line of JSON Lines or CSV."""
+def _row(pair: Pair, outcome: PairOutcome, form: str) -> str:
+    """Return the row of an outcome, in JSON Lines or CSV."""
+    from .pair_results import csv_row
+
     result, error = outcome.result, outcome.error
     if form == ".jsonl":
         answers = {
             "result": None if result is None else result.to_dict(),
             "error": None if error is None else error_document(error),
         }
-        return json.dumps({"index": outcome.index, **pair, **answers}) + "\n"
+        return json.dumps({**pair, **answers}) + "\n"
     cells: dict[str, object] = {}
     if error is not None:
         cells |= {"charged": charge_of(error).value, "error": type(error).__name__}
@@ -267,25 +418,27 @@ def _line(pair: Pair, outcome: PairOutcome, form: str) -> str:
             "charged": result.billing.charged.value,
             "warnings": "; ".join(warning.code.value for warning in result.warnings),
         }
-    return _csv_line(pair | cells)
-
-
-def _csv_line(cells: Mapping[str, object]) -> str:
-    line = io.StringIO()
-    csv.DictWriter(line, _COLUMNS).writerow({name: csv_cell(cells[name]) for name in cells})
-    return line.getvalue()
+    return csv_row(pair | cells)
 
 
 @attrs.define
 class Summary:
     """Counts of the decisions, errors and charges in a batch."""
 
+    #: Number of all pairs, and of the pairs that this run was to ask.
+    pairs: int
+    left: int
+    #: Lines that may have been charged in an earlier run, have no result and are not repeated.
+    unknown: list[int]
     decisions: Counter[str] = attrs.field(factory=Counter)
     errors: Counter[str] = attrs.field(factory=Counter)
     charged: Counter[Charged] = attrs.field(factory=Counter)
     #: The first error of each class, with its line.
     first: dict[str, tuple[int, FaceMatchError]] = attrs.field(factory=dict)
-    code: Exit = Exit.OK
+    #: The signal that stopped the batch, or 0.
+    signal: int = 0
+    #: The error of a file that could not be written, or None.
+    failure: OSError | None = None
 
     def add(self, line: int, outcome: PairOutcome) -> None:
         """Count the outcome of the pair on this line."""
@@ -297,38 +450,79 @@ class Summary:
             self.errors[kind] += 1
             self.charged[charge_of(outcome.error)] += 1
             self.first.setdefault(kind, (line, outcome.error))
-            self.code = max(self.code, code_of(outcome.error))
+
+    @property
+    def code(self) -> Exit:
+        """The highest exit code of the errors and of the unknown lines."""
+        codes = [code_of(error) for _, error in self.first.values()]
+        return max([Exit.LOOK if self.unknown else Exit.OK, *codes])
+
+    @property
+    def not_asked(self) -> int:
+        return self.left - self.decisions.total() - self.errors.total()
 
     @property
     def fatal(self) -> FaceMatchError | None:
         """The first error that every remaining pair would raise, or None."""
         return next((error for _, error in self.first.values() if isinstance(error, FATAL)), None)
 
-    def to_dict(self, pairs: int, number: int) -> dict[str, Any]:
-        """Return the JSON summary; `number` is the signal that stopped the batch, or 0."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON summary."""
         stopped: Any = None if self.fatal is None else error_document(self.fatal)
         return {
-            "pairs": pairs,
+            "pairs": self.pairs,
             "answered": self.decisions.total(),
-            "not_asked": pairs - self.decisions.total() - self.errors.total(),
+            "answered_before": self.pairs - self.left - len(self.unknown),
+            "unknown": self.unknown,
+            "not_asked": self.not_asked,
             "decisions": dict(self.decisions.most_common()),
             "errors": dict(self.errors.most_common()),
             "charged": self.charged[Charged.YES],
             "charge_unknown": self.charged[Charged.UNKNOWN],
-            "stopped_by": signal.Signals(number).name if number else stopped,
+            "stopped_by": signal.Signals(self.signal).name if self.signal else stopped,
         }
 
 
-def _show_summary(document: Mapping[str, Any]) -> None:
-    failed = sum(document["errors"].values())
-    rest = f", {document['not_asked']} not compared" if document["not_asked"] else ""
-    pairs = quantity(document["pairs"], "pair")
-    say(f"{pairs}: {document['answered']} answered, {failed} failed{rest}")
+def _show_summary(document: Mapping[str, Any], *, err: bool) -> None:
+    counts = {
+        "answered": document["answered"],
+        "failed": sum(document["errors"].values()),
+        "answered before": document["answered_before"],
+        "unknown": len(document["unknown"]),
+        "not compared": document["not_asked"],
+    }
+    words = [
+        f"{count} {name}"
+        for name, count in counts.items()
+        if count or name in ("answered", "failed")
+    ]
+    say(f"{quantity(document['pairs'], 'pair')}: {', '.join(words)}", err=err)
     charges = {"charged": document["charged"]}
     if document["charge_unknown"]:
         charges["perhaps charged"] = document["charge_unknown"]
-    for counts in (document["decisions"], document["errors"], charges):
-        if counts:
-            words = (f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
-            say(f"  {', '.join(words)}")
-    say(f"  written to {document['out']}")
+    for totals in (document["decisions"], document["errors"], charges):
+        if totals:
+            texts = (f"{name.replace('_', ' ')} {count}" for name, count in totals.items())
+            say(f"  {', '.join(texts)}", err=err)
+    say(f"  written to {document['out']}", err=err)
+
+
+def _show_problems(summary: Summary, missing: Sequence[str], target: Path) -> None:
+    """Print the errors, the lines whose charge is unknown, and the rows that were not written."""
+    for kind, (line, problem) in summary.first.items():
+        others = summary.errors[kind] - 1
+        again = f" (and {others} more {kind}: see {target})" if others else ""
+        say(f"error: line {line}: {error_sentence(problem)}{again}", err=True)
+    if summary.fatal is not None:
+        kind = type(summary.fatal).__name__
+        say(f"stopped early: every further pair would fail with {kind}", err=True)
+    if summary.unknown:
+        say(
+            f"{place(summary.unknown)}an earlier call may have been charged and has no result: not "
+            "repeated (--repeat-unknown repeats it)",
+            err=True,
+        )
+    if missing:
+        say("The results cannot be written. Rows missing from the file:", err=True)
+        for row in missing:
+            click.echo(clean(row.rstrip()), err=True)

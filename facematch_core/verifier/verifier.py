@@ -496,6 +496,10 @@ class PairRun:
         #: Exceptions from `pairs` or a plug-in, raised once all started calls have been yielded.
         self.failures: list[BaseException] = []
 
+    def compare(self, index: int, probe: Any, reference: Any) -> MatchResult:
+        """Compare the pair at a position of the input."""
+        return self._verify(probe, reference, **self._options)
+
     def verify_pair(self, index: int, pair: Any, *, has_thread: bool = True) -> PairOutcome | None:
         """Compare a pair; return None if the run is stopped or an unexpected exception stops it."""
         if self.is_stopped:
@@ -516,7 +520,7 @@ class PairRun:
                 raise VendorUnavailable(  # noqa: TRY301 - likewise
                     "No thread could be started for the call. Nothing was sent."
                 )
-            result = self._verify(probe, reference, **self._options)
+            result = self.compare(index, probe, reference)
         except FaceMatchError as error:
             # Remove tracebacks, which would keep the pictures alive as long as the outcome.
             error.__cause__ = error.__context__ = None

@@ -118,7 +118,7 @@ def test_exit_code_follows_the_raised_error(members, photos, run_json, *, error,
 
 def test_each_batch_line_names_the_answering_member(members, photos, run, tmp_path):
     (tmp_path / "pairs.csv").write_text(f"probe,reference\n{','.join(photos)}\n")
-    words = ("verify", "--pairs", "pairs.csv", "--out", "out.jsonl", "--profile", "ha")
+    words = ("verify", "--pairs", "pairs.csv", "--out", "out.jsonl", "--profile", "ha", "--yes")
     assert run(*words, "--threshold", "50").exit_code == 2
     assert not (tmp_path / "out.jsonl").exists()
     members[0].script = [errors.InsufficientCredit("empty")]

@@ -1,22 +1,23 @@
 import csv
-import errno
-import io
 import json
 import os
 import signal
-import threading
 from pathlib import Path
 
 import attrs
 import pytest
 
 from facematch_core import errors
-from facematch_core.cli import verify
-from facematch_core.models import Retention
+from facematch_core.models import Billing, Charged, Retention
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 THREE = "probe,reference,key\nselfie.jpg,id.jpg,a\nid.jpg,selfie.jpg,\nselfie.jpg,selfie.jpg,c\n"
 MANY = "probe,reference\n" + "selfie.jpg,id.jpg\n" * 200
-WORDS = ("verify", "--pairs", "pairs.csv", "--out", "out.jsonl")
+WORDS = ("verify", "--pairs", "pairs.csv", "--yes", "--out", "out.jsonl")
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def pairs(photos):
 
 
 def batch(run, *words, out="out.jsonl"):
-    return run("verify", "--pairs", "pairs.csv", "--out", out, *words)
+    return run("verify", "--pairs", "pairs.csv", "--yes", "--out", out, *words)
 
 
 def lines(name="out.jsonl"):
@@ -40,13 +41,23 @@ def test_output_matches_golden_file(screens, pairs, scripted):
     with screens("verify-pairs") as show:
         show("all answered", *WORDS, "--threshold", 90, "--workers", 2)
         scripted.script = [errors.RateLimited("Slower."), errors.OutcomeUnknown("Broken."), None]
-        show("errors of single pairs", *WORDS, "--force", "--workers", 1, code=6)
+        words = (*WORDS[:-1], "two.jsonl")
+        show("errors of single pairs", *words, "--workers", 1, code=6)
+        show("the same command asks what was not charged", *words, code=3)
+        show("unknown calls are repeated when asked for", *words, "--repeat-unknown")
+        show("everything is answered", *words)
+        show("another threshold", *words, "--threshold", 60, code=2)
         scripted.script = [errors.InsufficientCredit("No credit.")]
-        show("what every pair would meet", *WORDS, "--force", "--workers", 1, code=5)
+        show("what every pair would meet", *words, "--force", "--workers", 1, code=5)
+        show("the replacement is begun", *words, "--force", code=2)
+        show("the replacement is complete", *WORDS[:-1], "two.new.jsonl")
+        Path("two.jsonl").unlink()
+        show("the results are missing", *words, code=2)
+        words = (*WORDS[:-1], "three.jsonl")
         for name in ("text.jpg", "empty.jpg"):
             Path(name).write_text("not a picture" if name == "text.jpg" else "")
         pairs("probe,reference\ntext.jpg,id.jpg\nempty.jpg,id.jpg\n")
-        show("errors of one class are counted", *WORDS, "--force", code=2)
+        show("errors of one class are counted", *words, code=2)
 
 
 def test_csv_cells_are_escaped_against_formulas(run, pairs, scripted):
@@ -75,10 +86,6 @@ def test_existing_results_are_overwritten_only_with_force(run, pairs, scripted, 
     assert batch(run).exit_code == 2
     assert Path("out.jsonl").read_text() == "precious"
     assert not scripted.calls
-    # Also if it comes to be there while the pairs are read.
-    monkeypatch.setattr(verify, "check_target", lambda *_args, **_more: None)
-    assert batch(run).exit_code == 2
-    assert Path("out.jsonl").read_text() == "precious"
     assert batch(run, "--force").exit_code == 0
     assert len(lines()) == 3
 
@@ -136,56 +143,39 @@ def test_unwritable_output_file_is_wrong_usage(run, pairs, scripted, monkeypatch
     assert "out.jsonl cannot be written: Permission denied" in answer.stderr
 
 
+@pytest.mark.skipif(resource is None, reason="this system has no limits of files")
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
-def test_results_lost_to_a_full_disk_are_printed(form, run, pairs, scripted, monkeypatch):
-    pairs("probe,reference\nselfie.jpg,id.jpg\n" + "id.jpg,selfie.jpg\n" * 199)
-    second, is_full = threading.Event(), threading.Event()
+def test_results_lost_to_a_full_disk_are_printed_and_never_paid_again(form, run, pairs, scripted):
+    pairs("probe,reference\n" + "selfie.jpg,id.jpg\n" * 9)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
-    class Full(io.StringIO):
-        def flush(self):
-            if scripted.calls:
-                is_full.set()
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def fill_the_disk(_call):
+        size = Path(f"out.{form}").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, limits[1]))
 
-    first_reference = Path("id.jpg").read_bytes()
-
-    def answer_in_turn(call):
-        if call.reference.data == first_reference:
-            assert second.wait(60)
-            return
-        second.set()
-        assert is_full.wait(60)
-        raise errors.OutcomeUnknown("Broken.")
-
-    whole = Path.open
-    monkeypatch.setattr(
-        Path,
-        "open",
-        lambda path, *how, **more: Full() if how == ("x",) else whole(path, *how, **more),
-    )
-    scripted.script = [answer_in_turn] * 2
-    answer = batch(run, "--workers", 2, out=f"out.{form}")
+    scripted.script = [None, fill_the_disk]
+    try:
+        answer = batch(run, "--workers", 1, out=f"out.{form}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert answer.exit_code == 4
-    first, *unwritten, charges, last = answer.stderr.splitlines()
-    assert first == "The results cannot be written. Lines missing from the file:"
-    if form == "csv":
-        rows = [*csv.reader(unwritten)]
-        bills = [row[8] for row in rows]
-    else:
-        rows = [json.loads(line) for line in unwritten]
-        bills = [(row["result"] or row["error"])["billing"]["charged"] for row in rows]
-    # Two calls a worker are read ahead, and no further one begins.
-    assert len(rows) == len(scripted.calls) <= 4
-    assert bills.count("unknown") == 1
-    assert charges == f"of these calls: {bills.count('yes')} charged, 1 perhaps charged"
-    assert last == f"error: No space left on device: out.{form}."
+    # The calls and, below their title, one row that is missing.
+    assert len(scripted.calls) == 2
+    (lost,) = answer.stderr.partition("missing from the file:\n")[2].splitlines()[:1]
+    assert "3" in (lost.split(",")[0] if form == "csv" else str(json.loads(lost)["line"]))
+    assert answer.stderr.endswith(f"error: File too large: out.{form}.\n")
+    assert batch(run, out=f"out.{form}").exit_code == 3
+    assert len(scripted.calls) == 9
+    assert batch(run, "--repeat-unknown", out=f"out.{form}").exit_code == 0
+    assert len(scripted.calls) == 10
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
 def test_full_disk_at_the_csv_header_sends_no_request(run, pairs, scripted):
     Path("out.csv").symlink_to("/dev/full")
     answer = batch(run, out="out.csv")
-    assert (answer.exit_code, answer.stderr) == (4, "error: No space left on device: out.csv.\n")
+    assert answer.exit_code == 4
+    assert answer.stderr.endswith("error: No space left on device: out.csv.\n")
     assert not scripted.calls
 
 
@@ -197,8 +187,10 @@ def test_csv_encodings_and_separators_are_detected(run, pairs, encoding, notes):
     Path("sélfie.jpg").write_bytes(Path("selfie.jpg").read_bytes())
     text = "probe,reference,key\n\nsélfie.jpg,id.jpg\n,,\nid.jpg,sélfie.jpg,b\n"
     for separator, end in ((",", "\r\n"), (";", "\n"), ("\t", "\n")):
+        for path in Path().glob("out.*"):
+            path.unlink()
         pairs(text.replace(",", separator).replace("\n", end), encoding)
-        answer = batch(run, "--force")
+        answer = batch(run)
         assert (answer.exit_code, answer.stderr.count("note: ")) == (0, notes)
         assert [(line["line"], line["key"]) for line in lines()] == [(3, None), (5, "b")]
 
@@ -210,3 +202,92 @@ def test_signal_stops_the_batch_and_writes_calls_in_progress(number, run_json, p
     code, document = batch(run_json, "--workers", 2)
     assert (code, document["stopped_by"]) == (128 + number, number.name)
     assert len(lines()) == len(scripted.calls) < 200
+
+
+def test_only_uncharged_errors_are_asked_again(run, run_json, pairs, scripted):
+    pairs("probe,reference\n" + "selfie.jpg,id.jpg\n" * 4)
+    charged = errors.UnexpectedResponse("Odd.", billing=Billing(Charged.YES, "a result"))
+    scripted.script = [errors.RateLimited("Slower."), errors.OutcomeUnknown("Broken."), charged]
+    assert batch(run, "--workers", 1).exit_code == 6
+    code, document = batch(run_json)
+    assert (code, document["answered"], document["answered_before"]) == (3, 1, 1)
+    assert (document["unknown"], document["not_asked"]) == ([3, 4], 0)
+    assert len(scripted.calls) == 5
+    assert [line["line"] for line in lines()] == [2, 3, 4, 5]
+    assert [line["error"] is None for line in lines()] == [True, False, False, True]
+
+
+def test_a_bad_picture_can_be_replaced(run, pairs, scripted):
+    good = Path("selfie.jpg").read_bytes()
+    Path("bad.jpg").write_bytes(b"text")
+    pairs("probe,reference\nbad.jpg,id.jpg\nselfie.jpg,id.jpg\n")
+    assert batch(run).exit_code == 2
+    Path("bad.jpg").write_bytes(good)
+    assert batch(run).exit_code == 0
+    assert len(scripted.calls) == len(lines()) == 2
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_resume_refuses_other_pictures_or_settings(form, run, pairs, scripted, configured):
+    out = f"out.{form}"
+    assert batch(run, out=out).exit_code == 0
+    before = Path(out).read_bytes()
+    for words in (("--threshold", 60), ("--keep",)):
+        answer = batch(run, *words, out=out)
+        assert (answer.exit_code, f"{out} has 1 problem" in answer.stderr) == (2, True)
+    configured('[profiles.other]\nbackend = "fake"\n')
+    answer = batch(run, "--profile", "other", out=out)
+    assert (answer.exit_code, "profile" in answer.stderr) == (2, True)
+    Path("id.jpg").write_bytes(Path("selfie.jpg").read_bytes())
+    answer = batch(run, out=out)
+    # The third line compares the other picture alone.
+    assert (answer.exit_code, f"{out} has 2 problems" in answer.stderr) == (2, True)
+    assert Path(out).read_bytes() == before
+    assert len(scripted.calls) == 3
+
+
+def test_results_changed_by_another_program_are_refused(run, pairs, scripted):
+    assert batch(run, out="out.csv").exit_code == 0
+    changed = Path("out.csv").read_text().replace(",", ";")
+    Path("out.csv").write_text(changed)
+    assert batch(run, out="out.csv").exit_code == 2
+    assert Path("out.csv").read_text() == changed
+    Path("out.csv").unlink()
+    assert batch(run, out="out.csv").exit_code == 2
+    assert len(scripted.calls) == 3
+
+
+def test_two_processes_do_not_write_the_same_results(run, pairs, scripted):
+    pytest.importorskip("fcntl")
+    scripted.script = [lambda _call: codes.append(batch(run).exit_code)]
+    codes = []
+    assert batch(run, "--workers", 1).exit_code == 0
+    assert codes == [2]
+    assert len(scripted.calls) == 3
+
+
+def test_results_go_to_standard_output(run, pairs, scripted):
+    for _ in range(2):
+        answer = batch(run, out="-")
+        rows = [json.loads(row) for row in answer.stdout.splitlines()]
+        assert sorted(row["line"] for row in rows) == [2, 3, 4]
+        assert "3 pairs: 3 answered" in answer.stderr
+    assert len(scripted.calls) == 6
+    assert not Path("-").exists()
+    assert batch(run, "--json", out="-").exit_code == 2
+
+
+def test_paid_calls_need_a_confirmation(run, pairs, scripted):
+    answer = run("verify", "--pairs", "pairs.csv", "--out", "out.jsonl")
+    assert (answer.exit_code, len(scripted.calls)) == (2, 0)
+    assert "calls left" in answer.stderr
+    assert "--yes" in answer.stderr
+    assert batch(run).exit_code == 0
+
+
+def test_a_bill_names_the_price_of_the_budget(run, pairs, configured, scripted):
+    configured(
+        '[profiles.shop]\nbackend = "fake"\n[profiles.shop.budget]\ncap = "9"\ncurrency = "EUR"\n'
+        'price = {match = "0.5"}\n'
+    )
+    assert "1.5 EUR" in batch(run, "--profile", "shop").stderr

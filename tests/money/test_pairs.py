@@ -1,0 +1,182 @@
+"""`facematch verify --pairs` is stopped in each way, and run again: no answer is paid for twice."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from kit.fakes import invoke_facematch
+
+from facematch_mock_server import MockServer, make_card
+
+PAIRS = 40
+WORKERS = 3
+COMMAND = "from facematch_core.cli import main; main()"
+#: Runs the command with a limit on the size of a file, as on a full disk.
+LIMITED = f"""
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), resource.RLIM_INFINITY))
+{COMMAND}
+"""
+
+
+@pytest.fixture
+def mock(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("probe.png").write_bytes(make_card("ada"))
+    Path("reference.png").write_bytes(make_card("ada", quality=60))
+    Path("pairs.csv").write_text("probe,reference\n" + "probe.png,reference.png\n" * PAIRS)
+    with MockServer(seed=5) as server:
+        monkeypatch.setenv("DIDIT_API_KEY", server.live_key)
+        Path("facematch.toml").write_text(
+            '[profiles.shop]\nbackend = "didit"\n[profiles.shop.settings]\n'
+            f'base_url = "{server.url}"\nenvironment = "mock"\n'
+        )
+        yield server
+
+
+@pytest.fixture
+def batch(request, mock):
+    return Batch(mock, f"out.{getattr(request, 'param', 'jsonl')}")
+
+
+BOTH_FORMS = pytest.mark.parametrize("batch", ["jsonl", "csv"], indirect=True)
+
+
+class Batch:
+    def __init__(self, mock, out):
+        self.mock = mock
+        self.out = Path(out)
+
+    def words(self, *more):
+        return [
+            *("verify", "--pairs", "pairs.csv", "--out", str(self.out), "--profile", "shop"),
+            *("--config", "facematch.toml", "--workers", str(WORKERS), *more),
+        ]
+
+    def run(self, *more):
+        answer = invoke_facematch(*self.words(*more))
+        return answer.exit_code, answer.output
+
+    def start(self, *more, code=COMMAND, arguments=()):
+        """Run the command in a process of its own."""
+        command = [sys.executable, "-W", "error", "-c", code, *arguments, *self.words(*more)]
+        path = os.pathsep.join(sys.path)
+        return subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}
+        )
+
+    def stop(self, number, charges):
+        """Send a signal to a run once it has made some charges."""
+        with self.start() as process:
+            deadline = time.monotonic() + 60
+            while self.charges < charges:
+                assert time.monotonic() < deadline
+                time.sleep(0.005)
+            process.send_signal(number)
+            process.communicate(timeout=60)
+        return process.returncode
+
+    @property
+    def charges(self):
+        return len(self.mock.control.charges())
+
+    @property
+    def results(self):
+        """The lines of the pairs with a result, in the order of the file; a torn row is none."""
+        text = self.out.read_text()
+        whole = text[: text.rfind("\n") + 1]
+        if self.out.suffix == ".csv":
+            rows = csv.DictReader(whole.splitlines())
+        else:
+            rows = map(json.loads, whole.splitlines())
+        return [int(row["line"]) for row in rows if not row["error"]]
+
+
+ALL = list(range(2, PAIRS + 2))
+
+
+def test_ctrl_c_and_the_same_command_pay_each_pair_once(batch):
+    assert batch.stop(signal.SIGINT, 10) == 130
+    assert batch.charges == len(batch.results) < PAIRS
+    assert (Path(f"{batch.out}.calls").stat().st_mode & 0o777) == 0o600
+    assert batch.run()[0] == 0
+    assert batch.results == ALL
+    assert batch.run()[0] == 0
+    assert batch.charges == PAIRS
+
+
+def test_credit_ends_and_the_same_command_pays_each_pair_once(batch):
+    batch.mock.control.set_balance("1.00")
+    assert batch.run()[0] == 5
+    paid = batch.charges
+    assert paid == len(batch.results) < PAIRS
+    batch.mock.control.set_balance("100")
+    assert batch.stop(signal.SIGINT, paid + 5) == 130
+    assert batch.run()[0] == 0
+    assert batch.results == ALL
+    assert batch.charges == PAIRS
+
+
+@BOTH_FORMS
+def test_full_disk_and_the_same_command_pay_each_pair_once(batch):
+    pytest.importorskip("resource")
+    limit = {".jsonl": 65_000, ".csv": 51_000}[batch.out.suffix]
+    with batch.start(code=LIMITED, arguments=[str(limit)]) as process:
+        errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 4, errors
+    assert 0 < batch.charges == len(batch.results) < PAIRS
+    assert batch.run()[0] == 0
+    assert batch.results == ALL
+    assert batch.charges == PAIRS
+
+
+@BOTH_FORMS
+def test_kill_leaves_at_most_one_unknown_call_per_worker(batch):
+    assert batch.stop(signal.SIGKILL, 10) == -signal.SIGKILL
+    code, output = batch.run()
+    unknown = PAIRS - len(batch.results)
+    assert code == (3 if unknown else 0), output
+    assert unknown <= WORKERS
+    assert len(batch.results) <= batch.charges <= len(batch.results) + unknown
+    assert batch.run("--repeat-unknown")[0] == 0
+    assert batch.results == ALL
+    assert batch.charges <= PAIRS + unknown
+
+
+@BOTH_FORMS
+def test_torn_last_lines_are_unknown_or_unsent(batch):
+    assert batch.stop(signal.SIGINT, 10) == 130
+    paid = batch.results
+    calls = Path(f"{batch.out}.calls")
+    # The last row is torn, although its call was charged; the next call had not begun.
+    batch.out.write_bytes(batch.out.read_bytes()[:-9])
+    with calls.open("a") as file:
+        file.write('{"begun": 4')
+    code, output = batch.run()
+    assert (code, f"line {paid[-1]}: " in output) == (3, True)
+    assert sorted([*batch.results, paid[-1]]) == ALL
+    assert batch.charges == PAIRS
+
+
+def test_force_keeps_paid_results_until_the_new_ones_are_complete(batch):
+    assert batch.run()[0] == 0
+    before = batch.out.read_bytes()
+    with batch.start("--force") as process:
+        while batch.charges < PAIRS + 5:
+            time.sleep(0.005)
+        process.kill()
+        process.communicate()
+    assert batch.out.read_bytes() == before
+    assert batch.run("--force")[0] == 2
+    for path in Path().glob("out.new*"):
+        path.unlink()
+    assert batch.run("--force")[0] == 0
+    assert batch.results == ALL
+    assert batch.out.read_bytes() != before
+    assert {path.name for path in Path().glob("out*")} == {"out.jsonl", "out.jsonl.calls"}
