@@ -319,7 +319,7 @@ class Score:
     def __sub__(self, other: object) -> float:
         if not isinstance(other, Score):
             raise TypeError(
-                f"A Score cannot be compared with a {type(other).__name__}: use its value, as in "
+                f"A Score cannot be compared with {type(other).__name__}: use its value, as in "
                 "`result.score.value > 80`, or use `result.is_match`."
             )
         if self.scale != other.scale:

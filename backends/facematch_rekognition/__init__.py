@@ -1,6 +1,6 @@
 """Backend `rekognition`: face verification with Amazon Rekognition."""
 
-from .backend import RekognitionBackend
+from .backend import QualityFilter, RekognitionBackend
 from .sessions import Challenge, FaceLivenessOptions
 
-__all__ = ["Challenge", "FaceLivenessOptions", "RekognitionBackend"]
+__all__ = ["Challenge", "FaceLivenessOptions", "QualityFilter", "RekognitionBackend"]

@@ -92,7 +92,7 @@ VERDICTS = {
     "verified": Verdict("VERIFIED", f"live and same person, {_AS_FAR}", Exit.OK),
     "review": Verdict("REVIEW", "neither yes nor no: a person should look", Exit.LOOK),
     "inconclusive": Verdict(
-        "INCONCLUSIVE", "no face could be judged: this says nothing about the people", Exit.LOOK
+        "INCONCLUSIVE", "no usable face: this says nothing about the people", Exit.LOOK
     ),
 }
 

@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,12 @@ from facematch_core.config import plugins
 from facematch_core.errors import ConfigurationError
 
 from .text import Exit, clean, code_of, error_document, error_sentence, print_json, say
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+#: Variable with which a shell asks for completion, such as ``bash_source``.
+COMPLETE = "_FACEMATCH_COMPLETE"
 
 #: Help line of each command. A command is the object `command` in the module of the same name.
 COMMANDS: dict[str, str] = {
@@ -67,8 +73,22 @@ class LazyGroup(click.Group):
         if not name.startswith("-") and self.get_command(ctx, name) is None:
             from facematch_core.backend.kinds import nearest
 
-            ctx.fail(f"No such command {name[:60]!r}; {nearest(name, self.list_commands(ctx))}")
+            hint = nearest(name, self.list_commands(ctx))
+            if name == "version":
+                hint = "use `facematch --version`."
+            ctx.fail(f"No such command {name[:60]!r}; {hint}")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands as click does, but without importing them, then the options."""
+        from click.shell_completion import CompletionItem
+
+        commands = [
+            CompletionItem(name, help=line)
+            for name, line in self.help_lines().items()
+            if name.startswith(incomplete)
+        ]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -119,6 +139,10 @@ class App(LazyGroup):
         words = sys.argv[1:] if args is None else list(args)
 
         def run() -> Any:
+            if instruction := os.environ.get(COMPLETE):
+                from click.shell_completion import shell_complete
+
+                return shell_complete(self, {}, "facematch", COMPLETE, instruction)
             with self.make_context(prog_name or "facematch", words, **extra) as context:
                 return self.invoke(context)
 

@@ -228,8 +228,8 @@ def _show(report: Mapping[str, Any]) -> None:
         is_ours = row["distribution"] == "facematch-core"
         origin = "" if is_ours else f"{row['distribution']} {row['version']}"
         rows.append((row["name"], "yes" if row["usable"] else "no", can, threshold, origin))
-    header = ("installed backend", "usable without a profile", "can", "threshold", "from")
-    print_table(header, rows, prose=("can",))
+    header = ("installed backend", "usable without a profile", "supports", "threshold", "from")
+    print_table(header, rows, prose=("supports",))
     for row in report["backends"]:
         if row["problem"] is not None and row["name"] != report["backend"]:
             say(f"  {row['name']}: {row['problem']}")

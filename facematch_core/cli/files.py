@@ -23,8 +23,7 @@ def form_of(option: str, path: Path, *forms: str) -> str:
     suffix = path.suffix.lower()
     if suffix in ("", *forms):
         return suffix or forms[0]
-    words = " or ".join(forms)
-    raise click.UsageError(f"{option} writes {words}, not {clean(path.suffix)}.")
+    raise click.UsageError(f"{option} must end in {' or '.join(forms)}, not {clean(path.suffix)}.")
 
 
 def check_target(option: str, path: Path, *, force: bool) -> None:

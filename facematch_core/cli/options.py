@@ -79,7 +79,7 @@ config_option = click.option(
     "--config",
     metavar="FILE",
     type=click.Path(),
-    help="Configuration file. Default: $FACEMATCH_CONFIG, or else your own file.",
+    help="Configuration file. Default: $FACEMATCH_CONFIG, otherwise your user configuration file.",
 )
 
 backend_option = click.option(
@@ -97,7 +97,7 @@ call_options = join_options(
         "--threshold",
         type=float,
         metavar="0-100",
-        help="Score at which a pass begins, on the backend's scale.",
+        help="Minimum score for a match, on the backend's scale.",
     ),
     click.option("--keep", is_flag=True, help="Ask the vendor to store a record of the call."),
     json_option,

@@ -108,7 +108,7 @@ def _hint(name: str) -> str:
     points = installed(ALIASES).get(word, [])
     for point in points:
         if problem(point, points) is None:
-            return f"write {point.value}."
+            return f"use {point.value!r}."
     if word in LIBRARIES:
         server = " For a DeepFace server there is a plug-in, docs/examples/deepface_backend."
         return (

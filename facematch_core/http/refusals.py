@@ -186,7 +186,7 @@ def vendor_error(
     if shape is BodyShape.HTML:
         message += " The body is an HTML page: a proxy or a firewall may have answered."
     if words := excerpt(reply):
-        message += f' It says: "{words}".'
+        message += f' It says: "{words.rstrip(".")}."'
     return row.error(
         message,
         backend=backend,

@@ -202,13 +202,13 @@ class Budget(Policy):
                 expire_reservations(self.store, self._clock.now(), key, deadline=send_by)
                 state = self.store.budget(key, deadline=send_by) or state
         period = "" if key.period is Period.TOTAL else f" per {key.period}"
-        where = "" if key.environment is Environment.PRODUCTION else f" of {key.environment}"
+        where = "" if key.environment is Environment.PRODUCTION else f"{key.environment}, "
         renewal = f" It resets at {ends_at:%Y-%m-%d %H:%M} UTC." if ends_at else ""
-        name = f"The budget {key.name!r}{where} of {format_amount(self._cap)} {key.unit}{period}"
+        cap = f"{format_amount(self._cap)} {key.unit}{period}"
         return errors.BudgetExceeded(
-            f"{name} has no room for {format_amount(amount)} more ({format_amount(state.spent)} "
-            f"spent, {format_amount(state.reserved)} reserved, {format_amount(state.unknown)} "
-            f"unknown): nothing was sent.{renewal}",
+            f"Budget {key.name!r} ({where}{cap}) has no room for {format_amount(amount)} more "
+            f"({format_amount(state.spent)} spent, {format_amount(state.reserved)} reserved, "
+            f"{format_amount(state.unknown)} unknown): nothing was sent.{renewal}",
             budget=key.name,
             unit=key.unit,
             cap=self._cap,

@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 log = logging.getLogger("facematch")
 
-#: Maximum seconds that a transaction waits while the database is busy or unavailable.
+#: Maximum seconds that a transaction waits while the database is busy.
 PATIENCE_S = 30.0
 #: Read timeouts in seconds: normally, and while an earlier transaction hangs.
 SILENCE_S, AGAIN_S = 5.0, 1.0
@@ -60,11 +60,12 @@ class SqlStore(CallStore):
     Committed writes survive ``kill -9``. A power failure may lose the last writes to a SQLite file;
     a budget then shows less than was spent. For PostgreSQL, this depends on the server settings.
 
-    If the database is busy or unavailable, every method waits until the call's deadline, at most
-    30 s. If a PostgreSQL server stops responding, a method times out after 5 s, and further method
-    calls time out after one second while the first one hangs. A charge that could not be written
-    is held in memory and written by the next transaction. After a fork, only the parent writes its
-    pending charges.
+    If the database is busy, every method waits until the call's deadline, at most 30 s. If a
+    PostgreSQL server cannot be reached, for example during a restart, a method raises
+    `StoreUnavailable` at once; a `Retry` repeats the call. If the server stops responding, a method
+    times out after 5 s, and further method calls time out after one second while the first one
+    hangs. A charge that could not be written is held in memory and written by the next transaction.
+    After a fork, only the parent writes its pending charges.
 
     A new SQLite file is readable only by its owner. Pictures, keys and the caller's own data are
     never written.
@@ -226,7 +227,7 @@ class Database:
                 if _is_temporary(error, was_reached=self._was_reached):
                     waited_s = patience_s - progress.limit.left_s()
                     cause = _describe_cause(error)
-                    problem = f"was busy or unavailable for {waited_s:.1f} s ({cause}). {effect}"
+                    problem = f"is busy or unavailable; waited {waited_s:.1f} s ({cause}). {effect}"
                     failure = StoreUnavailable(f"The {self._label} {problem}".rstrip())
                 else:
                     failure = ConfigurationError(f"The {self._label} {_describe_failure(error)}.")

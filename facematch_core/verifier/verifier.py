@@ -463,7 +463,7 @@ def _describe_unknown(method: str, arguments: Mapping[str, Any]) -> str:
     """Return the error text for the first unknown option, with a suggestion."""
     known = MatchOptions.__optional_keys__
     name = min(arguments.keys() - known)
-    hint = f"write {_FOREIGN[name]}." if name in _FOREIGN else nearest(name, known)
+    hint = f"use {_FOREIGN[name]}." if name in _FOREIGN else nearest(name, known)
     return f"{method}() has no option {name!r}: {hint}"
 
 

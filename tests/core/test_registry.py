@@ -55,8 +55,8 @@ def test_backend_class_name_must_match_the_entry_point(site):
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        *((name, "write rekognition") for name in ("aws", "amazon", "boto3", "AWS")),
-        ("microsoft", "write azure"),
+        *((name, "use 'rekognition'") for name in ("aws", "amazon", "boto3", "AWS")),
+        ("microsoft", "use 'azure'"),
         ("deepface", "docs/examples/deepface_backend"),
         *((name, "like the backend local") for name in ("face_recognition", "face-recognition")),
         ("insightface", "docs/apps/migrate.md"),

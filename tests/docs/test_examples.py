@@ -6,7 +6,7 @@ In README.md and docs/:
   is what it prints.
 - ``console`` blocks hold commands after ``$``, each with what it prints: ``facematch ...``,
   ``python FILE``, ``python -m pytest``, ``python -m pip install ...`` of a folder, ``sed``, ``cp``
-  and ``echo $?``. A line ``...`` stands for any lines; ``PATH_OF_THE_CHECKOUT`` is this one.
+  and ``echo $?``. A line ``...`` stands for any lines; ``PATH_TO_THE_CHECKOUT`` is this one.
 - ``toml`` blocks with profiles are read as a configuration file.
 - A block with a title is written to a file of that name.
 - ``<!-- not run: reason -->`` above a block keeps it from being run or read.
@@ -119,7 +119,7 @@ def console(text):
     written, code = [], 0
     for step in filter(None, re.split(r"^(?=\$ )", text, flags=re.MULTILINE)):
         command, _, shown = step.partition("\n")
-        words = shlex.split(command.removeprefix("$ ").replace("PATH_OF_THE_CHECKOUT", str(ROOT)))
+        words = shlex.split(command.removeprefix("$ ").replace("PATH_TO_THE_CHECKOUT", str(ROOT)))
         begins = [start for start in COMMANDS if tuple(words[: len(start)]) == start]
         if begins:
             printed, code = COMMANDS[begins[0]](*words[len(begins[0]) :])

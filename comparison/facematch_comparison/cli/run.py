@@ -219,7 +219,7 @@ def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
     text.print_table(header, rows, err=True)
     amounts = [f"{format_amount(amount)} {currency}" for currency, amount in sums.items()]
     if amounts:
-        text.say(f"at most {' and '.join(amounts)} in all", err=True)
+        text.say(f"at most {' and '.join(amounts)} total", err=True)
 
 
 def _rows_of(summary: RunSummary) -> list[dict[str, Any]]:

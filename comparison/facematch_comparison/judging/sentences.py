@@ -159,18 +159,21 @@ def _describe_several(evaluation: Evaluation, compared: Sequence[Difference]) ->
 
 def _limit(evaluation: Evaluation) -> str | None:
     """Return the highest upper bound of an FMR in one sentence, if it is above the required FMR."""
-    of = " of {}" if len(evaluation.systems) > 1 else ""
-    judged = {of.format(each.name): each.point for each in evaluation.systems if each.point}
-    highs = {of: at.fmr.interval.high for of, at in judged.items() if at.fmr.interval}
-    of = max(highs, key=lambda of: highs[of], default="")
-    if not highs or highs[of] <= evaluation.required_fmr:
+    points = {each.name: each.point for each in evaluation.systems if each.point}
+    highs = {name: at.fmr.interval.high for name, at in points.items() if at.fmr.interval}
+    name = max(highs, key=lambda name: highs[name], default="")
+    if not highs or highs[name] <= evaluation.required_fmr:
         return None
-    count = judged[of].fmr.errors
+    is_alone = len(evaluation.systems) == 1
+    count = points[name].fmr.errors
+    so = f"the true FMR may be as high as {numbers.one_in_at_least(highs[name])}."
+    if count and points[name].chosen_on == "evaluation":
+        whose = "The" if is_alone else f"{name}'s"
+        matches = counted(count, "false match", "false matches")
+        return f"{whose} threshold rests on only {matches}; {so}"
     matches = counted(count, "false match was seen at", "false matches were seen at")
-    if count and judged[of].chosen_on == "evaluation":
-        matches = counted(count, "false match sets", "false matches set")
-    often = numbers.one_in_at_least(highs[of])
-    return f"{matches} the threshold{of}; the true FMR may be as high as {often}."
+    of = "" if is_alone else f" of {name}"
+    return f"{matches} the threshold{of}; {so}"
 
 
 def _caveats(evaluation: Evaluation, trials: int | None) -> Iterator[Caveat]:
@@ -215,7 +218,7 @@ def _of_system(evaluation: Evaluation, system: System) -> dict[str, object]:
         and f"{_NAMES} returned no score for {counted(system.without_score, 'pair', 'pairs')} that "
         "it compared. At a threshold they count as rejected.",
         "not_answered": missing
-        and f"{_NAMES} has no answer to {missing:,} of {counted(calls, 'pair', 'pairs')}. "
+        and f"{missing:,} of {counted(calls, 'pair', 'pairs')} have no answer from {_NAMES}. "
         "Unanswered pairs count in no rate.",
         "unknown_origin": system.environment is None
         and f"No column says whether a vendor, a sandbox or a mock gave the scores of {_NAMES}.",

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -132,6 +133,17 @@ def in_common(*columns: Words, is_sorted: bool = False) -> tuple[Words, ...]:
     )
 
 
+@attrs.frozen
+class PlaceInFile:
+    """The number of a line, and the name of its file."""
+
+    number: int
+    file: str
+
+    def __str__(self) -> str:
+        return f"{self.number} of {self.file}"
+
+
 @attrs.define(slots=False, eq=False, repr=False)
 class Cells:
     """A table of cells, with the place of each row in its source."""
@@ -176,6 +188,16 @@ class Cells:
         """Return the place of a row for messages, such as ``line 7``."""
         return f"{self.unit} {self.places[row]}"
 
+    def _describe_places(self, places: Sequence[Any]) -> str:
+        """Format places for the start of a sentence: ``lines 2 and 3: ``, after a file's name."""
+        if not isinstance(places[0], PlaceInFile):
+            return place(places, self.unit)
+        numbers_by_file = defaultdict(list)
+        for each in places:
+            numbers_by_file[each.file].append(each.number)
+        texts = [f"{file}, {place(at, self.unit)}" for file, at in numbers_by_file.items()]
+        return "; ".join(text.removesuffix(": ") for text in texts) + ": "
+
     def words(self, name: str) -> Words:
         """Return the column with this name as words."""
         if name not in self._words:
@@ -215,7 +237,7 @@ class Cells:
                 texts.append((-1, problem.text))
             elif len(problem.rows):
                 rows = np.unique(problem.rows)
-                where = place([self.places[row] for row in rows], self.unit)
+                where = self._describe_places([self.places[row] for row in rows])
                 if len(rows) == len(self) > _OF_ONE_KIND:
                     where = f"all {len(self):,} {self.unit}s: "
                 texts.append((rows[0], where + problem.text))

@@ -26,7 +26,7 @@ from facematch_core.base.tables import refusal
 from facematch_core.errors import InvalidRequest
 
 from .answers import GROUP, PROBE_GROUP, REFERENCE_GROUP, Grouping
-from .cells import SEPARATE, Cells, Problem, Words, first_rows, in_common, problems_at
+from .cells import SEPARATE, Cells, PlaceInFile, Problem, Words, first_rows, in_common, problems_at
 from .columns import (
     COLUMN,
     COLUMNS,
@@ -484,7 +484,7 @@ def _texts_of(lines: Lines) -> pd.DataFrame:
     file = PurePath(lines.cells.name.removeprefix("The file ")).name
     frame = pd.DataFrame(columns).replace("", None)
     return frame.assign(
-        place=[f"{place} of {file}" for place in lines.cells.places],
+        place=[PlaceInFile(number, file) for number in lines.cells.places],
         file=lines.name,
         is_answer=bool({"decision", "error", "score"} & lines.held),
     )

@@ -134,7 +134,7 @@ class VendorKind:
                 chosen[name] = _read(name, value, functools.partial(_choose, values), takes)
             else:
                 hint = nearest(name, (*self.switches, *self.settings))
-                raise ValueError(f"there is no switch {name:.60}; {hint}")
+                raise ValueError(f"unknown switch {name[:60]!r}; {hint}")
         return Behaviours((*self.claims, *MOCK_CLAIMS), chosen, settings, switches)
 
 

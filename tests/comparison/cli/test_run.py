@@ -67,7 +67,7 @@ def test_total_cost_is_confirmed_before_sending(run, scripted, request):
     refused = run(*words, input="n\n")
     assert (refused.exit_code, scripted.calls) == (130, [])
     assert "fake    fake     production  minimal    6 of 6      0.3 USD" in refused.stderr
-    assert "at most 0.3 USD in all" in refused.stderr
+    assert "at most 0.3 USD total" in refused.stderr
     assert "Make 6 calls that may be charged? [y/N]:" in refused.stderr
     granted = run(*words, input="y\n")
     assert (granted.exit_code, len(scripted.calls)) == (0, 6)

@@ -94,3 +94,28 @@ def test_broken_plug_in_command_does_not_affect_others(run, commands):
     assert "ValueError" in answer.stderr
     assert "secret words" not in answer.stderr
     assert run("hello").exit_code == 0
+
+
+def test_version_command_names_the_option(run):
+    answer = run("version")
+    assert (answer.exit_code, "--version" in answer.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("facematch ver", {"verify"}),
+        ("facematch verify --repeat", {"--repeat-unknown"}),
+        ("facematch compare rep", {"report"}),
+        ("facematch compare report --scor", {"--scores"}),
+    ],
+)
+def test_shell_completion_offers_commands_and_options(run, words, offered):
+    environment = {
+        "_FACEMATCH_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(words.count(" ")),
+    }
+    answer = run(env=environment)
+    assert answer.exit_code == 0
+    assert {line.partition(",")[2] for line in answer.stdout.splitlines()} == offered

@@ -50,7 +50,7 @@ def test_exceeded_budget_refuses_before_sending(limited, backend, store):
     verifier.check_liveness(A)
     error = exceeded(
         verifier,
-        r"The budget 'shop' of 2 calls has no room for 1 more \(2 spent, 0 reserved, 0 unknown\): "
+        r"Budget 'shop' \(2 calls\) has no room for 1 more \(2 spent, 0 reserved, 0 unknown\): "
         r"nothing was sent\.$",
     )
     assert len(backend.calls) == 2
@@ -112,7 +112,7 @@ def test_result_is_returned_if_the_store_fails(backend):
 def test_daily_budget_resets_at_midnight_utc(limited, clock):
     verifier = limited(1, **DAY)
     verifier.verify(A, B)
-    midnight = exceeded(verifier, r"of 1 calls per day .* It resets at").frees_at
+    midnight = exceeded(verifier, r"1 calls per day.* It resets at").frees_at
     assert (midnight.hour, midnight.utcoffset()) == (0, dt.timedelta(0))
     clock.advance((midnight - clock.now()).total_seconds() - 1)
     assert exceeded(verifier).frees_at == midnight

@@ -104,7 +104,7 @@ def test_in_review_status_requires_its_switch(engine):
 def test_a_reset_that_is_refused_changes_nothing(engine):
     engine.handle(match_request())
     status, body = ask(engine, "reset", {"switches": {"in_review": True, "x": 1}})
-    assert (status, "no switch x" in body["mock"]) == (400, True)
+    assert (status, "unknown switch 'x'" in body["mock"]) == (400, True)
     assert engine.world.switches == {}
     assert len(engine.world.account.journal.entries) == 1
 
