@@ -55,7 +55,7 @@ def plan(*, as_json: bool, **options: Any) -> int:
     say(f"  an FRR of at most {study_plan.frr:g} (1 in {1 / study_plan.frr:,.0f}):")
     say()
     header = ["errors of each kind", "mated", "non-mated"]
-    header += ["draw: mated", "draw: non-mated"] * study_plan.split + ["in all"]
+    header += ["draw: mated", "draw: non-mated"] * study_plan.split + ["total"]
     rows = []
     for need in study_plan.needs:
         drawn = need.draw_mated, need.draw_non_mated

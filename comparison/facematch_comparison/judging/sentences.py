@@ -164,15 +164,13 @@ def _limit(evaluation: Evaluation) -> str | None:
     name = max(highs, key=lambda name: highs[name], default="")
     if not highs or highs[name] <= evaluation.required_fmr:
         return None
-    is_alone = len(evaluation.systems) == 1
     count = points[name].fmr.errors
+    of = f" of {name}" if len(evaluation.systems) > 1 else ""
     so = f"the true FMR may be as high as {numbers.one_in_at_least(highs[name])}."
     if count and points[name].chosen_on == "evaluation":
-        whose = "The" if is_alone else f"{name}'s"
         matches = counted(count, "false match", "false matches")
-        return f"{whose} threshold rests on only {matches}; {so}"
+        return f"The threshold{of} rests on only {matches}; {so}"
     matches = counted(count, "false match was seen at", "false matches were seen at")
-    of = "" if is_alone else f" of {name}"
     return f"{matches} the threshold{of}; {so}"
 
 
