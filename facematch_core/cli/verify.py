@@ -261,8 +261,9 @@ def _describe_settings(
     members = options.members_of(verifier)
     limits = []
     for member in members:
-        threshold, review = member.thresholds(Operation.MATCH)
-        limits += [call.get("threshold", threshold and threshold.value), review and review.value]
+        own = member.thresholds(Operation.MATCH)
+        threshold = call.get("threshold", own.threshold and own.threshold.value)
+        limits += [threshold, own.review_threshold and own.review_threshold.value]
     return {
         "profile": profile or "none",
         "backend": ", ".join(member.backend.name for member in members),

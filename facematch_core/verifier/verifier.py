@@ -583,10 +583,6 @@ class PairOutcomes(Iterator[PairOutcome]):
                 future.set_result(make(has_thread=False))
         self._calls.append(future)
 
-    def stop(self) -> None:
-        """Start no further pair. Pairs that have started are still yielded."""
-        self._run.is_stopped = True
-
     def close(self) -> None:
         """Cancel calls that have not started; wait for the others. May be called more than once."""
         self._cancel()
