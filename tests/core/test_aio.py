@@ -515,6 +515,36 @@ def test_cancelled_aclose_still_waits_for_running_calls():
     assert stage.books == (1, 1, 0, 0)
 
 
+async def test_cancelled_aclose_sleeps_until_running_calls_end(monkeypatch):
+    """Without the shield, it would ask again and again, and use a whole core."""
+    stage, waits = Stage("didit", ("executed", MATCH)), []
+    run_sync = anyio.to_thread.run_sync
+
+    def count(work, *args, **options):
+        waits.append(work)
+        return run_sync(work, *args, **options)
+
+    verifier = fm.AsyncFaceVerifier(stage.verifier)
+    async with anyio.create_task_group() as calls:
+        calls.start_soon(verifier.verify, A, B)
+        await stage.hold.wait()
+        monkeypatch.setattr(anyio.to_thread, "run_sync", count)
+        async with anyio.create_task_group() as closing:
+            closing.start_soon(verifier.aclose)
+            await anyio.wait_all_tasks_blocked()
+            closing.cancel_scope.cancel()
+            for _ in range(20):
+                await anyio.lowlevel.cancel_shielded_checkpoint()
+            stage.hold.go_on.set()
+    assert len(waits) == 1
+    assert stage.books == (1, 1, 0, 0)
+
+
+def test_a_policy_can_keep_attempts_of_one_call_apart():
+    first, second = new_attempt(id="a"), new_attempt(id="a")
+    assert len({first, second, first}) == 2
+
+
 def test_attempt_is_either_stopped_or_sent():
     early, late = new_attempt(), new_attempt()
     assert early.stop()

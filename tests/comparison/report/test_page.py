@@ -135,6 +135,9 @@ def test_an_insignificant_difference_is_not_called_a_difference():
     unclear = attrs.evolve(difference, is_real=False, better=None)
     html = report_html(attrs.evolve(two(), differences=(unclear,)))
     assert "yes: " not in html
+    undecided = attrs.evolve(difference, is_real=True, better=None)
+    html = report_html(attrs.evolve(two(), differences=(undecided,)))
+    assert "yes: " not in html
     chance = [
         gap for gap in document("full")["systems"][0]["group_differences"] if not gap["is_real"]
     ]

@@ -106,6 +106,19 @@ def test_exported_answers_are_read_back_exactly(tmp_path_factory, texts, seed):
     assert all(re.fullmatch(r"-[0-9.]+(e[-+]?[0-9]+)?", cell) for cell in numbers)
 
 
+def test_columns_that_are_empty_for_all_systems_are_omitted():
+    answered = attrs.evolve(table_of([0], [0], [1]), model="m-1")
+    failed = table_of(
+        *([0], [0], [np.nan]),
+        name="b",
+        answered=np.array([False]),
+        errors=pd.Categorical(["Timeout"]),
+    )
+    optional = {"decision", "error", "elapsed_s", "model", "scale"}
+    assert optional & {*to_frame([answered])} == {"model"}
+    assert optional & {*to_frame([answered, failed])} == {"model", "error"}
+
+
 def test_answers_to_different_pairs_are_not_exported(tmp_path):
     answers = table_of([0], [0], [1])
     other = table_of([0], [1], [1], name="b")

@@ -113,6 +113,21 @@ def test_written_studies_are_read_back(tmp_path_factory, people, columns, data):
     assert str(folder) not in (folder / "pairs.csv").read_text(encoding="utf-8")
 
 
+def test_pictures_on_another_drive_are_written_with_their_whole_path(folder, monkeypatch):
+    """Windows has no relative path from one drive to another."""
+
+    def refuse(path, start):
+        raise ValueError(f"path is on another mount than {start}")
+
+    people = {"probe_subject": "a", "reference_subject": "b"}
+    pair = StudyPair(probe=folder / "a1.jpg", reference=folder / "b1.jpg", mated=False, **people)
+    path = folder / "pairs.csv"
+    with monkeypatch.context() as on_windows:
+        on_windows.setattr("os.path.relpath", refuse)
+        write_pairs_csv(path, Study(name="x", pairs=(pair,), groups={}))
+    assert read_study(path).pairs == (pair,)
+
+
 def test_formulas_are_escaped_and_names_preserved(folder):
     for name in ("-2+3.jpg", "b1.jpg "):
         (folder / name).touch()

@@ -4,6 +4,7 @@ A handshake of TLS, which is verified, comes before the first byte.
 """
 
 import os
+import socket
 import ssl
 
 import pytest
@@ -107,6 +108,23 @@ def test_unreachable_host_is_not_charged(ask):
     assert (error.retryable, error.status_code) == (True, None)
     assert "refused" in error.message
     ask("http://no-such-host.invalid/").not_sent()
+
+
+def test_small_pieces_of_a_request_are_sent_at_once(ask, monkeypatch):
+    """With Nagle's algorithm, the body would wait for the server to confirm the head."""
+    was_without_delay = []
+    connect = socket.socket.connect
+
+    def connect_and_look(client_socket, address):
+        option = client_socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        was_without_delay.append(bool(option))
+        return connect(client_socket, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect_and_look)
+    with RawServer([read_request, send(OK)]) as server:
+        assert ask(server.url).reply.status == 200
+    # The server, too, connects to its own socket, to stop.
+    assert any(was_without_delay)
 
 
 def test_silent_server_ends_in_a_read_timeout(ask, open_client):

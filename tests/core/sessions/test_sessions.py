@@ -230,14 +230,24 @@ def test_link_to_a_foreign_host_is_rejected_and_the_start_is_charged(link):
 
 
 @pytest.mark.parametrize("repeatable", [True, False])
-def test_lost_start_is_not_retried_but_a_free_refusal_is(repeatable):
-    backend = Acme(fm.OutcomeUnknown("no answer"), start_is_repeatable=repeatable)
+@pytest.mark.parametrize(
+    ("error", "charged"),
+    [
+        (fm.OutcomeUnknown("no answer"), fm.Charged.UNKNOWN),
+        (fm.UnexpectedResponse("unreadable"), fm.Charged.YES),
+    ],
+    ids=["lost", "unreadable"],
+)
+def test_lost_start_is_not_retried_but_a_free_refusal_is(error, charged, repeatable):
+    backend = Acme(error, start_is_repeatable=repeatable)
     sessions = opened(backend, retry=fm.Retry())
-    with pytest.raises(fm.OutcomeUnknown) as caught:
+    with pytest.raises(type(error)) as caught:
         started(sessions)
     assert len(backend.requests) == 1
+    assert "both" in caught.value.message
+    assert "counted" in caught.value.message
     assert ("second session" in caught.value.message) is not repeatable
-    assert caught.value.billing.charged is fm.Charged.UNKNOWN
+    assert caught.value.billing.charged is charged
     backend = Acme(fm.RateLimited("It was free."))
     assert started(opened(backend, retry=fm.Retry())).session_id
     assert len(backend.requests) == 2
@@ -290,6 +300,9 @@ def test_start_in_the_wrong_environment_is_charged_and_raises_mismatch():
     sessions = opened(Acme({"environment": fm.Environment.MOCK}), on_event=events.append)
     with pytest.raises(fm.EnvironmentMismatch, match="or the setting environment") as caught:
         started(sessions)
+    assert "came from mock" in caught.value.message
+    assert "set to production" in caught.value.message
+    assert caught.value.environment is fm.Environment.MOCK
     assert caught.value.billing.charged is fm.Charged.YES
     assert events[-1].kind is fm.EventKind.CHARGED
 

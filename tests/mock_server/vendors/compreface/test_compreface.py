@@ -76,6 +76,9 @@ def get(sent):
         (in_json("?limit=x", source_image=None), 400, None),
         (in_json("?limit=-1", source_image="data:"), 400, 26),
         (in_json("?limit=1", source_image="data:"), 400, 21),
+        # JSON that is no object.
+        (typed("application/json", b"[]", key=compreface.KEY), 400, None),
+        (typed("application/json", b"1", key=compreface.KEY), 400, None),
     ],
 )
 def test_request_checks_run_in_comprefaces_order(request_, status, code):
