@@ -354,8 +354,8 @@ class Exchange:
     deadline: Deadline
     on_sent: Callable[[], None]
 
-    #: When the connect timeout ends; no limit for a connection that is reused.
-    connect_by: Deadline = NO_DEADLINE
+    #: When the connect timeout ends; None for a connection that is reused.
+    connect_by: Deadline | None = None
     #: Whether the first byte was passed to the socket.
     is_sent: bool = False
     #: The exception raised by `on_sent`.
@@ -384,10 +384,9 @@ class Exchange:
         Raise `TimeoutError` if the deadline (before the first byte: `send_by` or `connect_by`) has
         passed.
         """
-        if self.is_sent:
-            left_s = self.deadline.left_s()
-        else:
-            left_s = min(self.deadline.send_by.left_s(), self.connect_by.left_s())
+        left_s = (self.deadline if self.is_sent else self.deadline.send_by).left_s()
+        if self.connect_by is not None and not self.is_sent:
+            left_s = min(left_s, self.connect_by.left_s())
         if left_s <= 0:
             raise TimeoutError("The deadline ran out.")
         wait_s = min(left_s, self.timeouts_s[self.is_sent])
@@ -494,8 +493,9 @@ class Connection(HTTPConnection):
         super().request(*args, **options)
         # urllib3 keeps the URL, and logs it if a header is invalid. Its query may contain a key.
         kept: Any = self._response_options
-        path = kept.request_url.partition("?")[0]
-        self._response_options = kept._replace(request_url=path)
+        if "?" in kept.request_url:
+            path = kept.request_url.partition("?")[0]
+            self._response_options = kept._replace(request_url=path)
 
     def send(self, data: Any) -> None:
         """Send bytes in pieces, because `sendall` has a single timeout for the whole upload."""
