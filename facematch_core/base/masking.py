@@ -115,16 +115,20 @@ def masker(secrets: tuple[Secret, ...], *, hides_pieces: bool = False) -> Callab
         forms |= secret._forms  # noqa: SLF001 - of this module
     # Longest first, because a form may contain another.
     ordered = sorted(forms, key=len, reverse=True)
-    shortest = min(map(len, forms), default=0)
+    shortest_length = min(map(len, forms), default=0)
+    long_forms = [form for form in ordered if len(form) >= _SHORTEST]
     # Mask a short form only as a whole word, because many longer words contain it.
-    short = [re.escape(form) for form in ordered if len(form) < _SHORTEST]
-    alone = re.compile(rf"(?<!\w)(?:{'|'.join(short)})(?!\w)") if short else None
+    short_forms = [re.escape(form) for form in ordered if len(form) < _SHORTEST]
+    short_words = None
+    if short_forms:
+        short_words = re.compile(rf"(?<!\w)(?:{'|'.join(short_forms)})(?!\w)")
 
     def mask(text: str) -> str:
-        if len(text) >= shortest:
-            for form in ordered[: len(ordered) - len(short)]:
+        if len(text) >= shortest_length:
+            for form in long_forms:
                 text = text.replace(form, "***")
-            text = text if alone is None else alone.sub("***", text)
+            if short_words is not None:
+                text = short_words.sub("***", text)
         if hides_pieces and len(text) >= _PIECE_CHARS:
             # Four or fewer distinct characters are test data, not a piece of a picture.
             return _PIECE.sub(lambda word: "***" if len(set(word[0])) > 4 else word[0], text)
@@ -315,10 +319,13 @@ def plain_json(
     if kind is dict or isinstance(value, Mapping):
         plain = {}
         for key, item in value.items():
-            is_private = key in private_keys and item is not None
-            plain[plain_json(str(key), mask)] = (
-                _REMOVED if is_private else plain_json(item, mask, private_keys, depth + 1)
-            )
+            name = str(key)
+            if mask is not None:
+                name = mask(name)
+            if item is not None and key in private_keys:
+                plain[name] = _REMOVED
+            else:
+                plain[name] = plain_json(item, mask, private_keys, depth + 1)
         return plain
     if isinstance(value, (list, tuple)):
         return [plain_json(item, mask, private_keys, depth + 1) for item in value]
