@@ -49,7 +49,7 @@ def test_batch_output_leaks_nothing(world, folder, each_vendor):
     for status in (422, 500, 200):
         rule = {"status": status, "body": echo(each_vendor), "path": each_vendor.paths[0]}
         world.control.add_fault(Fault(stage=Stage.ANSWER, kind=Kind.JSON, **rule))
-    words = ("--profile", each_vendor.name, "--out", "out.jsonl", "--workers", "1")
+    words = ("--profile", each_vendor.name, "--out", "out.jsonl", "--workers", "1", "--yes")
     texts, code = run("verify", "--pairs", "pairs.csv", *words)
     written = Path("out.jsonl").read_text()
     outcomes = [json.loads(line) for line in written.splitlines()]
