@@ -114,7 +114,7 @@ class SessionBackend(http.ApiKeyBackend):
         return backend.SessionReading(
             session_id=_check_id(answer["sessionId"]),
             state=fm.SessionState.PENDING,
-            way_in=backend.WayIn(
+            access=backend.SessionAccess(
                 token=backend.Secret(_text(answer["authToken"])),
                 page={"endpoint": self.address},
                 # Azure's responses do not contain the expiry.
@@ -189,7 +189,7 @@ class SessionBackend(http.ApiKeyBackend):
             vendor_status=word,
             checks=checks if is_compared else checks[:1],
             compared_with=fm.ComparedWith("given" if is_compared else "unknown"),
-            way_in=backend.WayIn(
+            access=backend.SessionAccess(
                 token=token,
                 page={"endpoint": self.address} if token else {},
                 expires_at=record.expires_at,

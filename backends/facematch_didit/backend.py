@@ -26,12 +26,12 @@ from facematch_core.backend import (
     Capabilities,
     DeleteRequest,
     ImageLimits,
-    Kept,
     RateWindow,
     ReadRequest,
     Request,
     SessionCapabilities,
     StartRequest,
+    VendorCopy,
 )
 from facematch_core.backend.session_types import SessionHint
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
@@ -186,8 +186,8 @@ class DiditBackend(ApiKeyBackend):
         compares_with=frozenset({ComparedWith.GIVEN, ComparedWith.DOCUMENT, ComparedWith.STORED}),
         reads_document=True,
         start_is_repeatable=True,
-        keeps=frozenset({Kept.ID, Kept.TERMS}),
-        finds_lost=True,
+        stores=frozenset({VendorCopy.ID, VendorCopy.TERMS}),
+        finds_by_record=True,
         can_delete=True,
         gives_portrait=True,
         link_hosts=frozenset({"verify.didit.me"}),

@@ -30,10 +30,10 @@ from facematch_core.backend import (
     DeleteRequest,
     DocumentHolder,
     Request,
+    SessionAccess,
     SessionCheck,
     SessionReading,
     StartRequest,
-    WayIn,
 )
 from facematch_core.backend.session_types import Deletion, DeletionState, SessionHint
 from facematch_core.models import Severity
@@ -105,7 +105,7 @@ def start_steps(backend: DiditBackend, request: StartRequest) -> http.SessionSte
     return SessionReading(
         session_id=records.check_id(words.read_full_text(answer["session_id"], "session_id")),
         state=SessionState.PENDING,
-        way_in=WayIn(
+        access=SessionAccess(
             link=Secret(words.read_full_text(answer["url"], "url")),
             token=Secret(words.read_full_text(answer["session_token"], "session_token")),
         ),
@@ -224,8 +224,8 @@ def read_reply(
         facts={"workflow_id": (workflow_id or "").lower()} if is_due else {},
         has_begun=status == "In Progress",
         is_asked_back=status in ("Awaiting User", "Resubmitted"),
-        doubts=tuple(_read_doubts(backend, decision)),
-        way_in=WayIn(
+        review_reasons=tuple(_read_review_reasons(backend, decision)),
+        access=SessionAccess(
             link=Secret(words.read_full_text(link, "session_url")) if link else None,
             expires_at=words.time_or_none(answer.get("expires_at"), "expires_at"),
         ),
@@ -295,7 +295,7 @@ def _read_holder(fields: dict[str, Any], *, birth_date_field: str) -> DocumentHo
     )
 
 
-def _read_doubts(
+def _read_review_reasons(
     backend: DiditBackend, decision: records.SessionDecision
 ) -> Iterator[ResultWarning]:
     method = backend.liveness_method

@@ -31,11 +31,11 @@ from facematch_core import (
 )
 from facematch_core.backend import (
     ReadRequest,
+    SessionAccess,
     SessionCapabilities,
     SessionCheck,
     SessionReading,
     StartRequest,
-    WayIn,
     number,
 )
 from facematch_core.models import ScaleSource, Severity, ThresholdRule
@@ -127,7 +127,7 @@ def read_start(body: Any, request: StartRequest, region: str) -> SessionReading:
     return SessionReading(
         session_id=session_id,
         state=SessionState.PENDING,
-        way_in=WayIn(page=page, expires_at=_find_end(request.record)),
+        access=SessionAccess(page=page, expires_at=_find_end(request.record)),
         vendor={"challenges": " ".join(_list_challenges(request))},
     )
 
@@ -165,9 +165,9 @@ def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) 
         vendor_status=status,
         checks=() if result is None else (SessionCheck(result=result, portrait=portrait),),
         has_begun=status == "IN_PROGRESS",
-        doubts=(_OTHER_CHALLENGE,) if is_other else (),
+        review_reasons=(_OTHER_CHALLENGE,) if is_other else (),
         # A session has one check, which can be started only once.
-        way_in=WayIn(
+        access=SessionAccess(
             page={"session_id": session_id, "region": region} if status == "CREATED" else {},
             expires_at=ends_at,
         ),

@@ -31,18 +31,18 @@ from .base import (
 from .calls import Call, DeleteRequest, LivenessCall, MatchCall, ReadRequest, Request, StartRequest
 from .session_types import (
     DocumentHolder,
-    Kept,
+    SessionAccess,
     SessionCapabilities,
     SessionCheck,
     SessionReading,
-    WayIn,
+    VendorCopy,
 )
 
 __all__ = [
     "API_VERSION", "CALL_ID_KEY", "MULTIPLE_FACES", "NO_FACE", "SCORE_UNAVAILABLE",
     "SMALLER_FACE_MATCHED", "Backend", "Call", "Capabilities", "DeleteRequest", "DocumentHolder",
-    "Image", "ImageFormat", "ImageLimits", "Kept", "LargestFaceDecision", "LivenessCall",
-    "MatchCall", "RateWindow", "ReadRequest", "RemoteBackend", "Request", "Secret",
-    "SessionCapabilities", "SessionCheck", "SessionReading", "StartRequest", "WayIn",
+    "Image", "ImageFormat", "ImageLimits", "LargestFaceDecision", "LivenessCall", "MatchCall",
+    "RateWindow", "ReadRequest", "RemoteBackend", "Request", "Secret", "SessionAccess",
+    "SessionCapabilities", "SessionCheck", "SessionReading", "StartRequest", "VendorCopy",
     "decide_by_largest_face", "decide_by_threshold", "muted", "number",
 ]  # fmt: skip

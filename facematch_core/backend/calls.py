@@ -142,12 +142,12 @@ class ReadRequest(Request):
     Attributes:
         record: The session's record; it may lack `session_id` if the vendor finds it by record.
         with_portrait: Whether to return a picture of the person.
-        with_way_in: Whether to return the `WayIn` of the session.
+        with_access: Whether to return the `SessionAccess` of the session.
     """
 
     record: SessionRecord
     with_portrait: bool = False
-    with_way_in: bool = False
+    with_access: bool = False
 
     operation = models.Operation.SESSION
     is_billed = False

@@ -151,11 +151,14 @@ class DeletionState(enum.StrEnum):
     VANISHES = "vanishes"
 
 
-class Kept(enum.StrEnum):
-    """The parts of a record that a vendor stores with the session and returns."""
+class VendorCopy(enum.StrEnum):
+    """A field of the record of which the vendor stores a copy with the session."""
 
+    #: `SessionRecord.subject_ref`, returned as `SessionReading.subject_ref`.
     SUBJECT = "subject"
+    #: `SessionRecord.id`, returned as `SessionReading.record_id`.
     ID = "id"
+    #: `SessionRecord.terms`, returned as `SessionReading.terms`.
     TERMS = "terms"
 
 
@@ -169,9 +172,9 @@ class SessionCapabilities:
         compares_with: The pictures with which a face can be compared; empty if there is no match.
         reads_document: Whether readings have the `document_holders`, with their names.
         start_is_repeatable: Whether starting the same record again returns the same session.
-        keeps: The parts of a record that the vendor stores and returns, at the latest when it has
-            decided.
-        finds_lost: Whether a session can be found by its record if the start's response was lost.
+        stores: The copies that the vendor stores and returns, at the latest when it has decided.
+        finds_by_record: Whether a session can be found by its record alone, if the response to its
+            start was lost.
         can_delete: Whether a session can be deleted.
         gives_portrait: Whether a picture of the person can be read.
         result_lasts_s: Seconds from the start during which a result can be read; None if unlimited.
@@ -192,8 +195,8 @@ class SessionCapabilities:
     compares_with: frozenset[ComparedWith] = frozenset()
     reads_document: bool = False
     start_is_repeatable: bool = False
-    keeps: frozenset[Kept] = frozenset()
-    finds_lost: bool = False
+    stores: frozenset[VendorCopy] = frozenset()
+    finds_by_record: bool = False
     can_delete: bool = False
     gives_portrait: bool = False
     result_lasts_s: float | None = None
@@ -322,7 +325,7 @@ class SessionAnswer:
 
 
 @attrs.frozen(kw_only=True)
-class WayIn:
+class SessionAccess:
     """The person's access to a session. The link and the token are bearer secrets.
 
     Attributes:
@@ -366,19 +369,20 @@ class SessionReading(SessionAnswer):
         session_id: The vendor's id.
         state: The state of the session.
         vendor_status: The vendor's own status, unchanged, or None.
-        way_in: How the person enters the session; None if the response does not say.
+        access: How the person enters the session; None if the response does not say.
         approved: Whether the vendor approved the session, or None. If False, a pass becomes REVIEW.
         checks: All items of the last attempt that affect the verdict; empty if none are reported.
         compared_with: The picture that the face was compared with.
         document_holders: The holder of each document in the session, if `compared_with` of the
             record is DOCUMENT. The core compares them with the caller's `Person`.
-        record_id, terms, subject_ref: The vendor's copies, or None. If `SessionCapabilities.keeps`
+        record_id, terms, subject_ref: The vendor's copies, or None. If `SessionCapabilities.stores`
             lists the field (except `subject_ref`), None is a mismatch in a DECIDED session, in a
             session found without its id, and beside another copy.
         created_at: When the session was created, by the vendor's clock, or None.
         facts: The vendor's values for `SessionRecord.facts`, which must be equal.
         vendor: The vendor's values for `SessionRecord.vendor`; keys in both must have equal values.
-        doubts: Warnings that turn a pass into REVIEW, for example a weaker method than requested.
+        review_reasons: Warnings that turn a pass into REVIEW, for example a weaker method than
+            requested.
         read_again_s: Seconds until the next read, if the response states it (Retry-After), or None.
         has_begun: Whether the person has entered the session; implied by any `checks`.
         is_asked_back: Whether the vendor waits indefinitely for the person to return.
@@ -389,7 +393,7 @@ class SessionReading(SessionAnswer):
     session_id: str
     state: SessionState
     vendor_status: str | None = None
-    way_in: WayIn | None = None
+    access: SessionAccess | None = None
     approved: bool | None = None
     checks: tuple[SessionCheck, ...] = ()
     compared_with: ComparedWith = ComparedWith.UNKNOWN
@@ -400,7 +404,7 @@ class SessionReading(SessionAnswer):
     created_at: dt.datetime | None = attrs.field(default=None, validator=models.check_aware)
     facts: Mapping[str, str] = attrs.field(factory=dict, hash=False)
     vendor: Mapping[str, str] = attrs.field(factory=dict, hash=False)
-    doubts: tuple[models.ResultWarning, ...] = ()
+    review_reasons: tuple[models.ResultWarning, ...] = ()
     read_again_s: float | None = None
     has_begun: bool = False
     is_asked_back: bool = False
@@ -456,7 +460,7 @@ class SessionResult(models.NoTruth, Document):
     Attributes:
         record: The record with the vendor's `session_id`. Persist it again.
         state: The state of the session.
-        way_in: How the person can continue the session, or None. Not in `to_dict` and repr.
+        access: How the person can continue the session, or None. Not in `to_dict` and repr.
         match, liveness: The worst item of each kind; if none, INCONCLUSIVE with ``not_reported``.
         compared_with: The picture with which the face was compared; None if there was no match.
         name_agreement, date_of_birth_agreement: Whether the `Person` passed to `read` agrees with
@@ -476,7 +480,7 @@ class SessionResult(models.NoTruth, Document):
 
     record: SessionRecord
     state: SessionState
-    way_in: WayIn | None = attrs.field(default=None, repr=False, metadata=UNWRITTEN)
+    access: SessionAccess | None = attrs.field(default=None, repr=False, metadata=UNWRITTEN)
     match: models.MatchResult
     liveness: models.LivenessResult
     compared_with: ComparedWith | None = None

@@ -228,8 +228,8 @@ class ResultMasker:
         if secrets is None and getattr(whole, "raw", self) is self._masked_raw:
             masked: R = attrs.evolve(whole, **fields)
             return masked
-        if way_in := getattr(whole, "way_in", None):
-            handoff = tuple(filter(None, (way_in.link, way_in.token)))
+        if access := getattr(whole, "access", None):
+            handoff = tuple(filter(None, (access.link, access.token)))
             secrets = None if secrets is None else (*secrets, *handoff)
         mask = None if secrets is None else masker(secrets, hides_pieces=True)
         if checks := getattr(whole, "checks", ()):
@@ -240,7 +240,7 @@ class ResultMasker:
             if faces := getattr(whole, name, None):
                 parts = ("landmarks", "pose", "quality")
                 fields[name] = [_mask_part(face, mask, *parts) for face in faces]
-        for name in ("warnings", "doubts"):
+        for name in ("warnings", "review_reasons"):
             if (warnings := getattr(whole, name, None)) and mask is not None:
                 fields[name] = tuple(_mask_part(each, mask, "tag", "text") for each in warnings)
         fields["ids"] = _mask_part(fields.get("ids", whole.ids), mask, "vendor", "session")

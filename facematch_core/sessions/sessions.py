@@ -23,13 +23,13 @@ from facematch_core.backend.session_types import (
     Deletion,
     DeletionState,
     Person,
+    SessionAccess,
     SessionCapabilities,
     SessionHint,
     SessionReading,
     SessionRecord,
     SessionResult,
     SessionState,
-    WayIn,
 )
 from facematch_core.base.addresses import find_foreign_host
 from facematch_core.base.deadline import Clock, Deadline
@@ -242,9 +242,9 @@ class Sessions:
     ) -> SessionResult:
         """Start the planned session. A started session is counted as charged.
 
-        If this vendor can find a session by its record (`SessionCapabilities.finds_lost`), `start`
-        first searches for an earlier session of the record, free of charge. It returns that
-        session if there is one, with a `way_in` only if the person can still continue.
+        If this vendor can find a session by its record (`SessionCapabilities.finds_by_record`),
+        `start` first searches for an earlier session of the record, free of charge. It returns that
+        session if there is one, with `access` only if the person can still continue.
 
         If the response is lost, `OutcomeUnknown` is raised, and the start is not retried
         automatically. The error message states whether another `start` returns the same session.
@@ -259,7 +259,7 @@ class Sessions:
             deadline_s: Seconds for the whole start, above 0; None for the verifier's `deadline_s`.
 
         Returns:
-            The session with its `way_in`. Persist its `record` again.
+            The session with its `access`. Persist its `record` again.
 
         Raises:
             InvalidImage, InvalidRequest, Unsupported, ConfigurationError: nothing was started.
@@ -274,9 +274,9 @@ class Sessions:
         del reference
         images = load_images(pictures, ["reference"])
         deadline = self._runner.deadline_after(deadline_s)
-        if self._can.finds_lost:
+        if self._can.finds_by_record:
             try:
-                return self._read_once(record, deadline, with_way_in=True)[0]
+                return self._read_once(record, deadline, with_access=True)[0]
             except errors.SessionNotFound as error:
                 nothing = error.with_traceback(None)
             # Check before the picture is sent: the "not found" may come from a mock.
@@ -308,7 +308,7 @@ class Sessions:
             return self._carry_out(StartRequest, deadline, prepare, judge_start)
         except (errors.OutcomeUnknown, errors.UnexpectedResponse) as error:
             again = "creates a second session, and both are counted"
-            if self._can.finds_lost:
+            if self._can.finds_by_record:
                 again = "looks for the session first, and counts only if it creates one"
             elif self._can.start_is_repeatable:
                 again = "returns the same session; both starts are counted"
@@ -321,7 +321,7 @@ class Sessions:
         record: SessionRecord,
         *,
         document: Person | None = None,
-        with_way_in: bool = False,
+        with_access: bool = False,
         with_portrait: bool = False,
         deadline_s: float | None = None,
     ) -> SessionResult:
@@ -332,7 +332,7 @@ class Sessions:
                 was lost, the record has no `session_id`, and not every vendor can find the session.
             document: The person to whom the compared document must belong, if the record's
                 `compared_with` is DOCUMENT. Compared here, and neither stored nor sent.
-            with_way_in: Whether to return the `way_in`, for a person who comes back.
+            with_access: Whether to return the `access`, for a person who comes back.
             with_portrait: Whether to return a picture of the person, if the face is live.
             deadline_s: Seconds for the whole read, above 0; None for the verifier's `deadline_s`.
 
@@ -355,7 +355,7 @@ class Sessions:
                 record,
                 deadline,
                 document=document,
-                with_way_in=with_way_in,
+                with_access=with_access,
                 with_portrait=with_portrait,
             )
         except errors.SessionNotFound:
@@ -477,7 +477,7 @@ class Sessions:
 
     def _check_findable(self, record: SessionRecord) -> None:
         self._check(record)
-        if record.session_id is None and not self._can.finds_lost:
+        if record.session_id is None and not self._can.finds_by_record:
             raise errors.InvalidRequest(
                 f"The record has no session_id, and {self._backend.name} cannot find a session "
                 "without it: use the record that start returned, or start the session."
@@ -517,7 +517,7 @@ class Sessions:
     ) -> None:
         if record.session_id is not None:
             raise errors.InvalidRequest(
-                "This session was already started: read(record, with_way_in=True) returns its "
+                "This session was already started: read(record, with_access=True) returns its "
                 "link, or plan another session."
             )
         ours = {**self._backend.session_facts, **self._expected}
@@ -554,7 +554,7 @@ class Sessions:
 
     def _check_link(self, result: SessionResult, reading: SessionReading) -> SessionResult:
         """Return `result` if its link leads to a known host; else raise `UnexpectedResponse`."""
-        backend, link = self._backend, (result.way_in or WayIn()).link
+        backend, link = self._backend, (result.access or SessionAccess()).link
         if link is None:
             return result
         address = ""
@@ -589,8 +589,8 @@ class Sessions:
         ) -> tuple[SessionResult, Portrait]:
             reading = masker.mask(reading, ())
             result, portrait = judge(reading, record, self._rules(), self._clock, person=document)
-            if not wishes["with_way_in"]:
-                return attrs.evolve(result, way_in=None), portrait
+            if not wishes["with_access"]:
+                return attrs.evolve(result, access=None), portrait
             return self._check_link(result, reading), portrait
 
         return self._carry_out(ReadRequest, deadline, lambda: {"record": record, **wishes}, judged)

@@ -130,7 +130,7 @@ def judge(
         record,
         session_id=record.session_id or reading.session_id,
         started_at=started_at,
-        expires_at=record.expires_at or (reading.way_in or types.WayIn()).expires_at,
+        expires_at=record.expires_at or (reading.access or types.SessionAccess()).expires_at,
         vendor={**reading.vendor, **record.vendor},
     )
     state, now = reading.state, clock.now()
@@ -140,35 +140,35 @@ def judge(
         left_s += _OVERTIME_S
     if state is types.SessionState.PENDING and left_s < 0 and not reading.is_asked_back:
         state = types.SessionState.EXPIRED
-    way_in = reading.way_in
+    access = reading.access
     # Continuing an ended session would film the person without a result, and may be charged.
     is_open = state in _OPEN or (state is types.SessionState.EXPIRED and rules.can.resumes_expired)
-    if way_in and not (is_open and (way_in.link or way_in.token or way_in.page)):
-        way_in = None
-    doubts = list(reading.doubts)
+    if access and not (is_open and (access.link or access.token or access.page)):
+        access = None
+    review_reasons = list(reading.review_reasons)
     if state is not types.SessionState.DECIDED or reading.approved is False:
-        doubts.append(_warning("not_approved", "The vendor has not approved the session."))
-    liveness, portrait = _worst(LivenessResult, reading, record, rules, doubts)
+        review_reasons.append(_warning("not_approved", "The vendor has not approved the session."))
+    liveness, portrait = _worst(LivenessResult, reading, record, rules, review_reasons)
     if record.compared_with not in (None, reading.compared_with):
         text = f"The vendor reported no comparison with a {record.compared_with} picture."
-        doubts.append(_warning("compared_with_another_picture", text))
+        review_reasons.append(_warning("compared_with_another_picture", text))
     agreement = HolderAgreement()
     if person is not None:
         agreement = compare_holders(person, reading.document_holders)
         if agreement.name is types.Agreement.INCOMPLETE and not record.any_document:
             text = "The name on the document or of the person is incomplete: compare them yourself."
-            doubts.append(_warning("name_incomplete", text))
-    match, _ = _worst(MatchResult, reading, record, rules, doubts)
+            review_reasons.append(_warning("name_incomplete", text))
+    match, _ = _worst(MatchResult, reading, record, rules, review_reasons)
     result = types.SessionResult(
         record=record,
         state=state,
-        way_in=way_in,
+        access=access,
         match=match,
         liveness=liveness,
         compared_with=reading.compared_with if types.is_reported(match) else None,
         name_agreement=agreement.name,
         date_of_birth_agreement=agreement.date_of_birth,
-        warnings=(*reading.warnings, *reading.doubts),
+        warnings=(*reading.warnings, *reading.review_reasons),
         vendor_status=reading.vendor_status,
         environment=environment,
         required_environment=rules.required,
@@ -207,7 +207,10 @@ def _check_identity(
         "session_id": (reading.session_id, record.session_id or reading.session_id),
         "subject_ref": (reading.subject_ref or record.subject_ref, record.subject_ref),
     }
-    ours = {"record_id": (types.Kept.ID, record.id), "terms": (types.Kept.TERMS, record.terms)}
+    ours = {
+        "record_id": (types.VendorCopy.ID, record.id),
+        "terms": (types.VendorCopy.TERMS, record.terms),
+    }
     copies = (reading.record_id, reading.terms, reading.subject_ref)
     # Veriff returns no copies before it has decided. Without `session_id` in the record, the
     # session was found by a search, and only the copies show that it is the record's.
@@ -217,7 +220,7 @@ def _check_identity(
         or any(copy is not None for copy in copies)
     )
     for name, (kept, value) in ours.items():
-        is_due = are_due and kept in rules.can.keeps and not is_start
+        is_due = are_due and kept in rules.can.stores and not is_start
         if is_due or getattr(reading, name) is not None:
             shown[name] = getattr(reading, name), value
     for noun in ("facts", "vendor"):
@@ -250,7 +253,7 @@ def _worst(
     reading: types.SessionReading,
     record: types.SessionRecord,
     rules: Rules,
-    doubts: Sequence[ResultWarning],
+    review_reasons: Sequence[ResultWarning],
 ) -> tuple[Any, Portrait]:
     """Apply the rules to all items of one kind; return the worst item and its picture, or None."""
     operation, passes_at, review_at = Operation.LIVENESS, record.liveness_threshold, None
@@ -274,8 +277,8 @@ def _worst(
         return _not_reported(kind, rules.backend), None
     worst: Any
     worst, portrait = max(items, key=lambda item: _rank(item[0]))
-    if doubts and not _rank(worst)[0]:
-        warnings = (*worst.warnings, *doubts)
+    if review_reasons and not _rank(worst)[0]:
+        warnings = (*worst.warnings, *review_reasons)
         worst = attrs.evolve(worst, decision=type(worst.decision).REVIEW, warnings=warnings)
     return worst, portrait
 

@@ -195,7 +195,7 @@ class SessionSimulator(abc.ABC):
             a case that is neither here nor in `cases` are skipped as not tested.
         clock: The vendor's clock, advanced by its `sleep`; None for the kit's clock.
         compared_with: The pictures to compare with, or None for no match; the last is the default.
-        hands_over: Parts of `WayIn` that a start returns: ``link``, ``token``, ``page``.
+        hands_over: Parts of `SessionAccess` that a start returns: ``link``, ``token``, ``page``.
         always_kept: Number of pictures and templates that the vendor keeps of every session until
             it is deleted, for example one video.
         reference_limits: The vendor's limits for references; None for the backend's limits.

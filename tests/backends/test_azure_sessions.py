@@ -86,7 +86,7 @@ def test_examples_of_a_result_are_read():
 
 def test_raw_hides_token_hashes_and_boxes():
     reading = read(published.READING_WITH_VERIFY)
-    assert reading.way_in.token.reveal() == published.TOKEN
+    assert reading.access.token.reveal() == published.TOKEN
     text = json.dumps(reading.raw)
     result = published.READING_WITH_VERIFY["results"]["attempts"][0]["result"]
     for hidden in (published.TOKEN, result["digest"], result["verifyImageHash"], "Rectangle"):
@@ -151,7 +151,7 @@ def test_only_a_finished_attempt_gives_a_verdict(attempts, word, record, state):
     assert reading.has_begun is (word == "Running" or bool(attempts))
     if attempts and state != "decided":
         assert verdicts(reading) == ("inconclusive", "inconclusive")
-    assert (reading.way_in.token is None) is (record is LATE)
+    assert (reading.access.token is None) is (record is LATE)
 
 
 def test_error_of_an_attempt_is_a_warning_of_both_checks():

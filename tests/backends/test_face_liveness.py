@@ -113,7 +113,7 @@ def test_missing_portrait_gives_a_warning(image):
 def test_session_expires_after_three_minutes(age_s, state):
     record = attrs.evolve(RECORD, started_at=START - dt.timedelta(seconds=age_s))
     reading = read(SUCCEEDED | {"Status": "EXPIRED"}, record=record)
-    assert (reading.state, reading.way_in.page) == (state, {})
+    assert (reading.state, reading.access.page) == (state, {})
 
 
 def test_start_asks_for_the_challenges_of_its_options():

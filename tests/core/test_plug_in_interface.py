@@ -31,7 +31,7 @@ MODULES = re.findall(r"^\| \[?`(facematch_core[\w.]*)`", PAGE, re.MULTILINE)
 PLUG_IN_DATA = (
     *("CallRecord", "Box", "Capabilities", "SimulatorReply"),
     *("Deletion", "SessionAnswer", "SessionCapabilities", "SessionCheck", "SessionHint"),
-    *("SessionReading", "WayIn"),
+    *("SessionReading", "SessionAccess"),
     *("ErrorRow", "Face", "FilePart", "HttpReply", "HttpRequest", "ImageLimits"),
     *("LivenessCall", "LivenessResult", "MatchCall", "MatchResult", "RateWindow"),
     *("Reconciliation", "ResultWarning", "Score", "Threshold"),

@@ -15,13 +15,13 @@ START = dt.datetime(2026, 7, 2, 9, 15, tzinfo=dt.UTC)
 SUBJECT, PURPOSE, ABOUT = "canary-subject-5b1e", "canary-purpose-90c2", "canary-about-77aa"
 LINK = "https://go.acme.example/s/canary-link-3f51d9a7"
 TOKEN = "canary-token-0c9e44b1f2"
-WAY_IN = types.WayIn(link=fm.Secret(LINK), token=fm.Secret(TOKEN))
+ACCESS = types.SessionAccess(link=fm.Secret(LINK), token=fm.Secret(TOKEN))
 
 CAN = types.SessionCapabilities(
     checks=frozenset({MATCH, LIVENESS}),
     compares_with=frozenset({fm.ComparedWith.GIVEN, fm.ComparedWith.DOCUMENT}),
     start_is_repeatable=True,
-    keeps=frozenset({types.Kept.ID, types.Kept.TERMS}),
+    stores=frozenset({types.VendorCopy.ID, types.VendorCopy.TERMS}),
     reads_document=True,
     link_hosts=frozenset({"go.acme.example"}),
     **dict.fromkeys(("can_delete", "gives_portrait", "takes_language", "takes_return_url"), True),
@@ -85,7 +85,7 @@ class Acme(Backend):
         return step(request) if callable(step) else usual(**step)
 
     def start_session(self, request):
-        usual = {"session_id": "s-1", "state": fm.SessionState.PENDING, "way_in": WAY_IN}
+        usual = {"session_id": "s-1", "state": fm.SessionState.PENDING, "access": ACCESS}
         return self.answer(request, lambda **more: types.SessionReading(**{**usual, **more}))
 
     def read_session(self, request):
@@ -108,7 +108,9 @@ class Acme(Backend):
 @attrs.define(kw_only=True, eq=False, slots=False)
 class AcmeHttp(ApiKeyBackend):
     name = "acme"
-    session_capabilities = attrs.evolve(CAN, finds_lost=True, read_windows=(RateWindow(50, 1.0),))
+    session_capabilities = attrs.evolve(
+        CAN, finds_by_record=True, read_windows=(RateWindow(50, 1.0),)
+    )
     media_hosts: tuple[str, ...] = ()
 
     def request(self, method, path, **more):
@@ -120,9 +122,9 @@ class AcmeHttp(ApiKeyBackend):
         body = {"id": record.id, "terms": record.terms, "back": request.return_url}
         reply = yield self.request("POST", "/sessions", json=body, expects={201})
         body = reply.json()
-        way_in = types.WayIn(link=fm.Secret(body["link"]))
+        access = types.SessionAccess(link=fm.Secret(body["link"]))
         state = fm.SessionState.PENDING
-        return types.SessionReading(session_id=body["id"], state=state, way_in=way_in)
+        return types.SessionReading(session_id=body["id"], state=state, access=access)
 
     def read_steps(self, request):
         session_id = request.record.session_id
@@ -136,7 +138,7 @@ class AcmeHttp(ApiKeyBackend):
             request.record,
             session_id=body["id"],
             checks=(match(), live(portrait=picture)),
-            way_in=types.WayIn(link=fm.Secret(body["link"])),
+            access=types.SessionAccess(link=fm.Secret(body["link"])),
             raw=body,
         )
 

@@ -71,7 +71,7 @@ class Storm:
         self.records[place] = self.records[place] if session is None else session.record
 
     def do_come_back(self):
-        self.ask("read", self.luck.choice(self.records), with_way_in=True)
+        self.ask("read", self.luck.choice(self.records), with_access=True)
 
     def do_delete(self):
         self.ask("delete", self.luck.choice(self.records))

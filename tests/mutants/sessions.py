@@ -57,14 +57,14 @@ class SessionReference(HttpReference):
     session_capabilities: ClassVar = hosted.SessionCapabilities(
         checks=frozenset({MATCH, LIVENESS}),
         start_is_repeatable=True,
-        keeps=frozenset(hosted.Kept),
+        stores=frozenset(hosted.VendorCopy),
         result_lasts_s=86400.0,
         needs_liveness_threshold=True,
         compares_with=frozenset({hosted.ComparedWith.GIVEN, hosted.ComparedWith.DOCUMENT}),
         reads_document=True,
         takes_return_url=True,
         takes_language=True,
-        **dict.fromkeys(("finds_lost", "can_delete", "gives_portrait"), True),
+        **dict.fromkeys(("finds_by_record", "can_delete", "gives_portrait"), True),
     )
     session_facts: ClassVar = {"flow": FLOW}
     webhook_secret: fm.Secret = attrs.field(default=SECRET, converter=fm.Secret)
@@ -90,8 +90,8 @@ class SessionReference(HttpReference):
         return record.id
 
     def started(self, body):
-        way_in = hosted.WayIn(link=fm.Secret(body["link"]))
-        return hosted.SessionReading(session_id=body["session"], state=State.PENDING, way_in=way_in)
+        access = hosted.SessionAccess(link=fm.Secret(body["link"]))
+        return hosted.SessionReading(session_id=body["session"], state=State.PENDING, access=access)
 
     def read_steps(self, request):
         record = request.record
@@ -123,7 +123,7 @@ class SessionReference(HttpReference):
             created_at=datetime.fromisoformat(body["made_at"]),
             environment=self.world(body),
             facts={"flow": body["flow"]},
-            way_in=hosted.WayIn(link=fm.Secret(body["link"])) if body["link"] else None,
+            access=hosted.SessionAccess(link=fm.Secret(body["link"])) if body["link"] else None,
             has_begun=bool(body["attempts"]),
             raw={name: body[name] for name in ("session", "status", "attempts")},
         )
@@ -399,8 +399,8 @@ def waits_for_a_person(me, ok, item, request):
 # fmt: off
 ROWS = (
     # R52
-    session("R52", "NoWayIn", "A start gives no link.",
-        started=lambda me, ok, body: evolve(ok(body), way_in=None)),
+    session("R52", "NoAccess", "A start gives no link.",
+        started=lambda me, ok, body: evolve(ok(body), access=None)),
     session("R52", "OpenIsLooked", "A session in which nobody was is looked at by a person.",
         state=lambda me, ok, body: State.PROCESSING if body["status"] == "open" else ok(body)),
     session("R52", "ReadIsAStart", "Each reading makes another session.", read_steps=started_anew),
@@ -427,7 +427,7 @@ ROWS = (
         key_of=lambda me, ok, record: record.subject_ref,
         reading=lambda me, ok, body, request: evolve(ok(body, request),
             record_id=request.record.id, terms=request.record.terms),
-        session_capabilities=evolve(SessionReference.session_capabilities, finds_lost=False)),
+        session_capabilities=evolve(SessionReference.session_capabilities, finds_by_record=False)),
     # R54
     session("R54", "LinkIsAFact", "The record has the link.",
         started=lambda me, ok, body: evolve(ok(body), vendor={"way": body["link"]})),
@@ -498,7 +498,7 @@ ROWS = (
     # R58
     session("R58", "MissingIsRejected", "A session that is not there is a refused request.",
         session_capabilities=evolve(SessionReference.session_capabilities, result_lasts_s=None,
-            finds_lost=False),
+            finds_by_record=False),
         missing=lambda me, ok, reply, call: fm.RequestRejected("No.", status_code=404)),
     session("R58", "OutageIsMissing", "An outage says that a session is not there.",
         error=lambda me, ok, reply, call: me.missing(reply, call)),

@@ -60,7 +60,7 @@ def leaks_of(world, caplog, capfd):
             texts |= traces.of_result(attrs.evolve(result, portrait=None, clock=SystemClock()))
         texts |= traces.of_error(error) if error is not None else {}
         if session is not None:
-            link, token = session.way_in.link, session.way_in.token
+            link, token = session.access.link, session.access.token
             secrets["link"] = link and link.reveal().rpartition("/")[2]
             secrets["token"] = token and token.reveal()
             texts["record"] = repr(session.record.to_dict())
@@ -80,11 +80,11 @@ def leaks_of(world, caplog, capfd):
 
 def test_a_session_leaks_nothing_from_start_to_deletion(world, leaks_of):
     session = start(world)
-    if world.sessions.verifier.backend.session_capabilities.finds_lost:
+    if world.sessions.verifier.backend.session_capabilities.finds_by_record:
         lost = attrs.evolve(session.record, session_id=None)
         assert leaks_of(session, world.sessions.read(lost)) == {}
     assert leaks_of(session, world.sessions.read(session.record)) == {}
-    assert leaks_of(world.sessions.read(session.record, with_way_in=True)) == {}
+    assert leaks_of(world.sessions.read(session.record, with_access=True)) == {}
     world.control.sessions.finish(session.record.session_id, card="p1")
     result = world.sessions.read(session.record, with_portrait=True)
     assert result.portrait.width

@@ -161,13 +161,13 @@ def start(request: Request, customer: Poster, about: Text, consent: Text):
     # The row is committed, so a crash from here on loses nothing.
     close(sessions, customer, besides=record.id)
     if record.session_id:
-        result = sessions.read(record, with_way_in=True)
+        result = sessions.read(record, with_access=True)
     else:  # after a lost response, this retries the same start
         reference, back = payout["picture"], f"{os.environ['ORIGIN']}/back"
         result = sessions.start(record, reference=reference, return_url=back)
         save(result.record)
-    # Without a way in the session is over; the page shows the outcome.
-    place = result.way_in.link.reveal() if result.way_in else "/"
+    # Without `access` the session is over; the page shows the outcome.
+    place = result.access.link.reveal() if result.access else "/"
     return RedirectResponse(place, 303, PRIVATE)
 
 

@@ -116,7 +116,7 @@ workflow_takes_reference = true
     monkeypatch.setenv("FACEMATCH_CONFIG", str(file))
     with service.opened() as sessions:
         record = sessions.plan("ada", purpose="payout", about=FIRST)
-        link = sessions.start(record, reference=make_card("p1")).way_in.link.reveal()
+        link = sessions.start(record, reference=make_card("p1")).access.link.reveal()
     assert link.startswith("https://")
 
 

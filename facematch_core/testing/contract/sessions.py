@@ -18,7 +18,7 @@ import pytest
 import facematch_core as fm
 from facematch_core.backend import Backend, DocumentHolder
 from facematch_core.backend import session_types as hosted
-from facematch_core.backend.session_types import Deletion, DeletionState, Kept, SessionRecord
+from facematch_core.backend.session_types import Deletion, DeletionState, SessionRecord, VendorCopy
 from facematch_core.http import HttpReply, HttpRequest
 from facematch_core.sessions.sessions import Sessions
 from facematch_core.testing import bench as benches
@@ -86,7 +86,7 @@ class Desk:
         is_document = compared_with is fm.ComparedWith.DOCUMENT
         self.reads_document = is_document and self.can.reads_document
         self.any_document = is_document and not self.can.reads_document
-        can = attrs.evolve(self.can, finds_lost=self.can.finds_lost and searches)
+        can = attrs.evolve(self.can, finds_by_record=self.can.finds_by_record and searches)
         with mock.patch.object(type(self.bench.backend), "session_capabilities", can):
             self.sessions = Sessions(
                 fm.FaceVerifier(self.bench.backend, clock=self.clock, on_event=self.events.append),
@@ -177,19 +177,19 @@ class Desk:
         for compared_with in self.player.compared_with:
             self.open(compared_with)
             session = self.start()
-            assert session.way_in, "a start returns no link, token or page for the person"
+            assert session.access, "a start returns no link, token or page for the person"
             for part in self.player.hands_over:
-                assert getattr(session.way_in, part), f"a start drops the vendor's {part}"
+                assert getattr(session.access, part), f"a start drops the vendor's {part}"
             with self.bench.overhear() as steps:
-                before = self.read(session.record, with_way_in=True)
+                before = self.read(session.record, with_access=True)
             expect("a session that nobody has opened", before, State.PENDING)
             assert not items_of(before), f"a session that nobody has opened is {words(before)}"
             same("the number of charges of a read", self.counted.charges, 0)
             bodies = "".join(f"{reply.at()}" for _, reply in steps)
             is_shown = any(key in bodies for key in _keys_of(session))
-            assert before.way_in or not is_shown, "a read drops the link or token of the response"
-            if before.way_in:
-                same("the page of a read", dict(before.way_in.page), dict(session.way_in.page))
+            assert before.access or not is_shown, "a read drops the link or token of the response"
+            if before.access:
+                same("the page of a read", dict(before.access.page), dict(session.access.page))
             result = self.look(session, Case.PASSED)
             assert verifies(result), f"a passed session is {words(result)}"
 
@@ -235,10 +235,10 @@ class Desk:
             assert is_refused or sent <= usual, f"{where} sends {sent} requests, not {usual}"
         self.bench.need(Situation.LOST_ANSWER)
         ids = list[str]()
-        if can.finds_lost:
+        if can.finds_by_record:
             self.open(how)
             found = self.read(lost)
-            expect("a lost session, with `finds_lost` declared,", found, fm.SessionResult)
+            expect("a lost session, with `finds_by_record` declared,", found, fm.SessionResult)
             ids.append(id_of(found))
             self.open(how, searches=False)
         if can.start_is_repeatable:
@@ -346,13 +346,13 @@ class Desk:
         can, first, second = self.can, self.passed().record, self.start().record
         other_id = attrs.evolve(second, session_id=first.session_id)
         changed = {
-            Kept.ID: other_id,
-            Kept.TERMS: attrs.evolve(first, about="another one"),
-            Kept.SUBJECT: attrs.evolve(first, subject_ref="somebody else"),
+            VendorCopy.ID: other_id,
+            VendorCopy.TERMS: attrs.evolve(first, about="another one"),
+            VendorCopy.SUBJECT: attrs.evolve(first, subject_ref="somebody else"),
         }
-        for kept in can.keeps & {*changed}:
+        for kept in can.stores & {*changed}:
             expect(f"a record with another {kept}", self.read(changed[kept]), fm.SessionMismatch)
-        if can.can_delete and Kept.ID in can.keeps:
+        if can.can_delete and VendorCopy.ID in can.stores:
             outcome = self.delete(other_id)
             expect("the deletion of another person's session", outcome, fm.SessionMismatch)
         for name, value in second.facts.items():
@@ -444,7 +444,7 @@ class SessionRules(Rules):
 
     @rule("R52")
     def test_r54_the_handoff_stays_in_the_session(self, bench: Bench) -> None:
-        """Only `way_in` contains the link and token. A record, result, `raw`, event or log contains
+        """Only `access` contains the link and token. A record, result, `raw`, event or log contains
         no personal data, and the vendor stores none unless asked to.
 
         The link and token are keys: anyone who finds them in a log can open the session.
@@ -461,7 +461,9 @@ class SessionRules(Rules):
             with bench.overhear() as steps:
                 session = desk.start()
                 before = desk.sessions.read(session.record)
-            told = {PURPOSE, ABOUT} | (set() if Kept.SUBJECT in desk.can.keeps else {SUBJECT})
+            told = {PURPOSE, ABOUT} | (
+                set() if VendorCopy.SUBJECT in desk.can.stores else {SUBJECT}
+            )
             said = "".join(_text_of(request) for request, _ in steps)
             assert not any(word in said for word in told), "a start sends data of the record"
             kept = desk.player.kept(id_of(desk.look(desk.start(options=None), Case.PASSED)))
@@ -611,8 +613,8 @@ def expect(where: str, outcome: Any, *kinds: Any) -> None:
 
 def _keys_of(session: fm.SessionResult) -> set[str]:
     """Return the link, its last part, and the token."""
-    way_in = session.way_in or hosted.WayIn()
-    keys = {way.reveal() for way in (way_in.link, way_in.token) if way is not None}
+    access = session.access or hosted.SessionAccess()
+    keys = {way.reveal() for way in (access.link, access.token) if way is not None}
     keys |= {key.rpartition("/")[2] for key in keys}
     return {key for key in keys if len(key) >= 6 and key != session.record.session_id}
 

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from facematch_core import FaceMatchError, Image, Secret
-from facematch_core.backend import SessionReading, WayIn
+from facematch_core.backend import SessionAccess, SessionReading
 from facematch_core.backend.session_types import Deletion
 from facematch_core.base.masking import masker, quote_text
 from facematch_core.base.nesting import load_json
@@ -211,8 +211,8 @@ def reduce_outcome(outcome: Any, pictures: Mapping[str, Any]) -> dict[str, Any]:
         return {**aspects, "error": type(outcome).__name__}
     if isinstance(outcome, SessionReading | Deletion):
         aspects["state"] = str(outcome.state)
-        way_in = getattr(outcome, "way_in", None) or WayIn()
-        ways = [name for name in ("link", "token", "page") if getattr(way_in, name)]
+        access = getattr(outcome, "access", None) or SessionAccess()
+        ways = [name for name in ("link", "token", "page") if getattr(access, name)]
         return {**aspects, "ways": ways}
     model = re.fullmatch(r"[\w.-]{1,40}", str(outcome.model or ""))
     places = [

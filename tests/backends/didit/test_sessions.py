@@ -81,8 +81,8 @@ def test_a_start_sends_the_id_of_the_record_and_nothing_about_the_person(scripte
         "metadata": {"id": RECORD.id, "terms": RECORD.terms},
     }
     assert session.session_id == ID
-    assert session.way_in.link.reveal() == STARTED["url"]
-    assert session.way_in.token.reveal() == STARTED["session_token"]
+    assert session.access.link.reveal() == STARTED["url"]
+    assert session.access.token.reveal() == STARTED["session_token"]
     assert session.facts == {"workflow_id": WORKFLOW}
     assert session.vendor == {"workflow_version": "3"}
     assert CANARY not in repr(session)
@@ -91,7 +91,7 @@ def test_a_start_sends_the_id_of_the_record_and_nothing_about_the_person(scripte
 def test_the_documented_link_is_on_a_host_of_didit(scripted):
     backend, _ = scripted(page(), (201, STARTED))
     sessions = fm.Sessions(fm.FaceVerifier(backend), compared_with="document")
-    link = sessions.start(RECORD).way_in.link.reveal()
+    link = sessions.start(RECORD).access.link.reveal()
     assert link.startswith("https://verify.didit.me/")
 
 
@@ -185,14 +185,14 @@ def test_a_result_has_the_environment_of_the_response_not_of_the_setting(word, r
 
 
 @pytest.mark.parametrize(
-    ("method", "doubts"), [("PASSIVE", 1), (None, 1), ("ACTIVE_3D", 0), ("active_3d", 0)]
+    ("method", "reasons"), [("PASSIVE", 1), (None, 1), ("ACTIVE_3D", 0), ("active_3d", 0)]
 )
-def test_a_liveness_method_other_than_the_setting_is_doubtful(method, doubts, read):
+def test_a_liveness_method_other_than_the_setting_is_a_reason_for_review(method, reasons, read):
     (check,) = DECISION["liveness_checks"]
     checks = [check, check | {"method": method}]
-    assert read(liveness_checks=checks).doubts == ()
+    assert read(liveness_checks=checks).review_reasons == ()
     settings = {"liveness_method": "ACTIVE_3D"}
-    assert len(read(liveness_checks=checks, with_settings=settings).doubts) == doubts
+    assert len(read(liveness_checks=checks, with_settings=settings).review_reasons) == reasons
 
 
 @given(data=st.data())

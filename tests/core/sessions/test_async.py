@@ -5,7 +5,7 @@ import threading
 import anyio
 import pytest
 from kit.fakes import open_always
-from kit.sessions import LIVENESS, MATCH, WAY_IN, Acme
+from kit.sessions import ACCESS, LIVENESS, MATCH, Acme
 
 import facematch_core as fm
 from facematch_core.backend.session_types import DeletionState
@@ -28,12 +28,12 @@ def opened(backend, **arguments):
 
 
 async def test_async_sessions_have_the_same_methods():
-    waiting = {**PENDING, "way_in": WAY_IN}
+    waiting = {**PENDING, "access": ACCESS}
     backend = Acme({}, waiting, {}, {})
     async with opened(backend, clock=ManualClock()) as sessions:
         record = sessions.plan("c-1", purpose="payout")
         record = (await sessions.start(record, language="es")).record
-        assert (await sessions.read(record, with_way_in=True)).way_in == WAY_IN
+        assert (await sessions.read(record, with_access=True)).access == ACCESS
         assert (await sessions.read(record, with_portrait=True)).liveness.is_live
         assert (await sessions.delete(record)).state is DeletionState.DONE
         assert sessions.receive(b"s-1", {"signature": "right"})[0].session_id == "s-1"

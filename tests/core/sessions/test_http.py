@@ -46,7 +46,7 @@ def ask(at_end):
 def test_a_session_is_started_read_found_and_deleted(ask):
     sessions, record, server = ask(NONE, CREATED, SHOWN, SHOWN, SHOWN, http_reply(204, b""))
     session = sessions.start(record)
-    assert session.way_in.link.reveal() == LINK
+    assert session.access.link.reveal() == LINK
     result = sessions.read(session.record)
     assert result.liveness.is_live
     assert result.raw == {"id": "s-1", "link": "***"}

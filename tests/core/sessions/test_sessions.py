@@ -6,10 +6,10 @@ import pickle
 import attrs
 import pytest
 from kit.fakes import picture
-from kit.sessions import ABOUT, LIVENESS, MATCH, PURPOSE, SUBJECT, TOKEN, WAY_IN, Acme, live, match
+from kit.sessions import ABOUT, ACCESS, LIVENESS, MATCH, PURPOSE, SUBJECT, TOKEN, Acme, live, match
 
 import facematch_core as fm
-from facematch_core.backend.session_types import DeletionState, SessionRecord, WayIn
+from facematch_core.backend.session_types import DeletionState, SessionAccess, SessionRecord
 from facematch_core.testing import ManualClock
 
 PRODUCTION = fm.Environment.PRODUCTION
@@ -34,20 +34,24 @@ def started(sessions, **more):
 
 
 def test_session_from_plan_to_verified_result():
-    waiting = {"state": STATE.PENDING, "way_in": WayIn(token=fm.Secret(TOKEN)), "checks": ()}
+    waiting = {
+        "state": STATE.PENDING,
+        "access": SessionAccess(token=fm.Secret(TOKEN)),
+        "checks": (),
+    }
     backend = Acme({}, waiting, waiting, {"checks": (match(), live(portrait=picture()))})
     with opened(backend, compared_with="given") as sessions:
         record = SessionRecord.from_dict(planned(sessions).to_dict())
         assert not backend.requests
         session = sessions.start(record, reference=picture(), return_url=BACK, language="es")
-        assert session.way_in == WAY_IN
+        assert session.access == ACCESS
         request = backend.requests[0]
         assert (request.return_url, request.language) == (BACK, "es")
         assert request.reference.sent_digest == picture().sent_digest
-        assert sessions.read(session.record).way_in is None
-        again = sessions.read(session.record, with_way_in=True)
+        assert sessions.read(session.record).access is None
+        again = sessions.read(session.record, with_access=True)
         assert again.billing.charged is fm.Charged.NO
-        assert (again.way_in.link, again.way_in.token.reveal()) == (None, TOKEN)
+        assert (again.access.link, again.access.token.reveal()) == (None, TOKEN)
         result = sessions.read(again.record, with_portrait=True)
         assert result.is_verified_for(SUBJECT, purpose=PURPOSE, about=ABOUT, max_age_s=60)
         assert result.portrait == picture()
@@ -101,7 +105,7 @@ def test_a_session_planned_at_one_workflow_is_not_started_at_another():
     with pytest.raises(fm.SessionMismatch) as caught:
         sessions.start(record)
     assert caught.value.billing.charged is fm.Charged.YES
-    assert sessions.start(record).way_in
+    assert sessions.start(record).access
     backend.workflow = "w-2"
     with pytest.raises(fm.InvalidRequest, match="workflow"):
         sessions.start(record)
@@ -168,11 +172,11 @@ def test_invalid_start_arguments_are_refused_before_sending(more, error):
 def test_return_url_may_be_on_localhost():
     sessions = opened()
     for url in ("http://127.0.0.1:8000/back", "http://localhost/back"):
-        assert sessions.start(planned(sessions), return_url=url).way_in.link
+        assert sessions.start(planned(sessions), return_url=url).access.link
 
 
 def test_options_the_vendor_does_not_support_are_refused():
-    backend = Acme(takes_return_url=False, takes_language=False, finds_lost=False,
+    backend = Acme(takes_return_url=False, takes_language=False, finds_by_record=False,
                    gives_portrait=False, can_delete=False)  # fmt: skip
     sessions = opened(backend)
     record = started(sessions)
@@ -217,14 +221,14 @@ def test_record_of_another_backend_environment_or_profile_is_refused():
 )
 def test_link_to_a_foreign_host_is_rejected_and_the_start_is_charged(link):
     events, budget = [], fm.Budget(1, name="starts")
-    backend = Acme({"way_in": WayIn(link=fm.Secret(link))})
+    backend = Acme({"access": SessionAccess(link=fm.Secret(link))})
     sessions = opened(backend, on_event=events.append, policies=[budget])
     with pytest.raises(fm.UnexpectedResponse):
         started(sessions)
     assert [event.kind for event in events][-1] is fm.EventKind.CHARGED
     with pytest.raises(fm.BudgetExceeded):
         started(sessions)
-    backend = Acme({"way_in": WayIn(link=fm.Secret("https://own.example/s"))})
+    backend = Acme({"access": SessionAccess(link=fm.Secret("https://own.example/s"))})
     backend.handoff_hosts = ("own.example",)
     assert started(opened(backend)).session_id == "s-1"
 
@@ -263,16 +267,16 @@ def test_repeated_start_keeps_the_first_started_at():
 
 def test_start_first_looks_up_an_existing_session():
     """Who has gone through a session whose start was lost is not sent into a second one."""
-    still_open = {"state": STATE.PENDING, "checks": (), "way_in": WAY_IN}
-    backend = Acme(fm.SessionNotFound("none"), {}, still_open, {}, finds_lost=True)
+    still_open = {"state": STATE.PENDING, "checks": (), "access": ACCESS}
+    backend = Acme(fm.SessionNotFound("none"), {}, still_open, {}, finds_by_record=True)
     sessions = opened(backend)
     record = planned(sessions)
     first, again, over = (sessions.start(record) for _ in range(3))
     assert first.billing.charged is fm.Charged.UNKNOWN
-    for session, way_in in ((again, WAY_IN), (over, None)):
+    for session, access in ((again, ACCESS), (over, None)):
         assert session.billing.charged is fm.Charged.NO
         assert session.record.session_id == "s-1"
-        assert session.way_in == way_in
+        assert session.access == access
     kinds = [type(request).__name__ for request in backend.requests]
     assert kinds == ["ReadRequest", "StartRequest", "ReadRequest", "ReadRequest"]
     backend.script = [fm.VendorUnavailable("down")]
@@ -372,13 +376,13 @@ def test_missing_session_is_an_error_until_the_result_expires():
 
 
 def test_open_session_returns_the_link_again():
-    still_open = {"state": STATE.PENDING, "checks": (), "way_in": WAY_IN}
-    evil = {**still_open, "way_in": WayIn(link=fm.Secret("https://evil.example/"))}
+    still_open = {"state": STATE.PENDING, "checks": (), "access": ACCESS}
+    evil = {**still_open, "access": SessionAccess(link=fm.Secret("https://evil.example/"))}
     backend = Acme({}, still_open, {}, evil)
     sessions = opened(backend)
     record = started(sessions)
-    for way_in in (WAY_IN, None):
-        assert sessions.read(record, with_way_in=True).way_in == way_in
+    for access in (ACCESS, None):
+        assert sessions.read(record, with_access=True).access == access
     with pytest.raises(fm.UnexpectedResponse):
-        sessions.read(record, with_way_in=True)
-    assert [request.with_way_in for request in backend.requests[1:]] == [True] * 3
+        sessions.read(record, with_access=True)
+    assert [request.with_access for request in backend.requests[1:]] == [True] * 3

@@ -11,7 +11,7 @@ from kit.sessions import ABOUT, CAN, LIVENESS, MATCH, PURPOSE, SUBJECT, live, ma
 
 import facematch_core as fm
 from facematch_core import models
-from facematch_core.backend.session_types import Kept, WayIn
+from facematch_core.backend.session_types import SessionAccess, VendorCopy
 from facematch_core.call.verdict import DefaultThresholds
 from facematch_core.sessions.verdicts import Rules, judge, judge_missing
 from facematch_core.testing import ManualClock
@@ -89,7 +89,7 @@ DOUBTFUL = {
         {"compared_with": COMPARED.STORED},
     ),
     "the vendor did not approve": (RECORD, {"approved": False}),
-    "a weaker method": (RECORD, {"doubts": (GRAVE,)}),
+    "a weaker method": (RECORD, {"review_reasons": (GRAVE,)}),
     "still processing": (RECORD, {"state": STATE.PROCESSING}),
     "a new word": (RECORD, {"state": STATE.UNKNOWN}),
     "expired again": (RECORD, {"state": STATE.EXPIRED}),
@@ -173,8 +173,8 @@ def test_terms_hash_is_stable():
 def test_missing_record_id_or_terms_raise_session_mismatch(name):
     with pytest.raises(fm.SessionMismatch):
         judged(**{name: None})
-    keeps = CAN.keeps - {Kept.ID if name == "record_id" else Kept.TERMS}
-    assert verified(judged(rules={"can": attrs.evolve(CAN, keeps=keeps)}, **{name: None}))
+    stores = CAN.stores - {VendorCopy.ID if name == "record_id" else VendorCopy.TERMS}
+    assert verified(judged(rules={"can": attrs.evolve(CAN, stores=stores)}, **{name: None}))
 
 
 def test_copies_are_due_once_the_vendor_has_decided_or_returns_any():
@@ -251,7 +251,7 @@ def test_missing_session_is_gone_only_after_the_result_expires():
     [
         ({"checks": ()}, 3601, STATE.EXPIRED),
         ({"checks": ()}, 3600, STATE.PENDING),
-        ({"checks": (), "way_in": WayIn(expires_at=after(600))}, 601, STATE.EXPIRED),
+        ({"checks": (), "access": SessionAccess(expires_at=after(600))}, 601, STATE.EXPIRED),
         ({"checks": (), "has_begun": True}, 4500, STATE.PENDING),
         ({"checks": (), "has_begun": True}, 4501, STATE.EXPIRED),
         ({"checks": (live(fm.LivenessDecision.INCONCLUSIVE),)}, 4500, STATE.PENDING),
@@ -260,11 +260,11 @@ def test_missing_session_is_gone_only_after_the_result_expires():
     ],
 )
 def test_pending_session_expires_unless_the_vendor_asked_the_person_back(more, at, state):
-    way_in = more.pop("way_in", WayIn())
-    way_in = attrs.evolve(way_in, link=fm.Secret("https://go.acme.example/s"))
-    result = judged(at=at, state=STATE.PENDING, **{**more, "way_in": way_in})
+    access = more.pop("access", SessionAccess())
+    access = attrs.evolve(access, link=fm.Secret("https://go.acme.example/s"))
+    result = judged(at=at, state=STATE.PENDING, **{**more, "access": access})
     assert result.state is state
-    assert (result.way_in is None) is (state is STATE.EXPIRED)
+    assert (result.access is None) is (state is STATE.EXPIRED)
     assert (result.read_again_s is None) is (state is STATE.EXPIRED)
 
 
@@ -278,7 +278,7 @@ READINGS = st.fixed_dictionaries(
         "approved": st.sampled_from([True, False, None]),
         "checks": st.lists(ITEMS, max_size=4).map(tuple),
         "compared_with": st.sampled_from(COMPARED),
-        "doubts": st.sampled_from([(), (GRAVE,)]),
+        "review_reasons": st.sampled_from([(), (GRAVE,)]),
     }
 )
 THRESHOLDS = st.none() | st.floats(1, 90)
@@ -298,7 +298,7 @@ def test_verified_only_if_every_vendor_check_and_own_rule_passes(
     expected = (
         fields["state"] is STATE.DECIDED
         and fields["approved"] is not False
-        and not fields["doubts"]
+        and not fields["review_reasons"]
         and bool(matches and lives)
         and all(item.is_match for item in matches)
         and all(item.is_live for item in lives)
@@ -326,18 +326,18 @@ def test_one_verdict_of_the_vendor_can_cover_match_and_liveness(decision, live_a
 
 
 @pytest.mark.parametrize(
-    ("of", "field"), [("record", "expires_at"), ("reading", "created_at"), ("way in", "expires_at")]
+    ("of", "field"), [("record", "expires_at"), ("reading", "created_at"), ("access", "expires_at")]
 )
 def test_naive_session_times_are_refused(of, field):
-    whole = {"record": RECORD, "reading": reading(RECORD), "way in": WayIn()}[of]
+    whole = {"record": RECORD, "reading": reading(RECORD), "access": SessionAccess()}[of]
     assert getattr(attrs.evolve(whole, **{field: START}), field) == START
     with pytest.raises(ValueError):
         attrs.evolve(whole, **{field: START.replace(tzinfo=None)})
 
 
-def test_doubts_never_improve_a_decision():
+def test_review_reasons_never_improve_a_decision():
     for word in set(fm.Decision) - {fm.Decision.MATCH}:
-        assert judged(checks=(match(word), live()), doubts=(GRAVE,)).match.decision is word
+        assert judged(checks=(match(word), live()), review_reasons=(GRAVE,)).match.decision is word
     for word in set(fm.LivenessDecision) - {fm.LivenessDecision.LIVE}:
         assert judged(checks=(live(word),), approved=False).liveness.decision is word
     assert judged(approved=False).liveness.decision is fm.LivenessDecision.REVIEW

@@ -114,7 +114,7 @@ CONFORMING = [
         "LateCopies",
         "Its vendor tells whose session it is once it has decided.",
         base_simulator=LateCopies,
-        shows={"finds_lost": False},
+        shows={"finds_by_record": False},
     ),
     ONE_VERDICT,
     NO_NAMES,
