@@ -62,11 +62,8 @@ LEAKING = (
 )
 #: Deadlines in seconds, the longer ones for busy machines; a call may take LATE times as long.
 DEADLINES_S, LATE = (0.1, 0.3, 0.6), 3
-#: Situations of a login that fails.
-FAILED_LOGINS = (
-    *(Situation.LOST_ANSWER, Situation.BROKEN_ANSWER, Situation.GATEWAY_ERROR),
-    *(Situation.OUTAGE, Situation.UNREADABLE_200),
-)
+#: Situations in which a login fails.
+FAILED_LOGINS = (Situation.LOST_ANSWER, Situation.GATEWAY_ERROR, Situation.UNREADABLE_200)
 #: Why these rules do not apply to a plug-in based on `HttpBackend`.
 CORE = "is an HttpBackend: the core guarantees this"
 
@@ -493,7 +490,7 @@ class LoginServer(HttpSimulator):
     def answer(
         self, request: SimulatorRequest, situation: Situation, score: float | None
     ) -> SimulatorReply:
-        return SimulatorReply(status=503 if situation is Situation.OUTAGE else 200, body={})
+        return SimulatorReply(body={})
 
 
 def _judge_failed_login(outcome: benches.Outcome, where: str) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import itertools
 import math
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ import attrs
 import pytest
 import requests
 from kit.acme import AcmeBackend, match_call
-from kit.fakes import together
+from kit.fakes import child_says_yes, together
 from kit.scripted import ScriptedAdapter
 
 import facematch_core as fm
@@ -281,6 +282,15 @@ def test_64_threads_share_one_failed_login(open_backend, vendor, monkeypatch):
     assert len({id(error) for error in errors}) == 64
     assert len({error.ids.call for error in errors}) == 64
     assert vendor.paths == ["/oauth/token"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_forked_child_logs_in_itself_during_a_login_of_its_parent(open_backend, vendor):
+    backend = open_backend()
+    with slow_login(vendor, lambda: backend.match(match_call())):
+        vendor.before_login = lambda: None
+        assert child_says_yes(lambda: backend.match(match_call(deadline_s=10.0)).is_match)
 
 
 def test_next_call_logs_in_after_ctrl_c(open_backend, vendor):
