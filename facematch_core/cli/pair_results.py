@@ -75,7 +75,7 @@ class ResultFile:
 
     Attributes:
         is_resumable: Whether calls are recorded. False for standard output, pipes and terminals.
-        settings: The settings of the batch, which its first call records; empty for a new file.
+        settings: The settings of the batch, recorded with its next call; empty for a new file.
         digests: Digests of the pictures of each call that may have been charged, by line.
         answered: Lines that had a result when the file was opened.
         failure: The error of the first row that could not be written, or None.
@@ -85,6 +85,7 @@ class ResultFile:
     def __init__(self, path: Path, form: str, *, workers: int) -> None:
         self.is_resumable = str(path) != "-" and not is_stream(path)
         self.settings: Mapping[str, str] = {}
+        self._recorded_settings: Mapping[str, str] = {}
         self.digests: dict[int, list[str]] = {}
         self.answered: set[int] = set()
         self.failure: OSError | None = None
@@ -142,7 +143,7 @@ class ResultFile:
         for text in content[:end].splitlines():
             entry = json.loads(text)
             if "settings" in entry:
-                self.settings = entry["settings"]
+                self.settings = self._recorded_settings = entry["settings"]
             elif "begun" in entry:
                 self.digests[int(entry["begun"])] = entry["digests"]
             else:
@@ -176,8 +177,9 @@ class ResultFile:
         digests = [image.digest for image in images]
         with self._lock, named(self._path):
             self._file.truncate(self._append(self._file, self._room))
-            if not self._calls.tell():
+            if self._recorded_settings != self.settings:
                 self._append(self._calls, json.dumps({"settings": self.settings}) + "\n")
+                self._recorded_settings = self.settings
             self._append(self._calls, json.dumps({"begun": line, "digests": digests}) + "\n")
 
     def add(self, line: int, row: str, *, may_be_charged: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import os
@@ -281,7 +280,11 @@ def _check_resumed(
     arguments: Mapping[str, Any],
 ) -> None:
     """Raise if an earlier run had other settings, or other pictures of a finished pair."""
-    before = results.settings = results.settings or settings
+    from facematch_core.images.image import Image
+
+    # Without a finished pair, nothing is mixed, for example after a rejected key.
+    before = results.settings if finished else settings
+    results.settings = settings
     problems = [
         f"{name}: {before.get(name)} before, now {value}"
         for name, value in settings.items()
@@ -291,9 +294,8 @@ def _check_resumed(
     for pair in pairs:
         digests = results.digests.get(pair["line"]) if pair["line"] in finished else None
         for side, digest in zip(("probe", "reference"), digests or (), strict=False):
-            with (folder / pair[side]).open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != digest:
-                    problems.append(f"line {pair['line']}: {side}: this picture has changed")
+            if Image.read(folder / pair[side]).digest != digest:
+                problems.append(f"line {pair['line']}: {side}: this picture has changed")
     refuse(
         clean(str(arguments["out"])),
         problems,

@@ -94,3 +94,9 @@ def test_invalid_arguments_of_draw(refused, tmp_path):
     lines = ["--mated 99", "--within sex", "--groups wrong.csv", "--out there.csv"]
     of_faces = (f"faces --out pairs.csv {words}" for words in lines)
     refused("draw", "none --out p.csv", "kyc --out p.csv", *of_faces)
+
+
+@pytest.mark.parametrize("words", [("report",), ("gate", "--requirements", "sp800-63a")])
+def test_a_file_of_scores_without_its_option_names_the_option(run, words):
+    answer = run("compare", *words, "scores.csv")
+    assert (answer.exit_code, "--scores" in answer.stderr) == (2, True)

@@ -178,9 +178,7 @@ def test_files_with_people_only_are_joined_by_both_people(tmp_path):
     first, second = read_scores(paths)
     assert (first.scores.tolist(), second.scores.tolist()) == ([90, 20, 30], [80, 10, 40])
     paths[0].write_text(f"{paths[0].read_text()}z,y,25\n")
-    twice = (
-        r"line 5 of a.csv: the pair 'y and z' of 'a' appears twice: .* line 4 of a.csv; .* lines"
-    )
+    twice = r"a.csv, line 5: the pair 'y and z' of 'a' appears twice: .* line 4 of a.csv; .* lines"
     with pytest.raises(InvalidRequest, match=twice):
         read_scores(paths)
 

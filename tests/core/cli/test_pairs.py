@@ -246,6 +246,15 @@ def test_resume_refuses_other_pictures_or_settings(form, run, pairs, scripted, c
     assert len(scripted.calls) == 3
 
 
+def test_other_settings_are_taken_while_no_pair_is_finished(run, pairs, scripted):
+    scripted.script = [errors.AuthenticationFailed("Wrong key.")]
+    assert batch(run, "--workers", 1).exit_code == 5
+    assert batch(run, "--threshold", 90).exit_code == 0
+    assert batch(run).exit_code == 2
+    assert [line["result"]["threshold"]["value"] for line in lines()] == [90, 90, 90]
+    assert len(scripted.calls) == 4
+
+
 def test_results_changed_by_another_program_are_refused(run, pairs, scripted):
     assert batch(run, out="out.csv").exit_code == 0
     changed = Path("out.csv").read_text().replace(",", ";")
