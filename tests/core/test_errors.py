@@ -39,6 +39,9 @@ def test_every_error_survives_pickle_and_copy(cls):
     [
         (errors.RequestRejected, Charged.NO, False),
         (errors.AuthenticationFailed, Charged.NO, False),
+        (errors.PermissionDenied, Charged.NO, False),
+        (errors.SessionMismatch, Charged.NO, False),
+        (errors.SessionNotFound, Charged.NO, False),
         (errors.InsufficientCredit, Charged.NO, False),
         (errors.RateLimited, Charged.NO, True),
         (errors.VendorUnavailable, Charged.NO, True),

@@ -79,6 +79,15 @@ def test_caller_mistakes_and_possible_charges_do_not_fail_over(error, position):
     assert caught.value.route.skipped[-1].reason == type(caught.value).__name__
 
 
+@pytest.mark.parametrize("error", [fm.AuthenticationFailed, fm.PermissionDenied], ids=named)
+def test_a_rejected_key_is_logged_with_the_members_name(error, caplog):
+    with pytest.raises(error):
+        failover(failing(error), FakeBackend()).verify(A, B)
+    (record,) = (each for each in caplog.records if each.levelname == "WARNING")
+    assert "member a" in record.getMessage()
+    assert error.__name__ in record.getMessage()
+
+
 @pytest.mark.parametrize("billed", [fm.Charged.YES, fm.Charged.UNKNOWN])
 @pytest.mark.parametrize("error", ASKED_AND_FREE, ids=named)
 def test_error_that_may_be_charged_does_not_fail_over(error, billed):

@@ -75,6 +75,18 @@ def test_a_blurred_head_behind_a_sharp_one_is_not_a_second_face(engine, photogra
     assert len(engine.look(encoded(both, ImageFormat.PNG)).boxes) == 1
 
 
+@pytest.mark.parametrize("degrees", [45, 50])
+@pytest.mark.parametrize("name", ["eileen-collins", "grace-hopper"])
+def test_a_tilted_face_is_turned_upright_before_it_is_compared(engine, photographs, name, degrees):
+    """Not turned, the same portrait scores 17 to 90."""
+    portrait = Image.open(io.BytesIO(photographs[name])).convert("RGB")
+    tilted = portrait.rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor="grey")
+    upright, turned = (
+        engine.look(encoded(image, ImageFormat.PNG)).embedding for image in (portrait, tilted)
+    )
+    assert float(upright @ turned) >= 0.95
+
+
 @pytest.mark.parametrize("size", [(24, 24), (32, 32), (24, 200), (200, 24)])
 def test_a_picture_below_64_pixels_is_padded_so_noise_shows_no_face(parts, size):
     noise = np.random.default_rng(0)

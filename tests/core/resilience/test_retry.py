@@ -59,6 +59,16 @@ def test_waits_double_and_respect_retry_after(error, drawn, expected):
     assert waits(retry, error) == expected
 
 
+def test_a_retry_without_settings_makes_two_more_attempts_and_waits_at_most_a_minute():
+    usual = Retry(chance=chance(1.0))
+    assert waits(usual, fm.VendorUnavailable("no connection")) == [1, 2]
+    assert waits(usual, fm.RateLimited("wait", retry_after_s=60.0)) == [60, 60]
+    assert waits(usual, fm.RateLimited("wait", retry_after_s=60.1)) == []
+    assert len(waits(Retry(times=10), fm.VendorUnavailable("no connection"))) == 10
+    with pytest.raises(fm.ConfigurationError):
+        Retry(times=11)
+
+
 def test_outages_and_throttled_calls_are_retried():
     ends = {**DOWN, **UP, **NO_EVIDENCE}
     again = {name for name, end in ends.items() if end.error and waits(Retry(), end.error)}

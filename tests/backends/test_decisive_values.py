@@ -1,0 +1,96 @@
+"""Values of each backend that decide an environment, a match or a charge, by what they cause."""
+
+import pytest
+from kit.vendors import AWS_KEYS, PAID, settings_at
+
+import facematch_core as fm
+from facematch_core import models
+from facematch_mock_server import MockServer, make_card
+
+P1, P1_AGAIN = make_card("p1"), make_card("p1", quality=60)
+
+#: The settings with which a backend is opened for its vendor.
+SETTINGS = {
+    "azure": {"api_key": "k", "base_url": "https://contoso.cognitiveservices.azure.com"},
+    "deepvue": {"client_id": "c", "client_secret": "s"},
+    "didit": {"api_key": "k"},
+    "rekognition": {"region": "eu-west-1", **AWS_KEYS},
+}
+
+
+@pytest.fixture(scope="module")
+def mock():
+    with MockServer(vendor=list(PAID)) as server:
+        yield server
+
+
+@pytest.fixture
+def opened(mock):
+    def open_one(name, **more):
+        if name == "deepvue":
+            more["confidence_scale"] = "percent"
+        return fm.open_verifier(name, **settings_at(mock, name), **more)
+
+    return open_one
+
+
+@pytest.mark.parametrize("name", ["azure", "rekognition"])
+def test_vendor_without_a_sandbox_cannot_be_set_to_one(name):
+    """Otherwise, calls to the real vendor would not be counted."""
+    with pytest.raises(fm.ConfigurationError, match="environment"):
+        fm.open_verifier(name, **SETTINGS[name], environment="sandbox")
+
+
+@pytest.mark.parametrize("name", ["deepvue", "didit"])
+def test_vendor_with_a_sandbox_can_be_set_to_it(name):
+    with fm.open_verifier(name, **SETTINGS[name], environment="sandbox") as verifier:
+        assert verifier.backend.environment is fm.Environment.SANDBOX
+
+
+@pytest.mark.parametrize(
+    ("name", "threshold", "equal_score_matches"),
+    [
+        ("azure", 50.0, True),
+        ("compreface", 50.0, True),
+        ("didit", 30.0, False),
+        ("rekognition", 80.0, True),
+    ],
+)
+def test_without_a_threshold_the_vendors_own_decides(opened, name, threshold, equal_score_matches):
+    with opened(name) as verifier:
+        used = verifier.verify(P1, P1_AGAIN).threshold
+    assert (used.value, used.source) == (threshold, models.ThresholdSource.DEFAULT)
+    assert used.passes(threshold) is equal_score_matches
+    assert used.passes(threshold + 0.01)
+    assert not used.passes(threshold - 0.01)
+
+
+def test_deepvue_has_no_threshold_of_its_own(opened):
+    with opened("deepvue") as verifier:
+        decided_by_vendor = verifier.verify(P1, P1_AGAIN).threshold
+        given = verifier.verify(P1, P1_AGAIN, threshold=50).threshold
+    assert decided_by_vendor.source is models.ThresholdSource.VENDOR
+    assert decided_by_vendor.value is None
+    assert given.passes(50)
+    assert not given.passes(49.99)
+
+
+@pytest.mark.parametrize(
+    ("name", "charged"),
+    [
+        ("azure", fm.Charged.YES),
+        ("compreface", fm.Charged.NO),
+        ("deepvue", fm.Charged.YES),
+        ("didit", fm.Charged.YES),
+        ("rekognition", fm.Charged.YES),
+    ],
+)
+def test_a_budget_counts_the_calls_that_the_vendor_bills(opened, name, charged):
+    budget = fm.Budget(1, name=f"of {name}")
+    with opened(name, policies=[budget]) as verifier:
+        assert verifier.verify(P1, P1_AGAIN).billing.charged is charged
+        if charged is fm.Charged.NO:
+            assert verifier.verify(P1, P1_AGAIN).is_match
+        else:
+            with pytest.raises(fm.BudgetExceeded):
+                verifier.verify(P1, P1_AGAIN)
