@@ -50,6 +50,7 @@ WORDS = {
         "video",
         "webhooks",
     ],
+    "apps/error-trackers.md": ["APM", "locals", "monitoring", "traceback"],
     "apps/limit-spending.md": [
         "billing",
         "budgets",
