@@ -292,10 +292,13 @@ def _check_resumed(
     ]
     folder = arguments["pairs"].parent
     for pair in pairs:
-        digests = results.digests.get(pair["line"]) if pair["line"] in finished else None
-        for side, digest in zip(("probe", "reference"), digests or (), strict=False):
+        line = pair["line"]
+        # A result may have no digests only if its record was lost.
+        if line not in finished or line not in results.digests:
+            continue
+        for side, digest in zip(("probe", "reference"), results.digests[line], strict=True):
             if Image.read(folder / pair[side]).digest != digest:
-                problems.append(f"line {pair['line']}: {side}: this picture has changed")
+                problems.append(f"line {line}: {side}: this picture has changed")
     refuse(
         clean(str(arguments["out"])),
         problems,

@@ -286,12 +286,17 @@ def test_results_go_to_standard_output(run, pairs, scripted):
     assert batch(run, "--json", out="-").exit_code == 2
 
 
-def test_paid_calls_need_a_confirmation(run, pairs, scripted):
-    answer = run("verify", "--pairs", "pairs.csv", "--out", "out.jsonl")
+def test_paid_calls_need_a_confirmation(run, pairs, scripted, request):
+    words = ("verify", "--pairs", "pairs.csv", "--out", "out.jsonl")
+    answer = run(*words)
     assert (answer.exit_code, len(scripted.calls)) == (2, 0)
     assert "calls left" in answer.stderr
     assert "--yes" in answer.stderr
-    assert batch(run).exit_code == 0
+    request.getfixturevalue("terminal")
+    assert run(*words, input="n\n").exit_code == 130
+    assert not scripted.calls
+    assert run(*words, input="y\n").exit_code == 0
+    assert len(scripted.calls) == 3
 
 
 def test_a_bill_names_the_price_of_the_budget(run, pairs, configured, scripted):
