@@ -5,7 +5,7 @@ import contextlib
 import attrs
 import pytest
 from kit.contract import Status, run
-from mutants.faults import as_dict, nobody, refuse
+from mutants.faults import as_dict, nobody, refuse, rescued
 from mutants.making import row, vendor
 from mutants.reference import (
     EDGES,
@@ -196,3 +196,18 @@ def test_files_that_a_backend_writes_are_named(tmp_path):
     [case] = run(lambda: ReferenceSimulator(Writing), {"R31"})
     assert "calls.log" in case.reason
     assert [case.status for case in run(Noisy, {"R31"})] == [PASSED]
+
+
+def pass_without_a_charge(me, error, again):
+    return fm.MatchResult(
+        decision=fm.Decision.MATCH, backend=me.name, billing=error.billing, ids=error.ids
+    )
+
+
+def test_a_match_in_place_of_a_refusal_is_blamed():
+    """Only the refused poll of a job may end in a result."""
+    fault = {"match": rescued(fm.RequestRejected, pass_without_a_charge)}
+    mutant = row("R16", "PassesRefusals", "A refused call is a match.", **fault)
+    cases = run(mutant.make, {"R16"})
+    reasons = [case.reason for case in cases if case.status is FAILED]
+    assert any("not RequestRejected" in reason for reason in reasons)

@@ -13,11 +13,13 @@ from mutants.sessions import (
     SessionVendor,
 )
 
+import facematch_core as fm
 from facematch_core import Operation, models
-from facematch_core.backend import Capabilities
+from facematch_core.backend import Capabilities, ImageFormat
 from facematch_core.testing import SessionCase, SimulatorReply
 from facematch_core.testing.simulator import OPERATION_OF
 
+FREE = models.Billing(models.Charged.NO, "it was not sent")
 SITUATIONS = SessionVendor.situations - OPERATION_OF.keys()
 
 
@@ -130,3 +132,31 @@ def test_session_only_plug_in_conforms(plug_in):
     cases = tuple(run(plug_in.make))
     assert not failures(cases)
     assert {case.rule for case in cases if case.status is Status.PASSED} >= {"R52", "R55", "R58"}
+
+
+class LookingPlayer(Player):
+    looks_at_references = True
+
+
+class LookingVendor(SessionVendor):
+    player = LookingPlayer
+
+
+class RefusesWebp(SessionReference):
+    """Declares that it takes references of every format, and sends no WebP."""
+
+    def start_steps(self, request):
+        if request.reference is not None and request.reference.format is ImageFormat.WEBP:
+            raise fm.RequestRejected("The reference is a WebP.", billing=FREE)
+        return (yield from super().start_steps(request))
+
+
+@pytest.mark.parametrize(
+    ("backend", "status"),
+    [(SessionReference, Status.PASSED), (RefusesWebp, Status.FAILED)],
+)
+def test_references_within_the_declared_limits_are_sent_to_a_vendor_that_looks(backend, status):
+    (case,) = run(lambda: LookingVendor(backend), {"R53"})
+    assert case.status is status, case.reason
+    if status is Status.FAILED:
+        assert "within the limits" in case.reason
