@@ -1,10 +1,12 @@
 """No key, no picture and no caller's data in any error, traceback, log record or pickle."""
 
+import functools
 import gc
 import logging
 import pickle
 import traceback
 
+import anyio
 import attrs
 import pytest
 from kit.acme import ACME_KEY, NOWHERE, match_call
@@ -26,7 +28,7 @@ from kit.traces import inside
 from requests import Session
 from urllib3.connection import HTTPConnection
 
-from facematch_core import FaceVerifier, Image, Secret
+from facematch_core import AsyncFaceVerifier, FaceVerifier, Image, Secret
 from facematch_core.base.deadline import Deadline
 from facematch_core.errors import FaceMatchError
 from facematch_core.http import FilePart, HttpRequest
@@ -66,6 +68,10 @@ def of_records(records):
         yield from inside(record.args)
 
 
+#: What is between the two halves of an async call: an event loop's and a thread's.
+AWAITING = ("anyio.", "asyncio.", "concurrent.futures.")
+
+
 def check(error, records=(), *, deep=("",)):
     """Nothing in the error, what hangs on it, and what was logged.
 
@@ -80,7 +86,7 @@ def check(error, records=(), *, deep=("",)):
         if module == __name__:
             continue
         # No frame of requests, urllib3 or http.client is kept at all.
-        assert module.startswith("facematch_core."), module
+        assert module.startswith(("facematch_core.", *AWAITING)), module
         if any(part in module for part in deep):
             for name, value in frame.f_locals.items():
                 assert hits(*inside(value)) == [], (frame.f_code.co_name, name)
@@ -167,14 +173,19 @@ def test_successful_call_logs_and_retains_no_secrets(client, secret_request, cap
 @pytest.mark.parametrize(
     ("status", "body"), [(400, b'{"detail": "%s"}'), (502, b"<html>%s</html>"), (200, b'["%s"]')]
 )
-def test_backend_errors_leak_nothing(status, body, acme, caplog):
+@pytest.mark.parametrize("is_async", [False, True])
+def test_backend_errors_leak_nothing(status, body, is_async, acme, caplog):
     caplog.set_level(logging.DEBUG)
     data = picture().data + b"canary-of-a-picture-" + PIECE
     probe, reference = Image.from_bytes(data), Image.from_bytes(data)
     with one_each(http_reply(status, body % ACME_KEY.encode())) as server:
         verifier = FaceVerifier(acme(server.url))
         with pytest.raises(FaceMatchError) as caught:
-            verifier.verify(probe, reference)
+            if is_async:
+                verify = AsyncFaceVerifier(verifier).verify
+                anyio.run(functools.partial(verify, probe, reference))
+            else:
+                verifier.verify(probe, reference)
     del probe, reference, data
     check(caught.value, caplog.records, deep=("transport", ".http", "messages", "refusals"))
 
