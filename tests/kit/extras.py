@@ -71,6 +71,16 @@ EXTRAS = {
         "from facematch_rekognition import RekognitionBackend\n"
         "RekognitionBackend(region='eu-west-1')"
     ),
+    "opentelemetry": (
+        "import facematch_core as fm\n"
+        "from facematch_core.hooks.opentelemetry import trace_calls\n"
+        "fm.open_verifier('didit', api_key='k', on_event=trace_calls()).close()"
+    ),
+    "prometheus": (
+        "import facematch_core as fm\n"
+        "from facematch_core.hooks.prometheus import count_calls\n"
+        "fm.open_verifier('didit', api_key='k', on_event=count_calls()).close()"
+    ),
     "all": "import botocore, facematch_local.recognition, pytest, pillow_heif",
 }
 #: Those that bring the local engine.

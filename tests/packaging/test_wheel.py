@@ -15,7 +15,7 @@ TOPS = ("facematch_core", "backends", "comparison", "mock_server")
 VENDORS = ("azure", "compreface", "deepvue", "didit", "local", "rekognition")
 PACKAGES = {f"facematch_{name}" for name in ("core", "comparison", "mock_server", *VENDORS)}
 pytestmark = pytest.mark.slow
-EXTRAS = "all compare heif local mock postgres rekognition store testing"
+EXTRAS = "all compare heif local mock opentelemetry postgres prometheus rekognition store testing"
 
 
 def built(kind, out):

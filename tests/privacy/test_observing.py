@@ -1,40 +1,28 @@
-"""The recipes of docs/apps/observe.md: no label, attribute or note of theirs holds a canary."""
+"""The hooks for monitoring systems: no label, attribute or note of theirs holds a canary."""
 
 import re
-from pathlib import Path
 
 import pytest
 from kit import canaries
 from kit.watched import CALLERS, WITH_REF, echo, tokens, watch
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client import CollectorRegistry, generate_latest
 
 from facematch_core import FaceVerifier
+from facematch_core.hooks.opentelemetry import trace_calls
+from facematch_core.hooks.prometheus import count_calls
 from facematch_mock_server import Fault, Kind, Stage
-
-PAGE = Path(__file__).parents[2] / "docs" / "apps" / "observe.md"
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-@pytest.fixture(scope="module")
-def recipes():
-    space = {}
-    for block in BLOCK.findall(PAGE.read_text()):
-        if re.search(r"^class ", block, re.MULTILINE):
-            exec(compile(block, str(PAGE), "exec"), space)
-    return space
 
 
 @pytest.fixture
-def exported(recipes, at_end):
-    """The hooks of the page as one, and what they give away, as texts."""
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-    from prometheus_client import CollectorRegistry, generate_latest
-
+def exported(at_end):
+    """Both hooks as one, and what they give away, as texts."""
     registry, exporter, tracers = CollectorRegistry(), InMemorySpanExporter(), TracerProvider()
     tracers.add_span_processor(SimpleSpanProcessor(exporter))
     at_end.callback(tracers.shutdown)
-    hooks = [recipes["Metrics"](registry), recipes["Spans"](tracers)]
+    hooks = [count_calls(registry), trace_calls(tracers)]
 
     def texts():
         return {
@@ -60,6 +48,8 @@ def test_exported_telemetry_leaks_nothing(world, exported, each_vendor):
     assert all(outputs.values())
     assert canaries.leaks(outputs, secrets) == {}
     assert b'decision="' in outputs["metrics"]
-    answers = re.findall(r"facematch_answers_total{.*}", outputs["metrics"].decode())
+    answers = re.findall(
+        r"facematch_calls_total{.*decision=\"\w+\".*}", outputs["metrics"].decode()
+    )
     assert answers
-    assert all('counts="False"' in line for line in answers)
+    assert all('environment="mock"' in line for line in answers)
