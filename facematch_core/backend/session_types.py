@@ -135,8 +135,9 @@ NOT_REPORTED = "not_reported"
 
 def is_reported(item: models.MatchResult | models.LivenessResult) -> bool:
     """Return whether the vendor reported the item, including a failed item."""
-    is_open = item.decision in (models.Decision.INCONCLUSIVE, models.LivenessDecision.INCONCLUSIVE)
-    return not (is_open and any(warning.tag == NOT_REPORTED for warning in item.warnings))
+    if item.decision.name != "INCONCLUSIVE":
+        return True
+    return all(warning.tag != NOT_REPORTED for warning in item.warnings)
 
 
 class DeletionState(enum.StrEnum):
@@ -223,8 +224,9 @@ def _as_checks(operations: Iterable[models.Operation | str]) -> tuple[models.Ope
 
 
 def _as_threshold(value: float | None) -> float | None:
-    names = "threshold, review_threshold and liveness_threshold"
-    return None if value is None else models.percentage(value, names)
+    if value is None:
+        return None
+    return models.percentage(value, "threshold, review_threshold and liveness_threshold")
 
 
 @attrs.frozen(kw_only=True)
@@ -300,12 +302,12 @@ class SessionRecord(Document):
     @property
     def terms(self) -> str:
         """SHA-256 of the fields set by `plan`; the vendor's copy reveals a changed record."""
-        later = ["profile", "started_at", "session_id", "expires_at", "vendor"]
+        unhashed = ["profile", "started_at", "session_id", "expires_at", "vendor"]
         if not self.any_document:
             # Versions without this field did not hash it.
-            later.append("any_document")
-        fixed = {name: value for name, value in self.to_dict().items() if name not in later}
-        text = json.dumps(fixed, sort_keys=True, separators=(",", ":"))
+            unhashed.append("any_document")
+        planned = {name: value for name, value in self.to_dict().items() if name not in unhashed}
+        text = json.dumps(planned, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -444,6 +446,8 @@ class SessionHint:
     is_test: bool = False
 
 
+#: How far the clock of the machine that started a session may run ahead of this machine's.
+_CLOCK_MARGIN_S = 60
 #: Reasons by the agreement of a name, except AGREES; None if it was not compared.
 _NAME_REASONS: Final[Mapping[Agreement | None, str]] = {
     None: "the name on the document was not compared: pass document=Person(...) to read",
@@ -534,35 +538,54 @@ class SessionResult(models.NoTruth, Document):
             raise InvalidRequest(
                 f"max_age_s must be seconds above 0, not {problem}: math.inf for any age."
             )
-        record, age_s = self.record, None
-        if record.started_at is not None:
-            age_s = (self.clock.now() - record.started_at).total_seconds()
-        reasons = {
-            f"the session is {self.state}": self.state is not SessionState.DECIDED,
-            "the record expects no checks": not record.expects,
-            "it was started for somebody else": record.subject_ref != subject_ref,
-            "it was started for another purpose": record.purpose != purpose,
-            "it was started about something else": record.about != about,
-            f"it comes from {self.environment or 'an unknown environment'}": (
-                self.required_environment not in (None, self.environment)
-            ),
-            "its start time is unknown": age_s is None,
-            f"it was started {age_s or 0:.0f} s ago": (
-                age_s is not None and not -60 <= age_s <= max_age_s
-            ),
-        }
-        if record.compared_with is ComparedWith.DOCUMENT and not record.any_document:
-            is_another_date = self.date_of_birth_agreement is Agreement.DISAGREES
-            reasons["the date of birth on the document is another"] = is_another_date
-            if self.name_agreement is not Agreement.AGREES:
-                reasons[_NAME_REASONS[self.name_agreement]] = True
+        reasons = []
+        if self.state is not SessionState.DECIDED:
+            reasons.append(f"the session is {self.state}")
+        if not self.record.expects:
+            reasons.append("the record expects no checks")
+        if self.record.subject_ref != subject_ref:
+            reasons.append("it was started for somebody else")
+        if self.record.purpose != purpose:
+            reasons.append("it was started for another purpose")
+        if self.record.about != about:
+            reasons.append("it was started about something else")
+        if self.required_environment not in (None, self.environment):
+            reasons.append(f"it comes from {self.environment or 'an unknown environment'}")
+        reasons += self._why_too_old(max_age_s)
+        reasons += self._why_another_document()
+        reasons += self._why_not_passed()
+        return tuple(reasons)
+
+    def _why_too_old(self, max_age_s: float) -> list[str]:
+        if self.record.started_at is None:
+            return ["its start time is unknown"]
+        age_s = (self.clock.now() - self.record.started_at).total_seconds()
+        if -_CLOCK_MARGIN_S <= age_s <= max_age_s:
+            return []
+        return [f"it was started {age_s:.0f} s ago"]
+
+    def _why_another_document(self) -> list[str]:
+        """Return the reasons why the document is not known to be the person's own."""
+        if self.record.compared_with is not ComparedWith.DOCUMENT or self.record.any_document:
+            return []
+        reasons = []
+        if self.date_of_birth_agreement is Agreement.DISAGREES:
+            reasons.append("the date of birth on the document is another")
+        if self.name_agreement is not Agreement.AGREES:
+            reasons.append(_NAME_REASONS[self.name_agreement])
+        return reasons
+
+    def _why_not_passed(self) -> list[str]:
+        reasons = []
         items: dict[models.Operation, models.MatchResult | models.LivenessResult] = {
             models.Operation.MATCH: self.match,
             models.Operation.LIVENESS: self.liveness,
         }
         for check, item in items.items():
             if is_reported(item):
-                reasons[f"{check} is {item.decision}"] = item.decision not in models.PASSES
-            else:
-                reasons[f"{check} was not reported"] = check in record.expects
-        return tuple(reason for reason, holds in reasons.items() if holds)
+                # A failed check counts even if the record does not expect it.
+                if item.decision not in models.PASSES:
+                    reasons.append(f"{check} is {item.decision}")
+            elif check in self.record.expects:
+                reasons.append(f"{check} was not reported")
+        return reasons

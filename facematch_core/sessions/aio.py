@@ -32,7 +32,8 @@ class AsyncSessions(Awaited):
                 'open_async_sessions("didit").'
             )
         super().__init__(sessions, sessions.verifier.runner, max_concurrency=max_concurrency)
-        self.plan, self.receive = sessions.plan, sessions.receive
+        self.plan = sessions.plan
+        self.receive = sessions.receive
 
     @property
     def sessions(self) -> Sessions:

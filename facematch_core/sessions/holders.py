@@ -39,27 +39,34 @@ class HolderAgreement:
 
 def compare_holders(person: Person, holders: Iterable[DocumentHolder]) -> HolderAgreement:
     """Compare a person with the holder of each document; the worst agreement counts."""
-    # If there are no documents, both are unknown.
-    names, dates = set[Agreement](), set[Agreement]()
+    name_agreements = set[Agreement]()
+    date_agreements = set[Agreement]()
     for holder in holders:
-        birth_dates = _compare_dates(person.date_of_birth, holder.date_of_birth)
-        is_born_that_day = birth_dates is Agreement.AGREES
-        dates.add(birth_dates)
-        names.add(compare_names(person.name, holder.name or "", is_born_that_day=is_born_that_day))
-    return HolderAgreement(name=_worst(names), date_of_birth=_worst(dates))
+        date_agreement = _compare_dates(person.date_of_birth, holder.date_of_birth)
+        date_agreements.add(date_agreement)
+        name_agreement = compare_names(
+            person.name,
+            holder.name or "",
+            is_born_that_day=date_agreement is Agreement.AGREES,
+        )
+        name_agreements.add(name_agreement)
+    # If there are no documents, both are unknown.
+    return HolderAgreement(name=_worst(name_agreements), date_of_birth=_worst(date_agreements))
 
 
 def _worst(agreements: set[Agreement]) -> Agreement:
     return max(agreements, key=_BEST_FIRST.index, default=Agreement.UNKNOWN)
 
 
-def _compare_dates(ours: dt.date | None, theirs: dt.date | None) -> Agreement:
-    if ours is None or theirs is None:
+def _compare_dates(expected: dt.date | None, on_document: dt.date | None) -> Agreement:
+    if expected is None or on_document is None:
         return Agreement.UNKNOWN
-    return Agreement.AGREES if ours == theirs else Agreement.DISAGREES
+    if expected == on_document:
+        return Agreement.AGREES
+    return Agreement.DISAGREES
 
 
-def compare_names(ours: str, theirs: str, *, is_born_that_day: bool) -> Agreement:
+def compare_names(expected: str, on_document: str, *, is_born_that_day: bool) -> Agreement:
     """Compare two names, regardless of case, accents and the order of words.
 
     They agree if all words of the shorter name are in the longer one, and at least two of them are
@@ -67,33 +74,36 @@ def compare_names(ours: str, theirs: str, *, is_born_that_day: bool) -> Agreemen
     for a word, or that a single word is equal. UNKNOWN means that a name has no letters.
     """
     agreements = set[Agreement]()
-    for our_words, their_words in itertools.product(_spellings(ours), _spellings(theirs)):
-        if not our_words or not their_words:
+    for words, document_words in itertools.product(_spellings(expected), _spellings(on_document)):
+        if not words or not document_words:
             return Agreement.UNKNOWN
-        agreements.add(_compare_words(our_words, their_words, is_born_that_day=is_born_that_day))
+        agreements.add(_compare_words(words, document_words, is_born_that_day=is_born_that_day))
+    # The spellings in which the names agree best are those that count.
     return min(agreements, key=_BEST_FIRST.index)
 
 
 def _compare_words(
-    ours: Counter[str], theirs: Counter[str], *, is_born_that_day: bool
+    expected: Counter[str], on_document: Counter[str], *, is_born_that_day: bool
 ) -> Agreement:
-    equal_words = [word for word in (ours & theirs).elements() if not _is_initial(word)]
+    """Compare the words of two names, each in one spelling, by the rules of `compare_names`."""
+    equal_words = [word for word in (expected & on_document).elements() if not _is_initial(word)]
     if not equal_words:
         return Agreement.DISAGREES
-    shorter, longer = sorted((ours, theirs), key=Counter.total)
+    shorter, longer = sorted((expected, on_document), key=Counter.total)
     unmatched = list((shorter - longer).elements())
     if not unmatched and (is_born_that_day or len(equal_words) >= 2):
         return Agreement.AGREES
     candidates = list((longer - shorter).elements())
     for word in unmatched:
-        partner = next((each for each in candidates if _is_shortened(word, each)), None)
+        partner = next((other for other in candidates if _is_initial_pair(word, other)), None)
         if partner is None:
             return Agreement.DISAGREES
         candidates.remove(partner)
+    # The rest are initials, or there is only one equal word.
     return Agreement.INCOMPLETE
 
 
-def _is_shortened(first: str, second: str) -> bool:
+def _is_initial_pair(first: str, second: str) -> bool:
     """Return whether one of two different words is the initial of the other."""
     if _is_initial(first):
         return second.startswith(first)

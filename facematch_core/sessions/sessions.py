@@ -6,6 +6,7 @@ library stores nothing: a `SessionRecord` is enough to read the session later in
 
 from __future__ import annotations
 
+import contextlib
 import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -23,7 +24,6 @@ from facematch_core.backend.session_types import (
     Deletion,
     DeletionState,
     Person,
-    SessionAccess,
     SessionCapabilities,
     SessionHint,
     SessionReading,
@@ -43,9 +43,34 @@ from facematch_core.models import CallRecord, Environment, Operation, Threshold
 from facematch_core.resilience import RateLimiter
 from facematch_core.verifier.verifier import FaceVerifier, Picture
 
-from .verdicts import Portrait, Rules, check_origin, check_record, judge, judge_missing
+from .verdicts import (
+    JudgedSession,
+    SessionRules,
+    check_origin,
+    check_record,
+    judge_missing,
+    judge_reading,
+)
 
 T = TypeVar("T")
+
+#: A language tag, such as es or pt-BR.
+_LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+#: A URL without blanks, control characters or letters outside ASCII.
+_PRINTABLE_ASCII = re.compile(r"[!-~]+")
+
+
+@attrs.frozen(kw_only=True)
+class ExpectedChecks:
+    """The checks that each session must report and pass.
+
+    Attributes:
+        checks: The checks, sorted; at least one.
+        compared_with: The picture with which the face must be compared; None without a match.
+    """
+
+    checks: tuple[Operation, ...]
+    compared_with: ComparedWith | None
 
 
 @methods_clear_frames
@@ -82,10 +107,13 @@ class Sessions:
                 f"Sessions needs a FaceVerifier, not a {type(verifier).__name__}. For a Failover, "
                 "open the sessions of a member."
             )
-        self._verifier, self._backend, self._profile = verifier, verifier.backend, profile
-        if (can := self._backend.session_capabilities) is None:
+        self._verifier = verifier
+        self._backend = verifier.backend
+        self._profile = profile
+        capabilities = self._backend.session_capabilities
+        if capabilities is None:
             raise errors.Unsupported.of_operation(self._backend.name, Operation.SESSION)
-        self._can: SessionCapabilities = can
+        self._capabilities: SessionCapabilities = capabilities
         #: Makes the starts, which are counted.
         self._runner: CallRunner = verifier.runner
         self._clock = self._runner.clock
@@ -93,45 +121,56 @@ class Sessions:
         for operation, default in self._runner.rules.defaults.items():
             if default != DefaultThresholds():
                 self._check_scored(operation, errors.ConfigurationError)
-        rates = tuple(RateLimiter(each, clock=self._clock) for each in can.read_windows or ())
+        limiters = [RateLimiter(window, clock=self._clock) for window in capabilities.read_windows]
         #: Makes the reads and deletions, which are free.
         self._free_runner = attrs.evolve(
             self._runner,
-            policies=rates,
+            policies=tuple(limiters),
             retry=None,
             events=EventEmitter(self._backend, verifier.on_event, self._clock, follows_up=True),
         )
 
-    def _check_expected(self, expects: Any, compared_with: Any) -> dict[str, Any]:
-        """Return `expects` and `compared_with` for a record; raise if they are unsupported."""
-        can, name = self._can, self._backend.name
-        try:
-            words = (expects,) if isinstance(expects, str) else expects
-            checks, picture = frozenset(map(Operation, words)), ComparedWith(compared_with)
-        except (TypeError, ValueError):
-            checks, picture = frozenset(), ComparedWith.UNKNOWN
-        possible = " or ".join(f'compared_with="{word}"' for word in sorted(can.compares_with))
-        if not checks or not checks <= {*USUAL_CHECKS} or picture is ComparedWith.UNKNOWN:
-            problem = (
-                'expects must list "match", "liveness" or both, and compared_with must be "given", '
-                '"document" or "stored"'
-            )
-        elif missing := checks - can.checks:
-            problem = (
-                f"Sessions of {name} do not report {min(missing)}: open them with "
-                f"expects={[str(check) for check in sorted(can.checks)]}"
-            )
-        elif Operation.MATCH in checks and picture not in can.compares_with:
-            problem = f"Sessions of {name} do not compare with a {picture} picture: use {possible}"
-        else:
-            compared = picture if Operation.MATCH in checks else None
-            return {"expects": (*sorted(checks),), "compared_with": compared}
-        raise errors.ConfigurationError(f"{problem}.")
+    def _check_expected(self, expects: Any, compared_with: Any) -> ExpectedChecks:
+        """Return the expected checks.
 
-    def _check_scored(self, operation: Operation, kind: type[errors.FaceMatchError]) -> None:
+        Raises:
+            ConfigurationError: an argument has another value than documented, the vendor does not
+                report one of the checks, or it does not compare faces with this picture.
+        """
+        capabilities = self._capabilities
+        vendor = self._backend.name
+        checks: frozenset[Operation] = frozenset()
+        picture = ComparedWith.UNKNOWN
+        # What cannot be read stays unset, and is refused below.
+        with contextlib.suppress(TypeError, ValueError):
+            names = (expects,) if isinstance(expects, str) else expects
+            checks = frozenset(map(Operation, names))
+            picture = ComparedWith(compared_with)
+        if not checks or not checks <= set(USUAL_CHECKS) or picture is ComparedWith.UNKNOWN:
+            raise errors.ConfigurationError(
+                'expects must list "match", "liveness" or both, and compared_with must be "given", '
+                '"document" or "stored".'
+            )
+        unreported = checks - capabilities.checks
+        if unreported:
+            raise errors.ConfigurationError(
+                f"Sessions of {vendor} do not report {min(unreported)}: open them with "
+                f"expects={[str(check) for check in sorted(capabilities.checks)]}."
+            )
+        if Operation.MATCH not in checks:
+            return ExpectedChecks(checks=tuple(sorted(checks)), compared_with=None)
+        if picture not in capabilities.compares_with:
+            pictures = sorted(capabilities.compares_with)
+            possible = " or ".join(f'compared_with="{name}"' for name in pictures)
+            raise errors.ConfigurationError(
+                f"Sessions of {vendor} do not compare with a {picture} picture: use {possible}."
+            )
+        return ExpectedChecks(checks=tuple(sorted(checks)), compared_with=picture)
+
+    def _check_scored(self, operation: Operation, error_type: type[errors.FaceMatchError]) -> None:
         """Raise if this vendor reports the check without a score, which a threshold requires."""
-        if operation in self._can.checks - self._can.scored:
-            raise kind(
+        if operation in self._capabilities.checks - self._capabilities.scored:
+            raise error_type(
                 f"Sessions of {self._backend.name} report {operation} without a score, so a "
                 "threshold has no effect: leave it out."
             )
@@ -181,34 +220,33 @@ class Sessions:
         """
         self._runner.check_open()
         self._runner.rules.check_environment(of_sessions=True)
-        for name, text in (("subject_ref", subject_ref), ("purpose", purpose), ("about", about)):
-            if text is not None or name != "about":
-                check_text(name, text)
+        check_text("subject_ref", subject_ref)
+        check_text("purpose", purpose)
+        if about is not None:
+            check_text("about", about)
         if type(valid_for_s) not in (int, float) or not 0 < valid_for_s < 1e9:
             raise errors.InvalidRequest(
                 "valid_for_s must be a number of seconds above 0 and below 1e9."
             )
         self._check_any_document(any_document)
-        numbers: dict[str, Any] = {
-            "threshold": threshold,
-            "review_threshold": review_threshold,
-            "liveness_threshold": liveness_threshold,
-        }
-        defaults = self._runner.rules.defaults
-        for name, number in numbers.items():
-            operation = Operation.LIVENESS if name.startswith("liveness") else Operation.MATCH
-            default = defaults[operation].threshold
-            if name == "review_threshold":
-                default = defaults[operation].review_threshold
-            if number is not None:
-                self._check_scored(operation, errors.InvalidRequest)
-            elif default is not None:
-                numbers[name] = Threshold(default)
-        planned = check_defaults(error_type=errors.InvalidRequest, **numbers)
-        match = planned[Operation.MATCH]
-        live_from = planned[Operation.LIVENESS].threshold
-        is_expected = Operation.LIVENESS in self._expected["expects"]
-        if is_expected and self._can.needs_liveness_threshold and live_from is None:
+        if threshold is not None or review_threshold is not None:
+            self._check_scored(Operation.MATCH, errors.InvalidRequest)
+        if liveness_threshold is not None:
+            self._check_scored(Operation.LIVENESS, errors.InvalidRequest)
+        match_defaults = self._runner.rules.defaults[Operation.MATCH]
+        liveness_defaults = self._runner.rules.defaults[Operation.LIVENESS]
+        planned = check_defaults(
+            threshold=_or_default(threshold, match_defaults.threshold),
+            review_threshold=_or_default(review_threshold, match_defaults.review_threshold),
+            liveness_threshold=_or_default(liveness_threshold, liveness_defaults.threshold),
+            error_type=errors.InvalidRequest,
+        )
+        expects_liveness = Operation.LIVENESS in self._expected.checks
+        if (
+            expects_liveness
+            and self._capabilities.needs_liveness_threshold
+            and planned[Operation.LIVENESS].threshold is None
+        ):
             raise errors.InvalidRequest(
                 f"{self._backend.name} returns a liveness score without a verdict: set "
                 "liveness_threshold, 0-100."
@@ -220,13 +258,14 @@ class Sessions:
             subject_ref=subject_ref,
             purpose=purpose,
             about=about,
-            **self._expected,
+            expects=self._expected.checks,
+            compared_with=self._expected.compared_with,
             any_document=any_document,
-            threshold=match.threshold,
-            review_threshold=match.review_threshold,
-            liveness_threshold=live_from,
+            threshold=planned[Operation.MATCH].threshold,
+            review_threshold=planned[Operation.MATCH].review_threshold,
+            liveness_threshold=planned[Operation.LIVENESS].threshold,
             valid_for_s=float(valid_for_s),
-            facts={**self._backend.session_facts},
+            facts=dict(self._backend.session_facts),
             planned_at=self._clock.now(),
         )
 
@@ -269,22 +308,31 @@ class Sessions:
             VendorError: the start failed or its outcome is unknown; `billing` has the charge.
         """
         self._check(record)
-        self._check_start(record, reference, return_url, language, options)
+        self._check_unstarted(record)
+        self._check_start_options(
+            record,
+            has_reference=reference is not None,
+            return_url=return_url,
+            language=language,
+            options=options,
+        )
+        # In a list, which `load_images` empties, so that no traceback keeps the picture alive.
         pictures = [] if reference is None else [reference]
         del reference
         images = load_images(pictures, ["reference"])
         deadline = self._runner.deadline_after(deadline_s)
-        if self._can.finds_by_record:
+        if self._capabilities.finds_by_record:
             try:
-                return self._read_once(record, deadline, with_access=True)[0]
+                return self._read_once(record, deadline, with_access=True).result
             except errors.SessionNotFound as error:
-                nothing = error.with_traceback(None)
+                not_found = error.with_traceback(None)
             # Check before the picture is sent: the "not found" may come from a mock.
-            check_origin(nothing, record, self._rules(), may_be_silent=True)
+            check_origin(not_found, record, self._session_rules(), may_omit_environment=True)
+        # Starting again after a lost response keeps the time of the first start.
         record = attrs.evolve(record, started_at=record.started_at or self._clock.now())
 
-        def prepare() -> dict[str, Any]:
-            limits = {"reference": self._can.reference_limits}
+        def request_fields() -> dict[str, Any]:
+            limits = {"reference": self._capabilities.reference_limits}
             return {
                 "record": record,
                 **self._runner.prepare(images, limits),
@@ -293,26 +341,29 @@ class Sessions:
                 "options": options,
             }
 
-        def judge_start(reading: SessionReading, **_: Any) -> SessionResult:
-            result = judge(reading, record, self._rules(), self._clock, is_start=True)[0]
-            if result.state is not SessionState.PENDING or not reading.session_id:
-                problem = f"is {result.state}" if reading.session_id else "has no id"
-                raise errors.UnexpectedResponse(
-                    f"{self._backend.name} started a session that {problem}.",
-                    billing=reading.billing,
-                    ids=reading.ids,
+        def read_start(reading: SessionReading, **_: Any) -> SessionResult:
+            session = judge_reading(
+                reading, record, self._session_rules(), self._clock, is_start=True
+            )
+            if not reading.session_id:
+                raise _unexpected(
+                    f"{self._backend.name} started a session that has no id.", reading
                 )
-            return self._check_link(result, reading)
+            state = session.result.state
+            if state is not SessionState.PENDING:
+                raise _unexpected(
+                    f"{self._backend.name} started a session that is {state}.", reading
+                )
+            self._check_link(session.result, reading)
+            return session.result
 
         try:
-            return self._carry_out(StartRequest, deadline, prepare, judge_start)
+            return self._make_request(
+                self._runner, StartRequest, deadline, request_fields, read_start
+            )
         except (errors.OutcomeUnknown, errors.UnexpectedResponse) as error:
-            again = "creates a second session, and both are counted"
-            if self._can.finds_by_record:
-                again = "looks for the session first, and counts only if it creates one"
-            elif self._can.start_is_repeatable:
-                again = "returns the same session; both starts are counted"
-            error.message += f" It is not retried automatically. Starting again {again}."
+            advice = self._describe_second_start()
+            error.message = f"{error.message} It is not retried automatically. {advice}"
             error.args = (error.message,)
             raise
 
@@ -347,11 +398,11 @@ class Sessions:
             UnexpectedResponse: the link leads to an unknown host.
             VendorError: the session could not be read.
         """
-        if with_portrait and not self._can.gives_portrait:
+        if with_portrait and not self._capabilities.gives_portrait:
             raise self._runner.unsupported("with_portrait", "gives no portrait")
         deadline = self._runner.deadline_after(deadline_s)
         try:
-            result, portrait = self._read_once(
+            session = self._read_once(
                 record,
                 deadline,
                 document=document,
@@ -359,17 +410,19 @@ class Sessions:
                 with_portrait=with_portrait,
             )
         except errors.SessionNotFound:
-            if (gone := judge_missing(record, self._rules(), self._clock)) is None:
+            gone = judge_missing(record, self._session_rules(), self._clock)
+            if gone is None:
                 raise
             return gone
         if not with_portrait:
-            return result
-        if isinstance(portrait, Secret):
+            return session.result
+        portrait = session.portrait
+        if isinstance(portrait, Secret):  # the URL of the picture
             request = ReadRequest(
                 record=record, with_portrait=True, deadline=deadline, clock=self._clock
             )
             portrait = self._backend.fetch_portrait(portrait, request)
-        return attrs.evolve(result, portrait=portrait)
+        return attrs.evolve(session.result, portrait=portrait)
 
     def delete(self, record: SessionRecord, *, deadline_s: float | None = None) -> Deletion:
         """Delete a session and the person's data at the vendor. Free of charge.
@@ -382,20 +435,25 @@ class Sessions:
             EnvironmentMismatch: the record or the response is from a different environment.
             VendorError: the session could not be deleted.
         """
-        if not self._can.can_delete:
+        if not self._capabilities.can_delete:
             self._check(record)
-            if self._can.result_lasts_s is None:
+            if self._capabilities.result_lasts_s is None:
                 raise self._runner.unsupported("delete", "cannot delete a session")
             return Deletion(state=DeletionState.VANISHES, billing=bill.FREE)
         self._check_findable(record)
         deadline = self._runner.deadline_after(deadline_s)
 
-        def judged(deletion: Deletion, **_: Any) -> Deletion:
-            check_origin(deletion, record, self._rules(), may_be_silent=True)
+        def request_fields() -> dict[str, Any]:
+            return {"record": record}
+
+        def read_deletion(deletion: Deletion, **_: Any) -> Deletion:
+            check_origin(deletion, record, self._session_rules(), may_omit_environment=True)
             return deletion
 
         try:
-            return self._carry_out(DeleteRequest, deadline, lambda: {"record": record}, judged)
+            return self._make_request(
+                self._free_runner, DeleteRequest, deadline, request_fields, read_deletion
+            )
         except errors.SessionNotFound:
             return Deletion(state=DeletionState.NOT_THERE, billing=bill.FREE)
 
@@ -445,14 +503,17 @@ class Sessions:
         # An object whose `__init__` failed has no backend.
         return f"Sessions({getattr(getattr(self, '_backend', None), 'name', None)})"
 
-    def _rules(self) -> Rules:
-        production = Environment.PRODUCTION
-        is_production = self._backend.session_environments == {production}
-        return Rules(
+    def _session_rules(self) -> SessionRules:
+        """Return the current settings for judging a session."""
+        declared = self._backend.environment
+        # If the vendor has no other environment for sessions, no setting needs to declare it.
+        if declared is None and self._backend.session_environments == {Environment.PRODUCTION}:
+            declared = Environment.PRODUCTION
+        return SessionRules(
             backend=self._backend.name,
-            can=self._can,
-            declared=self._backend.environment or (production if is_production else None),
-            required=self._runner.rules.required_environment,
+            capabilities=self._capabilities,
+            declared_environment=declared,
+            required_environment=self._runner.rules.required_environment,
             defaults=self._runner.rules.defaults,
             threshold_rule=self._backend.capabilities.threshold_rule,
         )
@@ -465,19 +526,24 @@ class Sessions:
                 f"record must be a SessionRecord, not {type(record).__name__}: "
                 "SessionRecord.from_dict reads a stored one."
             )
-        for noun, ours in (("backend", self._backend.name), ("profile", self._profile)):
-            theirs = getattr(record, noun)
-            if theirs != ours and None not in (theirs, ours):
-                raise errors.InvalidRequest(
-                    f"The session belongs to the {noun} {theirs!r:.60}, not to {ours}: open the "
-                    f"sessions of that {noun}."
-                )
+        if record.backend != self._backend.name:
+            raise errors.InvalidRequest(
+                f"The session belongs to the backend {record.backend!r:.60}, not to "
+                f"{self._backend.name}: open the sessions of that backend."
+            )
+        is_of_profiles = record.profile is not None and self._profile is not None
+        if is_of_profiles and record.profile != self._profile:
+            raise errors.InvalidRequest(
+                f"The session belongs to the profile {record.profile!r:.60}, not to "
+                f"{self._profile}: open the sessions of that profile."
+            )
         self._runner.rules.check_environment(of_sessions=True)
-        check_record(record, self._rules())
+        check_record(record, self._session_rules())
 
     def _check_findable(self, record: SessionRecord) -> None:
+        """Raise like `_check`, or if the vendor cannot find the session of this record."""
         self._check(record)
-        if record.session_id is None and not self._can.finds_by_record:
+        if record.session_id is None and not self._capabilities.finds_by_record:
             raise errors.InvalidRequest(
                 f"The record has no session_id, and {self._backend.name} cannot find a session "
                 "without it: use the record that start returned, or start the session."
@@ -487,12 +553,12 @@ class Sessions:
         """Raise if `any_document` does not apply, or if it is needed and False."""
         if type(any_document) is not bool:
             raise errors.InvalidRequest("any_document must be True or False.")
-        is_document = self._expected["compared_with"] is ComparedWith.DOCUMENT
+        is_document = self._expected.compared_with is ComparedWith.DOCUMENT
         if any_document and not is_document:
             raise errors.InvalidRequest(
                 'any_document applies only to sessions with compared_with="document": leave it out.'
             )
-        if is_document and not any_document and not self._can.reads_document:
+        if is_document and not any_document and not self._capabilities.reads_document:
             raise self._runner.unsupported(
                 "compared_with",
                 "does not return the name on a document, so anybody's document passes: compare the "
@@ -509,67 +575,104 @@ class Sessions:
             raise errors.InvalidRequest(
                 f"compared_with is {record.compared_with}: read takes no document."
             )
-        if not self._can.reads_document:
+        if not self._capabilities.reads_document:
             raise self._runner.unsupported("document", "does not return the name on a document")
 
-    def _check_start(
-        self, record: SessionRecord, reference: Any, return_url: Any, language: Any, options: Any
-    ) -> None:
+    def _check_unstarted(self, record: SessionRecord) -> None:
+        """Raise `InvalidRequest` if the record was started, or planned with other settings."""
         if record.session_id is not None:
             raise errors.InvalidRequest(
                 "This session was already started: read(record, with_access=True) returns its "
                 "link, or plan another session."
             )
-        ours = {**self._backend.session_facts, **self._expected}
-        theirs = {**record.facts, **{name: getattr(record, name) for name in self._expected}}
-        for name in sorted(ours.keys() | theirs.keys()):
-            if ours.get(name) != theirs.get(name):
+        planned_settings = {
+            **record.facts,
+            "expects": record.expects,
+            "compared_with": record.compared_with,
+        }
+        current_settings = {
+            **self._backend.session_facts,
+            "expects": self._expected.checks,
+            "compared_with": self._expected.compared_with,
+        }
+        for name in sorted(planned_settings.keys() | current_settings.keys()):
+            if planned_settings.get(name) != current_settings.get(name):
                 raise errors.InvalidRequest(
                     f"The session was planned with another {name}: start it with the settings that "
                     "it was planned with."
                 )
-        if (record.compared_with is ComparedWith.GIVEN) is not (reference is not None):
-            must = "takes no reference" if reference is not None else "requires a reference"
-            raise errors.InvalidRequest(f"compared_with is {record.compared_with}: start {must}.")
-        for name, value, is_taken in (
-            ("return_url", return_url, self._can.takes_return_url),
-            ("language", language, self._can.takes_language),
-        ):
-            if value is not None and not is_taken:
-                raise self._runner.unsupported(name, f"takes no {name} for a session")
-        self._runner.check_own_options(options, self._can.options)
-        tag = r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*"
-        if language is not None and not re.fullmatch(tag, str(language)):
-            raise errors.InvalidRequest("language must be a tag such as es or pt-BR.")
-        if return_url is not None:
-            is_text = isinstance(return_url, str) and re.fullmatch(r"[!-~]+", return_url)
-            hosts = getattr(self._backend, "return_hosts", ())
-            if not is_text or find_foreign_host(
-                return_url, "", allowed_hosts=hosts, allow_insecure=False
-            ):
-                raise errors.InvalidRequest(
-                    "return_url must be an https URL on one of the hosts in the setting "
-                    "return_hosts, or on this machine: any other host would be an open redirect."
-                )
 
-    def _check_link(self, result: SessionResult, reading: SessionReading) -> SessionResult:
-        """Return `result` if its link leads to a known host; else raise `UnexpectedResponse`."""
-        backend, link = self._backend, (result.access or SessionAccess()).link
-        if link is None:
-            return result
-        address = ""
-        if isinstance(backend, RemoteBackend) and (backend.base_url or backend.vendor_url()):
-            address = backend.address
-        hosts = self._can.link_hosts | {*getattr(backend, "handoff_hosts", ())}
-        host = find_foreign_host(link.reveal(), address, allowed_hosts=hosts, allow_insecure=False)
-        if host:
-            raise errors.UnexpectedResponse(
-                f"{backend.name} returned a link to {host}. Links must lead to the vendor, over "
-                "https: if the host is the vendor's, add it to handoff_hosts.",
-                billing=reading.billing,
-                ids=reading.ids,
+    def _check_start_options(
+        self,
+        record: SessionRecord,
+        *,
+        has_reference: bool,
+        return_url: Any,
+        language: Any,
+        options: Any,
+    ) -> None:
+        """Raise if the reference is missing or extra, or an option is unsupported or invalid.
+
+        Raises:
+            InvalidRequest: the reference, the language or the URL is wrong.
+            Unsupported: the vendor does not take one of the options.
+        """
+        needs_reference = record.compared_with is ComparedWith.GIVEN
+        if needs_reference and not has_reference:
+            raise errors.InvalidRequest(
+                f"compared_with is {record.compared_with}: start requires a reference."
             )
-        return result
+        if has_reference and not needs_reference:
+            raise errors.InvalidRequest(
+                f"compared_with is {record.compared_with}: start takes no reference."
+            )
+        if return_url is not None and not self._capabilities.takes_return_url:
+            raise self._runner.unsupported("return_url", "takes no return_url for a session")
+        if language is not None and not self._capabilities.takes_language:
+            raise self._runner.unsupported("language", "takes no language for a session")
+        self._runner.check_own_options(options, self._capabilities.options)
+        if language is not None and not _LANGUAGE_TAG.fullmatch(str(language)):
+            raise errors.InvalidRequest("language must be a tag such as es or pt-BR.")
+        if return_url is not None and not self._is_return_url(return_url):
+            raise errors.InvalidRequest(
+                "return_url must be an https URL on one of the hosts in the setting "
+                "return_hosts, or on this machine: any other host would be an open redirect."
+            )
+
+    def _is_return_url(self, url: Any) -> bool:
+        """Return whether the vendor's page may redirect the person to this URL."""
+        if not isinstance(url, str) or not _PRINTABLE_ASCII.fullmatch(url):
+            return False
+        hosts = getattr(self._backend, "return_hosts", ())
+        return not find_foreign_host(url, "", allowed_hosts=hosts, allow_insecure=False)
+
+    def _check_link(self, result: SessionResult, reading: SessionReading) -> None:
+        """Raise `UnexpectedResponse` if the result's link leads to an unknown host."""
+        if result.access is None or result.access.link is None:
+            return
+        backend = self._backend
+        vendor_address = ""
+        # A backend that uses a vendor's own library may have no address.
+        if isinstance(backend, RemoteBackend) and (backend.base_url or backend.vendor_url()):
+            vendor_address = backend.address
+        hosts = self._capabilities.link_hosts.union(getattr(backend, "handoff_hosts", ()))
+        foreign_host = find_foreign_host(
+            result.access.link.reveal(), vendor_address, allowed_hosts=hosts, allow_insecure=False
+        )
+        if foreign_host:
+            raise _unexpected(
+                f"{backend.name} returned a link to {foreign_host}. Links must lead to the vendor, "
+                "over https: if the host is the vendor's, add it to handoff_hosts.",
+                reading,
+            )
+
+    def _describe_second_start(self) -> str:
+        """Return a sentence that says what another start of the same record does."""
+        if self._capabilities.finds_by_record:
+            return "Starting again looks for the session first, and counts only if it creates one."
+        if self._capabilities.start_is_repeatable:
+            return "Starting again returns the same session; both starts are counted."
+        return "Starting again creates a second session, and both are counted."
 
     def _read_once(
         self,
@@ -577,33 +680,45 @@ class Sessions:
         deadline: Deadline,
         *,
         document: Person | None = None,
-        **wishes: bool,
-    ) -> tuple[SessionResult, Portrait]:
-        """Read a session once; return its result and the person's picture (or its URL)."""
+        with_access: bool = False,
+        with_portrait: bool = False,
+    ) -> JudgedSession:
+        """Read a session by one request, and judge it."""
         self._check_findable(record)
         if document is not None:
             self._check_document(document, record)
 
-        def judged(
-            reading: SessionReading, masker: ResultMasker, **_: Any
-        ) -> tuple[SessionResult, Portrait]:
+        def request_fields() -> dict[str, Any]:
+            return {
+                "record": record,
+                "with_access": with_access,
+                "with_portrait": with_portrait,
+            }
+
+        def read_session(reading: SessionReading, masker: ResultMasker, **_: Any) -> JudgedSession:
+            # The link and token of the access are masked in the other fields.
             reading = masker.mask(reading, ())
-            result, portrait = judge(reading, record, self._rules(), self._clock, person=document)
-            if not wishes["with_access"]:
-                return attrs.evolve(result, access=None), portrait
-            return self._check_link(result, reading), portrait
+            session = judge_reading(
+                reading, record, self._session_rules(), self._clock, person=document
+            )
+            if with_access:
+                self._check_link(session.result, reading)
+                return session
+            return attrs.evolve(session, result=attrs.evolve(session.result, access=None))
 
-        return self._carry_out(ReadRequest, deadline, lambda: {"record": record, **wishes}, judged)
+        return self._make_request(
+            self._free_runner, ReadRequest, deadline, request_fields, read_session
+        )
 
-    def _carry_out(
+    def _make_request(
         self,
-        kind: type[Request],
+        runner: CallRunner,
+        request_type: type[Request],
         deadline: Deadline,
-        prepare: Callable[[], Mapping[str, Any]],
-        judge_answer: Callable[..., T],
+        request_fields: Callable[[], Mapping[str, Any]],
+        read_answer: Callable[..., T],
     ) -> T:
-        """Make one request about a session, and return the result of `judge_answer`."""
-        runner = self._runner if kind is StartRequest else self._free_runner
+        """Make a request about a session; return the result of `read_answer`."""
         call = CallRecord(
             id=str(uuid.uuid4()),
             operation=Operation.SESSION,
@@ -611,4 +726,21 @@ class Sessions:
             started_at=self._clock.now(),
             kept=False,
         )
-        return runner.run(call, kind, prepare, judge_answer, deadline=deadline, retry=runner.retry)
+        return runner.run(
+            call, request_type, request_fields, read_answer, deadline=deadline, retry=runner.retry
+        )
+
+
+def _or_default(
+    threshold: float | Threshold | None, default: float | None
+) -> float | Threshold | None:
+    """Return a threshold of `plan`; the verifier's default if the caller passed none."""
+    if threshold is not None or default is None:
+        return threshold
+    # As a Threshold, because a plain number up to 1 is refused as one of another scale.
+    return Threshold(default)
+
+
+def _unexpected(message: str, reading: SessionReading) -> errors.UnexpectedResponse:
+    """Return the error for a reading that the caller must not get."""
+    return errors.UnexpectedResponse(message, billing=reading.billing, ids=reading.ids)

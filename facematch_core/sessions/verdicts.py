@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias, TypeVar
 
 import attrs
 
@@ -24,40 +24,72 @@ from facematch_core.models import Environment, LivenessResult, MatchResult, Oper
 
 from .holders import HolderAgreement, compare_holders
 
-Portrait: TypeAlias = Image | Secret | None
+A = TypeVar("A", MatchResult, LivenessResult)
+
+#: A picture of the person, or the secret URL from which the backend can fetch it.
+Portrait: TypeAlias = Image | Secret
 
 #: How far a vendor's clock may run behind ours.
 CLOCK_MARGIN = dt.timedelta(seconds=60)
 #: Extra seconds for a person who has begun; our own choice.
 _OVERTIME_S = 900.0
-#: Minimum and maximum seconds between two reads, for PENDING sessions and for other states.
-_SHORTEST_S, _LONGEST_S = 2.0, 600.0
-_SHORTEST_REVIEW_S, _LONGEST_REVIEW_S = 30.0, 3600.0
+#: Minimum and maximum seconds between two reads of a PENDING session.
+_SHORTEST_PENDING_S = 2.0
+_LONGEST_PENDING_S = 600.0
+#: Minimum and maximum seconds between two reads in the other states that are polled.
+_SHORTEST_REVIEW_S = 30.0
+_LONGEST_REVIEW_S = 3600.0
 #: States in which the person may still continue.
 _OPEN = (types.SessionState.PENDING, types.SessionState.ABANDONED)
 #: States to poll. DECIDED is not polled: if a reviewer revises a decision, a webhook reports it.
 _UNSETTLED = (types.SessionState.PENDING, types.SessionState.PROCESSING, types.SessionState.UNKNOWN)
+#: The warning of a placeholder.
+_NOT_REPORTED = ResultWarning(
+    code=models.WarningCode.OTHER,
+    severity=models.Severity.INFORMATION,
+    tag=types.NOT_REPORTED,
+    text="The vendor did not report this check.",
+)
 
 
 @attrs.frozen(kw_only=True)
-class Rules:
+class SessionRules:
     """A verifier's current settings for judging sessions."""
 
-    #: Name and session capabilities of the backend.
+    #: Name of the backend.
     backend: str
-    can: types.SessionCapabilities
-    #: The configured environment and the required environment; None if not set.
-    declared: Environment | None
-    required: Environment | None
+    capabilities: types.SessionCapabilities
+    #: The environment to which the backend is set, or None.
+    declared_environment: Environment | None
+    #: The environment that the verifier requires, or None.
+    required_environment: Environment | None
     #: The verifier's default thresholds, by operation.
     defaults: DefaultsByOperation
+    #: Whether a match must reach the threshold or exceed it.
     threshold_rule: models.ThresholdRule
 
 
-def check_record(record: types.SessionRecord, rules: Rules) -> None:
+@attrs.frozen(kw_only=True)
+class JudgedSession:
+    """The result of a reading.
+
+    Attributes:
+        result: The result, still without its portrait.
+        portrait: The portrait of the worst liveness item; None unless the face is live.
+    """
+
+    result: types.SessionResult
+    portrait: Portrait | None
+
+
+def check_record(record: types.SessionRecord, rules: SessionRules) -> None:
     """Raise `EnvironmentMismatch` if the record's environment is not the verifier's."""
-    problem = describe_mismatch(record.environment, rules.declared, rules.required)
-    if record.environment is not None and problem is not None:
+    if record.environment is None:
+        return
+    problem = describe_mismatch(
+        record.environment, rules.declared_environment, rules.required_environment
+    )
+    if problem is not None:
         raise EnvironmentMismatch(
             f"The record of the session {problem}: nothing was sent. Use the settings that the "
             "session was planned with.",
@@ -69,86 +101,99 @@ def check_record(record: types.SessionRecord, rules: Rules) -> None:
 def check_origin(
     answer: types.SessionAnswer | VendorError,
     record: types.SessionRecord,
-    rules: Rules,
+    rules: SessionRules,
     *,
-    may_be_silent: bool = False,
+    may_omit_environment: bool = False,
 ) -> Environment | None:
     """Return an answer's environment; raise `EnvironmentMismatch` if it is not the expected one.
 
-    If no setting declares the environment, an answer must state it unless `may_be_silent` is set.
+    If neither the answer nor a setting names an environment, the answer is from an unknown one.
+    That is an error if an environment is required, unless `may_omit_environment` is set.
     """
-    word, environment = answer.environment, None
-    declared = rules.declared or record.environment
-    if may_be_silent and word is None and declared is None:
+    declared = rules.declared_environment or record.environment
+    if may_omit_environment and answer.environment is None and declared is None:
         return None
-    try:
-        environment = None if word is None else Environment(word)
-        problem = describe_mismatch(environment, declared, rules.required)
-    except ValueError:
+    stated = _find_environment(answer.environment)
+    problem = describe_mismatch(stated, declared, rules.required_environment)
+    if answer.environment is not None and stated is None:
         problem = "came from an unknown environment"
     if problem is None:
-        return environment or declared
+        return stated or declared
     raise EnvironmentMismatch(
         f"The answer of {rules.backend} about a session {problem}: correct base_url or the key, or "
         "the setting environment.",
-        environment=environment,
+        environment=stated,
         billing=answer.billing,
         ids=answer.ids,
     )
 
 
-def judge(
+def _find_environment(name: str | None) -> Environment | None:
+    """Return the environment with this name; None if there is none."""
+    if name is None:
+        return None
+    try:
+        return Environment(name)
+    except ValueError:
+        return None
+
+
+def judge_reading(
     reading: types.SessionReading,
     record: types.SessionRecord,
-    rules: Rules,
+    rules: SessionRules,
     clock: Clock,
     *,
     is_start: bool = False,
     person: types.Person | None = None,
-) -> tuple[types.SessionResult, Portrait]:
-    """Return the result of a reading, and the picture from its worst liveness item.
+) -> JudgedSession:
+    """Return the result of a reading, and the portrait of the person.
 
-    The picture is None unless the liveness check passed. With `is_start`, the reading is the
-    response to a start: it may omit the environment and the vendor's copies of record fields.
-    `person` is compared with the holders of the documents.
+    Args:
+        reading: The reading.
+        record: The record of the session.
+        rules: The verifier's current settings.
+        clock: The verifier's clock.
+        is_start: Whether the reading is the response to a start, which may omit the environment
+            and the vendor's copies of record fields.
+        person: The person to compare with the holders of the documents, or None.
 
     Raises:
         EnvironmentMismatch: the reading is from a different or unknown environment.
         SessionMismatch: the reading belongs to another session, or the record was changed.
     """
-    environment = check_origin(reading, record, rules, may_be_silent=is_start)
-    unknown = bill.stated(models.Charged.UNKNOWN, reading.billing.ground)
-    reading = attrs.evolve(reading, environment=environment)
-    if reading.state is types.SessionState.GONE:  # the vendor may have deleted the ids, too
+    environment = check_origin(reading, record, rules, may_omit_environment=is_start)
+    if reading.state is types.SessionState.GONE:
+        # The vendor may have deleted the ids, too, so there is nothing to compare.
         reading = attrs.evolve(reading, checks=())
     else:
         _check_identity(reading, record, rules, is_start=is_start)
-    # Use the earliest time: `terms` does not cover `started_at`, so a forged record may look newer.
-    starts = [time for time in (record.started_at, reading.created_at) if time is not None]
-    started_at = min(starts, default=record.planned_at)
+
+    started_at = _find_start(reading, record)
+    expires_at = record.expires_at
+    if expires_at is None and reading.access is not None:
+        expires_at = reading.access.expires_at
     record = attrs.evolve(
         record,
         session_id=record.session_id or reading.session_id,
         started_at=started_at,
-        expires_at=record.expires_at or (reading.access or types.SessionAccess()).expires_at,
+        expires_at=expires_at,
+        # The values from the start stay, also if the vendor returns more of them later.
         vendor={**reading.vendor, **record.vendor},
     )
-    state, now = reading.state, clock.now()
-    valid_until = started_at + dt.timedelta(seconds=record.valid_for_s)
-    left_s = (min(valid_until, record.expires_at or valid_until) - now).total_seconds()
+    now = clock.now()
+    left_s = (_last_moment(record, started_at) - now).total_seconds()
     if reading.has_begun or reading.checks:
         left_s += _OVERTIME_S
+    state = reading.state
     if state is types.SessionState.PENDING and left_s < 0 and not reading.is_asked_back:
         state = types.SessionState.EXPIRED
-    access = reading.access
-    # Continuing an ended session would film the person without a result, and may be charged.
-    is_open = state in _OPEN or (state is types.SessionState.EXPIRED and rules.can.resumes_expired)
-    if access and not (is_open and (access.link or access.token or access.page)):
-        access = None
+
     review_reasons = list(reading.review_reasons)
     if state is not types.SessionState.DECIDED or reading.approved is False:
         review_reasons.append(_warning("not_approved", "The vendor has not approved the session."))
-    liveness, portrait = _worst(LivenessResult, reading, record, rules, review_reasons)
+    # Liveness is judged first: the reasons below concern the match, and not the live face.
+    live_item = _judge_liveness(reading, record, rules, environment, review_reasons)
     if record.compared_with not in (None, reading.compared_with):
         text = f"The vendor reported no comparison with a {record.compared_with} picture."
         review_reasons.append(_warning("compared_with_another_picture", text))
@@ -158,137 +203,278 @@ def judge(
         if agreement.name is types.Agreement.INCOMPLETE and not record.any_document:
             text = "The name on the document or of the person is incomplete: compare them yourself."
             review_reasons.append(_warning("name_incomplete", text))
-    match, _ = _worst(MatchResult, reading, record, rules, review_reasons)
+    match = _judge_match(reading, record, rules, environment, review_reasons)
+
+    billing = bill.FREE
+    if is_start:
+        billing = bill.stated(models.Charged.UNKNOWN, reading.billing.ground)
     result = types.SessionResult(
         record=record,
         state=state,
-        access=access,
+        access=_open_access(reading, state, rules),
         match=match,
-        liveness=liveness,
+        liveness=live_item.result,
         compared_with=reading.compared_with if types.is_reported(match) else None,
         name_agreement=agreement.name,
         date_of_birth_agreement=agreement.date_of_birth,
         warnings=(*reading.warnings, *reading.review_reasons),
         vendor_status=reading.vendor_status,
         environment=environment,
-        required_environment=rules.required,
-        billing=unknown if is_start else bill.FREE,
+        required_environment=rules.required_environment,
+        billing=billing,
         read_again_s=_read_again_s(state, reading, now - started_at, left_s, rules),
         raw=reading.raw,
         clock=clock,
     )
-    return result, portrait if liveness.is_live else None
+    portrait = live_item.portrait if live_item.result.is_live else None
+    return JudgedSession(result=result, portrait=portrait)
 
 
 def judge_missing(
-    record: types.SessionRecord, rules: Rules, clock: Clock
+    record: types.SessionRecord, rules: SessionRules, clock: Clock
 ) -> types.SessionResult | None:
     """Return a GONE result if the vendor's retention period has ended; else None."""
-    lasts_s, started_at = rules.can.result_lasts_s, record.started_at or record.planned_at
-    if lasts_s is None or (clock.now() - started_at).total_seconds() <= lasts_s:
+    result_lasts_s = rules.capabilities.result_lasts_s
+    if result_lasts_s is None:
+        return None
+    started_at = record.started_at or record.planned_at
+    if (clock.now() - started_at).total_seconds() <= result_lasts_s:
         return None
     return types.SessionResult(
         record=record,
         state=types.SessionState.GONE,
-        match=_not_reported(MatchResult, rules.backend),
-        liveness=_not_reported(LivenessResult, rules.backend),
-        environment=rules.declared,
-        required_environment=rules.required,
+        match=_unreported_match(rules.backend),
+        liveness=_unreported_liveness(rules.backend),
+        environment=rules.declared_environment,
+        required_environment=rules.required_environment,
         billing=bill.FREE,
         clock=clock,
     )
 
 
+def _find_start(reading: types.SessionReading, record: types.SessionRecord) -> dt.datetime:
+    """Return the time from which the session's age counts: the earliest that is known."""
+    # `terms` does not cover `started_at`, so a forged record may look newer than its session.
+    if record.started_at is not None and reading.created_at is not None:
+        return min(record.started_at, reading.created_at)
+    return record.started_at or reading.created_at or record.planned_at
+
+
+def _last_moment(record: types.SessionRecord, started_at: dt.datetime) -> dt.datetime:
+    """Return the time at which an unfinished session ends, by our rule or by the vendor's."""
+    valid_until = started_at + dt.timedelta(seconds=record.valid_for_s)
+    if record.expires_at is None:
+        return valid_until
+    return min(valid_until, record.expires_at)
+
+
+def _open_access(
+    reading: types.SessionReading, state: types.SessionState, rules: SessionRules
+) -> types.SessionAccess | None:
+    """Return the access to a session that the person may still continue; else None."""
+    # Continuing an ended session would film the person without a result, and may be charged.
+    is_open = state in _OPEN
+    if state is types.SessionState.EXPIRED:
+        is_open = rules.capabilities.resumes_expired
+    access = reading.access
+    if access is None or not is_open:
+        return None
+    if access.link is None and access.token is None and not access.page:
+        return None  # it has nothing but the time at which it expires
+    return access
+
+
+@attrs.frozen
+class _Mismatch:
+    """A difference between a reading and its record.
+
+    Attributes:
+        field: Name of the attribute that differs.
+        problem: The difference, for the error message, without the caller's values.
+    """
+
+    field: str
+    problem: str
+
+
 def _check_identity(
-    reading: types.SessionReading, record: types.SessionRecord, rules: Rules, *, is_start: bool
-) -> None:
-    """Raise `SessionMismatch` if the reading differs from the record or predates it."""
-    shown = {
-        "session_id": (reading.session_id, record.session_id or reading.session_id),
-        "subject_ref": (reading.subject_ref or record.subject_ref, record.subject_ref),
-    }
-    ours = {
-        "record_id": (types.VendorCopy.ID, record.id),
-        "terms": (types.VendorCopy.TERMS, record.terms),
-    }
-    copies = (reading.record_id, reading.terms, reading.subject_ref)
-    # Veriff returns no copies before it has decided. Without `session_id` in the record, the
-    # session was found by a search, and only the copies show that it is the record's.
-    are_due = (
-        reading.state is types.SessionState.DECIDED
-        or record.session_id is None
-        or any(copy is not None for copy in copies)
-    )
-    for name, (kept, value) in ours.items():
-        is_due = are_due and kept in rules.can.stores and not is_start
-        if is_due or getattr(reading, name) is not None:
-            shown[name] = getattr(reading, name), value
-    for noun in ("facts", "vendor"):
-        here, there = getattr(reading, noun), getattr(record, noun)
-        shown |= {
-            f"{noun} {name}": (here[name], there[name]) for name in here.keys() & there.keys()
-        }
-    field = next((name for name, (here, there) in shown.items() if here != there), "")
-    problem, created_at = field, reading.created_at
-    if not field and created_at and created_at < record.planned_at - CLOCK_MARGIN:
-        early_s = (record.planned_at - created_at).total_seconds()
-        field = "created_at"
-        problem = (
-            f"created_at: {created_at:%Y-%m-%d %H:%M:%S} UTC by the vendor's clock, {early_s:.0f} "
-            "s before the plan by this machine's clock: check this machine's clock"
-        )
-    if field:
-        raise SessionMismatch(
-            f"The session at {rules.backend} does not belong to this record, or the record was "
-            f"changed ({problem}): let no one in, and find out why.",
-            field=field.partition(" ")[0],
-            backend=rules.backend,
-            billing=reading.billing if is_start else bill.FREE,
-            ids=reading.ids,
-        )
-
-
-def _worst(
-    kind: type[models.Answer],
     reading: types.SessionReading,
     record: types.SessionRecord,
-    rules: Rules,
+    rules: SessionRules,
+    *,
+    is_start: bool,
+) -> None:
+    """Raise `SessionMismatch` if the reading differs from the record or predates it."""
+    required_copies = frozenset[types.VendorCopy]()
+    if not is_start:
+        required_copies = _required_copies(reading, record, rules)
+    mismatch = _find_mismatch(reading, record, required_copies)
+    if mismatch is None:
+        return
+    raise SessionMismatch(
+        f"The session at {rules.backend} does not belong to this record, or the record was "
+        f"changed ({mismatch.problem}): let no one in, and find out why.",
+        field=mismatch.field,
+        backend=rules.backend,
+        billing=reading.billing if is_start else bill.FREE,
+        ids=reading.ids,
+    )
+
+
+def _required_copies(
+    reading: types.SessionReading, record: types.SessionRecord, rules: SessionRules
+) -> frozenset[types.VendorCopy]:
+    """Return the vendor's copies without which the reading is not of the record's session."""
+    copies = (reading.record_id, reading.terms, reading.subject_ref)
+    has_a_copy = any(copy is not None for copy in copies)
+    # The session was found by a search, and only the copies show that it is the record's.
+    was_searched_for = record.session_id is None
+    is_decided = reading.state is types.SessionState.DECIDED
+    if has_a_copy or was_searched_for or is_decided:
+        return rules.capabilities.stores
+    # Veriff returns no copies before it has decided.
+    return frozenset()
+
+
+def _find_mismatch(
+    reading: types.SessionReading,
+    record: types.SessionRecord,
+    required_copies: frozenset[types.VendorCopy],
+) -> _Mismatch | None:
+    """Return the first difference between a reading and its record, or None."""
+    if record.session_id and reading.session_id != record.session_id:
+        return _Mismatch("session_id", "session_id")
+    if reading.subject_ref and reading.subject_ref != record.subject_ref:
+        return _Mismatch("subject_ref", "subject_ref")
+    has_id = reading.record_id is not None or types.VendorCopy.ID in required_copies
+    if has_id and reading.record_id != record.id:
+        return _Mismatch("record_id", "record_id")
+    has_terms = reading.terms is not None or types.VendorCopy.TERMS in required_copies
+    if has_terms and reading.terms != record.terms:
+        return _Mismatch("terms", "terms")
+    for name in sorted(reading.facts.keys() & record.facts.keys()):
+        if reading.facts[name] != record.facts[name]:
+            return _Mismatch("facts", f"facts {name}")
+    for name in sorted(reading.vendor.keys() & record.vendor.keys()):
+        if reading.vendor[name] != record.vendor[name]:
+            return _Mismatch("vendor", f"vendor {name}")
+    created_at = reading.created_at
+    if created_at is not None and created_at < record.planned_at - CLOCK_MARGIN:
+        early_s = (record.planned_at - created_at).total_seconds()
+        return _Mismatch(
+            "created_at",
+            f"created_at: {created_at:%Y-%m-%d %H:%M:%S} UTC by the vendor's clock, {early_s:.0f} "
+            "s before the plan by this machine's clock: check this machine's clock",
+        )
+    return None
+
+
+@attrs.frozen
+class _LiveItem:
+    """A liveness item with the rules applied.
+
+    Attributes:
+        result: The item.
+        portrait: The picture of the person from this item, or None.
+    """
+
+    result: LivenessResult
+    portrait: Portrait | None
+
+
+def _judge_match(
+    reading: types.SessionReading,
+    record: types.SessionRecord,
+    rules: SessionRules,
+    environment: Environment | None,
     review_reasons: Sequence[ResultWarning],
-) -> tuple[Any, Portrait]:
-    """Apply the rules to all items of one kind; return the worst item and its picture, or None."""
-    operation, passes_at, review_at = Operation.LIVENESS, record.liveness_threshold, None
-    if kind is MatchResult:
-        operation, passes_at = Operation.MATCH, record.threshold
-        review_at = record.review_threshold
-    today = rules.defaults[operation]
-    # Use the stricter threshold, so that a threshold raised after an incident affects old sessions.
-    requested = _threshold(passes_at, today.threshold, rules.threshold_rule)
-    review = _threshold(review_at, today.review_threshold, models.ThresholdRule.ABOVE)
+) -> MatchResult:
+    """Apply the rules to all matches, and return the worst; a placeholder if there are none."""
+    defaults = rules.defaults[Operation.MATCH]
+    threshold = _stricter(record.threshold, defaults.threshold, rules.threshold_rule)
+    review_threshold = _stricter(
+        record.review_threshold, defaults.review_threshold, models.ThresholdRule.ABOVE
+    )
+    matches = []
+    for check in reading.checks:
+        if isinstance(check.result, MatchResult):
+            match = _apply_thresholds(check.result, threshold, review_threshold)
+            matches.append(attrs.evolve(match, environment=environment, billing=bill.FREE))
+    if not matches:
+        return _unreported_match(rules.backend)
+    return _with_review_reasons(max(matches, key=_badness), review_reasons)
+
+
+def _judge_liveness(
+    reading: types.SessionReading,
+    record: types.SessionRecord,
+    rules: SessionRules,
+    environment: Environment | None,
+    review_reasons: Sequence[ResultWarning],
+) -> _LiveItem:
+    """Apply the rules to all liveness items, and return the worst; a placeholder if none exist."""
+    defaults = rules.defaults[Operation.LIVENESS]
+    threshold = _stricter(record.liveness_threshold, defaults.threshold, rules.threshold_rule)
+    # A record has no review threshold for liveness.
+    review_threshold = _stricter(None, defaults.review_threshold, models.ThresholdRule.ABOVE)
     items = []
     for check in reading.checks:
-        result: Any = check.result
-        if kind is LivenessResult and check.covers_liveness and isinstance(result, MatchResult):
-            result = _liveness_of(result)
-        if isinstance(result, kind):
-            fields = find_changes(result, requested, review)
-            fields |= {"environment": reading.environment, "billing": bill.FREE}
-            items.append((attrs.evolve(result, **fields), check.portrait))
+        liveness = check.result
+        if isinstance(liveness, MatchResult):
+            if not check.covers_liveness:
+                continue
+            liveness = _liveness_of(liveness)
+        liveness = _apply_thresholds(liveness, threshold, review_threshold)
+        liveness = attrs.evolve(liveness, environment=environment, billing=bill.FREE)
+        items.append(_LiveItem(liveness, check.portrait))
     if not items:
-        return _not_reported(kind, rules.backend), None
-    worst: Any
-    worst, portrait = max(items, key=lambda item: _rank(item[0]))
-    if review_reasons and not _rank(worst)[0]:
-        warnings = (*worst.warnings, *review_reasons)
-        worst = attrs.evolve(worst, decision=type(worst.decision).REVIEW, warnings=warnings)
-    return worst, portrait
+        return _LiveItem(_unreported_liveness(rules.backend), None)
+    worst = max(items, key=lambda item: _badness(item.result))
+    return attrs.evolve(worst, result=_with_review_reasons(worst.result, review_reasons))
+
+
+def _stricter(
+    of_record: float | None, of_verifier: float | None, rule: models.ThresholdRule
+) -> models.Threshold | None:
+    """Return the higher of two thresholds; None if there is none.
+
+    The verifier's current threshold counts, too, so that a threshold raised after an incident
+    affects old sessions.
+    """
+    values = [value for value in (of_record, of_verifier) if value is not None]
+    if not values:
+        return None
+    return models.Threshold(max(values), rule)
+
+
+def _apply_thresholds(
+    item: A, threshold: models.Threshold | None, review_threshold: models.Threshold | None
+) -> A:
+    """Return an item; a pass becomes REVIEW if a threshold or a grave warning contradicts it."""
+    return attrs.evolve(item, **find_changes(item, threshold, review_threshold))
+
+
+def _with_review_reasons(item: A, review_reasons: Sequence[ResultWarning]) -> A:
+    """Return an item; a pass becomes REVIEW if there are reasons."""
+    if not review_reasons or item.decision not in models.PASSES:
+        return item
+    return attrs.evolve(
+        item,
+        decision=type(item.decision).REVIEW,
+        warnings=(*item.warnings, *review_reasons),
+    )
 
 
 def _liveness_of(match: MatchResult) -> LivenessResult:
     """Convert a vendor's joint verdict on match and liveness to a liveness item."""
-    words = {"match": "live", "no_match": "not_live"}
-    word = words.get(match.decision.value, match.decision.value)
+    decisions = {
+        models.Decision.MATCH: models.LivenessDecision.LIVE,
+        models.Decision.NO_MATCH: models.LivenessDecision.NOT_LIVE,
+        models.Decision.REVIEW: models.LivenessDecision.REVIEW,
+        models.Decision.INCONCLUSIVE: models.LivenessDecision.INCONCLUSIVE,
+    }
     return LivenessResult(
-        decision=models.LivenessDecision(word),
+        decision=decisions[match.decision],
         warnings=match.warnings,
         backend=match.backend,
         vendor_status=match.vendor_status,
@@ -296,31 +482,52 @@ def _liveness_of(match: MatchResult) -> LivenessResult:
     )
 
 
-def _not_reported(kind: Any, backend: str) -> Any:
-    information = models.Severity.INFORMATION
-    warning = _warning(types.NOT_REPORTED, "The vendor did not report this check.", information)
-    word = models.Decision if kind is MatchResult else models.LivenessDecision
-    return kind(decision=word.INCONCLUSIVE, warnings=(warning,), backend=backend, billing=bill.FREE)
+def _unreported_match(backend: str) -> MatchResult:
+    """Return the placeholder for a match that the vendor did not report."""
+    return MatchResult(
+        decision=models.Decision.INCONCLUSIVE,
+        warnings=(_NOT_REPORTED,),
+        backend=backend,
+        billing=bill.FREE,
+    )
 
 
-def _threshold(
-    first: float | None, second: float | None, rule: models.ThresholdRule
-) -> models.Threshold | None:
-    values = [value for value in (first, second) if value is not None]
-    return models.Threshold(max(values), rule) if values else None
+def _unreported_liveness(backend: str) -> LivenessResult:
+    """Return the placeholder for a liveness check that the vendor did not report."""
+    return LivenessResult(
+        decision=models.LivenessDecision.INCONCLUSIVE,
+        warnings=(_NOT_REPORTED,),
+        backend=backend,
+        billing=bill.FREE,
+    )
 
 
-def _rank(result: MatchResult | LivenessResult) -> tuple[int, float]:
-    """Return a sort key: worse decisions last (as in `LiveMatchDecision`), then lower scores."""
-    word, words = result.decision.value, [each.value for each in models.LiveMatchDecision]
-    place = words.index(word) if word in words else 0  # 0: "match" or "live", a pass
-    return place, -(result.score.value if result.score else 0.0)
+@attrs.frozen(order=True)
+class _Badness:
+    """How bad an item is. The worst of several items is the largest.
+
+    Attributes:
+        position: Position of the decision among those of `LiveMatchDecision`, best first; 0 for a
+            pass.
+        minus_score: The score with its sign changed, so that a lower score is worse; 0 without one.
+    """
+
+    position: int
+    minus_score: float
 
 
-def _warning(
-    tag: str, text: str, severity: models.Severity = models.Severity.ERROR
-) -> ResultWarning:
-    return ResultWarning(code=models.WarningCode.OTHER, severity=severity, tag=tag, text=text)
+def _badness(item: MatchResult | LivenessResult) -> _Badness:
+    position = 0
+    if item.decision not in models.PASSES:
+        position = [*models.LiveMatchDecision].index(models.LiveMatchDecision(item.decision.value))
+    score = 0.0 if item.score is None else item.score.value
+    return _Badness(position, -score)
+
+
+def _warning(tag: str, text: str) -> ResultWarning:
+    return ResultWarning(
+        code=models.WarningCode.OTHER, severity=models.Severity.ERROR, tag=tag, text=text
+    )
 
 
 def _read_again_s(
@@ -328,17 +535,28 @@ def _read_again_s(
     reading: types.SessionReading,
     age: dt.timedelta,
     left_s: float,
-    rules: Rules,
+    rules: SessionRules,
 ) -> float | None:
-    """Return the seconds until the next read: a tenth of the age, within limits. None if final."""
+    """Return the seconds until the next read: a tenth of the age, within limits. None if final.
+
+    Args:
+        state: The session's state.
+        reading: The reading, which may state the earliest next read.
+        age: Time since the start.
+        left_s: Seconds until an unfinished session expires; below 0 afterwards.
+        rules: The verifier's current settings.
+    """
     if state not in _UNSETTLED:
         return None
-    shortest_s, longest_s = _SHORTEST_REVIEW_S, _LONGEST_REVIEW_S
+    shortest_s = _SHORTEST_REVIEW_S
+    longest_s = _LONGEST_REVIEW_S
     if state is types.SessionState.PENDING:
-        shortest_s, longest_s = _SHORTEST_S, _LONGEST_S
+        shortest_s = _SHORTEST_PENDING_S
+        longest_s = _LONGEST_PENDING_S
         if left_s > 0:
             longest_s = min(longest_s, left_s + 1)  # read once after it expires
-    if rules.can.result_lasts_s is not None:
-        longest_s = min(longest_s, rules.can.result_lasts_s / 6)
+    if rules.capabilities.result_lasts_s is not None:
+        # Several reads before the vendor deletes the result.
+        longest_s = min(longest_s, rules.capabilities.result_lasts_s / 6)
     usual_s = min(longest_s, max(shortest_s, age.total_seconds() / 10))
     return max(reading.read_again_s or 0.0, usual_s)

@@ -13,7 +13,7 @@ import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend.session_types import SessionAccess, VendorCopy
 from facematch_core.call.verdict import DefaultThresholds
-from facematch_core.sessions.verdicts import Rules, judge, judge_missing
+from facematch_core.sessions.verdicts import SessionRules, judge_missing, judge_reading
 from facematch_core.testing import ManualClock
 
 START = dt.datetime(2020, 1, 1, 12, tzinfo=dt.UTC)
@@ -37,11 +37,11 @@ RECORD = fm.SessionRecord(
     session_id="s-1",
     vendor={"workflow": "w-1"},
 )
-RULES = Rules(
+RULES = SessionRules(
     backend="acme",
-    can=CAN,
-    declared=PRODUCTION,
-    required=PRODUCTION,
+    capabilities=CAN,
+    declared_environment=PRODUCTION,
+    required_environment=PRODUCTION,
     defaults={operation: DefaultThresholds() for operation in fm.Operation},
     threshold_rule=models.ThresholdRule.AT_LEAST,
 )
@@ -52,9 +52,9 @@ def after(seconds):
 
 
 def judged(record=RECORD, rules=None, at=10.0, **more):
-    rules, clock = attrs.evolve(RULES, **(rules or {})), ManualClock(after(at))
-    result, portrait = judge(reading(record, **more), record, rules, clock)
-    return attrs.evolve(result, portrait=portrait)
+    rules = attrs.evolve(RULES, **(rules or {}))
+    session = judge_reading(reading(record, **more), record, rules, ManualClock(after(at)))
+    return attrs.evolve(session.result, portrait=session.portrait)
 
 
 def verified(result, subject=SUBJECT, purpose=PURPOSE, about=ABOUT, max_age_s=3600.0):
@@ -174,7 +174,9 @@ def test_missing_record_id_or_terms_raise_session_mismatch(name):
     with pytest.raises(fm.SessionMismatch):
         judged(**{name: None})
     stores = CAN.stores - {VendorCopy.ID if name == "record_id" else VendorCopy.TERMS}
-    assert verified(judged(rules={"can": attrs.evolve(CAN, stores=stores)}, **{name: None}))
+    assert verified(
+        judged(rules={"capabilities": attrs.evolve(CAN, stores=stores)}, **{name: None})
+    )
 
 
 def test_copies_are_due_once_the_vendor_has_decided_or_returns_any():
@@ -222,7 +224,7 @@ def test_invalid_record_field_is_named_in_the_error(fields):
     ],
 )
 def test_conflicting_environments_raise_environment_mismatch(of_record, declared, required, word):
-    rules = {"declared": declared, "required": required}
+    rules = {"declared_environment": declared, "required_environment": required}
     with pytest.raises(fm.EnvironmentMismatch) as caught:
         judged(changed(environment=of_record), rules, environment=word, session_id="s-2")
     assert caught.value.environment == (None if word == "staging" else word)
@@ -236,12 +238,12 @@ def test_gone_session_is_inconclusive_without_an_identity_check():
 
 
 def test_missing_session_is_gone_only_after_the_result_expires():
-    rules = attrs.evolve(RULES, can=attrs.evolve(CAN, result_lasts_s=180.0))
+    rules = attrs.evolve(RULES, capabilities=attrs.evolve(CAN, result_lasts_s=180.0))
     assert judge_missing(RECORD, rules, ManualClock(after(180))) is None
     gone = judge_missing(RECORD, rules, ManualClock(after(181)))
     assert (gone.state, gone.read_again_s, gone.record) == (STATE.GONE, None, RECORD)
     assert (gone.match.decision, gone.liveness.decision) == ("inconclusive", "inconclusive")
-    assert (gone.environment, gone.required_environment) == (rules.declared, rules.required)
+    assert (gone.environment, gone.required_environment) == (PRODUCTION, PRODUCTION)
     assert gone.billing.charged is fm.Charged.NO
     assert judge_missing(RECORD, RULES, ManualClock(after(1e6))) is None
 
