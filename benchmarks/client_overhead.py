@@ -38,7 +38,7 @@ from _bench import HERE, end, heading, process, verdict
 from _mock_client import form
 
 from facematch_core import FaceVerifier, Image
-from facematch_core.backend import MatchCall
+from facematch_core.backend import MatchRequest
 from facematch_core.resilience import Budget, CircuitBreaker, RateLimiter, RateWindow
 from facematch_didit import DiditBackend
 
@@ -105,7 +105,7 @@ class Client:
         backend = self.backend()
 
         def built(pair: Pair) -> dict[str, Any]:
-            request = backend.build(MatchCall(probe=pair[0], reference=pair[1]))
+            request = backend.build(MatchRequest(probe=pair[0], reference=pair[1]))
             return {
                 "data": dict(request.fields),
                 "files": [(f.name, (f.filename, f.data, f.content_type)) for f in request.files],

@@ -141,12 +141,12 @@ class AzureBackend(SessionBackend):
     base_url: str
     environment: fm.Environment | None = None
 
-    def steps(self, call: backend.MatchCall) -> http.Steps:
+    def steps(self, request: backend.MatchRequest) -> http.Steps:
         """Yield a detect request for each picture, then verify. Stop if a picture has no face."""
-        url, key_headers = self.url, self.key_headers(call)
+        url, key_headers = self.url, self.key_headers(request)
         headers = {**key_headers, "Content-Type": "application/octet-stream"}
         faces: dict[str, list[Any]] = {}
-        for name, image in (("probe", call.probe), ("reference", call.reference)):
+        for name, image in (("probe", request.probe), ("reference", request.reference)):
             reply = yield http.HttpRequest(
                 url=f"{url}/detect", params=_QUERY, headers=headers, body=image.data
             )
@@ -160,7 +160,7 @@ class AzureBackend(SessionBackend):
                 return _build_result(faces)
         ids = {f"faceId{n}": bodies[0]["faceId"] for n, bodies in enumerate(faces.values(), 1)}
         reply = yield http.HttpRequest(url=f"{url}/verify", headers=key_headers, json=ids)
-        return _build_result(faces, reply, call.threshold)
+        return _build_result(faces, reply, request.threshold)
 
     def error_code(self, reply: http.HttpReply) -> object:
         """Return Microsoft's (inner) error code, or ``403 quota`` if the quota is used up."""

@@ -83,7 +83,7 @@ class SessionBackend(http.ApiKeyBackend):
     @property
     def url(self) -> str:
         """The base URL of every request."""
-        return f"{self.address}/face/v1.2"
+        return f"{self.service_url}/face/v1.2"
 
     def key_headers(self, request: backend.Request) -> dict[str, str | backend.Secret]:
         """Return the headers: the API key, and a call id to quote to Microsoft's support."""
@@ -106,7 +106,7 @@ class SessionBackend(http.ApiKeyBackend):
             threshold = Exact(str(self._threshold_of(record).value))
             fields["verifyConfidenceThreshold"] = float(threshold.scaleb(-2))
             texts = {name: x if isinstance(x, str) else json.dumps(x) for name, x in fields.items()}
-            body = {"fields": texts, "files": (http.picture("verifyImage", request.reference),)}
+            body = {"fields": texts, "files": (http.file_part("verifyImage", request.reference),)}
         headers, sent_at = self.key_headers(request), request.clock.now()
         url = f"{self.url}/{_kind_of(record)}-sessions"
         reply = yield http.HttpRequest(url=url, headers=headers, **body)
@@ -116,7 +116,7 @@ class SessionBackend(http.ApiKeyBackend):
             state=fm.SessionState.PENDING,
             access=backend.SessionAccess(
                 token=backend.Secret(_text(answer["authToken"])),
-                page={"endpoint": self.address},
+                page={"endpoint": self.service_url},
                 # Azure's responses do not contain the expiry.
                 expires_at=sent_at + dt.timedelta(seconds=life_s),
             ),
@@ -191,7 +191,7 @@ class SessionBackend(http.ApiKeyBackend):
             compared_with=fm.ComparedWith("given" if is_compared else "unknown"),
             access=backend.SessionAccess(
                 token=token,
-                page={"endpoint": self.address} if token else {},
+                page={"endpoint": self.service_url} if token else {},
                 expires_at=record.expires_at,
             ),
             has_begun=word == "Running" or bool(attempts),

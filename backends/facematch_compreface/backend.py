@@ -18,7 +18,7 @@ from facematch_core.backend import (
     Capabilities,
     ImageFormat,
     ImageLimits,
-    MatchCall,
+    MatchRequest,
     decide_by_largest_face,
     number,
 )
@@ -29,7 +29,7 @@ from facematch_core.http import (
     HttpReply,
     HttpRequest,
     InconclusiveRow,
-    picture,
+    file_part,
 )
 from facematch_core.models import Box, Face, ThresholdRule
 
@@ -118,7 +118,7 @@ class ComprefaceBackend(ApiKeyBackend):
                 type(self).capabilities, score_scale=f"compreface/{self.model}"
             )
 
-    def build(self, call: MatchCall) -> HttpRequest:
+    def build(self, request: MatchRequest) -> HttpRequest:
         """Return the request for `call`. ``status`` adds the model's name to the response."""
         query = {"status": "true"}
         if self.det_prob_threshold is not None:
@@ -126,14 +126,17 @@ class ComprefaceBackend(ApiKeyBackend):
         if self.plugins:
             query["face_plugins"] = self.plugins
         return HttpRequest(
-            url=f"{self.address}/api/v1/verification/verify",
+            url=f"{self.service_url}/api/v1/verification/verify",
             params=query,
             headers={"x-api-key": self.api_key},
-            files=[picture("source_image", call.probe), picture("target_image", call.reference)],
+            files=[
+                file_part("source_image", request.probe),
+                file_part("target_image", request.reference),
+            ],
             charges=0,
         )
 
-    def parse(self, call: MatchCall, reply: HttpReply) -> MatchResult:
+    def parse(self, request: MatchRequest, reply: HttpReply) -> MatchResult:
         """Parse a 200 response. Any exception means that the response cannot be parsed."""
         body = reply.json()
         (result,) = body["result"]
@@ -148,7 +151,7 @@ class ComprefaceBackend(ApiKeyBackend):
             if value is not None:
                 score = Score.from_fraction(value, scale, raw_name="similarity")
             references.append(_read_face(match, similarity=score))
-        by_largest_face = decide_by_largest_face(references, call.threshold)
+        by_largest_face = decide_by_largest_face(references, request.threshold)
         warnings = (_SEVERAL,) if len(references) > 1 else ()
         return MatchResult(
             decision=by_largest_face.decision,

@@ -23,12 +23,12 @@ from facematch_core import (
     Secret,
 )
 from facematch_core.backend import (
-    Call,
     Capabilities,
     ImageFormat,
     ImageLimits,
-    LivenessCall,
-    MatchCall,
+    LivenessRequest,
+    MatchRequest,
+    PictureRequest,
     Request,
 )
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
@@ -41,7 +41,7 @@ from facematch_core.http import (
     IssuedToken,
     LoginToken,
     as_secret,
-    picture,
+    file_part,
 )
 from facematch_core.models import ThresholdRule
 
@@ -161,42 +161,42 @@ class DeepvueBackend(HttpBackend):
         # Form-urlencoded, as the older page documents (Deepvue docs, /api-reference/api_keys/
         # authentication); the newer page documents multipart.
         request = HttpRequest(
-            url=f"{self.address}/v1/authorize",
+            url=f"{self.service_url}/v1/authorize",
             fields={"client_id": self.client_id, "client_secret": self.client_secret},
             charges=0,
         )
         return LoginToken(backend=self, request=request, read=self._read_login)
 
-    def build(self, call: MatchCall | LivenessCall) -> HttpRequest:
+    def build(self, request: MatchRequest | LivenessRequest) -> HttpRequest:
         """Return the request for `call`, without token and key.
 
         Deepvue does not distinguish the two files of a face match. Ours: the reference is first.
         """
-        if isinstance(call, MatchCall):
+        if isinstance(request, MatchRequest):
             return HttpRequest(
-                url=f"{self.address}/{self.version}/facematch",
-                files=[picture("file_a", call.reference), picture("file_b", call.probe)],
+                url=f"{self.service_url}/{self.version}/facematch",
+                files=[file_part("file_a", request.reference), file_part("file_b", request.probe)],
             )
-        text = base64.b64encode(call.probe.data).decode()
+        text = base64.b64encode(request.probe.data).decode()
         if self.liveness_image_form is ImageForm.DATA_URI:
-            text = f"data:{call.probe.media_type};base64,{text}"
-        return HttpRequest(url=f"{self.address}/v1/liveness-check", json={"image": text})
+            text = f"data:{request.probe.media_type};base64,{text}"
+        return HttpRequest(url=f"{self.service_url}/v1/liveness-check", json={"image": text})
 
     def sign(
-        self, request: HttpRequest, call: Request, *, deadline: Deadline = NO_DEADLINE
+        self, http_request: HttpRequest, request: Request, *, deadline: Deadline = NO_DEADLINE
     ) -> HttpRequest:
         """Return `request` with token and key. Logs in first if there is no valid token.
 
         A request for the balance has its own keys, and no token. If the login fails, raises a
         `VendorError` that is always billed NO.
         """
-        if "client-id" in request.headers:
-            return request
-        token = self.login_token.get(call, deadline)
+        if "client-id" in http_request.headers:
+            return http_request
+        token = self.login_token.get(request, deadline)
         return attrs.evolve(
-            request,
+            http_request,
             headers={
-                **request.headers,
+                **http_request.headers,
                 "Authorization": Secret(f"Bearer {token.reveal()}"),
                 "x-api-key": self.client_secret,
             },
@@ -217,14 +217,14 @@ class DeepvueBackend(HttpBackend):
         return reply.status == 401 or reply.shape is BodyShape.JSON_OBJECT
 
     def parse(
-        self, call: MatchCall | LivenessCall, reply: HttpReply
+        self, request: MatchRequest | LivenessRequest, reply: HttpReply
     ) -> MatchResult | LivenessResult:
         """Parse a 200 response. Any exception except `NoVerdict` means that parsing failed."""
-        if isinstance(call, LivenessCall):
-            return wire.liveness_result(call, reply, scale=self.liveness_score_scale)
+        if isinstance(request, LivenessRequest):
+            return wire.liveness_result(request, reply, scale=self.liveness_score_scale)
         scale = self.confidence_scale
         result = wire.match_result(
-            call, reply, version=self.version, scale=scale, meaning=self.confidence_meaning
+            request, reply, version=self.version, scale=scale, meaning=self.confidence_meaning
         )
         if (
             result.score is not None
@@ -238,7 +238,7 @@ class DeepvueBackend(HttpBackend):
             )
         return result
 
-    def error(self, reply: HttpReply, call: Call) -> VendorError:
+    def error(self, reply: HttpReply, request: PictureRequest) -> VendorError:
         """Return the error for a response other than 200."""
         return wire.error_of(reply, now=self.client.clock.now())
 
@@ -257,7 +257,7 @@ class DeepvueBackend(HttpBackend):
             raise mismatch
         request = HttpRequest(
             method="GET",
-            url=f"{self.address}/v1/internal/wallet-balance",
+            url=f"{self.service_url}/v1/internal/wallet-balance",
             headers={"x-api-key": self.client_secret, "client-id": self.client_id},
             charges=0,
         )

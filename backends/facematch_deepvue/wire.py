@@ -37,9 +37,9 @@ from facematch_core import (
 )
 from facematch_core.backend import (
     SCORE_UNAVAILABLE,
-    Call,
-    LivenessCall,
-    MatchCall,
+    LivenessRequest,
+    MatchRequest,
+    PictureRequest,
     RateWindow,
     number,
 )
@@ -133,7 +133,12 @@ class NoVerdict(errors.UnexpectedResponse):
 
 
 def match_result(
-    call: MatchCall, reply: HttpReply, *, version: ApiVersion, scale: Scale | None, meaning: Meaning
+    request: MatchRequest,
+    reply: HttpReply,
+    *,
+    version: ApiVersion,
+    scale: Scale | None,
+    meaning: Meaning,
 ) -> MatchResult:
     """Parse a face match. If `scale` is None, percent is assumed."""
     answer, data = _read_success(reply)
@@ -155,28 +160,28 @@ def match_result(
             "confidence_scale."
         )
         warnings.append(ResultWarning(code=WarningCode.SCALE_SUSPICIOUS, text=text))
-    decision, reasons = _decide(is_match, score, call.threshold, _MATCH)
+    decision, reasons = _decide(is_match, score, request.threshold, _MATCH)
     return MatchResult(
         decision=decision,
         score=score,
         warnings=(*reasons, *warnings),
         model=version.value,
-        **_common_fields(call, reply, answer),
+        **_common_fields(request, reply, answer),
     )
 
 
-def liveness_result(call: LivenessCall, reply: HttpReply, *, scale: Scale) -> LivenessResult:
+def liveness_result(request: LivenessRequest, reply: HttpReply, *, scale: Scale) -> LivenessResult:
     """Parse a liveness check."""
     answer, data = _read_success(reply)
     is_live = _read_flag(data["is_live"])
     value, warnings = _read_number(data, "score")
     score = _read_score(value, scale, LIVENESS_SCALE, "score", ScaleSource.CONFIGURED)
-    decision, reasons = _decide(is_live, score, call.threshold, _LIVE)
+    decision, reasons = _decide(is_live, score, request.threshold, _LIVE)
     return LivenessResult(
         decision=decision,
         score=score,
         warnings=(*reasons, *warnings),
-        **_common_fields(call, reply, answer),
+        **_common_fields(request, reply, answer),
     )
 
 
@@ -304,12 +309,14 @@ def _decide(
     return passed if reached or threshold is None else review, warnings
 
 
-def _common_fields(call: Call, reply: HttpReply, answer: Mapping[str, Any]) -> dict[str, Any]:
+def _common_fields(
+    request: PictureRequest, reply: HttpReply, answer: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the fields that both kinds of result share."""
     return {
         "backend": NAME,
         # Without a threshold from the caller, Deepvue's own unknown threshold decides.
-        "threshold": call.threshold
+        "threshold": request.threshold
         or Threshold(None, ThresholdRule.VENDOR, ThresholdSource.VENDOR),
         "vendor_status": answer.get("sub_code"),
         "ids": Ids(vendor=_read_transaction_id(reply)),

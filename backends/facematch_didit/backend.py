@@ -22,10 +22,10 @@ from facematch_core import (
 )
 from facematch_core.backend import (
     CALL_ID_KEY,
-    Call,
     Capabilities,
     DeleteRequest,
     ImageLimits,
+    PictureRequest,
     RateWindow,
     ReadRequest,
     Request,
@@ -211,34 +211,34 @@ class DiditBackend(ApiKeyBackend):
     handoff_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_names)
     return_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_names)
 
-    def build(self, call: Any) -> HttpRequest:
+    def build(self, request: Any) -> HttpRequest:
         """Return the multipart request for `call`.
 
         Raises:
             Unsupported: `caller_ref` is longer than 255 characters, or only white space.
         """
         rotate_image = self.rotate_image
-        if call.options is not None and call.options.rotate_image is not None:
-            rotate_image = call.options.rotate_image
+        if request.options is not None and request.options.rotate_image is not None:
+            rotate_image = request.options.rotate_image
         return wire.build_request(
-            call, address=self.address, api_key=self.api_key, rotate_image=rotate_image
+            request, address=self.service_url, api_key=self.api_key, rotate_image=rotate_image
         )
 
-    def parse(self, call: Any, reply: HttpReply) -> MatchResult | LivenessResult:
+    def parse(self, request: Any, reply: HttpReply) -> MatchResult | LivenessResult:
         """Parse a 200 response. Any exception means that the response is invalid."""
-        return wire.read_result(call, reply.json(), self.environment)
+        return wire.read_result(request, reply.json(), self.environment)
 
     def echoes(self, reply: HttpReply) -> Mapping[str, object]:
         """Return the request values that a response repeats (none in the edition of early 2026)."""
         call_id = reply.at("metadata", CALL_ID_KEY)
         return {"caller_ref": reply.at("vendor_data"), "call_id": call_id}
 
-    def error(self, reply: HttpReply, call: Request) -> VendorError:
+    def error(self, reply: HttpReply, request: Request) -> VendorError:
         """Return the error for a response other than 200."""
-        about: dict[str, Any] = {"now": self.client.clock.now(), "ids": Ids(call=call.call_id)}
-        if isinstance(call, Call):
+        about: dict[str, Any] = {"now": self.client.clock.now(), "ids": Ids(call=request.call_id)}
+        if isinstance(request, PictureRequest):
             return wire.read_error(reply, **about)
-        find_row = functools.partial(sessions.error_row, call)
+        find_row = functools.partial(sessions.error_row, request)
         return wire.read_error(reply, find_row=find_row, **about)
 
     @property
@@ -260,9 +260,9 @@ class DiditBackend(ApiKeyBackend):
     ) -> tuple[SessionHint, ...]:
         return sessions.read_delivery(self, body, headers, now)
 
-    def reconcilable(self, call: Call | CallRecord) -> bool:
+    def reconcilable(self, request: PictureRequest | CallRecord) -> bool:
         """Return whether Didit stores the call: only with `Retention.KEEP`, not in the sandbox."""
-        return call.retention is Retention.KEEP and self.environment is not Environment.SANDBOX
+        return request.retention is Retention.KEEP and self.environment is not Environment.SANDBOX
 
     def reconcile(self, call: CallRecord, *, deadline: Deadline = NO_DEADLINE) -> Reconciliation:
         """Search Didit's records for a call; see `FaceVerifier.reconcile`.

@@ -129,7 +129,7 @@ def fetch(
     """
     request = HttpRequest(
         method="GET",
-        url=backend.address + path,
+        url=backend.service_url + path,
         headers={"x-api-key": backend.api_key},
         params=params or {},
         charges=0,

@@ -46,7 +46,7 @@ DiditBackend: TypeAlias = Any
 
 
 def _request(backend: DiditBackend, path: str, method: str, **more: Any) -> http.HttpRequest:
-    url, headers = backend.address + path, {"x-api-key": backend.api_key}
+    url, headers = backend.service_url + path, {"x-api-key": backend.api_key}
     return http.HttpRequest(method=method, url=url, headers=headers, **more)
 
 

@@ -36,10 +36,10 @@ from facematch_core import (
 )
 from facematch_core.backend import (
     CALL_ID_KEY,
-    Call,
     ImageFormat,
     ImageLimits,
-    MatchCall,
+    MatchRequest,
+    PictureRequest,
     RateWindow,
 )
 from facematch_core.models import (
@@ -135,37 +135,37 @@ LIVENESS = Kind(
 )
 
 
-def _kind_of(call: Call) -> Kind:
-    return MATCH if isinstance(call, MatchCall) else LIVENESS
+def _kind_of(request: PictureRequest) -> Kind:
+    return MATCH if isinstance(request, MatchRequest) else LIVENESS
 
 
 # --- request ---
 
 
 def build_request(
-    call: Call, *, address: str, api_key: Secret, rotate_image: bool
+    request: PictureRequest, *, address: str, api_key: Secret, rotate_image: bool
 ) -> http.HttpRequest:
     """Return the multipart request of a call; raise `Unsupported` for an invalid `caller_ref`."""
-    kind = _kind_of(call)
+    kind = _kind_of(request)
     fields = {
-        kind.threshold_field: _threshold_text(call),
+        kind.threshold_field: _threshold_text(request),
         # Didit keeps the pictures if the field is missing.
-        "save_api_request": "true" if call.retention is Retention.KEEP else "false",
+        "save_api_request": "true" if request.retention is Retention.KEEP else "false",
     }
     # Didit does not rotate if the field is missing.
     if rotate_image:
         fields["rotate_image"] = "true"
-    if call.caller_ref:
-        fields["vendor_data"] = _check_caller_ref(call.caller_ref)
-    metadata = dict(call.metadata or {})
-    if call.retention is Retention.KEEP:
+    if request.caller_ref:
+        fields["vendor_data"] = _check_caller_ref(request.caller_ref)
+    metadata = dict(request.metadata or {})
+    if request.retention is Retention.KEEP:
         # Not in vendor_data: it is the caller's reference, and Didit's face index uses it.
-        metadata[CALL_ID_KEY] = call.call_id
+        metadata[CALL_ID_KEY] = request.call_id
     if metadata:
         fields["metadata"] = json.dumps(metadata, allow_nan=False)
-    files = [http.picture("user_image", call.probe)]
-    if isinstance(call, MatchCall):
-        files.append(http.picture("ref_image", call.reference))
+    files = [http.file_part("user_image", request.probe)]
+    if isinstance(request, MatchRequest):
+        files.append(http.file_part("ref_image", request.reference))
     return http.HttpRequest(
         url=address + kind.path, headers={"x-api-key": api_key}, fields=fields, files=files
     )
@@ -183,17 +183,17 @@ def _check_caller_ref(text: str) -> str:
     return text
 
 
-def _threshold_of(call: Call) -> Threshold:
+def _threshold_of(request: PictureRequest) -> Threshold:
     """Return the caller's threshold, or Didit's default."""
-    if call.threshold is None or call.threshold.value is None:
+    if request.threshold is None or request.threshold.value is None:
         return Threshold(DEFAULT_THRESHOLD, ThresholdRule.ABOVE, ThresholdSource.DEFAULT)
-    return call.threshold
+    return request.threshold
 
 
-def _threshold_text(call: Call) -> str:
+def _threshold_text(request: PictureRequest) -> str:
     """Format the threshold with all its digits, and a whole number without a fraction."""
     # In early 2026 Didit documented only whole numbers (Didit face-match skill page).
-    value = _threshold_of(call).value or 0.0
+    value = _threshold_of(request).value or 0.0
     return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
 
 
@@ -201,22 +201,22 @@ def _threshold_text(call: Call) -> str:
 
 
 def read_result(
-    call: Call, body: object, declared: Environment | None
+    request: PictureRequest, body: object, declared: Environment | None
 ) -> MatchResult | LivenessResult:
     """Parse a 200 response; `declared` is the setting `environment`."""
-    kind, answer = _kind_of(call), read_object(body, "the body")
+    kind, answer = _kind_of(request), read_object(body, "the body")
     block = read_object(answer[kind.block], kind.block)
     faces = {"probe": _read_faces(block, "user_image")}
     if kind is MATCH:
         faces["reference"] = _read_faces(block, "ref_image")
     is_sandbox = declared is Environment.SANDBOX
-    is_kept = call.retention is Retention.KEEP and not is_sandbox
+    is_kept = request.retention is Retention.KEEP and not is_sandbox
     request_id = text_or_none(answer.get("request_id"), "request_id")
     return kind.result(
         **read_verdict(kind, block, faces),
-        threshold=_threshold_of(call),
+        threshold=_threshold_of(request),
         # The session of a call that was not stored cannot be read: Didit returns 404.
-        ids=Ids(call=call.call_id, vendor=request_id, session=request_id if is_kept else None),
+        ids=Ids(call=request.call_id, vendor=request_id, session=request_id if is_kept else None),
         created_at=time_or_none(answer.get("created_at"), "created_at"),
         billing=Billing(
             Charged.NO if is_sandbox else Charged.YES, FREE_IN_SANDBOX if is_sandbox else CHARGED

@@ -22,7 +22,7 @@ from facematch_core import (
     Operation,
     __version__,
 )
-from facematch_core.backend import Capabilities, ImageFormat, ImageLimits, MatchCall
+from facematch_core.backend import Capabilities, ImageFormat, ImageLimits, MatchRequest
 from facematch_core.backend.engine import Compared, EngineBackend
 from facematch_core.base.extras import install_command
 from facematch_core.models import ThresholdRule
@@ -108,14 +108,14 @@ class LocalBackend(EngineBackend):
         """Number of pictures processed, excluding cache hits."""
         return self._cache.memory.computed
 
-    def compare(self, call: MatchCall) -> Compared:
+    def compare(self, request: MatchRequest) -> Compared:
         """Compare the largest face of each picture.
 
         Raises:
             InvalidImage: a picture cannot be decoded.
         """
-        probe = self._find_faces(call.probe, "probe")
-        reference = self._find_faces(call.reference, "reference")
+        probe = self._find_faces(request.probe, "probe")
+        reference = self._find_faces(request.reference, "reference")
         return compare_faces(probe, reference)
 
     def score_matrix(

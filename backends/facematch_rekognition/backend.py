@@ -41,7 +41,7 @@ from facematch_core.backend import (
     Image,
     ImageFormat,
     ImageLimits,
-    MatchCall,
+    MatchRequest,
     ReadRequest,
     Request,
     SessionCapabilities,
@@ -244,11 +244,11 @@ class RekognitionBackend(HttpBackend):
         """Return the default for `base_url`."""
         return self._endpoint
 
-    def steps(self, call: MatchCall) -> Steps:
+    def steps(self, request: MatchRequest) -> Steps:
         """Yield CompareFaces, preceded by DetectFaces if `reference_quality` is set."""
         details: list[Any] | None = None
         if self.reference_quality:
-            reply = yield self._request("DetectFaces", {"Image": _encode_image(call.reference)})
+            reply = yield self._request("DetectFaces", {"Image": _encode_image(request.reference)})
             details = list(reply.json()["FaceDetails"])
             if not details:
                 return MatchResult(
@@ -259,13 +259,13 @@ class RekognitionBackend(HttpBackend):
                     raw=reply.json(),
                 )
         pictures = {
-            "SourceImage": _encode_image(call.reference),
-            "TargetImage": _encode_image(call.probe),
+            "SourceImage": _encode_image(request.reference),
+            "TargetImage": _encode_image(request.probe),
         }
         # AWS omits similarities below its threshold; 0 returns all of them.
         limits = {"SimilarityThreshold": 0, "QualityFilter": str(self.quality_filter)}
         reply = yield self._request("CompareFaces", {**pictures, **limits})
-        return _build_result(reply.json(), call.threshold, details)
+        return _build_result(reply.json(), request.threshold, details)
 
     @property
     def session_facts(self) -> Mapping[str, str]:
@@ -287,7 +287,7 @@ class RekognitionBackend(HttpBackend):
 
     def _request(self, operation: str, body: Mapping[str, Any]) -> HttpRequest:
         return HttpRequest(
-            url=f"{self.address}/",
+            url=f"{self.service_url}/",
             headers={
                 "Content-Type": "application/x-amz-json-1.1",
                 "X-Amz-Target": f"RekognitionService.{operation}",
@@ -296,11 +296,11 @@ class RekognitionBackend(HttpBackend):
         )
 
     def sign(
-        self, request: HttpRequest, call: Request, *, deadline: Deadline = NO_DEADLINE
+        self, http_request: HttpRequest, request: Request, *, deadline: Deadline = NO_DEADLINE
     ) -> HttpRequest:
         """Return the encoded `request`, signed with the current credentials."""
         return sign_request(
-            request.encoded(),
+            http_request.encoded(),
             region=self._aws.region,
             credentials=self._aws.freeze(deadline),
             at=self.client.clock.now(),

@@ -23,8 +23,16 @@ from facematch_core.base.masking import QUOTES, Secret
 from facematch_core.images.image import Image, ImageLimits
 from facematch_core.models import LivenessResult, MatchResult
 
-from .calls import Call, DeleteRequest, LivenessCall, MatchCall, ReadRequest, Request, StartRequest
 from .kinds import describe, kind_words, kinds_of, type_hints
+from .requests import (
+    DeleteRequest,
+    LivenessRequest,
+    MatchRequest,
+    PictureRequest,
+    ReadRequest,
+    Request,
+    StartRequest,
+)
 from .session_types import Deletion, SessionCapabilities, SessionHint, SessionReading
 
 P = ParamSpec("P")
@@ -35,13 +43,16 @@ T = TypeVar("T")
 plugin_faults: list[Callable[[BaseException], None]] = []
 
 
-def can_be_sought(backend: Backend, call: Request | models.CallRecord) -> bool:
+def is_reconcilable(backend: Backend, request: Request | models.CallRecord) -> bool:
     """Return whether `reconcile` can find a call; False for sessions, which are read instead."""
-    if not isinstance(call, Call | models.CallRecord):
+    if not isinstance(request, PictureRequest | models.CallRecord):
         return False
-    if call.operation is models.Operation.SESSION or type(backend).reconcile is Backend.reconcile:
+    if (
+        request.operation is models.Operation.SESSION
+        or type(backend).reconcile is Backend.reconcile
+    ):
         return False
-    is_stored = guard(backend.reconcilable, call)
+    is_stored = guard(backend.reconcilable, request)
     return bool(is_stored) and not isinstance(is_stored, HookFailed)
 
 
@@ -194,14 +205,14 @@ class Backend(abc.ABC):
         return self.environments
 
     @abc.abstractmethod
-    def match(self, call: MatchCall) -> MatchResult:
+    def match(self, request: MatchRequest) -> MatchResult:
         """Compare two faces.
 
         Raises:
             VendorError: no result; `billing` says whether it was charged.
         """
 
-    def check_liveness(self, call: LivenessCall) -> LivenessResult:
+    def check_liveness(self, request: LivenessRequest) -> LivenessResult:
         """Check one picture for a live face.
 
         Raises:
@@ -284,12 +295,12 @@ class Backend(abc.ABC):
             reason=f"The backend {self.name} cannot search its vendor's records.",
         )
 
-    def reconcilable(self, call: Call | models.CallRecord) -> bool:
+    def reconcilable(self, request: PictureRequest | models.CallRecord) -> bool:
         """Return whether `call` can be looked up later; by default, if its retention is KEEP.
 
         An asynchronous vendor may find a job by `vendor_id`, whatever the retention.
         """
-        return call.retention is models.Retention.KEEP
+        return request.retention is models.Retention.KEEP
 
     def close(self) -> None:  # noqa: B027 - most backends hold nothing
         """Release the backend's resources. May be called more than once."""
@@ -491,7 +502,7 @@ class RemoteBackend(Backend):
 
     Attributes:
         api_path: Regular expression for the paths of the vendor's API, as portals and documents
-            show them after the host: ``/v3(/.*)?``. `address` omits such a path, and a vendor's
+            show them after the host: ``/v3(/.*)?``. `service_url` omits such a path, and a vendor's
             host with another path raises. On a host that is neither the vendor's nor this machine
             (if there are `allowed_hosts`), every path is kept. None: every path is kept anywhere.
     """
@@ -508,14 +519,14 @@ class RemoteBackend(Backend):
             # A pasted value may end with a space or a line break.
             object.__setattr__(self, "base_url", self.base_url.strip())
         if self.base_url or self.vendor_url():
-            self.address  # noqa: B018 - raise now, not in the first call
+            self.service_url  # noqa: B018 - raise now, not in the first call
 
     def vendor_url(self) -> str:
         """Return the URL to use if `base_url` is not set."""
         return ""
 
     @functools.cached_property
-    def address(self) -> str:
+    def service_url(self) -> str:
         """The validated base URL, without a trailing slash.
 
         Raises:

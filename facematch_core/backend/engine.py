@@ -12,7 +12,7 @@ from facematch_core import models
 from facematch_core.models import Billing, Charged, MatchResult
 
 from .base import MULTIPLE_FACES, NO_FACE, Backend, decide_by_threshold
-from .calls import MatchCall
+from .requests import MatchRequest
 
 __all__ = ["Compared", "EngineBackend"]
 
@@ -54,16 +54,16 @@ class EngineBackend(Backend):
         return models.Environment.LOCAL
 
     @abc.abstractmethod
-    def compare(self, call: MatchCall) -> Compared:
-        """Compare the faces of `call.probe` and `call.reference`.
+    def compare(self, request: MatchRequest) -> Compared:
+        """Compare the faces of `request.probe` and `request.reference`.
 
         Raises:
             InvalidImage: a picture cannot be read. Any other exception is treated as a bug in the
                 engine, and becomes a `BackendUnavailable` that names the file and line.
         """
 
-    def match(self, call: MatchCall) -> MatchResult:
-        compared = self.compare(call)
+    def match(self, request: MatchRequest) -> MatchResult:
+        compared = self.compare(request)
         faces = (compared.probe_faces, compared.reference_faces)
         counts = [len(several) for several in faces if several is not None]
         score = None
@@ -79,9 +79,9 @@ class EngineBackend(Backend):
         shown = ((NO_FACE, 0 in counts), (MULTIPLE_FACES, max(counts, default=0) > 1))
         added = [warning for warning, is_shown in shown if is_shown and warning.code not in codes]
         return MatchResult(
-            decision=decide_by_threshold(score, call.threshold),
+            decision=decide_by_threshold(score, request.threshold),
             score=score,
-            threshold=call.threshold,
+            threshold=request.threshold,
             warnings=[*compared.warnings, *added],
             probe_faces=compared.probe_faces,
             reference_faces=compared.reference_faces,

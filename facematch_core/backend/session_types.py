@@ -179,7 +179,7 @@ class SessionCapabilities:
         can_delete: Whether a session can be deleted.
         gives_portrait: Whether a picture of the person can be read.
         result_lasts_s: Seconds from the start during which a result can be read; None if unlimited.
-        link_hosts: The vendor's own hosts for links, in lower case, besides the host of `address`.
+        link_hosts: The vendor's own hosts for links, in lower case, besides that of `service_url`.
         needs_liveness_threshold: Whether liveness can only be decided with the caller's threshold.
         takes_language, takes_return_url: Whether `start` accepts this argument.
         resumes_expired: Whether a person may continue a session that the vendor reports as expired.

@@ -3,7 +3,7 @@
 A backend implements `build` and `parse`, or `steps` if a call needs several requests or the vendor
 is asynchronous. A call passes through three modules:
 
-- `backend`: `HttpBackend.ask` starts a call's steps, and returns the result or raises the error.
+- `backend`: `HttpBackend.run_call` starts a call's steps, returns the result or raises the error.
 - `steps`: `StepDriver.run` makes the exchanges of a call, adds up the charges, and cleans up.
 - `transport`: `HttpClient.send` sends a request once, and reports its first byte.
 
@@ -21,7 +21,7 @@ from .backend import (
     SessionSteps,
     Steps,
     as_secret,
-    picture,
+    file_part,
 )
 from .login import IssuedToken, LoginToken
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Wait
@@ -38,9 +38,31 @@ from .refusals import (
 from .transport import HttpClient
 
 __all__ = [
-    "MOCK_HEADER", "ApiKeyBackend", "BodyShape", "DeleteSteps", "ErrorRow", "ErrorTable",
-    "FilePart", "HttpBackend", "HttpClient", "HttpReply", "HttpRequest", "InconclusiveRow",
-    "IssuedToken", "LoginToken", "SessionSteps", "Steps", "Wait", "as_secret", "check_base_url",
-    "default_row", "excerpt", "is_loopback", "picture", "retry_after_s", "rows", "vendor_error",
+    "MOCK_HEADER",
+    "ApiKeyBackend",
+    "BodyShape",
+    "DeleteSteps",
+    "ErrorRow",
+    "ErrorTable",
+    "FilePart",
+    "HttpBackend",
+    "HttpClient",
+    "HttpReply",
+    "HttpRequest",
+    "InconclusiveRow",
+    "IssuedToken",
+    "LoginToken",
+    "SessionSteps",
+    "Steps",
+    "Wait",
+    "as_secret",
+    "check_base_url",
+    "default_row",
+    "excerpt",
+    "file_part",
+    "is_loopback",
+    "retry_after_s",
+    "rows",
+    "vendor_error",
     "without_secrets",
 ]  # fmt: skip

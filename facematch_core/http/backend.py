@@ -1,7 +1,7 @@
 """`HttpBackend`: the base class of a plug-in for a vendor with an HTTP API.
 
 A plug-in implements `build` and `parse` for a call with one request, or `steps` for several, and
-declares the vendor's documented errors. `ask` hands the steps to `StepDriver`.
+declares the vendor's documented errors. `run_call` hands the steps to `StepDriver`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import attrs
 
 from facematch_core import errors, models
 from facematch_core.backend import RemoteBackend
-from facematch_core.backend.calls import (
-    Call,
+from facematch_core.backend.requests import (
     DeleteRequest,
-    LivenessCall,
-    LookUp,
-    MatchCall,
+    LivenessRequest,
+    LookUpRequest,
+    MatchRequest,
+    PictureRequest,
     ReadRequest,
     Request,
     StartRequest,
@@ -42,7 +42,7 @@ from .transport import HttpClient, check_urllib3, host_of
 R = TypeVar("R", bound=models.Result | SessionAnswer | HttpReply)
 
 
-def picture(name: str, image: Image) -> FilePart:
+def file_part(name: str, image: Image) -> FilePart:
     """Return `image` as a multipart file with a neutral file name."""
     filename = f"{name}.{image.extension}"
     return FilePart(name=name, filename=filename, content_type=image.media_type, data=image.data)
@@ -109,11 +109,11 @@ class HttpBackend(RemoteBackend):
         if self.ca_bundle is not None or self.proxy is not None:
             self.client  # noqa: B018 - raise now, not in the first call
 
-    def build(self, call: Any) -> HttpRequest:
-        """Return the request for `call`, a `MatchCall` or a `LivenessCall`."""
+    def build(self, request: Any) -> HttpRequest:
+        """Return the request for `call`, a `MatchRequest` or a `LivenessRequest`."""
         raise NotImplementedError(f"{type(self).__name__} has neither build nor steps.")
 
-    def parse(self, call: Any, reply: HttpReply) -> models.Result:
+    def parse(self, request: Any, reply: HttpReply) -> models.Result:
         """Parse a reply with an expected status, and return the result.
 
         A `VendorError` propagates. Any other exception becomes an `UnexpectedResponse` without the
@@ -122,16 +122,17 @@ class HttpBackend(RemoteBackend):
         """
         raise NotImplementedError(f"{type(self).__name__} has neither parse nor steps.")
 
-    def steps(self, call: Any) -> Steps:
+    def steps(self, request: Any) -> Steps:
         """Yield the requests of a call, and return its result; by default `build` and `parse`.
 
         Each `HttpRequest` is sent. Its reply is sent into the generator if the request `expects`
         the status; for any other reply, see `HttpRequest.on_refusal`. Yield a `Wait` to pause. All
         steps share one deadline, and their `charges` are added up: an error after a charged step is
-        billed and not retryable. Requests may go only to the host of `address` or `allowed_hosts`.
+        billed and not retryable. Requests may go only to the hosts of `service_url` and
+        `allowed_hosts`.
         """
-        reply = yield self.build(call)
-        return self.parse(call, reply)
+        reply = yield self.build(request)
+        return self.parse(request, reply)
 
     def start_steps(self, request: StartRequest) -> SessionSteps:
         """Yield the requests that start a session, and return the session.
@@ -151,7 +152,7 @@ class HttpBackend(RemoteBackend):
         """Yield the free requests that delete a session, and return the outcome."""
         raise NotImplementedError(f"{type(self).__name__} has no delete_steps.")
 
-    def parse_non_200(self, call: Any, reply: HttpReply) -> models.Result | None:
+    def parse_non_200(self, request: Any, reply: HttpReply) -> models.Result | None:
         """Return the result if an error reply (see `error`) contains one, else None.
 
         By default, returns a result for a code with an `InconclusiveRow` in `error_codes`. Called
@@ -167,7 +168,7 @@ class HttpBackend(RemoteBackend):
             "billing": bill.stated(row.charged, row.ground),
             "raw": reply.json(),
         }
-        if call.operation is models.Operation.LIVENESS:
+        if request.operation is models.Operation.LIVENESS:
             return models.LivenessResult(decision=models.LivenessDecision.INCONCLUSIVE, **fields)
         return models.MatchResult(decision=models.Decision.INCONCLUSIVE, **fields)
 
@@ -198,7 +199,7 @@ class HttpBackend(RemoteBackend):
         return None
 
     def sign(
-        self, request: HttpRequest, call: Any, *, deadline: Deadline = NO_DEADLINE
+        self, http_request: HttpRequest, request: Any, *, deadline: Deadline = NO_DEADLINE
     ) -> HttpRequest:
         """Return `request` with a signature or a login token; by default unchanged.
 
@@ -209,7 +210,7 @@ class HttpBackend(RemoteBackend):
         Raises:
             VendorError: the login failed; `billing` is NO, because `request` was not sent.
         """
-        return request
+        return http_request
 
     def should_relogin(self, request: HttpRequest, reply: HttpReply) -> bool:
         """Return whether `reply` rejects the token in `request` and a new login may help.
@@ -219,7 +220,7 @@ class HttpBackend(RemoteBackend):
         """
         return False
 
-    def error(self, reply: HttpReply, call: Any) -> VendorError:
+    def error(self, reply: HttpReply, request: Any) -> VendorError:
         """Return the error for an error reply; by default from the tables.
 
         An error reply has a status that is not among `expects`, or an `error_code` if the backend
@@ -284,7 +285,7 @@ class HttpBackend(RemoteBackend):
         """Return an error if the backend is set to MOCK but the reply is not from a mock.
 
         Without a reply, check the URL instead. Do this before using `client` outside of a call, for
-        example for a login at a `url` that is not below `address`.
+        example for a login at a `url` that is not below `service_url`.
         """
         if self.environment is not models.Environment.MOCK:
             return None
@@ -295,7 +296,7 @@ class HttpBackend(RemoteBackend):
                 "real vendor: check base_url and environment."
             )
         else:
-            is_of_calls = not url or f"{url}/".startswith(f"{self.address}/")
+            is_of_calls = not url or f"{url}/".startswith(f"{self.service_url}/")
             is_near = bool(url) and self._is_near(url)
             is_mock = is_near or (is_of_calls and models.Environment.MOCK in self.environments)
             billing = bill.NOTHING_SENT
@@ -311,20 +312,20 @@ class HttpBackend(RemoteBackend):
             billing=billing,
         )
 
-    def match(self, call: MatchCall) -> models.MatchResult:
-        return self.ask(call, models.MatchResult)
+    def match(self, request: MatchRequest) -> models.MatchResult:
+        return self.run_call(request, models.MatchResult)
 
-    def check_liveness(self, call: LivenessCall) -> models.LivenessResult:
-        return self.ask(call, models.LivenessResult)
+    def check_liveness(self, request: LivenessRequest) -> models.LivenessResult:
+        return self.run_call(request, models.LivenessResult)
 
     def start_session(self, request: StartRequest) -> SessionReading:
-        return self.ask(request, SessionReading)
+        return self.run_call(request, SessionReading)
 
     def read_session(self, request: ReadRequest) -> SessionReading:
-        return self.ask(request, SessionReading)
+        return self.run_call(request, SessionReading)
 
     def delete_session(self, request: DeleteRequest) -> Deletion:
-        return self.ask(request, Deletion)
+        return self.run_call(request, Deletion)
 
     def fetch_portrait(self, address: Secret, request: ReadRequest) -> Image:
         # No error may contain the URL, which gives access to the face.
@@ -361,23 +362,26 @@ class HttpBackend(RemoteBackend):
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"A {type(self).__name__} cannot be pickled: open one in each process.")
 
-    def ask(self, call: Request, kind: type[R]) -> R:
+    def run_call(self, request: Request, kind: type[R]) -> R:
         """Make one call and return its result; raise `VendorError` or `Unsupported`."""
-        if isinstance(call, Call) and call.operation not in self.capabilities.operations:
-            raise errors.Unsupported.of_operation(self.name, call.operation)
-        steps = getattr(self, call.way.steps)(call)
-        outcome: R | VendorError = StepDriver(self, call).run(steps, kind)
+        if (
+            isinstance(request, PictureRequest)
+            and request.operation not in self.capabilities.operations
+        ):
+            raise errors.Unsupported.of_operation(self.name, request.operation)
+        steps = getattr(self, request.handler.steps)(request)
+        outcome: R | VendorError = StepDriver(self, request).run(steps, kind)
         if not isinstance(outcome, VendorError):
             return outcome
         # The error's traceback keeps this frame alive, and with it the pictures.
-        del call, steps
+        del request, steps
         try:
             raise outcome from None
         finally:
             outcome.__context__ = None
             del outcome
 
-    def read_reply(self, call: Request, *replies: HttpReply) -> Any:
+    def read_reply(self, request: Request, *replies: HttpReply) -> Any:
         """Return the result or error that `call` gets from canned replies.
 
         Nothing is sent, so a test can try any reply, such as a 502 with HTML. Pass the replies in
@@ -391,8 +395,8 @@ class HttpBackend(RemoteBackend):
             yield from replies
             raise ValueError(f"The call needs more than {len(replies)} replies.")
 
-        steps = getattr(self, call.way.steps)(call)
-        return StepDriver(self, call, iterate()).run(steps, call.way.answer)
+        steps = getattr(self, request.handler.steps)(request)
+        return StepDriver(self, request, iterate()).run(steps, request.handler.result_type)
 
     def fetch(
         self,
@@ -419,9 +423,9 @@ class HttpBackend(RemoteBackend):
                 "free. Yield requests that change something at the vendor from steps."
             )
         about = {"deadline": deadline, "clock": self.client.clock}
-        return self.ask(LookUp.of(call, request=request, **about), HttpReply)
+        return self.run_call(LookUpRequest.of(call, request=request, **about), HttpReply)
 
-    def _fetch_steps(self, look_up: LookUp) -> Generator[HttpRequest, HttpReply, HttpReply]:
+    def _fetch_steps(self, look_up: LookUpRequest) -> Generator[HttpRequest, HttpReply, HttpReply]:
         """Yield the request of `fetch`, and return its reply."""
         return (yield look_up.request)
 

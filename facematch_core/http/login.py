@@ -20,7 +20,7 @@ import attrs
 from facematch_core import errors
 from facematch_core.backend import number
 from facematch_core.backend.base import HookFailed, guard
-from facematch_core.backend.calls import Request
+from facematch_core.backend.requests import Request
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.masking import Secret
@@ -132,7 +132,7 @@ class LoginToken:
     def _find_own_account(self) -> _Account:
         return _find_account(self.request)
 
-    def get(self, call: Request, deadline: Deadline = NO_DEADLINE) -> Secret:
+    def get(self, request: Request, deadline: Deadline = NO_DEADLINE) -> Secret:
         """Return a valid token. One thread logs in for it; the others wait for its token or error.
 
         Args:
@@ -150,7 +150,7 @@ class LoginToken:
                     return token
                 # That login ended by its own thread's deadline or a Ctrl-C.
                 login = self._join(own_login)
-            issued = self._log_in(call, deadline)
+            issued = self._log_in(request, deadline)
             early_s = min(EARLY_S, issued.lasts_s / 2)
             own_login.used_until = self.backend.client.clock.monotonic() + issued.lasts_s - early_s
             own_login.token = issued.token
@@ -205,7 +205,7 @@ class LoginToken:
             raise copy.copy(login.error)
         return login.token
 
-    def _log_in(self, call: Request, deadline: Deadline) -> IssuedToken:
+    def _log_in(self, request: Request, deadline: Deadline) -> IssuedToken:
         """Send the login and return its token. All errors are billed NO."""
         backend = self.backend
         status: int | None = None
@@ -221,7 +221,7 @@ class LoginToken:
                 raise mismatch
             code = backend.error_code(reply) if backend.codes_in_200 and reply.is_json else None
             if status not in self.request.expects or code is not None:
-                raise backend.error(reply, call)
+                raise backend.error(reply, request)
             issued = guard(self.read, reply)
             if not isinstance(issued, HookFailed):
                 return issued

@@ -45,7 +45,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from facematch_core import errors
 from facematch_core._version import __version__
-from facematch_core.backend.calls import ignore
+from facematch_core.backend.requests import ignore
 from facematch_core.base.addresses import is_loopback
 from facematch_core.base.deadline import NO_DEADLINE, Clock, Deadline, SystemClock
 from facematch_core.base.exceptions import links_of

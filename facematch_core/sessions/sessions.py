@@ -17,7 +17,7 @@ import attrs
 from facematch_core import errors
 from facematch_core.backend import RemoteBackend
 from facematch_core.backend.base import report_fault
-from facematch_core.backend.calls import DeleteRequest, ReadRequest, Request, StartRequest
+from facematch_core.backend.requests import DeleteRequest, ReadRequest, Request, StartRequest
 from facematch_core.backend.session_types import (
     USUAL_CHECKS,
     ComparedWith,
@@ -654,7 +654,7 @@ class Sessions:
         vendor_address = ""
         # A backend that uses a vendor's own library may have no address.
         if isinstance(backend, RemoteBackend) and (backend.base_url or backend.vendor_url()):
-            vendor_address = backend.address
+            vendor_address = backend.service_url
         hosts = self._capabilities.link_hosts.union(getattr(backend, "handoff_hosts", ()))
         foreign_host = find_foreign_host(
             result.access.link.reveal(), vendor_address, allowed_hosts=hosts, allow_insecure=False

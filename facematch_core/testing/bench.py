@@ -20,7 +20,7 @@ import pytest
 import facematch_core as fm
 from facematch_core import Operation, models
 from facematch_core import backend as backends
-from facematch_core.backend import Backend, Call, MatchCall, Secret
+from facematch_core.backend import Backend, MatchRequest, PictureRequest, Secret
 from facematch_core.backend.base import describe_fault, plugin_faults
 from facematch_core.base.deadline import Deadline
 from facematch_core.base.masking import without_secrets
@@ -420,23 +420,23 @@ class Bench:
         self.simulator.set_situation(situation, score=score, **aim)
         self.at = f"{operation}, {situation.name}" + (f" at step {step}" if step else "")
 
-    def call(self, operation: Operation, situation: Situation, **fields: Any) -> Call:
+    def call(self, operation: Operation, situation: Situation, **fields: Any) -> PictureRequest:
         """Return a call as the verifier would pass it, by default with the default threshold."""
         probe, reference = self.fit(self.simulator.pictures_for(situation))
         limit = self.threshold(operation, fields.pop("threshold", None))
         fields = {"clock": self.clock, "probe": probe, "threshold": limit, **fields}
         if operation is Operation.LIVENESS:
-            return backends.LivenessCall(**fields)
-        return MatchCall(reference=reference, **fields)
+            return backends.LivenessRequest(**fields)
+        return MatchRequest(reference=reference, **fields)
 
     def fit(self, images: Iterable[fm.Image]) -> list[fm.Image]:
         limits = picture_limits(self.can).values()
         return [image.prepared(limit) for image, limit in zip(images, limits, strict=True)]
 
-    def make_call(self, call: Call) -> Outcome:
+    def make_call(self, request: PictureRequest) -> Outcome:
         backend: Any = self.backend
-        ask = backend.match if isinstance(call, MatchCall) else backend.check_liveness
-        return self.count(lambda: ask(call), RESULTS[call.operation])
+        ask = backend.match if isinstance(request, MatchRequest) else backend.check_liveness
+        return self.count(lambda: ask(request), RESULTS[request.operation])
 
     def count(self, ask: Callable[[], Any], due: type | None = None) -> Outcome:
         """Return the outcome of a call, with its requests and charges; assert the result class."""

@@ -22,7 +22,13 @@ from urllib.parse import parse_qsl
 import attrs
 
 from facematch_core import ComparedWith, Decision, Image, LivenessDecision, Operation, SessionState
-from facematch_core.backend import Backend, Call, Capabilities, DocumentHolder, ImageLimits
+from facematch_core.backend import (
+    Backend,
+    Capabilities,
+    DocumentHolder,
+    ImageLimits,
+    PictureRequest,
+)
 from facematch_core.backend.kinds import is_union, type_hints
 from facematch_core.backend.session_types import Deletion
 from facematch_core.base.deadline import Clock
@@ -702,14 +708,17 @@ class EngineSimulator(VendorSimulator):
 
     def backend(self, **settings: Any) -> Backend:
         def watch(method: Any) -> Any:
-            def begin(backend: Backend, call: Call) -> Any:
-                if call.operation in backend.capabilities.operations:
-                    pictures = {"probe": call.probe, "reference": getattr(call, "reference", None)}
+            def begin(backend: Backend, request: PictureRequest) -> Any:
+                if request.operation in backend.capabilities.operations:
+                    pictures = {
+                        "probe": request.probe,
+                        "reference": getattr(request, "reference", None),
+                    }
                     with self._lock:
                         self.requests_seen += 1
                         self.received = {name: each.data for name, each in pictures.items() if each}
                     self._released.wait(PATIENCE_S)
-                return method(backend, call)
+                return method(backend, request)
 
             return begin
 

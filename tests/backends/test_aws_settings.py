@@ -115,7 +115,7 @@ HERE, OTHER = "http://127.0.0.1:4566", "http://localhost:4567"
 
 
 def address(**settings):
-    return RekognitionBackend(region="eu-west-1", **KEYS, **settings).address
+    return RekognitionBackend(region="eu-west-1", **KEYS, **settings).service_url
 
 
 PROFILES = f"""
@@ -204,8 +204,8 @@ def test_endpoint_equals_botocores_in_every_partition():
         how = Config(use_fips_endpoint=fips)
         client = session.client("rekognition", region_name=region, config=how)
         backend = RekognitionBackend(region=region, fips=fips, **KEYS)
-        assert backend.address == client.meta.endpoint_url
-        assert RekognitionBackend(region=region, base_url=backend.address, **KEYS).address
+        assert backend.service_url == client.meta.endpoint_url
+        assert RekognitionBackend(region=region, base_url=backend.service_url, **KEYS).service_url
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1", "cn-north-1", "eusc-de-east-1"])
@@ -213,4 +213,4 @@ def test_dual_stack_endpoint_of_a_partition_may_be_set(region):
     how = Config(use_dualstack_endpoint=True)
     client = boto3.Session("key", "secret").client("rekognition", region_name=region, config=how)
     address = client.meta.endpoint_url
-    assert RekognitionBackend(region=region, base_url=address, **KEYS).address == address
+    assert RekognitionBackend(region=region, base_url=address, **KEYS).service_url == address

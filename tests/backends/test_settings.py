@@ -109,8 +109,8 @@ KEYS = {**GOOD, AzureBackend: {"api_key": "some-key"}}
 @pytest.mark.parametrize("kind", [str, pydantic.AnyHttpUrl, httpx.URL])
 def test_pasted_address_is_used_without_the_paths_of_calls(backend, pasted, address, kind):
     opened = backend(**KEYS[backend], base_url=kind(pasted.strip()), allow_base_url=True)
-    assert opened.address == address
-    assert backend(**KEYS[backend], base_url=pasted, allow_base_url=True).address == address
+    assert opened.service_url == address
+    assert backend(**KEYS[backend], base_url=pasted, allow_base_url=True).service_url == address
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_settings_of_pydantic_open_a_verifier(monkeypatch):
     secrets = pydantic.SecretStr("whsec-1")
     with fm.open_verifier("didit", **settings, webhook_secrets=secrets) as verifier:
         backend = verifier.backend
-    assert backend.address == DIDIT
+    assert backend.service_url == DIDIT
     assert backend.api_key == fm.Secret(PASTED_KEY)
     assert backend.webhook_secrets == (fm.Secret("whsec-1"),)
     assert DiditBackend(api_key="k", webhook_secrets=[secrets, "whsec-2"]).webhook_secrets

@@ -21,9 +21,9 @@ class Keeping(FakeBackend):
         super().__init__(**more)
         self.clock, self.seconds, self.searched = clock, seconds, []
 
-    def match(self, call):
+    def match(self, request):
         try:
-            return super().match(call)
+            return super().match(request)
         finally:
             self.clock.advance(self.seconds)
 

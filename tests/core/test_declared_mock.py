@@ -33,10 +33,10 @@ class Vendor(HttpBackend):
     allow_insecure: bool = True
     environment: fm.Environment | None = fm.Environment.MOCK
 
-    def build(self, call):
+    def build(self, request):
         return HttpRequest(url=f"{self.base_url}/compare", fields={"a": "b"})
 
-    def parse(self, call, reply):
+    def parse(self, request, reply):
         about = {"backend": self.name, "billing": fm.Billing(fm.Charged.YES)}
         decision = fm.Decision(reply.json()["decision"])
         return fm.MatchResult(decision=decision, environment=self.environment, **about)

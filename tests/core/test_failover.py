@@ -36,8 +36,8 @@ def named(error):
 
 
 class Refusing(FakeBackend):
-    def match(self, call):
-        self.calls.append(call)
+    def match(self, request):
+        self.calls.append(request)
         raise self.script[0]
 
 

@@ -36,8 +36,8 @@ def test_signal_handler_exception_propagates_with_an_unknown_charge(alarm):
 class Silent(FakeBackend):
     reports_sent = False
 
-    def match(self, call):
-        return self.script.pop()(call)
+    def match(self, request):
+        return self.script.pop()(request)
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])

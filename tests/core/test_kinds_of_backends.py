@@ -74,10 +74,10 @@ class OnItsOwn(spi.Backend):
     over: threading.Event = attrs.field(factory=threading.Event)
     heard: list = attrs.field(factory=list)
 
-    def match(self, call):
+    def match(self, request):
         self.ready.wait(20)
         try:
-            call.on_sent()
+            request.on_sent()
         except BaseException as error:
             self.heard.append(type(error).__name__)
             self.over.set()
@@ -116,9 +116,9 @@ def test_hanging_backend_uses_no_more_than_the_allowed_threads():
         reports_sent = True
         capabilities = spi.Capabilities(billed_operations=frozenset({fm.Operation.MATCH}))
 
-        def match(self, call):
-            call.on_sent()
-            calls.append(call)
+        def match(self, request):
+            request.on_sent()
+            calls.append(request)
             release.wait(20)
 
     verifier = fm.FaceVerifier(Hanging())
@@ -145,9 +145,9 @@ def test_only_type_and_line_of_a_plug_in_exception_are_shown():
     """Exceptions of a vendor's library hold requests."""
 
     class Failing(OnItsOwn):
-        def match(self, call):
-            call.on_sent()
-            raise ValueError(call.probe.data, KEY)
+        def match(self, request):
+            request.on_sent()
+            raise ValueError(request.probe.data, KEY)
 
     with pytest.raises(fm.OutcomeUnknown, match=r"ValueError in test_kinds.*, line") as caught:
         fm.FaceVerifier(Failing(ready=threading.Event())).verify(A, B)

@@ -33,7 +33,7 @@ PLUG_IN_DATA = (
     *("Deletion", "SessionAnswer", "SessionCapabilities", "SessionCheck", "SessionHint"),
     *("SessionReading", "SessionAccess"),
     *("ErrorRow", "Face", "FilePart", "HttpReply", "HttpRequest", "ImageLimits"),
-    *("LivenessCall", "LivenessResult", "MatchCall", "MatchResult", "RateWindow"),
+    *("LivenessRequest", "LivenessResult", "MatchRequest", "MatchResult", "RateWindow"),
     *("Reconciliation", "ResultWarning", "Score", "Threshold"),
 )
 

@@ -195,8 +195,8 @@ def test_plug_in_bug_after_the_first_byte_is_an_unknown_outcome(bug):
 )
 def test_vendor_unavailable_after_the_first_byte_needs_evidence(grounds, kind):
     class Hasty(FakeBackend):
-        def match(self, call):
-            call.on_sent()
+        def match(self, request):
+            request.on_sent()
             raise fm.VendorUnavailable("gone", **grounds)
 
     with pytest.raises(fm.VendorError) as caught:

@@ -4,9 +4,9 @@ import attrs
 from kit.fakes import as_deadlines, picture
 
 import facematch_core as fm
-from facematch_core.backend import Capabilities, LivenessCall, MatchCall
+from facematch_core.backend import Capabilities, LivenessRequest, MatchRequest
 from facematch_core.http import HttpBackend, HttpRequest
-from facematch_core.http import picture as part_of
+from facematch_core.http import file_part as part_of
 
 #: What must never be seen.
 ACME_KEY = "sk-7Qm2XvT9pLw4ZrK8nBd3Ys6HcJ1f"
@@ -17,7 +17,7 @@ BOTH = frozenset({fm.Operation.MATCH, fm.Operation.LIVENESS})
 
 
 def match_call(**more):
-    return MatchCall(probe=picture(), reference=picture((1, 2, 3)), **as_deadlines(more))
+    return MatchRequest(probe=picture(), reference=picture((1, 2, 3)), **as_deadlines(more))
 
 
 @attrs.frozen(kw_only=True)
@@ -29,20 +29,20 @@ class AcmeBackend(HttpBackend):
     api_key: fm.Secret = ACME_SECRET
     base_url: str = NOWHERE
 
-    def build(self, call):
-        parts = [part_of("probe", call.probe)]
-        if not isinstance(call, LivenessCall):
-            parts.append(part_of("reference", call.reference))
+    def build(self, request):
+        parts = [part_of("probe", request.probe)]
+        if not isinstance(request, LivenessRequest):
+            parts.append(part_of("reference", request.reference))
         return HttpRequest(
             url=f"{self.base_url.rstrip('/')}/compare",
             headers={"X-Api-Key": self.api_key},
-            fields={"ref": call.caller_ref or ""},
+            fields={"ref": request.caller_ref or ""},
             files=parts,
         )
 
-    def parse(self, call, reply):
+    def parse(self, request, reply):
         body, about = reply.json(), {"backend": "acme", "billing": fm.Billing(fm.Charged.YES)}
-        if isinstance(call, LivenessCall):
+        if isinstance(request, LivenessRequest):
             live = {True: fm.LivenessDecision.LIVE, False: fm.LivenessDecision.NOT_LIVE}
             return fm.LivenessResult(decision=live[body["live"]], **about)
         same = {True: fm.Decision.MATCH, False: fm.Decision.NO_MATCH}

@@ -14,7 +14,7 @@ from PIL import Image as PillowImage
 
 import facematch_core as fm
 from facematch_core import models
-from facematch_core.backend import Backend, Capabilities, LivenessCall, MatchCall
+from facematch_core.backend import Backend, Capabilities, LivenessRequest, MatchRequest
 from facematch_core.base.deadline import NO_DEADLINE, Deadline, SystemClock
 from facematch_core.config import opening as config
 from facematch_core.http import HttpReply
@@ -48,8 +48,8 @@ def match_call(
     if threshold is not None:
         more["threshold"] = fm.Threshold(threshold, rule, models.ThresholdSource.CALLER)
     if operation is fm.Operation.LIVENESS:
-        return LivenessCall(probe=picture(), **more)
-    return MatchCall(probe=picture(), reference=picture((1, 2, 3)), **more)
+        return LivenessRequest(probe=picture(), **more)
+    return MatchRequest(probe=picture(), reference=picture((1, 2, 3)), **more)
 
 
 def json_reply(body, status=200, **headers):
@@ -99,12 +99,12 @@ class FakeBackend(Backend):
     def environment(self):
         return self._environment
 
-    def match(self, call):
-        return self._answer(call, fm.MatchResult, fm.Decision.MATCH, fm.Decision.NO_MATCH)
+    def match(self, request):
+        return self._answer(request, fm.MatchResult, fm.Decision.MATCH, fm.Decision.NO_MATCH)
 
-    def check_liveness(self, call):
+    def check_liveness(self, request):
         good, bad = fm.LivenessDecision.LIVE, fm.LivenessDecision.NOT_LIVE
-        return self._answer(call, fm.LivenessResult, good, bad)
+        return self._answer(request, fm.LivenessResult, good, bad)
 
     def _answer(self, call, cls, good, bad):
         with self._lock:

@@ -72,7 +72,7 @@ class Acme(Backend):
         self.script, self.requests, self.environment = list(script), [], environment
         self.session_capabilities = attrs.evolve(CAN, **can)
 
-    def match(self, call):
+    def match(self, request):
         raise NotImplementedError
 
     def answer(self, request, usual):
@@ -115,7 +115,7 @@ class AcmeHttp(ApiKeyBackend):
 
     def request(self, method, path, **more):
         headers = {"X-Key": self.api_key}
-        return HttpRequest(method=method, url=f"{self.address}{path}", headers=headers, **more)
+        return HttpRequest(method=method, url=f"{self.service_url}{path}", headers=headers, **more)
 
     def start_steps(self, request):
         record = request.record
@@ -146,7 +146,7 @@ class AcmeHttp(ApiKeyBackend):
         yield self.request("DELETE", f"/sessions/{request.record.session_id}", expects={204})
         return types.Deletion(state=types.DeletionState.DONE)
 
-    def error(self, reply, call):
+    def error(self, reply, request):
         if reply.status == 404:
             return fm.SessionNotFound("acme has no such session.", status_code=404)
-        return super().error(reply, call)
+        return super().error(reply, request)

@@ -20,7 +20,7 @@ CODE += "WRONG = 'no vendor'\n"
 BACKEND = """
 import facematch_core as fm
 from facematch_core.backend import Capabilities
-from facematch_core.http import ApiKeyBackend, HttpRequest, picture
+from facematch_core.http import ApiKeyBackend, HttpRequest, file_part
 
 
 class AcmeBackend(ApiKeyBackend):
@@ -30,7 +30,7 @@ class AcmeBackend(ApiKeyBackend):
 
     def build(self, call):
         return HttpRequest(
-            url=f"{self.address}/compare",
+            url=f"{self.service_url}/compare",
             headers={"X-Api-Key": self.api_key},
             files=[picture("probe", call.probe), picture("reference", call.reference)],
         )

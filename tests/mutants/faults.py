@@ -74,7 +74,7 @@ def keeps_the_poll(me, ok, reply):
     while True:
         yield Wait(0.01)
         if not polls:
-            polls.append((yield me.poll(f"{me.address}{reply.headers['Location']}")))
+            polls.append((yield me.poll(f"{me.service_url}{reply.headers['Location']}")))
         if me.is_done(polls[0].json()):
             return polls[0]
 

@@ -227,11 +227,11 @@ class ReferenceBackend(Mapping, Backend):
         self.vendor = vendor
         self.key = fm.Secret(key)
 
-    def match(self, call):
-        return self.answer(call)
+    def match(self, request):
+        return self.answer(request)
 
-    def check_liveness(self, call):
-        return self.answer(call)
+    def check_liveness(self, request):
+        return self.answer(request)
 
     def answer(self, call):
         status, body, problem = self.exchange(call)
@@ -302,15 +302,15 @@ class HttpReference(Mapping, ApiKeyBackend):
     base_url: str = f"https://{HOST}"
     patience_s: float = 30.0
 
-    def build(self, call):
-        return self.post(str(call.operation), json=self.request(call))
+    def build(self, request):
+        return self.post(str(request.operation), json=self.request(request))
 
     def post(self, path, **body):
         headers = {"X-Api-Key": self.api_key}
-        return HttpRequest(url=f"{self.address}/{path}", headers=headers, **body)
+        return HttpRequest(url=f"{self.service_url}/{path}", headers=headers, **body)
 
-    def parse(self, call, reply):
-        return self.result(call, self.body(reply))
+    def parse(self, request, reply):
+        return self.result(request, self.body(reply))
 
     def body(self, reply):
         return reply.json()
@@ -325,12 +325,12 @@ class JobReference(HttpReference):
     # A job that is never done ends after twenty polls.
     longest_call_s: ClassVar = 20.0
 
-    def steps(self, call):
-        reply = yield self.submit(call)
-        return self.parse(call, (yield from self.follow(reply)))
+    def steps(self, request):
+        reply = yield self.submit(request)
+        return self.parse(request, (yield from self.follow(reply)))
 
     def follow(self, reply):
-        job, failures = urljoin(f"{self.address}/", reply.headers["Location"]), 0
+        job, failures = urljoin(f"{self.service_url}/", reply.headers["Location"]), 0
         while True:
             yield Wait(retry_after_s(reply, self.client.clock.now()) or 1.0)
             try:
@@ -365,7 +365,7 @@ class JobReference(HttpReference):
         return getattr(call, "vendor_id", "") is not None
 
     def reconcile(self, call, *, deadline=NO_DEADLINE):
-        job = f"{self.address}/jobs/{call.vendor_id}"
+        job = f"{self.service_url}/jobs/{call.vendor_id}"
         reply = self.fetch(self.poll(job), call=call, deadline=deadline)
         result = self.parse(call, reply) if self.is_done(self.body(reply)) else None
         if result is not None:
@@ -384,8 +384,8 @@ class LoginReference(HttpReference):
     def read_login(self, reply):
         return IssuedToken(reply.json()["token"], reply.json()["lasts_s"])
 
-    def sign(self, request, call, *, deadline=NO_DEADLINE):
-        return attrs.evolve(request, params={"token": self.token(call, deadline)})
+    def sign(self, http_request, request, *, deadline=NO_DEADLINE):
+        return attrs.evolve(http_request, params={"token": self.token(request, deadline)})
 
     def token(self, call, deadline):
         return self.login_token.get(call, deadline)
@@ -406,18 +406,18 @@ class CheckReference(JobReference):
 
     job_states: ClassVar = {"in_progress": False, "complete": True}
 
-    def steps(self, call):
+    def steps(self, request):
         reply = yield self.free("applicants")
         applicant = reply.json()["applicant"]
         yield from self.before(applicant)
-        for place, data in self.pictures(call).items():
+        for place, data in self.pictures(request).items():
             yield self.free(f"applicants/{applicant}/{place}", body=data)
-        words = {word: value for word, value in self.request(call).items() if word not in PLACES}
+        words = {word: value for word, value in self.request(request).items() if word not in PLACES}
         words["applicant"] = applicant
         reply = yield attrs.evolve(self.post("checks", json=words), expects={201})
         reply = yield from self.follow(reply)
         reply = yield self.report(reply)
-        result = self.parse(call, reply)
+        result = self.parse(request, reply)
         yield from self.after(applicant)
         return result
 
@@ -431,18 +431,18 @@ class CheckReference(JobReference):
         return attrs.evolve(self.post(path, **body), charges=0, expects={201})
 
     def removal(self, applicant):
-        url = f"{self.address}/applicants/{applicant}"
+        url = f"{self.service_url}/applicants/{applicant}"
         return attrs.evolve(self.poll(url), method="DELETE", on_refusal="end", is_cleanup=True)
 
     def report(self, reply):
-        url = urljoin(f"{self.address}/", reply.json()["report"])
+        url = urljoin(f"{self.service_url}/", reply.json()["report"])
         return attrs.evolve(self.poll(url), on_refusal="end")
 
     def vendor_id(self, reply):
         return reply.at("id")
 
     def reconcile(self, call, *, deadline=NO_DEADLINE):
-        check = self.poll(f"{self.address}/checks/{call.vendor_id}")
+        check = self.poll(f"{self.service_url}/checks/{call.vendor_id}")
         reply, result = self.fetch(check, call=call, deadline=deadline), None
         if self.is_done(reply.json()):
             reply = self.fetch(self.report(reply), call=call, deadline=deadline)

@@ -99,7 +99,7 @@ class SessionReference(HttpReference):
         return self.reading(reply.json(), request)
 
     def get(self, name):
-        return self.poll(f"{self.address}/sessions/{name}")
+        return self.poll(f"{self.service_url}/sessions/{name}")
 
     def find(self, record):
         return f"of-{record.id}"
@@ -167,7 +167,7 @@ class SessionReference(HttpReference):
         return record.liveness_threshold
 
     def delete_steps(self, request):
-        record, url = request.record, f"{self.address}/sessions/{request.record.session_id}"
+        record, url = request.record, f"{self.service_url}/sessions/{request.record.session_id}"
         shown = yield attrs.evolve(self.poll(url), expects={200, 404})
         self.compare(record, shown.at("id"))
         reply = yield attrs.evolve(self.poll(url), method="DELETE")
@@ -180,10 +180,10 @@ class SessionReference(HttpReference):
     def deleted(self, body):
         return hosted.DeletionState(body["removed"])
 
-    def error(self, reply, call):
+    def error(self, reply, request):
         if reply.status == 404:
-            return self.missing(reply, call)
-        return super().error(reply, call)
+            return self.missing(reply, request)
+        return super().error(reply, request)
 
     def missing(self, reply, call):
         return fm.SessionNotFound("There is no such session.", status_code=404)
@@ -415,7 +415,7 @@ ROWS = (
         words_of=lambda me, ok, request: ok(request) | {"lasts_s": 604800.0}),
     # R53
     session("R53", "AnySuccessIsASession", "An answer in another form is a session all the same.",
-        started=lambda me, ok, body: ok({"session": "some", "link": me.address, **body})),
+        started=lambda me, ok, body: ok({"session": "some", "link": me.service_url, **body})),
     session("R53", "GatewayIsFree", "A start that met a broken gateway is free.",
         error=lambda me, ok, reply, call: fm.VendorUnavailable("Down.", billing=NOT_CHARGED)
             if reply.status == 502 else ok(reply, call)),
@@ -433,7 +433,7 @@ ROWS = (
         started=lambda me, ok, body: evolve(ok(body), vendor={"way": body["link"]})),
     session("R54", "AddressInRaw", "`raw` has the address of the person's film.",
         reading=lambda me, ok, body, request: evolve(ok(body, request),
-            raw={"film": [f"{me.address}/films/7"]})),
+            raw={"film": [f"{me.service_url}/films/7"]})),
     session("R54", "NamesInRaw", "`raw` is whatever the vendor shows, but link and pictures.",
         reading=lambda me, ok, body, request: evolve(ok(body, request), raw={name: value
             for name, value in body.items() if name not in ("link", "items")})),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import facematch_core as fm
-from facematch_core.backend import Backend, Capabilities, MatchCall
+from facematch_core.backend import Backend, Capabilities, MatchRequest
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_local import LocalBackend
 
@@ -80,17 +80,17 @@ class Mine(Backend):
     name = "mine"
     capabilities = Capabilities(reports_faces=True)
 
-    def match(self, call: MatchCall) -> fm.MatchResult:
+    def match(self, request: MatchRequest) -> fm.MatchResult:
         return fm.MatchResult(decision=fm.Decision.REVIEW, backend=self.name)
 
 
 class Remote(HttpBackend):
     name = "remote"
 
-    def build(self, call: object) -> HttpRequest:
+    def build(self, request: object) -> HttpRequest:
         return HttpRequest(url="https://api.example/match")
 
-    def parse(self, call: object, reply: HttpReply) -> fm.MatchResult:
+    def parse(self, request: object, reply: HttpReply) -> fm.MatchResult:
         return fm.MatchResult(decision=fm.Decision.REVIEW, backend=self.name, raw=reply.json())
 
 

@@ -25,7 +25,14 @@ from facematch_core import (
     VendorError,
     WarningCode,
 )
-from facematch_core.backend import Call, Capabilities, Image, ImageFormat, ImageLimits, MatchCall
+from facematch_core.backend import (
+    Capabilities,
+    Image,
+    ImageFormat,
+    ImageLimits,
+    MatchRequest,
+    PictureRequest,
+)
 from facematch_core.http import (
     BodyShape,
     ErrorRow,
@@ -121,18 +128,20 @@ class DeepfaceBackend(HttpBackend):
         scale = f"{self.name}/{self.model_name}/{self.distance_metric}"
         vars(self)["capabilities"] = attrs.evolve(type(self).capabilities, score_scale=scale)
 
-    def build(self, call: Call) -> HttpRequest:
+    def build(self, request: PictureRequest) -> HttpRequest:
         """Return the request as JSON: in a form, the server would read any text as true."""
-        is_match = isinstance(call, MatchCall)
+        is_match = isinstance(request, MatchRequest)
         bearer = {} if self.token is None else {"Authorization": f"Bearer {self.token.reveal()}"}
         return HttpRequest(
-            url=f"{self.address}/verify",
+            url=f"{self.service_url}/verify",
             headers={name: Secret(value) for name, value in bearer.items()},
             masked=() if self.token is None else (self.token,),
             json={
-                "img1": data_uri(call.probe),
+                "img1": data_uri(request.probe),
                 # A liveness check compares the picture with itself.
-                "img2": data_uri(call.reference if isinstance(call, MatchCall) else call.probe),
+                "img2": data_uri(
+                    request.reference if isinstance(request, MatchRequest) else request.probe
+                ),
                 "model_name": self.model_name,
                 "detector_backend": self.detector_backend,
                 "distance_metric": self.distance_metric,
@@ -142,7 +151,7 @@ class DeepfaceBackend(HttpBackend):
             charges=0,
         )
 
-    def parse(self, call: Call, reply: HttpReply) -> MatchResult | LivenessResult:
+    def parse(self, request: PictureRequest, reply: HttpReply) -> MatchResult | LivenessResult:
         """Parse a 200 response; any exception means that the response is invalid."""
         body = reply.json()
         if (body["model"], body["similarity_metric"]) != (self.model_name, self.distance_metric):
@@ -151,11 +160,11 @@ class DeepfaceBackend(HttpBackend):
         if not isinstance(is_verified, bool) or distance < -1e-6:
             raise ValueError("verified is not a boolean, or distance is below 0")
         about = {"backend": self.name, "model": self.model_name, "raw": body}
-        if not isinstance(call, MatchCall):
+        if not isinstance(request, MatchRequest):
             if not is_verified:
                 raise ValueError("the picture does not match itself")
-            decision = LivenessDecision.REVIEW if call.threshold else LivenessDecision.LIVE
-            warnings = (NO_SCORE,) if call.threshold else ()
+            decision = LivenessDecision.REVIEW if request.threshold else LivenessDecision.LIVE
+            warnings = (NO_SCORE,) if request.threshold else ()
             return LivenessResult(
                 decision=decision, warnings=warnings, method="anti_spoofing", **about
             )
@@ -166,7 +175,7 @@ class DeepfaceBackend(HttpBackend):
             raw_name="distance",
             source=ScaleSource.DOCUMENTED,
         )
-        passes = call.threshold is None or call.threshold.passes(score.value) is True
+        passes = request.threshold is None or request.threshold.passes(score.value) is True
         match, found = self._decide(is_verified, passes)
         return MatchResult(decision=match, score=score, warnings=found, **about)
 
@@ -188,9 +197,9 @@ class DeepfaceBackend(HttpBackend):
         text = str(reply.at("error"))
         return next((phrase for phrase in CAUSES if phrase in text), None)
 
-    def parse_non_200(self, call: Call, reply: HttpReply) -> Result | None:
+    def parse_non_200(self, request: PictureRequest, reply: HttpReply) -> Result | None:
         """Parse a 400 that is about the faces; drop the server's traceback."""
-        result = super().parse_non_200(call, reply)
+        result = super().parse_non_200(request, reply)
         if result is None:
             return None
         result = attrs.evolve(result, raw={})
@@ -199,13 +208,13 @@ class DeepfaceBackend(HttpBackend):
             return attrs.evolve(result, decision=LivenessDecision.NOT_LIVE)
         return result
 
-    def error(self, reply: HttpReply, call: Call) -> VendorError:
+    def error(self, reply: HttpReply, request: PictureRequest) -> VendorError:
         """Return the error for any other response, without the server's traceback."""
         if reply.shape is BodyShape.JSON_OBJECT:
             cut = "Traceback (most recent call last)"
             shown = {name: str(text).partition(cut)[0] for name, text in reply.json().items()}
             reply = attrs.evolve(reply, body=json.dumps(shown).encode())
-        return super().error(reply, call)
+        return super().error(reply, request)
 
 
 def data_uri(image: Image) -> str:

@@ -17,7 +17,7 @@ import attrs
 
 import facematch_core as fm
 from facematch_core import models
-from facematch_core.backend import Call
+from facematch_core.backend import PictureRequest
 from facematch_core.base.addresses import check_base_url
 from facematch_core.call.run import PICTURES
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
@@ -447,7 +447,7 @@ class Recording:
     """A recorded call with its responses; methods replace the response at `step`."""
 
     bench: Bench
-    call: Call
+    call: PictureRequest
     requests: Sequence[HttpRequest]
     replies: Sequence[HttpReply]
     step: int

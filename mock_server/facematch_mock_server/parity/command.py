@@ -13,7 +13,7 @@ import attrs
 import click
 
 from facematch_core import ConfigurationError, Environment, Image, Secret, __version__
-from facematch_core.backend.calls import ignore
+from facematch_core.backend.requests import ignore
 from facematch_core.base.extras import install_command
 from facematch_core.cli.files import check_target, make_folder, write_json
 from facematch_core.cli.options import Target, file_option
@@ -197,7 +197,7 @@ def _write(value: Any) -> str:
 
 def _show_plan(document: Any, caller: Caller, steps: Sequence[Step], values: Any) -> None:
     """Print the planned calls, their host, and their maximum cost."""
-    host, most = host_of(caller.backend.address), caller.vendor.charges
+    host, most = host_of(caller.backend.service_url), caller.vendor.charges
     say(f"{document['vendor']} at {host}, environment: {document['environment'] or 'not said'}")
     say(f"compared with its mock, switches: {' '.join(document['behaviour']) or 'none'}")
     billed = [step for step in steps if step.may_be_charged]

@@ -20,8 +20,8 @@ import attrs
 import facematch_core as fm
 from facematch_core.backend import (
     DeleteRequest,
-    LivenessCall,
-    MatchCall,
+    LivenessRequest,
+    MatchRequest,
     Request,
     SessionReading,
     StartRequest,
@@ -126,7 +126,7 @@ class Caller:
         windows = [each for each in backend.capabilities.rate_windows if each.seconds <= 60]
         # Seconds to wait before each request, derived from the vendor's rate limit; 0 for a mock.
         self.pause_s = max((each.seconds / each.limit for each in windows), default=0.2)
-        self.pause_s *= not is_loopback(host_of(backend.address))
+        self.pause_s *= not is_loopback(host_of(backend.service_url))
         self.calls: dict[str, Any] = {}
         self.unread: dict[str, str] = {}
         self.started: dict[str, fm.SessionRecord] = {}
@@ -147,7 +147,7 @@ class Caller:
         before = self._read_balance()
         outcome: Any = None
         try:
-            outcome = getattr(self.backend, request.way.method)(request)
+            outcome = getattr(self.backend, request.handler.method)(request)
         except VendorError as error:
             is_unsent = isinstance(error, VendorUnavailable) and not self._statuses()
             # If the key was accepted before, a rejection is a finding and does not end the run.
@@ -202,9 +202,9 @@ class Caller:
         number = default_threshold(rules, step.operation) if level is None else level
         threshold = None if number is None else fm.Threshold(number, rules.threshold_rule)
         if step.operation is fm.Operation.LIVENESS:
-            return LivenessCall(probe=files[step.probe], threshold=threshold)
+            return LivenessRequest(probe=files[step.probe], threshold=threshold)
         reference = files[step.reference]
-        return MatchCall(probe=files[step.probe], reference=reference, threshold=threshold)
+        return MatchRequest(probe=files[step.probe], reference=reference, threshold=threshold)
 
     def _ask_for_session(self, step: Step, started: Any, _: Any) -> Request:
         """Return the request for a step: a start, or a request about a started session."""
@@ -259,7 +259,7 @@ class Caller:
     def _fetch(self, role: str, path: str) -> HttpReply:
         names = self.vendor.headers.items()
         headers = {name: getattr(self.backend, setting) for name, setting in names}
-        request = HttpRequest(method="GET", url=self.backend.address + path, headers=headers)
+        request = HttpRequest(method="GET", url=self.backend.service_url + path, headers=headers)
         return self._exchange(role, request, backend=self.backend.name, charges=0)
 
     def _read_balance(self) -> Any:

@@ -104,13 +104,13 @@ def test_each_step_is_stored_before_the_next(database, tmp_path, address, more, 
     seen, ids = [], []
 
     class Watching(FakeBackend):
-        def match(self, call):
+        def match(self, request):
             seen.append(pair_states(database)[0])
             # As another program reads it.
             with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as file:
                 rows = file.execute("SELECT call_id FROM facematch_comparisons").fetchall()
-            ids.append(rows == [(call.call_id,)])
-            result = super().match(call)
+            ids.append(rows == [(request.call_id,)])
+            result = super().match(request)
             seen.append(pair_states(database)[0])
             return result
 

@@ -28,10 +28,10 @@ class JobBackend(ApiKeyBackend):
     api_key: fm.Secret = JOBS_SECRET
     base_url: str = "https://api.jobs.example"
 
-    def parse(self, call, reply):
+    def parse(self, request, reply):
         score = fm.Score.from_fraction(reply.json()["similarity"], JOBS_SCALE)
         return fm.MatchResult(
-            decision=decide_by_threshold(score, call.threshold), score=score, backend=self.name
+            decision=decide_by_threshold(score, request.threshold), score=score, backend=self.name
         )
 
     def vendor_id(self, reply):

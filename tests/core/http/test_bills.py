@@ -31,19 +31,21 @@ class Two(http.ApiKeyBackend):
     base_url: str = "http://127.0.0.1:1"
     stated_bill: ClassVar[Billing] = UNSAID
 
-    def steps(self, call):
+    def steps(self, request):
         for price in (1, 2):
-            reply = yield http.HttpRequest(url=f"{self.address}/{price}", body=b"{}", charges=price)
-        return self.parse(call, reply)
+            reply = yield http.HttpRequest(
+                url=f"{self.service_url}/{price}", body=b"{}", charges=price
+            )
+        return self.parse(request, reply)
 
-    def parse(self, call, reply):
+    def parse(self, request, reply):
         assert reply.json()["same"]
         return fm.MatchResult(
             decision=fm.Decision.INCONCLUSIVE, backend=self.name, billing=type(self).stated_bill
         )
 
-    def parse_non_200(self, call, reply):
-        return self.parse(call, reply)
+    def parse_non_200(self, request, reply):
+        return self.parse(request, reply)
 
 
 def read_replies(*replies, call=CALL, **members):

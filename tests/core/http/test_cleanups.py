@@ -23,18 +23,18 @@ class Tidy(JobBackend):
     name = "tidy"
 
     def remove(self, path):
-        url = f"{self.address}/{path}"
+        url = f"{self.service_url}/{path}"
         return HttpRequest(method="DELETE", url=url, charges=0, is_cleanup=True)
 
-    def steps(self, call):
-        reply = yield HttpRequest(url=f"{self.address}/people", body=b"-", charges=0)
+    def steps(self, request):
+        reply = yield HttpRequest(url=f"{self.service_url}/people", body=b"-", charges=0)
         yield self.remove("people/1")
-        reply = yield HttpRequest(url=f"{self.address}/checks", body=b"-")
+        reply = yield HttpRequest(url=f"{self.service_url}/checks", body=b"-")
         yield self.remove("checks/1")
-        return self.parse(call, reply)
+        return self.parse(request, reply)
 
-    def sign(self, request, call, *, deadline):
-        return attrs.evolve(request, headers={"X-Key": self.api_key})
+    def sign(self, http_request, request, *, deadline):
+        return attrs.evolve(http_request, headers={"X-Key": self.api_key})
 
     def vendor_id(self, reply):
         return reply.at("check")
@@ -100,12 +100,12 @@ def test_clean_up_also_runs_after_an_error(clock, replies, error, charged):
 class TidyLater(Tidy):
     """Cleans up after a job, of which it asks once."""
 
-    def steps(self, call):
-        yield HttpRequest(url=f"{self.address}/compare", body=b"-", expects={202})
+    def steps(self, request):
+        yield HttpRequest(url=f"{self.service_url}/compare", body=b"-", expects={202})
         yield self.remove("jobs/7")
         yield Wait(1)
-        reply = yield HttpRequest(method="GET", url=f"{self.address}/jobs/7", charges=0)
-        return self.parse(call, reply)
+        reply = yield HttpRequest(method="GET", url=f"{self.service_url}/jobs/7", charges=0)
+        return self.parse(request, reply)
 
     def vendor_id(self, reply):
         return reply.at("job") or ("job-7" if reply.url.endswith("/jobs/7") else None)
@@ -164,10 +164,10 @@ def test_clean_up_runs_after_the_call_is_cancelled(by):
     cancellation = Cancellation()
 
     class Gone(by):
-        def sign(self, request, call, *, deadline):
-            if request.url.endswith(("/checks", "/compare")):
+        def sign(self, http_request, request, *, deadline):
+            if http_request.url.endswith(("/checks", "/compare")):
                 cancellation.cancel()
-            return super().sign(request, call, deadline=deadline)
+            return super().sign(http_request, request, deadline=deadline)
 
         def reconcilable(self, call):
             return False
@@ -184,7 +184,7 @@ def test_clean_up_runs_after_the_call_is_cancelled(by):
 
 def test_after_ctrl_c_skipped_clean_ups_are_logged(clock, caplog):
     class Stopped(Tidy):
-        def parse(self, call, reply):
+        def parse(self, request, reply):
             raise KeyboardInterrupt
 
     with served(PERSON, CHECKED) as server, pytest.raises(KeyboardInterrupt):
@@ -197,14 +197,14 @@ def test_after_ctrl_c_skipped_clean_ups_are_logged(clock, caplog):
 
 def test_no_clean_up_if_no_request_was_sent(clock):
     class Away(Tidy):
-        def steps(self, call):
+        def steps(self, request):
             yield self.remove("people/0")
-            yield from super().steps(call)
+            yield from super().steps(request)
 
-        def sign(self, request, call, *, deadline):
-            if request.method == "POST":
+        def sign(self, http_request, request, *, deadline):
+            if http_request.method == "POST":
                 raise fm.VendorUnavailable("No token.")
-            return request
+            return http_request
 
     with served() as server, pytest.raises(fm.VendorUnavailable):
         verify(server, clock, by=Away)
@@ -213,8 +213,8 @@ def test_no_clean_up_if_no_request_was_sent(clock):
 
 def test_error_while_signing_a_clean_up_is_a_warning(clock):
     class Forgetful(Tidy):
-        def sign(self, request, call, *, deadline):
-            return request if request.method == "POST" else {}[JOBS_KEY]
+        def sign(self, http_request, request, *, deadline):
+            return http_request if http_request.method == "POST" else {}[JOBS_KEY]
 
     with served(PERSON, CHECKED) as server:
         result = verify(server, clock, by=Forgetful)

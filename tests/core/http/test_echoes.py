@@ -17,7 +17,7 @@ CANARY = "sk-canary-9b7e"
 class Echoing(AcmeBackend):
     """Repeats what it is answered in every place that has a text of the vendor's."""
 
-    def parse(self, call, reply):
+    def parse(self, request, reply):
         body = reply.json()
         tag, text = body.get("tag"), body.get("text")
         return fm.MatchResult(
@@ -31,7 +31,7 @@ class Echoing(AcmeBackend):
             raw=body,
         )
 
-    def error(self, reply, call):
+    def error(self, reply, request):
         body = reply.json()
         ids = models.Ids(vendor=body.get("id"))
         return fm.RequestRejected(body["said"], field_errors=body["fields"], ids=ids)

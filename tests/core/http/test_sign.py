@@ -24,12 +24,12 @@ class Signing(AcmeBackend):
     tokens: list = attrs.field(factory=lambda: [*TOKENS])
     environment: fm.Environment | None = None
 
-    def sign(self, request, call, *, deadline=NO_DEADLINE):
+    def sign(self, http_request, request, *, deadline=NO_DEADLINE):
         if self.login is not None:
             self.login()
         token = Secret(self.tokens.pop(0))
-        headers = {**request.headers, "Authorization": Secret(f"Bearer {token.reveal()}")}
-        return attrs.evolve(request, headers=headers, masked=(token,))
+        headers = {**http_request.headers, "Authorization": Secret(f"Bearer {token.reveal()}")}
+        return attrs.evolve(http_request, headers=headers, masked=(token,))
 
     def should_relogin(self, request, reply):
         assert request.masked  # as signed
@@ -80,10 +80,10 @@ def test_failed_login_is_not_charged(served, good):
 @pytest.mark.parametrize("is_first", [True, False], ids=["first request", "after a free one"])
 def test_reply_is_used_if_should_relogin_raises(served, is_first):
     class Asking(Signing):
-        def steps(self, call):
+        def steps(self, request):
             if not is_first:
-                yield HttpRequest(method="GET", url=f"{self.address}/ready", charges=0)
-            return (yield from super().steps(call))
+                yield HttpRequest(method="GET", url=f"{self.service_url}/ready", charges=0)
+            return (yield from super().steps(request))
 
         def should_relogin(self, request, reply):
             raise ValueError("not JSON")

@@ -12,7 +12,7 @@ from kit.fakes import picture
 from kit.rawserver import RawServer, close, closed_port, http_reply, read_request, send
 
 import facematch_core as fm
-from facematch_core.backend import NO_FACE, Capabilities, LivenessCall
+from facematch_core.backend import NO_FACE, Capabilities, LivenessRequest
 from facematch_core.base.deadline import CANCELLATION, CallCancelled, Cancellation
 from facematch_core.http import ApiKeyBackend, ErrorRow, HttpReply, HttpRequest, InconclusiveRow
 from facematch_core.resilience import Budget
@@ -37,11 +37,13 @@ class Three(ApiKeyBackend):
     base_url: str = "https://eu.three.example"
 
     def post(self, path, **body):
-        return HttpRequest(url=f"{self.address}/{path}", headers={"X-Key": self.api_key}, **body)
+        return HttpRequest(
+            url=f"{self.service_url}/{path}", headers={"X-Key": self.api_key}, **body
+        )
 
-    def steps(self, call):
+    def steps(self, request):
         for path in ("detect", "detect", "verify"):
-            yield self.post(path, body=call.probe.data)
+            yield self.post(path, body=request.probe.data)
 
     def error_code(self, reply):
         return reply.at("error", "code")
@@ -88,7 +90,7 @@ def test_a_cancelled_call_sends_no_further_request(answered):
     assert (caught.value.billing.charged, caught.value.billing.charges) == (YES, answered)
 
 
-FACE, LIVENESS = reply(200, [{"id": "f1"}]), LivenessCall(probe=picture())
+FACE, LIVENESS = reply(200, [{"id": "f1"}]), LivenessRequest(probe=picture())
 
 
 def read(*replies, by=Three, call=None):

@@ -60,8 +60,8 @@ class Unseen(FakeBackend):
 
     reports_sent = False
 
-    def match(self, call):
-        return super().match(attrs.evolve(call, on_sent=lambda: None))
+    def match(self, request):
+        return super().match(attrs.evolve(request, on_sent=lambda: None))
 
 
 @pytest.mark.parametrize("kind", [FakeBackend, Unseen])

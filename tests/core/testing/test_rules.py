@@ -39,7 +39,7 @@ def passes_refusals(me, ok, call):
     reply = yield me.submit(call)
     while True:
         yield Wait(1)
-        polled = yield me.poll(f"{me.address}{reply.headers['Location']}")
+        polled = yield me.poll(f"{me.service_url}{reply.headers['Location']}")
         if me.is_done(polled.json()):
             return me.parse(call, polled)
 

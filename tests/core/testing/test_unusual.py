@@ -37,12 +37,12 @@ class Plain(HttpReference):
     def threshold(self, call):
         return None
 
-    def parse(self, call, reply):
+    def parse(self, request, reply):
         body = self.body(reply)
-        score, verdict = self.score(call, body["score"]), None
+        score, verdict = self.score(request, body["score"]), None
         if score is not None:
-            verdict = "yes" if self.passes(call, body, score) else "no"
-        return self.found(call, verdict, score, body["id"])
+            verdict = "yes" if self.passes(request, body, score) else "no"
+        return self.found(request, verdict, score, body["id"])
 
     def found(self, call, verdict, score, vendor_id):
         result = nobody(call)

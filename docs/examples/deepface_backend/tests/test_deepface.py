@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from facematch_core import Decision, FaceVerifier, LivenessDecision, RequestRejected, WarningCode
-from facematch_core.backend import ImageFormat, ImageLimits, MatchCall
+from facematch_core.backend import ImageFormat, ImageLimits, MatchRequest
 from facematch_core.http import HttpReply
 from facematch_core.testing import (
     BackendContract,
@@ -140,7 +140,7 @@ def test_a_400_about_the_faces_is_a_result_without_the_traceback(
 @pytest.mark.parametrize("status", [400, 500])
 def test_another_error_is_without_the_traceback(simulator: DeepfaceSimulator, status: int) -> None:
     body = json.dumps({"error": error_text("the model is gone")}).encode()
-    call = MatchCall(probe=noise(), reference=noise(1))
+    call = MatchRequest(probe=noise(), reference=noise(1))
     error = simulator.backend().read_reply(call, HttpReply(status=status, body=body))
     assert "Exception while verifying" in str(error)
     assert "Traceback" not in str(error)

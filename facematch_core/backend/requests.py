@@ -20,7 +20,13 @@ from facematch_core.models import Billing
 from .session_types import Deletion, SessionReading, SessionRecord
 
 __all__ = [
-    "Call", "DeleteRequest", "LivenessCall", "MatchCall", "ReadRequest", "Request", "StartRequest",
+    "DeleteRequest",
+    "LivenessRequest",
+    "MatchRequest",
+    "PictureRequest",
+    "ReadRequest",
+    "Request",
+    "StartRequest",
 ]  # fmt: skip
 
 
@@ -29,13 +35,13 @@ def ignore(*_: object) -> None:
 
 
 @attrs.frozen
-class Way:
+class Handler:
     """The backend method for a kind of request, and the type of its result."""
 
     method: str
     #: The generator method of an `HttpBackend` that yields HTTP requests; empty if there is none.
     steps: str
-    answer: type[Any]
+    result_type: type[Any]
 
 
 @attrs.frozen(kw_only=True)
@@ -70,11 +76,11 @@ class Request:
     operation = models.Operation.MATCH
     #: Whether the request costs money; if None, `Capabilities.billed_operations` decides.
     is_billed: ClassVar[bool | None] = None
-    way: ClassVar[Way]
+    handler: ClassVar[Handler]
 
 
 @attrs.frozen(kw_only=True)
-class Call(Request):
+class PictureRequest(Request):
     """A request that sends pictures.
 
     Attributes:
@@ -94,7 +100,7 @@ class Call(Request):
 
 
 @attrs.frozen(kw_only=True)
-class MatchCall(Call):
+class MatchRequest(PictureRequest):
     """Compare the probe with the reference.
 
     Attributes:
@@ -103,15 +109,15 @@ class MatchCall(Call):
 
     reference: Image
 
-    way = Way("match", "steps", models.MatchResult)
+    handler = Handler("match", "steps", models.MatchResult)
 
 
 @attrs.frozen(kw_only=True)
-class LivenessCall(Call):
+class LivenessRequest(PictureRequest):
     """Check whether the probe shows a live face."""
 
     operation = models.Operation.LIVENESS
-    way = Way("check_liveness", "steps", models.LivenessResult)
+    handler = Handler("check_liveness", "steps", models.LivenessResult)
 
 
 @attrs.frozen(kw_only=True)
@@ -132,7 +138,7 @@ class StartRequest(Request):
 
     operation = models.Operation.SESSION
     is_billed = True
-    way = Way("start_session", "start_steps", SessionReading)
+    handler = Handler("start_session", "start_steps", SessionReading)
 
 
 @attrs.frozen(kw_only=True)
@@ -151,7 +157,7 @@ class ReadRequest(Request):
 
     operation = models.Operation.SESSION
     is_billed = False
-    way = Way("read_session", "read_steps", SessionReading)
+    handler = Handler("read_session", "read_steps", SessionReading)
 
 
 @attrs.frozen(kw_only=True)
@@ -166,11 +172,11 @@ class DeleteRequest(Request):
 
     operation = models.Operation.SESSION
     is_billed = False
-    way = Way("delete_session", "delete_steps", Deletion)
+    handler = Handler("delete_session", "delete_steps", Deletion)
 
 
 @attrs.frozen(kw_only=True)
-class LookUp(Request):
+class LookUpRequest(Request):
     """Search the vendor's records. Free of charge.
 
     Attributes:
@@ -182,10 +188,10 @@ class LookUp(Request):
     request: Any = attrs.field(default=None, repr=False)
 
     is_billed = False
-    way = Way("reconcile", "_fetch_steps", models.Reconciliation)
+    handler = Handler("reconcile", "_fetch_steps", models.Reconciliation)
 
     @classmethod
-    def of(cls, record: models.CallRecord | None, **about: Any) -> LookUp:
+    def of(cls, record: models.CallRecord | None, **about: Any) -> LookUpRequest:
         """Return the request to look up a call record, with the record's ids."""
         call_id, vendor_id = ("", None) if record is None else (record.id, record.vendor_id)
         return cls(record=record, call_id=call_id, vendor_id=vendor_id, **about)
