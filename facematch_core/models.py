@@ -740,11 +740,11 @@ class CallRecord(Document):
     SENT events. Contains no picture and no key.
 
     Attributes:
-        id: Our id for the call, a UUID; the vendor's record contains it if the call was kept.
+        id: Our id for the call, a UUID; the vendor's record contains it with `Retention.KEEP`.
         operation: The operation.
         backend: Name of the backend.
         started_at: Start time of the call, UTC, by this machine's clock.
-        kept: Whether the vendor was asked to store a record of the call.
+        retention: How much the vendor was asked to store. With KEEP, its records contain the call.
         caller_ref: The caller's own reference, or None; shortens the search. Always None in events,
             which contain none of the caller's data. Not in `repr`.
         threshold, review_threshold: The call's thresholds, to be applied to a result found later.
@@ -757,16 +757,11 @@ class CallRecord(Document):
     operation: Operation
     backend: str
     started_at: dt.datetime = attrs.field(validator=check_date)
-    kept: bool
+    retention: Retention
     caller_ref: str | None = attrs.field(default=None, repr=False)
     threshold: Threshold | None = None
     review_threshold: Threshold | None = None
     vendor_id: str | None = None
-
-    @property
-    def retention(self) -> Retention:
-        """The retention that was requested."""
-        return Retention.KEEP if self.kept else Retention.MINIMAL
 
 
 @attrs.frozen(kw_only=True)

@@ -83,7 +83,7 @@ def command(context: click.Context, /, as_json: bool, **place: Any) -> int | Non
     )
     for row in calls:
         began = row["started_at"][:19].replace("T", " ")
-        kept = ", kept at the vendor" if row["kept"] else ""
+        kept = ", kept at the vendor" if row["retention"] == "keep" else ""
         say(
             f"{row['state']}: {row['call_id']}, {row['amount']} {row['unit']}, {row['backend']} "
             f"{row['operation']}, began {began} UTC{kept}"
@@ -290,6 +290,6 @@ def _call(charge: Reservation) -> dict[str, Any]:
         "operation": call.operation.value,
         "state": charge.state.value,
         "started_at": call.started_at.isoformat(),
-        "kept": call.kept,
+        "retention": call.retention.value,
         "error": charge.error,
     }

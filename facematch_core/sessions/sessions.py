@@ -39,7 +39,7 @@ from facematch_core.call import bill
 from facematch_core.call.events import EventEmitter
 from facematch_core.call.run import CallRunner, check_text, load_images
 from facematch_core.call.verdict import DefaultThresholds, check_defaults
-from facematch_core.models import CallRecord, Environment, Operation, Threshold
+from facematch_core.models import CallRecord, Environment, Operation, Retention, Threshold
 from facematch_core.resilience import RateLimiter
 from facematch_core.verifier.verifier import FaceVerifier, Picture
 
@@ -724,7 +724,7 @@ class Sessions:
             operation=Operation.SESSION,
             backend=self._backend.name,
             started_at=self._clock.now(),
-            kept=False,
+            retention=Retention.MINIMAL,
         )
         return runner.run(
             call, request_type, request_fields, read_answer, deadline=deadline, retry=runner.retry

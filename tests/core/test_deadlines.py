@@ -56,7 +56,7 @@ def test_deadline_of_a_call_overrides_the_verifiers(clock, default, argument_s, 
     with fm.FaceVerifier(backend, deadline_s=default, clock=clock) as verifier:
         verifier.verify(A, B, deadline_s=argument_s)
         verifier.check_liveness(A, deadline_s=argument_s)
-        record = new_record(kept=True, started_at=clock.now())
+        record = new_record(retention=fm.Retention.KEEP, started_at=clock.now())
         verifier.reconcile(record, deadline_s=argument_s)
     assert [seconds for seconds, _ in backend.times] == [counts, counts]
     assert backend.searched == [counts]

@@ -6,7 +6,7 @@ import pytest
 from kit.attempts import new_record
 from kit.fakes import liveness_result
 
-from facematch_core import Billing, Charged, Environment, errors
+from facematch_core import Billing, Charged, Environment, Retention, errors
 from facematch_core.models import Ids
 
 CLASSES = [
@@ -14,7 +14,7 @@ CLASSES = [
     for _, cls in inspect.getmembers(errors, inspect.isclass)
     if issubclass(cls, errors.FaceMatchError)
 ]
-ATTEMPT = new_record(backend="x", kept=True, caller_ref="case 7")
+ATTEMPT = new_record(backend="x", retention=Retention.KEEP, caller_ref="case 7")
 NEEDED = {
     errors.EnvironmentMismatch: {"environment": Environment.MOCK, "billing": Billing(Charged.YES)},
     errors.Unsupported: {"backend": "x", "what": "retention"},

@@ -77,7 +77,7 @@ def test_call_record_survives_json_and_pickle(attempt):
     assert fm.CallRecord.from_dict(document) == attempt
     assert pickle.loads(pickle.dumps(attempt)) == attempt
     times = ("now", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")
-    wrong = ({"kind": "match"}, {"kept": 1}, {"operation": "guess"})
+    wrong = ({"kind": "match"}, {"retention": 1}, {"operation": "guess"})
     for change in (*wrong, *({"started_at": time} for time in times)):
         with pytest.raises(ValueError):
             fm.CallRecord.from_dict({**document, **change})

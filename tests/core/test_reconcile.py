@@ -42,7 +42,7 @@ def cannot_know(attempt):
 
 
 def attempt(**changes):
-    facts = {"id": "a-1", "operation": fm.Operation.MATCH, "backend": "fake", "kept": True}
+    facts = {"id": "a-1", "operation": fm.Operation.MATCH, "backend": "fake", "retention": fm.Retention.KEEP}
     return fm.CallRecord(**{**facts, "started_at": ManualClock().now()} | changes)
 
 
@@ -115,7 +115,7 @@ def test_not_yet_and_cannot_know_have_no_result(says):
 
 def test_reconcile_returns_cannot_know_if_not_kept_or_unsupported():
     backend = Records()
-    answer = fm.FaceVerifier(backend).reconcile(attempt(kept=False))
+    answer = fm.FaceVerifier(backend).reconcile(attempt(retention=fm.Retention.MINIMAL))
     assert (answer.outcome, backend.calls) == (fm.Reconciled.CANNOT_KNOW, [])
     answer = fm.FaceVerifier(FakeBackend()).reconcile(attempt())
     assert answer.outcome is fm.Reconciled.CANNOT_KNOW

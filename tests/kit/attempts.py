@@ -4,7 +4,7 @@ import datetime as dt
 import itertools
 from decimal import Decimal
 
-from facematch_core import CallRecord, Charged, Environment, Operation
+from facematch_core import CallRecord, Charged, Environment, Operation, Retention
 from facematch_core.base.deadline import NO_DEADLINE
 from facematch_core.resilience import Attempt, Outcome, Period
 from facematch_core.store import BudgetKey, Reservation
@@ -26,7 +26,7 @@ BUDGET_KEY = budget_key()
 
 def new_record(**changes):
     facts = {"id": f"attempt-{next(_numbers)}", "operation": Operation.MATCH, "backend": "fake"}
-    return CallRecord(**{**facts, "started_at": NOW, "kept": False} | changes)
+    return CallRecord(**{**facts, "started_at": NOW, "retention": Retention.MINIMAL} | changes)
 
 
 def entry(key=BUDGET_KEY, **changes):

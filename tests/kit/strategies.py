@@ -4,7 +4,7 @@ import datetime as dt
 
 from hypothesis import strategies as st
 
-from facematch_core import CallRecord, Operation, models
+from facematch_core import CallRecord, Operation, Retention, models
 
 # --- JSON: any value, and documents with one thing wrong ------------------------------------------
 
@@ -121,7 +121,7 @@ attempts = st.builds(
     operation=st.sampled_from(Operation),
     backend=TEXTS,
     started_at=TIMES,
-    kept=st.booleans(),
+    retention=st.sampled_from(Retention),
     caller_ref=st.none() | TEXTS,
     threshold=st.none() | thresholds,
     review_threshold=st.none() | thresholds,

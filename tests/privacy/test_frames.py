@@ -67,7 +67,7 @@ class Failing(Backend):
 
 def record():
     """Of a call that may have been charged."""
-    about = {"started_at": START, "kept": True, "caller_ref": canaries.CALLER_REF}
+    about = {"started_at": START, "retention": fm.Retention.KEEP, "caller_ref": canaries.CALLER_REF}
     return fm.CallRecord(id="c-1", operation=fm.Operation.MATCH, backend="failing", **about)
 
 

@@ -372,7 +372,7 @@ def _charge(charge: UnresolvedCharge) -> dict[str, Any]:
         "call": call.id,
         "error": charge.error,
         "since": charge.since.isoformat(),
-        "kept": call.kept,
+        "retention": call.retention.value,
         "vendor_id": call.vendor_id,
     }
 
@@ -386,7 +386,7 @@ def _show_charges(rows: Sequence[Mapping[str, Any]], store: str) -> None:
         (
             *(row["call"], row["system"], str(row["pair"]), row["state"]),
             row["since"][:19].replace("T", " "),
-            row["vendor_id"] or ("kept" if row["kept"] else "not kept"),
+            row["vendor_id"] or ("kept" if row["retention"] == "keep" else "not kept"),
             row["error"] or "the process ended",
         )
         for row in rows

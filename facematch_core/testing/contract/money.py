@@ -149,12 +149,12 @@ class MoneyRules(Rules):
         # Unknown ids, and ids that share the beginning or the end of a known one.
         ids = (str(uuid.uuid4()), record.id[:-12] + "0" * 12, "0" * 8 + record.id[8:])
         others = [*itertools.product(ids, (None, f"{record.vendor_id}x"))]
-        for call_id, vendor_id in others if record.kept else (*others, (record.id, others[1][1])):
+        for call_id, vendor_id in others if record.retention is fm.Retention.KEEP else (*others, (record.id, others[1][1])):
             other = attrs.evolve(record, id=call_id, vendor_id=vendor_id)
             if bench.backend.reconcilable(other):
                 says = look(bench, other)
                 assert says.result is None, f"found by ids of another call: {other}"
-                ends = record.kept or says.outcome is not not_yet
+                ends = record.retention is fm.Retention.KEEP or says.outcome is not not_yet
                 assert ends, f"{where}: an unknown `vendor_id` gives {says.reason}"
 
     def _r32_kept_and_lost(self, bench: Bench, operation: Operation) -> Iterator[tuple[Any, ...]]:
@@ -300,7 +300,7 @@ def record_of(bench: Bench, operation: Operation, result: Result) -> fm.CallReco
     ids, at = result.ids, result.created_at or bench.clock.now()
     known: Any = {"caller_ref": ids.caller, "vendor_id": ids.vendor, "threshold": result.threshold}
     about: Any = {"operation": operation, "backend": bench.backend.name, "started_at": at}
-    return fm.CallRecord(id=str(ids.call), kept=True, **about, **known)
+    return fm.CallRecord(id=str(ids.call), retention=fm.Retention.KEEP, **about, **known)
 
 
 def look(bench: Bench, record: fm.CallRecord) -> fm.Reconciliation:

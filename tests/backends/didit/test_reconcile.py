@@ -24,7 +24,7 @@ def uid(number):
 
 def record(**changes):
     facts = {"id": ID, "operation": fm.Operation.MATCH, "backend": "didit", "started_at": AT}
-    return fm.CallRecord(**{**facts, "kept": True, "threshold": FIFTY} | changes)
+    return fm.CallRecord(**{**facts, "retention": fm.Retention.KEEP, "threshold": FIFTY} | changes)
 
 
 def session(number, call_id=ID, after_s=1, service="match", **changes):

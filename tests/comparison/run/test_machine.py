@@ -11,7 +11,7 @@ from kit.comparison.studies import CHARGED_BY_STATE, enter_system, pair_outcome
 
 from facematch_comparison import PairState, RunDatabase
 from facematch_comparison.run.records import UNDER_WAY, WITHOUT_ANSWER
-from facematch_core import Charged, ConfigurationError
+from facematch_core import Charged, ConfigurationError, Retention
 from facematch_core.testing import ManualClock
 
 PAIRS = 5
@@ -51,7 +51,7 @@ class Machine(RuleBasedStateMachine):
     def call(self, data, asks):
         assert self.database.free(self.system.number) == self.these(PairState.FREE)
         number, pair = self.any_of(data, PairState.FREE)
-        record = new_record(id=f"attempt {next(self.numbers)}", kept=True)
+        record = new_record(id=f"attempt {next(self.numbers)}", retention=Retention.KEEP)
         self.database.begin(self.system.number, number, record)
         pair.state, pair.call_id = PairState.BEGUN, record.id
         if asks:

@@ -464,7 +464,7 @@ def test_a_paid_job_is_polled_by_the_next_run(  # noqa: PLR0917 - fixtures
     assert (vendor.charges, summary.progress.charged) == (6, 6)
     charges = database.unresolved(stored_system(database))
     assert len({charge.call.vendor_id for charge in charges} - {None}) == 6
-    assert not any(charge.call.kept for charge in charges)
+    assert all(charge.call.retention is Retention.MINIMAL for charge in charges)
     vendor.set_situation(Situation.SAME_PERSON)
     again = run_once(database, study, slow, clock=clock)
     assert (again.asked, vendor.charges) == (0, 6)

@@ -183,7 +183,7 @@ def test_resolve_requires_confirmation(run, unknown, store, request):
 
 def test_output_matches_golden_file(screens, run, profile, unknown, *, store, monkeypatch):
     here = ("--store", "attempts.sqlite3")
-    overdue, current = entry(), entry(started_at=SystemClock().now(), kept=True)
+    overdue, current = entry(), entry(started_at=SystemClock().now(), retention=fm.Retention.KEEP)
     with screens("budget") as show:
         show("nothing is spent", "budget", *here)
         show("nothing is unknown", "budget", "reconcile")

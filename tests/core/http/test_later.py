@@ -358,7 +358,7 @@ RECORD = fm.CallRecord(
     operation=fm.Operation.MATCH,
     backend="later",
     started_at=SystemClock().now(),
-    kept=False,
+    retention=fm.Retention.MINIMAL,
     threshold=THRESHOLD,
     vendor_id="job-7",
 )

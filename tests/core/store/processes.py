@@ -8,7 +8,7 @@ import uuid
 
 from kit.attempts import ending, new_attempt
 
-from facematch_core import BudgetExceeded, Charged
+from facematch_core import BudgetExceeded, Charged, Retention
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore
 
@@ -20,7 +20,7 @@ WAYS = [Charged.YES, Charged.UNKNOWN, Charged.NO]
 
 def enter(budget):
     """Begin a call of this process; return how it ends."""
-    return budget.enter(new_attempt(id=str(uuid.uuid4()), kept=True))
+    return budget.enter(new_attempt(id=str(uuid.uuid4()), retention=Retention.KEEP))
 
 
 def spend(budget, tries):

@@ -4,7 +4,7 @@ import pytest
 from core.store import processes
 from kit.attempts import NOW, later, sums
 
-from facematch_core import Charged
+from facematch_core import Charged, Retention
 from facematch_core.store import expire_reservations
 
 pytestmark = [
@@ -20,7 +20,7 @@ def test_reservations_of_a_killed_process_become_unknown_until_finalized(sql, ad
     assert expire_reservations(sql, later(minutes=15)) == held
     assert sums(sql) == (0, 0, held)
     reservations = sql.open_reservations()
-    assert all(reservation.call.kept for reservation in reservations)
+    assert all(reservation.call.retention is Retention.KEEP for reservation in reservations)
     for reservation in reservations:
         sql.finalize(reservation, Charged.NO, at=NOW)
     assert sums(sql) == (0, 0, 0)

@@ -218,7 +218,7 @@ class FaultClient:
         if vendor == "deepvue":
             # A fault is to meet the call, not the login before it; one client's backends share it.
             other = world.backend(vendor)
-            other.sign(HttpRequest(url=other.service_url), call=None)
+            other.sign(HttpRequest(url=other.service_url), request=None)
         if "open" in gates:
             world.line.cut[self.path] = 1
             call_once(self.members[vendor])
