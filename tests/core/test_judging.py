@@ -35,7 +35,12 @@ def verified(answer, backend=None, **more):
 
 
 def called(**facts):
-    usual = {"id": "a-1", "operation": fm.Operation.MATCH, "backend": "fake", "retention": fm.Retention.KEEP}
+    usual = {
+        "id": "a-1",
+        "operation": fm.Operation.MATCH,
+        "backend": "fake",
+        "retention": fm.Retention.KEEP,
+    }
     return fm.CallRecord(**{**usual, "started_at": ManualClock().now(), **facts})
 
 

@@ -42,7 +42,12 @@ def cannot_know(attempt):
 
 
 def attempt(**changes):
-    facts = {"id": "a-1", "operation": fm.Operation.MATCH, "backend": "fake", "retention": fm.Retention.KEEP}
+    facts = {
+        "id": "a-1",
+        "operation": fm.Operation.MATCH,
+        "backend": "fake",
+        "retention": fm.Retention.KEEP,
+    }
     return fm.CallRecord(**{**facts, "started_at": ManualClock().now()} | changes)
 
 

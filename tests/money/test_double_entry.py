@@ -207,7 +207,9 @@ class Books(RuleBasedStateMachine):
                 if now - entry.call.started_at > SURELY_LATE:
                     assert self.store.finalize(entry, fm.Charged.NO, at=now)
             elif outcome == "cannot_know":
-                assert entry.call.retention is fm.Retention.MINIMAL, "a vendor that was asked to keep it can tell"
+                assert entry.call.retention is fm.Retention.MINIMAL, (
+                    "a vendor that was asked to keep it can tell"
+                )
             else:
                 assert outcome in ("error", "skipped")
         open_ids = {entry.call.id for entry in self.store.open_reservations()}

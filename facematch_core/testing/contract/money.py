@@ -149,7 +149,9 @@ class MoneyRules(Rules):
         # Unknown ids, and ids that share the beginning or the end of a known one.
         ids = (str(uuid.uuid4()), record.id[:-12] + "0" * 12, "0" * 8 + record.id[8:])
         others = [*itertools.product(ids, (None, f"{record.vendor_id}x"))]
-        for call_id, vendor_id in others if record.retention is fm.Retention.KEEP else (*others, (record.id, others[1][1])):
+        if record.retention is not fm.Retention.KEEP:
+            others.append((record.id, others[1][1]))
+        for call_id, vendor_id in others:
             other = attrs.evolve(record, id=call_id, vendor_id=vendor_id)
             if bench.backend.reconcilable(other):
                 says = look(bench, other)

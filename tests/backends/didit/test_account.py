@@ -120,7 +120,12 @@ def test_an_account_set_to_mock_accepts_responses_of_a_mock_only(open_account):
 
 
 def record(**changes):
-    facts = {"id": "a-1", "operation": fm.Operation.MATCH, "backend": "didit", "retention": fm.Retention.KEEP}
+    facts = {
+        "id": "a-1",
+        "operation": fm.Operation.MATCH,
+        "backend": "didit",
+        "retention": fm.Retention.KEEP,
+    }
     at = dt.datetime(2026, 7, 2, 9, 15, 27, tzinfo=dt.UTC)
     threshold = fm.Threshold(50, models.ThresholdRule.ABOVE, models.ThresholdSource.CALLER)
     return fm.CallRecord(**{**facts, "started_at": at, "threshold": threshold} | changes)
