@@ -551,12 +551,13 @@ class SessionResult(models.NoTruth, Document):
             reasons.append("it was started about something else")
         if self.required_environment not in (None, self.environment):
             reasons.append(f"it comes from {self.environment or 'an unknown environment'}")
-        reasons += self._why_too_old(max_age_s)
-        reasons += self._why_another_document()
-        reasons += self._why_not_passed()
+        reasons += self._age_reasons(max_age_s)
+        reasons += self._document_reasons()
+        reasons += self._check_reasons()
         return tuple(reasons)
 
-    def _why_too_old(self, max_age_s: float) -> list[str]:
+    def _age_reasons(self, max_age_s: float) -> list[str]:
+        """Return the reason why the session was not started lately, if any."""
         if self.record.started_at is None:
             return ["its start time is unknown"]
         age_s = (self.clock.now() - self.record.started_at).total_seconds()
@@ -564,7 +565,7 @@ class SessionResult(models.NoTruth, Document):
             return []
         return [f"it was started {age_s:.0f} s ago"]
 
-    def _why_another_document(self) -> list[str]:
+    def _document_reasons(self) -> list[str]:
         """Return the reasons why the document is not known to be the person's own."""
         if self.record.compared_with is not ComparedWith.DOCUMENT or self.record.any_document:
             return []
@@ -575,7 +576,8 @@ class SessionResult(models.NoTruth, Document):
             reasons.append(_NAME_REASONS[self.name_agreement])
         return reasons
 
-    def _why_not_passed(self) -> list[str]:
+    def _check_reasons(self) -> list[str]:
+        """Return the reasons why a reported check or an expected check was not passed."""
         reasons = []
         items: dict[models.Operation, models.MatchResult | models.LivenessResult] = {
             models.Operation.MATCH: self.match,

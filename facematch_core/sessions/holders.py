@@ -47,7 +47,7 @@ def compare_holders(person: Person, holders: Iterable[DocumentHolder]) -> Holder
         name_agreement = compare_names(
             person.name,
             holder.name or "",
-            is_born_that_day=date_agreement is Agreement.AGREES,
+            has_same_birth_date=date_agreement is Agreement.AGREES,
         )
         name_agreements.add(name_agreement)
     # If there are no documents, both are unknown.
@@ -66,7 +66,7 @@ def _compare_dates(expected: dt.date | None, on_document: dt.date | None) -> Agr
     return Agreement.DISAGREES
 
 
-def compare_names(expected: str, on_document: str, *, is_born_that_day: bool) -> Agreement:
+def compare_names(expected: str, on_document: str, *, has_same_birth_date: bool) -> Agreement:
     """Compare two names, regardless of case, accents and the order of words.
 
     They agree if all words of the shorter name are in the longer one, and at least two of them are
@@ -77,21 +77,24 @@ def compare_names(expected: str, on_document: str, *, is_born_that_day: bool) ->
     for words, document_words in itertools.product(_spellings(expected), _spellings(on_document)):
         if not words or not document_words:
             return Agreement.UNKNOWN
-        agreements.add(_compare_words(words, document_words, is_born_that_day=is_born_that_day))
+        agreements.add(
+            _compare_words(words, document_words, has_same_birth_date=has_same_birth_date)
+        )
     # The spellings in which the names agree best are those that count.
     return min(agreements, key=_BEST_FIRST.index)
 
 
 def _compare_words(
-    expected: Counter[str], on_document: Counter[str], *, is_born_that_day: bool
+    expected: Counter[str], on_document: Counter[str], *, has_same_birth_date: bool
 ) -> Agreement:
     """Compare the words of two names, each in one spelling, by the rules of `compare_names`."""
     equal_words = [word for word in (expected & on_document).elements() if not _is_initial(word)]
     if not equal_words:
         return Agreement.DISAGREES
     shorter, longer = sorted((expected, on_document), key=Counter.total)
+    # The words of the shorter name that the longer name does not have.
     unmatched = list((shorter - longer).elements())
-    if not unmatched and (is_born_that_day or len(equal_words) >= 2):
+    if not unmatched and (has_same_birth_date or len(equal_words) >= 2):
         return Agreement.AGREES
     candidates = list((longer - shorter).elements())
     for word in unmatched:

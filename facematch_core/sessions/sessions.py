@@ -119,7 +119,7 @@ class Sessions:
         self._clock = self._runner.clock
         self._expected = self._check_expected(expects, compared_with)
         for operation, default in self._runner.rules.defaults.items():
-            if default != DefaultThresholds():
+            if default != DefaultThresholds():  # the verifier has a threshold of its own
                 self._check_scored(operation, errors.ConfigurationError)
         limiters = [RateLimiter(window, clock=self._clock) for window in capabilities.read_windows]
         #: Makes the reads and deletions, which are free.
@@ -307,7 +307,7 @@ class Sessions:
             UnexpectedResponse: the link leads to an unknown host.
             VendorError: the start failed or its outcome is unknown; `billing` has the charge.
         """
-        self._check(record)
+        self._check_record_is_ours(record)
         self._check_unstarted(record)
         self._check_start_options(
             record,
@@ -436,7 +436,7 @@ class Sessions:
             VendorError: the session could not be deleted.
         """
         if not self._capabilities.can_delete:
-            self._check(record)
+            self._check_record_is_ours(record)
             if self._capabilities.result_lasts_s is None:
                 raise self._runner.unsupported("delete", "cannot delete a session")
             return Deletion(state=DeletionState.VANISHES, billing=bill.FREE)
@@ -518,8 +518,11 @@ class Sessions:
             threshold_rule=self._backend.capabilities.threshold_rule,
         )
 
-    def _check(self, record: SessionRecord) -> None:
-        """Raise if a record does not belong to this backend, profile and environment."""
+    def _check_record_is_ours(self, record: SessionRecord) -> None:
+        """Raise if a record does not belong to this backend, profile and environment.
+
+        Raises `ConfigurationError` if the verifier is closed.
+        """
         self._runner.check_open()
         if not isinstance(record, SessionRecord):
             raise errors.InvalidRequest(
@@ -541,8 +544,8 @@ class Sessions:
         check_record(record, self._session_rules())
 
     def _check_findable(self, record: SessionRecord) -> None:
-        """Raise like `_check`, or if the vendor cannot find the session of this record."""
-        self._check(record)
+        """Raise if a record is not ours, or if the vendor cannot find its session."""
+        self._check_record_is_ours(record)
         if record.session_id is None and not self._capabilities.finds_by_record:
             raise errors.InvalidRequest(
                 f"The record has no session_id, and {self._backend.name} cannot find a session "

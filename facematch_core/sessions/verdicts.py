@@ -182,7 +182,7 @@ def judge_reading(
         vendor={**reading.vendor, **record.vendor},
     )
     now = clock.now()
-    left_s = (_last_moment(record, started_at) - now).total_seconds()
+    left_s = (_valid_until(record, started_at) - now).total_seconds()
     if reading.has_begun or reading.checks:
         left_s += _OVERTIME_S
     state = reading.state
@@ -260,7 +260,7 @@ def _find_start(reading: types.SessionReading, record: types.SessionRecord) -> d
     return record.started_at or reading.created_at or record.planned_at
 
 
-def _last_moment(record: types.SessionRecord, started_at: dt.datetime) -> dt.datetime:
+def _valid_until(record: types.SessionRecord, started_at: dt.datetime) -> dt.datetime:
     """Return the time at which an unfinished session ends, by our rule or by the vendor's."""
     valid_until = started_at + dt.timedelta(seconds=record.valid_for_s)
     if record.expires_at is None:
@@ -332,7 +332,7 @@ def _required_copies(
     is_decided = reading.state is types.SessionState.DECIDED
     if has_a_copy or was_searched_for or is_decided:
         return rules.capabilities.stores
-    # Veriff returns no copies before it has decided.
+    # A vendor such as Veriff returns no copies before it has decided.
     return frozenset()
 
 
@@ -341,16 +341,20 @@ def _find_mismatch(
     record: types.SessionRecord,
     required_copies: frozenset[types.VendorCopy],
 ) -> _Mismatch | None:
-    """Return the first difference between a reading and its record, or None."""
+    """Return the first difference between a reading and its record, or None.
+
+    A required copy that is missing is a difference. Facts and vendor values are compared only if
+    both have them.
+    """
     if record.session_id and reading.session_id != record.session_id:
         return _Mismatch("session_id", "session_id")
     if reading.subject_ref and reading.subject_ref != record.subject_ref:
         return _Mismatch("subject_ref", "subject_ref")
-    has_id = reading.record_id is not None or types.VendorCopy.ID in required_copies
-    if has_id and reading.record_id != record.id:
+    compares_id = reading.record_id is not None or types.VendorCopy.ID in required_copies
+    if compares_id and reading.record_id != record.id:
         return _Mismatch("record_id", "record_id")
-    has_terms = reading.terms is not None or types.VendorCopy.TERMS in required_copies
-    if has_terms and reading.terms != record.terms:
+    compares_terms = reading.terms is not None or types.VendorCopy.TERMS in required_copies
+    if compares_terms and reading.terms != record.terms:
         return _Mismatch("terms", "terms")
     for name in sorted(reading.facts.keys() & record.facts.keys()):
         if reading.facts[name] != record.facts[name]:

@@ -67,8 +67,8 @@ PAIRS = [
 
 @pytest.mark.parametrize(("ours", "theirs", "alone", "born", "rule"), PAIRS)
 def test_name_agrees_by_its_words(ours, theirs, alone, born, rule):
-    assert compare_names(ours, theirs, is_born_that_day=False) is alone, rule
-    assert compare_names(ours, theirs, is_born_that_day=True) is born, rule
+    assert compare_names(ours, theirs, has_same_birth_date=False) is alone, rule
+    assert compare_names(ours, theirs, has_same_birth_date=True) is born, rule
 
 
 @pytest.mark.parametrize(
@@ -103,9 +103,9 @@ NAMES = st.one_of(st.text(max_size=20), st.lists(WORDS, max_size=4).map(" ".join
 
 @given(ours=NAMES, theirs=NAMES, is_born=st.booleans())
 def test_comparison_of_names_is_symmetric(ours, theirs, is_born):
-    forth = compare_names(ours, theirs, is_born_that_day=is_born)
-    assert compare_names(theirs, ours, is_born_that_day=is_born) is forth
-    alone = compare_names(ours, theirs, is_born_that_day=False)
+    forth = compare_names(ours, theirs, has_same_birth_date=is_born)
+    assert compare_names(theirs, ours, has_same_birth_date=is_born) is forth
+    alone = compare_names(ours, theirs, has_same_birth_date=False)
     assert forth is alone or (forth, alone) == (AGREES, INCOMPLETE), "a date only adds to a name"
 
 
@@ -114,17 +114,17 @@ def test_comparison_of_names_is_symmetric(ours, theirs, is_born):
     form=st.sampled_from(["NFC", "NFD"]), change=st.sampled_from([str.upper, str.lower, str.title]),
 )  # fmt: skip
 def test_order_case_and_form_of_a_name_do_not_count(words, theirs, data, form, change):
-    usual = compare_names(" ".join(words), theirs, is_born_that_day=False)
+    usual = compare_names(" ".join(words), theirs, has_same_birth_date=False)
     shuffled = " ".join(data.draw(st.permutations(words)))
     other = unicodedata.normalize(form, change(shuffled))
-    assert compare_names(other, theirs, is_born_that_day=False) is usual
+    assert compare_names(other, theirs, has_same_birth_date=False) is usual
 
 
 @given(words=st.lists(st.sampled_from(["ada", "king", "noel", "byron"]), min_size=2, unique=True))
 def test_a_name_agrees_with_itself_but_not_with_a_word_replaced(words):
-    assert compare_names(" ".join(words), " ".join(words), is_born_that_day=False) is AGREES
+    assert compare_names(" ".join(words), " ".join(words), has_same_birth_date=False) is AGREES
     stranger = " ".join([*words[1:], "stranger"])
-    assert compare_names(" ".join(words), stranger, is_born_that_day=True) is DISAGREES
+    assert compare_names(" ".join(words), stranger, has_same_birth_date=True) is DISAGREES
 
 
 @pytest.mark.parametrize(
