@@ -47,10 +47,11 @@ class Document:
         document = written(self)
         if minimal:
             document = _minimal(document)
-        first: dict[str, Any] = {"schema": SCHEMA, "kind": self.kind}
+        # The decision stands before the details, for a person who reads the JSON.
+        head: dict[str, Any] = {"schema": SCHEMA, "kind": self.kind}
         if "decision" in document:
-            first["decision"] = document["decision"]
-        return first | document
+            head["decision"] = document["decision"]
+        return head | document
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
@@ -104,12 +105,12 @@ class Document:
         """Return the JSON Schema of the document, without references; called by pydantic."""
         definitions = json_schema()["$defs"]
         schema = _inlined(definitions[cls.kind], definitions)
-        names = {"schema": {"const": SCHEMA}, "kind": {"const": cls.kind}}
+        added_by_to_dict = {"schema": {"const": SCHEMA}, "kind": {"const": cls.kind}}
         return {
             **schema,
             "title": cls.__name__,
-            "properties": names | schema["properties"],
-            "required": [*names, *schema["required"]],
+            "properties": added_by_to_dict | schema["properties"],
+            "required": [*added_by_to_dict, *schema["required"]],
         }
 
 
@@ -138,56 +139,65 @@ def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:
 
 @functools.cache
 def converter() -> Converter:
-    """Return the converter of documents and settings. It never converts a string to a number."""
+    """Return the converter of documents and settings, which only accepts values of the type.
+
+    A plain `cattrs.Converter` reads "false" as True and "3" as 3.
+    """
     # Imported late, so that `import facematch_core` stays fast.
     from cattrs import Converter
     from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-    made = Converter()
+    strict = Converter()
 
-    def unwritten(cls: type) -> dict[str, Any]:
+    def omitted_fields(cls: type) -> dict[str, Any]:
         fields = attrs.fields(cls) if attrs.has(cls) else ()
         return {field.name: override(omit=True) for field in fields if field.metadata == UNWRITTEN}
 
-    made.register_unstructure_hook_factory(
-        lambda kind: bool(unwritten(kind)),
-        lambda cls: make_dict_unstructure_fn(cls, made, **unwritten(cls)),
-    )
-    made.register_structure_hook_factory(
-        lambda kind: bool(unwritten(kind)),
-        lambda cls: make_dict_structure_fn(cls, made, **unwritten(cls)),
-    )
-    made.register_unstructure_hook(enum.StrEnum, lambda word: word.value)
-    made.register_unstructure_hook(dt.datetime, lambda at: at.isoformat())
-    made.register_structure_hook(dt.datetime, lambda text, _: _utc(text))
-    made.register_structure_hook(enum.Enum, lambda value, kind: kind(value))
+    def has_omitted_fields(kind: type) -> bool:
+        return bool(omitted_fields(kind))
 
-    def structure(kinds: Any, value: Any, kind: Any) -> Any:
-        if isinstance(kind, type) and issubclass(kind, enum.Enum):
-            return kind(value)
-        if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
-            raise TypeError("a value of another type")
-        if kind is float and not abs(value) < 1e300:
-            raise ValueError("no finite number")
-        return kind(value) if kind in (float, Decimal) else value
-
+    strict.register_unstructure_hook_factory(
+        has_omitted_fields,
+        lambda cls: make_dict_unstructure_fn(cls, strict, **omitted_fields(cls)),
+    )
+    strict.register_structure_hook_factory(
+        has_omitted_fields,
+        lambda cls: make_dict_structure_fn(cls, strict, **omitted_fields(cls)),
+    )
+    strict.register_unstructure_hook(enum.StrEnum, lambda member: member.value)
+    strict.register_unstructure_hook(dt.datetime, lambda time: time.isoformat())
+    strict.register_structure_hook(dt.datetime, lambda text, _: _read_time(text))
+    strict.register_structure_hook(enum.Enum, lambda value, kind: kind(value))
     for kind in (bool, int, str):
-        made.register_structure_hook(kind, functools.partial(structure, (kind,)))
-    made.register_structure_hook(float, functools.partial(structure, (int, float)))
+        strict.register_structure_hook(kind, functools.partial(_read_plain, (kind,)))
+    strict.register_structure_hook(float, functools.partial(_read_plain, (int, float)))
     # No float: 0.1 as a float is not exactly 0.1.
-    made.register_structure_hook(Decimal, functools.partial(structure, (int, str)))
+    strict.register_structure_hook(Decimal, functools.partial(_read_plain, (int, str)))
     # `Mapping[str, Any]` is not a class, so it needs a predicate.
-    made.register_structure_hook_func(
-        lambda kind: kind == Mapping[str, Any], functools.partial(structure, (Mapping,))
+    strict.register_structure_hook_func(
+        lambda kind: kind == Mapping[str, Any], functools.partial(_read_plain, (Mapping,))
     )
-    return made
+    return strict
 
 
-def _utc(text: str) -> dt.datetime:
-    at = dt.datetime.fromisoformat(text)
-    if at.tzinfo is None:
+def _read_plain(accepted: Any, value: Any, kind: Any) -> Any:
+    """Return a number, a text or a mapping as a `kind`; raise if its type is not `accepted`."""
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return kind(value)  # cattrs finds the hook of `str` for a StrEnum
+    if not isinstance(value, accepted):
+        raise TypeError("a value of another type")
+    if isinstance(value, bool) and kind is not bool:  # a bool is an int in Python
+        raise TypeError("a value of another type")
+    if kind is float and not abs(value) < 1e300:  # also rejects nan and infinity
+        raise ValueError("no finite number")
+    return kind(value) if kind in (float, Decimal) else value
+
+
+def _read_time(text: str) -> dt.datetime:
+    time = dt.datetime.fromisoformat(text)
+    if time.tzinfo is None:
         raise ValueError("a time without an offset")
-    return at.astimezone(dt.UTC)
+    return time.astimezone(dt.UTC)
 
 
 def written(value: Any) -> dict[str, Any]:
@@ -204,28 +214,33 @@ def read_document(cls: type[A], document: Mapping[str, Any]) -> A:
         from cattrs import transform_error
 
         # Only field names: values may be personal data. A validator's message contains the names.
-        names, fields = [field.name for field in attrs.fields(cast(Any, cls))], set[str]()
+        field_names = [field.name for field in attrs.fields(cast(Any, cls))]
+        wrong_fields: set[str] = set()
+        # Each line is "message @ path", and the path of the whole document is "$".
         for line in transform_error(error, format_exception=lambda failure, _: str(failure)):
-            problem, _, place = line.rpartition(" @ ")
-            words = re.findall(r"\w+", problem) if place == "$" else []
-            fields.update([f"$.{name}" for name in names if name in words] or [place])
+            message, _, path = line.rpartition(" @ ")
+            words = re.findall(r"\w+", message) if path == "$" else []
+            named = [f"$.{name}" for name in field_names if name in words]
+            wrong_fields.update(named or [path])
     raise ValueError(
-        f"Not a {cls.__name__} document: wrong or missing: {', '.join(sorted(fields)[:5])}."
+        f"Not a {cls.__name__} document: wrong or missing: {', '.join(sorted(wrong_fields)[:5])}."
     )
 
 
 #: The fields of `to_dict(minimal=True)`. A score means little without its threshold, and a mock's
 #: answer looks real without its environment.
 _MINIMAL = ("decision", "score", "threshold", "environment", "backend", "ids")
+_MINIMAL_OF_SESSION = ("decision", "record", "state", "compared_with", "environment")
 
 
 def _minimal(document: dict[str, Any]) -> dict[str, Any]:
-    if "liveness" in document:
-        kept = ("decision", "record", "state", "compared_with", "environment")
-        answers = {name: document[name] for name in ("liveness", "match")}
-        return {name: document[name] for name in kept if name in document} | {
-            name: None if answer is None else _minimal(answer) for name, answer in answers.items()
-        }
+    """Return the fields of a result for `to_dict(minimal=True)`; any other document unchanged."""
+    if "liveness" in document:  # the result of a session
+        minimal = {name: document[name] for name in _MINIMAL_OF_SESSION if name in document}
+        for check in ("liveness", "match"):
+            result = document[check]
+            minimal[check] = None if result is None else _minimal(result)
+        return minimal
     if "decision" not in document:
         return document
     return {key: document[key] for key in _MINIMAL} | {

@@ -101,16 +101,16 @@ class App(LazyGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return our own command, which no plug-in can replace, or else a plug-in's command."""
         ours = super().get_command(ctx, cmd_name)
-        entry = None if ours else plugins.load(plugins.COMMANDS, cmd_name, "command")
-        if entry is None:
+        plugin = None if ours else plugins.load(plugins.COMMANDS, cmd_name, "command")
+        if plugin is None:
             return ours
-        loaded, point = entry
-        if not isinstance(loaded, click.Command):
+        if not isinstance(plugin.value, click.Command):
+            author = plugins.distribution(plugin.entry_point)
             raise ConfigurationError(
-                f"The command {cmd_name} of {plugins.distribution(point)} is not a click command: "
-                "report this to its author."
+                f"The command {cmd_name} of {author} is not a click command: report this to its "
+                "author."
             )
-        return loaded
+        return plugin.value
 
     def help_lines(self) -> dict[str, str]:
         """Return our commands' help lines, followed by the distributions of plug-ins' commands."""

@@ -20,7 +20,7 @@ from .options import (
     json_option,
     members_of,
     profile_option,
-    single_plans,
+    single_setups,
 )
 from .text import Exit, code_of, confirm, print_json, print_table, quantity, say
 
@@ -173,7 +173,7 @@ def _open_stores(
     with contextlib.ExitStack() as stack:
         if address is None:
             # Check first: opening a backend may fail and suggest packages that would not help.
-            profiles = [single.profile for single in single_plans(target.plan())]
+            profiles = [single.profile for single in single_setups(target.setup())]
             if not any(each and "store" in each.policies.get("budget", {}) for each in profiles):
                 raise ConfigurationError(
                     "No budget store configured; without one each process counts alone. Name a "

@@ -144,11 +144,11 @@ class Case(NamedTuple):
 
 
 def _compare(folder: Path) -> list[Case]:
-    from facematch_core.config.opening import Plan
+    from facematch_core.config.opening import VerifierSetup
     from facematch_core.images.image import Image
     from facematch_core.verifier.verifier import FaceVerifier
 
-    backend = Plan.of("local", {"cached_pictures": 0}).open_backend()
+    backend = VerifierSetup.of("local", {"cached_pictures": 0}).open_backend()
     with FaceVerifier(backend) as verifier:
         path, words = folder / MANIFEST, ", ".join(EXPECTED)
         rows = read_csv(path, needed=("probe", "reference", "expected", "note"))

@@ -21,7 +21,7 @@ from facematch_core.base.masking import Secret
 from facematch_core.errors import FaceMatchError
 from facematch_core.models import Operation, Retention
 
-from .options import FALLBACK, Target, foreign_hosts, json_option, single_plans, target_options
+from .options import FALLBACK, Target, foreign_hosts, json_option, single_setups, target_options
 from .text import Exit, format_number, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -104,17 +104,17 @@ def _examine_one(
         for name, v in variables.items()
         if not profile or name not in profile.settings
     ]
-    (plan,) = single_plans(target.plan())
-    secrets += [each.value.reveal() for each in plan.settings if isinstance(each.value, Secret)]
+    (setup,) = single_setups(target.setup())
+    secrets += [each.value.reveal() for each in setup.settings if isinstance(each.value, Secret)]
     report["settings"] = [
-        _setting(each.name, show_value(each.value), each.origin) for each in plan.settings
+        _setting(each.name, show_value(each.value), each.origin) for each in setup.settings
     ]
-    report["hosts"] = [*foreign_hosts(plan)]
+    report["hosts"] = [*foreign_hosts(setup)]
     if profile:
         report["verifier"] = dict(profile.verifier)
         report["policies"] = {name: _show_policy(each) for name, each in profile.policies.items()}
     # Opening a store would create its file or connect to its server.
-    with plan.open(opens_stores=False) as verifier:
+    with setup.open(opens_stores=False) as verifier:
         report["diagnosis"] = _hide(dict(verifier.backend.diagnose()), secrets)
 
 
@@ -125,7 +125,7 @@ def _setting(name: str, value: str, origin: str) -> dict[str, str]:
 def inspect_backends() -> list[dict[str, Any]]:
     """Return the installed backends as JSON. A broken backend has a `problem` and no abilities."""
     from facematch_core.backend import Backend
-    from facematch_core.config.opening import Plan
+    from facematch_core.config.opening import VerifierSetup
     from facematch_core.config.plugins import available_backends, backend_class
 
     documents = []
@@ -134,7 +134,7 @@ def inspect_backends() -> list[dict[str, Any]]:
         try:
             if problem is None:
                 abilities = _abilities(backend_class(info.name))
-                Plan.of(info.name).open_backend().close()
+                VerifierSetup.of(info.name).open_backend().close()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - show the other plug-ins, too
             problem = _problem(error)
         about = {"name": info.name, "distribution": info.distribution, "version": info.version}

@@ -21,7 +21,7 @@ from facematch_core.models import Operation
 from .text import say
 
 if TYPE_CHECKING:
-    from facematch_core.config.opening import Config, FailoverPlan, Plan
+    from facematch_core.config.opening import Config, FailoverSetup, VerifierSetup
     from facematch_core.verifier.verifier import Verifier
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -140,25 +140,27 @@ class Target:
             return self.profile
         return self.file.default_profile
 
-    def plan(self) -> Plan | FailoverPlan:
-        """Return the verifier's plan, without opening anything."""
+    def setup(self) -> VerifierSetup | FailoverSetup:
+        """Return the verifier's setup, without opening anything."""
         from facematch_core.config import opening
 
         profile = self.profile_name()
         if profile is None and self.config is None:
-            return opening.Plan.of(self.backend or FALLBACK)
+            return opening.VerifierSetup.of(self.backend or FALLBACK)
         # A file from --config must have a default profile.
-        return opening.plan(profile=profile) if self.file is None else self.file.plan(profile)
+        if self.file is None:
+            return opening.find_setup(profile=profile)
+        return self.file.setup_of(profile)
 
-    def announce_plan(self) -> Plan | FailoverPlan:
-        """Return the plan, and print a note for each host that is not the vendor's own."""
-        plan = self.plan()
+    def announce_setup(self) -> VerifierSetup | FailoverSetup:
+        """Return the setup, and print a note for each host that is not the vendor's own."""
+        setup = self.setup()
         if self.backend is None and self.profile is None:
             self.tell_of_unread()
-        for single in single_plans(plan):
+        for single in single_setups(setup):
             for note in foreign_hosts(single):
                 say(f"note: {note}", err=True)
-        return plan
+        return setup
 
     def tell_of_unread(self) -> None:
         """Print a note if the current folder contains a configuration file that is not loaded."""
@@ -175,36 +177,36 @@ class Target:
         Raises:
             Unsupported: none of the backends supports an operation in `operations`.
         """
-        plan = self.announce_plan()
-        backends = [single.backend for single in single_plans(plan)]
+        setup = self.announce_setup()
+        backends = [single.backend for single in single_setups(setup)]
         # Check first: opening a backend may fail and suggest packages that would not help.
         for operation in operations:
             if not any(operation in backend.capabilities.operations for backend in backends):
                 raise errors.Unsupported.of_operation(backends[0].name, operation)
-        with plan.open(**arguments) as verifier:
+        with setup.open(**arguments) as verifier:
             yield verifier
 
 
-def single_plans(plan: Plan | FailoverPlan) -> tuple[Plan, ...]:
-    """Return the plans of a failover's members in order; for any other plan, the plan alone."""
-    members: Mapping[str, Plan] | None = getattr(plan, "members", None)
-    return (plan,) if members is None else tuple(members.values())  # type: ignore[return-value]
+def single_setups(setup: VerifierSetup | FailoverSetup) -> tuple[VerifierSetup, ...]:
+    """Return the setups of a failover's members in order; for a single backend, its setup alone."""
+    members: Mapping[str, VerifierSetup] | None = getattr(setup, "members", None)
+    return (setup,) if members is None else tuple(members.values())  # type: ignore[return-value]
 
 
-def foreign_hosts(plan: Plan) -> Iterator[str]:
+def foreign_hosts(setup: VerifierSetup) -> Iterator[str]:
     """Yield a note for each host that receives faces and keys but is not the vendor's own."""
     from urllib.parse import urlsplit
 
-    for setting in plan.settings:
+    for setting in setup.settings:
         if not setting.name.endswith("url") or not isinstance(setting.value, str):
             continue
         with contextlib.suppress(ValueError):
             parts = urlsplit(setting.value)
-            vendor_hosts = plan.backend.allowed_hosts
+            vendor_hosts = setup.backend.allowed_hosts
             if parts.hostname and not is_among(parts.hostname, vendor_hosts):
                 port = f":{parts.port}" if parts.port else ""
                 remark = ", not the vendor's own host" if vendor_hosts else ""
-                yield f"requests to {plan.backend.name} go to {parts.hostname}{port}{remark}"
+                yield f"requests to {setup.backend.name} go to {parts.hostname}{port}{remark}"
 
 
 def members_of(verifier: Verifier) -> list[Any]:

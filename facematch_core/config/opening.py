@@ -1,4 +1,11 @@
-"""Open verifiers and sessions by the name of a backend or of a profile."""
+"""Open verifiers and sessions by the name of a backend or of a profile.
+
+open_verifier(backend or profile)
+    find_setup(...)        VerifierSetup or FailoverSetup: resolved, and nothing is open yet
+        Config             the configuration file: profiles by name
+        resolve_settings   each setting of the backend, with its origin (`settings`)
+    setup.open(...)        the backend, the profile's policies and stores, then the verifier
+"""
 
 from __future__ import annotations
 
@@ -18,7 +25,7 @@ from facematch_core import resilience
 from facematch_core.backend import Backend
 from facematch_core.backend.kinds import nearest
 from facematch_core.backend.session_types import USUAL_CHECKS, ComparedWith
-from facematch_core.base.deadline import SystemClock
+from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.files import read_toml
 from facematch_core.base.frames import clears_frames
 from facematch_core.base.masking import Secret
@@ -31,7 +38,15 @@ from facematch_core.verifier.failover import Failover
 from facematch_core.verifier.verifier import FaceVerifier, Verifier
 
 from .plugins import backend_class, verifier_arguments
-from .settings import Profile, Setting, read_table, resolve_path, resolve_settings
+from .settings import (
+    Profile,
+    Setting,
+    TomlValues,
+    convert,
+    convert_table,
+    resolve_path,
+    resolve_settings,
+)
 
 if TYPE_CHECKING:
     from facematch_core.sessions.aio import AsyncSessions
@@ -88,7 +103,8 @@ def open_verifier(
         ConfigurationError: a file, a profile, a setting or an argument is invalid.
     """
     arguments = _take_arguments(keywords)
-    return plan(backend, profile=profile, config=config, settings=keywords).open(**arguments)
+    setup = find_setup(backend, profile=profile, config=config, settings=keywords)
+    return setup.open(**arguments)
 
 
 @clears_frames
@@ -131,18 +147,22 @@ def open_sessions(
     from facematch_core.sessions.sessions import Sessions
 
     arguments = _take_arguments(keywords)
-    chosen = plan(backend, profile=profile, config=config, settings=keywords)
-    if isinstance(chosen, FailoverPlan):
+    setup = find_setup(backend, profile=profile, config=config, settings=keywords)
+    if isinstance(setup, FailoverSetup):
         raise ConfigurationError(
-            f"{chosen.profile.where} is a failover, and sessions need a single backend: open the "
-            f"sessions of a member: {', '.join(chosen.members)}."
+            f"{setup.profile.where} is a failover, and sessions need a single backend: open the "
+            f"sessions of a member: {', '.join(setup.members)}."
         )
-    name = None if chosen.profile is None else chosen.profile.name
-    if chosen.profile is None or "require_environment" not in chosen.profile.verifier:
+    if setup.profile is None or "require_environment" not in setup.profile.verifier:
         arguments.setdefault("require_environment", Environment.PRODUCTION)
     with contextlib.ExitStack() as stack:
-        verifier = stack.enter_context(chosen.open(**arguments))
-        sessions = Sessions(verifier, profile=name, expects=expects, compared_with=compared_with)
+        verifier = stack.enter_context(setup.open(**arguments))
+        sessions = Sessions(
+            verifier,
+            profile=None if setup.profile is None else setup.profile.name,
+            expects=expects,
+            compared_with=compared_with,
+        )
         stack.pop_all()
     return sessions
 
@@ -157,14 +177,14 @@ def open_async_sessions(
     return AsyncSessions(open_sessions(backend, **arguments), max_concurrency=max_concurrency)
 
 
-def plan(
+def find_setup(
     backend: str | None = None,
     *,
     profile: str | None = None,
     config: str | os.PathLike[str] | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> Plan | FailoverPlan:
-    """Return the plan for the arguments of `open_verifier`, without opening anything."""
+    settings: Mapping[str, object] | None = None,
+) -> VerifierSetup | FailoverSetup:
+    """Return the setup that the arguments of `open_verifier` name, without opening anything."""
     if backend is not None:
         if profile is not None:
             raise ConfigurationError("Name a backend or a profile, not both.")
@@ -173,26 +193,28 @@ def plan(
                 f"{os.fspath(config)!r} has profiles, but a backend was named: name a profile "
                 "instead."
             )
-        return Plan.of(backend, settings)
+        return VerifierSetup.of(backend, settings)
     file = load(config)
-    if file is None:
-        problem = 'Name a backend, as in open_verifier("local"), or create a configuration file'
-        if profile is not None:
-            problem = f"Profile {str(profile)[:60]!r} not found: there is no configuration file"
+    if file is not None:
+        return file.setup_of(profile, settings=settings)
+    places = f"(looked for {user_file()}; ${VARIABLE} or --config names another).{unread_file()}"
+    if profile is not None:
         raise ConfigurationError(
-            f"{problem} (looked for {user_file()}; ${VARIABLE} or --config names another)."
-            f"{unread_file()}"
+            f"Profile {str(profile)[:60]!r} not found: there is no configuration file {places}"
         )
-    return file.plan(profile, settings=settings)
+    raise ConfigurationError(
+        'Name a backend, as in open_verifier("local"), or create a configuration file ' + places
+    )
 
 
 def _take_arguments(keywords: dict[str, Any]) -> dict[str, Any]:
     """Remove the verifier's arguments from `keywords` and return them; the settings stay."""
-    return {name: keywords.pop(name) for name in [*keywords] if name in verifier_arguments()}
+    names = verifier_arguments() & keywords.keys()
+    return {name: keywords.pop(name) for name in names}
 
 
 @attrs.frozen(kw_only=True)
-class Plan:
+class VerifierSetup:
     """The backend, settings and optional profile of a verifier that is not open yet."""
 
     backend: type[Backend]
@@ -201,9 +223,12 @@ class Plan:
 
     @classmethod
     def of(
-        cls, backend: str, settings: Mapping[str, Any] | None = None, profile: Profile | None = None
-    ) -> Plan:
-        """Create a plan for a backend and an optional profile. For errors, see `open_verifier`."""
+        cls,
+        backend: str,
+        settings: Mapping[str, object] | None = None,
+        profile: Profile | None = None,
+    ) -> VerifierSetup:
+        """Return the setup of a backend and an optional profile. Errors: see `open_verifier`."""
         imported = backend_class(backend)
         resolved = resolve_settings(imported, settings or {}, profile)
         return cls(backend=imported, settings=resolved, profile=profile)
@@ -218,7 +243,7 @@ class Plan:
             backend = self.open_backend()
             stack.callback(backend.close)
             if profile is not None:
-                policies = _create_policies(profile, backend, arguments, opens_stores=opens_stores)
+                policies = _policy_arguments(profile, backend, arguments, opens_stores=opens_stores)
                 arguments = {**profile.verifier, **policies, **arguments}
             verifier = FaceVerifier(backend, **arguments)
             stack.pop_all()
@@ -243,11 +268,11 @@ class Plan:
 
 
 @attrs.frozen(kw_only=True)
-class FailoverPlan:
-    """The profile of a failover that is not open yet, and the plans of its members in order."""
+class FailoverSetup:
+    """The profile of a failover that is not open yet, and the setups of its members in order."""
 
     profile: Profile
-    members: Mapping[str, Plan]
+    members: Mapping[str, VerifierSetup]
 
     def open(self, **arguments: Any) -> Failover:
         """Open a failover with `deadline_s`; open each member with all other arguments."""
@@ -294,16 +319,20 @@ POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
     "retry": {"times": int, "first_s": float, "longest_s": float},
 }
 
-_TYPES: Final = {
+_PROFILE_TYPES: Final = {
     **PROFILE_KEYS,
-    **dict.fromkeys((*POLICY_TABLES, "settings"), dict[str, Any]),
+    **dict.fromkeys(POLICY_TABLES, dict[str, Any]),
+    "settings": dict[str, Any],
     "members": tuple[str, ...],
 }
 
-_WINDOWS_S: Final = {"per_second": 1.0, "per_minute": 60.0, "per_day": 86400.0}
+#: Length in seconds of the window that a key of `rate_limit` limits.
+_WINDOW_LENGTHS_S: Final = {"per_second": 1.0, "per_minute": 60.0, "per_day": 86400.0}
 
 #: The address of a SQLite file. The store itself rejects in-memory databases.
-_SQLITE: Final = re.compile(r"(?P<kind>sqlite(?:\+\w+)?:///)(?P<file>(?!:|file:)[^?]+)(?P<more>.*)")
+_SQLITE_ADDRESS: Final = re.compile(
+    r"(?P<scheme>sqlite(?:\+\w+)?:///)(?P<file>(?!:|file:)[^?]+)(?P<query>.*)"
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -328,7 +357,11 @@ class Config:
         profile = self.profile(name)
         if not profile.members:
             return (profile,)
-        singles = {key: each for key, each in self.profiles.items() if not each.members}
+        singles = {
+            single_name: single
+            for single_name, single in self.profiles.items()
+            if not single.members
+        }
         for member in profile.members:
             if member not in singles:
                 raise ConfigurationError(
@@ -337,10 +370,13 @@ class Config:
                 )
         return tuple(singles[member] for member in profile.members)
 
-    def plan(
-        self, profile: str | None = None, *, settings: Mapping[str, Any] | None = None
-    ) -> Plan | FailoverPlan:
-        """Return a profile's plan (default: `default_profile`). Errors: see `open_verifier`."""
+    def setup_of(
+        self, profile: str | None = None, *, settings: Mapping[str, object] | None = None
+    ) -> VerifierSetup | FailoverSetup:
+        """Return the setup of a profile, by default of `default_profile`.
+
+        `settings` override the profile's, and a failover has none. Errors: see `open_verifier`.
+        """
         name = self.default_profile if profile is None else profile
         if name is None:
             raise ConfigurationError(
@@ -348,14 +384,17 @@ class Config:
             )
         chosen = self.profile(name)
         if not chosen.members:
-            return Plan.of(chosen.backend, settings, chosen)
+            return VerifierSetup.of(chosen.backend, settings, chosen)
         for setting in settings or {}:
             raise ConfigurationError(
                 f"{chosen.where} is a failover, and {setting[:60]!r} is not an argument of a "
                 "verifier: put settings into the profile of a member."
             )
-        members = {each.name: Plan.of(each.backend, None, each) for each in self.singles(name)}
-        return FailoverPlan(profile=chosen, members=members)
+        members = {
+            member.name: VerifierSetup.of(member.backend, profile=member)
+            for member in self.singles(name)
+        }
+        return FailoverSetup(profile=chosen, members=members)
 
 
 def user_file() -> Path:
@@ -374,10 +413,12 @@ def find_config(path: str | os.PathLike[str] | None = None) -> Path | None:
     return file if file.is_file() else None
 
 
-def unread_file(read: Path | None = None) -> str:
+def unread_file(loaded: Path | None = None) -> str:
     """Return a hint if the current folder has a configuration file that is not loaded; else ""."""
+    if os.environ.get(VARIABLE):
+        return ""
     here = Path(FILE_NAME)
-    if os.environ.get(VARIABLE) or not here.is_file() or (read and here.samefile(read)):
+    if not here.is_file() or (loaded is not None and here.samefile(loaded)):
         return ""
     return (
         f" ./{FILE_NAME} is not loaded automatically: pass --config {FILE_NAME}, or `config=` in "
@@ -394,118 +435,163 @@ def load(path: str | os.PathLike[str] | None = None) -> Config | None:
 def read_config(path: str | os.PathLike[str]) -> Config:
     """Read a configuration file; raise `ConfigurationError` for an unknown key or a wrong type."""
     path = Path(path)
-    document = read_toml(path, "configuration file")
-    types = {"default_profile": str, "profiles": dict[str, Any]}
-    document = read_table(document, types, str(path), path.parent)
-    tables, default = document.get("profiles", {}), document.get("default_profile")
-    if default is not None and default not in tables:
+    document = convert_table(
+        read_toml(path, "configuration file"),
+        {"default_profile": str, "profiles": dict[str, Any]},
+        where=str(path),
+        folder=path.parent,
+    )
+    tables = document.get("profiles", {})
+    default_profile = document.get("default_profile")
+    if default_profile is not None and default_profile not in tables:
         raise ConfigurationError(
-            f"{path}: default_profile must name a profile of this file; {nearest(default, tables)}"
+            f"{path}: default_profile must name a profile of this file; "
+            f"{nearest(default_profile, tables)}"
         )
     profiles = {name: _read_profile(path, name, table) for name, table in tables.items()}
-    return Config(path=path, default_profile=default, profiles=profiles)
+    return Config(path=path, default_profile=default_profile, profiles=profiles)
 
 
-def _read_profile(path: Path, name: str, table: Any) -> Profile:
-    where, folder = f"{path} [profiles.{name[:60]}]", path.parent
-    values = read_table(table, _TYPES, where, folder)
+def _read_profile(path: Path, name: str, table: object) -> Profile:
+    where = f"{path} [profiles.{name[:60]}]"
+    values = convert_table(table, _PROFILE_TYPES, where, path.parent)
     members = values.pop("members", None)
-    problem = ""
-    if members is None and "backend" not in values:
-        problem = " needs backend, the name of a backend, or members, the profiles of a failover"
-    elif members is not None and (foreign := values.keys() - {"deadline_s"}):
-        problem = (
-            f": {min(foreign)} belongs to a member, not to a failover: set it in the profile of "
-            "each member"
-        )
-    elif members is not None and (not members or len(set(members)) < len(members)):
-        problem = ": members is empty or names a profile twice: name each profile once"
-    if problem:
-        raise ConfigurationError(f"{where}{problem}.")
+    if members is None:
+        if "backend" not in values:
+            raise ConfigurationError(
+                f"{where} needs backend, the name of a backend, or members, the profiles of a "
+                "failover."
+            )
+    else:
+        _check_failover(values, members, where)
     policies = {
-        key: read_table(values.pop(key), types, f"{where} {key}", folder)
-        for key, types in POLICY_TABLES.items()
-        if key in values
+        policy: convert_table(values.pop(policy), types, f"{where} {policy}", path.parent)
+        for policy, types in POLICY_TABLES.items()
+        if policy in values
     }
+    thresholds = {key: values[key] for key in _THRESHOLDS if key in values}
     try:
-        check_defaults(**{key: values[key] for key in _THRESHOLDS if key in values})
+        check_defaults(**thresholds)
         check_deadline_s(values.get("deadline_s"), ConfigurationError)
     except ConfigurationError as error:
         raise ConfigurationError(f"{where}: {error.message}") from None
     return Profile(
         name=name,
         where=where,
-        folder=folder,
+        folder=path.parent,
         backend=values.pop("backend", ""),
         members=members or (),
         settings=values.pop("settings", {}),
         policies=policies,
-        verifier=values,
+        verifier=values,  # the keys that are left
     )
 
 
-#: The open stores by address, and the in-memory store that budgets without a store share.
-_STORES: weakref.WeakValueDictionary[str, SqlStore] = weakref.WeakValueDictionary()
+def _check_failover(values: Mapping[str, Any], members: tuple[str, ...], where: str) -> None:
+    """Raise if a profile with `members` has other keys than `deadline_s`, or wrong members."""
+    foreign_keys = values.keys() - {"deadline_s"}
+    if foreign_keys:
+        raise ConfigurationError(
+            f"{where}: {min(foreign_keys)} belongs to a member, not to a failover: set it in the "
+            "profile of each member."
+        )
+    if not members or len(set(members)) < len(members):
+        raise ConfigurationError(
+            f"{where}: members is empty or names a profile twice: name each profile once."
+        )
+
+
+#: The open stores by address. Weak, so that a store is closed with the last verifier that uses it.
+_OPEN_STORES: weakref.WeakValueDictionary[str, SqlStore] = weakref.WeakValueDictionary()
+#: The store in memory that all budgets without a store share.
 _MEMORY: Final = MemoryStore()
 
 
-def _create_policies(
+def _policy_arguments(
     profile: Profile, backend: Backend, given: Mapping[str, Any], *, opens_stores: bool
 ) -> dict[str, Any]:
-    """Create a profile's policies and retry; return them as arguments of `FaceVerifier`."""
-    tables, clock = profile.policies, given.get("clock") or SystemClock()
-    if "policies" in given:  # the argument overrides the profile's policies
-        tables = {name: tables[name] for name in tables if name == "retry"}
-    policies: list[resilience.Policy] = []
-    arguments: dict[str, Any] = {"policies": policies}
+    """Return the arguments `policies` and `retry` of `FaceVerifier` for a profile's tables.
+
+    `given` are the caller's own arguments. Its `policies` replace the profile's, which are then
+    not created; `retry` is an argument of its own.
+    """
+    arguments: dict[str, Any] = {}
     try:
-        if "budget" in tables:
-            budget = {"name": f"profile {profile.name}", **tables["budget"]}
-            cap, address = budget.pop("cap", None), budget.pop("store", None)
-            store = _open_store(address, profile.folder, opens_stores=opens_stores)
-            policies.append(resilience.Budget(cap, **budget, store=store, clock=clock))
-        if "rate_limit" in tables:
-            policies += _create_rate_limiters(tables["rate_limit"], backend, clock)
-        if "circuit_breaker" in tables:
-            policies.append(resilience.CircuitBreaker(**tables["circuit_breaker"], clock=clock))
-        if "retry" in tables:
-            arguments["retry"] = resilience.Retry(**tables["retry"])
+        if "policies" not in given:
+            clock = given.get("clock") or SystemClock()
+            arguments["policies"] = _create_policies(
+                profile, backend, clock, opens_stores=opens_stores
+            )
+        if "retry" in profile.policies:
+            arguments["retry"] = resilience.Retry(**profile.policies["retry"])
     except ConfigurationError as error:
         raise ConfigurationError(f"{profile.where}: {error.message}") from None
     return arguments
 
 
+def _create_policies(
+    profile: Profile, backend: Backend, clock: Clock, *, opens_stores: bool
+) -> list[resilience.Policy]:
+    """Create the policies in the order in which they admit an attempt."""
+    tables = profile.policies
+    policies: list[resilience.Policy] = []
+    if "budget" in tables:
+        budget = {"name": f"profile {profile.name}", **tables["budget"]}
+        cap = budget.pop("cap", None)
+        address = budget.pop("store", None)
+        store = _open_store(address, profile.folder, opens_stores=opens_stores)
+        policies.append(resilience.Budget(cap, **budget, store=store, clock=clock))
+    if "rate_limit" in tables:
+        policies += _create_rate_limiters(tables["rate_limit"], backend, clock)
+    if "circuit_breaker" in tables:
+        policies.append(resilience.CircuitBreaker(**tables["circuit_breaker"], clock=clock))
+    return policies
+
+
 def _create_rate_limiters(
-    table: Mapping[str, Any], backend: Backend, clock: Any
+    table: Mapping[str, Any], backend: Backend, clock: Clock
 ) -> list[resilience.RateLimiter]:
+    """Create a limiter for each window of the table, else for each published by the vendor."""
     windows = [
-        resilience.RateWindow(table[name], length_s)
-        for name, length_s in _WINDOWS_S.items()
-        if name in table
-    ] or [*backend.capabilities.rate_windows]
+        resilience.RateWindow(table[key], length_s)
+        for key, length_s in _WINDOW_LENGTHS_S.items()
+        if key in table
+    ]
+    if not windows:
+        windows = list(backend.capabilities.rate_windows)
     if not windows:
         raise ConfigurationError(
             f"rate_limit: the rate limits of backend {backend.name} are not published: set "
-            f"{' or '.join(_WINDOWS_S)}."
+            f"{' or '.join(_WINDOW_LENGTHS_S)}."
         )
     max_wait_s = table.get("max_wait_s", 60.0)
-    return [resilience.RateLimiter(each, max_wait_s=max_wait_s, clock=clock) for each in windows]
+    return [
+        resilience.RateLimiter(window, max_wait_s=max_wait_s, clock=clock) for window in windows
+    ]
 
 
-def _open_store(setting: Any, folder: Path, *, opens_stores: bool) -> CallStore:
-    """Open a budget store. A SQLite path is relative to the configuration file's folder."""
+def _open_store(setting: object, folder: Path, *, opens_stores: bool) -> CallStore:
+    """Open a budget store. A SQLite path is relative to the configuration file's folder.
+
+    `setting` is the address, or a reference to a secret; None means the store in memory.
+    """
     if setting is None:
         return _MEMORY
-    address = read_table({"store": setting}, {"store": str | Secret}, "budget", folder)["store"]
-    address = address.reveal() if isinstance(address, Secret) else address
-    if (match := _SQLITE.fullmatch(address)) is not None:
+    address = convert(setting, str | Secret, key="budget: store", source=TomlValues(folder))
+    if isinstance(address, Secret):
+        address = address.reveal()
+    sqlite = _SQLITE_ADDRESS.fullmatch(address)
+    if sqlite is not None:
         # Made absolute, because the program may change its working directory.
-        file = resolve_path(match["file"], "store", folder).absolute()
+        file = resolve_path(sqlite["file"], "store", folder).absolute()
         if not file.parent.is_dir():
             raise ConfigurationError("store: the folder of the file does not exist: create it.")
-        address = f"{match['kind']}{file}{match['more']}"
+        address = f"{sqlite['scheme']}{file}{sqlite['query']}"
     if not opens_stores:
-        Database(address).close()  # check the address
+        Database(address).close()  # checks the address
         return _MEMORY
-    store = _STORES[address] = _STORES.get(address) or SqlStore(address)
+    store = _OPEN_STORES.get(address)
+    if store is None:
+        store = SqlStore(address)
+        _OPEN_STORES[address] = store
     return store

@@ -29,7 +29,7 @@ ALIASES: Final = "facematch.aliases"
 #: Libraries that compare faces on the local machine, for error messages.
 LIBRARIES: Final = frozenset({"deepface", "dlib", "face_recognition", "insightface"})
 #: Minimum similarity, 0-1, for suggesting a name. A less similar name may be another company's.
-SLIP: Final = 0.75
+SUGGESTED_SIMILARITY: Final = 0.75
 
 
 @attrs.frozen(kw_only=True)
@@ -52,70 +52,87 @@ class BackendInfo:
 
 def available_backends() -> tuple[BackendInfo, ...]:
     """Return the installed backends, sorted by name. Reads only metadata; imports no plug-in."""
-    return tuple(
-        BackendInfo(
-            name=name,
-            target=point.value,
-            distribution=distribution(point),
-            version=(point.dist and point.dist.version) or "",
-            problem=problem(point, points),
-        )
-        for name, points in installed(BACKENDS).items()
-        for point in points
-    )
+    backends = []
+    for name, claims in installed(BACKENDS).items():
+        for point in claims:
+            version = None if point.dist is None else point.dist.version
+            backends.append(
+                BackendInfo(
+                    name=name,
+                    target=point.value,
+                    distribution=distribution(point),
+                    version=version or "",  # metadata may have none
+                    problem=problem_of_claim(point, claims),
+                )
+            )
+    return tuple(backends)
 
 
 def backend_class(name: str) -> type[Backend]:
     """Import a backend and return its class; raise `BackendUnavailable` if it is unusable."""
-    # Imported here, because listing and shell completion do not need them.
-    from facematch_core.backend import API_VERSION, Backend
+    # Imported here, because listing and shell completion do not need it.
     from facematch_core.errors import BackendUnavailable
 
     plugin = load(BACKENDS, name, "backend")
     if plugin is None:
         raise BackendUnavailable(f"Unknown backend {str(name)[:60]!r}: {_hint(str(name))}")
-    cls, point = plugin
-    fields = attrs.fields(cls) if attrs.has(cls) else ()
-    settings = {field.alias or field.name for field in fields if field.init}
-    taken = settings & {*verifier_arguments(), "backend", "profile", "config"}
+    point = plugin.entry_point
+    problem = _problem_of_class(plugin.value, point)
+    if problem is not None:
+        raise BackendUnavailable(f"The backend {point.name} of {distribution(point)} {problem}.")
+    cls: type[Backend] = plugin.value
+    return cls
+
+
+def _problem_of_class(cls: Any, point: EntryPoint) -> str | None:
+    """Return why an imported object cannot be used as a backend, as a predicate; else None."""
+    from facematch_core.backend import API_VERSION, Backend
+
     if not (isinstance(cls, type) and issubclass(cls, Backend)):
-        problem = "is not a subclass of facematch_core.backend.Backend: report this to its author"
-    elif cls.api_version != API_VERSION:
-        problem = (
+        return "is not a subclass of facematch_core.backend.Backend: report this to its author"
+    if cls.api_version != API_VERSION:
+        return (
             f"uses version {cls.api_version} of the plug-in interface, and facematch uses version "
             f"{API_VERSION}: update the older of the two"
         )
-    elif (its_name := getattr(cls, "name", "nothing")) != point.name:
-        problem = (
-            f"has the name {its_name} in its class, which differs from its entry point: report "
+    class_name = getattr(cls, "name", "nothing")
+    if class_name != point.name:
+        return (
+            f"has the name {class_name} in its class, which differs from its entry point: report "
             "this to its author"
         )
-    elif taken:
-        problem = (
+    fields = attrs.fields(cls) if attrs.has(cls) else ()
+    settings = {field.alias or field.name for field in fields if field.init}
+    taken = settings & {*verifier_arguments(), "backend", "profile", "config"}
+    if taken:
+        return (
             f"has a setting {min(taken)}, which is an argument of open_verifier: its author must "
             "rename the setting"
         )
-    else:
-        return cls
-    raise BackendUnavailable(f"The backend {point.name} of {distribution(point)} {problem}.")
+    return None
 
 
 def _hint(name: str) -> str:
     """Return a suggestion for an unknown backend."""
     from facematch_core.backend.kinds import nearest
 
-    word = name.lower().replace("-", "_")
-    points = installed(ALIASES).get(word, [])
-    for point in points:
-        if problem(point, points) is None:
+    alias = name.lower().replace("-", "_")
+    claims = installed(ALIASES).get(alias, [])
+    for point in claims:
+        if problem_of_claim(point, claims) is None:
             return f"use {point.value!r}."
-    if word in LIBRARIES:
-        server = " For a DeepFace server there is a plug-in, docs/examples/deepface_backend."
+    if alias == "deepface":
         return (
-            "that library runs on your own machine, like the backend local."
-            f"{server if word == 'deepface' else ''} docs/apps/migrate.md maps its names to ours."
+            "that library runs on your own machine, like the backend local. For a DeepFace server "
+            "there is a plug-in, docs/examples/deepface_backend. docs/apps/migrate.md maps its "
+            "names to ours."
         )
-    return nearest(name, installed(BACKENDS), likeness=SLIP)
+    if alias in LIBRARIES:
+        return (
+            "that library runs on your own machine, like the backend local. docs/apps/migrate.md "
+            "maps its names to ours."
+        )
+    return nearest(name, installed(BACKENDS), likeness=SUGGESTED_SIMILARITY)
 
 
 @functools.cache
@@ -138,43 +155,51 @@ def installed(group: str) -> dict[str, list[EntryPoint]]:
 
 # Cached, because a scan opens a file per distribution, and a service may open many verifiers.
 @functools.lru_cache(maxsize=16)
-def _remembered(group: str, _path: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
+def _installed_on(group: str, _path: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
     return installed(group)
 
 
-def problem(point: EntryPoint, points: list[EntryPoint]) -> str | None:
-    """Return why an entry point cannot be used, or None."""
-    claims = {distribution(claim) for claim in points}
-    stranger = distribution(point)
+def problem_of_claim(point: EntryPoint, claims: list[EntryPoint]) -> str | None:
+    """Return why an entry point cannot have its name, which all `claims` claim; else None."""
+    claimants = {distribution(claim) for claim in claims}
+    claimant = distribution(point)
     if not point.name.isascii():
         return (
-            f"The name {point.name!a} of {stranger} has non-ASCII letters, which can imitate "
+            f"The name {point.name!a} of {claimant} has non-ASCII letters, which can imitate "
             "another name: ask its author for an ASCII name."
         )
-    if CORE_DISTRIBUTION in claims and stranger != CORE_DISTRIBUTION:
+    if CORE_DISTRIBUTION in claimants and claimant != CORE_DISTRIBUTION:
         return (
-            f"The name {point.name} is reserved for {CORE_DISTRIBUTION}, and {stranger} claims it: "
-            f"uninstall {stranger} or ask its author for another name."
+            f"The name {point.name} is reserved for {CORE_DISTRIBUTION}, and {claimant} claims it: "
+            f"uninstall {claimant} or ask its author for another name."
         )
-    if CORE_DISTRIBUTION not in claims and len(claims) > 1:
-        names = " and ".join(sorted(claims))
+    if CORE_DISTRIBUTION not in claimants and len(claimants) > 1:
+        names = " and ".join(sorted(claimants))
         return f"The name {point.name} is claimed by {names}: uninstall all but one."
     return None
 
 
-def load(group: str, name: str, noun: str) -> tuple[Any, EntryPoint] | None:
-    """Import a plug-in by name; return it with its entry point, or None if it is not installed."""
+@attrs.frozen
+class Plugin:
+    """An imported plug-in: the object that its entry point names, and the entry point."""
+
+    value: Any
+    entry_point: EntryPoint
+
+
+def load(group: str, name: str, noun: str) -> Plugin | None:
+    """Import a plug-in by name; return None if it is not installed. `noun` is for errors."""
     from facematch_core.errors import BackendUnavailable
 
-    points = _remembered(group, tuple(sys.path)).get(name)
-    if points is None:  # it may have been installed in the meantime
-        _remembered.cache_clear()
-        points = _remembered(group, tuple(sys.path)).get(name)
-    if points is None:
+    claims = _installed_on(group, tuple(sys.path)).get(name)
+    if claims is None:  # it may have been installed in the meantime
+        _installed_on.cache_clear()
+        claims = _installed_on(group, tuple(sys.path)).get(name)
+    if claims is None:
         return None
-    usable = [point for point in points if problem(point, points) is None]
+    usable = [point for point in claims if problem_of_claim(point, claims) is None]
     if not usable:
-        raise BackendUnavailable(str(problem(points[0], points)))
+        raise BackendUnavailable(str(problem_of_claim(claims[0], claims)))
     point = usable[0]
     from stevedore import ExtensionManager
 
@@ -191,7 +216,7 @@ def load(group: str, name: str, noun: str) -> tuple[Any, EntryPoint] | None:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - an import may raise anything
         reason = f"{type(error).__name__}: {error}"[:300]
     else:
-        return extension.plugin, point
+        return Plugin(extension.plugin, point)
     raise BackendUnavailable(
         f"The {noun} {name} of {distribution(point)} cannot be imported ({reason})."
     )
@@ -199,8 +224,9 @@ def load(group: str, name: str, noun: str) -> tuple[Any, EntryPoint] | None:
 
 def distribution(point: EntryPoint) -> str:
     """Return the name of an entry point's distribution."""
-    # Metadata may have no name after an interrupted installation.
-    name = (point.dist and _read_name(point.dist)) or "an unnamed distribution"
+    name = None if point.dist is None else _read_name(point.dist)
+    if not name:  # metadata may have no name after an interrupted installation
+        name = "an unnamed distribution"
     return name.lower().replace("_", "-")
 
 

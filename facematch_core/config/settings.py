@@ -1,16 +1,19 @@
 """Read and convert a backend's settings from arguments, a file and the environment.
 
-Error messages contain no values, because a value may be a key.
+`convert` is the only function that converts a value to a declared type. Its `source` says how to
+read the value: `TomlValues` for a file, `EnvironmentText` for an environment variable. Error
+messages contain no values, because a value may be a key.
 """
 
 from __future__ import annotations
 
+import enum
 import os
 import re
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 
@@ -21,16 +24,13 @@ from facematch_core.errors import ConfigurationError
 
 from .plugins import verifier_arguments
 
-#: A function that prepares a raw value for conversion to a candidate type.
-_Reader = Callable[[Any, Any], Any]
-
 
 @attrs.frozen(kw_only=True)
 class Setting:
     """A backend's setting. Its `origin` is ``default``, ``argument``, ``$NAME`` or a file."""
 
     name: str
-    value: Any
+    value: object
     origin: str
 
 
@@ -39,51 +39,93 @@ class Profile:
     """A profile of a configuration file: one backend, or a failover with `members`."""
 
     name: str
-    #: The file and the profile, as shown in messages, and the file's folder.
+    #: The file and the profile, as shown in messages.
     where: str
+    #: The configuration file's folder, to which the profile's paths are relative.
     folder: Path
+    #: The name of the backend; empty for a failover.
     backend: str = ""
+    #: The names of the failover's member profiles; empty for a single backend.
     members: tuple[str, ...] = ()
     #: Arguments of `FaceVerifier`, or the deadline of a failover.
     verifier: Mapping[str, Any]
     #: The backend's settings as unchecked TOML values.
-    settings: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    settings: Mapping[str, object] = attrs.field(factory=dict, repr=False)
+    #: The converted policy tables (``budget``, ``retry``...) by name.
     policies: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
 
 
+@attrs.frozen(kw_only=True)
+class DeclaredSetting:
+    """A setting as the backend's class declares it. `default` may be `attrs.NOTHING`."""
+
+    name: str
+    annotation: Any
+    default: Any
+
+
 def resolve_settings(
-    cls: type[Backend], arguments: Mapping[str, Any], profile: Profile | None
+    cls: type[Backend], arguments: Mapping[str, object], profile: Profile | None
 ) -> tuple[Setting, ...]:
-    """Resolve each setting: from the arguments, else the profile, else the environment."""
+    """Resolve each setting: from the arguments, else the profile, the environment, the default."""
     declared = declared_settings(cls)
-    in_file, prefix = (profile.settings, f"{profile.where}: ") if profile else ({}, "")
-    _check_names(cls, arguments, "", {*declared, *verifier_arguments()})
-    _check_names(cls, in_file, prefix, declared)
+    for name in arguments.keys() - declared.keys():
+        hint = kinds.nearest(name, {*declared, *verifier_arguments()})
+        raise ConfigurationError(f"The backend {cls.name} has no setting {name[:60]!r}; {hint}")
+    if profile is not None:
+        for name in profile.settings.keys() - declared.keys():
+            hint = kinds.nearest(name, declared)
+            raise ConfigurationError(
+                f"{profile.where}: the backend {cls.name} has no setting {name[:60]!r}; {hint}"
+            )
+    return tuple(_resolve(cls, setting, arguments, profile) for setting in declared.values())
 
-    def resolve(name: str, annotation: Any, default: Any) -> Setting:
-        variable = cls.environment_variables.get(name)
-        if name == "environment":
-            variable = variable or environment_variable(cls.name)
-        if name in arguments:
-            # Not converted, because the backend checks its own arguments.
-            value, origin = arguments[name], "argument"
-            if isinstance(value, str) and Secret in kinds.choices_of(annotation):
-                value = Secret(value)
-        elif profile and name in in_file:
-            reader, origin = _file_reader(profile.folder), profile.where
-            value = _convert(in_file[name], annotation, f"{prefix}{name}", reader)
-        elif variable and os.environ.get(variable):
-            origin = f"${variable}"
-            value = _convert_text(os.environ[variable], annotation, origin)
-        elif default is not attrs.NOTHING:
-            return Setting(name=name, value=default, origin="default")
-        else:
-            hint = f"set the environment variable {variable}" if variable else f"set {name}"
-            raise ConfigurationError(f"{prefix}The backend {cls.name} needs {name}: {hint}.")
-        origin = value.origin if isinstance(value, Secret) else origin
-        return Setting(name=name, value=value, origin=origin)
 
-    return tuple(resolve(name, *kind) for name, kind in declared.items())
+def _resolve(
+    cls: type[Backend],
+    declared: DeclaredSetting,
+    arguments: Mapping[str, object],
+    profile: Profile | None,
+) -> Setting:
+    name = declared.name
+    if name in arguments:
+        value = arguments[name]
+        # Not converted, because the backend checks its own arguments.
+        if isinstance(value, str) and Secret in kinds.choices_of(declared.annotation):
+            value = Secret(value)
+        return _with_origin(name, value, "argument")
+    if profile is not None and name in profile.settings:
+        value = convert(
+            profile.settings[name],
+            declared.annotation,
+            key=f"{profile.where}: {name}",
+            source=TomlValues(profile.folder),
+        )
+        return _with_origin(name, value, profile.where)
+    variable = cls.environment_variables.get(name)
+    if not variable and name == "environment":
+        variable = environment_variable(cls.name)
+    if variable and os.environ.get(variable):
+        origin = f"${variable}"
+        value = convert(
+            os.environ[variable],
+            declared.annotation,
+            key=origin,
+            source=EnvironmentText(origin),
+        )
+        return _with_origin(name, value, origin)
+    if declared.default is not attrs.NOTHING:
+        return Setting(name=name, value=declared.default, origin="default")
+    where = "" if profile is None else f"{profile.where}: "
+    hint = f"set the environment variable {variable}" if variable else f"set {name}"
+    raise ConfigurationError(f"{where}The backend {cls.name} needs {name}: {hint}.")
+
+
+def _with_origin(name: str, value: object, origin: str) -> Setting:
+    """Return a setting; a `Secret` knows a more exact origin, such as its file or variable."""
+    if isinstance(value, Secret):
+        origin = value.origin
+    return Setting(name=name, value=value, origin=origin)
 
 
 def environment_variable(backend: str) -> str:
@@ -91,44 +133,43 @@ def environment_variable(backend: str) -> str:
     return re.sub(r"[^A-Z0-9]", "_", backend.upper()) + "_ENVIRONMENT"
 
 
-def declared_settings(cls: type[Backend]) -> dict[str, tuple[Any, Any]]:
-    """Return the type and the default (or `attrs.NOTHING`) of each setting, by name."""
+def declared_settings(cls: type[Backend]) -> dict[str, DeclaredSetting]:
+    """Return a backend's settings by name, in the order of their declaration."""
     if not attrs.has(cls):
         return {}
     hints = kinds.type_hints(cls)
-    declared: dict[str, tuple[Any, Any]] = {}
-    for field in (field for field in attrs.fields(cls) if field.init):
-        default: Any = field.default  # attrs types Factory as a function
-        if hasattr(default, "factory"):
+    settings = {}
+    for field in attrs.fields(cls):
+        if not field.init:
+            continue
+        default: Any = field.default
+        if isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # typed as a function
+            # A factory that needs the backend cannot be called before there is one.
             default = None if default.takes_self else default.factory()
-        declared[field.alias or field.name] = hints.get(field.name, Any), default
-    return declared
-
-
-def _check_names(
-    cls: type[Backend], names: Mapping[str, Any], prefix: str, candidates: Collection[str]
-) -> None:
-    for name in names.keys() - declared_settings(cls).keys():
-        raise ConfigurationError(
-            f"{prefix}{'the' if prefix else 'The'} backend {cls.name} has no setting "
-            f"{name[:60]!r}; {kinds.nearest(name, candidates)}"
+        name = field.alias or field.name
+        settings[name] = DeclaredSetting(
+            name=name, annotation=hints.get(field.name, Any), default=default
         )
+    return settings
 
 
-def read_table(table: Any, types: Mapping[str, Any], where: str, folder: Path) -> dict[str, Any]:
-    """Convert a TOML table to the given types. Paths are relative to `folder`."""
+def convert_table(
+    table: object, types: Mapping[str, Any], where: str, folder: Path
+) -> dict[str, Any]:
+    """Convert a TOML table to the given types by key. Paths are relative to `folder`."""
     if not isinstance(table, dict):
         raise ConfigurationError(f"{where} must be a table, not {kinds.describe(table)}.")
     for key in table.keys() - types.keys():
         raise ConfigurationError(f"{where}: unknown key {key[:60]!r}; {kinds.nearest(key, types)}")
-    read = _file_reader(folder)
+    source = TomlValues(folder)
     return {
-        key: _convert(value, types[key], f"{where}: {key}", read) for key, value in table.items()
+        key: convert(value, types[key], key=f"{where}: {key}", source=source)
+        for key, value in table.items()
     }
 
 
 def resolve_path(path: str, key: str, folder: Path) -> Path:
-    """Resolve a path against `folder`, with ``~`` expanded."""
+    """Resolve a path against `folder`, with ``~`` expanded. `key` is its name in errors."""
     if "\0" in path:
         raise ConfigurationError(f"{key} contains a NUL character.")
     try:
@@ -137,14 +178,26 @@ def resolve_path(path: str, key: str, folder: Path) -> Path:
         raise ConfigurationError(f"{key} refers to the home folder of an unknown user.") from None
 
 
-def _convert(value: Any, annotation: Any, key: str, read: _Reader) -> Any:
-    """Convert a value to the declared type. A `ConfigurationError` names the key, not the value."""
+class ValueSource(Protocol):
+    """The kind of place that a value comes from: it says how a value is written there."""
+
+    def read(self, value: object, kind: Any) -> Any:
+        """Return `value` as a `kind`; raise any exception if it is not one.
+
+        A `ConfigurationError` ends the conversion; after any other, the next type is tried.
+        """
+
+
+def convert(value: object, annotation: Any, *, key: str, source: ValueSource) -> Any:
+    """Convert a value to the first type of its annotation that fits.
+
+    Raises:
+        ConfigurationError: no type fits. The message contains `key`, but never the value.
+    """
     reason = f"{key} must be {kinds.kind_words(annotation)}, not {kinds.describe(value)}."
-    for choice in kinds.choices_of(annotation):
+    for kind in kinds.choices_of(annotation):
         try:
-            found = read(value, choice)
-            is_ours = choice in (Path, Secret)
-            return _check(found, choice) if is_ours else converter().structure(found, choice)
+            return source.read(value, kind)
         except ConfigurationError as error:
             reason = f"{key}: {error.message}"
             break
@@ -154,46 +207,69 @@ def _convert(value: Any, annotation: Any, key: str, read: _Reader) -> Any:
     raise ConfigurationError(reason)
 
 
-def _file_reader(folder: Path) -> _Reader:
-    """Return a function that reads paths, lists and references to secrets in a file."""
+@attrs.frozen
+class TomlValues:
+    """The values of a TOML file. Its paths are relative to `folder`."""
 
-    def read(value: Any, kind: Any) -> Any:
+    folder: Path
+
+    def read(self, value: object, kind: Any) -> Any:
         if typing.get_origin(kind) is tuple:
-            return [read(item, typing.get_args(kind)[0]) for item in _check(value, list)]
+            # `members` and the like: a list of any length, with one type.
+            if not isinstance(value, list):
+                raise TypeError("no list")
+            item_kind = typing.get_args(kind)[0]
+            return tuple(self.read(item, item_kind) for item in value)
         if kind is Path:
-            return resolve_path(value, "it", folder)
-        if kind is not Secret:
-            return value
+            return resolve_path(_as_text(value), "it", self.folder)
+        if kind is Secret:
+            return self._read_secret(value)
+        return converter().structure(value, kind)
+
+    def _read_secret(self, value: object) -> Secret:
+        """Read a secret from the place that a table such as ``{ env = "NAME" }`` refers to."""
         if isinstance(value, str):
             raise ConfigurationError(
                 'a secret must not be in the file: use { env = "NAME" } or { file = "path" }.'
             )
-        ((source, name),) = value.items()
-        if source == "env":
-            return Secret.from_environment(name)
-        if source == "file":
-            return Secret.from_file(resolve_path(name, "it", folder))
-        raise KeyError(source)
-
-    return read
+        match value:
+            case {"env": str(variable), **others} if not others:
+                return Secret.from_environment(variable)
+            case {"file": str(path), **others} if not others:
+                return Secret.from_file(resolve_path(path, "it", self.folder))
+        raise TypeError("no reference to a secret")
 
 
-def _convert_text(text: str, annotation: Any, key: str) -> Any:
-    """Convert an environment variable to a setting. For a Secret, `key` is the origin."""
+@attrs.frozen
+class EnvironmentText:
+    """The text of an environment variable; `origin` is the variable, for example ``$HOST``.
 
-    def read(text: str, kind: Any) -> Any:
-        if kind is bool:
-            return {"true": True, "false": False}[text.lower()]
-        if kind in (int, float):
-            return kind(text)
+    Its paths are relative to the working directory.
+    """
+
+    origin: str
+
+    def read(self, value: object, kind: Any) -> Any:
+        text = _as_text(value)
+        if kind is Secret:
+            return Secret(text, origin=self.origin)
         if kind is Path:
             return resolve_path(text, "it", Path.cwd())
-        return Secret(text, origin=key) if kind is Secret else text
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        # Without the converter: most settings are texts, and cattrs takes 50 ms to import.
+        if kind is str:
+            return text
+        if isinstance(kind, type) and issubclass(kind, enum.Enum):
+            return kind(text)
+        if kind is int:
+            return int(text)
+        if kind is float:
+            return converter().structure(float(text), float)  # rejects nan and infinity
+        return converter().structure(text, kind)
 
-    return _convert(text, annotation, key, read)
 
-
-def _check(value: Any, kind: type) -> Any:
-    if not isinstance(value, kind):
-        raise TypeError(kind.__name__)
+def _as_text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("no text")
     return value

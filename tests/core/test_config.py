@@ -59,8 +59,8 @@ def test_settings_precedence_is_argument_file_environment(tmp_path, monkeypatch)
     monkeypatch.setenv("CONFIGURED_LEVEL", "7")
     monkeypatch.setenv("CONFIGURED_STRICT", "true")
     path = written(tmp_path, profile(level=3))
-    planned = fm.config.opening.plan(profile="p", config=path, settings={"ratio": 0.9})
-    origins = {s.name: (s.value, s.origin) for s in planned.settings}
+    setup = fm.config.opening.find_setup(profile="p", config=path, settings={"ratio": 0.9})
+    origins = {s.name: (s.value, s.origin) for s in setup.settings}
     assert origins["level"][0] == 3
     assert origins["strict"] == (True, "$CONFIGURED_STRICT")
     assert origins["ratio"] == (0.9, "argument")

@@ -58,6 +58,9 @@ LIGHT = {
     "import facematch_core.backend, facematch_core.http, facematch_core.errors": {
         *("pytest", "_pytest", "click", "hypothesis", "facematch_core.testing")
     },
+    # Settings of arguments and variables need no converter, which only files and documents use.
+    "import os; os.environ |= {'DIDIT_API_KEY': 'k-0123456789', 'DIDIT_ENVIRONMENT': 'sandbox'}; "
+    "import facematch_core; facematch_core.open_verifier('didit').close()": {"cattrs"},
     "import facematch_core.testing": {"hypothesis"},
     "import facematch_core.resilience, facematch_core.store": {"sqlalchemy"},
 }

@@ -186,7 +186,7 @@ def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
             raise click.UsageError(f"{name[:60]!r} is named twice; each system needs its own name.")
     targets = {name: Target(profile=name, config=config) for name in profiles}
     targets |= {name: Target(backend=name) for name in backends}
-    return {name: target.announce_plan().open for name, target in targets.items()}
+    return {name: target.announce_setup().open for name, target in targets.items()}
 
 
 def _show_command(*words: str) -> None:
@@ -352,7 +352,7 @@ def _finalize(
             else:
                 target.tell_of_unread()
                 target = Target(backend=name)
-            verifier: Any = stack.enter_context(target.announce_plan().open())
+            verifier: Any = stack.enter_context(target.announce_setup().open())
             stores = stores_of(verifier.policies)
         except FaceMatchError:
             why = f"{name} cannot be opened here, so its own budget, if any, was not updated"

@@ -60,8 +60,8 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
     written unless the process is killed; it contains no picture, key, id or name. Exit code 1: a
     difference was found; 3: some calls could not be compared.
     """
-    planned: Any = Target(profile=profile, config=config).plan()
-    name = getattr(getattr(planned, "backend", None), "name", "a failover")
+    setup: Any = Target(profile=profile, config=config).setup()
+    name = getattr(getattr(setup, "backend", None), "name", "a failover")
     if name not in vendor_names():
         raise ConfigurationError(
             f"there is no mock of {name}: pass a profile with one of these backends: "
@@ -80,7 +80,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
         mock = MockServer(vendor=name, switches=changes, control=False)
     except ValueError as error:
         raise click.UsageError(f"{error}".rstrip(".") + ".") from None
-    with mock, closing(planned.open_backend()) as backend, ExitStack() as stack:
+    with mock, closing(setup.open_backend()) as backend, ExitStack() as stack:
         listed = VENDORS.get(name, VendorCalls())
         # With this setting, the vendor charges each call for one more image.
         most = listed.charges + bool(getattr(backend, "reference_quality", False))

@@ -64,13 +64,13 @@ def profile(monkeypatch, vendor, store):
         with fm.FaceVerifier(vendor, policies=opened_profile.policies) as verifier:
             yield verifier
 
-    def plan(_):
+    def setup(_):
         stores = {type(policy.store) for policy in opened_profile.policies} - {MemoryStore}
         tables = {"budget": {"store": "attempts.sqlite3"} if stores else {}}
         return SimpleNamespace(profile=SimpleNamespace(policies=tables))
 
     monkeypatch.setattr(Target, "open", opened)
-    monkeypatch.setattr(Target, "plan", plan)
+    monkeypatch.setattr(Target, "setup", setup)
     return opened_profile
 
 
