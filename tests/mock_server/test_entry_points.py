@@ -32,7 +32,7 @@ class AcmeBackend(ApiKeyBackend):
         return HttpRequest(
             url=f"{self.service_url}/compare",
             headers={"X-Api-Key": self.api_key},
-            files=[picture("probe", call.probe), picture("reference", call.reference)],
+            files=[file_part("probe", call.probe), file_part("reference", call.reference)],
         )
 
     def parse(self, call, reply):

@@ -217,8 +217,11 @@ def test_green(didit_server):
 def run_pytest(folder, **variables):
     """Run the tests in a folder, in the order of its files; return what it prints."""
     kept = {n: v for n, v in os.environ.items() if not n.startswith(("PYTEST", "FACEMATCH"))}
+    command = [sys.executable, "-W", "error", "-m", "pytest", "-q", "-rA", "-p", "no:randomly"]
+    # The plug-in of requests-mock imports requests.
+    command += ["-p", "no:requests_mock"]
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "pytest", "-q", "-rA", "-p", "no:randomly"],
+        command,
         capture_output=True,
         text=True,
         check=False,

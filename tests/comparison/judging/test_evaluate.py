@@ -401,7 +401,7 @@ def test_limit_states_the_fmr_bound_unless_within_the_required_fmr():
     assert f"{at.frr.errors:,} of {at.frr.trials:,}" in evaluation.headline
     fmr = at.fmr
     often = int(evaluation.limit.split("1 in ")[1].strip("."))
-    assert evaluation.limit.startswith(f"{fmr.errors} false matches")
+    assert f"rests on only {fmr.errors} false matches" in evaluation.limit
     # Never rarer than the upper end, and near it.
     assert fmr.interval.high <= 1 / often <= 1.1 * fmr.interval.high
     fixed = evaluate([crowd(others=25)], required_fmr=1e-3, at_thresholds={"a": 50}).limit
