@@ -185,7 +185,7 @@ class DeepvueBackend(HttpBackend):
     def sign(
         self, http_request: HttpRequest, request: Request, *, deadline: Deadline = NO_DEADLINE
     ) -> HttpRequest:
-        """Return `request` with token and key. Logs in first if there is no valid token.
+        """Return `http_request` with token and key. Logs in first if there is no valid token.
 
         A request for the balance has its own keys, and no token. If the login fails, raises a
         `VendorError` that is always billed NO.

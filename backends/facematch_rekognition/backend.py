@@ -298,7 +298,7 @@ class RekognitionBackend(HttpBackend):
     def sign(
         self, http_request: HttpRequest, request: Request, *, deadline: Deadline = NO_DEADLINE
     ) -> HttpRequest:
-        """Return the encoded `request`, signed with the current credentials."""
+        """Return the encoded `http_request`, signed with the current credentials."""
         return sign_request(
             http_request.encoded(),
             region=self._aws.region,

@@ -1,6 +1,7 @@
 """Requests to a backend, as data, for authors of plug-ins.
 
-A `Call` contains the caller's pictures; other requests are for sessions or the vendor's records.
+A `PictureRequest` contains the caller's pictures. Other requests are for sessions or the vendor's
+records.
 """
 
 from __future__ import annotations

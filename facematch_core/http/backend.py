@@ -201,11 +201,11 @@ class HttpBackend(RemoteBackend):
     def sign(
         self, http_request: HttpRequest, request: Any, *, deadline: Deadline = NO_DEADLINE
     ) -> HttpRequest:
-        """Return `request` with a signature or a login token; by default unchanged.
+        """Return `http_request` with a signature or a login token; by default unchanged.
 
-        Called before each request. Sign `request.encoded()`, and return it with the header added.
-        A token of a login comes from `LoginToken.get`. Add it to `HttpRequest.masked` if the header
-        has a prefix such as ``Bearer``.
+        Called before each request. Sign `http_request.encoded()`, and return it with the header
+        added. A token of a login comes from `LoginToken.get`. Add it to `HttpRequest.masked` if the
+        header has a prefix such as ``Bearer``.
 
         Raises:
             VendorError: the login failed; `billing` is NO, because `request` was not sent.
