@@ -33,7 +33,7 @@ from facematch_core.call.verdict import check_deadline_s, check_defaults
 from facematch_core.errors import BackendUnavailable, ConfigurationError, FaceMatchError
 from facematch_core.models import Environment, Operation
 from facematch_core.store import CallStore, MemoryStore, SqlStore
-from facematch_core.store.sql import Database
+from facematch_core.store.sql import open_database
 from facematch_core.verifier.failover import Failover
 from facematch_core.verifier.verifier import FaceVerifier, Verifier
 
@@ -588,7 +588,7 @@ def _open_store(setting: object, folder: Path, *, opens_stores: bool) -> CallSto
             raise ConfigurationError("store: the folder of the file does not exist: create it.")
         address = f"{sqlite['scheme']}{file}{sqlite['query']}"
     if not opens_stores:
-        Database(address).close()  # checks the address
+        open_database(address).close()  # checks the address
         return _MEMORY
     store = _OPEN_STORES.get(address)
     if store is None:

@@ -19,6 +19,7 @@ from .records import EXACT, BudgetKey, BudgetState, CallStore, Reservation, Stat
 #: One lock for all memory stores in the process, because it is held for microseconds only.
 _lock = fork_safe_lock()
 
+#: The call's id, the number of the attempt, and the budget's key: one reservation for each.
 _Identity: TypeAlias = tuple[str, int, BudgetKey]
 
 
@@ -29,24 +30,26 @@ class MemoryStore(CallStore):
     """
 
     def __init__(self) -> None:
-        self._sums: dict[BudgetKey, BudgetState] = {}
-        #: Open reservations, grouped by state because an outage may leave thousands unknown.
-        self._open: dict[State, dict[_Identity, Reservation]]
-        self._open = {State.RESERVED: {}, State.UNKNOWN: {}}
+        self._budgets: dict[BudgetKey, BudgetState] = {}
+        # Open reservations, in two dicts because an outage may leave thousands unknown.
+        self._reserved: dict[_Identity, Reservation] = {}
+        self._unknown: dict[_Identity, Reservation] = {}
 
     def reserve(
         self, reservation: Reservation, cap: Decimal, *, deadline: Deadline = NO_DEADLINE
     ) -> BudgetState | None:
-        key, identity = reservation.key, _identity(reservation)
+        key = reservation.key
+        identity = _identity(reservation)
         with _lock:
-            if any(identity in entries for entries in self._open.values()):
+            if identity in self._reserved or identity in self._unknown:
                 raise ConfigurationError(records.describe_second_reservation(reservation))
-            state = attrs.evolve(self._sums.get(key) or BudgetState(key=key, cap=cap), cap=cap)
+            state = self._budgets.get(key) or BudgetState(key=key, cap=cap)
+            state = attrs.evolve(state, cap=cap)
             if EXACT.add(state.used, reservation.amount) > cap:
                 return state
             reserved = EXACT.add(state.reserved, reservation.amount)
-            self._sums[key] = attrs.evolve(state, reserved=reserved)
-            self._open[State.RESERVED][identity] = reservation
+            self._budgets[key] = attrs.evolve(state, reserved=reserved)
+            self._reserved[identity] = reservation
             return None
 
     def finalize(
@@ -61,19 +64,24 @@ class MemoryStore(CallStore):
     ) -> bool:
         identity = _identity(reservation)
         with _lock:
-            entry = self._open[State.RESERVED].pop(identity, None)
-            if entry is None and charged is not Charged.UNKNOWN:
-                entry = self._open[State.UNKNOWN].pop(identity, None)
-            if entry is None:
+            stored = self._reserved.pop(identity, None)
+            if stored is None and charged is not Charged.UNKNOWN:
+                stored = self._unknown.pop(identity, None)
+            if stored is None:
                 return False
-            state, source = self._sums[entry.key], entry.state.value
-            sums: dict[str, Any] = {source: EXACT.subtract(getattr(state, source), entry.amount)}
-            if (target := records.SUM_BY_CHARGE.get(charged)) is not None:
-                sums[target] = EXACT.add(getattr(state, target), entry.amount)
-            self._sums[entry.key] = attrs.evolve(state, **sums)
+            budget = self._budgets[stored.key]
+            # The states of an open reservation are also the names of their sums.
+            old_sum = stored.state.value
+            sums: dict[str, Any] = {
+                old_sum: EXACT.subtract(getattr(budget, old_sum), stored.amount)
+            }
+            new_sum = records.SUM_BY_CHARGE.get(charged)
+            if new_sum is not None:
+                sums[new_sum] = EXACT.add(getattr(budget, new_sum), stored.amount)
+            self._budgets[stored.key] = attrs.evolve(budget, **sums)
             if charged is Charged.UNKNOWN:
-                self._open[State.UNKNOWN][identity] = attrs.evolve(
-                    entry,
+                self._unknown[identity] = attrs.evolve(
+                    stored,
                     state=State.UNKNOWN,
                     charged=charged,
                     error=error,
@@ -84,11 +92,11 @@ class MemoryStore(CallStore):
 
     def budget(self, key: BudgetKey, *, deadline: Deadline = NO_DEADLINE) -> BudgetState | None:
         with _lock:
-            return self._sums.get(key)
+            return self._budgets.get(key)
 
     def budgets(self) -> tuple[BudgetState, ...]:
         with _lock:
-            return tuple(sorted(self._sums.values(), key=lambda state: state.key.order))
+            return tuple(sorted(self._budgets.values(), key=lambda state: state.key.order))
 
     def open_reservations(
         self,
@@ -98,14 +106,14 @@ class MemoryStore(CallStore):
         deadline: Deadline = NO_DEADLINE,
     ) -> tuple[Reservation, ...]:
         with _lock:
-            entries = [
-                entry
-                for group_state, reservations in self._open.items()
-                if state in (None, group_state)
-                for entry in reservations.values()
-                if key in (None, entry.key)
-            ]
-        return tuple(sorted(entries, key=lambda entry: entry.order))
+            reservations: list[Reservation] = []
+            if state in (None, State.RESERVED):
+                reservations += self._reserved.values()
+            if state in (None, State.UNKNOWN):
+                reservations += self._unknown.values()
+        if key is not None:
+            reservations = [each for each in reservations if each.key == key]
+        return tuple(sorted(reservations, key=lambda reservation: reservation.order))
 
     def close(self) -> None:
         """Do nothing, because a memory store has no connections."""

@@ -167,21 +167,21 @@ def test_four_processes_share_one_budget(address):
 
 
 def test_a_budget_created_concurrently_is_shared(store, address, monkeypatch):
-    from facematch_core.store import _steps  # here: its name stops no other test
+    from facematch_core.store import transactions  # here: its name stops no other test
 
     with contextlib.closing(SqlStore(address)) as other:
-        set_aside = _steps._set_aside  # noqa: SLF001 - it is struck between two of its statements
+        set_aside = transactions._add_to_reserved  # noqa: SLF001 - it is struck between two of its statements
         interruptions = []
 
         def interrupted(connection, *args):
             done = set_aside(connection, *args)
             if not done:
                 interruptions.append(args)
-                monkeypatch.setattr(_steps, "_set_aside", set_aside)
+                monkeypatch.setattr(transactions, "_add_to_reserved", set_aside)
                 assert other.reserve(entry(), UNIT + UNIT) is None
             return done
 
-        monkeypatch.setattr(_steps, "_set_aside", interrupted)
+        monkeypatch.setattr(transactions, "_add_to_reserved", interrupted)
         assert store.reserve(entry(), UNIT + UNIT) is None
     assert len(interruptions) == 1
     assert sums(store) == (0, 2, 0)
@@ -259,7 +259,7 @@ SOON_S = 20
 
 @pytest.fixture
 def impatient(address, monkeypatch):
-    monkeypatch.setattr("facematch_core.store.sql.SILENCE_S", 1.0)
+    monkeypatch.setattr("facematch_core.store.database.READ_TIMEOUT_S", 1.0)
     with contextlib.closing(SqlStore(address)) as opened:
         yield opened
 
@@ -318,12 +318,12 @@ def test_a_late_commit_is_undone_or_counted_once(impatient, monkeypatch, step, i
     with monkeypatch.context() as patched:
         patched.setattr(Connection, "commit", lambda own: (over.wait(SOON_S), commit(own)))
         refused(late)
-        stuck = set(impatient._database.stuck)  # noqa: SLF001 - nothing else says when it has ended
+        hung = set(impatient._database.hung)  # noqa: SLF001 - nothing else says when it has ended
     if is_asked_meanwhile:
         # Nobody knows yet whether the row will be there.
         refused(lambda: impatient.budget(reservation.key, deadline=Deadline.after(0.5)))
     over.set()
-    futures.wait(stuck, SOON_S)
+    futures.wait(hung, SOON_S)
     if step == "finalize":
         assert sums(impatient) == (1, 0, 0)
         assert not impatient.finalize(reservation, Charged.YES, at=NOW)
@@ -334,11 +334,11 @@ def test_a_late_commit_is_undone_or_counted_once(impatient, monkeypatch, step, i
 
 
 def test_a_reservation_released_before_its_commit_fails(store):
-    from facematch_core.store import _steps  # here: its name stops no other test
+    from facematch_core.store import transactions  # here: its name stops no other test
 
     reservation = entry()
     # Nobody can say this before it is reserved but a process that was overtaken.
-    store._database.run(_steps.release, reservation)  # noqa: SLF001
+    store._database.run(transactions.release, reservation)  # noqa: SLF001
     with pytest.raises(ConfigurationError):
         store.reserve(reservation, UNIT)
     assert store.reserve(entry(), UNIT) is None
@@ -346,7 +346,7 @@ def test_a_reservation_released_before_its_commit_fails(store):
 
 
 def test_a_busy_server_is_not_treated_as_silent(store, address, monkeypatch):
-    monkeypatch.setattr("facematch_core.store.sql.SILENCE_S", 1.5)
+    monkeypatch.setattr("facematch_core.store.database.READ_TIMEOUT_S", 1.5)
     with contextlib.closing(SqlStore(address)) as other:
         store.reserve(entry(), Decimal(5))
         with connected(address) as holder:

@@ -41,7 +41,7 @@ from facematch_core.errors import (
 )
 from facematch_core.models import Billing, CallRecord, Charged, Decision
 from facematch_core.store import SqlStore
-from facematch_core.store.sql import Database
+from facematch_core.store.sql import open_database
 
 from .records import (
     UNDER_WAY,
@@ -118,7 +118,7 @@ class RunDatabase:
             )
         self._where, self._file = where, Path(name)
         self._clock = clock or SystemClock()
-        self._database = Database(where, label="run database")
+        self._database = open_database(where, label="run database")
         self._has_tables = False
         self._lock: sqlite3.Connection | None = None
         if self._file.exists():

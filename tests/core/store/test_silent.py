@@ -9,10 +9,12 @@ import pytest
 
 from facematch_core.base.deadline import Deadline
 from facematch_core.errors import StoreUnavailable
-from facematch_core.store import SqlStore, sql
-from facematch_core.store.sql import AGAIN_S, CONNECTIONS, SILENCE_S, Database
+from facematch_core.store import SqlStore
+from facematch_core.store.sql import open_database
 
 pytest.importorskip("psycopg")
+
+from facematch_core.store import database as databases
 
 #: However slow the machine is; and sooner than the store's own patience, which is 30 seconds.
 SOON_S = 15
@@ -42,24 +44,28 @@ def refused_s(step):
 
 
 def test_unresponsive_server_times_out(address, monkeypatch):
-    monkeypatch.setattr(sql, "SILENCE_S", 0.3)
+    monkeypatch.setattr(databases, "READ_TIMEOUT_S", 0.3)
     assert 0.3 <= refused_s(lambda: SqlStore(address)) < SOON_S
 
 
 @pytest.mark.slow
 def test_deadline_or_earlier_timeout_shortens_the_wait(address):
-    database = Database(address)
+    database = open_database(address)
     ask = lambda deadline: lambda: database.run(lambda _: None, deadline=deadline)  # noqa: E731
-    assert 0.3 <= refused_s(ask(Deadline.after(0.3))) < SILENCE_S
-    assert AGAIN_S <= refused_s(ask(Deadline.after(60))) < SILENCE_S
+    assert 0.3 <= refused_s(ask(Deadline.after(0.3))) < databases.READ_TIMEOUT_S
+    assert (
+        databases.READ_TIMEOUT_AFTER_HANG_S
+        <= refused_s(ask(Deadline.after(60)))
+        < databases.READ_TIMEOUT_S
+    )
 
 
 @pytest.mark.slow
 def test_step_fails_soon_when_every_connection_is_stuck(address, monkeypatch):
-    database = Database(address)
-    monkeypatch.setattr(sql, "SILENCE_S", 0.1)
-    monkeypatch.setattr(sql, "AGAIN_S", 0.1)
-    for _ in range(CONNECTIONS):
+    database = open_database(address)
+    monkeypatch.setattr(databases, "READ_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(databases, "READ_TIMEOUT_AFTER_HANG_S", 0.1)
+    for _ in range(databases.MAX_CONNECTIONS):
         refused_s(lambda: database.run(lambda _: None, deadline=Deadline.after(0)))
-    assert len(database.stuck) == CONNECTIONS
+    assert len(database.hung) == databases.MAX_CONNECTIONS
     assert refused_s(lambda: database.run(lambda _: None)) < SOON_S

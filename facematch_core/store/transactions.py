@@ -6,10 +6,10 @@ This module imports SQLAlchemy, so it is imported only when a store is opened.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeGuard, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -18,7 +18,10 @@ from facematch_core.errors import ConfigurationError
 from facematch_core.models import CallRecord, Charged, Environment
 
 from . import records
+from .failures import Damaged
 from .records import EXACT, BudgetKey, BudgetState, Period, Reservation, State
+
+T = TypeVar("T")
 
 #: The schema version. Stores with a different version cannot be opened.
 VERSION: Final = 2
@@ -71,17 +74,18 @@ ATTEMPTS: Final = sa.Table(
 #: The key of the PostgreSQL advisory lock for creating the tables ("facm" in ASCII).
 _CREATION_LOCK: Final = 0x6661636D
 
+#: Maximum number of ids in a query. Every supported database allows this many parameters.
+_MAX_PARAMETERS: Final = 500
 
-class Damaged(ValueError):
-    """A row contains a value that facematch never writes."""
 
-
-def name_of(key: BudgetKey) -> str:
+def _row_id(key: BudgetKey) -> str:
+    """Return the primary key of a budget's row."""
     return json.dumps([key.name, key.currency, key.environment, key.period, key.window])
 
 
-def _read_key(text: str) -> BudgetKey:
-    name, currency, environment, period, window = json.loads(text)
+def _read_key(row_id: str) -> BudgetKey:
+    """Return the key that `_row_id` has written."""
+    name, currency, environment, period, window = json.loads(row_id)
     return BudgetKey(
         name=name,
         currency=currency,
@@ -92,21 +96,36 @@ def _read_key(text: str) -> BudgetKey:
 
 
 def _to_units(amount: Decimal, currency: str | None) -> int:
-    return int(amount if currency is None else amount.scaleb(6, EXACT))
+    """Return an amount as a number of calls (`currency` is None) or of millionths."""
+    if currency is None:
+        return int(amount)
+    return int(amount.scaleb(6, EXACT))
 
 
 def _from_units(units: object, currency: str | None) -> Decimal:
-    # SQLite accepts text in a number column and treats it as zero in sums.
-    if type(units) is not int or units < 0:
+    """Return the amount that `_to_units` has converted."""
+    if not _is_amount(units):
         raise Damaged
-    return Decimal(units) if currency is None else Decimal(units).scaleb(-6, EXACT)
+    if currency is None:
+        return Decimal(units)
+    return Decimal(units).scaleb(-6, EXACT)
+
+
+def _is_amount(units: object) -> TypeGuard[int]:
+    # SQLite accepts text in a number column and treats it as zero in sums.
+    return type(units) is int and units >= 0
 
 
 def _read_budget(row: sa.RowMapping) -> BudgetState:
     try:
         key = _read_key(row["budget"])
-        sums = ("cap", "spent", "reserved", "unknown")
-        return BudgetState(key=key, **{name: _from_units(row[name], key.currency) for name in sums})
+        return BudgetState(
+            key=key,
+            cap=_from_units(row["cap"], key.currency),
+            spent=_from_units(row["spent"], key.currency),
+            reserved=_from_units(row["reserved"], key.currency),
+            unknown=_from_units(row["unknown"], key.currency),
+        )
     except (ValueError, TypeError) as error:
         raise Damaged from error
 
@@ -119,25 +138,30 @@ def _read_reservation(row: sa.RowMapping) -> Reservation:
             key=_read_key(row["budget"]),
             amount=_from_units(row["amount"], row["currency"]),
             state=State(row["state"]),
-            charged=row["billed"] and Charged(row["billed"]),
+            # These columns are NULL until the attempt has ended.
+            charged=_convert(row["billed"], Charged),
             error=row["error"],
-            ended_at=row["ended_at"] and datetime.fromisoformat(row["ended_at"]),
-            answered_from=row["answered_from"] and Environment(row["answered_from"]),
+            ended_at=_convert(row["ended_at"], datetime.fromisoformat),
+            answered_from=_convert(row["answered_from"], Environment),
         )
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise Damaged from error
+
+
+def _convert(text: str | None, converter: Callable[[str], T]) -> T | None:
+    return converter(text) if text else None
 
 
 def _format_time(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def _write_row(reservation: Reservation) -> dict[str, Any]:
+def _reservation_row(reservation: Reservation) -> dict[str, Any]:
     call = reservation.call
     return {
         "attempt_id": call.id,
         "try_number": reservation.number,
-        "budget": name_of(reservation.key),
+        "budget": _row_id(reservation.key),
         "backend": call.backend,
         "operation": call.operation.value,
         "environment": reservation.key.environment.value,
@@ -165,57 +189,76 @@ def make_tables(connection: sa.Connection) -> int:
 def reserve(
     connection: sa.Connection, reservation: Reservation, cap: Decimal
 ) -> BudgetState | None:
-    key = reservation.key
-    if not _set_aside(connection, reservation, cap):
+    """Reserve the amount; return the state of the budget instead if it would exceed `cap`."""
+    is_reserved = _add_to_reserved(connection, reservation, cap)
+    if not is_reserved:
         # The budget is exceeded or has no row yet. Another process may insert the row concurrently.
-        row = {
-            "budget": name_of(key),
-            "name": key.name,
-            "currency": key.currency,
-            "environment": key.environment.value,
-            "period": key.period.value,
-            "window_of": key.window,
-            "cap": _to_units(cap, key.currency),
-        }
-        _insert_if_new(connection, BUDGETS, row | {"spent": 0, "reserved": 0, "unknown": 0})
-        if not _set_aside(connection, reservation, cap):
-            return budget(connection, key) or BudgetState(key=key, cap=cap)
-    if not _insert_if_new(connection, ATTEMPTS, _write_row(reservation)):
+        _insert_if_new(connection, BUDGETS, _empty_budget_row(reservation.key, cap))
+        is_reserved = _add_to_reserved(connection, reservation, cap)
+    if not is_reserved:
+        return budget(connection, reservation.key) or BudgetState(key=reservation.key, cap=cap)
+    if not _insert_if_new(connection, ATTEMPTS, _reservation_row(reservation)):
         # This error rolls back the transaction, including the amount added above.
         raise ConfigurationError(records.describe_second_reservation(reservation))
     return None
 
 
-def _set_aside(connection: sa.Connection, reservation: Reservation, cap: Decimal) -> bool:
+def _empty_budget_row(key: BudgetKey, cap: Decimal) -> dict[str, Any]:
+    return {
+        "budget": _row_id(key),
+        "name": key.name,
+        "currency": key.currency,
+        "environment": key.environment.value,
+        "period": key.period.value,
+        "window_of": key.window,
+        "cap": _to_units(cap, key.currency),
+        "spent": 0,
+        "reserved": 0,
+        "unknown": 0,
+    }
+
+
+def _add_to_reserved(connection: sa.Connection, reservation: Reservation, cap: Decimal) -> bool:
     """Add the amount to `reserved` in one conditional UPDATE; return whether it fits the cap."""
-    key, sums = reservation.key, BUDGETS.c
-    amount, cap_units = _to_units(reservation.amount, key.currency), _to_units(cap, key.currency)
+    key = reservation.key
+    amount = _to_units(reservation.amount, key.currency)
+    cap_units = _to_units(cap, key.currency)
+    columns = BUDGETS.c
     statement = (
         BUDGETS.update()
-        .where(sums.budget == name_of(key))
-        .where(sums.spent + sums.reserved + sums.unknown + amount <= cap_units)
-        .values(reserved=sums.reserved + amount, cap=cap_units)
-        .returning(*BUDGETS.c)
+        .where(columns.budget == _row_id(key))
+        .where(columns.spent + columns.reserved + columns.unknown + amount <= cap_units)
+        .values(reserved=columns.reserved + amount, cap=cap_units)
+        .returning(*columns)
     )
-    changed = connection.execute(statement).mappings().one_or_none()
-    # A damaged sum could pass the condition, so read the row, which then raises `Damaged`.
-    return changed is not None and _read_budget(changed) is not None
+    changed_row = connection.execute(statement).mappings().one_or_none()
+    if changed_row is None:
+        return False
+    # A damaged sum could pass the condition. Reading the row then raises `Damaged`.
+    _read_budget(changed_row)
+    return True
 
 
 def _insert_if_new(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> bool:
     """Insert a row unless it exists; return whether it was inserted. Waits for locks on the row."""
+    # Both dialects have this method, with the same statement, in a class of their own.
     dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
     statement = dialect.insert(table).values(row).on_conflict_do_nothing()
-    return bool(connection.execute(statement.returning(*table.primary_key)).all())
+    inserted_keys = connection.execute(statement.returning(*table.primary_key)).all()
+    return bool(inserted_keys)
 
 
 def release(connection: sa.Connection, reservation: Reservation) -> None:
     """Release the reservation of a call that will not be made, even if `reserve` is pending."""
     # If `reserve` has not committed yet, this final row makes it fail.
-    at = reservation.call.started_at
-    row = {"state": State.FINAL.value, "billed": Charged.NO.value, "ended_at": _format_time(at)}
-    _insert_if_new(connection, ATTEMPTS, _write_row(reservation) | row)
-    finalize(connection, reservation, Charged.NO, at=at)
+    ended_at = reservation.call.started_at
+    final_row = _reservation_row(reservation)
+    final_row["state"] = State.FINAL.value
+    final_row["billed"] = Charged.NO.value
+    final_row["ended_at"] = _format_time(ended_at)
+    _insert_if_new(connection, ATTEMPTS, final_row)
+    # If `reserve` has committed, this releases the amount. Otherwise it changes nothing.
+    finalize(connection, reservation, Charged.NO, at=ended_at)
 
 
 def finalize(
@@ -227,69 +270,96 @@ def finalize(
     error: str | None = None,
     answered_from: Environment | None = None,
 ) -> bool:
-    name = name_of(reservation.key)
-    conditions = (
+    """Record the charge of an ended attempt; return whether anything changed."""
+    budget_id = _row_id(reservation.key)
+    is_this_attempt = (
         ATTEMPTS.c.attempt_id == reservation.call.id,
         ATTEMPTS.c.try_number == reservation.number,
-        ATTEMPTS.c.budget == name,
+        ATTEMPTS.c.budget == budget_id,
     )
-    state = State.UNKNOWN if charged is Charged.UNKNOWN else State.FINAL
-    query = sa.select(ATTEMPTS.c.state, ATTEMPTS.c.amount).where(*conditions).with_for_update()
+    new_state = State.UNKNOWN if charged is Charged.UNKNOWN else State.FINAL
+    # Lock the row, so that no other process finalizes the attempt at the same time.
+    columns = sa.select(ATTEMPTS.c.state, ATTEMPTS.c.amount)
+    query = columns.where(*is_this_attempt).with_for_update()
     row = connection.execute(query).one_or_none()
-    if row is None or row.state in (State.FINAL, state):
+    if row is None or row.state in (State.FINAL, new_state):
         return False
-    if row.state not in tuple(State):
+    if row.state not in tuple(State) or not _is_amount(row.amount):
         raise Damaged
-    _from_units(row.amount, None)
     changes = {
-        "state": state.value,
+        "state": new_state.value,
         "billed": charged.value,
         "ended_at": _format_time(at),
         "error": error,
-        "answered_from": answered_from and answered_from.value,
+        "answered_from": None if answered_from is None else answered_from.value,
     }
-    connection.execute(ATTEMPTS.update().where(*conditions).values(changes))
+    connection.execute(ATTEMPTS.update().where(*is_this_attempt).values(changes))
+    # The states of an open reservation, "reserved" and "unknown", are also the names of their sums.
     sums = {row.state: BUDGETS.c[row.state] - row.amount}
-    if (target := records.SUM_BY_CHARGE.get(charged)) is not None:
-        sums[target] = BUDGETS.c[target] + row.amount
-    connection.execute(BUDGETS.update().where(BUDGETS.c.budget == name).values(sums))
+    new_sum = records.SUM_BY_CHARGE.get(charged)
+    if new_sum is not None:
+        sums[new_sum] = BUDGETS.c[new_sum] + row.amount
+    connection.execute(BUDGETS.update().where(BUDGETS.c.budget == budget_id).values(sums))
     return True
 
 
 def budget(connection: sa.Connection, key: BudgetKey) -> BudgetState | None:
-    query = BUDGETS.select().where(BUDGETS.c.budget == name_of(key))
+    """Return a budget's sums; None if nothing was ever reserved in that budget."""
+    query = BUDGETS.select().where(BUDGETS.c.budget == _row_id(key))
     row = connection.execute(query).mappings().one_or_none()
-    return None if row is None else _read_budget(row)
+    if row is None:
+        return None
+    return _read_budget(row)
 
 
 def budgets(connection: sa.Connection) -> tuple[BudgetState, ...]:
+    """Return the sums of all budgets, sorted by name."""
     rows = connection.execute(BUDGETS.select()).mappings().all()
-    return tuple(sorted(map(_read_budget, rows), key=lambda state: state.key.order))
+    states = [_read_budget(row) for row in rows]
+    return tuple(sorted(states, key=lambda state: state.key.order))
 
 
 def open_reservations(
     connection: sa.Connection, key: BudgetKey | None, state: State | None
 ) -> tuple[Reservation, ...]:
+    """Return the open reservations with `key` and `state` (None: any), oldest first."""
     states = [State.RESERVED, State.UNKNOWN] if state is None else [state]
     query = ATTEMPTS.select().where(ATTEMPTS.c.state.in_(states))
     if key is not None:
-        query = query.where(ATTEMPTS.c.budget == name_of(key))
+        query = query.where(ATTEMPTS.c.budget == _row_id(key))
     rows = connection.execute(query).mappings().all()
-    return tuple(sorted(map(_read_reservation, rows), key=lambda reservation: reservation.order))
+    reservations = [_read_reservation(row) for row in rows]
+    return tuple(sorted(reservations, key=lambda reservation: reservation.order))
 
 
 def charges(connection: sa.Connection, call_ids: Sequence[str]) -> dict[str, Charged]:
     """Return whether each call was charged; `Charged.UNKNOWN` while one of its attempts is open."""
-    of_call: dict[str, set[Charged]] = {}
-    columns = (ATTEMPTS.c.attempt_id, ATTEMPTS.c.state, ATTEMPTS.c.billed)
-    # Every supported database allows 500 parameters per statement.
-    for start in range(0, len(call_ids), 500):
-        is_chosen = ATTEMPTS.c.attempt_id.in_(call_ids[start : start + 500])
-        for call_id, state, billed in connection.execute(sa.select(*columns).where(is_chosen)):
-            try:
-                charged = Charged(billed) if State(state) is State.FINAL else Charged.UNKNOWN
-            except ValueError as error:
-                raise Damaged from error
-            of_call.setdefault(call_id, set()).add(charged)
-    order = (Charged.UNKNOWN, Charged.YES, Charged.NO)
-    return {call_id: min(charges, key=order.index) for call_id, charges in of_call.items()}
+    charges_of_attempts: dict[str, set[Charged]] = {}
+    columns = sa.select(ATTEMPTS.c.attempt_id, ATTEMPTS.c.state, ATTEMPTS.c.billed)
+    for start in range(0, len(call_ids), _MAX_PARAMETERS):
+        chunk = call_ids[start : start + _MAX_PARAMETERS]
+        query = columns.where(ATTEMPTS.c.attempt_id.in_(chunk))
+        for call_id, state, billed in connection.execute(query):
+            charge = _charge_of_attempt(state, billed)
+            charges_of_attempts.setdefault(call_id, set()).add(charge)
+    charges: dict[str, Charged] = {}
+    for call_id, attempt_charges in charges_of_attempts.items():
+        charges[call_id] = _charge_of_call(attempt_charges)
+    return charges
+
+
+def _charge_of_attempt(state: str, billed: Any) -> Charged:
+    """Return whether an attempt was charged; UNKNOWN while it is open."""
+    try:
+        if State(state) is not State.FINAL:
+            return Charged.UNKNOWN
+        return Charged(billed)
+    except ValueError as error:
+        raise Damaged from error
+
+
+def _charge_of_call(attempt_charges: set[Charged]) -> Charged:
+    for charged in (Charged.UNKNOWN, Charged.YES):
+        if charged in attempt_charges:
+            return charged
+    return Charged.NO

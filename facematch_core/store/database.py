@@ -1,0 +1,477 @@
+"""Run functions in transactions of a SQLite file or a PostgreSQL database.
+
+A transaction waits while the database is locked, gives up at the caller's deadline, and survives a
+Ctrl-C and a fork. This module imports SQLAlchemy, so it is imported only when one is opened.
+"""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import logging
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from typing import Any, Final, TypeAlias, TypeVar
+
+import attrs
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.pool import PoolProxiedConnection
+
+from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.exceptions import find_callers_exception
+from facematch_core.base.threads import HelperThreads, NoThread
+from facematch_core.errors import ConfigurationError, FaceMatchError, StoreUnavailable
+
+from .engines import LOCK_TIMEOUT_S, READ_TIMEOUT_S, create_engine
+from .failures import (
+    Damaged,
+    DatabaseBusy,
+    describe_cause,
+    describe_failure,
+    is_locked,
+    is_temporary,
+)
+
+T = TypeVar("T")
+
+log = logging.getLogger("facematch")
+
+#: Maximum seconds that a caller waits for a busy database. A PostgreSQL server also ends a
+#: transaction that its client leaves idle for this long.
+MAX_WAIT_S: Final = 30.0
+#: Read timeout in seconds while an earlier transaction hangs, so that each call does not wait for
+#: `READ_TIMEOUT_S` while the server is down.
+READ_TIMEOUT_AFTER_HANG_S: Final = 1.0
+#: Minimum timeout of a PostgreSQL transaction in seconds. A charge is written even if the call's
+#: deadline has passed.
+MIN_TIMEOUT_S: Final = 0.2
+#: Maximum number of threads per PostgreSQL database: the size of SQLAlchemy's connection pool.
+MAX_CONNECTIONS: Final = 15
+#: Seconds that `close` waits for the pending writes.
+_CLOSE_TIMEOUT_S: Final = 1.0
+
+#: A function that executes the statements of one transaction and returns what it read.
+Transaction: TypeAlias = Callable[[Connection], T]
+
+
+@attrs.define(eq=False)
+class Progress:
+    """The progress of a transaction, shared by its caller and the thread that runs it."""
+
+    #: When the caller gives up.
+    deadline: Deadline
+    #: Time of the database's last response, on the monotonic clock.
+    answered_at: float = attrs.field(factory=time.monotonic)
+    #: Whether the caller has stopped waiting, so that the transaction must not be committed.
+    is_abandoned: bool = False
+    #: Whether a commit has started and its outcome is unknown.
+    may_be_committed: bool = False
+
+    def note_answer(self) -> None:
+        self.answered_at = time.monotonic()
+
+
+class Database(abc.ABC):
+    """Runs transactions in one database. Thread-safe, and usable after a fork.
+
+    Attributes:
+        engine: The SQLAlchemy engine.
+        pending_writes: The writes that failed or timed out. The next transaction runs them first.
+    """
+
+    #: Minimum timeout of a transaction in seconds, even if the caller's deadline has passed.
+    min_timeout_s: float = 0.0
+
+    def __init__(self, engine: Engine, *, owns_engine: bool, label: str) -> None:
+        self.engine = engine
+        self.pending_writes: list[Transaction[object]] = []
+        self._owns_engine = owns_engine
+        #: What messages call the database.
+        self._label = label
+        #: Whether a transaction was committed since the start.
+        self._has_connected = False
+
+    def run(
+        self,
+        transaction: Callable[..., T],
+        *args: object,
+        deadline: Deadline = NO_DEADLINE,
+        effect_of_failure: str = "",
+        undo: Transaction[object] | None = None,
+    ) -> T:
+        """Run the pending writes and `transaction(connection, *args)`, and commit them together.
+
+        While the database is locked, the transaction is repeated until `deadline`, for at most
+        `MAX_WAIT_S`. If it fails but may have been committed, `undo` becomes a pending write.
+        `effect_of_failure` is the sentence that a `StoreUnavailable` ends with.
+
+        Raises:
+            StoreUnavailable: the database was busy or unavailable.
+            ConfigurationError: the database is damaged, or cannot be read or written.
+        """
+        # A duration, because `deadline` may use a different clock.
+        max_wait_s = max(self.min_timeout_s, min(MAX_WAIT_S, deadline.left_s()))
+        progress = Progress(Deadline.after(max_wait_s))
+        try:
+            result = self._run_until_deadline(
+                lambda connection: transaction(connection, *args), progress
+            )
+            progress.may_be_committed = False
+            return result  # noqa: TRY300 - a Ctrl-C here is handled like one in the transaction
+        except FaceMatchError:
+            raise
+        except Exception as error:
+            waited_s = max_wait_s - progress.deadline.left_s()
+            failure = self._translate(error, waited_s, effect_of_failure)
+            if failure is None:
+                raise
+        finally:
+            # The order matters: a running thread sets `may_be_committed`, then reads
+            # `is_abandoned`.
+            progress.is_abandoned = True
+            if undo is not None and progress.may_be_committed:
+                self.pending_writes.append(undo)
+        # Outside the except block, because SQLAlchemy's error contains the address and values.
+        raise failure
+
+    def close(self) -> None:
+        """Run the pending writes and close the connections; leave a passed engine open."""
+        if self.pending_writes:
+            with contextlib.suppress(FaceMatchError):
+                self.run(lambda _: None, deadline=Deadline.after(_CLOSE_TIMEOUT_S))
+        if self.pending_writes:
+            log.error(
+                "The %s was closed before the charges of %d calls could be written: these charges "
+                "become unknown.",
+                self._label,
+                len(self.pending_writes),
+            )
+        if self._owns_engine:
+            self.engine.dispose()
+
+    def prepare_fork(self) -> None:  # noqa: B027 - optional
+        """Prepare for a fork, in the parent."""
+
+    def reset_in_child(self) -> None:
+        """Forget what belongs to the parent, in a forked child."""
+        # The parent runs its own pending writes.
+        self.pending_writes.clear()
+
+    @abc.abstractmethod
+    def _run_until_deadline(self, transaction: Transaction[T], progress: Progress) -> T:
+        """Call `_run_while_locked`; raise `DatabaseBusy` at the deadline."""
+
+    @abc.abstractmethod
+    def _begin(self, connection: Connection, lock_timeout_s: float) -> None:
+        """Begin a transaction in which a statement waits at most this long for a lock."""
+
+    @abc.abstractmethod
+    def _commit(self, connection: Connection) -> None:
+        """Commit the transaction."""
+
+    def _recover_from_interruption(self) -> None:  # noqa: B027 - optional
+        """Clean up after a Ctrl-C in a transaction, whose connection is closed already."""
+
+    def _run_while_locked(self, transaction: Transaction[T], progress: Progress) -> T:
+        """Run the pending writes and `transaction`; repeat both while the database is locked."""
+        while True:
+            # Read for each attempt, because other threads add and remove writes.
+            writes = tuple(self.pending_writes)
+            try:
+                result = self._run_once(writes, transaction, progress)
+                break
+            except DBAPIError as error:
+                if not is_locked(error) or progress.deadline.is_over or progress.is_abandoned:
+                    raise
+                progress.note_answer()
+        self._has_connected = True
+        for write in writes:
+            with contextlib.suppress(ValueError):  # another thread removed it first
+                self.pending_writes.remove(write)
+        return result
+
+    def _run_once(
+        self,
+        writes: tuple[Transaction[object], ...],
+        transaction: Transaction[T],
+        progress: Progress,
+    ) -> T:
+        """Run `writes` and `transaction` on one connection and commit, unless abandoned."""
+        lock_timeout_s = min(LOCK_TIMEOUT_S, progress.deadline.left_s())
+        pooled_connection: PoolProxiedConnection | None = None
+        try:
+            # The pool rolls back an uncommitted transaction when the connection is returned.
+            with self.engine.connect() as connection:
+                pooled_connection = connection.connection
+                try:
+                    progress.note_answer()
+                    self._begin(connection, lock_timeout_s)
+                    progress.note_answer()
+                    for write in writes:
+                        # Skip a damaged row. Its amount stays reserved.
+                        with contextlib.suppress(Damaged):
+                            write(connection)
+                        progress.note_answer()
+                    result = transaction(connection)
+                    # Set before `is_abandoned` is read: `run` sets that first and reads this next.
+                    progress.may_be_committed = True
+                    if progress.is_abandoned:
+                        progress.may_be_committed = False
+                        raise DatabaseBusy("the caller timed out")
+                    self._commit(connection)
+                    return result
+                finally:
+                    if progress.is_abandoned:
+                        # If the pool was closed in the meantime, it will not close this connection.
+                        connection.invalidate()
+        except (FaceMatchError, OperationalError):
+            raise
+        except BaseException:
+            # A Ctrl-C may leave the connection and SQLAlchemy's pool in any state.
+            if pooled_connection is not None and pooled_connection.is_valid:
+                pooled_connection.invalidate()
+            self._recover_from_interruption()
+            raise
+
+    def _translate(
+        self, error: Exception, waited_s: float, effect_of_failure: str
+    ) -> BaseException | None:
+        """Return the exception to raise for `error`; None if it is not an error of a database."""
+        # SQLAlchemy may wrap a Ctrl-C in its own error, or fail an assertion because of it.
+        interruption = find_callers_exception(getattr(error, "orig", None) or error)
+        if interruption is not None:
+            return interruption
+        # A UnicodeError is SQLAlchemy's error for a damaged row.
+        if not isinstance(error, (DatabaseBusy, Damaged, UnicodeError, SQLAlchemyError)):
+            return None
+        if is_temporary(error, has_connected=self._has_connected):
+            message = (
+                f"The {self._label} is busy or unavailable; waited {waited_s:.1f} s "
+                f"({describe_cause(error)}). {effect_of_failure}"
+            )
+            return StoreUnavailable(message.rstrip())
+        if self._owns_engine:
+            # If this fails in a constructor, the caller has no store to close.
+            self.engine.dispose()
+        return ConfigurationError(describe_failure(error, self._label))
+
+
+@attrs.define(eq=False)
+class FileLock:
+    """The lock of one SQLite file, for the threads of this process.
+
+    SQLite allows one writer at a time, and waiting for a lock is fairer than SQLite's polling.
+    """
+
+    # Reentrant, because a finalizer may run a transaction in the thread that has just acquired it.
+    lock: threading.RLock = attrs.field(factory=threading.RLock)
+    #: Id of the thread that runs a transaction in the file; None between transactions.
+    thread_in_transaction: int | None = None
+
+
+class SqliteDatabase(Database):
+    """Runs transactions in a SQLite file, each in its caller's thread, one at a time."""
+
+    def __init__(self, engine: Engine, *, owns_engine: bool, label: str) -> None:
+        super().__init__(engine, owns_engine=owns_engine, label=label)
+        event.listen(engine, "close", _roll_back)
+        # An engine without a file has a lock of its own.
+        path = os.path.realpath(engine.url.database or f"engine {id(engine)}")
+        with _registry_lock:
+            self._file_lock = _file_locks.setdefault(path, FileLock())
+            _databases.add(self)
+
+    def prepare_fork(self) -> None:
+        # SQLite files must be closed before a fork (https://www.sqlite.org/howtocorrupt.html, 2.6).
+        # The next transaction opens them again.
+        self.engine.dispose()
+
+    def _run_until_deadline(self, transaction: Transaction[T], progress: Progress) -> T:
+        file_lock = self._file_lock
+        thread = threading.get_ident()
+        # A finalizer may run during this thread's own transaction, and would wait for its lock.
+        if file_lock.thread_in_transaction == thread:
+            raise DatabaseBusy("this thread is in the middle of another step")
+        # Not a context manager, because a Ctrl-C while entering it would leave the lock held.
+        try:
+            if not file_lock.lock.acquire(timeout=progress.deadline.left_s()):
+                raise DatabaseBusy("other threads use it")
+            file_lock.thread_in_transaction = thread
+            return self._run_while_locked(transaction, progress)
+        finally:
+            # Call nothing before `release`: a Ctrl-C in that call would leave the lock held.
+            if file_lock.thread_in_transaction == thread:
+                file_lock.thread_in_transaction = None
+            try:  # noqa: SIM105
+                file_lock.lock.release()
+            except RuntimeError:
+                pass  # the lock was not acquired, because of a timeout or a Ctrl-C
+
+    def _begin(self, connection: Connection, lock_timeout_s: float) -> None:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        cursor = connection.connection.cursor()
+        # Fetch all rows, because an unfinished statement blocks commits of other connections.
+        ((engines_timeout_ms,),) = cursor.execute("PRAGMA busy_timeout").fetchall()
+        try:
+            cursor.execute(f"PRAGMA busy_timeout = {lock_timeout_s * 1000:.0f}")
+            # IMMEDIATE acquires the write lock now. A deferred transaction may fail at its first
+            # write.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        finally:
+            # After a Ctrl-C, SQLAlchemy may have closed the connection already.
+            with contextlib.suppress(sqlite3.Error):
+                cursor.execute(f"PRAGMA busy_timeout = {engines_timeout_ms}")
+                cursor.close()
+
+    def _commit(self, connection: Connection) -> None:
+        # In AUTOCOMMIT mode, `Connection.commit` does nothing.
+        connection.exec_driver_sql("COMMIT")
+
+    def _recover_from_interruption(self) -> None:
+        # Close every connection, because an open transaction would lock the file.
+        self.engine.dispose()
+
+
+def _roll_back(connection: Any, _record: object) -> None:
+    # After a Ctrl-C, SQLAlchemy closes the connection. Without a rollback, the open transaction
+    # would lock the file until the traceback is freed.
+    with contextlib.suppress(sqlite3.Error):
+        connection.rollback()
+
+
+class PostgresDatabase(Database):
+    """Runs transactions in a PostgreSQL database, each in a thread that its caller can abandon.
+
+    Attributes:
+        hung: The transactions that are still running although their callers have timed out.
+    """
+
+    min_timeout_s = MIN_TIMEOUT_S
+
+    def __init__(self, engine: Engine, *, owns_engine: bool, label: str) -> None:
+        super().__init__(engine, owns_engine=owns_engine, label=label)
+        self.hung: set[Future[Any]] = set()
+        self._threads = HelperThreads(MAX_CONNECTIONS, "facematch-store")
+        with _registry_lock:
+            _databases.add(self)
+
+    def reset_in_child(self) -> None:
+        super().reset_in_child()
+        # The child does not touch its parent's connections and opens its own.
+        _pools_of_parent.append(self.engine.pool)
+        self.engine.dispose(close=False)
+        # The parent's threads do not exist here.
+        self.hung = set()
+
+    def _run_until_deadline(self, transaction: Transaction[T], progress: Progress) -> T:
+        # If the caller times out, the thread may or may not commit. `undo` handles both cases.
+        future = self._start(transaction, progress)
+        progress.note_answer()
+        read_timeout_s = READ_TIMEOUT_AFTER_HANG_S if self.hung else READ_TIMEOUT_S
+        try:
+            while not future.done():
+                # Each response of the server, noted by the thread, extends the read timeout.
+                read_deadline = Deadline.after(read_timeout_s, since=progress.answered_at)
+                end = progress.deadline.earlier(read_deadline)
+                if end.is_over:
+                    raise DatabaseBusy("it does not respond")
+                wait([future], end.timeout_s())
+            return future.result()
+        finally:
+            if not future.done():
+                self.hung.add(future)
+                future.add_done_callback(self.hung.discard)
+            del future  # break the reference cycle between the future and its error's traceback
+
+    def _start(self, transaction: Transaction[T], progress: Progress) -> Future[T]:
+        """Start a transaction once a thread is free; raise `DatabaseBusy` if none is in time."""
+        while True:
+            # Wait for short intervals, because meanwhile all threads may turn out to hang.
+            interval = progress.deadline.within(LOCK_TIMEOUT_S)
+            try:
+                return self._threads.start(
+                    lambda: self._run_while_locked(transaction, progress), interval
+                )
+            except NoThread as error:
+                could_not_start = not interval.is_over
+                do_all_hang = len(self.hung) >= MAX_CONNECTIONS
+                if progress.deadline.is_over or could_not_start or do_all_hang:
+                    raise DatabaseBusy(str(error)) from None
+
+    def _begin(self, connection: Connection, lock_timeout_s: float) -> None:
+        connection.execution_options(isolation_level="READ COMMITTED")
+        # At least 1 ms, because 0 disables the timeout.
+        lock_timeout_ms = max(1, lock_timeout_s * 1000)
+        # The second setting frees a hung client's locks. `true`: for this transaction only.
+        connection.exec_driver_sql(
+            f"SELECT set_config('lock_timeout', '{lock_timeout_ms:.0f}', true), "
+            f"set_config('idle_in_transaction_session_timeout', '{MAX_WAIT_S:.0f}s', true)"
+        )
+
+    def _commit(self, connection: Connection) -> None:
+        connection.commit()
+
+
+def open_database(where: str | Engine, *, label: str) -> Database:
+    """Return the database of a SQLAlchemy URL or an engine, without connecting to it.
+
+    A passed engine is not closed. Messages call the database `label`.
+
+    Raises:
+        ConfigurationError: the address is invalid, or names neither SQLite nor PostgreSQL.
+    """
+    owns_engine = isinstance(where, str)
+    engine = create_engine(where) if isinstance(where, str) else where
+    if engine.dialect.name == "sqlite":
+        return SqliteDatabase(engine, owns_engine=owns_engine, label=label)
+    if engine.dialect.name == "postgresql":
+        return PostgresDatabase(engine, owns_engine=owns_engine, label=label)
+    raise ConfigurationError(
+        f"SqlStore supports SQLite and PostgreSQL, not {engine.dialect.name:.40}."
+    )
+
+
+# A fork copies connections, and two processes must not share a connection. So a fork waits until
+# the transactions in SQLite files have ended, and every database gives up its connections.
+
+#: All open databases of this process.
+_databases: weakref.WeakSet[Database] = weakref.WeakSet()
+#: The lock of each SQLite file, keyed by its real path. Only a fork holds more than one of them.
+_file_locks: weakref.WeakValueDictionary[str, FileLock] = weakref.WeakValueDictionary()
+#: Protects `_databases` and `_file_locks`.
+_registry_lock = threading.RLock()
+#: The file locks that the fork in progress holds.
+_locks_of_fork: list[FileLock] = []
+#: The parent's pools. The child keeps them, because freeing them would close the connections.
+_pools_of_parent: list[object] = []
+
+
+def _before_fork() -> None:
+    _registry_lock.acquire()
+    for _path, file_lock in sorted(_file_locks.items()):
+        file_lock.lock.acquire()
+        _locks_of_fork.append(file_lock)
+    for database in _databases:
+        database.prepare_fork()
+
+
+def _after_fork() -> None:
+    while _locks_of_fork:
+        _locks_of_fork.pop().lock.release()
+    _registry_lock.release()
+
+
+def _in_child() -> None:
+    for database in _databases:
+        database.reset_in_child()
+    _after_fork()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)

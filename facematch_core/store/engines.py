@@ -1,0 +1,150 @@
+"""Create the SQLAlchemy engine for an address, with timeouts and a private file.
+
+This module imports SQLAlchemy, so it is imported only when a database is opened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from typing import Any, Final
+
+import sqlalchemy
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
+from sqlalchemy.pool import QueuePool
+
+from facematch_core.base.extras import install_command
+from facematch_core.errors import ConfigurationError
+
+#: Seconds until a connection attempt, or a server that sends nothing, counts as failed.
+READ_TIMEOUT_S: Final = 5.0
+#: Maximum seconds that a statement waits for a lock. Short, because Ctrl-C cannot interrupt the
+#: wait; the transaction is repeated until its deadline. In PostgreSQL it may wait for two locks.
+LOCK_TIMEOUT_S: Final = 0.4
+
+#: Arguments of libpq, PostgreSQL's C library.
+_LIBPQ: Final = {
+    "connect_timeout": int(READ_TIMEOUT_S),
+    # If the server's machine is down, these make a waiting thread fail after 30 seconds.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
+
+#: The arguments of `connect`, keyed by the name of the driver.
+_CONNECT_ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
+    "pysqlite": {"timeout": LOCK_TIMEOUT_S},
+    "psycopg2": _LIBPQ,
+    "psycopg": {
+        **_LIBPQ,
+        # Without this, psycopg returns the text of a SQL_ASCII database as bytes.
+        "client_encoding": "utf8",
+        # A pooler may switch connections between transactions, losing prepared statements.
+        "prepare_threshold": None,
+    },
+}
+
+
+def create_engine(address: str) -> Engine:
+    """Create the engine for a SQLAlchemy URL. A SQLite file is created with the first connection.
+
+    Raises:
+        ConfigurationError: the address is invalid, its driver is not installed, or it names a
+            SQLite database in memory or by a URI.
+    """
+    try:
+        engine = sqlalchemy.create_engine(address, poolclass=QueuePool, pool_pre_ping=True)
+        os.path.realpath(engine.url.database or "")  # ValueError for an invalid file name
+        problem = None
+    except ImportError:
+        problem = "its driver is not installed"
+    except (SQLAlchemyError, TypeError, ValueError) as error:
+        problem = type(error).__name__  # the message may contain a password
+    # Outside the except block, because the caught error may contain a password.
+    if problem is not None:
+        raise _invalid_address(problem)
+    _set_connect_arguments(engine)
+    if engine.dialect.name == "sqlite":
+        _set_up_file(engine)
+    return engine
+
+
+def _invalid_address(problem: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"Invalid store address ({problem}): use sqlite:///FILE or "
+        f"postgresql+psycopg://… ({install_command('postgres')})."
+    )
+
+
+def _set_connect_arguments(engine: Engine) -> None:
+    """Pass our arguments to each connection. Options in the URL override them."""
+    defaults = _CONNECT_ARGUMENTS.get(engine.driver, {})
+
+    def add_defaults(
+        _dialect: object, _record: object, _arguments: object, keywords: dict[str, Any]
+    ) -> None:
+        keywords.update(defaults | keywords)
+
+    event.listen(engine, "do_connect", add_defaults)
+
+
+def _set_up_file(engine: Engine) -> None:
+    """Create a private SQLite file with the first connection, and follow it when it is replaced."""
+    file = engine.url.database
+    if file in (None, "", ":memory:") or str(file).startswith("file:"):
+        # In memory, each connection would open a separate database.
+        raise _invalid_address("in memory, or named by a URI")
+    path = os.path.abspath(str(file))  # noqa: PTH100 - the same call as in SQLAlchemy
+
+    def create_file(*_connect_arguments: object) -> None:
+        _create_private(path)
+
+    event.listen(engine, "do_connect", create_file)
+    event.listen(engine, "connect", _set_up_connection)
+    _follow_file(engine, path)
+
+
+def _create_private(file: str) -> None:
+    """Create a file that only its owner can read. SQLite's journal files inherit its mode."""
+    try:
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        problem = f"Cannot create the store's file {file!r}: {error.strerror}."
+        raise ConfigurationError(problem) from None
+
+
+def _set_up_connection(connection: Any, _record: object) -> None:
+    # Ignore errors: another process may hold the lock. The first transaction reports damage.
+    with contextlib.suppress(sqlite3.Error):
+        # Commits survive the end of the process. A power failure may lose the last commits.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        # With WAL, readers do not block the writer. The file stores this setting.
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _follow_file(engine: Engine, file: str) -> None:
+    """Drop connections to a removed or replaced file, because other processes use the new file."""
+
+    def remember(_connection: object, record: Any) -> None:
+        record.info["file"] = _identify(file)
+
+    def check(_connection: object, record: Any, _proxy: object) -> None:
+        if record.info["file"] != _identify(file):
+            raise DisconnectionError
+
+    event.listen(engine, "connect", remember)
+    event.listen(engine, "checkout", check)
+
+
+def _identify(file: str) -> tuple[int, int] | None:
+    """Return the device and inode of a file; None if it does not exist or cannot be examined."""
+    try:
+        status = os.stat(file)  # noqa: PTH116 - may be text
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
