@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from decimal import Decimal
-from typing import Any
 
 import attrs
 
@@ -20,7 +19,7 @@ from facematch_core.store import BudgetKey, BudgetState, CallStore, MemoryStore,
 from facematch_core.store.records import EXACT, expire_reservations
 
 #: Maximum of a cap and of a price. Their sums are exact in every supported database.
-MOST = 10**12
+MAX_AMOUNT = 10**12
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
@@ -66,41 +65,24 @@ class Budget(Policy):
         store: CallStore | None = None,
         clock: Clock | None = None,
     ) -> None:
-        label: Any = name
-        is_name = isinstance(label, str) and 1 <= len(label) <= 200 and label.isprintable()
-        is_currency = isinstance(currency, str) and _CURRENCY.fullmatch(currency)
-        are_known = all(operation in list(Operation) for operation in price or ())
-        bad_currency = (
-            "A budget's currency must be three capital letters (USD), or None to count calls."
-        )
-        no_price = (
-            f"The budget {name!r} counts {currency}, but has no prices: set "
-            'price={Operation.MATCH: Decimal("0.05"), …} to the vendor\'s prices.'
-        )
-        for is_right, why in (
-            (is_name, "A budget's name must be a string of 1 to 200 printable characters."),
-            (is_currency or currency is None, bad_currency),
-            (per in list(Period), f"per must be one of {', '.join(Period)}."),
-            (currency or not price, "`price` needs a `currency`."),
-            (price or not currency, no_price),
-            (are_known, f"price has an unknown operation; known are {', '.join(Operation)}."),
-        ):
-            if not is_right:
-                raise errors.ConfigurationError(why)
-        self.name, self._currency, self._per = name, currency, Period(per)
-        self._cap = _read_amount("cap", cap, currency)
-        self._price = {
-            Operation(operation): _read_amount(f"price of {operation}", amount, currency)
-            for operation, amount in (price or {}).items()
-        }
+        _check_arguments(name=name, currency=currency, period=per, price=price)
+        self.name = name
         self.store: CallStore = MemoryStore() if store is None else store
+        self._currency = currency
+        self._period = Period(per)
+        self._cap = _read_amount(cap, argument="cap", currency=currency)
+        self._prices: dict[Operation, Decimal] = {}
+        for operation, amount in (price or {}).items():
+            self._prices[Operation(operation)] = _read_amount(
+                amount, argument=f"price of {operation}", currency=currency
+            )
         self._clock = clock or SystemClock()
 
     def price(self, operation: Operation) -> tuple[Decimal, str] | None:
         """Return a call's price and currency; None if the budget has no price for `operation`."""
-        if self._currency is None or operation not in self._price:
+        if self._currency is None or operation not in self._prices:
             return None
-        return self._price[operation], self._currency
+        return self._prices[operation], self._currency
 
     def enter(self, attempt: Attempt) -> Leave:
         """Reserve the price of an attempt.
@@ -111,24 +93,26 @@ class Budget(Policy):
             ConfigurationError: the operation has no price, or the store failed.
         """
         if not attempt.is_billed:
-            return lambda _outcome: None
-        send_by = attempt.deadline.send_by
+            return _leave_free_attempt
         reservation = Reservation(
+            # `caller_ref` is the caller's own data, which a store never holds.
             call=attrs.evolve(attempt.call, caller_ref=None),
             number=attempt.number,
-            key=self._key(attempt),
+            key=self._key_of(attempt),
             amount=self._price_of(attempt.call.operation),
         )
+        send_by = attempt.deadline.send_by
         try:
-            full_state = self.store.reserve(reservation, self._cap, deadline=send_by)
+            exceeded = self.store.reserve(reservation, self._cap, deadline=send_by)
+        except errors.FaceMatchError:
+            raise
         except BaseException as error:
             # A Ctrl-C, for example, may occur before or after the reservation. Nothing was sent.
-            if not isinstance(error, errors.FaceMatchError):
-                with contextlib.suppress(errors.FaceMatchError):
-                    self._finalize(reservation, Outcome.refused(error), Deadline.after(0.0))
+            with contextlib.suppress(errors.FaceMatchError):
+                self._finalize(reservation, Outcome.refused(error), Deadline.after(0.0))
             raise
-        if full_state is not None:
-            raise self._describe_excess(full_state, reservation.amount, send_by)
+        if exceeded is not None:
+            raise self._no_room(exceeded, reservation.amount, send_by)
         return lambda outcome: self._finalize(reservation, outcome, attempt.deadline)
 
     def check(self, attempts: Sequence[Attempt]) -> None:
@@ -136,38 +120,40 @@ class Budget(Policy):
         totals: dict[BudgetKey, Decimal] = {}
         for attempt in attempts:
             if attempt.is_billed:
-                key, price = self._key(attempt), self._price_of(attempt.call.operation)
+                key = self._key_of(attempt)
+                price = self._price_of(attempt.call.operation)
                 totals[key] = EXACT.add(totals.get(key, Decimal(0)), price)
-        deadlines = (attempt.deadline.send_by for attempt in attempts)
-        send_by = min(deadlines, key=lambda end: end.ends_at)
-        for key, amount in totals.items():
+        deadlines = [attempt.deadline.send_by for attempt in attempts]
+        send_by = min(deadlines, key=lambda deadline: deadline.ends_at)
+        for key, total in totals.items():
             state = self.store.budget(key, deadline=send_by)
-            state = state or BudgetState(key=key, cap=self._cap)
-            if EXACT.add(state.used, amount) > self._cap:
-                raise self._describe_excess(state, amount, send_by)
+            if state is None:
+                state = BudgetState(key=key, cap=self._cap)
+            if EXACT.add(state.used, total) > self._cap:
+                raise self._no_room(state, total, send_by)
 
     def close(self) -> None:
         """Close the store's connections. Other users of the store reconnect when needed."""
         self.store.close()
 
     def __repr__(self) -> str:
-        return f"Budget({self._cap}, name={self.name!r}, per={self._per.name})"
+        return f"Budget({self._cap}, name={self.name!r}, per={self._period.name})"
 
-    def _key(self, attempt: Attempt) -> BudgetKey:
+    def _key_of(self, attempt: Attempt) -> BudgetKey:
         day = attempt.call.started_at.astimezone(UTC).date().isoformat()
         return BudgetKey(
             name=self.name,
             currency=self._currency,
             environment=attempt.environment or Environment.PRODUCTION,
-            period=self._per,
-            window=day if self._per is Period.DAY else "",
+            period=self._period,
+            window=day if self._period is Period.DAY else "",
         )
 
     def _price_of(self, operation: Operation) -> Decimal:
         if self._currency is None:
             return Decimal(1)
-        if operation in self._price:
-            return self._price[operation]
+        if operation in self._prices:
+            return self._prices[operation]
         raise errors.ConfigurationError(
             f"The budget {self.name!r} counts {self._currency}, but has no price for {operation}: "
             f"set price={{Operation.{operation.name}: Decimal(…)}}. Nothing was sent."
@@ -191,54 +177,108 @@ class Budget(Policy):
                     write(deadline=Deadline.after(0.0))
             raise
 
-    def _describe_excess(
+    def _no_room(
         self, state: BudgetState, amount: Decimal, send_by: Deadline
     ) -> errors.BudgetExceeded:
-        key, ends_at = state.key, state.key.ends_at
+        """Return the error for an `amount` that would exceed the budget with these sums."""
+        key = state.key
         # Expiring reservations is slow and frees nothing, but makes the message clearer. So do it
         # only when a call is refused.
         if state.reserved:
             with contextlib.suppress(errors.StoreUnavailable):
                 expire_reservations(self.store, self._clock.now(), key, deadline=send_by)
                 state = self.store.budget(key, deadline=send_by) or state
-        period = "" if key.period is Period.TOTAL else f" per {key.period}"
-        where = "" if key.environment is Environment.PRODUCTION else f"{key.environment}, "
-        renewal = f" It resets at {ends_at:%Y-%m-%d %H:%M} UTC." if ends_at else ""
-        cap = f"{format_amount(self._cap)} {key.unit}{period}"
-        return errors.BudgetExceeded(
-            f"Budget {key.name!r} ({where}{cap}) has no room for {format_amount(amount)} more "
+        limit = f"{format_amount(self._cap)} {key.unit}"
+        if key.period is not Period.TOTAL:
+            limit += f" per {key.period}"
+        if key.environment is not Environment.PRODUCTION:
+            limit = f"{key.environment}, {limit}"
+        message = (
+            f"Budget {key.name!r} ({limit}) has no room for {format_amount(amount)} more "
             f"({format_amount(state.spent)} spent, {format_amount(state.reserved)} reserved, "
-            f"{format_amount(state.unknown)} unknown): nothing was sent.{renewal}",
+            f"{format_amount(state.unknown)} unknown): nothing was sent."
+        )
+        if key.ends_at is not None:
+            message += f" It resets at {key.ends_at:%Y-%m-%d %H:%M} UTC."
+        return errors.BudgetExceeded(
+            message,
             budget=key.name,
             unit=key.unit,
             cap=self._cap,
             spent=state.spent,
             reserved=state.reserved,
             unknown=state.unknown,
-            frees_at=ends_at,
+            frees_at=key.ends_at,
         )
 
 
+def _leave_free_attempt(_outcome: Outcome) -> None:
+    """Do nothing, because nothing was reserved."""
+
+
+def _check_arguments(
+    *,
+    name: object,
+    currency: object,
+    period: object,
+    price: Mapping[Operation, Decimal] | None,
+) -> None:
+    """Raise `ConfigurationError` for the first invalid argument of a budget, but for amounts."""
+    if not isinstance(name, str) or not 1 <= len(name) <= 200 or not name.isprintable():
+        raise errors.ConfigurationError(
+            "A budget's name must be a string of 1 to 200 printable characters."
+        )
+    if currency is not None and not _is_currency(currency):
+        raise errors.ConfigurationError(
+            "A budget's currency must be three capital letters (USD), or None to count calls."
+        )
+    if period not in list(Period):
+        raise errors.ConfigurationError(f"per must be one of {', '.join(Period)}.")
+    if price and currency is None:
+        raise errors.ConfigurationError("`price` needs a `currency`.")
+    if not price and currency is not None:
+        raise errors.ConfigurationError(
+            f"The budget {name!r} counts {currency}, but has no prices: set "
+            'price={Operation.MATCH: Decimal("0.05"), …} to the vendor\'s prices.'
+        )
+    for operation in price or ():
+        if operation not in list(Operation):
+            raise errors.ConfigurationError(
+                f"price has an unknown operation; known are {', '.join(Operation)}."
+            )
+
+
+def _is_currency(value: object) -> bool:
+    return isinstance(value, str) and _CURRENCY.fullmatch(value) is not None
+
+
 def format_amount(amount: Decimal) -> str:
+    """Format an amount without an exponent and trailing zeros: ``0.05``, ``100``."""
     text = f"{amount:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _read_amount(what: str, value: object, currency: str | None) -> Decimal:
+def _read_amount(value: object, *, argument: str, currency: str | None) -> Decimal:
+    """Return the amount passed as `argument`; raise `ConfigurationError` if it is invalid."""
     if currency is None and type(value) is not int:
         raise errors.ConfigurationError(
-            f"The {what} of a budget must be a whole number of calls, not {type(value).__name__}; "
-            "for an amount, set `currency`."
+            f"The {argument} of a budget must be a whole number of calls, not "
+            f"{type(value).__name__}; for an amount, set `currency`."
         )
+    # Not isinstance, because True is an int.
     if not (isinstance(value, Decimal) or type(value) is int):
         raise errors.ConfigurationError(
-            f"The {what} of a budget must be a Decimal, not {type(value).__name__}: floats are "
+            f"The {argument} of a budget must be a Decimal, not {type(value).__name__}: floats are "
             'not exact. Write Decimal("0.05").'
         )
     amount = Decimal(value)
     # This also rejects NaN.
-    if not (amount.is_finite() and 0 <= amount <= MOST):
-        raise errors.ConfigurationError(f"The {what} of a budget must be between 0 and {MOST}.")
+    if not (amount.is_finite() and 0 <= amount <= MAX_AMOUNT):
+        raise errors.ConfigurationError(
+            f"The {argument} of a budget must be between 0 and {MAX_AMOUNT}."
+        )
     if amount != amount.quantize(Decimal("0.000001"), context=EXACT):
-        raise errors.ConfigurationError(f"The {what} of a budget has more than six decimal places.")
+        raise errors.ConfigurationError(
+            f"The {argument} of a budget has more than six decimal places."
+        )
     return amount

@@ -33,15 +33,28 @@ class BreakerState(enum.StrEnum):
     HALF_OPEN = "half_open"
 
 
-def is_outage(error: errors.FaceMatchError | None) -> bool | None:
-    """Return whether an error indicates an outage; None if this is unclear."""
+class VendorHealth(enum.Enum):
+    """What the end of a call shows about its vendor."""
+
+    #: The vendor has responded, for example with a result, a rejection or a refused key.
+    RESPONDS = "responds"
+    #: The call failed as calls do during an outage.
+    FAILS = "fails"
+    #: The call shows neither: it was throttled, interrupted or not sent, for example.
+    UNCLEAR = "unclear"
+
+
+def health_after(error: errors.FaceMatchError | None) -> VendorHealth:
+    """Return what a call shows that ended with `error` (None: with a result)."""
     if error is None:
-        return False
+        return VendorHealth.RESPONDS
     if not isinstance(error, errors.VendorError) or isinstance(error, _UNCLEAR):
-        return None
+        return VendorHealth.UNCLEAR
     if isinstance(error, errors.VendorUnavailable) and not error.retryable and error.status_code:
-        return None  # for example, the vendor has lost the state of an earlier request
-    return isinstance(error, _OUTAGE)
+        return VendorHealth.UNCLEAR  # e.g. the vendor has lost the state of an earlier request
+    if isinstance(error, _OUTAGE):
+        return VendorHealth.FAILS
+    return VendorHealth.RESPONDS
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -80,12 +93,13 @@ class CircuitBreaker(Policy):
     clock: Clock = attrs.field(factory=SystemClock, repr=False)
     #: Number of failed calls since the last response.
     _failed: int = attrs.field(init=False, default=0, repr=False)
-    #: Time of the next probe, on the monotonic clock; None while closed.
+    #: When the next call becomes the probe, on the monotonic clock; None while closed.
     _probe_at: float | None = attrs.field(init=False, default=None, repr=False)
-    #: The running probe. If it never ends, another call becomes the probe at `_probe_at`.
+    #: The call that is the running probe, or None. If it never ends, another call becomes the
+    #: probe at `_probe_at`.
     _probe: object | None = attrs.field(init=False, default=None, repr=False)
     #: The error of the last failed call, for the message of `BreakerOpen`.
-    _reason: str = attrs.field(init=False, default="", repr=False)
+    _last_error: str = attrs.field(init=False, default="", repr=False)
 
     @property
     def state(self) -> BreakerState:
@@ -93,13 +107,14 @@ class CircuitBreaker(Policy):
         with lock:
             if self._probe_at is None:
                 return BreakerState.CLOSED
-            is_due = self.clock.monotonic() >= self._probe_at
-            return BreakerState.HALF_OPEN if is_due or self._probe else BreakerState.OPEN
+            if self._probe is not None or self.clock.monotonic() >= self._probe_at:
+                return BreakerState.HALF_OPEN
+            return BreakerState.OPEN
 
     def reset(self) -> None:
         """Close the breaker, for example if an operator knows that the vendor is up again."""
         with lock:
-            self._failed, self._probe_at, self._probe = 0, None, None
+            self._close()
 
     def enter(self, attempt: Attempt) -> Leave:
         """Allow a call unless the breaker is open.
@@ -107,51 +122,79 @@ class CircuitBreaker(Policy):
         Raises:
             BreakerOpen: the vendor is down; `retry_after_s` is the time until the next probe.
         """
-        name = attempt.call.backend
-        self.admit(attempt, name)
+        vendor = attempt.call.backend
+        self.admit(attempt, vendor)
 
         def leave(outcome: Outcome) -> None:
-            known = outcome.has_result or (outcome.was_called and outcome.error is not None)
-            self.learn(attempt, name, is_outage(outcome.error) if known else None, outcome.error)
+            self.note_end(attempt, vendor, _health_shown_by(outcome), outcome.error)
 
         return leave
 
-    def admit(self, call: object, name: str) -> None:
-        """Allow a call to `name` (as the probe if one is due), or raise `BreakerOpen`."""
+    def admit(self, call: object, vendor: str) -> None:
+        """Allow a call (as the probe if one is due), or raise `BreakerOpen`.
+
+        `call` identifies the call by identity, for `note_end`. `vendor` is for messages.
+        """
         with lock:
             now = self.clock.monotonic()
             if self._probe_at is None:
                 return
             if now >= self._probe_at:
-                self._probe, self._probe_at = call, now + self.open_s
+                self._probe = call
+                self._probe_at = now + self.open_s
                 return
-            after_s, reason = self._probe_at - now, self._reason
+            after_s = self._probe_at - now
+            last_error = self._last_error
         raise errors.BreakerOpen(
-            f"{name} is down: nothing was sent. Retry in {after_s:.3g} s. "
-            f"The last call failed with {reason}",
+            f"{vendor} is down: nothing was sent. Retry in {after_s:.3g} s. "
+            f"The last call failed with {last_error}",
             retry_after_s=after_s,
             billing=_REFUSED,
         )
 
-    def learn(
-        self, call: object, name: str, failed: bool | None, error: errors.FaceMatchError | None
+    def note_end(
+        self,
+        call: object,
+        vendor: str,
+        health: VendorHealth,
+        error: errors.FaceMatchError | None = None,
     ) -> None:
-        """Record that a call ended; `failed` is None if the vendor's state remains unclear."""
+        """Record what the end of an admitted call shows. `error` is its error, for messages."""
         before = self.state
         with lock:
-            now, is_probe = self.clock.monotonic(), call is self._probe
-            if is_probe:
-                self._probe = None
-            elif self._probe_at is not None:
-                return  # this call started before the breaker opened
-            if failed is None:
-                self._probe_at = now if is_probe else None
-            elif failed:
-                self._failed += 1
-                self._reason = f"{type(error).__name__}: {getattr(error, 'message', '')[:300]}"
-                if self._failed >= self.failures:
-                    self._probe_at = now + self.open_s
-            else:
-                self._failed, self._probe_at = 0, None
-        if (after := self.state) is not before:
-            log.warning("The circuit breaker of %s is now %s (was %s).", name, after, before)
+            self._update(call, health, error)
+        after = self.state
+        if after is not before:
+            log.warning("The circuit breaker of %s is now %s (was %s).", vendor, after, before)
+
+    def _update(
+        self, call: object, health: VendorHealth, error: errors.FaceMatchError | None
+    ) -> None:
+        """Change the state after the end of a call. The caller holds the lock."""
+        is_probe = call is self._probe
+        if self._probe_at is not None and not is_probe:
+            return  # this call started before the breaker opened, or another probe replaced it
+        self._probe = None
+        if health is VendorHealth.RESPONDS:
+            self._close()
+        elif health is VendorHealth.FAILS:
+            self._failed += 1
+            self._last_error = f"{type(error).__name__}: {getattr(error, 'message', '')[:300]}"
+            if self._failed >= self.failures:
+                self._probe_at = self.clock.monotonic() + self.open_s
+        elif is_probe:
+            # The next call becomes the probe.
+            self._probe_at = self.clock.monotonic()
+
+    def _close(self) -> None:
+        """Close the breaker and forget its failed calls. The caller holds the lock."""
+        self._failed = 0
+        self._probe_at = None
+        self._probe = None
+
+
+def _health_shown_by(outcome: Outcome) -> VendorHealth:
+    if outcome.has_result or (outcome.was_called and outcome.error is not None):
+        return health_after(outcome.error)
+    # A later policy has refused the call, or an exception such as Ctrl-C has interrupted it.
+    return VendorHealth.UNCLEAR

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-import contextlib
+import functools
 import math
 import os
 
@@ -19,11 +19,11 @@ from .shared import lock, must_be
 #: Seconds added to each window, because the vendor's clock differs from ours.
 MARGIN_S = 0.05
 #: The shortest sleep in seconds. Rounding could turn a shorter sleep into 0.
-SHORTEST_S = 0.001
+MIN_SLEEP_S = 0.001
 #: Maximum sleep in seconds before checking the queue again, because other calls may have left it.
-LONGEST_SLEEP_S = 1.0
+MAX_SLEEP_S = 1.0
 #: The longest pause in seconds after a throttled call, unless the window is longer.
-LONGEST_HOLD_S = 900.0
+MAX_PAUSE_S = 900.0
 
 
 @attrs.define(eq=False)
@@ -64,11 +64,12 @@ class RateLimiter(Policy):
     )
     clock: Clock = attrs.field(factory=SystemClock, kw_only=True, repr=False)
     #: Calls that have not been sent yet (waiting or admitted), in order of arrival.
-    _queue: list[Attempt] = attrs.field(init=False, factory=list, repr=False)
-    #: Send times of the latest calls, as many as one window allows.
+    _unsent: list[Attempt] = attrs.field(init=False, factory=list, repr=False)
+    #: Send times of the latest calls on the monotonic clock, oldest first, as many as a window
+    #: allows.
     _sent_at: collections.deque[float] = attrs.field(init=False, repr=False)
     #: End of the pause that the vendor requested, on the monotonic clock.
-    _held_until: float = attrs.field(init=False, default=-math.inf, repr=False)
+    _paused_until: float = attrs.field(init=False, default=-math.inf, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self._sent_at = collections.deque(maxlen=self.window.limit)
@@ -81,64 +82,84 @@ class RateLimiter(Policy):
         """
         arrived_at = self.clock.monotonic()
         with lock:
-            self._queue.append(attempt)
+            self._unsent.append(attempt)
         try:
             while (wait_s := self._wait_s(attempt, arrived_at)) > 0:
-                attempt.sleep(max(min(wait_s, LONGEST_SLEEP_S), SHORTEST_S), self.clock)
+                attempt.sleep(max(min(wait_s, MAX_SLEEP_S), MIN_SLEEP_S), self.clock)
         except BaseException:
             with lock:
-                self._remove(attempt)
+                self._remove_unsent(attempt)
             raise
+        return functools.partial(self._leave, attempt)
 
-        def leave(outcome: Outcome) -> None:
-            error = outcome.error
-            with lock:
-                now = self.clock.monotonic()
-                if self._remove(attempt) and outcome.may_be_sent:
-                    self._sent_at.append(now)
-                if outcome.was_called and isinstance(error, RateLimited) and error.retry_after_s:
-                    hold_s = min(error.retry_after_s, max(LONGEST_HOLD_S, self.window.seconds))
-                    self._held_until = max(self._held_until, now + hold_s)
-
-        return leave
+    def _leave(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Record an attempt's end: free the slot of an unsent call, and note a requested pause."""
+        error = outcome.error
+        with lock:
+            now = self.clock.monotonic()
+            # A backend that does not report when it sends may have sent the call until now.
+            if self._remove_unsent(attempt) and outcome.may_be_sent:
+                self._sent_at.append(now)
+            if outcome.was_called and isinstance(error, RateLimited) and error.retry_after_s:
+                # Not much longer than a window, in case the vendor's value is absurd.
+                pause_s = min(error.retry_after_s, max(MAX_PAUSE_S, self.window.seconds))
+                self._paused_until = max(self._paused_until, now + pause_s)
 
     def sent(self, attempt: Attempt) -> None:
         """Record the send time of a call."""
         with lock:
-            if self._remove(attempt):
+            if self._remove_unsent(attempt):
                 self._sent_at.append(self.clock.monotonic())
 
     def _wait_s(self, attempt: Attempt, arrived_at: float) -> float:
         """Return the seconds until the call may be sent; raise `RateLimited` if too many."""
-        limit, length_s = self.window.limit, self.window.seconds + MARGIN_S
         with lock:
             now = self.clock.monotonic()
-            # A forked child inherits its parent's queue. Treat those calls as sent.
-            for call in [call for call in self._queue if call.process != os.getpid()]:
-                self._queue.remove(call)
-                self._sent_at.append(now)
-            turns, rest = divmod(self._queue.index(attempt), limit)
-            full = limit - rest
-            is_full = len(self._sent_at) >= full
-            first = self._sent_at[-full] + length_s if is_full else now
-            opens_at = max(self._held_until, max(first, now) + turns * length_s)
+            opens_at = self._slot_opens_at(attempt, now)
         wait_s = max(0.0, opens_at - now)
+        if wait_s == 0:
+            return 0.0
         # Compare durations, because the deadline may use a different clock.
-        is_late = wait_s >= attempt.deadline.send_by.left_s()
-        if wait_s and (is_late or opens_at - arrived_at > self.max_wait_s):
-            bound = "the call's deadline" if is_late else f"max_wait_s ({self.max_wait_s:g} s)"
-            raise RateLimited(
-                f"{attempt.call.backend}: the rate limit ({limit} in {self.window.seconds:g} s) or "
-                f"the vendor's retry-after requires a wait of {wait_s:.3g} s. That is longer than "
-                f"{bound}: nothing was sent.",
-                retry_after_s=wait_s,
-                billing=bill.refused_by("a rate limiter"),
-            )
+        if wait_s >= attempt.deadline.send_by.left_s():
+            raise self._too_long(attempt, wait_s, exceeded="the call's deadline")
+        if opens_at - arrived_at > self.max_wait_s:
+            exceeded = f"max_wait_s ({self.max_wait_s:g} s)"
+            raise self._too_long(attempt, wait_s, exceeded=exceeded)
         return wait_s
 
-    def _remove(self, attempt: Attempt) -> bool:
-        """Remove a call from the queue; return whether it was queued. The caller holds the lock."""
-        with contextlib.suppress(ValueError):
-            self._queue.remove(attempt)
-            return True
-        return False
+    def _slot_opens_at(self, attempt: Attempt, now: float) -> float:
+        """Return the monotonic time at which a call may be sent. The caller holds the lock."""
+        # A forked child inherits its parent's unsent calls. Treat those calls as sent.
+        process = os.getpid()
+        for call in list(self._unsent):
+            if call.process != process:
+                self._unsent.remove(call)
+                self._sent_at.append(now)
+        window_s = self.window.seconds + MARGIN_S
+        calls_ahead = self._unsent.index(attempt)
+        # The calls ahead are sent first, `limit` of them in each window.
+        windows_ahead, calls_ahead_in_window = divmod(calls_ahead, self.window.limit)
+        remaining_slots = self.window.limit - calls_ahead_in_window
+        opens_at = now
+        if len(self._sent_at) >= remaining_slots:
+            # Sent calls occupy the remaining slots. Wait for the first that becomes free.
+            opens_at = max(now, self._sent_at[-remaining_slots] + window_s)
+        return max(self._paused_until, opens_at + windows_ahead * window_s)
+
+    def _too_long(self, attempt: Attempt, wait_s: float, *, exceeded: str) -> RateLimited:
+        """Return the error for a wait that is longer than `exceeded`."""
+        window = f"{self.window.limit} in {self.window.seconds:g} s"
+        return RateLimited(
+            f"{attempt.call.backend}: the rate limit ({window}) or the vendor's retry-after "
+            f"requires a wait of {wait_s:.3g} s. That is longer than {exceeded}: nothing was sent.",
+            retry_after_s=wait_s,
+            billing=bill.refused_by("a rate limiter"),
+        )
+
+    def _remove_unsent(self, attempt: Attempt) -> bool:
+        """Remove a call from `_unsent`; return whether it was there. The caller holds the lock."""
+        try:
+            self._unsent.remove(attempt)
+        except ValueError:
+            return False
+        return True

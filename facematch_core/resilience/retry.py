@@ -46,17 +46,22 @@ class Retry(RetryRule):
 
     def wait_s(self, error: errors.FaceMatchError, attempt: Attempt) -> float | None:
         """Return the seconds until the next attempt; None if the call must not be retried."""
-        if isinstance(error, errors.VendorError):
-            is_known = not isinstance(error, errors.OutcomeUnknown)
-            may_repeat = error.retryable and is_known and error.billing.charged is Charged.NO
-        else:
-            may_repeat = isinstance(error, errors.StoreUnavailable)
-        if not may_repeat or attempt.number > self.times:
+        if attempt.number > self.times or not _is_repeatable(error):
             return None
         wait_s: float = min(self.first_s * 2 ** (attempt.number - 1), self.longest_s)
         wait_s *= 0.5 + 0.5 * self._chance.random()
         # Ignore a circuit breaker's `retry_after_s`, because the vendor did not request it.
         if isinstance(error, errors.VendorError) and not isinstance(error, errors.BreakerOpen):
             wait_s = max(wait_s, error.retry_after_s or 0.0)
-        is_late = wait_s > self.longest_s or wait_s >= attempt.deadline.send_by.left_s()
-        return None if is_late else wait_s
+        if wait_s > self.longest_s or wait_s >= attempt.deadline.send_by.left_s():
+            return None
+        return wait_s
+
+
+def _is_repeatable(error: errors.FaceMatchError) -> bool:
+    """Return whether the call was certainly not charged, and another attempt may succeed."""
+    if isinstance(error, errors.StoreUnavailable):
+        return True  # nothing was sent
+    if not isinstance(error, errors.VendorError) or isinstance(error, errors.OutcomeUnknown):
+        return False
+    return error.retryable and error.billing.charged is Charged.NO

@@ -29,7 +29,7 @@ from facematch_core.models import (
     Skipped,
     Threshold,
 )
-from facematch_core.resilience.circuit_breaker import CircuitBreaker, is_outage
+from facematch_core.resilience.circuit_breaker import CircuitBreaker, VendorHealth, health_after
 
 from .verifier import FaceVerifier, Verifier
 
@@ -216,13 +216,13 @@ class FailoverRunner(Runner):
                 breaker.admit(call, name)
                 answer = member.runner.make_call(images, member_options)
             except FaceMatchError as error:
-                breaker.learn(call, name, is_outage(error), error)
+                breaker.note_end(call, name, health_after(error), error)
                 route_log.add(name, error)
             except BaseException:  # for example Ctrl-C
-                breaker.learn(call, name, None, None)
+                breaker.note_end(call, name, VendorHealth.UNCLEAR)
                 raise
             else:
-                breaker.learn(call, name, failed=False, error=None)
+                breaker.note_end(call, name, VendorHealth.RESPONDS)
                 route = Route(answered_by=name, skipped=route_log.skipped)
                 return attrs.evolve(answer, route=route)
         raise route_log.failure()
