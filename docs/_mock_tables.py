@@ -72,24 +72,24 @@ def table_of_operations() -> str:
         (method, path), operation = key, operations[key]
         alone = f" {had[key][0]} only." if len(had[key]) == 1 else ""
         takes = {name for each in vendor_names() for name in takes_of(each, key)}
-        needed = [f"**`{name}`**" for name in sorted(operation.needed)]
-        others = [f"`{name}`" for name in sorted(takes - operation.needed)]
+        needed = [f"**`{name}`**" for name in sorted(operation.required)]
+        others = [f"`{name}`" for name in sorted(takes - operation.required)]
         place = f"`{method} /__mock__/{path.replace('{}', words.get(path, 'NAME'))}`"
-        rows.append(cells(place, operation.says + alone, ", ".join(needed + others)))
+        rows.append(cells(place, operation.summary + alone, ", ".join(needed + others)))
     return "\n".join(rows)
 
 
 def takes_of(vendor: str, key: tuple[str, str]) -> list[str]:
     """Return the arguments of an operation at a vendor."""
     operation = operations_of(vendor_named(vendor)).get(key)
-    return [] if operation is None else list(operation.takes)
+    return [] if operation is None else list(operation.parameters)
 
 
 def table_of_outcomes() -> str:
     """Return the table of the fields of an outcome."""
     rows = [cells("Field", "", "Takes", "Of"), "|---|---|---|---|"]
     rows += [
-        cells(f"`{row.name}`", row.says, row.values, row.of or "both")
+        cells(f"`{row.name}`", row.description, row.values, row.outcome_kind or "both")
         for row in OUTCOME_FIELDS.values()
     ]
     return "\n".join(rows)

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from .world.clock import VirtualClock
     from .world.faults import Fault, Kind, Stage
     from .world.journal import Entry, SentFile
-    from .world.services import Charge, Hosted, Key, KeyKind, Review, Session
+    from .world.keys import Key, KeyKind
+    from .world.money import Charge
+    from .world.sessions import Hosted, Review, Session
     from .world.webhooks import WebhookDelivery, WebhookLetter
 
 __all__ = [
@@ -54,7 +56,9 @@ __getattr__, __dir__ = lazy_names(
         "recognition.sheet": "make_card",
         "server": "MockAccount MockServer Served",
         "base.state": "UNSET",
-        "world.services": "Charge Hosted Key KeyKind Review Session",
+        "world.keys": "Key KeyKind",
+        "world.money": "Charge",
+        "world.sessions": "Hosted Review Session",
         "world.webhooks": "WebhookDelivery WebhookLetter",
         "vendors.deepvue.vendor": "IssuedToken Tokens",
         "vendors.didit.control": "Webhooks",

@@ -128,7 +128,7 @@ class _Table(dict[str, tuple[Any, str]]):
         raise MissingClaimError(f"This vendor has no claim {key!r}: add a row for it.")
 
 
-class Behaviours:
+class ActiveClaims:
     """The active claims about one vendor: a mapping of keys to values, with settings applied."""
 
     def __init__(
@@ -149,8 +149,8 @@ class Behaviours:
         for key, value in (settings or {}).items():
             self._table[key] = (value, self._table[key][1])
 
-    def citations(self) -> Citations:
-        return Citations(self._table)
+    def cited(self) -> CitedClaims:
+        return CitedClaims(self._table)
 
     def __getitem__(self, key: str) -> Any:
         return self._table[key][0]
@@ -159,7 +159,7 @@ class Behaviours:
         return key in self._table
 
 
-class Citations:
+class CitedClaims:
     """The claims for one request. Records which of them the response cites."""
 
     __slots__ = ("_cited", "_table")
@@ -211,7 +211,7 @@ class Citations:
         lines = (("Content-Type", kind), *reply.headers, *headers)
         return Response(status=reply.status, headers=lines, body=content)
 
-    def sealed(self, answer: Response) -> Response:
+    def with_citations(self, answer: Response) -> Response:
         """Return `answer` with the cited claims attached."""
         answer.claims = self.claims
         return answer

@@ -12,7 +12,7 @@ from facematch_mock_server.control.api import PREFIX
 from facematch_mock_server.http.app import App
 from facematch_mock_server.world.accounts import Account, Accounts, World
 from facematch_mock_server.world.clock import VirtualClock
-from facematch_mock_server.world.services import name_keys
+from facematch_mock_server.world.keys import name_keys
 
 from .http.server import HttpServer
 from .pages.console import Console
@@ -28,7 +28,7 @@ class _Access:
     """Access to one account at one vendor, for clients and for tests."""
 
     def __init__(self, accounts: Accounts, account: Account, vendor: str) -> None:
-        self.accounts, self._place, self._vendor = accounts, account.place, vendor
+        self.accounts, self._account_ref, self._vendor = accounts, account.ref, vendor
         keys = name_keys(account.first_keys.get(vendor, {}))
         self.live_key = keys.get("live", "")
         self.sandbox_key, self.client_id = keys.get("sandbox"), keys.get("client")
@@ -43,14 +43,14 @@ class _Access:
     @functools.cached_property
     def control(self) -> Control:
         """The control of this account at this vendor."""
-        return Control(self._place.current, self._vendor)
+        return Control(self._account_ref.current, self._vendor)
 
     def of(self, vendor: str) -> Served:
         """Return this account at `vendor`. Raises LookupError if the server has no such vendor."""
         if vendor not in self.accounts.kinds:
             names = ", ".join(self.accounts.kinds)  # without `vendor`, because it may be a key
             raise LookupError(f"this server has no such vendor; it has {names}")
-        return Served(self.accounts, self._place.current, vendor)
+        return Served(self.accounts, self._account_ref.current, vendor)
 
 
 class Served(_Access):
@@ -101,7 +101,7 @@ class MockAccount(_Access):
 
         Raises ValueError for the first account, LookupError for a closed account.
         """
-        self.accounts.close(self._place)
+        self.accounts.close(self._account_ref)
 
     def __repr__(self) -> str:
         return f"MockAccount({self.name})"

@@ -58,7 +58,7 @@ class ScriptedRecognizer(Recognizer):
             duplicate=facts.get("duplicate"),
         )
 
-    def look(self, picture, *, rotate, **_more):
+    def detect_faces(self, picture, *, rotate, **_more):
         return _seen(_read_facts(picture))
 
 

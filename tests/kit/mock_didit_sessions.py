@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from kit.mock_didit import STARTS, control_request, didit_request, scene
 
-from facematch_mock_server.world.services import Pictures
+from facematch_mock_server.world.pictures import Pictures
 
 NO_SESSION = "00000000-0000-4000-8000-00000000abcd"
 SANDBOX = "mock-sandbox-key"

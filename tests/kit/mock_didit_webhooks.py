@@ -29,7 +29,7 @@ def carry(engine, *answers):
             return PostResult(problem=status, elapsed_ms=5000)
         return PostResult(status=status, elapsed_ms=12)
 
-    while (taken := world.outbox.take(world.clock.now())) is not None:
+    while (taken := world.outbox.take_due(world.clock.now())) is not None:
         world.outbox.attempt(*taken, send)
     return letters
 

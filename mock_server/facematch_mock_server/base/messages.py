@@ -60,7 +60,7 @@ class Request:
     fault: Any = attrs.field(default=None, eq=False, repr=False)
     #: The vendor as it was when the call began, once known.
     vendor: Any = attrs.field(default=None, eq=False, repr=False)
-    #: The result of `Routed.find`, once called.
+    #: The result of `MockVendor.find`, once called.
     routed: Any = attrs.field(default=None, eq=False, repr=False)
     path: str = attrs.field(init=False, eq=False, repr=False)
     #: Whether the path belongs to the control API.

@@ -14,7 +14,7 @@ from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.world.accounts import ACCOUNT_HEADER, MAIN, Account, Accounts
 
 from .control import Control, operations_of
-from .table import Typed
+from .table import QueryText
 
 PREFIX = f"{CONTROL}/"
 #: The prefix of the ready test cards' paths, such as ``/__mock__/cards/p1.png``.
@@ -108,7 +108,7 @@ def _read_query(request: Request) -> dict[str, Any]:
         if name in sent:
             raise ValueError(f"{name:.60} is given twice")
         if name != "key":
-            sent[name] = Typed(value)
+            sent[name] = QueryText(value)
     return sent
 
 

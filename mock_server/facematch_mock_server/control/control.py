@@ -1,6 +1,6 @@
 """`Control`: a test's operations on one account at one vendor, in Python and over HTTP.
 
-The control API serves each method marked with `Serve`. A marked method whose name begins with
+The control API serves each method marked with `endpoint`. A marked method whose name begins with
 ``_`` is the HTTP version of the method above it.
 """
 
@@ -27,13 +27,14 @@ from facematch_mock_server.recognition.outcomes import (
     SetOutcome,
     as_field,
 )
-from facematch_mock_server.vendors.base import Route, begins_so
+from facematch_mock_server.vendors.base import Route, can_start_with
 from facematch_mock_server.world.accounts import MAIN, Account, World, read_latency
 from facematch_mock_server.world.faults import Fault, Stage
 from facematch_mock_server.world.hosted import open_sessions
 from facematch_mock_server.world.journal import Entry
-from facematch_mock_server.world.kinds import Serve, VendorKind
-from facematch_mock_server.world.services import Charge, Key, KeyKind, amount, name_keys
+from facematch_mock_server.world.keys import Key, KeyKind, name_keys
+from facematch_mock_server.world.kinds import VendorKind, endpoint
+from facematch_mock_server.world.money import Charge, amount
 
 from .table import Operation, hints_of, list_operations, plain, read_record
 
@@ -63,12 +64,12 @@ class Control:
     """
 
     def __init__(self, account: Account, vendor: str) -> None:
-        self._accounts, self._place, self._vendor = account.shared, account.place, vendor
+        self._accounts, self._account_ref, self._vendor = account.shared, account.ref, vendor
 
     @property
     def account(self) -> Account:
         """The account; a reset replaces it. Raises LookupError once it is closed."""
-        return self._place.current
+        return self._account_ref.current
 
     @property
     def world(self) -> World:
@@ -92,7 +93,7 @@ class Control:
         """Return the names of this server's vendors, in the order given to the server."""
         return tuple(self._accounts.kinds)
 
-    @Serve("GET", "")
+    @endpoint("GET", "")
     def _list_operations(self) -> dict[str, Any]:
         """List all operations of this API."""
         vendors, vendor = self.vendors(), self._vendor
@@ -106,15 +107,15 @@ class Control:
         """Return the names of the server's accounts, oldest first."""
         return tuple(account.name for account in self._accounts.all)
 
-    @Serve("GET", "accounts", gives="accounts")
+    @endpoint("GET", "accounts", result_key="accounts")
     def _list_accounts(self) -> list[dict[str, Any]]:
         """List the accounts of this server."""
         return [
-            {"name": each.name, "calls": len(each.journal.entries), "opened": each.place.opened_at}
+            {"name": each.name, "calls": len(each.journal.entries), "opened": each.ref.opened_at}
             for each in self._accounts.all
         ]
 
-    @Serve("POST", "accounts")
+    @endpoint("POST", "accounts")
     def new_account(self, name: str | None = None) -> NewAccount:
         """Open an account that is isolated from the others.
 
@@ -124,17 +125,17 @@ class Control:
         keys = {vendor: name_keys(texts) for vendor, texts in account.first_keys.items()}
         return NewAccount(account=account.name, keys=keys)
 
-    @Serve("POST", "accounts/close")
+    @endpoint("POST", "accounts/close")
     def close_account(self, account: str) -> None:
         """Close an account: its keys become invalid, and its journal is deleted.
 
         Raises ValueError for the first account, LookupError for an unknown or closed account.
         """
-        self._accounts.close(self._accounts.get(account).place)
+        self._accounts.close(self._accounts.get(account).ref)
 
     # Outcomes and faults
 
-    @Serve("POST", "outcomes")
+    @endpoint("POST", "outcomes")
     def set_outcome(
         self,
         kind: OutcomeKind,
@@ -174,18 +175,18 @@ class Control:
             raise ValueError(f'{world.kind.title} has no "In Review" for a match{hint}')
         routes = world.behaviour.routes
         _check_field(outcome.field, [route for route in routes if route.operation == outcome.kind])
-        world.recognizer.waiting.add(outcome)
+        world.recognizer.outcome_queue.add(outcome)
         return outcome
 
-    @Serve("GET", "outcomes", gives="outcomes")
+    @endpoint("GET", "outcomes", result_key="outcomes")
     def outcomes(self) -> tuple[SetOutcome, ...]:
         """Return the outcomes that are still pending."""
-        return self.world.recognizer.waiting.all
+        return self.world.recognizer.outcome_queue.all
 
-    @Serve("POST", "outcomes/clear")
+    @endpoint("POST", "outcomes/clear")
     def clear_outcomes(self) -> None:
         """Drop all outcomes."""
-        self.world.recognizer.waiting.clear()
+        self.world.recognizer.outcome_queue.clear()
 
     def add_fault(self, fault: Fault) -> None:
         """Append a fault to the existing ones; see `add_faults`."""
@@ -207,7 +208,7 @@ class Control:
         for fault in faults:
             account.faults.add(fault)
 
-    @Serve("POST", "faults", more=lambda _: hints_of(Fault))
+    @endpoint("POST", "faults", extra_parameters=lambda _: hints_of(Fault))
     def _add_faults(self, faults: Sequence[Mapping[str, Any]] | None = None, **fault: Any) -> Any:
         """Append a fault, or the list `faults`, to the existing faults."""
         if faults is not None and fault:
@@ -242,32 +243,32 @@ class Control:
             routes = [r for r in routes if r.operation and fault.call in (None, r.operation)]
         if fault.path is not None:
             paths.update(route.pattern for route in routes)
-            if not any(begins_so(path, fault.path) for path in paths):
+            if not any(can_start_with(path, fault.path) for path in paths):
                 raise ValueError(
                     f"the path of no {whose} to this server begins with {fault.path:.80}; "
                     f"{nearest(fault.path, paths)}"
                 )
-            routes = [route for route in routes if begins_so(route.pattern, fault.path)]
+            routes = [route for route in routes if can_start_with(route.pattern, fault.path)]
         if is_for_calls:
-            methods = {method for route in routes for method in route.answers}
+            methods = {method for route in routes for method in route.handlers}
             _check_word(f"no {whose} is a", fault.method, methods)
         _check_field(fault.field, routes)
 
-    @Serve("GET", "faults", gives="faults")
+    @endpoint("GET", "faults", result_key="faults")
     def faults(self) -> tuple[Fault, ...]:
         """Return the faults that are still pending."""
         return self.account.faults.all
 
-    @Serve("POST", "faults/clear")
+    @endpoint("POST", "faults/clear")
     def clear_faults(self) -> None:
         """Drop all faults."""
         self.account.faults.clear()
 
     def unused(self) -> tuple[SetOutcome | Fault, ...]:
         """Return the outcomes and faults that no call has used."""
-        return (*self.world.recognizer.waiting.unused, *self.account.faults.unused)
+        return (*self.world.recognizer.outcome_queue.unused, *self.account.faults.unused)
 
-    @Serve("GET", "unused", gives="unused")
+    @endpoint("GET", "unused", result_key="unused")
     def _list_unused(self) -> list[dict[str, Any]]:
         """List the outcomes and faults that no call has used, each with the closest call."""
         return [{**plain(rule), "closest": self.closest(rule)} for rule in self.unused()]
@@ -294,12 +295,12 @@ class Control:
 
     # Time
 
-    @Serve("GET", "latency")
+    @endpoint("GET", "latency")
     def latency(self) -> dict[str, float]:
         """Return the latency in seconds of each operation that has one."""
         return {call: seconds for call, seconds in self.account.latency.items() if seconds}
 
-    @Serve("POST", "latency")
+    @endpoint("POST", "latency")
     def set_latency(self, operation: str, seconds: float) -> dict[str, float]:
         """Delay the responses of an operation by 0-3600 seconds of real time; return `latency`.
 
@@ -309,12 +310,12 @@ class Control:
         self.account.latency[operation] = number
         return self.latency()
 
-    @Serve("GET", "clock", gives="now")
+    @endpoint("GET", "clock", result_key="now")
     def now(self) -> dt.datetime:
         """Return the time of the account's clock, UTC."""
         return self.account.clock.now()
 
-    @Serve("POST", "clock/advance", gives="now")
+    @endpoint("POST", "clock/advance", result_key="now")
     def advance(self, seconds: float) -> dt.datetime:
         """Advance the clock by 0 or more `seconds`. Raises ValueError for a negative number."""
         account = self.account
@@ -330,7 +331,7 @@ class Control:
         """Return the remaining credit in USD."""
         return self.world.ledger.balance
 
-    @Serve("POST", "ledger/balance", gives="balance")
+    @endpoint("POST", "ledger/balance", result_key="balance")
     def set_balance(self, balance: Decimal | int | str) -> Decimal:
         """Set the credit in USD. Raises ValueError for a negative amount or over four decimals."""
         self.world.ledger.balance = amount(balance)
@@ -342,7 +343,7 @@ class Control:
         """Return charges, oldest first; `what` is the service. Other arguments: see `journal`."""
         return select(self.world.ledger.charges.all(), since=since, limit=limit, what=what)
 
-    @Serve("GET", "ledger")
+    @endpoint("GET", "ledger")
     def _read_ledger(
         self, *, what: str | None = None, since: int = 0, limit: int = 0
     ) -> dict[str, Any]:
@@ -350,7 +351,7 @@ class Control:
         charges = self.charges(what=what, since=since, limit=limit)
         return {"balance": self.balance(), "entries": charges, "left_out": charges.left_out}
 
-    @Serve("POST", "keys", gives="key")
+    @endpoint("POST", "keys", result_key="key")
     def add_key(
         self,
         kind: KeyKind | str = KeyKind.LIVE,
@@ -382,19 +383,19 @@ class Control:
         self.world.add_key(text, record)
         return text
 
-    @Serve("GET", "keys", gives="keys")
+    @endpoint("GET", "keys", result_key="keys")
     def keys(self) -> tuple[Key, ...]:
         """Return the keys, without their secrets."""
         return self.world.keys.all()
 
-    @Serve("POST", "keys/revoke")
+    @endpoint("POST", "keys/revoke")
     def revoke_key(self, key: str) -> None:
         """Revoke a key. Raises LookupError for an unknown key."""
         if self.world.keys.change(key, lambda record: attrs.evolve(record, revoked=True)) is None:
             # The message omits the key, which may belong to another account.
             raise LookupError("there is no such key")
 
-    @Serve("GET", "limits")
+    @endpoint("GET", "limits")
     def limits(self) -> dict[str, int | None]:
         """Return the rate limits by scope; None means no limit."""
         return self.world.rates.limits
@@ -403,7 +404,9 @@ class Control:
         """Change a rate limit. Raises ValueError for an unknown scope or an invalid number."""
         self.set_limits({scope: limit})
 
-    @Serve("POST", "limits", more=lambda vendor: dict.fromkeys(vendor.rate_limits, Any))
+    @endpoint(
+        "POST", "limits", extra_parameters=lambda vendor: dict.fromkeys(vendor.rate_limits, Any)
+    )
     def set_limits(
         self, limits: Mapping[str, int | None] | None = None, /, **more: int | None
     ) -> dict[str, int | None]:
@@ -413,7 +416,7 @@ class Control:
 
     # The vendor
 
-    @Serve("GET", "behaviours")
+    @endpoint("GET", "behaviours")
     def behaviours(self) -> dict[str, Any]:
         """Return the vendor with its switches and settings, and which of these were set."""
         world, kind = self.world, self.world.kind
@@ -425,7 +428,7 @@ class Control:
             "operations": list(kind.operations),
         }
 
-    @Serve("POST", "reset")
+    @endpoint("POST", "reset")
     def reset(self, *, switches: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Reset the account: remove sessions, charges, faults, outcomes, journal; restart numbers.
 
@@ -435,18 +438,18 @@ class Control:
         """
         world = self.world
         claims = world.kind.choose(world.switches if switches is None else switches)
-        self._accounts.reset(self._place, self._vendor, claims)
+        self._accounts.reset(self._account_ref, self._vendor, claims)
         return self.behaviours()
 
-    @Serve("GET", "claims", gives="claims")
+    @endpoint("GET", "claims", result_key="claims")
     def claims(self) -> tuple[Claim, ...]:
         """Return the claims that apply with the vendor's current switches."""
         return self.world.claims.claims
 
     # The journal
 
-    @Serve("GET", "journal", gives="entries", named={"fields": "field"})
-    @Serve("GET", "journal/count", gives="count", count=True, named={"fields": "field"})
+    @endpoint("GET", "journal", result_key="entries", aliases={"fields": "field"})
+    @endpoint("GET", "journal/count", result_key="count", count=True, aliases={"fields": "field"})
     def journal(
         self,
         *,
@@ -486,14 +489,14 @@ class Control:
         entries = self.account.journal.entries
         return select(entries, since=since, limit=limit, fits=fits, status=status)
 
-    @Serve("POST", "journal/clear")
+    @endpoint("POST", "journal/clear")
     def clear_journal(self) -> None:
         """Clear the journal."""
         self.account.journal.clear()
 
 
 # For `help`, add the descriptions of the arguments from the table of outcome fields.
-_LINES = [f"        {row.name}: {row.says} {row.values}" for row in OUTCOME_FIELDS.values()]
+_LINES = [f"        {row.name}: {row.description} {row.values}" for row in OUTCOME_FIELDS.values()]
 Control.set_outcome.__doc__ = "\n".join([Control.set_outcome.__doc__ or "", *_LINES])
 
 

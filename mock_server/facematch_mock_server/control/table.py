@@ -1,4 +1,4 @@
-"""The operations of the control API: how methods marked with `Serve` are called over HTTP.
+"""The operations of the control API: how methods marked with `endpoint` are called over HTTP.
 
 Annotations determine how values are read from JSON or a query. Results are written as JSON.
 """
@@ -19,7 +19,7 @@ import attrs
 
 from facematch_mock_server.base.masking import SECRET, mask_fields
 from facematch_mock_server.base.state import UNSET, Selection, Unset, check_text
-from facematch_mock_server.world.kinds import Serve, VendorKind
+from facematch_mock_server.world.kinds import ControlEndpoint, VendorKind
 
 _WORDS: Mapping[Any, str] = {
     str: "a string",
@@ -32,7 +32,7 @@ _WORDS: Mapping[Any, str] = {
 }
 
 
-class Typed(str):
+class QueryText(str):
     """A value from a query, in which numbers and objects are strings."""
 
     __slots__ = ()
@@ -51,21 +51,23 @@ def kinds_of(hint: Any) -> frozenset[Any]:
     return frozenset({str if issubclass(hint, str) else hint})
 
 
-def read(takes: Mapping[str, Any], needed: frozenset[str], sent: Mapping[str, Any]) -> Any:
+def read(
+    parameters: Mapping[str, Any], required: frozenset[str], sent: Mapping[str, Any]
+) -> dict[str, Any]:
     """Convert the sent values to their annotated types. Raises ValueError for invalid values."""
     for name in sorted(sent):
-        if name not in takes:
-            names = ", ".join(takes) or "nothing"
+        if name not in parameters:
+            names = ", ".join(parameters) or "nothing"
             # Show only plain words: any other text may be a key that was sent as a name by mistake.
             shown = repr(name) if re.fullmatch("[A-Za-z_]{1,40}", name) else "a name that was sent"
             raise ValueError(f"unknown name {shown}; allowed are {names}")
-    for name in takes:
-        if name in needed and name not in sent:
+    for name in parameters:
+        if name in required and name not in sent:
             raise ValueError(f"{name} is missing")
     values: dict[str, Any] = {}
     for name, value in sent.items():
-        kinds = kinds_of(takes[name])
-        if value is None and name not in needed:
+        kinds = kinds_of(parameters[name])
+        if value is None and name not in required:
             # Null means omitted, unless the annotation allows None.
             if {type(None), Any} & kinds:
                 values[name] = None
@@ -96,7 +98,7 @@ def _convert(kind: Any, value: Any) -> Any:
         return float(value)
     if kind is dt.date and type(value) is str:
         return dt.date.fromisoformat(value)
-    if isinstance(value, Typed):
+    if isinstance(value, QueryText):
         if kind is int and value.isascii() and value.isdigit() and len(value) < 16:
             return int(value)
         if kind is dict and "=" in value:
@@ -111,8 +113,8 @@ def _convert(kind: Any, value: Any) -> Any:
 def read_record(record: type, sent: Mapping[str, Any]) -> Any:
     """Make an instance of an attrs class. Raises ValueError for unknown or invalid fields."""
     fields = attrs.fields(record)
-    needed = frozenset(field.name for field in fields if field.default is attrs.NOTHING)
-    return record(**read(hints_of(record), needed, sent))
+    required = frozenset(field.name for field in fields if field.default is attrs.NOTHING)
+    return record(**read(hints_of(record), required, sent))
 
 
 def hints_of(record: type) -> dict[str, Any]:
@@ -160,68 +162,99 @@ def _show_fields(record: Any) -> dict[str, Any]:
 LISTED = 1000
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Operation:
     """An operation of the control API at one vendor.
 
     Attributes:
-        says: A description in one sentence.
-        takes: The annotations of the accepted values, by name.
-        needed: The names of the required values.
+        summary: A description in one sentence.
+        parameters: The annotations of the accepted values, by name.
+        required: The names of the required values.
     """
 
-    says: str
-    takes: Mapping[str, Any]
-    needed: frozenset[str]
-    _row: Serve
-    #: The method, and the name of the `Control` attribute that owns it (None: `Control` itself).
-    _run: Callable[..., Any]
-    _of: str | None
+    summary: str
+    parameters: Mapping[str, Any]
+    required: frozenset[str]
+    _endpoint: ControlEndpoint
+    _function: Callable[..., Any]
+    #: The attribute of `Control` that has the method; None if `Control` itself has it.
+    _owner: str | None
 
-    def __call__(self, control: Any, rest: str, sent: Mapping[str, Any]) -> Any:
-        """Run the operation and return the result as JSON. Raises ValueError for invalid values."""
-        values = read(self.takes, self.needed, sent)
-        if "limit" in self.takes and not self._row.count:
+    def __call__(self, control: Any, path_value: str, sent: Mapping[str, Any]) -> Any:
+        """Run the operation and return the result as JSON. Raises ValueError for invalid values.
+
+        `path_value` is the end of the request's path, for an operation whose path ends with ``{}``.
+        """
+        values = read(self.parameters, self.required, sent)
+        if "limit" in self.parameters and not self._endpoint.count:
             values.setdefault("limit", LISTED)
-        arguments = {shown: name for name, shown in self._row.named.items()}
+        arguments = {alias: name for name, alias in self._endpoint.aliases.items()}
         values = {arguments.get(name, name): value for name, value in values.items()}
-        target = control if self._of is None else getattr(control, self._of)
-        rests = [rest] if "{}" in self._row.path else []
-        result = self._run(target, *rests, **values)
-        result = len(result) if self._row.count else result
-        if self._row.gives is None:
+        target = control if self._owner is None else getattr(control, self._owner)
+        if "{}" in self._endpoint.path:
+            result = self._function(target, path_value, **values)
+        else:
+            result = self._function(target, **values)
+        if self._endpoint.count:
+            result = len(result)
+        if self._endpoint.result_key is None:
             return {} if result is None else plain(result)
-        answer = {self._row.gives: plain(result)}
-        return answer | {"left_out": result.left_out} if isinstance(result, Selection) else answer
+        answer = {self._endpoint.result_key: plain(result)}
+        if isinstance(result, Selection):
+            answer["left_out"] = result.left_out
+        return answer
 
 
 def list_operations(
     owners: Mapping[Any, type], vendor: VendorKind
 ) -> dict[tuple[str, str], Operation]:
     """Return the operations of these classes by method and path. The owner None is `Control`."""
-    return {
-        (row.method, row.path): _make_operation(row, run, of, vendor)
-        for of, owner in owners.items()
-        for base in reversed(owner.__mro__)
-        for run in vars(base).values()
-        for row in getattr(run, "rows", ())
-    }
+    operations = {}
+    for owner_name, owner in owners.items():
+        # A subclass's method replaces the base's.
+        for base in reversed(owner.__mro__):
+            for function in vars(base).values():
+                for served in getattr(function, "endpoints", ()):
+                    operation = _make_operation(served, function, owner_name, vendor)
+                    operations[served.method, served.path] = operation
+    return operations
 
 
 def _make_operation(
-    row: Serve, run: Callable[..., Any], of: str | None, vendor: VendorKind
+    served: ControlEndpoint, function: Callable[..., Any], owner: str | None, vendor: VendorKind
 ) -> Operation:
-    takes = {row.named.get(name, name): hint for name, hint in row.more(vendor).items()}
-    hints, needed = typing.get_type_hints(run), set()
-    _, *parameters = inspect.signature(run).parameters.values()
-    for parameter in parameters["{}" in row.path :]:
-        hint = hints.get(parameter.name)
-        is_sent = parameter.kind not in (parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY)
-        # Pictures are omitted, because JSON cannot contain bytes.
-        if is_sent and bytes not in kinds_of(hint):
-            name = row.named.get(parameter.name, parameter.name)
-            takes[name] = hint
-            needed |= {name} if parameter.default is parameter.empty else set()
-    says = re.split(r"[.;:](\s|$)", " ".join((run.__doc__ or "").split()))[0] + "."
-    says = re.sub("^Return", "Count", says) if row.count else says
-    return Operation(says, takes, frozenset(needed), row, run, of)
+    parameters: dict[str, Any] = {}
+    for name, hint in served.extra_parameters(vendor).items():
+        parameters[served.aliases.get(name, name)] = hint
+    required = set()
+    hints = typing.get_type_hints(function)
+    _, *arguments = inspect.signature(function).parameters.values()  # without `self`
+    if "{}" in served.path:
+        # The first argument is in the path.
+        arguments = arguments[1:]
+    for argument in arguments:
+        if argument.kind in (argument.VAR_KEYWORD, argument.POSITIONAL_ONLY):
+            continue
+        hint = hints.get(argument.name)
+        if bytes in kinds_of(hint):
+            # JSON cannot contain bytes, so an operation takes no pictures.
+            continue
+        name = served.aliases.get(argument.name, argument.name)
+        parameters[name] = hint
+        if argument.default is argument.empty:
+            required.add(name)
+    return Operation(
+        summary=_summarize(function, is_count=served.count),
+        parameters=parameters,
+        required=frozenset(required),
+        endpoint=served,
+        function=function,
+        owner=owner,
+    )
+
+
+def _summarize(function: Callable[..., Any], *, is_count: bool) -> str:
+    """Return the first sentence of a docstring; an operation that counts has "Count" in it."""
+    text = " ".join((function.__doc__ or "").split())
+    summary = re.split(r"[.;:](\s|$)", text)[0] + "."
+    return re.sub("^Return", "Count", summary) if is_count else summary

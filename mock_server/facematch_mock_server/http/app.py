@@ -18,7 +18,7 @@ from facematch_mock_server.base.messages import (
     host_in,
 )
 from facematch_mock_server.control.api import ControlApi, reply_json, reply_words
-from facematch_mock_server.vendors.base import Routed
+from facematch_mock_server.vendors.base import MockVendor
 from facematch_mock_server.world.accounts import (
     ACCOUNT_HEADER,
     NO_ACCOUNT,
@@ -94,8 +94,8 @@ class App:
         if host is None or not (host == "127.0.0.1" or self.accounts.is_open or is_loopback(host)):
             kinds = self.accounts.kinds.values()
             if host is None or request.is_for_mock or not any(k.has_host(host) for k in kinds):
-                claims = self.world.claims.citations()
-                return self._mark(claims.sealed(claims.answer("host")))
+                claims = self.world.claims.cited()
+                return self._mark(claims.with_citations(claims.answer("host")))
         if request.is_for_mock:
             response = self._answer_own_path(request)
             if response is not None:
@@ -110,12 +110,16 @@ class App:
         response = self._answer_openapi(request)
         if response is not None:
             return self._mark(response)
-        vendors: list[Routed] = [world.behaviour for world in self.account.worlds.values()]
+        vendors: list[MockVendor] = [world.behaviour for world in self.account.worlds.values()]
         paths = [path for vendor in vendors for path in vendor.known_paths()]
         paths += self._control.known_paths()
         close = get_close_matches(request.path, paths, n=1, cutoff=0.4)
         first = vendors[0]
-        hint = f"Did you mean {close[0]}?" if close else f"{first.title} begins at {first.begins}."
+        hint = (
+            f"Did you mean {close[0]}?"
+            if close
+            else f"{first.title} begins at {first.common_prefix}."
+        )
         return self._answer(request, "elsewhere", hint, path=shorten(request.path, 200), hint=hint)
 
     def _answer_openapi(self, request: Request) -> Response | None:
@@ -192,8 +196,8 @@ class App:
 
     def _answer(self, head: Request, key: str, note: str, **filled: Any) -> Response:
         """Return one of the mock's own responses, and record it in the journal."""
-        claims = self.world.claims.citations()
-        response = claims.sealed(claims.answer(key, **filled))
+        claims = self.world.claims.cited()
+        response = claims.with_citations(claims.answer(key, **filled))
         self._world_of(head).log(
             head,
             status=response.status,

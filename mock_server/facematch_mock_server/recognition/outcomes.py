@@ -81,10 +81,10 @@ class OutcomeField:
 
     name: str
     #: The type: ``words``, ``number``, ``count`` (an integer), ``flag``, ``digest`` or ``fields``.
-    takes: str
-    says: str
+    value_type: str
+    description: str
     #: The kind of outcome that has the field; None for both kinds.
-    of: OutcomeKind | None = None
+    outcome_kind: OutcomeKind | None = None
     words: tuple[str, ...] = ()
     least: int = 0
     most: int | None = None
@@ -93,40 +93,52 @@ class OutcomeField:
 
     @property
     def values(self) -> str:
-        values = {
+        """The allowed values in words, for help and errors."""
+        count = f"a whole number from {self.least}"
+        if self.most is not None:
+            count = f"{count} to {self.most}"
+        allowed = {
             "words": " or ".join(self.words),
             "number": f"a number between {self.least} and {self.most}",
-            "count": f"a whole number from {self.least}" + f" to {self.most}" * bool(self.most),
+            "count": count,
             "flag": "true or false",
             "digest": "64 hexadecimal digits (SHA-256)",
             "fields": "field names with their texts",
-        }[self.takes]
-        return f"{values}, or null (None) for {self.null}" if self.null else values
+        }[self.value_type]
+        return f"{allowed}, or null (None) for {self.null}" if self.null else allowed
 
     def check(self, value: Any, kind: OutcomeKind) -> None:
         """Raise ValueError if the value is invalid, or if outcomes of this kind lack the field."""
+        # None is the default of every field but the kind, and means unset.
         if value is UNSET or (value is None and self.name != "kind"):
             return
-        if self.of not in (None, kind):
-            raise ValueError(f"{self.name} is an outcome of {_A[self.of]}, not of {_A[kind]}")
-        if self.takes in ("number", "count"):
-            fits = type(value) is int or (type(value) is float and self.takes == "number")
-            fits = fits and self.least <= value and (self.most is None or value <= self.most)
-        elif self.takes == "digest":
-            fits = all(map(_DIGEST.fullmatch, value))
-        else:
-            # Already checked by the converter.
-            fits = {"words": value in self.words, "flag": type(value) is bool}.get(self.takes, True)
-        if not fits:
-            value = ", ".join(value) if self.takes == "digest" else value
-            raise ValueError(f"{self.name} of an outcome must be {self.values}, not {value!r:.40}")
+        if self.outcome_kind not in (None, kind):
+            raise ValueError(
+                f"{self.name} is an outcome of {_A[self.outcome_kind]}, not of {_A[kind]}"
+            )
+        if not self._allows(value):
+            shown = ", ".join(value) if self.value_type == "digest" else value
+            raise ValueError(f"{self.name} of an outcome must be {self.values}, not {shown!r:.40}")
+
+    def _allows(self, value: Any) -> bool:
+        if self.value_type == "words":
+            return value in self.words
+        if self.value_type == "flag":
+            return type(value) is bool
+        if self.value_type == "digest":
+            return all(map(_DIGEST.fullmatch, value))
+        if self.value_type == "fields":
+            # The converter has already checked them.
+            return True
+        is_number = type(value) is int or (type(value) is float and self.value_type == "number")
+        return is_number and self.least <= value and (self.most is None or value <= self.most)
 
 
 _A = {"match": "a match", "liveness": "a liveness check"}
 
 
-def _row(takes: str, says: str, **more: Any) -> dict[str, Any]:
-    return {"takes": takes, "says": says, **more}
+def _row(value_type: str, description: str, **options: Any) -> dict[str, Any]:
+    return {"value_type": value_type, "description": description, **options}
 
 
 def _as_digests(values: Any) -> frozenset[str]:
@@ -170,21 +182,23 @@ class SetOutcome:
         metadata=_row("number", "The unrounded score.", most=100, null="no score"))
     smaller_face_score: float | None = attrs.field(default=None,
         metadata=_row("number", "Score of the smaller faces, at vendors that score each face.",
-            of="match", most=100))
+            outcome_kind="match", most=100))
     review: bool | None = attrs.field(default=None,
-        metadata=_row("flag", "Whether a review is needed.", of="match"))
+        metadata=_row("flag", "Whether a review is needed.", outcome_kind="match"))
     faces: int | None = attrs.field(default=None,
-        metadata=_row("count", "Number of faces.", of="liveness", most=10))
+        metadata=_row("count", "Number of faces.", outcome_kind="liveness", most=10))
     attack: bool | None = attrs.field(default=None,
-        metadata=_row("flag", "Whether an attack is recognised.", of="liveness"))
+        metadata=_row("flag", "Whether an attack is recognised.", outcome_kind="liveness"))
     quality: float | None = attrs.field(default=None,
-        metadata=_row("number", "The quality of the face.", of="liveness", most=100))
+        metadata=_row("number", "The quality of the face.", outcome_kind="liveness", most=100))
     luminance: float | None = attrs.field(default=None,
-        metadata=_row("number", "Brightness of the face.", of="liveness", most=100))
+        metadata=_row("number", "Brightness of the face.", outcome_kind="liveness", most=100))
     blocklist: Likeness | None = attrs.field(default=None,
-        metadata=_row("words", "Face is on the blocklist.", of="liveness", words=_LIKENESSES))
+        metadata=_row("words", "Face is on the blocklist.",
+            outcome_kind="liveness", words=_LIKENESSES))
     duplicate: Likeness | None = attrs.field(default=None,
-        metadata=_row("words", "Face of another session.", of="liveness", words=_LIKENESSES))
+        metadata=_row("words", "Face of another session.",
+            outcome_kind="liveness", words=_LIKENESSES))
     times: int | None = attrs.field(default=1,
         metadata=_row("count", "Number of calls.", least=1, null="every call"))
     # Dicts are not hashable.
@@ -224,11 +238,13 @@ OUTCOME_FIELDS: Mapping[str, OutcomeField] = {
 }
 #: The fields about the face in a liveness check.
 FACE_FIELDS = tuple(
-    name for name, row in OUTCOME_FIELDS.items() if row.of == "liveness" and name != "faces"
+    name
+    for name, row in OUTCOME_FIELDS.items()
+    if row.outcome_kind == "liveness" and name != "faces"
 )
 
 
-class Waiting(RuleQueue[SetOutcome]):
+class OutcomeQueue(RuleQueue[SetOutcome]):
     """The pending outcomes, in the order in which they were added."""
 
     def take(self, kind: OutcomeKind, digests: Sequence[str], fields: Fields) -> SetOutcome | None:

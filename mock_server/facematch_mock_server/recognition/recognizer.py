@@ -23,10 +23,10 @@ from .outcomes import (
     Fields,
     LivenessOutcome,
     MatchOutcome,
+    OutcomeQueue,
     SeenFace,
     SeenPicture,
     SetOutcome,
-    Waiting,
 )
 
 #: Maximum number of pixels of a picture that Pillow may decode.
@@ -212,7 +212,7 @@ class Recognizer:
             raise ValueError(f"engine must be cards or local, not {engine!r:.40}")
         #: The cache of facts about pictures.
         self.facts = FactsCache(limit=CACHED)
-        self.waiting = Waiting()
+        self.outcome_queue = OutcomeQueue()
         #: The engine that compares pictures; None if only test cards and bytes are used.
         self.engine = LocalEngine() if engine == "local" else None
 
@@ -239,8 +239,8 @@ class Recognizer:
         first, second = self.facts.of(probe, digests[0]), self.facts.of(reference, digests[1])
         card, other = first.card, second.card
         outcome = match = None
-        if self.waiting:
-            outcome = self.waiting.take("match", [first.digest, second.digest], fields)
+        if self.outcome_queue:
+            outcome = self.outcome_queue.take("match", [first.digest, second.digest], fields)
         # A set score or a card makes the engine unnecessary.
         is_open = card is other is None and (outcome is None or outcome.score is UNSET)
         if self.engine is not None and is_open and first.size and second.size:
@@ -276,15 +276,21 @@ class Recognizer:
     ) -> LivenessOutcome:
         """Check one picture for liveness."""
         facts = self.facts.of(probe, digest)
-        outcome = self.waiting.take("liveness", [facts.digest], fields) if self.waiting else None
-        check = see_liveness(facts, self.look(probe, rotate=rotate, digest=facts.digest))
+        outcome = (
+            self.outcome_queue.take("liveness", [facts.digest], fields)
+            if self.outcome_queue
+            else None
+        )
+        check = see_liveness(facts, self.detect_faces(probe, rotate=rotate, digest=facts.digest))
         return check if outcome is None else apply_to_liveness(outcome, check, facts)
 
-    def look(self, picture: bytes, *, rotate: bool, digest: str | None = None) -> SeenPicture:
+    def detect_faces(
+        self, picture: bytes, *, rotate: bool, digest: str | None = None
+    ) -> SeenPicture:
         """Find the faces in one picture. Does not use up an outcome."""
         facts, sight, engine = self.facts.of(picture, digest), None, self.engine
         if engine is not None and facts.card is None and facts.size is not None:
-            sight = engine.look(picture, facts, rotate=rotate)
+            sight = engine.detect_faces(picture, facts, rotate=rotate)
         return see_picture(facts, rotate=rotate) if sight is None else sight
 
 
@@ -325,7 +331,7 @@ class LocalEngine:
             by=result.backend,
         )
 
-    def look(self, picture: bytes, facts: Facts, *, rotate: bool) -> SeenPicture | None:
+    def detect_faces(self, picture: bytes, facts: Facts, *, rotate: bool) -> SeenPicture | None:
         match = self.compare(picture, picture, (facts, facts), rotate=rotate)
         return None if match is None else match.probe
 

@@ -27,7 +27,7 @@ from facematch_mock_server.base.messages import (
     media_type,
     read_form,
 )
-from facematch_mock_server.claims import Citations
+from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.recognition.outcomes import (
     Fields,
     LivenessOutcome,
@@ -38,8 +38,9 @@ from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.faults import Fault, Kind, Stage, failure_of
 from facematch_mock_server.world.hosted import Rules
 from facematch_mock_server.world.journal import SentFile, compose_note
+from facematch_mock_server.world.keys import Key
 from facematch_mock_server.world.kinds import VendorKind
-from facematch_mock_server.world.services import Charge, Key
+from facematch_mock_server.world.money import Charge
 
 HINT_HEADER = "X-Facematch-Hint"
 #: The hint for a score computed from the bytes.
@@ -72,30 +73,30 @@ class Route:
     Attributes:
         pattern: The path. ``{uuid}`` matches one segment that is a UUID (with any other text the
             route is unknown); ``{word}`` matches any one segment.
-        answers: The handlers by method.
+        handlers: The handlers by method.
         checks: Checks by name, run in order before the handler. If a check refuses the call, the
             response cites the claim with the check's name, if there is one.
         operation: The name of the call in latency and fault rules; None if no rule can match it.
         credentials: The headers that identify the caller, all required; ``authorization``
             carries a bearer token.
         is_form: Whether the body is a form rather than JSON.
-        shown: Body fields whose values the journal may store; it stores only the type and length
-            of the others.
+        shown_fields: Body fields whose values the journal may store; it stores only the type and
+            length of the others.
         fields: The names of all fields that are not files; None if unknown.
-        own: Claims with errors specific to this path, by status.
-        more: Extra data for the vendor's own code.
+        error_claims: Claims with errors specific to this path, by status.
+        extra: Extra data for the vendor's own code.
     """
 
     pattern: str
-    answers: Mapping[str, Callable[[Any], Response]]
+    handlers: Mapping[str, Callable[[Any], Response]]
     checks: Mapping[str, Callable[[Any], None]] = attrs.field(factory=dict)
     operation: str | None = None
     credentials: tuple[str, ...] = ("x-api-key",)
     is_form: bool = False
-    shown: tuple[str, ...] = ()
+    shown_fields: tuple[str, ...] = ()
     fields: tuple[str, ...] | None = None
-    own: Mapping[int, str] = attrs.field(factory=dict)
-    more: Any = None
+    error_claims: Mapping[int, str] = attrs.field(factory=dict)
+    extra: Any = None
     expression: re.Pattern[str] = attrs.field(init=False, repr=False, eq=False)
 
     @expression.default
@@ -118,11 +119,11 @@ class Call:
         claims: The vendor's claims; they record which claims the response cites.
         route: The route that matches the path, or None.
         now: The time of the response.
-        words: The values of the path's placeholders, in order.
+        path_values: The values of the path's placeholders, in order.
         headers: Headers of every response to the call.
         key: The accepted key; None before the check, and for a path that needs no key.
-        key_word: For the journal: ``live``, ``sandbox``, ``none`` or ``wrong``.
-        shown: Fields that the journal shows, by name, or a function that returns them.
+        key_label: For the journal: ``live``, ``sandbox``, ``none`` or ``wrong``.
+        journal_fields: Fields that the journal shows, by name, or a function that returns them.
         files: The files that were sent, for the journal.
         note: A remark for the journal, or None.
         charged: The charge for the call; None if it is free.
@@ -133,14 +134,14 @@ class Call:
 
     world: World
     request: Request
-    claims: Citations
+    claims: CitedClaims
     route: Route | None
     now: Any
-    words: tuple[str, ...] = ()
+    path_values: tuple[str, ...] = ()
     headers: Headers = ()
     key: Key | None = None
-    key_word: str = "none"
-    shown: Any = attrs.field(factory=dict)
+    key_label: str = "none"
+    journal_fields: Any = attrs.field(factory=dict)
     files: list[SentFile] = attrs.field(factory=list)
     note: str | None = None
     charged: Charge | None = None
@@ -162,10 +163,16 @@ class Call:
         self.claims.cite(*facts)
         raise Refused(self.answer(key, body, headers, **filled))
 
-    def charge(self, price: Decimal, what: str, request_id: str) -> bool:
-        """Charge the call. Return False without charging if the credit is insufficient."""
+    def charge(self, price: Decimal, *, service: str, request_id: str) -> bool:
+        """Charge the call. Return False without charging if the credit is insufficient.
+
+        Args:
+            price: The amount in USD.
+            service: The vendor's name for the service, for the ledger.
+            request_id: The request id in the response.
+        """
         self.charged = self.world.ledger.charge(
-            price, at=self.now, what=what, request_id=request_id
+            price, at=self.now, what=service, request_id=request_id
         )
         return self.charged is not None
 
@@ -180,13 +187,13 @@ class Call:
         """The query parameters; for a repeated name, the last value wins."""
         return dict(self.request.query)
 
-    def let_in(self, text: str | None) -> bool:
+    def authenticate(self, text: str | None) -> bool:
         """Return whether this key is known and valid; record the result for the journal."""
         key = self.world.keys.find(text) if text else None
         if key is None or key.revoked or key.expired(self.now):
-            self.key_word = "wrong" if text else "none"
+            self.key_label = "wrong" if text else "none"
             return False
-        self.key, self.key_word = key, str(key.kind)
+        self.key, self.key_label = key, str(key.kind)
         return True
 
     def upload(self, field: str, name: str, content: bytes | bytearray) -> Upload:
@@ -240,10 +247,12 @@ class Call:
         )
         return outcome
 
-    def look(self, picture: Upload, *, rotate: bool = False) -> SeenPicture:
+    def detect_faces(self, picture: Upload, *, rotate: bool = False) -> SeenPicture:
         """Find the faces in one picture."""
         self._apply_picture_faults(picture)
-        return self.world.recognizer.look(picture.content, rotate=rotate, digest=picture.digest)
+        return self.world.recognizer.detect_faces(
+            picture.content, rotate=rotate, digest=picture.digest
+        )
 
     def fields(self) -> dict[str, str]:
         """Return the values of the query and of the form or JSON body as text, without files.
@@ -268,7 +277,7 @@ class Call:
             self._fields = fields
         return self._fields
 
-    def strike(self, fault: Fault) -> None:
+    def apply_fault(self, fault: Fault) -> None:
         """Apply a fault to this call, and record it for the journal."""
         self.fault = fault
         self.request = attrs.evolve(self.request, fault=fault)
@@ -289,7 +298,7 @@ class Call:
             if fault is None and card.fails:
                 fault = failure_of(card)
         if fault is not None:
-            self.strike(fault)
+            self.apply_fault(fault)
             if not fault.is_carried_out:
                 raise Refused(_unanswered())
 
@@ -304,25 +313,26 @@ class NumberedCall(Call):
         self.request_id = self.world.account.ids.uuid()
 
 
-class Routed:
+class MockVendor:
     """A mock vendor in one world, defined by its routes. Thread-safe.
 
     Subclasses must define at least the response to unknown paths and methods.
 
     Attributes:
         routes: The routes, in order.
-        begins: The common prefix of most of the vendor's paths, for hints.
-        also: Prefixes of other paths that belong to the vendor, even if they have no route.
-        nowhere: The claim for an unknown path or method; ``{method}`` in it is filled in.
+        common_prefix: The common prefix of most of the vendor's paths, for hints.
+        extra_prefixes: Prefixes of other paths that belong to the vendor, even if they have no
+            route.
+        not_found_claim: The claim for an unknown path or method; ``{method}`` in it is filled in.
         errors: For each status, the claim with the vendor's error and the facts that the error
             cites; ``{key}`` is filled in. For other statuses the vendor's error is not known.
         hosted: The rules of hosted sessions; None if the vendor has no hosted sessions.
     """
 
     routes: Sequence[Route] = ()
-    begins = "/"
-    also: tuple[str, ...] = ()
-    nowhere: str
+    common_prefix = "/"
+    extra_prefixes: tuple[str, ...] = ()
+    not_found_claim: str
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {}
     hosted: Rules | None = None
     #: The class of the vendor's calls.
@@ -335,7 +345,9 @@ class Routed:
 
     def owns(self, head: Request) -> bool:
         """Return whether the request's path or host name belongs to the vendor."""
-        is_mine = head.path.startswith(self.also) or self.world.kind.has_host(head.header("host"))
+        is_mine = head.path.startswith(self.extra_prefixes) or self.world.kind.has_host(
+            head.header("host")
+        )
         return is_mine or self.find(head)[0] is not None
 
     def known_paths(self) -> tuple[str, ...]:
@@ -362,11 +374,11 @@ class Routed:
             # If the body has the key, the account was unknown until now: apply upload faults here.
             fault = self.take_fault(request, route, fields=call.fields)
             if fault is not None:
-                call.strike(fault)
+                call.apply_fault(fault)
         if call.fault is not None and not call.fault.is_carried_out:
             return self._fail(call, call.fault, self._note_request(call))
         try:
-            response = self.elsewhere(call) if route is None else self.answer(call, route)
+            response = self.not_found(call) if route is None else self.answer(call, route)
         except Refused as refused:
             response = refused.response
         seen = call.outcome
@@ -376,7 +388,7 @@ class Routed:
             # The mock compares bytes, so two photographs of one person score like two people.
             hints = () if seen.score is None else ((HINT_HEADER, BY_BYTES),)
             response.headers = (*response.headers, *hints)
-        response = call.claims.sealed(self.finished(call, response))
+        response = call.claims.with_citations(self.finished(call, response))
         # The pictures may have triggered a fault.
         if call.fault is not None:
             return self._fail(call, call.fault, response)
@@ -397,11 +409,11 @@ class Routed:
         route = call.route
         for name in route.credentials if route is not None else ():
             if "key" in name:
-                call.let_in(call.request.header(name))
+                call.authenticate(call.request.header(name))
         if route is not None and route.is_form:
             with contextlib.suppress(FormError):
                 texts = [(name, many[-1]) for name, many in call.read_form().fields.items()]
-                call.shown = describe_fields(texts, route.shown)
+                call.journal_fields = describe_fields(texts, route.shown_fields)
         return _unanswered()
 
     def _fail(self, call: Call, fault: Fault, response: Response) -> Response:
@@ -415,13 +427,13 @@ class Routed:
             self.log(call, done)
             response.fault = fault
             return response
-        claims, status = self.world.claims.citations(), fault.status
+        claims, status = self.world.claims.cited(), fault.status
         key, instead = _FAULTS.get(fault.kind), None
         if key is None:
             instead = self.vendor_error(status, call.request)
             key = "fault.server" if status >= 500 else "fault.other"
         if instead is None:
-            instead = claims.sealed(claims.answer(key, fault.body, status=status))
+            instead = claims.with_citations(claims.answer(key, fault.body, status=status))
         names = {name.lower() for name in fault.headers}
         headers = [line for line in instead.headers if line[0].lower() not in names]
         headers += [(name, str(text)) for name, text in fault.headers.items() if text is not None]
@@ -431,7 +443,7 @@ class Routed:
 
     def log(self, call: Call, response: Response | None) -> None:
         """Record a call and its response (None if there was none) in the journal."""
-        request, fields = call.request, call.shown
+        request, fields = call.request, call.journal_fields
         if "?" in request.target:
             shown = fields() if callable(fields) else fields
             fields = {**presentable(request.query), **shown}
@@ -440,7 +452,7 @@ class Routed:
             at=call.now,
             status=None if response is None else response.status,
             vendor=self.world.vendor,
-            key=call.key_word,
+            key=call.key_label,
             fields=fields,
             files=tuple(call.files),
             claims=() if response is None else response.claims,
@@ -451,15 +463,17 @@ class Routed:
         if response is not None:
             response.entry, response.date = entry, call.now
 
-    def new_call(self, request: Request, route: Route | None, words: tuple[str, ...] = ()) -> Call:
+    def new_call(
+        self, request: Request, route: Route | None, path_values: tuple[str, ...] = ()
+    ) -> Call:
         world = self.world
         return self.call(
             world=world,
             request=request,
-            claims=world.claims.citations(),
+            claims=world.claims.cited(),
             route=route,
             now=world.clock.now(),
-            words=words,
+            path_values=path_values,
         )
 
     def answer(self, call: Call, route: Route) -> Response:
@@ -473,12 +487,12 @@ class Routed:
                 raise
         # HEAD is handled like GET; the server omits the body.
         method = call.request.method
-        answer = route.answers.get("GET" if method == "HEAD" else method)
-        return self.elsewhere(call) if answer is None else answer(call)
+        answer = route.handlers.get("GET" if method == "HEAD" else method)
+        return self.not_found(call) if answer is None else answer(call)
 
-    def elsewhere(self, call: Call) -> Response:
-        """Respond to an unknown path or method; by default with the claim `nowhere`."""
-        return call.answer(self.nowhere, method=call.request.method)
+    def not_found(self, call: Call) -> Response:
+        """Respond to an unknown path or method; by default with the claim `not_found_claim`."""
+        return call.answer(self.not_found_claim, method=call.request.method)
 
     def unknown(self, call: Call) -> Response:
         """Respond with `path.unknown`, and suggest the likely path in a hint."""
@@ -499,7 +513,7 @@ class Routed:
     def vendor_error(self, status: int, request: Request) -> Response | None:
         """Return the vendor's own error for a status; None if unknown."""
         call = self.new_call(request, *self.find(request))
-        own = None if call.route is None else call.route.own.get(status)
+        own = None if call.route is None else call.route.error_claims.get(status)
         try:
             response = self._answer_error(call, status) if own is None else call.answer(own)
         except Refused as refused:
@@ -508,7 +522,7 @@ class Routed:
             return None
         # A switch may change the claim's status; the body is the same.
         response.status = status
-        return call.claims.sealed(response)
+        return call.claims.with_citations(response)
 
     def _answer_error(self, call: Any, status: int) -> Response | None:
         """Return the error for a status in `errors`; None for other statuses."""
@@ -525,7 +539,7 @@ def _unanswered() -> Response:
     return Response(status=500)
 
 
-def begins_so(pattern: str, path: str) -> bool:
+def can_start_with(pattern: str, path: str) -> bool:
     """Return whether a path that matches this pattern can begin with `path`."""
     pairs = zip(pattern.split("/"), path.split("/"), strict=False)
     shown = (part if part and word[:1] == "{" else word for word, part in pairs)

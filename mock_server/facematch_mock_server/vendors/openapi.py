@@ -122,7 +122,7 @@ def make_document(kind: Vendor) -> dict[str, Any]:
     schemes: dict[str, Any] = {}
     for route in sampler.behaviour.routes:
         path = re.sub(r"\{\w+\}", "{id}", route.pattern)
-        for method in route.answers:
+        for method in route.handlers:
             seen = [x for x in sampler.exchanges if (x.route, x.request.method) == (route, method)]
             paths.setdefault(path, {})[method.lower()] = _describe(sampler, route, method, seen)
         for name in route.credentials:

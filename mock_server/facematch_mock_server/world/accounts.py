@@ -17,15 +17,19 @@ import attrs
 
 from facematch_mock_server.base.masking import SHORT, shorten
 from facematch_mock_server.base.messages import PERSON, Request
-from facematch_mock_server.claims import Behaviours
-from facematch_mock_server.recognition.outcomes import Waiting
+from facematch_mock_server.claims import ActiveClaims
+from facematch_mock_server.recognition.outcomes import OutcomeQueue
 from facematch_mock_server.recognition.recognizer import Recognizer
 
 from .clock import Ids, VirtualClock
 from .faults import Faults
 from .journal import Entry, Journal
+from .keys import Key, Keys, check_key
 from .kinds import VendorKind, choose_each, read_delay_s
-from .services import Key, Keys, Ledger, Pictures, Rates, Sessions, check_key
+from .money import Ledger
+from .pictures import Pictures
+from .rates import Rates
+from .sessions import Sessions
 
 #: The name of a server's first account, which handles requests with a public or unknown key.
 MAIN = "main"
@@ -38,8 +42,8 @@ NO_ACCOUNT = "There is no account with that name or key; GET /__mock__/accounts 
 
 
 @attrs.define(eq=False)
-class Place:
-    """A stable reference to an account. A reset replaces the account but not its place."""
+class AccountRef:
+    """A stable reference to an account. A reset replaces the account but not its ref."""
 
     #: The account; None once it is closed.
     account: Account | None = None
@@ -57,14 +61,14 @@ class Place:
 class World:
     """An account's state at one vendor: keys, credit, rate limits and sessions. Thread-safe."""
 
-    def __init__(self, account: Account, kind: VendorKind, claims: Behaviours) -> None:
+    def __init__(self, account: Account, kind: VendorKind, claims: ActiveClaims) -> None:
         shared = account.shared
         self.account, self.kind, self.claims = account, kind, claims
         self.vendor, self.switches = kind.name, claims.switches
         self.clock, self.pictures = account.clock, shared.pictures
         # Worlds share the engine and the facts about pictures, but not the set outcomes.
         self.recognizer = copy.copy(shared.recognizer)
-        self.recognizer.waiting = Waiting()
+        self.recognizer.outcome_queue = OutcomeQueue()
         self.keys = Keys(account.first_keys.get(kind.name, {}))
         # A vendor without credit charges nothing.
         self.ledger = Ledger(claims["credit.start"] if "credit.start" in claims else Decimal(0))
@@ -79,7 +83,7 @@ class World:
     def add_key(self, text: str, key: Key) -> None:
         """Add a key. Raises ValueError if it is invalid or belongs to another account."""
         check_key(text)
-        self.account.shared.claim(self.vendor, text, key, self.account)
+        self.account.shared.assign_key(self.vendor, text, key, self.account)
         self.keys.put(text, key)
 
     def log(self, head: Request, *, at: Any = None, **fields: Any) -> Entry | None:
@@ -97,7 +101,7 @@ class World:
 class Account:
     """A world at each vendor, and the state that these worlds share. Thread-safe."""
 
-    # A reset puts a new account into `place`. Requests in progress finish in the old account.
+    # A reset puts a new account into `ref`. Requests in progress finish in the old account.
 
     def __init__(
         self,
@@ -105,12 +109,12 @@ class Account:
         name: str,
         clock: VirtualClock,
         first_keys: Mapping[str, Mapping[str, Key]],
-        claims: Mapping[str, Behaviours],
+        claims: Mapping[str, ActiveClaims],
         *,
-        place: Place,
+        ref: AccountRef,
     ) -> None:
         self.shared, self.name, self.clock = shared, name, clock
-        self.first_keys, self.claims, self.place = first_keys, claims, place
+        self.first_keys, self.claims, self.ref = first_keys, claims, ref
         seed = shared.seed
         if seed is not None and name != MAIN:
             # Each account has its own ids; the same seed gives the same ids.
@@ -201,7 +205,9 @@ class Accounts:
             for text in (first, key.client)
         }
         keys = {kind.name: kind.first_keys for kind in kinds}
-        self._put(Account(self, MAIN, clock or VirtualClock(), keys, self._claims, place=Place()))
+        self._put(
+            Account(self, MAIN, clock or VirtualClock(), keys, self._claims, ref=AccountRef())
+        )
 
     @property
     def all(self) -> tuple[Account, ...]:
@@ -249,44 +255,44 @@ class Accounts:
                 raise ValueError(f"there are already {MAX_ACCOUNTS} accounts; close some of them")
             keys = {vendor: kind.new_keys() for vendor, kind in self.kinds.items()}
             clock = VirtualClock(running=self.main.clock.running)
-            return self._put(Account(self, name, clock, keys, self._claims, place=Place()))
+            return self._put(Account(self, name, clock, keys, self._claims, ref=AccountRef()))
 
     def _put(self, account: Account) -> Account:
         """Add an account, replacing one with the same name."""
-        self._all[account.name] = account.place.account = account
+        self._all[account.name] = account.ref.account = account
         if account.name == MAIN:
             self.main = account
         texts = {("", account.name), *(_list_texts(account.first_keys) - self._public)}
         self._keys.update(dict.fromkeys(texts, account))
         return account
 
-    def close(self, place: Place) -> None:
+    def close(self, ref: AccountRef) -> None:
         """Close an account. Raises LookupError if already closed, ValueError if it is the first."""
         with self._lock:
-            account = place.current
+            account = ref.current
             if account is self.main:
                 raise ValueError("the first account cannot be closed; reset it instead")
             del self._all[account.name]
-            place.account = None
-            self._unclaim(account)
+            ref.account = None
+            self._release_keys(account)
         account.deliver(is_running=False)
 
-    def reset(self, place: Place, vendor: str, claims: Behaviours) -> None:
+    def reset(self, ref: AccountRef, vendor: str, claims: ActiveClaims) -> None:
         """Reset an account, with new claims about a vendor. Raises LookupError if it is closed."""
         with self._lock:
-            old = place.current
+            old = ref.current
             every = {**old.claims, vendor: claims}
-            self._put(Account(self, old.name, old.clock, old.first_keys, every, place=place))
-            self._unclaim(old)
+            self._put(Account(self, old.name, old.clock, old.first_keys, every, ref=ref))
+            self._release_keys(old)
         # Stop deliveries outside the lock, so that requests do not wait for them.
         old.deliver(is_running=False)
 
-    def _unclaim(self, account: Account) -> None:
+    def _release_keys(self, account: Account) -> None:
         """Remove an account's keys from the index, unless another account now has them."""
         keys = self._keys.items()
         self._keys = {text: owner for text, owner in keys if owner is not account}
 
-    def claim(self, vendor: str, text: str, key: Key, account: Account) -> None:
+    def assign_key(self, vendor: str, text: str, key: Key, account: Account) -> None:
         """Assign a key to an account.
 
         Raises ValueError if the key belongs to another account, LookupError if `account` is closed.
@@ -294,7 +300,7 @@ class Accounts:
         texts = _list_texts({vendor: {text: key}}) - self._public
         with self._lock:
             # A concurrent reset may have replaced the account.
-            account = account.place.current
+            account = account.ref.current
             owners = filter(None, map(self.find, {text for _, text in texts}))
             if any(owner.name != account.name for owner in owners):
                 raise ValueError("another account has this key")

@@ -22,8 +22,8 @@ from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
 
 from .accounts import Account, World
-from .kinds import Extension, Serve
-from .services import Hosted, Session
+from .kinds import Extension, endpoint
+from .sessions import Hosted, Session
 
 R = TypeVar("R")
 
@@ -54,7 +54,7 @@ class Rules:
     """A vendor's rules for a person's actions.
 
     Attributes:
-        waiting: The statuses in which a person can act.
+        open_statuses: The statuses in which a person can act.
         after: The statuses after ``begin``, ``abandon``, ``expire``, and the ``last`` failed
             attempt. The claim ``session.attempts`` limits the attempts (1 without that claim).
         judge: Returns the updated session after a check of the person.
@@ -66,7 +66,7 @@ class Rules:
         return_url: Returns the URL to which the person is redirected, or None.
     """
 
-    waiting: frozenset[str]
+    open_statuses: frozenset[str]
     after: Mapping[str, str]
     judge: Callable[[World, Session, Attempt], Session]
     fail: Callable[[World, Session, bool], Session] = lambda _, session, __: session
@@ -86,7 +86,7 @@ def hosted_of(session: Session) -> Hosted:
 
 def is_open(world: World, session: Session) -> bool:
     """Return whether a person can act in a session."""
-    return session.hosted is not None and session.status in world.behaviour.hosted.waiting
+    return session.hosted is not None and session.status in world.behaviour.hosted.open_statuses
 
 
 def current(world: World, session: Session) -> Session:
@@ -279,7 +279,7 @@ class Played(Extension[R]):
         open_sessions(self._control.world)
         return tuple(self._control.world.sessions.all())
 
-    @Serve("GET", "sessions/open", gives="sessions")
+    @endpoint("GET", "sessions/open", result_key="sessions")
     def open(self) -> tuple[Session, ...]:
         """Return the hosted sessions in which a person can act, oldest first."""
         return open_sessions(self._control.world)
@@ -325,7 +325,7 @@ class Played(Extension[R]):
         """Expire a session without advancing the clock. For errors see `finish`."""
         return act(self._control.world, session_id, "expire")
 
-    @Serve("POST", "sessions/act")
+    @endpoint("POST", "sessions/act")
     def _act(
         self, session_id: str, do: str, card: str | None = None, document: str | None = None
     ) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import attrs
 
 from facematch_mock_server.base.messages import Request, Response
 
-from .services import Charge
+from .money import Charge
 
 #: The maximum number of stored entries, and the maximum total size of their responses in bytes.
 MAX_ENTRIES, MAX_ANSWERS = 10_000, 16 * 1024 * 1024

@@ -13,39 +13,49 @@ import attrs
 
 from facematch_core.backend.kinds import nearest
 from facematch_mock_server.base.messages import Request
-from facematch_mock_server.claims import MOCK_CLAIMS, Behaviours, Claim
+from facematch_mock_server.claims import MOCK_CLAIMS, ActiveClaims, Claim
 
-from .services import Key, amount
+from .keys import Key
+from .money import amount
 
 F = TypeVar("F", bound=Callable[..., Any])
 R = TypeVar("R")
 
 
-@attrs.frozen
-class Serve:
-    """Marks a method of `Control` or an extension as served by the control API.
-
-    Values are parsed according to the annotations. The docstring's first sentence is the help.
-
-    Attributes:
-        method, path: The HTTP method, and the path below the prefix; ``{}`` at the end of the path
-            is the first argument.
-        gives: The key of the result in the response; None if the result itself is the response.
-        count: Whether to return the length of the result instead of the result.
-        named: The HTTP names of arguments, if different from the Python names.
-        more: A function that returns the annotations of a vendor's ``**`` arguments by name.
-    """
+@attrs.frozen(kw_only=True)
+class ControlEndpoint:
+    """How the control API serves a method; for the attributes see `endpoint`."""
 
     method: str
     path: str
-    gives: str | None = attrs.field(default=None, kw_only=True)
-    count: bool = attrs.field(default=False, kw_only=True)
-    named: Mapping[str, str] = attrs.field(factory=dict, kw_only=True)
-    more: Callable[[Any], Mapping[str, Any]] = attrs.field(default=lambda _: {}, kw_only=True)
+    result_key: str | None = None
+    count: bool = False
+    aliases: Mapping[str, str] = attrs.field(factory=dict)
+    extra_parameters: Callable[[VendorKind], Mapping[str, Any]] = lambda _: {}
 
-    def __call__(self, run: F) -> F:
-        run.__dict__["rows"] = (self, *getattr(run, "rows", ()))
+
+def endpoint(method: str, path: str, **options: Any) -> Callable[[F], F]:
+    """Mark a method of `Control` or of an extension as served by the control API.
+
+    Values are parsed according to the annotations. The docstring's first sentence is the help. A
+    method can be marked several times.
+
+    Args:
+        method: The HTTP method.
+        path: The path below the prefix; ``{}`` at its end is the first argument.
+        options: `result_key`: The key of the result in the response; None if the result itself is
+            the response. `count`: Whether to return the length of the result instead of the
+            result. `aliases`: The HTTP names of arguments, if different from the Python names.
+            `extra_parameters`: A function that returns the annotations of a vendor's ``**``
+            arguments by name.
+    """
+
+    def mark(run: F) -> F:
+        served = ControlEndpoint(method=method, path=path, **options)
+        run.__dict__["endpoints"] = (served, *getattr(run, "endpoints", ()))
         return run
+
+    return mark
 
 
 class Extension(Generic[R]):
@@ -117,7 +127,7 @@ class VendorKind:
         name = (host or "").partition(":")[0].lower()
         return name in self.hosts or f"*.{name.partition('.')[2]}" in self.hosts
 
-    def choose(self, switches: Mapping[str, Any]) -> Behaviours:
+    def choose(self, switches: Mapping[str, Any]) -> ActiveClaims:
         """Return the claims that apply with these switches and settings.
 
         Strings are parsed as on the command line. Raises ValueError for an unknown switch or an
@@ -135,7 +145,7 @@ class VendorKind:
             else:
                 hint = nearest(name, (*self.switches, *self.settings))
                 raise ValueError(f"unknown switch {name[:60]!r}; {hint}")
-        return Behaviours((*self.claims, *MOCK_CLAIMS), chosen, settings, switches)
+        return ActiveClaims((*self.claims, *MOCK_CLAIMS), chosen, settings, switches)
 
 
 def _read(name: str, value: Any, read: Callable[[Any], Any], takes: str) -> Any:
@@ -186,7 +196,7 @@ NUMBERS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
 
 def choose_each(
     kinds: Sequence[VendorKind], switches: Mapping[str, Any] | None
-) -> dict[str, Behaviours]:
+) -> dict[str, ActiveClaims]:
     """Return the claims by vendor. A bare switch applies to the first vendor that has it."""
     each: dict[str, dict[str, Any]] = {kind.name: {} for kind in kinds}
     for word, value in (switches or {}).items():

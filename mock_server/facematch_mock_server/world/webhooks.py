@@ -23,10 +23,10 @@ import attrs
 
 from facematch_core.base.addresses import is_loopback
 from facematch_mock_server.base.state import Collection
-from facematch_mock_server.claims import Citations
+from facematch_mock_server.claims import CitedClaims
 
 from .accounts import World
-from .services import Session
+from .sessions import Session
 
 _log = logging.getLogger("facematch_mock_server")
 
@@ -161,7 +161,7 @@ class SignedPayload:
 
 
 #: Builds a vendor's payload, signed with the destination's secret.
-Compose = Callable[[Citations, World, WebhookDelivery, Destination], SignedPayload]
+Compose = Callable[[CitedClaims, World, WebhookDelivery, Destination], SignedPayload]
 
 
 @attrs.frozen(kw_only=True)
@@ -196,15 +196,15 @@ class Outbox:
         self._faults: deque[DeliveryFault] = deque()
         #: Pending deliveries by id, and the fault of the delivery in progress at each destination.
         self._waiting: dict[str, WebhookDelivery] = {}
-        self._under_way: dict[str, DeliveryFault | None] = {}
+        self._in_flight: dict[str, DeliveryFault | None] = {}
 
     def run(self, *, is_running: bool) -> None:
         """Start or stop sending due deliveries. Deliveries in progress end by their deadline."""
-        self._world.clock.watch(self._begin, is_on=is_running)
+        self._world.clock.watch(self._dispatch, is_on=is_running)
         with self._changed:
             self.is_running = is_running
             self._changed.notify_all()
-        self._begin()
+        self._dispatch()
 
     def enqueue(self, delivery: WebhookDelivery) -> None:
         """Queue a new or previously sent delivery. It is sent when it is due."""
@@ -217,7 +217,7 @@ class Outbox:
                 delivery = attrs.evolve(delivery, attempts=sent_before.attempts)
                 self.deliveries.put(delivery.id, delivery)
             self._waiting[delivery.id] = delivery
-        self._begin()
+        self._dispatch()
 
     def add_fault(self, fault: DeliveryFault, times: int) -> None:
         """Add a fault for the next 1-10,000 attempts, after the pending faults."""
@@ -226,7 +226,7 @@ class Outbox:
         with self._changed:
             self._faults.extend([fault] * times)
 
-    def take(self, now: dt.datetime) -> tuple[WebhookDelivery, DeliveryFault | None] | None:
+    def take_due(self, now: dt.datetime) -> tuple[WebhookDelivery, DeliveryFault | None] | None:
         """Take the first due delivery and its fault; the caller must then call `attempt`."""
         with self._changed:
             delivery = self._first()
@@ -235,7 +235,7 @@ class Outbox:
             del self._waiting[delivery.id]
             # Faults apply in the order in which deliveries are taken.
             fault = self._faults.popleft() if self._faults else None
-            self._under_way[delivery.destination] = fault
+            self._in_flight[delivery.destination] = fault
             return delivery, fault
 
     def attempt(self, taken: WebhookDelivery, fault: DeliveryFault | None, send: Send) -> None:
@@ -255,7 +255,7 @@ class Outbox:
             return attrs.evolve(current, attempts=(*current.attempts, *tried)[-MAX_ATTEMPTS:])
 
         with self._changed:
-            del self._under_way[taken.destination]
+            del self._in_flight[taken.destination]
             if fault is not None and not tried:
                 # Nothing was sent, so the fault applies to the next delivery.
                 self._faults.appendleft(fault)
@@ -263,13 +263,13 @@ class Outbox:
             if current is not None and current.state is DeliveryState.PENDING:
                 self._waiting[current.id] = current
             self._changed.notify_all()
-        self._begin()
+        self._dispatch()
 
     def _attempt(
         self, delivery: WebhookDelivery, fault: DeliveryFault | None, send: Send
     ) -> dict[str, Any]:
         """Try once to send a delivery; return the attributes that change."""
-        world, claims, fresh = self._world, self._world.claims.citations(), delivery
+        world, claims, fresh = self._world, self._world.claims.cited(), delivery
         destination = self.destinations.find(delivery.destination)
         if destination is None or not destination.enabled:
             return {"state": DeliveryState.DROPPED, "due": None}
@@ -298,11 +298,11 @@ class Outbox:
     def count_due(self, now: dt.datetime) -> int:
         with self._changed:
             due = [each for each in self._waiting.values() if _due_of(each) <= now]
-            return len(self._under_way) + len(due)
+            return len(self._in_flight) + len(due)
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until no delivery is due or in progress; return whether there is none."""
-        # The clock is not read under the lock: `advance` calls `_begin` under the clock's lock.
+        # The clock is not read under the lock: `advance` calls `_dispatch` under the clock's lock.
         at = self._world.clock.now()
         with self._changed:
             self._changed.wait_for(lambda: not (self.is_running and self.count_due(at)), timeout_s)
@@ -310,10 +310,10 @@ class Outbox:
 
     def _first(self) -> WebhookDelivery | None:
         """Return the earliest due delivery to a destination with none in progress."""
-        free = (each for each in self._waiting.values() if each.destination not in self._under_way)
+        free = (each for each in self._waiting.values() if each.destination not in self._in_flight)
         return min(free, key=_due_of, default=None)
 
-    def _begin(self, now: dt.datetime | None = None) -> None:
+    def _dispatch(self, now: dt.datetime | None = None) -> None:
         """Send the due deliveries. The clock passes `now`, because it holds its lock."""
         now = now or self._world.clock.now()
         with self._changed:
@@ -321,14 +321,14 @@ class Outbox:
                 self._timer.cancel()
             if not self.is_running or self.send is None:
                 return
-            while (taken := self.take(now)) is not None:
+            while (taken := self.take_due(now)) is not None:
                 work = (*taken, self.send)
                 threading.Thread(None, self.attempt, THREAD, work, daemon=True).start()
             following = self._first()
             if self._world.clock.running and following is not None:
                 # Wait a millisecond longer, so that the timer does not fire before the due time.
                 seconds = (_due_of(following) - now).total_seconds() + 0.001
-                self._timer = threading.Timer(min(seconds, 60.0), self._begin)
+                self._timer = threading.Timer(min(seconds, 60.0), self._dispatch)
                 self._timer.name, self._timer.daemon = THREAD, True
                 self._timer.start()
 
@@ -338,7 +338,7 @@ def _due_of(delivery: WebhookDelivery) -> dt.datetime:
 
 
 def _judge(
-    claims: Citations, delivery: WebhookDelivery, answer: PostResult, at: dt.datetime
+    claims: CitedClaims, delivery: WebhookDelivery, answer: PostResult, at: dt.datetime
 ) -> tuple[DeliveryState, dt.datetime | None]:
     status, (first, end) = answer.status, claims["webhook.delivered"]
     if status is not None and first <= status < end:

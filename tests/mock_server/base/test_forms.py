@@ -6,7 +6,7 @@ import pytest
 from kit.mock_didit import BOUNDARY, multipart
 
 from facematch_mock_server.base.messages import FormError, read_form
-from facematch_mock_server.world.services import Pictures
+from facematch_mock_server.world.pictures import Pictures
 
 
 @pytest.mark.parametrize(

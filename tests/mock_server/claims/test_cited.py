@@ -19,7 +19,7 @@ from kit.mock_didit_sessions import advance_clock, list_request, on, read_media,
 from kit.mock_rekognition import card, pair, signed_compare, signed_request, without_header
 
 from facematch_mock_server.base.messages import Request
-from facematch_mock_server.claims import Behaviours
+from facematch_mock_server.claims import ActiveClaims
 from facematch_mock_server.vendors import all_claims, vendor_named, vendor_names
 from facematch_mock_server.vendors.openapi import make_document
 from facematch_mock_server.world.faults import Fault
@@ -370,4 +370,4 @@ def test_no_switch_activates_two_claims_with_the_same_key(vendor):
             assert didit.new_engine(vendor=vendor, switches={switch: value}).world.claims.claims
     claim = all_claims()[0]
     with pytest.raises(ValueError, match="two active claims have the key"):
-        Behaviours([claim, claim], {})
+        ActiveClaims([claim, claim], {})

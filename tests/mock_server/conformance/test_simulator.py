@@ -95,7 +95,7 @@ def test_exif_orientation_is_followed(orientation):
     assert upright.match(turned, CARD, rotate=False).score > 90
     assert upright.match(CARD, turned, rotate=False).score > 90
     assert upright.liveness(turned, rotate=False).probe.faces
-    assert upright.look(turned, rotate=False).faces
+    assert upright.detect_faces(turned, rotate=False).faces
 
 
 @pytest.mark.parametrize("picture", [CARD, b"", b"no picture"], ids=["upright", "nothing", "text"])

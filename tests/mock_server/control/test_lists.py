@@ -10,7 +10,7 @@ from kit.mock_didit import control_of, control_request, match_request
 from kit.mock_didit_webhooks import HOOK, carried
 
 from facematch_mock_server import make_card
-from facematch_mock_server.world.services import MAX_CHARGES
+from facematch_mock_server.world.money import MAX_CHARGES
 
 
 class Listing:

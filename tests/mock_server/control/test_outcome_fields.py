@@ -43,14 +43,14 @@ def cleared(mock):
 def test_python_and_http_accept_and_reject_the_same_outcome_values(mock, row):
     url = f"{mock.url}/__mock__/outcomes"
     nulls = [None] if row.name != "kind" else []
-    for value in GOOD[row.takes](row) + nulls:
-        body = {"kind": row.of or "match", row.name: value}
+    for value in GOOD[row.value_type](row) + nulls:
+        body = {"kind": row.outcome_kind or "match", row.name: value}
         answer = requests.post(url, json=body, timeout=10)
         assert answer.status_code == 200, answer.text
         assert mock.control.outcomes()[-1] == mock.control.set_outcome(**body)
     before = len(mock.control.outcomes())
-    for value in BAD[row.takes](row):
-        body = {"kind": row.of or "match", row.name: value}
+    for value in BAD[row.value_type](row):
+        body = {"kind": row.outcome_kind or "match", row.name: value}
         answer = requests.post(url, json=body, timeout=10)
         assert answer.status_code == 400
         assert row.name in answer.json()["mock"]
@@ -59,11 +59,13 @@ def test_python_and_http_accept_and_reject_the_same_outcome_values(mock, row):
     assert len(mock.control.outcomes()) == before
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS.values() if row.of], ids=lambda row: row.name)
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS.values() if row.outcome_kind], ids=lambda row: row.name
+)
 def test_outcome_field_is_rejected_for_the_other_kind_of_call(mock, row):
-    other = {"match": "liveness", "liveness": "match"}[row.of]
-    with pytest.raises(ValueError, match=f"{row.name} is an outcome of a {row.of}"):
-        mock.control.set_outcome(other, **{row.name: GOOD[row.takes](row)[0]})
+    other = {"match": "liveness", "liveness": "match"}[row.outcome_kind]
+    with pytest.raises(ValueError, match=f"{row.name} is an outcome of a {row.outcome_kind}"):
+        mock.control.set_outcome(other, **{row.name: GOOD[row.value_type](row)[0]})
 
 
 def test_outcome_cannot_be_filtered_by_a_picture_field():

@@ -8,7 +8,7 @@ class Deciding(Recognizer):
     """A recognizer whose outcomes are set as a test does it."""
 
     def set_outcome(self, kind, *digests, **fields):
-        self.waiting.add(SetOutcome(kind=kind, digests=digests, **fields))
+        self.outcome_queue.add(SetOutcome(kind=kind, digests=digests, **fields))
 
 
 @pytest.fixture

@@ -112,4 +112,4 @@ def test_set_attack_blocklist_or_duplicate_implies_a_complete_face(deciding, liv
 def test_invalid_outcome_values_are_rejected(deciding, kind, wrong):
     with pytest.raises(ValueError):
         deciding.set_outcome(kind, **wrong)
-    assert deciding.waiting.all == ()
+    assert deciding.outcome_queue.all == ()

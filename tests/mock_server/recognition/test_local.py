@@ -53,7 +53,7 @@ def test_same_person_scores_high_and_different_people_low(local):
 def test_cards_and_set_outcomes_override_the_local_engine(local):
     hopper = photograph("grace-hopper")
     assert local.match(P1, hopper, rotate=False).by == "card"
-    local.waiting.add(SetOutcome(kind="match", score=30))
+    local.outcome_queue.add(SetOutcome(kind="match", score=30))
     assert local.match(hopper, hopper, rotate=False).by == "control"
     assert local.match(hopper, hopper, rotate=False).by == "local"
     assert local.match(hopper, b"no picture", rotate=False).by == "bytes"

@@ -47,7 +47,7 @@ def test_openapi_document_is_valid_and_covers_every_operation(documents, name):
     validate(document)
     operations = [(path, method) for path, each in document["paths"].items() for method in each]
     routes = vendor_named(name).behaviour.routes
-    assert len(operations) == sum(len(route.answers) for route in routes)
+    assert len(operations) == sum(len(route.handlers) for route in routes)
     for path, method in operations:
         answers = document["paths"][path][method]["responses"]
         assert any(status < "300" for status in answers), (path, method)

@@ -12,7 +12,7 @@ from kit.mock_didit import post_match
 from facematch_mock_server import Fault, MockServer, make_card
 from facematch_mock_server.vendors import vendor_names
 from facematch_mock_server.world.accounts import ACCOUNT_HEADER
-from facematch_mock_server.world.services import Key
+from facematch_mock_server.world.keys import Key
 
 P1 = make_card("p1")
 FILES = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_mock_server.world.services import Pictures
+from facematch_mock_server.world.pictures import Pictures
 
 CONTENTS = st.binary(max_size=300) | st.integers(0, 299).map(lambda i: bytes([7]) * i + b"x" * 300)
 

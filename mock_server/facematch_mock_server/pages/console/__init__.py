@@ -115,11 +115,11 @@ class Console:
         # the newest number so far, because the page announces only later calls.
         run, _, number = (request.header("last-event-id") or "").partition(":")
         at = _read_number(number) if number else 0
-        place, quiet = self._guard.account(request).place, 0
+        ref, quiet = self._guard.account(request).ref, 0
 
         def more() -> bytes:
             nonlocal run, at, quiet
-            events, account = "", place.account
+            events, account = "", ref.account
             if account is not None:
                 now, last, calls = account.journal.since(
                     at if run == account.journal.run else 0, _BATCH

@@ -21,7 +21,7 @@ from facematch_mock_server.pages import console
 from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import Accounts, World
-from facematch_mock_server.world.services import Session
+from facematch_mock_server.world.sessions import Session
 
 #: Headers of all responses. Chromium also applies `form-action` to redirects after a form.
 _HEADERS = {

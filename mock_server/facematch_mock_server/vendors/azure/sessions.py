@@ -17,7 +17,7 @@ from facematch_mock_server.vendors.base import NumberedCall, as_fraction
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import Attempt, Rules, current, hosted_of
-from facematch_mock_server.world.services import Session
+from facematch_mock_server.world.sessions import Session
 
 LIVENESS, WITH_VERIFY, IMAGES = (
     f"/face/v1.2/{name}"
@@ -83,7 +83,9 @@ FIELDS = tuple(_FIELDS)
 
 
 def _read_fields(call: NumberedCall, fields: Mapping[str, Any]) -> dict[str, Any]:
-    call.shown = describe_fields(((name, str(text)) for name, text in fields.items()), FIELDS)
+    call.journal_fields = describe_fields(
+        ((name, str(text)) for name, text in fields.items()), FIELDS
+    )
     values: dict[str, Any] = {}
     for name, (default, read, claim) in _FIELDS.items():
         value = fields.get(name)
@@ -110,7 +112,7 @@ def _start_with_verify(call: NumberedCall) -> Response:
     if picture is None:
         call.refuse("session.body", "session.image_name")
     check_picture(call, picture.content)
-    seen = call.look(picture)
+    seen = call.detect_faces(picture)
     if not seen.decodes:
         call.refuse("image.unreadable")
     if len(seen.faces) != 1:
@@ -158,7 +160,7 @@ def _is_over(call: NumberedCall, session: Session) -> bool:
 
 def _find(call: NumberedCall) -> Session:
     """Return the path's session; refuse the call if it is unknown, too old or of another kind."""
-    session = call.world.sessions.find(call.words[0])
+    session = call.world.sessions.find(call.path_values[0])
     if session is None or _is_over(call, session):
         call.refuse("session.unknown")
     if f"/{hosted_of(session).workflow}-sessions/" not in call.request.path:
@@ -186,7 +188,7 @@ def _delete(call: NumberedCall) -> Response:
 
 
 def _read_image(call: NumberedCall) -> Response:
-    image_id, sessions = call.words[0], call.world.sessions.all()
+    image_id, sessions = call.path_values[0], call.world.sessions.all()
     owners = (session for session in sessions if image_id in session.pictures)
     owner = next((session for session in owners if not _is_over(call, session)), None)
     content = call.world.pictures.find(None if owner is None else owner.pictures[image_id])
@@ -254,7 +256,7 @@ def _fail(_: World, session: Session, __: bool) -> Session:
 
 
 RULES = Rules(
-    waiting=frozenset({_NOT_STARTED, _RUNNING}),
+    open_statuses=frozenset({_NOT_STARTED, _RUNNING}),
     after={"begin": _RUNNING, "abandon": _CANCELED, "expire": _EXPIRED, "last": _FAILED},
     judge=_judge,
     fail=_fail,

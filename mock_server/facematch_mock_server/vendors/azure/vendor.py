@@ -15,7 +15,7 @@ from facematch_mock_server.base.state import Collection
 from facematch_mock_server.recognition.recognizer import Facts
 from facematch_mock_server.vendors import base
 from facematch_mock_server.world.hosted import Played
-from facematch_mock_server.world.services import LIVE_KEY, Key, KeyKind
+from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
 
 from . import sessions
 from .claims import CLAIMS
@@ -87,7 +87,7 @@ def detect(call: AzureCall) -> Response:
     if query["returnFaceId"]:
         _check_access(call)
     picture = _read_picture(call)
-    seen = call.look(picture)
+    seen = call.detect_faces(picture)
     if not seen.decodes:
         call.refuse("image.unreadable")
     attributes, model = query["returnFaceAttributes"], query["recognitionModel"]
@@ -128,7 +128,7 @@ def verify(call: AzureCall) -> Response:
     if "personId" in body:
         call.refuse("verify.person")
     ids = {name: body.get(name) for name in _IDS}
-    call.shown = presentable((name, str(value)) for name, value in ids.items())
+    call.journal_fields = presentable((name, str(value)) for name, value in ids.items())
     first, second = (_find_face(call, face_id) for face_id in ids.values())
     if first.model != second.model:
         call.refuse("verify.models")
@@ -154,8 +154,8 @@ def verify(call: AzureCall) -> Response:
 
 def _charge(call: AzureCall, claim: str, body: Any) -> Response:
     call.claims.cite("charge")
-    what = claim.partition(".")[0].upper()
-    call.charge(Decimal(0), what, call.request_id)
+    operation, _, _ = claim.partition(".")
+    call.charge(Decimal(0), service=operation.upper(), request_id=call.request_id)
     return call.answer(claim, body)
 
 
@@ -167,7 +167,7 @@ def _key_of(head: Request) -> str | None:
 def _check_key(call: AzureCall) -> None:
     if not call.request.path.startswith(f"/face/{VERSIONS[0]}/"):
         call.claims.cite("versions")
-    has_key = call.let_in(_key_of(call.request))
+    has_key = call.authenticate(_key_of(call.request))
     if call.request.header(KEY_HEADER.lower()) is None and call.request.header("authorization"):
         call.claims.cite("token.ours")
         if not has_key:
@@ -178,13 +178,13 @@ def _check_key(call: AzureCall) -> None:
 
 def _check_rate(call: AzureCall) -> None:
     windows = {"resource": 1, "month": call.claims.get("quota.month_s")}
-    refusal = call.world.rates.take(windows, "", now=call.now.timestamp())
-    if refusal is None:
+    # The limits belong to the resource, whichever key a client sends.
+    exceeded = call.world.rates.count_request(windows, client="", now=call.now.timestamp())
+    if exceeded is None:
         return
-    scope, window = refusal
-    if scope == "resource":
+    if exceeded.scope == "resource":
         call.refuse("rate.exceeded", "rate.limit", "rate.retry_after")
-    wait_s = window.retry_after
+    wait_s = exceeded.retry_after_s
     headers = (("Retry-After", str(wait_s)),)
     call.refuse(
         "quota.exceeded", "quota.limit", "quota.month_s", headers=headers, wait=_format_wait(wait_s)
@@ -284,20 +284,22 @@ _CHECKS = {"key.wrong": _check_key, "rate.exceeded": _check_rate}
 
 
 def _route(
-    path: str, answers: Mapping[str, Callable[[Any], Response]], operation: str | None, **more: Any
+    path: str,
+    handlers: Mapping[str, Callable[[Any], Response]],
+    operation: str | None,
+    **options: Any,
 ) -> base.Route:
-    key = (KEY_HEADER.lower(),)
-    more = {"checks": _CHECKS, "credentials": key, **more}
-    return base.Route(pattern=path, answers=answers, operation=operation, **more)
+    usual = {"checks": _CHECKS, "credentials": (KEY_HEADER.lower(),)}
+    return base.Route(pattern=path, handlers=handlers, operation=operation, **usual | options)
 
 
-class Azure(base.Routed):
+class Azure(base.MockVendor):
     """The mock of Azure AI Face in one world. Thread-safe."""
 
     call = AzureCall
-    begins = f"/face/{VERSIONS[0]}/"
+    common_prefix = f"/face/{VERSIONS[0]}/"
     # Microsoft's older clients get the error for an unknown path.
-    also = ("/face/v1.",)
+    extra_prefixes = ("/face/v1.",)
     routes = (
         *(_route(f"/face/{version}/detect", {"POST": detect}, "detect") for version in VERSIONS),
         *(_route(f"/face/{version}/verify", {"POST": verify}, "match") for version in VERSIONS),
@@ -306,13 +308,13 @@ class Azure(base.Routed):
                 *route,
                 checks={**_CHECKS, "access.refused": _check_access},
                 fields=sessions.FIELDS,
-                own={400: "session.body", 404: "session.unknown"},
+                error_claims={400: "session.body", 404: "session.unknown"},
             )
             for route in sessions.ROUTES
         ),
     )
     hosted = sessions.RULES
-    nowhere = "path"
+    not_found_claim = "path"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("body.wrong",),
         401: ("key.wrong",),
@@ -323,8 +325,8 @@ class Azure(base.Routed):
         503: ("service.busy",),
     }
 
-    def elsewhere(self, call: base.Call) -> Response:
-        return call.answer(self.nowhere, headers=((base.HINT_HEADER, _IMITATED),))
+    def not_found(self, call: base.Call) -> Response:
+        return call.answer(self.not_found_claim, headers=((base.HINT_HEADER, _IMITATED),))
 
 
 _HEADERS = f"-H '{KEY_HEADER}: {LIVE_KEY}' -H 'Content-Type: application/octet-stream'"

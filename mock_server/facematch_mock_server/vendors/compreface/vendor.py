@@ -12,7 +12,7 @@ from facematch_mock_server.base.masking import presentable
 from facematch_mock_server.base.messages import Response, Upload, media_type
 from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
 from facematch_mock_server.vendors import base
-from facematch_mock_server.world.services import Key, KeyKind
+from facematch_mock_server.world.keys import Key, KeyKind
 
 from .claims import CLAIMS
 
@@ -90,9 +90,9 @@ def _check_key(call: base.Call) -> None:
     if text is None:
         call.refuse("key.missing")
     if not _UUID.fullmatch(text):
-        call.key_word = "wrong"
+        call.key_label = "wrong"
         call.refuse("key.form")
-    if not call.let_in(text):
+    if not call.authenticate(text):
         call.refuse("key.unknown", key=text)
 
 
@@ -101,7 +101,9 @@ _Query = tuple[int | None, float, bool]
 
 def _read_form(call: base.Call) -> tuple[Upload, Upload, _Query]:
     form = call.read_form("error.undefined")
-    call.shown = presentable((name, text) for name, texts in form.fields.items() for text in texts)
+    call.journal_fields = presentable(
+        (name, text) for name, texts in form.fields.items() for text in texts
+    )
     files = [file for files in form.files.values() for file in files]
     if any(len(file.content) > 5 * 1024 * 1024 for file in files):
         call.refuse("file.too_large")
@@ -182,11 +184,11 @@ def _describe(face: SeenFace, plugins: list[str]) -> dict[str, Any]:
     return {"box": {"probability": _PROBABILITY, **sides}, **fields}
 
 
-class Compreface(base.Routed):
+class Compreface(base.MockVendor):
     """The mock of CompreFace in one world. Thread-safe."""
 
-    begins = PATH
-    nowhere = "path.method"
+    common_prefix = PATH
+    not_found_claim = "path.method"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("error.undefined",),
         404: ("key.unknown",),
@@ -197,7 +199,7 @@ class Compreface(base.Routed):
     routes = (
         base.Route(
             pattern=PATH,
-            answers={"POST": verify},
+            handlers={"POST": verify},
             checks={"request.too_large": _check_size, "key.first": _check_key},
             operation="match",
             is_form=True,

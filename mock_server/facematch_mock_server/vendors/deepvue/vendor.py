@@ -20,8 +20,8 @@ from facematch_mock_server.base.masking import presentable
 from facematch_mock_server.base.messages import FormError, Request, Response, read_form
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.vendors import base
-from facematch_mock_server.world.kinds import Extension, Serve
-from facematch_mock_server.world.services import LIVE_KEY, Key, KeyKind
+from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
+from facematch_mock_server.world.kinds import Extension, endpoint
 
 from .claims import CLAIMS, SETTINGS, WINDOWS
 
@@ -70,7 +70,7 @@ class Tokens(Extension["DeepvueRecords"]):
         """Return records of the newest 10,000 issued tokens, in order."""
         return self._records.tokens.all()
 
-    @Serve("POST", "tokens/revoke", gives="revoked")
+    @endpoint("POST", "tokens/revoke", result_key="revoked")
     def revoke(self) -> int:
         """Revoke all tokens, and return how many of them were valid."""
         tokens = self._records.tokens
@@ -79,7 +79,7 @@ class Tokens(Extension["DeepvueRecords"]):
             tokens.change(text, lambda token: attrs.evolve(token, revoked=True))
         return len(valid)
 
-    @Serve("GET", "tokens")
+    @endpoint("GET", "tokens")
     def _list(self) -> Any:
         """The number of token requests, and the issued tokens."""
         return {"asked": self.asked, "issued": self.issued()}
@@ -133,7 +133,7 @@ def _check_token(call: DeepvueCall) -> None:
         call.deny("auth.missing")
     token: IssuedToken | None = call.world.records.tokens.find(text)
     if token is None or token.revoked or call.now >= token.expires:
-        call.key_word = "wrong"
+        call.key_label = "wrong"
         call.deny("auth.token")
     call.client = token.client
 
@@ -142,13 +142,13 @@ def _check_key(call: DeepvueCall, client: str | None, refusal: str) -> None:
     key = _find_key(call, call.request.header("x-api-key"), client, refusal)
     if not key.allowed:
         call.deny("auth.not_allowed")
-    call.key, call.key_word = key, str(key.kind)
+    call.key, call.key_label = key, str(key.kind)
 
 
 def _find_key(call: DeepvueCall, text: str | None, client: str | None, refusal: str) -> Key:
     """Return the client's key; refuse the call if it is invalid or belongs to another client."""
     key = call.world.keys.find(text) if text else None
-    call.key_word = "wrong" if text else "none"
+    call.key_label = "wrong" if text else "none"
     if key is None or key.client != client:
         call.deny(refusal)
     if key.revoked or key.expired(call.now):
@@ -158,9 +158,9 @@ def _find_key(call: DeepvueCall, text: str | None, client: str | None, refusal: 
 
 def _check_rate(call: DeepvueCall) -> None:
     key = call.request.header("x-api-key") or ""
-    refusal = call.world.rates.take(WINDOWS, key, now=call.now.timestamp())
-    if refusal is not None:
-        call.deny("rate.refused", f"rate.{refusal[0]}.limit", "rate.retry_after")
+    exceeded = call.world.rates.count_request(WINDOWS, client=key, now=call.now.timestamp())
+    if exceeded is not None:
+        call.deny("rate.refused", f"rate.{exceeded.scope}.limit", "rate.retry_after")
 
 
 def _check_credit(call: DeepvueCall) -> None:
@@ -186,7 +186,7 @@ def _read_pair(call: DeepvueCall) -> None:
     call.world.records.requests.append(lambda number: number)
     form = base.read_or_empty(call)
     call.values = {name: texts[-1] for name, texts in form.fields.items()}
-    call.shown = presentable(call.values.items())
+    call.journal_fields = presentable(call.values.items())
     missing = [name for name in ("client_id", "client_secret") if not call.values.get(name)]
     if missing:
         call.deny_body(dict.fromkeys(missing, _MISSING))
@@ -195,11 +195,11 @@ def _read_pair(call: DeepvueCall) -> None:
 def _read_files(call: DeepvueCall) -> None:
     form = base.read_or_empty(call)
     # A text sent instead of a file may be a picture, so the journal stores only its length.
-    call.shown = presentable(
+    call.journal_fields = presentable(
         (name, f"{len(text)} characters") for name, texts in form.fields.items() for text in texts
     )
     problems: dict[str, str] = {}
-    allowed = () if call.route is None else call.route.more
+    allowed = () if call.route is None else call.route.extra
     starts = tuple(start for kind, start in _FIRST_BYTES.items() if kind in allowed)
     for name in ("file_a", "file_b"):
         if name in form.files:
@@ -216,7 +216,9 @@ def _read_files(call: DeepvueCall) -> None:
 
 def _read_image(call: DeepvueCall) -> None:
     body = call.read_object()
-    call.shown = presentable((str(name), type(value).__name__) for name, value in body.items())
+    call.journal_fields = presentable(
+        (str(name), type(value).__name__) for name, value in body.items()
+    )
     image = body.get("image")
     if not isinstance(image, str):
         call.deny_body({"image": _MISSING})
@@ -242,7 +244,7 @@ def _issue(call: DeepvueCall) -> Response:
     """Issue a token: a JSON Web Token signed with HS256 (RFC 7519)."""
     claims, values, ids = call.claims, call.values, call.world.account.ids
     key = _find_key(call, values["client_secret"], values["client_id"], "auth.pair")
-    call.key_word = str(key.kind)
+    call.key_label = str(key.kind)
     expires = call.now + dt.timedelta(seconds=claims["token.life_s"])
     # The id is our addition, so that every token is unique.
     body = {"sub": key.client, "exp": int(expires.timestamp()), "jti": ids.uuid()}
@@ -284,8 +286,11 @@ def _check_liveness(call: DeepvueCall) -> Response:
 
 def _answer(call: DeepvueCall, message: str, data: dict[str, Any], *, at: int | None) -> Response:
     """Charge the call and build its response; `at`, in ms since 1970, is omitted in version 2."""
-    path, price = call.request.path, call.claims[f"credit.price.{call.name}"]
-    if not call.charge(price, path.rpartition("/")[2], call.request_id):
+    path = call.request.path
+    price = call.claims[f"credit.price.{call.name}"]
+    # In the ledger a service is named by the end of its path; our choice.
+    service = path.rpartition("/")[2]
+    if not call.charge(price, service=service, request_id=call.request_id):
         # A concurrent call used up the credit.
         call.deny("credit.refused")
     call.claims.cite("answer.words", "answer.code")
@@ -313,7 +318,7 @@ _PAID = {"/v1/facematch": _FILES, "/v2/facematch": (*_FILES, "pdf"), "/v1/livene
 ROUTES = (
     base.Route(
         pattern=LOGIN,
-        answers={"POST": _issue},
+        handlers={"POST": _issue},
         checks={"body": _read_pair},
         credentials=(),
         is_form=True,
@@ -321,7 +326,7 @@ ROUTES = (
     *(
         base.Route(
             pattern=path,
-            answers={"POST": _match if extensions else _check_liveness},
+            handlers={"POST": _match if extensions else _check_liveness},
             checks={
                 "token": _check_token,
                 "key": lambda call: _check_key(call, call.client, "auth.key"),
@@ -333,13 +338,13 @@ ROUTES = (
             operation="match" if extensions else "liveness",
             credentials=("authorization", "x-api-key"),
             is_form=bool(extensions),
-            more=extensions,
+            extra=extensions,
         )
         for path, extensions in _PAID.items()
     ),
     base.Route(
         pattern="/v1/internal/wallet-balance",
-        answers={"GET": _show_balance},
+        handlers={"GET": _show_balance},
         checks={
             "key": lambda call: _check_key(call, call.request.header("client-id"), "auth.wallet"),
             "rate": _check_rate,
@@ -349,11 +354,11 @@ ROUTES = (
 )
 
 
-class Deepvue(base.Routed):
+class Deepvue(base.MockVendor):
     """The mock of Deepvue in one world. Thread-safe."""
 
-    begins = "/v1/"
-    also = ("/v1/", "/v2/")
+    common_prefix = "/v1/"
+    extra_prefixes = ("/v1/", "/v2/")
     call = DeepvueCall
     routes = ROUTES
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
@@ -369,11 +374,11 @@ class Deepvue(base.Routed):
     }
 
     def answer(self, call: base.Call, route: base.Route) -> Response:
-        if call.request.method not in route.answers and isinstance(call, DeepvueCall):
-            call.deny("path.method", headers=(("Allow", next(iter(route.answers))),))
+        if call.request.method not in route.handlers and isinstance(call, DeepvueCall):
+            call.deny("path.method", headers=(("Allow", next(iter(route.handlers))),))
         return super().answer(call, route)
 
-    def elsewhere(self, call: base.Call) -> Response:
+    def not_found(self, call: base.Call) -> Response:
         return self.unknown(call)
 
 

@@ -12,8 +12,8 @@ import attrs
 
 from facematch_mock_server.base.state import Selection, check_text, select
 from facematch_mock_server.world.hosted import Played, hosted_of, open_sessions
-from facematch_mock_server.world.kinds import Extension, Serve
-from facematch_mock_server.world.services import Review, Session
+from facematch_mock_server.world.kinds import Extension, endpoint
+from facematch_mock_server.world.sessions import Review, Session
 from facematch_mock_server.world.webhooks import (
     DeliveryFault,
     DeliveryState,
@@ -58,7 +58,7 @@ def _check_word(name: str, word: object, words: Collection[str]) -> None:
 class Sessions(Played[DiditRecords]):
     """Control of one world's sessions: list and decide them, and act as the person. Thread-safe."""
 
-    @Serve("GET", "sessions", gives="sessions")
+    @endpoint("GET", "sessions", result_key="sessions")
     def all(
         self,
         *,
@@ -106,13 +106,13 @@ class Sessions(Played[DiditRecords]):
         webhooks.announce(world, session)
         return session
 
-    @Serve("POST", "sessions/decide")
+    @endpoint("POST", "sessions/decide")
     def _decide(self, session_id: str, status: str, comment: str | None = None) -> dict[str, str]:
         """Decide a session like a reviewer: record the review and send webhooks."""
         session = self.decide(session_id, status, comment)
         return {"session_id": session.id, "status": session.status}
 
-    @Serve("POST", "sessions/document")
+    @endpoint("POST", "sessions/document")
     def document(
         self,
         session_id: str,
@@ -162,10 +162,10 @@ class Sessions(Played[DiditRecords]):
 
         _require(self._control.world.sessions.change(session_id, change), "session")
 
-    @Serve(
+    @endpoint(
         *("POST", "sessions/workflows"),
-        named={"workflow_id": "id"},
-        more=lambda _: {"kind": str, "method": str, "callback": str | None},
+        aliases={"workflow_id": "id"},
+        extra_parameters=lambda _: {"kind": str, "method": str, "callback": str | None},
     )
     def workflow(self, workflow_id: str, *, version: int | None = None, **facts: Any) -> Workflow:
         """Publish a workflow with the attributes of `Workflow`; `version` defaults to the next.
@@ -179,12 +179,12 @@ class Sessions(Played[DiditRecords]):
         version = version or (former.version + 1 if former else 1)
         return workflows.put(workflow.id, attrs.evolve(workflow, version=version))
 
-    @Serve("GET", "sessions/workflows", gives="workflows")
+    @endpoint("GET", "sessions/workflows", result_key="workflows")
     def workflows(self) -> tuple[Workflow, ...]:
         """The published workflows, in order."""
         return self._records.workflows.all()
 
-    @Serve("POST", "sessions/block")
+    @endpoint("POST", "sessions/block")
     def block(self, vendor_data: str) -> None:
         """Block a user, who then cannot start sessions."""
         check_text("vendor_data", vendor_data)
@@ -199,12 +199,12 @@ class Webhooks(Extension[DiditRecords]):
         outbox: Outbox = self._control.world.outbox
         return outbox
 
-    @Serve("GET", "webhooks/destinations", gives="destinations")
+    @endpoint("GET", "webhooks/destinations", result_key="destinations")
     def destinations(self) -> tuple[Destination, ...]:
         """The webhook destinations, oldest first."""
         return self._outbox.destinations.all()
 
-    @Serve("POST", "webhooks/destinations")
+    @endpoint("POST", "webhooks/destinations")
     def add(
         self,
         url: str,
@@ -239,7 +239,7 @@ class Webhooks(Extension[DiditRecords]):
         )
         return self._outbox.destinations.put(destination.uuid, destination)
 
-    @Serve("POST", "webhooks/destinations/change")
+    @endpoint("POST", "webhooks/destinations/change")
     def change(
         self,
         destination: str,
@@ -260,7 +260,7 @@ class Webhooks(Extension[DiditRecords]):
         changed = destinations.change(destination, lambda x: attrs.evolve(x, **changes))
         return _require(changed, "destination")
 
-    @Serve("POST", "webhooks/destinations/remove")
+    @endpoint("POST", "webhooks/destinations/remove")
     def remove(self, destination: str) -> None:
         """Remove a destination. Raises LookupError if there is none with that id."""
         _require(self._outbox.destinations.remove(destination), "destination")
@@ -282,7 +282,7 @@ class Webhooks(Extension[DiditRecords]):
         changes = {"url": url, "events": events, "enabled": enabled}
         return {name: value for name, value in changes.items() if value is not None}
 
-    @Serve("GET", "webhooks/deliveries", gives="deliveries")
+    @endpoint("GET", "webhooks/deliveries", result_key="deliveries")
     def deliveries(
         self,
         state: DeliveryState | str | None = None,
@@ -310,7 +310,7 @@ class Webhooks(Extension[DiditRecords]):
         deliveries = (attrs.evolve(each, url=urls.get(each.destination)) for each in every)
         return select(deliveries, since=since, limit=limit, state=state, **filters)
 
-    @Serve("GET", "webhooks/deliveries/{}")
+    @endpoint("GET", "webhooks/deliveries/{}")
     def delivery(self, delivery_id: str) -> WebhookLetter:
         """Return a delivery with headers and body. Raises LookupError for an unknown id."""
         world, outbox = self._control.world, self._outbox
@@ -319,7 +319,7 @@ class Webhooks(Extension[DiditRecords]):
         payload = SignedPayload(headers=(), body=b"")
         if destination is not None:
             url = destination.url
-            payload = webhooks.compose(world.claims.citations(), world, delivery, destination)
+            payload = webhooks.compose(world.claims.cited(), world, delivery, destination)
         facts: Any = attrs.asdict(attrs.evolve(delivery, url=url), recurse=False)
         return WebhookLetter(**facts, headers=dict(payload.headers), body=payload.body)
 
@@ -341,7 +341,7 @@ class Webhooks(Extension[DiditRecords]):
             )
         return self.deliveries(since=since)
 
-    @Serve("POST", "webhooks/wait")
+    @endpoint("POST", "webhooks/wait")
     def _wait(self, timeout_s: float = 10, since: int = 0) -> dict[str, int]:
         """Count the deliveries by state once none is due; 504 after timeout_s (default 10)."""
         if not 0 <= timeout_s <= 60:
@@ -352,12 +352,12 @@ class Webhooks(Extension[DiditRecords]):
         counts: dict[str, int] = {state: states.count(state) for state in DeliveryState}
         return {"due": self.due(), "last": last, **counts}
 
-    @Serve("GET", "webhooks/due", gives="due")
+    @endpoint("GET", "webhooks/due", result_key="due")
     def due(self) -> int:
         """Return the number of deliveries that are due now or in progress."""
         return self._outbox.count_due(self._control.now())
 
-    @Serve("POST", "webhooks/resend", named={"delivery_id": "delivery"})
+    @endpoint("POST", "webhooks/resend", aliases={"delivery_id": "delivery"})
     def resend(self, delivery_id: str) -> None:
         """Resend a delivery, as Didit's console does, with a new timestamp and the current secret.
         Raises LookupError if the delivery is unknown or its destination was removed."""
@@ -368,28 +368,28 @@ class Webhooks(Extension[DiditRecords]):
         at = {"due": now, "timestamp": int(now.timestamp())}
         outbox.enqueue(attrs.evolve(delivery, **at, retries=0, state=state))
 
-    @Serve("POST", "webhooks/corrupt")
+    @endpoint("POST", "webhooks/corrupt")
     def corrupt(self, times: int = 1) -> None:
         """Change one byte of the next `times` deliveries (1-10,000) after signing them."""
         self._outbox.add_fault(DeliveryFault.CORRUPT, times)
 
-    @Serve("POST", "webhooks/sign-wrong")
+    @endpoint("POST", "webhooks/sign-wrong")
     def sign_wrong(self, times: int = 1) -> None:
         """Sign the next `times` deliveries (1-10,000) with a wrong secret."""
         self._outbox.add_fault(DeliveryFault.SIGN_WRONG, times)
 
-    @Serve("POST", "webhooks/drop")
+    @endpoint("POST", "webhooks/drop")
     def drop(self, times: int = 1) -> None:
         """Silently drop the next `times` deliveries (1-10,000)."""
         self._outbox.add_fault(DeliveryFault.DROP, times)
 
-    @Serve("POST", "webhooks/test")
+    @endpoint("POST", "webhooks/test")
     def test(self, destination: str) -> WebhookLetter:
         """Send a test event with a made-up decision, as Didit's console does. Raises
         LookupError if there is no destination with that id."""
         world = self._control.world
         place = _require(self._outbox.destinations.find(destination), "destination")
-        block = sandbox_match(world.claims.citations())
+        block = sandbox_match(world.claims.cited())
         session = Session(
             id=world.account.ids.uuid(), service="FACE_MATCH", status=block["status"],
             created_at=world.clock.now(), result=block,

@@ -13,10 +13,10 @@ from typing import Any
 import attrs
 
 from facematch_mock_server.base.messages import Response
-from facematch_mock_server.claims import Citations, response
+from facematch_mock_server.claims import CitedClaims, response
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import hosted_of, is_open, page_path
-from facematch_mock_server.world.services import Review, Session
+from facematch_mock_server.world.sessions import Review, Session
 
 from .framework import DiditCall, stamp, world_of
 
@@ -83,7 +83,7 @@ def environment_of(session: Session) -> str:
 
 
 def decision_body(
-    claims: Citations, world: World, session: Session, origin: str, *, now: float
+    claims: CitedClaims, world: World, session: Session, origin: str, *, now: float
 ) -> dict[str, Any]:
     """Return a session's decision, for its endpoint and for webhooks.
 
@@ -125,7 +125,7 @@ def decision_body(
 
 
 def _block(
-    claims: Citations,
+    claims: CitedClaims,
     session: Session,
     feature: Feature,
     result: Mapping[str, Any],
@@ -176,7 +176,7 @@ def _block(
     }
 
 
-def _review(claims: Citations, review: Review) -> dict[str, Any]:
+def _review(claims: CitedClaims, review: Review) -> dict[str, Any]:
     if review.comment is None:
         claims.cite("review.comment")
     return {
@@ -233,7 +233,7 @@ _NO_STORE = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store"
 
 
 def picture_addresses(
-    world: World, claims: Citations, session: Session, origin: str, now: float
+    world: World, claims: CitedClaims, session: Session, origin: str, now: float
 ) -> dict[str, str]:
     """Return the addresses of a session's pictures, by name; reading them needs no key."""
     expires = int(now) + claims["media.ttl_s"]
@@ -246,7 +246,7 @@ def picture_addresses(
 
 def picture(call: DiditCall) -> Response:
     """Respond with the picture at an address, or with the error if it is not available."""
-    claims, (session_id, name) = call.claims, call.words
+    claims, (session_id, name) = call.claims, call.path_values
     # The request has no key, so the session determines the account.
     world = world_of(call.world, session_id) or call.world
     if call.request.method not in ("GET", "HEAD"):

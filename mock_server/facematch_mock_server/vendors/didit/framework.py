@@ -30,11 +30,12 @@ from facematch_mock_server.base.messages import (
     host_in,
     media_type,
 )
-from facematch_mock_server.claims import Citations
+from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.vendors.base import Call, Route
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import current
-from facematch_mock_server.world.services import KeyKind, Window
+from facematch_mock_server.world.keys import KeyKind
+from facematch_mock_server.world.rates import ExceededLimit
 
 from .records import read_uuid
 
@@ -65,7 +66,7 @@ class Field:
     """A field of a form or of a JSON body."""
 
     name: str
-    read: Callable[[Citations, Any], Any]
+    read: Callable[[CitedClaims, Any], Any]
     #: Whether the field is required, and whether it may be null in a JSON body.
     required: bool = False
     nullable: bool = False
@@ -74,7 +75,7 @@ class Field:
 
 
 def read_form_fields(
-    claims: Citations, fields: Iterable[Field], form: Form
+    claims: CitedClaims, fields: Iterable[Field], form: Form
 ) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """Return a form's field values by name, and the errors of invalid fields by name."""
     values: dict[str, Any] = {}
@@ -125,7 +126,7 @@ def read_json_fields(call: Call, body: Any, fields: Iterable[Field]) -> dict[str
 # high, a missing field, a choice), otherwise from the framework.
 
 
-def file(claims: Citations, upload: Any) -> Upload:
+def file(claims: CitedClaims, upload: Any) -> Upload:
     """Read a file; its extension must be accepted and its size within the limit."""
     if upload is None:
         raise Invalid("No file was submitted.")
@@ -148,7 +149,7 @@ def file(claims: Citations, upload: Any) -> Upload:
     return upload
 
 
-def threshold(claims: Citations, value: Any) -> float:
+def threshold(claims: CitedClaims, value: Any) -> float:
     """Read a number from 0 to 100 (Didit API reference, Face Match)."""
     try:
         number = float(value)
@@ -160,7 +161,7 @@ def threshold(claims: Citations, value: Any) -> float:
     return _in_range(number, 0, 100)
 
 
-def whole_number(_: Citations, value: Any, *, lowest: int, highest: int) -> int:
+def whole_number(_: CitedClaims, value: Any, *, lowest: int, highest: int) -> int:
     """Read an integer within a range; a zero fraction (``5.0``) is accepted."""
     try:
         number = int(re.sub(r"\.0*\s*$", "", str(value)))
@@ -177,7 +178,7 @@ def _in_range(number: N, lowest: int, highest: int) -> N:
     return number
 
 
-def boolean(_: Citations, value: Any) -> bool:
+def boolean(_: CitedClaims, value: Any) -> bool:
     word = value.lower() if isinstance(value, str) else value
     truth = _TRUTH.get(word) if isinstance(word, (str, int, float)) else None
     if truth is None:
@@ -185,14 +186,14 @@ def boolean(_: Citations, value: Any) -> bool:
     return truth
 
 
-def text(claims: Citations, value: Any) -> str:
+def text(claims: CitedClaims, value: Any) -> str:
     """Read a string without surrounding white space; a number is converted to a string."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise Invalid("Not a valid string.")
     return check_text(claims, str(value).strip())
 
 
-def vendor_data(claims: Citations, value: Any) -> str | None:
+def vendor_data(claims: CitedClaims, value: Any) -> str | None:
     """Read the caller's own data; return None for an empty string."""
     words = text(claims, value)
     if not words:
@@ -200,7 +201,7 @@ def vendor_data(claims: Citations, value: Any) -> str | None:
     return words or None
 
 
-def check_text(claims: Citations, sent: str, *field_errors: str) -> str:
+def check_text(claims: CitedClaims, sent: str, *field_errors: str) -> str:
     """Return `sent` if it passes the framework's checks and has no errors, or raise `Invalid`."""
     words = []
     if len(sent) > claims.get("text.longest"):
@@ -216,32 +217,32 @@ def words_for_length(most: int) -> str:
     return f"Ensure this field has no more than {most} characters."
 
 
-def uuid(_: Citations, value: Any) -> str:
+def uuid(_: CitedClaims, value: Any) -> str:
     try:
         return read_uuid(value)
     except ValueError:
         raise Invalid("Must be a valid UUID.") from None
 
 
-def choice(words: Container[str], _: Citations, value: Any) -> str:
+def choice(words: Container[str], _: CitedClaims, value: Any) -> str:
     if not isinstance(value, str) or value not in words:
         raise Invalid(f'"{value}" is not a valid choice.')
     return value
 
 
-def items(_: Citations, value: Any) -> list[Any]:
+def items(_: CitedClaims, value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise Invalid(f'Expected a list of items but got type "{type(value).__name__}".')
     return value
 
 
-def email(claims: Citations, value: Any) -> str:
+def email(claims: CitedClaims, value: Any) -> str:
     address = value.strip() if isinstance(value, str) else ""
     is_valid = re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", address) and len(address) <= 320
     return check_text(claims, address, *(() if is_valid else ("Enter a valid email address.",)))
 
 
-def metadata(claims: Citations, value: Any) -> dict[str, Any] | None:
+def metadata(claims: CitedClaims, value: Any) -> dict[str, Any] | None:
     """Read a JSON object (in a form, as a string); return None for an empty string."""
     if value == "":
         claims.cite("answer.empty")
@@ -322,7 +323,9 @@ class DiditCall(Call):
         if self._body is None:
             self._body = (read_json(self),)
             if isinstance(self._body[0], dict) and self.route is not None:
-                self.shown |= describe_fields(self._body[0].items(), self.route.shown)
+                self.journal_fields |= describe_fields(
+                    self._body[0].items(), self.route.shown_fields
+                )
         return self._body[0]
 
     @property
@@ -365,9 +368,9 @@ def check_rate(call: DiditCall, scope: str | None = None, *, client: str | None 
         forwarded = (head.header("x-forwarded-for") or "").partition(",")[0].strip()
         client = f"address {forwarded or head.peer}"
     windows = {scope: call.claims.get(window_of(scope))}
-    refusal = call.world.rates.take(windows, client, now=call.now.timestamp())
-    if refusal is not None:
-        refuse_rate(call, *refusal)
+    exceeded = call.world.rates.count_request(windows, client, now=call.now.timestamp())
+    if exceeded is not None:
+        refuse_rate(call, exceeded)
 
 
 def window_of(scope: str) -> str:
@@ -375,20 +378,28 @@ def window_of(scope: str) -> str:
     return "rate.sandbox_session.window_s" if scope == "sandbox_session" else "rate.window_s"
 
 
-def refuse_rate(call: DiditCall, scope: str, window: Window) -> None:
-    """Refuse the call with a scope's 429, the only response with limit headers (rate page)."""
-    lines = {"Retry-After": window.retry_after}
+def refuse_rate(call: DiditCall, exceeded: ExceededLimit) -> NoReturn:
+    """Refuse the call with a limit's 429, the only response with limit headers (rate page)."""
+    scope = exceeded.scope
+    headers = [("Retry-After", str(exceeded.retry_after_s))]
     # The sandbox quota is per application, independent of the endpoints' limits.
     if scope != "sandbox_session":
         if call.endpoint.scope not in (None, scope):
             # The endpoint's own limit is not set.
             call.claims.cite(f"rate.{call.endpoint.scope}.limit")
-        facts = {"Limit": window.limit, "Remaining": 0, "Reset": window.reset}
-        lines = {**{f"X-RateLimit-{name}": fact for name, fact in facts.items()}, **lines}
-    headers = tuple((name, str(number)) for name, number in lines.items())
+        headers = [
+            ("X-RateLimit-Limit", str(exceeded.limit)),
+            ("X-RateLimit-Remaining", "0"),
+            ("X-RateLimit-Reset", str(exceeded.reset)),
+            *headers,
+        ]
     call.claims.cite(f"rate.{scope}.limit", window_of(scope))
-    words = {"limit": window.limit, "wait": window.retry_after}
-    call.refuse(f"rate.{scope}.refused", headers=headers, **words)
+    call.refuse(
+        f"rate.{scope}.refused",
+        headers=tuple(headers),
+        limit=exceeded.limit,
+        wait=exceeded.retry_after_s,
+    )
 
 
 def check_key(call: DiditCall) -> None:
@@ -396,14 +407,14 @@ def check_key(call: DiditCall) -> None:
     if "x-api-key" not in call.endpoint.credentials:
         return
     sent = call.request.header("x-api-key")
-    words_of_403 = call.endpoint.own.get(403, "auth.words.403")
-    if not call.let_in(sent) or call.key is None:
+    words_of_403 = call.endpoint.error_claims.get(403, "auth.words.403")
+    if not call.authenticate(sent) or call.key is None:
         key = call.world.keys.find(sent or "")
         problem = "wrong" if key is None or key.revoked else "expired"
         status = call.claims[f"auth.{problem if sent else 'missing'}"]
         call.refuse("auth.words.401" if status == 401 else words_of_403)
     if not call.key.allowed:
-        call.key, call.key_word = None, "wrong"
+        call.key, call.key_label = None, "wrong"
         call.refuse(words_of_403)
     if call.endpoint.has_session:
         if call.session is None:
@@ -416,10 +427,10 @@ def check_key(call: DiditCall) -> None:
 
 def _find_session(call: DiditCall) -> None:
     if call.endpoint.has_session:
-        session = call.world.sessions.find(call.words[0])
+        session = call.world.sessions.find(call.path_values[0])
         call.session = session and current(call.world, session)
         # Didit looks up the session before it checks the owner.
-        if call.session is None and world_of(call.world, call.words[0]) is None:
+        if call.session is None and world_of(call.world, call.path_values[0]) is None:
             call.refuse("session.unknown")
 
 
@@ -432,8 +443,8 @@ def check_method(call: DiditCall) -> None:
     """Check the method and, for a form with a body, the content type."""
     route: Any = call.route
     request = call.request
-    if ("GET" if request.method == "HEAD" else request.method) not in route.answers:
-        refuse_method(call, route.answers)
+    if ("GET" if request.method == "HEAD" else request.method) not in route.handlers:
+        refuse_method(call, route.handlers)
     kind = request.header("content-type") or ""
     if route.is_form and request.body and media_type(kind) not in (URLENCODED, MULTIPART):
         call.refuse("media.refused", media=kind)
@@ -455,7 +466,7 @@ class Endpoint(Route):
     checks: Mapping[str, Callable[[Any], None]] = CHECKS
     #: Whether the path contains a session id; the session is looked up before the key.
     has_session: bool = attrs.field(init=False)
-    own: Mapping[int, str] = attrs.field(init=False)
+    error_claims: Mapping[int, str] = attrs.field(init=False)
     #: The scope of the endpoint's own rate limit; if set, it replaces the method's scope.
     scope: str | None = None
 
@@ -463,9 +474,9 @@ class Endpoint(Route):
     def _has_session(self) -> bool:
         return "{uuid}" in self.pattern and "x-api-key" in self.credentials
 
-    @own.default
-    def _own_words(self) -> dict[int, str]:
+    @error_claims.default
+    def _default_error_claims(self) -> dict[int, str]:
         return {403: "auth.words.session", 404: "session.unknown"} if self.has_session else {}
 
 
-_PLAIN = Endpoint(pattern="", answers={})
+_PLAIN = Endpoint(pattern="", handlers={})

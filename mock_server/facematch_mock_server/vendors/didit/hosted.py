@@ -16,12 +16,12 @@ from urllib.parse import urlencode
 import attrs
 
 from facematch_mock_server.base.messages import Headers, Response, Upload
-from facematch_mock_server.claims import Citations
+from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.vendors.base import HINT_HEADER
 from facematch_mock_server.world import hosted as base
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import hosted_of
-from facematch_mock_server.world.services import Session
+from facematch_mock_server.world.sessions import Session
 
 from . import framework, pictures, webhooks
 from .decisions import media_type_of
@@ -67,7 +67,7 @@ _CATALOGUE = [{"slug": slug} for slug in SCENARIOS]
 # session, portrait, credit, quota.
 
 
-def _read_callback(claims: Citations, value: Any) -> str | None:
+def _read_callback(claims: CitedClaims, value: Any) -> str | None:
     address = framework.text(claims, value)
     scheme = re.fullmatch(r"([A-Za-z][A-Za-z0-9+.-]*):\S+", address)
     if address and (scheme is None or scheme[1].lower() in _UNSAFE_SCHEMES):
@@ -75,7 +75,7 @@ def _read_callback(claims: Citations, value: Any) -> str | None:
     return address or None
 
 
-def _read_portrait(claims: Citations, value: Any) -> bytes:
+def _read_portrait(claims: CitedClaims, value: Any) -> bytes:
     try:
         content = base64.b64decode(value, validate=True)
     except (ValueError, TypeError):
@@ -88,7 +88,7 @@ def _read_portrait(claims: Citations, value: Any) -> bytes:
     return content
 
 
-def _read_scenario(claims: Citations, value: Any) -> str:
+def _read_scenario(claims: CitedClaims, value: Any) -> str:
     slug = framework.text(claims, value)
     if slug not in SCENARIOS:
         raise Invalid(f"Unknown sandbox scenario: '{slug}'.")
@@ -159,7 +159,7 @@ def _read_start(call: DiditCall) -> tuple[Workflow, Upload | None]:
     if values.get("portrait_image") is not None:
         portrait = call.upload("portrait_image", "portrait_image", values["portrait_image"])
         # Recognize the picture now, so that faults aimed at it apply.
-        call.look(portrait)
+        call.detect_faces(portrait)
     workflow = records.workflows.find(values["workflow_id"])
     if workflow is None:
         published = ", ".join(each.id for each in records.workflows.all()[:20])
@@ -225,8 +225,8 @@ def _answer_start(call: DiditCall, session: Session) -> Response:
 
 def _arm(call: DiditCall) -> Response:
     # The page needs no key: the session determines the account.
-    world = world_of(call.world, call.words[0])
-    session = None if world is None else world.sessions.find(call.words[0])
+    world = world_of(call.world, call.path_values[0])
+    session = None if world is None else world.sessions.find(call.path_values[0])
     token = (call.request.header("session-token") or "").encode()
     if world is None or session is None or session.hosted is None or session.hosted.is_live:
         call.refuse("arm.unknown")
@@ -254,7 +254,7 @@ _OPTIONS = {field.name: field.default for call in pictures.ROUTES for field in c
 
 def _judge(world: World, session: Session, attempt: base.Attempt) -> Session:
     """Return the session with the results of checking the person."""
-    hosted, claims = hosted_of(session), world.claims.citations()
+    hosted, claims = hosted_of(session), world.claims.cited()
     liveness, match, status = attempt.liveness, attempt.match, None
     if hosted.scenario is not None:
         facts: dict[str, Any] = {**_APPROVED, **SCENARIOS[hosted.scenario]}
@@ -280,7 +280,7 @@ def _judge(world: World, session: Session, attempt: base.Attempt) -> Session:
 
 
 def _fail(world: World, session: Session, is_last: bool) -> Session:
-    claims, risks = world.claims.citations(), ["LOW_LIVENESS_SCORE"] if is_last else []
+    claims, risks = world.claims.cited(), ["LOW_LIVENESS_SCORE"] if is_last else []
     check: dict[str, Any] = {
         "status": DECLINED if is_last else "Not Finished",
         "score": None,
@@ -307,7 +307,7 @@ def _return_url(session: Session) -> str | None:
 
 
 RULES = base.Rules(
-    waiting=frozenset({_NOT_STARTED, _IN_PROGRESS, "Resubmitted", "Awaiting User"}),
+    open_statuses=frozenset({_NOT_STARTED, _IN_PROGRESS, "Resubmitted", "Awaiting User"}),
     after={"begin": _IN_PROGRESS, "abandon": "Abandoned", "expire": "Expired", "last": DECLINED},
     judge=_judge,
     fail=_fail,
@@ -321,20 +321,26 @@ RULES = base.Rules(
 ROUTES = (
     Endpoint(
         pattern="/v3/session/",
-        answers={"POST": _start},
+        handlers={"POST": _start},
         scope="session",
         operation="session_start",
-        shown=("workflow_id", "vendor_data", "callback_method", "language", "sandbox_scenario"),
+        shown_fields=(
+            "workflow_id",
+            "vendor_data",
+            "callback_method",
+            "language",
+            "sandbox_scenario",
+        ),
         fields=tuple(field.name for field in _FIELDS),
     ),
     Endpoint(
         pattern="/v3/session/{uuid}/sandbox/arm/",
-        answers={"POST": _arm},
+        handlers={"POST": _arm},
         credentials=("session-token",),
-        shown=("scenario",),
+        shown_fields=("scenario",),
     ),
     Endpoint(
         pattern="/v1/sandbox/scenarios/",
-        answers={"GET": lambda call: call.answer("arm.catalogue", {"scenarios": _CATALOGUE})},
+        handlers={"GET": lambda call: call.answer("arm.catalogue", {"scenarios": _CATALOGUE})},
     ),
 )

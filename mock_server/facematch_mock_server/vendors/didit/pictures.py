@@ -14,7 +14,7 @@ import attrs
 
 from facematch_mock_server.base.masking import describe_fields, shorten_json
 from facematch_mock_server.base.messages import Form, Response
-from facematch_mock_server.claims import Citations
+from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.recognition.outcomes import (
     LivenessOutcome,
     MatchOutcome,
@@ -62,7 +62,7 @@ RISKS: Mapping[str, Risk] = {
 
 
 def warnings(
-    claims: Citations, feature: str, risks: Iterable[str], data: Mapping[str, Any]
+    claims: CitedClaims, feature: str, risks: Iterable[str], data: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """Return the warnings for these risks, in order; `data` holds each risk's additional data."""
     reports = []
@@ -99,7 +99,7 @@ def _read_fields(call: DiditCall) -> None:
         shown = functools.partial(_describe_form, form.fields, call.route, metadata)
         # A short form is described when the journal is read; a long one at once, to drop its texts.
         is_short = len(call.request.body) - sum(file.size for file in call.files) < _SHORT_FORM
-        call.shown = shown if is_short else shown()
+        call.journal_fields = shown if is_short else shown()
     if errors:
         files = (file for files in form.files.values() for file in files)
         is_bare = any("." not in file.name for file in files)
@@ -109,7 +109,9 @@ def _read_fields(call: DiditCall) -> None:
 
 def _describe_form(fields: Mapping[str, list[str]], route: Any, metadata: Any) -> dict[str, str]:
     """Return a form's fields as the journal shows them."""
-    shown = describe_fields(((name, texts[-1]) for name, texts in fields.items()), route.shown)
+    shown = describe_fields(
+        ((name, texts[-1]) for name, texts in fields.items()), route.shown_fields
+    )
     if metadata is not None:
         shown["metadata"] = shorten_json(metadata)
     return shown
@@ -145,8 +147,8 @@ def _finish(call: DiditCall) -> Response:
     claims, world, values = call.claims, call.world, call.values
     request_id = world.account.ids.uuid()
     block = endpoint.judge(claims, call.outcome, values)
-    price, what = claims[f"credit.price.{endpoint.operation}"], endpoint.service
-    if not call.charge(price, what, request_id):
+    price = claims[f"credit.price.{endpoint.operation}"]
+    if not call.charge(price, service=endpoint.service, request_id=request_id):
         # A concurrent call used up the credit.
         call.refuse("credit.refused")
     session = None
@@ -189,7 +191,7 @@ def _envelope(call: DiditCall, request_id: str, block: Block) -> dict[str, Any]:
     }
 
 
-def judge_match(claims: Citations, outcome: MatchOutcome, values: Mapping[str, Any]) -> Block:
+def judge_match(claims: CitedClaims, outcome: MatchOutcome, values: Mapping[str, Any]) -> Block:
     """Return the result of a comparison for the response; `values` are the form's values."""
     is_saved, rotate = values["save_api_request"], values["rotate_image"]
     status, risks = APPROVED, []
@@ -217,7 +219,9 @@ def judge_match(claims: Citations, outcome: MatchOutcome, values: Mapping[str, A
     }
 
 
-def judge_liveness(claims: Citations, outcome: LivenessOutcome, values: Mapping[str, Any]) -> Block:
+def judge_liveness(
+    claims: CitedClaims, outcome: LivenessOutcome, values: Mapping[str, Any]
+) -> Block:
     """Return the result of a liveness check for the response; `values` are the form's values."""
     score: float | None = None
     # Additional data for risks about a face that is known from another session. Only tests set
@@ -264,18 +268,18 @@ def judge_liveness(claims: Citations, outcome: LivenessOutcome, values: Mapping[
     }
 
 
-def sandbox_match(claims: Citations) -> Block:
+def sandbox_match(claims: CitedClaims) -> Block:
     """Return the result for a sandbox key, or for the test webhook of Didit's console."""
     return _fill_sandbox(claims, "match", ("user_image", "ref_image"))
 
 
-def _sandbox_liveness(claims: Citations) -> Block:
+def _sandbox_liveness(claims: CitedClaims) -> Block:
     fixed = claims["liveness.sandbox"]
     facts = {"face_quality": fixed["quality"], "face_luminance": fixed["luminance"]}
     return {**_fill_sandbox(claims, "liveness", ("user_image",)), "method": "PASSIVE", **facts}
 
 
-def _fill_sandbox(claims: Citations, name: str, images: tuple[str, ...]) -> Block:
+def _fill_sandbox(claims: CitedClaims, name: str, images: tuple[str, ...]) -> Block:
     fixed = claims[f"{name}.sandbox"]
     seen = (SeenPicture(faces=(SeenFace(box=tuple(box)),)) for box in fixed["boxes"])
     pictures = {x: _describe(claims, name, each) for x, each in zip(images, seen, strict=False)}
@@ -283,7 +287,7 @@ def _fill_sandbox(claims: Citations, name: str, images: tuple[str, ...]) -> Bloc
 
 
 def _passes(
-    claims: Citations, name: str, outcome: Any, score: float, values: Mapping[str, Any]
+    claims: CitedClaims, name: str, outcome: Any, score: float, values: Mapping[str, Any]
 ) -> bool:
     """Return whether a score, rounded as in the response, is above the call's threshold."""
     threshold = values[_THRESHOLD.format(name)]
@@ -293,7 +297,7 @@ def _passes(
     return bool(score > threshold)
 
 
-def _describe(claims: Citations, name: str, seen: SeenPicture, *, rotate: bool = False) -> Block:
+def _describe(claims: CitedClaims, name: str, seen: SeenPicture, *, rotate: bool = False) -> Block:
     """Return the faces in one picture, and its angle if the call requested rotation."""
     if not seen.faces:
         return {"entities": [], "best_angle": claims[f"{name}.faceless"]}
@@ -332,8 +336,8 @@ class PictureEndpoint(Endpoint):
     #: The form's picture fields, by the names under which the pictures are saved; the probe is last.
     pictures: Mapping[str, str]
     #: Functions that return the block: for an outcome, and for a sandbox key.
-    judge: Callable[[Citations, Any, Mapping[str, Any]], Block]
-    sandbox: Callable[[Citations], Block]
+    judge: Callable[[CitedClaims, Any, Mapping[str, Any]], Block]
+    sandbox: Callable[[CitedClaims], Block]
     #: The form's fields, in the order in which errors are reported.
     form: tuple[Field, ...]
 
@@ -350,7 +354,7 @@ def _make_route(path: str, operation: str, pictures: Mapping[str, str], **more: 
     names = tuple(field.name for field in texts)
     return PictureEndpoint(
         pattern=path,
-        answers={"POST": _finish},
+        handlers={"POST": _finish},
         checks={
             **CHECKS,
             "fields": _read_fields,
@@ -361,7 +365,7 @@ def _make_route(path: str, operation: str, pictures: Mapping[str, str], **more: 
         operation=operation,
         is_form=True,
         # All fields except metadata, which the journal shortens.
-        shown=names[:-1],
+        shown_fields=names[:-1],
         fields=names,
         pictures=pictures,
         form=(*(Field(name, framework.file, required=True) for name in files), *texts),

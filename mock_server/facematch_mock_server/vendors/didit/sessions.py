@@ -14,9 +14,9 @@ from urllib.parse import parse_qs, urlencode
 import attrs
 
 from facematch_mock_server.base.messages import Response
-from facematch_mock_server.claims import Citations
+from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.world.hosted import is_open, open_sessions, page_path
-from facematch_mock_server.world.services import Review, Session
+from facematch_mock_server.world.sessions import Review, Session
 
 from . import decisions, framework, webhooks
 from .decisions import environment_of, features_of, results_of
@@ -112,7 +112,7 @@ _NO_CHOICE = "Select a valid choice. {} is not one of the available choices."
 
 
 def _read_filters(
-    claims: Citations, query: Mapping[str, str]
+    claims: CitedClaims, query: Mapping[str, str]
 ) -> tuple[list[Filter], dict[str, Any]]:
     """Return the filters of the list, and the errors of invalid filters by name."""
     kind = query.get("session_kind") or "user"
@@ -177,14 +177,14 @@ _FILTERS: dict[str, tuple[Callable[[str], Any], str, Callable[[Any, Session], bo
 _CHANGEABLE_STATUSES = (APPROVED, DECLINED, IN_REVIEW, "Kyc Expired", "Abandoned", _RESUBMITTED)
 
 
-def _read_status(_: Citations, value: Any) -> str:
+def _read_status(_: CitedClaims, value: Any) -> str:
     word = framework.choice(STATUSES, _, value)
     if word not in (APPROVED, DECLINED, _RESUBMITTED):
         raise Invalid("You can only update the status to 'Approved', 'Declined', or 'Resubmitted'.")
     return word
 
 
-def _read_email(claims: Citations, value: Any) -> str:
+def _read_email(claims: CitedClaims, value: Any) -> str:
     is_empty = isinstance(value, str) and not value.strip()
     return "" if is_empty else framework.email(claims, value)
 
@@ -288,20 +288,20 @@ def _delete(call: DiditCall) -> Response:
 ROUTES = (
     Endpoint(
         pattern="/v3/session/{uuid}/decision/",
-        answers={"GET": decisions.decision},
+        handlers={"GET": decisions.decision},
         scope="decision",
         operation="session_read",
         fields=("include",),
     ),
-    Endpoint(pattern="/v3/sessions/", answers={"GET": _list}),
+    Endpoint(pattern="/v3/sessions/", handlers={"GET": _list}),
     Endpoint(
         pattern="/v3/session/{uuid}/delete/",
-        answers={"DELETE": _delete},
-        shown=("retain_face_embeddings", "face_retention_days", "face_retention_deadline"),
+        handlers={"DELETE": _delete},
+        shown_fields=("retain_face_embeddings", "face_retention_days", "face_retention_deadline"),
     ),
     Endpoint(
         pattern="/v3/session/{uuid}/update-status/",
-        answers={"PATCH": _update},
-        shown=("new_status", "send_email", "email_language"),
+        handlers={"PATCH": _update},
+        shown_fields=("new_status", "send_email", "email_language"),
     ),
 )

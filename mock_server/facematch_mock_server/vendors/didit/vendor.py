@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors import base
-from facematch_mock_server.world.services import FIRST_KEYS, SANDBOX_KEY, Window
+from facematch_mock_server.world.keys import FIRST_KEYS, SANDBOX_KEY
+from facematch_mock_server.world.rates import ExceededLimit
 from facematch_mock_server.world.webhooks import Outbox
 
 from . import decisions, framework, hosted, pictures, sessions, webhooks
@@ -48,16 +49,16 @@ def _show_balance(call: DiditCall) -> Response:
     return call.answer("billing.balance", body)
 
 
-class Didit(base.Routed):
+class Didit(base.MockVendor):
     """The mock of Didit in one world. Thread-safe."""
 
-    begins = "/v3/"
-    also = ("/v3/", "/v1/sandbox/", "/auth/v2/", decisions.MEDIA, HEALTHCHECK)
+    common_prefix = "/v3/"
+    extra_prefixes = ("/v3/", "/v1/sandbox/", "/auth/v2/", decisions.MEDIA, HEALTHCHECK)
     call = DiditCall
     routes = (
         *(*pictures.ROUTES, *hosted.ROUTES, *sessions.ROUTES),
         Endpoint(
-            pattern="/v3/billing/balance/", answers={"GET": _show_balance}, scope="management"
+            pattern="/v3/billing/balance/", handlers={"GET": _show_balance}, scope="management"
         ),
     )
     hosted = hosted.RULES
@@ -81,11 +82,11 @@ class Didit(base.Routed):
         headers = dict(response.headers)
         is_page = headers.get("Content-Type", "").startswith("text/html")
         if call.route is not None and not is_page and "Allow" not in headers:
-            allow = framework.allow_of((*call.route.answers,))
+            allow = framework.allow_of((*call.route.handlers,))
             response.headers = (*response.headers, allow)
         return response
 
-    def elsewhere(self, call: base.Call) -> Response:
+    def not_found(self, call: base.Call) -> Response:
         """Respond to the health check, a picture's path, or a path that has no route."""
         path = call.request.path
         if path == HEALTHCHECK and call.request.method in ("GET", "HEAD"):
@@ -93,7 +94,7 @@ class Didit(base.Routed):
             return call.answer("path.healthcheck", timestamp=stamp)
         if path.startswith(decisions.MEDIA) and isinstance(call, DiditCall):
             session_id, _, name = path.removeprefix(decisions.MEDIA).partition("/")
-            call.words = (session_id, name)
+            call.path_values = (session_id, name)
             return decisions.picture(call)
         if not path.endswith("/") and self.route_of(f"{path}/")[0] is not None:
             # Django redirects before any view runs.
@@ -114,7 +115,7 @@ class Didit(base.Routed):
             # These paths need no key.
             return None
         if status == 405:
-            framework.refuse_method(call, ("POST",) if route is None else route.answers)
+            framework.refuse_method(call, ("POST",) if route is None else route.handlers)
         if status == 415:
             call.refuse("media.refused", media=call.request.header("content-type") or "")
         if status == 429:
@@ -123,10 +124,14 @@ class Didit(base.Routed):
             # limit.
             if scope != "management" and not (scope and claims.get(f"rate.{scope}.limit")):
                 scope = "get" if method == "GET" else "write"
-            wait = claims.get(window_of(scope))
-            limit = claims.get(f"rate.{scope}.limit") or 0
-            reset = math.ceil(self.world.clock.timestamp() + wait)
-            refuse_rate(call, scope, Window(limit, reset, wait))
+            window_s = claims.get(window_of(scope))
+            exceeded = ExceededLimit(
+                scope=scope,
+                limit=claims.get(f"rate.{scope}.limit") or 0,
+                reset=math.ceil(self.world.clock.timestamp() + window_s),
+                retry_after_s=window_s,
+            )
+            refuse_rate(call, exceeded)
         return super()._answer_error(call, status)
 
 

@@ -15,9 +15,9 @@ from typing import Any
 from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_mock_server.base.messages import Request
-from facematch_mock_server.claims import Citations
+from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.services import Session
+from facematch_mock_server.world.sessions import Session
 from facematch_mock_server.world.webhooks import Destination, SignedPayload, WebhookDelivery
 
 from .decisions import decision_body, environment_of
@@ -68,7 +68,7 @@ def queue(
 
 
 def compose(
-    claims: Citations, world: World, delivery: WebhookDelivery, destination: Destination
+    claims: CitedClaims, world: World, delivery: WebhookDelivery, destination: Destination
 ) -> SignedPayload:
     session, secret = delivery.session, destination.secret
     claims.cite("webhook.saved")

@@ -21,7 +21,7 @@ from facematch_mock_server.vendors.base import NumberedCall
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import Attempt, Rules, current, hosted_of
-from facematch_mock_server.world.services import Session
+from facematch_mock_server.world.sessions import Session
 
 _CREATED, _IN_PROGRESS, _SUCCEEDED, _FAILED, _EXPIRED = (
     *("CREATED", "IN_PROGRESS", "SUCCEEDED", "FAILED", "EXPIRED"),
@@ -180,7 +180,7 @@ def _list_feedback(world: World, seen: LivenessOutcome) -> list[dict[str, str]]:
 
 
 RULES = Rules(
-    waiting=frozenset({_CREATED, _IN_PROGRESS}),
+    open_statuses=frozenset({_CREATED, _IN_PROGRESS}),
     after={"begin": _IN_PROGRESS, "abandon": _FAILED, "expire": _EXPIRED, "last": _FAILED},
     judge=_judge,
     service="FaceLiveness",

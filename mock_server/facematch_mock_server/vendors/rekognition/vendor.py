@@ -28,7 +28,7 @@ from facematch_mock_server.recognition.outcomes import SeenFace
 from facematch_mock_server.vendors import base
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import Played
-from facematch_mock_server.world.services import LIVE_KEY, Key, KeyKind
+from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
 
 from . import sessions
 from .claims import CLAIMS
@@ -138,7 +138,7 @@ def check_signature(call: RekognitionCall) -> None:
     """Refuse a call unless it has a current signature made with a known secret."""
     if call.request.header("authorization") is None:
         call.refuse("auth.missing")
-    call.key_word = "wrong"
+    call.key_label = "wrong"
     read = read_signature(call.request)
     if read is None:
         call.refuse("auth.incomplete")
@@ -151,8 +151,8 @@ def check_signature(call: RekognitionCall) -> None:
     if not secrets:
         call.refuse("auth.key")
     signers = (secret for secret in secrets if is_signed(call.request, signature, secret))
-    if not call.let_in(next(signers, None)):
-        call.key_word = "wrong"
+    if not call.authenticate(next(signers, None)):
+        call.key_label = "wrong"
         call.refuse("auth.signature")
     if call.request.header("x-amz-security-token") is not None:
         call.claims.cite("auth.session")
@@ -185,11 +185,11 @@ def perform(call: RekognitionCall) -> Response:
         call.refuse("operation.unknown", headers=((base.HINT_HEADER, hint),))
     now = call.now.timestamp()
     for scope, refused in _LIMITS.items():
-        if call.world.rates.take({scope: 1.0}, "", now=now) is not None:
+        if call.world.rates.count_request({scope: 1.0}, client="", now=now) is not None:
             call.refuse(refused, f"quota.{scope}")
     body = call.read_object("body.malformed")
     names = (*_SHOWN, "Attributes")
-    call.shown = presentable((name, str(body[name])) for name in names if name in body)
+    call.journal_fields = presentable((name, str(body[name])) for name in names if name in body)
     return answer(call, body)
 
 
@@ -316,9 +316,10 @@ def _describe(
     return details
 
 
-def _charge(call: RekognitionCall, what: str) -> None:
+def _charge(call: RekognitionCall, service: str) -> None:
     call.claims.cite("credit.images", "credit.start")
-    call.charge(Decimal(call.claims["credit.price"]), what, call.request_id)
+    price = Decimal(call.claims["credit.price"])
+    call.charge(price, service=service, request_id=call.request_id)
 
 
 def _operation_of(head: Request) -> str:
@@ -329,11 +330,11 @@ def _operation_of(head: Request) -> str:
 _SHOWN = ("SimilarityThreshold", "QualityFilter", "ClientRequestToken", "SessionId")
 
 
-class Rekognition(base.Routed):
+class Rekognition(base.MockVendor):
     """The mock of Rekognition in one world; all operations have one path. Thread-safe."""
 
     call = RekognitionCall
-    nowhere = "operation.unknown"
+    not_found_claim = "operation.unknown"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("image.format",),
         404: ("operation.unknown",),
@@ -344,12 +345,12 @@ class Rekognition(base.Routed):
     routes = tuple(
         base.Route(
             pattern="/",
-            answers={"POST": perform},
+            handlers={"POST": perform},
             checks={"auth.signature": check_signature},
             operation=operation,
             credentials=("x-amz-date",),
             fields=fields,
-            more=called,
+            extra=called,
         )
         for operation, called, fields in (
             ("match", None, _SHOWN[:2]),
@@ -368,9 +369,15 @@ class Rekognition(base.Routed):
         is_rekognition = head.method == "POST" and (target is None or target.startswith(_TARGET))
         if not is_rekognition:
             return None, ()
-        route, words = super().find(head)
+        route, path_values = super().find(head)
+        if route is None:
+            return None, path_values
+        # All operations have the same path; the header names the operation.
         name = _operation_of(head)
-        return next((each for each in self.routes if route and each.more == name), route), words
+        for other in self.routes:
+            if other.extra == name:
+                return other, path_values
+        return route, path_values
 
     def known_paths(self) -> tuple[str, ...]:
         """Return no paths to suggest, because a header selects the operation."""

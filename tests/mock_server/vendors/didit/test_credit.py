@@ -7,7 +7,7 @@ from kit import mock_didit as didit
 from kit import mock_didit_webhooks as webhooks
 from kit.mock_didit import LIVENESS_PATH, liveness_request, match_request
 
-from facematch_mock_server.world.services import Sessions
+from facematch_mock_server.world.sessions import Sessions
 
 REFUSED = {
     "error": "You don't have enough credits to perform this request. "

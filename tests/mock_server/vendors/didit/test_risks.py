@@ -19,7 +19,7 @@ ANSWERS = sorted((Path(__file__).parents[4] / "tests/backends/didit/answers").gl
 @pytest.mark.parametrize("call", ["verify", "check_liveness"])
 @pytest.mark.parametrize("risk", RISKS)
 def test_backend_recognizes_every_warning_of_the_mock(mock, monkeypatch, call, risk):
-    raised, handle = warnings(mock.world.claims.citations(), "FACE", [risk], {}), mock.app.handle
+    raised, handle = warnings(mock.world.claims.cited(), "FACE", [risk], {}), mock.app.handle
 
     def warn(request):
         answer = handle(request)

@@ -61,7 +61,7 @@ def test_removed_or_disabled_destination_gets_no_more_deliveries(world):
 def test_resend_during_an_attempt_is_not_lost(world, status):
     (name,) = world.call()
     outbox = world.app.world.outbox
-    taken = outbox.take(world.app.world.clock.now())
+    taken = outbox.take_due(world.app.world.clock.now())
 
     def send(_url, letter, _timeout_s):
         world.webhooks.resend(name)

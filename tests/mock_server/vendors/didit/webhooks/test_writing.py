@@ -9,7 +9,7 @@ from kit.mock_didit_webhooks import HOOK
 
 from facematch_mock_server.vendors.didit import webhooks
 from facematch_mock_server.vendors.didit.webhooks import signature, v2_message, write_json
-from facematch_mock_server.world.services import Review
+from facematch_mock_server.world.sessions import Review
 
 
 @pytest.mark.parametrize("change", [{"enabled": False}, {"events": ["data.updated"]}], ids=str)

@@ -1,0 +1,109 @@
+"""The records of sessions: saved calls and hosted sessions."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from facematch_mock_server.base.state import Collection
+
+#: The maximum number of stored sessions.
+MAX_SESSIONS = 10_000
+
+
+@attrs.frozen(kw_only=True)
+class Review:
+    """A manual change of a session's status.
+
+    Attributes:
+        user: The author, as the vendor stores it.
+        new_status: The vendor's name for the status.
+        comment: The comment, or None.
+        created_at: The time of the change, UTC.
+    """
+
+    user: str
+    new_status: str
+    comment: str | None
+    created_at: dt.datetime
+
+
+@attrs.frozen(kw_only=True)
+class Hosted:
+    """The attributes that only a hosted session has.
+
+    Attributes:
+        token: The secret in the URL of the session's page. Not in `repr`.
+        kind: ``kyc`` (the face is compared with a document that the person shows) or ``biometric``
+            (with an earlier reference).
+        workflow, version: The session's workflow and its version, or None.
+        callback: The URL to which the person is redirected, or None. Not in `repr`.
+        language: The language of the page; None for the browser's.
+        expires_at: The time of expiry, UTC.
+        is_live: Whether the session was started with a live key.
+        attempts: The number of attempts so far.
+        scenario: The outcome requested in the sandbox; None to judge the pictures.
+        reference: The SHA-256 of the picture to compare with, or None.
+        document_fields: The values that the vendor reads from the person's document, by the
+            vendor's names. Not in `repr`.
+    """
+
+    token: str = attrs.field(repr=False, metadata={"secret": True})
+    kind: str = "biometric"
+    workflow: str | None = None
+    version: int | None = None
+    callback: str | None = attrs.field(default=None, repr=False)
+    language: str | None = None
+    expires_at: dt.datetime
+    is_live: bool = True
+    attempts: int = 0
+    scenario: str | None = None
+    reference: str | None = None
+    document_fields: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Session:
+    """A saved call, or a hosted session.
+
+    Attributes:
+        id: The request id in the response.
+        number: The session's number in the world, counted from 1.
+        internal_id: A second id, shown in lists.
+        service: The vendor's name for the service; None for a hosted session.
+        status: The vendor's name for the status; updates change it.
+        created_at: The time of the start, UTC.
+        vendor_data, metadata: The values as sent; None if not sent.
+        pictures: The SHA-256 of the pictures, by the vendor's names.
+        result: The part of the response that the service returned; for a hosted session, one part
+            for each feature that ran, by feature.
+        reviews: The manual changes of the status, oldest first.
+        hosted: The attributes of a hosted session; None for a saved call.
+    """
+
+    id: str
+    number: int = 0
+    internal_id: str = ""
+    service: str | None = None
+    status: str
+    created_at: dt.datetime
+    vendor_data: str | None = None
+    metadata: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+    pictures: Mapping[str, str | None] = attrs.field(factory=dict)
+    result: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    reviews: tuple[Review, ...] = ()
+    hosted: Hosted | None = None
+
+
+class Sessions(Collection[Session]):
+    """The newest 10,000 sessions of one world, by id. Thread-safe."""
+
+    def __init__(self) -> None:
+        super().__init__(limit=MAX_SESSIONS)
+
+    def add(self, session_id: str, **fields: Any) -> Session:
+        """Store a session with the next number; `fields` are fields of `Session`."""
+        return self.append(Session, session_id, id=session_id, **fields)
