@@ -16,7 +16,7 @@ from facematch_core.base.frames import methods_clear_frames
 from facematch_core.errors import InvalidImage
 
 from . import imaging as _imaging
-from .containers import Header, ImageFormat, refuse
+from .containers import Header, ImageFormat, refuse_picture
 from .imaging import MAX_FILE_BYTES, MAX_PIXELS, ImageLimits
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Image:
     _header: Header
     # The original of a prepared picture, until its digest has been computed.
     _source: Image | None
+    # The digests; None until they are first read.
     _digest: str | None
     _sent_digest: str | None
     # Whether we know that the file has no metadata.
@@ -62,12 +63,15 @@ class Image:
 
     @classmethod
     def _make(cls, data: bytes, header: Header | None = None, source: Image | None = None) -> Image:
-        header = header or _imaging.read(data)
+        """Create an `Image`; `source` is the original of a prepared picture."""
         image = object.__new__(cls)
-        # Bypass our own __setattr__, which raises.
-        values = (data, None, header, source is not None, None, source)
-        for name, value in zip(cls.__slots__, values, strict=True):
-            object.__setattr__(image, name, value)
+        set_attribute = object.__setattr__  # ours raises
+        set_attribute(image, "_data", data)
+        set_attribute(image, "_header", header or _imaging.read(data))
+        set_attribute(image, "_source", source)
+        set_attribute(image, "_digest", None)
+        set_attribute(image, "_sent_digest", None)
+        set_attribute(image, "_is_clean", source is not None)
         return image
 
     @classmethod
@@ -79,14 +83,18 @@ class Image:
                 usable picture. The message contains the path as given.
         """
         if not isinstance(path, (str, os.PathLike)):
-            refuse(f"must be named by a str or os.PathLike, not {type(path).__name__}")
+            refuse_picture(f"must be named by a str or os.PathLike, not {type(path).__name__}")
         name = os.fsdecode(path)
         if _URL.match(name):
             # The message must not contain the URL, which may include a signature or a key.
-            refuse("is a URL, which facematch does not fetch; download it and pass its path")
+            refuse_picture(
+                "is a URL, which facematch does not fetch; download it and pass its path"
+            )
         if _BASE64.match(name) and not os.path.lexists(name):
             # The message must not contain the text, which is the picture itself.
-            refuse("looks like base64, not a path; write it to a file, or use Image.from_base64")
+            refuse_picture(
+                "looks like base64, not a path; write it to a file, or use Image.from_base64"
+            )
         # Imported here, because it needs `pathlib`, which would add 4 ms to every import.
         from facematch_core.base.files import NotRegular, open_regular
 
@@ -95,17 +103,20 @@ class Image:
                 data = file.read(MAX_FILE_BYTES + 1)
             return cls._make(data)
         except InvalidImage as error:
-            why = error.message.removeprefix("The picture ").removesuffix(".")
+            problem = error.message.removeprefix("The picture ").removesuffix(".")
         except NotRegular:
-            kind = "is a pipe or a device, not a regular file"
-            why = f"{kind}; open it yourself and use Image.from_file"
+            problem = (
+                "is a pipe or a device, not a regular file; open it yourself and use "
+                "Image.from_file"
+            )
         except FileNotFoundError:
-            why = "does not exist; check the name and the current directory"
+            problem = "does not exist; check the name and the current directory"
         except (OSError, ValueError) as error:
             # The operating system's reason, for example: no permission, or the name is too long.
             reason = getattr(error, "strerror", None) or type(error).__name__
-            why = f"cannot be read ({reason}); check the name and its permissions"
-        raise InvalidImage(f"The picture {name!r} {why}.")
+            problem = f"cannot be read ({reason}); check the name and its permissions"
+        # Outside the except block, so that the error carries no other.
+        raise InvalidImage(f"The picture {name!r} {problem}.")
 
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview) -> Image:
@@ -115,9 +126,9 @@ class Image:
             InvalidImage: the bytes are not a usable picture.
         """
         if isinstance(data, str):
-            refuse(_PLAIN_TEXT)
+            refuse_picture(_PLAIN_TEXT)
         if not isinstance(data, (bytes, bytearray, memoryview)):
-            refuse(f"must be given as bytes, not {type(data).__name__}")
+            refuse_picture(f"must be given as bytes, not {type(data).__name__}")
         # Check before copying.
         _imaging.check_size(memoryview(data).nbytes)
         return cls._make(bytes(data))
@@ -133,30 +144,31 @@ class Image:
             InvalidImage: the text is not valid base64, or not a usable picture.
         """
         if not isinstance(text, (str, bytes)):
-            refuse(f"must be given as base64 text, not {type(text).__name__}")
+            refuse_picture(f"must be given as base64 text, not {type(text).__name__}")
         # A non-ASCII character becomes "?", which is not valid base64 either.
-        raw = text.encode("ascii", "replace") if isinstance(text, str) else text
-        has_spaces = b" " in raw.strip()
-        raw = raw.translate(None, b" \t\r\n\f\v")
-        prefix = _DATA_URI.match(raw)
-        if prefix:
+        given = text.encode("ascii", "replace") if isinstance(text, str) else text
+        has_spaces = b" " in given.strip()
+        encoded = given.translate(None, b" \t\r\n\f\v")
+        prefix = _DATA_URI.match(encoded)
+        if prefix is not None:
             if not prefix[0].lower().endswith(b";base64,"):
-                refuse("is in a data URI without ;base64; encode it as base64")
-            raw = raw[prefix.end() :]
-        _imaging.check_size(max(1, len(raw) // 4 * 3 - 2))
+                refuse_picture("is in a data URI without ;base64; encode it as base64")
+            encoded = encoded[prefix.end() :]
+        # Check before decoding: four characters are three bytes, of which two may be padding.
+        _imaging.check_size(max(1, len(encoded) // 4 * 3 - 2))
         try:
-            return cls._make(base64.b64decode(raw, validate=True))
+            return cls._make(base64.b64decode(encoded, validate=True))
         except (binascii.Error, InvalidImage) as error:
             if has_spaces:
-                refuse(
+                refuse_picture(
                     "is base64 with spaces, because a web form decodes + as a space; "
                     'give text.replace(" ", "+"), or encode the field with encodeURIComponent'
                 )
             if isinstance(error, InvalidImage):
                 raise
-            refuse(
-                f"is not valid base64 ({len(raw)} characters); check that the text is complete and "
-                "in the standard alphabet, and use Image.read for a file name"
+            refuse_picture(
+                f"is not valid base64 ({len(encoded)} characters); check that the text is complete "
+                "and in the standard alphabet, and use Image.read for a file name"
             )
 
     @classmethod
@@ -173,15 +185,15 @@ class Image:
             try:
                 piece: Any = file.read(MAX_FILE_BYTES + 1 - len(data))
             except Exception as error:  # noqa: BLE001 - an archive raises BadZipFile, LZMAError ...
-                refuse(
+                refuse_picture(
                     f"cannot be read from its file object ({type(error).__name__}); "
                     "check that it is open for reading, and complete"
                 )
             if hasattr(piece, "__await__"):
                 piece.close()
-                refuse("is asynchronous; pass the bytes of `await file.read()`")
+                refuse_picture("is asynchronous; pass the bytes of `await file.read()`")
             if not isinstance(piece, bytes):
-                refuse(
+                refuse_picture(
                     f"comes from a file object that returned {type(piece).__name__}, not bytes; "
                     'open the file with mode "rb"'
                 )
@@ -193,7 +205,7 @@ class Image:
         except Exception:  # noqa: BLE001 - a pipe, or not a file
             position = 0
         if position:
-            refuse("is empty: its file object is at its end; call seek(0) first")
+            refuse_picture("is empty: its file object is at its end; call seek(0) first")
         return cls.from_bytes(data)
 
     @classmethod
@@ -227,15 +239,20 @@ class Image:
         if hasattr(value, "read"):
             return cls.from_file(cast("IO[bytes]", value))
         # If the value is a Pillow image, Pillow has already been imported.
-        if (pillow := sys.modules.get("PIL.Image")) and isinstance(value, pillow.Image):
+        pillow_module = sys.modules.get("PIL.Image")
+        if pillow_module is not None and isinstance(value, pillow_module.Image):
             return cls.from_pil(value)
-        advice = "pass an Image, bytes, a pathlib.Path, an open binary file or a Pillow image"
+        class_name = type(value).__name__
         if hasattr(value, "__array_interface__"):
-            advice = (
-                'encode it: cv2.imencode(".png", frame)[1].tobytes() for a frame of OpenCV, '
+            refuse_picture(
+                f"cannot be read from {class_name}: encode it: "
+                'cv2.imencode(".png", frame)[1].tobytes() for a frame of OpenCV, '
                 "Image.from_pil(PIL.Image.fromarray(pixels)) for pixels in RGB"
             )
-        return refuse(f"cannot be read from {type(value).__name__}: {advice}")
+        return refuse_picture(
+            f"cannot be read from {class_name}: pass an Image, bytes, a pathlib.Path, an open "
+            "binary file or a Pillow image"
+        )
 
     @property
     def data(self) -> bytes:
@@ -285,17 +302,21 @@ class Image:
     @property
     def digest(self) -> str:
         """SHA-256 of the original bytes, 64 hexadecimal digits. `prepared` does not change it."""
-        source = self._source
-        digest = self._digest or (self.sent_digest if source is None else source.digest)
-        object.__setattr__(self, "_digest", digest)
-        object.__setattr__(self, "_source", None)
+        digest = self._digest
+        if digest is None:
+            source = self._source
+            digest = self.sent_digest if source is None else source.digest
+            object.__setattr__(self, "_digest", digest)
+            object.__setattr__(self, "_source", None)
         return digest
 
     @property
     def sent_digest(self) -> str:
         """SHA-256 of `data`. Equals `digest` unless `prepared` changed the file."""
-        digest = self._sent_digest or hashlib.sha256(self._data).hexdigest()
-        object.__setattr__(self, "_sent_digest", digest)
+        digest = self._sent_digest
+        if digest is None:
+            digest = hashlib.sha256(self._data).hexdigest()
+            object.__setattr__(self, "_sent_digest", digest)
         return digest
 
     def to_pil(self) -> PIL.Image.Image:
@@ -336,51 +357,56 @@ class Image:
         """
         header = self._header
         if min(header.width, header.height) < limits.min_side_px:
-            refuse(
+            refuse_picture(
                 f"has {header.width} x {header.height} pixels, but its shorter side needs at least "
                 f"{limits.min_side_px}; use a larger one, because facematch does not enlarge"
             )
+        # The bytes to send; None if metadata cannot be removed without loss.
         data: bytes | None = self._data
         if not self._is_clean and header.format in limits.formats:
             # Remove metadata before checking the size, because the file may then be small enough.
             data = _imaging.remove_metadata(self._data, header)
             # Cached, because cleaning takes milliseconds and a picture may go to several vendors.
             object.__setattr__(self, "_is_clean", data is self._data)
-        obstacle, formats = self._obstacle(limits, len(data or self._data)), limits.formats
-        # Removing metadata from a JPEG does not change its header.
-        kept = header if header.format is ImageFormat.JPEG else None
+        formats = limits.formats
+        obstacle = self._obstacle(limits, len(data or self._data))
         if obstacle is None and data is None:
             obstacle = "has metadata that can only be removed by re-encoding"
             if header.format is ImageFormat.WEBP:
                 formats = frozenset({ImageFormat.WEBP})
+        is_same_header = False
         if obstacle is not None or data is None:
             if not fit:
-                refuse(f"{obstacle}; change it first, or let facematch change it")
-            kept, data = None, _imaging.fit(self._data, header, formats, limits)
+                refuse_picture(f"{obstacle}; change it first, or let facematch change it")
+            data = _imaging.fit(self._data, header, formats, limits)
+        else:
+            # Removing metadata from a JPEG does not change its header.
+            is_same_header = header.format is ImageFormat.JPEG
         if len(data) < limits.min_bytes:
-            refuse(
+            refuse_picture(
                 f"has {len(data)} bytes as it would be sent, but at least {limits.min_bytes} are "
                 "needed; use a larger one"
             )
         if data == self._data:
             return self
-        return self._make(data, kept and attrs.evolve(kept, kept=(data,)), self)
+        new_header = attrs.evolve(header, clean_pieces=(data,)) if is_same_header else None
+        return self._make(data, new_header, source=self)
 
-    def _obstacle(self, limits: ImageLimits, size: int) -> str | None:
-        """Return why the picture cannot be sent as a file of `size` bytes; None if it can."""
+    def _obstacle(self, limits: ImageLimits, size_bytes: int) -> str | None:
+        """Return why the picture cannot be sent as a file of `size_bytes`; None if it can."""
         header = self._header
         if header.format not in limits.formats:
             formats = _imaging.list_formats(limits.formats)
             return f"is {header.format.noun}, but only {formats} can be sent"
-        ground = f" ({limits.max_bytes_from})" if limits.max_bytes_from else ""
-        pixels, longest = header.width * header.height, max(header.width, header.height)
-        for value, limit, text, source in (
-            (size, limits.max_bytes, f"has {size} bytes", ground),
-            (pixels, limits.max_pixels, f"has {pixels} pixels", ""),
-            (longest, limits.max_side_px, f"is {longest} pixels long", ""),
-        ):
-            if limit is not None and value > limit:
-                return f"{text}, but only {limit} can be sent{source}"
+        if limits.max_bytes is not None and size_bytes > limits.max_bytes:
+            source = f" ({limits.max_bytes_from})" if limits.max_bytes_from else ""
+            return f"has {size_bytes} bytes, but only {limits.max_bytes} can be sent{source}"
+        pixels = header.width * header.height
+        if limits.max_pixels is not None and pixels > limits.max_pixels:
+            return f"has {pixels} pixels, but only {limits.max_pixels} can be sent"
+        longer_side = max(header.width, header.height)
+        if limits.max_side_px is not None and longer_side > limits.max_side_px:
+            return f"is {longer_side} pixels long, but only {limits.max_side_px} can be sent"
         return None
 
     def __repr__(self) -> str:

@@ -18,8 +18,18 @@ from facematch_core.base.extras import install_command
 from facematch_core.base.masking import muted
 from facematch_core.errors import InvalidImage, InvalidRequest
 
-from . import containers as _containers
-from .containers import Damaged, Header, ImageFormat, refuse
+from .containers import (
+    CutOff,
+    Damaged,
+    Header,
+    ImageFormat,
+    is_only_pixels,
+    read_jpeg,
+    read_png,
+    read_webp,
+    refuse_picture,
+    refuse_several_pictures,
+)
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -30,53 +40,60 @@ MAX_FILE_BYTES = 32 * 1024 * 1024
 #: Maximum number of pixels of a picture, checked before decoding.
 MAX_PIXELS = 64_000_000
 
+#: The formats that are read without Pillow.
 _READERS = {
-    ImageFormat.JPEG: _containers.read_jpeg,
-    ImageFormat.PNG: _containers.read_png,
-    ImageFormat.WEBP: _containers.read_webp,
+    ImageFormat.JPEG: read_jpeg,
+    ImageFormat.PNG: read_png,
+    ImageFormat.WEBP: read_webp,
 }
 
 
 def read(data: bytes) -> Header:
     """Return a picture's header; raise `InvalidImage` if the picture cannot be used."""
     check_size(len(data))
-    form = _recognise(data)
-    if form is None:
-        refuse(_describe_unknown(data))
-    reader = _READERS.get(form)
+    image_format = _recognise(data)
+    if image_format is None:
+        refuse_picture(_describe_unknown(data))
+    reader = _READERS.get(image_format)
     try:
-        header = reader(data) if reader else _read_by_pillow(data, form)
-    except _containers.CutOff:
-        refuse(
-            f"is {form.noun} that is truncated (its end is missing after {len(data)} bytes); "
-            "transfer it again, completely"
+        header = reader(data) if reader else _read_with_pillow(data, image_format)
+    except CutOff:
+        refuse_picture(
+            f"is {image_format.noun} that is truncated (its end is missing after {len(data)} "
+            "bytes); transfer it again, completely"
         )
     except Damaged as damage:
-        refuse(f"is {form.noun} that cannot be used ({damage}); save it again as JPEG or PNG")
+        refuse_picture(
+            f"is {image_format.noun} that cannot be used ({damage}); save it again as JPEG or PNG"
+        )
     check_pixels(header.width, header.height)
     return header
 
 
-def check_size(size: int) -> None:
-    if size == 0:
-        refuse("is empty (0 bytes); check its source")
-    if size > MAX_FILE_BYTES:
-        refuse(f"has more than the {MAX_FILE_BYTES} bytes that facematch reads; shrink it first")
+def check_size(size_bytes: int) -> None:
+    """Raise `InvalidImage` if a file is empty or larger than `MAX_FILE_BYTES`."""
+    if size_bytes == 0:
+        refuse_picture("is empty (0 bytes); check its source")
+    if size_bytes > MAX_FILE_BYTES:
+        refuse_picture(
+            f"has more than the {MAX_FILE_BYTES} bytes that facematch reads; shrink it first"
+        )
 
 
 def check_pixels(width: int, height: int) -> None:
+    """Raise `InvalidImage` if a picture has no pixels, or more than `MAX_PIXELS`."""
     if width < 1 or height < 1:
-        refuse(f"has no pixels ({width} x {height}); save it again as JPEG or PNG")
+        refuse_picture(f"has no pixels ({width} x {height}); save it again as JPEG or PNG")
     if width * height > MAX_PIXELS:
-        refuse(
+        refuse_picture(
             f"claims {width} x {height} pixels, more than the {MAX_PIXELS} that facematch decodes; "
             "shrink it first"
         )
 
 
-def _as_formats(value: Iterable[ImageFormat]) -> frozenset[ImageFormat]:
-    formats = frozenset(value)
-    if not formats or not all(isinstance(form, ImageFormat) for form in formats):
+def _as_formats(values: Iterable[ImageFormat]) -> frozenset[ImageFormat]:
+    formats = frozenset(values)
+    if not formats or not all(isinstance(value, ImageFormat) for value in formats):
         raise InvalidRequest("formats must be a set of at least one ImageFormat.")
     return formats
 
@@ -111,25 +128,36 @@ class ImageLimits:
     min_side_px: int = 1
 
     def __attrs_post_init__(self) -> None:
-        for name in ("max_bytes", "max_pixels", "max_side_px", "min_bytes", "min_side_px"):
-            value, is_optional = getattr(self, name), name.startswith("max_")
-            if (type(value) is not int or value < 1) and not (is_optional and value is None):
+        for name in ("min_bytes", "min_side_px"):
+            value = getattr(self, name)
+            if not _is_positive(value):
                 raise InvalidRequest(f"{name} must be a whole number, at least 1, not {value!r}.")
-        for few, many, name in (
-            (self.min_side_px, self.max_side_px, "max_side_px"),
-            (self.min_side_px**2, self.max_pixels, "max_pixels"),
-            (self.min_bytes, self.max_bytes, "max_bytes"),
-        ):
-            if many is not None and few > many:
-                raise InvalidRequest(f"{name} is {many}, which is below the minimum of {few}.")
+        for name in ("max_bytes", "max_pixels", "max_side_px"):
+            value = getattr(self, name)
+            if value is not None and not _is_positive(value):
+                raise InvalidRequest(f"{name} must be a whole number, at least 1, not {value!r}.")
+        _check_range("max_side_px", self.min_side_px, self.max_side_px)
+        _check_range("max_pixels", self.min_side_px**2, self.max_pixels)
+        _check_range("max_bytes", self.min_bytes, self.max_bytes)
+
+
+def _is_positive(value: object) -> bool:
+    return type(value) is int and value >= 1  # not a bool, which is an int, too
+
+
+def _check_range(name: str, minimum: int, maximum: int | None) -> None:
+    if maximum is not None and minimum > maximum:
+        raise InvalidRequest(f"{name} is {maximum}, which is below the minimum of {minimum}.")
 
 
 #: Sizes of a BMP's second header, to distinguish a BMP from a text that starts with "BM".
-_BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
-_MOVING_BRANDS = {b"hevc", b"hevx", b"msf1", b"avis"}
+_BMP_HEADER_SIZES = {12, 16, 40, 52, 56, 64, 108, 124}
+# Brands of the ISO base media file format (HEIC and AVIF): an image sequence, or a still picture.
+_SEQUENCE_BRANDS = {b"hevc", b"hevx", b"msf1", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 _AVIF_BRANDS = {b"avif", b"avis"}
-_MAGICS = (
+#: First bytes of files, by format. HEIC, AVIF, WebP and BMP need a closer look.
+_SIGNATURES = (
     (b"\xff\xd8\xff", ImageFormat.JPEG),
     (b"\x89PNG\r\n\x1a\n", ImageFormat.PNG),
     (b"GIF87a", ImageFormat.GIF),
@@ -140,20 +168,25 @@ _MAGICS = (
 
 
 def _recognise(data: bytes) -> ImageFormat | None:
-    for magic, form in _MAGICS:
-        if data.startswith(magic):
-            return form
+    """Return the format that the first bytes show; None if it is unknown."""
+    for signature, image_format in _SIGNATURES:
+        if data.startswith(signature):
+            return image_format
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return ImageFormat.WEBP
-    if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in _BMP_HEADERS:
+    if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in _BMP_HEADER_SIZES:
         return ImageFormat.BMP
     if data[4:8] != b"ftyp":
         return None
-    size = min(int.from_bytes(data[:4], "big"), len(data), 256)
-    brands = {data[8:12], *(data[at : at + 4] for at in range(16, size, 4))}
+    # The first box: size, "ftyp", the main brand, its version, and the compatible brands.
+    box_end = min(int.from_bytes(data[:4], "big"), len(data), 256)
+    brands = {data[start : start + 4] for start in range(16, box_end, 4)}
+    brands.add(data[8:12])
     if brands & _AVIF_BRANDS:
         return ImageFormat.AVIF
-    return ImageFormat.HEIC if brands & _HEIC_BRANDS else None
+    if brands & _HEIC_BRANDS:
+        return ImageFormat.HEIC
+    return None
 
 
 #: First bytes of files that are often passed by mistake: lower case, no leading white space.
@@ -178,9 +211,9 @@ def _describe_unknown(data: bytes) -> str:
     """Guess the type of `data`; return the rest of an error text that starts "The picture"."""
     head = data[:1024]
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    for first, what, advice in _WRONG_FILES:
-        if text.startswith(first):
-            return f"looks like {what}; {advice}"
+    for beginnings, noun, advice in _WRONG_FILES:
+        if text.startswith(beginnings):
+            return f"looks like {noun}; {advice}"
     # An SVG often starts with an XML declaration, and other bytes may precede a PDF's signature.
     if b"<svg" in text:
         return "looks like an SVG drawing; export it as PNG"
@@ -190,19 +223,33 @@ def _describe_unknown(data: bytes) -> str:
         return "looks like a video; take one still picture out of it"
     if text.isascii() and all(byte > 31 or byte in b"\t\r\n" for byte in text):
         return "looks like plain text; check that it is the right file"
-    known = "give a JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF or BMP"
-    return f"has an unknown format, judged by its first bytes; {known}"
+    return (
+        "has an unknown format, judged by its first bytes; give a JPEG, PNG, WebP, HEIC, AVIF, "
+        "TIFF, GIF or BMP"
+    )
 
 
 #: Formats whose decoders apply the orientation themselves.
 _TURNED_BY_DECODER = {ImageFormat.TIFF, ImageFormat.HEIC}
-_EXIF_ORIENTATION, _TIFF_WIDTH, _TIFF_HEIGHT = 274, 256, 257
-_TIFF_SUBFILE_TYPE, _DNG_VERSION = 254, 50706
+
+# Tags of TIFF and EXIF.
+_ORIENTATION = 274
+_TIFF_WIDTH = 256
+_TIFF_HEIGHT = 257
+_TIFF_SUBFILE_TYPE = 254
+_DNG_VERSION = 50706
+
 #: Maximum number of TIFF pages to examine, above the number of thumbnails that cameras embed.
-_MOST_PAGES = 32
+_MAX_PAGES = 32
 
 #: Formats for encoding, the best for photos first.
-_TARGETS = tuple(map(ImageFormat, ("jpeg", "webp", "png", "tiff", "bmp")))
+_ENCODED_FORMATS = (
+    ImageFormat.JPEG,
+    ImageFormat.WEBP,
+    ImageFormat.PNG,
+    ImageFormat.TIFF,
+    ImageFormat.BMP,
+)
 _LOSSY = {ImageFormat.JPEG, ImageFormat.WEBP}
 #: Maximum side in pixels, as limited by the format (WebP) or its encoder (libjpeg).
 _MAX_SIDES = {ImageFormat.JPEG: 65_500, ImageFormat.WEBP: 16_383}
@@ -213,76 +260,101 @@ _QUALITIES = (95, 85, 75)
 _PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}
 
 #: Pillow's loggers that log the contents of files.
-_LOGGERS = ("PIL.ImageFile", "PIL.PngImagePlugin", "PIL.TiffImagePlugin")
+_PILLOW_LOGGERS = ("PIL.ImageFile", "PIL.PngImagePlugin", "PIL.TiffImagePlugin")
 
 
 @contextlib.contextmanager
-def _pillow(form: ImageFormat, why: str | None = None) -> Iterator[None]:
-    """Convert Pillow's errors to `InvalidImage`, and keep a picture's content out of the logs."""
+def _pillow_errors(image_format: ImageFormat, problem: str | None = None) -> Iterator[None]:
+    """Convert Pillow's errors to `InvalidImage`, and keep a picture's content out of the logs.
+
+    `problem` is the text of the `InvalidImage`; None if the picture cannot be decoded.
+    """
     try:
-        with muted(*_LOGGERS):
+        with muted(*_PILLOW_LOGGERS):
             yield
     except (InvalidImage, MemoryError, Damaged):
         raise
     except Exception:  # noqa: BLE001 - decoders raise OSError, SyntaxError, struct.error ...
         # Leave out Pillow's message, which may quote bytes of the picture.
-        refuse(
-            why
-            or f"is {form.noun} whose pixels cannot be decoded, so it is probably damaged or "
-            "truncated; transfer it again, or save it again as JPEG or PNG"
+        refuse_picture(
+            problem
+            or f"is {image_format.noun} whose pixels cannot be decoded, so it is probably damaged "
+            "or truncated; transfer it again, or save it again as JPEG or PNG"
         )
 
 
-def _open_picture(data: bytes, form: ImageFormat) -> Any:
-    if form is ImageFormat.HEIC:
+def _open_with_pillow(data: bytes, image_format: ImageFormat) -> Any:
+    """Return Pillow's image, or pillow-heif's file, without decoding the pixels."""
+    if image_format is ImageFormat.HEIC:
         try:
             import pillow_heif
         except ImportError:
-            refuse(f"is a HEIC; to read it, {install_command('heif')}")
+            refuse_picture(f"is a HEIC; to read it, {install_command('heif')}")
         # Not register_heif_opener(), which changes Pillow for the whole process.
         return pillow_heif.open_heif(io.BytesIO(data))
-    if form is ImageFormat.AVIF:
+    if image_format is ImageFormat.AVIF:
         import PIL.features
 
         if not PIL.features.check("avif"):
-            refuse("is an AVIF, which the installed Pillow cannot read; install 11.3 or later")
+            refuse_picture(
+                "is an AVIF, which the installed Pillow cannot read; install 11.3 or later"
+            )
     # Not `PIL.Image.open`, which checks the size against a global limit.
-    name = "WebP" if form is ImageFormat.WEBP else form.value.title()
-    plugin = importlib.import_module(f"PIL.{name}ImagePlugin")
-    return getattr(plugin, f"{name}ImageFile")(io.BytesIO(data))
+    name = "WebP" if image_format is ImageFormat.WEBP else image_format.value.title()
+    pillow_module = importlib.import_module(f"PIL.{name}ImagePlugin")
+    return getattr(pillow_module, f"{name}ImageFile")(io.BytesIO(data))
 
 
-def _read_by_pillow(data: bytes, form: ImageFormat) -> Header:
-    if data[8:12] in _MOVING_BRANDS and data[4:8] == b"ftyp":
-        _containers.refuse_several(form)
-    with _pillow(form):
-        picture = _open_picture(data, form)
-        size, orientation = picture.size, 1
-        if form is ImageFormat.TIFF:
-            tags = picture.tag_v2
-            if _DNG_VERSION in tags:
-                raise Damaged("it is the raw data of a camera")
-            size = tags[_TIFF_WIDTH], tags[_TIFF_HEIGHT]
-            orientation = tags.get(_EXIF_ORIENTATION)
-            if _has_several_pages(picture):
-                _containers.refuse_several(form)
-        elif form is not ImageFormat.HEIC:
-            if getattr(picture, "is_animated", False):
-                _containers.refuse_several(form)
-            orientation = picture.getexif().get(_EXIF_ORIENTATION)
-        width, height = size
-        return Header(form, width, height, orientation if orientation in range(1, 9) else 1)
+def _read_with_pillow(data: bytes, image_format: ImageFormat) -> Header:
+    """Return the header of a TIFF, GIF, BMP, HEIC or AVIF."""
+    if data[8:12] in _SEQUENCE_BRANDS and data[4:8] == b"ftyp":
+        refuse_several_pictures(image_format)
+    with _pillow_errors(image_format):
+        picture = _open_with_pillow(data, image_format)
+        if image_format is ImageFormat.TIFF:
+            return _read_tiff(picture)
+        width, height = picture.size
+        if image_format is ImageFormat.HEIC:
+            return Header(image_format, width, height)  # its decoder turns it upright
+        if getattr(picture, "is_animated", False):
+            refuse_several_pictures(image_format)
+        orientation = _valid_orientation(picture.getexif().get(_ORIENTATION))
+        return Header(image_format, width, height, orientation)
+
+
+def _read_tiff(picture: Any) -> Header:
+    # The tags must be read before further pages are looked for: seeking replaces them.
+    tags = picture.tag_v2
+    if _DNG_VERSION in tags:
+        raise Damaged("it is the raw data of a camera")
+    header = Header(
+        ImageFormat.TIFF,
+        # Pillow's `size` may be that of the turned picture.
+        tags[_TIFF_WIDTH],
+        tags[_TIFF_HEIGHT],
+        _valid_orientation(tags.get(_ORIENTATION)),
+    )
+    if _has_several_pages(picture):
+        refuse_several_pictures(ImageFormat.TIFF)
+    return header
+
+
+def _valid_orientation(value: Any) -> int:
+    """Return an EXIF orientation; 1 (upright) for a missing or invalid value."""
+    return value if value in range(1, 9) else 1
 
 
 def _has_several_pages(tiff: Any) -> bool:
     """Return whether a TIFF has a second page, not counting thumbnails that cameras add."""
-    with contextlib.suppress(EOFError):
-        for page in range(1, _MOST_PAGES):
+    for page in range(1, _MAX_PAGES):
+        try:
             tiff.seek(page)
-            if not tiff.tag_v2.get(_TIFF_SUBFILE_TYPE, 0) & 1:
-                break
-        return True
-    return False
+        except EOFError:
+            return False
+        is_thumbnail = tiff.tag_v2.get(_TIFF_SUBFILE_TYPE, 0) & 1
+        if not is_thumbnail:
+            return True
+    return True
 
 
 def decode(data: bytes, header: Header, most_pixels: int | None = None) -> PIL.Image.Image:
@@ -291,36 +363,41 @@ def decode(data: bytes, header: Header, most_pixels: int | None = None) -> PIL.I
     A JPEG with more than `most_pixels` is decoded at 1/2, 1/4 or 1/8 of its size, but not below
     `most_pixels`. This takes a tenth of the time.
     """
-    with _pillow(header.format):
+    with _pillow_errors(header.format):
         picture = _load_pixels(data, header, most_pixels)
         profile = picture.info.get("icc_profile") or b""
         is_rgb = picture.mode == "RGB" and "transparency" not in picture.info
         rgb = picture if is_rgb else _to_rgb(picture)
+        # Bytes 16 to 19 of a profile name the colours that it is for.
         rgb.info = {"icc_profile": profile} if profile[16:20] == b"RGB " else {}
         return rgb
 
 
 def remove_metadata(data: bytes, header: Header) -> bytes | None:
     """Return the file without metadata; None if metadata cannot be removed without loss."""
-    plain, is_png = b"".join(header.kept), header.format is ImageFormat.PNG
-    if header.is_sent and (not is_png or _containers.is_only_pixels(plain)):
-        return plain
+    if header.can_send_clean:
+        clean = b"".join(header.clean_pieces)
+        if header.format is not ImageFormat.PNG or is_only_pixels(clean):
+            return clean
     if not header.is_lossless:
         return None
-    with _pillow(header.format):
-        new = _encode_lossless(_load_pixels(data, header), header.format)
+    with _pillow_errors(header.format):
+        encoded = _encode_lossless(_load_pixels(data, header), header.format)
     # The file may grow, because another program may have compressed it better than Pillow does.
-    return new if len(new) <= MAX_FILE_BYTES else None
+    return encoded if len(encoded) <= MAX_FILE_BYTES else None
 
 
 def _load_pixels(data: bytes, header: Header, most_pixels: int | None = None) -> PIL.Image.Image:
+    """Decode a picture, upright, in its own mode. For `most_pixels` see `decode`."""
     # Decode the file without metadata, because metadata could make Pillow fail.
-    picture = _open_picture(b"".join(header.kept) or data, header.format)
+    picture = _open_with_pillow(b"".join(header.clean_pieces) or data, header.format)
     # Compare the size with the header before pixels are allocated. A decoder that applies the
     # orientation may swap the sides.
-    if header.format not in _TURNED_BY_DECODER and picture.size != (header.width, header.height):
+    is_turned_by_decoder = header.format in _TURNED_BY_DECODER
+    if not is_turned_by_decoder and picture.size != (header.width, header.height):
         raise ValueError
-    check_pixels(*picture.size)
+    width, height = picture.size
+    check_pixels(width, height)
     if header.format is ImageFormat.HEIC:
         picture = picture.to_pillow()
     pixels = header.width * header.height
@@ -328,18 +405,20 @@ def _load_pixels(data: bytes, header: Header, most_pixels: int | None = None) ->
         factor = math.sqrt(most_pixels / pixels)
         picture.draft(None, _scale(picture.size, factor))
     picture.load()
-    orientation = 1 if header.format in _TURNED_BY_DECODER else header.orientation
-    return _turn_upright(picture, orientation)
+    return picture if is_turned_by_decoder else _turn_upright(picture, header.orientation)
 
 
-def _encode_lossless(picture: PIL.Image.Image, form: ImageFormat) -> bytes:
+def _encode_lossless(picture: PIL.Image.Image, image_format: ImageFormat) -> bytes:
     """Encode as lossless PNG or WebP, with the colour profile but without metadata."""
     plain = picture.copy()
-    colours = ("transparency", "icc_profile")
-    plain.info = {key: picture.info[key] for key in colours if picture.info.get(key) is not None}
-    # `exact` preserves the colours of fully transparent pixels.
-    options = {"lossless": True, "exact": True} if form is ImageFormat.WEBP else {}
-    return _encode(plain, form, **options)
+    plain.info = {}
+    for key in ("transparency", "icc_profile"):
+        if picture.info.get(key) is not None:
+            plain.info[key] = picture.info[key]
+    if image_format is ImageFormat.WEBP:
+        # `exact` preserves the colours of fully transparent pixels.
+        return _encode(plain, image_format, lossless=True, exact=True)
+    return _encode(plain, image_format)
 
 
 def encode_png(picture: object) -> bytes:
@@ -347,22 +426,22 @@ def encode_png(picture: object) -> bytes:
     import PIL.Image
 
     if not isinstance(picture, PIL.Image.Image):
-        refuse(f"must be a PIL.Image.Image, not {type(picture).__name__}")
+        refuse_picture(f"must be a PIL.Image.Image, not {type(picture).__name__}")
     check_pixels(*picture.size)
-    why = f"(mode {picture.mode}) cannot be encoded as PNG; convert it to RGB first"
-    with _pillow(ImageFormat.PNG, why):
+    problem = f"(mode {picture.mode}) cannot be encoded as PNG; convert it to RGB first"
+    with _pillow_errors(ImageFormat.PNG, problem):
         # Load before reading EXIF, because some decoders apply the orientation on load.
         picture.load()
         plain = picture
         if picture.mode not in _PNG_MODES:
             plain = _to_rgb(picture)
             plain.info = {}  # profile and transparency belong to the original mode
-        upright = _turn_upright(plain, picture.getexif().get(_EXIF_ORIENTATION, 1))
+        upright = _turn_upright(plain, picture.getexif().get(_ORIENTATION, 1))
         return _encode_lossless(upright, ImageFormat.PNG)
 
 
 #: Photos with more pixels are decoded at a reduced size if they must be re-encoded.
-_ENOUGH_PIXELS = 12_000_000
+_PIXELS_TO_DECODE = 12_000_000
 
 
 def fit(
@@ -371,60 +450,75 @@ def fit(
     """Re-encode a picture, upright and within limits: reduce the quality first, then the size."""
     from PIL.Image import Resampling
 
-    target = next((form for form in _TARGETS if form in formats), None)
+    target = next((candidate for candidate in _ENCODED_FORMATS if candidate in formats), None)
     if target is None:
-        refuse(f"needs re-encoding, but none of {list_formats(formats)} can be written")
+        refuse_picture(f"needs re-encoding, but none of {list_formats(formats)} can be written")
     max_bytes = min(limits.max_bytes or MAX_FILE_BYTES, MAX_FILE_BYTES)
     max_pixels = limits.max_pixels or MAX_PIXELS
-    picture = decode(data, header, min(_ENOUGH_PIXELS, max_pixels))
+    picture = decode(data, header, min(_PIXELS_TO_DECODE, max_pixels))
     # Drop a large colour profile (usually a printer's) to leave more bytes for the face.
-    info = picture.info if len(picture.info.get("icc_profile", b"")) <= max_bytes // 4 else {}
+    is_small_profile = len(picture.info.get("icc_profile", b"")) <= max_bytes // 4
+    info = picture.info if is_small_profile else {}
     options = [{"quality": quality} for quality in _QUALITIES] if target in _LOSSY else [{}]
-    longest = max(picture.size)
-    side = min(limits.max_side_px or longest, _MAX_SIDES.get(target, longest))
-    factor = min(1.0, side / longest, math.sqrt(max_pixels / math.prod(picture.size)))
-    size = _scale(picture.size, factor)
-    # After scaling, the longer side can be too long only if the shorter side is one pixel.
-    most = max(1, max_pixels // min(size))
-    size = min(size[0], most), min(size[1], most)
+    size = _largest_size(picture.size, target, limits.max_side_px, max_pixels)
     while min(size) >= limits.min_side_px:
-        smaller = picture
+        scaled = picture
         if size != picture.size:
-            smaller = picture.resize(size, Resampling.LANCZOS, reducing_gap=3)
-        smaller.info = info
+            scaled = picture.resize(size, Resampling.LANCZOS, reducing_gap=3)
+        scaled.info = info
         for option in options:
-            data = _encode(smaller, target, **option)
-            if len(data) <= max_bytes:
-                return data
+            encoded = _encode(scaled, target, **option)
+            if len(encoded) <= max_bytes:
+                return encoded
         # The file shrinks slightly less than the pixel count, so aim below the limit.
-        factor = min(0.9, 0.98 * math.sqrt(max_bytes / len(data)))
-        if _scale(size, factor) == size:
+        factor = min(0.9, 0.98 * math.sqrt(max_bytes / len(encoded)))
+        smaller_size = _scale(size, factor)
+        if smaller_size == size:
             break
-        size = _scale(size, factor)
-    pixels = f" and {max_pixels} pixels" if limits.max_pixels is not None else ""
-    return refuse(
-        f"cannot be brought within {max_bytes} bytes{pixels} without its shorter side falling "
-        f"below {limits.min_side_px} pixels; take another picture"
+        size = smaller_size
+    limit = f"{max_bytes} bytes"
+    if limits.max_pixels is not None:
+        limit = f"{max_bytes} bytes and {max_pixels} pixels"
+    return refuse_picture(
+        f"cannot be brought within {limit} without its shorter side falling below "
+        f"{limits.min_side_px} pixels; take another picture"
     )
+
+
+def _largest_size(
+    size: tuple[int, int], target: ImageFormat, max_side_px: int | None, max_pixels: int
+) -> tuple[int, int]:
+    """Return the largest size, at most `size`, within the limits of the vendor and `target`."""
+    longer_side = max(size)
+    max_side_px = min(max_side_px or longer_side, _MAX_SIDES.get(target, longer_side))
+    factor = min(1.0, max_side_px / longer_side, math.sqrt(max_pixels / math.prod(size)))
+    width, height = _scale(size, factor)
+    # After scaling, the longer side can be too long only if the shorter side is one pixel.
+    longest = max(1, max_pixels // min(width, height))
+    return min(width, longest), min(height, longest)
 
 
 def list_formats(formats: Collection[ImageFormat]) -> str:
     """Return the names of formats for a sentence, in the order of `ImageFormat`."""
-    return ", ".join(form.label for form in ImageFormat if form in formats)
+    return ", ".join(member.label for member in ImageFormat if member in formats)
 
 
-def _encode(picture: PIL.Image.Image, form: ImageFormat, **options: Any) -> bytes:
-    if form is ImageFormat.TIFF:
+def _encode(picture: PIL.Image.Image, image_format: ImageFormat, **options: Any) -> bytes:
+    """Encode a picture with the profile and transparency in its `info`, and Pillow's options."""
+    if image_format is ImageFormat.TIFF:
         options["compression"] = "tiff_adobe_deflate"
     # Pass `info` as options, because Pillow reads it only for some formats and versions.
-    options |= {str(key): value for key, value in picture.info.items()}
+    for key, value in picture.info.items():
+        options[str(key)] = value
     file = io.BytesIO()
-    picture.save(file, format=form.value.upper(), **options)
+    picture.save(file, format=image_format.value.upper(), **options)
     return file.getvalue()
 
 
 def _scale(size: tuple[int, int], factor: float) -> tuple[int, int]:
-    return max(1, int(size[0] * factor)), max(1, int(size[1] * factor))
+    """Return width and height times `factor`, rounded down, at least 1."""
+    width, height = size
+    return max(1, int(width * factor)), max(1, int(height * factor))
 
 
 #: The `PIL.Image.Transpose` values that turn a picture upright, by EXIF orientation.
@@ -442,7 +536,9 @@ def _to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
     import PIL.Image
 
     if picture.mode == "F":
-        refuse("has floating-point pixels of unknown range; scale them and convert it to RGB")
+        refuse_picture(
+            "has floating-point pixels of unknown range; scale them and convert it to RGB"
+        )
     if picture.mode == "I" or picture.mode.startswith("I;16"):
         # Scale first, because `convert` would clip all values above 255.
         grey = picture.convert("I").point(lambda value: value * (1 / 257)).convert("L")
