@@ -43,7 +43,7 @@ def test_output_matches_golden_file(screens, pairs, scripted):
         scripted.script = [errors.RateLimited("Slower."), errors.OutcomeUnknown("Broken."), None]
         words = (*WORDS[:-1], "two.jsonl")
         show("errors of single pairs", *words, "--workers", 1, code=6)
-        show("the same command asks what was not charged", *words, code=3)
+        show("the same command asks what was not charged", *words, code=6)
         show("unknown calls are repeated when asked for", *words, "--repeat-unknown")
         show("everything is answered", *words)
         show("another threshold", *words, "--threshold", 60, code=2)
@@ -52,7 +52,7 @@ def test_output_matches_golden_file(screens, pairs, scripted):
         show("the replacement is begun", *words, "--force", code=2)
         show("the replacement is complete", *WORDS[:-1], "two.new.jsonl")
         Path("two.jsonl").unlink()
-        show("the results are missing", *words, code=2)
+        show("the results are missing", *words, code=6)
         words = (*WORDS[:-1], "three.jsonl")
         for name in ("text.jpg", "empty.jpg"):
             Path(name).write_text("not a picture" if name == "text.jpg" else "")
@@ -164,7 +164,7 @@ def test_results_lost_to_a_full_disk_are_printed_and_never_paid_again(form, run,
     (lost,) = answer.stderr.partition("missing from the file:\n")[2].splitlines()[:1]
     assert "3" in (lost.split(",")[0] if form == "csv" else str(json.loads(lost)["line"]))
     assert answer.stderr.endswith(f"error: File too large: out.{form}.\n")
-    assert batch(run, out=f"out.{form}").exit_code == 3
+    assert batch(run, out=f"out.{form}").exit_code == 6
     assert len(scripted.calls) == 9
     assert batch(run, "--repeat-unknown", out=f"out.{form}").exit_code == 0
     assert len(scripted.calls) == 10
@@ -190,7 +190,7 @@ def test_csv_encodings_and_separators_are_detected(run, pairs, encoding, notes):
         for path in Path().glob("out.*"):
             path.unlink()
         pairs(text.replace(",", separator).replace("\n", end), encoding)
-        answer = batch(run)
+        answer = batch(run, "--workers", 1)
         assert (answer.exit_code, answer.stderr.count("note: ")) == (0, notes)
         assert [(line["line"], line["key"]) for line in lines()] == [(3, None), (5, "b")]
 
@@ -210,11 +210,11 @@ def test_only_uncharged_errors_are_asked_again(run, run_json, pairs, scripted):
     scripted.script = [errors.RateLimited("Slower."), errors.OutcomeUnknown("Broken."), charged]
     assert batch(run, "--workers", 1).exit_code == 6
     code, document = batch(run_json)
-    assert (code, document["answered"], document["answered_before"]) == (3, 1, 1)
+    assert (code, document["answered"], document["answered_before"]) == (6, 1, 1)
     assert (document["unknown"], document["not_asked"]) == ([3, 4], 0)
     assert len(scripted.calls) == 5
-    assert [line["line"] for line in lines()] == [2, 3, 4, 5]
-    assert [line["error"] is None for line in lines()] == [True, False, False, True]
+    assert [line["line"] for line in lines()] == [3, 4, 5, 2]
+    assert [line["error"] is None for line in lines()] == [False, False, True, True]
 
 
 def test_a_bad_picture_can_be_replaced(run, pairs, scripted):
@@ -262,7 +262,7 @@ def test_results_changed_by_another_program_are_refused(run, pairs, scripted):
     assert batch(run, out="out.csv").exit_code == 2
     assert Path("out.csv").read_text() == changed
     Path("out.csv").unlink()
-    assert batch(run, out="out.csv").exit_code == 2
+    assert batch(run, out="out.csv").exit_code == 6
     assert len(scripted.calls) == 3
 
 
