@@ -36,18 +36,24 @@ def is_among(host: str, allowed: Collection[str]) -> bool:
     """Return whether a host is allowed; ``*`` in a pattern matches exactly one label."""
     if host in allowed:
         return True
+    return any("*" in pattern and _matches(host, pattern) for pattern in allowed)
+
+
+def _matches(host: str, pattern: str) -> bool:
     labels = host.split(".")
-    return any(
-        len(labels) == len(pattern)
-        and all(part in ("*", label) for part, label in zip(pattern, labels, strict=True))
-        for pattern in (pattern.split(".") for pattern in allowed if "*" in pattern)
+    pattern_labels = pattern.split(".")
+    if len(labels) != len(pattern_labels):
+        return False
+    return all(
+        expected in ("*", label) for label, expected in zip(labels, pattern_labels, strict=True)
     )
 
 
 def _check_patterns(allowed_hosts: Collection[str]) -> None:
     for pattern in allowed_hosts:
-        _, wildcard, rest = pattern.rpartition("*")
-        if wildcard and "." not in rest.lstrip("."):
+        _, wildcard, domain = pattern.rpartition("*")
+        # The part after the last * needs two labels: ".acme.example", not ".com".
+        if wildcard and "." not in domain.lstrip("."):
             raise ConfigurationError(
                 f"allowed_hosts contains {pattern}, which also matches other companies' hosts: put "
                 "the vendor's own domain after the last *, as in *.acme.example."
@@ -106,13 +112,13 @@ def without_api_path(base_url: str, api_path: str, *, allowed_hosts: Collection[
     match = _ADDRESS.fullmatch(base_url)
     assert match is not None  # noqa: S101 - `check_base_url` has returned it
     host = match["host"].lower()
-    is_vendors = is_among(host, allowed_hosts)
+    is_vendors_host = is_among(host, allowed_hosts)
     # Any other host may be a gateway whose own path looks like the vendor's.
-    if allowed_hosts and not is_vendors and not is_loopback(host):
+    if allowed_hosts and not is_vendors_host and not is_loopback(host):
         return base_url
     origin = base_url[: match.start("path")]
     path = re.sub(f"(?:{api_path})$", "", match["path"])
-    if path and is_vendors:
+    if path and is_vendors_host:
         raise ConfigurationError(
             f"base_url must not have a path, because each call has its own: write {origin}."
         )
@@ -126,7 +132,8 @@ def find_foreign_host(
 
     `address` is a base URL from `check_base_url`; if empty, only `allowed_hosts` are checked.
     """
-    origin, vendor_origin = _origin(url), _origin(address)
+    origin = _origin(url)
+    vendor_origin = _origin(address)
     if origin == vendor_origin:
         return ""
     try:
@@ -134,16 +141,19 @@ def find_foreign_host(
     except ConfigurationError:
         return origin[:80]
     # A remote vendor must not direct requests to this machine.
-    is_stray = address and _is_local(origin) and not _is_local(vendor_origin)
-    return origin[:80] if is_stray else ""
+    if address and _is_local(origin) and not _is_local(vendor_origin):
+        return origin[:80]
+    return ""
 
 
 def _origin(url: str) -> str:
     """Return the normalised scheme, host and port of a URL."""
     scheme, _, rest = url.partition("://")
-    host = re.split("[/?]", rest, maxsplit=1)[0]
-    host = host.lower() if host.isascii() else host
-    return f"{scheme}://{host.removesuffix(':443' if scheme == 'https' else ':80')}"
+    host_and_port = re.split("[/?]", rest, maxsplit=1)[0]
+    if host_and_port.isascii():  # `lower` may turn other letters into ASCII
+        host_and_port = host_and_port.lower()
+    usual_port = ":443" if scheme == "https" else ":80"
+    return f"{scheme}://{host_and_port.removesuffix(usual_port)}"
 
 
 def _is_local(origin: str) -> bool:

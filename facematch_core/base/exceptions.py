@@ -16,22 +16,26 @@ def find_callers_exception(error: BaseException) -> BaseException | None:
     if threading.current_thread() is not threading.main_thread():
         return None
     # Functions and methods have `__code__`; SIG_DFL and SIG_IGN do not.
-    handlers = (signal.getsignal(number) for number in signal.valid_signals())
-    codes = {code for handler in handlers if (code := getattr(handler, "__code__", None))}
+    handlers = [signal.getsignal(number) for number in signal.valid_signals()]
+    codes = {getattr(handler, "__code__", None) for handler in handlers}
     for link in links_of(error):
-        if any(frame.f_code in codes for frame, _ in traceback.walk_tb(link.__traceback__)):
-            return link
+        for frame, _line in traceback.walk_tb(link.__traceback__):
+            if frame.f_code in codes:
+                return link
     return None
 
 
 def links_of(error: BaseException) -> list[BaseException]:
     """Return `error` and all exceptions in its chain: causes, contexts, reasons, arguments."""
-    seen: set[int] = set()
-    found: list[BaseException] = []
+    exceptions: list[BaseException] = []
+    ids: set[int] = set()
     links: list[object] = [error]
     for link in links:  # grows during the loop
-        if isinstance(link, BaseException) and id(link) not in seen:
-            seen.add(id(link))
-            found.append(link)
-            links += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
-    return found
+        if isinstance(link, BaseException) and id(link) not in ids:
+            ids.add(id(link))
+            exceptions.append(link)
+            links.append(link.__cause__)
+            links.append(link.__context__)
+            links.append(getattr(link, "reason", None))  # of urllib3 and ssl
+            links.extend(link.args)
+    return exceptions

@@ -17,11 +17,11 @@ def install_command(extra: str) -> str:
         requirements = importlib.metadata.requires("facematch-core") or []
     except importlib.metadata.PackageNotFoundError:  # a frozen program
         requirements = []
-    packages = [
-        package.strip()
-        for package, _, marker in (each.partition(";") for each in requirements)
-        if extra in _EXTRA.findall(marker)
-    ]
+    packages = []
+    for requirement in requirements:
+        package, _, marker = requirement.partition(";")
+        if extra in _EXTRA.findall(marker):
+            packages.append(package.strip())
     if not packages:
         return f"install the packages of the extra {extra}"
     return "pip install " + " ".join(f'"{package}"' for package in packages)

@@ -20,8 +20,8 @@ __all__ = ["replacing", "write_file"]
 
 #: Read and write for the owner, nothing for others.
 OWNER_ONLY: Final = 0o600
-#: The mode that `open` uses, before the umask.
-_USUAL: Final = 0o666
+#: The mode of a new file that others may read, before the umask, as `open` creates it.
+_DEFAULT_MODE: Final = 0o666
 
 
 def write_file(path: str | os.PathLike[str], content: bytes, *, private: bool = False) -> None:
@@ -29,7 +29,7 @@ def write_file(path: str | os.PathLike[str], content: bytes, *, private: bool = 
 
     Pipes and terminals are written to directly. An `OSError` leaves the old file unchanged.
     """
-    with replacing(path, private=private) as new, named(path), new.open("wb") as file:
+    with replacing(path, private=private) as new, os_errors_naming(path), new.open("wb") as file:
         file.write(content)
         file.flush()
         if not is_stream(new):
@@ -42,35 +42,44 @@ def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterato
 
     If `path` is a pipe or a terminal, yield `path`. Arguments and errors: see `write_file`.
     """
-    place, mode = Path(path), None
+    target = Path(path)
     if is_stream(path):
-        yield place
+        yield target
         return
-    with named(path):
-        with contextlib.suppress(FileNotFoundError):
-            old = place.stat().st_mode
-            # Raise before anything is written.
-            if stat.S_ISDIR(old):
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            if not stat.S_ISREG(old):
-                raise OSError(errno.EINVAL, "it is a device or a socket, and would be replaced")
-            mode = None if private else stat.S_IMODE(old)
-        if place.is_symlink():  # replace the target, whether it exists or not
-            place = Path(os.path.realpath(path))
+    with os_errors_naming(path):
+        old_permissions = _permissions_to_replace(target)
+        if target.is_symlink():  # replace the link's target, whether it exists or not
+            target = Path(os.path.realpath(path))
         name = f".facematch.{os.urandom(8).hex()}{Path(path).suffix}"
-        beside = place.absolute().with_name(name)
-        rights = OWNER_ONLY if private or mode is not None else _USUAL
-        os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, rights))
+        new = target.absolute().with_name(name)
+        # A replaced file's permissions are set at the end: until then, only the owner may read.
+        is_public = old_permissions is None and not private
+        mode = _DEFAULT_MODE if is_public else OWNER_ONLY
+        os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
     try:
-        yield beside
-        with named(path):
-            if mode is not None:
-                beside.chmod(mode)
-            beside.replace(place)
+        yield new
+        with os_errors_naming(path):
+            if old_permissions is not None and not private:
+                new.chmod(old_permissions)
+            new.replace(target)
     except BaseException:
         with contextlib.suppress(OSError):
-            beside.unlink()
+            new.unlink()
         raise
+
+
+def _permissions_to_replace(path: Path) -> int | None:
+    """Return the permissions of a file; None if there is none. Raise if it is no regular file."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return None
+    # Before anything is written.
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is a device or a socket, and would be replaced")
+    return stat.S_IMODE(mode)
 
 
 def is_stream(path: str | os.PathLike[str]) -> bool:
@@ -83,7 +92,7 @@ def is_stream(path: str | os.PathLike[str]) -> bool:
 
 
 @contextlib.contextmanager
-def named(path: str | os.PathLike[str]) -> Iterator[None]:
+def os_errors_naming(path: str | os.PathLike[str]) -> Iterator[None]:
     """Context manager that makes an `OSError` name `path` instead of a temporary file."""
     try:
         yield
@@ -103,13 +112,13 @@ class NotRegular(OSError):
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a regular file for reading; raise `OSError`, or `ValueError` for an invalid name."""
-    # Non-blocking, because opening a pipe would wait for a writer.
-    mode = getattr(os, "O_NONBLOCK", 0)
-    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | mode))  # noqa: SIM115 - given to the caller
+    # Non-blocking, because opening a pipe would wait for a writer. Windows has no such flag.
+    non_blocking = getattr(os, "O_NONBLOCK", 0)
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | non_blocking))  # noqa: SIM115 - given to the caller
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        why = "it is a pipe or a device, not a regular file"
-        raise NotRegular(errno.EINVAL, why, os.fspath(path))
+        problem = "it is a pipe or a device, not a regular file"
+        raise NotRegular(errno.EINVAL, problem, os.fspath(path))
     return file
 
 
@@ -124,12 +133,12 @@ def read_regular(path: str | os.PathLike[str], max_bytes: int) -> bytes:
 
 def read_text(
     path: str | os.PathLike[str],
-    what: str,
-    refusal: type[FaceMatchError] = ConfigurationError,
+    noun: str,
+    error_class: type[FaceMatchError] = ConfigurationError,
     *,
     max_bytes: int = MAX_FILE_BYTES,
 ) -> str:
-    """Return the text of a hand-written file; `what` describes the file in an error."""
+    """Return the text of a hand-written file; `noun` is what an error calls the file."""
     try:
         # Some editors add a byte order mark.
         return read_regular(path, max_bytes).decode("utf-8-sig")
@@ -138,20 +147,20 @@ def read_text(
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
     # Raised outside the except block: a UnicodeDecodeError contains the bytes, perhaps a key.
-    raise refusal(f"The {what} {os.fspath(path)!r} cannot be read: {reason}.")
+    raise error_class(f"The {noun} {os.fspath(path)!r} cannot be read: {reason}.")
 
 
 def read_toml(
-    path: Path, what: str, refusal: type[FaceMatchError] = ConfigurationError
+    path: Path, noun: str, error_class: type[FaceMatchError] = ConfigurationError
 ) -> dict[str, Any]:
     """Return a TOML file as a dictionary; for the arguments see `read_text`."""
     import tomllib
 
-    text = read_text(path, what, refusal)
+    text = read_text(path, noun, error_class)
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         reason = str(error).rstrip(".")
     except (ValueError, RecursionError) as error:
         reason = type(error).__name__
-    raise refusal(f"The {what} {path} is not valid TOML: {reason}.")
+    raise error_class(f"The {noun} {path} is not valid TOML: {reason}.")

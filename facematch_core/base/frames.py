@@ -42,7 +42,7 @@ def clear_frames(error: BaseException) -> None:
     The caller's frames, such as those of an iterator or a signal handler, keep their variables.
     """
     for link in links_of(error):
-        for frame, _ in traceback.walk_tb(link.__traceback__):
+        for frame, _line in traceback.walk_tb(link.__traceback__):
             package = frame.f_globals.get("__name__", "").partition(".")[0]
             if package in _LIBRARIES or package.startswith(_OUR_PREFIX):
                 with contextlib.suppress(RuntimeError):  # the frame is still running
@@ -68,7 +68,7 @@ def clears_frames(function: C) -> C:
 
 def methods_clear_frames(cls: type[T]) -> type[T]:
     """Decorate a class: apply `clears_frames` to each public method, `__init__` and `__next__`."""
-    for name, member in [*vars(cls).items()]:
+    for name, member in list(vars(cls).items()):
         if name.startswith("_") and name not in ("__init__", "__next__"):
             continue
         if isinstance(member, classmethod):

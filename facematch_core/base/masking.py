@@ -105,7 +105,7 @@ class Secret:
 
 
 #: Secrets of this length or longer are masked anywhere in a text, shorter ones only as words.
-_SHORTEST = 4
+_MIN_LENGTH_IN_WORDS = 4
 
 
 def masker(secrets: tuple[Secret, ...], *, hides_pieces: bool = False) -> Callable[[str], str]:
@@ -116,9 +116,9 @@ def masker(secrets: tuple[Secret, ...], *, hides_pieces: bool = False) -> Callab
     # Longest first, because a form may contain another.
     ordered = sorted(forms, key=len, reverse=True)
     shortest_length = min(map(len, forms), default=0)
-    long_forms = [form for form in ordered if len(form) >= _SHORTEST]
+    long_forms = [form for form in ordered if len(form) >= _MIN_LENGTH_IN_WORDS]
     # Mask a short form only as a whole word, because many longer words contain it.
-    short_forms = [re.escape(form) for form in ordered if len(form) < _SHORTEST]
+    short_forms = [re.escape(form) for form in ordered if len(form) < _MIN_LENGTH_IN_WORDS]
     short_words = None
     if short_forms:
         short_words = re.compile(rf"(?<!\w)(?:{'|'.join(short_forms)})(?!\w)")
@@ -129,9 +129,11 @@ def masker(secrets: tuple[Secret, ...], *, hides_pieces: bool = False) -> Callab
                 text = text.replace(form, "***")
             if short_words is not None:
                 text = short_words.sub("***", text)
-        if hides_pieces and len(text) >= _PIECE_CHARS:
+        if hides_pieces and len(text) >= _MIN_PIECE_LENGTH:
             # Four or fewer distinct characters are test data, not a piece of a picture.
-            return _PIECE.sub(lambda word: "***" if len(set(word[0])) > 4 else word[0], text)
+            return _PICTURE_PIECE.sub(
+                lambda word: "***" if len(set(word[0])) > 4 else word[0], text
+            )
         return text
 
     return mask
@@ -154,9 +156,11 @@ def base64_parts(data: bytes) -> Iterator[bytes]:
     """Yield the base64 characters that depend only on `data`, for each offset in a longer text."""
     for before in range(3):
         padded = bytes(before) + data
-        first, last = (before * 8 + 5) // 6, len(padded) * 8 // 6
-        yield base64.b64encode(padded)[first:last]
-        yield base64.urlsafe_b64encode(padded)[first:last]
+        # A character has 6 bits. The first and the last may have bits of the text around `data`.
+        start = (before * 8 + 5) // 6
+        end = len(padded) * 8 // 6
+        yield base64.b64encode(padded)[start:end]
+        yield base64.urlsafe_b64encode(padded)[start:end]
 
 
 def without_secrets(text: str, secrets: tuple[Secret, ...]) -> str:
@@ -166,30 +170,35 @@ def without_secrets(text: str, secrets: tuple[Secret, ...]) -> str:
 
 #: A long word that may be a key, a token or a picture: base64, hex, escapes.
 _LONG_WORD = re.compile(r"[A-Za-z0-9+/=_.%~\\-]{20,}")
-#: Longer than any id, but shorter than a piece of a picture.
-_PIECE_CHARS = 64
-_PIECE = re.compile(rf"[A-Za-z0-9+/=_.%~\\-]{{{_PIECE_CHARS},}}")
+#: Minimum length of a piece of a picture in base64; no id is that long.
+_MIN_PIECE_LENGTH = 64
+_PICTURE_PIECE = re.compile(rf"[A-Za-z0-9+/=_.%~\\-]{{{_MIN_PIECE_LENGTH},}}")
 
 #: Printed bytes of a picture: many numbers in a row, or three unprintable characters or escapes
 #: close together (then the rest of the text is masked).
-_NUMBERS = re.compile(r"(?:\b(?:0x)?[0-9A-Fa-f]{1,9}\W+){12,}\w*")
-_BYTE = r"(?:[\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd]|\\(?:x|u00)[0-9A-Fa-f]{2}|\\[0-7]{2,3})"
-_BYTES = re.compile(rf"{_BYTE}(?=(?:.{{0,40}}?{_BYTE}){{2}}).*", re.DOTALL)
+_PRINTED_NUMBERS = re.compile(r"(?:\b(?:0x)?[0-9A-Fa-f]{1,9}\W+){12,}\w*")
+_UNPRINTABLE = r"(?:[\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd]|\\(?:x|u00)[0-9A-Fa-f]{2}|\\[0-7]{2,3})"
+_PRINTED_BYTES = re.compile(rf"{_UNPRINTABLE}(?=(?:.{{0,40}}?{_UNPRINTABLE}){{2}}).*", re.DOTALL)
 
 
-def quote_text(text: str, masked: Callable[[str], str]) -> str:
+def quote_text(text: str, mask: Callable[[str], str]) -> str:
     """Return a vendor's text for use in an error: masked, printable, at most 200 characters."""
-    text = _BYTES.sub("***", _NUMBERS.sub("***", masked(text)))
+    text = mask(text)
+    text = _PRINTED_NUMBERS.sub("***", text)
+    text = _PRINTED_BYTES.sub("***", text)
     text = _LONG_WORD.sub(_mask_word, text)
     if not text.isprintable():
-        text = "".join(c if c.isprintable() else " " for c in text)
+        text = "".join(letter if letter.isprintable() else " " for letter in text)
     return " ".join(text.split())[:200].rstrip()
 
 
 def _mask_word(word: re.Match[str]) -> str:
-    # Keys and tokens contain digits. A piece of a picture is longer than any other word.
-    text = word[0]
-    return "***" if len(text) >= _PIECE_CHARS or any(c.isdigit() for c in text) else text
+    text = word.group()
+    if len(text) >= _MIN_PIECE_LENGTH:  # a piece of a picture is longer than any other word
+        return "***"
+    if any(letter.isdigit() for letter in text):  # keys and tokens contain digits
+        return "***"
+    return text
 
 
 def mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
@@ -200,12 +209,13 @@ def mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
     if error.ids.vendor is not None:
         error.ids = attrs.evolve(error.ids, vendor=mask(error.ids.vendor))
     if isinstance(error, RequestRejected):
-        fields: dict[str, tuple[str, ...]] = {}
+        masked_errors: dict[str, tuple[str, ...]] = {}
         for name, texts in error.field_errors.items():
             # Names that become equal when masked share an entry.
-            field = quote_text(name, mask)
-            fields[field] = (*fields.get(field, ()), *(quote_text(text, mask) for text in texts))
-        error.field_errors = fields
+            masked_name = quote_text(name, mask)
+            masked_texts = tuple(quote_text(text, mask) for text in texts)
+            masked_errors[masked_name] = masked_errors.get(masked_name, ()) + masked_texts
+        error.field_errors = masked_errors
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -228,21 +238,28 @@ class ResultMasker:
         if secrets is None and getattr(whole, "raw", self) is self._masked_raw:
             masked: R = attrs.evolve(whole, **fields)
             return masked
-        if access := getattr(whole, "access", None):
-            handoff = tuple(filter(None, (access.link, access.token)))
-            secrets = None if secrets is None else (*secrets, *handoff)
+        access = getattr(whole, "access", None)
+        if access and secrets is not None:
+            secrets += tuple(filter(None, (access.link, access.token)))
         mask = None if secrets is None else masker(secrets, hides_pieces=True)
-        if checks := getattr(whole, "checks", ()):
+        checks = getattr(whole, "checks", ())
+        if checks:
             fields["checks"] = tuple(
                 attrs.evolve(check, result=self.mask(check.result, secrets)) for check in checks
             )
         for name in ("probe_faces", "reference_faces"):
-            if faces := getattr(whole, name, None):
-                parts = ("landmarks", "pose", "quality")
-                fields[name] = [_mask_part(face, mask, *parts) for face in faces]
-        for name in ("warnings", "review_reasons"):
-            if (warnings := getattr(whole, name, None)) and mask is not None:
-                fields[name] = tuple(_mask_part(each, mask, "tag", "text") for each in warnings)
+            faces = getattr(whole, name, None)
+            if faces:
+                fields[name] = [
+                    _mask_part(face, mask, "landmarks", "pose", "quality") for face in faces
+                ]
+        if mask is not None:
+            for name in ("warnings", "review_reasons"):
+                warnings = getattr(whole, name, None)
+                if warnings:
+                    fields[name] = tuple(
+                        _mask_part(warning, mask, "tag", "text") for warning in warnings
+                    )
         fields["ids"] = _mask_part(fields.get("ids", whole.ids), mask, "vendor", "session")
         if hasattr(whole, "raw"):
             fields["raw"] = plain_json(whole.raw, mask, PERSONAL_KEYS.union(self.private_keys))
@@ -256,19 +273,21 @@ def _mask_part(part: Any, mask: Callable[[str], str] | None, *names: str, **chan
     if mask is not None:
         for name in names:
             value = getattr(part, name, None)
-            if value and (plain := plain_json(value, mask)) is not value:
-                changes[name] = plain
+            if value:
+                masked = plain_json(value, mask)
+                if masked is not value:
+                    changes[name] = masked
     return attrs.evolve(part, **changes) if changes else part
 
 
 #: Name prefixes of the loggers that are silenced in this thread.
-_SILENT: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar(
+_SILENCED: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar(
     "facematch_silent", default=()
 )
 
 
 def _is_logged(record: logging.LogRecord) -> bool:
-    return not record.name.startswith(_SILENT.get())  # False for an empty tuple
+    return not record.name.startswith(_SILENCED.get())  # False for an empty tuple
 
 
 @contextlib.contextmanager
@@ -280,15 +299,17 @@ def muted(*prefixes: str) -> Iterator[None]:
     # A filter applies to its own logger only, so each child needs it. The filter is never removed:
     # other threads may use it, and it costs only the lookup of a variable.
     manager = logging.getLogger().manager
-    for name in (*prefixes, *[n for n in list(manager.loggerDict) if n.startswith(prefixes)]):
+    # A copy, because other threads may add loggers.
+    children = [name for name in list(manager.loggerDict) if name.startswith(prefixes)]
+    for name in [*prefixes, *children]:
         logger = logging.getLogger(name)
         if _is_logged not in logger.filters:
             logger.addFilter(_is_logged)
-    token = _SILENT.set(prefixes)
+    token = _SILENCED.set(prefixes)
     try:
         yield
     finally:
-        _SILENT.reset(token)
+        _SILENCED.reset(token)
 
 
 #: Placeholder for private values, such as a picture's URL.
@@ -340,6 +361,6 @@ def _plain_object(value: Any, mask: Callable[[str], str] | None) -> Any:
         return value
     if isinstance(value, (dt.date, dt.time)):
         return value.isoformat()
-    return (
-        str(value) if isinstance(value, decimal.Decimal) else f"(left out: {type(value).__name__})"
-    )
+    if isinstance(value, decimal.Decimal):
+        return str(value)
+    return f"(left out: {type(value).__name__})"

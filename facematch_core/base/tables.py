@@ -14,13 +14,14 @@ import attrs
 from facematch_core.errors import InvalidRequest
 
 #: Maximum number of problems to list; further problems are only counted.
-LISTED: Final = 50
+MAX_PROBLEMS: Final = 50
 #: Maximum number of lines to list for a problem; further lines are only counted.
-PLACES: Final = 10
+MAX_LINES: Final = 10
 #: First characters of a formula in a spreadsheet.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
-_UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+#: The byte order marks of UTF-16.
+_UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @attrs.frozen
@@ -64,8 +65,9 @@ def read_table(data: bytes) -> TextTable:
 def decode(data: bytes) -> tuple[str, list[str]]:
     """Return the decoded text, and notes about its encoding. Errors: see `read_table`."""
     notes = []
+    encoding = "utf-16" if data.startswith(_UTF16_MARKS) else "utf-8-sig"
     try:
-        text = data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig")
+        text = data.decode(encoding)
     except UnicodeDecodeError:
         text = data.decode("cp1252", errors="replace")
         notes = ["is not UTF-8 and was read as Windows-1252: check names, or save as UTF-8"]
@@ -76,10 +78,14 @@ def decode(data: bytes) -> tuple[str, list[str]]:
 
 def read_header(text: str) -> tuple[str, list[str]]:
     """Return the separator and the first line's cells; no cells if a quoted cell spans lines."""
-    line = re.split(r"[\r\n]", text[: 1 << 20], maxsplit=1)[0]
-    unquoted = re.sub('"[^"]*"', "", line)
+    first_line = re.split(r"[\r\n]", text[: 1 << 20], maxsplit=1)[0]
+    unquoted = re.sub('"[^"]*"', "", first_line)
     separator = max(",;\t", key=unquoted.count)
-    return separator, [] if '"' in unquoted else next(read_lines(line, separator), (1, []))[1]
+    if '"' in unquoted:  # a quoted cell ends on a later line
+        return separator, []
+    for _line, cells in read_lines(first_line, separator):
+        return separator, cells
+    return separator, []
 
 
 def read_lines(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
@@ -94,35 +100,42 @@ def read_lines(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
         raise InvalidRequest(f"is not valid CSV: line {reader.line_num}: {error}.") from None
 
 
-def place(numbers: Sequence[int], unit: str = "line") -> str:
+def format_places(numbers: Sequence[int], unit: str = "line") -> str:
     """Format line numbers for the start of a sentence: ``line 4: ``, ``lines 2, 3 and 4: ``."""
     if len(numbers) == 1:
         return f"{unit} {numbers[0]}: "
-    shown = [str(number) for number in numbers[:PLACES]]
-    more = len(numbers) - len(shown)
-    last = f"{more:,} more" if more else shown.pop()
+    shown = [str(number) for number in numbers[:MAX_LINES]]
+    hidden = len(numbers) - len(shown)
+    last = f"{hidden:,} more" if hidden else shown.pop()
     return f"{unit}s {', '.join(shown)} and {last}: "
 
 
-def refuse(name: object, problems: Iterable[str], *, so: str = "nothing was sent") -> None:
+def raise_problems(name: object, problems: Iterable[str], *, so: str = "nothing was sent") -> None:
     """Raise `InvalidRequest` if a file has problems; `so` states the consequence."""
-    if texts := [*problems]:
-        raise InvalidRequest(refusal(name, texts, so))
+    texts = list(problems)
+    if texts:
+        raise InvalidRequest(format_problems(name, texts, so))
 
 
-def refusal(name: object, problems: Iterable[str], so: str) -> str:
+def format_problems(name: object, problems: Iterable[str], so: str) -> str:
     """Return a sentence that states the consequence `so`, and a line for each problem."""
-    texts = list(dict.fromkeys(problems))
+    texts = list(dict.fromkeys(problems))  # without duplicates
     count = "1 problem" if len(texts) == 1 else f"{len(texts):,} problems"
-    more = [f"... and {len(texts) - LISTED:,} more"] if len(texts) > LISTED else []
-    return "\n  ".join([f"{name} has {count}; {so}:", *texts[:LISTED], *more])
+    lines = [f"{name} has {count}; {so}:"]
+    lines += texts[:MAX_PROBLEMS]
+    if len(texts) > MAX_PROBLEMS:
+        lines.append(f"... and {len(texts) - MAX_PROBLEMS:,} more")
+    return "\n  ".join(lines)
 
 
-def escaped(word: str) -> str:
+def escaped(cell: str) -> str:
     """Escape a cell so that spreadsheets do not run it as a formula."""
-    return f"'{word}" if word.startswith((*_FORMULA, "'")) else word
+    return f"'{cell}" if cell.startswith((*_FORMULA_STARTS, "'")) else cell
 
 
 def unescaped(cell: str) -> str:
     """Undo `escaped`; return other cells unchanged."""
-    return cell[1:] if cell[:1] == "'" and cell[1:].startswith((*_FORMULA, "'")) else cell
+    content = cell.removeprefix("'")
+    if content != cell and content.startswith((*_FORMULA_STARTS, "'")):
+        return content
+    return cell

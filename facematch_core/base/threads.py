@@ -33,6 +33,17 @@ class StillRunning(Exception):
         self.future = future
 
 
+class _Tasks:
+    """The running tasks of a process: a semaphore of free threads, and the futures of shared work.
+
+    `shared` has the futures by key, until their work ends.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.free = threading.Semaphore(limit)
+        self.shared: dict[Hashable, Future[Any]] = {}
+
+
 class HelperThreads:
     """Runs each task in a daemon thread named `name`, at most `limit` (1 or more) at a time.
 
@@ -40,9 +51,10 @@ class HelperThreads:
     """
 
     def __init__(self, limit: int, name: str) -> None:
-        self.limit, self._name = limit, name
-        #: Free threads, and running work by key. Stored by process id, because a fork copies both.
-        self._of_process: dict[int, tuple[threading.Semaphore, dict[Hashable, Future[Any]]]] = {}
+        self.limit = limit
+        self._name = name
+        #: By process id, because a fork copies the parent's threads as busy.
+        self._tasks_by_process: dict[int, _Tasks] = {}
 
     def start(self, work: Callable[[], T], deadline: Deadline, key: Hashable = None) -> Future[T]:
         """Start `work` with the context variables of this thread, once a thread is free.
@@ -50,25 +62,28 @@ class HelperThreads:
         Work with a `key` is shared: it has no context variables, and callers with the same key get
         the same future until it ends. Raise `NoThread` if the work cannot start in time.
         """
-        free, under_way = self._of_process.setdefault(
-            os.getpid(), (threading.Semaphore(self.limit), {})
-        )
-        if shared := under_way.get(key):
-            return shared
-        if not free.acquire(timeout=deadline.timeout_s()):
+        process = os.getpid()
+        tasks = self._tasks_by_process.get(process)
+        if tasks is None:  # `setdefault`, because another thread may have been faster
+            tasks = self._tasks_by_process.setdefault(process, _Tasks(self.limit))
+        running = tasks.shared.get(key)
+        if running is not None:
+            return running
+        if not tasks.free.acquire(timeout=deadline.timeout_s()):
             raise NoThread(f"all {self.limit} threads are still busy")
         future = Future[T]()
         context = contextvars.copy_context() if key is None else contextvars.Context()
 
         def end() -> None:
-            if under_way.get(key) is future:
-                del under_way[key]
-            free.release()
+            if tasks.shared.get(key) is future:
+                del tasks.shared[key]
+            tasks.free.release()
 
         is_started = False
         try:
-            shared = future if key is None else under_way.setdefault(key, future)
-            if shared is future:
+            # Another thread may have started the same work since the look-up above.
+            winner = future if key is None else tasks.shared.setdefault(key, future)
+            if winner is future:
                 target = functools.partial(context.run, fulfil, future, work, end)
                 threading.Thread(target=target, name=self._name, daemon=True).start()
                 is_started = True
@@ -78,7 +93,7 @@ class HelperThreads:
             # After Ctrl-C, the work may be running. Then `cancel` fails, and `fulfil` calls `end`.
             if not is_started and future.cancel():
                 end()
-        return shared
+        return winner
 
     def run(self, work: Callable[[], T], deadline: Deadline, key: Hashable = None) -> T:
         """Return the result of `work`; raise its error, `StillRunning` or `NoThread`."""

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import click
 
 from facematch_core.base import tables
-from facematch_core.base.files import is_stream, named, read_regular, write_file
+from facematch_core.base.files import is_stream, os_errors_naming, read_regular, write_file
 from facematch_core.errors import InvalidRequest
 
 from .text import clean, say
@@ -55,7 +55,7 @@ def write_error(option: str, path: Path, error: OSError) -> click.UsageError:
 
 def make_folder(path: Path) -> None:
     """Create a file's parent folder. An `OSError` contains the file's path."""
-    with named(path):
+    with os_errors_naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
 
 
@@ -107,16 +107,16 @@ def read_csv(path: Path, *, needed: Sequence[str], optional: Sequence[str] = ())
         for line, cells in zip(table.lines, table.rows, strict=True)
     ]
     problems = [
-        f"{tables.place([table.lines[at] for at in places])}{problem}"
+        f"{tables.format_places([table.lines[at] for at in places])}{problem}"
         for problem, places in table.problems.items()
     ]
     for name in needed:
         if empty := [row.line for row in rows if not row.cells[name]]:
-            problems.append(f"{tables.place(empty)}{name} is empty")
+            problems.append(f"{tables.format_places(empty)}{name} is empty")
     refuse_file(path, problems or ([] if rows else ["there are no lines below its header"]))
     return rows
 
 
 def refuse_file(path: Path, problems: Iterable[str]) -> None:
     """Raise `InvalidRequest` with all problems of a file, if there are any."""
-    tables.refuse(clean(str(path)), problems)
+    tables.raise_problems(clean(str(path)), problems)

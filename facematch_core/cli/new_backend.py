@@ -13,7 +13,7 @@ import click
 
 from facematch_core import __version__
 from facematch_core.backend.kinds import typed
-from facematch_core.base.files import named
+from facematch_core.base.files import os_errors_naming
 
 from .files import check_target
 from .options import file_option
@@ -62,7 +62,7 @@ def command(name: str, into: Path) -> None:
         raise click.UsageError(f"{folder} exists: choose another name, or another --into.")
     check_target("--into", folder, force=False)
     files = files_for(name)
-    with named(folder):
+    with os_errors_naming(folder):
         folder.mkdir(parents=True)  # fails if the folder was created since the check
         try:
             for path, text in files.items():

@@ -25,7 +25,7 @@ from typing import BinaryIO, Final
 import attrs
 import click
 
-from facematch_core.base.files import OWNER_ONLY, is_stream, named, replacing
+from facematch_core.base.files import OWNER_ONLY, is_stream, os_errors_naming, replacing
 
 from .files import csv_cell, make_folder
 from .text import clean
@@ -203,7 +203,7 @@ class ResultFile:
             output = self._path.open("ab", buffering=0)
             self._output = self._open_files.enter_context(output)
         if not self.is_resumable:
-            with named(self._path):
+            with os_errors_naming(self._path):
                 _append(self._output, self._header)
 
     def begin(self, line: int, digests: Sequence[str]) -> None:
@@ -213,7 +213,7 @@ class ResultFile:
         """
         if not self.is_resumable:
             return
-        with self._lock, named(self._path):
+        with self._lock, os_errors_naming(self._path):
             end = self._output.seek(0, os.SEEK_END)
             try:
                 _append(self._output, self._room)
@@ -228,7 +228,7 @@ class ResultFile:
             # After a failure, the last row may be torn: a further row would be glued to it.
             if self.failure is None:
                 try:
-                    with named(self._path):
+                    with os_errors_naming(self._path):
                         if self.is_resumable and is_certainly_free:
                             self._record({"line": line, "state": "not charged"})
                         _append(self._output, row)

@@ -14,7 +14,7 @@ import attrs
 import click
 
 from facematch_core.base.files import is_stream
-from facematch_core.base.tables import place, refuse
+from facematch_core.base.tables import format_places, raise_problems
 from facematch_core.call.run import load_images
 from facematch_core.call.verdict import CallOptions
 from facematch_core.errors import FATAL, FaceMatchError
@@ -197,7 +197,7 @@ def _check_unchanged(
         for (column, name), digest in zip(pictures.items(), earlier.digests, strict=True):
             if Image.read(folder / name).digest != digest:
                 problems.append(f"line {pair.line}: {column}: this picture has changed")
-    refuse(
+    raise_problems(
         clean(str(out)),
         problems,
         so="it was begun with other settings or pictures. Restore them, name another file with "
@@ -413,8 +413,8 @@ def _show_problems(summary: Summary, missing_rows: Collection[str], path: Path) 
         say(f"stopped early: every further pair would fail with {class_name}", err=True)
     if summary.unknown:
         say(
-            f"{place(summary.unknown)}an earlier call may have been charged and has no result: not "
-            "repeated (--repeat-unknown repeats it)",
+            f"{format_places(summary.unknown)}an earlier call may have been charged and has no "
+            "result: not repeated (--repeat-unknown repeats it)",
             err=True,
         )
     if missing_rows:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from facematch_core.base.files import is_stream, named, replacing, write_file
+from facematch_core.base.files import is_stream, os_errors_naming, replacing, write_file
 
 posix = pytest.mark.skipif(os.name != "posix", reason="the system has no such rights")
 
@@ -28,7 +28,7 @@ def test_write_file_replaces_a_file_given_by_str_or_path(place, monkeypatch):
     write_file(place, b"new\n")
     assert place.read_bytes() == b"new\n"
     assert (names(place.parent), is_stream("a\0b")) == (["report.html"], False)
-    with pytest.raises(OSError, match=r"^unnumbered$"), named(place):
+    with pytest.raises(OSError, match=r"^unnumbered$"), os_errors_naming(place):
         raise OSError("unnumbered")
     monkeypatch.chdir(place.parent)
     write_file("a.txt", b"a")

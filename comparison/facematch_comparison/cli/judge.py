@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from facematch_core.base.files import named
+from facematch_core.base.files import os_errors_naming
 from facematch_core.cli.files import check_target, form_of, make_folder, write_bytes, write_json
 from facematch_core.cli.options import FILE, file_option, json_option, parse_pairs
 from facematch_core.cli.text import Exit, print_json, print_table, quantity, say
@@ -195,7 +195,7 @@ def _export(what: Any, path: Path, study: Study | None) -> None:
     from facematch_comparison.report.writing import export
 
     make_folder(path)
-    with named(path):
+    with os_errors_naming(path):
         export(what, path, study)
 
 

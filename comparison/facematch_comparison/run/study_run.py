@@ -21,7 +21,7 @@ from facematch_comparison.study.reading import Study
 from facematch_comparison.values.numbers import join_names
 from facematch_core.backend.kinds import argument
 from facematch_core.base.deadline import Clock, SystemClock
-from facematch_core.base.tables import refuse
+from facematch_core.base.tables import raise_problems
 from facematch_core.errors import InvalidImage, InvalidRequest
 from facematch_core.images.image import Image
 from facematch_core.models import Charged, Decision, ThresholdRule
@@ -200,7 +200,7 @@ def digests_of(study: Study) -> dict[Path, str]:
             digests[path] = hashlib.sha256(Image.read(path).data).hexdigest()
         except InvalidImage as error:
             faults.append(error.message)
-    refuse(study.name, faults)
+    raise_problems(study.name, faults)
     return digests
 
 

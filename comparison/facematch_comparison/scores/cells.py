@@ -24,7 +24,14 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from facematch_core.base.files import open_regular
-from facematch_core.base.tables import decode, place, read_header, read_table, refuse, unescaped
+from facematch_core.base.tables import (
+    decode,
+    format_places,
+    raise_problems,
+    read_header,
+    read_table,
+    unescaped,
+)
 from facematch_core.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -191,11 +198,11 @@ class Cells:
     def _describe_places(self, places: Sequence[Any]) -> str:
         """Format places for the start of a sentence: ``lines 2 and 3: ``, after a file's name."""
         if not isinstance(places[0], PlaceInFile):
-            return place(places, self.unit)
+            return format_places(places, self.unit)
         numbers_by_file = defaultdict(list)
         for each in places:
             numbers_by_file[each.file].append(each.number)
-        texts = [f"{file}, {place(at, self.unit)}" for file, at in numbers_by_file.items()]
+        texts = [f"{file}, {format_places(at, self.unit)}" for file, at in numbers_by_file.items()]
         return "; ".join(text.removesuffix(": ") for text in texts) + ": "
 
     def words(self, name: str) -> Words:
@@ -242,7 +249,7 @@ class Cells:
                     where = f"all {len(self):,} {self.unit}s: "
                 texts.append((rows[0], where + problem.text))
         texts.sort(key=lambda each: each[0])
-        refuse(self.name, [text for _, text in texts], so=so)
+        raise_problems(self.name, [text for _, text in texts], so=so)
 
 
 def read_cells(source: object, *, what: str, example: str) -> Cells:
@@ -315,7 +322,7 @@ def _csv(name: str, file: BinaryIO) -> Cells:
     table = _of_pandas(pd.DataFrame(read.rows, columns=read.header))
     problems = [Problem(text, rows) for text, rows in read.problems.items()]
     if read.short:
-        where = place(read.short).removesuffix(": ")
+        where = format_places(read.short).removesuffix(": ")
         notes = [*notes, f"has too few cells in {where}: missing cells were read as empty"]
     return Cells(name, table, lambda: read.lines, "line", separator != ",", problems, notes)
 

@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from facematch_comparison.values.numbers import join_names
 from facematch_core.backend.kinds import argument, nearest
-from facematch_core.base.tables import refusal
+from facematch_core.base.tables import format_problems
 from facematch_core.errors import InvalidRequest
 
 from .answers import GROUP, PROBE_GROUP, REFERENCE_GROUP, Grouping
@@ -406,7 +406,7 @@ def _missing_to_join(files: Sequence[Lines], unclear: Iterable[str]) -> dict[str
 def _refusal(files: Sequence[Lines], missing: dict[str, str]) -> ColumnsNotRecognised:
     """Return an error that lists all columns and asks the user to name the missing ones."""
     name = files[0].cells.name if len(files) == 1 else "The comparison"
-    texts = [refusal(name, missing.values(), "nothing was judged")]
+    texts = [format_problems(name, missing.values(), "nothing was judged")]
     for lines in files:
         header = lines.cells.header
         held = {column: ours for ours, column in lines.of.items()}
