@@ -1,8 +1,8 @@
 """An extension for mkdocstrings: conventions of this code that griffe does not support.
 
 A `#:` comment is the docstring of the name below it, a list of exceptions may span lines, several
-names may share one description, `::` starts a code block, and the signature of a method may list
-its ``**options``.
+names may share one description, `::` starts a code block, a section `Example:` holds one example,
+and the signature of a method may list its ``**options``.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ _SHARED = re.compile(r"^( +)((?:[a-z]\w*, )+[a-z]\w*): (.*(?:\n\1 +.*)*)", re.MU
 #: A line that starts a code block, alone or at the end of a sentence.
 _CODE = re.compile(r"^( *)(.*?)::$", re.MULTILINE)
 
+#: The heading of a section with one example. griffe only knows `Examples:`, which may have a title.
+_EXAMPLE = re.compile(r"^Example:$", re.MULTILINE)
+
 
 def _one_by_one(shared: re.Match[str]) -> str:
     return "\n".join(f"{shared[1]}{name}: {shared[3]}" for name in shared[2].split(", "))
@@ -41,6 +44,7 @@ class Comments(griffe.Extension):
         if obj.docstring is not None:
             text = _BROKEN.sub(r"\1 ", obj.docstring.value)
             text = _SHARED.sub(_one_by_one, text)
+            text = _EXAMPLE.sub("Examples: Example:", text)
             obj.docstring.value = _CODE.sub(
                 lambda line: line[1] + (line[2] and line[2] + ":"), text
             )

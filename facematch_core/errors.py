@@ -52,6 +52,15 @@ class FaceMatchError(Exception):
         liveness: The paid liveness result if the comparison in `verify_live` failed; else None.
         route: All failover members that were tried, with their errors, including the member that
             raised this error. None outside a failover.
+
+    Example:
+        >>> try:
+        ...     result = verifier.verify(b"%PDF-1.7", document)
+        ... except InvalidImage as error:
+        ...     print("Take another picture:", error.picture)
+        ... except VendorError as error:
+        ...     print("Not verified, charged:", error.billing.charged)
+        Take another picture: probe
     """
 
     def __init__(self, message: str) -> None:

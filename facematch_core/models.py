@@ -274,6 +274,13 @@ class Score:
         raw: The vendor's own number; None if it equals `value` or was not returned. Not compared.
         raw_name: The vendor's name for `raw`, or None. Not compared.
         source: The source of the scale, or None. Not compared.
+
+    Example:
+        >>> first, second = Score(96, "didit/face-match"), Score(90.5, "didit/face-match")
+        >>> first - second
+        5.5
+        >>> first == Score(96, "local/sface-2021dec")
+        False
     """
 
     value: float = attrs.field(converter=percentage)
@@ -340,6 +347,11 @@ class Threshold:
         value: 0 to 100; None if the vendor does not publish its threshold.
         rule: The rule that compares a score with the threshold.
         source: The origin of the threshold.
+
+    Example:
+        >>> threshold = verifier.verify(selfie, document, threshold=80).threshold
+        >>> print(threshold.value, threshold.rule, threshold.source)
+        80.0 above caller
     """
 
     value: float | None = attrs.field(converter=attrs.converters.optional(percentage))
@@ -369,6 +381,11 @@ class ResultWarning:
         tag: The vendor's own tag, unchanged; None for a warning from this library.
         text: The vendor's own text, unchanged, or a text from this library. Never branch on it.
         advice: Advice that the application can give its user, or None.
+
+    Example:
+        >>> for warning in verifier.verify(no_face, document).warnings:
+        ...     print(warning.code, warning.advice)
+        no_face retake_photo
     """
 
     code: WarningCode
@@ -448,6 +465,11 @@ class Billing:
         charged: Whether the vendor charged for the call.
         ground: A short reason for `charged`, or None.
         charges: Number of charges: 0 for NO, 1 or more for YES; None if unknown.
+
+    Example:
+        >>> billing = verifier.verify(selfie, document).billing
+        >>> print(billing.charged, billing.charges)
+        yes 1
     """
 
     charged: Charged = Charged.UNKNOWN
@@ -553,6 +575,13 @@ class Result(NoTruth, Document):
         created_at: Time of the response, UTC, by the vendor's clock; None if not returned.
         elapsed_s: Seconds from the call to the result, including preparation; at least 0.
         raw: The response body without pictures, secrets, age, gender and race. Not in `repr`.
+
+    Example:
+        >>> import json
+        >>> row = json.dumps(verifier.verify(selfie, document).to_dict())
+        >>> result = MatchResult.from_dict(json.loads(row))
+        >>> print(result.backend, result.billing.charged)
+        didit yes
     """
 
     score: Score | None = None
@@ -596,6 +625,13 @@ class MatchResult(Result):
     Attributes:
         decision: The verdict; `INCONCLUSIVE` if no pair of faces could be scored.
         reference_faces: Faces found in the reference; see `probe_faces`.
+
+    Example:
+        >>> result = verifier.verify(selfie, document)
+        >>> print(result.decision, result.score)
+        match 95.4663 (didit/face-match)
+        >>> result.is_match
+        True
     """
 
     kind = "match"
@@ -621,6 +657,11 @@ class LivenessResult(Result):
         method: The vendor's name for the method (``PASSIVE``), or None.
         quality: Quality of the face picture, 0-100, higher is better, or None.
         luminance: Brightness of the face, 0-100, higher is brighter, or None.
+
+    Example:
+        >>> result = verifier.check_liveness(selfie)
+        >>> print(result.decision, result.score)
+        live 97 (didit/passive-liveness)
     """
 
     kind = "liveness"
@@ -656,6 +697,11 @@ class LiveMatchResult(NoTruth, Document):
 
     Raises:
         ValueError: `decision` does not follow from the two results.
+
+    Example:
+        >>> result = verifier.verify_live(selfie, document)
+        >>> print(result.decision, result.liveness.decision, result.match.decision)
+        verified live match
     """
 
     kind = "live_match"
@@ -749,6 +795,13 @@ class CallRecord(Document):
             which contain none of the caller's data. Not in `repr`.
         threshold, review_threshold: The call's thresholds, to be applied to a result found later.
         vendor_id: The vendor's id for the call, or None if not received.
+
+    Example:
+        >>> import json
+        >>> row = json.dumps(error.call.to_dict())  # `error` is an `OutcomeUnknown`
+        >>> call = CallRecord.from_dict(json.loads(row))
+        >>> print(verifier.reconcile(call).outcome)
+        found
     """
 
     kind = "call"
@@ -776,6 +829,11 @@ class Reconciliation(NoTruth):
 
     Raises:
         ValueError: `outcome` and `result` contradict each other.
+
+    Example:
+        >>> found = verifier.reconcile(error)  # an `OutcomeUnknown`
+        >>> print(found.outcome, found.result.decision, found.result.billing.charged)
+        found match yes
     """
 
     door = "outcome"

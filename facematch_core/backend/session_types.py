@@ -92,7 +92,11 @@ class Person:
         InvalidRequest: the name has no letters, or the date is not a `datetime.date`.
 
     Example:
-        ``Person(name="Carmen Española", date_of_birth=datetime.date(1980, 1, 1))``
+        >>> from datetime import date
+        >>> ada = Person(name="Ada Lovelace", date_of_birth=date(1980, 1, 1))
+        >>> result = signups.read(signup, document=ada)
+        >>> print(result.name_agreement, result.date_of_birth_agreement)
+        agrees agrees
     """
 
     name: str = attrs.field(repr=False)
@@ -263,6 +267,13 @@ class SessionRecord(Document):
 
     Raises:
         ValueError: a value is out of range, or `compared_with` is missing for a match.
+
+    Example:
+        >>> import json
+        >>> planned = sessions.plan("customer-17", purpose="payout", about="payout 8841")
+        >>> row = json.dumps(planned.to_dict())  # store it: nothing is sent yet
+        >>> started = sessions.start(SessionRecord.from_dict(json.loads(row)), reference=document)
+        >>> row = json.dumps(started.record.to_dict())  # again, now with the vendor's id
     """
 
     kind = "session"
@@ -477,6 +488,14 @@ class SessionResult(models.NoTruth, Document):
         billing: The charge; UNKNOWN for a start, because vendors do not document when they charge.
         read_again_s: Seconds until the next read, above 0; None if the state is final.
         raw: The allowed fields of the body, without pictures, URLs and secrets; not in `repr`.
+
+    Example:
+        >>> result = sessions.read(record)
+        >>> payout = {"purpose": "payout", "about": "payout 8841", "max_age_s": 600}
+        >>> result.is_verified_for("customer-17", **payout)
+        True
+        >>> result.why_not("customer-18", **payout)
+        ('it was started for somebody else',)
     """
 
     kind = "session_result"

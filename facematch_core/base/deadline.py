@@ -55,6 +55,11 @@ class RateWindow:
 
     Raises:
         ConfigurationError: a value is out of range.
+
+    Example:
+        >>> (window,) = verifier.backend.capabilities.rate_windows
+        >>> print(f"{window.limit} calls in {window.seconds:g} s")
+        300 calls in 60 s
     """
 
     limit: int

@@ -40,6 +40,13 @@ class Secret:
 
     Attributes:
         origin: Where the value comes from, for messages (``$DIDIT_API_KEY``); never the value.
+
+    Example:
+        >>> key = Secret("not-a-real-key")
+        >>> print(key)
+        Secret(from argument)
+        >>> len(key.reveal())
+        14
     """
 
     __slots__ = ("_forms", "_value", "origin")

@@ -101,6 +101,13 @@ def open_verifier(
     Raises:
         BackendUnavailable: the plug-in is not installed or cannot be used.
         ConfigurationError: a file, a profile, a setting or an argument is invalid.
+
+    Example:
+        >>> from pathlib import Path
+        >>> with open_verifier("local") as verifier:
+        ...     result = verifier.verify(Path("selfie.jpg"), Path("id.jpg"))
+        >>> print(result.decision)
+        match
     """
     arguments = _take_arguments(keywords)
     setup = find_setup(backend, profile=profile, config=config, settings=keywords)
@@ -111,7 +118,16 @@ def open_verifier(
 def open_async_verifier(
     backend: str | None = None, *, max_concurrency: int = 64, **arguments: Any
 ) -> AsyncFaceVerifier:
-    """Open an `AsyncFaceVerifier`. For `arguments`, see `open_verifier`."""
+    """Open an `AsyncFaceVerifier`. For `arguments`, see `open_verifier`.
+
+    Example:
+        >>> import asyncio
+        >>> async def check():
+        ...     async with open_async_verifier("didit") as verifier:
+        ...         return await verifier.check_liveness(selfie)
+        >>> print(asyncio.run(check()).decision)
+        live
+    """
     # Imported here, because a synchronous program does not need anyio.
     from facematch_core.verifier.aio import AsyncFaceVerifier
 
@@ -142,6 +158,13 @@ def open_sessions(
     Raises:
         BackendUnavailable, ConfigurationError: see `open_verifier` and `Sessions`.
         Unsupported: the backend does not support sessions.
+
+    Example:
+        >>> sessions = open_sessions("didit", compared_with="document", require_environment="mock")
+        >>> started = sessions.start(sessions.plan("customer-18", purpose="signup"))
+        >>> print(started.state)  # send the person to `started.access.link`
+        pending
+        >>> sessions.close()
     """
     # Imported here, because most programs use no sessions.
     from facematch_core.sessions.sessions import Sessions
@@ -171,7 +194,16 @@ def open_sessions(
 def open_async_sessions(
     backend: str | None = None, *, max_concurrency: int = 64, **arguments: Any
 ) -> AsyncSessions:
-    """Open `AsyncSessions`. For `arguments`, see `open_sessions`."""
+    """Open `AsyncSessions`. For `arguments`, see `open_sessions`.
+
+    Example:
+        >>> import asyncio
+        >>> async def read():
+        ...     async with open_async_sessions(profile="payout") as sessions:
+        ...         return await sessions.read(record)
+        >>> print(asyncio.run(read()).state)
+        decided
+    """
     from facematch_core.sessions.aio import AsyncSessions
 
     return AsyncSessions(open_sessions(backend, **arguments), max_concurrency=max_concurrency)

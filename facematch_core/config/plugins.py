@@ -51,7 +51,12 @@ class BackendInfo:
 
 
 def available_backends() -> tuple[BackendInfo, ...]:
-    """Return the installed backends, sorted by name. Reads only metadata; imports no plug-in."""
+    """Return the installed backends, sorted by name. Reads only metadata; imports no plug-in.
+
+    Example:
+        >>> [backend.name for backend in available_backends()]
+        ['azure', 'compreface', 'deepvue', 'didit', 'local', 'rekognition']
+    """
     backends = []
     for name, claims in installed(BACKENDS).items():
         for point in claims:

@@ -41,6 +41,12 @@ class Image:
     An `Image` is immutable and hashable. Two images are equal if their original and sent bytes are
     equal. An `Image` cannot be pickled, so that no face reaches a queue or a cache by accident. Its
     `repr` shows the format, the size and the first digits of the digest, but no bytes.
+
+    Example:
+        >>> from pathlib import Path
+        >>> image = Image.read(Path("selfie.jpg"))
+        >>> print(image.format, image.width, image.height)
+        jpeg 512 600
     """
 
     __slots__ = ("_data", "_digest", "_header", "_is_clean", "_sent_digest", "_source")

@@ -52,6 +52,15 @@ class Budget(Policy):
 
     Raises:
         ConfigurationError: an argument is invalid, or `currency` has no `price`.
+
+    Example:
+        >>> from decimal import Decimal
+        >>> price = {Operation.MATCH: Decimal("0.05")}
+        >>> budget = Budget(cap=500, currency="USD", per=Period.DAY, name="kyc", price=price)
+        >>> with open_verifier("didit", policies=[budget]) as verifier:
+        ...     result = verifier.verify(selfie, document)
+        >>> print([state.spent for state in budget.store.budgets()])
+        [Decimal('0.05')]
     """
 
     def __init__(

@@ -81,6 +81,13 @@ class CircuitBreaker(Policy):
 
     Raises:
         ConfigurationError: a value is out of range.
+
+    Example:
+        >>> breaker = CircuitBreaker(failures=5, open_s=30)
+        >>> with open_verifier("didit", policies=[breaker]) as verifier:
+        ...     result = verifier.verify(selfie, document)
+        >>> print(breaker.state)
+        closed
     """
 
     failures: int = attrs.field(

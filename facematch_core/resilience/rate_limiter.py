@@ -49,6 +49,12 @@ class RateLimiter(Policy):
 
     Raises:
         ConfigurationError: a value is out of range.
+
+    Example:
+        >>> quarter = RateWindow(limit=75, seconds=60)  # for each of four worker processes
+        >>> with open_verifier("didit", policies=[RateLimiter(quarter, max_wait_s=5)]) as verifier:
+        ...     print(verifier.verify(selfie, document).decision)
+        match
     """
 
     window: RateWindow = attrs.field(

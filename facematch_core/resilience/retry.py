@@ -31,6 +31,11 @@ class Retry(RetryRule):
 
     Raises:
         ConfigurationError: a value is out of range.
+
+    Example:
+        >>> with open_verifier("didit", retry=Retry(times=3)) as verifier:
+        ...     print(verifier.verify(selfie, document, deadline_s=20).decision)
+        match
     """
 
     times: int = attrs.field(

@@ -21,6 +21,14 @@ class AsyncSessions(Awaited):
 
     Raises:
         ConfigurationError: an argument is invalid.
+
+    Example:
+        >>> import asyncio
+        >>> async def read():
+        ...     async with AsyncSessions(open_sessions(profile="payout")) as sessions:
+        ...         return await sessions.read(record)
+        >>> print(asyncio.run(read()).state)
+        decided
     """
 
     _verifier: Sessions

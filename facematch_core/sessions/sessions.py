@@ -92,6 +92,14 @@ class Sessions:
         ConfigurationError: `verifier` is not a `FaceVerifier` (for a failover, use a member), or
             the vendor's sessions do not support a check or a threshold.
         Unsupported: the backend does not support sessions.
+
+    Example:
+        >>> with open_sessions(profile="payout") as sessions:
+        ...     planned = sessions.plan("customer-17", purpose="payout")
+        ...     started = sessions.start(planned, reference=document)
+        ...     link = started.access.link.reveal()  # send the person there
+        ...     print(sessions.read(started.record).state)
+        pending
     """
 
     def __init__(

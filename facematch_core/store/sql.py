@@ -75,6 +75,15 @@ class SqlStore(CallStore):
             PostgreSQL, cannot be used, or has a different schema version.
         StoreUnavailable: the database is busy or does not respond. A refused connection raises
             `ConfigurationError` when the store is opened, and `StoreUnavailable` later.
+
+    Example:
+        >>> store = SqlStore("sqlite:///calls.sqlite3")
+        >>> budget = Budget(cap=1000, per=Period.DAY, name="signups", store=store)
+        >>> with open_verifier("didit", policies=[budget]) as verifier:
+        ...     result = verifier.verify(selfie, document)
+        >>> print([state.spent for state in store.budgets()])
+        [Decimal('1')]
+        >>> store.close()
     """
 
     def __init__(self, where: str | Engine) -> None:

@@ -211,6 +211,14 @@ class AsyncFaceVerifier(Awaited):
 
     Raises:
         ConfigurationError: an argument is invalid.
+
+    Example:
+        >>> import asyncio
+        >>> async def compare():
+        ...     async with AsyncFaceVerifier(open_verifier("didit"), max_concurrency=8) as verifier:
+        ...         return await verifier.verify(selfie, document)
+        >>> print(asyncio.run(compare()).decision)
+        match
     """
 
     _verifier: Verifier

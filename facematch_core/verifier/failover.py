@@ -84,6 +84,13 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
 
     Raises:
         ConfigurationError: there is no member, a value is invalid, or two members share a name.
+
+    Example:
+        >>> members = {"first": open_verifier("didit"), "second": open_verifier("local")}
+        >>> with Failover(members, deadline_s=20) as verifier:
+        ...     result = verifier.verify(selfie, document)
+        >>> print(result.decision, result.route.answered_by)
+        match first
     """
 
     def __init__(

@@ -117,6 +117,16 @@ class PairOutcome:
         key: The caller's own key for the pair, or None.
         result: The result, or None.
         error: The error, or None.
+
+    Example:
+        >>> pairs = [(selfie, document, "customer-17"), (b"%PDF-1.7", document, "customer-18")]
+        >>> for outcome in verifier.verify_many(pairs):
+        ...     if outcome.error is None:
+        ...         print(outcome.key, outcome.decision)
+        ...     else:
+        ...         print(outcome.key, "not compared:", type(outcome.error).__name__)
+        customer-17 match
+        customer-18 not compared: InvalidImage
     """
 
     index: int
@@ -138,6 +148,12 @@ class Verifier(abc.ABC, Generic[T_contra]):
     Use it as a type annotation to accept both. Only their thresholds differ: a `FaceVerifier` takes
     a number, and a `Failover` takes a number per member, such as ``{"shop": 60}``. Type checkers
     accept both for a plain `Verifier`, and only a number for ``Verifier[float]``.
+
+    Example:
+        >>> def is_customer(verifier: Verifier) -> bool:
+        ...     return verifier.verify(selfie, document).is_match
+        >>> is_customer(verifier)
+        True
     """
 
     @property
@@ -325,6 +341,14 @@ class FaceVerifier(Verifier[float | Threshold]):
 
     Raises:
         ConfigurationError: an argument is invalid.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from facematch_local import LocalBackend
+        >>> with FaceVerifier(LocalBackend(), threshold=60, deadline_s=10) as verifier:
+        ...     result = verifier.verify(Path("selfie.jpg"), Path("id.jpg"))
+        >>> print(result.decision)
+        match
     """
 
     def __init__(
