@@ -30,7 +30,7 @@ def carry(engine, *answers):
         return PostResult(status=status, elapsed_ms=12)
 
     while (taken := world.outbox.take_due(world.clock.now())) is not None:
-        world.outbox.attempt(*taken, send)
+        world.outbox.attempt(taken, send)
     return letters
 
 

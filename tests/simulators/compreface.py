@@ -1,7 +1,8 @@
 """The simulator of CompreFace: the mock server in the place of a server of one's own."""
 
 from facematch_core.testing import Situation
-from facematch_mock_server.conformance import MockSimulator
+
+from .mock_simulator import MockSimulator
 
 
 class ComprefaceSimulator(MockSimulator):

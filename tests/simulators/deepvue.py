@@ -5,7 +5,8 @@ import base64
 import requests
 
 from facematch_core.testing import Situation
-from facematch_mock_server.conformance import MockSimulator
+
+from .mock_simulator import MockSimulator
 
 LOGIN, LIVENESS = "/v1/authorize", "/v1/liveness-check"
 

@@ -7,8 +7,8 @@ from facematch_core import ComparedWith, Decision, LivenessDecision, Retention, 
 from facematch_core.backend.session_types import Deletion, DeletionState
 from facematch_core.testing import SessionCase, SessionWord, Situation
 from facematch_mock_server import Fault
-from facematch_mock_server.conformance import MockSessions, MockSimulator
 
+from .mock_simulator import MockSessions, MockSimulator
 from .words import OTHER_ID, put, words_at
 
 PAGE = "docs.didit.me, /integration/verification-statuses, 2026-07-18, read on 2026-11-23"

@@ -187,7 +187,7 @@ PAGE = Path(__file__).parents[2] / "docs/extend/use-the-mock.md"
 TSC = "--strict --noUncheckedIndexedAccess --skipLibCheck --target es2022 --module commonjs"
 
 
-def test_generated_client_of_the_page_reads_a_score_and_an_error(
+def test_generated_client_of_the_page_logs_in_and_reads_a_score_and_an_error(
     find_program, run_command, tmp_path
 ):
     npm, npx, node = map(find_program, ("npm", "npx", "node"))
@@ -196,10 +196,10 @@ def test_generated_client_of_the_page_reads_a_score_and_an_error(
         r'```ts title="main.ts"\n(.*?)```.*?```text\n(.*?)```', PAGE.read_text(), re.DOTALL
     ).groups()
     run_command(npm, "install", "--silent", "--no-save", *PACKAGES, cwd=tmp_path)
-    with MockServer() as mock:
+    with MockServer(vendor="deepvue") as mock:
         (tmp_path / "main.ts").write_text(program.replace("http://127.0.0.1:8080", mock.url))
         listed = requests.get(f"{mock.url}/openapi.json", timeout=10).json()["documents"]
-        document = mock.url + listed["didit"]
+        document = mock.url + listed["deepvue"]
         run_command(npx, "openapi-ts", "-i", document, "-o", "client", cwd=tmp_path)
         # Its types hold: an error of the compiler would end the test.
         run_command(npx, "tsc", *TSC.split(), "--outDir", "out", "main.ts", cwd=tmp_path)

@@ -16,7 +16,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Container, Mapping
-from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
@@ -109,10 +108,9 @@ class WebhookDelivery:
         destination: The id of the destination.
         url: The URL; None if the destination was removed. Not in `repr`.
         event: The event, such as ``status.updated``.
-        event_id: The vendor's id for the event; None for a test delivery from the console.
+        event_id: The vendor's id for the event.
         session_id, status: The session, and its status at the time of the event.
         state: ``pending``, ``delivered``, ``failed`` or ``dropped``.
-        is_test: Whether the console requested the delivery.
         created_at: The time of the event, UTC.
         due: The time of the next attempt, UTC; None if there is none.
         attempts: The attempts with their responses, in order.
@@ -123,16 +121,16 @@ class WebhookDelivery:
     destination: str
     url: str | None = attrs.field(default=None, repr=False)
     event: str
-    event_id: str | None
+    event_id: str
     session_id: str
     status: str
     state: DeliveryState = attrs.field(default=DeliveryState.PENDING, converter=DeliveryState)
-    is_test: bool = False
     created_at: dt.datetime
     due: dt.datetime | None = None
     attempts: tuple[Attempt, ...] = ()
     # Internal: the session from which the body is built, the scheme and host of picture URLs, the
-    # payload's timestamp in seconds since 1970, and the number of retries that were scheduled.
+    # payload's timestamp in seconds since 1970, and the number of retries that were scheduled since
+    # the delivery was queued or resent.
     session: Session = attrs.field(repr=False, metadata=_INNER)
     origin: str = attrs.field(repr=False, metadata=_INNER)
     timestamp: int = attrs.field(repr=False, metadata=_INNER)
@@ -166,6 +164,8 @@ Compose = Callable[[CitedClaims, World, WebhookDelivery, Destination], SignedPay
 
 @attrs.frozen(kw_only=True)
 class PostResult:
+    """A receiver's response to a payload; for the attributes see `Attempt`."""
+
     status: int | None = None
     problem: str | None = None
     elapsed_ms: int = 0
@@ -175,6 +175,31 @@ class PostResult:
 Send = Callable[[str, SignedPayload, float], PostResult]
 
 
+@attrs.frozen(kw_only=True)
+class TakenDelivery:
+    """A due delivery that was taken from the queue, and the fault to inject into it, or None."""
+
+    delivery: WebhookDelivery
+    fault: DeliveryFault | None
+
+
+@attrs.frozen(kw_only=True)
+class _Outcome:
+    """The state of a delivery after an attempt.
+
+    Attributes:
+        state: The delivery's state.
+        due: The time of the next attempt; None if there is none.
+        retries: The number of retries that were scheduled so far.
+        attempt: The record of the attempt; None if nothing was sent.
+    """
+
+    state: DeliveryState
+    due: dt.datetime | None = None
+    retries: int
+    attempt: Attempt | None = None
+
+
 class Outbox:
     """Queues, sends and records the webhooks of one world. Thread-safe.
 
@@ -182,21 +207,24 @@ class Outbox:
     """
 
     def __init__(self, world: World, compose: Compose) -> None:
-        self._world, self._compose = world, compose
+        self._world = world
+        self._compose = compose
         self.destinations: Collection[Destination] = Collection()
         self.deliveries: Collection[WebhookDelivery] = Collection(
-            limit=MAX_DELIVERIES, forget=lambda delivery: self._waiting.pop(delivery.id, None)
+            limit=MAX_DELIVERIES, forget=lambda delivery: self._pending.pop(delivery.id, None)
         )
         #: The function that sends a payload; None if a test takes the deliveries instead.
         self.send: Send | None = post if world.account.shared.has_workers else None
         #: Whether due deliveries are sent.
         self.is_running = False
+        #: The lock of the fields below, notified when one of them has changed.
         self._changed = threading.Condition()
         self._timer: threading.Timer | None = None
         self._faults: deque[DeliveryFault] = deque()
-        #: Pending deliveries by id, and the fault of the delivery in progress at each destination.
-        self._waiting: dict[str, WebhookDelivery] = {}
-        self._in_flight: dict[str, DeliveryFault | None] = {}
+        #: Deliveries that wait for an attempt, by id.
+        self._pending: dict[str, WebhookDelivery] = {}
+        #: The ids of the destinations to which a delivery is being sent.
+        self._in_flight: set[str] = set()
 
     def run(self, *, is_running: bool) -> None:
         """Start or stop sending due deliveries. Deliveries in progress end by their deadline."""
@@ -216,7 +244,7 @@ class Outbox:
             else:
                 delivery = attrs.evolve(delivery, attempts=sent_before.attempts)
                 self.deliveries.put(delivery.id, delivery)
-            self._waiting[delivery.id] = delivery
+            self._pending[delivery.id] = delivery
         self._dispatch()
 
     def add_fault(self, fault: DeliveryFault, times: int) -> None:
@@ -226,135 +254,177 @@ class Outbox:
         with self._changed:
             self._faults.extend([fault] * times)
 
-    def take_due(self, now: dt.datetime) -> tuple[WebhookDelivery, DeliveryFault | None] | None:
+    def take_due(self, now: dt.datetime) -> TakenDelivery | None:
         """Take the first due delivery and its fault; the caller must then call `attempt`."""
         with self._changed:
-            delivery = self._first()
+            delivery = self._find_next()
             if delivery is None or _due_of(delivery) > now:
                 return None
-            del self._waiting[delivery.id]
+            del self._pending[delivery.id]
+            self._in_flight.add(delivery.destination)
             # Faults apply in the order in which deliveries are taken.
             fault = self._faults.popleft() if self._faults else None
-            self._in_flight[delivery.destination] = fault
-            return delivery, fault
+            return TakenDelivery(delivery=delivery, fault=fault)
 
-    def attempt(self, taken: WebhookDelivery, fault: DeliveryFault | None, send: Send) -> None:
+    def attempt(self, taken: TakenDelivery, send: Send) -> None:
         """Try once to send a taken delivery, and record the result."""
+        delivery = taken.delivery
         try:
-            changes = self._attempt(taken, fault, send)
+            outcome = self._send_once(taken, send)
         except Exception:  # noqa: BLE001 - logged below
             # A delivery that cannot be composed must not block later deliveries or `wait`.
             _log.exception("the mock failed to deliver a webhook")
-            changes = {"state": DeliveryState.FAILED, "due": None}
-        tried: tuple[Attempt, ...] = changes.pop("attempts", ())
+            outcome = _Outcome(state=DeliveryState.FAILED, retries=delivery.retries)
 
-        def change(current: WebhookDelivery) -> WebhookDelivery:
+        def record(current: WebhookDelivery) -> WebhookDelivery:
             # If the delivery was queued again in the meantime, add the attempt but keep the state.
-            if current.id not in self._waiting:
-                current = attrs.evolve(current, **changes)
-            return attrs.evolve(current, attempts=(*current.attempts, *tried)[-MAX_ATTEMPTS:])
+            if current.id not in self._pending:
+                current = attrs.evolve(
+                    current, state=outcome.state, due=outcome.due, retries=outcome.retries
+                )
+            if outcome.attempt is None:
+                return current
+            attempts = (*current.attempts, outcome.attempt)
+            return attrs.evolve(current, attempts=attempts[-MAX_ATTEMPTS:])
 
         with self._changed:
-            del self._in_flight[taken.destination]
-            if fault is not None and not tried:
+            self._in_flight.remove(delivery.destination)
+            if taken.fault is not None and outcome.attempt is None:
                 # Nothing was sent, so the fault applies to the next delivery.
-                self._faults.appendleft(fault)
-            current = self.deliveries.change(taken.id, change)
+                self._faults.appendleft(taken.fault)
+            current = self.deliveries.change(delivery.id, record)
             if current is not None and current.state is DeliveryState.PENDING:
-                self._waiting[current.id] = current
+                self._pending[current.id] = current
             self._changed.notify_all()
         self._dispatch()
 
-    def _attempt(
-        self, delivery: WebhookDelivery, fault: DeliveryFault | None, send: Send
-    ) -> dict[str, Any]:
-        """Try once to send a delivery; return the attributes that change."""
-        world, claims, fresh = self._world, self._world.claims.cited(), delivery
+    def _send_once(self, taken: TakenDelivery, send: Send) -> _Outcome:
+        """Compose and send a delivery, changed by its fault; return its state after that."""
+        delivery = taken.delivery
+        fault = taken.fault
         destination = self.destinations.find(delivery.destination)
         if destination is None or not destination.enabled:
-            return {"state": DeliveryState.DROPPED, "due": None}
-        url, at = destination.url, world.clock.now()
+            return _Outcome(state=DeliveryState.DROPPED, retries=delivery.retries)
+        at = self._world.clock.now()
+        claims = self._world.claims.cited()
         if delivery.retries:
-            claims.cite("webhook.retry.same")
-            if claims["webhook.event_id"] == "attempt" and delivery.event_id is not None:
-                fresh = attrs.evolve(delivery, event_id=world.account.ids.uuid())
+            claims.cite("webhook.retry.same", "webhook.event_id")
         if fault is DeliveryFault.SIGN_WRONG:
             destination = attrs.evolve(destination, secret=destination.secret + " (wrong)")
-        payload = self._compose(claims, world, fresh, destination)
+        payload = self._compose(claims, self._world, delivery, destination)
         if fault is DeliveryFault.CORRUPT:
-            # Change a digit of an id, so that the body is still valid JSON.
-            body, place = bytearray(payload.body), payload.body.rfind(delivery.session.id.encode())
-            body[place] = ord("2" if body[place] == ord("1") else "1")
-            payload = attrs.evolve(payload, body=bytes(body))
-        answer, state, due = PostResult(), DeliveryState.DROPPED, None
-        if fault is not DeliveryFault.DROP:
-            answer = send(url, payload, claims["webhook.timeout_s"])
-            state, due = _judge(claims, fresh, answer, at)
-        tried = Attempt(at=at, **attrs.asdict(answer), fault=fault, claims=claims.claims)
-        retries = delivery.retries + (due is not None)
-        facts = {"event_id": fresh.event_id, "state": state, "due": due, "retries": retries}
-        return {"attempts": (tried,), **facts}
+            payload = _corrupt(payload, delivery.session.id)
+        if fault is DeliveryFault.DROP:
+            result = PostResult()
+            state = DeliveryState.DROPPED
+            due = None
+        else:
+            result = send(destination.url, payload, claims["webhook.timeout_s"])
+            is_delivered = _is_delivered(claims, result)
+            due = None if is_delivered else _find_retry_time(claims, delivery, result, at)
+            if is_delivered:
+                state = DeliveryState.DELIVERED
+            else:
+                state = DeliveryState.FAILED if due is None else DeliveryState.PENDING
+        attempt = Attempt(
+            at=at,
+            status=result.status,
+            problem=result.problem,
+            elapsed_ms=result.elapsed_ms,
+            fault=fault,
+            claims=claims.claims,
+        )
+        retries = delivery.retries if due is None else delivery.retries + 1
+        return _Outcome(state=state, due=due, retries=retries, attempt=attempt)
 
     def count_due(self, now: dt.datetime) -> int:
+        """Return the number of deliveries that are due or in progress."""
         with self._changed:
-            due = [each for each in self._waiting.values() if _due_of(each) <= now]
+            due = [each for each in self._pending.values() if _due_of(each) <= now]
             return len(self._in_flight) + len(due)
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until no delivery is due or in progress; return whether there is none."""
-        # The clock is not read under the lock: `advance` calls `_dispatch` under the clock's lock.
-        at = self._world.clock.now()
+        # Read the clock before taking the lock: `advance` calls `_dispatch` under the clock's lock.
+        now = self._world.clock.now()
         with self._changed:
-            self._changed.wait_for(lambda: not (self.is_running and self.count_due(at)), timeout_s)
-            return not self.count_due(at)
+            self._changed.wait_for(
+                lambda: not self.is_running or not self.count_due(now), timeout_s
+            )
+            return not self.count_due(now)
 
-    def _first(self) -> WebhookDelivery | None:
+    def _find_next(self) -> WebhookDelivery | None:
         """Return the earliest due delivery to a destination with none in progress."""
-        free = (each for each in self._waiting.values() if each.destination not in self._in_flight)
+        free = (each for each in self._pending.values() if each.destination not in self._in_flight)
         return min(free, key=_due_of, default=None)
 
     def _dispatch(self, now: dt.datetime | None = None) -> None:
         """Send the due deliveries. The clock passes `now`, because it holds its lock."""
-        now = now or self._world.clock.now()
+        if now is None:
+            now = self._world.clock.now()
         with self._changed:
             if self._timer is not None:
                 self._timer.cancel()
             if not self.is_running or self.send is None:
                 return
-            while (taken := self.take_due(now)) is not None:
-                work = (*taken, self.send)
-                threading.Thread(None, self.attempt, THREAD, work, daemon=True).start()
-            following = self._first()
+            while True:
+                taken = self.take_due(now)
+                if taken is None:
+                    break
+                threading.Thread(
+                    None, self.attempt, THREAD, args=(taken, self.send), daemon=True
+                ).start()
+            following = self._find_next()
+            # A clock that only `advance` moves calls this method itself.
             if self._world.clock.running and following is not None:
                 # Wait a millisecond longer, so that the timer does not fire before the due time.
                 seconds = (_due_of(following) - now).total_seconds() + 0.001
                 self._timer = threading.Timer(min(seconds, 60.0), self._dispatch)
-                self._timer.name, self._timer.daemon = THREAD, True
+                self._timer.name = THREAD
+                self._timer.daemon = True
                 self._timer.start()
 
 
 def _due_of(delivery: WebhookDelivery) -> dt.datetime:
+    """Return the time of the next attempt; for a delivery that has none, when it was created."""
     return delivery.due or delivery.created_at
 
 
-def _judge(
-    claims: CitedClaims, delivery: WebhookDelivery, answer: PostResult, at: dt.datetime
-) -> tuple[DeliveryState, dt.datetime | None]:
-    status, (first, end) = answer.status, claims["webhook.delivered"]
-    if status is not None and first <= status < end:
-        return DeliveryState.DELIVERED, None
-    if status is None or status >= 500:
-        rule = "no_answer" if status is None else "server_error"
+def _corrupt(payload: SignedPayload, session_id: str) -> SignedPayload:
+    """Change a digit of the session's id, so that the body is still valid JSON."""
+    body = bytearray(payload.body)
+    position = payload.body.rfind(session_id.encode())
+    body[position] = ord("2") if body[position] == ord("1") else ord("1")
+    return attrs.evolve(payload, body=bytes(body))
+
+
+def _is_delivered(claims: CitedClaims, result: PostResult) -> bool:
+    lowest, end = claims["webhook.delivered"]
+    return result.status is not None and lowest <= result.status < end
+
+
+def _find_retry_time(
+    claims: CitedClaims, delivery: WebhookDelivery, result: PostResult, at: dt.datetime
+) -> dt.datetime | None:
+    """Return the time of the next retry after an attempt at `at`; None if there is none."""
+    status = result.status
+    if status is None:
+        reason = "no_answer"
+    elif status >= 500:
+        reason = "server_error"
     elif status == 404:
-        rule = "not_found"
+        reason = "not_found"
+    elif 300 <= status < 400:
+        reason = "redirect"
     else:
-        rule = "redirect" if 300 <= status < 400 else "refused"
-    claims.cite(f"webhook.retry.{rule}")
-    after: tuple[int, ...] = claims["webhook.retry.after_s"]
-    if rule in ("redirect", "refused") or delivery.retries >= len(after):
-        return DeliveryState.FAILED, None
-    began = delivery.attempts[-delivery.retries].at if delivery.retries else at
-    return DeliveryState.PENDING, began + dt.timedelta(seconds=after[delivery.retries])
+        reason = "refused"
+    claims.cite(f"webhook.retry.{reason}")
+    delays_s: tuple[int, ...] = claims["webhook.retry.after_s"]
+    if reason in ("redirect", "refused") or delivery.retries >= len(delays_s):
+        return None
+    # Delays are counted from the first attempt since the delivery was queued or resent.
+    first = delivery.attempts[-delivery.retries].at if delivery.retries else at
+    return first + dt.timedelta(seconds=delays_s[delivery.retries])
 
 
 def may_send(url: str, hosts: Container[str]) -> bool:
@@ -374,20 +444,25 @@ def post(url: str, payload: SignedPayload, timeout_s: float) -> PostResult:
 
     `timeout_s` is the deadline of the whole delivery, even if the receiver responds byte by byte.
     """
-    began, parts = time.monotonic(), urlsplit(url)
+    began = time.monotonic()
+    parts = urlsplit(url)
+    target = parts.path or "/"
+    if parts.query:
+        target = f"{target}?{parts.query}"
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
-    target = f"{parts.path or '/'}{'?' * bool(parts.query)}{parts.query}"
     is_late = threading.Event()
 
-    def cut() -> None:
+    def shut_down() -> None:
         is_late.set()
         with contextlib.suppress(OSError):
             connection.sock.shutdown(socket.SHUT_RDWR)
 
-    status, problem = None, None
-    deadline = threading.Timer(timeout_s, cut)
-    deadline.name, deadline.daemon = THREAD, True
+    status = None
+    problem = None
+    deadline = threading.Timer(timeout_s, shut_down)
+    deadline.name = THREAD
+    deadline.daemon = True
     try:
         connection.connect()
         deadline.interval = max(0.0, timeout_s - (time.monotonic() - began))
@@ -397,17 +472,20 @@ def post(url: str, payload: SignedPayload, timeout_s: float) -> PostResult:
             connection.putheader(name, value)
         connection.putheader("Connection", "close")
         connection.endheaders(payload.body)
-        answer = connection.getresponse()
+        response = connection.getresponse()
         if is_late.is_set():
             raise TimeoutError
-        status = answer.status
+        status = response.status
         # Only the status matters, but closing with unread bytes would reset the connection.
-        answer.read(_ANSWER_BYTES)
+        response.read(_ANSWER_BYTES)
     except (OSError, ValueError, http.client.HTTPException) as error:
         is_timeout = isinstance(error, TimeoutError) or is_late.is_set()
         problem = "timeout" if is_timeout else f"no answer: {type(error).__name__}"
     finally:
         deadline.cancel()
         connection.close()
-    spent_ms = int((time.monotonic() - began) * 1000)
-    return PostResult(status=status, problem=None if status else problem, elapsed_ms=spent_ms)
+    if status is not None:
+        # An error after the status, while the body is read, does not matter.
+        problem = None
+    elapsed_ms = int((time.monotonic() - began) * 1000)
+    return PostResult(status=status, problem=problem, elapsed_ms=elapsed_ms)

@@ -1,4 +1,4 @@
-"""Every claim is cited by a sample of the OpenAPI documents or a scenario, and nothing else is."""
+"""Every claim is cited by a scenario or a sample of an OpenAPI document, and nothing else is."""
 
 import datetime as dt
 import re
@@ -32,7 +32,6 @@ DIDIT = (
     ({"switches": {"empty_blocks": "list"}}, ("decisions",)),
     ({"switches": {"session_charged": "created"}}, ("hosted",)),
     ({"switches": {"session_charged": "never"}}, ("hosted",)),
-    ({"switches": {"v2_prefix": True, "event_id_per_attempt": True}}, ("webhooks",)),
 )
 
 
@@ -67,6 +66,14 @@ def told(answer):
     return call, webhooks.carried(answer)
 
 
+#: A rate limit of Didit's, and a request that it refuses.
+LIMITED = (
+    ("management", sessions.session_request("/v3/billing/balance/")),
+    ("session", sessions.start(portrait_image=sessions.portrait())),
+    ("get", list_request()),
+    ("write", match_request()),
+)
+
 OF_DIDIT = {
     "match": (
         match_request(b"no picture"),
@@ -78,6 +85,9 @@ OF_DIDIT = {
         liveness_request(scene(blocklist="possible", duplicate="certain")),
         liveness_request(b"no picture"),
         liveness_request(key="mock-sandbox-key"),
+        liveness_request(scene(faces=0)),
+        liveness_request(scene(faces=2), rotate_image="true"),
+        match_request(scene(faces=0)),
     ),
     "fields": (
         match_request(b"x" * BIG),
@@ -93,6 +103,20 @@ OF_DIDIT = {
         match_request(key="wrong"),
         control_request("keys", {"key": "past-key", "expires": "2026-07-01"}),
         match_request(key="past-key"),
+        control_request("keys", {"key": "weak-key", "allowed": False}),
+        match_request(key="weak-key"),
+    ),
+    "credit": (
+        sessions.session_request("/v3/billing/balance/"),
+        control_request("ledger/balance", {"balance": "0"}),
+        match_request(),
+    ),
+    "limits": (
+        *(
+            step
+            for scope, call in LIMITED
+            for step in (control_request("limits", {scope: 0}), call)
+        ),
     ),
     "paths": (
         didit_request(didit.MATCH_PATH, method="GET"),
@@ -101,11 +125,13 @@ OF_DIDIT = {
         didit_request("/v3/workflows/", method="GET"),
         didit_request("/system/healthcheck", method="GET", key=None),
         didit_request("/elsewhere"),
+        didit_request(didit.MATCH_PATH, b"x", "text/plain"),
         refused(didit.MATCH_PATH),
         refused("/__mock__/faults"),
     ),
     "faults": (
         answer_with_fault(503),
+        answer_with_fault(404),
         answer_with_fault(502, "html"),
         answer_with_fault(503, "json", body={"detail": "own"}),
         answer_with_fault(200, "wrong_json"),
@@ -113,6 +139,8 @@ OF_DIDIT = {
     "decisions": (
         match_request(),
         on(1, query="?include=else"),
+        on(1, query="?include=events"),
+        on(9),
         control_request("limits", {"decision": 0}),
         on(1),
     ),
@@ -128,7 +156,6 @@ OF_DIDIT = {
     ),
     "lists": (
         list_request("session_type=FOO"),
-        list_request("country=ESP"),
         list_request(key=sessions.SANDBOX),
         sessions.session_request("/v3/sessions?limit=1"),
     ),
@@ -136,10 +163,13 @@ OF_DIDIT = {
         match_request(scene(score=55)),
         list_request(),
         update(1, {"new_status": "Approved"}),
+        update(1, {"new_status": "Declined"}),
+        update(1, {"new_status": "Resubmitted"}),
         update(1, []),
         sessions.put_into(1, "In Progress"),
         update(1),
         on(1),
+        sessions.delete(1),
     ),
     "hosted": (
         sessions.start(portrait_image=sessions.portrait(), vendor_data="u"),
@@ -153,6 +183,8 @@ OF_DIDIT = {
         control_request("limits", {"sandbox_session": 1}),
         *[sessions.start(sessions.SANDBOX, portrait_image=sessions.portrait())] * 2,
         sessions.arming(2, token="nobody"),
+        sessions.arming(2),
+        didit_request("/v1/sandbox/scenarios/", method="GET", key=sessions.SANDBOX),
         sessions.acting(2, "begin"),
         sessions.arming(2),
         control_request("sessions/block", {"vendor_data": "u"}),
@@ -355,7 +387,7 @@ def test_responses_cite_every_claim_and_no_unknown_claim():
             before = entries
     text = "".join(answered)
     assert text == kept(Path(__file__).parent / "golden/answers.txt", text), "UPDATE=1 writes it"
-    for name in {*vendor_names()} - {"rekognition"}:
+    for name in {*vendor_names()} - {"didit", "rekognition"}:
         cited |= claims_in(make_document(vendor_named(name)))
     ids = [claim.id for claim in all_claims()]
     assert (cited, len(set(ids))) == (set(ids), len(ids))

@@ -412,7 +412,7 @@ async function webhooks() {
   put($("#destinations"), table("Destinations", ["Address", "Enabled", "Events", "Secret"], places));
   const tried = (at) => h("li", {}, `${time(at.at)}: ${at.status ?? at.problem}, ${at.elapsed_ms} ms`, at.fault && `, ${at.fault}`);
   const rows = newest.reverse().map((delivery) => row(
-    [delivery.event, delivery.is_test && " (a test)", h("br"), h("small", {}, moment(delivery.created_at))],
+    [delivery.event, h("br"), h("small", {}, moment(delivery.created_at))],
     [pill(delivery.state), " ", h("small", {}, whenDue(delivery, state, time))],
     [pill(delivery.status), " ", h("code", {}, delivery.session_id.slice(0, 8))],
     delivery.url ?? "removed",

@@ -32,8 +32,6 @@ DJANGO = Origin(Known.FRAMEWORK, "Django, on which that framework is based")
 SWITCHES: Mapping[str, tuple[Any, ...]] = {
     "in_review": (False, True),
     "empty_blocks": ("null", "list"),
-    "v2_prefix": (False, True),
-    "event_id_per_attempt": (False, True),
     "session_charged": ("finished", "created", "never"),
 }
 
@@ -197,7 +195,6 @@ CLAIMS = table(
     row("list.refused", Reply(400), OPENAPI, "Invalid filters are reported by name, with 400."),
     fact("list.sandbox", OURS, "A list contains the sessions of the key's application; a sandbox key has only hosted sessions, because its calls leave none."),
     fact("list.saved", OURS, "The row of a saved call is not documented. Unknown personal details are null, and additional_details contains the score (0-100), if any, by the name of the service."),
-    fact("list.foreign", OURS, "No session here has a country or a document type, so a list filtered by one is empty."),
     fact("page.size", OPENAPI, "A page has 50 rows; limit and offset select pages."),
 
     row("delete.answer", Reply(200), DELETION, "Since August 2026 a deletion returns 200 with a body."),
@@ -206,11 +203,9 @@ CLAIMS = table(
     row("update.answer", Reply(200, {"session_id": "{session_id}"}), OPENAPI, "An update returns 200 with the id of the session."),
     row("update.closed", Reply(400, {"detail": "Only sessions with status Approved, Declined, In Review, Kyc Expired, Abandoned, Resubmitted can be updated. Current status: {status}"}), OPENAPI, "A session in any other state is refused before the body is read."),
     row("update.same", Reply(400, ["The new status is the same as the current status."]), OPENAPI, "An update to the current status, such as a repeated request, returns 400 with a bare array."),
-    row("update.nothing", Reply(400, {"nodes_to_resubmit": "No features found that need resubmission. All features are already approved."}), OPENAPI, "A resubmission of approved features is refused with a string where other errors have an array."),
-    fact("update.resubmitted", OURS, "A feature listed in nodes_to_resubmit is requested again, whatever its status, and becomes Resub Requested."),
+    row("update.resubmitted", Reply(501, {"mock": "This mock does not imitate a resubmission: control.sessions.decide sets the status Resubmitted."}), OURS, "A resubmission is refused with the mock's own message; a test sets the status Resubmitted with control.sessions.decide."),
 
-    row("webhook.v2.prefix", False, CAPTURE, "V2 signs only the canonical JSON.", when=("v2_prefix", False), name="none"),
-    row("webhook.v2.prefix", True, SKILLS, "With v2_prefix=true, V2 signs the timestamp, a colon and the canonical JSON, as another of Didit's descriptions states.", when=("v2_prefix", True), name="timestamp"),
+    fact("webhook.v2", CAPTURE, "V2 signs only the canonical JSON; another of Didit's descriptions adds the timestamp and a colon before it."),
     fact("webhook.saved", OURS, "created_at is the body's timestamp, also in a resend. For a standalone call workflow_id and workflow_version are null, and resubmit_info is empty."),
     row("webhook.timeout_s", 5, WEBHOOK_GUIDE, "A receiver has 5 seconds to respond."),
     row("webhook.delivered", (200, 300), WEBHOOK_GUIDE, "A 2xx response means delivered."),
@@ -221,8 +216,7 @@ CLAIMS = table(
     fact("webhook.retry.redirect", WEBHOOK_GUIDE, "Redirects are not followed, and are final."),
     row("webhook.retry.after_s", (60, 240), WEBHOOK_GUIDE, "There are at most two retries, about one and four minutes later. That both times are counted from the first attempt is our choice."),
     fact("webhook.retry.same", OURS, "A retry sends the same bytes, with the timestamp of the first attempt."),
-    row("webhook.event_id", "delivery", OURS, "A retry has the same event_id. Didit's texts differ: one states this, another that each attempt has its own event_id.", when=("event_id_per_attempt", False), name="kept"),
-    row("webhook.event_id", "attempt", OURS, "With event_id_per_attempt=true, each attempt has its own event_id, as another of Didit's texts states.", when=("event_id_per_attempt", True), name="new"),
+    fact("webhook.event_id", OURS, "A retry has the same event_id. Didit's texts differ: one states this, another that each attempt has its own event_id."),
 
     row("billing.balance", Reply(200), OPENAPI, "The balance returns 200 with the remaining credit in USD and three fields about refills."),
 

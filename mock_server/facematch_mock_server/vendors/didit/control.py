@@ -26,7 +26,6 @@ from facematch_mock_server.world.webhooks import (
 )
 
 from . import webhooks
-from .pictures import sandbox_match
 from .records import KEPT_REVIEWS, STATUSES, DiditRecords, Workflow
 
 T = TypeVar("T")
@@ -382,17 +381,3 @@ class Webhooks(Extension[DiditRecords]):
     def drop(self, times: int = 1) -> None:
         """Silently drop the next `times` deliveries (1-10,000)."""
         self._outbox.add_fault(DeliveryFault.DROP, times)
-
-    @endpoint("POST", "webhooks/test")
-    def test(self, destination: str) -> WebhookLetter:
-        """Send a test event with a made-up decision, as Didit's console does. Raises
-        LookupError if there is no destination with that id."""
-        world = self._control.world
-        place = _require(self._outbox.destinations.find(destination), "destination")
-        block = sandbox_match(world.claims.cited())
-        session = Session(
-            id=world.account.ids.uuid(), service="FACE_MATCH", status=block["status"],
-            created_at=world.clock.now(), result=block,
-        )  # fmt: skip
-        queued = webhooks.queue(world, place, session, origin="http://127.0.0.1", is_test=True)
-        return self.delivery(queued.id)

@@ -31,8 +31,6 @@ class Feature:
     name: str
     block: str
     node: str
-    #: The status after a resubmission request; ID verification has another (Didit OpenAPI).
-    again: str = "Resub Requested"
 
 
 FEATURES: Mapping[str, Feature] = {
@@ -42,7 +40,7 @@ FEATURES: Mapping[str, Feature] = {
 _FEATURES_BY_KIND: Mapping[str, tuple[Feature, ...]] = {
     "biometric": (FEATURES["PASSIVE_LIVENESS"], FEATURES["FACE_MATCH"]),
     "kyc": (
-        Feature("ID_VERIFICATION", "id_verifications", "feature_ocr_1", again="Not Finished"),
+        Feature("ID_VERIFICATION", "id_verifications", "feature_ocr_1"),
         *(FEATURES["PASSIVE_LIVENESS"], FEATURES["FACE_MATCH"]),
     ),
 }

@@ -230,12 +230,6 @@ def choice(words: Container[str], _: CitedClaims, value: Any) -> str:
     return value
 
 
-def items(_: CitedClaims, value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise Invalid(f'Expected a list of items but got type "{type(value).__name__}".')
-    return value
-
-
 def email(claims: CitedClaims, value: Any) -> str:
     address = value.strip() if isinstance(value, str) else ""
     is_valid = re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", address) and len(address) <= 320

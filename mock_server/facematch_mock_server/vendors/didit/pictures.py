@@ -268,8 +268,8 @@ def judge_liveness(
     }
 
 
-def sandbox_match(claims: CitedClaims) -> Block:
-    """Return the result for a sandbox key, or for the test webhook of Didit's console."""
+def _sandbox_match(claims: CitedClaims) -> Block:
+    """Return the result for a sandbox key."""
     return _fill_sandbox(claims, "match", ("user_image", "ref_image"))
 
 
@@ -381,7 +381,7 @@ ROUTES: tuple[PictureEndpoint, ...] = (
         block="face_match",
         service="FACE_MATCH",
         judge=judge_match,
-        sandbox=sandbox_match,
+        sandbox=_sandbox_match,
     ),
     _make_route(
         "/v3/passive-liveness/",

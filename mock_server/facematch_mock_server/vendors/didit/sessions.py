@@ -6,7 +6,7 @@ Source of the keys and texts: Didit OpenAPI, 2026-07-18.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -29,7 +29,7 @@ _RESUBMITTED = "Resubmitted"
 def _list(call: DiditCall) -> Response:
     """List the sessions, newest first, one page at a time."""
     claims, query = call.claims, call.query
-    filters, errors = _read_filters(claims, query)
+    filters, errors = _read_filters(query)
     if errors:
         call.refuse("list.refused", body=errors)
     if not call.is_live:
@@ -111,9 +111,7 @@ _SERVICES = """
 _NO_CHOICE = "Select a valid choice. {} is not one of the available choices."
 
 
-def _read_filters(
-    claims: CitedClaims, query: Mapping[str, str]
-) -> tuple[list[Filter], dict[str, Any]]:
+def _read_filters(query: Mapping[str, str]) -> tuple[list[Filter], dict[str, Any]]:
     """Return the filters of the list, and the errors of invalid filters by name."""
     kind = query.get("session_kind") or "user"
     if kind not in _INCLUDED_BY_KIND:
@@ -130,10 +128,6 @@ def _read_filters(
                 filters.append(partial(fits, read(value)))
         except (ValueError, KeyError):
             errors[name] = [words.format(value)]
-    # The mock's sessions never have these attributes.
-    if any(query.get(name) for name in ("country", "document_type")):
-        claims.cite("list.foreign")
-        filters.append(lambda _: False)
     return filters, errors
 
 
@@ -192,7 +186,6 @@ def _read_email(claims: CitedClaims, value: Any) -> str:
 _UPDATE = (
     Field("new_status", _read_status, required=True),
     Field("comment", framework.text, nullable=True),
-    Field("nodes_to_resubmit", framework.items),
     Field("send_email", framework.boolean),
     Field("email_address", _read_email, nullable=True),
     Field("email_language", framework.text, nullable=True),
@@ -207,20 +200,16 @@ def _update(call: DiditCall) -> Response:
     if values.get("send_email") and not values.get("email_address"):
         words = ["Email address is required when send_email is true."]
         call.refuse("fields.refused", body={"email_address": words})
-    status, result = values["new_status"], session.result
+    status = values["new_status"]
     if status == session.status:
         call.refuse("update.same")
     if status == _RESUBMITTED:
-        again = _request_resubmission(session, values.get("nodes_to_resubmit") or ())
-        if again is None:
-            call.refuse("update.nothing")
-        result = again
-        call.claims.cite("update.resubmitted")
+        call.refuse("update.resubmitted")
     review = Review(
         user="API Client", new_status=status, comment=values.get("comment"), created_at=call.now
     )
     reviews = (*session.reviews, review)[-KEPT_REVIEWS:]
-    updated = attrs.evolve(session, status=status, reviews=reviews, result=result)
+    updated = attrs.evolve(session, status=status, reviews=reviews)
     current = call.world.sessions.change(session.id, lambda x: updated if x is session else x)
     if current is None:
         call.refuse("session.unknown")
@@ -230,23 +219,6 @@ def _update(call: DiditCall) -> Response:
         return _update(call)
     webhooks.announce(call.world, updated, call.request)
     return call.answer("update.answer", session_id=session.id)
-
-
-def _request_resubmission(session: Session, nodes: Iterable[Any]) -> dict[str, Any] | None:
-    """Return a session's results, marking the features to resubmit; None if there are none."""
-    places = [(x.get("node_id"), x.get("feature")) for x in nodes if isinstance(x, dict)]
-    results = results_of(session)
-    # Without nodes, request every feature that is not approved.
-    meant = [
-        x
-        for x in features_of(session)
-        if (any(x.node == node or x.name == name for node, name in places) if nodes
-            else results.get(x, _NOT_RUN)["status"] != APPROVED)
-    ]  # fmt: skip
-    if not meant:
-        return None
-    again = {x.name: {**results[x], "status": x.again} for x in meant if x in results}
-    return {**session.result, **(again if session.hosted else again[meant[0].name])}
 
 
 # DELETE /v3/session/{id}/delete/. The session can no longer be read, and nothing is refunded.

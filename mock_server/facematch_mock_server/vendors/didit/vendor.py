@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import math
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, ClassVar
 
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors import base
-from facematch_mock_server.world.keys import FIRST_KEYS, SANDBOX_KEY
+from facematch_mock_server.world.keys import FIRST_KEYS
 from facematch_mock_server.world.rates import ExceededLimit
 from facematch_mock_server.world.webhooks import Outbox
 
@@ -135,48 +133,6 @@ class Didit(base.MockVendor):
         return super()._answer_error(call, status)
 
 
-def _ask_samples(mock: Any) -> None:
-    match, liveness = "/v3/face-match/", "/v3/passive-liveness/"
-    pair, form = {"user_image": "p1", "ref_image": "p1-again"}, {"vendor_data": "case-7"}
-    options = {"rotate_image": True, "save_api_request": False}
-    for card in ("p2", "no-face"):
-        mock.ask("POST", match, files={**pair, "user_image": card}, form=form)
-    level = {"face_match_score_decline_threshold": 30.5}
-    mock.ask("POST", match, files=pair, form={**options, **level})
-    mock.ask("POST", match, form={"face_match_score_decline_threshold": 200})
-    level = {"face_liveness_score_decline_threshold": 30.5}
-    mock.ask("POST", liveness, files={"user_image": "two-faces"}, form={**options, **level})
-    for card in ("no-face", "spoof"):
-        saved = mock.ask("POST", liveness, files={"user_image": card}, form=form)["request_id"]
-    mock.ask("POST", liveness, form={"face_liveness_score_decline_threshold": 200})
-    portrait = base64.b64encode(mock.card("p1")).decode()
-    start = {"workflow_id": _WORKFLOW, "vendor_data": "case-8", "portrait_image": portrait}
-    more = {"callback": "https://shop.example/done", "callback_method": "both", "language": "en"}
-    session = mock.ask("POST", "/v3/session/", json={**start, **more})["session_id"]
-    mock.act(session, "card")
-    mock.ask("POST", "/v3/session/", json={})
-    mock.ask("GET", "/v3/sessions/?limit=1&offset=1")
-    mock.ask("GET", "/v3/sessions/?status=Declined&vendor_data=case-7&session_type=API")
-    mock.ask("GET", "/v3/sessions/")
-    for each in (saved, session):
-        update = {"new_status": "Resubmitted", "comment": "Look once more."}
-        mock.ask("PATCH", f"/v3/session/{each}/update-status/", json=update)
-        mock.ask("GET", f"/v3/session/{each}/decision/?include=events")
-        mock.ask("GET", f"/v3/session/{each}/decision/")
-    mock.ask("DELETE", f"/v3/session/{session}/delete/")
-    mock.world.ledger.balance = Decimal(0)
-    mock.ask("POST", match, files=pair)
-    mock.ask("POST", liveness, files={"user_image": "p1"})
-    mock.headers["x-api-key"] = SANDBOX_KEY
-    session = mock.ask("POST", "/v3/session/", json={**start, "sandbox_scenario": "approve"})
-    mock.headers["session-token"] = session["session_token"]
-    arm = f"/v3/session/{session['session_id']}/sandbox/arm/"
-    mock.ask("POST", arm, json={"scenario": "approve"})
-    for path in ("/v3/billing/balance/", "/v1/sandbox/scenarios/"):
-        mock.ask("GET", path)
-
-
-_WORKFLOW = "00000000-0000-4000-8000-000000000007"
 _KEYS = "keys: mock-live-key (live), mock-sandbox-key (sandbox: approves everything, costs nothing)"
 _CURL = (
     "curl -H 'x-api-key: mock-live-key' "
@@ -197,7 +153,6 @@ VENDOR = base.Vendor(
     first_keys=FIRST_KEYS,
     records=DiditRecords,
     behaviour=Didit,
-    samples=_ask_samples,
     extensions={"sessions": Sessions, "webhooks": Webhooks},
     greeting=(_KEYS, _CURL),
     outbox=lambda world: Outbox(world, webhooks.compose),

@@ -45,33 +45,30 @@ def announce(world: World, session: Session, head: Request | None = None) -> Non
             queue(world, destination, session, origin=origin_of(world, head))
 
 
-def queue(
-    world: World, destination: Destination, session: Session, *, origin: str, is_test: bool = False
-) -> WebhookDelivery:
-    now, ids = world.clock.now(), world.account.ids
+def queue(world: World, destination: Destination, session: Session, *, origin: str) -> None:
+    now = world.clock.now()
+    ids = world.account.ids
     delivery = WebhookDelivery(
         id=ids.uuid(),
         destination=destination.uuid,
         event=EVENT,
-        event_id=None if is_test else ids.uuid(),
+        event_id=ids.uuid(),
         session_id=session.id,
         status=session.status,
         session=session,
         origin=origin,
-        is_test=is_test,
         created_at=now,
         timestamp=int(now.timestamp()),
         due=now,
     )
     world.outbox.enqueue(delivery)
-    return delivery
 
 
 def compose(
     claims: CitedClaims, world: World, delivery: WebhookDelivery, destination: Destination
 ) -> SignedPayload:
     session, secret = delivery.session, destination.secret
-    claims.cite("webhook.saved")
+    claims.cite("webhook.saved", "webhook.v2")
     document = {
         "event_id": delivery.event_id,
         "webhook_type": delivery.event,
@@ -93,9 +90,6 @@ def compose(
         )
     elif session.status == "Resubmitted":
         document["resubmit_info"] = {}
-    if delivery.is_test:
-        document["metadata"] = {**(session.metadata or {}), "test_webhook": True}
-        del document["event_id"]
     body = write_json(document, escaped=True)
     headers = [
         ("Content-Type", "application/json"),
@@ -104,12 +98,10 @@ def compose(
         # Pages about transactions have X-Didit-Signature instead.
         ("X-Signature", signature(secret, body)),
     ]
-    v2 = v2_message(body, prefix=delivery.timestamp if claims["webhook.v2.prefix"] else None)
+    v2 = v2_message(body)
     if v2 is not None:
         headers.append(("X-Signature-V2", signature(secret, v2)))
     headers.append(("X-Signature-Simple", signature(secret, simple_message(body))))
-    if delivery.is_test:
-        headers.append(("X-Didit-Test-Webhook", "true"))
     headers.append((MOCK_HEADER, __version__))
     return SignedPayload(headers=tuple(headers), body=body)
 
@@ -137,13 +129,12 @@ def signature(secret: str, message: bytes) -> str:
     return hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
 
 
-def v2_message(body: bytes, *, prefix: int | None = None) -> bytes | None:
-    """Return the canonical JSON for the V2 signature; None if the body is not JSON."""
+def v2_message(body: bytes) -> bytes | None:
+    """Return the canonical JSON for the V2 signature; None for half a surrogate pair."""
     try:
-        form = write_json(json.loads(body), escaped=False)
+        return write_json(json.loads(body), escaped=False)
     except UnicodeEncodeError:
         return None
-    return form if prefix is None else b"%d:%s" % (prefix, form)
 
 
 def simple_message(body: bytes) -> bytes:

@@ -211,7 +211,7 @@ def test_start_reuses_only_an_unfinished_session_of_the_same_user():
     played.fail_attempt(first["session_id"])
     assert begin(vendor_data="u")["status"] == "In Progress"
     played.finish(first["session_id"], "p2")
-    sessions.update(first["session_number"], {"new_status": "Resubmitted"})(engine)
+    sessions.put_into(first["session_number"], "Resubmitted")(engine)
     assert begin(vendor_data="u")["session_id"] == first["session_id"]
     played.workflow(WORKFLOW)
     newer = begin(vendor_data="u")

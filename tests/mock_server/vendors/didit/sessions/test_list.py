@@ -4,14 +4,14 @@ from kit.mock_didit_sessions import list_request
 #: Numbers of sessions -> the queries that list them.
 LISTED = {
     (2, 1): (
-        *("", "session_kind=all", "status=Approved,Declined", "country=", "unheard_of=1"),
+        *("", "session_kind=all", "status=Approved,Declined", "unheard_of=1"),
         *("date_from=2026-07-02", "date_to=2026-07-02", "session_type=API", "session_type=ALL"),
         *("limit=0&offset=-1", "limit=x&offset=x"),
     ),
     (): (
         *("session_kind=business", "status=approved", "status=Bogus", "vendor_data=emp"),
-        *("search=nothing", "workflow_id=00000000-0000-4000-8000-000000000000", "country=ESP"),
-        *("document_type=P", "date_from=2026-07-03", "date_to=2026-07-01", "offset=9"),
+        *("search=nothing", "workflow_id=00000000-0000-4000-8000-000000000000"),
+        *("date_from=2026-07-03", "date_to=2026-07-01", "offset=9"),
         *("session_type=HOSTED", "session_type=MIGRATED", "api_service=POA", "warning=BOGUS"),
     ),
     (1,): (

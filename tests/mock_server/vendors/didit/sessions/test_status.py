@@ -8,10 +8,6 @@ OPEN = ("Approved", "Declined", "In Review", "Kyc Expired", "Abandoned", "Resubm
 NOT_A_TARGET = {
     "new_status": ["You can only update the status to 'Approved', 'Declined', or 'Resubmitted'."]
 }
-NOTHING = {
-    "nodes_to_resubmit": "No features found that need resubmission. "
-    "All features are already approved."
-}
 NO_ADDRESS = {"email_address": ["Email address is required when send_email is true."]}
 
 #: The vendor's own words for an approved session; those of the framework are the oracle's.
@@ -19,8 +15,6 @@ REFUSED = [
     ({"new_status": "In Review"}, NOT_A_TARGET),
     ({"new_status": "Approved"}, ["The new status is the same as the current status."]),
     ({"new_status": "Declined", "send_email": True}, NO_ADDRESS),
-    ({"new_status": "Resubmitted"}, NOTHING),
-    ({"new_status": "Resubmitted", "nodes_to_resubmit": [{"feature": "LIVENESS"}]}, NOTHING),
     (
         {"comment": True, "new_status": "x"},
         {"new_status": ['"x" is not a valid choice.'], "comment": ["Not a valid string."]},
@@ -73,20 +67,13 @@ def test_update_is_announced_and_changes_no_feature(engine, answer, updates, sta
     assert updates[-1].status == decision
 
 
-@pytest.mark.parametrize(
-    ("number", "nodes"),
-    [
-        (1, [{"node_id": "feature_face_match_1"}]),
-        (1, [{"feature": "OTHER"}, {"feature": "FACE_MATCH"}]),
-        (2, []),
-    ],
-)
-def test_resubmission_covers_named_features_or_all_unapproved_ones(engine, answer, number, nodes):
-    body = {"new_status": "Resubmitted", "nodes_to_resubmit": nodes}
-    assert answer(engine, update(number, body))[0] == 200
-    decision = answer(engine, on(number))[1]
-    (feature,) = decision["face_matches"] or decision["liveness_checks"]
-    assert (decision["status"], feature["status"]) == ("Resubmitted", "Resub Requested")
+def test_resubmission_is_not_imitated(engine, answer, updates):
+    before = engine.world.sessions.all()
+    status, body = answer(engine, update(1, {"new_status": "Resubmitted"}))
+    assert status == 501
+    assert "control.sessions.decide" in body["mock"]
+    assert engine.world.sessions.all() == before
+    assert updates == []
 
 
 def test_update_sees_a_concurrent_update_of_the_session(engine, monkeypatch):

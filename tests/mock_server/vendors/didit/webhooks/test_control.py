@@ -99,8 +99,6 @@ def test_http_control_api_offers_the_same_webhook_operations(world):
     assert world.ask("drop", {"times": 1}) == (200, {})
     assert len(world.letters()) == 1
     place = {"destination": world.destination.uuid}
-    status, answer = world.ask("test", place)
-    assert (status, answer["is_test"]) == (200, True)
     url = "http://127.0.0.1:9/other"
     status, answer = world.ask("destinations", {"url": url, "events": None})
     assert (status, answer["url"], answer["events"]) == (200, url, ["status.updated"])

@@ -26,19 +26,6 @@ def test_failed_delivery_is_retried_after_one_and_four_minutes(world, answer):
     assert world.letters() == []
 
 
-def test_switch_gives_each_attempt_its_own_event_id(open_world):
-    world, bodies = open_world(switches={"event_id_per_attempt": True}), []
-    world.call()
-    for seconds in (0, 60, 180):
-        world.advance(seconds)
-        bodies += [json.loads(letter.body) for letter in world.letters(500)]
-    assert len({body.pop("event_id") for body in bodies}) == 3
-    for body in bodies:
-        for match in body["decision"]["face_matches"]:
-            del match["source_image"], match["target_image"]
-    assert bodies[0] == bodies[1] == bodies[2]
-
-
 def test_removed_or_disabled_destination_gets_no_more_deliveries(world):
     world.call()
     name, verbs = world.destination.uuid, world.webhooks
@@ -67,7 +54,7 @@ def test_resend_during_an_attempt_is_not_lost(world, status):
         world.webhooks.resend(name)
         return PostResult(status=status, elapsed_ms=1)
 
-    outbox.attempt(*taken, send)
+    outbox.attempt(taken, send)
     assert len(world.letters(204)) == 1
     delivery = world.webhooks.delivery(name)
     assert delivery.state == "delivered"
