@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import io
+import math
 import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +16,7 @@ import attrs
 
 if TYPE_CHECKING:
     import PIL.Image
+    import PIL.ImageFile
 
 _PERSON = re.compile(r"[A-Za-z0-9_-]{1,12}")
 
@@ -402,12 +405,23 @@ _ENOUGH = (120, 120)
 _FINE = (COLUMNS * FINENESS, ROWS * FINENESS)
 
 
+#: The rows of a JPEG, in pixels, that are read to tell a photograph from a card. They are at least
+#: two rows of the JPEG's blocks, which are 8 or 16 pixels high.
+_FIRST_ROWS = 32
+#: Minimum grey level of a card's edge, on a scale of 256. New cards have 210 or more; applications
+#: may darken a card to a third.
+_MIN_EDGE_GREY = 40
+#: Minimum grey level of a card's edge as a share of the edge's brightest pixel. It is 0.8 in a new
+#: card; strong compression adds errors.
+_MIN_EDGE_SHARE = 0.5
+
+
 def read_card(data: bytes) -> Card | None:
     """Read a test card from the bytes of a picture.
 
     The pixels of the whole picture are read, so it may be re-encoded, shrunk, stretched and turned
-    by 90 degrees, but not cropped or mirrored. The EXIF orientation is ignored. Returns None if the
-    bytes are not a card or not a picture; never raises.
+    by 90 degrees, but not cropped, framed or mirrored. The EXIF orientation is ignored. Returns
+    None if the bytes are not a card or not a picture; never raises.
     """
     from PIL import Image  # imported here because ready cards do not need Pillow
 
@@ -417,9 +431,40 @@ def read_card(data: bytes) -> Card | None:
             if min(width, height) < _MIN_SIDE or width * height > _MAX_PIXELS:
                 return None
             picture.draft("L", _ENOUGH)
+            # Only the end of a progressive JPEG completes its first rows.
+            has_first_rows = picture.format == "JPEG" and "progressive" not in picture.info
+            if not has_first_rows:
+                return _card_in_grey(picture.convert("L"))
+            if _is_photograph(picture, data, rows=height):
+                return None
+        # Opened again, because the first rows alone have been decoded.
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
+            picture.draft("L", _ENOUGH)
             return _card_in_grey(picture.convert("L"))
     except Exception:  # noqa: BLE001 - decoders raise OSError, SyntaxError, struct.error and more
         return None
+
+
+def _is_photograph(picture: PIL.ImageFile.ImageFile, data: bytes, *, rows: int) -> bool:
+    """Return whether the first row of an opened JPEG shows that the picture is not a card.
+
+    `data` is the whole file, which has this many rows of pixels. Afterwards, `picture` cannot be
+    decoded.
+    """
+    head_bytes = 0 if picture.fp is None else picture.fp.tell()
+    first_bytes = math.ceil((len(data) - head_bytes) * _FIRST_ROWS / rows)
+    picture.fp = io.BytesIO(data[: head_bytes + first_bytes])
+    with contextlib.suppress(OSError):  # the other rows are missing
+        picture.load()
+    # Without tiles, Pillow does not try again to decode the missing rows.
+    picture.tile = []
+    first_row = picture.crop((0, 0, picture.width, 1)).convert("L").tobytes()
+    darkest = min(first_row)
+    brightest = max(first_row)
+    if brightest == 0:
+        # A row is black before it is decoded: its bytes may be longer than those of other rows.
+        return False
+    return darkest < _MIN_EDGE_GREY or darkest < brightest * _MIN_EDGE_SHARE
 
 
 def _card_in_grey(picture: PIL.Image.Image) -> Card | None:

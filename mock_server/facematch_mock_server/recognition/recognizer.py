@@ -10,12 +10,13 @@ import functools
 import hashlib
 import io
 import threading
+from collections import OrderedDict
 from typing import Any, Literal, get_args
 
 import attrs
 
 from facematch_core import Image, InvalidImage
-from facematch_mock_server.base.state import UNSET, Collection
+from facematch_mock_server.base.state import UNSET
 
 from .cards import FACES, FORMATS, GENDERS, Card, between, fraction, pair_score, read_card
 from .outcomes import (
@@ -42,20 +43,35 @@ class Facts:
     card: Card | None
 
 
-class FactsCache(Collection[Facts]):
+class FactsCache:
     """LRU cache of picture facts, keyed by digest. Thread-safe."""
+
+    # Without a lock, because each step is atomic: a thread that holds a lock during a fork would
+    # leave it locked in the child for ever.
+
+    def __init__(self, *, limit: int) -> None:
+        #: Maximum number of pictures.
+        self._limit = limit
+        self._facts: OrderedDict[str, Facts] = OrderedDict()
+
+    def find(self, digest: str) -> Facts | None:
+        """Return the facts of the picture with this digest; None if they are not cached."""
+        return self._facts.get(digest)
 
     def of(self, data: bytes, digest: str | None = None) -> Facts:
         """Return the facts of a picture; `digest` is its SHA-256, if known."""
         digest = digest or hashlib.sha256(data).hexdigest()
         try:
-            # Each step is atomic, so no lock is needed.
-            self._all.move_to_end(digest)
-            return self._all[digest]
+            self._facts.move_to_end(digest)
+            return self._facts[digest]
         except KeyError:
             # Two threads may decode the same picture, but no thread waits.
             size = _size_of(data)
-            return self.put(digest, Facts(digest, size, read_card(data) if size else None))
+            facts = Facts(digest, size, read_card(data) if size else None)
+            self._facts[digest] = facts
+            if len(self._facts) > self._limit:
+                self._facts.popitem(last=False)
+            return facts
 
 
 def _size_of(data: bytes) -> tuple[int, int] | None:
@@ -198,6 +214,9 @@ def _set_faces(picture: SeenPicture, facts: Facts, count: int) -> SeenPicture:
 EngineName = Literal["cards", "local"]
 #: Maximum number of pictures whose facts are cached, a few hundred bytes each.
 CACHED = 2000
+#: The facts depend on the bytes alone, so all servers of a process share them: a test with a server
+#: of its own need not decode the cards again.
+FACTS = FactsCache(limit=CACHED)
 
 
 class Recognizer:
@@ -211,7 +230,7 @@ class Recognizer:
         if engine not in get_args(EngineName):
             raise ValueError(f"engine must be cards or local, not {engine!r:.40}")
         #: The cache of facts about pictures.
-        self.facts = FactsCache(limit=CACHED)
+        self.facts = FACTS
         self.outcome_queue = OutcomeQueue()
         #: The engine that compares pictures; None if only test cards and bytes are used.
         self.engine = LocalEngine() if engine == "local" else None

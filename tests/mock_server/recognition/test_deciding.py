@@ -9,6 +9,7 @@ from kit.fakes import picture
 
 from facematch_core import Image
 from facematch_mock_server.recognition.outcomes import SeenPicture
+from facematch_mock_server.recognition.recognizer import FactsCache, Recognizer
 from facematch_mock_server.recognition.sheet import make_card
 
 P1, P2 = make_card("p1"), make_card("p2")
@@ -113,3 +114,21 @@ def test_invalid_outcome_values_are_rejected(deciding, kind, wrong):
     with pytest.raises(ValueError):
         deciding.set_outcome(kind, **wrong)
     assert deciding.outcome_queue.all == ()
+
+
+def test_recognizers_of_a_process_share_the_facts_about_pictures():
+    card = make_card("shared-facts")
+    Recognizer().liveness(card, rotate=False)
+    known = Recognizer().card_of(hashlib.sha256(card).hexdigest())
+    assert known is not None
+    assert known.person == "shared-facts"
+
+
+def test_oldest_facts_are_dropped_above_the_limit():
+    facts = FactsCache(limit=2)
+    first, second, third = (facts.of(data).digest for data in (A, B, P1))
+    assert facts.find(first) is None
+    facts.of(B)
+    facts.of(P2)
+    assert facts.find(third) is None
+    assert facts.find(second) is not None

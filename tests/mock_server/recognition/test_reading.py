@@ -4,9 +4,11 @@ import io
 
 import attrs
 import PIL.Image
+import PIL.ImageEnhance
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit.extras import PHOTOS
 
 from facematch_mock_server.recognition.cards import Card, read_card
 from facematch_mock_server.recognition.sheet import make_card
@@ -14,6 +16,7 @@ from facematch_mock_server.recognition.sheet import make_card
 FACTS = {"person": "Zoe-12_x", "faces": 3, "quality": 31, "luminance": 77, "liveness": 30}
 FACTS |= {"attack": True, "age": 41, "gender": "male", "review": True, "score": 41.5}
 CARD = Card(**FACTS)
+PHOTOGRAPHS = sorted(PHOTOS.glob("*.jpg"))[:6]
 ENCODINGS = [
     *(("JPEG", {"quality": 50}), ("JPEG", {"quality": 50, "progressive": True})),
     *(("JPEG", {"quality": 95, "subsampling": 0}), ("WEBP", {"quality": 50})),
@@ -47,6 +50,20 @@ def test_card_is_readable_in_any_encoding_and_rotation(kind, options, turned):
 def test_card_is_readable_at_any_size_and_aspect_ratio(width, height, quality):
     data = saved(pixels().resize((width, height)), "JPEG", quality=quality)
     assert read_card(data) == CARD
+
+
+@pytest.mark.parametrize("turned", [0, 90, 180, 270])
+@pytest.mark.parametrize("brightness", [0.4, 1.5])
+def test_card_is_readable_after_a_change_of_brightness(turned, brightness):
+    changed = PIL.ImageEnhance.Brightness(pixels(turned=turned)).enhance(brightness)
+    assert read_card(saved(changed, "JPEG", quality=50)) == attrs.evolve(CARD, turned=turned)
+
+
+@pytest.mark.parametrize("quality", [10, 95])
+def test_photograph_is_no_card(quality):
+    for path in PHOTOGRAPHS:
+        with PIL.Image.open(path) as photograph:
+            assert read_card(saved(photograph.convert("RGB"), "JPEG", quality=quality)) is None
 
 
 def test_tiny_cropped_or_truncated_card_is_not_read():
