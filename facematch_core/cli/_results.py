@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+
+import attrs
 
 from facematch_core.models import (
     Advice,
@@ -38,39 +39,44 @@ def show(result: Answer) -> None:
 
 def _show_call(title: str, result: MatchResult | LivenessResult) -> None:
     verdict = VERDICTS[result.decision.value]
-    score, scale = "no score", ""
-    if result.score is not None:
-        score, scale = f"score {format_number(result.score.value)}", f"{result.score.scale}, "
+    if result.score is None:
+        line = f"  no score ({limits(result)})"
+    else:
+        score = format_number(result.score.value)
+        line = f"  score {score} ({result.score.scale}, {limits(result)})"
     # The joint verdict's line already contains "as far as this engine can tell".
-    says = "" if title and _AS_FAR in verdict.says else f"  {verdict.says}"
-    say(
-        f"  {score} ({scale}{limits(result)}){says}",
-        word=title + verdict.word,
-        colour=verdict.colour,
-    )
+    if not title or _AS_FAR not in verdict.says:
+        line += f"  {verdict.says}"
+    say(line, word=title + verdict.word, colour=verdict.colour)
     for warning in result.warnings:
         say(f"  {warning_words(warning)}")
     if isinstance(result, LivenessResult):
         _say_facts({"quality": result.quality, "luminance": result.luminance})
     if result.route is not None and result.route.skipped:
-        members = ", ".join(f"{s.backend} ({s.reason})" for s in result.route.skipped)
-        say(f"  answered by {result.route.answered_by}, not by {members}")
+        members = [f"{skipped.backend} ({skipped.reason})" for skipped in result.route.skipped]
+        say(f"  answered by {result.route.answered_by}, not by {', '.join(members)}")
         for skipped in result.route.skipped:
             say(f"  {skipped.backend}: {skipped.message}")
-    ids = result.ids
-    _say_facts({"request": ids.vendor, "stored by the vendor as session": ids.session})
+    _say_facts(
+        {"request": result.ids.vendor, "stored by the vendor as session": result.ids.session}
+    )
     say(f"  {cost_words(result)}")
 
 
 def _say_facts(facts: Mapping[str, str | float | None]) -> None:
     """Print the facts that are not None on one line."""
-    known = {name: value for name, value in facts.items() if value is not None}
-    if known:
-        words = (f"{k} {v if isinstance(v, str) else format_number(v)}" for k, v in known.items())
-        say(f"  {', '.join(words)}")
+    texts = []
+    for name, value in facts.items():
+        if value is not None:
+            texts.append(
+                f"{name} {format_number(value) if isinstance(value, float | int) else value}"
+            )
+    if texts:
+        say(f"  {', '.join(texts)}")
 
 
-class Verdict(NamedTuple):
+@attrs.frozen
+class Verdict:
     """The text and the exit code of a decision."""
 
     word: str
@@ -96,6 +102,8 @@ VERDICTS = {
     ),
 }
 
+_RULES = {ThresholdRule.ABOVE: "above", ThresholdRule.AT_LEAST: "at least"}
+
 _AUTHORS = {
     ThresholdSource.PROFILE: ", from the profile",
     ThresholdSource.DEFAULT: ", the default",
@@ -116,30 +124,36 @@ _CHARGED = {Charged.YES: "charged", Charged.NO: "not charged", Charged.UNKNOWN: 
 
 def limits(result: Result) -> str:
     """Describe the threshold, for example ``threshold at least 50, the default``."""
-    threshold, review = result.threshold, result.review_threshold
-    above = ""
-    if review is not None and review.value is not None:
-        above = f", review up to {format_number(review.value)}"
+    threshold = result.threshold
+    review = result.review_threshold
     if threshold is None or threshold.value is None:
-        return f"the vendor's own threshold{above}"
-    rules = {ThresholdRule.ABOVE: "above", ThresholdRule.AT_LEAST: "at least"}
-    rule = rules.get(threshold.rule, "the vendor's rule at")
-    author = _AUTHORS.get(threshold.source, "")
-    return f"threshold {rule} {format_number(threshold.value)}{author}{above}"
+        text = "the vendor's own threshold"
+    else:
+        rule = _RULES.get(threshold.rule, "the vendor's rule at")
+        author = _AUTHORS.get(threshold.source, "")
+        text = f"threshold {rule} {format_number(threshold.value)}{author}"
+    if review is not None and review.value is not None:
+        text += f", review up to {format_number(review.value)}"
+    return text
 
 
 def warning_words(warning: ResultWarning) -> str:
     """Return a warning's text (else its tag, else its code), followed by its advice."""
     text = warning.text or warning.tag or warning.code.value.replace("_", " ")
-    tag = f" [{warning.tag}]" if warning.tag and warning.tag != text else ""
-    advised = f" Advice: {_ADVICE[warning.advice]}." if warning.advice else ""
-    return f"warning: {text.rstrip('.')}.{tag}{advised}"
+    words = f"warning: {text.rstrip('.')}."
+    if warning.tag and warning.tag != text:
+        words += f" [{warning.tag}]"
+    if warning.advice:
+        words += f" Advice: {_ADVICE[warning.advice]}."
+    return words
 
 
 def cost_words(result: MatchResult | LivenessResult) -> str:
     """Return a line with the backend, the charge and the elapsed time."""
-    ground = f" ({result.billing.ground})" if result.billing.ground else ""
-    parts = [_CHARGED[result.billing.charged] + ground, f"{result.elapsed_s:.2f} s"]
+    words = result.backend
     if result.environment in (Environment.MOCK, Environment.SANDBOX):
-        parts.insert(0, f"from a {result.environment}: not real")
-    return ", ".join([result.backend, *parts])
+        words += f", from a {result.environment}: not real"
+    words += f", {_CHARGED[result.billing.charged]}"
+    if result.billing.ground:
+        words += f" ({result.billing.ground})"
+    return f"{words}, {result.elapsed_s:.2f} s"

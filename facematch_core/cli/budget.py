@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 
 from facematch_core.errors import FATAL, ConfigurationError, FaceMatchError, InvalidRequest
@@ -28,12 +30,11 @@ if TYPE_CHECKING:
     from facematch_core.store import BudgetKey, BudgetState, CallStore, Reservation
     from facematch_core.verifier.verifier import Verifier
 
-    #: Open reservations, each with its store.
-    Charges: TypeAlias = list[tuple[CallStore, Reservation]]
+#: The amounts of a budget, as attributes of `BudgetState` and as columns.
+AMOUNTS = ("cap", "spent", "reserved", "unknown", "free")
 
-_SUMS = ("cap", "spent", "reserved", "unknown", "free")
-
-_place = join_options(
+#: The options that `_open_stores` reads.
+_store_options = join_options(
     click.option(
         "--store",
         metavar="URL",
@@ -45,90 +46,139 @@ _place = join_options(
 )
 
 
+@attrs.frozen
+class OpenCall:
+    """A reservation whose charge is not known yet, and the store that has it."""
+
+    store: CallStore
+    reservation: Reservation
+
+
+@attrs.frozen
+class OpenStores:
+    """The budget stores of a command.
+
+    Attributes:
+        stores: The stores, open.
+        calls: The open calls of all stores.
+        now: The time at which they were read.
+        verifier: The verifier of the profile; None if only a store was opened.
+    """
+
+    stores: list[CallStore]
+    calls: list[OpenCall]
+    now: dt.datetime
+    verifier: Verifier | None
+
+
+@attrs.frozen
+class LookedUp:
+    """What the search for an unknown call in the vendor's records gave.
+
+    Attributes:
+        reservation: The call.
+        outcome: "resolved", "error", "skipped" or the value of a `Reconciled`.
+        reason: A sentence for a person.
+        code: The exit code.
+    """
+
+    reservation: Reservation
+    outcome: str
+    reason: str
+    code: Exit = Exit.LOOK
+
+
 @click.group("budget", invoke_without_command=True)
-@_place
+@_store_options
 @json_option
 @click.pass_context
-def command(context: click.Context, /, as_json: bool, **place: Any) -> int | None:
+def command(context: click.Context, /, as_json: bool, **options: Any) -> int | None:
     """Show the spent, reserved, unknown and free amounts of each budget. Sends nothing.
 
     A call is unknown if it may have been charged, because its response was lost or it did not end
     within 15 minutes. Its amount stays reserved until you `reconcile` or `resolve` the call.
     """
-    context.obj = place
+    context.obj = options
     if context.invoked_subcommand is not None:
         return None
-    with _open_stores(place) as (stores, charges, now, _):
-        states = [state for store in stores for state in store.budgets()]
-    calls = [_call(charge) for _, charge in charges]
-    # Show a past day only if it still has open calls.
-    sums = [
-        _sum(state)
-        for state in states
-        if state.reserved or state.unknown or state.key.ends_at is None or now < state.key.ends_at
-    ]
+    with _open_stores(options) as opened:
+        budgets = []
+        for store in opened.stores:
+            for state in store.budgets():
+                ends_at = state.key.ends_at
+                # Show a past day only if it still has open calls.
+                if ends_at is None or opened.now < ends_at or state.reserved or state.unknown:
+                    budgets.append(_budget_document(state))
+    calls = [_call_document(call.reservation) for call in opened.calls]
     if as_json:
-        print_json({"budgets": sums, "open": calls})
+        print_json({"budgets": budgets, "open": calls})
         return Exit.OK
-    if not sums:
+    if not budgets:
         say("no budget has been used yet")
         return Exit.OK
-    print_table(
-        ("budget", "environment", "period", "unit", *_SUMS),
-        [
-            [row["name"], row["environment"], row["window"] or row["period"], row["unit"]]
-            + [str(row[name]) for name in _SUMS]
-            for row in sums
-        ],
-    )
-    for row in calls:
-        began = row["started_at"][:19].replace("T", " ")
-        kept = ", kept at the vendor" if row["retention"] == "keep" else ""
+    rows = []
+    for budget in budgets:
+        period = budget["window"] or budget["period"]
+        amounts = [str(budget[name]) for name in AMOUNTS]
+        rows.append([budget["name"], budget["environment"], period, budget["unit"], *amounts])
+    print_table(("budget", "environment", "period", "unit", *AMOUNTS), rows)
+    for call in calls:
+        began = call["started_at"][:19].replace("T", " ")
+        stored = ", kept at the vendor" if call["retention"] == "keep" else ""
         say(
-            f"{row['state']}: {row['call_id']}, {row['amount']} {row['unit']}, {row['backend']} "
-            f"{row['operation']}, began {began} UTC{kept}"
+            f"{call['state']}: {call['call_id']}, {call['amount']} {call['unit']}, "
+            f"{call['backend']} {call['operation']}, began {began} UTC{stored}"
         )
     return Exit.OK
 
 
 @command.command("reconcile", short_help="Search the vendor's records for unknown calls.")
-@_place
+@_store_options
 @json_option
 @click.pass_context
-def reconcile(context: click.Context, /, as_json: bool, **place: Any) -> int:
+def reconcile(context: click.Context, /, as_json: bool, **options: Any) -> int:
     """Search the vendors' records for each unknown call, and resolve the calls that are found.
 
     Finds only calls that the vendor has a record of. Free of charge. The exit code is 3 if a call
     is still unknown.
     """
-    with _open_stores(_merge(context, place), asks=True) as (_, charges, now, verifier):
-        found = [*look_up(charges, verifier, now)]
+    with _open_stores(_merge(context, options), needs_verifier=True) as opened:
+        found = list(look_up(opened.calls, opened.verifier, opened.now))
     if as_json:
-        calls = [
-            _call(call) | {"outcome": outcome, "reason": reason}
-            for call, outcome, reason, _ in found
-        ]
+        calls = []
+        for answer in found:
+            call = _call_document(answer.reservation)
+            calls.append({**call, "outcome": answer.outcome, "reason": answer.reason})
         print_json({"calls": calls})
     else:
-        for call, outcome, reason, _ in found:
-            say(f"{call.call.id}: {outcome}. {reason}")
-        if unresolved := sum(code is not Exit.OK for *_, code in found):
-            say(f"{quantity(unresolved, 'call')} unresolved: check the vendor's invoice, then run")
+        for answer in found:
+            say(f"{answer.reservation.call.id}: {answer.outcome}. {answer.reason}")
+        unresolved = [answer for answer in found if answer.code is not Exit.OK]
+        if unresolved:
+            calls_left = quantity(len(unresolved), "call")
+            say(f"{calls_left} unresolved: check the vendor's invoice, then run")
             click.echo("  facematch budget resolve CALL --charged (or --not-charged)")
         elif not found:
             say("no call is unknown")
-    return max((code for *_, code in found), default=Exit.OK)
+    return max((answer.code for answer in found), default=Exit.OK)
 
 
 @command.command("resolve", short_help="Record whether an unknown call was charged.")
 @click.argument("call_id", metavar="CALL")
 @click.option("--charged", is_flag=True, help="The call is on the vendor's invoice.")
-@click.option("--not-charged", "free", is_flag=True, help="The call is not on the invoice.")
+@click.option("--not-charged", is_flag=True, help="The call is not on the invoice.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@_place
+@_store_options
 @click.pass_context
 def resolve(
-    context: click.Context, /, call_id: str, *, charged: bool, free: bool, yes: bool, **place: Any
+    context: click.Context,
+    /,
+    call_id: str,
+    *,
+    charged: bool,
+    not_charged: bool,
+    yes: bool,
+    **options: Any,
 ) -> int:
     """Record whether an unknown call was charged, according to the vendor's invoice or support.
 
@@ -136,42 +186,47 @@ def resolve(
     """
     from facematch_core.store import State
 
-    if charged is free:
+    if charged is not_charged:
         raise click.UsageError("Choose --charged or --not-charged.")
-    word, outcome = ("charged", Charged.YES) if charged else ("not charged", Charged.NO)
-    with _open_stores(_merge(context, place)) as (_, charges, now, _):
-        of_call = [(store, charge) for store, charge in charges if charge.call.id == call_id]
-        unknown = [(store, charge) for store, charge in of_call if charge.state is State.UNKNOWN]
+    words = "charged" if charged else "not charged"
+    with _open_stores(_merge(context, options)) as opened:
+        # A call has a reservation in each of its budgets.
+        calls = [call for call in opened.calls if call.reservation.call.id == call_id]
+        if not calls:
+            raise InvalidRequest(
+                f"No open call {call_id[:60]!r} here: `facematch budget` lists the open calls."
+            )
+        unknown = [call for call in calls if call.reservation.state is State.UNKNOWN]
         if not unknown:
             raise InvalidRequest(
-                f"The call may be running: it began at {of_call[0][1].call.started_at:%H:%M:%S} "
-                "UTC, and becomes unknown 15 minutes later."
-                if of_call
-                else f"No open call {call_id[:60]!r} here: `facematch budget` lists the open calls."
+                "The call may be running: it began at "
+                f"{calls[0].reservation.call.started_at:%H:%M:%S} UTC, and becomes unknown 15 "
+                "minutes later."
             )
-        confirm(f"Record call {call_id} as {word}? This cannot be undone.", yes=yes)
-        for store, charge in unknown:
-            store.finalize(charge, outcome, at=now)
-    say(f"{call_id}: {word}")
+        confirm(f"Record call {call_id} as {words}? This cannot be undone.", yes=yes)
+        for call in unknown:
+            outcome = Charged.YES if charged else Charged.NO
+            call.store.finalize(call.reservation, outcome, at=opened.now)
+    say(f"{call_id}: {words}")
     return Exit.OK
 
 
-def _merge(context: click.Context, place: dict[str, Any]) -> dict[str, Any]:
+def _merge(context: click.Context, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return a subcommand's options, with the group's values for options that are not set."""
-    return {name: context.obj[name] if value is None else value for name, value in place.items()}
+    given = {name: value for name, value in options.items() if value is not None}
+    return {**context.obj, **given}
 
 
 @contextlib.contextmanager
 def _open_stores(
-    place: dict[str, Any], *, asks: bool = False
-) -> Iterator[tuple[list[CallStore], Charges, dt.datetime, Any]]:
-    """Open the store from --store, or the stores of a profile's budgets.
-
-    Yields the stores, the open reservations, the current time, and the verifier or None.
-    """
-    now, target, address = dt.datetime.now(dt.UTC), Target.of(place), place["store"]
+    options: Mapping[str, Any], *, needs_verifier: bool = False
+) -> Iterator[OpenStores]:
+    """Open the store from --store, or the stores of a profile's budgets."""
+    now = dt.datetime.now(dt.UTC)
+    target = Target.of(options)
+    url: str | None = options["store"]
     with contextlib.ExitStack() as stack:
-        if address is None:
+        if url is None:
             # Check first: opening a backend may fail and suggest packages that would not help.
             profiles = [single.profile for single in single_setups(target.setup())]
             if not any(each and "store" in each.policies.get("budget", {}) for each in profiles):
@@ -179,34 +234,39 @@ def _open_stores(
                     "No budget store configured; without one each process counts alone. Name a "
                     "profile that has one with --profile, or a store with --store."
                 )
-        verifier = stack.enter_context(target.open()) if asks or address is None else None
-        if address is None:
+        verifier = None
+        if needs_verifier or url is None:
+            verifier = stack.enter_context(target.open())
+        if url is None:
             stores = _stores_of(verifier)
         else:
-            stores = [stack.enter_context(contextlib.closing(_store_at(address)))]
-        yield stores, open_charges(stores, now), now, verifier
+            stores = [stack.enter_context(contextlib.closing(_open_store(url)))]
+        yield OpenStores(stores, open_calls(stores, now), now, verifier)
 
 
-def open_charges(stores: Iterable[CallStore], now: dt.datetime) -> Charges:
+def open_calls(stores: Iterable[CallStore], now: dt.datetime) -> list[OpenCall]:
     """Mark reservations older than 15 minutes as unknown; return all open reservations."""
     from facematch_core.store import expire_reservations
 
-    charges: Charges = []
+    calls = []
     for store in stores:
         expire_reservations(store, now)
-        charges += [(store, charge) for charge in store.open_reservations()]
-    return charges
+        for reservation in store.open_reservations():
+            calls.append(OpenCall(store, reservation))
+    return calls
 
 
-def _store_at(address: str) -> CallStore:
+def _open_store(url: str) -> CallStore:
     """Open an existing store by its SQLAlchemy URL or the path of a SQLite file."""
     from facematch_core.store import SqlStore
 
-    kind, _, file = address.partition(":///") if "://" in address else ("sqlite", "", address)
+    if "://" not in url:
+        url = f"sqlite:///{url}"
+    scheme, _, file = url.partition(":///")
     # SQLite would create an empty store for a mistyped name.
-    if kind.startswith("sqlite") and file and not Path(file.partition("?")[0]).is_file():
+    if scheme.startswith("sqlite") and file and not Path(file.partition("?")[0]).is_file():
         raise click.UsageError(f"--store: there is no file {file[:200]!r}.")
-    return SqlStore(address if "://" in address else f"sqlite:///{address}")
+    return SqlStore(url)
 
 
 def _stores_of(verifier: Any) -> list[CallStore]:
@@ -214,82 +274,93 @@ def _stores_of(verifier: Any) -> list[CallStore]:
     from facematch_core.resilience import Budget
     from facematch_core.store import MemoryStore
 
-    policies = [policy for member in members_of(verifier) for policy in member.policies]
-    stores = [policy.store for policy in policies if isinstance(policy, Budget)]
-    return list(dict.fromkeys(each for each in stores if not isinstance(each, MemoryStore)))
+    stores: list[CallStore] = []
+    for member in members_of(verifier):
+        for policy in member.policies:
+            if not isinstance(policy, Budget) or isinstance(policy.store, MemoryStore):
+                continue
+            if policy.store not in stores:
+                stores.append(policy.store)
+    return stores
 
 
-def look_up(
-    charges: Charges, verifier: Verifier, now: dt.datetime
-) -> Iterator[tuple[Reservation, str, str, Exit]]:
+def look_up(calls: Iterable[OpenCall], verifier: Any, now: dt.datetime) -> Iterator[LookedUp]:
     """Search the vendors' records for unknown calls, and finalize the calls that are found.
 
-    Yields the call, the outcome ("resolved", "error", "skipped" or one of `Reconciled`), the
-    reason, and the exit code. After a `FATAL` error, the remaining calls are skipped.
+    After a `FATAL` error, the remaining calls are skipped.
     """
     from facematch_core.store import State
 
     backends = [member.backend for member in members_of(verifier)]
     # The store treats calls to an unknown environment as production calls.
     accounts = {(each.name, each.environment or Environment.PRODUCTION) for each in backends}
-    obstacle = ""
-    for store, charge in charges:
-        if charge.state is not State.UNKNOWN:
+    is_stopped = False
+    for call in calls:
+        reservation = call.reservation
+        if reservation.state is not State.UNKNOWN:
             continue
-        name, environment = charge.call.backend, charge.key.environment
-        outcome, reason, code = "skipped", obstacle, Exit.LOOK
+        name = reservation.call.backend
+        environment = reservation.key.environment
         if (name, environment) not in accounts:
             reason = f"It was made by {name} ({environment}), which this profile does not use."
-        elif not obstacle:
-            try:
-                answer = verifier.reconcile(charge.call)
-            except FaceMatchError as error:
-                outcome, reason, code = "error", error.message, code_of(error)
-                if isinstance(error, FATAL):
-                    obstacle = "Not looked up because of an earlier error."
-            else:
-                outcome, reason, result = answer.outcome.value, answer.reason, answer.result
-                if result is not None and result.billing.charged is Charged.UNKNOWN:
-                    outcome = Reconciled.CANNOT_KNOW.value
-                elif result is not None:
-                    charged, origin = result.billing.charged, result.environment
-                    store.finalize(charge, charged, at=now, answered_from=origin)
-                    outcome, code = "resolved", Exit.OK
-        yield charge, outcome, reason, code
+            yield LookedUp(reservation, "skipped", reason)
+            continue
+        if is_stopped:
+            yield LookedUp(reservation, "skipped", "Not looked up because of an earlier error.")
+            continue
+        try:
+            answer = verifier.reconcile(reservation.call)
+        except FaceMatchError as error:
+            is_stopped = isinstance(error, FATAL)
+            yield LookedUp(reservation, "error", error.message, code_of(error))
+            continue
+        result = answer.result
+        if result is None:
+            yield LookedUp(reservation, answer.outcome.value, answer.reason)
+        elif result.billing.charged is Charged.UNKNOWN:
+            yield LookedUp(reservation, Reconciled.CANNOT_KNOW.value, answer.reason)
+        else:
+            call.store.finalize(
+                reservation, result.billing.charged, at=now, answered_from=result.environment
+            )
+            yield LookedUp(reservation, "resolved", answer.reason, Exit.OK)
 
 
-def _writer(key: BudgetKey) -> Callable[[Any], Any]:
-    """Return a function that formats a budget's amounts: as text for money, as int for calls."""
+def _amount_document(amount: Decimal, key: BudgetKey) -> int | str:
+    """Return an amount as JSON: a number of calls, or money as text."""
     from facematch_core.resilience.budget import format_amount
 
-    return int if key.currency is None else format_amount
+    return int(amount) if key.currency is None else format_amount(amount)
 
 
-def _sum(state: BudgetState) -> dict[str, Any]:
-    key, write = state.key, _writer(state.key)
-    return {
+def _budget_document(state: BudgetState) -> dict[str, Any]:
+    key = state.key
+    document: dict[str, Any] = {
         "name": key.name,
         "unit": key.unit,
         "period": key.period.value,
         "window": key.window or None,
         "environment": key.environment.value,
-        **{name: write(getattr(state, name)) for name in _SUMS},
     }
+    for name in AMOUNTS:
+        document[name] = _amount_document(getattr(state, name), key)
+    return document
 
 
-def _call(charge: Reservation) -> dict[str, Any]:
-    call, key = charge.call, charge.key
+def _call_document(reservation: Reservation) -> dict[str, Any]:
+    call = reservation.call
+    key = reservation.key
     return {
         "call_id": call.id,
-        "attempt": charge.number,
+        "attempt": reservation.number,
         "budget": key.name,
         "unit": key.unit,
-        "amount": _writer(key)(charge.amount),
+        "amount": _amount_document(reservation.amount, key),
         "environment": key.environment.value,
         "backend": call.backend,
         "operation": call.operation.value,
-        "state": charge.state.value,
+        "state": reservation.state.value,
         "started_at": call.started_at.isoformat(),
         "retention": call.retention.value,
-        "error": charge.error,
+        "error": reservation.error,
     }

@@ -12,11 +12,12 @@ import io
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+import attrs
 import click
 
 from facematch_core import __version__
@@ -26,10 +27,8 @@ from .options import file_option
 from .text import Exit, clean, format_number, print_table, quantity, say
 
 if TYPE_CHECKING:
-    import PIL.Image
-
     from facematch_core.images.image import Image
-    from facematch_core.models import MatchResult
+    from facematch_core.models import Face, MatchResult
 
 #: The photographs in this package, which are public domain or CC0.
 PACKAGED = Path(__file__).parent / "photographs"
@@ -48,13 +47,31 @@ _SIDES = ("probe", "reference")
 
 KNOWN_LIMIT = "WRONG (known limit)"
 
-#: The truth, its text and the right decision for each value of the column `expected` in pairs.csv.
-#: A "limit" is a pair of different people that the engine is known to match.
-EXPECTED = {
-    "same": ("same", "the same person", "match"),
-    "different": ("different", "different people", "no_match"),
-    "no face": ("no face", "no face", "inconclusive"),
-    "limit": ("different", "different people", "no_match"),
+
+@attrs.frozen
+class Expectation:
+    """What a value of the column `expected` in pairs.csv means.
+
+    Attributes:
+        truth: A word for the table.
+        truth_text: The same for the report.
+        decision: The right decision.
+    """
+
+    truth: str
+    truth_text: str
+    decision: str
+
+
+DIFFERENT = Expectation("different", "different people", "no_match")
+
+#: The values of the column `expected`.
+EXPECTATIONS = {
+    "same": Expectation("same", "the same person", "match"),
+    "different": DIFFERENT,
+    "no face": Expectation("no face", "no face", "inconclusive"),
+    # Different people that the engine is known to match.
+    "limit": DIFFERENT,
 }
 
 
@@ -76,25 +93,28 @@ def command(photographs: Path | None, out: Path | None) -> int:
         check_target("--out", out, force=True)
     folder = photographs or PACKAGED
     cases = _compare(folder)
+    rows = []
+    for number, case in enumerate(cases, 1):
+        truth = case.expectation.truth
+        elapsed = f"{case.elapsed_ms:.0f}"
+        rows.append(
+            (str(number), case.note, truth, case.decision, case.score, elapsed, case.remark)
+        )
     print_table(
-        ("pair", "shows", "expected", "decision", "score", "ms", "right?"),
-        [
-            (
-                *(str(index), case.row["note"], EXPECTED[case.row["expected"]][0]),
-                *(case.word, case.score, f"{case.elapsed_ms:.0f}", case.remark),
-            )
-            for index, case in enumerate(cases, 1)
-        ],
-        prose=("shows",),
+        ("pair", "shows", "expected", "decision", "score", "ms", "right?"), rows, prose=("shows",)
     )
     origin = "that come with facematch" if folder == PACKAGED else f"of {folder}"
     say()
     say(f"{quantity(len(cases), 'pair')} {origin}, compared on this machine.")
-    if limits := sum(case.remark == KNOWN_LIMIT for case in cases):
-        alike = "close relatives, and strangers who look alike"
-        say(f"Known limits: {limits}. The engine can match {alike}.")
-    if surprises := sum(not case.as_expected for case in cases):
-        say(f"Unexpected results: {surprises}. They differ from {MANIFEST}.")
+    limits = [case for case in cases if case.remark == KNOWN_LIMIT]
+    if limits:
+        say(
+            f"Known limits: {len(limits)}. The engine can match close relatives, and strangers who "
+            "look alike."
+        )
+    surprises = [case for case in cases if not case.as_expected]
+    if surprises:
+        say(f"Unexpected results: {len(surprises)}. They differ from {MANIFEST}.")
     typed = "facematch" if shutil.which("facematch") else clean(sys.argv[0])
     if out is not None:
         page = _page(cases, [f"{typed} {words}" for words in NEXT])
@@ -105,33 +125,54 @@ def command(photographs: Path | None, out: Path | None) -> int:
     width = max(map(len, NEXT))
     for words, purpose in NEXT.items():
         click.echo(f"  {typed} {words:{width}}   {purpose}")
-    return Exit.OK if all(case.as_expected for case in cases) else Exit.LOOK
+    return Exit.LOOK if surprises else Exit.OK
 
 
-class Case(NamedTuple):
-    """A pair with its result."""
+@attrs.frozen
+class Case:
+    """A pair with its result.
 
-    row: Mapping[str, str]
-    pictures: tuple[Image, ...]
+    Attributes:
+        expected: The value of the column `expected`.
+        note: What the pair shows.
+        names: The paths of the probe and of the reference, as in pairs.csv.
+        pictures: The probe and the reference.
+        result: The result.
+        elapsed_ms: Milliseconds that the comparison took.
+    """
+
+    expected: str
+    note: str
+    names: Sequence[str]
+    pictures: Sequence[Image]
     result: MatchResult
     elapsed_ms: float
 
     @property
-    def right(self) -> bool:
-        return self.result.decision.value == EXPECTED[self.row["expected"]][2]
+    def expectation(self) -> Expectation:
+        return EXPECTATIONS[self.expected]
+
+    @property
+    def is_right(self) -> bool:
+        return self.result.decision.value == self.expectation.decision
 
     @property
     def as_expected(self) -> bool:
         """Whether pairs.csv expects this result. For a "limit", the wrong decision is expected."""
-        return self.remark == KNOWN_LIMIT if self.row["expected"] == "limit" else self.right
+        if self.expected == "limit":
+            return self.remark == KNOWN_LIMIT
+        return self.is_right
 
     @property
     def remark(self) -> str:
-        is_limit = self.row["expected"] == "limit" and self.result.decision.value == "match"
-        return "right" if self.right else KNOWN_LIMIT if is_limit else "WRONG (unexpected)"
+        if self.is_right:
+            return "right"
+        if self.expected == "limit" and self.result.decision.value == "match":
+            return KNOWN_LIMIT
+        return "WRONG (unexpected)"
 
     @property
-    def word(self) -> str:
+    def decision(self) -> str:
         """The decision as a word to print."""
         from ._results import VERDICTS
 
@@ -144,98 +185,131 @@ class Case(NamedTuple):
 
 
 def _compare(folder: Path) -> list[Case]:
+    """Compare the pairs of the folder's pairs.csv on this machine."""
     from facematch_core.config.opening import VerifierSetup
     from facematch_core.images.image import Image
     from facematch_core.verifier.verifier import FaceVerifier
 
+    path = folder / MANIFEST
     backend = VerifierSetup.of("local", {"cached_pictures": 0}).open_backend()
     with FaceVerifier(backend) as verifier:
-        path, words = folder / MANIFEST, ", ".join(EXPECTED)
         rows = read_csv(path, needed=("probe", "reference", "expected", "note"))
-        wrong = (row.line for row in rows if row.cells["expected"] not in EXPECTED)
-        refuse_file(path, (f"line {line}: expected must be one of {words}" for line in wrong))
+        problems = []
+        for row in rows:
+            if row.cells["expected"] not in EXPECTATIONS:
+                words = ", ".join(EXPECTATIONS)
+                problems.append(f"line {row.line}: expected must be one of {words}")
+        refuse_file(path, problems)
         names = {row.cells[side] for row in rows for side in _SIDES}
         pictures = {name: Image.read(folder / name) for name in sorted(names)}
         cases = []
         # Compare the first pair twice, because the first comparison loads the models.
         for row in [rows[0], *rows]:
-            pair = tuple(pictures[row.cells[side]] for side in _SIDES)
-            started = time.perf_counter()
+            names_of_pair = [row.cells[side] for side in _SIDES]
+            pair = [pictures[name] for name in names_of_pair]
+            started_s = time.perf_counter()
             result = verifier.verify(*pair)
-            cases.append(Case(row.cells, pair, result, 1000 * (time.perf_counter() - started)))
+            elapsed_ms = 1000 * (time.perf_counter() - started_s)
+            case = Case(
+                expected=row.cells["expected"],
+                note=row.cells["note"],
+                names=names_of_pair,
+                pictures=pair,
+                result=result,
+                elapsed_ms=elapsed_ms,
+            )
+            cases.append(case)
     return cases[1:]
 
 
-#: Sign and CSS class of each decision. Green and red are reserved for right and wrong.
-_SIGNS = {"match": ("=", "match"), "no_match": ("&ne;", "no-match")}
+#: The sign of each decision. Green and red are reserved for right and wrong.
+_SIGNS = {"match": "=", "no_match": "&ne;"}
+#: The CSS class of each decision.
+_CLASSES = {"match": "match", "no_match": "no-match"}
 
 
 def _page(cases: Sequence[Case], commands: Sequence[str]) -> str:
+    """Return the report, an HTML page."""
     from ._results import limits
 
     result = cases[0].result
-    wrong = sum(not case.right for case in cases)
-    scale = next((c.result.score.scale for c in cases if c.result.score is not None), "-")
-    marked = f'<b class="wrong">{wrong} {"is" if wrong == 1 else "are"} wrong</b> and marked'
+    scores = (case.result.score for case in cases)
+    scale = next((score.scale for score in scores if score is not None), "-")
+    wrong = sum(not case.is_right for case in cases)
+    if wrong == 0:
+        verdict = "all are right"
+    else:
+        marked = "1 is wrong" if wrong == 1 else f"{wrong} are wrong"
+        verdict = f'{len(cases) - wrong} are right, <b class="wrong">{marked}</b> and marked'
+    made_at = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC"
+    made = (
+        f"facematch {__version__}, backend {result.backend}, scale {scale}, {limits(result)}, made "
+        f"{made_at}"
+    )
     template = (Path(__file__).parent / "report.html").read_text(encoding="utf-8")
     return Template(template).substitute(
         pairs=quantity(len(cases), "pair"),
         answers=quantity(len(cases), "answer"),
         commands=html.escape("\n".join(commands)),
-        verdict="all are right" if wrong == 0 else f"{len(cases) - wrong} are right, {marked}",
+        verdict=verdict,
         limits=html.escape(limits(result)),
         tiles="\n".join(map(_tile, cases)),
-        made=html.escape(
-            f"facematch {__version__}, backend {result.backend}, scale {scale}, "
-            f"{limits(result)}, made {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC"
-        ),
+        made=html.escape(made),
     )
 
 
 def _tile(case: Case) -> str:
     """Return the HTML of a tile: both faces, the verdict, and whether it is right."""
-    from ._drawing import portrait
-
     portraits = ""
-    for side, picture in zip(_SIDES, case.pictures, strict=True):
-        faces = getattr(case.result, f"{side}_faces")
-        many = len(faces or ())
-        shows = f"{many} faces, the largest in a yellow box" if many > 1 else "the face"
-        shows = "no face found" if faces == () else shows
-        drawn = portrait(picture.to_pil(), faces, (240, 312))
-        portraits += _embed(drawn, f"{case.row[side]}: {shows}")
-    note, truth = html.escape(case.row["note"]), EXPECTED[case.row["expected"]][1]
-    reason = "known limit" if case.remark == KNOWN_LIMIT else "unexpected"
-    remark = (
-        f'<span class="right">&#10003;&nbsp;right</span>: {note}'
-        if case.right
-        else f'<span class="wrong">&#10007;&nbsp;WRONG: {truth}</span><br>{reason}: {note}'
-    )
+    faces_of_pair = (case.result.probe_faces, case.result.reference_faces)
+    for name, picture, faces in zip(case.names, case.pictures, faces_of_pair, strict=True):
+        portraits += _portrait(name, picture, faces)
+    note = html.escape(case.note)
+    if case.is_right:
+        css_class = ""
+        remark = f'<span class="right">&#10003;&nbsp;right</span>: {note}'
+    else:
+        css_class = "is-wrong"
+        reason = "known limit" if case.remark == KNOWN_LIMIT else "unexpected"
+        truth = case.expectation.truth_text
+        remark = f'<span class="wrong">&#10007;&nbsp;WRONG: {truth}</span><br>{reason}: {note}'
     return (
-        f'<li class="{"" if case.right else "is-wrong"}">'
-        f'<span class="faces">{portraits}</span>{_verdict(case)}'
+        f'<li class="{css_class}"><span class="faces">{portraits}</span>{_verdict(case)}'
         f'<span class="remark">{remark}</span></li>'
     )
 
 
 def _verdict(case: Case) -> str:
     """Return the HTML of a verdict: a score bar with the threshold, the decision and the score."""
-    sign, kind = _SIGNS.get(case.result.decision.value, ("?", "unsure"))
-    score, threshold, bar = case.result.score, case.result.threshold, ""
-    if score is not None:
-        bar = f'<i style="width:{score.value:.1f}%"></i>'
+    decision = case.result.decision.value
+    css_class = _CLASSES.get(decision, "unsure")
+    threshold = case.result.threshold
+    bar = ""
+    score = ""
+    if case.result.score is not None:
+        score = case.score
+        bar = f'<i style="width:{case.result.score.value:.1f}%"></i>'
         if threshold is not None and threshold.value is not None:
             bar += f'<b style="left:{threshold.value:.1f}%"></b>'
     return (
-        f'<span class="bar {kind}">{bar}</span>'
-        f'<span class="says"><span class="chip {kind}">{sign}&nbsp;{case.word}</span>'
-        f'<span class="score">{"" if score is None else case.score}</span></span>'
+        f'<span class="bar {css_class}">{bar}</span>'
+        f'<span class="says"><span class="chip {css_class}">{_SIGNS.get(decision, "?")}&nbsp;'
+        f'{case.decision}</span><span class="score">{score}</span></span>'
     )
 
 
-def _embed(drawn: PIL.Image.Image, shows: str) -> str:
+def _portrait(name: str, picture: Image, faces: Sequence[Face] | None) -> str:
+    """Return the HTML of a picture; `faces` is None if the engine reports none of them."""
+    from ._drawing import portrait
+
+    alternative = f"{name}: the face"
+    if faces is not None and len(faces) == 0:
+        alternative = f"{name}: no face found"
+    elif faces is not None and len(faces) > 1:
+        alternative = f"{name}: {len(faces)} faces, the largest in a yellow box"
+    drawn = portrait(picture.to_pil(), faces, (240, 312))
     jpeg = io.BytesIO()
     drawn.save(jpeg, "JPEG", quality=85, optimize=True)
     source = f"data:image/jpeg;base64,{base64.b64encode(jpeg.getvalue()).decode()}"
     size = f'width="{drawn.width}" height="{drawn.height}"'
-    return f'<img src="{source}" {size} alt="{html.escape(shows)}">'
+    return f'<img src="{source}" {size} alt="{html.escape(alternative)}">'

@@ -7,8 +7,9 @@ import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+import attrs
 import click
 
 from facematch_core.base import tables
@@ -20,10 +21,11 @@ from .text import clean, say
 
 def form_of(option: str, path: Path, *forms: str) -> str:
     """Return the file's suffix, which must be in `forms`; without a suffix, the first form."""
-    suffix = path.suffix.lower()
-    if suffix in ("", *forms):
-        return suffix or forms[0]
-    raise click.UsageError(f"{option} must end in {' or '.join(forms)}, not {clean(path.suffix)}.")
+    suffix = path.suffix.lower() or forms[0]
+    if suffix not in forms:
+        known = " or ".join(forms)
+        raise click.UsageError(f"{option} must end in {known}, not {clean(path.suffix)}.")
+    return suffix
 
 
 def check_target(option: str, path: Path, *, force: bool) -> None:
@@ -71,49 +73,60 @@ def write_json(path: Path, document: Any) -> None:
 
 def csv_cell(value: object) -> str:
     """Return the text of a CSV cell, escaped so that spreadsheets do not run it as a formula."""
-    return tables.escaped(value) if isinstance(value, str) else "" if value is None else str(value)
+    if value is None:
+        return ""
+    return tables.escaped(value) if isinstance(value, str) else str(value)
 
 
 #: Maximum size of a CSV file in bytes (about 300,000 lines).
 MAX_TABLE_BYTES: Final = 1 << 25
 
 
-class Row(NamedTuple):
+@attrs.frozen
+class Row:
     """A line of a CSV file: its number (from 1) and its stripped cells, by column."""
 
     line: int
     cells: dict[str, str]
 
 
-def read_csv(path: Path, *, needed: Sequence[str], optional: Sequence[str] = ()) -> list[Row]:
-    """Read a CSV file with a header. `InvalidRequest` lists every problem with its line."""
+def _read_table(path: Path) -> tables.TextTable:
+    """Read a CSV file, and print notes about its encoding."""
     try:
         table = tables.read_table(read_regular(path, MAX_TABLE_BYTES))
     except InvalidRequest as error:
         raise InvalidRequest(f"The file {path} {error}") from None
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", error)
-        raise InvalidRequest(f"The file {path} cannot be read: {why}.") from None
+        reason = getattr(error, "strerror", error)
+        raise InvalidRequest(f"The file {path} cannot be read: {reason}.") from None
     for note in table.notes:
         say(f"note: {path} {note}", err=True)
-    header, known = table.header, (*needed, *optional)
-    problems = [f"line 1: the column {name} is missing" for name in needed if name not in header]
-    problems += [
-        f"line 1: the column {name} appears twice" for name in known if header.count(name) > 1
-    ]
-    refuse_file(path, problems)
-    rows = [
-        Row(line, dict(zip(header, cells, strict=True)))
-        for line, cells in zip(table.lines, table.rows, strict=True)
-    ]
+    return table
+
+
+def read_csv(path: Path, *, needed: Sequence[str], optional: Sequence[str] = ()) -> list[Row]:
+    """Read a CSV file with a header. `InvalidRequest` lists every problem with its line."""
+    table = _read_table(path)
     problems = [
-        f"{tables.format_places([table.lines[at] for at in places])}{problem}"
-        for problem, places in table.problems.items()
+        f"line 1: the column {name} is missing" for name in needed if name not in table.header
     ]
+    for name in (*needed, *optional):
+        if table.header.count(name) > 1:
+            problems.append(f"line 1: the column {name} appears twice")
+    # Without its columns, no row can be read.
+    refuse_file(path, problems)
+    rows = []
+    for line, cells in zip(table.lines, table.rows, strict=True):
+        rows.append(Row(line, dict(zip(table.header, cells, strict=True))))
+    for problem, indices in table.problems.items():
+        problems.append(f"{tables.format_places([table.lines[i] for i in indices])}{problem}")
     for name in needed:
-        if empty := [row.line for row in rows if not row.cells[name]]:
-            problems.append(f"{tables.format_places(empty)}{name} is empty")
-    refuse_file(path, problems or ([] if rows else ["there are no lines below its header"]))
+        empty_lines = [row.line for row in rows if not row.cells[name]]
+        if empty_lines:
+            problems.append(f"{tables.format_places(empty_lines)}{name} is empty")
+    if not rows and not problems:
+        problems.append("there are no lines below its header")
+    refuse_file(path, problems)
     return rows
 
 

@@ -35,7 +35,7 @@ def file_option(
     name: str, help_: str, *, to: str | None = None, metavar: str = "FILE", **more: Any
 ) -> Callable[[Command], Command]:
     """Return a click option for a file or folder; `to` overrides the argument's name."""
-    names = (name,) if to is None else (name, to)
+    names = [name] if to is None else [name, to]
     return click.option(*names, type=FILE, metavar=metavar, help=help_, **more)
 
 
@@ -56,7 +56,9 @@ def parse_pairs(
 
 def parse_workers(context: click.Context, option: click.Parameter, typed: Any) -> int | None:
     """Parse the number of concurrent calls, 1 to 256."""
-    return None if typed is None else click.IntRange(1, 256).convert(typed, option, context)
+    if typed is None:
+        return None
+    return click.IntRange(1, 256).convert(typed, option, context)
 
 
 def join_options(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -132,7 +134,9 @@ class Target:
         """The configuration file; None if there is none, or if a backend is named."""
         from facematch_core.config.opening import load
 
-        return None if self.backend is not None else load(self.config)
+        if self.backend is not None:
+            return None
+        return load(self.config)
 
     def profile_name(self) -> str | None:
         """Return the name of the profile to use, or None."""
@@ -166,7 +170,9 @@ class Target:
         """Print a note if the current folder contains a configuration file that is not loaded."""
         from facematch_core.config.opening import unread_file
 
-        note = "" if self.config else unread_file(self.file.path if self.file else None)
+        if self.config is not None:
+            return
+        note = unread_file(None if self.file is None else self.file.path)
         if note:
             say(f"note:{note}", err=True)
 
@@ -190,7 +196,7 @@ class Target:
 def single_setups(setup: VerifierSetup | FailoverSetup) -> tuple[VerifierSetup, ...]:
     """Return the setups of a failover's members in order; for a single backend, its setup alone."""
     members: Mapping[str, VerifierSetup] | None = getattr(setup, "members", None)
-    return (setup,) if members is None else tuple(members.values())  # type: ignore[return-value]
+    return tuple(members.values()) if members else (setup,)  # type: ignore[return-value]
 
 
 def foreign_hosts(setup: VerifierSetup) -> Iterator[str]:
@@ -203,12 +209,17 @@ def foreign_hosts(setup: VerifierSetup) -> Iterator[str]:
         with contextlib.suppress(ValueError):
             parts = urlsplit(setting.value)
             vendor_hosts = setup.backend.allowed_hosts
-            if parts.hostname and not is_among(parts.hostname, vendor_hosts):
-                port = f":{parts.port}" if parts.port else ""
-                remark = ", not the vendor's own host" if vendor_hosts else ""
-                yield f"requests to {setup.backend.name} go to {parts.hostname}{port}{remark}"
+            if not parts.hostname or is_among(parts.hostname, vendor_hosts):
+                continue
+            note = f"requests to {setup.backend.name} go to {parts.hostname}"
+            if parts.port:
+                note += f":{parts.port}"
+            if vendor_hosts:
+                note += ", not the vendor's own host"
+            yield note
 
 
 def members_of(verifier: Verifier) -> list[Any]:
     """Return a failover's member verifiers; for any other verifier, the verifier alone."""
-    return [*getattr(verifier, "members", {"": verifier}).values()]
+    members: Mapping[str, Any] | None = getattr(verifier, "members", None)
+    return [verifier] if members is None else list(members.values())

@@ -30,7 +30,7 @@ from kit.money.faults import FAULTS, Breakage
 from kit.money.lines import LOGIN, PAID, TwoVendors
 
 import facematch_core as fm
-from facematch_core.cli.budget import look_up, open_charges
+from facematch_core.cli.budget import look_up, open_calls
 from facematch_core.resilience import Budget, CircuitBreaker, RateLimiter, RateWindow, Retry
 from facematch_core.store import MemoryStore, SqlStore
 from facematch_core.store.records import LEASE_S
@@ -196,9 +196,11 @@ class Books(RuleBasedStateMachine):
         """Look for everything that is unknown; whatever is left has a name and a reason."""
         now = self.world.clock.now()
         looked = [*look_up(self.left_over(), self.failover, now)]
-        for entry, outcome, reason, _ in looked:
+        for answer in looked:
+            entry = answer.reservation
+            outcome = answer.outcome
             charged = self.truth[entry.call.id]
-            assert reason, "a reason for a person"
+            assert answer.reason, "a reason for a person"
             if outcome == "resolved":
                 assert charged, "a record was found of a call that was not charged"
                 self.counted[entry.call.backend] += 1
@@ -213,14 +215,15 @@ class Books(RuleBasedStateMachine):
             else:
                 assert outcome in ("error", "skipped")
         open_ids = {entry.call.id for entry in self.store.open_reservations()}
-        named = {entry.call.id for entry, *_ in looked}
+        named = {answer.reservation.call.id for answer in looked}
         assert open_ids <= named, "what is unknown has a name"
 
     @rule()
     def invoice(self):
         """A person finishes what no record says, by the vendor's invoice; all books are even."""
         now = self.world.clock.now()
-        for _, entry in self.left_over():
+        for call in self.left_over():
+            entry = call.reservation
             charged = self.truth[entry.call.id]
             assert self.store.finalize(entry, fm.Charged.YES if charged else fm.Charged.NO, at=now)
             self.counted[entry.call.backend] += charged
@@ -231,7 +234,7 @@ class Books(RuleBasedStateMachine):
     def left_over(self):
         """What is open, as it stands when the lease of whatever was killed is over."""
         late = self.world.clock.now() + dt.timedelta(seconds=LEASE_S)
-        return open_charges([self.store], late)
+        return open_calls([self.store], late)
 
     # Both sides
 

@@ -11,7 +11,7 @@ import pytest
 from kit.attempts import BUDGET_KEY
 
 from facematch_core import FaceVerifier
-from facematch_core.cli.budget import look_up, open_charges
+from facematch_core.cli.budget import look_up, open_calls
 from facematch_core.store import SqlStore
 from facematch_didit import DiditBackend
 from facematch_mock_server import Fault, MockServer
@@ -90,11 +90,11 @@ def test_reservations_of_a_killed_client_remain_until_reconciled(  # noqa: PLR09
     now = dt.datetime.now(dt.UTC)
     with FaceVerifier(DiditBackend(api_key=mock.live_key, base_url=mock.url)) as verifier:
         # Its process is not asked whether it lives: only time says.
-        assert [*look_up(open_charges([store], now), verifier, now)] == []
-        later = open_charges([store], now + dt.timedelta(seconds=900))
+        assert [*look_up(open_calls([store], now), verifier, now)] == []
+        later = open_calls([store], now + dt.timedelta(seconds=900))
         looked = [*look_up(later, verifier, now)]
-    assert [found for _, found, _, _ in looked] == ([outcome] if outcome else [])
-    assert all(charge.call.id and reason for charge, _, reason, _ in looked)
+    assert [answer.outcome for answer in looked] == ([outcome] if outcome else [])
+    assert all(answer.reservation.call.id and answer.reason for answer in looked)
     state = store.budget(BUDGET_KEY)
     if state is not None:
         # What the vendor has not is still set aside: a person frees it when it is surely late.

@@ -382,17 +382,31 @@ def _show_charges(rows: Sequence[Mapping[str, Any]], store: str) -> None:
     if not rows:
         text.say("nothing is unresolved")
         return
-    table = [
-        (
-            *(row["call"], row["system"], str(row["pair"]), row["state"]),
-            row["since"][:19].replace("T", " "),
-            row["vendor_id"] or ("kept" if row["retention"] == "keep" else "not kept"),
-            row["error"] or "the process ended",
+    table = []
+    for row in rows:
+        table.append(
+            (
+                row["call"],
+                row["system"],
+                str(row["pair"]),
+                row["state"],
+                row["since"][:19].replace("T", " "),
+                row["retention"],
+                row["vendor_id"] or "not known",
+                row["error"] or "the process ended",
+            )
         )
-        for row in rows
-    ]
-    header = ("call", "system", "pair", "state", "asked (UTC)", "at the vendor", "error")
-    text.print_table(header, table)
+    columns = (
+        "call",
+        "system",
+        "pair",
+        "state",
+        "asked (UTC)",
+        "retention",
+        "vendor's id",
+        "error",
+    )
+    text.print_table(columns, table)
     count = sum(row["state"] == "unresolved" for row in rows)
     if count:
         text.say(
