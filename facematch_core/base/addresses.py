@@ -32,7 +32,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def is_among(host: str, allowed: Collection[str]) -> bool:
+def is_allowed_host(host: str, allowed: Collection[str]) -> bool:
     """Return whether a host is allowed; ``*`` in a pattern matches exactly one label."""
     if host in allowed:
         return True
@@ -90,7 +90,7 @@ def check_base_url(
     host = match["host"].lower()
     if is_loopback(host):
         return url.rstrip("/")
-    if not is_among(host, allowed_hosts) and not allow_base_url:
+    if not is_allowed_host(host, allowed_hosts) and not allow_base_url:
         raise ConfigurationError(
             f"base_url names the host {host}, which is not the vendor's: set allow_base_url to "
             "true if it may receive keys and faces."
@@ -112,7 +112,7 @@ def without_api_path(base_url: str, api_path: str, *, allowed_hosts: Collection[
     match = _ADDRESS.fullmatch(base_url)
     assert match is not None  # noqa: S101 - `check_base_url` has returned it
     host = match["host"].lower()
-    is_vendors_host = is_among(host, allowed_hosts)
+    is_vendors_host = is_allowed_host(host, allowed_hosts)
     # Any other host may be a gateway whose own path looks like the vendor's.
     if allowed_hosts and not is_vendors_host and not is_loopback(host):
         return base_url

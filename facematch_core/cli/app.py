@@ -101,7 +101,7 @@ class App(LazyGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return our own command, which no plug-in can replace, or else a plug-in's command."""
         ours = super().get_command(ctx, cmd_name)
-        plugin = None if ours else plugins.load(plugins.COMMANDS, cmd_name, "command")
+        plugin = None if ours else plugins.import_plugin(plugins.COMMANDS, cmd_name, "command")
         if plugin is None:
             return ours
         if not isinstance(plugin.value, click.Command):
@@ -115,7 +115,7 @@ class App(LazyGroup):
     def help_lines(self) -> dict[str, str]:
         """Return our commands' help lines, followed by the distributions of plug-ins' commands."""
         ours, theirs = dict(self.table), dict[str, str]()
-        for name, points in plugins.installed(plugins.COMMANDS).items():
+        for name, points in plugins.entry_points_by_name(plugins.COMMANDS).items():
             origins = [plugins.distribution(point) for point in points]
             if plugins.CORE_DISTRIBUTION in origins:
                 ours[name] = BUNDLED.get(name, "")

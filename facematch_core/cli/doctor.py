@@ -65,7 +65,7 @@ def _examine(target: Target) -> dict[str, Any]:
     report["members"], secrets = [], list[str]()
     try:
         name = report["profile"] = target.profile_name()
-        singles = target.file.singles(name) if target.file and name else ()
+        singles = target.file.member_profiles(name) if target.file and name else ()
         if singles and singles[0].name != name:  # `name` is a failover
             for single in singles:
                 member = _examine(Target(profile=single.name, config=target.config))
@@ -194,18 +194,23 @@ def _hide(value: Any, secrets: Iterable[str]) -> Any:
 
 
 def _configuration(target: Target) -> str:
-    from facematch_core.config.opening import VARIABLE, find_config, unread_file, user_file
+    from facematch_core.config.opening import (
+        CONFIG_VARIABLE,
+        find_config,
+        unread_file_hint,
+        user_file,
+    )
 
     if target.backend is not None:
         return "not read, because a backend is named"
     path = find_config(target.config)
     if path is None:
-        return f"none (looked for {user_file()}).{unread_file()}"
+        return f"none (looked for {user_file()}).{unread_file_hint()}"
     if target.config is not None:
         return f"{path} (--config)"
-    if os.environ.get(VARIABLE):
-        return f"{path} (${VARIABLE})"
-    return f"{path}.{unread_file(path)}".removesuffix(".")
+    if os.environ.get(CONFIG_VARIABLE):
+        return f"{path} (${CONFIG_VARIABLE})"
+    return f"{path}.{unread_file_hint(path)}".removesuffix(".")
 
 
 def _show(report: Mapping[str, Any]) -> None:

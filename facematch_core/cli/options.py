@@ -15,7 +15,7 @@ import attrs
 import click
 
 from facematch_core import errors
-from facematch_core.base.addresses import is_among
+from facematch_core.base.addresses import is_allowed_host
 from facematch_core.models import Operation
 
 from .text import say
@@ -132,11 +132,11 @@ class Target:
     @functools.cached_property
     def file(self) -> Config | None:
         """The configuration file; None if there is none, or if a backend is named."""
-        from facematch_core.config.opening import load
+        from facematch_core.config.opening import load_config
 
         if self.backend is not None:
             return None
-        return load(self.config)
+        return load_config(self.config)
 
     def profile_name(self) -> str | None:
         """Return the name of the profile to use, or None."""
@@ -168,11 +168,11 @@ class Target:
 
     def tell_of_unread(self) -> None:
         """Print a note if the current folder contains a configuration file that is not loaded."""
-        from facematch_core.config.opening import unread_file
+        from facematch_core.config.opening import unread_file_hint
 
         if self.config is not None:
             return
-        note = unread_file(None if self.file is None else self.file.path)
+        note = unread_file_hint(None if self.file is None else self.file.path)
         if note:
             say(f"note:{note}", err=True)
 
@@ -209,7 +209,7 @@ def foreign_hosts(setup: VerifierSetup) -> Iterator[str]:
         with contextlib.suppress(ValueError):
             parts = urlsplit(setting.value)
             vendor_hosts = setup.backend.allowed_hosts
-            if not parts.hostname or is_among(parts.hostname, vendor_hosts):
+            if not parts.hostname or is_allowed_host(parts.hostname, vendor_hosts):
                 continue
             note = f"requests to {setup.backend.name} go to {parts.hostname}"
             if parts.port:

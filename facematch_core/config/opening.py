@@ -54,10 +54,10 @@ if TYPE_CHECKING:
     from facematch_core.verifier.aio import AsyncFaceVerifier
 
 #: Name of the configuration file.
-FILE_NAME: Final = "facematch.toml"
+CONFIG_FILE_NAME: Final = "facematch.toml"
 
 #: Environment variable with the path of the configuration file to read instead of the user's own.
-VARIABLE: Final = "FACEMATCH_CONFIG"
+CONFIG_VARIABLE: Final = "FACEMATCH_CONFIG"
 
 _THRESHOLDS: Final = (
     "threshold",
@@ -173,8 +173,8 @@ def open_sessions(
     setup = find_setup(backend, profile=profile, config=config, settings=keywords)
     if isinstance(setup, FailoverSetup):
         raise ConfigurationError(
-            f"{setup.profile.where} is a failover, and sessions need a single backend: open the "
-            f"sessions of a member: {', '.join(setup.members)}."
+            f"{setup.profile.location} is a failover, and sessions need a single backend: open "
+            f"the sessions of a member: {', '.join(setup.members)}."
         )
     if setup.profile is None or "require_environment" not in setup.profile.verifier:
         arguments.setdefault("require_environment", Environment.PRODUCTION)
@@ -226,10 +226,13 @@ def find_setup(
                 "instead."
             )
         return VerifierSetup.of(backend, settings)
-    file = load(config)
+    file = load_config(config)
     if file is not None:
         return file.setup_of(profile, settings=settings)
-    places = f"(looked for {user_file()}; ${VARIABLE} or --config names another).{unread_file()}"
+    places = (
+        f"(looked for {user_file()}; ${CONFIG_VARIABLE} or --config names another)."
+        f"{unread_file_hint()}"
+    )
     if profile is not None:
         raise ConfigurationError(
             f"Profile {str(profile)[:60]!r} not found: there is no configuration file {places}"
@@ -311,8 +314,8 @@ class FailoverSetup:
         for name in (*_THRESHOLDS, "policies"):
             if arguments.get(name) is not None:
                 raise ConfigurationError(
-                    f"{self.profile.where} is a failover, whose members have their own {name}: "
-                    "set it in the profile of each member."
+                    f"{self.profile.location} is a failover, whose members have their own "
+                    f"{name}: set it in the profile of each member."
                 )
         deadline_s = arguments.pop("deadline_s", None)
         if deadline_s is None:
@@ -380,27 +383,27 @@ class Config:
         if name not in self.profiles:
             raise ConfigurationError(
                 f"{self.path} has no profile {name[:60]!r}; {nearest(name, self.profiles)}"
-                f"{unread_file(self.path)}"
+                f"{unread_file_hint(self.path)}"
             )
         return self.profiles[name]
 
-    def singles(self, name: str) -> tuple[Profile, ...]:
+    def member_profiles(self, name: str) -> tuple[Profile, ...]:
         """Return a failover's member profiles in order; for any other profile, that profile."""
         profile = self.profile(name)
         if not profile.members:
             return (profile,)
-        singles = {
-            single_name: single
-            for single_name, single in self.profiles.items()
-            if not single.members
+        backend_profiles = {
+            backend_profile.name: backend_profile
+            for backend_profile in self.profiles.values()
+            if not backend_profile.members
         }
         for member in profile.members:
-            if member not in singles:
+            if member not in backend_profiles:
                 raise ConfigurationError(
-                    f"{profile.where}: member {member[:60]!r} is not a profile of one backend; "
-                    f"{nearest(member, singles)}"
+                    f"{profile.location}: member {member[:60]!r} is not a profile of one backend; "
+                    f"{nearest(member, backend_profiles)}"
                 )
-        return tuple(singles[member] for member in profile.members)
+        return tuple(backend_profiles[member] for member in profile.members)
 
     def setup_of(
         self, profile: str | None = None, *, settings: Mapping[str, object] | None = None
@@ -419,25 +422,26 @@ class Config:
             return VerifierSetup.of(chosen.backend, settings, chosen)
         for setting in settings or {}:
             raise ConfigurationError(
-                f"{chosen.where} is a failover, and {setting[:60]!r} is not an argument of a "
+                f"{chosen.location} is a failover, and {setting[:60]!r} is not an argument of a "
                 "verifier: put settings into the profile of a member."
             )
         members = {
             member.name: VerifierSetup.of(member.backend, profile=member)
-            for member in self.singles(name)
+            for member in self.member_profiles(name)
         }
         return FailoverSetup(profile=chosen, members=members)
 
 
 def user_file() -> Path:
     """Return the path of the user's own configuration file, whether or not it exists."""
-    return platformdirs.user_config_path("facematch", appauthor=False, roaming=True) / FILE_NAME
+    folder = platformdirs.user_config_path("facematch", appauthor=False, roaming=True)
+    return folder / CONFIG_FILE_NAME
 
 
 def find_config(path: str | os.PathLike[str] | None = None) -> Path | None:
     """Return the configuration file: `path`, else `$FACEMATCH_CONFIG`, else the user's own."""
     if path is None:
-        path = os.environ.get(VARIABLE) or None
+        path = os.environ.get(CONFIG_VARIABLE) or None
     if path is not None:
         return Path(path)
     # Never read a file in the current folder, which an attacker may control.
@@ -445,20 +449,20 @@ def find_config(path: str | os.PathLike[str] | None = None) -> Path | None:
     return file if file.is_file() else None
 
 
-def unread_file(loaded: Path | None = None) -> str:
+def unread_file_hint(loaded: Path | None = None) -> str:
     """Return a hint if the current folder has a configuration file that is not loaded; else ""."""
-    if os.environ.get(VARIABLE):
+    if os.environ.get(CONFIG_VARIABLE):
         return ""
-    here = Path(FILE_NAME)
+    here = Path(CONFIG_FILE_NAME)
     if not here.is_file() or (loaded is not None and here.samefile(loaded)):
         return ""
     return (
-        f" ./{FILE_NAME} is not loaded automatically: pass --config {FILE_NAME}, or `config=` in "
-        "Python."
+        f" ./{CONFIG_FILE_NAME} is not loaded automatically: pass --config {CONFIG_FILE_NAME}, or "
+        "`config=` in Python."
     )
 
 
-def load(path: str | os.PathLike[str] | None = None) -> Config | None:
+def load_config(path: str | os.PathLike[str] | None = None) -> Config | None:
     """Find and read the configuration file; return None if there is none."""
     file = find_config(path)
     return None if file is None else read_config(file)
@@ -470,7 +474,7 @@ def read_config(path: str | os.PathLike[str]) -> Config:
     document = convert_table(
         read_toml(path, "configuration file"),
         {"default_profile": str, "profiles": dict[str, Any]},
-        where=str(path),
+        location=str(path),
         folder=path.parent,
     )
     tables = document.get("profiles", {})
@@ -485,19 +489,19 @@ def read_config(path: str | os.PathLike[str]) -> Config:
 
 
 def _read_profile(path: Path, name: str, table: object) -> Profile:
-    where = f"{path} [profiles.{name[:60]}]"
-    values = convert_table(table, _PROFILE_TYPES, where, path.parent)
+    location = f"{path} [profiles.{name[:60]}]"
+    values = convert_table(table, _PROFILE_TYPES, location, path.parent)
     members = values.pop("members", None)
     if members is None:
         if "backend" not in values:
             raise ConfigurationError(
-                f"{where} needs backend, the name of a backend, or members, the profiles of a "
+                f"{location} needs backend, the name of a backend, or members, the profiles of a "
                 "failover."
             )
     else:
-        _check_failover(values, members, where)
+        _check_failover(values, members, location)
     policies = {
-        policy: convert_table(values.pop(policy), types, f"{where} {policy}", path.parent)
+        policy: convert_table(values.pop(policy), types, f"{location} {policy}", path.parent)
         for policy, types in POLICY_TABLES.items()
         if policy in values
     }
@@ -506,10 +510,10 @@ def _read_profile(path: Path, name: str, table: object) -> Profile:
         check_defaults(**thresholds)
         check_deadline_s(values.get("deadline_s"), ConfigurationError)
     except ConfigurationError as error:
-        raise ConfigurationError(f"{where}: {error.message}") from None
+        raise ConfigurationError(f"{location}: {error.message}") from None
     return Profile(
         name=name,
-        where=where,
+        location=location,
         folder=path.parent,
         backend=values.pop("backend", ""),
         members=members or (),
@@ -519,17 +523,17 @@ def _read_profile(path: Path, name: str, table: object) -> Profile:
     )
 
 
-def _check_failover(values: Mapping[str, Any], members: tuple[str, ...], where: str) -> None:
+def _check_failover(values: Mapping[str, Any], members: tuple[str, ...], location: str) -> None:
     """Raise if a profile with `members` has other keys than `deadline_s`, or wrong members."""
     foreign_keys = values.keys() - {"deadline_s"}
     if foreign_keys:
         raise ConfigurationError(
-            f"{where}: {min(foreign_keys)} belongs to a member, not to a failover: set it in the "
-            "profile of each member."
+            f"{location}: {min(foreign_keys)} belongs to a member, not to a failover: set it in "
+            "the profile of each member."
         )
     if not members or len(set(members)) < len(members):
         raise ConfigurationError(
-            f"{where}: members is empty or names a profile twice: name each profile once."
+            f"{location}: members is empty or names a profile twice: name each profile once."
         )
 
 
@@ -557,7 +561,7 @@ def _policy_arguments(
         if "retry" in profile.policies:
             arguments["retry"] = resilience.Retry(**profile.policies["retry"])
     except ConfigurationError as error:
-        raise ConfigurationError(f"{profile.where}: {error.message}") from None
+        raise ConfigurationError(f"{profile.location}: {error.message}") from None
     return arguments
 
 

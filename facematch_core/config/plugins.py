@@ -58,7 +58,7 @@ def available_backends() -> tuple[BackendInfo, ...]:
         ['azure', 'compreface', 'deepvue', 'didit', 'local', 'rekognition']
     """
     backends = []
-    for name, claims in installed(BACKENDS).items():
+    for name, claims in entry_points_by_name(BACKENDS).items():
         for point in claims:
             version = None if point.dist is None else point.dist.version
             backends.append(
@@ -78,9 +78,9 @@ def backend_class(name: str) -> type[Backend]:
     # Imported here, because listing and shell completion do not need it.
     from facematch_core.errors import BackendUnavailable
 
-    plugin = load(BACKENDS, name, "backend")
+    plugin = import_plugin(BACKENDS, name, "backend")
     if plugin is None:
-        raise BackendUnavailable(f"Unknown backend {str(name)[:60]!r}: {_hint(str(name))}")
+        raise BackendUnavailable(f"Unknown backend {str(name)[:60]!r}: {_suggestion(str(name))}")
     point = plugin.entry_point
     problem = _problem_of_class(plugin.value, point)
     if problem is not None:
@@ -117,12 +117,12 @@ def _problem_of_class(cls: Any, point: EntryPoint) -> str | None:
     return None
 
 
-def _hint(name: str) -> str:
+def _suggestion(name: str) -> str:
     """Return a suggestion for an unknown backend."""
     from facematch_core.backend.kinds import nearest
 
     alias = name.lower().replace("-", "_")
-    claims = installed(ALIASES).get(alias, [])
+    claims = entry_points_by_name(ALIASES).get(alias, [])
     for point in claims:
         if problem_of_claim(point, claims) is None:
             return f"use {point.value!r}."
@@ -137,7 +137,7 @@ def _hint(name: str) -> str:
             "that library runs on your own machine, like the backend local. docs/apps/migrate.md "
             "maps its names to ours."
         )
-    return nearest(name, installed(BACKENDS), likeness=SUGGESTED_SIMILARITY)
+    return nearest(name, entry_points_by_name(BACKENDS), likeness=SUGGESTED_SIMILARITY)
 
 
 @functools.cache
@@ -150,7 +150,7 @@ def verifier_arguments() -> frozenset[str]:
     return frozenset(inspect.signature(FaceVerifier).parameters) - {"backend"}
 
 
-def installed(group: str) -> dict[str, list[EntryPoint]]:
+def entry_points_by_name(group: str) -> dict[str, list[EntryPoint]]:
     """Return a group's entry points by name, in alphabetical order."""
     points_by_name: dict[str, list[EntryPoint]] = {}
     for point in sorted(metadata.entry_points(group=group), key=lambda point: point.name):
@@ -161,7 +161,7 @@ def installed(group: str) -> dict[str, list[EntryPoint]]:
 # Cached, because a scan opens a file per distribution, and a service may open many verifiers.
 @functools.lru_cache(maxsize=16)
 def _installed_on(group: str, _path: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
-    return installed(group)
+    return entry_points_by_name(group)
 
 
 def problem_of_claim(point: EntryPoint, claims: list[EntryPoint]) -> str | None:
@@ -192,7 +192,7 @@ class Plugin:
     entry_point: EntryPoint
 
 
-def load(group: str, name: str, noun: str) -> Plugin | None:
+def import_plugin(group: str, name: str, noun: str) -> Plugin | None:
     """Import a plug-in by name; return None if it is not installed. `noun` is for errors."""
     from facematch_core.errors import BackendUnavailable
 

@@ -40,7 +40,7 @@ class Profile:
 
     name: str
     #: The file and the profile, as shown in messages.
-    where: str
+    location: str
     #: The configuration file's folder, to which the profile's paths are relative.
     folder: Path
     #: The name of the backend; empty for a failover.
@@ -76,7 +76,7 @@ def resolve_settings(
         for name in profile.settings.keys() - declared.keys():
             hint = kinds.nearest(name, declared)
             raise ConfigurationError(
-                f"{profile.where}: the backend {cls.name} has no setting {name[:60]!r}; {hint}"
+                f"{profile.location}: the backend {cls.name} has no setting {name[:60]!r}; {hint}"
             )
     return tuple(_resolve(cls, setting, arguments, profile) for setting in declared.values())
 
@@ -98,10 +98,10 @@ def _resolve(
         value = convert(
             profile.settings[name],
             declared.annotation,
-            key=f"{profile.where}: {name}",
+            key=f"{profile.location}: {name}",
             source=TomlValues(profile.folder),
         )
-        return _with_origin(name, value, profile.where)
+        return _with_origin(name, value, profile.location)
     variable = cls.environment_variables.get(name)
     if not variable and name == "environment":
         variable = environment_variable(cls.name)
@@ -116,9 +116,9 @@ def _resolve(
         return _with_origin(name, value, origin)
     if declared.default is not attrs.NOTHING:
         return Setting(name=name, value=declared.default, origin="default")
-    where = "" if profile is None else f"{profile.where}: "
+    location = "" if profile is None else f"{profile.location}: "
     hint = f"set the environment variable {variable}" if variable else f"set {name}"
-    raise ConfigurationError(f"{where}The backend {cls.name} needs {name}: {hint}.")
+    raise ConfigurationError(f"{location}The backend {cls.name} needs {name}: {hint}.")
 
 
 def _with_origin(name: str, value: object, origin: str) -> Setting:
@@ -154,16 +154,17 @@ def declared_settings(cls: type[Backend]) -> dict[str, DeclaredSetting]:
 
 
 def convert_table(
-    table: object, types: Mapping[str, Any], where: str, folder: Path
+    table: object, types: Mapping[str, Any], location: str, folder: Path
 ) -> dict[str, Any]:
     """Convert a TOML table to the given types by key. Paths are relative to `folder`."""
     if not isinstance(table, dict):
-        raise ConfigurationError(f"{where} must be a table, not {kinds.describe(table)}.")
+        raise ConfigurationError(f"{location} must be a table, not {kinds.describe(table)}.")
     for key in table.keys() - types.keys():
-        raise ConfigurationError(f"{where}: unknown key {key[:60]!r}; {kinds.nearest(key, types)}")
+        hint = kinds.nearest(key, types)
+        raise ConfigurationError(f"{location}: unknown key {key[:60]!r}; {hint}")
     source = TomlValues(folder)
     return {
-        key: convert(value, types[key], key=f"{where}: {key}", source=source)
+        key: convert(value, types[key], key=f"{location}: {key}", source=source)
         for key, value in table.items()
     }
 
@@ -179,10 +180,10 @@ def resolve_path(path: str, key: str, folder: Path) -> Path:
 
 
 class ValueSource(Protocol):
-    """The kind of place that a value comes from: it says how a value is written there."""
+    """A file or the environment, and how a value is written there."""
 
-    def read(self, value: object, kind: Any) -> Any:
-        """Return `value` as a `kind`; raise any exception if it is not one.
+    def read(self, value: object, wanted_type: Any) -> Any:
+        """Return `value` as a `wanted_type`; raise any exception if it does not fit.
 
         A `ConfigurationError` ends the conversion; after any other, the next type is tried.
         """
@@ -195,9 +196,9 @@ def convert(value: object, annotation: Any, *, key: str, source: ValueSource) ->
         ConfigurationError: no type fits. The message contains `key`, but never the value.
     """
     reason = f"{key} must be {kinds.kind_words(annotation)}, not {kinds.describe(value)}."
-    for kind in kinds.choices_of(annotation):
+    for wanted_type in kinds.choices_of(annotation):
         try:
-            return source.read(value, kind)
+            return source.read(value, wanted_type)
         except ConfigurationError as error:
             reason = f"{key}: {error.message}"
             break
@@ -213,18 +214,18 @@ class TomlValues:
 
     folder: Path
 
-    def read(self, value: object, kind: Any) -> Any:
-        if typing.get_origin(kind) is tuple:
+    def read(self, value: object, wanted_type: Any) -> Any:
+        if typing.get_origin(wanted_type) is tuple:
             # `members` and the like: a list of any length, with one type.
             if not isinstance(value, list):
                 raise TypeError("no list")
-            item_kind = typing.get_args(kind)[0]
-            return tuple(self.read(item, item_kind) for item in value)
-        if kind is Path:
+            item_type = typing.get_args(wanted_type)[0]
+            return tuple(self.read(item, item_type) for item in value)
+        if wanted_type is Path:
             return resolve_path(_as_text(value), "it", self.folder)
-        if kind is Secret:
+        if wanted_type is Secret:
             return self._read_secret(value)
-        return converter().structure(value, kind)
+        return converter().structure(value, wanted_type)
 
     def _read_secret(self, value: object) -> Secret:
         """Read a secret from the place that a table such as ``{ env = "NAME" }`` refers to."""
@@ -249,24 +250,24 @@ class EnvironmentText:
 
     origin: str
 
-    def read(self, value: object, kind: Any) -> Any:
+    def read(self, value: object, wanted_type: Any) -> Any:
         text = _as_text(value)
-        if kind is Secret:
+        if wanted_type is Secret:
             return Secret(text, origin=self.origin)
-        if kind is Path:
+        if wanted_type is Path:
             return resolve_path(text, "it", Path.cwd())
-        if kind is bool:
+        if wanted_type is bool:
             return {"true": True, "false": False}[text.lower()]
         # Without the converter: most settings are texts, and cattrs takes 50 ms to import.
-        if kind is str:
+        if wanted_type is str:
             return text
-        if isinstance(kind, type) and issubclass(kind, enum.Enum):
-            return kind(text)
-        if kind is int:
+        if isinstance(wanted_type, type) and issubclass(wanted_type, enum.Enum):
+            return wanted_type(text)
+        if wanted_type is int:
             return int(text)
-        if kind is float:
+        if wanted_type is float:
             return converter().structure(float(text), float)  # rejects nan and infinity
-        return converter().structure(text, kind)
+        return converter().structure(text, wanted_type)
 
 
 def _as_text(value: object) -> str:

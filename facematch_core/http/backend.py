@@ -27,7 +27,7 @@ from facematch_core.backend.requests import (
     StartRequest,
 )
 from facematch_core.backend.session_types import Deletion, SessionAnswer, SessionReading
-from facematch_core.base.addresses import MOCK_HEADER, is_among, is_loopback
+from facematch_core.base.addresses import MOCK_HEADER, is_allowed_host, is_loopback
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.masking import HasSecretValue, Secret
 from facematch_core.call import bill
@@ -273,7 +273,7 @@ class HttpBackend(RemoteBackend):
     @property
     def _is_vendors(self) -> bool:
         """Whether the URL's host is one of the vendor's."""
-        return is_among(host_of(self._url), self.allowed_hosts)
+        return is_allowed_host(host_of(self._url), self.allowed_hosts)
 
     def _is_near(self, url: str) -> bool:
         """Return whether this machine or a test double responds at `url`."""

@@ -181,22 +181,24 @@ def read_jpeg(data: bytes) -> Header:
     has_scan = False
     orientation = None
     has_jfif = False
-    for marker, start, content, end in _segments(data):
+    for marker, start, content_start, end in _segments(data):
         if marker in _ALL_FRAMES:
             # A second frame could have a different size from the checked one.
             if size is not None:
                 raise Damaged("it has two frame headers")
-            size = _frame_size(data, marker, content, end)
+            size = _frame_size(data, marker, content_start, end)
         has_scan = has_scan or marker == _SOS
-        is_profile = marker == _APP2 and data.startswith(b"ICC_PROFILE\0", content)
+        is_profile = marker == _APP2 and data.startswith(b"ICC_PROFILE\0", content_start)
         if marker in _UNCHANGED or is_profile:
             clean.keep(start, end)
-        elif marker == _APP1 and orientation is None and data.startswith(b"Exif\0\0", content):
-            orientation = orientation_of(data[content + 6 : end])
+        elif (
+            marker == _APP1 and orientation is None and data.startswith(b"Exif\0\0", content_start)
+        ):
+            orientation = orientation_of(data[content_start + 6 : end])
             if orientation != 1:
                 clean.put(_EXIF % orientation, start=start, end=end)
         elif marker == _APP14 or (marker == _APP0 and not has_jfif):
-            reduced = _reduced_segment(data, marker, content, end)
+            reduced = _reduced_segment(data, marker, content_start, end)
             if reduced is not None:
                 clean.put(reduced, start=start, end=end)
                 # A second JFIF segment could contain anything, so only the first is kept.
@@ -214,26 +216,26 @@ def read_jpeg(data: bytes) -> Header:
     )
 
 
-def _frame_size(data: bytes, marker: int, content: int, end: int) -> tuple[int, int]:
-    """Return width and height from the frame header between `content` and `end`."""
+def _frame_size(data: bytes, marker: int, content_start: int, end: int) -> tuple[int, int]:
+    """Return width and height from the frame header between `content_start` and `end`."""
     if marker not in _FRAMES:
         raise Damaged("it is lossless, hierarchical or arithmetically coded")
-    if end - content < 6 or data[content] != 8:
+    if end - content_start < 6 or data[content_start] != 8:
         raise Damaged("its frame header is too short, or not of 8 bits per colour")
-    height = _unsigned(data, content + 1, 2)
-    width = _unsigned(data, content + 3, 2)
+    height = _unsigned(data, content_start + 1, 2)
+    width = _unsigned(data, content_start + 3, 2)
     return width, height
 
 
-def _reduced_segment(data: bytes, marker: int, content: int, end: int) -> bytes | None:
+def _reduced_segment(data: bytes, marker: int, content_start: int, end: int) -> bytes | None:
     """Return a JFIF or Adobe segment without extra data; None for any other segment."""
-    length = end - content
-    if marker == _APP0 and length >= 14 and data.startswith(b"JFIF\0", content):
-        up_to_density = data[content : content + 12]
+    length = end - content_start
+    if marker == _APP0 and length >= 14 and data.startswith(b"JFIF\0", content_start):
+        up_to_density = data[content_start : content_start + 12]
         no_thumbnail = b"\0\0"  # 0 x 0 pixels
         return b"\xff\xe0\0\x10" + up_to_density + no_thumbnail
-    if marker == _APP14 and length >= 12 and data.startswith(b"Adobe", content):
-        up_to_colour_transform = data[content : content + 12]
+    if marker == _APP14 and length >= 12 and data.startswith(b"Adobe", content_start):
+        up_to_colour_transform = data[content_start : content_start + 12]
         return b"\xff\xee\0\x0e" + up_to_colour_transform
     return None
 
@@ -257,9 +259,9 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
             continue
         if marker == _SOI:
             raise Damaged("a second picture starts inside it")
-        content = start + 4
+        content_start = start + 4
         position = start + 2 + _unsigned(data, start + 2, 2)  # the length counts itself
-        if position < content:
+        if position < content_start:
             raise Damaged("a segment is shorter than its own length")
         if position > len(data):
             raise CutOff
@@ -268,7 +270,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
             scans += 1
             if scans > _MAX_SCANS:
                 raise Damaged(f"it has more than {_MAX_SCANS} scans")
-        yield marker, start, content, position
+        yield marker, start, content_start, position
     raise Damaged(_TOO_MANY_PARTS)
 
 

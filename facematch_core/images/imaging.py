@@ -459,17 +459,20 @@ def fit(
     # Drop a large colour profile (usually a printer's) to leave more bytes for the face.
     is_small_profile = len(picture.info.get("icc_profile", b"")) <= max_bytes // 4
     info = picture.info if is_small_profile else {}
-    options = [{"quality": quality} for quality in _QUALITIES] if target in _LOSSY else [{}]
+    options_to_try: list[dict[str, int]] = [{}]
+    if target in _LOSSY:
+        options_to_try = [{"quality": quality} for quality in _QUALITIES]
     size = _largest_size(picture.size, target, limits.max_side_px, max_pixels)
     while min(size) >= limits.min_side_px:
         scaled = picture
         if size != picture.size:
             scaled = picture.resize(size, Resampling.LANCZOS, reducing_gap=3)
         scaled.info = info
-        for option in options:
-            encoded = _encode(scaled, target, **option)
+        for options in options_to_try:
+            encoded = _encode(scaled, target, **options)
             if len(encoded) <= max_bytes:
                 return encoded
+        # `encoded` is the smallest file of this size, with the lowest quality.
         # The file shrinks slightly less than the pixel count, so aim below the limit.
         factor = min(0.9, 0.98 * math.sqrt(max_bytes / len(encoded)))
         smaller_size = _scale(size, factor)
@@ -494,8 +497,8 @@ def _largest_size(
     factor = min(1.0, max_side_px / longer_side, math.sqrt(max_pixels / math.prod(size)))
     width, height = _scale(size, factor)
     # After scaling, the longer side can be too long only if the shorter side is one pixel.
-    longest = max(1, max_pixels // min(width, height))
-    return min(width, longest), min(height, longest)
+    max_longer_side = max(1, max_pixels // min(width, height))
+    return min(width, max_longer_side), min(height, max_longer_side)
 
 
 def list_formats(formats: Collection[ImageFormat]) -> str:
