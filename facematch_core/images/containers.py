@@ -323,6 +323,7 @@ def read_png(data: bytes) -> Header:
             orientation = orientation_of(data[start + 8 : end - 4])
     if b"IDAT" not in names:
         raise Damaged("there is no picture in it")
+    # Otherwise, and if it is interlaced, the picture is encoded again.
     has_only_pixels = is_end_empty and not names & _COLOUR_CHUNKS
     return Header(
         ImageFormat.PNG,

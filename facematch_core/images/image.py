@@ -165,6 +165,7 @@ class Image:
         try:
             return cls._make(base64.b64decode(encoded, validate=True))
         except (binascii.Error, InvalidImage) as error:
+            # Without the + signs the text may still be valid base64, but is no picture.
             if has_spaces:
                 refuse_picture(
                     "is base64 with spaces, because a web form decodes + as a space; "
@@ -206,11 +207,7 @@ class Image:
             if not piece:
                 break
             data += piece
-        try:
-            position = 0 if data else int(file.tell())
-        except Exception:  # noqa: BLE001 - a pipe, or not a file
-            position = 0
-        if position:
+        if not data and _is_past_start(file):
             refuse_picture("is empty: its file object is at its end; call seek(0) first")
         return cls.from_bytes(data)
 
@@ -442,6 +439,14 @@ class Image:
             "An Image cannot be pickled, so that no face reaches a queue or a cache by accident; "
             "pass image.data explicitly and use Image.from_bytes on the other side."
         )
+
+
+def _is_past_start(file: IO[bytes]) -> bool:
+    """Return whether a file object was read or moved before; False if it cannot tell."""
+    try:
+        return int(file.tell()) > 0
+    except Exception:  # noqa: BLE001 - a pipe, or not a file
+        return False
 
 
 #: The message does not contain the text, which may be a picture in base64 or contain a key.

@@ -354,7 +354,7 @@ def _has_several_pages(tiff: Any) -> bool:
         is_thumbnail = tiff.tag_v2.get(_TIFF_SUBFILE_TYPE, 0) & 1
         if not is_thumbnail:
             return True
-    return True
+    return True  # more pages than the thumbnails of any camera
 
 
 def decode(data: bytes, header: Header, most_pixels: int | None = None) -> PIL.Image.Image:
