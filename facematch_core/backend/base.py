@@ -23,7 +23,7 @@ from facematch_core.base.masking import QUOTES, Secret
 from facematch_core.images.image import Image, ImageLimits
 from facematch_core.models import LivenessResult, MatchResult
 
-from .kinds import describe, kind_words, kinds_of, type_hints
+from .kinds import AcceptedTypes, accepted_types, describe_type, describe_value, type_hints
 from .requests import (
     DeleteRequest,
     LivenessRequest,
@@ -53,7 +53,9 @@ def is_reconcilable(backend: Backend, request: Request | models.CallRecord) -> b
     ):
         return False
     is_stored = guard(backend.reconcilable, request)
-    return bool(is_stored) and not isinstance(is_stored, HookFailed)
+    if isinstance(is_stored, HookFailed):
+        return False
+    return bool(is_stored)
 
 
 @attrs.frozen
@@ -87,11 +89,11 @@ def report_fault(error: BaseException) -> str:
 
 def describe_fault(error: BaseException) -> str:
     """Return the class, file and line of a plug-in's exception, without its message."""
-    place = "at an unknown place"
+    location = "at an unknown place"
     for frame, line in traceback.walk_tb(error.__traceback__):
         file = os.path.basename(frame.f_code.co_filename)  # noqa: PTH119 - no pathlib at every start
-        place = f"in {file}, line {line}"
-    return f"{type(error).__name__} {place}"
+        location = f"in {file}, line {line}"
+    return f"{type(error).__name__} {location}"
 
 
 #: Version of the plug-in interface in this release.
@@ -165,9 +167,9 @@ class Backend(abc.ABC):
         allowed_hosts: Hosts allowed in `base_url` without ``allow_base_url``, in lower case; ``*``
             matches exactly one label: ``vision.*.acme.example``. Empty if the backend sends
             nothing, or only to the caller's server (with ``allow_base_url``).
-        reports_sent: Whether the backend calls `Call.on_sent` before the first byte is sent. If
+        reports_sent: Whether the backend calls `Request.on_sent` before the first byte is sent. If
             not, a billed call is treated as sent once it begins.
-        keeps_deadline: Whether each call returns by `Call.deadline` and leaves nothing
+        keeps_deadline: Whether each call returns by `Request.deadline` and leaves nothing
             running. If not, the call runs in its own thread, which is abandoned at the deadline.
         most_at_once: Maximum number of concurrent calls with a deadline, including abandoned calls,
             if `keeps_deadline` is False. Further calls wait, at most until their own deadline.
@@ -265,7 +267,7 @@ class Backend(abc.ABC):
             f"The backend {self.name} does not receive webhooks.", backend=self.name, what="receive"
         )
 
-    def fetch_portrait(self, address: Secret, request: ReadRequest) -> Image:
+    def fetch_portrait(self, portrait_url: Secret, request: ReadRequest) -> Image:
         """Fetch the picture at the URL in `SessionCheck.portrait`, without sending any key.
 
         Raises:
@@ -279,8 +281,8 @@ class Backend(abc.ABC):
         """Look for a call in the vendor's records. Free of charge.
 
         The default returns `CANNOT_KNOW` without a request. To override it, either look up
-        `CallRecord.vendor_id`, or store `Call.call_id` under `CALL_ID_KEY` in the vendor's record
-        of each call with KEEP, and compare it.
+        `CallRecord.vendor_id`, or store `Request.call_id` under `CALL_ID_KEY` in the vendor's
+        record of each call with KEEP, and compare it.
 
         Args:
             call: A `reconcilable` call.
@@ -296,7 +298,7 @@ class Backend(abc.ABC):
         )
 
     def reconcilable(self, request: PictureRequest | models.CallRecord) -> bool:
-        """Return whether `call` can be looked up later; by default, if its retention is KEEP.
+        """Return whether a call can be looked up later; by default, if its retention is KEEP.
 
         An asynchronous vendor may find a job by `vendor_id`, whatever the retention.
         """
@@ -323,26 +325,40 @@ def _check_settings(backend: Backend) -> None:
         return  # a class defined in a function: its annotations cannot be resolved
     for field in attrs.fields(cls):  # type: ignore[arg-type]  # only attrs calls it
         annotation = hints.get(field.name)
-        kinds = kinds_of(annotation)
-        if annotation is None or kinds is None or not field.init:
+        if annotation is None or not field.init:
             continue
-        name, value = field.alias or field.name, getattr(backend, field.name)
-        if value is None and type(None) in typing.get_args(annotation):
-            continue
-        read = _convert_setting(value, *kinds)
-        if read is attrs.NOTHING:
-            raise errors.ConfigurationError(
-                f"{name} must be {kind_words(annotation)}, not {describe(value)}."
-            )
-        if isinstance(read, Secret):
-            read = _clean_key(backend, name, read)
-        elif isinstance(read, (int, float)):
-            of_time = name.endswith("_s")
-            if not math.isfinite(read) or (of_time and read <= 0):
-                kind = "number of seconds above 0" if of_time else "finite number"
-                raise errors.ConfigurationError(f"{name} must be a {kind}.")
-        if read is not value:
-            object.__setattr__(backend, field.name, read)  # the class may be frozen
+        value = getattr(backend, field.name)
+        checked = _check_setting(backend, field.alias or field.name, value, annotation)
+        if checked is not value:
+            object.__setattr__(backend, field.name, checked)  # the class may be frozen
+
+
+def _check_setting(backend: Backend, name: str, value: Any, annotation: Any) -> Any:
+    """Return a setting's value, converted to what its annotation accepts; raise if it is not."""
+    accepted = accepted_types(annotation)
+    if accepted is None:
+        return value  # a type that cannot be checked
+    if value is None and type(None) in typing.get_args(annotation):
+        return None
+    setting = _convert_setting(value, accepted)
+    if setting is attrs.NOTHING:
+        raise errors.ConfigurationError(
+            f"{name} must be {describe_type(annotation)}, not {describe_value(value)}."
+        )
+    if isinstance(setting, Secret):
+        return _clean_key(backend, name, setting)
+    if isinstance(setting, (int, float)):
+        _check_number(name, setting)
+    return setting
+
+
+def _check_number(name: str, number: float) -> None:
+    """Raise if a number is not finite, or if it is a time in seconds and not above 0."""
+    is_time = name.endswith("_s")
+    if is_time and not 0 < number < math.inf:
+        raise errors.ConfigurationError(f"{name} must be a number of seconds above 0.")
+    if not math.isfinite(number):
+        raise errors.ConfigurationError(f"{name} must be a finite number.")
 
 
 def _clean_key(backend: Backend, name: str, secret: Secret) -> Secret:
@@ -350,23 +366,27 @@ def _clean_key(backend: Backend, name: str, secret: Secret) -> Secret:
     # No variable holds the text of the key, because an error keeps this frame alive.
     if not secret.reveal().strip():
         variable = backend.environment_variables.get(name)
-        hint = f"set the environment variable {variable}" if variable else "leave it out"
-        raise errors.ConfigurationError(f"{name} is empty: {hint}.")
+        if variable is None:
+            raise errors.ConfigurationError(f"{name} is empty: leave it out.")
+        raise errors.ConfigurationError(
+            f"{name} is empty: set the environment variable {variable}."
+        )
     if not isinstance(backend, RemoteBackend):
         return secret
-    if problem := _find_problem(secret.reveal().strip()):
-        line = f'{name}="KEY"'
+    mistake = _find_paste_mistake(secret.reveal().strip())
+    if mistake:
+        example = f'{name}="KEY"'
         if secret.origin.startswith("$"):
-            line = f"{secret.origin.removeprefix('$')}=KEY"
+            example = f"{secret.origin.removeprefix('$')}=KEY"
         raise errors.ConfigurationError(
-            f"{name} (from {secret.origin}) {problem}: write only the key, as in {line}."
+            f"{name} (from {secret.origin}) {mistake}: write only the key, as in {example}."
         )
     if secret.reveal() == secret.reveal().strip():
         return secret
     return Secret(secret.reveal().strip(), origin=secret.origin)
 
 
-def _find_problem(key: str) -> str:
+def _find_paste_mistake(key: str) -> str:
     """Return what is wrong with a pasted key, as the end of a sentence, or ""."""
     if key.startswith(QUOTES):
         return "is in quotes"
@@ -377,25 +397,43 @@ def _find_problem(key: str) -> str:
     return ""
 
 
-def _convert_setting(value: Any, kinds: tuple[type, ...], words: tuple[Any, ...]) -> Any:
-    """Return `value`, converted to one of the types if that is unambiguous; else NOTHING."""
-    # A URL object of pydantic, yarl or httpx.
-    if str in kinds and hasattr(value, "scheme") and hasattr(value, "host"):
-        value = str(value)
-    if any(type(value) is type(word) and value == word for word in words):
+def _convert_setting(value: Any, accepted: AcceptedTypes) -> Any:
+    """Return a value as one of the accepted types; `attrs.NOTHING` if that is ambiguous."""
+    classes = accepted.classes
+    if str in classes and hasattr(value, "scheme") and hasattr(value, "host"):
+        value = str(value)  # a URL object of pydantic, yarl or httpx
+    for literal in accepted.literals:
+        # Types are compared, because True == 1.
+        if type(value) is type(literal) and value == literal:
+            return value
+    if _is_instance(value, classes):
         return value
-    number = isinstance(value, int) and float in kinds
-    if (isinstance(value, kinds) or number) and (not isinstance(value, bool) or bool in kinds):
-        return value
-    if Secret in kinds and (isinstance(value, str) or hasattr(value, "get_secret_value")):
+    if Secret in classes and (isinstance(value, str) or hasattr(value, "get_secret_value")):
         return Secret(value)
     if isinstance(value, str):
-        for kind in kinds:
-            if issubclass(kind, os.PathLike):
-                return kind(value)  # type: ignore[call-arg]  # a Path
-            if issubclass(kind, enum.Enum):
-                return next((member for member in kind if member.value == value), attrs.NOTHING)
+        return _convert_text(value, classes)
     return attrs.NOTHING
+
+
+def _convert_text(text: str, classes: tuple[type, ...]) -> Any:
+    """Return a text as a path or as a member of an enum; `attrs.NOTHING` if it is neither."""
+    for cls in classes:
+        if issubclass(cls, os.PathLike):
+            return cls(text)  # type: ignore[call-arg]  # a Path
+        if issubclass(cls, enum.Enum):
+            for member in cls:
+                if member.value == text:
+                    return member
+    return attrs.NOTHING
+
+
+def _is_instance(value: object, classes: tuple[type, ...]) -> bool:
+    """Return whether a value is of one of the classes: an int is also a float, a bool no number."""
+    if isinstance(value, bool):
+        return bool in classes
+    if isinstance(value, int) and float in classes:
+        return True
+    return isinstance(value, classes)
 
 
 #: Ready-made warnings. Use `attrs.evolve` to add the vendor's tag or text.
@@ -478,16 +516,16 @@ def decide_by_largest_face(
 
     largest = max(faces, key=size_then_unlikeness, default=models.Face())
     decision = decide_by_threshold(largest.similarity, threshold)
-    match = models.Decision.MATCH
-    matching = [face for face in faces if decide_by_threshold(face.similarity, threshold) is match]
-    only_smaller_match = bool(matching) and decision is not match
-    if only_smaller_match and decision is models.Decision.NO_MATCH:
+    only_smaller_matches = decision is not models.Decision.MATCH and any(
+        decide_by_threshold(face.similarity, threshold) is models.Decision.MATCH for face in faces
+    )
+    if only_smaller_matches and decision is models.Decision.NO_MATCH:
         decision = models.Decision.REVIEW
     return LargestFaceDecision(
         decision=decision,
         score=largest.similarity,
         faces=tuple(attrs.evolve(face, compared=face is largest) for face in faces),
-        warnings=(SMALLER_FACE_MATCHED,) if only_smaller_match else (),
+        warnings=(SMALLER_FACE_MATCHED,) if only_smaller_matches else (),
     )
 
 
@@ -496,7 +534,8 @@ class RemoteBackend(Backend):
     """A backend that sends requests to a URL.
 
     Args:
-        base_url: The base URL, with a default for each backend. If empty, `vendor_url` is used.
+        base_url: The URL from the settings, as written there. Each backend has a default: the
+            vendor's URL, or empty if that depends on other settings; then `vendor_url` is used.
         allow_base_url: Whether a host outside `allowed_hosts` may receive the key and faces.
         allow_insecure: Whether the key and faces may be sent to another machine without TLS.
 
@@ -518,22 +557,27 @@ class RemoteBackend(Backend):
         if isinstance(self.base_url, str):
             # A pasted value may end with a space or a line break.
             object.__setattr__(self, "base_url", self.base_url.strip())
-        if self.base_url or self.vendor_url():
+        if self.configured_url:
             self.service_url  # noqa: B018 - raise now, not in the first call
 
     def vendor_url(self) -> str:
-        """Return the URL to use if `base_url` is not set."""
+        """Return the URL to use if `base_url` is empty: a vendor's, that depends on its region."""
         return ""
+
+    @property
+    def configured_url(self) -> str:
+        """The URL that `service_url` checks: `base_url`, or else `vendor_url`. May be empty."""
+        return self.base_url or self.vendor_url()
 
     @functools.cached_property
     def service_url(self) -> str:
-        """The validated base URL, without a trailing slash.
+        """The base URL of every request: checked, and without a trailing slash.
 
         Raises:
             ConfigurationError: there is no URL, or its host is not allowed.
         """
         url = check_base_url(
-            self.base_url or self.vendor_url(),
+            self.configured_url,
             allowed_hosts=self.allowed_hosts,
             allow_base_url=self.allow_base_url,
             allow_insecure=self.allow_insecure,

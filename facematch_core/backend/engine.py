@@ -64,10 +64,13 @@ class EngineBackend(Backend):
 
     def match(self, request: MatchRequest) -> MatchResult:
         compared = self.compare(request)
-        faces = (compared.probe_faces, compared.reference_faces)
-        counts = [len(several) for several in faces if several is not None]
+        # By picture; a picture whose faces are unknown is left out.
+        face_counts = []
+        for faces in (compared.probe_faces, compared.reference_faces):
+            if faces is not None:
+                face_counts.append(len(faces))
         score = None
-        if compared.score is not None and 0 not in counts:
+        if compared.score is not None and 0 not in face_counts:
             score = models.Score(
                 compared.score,
                 self.capabilities.score_scale or self.name,
@@ -76,13 +79,16 @@ class EngineBackend(Backend):
                 source=models.ScaleSource.DOCUMENTED,
             )
         codes = {warning.code for warning in compared.warnings}
-        shown = ((NO_FACE, 0 in counts), (MULTIPLE_FACES, max(counts, default=0) > 1))
-        added = [warning for warning, is_shown in shown if is_shown and warning.code not in codes]
+        warnings = list(compared.warnings)
+        if 0 in face_counts and NO_FACE.code not in codes:
+            warnings.append(NO_FACE)
+        if max(face_counts, default=0) > 1 and MULTIPLE_FACES.code not in codes:
+            warnings.append(MULTIPLE_FACES)
         return MatchResult(
             decision=decide_by_threshold(score, request.threshold),
             score=score,
             threshold=request.threshold,
-            warnings=[*compared.warnings, *added],
+            warnings=warnings,
             probe_faces=compared.probe_faces,
             reference_faces=compared.reference_faces,
             backend=self.name,

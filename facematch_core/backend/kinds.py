@@ -15,28 +15,40 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from facematch_core.base.masking import Secret
 
 
-def choices_of(annotation: Any) -> tuple[Any, ...]:
-    """Return the types in an annotation, without `None`."""
-    if is_union(annotation):
-        return tuple(t for t in typing.get_args(annotation) if t is not type(None))
-    return (annotation,)
+@attrs.frozen
+class AcceptedTypes:
+    """What an annotation accepts besides None."""
+
+    classes: tuple[type, ...]
+    #: The values of `Literal`.
+    literals: tuple[Any, ...]
 
 
-def kinds_of(annotation: Any) -> tuple[tuple[type, ...], tuple[Any, ...]] | None:
-    """Return the classes and `Literal` values in an annotation; None if it has other types."""
+def accepted_types(annotation: Any) -> AcceptedTypes | None:
+    """Return what an annotation accepts; None if it has types other than classes and `Literal`."""
     classes: list[type] = []
-    words: list[Any] = []
-    for choice in choices_of(annotation):
-        if isinstance(choice, type):
-            classes.append(choice)
-        elif typing.get_origin(choice) is typing.Literal:
-            words += typing.get_args(choice)
+    literals: list[Any] = []
+    for member in union_members(annotation):
+        if isinstance(member, type):
+            classes.append(member)
+        elif typing.get_origin(member) is typing.Literal:
+            literals.extend(typing.get_args(member))
         else:
             return None
-    return tuple(classes), tuple(words)
+    return AcceptedTypes(tuple(classes), tuple(literals))
+
+
+def union_members(annotation: Any) -> tuple[Any, ...]:
+    """Return the members of a union without None; for any other annotation, the annotation."""
+    if not is_union(annotation):
+        return (annotation,)
+    members = typing.get_args(annotation)
+    return tuple(member for member in members if member is not type(None))
 
 
 def is_union(annotation: Any) -> bool:
@@ -44,25 +56,34 @@ def is_union(annotation: Any) -> bool:
     return typing.get_origin(annotation) in (typing.Union, types.UnionType)
 
 
-def kind_words(annotation: Any) -> str:
-    """Describe an annotation for an error text."""
-    words = []
-    for choice in choices_of(annotation):
-        kind, inner = typing.get_origin(choice), typing.get_args(choice)
-        if isinstance(choice, type) and issubclass(choice, enum.Enum):
-            words.append("one of " + ", ".join(f'"{member.value}"' for member in choice))
-        elif kind is typing.Literal:
-            words.append("one of " + ", ".join(json.dumps(word) for word in inner))
-        elif kind is dict and inner[1] is not Any:
-            words.append(f"a table from {kind_words(inner[0])} to {kind_words(inner[1])}")
-        elif kind in (dict, tuple):
-            words.append("a table" if kind is dict else f"a list of {kind_words(inner[0])}")
-        else:
-            words.append(_WORDS.get(choice, str(getattr(choice, "__name__", "a value"))))
-    return " or ".join(words)
+def describe_type(annotation: Any) -> str:
+    """Describe for an error text what an annotation accepts: "text or a whole number"."""
+    return " or ".join(_describe_member(member) for member in union_members(annotation))
 
 
-_WORDS: dict[Any, str] = {
+def _describe_member(member: Any) -> str:
+    """Describe one member of a union."""
+    origin = typing.get_origin(member)
+    arguments = typing.get_args(member)
+    if isinstance(member, type) and issubclass(member, enum.Enum):
+        values = ", ".join(f'"{item.value}"' for item in member)
+        return f"one of {values}"
+    if origin is typing.Literal:
+        values = ", ".join(json.dumps(value) for value in arguments)
+        return f"one of {values}"
+    if origin is dict:
+        key_type, value_type = arguments
+        if value_type is Any:
+            return "a table"
+        return f"a table from {describe_type(key_type)} to {describe_type(value_type)}"
+    if origin is tuple:  # of any length, with one type
+        return f"a list of {describe_type(arguments[0])}"
+    if member in _DESCRIPTIONS:
+        return _DESCRIPTIONS[member]
+    return str(getattr(member, "__name__", "a value"))
+
+
+_DESCRIPTIONS: dict[Any, str] = {
     str: "text",
     bool: "true or false",
     int: "a whole number",
@@ -79,51 +100,73 @@ def type_hints(cls: type) -> Mapping[str, Any]:
     return types.MappingProxyType(typing.get_type_hints(cls))
 
 
-def describe(value: object) -> str:
+def describe_value(value: object) -> str:
     """Return a value's type and length, but not the value, because it may be a misplaced key."""
-    kind = type(value).__name__
-    return f"{kind} of length {len(value)}" if isinstance(value, (str, list, dict)) else kind
+    type_name = type(value).__name__
+    if isinstance(value, (str, list, dict)):
+        return f"{type_name} of length {len(value)}"
+    return type_name
 
 
-def nearest(word: str, words: Iterable[str], *, likeness: float = 0.6) -> str:
-    """Return a hint with the closest known word, or up to 20 known words if none is close.
+#: Most names that a hint lists.
+_LISTED_NAMES = 20
 
-    `likeness` (0-1) is the minimum similarity for a word to count as close.
+
+def suggest_name(name: str, known_names: Iterable[str], *, min_similarity: float = 0.6) -> str:
+    """Return a hint with the most similar known name, or up to 20 known names if none is similar.
+
+    A name is similar from `min_similarity` on (0-1, by `difflib`).
     """
-    import difflib
+    import difflib  # imported late: only error texts need it
 
-    names = sorted(words)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=likeness)
-    if close:
-        return f"did you mean {close[0]}?"
-    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-    return f"known: {', '.join(names[:20])}{more}." if names else "none are known."
+    known = sorted(known_names)
+    if not known:
+        return "none are known."
+    similar = difflib.get_close_matches(name, known, n=1, cutoff=min_similarity)
+    if similar:
+        return f"did you mean {similar[0]}?"
+    listed = ", ".join(known[:_LISTED_NAMES])
+    if len(known) > _LISTED_NAMES:
+        return f"known: {listed} and {len(known) - _LISTED_NAMES} more."
+    return f"known: {listed}."
 
 
 #: Whether error texts show arguments as command-line options.
-_AT_SHELL: ContextVar[bool] = ContextVar("facematch_at_shell", default=False)
+_SHOWS_OPTIONS: ContextVar[bool] = ContextVar("facematch_shows_options", default=False)
 
 
 @contextlib.contextmanager
-def speak_to_shell() -> Iterator[None]:
+def show_arguments_as_options() -> Iterator[None]:
     """Context manager that makes error texts show arguments as command-line options."""
-    token = _AT_SHELL.set(True)
+    token = _SHOWS_OPTIONS.set(True)
     try:
         yield
     finally:
-        _AT_SHELL.reset(token)
+        _SHOWS_OPTIONS.reset(token)
 
 
-def argument(name: str, value: object) -> str:
-    """Format an argument as `` `mated=0` ``, or ``--mated 0`` at a shell (repeated for a list)."""
-    values = value if isinstance(value, list) else [value]
-    option = f"--{(name if values is not value else name[:-1]).replace('_', '-')}"
-    words = (option if each is True else f"{option} {each!r}" for each in values)
-    return " ".join(words) if _AT_SHELL.get() else f"`{name}={value!r}`"
+def format_argument(name: str, value: object) -> str:
+    """Format an argument for an error text: as `` `mated=0` ``, or as an option: ``--mated 0``.
+
+    As options, True is a flag (``--distance``), and a list named in the plural is an option for
+    each item: ``--model 'a' --model 'b'``.
+    """
+    if not _SHOWS_OPTIONS.get():
+        return f"`{name}={value!r}`"
+    if isinstance(value, list):
+        option = _option(name.removesuffix("s"))
+        return " ".join(f"{option} {item!r}" for item in value)
+    if value is True:
+        return _option(name)
+    return f"{_option(name)} {value!r}"
 
 
-def typed(words: Sequence[str]) -> str:
-    """Quote a command for this system's shell."""
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def quote_command(words: Sequence[str]) -> str:
+    """Return a command as text, quoted for this system's shell."""
     if os.name == "nt":
         import subprocess  # imported late: it would add 5 ms to every import
 

@@ -31,11 +31,11 @@ __all__ = [
 ]  # fmt: skip
 
 
-def ignore(*_: object) -> None:
+def do_nothing(*_: object) -> None:
     pass
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Handler:
     """The backend method for a kind of request, and the type of its result."""
 
@@ -68,9 +68,9 @@ class Request:
     call_id: str = attrs.field(factory=lambda: str(uuid.uuid4()))
     vendor_id: str | None = None
     clock: Clock = attrs.field(factory=SystemClock, repr=False, eq=False)
-    on_sent: Callable[[], None] = attrs.field(default=ignore, repr=False, eq=False)
+    on_sent: Callable[[], None] = attrs.field(default=do_nothing, repr=False, eq=False)
     on_accepted: Callable[[str | None, Billing], None] = attrs.field(
-        default=ignore, repr=False, eq=False
+        default=do_nothing, repr=False, eq=False
     )
     masker: ResultMasker = attrs.field(factory=ResultMasker, repr=False, eq=False)
 
@@ -110,7 +110,7 @@ class MatchRequest(PictureRequest):
 
     reference: Image
 
-    handler = Handler("match", "steps", models.MatchResult)
+    handler = Handler(method="match", steps="steps", result_type=models.MatchResult)
 
 
 @attrs.frozen(kw_only=True)
@@ -118,7 +118,7 @@ class LivenessRequest(PictureRequest):
     """Check whether the probe shows a live face."""
 
     operation = models.Operation.LIVENESS
-    handler = Handler("check_liveness", "steps", models.LivenessResult)
+    handler = Handler(method="check_liveness", steps="steps", result_type=models.LivenessResult)
 
 
 @attrs.frozen(kw_only=True)
@@ -139,7 +139,7 @@ class StartRequest(Request):
 
     operation = models.Operation.SESSION
     is_billed = True
-    handler = Handler("start_session", "start_steps", SessionReading)
+    handler = Handler(method="start_session", steps="start_steps", result_type=SessionReading)
 
 
 @attrs.frozen(kw_only=True)
@@ -158,7 +158,7 @@ class ReadRequest(Request):
 
     operation = models.Operation.SESSION
     is_billed = False
-    handler = Handler("read_session", "read_steps", SessionReading)
+    handler = Handler(method="read_session", steps="read_steps", result_type=SessionReading)
 
 
 @attrs.frozen(kw_only=True)
@@ -173,7 +173,7 @@ class DeleteRequest(Request):
 
     operation = models.Operation.SESSION
     is_billed = False
-    handler = Handler("delete_session", "delete_steps", Deletion)
+    handler = Handler(method="delete_session", steps="delete_steps", result_type=Deletion)
 
 
 @attrs.frozen(kw_only=True)
@@ -189,10 +189,11 @@ class LookUpRequest(Request):
     request: Any = attrs.field(default=None, repr=False)
 
     is_billed = False
-    handler = Handler("reconcile", "_fetch_steps", models.Reconciliation)
+    handler = Handler(method="reconcile", steps="_fetch_steps", result_type=models.Reconciliation)
 
     @classmethod
-    def of(cls, record: models.CallRecord | None, **about: Any) -> LookUpRequest:
-        """Return the request to look up a call record, with the record's ids."""
-        call_id, vendor_id = ("", None) if record is None else (record.id, record.vendor_id)
-        return cls(record=record, call_id=call_id, vendor_id=vendor_id, **about)
+    def of(cls, record: models.CallRecord | None, **fields: Any) -> LookUpRequest:
+        """Return the request to look up a call record, with the record's ids and `fields`."""
+        if record is None:
+            return cls(record=None, call_id="", **fields)
+        return cls(record=record, call_id=record.id, vendor_id=record.vendor_id, **fields)

@@ -71,9 +71,9 @@ class LazyGroup(click.Group):
         """Resolve a command as click does, but suggest the nearest name for an unknown one."""
         name = args[0]
         if not name.startswith("-") and self.get_command(ctx, name) is None:
-            from facematch_core.backend.kinds import nearest
+            from facematch_core.backend.kinds import suggest_name
 
-            hint = nearest(name, self.list_commands(ctx))
+            hint = suggest_name(name, self.list_commands(ctx))
             if name == "version":
                 hint = "use `facematch --version`."
             ctx.fail(f"No such command {name[:60]!r}; {hint}")

@@ -12,7 +12,7 @@ from string import Template
 import click
 
 from facematch_core import __version__
-from facematch_core.backend.kinds import typed
+from facematch_core.backend.kinds import quote_command
 from facematch_core.base.files import os_errors_naming
 
 from .files import check_target
@@ -82,8 +82,8 @@ def command(name: str, into: Path) -> None:
     python = "python" if shutil.which("facematch") else sys.executable
     # Without a slash, pip would treat the path as the name of a distribution.
     place = str(folder) if folder.is_absolute() else f"./{folder}"
-    click.echo(f"  {typed([python, '-m', 'pip', 'install', '-e', f'{place}[dev]'])}")
-    click.echo(f"  {typed([python, '-m', 'pytest', str(folder)])}")
+    click.echo(f"  {quote_command([python, '-m', 'pip', 'install', '-e', f'{place}[dev]'])}")
+    click.echo(f"  {quote_command([python, '-m', 'pytest', str(folder)])}")
 
 
 def files_for(name: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ import platformdirs
 
 from facematch_core import resilience
 from facematch_core.backend import Backend
-from facematch_core.backend.kinds import nearest
+from facematch_core.backend.kinds import suggest_name
 from facematch_core.backend.session_types import USUAL_CHECKS, ComparedWith
 from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.files import read_toml
@@ -382,7 +382,7 @@ class Config:
         """Return a profile by name; raise `ConfigurationError` if it does not exist."""
         if name not in self.profiles:
             raise ConfigurationError(
-                f"{self.path} has no profile {name[:60]!r}; {nearest(name, self.profiles)}"
+                f"{self.path} has no profile {name[:60]!r}; {suggest_name(name, self.profiles)}"
                 f"{unread_file_hint(self.path)}"
             )
         return self.profiles[name]
@@ -401,7 +401,7 @@ class Config:
             if member not in backend_profiles:
                 raise ConfigurationError(
                     f"{profile.location}: member {member[:60]!r} is not a profile of one backend; "
-                    f"{nearest(member, backend_profiles)}"
+                    f"{suggest_name(member, backend_profiles)}"
                 )
         return tuple(backend_profiles[member] for member in profile.members)
 
@@ -482,7 +482,7 @@ def read_config(path: str | os.PathLike[str]) -> Config:
     if default_profile is not None and default_profile not in tables:
         raise ConfigurationError(
             f"{path}: default_profile must name a profile of this file; "
-            f"{nearest(default_profile, tables)}"
+            f"{suggest_name(default_profile, tables)}"
         )
     profiles = {name: _read_profile(path, name, table) for name, table in tables.items()}
     return Config(path=path, default_profile=default_profile, profiles=profiles)

@@ -119,7 +119,7 @@ def _problem_of_class(cls: Any, point: EntryPoint) -> str | None:
 
 def _suggestion(name: str) -> str:
     """Return a suggestion for an unknown backend."""
-    from facematch_core.backend.kinds import nearest
+    from facematch_core.backend.kinds import suggest_name
 
     alias = name.lower().replace("-", "_")
     claims = entry_points_by_name(ALIASES).get(alias, [])
@@ -137,7 +137,7 @@ def _suggestion(name: str) -> str:
             "that library runs on your own machine, like the backend local. docs/apps/migrate.md "
             "maps its names to ours."
         )
-    return nearest(name, entry_points_by_name(BACKENDS), likeness=SUGGESTED_SIMILARITY)
+    return suggest_name(name, entry_points_by_name(BACKENDS), min_similarity=SUGGESTED_SIMILARITY)
 
 
 @functools.cache

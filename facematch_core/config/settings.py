@@ -70,11 +70,11 @@ def resolve_settings(
     """Resolve each setting: from the arguments, else the profile, the environment, the default."""
     declared = declared_settings(cls)
     for name in arguments.keys() - declared.keys():
-        hint = kinds.nearest(name, {*declared, *verifier_arguments()})
+        hint = kinds.suggest_name(name, {*declared, *verifier_arguments()})
         raise ConfigurationError(f"The backend {cls.name} has no setting {name[:60]!r}; {hint}")
     if profile is not None:
         for name in profile.settings.keys() - declared.keys():
-            hint = kinds.nearest(name, declared)
+            hint = kinds.suggest_name(name, declared)
             raise ConfigurationError(
                 f"{profile.location}: the backend {cls.name} has no setting {name[:60]!r}; {hint}"
             )
@@ -91,7 +91,7 @@ def _resolve(
     if name in arguments:
         value = arguments[name]
         # Not converted, because the backend checks its own arguments.
-        if isinstance(value, str) and Secret in kinds.choices_of(declared.annotation):
+        if isinstance(value, str) and Secret in kinds.union_members(declared.annotation):
             value = Secret(value)
         return _with_origin(name, value, "argument")
     if profile is not None and name in profile.settings:
@@ -158,9 +158,9 @@ def convert_table(
 ) -> dict[str, Any]:
     """Convert a TOML table to the given types by key. Paths are relative to `folder`."""
     if not isinstance(table, dict):
-        raise ConfigurationError(f"{location} must be a table, not {kinds.describe(table)}.")
+        raise ConfigurationError(f"{location} must be a table, not {kinds.describe_value(table)}.")
     for key in table.keys() - types.keys():
-        hint = kinds.nearest(key, types)
+        hint = kinds.suggest_name(key, types)
         raise ConfigurationError(f"{location}: unknown key {key[:60]!r}; {hint}")
     source = TomlValues(folder)
     return {
@@ -195,8 +195,8 @@ def convert(value: object, annotation: Any, *, key: str, source: ValueSource) ->
     Raises:
         ConfigurationError: no type fits. The message contains `key`, but never the value.
     """
-    reason = f"{key} must be {kinds.kind_words(annotation)}, not {kinds.describe(value)}."
-    for wanted_type in kinds.choices_of(annotation):
+    reason = f"{key} must be {kinds.describe_type(annotation)}, not {kinds.describe_value(value)}."
+    for wanted_type in kinds.union_members(annotation):
         try:
             return source.read(value, wanted_type)
         except ConfigurationError as error:

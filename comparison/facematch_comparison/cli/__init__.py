@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from facematch_core.backend.kinds import speak_to_shell
+from facematch_core.backend.kinds import show_arguments_as_options
 from facematch_core.base.extras import install_command
 from facematch_core.cli.app import LazyGroup
 from facematch_core.errors import ConfigurationError
@@ -37,7 +37,7 @@ class CompareGroup(LazyGroup):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with speak_to_shell():
+            with show_arguments_as_options():
                 return super().invoke(ctx)
         except ModuleNotFoundError as error:
             name = (error.name or "").partition(".")[0]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import click
 
-from facematch_core.backend.kinds import typed
+from facematch_core.backend.kinds import quote_command
 from facematch_core.cli.options import file_option, join_options
 from facematch_core.cli.text import say
 from facematch_core.errors import InvalidRequest
@@ -230,7 +230,7 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
         for what, column in error.columns.items():
             words += ["--column", f"{what}={column}"]
         words += ["--independent-pairs"] * error.independent_pairs
-        advice = f"{error.advice}, run:\n  {typed(words)}"
+        advice = f"{error.advice}, run:\n  {quote_command(words)}"
         raise InvalidRequest(f"{error.what}\n{advice}") from None
     digest = hashlib.sha256()
     for path in paths:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from facematch_core.backend.kinds import typed
+from facematch_core.backend.kinds import quote_command
 from facematch_core.base.deadline import SystemClock
 from facematch_core.cli import text
 from facematch_core.cli.files import check_target, make_folder
@@ -191,7 +191,7 @@ def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
 
 def _show_command(*words: str) -> None:
     """Print a command for the user to paste."""
-    click.echo(text.clean(f"  {typed(['facematch', 'compare', *words])}"))
+    click.echo(text.clean(f"  {quote_command(['facematch', 'compare', *words])}"))
 
 
 def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:

@@ -20,7 +20,7 @@ from facematch_comparison.study.drawing import split_by_subject
 from facematch_comparison.values import model
 from facematch_comparison.values.model import Evaluation
 from facematch_core import __version__
-from facematch_core.backend.kinds import argument, nearest
+from facematch_core.backend.kinds import format_argument, suggest_name
 from facematch_core.base.deadline import SystemClock
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Charged, Decision, ThresholdRule
@@ -148,7 +148,7 @@ def size_of(table: Answers) -> model.SampleSize:
 def check_name(name: str, names: Collection[str]) -> None:
     """Raise `InvalidRequest` if no system has this name."""
     if name not in names:
-        raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, names)}")
+        raise InvalidRequest(f"No system is called {name[:60]!r} here; {suggest_name(name, names)}")
 
 
 def _why_reversed(table: Answers) -> str | None:
@@ -395,4 +395,4 @@ def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> No
     # A reversed system gets no verdict but does not stop the others.
     reasons = [each.once(_why_reversed) for each in answers]
     if all(reasons):
-        raise InvalidRequest(f"{reasons[0]} For distances use {argument('distance', True)}.")
+        raise InvalidRequest(f"{reasons[0]} For distances use {format_argument('distance', True)}.")

@@ -22,7 +22,7 @@ import attrs
 from facematch_comparison.stats import ENOUGH_FALSE_MATCHES, bounds, trials_allowing, trials_for
 from facematch_comparison.stats.groups import FEW_PEOPLE
 from facematch_comparison.values import model, numbers
-from facematch_core.backend.kinds import argument
+from facematch_core.backend.kinds import format_argument
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Environment
 
@@ -182,7 +182,7 @@ def judge(
             raise InvalidRequest(
                 f"{system.name} answered from a {system.environment}, which proves nothing about "
                 "the vendor's matcher. Judge the vendor's own answers, or try the gate with "
-                f"{argument('allow_mock', True)}."
+                f"{format_argument('allow_mock', True)}."
             )
     split = " --split" if evaluation.study.calibration else ""
     verdicts = tuple(_judge(system, requirements, split) for system in asked)

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 
 import attrs
 
-from facematch_core.backend.kinds import describe, nearest
+from facematch_core.backend.kinds import describe_value, suggest_name
 from facematch_core.base.files import read_toml
 from facematch_core.errors import InvalidRequest
 
@@ -125,8 +125,8 @@ def read_requirements(name_or_path: str | Path) -> Requirements:
     path = _FOLDER / f"{text}.toml" if text in names else Path(text)
     if path.suffix != ".toml":
         raise InvalidRequest(
-            f"Unknown requirements {text[:60]!r}; {nearest(text, names)} For your own, pass a file "
-            "that ends in .toml."
+            f"Unknown requirements {text[:60]!r}; {suggest_name(text, names)} For your own, pass a "
+            "file that ends in .toml."
         )
     table = read_toml(path, "requirements", InvalidRequest)
     for key in ("max_fmr", "max_frr"):
@@ -134,10 +134,10 @@ def read_requirements(name_or_path: str | Path) -> Requirements:
             raise InvalidRequest(f"{path}: missing `{key}` ({_KEYS[key][0]}).")
     for key, value in table.items():
         if key not in _KEYS:
-            raise InvalidRequest(f"{path}: unknown key {key[:60]!r}; {nearest(key, _KEYS)}")
+            raise InvalidRequest(f"{path}: unknown key {key[:60]!r}; {suggest_name(key, _KEYS)}")
         words, types, fits = _KEYS[key]
         if type(value) not in types or not fits(value):
-            shown = str(value)[:40] if type(value) in (int, float) else describe(value)
+            shown = str(value)[:40] if type(value) in (int, float) else describe_value(value)
             raise InvalidRequest(f"{path}: {key} must be {words}, not {shown}.")
     table.setdefault("title", path.stem)
     table.setdefault("required_fmr", table["max_fmr"] / SHARE)

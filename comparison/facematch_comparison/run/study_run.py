@@ -19,7 +19,7 @@ import pandas as pd
 from facematch_comparison.scores.answers import BILLED, DECISIONS, NO_DECISION, NOT_ASKED, Answers
 from facematch_comparison.study.reading import Study
 from facematch_comparison.values.numbers import join_names
-from facematch_core.backend.kinds import argument
+from facematch_core.backend.kinds import format_argument
 from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.tables import raise_problems
 from facematch_core.errors import InvalidImage, InvalidRequest
@@ -245,7 +245,7 @@ def read_answers(database: RunDatabase, *, models: Sequence[str] = ()) -> list[A
                 raise InvalidRequest(
                     f"The model of {system.name} changed during the run: {shown}. Choose the model "
                     "whose answers count, such as "
-                    f"{argument('models', [next(iter(counts))])}."
+                    f"{format_argument('models', [next(iter(counts))])}."
                 )
             rows = [row if row.model in (None, *chosen) else _NOT_ASKED for row in rows]
         answers.append(_of_rows(study, system, rows))

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import attrs
 
-from facematch_core.backend.kinds import argument
+from facematch_core.backend.kinds import format_argument
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Decision, Environment, ThresholdRule
 
@@ -194,7 +194,7 @@ class ColumnsNotRecognised(InvalidRequest):
         """The advice, without the arguments to add."""
         if COLUMN not in self.columns.values():
             return "If no person is in two pairs" if self.independent_pairs else "If that is right"
-        instead = argument("independent_pairs", True)
+        instead = format_argument("independent_pairs", True)
         instead = f" (if no column names people, use {instead} instead)"
         is_of_people = {PERSON, *PEOPLE} & self.columns.keys()
         return f"Replace {COLUMN} by the name of the column{instead if is_of_people else ''}"

@@ -21,7 +21,7 @@ import pandas as pd
 import pyarrow as pa
 
 from facematch_comparison.values.numbers import join_names
-from facematch_core.backend.kinds import argument, nearest
+from facematch_core.backend.kinds import format_argument, suggest_name
 from facematch_core.base.tables import format_problems
 from facematch_core.errors import InvalidRequest
 
@@ -262,7 +262,7 @@ def _assign_named(files: Sequence[Lines], columns: Mapping[str, str | Sequence[s
         file, _, ours = key.rpartition(":")
         own = [lines for lines in files if lines.name == Path(file).stem]
         if file and not own:
-            near = nearest(file, [lines.name for lines in files])
+            near = suggest_name(file, [lines.name for lines in files])
             raise InvalidRequest(f"There is no file {file[:60]!r}; {near}")
         for column in [of] if isinstance(of, str) else of:
             # A name without a file applies to every file that has such a column.
@@ -356,7 +356,7 @@ def _missing(files: Sequence[Lines], unclear: Iterable[str]) -> dict[str, str]:
         missing[PERSON] = (
             "no column names the people: name both people (probe_subject, reference_subject), one "
             "person per line (person) or both pictures (image1, image2), or use "
-            f"{argument('independent_pairs', True)} if no person is in two pairs"
+            f"{format_argument('independent_pairs', True)} if no person is in two pairs"
         )
     if not {*TRUTH} & held and held >= {*PEOPLE}:
         for name in (name for each in files for name in each.skipped if _may_be_truth(each, name)):
@@ -610,8 +610,8 @@ def _missing_score_marks(column: str, numbers: NDArray[np.float64]) -> Iterator[
         yield Problem(
             f"{column} is {' or '.join(f'{mark:g}' for mark in far)}, and all other scores lie "
             f"between {low:g} and {high:g}: if this means a missing score, leave the cell empty or "
-            f"use {argument('no_scores', [int(mark) for mark in far])}; if every number is a "
-            "score, use nan instead",
+            f"use {format_argument('no_scores', [int(mark) for mark in far])}; if every number is "
+            "a score, use nan instead",
             np.flatnonzero(np.isin(numbers, far)),
         )
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from facematch_comparison.values.numbers import join_names
-from facematch_core.backend.kinds import argument, nearest
+from facematch_core.backend.kinds import format_argument, suggest_name
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Charged, Decision, ThresholdRule
 
@@ -235,8 +235,8 @@ def _choose_model(
         shown = join_names([f"{word!r} ({count:,} lines)" for word, count in counts.items()])
         raise InvalidRequest(
             f"{name} answered with several models: {shown}. Choose the model whose answers count, "
-            f"such as {argument('models', [counts.index[0]])}, or, to compare them, name their "
-            "column system."
+            f"such as {format_argument('models', [counts.index[0]])}, or, to compare them, name "
+            "their column system."
         )
     model = next(iter(chosen or counts.index), None)
     return model, rows[(texts == "") | (texts == model)]
@@ -305,7 +305,9 @@ def _with_scores_below(
         below = dict.fromkeys(named, below)
     for name, threshold in below.items():
         if name not in named:
-            raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, named)}")
+            raise InvalidRequest(
+                f"No system is called {name[:60]!r} here; {suggest_name(name, named)}"
+            )
         each = named[name]
         lower = int(np.count_nonzero(each.scores < threshold))
         if lower or each.scale == MINUS_DISTANCE:
@@ -375,5 +377,5 @@ def _notes_of_blanks(answers: Sequence[Answers]) -> Iterator[str]:
         yield (
             f"pairs without a score count as failures to acquire: {join_names(empty)}. If the "
             f"vendor omits scores below its own threshold (Rekognition: 80), use "
-            f"{argument('below', 80)}"
+            f"{format_argument('below', 80)}"
         )

@@ -17,7 +17,7 @@ import numpy as np
 
 from facematch_comparison.scores.lines import components
 from facematch_comparison.values.numbers import counted
-from facematch_core.backend.kinds import argument
+from facematch_core.backend.kinds import format_argument
 from facematch_core.errors import InvalidRequest
 
 from .reading import Study, StudyPair
@@ -166,7 +166,7 @@ def _mated(pictures: _Pictures, number: int | None, chance: Random, whom: str) -
     if number is None and not drawn:
         raise InvalidRequest(
             f"No person{whom} has two photographs, so there is no mated pair. To compare only "
-            f"different people, request 0 mated pairs ({argument('mated', 0)})."
+            f"different people, request 0 mated pairs ({format_argument('mated', 0)})."
         )
     _check_possible("mated", number or 0, whom, len(drawn))
     return drawn[:number]

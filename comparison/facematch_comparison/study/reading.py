@@ -22,7 +22,7 @@ from facematch_comparison.scores.answers import PROBE_GROUP, REFERENCE_GROUP, Gr
 from facematch_comparison.scores.cells import Cells, Problem, problems_at, read_cells
 from facematch_comparison.scores.columns import MATED, group_of
 from facematch_comparison.values.numbers import counted, join_names
-from facematch_core.backend.kinds import typed
+from facematch_core.backend.kinds import quote_command
 from facematch_core.base.files import write_file
 from facematch_core.base.tables import escaped
 from facematch_core.errors import InvalidRequest
@@ -198,7 +198,7 @@ def read_study(source: Path, *, note: Callable[[str], object] | None = None) -> 
         raise InvalidRequest(f"There is no file or folder {source}.")
     if source.is_dir():
         out = f"{source.resolve().name}-pairs.csv"
-        line = typed(["facematch", "compare", "draw", str(source), "--out", out])
+        line = quote_command(["facematch", "compare", "draw", str(source), "--out", out])
         raise InvalidRequest(
             f"{source} is a folder, not a file of pairs. Draw pairs from it with draw_pairs or "
             f"this command, and pass the file of pairs:\n  {line}"

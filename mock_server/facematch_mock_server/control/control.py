@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from facematch_core.backend.kinds import nearest
+from facematch_core.backend.kinds import suggest_name
 from facematch_mock_server.base.masking import presentable
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.base.state import UNSET, Selection, Unset, select
@@ -246,7 +246,7 @@ class Control:
             if not any(can_start_with(path, fault.path) for path in paths):
                 raise ValueError(
                     f"the path of no {whose} to this server begins with {fault.path:.80}; "
-                    f"{nearest(fault.path, paths)}"
+                    f"{suggest_name(fault.path, paths)}"
                 )
             routes = [route for route in routes if can_start_with(route.pattern, fault.path)]
         if is_for_calls:
@@ -508,7 +508,7 @@ def operations_of(vendor: VendorKind) -> dict[tuple[str, str], Operation]:
 
 def _check_word(problem: str, word: str | None, words: Collection[str]) -> None:
     if word is not None and word not in words:
-        raise ValueError(f"{problem} {word:.40}; {nearest(word, words)}")
+        raise ValueError(f"{problem} {word:.40}; {suggest_name(word, words)}")
 
 
 def _check_field(field: Mapping[str, str] | None, routes: Sequence[Route]) -> None:

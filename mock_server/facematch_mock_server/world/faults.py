@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from facematch_core.backend.kinds import nearest
+from facematch_core.backend.kinds import suggest_name
 from facematch_mock_server.base.masking import show_rule
 from facematch_mock_server.base.messages import CONTROL, HEADER_NAME, HEADER_VALUE, Request
 from facematch_mock_server.base.state import RuleQueue, check_times
@@ -213,7 +213,7 @@ class Fault:
         if self.person is not None:
             Card(person=self.person)
         if self.card is not None and self.card not in READY:
-            hint = nearest(self.card, READY)
+            hint = suggest_name(self.card, READY)
             raise ValueError(f"there is no ready card {self.card:.40}; {hint}")
 
     @property

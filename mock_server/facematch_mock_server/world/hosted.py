@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from facematch_core.backend.kinds import nearest
+from facematch_core.backend.kinds import suggest_name
 from facematch_mock_server.base.messages import PERSON, Upload
 from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
@@ -182,7 +182,7 @@ def act(
     For the pictures and errors, see `Played.finish`. Also raises ValueError for an unknown action.
     """
     if do not in ACTS:
-        raise ValueError(f"there is no action {do!r:.40}; {nearest(str(do), ACTS)}")
+        raise ValueError(f"there is no action {do!r:.40}; {suggest_name(str(do), ACTS)}")
     if do != "card" and (card is not None or document is not None):
         raise ValueError(f"only the action card takes a card or a document, not {do}")
     rules: Rules = world.behaviour.hosted
@@ -267,7 +267,7 @@ def _read_picture(card: str | bytes) -> bytes:
     if isinstance(card, bytes):
         return card
     if card not in READY:
-        raise ValueError(f"there is no ready card {card!r:.40}; {nearest(str(card), READY)}")
+        raise ValueError(f"there is no ready card {card!r:.40}; {suggest_name(str(card), READY)}")
     return READY[card].data
 
 

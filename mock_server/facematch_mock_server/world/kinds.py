@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from facematch_core.backend.kinds import nearest
+from facematch_core.backend.kinds import suggest_name
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.claims import MOCK_CLAIMS, ActiveClaims, Claim
 
@@ -143,7 +143,7 @@ class VendorKind:
                 takes = " or ".join(map(str, values))
                 chosen[name] = _read(name, value, functools.partial(_choose, values), takes)
             else:
-                hint = nearest(name, (*self.switches, *self.settings))
+                hint = suggest_name(name, (*self.switches, *self.settings))
                 raise ValueError(f"unknown switch {name[:60]!r}; {hint}")
         return ActiveClaims((*self.claims, *MOCK_CLAIMS), chosen, settings, switches)
 
