@@ -203,16 +203,16 @@ class DeepvueBackend(HttpBackend):
             masked=(token, self.client_id),
         )
 
-    def should_relogin(self, request: HttpRequest, reply: HttpReply) -> bool:
+    def should_relogin(self, http_request: HttpRequest, reply: HttpReply) -> bool:
         """Return whether to log in again: after a 401, or a 403 with a JSON object.
 
         Deepvue describes 403 as "known, but not entitled". But its sample texts, listed in the
         order of the statuses, assign "Not a valid token" to 403. Other clients log in again after
         either status.
         """
-        if reply.status not in (401, 403) or "Authorization" not in request.headers:
+        if reply.status not in (401, 403) or "Authorization" not in http_request.headers:
             return False
-        self.login_token.forget(request)
+        self.login_token.forget(http_request)
         # A 403 without a JSON object comes from a gateway. The next call logs in again anyway.
         return reply.status == 401 or reply.shape is BodyShape.JSON_OBJECT
 

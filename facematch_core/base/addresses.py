@@ -126,22 +126,23 @@ def without_api_path(base_url: str, api_path: str, *, allowed_hosts: Collection[
 
 
 def find_foreign_host(
-    url: str, address: str, *, allowed_hosts: Collection[str], allow_insecure: bool
+    url: str, service_url: str, *, allowed_hosts: Collection[str], allow_insecure: bool
 ) -> str:
-    """Return the URL's origin if it must not receive keys and faces; else "".
+    """Return the origin of `url` if it must not receive keys and faces; else "".
 
-    `address` is a base URL from `check_base_url`; if empty, only `allowed_hosts` are checked.
+    The origin of `service_url`, the checked base URL of a backend, may always receive them. If that
+    is empty, only `allowed_hosts` may.
     """
     origin = _origin(url)
-    vendor_origin = _origin(address)
-    if origin == vendor_origin:
+    service_origin = _origin(service_url)
+    if origin == service_origin:
         return ""
     try:
         check_base_url(origin, allowed_hosts=allowed_hosts, allow_insecure=allow_insecure)
     except ConfigurationError:
         return origin[:80]
     # A remote vendor must not direct requests to this machine.
-    if address and _is_local(origin) and not _is_local(vendor_origin):
+    if service_url and _is_local(origin) and not _is_local(service_origin):
         return origin[:80]
     return ""
 

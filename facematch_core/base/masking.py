@@ -59,7 +59,7 @@ class Secret:
             raise ConfigurationError(f"A secret must be text, not {type(value).__name__}.")
         self._value = value
         #: The forms to mask, computed once because every response is searched for them.
-        self._forms = frozenset(filter(None, _forms(value)))
+        self._forms = frozenset(filter(None, _echoed_forms(value)))
         self.origin = origin
 
     @classmethod
@@ -96,6 +96,10 @@ class Secret:
         """Return the secret text."""
         return self._value
 
+    def echoed_forms(self) -> frozenset[str]:
+        """Return the forms in which a response may echo the secret, such as base64."""
+        return self._forms
+
     def __repr__(self) -> str:
         return f"Secret(from {self.origin})"
 
@@ -119,7 +123,7 @@ def masker(secrets: tuple[Secret, ...], *, hides_pieces: bool = False) -> Callab
     """Return a function that masks secrets and, with `hides_pieces`, pieces of pictures."""
     forms: set[str] = set()
     for secret in secrets:
-        forms |= secret._forms  # noqa: SLF001 - of this module
+        forms |= secret.echoed_forms()
     # Longest first, because a form may contain another.
     ordered = sorted(forms, key=len, reverse=True)
     shortest_length = min(map(len, forms), default=0)
@@ -146,7 +150,7 @@ def masker(secrets: tuple[Secret, ...], *, hides_pieces: bool = False) -> Callab
     return mask
 
 
-def _forms(value: str) -> Iterator[str]:
+def _echoed_forms(value: str) -> Iterator[str]:
     """Yield the forms in which a response may echo a secret."""
     yield value
     # The base64 form of a shorter text would match parts of many words.

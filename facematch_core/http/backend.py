@@ -35,7 +35,7 @@ from facematch_core.errors import ConfigurationError, EnvironmentMismatch, Vendo
 from facematch_core.images.image import Image
 
 from .messages import FilePart, HttpReply, HttpRequest, Wait
-from .refusals import ErrorRow, ErrorTable, InconclusiveRow, error_by_table, find_row
+from .refusals import ErrorRow, ErrorTable, InconclusiveRow, error_by_table, find_code
 from .steps import StepDriver
 from .transport import HttpClient, check_urllib3, host_of
 
@@ -110,7 +110,7 @@ class HttpBackend(RemoteBackend):
             self.client  # noqa: B018 - raise now, not in the first call
 
     def build(self, request: Any) -> HttpRequest:
-        """Return the request for `call`, a `MatchRequest` or a `LivenessRequest`."""
+        """Return the HTTP request for a `MatchRequest` or a `LivenessRequest`."""
         raise NotImplementedError(f"{type(self).__name__} has neither build nor steps.")
 
     def parse(self, request: Any, reply: HttpReply) -> models.Result:
@@ -156,14 +156,18 @@ class HttpBackend(RemoteBackend):
         """Return the result if an error reply (see `error`) contains one, else None.
 
         By default, returns a result for a code with an `InconclusiveRow` in `error_codes`. Called
-        only for a `Call` whose reply is JSON. The `billing` of the result covers only this request.
+        only for a `PictureRequest` whose reply is JSON. The `billing` of the result covers only
+        this HTTP request.
         """
-        code, row = find_row(self, reply)
-        is_answer = self.codes_in_200 if 200 <= reply.status < 300 else 400 <= reply.status < 500
-        if not isinstance(row, InconclusiveRow) or not is_answer:
+        found = find_code(self, reply)
+        row = found.row
+        if not isinstance(row, InconclusiveRow):
+            return None
+        is_success = self.codes_in_200 and 200 <= reply.status < 300
+        if not is_success and not 400 <= reply.status < 500:
             return None
         fields: dict[str, Any] = {
-            "warnings": (attrs.evolve(row.warning, tag=row.warning.tag or code),),
+            "warnings": (attrs.evolve(row.warning, tag=row.warning.tag or found.code),),
             "backend": self.name,
             "billing": bill.stated(row.charged, row.ground),
             "raw": reply.json(),
@@ -203,19 +207,19 @@ class HttpBackend(RemoteBackend):
     ) -> HttpRequest:
         """Return `http_request` with a signature or a login token; by default unchanged.
 
-        Called before each request. Sign `http_request.encoded()`, and return it with the header
-        added. A token of a login comes from `LoginToken.get`. Add it to `HttpRequest.masked` if the
-        header has a prefix such as ``Bearer``.
+        Called before each HTTP request. Sign `http_request.encoded()`, and return it with the
+        header added. A token of a login comes from `LoginToken.get`. Add it to `HttpRequest.masked`
+        if the header has a prefix such as ``Bearer``.
 
         Raises:
-            VendorError: the login failed; `billing` is NO, because `request` was not sent.
+            VendorError: the login failed; `billing` is NO, because `http_request` was not sent.
         """
         return http_request
 
-    def should_relogin(self, request: HttpRequest, reply: HttpReply) -> bool:
-        """Return whether `reply` rejects the token in `request` and a new login may help.
+    def should_relogin(self, http_request: HttpRequest, reply: HttpReply) -> bool:
+        """Return whether `reply` rejects the token in `http_request` and a new login may help.
 
-        If True, `request` is signed and sent once more, and the second reply is used. Return True
+        If True, the request is signed and sent once more, and the second reply is used. Return True
         only for a reply that is certainly not charged. False by default.
         """
         return False
@@ -224,9 +228,9 @@ class HttpBackend(RemoteBackend):
         """Return the error for an error reply; by default from the tables.
 
         An error reply has a status that is not among `expects`, or an `error_code` if the backend
-        has `codes_in_200`. `call` is the `Request`: the meaning of a status may depend on it.
+        has `codes_in_200`. The meaning of a status may depend on `request`, the `Request`.
         """
-        return error_by_table(self, reply, find_row(self, reply)[1])
+        return error_by_table(self, reply, find_code(self, reply).row)
 
     def make_client(self) -> HttpClient:
         """Return a new client; the caller sets `ca_bundle` and `proxy`."""
@@ -249,35 +253,38 @@ class HttpBackend(RemoteBackend):
         Usually the configured environment. PRODUCTION if MOCK is configured, but the URL leads to
         the vendor's host. MOCK if none is configured, but this machine or a test double responds.
         """
-        environment, is_near = self.environment, self._is_near(self._url)
+        environment = self.environment
+        is_answered_here = self._is_answered_here(self.configured_url)
         if environment is None:
-            return frozenset({models.Environment.MOCK} if is_near else ())
-        if environment is models.Environment.MOCK and self._is_vendors and not is_near:
-            environment = models.Environment.PRODUCTION
+            return frozenset({models.Environment.MOCK} if is_answered_here else ())
+        is_mock = environment is models.Environment.MOCK
+        if is_mock and self._is_vendor_host and not is_answered_here:
+            return frozenset({models.Environment.PRODUCTION})
         return frozenset({environment})
 
     @property
     def session_environments(self) -> frozenset[models.Environment]:
         """The environments of sessions: `environments`, or else all that the vendor's host has."""
-        return self.environments or frozenset(self._real_environments if self._is_vendors else ())
+        if self.environments:
+            return self.environments
+        return frozenset(self._real_environments if self._is_vendor_host else ())
 
     @property
     def _real_environments(self) -> tuple[models.Environment, ...]:
-        sandbox = (models.Environment.SANDBOX,) if self.has_sandbox else ()
-        return (models.Environment.PRODUCTION, *sandbox)
+        """The environments that the vendor's own host has."""
+        if self.has_sandbox:
+            return (models.Environment.PRODUCTION, models.Environment.SANDBOX)
+        return (models.Environment.PRODUCTION,)
 
     @property
-    def _url(self) -> str:
-        return f"{self.base_url or self.vendor_url()}/"
+    def _is_vendor_host(self) -> bool:
+        """Whether the host of `configured_url` is one of the vendor's."""
+        return is_allowed_host(host_of(self.configured_url), self.allowed_hosts)
 
-    @property
-    def _is_vendors(self) -> bool:
-        """Whether the URL's host is one of the vendor's."""
-        return is_allowed_host(host_of(self._url), self.allowed_hosts)
-
-    def _is_near(self, url: str) -> bool:
+    def _is_answered_here(self, url: str) -> bool:
         """Return whether this machine or a test double responds at `url`."""
-        return is_loopback(host_of(url)) or self.client.is_doubled(url)
+        # Test doubles are mounted at a URL with a slash at its end.
+        return is_loopback(host_of(url)) or self.client.is_doubled(f"{url}/")
 
     def find_mismatch(
         self, reply: HttpReply | None = None, *, url: str = ""
@@ -289,27 +296,32 @@ class HttpBackend(RemoteBackend):
         """
         if self.environment is not models.Environment.MOCK:
             return None
-        if reply is not None:
-            is_mock, billing = MOCK_HEADER in reply.headers, None
-            problem = (
-                f"the response ({reply.status}) has no {MOCK_HEADER} header, and may come from the "
-                "real vendor: check base_url and environment."
-            )
-        else:
-            is_of_calls = not url or f"{url}/".startswith(f"{self.service_url}/")
-            is_near = bool(url) and self._is_near(url)
-            is_mock = is_near or (is_of_calls and models.Environment.MOCK in self.environments)
-            billing = bill.NOTHING_SENT
-            problem = (
-                "its URL is the real vendor's: nothing was sent. Set base_url to the URL of the "
-                "mock."
-            )
-        if is_mock:
+        if reply is None:
+            return self._find_url_mismatch(url)
+        if MOCK_HEADER in reply.headers:
             return None
         return EnvironmentMismatch(
-            f"The backend {self.name} is set to mock, but {problem}",
+            f"The backend {self.name} is set to mock, but the response ({reply.status}) has no "
+            f"{MOCK_HEADER} header, and may come from the real vendor: check base_url and "
+            "environment.",
             environment=models.Environment.PRODUCTION,
-            billing=billing,
+        )
+
+    def _find_url_mismatch(self, url: str) -> EnvironmentMismatch | None:
+        """Return an error if a mock's request to `url` may reach the real vendor.
+
+        An empty `url` stands for the URL of the calls.
+        """
+        if url and self._is_answered_here(url):
+            return None
+        is_url_of_calls = not url or f"{url}/".startswith(f"{self.service_url}/")
+        if is_url_of_calls and models.Environment.MOCK in self.environments:
+            return None
+        return EnvironmentMismatch(
+            f"The backend {self.name} is set to mock, but its URL is the real vendor's: nothing "
+            "was sent. Set base_url to the URL of the mock.",
+            environment=models.Environment.PRODUCTION,
+            billing=bill.NOTHING_SENT,
         )
 
     def match(self, request: MatchRequest) -> models.MatchResult:
@@ -327,11 +339,14 @@ class HttpBackend(RemoteBackend):
     def delete_session(self, request: DeleteRequest) -> Deletion:
         return self.run_call(request, Deletion)
 
-    def fetch_portrait(self, address: Secret, request: ReadRequest) -> Image:
+    def fetch_portrait(self, portrait_url: Secret, request: ReadRequest) -> Image:
         # No error may contain the URL, which gives access to the face.
-        host, hosts = host_of(address.reveal()), getattr(self, "media_hosts", ())
-        is_of_mock = is_loopback(host) and is_loopback(host_of(self._url))
-        if not is_of_mock and (host not in hosts or not address.reveal().startswith("https://")):
+        host = host_of(portrait_url.reveal())
+        is_at_mock = is_loopback(host) and is_loopback(host_of(self.configured_url))
+        is_allowed = portrait_url.reveal().startswith("https://") and host in getattr(
+            self, "media_hosts", ()
+        )
+        if not is_at_mock and not is_allowed:
             raise ConfigurationError(
                 f"The portrait of {self.name} is on {host[:80]!r}, which is not allowed: set "
                 "media_hosts to the exact names of the hosts on which the vendor stores pictures."
@@ -339,7 +354,9 @@ class HttpBackend(RemoteBackend):
         try:
             # No API key is sent, because the URL may be on another host.
             reply = self.client.send(
-                HttpRequest(method="GET", url=address.reveal(), charges=0, masked=(address,)),
+                HttpRequest(
+                    method="GET", url=portrait_url.reveal(), charges=0, masked=(portrait_url,)
+                ),
                 backend=self.name,
                 deadline=request.deadline,
             )
@@ -362,15 +379,15 @@ class HttpBackend(RemoteBackend):
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"A {type(self).__name__} cannot be pickled: open one in each process.")
 
-    def run_call(self, request: Request, kind: type[R]) -> R:
-        """Make one call and return its result; raise `VendorError` or `Unsupported`."""
+    def run_call(self, request: Request, result_type: type[R]) -> R:
+        """Send the steps of a request; return the result, or raise its error or `Unsupported`."""
         if (
             isinstance(request, PictureRequest)
             and request.operation not in self.capabilities.operations
         ):
             raise errors.Unsupported.of_operation(self.name, request.operation)
         steps = getattr(self, request.handler.steps)(request)
-        outcome: R | VendorError = StepDriver(self, request).run(steps, kind)
+        outcome: R | VendorError = StepDriver(self, request).run(steps, result_type)
         if not isinstance(outcome, VendorError):
             return outcome
         # The error's traceback keeps this frame alive, and with it the pictures.
@@ -382,7 +399,7 @@ class HttpBackend(RemoteBackend):
             del outcome
 
     def read_reply(self, request: Request, *replies: HttpReply) -> Any:
-        """Return the result or error that `call` gets from canned replies.
+        """Return the result or error that a request gets from canned replies.
 
         Nothing is sent, so a test can try any reply, such as a 502 with HTML. Pass the replies in
         the order of the requests, but none for clean-ups. Surplus replies are ignored.
@@ -422,8 +439,10 @@ class HttpBackend(RemoteBackend):
                 f"fetch is for GET and HEAD, not for {request.method}: it treats a lost reply as "
                 "free. Yield requests that change something at the vendor from steps."
             )
-        about = {"deadline": deadline, "clock": self.client.clock}
-        return self.run_call(LookUpRequest.of(call, request=request, **about), HttpReply)
+        look_up = LookUpRequest.of(
+            call, request=request, deadline=deadline, clock=self.client.clock
+        )
+        return self.run_call(look_up, HttpReply)
 
     def _fetch_steps(self, look_up: LookUpRequest) -> Generator[HttpRequest, HttpReply, HttpReply]:
         """Yield the request of `fetch`, and return its reply."""
@@ -449,5 +468,5 @@ class ApiKeyBackend(HttpBackend):
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
         if "name" in vars(cls) and "environment_variables" not in vars(cls):
-            word = re.sub(r"[^A-Z0-9]", "_", cls.name.upper())
-            cls.environment_variables = {"api_key": f"{word}_API_KEY"}
+            prefix = re.sub(r"[^A-Z0-9]", "_", cls.name.upper())
+            cls.environment_variables = {"api_key": f"{prefix}_API_KEY"}

@@ -136,7 +136,7 @@ class LoginToken:
         """Return a valid token. One thread logs in for it; the others wait for its token or error.
 
         Args:
-            call, deadline: The arguments of `sign`. A login or a wait ends at the deadline.
+            request, deadline: The arguments of `sign`. A login or a wait ends at the deadline.
 
         Raises:
             VendorError: there is no token, and `billing` is NO.
@@ -166,14 +166,14 @@ class LoginToken:
             own_login.is_over = True
             own_login.has_ended.set()
 
-    def forget(self, request: HttpRequest) -> None:
-        """Forget the token that `request` was signed with, because the vendor rejected it.
+    def forget(self, http_request: HttpRequest) -> None:
+        """Forget the token that a request was signed with, because the vendor rejected it.
 
         Does nothing if another thread has already replaced that token.
         """
         with _LOCK:
             latest = self._account.latest
-            if latest is not None and latest.token in request.secrets:
+            if latest is not None and latest.token in http_request.secrets:
                 self._account.latest = None
 
     def close(self) -> None:
@@ -211,16 +211,20 @@ class LoginToken:
         status: int | None = None
         environment: Environment | None = None
         try:
-            if mismatch := backend.find_mismatch(url=self.request.url):
+            mismatch = backend.find_mismatch(url=self.request.url)
+            if mismatch is not None:
                 raise mismatch
             reply = backend.client.send(self.request, backend=backend.name, deadline=deadline)
             status = reply.status
             if MOCK_HEADER in reply.headers:
                 environment = Environment.MOCK
-            if mismatch := backend.find_mismatch(reply):
+            mismatch = backend.find_mismatch(reply)
+            if mismatch is not None:
                 raise mismatch
-            code = backend.error_code(reply) if backend.codes_in_200 and reply.is_json else None
-            if status not in self.request.expects or code is not None:
+            has_code = (
+                backend.codes_in_200 and reply.is_json and backend.error_code(reply) is not None
+            )
+            if status not in self.request.expects or has_code:
                 raise backend.error(reply, request)
             issued = guard(self.read, reply)
             if not isinstance(issued, HookFailed):

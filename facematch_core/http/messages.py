@@ -102,8 +102,8 @@ class HttpRequest:
                 "The URL of a request must have the form https://host/path?query (or http://...), "
                 "without a user or a fragment. Put keys into headers."
             )
-        form = bool(self.fields or self.files)
-        if form + (self.json is not None) + (self.body is not None) > 1:
+        body_kinds = [self.fields or self.files, self.json is not None, self.body is not None]
+        if sum(map(bool, body_kinds)) > 1:
             raise errors.ConfigurationError("A request must have only one of form, JSON and body.")
         if self.charges and (self.on_refusal == "raise" or self.is_cleanup):
             raise errors.ConfigurationError(
@@ -132,8 +132,16 @@ class HttpRequest:
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """The secrets to mask in the reply: from headers, params, fields and `masked`."""
-        shown = (*self.headers.values(), *self.params.values(), *self.fields.values())
-        return tuple([value for value in (*shown, *self.masked) if isinstance(value, Secret)])
+        sources = (
+            self.headers.values(),
+            self.params.values(),
+            self.fields.values(),
+            self.masked,
+        )
+        secrets: list[Secret] = []
+        for values in sources:
+            secrets.extend(value for value in values if isinstance(value, Secret))
+        return tuple(secrets)
 
 
 @attrs.frozen
@@ -163,7 +171,8 @@ def encode_request(request: HttpRequest) -> tuple[dict[str, str], bytes | None]:
     for name, value in request.headers.items():
         if not _HEADER_NAME.fullmatch(name):
             raise errors.ConfigurationError("A header name has a character that HTTP forbids.")
-        text = headers[name] = value.reveal() if isinstance(value, Secret) else value
+        text = value.reveal() if isinstance(value, Secret) else value
+        headers[name] = text
         if not _HEADER_VALUE.fullmatch(text):
             raise errors.ConfigurationError(
                 f"The value of the header {name} cannot be sent: it begins or ends with a "
@@ -179,11 +188,12 @@ def _encode_body(request: HttpRequest) -> tuple[str, bytes | None]:
     """Return the media type and the body."""
     fields: dict[str, str] = {}
     for name, value in request.fields.items():
-        text = fields[name] = value.reveal() if isinstance(value, Secret) else value
+        text = value.reveal() if isinstance(value, Secret) else value
+        fields[name] = text
         if not isinstance(text, str):
-            kind = type(text).__name__
+            type_name = type(text).__name__
             raise errors.InvalidRequest(
-                f"The field {name} must be text, not {kind}: nothing was sent."
+                f"The field {name} must be text, not {type_name}: nothing was sent."
             )
     try:
         if request.files:
@@ -210,9 +220,12 @@ def _multipart(fields: dict[str, str], files: tuple[FilePart, ...]) -> tuple[str
     for name, text in fields.items():
         pieces.append(f'{start}{name.translate(_QUOTED)}"\r\n\r\n{text}\r\n'.encode())
     for file in files:
-        names = f'{file.name.translate(_QUOTED)}"; filename="{file.filename.translate(_QUOTED)}"'
-        kind = f"\r\nContent-Type: {file.content_type}" if file.content_type else ""
-        pieces += (f"{start}{names}{kind}\r\n\r\n".encode(), file.data, b"\r\n")
+        name = file.name.translate(_QUOTED)
+        filename = file.filename.translate(_QUOTED)
+        header = f'{start}{name}"; filename="{filename}"'
+        if file.content_type:
+            header += f"\r\nContent-Type: {file.content_type}"
+        pieces += (f"{header}\r\n\r\n".encode(), file.data, b"\r\n")
     pieces.append(f"--{boundary}--\r\n".encode())
     return f"multipart/form-data; boundary={boundary}", b"".join(pieces)
 
@@ -280,8 +293,8 @@ class HttpReply:
         """
         try:
             value = self.json()
-            for step in path:
-                value = value[step]
+            for key in path:
+                value = value[key]
         except (LookupError, TypeError, ValueError):
             return None
         return value
@@ -289,8 +302,10 @@ class HttpReply:
     @property
     def location(self) -> str | None:
         """The absolute URL in ``Operation-Location``, else in ``Location``, or None."""
-        place = self.headers.get("Operation-Location") or self.headers.get("Location")
-        return urldefrag(urljoin(self.url, place)).url if place else None
+        location = self.headers.get("Operation-Location") or self.headers.get("Location")
+        if not location:
+            return None
+        return urldefrag(urljoin(self.url, location)).url
 
     @property
     def is_json(self) -> bool:

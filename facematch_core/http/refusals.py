@@ -83,8 +83,12 @@ def rows(
     statuses: Iterable[int], row: ErrorRow, shapes: Iterable[BodyShape] = BodyShape
 ) -> dict[tuple[int, BodyShape], ErrorRow]:
     """Map several statuses to one row, for ``error_table = {**rows(...), **rows(...)}``."""
-    kinds = tuple(shapes)
-    return {(status, shape): row for status in statuses for shape in kinds}
+    body_shapes = tuple(shapes)
+    table: dict[tuple[int, BodyShape], ErrorRow] = {}
+    for status in statuses:
+        for shape in body_shapes:
+            table[status, shape] = row
+    return table
 
 
 def default_row(status: int, shape: BodyShape) -> ErrorRow:
@@ -97,9 +101,13 @@ def default_row(status: int, shape: BodyShape) -> ErrorRow:
     from a gateway that timed out, so they are UNKNOWN. Any other 2xx is charged. Doubtful cases are
     UNKNOWN, because "not charged" invites a retry.
     """
-    is_vendors = 400 <= status < 500 and shape is BodyShape.JSON_OBJECT
-    row = _BY_STATUS.get(status) or (_VENDORS_4XX if is_vendors else None)
-    return row or _BY_CLASS.get(status // 100, _BY_CLASS[5])
+    row = _BY_STATUS.get(status)
+    if row is not None:
+        return row
+    if 400 <= status < 500 and shape is BodyShape.JSON_OBJECT:
+        return _VENDORS_4XX
+    # A status above 599 counts as 5xx.
+    return _BY_FIRST_DIGIT.get(status // 100, _BY_FIRST_DIGIT[5])
 
 
 def _unprocessed(error: type[errors.VendorError], text: str) -> ErrorRow:
@@ -113,7 +121,7 @@ def _unknown_outcome(ground: str, text: str) -> ErrorRow:
 
 #: Statuses that gateways return after a timeout.
 _TIMEOUTS = (408, 460, 499)
-_MAY = "the call may have been executed and charged"
+_MAY_BE_CHARGED = "the call may have been executed and charged"
 _REDIRECT = "redirects are not followed; correct base_url"
 _MOVED = ErrorRow(errors.RequestRejected, Charged.NO, "a redirect, so not executed", _REDIRECT)
 _BY_STATUS = {
@@ -124,7 +132,9 @@ _BY_STATUS = {
     ),
     **dict.fromkeys(
         _TIMEOUTS,
-        _unknown_outcome("the server or a gateway timed out", f"the server timed out; {_MAY}"),
+        _unknown_outcome(
+            "the server or a gateway timed out", f"the server timed out; {_MAY_BE_CHARGED}"
+        ),
     ),
     401: _unprocessed(errors.AuthenticationFailed, "the key or token is not accepted"),
     402: _unprocessed(errors.InsufficientCredit, "the account has no credit"),
@@ -137,9 +147,8 @@ _BY_STATUS = {
     429: _unprocessed(errors.RateLimited, "too many calls; wait before the next"),
 }
 _VENDORS_4XX = _unprocessed(errors.RequestRejected, "the request was rejected")
-#: Rows by the first digit of the status.
-_BY_CLASS = {
-    1: _unknown_outcome("no final response", f"no final response came; {_MAY}"),
+_BY_FIRST_DIGIT = {
+    1: _unknown_outcome("no final response", f"no final response came; {_MAY_BE_CHARGED}"),
     2: ErrorRow(
         errors.UnexpectedResponse,
         Charged.YES,
@@ -149,9 +158,9 @@ _BY_CLASS = {
     3: _unknown_outcome("a redirect after the call", _REDIRECT),
     4: _unknown_outcome(
         "a 4xx response that is not in the vendor's own format",
-        f"this is not the vendor's own format, so {_MAY}",
+        f"this is not the vendor's own format, so {_MAY_BE_CHARGED}",
     ),
-    5: _unknown_outcome("a 5xx response", _MAY),
+    5: _unknown_outcome("a 5xx response", _MAY_BE_CHARGED),
 }
 
 
@@ -162,7 +171,7 @@ def vendor_error(
     backend: str,
     now: datetime,
     row: ErrorRow | None = None,
-    **more: Any,
+    **fields: Any,
 ) -> errors.VendorError:
     """Return the error for a reply, from `table` or else from `default_row`.
 
@@ -172,21 +181,25 @@ def vendor_error(
         backend: Name of the backend.
         now: The current time, timezone-aware, for `VendorError.retry_after_s`.
         row: A row to use instead of looking up the status and body shape.
-        **more: Further arguments for the error: ``ids``, ``field_errors``.
+        **fields: Further arguments for the error: ``ids``, ``field_errors``.
     """
     shape = reply.shape
-    row = row or table.get((reply.status, shape)) or default_row(reply.status, shape)
+    if row is None:
+        row = table.get((reply.status, shape)) or default_row(reply.status, shape)
     if reply.is_free and issubclass(row.error, errors.OutcomeUnknown):
-        text = "an unusable response to a free request"
-        may_help = reply.status >= 500 or reply.status in _TIMEOUTS
         row = ErrorRow(
-            errors.VendorUnavailable, Charged.NO, bill.FREE_GROUND, text, retryable=may_help
+            errors.VendorUnavailable,
+            Charged.NO,
+            bill.FREE_GROUND,
+            "an unusable response to a free request",
+            retryable=reply.status >= 500 or reply.status in _TIMEOUTS,
         )
     message = f"{backend} answered {reply.status}: {row.text}."
     if shape is BodyShape.HTML:
         message += " The body is an HTML page: a proxy or a firewall may have answered."
-    if words := excerpt(reply):
-        message += f' It says: "{words.rstrip(".")}."'
+    vendors_message = excerpt(reply).rstrip(".")
+    if vendors_message:
+        message += f' It says: "{vendors_message}."'
     return row.error(
         message,
         backend=backend,
@@ -194,20 +207,35 @@ def vendor_error(
         retryable=row.retryable,
         retry_after_s=retry_after_s(reply, now),
         status_code=reply.status,
-        **more,
+        **fields,
     )
 
 
-def find_row(
-    backend: HttpBackend, reply: HttpReply
-) -> tuple[str | None, ErrorRow | InconclusiveRow | None]:
-    """Return ``(code, row)``: the vendor's code in a reply, as text, and its row."""
-    code = backend.error_code(reply) if reply.is_json else None
-    return (None, None) if code is None else (str(code), backend.error_codes.get(str(code)))
+@attrs.frozen
+class FoundCode:
+    """The vendor's code in a reply.
+
+    Attributes:
+        code: The code as text; None if the reply has none.
+        row: Its row in the backend's `error_codes`, or None.
+    """
+
+    code: str | None = None
+    row: ErrorRow | InconclusiveRow | None = None
+
+
+def find_code(backend: HttpBackend, reply: HttpReply) -> FoundCode:
+    """Return the vendor's code in a reply, and its row."""
+    if not reply.is_json:
+        return FoundCode()
+    code = backend.error_code(reply)
+    if code is None:
+        return FoundCode()
+    return FoundCode(str(code), backend.error_codes.get(str(code)))
 
 
 def error_by_table(
-    backend: HttpBackend, reply: HttpReply, row: object = None
+    backend: HttpBackend, reply: HttpReply, row: ErrorRow | InconclusiveRow | None = None
 ) -> errors.VendorError:
     """Return the error for a reply, from `row` or the backend's `error_table`."""
     return vendor_error(
@@ -215,6 +243,7 @@ def error_by_table(
         backend.error_table,
         backend=backend.name,
         now=backend.client.clock.now(),
+        # An `InconclusiveRow` stands for a result, so it has no error.
         row=row if isinstance(row, ErrorRow) else None,
     )
 
@@ -225,19 +254,22 @@ def retry_after_s(reply: HttpReply, now: datetime | None = None) -> float | None
     None if the header is missing or invalid. `now` is the timezone-aware current time, to evaluate
     a date in the header; by default it is read from the system clock.
     """
-    text, unit_s = reply.headers.get("Retry-After", "").strip(), 1.0
+    text = reply.headers.get("Retry-After", "").strip()
+    unit_s = 1.0
     if not text:
-        text, unit_s = reply.headers.get("x-amz-retry-after", "").strip(), 0.001
-    try:
-        if _NUMBER.fullmatch(text):
-            seconds = float(text) * unit_s
-        else:
+        text = reply.headers.get("x-amz-retry-after", "").strip()
+        unit_s = 0.001
+    if _NUMBER.fullmatch(text):
+        seconds = float(text) * unit_s
+    else:
+        try:
             moment = parsedate_to_datetime(text)
-            # A date without a timezone is UTC, like all dates in RFC 9110.
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            if moment.tzinfo is None:
+                # A date without a timezone is UTC, like all dates in RFC 9110.
+                moment = moment.replace(tzinfo=UTC)
             seconds = (moment - (now or datetime.now(UTC))).total_seconds()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None
     return min(max(0.0, seconds), _LONGEST_WAIT_S)
 
 
@@ -245,8 +277,16 @@ _NUMBER = re.compile(r"-?[0-9]{1,4096}(\.[0-9]{0,9})?")
 #: A longer wait means "never", and would overflow a clock.
 _LONGEST_WAIT_S = 1e9
 
-#: Keys under which vendors return error messages.
-_NAMES = ("detail", "error", "message", "Message", "exception", "errorMessage", "error_description")
+#: Keys under which vendors return error messages. The first key wins.
+_MESSAGE_KEYS = (
+    "detail",
+    "error",
+    "message",
+    "Message",
+    "exception",
+    "errorMessage",
+    "error_description",
+)
 
 
 def excerpt(reply: HttpReply) -> str:
@@ -256,17 +296,27 @@ def excerpt(reply: HttpReply) -> str:
     first. Only the first item of a list is searched. Secrets and probable keys are masked.
     """
     body = reply.at()
-    places = [body] if isinstance(body, dict) else []
-    for place in places:  # grows during the loop
-        if isinstance(place, list):
-            places += place[:1]
-        elif isinstance(place, dict):
-            for name in _NAMES:
-                text = place.get(name)
-                if isinstance(text, str) and text.strip():
-                    return quote_text(text, masker(reply.secrets))
-            places += place.values()
+    if not isinstance(body, dict):
+        return ""
+    parts: list[Any] = [body]
+    for part in parts:  # grows during the loop: the parts inside a part follow it
+        if isinstance(part, list):
+            parts.extend(part[:1])
+        elif isinstance(part, dict):
+            message = _find_message(part)
+            if message is not None:
+                return quote_text(message, masker(reply.secrets))
+            parts.extend(part.values())
     return ""
+
+
+def _find_message(part: Mapping[str, Any]) -> str | None:
+    """Return the text under the first of `_MESSAGE_KEYS` that has one, or None."""
+    for key in _MESSAGE_KEYS:
+        text = part.get(key)
+        if isinstance(text, str) and text.strip():
+            return text
+    return None
 
 
 class UnreadableBody(Exception):
@@ -277,79 +327,122 @@ def explain(error: BaseException, exchange: Exchange) -> errors.VendorError | No
     """Return the `VendorError` for a network exception; None for any other exception."""
     if isinstance(error, errors.FaceMatchError) or not isinstance(error, Exception):
         return None
-    links, name, status = links_of(error), exchange.backend, exchange.status
-    is_sent, deadline = exchange.is_sent, exchange.deadline
-    is_expired = (deadline if is_sent else deadline.send_by).is_over
-    reason = _describe(links, is_sent=is_sent)
-    if is_expired:
-        is_share = not is_sent and deadline.share is not None
-        reason = "the time for connecting ran out" if is_share else "the deadline ran out"
+    links = links_of(error)
+    if not exchange.is_sent:
+        return _explain_unsent(links, exchange)
+    if isinstance(error, UnreadableBody) and exchange.status in exchange.request.expects:
+        return _explain_unreadable(error, exchange)
+    return _explain_lost(links, exchange)
+
+
+def _explain_unsent(
+    links: list[BaseException], exchange: Exchange
+) -> errors.VendorUnavailable | None:
+    """Return the error for a request of which no byte was sent; None for a bug of ours."""
+    deadline = exchange.deadline
+    is_expired = deadline.send_by.is_over
+    reason = _describe(links, is_sent=False)
+    if is_expired and deadline.share is not None:
+        reason = "the time for connecting ran out"
+    elif is_expired:
+        reason = "the deadline ran out"
     if not reason:
-        # Only a test double can respond without a connection.
-        if exchange.connection is not None or not is_sent:
-            return None
-        reason = f"it failed with {type(error).__name__}"
-    proxy = exchange.route and exchange.route.proxy
-    through = f" through the proxy {proxy.netloc}" if proxy else ""
-    if not is_sent:
-        # An invalid certificate and a proxy's 4xx are permanent. An expired deadline does not
-        # indicate a fault at the vendor, so circuit breakers must not count it.
-        is_final = is_expired or any(
-            isinstance(link, ssl.SSLCertVerificationError) or _proxy_status(link)[:1] == "4"
-            for link in links
-        )
-        return errors.VendorUnavailable(
-            f"{name} could not be reached{through}: {reason}. Nothing of this request was sent.",
-            backend=name,
-            retryable=not is_final,
-            billing=bill.NO_BYTE_SENT,
-        )
-    if isinstance(error, UnreadableBody) and status in exchange.request.expects:
-        billing = bill.accepted(exchange.charges)
-        unreadable = ending.unreadable_response(name, status, reason, billing)
-        unreadable.backend, unreadable.status_code = name, status
-        return unreadable
-    may = " It may have been executed and charged." if exchange.charges else ""
-    return (errors.DeadlineExceeded if is_expired else errors.OutcomeUnknown)(
-        f"The request was sent to {name}{through}, but no usable response came: {reason}.{may}",
-        backend=name,
-        billing=bill.NO_COMPLETE_RESPONSE,
-        status_code=status or None,
+        return None
+    # An expired deadline does not indicate a fault at the vendor, so circuit breakers must not
+    # count it.
+    is_final = is_expired or any(_is_permanent(link) for link in links)
+    return errors.VendorUnavailable(
+        f"{exchange.backend} could not be reached{_proxy_note(exchange)}: {reason}. Nothing of "
+        "this request was sent.",
+        backend=exchange.backend,
+        retryable=not is_final,
+        billing=bill.NO_BYTE_SENT,
     )
+
+
+def _explain_unreadable(error: UnreadableBody, exchange: Exchange) -> errors.UnexpectedResponse:
+    """Return the error for an expected response with an unusable body."""
+    reason = "the deadline ran out" if exchange.deadline.is_over else str(error)
+    unreadable = ending.unreadable_response(
+        exchange.backend, exchange.status, reason, bill.accepted(exchange.charges)
+    )
+    unreadable.backend = exchange.backend
+    unreadable.status_code = exchange.status
+    return unreadable
+
+
+def _explain_lost(links: list[BaseException], exchange: Exchange) -> errors.OutcomeUnknown | None:
+    """Return the error for a sent request without a usable response; None for a bug of ours."""
+    error_type = errors.OutcomeUnknown
+    reason = _describe(links, is_sent=True)
+    if exchange.deadline.is_over:
+        error_type = errors.DeadlineExceeded
+        reason = "the deadline ran out"
+    if not reason:
+        # Only a test double can respond without a connection, and it may raise anything.
+        if exchange.connection is not None:
+            return None
+        reason = f"it failed with {type(links[0]).__name__}"
+    message = (
+        f"The request was sent to {exchange.backend}{_proxy_note(exchange)}, but no usable "
+        f"response came: {reason}."
+    )
+    if exchange.charges:
+        message += " It may have been executed and charged."
+    return error_type(
+        message,
+        backend=exchange.backend,
+        billing=bill.NO_COMPLETE_RESPONSE,
+        status_code=exchange.status or None,
+    )
+
+
+def _proxy_note(exchange: Exchange) -> str:
+    """Return " through the proxy HOST", to follow the vendor's name; "" without a proxy."""
+    if exchange.route is None or exchange.route.proxy is None:
+        return ""
+    return f" through the proxy {exchange.route.proxy.netloc}"
+
+
+def _is_permanent(link: BaseException) -> bool:
+    """Return whether a connection fails in the same way again: by its certificate, or its proxy."""
+    return isinstance(link, ssl.SSLCertVerificationError) or _proxy_status(link).startswith("4")
 
 
 def _describe(links: list[BaseException], *, is_sent: bool) -> str:
     """Return a reason to show in an error message, or "" if the exception is our own bug."""
-    for kind, words in _REASONS:
+    for reason in _REASONS:
         for link in links:
-            reason = isinstance(link, kind) and (words if isinstance(words, str) else words(link))
-            if reason:
-                return reason
+            if isinstance(link, reason.error_type):
+                text = reason.describe(link)
+                if text:
+                    return text
     # urllib3 raises a plain ValueError for a negative chunk length.
     if is_sent and any(type(link) is ValueError for link in links):
         return "its response is not valid HTTP"
     # An OSError without an errno has no system message.
-    return "the connection failed" if any(isinstance(link, OSError) for link in links) else ""
+    if any(isinstance(link, OSError) for link in links):
+        return "the connection failed"
+    return ""
 
 
-def _certificate_words(link: ssl.SSLCertVerificationError) -> str:
-    advice = ""
+def _describe_certificate(link: ssl.SSLCertVerificationError) -> str:
+    reason = f"its certificate is invalid ({link.verify_message})"
     # OpenSSL's codes for an untrusted root certificate, usually a company's internal CA.
     if link.verify_code in {18, 19, 20, 21}:
-        advice = (
+        reason += (
             "; if a proxy of your company inspects TLS, set ca_bundle or REQUESTS_CA_BUNDLE to the "
             "file with the company's certificates"
         )
-    return f"its certificate is invalid ({link.verify_message}){advice}"
+    return reason
 
 
-def _tls_words(link: ssl.SSLError) -> str:
+def _describe_tls_error(link: ssl.SSLError) -> str:
     # Only errors from OpenSSL itself have a reason.
     reason = getattr(link, "reason", None) or "handshake"
-    advice = (
-        "; the server or the proxy may expect http://" if reason == "WRONG_VERSION_NUMBER" else ""
-    )
-    return f"TLS failed ({reason}){advice}"
+    if reason == "WRONG_VERSION_NUMBER":
+        return f"TLS failed ({reason}); the server or the proxy may expect http://"
+    return f"TLS failed ({reason})"
 
 
 def _proxy_status(link: BaseException) -> str:
@@ -358,24 +451,47 @@ def _proxy_status(link: BaseException) -> str:
     return refused[1] if refused else ""
 
 
-def _system_words(link: OSError) -> str:
-    if status := _proxy_status(link):
-        login = "; put the login into HTTPS_PROXY: http://user:password@host:port"
-        return f"the proxy answers {status}{login if status == '407' else ''}"
-    return os.strerror(link.errno) if isinstance(link.errno, int) and link.errno > 0 else ""
+def _describe_system_error(link: OSError) -> str:
+    """Return the text for an OSError; "" if it has neither a proxy's status nor an errno."""
+    status = _proxy_status(link)
+    if status == "407":
+        return (
+            "the proxy answers 407; put the login into HTTPS_PROXY: http://user:password@host:port"
+        )
+    if status:
+        return f"the proxy answers {status}"
+    if isinstance(link.errno, int) and link.errno > 0:
+        return os.strerror(link.errno)
+    return ""
 
 
-#: Error texts by exception class. The first matching row applies.
-_REASONS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
-    (UnreadableBody, str),
-    (ssl.SSLCertVerificationError, _certificate_words),
-    (ssl.SSLError, _tls_words),
-    (socket.gaierror, "its host name was not found"),
-    (NameResolutionError, "its host name could not be looked up in time"),
-    ((TimeoutError, requests.Timeout), "it timed out"),
-    (http.client.RemoteDisconnected, "it closed the connection without a response"),
-    (OSError, _system_words),
-    (http.client.IncompleteRead, "its response was cut off"),
-    ((http.client.HTTPException, ProtocolError, InvalidHeader), "its response is not valid HTTP"),
-    ((HTTPError, requests.RequestException), "the connection failed"),
+@attrs.frozen
+class _Reason:
+    """How the exceptions of a class, or of several, are described."""
+
+    error_type: Any
+    #: Used if there is no `describe_error`.
+    text: str = ""
+    describe_error: Callable[[Any], str] | None = None
+
+    def describe(self, error: BaseException) -> str:
+        """Return the reason to show, or "" if the exception says nothing."""
+        return self.text if self.describe_error is None else self.describe_error(error)
+
+
+#: The first row that describes one of the exceptions in a chain applies.
+_REASONS = (
+    _Reason(UnreadableBody, describe_error=str),
+    _Reason(ssl.SSLCertVerificationError, describe_error=_describe_certificate),
+    _Reason(ssl.SSLError, describe_error=_describe_tls_error),
+    _Reason(socket.gaierror, "its host name was not found"),
+    _Reason(NameResolutionError, "its host name could not be looked up in time"),
+    _Reason((TimeoutError, requests.Timeout), "it timed out"),
+    _Reason(http.client.RemoteDisconnected, "it closed the connection without a response"),
+    _Reason(OSError, describe_error=_describe_system_error),
+    _Reason(http.client.IncompleteRead, "its response was cut off"),
+    _Reason(
+        (http.client.HTTPException, ProtocolError, InvalidHeader), "its response is not valid HTTP"
+    ),
+    _Reason((HTTPError, requests.RequestException), "the connection failed"),
 )

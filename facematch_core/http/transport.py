@@ -45,7 +45,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from facematch_core import errors
 from facematch_core._version import __version__
-from facematch_core.backend.requests import ignore
+from facematch_core.backend.requests import do_nothing
 from facematch_core.base.addresses import is_loopback
 from facematch_core.base.deadline import NO_DEADLINE, Clock, Deadline, SystemClock
 from facematch_core.base.exceptions import links_of
@@ -55,11 +55,13 @@ from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
 from .messages import HttpReply, HttpRequest, encode_request
 from .refusals import UnreadableBody, explain
 
-#: Seconds to keep an idle connection: the default, and the maximum with a ``Keep-Alive`` header.
-#: Servers close it after 2 s or more; a request that races the close may have been charged.
-KEEP_IDLE_S, MOST_IDLE_S = 1.5, 30.0
+#: Seconds to keep an idle connection if the server does not say how long it does. Servers close it
+#: after 2 s or more; a request that races the close may have been charged.
+KEEP_IDLE_S = 1.5
+#: The most seconds to keep an idle connection, if the server sends a ``Keep-Alive`` header.
+MOST_IDLE_S = 30.0
 
-_KEPT = re.compile(r"(?i)\btimeout\s*=\s*\"?(\d{1,9})\b")
+_KEEP_ALIVE_TIMEOUT = re.compile(r"(?i)\btimeout\s*=\s*\"?(\d{1,9})\b")
 
 #: Environment variables for trusted certificates; the first one that is set is used.
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
@@ -124,14 +126,15 @@ class HttpClient:
         proxy: str | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._timeouts_s = connect_timeout_s, read_timeout_s
+        self._connect_timeout_s = connect_timeout_s
+        self._read_timeout_s = read_timeout_s
         self._max_body_bytes = max_body_bytes
         self.clock: Clock = clock or SystemClock()
         self._ca_bundle: str | None = None
         self._context: ssl.SSLContext | None = None
         self._proxies: dict[str, str] = {}
         self.configure(ca_bundle, proxy)
-        self._headers = {
+        self._default_headers = {
             "User-Agent": f"facematch-core/{__version__}",
             "Accept": "application/json",
             # Responses are small, and an uncompressed body cannot be a zip bomb.
@@ -162,7 +165,7 @@ class HttpClient:
         backend: str,
         charges: int | None = None,
         deadline: Deadline = NO_DEADLINE,
-        on_sent: Callable[[], None] = ignore,
+        on_sent: Callable[[], None] = do_nothing,
     ) -> HttpReply:
         """Send a request once.
 
@@ -192,7 +195,8 @@ class HttpClient:
             request,
             backend=backend,
             charges=request.charges if charges is None else charges,
-            timeouts_s=self._timeouts_s,
+            connect_timeout_s=self._connect_timeout_s,
+            read_timeout_s=self._read_timeout_s,
             deadline=deadline,
             on_sent=on_sent,
         )
@@ -227,10 +231,10 @@ class HttpClient:
         request = exchange.request
         url, parts = _locate(request)
         headers, body = encode_request(request)
-        names = [*map(str.lower, headers)]
-        for name, text in self._headers.items():
-            if name.lower() not in names:
-                headers[name] = text
+        given_names = [name.lower() for name in headers]
+        for name, default in self._default_headers.items():
+            if name.lower() not in given_names:
+                headers[name] = default
         adapter = self._session.get_adapter(url)
         if type(adapter) is not HTTPAdapter or _is_patched():
             send = adapter.send
@@ -246,15 +250,18 @@ class HttpClient:
         if route is None:
             # Two threads may both find a route; setdefault keeps one.
             route = self._routes.setdefault(origin, self._find_route(url, parts))
-        exchange.route, path = route, parts.request_uri
+        exchange.route = route
+        target = parts.request_uri
         if route.proxy is not None and route.scheme == "http":
             # A plain HTTP proxy needs the full URL and its own headers.
-            path, headers = url, {**route.proxy_headers, **headers}
-        connection = exchange.connection = route.take(self.clock.monotonic()) or route.open()
+            target = url
+            headers = {**route.proxy_headers, **headers}
+        connection = route.take(self.clock.monotonic()) or route.open()
+        exchange.connection = connection
         try:
             connection.request(
                 request.method,
-                path,
+                target,
                 body=body,
                 headers=headers,
                 preload_content=False,
@@ -264,20 +271,29 @@ class HttpClient:
             # A server may respond before it has read the whole upload; the response explains why.
             if not exchange.is_sent or connection.sock is None:
                 raise
-        response = exchange.response = connection.getresponse()
+        response = connection.getresponse()
+        exchange.response = response
         return response.status, response.headers, response.stream(65536, decode_content=False)
 
     def _find_route(self, url: str, parts: Url) -> Route:
         """Return the route, with proxy and certificates from the settings or the environment."""
-        proxy_headers, proxy = {}, None
-        if name := requests.utils.select_proxy(url, self._proxies_to(url, parts)):
-            with_login = _parse_proxy(name, "The proxy in the environment")
-            proxy_headers = HTTPAdapter().proxy_headers(with_login.url)
-            proxy = with_login._replace(auth=None)
-        if self._context is None and "https" in (parts.scheme, proxy and proxy.scheme):
+        proxy: Url | None = None
+        proxy_headers: Mapping[str, str] = {}
+        proxy_url = requests.utils.select_proxy(url, self._proxies_to(url, parts))
+        if proxy_url:
+            proxy_with_login = _parse_proxy(proxy_url, "The proxy in the environment")
+            proxy_headers = HTTPAdapter().proxy_headers(proxy_with_login.url)
+            proxy = proxy_with_login._replace(auth=None)
+        if self._context is None and _uses_tls(str(parts.scheme), proxy):
             self._context = _tls_context(self._ca_path(), _ca_variable())
-        host = str(parts.host)
-        return Route(str(parts.scheme), host, parts.port, proxy, proxy_headers, self._context)
+        return Route(
+            scheme=str(parts.scheme),
+            host=str(parts.host),
+            port=parts.port,
+            proxy=proxy,
+            proxy_headers=proxy_headers,
+            context=self._context,
+        )
 
     def _proxies_to(self, url: str, parts: Url) -> dict[str, str]:
         """Return the proxies for a URL by scheme, from the settings or the environment."""
@@ -301,10 +317,14 @@ class HttpClient:
         if exchange.status >= http.HTTPStatus.BAD_REQUEST and exchange.request.method != "GET":
             connection.close()
             return
-        now, keep_s = self.clock.monotonic(), KEEP_IDLE_S
-        if seconds := _KEPT.search(headers.get("Keep-Alive", "")):
-            keep_s = min(int(seconds[1]) - 1.0, MOST_IDLE_S)
-        connection.kept_until, connection.process = now + keep_s, os.getpid()
+        now = self.clock.monotonic()
+        keep_s = KEEP_IDLE_S
+        stated_s = _KEEP_ALIVE_TIMEOUT.search(headers.get("Keep-Alive", ""))
+        if stated_s is not None:
+            # One second less, because the server began to count earlier.
+            keep_s = min(int(stated_s[1]) - 1.0, MOST_IDLE_S)
+        connection.kept_until = now + keep_s
+        connection.process_id = os.getpid()
         route.idle.append(connection)
         # Close expired connections, for example after a burst.
         with contextlib.suppress(IndexError):  # another thread may have taken the last connection
@@ -349,8 +369,10 @@ class Exchange:
     request: HttpRequest
     backend: str
     charges: int
-    #: Timeouts before and after the first byte, in seconds.
-    timeouts_s: tuple[float, float]
+    #: The timeout of each wait before the first byte, in seconds.
+    connect_timeout_s: float
+    #: The timeout of each wait after the first byte, in seconds.
+    read_timeout_s: float
     deadline: Deadline
     on_sent: Callable[[], None]
 
@@ -389,7 +411,7 @@ class Exchange:
             left_s = min(left_s, self.connect_by.left_s())
         if left_s <= 0:
             raise TimeoutError("The deadline ran out.")
-        wait_s = min(left_s, self.timeouts_s[self.is_sent])
+        wait_s = min(left_s, self.read_timeout_s if self.is_sent else self.connect_timeout_s)
         # Avoid a needless system call, which releases the GIL.
         if sock is not None and sock.gettimeout() != wait_s:
             sock.settimeout(wait_s)
@@ -401,26 +423,37 @@ CURRENT: ContextVar[Exchange] = ContextVar("facematch_exchange")
 
 
 def _close_failed(error: BaseException, exchange: Exchange) -> BaseException:
-    """Close the resources of a failed exchange; return the exception to raise."""
+    """Close the resources of a failed exchange; return the exception to raise.
+
+    It is the exception of `on_sent`, a `VendorError` for an exception of the network, or a bug.
+    """
     for resource in (exchange.response, exchange.connection):
         with contextlib.suppress(Exception):
             if resource is not None:
                 resource.close()
-    is_refusal = error is exchange.refusal
-    failure = None if is_refusal else explain(error, exchange)
     for link in links_of(error):
         # Clear the frames, which keep the picture alive until the next garbage collection.
         traceback.clear_frames(link.__traceback__)
+    trace = error.__traceback__
+    if trace is not None:
+        # Drop the first frame, `send`, which holds the picture.
+        trace = trace.tb_next
+    if error is exchange.refusal:
+        # The program's own exception keeps its cause.
+        return error.with_traceback(trace)
+    failure = explain(error, exchange)
     if failure is not None:
         return failure
-    # A bug, or the program's own exception. Drop the first frame, `send`, which holds the picture.
-    if not is_refusal:
-        error.__cause__ = None
-    trace = error.__traceback__
-    return error.with_traceback(trace and trace.tb_next)
+    error.__cause__ = None
+    return error.with_traceback(trace)
 
 
-@attrs.frozen(eq=False)
+def _uses_tls(scheme: str, proxy: Url | None) -> bool:
+    """Return whether the origin or the proxy on the way to it uses TLS."""
+    return scheme == "https" or (proxy is not None and proxy.scheme == "https")
+
+
+@attrs.frozen(kw_only=True, eq=False)
 class Route:
     """The route to an origin, with its idle connections."""
 
@@ -442,7 +475,7 @@ class Route:
             while True:
                 connection = self.idle.pop()
                 # After a fork, drop the parent's connections.
-                is_fresh = now <= connection.kept_until and connection.process == os.getpid()
+                is_fresh = now <= connection.kept_until and connection.process_id == os.getpid()
                 if is_fresh and connection.is_connected:
                     return connection
                 connection.close()
@@ -450,30 +483,43 @@ class Route:
 
     def open(self) -> Connection:
         """Return a new connection, which connects on its first request."""
-        proxy, host, port = self.proxy, self.host, self.port
+        proxy = self.proxy
+        host = self.host
+        port = self.port
         if proxy is not None:
-            host, port = str(proxy.host), proxy.port or (443 if proxy.scheme == "https" else 80)
-        if "https" not in (self.scheme, proxy and proxy.scheme):
+            host = str(proxy.host)
+            port = proxy.port or (443 if proxy.scheme == "https" else 80)
+        if not _uses_tls(self.scheme, proxy):
             return Connection(host, port, proxy=proxy)
         # Imported late: urllib3-future does not have it, and `check_urllib3` must report that.
         from urllib3.connection import ProxyConfig
 
-        # For TLS to the proxy itself.
-        config = proxy and ProxyConfig(self.context, False, None, None)
+        proxy_config = None
+        if proxy is not None:
+            # For TLS to the proxy itself.
+            proxy_config = ProxyConfig(
+                ssl_context=self.context,
+                use_forwarding_for_https=False,
+                assert_hostname=None,
+                assert_fingerprint=None,
+            )
         connection = TlsConnection(
-            host, port, proxy=proxy, proxy_config=config, ssl_context=self.context
+            host, port, proxy=proxy, proxy_config=proxy_config, ssl_context=self.context
         )
         if proxy is not None and self.scheme == "https":
-            scheme, target = str(proxy.scheme), self.port or 443
-            connection.set_tunnel(self.host, target, self.proxy_headers, scheme=scheme)
+            connection.set_tunnel(
+                self.host, self.port or 443, self.proxy_headers, scheme=str(proxy.scheme)
+            )
         return connection
 
 
 class Connection(HTTPConnection):
     """A connection that applies deadlines, and reports the first byte of a request."""
 
-    #: When the idle connection expires (on the client's clock), and the id of its process.
-    kept_until, process = 0.0, 0
+    #: When the idle connection expires, in seconds on the client's monotonic clock.
+    kept_until = 0.0
+    #: The id of the process that keeps it; a forked child inherits its parent's connections.
+    process_id = 0
 
     def __del__(self) -> None:
         # A garbage-collected client does not close its connections.
@@ -484,7 +530,7 @@ class Connection(HTTPConnection):
         """Connect if necessary, report the first byte, and send the request."""
         exchange = CURRENT.get()
         if self.sock is None:
-            exchange.connect_by = Deadline.after(exchange.timeouts_s[0])
+            exchange.connect_by = Deadline.after(exchange.connect_timeout_s)
             self.connect()
         exchange.wait_s()
         exchange.begin()
@@ -492,18 +538,20 @@ class Connection(HTTPConnection):
         self.timeout = exchange.wait_s()
         super().request(*args, **options)
         # urllib3 keeps the URL, and logs it if a header is invalid. Its query may contain a key.
-        kept: Any = self._response_options
-        if "?" in kept.request_url:
-            path = kept.request_url.partition("?")[0]
-            self._response_options = kept._replace(request_url=path)
+        options_kept: Any = self._response_options
+        if "?" in options_kept.request_url:
+            path, _, _ = options_kept.request_url.partition("?")
+            self._response_options = options_kept._replace(request_url=path)
 
     def send(self, data: Any) -> None:
         """Send bytes in pieces, because `sendall` has a single timeout for the whole upload."""
-        exchange, sock, done = CURRENT.get(), cast(Any, self.sock), 0
+        exchange = CURRENT.get()
+        sock = cast(Any, self.sock)
+        sent_bytes = 0
         with memoryview(data).cast("B") as view:
-            while done < len(view):
+            while sent_bytes < len(view):
                 exchange.wait_s(sock)
-                done += sock.send(view[done:])
+                sent_bytes += sock.send(view[sent_bytes:])
 
     def _new_conn(self) -> socket.socket:
         wait_s = CURRENT.get().wait_s
@@ -512,10 +560,12 @@ class Connection(HTTPConnection):
         except OSError as error:
             raise NameResolutionError(self.host, self, cast(socket.gaierror, error)) from error
         problem = OSError("The host has no address.")
-        for number, (family, kind, protocol, _, address) in enumerate(addresses):
+        for number, (family, socket_type, protocol, _, address) in enumerate(addresses):
             try:
-                with contextlib.ExitStack() as failed:
-                    sock = failed.enter_context(socket.socket(family, kind, protocol))
+                with contextlib.ExitStack() as close_if_failed:
+                    sock = close_if_failed.enter_context(
+                        socket.socket(family, socket_type, protocol)
+                    )
                     for option in self.socket_options or ():
                         sock.setsockopt(*option)
                     # An equal share of the time left, so that a dead address leaves some.
@@ -523,7 +573,7 @@ class Connection(HTTPConnection):
                     sock.connect(address)
                     # For the TLS handshake.
                     wait_s(sock)
-                    failed.pop_all()
+                    close_if_failed.pop_all()
                     return sock
             except OSError as error:
                 problem = error
@@ -537,8 +587,10 @@ class Connection(HTTPConnection):
     def is_connected(self) -> bool:
         """Whether the connection is open and has no unread bytes after the last response."""
         # `poll` does not see bytes that TLS has already decrypted.
-        pending = getattr(self.sock, "pending", None)
-        return super().is_connected and not (pending is not None and pending())
+        if not super().is_connected:
+            return False
+        count_pending = getattr(self.sock, "pending", None)
+        return count_pending is None or not count_pending()
 
 
 class TlsConnection(Connection, HTTPSConnection):
@@ -672,28 +724,32 @@ def _send_to_double(
     exchange: Exchange,
 ) -> _Answer:
     """Send to a test double, which neither applies deadlines nor reports the first byte."""
-    request, timeout_s = exchange.request, exchange.wait_s()
+    request = exchange.request
+    connect_s = exchange.wait_s()
     # Pass a form as text, because a double may search it for a field.
     form = body.decode() if body and request.fields and not request.files else body
     prepared = requests.Request(request.method, url, headers, data=form).prepare()
     # requests needs a timeout above 0.
-    read_s = max(0.001, min(exchange.timeouts_s[1], exchange.deadline.send_by.left_s()))
+    read_s = max(0.001, min(exchange.read_timeout_s, exchange.deadline.send_by.left_s()))
     try:
-        response = send(prepared, timeout=(timeout_s, read_s), stream=True, cert=None)
+        response = send(prepared, timeout=(connect_s, read_s), stream=True, cert=None)
     except BaseException as error:
         # Only these exceptions prove that there was no connection.
-        kinds = [type(link) for link in links_of(error)]
+        links = links_of(error)
         is_unsent = isinstance(error, requests.ConnectTimeout) or (
-            MaxRetryError in kinds and any(issubclass(kind, NewConnectionError) for kind in kinds)
+            any(type(link) is MaxRetryError for link in links)
+            and any(isinstance(link, NewConnectionError) for link in links)
         )
         if not is_unsent:
             exchange.begin()
         raise
     exchange.begin()
-    raw = exchange.response = response.raw
-    # The `Response` of a hand-written double may have a body, and no stream.
-    is_stream = hasattr(raw, "stream")
-    pieces = raw.stream(65536, decode_content=False) if is_stream else [response.content]
+    raw = response.raw
+    exchange.response = raw
+    if not hasattr(raw, "stream"):
+        # The `Response` of a hand-written double may have a body, and no stream.
+        return response.status_code, response.headers, [response.content]
+    pieces = raw.stream(65536, decode_content=False)
     return response.status_code, response.headers, pieces
 
 

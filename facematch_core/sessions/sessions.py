@@ -662,13 +662,13 @@ class Sessions:
         if result.access is None or result.access.link is None:
             return
         backend = self._backend
-        vendor_address = ""
-        # A backend that uses a vendor's own library may have no address.
-        if isinstance(backend, RemoteBackend) and (backend.base_url or backend.vendor_url()):
-            vendor_address = backend.service_url
+        service_url = ""
+        # A backend that uses a vendor's own library may have no URL.
+        if isinstance(backend, RemoteBackend) and backend.configured_url:
+            service_url = backend.service_url
         hosts = self._capabilities.link_hosts.union(getattr(backend, "handoff_hosts", ()))
         foreign_host = find_foreign_host(
-            result.access.link.reveal(), vendor_address, allowed_hosts=hosts, allow_insecure=False
+            result.access.link.reveal(), service_url, allowed_hosts=hosts, allow_insecure=False
         )
         if foreign_host:
             raise _unexpected(

@@ -390,10 +390,10 @@ class LoginReference(HttpReference):
     def token(self, call, deadline):
         return self.login_token.get(call, deadline)
 
-    def should_relogin(self, request, reply):
+    def should_relogin(self, http_request, reply):
         if reply.status != 401:
             return False
-        self.login_token.forget(request)
+        self.login_token.forget(http_request)
         return True
 
     def close(self):

@@ -13,7 +13,7 @@ import attrs
 import click
 
 from facematch_core import ConfigurationError, Environment, Image, Secret, __version__
-from facematch_core.backend.requests import ignore
+from facematch_core.backend.requests import do_nothing
 from facematch_core.base.extras import install_command
 from facematch_core.cli.files import check_target, make_folder, write_json
 from facematch_core.cli.options import Target, file_option
@@ -116,7 +116,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
             remaining: list[str] = []
             try:
                 with suppress(VendorError):
-                    run_steps(caller, ends, files, budget, ignore)
+                    run_steps(caller, ends, files, budget, do_nothing)
             finally:
                 try:
                     remaining = end_sessions(caller, every) if ends else []

@@ -53,10 +53,10 @@ class TokenBackend(AcmeBackend):
         token = self.login_token.get(request, deadline)
         return attrs.evolve(http_request, params={"access_token": token})
 
-    def should_relogin(self, request, reply):
+    def should_relogin(self, http_request, reply):
         if reply.at("error_code") != 110:
             return False
-        self.login_token.forget(request)
+        self.login_token.forget(http_request)
         return True
 
     def error_code(self, reply):

@@ -31,8 +31,8 @@ class Signing(AcmeBackend):
         headers = {**http_request.headers, "Authorization": Secret(f"Bearer {token.reveal()}")}
         return attrs.evolve(http_request, headers=headers, masked=(token,))
 
-    def should_relogin(self, request, reply):
-        assert request.masked  # as signed
+    def should_relogin(self, http_request, reply):
+        assert http_request.masked  # as signed
         return reply.status == 403
 
 
@@ -85,7 +85,7 @@ def test_reply_is_used_if_should_relogin_raises(served, is_first):
                 yield HttpRequest(method="GET", url=f"{self.service_url}/ready", charges=0)
             return (yield from super().steps(request))
 
-        def should_relogin(self, request, reply):
+        def should_relogin(self, http_request, reply):
             raise ValueError("not JSON")
 
     backend, server = served(SAME, SAME, SAME, cls=Asking)
