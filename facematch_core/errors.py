@@ -96,9 +96,11 @@ class InvalidImage(FaceMatchError, ValueError):
 
     def of(self, picture: str) -> InvalidImage:
         """Return a copy of this error that names the picture, without a traceback."""
-        message = self.message.removeprefix("The picture")
-        colon = ": " if message == self.message else ""
-        return InvalidImage(f"The {picture}{colon}{message}", picture=picture)
+        if self.message.startswith("The picture"):
+            message = self.message.replace("The picture", f"The {picture}", 1)
+        else:
+            message = f"The {picture}: {self.message}"
+        return InvalidImage(message, picture=picture)
 
 
 class InvalidRequest(FaceMatchError, ValueError):
@@ -159,8 +161,13 @@ class BudgetExceeded(FaceMatchError):
         frees_at: datetime | None = None,
     ) -> None:
         super().__init__(message)
-        self.budget, self.unit, self.frees_at = budget, unit, frees_at
-        self.cap, self.spent, self.reserved, self.unknown = cap, spent, reserved, unknown
+        self.budget = budget
+        self.unit = unit
+        self.cap = cap
+        self.spent = spent
+        self.reserved = reserved
+        self.unknown = unknown
+        self.frees_at = frees_at
 
 
 class StoreUnavailable(FaceMatchError):
@@ -224,8 +231,10 @@ class VendorError(FaceMatchError):
         self.billing = Billing(self._charged) if billing is None else billing
         self.ids = Ids() if ids is None else ids
         self.retryable = self._retryable if retryable is None else retryable
-        self.retry_after_s, self.status_code = retry_after_s, status_code
-        self.environment, self.call = environment, call
+        self.retry_after_s = retry_after_s
+        self.status_code = status_code
+        self.environment = environment
+        self.call = call
 
 
 class RequestRejected(VendorError):

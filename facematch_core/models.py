@@ -607,15 +607,16 @@ class Result(NoTruth, Document):
 
     def __str__(self) -> str:
         """Return one line: decision, score, threshold, environment, warning codes."""
-        words = [f"{getattr(self, 'decision', type(self).__name__)}"]
+        verdict = str(getattr(self, "decision", type(self).__name__))
         if self.score is not None:
-            words[0] += f" {self.score}"
+            verdict += f" {self.score}"
+        parts = [verdict]
         if self.threshold is not None and self.threshold.value is not None:
-            words.append(f"threshold {self.threshold.value:g}")
+            parts.append(f"threshold {self.threshold.value:g}")
         if self.environment not in (None, Environment.PRODUCTION):
-            words.append(f"from {self.environment}")
-        words += [f"{warning.code}" for warning in self.warnings]
-        return _one_line(", ".join(words))
+            parts.append(f"from {self.environment}")
+        parts.extend(str(warning.code) for warning in self.warnings)
+        return _one_line(", ".join(parts))
 
 
 @attrs.frozen(kw_only=True)
@@ -763,10 +764,18 @@ def _worse_decision(liveness: LivenessResult, match: MatchResult | None) -> Live
         raise ValueError("A LiveMatchResult consists of a LivenessResult and a MatchResult.")
     if match is None and not ends_early(liveness):
         raise ValueError("Without a comparison only NOT_LIVE and INCONCLUSIVE are possible.")
-    words = {answer.decision.value for answer in (liveness, match) if answer is not None}
-    passed = {Decision.MATCH.value, LivenessDecision.LIVE.value}
-    decisions = [LiveMatchDecision(word) for word in words - passed]
-    return max(decisions, key=[*LiveMatchDecision].index, default=LiveMatchDecision.VERIFIED)
+    worst = LiveMatchDecision.VERIFIED
+    for answer in (liveness, match):
+        if answer is None or answer.decision in PASSES:
+            continue
+        decision = LiveMatchDecision(answer.decision.value)
+        if _RANKS[decision] > _RANKS[worst]:
+            worst = decision
+    return worst
+
+
+#: The rank of each joint decision: 0 for the best.
+_RANKS = {decision: rank for rank, decision in enumerate(LiveMatchDecision)}
 
 
 #: Maximum length of `str(result)`, because a vendor may return hundreds of warnings.

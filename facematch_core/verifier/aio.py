@@ -29,6 +29,7 @@ from facematch_core.models import MatchResult
 from .verifier import (
     AnyThreshold,
     MatchOptions,
+    NoPairNow,
     PairOutcome,
     PairOutcomes,
     PairRun,
@@ -57,8 +58,9 @@ class Awaited:
         self._verifier = verifier
         self._runner = runner
         self._max_concurrency = max_concurrency
-        #: The most recent event loop and its limiter.
-        self._places: tuple[object, anyio.CapacityLimiter] | None = None
+        #: The most recent event loop, and the limiter of its calls; None before the first call.
+        self._loop: object = None
+        self._limiter: anyio.CapacityLimiter | None = None
         #: Running calls by process id, because a forked child inherits a copy of this set.
         self._calls: dict[int, set[Future[Any]]] = {}
         self._closing: Future[None] | None = None
@@ -86,7 +88,10 @@ class Awaited:
         self._closing.result()
 
     def _close(self) -> None:
-        while calls := tuple(self._calls.get(os.getpid(), ())):
+        while True:
+            calls = tuple(self._calls.get(os.getpid(), ()))
+            if not calls:
+                break
             wait(calls)
         self._verifier.close()
 
@@ -107,19 +112,20 @@ class Awaited:
         self._check_open()
         deadline = self._runner.deadline_after(options.get("deadline_s"))
         call = _Call(functools.partial(method, *args, **options), deadline)
-        places, calls = self._limiter(), self._calls.setdefault(os.getpid(), set())
+        limiter = self._limiter_of_loop()
+        calls = self._calls.setdefault(os.getpid(), set())
         calls.add(call.future)
         call.future.add_done_callback(calls.discard)
         try:
             with anyio.move_on_after(deadline.left_s()) as waiting:
-                await places.acquire_on_behalf_of(call)
+                await limiter.acquire_on_behalf_of(call)
             if waiting.cancelled_caught:
                 raise out_of_time(deadline)
             try:
                 await _in_thread(_run, [call])
                 return call.future.result()
             finally:
-                places.release_on_behalf_of(call)
+                limiter.release_on_behalf_of(call)
         except RuntimeError:
             if call.is_begun:
                 raise
@@ -128,12 +134,13 @@ class Awaited:
             del call  # break the reference cycle through the error, which keeps the pictures alive
         raise VendorUnavailable("No thread could be started for the call. Nothing was sent.")
 
-    def _limiter(self) -> anyio.CapacityLimiter:
+    def _limiter_of_loop(self) -> anyio.CapacityLimiter:
         """Return the running event loop's limiter; limiters cannot be shared between loops."""
         loop = anyio.lowlevel.current_token().native_token
-        if self._places is None or self._places[0] is not loop:
-            self._places = loop, anyio.CapacityLimiter(self._max_concurrency)
-        return self._places[1]
+        if self._limiter is None or self._loop is not loop:
+            self._loop = loop
+            self._limiter = anyio.CapacityLimiter(self._max_concurrency)
+        return self._limiter
 
     def _check_open(self) -> None:
         if self._closing is not None:
@@ -160,9 +167,9 @@ def awaited(
 class _Call(Generic[R]):
     """A call that can be cancelled until its first byte is sent."""
 
-    def __init__(self, make: Callable[[], R], deadline: Deadline) -> None:
+    def __init__(self, make_call: Callable[[], R], deadline: Deadline) -> None:
         # Emptied by the call, because an error's frames refer to this object.
-        self._pending = [make]
+        self._pending = [make_call]
         self._deadline = deadline
         self._cancellation = Cancellation(deadline)
         self._lock = threading.Lock()
@@ -175,12 +182,14 @@ class _Call(Generic[R]):
             if self._cancellation.is_cancelled:
                 return
             self.is_begun = True
-        fulfil(self.future, self._in_thread)
+        fulfil(self.future, self._make)
 
-    def _in_thread(self) -> R:
+    def _make(self) -> R:
+        """Make the call, if its deadline has not passed."""
         if self._deadline.is_over:
             raise out_of_time(self._deadline)
         CANCELLATION.set(self._cancellation)  # in the thread's copy of the context
+        # No variable holds the call, and with it the pictures, while it runs.
         return self._pending.pop()()
 
     def cancel(self) -> None:
@@ -292,17 +301,20 @@ class AsyncFaceVerifier(Awaited):
         cancellation: Cancellation,
     ) -> AsyncGenerator[PairOutcome, None]:
         self._check_open()
-        outcomes = (
-            _AsyncPairOutcomes(run, pairs)
-            if isinstance(pairs, AsyncIterable)
-            else PairOutcomes(run, pairs)
-        )
+        outcomes: PairOutcomes
+        if isinstance(pairs, AsyncIterable):
+            outcomes = _AsyncPairOutcomes(run, pairs)
+        else:
+            outcomes = PairOutcomes(run, pairs)
         ended: Future[None] = Future()
         calls = self._calls.setdefault(os.getpid(), set())
         calls.add(ended)
         ended.add_done_callback(calls.discard)
         try:
-            while (outcome := await _in_thread(next, outcomes, None)) is not None:
+            while True:
+                outcome = await _in_thread(next, outcomes, None)
+                if outcome is None:
+                    break
                 yield outcome
         finally:
             run.is_stopped = True
@@ -318,10 +330,12 @@ class _AsyncPairOutcomes(PairOutcomes):
 
     def __init__(self, run: PairRun, pairs: AsyncIterable[Any]) -> None:
         super().__init__(run, iter(()))
-        self._source, self._index = aiter(pairs), -1
+        self._source = aiter(pairs)
+        #: The event loop in which the source is read.
         self._token = anyio.lowlevel.current_token()
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="facematch-pairs")
-        self._reading: Future[tuple[Any, ...]] | None = None
+        #: The next pair, while it is being read; else None.
+        self._reading: Future[Any] | None = None
         self._scope: anyio.CancelScope | None = None
 
     async def aclose(self) -> None:
@@ -330,36 +344,45 @@ class _AsyncPairOutcomes(PairOutcomes):
         if self._scope is not None:
             self._scope.cancel()
         self._reader.shutdown(wait=False)
-        if (close := getattr(self._source, "aclose", None)) is not None:
+        close = getattr(self._source, "aclose", None)
+        if close is not None:
             # RuntimeError means that the source is being cancelled, which also closes it.
             with anyio.CancelScope(shield=True), contextlib.suppress(RuntimeError):
                 await close()
 
-    async def _next(self) -> tuple[Any, ...]:
-        """Return the next pair in a one-element tuple, or an empty tuple at the end."""
+    async def _read_source(self) -> Any:
+        """Return the next pair; raise `NoPairNow` at the end, or if `aclose` stops the reading."""
         with contextlib.suppress(StopAsyncIteration), anyio.CancelScope() as self._scope:
             if not self._run.is_stopped:
-                return (await anext(self._source),)
-        return ()
+                return await anext(self._source)
+        raise NoPairNow
 
-    def _read_pair(self) -> tuple[int, Any] | None:
-        """Return the next pair, or None at the end or if the first outcome is ready before it."""
+    def _read_pair(self) -> Any:
+        """Return the next pair.
+
+        Raise `NoPairNow` at the end, if the input fails, or if the first outcome is ready before
+        the pair.
+        """
         try:
             if self._reading is None:
-                read = functools.partial(anyio.from_thread.run, self._next, token=self._token)
+                read = functools.partial(
+                    anyio.from_thread.run, self._read_source, token=self._token
+                )
                 self._reading = self._reader.submit(read)
-            first: list[Future[Any]] = [*self._calls][:1]
-            wait([self._reading, *first], return_when=FIRST_COMPLETED)
-            if not self._reading.done():
-                return None
-            reading, self._reading = self._reading, None
-            pair = reading.result()
+            waited: list[Future[Any]] = [self._reading]
+            if self._calls:
+                waited.append(self._calls[0])
+            wait(waited, return_when=FIRST_COMPLETED)
+            if self._reading.done():
+                reading = self._reading
+                self._reading = None
+                return reading.result()
+        except NoPairNow:
+            pass
         except Exception as error:  # noqa: BLE001 - raised when the started calls have ended
             self._run.failures.append(error)
             self._run.is_stopped = True
-            return None
-        self._index += 1
-        return (self._index, pair[0]) if pair else None
+        raise NoPairNow
 
 
 async def _in_thread(work: Callable[..., R], *args: Any) -> R:
@@ -374,6 +397,7 @@ def _run(calls: list[_Call[Any]]) -> None:
 
 
 def out_of_time(deadline: Deadline) -> VendorUnavailable:
+    """Return the error for a call that got no thread before its deadline."""
     return VendorUnavailable(
         f"The deadline of {deadline.limit_s:g} s expired while the call waited for a thread. "
         "Nothing was sent.",

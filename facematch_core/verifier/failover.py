@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from facematch_core import errors
-from facematch_core.backend.kinds import nearest
+from facematch_core.backend.kinds import suggest_name
 from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.frames import methods_clear_frames
 from facematch_core.call.run import Runner
@@ -139,7 +139,8 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         }
         if not asked_members:
             # The first member raises the error for a call of another backend.
-            asked_members = dict(list(self._members.items())[:1])
+            first_name = next(iter(self._members))
+            asked_members = {first_name: self._members[first_name]}
         deadline = self._runner.deadline_after(deadline_s)
         best: Reconciliation | None = None
         failure: VendorError | None = None
@@ -296,7 +297,7 @@ class FailoverRunner(Runner):
             if name not in self.members:
                 raise InvalidRequest(
                     f"{option}: unknown member {str(name)[:60]!r}; "
-                    f"{nearest(str(name), self.members)}"
+                    f"{suggest_name(str(name), self.members)}"
                 )
         return thresholds
 
@@ -315,8 +316,7 @@ class _RouteLog:
         """Record a member's error; raise it if it ends the call."""
         reason = type(error).__name__
         self.skipped += (Skipped(backend=member, reason=reason, message=error.message),)
-        is_unpaid = isinstance(error, VendorError) and error.billing.charged is Charged.NO
-        if not isinstance(error, _UNABLE) and not (is_unpaid and isinstance(error, _NEXT_MEMBER)):
+        if not _leads_to_next_member(error):
             if isinstance(error, _KEY_ERRORS):
                 log.warning(
                     "The key of member %s was rejected (%s). No other was tried.", member, reason
@@ -327,9 +327,7 @@ class _RouteLog:
         self.is_begun = self.is_begun or isinstance(error, VendorError)
         # The traceback's frames would keep the pictures alive.
         error = error.with_traceback(None)
-        # Keep the last retryable error, or else the last vendor error, or else the first error.
-        precedence = _precedence(error)
-        if self.error is None or (precedence and precedence >= _precedence(self.error)):
+        if self.error is None or _is_preferred(error, self.error):
             self.error = error
 
     def failure(self) -> FaceMatchError:
@@ -338,5 +336,20 @@ class _RouteLog:
         return self.error
 
 
-def _precedence(error: FaceMatchError) -> int:
-    return 1 + error.retryable if isinstance(error, VendorError) else 0
+def _leads_to_next_member(error: FaceMatchError) -> bool:
+    """Return whether the next member is tried after an error: nothing was paid."""
+    if isinstance(error, _UNABLE):
+        return True
+    return isinstance(error, _NEXT_MEMBER) and error.billing.charged is Charged.NO
+
+
+def _is_preferred(later: FaceMatchError, earlier: FaceMatchError) -> bool:
+    """Return whether to raise the later of two members' errors.
+
+    The last retryable error is raised, or else the last `VendorError`, or else the first error.
+    """
+    if not isinstance(later, VendorError):
+        return False
+    if not isinstance(earlier, VendorError):
+        return True
+    return later.retryable or not earlier.retryable

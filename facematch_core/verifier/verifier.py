@@ -28,7 +28,7 @@ import attrs
 
 from facematch_core import errors
 from facematch_core.backend import Backend
-from facematch_core.backend.kinds import nearest
+from facematch_core.backend.kinds import suggest_name
 from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.frames import methods_clear_frames
 from facematch_core.base.threads import HelperThreads, fulfil
@@ -372,27 +372,19 @@ class FaceVerifier(Verifier[float | Threshold]):
                 "FaceVerifier takes a Backend such as LocalBackend(), not "
                 f'{type(backend).__name__}; with a name, call open_verifier("local").'
             )
-        value: Any = policies  # a single policy instead of a list is reported below
-        all_policies = tuple(value) if isinstance(value, Iterable) else (value,)
-        has_monotonic = callable(getattr(clock, "monotonic", None))
-        for name, is_right, kinds in (
-            ("fit_images", isinstance(fit_images, bool), "True or False"),
-            ("retry", isinstance(retry, (Retry, type(None))), "a Retry or None"),
-            (
-                "policies",
-                all(isinstance(policy, Policy) for policy in all_policies),
-                "of type Policy",
-            ),
-            ("clock", clock is None or has_monotonic, "a Clock such as SystemClock()"),
-            ("on_event", on_event is None or callable(on_event), "a function of one event"),
-            (
-                "require_environment",
-                require_environment in (None, *Environment),
-                f"one of {', '.join(Environment)}",
-            ),
-        ):
-            if not is_right:
-                raise errors.ConfigurationError(f"{name} must be {kinds}.")
+        if not isinstance(fit_images, bool):
+            raise errors.ConfigurationError("fit_images must be True or False.")
+        if not isinstance(retry, (Retry, type(None))):
+            raise errors.ConfigurationError("retry must be a Retry or None.")
+        all_policies = _check_policies(policies)
+        if clock is not None and not callable(getattr(clock, "monotonic", None)):
+            raise errors.ConfigurationError("clock must be a Clock such as SystemClock().")
+        if on_event is not None and not callable(on_event):
+            raise errors.ConfigurationError("on_event must be a function of one event.")
+        if require_environment not in (None, *Environment):
+            raise errors.ConfigurationError(
+                f"require_environment must be one of {', '.join(Environment)}."
+            )
         verifier_clock = clock or SystemClock()
         self._runner = CallRunner(
             backend=backend,
@@ -475,23 +467,35 @@ class FaceVerifier(Verifier[float | Threshold]):
         return f"FaceVerifier({getattr(getattr(self, 'backend', None), 'name', None)})"
 
 
+def _check_policies(policies: Any) -> tuple[Policy, ...]:
+    """Return policies as a tuple; raise `ConfigurationError` unless each is a `Policy`."""
+    if not isinstance(policies, Iterable):  # for example a policy that is in no list
+        raise errors.ConfigurationError("policies must be of type Policy.")
+    all_policies = tuple(policies)
+    if not all(isinstance(policy, Policy) for policy in all_policies):
+        raise errors.ConfigurationError("policies must be of type Policy.")
+    return all_policies
+
+
 #: More workers would not help: a vendor's rate limit or this machine's CPU is the bottleneck.
 MAX_WORKERS = 256
 
 
 #: Our names for options that other libraries name differently.
-_FOREIGN = {"timeout": "deadline_s", "deadline": "deadline_s", "min_score": "threshold"}
+_FOREIGN_NAMES = {"timeout": "deadline_s", "deadline": "deadline_s", "min_score": "threshold"}
 
 
 def _describe_unknown(method: str, arguments: Mapping[str, Any]) -> str:
     """Return the error text for the first unknown option, with a suggestion."""
     known = MatchOptions.__optional_keys__
-    name = min(arguments.keys() - known)
-    hint = f"use {_FOREIGN[name]}." if name in _FOREIGN else nearest(name, known)
-    return f"{method}() has no option {name!r}: {hint}"
+    unknown = min(arguments.keys() - known)
+    if unknown in _FOREIGN_NAMES:
+        return f"{method}() has no option {unknown!r}: use {_FOREIGN_NAMES[unknown]}."
+    return f"{method}() has no option {unknown!r}: {suggest_name(unknown, known)}"
 
 
 def no_pairs(pairs: object) -> InvalidRequest:
+    """Return the error for an argument `pairs` that cannot be iterated over."""
     return InvalidRequest(f"pairs must be an iterable, not {type(pairs).__name__}.")
 
 
@@ -507,13 +511,17 @@ class PairRun:
     ) -> None:
         if type(max_workers) is not int or not 1 <= max_workers <= MAX_WORKERS:
             raise InvalidRequest(f"max_workers must be a whole number from 1 to {MAX_WORKERS}.")
-        value: Any = stop_on
-        classes = value if isinstance(value, tuple) else (value,)
-        if not all(isinstance(cls, type) and issubclass(cls, FaceMatchError) for cls in classes):
-            raise InvalidRequest("stop_on must be a tuple of error classes of facematch.")
+        stopping_errors: Any = stop_on
+        if not isinstance(stopping_errors, tuple):
+            stopping_errors = (stopping_errors,)
+        for cls in stopping_errors:
+            if not isinstance(cls, type) or not issubclass(cls, FaceMatchError):
+                raise InvalidRequest("stop_on must be a tuple of error classes of facematch.")
         if options.keys() - MatchOptions.__optional_keys__:
             raise InvalidRequest(_describe_unknown("verify_many", options))
-        self._verify, self._stop_on, self._options = verify, classes, options
+        self._verify = verify
+        self._stop_on = stopping_errors
+        self._options = options
         self.max_workers = max_workers
         #: Whether no further pair may start.
         self.is_stopped = False
@@ -525,23 +533,20 @@ class PairRun:
         return self._verify(probe, reference, **self._options)
 
     def verify_pair(self, index: int, pair: Any, *, has_thread: bool = True) -> PairOutcome | None:
-        """Compare a pair; return None if the run is stopped or an unexpected exception stops it."""
+        """Compare a pair; return None if the run is stopped or an unexpected exception stops it.
+
+        Args:
+            index: The position of the pair in the input, from 0.
+            pair: A pair as the caller passed it.
+            has_thread: Whether a thread could be started; if not, the outcome is an error.
+        """
         if self.is_stopped:
             return None
         key = None
         try:
-            match pair:
-                case (probe, reference):
-                    pass
-                case (probe, reference, key):
-                    pass
-                case _:
-                    raise InvalidRequest(  # noqa: TRY301 - it becomes the outcome of this pair
-                        "A pair must be (probe, reference) or (probe, reference, key), "
-                        f"not {type(pair).__name__}."
-                    )
+            probe, reference, key = _split_pair(pair)
             if not has_thread:
-                raise VendorUnavailable(  # noqa: TRY301 - likewise
+                raise VendorUnavailable(  # noqa: TRY301 - it becomes the outcome of this pair
                     "No thread could be started for the call. Nothing was sent."
                 )
             result = self.compare(index, probe, reference)
@@ -558,53 +563,80 @@ class PairRun:
         return PairOutcome(index=index, key=key, result=result)
 
 
+def _split_pair(pair: Any) -> tuple[Any, Any, Hashable | None]:
+    """Return the probe, the reference and the key of a pair; a pair of two has the key None."""
+    match pair:
+        case (probe, reference):
+            return probe, reference, None
+        case (probe, reference, key):
+            return probe, reference, key
+    raise InvalidRequest(
+        f"A pair must be (probe, reference) or (probe, reference, key), not {type(pair).__name__}."
+    )
+
+
+class NoPairNow(Exception):
+    """No pair can be read: at the end of the pairs, after a failure, or before a call has ended."""
+
+
 @methods_clear_frames
 class PairOutcomes(Iterator[PairOutcome]):
     """The iterator that `Verifier.verify_many` returns. A context manager."""
 
     def __init__(self, run: PairRun, pairs: Iterator[Any]) -> None:
-        self._run, self._pairs = run, enumerate(pairs)
+        self._run = run
+        self._pairs = pairs
+        #: The position in the input of the next pair to start.
+        self._next_index = 0
         #: The thread pool. Its threads end when it is garbage collected.
         self._pool = ThreadPoolExecutor(run.max_workers, thread_name_prefix="facematch")
+        #: The started calls whose outcomes have not been yielded, in the order of the input.
         self._calls = collections.deque[Future[PairOutcome | None]]()
 
     def __next__(self) -> PairOutcome:
-        run, calls = self._run, self._calls
         try:
             while True:
-                # If the first call is finished, yield its outcome before reading another pair.
-                while (
-                    len(calls) < 2 * run.max_workers
-                    and not run.is_stopped
-                    and not (calls and calls[0].done())
-                    and (pair := self._read_pair()) is not None
-                ):
-                    self._begin(*pair)
-                if not calls:
+                self._start_pairs()
+                if not self._calls:
                     break
-                if (outcome := calls.popleft().result()) is not None:
+                outcome = self._calls.popleft().result()
+                if outcome is not None:
                     return outcome
         except BaseException:  # for example Ctrl-C
             self.close()
             raise
         self.close()
-        if run.failures:
-            failure, run.failures = run.failures[0], []
+        if self._run.failures:
+            failure = self._run.failures[0]
+            self._run.failures = []
             raise failure
         raise StopIteration
+
+    def _start_pairs(self) -> None:
+        """Start pairs while workers need some, and the first outcome is not ready."""
+        calls = self._calls
+        while len(calls) < 2 * self._run.max_workers and not self._run.is_stopped:
+            if calls and calls[0].done():
+                return  # yield its outcome before reading another pair, which may take long
+            try:
+                pair = self._read_pair()
+            except NoPairNow:
+                return
+            self._begin(self._next_index, pair)
+            self._next_index += 1
 
     def _begin(self, index: int, pair: Any) -> None:
         """Submit a pair to the pool, with the caller's context variables."""
         future: Future[PairOutcome | None] = Future()
-        make = functools.partial(self._run.verify_pair, index, pair)
+        verify_pair = functools.partial(self._run.verify_pair, index, pair)
         try:
-            self._pool.submit(contextvars.copy_context().run, fulfil, future, make)
+            self._pool.submit(contextvars.copy_context().run, fulfil, future, verify_pair)
         except RuntimeError:
             # No thread could be started, but the pool has already queued the pair. If another of
             # its threads is running the pair, the future cannot be cancelled.
             if future.cancel():
                 future = Future()
-                future.set_result(make(has_thread=False))
+                future.set_result(verify_pair(has_thread=False))
         self._calls.append(future)
 
     def close(self) -> None:
@@ -627,10 +659,13 @@ class PairOutcomes(Iterator[PairOutcome]):
         self._run.is_stopped = True  # queued calls return immediately
         self._calls.clear()
 
-    def _read_pair(self) -> tuple[int, Any] | None:
+    def _read_pair(self) -> Any:
+        """Return the next pair; raise `NoPairNow` at the end, or if the input fails."""
         try:
-            return next(self._pairs, None)
+            return next(self._pairs)
+        except StopIteration:
+            pass
         except Exception as error:  # noqa: BLE001 - raised after the started calls are yielded
             self._run.failures.append(error)
-            self._pairs = enumerate(())
-            return None
+            self._pairs = iter(())
+        raise NoPairNow
