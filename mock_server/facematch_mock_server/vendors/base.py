@@ -1,4 +1,11 @@
-"""Base classes for mock vendors: routes, checks and calls."""
+"""Base classes for mock vendors: routes, checks and calls.
+
+- A *vendor* (`Vendor`) is the definition of a vendor: claims, switches, keys.
+- A *mock vendor* (`MockVendor`) handles the requests to one vendor in one account.
+- A *route* (`Route`) is a path with its checks, and a handler for each method.
+- A *call* (`Call`) is the state of one request: the checks fill it, the handler answers from it.
+- A *check* is a function that returns nothing, or ends the call with `Call.refuse`.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +35,7 @@ from facematch_mock_server.base.messages import (
     read_form,
 )
 from facematch_mock_server.claims import CitedClaims
+from facematch_mock_server.recognition.cards import Card
 from facematch_mock_server.recognition.outcomes import (
     Fields,
     LivenessOutcome,
@@ -54,8 +62,12 @@ STANDS_STILL = (
 #: The class of the objects loaded by the entry points ``facematch.mock_vendors``.
 Vendor = VendorKind
 
-#: The claim that a fault's response cites, by the kind of fault.
-_FAULTS = {Kind.HTML: "fault.html", Kind.WRONG_JSON: "fault.wrong_json", Kind.JSON: "fault.own"}
+#: The claim that a fault's response cites, by the kind of fault. A STATUS has the vendor's own.
+_FAULT_CLAIMS = {
+    Kind.HTML: "fault.html",
+    Kind.WRONG_JSON: "fault.wrong_json",
+    Kind.JSON: "fault.own",
+}
 
 
 class Refused(Exception):
@@ -84,6 +96,7 @@ class Route:
             length of the others.
         fields: The names of all fields that are not files; None if unknown.
         error_claims: Claims with errors specific to this path, by status.
+        rate_scope: The rate limit that counts requests to this path, for the vendor's own checks.
         extra: Extra data for the vendor's own code.
     """
 
@@ -96,6 +109,7 @@ class Route:
     shown_fields: tuple[str, ...] = ()
     fields: tuple[str, ...] | None = None
     error_claims: Mapping[int, str] = attrs.field(factory=dict)
+    rate_scope: str | None = None
     extra: Any = None
     expression: re.Pattern[str] = attrs.field(init=False, repr=False, eq=False)
 
@@ -178,9 +192,9 @@ class Call:
 
     def refund(self) -> None:
         """Refund the charge, because a call without a response is free."""
-        charged, self.charged = self.charged, None
-        if charged is not None:
-            self.world.ledger.refund(charged)
+        if self.charged is not None:
+            self.world.ledger.refund(self.charged)
+            self.charged = None
 
     @property
     def query(self) -> dict[str, str]:
@@ -189,11 +203,15 @@ class Call:
 
     def authenticate(self, text: str | None) -> bool:
         """Return whether this key is known and valid; record the result for the journal."""
-        key = self.world.keys.find(text) if text else None
-        if key is None or key.revoked or key.expired(self.now):
-            self.key_label = "wrong" if text else "none"
+        if not text:
+            self.key_label = "none"
             return False
-        self.key, self.key_label = key, str(key.kind)
+        key = self.world.keys.find(text)
+        if key is None or key.revoked or key.expired(self.now):
+            self.key_label = "wrong"
+            return False
+        self.key = key
+        self.key_label = str(key.kind)
         return True
 
     def upload(self, field: str, name: str, content: bytes | bytearray) -> Upload:
@@ -207,9 +225,9 @@ class Call:
 
         Refuse a malformed form with the claim `refusal`; without a claim, raise `FormError`.
         """
-        kind = self.request.header("content-type") or ""
+        content_type = self.request.header("content-type") or ""
         try:
-            form = read_form(kind, self.request.body, pictures=self.world.pictures)
+            form = read_form(content_type, self.request.body, pictures=self.world.pictures)
         except FormError as error:
             if refusal is None:
                 raise
@@ -224,18 +242,23 @@ class Call:
 
         Refuse any other body with the claim `refusal`; without a claim, return an empty object.
         """
-        with contextlib.suppress(ValueError):
+        try:
             body = load_json(self.request.body)
-            if isinstance(body, dict):
-                return body
+        except ValueError:
+            body = None
+        if isinstance(body, dict):
+            return body
         return {} if refusal is None else self.refuse(refusal)
 
     def compare(self, probe: Upload, reference: Upload, *, rotate: bool = False) -> MatchOutcome:
         """Compare two pictures."""
         self._apply_picture_faults(probe, reference)
-        digests = probe.digest, reference.digest
         self.outcome = outcome = self.world.recognizer.match(
-            probe.content, reference.content, rotate=rotate, digests=digests, fields=self.fields
+            probe.content,
+            reference.content,
+            rotate=rotate,
+            digests=(probe.digest, reference.digest),
+            fields=self.fields,
         )
         return outcome
 
@@ -257,25 +280,31 @@ class Call:
     def fields(self) -> dict[str, str]:
         """Return the values of the query and of the form or JSON body as text, without files.
 
-        For a repeated name, the last value wins.
+        For a repeated name, the last value wins. Numbers keep their spelling, such as 1.50.
         """
         if self._fields is None:
-            request, fields = self.request, dict(self.request.query)
-            kind = request.header("content-type") or ""
-            # A body that cannot be read has no fields.
-            with contextlib.suppress(ValueError):
-                if media_type(kind) in (MULTIPART, URLENCODED):
-                    texts = read_form(kind, request.body).fields
-                    fields |= {name: many[-1] for name, many in texts.items()}
-                else:
-                    # Keep the spelling of numbers, such as 1.50.
-                    as_text = dict.fromkeys(("parse_int", "parse_float", "parse_constant"), str)
-                    values: Any = load_json(request.body, **as_text)
-                    for name, value in values.items() if isinstance(values, dict) else ():
-                        text = json.dumps(value) if type(value) is bool else value
-                        fields |= {name: text} if isinstance(text, str) else {}
-            self._fields = fields
+            self._fields = self.query | self._read_body_fields()
         return self._fields
+
+    def _read_body_fields(self) -> dict[str, str]:
+        content_type = self.request.header("content-type") or ""
+        try:
+            if media_type(content_type) in (MULTIPART, URLENCODED):
+                form = read_form(content_type, self.request.body)
+                return {name: texts[-1] for name, texts in form.fields.items()}
+            body = load_json(self.request.body, parse_int=str, parse_float=str, parse_constant=str)
+        except ValueError:
+            # A body that cannot be read has no fields.
+            return {}
+        if not isinstance(body, dict):
+            return {}
+        fields = {}
+        for name, value in body.items():
+            if type(value) is bool:
+                fields[name] = json.dumps(value)
+            elif isinstance(value, str):
+                fields[name] = value
+        return fields
 
     def apply_fault(self, fault: Fault) -> None:
         """Apply a fault to this call, and record it for the journal."""
@@ -283,24 +312,38 @@ class Call:
         self.request = attrs.evolve(self.request, fault=fault)
 
     def _apply_picture_faults(self, *pictures: Upload) -> None:
-        """Apply the faults for these pictures, and the failures that their test cards request."""
+        """Apply the faults for these pictures, and the failures that their test cards request.
+
+        Refuse the call if the fault prevents it.
+        """
         if self.request.fault is not None:
             return
-        world, facts = self.world, self.world.recognizer.facts
-        fault = None
-        cards = [card for x in pictures if (card := facts.of(x.content, x.digest).card)]
-        if cards and world.account.faults:
-            operation = None if self.route is None else self.route.operation
-            fault = world.account.faults.for_pictures(
-                lambda rule: rule.fits(self.request, operation, self.fields, is_call=True), cards
-            )
-        for card in cards:
-            if fault is None and card.fails:
-                fault = failure_of(card)
+        facts = self.world.recognizer.facts
+        cards = []
+        for picture in pictures:
+            card = facts.of(picture.content, picture.digest).card
+            if card is not None:
+                cards.append(card)
+        fault = self._find_picture_fault(cards) if cards else None
         if fault is not None:
             self.apply_fault(fault)
             if not fault.is_carried_out:
                 raise Refused(_unanswered())
+
+    def _find_picture_fault(self, cards: Sequence[Card]) -> Fault | None:
+        """Return the fault that a test set for these cards, or else the first card's failure."""
+        faults = self.world.account.faults
+        if faults:
+            operation = None if self.route is None else self.route.operation
+            fault = faults.for_pictures(
+                lambda rule: rule.fits(self.request, operation, self.fields, is_call=True), cards
+            )
+            if fault is not None:
+                return fault
+        for card in cards:
+            if card.fails:
+                return failure_of(card)
+        return None
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -345,10 +388,11 @@ class MockVendor:
 
     def owns(self, head: Request) -> bool:
         """Return whether the request's path or host name belongs to the vendor."""
-        is_mine = head.path.startswith(self.extra_prefixes) or self.world.kind.has_host(
-            head.header("host")
+        return (
+            head.path.startswith(self.extra_prefixes)
+            or self.world.kind.has_host(head.header("host"))
+            or self.find(head)[0] is not None
         )
-        return is_mine or self.find(head)[0] is not None
 
     def known_paths(self) -> tuple[str, ...]:
         """Return the vendor's paths, for hints."""
@@ -368,26 +412,27 @@ class MockVendor:
 
     def handle(self, request: Request) -> Response:
         """Handle a request, apply a fault that matches, and record the call in the journal."""
-        call = self.new_call(request, *(request.routed or self.find(request)))
-        route, faults = call.route, self.world.account.faults
-        if request.fault is None and faults:
+        route, path_values = request.routed or self.find(request)
+        call = self.new_call(request, route, path_values)
+        if request.fault is None and self.world.account.faults:
             # If the body has the key, the account was unknown until now: apply upload faults here.
             fault = self.take_fault(request, route, fields=call.fields)
             if fault is not None:
                 call.apply_fault(fault)
         if call.fault is not None and not call.fault.is_carried_out:
-            return self._fail(call, call.fault, self._note_request(call))
+            self._note_request(call)
+            return self._fail(call, call.fault, _unanswered())
         try:
             response = self.not_found(call) if route is None else self.answer(call, route)
         except Refused as refused:
             response = refused.response
-        seen = call.outcome
+        outcome = call.outcome
+        is_from_bytes = outcome is not None and outcome.by == "bytes" and outcome.score is not None
         if response.status == 429 and not call.world.clock.running:
             response.headers = (*response.headers, (HINT_HEADER, STANDS_STILL))
-        elif seen is not None and seen.by == "bytes" and response.status == 200:
+        elif response.status == 200 and is_from_bytes:
             # The mock compares bytes, so two photographs of one person score like two people.
-            hints = () if seen.score is None else ((HINT_HEADER, BY_BYTES),)
-            response.headers = (*response.headers, *hints)
+            response.headers = (*response.headers, (HINT_HEADER, BY_BYTES))
         response = call.claims.with_citations(self.finished(call, response))
         # The pictures may have triggered a fault.
         if call.fault is not None:
@@ -399,54 +444,69 @@ class MockVendor:
         self, head: Request, route: Route | None, only: Stage | None = None, fields: Fields = dict
     ) -> Fault | None:
         """Take the next fault for a request; `only` limits it to one stage."""
-        operation, is_call = self.operation(head), route is not None
+        operation = self.operation(head)
+        is_call = route is not None
         return self.world.account.faults.for_request(
             lambda rule: rule.fits(head, operation, fields, is_call=is_call), only
         )
 
-    def _note_request(self, call: Call) -> Response:
-        """Record the key and the form of a call that a fault prevents; return a placeholder."""
+    def _note_request(self, call: Call) -> None:
+        """Record the key and the form of a call that a fault prevents, for the journal."""
         route = call.route
-        for name in route.credentials if route is not None else ():
+        if route is None:
+            return
+        for name in route.credentials:
             if "key" in name:
                 call.authenticate(call.request.header(name))
-        if route is not None and route.is_form:
+        if route.is_form:
             with contextlib.suppress(FormError):
                 texts = [(name, many[-1]) for name, many in call.read_form().fields.items()]
                 call.journal_fields = describe_fields(texts, route.shown_fields)
-        return _unanswered()
 
     def _fail(self, call: Call, fault: Fault, response: Response) -> Response:
         """Return the response that a fault produces; `response` is the vendor's own."""
         if fault.is_postponed:
+            # The call is carried out, and recorded, after the delay.
             response = _unanswered()
             response.fault = fault
             return response
-        done = response if fault.is_carried_out else None
+        carried_out = response if fault.is_carried_out else None
         if fault.stage is not Stage.ANSWER:
-            self.log(call, done)
+            self.log(call, carried_out)
             response.fault = fault
             return response
-        claims, status = self.world.claims.cited(), fault.status
-        key, instead = _FAULTS.get(fault.kind), None
-        if key is None:
-            instead = self.vendor_error(status, call.request)
-            key = "fault.server" if status >= 500 else "fault.other"
-        if instead is None:
-            instead = claims.with_citations(claims.answer(key, fault.body, status=status))
-        names = {name.lower() for name in fault.headers}
-        headers = [line for line in instead.headers if line[0].lower() not in names]
-        headers += [(name, str(text)) for name, text in fault.headers.items() if text is not None]
-        instead.status, instead.headers = status, tuple(headers)
-        self.log(call, done or instead)
-        return instead
+        replacement = self._replace_answer(call, fault)
+        self.log(call, carried_out or replacement)
+        return replacement
+
+    def _replace_answer(self, call: Call, fault: Fault) -> Response:
+        """Build the response that a fault sends in place of the vendor's own."""
+        claim = _FAULT_CLAIMS.get(fault.kind)
+        response = None
+        if claim is None:
+            response = self.vendor_error(fault.status, call.request)
+            # For a status whose error at the vendor is not known.
+            claim = "fault.server" if fault.status >= 500 else "fault.other"
+        if response is None:
+            claims = self.world.claims.cited()
+            response = claims.with_citations(claims.answer(claim, fault.body, status=fault.status))
+        set_names = {name.lower() for name in fault.headers}
+        headers = [line for line in response.headers if line[0].lower() not in set_names]
+        for name, text in fault.headers.items():
+            # None removes a header.
+            if text is not None:
+                headers.append((name, str(text)))
+        response.status = fault.status
+        response.headers = tuple(headers)
+        return response
 
     def log(self, call: Call, response: Response | None) -> None:
         """Record a call and its response (None if there was none) in the journal."""
-        request, fields = call.request, call.journal_fields
+        request = call.request
+        fields = call.journal_fields
         if "?" in request.target:
-            shown = fields() if callable(fields) else fields
-            fields = {**presentable(request.query), **shown}
+            body_fields = fields() if callable(fields) else fields
+            fields = presentable(request.query) | body_fields
         entry = call.world.log(
             request,
             at=call.now,
@@ -461,7 +521,8 @@ class MockVendor:
             answer=response,
         )
         if response is not None:
-            response.entry, response.date = entry, call.now
+            response.entry = entry
+            response.date = call.now
 
     def new_call(
         self, request: Request, route: Route | None, path_values: tuple[str, ...] = ()
@@ -485,10 +546,10 @@ class MockVendor:
                 if claim in call.claims:
                     call.claims.cite(claim)
                 raise
-        # HEAD is handled like GET; the server omits the body.
         method = call.request.method
-        answer = route.handlers.get("GET" if method == "HEAD" else method)
-        return self.not_found(call) if answer is None else answer(call)
+        # HEAD is handled like GET; the server omits the body.
+        handler = route.handlers.get("GET" if method == "HEAD" else method)
+        return self.not_found(call) if handler is None else handler(call)
 
     def not_found(self, call: Call) -> Response:
         """Respond to an unknown path or method; by default with the claim `not_found_claim`."""
@@ -497,9 +558,10 @@ class MockVendor:
     def unknown(self, call: Call) -> Response:
         """Respond with `path.unknown`, and suggest the likely path in a hint."""
         close = get_close_matches(call.request.path, self.known_paths(), n=1)
-        call.note = f"did you mean {close[0]}?" if close else None
-        hint = ((HINT_HEADER, call.note),) if call.note else ()
-        return call.answer("path.unknown", headers=hint)
+        if not close:
+            return call.answer("path.unknown")
+        call.note = f"did you mean {close[0]}?"
+        return call.answer("path.unknown", headers=((HINT_HEADER, call.note),))
 
     def finished(self, call: Call, response: Response) -> Response:
         """Adjust a response, including a refusal, before it is sent."""
@@ -512,10 +574,11 @@ class MockVendor:
 
     def vendor_error(self, status: int, request: Request) -> Response | None:
         """Return the vendor's own error for a status; None if unknown."""
-        call = self.new_call(request, *self.find(request))
-        own = None if call.route is None else call.route.error_claims.get(status)
+        route, path_values = self.find(request)
+        call = self.new_call(request, route, path_values)
+        claim = None if route is None else route.error_claims.get(status)
         try:
-            response = self._answer_error(call, status) if own is None else call.answer(own)
+            response = self._answer_error(call, status) if claim is None else call.answer(claim)
         except Refused as refused:
             response = refused.response
         if response is None:
@@ -530,6 +593,7 @@ class MockVendor:
             return None
         claim, *facts = self.errors[status]
         call.claims.cite(*facts)
+        # CompreFace's error repeats the key, and its only path has the same credentials.
         key = call.request.header(self.routes[-1].credentials[0]) or ""
         return call.answer(claim, key=key)  # type: ignore[no-any-return]  # `call` is a `Call`
 
@@ -540,10 +604,13 @@ def _unanswered() -> Response:
 
 
 def can_start_with(pattern: str, path: str) -> bool:
-    """Return whether a path that matches this pattern can begin with `path`."""
-    pairs = zip(pattern.split("/"), path.split("/"), strict=False)
-    shown = (part if part and word[:1] == "{" else word for word, part in pairs)
-    return "/".join(shown).startswith(path)
+    """Return whether a path that matches this pattern can start with `path`."""
+    segments = []
+    for segment, sent in zip(pattern.split("/"), path.split("/"), strict=False):
+        # A placeholder matches any text, but not an empty one.
+        is_filled = segment.startswith("{") and sent
+        segments.append(sent if is_filled else segment)
+    return "/".join(segments).startswith(path)
 
 
 def as_fraction(score: float) -> float:

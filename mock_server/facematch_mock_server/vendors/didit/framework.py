@@ -26,10 +26,12 @@ from facematch_mock_server.base.messages import (
     URLENCODED,
     Form,
     Request,
+    Response,
     Upload,
     host_in,
     media_type,
 )
+from facematch_mock_server.base.state import UNSET
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.vendors.base import Call, Route
 from facematch_mock_server.world.accounts import World
@@ -303,24 +305,29 @@ _SCOPES = {"GET": "get", "POST": "write", "PATCH": "write", "DELETE": "write"}
 
 @attrs.define(kw_only=True)
 class DiditCall(Call):
-    #: The session id in the path; None if the path has none.
+    """The state of one request to Didit.
+
+    Attributes:
+        endpoint: The route; for an unknown path, a route without handlers.
+        session: The session in the path; None if the path has none, or if it is unknown.
+    """
+
     session: Any = None
-    endpoint: Any = attrs.field(init=False)
-    _body: tuple[Any] | None = None
+    endpoint: Route = attrs.field(init=False)
+    _body: Any = UNSET
 
     def __attrs_post_init__(self) -> None:
-        self.endpoint = self.route or _PLAIN
+        self.endpoint = self.route or _UNKNOWN_ROUTE
 
     @property
     def body(self) -> Any:
         """The parsed JSON body, None for null. Read on first use; refuses the call if invalid."""
-        if self._body is None:
-            self._body = (read_json(self),)
-            if isinstance(self._body[0], dict) and self.route is not None:
-                self.journal_fields |= describe_fields(
-                    self._body[0].items(), self.route.shown_fields
-                )
-        return self._body[0]
+        if self._body is UNSET:
+            self._body = read_json(self)
+            if isinstance(self._body, dict) and self.route is not None:
+                fields = describe_fields(self._body.items(), self.route.shown_fields)
+                self.journal_fields |= fields
+        return self._body
 
     @property
     def is_live(self) -> bool:
@@ -347,24 +354,32 @@ def origin_of(world: World, head: Request | None) -> str:
 
 
 def check_rate(call: DiditCall, scope: str | None = None, *, client: str | None = None) -> None:
-    """Count a client's request in a rate limit scope, and refuse it above the limit. The default
-    client is the key, else the address; the default scope is the endpoint's, else the method's."""
+    """Count a client's request in a rate limit scope, and refuse it above the limit.
+
+    The default client is the key, else the address; the default scope is the endpoint's, else the
+    method's.
+    """
     if scope is None:
-        scope = call.endpoint.scope
+        scope = call.endpoint.rate_scope
         if scope is None or call.world.rates.limits[scope] is None:
             scope = _SCOPES.get(call.request.method)
     if scope is None:
         return
-    head = call.request
-    if client is None and (key := head.header("x-api-key")):
-        client = f"key {key}"
     if client is None:
-        forwarded = (head.header("x-forwarded-for") or "").partition(",")[0].strip()
-        client = f"address {forwarded or head.peer}"
+        client = _client_of(call.request)
     windows = {scope: call.claims.get(window_of(scope))}
     exceeded = call.world.rates.count_request(windows, client, now=call.now.timestamp())
     if exceeded is not None:
         refuse_rate(call, exceeded)
+
+
+def _client_of(head: Request) -> str:
+    """Return the key of a request, or else its address."""
+    key = head.header("x-api-key")
+    if key:
+        return f"key {key}"
+    forwarded_for, _, _ = (head.header("x-forwarded-for") or "").partition(",")
+    return f"address {forwarded_for.strip() or head.peer}"
 
 
 def window_of(scope: str) -> str:
@@ -378,9 +393,9 @@ def refuse_rate(call: DiditCall, exceeded: ExceededLimit) -> NoReturn:
     headers = [("Retry-After", str(exceeded.retry_after_s))]
     # The sandbox quota is per application, independent of the endpoints' limits.
     if scope != "sandbox_session":
-        if call.endpoint.scope not in (None, scope):
+        if call.endpoint.rate_scope not in (None, scope):
             # The endpoint's own limit is not set.
-            call.claims.cite(f"rate.{call.endpoint.scope}.limit")
+            call.claims.cite(f"rate.{call.endpoint.rate_scope}.limit")
         headers = [
             ("X-RateLimit-Limit", str(exceeded.limit)),
             ("X-RateLimit-Remaining", "0"),
@@ -397,80 +412,97 @@ def refuse_rate(call: DiditCall, exceeded: ExceededLimit) -> NoReturn:
 
 
 def check_key(call: DiditCall) -> None:
-    """Check the key, and whether it grants access to the session in the path."""
+    """Check the key, if the endpoint needs one."""
     if "x-api-key" not in call.endpoint.credentials:
         return
     sent = call.request.header("x-api-key")
-    words_of_403 = call.endpoint.error_claims.get(403, "auth.words.403")
+    claim_of_403 = call.endpoint.error_claims.get(403, "auth.words.403")
     if not call.authenticate(sent) or call.key is None:
-        key = call.world.keys.find(sent or "")
-        problem = "wrong" if key is None or key.revoked else "expired"
-        status = call.claims[f"auth.{problem if sent else 'missing'}"]
-        call.refuse("auth.words.401" if status == 401 else words_of_403)
+        if not sent:
+            problem = "missing"
+        else:
+            key = call.world.keys.find(sent)
+            problem = "wrong" if key is None or key.revoked else "expired"
+        status = call.claims[f"auth.{problem}"]
+        call.refuse("auth.words.401" if status == 401 else claim_of_403)
     if not call.key.allowed:
-        call.key, call.key_label = None, "wrong"
-        call.refuse(words_of_403)
-    if call.endpoint.has_session:
-        if call.session is None:
-            call.refuse("auth.other_owner")
-        hosted = call.session.hosted
-        if call.is_live != (hosted is None or hosted.is_live):
-            # The session belongs to the other application (live or sandbox).
-            call.refuse("session.out_of_reach")
+        call.key = None
+        call.key_label = "wrong"
+        call.refuse(claim_of_403)
+
+
+def _check_access_to_session(call: DiditCall) -> None:
+    """Check the key, and whether it grants access to the session in the path."""
+    check_key(call)
+    if call.session is None:
+        call.refuse("auth.other_owner")
+    hosted = call.session.hosted
+    is_live_session = hosted is None or hosted.is_live
+    if call.is_live != is_live_session:
+        # The session belongs to the other application (live or sandbox).
+        call.refuse("session.out_of_reach")
 
 
 def _find_session(call: DiditCall) -> None:
-    if call.endpoint.has_session:
-        session = call.world.sessions.find(call.path_values[0])
-        call.session = session and current(call.world, session)
-        # Didit looks up the session before it checks the owner.
-        if call.session is None and world_of(call.world, call.path_values[0]) is None:
-            call.refuse("session.unknown")
+    session_id = call.path_values[0]
+    session = call.world.sessions.find(session_id)
+    if session is not None:
+        call.session = current(call.world, session)
+    # Didit looks up the session before it checks the owner.
+    elif world_of(call.world, session_id) is None:
+        call.refuse("session.unknown")
 
 
 def world_of(world: World, session_id: str) -> World | None:
-    worlds = (account.worlds[world.vendor] for account in world.account.shared.all)
-    return next((world for world in worlds if world.sessions.find(session_id)), None)
+    """Return the world of any account that has this session; None if no account has it."""
+    for account in world.account.shared.all:
+        other = account.worlds[world.vendor]
+        if other.sessions.find(session_id):
+            return other
+    return None
 
 
 def check_method(call: DiditCall) -> None:
     """Check the method and, for a form with a body, the content type."""
-    route: Any = call.route
+    endpoint = call.endpoint
     request = call.request
-    if ("GET" if request.method == "HEAD" else request.method) not in route.handlers:
-        refuse_method(call, route.handlers)
-    kind = request.header("content-type") or ""
-    if route.is_form and request.body and media_type(kind) not in (URLENCODED, MULTIPART):
-        call.refuse("media.refused", media=kind)
+    # HEAD is handled like GET.
+    method = "GET" if request.method == "HEAD" else request.method
+    if method not in endpoint.handlers:
+        refuse_method(call, endpoint.handlers)
+    content_type = request.header("content-type") or ""
+    is_form = media_type(content_type) in (URLENCODED, MULTIPART)
+    if endpoint.is_form and request.body and not is_form:
+        call.refuse("media.refused", media=content_type)
 
 
 #: The checks that run before an endpoint reads its own fields.
 CHECKS: Mapping[str, Callable[[Any], None]] = {
     "rate": check_rate,
-    "session": _find_session,
     "key": check_key,
     "method": check_method,
 }
+#: The checks of an endpoint with a session in its path, which is looked up before the key.
+_SESSION_CHECKS: Mapping[str, Callable[[Any], None]] = {
+    "rate": check_rate,
+    "session": _find_session,
+    "key": _check_access_to_session,
+    "method": check_method,
+}
+_SESSION_ERRORS: Mapping[int, str] = {403: "auth.words.session", 404: "session.unknown"}
+
+_UNKNOWN_ROUTE = Route(pattern="", handlers={}, checks=CHECKS)
 
 
-@attrs.frozen(kw_only=True)
-class Endpoint(Route):
-    """The route of an endpoint that accepts JSON or no body."""
+def make_route(
+    pattern: str, handlers: Mapping[str, Callable[[Any], Response]], **options: Any
+) -> Route:
+    """Make the route of an endpoint that accepts JSON or no body; for `options` see `Route`.
 
-    checks: Mapping[str, Callable[[Any], None]] = CHECKS
-    #: Whether the path contains a session id; the session is looked up before the key.
-    has_session: bool = attrs.field(init=False)
-    error_claims: Mapping[int, str] = attrs.field(init=False)
-    #: The scope of the endpoint's own rate limit; if set, it replaces the method's scope.
-    scope: str | None = None
-
-    @has_session.default
-    def _has_session(self) -> bool:
-        return "{uuid}" in self.pattern and "x-api-key" in self.credentials
-
-    @error_claims.default
-    def _default_error_claims(self) -> dict[int, str]:
-        return {403: "auth.words.session", 404: "session.unknown"} if self.has_session else {}
-
-
-_PLAIN = Endpoint(pattern="", handlers={})
+    A ``{uuid}`` in the pattern is the id of a session, which the key must give access to.
+    """
+    if "{uuid}" in pattern:
+        usual = {"checks": _SESSION_CHECKS, "error_claims": _SESSION_ERRORS}
+    else:
+        usual = {"checks": CHECKS}
+    return Route(pattern=pattern, handlers=handlers, **{**usual, **options})

@@ -25,7 +25,7 @@ from facematch_mock_server.world.sessions import Session
 
 from . import framework, pictures, webhooks
 from .decisions import media_type_of
-from .framework import DiditCall, Endpoint, Field, Invalid, check_rate, world_of
+from .framework import CHECKS, DiditCall, Field, Invalid, check_rate, make_route, world_of
 from .pictures import judge_liveness, judge_match, warnings
 from .records import APPROVED, DECLINED, IN_REVIEW, Workflow
 
@@ -249,7 +249,7 @@ def _arm(call: DiditCall) -> Response:
 # Results of a check
 
 #: The form defaults of the standalone calls, such as the thresholds.
-_OPTIONS = {field.name: field.default for call in pictures.ROUTES for field in call.form}
+_OPTIONS = {field.name: field.default for route in pictures.ROUTES for field in route.extra.form}
 
 
 def _judge(world: World, session: Session, attempt: base.Attempt) -> Session:
@@ -319,10 +319,10 @@ RULES = base.Rules(
 )
 
 ROUTES = (
-    Endpoint(
-        pattern="/v3/session/",
-        handlers={"POST": _start},
-        scope="session",
+    make_route(
+        "/v3/session/",
+        {"POST": _start},
+        rate_scope="session",
         operation="session_start",
         shown_fields=(
             "workflow_id",
@@ -333,14 +333,17 @@ ROUTES = (
         ),
         fields=tuple(field.name for field in _FIELDS),
     ),
-    Endpoint(
-        pattern="/v3/session/{uuid}/sandbox/arm/",
-        handlers={"POST": _arm},
+    make_route(
+        "/v3/session/{uuid}/sandbox/arm/",
+        {"POST": _arm},
+        # The page has no key, but the token of its session.
         credentials=("session-token",),
+        checks=CHECKS,
+        error_claims={},
         shown_fields=("scenario",),
     ),
-    Endpoint(
-        pattern="/v1/sandbox/scenarios/",
-        handlers={"GET": lambda call: call.answer("arm.catalogue", {"scenarios": _CATALOGUE})},
+    make_route(
+        "/v1/sandbox/scenarios/",
+        {"GET": lambda call: call.answer("arm.catalogue", {"scenarios": _CATALOGUE})},
     ),
 )

@@ -21,10 +21,10 @@ from facematch_mock_server.recognition.outcomes import (
     SeenFace,
     SeenPicture,
 )
-from facematch_mock_server.vendors.base import HINT_HEADER, Refused
+from facematch_mock_server.vendors.base import HINT_HEADER, Refused, Route
 
 from . import framework, webhooks
-from .framework import CHECKS, DiditCall, Endpoint, Field, stamp
+from .framework import CHECKS, DiditCall, Field, make_route, stamp
 from .records import APPROVED, DECLINED, IN_REVIEW
 
 Block = dict[str, Any]
@@ -91,19 +91,19 @@ _NAME_IT = "a file has no extension: name it, as in form.append('user_image', bl
 
 
 def _read_fields(call: DiditCall) -> None:
-    endpoint: PictureEndpoint = call.endpoint
+    service: PictureService = call.endpoint.extra
     form = call.read_form("form.refused") if call.request.body else Form()
-    call.values, errors = framework.read_form_fields(call.claims, endpoint.form, form)
+    call.values, errors = framework.read_form_fields(call.claims, service.form, form)
     if form.fields:
         metadata = call.values.get("metadata")
-        shown = functools.partial(_describe_form, form.fields, call.route, metadata)
+        describe = functools.partial(_describe_form, form.fields, call.route, metadata)
         # A short form is described when the journal is read; a long one at once, to drop its texts.
         is_short = len(call.request.body) - sum(file.size for file in call.files) < _SHORT_FORM
-        call.journal_fields = shown if is_short else shown()
+        call.journal_fields = describe if is_short else describe()
     if errors:
-        files = (file for files in form.files.values() for file in files)
-        is_bare = any("." not in file.name for file in files)
-        hints = ((HINT_HEADER, _NAME_IT),) if is_bare else ()
+        files = [file for files in form.files.values() for file in files]
+        lacks_extension = any("." not in file.name for file in files)
+        hints = ((HINT_HEADER, _NAME_IT),) if lacks_extension else ()
         call.refuse("fields.refused", body=errors, headers=hints)
 
 
@@ -119,16 +119,19 @@ def _describe_form(fields: Mapping[str, list[str]], route: Any, metadata: Any) -
 
 def _answer_sandbox(call: DiditCall) -> None:
     """Respond to a sandbox key without checking pictures, charging or storing anything."""
-    if not call.is_live:
-        endpoint, request_id = call.endpoint, call.world.account.ids.uuid()
-        body = _envelope(call, request_id, endpoint.sandbox(call.claims))
-        raise Refused(call.answer(f"{endpoint.operation}.answer", body))
+    if call.is_live:
+        return
+    service: PictureService = call.endpoint.extra
+    request_id = call.world.account.ids.uuid()
+    body = _envelope(call, request_id, service.judge_sandbox(call.claims))
+    raise Refused(call.answer(f"{service.operation}.answer", body))
 
 
 def _check_credit(call: DiditCall) -> None:
-    price = call.claims.get(f"credit.price.{call.endpoint.operation}")
+    price_claim = f"credit.price.{call.endpoint.operation}"
+    price = call.claims.get(price_claim)
     if call.is_live and call.world.ledger.balance < price:
-        call.refuse("credit.refused", "order.credit", f"credit.price.{call.endpoint.operation}")
+        call.refuse("credit.refused", "order.credit", price_claim)
 
 
 def _recognize_faces(call: DiditCall) -> None:
@@ -143,31 +146,34 @@ def _recognize_faces(call: DiditCall) -> None:
 
 def _finish(call: DiditCall) -> Response:
     """Respond with the verdict; charge for any verdict, and save the call if requested."""
-    endpoint: PictureEndpoint = call.endpoint
-    claims, world, values = call.claims, call.world, call.values
+    service: PictureService = call.endpoint.extra
+    claims = call.claims
+    world = call.world
+    values = call.values
     request_id = world.account.ids.uuid()
-    block = endpoint.judge(claims, call.outcome, values)
-    price = claims[f"credit.price.{endpoint.operation}"]
-    if not call.charge(price, service=endpoint.service, request_id=request_id):
+    block = service.judge(claims, call.outcome, values)
+    price = claims[f"credit.price.{service.operation}"]
+    if not call.charge(price, service=service.name, request_id=request_id):
         # A concurrent call used up the credit.
         call.refuse("credit.refused")
     session = None
     try:
         if values["save_api_request"]:
+            digests = {name: values[field].digest for name, field in service.pictures.items()}
             session = world.sessions.add(
                 request_id,
                 internal_id=world.account.ids.uuid(),
-                service=endpoint.service,
+                service=service.name,
                 status=block["status"],
                 created_at=call.now,
                 vendor_data=values["vendor_data"],
                 metadata=values["metadata"],
-                pictures={x: values[field].digest for x, field in endpoint.pictures.items()},
+                pictures=digests,
                 result=block,
             )
-        no_pair = endpoint.operation == "match" and call.outcome.score is None
-        key = f"{endpoint.operation}.{'no_pair' if no_pair else 'answer'}"
-        response = call.answer(key, _envelope(call, request_id, block))
+        has_no_pair = service is MATCH and call.outcome.score is None
+        claim = "match.no_pair" if has_no_pair else f"{service.operation}.answer"
+        response = call.answer(claim, _envelope(call, request_id, block))
         if values["rotate_image"]:
             response.delay_s = claims["rotation.latency_s"]
     except BaseException:
@@ -181,10 +187,11 @@ def _finish(call: DiditCall) -> Response:
 
 
 def _envelope(call: DiditCall, request_id: str, block: Block) -> dict[str, Any]:
+    service: PictureService = call.endpoint.extra
     call.claims.cite("answer.echo", "answer.created_at")
     return {
         "request_id": request_id,
-        call.endpoint.block: block,
+        service.block: block,
         "vendor_data": call.values["vendor_data"],
         "metadata": call.values["metadata"],
         "created_at": stamp(call.now, "+00:00"),
@@ -326,35 +333,65 @@ def _describe_faces(seen: SeenPicture, rotate: bool) -> Block:
 
 
 @attrs.frozen(kw_only=True)
-class PictureEndpoint(Endpoint):
-    """The route of a call with pictures; the operation is the prefix of its claims."""
+class PictureService:
+    """What distinguishes the two calls with pictures; the `extra` of their routes.
 
-    #: The key of the endpoint's block in the response.
+    Attributes:
+        operation: ``match`` or ``liveness``, the prefix of the call's claims.
+        name: The vendor's name for the service, in sessions and the ledger.
+        block: The key of the service's block in the response.
+        pictures: The form's picture fields, by the names under which the pictures are saved; the
+            probe is last.
+        judge: Returns the block for an outcome.
+        judge_sandbox: Returns the block for a sandbox key.
+        form: The form's fields, in the order in which errors are reported.
+    """
+
+    operation: str
+    name: str
     block: str
-    #: The vendor's name for the service, in sessions and the ledger.
-    service: str
-    #: The form's picture fields, by the names under which the pictures are saved; the probe is last.
     pictures: Mapping[str, str]
-    #: Functions that return the block: for an outcome, and for a sandbox key.
     judge: Callable[[CitedClaims, Any, Mapping[str, Any]], Block]
-    sandbox: Callable[[CitedClaims], Block]
-    #: The form's fields, in the order in which errors are reported.
-    form: tuple[Field, ...]
+    judge_sandbox: Callable[[CitedClaims], Block]
+    form: tuple[Field, ...] = attrs.field(init=False)
+
+    @form.default
+    def _make_form(self) -> tuple[Field, ...]:
+        files = [Field(name, framework.file, required=True) for name in self.pictures.values()]
+        return (
+            *reversed(files),
+            Field(_THRESHOLD.format(self.operation), framework.threshold, default=30),
+            Field("rotate_image", framework.boolean, default=False),
+            Field("save_api_request", framework.boolean, default=True),
+            Field("vendor_data", framework.vendor_data),
+            Field("metadata", framework.metadata),
+        )
 
 
-def _make_route(path: str, operation: str, pictures: Mapping[str, str], **more: Any) -> Any:
-    files = [*pictures.values()][::-1]
-    texts = (
-        Field(_THRESHOLD.format(operation), framework.threshold, default=30),
-        Field("rotate_image", framework.boolean, default=False),
-        Field("save_api_request", framework.boolean, default=True),
-        Field("vendor_data", framework.vendor_data),
-        Field("metadata", framework.metadata),
-    )
-    names = tuple(field.name for field in texts)
-    return PictureEndpoint(
-        pattern=path,
-        handlers={"POST": _finish},
+MATCH = PictureService(
+    operation="match",
+    name="FACE_MATCH",
+    block="face_match",
+    pictures={"source_image": "ref_image", "target_image": "user_image"},
+    judge=judge_match,
+    judge_sandbox=_sandbox_match,
+)
+LIVENESS = PictureService(
+    operation="liveness",
+    name="PASSIVE_LIVENESS",
+    block="liveness",
+    pictures={"reference_image": "user_image"},
+    judge=judge_liveness,
+    judge_sandbox=_sandbox_liveness,
+)
+
+
+def _make_picture_route(path: str, service: PictureService) -> Route:
+    files = set(service.pictures.values())
+    names = tuple(field.name for field in service.form if field.name not in files)
+    return make_route(
+        path,
+        {"POST": _finish},
         checks={
             **CHECKS,
             "fields": _read_fields,
@@ -362,34 +399,16 @@ def _make_route(path: str, operation: str, pictures: Mapping[str, str], **more: 
             "credit": _check_credit,
             "picture": _recognize_faces,
         },
-        operation=operation,
+        operation=service.operation,
         is_form=True,
-        # All fields except metadata, which the journal shortens.
-        shown_fields=names[:-1],
+        # The journal shortens metadata itself.
+        shown_fields=tuple(name for name in names if name != "metadata"),
         fields=names,
-        pictures=pictures,
-        form=(*(Field(name, framework.file, required=True) for name in files), *texts),
-        **more,
+        extra=service,
     )
 
 
-ROUTES: tuple[PictureEndpoint, ...] = (
-    _make_route(
-        "/v3/face-match/",
-        "match",
-        {"source_image": "ref_image", "target_image": "user_image"},
-        block="face_match",
-        service="FACE_MATCH",
-        judge=judge_match,
-        sandbox=_sandbox_match,
-    ),
-    _make_route(
-        "/v3/passive-liveness/",
-        "liveness",
-        {"reference_image": "user_image"},
-        block="liveness",
-        service="PASSIVE_LIVENESS",
-        judge=judge_liveness,
-        sandbox=_sandbox_liveness,
-    ),
+ROUTES = (
+    _make_picture_route("/v3/face-match/", MATCH),
+    _make_picture_route("/v3/passive-liveness/", LIVENESS),
 )

@@ -20,7 +20,7 @@ from facematch_mock_server.world.sessions import Review, Session
 
 from . import decisions, framework, webhooks
 from .decisions import environment_of, features_of, results_of
-from .framework import NULL_CHARACTERS, DiditCall, Endpoint, Field, Invalid, stamp
+from .framework import NULL_CHARACTERS, DiditCall, Field, Invalid, make_route, stamp
 from .records import APPROVED, DECLINED, IN_REVIEW, KEPT_REVIEWS, STATUSES, read_uuid
 
 _RESUBMITTED = "Resubmitted"
@@ -258,22 +258,22 @@ def _delete(call: DiditCall) -> Response:
 
 
 ROUTES = (
-    Endpoint(
-        pattern="/v3/session/{uuid}/decision/",
-        handlers={"GET": decisions.decision},
-        scope="decision",
+    make_route(
+        "/v3/session/{uuid}/decision/",
+        {"GET": decisions.decision},
+        rate_scope="decision",
         operation="session_read",
         fields=("include",),
     ),
-    Endpoint(pattern="/v3/sessions/", handlers={"GET": _list}),
-    Endpoint(
-        pattern="/v3/session/{uuid}/delete/",
-        handlers={"DELETE": _delete},
+    make_route("/v3/sessions/", {"GET": _list}),
+    make_route(
+        "/v3/session/{uuid}/delete/",
+        {"DELETE": _delete},
         shown_fields=("retain_face_embeddings", "face_retention_days", "face_retention_deadline"),
     ),
-    Endpoint(
-        pattern="/v3/session/{uuid}/update-status/",
-        handlers={"PATCH": _update},
+    make_route(
+        "/v3/session/{uuid}/update-status/",
+        {"PATCH": _update},
         shown_fields=("new_status", "send_email", "email_language"),
     ),
 )

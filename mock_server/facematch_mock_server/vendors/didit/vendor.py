@@ -16,7 +16,7 @@ from facematch_mock_server.world.webhooks import Outbox
 from . import decisions, framework, hosted, pictures, sessions, webhooks
 from .claims import CLAIMS, SETTINGS, SWITCHES
 from .control import Sessions, Webhooks
-from .framework import HOSTS, DiditCall, Endpoint, refuse_rate, window_of
+from .framework import HOSTS, DiditCall, make_route, refuse_rate, window_of
 from .records import DiditRecords
 
 HEALTHCHECK = "/system/healthcheck"
@@ -55,9 +55,7 @@ class Didit(base.MockVendor):
     call = DiditCall
     routes = (
         *(*pictures.ROUTES, *hosted.ROUTES, *sessions.ROUTES),
-        Endpoint(
-            pattern="/v3/billing/balance/", handlers={"GET": _show_balance}, scope="management"
-        ),
+        make_route("/v3/billing/balance/", {"GET": _show_balance}, rate_scope="management"),
     )
     hosted = hosted.RULES
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
@@ -117,7 +115,7 @@ class Didit(base.MockVendor):
         if status == 415:
             call.refuse("media.refused", media=call.request.header("content-type") or "")
         if status == 429:
-            scope = endpoint.scope
+            scope = endpoint.rate_scope
             # Management views have their own message, but no source documents their rate
             # limit.
             if scope != "management" and not (scope and claims.get(f"rate.{scope}.limit")):
