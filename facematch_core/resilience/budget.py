@@ -112,7 +112,7 @@ class Budget(Policy):
         )
         send_by = attempt.deadline.send_by
         try:
-            exceeded = self.store.reserve(reservation, self._cap, deadline=send_by)
+            exceeded_budget = self.store.reserve(reservation, self._cap, deadline=send_by)
         except errors.FaceMatchError:
             raise
         except BaseException as error:
@@ -120,8 +120,8 @@ class Budget(Policy):
             with contextlib.suppress(errors.FaceMatchError):
                 self._finalize(reservation, Outcome.refused(error), Deadline.after(0.0))
             raise
-        if exceeded is not None:
-            raise self._no_room(exceeded, reservation.amount, send_by)
+        if exceeded_budget is not None:
+            raise self._no_room(exceeded_budget, reservation.amount, send_by)
         return lambda outcome: self._finalize(reservation, outcome, attempt.deadline)
 
     def check(self, attempts: Sequence[Attempt]) -> None:
@@ -159,6 +159,7 @@ class Budget(Policy):
         )
 
     def _price_of(self, operation: Operation) -> Decimal:
+        """Return the amount that a call counts: its price, or 1 if the budget counts calls."""
         if self._currency is None:
             return Decimal(1)
         if operation in self._prices:
@@ -169,6 +170,7 @@ class Budget(Policy):
         )
 
     def _finalize(self, reservation: Reservation, outcome: Outcome, deadline: Deadline) -> None:
+        """Write an attempt's charge to the store."""
         write = functools.partial(
             self.store.finalize,
             reservation,
@@ -179,11 +181,12 @@ class Budget(Policy):
         )
         try:
             write(deadline=deadline)
-        except BaseException as error:
+        except errors.FaceMatchError:
+            raise
+        except BaseException:
             # A Ctrl-C, for example, may have prevented the write. A second write is safe.
-            if not isinstance(error, errors.FaceMatchError):
-                with contextlib.suppress(errors.FaceMatchError):
-                    write(deadline=Deadline.after(0.0))
+            with contextlib.suppress(errors.FaceMatchError):
+                write(deadline=Deadline.after(0.0))
             raise
 
     def _no_room(

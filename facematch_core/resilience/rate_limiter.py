@@ -118,7 +118,10 @@ class RateLimiter(Policy):
                 self._sent_at.append(self.clock.monotonic())
 
     def _wait_s(self, attempt: Attempt, arrived_at: float) -> float:
-        """Return the seconds until the call may be sent; raise `RateLimited` if too many."""
+        """Return the seconds until the call may be sent; raise `RateLimited` if too many.
+
+        `arrived_at` is the monotonic time at which the call arrived.
+        """
         with lock:
             now = self.clock.monotonic()
             opens_at = self._slot_opens_at(attempt, now)
@@ -148,7 +151,7 @@ class RateLimiter(Policy):
         remaining_slots = self.window.limit - calls_ahead_in_window
         opens_at = now
         if len(self._sent_at) >= remaining_slots:
-            # Sent calls occupy the remaining slots. Wait for the first that becomes free.
+            # Sent calls occupy the remaining slots. Wait until the oldest of them has left.
             opens_at = max(now, self._sent_at[-remaining_slots] + window_s)
         return max(self._paused_until, opens_at + windows_ahead * window_s)
 

@@ -165,7 +165,7 @@ class Database(abc.ABC):
 
     @abc.abstractmethod
     def _run_until_deadline(self, transaction: Transaction[T], progress: Progress) -> T:
-        """Call `_run_while_locked`; raise `DatabaseBusy` at the deadline."""
+        """Call `_run_with_retries`; raise `DatabaseBusy` at the deadline."""
 
     @abc.abstractmethod
     def _begin(self, connection: Connection, lock_timeout_s: float) -> None:
@@ -178,7 +178,7 @@ class Database(abc.ABC):
     def _recover_from_interruption(self) -> None:  # noqa: B027 - optional
         """Clean up after a Ctrl-C in a transaction, whose connection is closed already."""
 
-    def _run_while_locked(self, transaction: Transaction[T], progress: Progress) -> T:
+    def _run_with_retries(self, transaction: Transaction[T], progress: Progress) -> T:
         """Run the pending writes and `transaction`; repeat both while the database is locked."""
         while True:
             # Read for each attempt, because other threads add and remove writes.
@@ -303,7 +303,7 @@ class SqliteDatabase(Database):
             if not file_lock.lock.acquire(timeout=progress.deadline.left_s()):
                 raise DatabaseBusy("other threads use it")
             file_lock.thread_in_transaction = thread
-            return self._run_while_locked(transaction, progress)
+            return self._run_with_retries(transaction, progress)
         finally:
             # Call nothing before `release`: a Ctrl-C in that call would leave the lock held.
             if file_lock.thread_in_transaction == thread:
@@ -392,16 +392,18 @@ class PostgresDatabase(Database):
     def _start(self, transaction: Transaction[T], progress: Progress) -> Future[T]:
         """Start a transaction once a thread is free; raise `DatabaseBusy` if none is in time."""
         while True:
-            # Wait for short intervals, because meanwhile all threads may turn out to hang.
-            interval = progress.deadline.within(LOCK_TIMEOUT_S)
+            # Wait for a short time only, because meanwhile all threads may turn out to hang.
+            short_deadline = progress.deadline.within(LOCK_TIMEOUT_S)
             try:
                 return self._threads.start(
-                    lambda: self._run_while_locked(transaction, progress), interval
+                    lambda: self._run_with_retries(transaction, progress), short_deadline
                 )
             except NoThread as error:
-                could_not_start = not interval.is_over
+                # Before the deadline, the reason is not a lack of free threads: the system has
+                # refused a new one.
+                is_refused = not short_deadline.is_over
                 do_all_hang = len(self.hung) >= MAX_CONNECTIONS
-                if progress.deadline.is_over or could_not_start or do_all_hang:
+                if progress.deadline.is_over or is_refused or do_all_hang:
                     raise DatabaseBusy(str(error)) from None
 
     def _begin(self, connection: Connection, lock_timeout_s: float) -> None:

@@ -250,12 +250,13 @@ def _insert_if_new(connection: sa.Connection, table: sa.Table, row: dict[str, An
 
 def release(connection: sa.Connection, reservation: Reservation) -> None:
     """Release the reservation of a call that will not be made, even if `reserve` is pending."""
-    # If `reserve` has not committed yet, this final row makes it fail.
+    # Nothing was sent, so the attempt counts as ended when its call started.
     ended_at = reservation.call.started_at
     final_row = _reservation_row(reservation)
     final_row["state"] = State.FINAL.value
     final_row["billed"] = Charged.NO.value
     final_row["ended_at"] = _format_time(ended_at)
+    # If `reserve` has not committed yet, this row makes it fail.
     _insert_if_new(connection, ATTEMPTS, final_row)
     # If `reserve` has committed, this releases the amount. Otherwise it changes nothing.
     finalize(connection, reservation, Charged.NO, at=ended_at)
