@@ -25,6 +25,18 @@ from .backend import (
 )
 from .login import IssuedToken, LoginToken
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Wait
+from .pairs import (
+    PROBE,
+    REFERENCE,
+    AnswerPaths,
+    BoxPaths,
+    FacesOfPair,
+    PairBackend,
+    RequestTemplate,
+    Setting,
+    as_data_uri,
+    in_base64,
+)
 from .refusals import (
     ErrorRow,
     ErrorTable,
@@ -38,31 +50,10 @@ from .refusals import (
 from .transport import HttpClient
 
 __all__ = [
-    "MOCK_HEADER",
-    "ApiKeyBackend",
-    "BodyShape",
-    "DeleteSteps",
-    "ErrorRow",
-    "ErrorTable",
-    "FilePart",
-    "HttpBackend",
-    "HttpClient",
-    "HttpReply",
-    "HttpRequest",
-    "InconclusiveRow",
-    "IssuedToken",
-    "LoginToken",
-    "SessionSteps",
-    "Steps",
-    "Wait",
-    "as_secret",
-    "check_base_url",
-    "default_row",
-    "excerpt",
-    "file_part",
-    "is_loopback",
-    "retry_after_s",
-    "rows",
-    "vendor_error",
-    "without_secrets",
+    "MOCK_HEADER", "PROBE", "REFERENCE", "AnswerPaths", "ApiKeyBackend", "BodyShape",
+    "BoxPaths", "DeleteSteps", "ErrorRow", "ErrorTable", "FacesOfPair", "FilePart",
+    "HttpBackend", "HttpClient", "HttpReply", "HttpRequest", "InconclusiveRow", "IssuedToken",
+    "LoginToken", "PairBackend", "RequestTemplate", "SessionSteps", "Setting", "Steps", "Wait",
+    "as_data_uri", "as_secret", "check_base_url", "default_row", "excerpt", "file_part",
+    "in_base64", "is_loopback", "retry_after_s", "rows", "vendor_error", "without_secrets",
 ]  # fmt: skip

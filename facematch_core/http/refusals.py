@@ -286,6 +286,8 @@ _MESSAGE_KEYS = (
     "exception",
     "errorMessage",
     "error_description",
+    "error_message",
+    "error_msg",
 )
 
 

@@ -272,7 +272,8 @@ class VendorSimulator(abc.ABC):
             neither here nor in `situations` are skipped as not tested. Omit UNKNOWN_STATUS and
             UNKNOWN_WARNING if results have no status or warning, NO_CREDIT if nothing is billed.
         steps: Number of requests per call, or a mapping from the operation to this number.
-        price_unknown: Situations whose results are billed UNKNOWN (the charge is undocumented).
+        price_unknown: Situations whose results or refusals are billed UNKNOWN, because the vendor
+            does not document their charge.
         secrets: Keys and tokens, each at least 6 bytes, that must not appear outside the request.
         limits: The vendor's documented picture limits; None for the backend's limits.
         reference_limits: Limits for a reference, if different.

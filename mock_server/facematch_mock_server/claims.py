@@ -62,11 +62,13 @@ class Reply:
         body: JSON with ``{names}`` to fill in, an HTML page as text, or None if the body is built
             for each request.
         headers: Headers other than the content type.
+        content_type: The content type; None for that of the body: JSON, or HTML for text.
     """
 
     status: int
     body: Any = None
     headers: tuple[tuple[str, str], ...] = ()
+    content_type: str | None = None
 
 
 @attrs.frozen
@@ -208,7 +210,7 @@ class CitedClaims:
         else:
             kind = self["json.content_type"] if "json.content_type" in self._table else JSON
             content = encode(fill(reply.body, filled) if body is None else body)
-        lines = (("Content-Type", kind), *reply.headers, *headers)
+        lines = (("Content-Type", reply.content_type or kind), *reply.headers, *headers)
         return Response(status=reply.status, headers=lines, body=content)
 
     def with_citations(self, answer: Response) -> Response:

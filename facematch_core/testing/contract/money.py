@@ -264,6 +264,10 @@ def judge(bench: Bench, operation: Operation, case: Situation, step: Any, outcom
         bills = {Charged.NO}
     elif Charged.YES in bills or not billed:
         bills |= {Charged.NO}  # `check_bill` compares the simulator's count
+    # A refusal is a known outcome, even if its price is not documented.
+    is_price_unknown = case in bench.simulator.price_unknown and not free
+    if is_price_unknown:
+        bills |= {Charged.UNKNOWN}
     if outcome.charges:  # for this request or an earlier one
         bills = {Charged.YES if bill is Charged.NO else bill for bill in bills}
     names = " or ".join(dict.fromkeys(each.__name__ for each in classes))
@@ -271,7 +275,10 @@ def judge(bench: Bench, operation: Operation, case: Situation, step: Any, outcom
     charged = error.billing.charged
     same("the charge in the error", charged, *sorted(bills))
     is_named = charged is not Charged.UNKNOWN or isinstance(error, errors.OutcomeUnknown)
-    assert is_named, f"{gave} with an unknown charge: it must be an OutcomeUnknown"
+    assert is_named or is_price_unknown, (
+        f"{gave} with an unknown charge: it must be an OutcomeUnknown, unless the simulator's "
+        "`price_unknown` says that the vendor does not document the charge of this refusal"
+    )
     check_bill(error.billing, outcome)
     retryable = expected.retryable if classes == expected.errors else None
     right = (retryable if charged is Charged.NO else False) in (None, error.retryable)

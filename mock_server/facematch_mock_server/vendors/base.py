@@ -594,8 +594,9 @@ class MockVendor:
         claim, *facts = self.errors[status]
         call.claims.cite(*facts)
         # CompreFace's error repeats the key, and its only path has the same credentials.
-        key = call.request.header(self.routes[-1].credentials[0]) or ""
-        return call.answer(claim, key=key)  # type: ignore[no-any-return]  # `call` is a `Call`
+        header_names = self.routes[-1].credentials
+        key = (call.request.header(header_names[0]) or "") if header_names else ""
+        return call.answer(claim, key=key, name="")  # type: ignore[no-any-return]  # `call` is a `Call`
 
 
 def _unanswered() -> Response:

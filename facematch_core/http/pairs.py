@@ -1,0 +1,411 @@
+"""`PairBackend`: a vendor that compares two pictures in one request, as tables.
+
+A subclass reads like a page of the vendor's documents: `match_request` is the documented request,
+with blanks for pictures and settings; `match_answer` says where things stand in the documented
+response; `error_codes` and `error_table` list the documented refusals. What no table can say is a
+method of the subclass: `sign`, `error_code`, `read_faces`, `read_score`.
+
+- A *template* is a request with blanks: `PROBE`, `REFERENCE` and `Setting`.
+- A *path* leads to a value in a JSON body: ``("result", 0, "score")``.
+"""
+
+from __future__ import annotations
+
+import base64
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeAlias
+
+import attrs
+
+from facematch_core import models
+from facematch_core.backend.base import MULTIPLE_FACES, NO_FACE, decide_by_threshold, number
+from facematch_core.backend.requests import LivenessRequest, MatchRequest, PictureRequest
+from facematch_core.base.masking import Secret
+from facematch_core.images.image import Image
+
+from .backend import HttpBackend, file_part
+from .messages import HttpReply, HttpRequest
+
+#: A value that `json.loads` returns, or a template for one.
+Json: TypeAlias = Any
+
+
+class Blank(enum.Enum):
+    """A picture of the call, in a template."""
+
+    PROBE = "probe"
+    REFERENCE = "reference"
+
+
+PROBE = Blank.PROBE
+REFERENCE = Blank.REFERENCE
+
+
+@attrs.frozen
+class Setting:
+    """The value of one of the backend's settings, in a template or a path.
+
+    A header, parameter or field is left out of the request if its setting is None.
+
+    Attributes:
+        name: Name of the setting.
+        prefix: Text before the value, such as ``"Bearer "`` in a header.
+    """
+
+    name: str
+    prefix: str = ""
+
+    def read(self, backend: PairBackend) -> Any:
+        """Return the setting's value with the prefix; None if it is not set."""
+        value = getattr(backend, self.name)
+        if value is None or not self.prefix:
+            return value
+        if isinstance(value, Secret):
+            return Secret(f"{self.prefix}{value.reveal()}")
+        return f"{self.prefix}{value}"
+
+
+#: Keys and indices that lead to a value in a JSON body. A `Setting` is a key that the user chose.
+JsonPath: TypeAlias = tuple[str | int | Setting, ...]
+
+
+def in_base64(image: Image) -> str:
+    """Return a picture in base64, without a prefix."""
+    return base64.b64encode(image.data).decode()
+
+
+def as_data_uri(image: Image) -> str:
+    """Return a picture in base64 as a data URI."""
+    return f"data:{image.media_type};base64,{in_base64(image)}"
+
+
+@attrs.frozen(kw_only=True)
+class RequestTemplate:
+    """The documented request of a call, with blanks.
+
+    Attributes:
+        path: The path below the backend's `service_url`.
+        headers, params, fields, json: As in `HttpRequest`. Values may be `PROBE`, `REFERENCE` and
+            `Setting`, at any depth of `json`. A picture here is text.
+        files: The parts of a multipart form that are pictures, by the part's name.
+        picture_text: Converts a picture to text: `in_base64` or `as_data_uri`.
+    """
+
+    path: str
+    headers: Mapping[str, Any] = attrs.field(factory=dict)
+    params: Mapping[str, Any] = attrs.field(factory=dict)
+    fields: Mapping[str, Any] = attrs.field(factory=dict)
+    files: Mapping[str, Blank] = attrs.field(factory=dict)
+    json: Json = None
+    picture_text: Callable[[Image], str] = in_base64
+
+    def fill(self, backend: PairBackend, pictures: Mapping[Blank, Image]) -> HttpRequest:
+        """Return the request with its blanks filled in."""
+        files = []
+        for name, blank in self.files.items():
+            files.append(file_part(name, pictures[blank]))
+        return HttpRequest(
+            url=f"{backend.service_url}{self.path}",
+            headers=self._fill(self.headers, backend, pictures),
+            params=self._fill(self.params, backend, pictures),
+            fields=self._fill(self.fields, backend, pictures),
+            files=tuple(files),
+            json=self._fill(self.json, backend, pictures),
+            # A response may echo a key that the request contains only as part of a signature.
+            masked=tuple(secrets_of(backend)),
+        )
+
+    def _fill(self, template: Json, backend: PairBackend, pictures: Mapping[Blank, Image]) -> Json:
+        if isinstance(template, Blank):
+            return self.picture_text(pictures[template])
+        if isinstance(template, Setting):
+            return template.read(backend)
+        if isinstance(template, list):
+            return [self._fill(item, backend, pictures) for item in template]
+        if not isinstance(template, Mapping):
+            return template
+        filled = {}
+        for name, item in template.items():
+            value = self._fill(item, backend, pictures)
+            if value is not None:
+                filled[name] = value
+        return filled
+
+
+def secrets_of(backend: PairBackend) -> list[Secret]:
+    """Return the backend's settings that are keys."""
+    settings = [getattr(backend, field.name) for field in attrs.fields(type(backend))]
+    return [setting for setting in settings if isinstance(setting, Secret)]
+
+
+@attrs.frozen(kw_only=True)
+class BoxPaths:
+    """Where the edges of a face's box stand. State the size, or the right and bottom edges.
+
+    Attributes:
+        box: The path from the face to the object or list that holds the edges.
+        left, top, width, height, right, bottom: A key or an index in it.
+        unit: Unit of the edges: ``px``, or ``ratio`` of the picture's size.
+    """
+
+    box: JsonPath = ()
+    left: str | int
+    top: str | int
+    width: str | int | None = None
+    height: str | int | None = None
+    right: str | int | None = None
+    bottom: str | int | None = None
+    unit: str = "px"
+
+    def read(self, face: Json) -> models.Box:
+        """Return the box of a face; raise if an edge is missing or no number."""
+        edges = value_at(face, self.box)
+        left = number(edges[self.left])
+        top = number(edges[self.top])
+        if self.width is not None and self.height is not None:
+            right = left + number(edges[self.width])
+            bottom = top + number(edges[self.height])
+        else:
+            right = number(edges[self.right])
+            bottom = number(edges[self.bottom])
+        return models.Box(left=left, top=top, right=right, bottom=bottom, unit=self.unit)
+
+
+@attrs.frozen(kw_only=True)
+class AnswerPaths:
+    """Where things stand in the documented answer. None: the vendor does not return it.
+
+    Attributes:
+        score: The path of the similarity or liveness score; its last key is the score's `raw_name`.
+        is_fraction: Whether the score is from 0 to 1. Otherwise it is from 0 to 100. Never guessed:
+            a number outside the range is an unreadable answer.
+        cut: The path of the vendor's own threshold in this answer, on the score's own scale. It
+            decides if the caller sets no threshold.
+        probe_faces, reference_faces: The paths of the lists of faces in a picture. An empty list
+            means that the picture shows no face; the answer then needs no score.
+        face_box: Where the box of a face stands.
+        is_first_face_compared: Whether the documents say that the first face of a list is the one
+            that is compared. If False, `Face.compared` is None.
+        no_face_billing: The bill for an answer without a face; None for that of any other answer.
+        model: The path of the model's name.
+        expected_model: The model of which the scale is; an answer from another one is unreadable.
+        vendor_id: The path of the vendor's id for the call.
+        code: The path of the code in an error.
+        success: The code that means success, for a vendor with `codes_in_200`.
+    """
+
+    score: JsonPath
+    is_fraction: bool = False
+    cut: JsonPath | None = None
+    probe_faces: JsonPath | None = None
+    reference_faces: JsonPath | None = None
+    face_box: BoxPaths | None = None
+    is_first_face_compared: bool = True
+    no_face_billing: models.Billing | None = None
+    model: JsonPath | None = None
+    expected_model: str | Setting | None = None
+    vendor_id: JsonPath | None = None
+    code: JsonPath | None = None
+    success: object = None
+
+
+@attrs.frozen(kw_only=True)
+class FacesOfPair:
+    """The faces found in the pictures of a call; None if the vendor does not return them."""
+
+    probe: tuple[models.Face, ...] | None = None
+    reference: tuple[models.Face, ...] | None = None
+
+    def no_face_warnings(self) -> list[models.ResultWarning]:
+        """Return a warning for each picture without a face."""
+        warnings = []
+        for name, faces in (("probe", self.probe), ("reference", self.reference)):
+            if faces == ():
+                warnings.append(attrs.evolve(NO_FACE, text=f"the {name} shows no face"))
+        return warnings
+
+    def several_faces_warnings(self) -> list[models.ResultWarning]:
+        """Return a warning for each picture with more than one face."""
+        warnings = []
+        for name, faces in (("probe", self.probe), ("reference", self.reference)):
+            if faces is not None and len(faces) > 1:
+                text = f"the {name} shows {len(faces)} faces; the largest is compared"
+                warnings.append(attrs.evolve(MULTIPLE_FACES, text=text))
+        return warnings
+
+
+@attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
+class PairBackend(HttpBackend):
+    """Base class of backends whose vendor compares two pictures in one request.
+
+    Attributes:
+        match_request, match_answer: The request and the answer of a comparison.
+        liveness_request, liveness_answer: Those of passive liveness of the probe; None if the
+            vendor has no such call.
+    """
+
+    match_request: ClassVar[RequestTemplate]
+    match_answer: ClassVar[AnswerPaths]
+    liveness_request: ClassVar[RequestTemplate | None] = None
+    liveness_answer: ClassVar[AnswerPaths | None] = None
+
+    def build(self, request: PictureRequest) -> HttpRequest:
+        pictures = {PROBE: request.probe}
+        template = self.liveness_request
+        if isinstance(request, MatchRequest):
+            pictures[REFERENCE] = request.reference
+            template = self.match_request
+        if template is None:
+            raise NotImplementedError(f"{type(self).__name__} has no liveness_request.")
+        http_request = template.fill(self, pictures)
+        is_billed = request.operation in self.capabilities.billed_operations
+        return attrs.evolve(http_request, charges=int(is_billed))
+
+    def parse(self, request: PictureRequest, reply: HttpReply) -> models.Result:
+        body = reply.json()
+        paths = self.paths_for(request)
+        faces = self.read_faces(body, paths)
+        no_face_warnings = faces.no_face_warnings()
+        fields: dict[str, Any] = {
+            "backend": self.name,
+            "model": self._read_model(body, paths),
+            "probe_faces": faces.probe,
+            "raw": body,
+        }
+        if no_face_warnings:
+            fields["warnings"] = tuple(no_face_warnings)
+            if paths.no_face_billing is not None:
+                fields["billing"] = paths.no_face_billing
+        else:
+            fields["warnings"] = tuple(faces.several_faces_warnings())
+            fields["score"] = self.read_score(body, paths)
+            fields["threshold"] = self._read_threshold(request, body, paths)
+        decision = decide_by_threshold(fields.get("score"), fields.get("threshold"))
+        if isinstance(request, LivenessRequest):
+            return models.LivenessResult(decision=_LIVENESS_DECISIONS[decision], **fields)
+        return models.MatchResult(decision=decision, reference_faces=faces.reference, **fields)
+
+    def paths_for(self, request: PictureRequest) -> AnswerPaths:
+        """Return where things stand in the answer to a request."""
+        if isinstance(request, LivenessRequest) and self.liveness_answer is not None:
+            return self.liveness_answer
+        return self.match_answer
+
+    def read_score(self, body: Json, paths: AnswerPaths) -> models.Score | None:
+        """Return the score in an answer; None if it is null. A missing score raises."""
+        return self.score_of(value_at(body, self.chosen(paths.score)), paths)
+
+    def score_of(self, value: object, paths: AnswerPaths) -> models.Score | None:
+        """Return the vendor's number as a score; None for null."""
+        if value is None:
+            return None
+        scale = self.capabilities.score_scale
+        if paths is self.liveness_answer:
+            scale = self.capabilities.liveness_scale
+        scale = scale or self.name
+        raw_name = str(paths.score[-1])
+        if paths.is_fraction:
+            return models.Score.from_fraction(number(value), scale, raw_name=raw_name)
+        return models.Score(number(value), scale, raw_name=raw_name)
+
+    def read_faces(self, body: Json, paths: AnswerPaths) -> FacesOfPair:
+        """Return the faces found in the pictures."""
+        return FacesOfPair(
+            probe=self._read_list(body, paths.probe_faces, paths),
+            reference=self._read_list(body, paths.reference_faces, paths),
+        )
+
+    def _read_list(
+        self, body: Json, path: JsonPath | None, paths: AnswerPaths
+    ) -> tuple[models.Face, ...] | None:
+        if path is None:
+            return None
+        listed = value_at(body, self.chosen(path))
+        if not isinstance(listed, list):
+            raise TypeError("the faces are not a list")
+        faces = []
+        for index, face in enumerate(listed):
+            is_compared = index == 0 if paths.is_first_face_compared else None
+            faces.append(self.read_face(face, paths, is_compared=is_compared))
+        return tuple(faces)
+
+    def read_face(self, face: Json, paths: AnswerPaths, *, is_compared: bool | None) -> models.Face:
+        """Return one face of a list."""
+        box = None
+        if paths.face_box is not None:
+            box = paths.face_box.read(face)
+        return models.Face(box=box, compared=is_compared)
+
+    def _read_threshold(
+        self, request: PictureRequest, body: Json, paths: AnswerPaths
+    ) -> models.Threshold | None:
+        """Return the caller's threshold, else the vendor's own in this answer, or None."""
+        if paths.cut is None or self._is_set_by_user(request.threshold):
+            return request.threshold
+        cut = number(value_at(body, self.chosen(paths.cut)))
+        if paths.is_fraction:
+            cut *= 100
+        rule = self.capabilities.threshold_rule
+        return models.Threshold(cut, rule, models.ThresholdSource.VENDOR)
+
+    @staticmethod
+    def _is_set_by_user(threshold: models.Threshold | None) -> bool:
+        """Return whether the caller or the profile set a threshold, not this backend's default."""
+        return threshold is not None and threshold.source is not models.ThresholdSource.DEFAULT
+
+    def _read_model(self, body: Json, paths: AnswerPaths) -> str | None:
+        """Return the model in an answer; raise if the scale is another model's."""
+        if paths.model is None:
+            return None
+        model = value_at(body, self.chosen(paths.model))
+        expected = paths.expected_model
+        if isinstance(expected, Setting):
+            expected = expected.read(self)
+        if expected is not None and model != expected:
+            raise ValueError("the answer is from another model than the scale's")
+        return None if model is None else str(model)
+
+    def chosen(self, path: JsonPath) -> Sequence[str | int]:
+        """Return a path with the user's settings in it."""
+        steps = []
+        for step in path:
+            steps.append(step.read(self) if isinstance(step, Setting) else step)
+        return steps
+
+    def vendor_id(self, reply: HttpReply) -> str | None:
+        path = self.match_answer.vendor_id
+        if path is None:
+            return None
+        vendor_id = reply.at(*self.chosen(path))
+        return None if vendor_id is None else str(vendor_id)
+
+    def error_code(self, reply: HttpReply) -> object:
+        path = self.match_answer.code
+        if path is None:
+            return None
+        code = reply.at(*self.chosen(path))
+        return None if code == self.match_answer.success else code
+
+
+#: The liveness decision with the same meaning as a decision by threshold.
+_LIVENESS_DECISIONS = {
+    models.Decision.MATCH: models.LivenessDecision.LIVE,
+    models.Decision.NO_MATCH: models.LivenessDecision.NOT_LIVE,
+    models.Decision.REVIEW: models.LivenessDecision.REVIEW,
+    models.Decision.INCONCLUSIVE: models.LivenessDecision.INCONCLUSIVE,
+}
+
+
+def value_at(body: Json, path: Sequence[str | int | Setting]) -> Any:
+    """Return the value at a path; raise `ValueError` with the path, and no value, if none."""
+    value = body
+    try:
+        for step in path:
+            value = value[step]
+    except (LookupError, TypeError):
+        steps = ".".join(map(str, path))
+    else:
+        return value
+    # Raised outside the except block, because the first error may quote the body.
+    raise ValueError(f"the answer has nothing at {steps}")

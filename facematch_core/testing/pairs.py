@@ -1,0 +1,152 @@
+"""`PairSimulator`: a vendor that compares two pictures in one request, as documented answers."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import uuid
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from facematch_core.backend import Backend
+
+from .simulator import HttpSimulator, SimulatorReply, SimulatorRequest, Situation
+
+#: Situations that no vendor of this kind has, with the reason for the report.
+_NEVER = {
+    Situation.UNKNOWN_STATUS: "The answer has no verdict.",
+    Situation.UNKNOWN_WARNING: "The answer has no warnings.",
+    Situation.NEVER_DONE: "The vendor answers at once.",
+}
+#: Situations that `PairSimulator` makes from the documented answers.
+_DERIVED = {
+    Situation.SCORE,
+    Situation.NULL_SCORE,
+    Situation.IMPOSSIBLE_SCORE,
+    Situation.UNREADABLE_200,
+}
+
+
+class PairSimulator(HttpSimulator):
+    """Answers with bodies from the vendor's documents; the kit derives the other situations.
+
+    Write the bodies from the documents, not from the backend, so that a slip in one shows.
+
+    Attributes:
+        backend_class: The backend under test.
+        settings: Its settings, without ``base_url``.
+        picture_names: ``probe`` or ``reference``, by the name of a form's file or field, or by the
+            path of a text in a JSON body.
+        has_data_uris: Whether a picture that is text must be a data URI. Otherwise it must be
+            base64 without a prefix.
+        credentials: The headers or form fields that a request must have to be accepted:
+            ``{"Authorization": f"Bearer {KEY}"}``. Empty if the vendor has no key, or signs.
+        same_person, different_people: The documented bodies.
+        score_path: The path of the score in them.
+        is_fraction: Whether the score is from 0 to 1. Otherwise it is from 0 to 100.
+        id_path: The path of the call's id in every body, which then differs from call to call; None
+            if the vendor returns no id.
+        answers: Status and body in other situations, such as NO_FACE and BAD_KEY.
+        free_situations: Situations with a status of 200 that are not charged.
+        charges_nothing: Whether the vendor charges for nothing at all, as a server of one's own.
+    """
+
+    backend_class: ClassVar[type[Backend]]
+    settings: ClassVar[Mapping[str, Any]] = {}
+    picture_names: ClassVar[Mapping[Any, str]]
+    has_data_uris: ClassVar[bool] = False
+    credentials: ClassVar[Mapping[str, str]] = {}
+    same_person: ClassVar[Any]
+    different_people: ClassVar[Any]
+    score_path: ClassVar[tuple[str | int, ...]]
+    is_fraction: ClassVar[bool] = False
+    id_path: ClassVar[tuple[str | int, ...] | None] = None
+    answers: ClassVar[Mapping[Situation, tuple[int, Any]]] = {}
+    free_situations: ClassVar[frozenset[Situation]] = frozenset()
+    charges_nothing: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        bodies = {Situation.SAME_PERSON, Situation.DIFFERENT_PEOPLE, *cls.answers}
+        cls.situations = frozenset(cls.FAULTS | bodies | _DERIVED)
+        cls.cannot_happen = {**_NEVER, **cls.cannot_happen}
+
+    def backend(self, **settings: Any) -> Backend:
+        return self.backend_class(**{**self.settings, "base_url": self.url, **settings})
+
+    def accepts(self, request: SimulatorRequest) -> bool:
+        """Return whether a request has the right key. Override it to check a signature."""
+        fields = request.fields
+        for name, value in self.credentials.items():
+            if request.headers.get(name, fields.get(name)) != value:
+                return False
+        return True
+
+    @property
+    def received(self) -> Mapping[str, Any]:
+        if self.last is None:
+            return {}
+        if self.last.headers.get_content_type() == "application/json":
+            sent = self.last.json()
+        else:
+            sent = {**self.last.fields, **self.last.files}
+        pictures = {}
+        for place, name in self.picture_names.items():
+            path = place if isinstance(place, tuple) else (place,)
+            picture = _value_at(sent, path)
+            if isinstance(picture, str):
+                picture = self.decode(picture)
+            pictures[name] = picture
+        return pictures
+
+    def decode(self, text: str) -> bytes:
+        """Return the picture in a text; raise `ValueError` if its prefix is wrong."""
+        prefix, comma, content = text.rpartition(",")
+        is_data_uri = bool(comma) and prefix.startswith("data:image/")
+        if is_data_uri is not self.has_data_uris:
+            raise ValueError("a picture in the request has the wrong prefix")
+        return base64.b64decode(content, validate=True)
+
+    def answer(
+        self, request: SimulatorRequest, situation: Situation, score: float | None
+    ) -> SimulatorReply:
+        if Situation.BAD_KEY in self.answers and not self.accepts(request):
+            situation = Situation.BAD_KEY
+        is_free = self.charges_nothing or situation in self.free_situations
+        status, body = self.documented_answer(situation, score)
+        if self.id_path is not None:
+            body = copy.deepcopy(body)
+            holder = _value_at(body, self.id_path[:-1])
+            holder[self.id_path[-1]] = str(uuid.uuid4())
+        return SimulatorReply(status=status, body=body, charged=False if is_free else None)
+
+    def documented_answer(self, situation: Situation, score: float | None) -> tuple[int, Any]:
+        """Return the status and the body of the answer in a situation.
+
+        Args:
+            situation: The situation.
+            score: The score to answer with, 0-100; None for the documented one.
+        """
+        if situation in self.answers:
+            return self.answers[situation]
+        if situation is Situation.UNREADABLE_200:
+            return 200, {"unexpected": ["shape", 1]}
+        if situation is Situation.DIFFERENT_PEOPLE:
+            body = copy.deepcopy(self.different_people)
+        else:
+            body = copy.deepcopy(self.same_person)
+        holder = _value_at(body, self.score_path[:-1])
+        name = self.score_path[-1]
+        if situation is Situation.NULL_SCORE:
+            holder[name] = None
+        elif situation is Situation.IMPOSSIBLE_SCORE:
+            holder[name] = 2.5 if self.is_fraction else 250
+        elif score is not None:
+            holder[name] = score / 100 if self.is_fraction else score
+        return 200, body
+
+
+def _value_at(body: Any, path: tuple[str | int, ...]) -> Any:
+    for step in path:
+        body = body[step]
+    return body

@@ -1,0 +1,383 @@
+"""`PairVendor`: a mock of a vendor that compares two pictures in one request, as tables.
+
+A subclass states what the documents state: the paths, where pictures and key stand in a request,
+and `match_body`, which writes the documented answer. Limits and refusals are claims, under the keys
+that `PairVendor` lists. Write them from the documents, never from the backend's tables: otherwise a
+slip would be on both sides.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeAlias
+
+import attrs
+
+from facematch_mock_server.base.masking import presentable
+from facematch_mock_server.base.messages import (
+    MULTIPART,
+    URLENCODED,
+    FormError,
+    Headers,
+    Request,
+    Response,
+    Upload,
+    media_type,
+    read_form,
+)
+from facematch_mock_server.claims import JSON
+from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome, SeenFace
+
+from . import base
+
+#: Keys and indices that lead to a value in a JSON body.
+JsonPath: TypeAlias = tuple[str | int, ...]
+
+
+@attrs.frozen(kw_only=True)
+class PictureFields:
+    """Where the pictures stand in a request: the probe first, then the reference, if there is one.
+
+    Attributes:
+        files: Names of the parts of a multipart form.
+        texts: Names of the form's fields with a picture in base64. A file takes precedence.
+        json: Paths in a JSON body of texts in base64.
+    """
+
+    files: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    json: tuple[JsonPath, ...] = ()
+
+    @property
+    def takes_form(self) -> bool:
+        return bool(self.files or self.texts)
+
+    @property
+    def count(self) -> int:
+        """The number of pictures in a request."""
+        return len(self.files or self.texts or self.json)
+
+
+@attrs.frozen(kw_only=True)
+class PairEndpoint:
+    """A call of the vendor.
+
+    Attributes:
+        path: The path.
+        pictures: Where the pictures stand.
+        operation: ``match`` or ``liveness``.
+    """
+
+    path: str
+    pictures: PictureFields
+    operation: str = "match"
+
+
+@attrs.define(kw_only=True, eq=False)
+class PairCall(base.NumberedCall):
+    """A call with the values read from its body. Each claim may contain ``{request_id}``.
+
+    Attributes:
+        texts: The values of the form's fields that are not files, by name.
+        uploads: The form's files, by name.
+        json_body: The JSON object or list that was sent; None if a form was sent.
+        pictures: The decoded pictures, by the name of their field or the path in the JSON body.
+    """
+
+    texts: dict[str, str] = attrs.field(factory=dict, init=False)
+    uploads: dict[str, Upload] = attrs.field(factory=dict, init=False)
+    json_body: Any = attrs.field(default=None, init=False)
+    pictures: dict[str, Upload] = attrs.field(factory=dict, init=False)
+
+    @property
+    def endpoint(self) -> PairEndpoint:
+        """The endpoint of the route, which every `PairCall` that is handled has."""
+        route: Any = self.route
+        endpoint: PairEndpoint = route.extra
+        return endpoint
+
+    def answer(
+        self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
+    ) -> Response:
+        filled = {"request_id": self.request_id, **filled}
+        return super().answer(key, body, headers, **filled)
+
+
+@attrs.frozen
+class HeaderKey:
+    """A key in a header, which is checked before the body is read.
+
+    Attributes:
+        name: Name of the header, in lower case.
+        prefix: Text before the key, such as ``"Bearer "``.
+    """
+
+    name: str
+    prefix: str = ""
+
+    def client_of(self, head: Request) -> str | None:
+        """Return the key in a request; it identifies the account."""
+        text = head.header(self.name)
+        if text is None or not text.startswith(self.prefix):
+            return None
+        return text.removeprefix(self.prefix)
+
+    def check(self, call: PairCall) -> None:
+        """Refuse a missing or a wrong key."""
+        text = self.client_of(call.request)
+        if text is None:
+            call.refuse("key.missing", name=self.name)
+        if not call.authenticate(text):
+            call.refuse("key.wrong", key=text)
+
+
+@attrs.frozen
+class FormKey:
+    """A client id and its secret in two fields of the form, checked once the form is read."""
+
+    client_field: str
+    secret_field: str
+
+    def client_of(self, head: Request) -> str | None:
+        """Return the client id in a request; it identifies the account."""
+        try:
+            fields = read_form(head.header("content-type") or "", head.body).fields
+        except FormError:
+            return None
+        values = fields.get(self.client_field)
+        return None if values is None else values[-1]
+
+    def check(self, call: PairCall) -> None:
+        """Refuse a missing field, or a secret that is not this client's."""
+        for name in (self.client_field, self.secret_field):
+            if not call.texts.get(name):
+                call.refuse("key.missing", name=name)
+        secret = call.texts[self.secret_field]
+        key = call.world.keys.find(secret)
+        if key is None or key.client != call.texts[self.client_field]:
+            call.key_label = "wrong"
+            call.refuse("key.wrong", key=secret)
+        if not call.authenticate(secret):
+            call.refuse("key.wrong", key=secret)
+
+
+class PairVendor(base.MockVendor):
+    """A vendor that compares two pictures in one request. Thread-safe.
+
+    Its claims have these keys, in the order in which a request is checked. A limit without a claim
+    does not exist.
+
+    - ``request.max_bytes``, a number, and ``request.too_large``;
+    - ``body.wrong_type``, ``body.wrong_form``, ``body.wrong_json``: the body cannot be read;
+    - ``key.missing``, with the ``{name}``, and ``key.wrong``, with the ``{key}``, unless the vendor
+      has no key;
+    - ``rate.exceeded``, if there is a `rate_scope`;
+    - ``picture.missing`` and ``picture.no_base64``, with the ``{name}``;
+    - ``picture.max_bytes``, a number, and ``picture.too_large``, with the ``{name}``;
+    - ``picture.sides_px``, the least and the greatest, and ``picture.wrong_size``;
+    - ``picture.unreadable``, with the ``{name}``, unless `bodies_tell_unreadable`;
+    - ``face.none``, unless the answer itself says that there is no face (`bodies_tell_no_face`);
+    - ``credit.price``, an amount, and ``credit.empty``;
+    - ``match.answer`` and ``liveness.answer``, with the bodies that `match_body` and
+      `liveness_body` return.
+
+    Attributes:
+        endpoints: The vendor's calls.
+        key: Where the key stands; None if the vendor has none.
+        rate_scope: The scope in `VendorKind.rate_limits`, counted per second; None: no limit.
+        bodies_tell_unreadable, bodies_tell_no_face: Whether a picture that cannot be read, or has
+            no face, is told by the body of an answer rather than by a refusal.
+        other_routes: The vendor's other paths.
+    """
+
+    endpoints: ClassVar[tuple[PairEndpoint, ...]]
+    key: ClassVar[HeaderKey | FormKey | None] = None
+    rate_scope: ClassVar[str | None] = None
+    bodies_tell_unreadable: ClassVar[bool] = False
+    bodies_tell_no_face: ClassVar[bool] = False
+    other_routes: ClassVar[tuple[base.Route, ...]] = ()
+    call = PairCall
+
+    def __init_subclass__(cls, **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        cls.common_prefix = cls.endpoints[0].path
+        routes = []
+        for endpoint in cls.endpoints:
+            routes.append(
+                base.Route(
+                    pattern=endpoint.path,
+                    handlers={"POST": _handle},
+                    checks=cls.checks(),
+                    operation=endpoint.operation,
+                    # The account is found by the body if a route has no credentials.
+                    credentials=(cls.key.name,) if isinstance(cls.key, HeaderKey) else (),
+                    is_form=not endpoint.pictures.json,
+                    extra=endpoint,
+                )
+            )
+        cls.routes = (*routes, *cls.other_routes)
+
+    @classmethod
+    def checks(cls) -> Mapping[str, Any]:
+        """Return the checks before the method and the body are looked at, in order, by claim."""
+        checks = {"request.too_large": check_request_size}
+        if isinstance(cls.key, HeaderKey):
+            checks["key.wrong"] = cls.key.check
+        return checks
+
+    def match_body(self, call: PairCall, outcome: MatchOutcome) -> Any:
+        """Return the documented answer to a comparison."""
+        raise NotImplementedError(f"{type(self).__name__} has no match_body.")
+
+    def liveness_body(self, call: PairCall, outcome: LivenessOutcome) -> Any:
+        """Return the documented answer to a liveness check."""
+        raise NotImplementedError(f"{type(self).__name__} has no liveness_body.")
+
+    def is_charged(self, outcome: MatchOutcome | LivenessOutcome) -> bool:
+        """Return whether an answer with this outcome is charged; by default every answer."""
+        return True
+
+    def handle_call(self, call: PairCall) -> Response:
+        """Read a request, compare its pictures, charge the call, and answer."""
+        self.read(call)
+        uploads = list(call.pictures.values())
+        operation = call.endpoint.operation
+        outcome: MatchOutcome | LivenessOutcome
+        if operation == "match":
+            outcome = call.compare(*uploads)
+            seen_pictures = [outcome.probe, outcome.reference]
+        else:
+            outcome = call.check_liveness(*uploads)
+            seen_pictures = [outcome.probe]
+        for name, seen in zip(call.pictures, seen_pictures, strict=True):
+            if not seen.decodes and not self.bodies_tell_unreadable:
+                call.refuse("picture.unreadable", name=name)
+            if not seen.faces and not self.bodies_tell_no_face:
+                call.refuse("face.none", name=name)
+        if isinstance(outcome, MatchOutcome):
+            body = self.match_body(call, outcome)
+        else:
+            body = self.liveness_body(call, outcome)
+        if "credit.price" in call.claims and self.is_charged(outcome):
+            price = call.claims["credit.price"]
+            if not call.charge(price, service=call.endpoint.path, request_id=call.request_id):
+                call.refuse("credit.empty")
+        return call.answer(f"{operation}.answer", body)
+
+    def read(self, call: PairCall) -> None:
+        """Read the body into `call`, and refuse it in the vendor's order."""
+        self.read_body(call)
+        if isinstance(self.key, FormKey):
+            self.key.check(call)
+        self.check_rate(call)
+        self.read_pictures(call)
+        self.check_pictures(call)
+
+    def read_body(self, call: PairCall) -> None:
+        """Read the form or the JSON, whichever was sent."""
+        kind = media_type(call.request.header("content-type") or "")
+        fields = call.endpoint.pictures
+        if fields.takes_form and kind in (MULTIPART, URLENCODED):
+            self.read_fields(call)
+        elif fields.json and (kind == JSON or not fields.takes_form):
+            call.json_body = call.read_object("body.wrong_json")
+        else:
+            call.refuse("body.wrong_type")
+
+    def read_fields(self, call: PairCall) -> None:
+        """Read the form's fields and files; the journal shows the fields that are no pictures."""
+        form = call.read_form("body.wrong_form")
+        call.texts = {name: values[-1] for name, values in form.fields.items()}
+        call.uploads = {name: files[0] for name, files in form.files.items()}
+        shown = []
+        for name, text in call.texts.items():
+            if name not in call.endpoint.pictures.texts:
+                shown.append((name, text))
+        call.journal_fields = presentable(shown)
+
+    def check_rate(self, call: PairCall) -> None:
+        """Refuse a call above the limit of calls per second."""
+        if self.rate_scope is None:
+            return
+        windows = {self.rate_scope: 1.0}
+        now = call.now.timestamp()
+        if call.world.rates.count_request(windows, client="", now=now) is not None:
+            call.refuse("rate.exceeded")
+
+    def read_pictures(self, call: PairCall) -> None:
+        """Find and decode the pictures; refuse a request that lacks one."""
+        for index in range(call.endpoint.pictures.count):
+            name, content = self.find_picture(call, index)
+            if content is None:
+                call.refuse("picture.missing", name=name)
+            if not isinstance(content, Upload):
+                content = self.decode(call, name, content)
+            call.pictures[name] = content
+
+    def find_picture(self, call: PairCall, index: int) -> tuple[str, Any]:
+        """Return the name of a picture's field and its content: a file, a text, or None."""
+        fields = call.endpoint.pictures
+        if call.json_body is not None:
+            path = fields.json[index]
+            return ".".join(map(str, path)), find_value(call.json_body, path)
+        if fields.files and fields.files[index] in call.uploads:
+            return fields.files[index], call.uploads[fields.files[index]]
+        if fields.texts and fields.texts[index] in call.texts:
+            return fields.texts[index], call.texts[fields.texts[index]]
+        return (fields.files or fields.texts)[index], None
+
+    def decode(self, call: PairCall, name: str, text: Any) -> Upload:
+        """Return the picture in a text in base64. White space is ignored."""
+        if not isinstance(text, str):
+            call.refuse("picture.no_base64", name=name)
+        try:
+            content = base64.b64decode("".join(text.split()), validate=True)
+        except (binascii.Error, ValueError):
+            call.refuse("picture.no_base64", name=name)
+        return call.upload(name, "", content)
+
+    def check_pictures(self, call: PairCall) -> None:
+        """Refuse pictures beyond the documented limits."""
+        for name, picture in call.pictures.items():
+            if is_above_limit(call, "picture.max_bytes", len(picture.content)):
+                call.refuse("picture.too_large", name=name)
+            facts = call.world.recognizer.facts.of(picture.content, picture.digest)
+            if facts.size is not None and "picture.sides_px" in call.claims:
+                shortest, longest = call.claims["picture.sides_px"]
+                if min(facts.size) < shortest or max(facts.size) > longest:
+                    call.refuse("picture.wrong_size", name=name)
+
+
+def check_request_size(call: PairCall) -> None:
+    """Refuse a request above the vendor's limit, if it has one."""
+    if is_above_limit(call, "request.max_bytes", len(call.request.body)):
+        call.refuse("request.too_large")
+
+
+def is_above_limit(call: PairCall, claim: str, size: int) -> bool:
+    """Return whether a size in bytes is above the limit of a claim, if there is this claim."""
+    return claim in call.claims and size > call.claims[claim]
+
+
+def _handle(call: PairCall) -> Response:
+    vendor: PairVendor = call.world.behaviour
+    return vendor.handle_call(call)
+
+
+def find_value(body: Any, path: JsonPath) -> Any:
+    """Return the value at a path in a JSON body; None if there is none."""
+    value = body
+    try:
+        for step in path:
+            value = value[step]
+    except (LookupError, TypeError):
+        return None
+    return value
+
+
+def box_of(face: SeenFace) -> dict[str, int]:
+    """Return the box of a face as left, top, width and height, in whole pixels."""
+    left, top, right, bottom = face.box
+    return {"left": left, "top": top, "width": right - left, "height": bottom - top}
