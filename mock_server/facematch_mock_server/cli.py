@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
 import secrets
+import shlex
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -76,6 +80,14 @@ UNKNOWN = (
     help="Show the pictures of each call in the console; they stay in memory.")
 @click.option("--person-page", is_flag=True,
     help="Let anyone with a hosted session's URL play the person, also on other machines.")
+@click.option("--door", is_flag=True,
+    help="Open a proxy for programs that call the vendors' own hosts, and print the variables "
+    "to set, or set them for COMMAND.")
+@click.option("--door-host", multiple=True, metavar="HOST=VENDOR",
+    help="Host of your own server with a vendor's API, for --door. May be repeated.")
+@click.option("--any-key", is_flag=True,
+    help="Accept every key through the door; Amazon's signatures are then not checked.")
+@click.argument("program", metavar="[-- COMMAND]...", nargs=-1, type=click.UNPROCESSED)
 def command(
     *,
     vendor: tuple[str, ...],
@@ -89,14 +101,21 @@ def command(
     open_console: bool,
     show_pictures: bool,
     person_page: bool,
+    door: bool,
+    door_host: tuple[str, ...],
+    any_key: bool,
+    program: tuple[str, ...],
     **more: Any,
-) -> None:
-    """Serve mock vendors on one port until Ctrl-C.
+) -> int:
+    """Serve mock vendors on one port until Ctrl-C, or with --door until COMMAND ends.
 
     Each mock behaves as its vendor documents, with credit and rate limits, but costs nothing.
 
     Every option can be set by an environment variable: FACEMATCH_MOCK_PORT sets --port, and
     FACEMATCH_MOCK_NO_CONTROL=1 sets --no-control. Separate several values by spaces.
+
+    The exit code is COMMAND's; 128 plus the number of a signal that ended it, 127 if it does not
+    exist.
     """
     try:
         from facematch_mock_server.server import MockServer
@@ -110,6 +129,7 @@ def command(
         raise click.UsageError("--open and --show-pictures need the console: omit --no-control.")
     if control_token is not None and control_token_file is not None:
         raise click.UsageError("Give --control-token or --control-token-file, not both.")
+    _check_door_options(door, {"--door-host": door_host, "--any-key": any_key, "COMMAND": program})
     token = control_token
     is_made = not is_loopback(host) and not (token or control_token_file or no_control)
     try:
@@ -127,6 +147,7 @@ def command(
             control_token=token,
             show_pictures=show_pictures,
             person_page=person_page or None,
+            hosts=read_pairs("door-host", door_host),
             **more,
         )
         for text in key:
@@ -143,13 +164,15 @@ def command(
         # Do not print the user's own token, because output ends up in logs.
         shown = console if is_made else f"{server.url}/"
         about_token = f"\ncontrol token: {token} (send it as {TOKEN_HEADER})" if is_made else ""
+        # The standard output is the program's, if there is one.
         click.echo(
             STARTED.format(
                 url=server.url,
                 console="none" if no_control else shown,
                 vendors="\n".join(_greet(server, kinds, switch, more["engine"])),
                 control="none" if no_control else server.control_url + about_token,
-            )
+            ),
+            err=bool(program),
         )
         if not is_loopback(host):
             click.echo(f"note: other machines can reach {host}; keys above are public", err=True)
@@ -158,8 +181,54 @@ def command(
 
             _make_first_call(server, kinds[0].name)
             webbrowser.open(console)
-        wait_for(ended)
+        return _serve(server, program, ended, door=door, any_key=any_key)
 # fmt: on
+
+
+def _check_door_options(door: bool, others: Mapping[str, object]) -> None:
+    """Refuse options that need the door without it, and the door without its packages."""
+    for name, value in others.items():
+        if value and not door:
+            raise click.UsageError(f"{name} needs --door.")
+    if door:
+        try:
+            import_module("facematch_mock_server.door")
+        except ModuleNotFoundError as missing:
+            raise ConfigurationError(
+                f"The door needs {missing.name}: {install_command('door')}"
+            ) from None
+
+
+def _serve(
+    server: MockServer,
+    program: Sequence[str],
+    ended: threading.Event,
+    *,
+    door: bool,
+    any_key: bool,
+) -> int:
+    """Serve until the program behind the door ends, and return its exit code.
+
+    Without a program, serve until Ctrl-C or SIGTERM; with a door, print its variables first.
+    """
+    if not door:
+        wait_for(ended)
+        return 0
+    from .door import Door
+    from .door.command import run_command
+    from .door.variables import variables_for
+
+    if any_key:
+        click.echo("note: every key is accepted, and signatures are not checked", err=True)
+    # Refusals are printed when they happen.
+    with Door(server, any_key=any_key, report=functools.partial(click.echo, err=True)) as opened:
+        variables = variables_for(opened, os.environ)
+        if program:
+            return run_command(program, {**os.environ, **variables})
+        for name, value in variables.items():
+            click.echo(f"export {name}={shlex.quote(value)}")
+        wait_for(ended)
+    return 0
 
 
 def wait_for(ended: threading.Event) -> None:

@@ -160,6 +160,45 @@ def _make_mock_fixture(vendor: str) -> Any:
     return mock
 
 
+@pytest.fixture
+def mock_door(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MockServer]:
+    """The APIs of all vendors with hosts of their own, for any client in this process or a child.
+
+    Sets the variables of `facematch mock --door`, so that the calls of programs that a test starts
+    go to the mock, and redirects this process's own connections. Connections to hosts other than
+    the vendors' and loopback fail. `of` returns a vendor's keys and control; `live_key` and
+    `control` are Didit's. After `stop`, the vendors' hosts refuse connections. A test fails if no
+    call uses an outcome or fault that it set.
+    """
+    import os
+
+    server_class = _load_server()
+    try:
+        from .door import Door
+        from .door.python_hook import sitecustomize
+        from .door.variables import variables_for
+    except ModuleNotFoundError as missing:
+        from facematch_core.base.extras import install_command
+
+        pytest.fail(
+            f"The fixture mock_door needs {missing.name}: {install_command('door')}",
+            pytrace=False,
+        )
+    others = sorted(_WITH_HOSTS - {"didit"})
+    with server_class(vendor=["didit", *others]) as server, Door(server) as door:
+        for name, value in variables_for(door, os.environ).items():
+            monkeypatch.setenv(name, value)
+        ca_file = str(door.authority.pem)
+        sitecustomize.use(sitecustomize.Door(door.port, door.hosts, ca_file))
+        try:
+            with _check_unused(request, server):
+                yield server
+        finally:
+            sitecustomize.use(None)
+
+
 def _declare_mock(monkeypatch: pytest.MonkeyPatch, vendor: str) -> None:
     """Mark the vendor's environment as a mock, so that tests do not use up a production budget."""
     monkeypatch.setenv(f"{vendor.upper()}_ENVIRONMENT", "mock")

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+import attrs
+
 from facematch_core.base.addresses import is_loopback
 from facematch_mock_server.control import Control
 from facematch_mock_server.control.api import PREFIX
@@ -132,6 +134,7 @@ class MockServer(_Access):
             ``{"deepvue": {"price_match": "0.05"}}``.
         latency: The delay of responses in seconds, by operation: ``{"match": 0.8}``; None for none.
         deliver_to: Hosts other than this machine that may receive webhooks.
+        hosts: More hosts of vendors, such as ``{"faces.example": "compreface"}``; None for none.
         person_page: Whether hosted sessions have a page on which a tester plays the person. None
             means only if `host` is a loopback address.
         show_pictures: Whether the console at `url` shows the pictures that were sent. If so, the
@@ -140,11 +143,11 @@ class MockServer(_Access):
     Attributes:
         live_key, sandbox_key, client_id, control, url: The values for the first account and vendor;
             see `Served`. Deepvue's live key is a client secret, Rekognition's a secret access key.
-        accounts, app: The parts of the server that a custom transport needs.
+        accounts, app, http: The parts of the server that a custom transport or listener needs.
 
     Raises:
         ValueError: no vendor was given, a vendor is unknown or repeated, the engine or a switch is
-            unknown, or a value is invalid.
+            unknown, a host is of a vendor that is not served, or a value is invalid.
     """
 
     def __init__(
@@ -161,6 +164,7 @@ class MockServer(_Access):
         switches: Mapping[str, Any] | None = None,
         latency: Mapping[str, float | str] | None = None,
         deliver_to: Collection[str] = (),
+        hosts: Mapping[str, str] | None = None,
         show_pictures: bool = False,
         person_page: bool | None = None,
     ) -> None:
@@ -174,6 +178,13 @@ class MockServer(_Access):
         if not names:
             raise ValueError("a mock server needs at least one vendor")
         kinds = [vendor_named(name) for name in names]
+        for more_host, owner in (hosts or {}).items():
+            if owner not in names:
+                served = ", ".join(names)
+                raise ValueError(f"the host {more_host} is of {owner}, but the server has {served}")
+            place = names.index(owner)
+            more_hosts = kinds[place].hosts | {more_host.lower()}
+            kinds[place] = attrs.evolve(kinds[place], hosts=more_hosts)
         accounts = Accounts(
             kinds,
             Recognizer(engine=engine),
@@ -193,7 +204,7 @@ class MockServer(_Access):
             self.app.console = Console(accounts, show_pictures=show_pictures)
         is_on = not is_open if person_page is None else person_page
         self.app.person = PersonPage(accounts, is_on=is_on)
-        self._http = HttpServer(self.app, host=host, port=port)
+        self.http = HttpServer(self.app, host=host, port=port)
 
     @property
     def world(self) -> World:
@@ -220,9 +231,9 @@ class MockServer(_Access):
         """
         if (engine := self.accounts.recognizer.engine) is not None:
             engine.load()
-        self._http.start()
+        self.http.start()
         self.accounts.is_stopped = False
-        self.accounts.address = self._http.url
+        self.accounts.address = self.http.url
         for account in self.accounts.all:
             account.deliver(is_running=True)
         return self
@@ -233,7 +244,7 @@ class MockServer(_Access):
         Until the next `start`, the port and any `adapter` refuse connections.
         """
         self.accounts.is_stopped = True
-        self._http.stop()
+        self.http.stop()
         self.accounts.address = None
         for account in self.accounts.all:
             account.deliver(is_running=False)
@@ -243,7 +254,7 @@ class MockServer(_Access):
     @property
     def port(self) -> int:
         """The server's port. Raises RuntimeError if the server is not running."""
-        return self._http.port
+        return self.http.port
 
     @property
     def vendors(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import subprocess
 import webbrowser
 
 import attrs
+import click
 import pytest
 import requests
 from click.testing import CliRunner
@@ -150,11 +151,15 @@ SETTINGS = {
     "FACEMATCH_MOCK_ENGINE": "cards",
     "FACEMATCH_MOCK_NO_CONTROL": "0",
     "FACEMATCH_MOCK_OPEN": "false",
+    "FACEMATCH_MOCK_DOOR": "1",
+    "FACEMATCH_MOCK_DOOR_HOST": "didit.corp.example=didit",
+    "FACEMATCH_MOCK_ANY_KEY": "1",
 }
 
 
 def test_every_option_can_be_set_in_the_environment(serve):
-    options = {name for option in command.params for name in option.opts}
+    settings = [each for each in command.params if isinstance(each, click.Option)]
+    options = {name for option in settings for name in option.opts}
     named = {f"--{name[15:].lower().replace('_', '-')}" for name in SETTINGS}
     assert named == options
 
@@ -204,6 +209,11 @@ def test_switch_values_are_case_insensitive():
         (["--control-token", "a-long-token-1", "--control-token-file", os.devnull], "not both"),
         (["--no-control", "--open"], "need the console"),
         (["--no-control", "--show-pictures"], "need the console"),
+        (["--any-key"], "--any-key needs --door"),
+        (["--door-host", "a.example=didit"], "--door-host needs --door"),
+        (["--", "true"], "COMMAND needs --door"),
+        (["--door", "--door-host", "a.example"], "must be NAME=VALUE"),
+        (["--door", "--door-host", "a.example=azure"], "a.example is of azure"),
     ],
     ids=lambda part: " ".join(part) if isinstance(part, list) else None,
 )

@@ -131,7 +131,8 @@ class Connection(asyncio.BufferedProtocol):
         if self._waits_for is _WaitFor.MOMENT:
             self.abort()  # the client no longer waits for this response
         self._wake(_WaitFor.MORE)
-        return True
+        # TLS has no half-closed connections.
+        return self._transport.can_write_eof()
 
     def pause_writing(self) -> None:
         self._is_blocked = True
@@ -183,6 +184,10 @@ class Connection(asyncio.BufferedProtocol):
         except _BrokenRequest as broken:
             handler.note(exchange.empty_head(self._peer), f"broken request: {broken}")
             self._refuse(exchange.make_answer(broken.status))
+        if not self._transport.can_write_eof():
+            # TLS has no half-closed connections; asyncio reads until the client closes, too.
+            self._transport.close()
+            return
         # Keep reading for a while: closing with unread bytes would reset the connection.
         end = self._loop.time() + self._service.linger_s
         with contextlib.suppress(OSError):  # the client has disconnected
@@ -402,6 +407,8 @@ def _parse_head(text: bytes, peer: str) -> _Beginning:
     line = _FIRST_LINE.match(text)
     if line is None:
         raise _BrokenRequest(400, "the request line is not HTTP")
+    if line[3] == b"2":
+        raise _BrokenRequest(505, "HTTP/2 is not imitated; use HTTP/1.1")
     if line[3] != b"1":
         raise _BrokenRequest(505, "unsupported HTTP version")
     is_old, target = line[4] == b"0", line[2].decode()

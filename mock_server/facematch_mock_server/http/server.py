@@ -6,9 +6,13 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 import threading
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
+
+import attrs
 
 from .connection import Connection, Service
 from .exchange import Handler, keep_freed_pages
@@ -58,12 +62,15 @@ class HttpServer:
         listener.setblocking(False)
         self._port: int = listener.getsockname()[1]
         self._setting_up: set[asyncio.Task[None]] = set()
+        #: The tasks of `spawn`; they end with the server.
+        self._spawned: set[asyncio.Task[None]] = set()
         keep_freed_pages()
         # The default event loop of Windows cannot watch a listening socket.
         self._loop = loop = asyncio.SelectorEventLoop()
         self._pools = {False: ThreadPoolExecutor(*_WORKERS), True: ThreadPoolExecutor(*_CLERKS)}
         scratch = memoryview(bytearray(_READ_BYTES))
         self._service = Service(loop=loop, scratch=scratch, threads=self._pools, **self._settings)
+        self._services = [self._service]
         loop.call_soon(loop.add_reader, listener, self._accept, listener)
         self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
         self._thread.start()
@@ -86,6 +93,29 @@ class HttpServer:
                 pool.shutdown(wait=False, cancel_futures=True)
         self._listener = None
 
+    def open_service(self, handler: Handler) -> Service:
+        """Return a service with a handler of its own, for `serve`."""
+        service = attrs.evolve(self._service, handler=handler, connections=set())
+        self._services.append(service)
+        return service
+
+    async def serve(
+        self, accepted: socket.socket, service: Service, tls: ssl.SSLContext | None = None
+    ) -> None:
+        """Serve a connection that another listener accepted. Raises OSError if TLS fails."""
+        await self._loop.connect_accepted_socket(lambda: Connection(service), accepted, ssl=tls)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a coroutine in the server's event loop until it ends or `stop` cancels it."""
+
+        async def begin() -> asyncio.Task[None]:
+            task = self._loop.create_task(work)
+            self._spawned.add(task)
+            task.add_done_callback(self._spawned.discard)
+            return task
+
+        return asyncio.run_coroutine_threadsafe(begin(), self._loop).result()
+
     @property
     def port(self) -> int:
         if self._listener is None:
@@ -105,16 +135,20 @@ class HttpServer:
         self.stop()
 
     async def _close(self, listener: socket.socket) -> None:
-        self._service.stopped = True
+        for service in self._services:
+            service.stopped = True
         self._accept(listener)  # otherwise waiting clients would be reset
         self._loop.remove_reader(listener)
         listener.close()
-        await asyncio.gather(*self._setting_up, return_exceptions=True)
-        for connection in tuple(self._service.connections):
-            connection.abort()
-        # Connections are closed in the loop's next turn.
-        while self._service.connections:  # noqa: ASYNC110 - that turn, not a poll
-            await asyncio.sleep(0)
+        for task in self._spawned:
+            task.cancel()
+        await asyncio.gather(*self._setting_up, *self._spawned, return_exceptions=True)
+        for service in self._services:
+            for connection in tuple(service.connections):
+                connection.abort()
+            # Connections are closed in the loop's next turn.
+            while service.connections:  # noqa: ASYNC110 - that turn, not a poll
+                await asyncio.sleep(0)
 
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(_AT_ONCE):
@@ -129,7 +163,7 @@ class HttpServer:
 
     async def _connect(self, accepted: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            await self._loop.connect_accepted_socket(lambda: Connection(self._service), accepted)
+            await self.serve(accepted, self._service)
 
     def _run(self) -> None:
         self._loop.run_forever()

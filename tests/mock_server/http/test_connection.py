@@ -97,6 +97,9 @@ class Line:
     def write(self, data):
         self.sent += bytes(data)
 
+    def can_write_eof(self):
+        return True
+
     def write_eof(self):
         self.ended = True
 

@@ -61,6 +61,11 @@ def read_signature(request: Request) -> tuple[re.Match[str], dt.datetime] | None
 
 
 def is_signed(request: Request, signature: re.Match[str], secret: str) -> bool:
+    return hmac.compare_digest(sign(request, signature, secret), signature["signature"])
+
+
+def sign(request: Request, signature: re.Match[str], secret: str) -> str:
+    """Return the signature that `secret` makes of the parts that `signature` covers."""
     query = sorted((quote(name, safe=""), quote(text, safe="")) for name, text in request.query)
     canonical = (
         request.method,
@@ -76,7 +81,7 @@ def is_signed(request: Request, signature: re.Match[str], secret: str) -> bool:
     key = f"AWS4{secret}".encode()
     for part in (*scope.split("/"), text):
         key = hmac.digest(key, part.encode(), "sha256")
-    return hmac.compare_digest(key.hex(), signature["signature"])
+    return key.hex()
 
 
 def _value(request: Request, name: str) -> str:

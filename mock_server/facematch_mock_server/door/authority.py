@@ -1,0 +1,59 @@
+"""The certificate authority of one door."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
+
+_NAME = "facematch mock, for tests on this machine"
+#: The trust store's password. It protects no secret: the store has only a public certificate.
+STORE_PASSWORD = "facematch"  # noqa: S105
+
+
+class Authority:
+    """A certificate authority whose private key stays in memory.
+
+    Attributes:
+        pem: The file with the authority's certificate.
+        java_store: The same certificate as a PKCS #12 trust store, which Java reads.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._authority = trustme.CA(organization_name=_NAME)
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        certificate = self._authority.cert_pem.bytes()
+        self.pem = _write(folder / "ca.pem", certificate)
+        store = pkcs12.serialize_java_truststore(
+            [pkcs12.PKCS12Certificate(x509.load_pem_x509_certificate(certificate), b"facematch")],
+            BestAvailableEncryption(STORE_PASSWORD.encode()),
+        )
+        self.java_store = _write(folder / "ca.p12", store)
+
+    def context_for(self, host: str) -> ssl.SSLContext:
+        """Return the TLS context of a server with a certificate for `host`."""
+        context = self._contexts.get(host)
+        if context is None:
+            context = self._contexts[host] = new_context()
+            pem = self._authority.issue_cert(host).private_key_and_cert_chain_pem
+            # Python loads keys from files only: this one has mode 0600 and is deleted at once.
+            with pem.tempfile(dir=str(self._folder)) as path:
+                context.load_cert_chain(path)
+        return context
+
+
+def new_context() -> ssl.SSLContext:
+    """Return the TLS context of a server without a certificate, which offers only HTTP/1.1."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _write(path: Path, content: bytes) -> Path:
+    path.touch(mode=0o600)
+    path.write_bytes(content)
+    return path

@@ -1,0 +1,249 @@
+"""The door: a proxy on loopback in front of a mock server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+from facematch_mock_server.base.messages import Request, Response, host_in
+from facematch_mock_server.control.api import reply_words
+from facematch_mock_server.http.app import App
+from facematch_mock_server.server import MockServer
+from facematch_mock_server.vendors import vendor_named, vendor_names
+from facematch_mock_server.world.kinds import VendorKind
+
+from .authority import Authority, new_context
+from .keys import accept_key
+
+#: Seconds until a client must have sent its first request or completed its TLS handshake.
+_BEGIN_S = 60.0
+#: Maximum bytes of a CONNECT request with its headers.
+_MAX_CONNECT_BYTES = 16 * 1024
+#: The first byte of a TLS connection (RFC 8446, 5.1: a handshake record).
+_TLS = b"\x16"
+_ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+class Door:
+    """A proxy that hands requests for the vendors' hosts to a mock, and refuses all other hosts.
+
+    A context manager, for a server that is running. It is on loopback, so only this machine can
+    reach it, and it ends with the server.
+
+    Args:
+        server: The mock server. The door is for the hosts of its vendors.
+        any_key: Whether a call with an unknown key is accepted. Rekognition's signatures are then
+            not checked.
+        report: Called in the server's thread with each refusal, a sentence.
+
+    Attributes:
+        url: The URL of the proxy.
+        port: The port of the proxy, which also takes TLS without CONNECT.
+        authority: The certificate authority, made for this door.
+        hosts: The hosts that it takes, in lower case. A leading ``*.`` matches one label.
+        refusals: The refusals so far.
+    """
+
+    def __init__(
+        self,
+        server: MockServer,
+        *,
+        any_key: bool = False,
+        report: Callable[[str], None] | None = None,
+    ) -> None:
+        self.server = server
+        self.any_key = any_key
+        self.refusals: list[str] = []
+        self._report = report
+        self._kinds = tuple(server.accounts.kinds.values())
+        self.hosts = frozenset().union(*(kind.hosts for kind in self._kinds))
+
+    def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory(prefix="facematch-door-")
+        self.authority = Authority(Path(self._folder.name))
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self._listener.setblocking(False)
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._service = self.server.http.open_service(_DoorApp(self))
+        self._accepting = self.server.http.spawn(self._accept())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # The loop is closed if the server was stopped before; the listener is closed then, too.
+        with contextlib.suppress(RuntimeError):
+            self._accepting.get_loop().call_soon_threadsafe(self._accepting.cancel)
+        self._folder.cleanup()
+
+    def vendor_of(self, host: str | None) -> VendorKind | None:
+        """Return the served vendor that has this host, with or without a port, or None."""
+        for kind in self._kinds:
+            if kind.has_host(host):
+                return kind
+        return None
+
+    def refuse(self, host: str | None) -> str:
+        """Report that a host is not taken; return the sentence."""
+        name = host_in(host or "") or "a connection without a host name"
+        return self.report(f"The door refused {name}: {self._explain(name)}")
+
+    def report(self, refusal: str) -> str:
+        """Report and return a refusal."""
+        self.refusals.append(refusal)
+        if self._report is not None:
+            self._report(refusal)
+        return refusal
+
+    def _explain(self, host: str) -> str:
+        for name in vendor_names():
+            kind = vendor_named(name)
+            if kind.has_host(host):
+                return f"{kind.title} is not served. Add --vendor {name}."
+        return (
+            "only vendors' hosts are taken. For a server of your own with a vendor's API, add "
+            f"--door-host {host}=VENDOR."
+        )
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        with self._listener:
+            async with asyncio.TaskGroup() as beginnings:
+                while True:
+                    try:
+                        client, _ = await loop.sock_accept(self._listener)
+                    except OSError:  # no descriptor is left
+                        await asyncio.sleep(0.1)
+                        continue
+                    client.setblocking(False)
+                    beginnings.create_task(self._begin(client))
+
+    async def _begin(self, client: socket.socket) -> None:
+        """Bring a connection to the mock, or refuse it."""
+        try:
+            async with asyncio.timeout(_BEGIN_S):
+                await self._admit(client)
+        except (OSError, ValueError):  # also TimeoutError, and a name that no certificate can have
+            client.close()
+        except asyncio.CancelledError:
+            client.close()
+            raise
+
+    async def _admit(self, client: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        first = await _first_byte(client)
+        host: str | None = None
+        # Of all methods of HTTP, the vendors' APIs use none with this first letter.
+        if first == b"C":
+            head = await _read_connect(client)
+            host = _host_to_connect(head)
+            if host is None or self.vendor_of(host) is None:
+                await loop.sock_sendall(client, _encode_refusal(self.refuse(host)))
+                client.close()
+                return
+            await loop.sock_sendall(client, _ESTABLISHED)
+            first = await _first_byte(client)
+        if first != _TLS:
+            await self.server.http.serve(client, self._service)
+            return
+        context = self._context_by_server_name() if host is None else self._context_for(host)
+        try:
+            await self.server.http.serve(client, self._service, context)
+        except ssl.SSLError as error:
+            if "ALERT" in (error.reason or ""):
+                name = host_in(host or "") or "a vendor's host"
+                self.report(
+                    f"A program refused the door's certificate for {name} ({error.reason}): it "
+                    "trusts none of the files that SSL_CERT_FILE and the other variables name."
+                )
+            raise
+
+    def _context_for(self, host: str) -> ssl.SSLContext:
+        return self.authority.context_for((host_in(host) or host).lower())
+
+    def _context_by_server_name(self) -> ssl.SSLContext:
+        """Return a context that chooses the certificate by the name that the client asks for."""
+
+        def choose(tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> int | None:
+            if name is None or self.vendor_of(name) is None:
+                self.refuse(name)
+                return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+            tls.context = self._context_for(name)
+            return None
+
+        context = new_context()
+        context.sni_callback = choose
+        return context
+
+
+class _DoorApp(App):
+    """The mock's app, for requests that came through a door."""
+
+    def __init__(self, door: Door) -> None:
+        super().__init__(door.server.accounts)
+        self._door = door
+
+    def begin(self, head: Request) -> Response | None:
+        # A client may send requests for several hosts on one connection to a proxy.
+        host = head.header("host")
+        if self._door.vendor_of(host) is None:
+            return self._mark(reply_words(403, self._door.refuse(host)))
+        if (head.header("upgrade") or "").lower() == "websocket":
+            refusal = f"The door refused a WebSocket to {host}: the mock has only HTTP/1.1."
+            return self._mark(reply_words(501, self._door.report(refusal)))
+        return super().begin(head)
+
+    def handle(self, request: Request) -> Response:
+        kind = self._door.vendor_of(request.header("host"))
+        if self._door.any_key and kind is not None:
+            request = accept_key(self._door.server, kind.name, request)
+        return super().handle(request)
+
+    def note(self, head: Request, what: str) -> None:
+        if not head.method:  # what arrived is no request
+            self._door.report(f"The door refused a connection: {what}.")
+        super().note(head, what)
+
+
+async def _first_byte(client: socket.socket) -> bytes:
+    """Wait for the first byte, and leave it in the socket; empty if the client closed it."""
+    loop = asyncio.get_running_loop()
+    is_readable = asyncio.Event()
+    loop.add_reader(client, is_readable.set)
+    try:
+        await is_readable.wait()
+    finally:
+        loop.remove_reader(client)
+    return client.recv(1, socket.MSG_PEEK)
+
+
+async def _read_connect(client: socket.socket) -> bytes:
+    loop = asyncio.get_running_loop()
+    head = b""
+    while b"\r\n\r\n" not in head and len(head) < _MAX_CONNECT_BYTES:
+        received = await loop.sock_recv(client, 4096)
+        if not received:
+            break
+        head += received
+    return head
+
+
+def _host_to_connect(head: bytes) -> str | None:
+    """Return host and port of a CONNECT request; None for anything else."""
+    words = head.partition(b"\r\n")[0].decode("latin-1").split(" ")
+    if len(words) == 3 and words[0] == "CONNECT" and head.endswith(b"\r\n\r\n"):
+        return words[1]
+    return None
+
+
+def _encode_refusal(sentence: str) -> bytes:
+    body = f"{sentence}\n".encode()
+    return (
+        b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    )

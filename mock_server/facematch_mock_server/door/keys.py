@@ -1,0 +1,58 @@
+"""Let a program call the mock with its own key."""
+
+from __future__ import annotations
+
+import contextlib
+
+import attrs
+
+from facematch_mock_server.base.messages import FormError, Request, read_form
+from facematch_mock_server.server import MockServer, Served
+from facematch_mock_server.vendors.deepvue.vendor import LOGIN
+from facematch_mock_server.vendors.rekognition.vendor import ACCESS_KEY, read_signature, sign
+from facematch_mock_server.world.services import LIVE_KEY
+
+
+def accept_key(server: MockServer, vendor: str, request: Request) -> Request:
+    """Add an unknown key of the request to the mock's live keys; return the request to handle.
+
+    A key that the mock knows stays as it is, also if it was revoked.
+    """
+    if vendor == "rekognition":
+        return _sign_with_known_secret(server.of(vendor), request)
+    kind = server.accounts.kinds[vendor]
+    key = kind.key_of(request)
+    client = None
+    if vendor == "deepvue":
+        client = request.header("client-id")
+        if request.path == LOGIN:
+            with contextlib.suppress(FormError):
+                form = read_form(request.header("content-type") or "", request.body)
+                client = form.fields.get("client_id", [None])[-1]
+                key = form.fields.get("client_secret", [None])[-1]
+    control = server.of(vendor).control
+    if key and control.world.keys.find(key) is None:
+        # A text that cannot be a key is refused as usual; another account's key stays with it.
+        with contextlib.suppress(ValueError):
+            control.add_key(key=key, client=client)
+    return request
+
+
+def _sign_with_known_secret(access: Served, request: Request) -> Request:
+    """Replace an unknown access key and its signature by the mock's own.
+
+    The program's secret is unknown, so its signature cannot be checked; its date still is.
+    """
+    read = read_signature(request)
+    if read is None:
+        return request
+    signature, _ = read
+    if access.control.world.keys.of_client(signature["key"]):
+        return request
+    signed = sign(request, signature, LIVE_KEY)
+    authorization = (
+        f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/{signature['scope']}, "
+        f"SignedHeaders={signature['headers']}, Signature={signed}"
+    )
+    others = tuple(header for header in request.headers if header[0] != "authorization")
+    return attrs.evolve(request, headers=(*others, ("authorization", authorization)))

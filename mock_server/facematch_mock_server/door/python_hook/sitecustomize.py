@@ -1,0 +1,134 @@
+"""Send this process's connections to vendors' hosts to a door; refuse all but loopback.
+
+Python imports a module of this name when it starts, if the module's folder is on PYTHONPATH. The
+module needs only the standard library, because the program may not have facematch.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib.machinery
+import importlib.util
+import ipaddress
+import os
+import socket
+import ssl
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class Door(NamedTuple):
+    """A door, as this process knows it."""
+
+    port: int
+    #: In lower case; a leading ``*.`` matches one label.
+    hosts: frozenset[str]
+    #: The file with the certificate authority.
+    ca_file: str
+
+    def takes(self, host: object) -> bool:
+        name = _as_text(host).lower().rstrip(".")
+        return name in self.hosts or "*." + name.partition(".")[2] in self.hosts
+
+
+_door: Door | None = None
+_is_installed = False
+
+
+def use(door: Door | None) -> None:
+    """Send connections to this door from now on; with None, connect as usual."""
+    global _door, _is_installed  # noqa: PLW0603 - a process has one door
+    _door = door
+    if not _is_installed:
+        _is_installed = True
+        _install()
+
+
+def _as_text(host: object) -> str:
+    return host.decode("latin-1") if isinstance(host, bytes) else str(host)
+
+
+def _is_loopback(host: object) -> bool:
+    name = _as_text(host)
+    # None and "" are this machine's own addresses; its name is asked for by `socket.getfqdn`.
+    if host is None or name in ("", "localhost", socket.gethostname()):
+        return True
+    try:
+        return ipaddress.ip_address(name.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _refusal(host: object) -> str:
+    name = _as_text(host)
+    return f"facematch mock --door refused {name}: only vendors' hosts and loopback are taken"
+
+
+def _refuse_others(event: str, arguments: tuple[Any, ...]) -> None:
+    """Refuse lookups and connections that the functions below did not redirect."""
+    if _door is None or not event.startswith("socket."):
+        return
+    if event in ("socket.getaddrinfo", "socket.gethostbyname"):
+        if not _is_loopback(arguments[0]):
+            raise socket.gaierror(socket.EAI_FAIL, _refusal(arguments[0]))
+    elif event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+        address = arguments[1]
+        # Addresses of other families, such as Unix sockets, are no tuples or have no host.
+        is_internet = arguments[0].family in (socket.AF_INET, socket.AF_INET6)
+        if is_internet and isinstance(address, tuple) and not _is_loopback(address[0]):
+            raise OSError(errno.EACCES, _refusal(address[0]))
+
+
+def _install() -> None:
+    """Patch `socket` and `ssl`, and install the audit hook, which cannot be removed."""
+    look_up, connect = socket.getaddrinfo, socket.socket.connect
+
+    def getaddrinfo(host: Any, port: Any, *arguments: Any, **more: Any) -> Any:
+        if _door is not None and _door.takes(host):
+            return look_up("127.0.0.1", _door.port, *arguments, **more)
+        return look_up(host, port, *arguments, **more)
+
+    def connect_to_door(self: socket.socket, address: Any) -> None:
+        if _door is not None and isinstance(address, tuple) and _door.takes(address[0]):
+            address = ("127.0.0.1", _door.port)
+        return connect(self, address)
+
+    socket.getaddrinfo = getaddrinfo
+    socket.socket.connect = connect_to_door  # type: ignore[method-assign, assignment]
+    # Some clients trust only the authorities of a package such as certifi.
+    for name in ("wrap_socket", "wrap_bio"):
+        setattr(ssl.SSLContext, name, _trusting_the_door(getattr(ssl.SSLContext, name)))
+    sys.addaudithook(_refuse_others)
+
+
+def _trusting_the_door(wrap: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapped(self: ssl.SSLContext, *arguments: Any, **more: Any) -> Any:
+        if _door is not None and _door.takes(more.get("server_hostname")):
+            self.load_verify_locations(_door.ca_file)
+        return wrap(self, *arguments, **more)
+
+    return wrapped
+
+
+def _run_the_other_sitecustomize() -> None:
+    """Run the module of the same name that this one hides."""
+    here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - pathlib is slow
+    others = [folder for folder in sys.path if os.path.abspath(folder) != here]  # noqa: PTH100
+    found = importlib.machinery.PathFinder.find_spec("sitecustomize", others)
+    if found is not None and found.loader is not None:
+        module = importlib.util.module_from_spec(found)
+        sys.modules["sitecustomize"] = module
+        found.loader.exec_module(module)
+
+
+if __name__ == "sitecustomize":
+    if "FACEMATCH_DOOR_PORT" in os.environ:
+        use(
+            Door(
+                port=int(os.environ["FACEMATCH_DOOR_PORT"]),
+                hosts=frozenset(os.environ["FACEMATCH_DOOR_HOSTS"].split(",")),
+                ca_file=os.environ["FACEMATCH_DOOR_CA"],
+            )
+        )
+    _run_the_other_sitecustomize()

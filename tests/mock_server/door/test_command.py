@@ -1,0 +1,106 @@
+"""`facematch mock --door -- COMMAND`, and the variables that the door prints."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from facematch_core.cli.app import facematch
+from facematch_mock_server import MockServer
+from facematch_mock_server.door import Door
+from facematch_mock_server.door.command import run_command
+from facematch_mock_server.door.variables import variables_for
+
+FACEMATCH = [sys.executable, "-c", "from facematch_core.cli import main; main()"]
+ASK = """
+import urllib.request
+with urllib.request.urlopen("https://verification.didit.me/system/healthcheck") as answer:
+    print(answer.status)
+raise SystemExit(7)
+"""
+
+
+def test_command_reaches_the_mock_and_its_output_and_exit_code_are_its_own():
+    command = [*FACEMATCH, "mock", "--door", "--", sys.executable, "-c", ASK]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (7, "200\n")
+    assert done.stderr.startswith("http://127.0.0.1:")
+
+
+@pytest.fixture
+def door():
+    with MockServer() as server, Door(server) as one:
+        yield one
+
+
+def test_printed_variables_bring_a_program_to_the_mock(door):
+    lines = [f"export {n}={shlex.quote(v)}" for n, v in variables_for(door, os.environ).items()]
+    script = "\n".join([*lines, f"{shlex.quote(sys.executable)} -c {shlex.quote(ASK)}"])
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (7, "200\n")
+
+
+def test_variables_with_lists_keep_what_they_have(door):
+    before = {
+        "NODE_OPTIONS": "--trace-warnings",
+        "JAVA_TOOL_OPTIONS": "-Xmx1g",
+        "PYTHONPATH": "src",
+    }
+    after = variables_for(door, before)
+    assert after["NODE_OPTIONS"].startswith("--trace-warnings ")
+    assert after["JAVA_TOOL_OPTIONS"].startswith("-Xmx1g ")
+    assert after["PYTHONPATH"].endswith(f"{os.pathsep}src")
+    assert after["https_proxy"] == after["HTTPS_PROXY"] == door.url
+    assert after["NO_PROXY"] == after["no_proxy"] == "localhost,127.0.0.1,::1"
+
+
+def run(*command):
+    return run_command(command, os.environ)
+
+
+def test_exit_code_of_a_command_that_ends_itself_or_cannot_be_run(tmp_path, capfd):
+    (tmp_path / "text").write_text("no program")
+    (tmp_path / "text").chmod(0o700)
+    assert run("sh", "-c", "exit 3") == 3
+    assert run("sh", "-c", "kill -9 $$") == 128 + 9
+    assert run("no-such-program") == 127
+    assert run(str(tmp_path / "text")) == 126
+    assert "'no-such-program' not found" in capfd.readouterr().err
+
+
+#: Says when it is ready, and with which signal it ended.
+WAIT = """
+import signal, sys, time
+def end(number, _):
+    sys.exit(number + 50)
+for each in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(each, end)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_reach_the_command(number):
+    command = [*FACEMATCH, "mock", "--door", "--", sys.executable, "-c", WAIT]
+    # Without a terminal, as in CI: the command gets only what is passed on.
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    with process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        assert process.wait(timeout=30) == number + 50
+
+
+def test_missing_package_is_named_before_anything_is_served(monkeypatch, capsys):
+    for name in ("", ".door", ".authority"):
+        monkeypatch.delitem(sys.modules, f"facematch_mock_server.door{name}", raising=False)
+    monkeypatch.setitem(sys.modules, "trustme", None)
+    with pytest.raises(SystemExit) as ended:
+        facematch.main(["mock", "--door"])
+    assert ended.value.code not in (0, None)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "The door needs trustme" in printed.err

@@ -1,0 +1,249 @@
+"""The door: what it takes, what it refuses, and what it says about that."""
+
+import contextlib
+import queue
+import socket
+import ssl
+import stat
+
+import boto3
+import pytest
+import requests
+from botocore.exceptions import ClientError
+from kit.mock_didit import P1, post_match
+
+from facematch_mock_server import Fault, MockServer
+from facematch_mock_server.door import Door
+
+DIDIT = "verification.didit.me"
+#: All vendors with a host, one of them on a server of its own.
+EVERY = {
+    "vendor": ["didit", "deepvue", "rekognition", "azure", "compreface"],
+    "hosts": {"Faces.corp.example": "compreface"},
+}
+
+
+@contextlib.contextmanager
+def opened(*, any_key=False, **settings):
+    said = queue.SimpleQueue()
+    with (
+        MockServer(**settings) as server,
+        Door(server, any_key=any_key, report=said.put) as door,
+        requests.Session() as session,
+    ):
+        session.proxies = {"https": door.url, "http": door.url}
+        session.verify = str(door.authority.pem)
+        session.trust_env = False
+        door.session, door.said = session, said
+        yield door
+
+
+@pytest.fixture
+def door():
+    with opened() as one:
+        yield one
+
+
+def talk(door, sent, *, host=None):
+    """Send bytes, over TLS if a host is given, and return everything that comes back."""
+    connection = socket.create_connection(("127.0.0.1", door.port), timeout=10)
+    if host is not None:
+        context = ssl.create_default_context(cafile=door.authority.pem)
+        connection = context.wrap_socket(connection, server_hostname=host)
+    with connection:
+        connection.sendall(sent)
+        received = b""
+        while part := connection.recv(4096):
+            received += part
+    return received.decode()
+
+
+def test_vendors_host_is_answered_by_the_mock_with_and_without_connect(door):
+    assert post_match(f"https://{DIDIT}", "mock-live-key", session=door.session).ok
+    health = f"GET /system/healthcheck HTTP/1.1\r\nHost: {DIDIT}\r\nConnection: close\r\n\r\n"
+    assert talk(door, health.encode(), host=DIDIT).startswith("HTTP/1.1 200 ")
+    calls = [(entry.path, entry.status) for entry in door.server.control.journal()]
+    assert calls == [("/v3/face-match/", 200), ("/system/healthcheck", 200)]
+    assert door.refusals == []
+
+
+@pytest.mark.parametrize(
+    ("host", "hint"),
+    [
+        ("example.com:443", "--door-host example.com=VENDOR"),
+        # AWS has many services, and only this one is imitated.
+        ("s3.eu-west-1.amazonaws.com:443", "--door-host s3.eu-west-1.amazonaws.com=VENDOR"),
+        ("rekognition.eu-west-1.amazonaws.com:443", "--vendor rekognition"),
+        ("127.0.0.1:1", "--door-host"),
+    ],
+)
+def test_other_hosts_are_refused_with_the_option_that_would_take_them(door, host, hint):
+    answer = talk(door, f"CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    head, _, sentence = answer.partition("\r\n\r\n")
+    assert head.startswith("HTTP/1.1 403 ")
+    assert hint in sentence
+    assert door.said.get(timeout=10) == sentence.strip()
+
+
+WEBSOCKET = b"""GET / HTTP/1.1\r
+Host: verification.didit.me\r
+Connection: Upgrade\r
+Upgrade: websocket\r
+\r
+"""
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n\r\n", 403),
+        (b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", 403),
+        (b"CONNECT\r\n\r\n", 403),
+        (b"COPY / HTTP/1.1\r\nHost: verification.didit.me\r\n\r\n", 403),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+        (WEBSOCKET, 501),
+    ],
+)
+def test_what_is_no_request_to_a_vendor_is_refused_and_reported(door, sent, status):
+    with socket.create_connection(("127.0.0.1", door.port), timeout=10) as connection:
+        connection.sendall(sent)
+        assert connection.recv(4096).startswith(f"HTTP/1.1 {status} ".encode())
+    assert "door refused" in door.said.get(timeout=10)
+    assert door.server.control.charges() == ()
+
+
+def test_http_2_inside_tls_is_refused(door):
+    assert "505" in talk(door, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", host=DIDIT).partition("\r\n")[0]
+    assert "HTTP/2" in door.said.get(timeout=10)
+
+
+@pytest.mark.parametrize("host", ["example.com", None])
+def test_tls_to_another_host_or_without_a_name_fails(door, host):
+    context = ssl.create_default_context(cafile=door.authority.pem)
+    context.check_hostname = False
+    with (
+        socket.create_connection(("127.0.0.1", door.port), timeout=10) as connection,
+        pytest.raises(ssl.SSLError),
+    ):
+        context.wrap_socket(connection, server_hostname=host)
+    assert "refused" in door.said.get(timeout=10)
+
+
+def test_program_that_does_not_trust_the_door_is_named(door):
+    door.session.verify = True
+    with pytest.raises(requests.exceptions.SSLError):
+        door.session.get(f"https://{DIDIT}/")
+    sentence = door.said.get(timeout=10)
+    assert DIDIT in sentence
+    assert "SSL_CERT_FILE" in sentence
+
+
+def test_faults_reach_a_client_through_the_door(door):
+    door.server.control.add_fault(Fault(stage="mid_body", kind="reset"))
+    with pytest.raises(requests.exceptions.RequestException):
+        post_match(f"https://{DIDIT}", "mock-live-key", session=door.session)
+    assert len(door.server.control.charges()) == 1
+    assert post_match(f"https://{DIDIT}", "mock-live-key", session=door.session).ok
+
+
+def test_door_closes_with_the_server(door):
+    door.server.stop()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", door.port), timeout=10)
+
+
+def test_files_are_private_hold_no_key_and_go_with_the_door():
+    with opened() as door:
+        post_match(f"https://{DIDIT}", "mock-live-key", session=door.session)
+        files = list(door.authority.pem.parent.iterdir())
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+        assert sorted(file.name for file in files) == ["ca.p12", "ca.pem"]
+        assert b"PRIVATE" not in door.authority.pem.read_bytes()
+    assert not door.authority.pem.parent.exists()
+
+
+# Keys
+
+FORM = {"client_id": "my-client", "client_secret": "my-secret"}
+
+
+def call_didit(door, key):
+    return post_match(f"https://{DIDIT}", key, session=door.session).status_code
+
+
+def call_deepvue(door, key):
+    url, pair = "https://production.deepvue.tech", {**FORM, "client_secret": key}
+    login = door.session.post(f"{url}/v1/authorize", data=pair)
+    if not login.ok:
+        return login.status_code
+    token = login.json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}", "x-api-key": key}
+    pictures = {"file_a": ("a.png", P1), "file_b": ("b.png", P1)}
+    return door.session.post(f"{url}/v1/facematch", headers=headers, files=pictures).status_code
+
+
+def call_azure(door, key):
+    headers = {"Ocp-Apim-Subscription-Key": key, "Content-Type": "application/octet-stream"}
+    url = "https://contoso.cognitiveservices.azure.com/face/v1.2/detect"
+    return door.session.post(url, headers=headers, data=P1).status_code
+
+
+def call_compreface(door, key):
+    url = "http://faces.corp.example:8000/api/v1/verification/verify"
+    pictures = {"source_image": ("a.png", P1), "target_image": ("b.png", P1)}
+    return door.session.post(url, headers={"x-api-key": key}, files=pictures).status_code
+
+
+def call_rekognition(door, key):
+    client = boto3.client(
+        "rekognition",
+        region_name="eu-west-1",
+        aws_access_key_id="AKIAOFTHEPROGRAM0000",
+        aws_secret_access_key=key,
+        verify=str(door.authority.pem),
+        config=boto3.session.Config(proxies={"https": door.url}),
+    )
+    with contextlib.closing(client):
+        try:
+            answer = client.detect_faces(Image={"Bytes": P1})
+        except ClientError as error:
+            answer = error.response
+        return answer["ResponseMetadata"]["HTTPStatusCode"]
+
+
+CALLS = [call_didit, call_deepvue, call_azure, call_compreface, call_rekognition]
+#: The keys of CompreFace are UUIDs.
+KEY = "3f0c9a62-94f3-4c0f-9d55-0e3a3c1b7a11"
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_programs_own_key_is_accepted_only_with_any_key(call):
+    with opened(any_key=True, **EVERY) as door:
+        # The same text may be the key of several vendors.
+        door.server.of("azure" if call is call_didit else "didit").control.add_key(key=KEY)
+        assert call(door, KEY) == call(door, KEY) == 200
+    with opened(**EVERY) as door:
+        assert call(door, KEY) in (400, 401, 403, 404)
+
+
+def test_revoked_key_stays_refused_and_an_accounts_key_stays_the_accounts():
+    with opened(any_key=True) as door:
+        assert call_didit(door, "my-key") == 200
+        door.server.control.revoke_key("my-key")
+        assert call_didit(door, "my-key") == 401
+        account = door.server.new_account()
+        assert call_didit(door, account.live_key) == 200
+        assert len(account.control.charges()) == 1
+
+
+def test_known_access_key_still_needs_its_secret():
+    with opened(any_key=True, **EVERY) as door:
+        control = door.server.of("rekognition").control
+        control.add_key(key="right-secret", client="AKIAOFTHEPROGRAM0000")
+        assert call_rekognition(door, "wrong-secret") in (400, 403)
+        assert call_rekognition(door, "right-secret") == 200
+
+
+def test_host_of_a_vendor_that_is_not_served_is_an_error():
+    with pytest.raises(ValueError, match="compreface"):
+        MockServer(hosts={"faces.corp.example": "compreface"})
