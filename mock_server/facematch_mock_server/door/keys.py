@@ -9,8 +9,7 @@ import attrs
 from facematch_mock_server.base.messages import FormError, Request, read_form
 from facematch_mock_server.server import MockServer, Served
 from facematch_mock_server.vendors.deepvue.vendor import LOGIN
-from facematch_mock_server.vendors.rekognition.vendor import ACCESS_KEY, read_signature, sign
-from facematch_mock_server.world.services import LIVE_KEY
+from facematch_mock_server.vendors.rekognition.vendor import read_signature, sign
 
 
 def accept_key(server: MockServer, vendor: str, request: Request) -> Request:
@@ -49,9 +48,9 @@ def _sign_with_known_secret(access: Served, request: Request) -> Request:
     signature, _ = read
     if access.control.world.keys.of_client(signature["key"]):
         return request
-    signed = sign(request, signature, LIVE_KEY)
+    signed = sign(request, signature, access.live_key)
     authorization = (
-        f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/{signature['scope']}, "
+        f"AWS4-HMAC-SHA256 Credential={access.client_id}/{signature['scope']}, "
         f"SignedHeaders={signature['headers']}, Signature={signed}"
     )
     others = tuple(header for header in request.headers if header[0] != "authorization")
