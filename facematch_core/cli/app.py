@@ -52,10 +52,10 @@ class LazyGroup(click.Group):
 
     def help_lines(self) -> dict[str, str]:
         """Return the help line of each command."""
-        return {**self.table}
+        return dict(self.table)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*self.help_lines()]
+        return list(self.help_lines())
 
     def load(self, name: str) -> click.Command:
         module = importlib.import_module(f"{self.package}.{name.replace('-', '_')}")
@@ -92,7 +92,7 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([*self.help_lines().items()])
+            formatter.write_dl(list(self.help_lines().items()))
 
 
 class App(LazyGroup):
@@ -100,10 +100,12 @@ class App(LazyGroup):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return our own command, which no plug-in can replace, or else a plug-in's command."""
-        ours = super().get_command(ctx, cmd_name)
-        plugin = None if ours else plugins.import_plugin(plugins.COMMANDS, cmd_name, "command")
+        own_command = super().get_command(ctx, cmd_name)
+        if own_command is not None:
+            return own_command
+        plugin = plugins.import_plugin(plugins.COMMANDS, cmd_name, "command")
         if plugin is None:
-            return ours
+            return None
         if not isinstance(plugin.value, click.Command):
             author = plugins.distribution(plugin.entry_point)
             raise ConfigurationError(
@@ -114,14 +116,15 @@ class App(LazyGroup):
 
     def help_lines(self) -> dict[str, str]:
         """Return our commands' help lines, followed by the distributions of plug-ins' commands."""
-        ours, theirs = dict(self.table), dict[str, str]()
-        for name, points in plugins.entry_points_by_name(plugins.COMMANDS).items():
-            origins = [plugins.distribution(point) for point in points]
-            if plugins.CORE_DISTRIBUTION in origins:
-                ours[name] = BUNDLED.get(name, "")
-            else:
-                theirs[name] = clean(f"from {' and '.join(origins)}")
-        return ours | {name: line for name, line in theirs.items() if name not in ours}
+        own_lines = dict(self.table)
+        lines_of_plugins = {}
+        for name, entry_points in plugins.entry_points_by_name(plugins.COMMANDS).items():
+            distributions = [plugins.distribution(entry_point) for entry_point in entry_points]
+            if plugins.CORE_DISTRIBUTION in distributions:
+                own_lines[name] = BUNDLED.get(name, "")
+            elif name not in own_lines:
+                lines_of_plugins[name] = clean(f"from {' and '.join(distributions)}")
+        return own_lines | lines_of_plugins
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Exit codes"):
@@ -139,7 +142,8 @@ class App(LazyGroup):
         words = sys.argv[1:] if args is None else list(args)
 
         def run() -> Any:
-            if instruction := os.environ.get(COMPLETE):
+            instruction = os.environ.get(COMPLETE)
+            if instruction:
                 from click.shell_completion import shell_complete
 
                 return shell_complete(self, {}, "facematch", COMPLETE, instruction)

@@ -60,22 +60,34 @@ def command(as_json: bool, **options: Any) -> int:
 
 def _examine(target: Target) -> dict[str, Any]:
     """Return a JSON report on the chosen backend and its settings, or on a failover's members."""
-    report: dict[str, Any] = {"profile": None, "backend": None, "usable": False, "problem": None}
-    report |= {"settings": [], "verifier": {}, "policies": {}, "diagnosis": {}, "hosts": []}
-    report["members"], secrets = [], list[str]()
+    report: dict[str, Any] = {
+        "profile": None,
+        "backend": None,
+        "usable": False,
+        "problem": None,
+        "settings": [],
+        "verifier": {},
+        "policies": {},
+        "diagnosis": {},
+        "hosts": [],
+        "members": [],
+    }
+    # Filled when the settings are read, and needed if the backend then cannot be opened.
+    secrets: list[str] = []
     try:
-        name = report["profile"] = target.profile_name()
-        singles = target.file.member_profiles(name) if target.file and name else ()
-        if singles and singles[0].name != name:  # `name` is a failover
-            for single in singles:
-                member = _examine(Target(profile=single.name, config=target.config))
+        report["profile"] = name = target.profile_name()
+        profiles = target.file.member_profiles(name) if target.file and name else ()
+        is_failover = any(profile.name != name for profile in profiles)
+        if is_failover:
+            for profile in profiles:
+                member = _examine(Target(profile=profile.name, config=target.config))
                 report["members"].append(member)
-            broken = [member["profile"] for member in report["members"] if not member["usable"]]
-            if broken:
-                problem = f"The failover cannot be opened without its member {broken[0]}."
-                report["problem"] = problem
+                if not member["usable"] and report["problem"] is None:
+                    report["problem"] = (
+                        f"The failover cannot be opened without its member {profile.name}."
+                    )
         else:
-            _examine_one(target, singles[0] if singles else None, report, secrets)
+            _examine_one(target, next(iter(profiles), None), report, secrets)
         report["usable"] = report["problem"] is None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - report a broken plug-in
         report["problem"] = _hide(_problem(error), secrets)
@@ -92,27 +104,40 @@ def _problem(error: BaseException) -> str:
 def _examine_one(
     target: Target, profile: Profile | None, report: dict[str, Any], secrets: list[str]
 ) -> None:
-    """Fill in as much of one backend's report as possible; raise if it cannot be opened."""
+    """Fill in as much of one backend's report as possible; raise if it cannot be opened.
+
+    Args:
+        target: The backend or profile.
+        profile: The profile, or None if a backend is named.
+        report: The report.
+        secrets: The list to which the secrets of the settings are added.
+    """
     from facematch_core.config.plugins import backend_class
 
-    fallback = None if target.config else FALLBACK
-    report["backend"] = backend = profile.backend if profile else target.backend or fallback
+    if profile is not None:
+        report["backend"] = profile.backend
+    elif target.backend is not None or target.config is None:
+        report["backend"] = target.backend or FALLBACK
     # If the backend cannot be opened, at least show which of its variables are set.
-    variables = backend_class(backend).environment_variables if backend else {}
-    report["settings"] = [
-        _setting(name, f"set (from ${v})" if os.environ.get(v) else "not set", f"${v}")
-        for name, v in variables.items()
-        if not profile or name not in profile.settings
-    ]
+    if report["backend"] is not None:
+        variables = backend_class(report["backend"]).environment_variables
+        for name, variable in variables.items():
+            if profile is not None and name in profile.settings:
+                continue
+            value = f"set (from ${variable})" if os.environ.get(variable) else "not set"
+            report["settings"].append(_setting(name, value, f"${variable}"))
     (setup,) = single_setups(target.setup())
-    secrets += [each.value.reveal() for each in setup.settings if isinstance(each.value, Secret)]
-    report["settings"] = [
-        _setting(each.name, show_value(each.value), each.origin) for each in setup.settings
-    ]
-    report["hosts"] = [*foreign_hosts(setup)]
-    if profile:
+    report["settings"] = []
+    for setting in setup.settings:
+        if isinstance(setting.value, Secret):
+            secrets.append(setting.value.reveal())
+        text = show_value(setting.value)
+        report["settings"].append(_setting(setting.name, text, setting.origin))
+    report["hosts"] = list(foreign_hosts(setup))
+    if profile is not None:
         report["verifier"] = dict(profile.verifier)
-        report["policies"] = {name: _show_policy(each) for name, each in profile.policies.items()}
+        for name, table in profile.policies.items():
+            report["policies"][name] = _show_policy(table)
     # Opening a store would create its file or connect to its server.
     with setup.open(opens_stores=False) as verifier:
         report["diagnosis"] = _hide(dict(verifier.backend.diagnose()), secrets)
@@ -130,30 +155,37 @@ def inspect_backends() -> list[dict[str, Any]]:
 
     documents = []
     for info in available_backends():
-        abilities, problem = dict.fromkeys(_abilities(Backend)), info.problem
+        abilities: dict[str, Any] = dict.fromkeys(_abilities(Backend))
+        problem = info.problem
         try:
             if problem is None:
                 abilities = _abilities(backend_class(info.name))
                 VerifierSetup.of(info.name).open_backend().close()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - show the other plug-ins, too
             problem = _problem(error)
-        about = {"name": info.name, "distribution": info.distribution, "version": info.version}
-        documents.append({**about, "usable": problem is None, "problem": problem, **abilities})
+        document = {
+            "name": info.name,
+            "distribution": info.distribution,
+            "version": info.version,
+            "usable": problem is None,
+            "problem": problem,
+        }
+        documents.append(document | abilities)
     return documents
 
 
 def _abilities(cls: Any) -> dict[str, Any]:
-    can = cls.capabilities
-    return {
-        **{operation.value: operation in can.operations for operation in Operation},
+    capabilities = cls.capabilities
+    operations = {each.value: each in capabilities.operations for each in Operation}
+    return operations | {
         "session": cls.session_capabilities is not None,
-        "keep": Retention.KEEP in can.retention,
-        "threshold_rule": can.threshold_rule.value,
-        "default_threshold": can.default_threshold,
-        "default_liveness_threshold": can.default_liveness_threshold,
-        "score_scale": can.score_scale,
-        "liveness_scale": can.liveness_scale,
-        "billed": sorted(operation.value for operation in can.billed_operations),
+        "keep": Retention.KEEP in capabilities.retention,
+        "threshold_rule": capabilities.threshold_rule.value,
+        "default_threshold": capabilities.default_threshold,
+        "default_liveness_threshold": capabilities.default_liveness_threshold,
+        "score_scale": capabilities.score_scale,
+        "liveness_scale": capabilities.liveness_scale,
+        "billed": sorted(operation.value for operation in capabilities.billed_operations),
     }
 
 
@@ -161,8 +193,10 @@ def show_value(value: object) -> str:
     """Return a setting as text; for a secret, only its origin."""
     if isinstance(value, Secret):
         return f"set (from {value.origin})"
-    if value is None or isinstance(value, tuple):
-        return ", ".join(map(show_value, value or ())) or "not set"
+    if value is None or value == ():
+        return "not set"
+    if isinstance(value, tuple):
+        return ", ".join(map(show_value, value))
     if isinstance(value, enum.Enum):
         value = value.value
     if isinstance(value, bool):
@@ -216,41 +250,55 @@ def _configuration(target: Target) -> str:
 def _show(report: Mapping[str, Any]) -> None:
     say(f"facematch {report['facematch']}, Python {report['python']}, {report['platform']}")
     say(f"configuration: {report['configuration']}")
-    if members := report["members"]:
-        names = ", ".join(member["profile"] for member in members)
+    if report["members"]:
+        names = ", ".join(member["profile"] for member in report["members"])
         say(f"failover: {report['profile']}, of {names}")
-    for backend in members or [report]:
-        _show_chosen(backend)
-    if members and not report["usable"]:
-        say(f"cannot be used: {report['problem']}")
+        for member in report["members"]:
+            _show_chosen(member)
+        if not report["usable"]:
+            say(f"cannot be used: {report['problem']}")
+    else:
+        _show_chosen(report)
     rows = []
-    for row in report["backends"]:
-        can, threshold = "?", "?"
-        if row["match"] is not None:
-            can = ", ".join(w for w in ("match", "liveness", "session", "keep") if row[w])
-            default, rule = row["default_threshold"], str(row["threshold_rule"]).replace("_", " ")
-            threshold = "no default" if default is None else f"{rule} {format_number(default)}"
-        is_ours = row["distribution"] == "facematch-core"
-        origin = "" if is_ours else f"{row['distribution']} {row['version']}"
-        rows.append((row["name"], "yes" if row["usable"] else "no", can, threshold, origin))
-    header = ("installed backend", "usable without a profile", "supports", "threshold", "from")
-    print_table(header, rows, prose=("supports",))
-    for row in report["backends"]:
-        if row["problem"] is not None and row["name"] != report["backend"]:
-            say(f"  {row['name']}: {row['problem']}")
+    for backend in report["backends"]:
+        usable = "yes" if backend["usable"] else "no"
+        origin = ""
+        if backend["distribution"] != "facematch-core":
+            origin = f"{backend['distribution']} {backend['version']}"
+        supported = threshold = "?"
+        if backend["match"] is not None:
+            abilities = ("match", "liveness", "session", "keep")
+            supported = ", ".join(ability for ability in abilities if backend[ability])
+            threshold = "no default"
+            if backend["default_threshold"] is not None:
+                rule = backend["threshold_rule"].replace("_", " ")
+                threshold = f"{rule} {format_number(backend['default_threshold'])}"
+        rows.append((backend["name"], usable, supported, threshold, origin))
+    columns = ("installed backend", "usable without a profile", "supports", "threshold", "from")
+    print_table(columns, rows, prose=("supports",))
+    for backend in report["backends"]:
+        if backend["problem"] is not None and backend["name"] != report["backend"]:
+            say(f"  {backend['name']}: {backend['problem']}")
 
 
 def _show_chosen(report: Mapping[str, Any]) -> None:
-    profile = f" (profile {report['profile']})" if report["profile"] else ""
-    usable = ", usable" if report["problem"] is None else ""
-    say(f"backend: {report['backend'] or 'not known'}{profile}{usable}")
-    if not usable:
+    heading = f"backend: {report['backend'] or 'not known'}"
+    if report["profile"] is not None:
+        heading += f" (profile {report['profile']})"
+    if report["problem"] is None:
+        say(f"{heading}, usable")
+    else:
+        say(heading)
         say(f"  cannot be used: {report['problem']}")
-    for host in report["hosts"]:
-        say(f"  note: {host}")
-    rows = [(line["name"], line["value"], line["origin"]) for line in report["settings"]]
-    rows += [(name, show_value(value), "profile") for name, value in report["verifier"].items()]
-    rows += [(name, value, "profile") for name, value in report["policies"].items()]
+    for note in report["hosts"]:
+        say(f"  note: {note}")
+    rows = [
+        (setting["name"], setting["value"], setting["origin"]) for setting in report["settings"]
+    ]
+    for name, value in report["verifier"].items():
+        rows.append((name, show_value(value), "profile"))
+    for name, text in report["policies"].items():
+        rows.append((name, text, "profile"))
     if rows:
         print_table(("setting", "value", "from"), rows, prose=("value", "from"))
     for name, value in report["diagnosis"].items():

@@ -27,12 +27,21 @@ LONGEST = 24
 TEMPLATES = Path(__file__).parent / "new_backend_template"
 
 #: Paths of the files in a new repository.
-FILES = (
-    *(".github/workflows/test.yml", ".gitignore", "CHANGELOG.md", "LICENSE", "README.md"),
-    *("pyproject.toml", "src/$package/__init__.py", "src/$package/_backend.py"),
-    *("src/$package/_simulator.py", "src/$package/py.typed"),
-    *(f"tests/test_{part}.py" for part in ("backend", "contract", "package")),
-)
+FILES = [
+    ".github/workflows/test.yml",
+    ".gitignore",
+    "CHANGELOG.md",
+    "LICENSE",
+    "README.md",
+    "pyproject.toml",
+    "src/$package/__init__.py",
+    "src/$package/_backend.py",
+    "src/$package/_simulator.py",
+    "src/$package/py.typed",
+    "tests/test_backend.py",
+    "tests/test_contract.py",
+    "tests/test_package.py",
+]
 
 
 @click.command("new-backend")
@@ -88,8 +97,10 @@ def command(name: str, into: Path) -> None:
 
 def files_for(name: str) -> dict[str, str]:
     """Return the text of each file, keyed by its path in the repository (with slashes)."""
-    module, hyphened = name.replace("-", "_"), name.replace("_", "-")
+    module = name.replace("-", "_")
+    hyphened = name.replace("_", "-")
     parts = module.title().split("_")
+    minor_version = ".".join(__version__.split(".")[:2])
     words = {
         "name": name,
         "Name": "".join(parts),
@@ -100,14 +111,14 @@ def files_for(name: str) -> dict[str, str]:
         # A domain that is reserved for examples and never resolves (RFC 2606).
         "host": f"api.{hyphened}.example",
         # Tested with this version only.
-        "core": f"facematch-core>={'.'.join(__version__.split('.')[:2])}",
+        "core": f"facematch-core>={minor_version}",
     }
-
-    def fill(file: str) -> str:
-        path = TEMPLATES / f"{file.rpartition('/')[2].removeprefix('.')}.txt"
-        return Template(path.read_text(encoding="utf-8")).substitute(words)
-
-    return {Template(file).substitute(words): fill(file) for file in FILES}
+    texts = {}
+    for file in FILES:
+        template = TEMPLATES / f"{Path(file).name.removeprefix('.')}.txt"
+        text = Template(template.read_text(encoding="utf-8")).substitute(words)
+        texts[Template(file).substitute(words)] = text
+    return texts
 
 
 def _check(typed: str) -> None:

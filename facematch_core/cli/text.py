@@ -38,7 +38,8 @@ class Exit(enum.IntEnum):
 
     def __new__(cls, code: int, meaning: str) -> Self:
         member = int.__new__(cls, code)
-        member._value_, member.meaning = code, meaning
+        member._value_ = code
+        member.meaning = meaning
         return member
 
     OK = 0, "match, live or verified; or the command succeeded"
@@ -70,23 +71,27 @@ def code_of(error: BaseException) -> Exit:
     """Return the exit code for an error; 70 for an unexpected error."""
     if isinstance(error, errors.Unsupported) and error.what in tuple(Operation):
         return Exit.CONFIGURATION  # the user needs another backend, not another option
-    return next((code for kind, code in ERRORS if isinstance(error, kind)), Exit.BUG)
+    for classes, code in ERRORS:
+        if isinstance(error, classes):
+            return code
+    return Exit.BUG
 
 
 def error_sentence(error: BaseException) -> str:
     """Return an error's text and charge, on one line unless the text lists a file's problems."""
     if isinstance(error, FaceMatchError):
-        # Keep newlines only in our own lists: in a vendor's text, they could imitate our output.
-        is_ours = isinstance(error, InvalidRequest)
-        lines = error.message.split("\n") if is_ours else [error.message]
-        return " ".join(["\n".join(map(clean, lines)), *map(clean, _describe_cost(error))])
+        message = clean(error.message)
+        if isinstance(error, InvalidRequest):
+            # Not in a vendor's text, whose newlines could imitate our output.
+            message = "\n".join(map(clean, error.message.split("\n")))
+        return " ".join([message, *map(clean, _describe_cost(error))])
     if isinstance(error, click.ClickException):
         return clean(error.format_message())
     if isinstance(error, KeyboardInterrupt):
         return "stopped"
     if isinstance(error, OSError):
-        of = f": {error.filename}" if error.filename else ""
-        return clean(f"{error.strerror or type(error).__name__}{of}.")
+        reason = error.strerror or type(error).__name__
+        return clean(f"{reason}: {error.filename}." if error.filename else f"{reason}.")
     return (
         f"Unexpected {type(error).__name__}: a bug. Run `facematch --debug ...` to see the "
         "traceback, and report it."
@@ -94,21 +99,23 @@ def error_sentence(error: BaseException) -> str:
 
 
 def _describe_cost(error: FaceMatchError) -> Iterator[str]:
+    """Yield sentences about the charge of a failed call, and about the calls before it."""
     if isinstance(error, errors.VendorError):
         call = f" (call {error.ids.call})" if error.ids.call else ""
-        yield {
-            Charged.UNKNOWN: f"This call may have been charged{call}: it was not retried.",
-            Charged.YES: f"This call was charged{call}.",
-            Charged.NO: "This call was not charged.",
-        }[error.billing.charged]
+        if error.billing.charged is Charged.UNKNOWN:
+            yield f"This call may have been charged{call}: it was not retried."
+        elif error.billing.charged is Charged.YES:
+            yield f"This call was charged{call}."
+        else:
+            yield "This call was not charged."
     if error.liveness is not None:
         yield (
             f"The preceding liveness check returned {error.liveness.decision.value} (charged: "
             f"{error.liveness.billing.charged.value})."
         )
     if error.route is not None and error.route.skipped:
-        members = ", ".join(f"{member.backend} ({member.reason})" for member in error.route.skipped)
-        yield f"Failover members tried: {members}."
+        members = [f"{member.backend} ({member.reason})" for member in error.route.skipped]
+        yield f"Failover members tried: {', '.join(members)}."
 
 
 def charge_of(error: BaseException) -> Charged:
@@ -118,14 +125,15 @@ def charge_of(error: BaseException) -> Charged:
 
 def error_document(error: BaseException) -> dict[str, Any]:
     """Return the JSON form of an error, with null for missing attributes."""
-    facts = ("backend", "billing", "ids", "status_code", "retryable")
     document: dict[str, Any] = {
         "class": type(error).__name__,
-        "message": error.message if isinstance(error, FaceMatchError) else error_sentence(error),
+        "message": error_sentence(error),
         "exit_code": code_of(error),
-        **{name: written(getattr(error, name, None)) for name in facts},
     }
+    for name in ("backend", "billing", "ids", "status_code", "retryable"):
+        document[name] = written(getattr(error, name, None))
     if isinstance(error, FaceMatchError):
+        document["message"] = error.message
         if error.liveness is not None:
             document["liveness"] = error.liveness.to_dict()
         if error.route is not None:
@@ -162,7 +170,8 @@ def _terminal_width(*, err: bool) -> int | None:
 def say(text: str = "", *, word: str = "", colour: str = "", err: bool = False) -> None:
     """Print a bold, coloured `word` and `text`, without control characters; wrap on a terminal."""
     line = clean(word + text)
-    if width := _terminal_width(err=err):
+    width = _terminal_width(err=err)
+    if width:
         line = textwrap.fill(
             line,
             width,
@@ -192,9 +201,12 @@ def print_table(
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     lines = [[clean(cell) for cell in row] for row in rows]
-    for title, *cells in zip(header, *lines, strict=True):
-        width = None if title in prose else max(map(len, (title, *cells)))
-        table.add_column(title, min_width=width, no_wrap=width is not None)
+    widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
+    for title, width in zip(header, widths, strict=True):
+        if title in prose:
+            table.add_column(title)
+        else:
+            table.add_column(title, min_width=width, no_wrap=True)
     for line in lines:
         table.add_row(*line)
     screen = Console(file=io.StringIO(), width=10_000, markup=False, highlight=False)

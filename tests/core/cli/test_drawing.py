@@ -27,7 +27,9 @@ def test_largest_face_has_a_thick_frame():
 
 def test_boxes_are_clipped_to_the_picture_or_left_out():
     outside = [box(9, 5, 5, 9), box(300, 5, 400, 90)]
-    assert drawing.places([*outside, box(-20, -5, 100, 900)], (200, 240)) == [(0, 0, 99, 239)]
+    assert drawing.boxes_in_pixels([*outside, box(-20, -5, 100, 900)], (200, 240)) == [
+        (0, 0, 99, 239)
+    ]
 
 
 @pytest.mark.parametrize("faces", [None, (), (Face(),)], ids=["unsaid", "none", "no box"])
