@@ -39,35 +39,38 @@ class ControlApi:
 
     def known_paths(self) -> tuple[str, ...]:
         """Return the paths of the API; none if the API is switched off."""
-        kind = next(iter(self._accounts.kinds.values()))
-        return tuple(PREFIX + at for _, at in operations_of(kind)) if self._accounts.control else ()
+        if not self._accounts.control:
+            return ()
+        first_vendor = next(iter(self._accounts.kinds.values()))
+        return tuple(PREFIX + path for _, path in operations_of(first_vendor))
 
     def handle(self, request: Request) -> Response:
         """Handle a request without recording it in the journal."""
         return self.refuse(request) or reply(lambda: self._answer(request))
 
     def _answer(self, request: Request) -> Response:
-        method, kinds = request.method, self._accounts.kinds
-        if request.path.startswith(CARDS) and method in ("GET", "HEAD"):
+        if request.path.startswith(CARDS) and request.method in ("GET", "HEAD"):
             return _serve_card(request.path.removeprefix(CARDS))
-        below = request.path[len(PREFIX) :].strip("/")
-        vendor, _, path = below.partition("/")
-        if vendor not in kinds:
-            vendor, path = next(iter(kinds)), below
-        operations, parent = operations_of(kinds[vendor]), path[: path.rfind("/") + 1]
+        below_prefix = request.path[len(PREFIX) :].strip("/")
+        vendor, _, path = below_prefix.partition("/")
+        if vendor not in self._accounts.kinds:
+            vendor = next(iter(self._accounts.kinds))
+            path = below_prefix
         # If the operation takes an id, the path ends with it.
-        pattern = next((x for _, x in operations if x in (path, f"{parent}{{}}")), None)
-        operation = operations.get((method, pattern or path))
-        if operation is None:
-            methods = [its_method for its_method, its_path in operations if its_path == pattern]
-            if not methods:
-                return reply_words(
-                    404, f"Unknown path {PREFIX}{below}; GET {PREFIX} lists the operations."
-                )
-            return reply_words(405, f"{PREFIX}{below} takes {' and '.join(methods)}.")
-        sent = _read_object(request) if method == "POST" else _read_query(request)
+        folder = path[: path.rfind("/") + 1]
+        operations = {}
+        for (method, pattern), operation in operations_of(self._accounts.kinds[vendor]).items():
+            if pattern in (path, f"{folder}{{}}"):
+                operations[method] = operation
+        if not operations:
+            return reply_words(
+                404, f"Unknown path {PREFIX}{below_prefix}; GET {PREFIX} lists the operations."
+            )
+        if request.method not in operations:
+            return reply_words(405, f"{PREFIX}{below_prefix} takes {' and '.join(operations)}.")
+        sent = _read_object(request) if request.method == "POST" else _read_query(request)
         control = self.control(request, vendor)
-        return reply_json(200, operation(control, path[len(parent) :], sent))
+        return reply_json(200, operations[request.method](control, path[len(folder) :], sent))
 
     def refuse(self, request: Request) -> Response | None:
         """Return the error response for a request that may not use the control API, or None."""
@@ -134,8 +137,13 @@ def reply(work: Callable[[], Response]) -> Response:
     try:
         return work()
     except MISTAKES as error:
-        late = 504 if isinstance(error, TimeoutError) else 400
-        status = 404 if isinstance(error, LookupError) else late
+        if isinstance(error, LookupError):
+            status = 404
+        elif isinstance(error, TimeoutError):
+            status = 504
+        else:
+            status = 400
+        # The text of a KeyError has quotes; its argument has none.
         return reply_words(status, str(error.args[0] if error.args else error))
 
 

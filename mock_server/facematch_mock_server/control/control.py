@@ -1,7 +1,7 @@
 """`Control`: a test's operations on one account at one vendor, in Python and over HTTP.
 
-The control API serves each method marked with `endpoint`. A marked method whose name begins with
-``_`` is the HTTP version of the method above it.
+The control API serves each method marked with `endpoint`. A method whose name begins with
+``_http_`` exists for HTTP only, where JSON needs other arguments or results than Python.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from facematch_mock_server.recognition.outcomes import (
     SetOutcome,
     as_field,
 )
-from facematch_mock_server.vendors.base import Route, can_start_with
+from facematch_mock_server.vendors.base import MockVendor, Route, can_start_with
 from facematch_mock_server.world.accounts import MAIN, Account, World, read_latency
 from facematch_mock_server.world.faults import Fault, Stage
 from facematch_mock_server.world.hosted import open_sessions
@@ -36,7 +36,7 @@ from facematch_mock_server.world.keys import Key, KeyKind, name_keys
 from facematch_mock_server.world.kinds import VendorKind, endpoint
 from facematch_mock_server.world.money import Charge, amount
 
-from .table import Operation, hints_of, list_operations, plain, read_record
+from .table import Operation, hints_of, list_operations, read_record, to_json_types
 
 
 @attrs.frozen(kw_only=True)
@@ -64,7 +64,9 @@ class Control:
     """
 
     def __init__(self, account: Account, vendor: str) -> None:
-        self._accounts, self._account_ref, self._vendor = account.shared, account.ref, vendor
+        self._accounts = account.shared
+        self._account_ref = account.ref
+        self._vendor = vendor
 
     @property
     def account(self) -> Account:
@@ -85,21 +87,25 @@ class Control:
         if name.startswith("_"):
             raise AttributeError(name)
         if name not in self.extensions:
-            has = ", ".join(self.extensions) or "no attributes of its own"
-            raise AttributeError(f"the mock of {self._vendor} has no {name}; it has {has}")
-        return self.__dict__.setdefault(name, self.world.kind.extensions[name](self))
+            known = ", ".join(self.extensions) or "no attributes of its own"
+            raise AttributeError(f"the mock of {self._vendor} has no {name}; it has {known}")
+        extension = self.world.kind.extensions[name]
+        return self.__dict__.setdefault(name, extension(self))
 
     def vendors(self) -> tuple[str, ...]:
         """Return the names of this server's vendors, in the order given to the server."""
         return tuple(self._accounts.kinds)
 
     @endpoint("GET", "")
-    def _list_operations(self) -> dict[str, Any]:
+    def _http_operations(self) -> dict[str, Any]:
         """List all operations of this API."""
-        vendors, vendor = self.vendors(), self._vendor
-        below = "" if vendor == vendors[0] else f"{vendor}/"
-        operations = [f"{how} /__mock__/{below}{at}" for how, at in operations_of(self.world.kind)]
-        return {"vendor": vendor, "vendors": vendors, "operations": operations}
+        vendors = self.vendors()
+        # The first vendor's paths need no name of a vendor.
+        folder = "" if self._vendor == vendors[0] else f"{self._vendor}/"
+        operations = []
+        for method, path in operations_of(self.world.kind):
+            operations.append(f"{method} /__mock__/{folder}{path}")
+        return {"vendor": self._vendor, "vendors": vendors, "operations": operations}
 
     # Accounts
 
@@ -108,11 +114,15 @@ class Control:
         return tuple(account.name for account in self._accounts.all)
 
     @endpoint("GET", "accounts", result_key="accounts")
-    def _list_accounts(self) -> list[dict[str, Any]]:
+    def _http_accounts(self) -> list[dict[str, Any]]:
         """List the accounts of this server."""
         return [
-            {"name": each.name, "calls": len(each.journal.entries), "opened": each.ref.opened_at}
-            for each in self._accounts.all
+            {
+                "name": account.name,
+                "calls": len(account.journal.entries),
+                "opened": account.ref.opened_at,
+            }
+            for account in self._accounts.all
         ]
 
     @endpoint("POST", "accounts")
@@ -163,18 +173,30 @@ class Control:
             ValueError: a value has the wrong type or range, values contradict each other, the call
                 has no such field, or a review needs a switch that is not set.
         """
-        facts = {name: value for name, value in locals().items() if name in OUTCOME_FIELDS}
         if digest is not None and picture is not None:
             raise ValueError("give a digest or a picture, not both")
-        digests = [each for each in (digest, picture) if each is not None]
-        outcome, world = SetOutcome(digests=digests, **facts), self.world
-        claims = world.claims
-        is_possible = "match.review" in claims and claims["match.review"] is not None
-        if outcome.review and not is_possible:
+        outcome = SetOutcome(
+            kind=kind,
+            score=score,
+            smaller_face_score=smaller_face_score,
+            review=review,
+            faces=faces,
+            attack=attack,
+            quality=quality,
+            luminance=luminance,
+            blocklist=blocklist,
+            duplicate=duplicate,
+            times=times,
+            field=field,
+            digests=[each for each in (digest, picture) if each is not None],
+        )
+        world = self.world
+        has_reviews = "match.review" in world.claims and world.claims["match.review"] is not None
+        if outcome.review and not has_reviews:
             hint = "; set the switch in_review" if "in_review" in world.kind.switches else ""
             raise ValueError(f'{world.kind.title} has no "In Review" for a match{hint}')
-        routes = world.behaviour.routes
-        _check_field(outcome.field, [route for route in routes if route.operation == outcome.kind])
+        routes = [route for route in world.behaviour.routes if route.operation == kind]
+        _check_field(outcome.field, routes)
         world.recognizer.outcome_queue.add(outcome)
         return outcome
 
@@ -204,12 +226,14 @@ class Control:
                     "pass faults as Fault objects, such as "
                     f'Fault(stage="answer", kind="status", status=503), not {fault!r:.40}'
                 )
-            self._check_aim(fault)
+            self._check_can_apply(fault)
         for fault in faults:
             account.faults.add(fault)
 
     @endpoint("POST", "faults", extra_parameters=lambda _: hints_of(Fault))
-    def _add_faults(self, faults: Sequence[Mapping[str, Any]] | None = None, **fault: Any) -> Any:
+    def _http_add_faults(
+        self, faults: Sequence[Mapping[str, Any]] | None = None, **fault: Any
+    ) -> Any:
         """Append a fault, or the list `faults`, to the existing faults."""
         if faults is not None and fault:
             raise ValueError("send faults (a list) or the fields of one fault, not both")
@@ -225,33 +249,34 @@ class Control:
         self.add_faults(*rules)
         return rules[0] if faults is None else {"faults": rules}
 
-    def _check_aim(self, fault: Fault) -> None:
-        """Raise ValueError for a fault that no call can trigger."""
+    def _check_can_apply(self, fault: Fault) -> None:
+        """Raise ValueError for a fault that no call to this server can trigger."""
         if fault.stage is Stage.CONNECT and self.account.name != MAIN:
             raise ValueError(
                 "a fault at connect applies before the key of a request is known, so only the "
                 "first account can have one: use the stage mid_upload"
             )
-        vendors = [world.behaviour for world in self.account.worlds.values()]
-        routes: list[Route] = [route for vendor in vendors for route in vendor.routes]
-        calls = {name for kind in self._accounts.kinds.values() for name in kind.operations}
-        _check_word("there is no call", fault.call, calls)
-        whose, is_for_calls = "request", fault.call is not None or fault.is_pictured
-        paths = {path for vendor in vendors for path in vendor.known_paths()}
-        if is_for_calls:
-            whose, paths = fault.call or "call with such a picture", set()
-            routes = [r for r in routes if r.operation and fault.call in (None, r.operation)]
-        if fault.path is not None:
-            paths.update(route.pattern for route in routes)
-            if not any(can_start_with(path, fault.path) for path in paths):
-                raise ValueError(
-                    f"the path of no {whose} to this server begins with {fault.path:.80}; "
-                    f"{suggest_name(fault.path, paths)}"
-                )
-            routes = [route for route in routes if can_start_with(route.pattern, fault.path)]
-        if is_for_calls:
+        operations = {name for kind in self._accounts.kinds.values() for name in kind.operations}
+        _check_word("there is no call", fault.call, operations)
+        mock_vendors = [world.behaviour for world in self.account.worlds.values()]
+        routes: list[Route] = [route for vendor in mock_vendors for route in vendor.routes]
+        # Only a call, which has an operation, has pictures.
+        if fault.call is not None or fault.is_pictured:
+            subject = fault.call or "call with such a picture"
+            routes = [route for route in routes if route.operation is not None]
+            if fault.call is not None:
+                routes = [route for route in routes if route.operation == fault.call]
+            if fault.path is not None:
+                paths = {route.pattern for route in routes}
+                _check_path_start(subject, fault.path, paths)
+                routes = [route for route in routes if can_start_with(route.pattern, fault.path)]
             methods = {method for route in routes for method in route.handlers}
-            _check_word(f"no {whose} is a", fault.method, methods)
+            _check_word(f"no {subject} is a", fault.method, methods)
+        elif fault.path is not None:
+            # A fault also applies to paths without a route, such as a health check.
+            paths = {path for vendor in mock_vendors for path in vendor.known_paths()}
+            _check_path_start("request", fault.path, paths | {route.pattern for route in routes})
+            routes = [route for route in routes if can_start_with(route.pattern, fault.path)]
         _check_field(fault.field, routes)
 
     @endpoint("GET", "faults", result_key="faults")
@@ -269,29 +294,34 @@ class Control:
         return (*self.world.recognizer.outcome_queue.unused, *self.account.faults.unused)
 
     @endpoint("GET", "unused", result_key="unused")
-    def _list_unused(self) -> list[dict[str, Any]]:
+    def _http_unused(self) -> list[dict[str, Any]]:
         """List the outcomes and faults that no call has used, each with the closest call."""
-        return [{**plain(rule), "closest": self.closest(rule)} for rule in self.unused()]
+        return [{**to_json_types(rule), "closest": self.closest(rule)} for rule in self.unused()]
 
     def closest(self, rule: SetOutcome | Fault) -> str:
         """Describe the call that comes closest to an unused rule; ``no call`` if there is none."""
 
         def count_met(entry: Entry) -> int:
+            """Count the conditions of the rule that a call meets."""
             head = Request(method=entry.method, target=entry.path)
-            behaviour = self.account.worlds[entry.vendor or self._vendor].behaviour
-            call = rule.kind if isinstance(rule, SetOutcome) else rule.call
-            met = [call in (None, behaviour.operation(head))]
-            if isinstance(rule, Fault):
-                met.append(rule.method in (None, entry.method))
-                met.append(entry.path.startswith(rule.path or "/"))
-            shown = presentable((rule.field or {}).items())
-            return sum(met) + len(shown.items() & entry.fields.items())
+            mock_vendor: MockVendor = self.account.worlds[entry.vendor or self._vendor].behaviour
+            if isinstance(rule, SetOutcome):
+                conditions = [mock_vendor.operation(head) == rule.kind]
+            else:
+                conditions = [
+                    rule.call in (None, mock_vendor.operation(head)),
+                    rule.method in (None, entry.method),
+                    entry.path.startswith(rule.path or "/"),
+                ]
+            # The journal shows fields in this way.
+            fields = presentable((rule.field or {}).items())
+            return sum(conditions) + len(fields.items() & entry.fields.items())
 
         entries = [entry for entry in self.account.journal.entries if entry.status is not None]
         if not entries:
             return "no call"
-        best = max(reversed(entries), key=count_met)
-        return f"{best.method} {best.path}, answered {best.status}"
+        closest = max(reversed(entries), key=count_met)
+        return f"{closest.method} {closest.path}, answered {closest.status}"
 
     # Time
 
@@ -344,7 +374,7 @@ class Control:
         return select(self.world.ledger.charges.all(), since=since, limit=limit, what=what)
 
     @endpoint("GET", "ledger")
-    def _read_ledger(
+    def _http_ledger(
         self, *, what: str | None = None, since: int = 0, limit: int = 0
     ) -> dict[str, Any]:
         """Return the credit and the charges."""
@@ -375,11 +405,13 @@ class Control:
             ValueError: the key or client id is invalid, or another account has the key.
         """
         text = secrets.token_urlsafe(24) if key is None else key
-        keys = self.account.first_keys.get(self._vendor) or self.world.kind.first_keys
-        first = next(iter(keys.values())).client
-        if client is not None and not (first and client.isprintable() and client.strip()):
+        first_keys = self.account.first_keys.get(self._vendor) or self.world.kind.first_keys
+        first_client = next(iter(first_keys.values())).client
+        if client is not None and not (first_client and client.isprintable() and client.strip()):
             raise ValueError("client must be a string, and only vendors with client ids take one")
-        record = Key(kind=KeyKind(kind), allowed=allowed, expires=expires, client=client or first)
+        record = Key(
+            kind=KeyKind(kind), allowed=allowed, expires=expires, client=client or first_client
+        )
         self.world.add_key(text, record)
         return text
 
@@ -419,12 +451,14 @@ class Control:
     @endpoint("GET", "behaviours")
     def behaviours(self) -> dict[str, Any]:
         """Return the vendor with its switches and settings, and which of these were set."""
-        world, kind = self.world, self.world.kind
+        world = self.world
+        kind = world.kind
+        number_types = {name: number for name, (_, number) in kind.settings.items()}
         return {
             "vendor": world.vendor,
             "switches": dict(world.switches),
             "chosen": world.claims.chosen,
-            "known": {**kind.switches, **{n: what for n, (_, what) in kind.settings.items()}},
+            "known": {**kind.switches, **number_types},
             "operations": list(kind.operations),
         }
 
@@ -474,16 +508,19 @@ class Control:
         for name, value in (("path", path), ("person", person)):
             if not isinstance(value, (str, type(None))):
                 raise ValueError(f"{name} must be a string, not {value!r:.40}")  # noqa: TRY004
-        fields = as_field(fields or None) or {}
+        wanted = as_field(fields or None) or {}
+        # The journal shows fields in this way.
+        wanted_shown = presentable(wanted.items()).items()
         card_of = self.world.recognizer.card_of
-        shown = presentable(fields.items()).items()
 
         def fits(entry: Entry) -> bool:
-            if not (entry.path.startswith(path or "") and shown <= entry.fields.items()):
+            if path is not None and not entry.path.startswith(path):
+                return False
+            if not wanted_shown <= entry.fields.items():
                 return False
             if person is None:
                 return True
-            cards = (card_of(file.digest) for file in entry.files if file.digest)
+            cards = [card_of(file.digest) for file in entry.files if file.digest]
             return any(card is not None and card.person == person for card in cards)
 
         entries = self.account.journal.entries
@@ -507,13 +544,24 @@ def operations_of(vendor: VendorKind) -> dict[tuple[str, str], Operation]:
 
 
 def _check_word(problem: str, word: str | None, words: Collection[str]) -> None:
+    """Raise ValueError, which begins with `problem`, unless the word is None or one of `words`."""
     if word is not None and word not in words:
         raise ValueError(f"{problem} {word:.40}; {suggest_name(word, words)}")
 
 
+def _check_path_start(subject: str, path: str, patterns: Collection[str]) -> None:
+    """Raise ValueError unless a path that matches one of the patterns can start with `path`."""
+    if not any(can_start_with(pattern, path) for pattern in patterns):
+        raise ValueError(
+            f"the path of no {subject} to this server begins with {path:.80}; "
+            f"{suggest_name(path, patterns)}"
+        )
+
+
 def _check_field(field: Mapping[str, str] | None, routes: Sequence[Route]) -> None:
     """Raise ValueError for a field that no route has, if the fields of all routes are known."""
-    if routes and not any(route.fields is None for route in routes):
-        names = {name for route in routes for name in route.fields or ()}
-        for name in field or ():
-            _check_word("no such call has a field", name, names)
+    if not routes or any(route.fields is None for route in routes):
+        return
+    names = {name for route in routes for name in route.fields or ()}
+    for name in field or ():
+        _check_word("no such call has a field", name, names)

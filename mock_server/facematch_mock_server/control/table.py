@@ -21,7 +21,8 @@ from facematch_mock_server.base.masking import SECRET, mask_fields
 from facematch_mock_server.base.state import UNSET, Selection, Unset, check_text
 from facematch_mock_server.world.kinds import ControlEndpoint, VendorKind
 
-_WORDS: Mapping[Any, str] = {
+#: The types of values in words, for errors.
+_TYPE_NAMES: Mapping[Any, str] = {
     str: "a string",
     float: "a number",
     int: "a whole number from 0",
@@ -39,11 +40,11 @@ class QueryText(str):
 
 
 @functools.cache
-def kinds_of(hint: Any) -> frozenset[Any]:
+def types_in(hint: Any) -> frozenset[Any]:
     """Return the types in an annotation. A `Literal` is treated as `str`."""
     origin = typing.get_origin(hint)
     if origin in (Union, types.UnionType):
-        return frozenset().union(*map(kinds_of, typing.get_args(hint)))
+        return frozenset().union(*map(types_in, typing.get_args(hint)))
     if origin is Literal:
         return frozenset({str})
     if origin is not None:
@@ -51,7 +52,7 @@ def kinds_of(hint: Any) -> frozenset[Any]:
     return frozenset({str if issubclass(hint, str) else hint})
 
 
-def read(
+def read_values(
     parameters: Mapping[str, Any], required: frozenset[str], sent: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Convert the sent values to their annotated types. Raises ValueError for invalid values."""
@@ -66,47 +67,57 @@ def read(
             raise ValueError(f"{name} is missing")
     values: dict[str, Any] = {}
     for name, value in sent.items():
-        kinds = kinds_of(parameters[name])
+        allowed = types_in(parameters[name])
         if value is None and name not in required:
             # Null means omitted, unless the annotation allows None.
-            if {type(None), Any} & kinds:
+            if type(None) in allowed or Any in allowed:
                 values[name] = None
             continue
-        values[name] = _read_value(name, kinds - {type(None), Unset}, value)
+        values[name] = _read_value(name, allowed - {type(None), Unset}, value)
         # The parts of an object are checked separately.
         if not isinstance(value, (dict, list)) or name == "field":
             check_text(name, values[name])
     return values
 
 
-def _read_value(name: str, kinds: frozenset[Any], value: Any) -> Any:
-    kind, *others = kinds
-    if others or kind is Any:
+def _read_value(name: str, allowed: frozenset[Any], value: Any) -> Any:
+    """Convert a value to the allowed type. Raises ValueError for an invalid value."""
+    if len(allowed) > 1 or Any in allowed:
         # If several types are allowed, the method itself checks the value.
         return value
+    (wanted,) = allowed
     try:
-        return _convert(kind, value)
+        return _convert(wanted, value)
     except ValueError:
-        is_secret = name == "client" or SECRET.search(name)
-        shown = value if isinstance(value, Decimal) else repr(value)
-        but = "" if is_secret else f", not {shown!s:.40}"
-        raise ValueError(f"{name} must be {_WORDS[kind]}{but}") from None
+        problem = f"{name} must be {_TYPE_NAMES[wanted]}"
+        if name == "client" or SECRET.search(name):
+            raise ValueError(problem) from None
+        shown = str(value) if isinstance(value, Decimal) else repr(value)
+        raise ValueError(f"{problem}, not {shown:.40}") from None
 
 
-def _convert(kind: Any, value: Any) -> Any:
-    if kind is float and type(value) in (float, Decimal, str):
-        return float(value)
-    if kind is dt.date and type(value) is str:
+def _convert(wanted: Any, value: Any) -> Any:
+    """Convert a value to the wanted type. Raises ValueError if it is of another type."""
+    if wanted is float and type(value) in (float, int, Decimal, str):
+        # An integer stays one, because all code that takes a float also takes an integer.
+        return value if type(value) is int else float(value)
+    if wanted is dt.date and type(value) is str:
         return dt.date.fromisoformat(value)
     if isinstance(value, QueryText):
-        if kind is int and value.isascii() and value.isdigit() and len(value) < 16:
-            return int(value)
-        if kind is dict and "=" in value:
-            return dict([value.split("=", 1)])
-        if kind is str:
-            return str(value)
-    elif type(value) is kind or (kind is float and type(value) is int):
+        return _convert_query(wanted, value)
+    if type(value) is wanted:
         return value
+    raise ValueError
+
+
+def _convert_query(wanted: Any, text: QueryText) -> Any:
+    if wanted is int and text.isascii() and text.isdigit() and len(text) < 16:
+        return int(text)
+    if wanted is dict and "=" in text:
+        name, _, value = text.partition("=")
+        return {name: value}
+    if wanted is str:
+        return str(text)
     raise ValueError
 
 
@@ -114,7 +125,7 @@ def read_record(record: type, sent: Mapping[str, Any]) -> Any:
     """Make an instance of an attrs class. Raises ValueError for unknown or invalid fields."""
     fields = attrs.fields(record)
     required = frozenset(field.name for field in fields if field.default is attrs.NOTHING)
-    return record(**read(hints_of(record), required, sent))
+    return record(**read_values(hints_of(record), required, sent))
 
 
 def hints_of(record: type) -> dict[str, Any]:
@@ -123,39 +134,40 @@ def hints_of(record: type) -> dict[str, Any]:
     return {field.name: float if field.type in (float, "float") else Any for field in fields}
 
 
-def plain(value: Any) -> Any:
+def to_json_types(value: Any) -> Any:
     """Convert `value` to JSON types. Times become ISO 8601 strings, amounts of money strings."""
-    for kinds, shape in _SHAPES:
-        if isinstance(value, kinds):
-            return shape(value)
+    for types_of_value, convert in _CONVERTERS:
+        if isinstance(value, types_of_value):
+            return convert(value)
     return value.to_dict() if hasattr(value, "to_dict") else _show_fields(value)
 
 
-_SHAPES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+_CONVERTERS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     ((type(None), bool, int, float, str), lambda value: value),
     (dt.datetime, lambda time: time.isoformat(timespec="microseconds")),
     (dt.date, lambda day: day.isoformat()),
     (Decimal, "{:.4f}".format),
     # Show a webhook's body exactly as sent, so that its signature matches.
     (bytes, bytes.decode),
-    (Mapping, lambda mapping: {str(name): plain(value) for name, value in mapping.items()}),
-    ((list, tuple), lambda items: [plain(item) for item in items]),
-    ((set, frozenset), lambda items: sorted(plain(item) for item in items)),
+    (Mapping, lambda mapping: {str(name): to_json_types(x) for name, x in mapping.items()}),
+    ((list, tuple), lambda items: [to_json_types(item) for item in items]),
+    ((set, frozenset), lambda items: sorted(to_json_types(item) for item in items)),
 )
 
 
 def _show_fields(record: Any) -> dict[str, Any]:
     """Return the fields of an attrs record, without secrets."""
-    # Unset values are left out: null would mean no score.
-    shown = {
-        field.name: value
-        for field in attrs.fields(type(record))
-        if "secret" not in field.metadata and (value := getattr(record, field.name)) is not UNSET
-    }
-    if isinstance(shown.get("field"), Mapping):
-        # The fields that a rule matches may contain a password.
-        shown["field"] = mask_fields(shown["field"])
-    return {name: plain(value) for name, value in shown.items()}
+    shown = {}
+    for field in attrs.fields(type(record)):
+        value = getattr(record, field.name)
+        # Unset values are left out: null would mean no score.
+        if "secret" in field.metadata or value is UNSET:
+            continue
+        if field.name == "field" and isinstance(value, Mapping):
+            # The fields that a rule matches may contain a password.
+            value = mask_fields(value)
+        shown[field.name] = to_json_types(value)
+    return shown
 
 
 #: Maximum number of records in a response, unless the request has a ``limit``.
@@ -185,7 +197,7 @@ class Operation:
 
         `path_value` is the end of the request's path, for an operation whose path ends with ``{}``.
         """
-        values = read(self.parameters, self.required, sent)
+        values = read_values(self.parameters, self.required, sent)
         if "limit" in self.parameters and not self._endpoint.count:
             values.setdefault("limit", LISTED)
         arguments = {alias: name for name, alias in self._endpoint.aliases.items()}
@@ -198,8 +210,8 @@ class Operation:
         if self._endpoint.count:
             result = len(result)
         if self._endpoint.result_key is None:
-            return {} if result is None else plain(result)
-        answer = {self._endpoint.result_key: plain(result)}
+            return {} if result is None else to_json_types(result)
+        answer = {self._endpoint.result_key: to_json_types(result)}
         if isinstance(result, Selection):
             answer["left_out"] = result.left_out
         return answer
@@ -236,7 +248,7 @@ def _make_operation(
         if argument.kind in (argument.VAR_KEYWORD, argument.POSITIONAL_ONLY):
             continue
         hint = hints.get(argument.name)
-        if bytes in kinds_of(hint):
+        if bytes in types_in(hint):
             # JSON cannot contain bytes, so an operation takes no pictures.
             continue
         name = served.aliases.get(argument.name, argument.name)

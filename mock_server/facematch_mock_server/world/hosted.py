@@ -326,7 +326,7 @@ class Played(Extension[R]):
         return act(self._control.world, session_id, "expire")
 
     @endpoint("POST", "sessions/act")
-    def _act(
+    def _http_act(
         self, session_id: str, do: str, card: str | None = None, document: str | None = None
     ) -> dict[str, Any]:
         """Act as the person in a session (begin, card, fail_attempt, abandon, expire)."""

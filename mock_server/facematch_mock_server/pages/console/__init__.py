@@ -23,7 +23,7 @@ from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.claims import JSON, response
 from facematch_mock_server.control import Control
 from facematch_mock_server.control.api import GUARDS, PREFIX, ControlApi, reply, reply_words
-from facematch_mock_server.control.table import plain
+from facematch_mock_server.control.table import to_json_types
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.world.accounts import Accounts
 from facematch_mock_server.world.hosted import is_open, page_path
@@ -150,7 +150,7 @@ class Console:
         clock = control.account.clock
         state: dict[str, Any] = {"now": clock.now(), "stands": not clock.running}
         words = dict(request.query).get("search", "").lower().split()
-        return _reply_json(plain(state | _STATES[view](control, words)))
+        return _reply_json(to_json_types(state | _STATES[view](control, words)))
 
     def _get_delivery(self, request: Request, path: str) -> Response:
         path, _, number = path.rpartition("/")

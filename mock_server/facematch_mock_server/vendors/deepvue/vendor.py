@@ -80,7 +80,7 @@ class Tokens(Extension["DeepvueRecords"]):
         return len(valid)
 
     @endpoint("GET", "tokens")
-    def _list(self) -> Any:
+    def _http_tokens(self) -> Any:
         """The number of token requests, and the issued tokens."""
         return {"asked": self.asked, "issued": self.issued()}
 

@@ -106,7 +106,9 @@ class Sessions(Played[DiditRecords]):
         return session
 
     @endpoint("POST", "sessions/decide")
-    def _decide(self, session_id: str, status: str, comment: str | None = None) -> dict[str, str]:
+    def _http_decide(
+        self, session_id: str, status: str, comment: str | None = None
+    ) -> dict[str, str]:
         """Decide a session like a reviewer: record the review and send webhooks."""
         session = self.decide(session_id, status, comment)
         return {"session_id": session.id, "status": session.status}
@@ -341,7 +343,7 @@ class Webhooks(Extension[DiditRecords]):
         return self.deliveries(since=since)
 
     @endpoint("POST", "webhooks/wait")
-    def _wait(self, timeout_s: float = 10, since: int = 0) -> dict[str, int]:
+    def _http_wait(self, timeout_s: float = 10, since: int = 0) -> dict[str, int]:
         """Count the deliveries by state once none is due; 504 after timeout_s (default 10)."""
         if not 0 <= timeout_s <= 60:
             raise ValueError("timeout_s must be a number of seconds from 0 to 60")
