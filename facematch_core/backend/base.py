@@ -47,15 +47,14 @@ def is_reconcilable(backend: Backend, request: Request | models.CallRecord) -> b
     """Return whether `reconcile` can find a call; False for sessions, which are read instead."""
     if not isinstance(request, PictureRequest | models.CallRecord):
         return False
-    if (
-        request.operation is models.Operation.SESSION
-        or type(backend).reconcile is Backend.reconcile
-    ):
+    if request.operation is models.Operation.SESSION:
         return False
-    is_stored = guard(backend.reconcilable, request)
-    if isinstance(is_stored, HookFailed):
+    if type(backend).reconcile is Backend.reconcile:
+        return False  # the default finds nothing
+    can_be_found = guard(backend.reconcilable, request)
+    if isinstance(can_be_found, HookFailed):
         return False
-    return bool(is_stored)
+    return bool(can_be_found)
 
 
 @attrs.frozen

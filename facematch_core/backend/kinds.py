@@ -165,12 +165,12 @@ def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def quote_command(words: Sequence[str]) -> str:
-    """Return a command as text, quoted for this system's shell."""
+def quote_command(command: Sequence[str]) -> str:
+    """Return a command, given by its words, as text quoted for this system's shell."""
     if os.name == "nt":
         import subprocess  # imported late: it would add 5 ms to every import
 
-        return subprocess.list2cmdline(words)
+        return subprocess.list2cmdline(command)
     import shlex  # imported late: only error texts need it
 
-    return shlex.join(words)
+    return shlex.join(command)

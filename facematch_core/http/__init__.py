@@ -9,6 +9,14 @@ is asynchronous. A call passes through three modules:
 
 All three use `messages` (requests and replies as data) and `refusals` (errors for responses without
 a result, and for missing responses). `login` has the token of a vendor that requires a login.
+
+- A *request* is what a backend gets: a `facematch_core.backend.requests.Request`. Its *steps* yield
+  each `HttpRequest` (an `http_request`) and each `Wait` that it takes.
+- A reply is *expected* if its status is among `HttpRequest.expects`; any other is an *error reply*.
+- A call is *accepted* from the first expected reply to a paid request, or from the first wait.
+- A *row* says what an error reply means: by status and body shape, or by the vendor's *code*.
+- An *exchange* is one HTTP request on its way, with its connection and its reply.
+- A *route* is the way to one origin: its proxy, its certificates, its idle connections.
 """
 
 from facematch_core.base.addresses import MOCK_HEADER, check_base_url, is_loopback

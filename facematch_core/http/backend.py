@@ -163,8 +163,9 @@ class HttpBackend(RemoteBackend):
         row = found.row
         if not isinstance(row, InconclusiveRow):
             return None
-        is_success = self.codes_in_200 and 200 <= reply.status < 300
-        if not is_success and not 400 <= reply.status < 500:
+        is_code_in_200 = self.codes_in_200 and 200 <= reply.status < 300
+        # No other status can be a result; see `InconclusiveRow`.
+        if not is_code_in_200 and not 400 <= reply.status < 500:
             return None
         fields: dict[str, Any] = {
             "warnings": (attrs.evolve(row.warning, tag=row.warning.tag or found.code),),
@@ -308,7 +309,7 @@ class HttpBackend(RemoteBackend):
         )
 
     def _find_url_mismatch(self, url: str) -> EnvironmentMismatch | None:
-        """Return an error if a mock's request to `url` may reach the real vendor.
+        """Return an error if the backend is set to MOCK, and `url` may be the real vendor's.
 
         An empty `url` stands for the URL of the calls.
         """

@@ -63,8 +63,8 @@ class _Login:
     """One login. All threads that wait for it get the same token or error."""
 
     def __init__(self) -> None:
-        self.has_ended = threading.Event()
-        # Set before `has_ended`, in one assignment that a Ctrl-C cannot interrupt.
+        self.end_event = threading.Event()
+        # Set before `end_event`, in one assignment that a Ctrl-C cannot interrupt.
         self.is_over = False
         #: None until the login succeeds.
         self.token: Secret | None = None
@@ -164,7 +164,7 @@ class LoginToken:
         finally:
             # Also after a Ctrl-C: otherwise the other threads would wait forever.
             own_login.is_over = True
-            own_login.has_ended.set()
+            own_login.end_event.set()
 
     def forget(self, http_request: HttpRequest) -> None:
         """Forget the token that a request was signed with, because the vendor rejected it.
@@ -192,7 +192,7 @@ class LoginToken:
 
     def _wait(self, login: _Login, deadline: Deadline) -> Secret | None:
         """Return the token of another thread's login, or raise its error; None without both."""
-        if not login.is_over and not login.has_ended.wait(deadline.timeout_s()):
+        if not login.is_over and not login.end_event.wait(deadline.timeout_s()):
             name = self.backend.name
             raise errors.VendorUnavailable(
                 f"The deadline passed before {name} returned a token. Nothing was sent.",

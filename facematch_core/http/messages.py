@@ -121,11 +121,13 @@ class HttpRequest:
         headers, body = encode_request(self)
         return attrs.evolve(
             self,
+            # `headers` has the secrets revealed; here they stay hidden.
             headers={**headers, **self.headers},
             fields={},
             files=(),
             json=None,
             body=body,
+            # The secrets of the fields are now part of `body`, where nothing finds them.
             masked=self.secrets,
         )
 

@@ -559,7 +559,7 @@ class Connection(HTTPConnection):
             addresses = _look_up(self._dns_host.strip("[]"), self.port, wait_s())
         except OSError as error:
             raise NameResolutionError(self.host, self, cast(socket.gaierror, error)) from error
-        problem = OSError("The host has no address.")
+        last_error = OSError("The host has no address.")
         for number, (family, socket_type, protocol, _, address) in enumerate(addresses):
             try:
                 with contextlib.ExitStack() as close_if_failed:
@@ -573,11 +573,12 @@ class Connection(HTTPConnection):
                     sock.connect(address)
                     # For the TLS handshake.
                     wait_s(sock)
+                    # Connected: the socket stays open.
                     close_if_failed.pop_all()
                     return sock
             except OSError as error:
-                problem = error
-        raise NewConnectionError(self, "No address of the host responds.") from problem
+                last_error = error
+        raise NewConnectionError(self, "No address of the host responds.") from last_error
 
     def _tunnel(self) -> None:
         super()._tunnel()

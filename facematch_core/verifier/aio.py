@@ -126,7 +126,7 @@ class Awaited:
                 return call.future.result()
             finally:
                 limiter.release_on_behalf_of(call)
-        except RuntimeError:
+        except RuntimeError:  # Python's, if no thread can be started
             if call.is_begun:
                 raise
         finally:
@@ -336,6 +336,7 @@ class _AsyncPairOutcomes(PairOutcomes):
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="facematch-pairs")
         #: The next pair, while it is being read; else None.
         self._reading: Future[Any] | None = None
+        #: The scope to cancel in order to stop a reading; None before the first one.
         self._scope: anyio.CancelScope | None = None
 
     async def aclose(self) -> None:

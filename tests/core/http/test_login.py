@@ -271,7 +271,7 @@ def test_64_threads_share_one_failed_login(open_backend, vendor, monkeypatch):
     class Login(login._Login):  # noqa: SLF001 - waits are counted
         def __init__(self):
             super().__init__()
-            self.has_ended = Counted()
+            self.end_event = Counted()
 
     monkeypatch.setattr(login, "_Login", Login)
     vendor.before_login = lambda: [waiting.acquire(timeout=30) for _ in range(63)]
