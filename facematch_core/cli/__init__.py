@@ -1,4 +1,15 @@
-"""The `facematch` command. Each subcommand is a click command in a module of its own."""
+"""The `facematch` command. Each subcommand is a click command in a module of its own.
+
+- A *target* is the backend or the profile that a command uses.
+- The *setup* of a target says how its verifier is opened; a failover has one for each member.
+- A *batch* is the work of `verify --pairs`; a *pair* is a line of its file.
+- The *journal* of a batch, `OUT.calls`, says which calls were begun. An *answered* line has a
+  result; an *unknown* line has none, although its call may have been charged; both are *finished*:
+  the same command does not ask them again.
+- An *open call* of a budget is a reservation whose charge is not known yet.
+- *Looked up* is an unknown call that was searched for in the vendor's records.
+- A *case* of the demo is a pair with its result; its *expectation* is what pairs.csv says of it.
+"""
 
 from __future__ import annotations
 

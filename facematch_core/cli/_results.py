@@ -29,7 +29,7 @@ def show(result: Answer) -> None:
         _show_call("", result)
         return
     verdict = VERDICTS[result.decision.value]
-    say(f"  {verdict.says}", word=verdict.word, colour=verdict.colour)
+    say(f"  {verdict.says}", heading=verdict.word, colour=verdict.colour)
     _show_call("liveness: ", result.liveness)
     if result.match is None:
         say("match: not compared, not charged")
@@ -47,7 +47,7 @@ def _show_call(title: str, result: MatchResult | LivenessResult) -> None:
     # The joint verdict's line already contains "as far as this engine can tell".
     if not title or _AS_FAR not in verdict.says:
         line += f"  {verdict.says}"
-    say(line, word=title + verdict.word, colour=verdict.colour)
+    say(line, heading=title + verdict.word, colour=verdict.colour)
     for warning in result.warnings:
         say(f"  {warning_words(warning)}")
     if isinstance(result, LivenessResult):

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from .options import call_options
-from .verify import ask
+from .verify import make_one_call
 
 
 @click.command("liveness")
@@ -21,4 +21,4 @@ def command(image: str, **options: Any) -> int:
 
     Not every backend supports this; `facematch doctor` lists those that do.
     """
-    return ask("check_liveness", [image], options)
+    return make_one_call("check_liveness", [image], options)

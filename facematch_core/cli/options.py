@@ -188,6 +188,7 @@ class Target:
         # Check first: opening a backend may fail and suggest packages that would not help.
         for operation in operations:
             if not any(operation in backend.capabilities.operations for backend in backends):
+                # Named after the first of a failover's members.
                 raise errors.Unsupported.of_operation(backends[0].name, operation)
         with setup.open(**arguments) as verifier:
             yield verifier

@@ -116,7 +116,7 @@ class ResultFile:
         self.form = form
         self._path = path
         self._header = CSV_HEADER if form == ".csv" else ""
-        self._room = "\0" * BYTES_PER_ROW * workers
+        self._zeros = "\0" * BYTES_PER_ROW * workers
         self._open_files = open_files
         self._lock = threading.Lock()
         self._journal: BinaryIO
@@ -155,11 +155,12 @@ class ResultFile:
             ) from None
 
     def _read_journal(self) -> None:
+        """Fill `begun_calls`. Of several entries for a line, the last one counts."""
         for text in journal_path(self._path).read_bytes().splitlines():
             try:
                 entry = json.loads(text)
             except ValueError:
-                continue  # an empty line, or an entry torn by a kill: nothing was sent after it
+                continue  # the empty first line, or an entry torn by a kill: its call was not sent
             if entry["state"] == "begun":
                 call = BegunCall(digests=entry["digests"], settings=entry["settings"])
                 self.begun_calls[entry["line"]] = call
@@ -215,8 +216,9 @@ class ResultFile:
             return
         with self._lock, os_errors_naming(self._path):
             end = self._output.seek(0, os.SEEK_END)
+            # Writing is the only sure test for room: quotas and limits count, too.
             try:
-                _append(self._output, self._room)
+                _append(self._output, self._zeros)
             finally:
                 self._output.truncate(end)
             call = BegunCall(digests=digests, settings=self._settings)
@@ -238,6 +240,7 @@ class ResultFile:
                 self.missing_rows.append(row)
 
     def _record(self, entry: Mapping[str, object]) -> None:
+        """Add an entry to the journal."""
         # The newline comes first: it also ends an entry that a kill has torn.
         _append(self._journal, "\n" + json.dumps(entry))
 

@@ -167,9 +167,12 @@ def _terminal_width(*, err: bool) -> int | None:
     return shutil.get_terminal_size().columns if is_terminal else None
 
 
-def say(text: str = "", *, word: str = "", colour: str = "", err: bool = False) -> None:
-    """Print a bold, coloured `word` and `text`, without control characters; wrap on a terminal."""
-    line = clean(word + text)
+def say(text: str = "", *, heading: str = "", colour: str = "", err: bool = False) -> None:
+    """Print a bold, coloured `heading`, then `text`, without control characters.
+
+    On a terminal, long lines are wrapped, and indented by two more spaces than the first.
+    """
+    line = clean(heading + text)
     width = _terminal_width(err=err)
     if width:
         line = textwrap.fill(
@@ -179,8 +182,8 @@ def say(text: str = "", *, word: str = "", colour: str = "", err: bool = False) 
             break_on_hyphens=False,
             break_long_words=False,
         )
-    if word and not os.environ.get("NO_COLOR"):
-        line = click.style(word, fg=colour or None, bold=True) + line[len(word) :]
+    if heading and not os.environ.get("NO_COLOR"):
+        line = click.style(heading, fg=colour or None, bold=True) + line[len(heading) :]
     click.echo(line, err=err)
 
 

@@ -93,10 +93,11 @@ def command(probe: str | None, reference: str | None, **arguments: Any) -> int:
         raise click.UsageError("Give two pictures, PROBE and REFERENCE, or --pairs.")
     if arguments["liveness_threshold"] is not None and not arguments["live"]:
         raise click.UsageError("--liveness-threshold needs --live.")
-    return ask("verify_live" if arguments["live"] else "verify", [probe, reference], arguments)
+    method = "verify_live" if arguments["live"] else "verify"
+    return make_one_call(method, [probe, reference], arguments)
 
 
-def ask(method: str, pictures: Sequence[str], arguments: Mapping[str, Any]) -> int:
+def make_one_call(method: str, pictures: Sequence[str], arguments: Mapping[str, Any]) -> int:
     """Make one call, print its result, and return the exit code.
 
     Args:
