@@ -20,6 +20,8 @@ HEADER_VALUE = re.compile(r"([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?"
 #: The mock's own paths: the control API and the console, and the pages of hosted sessions.
 CONTROL = "/__mock__"
 PERSON = f"{CONTROL}/person/"
+#: The path that tells whether the server runs, for every client and vendor.
+HEALTH = f"{CONTROL}/health"
 
 #: The request header with the token of the control API.
 TOKEN_HEADER = "X-Mock-Token"  # noqa: S105 - the name of a header, no secret
@@ -77,8 +79,9 @@ class Request:
         path = target.partition("?")[0] if "?" in target else target
         self.path = path = unquote(path) if "%" in path else path
         self.is_control = path.startswith(CONTROL) and path[len(CONTROL) :][:1] in ("", "/")
-        is_page = path == "/" and "text/html" in (self.header("accept") or "")
-        self.is_for_mock = is_page or self.is_control
+        # No vendor answers GET / : Rekognition takes all its calls at POST /.
+        is_start_page = path == "/" and self.method in ("GET", "HEAD")
+        self.is_for_mock = is_start_page or self.is_control
 
     @classmethod
     def make(cls, *, headers: Iterable[tuple[str, str]] = (), **fields: Any) -> Request:

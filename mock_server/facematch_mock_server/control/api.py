@@ -49,7 +49,9 @@ class ControlApi:
         return self.refuse(request) or reply(lambda: self._answer(request))
 
     def _answer(self, request: Request) -> Response:
-        if request.path.startswith(CARDS) and request.method in ("GET", "HEAD"):
+        # HEAD is handled like GET; the server omits the body.
+        method = "GET" if request.method == "HEAD" else request.method
+        if request.path.startswith(CARDS) and method == "GET":
             return _serve_card(request.path.removeprefix(CARDS))
         below_prefix = request.path[len(PREFIX) :].strip("/")
         vendor, _, path = below_prefix.partition("/")
@@ -59,18 +61,18 @@ class ControlApi:
         # If the operation takes an id, the path ends with it.
         folder = path[: path.rfind("/") + 1]
         operations = {}
-        for (method, pattern), operation in operations_of(self._accounts.kinds[vendor]).items():
+        for (its_method, pattern), operation in operations_of(self._accounts.kinds[vendor]).items():
             if pattern in (path, f"{folder}{{}}"):
-                operations[method] = operation
+                operations[its_method] = operation
         if not operations:
             return reply_words(
                 404, f"Unknown path {PREFIX}{below_prefix}; GET {PREFIX} lists the operations."
             )
-        if request.method not in operations:
+        if method not in operations:
             return reply_words(405, f"{PREFIX}{below_prefix} takes {' and '.join(operations)}.")
-        sent = _read_object(request) if request.method == "POST" else _read_query(request)
+        sent = _read_object(request) if method == "POST" else _read_query(request)
         control = self.control(request, vendor)
-        return reply_json(200, operations[request.method](control, path[len(folder) :], sent))
+        return reply_json(200, operations[method](control, path[len(folder) :], sent))
 
     def refuse(self, request: Request) -> Response | None:
         """Return the error response for a request that may not use the control API, or None."""

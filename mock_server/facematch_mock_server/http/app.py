@@ -11,6 +11,7 @@ from facematch_core.base.addresses import MOCK_HEADER, is_loopback
 from facematch_mock_server.base.masking import presentable, shorten
 from facematch_mock_server.base.messages import (
     CLAIMS_HEADER,
+    HEALTH,
     PERSON,
     Headers,
     Request,
@@ -91,12 +92,16 @@ class App:
         # DNS rebinding: a site can point its own host name to the loopback and send requests to it.
         # A server that other machines can reach may have any name.
         host = host_in(request.header("host") or "127.0.0.1")
-        if host is None or not (host == "127.0.0.1" or self.accounts.is_open or is_loopback(host)):
+        is_own_host = host is not None and (
+            host == "127.0.0.1" or self.accounts.is_open or is_loopback(host)
+        )
+        if not is_own_host:
             kinds = self.accounts.kinds.values()
-            if host is None or request.is_for_mock or not any(k.has_host(host) for k in kinds):
+            if host is None or request.is_control or not any(k.has_host(host) for k in kinds):
                 claims = self.world.claims.cited()
                 return self._mark(claims.with_citations(claims.answer("host")))
-        if request.is_for_mock:
+        # At a vendor's host, the path / is the vendor's.
+        if request.is_for_mock and is_own_host:
             response = self._answer_own_path(request)
             if response is not None:
                 return response
@@ -124,7 +129,7 @@ class App:
 
     def _answer_openapi(self, request: Request) -> Response | None:
         """Return a vendor's OpenAPI document or the list of documents; None for other paths."""
-        if request.method != "GET" or not request.path.startswith("/openapi"):
+        if request.method not in ("GET", "HEAD") or not request.path.startswith("/openapi"):
             return None
         from facematch_mock_server.vendors import openapi  # imported here, because it is slow
 
@@ -138,13 +143,23 @@ class App:
         return None
 
     def _answer_own_path(self, request: Request) -> Response | None:
-        """Serve the person's page, the console and the control API. Return None for other paths."""
+        """Serve the mock's pages, its health and the control API. Return None for other paths."""
         if request.path.startswith(PERSON) and self.person is not None:
             return self._mark(self.person.handle(request))
+        # Programs that wait for the server ask for the health or for the URL that was printed.
+        is_browser = "text/html" in (request.header("accept") or "")
+        is_start_page = not request.is_control and not (is_browser and self.console is not None)
+        is_health = request.path == HEALTH and request.method in ("GET", "HEAD")
+        if is_health or is_start_page:
+            return self._mark(reply_json(200, self._describe()))
         response: Response | None = None if self.console is None else self.console.handle(request)
         if response is None and request.is_control:
             response = self._mark(self._control.handle(request))
         return response
+
+    def _describe(self) -> dict[str, Any]:
+        """Return the body of the health check: only facts that every client may know."""
+        return {"status": "ok", "version": __version__, "vendors": list(self.accounts.kinds)}
 
     def is_slow(self, request: Request) -> bool:
         """Return whether a thread should handle the request, to keep the event loop responsive."""
@@ -174,7 +189,7 @@ class App:
 
     def vendor_of(self, head: Request) -> Any:
         """Return the vendor that has the host or else the path, in the key's account, or None."""
-        if head.vendor is not None or head.is_control:
+        if head.vendor is not None or head.is_for_mock:
             return head.vendor
         # The paths are the same in every account.
         accounts, kind = self.accounts, None

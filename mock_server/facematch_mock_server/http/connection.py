@@ -338,7 +338,7 @@ class Connection(asyncio.BufferedProtocol):
         response, fault = plan.response, plan.fault
         head = body = b""
         if response is not None:
-            if response.more is not None and fault is None:
+            if response.more is not None and method != "HEAD" and fault is None:
                 # Send an event stream until the client disconnects.
                 head = exchange.encode_head(response, method=method, close=True)
                 self._transport.write(head + response.body)

@@ -76,7 +76,7 @@ class Console:
                 request, lambda: response(200, kind, file.read_bytes()), has_data=False
             )
         name, _, rest = path.removeprefix(PATH).partition("/")
-        is_mine = path.startswith(PATH) and method == "GET"
+        is_mine = path.startswith(PATH) and method in ("GET", "HEAD")
         verb = getattr(self, f"_get_{name}", None) if is_mine else None
         if verb is None:
             return None
