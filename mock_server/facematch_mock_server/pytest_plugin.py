@@ -217,7 +217,7 @@ def _block_hosts(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
             # `pytest.fail` raises a `BaseException`, so a client does not treat it as an outage.
             pytest.fail(
                 f"{name} is not covered by {kind.name}_mock, which covers only requests. For httpx "
-                f"and other clients use {kind.name}_server and its url.",
+                f"and other clients use {kind.name}_server and its url, or mock_door.",
                 pytrace=False,
             )
         return look_up(host, *arguments, **more)

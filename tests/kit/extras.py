@@ -35,6 +35,12 @@ EXTRAS = {
         "    with urllib.request.urlopen(mock.url + '/__mock__/clock') as answer:\n"
         "        assert answer.status == 200"
     ),
+    "door": (
+        "from facematch_mock_server import MockServer\n"
+        "from facematch_mock_server.door import Door\n"
+        "with MockServer() as mock, Door(mock) as door:\n"
+        "    assert door.authority.pem.is_file()"
+    ),
     "testing": "from facematch_core.testing import BackendContract, VendorSimulator",
     "store": ("from facematch_core.store import SqlStore\nSqlStore('sqlite:///budget.sqlite3')"),
     "postgres": (

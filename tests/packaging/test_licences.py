@@ -21,6 +21,7 @@ IN_SPDX = {
     "BSD License": "BSD-3-Clause",
     "Boost Software License": "BSL-1.0",
     "MIT License": "MIT",
+    "MIT OR Apache-2.0": "MIT OR Apache-2.0",
     "MIT license": "MIT",
     # python-dateutil and scipy, by the files that they come with.
     "Dual License": "Apache-2.0 OR BSD-3-Clause",

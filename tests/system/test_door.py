@@ -1,0 +1,164 @@
+"""Programs whose vendor's host is a constant, behind `facematch mock --door`.
+
+All run in one network of their own, in which nothing but loopback can be reached, and strace
+records every address that any of them connects or sends to.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from facematch_mock_server import card_sheet
+
+PROGRAMS = Path(__file__).with_name("door_programs")
+NPM = ("undici@6", "axios@1", "got@14", "@aws-sdk/client-rekognition@3")
+APPROVED, ONE_MATCH, TOKEN = "Approved", "matches 1", "token True"
+#: What each program prints if the mock answered it.
+REACHES = {
+    "with_aiohttp.py": APPROVED,
+    "with_azure_sdk.py": "faces 1",
+    "with_boto3.py": ONE_MATCH,
+    "with_http_client.py": TOKEN,
+    "with_httpx.py": APPROVED,
+    "with_httpx_async.py": APPROVED,
+    "with_own_server.py": ONE_MATCH,
+    "with_requests.py": APPROVED,
+    "with_sockets.py": "HTTP/1.1 200 OK",
+    "with_urllib.py": TOKEN,
+    "with_urllib3.py": APPROVED,
+    "with_urllib3_and_certifi.py": APPROVED,
+    "with_aws_sdk.mjs": ONE_MATCH,
+    "with_axios.cjs": APPROVED,
+    "with_fetch.mjs": APPROVED,
+    "with_got.mjs": "token true",
+    "with_https.cjs": "token true",
+    "with_undici.mjs": APPROVED,
+    "with_curl.sh": '"status":"Approved"',
+    "WithHttpClient.java": "token true",
+    "WithUrlConnection.java": "token true",
+}
+#: The programs that the door refuses, and what it says.
+REFUSED = {"with_http2.mjs": "HTTP/2 is not imitated"}
+VENDORS = ("didit", "deepvue", "rekognition", "azure", "compreface")
+OPTIONS = [
+    *(word for vendor in VENDORS for word in ("--vendor", vendor)),
+    *("--door", "--any-key", "--door-host", "compreface.corp.example=compreface"),
+]
+#: A network of one's own, as the page shows it. As root, without becoming root.
+APART = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--net"]
+UP = ["sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+ADDRESS = re.compile(r'inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"')
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, find_program, run_command):
+    made = tmp_path_factory.mktemp("door")
+    for program in PROGRAMS.iterdir():
+        shutil.copy(program, made)
+    sheet = card_sheet()
+    (made / "selfie.png").write_bytes(sheet["p1-again"].data)
+    (made / "id.png").write_bytes(sheet["p1"].data)
+    run_command(find_program("npm"), "install", "--silent", "--no-save", *NPM, cwd=made)
+    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--target", made / "packages")
+    run_command(*pip, "aiohttp>=3.10")
+    return made
+
+
+@pytest.fixture(scope="module")
+def ran(folder, find_program, missing_program):
+    """What each program printed, what the door reported, and all addresses, by strace."""
+    for name in ("strace", "unshare", "ip", "curl", "javac"):
+        find_program(name)
+    if subprocess.run([*APART, "true"], capture_output=True, check=False).returncode:
+        missing_program("the right to a network of its own (unshare --net)")
+    runners = {".py": sys.executable, ".mjs": "node", ".cjs": "node", ".sh": "sh", ".java": "java"}
+    lines = [
+        f"timeout 60 {runners[Path(name).suffix]} {name} > {name}.out 2> {name}.err"
+        for name in (*REACHES, *REFUSED)
+    ]
+    (folder / "all.sh").write_text("\n".join([*lines, "exit 9\n"]))
+    facematch = [sys.executable, "-c", "from facematch_core.cli import main; main()"]
+    strace = ["strace", "-f", "-qq", "-e", "trace=connect,sendto,sendmsg,sendmmsg"]
+    strace += ["-e", "signal=none", "-o", folder / "trace"]
+    done = subprocess.run(
+        [*APART, *UP, *strace, *facematch, "mock", *OPTIONS, "--", "sh", "all.sh"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder / "packages")},
+    )
+    assert (done.returncode, done.stdout) == (9, ""), done.stderr
+    return folder, done.stderr
+
+
+@pytest.mark.parametrize("name", REACHES)
+def test_program_with_a_constant_host_reaches_the_mock(ran, name):
+    folder, _ = ran
+    printed = (folder / f"{name}.out").read_text().strip()
+    assert printed == REACHES[name], (folder / f"{name}.err").read_text()
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_program_of_another_protocol_is_refused_with_the_reason(ran, name):
+    folder, said = ran
+    assert (folder / f"{name}.out").read_text().startswith("refused")
+    assert REFUSED[name] in said
+
+
+def test_no_program_connects_to_another_address(ran):
+    folder, _ = ran
+    addresses = set()
+    for found in ADDRESS.finditer((folder / "trace").read_text()):
+        addresses.add(found[1] or found[2])
+    assert "127.0.0.1" in addresses
+    assert addresses <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+
+
+OTHERS = {
+    "python": [
+        sys.executable,
+        "-c",
+        "import http.client; http.client.HTTPSConnection('example.com').connect()",
+    ],
+    "node": ["node", "-e", "fetch('https://example.com').catch(e => { throw e.cause })"],
+    "curl": ["curl", "--silent", "--show-error", "--fail", "https://example.com"],
+    "java": ["java", "Other.java"],
+}
+JAVA = """
+public class Other {
+    public static void main(String[] arguments) throws Exception {
+        new java.net.URL("https://example.com/").openStream();
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_other_hosts_are_refused_in_each_language(language, tmp_path, find_program):
+    find_program({"python": "sh", "java": "javac"}.get(language, language))
+    (tmp_path / "Other.java").write_text(JAVA)
+    facematch = [sys.executable, "-c", "from facematch_core.cli import main; main()"]
+    done = subprocess.run(
+        [*facematch, "mock", "--door", "--", *OTHERS[language]],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        cwd=tmp_path,
+    )
+    assert done.returncode not in (0, 126, 127)
+    assert "refused example.com" in done.stderr
+
+
+def test_node_started_in_a_test_with_the_fixture_reaches_the_mock(
+    mock_door, find_program, run_command
+):
+    run_command(find_program("node"), "-e", "fetch('https://verification.didit.me/x')")
+    assert [entry.path for entry in mock_door.control.journal()] == ["/x"]
