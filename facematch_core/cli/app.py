@@ -37,7 +37,7 @@ COMMANDS: dict[str, str] = {
 BUNDLED: dict[str, str] = {
     "cards": "Make test cards for the mock server.",
     "compare": "Compare vendors on your photographs: draw, run, report, gate.",
-    "mock": "Serve mock vendors on one port until Ctrl-C.",
+    "mock": "Serve mock vendors on one port until Ctrl-C, or with --door until COMMAND ends.",
     "parity": "Compare a vendor with its mock, call by call.",
 }
 

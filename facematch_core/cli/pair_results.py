@@ -193,7 +193,11 @@ class ResultFile:
         """
         self._settings = settings
         if self.is_resumable:
-            with replacing(self._path) as new_path, new_path.open("wb") as new_file:
+            with (
+                os_errors_naming(self._path),
+                replacing(self._path) as new_path,
+                new_path.open("wb") as new_file,
+            ):
                 new_file.write(self._header.encode())
                 for row in self._read_rows():
                     if row.line in finished_lines:
