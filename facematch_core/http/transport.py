@@ -664,27 +664,27 @@ class _Response(http.client.HTTPResponse):
 Connection.response_class = _Response
 
 
-def read_body(headers: Mapping[str, str], pieces: Iterable[bytes], limit: int) -> bytes:
-    """Return the decompressed body, at most `limit` bytes; urllib3 checks the framing."""
+def read_body(headers: Mapping[str, str], pieces: Iterable[bytes], max_bytes: int) -> bytes:
+    """Return the decompressed body, at most `max_bytes`; urllib3 checks the framing."""
     encoding = headers.get("Content-Encoding", "").strip().lower() or "identity"
     if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
         raise UnreadableBody("its Content-Encoding is not supported")
     body = bytearray()
     for piece in pieces:
-        CURRENT.get().wait_s()
+        CURRENT.get().wait_s()  # raises if the deadline has passed
         body += piece
-        if len(body) > limit:
+        if len(body) > max_bytes:
             raise UnreadableBody("its body is too long")
     if not body or encoding == "identity":
         return bytes(body)
     # urllib3 would not detect a truncated gzip stream. 32 detects gzip or zlib by the header.
     decoder = zlib.decompressobj(32 + zlib.MAX_WBITS)
     with contextlib.suppress(zlib.error):
-        plain = decoder.decompress(body, limit + 1)
-        if len(plain) > limit:
+        decompressed = decoder.decompress(body, max_bytes + 1)
+        if len(decompressed) > max_bytes:
             raise UnreadableBody("its body is too long")
         if decoder.eof and not decoder.unused_data:
-            return plain
+            return decompressed
     raise UnreadableBody("its body cannot be decompressed")
 
 
