@@ -140,20 +140,20 @@ def limits(result: Result) -> str:
 def warning_words(warning: ResultWarning) -> str:
     """Return a warning's text (else its tag, else its code), followed by its advice."""
     text = warning.text or warning.tag or warning.code.value.replace("_", " ")
-    words = f"warning: {text.rstrip('.')}."
+    line = f"warning: {text.rstrip('.')}."
     if warning.tag and warning.tag != text:
-        words += f" [{warning.tag}]"
+        line += f" [{warning.tag}]"
     if warning.advice:
-        words += f" Advice: {_ADVICE[warning.advice]}."
-    return words
+        line += f" Advice: {_ADVICE[warning.advice]}."
+    return line
 
 
 def cost_words(result: MatchResult | LivenessResult) -> str:
     """Return a line with the backend, the charge and the elapsed time."""
-    words = result.backend
+    line = result.backend
     if result.environment in (Environment.MOCK, Environment.SANDBOX):
-        words += f", from a {result.environment}: not real"
-    words += f", {_CHARGED[result.billing.charged]}"
+        line += f", from a {result.environment}: not real"
+    line += f", {_CHARGED[result.billing.charged]}"
     if result.billing.ground:
-        words += f" ({result.billing.ground})"
-    return f"{words}, {result.elapsed_s:.2f} s"
+        line += f" ({result.billing.ground})"
+    return f"{line}, {result.elapsed_s:.2f} s"

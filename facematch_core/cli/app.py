@@ -139,7 +139,7 @@ class App(LazyGroup):
         **extra: Any,
     ) -> Any:
         """Run a command and exit with a documented code or the number that the command returns."""
-        words = sys.argv[1:] if args is None else list(args)
+        arguments = sys.argv[1:] if args is None else list(args)
 
         def run() -> Any:
             instruction = os.environ.get(COMPLETE)
@@ -147,13 +147,15 @@ class App(LazyGroup):
                 from click.shell_completion import shell_complete
 
                 return shell_complete(self, {}, "facematch", COMPLETE, instruction)
-            with self.make_context(prog_name or "facematch", words, **extra) as context:
+            with self.make_context(prog_name or "facematch", arguments, **extra) as context:
                 return self.invoke(context)
 
         if not standalone_mode:
             return run()
         # Search the raw arguments, because parsing them may fail.
-        sys.exit(_run_to_end(run, debug=words[:1] == ["--debug"], as_json="--json" in words))
+        sys.exit(
+            _run_to_end(run, debug=arguments[:1] == ["--debug"], as_json="--json" in arguments)
+        )
 
 
 def _run_to_end(run: Callable[[], Any], *, debug: bool, as_json: bool) -> int:

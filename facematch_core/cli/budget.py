@@ -143,24 +143,24 @@ def reconcile(context: click.Context, /, as_json: bool, **options: Any) -> int:
     is still unknown.
     """
     with _open_stores(_merge(context, options), needs_verifier=True) as opened:
-        found = list(look_up(opened.calls, opened.verifier, opened.now))
+        answers = list(look_up(opened.calls, opened.verifier, opened.now))
     if as_json:
         calls = []
-        for answer in found:
+        for answer in answers:
             call = _call_document(answer.reservation)
             calls.append({**call, "outcome": answer.outcome, "reason": answer.reason})
         print_json({"calls": calls})
     else:
-        for answer in found:
+        for answer in answers:
             say(f"{answer.reservation.call.id}: {answer.outcome}. {answer.reason}")
-        unresolved = [answer for answer in found if answer.code is not Exit.OK]
+        unresolved = [answer for answer in answers if answer.code is not Exit.OK]
         if unresolved:
             calls_left = quantity(len(unresolved), "call")
             say(f"{calls_left} unresolved: check the vendor's invoice, then run")
             click.echo("  facematch budget resolve CALL --charged (or --not-charged)")
-        elif not found:
+        elif not answers:
             say("no call is unknown")
-    return max((answer.code for answer in found), default=Exit.OK)
+    return max((answer.code for answer in answers), default=Exit.OK)
 
 
 @command.command("resolve", short_help="Record whether an unknown call was charged.")
@@ -188,7 +188,7 @@ def resolve(
 
     if charged is not_charged:
         raise click.UsageError("Choose --charged or --not-charged.")
-    words = "charged" if charged else "not charged"
+    outcome_text = "charged" if charged else "not charged"
     with _open_stores(_merge(context, options)) as opened:
         # A call has a reservation in each of its budgets.
         calls = [call for call in opened.calls if call.reservation.call.id == call_id]
@@ -203,18 +203,18 @@ def resolve(
                 f"{calls[0].reservation.call.started_at:%H:%M:%S} UTC, and becomes unknown 15 "
                 "minutes later."
             )
-        confirm(f"Record call {call_id} as {words}? This cannot be undone.", yes=yes)
+        confirm(f"Record call {call_id} as {outcome_text}? This cannot be undone.", yes=yes)
         for call in unknown:
             outcome = Charged.YES if charged else Charged.NO
             call.store.finalize(call.reservation, outcome, at=opened.now)
-    say(f"{call_id}: {words}")
+    say(f"{call_id}: {outcome_text}")
     return Exit.OK
 
 
 def _merge(context: click.Context, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return a subcommand's options, with the group's values for options that are not set."""
-    given = {name: value for name, value in options.items() if value is not None}
-    return {**context.obj, **given}
+    set_options = {name: value for name, value in options.items() if value is not None}
+    return {**context.obj, **set_options}
 
 
 @contextlib.contextmanager

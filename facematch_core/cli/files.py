@@ -23,8 +23,8 @@ def form_of(option: str, path: Path, *forms: str) -> str:
     """Return the file's suffix, which must be in `forms`; without a suffix, the first form."""
     suffix = path.suffix.lower() or forms[0]
     if suffix not in forms:
-        known = " or ".join(forms)
-        raise click.UsageError(f"{option} must end in {known}, not {clean(path.suffix)}.")
+        allowed = " or ".join(forms)
+        raise click.UsageError(f"{option} must end in {allowed}, not {clean(path.suffix)}.")
     return suffix
 
 
@@ -42,7 +42,7 @@ def check_target(option: str, path: Path, *, force: bool) -> None:
             if not os.access(path, os.W_OK):
                 raise PermissionError(13, "Permission denied")
             return
-        folder = next(place for place in path.absolute().parents if place.exists())
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
         with tempfile.TemporaryFile(dir=folder):
             return
     except OSError as error:

@@ -101,7 +101,7 @@ def files_for(name: str) -> dict[str, str]:
     hyphened = name.replace("_", "-")
     parts = module.title().split("_")
     minor_version = ".".join(__version__.split(".")[:2])
-    words = {
+    substitutes = {
         "name": name,
         "Name": "".join(parts),
         "NAME": module.upper(),
@@ -116,8 +116,8 @@ def files_for(name: str) -> dict[str, str]:
     texts = {}
     for file in FILES:
         template = TEMPLATES / f"{Path(file).name.removeprefix('.')}.txt"
-        text = Template(template.read_text(encoding="utf-8")).substitute(words)
-        texts[Template(file).substitute(words)] = text
+        text = Template(template.read_text(encoding="utf-8")).substitute(substitutes)
+        texts[Template(file).substitute(substitutes)] = text
     return texts
 
 

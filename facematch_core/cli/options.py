@@ -40,14 +40,14 @@ def file_option(
 
 
 def parse_pairs(
-    _context: click.Context, option: click.Parameter, words: Iterable[str]
+    _context: click.Context, option: click.Parameter, texts: Iterable[str]
 ) -> dict[str, str]:
     """Parse the values of a repeatable ``name=value`` option."""
     values: dict[str, str] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
+    for text in texts:
+        name, equals, value = text.partition("=")
         if not equals or not name:
-            raise click.BadParameter(f"{word[:60]!r} is not name=value.", param=option)
+            raise click.BadParameter(f"{text[:60]!r} is not name=value.", param=option)
         if name in values:
             raise click.BadParameter(f"{name[:60]!r} is given twice.", param=option)
         values[name] = value

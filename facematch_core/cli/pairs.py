@@ -80,17 +80,17 @@ def compare_pairs(
             finished_lines = results.answered_lines | unknown_lines
             finished = [pair for pair in pairs if pair.line in finished_lines]
             _check_unchanged(out, finished, results, settings, folder=source.parent)
-            left = [pair for pair in pairs if pair.line not in finished_lines]
-            if left:
-                _confirm_bill(billed_members, len(left), settings, yes=arguments["yes"])
+            pairs_to_ask = [pair for pair in pairs if pair.line not in finished_lines]
+            if pairs_to_ask:
+                _confirm_bill(billed_members, len(pairs_to_ask), settings, yes=arguments["yes"])
             results.open_for_rows(finished_lines, settings)
             summary = Summary(
                 pairs=len(pairs),
-                left=len(left),
+                pairs_to_ask=len(pairs_to_ask),
                 unknown=[pair.line for pair in finished if pair.line in unknown_lines],
             )
             run = RecordedRun(verifier.verify, workers, FATAL, call_options)
-            run.pairs = left
+            run.pairs = pairs_to_ask
             run.results = results
             _make_calls(run, summary, source.parent)
     if path != out and not (summary.not_asked or summary.errors or summary.failure):
@@ -245,8 +245,8 @@ class RecordedRun(verifiers.PairRun):
         self.results.begin(self.pairs[index].line, [image.digest for image in images])
         return super().compare(index, *images)
 
-    def verify_pair(self, index: int, pair: Any, **more: Any) -> verifiers.PairOutcome | None:
-        outcome = super().verify_pair(index, pair, **more)
+    def verify_pair(self, index: int, pair: Any, **options: Any) -> verifiers.PairOutcome | None:
+        outcome = super().verify_pair(index, pair, **options)
         if outcome is not None:
             # In the thread of the call: an outcome that waits for an earlier pair is saved, too.
             is_free = outcome.error is not None and charge_of(outcome.error) is Charged.NO
@@ -309,7 +309,7 @@ class Summary:
 
     #: Number of all pairs, and of the pairs that this run was to ask.
     pairs: int
-    left: int
+    pairs_to_ask: int
     #: Lines that may have been charged in an earlier run, have no result and are not repeated.
     unknown: list[int]
     decisions: Counter[str] = attrs.field(factory=Counter)
@@ -346,7 +346,7 @@ class Summary:
 
     @property
     def not_asked(self) -> int:
-        return self.left - self.decisions.total() - self.errors.total()
+        return self.pairs_to_ask - self.decisions.total() - self.errors.total()
 
     @property
     def fatal(self) -> FaceMatchError | None:
@@ -366,7 +366,7 @@ class Summary:
         return {
             "pairs": self.pairs,
             "answered": self.decisions.total(),
-            "answered_before": self.pairs - self.left - len(self.unknown),
+            "answered_before": self.pairs - self.pairs_to_ask - len(self.unknown),
             "unknown": self.unknown,
             "not_asked": self.not_asked,
             "decisions": dict(self.decisions.most_common()),
@@ -404,9 +404,9 @@ def _show_problems(summary: Summary, missing_rows: Collection[str], path: Path) 
     """Print the errors, the lines whose charge is unknown, and the rows that were not written."""
     for class_name, error in summary.first_errors.items():
         sentence = f"error: line {summary.first_lines[class_name]}: {text.error_sentence(error)}"
-        others = summary.errors[class_name] - 1
-        if others:
-            sentence += f" (and {others} more {class_name}: see {path})"
+        further = summary.errors[class_name] - 1
+        if further:
+            sentence += f" (and {further} more {class_name}: see {path})"
         say(sentence, err=True)
     if summary.fatal is not None:
         class_name = type(summary.fatal).__name__
