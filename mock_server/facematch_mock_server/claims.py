@@ -98,11 +98,22 @@ class Claim:
         """The unique id, ``vendor.area.what``."""
         return ".".join(filter(None, (self.vendor, self.key, self.name)))
 
+    def is_active(self, chosen: Mapping[str, Any]) -> bool:
+        """Return whether the claim applies when the switches have these values."""
+        if self.when is None:
+            return True
+        switch, *values = self.when
+        return chosen[switch] in values
+
     def to_dict(self) -> dict[str, Any]:
         """Return the claim as the control API shows it."""
-        origin = self.origin
-        source = {"known": origin.known, "source": origin.document, "read": origin.read}
-        return {"id": self.id, "statement": self.statement, **source}
+        return {
+            "id": self.id,
+            "statement": self.statement,
+            "known": self.origin.known,
+            "source": self.origin.document,
+            "read": self.origin.read,
+        }
 
 
 #: A short name for `Claim` in a `table`.
@@ -140,18 +151,25 @@ class ActiveClaims:
         settings: Mapping[str, Any] | None = None,
         switches: Mapping[str, Any] | None = None,
     ) -> None:
-        #: `chosen`: the value of every switch. `switches`: the switches and settings that were set.
-        self.chosen, self.switches = chosen, dict(switches or {})
-        self.claims = tuple(x for x in claims if x.when is None or chosen[x.when[0]] in x.when[1:])
+        #: The value of every switch.
+        self.chosen = chosen
+        #: The switches and settings that were set.
+        self.switches = dict(switches or {})
+        #: The active claims: those without a switch, and those whose switch has one of their values.
+        self.claims = tuple(
+            claim for claim in claims if claim.when is None or claim.is_active(chosen)
+        )
         self._table = _Table()
         for claim in self.claims:
             if claim.key in self._table:
                 raise ValueError(f"two active claims have the key {claim.key}")
             self._table[claim.key] = (claim.value, claim.id)
         for key, value in (settings or {}).items():
-            self._table[key] = (value, self._table[key][1])
+            _, claim_id = self._table[key]
+            self._table[key] = (value, claim_id)
 
     def cited(self) -> CitedClaims:
+        """Return these claims for one response, which has cited none of them yet."""
         return CitedClaims(self._table)
 
     def __getitem__(self, key: str) -> Any:
@@ -162,7 +180,7 @@ class ActiveClaims:
 
 
 class CitedClaims:
-    """The claims for one request. Records which of them the response cites."""
+    """The active claims, for one response. Records which of them the response cites."""
 
     __slots__ = ("_cited", "_table")
 
@@ -206,11 +224,14 @@ class CitedClaims:
         """
         reply: Reply = self[key]
         if isinstance(reply.body, str):
-            kind, content = HTML, fill(reply.body, filled).encode()
+            content_type = HTML
+            content = fill(reply.body, filled).encode()
         else:
-            kind = self["json.content_type"] if "json.content_type" in self._table else JSON
+            content_type = JSON
+            if "json.content_type" in self._table:
+                content_type = self["json.content_type"]
             content = encode(fill(reply.body, filled) if body is None else body)
-        lines = (("Content-Type", reply.content_type or kind), *reply.headers, *headers)
+        lines = (("Content-Type", reply.content_type or content_type), *reply.headers, *headers)
         return Response(status=reply.status, headers=lines, body=content)
 
     def with_citations(self, answer: Response) -> Response:

@@ -30,10 +30,13 @@ class _Access:
     """Access to one account at one vendor, for clients and for tests."""
 
     def __init__(self, accounts: Accounts, account: Account, vendor: str) -> None:
-        self.accounts, self._account_ref, self._vendor = accounts, account.ref, vendor
+        self.accounts = accounts
+        self._account_ref = account.ref
+        self._vendor = vendor
         keys = name_keys(account.first_keys.get(vendor, {}))
         self.live_key = keys.get("live", "")
-        self.sandbox_key, self.client_id = keys.get("sandbox"), keys.get("client")
+        self.sandbox_key = keys.get("sandbox")
+        self.client_id = keys.get("client")
 
     @property
     def url(self) -> str:
@@ -50,7 +53,8 @@ class _Access:
     def of(self, vendor: str) -> Served:
         """Return this account at `vendor`. Raises LookupError if the server has no such vendor."""
         if vendor not in self.accounts.kinds:
-            names = ", ".join(self.accounts.kinds)  # without `vendor`, because it may be a key
+            names = ", ".join(self.accounts.kinds)
+            # The message omits `vendor`, which may be a key.
             raise LookupError(f"this server has no such vendor; it has {names}")
         return Served(self.accounts, self._account_ref.current, vendor)
 
@@ -70,7 +74,8 @@ class Served(_Access):
 
     def __init__(self, accounts: Accounts, account: Account, vendor: str) -> None:
         super().__init__(accounts, account, vendor)
-        self.name, self.account = vendor, account.name
+        self.name = vendor
+        self.account = account.name
 
     @property
     def control_url(self) -> str:
@@ -197,13 +202,16 @@ class MockServer(_Access):
             latency=latency,
             has_workers=True,
         )
-        accounts.is_open, accounts.start = is_open, self.start
+        accounts.is_open = is_open
+        accounts.start = self.start
         super().__init__(accounts, accounts.main, names[0])
         self.app = App(accounts)
         if control:
             self.app.console = Console(accounts, show_pictures=show_pictures)
-        is_on = not is_open if person_page is None else person_page
-        self.app.person = PersonPage(accounts, is_on=is_on)
+        if person_page is None:
+            # Anybody with a session's URL can act as the person.
+            person_page = not is_open
+        self.app.person = PersonPage(accounts, is_on=person_page)
         self.http = HttpServer(self.app, host=host, port=port)
 
     @property
@@ -229,7 +237,8 @@ class MockServer(_Access):
             OSError: the address cannot be bound.
             ConfigurationError: the engine cannot be loaded.
         """
-        if (engine := self.accounts.recognizer.engine) is not None:
+        engine = self.accounts.recognizer.engine
+        if engine is not None:
             engine.load()
         self.http.start()
         self.accounts.is_stopped = False
@@ -248,7 +257,8 @@ class MockServer(_Access):
         self.accounts.address = None
         for account in self.accounts.all:
             account.deliver(is_running=False)
-        if (engine := self.accounts.recognizer.engine) is not None:
+        engine = self.accounts.recognizer.engine
+        if engine is not None:
             engine.close()
 
     @property

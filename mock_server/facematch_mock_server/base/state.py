@@ -44,19 +44,20 @@ def select(
     for name, number in (("since", since), ("limit", limit)):
         if number is not None and (type(number) is not int or number < 0):
             raise ValueError(f"{name} must be a whole number from 0, not {number!r:.40}")
-    equal = [(name, value) for name, value in attributes.items() if value is not None]
-    for name, value in equal:
+    # An attribute that is None selects every record.
+    wanted = {name: value for name, value in attributes.items() if value is not None}
+    for name, value in wanted.items():
         if not isinstance(value, (str, int)):
             raise ValueError(f"{name} must be a string, not {value!r:.40}")  # noqa: TRY004
-    fitting: list[Any] = [
-        record
-        for record in records
-        if record.number > since  # type: ignore[attr-defined]  # each has one
-        and all(getattr(record, name) == value for name, value in equal)
-        and (fits is None or fits(record))
-    ]
-    left_out = 0 if limit is None else max(0, len(fitting) - limit)
-    selection = Selection(fitting[left_out:])
+    matches: list[Any] = []
+    for record in records:
+        if record.number <= since:  # type: ignore[attr-defined]  # each has one
+            continue
+        has_attributes = all(getattr(record, name) == value for name, value in wanted.items())
+        if has_attributes and (fits is None or fits(record)):
+            matches.append(record)
+    left_out = 0 if limit is None else max(0, len(matches) - limit)
+    selection = Selection(matches[left_out:])
     selection.left_out = left_out
     return selection
 
@@ -68,7 +69,9 @@ class Collection(Generic[T]):
         self, *, limit: int | None = None, forget: Callable[[T], object] = lambda _: None
     ) -> None:
         #: Only the newest `limit` records are stored; `forget` is called with each dropped record.
-        self._limit, self._forget = limit, forget
+        self._limit = limit
+        self._forget = forget
+        #: The number of the newest record.
         self._last = 0
         self._lock = threading.RLock()
         self._all: OrderedDict[str, T] = OrderedDict()
@@ -92,14 +95,16 @@ class Collection(Generic[T]):
         with self._lock:
             self._all[key] = record
             if self._limit is not None and len(self._all) > self._limit:
-                self._forget(self._all.popitem(last=False)[1])
+                _, oldest = self._all.popitem(last=False)
+                self._forget(oldest)
             return record
 
     def append(self, make: Callable[..., T], key: str | None = None, **fields: Any) -> T:
         """Add `make(**fields, number=...)` with the next number, which is also the default key."""
         with self._lock:
-            self._last = number = self._last + 1
-            return self.put(str(number) if key is None else key, make(**fields, number=number))
+            self._last += 1
+            record = make(**fields, number=self._last)
+            return self.put(str(self._last) if key is None else key, record)
 
     def change(self, key: str, change: Callable[[T], T]) -> T | None:
         """Atomically replace a record with `change(record)`. Return the result; None if unknown."""

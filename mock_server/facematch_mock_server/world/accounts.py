@@ -63,19 +63,25 @@ class World:
 
     def __init__(self, account: Account, kind: VendorKind, claims: ActiveClaims) -> None:
         shared = account.shared
-        self.account, self.kind, self.claims = account, kind, claims
-        self.vendor, self.switches = kind.name, claims.switches
-        self.clock, self.pictures = account.clock, shared.pictures
+        self.account = account
+        self.kind = kind
+        self.vendor = kind.name
+        self.claims = claims
+        self.switches = claims.switches
+        self.clock = account.clock
+        self.pictures = shared.pictures
         # Worlds share the engine and the facts about pictures, but not the set outcomes.
         self.recognizer = copy.copy(shared.recognizer)
         self.recognizer.outcome_queue = OutcomeQueue()
         self.keys = Keys(account.first_keys.get(kind.name, {}))
         # A vendor without credit charges nothing.
-        self.ledger = Ledger(claims["credit.start"] if "credit.start" in claims else Decimal(0))
+        start_credit = claims["credit.start"] if "credit.start" in claims else Decimal(0)
+        self.ledger = Ledger(start_credit)
         self.rates = Rates({scope: claims[key] for scope, key in kind.rate_limits.items()})
         self.sessions = Sessions()
-        #: State that only this vendor has, and the object that handles the vendor's requests.
+        #: State that only this vendor has.
         self.records: Any = kind.records()
+        #: The `MockVendor` that handles the vendor's requests.
         self.behaviour = kind.behaviour(self)
         #: The webhook outbox; None if the vendor sends no webhooks.
         self.outbox: Any = None if kind.outbox is None else kind.outbox(self)
@@ -92,9 +98,9 @@ class World:
         if path.startswith(PERSON):
             # The path of a person's page contains the session's secret token.
             return None
-        path = path if len(path) <= 200 else shorten(path, 200)
-        at = at or self.clock.now()
-        entry = Entry(at=at, method=head.method[:SHORT], path=path, **fields)
+        if len(path) > 200:
+            path = shorten(path, 200)
+        entry = Entry(at=at or self.clock.now(), method=head.method[:SHORT], path=path, **fields)
         return self.account.journal.add(entry)
 
 
@@ -113,8 +119,12 @@ class Account:
         *,
         ref: AccountRef,
     ) -> None:
-        self.shared, self.name, self.clock = shared, name, clock
-        self.first_keys, self.claims, self.ref = first_keys, claims, ref
+        self.shared = shared
+        self.name = name
+        self.clock = clock
+        self.first_keys = first_keys
+        self.claims = claims
+        self.ref = ref
         seed = shared.seed
         if seed is not None and name != MAIN:
             # Each account has its own ids; the same seed gives the same ids.
@@ -124,8 +134,10 @@ class Account:
         #: The latency in seconds, by operation.
         self.latency = dict(shared.latency)
         self.journal = Journal()
-        kinds = shared.kinds.items()
-        self.worlds = {name: World(self, kind, claims[name]) for name, kind in kinds}
+        #: The account's state at each vendor, in the order of the server's vendors.
+        self.worlds = {
+            vendor: World(self, kind, claims[vendor]) for vendor, kind in shared.kinds.items()
+        }
         self.deliver(is_running=not shared.is_stopped)
 
     def deliver(self, *, is_running: bool) -> None:
@@ -179,8 +191,12 @@ class Accounts:
         self.kinds = {kind.name: kind for kind in kinds}
         if len(self.kinds) < len(kinds):
             raise ValueError("a vendor is given twice")
-        self.control, self.control_token = control, control_token
-        self.recognizer, self.has_workers = recognizer or Recognizer(), has_workers
+        #: Whether the control API is served, and the token that it requires, or None.
+        self.control = control
+        self.control_token = control_token
+        self.recognizer = recognizer or Recognizer()
+        #: Whether threads send webhooks.
+        self.has_workers = has_workers
         #: Hosts other than this machine that may receive webhooks.
         self.deliver_to = frozenset(host.lower() for host in deliver_to)
         #: The latency of new accounts: seconds by operation.
@@ -194,20 +210,17 @@ class Accounts:
         self._claims = choose_each(kinds, switches)
         self._lock = threading.RLock()
         self._all: dict[str, Account] = {}
+        #: The number of accounts that were opened without a name.
         self._opened = 0
         #: The accounts by key (vendor and text), and by name (with "" as the vendor).
         self._keys: dict[tuple[str, str], Account] = {}
-        #: The public keys and client ids of the first account.
-        self._public = {
-            (kind.name, text)
-            for kind in kinds
-            for first, key in kind.first_keys.items()
-            for text in (first, key.client)
-        }
-        keys = {kind.name: kind.first_keys for kind in kinds}
-        self._put(
-            Account(self, MAIN, clock or VirtualClock(), keys, self._claims, ref=AccountRef())
+        first_keys = {kind.name: kind.first_keys for kind in kinds}
+        #: The public keys and client ids of the first account, as pairs of vendor and text.
+        self._public = _list_texts(first_keys)
+        main = Account(
+            self, MAIN, clock or VirtualClock(), first_keys, self._claims, ref=AccountRef()
         )
+        self._put(main)
 
     @property
     def all(self) -> tuple[Account, ...]:
@@ -216,11 +229,15 @@ class Accounts:
 
     def find(self, name: str) -> Account | None:
         """Return the open account with this name, key or client id, or None."""
-        keys = [("", name), *((vendor, name) for vendor in self.kinds)]
-        if not self._public.isdisjoint(keys):
+        texts = [("", name), *((vendor, name) for vendor in self.kinds)]
+        if not self._public.isdisjoint(texts):
             return self.main
         with self._lock:
-            return next(filter(None, map(self._keys.get, keys)), None)
+            for text in texts:
+                account = self._keys.get(text)
+                if account is not None:
+                    return account
+        return None
 
     def get(self, name: str) -> Account:
         """Return the account that `find` returns. Raises LookupError if there is none."""
@@ -243,7 +260,8 @@ class Accounts:
             if name is None:
                 # The same seed gives the same name, and therefore the same ids in the account.
                 self._opened += 1
-                name = f"a-{secrets.token_hex(8) if self.seed is None else self._opened}"
+                suffix = secrets.token_hex(8) if self.seed is None else str(self._opened)
+                name = f"a-{suffix}"
             if not _NAME.fullmatch(name):
                 raise ValueError(
                     "an account's name must be 1-100 letters, digits, dots, dashes and underscores"
@@ -259,7 +277,8 @@ class Accounts:
 
     def _put(self, account: Account) -> Account:
         """Add an account, replacing one with the same name."""
-        self._all[account.name] = account.ref.account = account
+        self._all[account.name] = account
+        account.ref.account = account
         if account.name == MAIN:
             self.main = account
         texts = {("", account.name), *(_list_texts(account.first_keys) - self._public)}
@@ -281,7 +300,7 @@ class Accounts:
         """Reset an account, with new claims about a vendor. Raises LookupError if it is closed."""
         with self._lock:
             old = ref.current
-            every = {**old.claims, vendor: claims}
+            every = {**old.claims, vendor: claims}  # the other vendors keep their claims
             self._put(Account(self, old.name, old.clock, old.first_keys, every, ref=ref))
             self._release_keys(old)
         # Stop deliveries outside the lock, so that requests do not wait for them.
@@ -289,8 +308,7 @@ class Accounts:
 
     def _release_keys(self, account: Account) -> None:
         """Remove an account's keys from the index, unless another account now has them."""
-        keys = self._keys.items()
-        self._keys = {text: owner for text, owner in keys if owner is not account}
+        self._keys = {text: owner for text, owner in self._keys.items() if owner is not account}
 
     def assign_key(self, vendor: str, text: str, key: Key, account: Account) -> None:
         """Assign a key to an account.
@@ -301,13 +319,19 @@ class Accounts:
         with self._lock:
             # A concurrent reset may have replaced the account.
             account = account.ref.current
-            owners = filter(None, map(self.find, {text for _, text in texts}))
-            if any(owner.name != account.name for owner in owners):
-                raise ValueError("another account has this key")
+            for _, text_or_client in texts:
+                owner = self.find(text_or_client)
+                if owner is not None and owner.name != account.name:
+                    raise ValueError("another account has this key")
             self._keys.update(dict.fromkeys(texts, account))
 
 
 def _list_texts(keys: Mapping[str, Mapping[str, Key]]) -> set[tuple[str, str]]:
     """Return all keys and client ids as pairs of vendor and text."""
-    pairs = ((vendor, text, key) for vendor, first in keys.items() for text, key in first.items())
-    return {(vendor, each) for vendor, text, key in pairs for each in (text, key.client or text)}
+    texts = set()
+    for vendor, keys_of_vendor in keys.items():
+        for text, key in keys_of_vendor.items():
+            texts.add((vendor, text))
+            if key.client is not None:
+                texts.add((vendor, key.client))
+    return texts

@@ -32,8 +32,10 @@ class VirtualClock:
 
     def __init__(self, start: dt.datetime | None = None, *, running: bool = False) -> None:
         self._lock = threading.Lock()
+        self.running = running
         machine = dt.datetime.now(dt.UTC)
-        self.running, self._base = running, machine
+        #: The machine's time up to which this clock has followed it.
+        self._followed_until = machine
         if start is not None and start.replace(tzinfo=None) >= LATEST.replace(tzinfo=None):
             raise ValueError("the clock cannot go beyond the year 8999")
         self._now = (start or machine).astimezone(dt.UTC)
@@ -45,9 +47,9 @@ class VirtualClock:
             if self.running:
                 machine = dt.datetime.now(dt.UTC)
                 # The machine's clock may be set back, but this clock never goes back.
-                if machine > self._base:
-                    self._now += machine - self._base
-                self._base = machine
+                if machine > self._followed_until:
+                    self._now += machine - self._followed_until
+                self._followed_until = machine
             return self._now
 
     def timestamp(self) -> float:
@@ -71,6 +73,7 @@ class VirtualClock:
                 "the clock advances by 0 or more seconds, such as 60 or "
                 f"timedelta(minutes=1).total_seconds(), not {seconds!r:.60}"
             )
+        # A running clock first catches up with the machine.
         self.now()
         with self._lock:
             if seconds > (LATEST - self._now).total_seconds():
@@ -87,15 +90,17 @@ class VirtualClock:
         """
         with self._lock:
             self._watchers = [each for each in self._watchers if each != watcher]
-            self._watchers += [watcher] * is_on
+            if is_on:
+                self._watchers.append(watcher)
 
 
 class Ids:
     """A source of version-4 UUIDs. The same seed produces the same sequence."""
 
     def __init__(self, seed: int | None = None) -> None:
+        self.is_seeded = seed is not None
         #: A signing key. With a seed, it is derived from the seed and as easy to guess.
-        self.secret, self.is_seeded = secrets.token_bytes(32), seed is not None
+        self.secret = secrets.token_bytes(32)
         if seed is not None:
             self.secret = hashlib.sha256(f"secret of {seed}".encode()).digest()
         self._random = random.Random(seed)  # noqa: S311 - a mock's ids protect nothing

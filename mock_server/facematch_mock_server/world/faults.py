@@ -30,6 +30,7 @@ def copy_json(value: Any) -> Any:
 
 
 def _as_number(value: Any) -> Any:
+    """Convert Decimal to float; return other values unchanged."""
     return float(value) if isinstance(value, Decimal) else value
 
 
@@ -91,26 +92,42 @@ POSSIBLE: dict[Stage, frozenset[Kind]] = {
 }
 
 #: Whether the call is carried out, by stage. At all other stages, `Fault.executed` decides.
-CARRIED_OUT = dict.fromkeys((Stage.CONNECT, Stage.MID_UPLOAD), False)
-CARRIED_OUT |= dict.fromkeys((Stage.MID_HEADERS, Stage.MID_BODY), True)
+CARRIED_OUT: Mapping[Stage, bool] = {
+    Stage.CONNECT: False,
+    Stage.MID_UPLOAD: False,
+    Stage.MID_HEADERS: True,
+    Stage.MID_BODY: True,
+}
+
+#: The attributes of a fault that select calls.
+_CONDITIONS = ("method", "path", "call", "card", "person", "field")
+#: The attributes that are not yet known at a stage, and the first stage at which they are: at
+#: connect the head has not been read yet, at mid_upload the body has not.
+_UNKNOWN_CONDITIONS: Mapping[Stage, tuple[tuple[str, ...], Stage]] = {
+    Stage.CONNECT: (_CONDITIONS, Stage.MID_UPLOAD),
+    Stage.MID_UPLOAD: (("card", "person", "field"), Stage.AFTER_UPLOAD),
+}
 
 
-def _as_headers(value: Any) -> dict[str, str | None]:
-    if not isinstance(value, (Mapping, type(None))):
-        raise TypeError(f"headers of a fault must be a mapping, not {value!r:.40}")
-    headers: dict[str, str | None] = {}
-    for name, content in (value or {}).items():
+def _as_headers(headers: Any) -> dict[str, str | None]:
+    """Return valid headers as a dict. Raises ValueError or TypeError for invalid ones."""
+    if headers is None:
+        return {}
+    if not isinstance(headers, Mapping):
+        raise TypeError(f"headers of a fault must be a mapping, not {headers!r:.40}")
+    checked: dict[str, str | None] = {}
+    for name, value in headers.items():
         if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
             raise ValueError(f"{name!r:.40} is not a valid header name")
         if name.lower() in _RESERVED_HEADERS:
             raise ValueError(f"a fault cannot set {name}: leave it out of headers")
-        text = str(content) if type(content) is int else content
+        text = str(value) if type(value) is int else value
         if text is not None and not (isinstance(text, str) and HEADER_VALUE.fullmatch(text)):
             raise ValueError(
                 f"{name} of a fault must be valid header text, or null (None) to remove the header"
             )
-        headers[name] = text
-    return headers
+        checked[name] = text
+    return checked
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -176,31 +193,27 @@ class Fault:
             raise ValueError("only a fault at answer can have headers")
         if (self.body is None) is (self.kind is Kind.JSON):
             raise ValueError("a fault of the kind json needs a body, and no other kind takes one")
-        self._check_aim()
+        self._check_conditions()
         if type(self.executed) not in (bool, type(None)):
             raise ValueError("executed must be true or false, or left out for the stage's default")
-        always = self._is_always_executed
-        if always is not None and self.executed not in (None, always):
-            how = "always" if always else "never"
+        fixed = self._fixed_executed
+        if fixed is not None and self.executed not in (None, fixed):
+            frequency = "always" if fixed else "never"
             raise ValueError(
-                f"at the stage {self.stage} the call is {how} executed; leave executed out"
+                f"at the stage {self.stage} the call is {frequency} executed; leave executed out"
             )
 
-    def _check_aim(self) -> None:
-        names = ("method", "path", "call", "card", "person", "field")
-        # At connect, the head has not been read yet; at mid_upload, the body has not.
-        unknown, later = {
-            Stage.CONNECT: (names, Stage.MID_UPLOAD),
-            Stage.MID_UPLOAD: (names[3:], Stage.AFTER_UPLOAD),
-        }.get(self.stage, ((), None))
-        for name in names:
+    def _check_conditions(self) -> None:
+        unknown, known_from = _UNKNOWN_CONDITIONS.get(self.stage, ((), None))
+        for name in _CONDITIONS:
             value = getattr(self, name)
+            # A converter has already checked `field`.
             if type(value) not in (str, type(None)) and name != "field":
                 raise ValueError(f"{name} of a fault must be a string, or null (None) for any")
             if value is not None and name in unknown:
                 raise ValueError(
                     f"a fault at {self.stage} applies before the {name} of a request is known: "
-                    f"leave {name} out, or use the stage {later}"
+                    f"leave {name} out, or use the stage {known_from}"
                 )
         if self.method is not None and not re.fullmatch("[A-Z]+", self.method):
             raise ValueError(
@@ -211,16 +224,19 @@ class Fault:
         if self.card is not None and self.person is not None:
             raise ValueError("a fault can have a card or a person, not both")
         if self.person is not None:
+            # Raises ValueError for an invalid name.
             Card(person=self.person)
         if self.card is not None and self.card not in READY:
             hint = suggest_name(self.card, READY)
             raise ValueError(f"there is no ready card {self.card:.40}; {hint}")
 
     @property
-    def _is_always_executed(self) -> bool | None:
-        """Whether the call is carried out; None if `executed` decides."""
-        is_late = self.is_pictured and self.kind is Kind.DELAY
-        return True if is_late else CARRIED_OUT.get(self.stage)
+    def _fixed_executed(self) -> bool | None:
+        """Whether the call is carried out, if the stage decides; None if `executed` decides."""
+        if self.is_pictured and self.kind is Kind.DELAY:
+            # The mock has read the pictures when it finds the fault, so only the response waits.
+            return True
+        return CARRIED_OUT.get(self.stage)
 
     @property
     def is_pictured(self) -> bool:
@@ -230,23 +246,33 @@ class Fault:
     @property
     def is_carried_out(self) -> bool:
         """Whether the call is carried out."""
-        return bool(self.executed) if self._is_always_executed is None else self._is_always_executed
+        fixed = self._fixed_executed
+        return bool(self.executed) if fixed is None else fixed
 
     @property
     def is_postponed(self) -> bool:
         """Whether the call is carried out after the delay, and only if the client still waits."""
-        late = self.stage is Stage.AFTER_UPLOAD and self.kind is Kind.DELAY
-        return late and not self.is_carried_out
+        is_delay = self.stage is Stage.AFTER_UPLOAD and self.kind is Kind.DELAY
+        return is_delay and not self.is_carried_out
 
     def fits(self, head: Request, operation: str | None, fields: Fields, *, is_call: bool) -> bool:
-        """Return whether the fault matches this request, regardless of its pictures."""
-        is_path = is_call if self.path is None else head.path.startswith(self.path)
-        return (
-            is_path
-            and self.method in (None, head.method)
-            and self.call in (None, operation)
-            and (self.field is None or self.field.items() <= fields().items())
-        )
+        """Return whether the fault matches this request, regardless of its pictures.
+
+        Args:
+            head: The request, whose body may be missing.
+            operation: The request's operation, or None.
+            fields: Returns the values of the request's fields; called only if needed.
+            is_call: Whether the path is an endpoint of the vendor.
+        """
+        if self.path is None:
+            # Without a path, a fault spares health checks and unknown paths.
+            if not is_call:
+                return False
+        elif not head.path.startswith(self.path):
+            return False
+        if self.method not in (None, head.method) or self.call not in (None, operation):
+            return False
+        return self.field is None or self.field.items() <= fields().items()
 
     def is_of(self, card: Card) -> bool:
         """Return whether the fault names this card, or the person on the card."""
@@ -257,14 +283,16 @@ class Fault:
     __repr__ = show_rule
 
     def __str__(self) -> str:
-        instead = self.stage is Stage.ANSWER and self.executed
-        more = f": {self.status} was sent instead" if instead else ""
-        return f"fault: {self.stage} {self.kind}{more}"
+        if self.stage is Stage.ANSWER and self.executed:
+            return f"fault: {self.stage} {self.kind}: {self.status} was sent instead"
+        return f"fault: {self.stage} {self.kind}"
 
 
 def _check_path(path: str) -> None:
-    plain = re.split(r"[*?#{<]", urlsplit(path).path if "://" in path else path)[0]
-    plain = f"/{plain.lstrip('/')}"
+    """Raise ValueError unless `path` is the beginning of a vendor's path."""
+    without_host = urlsplit(path).path if "://" in path else path
+    without_query_and_wildcard, *_ = re.split(r"[*?#{<]", without_host)
+    plain = f"/{without_query_and_wildcard.lstrip('/')}"
     if plain != path:
         raise ValueError(
             "path of a fault must be the beginning of a path, without host, query and wildcard: "
@@ -276,15 +304,26 @@ def _check_path(path: str) -> None:
 
 def failure_of(card: Card) -> Fault:
     """Return the fault for calls with a failure card, such as a card with a status."""
-    more: dict[str, Any] = {"person": card.person}
     if card.status is not None:
-        if card.retry_after is not None:
-            more["headers"] = {"Retry-After": card.retry_after}
-        return Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=card.status, **more)
+        headers = None if card.retry_after is None else {"Retry-After": card.retry_after}
+        return Fault(
+            stage=Stage.ANSWER,
+            kind=Kind.STATUS,
+            status=card.status,
+            headers=headers,
+            person=card.person,
+        )
     if card.delay is not None:
-        return Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.DELAY, seconds=card.delay, **more)
-    charged = card.lost == "after_charge"
-    return Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.RESET, executed=charged, **more)
+        return Fault(
+            stage=Stage.AFTER_UPLOAD, kind=Kind.DELAY, seconds=card.delay, person=card.person
+        )
+    # The card asks for a lost response, before or after the charge.
+    return Fault(
+        stage=Stage.AFTER_UPLOAD,
+        kind=Kind.RESET,
+        executed=card.lost == "after_charge",
+        person=card.person,
+    )
 
 
 class Faults(RuleQueue[Fault]):
@@ -312,5 +351,6 @@ class Faults(RuleQueue[Fault]):
         with self._lock:
             for index, rule in enumerate(self._rules):
                 if fits(rule):
+                    # Later rules wait for the first one that matches, even at another stage.
                     return self._use(index) if only in (None, rule.stage) else None
         return None

@@ -93,8 +93,8 @@ def current(world: World, session: Session) -> Session:
     """Return the session, marked as expired if its time is over."""
     if not is_open(world, session) or world.clock.now() < hosted_of(session).expires_at:
         return session
-    over = attrs.evolve(session, status=world.behaviour.hosted.after["expire"])
-    return _replace(world, session, over)
+    expired = attrs.evolve(session, status=world.behaviour.hosted.after["expire"])
+    return _replace(world, session, expired)
 
 
 def find(world: World, session_id: str) -> Session:
@@ -113,20 +113,22 @@ def open_sessions(world: World) -> tuple[Session, ...]:
 
 def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | None:
     """Return the hosted session with this page token, and its world. It may have ended."""
-    shown = token.encode(errors="surrogateescape")
+    sent = token.encode(errors="surrogateescape")
     for world in account.worlds.values():
         for session in world.sessions.all():
             hosted = session.hosted
-            if hosted is not None and hmac.compare_digest(hosted.token.encode(), shown):
+            if hosted is not None and hmac.compare_digest(hosted.token.encode(), sent):
                 return world, current(world, session)
     return None
 
 
 def _new_token(world: World) -> str:
     """Return a token of 12 URL-safe characters, reproducible if seeded and on loopback only."""
-    token, ids = secrets.token_bytes(9), world.account.ids
+    ids = world.account.ids
     if ids.is_seeded and not world.account.shared.is_open:
         token = hashlib.sha256(f"token {ids.uuid()}".encode()).digest()[:9]
+    else:
+        token = secrets.token_bytes(9)
     return base64.urlsafe_b64encode(token).decode()
 
 
@@ -140,14 +142,14 @@ def start(
     **hosted: Any,
 ) -> Session:
     """Start a session. `fields` are attributes of `Session`, `hosted` those of `Hosted`."""
-    part = Hosted(
+    attributes = Hosted(
         token=_new_token(world),
         reference=None if reference is None else reference.digest,
         expires_at=now + dt.timedelta(seconds=lasts_s),
         **hosted,
     )
     session_id = world.account.ids.uuid()
-    session = world.sessions.add(session_id, created_at=now, hosted=part, **fields)
+    session = world.sessions.add(session_id, created_at=now, hosted=attributes, **fields)
     if reference is not None:
         world.pictures.keep({str(reference.digest): reference.content})
     _charge(world, session, "created")
@@ -155,11 +157,17 @@ def start(
 
 
 def _charge(world: World, session: Session, when: str) -> None:
+    """Charge a session, if the vendor charges it at this moment: ``created`` or ``finished``."""
     rules: Rules = world.behaviour.hosted
-    is_billed = rules.service is not None and hosted_of(session).is_live
-    if is_billed and world.claims["session.charged"] == when:
-        price, at = Decimal(world.claims[rules.price]), world.clock.now()
-        world.ledger.charge(price, at=at, what=str(rules.service), request_id=session.id)
+    if rules.service is None or not hosted_of(session).is_live:
+        return
+    if world.claims["session.charged"] == when:
+        world.ledger.charge(
+            Decimal(world.claims[rules.price]),
+            at=world.clock.now(),
+            what=rules.service,
+            request_id=session.id,
+        )
 
 
 def page_path(world: World, session: Session) -> str:
@@ -195,6 +203,7 @@ def act(
             attempt = _check_person(world, session, "p1" if card is None else card, document)
         begun = rules.after["begin"]
         if do != "expire" and session.status != begun:
+            # Any other action first begins the session; then the loop reads it again.
             _replace(world, session, attrs.evolve(session, status=begun))
             continue
         changed = _step(world, session, do, attempt)
@@ -211,56 +220,80 @@ def _step(world: World, session: Session, do: str, attempt: Attempt | None) -> S
     if do in rules.after:
         return attrs.evolve(session, status=rules.after[do])
     hosted = hosted_of(session)
-    session = attrs.evolve(session, hosted=attrs.evolve(hosted, attempts=hosted.attempts + 1))
-    return fail(world, session) if attempt is None else rules.judge(world, session, attempt)
+    hosted = attrs.evolve(hosted, attempts=hosted.attempts + 1)
+    session = attrs.evolve(session, hosted=hosted)
+    if attempt is None:
+        return fail(world, session)
+    return rules.judge(world, session, attempt)
 
 
 def fail(world: World, session: Session) -> Session:
     """Return the updated session after a failed attempt. The last attempt ends the session."""
-    rules, claims, count = world.behaviour.hosted, world.claims, "session.attempts"
-    is_last = count not in claims or hosted_of(session).attempts >= claims[count]
-    failed: Session = rules.fail(world, session, is_last)
+    rules: Rules = world.behaviour.hosted
+    # A vendor without the claim allows one attempt.
+    is_last = True
+    if "session.attempts" in world.claims:
+        is_last = hosted_of(session).attempts >= world.claims["session.attempts"]
+    failed = rules.fail(world, session, is_last)
     return attrs.evolve(failed, status=rules.after["last"]) if is_last else failed
 
 
 def _replace(world: World, session: Session, changed: Session) -> Session:
     """Store `changed` unless `session` was changed in the meantime; return the stored session."""
-    there = world.sessions.change(session.id, lambda x: changed if x is session else x)
-    if there is changed and changed.status != session.status:
+    stored = world.sessions.change(session.id, lambda x: changed if x is session else x)
+    if stored is None:
+        # The session was deleted in the meantime.
+        return changed
+    if stored is changed and changed.status != session.status:
         rules: Rules = world.behaviour.hosted
         if changed.status in rules.finished:
             _charge(world, changed, "finished")
         rules.changed(world, changed)
-    return changed if there is None else there
+    return stored
 
 
 def _check_person(
     world: World, session: Session, card: str | bytes, document: str | bytes | None
 ) -> Attempt:
     """Check a person's picture, and match it with the document or reference, if there is one."""
-    hosted, recognizer = hosted_of(session), world.recognizer
-    face = reference = _read_picture(card)
-    if hosted.kind == "kyc":
-        reference = face if document is None else _read_picture(document)
-    elif document is not None:
-        raise ValueError("a biometric session has no document step")
-    elif hosted.reference is not None:
-        kept = world.pictures.find(hosted.reference)
-        if kept is None:
-            raise ValueError("the mock no longer has the reference: it stores the newest 64 MiB")
-        reference = kept
-    has_reference = hosted.kind == "kyc" or hosted.reference is not None
-    digests = [hashlib.sha256(picture).hexdigest() for picture in (face, reference)]
-    user = {} if session.vendor_data is None else {"vendor_data": session.vendor_data}
-    how: Any = {"rotate": False, "fields": lambda: user}
-    match = recognizer.match(face, reference, **how) if has_reference else None
+    face = _read_picture(card)
+    reference = _find_reference(world, hosted_of(session), face, document)
+    contents = {_digest(face): face}
+    if reference is not None:
+        contents[_digest(reference)] = reference
+    fields = {} if session.vendor_data is None else {"vendor_data": session.vendor_data}
+    recognizer = world.recognizer
+    match = None
+    if reference is not None:
+        match = recognizer.match(face, reference, rotate=False, fields=lambda: fields)
     return Attempt(
-        face=digests[0],
-        reference=digests[1] if has_reference else None,
-        contents=dict(zip(digests, (face, reference), strict=True)),
-        liveness=recognizer.liveness(face, **how),
+        face=_digest(face),
+        reference=None if reference is None else _digest(reference),
+        contents=contents,
+        liveness=recognizer.liveness(face, rotate=False, fields=lambda: fields),
         match=match,
     )
+
+
+def _find_reference(
+    world: World, hosted: Hosted, face: bytes, document: str | bytes | None
+) -> bytes | None:
+    """Return the picture to compare the face with; None if there is none."""
+    if hosted.kind == "kyc":
+        # Without a document, the person's own card stands for it.
+        return face if document is None else _read_picture(document)
+    if document is not None:
+        raise ValueError("a biometric session has no document step")
+    if hosted.reference is None:
+        return None
+    reference = world.pictures.find(hosted.reference)
+    if reference is None:
+        raise ValueError("the mock no longer has the reference: it stores the newest 64 MiB")
+    return reference
+
+
+def _digest(picture: bytes) -> str:
+    return hashlib.sha256(picture).hexdigest()
 
 
 def _read_picture(card: str | bytes) -> bytes:
@@ -290,7 +323,8 @@ class Played(Extension[R]):
         Raises LookupError for an unknown session, RuntimeError while the server is stopped.
         """
         world = self._control.world
-        session, address = find(world, session_id), world.account.shared.address
+        session = find(world, session_id)
+        address = world.account.shared.address
         if address is None:
             raise RuntimeError("the page exists only while the server runs; use `finish` instead")
         return f"{address}{page_path(world, session)}"

@@ -16,14 +16,17 @@ from facematch_mock_server.base.messages import Request, Response
 
 from .money import Charge
 
-#: The maximum number of stored entries, and the maximum total size of their responses in bytes.
-MAX_ENTRIES, MAX_ANSWERS = 10_000, 16 * 1024 * 1024
+#: The maximum number of stored entries.
+MAX_ENTRIES = 10_000
+#: The maximum total size of the stored responses in bytes.
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 
 def compose_note(head: Request, note: str | None) -> str | None:
     """Return the note for a call: the fault that applied to it, if any, then `note`."""
-    fault = str(head.fault) if head.fault else None
-    return "; ".join(filter(None, (fault, note))) or None
+    if head.fault is None:
+        return note or None
+    return f"{head.fault}; {note}" if note else str(head.fault)
 
 
 @attrs.define
@@ -107,20 +110,24 @@ class Journal:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._entries: deque[Entry] = deque(maxlen=MAX_ENTRIES)
+        #: The entries whose response is stored, oldest first, and the bytes of these responses.
         self._answered: deque[Entry] = deque()
-        self._last = self._answer_bytes = 0
+        self._answer_bytes = 0
+        #: The number of the newest entry.
+        self._last = 0
         #: An id that changes each time the journal is cleared.
         self.run = secrets.token_hex(4)
 
     def add(self, entry: Entry) -> Entry:
         """Append an entry with the next number."""
         with self._lock:
-            entry.number = self._last = self._last + 1
+            self._last += 1
+            entry.number = self._last
             self._entries.append(entry)
             if entry.answer is not None:
                 self._answered.append(entry)
                 self._answer_bytes += len(entry.answer.body)
-                while self._answer_bytes > MAX_ANSWERS or len(self._answered) > MAX_ENTRIES:
+                while self._answer_bytes > MAX_ANSWER_BYTES or len(self._answered) > MAX_ENTRIES:
                     oldest = self._answered.popleft()
                     if oldest.answer is not None:
                         self._answer_bytes -= len(oldest.answer.body)

@@ -58,9 +58,13 @@ FIRST_KEYS: Mapping[str, Key] = {
 
 def name_keys(keys: Mapping[str, Key]) -> dict[str, str]:
     """Return an account's first keys by kind, and the client id, if any, as ``client``."""
-    texts = {str(key.kind): text for text, key in keys.items()}
-    client = next((key.client for key in keys.values()), None)
-    return texts if client is None else {**texts, "client": client}
+    texts = {}
+    for text, key in keys.items():
+        texts[str(key.kind)] = text
+    first_key = next(iter(keys.values()), None)
+    if first_key is not None and first_key.client is not None:
+        texts["client"] = first_key.client
+    return texts
 
 
 def check_key(text: str) -> None:

@@ -116,9 +116,10 @@ class VendorKind:
 
     def new_keys(self) -> dict[str, Key]:
         """Make the first keys for an additional account."""
-        letters, keys = secrets.token_hex(8), {}
+        letters = secrets.token_hex(8)
+        keys = {}
         for text, key in self.first_keys.items():
-            client = key.client and self.new_text(key.client, letters)
+            client = None if key.client is None else self.new_text(key.client, letters)
             keys[self.new_text(text, letters)] = attrs.evolve(key, client=client)
         return keys
 
@@ -133,33 +134,39 @@ class VendorKind:
         Strings are parsed as on the command line. Raises ValueError for an unknown switch or an
         invalid value.
         """
-        chosen, settings = {name: values[0] for name, values in self.switches.items()}, {}
+        chosen = {name: values[0] for name, values in self.switches.items()}
+        settings = {}
         for name, value in switches.items():
             if name in self.settings:
-                key, kind = self.settings[name]
-                settings[key] = _read(name, value, *NUMBERS[kind])
+                claim, number_type = self.settings[name]
+                read_number, description = NUMBERS[number_type]
+                settings[claim] = _read_switch(name, value, read_number, description)
             elif name in self.switches:
                 values = self.switches[name]
-                takes = " or ".join(map(str, values))
-                chosen[name] = _read(name, value, functools.partial(_choose, values), takes)
+                description = " or ".join(map(str, values))
+                choose = functools.partial(_choose, values)
+                chosen[name] = _read_switch(name, value, choose, description)
             else:
                 hint = suggest_name(name, (*self.switches, *self.settings))
                 raise ValueError(f"unknown switch {name[:60]!r}; {hint}")
         return ActiveClaims((*self.claims, *MOCK_CLAIMS), chosen, settings, switches)
 
 
-def _read(name: str, value: Any, read: Callable[[Any], Any], takes: str) -> Any:
+def _read_switch(name: str, value: Any, read: Callable[[Any], Any], description: str) -> Any:
+    """Return `read(value)`; if that fails, raise ValueError with a description of valid values."""
     with contextlib.suppress(ValueError, TypeError):
         return read(value)
-    raise ValueError(f"the switch {name} takes {takes}, not {value!r:.60}")
+    raise ValueError(f"the switch {name} takes {description}, not {value!r:.60}")
 
 
 def _choose(values: tuple[Any, ...], value: Any) -> Any:
-    for each in values:
+    """Return the allowed value that equals `value`, or has the same text. Raises ValueError."""
+    for allowed in values:
         # Compare the type as well: True == 1.
-        is_equal = type(each) is type(value) and each == value
-        if is_equal or (isinstance(value, str) and str(each).lower() == value.lower()):
-            return each
+        if type(allowed) is type(value) and allowed == value:
+            return allowed
+        if isinstance(value, str) and str(allowed).lower() == value.lower():
+            return allowed
     raise ValueError
 
 
@@ -198,24 +205,30 @@ def choose_each(
     kinds: Sequence[VendorKind], switches: Mapping[str, Any] | None
 ) -> dict[str, ActiveClaims]:
     """Return the claims by vendor. A bare switch applies to the first vendor that has it."""
-    each: dict[str, dict[str, Any]] = {kind.name: {} for kind in kinds}
+    switches_of: dict[str, dict[str, Any]] = {kind.name: {} for kind in kinds}
     for word, value in (switches or {}).items():
-        owner, given = word, value
-        if not isinstance(value, Mapping):
-            owner, name = owner_of(kinds, word)
-            given = {name: value}
-        if owner not in each:
-            raise ValueError(f"unknown vendor {owner:.60}; known are {', '.join(each)}")
-        for name in given.keys() & each[owner]:
-            raise ValueError(f"the switch {owner}.{name} is given twice")
-        each[owner] |= given
-    return {kind.name: kind.choose(each[kind.name]) for kind in kinds}
+        if isinstance(value, Mapping):
+            # A vendor's name, with its switches.
+            vendor = word
+            added = value
+        else:
+            vendor, name = owner_of(kinds, word)
+            added = {name: value}
+        if vendor not in switches_of:
+            known = ", ".join(switches_of)
+            raise ValueError(f"unknown vendor {vendor:.60}; known are {known}")
+        for name in added.keys() & switches_of[vendor]:
+            raise ValueError(f"the switch {vendor}.{name} is given twice")
+        switches_of[vendor] |= added
+    return {kind.name: kind.choose(switches_of[kind.name]) for kind in kinds}
 
 
 def owner_of(kinds: Sequence[VendorKind], word: str) -> tuple[str, str]:
     """Split a switch into vendor and bare name. The default vendor is the first that has it."""
-    name, dot, switch = word.partition(".")
+    vendor, dot, switch = word.partition(".")
     if dot:
-        return name, switch
-    owners = (kind.name for kind in kinds if word in {*kind.switches, *kind.settings})
-    return next(owners, kinds[0].name), word
+        return vendor, switch
+    for kind in kinds:
+        if word in kind.switches or word in kind.settings:
+            return kind.name, word
+    return kinds[0].name, word

@@ -294,7 +294,7 @@ def test_charge_is_shown_only_on_its_own_call(mock):
 
 
 def test_only_the_newest_response_bodies_are_stored(monkeypatch):
-    monkeypatch.setattr("facematch_mock_server.world.journal.MAX_ANSWERS", 1500)
+    monkeypatch.setattr("facematch_mock_server.world.journal.MAX_ANSWER_BYTES", 1500)
     with MockServer() as mock:
         for _ in range(4):
             match(mock)
