@@ -367,8 +367,9 @@ class Connection(asyncio.BufferedProtocol):
             cut = len(head) + exchange.body_cut(len(body))
         garbage = exchange.GARBAGE if fault.kind is Kind.GARBAGE else b""
         if fault.kind is Kind.RESET:
-            # A reset drops unsent bytes, so wait until the buffer is empty.
-            self._transport.set_write_buffer_limits(1, 0)
+            # A reset drops unsent bytes, so wait until the buffer is empty. With a limit of 0, the
+            # transport also reports a single byte that is left.
+            self._transport.set_write_buffer_limits(high=0, low=0)
         self._transport.write(whole[:cut] + garbage)
         if fault.kind is Kind.DRIBBLE:
             for place in range(cut, len(whole)):

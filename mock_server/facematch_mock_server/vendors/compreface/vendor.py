@@ -124,9 +124,11 @@ def _read_json(call: base.Call) -> tuple[Upload, Upload, _Query]:
     query = _read_query(call)
     try:
         body = load_json(call.request.body)
-        texts = [body.get(name) for name in PICTURES]
-    except (ValueError, AttributeError):
+    except ValueError:
         _refuse_empty(call)
+    if not isinstance(body, dict):
+        _refuse_empty(call)
+    texts = [body.get(name) for name in PICTURES]
     if None in texts:
         call.refuse("base64.missing", name=("sourceImage", "targetImage")[texts.index(None)])
     if (query[0] or 0) < 0:
