@@ -13,6 +13,7 @@ import contextlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from decimal import ROUND_HALF_UP, Decimal
 from difflib import get_close_matches
 from functools import lru_cache
@@ -21,7 +22,7 @@ from typing import Any, ClassVar, NoReturn
 import attrs
 
 from facematch_core.base.nesting import load_json
-from facematch_mock_server.base.masking import describe_fields, presentable
+from facematch_mock_server.base.masking import describe_fields, presentable, shorten
 from facematch_mock_server.base.messages import (
     MULTIPART,
     URLENCODED,
@@ -95,6 +96,7 @@ class Route:
         shown_fields: Body fields whose values the journal may store; it stores only the type and
             length of the others.
         fields: The names of all fields that are not files; None if unknown.
+        file_fields: The names of the files in the form; empty if unknown.
         error_claims: Claims with errors specific to this path, by status.
         rate_scope: The rate limit that counts requests to this path, for the vendor's own checks.
         extra: Extra data for the vendor's own code.
@@ -108,14 +110,31 @@ class Route:
     is_form: bool = False
     shown_fields: tuple[str, ...] = ()
     fields: tuple[str, ...] | None = None
+    file_fields: tuple[str, ...] = ()
     error_claims: Mapping[int, str] = attrs.field(factory=dict)
     rate_scope: str | None = None
     extra: Any = None
     expression: re.Pattern[str] = attrs.field(init=False, repr=False, eq=False)
+    #: The names of all known fields of the form.
+    form_fields: frozenset[str] = attrs.field(init=False, repr=False, eq=False)
 
     @expression.default
     def _compile(self) -> re.Pattern[str]:
         return re.compile(re.sub(r"\\\{(\w+)\\\}", "([^/]+)", re.escape(self.pattern)))
+
+    @form_fields.default
+    def _join_fields(self) -> frozenset[str]:
+        return frozenset((*self.file_fields, *(self.fields or ())))
+
+
+def _suggest_field(sent: AbstractSet[str], known: AbstractSet[str]) -> str | None:
+    """Return a hint at the known field that an unknown one was probably meant to be, or None."""
+    missing = sorted(known - sent)
+    for name in sorted(sent - known):
+        close = get_close_matches(name, missing, n=1, cutoff=0.5)
+        if close:
+            return f"{shorten(name, 60)}: did you mean {close[0]}?"
+    return None
 
 
 def bearer_token(head: Request) -> str | None:
@@ -235,6 +254,11 @@ class Call:
         for field, files in form.files.items():
             for file in files:
                 self.files.append(SentFile(field, file.name, len(file.content), file.digest))
+        route = self.route
+        if route is not None and route.file_fields:
+            sent = form.files.keys() | form.fields.keys()
+            if not sent <= route.form_fields:
+                self.note = _suggest_field(sent, route.form_fields)
         return form
 
     def read_object(self, refusal: str | None = None) -> dict[str, Any]:

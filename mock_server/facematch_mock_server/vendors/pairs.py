@@ -214,6 +214,7 @@ class PairVendor(base.MockVendor):
                     # The account is found by the body if a route has no credentials.
                     credentials=(cls.key.name,) if isinstance(cls.key, HeaderKey) else (),
                     is_form=not endpoint.pictures.json,
+                    file_fields=endpoint.pictures.files,
                     extra=endpoint,
                 )
             )

@@ -2,6 +2,7 @@
 
 import functools
 import json
+from unittest import mock
 
 import pytest
 from hypothesis import example, given
@@ -223,4 +224,32 @@ def test_endless_response_is_sent_only_while_the_client_reads(connect):
     line.loop.advance(1)
     assert line.sent == before
     line.half_close()
+    assert line.closed == "abort"
+
+
+class LineWithOneByteLeft(Line):
+    """A connection whose client takes all bytes of a response but the last one."""
+
+    high_water = 64 * 1024
+
+    def get_extra_info(self, name, default=None):
+        return mock.Mock() if name == "socket" else super().get_extra_info(name, default)
+
+    def set_write_buffer_limits(self, *, high, low):
+        self.high_water = high
+
+    def write(self, data):
+        super().write(data)
+        # As asyncio does: a transport pauses its protocol above the limit.
+        if self.high_water < 1:
+            self.connection.pause_writing()
+
+
+def test_reset_waits_until_the_last_byte_is_sent(make_engine, make_fault):
+    line = LineWithOneByteLeft(make_engine(make_fault("mid_body.reset")))
+    line.send(raw_request("GET"))
+    assert line.sent
+    assert line.closed is None
+    line.connection.resume_writing()
+    line.loop.advance(0)
     assert line.closed == "abort"

@@ -187,7 +187,12 @@ def _sessions_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
     state, world = _find_newest(control.sessions.all(), _OF_SESSION, words), control.world
     # The URLs of the pages on which a tester plays the person.
     pages = {each.id: page_path(world, each) for each in state["newest"] if is_open(world, each)}
-    return {**state, "pages": pages}
+    # The charge of a session has the session's id; a free session has no charge.
+    charges = {charge.request_id: charge for charge in world.ledger.charges.all()}
+    charged = {
+        each.id: f"{charges[each.id].amount:.4f}" for each in state["newest"] if each.id in charges
+    }
+    return {**state, "pages": pages, "charged": charged}
 
 
 def _webhooks_state(control: Control, words: Sequence[str]) -> dict[str, Any]:

@@ -381,23 +381,23 @@ function startCalls() {
 }
 
 // Sessions ----------------------------------------------------------------------------------------
-const SESSION = ["Number", "Pictures", "Status", "Person", "Score", "Service", "Vendor data", "Created", "Reviews"];
+const SESSION = ["Number", "Pictures", "Status", "Person", "Score", "Service", "Charged", "Vendor data", "Created", "Reviews"];
 async function sessions() {
   if (lacks("sessions", "has no sessions", "#kept")) return;
-  const { newest, pages, total } = await ask(`${CONSOLE}state/${vendor.name}/sessions?search=${encodeURIComponent($("#search-sessions").value)}`);
-  if (!changed("sessions", [total, newest])) return;
-  put($("#kept"), table("Sessions, newest first", SESSION, newest.reverse().map((session) => sessionRow(session, pages[session.id])),
+  const { newest, pages, charged, total } = await ask(`${CONSOLE}state/${vendor.name}/sessions?search=${encodeURIComponent($("#search-sessions").value)}`);
+  if (!changed("sessions", [total, newest, charged])) return;
+  put($("#kept"), table("Sessions, newest first", SESSION, newest.reverse().map((session) => sessionRow(session, pages[session.id], charged[session.id])),
     $("#search-sessions").value ? "No matching sessions." : "No sessions yet: a client creates one with a call that the vendor saves, or by starting a hosted session."),
     total > newest.length && h("p.lead", {}, `The newest ${newest.length} of ${total.toLocaleString()}.`));
 }
 
-function sessionRow(session, page) {
+function sessionRow(session, page, charged) {
   const notes = session.reviews.map((note) => h("p", {}, `${note.user}: ${note.new_status}`, note.comment && `, “${note.comment}”`));
   return row(`#${session.number}`,
     // In the order of the call, which sends the target first.
     h("div.pictures", {}, Object.entries(session.pictures).sort().reverse().map(([name, digest]) => thumb({ digest, field: name }))),
     pill(session.status), page ? h("a", { href: page, target: "_blank", rel: "noopener" }, "Play the person") : "",
-    session.result.score ?? session.result.FACE_MATCH?.score ?? "", session.service ?? "HOSTED", session.vendor_data ?? "", moment(session.created_at),
+    session.result.score ?? session.result.FACE_MATCH?.score ?? "", session.service ?? "HOSTED", dollars(charged), session.vendor_data ?? "", moment(session.created_at),
     notes.length > 0 && h("details", { "data-key": session.id }, h("summary", {}, notes.length), notes));
 }
 

@@ -387,7 +387,7 @@ LIVENESS = PictureService(
 
 
 def _make_picture_route(path: str, service: PictureService) -> Route:
-    files = set(service.pictures.values())
+    files = tuple(service.pictures.values())
     names = tuple(field.name for field in service.form if field.name not in files)
     return make_route(
         path,
@@ -404,6 +404,7 @@ def _make_picture_route(path: str, service: PictureService) -> Route:
         # The journal shortens metadata itself.
         shown_fields=tuple(name for name in names if name != "metadata"),
         fields=names,
+        file_fields=files,
         extra=service,
     )
 

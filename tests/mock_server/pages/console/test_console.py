@@ -252,6 +252,7 @@ def test_state_view_lists_sessions_and_is_404_if_the_vendor_has_none(mock):
     ids = [match(mock).json()["request_id"] for _ in range(2)]
     sessions = ask(mock, f"{PATH}state/didit/sessions").json()
     assert (sessions["total"], [session["id"] for session in sessions["newest"]]) == (2, ids)
+    assert sessions["charged"] == dict.fromkeys(ids, "0.0500")
     for wrong in ("deepvue/sessions", "didit/nothing", ""):
         assert ask(mock, f"{PATH}state/{wrong}").status_code == 404
 
