@@ -32,6 +32,7 @@ REACHES = {
     "with_urllib.py": TOKEN,
     "with_urllib3.py": APPROVED,
     "with_urllib3_and_certifi.py": APPROVED,
+    "with_uvloop.py": "HTTP/1.1 200 OK",
     "with_aws_sdk.mjs": ONE_MATCH,
     "with_axios.cjs": APPROVED,
     "with_fetch.mjs": APPROVED,
@@ -65,7 +66,7 @@ def folder(tmp_path_factory, find_program, run_command):
     (made / "id.png").write_bytes(sheet["p1"].data)
     run_command(find_program("npm"), "install", "--silent", "--no-save", *NPM, cwd=made)
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--target", made / "packages")
-    run_command(*pip, "aiohttp>=3.10")
+    run_command(*pip, "aiohttp>=3.10", "aiodns>=3.2", "uvloop>=0.21")
     return made
 
 

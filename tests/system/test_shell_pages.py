@@ -91,8 +91,10 @@ def steps(page):
 
 
 def shows(shown, printed):
-    """Whether a page shows what was printed, but for versions, days and where lines break."""
-    shown, printed = (re.sub(r"Python 3\S+ \S+", "", text) for text in (shown, printed))
+    """Whether a page shows what was printed, but for versions, times and where lines break."""
+    shown, printed = (
+        re.sub(r"Python 3\S+ \S+|\bin [\d.]+s\b", "", text) for text in (shown, printed)
+    )
     parts = re.split(r"^\.\.\.$", shown, flags=re.MULTILINE)
     parts = (re.escape(" ".join(part.split())) for part in parts)
     return re.fullmatch(".*".join(parts), " ".join(printed.split())) is not None

@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import importlib
 import json
 import os
 import socket
@@ -87,6 +88,12 @@ def test_other_hosts_are_refused_and_loopback_is_not(mock_door):
         requests.get("https://example.com/", timeout=10)
     assert requests.get(f"{mock_door.url}/system/healthcheck", timeout=10).ok
     assert socket.getfqdn()
+
+
+@pytest.mark.parametrize("name", ["uvloop", "aiodns"])
+def test_packages_that_would_bypass_the_door_are_missing(mock_door, name):
+    with pytest.raises(ModuleNotFoundError, match="door refused"):
+        importlib.import_module(name)
 
 
 CHILD = f"""

@@ -32,6 +32,10 @@ class Door(NamedTuple):
         return name in self.hosts or "*." + name.partition(".")[2] in self.hosts
 
 
+#: Packages that look up names or connect in C, unseen by Python. Programs that can use them
+#: nearly always work without them.
+_UNSEEN = frozenset({"aiodns", "pycares", "uvloop"})
+
 _door: Door | None = None
 _is_installed = False
 
@@ -80,8 +84,19 @@ def _refuse_others(event: str, arguments: tuple[Any, ...]) -> None:
             raise OSError(errno.EACCES, _refusal(address[0]))
 
 
+class _Missing:
+    """An import finder that reports the packages in `_UNSEEN` as missing."""
+
+    @staticmethod
+    def find_spec(name: str, *_: object) -> None:
+        if _door is not None and name in _UNSEEN:
+            text = f"facematch mock --door refused to import {name}: it would bypass the door"
+            raise ModuleNotFoundError(text, name=name)
+
+
 def _install() -> None:
     """Patch `socket` and `ssl`, and install the audit hook, which cannot be removed."""
+    sys.meta_path.insert(0, _Missing)
     look_up, connect = socket.getaddrinfo, socket.socket.connect
 
     def getaddrinfo(host: Any, port: Any, *arguments: Any, **more: Any) -> Any:
