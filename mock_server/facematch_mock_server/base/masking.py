@@ -49,20 +49,25 @@ def mask_fields(fields: Mapping[str, str]) -> dict[str, str]:
 
 def describe_fields(fields: Iterable[tuple[str, Any]], shown: Collection[str]) -> dict[str, str]:
     """Describe the fields in `shown` by a shortened value, and others by type and length."""
-    return {
-        shorten(name): _show_value(name, (_show_plain if name in shown else _describe_kind)(value))
-        for name, value in fields
-    }
+    described = {}
+    for name, value in fields:
+        text = _show_plain(value) if name in shown else _describe_kind(value)
+        described[shorten(name)] = _show_value(name, text)
+    return described
 
 
 def shorten_json(values: Mapping[str, Any]) -> str:
     """Format an object as short JSON. Secrets are masked; nested values become type and length."""
-    shown = {}
+    shown: dict[str, Any] = {}
     for name, value in values.items():
-        text = _hide_secrets(value) if isinstance(value, str) else value
-        shown[name] = _describe_kind(value) if isinstance(value, (list, dict)) else text
         if SECRET.search(name) or _PICTURE.search(name):
             shown[name] = "***"
+        elif isinstance(value, (list, dict)):
+            shown[name] = _describe_kind(value)
+        elif isinstance(value, str):
+            shown[name] = _hide_secrets(value)
+        else:
+            shown[name] = value
     return shorten(json.dumps(shown, ensure_ascii=False))
 
 
@@ -75,8 +80,10 @@ def show_rule(rule: Any) -> str:
             continue
         if field.name in ("field", "headers"):
             value = presentable((name, str(text)) for name, text in value.items())
-        elif field.name == "body" and isinstance(value, (dict, list)):
-            value = shorten_json(value) if isinstance(value, dict) else f"list of {len(value)}"
+        elif field.name == "body" and isinstance(value, dict):
+            value = shorten_json(value)
+        elif field.name == "body" and isinstance(value, list):
+            value = f"list of {len(value)}"
         text = repr(str(value) if isinstance(value, str) else value)
         shown.append(f"{field.name}={shorten(text, 200)}")
     return f"{type(rule).__name__}({', '.join(shown)})"
@@ -93,11 +100,15 @@ def _hide_secrets(value: str) -> str:
 
 
 def _show_plain(value: Any) -> str:
-    if isinstance(value, list) and not any(isinstance(item, (dict, list)) for item in value):
-        return ", ".join(map(str, value))
-    return _describe_kind(value) if isinstance(value, (dict, list)) else str(value)
+    """Return a value as text; an object, or a list with nested values, by type and length."""
+    if not isinstance(value, (dict, list)):
+        return str(value)
+    if isinstance(value, dict) or any(isinstance(item, (dict, list)) for item in value):
+        return _describe_kind(value)
+    return ", ".join(map(str, value))
 
 
 def _describe_kind(value: Any) -> str:
+    """Return a value's type and length; ``null`` for None."""
     length = len(value) if isinstance(value, (str, list, dict)) else 0
     return _KINDS.get(type(value), "null").format(length)

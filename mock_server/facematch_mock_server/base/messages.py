@@ -76,8 +76,10 @@ class Request:
         # If a header is sent twice, the first one wins.
         self.header = dict(self.headers[::-1]).get
         target = self.target
-        path = target.partition("?")[0] if "?" in target else target
-        self.path = path = unquote(path) if "%" in path else path
+        path, _, _ = target.partition("?")
+        if "%" in path:
+            path = unquote(path)
+        self.path = path
         self.is_control = path.startswith(CONTROL) and path[len(CONTROL) :][:1] in ("", "/")
         # No vendor answers GET / : Rekognition takes all its calls at POST /.
         is_start_page = path == "/" and self.method in ("GET", "HEAD")
@@ -91,7 +93,8 @@ class Request:
     @property
     def query(self) -> tuple[tuple[str, str], ...]:
         """The decoded query parameters in order; names may repeat."""
-        return tuple(parse_qsl(self.target.partition("?")[2], keep_blank_values=True))
+        _, _, query = self.target.partition("?")
+        return tuple(parse_qsl(query, keep_blank_values=True))
 
 
 @attrs.define(kw_only=True)
@@ -116,7 +119,10 @@ class Response:
 
     def header(self, name: str) -> str | None:
         """Return the first header with that name in any case, or None."""
-        return next((text for header, text in self.headers if header.lower() == name.lower()), None)
+        for header, value in self.headers:
+            if header.lower() == name.lower():
+                return value
+        return None
 
     def json(self) -> Any:
         """Return the decoded body. Raises ValueError if it is not JSON."""
@@ -178,35 +184,40 @@ def read_form(content_type: str, body: bytes | bytearray, *, pictures: Any = Non
             form.fields.setdefault(name, []).append(value)
         return form
     separator = _separator(content_type)
-    length, end = len(separator), body.find(separator)
+    length = len(separator)
     is_long = pictures is not None and len(body) > pictures.long
+    end = body.find(separator)
     # Each part is between two separators; two hyphens follow the last separator.
-    while end >= 0 and not body.startswith(b"--", start := end + length):
+    while end >= 0:
+        start = end + length
+        if body.startswith(b"--", start):
+            return form
         content = body.find(b"\r\n\r\n", start) + 4
         head = bytes(body[start:content])
         # If a long picture is already stored, look for the separator only at its end.
-        kept = pictures.find_at(body, content) if is_long and separator not in head else None
-        end = body.find(separator, content + len(kept[1]) - length if kept else start)
+        stored = pictures.find_at(body, content) if is_long and separator not in head else None
+        search_from = start if stored is None else content + len(stored.content) - length
+        end = body.find(separator, search_from)
         if end < 0:
             break
+        # A part without an empty line has no head.
         field, filename = _read_head(head if content <= end else b"")
         if not field:
             raise FormError("A part of the form has no name.")
         # The line break before the separator is part of the separator.
         stop = end - 2
-        if filename:
-            if pictures is None:
-                kept = None, bytes(body[content:stop])
-            elif kept is None or len(kept[1]) != stop - content:
-                kept = pictures.digest(body, content, stop)
-            file = Upload(filename, kept[1], kept[0])
-            form.files.setdefault(field, []).append(file)
-        else:
+        if not filename:
             text = body[content:stop].decode(errors="replace")
             form.fields.setdefault(field, []).append(text)
-    if end < 0:
-        raise FormError("The form ends before its last boundary.")
-    return form
+            continue
+        if pictures is None:
+            file = Upload(filename, bytes(body[content:stop]))
+        else:
+            if stored is None or len(stored.content) != stop - content:
+                stored = pictures.store(body, content, stop)
+            file = Upload(filename, stored.content, stored.digest)
+        form.files.setdefault(field, []).append(file)
+    raise FormError("The form ends before its last boundary.")
 
 
 @lru_cache(maxsize=256)
@@ -225,15 +236,17 @@ def _read_head(head: bytes) -> tuple[str | None, str | None]:
     for line in head.decode(errors="replace").split("\r\n"):
         header, _, value = line.partition(":")
         if header.strip().lower() == "content-disposition":
-            parameters: dict[str, str] = {
-                name.lower(): re.sub(r"\\(.)", r"\1", quoted) if quoted else plain
-                for name, quoted, plain in _PARAMETER.findall(value)
-            }
+            parameters: dict[str, str] = {}
+            for name, quoted, plain in _PARAMETER.findall(value):
+                unquoted = re.sub(r"\\(.)", r"\1", quoted)
+                parameters[name.lower()] = unquoted or plain
             filename = parameters.get("filename", "")
             if "filename*" in parameters:
                 # RFC 5987: charset'language'value.
-                filename = unquote(parameters["filename*"].rpartition("'")[2])
-            # Remove folders and unprintable characters.
-            bare = "".join(filter(str.isprintable, re.split(r"[/\\]", filename)[-1]))
-            return parameters.get("name"), bare if filename else None
+                _, _, encoded = parameters["filename*"].rpartition("'")
+                filename = unquote(encoded)
+            if not filename:
+                return parameters.get("name"), None
+            *_, without_folders = re.split(r"[/\\]", filename)
+            return parameters.get("name"), "".join(filter(str.isprintable, without_folders))
     return None, None

@@ -235,9 +235,9 @@ class Call:
 
     def upload(self, field: str, name: str, content: bytes | bytearray) -> Upload:
         """Hash a picture that was sent outside a form, and record it for the journal."""
-        digest, picture = self.world.pictures.digest(content)
-        self.files.append(SentFile(field, name, len(picture), digest))
-        return Upload(name, picture, digest)
+        picture = self.world.pictures.store(content)
+        self.files.append(SentFile(field, name, len(picture.content), picture.digest))
+        return Upload(name, picture.content, picture.digest)
 
     def read_form(self, refusal: str | None = None) -> Form:
         """Parse the request as a form, and record its files for the journal.

@@ -52,7 +52,7 @@ def test_a_malformed_form_is_an_error(case):
 @pytest.mark.parametrize("tail", [b"", b"x", b"\r\n--"])
 def test_form_with_a_cached_large_file_is_parsed_exactly(tail):
     pictures, long = Pictures(), bytes(range(256)) * 300
-    pictures.digest(long)
+    pictures.store(long)
     sent = {"f": long + tail, "g": long, "h": b"x" + long}
     body, kind = multipart([("a", "1")], [(name, "a.png", data) for name, data in sent.items()])
     for _ in range(2):

@@ -16,20 +16,20 @@ def test_picture_digests_are_exact_and_the_cache_stays_within_its_limit(contents
     pictures = Pictures(600)
     for content in contents * 2:
         body = b"-" * start + content + b"--"
-        digest, kept = pictures.digest(body, start, start + len(content))
-        assert (digest, kept) == (hashlib.sha256(content).hexdigest(), content)
-        assert pictures.find(digest) in (content, None)
+        stored = pictures.store(body, start, start + len(content))
+        assert (stored.digest, stored.content) == (hashlib.sha256(content).hexdigest(), content)
+        assert pictures.find(stored.digest) in (content, None)
         assert pictures.kept_bytes <= 600
 
 
-@pytest.mark.parametrize("use", ["digest", "keep"])
+@pytest.mark.parametrize("use", ["store", "keep"])
 def test_least_recently_used_picture_is_evicted_first(use):
     pictures, contents = Pictures(300), [bytes([n]) * 100 for n in range(4)]
-    digests = [pictures.digest(content)[0] for content in contents[:3]]
-    if use == "digest":
-        pictures.digest(contents[0])
+    digests = [pictures.store(content).digest for content in contents[:3]]
+    if use == "store":
+        pictures.store(contents[0])
     else:
         pictures.keep({digests[0]: contents[0]})
-    pictures.digest(contents[3])
+    pictures.store(contents[3])
     assert [pictures.find(digest) is None for digest in digests] == [False, True, False]
     assert pictures.find(None) is None
