@@ -47,7 +47,6 @@ class Door:
         port: The port of the proxy, which also takes TLS without CONNECT.
         authority: The certificate authority, made for this door.
         hosts: The hosts that it takes, in lower case. A leading ``*.`` matches one label.
-        refusals: The refusals so far.
     """
 
     def __init__(
@@ -59,10 +58,9 @@ class Door:
     ) -> None:
         self.server = server
         self.any_key = any_key
-        self.refusals: list[str] = []
         self._report = report
         self._kinds = tuple(server.accounts.kinds.values())
-        self.hosts = frozenset().union(*(kind.hosts for kind in self._kinds))
+        self.hosts = frozenset(host for kind in self._kinds for host in kind.hosts)
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="facematch-door-")
@@ -89,13 +87,14 @@ class Door:
         return None
 
     def refuse(self, host: str | None) -> str:
-        """Report that a host is not taken; return the sentence."""
-        name = host_in(host or "") or "a connection without a host name"
+        """Report that a host, with or without a port, is not taken; return the sentence."""
+        name = host_in(host or "")
+        if name is None:
+            return self.report("The door refused a connection that names no host.")
         return self.report(f"The door refused {name}: {self._explain(name)}")
 
     def report(self, refusal: str) -> str:
         """Report and return a refusal."""
-        self.refusals.append(refusal)
         if self._report is not None:
             self._report(refusal)
         return refusal

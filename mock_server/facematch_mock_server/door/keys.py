@@ -27,6 +27,7 @@ def accept_key(server: MockServer, vendor: str, request: Request) -> Request:
         if request.path == LOGIN:
             with contextlib.suppress(FormError):
                 form = read_form(request.header("content-type") or "", request.body)
+                # As in the mock of Deepvue, the last one of repeated fields counts.
                 client = form.fields.get("client_id", [None])[-1]
                 key = form.fields.get("client_secret", [None])[-1]
     control = server.of(vendor).control
@@ -42,10 +43,10 @@ def _sign_with_known_secret(access: Served, request: Request) -> Request:
 
     The program's secret is unknown, so its signature cannot be checked; its date still is.
     """
-    read = read_signature(request)
-    if read is None:
+    parts = read_signature(request)
+    if parts is None:
         return request
-    signature, _ = read
+    signature, _ = parts
     if access.control.world.keys.of_client(signature["key"]):
         return request
     signed = sign(request, signature, access.live_key)
