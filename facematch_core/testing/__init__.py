@@ -18,6 +18,7 @@ except ModuleNotFoundError as missing:
 from .bench import ManualClock
 from .contract import BackendContract
 from .leaks import find_leaks, picture_samples, told_by
+from .pairs import PairSimulator
 from .pictures import noise, photograph, pictures_beyond
 from .simulator import (
     EngineSimulator,
@@ -36,6 +37,7 @@ __all__ = [
     "EngineSimulator",
     "HttpSimulator",
     "ManualClock",
+    "PairSimulator",
     "SessionCase",
     "SessionSimulator",
     "SessionWord",

@@ -9,6 +9,7 @@ import attrs
 from facematch_mock_server.base.messages import FormError, Request, read_form
 from facematch_mock_server.server import MockServer, Served
 from facematch_mock_server.vendors.deepvue.vendor import LOGIN
+from facematch_mock_server.vendors.pairs import FormKey
 from facematch_mock_server.vendors.rekognition.vendor import read_signature, sign
 
 
@@ -30,6 +31,10 @@ def accept_key(server: MockServer, vendor: str, request: Request) -> Request:
                 # As in the mock of Deepvue, the last one of repeated fields counts.
                 client = form.fields.get("client_id", [None])[-1]
                 key = form.fields.get("client_secret", [None])[-1]
+    key_in_form = getattr(kind.behaviour, "key", None)
+    if isinstance(key_in_form, FormKey):
+        client = key_in_form.client_of(request)
+        key = key_in_form.secret_of(request)
     control = server.of(vendor).control
     if key and control.world.keys.find(key) is None:
         # A text that cannot be a key is refused as usual; another account's key stays with it.

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import attrs
 
+from facematch_core import Image, InvalidImage
 from facematch_mock_server.base.masking import presentable
 from facematch_mock_server.base.messages import (
     MULTIPART,
@@ -142,11 +143,19 @@ class FormKey:
 
     def client_of(self, head: Request) -> str | None:
         """Return the client id in a request; it identifies the account."""
+        return self.read(head, self.client_field)
+
+    def secret_of(self, head: Request) -> str | None:
+        """Return the secret in a request."""
+        return self.read(head, self.secret_field)
+
+    def read(self, head: Request, field: str) -> str | None:
+        """Return a field of the form in a request; None if it is missing, or there is no form."""
         try:
             fields = read_form(head.header("content-type") or "", head.body).fields
         except FormError:
             return None
-        values = fields.get(self.client_field)
+        values = fields.get(field)
         return None if values is None else values[-1]
 
     def check(self, call: PairCall) -> None:
@@ -173,13 +182,15 @@ class PairVendor(base.MockVendor):
     - ``body.wrong_type``, ``body.wrong_form``, ``body.wrong_json``: the body cannot be read;
     - ``key.missing``, with the ``{name}``, and ``key.wrong``, with the ``{key}``, unless the vendor
       has no key;
-    - ``rate.exceeded``, if there is a `rate_scope`;
+    - ``rate.exceeded``, if there is a `rate_scope`, whose limit is a claim too;
     - ``picture.missing`` and ``picture.no_base64``, with the ``{name}``;
     - ``picture.max_bytes``, a number, and ``picture.too_large``, with the ``{name}``;
+    - ``picture.formats``, such as ``("jpeg", "png")``, and ``picture.wrong_format``, with the
+      ``{name}``;
     - ``picture.sides_px``, the least and the greatest, and ``picture.wrong_size``;
     - ``picture.unreadable``, with the ``{name}``, unless `bodies_tell_unreadable`;
     - ``face.none``, unless the answer itself says that there is no face (`bodies_tell_no_face`);
-    - ``credit.price``, an amount, and ``credit.empty``;
+    - ``credit.price`` and ``credit.start``, amounts, and ``credit.empty``;
     - ``match.answer`` and ``liveness.answer``, with the bodies that `match_body` and
       `liveness_body` return.
 
@@ -264,7 +275,7 @@ class PairVendor(base.MockVendor):
         if "credit.price" in call.claims and self.is_charged(outcome):
             price = call.claims["credit.price"]
             if not call.charge(price, service=call.endpoint.path, request_id=call.request_id):
-                call.refuse("credit.empty")
+                call.refuse("credit.empty", "credit.start")
         return call.answer(f"{operation}.answer", body)
 
     def read(self, call: PairCall) -> None:
@@ -305,7 +316,7 @@ class PairVendor(base.MockVendor):
         windows = {self.rate_scope: 1.0}
         now = call.now.timestamp()
         if call.world.rates.count_request(windows, client="", now=now) is not None:
-            call.refuse("rate.exceeded")
+            call.refuse("rate.exceeded", call.world.kind.rate_limits[self.rate_scope])
 
     def read_pictures(self, call: PairCall) -> None:
         """Find and decode the pictures; refuse a request that lacks one."""
@@ -345,10 +356,12 @@ class PairVendor(base.MockVendor):
             if is_above_limit(call, "picture.max_bytes", len(picture.content)):
                 call.refuse("picture.too_large", name=name)
             facts = call.world.recognizer.facts.of(picture.content, picture.digest)
-            if facts.size is not None and "picture.sides_px" in call.claims:
-                shortest, longest = call.claims["picture.sides_px"]
-                if min(facts.size) < shortest or max(facts.size) > longest:
-                    call.refuse("picture.wrong_size", name=name)
+            if facts.size is None:
+                continue  # whether it can be decoded is told once the pictures are compared
+            if has_wrong_format(call, picture.content):
+                call.refuse("picture.wrong_format", name=name)
+            if has_wrong_size(call, facts.size):
+                call.refuse("picture.wrong_size", name=name)
 
 
 def check_request_size(call: PairCall) -> None:
@@ -376,6 +389,26 @@ def find_value(body: Any, path: JsonPath) -> Any:
     except (LookupError, TypeError):
         return None
     return value
+
+
+def has_wrong_format(call: PairCall, content: bytes) -> bool:
+    """Return whether a picture is in none of the formats of a claim, if there is this claim."""
+    if "picture.formats" not in call.claims:
+        return False
+    formats: tuple[str, ...] = call.claims["picture.formats"]
+    try:
+        return Image.from_bytes(content).format not in formats
+    except InvalidImage:
+        return True
+
+
+def has_wrong_size(call: PairCall, size: tuple[int, int]) -> bool:
+    """Return whether a picture's sides are beyond the limits of a claim, if there is this claim."""
+    if "picture.sides_px" not in call.claims:
+        return False
+    limits_px: tuple[int, int] = call.claims["picture.sides_px"]
+    shortest_px, longest_px = limits_px
+    return min(size) < shortest_px or max(size) > longest_px
 
 
 def box_of(face: SeenFace) -> dict[str, int]:
