@@ -247,6 +247,7 @@ def _make_first_call(server: MockServer, vendor: str) -> None:
     access = server.of(vendor)
     settings: dict[str, Any] = {
         "deepvue": {"client_id": access.client_id, "client_secret": access.live_key},
+        "facepp": {"api_key": access.client_id, "api_secret": access.live_key},
         "rekognition": {
             "access_key_id": access.client_id,
             "secret_access_key": access.live_key,

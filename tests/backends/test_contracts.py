@@ -7,6 +7,7 @@ from simulators.azure import AzureSimulator
 from simulators.compreface import ComprefaceSimulator
 from simulators.deepvue import DeepvueSimulator
 from simulators.didit import DiditSimulator
+from simulators.facepp import FaceppSimulator
 from simulators.rekognition import RekognitionSimulator
 
 from facematch_core.testing import BackendContract, Situation
@@ -36,6 +37,10 @@ class TestAzure(Contract):
 @pytest.mark.slow
 class TestCompreface(Contract):
     opened = ComprefaceSimulator
+
+
+class TestFacepp(Contract):
+    opened = FaceppSimulator
 
 
 @pytest.mark.slow

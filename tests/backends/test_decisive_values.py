@@ -14,6 +14,7 @@ SETTINGS = {
     "azure": {"api_key": "k", "base_url": "https://contoso.cognitiveservices.azure.com"},
     "deepvue": {"client_id": "c", "client_secret": "s"},
     "didit": {"api_key": "k"},
+    "facepp": {"api_key": "k", "api_secret": "s"},
     "rekognition": {"region": "eu-west-1", **AWS_KEYS},
 }
 
@@ -34,7 +35,7 @@ def opened(mock):
     return open_one
 
 
-@pytest.mark.parametrize("name", ["azure", "rekognition"])
+@pytest.mark.parametrize("name", ["azure", "facepp", "rekognition"])
 def test_vendor_without_a_sandbox_cannot_be_set_to_one(name):
     """Otherwise, calls to the real vendor would not be counted."""
     with pytest.raises(fm.ConfigurationError, match="environment"):
@@ -76,12 +77,26 @@ def test_deepvue_has_no_threshold_of_its_own(opened):
 
 
 @pytest.mark.parametrize(
+    ("error_rate", "threshold"), [("1e-3", 62.327), ("1e-4", 69.101), ("1e-5", 73.975)]
+)
+def test_facepps_threshold_is_the_answers_own_for_the_error_rate(opened, error_rate, threshold):
+    with opened("facepp", error_rate=error_rate) as verifier:
+        used = verifier.verify(P1, P1_AGAIN).threshold
+        given = verifier.verify(P1, P1_AGAIN, threshold=99).threshold
+    assert (used.value, used.source) == (threshold, models.ThresholdSource.VENDOR)
+    assert used.passes(threshold + 0.001)
+    assert not used.passes(threshold)
+    assert given.value == 99
+
+
+@pytest.mark.parametrize(
     ("name", "charged"),
     [
         ("azure", fm.Charged.YES),
         ("compreface", fm.Charged.NO),
         ("deepvue", fm.Charged.YES),
         ("didit", fm.Charged.YES),
+        ("facepp", fm.Charged.YES),
         ("rekognition", fm.Charged.YES),
     ],
 )

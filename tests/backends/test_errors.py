@@ -12,6 +12,7 @@ from facematch_compreface import ComprefaceBackend
 from facematch_core.backend import ReadRequest, StartRequest
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
+from facematch_facepp import FaceppBackend
 from facematch_rekognition import RekognitionBackend
 
 SESSION_ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
@@ -27,6 +28,7 @@ ASKED = {
     "didit": (DIDIT, CALL),
     "didit start": (DIDIT, StartRequest(record=RECORD)),
     "didit read": (DIDIT, ReadRequest(record=attrs.evolve(RECORD, session_id=SESSION_ID))),
+    "facepp": (FaceppBackend(api_key="k", api_secret="s"), CALL),
     "rekognition": (RekognitionBackend(region="eu-west-1", **AWS_KEYS), CALL),
 }
 
@@ -57,6 +59,21 @@ AWS_NAMES = {
         *("ImageTooLargeException", "InvalidImageFormatException", "SomethingNewException"),
     ),
 }
+#: Texts of Face++'s errors, some with a blank after the colon.
+FACEPP_TEXTS = [
+    (401, "AUTHENTICATION_ERROR", fm.AuthenticationFailed),
+    (403, "AUTHORIZATION_ERROR:Denied by Admin", fm.PermissionDenied),
+    (403, "AUTHORIZATION_ERROR: Insufficient Account Balance", fm.InsufficientCredit),
+    (403, "AUTHORIZATION_ERROR:Insufficient Account Balance", fm.InsufficientCredit),
+    (403, "CONCURRENCY_LIMIT_EXCEEDED", fm.RateLimited),
+    (400, "MISSING_ARGUMENTS: image_file1", fm.RequestRejected),
+    (400, "BAD_ARGUMENTS:api_key", fm.RequestRejected),
+    (400, "COEXISTENCE_ARGUMENTS", fm.RequestRejected),
+    (400, "IMAGE_ERROR_UNSUPPORTED_FORMAT:image_file1", fm.RequestRejected),
+    (400, "INVALID_IMAGE_SIZE:image_file1", fm.RequestRejected),
+    (400, "IMAGE_FILE_TOO_LARGE:image_file1", fm.RequestRejected),
+    (404, "API_NOT_FOUND", fm.RequestRejected),
+]
 ROWS = {
     "azure": [
         (403, {"error": {"message": "Out of call volume quota."}}, fm.InsufficientCredit),
@@ -135,6 +152,11 @@ ROWS = {
         (500, {"detail": "Oh."}, fm.VendorUnavailable),
         (502, HTML, fm.VendorUnavailable),
     ],
+    "facepp": [
+        *((status, {"error_message": text}, kind) for status, text, kind in FACEPP_TEXTS),
+        (413, b"Request Entity Too Large", fm.RequestRejected),
+        (500, {"error_message": "INTERNAL_ERROR"}, fm.OutcomeUnknown),
+    ],
     "rekognition": [
         (400, {"__type": name, word: "As AWS says it."}, kind)
         for kind, names in AWS_NAMES.items()
@@ -143,6 +165,15 @@ ROWS = {
     ],
 }
 CHARGED = {fm.OutcomeUnknown: fm.Charged.UNKNOWN, fm.UnexpectedResponse: fm.Charged.YES}
+
+
+def charge_of(asked, status, kind):
+    if asked == "compreface":
+        return fm.Charged.NO
+    # Face++ does not document the charge of a refused field or picture.
+    if asked == "facepp" and status == 400:
+        return fm.Charged.UNKNOWN
+    return CHARGED.get(kind, fm.Charged.NO)
 
 
 def sentences(body):
@@ -160,8 +191,7 @@ def test_each_rejection_has_its_error_charge_and_message(asked, status, body, ki
     backend, call = ASKED[asked]
     error = backend.read_reply(call, json_reply(body, status, **{"Retry-After": "3600"}))
     assert type(error) is kind
-    charged = fm.Charged.NO if asked == "compreface" else CHARGED.get(kind, fm.Charged.NO)
-    assert error.billing.charged is charged
+    assert error.billing.charged is charge_of(asked, status, kind)
     assert error.retryable is (kind in (fm.VendorUnavailable, fm.RateLimited))
     assert (error.status_code, error.retry_after_s) == (status, 3600)
     assert all(sentence.strip()[:60] in str(error) for sentence in sentences(body))

@@ -12,6 +12,7 @@ from facematch_azure import AzureBackend
 from facematch_compreface import ComprefaceBackend
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
+from facematch_facepp import FaceppBackend
 from facematch_mock_server import MockServer, make_card
 from facematch_rekognition import RekognitionBackend
 
@@ -21,6 +22,7 @@ BACKENDS = {
     "compreface": (ComprefaceBackend, {"api_key": "k"}),
     "deepvue": (DeepvueBackend, {"client_id": "client-1", "client_secret": "secret-1"}),
     "didit": (DiditBackend, {"api_key": "k"}),
+    "facepp": (FaceppBackend, {"api_key": "k", "api_secret": "s"}),
     "rekognition": (RekognitionBackend, {"region": "eu-west-1", **AWS_KEYS}),
 }
 

@@ -18,6 +18,7 @@ from facematch_compreface import ComprefaceBackend
 from facematch_core.backend import ImageFormat
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
+from facematch_facepp import FaceppBackend
 from facematch_mock_server import MockServer, make_card
 from facematch_rekognition import RekognitionBackend
 
@@ -26,6 +27,7 @@ GOOD = {
     DeepvueBackend: {"client_id": "some-client", "client_secret": "some-secret"},
     RekognitionBackend: {"region": "eu-west-1", **AWS_KEYS},
     ComprefaceBackend: {"api_key": "some-key"},
+    FaceppBackend: {"api_key": "some-key", "api_secret": "some-secret"},
 }
 CHINA = "rekognition.cn-north-1.amazonaws.com"
 WRONG = {
@@ -70,6 +72,14 @@ WRONG = {
         ({"plugins": "mask, pose"}, "plugins"),
         ({"read_timeout_s": 0}, "read_timeout_s"),
     ],
+    FaceppBackend: [
+        ({"api_key": ""}, "FACEPP_API_KEY"),
+        ({"api_secret": ""}, "FACEPP_API_SECRET"),
+        ({"base_url": "https://api.faceplusplus.example"}, "allow_base_url"),
+        ({"error_rate": "1e-6"}, "error_rate"),
+        ({"error_rate": 0.001}, "error_rate"),
+        ({"read_timeout_s": 0}, "read_timeout_s"),
+    ],
 }
 
 
@@ -84,6 +94,7 @@ def test_a_wrong_setting_is_refused_by_its_name(backend, settings, word):
 FACE = "https://contoso.cognitiveservices.azure.com"
 AWS = "https://rekognition.eu-west-1.amazonaws.com"
 DIDIT = "https://verification.didit.me"
+FACEPP = "https://api-cn.faceplusplus.com"
 GATEWAY = "https://gateway.example"
 #: What people paste from a portal or a page -> the address that is used.
 PASTED = [
@@ -97,6 +108,7 @@ PASTED = [
     (DiditBackend, f"{DIDIT}/v3/", DIDIT),
     (DiditBackend, f"{DIDIT}/v3/face-match/", DIDIT),
     (DiditBackend, f" {DIDIT}\n", DIDIT),
+    (FaceppBackend, f"{FACEPP}/facepp/v3/compare", FACEPP),
     (DeepvueBackend, "https://production.deepvue.tech/v1", "https://production.deepvue.tech"),
     # The paths of a gateway are its own.
     (DiditBackend, f"{GATEWAY}/v3/didit/", f"{GATEWAY}/v3/didit"),
@@ -137,6 +149,8 @@ KEY_SETTINGS = [
     (RekognitionBackend, "secret_access_key"),
     (ComprefaceBackend, "api_key"),
     (AzureBackend, "api_key"),
+    (FaceppBackend, "api_key"),
+    (FaceppBackend, "api_secret"),
 ]
 PASTED_KEY = "pasted-key-5b1e"
 
@@ -231,6 +245,7 @@ VARIABLES = {
     AzureBackend: {"api_key": "FACE_APIKEY", "base_url": "FACE_ENDPOINT"},
     RekognitionBackend: {"region": "AWS_REGION"},
     ComprefaceBackend: {"api_key": "COMPREFACE_API_KEY"},
+    FaceppBackend: {"api_key": "FACEPP_API_KEY", "api_secret": "FACEPP_API_SECRET"},
 }
 
 

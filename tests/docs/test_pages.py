@@ -16,6 +16,7 @@ import facematch_compreface
 import facematch_core
 import facematch_deepvue
 import facematch_didit
+import facematch_facepp
 import facematch_mock_server
 import facematch_rekognition
 from facematch_core import backend, http, resilience, testing
@@ -83,7 +84,8 @@ def test_a_page_shows_code_that_is_tested_elsewhere(page, file, name):
     "module",
     [
         *(facematch_core, backend, resilience, http, testing, facematch_azure, facematch_didit),
-        *(facematch_compreface, facematch_deepvue, facematch_mock_server, facematch_rekognition),
+        *(facematch_compreface, facematch_deepvue, facematch_facepp, facematch_mock_server),
+        facematch_rekognition,
     ],
     ids=lambda module: module.__name__,
 )

@@ -23,11 +23,19 @@ def cells(*values):
     return "| " + " | ".join(values) + " |"
 
 
-VENDORS = ("Didit", "CompreFace", "Deepvue", "Azure", "Rekognition")
+#: The backend of each vendor, by its name in a table.
+VENDORS = {
+    "Didit": "didit",
+    "CompreFace": "compreface",
+    "Deepvue": "deepvue",
+    "Azure": "azure",
+    "Rekognition": "rekognition",
+    "Face++": "facepp",
+}
 
 
-def opened(vendor, mock):
-    return open_verifier(vendor.lower(), **settings_at(mock, vendor.lower()))
+def opened(backend, mock):
+    return open_verifier(backend, **settings_at(mock, backend))
 
 
 def matrix(title, outcomes):
@@ -89,11 +97,11 @@ def charges(call, *pictures):
 
 def table_of_charges():
     ready, scores = {name: card.data for name, card in card_sheet().items()}, {}
-    for vendor in VENDORS:
+    for vendor, backend in VENDORS.items():
         # No fault is to strike Deepvue's login, and no status is sent again with a new one.
         path = {"path": "/v1/facematch"} if vendor == "Deepvue" else {}
-        mock = MockServer(vendor=vendor.lower()).start()
-        with opened(vendor, mock) as verifier:
+        mock = MockServer(vendor=backend).start()
+        with opened(backend, mock) as verifier:
             live = charges(verifier.check_liveness, ready["p1"])
             for situation, (probe, reference, fault) in SITUATIONS.items():
                 if fault:
@@ -108,9 +116,9 @@ def table_of_charges():
     return matrix("What happens", scores)
 
 
-def after_fault(vendor, mock, other, fault):
+def after_fault(backend, mock, other, fault):
     """Who answers after a fault; with a failover of its own, whose breaker is closed."""
-    members = {"first": opened(vendor, mock), "second": opened("Didit", other)}
+    members = {"first": opened(backend, mock), "second": opened("didit", other)}
     with Failover(members) as failover:
         # Deepvue logs in, which no fault is to strike.
         failover.verify(make_card("p1"), make_card("p2"))
@@ -127,10 +135,10 @@ def after_fault(vendor, mock, other, fault):
 def table_of_failover():
     rows = {}
     with MockServer() as other:
-        for vendor in VENDORS:
-            mock = MockServer(vendor=vendor.lower()).start()
+        for vendor, backend in VENDORS.items():
+            mock = MockServer(vendor=backend).start()
             for strike, faults in STRIKES.items():
-                (word,) = {after_fault(vendor, mock, other, fault) for fault in faults or [None]}
+                (word,) = {after_fault(backend, mock, other, fault) for fault in faults or [None]}
                 rows[strike, vendor] = {"second": "continues", "nobody": "stops"}[word]
     return matrix("Fault", rows)
 

@@ -37,6 +37,7 @@ from facematch_core.http import (
 )
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
+from facematch_facepp import FaceppBackend
 from facematch_rekognition import RekognitionBackend
 
 ANSWERS_OF_DIDIT = Path(__file__).parents[1] / "backends/didit/answers"
@@ -46,6 +47,10 @@ FACE_OF_AZURE = {
     "faceRectangle": {"top": 78, "left": 394, "width": 10, "height": 20},
 }
 BOX_OF_COMPREFACE = {"probability": 0.9, "x_min": 1, "y_min": 2, "x_max": 3, "y_max": 4}
+FACE_OF_FACEPP = {
+    "face_token": "c5c24a82",
+    "face_rectangle": {"top": 1, "left": 2, "width": 3, "height": 4},
+}
 FACE_OF_AWS = {
     "BoundingBox": {"Left": 0.1, "Top": 0.1, "Width": 0.2, "Height": 0.2},
     "Confidence": 99.9,
@@ -88,6 +93,18 @@ DOCUMENTS = {
         *(json.loads(path.read_bytes()) for path in sorted(ANSWERS_OF_DIDIT.glob("*.json"))),
         {"detail": "Invalid API Key."},
         {"ref_image": ["No file was submitted."]},
+    ],
+    "facepp": [
+        {
+            "request_id": "1469761507,07174361",
+            "time_used": 473,
+            "confidence": 96.46,
+            "thresholds": {"1e-3": 65.3, "1e-4": 71.8, "1e-5": 76.5},
+            "faces1": [FACE_OF_FACEPP],
+            "faces2": [FACE_OF_FACEPP],
+        },
+        {"request_id": "r-1", "time_used": 4, "faces1": [], "faces2": [FACE_OF_FACEPP]},
+        {"error_message": "CONCURRENCY_LIMIT_EXCEEDED", "time_used": 4, "request_id": "r-2"},
     ],
     "rekognition": [
         {
@@ -247,6 +264,7 @@ def open_backends():
         "compreface": ComprefaceBackend(api_key="k" * 36),
         "deepvue": DeepvueBackend(client_id="c" * 20, client_secret="s" * 30),
         "didit": DiditBackend(api_key="k" * 30),
+        "facepp": FaceppBackend(api_key="k" * 32, api_secret="s" * 32),
         "rekognition": RekognitionBackend(region="eu-west-1", **AWS_KEYS),
     }
 

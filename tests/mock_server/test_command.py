@@ -117,7 +117,9 @@ def test_given_control_token_is_required_and_not_printed(serve, tmp_path):
     serve(during, "--host", "0.0.0.0", "--control-token-file", tmp_path / "token")
 
 
-@pytest.mark.parametrize("vendor", ["didit", "deepvue", "azure", "compreface", "rekognition"])
+@pytest.mark.parametrize(
+    "vendor", ["didit", "deepvue", "azure", "compreface", "facepp", "rekognition"]
+)
 def test_open_shows_a_first_call_and_keeps_the_token_in_the_url_fragment(
     serve, monkeypatch, vendor
 ):

@@ -27,6 +27,7 @@ def test_non_loopback_host_requires_a_token_or_no_control_api(host):
         ("azure", "/face/v1.2/detect", "shop.cognitiveservices.azure.com"),
         ("deepvue", "/v1/facematch", "production.deepvue.tech"),
         ("rekognition", "/", "rekognition.eu-west-1.amazonaws.com"),
+        ("facepp", "/facepp/v3/compare", "api-us.faceplusplus.com"),
         ("compreface", "/api/v1/verification/verify", "localhost"),
     ],
 )

@@ -12,6 +12,7 @@ from kit import mock_deepvue as deepvue
 from kit import mock_didit as didit
 from kit import mock_didit_sessions as sessions
 from kit import mock_didit_webhooks as webhooks
+from kit import mock_facepp as facepp
 from kit import mock_rekognition as rekognition
 from kit.goldens import kept
 from kit.mock_didit import control_request, didit_request, liveness_request, match_request, scene
@@ -266,6 +267,29 @@ OF_COMPREFACE = (
 )
 
 
+OF_FACEPP = (
+    facepp.compare_request(),
+    facepp.compare_request(scene(faces=0)),
+    facepp.compare_request(b"no picture"),
+    facepp.compare_request(False, image_base64_1="not base64!"),
+    facepp.compare_request(image_file2=False),
+    facepp.compare_request(b"x" * (2 * 1024 * 1024 + 1)),
+    facepp.compare_request(rekognition.draw_picture(size=(40, 40))),
+    facepp.compare_request(rekognition.draw_picture("WEBP")),
+    facepp.compare_request(keys={"api_key": facepp.API_KEY}),
+    facepp.compare_request(keys={**facepp.KEYS, "api_secret": "wrong"}),
+    facepp.request_of_type("text/plain"),
+    facepp.request_of_type("multipart/form-data"),
+    facepp.compare_request(path="/facepp/v3/detect"),
+    *(answer_with_fault(status, request=facepp.compare_request()) for status in (400, 403, 500)),
+    control_request("limits", {"second": 0}),
+    facepp.compare_request(),
+    control_request("limits", {"second": None}),
+    control_request("ledger/balance", {"balance": "0"}),
+    facepp.compare_request(),
+)
+
+
 def comparing(*probe, **how):
     """A step that compares two pictures; without approval nobody is given their ids."""
     return lambda engine: (
@@ -356,6 +380,10 @@ WAYS = (
     *(({"vendor": "deepvue"}, steps) for steps in OF_DEEPVUE.values()),
     *((settings, OF_AZURE) for settings in azure.SETTINGS),
     ({"vendor": "compreface"}, OF_COMPREFACE),
+    *(
+        ({"vendor": "facepp", "switches": switches}, OF_FACEPP)
+        for switches in ({"price": "0.01"}, {"limit": "together"})
+    ),
     *((settings, OF_REKOGNITION) for settings in rekognition.SETTINGS),
     *(
         ({**rekognition.SETTINGS[0], "switches": switches}, OF_FACE_LIVENESS)

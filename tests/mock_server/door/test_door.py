@@ -18,7 +18,7 @@ from facematch_mock_server.door import Door
 DIDIT = "verification.didit.me"
 #: All vendors with a host, one of them on a server of its own.
 EVERY = {
-    "vendor": ["didit", "deepvue", "rekognition", "azure", "compreface"],
+    "vendor": ["didit", "deepvue", "rekognition", "azure", "compreface", "facepp"],
     "hosts": {"Faces.corp.example": "compreface"},
 }
 
@@ -211,7 +211,14 @@ def call_rekognition(door, key):
         return answer["ResponseMetadata"]["HTTPStatusCode"]
 
 
-CALLS = [call_didit, call_deepvue, call_azure, call_compreface, call_rekognition]
+def call_facepp(door, key):
+    url = "https://api-us.faceplusplus.com/facepp/v3/compare"
+    pictures = {"image_file1": ("a.png", P1), "image_file2": ("b.png", P1)}
+    fields = {"api_key": "key-of-the-program", "api_secret": key}
+    return door.session.post(url, data=fields, files=pictures).status_code
+
+
+CALLS = [call_didit, call_deepvue, call_azure, call_compreface, call_facepp, call_rekognition]
 #: The keys of CompreFace are UUIDs.
 KEY = "3f0c9a62-94f3-4c0f-9d55-0e3a3c1b7a11"
 

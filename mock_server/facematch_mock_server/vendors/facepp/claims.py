@@ -1,0 +1,54 @@
+"""Claims about Face++, with their sources."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
+
+PAGE = Origin(
+    Known.DOCUMENTED, "Face++, Compare API version 3.0 (changelog to 2017-03-28)", "2026-11-28"
+)
+
+#: A request's id: a time and a UUID.
+REQUEST_ID = "1469761507,{request_id}"
+
+
+def _error(status: int, message: str) -> Reply:
+    return Reply(status, {"error_message": message, "time_used": 4, "request_id": REQUEST_ID})
+
+
+_2_MB = 2 * 1024 * 1024
+
+# One claim per line: key, response, source, and statement.
+# fmt: off
+CLAIMS = table(
+    "facepp",
+    row("request.max_bytes", _2_MB, PAGE, "The whole request has at most 2 MB (the text of error 413).", when=("limit", "together"), name="together"),
+    row("request.too_large", Reply(413, "Request Entity Too Large", content_type="text/plain"), PAGE, "A request above the limit is 413, in plain text."),
+    row("body.wrong_type", _error(400, "MISSING_ARGUMENTS: api_key"), OURS, "A body that is no form has no fields."),
+    row("body.wrong_form", _error(400, "BAD_ARGUMENTS:body"), OURS, "A form that cannot be read is 400."),
+    row("key.missing", _error(400, "MISSING_ARGUMENTS: {name}"), PAGE, "A missing field is 400, and is named."),
+    row("key.wrong", _error(401, "AUTHENTICATION_ERROR"), PAGE, "A key and a secret that do not match are 401."),
+    row("key.denied", _error(403, "AUTHORIZATION_ERROR:Denied by Admin"), PAGE, "A key without permission is 403."),
+    row("rate.limit", None, OURS, "The calls per second depend on the key's plan; the mock has no limit until a test sets one."),
+    row("rate.exceeded", _error(403, "CONCURRENCY_LIMIT_EXCEEDED"), PAGE, "Too many calls at once are 403."),
+    row("picture.missing", _error(400, "MISSING_ARGUMENTS: {name}"), PAGE, "A missing picture is 400; of the fields that can hold it, the mock names the file (ours)."),
+    row("picture.no_base64", _error(400, "IMAGE_ERROR_UNSUPPORTED_FORMAT:{name}"), OURS, "A text that is not base64 is refused like a picture that cannot be read."),
+    row("picture.max_bytes", _2_MB, PAGE, "A picture has at most 2 MB."),
+    row("picture.too_large", _error(400, "IMAGE_FILE_TOO_LARGE:{name}"), PAGE, "A picture above the limit is 400, and is named."),
+    row("picture.formats", ("jpeg", "png"), PAGE, "A picture is a JPG or a PNG."),
+    row("picture.wrong_format", _error(400, "IMAGE_ERROR_UNSUPPORTED_FORMAT:{name}"), PAGE, "A picture in another format is 400, and is named."),
+    row("picture.sides_px", (48, 4096), PAGE, "A picture has at least 48x48 and at most 4096x4096 pixels."),
+    row("picture.wrong_size", _error(400, "INVALID_IMAGE_SIZE:{name}"), PAGE, "A picture beyond these sizes is 400, and is named."),
+    row("picture.unreadable", _error(400, "IMAGE_ERROR_UNSUPPORTED_FORMAT:{name}"), PAGE, "A picture that cannot be read is 400, and is named."),
+    row("credit.start", Decimal(100), OURS, "The credit starts at USD 100."),
+    row("credit.price", Decimal(0), OURS, "The price list was not read; an answer with a confidence counts as one charge of 0."),
+    row("credit.empty", _error(403, "AUTHORIZATION_ERROR:Insufficient Account Balance"), PAGE, "An account without credit is 403."),
+    row("match.answer", Reply(200), PAGE, "confidence is from 0 to 100 with three decimals; thresholds come with each answer; faces1 and faces2 list all faces, the largest first, which is compared."),
+    fact("face.empty", PAGE, "Without a face in a picture, its list is empty, and there is neither confidence nor thresholds."),
+    row("error.rejected", _error(400, "BAD_ARGUMENTS:return_landmark"), PAGE, "A field with a wrong value is 400, and is named."),
+    row("error.internal", _error(500, "INTERNAL_ERROR"), PAGE, "An internal error is 500; the caller should retry."),
+    row("path", _error(404, "API_NOT_FOUND"), PAGE, "Any other path is 404."),
+)
+# fmt: on
