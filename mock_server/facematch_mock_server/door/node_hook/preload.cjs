@@ -15,17 +15,22 @@ function isLoopback(host) {
   return host === "localhost" || host === "::1" || /^127(\.\d+){3}$/.test(host);
 }
 
+// The arguments are those of net.connect: options, or a port and a host, or the path of a Unix
+// socket, and then a callback. Node's own modules pass options and callback as one array.
+function readArguments(args) {
+  const [first, second] = Array.isArray(args[0]) ? args[0] : args;
+  const callback = (Array.isArray(args[0]) ? args[0] : args).find((each) => typeof each === "function");
+  if (typeof first === "object") return { options: first, callback };
+  if (Number.isNaN(Number(first))) return { options: { path: first }, callback };
+  return { options: { port: first, host: typeof second === "string" ? second : undefined }, callback };
+}
+
 // All clients connect by this method: fetch, http, https, tls and every package that uses them.
 net.Socket.prototype.connect = function (...args) {
-  // Node's own modules pass an array, which Node has marked as parsed, with the options first.
-  const parsed = Array.isArray(args[0]) ? args[0] : net._normalizeArgs(args);
-  const options = parsed[0];
+  const { options, callback } = readArguments(args);
   const host = options.host || "localhost";
-  if (!port || options.path || isLoopback(host)) return connect.call(this, parsed);
-  if (isTaken(host)) {
-    parsed[0] = { ...options, host: "127.0.0.1", port };
-    return connect.call(this, parsed);
-  }
+  if (!port || options.path || isLoopback(host)) return connect.apply(this, args);
+  if (isTaken(host)) return connect.call(this, { ...options, host: "127.0.0.1", port }, callback);
   const refusal = `facematch mock --door refused ${host}: only vendors' hosts and loopback are taken`;
   process.nextTick(() => this.destroy(new Error(refusal)));
   return this;
