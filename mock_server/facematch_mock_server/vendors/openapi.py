@@ -1,7 +1,8 @@
 """OpenAPI documents of the mock, one per vendor, built from its routes and sample responses.
 
 Each vendor's `samples` calls a mock in a separate world. Schemas are inferred from the responses:
-a value that was always null, or a list that was always empty, gets no type.
+a value that was always null, or a list that was always empty, gets no type. Vendors that publish a
+document of their own (AWS, Didit) have no samples, and so no document here.
 """
 
 from __future__ import annotations
@@ -17,49 +18,60 @@ import attrs
 from urllib3 import encode_multipart_formdata
 
 from facematch_core import __version__
-from facematch_mock_server.base.messages import Request, Response
-from facematch_mock_server.claims import Reply
+from facematch_mock_server.base.messages import Request, Response, media_type
+from facematch_mock_server.claims import Claim, Reply
 from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import Accounts
 
-from .base import Route, Vendor
+from .base import MockVendor, Route, Vendor
 
 #: The path that lists the documents; each document is below `FOLDER`.
-LIST, FOLDER = "/openapi.json", "/openapi/"
+LIST = "/openapi.json"
+FOLDER = "/openapi/"
 #: The statuses for which vendor errors are added, besides the statuses of the samples.
-_ERRORS = (400, 401, 402, 403, 404, 415, 422, 429, 500, 503)
+_ERROR_STATUSES = (400, 401, 402, 403, 404, 415, 422, 429, 500, 503)
 _TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
 _BINARY = {"type": "string", "format": "binary"}
-_NO_ID = "00000000-0000-4000-8000-000000000000"
+_UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
+#: A placeholder in a route's pattern.
+_PLACEHOLDER = re.compile(r"\{\w+\}")
 
 
-@attrs.frozen
-class _Exchange:
-    """A request, its response, and the arguments `sent` to `Sampler.ask`."""
+@attrs.frozen(kw_only=True)
+class Sample:
+    """A request and its response.
+
+    Attributes:
+        route: The route of the request.
+        request, response: The request and the response.
+        sent: The arguments `sent` to `Sampler.ask`, from which the body was made.
+    """
 
     route: Route
     request: Request
-    sent: Mapping[str, Any]
     response: Response
+    sent: Mapping[str, Any]
 
 
 class Sampler:
-    """A client that calls a vendor's mock in a separate world and records the exchanges.
+    """A client that calls a vendor's mock in a separate world and records the samples.
 
     Attributes:
-        headers: Credentials, sent to the routes that need them; a sample may add headers.
-        world: The world that handles the requests.
+        headers: Credentials, sent to the routes that need them; a vendor's `samples` may add some.
+        samples: The recorded samples.
     """
 
-    def __init__(self, kind: Vendor) -> None:
-        self.world = Accounts([kind], seed=0).main.worlds[kind.name]
-        self.behaviour: Any = self.world.behaviour
-        ((text, key), *_) = kind.first_keys.items()
+    def __init__(self, vendor: Vendor) -> None:
+        self.world = Accounts([vendor], seed=0).main.worlds[vendor.name]
+        self.mock_vendor: MockVendor = self.world.behaviour
+        first_key, key = next(iter(vendor.first_keys.items()))
         self.headers = {"client-id": key.client or ""}
-        credentials = {name for route in self.behaviour.routes for name in route.credentials}
-        self.headers |= {name: text for name in credentials if "key" in name}
-        self.exchanges: list[_Exchange] = []
+        for route in self.mock_vendor.routes:
+            for name in route.credentials:
+                if "key" in name:
+                    self.headers[name] = first_key
+        self.samples: list[Sample] = []
 
     def card(self, name: str) -> bytes:
         """Return the bytes of a ready card."""
@@ -77,127 +89,168 @@ class Sampler:
             sent: The body: ``files`` (ready cards by field) and ``form`` (values by field),
                 ``json``, or ``body`` (a ready card).
         """
-        exchange = self._send(method, target, sent)
-        self.exchanges.append(exchange)
-        return exchange.response.json() if exchange.response.body[:1] in (b"{", b"[") else None
+        sample = self._send(method, target, sent)
+        self.samples.append(sample)
+        is_json = sample.response.body.startswith((b"{", b"["))
+        return sample.response.json() if is_json else None
 
-    def list_required(self, exchange: _Exchange) -> list[str]:
+    def list_required(self, sample: Sample) -> list[str]:
         """Return the names of the fields without which a request fails."""
-        parts = {part: values for part, values in exchange.sent.items() if part != "body"}
         required = []
-        for part, values in parts.items():
-            for name in values:
-                less = {**parts, part: {x: text for x, text in values.items() if x != name}}
-                request = exchange.request
-                if self._send(request.method, request.target, less).response.status >= 400:
+        for part, fields in sample.sent.items():
+            if part == "body":
+                continue
+            for name in fields:
+                others = {field: value for field, value in fields.items() if field != name}
+                sent = {**sample.sent, part: others}
+                request = sample.request
+                if self._send(request.method, request.target, sent).response.status >= 400:
                     required.append(name)
         return required
 
-    def _send(self, method: str, target: str, sent: Mapping[str, Any]) -> _Exchange:
-        body, kind = b"", ""
+    def _send(self, method: str, target: str, sent: Mapping[str, Any]) -> Sample:
+        body, content_type = self._encode(sent)
+        route, _ = self.mock_vendor.find(Request(method=method, target=target))
+        if route is None:
+            raise ValueError(f"a sample has an unknown path: {target}")
+        headers = [(name, self.headers.get(name, "")) for name in route.credentials]
+        headers.append(("content-type", content_type))
+        request = Request(method=method, target=target, headers=tuple(headers), body=body)
+        response = self.mock_vendor.handle(request)
+        return Sample(route=route, request=request, response=response, sent=sent)
+
+    def _encode(self, sent: Mapping[str, Any]) -> tuple[bytes, str]:
+        """Return the body of a request and its content type."""
         if "json" in sent:
-            body, kind = json.dumps(sent["json"]).encode(), "application/json"
-        elif "body" in sent:
-            body, kind = self.card(sent["body"]), "application/octet-stream"
-        elif sent:
-            parts: dict[str, Any] = {name: str(x) for name, x in sent.get("form", {}).items()}
-            for name, card in sent.get("files", {}).items():
-                parts[name] = (f"{card}.png", self.card(card), "image/png")
-            body, kind = encode_multipart_formdata(parts)
-        bare = Request(method=method, target=target)
-        route, _ = self.behaviour.find(bare)
-        headers = {name: self.headers.get(name, "") for name in route.credentials}
-        lines = (*headers.items(), ("content-type", kind))
-        request = Request(method=method, target=target, headers=lines, body=body)
-        return _Exchange(route, request, sent, self.behaviour.handle(request))
+            return json.dumps(sent["json"]).encode(), "application/json"
+        if "body" in sent:
+            return self.card(sent["body"]), "application/octet-stream"
+        if not sent:
+            return b"", ""
+        fields: dict[str, Any] = {}
+        for name, value in sent.get("form", {}).items():
+            fields[name] = str(value)
+        for name, card in sent.get("files", {}).items():
+            fields[name] = (f"{card}.png", self.card(card), "image/png")
+        return encode_multipart_formdata(fields)
 
 
 @functools.cache
-def make_document(kind: Vendor) -> dict[str, Any]:
+def make_document(vendor: Vendor) -> dict[str, Any]:
     """Build a vendor's OpenAPI document, with the default switches."""
-    sampler = Sampler(kind)
-    if kind.samples is not None:
-        kind.samples(sampler)
+    sampler = Sampler(vendor)
+    if vendor.samples is not None:
+        vendor.samples(sampler)
     paths: dict[str, dict[str, Any]] = {}
     schemes: dict[str, Any] = {}
-    for route in sampler.behaviour.routes:
-        path = re.sub(r"\{\w+\}", "{id}", route.pattern)
+    for route in sampler.mock_vendor.routes:
+        path = _PLACEHOLDER.sub("{id}", route.pattern)
+        operations = paths.setdefault(path, {})
         for method in route.handlers:
-            seen = [x for x in sampler.exchanges if (x.route, x.request.method) == (route, method)]
-            paths.setdefault(path, {})[method.lower()] = _describe(sampler, route, method, seen)
+            operations[method.lower()] = _describe_operation(sampler, route, method)
         for name in route.credentials:
-            schemes[name] = {"type": "apiKey", "in": "header", "name": name}
             if name == "authorization":
                 schemes[name] = {"type": "http", "scheme": "bearer"}
+            else:
+                schemes[name] = {"type": "apiKey", "in": "header", "name": name}
     return {
         "openapi": "3.1.0",
-        "info": {"title": f"{kind.title}, as this mock imitates it", "version": __version__},
+        "info": {"title": f"{vendor.title}, as this mock imitates it", "version": __version__},
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {"securitySchemes": schemes},
     }
 
 
-def _describe(sampler: Sampler, route: Route, method: str, seen: list[_Exchange]) -> dict[str, Any]:
+def _describe_operation(sampler: Sampler, route: Route, method: str) -> dict[str, Any]:
     """Describe an operation: the request, and the responses by status."""
-    words = re.findall(r"[A-Za-z0-9.]+", re.sub(r"\{\w+\}", "by id", route.pattern))
-    head = Request(method=method, target=re.sub(r"\{\w+\}", _NO_ID, route.pattern))
-    errors = (sampler.behaviour.vendor_error(status, head) for status in _ERRORS)
-    answers = [*(exchange.response for exchange in seen), *filter(None, errors)]
+    samples = [
+        sample
+        for sample in sampler.samples
+        if sample.route == route and sample.request.method == method
+    ]
+    responses = [sample.response for sample in samples]
+    unknown = Request(method=method, target=_PLACEHOLDER.sub(_UNKNOWN_ID, route.pattern))
+    for status in _ERROR_STATUSES:
+        error = sampler.mock_vendor.vendor_error(status, unknown)
+        if error is not None:
+            responses.append(error)
     by_status: dict[int, list[Response]] = {}
-    for answer in sorted(answers, key=lambda answer: answer.status):
-        by_status.setdefault(answer.status, []).append(answer)
+    for response in sorted(responses, key=lambda response: response.status):
+        by_status.setdefault(response.status, []).append(response)
     claims = {claim.id: claim for claim in sampler.world.claims.claims}
+    words = re.findall(r"[A-Za-z0-9.]+", _PLACEHOLDER.sub("by id", route.pattern))
     operation: dict[str, Any] = {
         "operationId": "_".join((method.lower(), *words)).replace(".", "_"),
-        "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
-        * ("{" in route.pattern),
+        "parameters": _describe_parameters(route, samples),
         "responses": {
-            str(status): _describe_answers(status, same, claims)
+            str(status): _describe_responses(status, same, claims)
             for status, same in by_status.items()
         },
         "security": [{name: [] for name in route.credentials}] if route.credentials else [],
     }
-    queries = [query for exchange in seen for query in exchange.request.query]
-    operation["parameters"] += [
-        {"name": name, "in": "query", "schema": {"type": "string"}}
-        for name in dict.fromkeys(name for name, _ in queries)
-    ]
-    good = [exchange for exchange in seen if exchange.sent and exchange.response.status < 300]
-    if good:
-        operation["requestBody"] = _describe_body(sampler, route, good)
+    successful = [sample for sample in samples if sample.sent and sample.response.status < 300]
+    if successful:
+        operation["requestBody"] = _describe_body(sampler, route, successful)
     return operation
 
 
-def _describe_body(sampler: Sampler, route: Route, good: list[_Exchange]) -> dict[str, Any]:
-    kind = (good[0].request.header("content-type") or "").partition(";")[0]
-    if "body" in good[0].sent:
-        return {"required": True, "content": {kind: {"schema": _BINARY}}}
-    sent = [{**x.sent.get("form", {}), **x.sent.get("json", {})} for x in good]
-    schema = infer(sent)
-    properties = {name: dict(_BINARY) for x in good for name in x.sent.get("files", {})}
-    properties |= {name: {} for name in route.fields or ()} | schema["properties"]
-    required = sampler.list_required(good[0])
+def _describe_parameters(route: Route, samples: list[Sample]) -> list[dict[str, Any]]:
+    """Describe the id in the path, if there is one, and the queries of the samples."""
+    text = {"type": "string"}
+    parameters: list[dict[str, Any]] = []
+    if "{" in route.pattern:
+        parameters.append({"name": "id", "in": "path", "required": True, "schema": text})
+    names = dict.fromkeys(name for sample in samples for name, _ in sample.request.query)
+    for name in names:
+        parameters.append({"name": name, "in": "query", "schema": text})
+    return parameters
+
+
+def _describe_body(sampler: Sampler, route: Route, samples: list[Sample]) -> dict[str, Any]:
+    """Describe the body of a request; `samples` are successful ones."""
+    first = samples[0]
+    content_type = media_type(first.request.header("content-type") or "")
+    if "body" in first.sent:
+        return {"required": True, "content": {content_type: {"schema": _BINARY}}}
+    properties: dict[str, Any] = {}
+    values = []
+    for sample in samples:
+        for name in sample.sent.get("files", {}):
+            properties[name] = dict(_BINARY)
+        values.append({**sample.sent.get("form", {}), **sample.sent.get("json", {})})
+    # A field that no sample has is allowed, with any type.
+    for name in route.fields or ():
+        properties[name] = {}
+    properties |= infer(values)["properties"]
+    required = sampler.list_required(first)
     schema = {"type": "object", "properties": properties, "required": required}
-    return {"required": bool(required), "content": {kind: {"schema": schema}}}
+    return {"required": bool(required), "content": {content_type: {"schema": schema}}}
 
 
-def _describe_answers(status: int, answers: list[Response], claims: Any) -> dict[str, Any]:
-    cited = dict.fromkeys(claim for answer in answers for claim in answer.claims)
-    rows = [claims[name] for name in cited if isinstance(claims[name].value, Reply)]
-    words = [row.statement for row in rows]
+def _describe_responses(
+    status: int, responses: list[Response], claims: Mapping[str, Claim]
+) -> dict[str, Any]:
+    """Describe the responses with one status."""
+    cited = dict.fromkeys(claim for response in responses for claim in response.claims)
+    replies = [claims[name] for name in cited if isinstance(claims[name].value, Reply)]
     described: dict[str, Any] = {
-        "description": words[0] if words else http.HTTPStatus(status).phrase,
+        "description": replies[0].statement if replies else http.HTTPStatus(status).phrase,
         "x-facematch-claims": [*cited],
     }
-    kind = (answers[0].header("content-type") or "").partition(";")[0]
-    if kind:
-        bodies = [answer.json() for answer in answers] if "json" in kind else None
-        schema = infer(bodies) if bodies else {"type": "string"} if "text" in kind else {}
-        if status >= 400 and any(row.value.body is None for row in rows):
-            # If no claim fixes the body, its keys depend on the fields that the request lacks.
-            schema.pop("required", None)
-        described["content"] = {kind: {"schema": schema}}
+    content_type = media_type(responses[0].header("content-type") or "")
+    if not content_type:
+        return described
+    if "json" in content_type:
+        schema = infer([response.json() for response in responses])
+    elif "text" in content_type:
+        schema = {"type": "string"}
+    else:
+        schema = {}
+    if status >= 400 and any(claim.value.body is None for claim in replies):
+        # If no claim fixes the body, its keys depend on the fields that the request lacks.
+        schema.pop("required", None)
+    described["content"] = {content_type: {"schema": schema}}
     return described
 
 
@@ -206,20 +259,24 @@ def infer(values: list[Any]) -> dict[str, Any]:
     objects = [value for value in values if isinstance(value, dict)]
     lists = [value for value in values if isinstance(value, list)]
     types = {_TYPES[type(value)] for value in values if not isinstance(value, (dict, list))}
-    if types <= {"null"} and not (objects or lists):
+    if types <= {"null"} and not objects and not lists:
         return {}
     if "number" in types:
         types.discard("integer")
     schema: dict[str, Any] = {}
     if objects:
         types.add("object")
-        names = dict.fromkeys(name for value in objects for name in value)
-        schema["properties"] = {
-            name: infer([value[name] for value in objects if name in value]) for name in names
-        }
-        schema["required"] = [name for name in names if all(name in value for value in objects)]
+        properties: dict[str, list[Any]] = {}
+        for value in objects:
+            for name, part in value.items():
+                properties.setdefault(name, []).append(part)
+        schema["properties"] = {name: infer(parts) for name, parts in properties.items()}
+        # A property that each object has is required.
+        schema["required"] = [
+            name for name, parts in properties.items() if len(parts) == len(objects)
+        ]
     if lists:
         types.add("array")
         schema["items"] = infer([item for value in lists for item in value])
-    named = sorted(types)
-    return {"type": named if len(named) > 1 else named[0], **schema}
+    names = sorted(types)
+    return {"type": names if len(names) > 1 else names[0], **schema}
