@@ -20,9 +20,11 @@ _KINDS: dict[str, FileKind] = {f".{kind.lower()}": kind for kind in get_args(Fil
 _KINDS |= {".jpg": "JPEG", ".tif": "TIFF"}
 
 
-def _shown(name: str, kind: Any, metavar: str | None, default: Any, words: str) -> _Decorator:
-    shown = {"default": default, "show_default": True}
-    return click.option(name, type=kind, metavar=metavar, help=words, **shown)
+def _option(name: str, kind: Any, metavar: str | None, default: Any, text: str) -> _Decorator:
+    """Return an option whose help shows its default."""
+    return click.option(
+        name, type=kind, metavar=metavar, help=text, default=default, show_default=True
+    )
 
 
 @click.group("cards", short_help="Make test cards for the mock server.")
@@ -40,10 +42,10 @@ def command() -> None:
 # fmt: off
 @command.command("make", short_help="Make one card.")
 @click.option("--person", required=True, help="The person's name: 1-12 letters, digits, - or _.")
-@_shown("--faces", click.IntRange(0, 4), "0-4", 1, "Number of faces.")
-@_shown("--quality", _PERCENT, "0-100", 85, "Quality of the face.")
-@_shown("--luminance", _PERCENT, "0-100", 55, "Brightness of the face.")
-@_shown("--liveness", str, "0-100|none", "97", "Liveness score; none for no score.")
+@_option("--faces", click.IntRange(0, 4), "0-4", 1, "Number of faces.")
+@_option("--quality", _PERCENT, "0-100", 85, "Quality of the face.")
+@_option("--luminance", _PERCENT, "0-100", 55, "Brightness of the face.")
+@_option("--liveness", str, "0-100|none", "97", "Liveness score; none for no score.")
 @click.option("--attack", is_flag=True, help="A presentation attack.")
 @click.option("--age", type=int, help="Age in years. Default: derived from the person.")
 @click.option("--gender", type=click.Choice(GENDERS), help="Default: derived from the person.")
@@ -59,7 +61,9 @@ def command() -> None:
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 def make(out: Path, force: bool, liveness: str, **facts: Any) -> None:
     """Make a card."""
-    kind, shown = _KINDS.get(out.suffix.lower()), ascii(str(out))[1:-1]
+    kind = _KINDS.get(out.suffix.lower())
+    # Without the quotes.
+    shown = ascii(str(out))[1:-1]
     if kind is None:
         raise click.UsageError(f"--out must end in one of {', '.join(sorted(_KINDS))}.")
     try:

@@ -51,8 +51,8 @@ class MatchOutcome:
     #: The score of each further face of a picture, 0-100.
     smaller_face_score: float = 5.0
     review: bool = False
-    #: The source of the score: ``control``, ``card``, ``bytes``, or the engine's backend.
-    by: str = "bytes"
+    #: ``control`` (a set outcome), ``card``, ``bytes``, or the name of the engine's backend.
+    score_source: str = "bytes"
 
 
 @attrs.frozen(kw_only=True)
@@ -66,7 +66,8 @@ class LivenessOutcome:
     luminance: float | None = None
     blocklist: Likeness | None = None
     duplicate: Likeness | None = None
-    by: str = "bytes"
+    #: As in `MatchOutcome`.
+    score_source: str = "bytes"
 
 
 #: The kinds of calls that have outcomes.
@@ -156,16 +157,16 @@ def _as_digests(values: Any) -> frozenset[str]:
 
 def as_field(value: Any) -> dict[str, str] | None:
     """Return valid fields as a dict; None means any call. Raises ValueError for invalid fields."""
-    pairs = value.items() if isinstance(value, Mapping) else ()
-    if value is not None and not (
-        pairs and all(name and type(name) is type(text) is str for name, text in pairs)
-    ):
+    if value is None:
+        return None
+    pairs = list(value.items()) if isinstance(value, Mapping) else []
+    if not pairs or not all(name and type(name) is type(text) is str for name, text in pairs):
         raise ValueError(
             "field must be field names with the texts to be sent, such as "
             f'{{"vendor_data": "case-7"}}, or null (None) for any call, not {value!r:.40}'
         )
-    check_text("field", [*pairs])
-    return None if value is None else dict(pairs)
+    check_text("field", pairs)
+    return dict(pairs)
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -218,11 +219,11 @@ class SetOutcome:
 
     def fits(self, kind: str, digests: Iterable[str], fields: Fields) -> bool:
         """Return whether the outcome applies to a call with these pictures and fields."""
-        return (
-            kind == self.kind
-            and (not self.digests or not self.digests.isdisjoint(digests))
-            and (self.field is None or self.field.items() <= fields().items())
-        )
+        if kind != self.kind:
+            return False
+        if self.digests and self.digests.isdisjoint(digests):
+            return False
+        return self.field is None or self.field.items() <= fields().items()
 
     @property
     def needs_a_face(self) -> bool:
@@ -252,9 +253,13 @@ class OutcomeQueue(RuleQueue[SetOutcome]):
         # Outcomes for fields take precedence over outcomes for a picture, which take precedence
         # over outcomes for any call. Among equals, the oldest is used.
         with self._lock:
-            fitting = [
-                (outcome.field is not None, bool(outcome.digests), -index)
-                for index, outcome in enumerate(self._rules)
-                if outcome.fits(kind, digests, fields)
-            ]
-            return self._use(-max(fitting)[-1]) if fitting else None
+            best_index = None
+            best_rank = (False, False)
+            for index, outcome in enumerate(self._rules):
+                if not outcome.fits(kind, digests, fields):
+                    continue
+                rank = (outcome.field is not None, bool(outcome.digests))
+                if best_index is None or rank > best_rank:
+                    best_index = index
+                    best_rank = rank
+            return None if best_index is None else self._use(best_index)

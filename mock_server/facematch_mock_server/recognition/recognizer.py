@@ -36,10 +36,13 @@ _MAX_PIXELS = 40_000_000
 
 @attrs.frozen(cache_hash=True)
 class Facts:
+    """What is known of a picture from its bytes alone."""
+
     #: The SHA-256 of the bytes in lower-case hex.
     digest: str
     #: Width and height, ignoring EXIF orientation; None if the picture cannot be decoded.
     size: tuple[int, int] | None
+    #: The test card; None for any other picture.
     card: Card | None
 
 
@@ -102,11 +105,11 @@ _DEFAULT_SIZE = (480, 640)
 @functools.lru_cache(maxsize=2000)
 def see_picture(facts: Facts, *, rotate: bool) -> SeenPicture:
     """Find the faces in a picture. With `rotate`, also try 90-degree turns."""
-    card = facts.card
     if facts.size is None:
         return SeenPicture(decodes=False)
     if min(facts.size) < _MIN_SIDE:
         return SeenPicture()
+    card = facts.card
     if card is None:
         return SeenPicture(faces=(make_likely_face(facts),))
     if not card.faces or (card.turned and not rotate):
@@ -145,9 +148,10 @@ def _make_face(facts: Facts, number: int, box: tuple[int, int, int, int], person
 
 def see_liveness(facts: Facts, picture: SeenPicture) -> LivenessOutcome:
     """Check liveness. The card decides; without a card, any face is live."""
-    card, by = facts.card, "bytes" if facts.card is None else "card"
+    card = facts.card
+    score_source = "bytes" if card is None else "card"
     if not picture.faces:
-        return LivenessOutcome(probe=picture, score=None, by=by)
+        return LivenessOutcome(probe=picture, score=None, score_source=score_source)
     if card is None:
         return LivenessOutcome(
             probe=picture,
@@ -161,7 +165,7 @@ def see_liveness(facts: Facts, picture: SeenPicture) -> LivenessOutcome:
         attack=card.attack,
         quality=float(card.quality),
         luminance=float(card.luminance),
-        by=by,
+        score_source=score_source,
     )
 
 
@@ -169,7 +173,9 @@ def apply_to_match(
     outcome: SetOutcome, match: MatchOutcome, probe: Facts, reference: Facts
 ) -> MatchOutcome:
     """Apply a set outcome to a comparison. A set score adds missing faces."""
-    changes: dict[str, Any] = {} if outcome.review is None else {"review": outcome.review}
+    changes: dict[str, Any] = {}
+    if outcome.review is not None:
+        changes["review"] = outcome.review
     if outcome.smaller_face_score is not None:
         changes["smaller_face_score"] = float(outcome.smaller_face_score)
     if outcome.score is None:
@@ -182,7 +188,7 @@ def apply_to_match(
         for side, facts in (("probe", probe), ("reference", reference)):
             picture = getattr(match, side)
             changes[side] = _set_faces(picture, facts, max(1, len(picture.faces)))
-    return attrs.evolve(match, by="control", **changes)
+    return attrs.evolve(match, score_source="control", **changes)
 
 
 def apply_to_liveness(outcome: SetOutcome, check: LivenessOutcome, probe: Facts) -> LivenessOutcome:
@@ -193,21 +199,27 @@ def apply_to_liveness(outcome: SetOutcome, check: LivenessOutcome, probe: Facts)
     picture = _set_faces(check.probe, probe, count)
     if bool(picture.faces) != bool(check.probe.faces):
         check = see_liveness(attrs.evolve(probe, card=None), picture)
-    changes = {name: getattr(outcome, name) for name in FACE_FIELDS}
-    changes = {name: value for name, value in changes.items() if value is not None}
+    changes: dict[str, Any] = {}
+    for name in FACE_FIELDS:
+        value = getattr(outcome, name)
+        if value is not None:
+            changes[name] = value
     if outcome.score is not UNSET:
         changes["score"] = None if outcome.score is None else float(outcome.score)
-    return attrs.evolve(check, by="control", probe=picture, **changes)
+    return attrs.evolve(check, score_source="control", probe=picture, **changes)
 
 
 def _set_faces(picture: SeenPicture, facts: Facts, count: int) -> SeenPicture:
     """Return the picture with `count` faces: its own faces first, then plausible ones."""
     if count == len(picture.faces):
         return picture
-    more = (make_likely_face(facts, number) for number in range(len(picture.faces), count))
-    faces = (*picture.faces[:count], *more)
-    angle = picture.angle if faces else 0
-    return attrs.evolve(picture, decodes=picture.decodes or bool(faces), faces=faces, angle=angle)
+    faces = list(picture.faces[:count])
+    while len(faces) < count:
+        faces.append(make_likely_face(facts, len(faces)))
+    if not faces:
+        return attrs.evolve(picture, faces=(), angle=0)
+    # An undecodable picture with a set outcome counts as decoded.
+    return attrs.evolve(picture, decodes=True, faces=tuple(faces))
 
 
 #: The engines for pictures without a set outcome or card.
@@ -251,43 +263,24 @@ class Recognizer:
         reference: bytes,
         *,
         rotate: bool,
-        digests: tuple[str | None, str | None] = (None, None),
+        probe_digest: str | None = None,
+        reference_digest: str | None = None,
         fields: Fields = dict,
     ) -> MatchOutcome:
         """Compare pictures, given their SHA-256 if known. `rotate` also tries 90-degree turns."""
-        first, second = self.facts.of(probe, digests[0]), self.facts.of(reference, digests[1])
-        card, other = first.card, second.card
-        outcome = match = None
+        first = self.facts.of(probe, probe_digest)
+        second = self.facts.of(reference, reference_digest)
+        outcome = None
         if self.outcome_queue:
             outcome = self.outcome_queue.take("match", [first.digest, second.digest], fields)
+        has_card = first.card is not None or second.card is not None
         # A set score or a card makes the engine unnecessary.
-        is_open = card is other is None and (outcome is None or outcome.score is UNSET)
-        if self.engine is not None and is_open and first.size and second.size:
-            match = self.engine.compare(probe, reference, (first, second), rotate=rotate)
+        needs_engine = not has_card and (outcome is None or outcome.score is UNSET)
+        match = None
+        if self.engine is not None and needs_engine and first.size and second.size:
+            match = self.engine.compare(probe, reference, first, second, rotate=rotate)
         if match is None:
-            sight = see_picture(first, rotate=rotate)
-            other_sight = see_picture(second, rotate=rotate)
-            if not (sight.faces and other_sight.faces):
-                score = None
-            elif card is not None and card.score is not None:
-                score = float(card.score)
-            elif other is not None and other.score is not None:
-                score = float(other.score)
-            elif card is other is None and first.digest == second.digest:
-                score = 100.0
-            else:
-                # Each picture that is not a card is treated as a separate person.
-                score = pair_score(
-                    f"sha256:{first.digest}" if card is None else card.person,
-                    f"sha256:{second.digest}" if other is None else other.person,
-                )
-            match = MatchOutcome(
-                probe=sight,
-                reference=other_sight,
-                score=score,
-                review=(card is not None and card.review) or (other is not None and other.review),
-                by="bytes" if card is other is None else "card",
-            )
+            match = _match_without_engine(first, second, rotate=rotate)
         return match if outcome is None else apply_to_match(outcome, match, first, second)
 
     def liveness(
@@ -295,11 +288,9 @@ class Recognizer:
     ) -> LivenessOutcome:
         """Check one picture for liveness."""
         facts = self.facts.of(probe, digest)
-        outcome = (
-            self.outcome_queue.take("liveness", [facts.digest], fields)
-            if self.outcome_queue
-            else None
-        )
+        outcome = None
+        if self.outcome_queue:
+            outcome = self.outcome_queue.take("liveness", [facts.digest], fields)
         check = see_liveness(facts, self.detect_faces(probe, rotate=rotate, digest=facts.digest))
         return check if outcome is None else apply_to_liveness(outcome, check, facts)
 
@@ -307,10 +298,43 @@ class Recognizer:
         self, picture: bytes, *, rotate: bool, digest: str | None = None
     ) -> SeenPicture:
         """Find the faces in one picture. Does not use up an outcome."""
-        facts, sight, engine = self.facts.of(picture, digest), None, self.engine
-        if engine is not None and facts.card is None and facts.size is not None:
-            sight = engine.detect_faces(picture, facts, rotate=rotate)
-        return see_picture(facts, rotate=rotate) if sight is None else sight
+        facts = self.facts.of(picture, digest)
+        if self.engine is not None and facts.card is None and facts.size is not None:
+            seen = self.engine.detect_faces(picture, facts, rotate=rotate)
+            if seen is not None:
+                return seen
+        return see_picture(facts, rotate=rotate)
+
+
+def _match_without_engine(probe: Facts, reference: Facts, *, rotate: bool) -> MatchOutcome:
+    """Compare two pictures by their cards or, if neither is a card, by their bytes."""
+    seen_probe = see_picture(probe, rotate=rotate)
+    seen_reference = see_picture(reference, rotate=rotate)
+    card = probe.card
+    other_card = reference.card
+    has_card = card is not None or other_card is not None
+    score: float | None
+    if not seen_probe.faces or not seen_reference.faces:
+        score = None
+    elif card is not None and card.score is not None:
+        score = float(card.score)
+    elif other_card is not None and other_card.score is not None:
+        score = float(other_card.score)
+    elif not has_card and probe.digest == reference.digest:
+        score = 100.0
+    else:
+        # Each picture that is not a card is treated as a separate person.
+        score = pair_score(
+            f"sha256:{probe.digest}" if card is None else card.person,
+            f"sha256:{reference.digest}" if other_card is None else other_card.person,
+        )
+    return MatchOutcome(
+        probe=seen_probe,
+        reference=seen_reference,
+        score=score,
+        review=(card is not None and card.review) or (other_card is not None and other_card.review),
+        score_source="card" if has_card else "bytes",
+    )
 
 
 class LocalEngine:
@@ -331,12 +355,19 @@ class LocalEngine:
     def close(self) -> None:
         """Close the backend. The next use reopens it."""
         with self._lock:
-            verifiers, self._verifiers = self._verifiers, {}
+            verifiers = self._verifiers
+            self._verifiers = {}
         for verifier in verifiers.values():
             verifier.close()
 
     def compare(
-        self, probe: bytes, reference: bytes, facts: tuple[Facts, Facts], *, rotate: bool
+        self,
+        probe: bytes,
+        reference: bytes,
+        probe_facts: Facts,
+        reference_facts: Facts,
+        *,
+        rotate: bool,
     ) -> MatchOutcome | None:
         """Compare two pictures, or return None if one cannot be decoded. Ages are made up."""
         try:
@@ -344,26 +375,28 @@ class LocalEngine:
         except InvalidImage:
             return None
         return MatchOutcome(
-            probe=_see_faces(result.probe_faces or (), facts[0]),
-            reference=_see_faces(result.reference_faces or (), facts[1]),
+            probe=_see_faces(result.probe_faces or (), probe_facts),
+            reference=_see_faces(result.reference_faces or (), reference_facts),
             score=None if result.score is None else result.score.value,
-            by=result.backend,
+            score_source=result.backend,
         )
 
     def detect_faces(self, picture: bytes, facts: Facts, *, rotate: bool) -> SeenPicture | None:
-        match = self.compare(picture, picture, (facts, facts), rotate=rotate)
+        match = self.compare(picture, picture, facts, facts, rotate=rotate)
         return None if match is None else match.probe
 
 
 def _see_faces(faces: tuple[Any, ...], facts: Facts) -> SeenPicture:
-    angle = (faces[0].rotation or 0) if faces else 0
-    shown = []
+    """Return an engine's faces, largest first; ages and genders are made up."""
+    seen = []
     for number, face in enumerate(faces):
-        facts_of_face: dict[str, Any] = {}
-        if (box := face.box) is not None:
+        measured: dict[str, Any] = {}
+        if face.box is not None:
+            box = face.box
             edges = (box.left, box.top, box.right, box.bottom)
-            facts_of_face["box"] = tuple(round(edge) for edge in edges)
+            measured["box"] = tuple(round(edge) for edge in edges)
         if face.confidence is not None:
-            facts_of_face["confidence"] = round(face.confidence, 6)
-        shown.append(attrs.evolve(make_likely_face(facts, number), **facts_of_face))
-    return SeenPicture(faces=tuple(shown), angle=angle)
+            measured["confidence"] = round(face.confidence, 6)
+        seen.append(attrs.evolve(make_likely_face(facts, number), **measured))
+    angle = (faces[0].rotation or 0) if faces else 0
+    return SeenPicture(faces=tuple(seen), angle=angle)

@@ -20,7 +20,9 @@ _Colour = tuple[int, int, int]
 _SKINS: tuple[_Colour, ...] = ((244, 208, 177), (224, 172, 125), (176, 122, 82), (122, 80, 54))
 _HAIRS: tuple[_Colour, ...] = ((40, 30, 25), (92, 60, 35), (190, 150, 70), (150, 150, 155))
 _WALLS: tuple[_Colour, ...] = ((214, 228, 240), (226, 238, 214), (244, 230, 214), (232, 222, 242))
-_INK, _ALARM, _WHITE = (30, 34, 44), (178, 34, 34), (255, 255, 255)
+_INK: _Colour = (30, 34, 44)
+_ALARM: _Colour = (178, 34, 34)
+_WHITE: _Colour = (255, 255, 255)
 #: The lines of text: top edge in pixels, and scale relative to the font.
 _LINES = ((274, 3), (312, 2), (338, 2), (364, 2))
 
@@ -44,8 +46,9 @@ def _draw(card: Card) -> PIL.Image.Image:
         picture.paste(_INK, (CELL, top), large)
     for number, dark in enumerate(cards.dark_cells(cards.payload_of(card))):
         if dark:
-            y, x = divmod(number, cards.COLUMNS)
-            left, top = cards.CODE_LEFT + x * CELL, cards.CODE_TOP + y * CELL
+            row, column = divmod(number, cards.COLUMNS)
+            left = cards.CODE_LEFT + column * CELL
+            top = cards.CODE_TOP + row * CELL
             draw.rectangle((left, top, left + CELL - 1, top + CELL - 1), fill=(0, 0, 0))
     return picture
 
@@ -53,15 +56,21 @@ def _draw(card: Card) -> PIL.Image.Image:
 def _list_facts(card: Card) -> tuple[str, ...]:
     """Return the lines of text on a card, starting with the title."""
     shown = {name: "-" if value is None else value for name, value in attrs.asdict(card).items()}
-    last = ["score by person" if card.score is None else f"score {card.score:.2f}"]
-    last += [word for word in ("attack", "review") if getattr(card, word)]
-    ways = (("status", "status"), ("retry_after", "retry"), ("delay", "delay"), ("lost", "lost"))
-    last += [f"{word} {shown[name]}" for name, word in ways if shown[name] != "-"]
+    last_line = ["score by person" if card.score is None else f"score {card.score:.2f}"]
+    if card.attack:
+        last_line.append("attack")
+    if card.review:
+        last_line.append("review")
+    # The failures of calls with the card, and their names on it.
+    failures = {"status": "status", "retry_after": "retry", "delay": "delay", "lost": "lost"}
+    for name, label in failures.items():
+        if getattr(card, name) is not None:
+            last_line.append(f"{label} {shown[name]}")
     return (
-        "test card  {person}".format(**shown),
+        f"test card  {card.person}",
         "faces {faces}   quality {quality}   luminance {luminance}".format(**shown),
         "liveness {liveness}   age {age}   gender {gender}".format(**shown),
-        "   ".join(last),
+        "   ".join(last_line),
     )
 
 
@@ -69,7 +78,8 @@ def _draw_face(
     draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], looks: bytes, *, attack: bool
 ) -> None:
     left, top, right, bottom = box
-    width, height = right - left, bottom - top
+    width = right - left
+    height = bottom - top
 
     def place(x0: float, y0: float, x1: float, y1: float) -> tuple[float, float, float, float]:
         return left + x0 * width, top + y0 * height, left + x1 * width, top + y1 * height
@@ -88,8 +98,10 @@ def _draw_face(
 
 FileKind = Literal["PNG", "JPEG", "WEBP", "TIFF"]
 
-#: Minimum and maximum side of a card in pixels. A smaller code would be unreadable.
-MIN_SIDE, MAX_SIDE = 120, 4000
+#: Minimum side of a card in pixels. A smaller code would be unreadable.
+MIN_SIDE = 120
+#: Maximum side of a card in pixels.
+MAX_SIDE = 4000
 #: Encoder settings. For flat drawings, quality 90 gives small files without artefacts.
 _OPTIONS: dict[FileKind, dict[str, Any]] = {
     "PNG": {"optimize": True},

@@ -281,7 +281,8 @@ class Call:
             probe.content,
             reference.content,
             rotate=rotate,
-            digests=(probe.digest, reference.digest),
+            probe_digest=probe.digest,
+            reference_digest=reference.digest,
             fields=self.fields,
         )
         return outcome
@@ -451,7 +452,9 @@ class MockVendor:
         except Refused as refused:
             response = refused.response
         outcome = call.outcome
-        is_from_bytes = outcome is not None and outcome.by == "bytes" and outcome.score is not None
+        is_from_bytes = (
+            outcome is not None and outcome.score_source == "bytes" and outcome.score is not None
+        )
         if response.status == 429 and not call.world.clock.running:
             response.headers = (*response.headers, (HINT_HEADER, STANDS_STILL))
         elif response.status == 200 and is_from_bytes:

@@ -85,7 +85,7 @@ def test_fields_missing_from_a_set_outcome_keep_their_usual_values(deciding, mat
     assert 2 <= outcome.score <= 20
     deciding.set_outcome("liveness", attack=True)
     live = liveness(P1)
-    assert (live.score, live.attack, live.quality, live.by) == (97, True, 85, "control")
+    assert (live.score, live.attack, live.quality, live.score_source) == (97, True, 85, "control")
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_same_person_scores_high_and_different_people_low(local):
     hopper, card = photograph("grace-hopper"), photograph("grace-hopper-card")
     same = local.match(hopper, card, rotate=False)
     other = local.match(hopper, photograph("eileen-collins"), rotate=False)
-    assert same.by == other.by == "local"
+    assert same.score_source == other.score_source == "local"
     assert other.score < 50 < same.score
     (face,) = same.probe.faces
     left, top, right, bottom = face.box
@@ -52,11 +52,11 @@ def test_same_person_scores_high_and_different_people_low(local):
 
 def test_cards_and_set_outcomes_override_the_local_engine(local):
     hopper = photograph("grace-hopper")
-    assert local.match(P1, hopper, rotate=False).by == "card"
+    assert local.match(P1, hopper, rotate=False).score_source == "card"
     local.outcome_queue.add(SetOutcome(kind="match", score=30))
-    assert local.match(hopper, hopper, rotate=False).by == "control"
-    assert local.match(hopper, hopper, rotate=False).by == "local"
-    assert local.match(hopper, b"no picture", rotate=False).by == "bytes"
+    assert local.match(hopper, hopper, rotate=False).score_source == "control"
+    assert local.match(hopper, hopper, rotate=False).score_source == "local"
+    assert local.match(hopper, b"no picture", rotate=False).score_source == "bytes"
 
 
 def test_engine_is_opened_at_the_first_match_and_only_once(monkeypatch):
@@ -79,7 +79,7 @@ def test_engine_is_opened_at_the_first_match_and_only_once(monkeypatch):
     deciding = Recognizer(engine="local")
     assert opened == []
     # What the engine cannot decode, the bytes decide.
-    assert deciding.match(A, A, rotate=False).by == "bytes"
-    assert deciding.match(A, B, rotate=False).by == "bytes"
+    assert deciding.match(A, A, rotate=False).score_source == "bytes"
+    assert deciding.match(A, B, rotate=False).score_source == "bytes"
     deciding.engine.close()
     assert opened == ["local", "closed"]

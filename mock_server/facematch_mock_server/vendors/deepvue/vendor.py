@@ -266,7 +266,10 @@ def _encode(data: bytes) -> str:
 def _match(call: DeepvueCall) -> Response:
     claims, outcome = call.claims, call.outcome
     score = float(outcome.score or 0)
-    if outcome.by == "bytes" and call.values["file_a"].content == call.values["file_b"].content:
+    if (
+        outcome.score_source == "bytes"
+        and call.values["file_a"].content == call.values["file_b"].content
+    ):
         score = float(claims["match.equal_bytes"])
     is_match = score >= claims["match.from"]
     claims.cite("match.confidence")

@@ -365,21 +365,17 @@ def check_rate(call: DiditCall, scope: str | None = None, *, client: str | None 
             scope = _SCOPES.get(call.request.method)
     if scope is None:
         return
-    if client is None:
-        client = _client_of(call.request)
+    head = call.request
+    key = head.header("x-api-key")
+    if client is None and key:
+        client = f"key {key}"
+    elif client is None:
+        forwarded_for, _, _ = (head.header("x-forwarded-for") or "").partition(",")
+        client = f"address {forwarded_for.strip() or head.peer}"
     windows = {scope: call.claims.get(window_of(scope))}
     exceeded = call.world.rates.count_request(windows, client, now=call.now.timestamp())
     if exceeded is not None:
         refuse_rate(call, exceeded)
-
-
-def _client_of(head: Request) -> str:
-    """Return the key of a request, or else its address."""
-    key = head.header("x-api-key")
-    if key:
-        return f"key {key}"
-    forwarded_for, _, _ = (head.header("x-forwarded-for") or "").partition(",")
-    return f"address {forwarded_for.strip() or head.peer}"
 
 
 def window_of(scope: str) -> str:
