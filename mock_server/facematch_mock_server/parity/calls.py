@@ -87,9 +87,11 @@ def _scramble(names: str, part: str = ".+") -> Change:
 
 
 def _without_key(request: HttpRequest) -> HttpRequest:
-    headers = request.headers.items()
-    public = {name: value for name, value in headers if not isinstance(value, Secret)}
-    return attrs.evolve(request, headers=public)
+    return attrs.evolve(request, headers=_public(request.headers), fields=_public(request.fields))
+
+
+def _public(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if not isinstance(value, Secret)}
 
 
 def _without_picture(request: HttpRequest) -> HttpRequest:
@@ -213,6 +215,13 @@ VENDORS: Mapping[str, VendorCalls] = {
             _WRONG_KEY,
             Step("malformed-key", "a malformed key", signed=_with("headers", "x-api-key", "not-a-uuid"), **_FREE),
             Step("bad-field", "a limit below 0", unsigned=_with("params", "limit", "-1"), **_FREE),
+        ),
+    ),
+    "facepp": VendorCalls(
+        keys={"api_key": "client_id", "api_secret": "live_key"},
+        steps=(
+            Step("wrong-key", "a wrong key", signed=_scramble("api_key"), **_FREE),
+            Step("wrong-secret", "a wrong secret", signed=_scramble("api_secret"), **_FREE),
         ),
     ),
 }

@@ -53,7 +53,7 @@ def _differences(mock, vendor):
 
 
 def test_the_largest_file_is_as_large_as_each_vendor_says():
-    sizes = {"didit": "file.size_limit", "deepvue": 0, "azure": 6_291_456}
+    sizes = {"didit": "file.size_limit", "deepvue": 0, "azure": 6_291_456, "facepp": 0}
     sizes |= dict.fromkeys(("rekognition", "compreface"), 5_242_880)
     assert {name: vendor.size_limit for name, vendor in VENDORS.items()} == sizes
 
@@ -193,7 +193,7 @@ def test_vendor_identical_to_its_mock_has_no_differences(rehearse, name):
     vendor = rehearse(name)
     document = vendor.run("--yes", code=0).document
     assert (document["differences"], document["nothing_seen"]) == ([], {})
-    assert len(document["claims"]) >= 12
+    assert len(document["claims"]) >= 11
     assert document["rehearsal"]
     assert len(vendor.control.charges()) <= document["charges"]
     # How long ago a session was made says how fast the vendor is, and no more.
