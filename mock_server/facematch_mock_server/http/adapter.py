@@ -22,11 +22,13 @@ class MockAdapter(HTTPAdapter):
     # `responses` patches `HTTPAdapter.send`, so the original is passed in.
     def __init__(self, accounts: Accounts, really_send: Any = HTTPAdapter.send) -> None:
         super().__init__()
-        self._accounts, self._really_send = accounts, really_send
+        self._accounts = accounts
+        self._really_send = really_send
 
     def send(self, request: Any, *settings: Any, **more: Any) -> requests.Response:
         """Return the mock's response to `request`, as if it came from the request's URL."""
-        accounts, sent = self._accounts, request.copy()
+        accounts = self._accounts
+        sent = request.copy()
         if accounts.address is None and not accounts.is_stopped:
             accounts.start()
         sent.url = (accounts.address or _CLOSED) + request.path_url
@@ -35,7 +37,8 @@ class MockAdapter(HTTPAdapter):
             sent.headers.setdefault("Host", host)
         more["proxies"] = None
         answer: requests.Response = self._really_send(self, sent, *settings, **more)
-        answer.request, answer.url = request, request.url
+        answer.request = request
+        answer.url = request.url
         return answer
 
 

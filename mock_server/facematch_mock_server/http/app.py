@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -30,7 +31,8 @@ from facematch_mock_server.world.accounts import (
 from facematch_mock_server.world.faults import Fault, Stage
 from facematch_mock_server.world.journal import compose_note
 
-_ACCOUNT, _CLAIMS = ACCOUNT_HEADER.lower(), CLAIMS_HEADER.lower()
+_ACCOUNT = ACCOUNT_HEADER.lower()
+_CLAIMS = CLAIMS_HEADER.lower()
 #: The header of every response from a mock.
 _MARK: Headers = ((MOCK_HEADER, __version__),)
 #: Maximum body size: many times a vendor's limit, so that the vendor's own rules apply first.
@@ -105,7 +107,8 @@ class App:
             response = self._answer_own_path(request)
             if response is not None:
                 return response
-        start, vendor = time.perf_counter(), self.vendor_of(request)
+        start = time.perf_counter()
+        vendor = self.vendor_of(request)
         if vendor is not None:
             response = vendor.handle(request)
             if response.entry is not None:
@@ -119,12 +122,11 @@ class App:
         paths = [path for vendor in vendors for path in vendor.known_paths()]
         paths += self._control.known_paths()
         close = get_close_matches(request.path, paths, n=1, cutoff=0.4)
-        first = vendors[0]
-        hint = (
-            f"Did you mean {close[0]}?"
-            if close
-            else f"{first.title} begins at {first.common_prefix}."
-        )
+        if close:
+            hint = f"Did you mean {close[0]}?"
+        else:
+            first = vendors[0]
+            hint = f"{first.title} begins at {first.common_prefix}."
         return self._answer(request, "elsewhere", hint, path=shorten(request.path, 200), hint=hint)
 
     def _answer_openapi(self, request: Request) -> Response | None:
@@ -170,8 +172,11 @@ class App:
     def latency_s(self, head: Request) -> float:
         """Return the seconds by which the response to this request is delayed."""
         vendor = head.vendor or self.vendor_of(head)
-        latency = None if vendor is None else vendor.world.account.latency
-        return latency.get(vendor.operation(head) or "", 0.0) if latency else 0.0
+        # Most accounts have no latency, so the operation is not looked for.
+        if vendor is None or not vendor.world.account.latency:
+            return 0.0
+        latency_s: Mapping[str, float] = vendor.world.account.latency
+        return latency_s.get(vendor.operation(head) or "", 0.0)
 
     def max_body_bytes(self, head: Request) -> int:
         # The person's page accepts pictures.
@@ -191,19 +196,22 @@ class App:
         """Return the vendor that has the host or else the path, in the key's account, or None."""
         if head.vendor is not None or head.is_for_mock:
             return head.vendor
-        # The paths are the same in every account.
-        accounts, kind = self.accounts, None
-        kinds, main = accounts.kinds.values(), accounts.main
+        kinds = self.accounts.kinds.values()
+        main = self.accounts.main
+        owner = None
         if len(kinds) > 1:
             host = head.header("host")
-            kind = next((kind for kind in kinds if kind.has_host(host)), None)
-        if kind is None:
+            owner = next((kind for kind in kinds if kind.has_host(host)), None)
+        if owner is None:
             for kind in kinds:
+                # The paths are the same in every account.
                 if main.worlds[kind.name].behaviour.owns(head):
+                    owner = kind
                     break
-            else:
-                return None
-        return (accounts.owner_of(kind, head) or main).worlds[kind.name].behaviour
+        if owner is None:
+            return None
+        account = self.accounts.owner_of(owner, head) or main
+        return account.worlds[owner.name].behaviour
 
     def _world_of(self, head: Request) -> World:
         vendor = self.vendor_of(head)

@@ -28,18 +28,20 @@ from .exchange import MAX_HEAD_BYTES, AnswerPlan, Handler
 #: Maximum bytes that a client may pipeline while a request is in progress.
 _AHEAD_BYTES = 256 * 1024
 #: Seconds between two polls for the next part of an endless response.
-_EVERY_S = 0.1
+_POLL_S = 0.1
+#: The socket option that resets a connection when it is closed.
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 _METHOD = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _FIRST_LINE = re.compile(rb"(%b) ([!-~]+) HTTP/([0-9])\.([0-9])\r\n" % _METHOD)
 #: Matches the start of a request line. Any other bytes, such as TLS, are refused at once.
-_BEGINNING = re.compile(rb"%b(\Z| [!-~]*(\Z| [HTP/0-9.]*(\Z|\r\Z|\r\n)))" % _METHOD)
+_REQUEST_LINE_START = re.compile(rb"%b(\Z| [!-~]*(\Z| [HTP/0-9.]*(\Z|\r\Z|\r\n)))" % _METHOD)
 #: Matches a request target in absolute form.
-_WHOLE = re.compile(r"https?://([^/?#]*)([^?]*)(\?.*)?", re.IGNORECASE)
+_ABSOLUTE_TARGET = re.compile(r"https?://([^/?#]*)([^?]*)(\?.*)?", re.IGNORECASE)
 #: Matches the option "close" in a Connection header (RFC 9112).
-_CLOSE = re.compile(r"(\A|,)[ \t]*close[ \t]*(,|\Z)", re.IGNORECASE)
-_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(;[\t -~\x80-\xff]*)?\r\n")
+_CLOSE_OPTION = re.compile(r"(\A|,)[ \t]*close[ \t]*(,|\Z)", re.IGNORECASE)
+#: Matches the line before a chunk, with its size.
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(;[\t -~\x80-\xff]*)?\r\n")
 
 R = TypeVar("R")
 
@@ -94,7 +96,10 @@ class Connection(asyncio.BufferedProtocol):
         self._loop = service.loop
         #: Bytes received but not yet consumed. A Content-Length reserves no memory.
         self._buffer = bytearray()
-        self._has_ended = self._is_blocked = False
+        #: Whether the client has closed its side.
+        self._has_ended = False
+        #: Whether the write buffer is full.
+        self._is_blocked = False
         self._deadline = math.inf
         self._timer: asyncio.TimerHandle | None = None
         self._waits_for: _WaitFor | None = None
@@ -224,35 +229,41 @@ class Connection(asyncio.BufferedProtocol):
 
     def _exchange(self, handler: Handler) -> Work[bool]:
         """Read one request and respond; return whether the connection stays open."""
-        head, length, closes, expects_continue = yield from self._read_head()
-        refusal = exchange.ask(handler.begin, head)
+        head = yield from self._read_head()
+        request = head.request
+        refusal = exchange.ask(handler.begin, request)
         if refusal is not None:
-            return self._refuse(refusal, head.method)
-        limit, within = handler.max_body_bytes(head), head.fault is not None
-        if expects_continue and (length is None or 0 < length <= limit):
+            return self._refuse(refusal, request.method)
+        length = head.body_bytes
+        limit = handler.max_body_bytes(request)
+        # A fault at this stage interrupts the upload.
+        is_interrupted = request.fault is not None
+        if head.expects_continue and (length is None or 0 < length <= limit):
             self._transport.write(exchange.CONTINUE)
         body: bytearray | None = None
         if length is None:
-            body = yield from self._read_chunked(limit, within=within)
+            body = yield from self._read_chunked(limit, is_interrupted=is_interrupted)
+        elif length <= limit and is_interrupted:
+            yield from self._read_until((length + 1) // 2)
+            body = bytearray()
         elif length <= limit:
-            if len(self._buffer) < length:
-                yield from self._read_until((length + 1) // 2 if within else length)
-            body = bytearray() if within else self._take(length)
+            yield from self._read_until(length)
+            body = self._take(length)
         if body is None:
-            return self._refuse(exchange.ask(handler.too_large, head), head.method)
-        head.body = body
+            return self._refuse(exchange.ask(handler.too_large, request), request.method)
+        request.body = body
         self._deadline = math.inf
-        plan = yield from self._carry_out(handler, head)
-        late = plan.postponed
-        if late is not None and plan.fault is not None:
+        plan = yield from self._carry_out(handler, request)
+        if plan.postponed is not None and plan.fault is not None:
             try:
                 yield from self._pause(_WaitFor.MOMENT, plan.fault.seconds)
             except GeneratorExit:
-                handler.note(late, f"{plan.fault}; the client did not wait")
+                handler.note(plan.postponed, f"{plan.fault}; the client did not wait")
                 raise
-            plan = yield from self._carry_out(handler, late)
-        closes = closes or exchange.is_by_page(head)
-        return (yield from self._deliver(plan, head.method, close=closes)) and not closes
+            plan = yield from self._carry_out(handler, plan.postponed)
+        closes = head.closes or exchange.is_by_page(request)
+        stays_open = yield from self._deliver(plan, request.method, close=closes)
+        return stays_open and not closes
 
     def _carry_out(self, handler: Handler, request: Request) -> Work[AnswerPlan]:
         if not handler.is_slow(request):
@@ -263,12 +274,13 @@ class Connection(asyncio.BufferedProtocol):
         yield _WaitFor.WORKER
         return future.result()
 
-    def _read_head(self) -> Work[_Beginning]:
-        if (end := self._buffer.find(b"\r\n\r\n")) < 0:
+    def _read_head(self) -> Work[_Head]:
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
             # The timeout covers the whole head; in a body, it restarts with each piece.
             self._wait_at_most(self._service.idle_s)
         while end < 0 and len(self._buffer) < MAX_HEAD_BYTES:
-            if b"\n\n" in self._buffer or not _BEGINNING.match(self._buffer):
+            if b"\n\n" in self._buffer or not _REQUEST_LINE_START.match(self._buffer):
                 raise _BrokenRequest(400, "the received bytes are not a request head")
             yield from self._read_more()
             end = self._buffer.find(b"\r\n\r\n")
@@ -276,32 +288,39 @@ class Connection(asyncio.BufferedProtocol):
             raise _BrokenRequest(431, "the head is too long")
         return _parse_head(bytes(self._take(end + 4)), self._peer)
 
-    def _read_chunked(self, limit: int, *, within: bool) -> Work[bytearray | None]:
+    def _read_chunked(self, limit: int, *, is_interrupted: bool) -> Work[bytearray | None]:
         """Return the body; None if it is over the limit, empty if a fault interrupts it."""
-        body, trailer = bytearray(), bytearray()
-        while match := _CHUNK.fullmatch((yield from self._read_line())):
+        body = bytearray()
+        while True:
+            line = yield from self._read_line()
+            match = _CHUNK_LINE.fullmatch(line)
+            if match is None:
+                raise _BrokenRequest(400, "a chunk has an invalid size line")
             size = int(match[1], 16)
-            if not size:
+            if size == 0:
                 break
             if len(body) + size > limit:
                 return None
-            yield from self._read_until(1 if within else size + 2)
-            if within:
+            if is_interrupted:
+                yield from self._read_until(1)
                 return bytearray()
+            yield from self._read_until(size + 2)
             body += self._take(size)
             if self._take(2) != b"\r\n":
                 raise _BrokenRequest(400, "a chunk is longer than its declared size")
-        else:
-            raise _BrokenRequest(400, "a chunk has an invalid size line")
-        while not trailer.endswith(b"\r\n") or len(trailer) > 2:
-            trailer = yield from self._read_line()
+        # The trailer ends with an empty line.
+        line = bytearray()
+        while line != b"\r\n":
+            line = yield from self._read_line()
         return body
 
     def _read_line(self) -> Work[bytearray]:
-        while (end := self._buffer.find(b"\n")) < 0:
+        end = self._buffer.find(b"\n")
+        while end < 0:
             if len(self._buffer) > MAX_HEAD_BYTES:
                 raise _BrokenRequest(400, "a line of a chunked body is too long")
             yield from self._read_until(len(self._buffer) + 1)
+            end = self._buffer.find(b"\n")
         return self._take(end + 1)
 
     def _read_until(self, count: int) -> Work[None]:
@@ -325,7 +344,8 @@ class Connection(asyncio.BufferedProtocol):
             # Deleting from the front of a bytearray copies no bytes.
             del self._buffer[:count]
             return taken
-        taken, self._buffer = self._buffer, bytearray()
+        taken = self._buffer
+        self._buffer = bytearray()
         return taken
 
     def _refuse(self, response: Response, method: str = "") -> bool:
@@ -335,15 +355,18 @@ class Connection(asyncio.BufferedProtocol):
         return False
 
     def _deliver(self, plan: AnswerPlan, method: str, *, close: bool) -> Work[bool]:
-        response, fault = plan.response, plan.fault
-        head = body = b""
+        """Send a planned response; return whether the connection stays open."""
+        response = plan.response
+        fault = plan.fault
+        head = b""
+        body = b""
         if response is not None:
             if response.more is not None and method != "HEAD" and fault is None:
                 # Send an event stream until the client disconnects.
                 head = exchange.encode_head(response, method=method, close=True)
                 self._transport.write(head + response.body)
                 while True:
-                    yield from self._pause(_WaitFor.MOMENT, _EVERY_S)
+                    yield from self._pause(_WaitFor.MOMENT, _POLL_S)
                     # If the client does not read, pause sending.
                     if not self._transport.get_write_buffer_size():
                         self._transport.write(response.more())
@@ -356,11 +379,13 @@ class Connection(asyncio.BufferedProtocol):
 
     def _send(self, head: bytes, body: bytes, fault: Fault) -> Work[bool]:
         """Send a response and apply the fault; return whether the connection stays open."""
-        whole, cut = head + body, 0
+        whole = head + body
         if fault.kind is Kind.DELAY:
             yield from self._pause(_WaitFor.MOMENT, fault.seconds)
             self._transport.write(whole)
             return True
+        # The number of bytes to send before the fault.
+        cut = 0
         if fault.stage is Stage.MID_HEADERS:
             cut = exchange.head_cut(head)
         elif fault.stage is Stage.MID_BODY:
@@ -372,9 +397,9 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.set_write_buffer_limits(high=0, low=0)
         self._transport.write(whole[:cut] + garbage)
         if fault.kind is Kind.DRIBBLE:
-            for place in range(cut, len(whole)):
+            for index in range(cut, len(whole)):
                 yield from self._pause(_WaitFor.NEXT_BYTE, fault.seconds)
-                self._transport.write(whole[place : place + 1])
+                self._transport.write(whole[index : index + 1])
             return True
         if fault.kind is Kind.RESET:
             while self._is_blocked:
@@ -394,9 +419,17 @@ class Connection(asyncio.BufferedProtocol):
             timer.cancel()
 
 
-#: A parsed head: the request, the length of its body (None if chunked), whether the connection
-#: closes after it, and whether the client expects 100 Continue.
-_Beginning = tuple[Request, int | None, bool, bool]
+@attrs.define(kw_only=True)
+class _Head:
+    """A parsed head of a request."""
+
+    request: Request
+    #: The length of the body; None if it is chunked.
+    body_bytes: int | None
+    #: Whether the connection closes after the request.
+    closes: bool
+    #: Whether the client waits for 100 Continue before it sends the body.
+    expects_continue: bool
 
 
 class _Headers(list[tuple[str, str]]):
@@ -404,7 +437,7 @@ class _Headers(list[tuple[str, str]]):
         self.append((name.decode("latin-1").lower(), value.strip(b" \t").decode("latin-1")))
 
 
-def _parse_head(text: bytes, peer: str) -> _Beginning:
+def _parse_head(text: bytes, peer: str) -> _Head:
     line = _FIRST_LINE.match(text)
     if line is None:
         raise _BrokenRequest(400, "the request line is not HTTP")
@@ -412,7 +445,8 @@ def _parse_head(text: bytes, peer: str) -> _Beginning:
         raise _BrokenRequest(505, "HTTP/2 is not imitated; use HTTP/1.1")
     if line[3] != b"1":
         raise _BrokenRequest(505, "unsupported HTTP version")
-    is_old, target = line[4] == b"0", line[2].decode()
+    is_http_1_0 = line[4] == b"0"
+    target = line[2].decode()
     # The parser accepts a fixed list of methods, stops at CONNECT and Upgrade, and cannot pause, so
     # a new one reads only the headers. Two lengths and unknown codings are handled below.
     headers = _Headers()
@@ -427,23 +461,27 @@ def _parse_head(text: bytes, peer: str) -> _Beginning:
     values = dict(headers)
     if len(values) < len(headers):  # some headers are repeated
         values = {name: "\n".join(v for n, v in headers if n == name) for name in values}
-    coding, host = values.get("transfer-encoding"), values.get("host")
+    coding = values.get("transfer-encoding")
+    host = values.get("host")
     if coding is not None and coding.lower() != "chunked":
         raise _BrokenRequest(501, "a transfer coding other than chunked")
-    if (host is None and not is_old) or "\n" in (host or ""):
+    if (host is None and not is_http_1_0) or "\n" in (host or ""):
         raise _BrokenRequest(400, "a request must have exactly one Host header")
-    if whole := _WHOLE.fullmatch(target):
+    absolute = _ABSOLUTE_TARGET.fullmatch(target)
+    if absolute is not None:
         # Through a proxy, clients send an absolute URL; its host takes priority (RFC 9112, 3.2.2).
-        host, path, query = whole.groups(default="")
+        host, path, query = absolute.groups(default="")
         target = (path or "/") + query
         headers[:] = [("host", host), *(line for line in headers if line[0] != "host")]
     # Servers may disagree about a request with two lengths, so disconnect (RFC 9112, 6.1).
     is_twofold = coding is not None and "content-length" in values
     options = values.get("connection", "").replace("\n", ",")
-    closes = is_old or is_twofold or _CLOSE.search(options) is not None
-    return (
-        Request(method=line[1].decode(), target=target, headers=(*headers,), peer=peer),
-        None if coding else int(values.get("content-length", 0)),
-        closes,
-        not is_old and "100-continue" in values.get("expect", "").lower().split("\n"),
+    closes = is_http_1_0 or is_twofold or _CLOSE_OPTION.search(options) is not None
+    expectations = values.get("expect", "").lower().split("\n")
+    return _Head(
+        request=Request(method=line[1].decode(), target=target, headers=tuple(headers), peer=peer),
+        body_bytes=None if coding else int(values.get("content-length", 0)),
+        closes=closes,
+        # HTTP/1.0 has no 100 Continue.
+        expects_continue=not is_http_1_0 and "100-continue" in expectations,
     )

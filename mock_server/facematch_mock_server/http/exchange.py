@@ -76,10 +76,10 @@ def at_connection(handler: Handler, peer: str) -> Fault | None:
 
 def carry_out(handler: Handler, request: Request) -> AnswerPlan:
     """Carry out a request unless its fault prevents that, and plan the response."""
-    upload = request.fault
-    if upload is not None and upload.stage is Stage.MID_UPLOAD:
-        handler.note(request, str(upload))
-        return AnswerPlan(fault=upload)
+    upload_fault = request.fault
+    if upload_fault is not None and upload_fault.stage is Stage.MID_UPLOAD:
+        handler.note(request, str(upload_fault))
+        return AnswerPlan(fault=upload_fault)
     response = ask(handler.handle, request)
     fault: Fault | None = response.fault
     if fault is None:
@@ -88,8 +88,8 @@ def carry_out(handler: Handler, request: Request) -> AnswerPlan:
             fault = Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.DELAY, seconds=seconds, executed=True)
         return AnswerPlan(response=response, fault=fault)
     if fault.is_postponed:
-        bound = attrs.evolve(request, fault=fault, vendor=handler.vendor_of(request))
-        return AnswerPlan(fault=fault, postponed=bound)
+        postponed = attrs.evolve(request, fault=fault, vendor=handler.vendor_of(request))
+        return AnswerPlan(fault=fault, postponed=postponed)
     if fault.stage in (Stage.MID_UPLOAD, Stage.AFTER_UPLOAD) and fault.kind is not Kind.DELAY:
         return AnswerPlan(fault=fault)
     if fault.stage is Stage.MID_BODY and not encode_body(response, method=request.method):
@@ -106,6 +106,7 @@ def ask(answer: Callable[[Request], R], request: Request) -> R:
             _encode_headers(response.headers)
     except Exception as error:  # noqa: BLE001 - a server responds with 500 and continues after any error
         _log.exception("the app failed to handle a request")
+        # A missing claim is a mistake in the mock vendor, whose author needs the message.
         return make_answer(500, str(error) if isinstance(error, MissingClaimError) else None)
     return response
 
@@ -137,7 +138,8 @@ SENTENCES = {
 
 def make_answer(status: int, sentence: str | None = None) -> Response:
     """Return one of the server's own responses, or a 400 if `status` is not in `SENTENCES`."""
-    status = status if status in SENTENCES else 400
+    if status not in SENTENCES:
+        status = 400
     return Response(
         status=status,
         headers=(("Content-Type", "application/json"), (MOCK_HEADER, "front")),
@@ -174,7 +176,8 @@ def _format_date(second: int) -> str:
 
 def encode_head(response: Response, *, method: str, close: bool) -> bytes:
     """Return a response's status line and headers, with the empty line after them."""
-    status, moment = response.status, response.date or dt.datetime.now(dt.UTC)
+    status = response.status
+    moment = response.date or dt.datetime.now(dt.UTC)
     first = f"HTTP/1.1 {status} {REASONS.get(status, '')}\r\n"
     date = _format_date(int(moment.timestamp() // 1))
     head = f"{first}Date: {date}\r\nServer: facematch-mock\r\n{_encode_headers(response.headers)}"

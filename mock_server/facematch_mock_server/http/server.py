@@ -17,11 +17,14 @@ import attrs
 from .connection import Connection, Service
 from .exchange import Handler, keep_freed_pages
 
-#: The listen backlog, and how many connections are accepted in one turn of the event loop.
-_BACKLOG, _AT_ONCE = 1024, 256
-#: Numbers and names of the threads for slow requests to vendors (each may hold a decoded picture)
-#: and for the control API (each may wait for webhooks).
-_WORKERS, _CLERKS = (8, "facematch-mock-worker"), (64, "facematch-mock-clerk")
+#: The listen backlog.
+_BACKLOG = 1024
+#: How many connections are accepted in one turn of the event loop.
+_ACCEPTED_AT_ONCE = 256
+#: The number of threads for slow requests to vendors; each may hold a decoded picture.
+_VENDOR_THREADS = 8
+#: The number of threads for the control API; each may wait for webhooks.
+_CONTROL_THREADS = 64
 #: Maximum bytes per read: more than two typical pictures.
 _READ_BYTES = 512 * 1024
 #: The address to connect to, by wildcard address.
@@ -66,15 +69,22 @@ class HttpServer:
         self._spawned: set[asyncio.Task[None]] = set()
         keep_freed_pages()
         # The default event loop of Windows cannot watch a listening socket.
-        self._loop = loop = asyncio.SelectorEventLoop()
-        self._pools = {False: ThreadPoolExecutor(*_WORKERS), True: ThreadPoolExecutor(*_CLERKS)}
+        self._loop = asyncio.SelectorEventLoop()
+        #: The threads by `Request.is_for_mock`.
+        self._pools = {
+            False: ThreadPoolExecutor(_VENDOR_THREADS, "facematch-mock-worker"),
+            True: ThreadPoolExecutor(_CONTROL_THREADS, "facematch-mock-clerk"),
+        }
         scratch = memoryview(bytearray(_READ_BYTES))
-        self._service = Service(loop=loop, scratch=scratch, threads=self._pools, **self._settings)
+        self._service = Service(
+            loop=self._loop, scratch=scratch, threads=self._pools, **self._settings
+        )
         self._services = [self._service]
-        loop.call_soon(loop.add_reader, listener, self._accept, listener)
+        self._loop.call_soon(self._loop.add_reader, listener, self._accept, listener)
         self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
         self._thread.start()
-        self._listener, self._process = listener, os.getpid()
+        self._listener = listener
+        self._process = os.getpid()
         return self
 
     def stop(self) -> None:
@@ -151,7 +161,7 @@ class HttpServer:
                 await asyncio.sleep(0)
 
     def _accept(self, listener: socket.socket) -> None:
-        for _ in range(_AT_ONCE):
+        for _ in range(_ACCEPTED_AT_ONCE):
             try:
                 accepted, _peer = listener.accept()
             except OSError:  # nothing to accept, or no descriptor left: the loop retries
