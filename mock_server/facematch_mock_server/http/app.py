@@ -148,11 +148,10 @@ class App:
         """Serve the mock's pages, its health and the control API. Return None for other paths."""
         if request.path.startswith(PERSON) and self.person is not None:
             return self._mark(self.person.handle(request))
-        # Programs that wait for the server ask for the health or for the URL that was printed.
-        is_browser = "text/html" in (request.header("accept") or "")
-        is_start_page = not request.is_control and not (is_browser and self.console is not None)
         is_health = request.path == HEALTH and request.method in ("GET", "HEAD")
-        if is_health or is_start_page:
+        # Browsers get the console at /, the URL that was printed. Other programs wait for it.
+        wants_console = self.console is not None and "text/html" in (request.header("accept") or "")
+        if is_health or (request.path == "/" and not wants_console):
             return self._mark(reply_json(200, self._describe()))
         response: Response | None = None if self.console is None else self.console.handle(request)
         if response is None and request.is_control:
