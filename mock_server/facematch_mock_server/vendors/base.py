@@ -96,7 +96,7 @@ class Route:
         shown_fields: Body fields whose values the journal may store; it stores only the type and
             length of the others.
         fields: The names of all fields that are not files; None if unknown.
-        file_fields: The names of the files in the form; empty if unknown.
+        picture_fields: The names of the form's fields with pictures; empty if unknown.
         error_claims: Claims with errors specific to this path, by status.
         rate_scope: The rate limit that counts requests to this path, for the vendor's own checks.
         extra: Extra data for the vendor's own code.
@@ -110,7 +110,7 @@ class Route:
     is_form: bool = False
     shown_fields: tuple[str, ...] = ()
     fields: tuple[str, ...] | None = None
-    file_fields: tuple[str, ...] = ()
+    picture_fields: tuple[str, ...] = ()
     error_claims: Mapping[int, str] = attrs.field(factory=dict)
     rate_scope: str | None = None
     extra: Any = None
@@ -124,7 +124,7 @@ class Route:
 
     @form_fields.default
     def _join_fields(self) -> frozenset[str]:
-        return frozenset((*self.file_fields, *(self.fields or ())))
+        return frozenset((*self.picture_fields, *(self.fields or ())))
 
 
 def _suggest_field(sent: AbstractSet[str], known: AbstractSet[str]) -> str | None:
@@ -255,7 +255,7 @@ class Call:
             for file in files:
                 self.files.append(SentFile(field, file.name, len(file.content), file.digest))
         route = self.route
-        if route is not None and route.file_fields:
+        if route is not None and route.picture_fields:
             sent = form.files.keys() | form.fields.keys()
             if not sent <= route.form_fields:
                 self.note = _suggest_field(sent, route.form_fields)

@@ -225,7 +225,7 @@ class PairVendor(base.MockVendor):
                     # The account is found by the body if a route has no credentials.
                     credentials=(cls.key.name,) if isinstance(cls.key, HeaderKey) else (),
                     is_form=not endpoint.pictures.json,
-                    file_fields=endpoint.pictures.files,
+                    picture_fields=(*endpoint.pictures.files, *endpoint.pictures.texts),
                     extra=endpoint,
                 )
             )

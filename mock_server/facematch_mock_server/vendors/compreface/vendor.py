@@ -205,7 +205,7 @@ class Compreface(base.MockVendor):
             checks={"request.too_large": _check_size, "key.first": _check_key},
             operation="match",
             is_form=True,
-            file_fields=PICTURES,
+            picture_fields=PICTURES,
         ),
     )
 

@@ -341,7 +341,7 @@ ROUTES = (
             operation="match" if extensions else "liveness",
             credentials=("authorization", "x-api-key"),
             is_form=bool(extensions),
-            file_fields=("file_a", "file_b") if extensions else (),
+            picture_fields=("file_a", "file_b") if extensions else (),
             extra=extensions,
         )
         for path, extensions in _PAID.items()

@@ -404,7 +404,7 @@ def _make_picture_route(path: str, service: PictureService) -> Route:
         # The journal shortens metadata itself.
         shown_fields=tuple(name for name in names if name != "metadata"),
         fields=names,
-        file_fields=files,
+        picture_fields=files,
         extra=service,
     )
 
