@@ -45,7 +45,7 @@ from facematch_mock_server.recognition.outcomes import (
 )
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.faults import Fault, Kind, Stage, failure_of
-from facematch_mock_server.world.hosted import Rules
+from facematch_mock_server.world.hosted import SessionRules
 from facematch_mock_server.world.journal import SentFile, compose_note
 from facematch_mock_server.world.keys import Key
 from facematch_mock_server.world.kinds import VendorKind
@@ -394,7 +394,7 @@ class MockVendor:
         not_found_claim: The claim for an unknown path or method; ``{method}`` in it is filled in.
         errors: For each status, the claim with the vendor's error and the facts that the error
             cites; ``{key}`` is filled in. For other statuses the vendor's error is not known.
-        hosted: The rules of hosted sessions; None if the vendor has no hosted sessions.
+        session_rules: The rules of hosted sessions; None if the vendor has no hosted sessions.
     """
 
     routes: Sequence[Route] = ()
@@ -402,7 +402,7 @@ class MockVendor:
     extra_prefixes: tuple[str, ...] = ()
     not_found_claim: str
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {}
-    hosted: Rules | None = None
+    session_rules: SessionRules | None = None
     #: The class of the vendor's calls.
     call: type[Call] = Call
 

@@ -1,6 +1,6 @@
 """Hosted sessions of all vendors: find a session, and act as the person.
 
-A vendor's `Rules` decide how a session ends. Everything else is common to all vendors.
+A vendor's `SessionRules` decide how a session ends. Everything else is common to all vendors.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ACTS = ("begin", "card", "fail_attempt", "abandon", "expire")
 
 
 @attrs.frozen(kw_only=True)
-class Attempt:
+class PersonCheck:
     """A check of the person with a picture.
 
     Attributes:
@@ -50,30 +50,31 @@ class Attempt:
 
 
 @attrs.frozen(kw_only=True)
-class Rules:
+class SessionRules:
     """A vendor's rules for a person's actions.
 
     Attributes:
         open_statuses: The statuses in which a person can act.
-        after: The statuses after ``begin``, ``abandon``, ``expire``, and the ``last`` failed
+        status_after: The statuses after ``begin``, ``abandon``, ``expire``, and the ``last`` failed
             attempt. The claim ``session.attempts`` limits the attempts (1 without that claim).
         judge: Returns the updated session after a check of the person.
         fail: Returns the updated session after a failed attempt, which may be the last.
-        service, price: The session's name in the ledger (None if it is free), and the claim with
-            the price. The claim ``session.charged`` determines when a live session is charged.
-        finished: The statuses of a session whose check is finished.
-        changed: A function to call after each status change.
+        service: The session's name in the ledger; None if it is free.
+        price_claim: The claim with the price. The claim ``session.charged`` determines when a live
+            session is charged.
+        finished_statuses: The statuses of a session whose check is finished.
+        on_status_change: A function to call after each status change.
         return_url: Returns the URL to which the person is redirected, or None.
     """
 
     open_statuses: frozenset[str]
-    after: Mapping[str, str]
-    judge: Callable[[World, Session, Attempt], Session]
+    status_after: Mapping[str, str]
+    judge: Callable[[World, Session, PersonCheck], Session]
     fail: Callable[[World, Session, bool], Session] = lambda _, session, __: session
     service: str | None = None
-    price: str = ""
-    finished: frozenset[str] = frozenset()
-    changed: Callable[[World, Session], None] = lambda _, __: None
+    price_claim: str = ""
+    finished_statuses: frozenset[str] = frozenset()
+    on_status_change: Callable[[World, Session], None] = lambda _, __: None
     return_url: Callable[[Session], str | None] = lambda _: None
 
 
@@ -86,15 +87,17 @@ def hosted_of(session: Session) -> Hosted:
 
 def is_open(world: World, session: Session) -> bool:
     """Return whether a person can act in a session."""
-    return session.hosted is not None and session.status in world.behaviour.hosted.open_statuses
+    return (
+        session.hosted is not None and session.status in world.behaviour.session_rules.open_statuses
+    )
 
 
 def current(world: World, session: Session) -> Session:
     """Return the session, marked as expired if its time is over."""
     if not is_open(world, session) or world.clock.now() < hosted_of(session).expires_at:
         return session
-    expired = attrs.evolve(session, status=world.behaviour.hosted.after["expire"])
-    return _replace(world, session, expired)
+    expired = attrs.evolve(session, status=world.behaviour.session_rules.status_after["expire"])
+    return _store_unless_changed(world, session, expired)
 
 
 def find(world: World, session_id: str) -> Session:
@@ -158,12 +161,12 @@ def start(
 
 def _charge(world: World, session: Session, when: str) -> None:
     """Charge a session, if the vendor charges it at this moment: ``created`` or ``finished``."""
-    rules: Rules = world.behaviour.hosted
+    rules: SessionRules = world.behaviour.session_rules
     if rules.service is None or not hosted_of(session).is_live:
         return
     if world.claims["session.charged"] == when:
         world.ledger.charge(
-            Decimal(world.claims[rules.price]),
+            Decimal(world.claims[rules.price_claim]),
             at=world.clock.now(),
             what=rules.service,
             request_id=session.id,
@@ -187,74 +190,75 @@ def act(
 ) -> Session:
     """Perform one of `ACTS` in a session, and return the updated session.
 
-    For the pictures and errors, see `Played.finish`. Also raises ValueError for an unknown action.
+    For the pictures and errors, see `HostedSessions.finish`. Also raises ValueError for an unknown
+    action.
     """
     if do not in ACTS:
         raise ValueError(f"there is no action {do!r:.40}; {suggest_name(str(do), ACTS)}")
     if do != "card" and (card is not None or document is not None):
         raise ValueError(f"only the action card takes a card or a document, not {do}")
-    rules: Rules = world.behaviour.hosted
-    attempt: Attempt | None = None
+    rules: SessionRules = world.behaviour.session_rules
+    check: PersonCheck | None = None
+    # If a concurrent request changes the session, start again with its current state.
     while True:
         session = find(world, session_id)
         if not is_open(world, session):
             raise ValueError(f"this session is {session.status}: a person can no longer act in it")
-        if do == "card" and attempt is None:
-            attempt = _check_person(world, session, "p1" if card is None else card, document)
-        begun = rules.after["begin"]
+        if do == "card" and check is None:
+            check = _check_person(world, session, "p1" if card is None else card, document)
+        begun = rules.status_after["begin"]
         if do != "expire" and session.status != begun:
             # Any other action first begins the session; then the loop reads it again.
-            _replace(world, session, attrs.evolve(session, status=begun))
+            _store_unless_changed(world, session, attrs.evolve(session, status=begun))
             continue
-        changed = _step(world, session, do, attempt)
-        # If a concurrent request changed the session, retry with its current state.
-        if _replace(world, session, changed) is changed:
-            if attempt is not None:
-                world.pictures.keep(attempt.contents)
+        changed = _step(world, session, do, check)
+        if _store_unless_changed(world, session, changed) is changed:
+            if check is not None:
+                world.pictures.keep(check.contents)
             return changed
 
 
-def _step(world: World, session: Session, do: str, attempt: Attempt | None) -> Session:
+def _step(world: World, session: Session, do: str, check: PersonCheck | None) -> Session:
     """Return the updated session after an action, without storing it."""
-    rules: Rules = world.behaviour.hosted
-    if do in rules.after:
-        return attrs.evolve(session, status=rules.after[do])
+    rules: SessionRules = world.behaviour.session_rules
+    if do in rules.status_after:
+        return attrs.evolve(session, status=rules.status_after[do])
     hosted = hosted_of(session)
     hosted = attrs.evolve(hosted, attempts=hosted.attempts + 1)
     session = attrs.evolve(session, hosted=hosted)
-    if attempt is None:
+    if check is None:
         return fail(world, session)
-    return rules.judge(world, session, attempt)
+    return rules.judge(world, session, check)
 
 
 def fail(world: World, session: Session) -> Session:
     """Return the updated session after a failed attempt. The last attempt ends the session."""
-    rules: Rules = world.behaviour.hosted
+    rules: SessionRules = world.behaviour.session_rules
     # A vendor without the claim allows one attempt.
     is_last = True
     if "session.attempts" in world.claims:
         is_last = hosted_of(session).attempts >= world.claims["session.attempts"]
     failed = rules.fail(world, session, is_last)
-    return attrs.evolve(failed, status=rules.after["last"]) if is_last else failed
+    return attrs.evolve(failed, status=rules.status_after["last"]) if is_last else failed
 
 
-def _replace(world: World, session: Session, changed: Session) -> Session:
+def _store_unless_changed(world: World, session: Session, changed: Session) -> Session:
     """Store `changed` unless `session` was changed in the meantime; return the stored session."""
     stored = world.sessions.change(session.id, lambda x: changed if x is session else x)
     if stored is None:
         # The session was deleted in the meantime.
         return changed
     if stored is changed and changed.status != session.status:
-        rules: Rules = world.behaviour.hosted
-        if changed.status in rules.finished:
+        rules: SessionRules = world.behaviour.session_rules
+        if changed.status in rules.finished_statuses:
             _charge(world, changed, "finished")
-        rules.changed(world, changed)
+        rules.on_status_change(world, changed)
     return stored
 
 
 def _check_person(
     world: World, session: Session, card: str | bytes, document: str | bytes | None
-) -> Attempt:
+) -> PersonCheck:
     """Check a person's picture, and match it with the document or reference, if there is one."""
     face = _read_picture(card)
     reference = _find_reference(world, hosted_of(session), face, document)
@@ -266,7 +270,7 @@ def _check_person(
     match = None
     if reference is not None:
         match = recognizer.match(face, reference, rotate=False, fields=lambda: fields)
-    return Attempt(
+    return PersonCheck(
         face=_digest(face),
         reference=None if reference is None else _digest(reference),
         contents=contents,
@@ -304,7 +308,7 @@ def _read_picture(card: str | bytes) -> bytes:
     return READY[card].data
 
 
-class Played(Extension[R]):
+class HostedSessions(Extension[R]):
     """The hosted sessions of one world, with methods that act as the person. Thread-safe."""
 
     def all(self) -> tuple[Session, ...]:

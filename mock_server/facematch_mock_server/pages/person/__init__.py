@@ -144,7 +144,7 @@ class PersonPage:
 
 def _leave(world: World, session: Session) -> Response:
     """Redirect the person to the callback, as the vendor does."""
-    address = world.behaviour.hosted.return_url(session) or ""
+    address = world.behaviour.session_rules.return_url(session) or ""
     link, title = _ADDRESS.fullmatch(address), f"Finished: {session.status}"
     # Headers must be ASCII.
     address = quote(address, safe="%/:?#[]@!$&'()*+,;=~|")

@@ -16,7 +16,7 @@ from facematch_mock_server.base.messages import Response, Upload
 from facematch_mock_server.vendors.base import NumberedCall, as_fraction
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.hosted import Attempt, Rules, current, hosted_of
+from facematch_mock_server.world.hosted import PersonCheck, SessionRules, current, hosted_of
 from facematch_mock_server.world.sessions import Session
 
 LIVENESS, WITH_VERIFY, IMAGES = (
@@ -219,9 +219,9 @@ def _targets(box: tuple[int, int, int, int]) -> dict[str, Any]:
     return {"color": {"faceRectangle": rectangle(box)}}
 
 
-def _judge(world: World, session: Session, attempt: Attempt) -> Session:
+def _judge(world: World, session: Session, check: PersonCheck) -> Session:
     """Return the session with the result of checking the person."""
-    seen, match, sent = attempt.liveness, attempt.match, session.metadata or {}
+    seen, match, sent = check.liveness, check.match, session.metadata or {}
     if not seen.probe.faces:
         return hosted.fail(world, session)
     word = "uncertain"
@@ -236,13 +236,13 @@ def _judge(world: World, session: Session, attempt: Attempt) -> Session:
         confidence = as_fraction(match.score)
         is_identical = confidence >= sent["verifyConfidenceThreshold"]
         result["verifyResult"] = {"matchConfidence": confidence, "isIdentical": is_identical}
-    result["digest"] = attempt.face.upper()
+    result["digest"] = check.face.upper()
     pictures = dict(session.pictures)
     if sent["enableSessionImage"]:
         result["sessionImageId"] = image_id = world.account.ids.uuid()
-        pictures[image_id] = attempt.face
-    if sent["returnVerifyImageHash"] and attempt.reference is not None:
-        result["verifyImageHash"] = attempt.reference.upper()
+        pictures[image_id] = check.face
+    if sent["returnVerifyImageHash"] and check.reference is not None:
+        result["verifyImageHash"] = check.reference.upper()
     at = world.clock.now()
     world.ledger.charge(Decimal(0), at=at, what="LIVENESS", request_id=session.id)
     session = _add_attempt(session, _SUCCEEDED, result=result)
@@ -255,9 +255,9 @@ def _fail(_: World, session: Session, __: bool) -> Session:
     return _add_attempt(session, _FAILED, error=error)
 
 
-RULES = Rules(
+SESSION_RULES = SessionRules(
     open_statuses=frozenset({_NOT_STARTED, _RUNNING}),
-    after={"begin": _RUNNING, "abandon": _CANCELED, "expire": _EXPIRED, "last": _FAILED},
+    status_after={"begin": _RUNNING, "abandon": _CANCELED, "expire": _EXPIRED, "last": _FAILED},
     judge=_judge,
     fail=_fail,
 )

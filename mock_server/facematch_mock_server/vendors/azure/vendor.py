@@ -14,7 +14,7 @@ from facematch_mock_server.base.messages import Request, Response, Upload, media
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.recognition.recognizer import Facts
 from facematch_mock_server.vendors import base
-from facematch_mock_server.world.hosted import Played
+from facematch_mock_server.world.hosted import HostedSessions
 from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
 
 from . import sessions
@@ -313,7 +313,7 @@ class Azure(base.MockVendor):
             for route in sessions.ROUTES
         ),
     )
-    hosted = sessions.RULES
+    session_rules = sessions.SESSION_RULES
     not_found_claim = "path"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("body.wrong",),
@@ -368,7 +368,7 @@ VENDOR = base.Vendor(
     key_of=_key_of,
     # The newest faces by id; the maximum is our choice.
     records=lambda: Collection(limit=1000),
-    extensions={"sessions": Played},
+    extensions={"sessions": HostedSessions},
     behaviour=Azure,
     samples=_ask_samples,
     greeting=(f"key: {LIVE_KEY}", f"curl {_HEADERS} --data-binary @cards/p1.png {{url}}{DETECT}"),

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import attrs
 
 from facematch_mock_server.base.state import Selection, check_text, select
-from facematch_mock_server.world.hosted import Played, hosted_of, open_sessions
+from facematch_mock_server.world.hosted import HostedSessions, hosted_of, open_sessions
 from facematch_mock_server.world.kinds import Extension, endpoint
 from facematch_mock_server.world.sessions import Review, Session
 from facematch_mock_server.world.webhooks import (
@@ -54,7 +54,7 @@ def _check_word(name: str, word: object, words: Collection[str]) -> None:
         raise ValueError(f"unknown {name} {word!r:.40}; must be one of {', '.join(words)}")
 
 
-class Sessions(Played[DiditRecords]):
+class Sessions(HostedSessions[DiditRecords]):
     """Control of one world's sessions: list and decide them, and act as the person. Thread-safe."""
 
     @endpoint("GET", "sessions", result_key="sessions")

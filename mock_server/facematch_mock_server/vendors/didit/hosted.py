@@ -252,10 +252,10 @@ def _arm(call: DiditCall) -> Response:
 _OPTIONS = {field.name: field.default for route in pictures.ROUTES for field in route.extra.form}
 
 
-def _judge(world: World, session: Session, attempt: base.Attempt) -> Session:
+def _judge(world: World, session: Session, check: base.PersonCheck) -> Session:
     """Return the session with the results of checking the person."""
     hosted, claims = hosted_of(session), world.claims.cited()
-    liveness, match, status = attempt.liveness, attempt.match, None
+    liveness, match, status = check.liveness, check.match, None
     if hosted.scenario is not None:
         facts: dict[str, Any] = {**_APPROVED, **SCENARIOS[hosted.scenario]}
         liveness = attrs.evolve(liveness, score=facts["liveness"], attack=facts["attack"])
@@ -264,16 +264,16 @@ def _judge(world: World, session: Session, attempt: base.Attempt) -> Session:
     results = {
         "LIVENESS": {**judge_liveness(claims, liveness, _OPTIONS), **_method(world, session)}
     }
-    pictures: dict[str, str | None] = {"reference_image": attempt.face}
+    pictures: dict[str, str | None] = {"reference_image": check.face}
     if match is not None:
         results["FACE_MATCH"] = block = judge_match(claims, match, _OPTIONS)
         if match.review and block["status"] == APPROVED:
             block["status"] = IN_REVIEW
-        pictures |= {"source_image": attempt.reference, "target_image": attempt.face}
+        pictures |= {"source_image": check.reference, "target_image": check.face}
         if hosted.kind == "kyc":
             shown = APPROVED if match.reference.faces else DECLINED
             results["ID_VERIFICATION"] = {"status": shown, "warnings": []}
-            pictures |= dict.fromkeys(("portrait_image", "front_image"), attempt.reference)
+            pictures |= dict.fromkeys(("portrait_image", "front_image"), check.reference)
     statuses = [result["status"] for result in results.values()]
     status = status or next(word for word in (DECLINED, IN_REVIEW, APPROVED) if word in statuses)
     return attrs.evolve(session, status=status, result=results, pictures=pictures)
@@ -306,15 +306,20 @@ def _return_url(session: Session) -> str | None:
     return f"{address}{'&' if '?' in address else '?'}{query}{mark}{fragment}"
 
 
-RULES = base.Rules(
+SESSION_RULES = base.SessionRules(
     open_statuses=frozenset({_NOT_STARTED, _IN_PROGRESS, "Resubmitted", "Awaiting User"}),
-    after={"begin": _IN_PROGRESS, "abandon": "Abandoned", "expire": "Expired", "last": DECLINED},
+    status_after={
+        "begin": _IN_PROGRESS,
+        "abandon": "Abandoned",
+        "expire": "Expired",
+        "last": DECLINED,
+    },
     judge=_judge,
     fail=_fail,
     service="SESSION",
-    price="credit.price.session",
-    finished=frozenset({APPROVED, DECLINED, IN_REVIEW}),
-    changed=webhooks.announce,
+    price_claim="credit.price.session",
+    finished_statuses=frozenset({APPROVED, DECLINED, IN_REVIEW}),
+    on_status_change=webhooks.announce,
     return_url=_return_url,
 )
 

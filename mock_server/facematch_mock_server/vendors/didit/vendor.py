@@ -57,7 +57,7 @@ class Didit(base.MockVendor):
         *(*pictures.ROUTES, *hosted.ROUTES, *sessions.ROUTES),
         make_route("/v3/billing/balance/", {"GET": _show_balance}, rate_scope="management"),
     )
-    hosted = hosted.RULES
+    session_rules = hosted.SESSION_RULES
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         401: ("auth.words.401",),
         403: ("auth.words.403",),

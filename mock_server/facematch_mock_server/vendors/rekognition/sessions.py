@@ -20,7 +20,7 @@ from facematch_mock_server.recognition.outcomes import LivenessOutcome, SeenFace
 from facematch_mock_server.vendors.base import NumberedCall
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.hosted import Attempt, Rules, current, hosted_of
+from facematch_mock_server.world.hosted import PersonCheck, SessionRules, current, hosted_of
 from facematch_mock_server.world.sessions import Session
 
 _CREATED, _IN_PROGRESS, _SUCCEEDED, _FAILED, _EXPIRED = (
@@ -146,9 +146,9 @@ def bound(image: Image, face: SeenFace) -> dict[str, float]:
 # Results of a check
 
 
-def _judge(world: World, session: Session, attempt: Attempt) -> Session:
+def _judge(world: World, session: Session, check: PersonCheck) -> Session:
     """Return the session with the result of its only check."""
-    seen = attempt.liveness
+    seen = check.liveness
     if not seen.probe.faces:
         return hosted.fail(world, session)
     result: dict[str, Any] = {"Feedback": _list_feedback(world, seen)}
@@ -156,13 +156,13 @@ def _judge(world: World, session: Session, attempt: Attempt) -> Session:
         # AWS's response has no other field that shows an attack.
         most = world.claims["session.attack"] if seen.attack else 100.0
         result["Confidence"] = min(seen.score, most)
-    image = Image.from_bytes(attempt.contents[attempt.face])
+    image = Image.from_bytes(check.contents[check.face])
     box = {"BoundingBox": bound(image, seen.probe.faces[0])}
     return attrs.evolve(
         session,
         status=_SUCCEEDED,
         result=result,
-        pictures={"reference_image": attempt.face},
+        pictures={"reference_image": check.face},
         metadata={**(session.metadata or {}), "box": box},
     )
 
@@ -179,11 +179,11 @@ def _list_feedback(world: World, seen: LivenessOutcome) -> list[dict[str, str]]:
     return [{"Code": code, "Message": code.replace("_", " ").capitalize()} for code in codes]
 
 
-RULES = Rules(
+SESSION_RULES = SessionRules(
     open_statuses=frozenset({_CREATED, _IN_PROGRESS}),
-    after={"begin": _IN_PROGRESS, "abandon": _FAILED, "expire": _EXPIRED, "last": _FAILED},
+    status_after={"begin": _IN_PROGRESS, "abandon": _FAILED, "expire": _EXPIRED, "last": _FAILED},
     judge=_judge,
     service="FaceLiveness",
-    price="credit.price_session",
-    finished=frozenset({_SUCCEEDED}),
+    price_claim="credit.price_session",
+    finished_statuses=frozenset({_SUCCEEDED}),
 )

@@ -27,7 +27,7 @@ from facematch_mock_server.base.messages import Headers, Request, Response, Uplo
 from facematch_mock_server.recognition.outcomes import SeenFace
 from facematch_mock_server.vendors import base
 from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.hosted import Played
+from facematch_mock_server.world.hosted import HostedSessions
 from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
 
 from . import sessions
@@ -345,7 +345,7 @@ class Rekognition(base.MockVendor):
         404: ("operation.unknown",),
         500: ("server.error",),
     }
-    hosted = sessions.RULES
+    session_rules = sessions.SESSION_RULES
     # `more` is the operation in X-Amz-Target; None for the route of all other operations.
     routes = tuple(
         base.Route(
@@ -416,7 +416,7 @@ VENDOR = base.Vendor(
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE, client=ACCESS_KEY)},
     key_of=access_key,
     behaviour=Rekognition,
-    extensions={"sessions": Played},
+    extensions={"sessions": HostedSessions},
     greeting=(f"access key: {ACCESS_KEY}, secret: {LIVE_KEY}", _CURL),
     # There are no samples, because the sampler does not sign requests.
 )

@@ -121,11 +121,13 @@ def test_start_returns_the_sent_fields_and_the_page_url():
     assert (world, kept.id, page_path(world, kept)) == (engine.world, session_id, path)
     assert find_by_page_token(engine.account, "nobody") is None
     assert decide(engine, session)["session_url"] == session["url"]
-    address = urlsplit(world.behaviour.hosted.return_url(played.finish(session_id)))
+    address = urlsplit(world.behaviour.session_rules.return_url(played.finish(session_id)))
     added = {"verificationSessionId": [session_id], "status": ["Approved"]}
     assert (parse_qs(address.query), address.fragment) == ({"a": ["1"], **added}, "end")
     assert decide(engine, session)["session_url"] is None
-    assert world.behaviour.hosted.return_url(world.sessions.find(begin()["session_id"])) is None
+    assert (
+        world.behaviour.session_rules.return_url(world.sessions.find(begin()["session_id"])) is None
+    )
 
 
 # Refusals ----------------------------------------------------------------------------------------
