@@ -67,9 +67,9 @@ class PairSimulator(HttpSimulator):
 
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
-        bodies = {Situation.SAME_PERSON, Situation.DIFFERENT_PEOPLE, *cls.answers}
-        cls.situations = frozenset(cls.FAULTS | bodies | _DERIVED)
         cls.cannot_happen = {**_NEVER, **cls.cannot_happen}
+        bodies = {Situation.SAME_PERSON, Situation.DIFFERENT_PEOPLE, *cls.answers}
+        cls.situations = frozenset(cls.FAULTS | bodies | _DERIVED) - frozenset(cls.cannot_happen)
 
     def backend(self, **settings: Any) -> Backend:
         return self.backend_class(**{**self.settings, "base_url": self.url, **settings})

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from facematch_core.backend import ImageFormat, ImageLimits
+from facematch_core.models import Box
 from facematch_core.testing import PairSimulator, Situation
 from facematch_facepp import FaceppBackend
 
@@ -67,6 +68,10 @@ class DocumentedFacepp(PairSimulator):
     credentials: ClassVar[dict[str, str]] = {"api_key": secrets[0], "api_secret": secrets[1]}
     settings = credentials
     picture_names: ClassVar[dict[str, str]] = {"image_file1": "probe", "image_file2": "reference"}
+    faces: ClassVar[dict[str, list[Box]]] = {
+        "probe": [Box(left=120, top=90, right=360, bottom=330)],
+        "reference": [Box(left=20, top=30, right=220, bottom=240)],
+    }
     limits = ImageLimits(
         formats={ImageFormat.JPEG, ImageFormat.PNG},
         min_side_px=48,
@@ -84,6 +89,7 @@ class DocumentedFacepp(PairSimulator):
         Situation.BAD_KEY: (401, error("AUTHENTICATION_ERROR")),
         Situation.NO_CREDIT: (403, error("AUTHORIZATION_ERROR:Insufficient Account Balance")),
         Situation.THROTTLED: (403, error("CONCURRENCY_LIMIT_EXCEEDED")),
+        Situation.OUTAGE: (500, error("INTERNAL_ERROR")),
     }
     free_situations = frozenset({Situation.NO_FACE})
     price_unknown = PRICE_UNKNOWN
