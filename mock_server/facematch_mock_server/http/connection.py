@@ -33,7 +33,9 @@ _POLL_S = 0.1
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 _METHOD = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_FIRST_LINE = re.compile(rb"(%b) ([!-~]+) HTTP/([0-9])\.([0-9])\r\n" % _METHOD)
+_FIRST_LINE = re.compile(
+    rb"(?P<method>%b) (?P<target>[!-~]+) HTTP/(?P<major>[0-9])\.(?P<minor>[0-9])\r\n" % _METHOD
+)
 #: Matches the start of a request line. Any other bytes, such as TLS, are refused at once.
 _REQUEST_LINE_START = re.compile(rb"%b(\Z| [!-~]*(\Z| [HTP/0-9.]*(\Z|\r\Z|\r\n)))" % _METHOD)
 #: Matches a request target in absolute form.
@@ -441,12 +443,12 @@ def _parse_head(text: bytes, peer: str) -> _Head:
     line = _FIRST_LINE.match(text)
     if line is None:
         raise _BrokenRequest(400, "the request line is not HTTP")
-    if line[3] == b"2":
+    if line["major"] == b"2":
         raise _BrokenRequest(505, "HTTP/2 is not imitated; use HTTP/1.1")
-    if line[3] != b"1":
+    if line["major"] != b"1":
         raise _BrokenRequest(505, "unsupported HTTP version")
-    is_http_1_0 = line[4] == b"0"
-    target = line[2].decode()
+    is_http_1_0 = line["minor"] == b"0"
+    target = line["target"].decode()
     # The parser accepts a fixed list of methods, stops at CONNECT and Upgrade, and cannot pause, so
     # a new one reads only the headers. Two lengths and unknown codings are handled below.
     headers = _Headers()
@@ -458,9 +460,10 @@ def _parse_head(text: bytes, peer: str) -> _Head:
         pass
     except httptools.HttpParserError as error:
         raise _BrokenRequest(400, str(error)) from None
-    values = dict(headers)
-    if len(values) < len(headers):  # some headers are repeated
-        values = {name: "\n".join(v for n, v in headers if n == name) for name in values}
+    values: dict[str, str] = {}
+    for name, value in headers:
+        # The values of a repeated header are separated by a line break, which no value contains.
+        values[name] = f"{values[name]}\n{value}" if name in values else value
     coding = values.get("transfer-encoding")
     host = values.get("host")
     if coding is not None and coding.lower() != "chunked":
@@ -474,12 +477,14 @@ def _parse_head(text: bytes, peer: str) -> _Head:
         target = (path or "/") + query
         headers[:] = [("host", host), *(line for line in headers if line[0] != "host")]
     # Servers may disagree about a request with two lengths, so disconnect (RFC 9112, 6.1).
-    is_twofold = coding is not None and "content-length" in values
+    has_two_lengths = coding is not None and "content-length" in values
     options = values.get("connection", "").replace("\n", ",")
-    closes = is_http_1_0 or is_twofold or _CLOSE_OPTION.search(options) is not None
+    closes = is_http_1_0 or has_two_lengths or _CLOSE_OPTION.search(options) is not None
     expectations = values.get("expect", "").lower().split("\n")
     return _Head(
-        request=Request(method=line[1].decode(), target=target, headers=tuple(headers), peer=peer),
+        request=Request(
+            method=line["method"].decode(), target=target, headers=tuple(headers), peer=peer
+        ),
         body_bytes=None if coding else int(values.get("content-length", 0)),
         closes=closes,
         # HTTP/1.0 has no 100 Continue.
