@@ -39,6 +39,7 @@ BUNDLED: dict[str, str] = {
     "compare": "Compare vendors on your photographs: draw, run, report, gate.",
     "mock": "Serve mock vendors on one port until Ctrl-C, or with --door until COMMAND ends.",
     "parity": "Compare a vendor with its mock, call by call.",
+    "webhooks": "Try your webhook receiver with forged and genuine deliveries.",
 }
 
 

@@ -13,6 +13,7 @@ import attrs
 from facematch_mock_server.base.state import Selection, check_text, select
 from facematch_mock_server.world.hosted import HostedSessions, hosted_of, open_sessions
 from facematch_mock_server.world.kinds import Extension, endpoint
+from facematch_mock_server.world.receivers import ReceiverTrial, try_receiver
 from facematch_mock_server.world.sessions import Review, Session
 from facematch_mock_server.world.webhooks import (
     DeliveryFault,
@@ -26,6 +27,7 @@ from facematch_mock_server.world.webhooks import (
 )
 
 from . import webhooks
+from .receivers import trial_deliveries
 from .records import KEPT_REVIEWS, STATUSES, DiditRecords, Workflow
 
 T = TypeVar("T")
@@ -378,6 +380,32 @@ class Webhooks(Extension[DiditRecords]):
     def sign_wrong(self, times: int = 1) -> None:
         """Sign the next `times` deliveries (1-10,000) with a wrong secret."""
         self._outbox.add_fault(DeliveryFault.SIGN_WRONG, times)
+
+    @endpoint("POST", "webhooks/try-receiver")
+    def try_receiver(self, url: str, *, secret: str, timeout_s: float = 10.0) -> ReceiverTrial:
+        """Send forged and genuine deliveries about the newest session to a receiver; return its
+        answers. It passes if it answers 2xx to the genuine ones, and nothing else.
+
+        Args:
+            url: The receiver's address, on this machine or on a host in the server's `deliver_to`.
+            secret: The secret that the receiver verifies signatures with.
+            timeout_s: Seconds for each delivery, above 0.
+
+        Raises:
+            LookupError: there is no session to tell of: make a call with `save_api_request`.
+            ValueError: the address is not allowed, or a value has the wrong type.
+        """
+        self._read_changes(url or "", None, None)
+        if type(secret) is not str or not secret.strip():
+            raise ValueError("secret must be a non-empty string")
+        if type(timeout_s) not in (int, float) or not timeout_s > 0:
+            raise ValueError("timeout_s must be a number of seconds above 0")
+        world = self._control.world
+        sessions = world.sessions.all()
+        if not sessions:
+            raise LookupError("there is no session: make a call with save_api_request=true")
+        deliveries = trial_deliveries(world, sessions[-1], url=url, secret=secret)
+        return try_receiver(url, deliveries, timeout_s=timeout_s)
 
     @endpoint("POST", "webhooks/drop")
     def drop(self, times: int = 1) -> None:

@@ -1,0 +1,131 @@
+"""`facematch webhooks`: try your webhook receiver with forged and genuine deliveries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import attrs
+import click
+import requests
+
+from facematch_core.base.addresses import is_loopback
+from facematch_core.base.files import read_text
+from facematch_core.cli.text import Exit, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from facematch_mock_server.server import MockServer
+    from facematch_mock_server.world.receivers import ReceiverTrial, TrialAnswer
+
+#: The vendors whose mock sends webhooks.
+VENDORS = ("didit",)
+
+
+@click.command("webhooks")
+@click.argument("url")
+@click.option(
+    "--vendor",
+    type=click.Choice(VENDORS),
+    default="didit",
+    show_default=True,
+    help="Vendor whose webhooks the receiver takes.",
+)
+@click.option(
+    "--secret-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    required=True,
+    help="File with the secret that the receiver verifies signatures with.",
+)
+@click.option(
+    "--deliver-to",
+    metavar="HOST",
+    help="Host of the URL, if it is not this machine: confirms that it is your own.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=10.0,
+    metavar="SECONDS",
+    show_default=True,
+    help="Time limit of each delivery.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    *,
+    url: str,
+    vendor: str,
+    secret_file: Path,
+    deliver_to: str | None,
+    timeout: float,
+    as_json: bool,
+) -> int:
+    """Send forged and genuine webhooks to the receiver at URL, and say what it accepts.
+
+    Four deliveries are forged: unsigned, signed with another secret, changed, and too old. Five are
+    genuine: right, the same again, retried with a new time, and two in the wrong order. Their
+    sessions are a mock's: use a receiver that may see them, such as a test server of your own.
+
+    The exit code is 0 if the receiver accepts (2xx) exactly the genuine ones, 1 if it accepts a
+    forged one or rejects a genuine one, and 3 if it answers all alike, which shows nothing.
+    """
+    # Imported here, because `facematch --help` must not load the mock.
+    from facematch_mock_server.server import MockServer
+
+    host = urlsplit(url).hostname or ""
+    if not is_loopback(host) and host != deliver_to:
+        raise click.UsageError(
+            f"{host or 'The URL'} is not this machine: add --deliver-to {host or 'HOST'} if the "
+            "receiver there is your own."
+        )
+    secret = read_text(secret_file, "secret file").strip()
+    if not secret:
+        raise click.UsageError(f"{secret_file} is empty: write the receiver's secret into it.")
+    with MockServer(vendor=vendor, deliver_to=[host]) as mock:
+        _make_session(mock)
+        trial = mock.control.webhooks.try_receiver(url, secret=secret, timeout_s=timeout)
+    if as_json:
+        print_json(attrs.asdict(trial))
+    else:
+        _show(trial)
+    if not trial.is_telling:
+        return Exit.LOOK
+    return Exit.OK if trial.is_passed else Exit.NO
+
+
+def _make_session(mock: MockServer) -> None:
+    """Make a call that Didit stores as a session, for the deliveries to tell of."""
+    from facematch_mock_server import make_card
+
+    answer = requests.post(
+        f"{mock.url}/v3/passive-liveness/",
+        headers={"x-api-key": mock.live_key},
+        data={"save_api_request": "true", "vendor_data": "a-person"},
+        files={"user_image": ("card.png", make_card("p1"))},
+        timeout=30,
+    )
+    answer.raise_for_status()
+
+
+def _show(trial: ReceiverTrial) -> None:
+    rows = []
+    for answer in trial.answers:
+        expected = "reject" if answer.is_forged else "accept"
+        rows.append((answer.name, expected, _describe(answer), "" if answer.is_right else "wrong"))
+    print_table(("delivery", "expected", "answer", ""), rows)
+    if all(answer.status is None for answer in trial.answers):
+        say("The receiver answered no delivery: check the URL, and that it is running.")
+        return
+    if not trial.is_telling:
+        say("The receiver answers all deliveries alike, so it cannot be told what it verifies.")
+        return
+    for answer in trial.answers:
+        if answer.is_forged and answer.is_accepted:
+            say(f"It accepted a forged delivery: {answer.name}.")
+        elif not answer.is_right:
+            say(f"It rejected a genuine delivery: {answer.name}.")
+
+
+def _describe(answer: TrialAnswer) -> str:
+    return answer.problem or str(answer.status)

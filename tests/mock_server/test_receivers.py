@@ -1,0 +1,133 @@
+"""What `facematch webhooks` tells of receivers that verify too little or too much."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from kit.commands import invoke_facematch
+
+from facematch_core import WebhookRefused
+from facematch_didit import verify_webhook
+from facematch_mock_server import MockServer
+
+SECRET = "a-secret-of-the-shop-7d41c09b"
+FORGED = ("unsigned", "another secret", "changed body", "301 s old")
+GENUINE = (
+    *("right", "the same again", "retried with a new time"),
+    *("newer event", "older event after it"),
+)
+
+
+def verifies(body, headers, tolerance_s=300):
+    try:
+        verify_webhook(body, headers, SECRET, tolerance_s=tolerance_s)
+    except WebhookRefused as error:
+        return error.http_status
+    return 200
+
+
+def takes_unsigned(body, headers):
+    return verifies(body, headers) if "X-Signature" in headers else 204
+
+
+def takes_old(body, headers):
+    return verifies(body, headers, tolerance_s=86_400)
+
+
+class Once:
+    """Rejects an event that it has seen, although Didit repeats one that was not acknowledged."""
+
+    def __init__(self):
+        self.seen = set()
+
+    def __call__(self, body, headers):
+        status = verifies(body, headers)
+        event_id = json.loads(body)["event_id"]
+        if status != 200:
+            return status
+        if event_id in self.seen:
+            return 409
+        self.seen.add(event_id)
+        return 200
+
+
+@pytest.fixture
+def receive():
+    """Start a receiver that answers with the status that a function returns; return its URL."""
+    servers = []
+
+    def start(status_of):
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(status_of(body, dict(self.headers)))
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_address[1]}/hook"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def secret_file(tmp_path):
+    file = tmp_path / "secret"
+    file.write_text(f"{SECRET}\n")
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    ("status_of", "code", "wrong"),
+    [
+        (verifies, 0, set()),
+        (takes_unsigned, 1, {"unsigned"}),
+        (takes_old, 1, {"301 s old"}),
+        (Once(), 1, {"the same again", "retried with a new time"}),
+        (lambda *_: 200, 3, set(FORGED)),
+        (lambda *_: 401, 3, set(GENUINE)),
+    ],
+    ids=["verifies", "takes unsigned", "takes old", "rejects repeats", "takes all", "takes none"],
+)
+def test_each_wrong_answer_of_a_receiver_is_named(receive, secret_file, status_of, code, wrong):
+    words = ("webhooks", receive(status_of), "--secret-file", secret_file, "--json")
+    answer = invoke_facematch(*words)
+    document = json.loads(answer.stdout)
+    assert answer.exit_code == code
+    assert {each["name"] for each in document["answers"] if not each["is_right"]} == wrong
+    assert {each["name"] for each in document["answers"] if each["is_forged"]} == set(FORGED)
+    assert SECRET not in answer.output
+
+
+def test_screen_names_the_forged_delivery_that_was_accepted(receive, secret_file):
+    answer = invoke_facematch("webhooks", receive(takes_unsigned), "--secret-file", secret_file)
+    assert "It accepted a forged delivery: unsigned." in answer.stdout
+
+
+def test_nothing_is_sent_to_another_machine_without_confirmation(secret_file):
+    answer = invoke_facematch("webhooks", "https://shop.example/hook", "--secret-file", secret_file)
+    assert answer.exit_code == 2
+    assert "--deliver-to shop.example" in answer.output
+
+
+def test_a_receiver_that_is_not_running_shows_nothing(secret_file):
+    answer = invoke_facematch("webhooks", "http://127.0.0.1:9/", "--secret-file", secret_file)
+    assert answer.exit_code == 3
+    assert "answered no delivery" in answer.stdout
+
+
+def test_control_tries_a_receiver_with_the_newest_session(receive):
+    with MockServer(vendor="didit") as mock:
+        url = receive(verifies)
+        with pytest.raises(LookupError, match="save_api_request"):
+            mock.control.webhooks.try_receiver(url, secret=SECRET)
+        with pytest.raises(ValueError, match="deliver_to"):
+            mock.control.webhooks.try_receiver("https://shop.example/", secret=SECRET)
