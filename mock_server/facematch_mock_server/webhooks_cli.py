@@ -61,7 +61,7 @@ def command(
     timeout: float,
     as_json: bool,
 ) -> int:
-    """Send forged and genuine webhooks to the receiver at URL, and say what it accepts.
+    """Try your webhook receiver with forged and genuine deliveries.
 
     Four deliveries are forged: unsigned, signed with another secret, changed, and too old. Five are
     genuine: right, the same again, retried with a new time, and two in the wrong order. Their

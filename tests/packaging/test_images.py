@@ -1,15 +1,16 @@
 import ast
 import json
 import re
-import socket
 import subprocess
 import sys
 from fnmatch import fnmatch
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
+from facematch_mock_server import MockServer
 from facematch_mock_server.cli import command
 
 ROOT = Path(__file__).parents[2]
@@ -73,13 +74,11 @@ def test_the_health_check_follows_the_port(tmp_path, arguments, variable):
     *python, program = json.loads(last(ROOT / "Dockerfile", "HEALTHCHECK").partition("CMD ")[2])
     assert python == ["python", "-c"]
     place = tmp_path / "cmdline"
-    listening = socket.create_server(("127.0.0.1", 0))
-    port = listening.getsockname()[1]
-    place.write_text(f"facematch\0{arguments.format(port)}")
-
-    command = [sys.executable, "-c", program.replace("/proc/1/cmdline", str(place))]
-    how = {"stderr": subprocess.DEVNULL, "env": {"FACEMATCH_MOCK_PORT": variable.format(port)}}
-    with listening:
+    with MockServer() as mock:
+        port = urlsplit(mock.url).port
+        place.write_text(f"facematch\0{arguments.format(port)}")
+        command = [sys.executable, "-c", program.replace("/proc/1/cmdline", str(place))]
+        how = {"stderr": subprocess.DEVNULL, "env": {"FACEMATCH_MOCK_PORT": variable.format(port)}}
         assert subprocess.call(command, timeout=60, **how) == 0
     assert subprocess.call(command, timeout=60, **how) != 0
 

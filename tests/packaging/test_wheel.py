@@ -15,7 +15,9 @@ TOPS = ("facematch_core", "backends", "comparison", "mock_server")
 VENDORS = ("azure", "compreface", "deepvue", "didit", "facepp", "local", "rekognition")
 PACKAGES = {f"facematch_{name}" for name in ("core", "comparison", "mock_server", *VENDORS)}
 pytestmark = pytest.mark.slow
-EXTRAS = "all compare heif local mock opentelemetry postgres prometheus rekognition store testing"
+EXTRAS = (
+    "all compare door heif local mock opentelemetry postgres prometheus rekognition store testing"
+)
 
 
 def built(kind, out):
