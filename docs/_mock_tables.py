@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from itertools import groupby
 
+from _markdown import cells
+
 from facematch_mock_server import card_sheet
 from facematch_mock_server.claims import OURS, Known
 from facematch_mock_server.control import operations_of
@@ -44,11 +46,6 @@ def claims_page(vendor: str) -> str:
             lines.append(f"- `{claim.id}`: {claim.statement} ({source}){when}")
         lines.append("")
     return "\n".join(lines)
-
-
-def cells(*values: str) -> str:
-    """Return a row of a table."""
-    return "| " + " | ".join(values) + " |"
 
 
 def table_of_cards() -> str:

@@ -1,6 +1,7 @@
 """The documentation as a whole: complete, linked, short enough, and a site that builds."""
 
 import ast
+import importlib
 import json
 import re
 import subprocess
@@ -22,7 +23,7 @@ import facematch_rekognition
 from facematch_core import backend, http, resilience, testing
 from facematch_core.cli.app import BUNDLED, COMMANDS
 from facematch_core.config import opening as config
-from facematch_mock_server.vendors import all_claims, vendor_names
+from facematch_mock_server.vendors import all_claims, vendor_named, vendor_names
 from facematch_mock_server.world.faults import Kind
 
 ROOT = Path(__file__).parents[2]
@@ -155,7 +156,7 @@ def test_strict_build_fails_on_warnings_and_search_excludes_maintainer_pages(tmp
     head, _, _ = (ROOT / "mkdocs.yml").read_text().partition("exclude_docs:")
     (tmp_path / "mkdocs.yml").write_text(f"{head}\nhooks: ['{DOCS / '_hooks.py'}']\n")
     marks = {mark for page in DOCS.rglob("*.md") for mark in TABLE.findall(page.read_text())}
-    assert len(marks) == 7
+    assert len(marks) == 10
     for name in ("index", "maintain/index"):
         page = tmp_path / "docs" / f"{name}.md"
         page.parent.mkdir(parents=True, exist_ok=True)
@@ -173,6 +174,29 @@ def test_strict_build_fails_on_warnings_and_search_excludes_maintainer_pages(tmp
         page = (tmp_path / "site" / "claims" / f"{vendor}.html").read_text()
         assert not [claim.id for claim in all_claims(vendor) if f"{claim.id}</code>" not in page]
     assert searched(tmp_path / "site") == {"index.html"}
+
+
+def test_features_of_each_backend_are_in_the_table(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS)
+    tables = importlib.import_module("_feature_table")
+    for table in (tables.table_of_features(), tables.table_of_limits()):
+        rows = table.splitlines()[2:]
+        names = [re.match(r"\| \[`(\w+)`\]", row)[1] for row in rows]
+        assert names == [info.name for info in facematch_core.available_backends()]
+    facepp, rekognition = (
+        next(row for row in tables.table_of_features().splitlines() if name in row)
+        for name in ("facepp", "rekognition")
+    )
+    assert "above the answer's own threshold" in facepp
+    assert "| liveness | at least 80 |" in rekognition
+
+
+@pytest.mark.parametrize("vendor", vendor_names())
+def test_each_mock_that_compares_has_a_claim_about_a_picture_without_a_face(monkeypatch, vendor):
+    monkeypatch.syspath_prepend(DOCS)
+    tables = importlib.import_module("_feature_table")
+    if "match" in vendor_named(vendor).operations:
+        assert "face" in tables.no_face_claim(vendor).statement
 
 
 @pytest.mark.docs

@@ -1,0 +1,147 @@
+"""Generate the tables of the vendors' features from backends and claims, as Markdown."""
+
+from __future__ import annotations
+
+from _markdown import cells
+
+from facematch_core import Operation, available_backends
+from facematch_core.backend import Backend, Capabilities
+from facematch_core.config.plugins import backend_class
+from facematch_core.http import PairBackend
+from facematch_core.models import ThresholdRule
+from facematch_mock_server.claims import Claim
+from facematch_mock_server.vendors import vendor_named, vendor_names
+
+#: Keys of the claims that say how a vendor's answer tells that a picture shows no face.
+NO_FACE_KEYS = ("face.none", "face.empty", "face.missing", "match.no_face_risk", "detect.faces")
+
+WORDS_OF_RULES = {ThresholdRule.ABOVE: "above", ThresholdRule.AT_LEAST: "at least"}
+
+
+def bundled_backends() -> dict[str, type[Backend]]:
+    """Return the classes of facematch's own backends, by name."""
+    own = [info for info in available_backends() if info.distribution == "facematch-core"]
+    return {info.name: backend_class(info.name) for info in own}
+
+
+def table_of_features() -> str:
+    """Return the table of what each backend does."""
+    titles = ("Backend", "Match", "Liveness", "Sessions", "Decides", "Scale", "Charged", "Keeps")
+    rows = [cells(*titles, "Finds lost calls"), "|---" * (len(titles) + 1) + "|"]
+    for name, backend in bundled_backends().items():
+        features = backend.capabilities
+        rows.append(
+            cells(
+                link_to(name),
+                yes_or_no(Operation.MATCH in features.operations),
+                yes_or_no(Operation.LIVENESS in features.operations),
+                sessions_of(backend),
+                rule_of(backend),
+                code_or_dash(features.score_scale),
+                names_of(features.billed_operations) or "nothing",
+                names_of(features.retention),
+                yes_or_no(backend.reconcile is not Backend.reconcile),
+            )
+        )
+    return "\n".join(rows)
+
+
+def table_of_limits() -> str:
+    """Return the table of the limits of pictures and calls."""
+    rows = [cells("Backend", "Formats", "File", "Sides", "Calls"), "|---|---|---|---|---|"]
+    for name, backend in bundled_backends().items():
+        features = backend.capabilities
+        rows.append(
+            cells(
+                link_to(name),
+                names_of(features.image_limits.formats),
+                file_sizes_of(features),
+                sides_of(features),
+                rates_of(features) or "-",
+            )
+        )
+    return "\n".join(rows)
+
+
+def table_of_no_face() -> str:
+    """Return the table of the claims about pictures without a face."""
+    rows = [cells("Vendor", "A picture without a face"), "|---|---|"]
+    for name in vendor_names():
+        claim = no_face_claim(name)
+        if claim is not None:
+            source = f"[{claim.origin.known}](../claims/{name}.md)"
+            rows.append(cells(vendor_named(name).title, f"{claim.statement} ({source})"))
+    return "\n".join(rows)
+
+
+def no_face_claim(name: str) -> Claim | None:
+    """Return the vendor's claim about a picture without a face; None if there is none."""
+    for claim in vendor_named(name).claims:
+        if claim.key in NO_FACE_KEYS:
+            return claim
+    return None
+
+
+def link_to(name: str) -> str:
+    """Return a link to the page of a backend."""
+    return f"[`{name}`]({name}.md)"
+
+
+def yes_or_no(is_so: bool) -> str:
+    """Return the word for a truth value."""
+    return "yes" if is_so else "no"
+
+
+def code_or_dash(text: str | None) -> str:
+    """Return a text as code; a dash for None."""
+    return "-" if text is None else f"`{text}`"
+
+
+def names_of(members: frozenset[str]) -> str:
+    """Return members of an enumeration, sorted."""
+    return ", ".join(sorted(str(member) for member in members))
+
+
+def sessions_of(backend: type[Backend]) -> str:
+    """Return the checks of a backend's hosted sessions."""
+    features = backend.session_capabilities
+    return "no" if features is None else names_of(features.checks)
+
+
+def rule_of(backend: type[Backend]) -> str:
+    """Return what decides a comparison for which the caller sets no threshold."""
+    features = backend.capabilities
+    if Operation.MATCH not in features.operations:
+        return "-"
+    word = WORDS_OF_RULES.get(features.threshold_rule)
+    if issubclass(backend, PairBackend) and backend.match_answer.cut is not None:
+        return f"{word} the answer's own threshold"
+    if features.default_threshold is None:
+        return "the vendor's verdict"
+    return f"{word} {features.default_threshold:g}"
+
+
+def file_sizes_of(features: Capabilities) -> str:
+    """Return the limits of a file's size."""
+    limits = features.image_limits
+    if limits.max_bytes is None:
+        return "-"
+    size = f"at most {limits.max_bytes:,} bytes"
+    # A limit with a source of its own is not the vendor's.
+    return size if limits.max_bytes_from is None else f"{size} (ours)"
+
+
+def sides_of(features: Capabilities) -> str:
+    """Return the limits of a picture's sides."""
+    limits = features.image_limits
+    parts = []
+    if limits.min_side_px > 1:
+        parts.append(f"from {limits.min_side_px} px")
+    if limits.max_side_px is not None:
+        parts.append(f"to {limits.max_side_px} px")
+    return " ".join(parts) or "-"
+
+
+def rates_of(features: Capabilities) -> str:
+    """Return the published rate limits."""
+    return ", ".join(f"{window.limit} in {window.seconds:g} s" for window in features.rate_windows)
