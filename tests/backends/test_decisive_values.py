@@ -15,6 +15,7 @@ SETTINGS = {
     "deepvue": {"client_id": "c", "client_secret": "s"},
     "didit": {"api_key": "k"},
     "facepp": {"api_key": "k", "api_secret": "s"},
+    "regula": {},
     "rekognition": {"region": "eu-west-1", **AWS_KEYS},
 }
 
@@ -35,7 +36,7 @@ def opened(mock):
     return open_one
 
 
-@pytest.mark.parametrize("name", ["azure", "facepp", "rekognition"])
+@pytest.mark.parametrize("name", ["azure", "facepp", "regula", "rekognition"])
 def test_vendor_without_a_sandbox_cannot_be_set_to_one(name):
     """Otherwise, calls to the real vendor would not be counted."""
     with pytest.raises(fm.ConfigurationError, match="environment"):
@@ -97,6 +98,7 @@ def test_facepps_threshold_is_the_answers_own_for_the_error_rate(opened, error_r
         ("deepvue", fm.Charged.YES),
         ("didit", fm.Charged.YES),
         ("facepp", fm.Charged.YES),
+        ("regula", fm.Charged.YES),
         ("rekognition", fm.Charged.YES),
     ],
 )

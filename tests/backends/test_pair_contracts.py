@@ -2,6 +2,7 @@
 
 import pytest
 from simulators.facepp import DocumentedFacepp
+from simulators.regula import DocumentedRegula
 
 from facematch_core.testing import BackendContract
 
@@ -10,4 +11,11 @@ class TestFacepp(BackendContract):
     @pytest.fixture
     def simulator(self):
         with DocumentedFacepp() as simulator:
+            yield simulator
+
+
+class TestRegula(BackendContract):
+    @pytest.fixture
+    def simulator(self):
+        with DocumentedRegula() as simulator:
             yield simulator

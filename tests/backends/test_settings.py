@@ -10,7 +10,7 @@ import httpx
 import pydantic
 import pydantic_settings
 import pytest
-from kit.vendors import AWS_KEYS, PAID, settings_at
+from kit.vendors import AWS_KEYS, KEYLESS, PAID, settings_at
 
 import facematch_core as fm
 from facematch_azure import AzureBackend
@@ -20,6 +20,7 @@ from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_facepp import FaceppBackend
 from facematch_mock_server import MockServer, make_card
+from facematch_regula import RegulaBackend
 from facematch_rekognition import RekognitionBackend
 
 GOOD = {
@@ -28,6 +29,7 @@ GOOD = {
     RekognitionBackend: {"region": "eu-west-1", **AWS_KEYS},
     ComprefaceBackend: {"api_key": "some-key"},
     FaceppBackend: {"api_key": "some-key", "api_secret": "some-secret"},
+    RegulaBackend: {},
 }
 CHINA = "rekognition.cn-north-1.amazonaws.com"
 WRONG = {
@@ -80,6 +82,11 @@ WRONG = {
         ({"error_rate": 0.001}, "error_rate"),
         ({"read_timeout_s": 0}, "read_timeout_s"),
     ],
+    RegulaBackend: [
+        ({"base_url": "https://faceapi.regulaforensics.com"}, "allow_base_url"),
+        ({"base_url": "http://10.0.0.5:41101", "allow_base_url": True}, "allow_insecure"),
+        ({"read_timeout_s": 0}, "read_timeout_s"),
+    ],
 }
 
 
@@ -109,6 +116,7 @@ PASTED = [
     (DiditBackend, f"{DIDIT}/v3/face-match/", DIDIT),
     (DiditBackend, f" {DIDIT}\n", DIDIT),
     (FaceppBackend, f"{FACEPP}/facepp/v3/compare", FACEPP),
+    (RegulaBackend, "http://127.0.0.1:41101/api/match", "http://127.0.0.1:41101"),
     (DeepvueBackend, "https://production.deepvue.tech/v1", "https://production.deepvue.tech"),
     # The paths of a gateway are its own.
     (DiditBackend, f"{GATEWAY}/v3/didit/", f"{GATEWAY}/v3/didit"),
@@ -246,6 +254,7 @@ VARIABLES = {
     RekognitionBackend: {"region": "AWS_REGION"},
     ComprefaceBackend: {"api_key": "COMPREFACE_API_KEY"},
     FaceppBackend: {"api_key": "FACEPP_API_KEY", "api_secret": "FACEPP_API_SECRET"},
+    RegulaBackend: {},
 }
 
 
@@ -289,7 +298,7 @@ def test_declared_formats_are_those_the_vendor_accepts(opened, monkeypatch, name
     assert taken == can.image_limits.formats & usual
 
 
-@pytest.mark.parametrize("name", PAID)
+@pytest.mark.parametrize("name", [name for name in PAID if name not in KEYLESS])
 def test_wrong_key_ends_a_failover_with_a_warning(mock, opened, name, caplog):
     mock.of(name).control.revoke_key(mock.of(name).live_key)
     with (

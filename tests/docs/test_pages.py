@@ -19,6 +19,7 @@ import facematch_deepvue
 import facematch_didit
 import facematch_facepp
 import facematch_mock_server
+import facematch_regula
 import facematch_rekognition
 from facematch_core import backend, http, resilience, testing
 from facematch_core.cli.app import BUNDLED, COMMANDS
@@ -86,7 +87,7 @@ def test_a_page_shows_code_that_is_tested_elsewhere(page, file, name):
     [
         *(facematch_core, backend, resilience, http, testing, facematch_azure, facematch_didit),
         *(facematch_compreface, facematch_deepvue, facematch_facepp, facematch_mock_server),
-        facematch_rekognition,
+        *(facematch_regula, facematch_rekognition),
     ],
     ids=lambda module: module.__name__,
 )

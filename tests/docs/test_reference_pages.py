@@ -31,6 +31,7 @@ VENDORS = {
     "Azure": "azure",
     "Rekognition": "rekognition",
     "Face++": "facepp",
+    "Regula": "regula",
 }
 
 

@@ -73,6 +73,7 @@ FIELDS = {
     "azure": ("/face/v1.2/detect?returnFaceId=false", {"data": b"x"}, {"returnFaceId": "false"}),
     "compreface": ("/api/v1/verification/verify?limit=2", {}, {"limit": "2"}),
     "facepp": ("/facepp/v3/compare", {"data": {"api_key": "x"}}, {"api_key": "x"}),
+    "regula": ("/api/match", {"json": {"tag": "a"}}, {"tag": "a"}),
     "rekognition": ("/", {"json": {"SimilarityThreshold": 80.50}}, {"SimilarityThreshold": "80.5"}),
     "didit": ("/v3/session/", {"json": {"workflow_id": "a", "x": True}}, {"x": "true"}),
 }
