@@ -55,7 +55,7 @@ def available_backends() -> tuple[BackendInfo, ...]:
 
     Example:
         >>> [backend.name for backend in available_backends()]
-        ['azure', 'compreface', 'deepvue', 'didit', 'facepp', 'local', 'regula', 'rekognition']
+        ['azure', 'baidu', 'compreface', 'deepvue', 'didit', 'facepp', 'local', 'rekognition']
     """
     backends = []
     for name, claims in entry_points_by_name(BACKENDS).items():

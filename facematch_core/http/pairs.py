@@ -3,7 +3,7 @@
 A subclass reads like a page of the vendor's documents: `match_request` is the documented request,
 with blanks for pictures and settings; `match_answer` says where things stand in the documented
 response; `error_codes` and `error_table` list the documented refusals. What no table can say is a
-method of the subclass: `sign`, `error_code`, `read_faces`, `read_score`.
+method of the subclass: `sign`, `error_code`, `read_faces`, `read_score`, `read_cut`.
 
 - A *template* is a request with blanks: `PROBE`, `REFERENCE` and `Setting`.
 - A *path* leads to a value in a JSON body: ``("result", 0, "score")``.
@@ -343,11 +343,13 @@ class PairBackend(HttpBackend):
         """Return the caller's threshold, else the vendor's own in this answer, or None."""
         if paths.cut is None or self._is_set_by_user(request.threshold):
             return request.threshold
-        cut = number(value_at(body, self.chosen(paths.cut)))
-        if paths.is_fraction:
-            cut *= 100
         rule = self.capabilities.threshold_rule
-        return models.Threshold(cut, rule, models.ThresholdSource.VENDOR)
+        return models.Threshold(self.read_cut(body, paths), rule, models.ThresholdSource.VENDOR)
+
+    def read_cut(self, body: Json, paths: AnswerPaths) -> float:
+        """Return the vendor's threshold in an answer, 0-100; a missing one raises."""
+        cut = number(value_at(body, self.chosen(paths.cut or ())))
+        return cut * 100 if paths.is_fraction else cut
 
     @staticmethod
     def _is_set_by_user(threshold: models.Threshold | None) -> bool:

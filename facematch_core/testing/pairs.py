@@ -46,6 +46,9 @@ class PairSimulator(HttpSimulator):
         is_fraction: Whether the score is from 0 to 1. Otherwise it is from 0 to 100.
         id_path: The path of the call's id in every body, which then differs from call to call; None
             if the vendor returns no id.
+        liveness_path: The path of a liveness check of the probe; None if the vendor has none.
+        live, spoof: The documented bodies of a liveness check.
+        liveness_score_path, is_liveness_fraction: The score in them, as above.
         answers: Status and body in other situations, such as NO_FACE and BAD_KEY.
         free_situations: Situations with a status of 200 that are not charged.
         charges_nothing: Whether the vendor charges for nothing at all, as a server of one's own.
@@ -61,6 +64,11 @@ class PairSimulator(HttpSimulator):
     score_path: ClassVar[tuple[str | int, ...]]
     is_fraction: ClassVar[bool] = False
     id_path: ClassVar[tuple[str | int, ...] | None] = None
+    liveness_path: ClassVar[str | None] = None
+    live: ClassVar[Any] = None
+    spoof: ClassVar[Any] = None
+    liveness_score_path: ClassVar[tuple[str | int, ...]] = ()
+    is_liveness_fraction: ClassVar[bool] = False
     answers: ClassVar[Mapping[Situation, tuple[int, Any]]] = {}
     free_situations: ClassVar[frozenset[Situation]] = frozenset()
     charges_nothing: ClassVar[bool] = False
@@ -69,6 +77,8 @@ class PairSimulator(HttpSimulator):
         super().__init_subclass__(**rest)
         cls.cannot_happen = {**_NEVER, **cls.cannot_happen}
         bodies = {Situation.SAME_PERSON, Situation.DIFFERENT_PEOPLE, *cls.answers}
+        if cls.liveness_path is not None:
+            bodies |= {Situation.LIVE, Situation.SPOOF}
         cls.situations = frozenset(cls.FAULTS | bodies | _DERIVED) - frozenset(cls.cannot_happen)
 
     def backend(self, **settings: Any) -> Backend:
@@ -93,7 +103,10 @@ class PairSimulator(HttpSimulator):
         pictures = {}
         for place, name in self.picture_names.items():
             path = place if isinstance(place, tuple) else (place,)
-            picture = _value_at(sent, path)
+            try:
+                picture = _value_at(sent, path)
+            except (LookupError, TypeError):
+                continue  # a liveness check has no reference
             if isinstance(picture, str):
                 picture = self.decode(picture)
             pictures[name] = picture
@@ -113,17 +126,20 @@ class PairSimulator(HttpSimulator):
         if Situation.BAD_KEY in self.answers and not self.accepts(request):
             situation = Situation.BAD_KEY
         is_free = self.charges_nothing or situation in self.free_situations
-        status, body = self.documented_answer(situation, score)
+        status, body = self.documented_answer(request, situation, score)
         if self.id_path is not None:
             body = copy.deepcopy(body)
             holder = _value_at(body, self.id_path[:-1])
             holder[self.id_path[-1]] = str(uuid.uuid4())
         return SimulatorReply(status=status, body=body, charged=False if is_free else None)
 
-    def documented_answer(self, situation: Situation, score: float | None) -> tuple[int, Any]:
-        """Return the status and the body of the answer in a situation.
+    def documented_answer(
+        self, request: SimulatorRequest, situation: Situation, score: float | None
+    ) -> tuple[int, Any]:
+        """Return the status and the body of the answer to a request in a situation.
 
         Args:
+            request: The request.
             situation: The situation.
             score: The score to answer with, 0-100; None for the documented one.
         """
@@ -131,19 +147,26 @@ class PairSimulator(HttpSimulator):
             return self.answers[situation]
         if situation is Situation.UNREADABLE_200:
             return 200, {"unexpected": ["shape", 1]}
-        if situation is Situation.DIFFERENT_PEOPLE:
-            body = copy.deepcopy(self.different_people)
-        else:
-            body = copy.deepcopy(self.same_person)
-        holder = _value_at(body, self.score_path[:-1])
-        name = self.score_path[-1]
+        is_liveness = request.path.partition("?")[0] == self.liveness_path
+        score_path = self.liveness_score_path if is_liveness else self.score_path
+        is_fraction = self.is_liveness_fraction if is_liveness else self.is_fraction
+        body = copy.deepcopy(self._documented_body(situation, is_liveness=is_liveness))
+        holder = _value_at(body, score_path[:-1])
+        name = score_path[-1]
         if situation is Situation.NULL_SCORE:
             holder[name] = None
         elif situation is Situation.IMPOSSIBLE_SCORE:
-            holder[name] = 2.5 if self.is_fraction else 250
+            holder[name] = 2.5 if is_fraction else 250
         elif score is not None:
-            holder[name] = score / 100 if self.is_fraction else score
+            holder[name] = score / 100 if is_fraction else score
         return 200, body
+
+    def _documented_body(self, situation: Situation, *, is_liveness: bool) -> Any:
+        if is_liveness:
+            return self.spoof if situation is Situation.SPOOF else self.live
+        if situation is Situation.DIFFERENT_PEOPLE:
+            return self.different_people
+        return self.same_person
 
 
 def _value_at(body: Any, path: tuple[str | int, ...]) -> Any:

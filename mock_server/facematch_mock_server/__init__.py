@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from .recognition.outcomes import SetOutcome
     from .recognition.sheet import make_card
     from .server import MockAccount, MockServer, Served
-    from .vendors.deepvue.vendor import IssuedToken, Tokens
     from .vendors.didit.control import Webhooks
     from .vendors.didit.records import Workflow
+    from .vendors.tokens import IssuedToken, Tokens
     from .world.clock import VirtualClock
     from .world.faults import Fault, Kind, Stage
     from .world.journal import Entry, SentFile
@@ -60,8 +60,8 @@ __getattr__, __dir__ = lazy_names(
         "world.money": "Charge",
         "world.sessions": "Hosted Review Session",
         "world.webhooks": "WebhookDelivery WebhookLetter",
-        "vendors.deepvue.vendor": "IssuedToken Tokens",
         "vendors.didit.control": "Webhooks",
         "vendors.didit.records": "Workflow",
+        "vendors.tokens": "IssuedToken Tokens",
     },
 )

@@ -253,8 +253,6 @@ def _make_first_call(server: MockServer, vendor: str) -> None:
             "secret_access_key": access.live_key,
             "region": "eu-west-1",
         },
-        # A server without a key.
-        "regula": {},
     }.get(vendor, {"api_key": access.live_key})
     # A switch or a fault may make the call fail. The console shows failed calls, too.
     with (

@@ -4,11 +4,11 @@ from typing import ClassVar
 
 import pytest
 from simulators.azure import AzureSimulator
+from simulators.baidu import BaiduLoginSimulator, BaiduSimulator
 from simulators.compreface import ComprefaceSimulator
 from simulators.deepvue import DeepvueSimulator
 from simulators.didit import DiditSimulator
 from simulators.facepp import FaceppSimulator
-from simulators.regula import RegulaSimulator
 from simulators.rekognition import RekognitionSimulator
 
 from facematch_core.testing import BackendContract, Situation
@@ -35,6 +35,15 @@ class TestAzure(Contract):
     opened = AzureSimulator
 
 
+class TestBaidu(Contract):
+    opened = BaiduSimulator
+
+
+@pytest.mark.slow
+class TestBaiduWithALogin(Contract):
+    opened = BaiduLoginSimulator
+
+
 @pytest.mark.slow
 class TestCompreface(Contract):
     opened = ComprefaceSimulator
@@ -42,10 +51,6 @@ class TestCompreface(Contract):
 
 class TestFacepp(Contract):
     opened = FaceppSimulator
-
-
-class TestRegula(Contract):
-    opened = RegulaSimulator
 
 
 @pytest.mark.slow

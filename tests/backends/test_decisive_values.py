@@ -14,8 +14,8 @@ SETTINGS = {
     "azure": {"api_key": "k", "base_url": "https://contoso.cognitiveservices.azure.com"},
     "deepvue": {"client_id": "c", "client_secret": "s"},
     "didit": {"api_key": "k"},
+    "baidu": {"api_key": "bce-v3/k"},
     "facepp": {"api_key": "k", "api_secret": "s"},
-    "regula": {},
     "rekognition": {"region": "eu-west-1", **AWS_KEYS},
 }
 
@@ -36,7 +36,7 @@ def opened(mock):
     return open_one
 
 
-@pytest.mark.parametrize("name", ["azure", "facepp", "regula", "rekognition"])
+@pytest.mark.parametrize("name", ["azure", "baidu", "facepp", "rekognition"])
 def test_vendor_without_a_sandbox_cannot_be_set_to_one(name):
     """Otherwise, calls to the real vendor would not be counted."""
     with pytest.raises(fm.ConfigurationError, match="environment"):
@@ -90,6 +90,16 @@ def test_facepps_threshold_is_the_answers_own_for_the_error_rate(opened, error_r
     assert given.value == 99
 
 
+def test_baidus_thresholds_are_80_and_that_of_each_answer_for_a_liveness(opened):
+    with opened("baidu") as verifier:
+        match = verifier.verify(P1, P1_AGAIN).threshold
+        liveness = verifier.check_liveness(P1).threshold
+        given = verifier.check_liveness(P1, threshold=95).threshold
+    assert (match.value, match.source) == (80, models.ThresholdSource.DEFAULT)
+    assert (liveness.value, liveness.source) == (30, models.ThresholdSource.VENDOR)
+    assert given.value == 95
+
+
 @pytest.mark.parametrize(
     ("name", "charged"),
     [
@@ -97,8 +107,8 @@ def test_facepps_threshold_is_the_answers_own_for_the_error_rate(opened, error_r
         ("compreface", fm.Charged.NO),
         ("deepvue", fm.Charged.YES),
         ("didit", fm.Charged.YES),
+        ("baidu", fm.Charged.YES),
         ("facepp", fm.Charged.YES),
-        ("regula", fm.Charged.YES),
         ("rekognition", fm.Charged.YES),
     ],
 )

@@ -8,12 +8,12 @@ from kit.vendors import AWS_KEYS
 
 import facematch_core as fm
 from facematch_azure import AzureBackend
+from facematch_baidu import BaiduBackend
 from facematch_compreface import ComprefaceBackend
 from facematch_core.backend import ReadRequest, StartRequest
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_facepp import FaceppBackend
-from facematch_regula import RegulaBackend
 from facematch_rekognition import RekognitionBackend
 
 SESSION_ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
@@ -29,8 +29,8 @@ ASKED = {
     "didit": (DIDIT, CALL),
     "didit start": (DIDIT, StartRequest(record=RECORD)),
     "didit read": (DIDIT, ReadRequest(record=attrs.evolve(RECORD, session_id=SESSION_ID))),
+    "baidu": (BaiduBackend(api_key="bce-v3/k"), CALL),
     "facepp": (FaceppBackend(api_key="k", api_secret="s"), CALL),
-    "regula": (RegulaBackend(), CALL),
     "rekognition": (RekognitionBackend(region="eu-west-1", **AWS_KEYS), CALL),
 }
 
@@ -76,9 +76,34 @@ FACEPP_TEXTS = [
     (400, "IMAGE_FILE_TOO_LARGE:image_file1", fm.RequestRejected),
     (404, "API_NOT_FOUND", fm.RequestRejected),
 ]
-#: A picture in an answer of Regula that the server cannot decode.
-NOT_DECODED = {"imageIndex": 0, "status": 6, "faces": []}
+#: Baidu's codes in a 200, by their error: those of its gateway, and those of its face service.
+BAIDU_GATEWAY = {
+    fm.AuthenticationFailed: (14, 100, 110, 111),
+    fm.PermissionDenied: (6,),
+    fm.InsufficientCredit: (17, 19),
+    fm.RateLimited: (4, 18),
+    fm.VendorUnavailable: (2,),
+}
+BAIDU_FACE = {
+    fm.RequestRejected: (
+        *(222001, 222013, 222015, 222203, 222208, 223113, 223114, 223115, 223116),
+        *(223121, 223127),
+    ),
+    fm.OutcomeUnknown: (222201, 222205, 222206, 222901, 222916, 282000, 222304, 1),
+}
+
+
+def of_baidu(codes_by_error):
+    rows = []
+    for kind, codes in codes_by_error.items():
+        for code in codes:
+            body = {"error_code": code, "error_msg": "As Baidu says it.", "log_id": 7}
+            rows.append((200, body, kind))
+    return rows
+
+
 ROWS = {
+    "baidu": [*of_baidu(BAIDU_GATEWAY), *of_baidu(BAIDU_FACE)],
     "azure": [
         (403, {"error": {"message": "Out of call volume quota."}}, fm.InsufficientCredit),
         (403, {"error": {"code": "403", "message": "It may not."}}, fm.PermissionDenied),
@@ -161,16 +186,6 @@ ROWS = {
         (413, b"Request Entity Too Large", fm.RequestRejected),
         (500, {"error_message": "INTERNAL_ERROR"}, fm.OutcomeUnknown),
     ],
-    "regula": [
-        *((403, body, fm.PermissionDenied) for body in (b"", HTML, {"code": 200}, {})),
-        (200, {"code": 200}, fm.PermissionDenied),
-        *((200, {"code": code}, fm.OutcomeUnknown) for code in (7, 199, 201, 253)),
-        *((200, {"code": code}, fm.RequestRejected) for code in (1, 6, 203, 224, 238)),
-        (200, {"code": 0, "detections": [NOT_DECODED]}, fm.RequestRejected),
-        (200, {"code": 6, "detections": [{"status": 2}, NOT_DECODED]}, fm.RequestRejected),
-        (200, {"code": 237}, fm.UnexpectedResponse),
-        (500, {"code": 7}, fm.OutcomeUnknown),
-    ],
     "rekognition": [
         (400, {"__type": name, word: "As AWS says it."}, kind)
         for kind, names in AWS_NAMES.items()
@@ -184,11 +199,11 @@ CHARGED = {fm.OutcomeUnknown: fm.Charged.UNKNOWN, fm.UnexpectedResponse: fm.Char
 def charge_of(asked, status, kind):
     if asked == "compreface":
         return fm.Charged.NO
+    # Nor does Baidu for a refusal of its face service.
+    if asked == "baidu" and kind in BAIDU_FACE:
+        return fm.Charged.UNKNOWN
     # Face++ does not document the charge of a refused field or picture.
     if asked == "facepp" and status == 400:
-        return fm.Charged.UNKNOWN
-    # Regula documents no charge of a refusal.
-    if asked == "regula" and kind is fm.RequestRejected:
         return fm.Charged.UNKNOWN
     return CHARGED.get(kind, fm.Charged.NO)
 
@@ -223,19 +238,3 @@ def test_each_rejection_has_its_error_charge_and_message(asked, status, body, ki
             assert "only 200 responses are charged" in error.billing.ground
     if asked == "deepvue" and isinstance(body, dict):
         assert error.ids.vendor == body.get("transaction_id")
-
-
-@pytest.mark.parametrize("status", [3, 4, 5])
-@pytest.mark.parametrize(("index", "name"), [(0, "probe"), (1, "reference")])
-def test_regulas_face_that_cannot_be_measured_is_inconclusive_and_names_its_picture(
-    status, index, name
-):
-    backend, call = ASKED["regula"]
-    detection = {"imageIndex": index, "status": status, "faces": []}
-    body = {"code": status, "detections": [detection], "results": []}
-    result = backend.read_reply(call, json_reply(body))
-    assert result.decision is fm.Decision.INCONCLUSIVE
-    (warning,) = result.warnings
-    assert warning.code is fm.WarningCode.LOW_QUALITY
-    assert name in warning.text
-    assert result.billing.charged is fm.Charged.UNKNOWN

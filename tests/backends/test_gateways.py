@@ -9,12 +9,12 @@ from kit.vendors import AWS_KEYS
 
 import facematch_core as fm
 from facematch_azure import AzureBackend
+from facematch_baidu import BaiduBackend
 from facematch_compreface import ComprefaceBackend
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_facepp import FaceppBackend
 from facematch_mock_server import MockServer, make_card
-from facematch_regula import RegulaBackend
 from facematch_rekognition import RekognitionBackend
 
 PAIR = make_card("p1"), make_card("p1", quality=60)
@@ -23,8 +23,8 @@ BACKENDS = {
     "compreface": (ComprefaceBackend, {"api_key": "k"}),
     "deepvue": (DeepvueBackend, {"client_id": "client-1", "client_secret": "secret-1"}),
     "didit": (DiditBackend, {"api_key": "k"}),
+    "baidu": (BaiduBackend, {"api_key": "bce-v3/k"}),
     "facepp": (FaceppBackend, {"api_key": "k", "api_secret": "s"}),
-    "regula": (RegulaBackend, {}),
     "rekognition": (RekognitionBackend, {"region": "eu-west-1", **AWS_KEYS}),
 }
 

@@ -10,17 +10,17 @@ import httpx
 import pydantic
 import pydantic_settings
 import pytest
-from kit.vendors import AWS_KEYS, KEYLESS, PAID, settings_at
+from kit.vendors import AWS_KEYS, PAID, settings_at
 
 import facematch_core as fm
 from facematch_azure import AzureBackend
+from facematch_baidu import BaiduBackend
 from facematch_compreface import ComprefaceBackend
 from facematch_core.backend import ImageFormat
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_facepp import FaceppBackend
 from facematch_mock_server import MockServer, make_card
-from facematch_regula import RegulaBackend
 from facematch_rekognition import RekognitionBackend
 
 GOOD = {
@@ -29,7 +29,7 @@ GOOD = {
     RekognitionBackend: {"region": "eu-west-1", **AWS_KEYS},
     ComprefaceBackend: {"api_key": "some-key"},
     FaceppBackend: {"api_key": "some-key", "api_secret": "some-secret"},
-    RegulaBackend: {},
+    BaiduBackend: {"api_key": "some-app", "secret_key": "some-secret"},
 }
 CHINA = "rekognition.cn-north-1.amazonaws.com"
 WRONG = {
@@ -74,17 +74,21 @@ WRONG = {
         ({"plugins": "mask, pose"}, "plugins"),
         ({"read_timeout_s": 0}, "read_timeout_s"),
     ],
+    BaiduBackend: [
+        ({"api_key": ""}, "BAIDU_API_KEY"),
+        ({"secret_key": ""}, "BAIDU_SECRET_KEY"),
+        # Only an API key needs no secret.
+        ({"secret_key": None}, "BAIDU_SECRET_KEY"),
+        ({"base_url": "https://aip.baidubce.example"}, "allow_base_url"),
+        ({"reference_type": "PASSPORT"}, "reference_type"),
+        ({"read_timeout_s": 0}, "read_timeout_s"),
+    ],
     FaceppBackend: [
         ({"api_key": ""}, "FACEPP_API_KEY"),
         ({"api_secret": ""}, "FACEPP_API_SECRET"),
         ({"base_url": "https://api.faceplusplus.example"}, "allow_base_url"),
         ({"error_rate": "1e-6"}, "error_rate"),
         ({"error_rate": 0.001}, "error_rate"),
-        ({"read_timeout_s": 0}, "read_timeout_s"),
-    ],
-    RegulaBackend: [
-        ({"base_url": "https://faceapi.regulaforensics.com"}, "allow_base_url"),
-        ({"base_url": "http://10.0.0.5:41101", "allow_base_url": True}, "allow_insecure"),
         ({"read_timeout_s": 0}, "read_timeout_s"),
     ],
 }
@@ -101,6 +105,7 @@ def test_a_wrong_setting_is_refused_by_its_name(backend, settings, word):
 FACE = "https://contoso.cognitiveservices.azure.com"
 AWS = "https://rekognition.eu-west-1.amazonaws.com"
 DIDIT = "https://verification.didit.me"
+BAIDU = "https://aip.baidubce.com"
 FACEPP = "https://api-cn.faceplusplus.com"
 GATEWAY = "https://gateway.example"
 #: What people paste from a portal or a page -> the address that is used.
@@ -116,7 +121,8 @@ PASTED = [
     (DiditBackend, f"{DIDIT}/v3/face-match/", DIDIT),
     (DiditBackend, f" {DIDIT}\n", DIDIT),
     (FaceppBackend, f"{FACEPP}/facepp/v3/compare", FACEPP),
-    (RegulaBackend, "http://127.0.0.1:41101/api/match", "http://127.0.0.1:41101"),
+    (BaiduBackend, f"{BAIDU}/rest/2.0/face/v3/match", BAIDU),
+    (BaiduBackend, f"{BAIDU}/oauth/2.0/token", BAIDU),
     (DeepvueBackend, "https://production.deepvue.tech/v1", "https://production.deepvue.tech"),
     # The paths of a gateway are its own.
     (DiditBackend, f"{GATEWAY}/v3/didit/", f"{GATEWAY}/v3/didit"),
@@ -159,6 +165,8 @@ KEY_SETTINGS = [
     (AzureBackend, "api_key"),
     (FaceppBackend, "api_key"),
     (FaceppBackend, "api_secret"),
+    (BaiduBackend, "api_key"),
+    (BaiduBackend, "secret_key"),
 ]
 PASTED_KEY = "pasted-key-5b1e"
 
@@ -254,7 +262,7 @@ VARIABLES = {
     RekognitionBackend: {"region": "AWS_REGION"},
     ComprefaceBackend: {"api_key": "COMPREFACE_API_KEY"},
     FaceppBackend: {"api_key": "FACEPP_API_KEY", "api_secret": "FACEPP_API_SECRET"},
-    RegulaBackend: {},
+    BaiduBackend: {"api_key": "BAIDU_API_KEY", "secret_key": "BAIDU_SECRET_KEY"},
 }
 
 
@@ -298,7 +306,7 @@ def test_declared_formats_are_those_the_vendor_accepts(opened, monkeypatch, name
     assert taken == can.image_limits.formats & usual
 
 
-@pytest.mark.parametrize("name", [name for name in PAID if name not in KEYLESS])
+@pytest.mark.parametrize("name", PAID)
 def test_wrong_key_ends_a_failover_with_a_warning(mock, opened, name, caplog):
     mock.of(name).control.revoke_key(mock.of(name).live_key)
     with (

@@ -64,6 +64,7 @@ def test_backend_class_name_must_match_the_entry_point(site):
         ("recognition", "did you mean rekognition"),
         ("deepid", "known: "),
         *((name, "use 'facepp'") for name in ("faceplusplus", "megvii")),
+        ("baiduai", "did you mean baidu"),
         ("kairos", "known: "),
         ("lokal", "did you mean local"),
         ("x" * 500, "known: .*local"),

@@ -13,13 +13,13 @@ from kit.contract import rules
 from kit.pages import check_part
 
 import facematch_azure
+import facematch_baidu
 import facematch_compreface
 import facematch_core
 import facematch_deepvue
 import facematch_didit
 import facematch_facepp
 import facematch_mock_server
-import facematch_regula
 import facematch_rekognition
 from facematch_core import backend, http, resilience, testing
 from facematch_core.cli.app import BUNDLED, COMMANDS
@@ -86,8 +86,8 @@ def test_a_page_shows_code_that_is_tested_elsewhere(page, file, name):
     "module",
     [
         *(facematch_core, backend, resilience, http, testing, facematch_azure, facematch_didit),
-        *(facematch_compreface, facematch_deepvue, facematch_facepp, facematch_mock_server),
-        *(facematch_regula, facematch_rekognition),
+        *(facematch_baidu, facematch_compreface, facematch_deepvue, facematch_facepp),
+        *(facematch_mock_server, facematch_rekognition),
     ],
     ids=lambda module: module.__name__,
 )

@@ -31,7 +31,7 @@ VENDORS = {
     "Azure": "azure",
     "Rekognition": "rekognition",
     "Face++": "facepp",
-    "Regula": "regula",
+    "Baidu": "baidu",
 }
 
 

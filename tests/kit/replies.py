@@ -21,6 +21,7 @@ from kit.vendors import AWS_KEYS
 
 import facematch_core as fm
 from facematch_azure import AzureBackend
+from facematch_baidu import BaiduBackend
 from facematch_compreface import ComprefaceBackend
 from facematch_core import errors, models
 from facematch_core.backend import Capabilities, LivenessRequest, MatchRequest
@@ -38,7 +39,6 @@ from facematch_core.http import (
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_facepp import FaceppBackend
-from facematch_regula import RegulaBackend
 from facematch_rekognition import RekognitionBackend
 
 ANSWERS_OF_DIDIT = Path(__file__).parents[1] / "backends/didit/answers"
@@ -52,7 +52,6 @@ FACE_OF_FACEPP = {
     "face_token": "c5c24a82",
     "face_rectangle": {"top": 1, "left": 2, "width": 3, "height": 4},
 }
-FACE_OF_REGULA = {"faceIndex": 0, "roi": [9, 9, 90, 120], "rotationAngle": 1.2}
 FACE_OF_AWS = {
     "BoundingBox": {"Left": 0.1, "Top": 0.1, "Width": 0.2, "Height": 0.2},
     "Confidence": 99.9,
@@ -96,6 +95,23 @@ DOCUMENTS = {
         {"detail": "Invalid API Key."},
         {"ref_image": ["No file was submitted."]},
     ],
+    "baidu": [
+        {
+            "error_code": 0,
+            "error_msg": "SUCCESS",
+            "log_id": 1234567890123,
+            "timestamp": 1533094400,
+            "cached": 0,
+            "result": {
+                "score": 44.3,
+                "face_liveness": 0.99,
+                "thresholds": {"frr_1e-4": 0.05, "frr_1e-3": 0.3, "frr_1e-2": 0.9},
+                "face_list": [{"face_token": "c5c24a82"}],
+            },
+        },
+        {"error_code": 222202, "error_msg": "pic not has face", "log_id": 1, "result": None},
+        {"error_code": 18, "error_msg": "Open api qps request limit reached", "log_id": 2},
+    ],
     "facepp": [
         {
             "request_id": "1469761507,07174361",
@@ -107,38 +123,6 @@ DOCUMENTS = {
         },
         {"request_id": "r-1", "time_used": 4, "faces1": [], "faces2": [FACE_OF_FACEPP]},
         {"error_message": "CONCURRENCY_LIMIT_EXCEEDED", "time_used": 4, "request_id": "r-2"},
-    ],
-    "regula": [
-        {
-            "code": 0,
-            "detections": [
-                {"imageIndex": 0, "status": 0, "faces": [FACE_OF_REGULA]},
-                {"imageIndex": 1, "status": 0, "faces": [FACE_OF_REGULA]},
-            ],
-            "results": [
-                {
-                    "firstIndex": 0,
-                    "firstFaceIndex": 0,
-                    "first": 3,
-                    "secondIndex": 1,
-                    "secondFaceIndex": 0,
-                    "second": 3,
-                    "score": 0.12,
-                    "similarity": 0.93,
-                }
-            ],
-            "metadata": {},
-        },
-        {
-            "code": 2,
-            "detections": [
-                {"imageIndex": 0, "status": 2, "faces": []},
-                {"imageIndex": 1, "status": 0, "faces": [FACE_OF_REGULA]},
-            ],
-            "results": [],
-        },
-        {"code": 6, "detections": [{"imageIndex": 1, "status": 6, "faces": []}], "results": []},
-        {"code": 200},
     ],
     "rekognition": [
         {
@@ -298,8 +282,8 @@ def open_backends():
         "compreface": ComprefaceBackend(api_key="k" * 36),
         "deepvue": DeepvueBackend(client_id="c" * 20, client_secret="s" * 30),
         "didit": DiditBackend(api_key="k" * 30),
+        "baidu": BaiduBackend(api_key=f"bce-v3/{'k' * 32}"),
         "facepp": FaceppBackend(api_key="k" * 32, api_secret="s" * 32),
-        "regula": RegulaBackend(),
         "rekognition": RekognitionBackend(region="eu-west-1", **AWS_KEYS),
     }
 

@@ -8,6 +8,8 @@ import attrs
 
 from facematch_mock_server.base.messages import FormError, Request, read_form
 from facematch_mock_server.server import MockServer, Served
+from facematch_mock_server.vendors.baidu import vendor as baidu
+from facematch_mock_server.vendors.base import bearer_token
 from facematch_mock_server.vendors.deepvue.vendor import LOGIN
 from facematch_mock_server.vendors.pairs import FormKey
 from facematch_mock_server.vendors.rekognition.vendor import read_signature, sign
@@ -31,6 +33,13 @@ def accept_key(server: MockServer, vendor: str, request: Request) -> Request:
                 # As in the mock of Deepvue, the last one of repeated fields counts.
                 client = form.fields.get("client_id", [None])[-1]
                 key = form.fields.get("client_secret", [None])[-1]
+    if vendor == "baidu":
+        # The token of a login is the mock's own, so it needs no key.
+        query = dict(request.query)
+        client = query.get("client_id")
+        key = bearer_token(request)
+        if request.path == baidu.LOGIN:
+            key = query.get("client_secret")
     key_in_form = getattr(kind.behaviour, "key", None)
     if isinstance(key_in_form, FormKey):
         client = key_in_form.client_of(request)

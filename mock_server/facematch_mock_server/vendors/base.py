@@ -274,6 +274,16 @@ class Call:
             return body
         return {} if refusal is None else self.refuse(refusal)
 
+    def read_json(self, refusal: str) -> Any:
+        """Return the body's JSON object or list; refuse any other body with the claim `refusal`."""
+        try:
+            body = load_json(self.request.body)
+        except ValueError:
+            body = None
+        if not isinstance(body, (dict, list)):
+            self.refuse(refusal)
+        return body
+
     def compare(self, probe: Upload, reference: Upload, *, rotate: bool = False) -> MatchOutcome:
         """Compare two pictures."""
         self._apply_picture_faults(probe, reference)

@@ -294,7 +294,7 @@ class PairVendor(base.MockVendor):
         if fields.takes_form and kind in (MULTIPART, URLENCODED):
             self.read_fields(call)
         elif fields.json and (kind == JSON or not fields.takes_form):
-            call.json_body = call.read_object("body.wrong_json")
+            call.json_body = call.read_json("body.wrong_json")
         else:
             call.refuse("body.wrong_type")
 

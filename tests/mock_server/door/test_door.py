@@ -1,5 +1,6 @@
 """The door: what it takes, what it refuses, and what it says about that."""
 
+import base64
 import contextlib
 import queue
 import socket
@@ -18,7 +19,7 @@ from facematch_mock_server.door import Door
 DIDIT = "verification.didit.me"
 #: All vendors with a host, one of them on a server of its own.
 EVERY = {
-    "vendor": ["didit", "deepvue", "rekognition", "azure", "compreface", "facepp"],
+    "vendor": ["didit", "deepvue", "rekognition", "azure", "compreface", "facepp", "baidu"],
     "hosts": {"Faces.corp.example": "compreface"},
 }
 
@@ -218,7 +219,23 @@ def call_facepp(door, key):
     return door.session.post(url, data=fields, files=pictures).status_code
 
 
-CALLS = [call_didit, call_deepvue, call_azure, call_compreface, call_facepp, call_rekognition]
+def call_baidu(door, key):
+    """Baidu answers a wrong key with a 401 at the login."""
+    url = "https://aip.baidubce.com"
+    app = {"grant_type": "client_credentials", "client_id": "my-app", "client_secret": key}
+    login = door.session.get(f"{url}/oauth/2.0/token", params=app)
+    if not login.ok:
+        return login.status_code
+    token = {"access_token": login.json()["access_token"]}
+    picture = {"image": base64.b64encode(P1).decode(), "image_type": "BASE64"}
+    call = f"{url}/rest/2.0/face/v3/match"
+    body = door.session.post(call, params=token, json=[picture, picture]).json()
+    assert body["error_code"] == 0
+    return 200
+
+
+CALLS = [call_didit, call_deepvue, call_azure, call_compreface, call_facepp, call_baidu]
+CALLS += [call_rekognition]
 #: The keys of CompreFace are UUIDs.
 KEY = "3f0c9a62-94f3-4c0f-9d55-0e3a3c1b7a11"
 

@@ -73,7 +73,7 @@ FIELDS = {
     "azure": ("/face/v1.2/detect?returnFaceId=false", {"data": b"x"}, {"returnFaceId": "false"}),
     "compreface": ("/api/v1/verification/verify?limit=2", {}, {"limit": "2"}),
     "facepp": ("/facepp/v3/compare", {"data": {"api_key": "x"}}, {"api_key": "x"}),
-    "regula": ("/api/match", {"json": {"tag": "a"}}, {"tag": "a"}),
+    "baidu": ("/oauth/2.0/token?client_id=x", {}, {"client_id": "x"}),
     "rekognition": ("/", {"json": {"SimilarityThreshold": 80.50}}, {"SimilarityThreshold": "80.5"}),
     "didit": ("/v3/session/", {"json": {"workflow_id": "a", "x": True}}, {"x": "true"}),
 }

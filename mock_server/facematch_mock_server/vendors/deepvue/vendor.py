@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import datetime as dt
-import functools
 import hmac
 import json
 from collections.abc import Mapping
@@ -18,72 +17,11 @@ import attrs
 
 from facematch_mock_server.base.masking import presentable
 from facematch_mock_server.base.messages import FormError, Request, Response, read_form
-from facematch_mock_server.base.state import Collection
 from facematch_mock_server.vendors import base
+from facematch_mock_server.vendors.tokens import IssuedToken, TokenRecords, Tokens
 from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
-from facematch_mock_server.world.kinds import Extension, endpoint
 
 from .claims import CLAIMS, SETTINGS, WINDOWS
-
-#: The maximum number of stored tokens.
-MOST_TOKENS = 10_000
-
-
-@attrs.frozen(kw_only=True)
-class IssuedToken:
-    """The record of an access token, without the token itself.
-
-    Attributes:
-        number: The token's number in its world, counted from 1.
-        at: The time of issue, UTC.
-        client: The client id that the token was issued to.
-        expires: The time of expiry, UTC.
-        revoked: Whether the token was revoked.
-    """
-
-    number: int
-    at: dt.datetime
-    client: str
-    expires: dt.datetime
-    revoked: bool = False
-
-
-class DeepvueRecords:
-    """The tokens of one world by their text, and the number of token requests. Thread-safe."""
-
-    def __init__(self) -> None:
-        self.tokens: Collection[IssuedToken] = Collection(limit=MOST_TOKENS)
-        #: The number of token requests so far, successful or not.
-        self.requests: Collection[int] = Collection(limit=1)
-
-
-class Tokens(Extension["DeepvueRecords"]):
-    """The access tokens of one world, in memory only. Thread-safe."""
-
-    @property
-    def asked(self) -> int:
-        """The number of token requests, successful or not."""
-        latest = self._records.requests.all()
-        return latest[-1] if latest else 0
-
-    def issued(self) -> tuple[IssuedToken, ...]:
-        """Return records of the newest 10,000 issued tokens, in order."""
-        return self._records.tokens.all()
-
-    @endpoint("POST", "tokens/revoke", result_key="revoked")
-    def revoke(self) -> int:
-        """Revoke all tokens, and return how many of them were valid."""
-        tokens = self._records.tokens
-        valid = [text for text, token in tokens.items() if not token.revoked]
-        for text in valid:
-            tokens.change(text, lambda token: attrs.evolve(token, revoked=True))
-        return len(valid)
-
-    @endpoint("GET", "tokens")
-    def _http_tokens(self) -> Any:
-        """The number of token requests, and the issued tokens."""
-        return {"asked": self.asked, "issued": self.issued()}
-
 
 LOGIN = "/v1/authorize"
 
@@ -183,7 +121,7 @@ def _recognize_faces(call: DeepvueCall) -> None:
 
 
 def _read_pair(call: DeepvueCall) -> None:
-    call.world.records.requests.append(lambda number: number)
+    call.world.records.count_request()
     form = base.read_or_empty(call)
     call.values = {name: texts[-1] for name, texts in form.fields.items()}
     call.journal_fields = presentable(call.values.items())
@@ -251,8 +189,7 @@ def _issue(call: DeepvueCall) -> Response:
     parts = ({"alg": "HS256", "typ": "JWT"}, body)
     text = ".".join(_encode(json.dumps(part, separators=(",", ":")).encode()) for part in parts)
     text = f"{text}.{_encode(hmac.digest(ids.secret, text.encode(), 'sha256'))}"
-    make = functools.partial(IssuedToken, at=call.now, client=str(key.client), expires=expires)
-    call.world.records.tokens.append(make, text)
+    call.world.records.add(text, at=call.now, client=str(key.client), expires=expires)
     claims.cite("token.many", "token.type", "token.expiry")
     expiry = expires.strftime("%Y-%m-%dT%H:%M:%SZ")
     answer = {"access_token": text, "token_type": "bearer", "expiry": expiry}
@@ -421,7 +358,7 @@ VENDOR = base.Vendor(
     hosts=frozenset({"production.deepvue.tech"}),
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE, client="mock-client")},
     key_of=_key_of,
-    records=DeepvueRecords,
+    records=TokenRecords,
     behaviour=Deepvue,
     samples=_ask_samples,
     extensions={"tokens": Tokens},

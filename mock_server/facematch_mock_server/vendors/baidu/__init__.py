@@ -1,0 +1,1 @@
+"""The mock of Baidu AI Cloud's face version 3."""

@@ -1,0 +1,84 @@
+"""Claims about Baidu AI Cloud's face version 3, with their sources."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
+
+READ = "2026-11-28"
+
+
+def _page(name: str, page: str) -> Origin:
+    return Origin(Known.DOCUMENTED, f"Baidu AI Cloud, {name}, ai.baidu.com/ai-doc/{page}", READ)
+
+
+GATEWAY = _page("face, error codes (2025-08-22)", "FACE/zl958mm8k")
+MATCH = _page("face match (2025-11-18)", "FACE/Lk37c1tpf")
+TOKEN = _page("access token", "REFERENCE/Lkru0zoz4")
+API_KEY = _page("API key in a header (2025-02-24)", "REFERENCE/Rm64sd6cb")
+LOGIN_ERRORS = _page("NLP, access token", "NLP/Tk6z52d7c")
+QUOTAS = _page("face, quotas", "FACE/Ck37c1lmj")
+SIGNATURE = _page("body analysis, error codes (2023-07-21)", "BODY/mk4qt2wpt")
+SDK = Origin(Known.OBSERVED, "baidu-aip 4.16.13, Baidu's Python client", READ)
+FACE_CODES = Origin(
+    Known.OBSERVED, "public copies of Baidu's table of the error codes of face version 3", READ
+)
+FACEVERIFY = Origin(Known.OBSERVED, "public clients of faceverify version 3", READ)
+
+
+def _error(code: int, message: str) -> Reply:
+    """Return an error, to which each answer adds its log_id and its time."""
+    return Reply(200, {"error_code": code, "error_msg": message})
+
+
+def _login_error(description: str) -> Reply:
+    return Reply(401, {"error": "invalid_client", "error_description": description})
+
+
+# One claim per line: key, response, source, and statement.
+# fmt: off
+CLAIMS = table(
+    "baidu",
+    fact("error.status", FACE_CODES, "Each answer to a call is 200, an error too: error_code tells, and result is null."),
+    row("login.answer", Reply(200), TOKEN, "The key and the secret of an app get a token, by POST in the query."),
+    fact("login.get", SDK, "The login is answered by GET, too."),
+    fact("login.scope", SDK, "scope contains brain_all_scope: without it, Baidu's client signs its calls instead of sending the token."),
+    fact("login.form", TOKEN, "A token has the form 24.<32 hexadecimal digits>.<life>.<end>.282335-<app>. In the mock the app is its key (ours)."),
+    row("login.life_s", 2_592_000, TOKEN, "A token is valid for 30 days; expires_in tells."),
+    row("login.grant", Reply(400, {"error": "unsupported_grant_type", "error_description": "The authorization grant type is not supported"}), OURS, "Another grant_type is 400, as in OAuth 2.0 (RFC 6749)."),
+    row("login.client", _login_error("unknown client id"), LOGIN_ERRORS, "An unknown key is invalid_client; the status 401 is ours."),
+    row("login.secret", _login_error("Client authentication failed"), LOGIN_ERRORS, "A wrong secret is invalid_client; the status 401 is ours."),
+    row("caller.missing", _error(100, "Invalid parameter"), GATEWAY, "A call without a token is error 100; that this holds without any header is ours."),
+    row("caller.token", _error(110, "Access token invalid or no longer valid"), GATEWAY, "A wrong or revoked token is error 110."),
+    row("caller.expired", _error(111, "Access token expired"), GATEWAY, "A token past its end is error 111."),
+    fact("caller.bearer", API_KEY, "An API key is accepted as a bearer token, without a login."),
+    row("caller.bearer_wrong", _error(110, "Access token invalid or no longer valid"), OURS, "A wrong API key in the header is error 110, as a wrong token; not documented."),
+    row("caller.signature", _error(14, "IAM Certification failed"), SIGNATURE, "A wrong signature (bce-auth-v1) is error 14. The mock accepts no signature (ours)."),
+    row("caller.denied", _error(6, "no permission to access data"), GATEWAY, "A key without permission for the call is error 6."),
+    row("rate.limit", None, QUOTAS, "The calls per second depend on the account: 1, 2 or 10. The mock has no limit until a test sets one (ours)."),
+    row("rate.exceeded", _error(18, "Open api qps request limit reached"), GATEWAY, "A call above the limit per second is error 18."),
+    row("body.wrong_json", _error(222001, "param[images] is null"), OURS, "A body that is no JSON list is error 222001; not documented."),
+    row("body.wrong_count", _error(222208, "the number of image is incorrect"), FACE_CODES, "A comparison has exactly two pictures, a liveness check at least one; of several shots, the mock looks at the first (ours)."),
+    row("picture.missing", _error(222001, "param[{name}] is null"), FACE_CODES, "A missing picture is error 222001; how it is named is ours."),
+    row("picture.wrong_type", _error(222015, "param[image_type] format error"), FACE_CODES, "A wrong image_type is error 222015. The mock knows BASE64 only (ours)."),
+    row("picture.no_base64", _error(222013, "param[image] format error"), FACE_CODES, "A text that is not base64 is error 222013."),
+    row("picture.max_bytes", 1_572_864, MATCH, "A picture has at most 2 MB in base64, which are 1.5 MB."),
+    row("picture.too_large", _error(222203, "image check fail"), OURS, "A picture above the limit is error 222203; not documented."),
+    row("picture.formats", ("png", "jpeg", "bmp"), MATCH, "A picture is PNG, JPG or BMP; GIF is not accepted."),
+    row("picture.wrong_format", _error(222013, "param[image] format error"), OURS, "Another format is error 222013; not documented."),
+    row("picture.sides_px", (1, 1920), MATCH, "A picture has less than 1920x1080 pixels; that neither side may be above 1920 is ours."),
+    row("picture.wrong_size", _error(222203, "image check fail"), OURS, "A picture with more pixels is error 222203; not documented."),
+    row("picture.unreadable", _error(222203, "image check fail"), FACE_CODES, "A picture that cannot be read is error 222203."),
+    row("face.none", _error(222202, "pic not has face"), FACE_CODES, "A picture without a face is error 222202; which picture, it does not tell. That it is not charged is ours."),
+    row("credit.start", Decimal(100), OURS, "The credit starts at USD 100."),
+    row("credit.price", Decimal(0), OURS, "The price depends on the package; an answer with a score counts as one charge of 0."),
+    row("credit.empty", _error(17, "Open api daily request limit reached"), GATEWAY, "If the free calls are used up, a call is error 17; that the mock's credit stands for them is ours."),
+    row("match.answer", Reply(200), MATCH, "score is from 0 to 100; face_list has a token of each picture's face, in the order sent."),
+    fact("match.face", FACEVERIFY, "The largest face of a picture is compared; the number of faces is not told."),
+    row("liveness.answer", Reply(200), FACEVERIFY, "face_liveness is from 0 to 1; face_list describes the face."),
+    row("liveness.thresholds", {"frr_1e-4": 0.05, "frr_1e-3": 0.3, "frr_1e-2": 0.9}, FACEVERIFY, "thresholds come with each answer, and may change."),
+    row("error.internal", _error(282000, "internal error"), FACE_CODES, "An internal error is 282000. The mock sends it with the status that a test sets (ours)."),
+    row("path", _error(3, "Unsupported openapi method"), SIGNATURE, "Any other path is error 3; that another method is, too, is ours."),
+)
+# fmt: on

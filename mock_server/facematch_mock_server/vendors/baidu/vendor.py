@@ -1,0 +1,260 @@
+"""Baidu AI Cloud's face version 3: match, faceverify, and the login of an app."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from facematch_mock_server.base.messages import Headers, Request, Response
+from facematch_mock_server.claims import fill
+from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
+from facematch_mock_server.vendors import base
+from facematch_mock_server.vendors.pairs import (
+    PairCall,
+    PairEndpoint,
+    PairVendor,
+    PictureFields,
+    box_of,
+    check_request_size,
+)
+from facematch_mock_server.vendors.tokens import IssuedToken, TokenRecords, Tokens
+from facematch_mock_server.world.keys import Key, KeyKind
+
+from .claims import CLAIMS
+
+#: The first characters of an API key for the header. Any other key is an app's secret.
+API_KEY_PREFIX = "bce-v3/"
+#: The key and the secret of the app, and the API key, that are valid from the start.
+APP_KEY = "mock-baidu-app-key"
+APP_SECRET = "mock-baidu-secret"  # noqa: S105 - of the mock
+API_KEY = f"{API_KEY_PREFIX}ALTAK-mock/key"
+LOGIN = "/oauth/2.0/token"
+MATCH = "/rest/2.0/face/v3/match"
+FACEVERIFY = "/rest/2.0/face/v3/faceverify"
+
+
+class BaiduCall(PairCall):
+    """A call, whose answers tell its id as a number."""
+
+    def answer(
+        self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
+    ) -> Response:
+        documented = self.claims.get(key).body
+        if body is None and isinstance(documented, dict) and "error_code" in documented:
+            self.claims.cite("error.status")
+            body = self.envelope(fill(documented, filled), result=None)
+        return super().answer(key, body, headers)
+
+    def envelope(self, status: Mapping[str, Any], *, result: Any) -> dict[str, Any]:
+        """Return an answer to a call; `status` has error_code and error_msg."""
+        return {
+            **status,
+            "log_id": int(self.request_id.replace("-", "")[:13], 16),
+            "timestamp": int(self.now.timestamp()),
+            "cached": 0,
+            "result": result,
+        }
+
+
+def _check_caller(call: PairCall) -> None:
+    """Accept the token of a login in the query, or else an API key in the header."""
+    if "access_token" in call.query:
+        _check_token(call, call.query["access_token"])
+        return
+    header = call.request.header("authorization")
+    if header is None:
+        call.refuse("caller.missing")
+    if header.startswith("bce-auth-v1/"):
+        call.key_label = "wrong"
+        call.refuse("caller.signature")
+    text = base.bearer_token(call.request)
+    if text is None or not text.startswith(API_KEY_PREFIX) or not call.authenticate(text):
+        call.key_label = "wrong"
+        call.refuse("caller.bearer_wrong")
+    _check_permission(call)
+    call.claims.cite("caller.bearer")
+
+
+def _check_token(call: PairCall, text: str) -> None:
+    token: IssuedToken | None = call.world.records.tokens.find(text)
+    call.key_label = "wrong"
+    if token is None or token.revoked:
+        call.refuse("caller.token")
+    if call.now >= token.expires:
+        call.refuse("caller.expired")
+    secret = _find_secret(call, token.client)
+    if secret is None or not call.authenticate(secret):
+        call.refuse("caller.token")
+    _check_permission(call)
+
+
+def _check_permission(call: PairCall) -> None:
+    if call.key is not None and not call.key.allowed:
+        call.refuse("caller.denied")
+
+
+def _find_secret(call: PairCall, client: str) -> str | None:
+    """Return the secret of an app that was not revoked; None if the app has none."""
+    for text, _ in call.world.keys.of_client(client):
+        if not text.startswith(API_KEY_PREFIX):
+            return text
+    return None
+
+
+def _new_token(call: PairCall) -> str:
+    return call.world.account.ids.uuid().replace("-", "")
+
+
+def _log_in(call: PairCall) -> Response:
+    """Issue a token for an app's key and secret."""
+    records: TokenRecords = call.world.records
+    records.count_request()
+    query = call.query
+    client = query.get("client_id", "")
+    if query.get("grant_type") != "client_credentials":
+        call.refuse("login.grant")
+    if _find_secret(call, client) is None:
+        call.key_label = "wrong"
+        call.refuse("login.client")
+    secret = query.get("client_secret", "")
+    is_secret = not secret.startswith(API_KEY_PREFIX) and call.authenticate(secret)
+    if not is_secret or call.key is None or call.key.client != client:
+        call.key_label = "wrong"
+        call.refuse("login.secret")
+    life_s = call.claims["login.life_s"]
+    expires = call.now + dt.timedelta(seconds=life_s)
+    text = f"24.{_new_token(call)}.{life_s}.{int(expires.timestamp())}.282335-{client}"
+    records.add(text, at=call.now, client=client, expires=expires)
+    call.claims.cite("login.form", "login.scope")
+    if call.request.method == "GET":
+        call.claims.cite("login.get")
+    body = {
+        "access_token": text,
+        "expires_in": life_s,
+        "scope": "public brain_all_scope wise_adapt",
+        "refresh_token": f"25.{_new_token(call)}",
+        "session_key": _new_token(call),
+        "session_secret": _new_token(call),
+    }
+    return call.answer("login.answer", body)
+
+
+class Baidu(PairVendor):
+    """The mock of Baidu AI Cloud's face version 3 in one world. Thread-safe."""
+
+    call = BaiduCall
+    endpoints = (
+        PairEndpoint(path=MATCH, pictures=PictureFields(json=((0, "image"), (1, "image")))),
+        PairEndpoint(
+            path=FACEVERIFY, pictures=PictureFields(json=((0, "image"),)), operation="liveness"
+        ),
+    )
+    other_routes = (
+        base.Route(pattern=LOGIN, handlers={"GET": _log_in, "POST": _log_in}, credentials=()),
+    )
+    rate_scope = "second"
+    extra_prefixes = ("/rest/2.0/face/", "/oauth/2.0/")
+    not_found_claim = "path"
+    errors: ClassVar[Mapping[int, tuple[str, ...]]] = {500: ("error.internal",)}
+
+    @classmethod
+    def checks(cls) -> Mapping[str, Any]:
+        return {"request.too_large": check_request_size, "caller": _check_caller}
+
+    def read_body(self, call: PairCall) -> None:
+        super().read_body(call)
+        if not isinstance(call.json_body, list):
+            call.refuse("body.wrong_json")
+        count = call.endpoint.pictures.count
+        is_comparison = call.endpoint.operation == "match"
+        if len(call.json_body) < count or (is_comparison and len(call.json_body) > count):
+            call.refuse("body.wrong_count")
+        for item in call.json_body:
+            if isinstance(item, dict) and item.get("image_type") != "BASE64":
+                call.refuse("picture.wrong_type")
+
+    def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:
+        call.claims.cite("match.face")
+        return _describe_success(
+            call,
+            {
+                "score": outcome.score,
+                "face_list": [{"face_token": _new_token(call)}, {"face_token": _new_token(call)}],
+            },
+        )
+
+    def liveness_body(self, call: PairCall, outcome: LivenessOutcome) -> dict[str, Any]:
+        # The largest face is the first.
+        face = outcome.probe.faces[0]
+        liveness = base.as_fraction(outcome.score or 0)
+        return _describe_success(
+            call,
+            {
+                "face_liveness": liveness,
+                "thresholds": call.claims["liveness.thresholds"],
+                "face_list": [
+                    {
+                        "face_token": _new_token(call),
+                        "location": {**box_of(face), "rotation": 0},
+                        "face_probability": face.confidence,
+                        "angle": {"yaw": 0.0, "pitch": 0.0, "roll": 0.0},
+                        "liveness": {"livemapscore": liveness},
+                    }
+                ],
+            },
+        )
+
+
+def _describe_success(call: Any, result: Mapping[str, Any]) -> dict[str, Any]:
+    body: dict[str, Any] = call.envelope({"error_code": 0, "error_msg": "SUCCESS"}, result=result)
+    return body
+
+
+def _key_of(head: Request) -> str | None:
+    """Return the app's key, which a token contains, or else the API key in the header."""
+    query = dict(head.query)
+    if head.path == LOGIN:
+        return query.get("client_id")
+    if "access_token" in query:
+        _, _, client = query["access_token"].partition("-")
+        return client
+    return base.bearer_token(head)
+
+
+#: A picture in the JSON of a shell's echo.
+_PICTURE = (
+    r"{{\"image_type\":\"BASE64\","
+    r'\"image\":\"$(base64 < cards/CARD.png | tr -d "\n")\"}}'
+)
+_PICTURES = f"{_PICTURE.replace('CARD', 'p1')},{_PICTURE.replace('CARD', 'p1-again')}"
+_CURL = (
+    f'echo "[{_PICTURES}]" | curl -d @- -H "Authorization: Bearer {API_KEY}" '
+    f'-H "Content-Type: application/json" {{url}}{MATCH}'
+)
+
+
+VENDOR = base.Vendor(
+    name="baidu",
+    title="Baidu",
+    claims=CLAIMS,
+    settings={
+        "price": ("credit.price", "amount"),
+        "token_life_s": ("login.life_s", "seconds"),
+    },
+    rate_limits={"second": "rate.limit"},
+    operations=("match", "liveness"),
+    hosts=frozenset({"aip.baidubce.com"}),
+    first_keys={
+        APP_SECRET: Key(kind=KeyKind.LIVE, client=APP_KEY),
+        API_KEY: Key(kind=KeyKind.LIVE, client=APP_KEY),
+    },
+    key_of=_key_of,
+    records=TokenRecords,
+    behaviour=Baidu,
+    extensions={"tokens": Tokens},
+    greeting=(
+        f"API key: {API_KEY}; app: key {APP_KEY}, secret {APP_SECRET}",
+        _CURL,
+    ),
+)

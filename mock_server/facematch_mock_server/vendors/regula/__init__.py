@@ -1,1 +1,0 @@
-"""The mock of a Regula FaceSDK web service."""

@@ -1,0 +1,289 @@
+"""What the mock answers as Baidu."""
+
+import base64
+from decimal import Decimal
+
+import pytest
+import requests
+from kit import mock_didit as didit
+from kit.mock_baidu import (
+    API_KEY,
+    APP_KEY,
+    APP_SECRET,
+    FACEVERIFY,
+    LOGIN,
+    MATCH,
+    faceverify,
+    login,
+    match,
+    picture,
+    post,
+    token_of,
+)
+from kit.mock_didit import control_of, control_request, scene
+from kit.mock_rekognition import draw_picture
+
+from facematch_mock_server import MockServer, card_sheet, make_card
+from facematch_mock_server.recognition.recognizer import Recognizer
+
+CARDS = card_sheet()
+DAY_S = 86_400
+
+
+@pytest.fixture
+def engine():
+    return didit.new_engine(vendor="baidu", switches={"price": "0.01"})
+
+
+@pytest.fixture
+def reading_engine():
+    """A mock that looks at the bytes of the pictures."""
+    return didit.new_engine(Recognizer(), vendor="baidu")
+
+
+def code_of(answer):
+    """The code of an answer, which is a 200 with the documented fields."""
+    body = answer.json()
+    assert answer.status == 200
+    assert set(body) == {"error_code", "error_msg", "log_id", "timestamp", "cached", "result"}
+    assert (body["result"] is None) is (body["error_code"] != 0)
+    return body["error_code"]
+
+
+def test_score_of_a_match_and_a_token_of_each_face(engine):
+    answer = engine.handle(match(scene(score=96.4)))
+    assert code_of(answer) == 0
+    result = answer.json()["result"]
+    assert set(result) == {"score", "face_list"}
+    assert result["score"] == 96.4
+    tokens = [face["face_token"] for face in result["face_list"]]
+    assert len(set(tokens)) == 2
+    assert type(answer.json()["log_id"]) is int
+
+
+def test_liveness_is_a_fraction_beside_the_thresholds_of_the_answer(engine):
+    answer = engine.handle(faceverify(scene(score=97)))
+    assert code_of(answer) == 0
+    result = answer.json()["result"]
+    assert result["thresholds"] == {"frr_1e-4": 0.05, "frr_1e-3": 0.3, "frr_1e-2": 0.9}
+    assert 0 <= result["face_liveness"] <= 1
+    (face,) = result["face_list"]
+    assert set(face["location"]) == {"left", "top", "width", "height", "rotation"}
+
+
+def test_several_shots_have_one_result(engine):
+    answer = engine.handle(post([picture(), picture()], FACEVERIFY))
+    assert len(answer.json()["result"]["face_list"]) == 1
+
+
+def test_no_face_does_not_tell_the_picture_and_is_not_charged(engine):
+    answers = [
+        engine.handle(match(scene(faces=0))),
+        engine.handle(match(None, scene(faces=0))),
+        engine.handle(faceverify(scene(faces=0))),
+    ]
+    assert [code_of(answer) for answer in answers] == [222202] * 3
+    assert len({answer.json()["error_msg"] for answer in answers}) == 1
+    assert control_of(engine).charges() == ()
+
+
+def test_each_answer_with_a_score_is_one_charge(engine):
+    answers = [engine.handle(sent) for sent in (match(), match(), faceverify())]
+    assert [charge.amount for charge in control_of(engine).charges()] == [Decimal("0.01")] * 3
+    assert len({answer.json()["log_id"] for answer in answers}) == 3
+
+
+def test_without_credit_the_calls_are_used_up(engine):
+    control_of(engine).set_balance(0)
+    assert code_of(engine.handle(match())) == 17
+
+
+def test_calls_above_the_limit_per_second_are_refused(engine):
+    control_of(engine).set_limit("second", 2)
+    codes = [code_of(engine.handle(match())) for _ in range(3)]
+    engine.handle(control_request("clock/advance", {"seconds": 1}))
+    assert codes == [0, 0, 18]
+    assert code_of(engine.handle(match())) == 0
+
+
+@pytest.mark.parametrize(
+    ("items", "code"),
+    [
+        (b"", 222001),
+        (b"{", 222001),
+        ({"image": "x"}, 222001),
+        ([], 222208),
+        ([picture()], 222208),
+        ([picture()] * 3, 222208),
+        ([picture(), "text"], 222001),
+        ([picture(image=None), picture()], 222001),
+        ([picture(), picture(image="not base64!")], 222013),
+        ([picture(), picture(image=7)], 222013),
+        ([picture(), picture(image_type=None)], 222015),
+        ([picture(), picture(image_type="URL")], 222015),
+    ],
+)
+def test_list_that_is_no_pair_of_pictures_is_refused(engine, items, code):
+    assert code_of(engine.handle(post(items))) == code
+    assert control_of(engine).charges() == ()
+
+
+def test_liveness_check_needs_a_picture(engine):
+    assert code_of(engine.handle(post([], FACEVERIFY))) == 222208
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (draw_picture(), 0),
+        (draw_picture("BMP"), 0),
+        (draw_picture(size=(1920, 80)), 0),
+        (draw_picture(size=(1921, 80)), 222203),
+        (draw_picture("GIF"), 222013),
+        (b"no picture", 222203),
+        (make_card("p1") + bytes(1_572_864 - len(make_card("p1"))), 0),
+        (make_card("p1") + bytes(1_572_865 - len(make_card("p1"))), 222203),
+    ],
+)
+def test_limits_of_pictures(reading_engine, content, code):
+    sent = [picture(content), picture(CARDS["p1-again"].data)]
+    assert code_of(reading_engine.handle(post(sent))) == code
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_login_gives_a_token_that_lasts_30_days(engine, method):
+    answer = engine.handle(login(method=method))
+    body = answer.json()
+    assert answer.status == 200
+    assert set(body) == {
+        *("access_token", "expires_in", "scope"),
+        *("refresh_token", "session_key", "session_secret"),
+    }
+    assert body["expires_in"] == 30 * DAY_S
+    assert "brain_all_scope" in body["scope"].split()
+    version, digits, life_s, end, app = body["access_token"].split(".")
+    assert (version, life_s, app) == ("24", str(30 * DAY_S), f"282335-{APP_KEY}")
+    assert (len(digits), end.isdigit()) == (32, True)
+
+
+def test_token_ends_after_its_life(engine):
+    token = token_of(engine)
+    assert code_of(engine.handle(match(token=token))) == 0
+    engine.handle(control_request("clock/advance", {"seconds": 30 * DAY_S - 1}))
+    assert code_of(engine.handle(match(token=token))) == 0
+    engine.handle(control_request("clock/advance", {"seconds": 1}))
+    assert code_of(engine.handle(match(token=token))) == 111
+
+
+def test_life_of_a_token_can_be_set():
+    engine = didit.new_engine(vendor="baidu", switches={"token_life_s": 60})
+    assert engine.handle(login()).json()["expires_in"] == 60
+    token = token_of(engine)
+    engine.handle(control_request("clock/advance", {"seconds": 60}))
+    assert code_of(engine.handle(match(token=token))) == 111
+
+
+def test_revoked_or_unknown_token_is_refused(engine):
+    token = token_of(engine)
+    tokens = control_of(engine).tokens
+    assert tokens.revoke() == 1
+    assert code_of(engine.handle(match(token=token))) == 110
+    assert code_of(engine.handle(match(token="24.x"))) == 110
+    assert (tokens.asked, len(tokens.issued())) == (1, 1)
+    assert code_of(engine.handle(match(token=token_of(engine)))) == 0
+
+
+def test_token_of_a_revoked_secret_is_refused(engine):
+    token = token_of(engine)
+    control_of(engine).revoke_key(APP_SECRET)
+    assert code_of(engine.handle(match(token=token))) == 110
+    assert engine.handle(login()).json()["error_description"] == "unknown client id"
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "error", "description"),
+    [
+        ({"client_id": "nobody"}, 401, "invalid_client", "unknown client id"),
+        ({"client_id": None}, 401, "invalid_client", "unknown client id"),
+        ({"client_secret": "wrong"}, 401, "invalid_client", "Client authentication failed"),
+        ({"client_secret": None}, 401, "invalid_client", "Client authentication failed"),
+        # A key for the header is no secret of the app.
+        ({"client_secret": API_KEY}, 401, "invalid_client", "Client authentication failed"),
+        ({"grant_type": "password"}, 400, "unsupported_grant_type", None),
+        ({"grant_type": None}, 400, "unsupported_grant_type", None),
+    ],
+)
+def test_refused_login(engine, changes, status, error, description):
+    answer = engine.handle(login(**changes))
+    assert (answer.status, answer.json()["error"]) == (status, error)
+    assert description in (None, answer.json()["error_description"])
+    assert control_of(engine).tokens.issued() == ()
+
+
+@pytest.mark.parametrize(
+    ("authorization", "code"),
+    [
+        (f"Bearer {API_KEY}", 0),
+        (f"bearer {API_KEY}", 0),
+        (None, 100),
+        ("Bearer bce-v3/ALTAK-nobody/key", 110),
+        # The secret of the app needs a login.
+        (f"Bearer {APP_SECRET}", 110),
+        (f"Basic {API_KEY}", 110),
+        ("bce-auth-v1/key/2026-11-28T08:00:00Z/1800/host/0", 14),
+    ],
+)
+def test_key_in_the_header(engine, authorization, code):
+    assert code_of(engine.handle(match(authorization=authorization))) == code
+
+
+def test_key_without_permission_is_refused_in_the_header_and_by_its_token(engine):
+    control = control_of(engine)
+    control.add_key(key="bce-v3/ALTAK-weak/key", allowed=False)
+    control.add_key(key="weak-secret", client="weak-app", allowed=False)
+    assert code_of(engine.handle(match(authorization="Bearer bce-v3/ALTAK-weak/key"))) == 6
+    weak = login(client_id="weak-app", client_secret="weak-secret")
+    token = engine.handle(weak).json()["access_token"]
+    assert code_of(engine.handle(match(token=token))) == 6
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [("/rest/2.0/face/v3/detect", "POST"), ("/rest/2.0/face/v2/match", "POST"), (MATCH, "GET")],
+)
+def test_other_paths_and_methods_are_refused(engine, path, method):
+    assert code_of(engine.handle(match(path=path, method=method))) == 3
+
+
+def test_journal_shows_neither_keys_nor_tokens(engine):
+    token = token_of(engine)
+    engine.handle(match(token=token))
+    engine.handle(match())
+    shown = repr([entry.to_dict() for entry in engine.account.journal.entries])
+    for secret in (token, APP_SECRET, API_KEY):
+        assert secret not in shown
+
+
+def test_each_account_has_its_own_app_and_key(engine):
+    other = engine.accounts.open("other")
+    (secret, app), (api_key, _) = other.first_keys["baidu"].items()
+    token = engine.handle(login(client_id=app.client, client_secret=secret)).json()["access_token"]
+    assert code_of(engine.handle(match(token=token))) == 0
+    assert code_of(engine.handle(match(authorization=f"Bearer {api_key}"))) == 0
+    assert engine.account.worlds["baidu"].ledger.charges.all() == ()
+    assert len(other.worlds["baidu"].ledger.charges.all()) == 2
+
+
+def test_plain_http_client_logs_in_and_compares():
+    with MockServer(vendor="baidu") as mock:
+        app = {"grant_type": "client_credentials", "client_id": APP_KEY}
+        answer = requests.post(
+            f"{mock.url}{LOGIN}", params={**app, "client_secret": APP_SECRET}, timeout=10
+        )
+        images = []
+        for name in ("p1", "p1-again"):
+            text = base64.b64encode(CARDS[name].data).decode()
+            images.append({"image": text, "image_type": "BASE64"})
+        token = {"access_token": answer.json()["access_token"]}
+        body = requests.post(f"{mock.url}{MATCH}", params=token, json=images, timeout=10).json()
+    assert body["result"]["score"] > 80

@@ -1,0 +1,98 @@
+"""What Baidu's own client, `baidu-aip`, makes of the mock.
+
+Its host is a constant, so it reaches the mock by the door. It verifies no certificate, and returns
+errors as they come.
+"""
+
+import base64
+import importlib
+import warnings
+
+import pytest
+from kit.cards import CARDS
+
+from facematch_mock_server import Fault
+from facematch_mock_server.vendors.baidu.vendor import APP_KEY, APP_SECRET, LOGIN
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Unverified HTTPS request"),
+    # Of the signature that it sends after a refused login.
+    pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning"),
+]
+
+
+@pytest.fixture
+def open_client(mock_door):
+    # Its import switches off warnings of urllib3, for the whole process.
+    with warnings.catch_warnings():
+        aip = importlib.import_module("aip")
+
+    def open_client(key=APP_KEY, secret=APP_SECRET):
+        return aip.AipFace("1", key, secret)
+
+    return open_client
+
+
+@pytest.fixture
+def baidu(mock_door):
+    return mock_door.of("baidu").control
+
+
+def items(*names):
+    images = []
+    for name in names:
+        text = base64.b64encode(CARDS[name]).decode()
+        images.append({"image": text, "image_type": "BASE64"})
+    return images
+
+
+def paths(control):
+    return [entry.path for entry in control.journal()]
+
+
+def test_one_login_serves_a_match_and_a_liveness_check(open_client, baidu):
+    client = open_client()
+    same = client.match(items("p1", "p1-again"))
+    other = client.match(items("p1", "p2"))
+    live = client.faceverify(items("p1"))
+    spoof = client.faceverify(items("spoof"))
+    assert same["result"]["score"] > 80 > other["result"]["score"]
+    cut = live["result"]["thresholds"]["frr_1e-3"]
+    assert live["result"]["face_liveness"] > cut > spoof["result"]["face_liveness"]
+    assert [path == LOGIN for path in paths(baidu)] == [True, False, False, False, False]
+    assert len(baidu.charges()) == 4
+
+
+def test_client_logs_in_again_after_a_revoked_token(open_client, baidu):
+    client = open_client()
+    client.match(items("p1", "p1-again"))
+    baidu.tokens.revoke()
+    assert client.match(items("p1", "p1-again"))["error_code"] == 0
+    assert [path == LOGIN for path in paths(baidu)] == [True, False, False, True, False]
+
+
+@pytest.mark.parametrize("keys", [{"key": "nobody"}, {"secret": "wrong"}])
+def test_client_signs_after_a_refused_login_and_is_refused(open_client, baidu, keys):
+    assert open_client(**keys).match(items("p1", "p1-again"))["error_code"] == 14
+    assert baidu.charges() == ()
+
+
+def test_no_face(open_client):
+    answer = open_client().match(items("no-face", "p1"))
+    assert (answer["error_code"], answer["result"]) == (222202, None)
+    assert open_client().faceverify(items("no-face"))["error_code"] == 222202
+
+
+def test_wrong_number_of_pictures(open_client):
+    assert open_client().match(items("p1"))["error_code"] == 222208
+
+
+def test_call_above_the_limit_per_second(open_client, baidu):
+    client = open_client()
+    baidu.set_limit("second", 0)
+    assert client.match(items("p1", "p2"))["error_code"] == 18
+
+
+def test_internal_error(open_client, baidu):
+    baidu.add_fault(Fault(stage="answer", kind="status", status=500, call="match"))
+    assert open_client().match(items("p1", "p2"))["error_code"] == 282000

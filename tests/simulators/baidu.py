@@ -1,0 +1,136 @@
+"""The simulator of Baidu: the mock server in the place of the vendor, with a key or a login."""
+
+import base64
+from typing import Any, ClassVar
+
+from facematch_baidu import BaiduBackend
+from facematch_core.backend import ImageFormat, ImageLimits
+from facematch_core.testing import PairSimulator, Situation
+from facematch_mock_server import Fault, Kind, Stage
+
+from .mock_simulator import MockSimulator
+
+MATCH, FACEVERIFY = "/rest/2.0/face/v3/match", "/rest/2.0/face/v3/faceverify"
+LOGIN = "/oauth/2.0/token"
+
+
+#: Situations that Baidu does not have, with the reason.
+NEVER = {
+    Situation.TWO_FACES: "Baidu's answer does not say how many faces there were.",
+    Situation.SMALLER_FACE_MATCHES: "Baidu scores only the largest face.",
+}
+PRICE_UNKNOWN = frozenset({Situation.NO_FACE, Situation.REJECTED})
+
+
+class BaiduSimulator(MockSimulator):
+    vendor = "baidu"
+    calls = frozenset({MATCH, FACEVERIFY})
+    faces = {}
+    keys = {"api_key": "bce-v3/ALTAK-simulator-7c1e90/4f7e1c2ab9"}
+    secrets = tuple(keys.values())
+    cannot_happen = {
+        **NEVER,
+        Situation.UNKNOWN_STATUS: "Baidu gives no verdict: it has no word of status.",
+        Situation.UNKNOWN_WARNING: "Baidu's answer has no warnings.",
+    }
+    price_unknown = PRICE_UNKNOWN
+    switches = {"price": "0.01"}
+    scope = "second"
+    faults = {
+        Situation.REJECTED: Fault(
+            stage=Stage.ANSWER,
+            kind=Kind.JSON,
+            status=200,
+            body={"error_code": 222013, "error_msg": "param[image] format error", "result": None},
+        )
+    }
+
+    def alter(self, request, body):
+        result = body.get("result")
+        if result and "score" in result:
+            self.put_score(result, "score")
+        elif result:
+            self.put_score(result, "face_liveness", fraction=True)
+        return body
+
+    def understand(self, request):
+        sent = [base64.b64decode(item["image"]) for item in request.json()]
+        return dict(zip(("probe", "reference"), sent, strict=False))
+
+
+class BaiduLoginSimulator(BaiduSimulator):
+    """Each call has the token of a login."""
+
+    client = "baidu-simulator-app-7c1e90"
+    secrets = ("baidu-simulator-secret-4f7e1c2ab9", client)
+    keys = {"api_key": client, "secret_key": secrets[0]}
+
+    def begin(self, situation, score):
+        control = self.control
+        # Not `reset`: it would revoke the tokens that backends hold.
+        control.clear_faults()
+        control.clear_outcomes()
+        control.set_balance(0 if situation is Situation.NO_CREDIT else 100)
+        control.set_limit("second", 0 if situation is Situation.THROTTLED else None)
+        if situation is Situation.BAD_KEY:
+            control.tokens.revoke()
+        # A wrong key is the secret of another app.
+        client = "somebody-else" if situation is Situation.BAD_KEY else self.client
+        control.add_key(key=self.secrets[0], client=client)
+
+
+def answer(result, code=0, message="SUCCESS"):
+    about = {"log_id": 1345050756015080031, "timestamp": 1533094400, "cached": 0}
+    return {"error_code": code, "error_msg": message, **about, "result": result}
+
+
+def refusal(code, message):
+    return 200, answer(None, code, message)
+
+
+def compared(score):
+    tokens = [{"face_token": "5d9b5c"}, {"face_token": "0d3b1e"}]
+    return answer({"score": score, "face_list": tokens})
+
+
+def checked(liveness):
+    thresholds = {"frr_1e-4": 0.05, "frr_1e-3": 0.3, "frr_1e-2": 0.9}
+    return answer({"face_liveness": liveness, "thresholds": thresholds, "face_list": []})
+
+
+class DocumentedBaidu(PairSimulator):
+    """Bodies of ai.baidu.com/ai-doc/FACE/Lk37c1tpf and of public clients, read 2026-11-28."""
+
+    backend_class = BaiduBackend
+    secrets = ("bce-v3/ALTAK-simulator-7c1e90/4f7e1c2ab9",)
+    settings: ClassVar[dict[str, str]] = {"api_key": secrets[0]}
+    credentials: ClassVar[dict[str, str]] = {"Authorization": f"Bearer {secrets[0]}"}
+    picture_names: ClassVar[dict[tuple[int, str], str]] = {
+        (0, "image"): "probe",
+        (1, "image"): "reference",
+    }
+    limits = ImageLimits(
+        formats={ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.BMP},
+        max_side_px=1920,
+        max_bytes=2 * 1024 * 1024 * 3 // 4,
+    )
+    same_person: ClassVar[dict[str, Any]] = compared(95.13)
+    different_people: ClassVar[dict[str, Any]] = compared(12.4)
+    score_path = ("result", "score")
+    liveness_path = FACEVERIFY
+    live: ClassVar[dict[str, Any]] = checked(0.993)
+    spoof: ClassVar[dict[str, Any]] = checked(0.0012)
+    liveness_score_path = ("result", "face_liveness")
+    is_liveness_fraction = True
+    id_path = ("log_id",)
+    answers: ClassVar[dict[Situation, tuple[int, Any]]] = {
+        Situation.NO_FACE: refusal(222202, "pic not has face"),
+        Situation.REJECTED: refusal(222013, "param[image] format error"),
+        Situation.BAD_KEY: refusal(110, "Access token invalid or no longer valid"),
+        Situation.NO_CREDIT: refusal(17, "Open api daily request limit reached"),
+        Situation.THROTTLED: refusal(18, "Open api qps request limit reached"),
+        Situation.OUTAGE: refusal(282000, "internal error"),
+    }
+    free_situations = frozenset(answers)
+    price_unknown = PRICE_UNKNOWN
+    cannot_happen: ClassVar[dict[Situation, str]] = NEVER
