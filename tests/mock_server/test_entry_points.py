@@ -71,7 +71,7 @@ def test_plug_in_vendor_is_served_beside_a_built_in_vendor():
         headers = {"x-api-key": acme.live_key, "X-Facematch-Claims": "1"}
         answer = requests.post(f"{mock.url}/compare", files=picture, headers=headers, timeout=10)
         (first, second) = mock.control.journal()
-    assert (refused.status_code, refused.json()) == (401, {"error": "Unknown key."})
+    assert (refused.status_code, refused.json()) == (401, {"error": "x-api-key is missing."})
     assert (answer.status_code, answer.json()["verdict"]) == (200, "same")
     assert answer.headers["X-Facematch-Claims"].endswith("acme.credit.price, acme.compare")
     assert (first.vendor, first.key, second.key) == ("acme", "none", "live")
