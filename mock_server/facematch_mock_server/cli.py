@@ -266,7 +266,7 @@ def _greet(
     server: MockServer, kinds: Sequence[Vendor], switches: Iterable[str], engine: str
 ) -> Iterator[str]:
     """Yield the output for each vendor, under the vendor's name if there are several."""
-    from facematch_mock_server.world.kinds import owner_of  # as in `command`
+    from facematch_mock_server.world.vendor import owner_of  # as in `command`
 
     for kind in kinds:
         owners = {word: owner_of(kinds, word.partition("=")[0])[0] for word in switches}

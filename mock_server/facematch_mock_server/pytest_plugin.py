@@ -130,7 +130,7 @@ def _make_mock_fixture(vendor: str) -> Any:
         import requests
 
         server = _load_server()(vendor=vendor)
-        adapter, has_host = server.adapter(), server.world.kind.has_host
+        adapter, has_host = server.adapter(), server.world.vendor.has_host
         get_real = requests.Session.get_adapter
 
         def get_adapter(session: requests.Session, url: str) -> requests.adapters.BaseAdapter:
@@ -209,7 +209,7 @@ def _block_hosts(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
     import os
     import socket
 
-    look_up, kind = socket.getaddrinfo, server.world.kind
+    look_up, kind = socket.getaddrinfo, server.world.vendor
 
     def getaddrinfo(host: Any, *arguments: Any, **more: Any) -> Any:
         name = host.decode("latin-1") if isinstance(host, bytes) else str(host)

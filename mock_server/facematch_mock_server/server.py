@@ -52,8 +52,8 @@ class _Access:
 
     def of(self, vendor: str) -> Served:
         """Return this account at `vendor`. Raises LookupError if the server has no such vendor."""
-        if vendor not in self.accounts.kinds:
-            names = ", ".join(self.accounts.kinds)
+        if vendor not in self.accounts.vendors:
+            names = ", ".join(self.accounts.vendors)
             # The message omits `vendor`, which may be a key.
             raise LookupError(f"this server has no such vendor; it has {names}")
         return Served(self.accounts, self._account_ref.current, vendor)
@@ -100,7 +100,7 @@ class MockAccount(_Access):
     """
 
     def __init__(self, account: Account) -> None:
-        super().__init__(account.shared, account, next(iter(account.shared.kinds)))
+        super().__init__(account.shared, account, next(iter(account.shared.vendors)))
         self.name = account.name
 
     def close(self) -> None:
@@ -269,7 +269,7 @@ class MockServer(_Access):
     @property
     def vendors(self) -> tuple[str, ...]:
         """The names of the imitated vendors, in the order of the argument `vendor`."""
-        return tuple(self.accounts.kinds)
+        return tuple(self.accounts.vendors)
 
     @property
     def clock(self) -> VirtualClock:

@@ -92,7 +92,7 @@ def new_engine(recognizer=None, *, vendor="didit", switches=None, **settings):
 
 
 def control_of(engine):
-    return Control(engine.account, engine.world.vendor)
+    return Control(engine.account, engine.world.vendor_name)
 
 
 def handle_with_fault(app, fault, request):

@@ -20,7 +20,7 @@ from facematch_core.cli.app import facematch
 from facematch_mock_server import MockServer, cli
 from facematch_mock_server.cli import command, read_pairs
 from facematch_mock_server.vendors import vendor_named
-from facematch_mock_server.world.kinds import choose_each
+from facematch_mock_server.world.vendor import choose_each
 
 MATCH = "/v3/face-match/"
 

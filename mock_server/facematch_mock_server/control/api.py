@@ -41,7 +41,7 @@ class ControlApi:
         """Return the paths of the API; none if the API is switched off."""
         if not self._accounts.control:
             return ()
-        first_vendor = next(iter(self._accounts.kinds.values()))
+        first_vendor = next(iter(self._accounts.vendors.values()))
         return tuple(PREFIX + path for _, path in operations_of(first_vendor))
 
     def handle(self, request: Request) -> Response:
@@ -55,13 +55,15 @@ class ControlApi:
             return _serve_card(request.path.removeprefix(CARDS))
         below_prefix = request.path[len(PREFIX) :].strip("/")
         vendor, _, path = below_prefix.partition("/")
-        if vendor not in self._accounts.kinds:
-            vendor = next(iter(self._accounts.kinds))
+        if vendor not in self._accounts.vendors:
+            vendor = next(iter(self._accounts.vendors))
             path = below_prefix
         # If the operation takes an id, the path ends with it.
         folder = path[: path.rfind("/") + 1]
         operations = {}
-        for (its_method, pattern), operation in operations_of(self._accounts.kinds[vendor]).items():
+        for (its_method, pattern), operation in operations_of(
+            self._accounts.vendors[vendor]
+        ).items():
             if pattern in (path, f"{folder}{{}}"):
                 operations[its_method] = operation
         if not operations:

@@ -33,8 +33,8 @@ from facematch_mock_server.world.faults import Fault, Stage
 from facematch_mock_server.world.hosted import open_sessions
 from facematch_mock_server.world.journal import Entry
 from facematch_mock_server.world.keys import Key, KeyKind, name_keys
-from facematch_mock_server.world.kinds import VendorKind, endpoint
 from facematch_mock_server.world.money import Charge, amount
+from facematch_mock_server.world.vendor import Vendor, endpoint
 
 from .table import Operation, hints_of, list_operations, read_record, to_json_types
 
@@ -81,7 +81,7 @@ class Control:
     @property
     def extensions(self) -> tuple[str, ...]:
         """The attributes that only this vendor has, such as ``webhooks``."""
-        return tuple(self.world.kind.extensions)
+        return tuple(self.world.vendor.extensions)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -89,12 +89,12 @@ class Control:
         if name not in self.extensions:
             known = ", ".join(self.extensions) or "no attributes of its own"
             raise AttributeError(f"the mock of {self._vendor} has no {name}; it has {known}")
-        extension = self.world.kind.extensions[name]
+        extension = self.world.vendor.extensions[name]
         return self.__dict__.setdefault(name, extension(self))
 
     def vendors(self) -> tuple[str, ...]:
         """Return the names of this server's vendors, in the order given to the server."""
-        return tuple(self._accounts.kinds)
+        return tuple(self._accounts.vendors)
 
     @endpoint("GET", "")
     def _http_operations(self) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class Control:
         # The first vendor's paths need no name of a vendor.
         folder = "" if self._vendor == vendors[0] else f"{self._vendor}/"
         operations = []
-        for method, path in operations_of(self.world.kind):
+        for method, path in operations_of(self.world.vendor):
             operations.append(f"{method} /__mock__/{folder}{path}")
         return {"vendor": self._vendor, "vendors": vendors, "operations": operations}
 
@@ -193,8 +193,8 @@ class Control:
         world = self.world
         has_reviews = "match.review" in world.claims and world.claims["match.review"] is not None
         if outcome.review and not has_reviews:
-            hint = "; set the switch in_review" if "in_review" in world.kind.switches else ""
-            raise ValueError(f'{world.kind.title} has no "In Review" for a match{hint}')
+            hint = "; set the switch in_review" if "in_review" in world.vendor.switches else ""
+            raise ValueError(f'{world.vendor.title} has no "In Review" for a match{hint}')
         routes = [route for route in world.behaviour.routes if route.operation == kind]
         _check_field(outcome.field, routes)
         world.recognizer.outcome_queue.add(outcome)
@@ -256,7 +256,7 @@ class Control:
                 "a fault at connect applies before the key of a request is known, so only the "
                 "first account can have one: use the stage mid_upload"
             )
-        operations = {name for kind in self._accounts.kinds.values() for name in kind.operations}
+        operations = {name for kind in self._accounts.vendors.values() for name in kind.operations}
         _check_word("there is no call", fault.call, operations)
         mock_vendors = [world.behaviour for world in self.account.worlds.values()]
         routes: list[Route] = [route for vendor in mock_vendors for route in vendor.routes]
@@ -336,7 +336,7 @@ class Control:
 
         `behaviours` lists the operations, such as ``match``.
         """
-        number = read_latency(operation, seconds, self._accounts.kinds.values())
+        number = read_latency(operation, seconds, self._accounts.vendors.values())
         self.account.latency[operation] = number
         return self.latency()
 
@@ -405,7 +405,7 @@ class Control:
             ValueError: the key or client id is invalid, or another account has the key.
         """
         text = secrets.token_urlsafe(24) if key is None else key
-        first_keys = self.account.first_keys.get(self._vendor) or self.world.kind.first_keys
+        first_keys = self.account.first_keys.get(self._vendor) or self.world.vendor.first_keys
         first_client = next(iter(first_keys.values())).client
         if client is not None and not (first_client and client.isprintable() and client.strip()):
             raise ValueError("client must be a string, and only vendors with client ids take one")
@@ -452,10 +452,10 @@ class Control:
     def behaviours(self) -> dict[str, Any]:
         """Return the vendor with its switches and settings, and which of these were set."""
         world = self.world
-        kind = world.kind
+        kind = world.vendor
         number_types = {name: number for name, (_, number) in kind.settings.items()}
         return {
-            "vendor": world.vendor,
+            "vendor": world.vendor_name,
             "switches": dict(world.switches),
             "chosen": world.claims.chosen,
             "known": {**kind.switches, **number_types},
@@ -471,7 +471,7 @@ class Control:
         Returns `behaviours`. For invalid switches, raises ValueError and changes nothing.
         """
         world = self.world
-        claims = world.kind.choose(world.switches if switches is None else switches)
+        claims = world.vendor.choose(world.switches if switches is None else switches)
         self._accounts.reset(self._account_ref, self._vendor, claims)
         return self.behaviours()
 
@@ -538,7 +538,7 @@ Control.set_outcome.__doc__ = "\n".join([Control.set_outcome.__doc__ or "", *_LI
 
 
 @functools.cache
-def operations_of(vendor: VendorKind) -> dict[tuple[str, str], Operation]:
+def operations_of(vendor: Vendor) -> dict[tuple[str, str], Operation]:
     """Return the operations of `Control` and of a vendor's extensions, by method and path."""
     return list_operations({None: Control, **vendor.extensions}, vendor)
 

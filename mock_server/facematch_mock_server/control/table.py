@@ -19,7 +19,7 @@ import attrs
 
 from facematch_mock_server.base.masking import SECRET, mask_fields
 from facematch_mock_server.base.state import UNSET, Selection, Unset, check_text
-from facematch_mock_server.world.kinds import ControlEndpoint, VendorKind
+from facematch_mock_server.world.vendor import ControlEndpoint, Vendor
 
 #: The types of values in words, for errors.
 _TYPE_NAMES: Mapping[Any, str] = {
@@ -217,9 +217,7 @@ class Operation:
         return answer
 
 
-def list_operations(
-    owners: Mapping[Any, type], vendor: VendorKind
-) -> dict[tuple[str, str], Operation]:
+def list_operations(owners: Mapping[Any, type], vendor: Vendor) -> dict[tuple[str, str], Operation]:
     """Return the operations of these classes by method and path. The owner None is `Control`."""
     operations = {}
     for owner_name, owner in owners.items():
@@ -233,7 +231,7 @@ def list_operations(
 
 
 def _make_operation(
-    served: ControlEndpoint, function: Callable[..., Any], owner: str | None, vendor: VendorKind
+    served: ControlEndpoint, function: Callable[..., Any], owner: str | None, vendor: Vendor
 ) -> Operation:
     parameters: dict[str, Any] = {}
     for name, hint in served.extra_parameters(vendor).items():

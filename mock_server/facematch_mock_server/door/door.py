@@ -16,7 +16,7 @@ from facematch_mock_server.control.api import reply_words
 from facematch_mock_server.http.app import App
 from facematch_mock_server.server import MockServer
 from facematch_mock_server.vendors import vendor_named, vendor_names
-from facematch_mock_server.world.kinds import VendorKind
+from facematch_mock_server.world.vendor import Vendor
 
 from .authority import Authority, new_context
 from .keys import accept_key
@@ -59,7 +59,7 @@ class Door:
         self.server = server
         self.any_key = any_key
         self._report = report
-        self._kinds = tuple(server.accounts.kinds.values())
+        self._kinds = tuple(server.accounts.vendors.values())
         self.hosts = frozenset(host for kind in self._kinds for host in kind.hosts)
 
     def __enter__(self) -> Self:
@@ -79,7 +79,7 @@ class Door:
             self._accepting.get_loop().call_soon_threadsafe(self._accepting.cancel)
         self._folder.cleanup()
 
-    def vendor_of(self, host: str | None) -> VendorKind | None:
+    def vendor_of(self, host: str | None) -> Vendor | None:
         """Return the served vendor that has this host, with or without a port, or None."""
         for kind in self._kinds:
             if kind.has_host(host):

@@ -22,7 +22,7 @@ def accept_key(server: MockServer, vendor: str, request: Request) -> Request:
     """
     if vendor == "rekognition":
         return _sign_with_known_secret(server.of(vendor), request)
-    kind = server.accounts.kinds[vendor]
+    kind = server.accounts.vendors[vendor]
     key = kind.key_of(request)
     client = None
     if vendor == "deepvue":

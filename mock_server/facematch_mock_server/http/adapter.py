@@ -33,7 +33,7 @@ class MockAdapter(HTTPAdapter):
             accounts.start()
         sent.url = (accounts.address or _CLOSED) + request.path_url
         host = re.sub(r".*@|:(443|80)$", "", urlsplit(request.url).netloc)
-        if any(kind.has_host(host) for kind in accounts.kinds.values()):
+        if any(kind.has_host(host) for kind in accounts.vendors.values()):
             sent.headers.setdefault("Host", host)
         more["proxies"] = None
         answer: requests.Response = self._really_send(self, sent, *settings, **more)

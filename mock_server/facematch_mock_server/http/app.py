@@ -98,8 +98,8 @@ class App:
             host == "127.0.0.1" or self.accounts.is_open or is_loopback(host)
         )
         if not is_own_host:
-            kinds = self.accounts.kinds.values()
-            if host is None or request.is_control or not any(k.has_host(host) for k in kinds):
+            vendors = self.accounts.vendors.values()
+            if host is None or request.is_control or not any(x.has_host(host) for x in vendors):
                 claims = self.world.claims.cited()
                 return self._mark(claims.with_citations(claims.answer("host")))
         # At a vendor's host, the path / is the vendor's.
@@ -118,14 +118,14 @@ class App:
         response = self._answer_openapi(request)
         if response is not None:
             return self._mark(response)
-        vendors: list[MockVendor] = [world.behaviour for world in self.account.worlds.values()]
-        paths = [path for vendor in vendors for path in vendor.known_paths()]
+        mock_vendors: list[MockVendor] = [world.behaviour for world in self.account.worlds.values()]
+        paths = [path for vendor in mock_vendors for path in vendor.known_paths()]
         paths += self._control.known_paths()
         close = get_close_matches(request.path, paths, n=1, cutoff=0.4)
         if close:
             hint = f"Did you mean {close[0]}?"
         else:
-            first = vendors[0]
+            first = mock_vendors[0]
             hint = f"{first.title} begins at {first.common_prefix}."
         return self._answer(request, "elsewhere", hint, path=shorten(request.path, 200), hint=hint)
 
@@ -135,13 +135,13 @@ class App:
             return None
         from facematch_mock_server.vendors import openapi  # imported here, because it is slow
 
-        kinds = self.accounts.kinds.values()
-        documents = {x.name: f"{openapi.FOLDER}{x.name}.json" for x in kinds if x.samples}
+        vendors = self.accounts.vendors.values()
+        documents = {x.name: f"{openapi.FOLDER}{x.name}.json" for x in vendors if x.samples}
         if request.path == openapi.LIST:
             return reply_json(200, {"documents": documents})
         for name, path in documents.items():
             if path == request.path:
-                return reply_json(200, openapi.make_document(self.accounts.kinds[name]))
+                return reply_json(200, openapi.make_document(self.accounts.vendors[name]))
         return None
 
     def _answer_own_path(self, request: Request) -> Response | None:
@@ -160,7 +160,7 @@ class App:
 
     def _describe(self) -> dict[str, Any]:
         """Return the body of the health check: only facts that every client may know."""
-        return {"status": "ok", "version": __version__, "vendors": list(self.accounts.kinds)}
+        return {"status": "ok", "version": __version__, "vendors": list(self.accounts.vendors)}
 
     def is_slow(self, request: Request) -> bool:
         """Return whether a thread should handle the request, to keep the event loop responsive."""
@@ -195,17 +195,17 @@ class App:
         """Return the vendor that has the host or else the path, in the key's account, or None."""
         if head.vendor is not None or head.is_for_mock:
             return head.vendor
-        kinds = self.accounts.kinds.values()
+        vendors = self.accounts.vendors.values()
         main = self.accounts.main
         owner = None
-        if len(kinds) > 1:
+        if len(vendors) > 1:
             host = head.header("host")
-            owner = next((kind for kind in kinds if kind.has_host(host)), None)
+            owner = next((vendor for vendor in vendors if vendor.has_host(host)), None)
         if owner is None:
-            for kind in kinds:
+            for vendor in vendors:
                 # The paths are the same in every account.
-                if main.worlds[kind.name].behaviour.owns(head):
-                    owner = kind
+                if main.worlds[vendor.name].behaviour.owns(head):
+                    owner = vendor
                     break
         if owner is None:
             return None

@@ -48,8 +48,8 @@ from facematch_mock_server.world.faults import Fault, Kind, Stage, failure_of
 from facematch_mock_server.world.hosted import SessionRules
 from facematch_mock_server.world.journal import SentFile, compose_note
 from facematch_mock_server.world.keys import Key
-from facematch_mock_server.world.kinds import VendorKind
 from facematch_mock_server.world.money import Charge
+from facematch_mock_server.world.vendor import Vendor as Vendor  # noqa: PLC0414 - for vendors
 
 HINT_HEADER = "X-Facematch-Hint"
 #: The hint for a score computed from the bytes.
@@ -59,9 +59,6 @@ STANDS_STILL = (
     "the mock's clock is stopped: control.advance(60) advances it by a minute, "
     "control.set_limit(scope, None) removes a limit"
 )
-
-#: The class of the objects loaded by the entry points ``facematch.mock_vendors``.
-Vendor = VendorKind
 
 #: The claim that a fault's response cites, by the kind of fault. A STATUS has the vendor's own.
 _FAULT_CLAIMS = {
@@ -418,14 +415,14 @@ class MockVendor:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.title = world.kind.title
+        self.title = world.vendor.title
         self._route_of = lru_cache(maxsize=32)(self.route_of)
 
     def owns(self, head: Request) -> bool:
         """Return whether the request's path or host name belongs to the vendor."""
         return (
             head.path.startswith(self.extra_prefixes)
-            or self.world.kind.has_host(head.header("host"))
+            or self.world.vendor.has_host(head.header("host"))
             or self.find(head)[0] is not None
         )
 
@@ -548,7 +545,7 @@ class MockVendor:
             request,
             at=call.now,
             status=None if response is None else response.status,
-            vendor=self.world.vendor,
+            vendor=self.world.vendor_name,
             key=call.key_label,
             fields=fields,
             files=tuple(call.files),

@@ -197,7 +197,7 @@ class PairVendor(base.MockVendor):
     Attributes:
         endpoints: The vendor's calls.
         key: Where the key stands; None if the vendor has none.
-        rate_scope: The scope in `VendorKind.rate_limits`, counted per second; None: no limit.
+        rate_scope: The scope in `Vendor.rate_limits`, counted per second; None: no limit.
         bodies_tell_unreadable, bodies_tell_no_face: Whether a picture that cannot be read, or has
             no face, is told by the body of an answer rather than by a refusal.
         other_routes: The vendor's other paths.
@@ -316,7 +316,7 @@ class PairVendor(base.MockVendor):
         windows = {self.rate_scope: 1.0}
         now = call.now.timestamp()
         if call.world.rates.count_request(windows, client="", now=now) is not None:
-            call.refuse("rate.exceeded", call.world.kind.rate_limits[self.rate_scope])
+            call.refuse("rate.exceeded", call.world.vendor.rate_limits[self.rate_scope])
 
     def read_pictures(self, call: PairCall) -> None:
         """Find and decode the pictures; refuse a request that lacks one."""

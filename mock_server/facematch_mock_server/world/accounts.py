@@ -25,11 +25,11 @@ from .clock import Ids, VirtualClock
 from .faults import Faults
 from .journal import Entry, Journal
 from .keys import Key, Keys, check_key
-from .kinds import VendorKind, choose_each, read_delay_s
 from .money import Ledger
 from .pictures import Pictures
 from .rates import Rates
 from .sessions import Sessions
+from .vendor import Vendor, choose_each, read_delay_s
 
 #: The name of a server's first account, which handles requests with a public or unknown key.
 MAIN = "main"
@@ -61,11 +61,11 @@ class AccountRef:
 class World:
     """An account's state at one vendor: keys, credit, rate limits and sessions. Thread-safe."""
 
-    def __init__(self, account: Account, kind: VendorKind, claims: ActiveClaims) -> None:
+    def __init__(self, account: Account, vendor: Vendor, claims: ActiveClaims) -> None:
         shared = account.shared
         self.account = account
-        self.kind = kind
-        self.vendor = kind.name
+        self.vendor = vendor
+        self.vendor_name = vendor.name
         self.claims = claims
         self.switches = claims.switches
         self.clock = account.clock
@@ -73,23 +73,23 @@ class World:
         # Worlds share the engine and the facts about pictures, but not the set outcomes.
         self.recognizer = copy.copy(shared.recognizer)
         self.recognizer.outcome_queue = OutcomeQueue()
-        self.keys = Keys(account.first_keys.get(kind.name, {}))
+        self.keys = Keys(account.first_keys.get(vendor.name, {}))
         # A vendor without credit charges nothing.
         start_credit = claims["credit.start"] if "credit.start" in claims else Decimal(0)
         self.ledger = Ledger(start_credit)
-        self.rates = Rates({scope: claims[key] for scope, key in kind.rate_limits.items()})
+        self.rates = Rates({scope: claims[key] for scope, key in vendor.rate_limits.items()})
         self.sessions = Sessions()
         #: State that only this vendor has.
-        self.records: Any = kind.records()
+        self.records: Any = vendor.records()
         #: The `MockVendor` that handles the vendor's requests.
-        self.behaviour = kind.behaviour(self)
+        self.behaviour = vendor.behaviour(self)
         #: The webhook outbox; None if the vendor sends no webhooks.
-        self.outbox: Any = None if kind.outbox is None else kind.outbox(self)
+        self.outbox: Any = None if vendor.outbox is None else vendor.outbox(self)
 
     def add_key(self, text: str, key: Key) -> None:
         """Add a key. Raises ValueError if it is invalid or belongs to another account."""
         check_key(text)
-        self.account.shared.assign_key(self.vendor, text, key, self.account)
+        self.account.shared.assign_key(self.vendor_name, text, key, self.account)
         self.keys.put(text, key)
 
     def log(self, head: Request, *, at: Any = None, **fields: Any) -> Entry | None:
@@ -136,7 +136,7 @@ class Account:
         self.journal = Journal()
         #: The account's state at each vendor, in the order of the server's vendors.
         self.worlds = {
-            vendor: World(self, kind, claims[vendor]) for vendor, kind in shared.kinds.items()
+            name: World(self, vendor, claims[name]) for name, vendor in shared.vendors.items()
         }
         self.deliver(is_running=not shared.is_stopped)
 
@@ -147,12 +147,12 @@ class Account:
                 world.outbox.run(is_running=is_running)
 
 
-def read_latency(operation: str, seconds: Any, kinds: Iterable[VendorKind]) -> float:
+def read_latency(operation: str, seconds: Any, vendors: Iterable[Vendor]) -> float:
     """Parse an operation's latency in seconds, from a number or a string.
 
     Raises ValueError if no vendor has the operation, or if the number is not from 0 to 3600.
     """
-    operations = dict.fromkeys(name for kind in kinds for name in kind.operations)
+    operations = dict.fromkeys(name for vendor in vendors for name in vendor.operations)
     if operation not in operations:
         names = ", ".join(operations) or "none"
         raise ValueError(f"there is no operation {operation:.60}; the operations are {names}")
@@ -174,7 +174,7 @@ class Accounts:
 
     def __init__(
         self,
-        kinds: Sequence[VendorKind],
+        vendors: Sequence[Vendor],
         recognizer: Recognizer | None = None,
         *,
         switches: Mapping[str, Any] | None = None,
@@ -188,8 +188,9 @@ class Accounts:
     ) -> None:
         if control_token is not None and not (control_token.isascii() and len(control_token) > 7):
             raise ValueError("a control token must have at least 8 characters, all ASCII")
-        self.kinds = {kind.name: kind for kind in kinds}
-        if len(self.kinds) < len(kinds):
+        #: The vendors by name, in the order given.
+        self.vendors = {vendor.name: vendor for vendor in vendors}
+        if len(self.vendors) < len(vendors):
             raise ValueError("a vendor is given twice")
         #: Whether the control API is served, and the token that it requires, or None.
         self.control = control
@@ -201,20 +202,20 @@ class Accounts:
         self.deliver_to = frozenset(host.lower() for host in deliver_to)
         #: The latency of new accounts: seconds by operation.
         self.latency = {
-            name: read_latency(name, seconds, kinds) for name, seconds in (latency or {}).items()
+            name: read_latency(name, seconds, vendors) for name, seconds in (latency or {}).items()
         }
         self.pictures = Pictures()
         #: A function that starts the server.
         self.start: Callable[[], Any] = lambda: None
         self.seed = seed
-        self._claims = choose_each(kinds, switches)
+        self._claims = choose_each(vendors, switches)
         self._lock = threading.RLock()
         self._all: dict[str, Account] = {}
         #: The number of accounts that were opened without a name.
         self._opened = 0
         #: The accounts by key (vendor and text), and by name (with "" as the vendor).
         self._keys: dict[tuple[str, str], Account] = {}
-        first_keys = {kind.name: kind.first_keys for kind in kinds}
+        first_keys = {vendor.name: vendor.first_keys for vendor in vendors}
         #: The public keys and client ids of the first account, as pairs of vendor and text.
         self._public = _list_texts(first_keys)
         main = Account(
@@ -229,7 +230,7 @@ class Accounts:
 
     def find(self, name: str) -> Account | None:
         """Return the open account with this name, key or client id, or None."""
-        texts = [("", name), *((vendor, name) for vendor in self.kinds)]
+        texts = [("", name), *((vendor, name) for vendor in self.vendors)]
         if not self._public.isdisjoint(texts):
             return self.main
         with self._lock:
@@ -246,9 +247,9 @@ class Accounts:
             raise LookupError(NO_ACCOUNT)
         return account
 
-    def owner_of(self, kind: VendorKind, head: Request) -> Account | None:
+    def owner_of(self, vendor: Vendor, head: Request) -> Account | None:
         """Return the account that a request's key or account header identifies, or None."""
-        account = self._keys.get((kind.name, kind.key_of(head) or ""))
+        account = self._keys.get((vendor.name, vendor.key_of(head) or ""))
         if account is not None:
             return account
         header = head.header("x-facematch-account")
@@ -271,7 +272,7 @@ class Accounts:
                 raise ValueError("an account has this name or key; choose another name")
             if len(self._all) >= MAX_ACCOUNTS:
                 raise ValueError(f"there are already {MAX_ACCOUNTS} accounts; close some of them")
-            keys = {vendor: kind.new_keys() for vendor, kind in self.kinds.items()}
+            keys = {name: vendor.new_keys() for name, vendor in self.vendors.items()}
             clock = VirtualClock(running=self.main.clock.running)
             return self._put(Account(self, name, clock, keys, self._claims, ref=AccountRef()))
 

@@ -22,8 +22,8 @@ from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
 
 from .accounts import Account, World
-from .kinds import Extension, endpoint
 from .sessions import Hosted, Session
+from .vendor import Extension, endpoint
 
 R = TypeVar("R")
 

@@ -104,7 +104,7 @@ class Console:
             "account": self._guard.account(request).name,
             "vendors": [
                 {"name": kind.name, "title": kind.title, "extensions": sorted(kind.extensions)}
-                for kind in self._accounts.kinds.values()
+                for kind in self._accounts.vendors.values()
             ],
         }
         return _reply_json(about)
@@ -160,9 +160,9 @@ class Console:
 
     def _control(self, request: Request, path: str) -> tuple[Control, str]:
         vendor, _, view = path.partition("/")
-        if vendor not in self._accounts.kinds or view not in _STATES:
+        if vendor not in self._accounts.vendors or view not in _STATES:
             raise LookupError("there is no such vendor or view")
-        if view not in self._accounts.kinds[vendor].extensions:
+        if view not in self._accounts.vendors[vendor].extensions:
             raise LookupError(f"this vendor has no {view}")
         return self._guard.control(request, vendor), view
 

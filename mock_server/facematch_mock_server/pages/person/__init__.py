@@ -127,7 +127,7 @@ class PersonPage:
         content = _fill(
             "form.html",
             kind=facts.kind + (f", decided by {facts.scenario}" if facts.scenario else ""),
-            vendor=world.kind.title,
+            vendor=world.vendor.title,
             session=session.id,
             reference=session.vendor_data or "none",
             back=back[1] if back else "nowhere",

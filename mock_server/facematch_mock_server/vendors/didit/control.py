@@ -12,9 +12,9 @@ import attrs
 
 from facematch_mock_server.base.state import Selection, check_text, select
 from facematch_mock_server.world.hosted import HostedSessions, hosted_of, open_sessions
-from facematch_mock_server.world.kinds import Extension, endpoint
 from facematch_mock_server.world.receivers import ReceiverTrial, try_receiver
 from facematch_mock_server.world.sessions import Review, Session
+from facematch_mock_server.world.vendor import Extension, endpoint
 from facematch_mock_server.world.webhooks import (
     DeliveryFault,
     DeliveryState,

@@ -452,7 +452,7 @@ def _find_session(call: DiditCall) -> None:
 def world_of(world: World, session_id: str) -> World | None:
     """Return the world of any account that has this session; None if no account has it."""
     for account in world.account.shared.all:
-        other = account.worlds[world.vendor]
+        other = account.worlds[world.vendor_name]
         if other.sessions.find(session_id):
             return other
     return None

@@ -31,7 +31,7 @@ class ControlEndpoint:
     result_key: str | None = None
     count: bool = False
     aliases: Mapping[str, str] = attrs.field(factory=dict)
-    extra_parameters: Callable[[VendorKind], Mapping[str, Any]] = lambda _: {}
+    extra_parameters: Callable[[Vendor], Mapping[str, Any]] = lambda _: {}
 
 
 def endpoint(method: str, path: str, **options: Any) -> Callable[[F], F]:
@@ -73,7 +73,7 @@ class Extension(Generic[R]):
 
 # Each vendor has one object, so objects are compared by identity.
 @attrs.frozen(kw_only=True, eq=False)
-class VendorKind:
+class Vendor:
     """The definition of a vendor, shared by all its worlds.
 
     Other distributions can add vendors with entry points in the group ``facematch.mock_vendors``.
@@ -202,33 +202,33 @@ NUMBERS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
 
 
 def choose_each(
-    kinds: Sequence[VendorKind], switches: Mapping[str, Any] | None
+    vendors: Sequence[Vendor], switches: Mapping[str, Any] | None
 ) -> dict[str, ActiveClaims]:
     """Return the claims by vendor. A bare switch applies to the first vendor that has it."""
-    switches_of: dict[str, dict[str, Any]] = {kind.name: {} for kind in kinds}
+    switches_of: dict[str, dict[str, Any]] = {vendor.name: {} for vendor in vendors}
     for word, value in (switches or {}).items():
         if isinstance(value, Mapping):
             # A vendor's name, with its switches.
-            vendor = word
+            owner = word
             added = value
         else:
-            vendor, name = owner_of(kinds, word)
+            owner, name = owner_of(vendors, word)
             added = {name: value}
-        if vendor not in switches_of:
+        if owner not in switches_of:
             known = ", ".join(switches_of)
-            raise ValueError(f"unknown vendor {vendor:.60}; known are {known}")
-        for name in added.keys() & switches_of[vendor]:
-            raise ValueError(f"the switch {vendor}.{name} is given twice")
-        switches_of[vendor] |= added
-    return {kind.name: kind.choose(switches_of[kind.name]) for kind in kinds}
+            raise ValueError(f"unknown vendor {owner:.60}; known are {known}")
+        for name in added.keys() & switches_of[owner]:
+            raise ValueError(f"the switch {owner}.{name} is given twice")
+        switches_of[owner] |= added
+    return {vendor.name: vendor.choose(switches_of[vendor.name]) for vendor in vendors}
 
 
-def owner_of(kinds: Sequence[VendorKind], word: str) -> tuple[str, str]:
+def owner_of(vendors: Sequence[Vendor], word: str) -> tuple[str, str]:
     """Split a switch into vendor and bare name. The default vendor is the first that has it."""
-    vendor, dot, switch = word.partition(".")
+    owner, dot, switch = word.partition(".")
     if dot:
-        return vendor, switch
-    for kind in kinds:
-        if word in kind.switches or word in kind.settings:
-            return kind.name, word
-    return kinds[0].name, word
+        return owner, switch
+    for vendor in vendors:
+        if word in vendor.switches or word in vendor.settings:
+            return vendor.name, word
+    return vendors[0].name, word
