@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from facematch_mock_server.base.state import Collection
-from facematch_mock_server.world.kinds import Extension, endpoint
+from facematch_mock_server.world.vendor import Extension, endpoint
 
 #: The maximum number of stored tokens.
 MOST_TOKENS = 10_000
