@@ -45,7 +45,8 @@ from facematch_core.http import (
     as_secret,
 )
 
-# Ours: Baidu's price list names billed error codes for other calls, and none for these two.
+# Ours: a refusal of the gateway is free. Baidu's price list names no billed error code for these
+# two calls.
 _GATEWAY = "the gateway refused the call before the comparison; charges for it are not documented"
 _UNKNOWN = "Baidu does not document whether this is charged"
 

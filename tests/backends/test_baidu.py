@@ -81,6 +81,18 @@ def test_token_is_renewed_before_its_end(mock, verifier):
     assert mock.control.tokens.asked == 2
 
 
+def test_token_and_secret_are_in_no_log_no_result_and_no_error(mock, verifier, caplog):
+    caplog.set_level("DEBUG")
+    shown = [repr(verifier.verify(P1, P1_AGAIN)), repr(verifier.backend)]
+    mock.control.add_fault(Fault(stage="mid_body", kind="reset", call="match"))
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        verifier.verify(P1, P1_AGAIN)
+    shown += [repr(caught.value), caplog.text]
+    (token,) = (text for text, _ in mock.control.world.records.tokens.items())
+    for secret in (token, "mock-baidu-secret"):
+        assert secret not in "\n".join(shown)
+
+
 def test_api_key_is_not_exchanged_for_a_token(mock):
     with (
         open_verifier(

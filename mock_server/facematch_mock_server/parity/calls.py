@@ -95,6 +95,8 @@ def _public(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_picture(request: HttpRequest) -> HttpRequest:
+    if isinstance(request.json, list):
+        return attrs.evolve(request, json=request.json[:-1])
     fields = dict(request.json or {})
     fields.pop("TargetImage", None)
     body = request.body and b""
@@ -215,6 +217,12 @@ VENDORS: Mapping[str, VendorCalls] = {
             _WRONG_KEY,
             Step("malformed-key", "a malformed key", signed=_with("headers", "x-api-key", "not-a-uuid"), **_FREE),
             Step("bad-field", "a limit below 0", unsigned=_with("params", "limit", "-1"), **_FREE),
+        ),
+    ),
+    "baidu": VendorCalls(
+        size_limit="picture.max_bytes",
+        steps=(
+            Step("wrong-key", "a wrong key", signed=_scramble("Authorization", "(?<=Bearer bce-v3/).+"), **_FREE),
         ),
     ),
     "facepp": VendorCalls(

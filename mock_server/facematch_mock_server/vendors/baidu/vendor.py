@@ -16,7 +16,6 @@ from facematch_mock_server.vendors.pairs import (
     PairVendor,
     PictureFields,
     box_of,
-    check_request_size,
 )
 from facematch_mock_server.vendors.tokens import IssuedToken, TokenRecords, Tokens
 from facematch_mock_server.world.keys import Key, KeyKind
@@ -32,10 +31,11 @@ API_KEY = f"{API_KEY_PREFIX}ALTAK-mock/key"
 LOGIN = "/oauth/2.0/token"
 MATCH = "/rest/2.0/face/v3/match"
 FACEVERIFY = "/rest/2.0/face/v3/faceverify"
+SUCCESS = {"error_code": 0, "error_msg": "SUCCESS"}
 
 
 class BaiduCall(PairCall):
-    """A call, whose answers tell its id as a number."""
+    """A call whose refusals, too, are a 200 with its id."""
 
     def answer(
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
@@ -43,18 +43,20 @@ class BaiduCall(PairCall):
         documented = self.claims.get(key).body
         if body is None and isinstance(documented, dict) and "error_code" in documented:
             self.claims.cite("error.status")
-            body = self.envelope(fill(documented, filled), result=None)
+            body = _describe_answer(self, fill(documented, filled), result=None)
         return super().answer(key, body, headers)
 
-    def envelope(self, status: Mapping[str, Any], *, result: Any) -> dict[str, Any]:
-        """Return an answer to a call; `status` has error_code and error_msg."""
-        return {
-            **status,
-            "log_id": int(self.request_id.replace("-", "")[:13], 16),
-            "timestamp": int(self.now.timestamp()),
-            "cached": 0,
-            "result": result,
-        }
+
+def _describe_answer(call: PairCall, status: Mapping[str, Any], *, result: Any) -> dict[str, Any]:
+    """Return the body of an answer; `status` has its error_code and error_msg."""
+    return {
+        **status,
+        # 13 digits, because JavaScript reads no longer number exactly.
+        "log_id": int(call.request_id.replace("-", "")[:13], 16),
+        "timestamp": int(call.now.timestamp()),
+        "cached": 0,
+        "result": result,
+    }
 
 
 def _check_caller(call: PairCall) -> None:
@@ -77,6 +79,7 @@ def _check_caller(call: PairCall) -> None:
 
 
 def _check_token(call: PairCall, text: str) -> None:
+    """Accept a valid token of an app whose secret is valid."""
     token: IssuedToken | None = call.world.records.tokens.find(text)
     call.key_label = "wrong"
     if token is None or token.revoked:
@@ -160,7 +163,7 @@ class Baidu(PairVendor):
 
     @classmethod
     def checks(cls) -> Mapping[str, Any]:
-        return {"request.too_large": check_request_size, "caller": _check_caller}
+        return {"caller": _check_caller}
 
     def read_body(self, call: PairCall) -> None:
         super().read_body(call)
@@ -176,39 +179,26 @@ class Baidu(PairVendor):
 
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:
         call.claims.cite("match.face")
-        return _describe_success(
-            call,
-            {
-                "score": outcome.score,
-                "face_list": [{"face_token": _new_token(call)}, {"face_token": _new_token(call)}],
-            },
-        )
+        tokens = [{"face_token": _new_token(call)}, {"face_token": _new_token(call)}]
+        result = {"score": outcome.score, "face_list": tokens}
+        return _describe_answer(call, SUCCESS, result=result)
 
     def liveness_body(self, call: PairCall, outcome: LivenessOutcome) -> dict[str, Any]:
-        # The largest face is the first.
-        face = outcome.probe.faces[0]
         liveness = base.as_fraction(outcome.score or 0)
-        return _describe_success(
-            call,
-            {
-                "face_liveness": liveness,
-                "thresholds": call.claims["liveness.thresholds"],
-                "face_list": [
-                    {
-                        "face_token": _new_token(call),
-                        "location": {**box_of(face), "rotation": 0},
-                        "face_probability": face.confidence,
-                        "angle": {"yaw": 0.0, "pitch": 0.0, "roll": 0.0},
-                        "liveness": {"livemapscore": liveness},
-                    }
-                ],
-            },
-        )
-
-
-def _describe_success(call: Any, result: Mapping[str, Any]) -> dict[str, Any]:
-    body: dict[str, Any] = call.envelope({"error_code": 0, "error_msg": "SUCCESS"}, result=result)
-    return body
+        largest_face, *_ = outcome.probe.faces
+        face = {
+            "face_token": _new_token(call),
+            "location": {**box_of(largest_face), "rotation": 0},
+            "face_probability": largest_face.confidence,
+            "angle": {"yaw": 0.0, "pitch": 0.0, "roll": 0.0},
+            "liveness": {"livemapscore": liveness},
+        }
+        result = {
+            "face_liveness": liveness,
+            "thresholds": call.claims["liveness.thresholds"],
+            "face_list": [face],
+        }
+        return _describe_answer(call, SUCCESS, result=result)
 
 
 def _key_of(head: Request) -> str | None:
