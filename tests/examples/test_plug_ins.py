@@ -97,7 +97,7 @@ with AcmeSimulator() as simulator:
             results.append([result.decision, raw, result.billing.charged])
 print(json.dumps(results))
 """
-OF_ACME = [["match", 93.5, "yes"], ["no_match", 12.25, "yes"], ["inconclusive", None, "yes"]]
+OF_ACME = [["match", 0.935, "yes"], ["no_match", 0.1225, "yes"], ["inconclusive", None, "no"]]
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,7 @@ from facematch_acme._simulator import AcmeSimulator
 from facematch_core.testing import BackendContract
 
 class Careless(AcmeSimulator):
-    @property
-    def received(self):
-        return {"threshold": 1.5}
+    is_fraction = False
 
 class TestContract(BackendContract):
     @pytest.fixture
@@ -142,4 +140,4 @@ def test_a_broken_rule_is_named_with_its_cause(install):
     file.unlink()
     assert "1 failed, 1 passed" in report
     assert "test_r02_score_lies_on_its_scale" in report
-    assert "1.5" in report
+    assert "the score is 87.0" in report

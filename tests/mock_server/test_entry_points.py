@@ -73,7 +73,7 @@ def test_plug_in_vendor_is_served_beside_a_built_in_vendor():
         (first, second) = mock.control.journal()
     assert (refused.status_code, refused.json()) == (401, {"error": "x-api-key is missing."})
     assert (answer.status_code, answer.json()["verdict"]) == (200, "same")
-    assert answer.headers["X-Facematch-Claims"].endswith("acme.credit.price, acme.compare")
+    assert answer.headers["X-Facematch-Claims"].endswith("acme.credit.price, acme.match.answer")
     assert (first.vendor, first.key, second.key) == ("acme", "none", "live")
     assert [file.field for file in second.files] == ["probe", "reference"]
 
