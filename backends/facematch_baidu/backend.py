@@ -71,7 +71,7 @@ _TOO_MANY = ErrorRow(RateLimited, Charged.NO, _GATEWAY, "too many calls per seco
 DOCUMENTED_LIVENESS_CUT = 30.0
 
 #: Codes that reject the token of a login: missing, not valid, expired.
-TOKEN_CODES = frozenset({100, 110, 111})
+TOKEN_CODES = (100, 110, 111)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -147,6 +147,9 @@ class BaiduBackend(PairBackend):
         # The answer to a login.
         "invalid_client": _BAD_KEY,
         "2": ErrorRow(VendorUnavailable, Charged.NO, _GATEWAY, "the service is not available"),
+        "3": ErrorRow(
+            RequestRejected, Charged.NO, _GATEWAY, "the URL is not known; check base_url"
+        ),
         "4": _TOO_MANY,
         "6": ErrorRow(PermissionDenied, Charged.NO, _GATEWAY, "the app may not use this call"),
         "14": _BAD_KEY,
@@ -238,7 +241,8 @@ class BaiduBackend(PairBackend):
     def close(self) -> None:
         """Close all connections. Calls in progress continue."""
         super().close()
-        self.login_token.close()
+        if self.bearer_key is None:
+            self.login_token.close()
 
 
 def _read_login(reply: HttpReply) -> IssuedToken:

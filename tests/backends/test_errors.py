@@ -83,6 +83,7 @@ BAIDU_GATEWAY = {
     fm.InsufficientCredit: (17, 19),
     fm.RateLimited: (4, 18),
     fm.VendorUnavailable: (2,),
+    fm.RequestRejected: (3,),
 }
 BAIDU_FACE = {
     fm.RequestRejected: (
@@ -196,11 +197,11 @@ ROWS = {
 CHARGED = {fm.OutcomeUnknown: fm.Charged.UNKNOWN, fm.UnexpectedResponse: fm.Charged.YES}
 
 
-def charge_of(asked, status, kind):
+def charge_of(asked, status, body, kind):
     if asked == "compreface":
         return fm.Charged.NO
-    # Nor does Baidu for a refusal of its face service.
-    if asked == "baidu" and kind in BAIDU_FACE:
+    # Baidu does not document the charge of a refusal by its face service.
+    if asked == "baidu" and body["error_code"] > 1000:
         return fm.Charged.UNKNOWN
     # Face++ does not document the charge of a refused field or picture.
     if asked == "facepp" and status == 400:
@@ -223,7 +224,7 @@ def test_each_rejection_has_its_error_charge_and_message(asked, status, body, ki
     backend, call = ASKED[asked]
     error = backend.read_reply(call, json_reply(body, status, **{"Retry-After": "3600"}))
     assert type(error) is kind
-    assert error.billing.charged is charge_of(asked, status, kind)
+    assert error.billing.charged is charge_of(asked, status, body, kind)
     assert error.retryable is (kind in (fm.VendorUnavailable, fm.RateLimited))
     assert (error.status_code, error.retry_after_s) == (status, 3600)
     assert all(sentence.strip()[:60] in str(error) for sentence in sentences(body))
