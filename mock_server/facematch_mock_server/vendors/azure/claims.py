@@ -20,6 +20,12 @@ EXAMPLES = Origin(
 CLIENT = Origin(
     Known.DOCUMENTED, "Microsoft, npm @azure-rest/ai-vision-face 1.0.0-beta.3", "2026-11-23"
 )
+PREVIEW = Origin(
+    Known.DOCUMENTED,
+    "Microsoft, PyPI azure-ai-vision-face 1.0.0b2, and Azure/azure-rest-api-specs, Face, examples of "
+    "v1.2-preview.1",
+    "2026-11-28",
+)
 GATEWAY = Origin(
     Known.DOCUMENTED,
     "Microsoft Learn, Azure API Management: Error handling in policies, and quota policy",
@@ -38,7 +44,7 @@ def _error(status: int, code: str, message: str, *headers: tuple[str, str]) -> R
 # fmt: off
 CLAIMS = table(
     "azure",
-    fact("versions", OURS, "v1.2-preview.1, the default of Microsoft's Python client, behaves like v1.2, the latest stable version; v1.3-preview.1 is not supported."),
+    fact("versions", OURS, "v1.2-preview.1, the default of Microsoft's Python client, behaves like v1.2, the latest stable version, except for the paths and bodies of liveness sessions; v1.3-preview.1 is not supported."),
     row("key.wrong", _error(401, "401", "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource."), CODES, "A missing or wrong key is refused with 401."),
     row("token.wrong", Reply(401, {"statusCode": 401, "message": "Unauthorized. Access token is missing, invalid, audience is incorrect (https://cognitiveservices.azure.com), or have expired."}), SEEN, "A wrong bearer token is refused with 401, with a body without an error object."),
     fact("token.ours", OURS, "The mock has no Entra: it accepts any of its keys as a bearer token."),
@@ -101,6 +107,12 @@ CLAIMS = table(
     fact("session.deleted", CLIENT, "A deletion returns 204 and invalidates the token."),
     fact("session.image", CLIENT, "sessionImages returns the picture of an attempt, if the start set enableSessionImage."),
     row("session.no_image", _error(404, "404", "Resource not found"), OURS, "An unknown picture returns 404."),
+    row("preview.started", Reply(200), PREVIEW, "A new session of v1.2-preview.1 has sessionId and authToken, and with verification also the face of the reference as verifyImage."),
+    row("preview.read", Reply(200), PREVIEW, "A read of v1.2-preview.1 has the session's times, its device, status NotStarted, Started or ResultAvailable, and with the latter the newest audit entry as result."),
+    row("preview.listed", Reply(200), PREVIEW, "The sessions of a kind are listed by id, and a session's audit entries by number: those after start, at most top, which is 1 to 1,000. That ids are sorted as text is our choice."),
+    fact("preview.entry", OURS, "An audit entry has a made-up latency and request, which has no length and user agent; its ids are derived from the session's id. A session starts with its first attempt. A failed attempt has the status 400 and the error of v1.2; the digest is empty. The file of the device is video.webp, as in the recordings of Microsoft's tests (Azure/azure-sdk-for-js, ai-vision-face-rest, read 2026-11-28)."),
+    fact("preview.deleted", PREVIEW, "A deletion in v1.2-preview.1 returns 200 without a body."),
+    row("preview.device_image", Reply(501, {"mock": "A session whose reference is sent by the person's device is not imitated: send verifyImage with the start."}), OURS, "In v1.2-preview.1 a start with verification may leave the reference to the device, which this mock does not have; the error message is the mock's own."),
     fact("session.charge", OURS, "Each completed check is one ledger entry with the amount 0; other calls about a session have none. No price is documented."),
     row("path", _error(404, "404", "Resource not found"), OURS, "Any other path or method returns 404."),
     row("service.busy", _error(503, "503", "Service unavailable."), OURS, "A busy service returns 503, as Microsoft documents; the message of a 5xx is ours."),

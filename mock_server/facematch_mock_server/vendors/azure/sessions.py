@@ -1,11 +1,12 @@
 """Liveness sessions: start, the person's attempts, and results, which are readable for 48 hours.
 
 The names are from Microsoft's examples for v1.2, and from its client @azure-rest/ai-vision-face.
+The preview before v1.2 shows the same sessions in another form (`preview`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -24,8 +25,10 @@ LIVENESS, WITH_VERIFY, IMAGES = (
     for name in ("detectLiveness-sessions", "detectLivenessWithVerify-sessions", "sessionImages")
 )
 MODEL = "2024-11-15"
+#: The key of an attempt's time, which v1.2 does not show.
+RECEIVED = "receivedDateTime"
 #: `Expired` is internal: responses keep the status that the session had before.
-_NOT_STARTED, _RUNNING, _SUCCEEDED, _FAILED, _CANCELED, _EXPIRED = (
+NOT_STARTED, RUNNING, SUCCEEDED, FAILED, _CANCELED, _EXPIRED = (
     *("NotStarted", "Running", "Succeeded", "Failed", "Canceled", "Expired"),
 )
 
@@ -44,7 +47,8 @@ def check_picture(call: NumberedCall, content: bytes | bytearray) -> None:
 # The fields of a start request: a JSON object, or the parts of a form, which are all strings
 
 
-def _read_flag(value: Any) -> bool:
+def read_flag(value: Any) -> bool:
+    """Read a boolean. Raises LookupError or TypeError for any other value."""
     return {True: True, False: False, "true": True, "false": False}[value]
 
 
@@ -65,30 +69,36 @@ def _number(kind: type[int | float], least: int, most: int) -> Callable[[Any], f
 
 
 #: Each field's default, parser and error claim, by name.
-_FIELDS: Mapping[str, tuple[Any, Callable[[Any], Any], str]] = {
+FieldTable = Mapping[str, tuple[Any, Callable[[Any], Any], str]]
+#: The fields that every version has.
+COMMON_FIELDS: FieldTable = {
     "livenessOperationMode": (
         None,
         lambda value: ("passive", "passiveactive").index(value.lower()),
         "session.mode",
     ),
-    "deviceCorrelationIdSetInClient": (False, _read_flag, "session.body"),
+    "deviceCorrelationIdSetInClient": (False, read_flag, "session.body"),
     "deviceCorrelationId": (None, _read_device, "session.device"),
-    "enableSessionImage": (False, _read_flag, "session.body"),
-    "livenessModelVersion": (MODEL, {MODEL: MODEL}.__getitem__, "session.body"),
+    "enableSessionImage": (False, read_flag, "session.body"),
     "authTokenTimeToLiveInSeconds": (600, _number(int, 60, 86400), "session.life"),
-    "returnVerifyImageHash": (False, _read_flag, "session.body"),
+    "returnVerifyImageHash": (False, read_flag, "session.body"),
     "verifyConfidenceThreshold": (0.5, _number(float, 0, 1), "session.body"),
+}
+_FIELDS: FieldTable = {
+    **COMMON_FIELDS,
+    "livenessModelVersion": (MODEL, {MODEL: MODEL}.__getitem__, "session.body"),
 }
 FIELDS = tuple(_FIELDS)
 
 
-def _read_fields(call: NumberedCall, fields: Mapping[str, Any]) -> dict[str, Any]:
+def read_fields(call: NumberedCall, known: FieldTable, sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of the `known` fields; refuse the call at the first invalid value."""
     call.journal_fields = describe_fields(
-        ((name, str(text)) for name, text in fields.items()), FIELDS
+        ((name, str(text)) for name, text in sent.items()), [*known]
     )
     values: dict[str, Any] = {}
-    for name, (default, read, claim) in _FIELDS.items():
-        value = fields.get(name)
+    for name, (default, read, claim) in known.items():
+        value = sent.get(name)
         try:
             values[name] = default if value is None else read(value)
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
@@ -101,14 +111,23 @@ def _read_fields(call: NumberedCall, fields: Mapping[str, Any]) -> dict[str, Any
 
 
 def _start(call: NumberedCall) -> Response:
-    values = _read_fields(call, call.read_object("session.body"))
-    return _make(call, "detectLiveness", values, None, {"attempts": []})
+    values = read_fields(call, _FIELDS, call.read_object("session.body"))
+    return call.answer("session.started", _show(start(call, "detectLiveness", values)))
 
 
 def _start_with_verify(call: NumberedCall) -> Response:
     form = call.read_form("session.body")
-    picture = next(iter(form.files.get("verifyImage", ())), None)
-    values = _read_fields(call, {name: texts[-1] for name, texts in form.fields.items()})
+    texts = {name: texts[-1] for name, texts in form.fields.items()}
+    values = read_fields(call, _FIELDS, texts)
+    session = start_with_verify(call, values, form.files.get("verifyImage", ()))
+    return call.answer("session.started", _show(session))
+
+
+def start_with_verify(
+    call: NumberedCall, values: Mapping[str, Any], files: Sequence[Upload]
+) -> Session:
+    """Start a session with the first file as its reference; refuse one without exactly one face."""
+    picture = next(iter(files), None)
     if picture is None:
         call.refuse("session.body", "session.image_name")
     check_picture(call, picture.content)
@@ -122,75 +141,97 @@ def _start_with_verify(call: NumberedCall) -> Response:
         "faceRectangle": rectangle(seen.faces[0].box),
         "qualityForRecognition": "high",
     }
-    results = {"attempts": [], "verifyReferences": [reference]}
-    return _make(call, "detectLivenessWithVerify", values, picture, results)
+    return start(call, "detectLivenessWithVerify", values, picture, verifyReferences=[reference])
 
 
-def _make(
+def start(
     call: NumberedCall,
     kind: str,
     values: Mapping[str, Any],
-    picture: Upload | None,
-    results: Mapping[str, Any],
-) -> Response:
+    picture: Upload | None = None,
+    **results: Any,
+) -> Session:
+    """Start a session of a kind: ``detectLiveness``, or ``detectLivenessWithVerify``."""
     lasts_s = values["authTokenTimeToLiveInSeconds"]
-    fields = {"status": _NOT_STARTED, "metadata": values, "result": results}
+    result = {"attempts": [], **results}
+    fields = {"status": NOT_STARTED, "metadata": values, "result": result}
     session = hosted.start(call.world, call.now, lasts_s, fields, reference=picture, workflow=kind)
     call.claims.cite("session.token")
-    return call.answer("session.started", _show(session))
+    return session
+
+
+def shown_status(session: Session) -> str:
+    """Return the status that responses show: an expired session keeps the one before."""
+    if session.status != _EXPIRED:
+        return session.status
+    return RUNNING if hosted_of(session).attempts else NOT_STARTED
 
 
 def _show(session: Session) -> dict[str, Any]:
-    word = session.status
-    if word == _EXPIRED:
-        word = _RUNNING if hosted_of(session).attempts else _NOT_STARTED
+    attempts = []
+    for attempt in session.result["attempts"]:
+        attempts.append({name: value for name, value in attempt.items() if name != RECEIVED})
     return {
         "sessionId": session.id,
         "authToken": hosted_of(session).token,
-        "status": word,
+        "status": shown_status(session),
         "modelVersion": MODEL,
-        "results": session.result,
+        "results": {**session.result, "attempts": attempts},
     }
 
 
-def _is_over(call: NumberedCall, session: Session) -> bool:
+def is_over(call: NumberedCall, session: Session) -> bool:
+    """Return whether a session's 48 hours have passed, after which it is unknown."""
     age = call.now - session.created_at
     return bool(age.total_seconds() >= call.claims["session.lasts_s"])
 
 
-def _find(call: NumberedCall) -> Session:
+def find(call: NumberedCall) -> Session:
     """Return the path's session; refuse the call if it is unknown, too old or of another kind."""
     session = call.world.sessions.find(call.path_values[0])
-    if session is None or _is_over(call, session):
+    if session is None or is_over(call, session):
         call.refuse("session.unknown")
-    if f"/{hosted_of(session).workflow}-sessions/" not in call.request.path:
+    kind = hosted_of(session).workflow
+    # The paths of v1.2 and of the preview.
+    if not any(part in call.request.path for part in (f"/{kind}-sessions/", f"/{kind}/")):
         call.refuse("session.unknown", "session.kinds")
     return current(call.world, session)
 
 
 def _read(call: NumberedCall) -> Response:
-    session = _find(call)
+    session = find(call)
     call.claims.cite("session.token")
     if session.result["attempts"]:
-        rules = ("session.judged", "session.live_from", "session.attempts", "session.charge")
-        call.claims.cite("session.order", "session.made_up", *rules)
-    elif session.status == _EXPIRED:
-        call.claims.cite("session.expired")
+        call.claims.cite("session.order")
+    cite_attempts(call, session)
     return call.answer("session.read", _show(session))
 
 
+def cite_attempts(call: NumberedCall, session: Session) -> None:
+    """Cite the claims behind a session's attempts, or behind its expiry without any."""
+    if session.result["attempts"]:
+        rules = ("session.judged", "session.live_from", "session.attempts", "session.charge")
+        call.claims.cite("session.made_up", *rules)
+    elif session.status == _EXPIRED:
+        call.claims.cite("session.expired")
+
+
 def _delete(call: NumberedCall) -> Response:
-    session = _find(call)
-    if call.world.sessions.remove(session.id) is None:
-        call.refuse("session.unknown")  # a concurrent request deleted it
+    remove(call)
     call.claims.cite("session.deleted")
     return Response(status=204, headers=call.headers)
 
 
-def _read_image(call: NumberedCall) -> Response:
+def remove(call: NumberedCall) -> None:
+    """Delete the path's session, which invalidates its token."""
+    if call.world.sessions.remove(find(call).id) is None:
+        call.refuse("session.unknown")  # a concurrent request deleted it
+
+
+def read_image(call: NumberedCall) -> Response:
     image_id, sessions = call.path_values[0], call.world.sessions.all()
     owners = (session for session in sessions if image_id in session.pictures)
-    owner = next((session for session in owners if not _is_over(call, session)), None)
+    owner = next((session for session in owners if not is_over(call, session)), None)
     content = call.world.pictures.find(None if owner is None else owner.pictures[image_id])
     if content is None:
         call.refuse("session.no_image")
@@ -207,10 +248,15 @@ def rectangle(box: tuple[int, int, int, int]) -> dict[str, int]:
     return {"top": top, "left": left, "width": right - left, "height": bottom - top}
 
 
-def _add_attempt(session: Session, status: str, **outcome: Any) -> Session:
+def _add_attempt(world: World, session: Session, status: str, **outcome: Any) -> Session:
     """Return the session with a new attempt, which is placed first."""
     number, results = hosted_of(session).attempts, session.result
-    attempt = {"attemptId": number, "attemptStatus": status, **outcome}
+    attempt = {
+        "attemptId": number,
+        "attemptStatus": status,
+        RECEIVED: world.clock.now(),
+        **outcome,
+    }
     result = {**results, "attempts": [attempt, *results["attempts"]]}
     return attrs.evolve(session, result=result)
 
@@ -245,19 +291,19 @@ def _judge(world: World, session: Session, check: PersonCheck) -> Session:
         result["verifyImageHash"] = check.reference.upper()
     at = world.clock.now()
     world.ledger.charge(Decimal(0), at=at, what="LIVENESS", request_id=session.id)
-    session = _add_attempt(session, _SUCCEEDED, result=result)
-    return attrs.evolve(session, status=_SUCCEEDED, pictures=pictures)
+    session = _add_attempt(world, session, SUCCEEDED, result=result)
+    return attrs.evolve(session, status=SUCCEEDED, pictures=pictures)
 
 
-def _fail(_: World, session: Session, __: bool) -> Session:
+def _fail(world: World, session: Session, __: bool) -> Session:
     code, message = "FaceWithMaskDetected", "Mask detected on face image."
     error = {"code": code, "message": message, "targets": _targets((203, 669, 849, 1393))}
-    return _add_attempt(session, _FAILED, error=error)
+    return _add_attempt(world, session, FAILED, error=error)
 
 
 SESSION_RULES = SessionRules(
-    open_statuses=frozenset({_NOT_STARTED, _RUNNING}),
-    status_after={"begin": _RUNNING, "abandon": _CANCELED, "expire": _EXPIRED, "last": _FAILED},
+    open_statuses=frozenset({NOT_STARTED, RUNNING}),
+    status_after={"begin": RUNNING, "abandon": _CANCELED, "expire": _EXPIRED, "last": FAILED},
     judge=_judge,
     fail=_fail,
 )
@@ -270,5 +316,5 @@ ROUTES: tuple[tuple[str, Mapping[str, Callable[[Any], Response]], str | None], .
         (f"{path}/{{word}}", {"GET": _read, "DELETE": _delete}, "session_read")
         for path in (LIVENESS, WITH_VERIFY)
     ),
-    (f"{IMAGES}/{{word}}", {"GET": _read_image}, None),
+    (f"{IMAGES}/{{word}}", {"GET": read_image}, None),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -17,16 +18,18 @@ from facematch_mock_server.vendors import base
 from facematch_mock_server.world.hosted import HostedSessions
 from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
 
-from . import sessions
+from . import preview, sessions
 from .claims import CLAIMS
 
-VERSIONS = ("v1.2", "v1.2-preview.1")
+VERSIONS = ("v1.2", preview.VERSION)
 DETECT = f"/face/{VERSIONS[0]}/detect"
 KEY_HEADER = "Ocp-Apim-Subscription-Key"
 #: The hint for other API versions, older clients and unknown paths.
 _IMITATED = (
-    f"this mock imitates detect and verify of {' and '.join(VERSIONS)}, and of {VERSIONS[0]} "
-    f"{', '.join(path.rpartition('/')[2] for path in (sessions.LIVENESS, sessions.WITH_VERIFY))}"
+    f"this mock imitates detect and verify of {' and '.join(VERSIONS)}, of {VERSIONS[0]} "
+    f"{', '.join(path.rpartition('/')[2] for path in (sessions.LIVENESS, sessions.WITH_VERIFY))}, "
+    f"and of {preview.VERSION} detectLiveness/singleModal/sessions and "
+    "detectLivenessWithVerify/singleModal/sessions"
 )
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -307,10 +310,14 @@ class Azure(base.MockVendor):
             _route(
                 *route,
                 checks={**_CHECKS, "access.refused": _check_access},
-                fields=sessions.FIELDS,
+                fields=fields,
                 error_claims={400: "session.body", 404: "session.unknown"},
             )
-            for route in sessions.ROUTES
+            for fields, routes in (
+                (sessions.FIELDS, sessions.ROUTES),
+                (preview.FIELDS, preview.ROUTES),
+            )
+            for route in routes
         ),
     )
     session_rules = sessions.SESSION_RULES
@@ -353,6 +360,25 @@ def _ask_samples(mock: Any) -> None:
         read = mock.ask("GET", f"{path}/{session_id}")["results"]["attempts"][0]["result"]
         if "sessionImageId" in read:
             mock.ask("GET", f"{sessions.IMAGES}/{read['sessionImageId']}")
+        mock.ask("DELETE", f"{path}/{session_id}")
+    _ask_preview_samples(mock, {**sent, "enableSessionImage": True, "returnVerifyImageHash": True})
+
+
+def _ask_preview_samples(mock: Any, sent: Mapping[str, Any]) -> None:
+    mock.ask("POST", preview.WITH_VERIFY, json=sent)
+    form = {"Parameters": json.dumps(sent)}
+    started = (
+        mock.ask("POST", preview.LIVENESS, json=sent),
+        mock.ask("POST", preview.WITH_VERIFY, form=form, files={"VerifyImage": "p1"}),
+    )
+    for path, session in zip((preview.LIVENESS, preview.WITH_VERIFY), started, strict=True):
+        session_id = session["sessionId"]
+        for act in ("fail_attempt", "card"):
+            mock.act(session_id, act)
+        read = mock.ask("GET", f"{path}/{session_id}")
+        mock.ask("GET", path)
+        mock.ask("GET", f"{path}/{session_id}/audit")
+        mock.ask("GET", f"{preview.IMAGES}/{read['result']['sessionImageId']}")
         mock.ask("DELETE", f"{path}/{session_id}")
 
 

@@ -31,6 +31,7 @@ DJANGO = Origin(Known.FRAMEWORK, "Django, on which that framework is based")
 #: The switches with their values; the first value is the default.
 SWITCHES: Mapping[str, tuple[Any, ...]] = {
     "in_review": (False, True),
+    "bad_key": (401, 403),
     "empty_blocks": ("null", "list"),
     "session_charged": ("finished", "created", "never"),
 }
@@ -71,8 +72,10 @@ CLAIMS = table(
     row("auth.words.session", Reply(403, {"detail": "Authentication credentials were not provided or are invalid."}), OPENAPI, "A key refused with 403 for a decision, a deletion or a status update gets a message of its own."),
     row("auth.words.401", Reply(401, {"detail": "Invalid API Key."}, (("WWW-Authenticate", "Api-Key"),)), OURS, "The message of a 401 is from an unused component of the OpenAPI; this and the WWW-Authenticate header are guesses."),
     row("auth.missing", 403, NOVEMBER, "A missing key is refused with 403, a wrong one with 401. Another page of November (API keys) has 401 for both."),
-    row("auth.wrong", 401, NOVEMBER, "A wrong or revoked key is refused with 401."),
-    row("auth.expired", 401, NOVEMBER, "A key is refused with 401 after its last day, UTC."),
+    row("auth.wrong", 401, NOVEMBER, "A wrong or revoked key is refused with 401.", when=("bad_key", 401), name="401"),
+    row("auth.wrong", 403, MATCH_REFERENCE, "A wrong or revoked key is refused with 403: this API never returns 401.", when=("bad_key", 403), name="403"),
+    row("auth.expired", 401, NOVEMBER, "A key is refused with 401 after its last day, UTC.", when=("bad_key", 401), name="401"),
+    row("auth.expired", 403, OURS, "With bad_key=403 a key is refused with 403 after its last day, UTC; the documents that always have 403 know no expiry.", when=("bad_key", 403), name="403"),
     row("auth.other_owner", _NO_PERMISSION, OPENAPI, "A session of another organization is refused with 403."),
 
     row("rate.write.limit", 300, OPENAPI, "POST, PATCH and DELETE share a limit of 300 per minute."),
@@ -148,7 +151,7 @@ CLAIMS = table(
 
     row("start.answer", Reply(201), OPENAPI, "A start returns 201 with the session's token and the URL of its page, also for an unfinished session that is returned again. The URL points to the mock, and contains the account, language and token."),
     row("start.workflow", Reply(400, {"workflow_id": "Invalid workflow_id."}), OPENAPI, "An unknown workflow returns 400, with a string instead of an array."),
-    fact("start.any_workflow", OURS, "Until a test publishes a workflow, every UUID is a valid workflow: biometric, version 1."),
+    fact("start.any_workflow", OURS, "Until a test publishes a workflow, every UUID is a valid workflow of version 1: biometric for a start with a portrait, and kyc for one without."),
     row("start.blocked", Reply(400, {"vendor_data": "This user or business has been blocked and cannot create new verification sessions."}), OPENAPI, "A start for a blocked user is refused with 400."),
     fact("start.reused", OPENAPI, "An unfinished session with the same vendor_data and the newest version of the workflow is returned again, with callback and metadata from the new request. That omitting one of these clears it, and that language and portrait are unchanged, is our choice."),
     row("start.bad_callback", "Enter a valid URL.", OURS, "A callback without a scheme, or with one that a browser executes (javascript, data, blob, file, vbscript), returns 400; the schemes that Didit accepts are not documented."),

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import attrs
 
-from facematch_mock_server.base.messages import Headers, Response, Upload
+from facematch_mock_server.base.messages import Response, Upload
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.vendors.base import HINT_HEADER
 from facematch_mock_server.world import hosted as base
@@ -32,11 +32,6 @@ from .records import APPROVED, DECLINED, IN_REVIEW, Workflow
 _NOT_STARTED, _IN_PROGRESS = "Not Started", "In Progress"
 #: Schemes refused in a callback, because a browser would execute the address.
 _UNSAFE_SCHEMES = frozenset({"javascript", "data", "blob", "file", "vbscript"})
-#: The hint for a workflow that was never published.
-_NOT_PUBLISHED = (
-    "this workflow was never published here, so it is biometric (compares with an earlier face). "
-    'Publish one with a document: control.sessions.workflow("{}", kind="kyc")'
-)
 _METHODS = ("initiator", "completer", "both")
 _LANGUAGES = """
     en ar bg bn bs ca cnr cs da de el es et fa fi fr he hi hr hu hy id it ja ka kk ko ky lt lv mk
@@ -169,7 +164,10 @@ def _read_start(call: DiditCall) -> tuple[Workflow, Upload | None]:
         call.claims.cite("start.any_workflow")
     if records.blocked.find(values.get("vendor_data") or "") is not None:
         call.refuse("start.blocked")
-    workflow = workflow or Workflow(id=values["workflow_id"])
+    if workflow is None:
+        # Most users' first workflow has a document; only a biometric one takes a portrait.
+        kind = "kyc" if portrait is None else "biometric"
+        workflow = Workflow(id=values["workflow_id"], kind=kind)
     # A workflow with a document ignores the portrait.
     return workflow, portrait if workflow.kind == "biometric" else None
 
@@ -183,12 +181,9 @@ def _is_reusable(call: DiditCall, workflow: Workflow, session: Session) -> bool:
 
 def _find_stored_face(call: DiditCall) -> Upload:
     """Return the face of the user's newest approved session."""
-    hints: Headers = ()
-    workflow_id, user = call.values["workflow_id"], call.values.get("vendor_data")
-    if call.world.records.workflows.find(workflow_id) is None:
-        hints = ((HINT_HEADER, _NOT_PUBLISHED.format(workflow_id)),)
+    user = call.values.get("vendor_data")
     if user is None:
-        call.refuse("start.no_portrait", headers=hints)
+        call.refuse("start.no_portrait")
     call.claims.cite("start.stored_face")
     faces = [
         session.pictures.get("reference_image")
@@ -199,7 +194,7 @@ def _find_stored_face(call: DiditCall) -> Upload:
     digest = next(filter(None, faces), None)
     content = call.world.pictures.find(digest)
     if content is None:
-        call.refuse("start.no_stored_face", headers=hints)
+        call.refuse("start.no_stored_face")
     return Upload("stored", content, digest)
 
 

@@ -8,6 +8,7 @@ from kit.mock_didit import MATCH_PATH, control_request, didit_request, match_req
 from facematch_mock_server.world.faults import Fault
 
 NOT_ALLOWED = {"detail": "You do not have permission to perform this action."}
+SESSION = "Authentication credentials were not provided or are invalid."
 INVALID = {"detail": "Invalid API Key."}
 OLD, PAST, WEAK = "old-key", "past-key", "weak-key"
 PREPARED = (
@@ -20,9 +21,9 @@ PREPARED = (
 #: key -> status, claim
 KEYS = [
     (None, 403, "didit.auth.missing"),
-    ("wrong", 401, "didit.auth.wrong"),
-    (OLD, 401, "didit.auth.wrong"),
-    (PAST, 401, "didit.auth.expired"),
+    ("wrong", 401, "didit.auth.wrong.401"),
+    (OLD, 401, "didit.auth.wrong.401"),
+    (PAST, 401, "didit.auth.expired.401"),
     (WEAK, 403, "didit.auth.words.403"),
 ]
 
@@ -35,6 +36,19 @@ def test_invalid_key_is_401_or_403_and_cites_its_claim(ask, key, status, claim):
         assert claim in response.claims
 
 
+@pytest.mark.parametrize("key", ["wrong", OLD, PAST, WEAK, None])
+def test_switch_refuses_every_bad_key_with_403(ask, key):
+    switches = {"bad_key": 403}
+    code, body, response = ask(*PREPARED, match_request(key=key), switches=switches)
+    assert (code, body) == (403, NOT_ALLOWED)
+    assert response.header("WWW-Authenticate") is None
+    engine = didit.new_engine(switches=switches)
+    for sent in (*PREPARED, match_request()):
+        engine.handle(sent)
+    refused = sessions.on(1, key=key)(engine)
+    assert (refused.status, refused.json()) == (403, {"detail": SESSION})
+
+
 BROKE = control_request("ledger/balance", {"balance": "0.02"})
 BUSY = control_request("limits", {"write": 0, "get": 0})
 NO_FIELDS = didit_request(MATCH_PATH, key="mock-live-key")
@@ -42,8 +56,8 @@ NO_FIELDS = didit_request(MATCH_PATH, key="mock-live-key")
 #: requests -> status, a claim of that refusal
 ORDER = [
     ((BUSY, match_request(key="wrong")), 429, "rate.write.refused"),
-    ((didit_request(MATCH_PATH, method="GET", key="wrong"),), 401, "auth.wrong"),
-    ((didit_request(MATCH_PATH, b"{}", "application/json", key="wrong"),), 401, "auth.wrong"),
+    ((didit_request(MATCH_PATH, method="GET", key="wrong"),), 401, "auth.wrong.401"),
+    ((didit_request(MATCH_PATH, b"{}", "application/json", key="wrong"),), 401, "auth.wrong.401"),
     ((didit_request(MATCH_PATH, method="GET"),), 405, "method.refused"),
     ((didit_request("/v3/sessions/", method="HEAD"),), 200, "list.answer"),
     ((didit_request(MATCH_PATH, b"{}", "application/json"),), 415, "media.refused"),
@@ -100,7 +114,6 @@ def test_all_invalid_fields_are_reported_by_name(ask, fields, files, refused):
 
 DECISION = f"/v3/session/{sessions.NO_SESSION}/decision/"
 PLAIN = "You do not have permission to perform this action."
-SESSION = "Authentication credentials were not provided or are invalid."
 WRITE = "Write request rate limit exceeded. You can make up to 300 requests per minute."
 GET = "GET request rate limit exceeded. You can make up to 600 requests per minute."
 WAIT = "Request was throttled. Expected available in {} seconds."

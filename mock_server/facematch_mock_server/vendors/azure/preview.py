@@ -1,0 +1,217 @@
+"""Liveness sessions as v1.2-preview.1 shows them, the version of Microsoft's Python client.
+
+The sessions are those of v1.2. Paths and bodies are from the client, azure-ai-vision-face 1.0.0b2.
+An *audit entry* is an attempt of the person: the request that the device sent, and its response.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from facematch_core.base.nesting import load_json
+from facematch_mock_server.base.messages import Response, media_type
+from facematch_mock_server.vendors.base import NumberedCall
+from facematch_mock_server.world.hosted import current, hosted_of
+from facematch_mock_server.world.sessions import Session
+
+from . import sessions
+
+VERSION = "v1.2-preview.1"
+LIVENESS, WITH_VERIFY = (
+    f"/face/{VERSION}/{kind}/singleModal/sessions"
+    for kind in ("detectLiveness", "detectLivenessWithVerify")
+)
+IMAGES = f"/face/{VERSION}/session/sessionImages"
+#: The models of the client's enumeration, oldest first.
+_MODELS = ("2022-10-15-preview.04", "2023-12-20-preview.06")
+_MODEL = "livenessSingleModalModel"
+_FIELDS: sessions.FieldTable = {
+    **sessions.COMMON_FIELDS,
+    # By default the latest model (the client's documentation).
+    _MODEL: (_MODELS[-1], {name: name for name in _MODELS}.__getitem__, "session.body"),
+    "sendResultsToClient": (False, sessions.read_flag, "session.body"),
+}
+FIELDS = (*_FIELDS, "Parameters", "start", "top")
+#: The preview's statuses by those of v1.2; any other session has begun and has no result.
+_STATUSES = {
+    sessions.NOT_STARTED: "NotStarted",
+    sessions.SUCCEEDED: "ResultAvailable",
+    sessions.FAILED: "ResultAvailable",
+}
+
+
+def _start(call: NumberedCall) -> Response:
+    values = sessions.read_fields(call, _FIELDS, call.read_object("session.body"))
+    session = sessions.start(call, "detectLiveness", values)
+    return call.answer("preview.started", _show_started(session))
+
+
+def _start_with_verify(call: NumberedCall) -> Response:
+    content_type = call.request.header("content-type") or ""
+    if media_type(content_type) == "application/json":
+        sessions.read_fields(call, _FIELDS, call.read_object("session.body"))
+        call.refuse("preview.device_image")
+    form = call.read_form("session.body")
+    parameters = form.fields.get("Parameters", ["{}"])
+    try:
+        sent = load_json(parameters[-1])
+    except ValueError:
+        sent = None
+    if not isinstance(sent, dict):
+        call.refuse("session.body")
+    values = sessions.read_fields(call, _FIELDS, sent)
+    session = sessions.start_with_verify(call, values, form.files.get("VerifyImage", ()))
+    body = {**_show_started(session), "verifyImage": _reference_of(session)}
+    return call.answer("preview.started", body)
+
+
+def _show_started(session: Session) -> dict[str, Any]:
+    return {"sessionId": session.id, "authToken": hosted_of(session).token}
+
+
+def _reference_of(session: Session) -> dict[str, Any]:
+    """Return the face and quality of the reference of a session that compares."""
+    (reference,) = session.result["verifyReferences"]
+    return {name: reference[name] for name in ("faceRectangle", "qualityForRecognition")}
+
+
+def _read(call: NumberedCall) -> Response:
+    session = sessions.find(call)
+    sessions.cite_attempts(call, session)
+    status = _STATUSES.get(sessions.shown_status(session), "Started")
+    body = {**_describe(call, session), "status": status}
+    if status == "ResultAvailable":
+        body["result"] = _make_entries(call, session)[-1]
+    return call.answer("preview.read", body)
+
+
+def _describe(call: NumberedCall, session: Session) -> dict[str, Any]:
+    """Return the description of a session, as a read and a list have it."""
+    values = session.metadata or {}
+    body = {"id": session.id, "createdDateTime": session.created_at.isoformat()}
+    for attempt in session.result["attempts"][-1:]:
+        # The newest attempt comes first, so this is the first of all.
+        body["sessionStartDateTime"] = attempt[sessions.RECEIVED].isoformat()
+    return {
+        **body,
+        "sessionExpired": call.now >= hosted_of(session).expires_at,
+        "deviceCorrelationId": values["deviceCorrelationId"],
+        "authTokenTimeToLiveInSeconds": values["authTokenTimeToLiveInSeconds"],
+    }
+
+
+def _make_entries(call: NumberedCall, session: Session) -> list[dict[str, Any]]:
+    """Return the session's audit entries, oldest first."""
+    call.claims.cite("preview.entry")
+    entries = []
+    for attempt in reversed(session.result["attempts"]):
+        number = attempt["attemptId"]
+        # Derived from the session's id, so that each read has the same one.
+        request_id = str(uuid.uuid5(uuid.UUID(session.id), str(number)))
+        kind = hosted_of(session).workflow
+        result = attempt.get("result", {})
+        entry = {
+            "id": number,
+            "sessionId": session.id,
+            "requestId": request_id,
+            "clientRequestId": request_id,
+            sessions.RECEIVED: attempt[sessions.RECEIVED].isoformat(),
+            "request": {
+                "url": f"/face/{VERSION}/{kind}/singleModal".lower(),
+                "method": "POST",
+                "contentType": "multipart/form-data",
+            },
+            "response": {
+                "body": _show_result(session, attempt),
+                "statusCode": 200 if result else 400,
+                "latencyInMilliseconds": 1200,
+            },
+            "digest": result.get("digest", ""),
+        }
+        for name in ("sessionImageId", "verifyImageHash"):
+            if name in result:
+                entry[name] = result[name]
+        entries.append(entry)
+    return entries
+
+
+def _show_result(session: Session, attempt: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the body that the person's device got for an attempt."""
+    if "error" in attempt:
+        error = attempt["error"]
+        return {"error": {"code": error["code"], "message": error["message"]}}
+    result = attempt["result"]
+    body = {
+        "livenessDecision": result["livenessDecision"],
+        "target": {
+            **result["targets"]["color"],
+            "fileName": "video.webp",
+            "timeOffsetWithinFile": 0,
+            "imageType": "Color",
+        },
+        # A session that was started in v1.2 has another model.
+        "modelVersionUsed": (session.metadata or {}).get(_MODEL, _MODELS[-1]),
+    }
+    if "verifyResult" in result:
+        body["verifyResult"] = {"verifyImage": _reference_of(session), **result["verifyResult"]}
+    return body
+
+
+def _list(kind: str) -> Callable[[NumberedCall], Response]:
+    """Return the handler that lists the sessions of a kind."""
+
+    def answer(call: NumberedCall) -> Response:
+        listed = []
+        for session in sorted(call.world.sessions.all(), key=lambda session: session.id):
+            if hosted_of(session).workflow == kind and not sessions.is_over(call, session):
+                listed.append(_describe(call, current(call.world, session)))
+        start = call.query.get("start", "")
+        later = [each for each in listed if each["id"] > start]
+        return call.answer("preview.listed", _select_page(call, later))
+
+    return answer
+
+
+def _list_entries(call: NumberedCall) -> Response:
+    start = call.query.get("start", "0")
+    if not start.isdecimal():
+        call.refuse("query.wrong", "query.others", name="start")
+    entries = _make_entries(call, sessions.find(call))
+    later = [entry for entry in entries if entry["id"] > int(start)]
+    return call.answer("preview.listed", _select_page(call, later))
+
+
+def _select_page(call: NumberedCall, records: Sequence[Any]) -> Sequence[Any]:
+    """Return the first ``top`` records, by default and at most 1,000."""
+    top = call.query.get("top", "1000")
+    if not top.isdecimal() or not 1 <= int(top) <= 1000:
+        call.refuse("query.wrong", "query.others", name="top")
+    return records[: int(top)]
+
+
+def _delete(call: NumberedCall) -> Response:
+    sessions.remove(call)
+    call.claims.cite("preview.deleted")
+    return Response(status=200, headers=call.headers)
+
+
+#: Paths, with their handlers by method and the operation's name for latency.
+ROUTES: tuple[tuple[str, Mapping[str, Callable[[Any], Response]], str | None], ...] = (
+    (LIVENESS, {"GET": _list("detectLiveness"), "POST": _start}, "session_start"),
+    (
+        WITH_VERIFY,
+        {"GET": _list("detectLivenessWithVerify"), "POST": _start_with_verify},
+        "session_start",
+    ),
+    *(
+        (f"{path}/{{word}}", {"GET": _read, "DELETE": _delete}, "session_read")
+        for path in (LIVENESS, WITH_VERIFY)
+    ),
+    *(
+        (f"{path}/{{word}}/audit", {"GET": _list_entries}, "session_read")
+        for path in (LIVENESS, WITH_VERIFY)
+    ),
+    (f"{IMAGES}/{{word}}", {"GET": sessions.read_image}, None),
+)

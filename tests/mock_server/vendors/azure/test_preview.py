@@ -1,0 +1,154 @@
+"""Liveness sessions as Microsoft's Python client has them, which asks for v1.2-preview.1."""
+
+import pytest
+import requests
+from azure.ai.vision.face import FaceSessionClient, models
+from azure.core.credentials import AzureKeyCredential
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from kit.cards import CARDS
+
+from facematch_mock_server import MockServer, VirtualClock
+
+HOW = {"liveness_operation_mode": "Passive", "device_correlation_id": "a device"}
+COMPARED = models.CreateLivenessWithVerifySessionContent(**HOW, return_verify_image_hash=True)
+STATUSES = models.FaceSessionStatus
+
+
+@pytest.fixture
+def mock():
+    with MockServer(vendor="azure", clock=VirtualClock()) as running:
+        yield running
+
+
+@pytest.fixture
+def client(mock, at_end):
+    key = AzureKeyCredential(mock.live_key)
+    return at_end.enter_context(FaceSessionClient(mock.url, key, retry_total=0))
+
+
+def start(client, **more):
+    content = models.CreateLivenessSessionContent(**HOW, **more)
+    return client.create_liveness_session(content).session_id
+
+
+def compare_with(client, picture):
+    return client.create_liveness_with_verify_session(COMPARED, verify_image=picture)
+
+
+def test_session_has_the_newest_attempt_as_its_result(client, mock):
+    session_id = start(client, enable_session_image=True)
+    begun = client.get_liveness_session_result(session_id)
+    assert begun.status == STATUSES.NOT_STARTED
+    assert (begun.result, begun.session_expired) == (None, False)
+    mock.control.sessions.fail_attempt(session_id)
+    assert client.get_liveness_session_result(session_id).status == STATUSES.STARTED
+    mock.control.advance(30)
+    mock.control.sessions.finish(session_id, "p1")
+    read = client.get_liveness_session_result(session_id)
+    assert (read.id, read.status) == (session_id, STATUSES.RESULT_AVAILABLE)
+    assert read.device_correlation_id == "a device"
+    assert read.auth_token_time_to_live_in_seconds == 600
+    entry, body = read.result, read.result.response.body
+    assert (entry.id, body.liveness_decision) == (2, models.FaceLivenessDecision.REAL_FACE)
+    assert body.target.face_rectangle.width == 180
+    assert body.verify_result is None
+    assert (entry.received_date_time - read.session_start_date_time).total_seconds() == 30
+    image = b"".join(client.get_session_image(entry.session_image_id))
+    assert image == CARDS["p1"]
+
+
+def test_audit_lists_the_attempts_of_a_session_in_pages(client, mock):
+    session_id = start(client)
+    for _ in range(2):
+        mock.control.sessions.fail_attempt(session_id)
+    mock.control.sessions.finish(session_id, "spoof")
+    entries = client.get_liveness_session_audit_entries(session_id)
+    codes = [(entry.id, entry.response.status_code) for entry in entries]
+    assert codes == [(1, 400), (2, 400), (3, 200)]
+    assert len({entry.request_id for entry in entries}) == 3
+    assert entries == client.get_liveness_session_audit_entries(session_id)
+    (second,) = client.get_liveness_session_audit_entries(session_id, start="1", top=1)
+    assert second == entries[1]
+    decision = entries[2].response.body.liveness_decision
+    assert decision == models.FaceLivenessDecision.SPOOF_FACE
+
+
+@pytest.mark.parametrize(("card", "is_identical"), [("p1-again", True), ("p2", False)])
+def test_session_with_verification_compares_with_the_sent_picture(client, mock, card, is_identical):
+    begun = compare_with(client, CARDS["p1"])
+    assert begun.verify_image.quality_for_recognition == models.QualityForRecognition.HIGH
+    mock.control.sessions.finish(begun.session_id, card)
+    result = client.get_liveness_with_verify_session_result(begun.session_id).result
+    compared = result.response.body.verify_result
+    assert (compared.is_identical, len(result.verify_image_hash)) == (is_identical, 64)
+    assert compared.verify_image == begun.verify_image
+    (entry,) = client.get_liveness_with_verify_session_audit_entries(begun.session_id)
+    assert entry == result
+
+
+def test_sessions_of_each_kind_are_listed_until_they_are_deleted(client):
+    ours = sorted(start(client) for _ in range(3))
+    other = compare_with(client, CARDS["p1"])
+    assert [each.id for each in client.get_liveness_sessions()] == ours
+    assert [each.id for each in client.get_liveness_sessions(start=ours[0], top=1)] == ours[1:2]
+    (listed,) = client.get_liveness_with_verify_sessions()
+    assert listed.id == other.session_id
+    client.delete_liveness_session(ours[0])
+    assert [each.id for each in client.get_liveness_sessions()] == ours[1:]
+    with pytest.raises(ResourceNotFoundError):
+        client.get_liveness_session_result(ours[0])
+    with pytest.raises(ResourceNotFoundError):
+        client.get_liveness_session_result(other.session_id)
+    client.delete_liveness_with_verify_session(other.session_id)
+    assert client.get_liveness_with_verify_sessions() == []
+
+
+def test_both_versions_show_the_same_sessions(client, mock):
+    session_id = start(client)
+    headers = {"Ocp-Apim-Subscription-Key": mock.live_key}
+    url = f"{mock.url}/face/v1.2/detectLiveness-sessions"
+    read = requests.get(f"{url}/{session_id}", headers=headers, timeout=20).json()
+    assert read["results"] == {"attempts": []}
+    sent = {"livenessOperationMode": "Passive", "deviceCorrelationId": "a device"}
+    newer = requests.post(url, json=sent, headers=headers, timeout=20).json()["sessionId"]
+    mock.control.sessions.finish(newer)
+    result = client.get_liveness_session_result(newer).result
+    assert result.response.body.liveness_decision == models.FaceLivenessDecision.REAL_FACE
+    attempt = requests.get(f"{url}/{newer}", headers=headers, timeout=20).json()["results"]
+    assert set(attempt["attempts"][0]) == {"attemptId", "attemptStatus", "result"}
+
+
+def test_expired_or_abandoned_session_has_no_result(client, mock):
+    expired, abandoned = start(client), start(client)
+    mock.control.sessions.abandon(abandoned)
+    mock.control.advance(600)
+    for session_id, status in ((expired, STATUSES.NOT_STARTED), (abandoned, STATUSES.STARTED)):
+        read = client.get_liveness_session_result(session_id)
+        assert (read.status, read.session_expired, read.result) == (status, True, None)
+
+
+@pytest.mark.parametrize(
+    ("ask", "status"),
+    [
+        (lambda client: start(client, liveness_single_modal_model="2099-01-01"), 400),
+        (lambda client: start(client, auth_token_time_to_live_in_seconds=59), 400),
+        (lambda client: client.get_liveness_sessions(top=1001), 400),
+        (lambda client: client.get_liveness_sessions(top=0), 400),
+        (lambda c: c.get_liveness_session_audit_entries(start(c), start="first"), 400),
+        (lambda client: compare_with(client, CARDS["no-face"]), 400),
+        (lambda client: compare_with(client, None), 501),
+    ],
+)
+def test_invalid_request_is_refused(client, mock, ask, status):
+    with pytest.raises(HttpResponseError) as failed:
+        ask(client)
+    assert failed.value.status_code == status
+
+
+@pytest.mark.parametrize("parameters", ["", "[]", "{", "[" * 100_000])
+def test_malformed_parameters_are_refused(mock, parameters):
+    headers = {"Ocp-Apim-Subscription-Key": mock.live_key}
+    url = f"{mock.url}/face/v1.2-preview.1/detectLivenessWithVerify/singleModal/sessions"
+    files = {"Parameters": (None, parameters), "VerifyImage": ("id.png", CARDS["p1"])}
+    answer = requests.post(url, files=files, headers=headers, timeout=20)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "InvalidRequestBody")
