@@ -121,7 +121,7 @@ class Deadline:
         return max(0.0, self.ends_at - self.clock.monotonic())
 
     def timeout_s(self) -> float | None:
-        """Return the seconds left as a `timeout` argument: None if there is no limit."""
+        """Return the seconds left, at least 0, as a `timeout` argument; None without a limit."""
         return self.left_s() if self.is_limited else None
 
     def within(self, seconds: float) -> Deadline:

@@ -36,7 +36,7 @@ _LIBRARIES = frozenset(
 )
 
 
-def clear_frames(error: BaseException) -> None:
+def clear_our_frames(error: BaseException) -> None:
     """Clear all finished frames of our packages in the tracebacks of `error` and its chain.
 
     The caller's frames, such as those of an iterator or a signal handler, keep their variables.
@@ -60,7 +60,7 @@ def clears_frames(function: C) -> C:
         try:
             return pending.pop()()
         except BaseException as error:
-            clear_frames(error)
+            clear_our_frames(error)
             raise
 
     return cast(C, call)

@@ -339,7 +339,10 @@ def plain_json(
     private_keys: frozenset[str] = frozenset(),
     depth: int = 0,
 ) -> Any:
-    """Return a copy of `value` as plain JSON, with every text and key masked."""
+    """Return a copy of `value` as plain JSON, with every text and key masked.
+
+    Dates and decimals become text. Values that JSON does not have are replaced by a note.
+    """
     kind = type(value)
     # Check the types that `json.loads` returns first, because a response has about 100 values.
     if kind is str:
@@ -361,10 +364,10 @@ def plain_json(
         return plain
     if isinstance(value, (list, tuple)):
         return [plain_json(item, mask, private_keys, depth + 1) for item in value]
-    return _plain_object(value, mask)
+    return _plain_scalar(value, mask)
 
 
-def _plain_object(value: Any, mask: Callable[[str], str] | None) -> Any:
+def _plain_scalar(value: Any, mask: Callable[[str], str] | None) -> Any:
     """Convert a value that `json.loads` would not return to plain JSON."""
     if isinstance(value, str):
         return str(value if mask is None else mask(value))

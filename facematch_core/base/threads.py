@@ -96,7 +96,10 @@ class HelperThreads:
         return winner
 
     def run(self, work: Callable[[], T], deadline: Deadline, key: Hashable = None) -> T:
-        """Return the result of `work`; raise its error, `StillRunning` or `NoThread`."""
+        """Return the result of `work`; raise its error, `StillRunning` or `NoThread`.
+
+        Work with a `key` is shared, as in `start`.
+        """
         future = self.start(work, deadline, key)
         try:
             error = future.exception(deadline.timeout_s())

@@ -53,7 +53,7 @@ def without_ground(*, may_be_charged: bool) -> Billing:
     return Billing(Charged.UNKNOWN if may_be_charged else Charged.NO)
 
 
-def states_no_ground(billing: Billing) -> bool:
+def is_unproven_no(billing: Billing) -> bool:
     """Return whether a bill claims "not charged" without a reason."""
     return billing == Billing(Charged.NO)
 
@@ -67,15 +67,15 @@ class CallCharges:
     #: Charges of all requests before the last.
     paid_charges: int = 0
     #: Charges of the last request if its reply has an expected status.
-    last_price: int = 0
+    last_charges: int = 0
     #: Whether the last request is free, or the steps have yielded a wait since then.
     is_last_free: bool = False
 
     def add_request(self, price: int, *, is_free: bool) -> None:
         """Add a request; all earlier requests are then paid."""
         self.is_begun = True
-        self.paid_charges += self.last_price
-        self.last_price = price
+        self.paid_charges += self.last_charges
+        self.last_charges = price
         self.is_last_free = is_free
 
     def settle(self, *, is_last_free: bool) -> None:
@@ -84,11 +84,11 @@ class CallCharges:
 
     def total(self) -> Billing:
         """Return the bill for the call if every request so far is charged as declared."""
-        return accepted(self.paid_charges + self.last_price)
+        return accepted(self.paid_charges + self.last_charges)
 
     def total_with_result(self, stated: Billing) -> Billing:
         """Return the bill for a call with a result; `stated` is the result's own, for the call."""
-        declared_charges = self.paid_charges + self.last_price
+        declared_charges = self.paid_charges + self.last_charges
         if stated == SILENT:
             return accepted(declared_charges)
         if stated.charged is Charged.UNKNOWN:
@@ -102,8 +102,8 @@ class CallCharges:
 
         A charged success costs at least the declared price.
         """
-        if is_success and 0 < _charges_of(last) < self.last_price:
-            last = attrs.evolve(last, charges=self.last_price)
+        if is_success and 0 < _charges_of(last) < self.last_charges:
+            last = attrs.evolve(last, charges=self.last_charges)
         return self._add_earlier(last)
 
     def total_with_error(self, last: Billing, *, is_success: bool = False) -> Billing:

@@ -60,14 +60,14 @@ class OpenStores:
 
     Attributes:
         stores: The stores, open.
-        calls: The open calls of all stores.
-        now: The time at which they were read.
+        open_calls: The open calls of all stores, each with its store.
+        read_at: The time at which they were read.
         verifier: The verifier of the profile; None if only a store was opened.
     """
 
     stores: list[CallStore]
-    calls: list[OpenCall]
-    now: dt.datetime
+    open_calls: list[OpenCall]
+    read_at: dt.datetime
     verifier: Verifier | None
 
 
@@ -107,9 +107,9 @@ def command(context: click.Context, /, as_json: bool, **options: Any) -> int | N
             for state in store.budgets():
                 ends_at = state.key.ends_at
                 # Show a past day only if it still has open calls.
-                if ends_at is None or opened.now < ends_at or state.reserved or state.unknown:
+                if ends_at is None or opened.read_at < ends_at or state.reserved or state.unknown:
                     budgets.append(_budget_document(state))
-    calls = [_call_document(call.reservation) for call in opened.calls]
+    calls = [_call_document(call.reservation) for call in opened.open_calls]
     if as_json:
         print_json({"budgets": budgets, "open": calls})
         return Exit.OK
@@ -143,7 +143,7 @@ def reconcile(context: click.Context, /, as_json: bool, **options: Any) -> int:
     is still unknown.
     """
     with _open_stores(_merge(context, options), needs_verifier=True) as opened:
-        answers = list(look_up(opened.calls, opened.verifier, opened.now))
+        answers = list(resolve_found(opened.open_calls, opened.verifier, opened.read_at))
     if as_json:
         calls = []
         for answer in answers:
@@ -191,7 +191,7 @@ def resolve(
     outcome_text = "charged" if charged else "not charged"
     with _open_stores(_merge(context, options)) as opened:
         # A call has a reservation in each of its budgets.
-        calls = [call for call in opened.calls if call.reservation.call.id == call_id]
+        calls = [call for call in opened.open_calls if call.reservation.call.id == call_id]
         if not calls:
             raise InvalidRequest(
                 f"No open call {call_id[:60]!r} here: `facematch budget` lists the open calls."
@@ -206,7 +206,7 @@ def resolve(
         confirm(f"Record call {call_id} as {outcome_text}? This cannot be undone.", yes=yes)
         for call in unknown:
             outcome = Charged.YES if charged else Charged.NO
-            call.store.finalize(call.reservation, outcome, at=opened.now)
+            call.store.finalize(call.reservation, outcome, at=opened.read_at)
     say(f"{call_id}: {outcome_text}")
     return Exit.OK
 
@@ -284,7 +284,7 @@ def _stores_of(verifier: Any) -> list[CallStore]:
     return stores
 
 
-def look_up(calls: Iterable[OpenCall], verifier: Any, now: dt.datetime) -> Iterator[LookedUp]:
+def resolve_found(calls: Iterable[OpenCall], verifier: Any, now: dt.datetime) -> Iterator[LookedUp]:
     """Search the vendors' records for unknown calls, and finalize the calls that are found.
 
     After a `FATAL` error, the remaining calls are skipped.

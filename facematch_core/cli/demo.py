@@ -22,7 +22,7 @@ import click
 
 from facematch_core import __version__
 
-from .files import check_target, form_of, read_csv, refuse_file, write_bytes
+from .files import form_of, read_csv, refuse_file, refuse_unwritable, write_bytes
 from .options import file_option
 from .text import Exit, clean, format_number, print_table, quantity, say
 
@@ -90,7 +90,7 @@ def command(photographs: Path | None, out: Path | None) -> int:
     """
     if out is not None:
         form_of("--out", out, ".html", ".htm")
-        check_target("--out", out, force=True)
+        refuse_unwritable("--out", out, may_exist=True)
     folder = photographs or PACKAGED
     cases = _compare(folder)
     rows = []

@@ -75,8 +75,10 @@ def _examine(target: Target) -> dict[str, Any]:
     # Filled when the settings are read, and needed if the backend then cannot be opened.
     secrets: list[str] = []
     try:
-        report["profile"] = name = target.profile_name()
-        profiles = target.file.member_profiles(name) if target.file and name else ()
+        report["profile"] = name = target.profile_or_default()
+        profiles = (
+            target.loaded_config.member_profiles(name) if target.loaded_config and name else ()
+        )
         is_failover = any(profile.name != name for profile in profiles)
         if is_failover:
             for profile in profiles:

@@ -28,14 +28,17 @@ def form_of(option: str, path: Path, *forms: str) -> str:
     return suffix
 
 
-def check_target(option: str, path: Path, *, force: bool) -> None:
-    """Raise if a file cannot be written, or exists and `force` is False. Creates nothing."""
+def refuse_unwritable(option: str, path: Path, *, may_exist: bool) -> None:
+    """Raise if a file cannot be written, or exists and `may_exist` is False. Creates nothing.
+
+    Its folder may be missing.
+    """
     try:
         if path.is_dir():
             example = path / "name-of-a-file"
             raise click.UsageError(f"{option} names a folder: name a file, such as {example}.")
         if path.exists():
-            if not force and not is_stream(path):
+            if not may_exist and not is_stream(path):
                 raise click.UsageError(
                     f"{path} exists: name another file with {option}, or overwrite it with --force."
                 )

@@ -15,7 +15,7 @@ from facematch_core import __version__
 from facematch_core.backend.kinds import quote_command
 from facematch_core.base.files import os_errors_naming
 
-from .files import check_target
+from .files import refuse_unwritable
 from .options import file_option
 from .text import say
 
@@ -69,7 +69,7 @@ def command(name: str, into: Path) -> None:
     folder = into / f"{PREFIX}-{name.replace('_', '-')}"
     if folder.exists() or folder.is_symlink():
         raise click.UsageError(f"{folder} exists: choose another name, or another --into.")
-    check_target("--into", folder, force=False)
+    refuse_unwritable("--into", folder, may_exist=False)
     files = files_for(name)
     with os_errors_naming(folder):
         folder.mkdir(parents=True)  # fails if the folder was created since the check

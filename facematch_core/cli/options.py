@@ -130,31 +130,35 @@ class Target:
         return target
 
     @functools.cached_property
-    def file(self) -> Config | None:
-        """The configuration file; None if there is none, or if a backend is named."""
+    def loaded_config(self) -> Config | None:
+        """The file from --config, $FACEMATCH_CONFIG or the user's folder.
+
+        None if there is none, or if a backend is named.
+        """
         from facematch_core.config.opening import load_config
 
         if self.backend is not None:
             return None
         return load_config(self.config)
 
-    def profile_name(self) -> str | None:
+    def profile_or_default(self) -> str | None:
         """Return the name of the profile to use, or None."""
-        if self.backend is not None or self.profile is not None or self.file is None:
+        if self.backend is not None or self.profile is not None or self.loaded_config is None:
             return self.profile
-        return self.file.default_profile
+        return self.loaded_config.default_profile
 
     def setup(self) -> VerifierSetup | FailoverSetup:
         """Return the verifier's setup, without opening anything."""
         from facematch_core.config import opening
 
-        profile = self.profile_name()
+        profile = self.profile_or_default()
         if profile is None and self.config is None:
             return opening.VerifierSetup.of(self.backend or FALLBACK)
-        # A file from --config must have a default profile.
-        if self.file is None:
+        if self.loaded_config is None:
+            # Raise, because there is no file for the profile.
             return opening.find_setup(profile=profile)
-        return self.file.setup_of(profile)
+        # A file from --config must have a default profile.
+        return self.loaded_config.setup_of(profile)
 
     def announce_setup(self) -> VerifierSetup | FailoverSetup:
         """Return the setup, and print a note for each host that is not the vendor's own."""
@@ -172,7 +176,7 @@ class Target:
 
         if self.config is not None:
             return
-        note = unread_file_hint(None if self.file is None else self.file.path)
+        note = unread_file_hint(None if self.loaded_config is None else self.loaded_config.path)
         if note:
             say(f"note:{note}", err=True)
 

@@ -24,7 +24,7 @@ from facematch_core.resilience.budget import Budget, format_amount
 from facematch_core.verifier import verifier as verifiers
 
 from . import text
-from .files import check_target, form_of, read_csv, refuse_file
+from .files import form_of, read_csv, refuse_file, refuse_unwritable
 from .options import Target, members_of
 from .pair_results import ResultFile, csv_row, journal_path, open_results
 from .text import Exit, charge_of, clean, quantity, say
@@ -60,20 +60,20 @@ def compare_pairs(
     """
     out: Path = arguments["out"]
     source: Path = arguments["pairs"]
-    form = form_of("--out", out, ".jsonl", ".csv")
-    path = _choose_file(out, form, source, force=arguments["force"], as_json=arguments["as_json"])
+    suffix = form_of("--out", out, ".jsonl", ".csv")
+    path = _choose_file(out, suffix, source, force=arguments["force"], as_json=arguments["as_json"])
     pairs = _read_pairs(source)
     target = Target.of(arguments)
     with target.open() as verifier:
         # Before --out is created, raise any error that every comparison would raise.
         verifier.runner.check_call([], CallOptions(operation=Operation.MATCH, **call_options))
-        settings = _describe_settings(verifier, target.profile_name(), call_options)
+        settings = _describe_settings(verifier, target.profile_or_default(), call_options)
         billed_members = [
             member
             for member in members_of(verifier)
             if Operation.MATCH in member.backend.capabilities.billed_operations
         ]
-        with open_results(path, form, workers=workers) as results:
+        with open_results(path, suffix, workers=workers) as results:
             unknown_lines = set[int]()
             if billed_members and not arguments["repeat_unknown"]:
                 unknown_lines = results.begun_calls.keys() - results.answered_lines
@@ -113,20 +113,20 @@ def compare_pairs(
     return summary.code
 
 
-def _choose_file(out: Path, form: str, source: Path, *, force: bool, as_json: bool) -> Path:
+def _choose_file(out: Path, suffix: str, source: Path, *, force: bool, as_json: bool) -> Path:
     """Return the file to write: --out or, while --force replaces that file, another beside it."""
     if str(out) == "-":
         if as_json:
             raise click.UsageError("--json cannot be combined with --out -.")
         return out
-    is_begun = journal_path(out).exists()
-    check_target("--out", out, force=force or is_begun)
+    has_journal = journal_path(out).exists()
+    refuse_unwritable("--out", out, may_exist=force or has_journal)
     if out.exists() and source.exists() and out.samefile(source):
         raise click.UsageError("--out would overwrite the file of --pairs.")
-    if not force or is_stream(out) or not (is_begun or out.exists()):
+    if not force or is_stream(out) or not (has_journal or out.exists()):
         return out
     # The old results may have been paid for: keep them until the new ones are complete.
-    new = out.with_name(f"{out.stem}.new{form}")
+    new = out.with_name(f"{out.stem}.new{suffix}")
     if new.exists() or journal_path(new).exists():
         raise click.UsageError(
             f"{new} has the results of a --force that was stopped: continue with --out {new} "
@@ -278,12 +278,12 @@ def _make_calls(run: RecordedRun, summary: Summary, folder: Path) -> None:
     summary.signal = stopping.signal
 
 
-def _row_text(pair: Pair, outcome: verifiers.PairOutcome, form: str) -> str:
+def _row_text(pair: Pair, outcome: verifiers.PairOutcome, suffix: str) -> str:
     """Return the row of an outcome, in JSON Lines or CSV."""
     result = outcome.result
     error = outcome.error
     cells = attrs.asdict(pair)
-    if form == ".jsonl":
+    if suffix == ".jsonl":
         cells["result"] = None if result is None else result.to_dict()
         cells["error"] = None if error is None else text.error_document(error)
         return json.dumps(cells) + "\n"

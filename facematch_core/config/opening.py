@@ -37,7 +37,7 @@ from facematch_core.store.sql import open_database
 from facematch_core.verifier.failover import Failover
 from facematch_core.verifier.verifier import FaceVerifier, Verifier
 
-from .plugins import backend_class, verifier_arguments
+from .plugins import backend_class, face_verifier_arguments
 from .settings import (
     Profile,
     Setting,
@@ -244,7 +244,7 @@ def find_setup(
 
 def _take_arguments(keywords: dict[str, Any]) -> dict[str, Any]:
     """Remove the verifier's arguments from `keywords` and return them; the settings stay."""
-    names = verifier_arguments() & keywords.keys()
+    names = face_verifier_arguments() & keywords.keys()
     return {name: keywords.pop(name) for name in names}
 
 

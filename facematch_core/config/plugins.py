@@ -90,7 +90,7 @@ def backend_class(name: str) -> type[Backend]:
 
 
 def _problem_of_class(cls: Any, point: EntryPoint) -> str | None:
-    """Return why an imported object cannot be used as a backend, as a predicate; else None."""
+    """Return why an object cannot be used as a backend, as the end of a sentence; else None."""
     from facematch_core.backend import API_VERSION, Backend
 
     if not (isinstance(cls, type) and issubclass(cls, Backend)):
@@ -108,7 +108,7 @@ def _problem_of_class(cls: Any, point: EntryPoint) -> str | None:
         )
     fields = attrs.fields(cls) if attrs.has(cls) else ()
     settings = {field.alias or field.name for field in fields if field.init}
-    taken = settings & {*verifier_arguments(), "backend", "profile", "config"}
+    taken = settings & {*face_verifier_arguments(), "backend", "profile", "config"}
     if taken:
         return (
             f"has a setting {min(taken)}, which is an argument of open_verifier: its author must "
@@ -141,7 +141,7 @@ def _suggestion(name: str) -> str:
 
 
 @functools.cache
-def verifier_arguments() -> frozenset[str]:
+def face_verifier_arguments() -> frozenset[str]:
     """Return `FaceVerifier`'s argument names. Other keywords of `open_verifier` are settings."""
     import inspect
 

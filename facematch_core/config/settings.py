@@ -22,7 +22,7 @@ from facematch_core.base.masking import Secret
 from facematch_core.documents import converter
 from facematch_core.errors import ConfigurationError
 
-from .plugins import verifier_arguments
+from .plugins import face_verifier_arguments
 
 
 @attrs.frozen(kw_only=True)
@@ -70,7 +70,7 @@ def resolve_settings(
     """Resolve each setting: from the arguments, else the profile, the environment, the default."""
     declared = declared_settings(cls)
     for name in arguments.keys() - declared.keys():
-        hint = kinds.suggest_name(name, {*declared, *verifier_arguments()})
+        hint = kinds.suggest_name(name, {*declared, *face_verifier_arguments()})
         raise ConfigurationError(f"The backend {cls.name} has no setting {name[:60]!r}; {hint}")
     if profile is not None:
         for name in profile.settings.keys() - declared.keys():

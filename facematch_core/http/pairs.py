@@ -294,7 +294,7 @@ class PairBackend(HttpBackend):
 
     def read_score(self, body: Json, paths: AnswerPaths) -> models.Score | None:
         """Return the score in an answer; None if it is null. A missing score raises."""
-        return self.score_of(value_at(body, self.chosen(paths.score)), paths)
+        return self.score_of(value_at(body, self.with_settings(paths.score)), paths)
 
     def score_of(self, value: object, paths: AnswerPaths) -> models.Score | None:
         """Return the vendor's number as a score; None for null."""
@@ -321,7 +321,7 @@ class PairBackend(HttpBackend):
     ) -> tuple[models.Face, ...] | None:
         if path is None:
             return None
-        listed = value_at(body, self.chosen(path))
+        listed = value_at(body, self.with_settings(path))
         if not isinstance(listed, list):
             raise TypeError("the faces are not a list")
         faces = []
@@ -340,7 +340,7 @@ class PairBackend(HttpBackend):
     def _read_threshold(
         self, request: PictureRequest, body: Json, paths: AnswerPaths
     ) -> models.Threshold | None:
-        """Return the caller's threshold, else the vendor's own in this answer, or None."""
+        """Return the caller's or the profile's threshold, else the one in this answer, or None."""
         if paths.cut is None or self._is_set_by_user(request.threshold):
             return request.threshold
         rule = self.capabilities.threshold_rule
@@ -348,7 +348,7 @@ class PairBackend(HttpBackend):
 
     def read_cut(self, body: Json, paths: AnswerPaths) -> float:
         """Return the vendor's threshold in an answer, 0-100; a missing one raises."""
-        cut = number(value_at(body, self.chosen(paths.cut or ())))
+        cut = number(value_at(body, self.with_settings(paths.cut or ())))
         return cut * 100 if paths.is_fraction else cut
 
     @staticmethod
@@ -360,7 +360,7 @@ class PairBackend(HttpBackend):
         """Return the model in an answer; raise if the scale is another model's."""
         if paths.model is None:
             return None
-        model = value_at(body, self.chosen(paths.model))
+        model = value_at(body, self.with_settings(paths.model))
         expected = paths.expected_model
         if isinstance(expected, Setting):
             expected = expected.read(self)
@@ -368,7 +368,7 @@ class PairBackend(HttpBackend):
             raise ValueError("the answer is from another model than the scale's")
         return None if model is None else str(model)
 
-    def chosen(self, path: JsonPath) -> Sequence[str | int]:
+    def with_settings(self, path: JsonPath) -> Sequence[str | int]:
         """Return a path with the user's settings in it."""
         steps = []
         for step in path:
@@ -379,14 +379,14 @@ class PairBackend(HttpBackend):
         path = self.match_answer.vendor_id
         if path is None:
             return None
-        vendor_id = reply.at(*self.chosen(path))
+        vendor_id = reply.at(*self.with_settings(path))
         return None if vendor_id is None else str(vendor_id)
 
     def error_code(self, reply: HttpReply) -> object:
         path = self.match_answer.code
         if path is None:
             return None
-        code = reply.at(*self.chosen(path))
+        code = reply.at(*self.with_settings(path))
         return None if code == self.match_answer.success else code
 
 

@@ -200,7 +200,7 @@ class HttpClient:
             deadline=deadline,
             on_sent=on_sent,
         )
-        token = CURRENT.set(exchange)
+        token = EXCHANGE.set(exchange)
         try:
             exchange.wait_s()
             exchange.status, headers, pieces = self._request(exchange)
@@ -217,7 +217,7 @@ class HttpClient:
         except BaseException as error:  # noqa: BLE001 - raised again below
             failure = _close_failed(error, exchange)
         finally:
-            CURRENT.reset(token)
+            EXCHANGE.reset(token)
         # The error's traceback keeps this frame alive, and with it the picture.
         del request, on_sent, exchange
         try:
@@ -419,7 +419,7 @@ class Exchange:
 
 
 #: The current exchange. A context variable, because urllib3 creates the socket readers.
-CURRENT: ContextVar[Exchange] = ContextVar("facematch_exchange")
+EXCHANGE: ContextVar[Exchange] = ContextVar("facematch_exchange")
 
 
 def _close_failed(error: BaseException, exchange: Exchange) -> BaseException:
@@ -528,7 +528,7 @@ class Connection(HTTPConnection):
 
     def request(self, *args: Any, **options: Any) -> None:
         """Connect if necessary, report the first byte, and send the request."""
-        exchange = CURRENT.get()
+        exchange = EXCHANGE.get()
         if self.sock is None:
             exchange.connect_by = Deadline.after(exchange.connect_timeout_s)
             self.connect()
@@ -545,7 +545,7 @@ class Connection(HTTPConnection):
 
     def send(self, data: Any) -> None:
         """Send bytes in pieces, because `sendall` has a single timeout for the whole upload."""
-        exchange = CURRENT.get()
+        exchange = EXCHANGE.get()
         sock = cast(Any, self.sock)
         sent_bytes = 0
         with memoryview(data).cast("B") as view:
@@ -554,7 +554,7 @@ class Connection(HTTPConnection):
                 sent_bytes += sock.send(view[sent_bytes:])
 
     def _new_conn(self) -> socket.socket:
-        wait_s = CURRENT.get().wait_s
+        wait_s = EXCHANGE.get().wait_s
         try:
             addresses = _look_up(self._dns_host.strip("[]"), self.port, wait_s())
         except OSError as error:
@@ -582,7 +582,7 @@ class Connection(HTTPConnection):
 
     def _tunnel(self) -> None:
         super()._tunnel()
-        CURRENT.get().wait_s(self.sock)
+        EXCHANGE.get().wait_s(self.sock)
 
     @property
     def is_connected(self) -> bool:
@@ -636,7 +636,7 @@ class _SocketReader(socket.SocketIO):
     has_ended = False
 
     def readinto(self, buffer: Any) -> int:
-        CURRENT.get().wait_s(self._sock)
+        EXCHANGE.get().wait_s(self._sock)
         count = super().readinto(buffer) or 0
         self.has_ended = count == 0
         return count
@@ -671,7 +671,7 @@ def read_body(headers: Mapping[str, str], pieces: Iterable[bytes], max_bytes: in
         raise UnreadableBody("its Content-Encoding is not supported")
     body = bytearray()
     for piece in pieces:
-        CURRENT.get().wait_s()  # raises if the deadline has passed
+        EXCHANGE.get().wait_s()  # raises if the deadline has passed
         body += piece
         if len(body) > max_bytes:
             raise UnreadableBody("its body is too long")

@@ -66,8 +66,8 @@ class Header:
     #: The file without metadata, in pieces; the file itself if it has no metadata. Empty if the
     #: file must be rewritten by Pillow.
     clean_pieces: tuple[Piece, ...] = attrs.field(default=(), eq=False, repr=False)
-    #: Whether `clean_pieces` can be sent (a PNG only if `is_only_pixels` also returns True). If
-    #: not, they are only for decoding.
+    #: Whether `clean_pieces` can be sent: it is upright, and none of its parts can hide data (a PNG
+    #: only if `has_no_hidden_data` also returns True). If not, they are only for decoding.
     can_send_clean: bool = attrs.field(default=False, eq=False)
     #: Whether re-encoding preserves every pixel.
     is_lossless: bool = False
@@ -222,8 +222,8 @@ def _frame_size(data: bytes, marker: int, content_start: int, end: int) -> tuple
         raise Damaged("it is lossless, hierarchical or arithmetically coded")
     if end - content_start < 6 or data[content_start] != 8:
         raise Damaged("its frame header is too short, or not of 8 bits per colour")
-    height = _unsigned(data, content_start + 1, 2)
-    width = _unsigned(data, content_start + 3, 2)
+    height = _read_unsigned(data, content_start + 1, 2)
+    width = _read_unsigned(data, content_start + 3, 2)
     return width, height
 
 
@@ -241,7 +241,12 @@ def _reduced_segment(data: bytes, marker: int, content_start: int, end: int) -> 
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Yield each segment's marker, start, content start and end. A scan includes its pixels."""
+    """Yield each segment's marker, start, content start and end; a scan's pixels are part of it.
+
+    Raises:
+        CutOff: The file ends too early.
+        Damaged: The segments are damaged.
+    """
     position = 2
     scans = 0
     for _ in range(_MAX_PARTS):
@@ -260,7 +265,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
         if marker == _SOI:
             raise Damaged("a second picture starts inside it")
         content_start = start + 4
-        position = start + 2 + _unsigned(data, start + 2, 2)  # the length counts itself
+        position = start + 2 + _read_unsigned(data, start + 2, 2)  # the length counts itself
         if position < content_start:
             raise Damaged("a segment is shorter than its own length")
         if position > len(data):
@@ -312,7 +317,9 @@ def read_png(data: bytes) -> Header:
             raise Damaged("it does not begin with its header, or has two")
         names.add(name)
         if name in _PIXEL_CHUNKS or name in _COLOUR_CHUNKS:
-            if zlib.crc32(memoryview(data)[start + 4 : end - 4]) != _unsigned(data, end - 4, 4):
+            if zlib.crc32(memoryview(data)[start + 4 : end - 4]) != _read_unsigned(
+                data, end - 4, 4
+            ):
                 raise Damaged(f"the checksum of its {name.decode()} chunk is wrong")
             clean.keep(start, end)
             if name == b"IEND" and length > 0:
@@ -327,8 +334,8 @@ def read_png(data: bytes) -> Header:
     has_only_pixels = is_end_empty and not names & _COLOUR_CHUNKS
     return Header(
         ImageFormat.PNG,
-        _unsigned(data, 16, 4),
-        _unsigned(data, 20, 4),
+        _read_unsigned(data, 16, 4),
+        _read_unsigned(data, 20, 4),
         orientation=orientation,
         clean_pieces=clean.pieces(),
         can_send_clean=orientation == 1 and has_only_pixels and data[24:29] in _BYTES_PER_PIXEL,
@@ -341,7 +348,7 @@ def _chunks(png: bytes) -> Iterator[tuple[bytes, int, int]]:
     end = len(_PNG_SIGNATURE)
     for _ in range(_MAX_PARTS):
         start = end
-        end = start + 12 + _unsigned(png, start, 4)
+        end = start + 12 + _read_unsigned(png, start, 4)
         if end > len(png):
             raise CutOff
         name = png[start + 4 : start + 8]
@@ -351,10 +358,10 @@ def _chunks(png: bytes) -> Iterator[tuple[bytes, int, int]]:
     raise Damaged(_TOO_MANY_PARTS)
 
 
-def is_only_pixels(png: bytes) -> bool:
+def has_no_hidden_data(png: bytes) -> bool:
     """Return whether the pixel data has exactly the declared size, without hidden data after it."""
-    width = _unsigned(png, 16, 4)
-    height = _unsigned(png, 20, 4)
+    width = _read_unsigned(png, 16, 4)
+    height = _read_unsigned(png, 20, 4)
     bytes_per_row = 1 + width * _BYTES_PER_PIXEL[png[24:29]]  # each row begins with its filter
     missing = height * bytes_per_row
     inflater = zlib.decompressobj()
@@ -384,8 +391,13 @@ _WITH_PROFILE = b"\x20\0\0\0"
 
 
 def read_webp(data: bytes) -> Header:
-    """Return a WebP's header; only an opaque lossy file has a clean file, of pixels and profile."""
-    chunks = _webp_chunks(data)
+    """Return a WebP's header; only an opaque lossy file has a clean file, of pixels and profile.
+
+    Raises:
+        CutOff: The file ends too early.
+        Damaged: Its chunks are damaged or contradict each other.
+    """
+    chunks = _first_chunks(data)
     extended = chunks.get(b"VP8X")
     lossy = chunks.get(b"VP8 ")
     lossless = chunks.get(b"VP8L")
@@ -395,13 +407,13 @@ def read_webp(data: bytes) -> Header:
         raise Damaged("there is no picture in it")
     if extended is not None:
         # A decoder allocates the canvas, and rejects a frame with a different size.
-        width = _unsigned(extended, 4, 3, "little") + 1
-        height = _unsigned(extended, 7, 3, "little") + 1
+        width = _read_unsigned(extended, 4, 3, "little") + 1
+        height = _read_unsigned(extended, 7, 3, "little") + 1
     elif lossy is not None:
-        width = _unsigned(lossy, 6, 2, "little") & 0x3FFF
-        height = _unsigned(lossy, 8, 2, "little") & 0x3FFF
+        width = _read_unsigned(lossy, 6, 2, "little") & 0x3FFF
+        height = _read_unsigned(lossy, 8, 2, "little") & 0x3FFF
     elif lossless is not None:
-        size_bits = _unsigned(lossless, 1, 4, "little")
+        size_bits = _read_unsigned(lossless, 1, 4, "little")
         width = (size_bits & 0x3FFF) + 1
         height = (size_bits >> 14 & 0x3FFF) + 1
     exif = chunks.get(b"EXIF", b"")
@@ -420,9 +432,9 @@ def read_webp(data: bytes) -> Header:
     )
 
 
-def _webp_chunks(data: bytes) -> dict[bytes, bytes]:
+def _first_chunks(data: bytes) -> dict[bytes, bytes]:
     """Return the chunks by name; of several with the same name, the first."""
-    file_end = 8 + _unsigned(data, 4, 4, "little")
+    file_end = 8 + _read_unsigned(data, 4, 4, "little")
     if file_end > len(data):
         raise CutOff
     chunks: dict[bytes, bytes] = {}
@@ -430,7 +442,7 @@ def _webp_chunks(data: bytes) -> dict[bytes, bytes]:
     for _ in range(_MAX_PARTS):
         if start >= file_end:
             return chunks
-        length = _unsigned(data, start + 4, 4, "little")
+        length = _read_unsigned(data, start + 4, 4, "little")
         end = start + 8 + length
         if end > file_end:
             raise Damaged("a chunk is longer than the file")
@@ -456,7 +468,7 @@ def _webp_chunk(name: bytes, content: bytes) -> bytes:
     return name + len(content).to_bytes(4, "little") + content + padding
 
 
-def _unsigned(
+def _read_unsigned(
     data: Piece, position: int, size: int, order: Literal["big", "little"] = "big"
 ) -> int:
     """Return the unsigned number of `size` bytes at `position`; raise `CutOff` if it is cut off."""

@@ -23,7 +23,7 @@ from .containers import (
     Damaged,
     Header,
     ImageFormat,
-    is_only_pixels,
+    has_no_hidden_data,
     read_jpeg,
     read_png,
     read_webp,
@@ -377,7 +377,7 @@ def remove_metadata(data: bytes, header: Header) -> bytes | None:
     """Return the file without metadata; None if metadata cannot be removed without loss."""
     if header.can_send_clean:
         clean = b"".join(header.clean_pieces)
-        if header.format is not ImageFormat.PNG or is_only_pixels(clean):
+        if header.format is not ImageFormat.PNG or has_no_hidden_data(clean):
             return clean
     if not header.is_lossless:
         return None

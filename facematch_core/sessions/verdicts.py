@@ -284,7 +284,7 @@ def _open_access(
     return access
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class _Mismatch:
     """A difference between a reading and its record.
 
@@ -347,28 +347,28 @@ def _find_mismatch(
     both have them.
     """
     if record.session_id and reading.session_id != record.session_id:
-        return _Mismatch("session_id", "session_id")
+        return _Mismatch(field="session_id", problem="session_id")
     if reading.subject_ref and reading.subject_ref != record.subject_ref:
-        return _Mismatch("subject_ref", "subject_ref")
+        return _Mismatch(field="subject_ref", problem="subject_ref")
     compares_id = reading.record_id is not None or types.VendorCopy.ID in required_copies
     if compares_id and reading.record_id != record.id:
-        return _Mismatch("record_id", "record_id")
+        return _Mismatch(field="record_id", problem="record_id")
     compares_terms = reading.terms is not None or types.VendorCopy.TERMS in required_copies
     if compares_terms and reading.terms != record.terms:
-        return _Mismatch("terms", "terms")
+        return _Mismatch(field="terms", problem="terms")
     for name in sorted(reading.facts.keys() & record.facts.keys()):
         if reading.facts[name] != record.facts[name]:
-            return _Mismatch("facts", f"facts {name}")
+            return _Mismatch(field="facts", problem=f"facts {name}")
     for name in sorted(reading.vendor.keys() & record.vendor.keys()):
         if reading.vendor[name] != record.vendor[name]:
-            return _Mismatch("vendor", f"vendor {name}")
+            return _Mismatch(field="vendor", problem=f"vendor {name}")
     created_at = reading.created_at
     if created_at is not None and created_at < record.planned_at - CLOCK_MARGIN:
         early_s = (record.planned_at - created_at).total_seconds()
         return _Mismatch(
-            "created_at",
-            f"created_at: {created_at:%Y-%m-%d %H:%M:%S} UTC by the vendor's clock, {early_s:.0f} "
-            "s before the plan by this machine's clock: check this machine's clock",
+            field="created_at",
+            problem=f"created_at: {created_at:%Y-%m-%d %H:%M:%S} UTC by the vendor's clock, "
+            f"{early_s:.0f} s before the plan by this machine's clock: check this machine's clock",
         )
     return None
 

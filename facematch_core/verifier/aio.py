@@ -20,7 +20,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from facematch_core.base.deadline import CANCELLATION, Cancellation, Deadline
-from facematch_core.base.frames import clear_frames, clears_frames
+from facematch_core.base.frames import clear_our_frames, clears_frames
 from facematch_core.base.threads import fulfil
 from facematch_core.call.run import Runner
 from facematch_core.errors import FATAL, ConfigurationError, FaceMatchError, VendorUnavailable
@@ -80,7 +80,7 @@ class Awaited:
         with anyio.CancelScope(shield=True):
             while not self._closing.done():
                 try:
-                    await _in_thread(wait, [self._closing])
+                    await _in_abandonable_thread(wait, [self._closing])
                 except anyio.get_cancelled_exc_class() as error:
                     interruption = error  # asyncio's own Task.cancel ignores the shield
         if interruption is not None:
@@ -122,7 +122,7 @@ class Awaited:
             if waiting.cancelled_caught:
                 raise out_of_time(deadline)
             try:
-                await _in_thread(_run, [call])
+                await _in_abandonable_thread(_run, [call])
                 return call.future.result()
             finally:
                 limiter.release_on_behalf_of(call)
@@ -158,7 +158,7 @@ def awaited(
             return await self._call(getattr(self._verifier, method.__name__), *args, **options)
         except BaseException as error:
             del args, options
-            clear_frames(error)
+            clear_our_frames(error)
             raise
 
     return call
@@ -300,19 +300,20 @@ class AsyncFaceVerifier(Awaited):
         pairs: Iterator[Any] | AsyncIterable[Any],
         cancellation: Cancellation,
     ) -> AsyncGenerator[PairOutcome, None]:
+        """Yield the outcomes; however it ends, cancel the unsent calls and close in a thread."""
         self._check_open()
         outcomes: PairOutcomes
         if isinstance(pairs, AsyncIterable):
             outcomes = _AsyncPairOutcomes(run, pairs)
         else:
             outcomes = PairOutcomes(run, pairs)
-        ended: Future[None] = Future()
+        closed: Future[None] = Future()
         calls = self._calls.setdefault(os.getpid(), set())
-        calls.add(ended)
-        ended.add_done_callback(calls.discard)
+        calls.add(closed)
+        closed.add_done_callback(calls.discard)
         try:
             while True:
-                outcome = await _in_thread(next, outcomes, None)
+                outcome = await _in_abandonable_thread(next, outcomes, None)
                 if outcome is None:
                     break
                 yield outcome
@@ -320,7 +321,7 @@ class AsyncFaceVerifier(Awaited):
             run.is_stopped = True
             cancellation.cancel()
             # Calls that have been sent finish in the background.
-            threading.Thread(target=fulfil, args=(ended, outcomes.close)).start()
+            threading.Thread(target=fulfil, args=(closed, outcomes.close)).start()
             if isinstance(outcomes, _AsyncPairOutcomes):
                 await outcomes.aclose()
 
@@ -386,7 +387,7 @@ class _AsyncPairOutcomes(PairOutcomes):
         raise NoPairNow
 
 
-async def _in_thread(work: Callable[..., R], *args: Any) -> R:
+async def _in_abandonable_thread(work: Callable[..., R], *args: Any) -> R:
     """Run `work` in a thread that continues if the caller is cancelled."""
     limiter = anyio.CapacityLimiter(math.inf)
     return await anyio.to_thread.run_sync(work, *args, abandon_on_cancel=True, limiter=limiter)

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from facematch_core.base.files import os_errors_naming
-from facematch_core.cli.files import check_target, form_of, make_folder, write_bytes, write_json
+from facematch_core.cli.files import (
+    form_of,
+    make_folder,
+    refuse_unwritable,
+    write_bytes,
+    write_json,
+)
 from facematch_core.cli.options import FILE, file_option, json_option, parse_pairs
 from facematch_core.cli.text import Exit, print_json, print_table, quantity, say
 from facematch_core.errors import InvalidRequest
@@ -138,7 +144,7 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     targets += [("--answers", written, (".parquet", ".csv"))] * (written is not None)
     for name, path, forms in targets:
         form_of(name, path, *forms)
-        check_target(name, path, force=True)
+        refuse_unwritable(name, path, may_exist=True)
         if path in options["scores"]:
             raise click.UsageError(f"{name} would overwrite {path}, which --scores reads.")
     answers, about = common.answers_from(options)

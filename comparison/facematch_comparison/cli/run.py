@@ -15,7 +15,7 @@ import click
 from facematch_core.backend.kinds import quote_command
 from facematch_core.base.deadline import SystemClock
 from facematch_core.cli import text
-from facematch_core.cli.files import check_target, make_folder
+from facematch_core.cli.files import make_folder, refuse_unwritable
 from facematch_core.cli.options import (
     FILE,
     Target,
@@ -75,7 +75,7 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
     """
     if options["within"] is not None and groups_file is None:
         raise click.UsageError("--within requires --groups.")
-    check_target("--out", out, force=options.pop("force"))
+    refuse_unwritable("--out", out, may_exist=options.pop("force"))
     from facematch_comparison.study.drawing import draw_pairs
     from facematch_comparison.study.reading import photographs, read_groups, write_pairs_csv
     from facematch_comparison.values.numbers import counted
@@ -347,7 +347,7 @@ def _finalize(
     with contextlib.ExitStack() as stack:
         try:
             target = Target(config=config)
-            if target.file is not None and name in target.file.profiles:
+            if target.loaded_config is not None and name in target.loaded_config.profiles:
                 target = Target(profile=name, config=config)
             else:
                 target.tell_of_unread()

@@ -15,7 +15,7 @@ import click
 from facematch_core import ConfigurationError, Environment, Image, Secret, __version__
 from facematch_core.backend.requests import do_nothing
 from facematch_core.base.extras import install_command
-from facematch_core.cli.files import check_target, make_folder, write_json
+from facematch_core.cli.files import make_folder, refuse_unwritable, write_json
 from facematch_core.cli.options import Target, file_option
 from facematch_core.cli.text import Exit, confirm, print_table, say
 from facematch_core.errors import VendorError
@@ -72,7 +72,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
     out = options["out"] or Path(f"parity-{name}.json")
     if out.exists():
         raise click.UsageError(f"{out} exists: pass another --out.")
-    check_target("--out", out, force=True)
+    refuse_unwritable("--out", out, may_exist=True)
     make_folder(out)
     images = [Image.read(path) for path in (*options["same"], options["other"])]
     try:

@@ -12,7 +12,7 @@ from kit.front import MockAdapter
 from requests.adapters import BaseAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
-from facematch_core.http.transport import CURRENT
+from facematch_core.http.transport import EXCHANGE
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_mock_server import MockServer
@@ -66,7 +66,7 @@ class MockLine(BaseAdapter):
         if self._counts(self.cut, path):
             refused = NewConnectionError(None, "nobody listens")
             raise requests.ConnectionError(MaxRetryError(None, path, refused), request=request)
-        CURRENT.get().begin()
+        EXCHANGE.get().begin()
         self.sent.append(path)
         self.at("sent", path)
         response = self.mock.send(request, **settings)
