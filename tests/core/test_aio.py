@@ -169,14 +169,15 @@ async def test_error_of_a_backend_that_cannot_be_closed_is_raised(monkeypatch):
 
 
 async def test_thread_that_cannot_start_fails_the_call_before_sending(monkeypatch):
-    backend, in_thread = FakeBackend(), aio._in_thread  # noqa: SLF001 - no public name starts the thread
+    backend = FakeBackend()
+    in_thread = aio._in_abandonable_thread  # noqa: SLF001 - no public name starts the thread
 
     async def refuse(work, *args):
-        monkeypatch.setattr(aio, "_in_thread", in_thread)
+        monkeypatch.setattr(aio, "_in_abandonable_thread", in_thread)
         raise RuntimeError("can't start new thread")
 
     async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend)) as verifier:
-        monkeypatch.setattr(aio, "_in_thread", refuse)
+        monkeypatch.setattr(aio, "_in_abandonable_thread", refuse)
         with pytest.raises(fm.VendorUnavailable) as caught:
             await verifier.verify(A, B)
         assert caught.value.billing.charged is fm.Charged.NO

@@ -30,7 +30,7 @@ from kit.money.faults import FAULTS, Breakage
 from kit.money.lines import LOGIN, PAID, TwoVendors
 
 import facematch_core as fm
-from facematch_core.cli.budget import look_up, open_calls
+from facematch_core.cli.budget import open_calls, resolve_found
 from facematch_core.resilience import Budget, CircuitBreaker, RateLimiter, RateWindow, Retry
 from facematch_core.store import MemoryStore, SqlStore
 from facematch_core.store.records import LEASE_S
@@ -195,7 +195,7 @@ class Books(RuleBasedStateMachine):
     def reconcile(self):
         """Look for everything that is unknown; whatever is left has a name and a reason."""
         now = self.world.clock.now()
-        looked = [*look_up(self.left_over(), self.failover, now)]
+        looked = [*resolve_found(self.left_over(), self.failover, now)]
         for answer in looked:
             entry = answer.reservation
             outcome = answer.outcome
