@@ -54,8 +54,8 @@ def available_backends() -> tuple[BackendInfo, ...]:
     """Return the installed backends, sorted by name. Reads only metadata; imports no plug-in.
 
     Example:
-        >>> [backend.name for backend in available_backends()]
-        ['azure', 'baidu', 'compreface', 'deepvue', 'didit', 'facepp', 'local', 'rekognition']
+        >>> sorted(backend.name for backend in available_backends())[:3]
+        ['azure', 'baidu', 'compreface']
     """
     backends = []
     for name, claims in entry_points_by_name(BACKENDS).items():

@@ -127,7 +127,8 @@ class PairSimulator(HttpSimulator):
             situation = Situation.BAD_KEY
         is_free = self.charges_nothing or situation in self.free_situations
         status, body = self.documented_answer(request, situation, score)
-        if self.id_path is not None:
+        # A body that the documents do not know has no place for an id.
+        if self.id_path is not None and situation is not Situation.UNREADABLE_200:
             body = copy.deepcopy(body)
             holder = _value_at(body, self.id_path[:-1])
             holder[self.id_path[-1]] = str(uuid.uuid4())

@@ -86,7 +86,8 @@ UNKNOWN = (
 @click.option("--door-host", multiple=True, metavar="HOST=VENDOR",
     help="Host of your own server with a vendor's API, for --door. May be repeated.")
 @click.option("--any-key", is_flag=True,
-    help="Accept every key through the door; Amazon's signatures are then not checked.")
+    help="Accept every key through the door; the signatures of Amazon and Tencent are then not "
+    "checked.")
 @click.argument("program", metavar="[-- COMMAND]...", nargs=-1, type=click.UNPROCESSED)
 def command(
     *,
@@ -252,6 +253,11 @@ def _make_first_call(server: MockServer, vendor: str) -> None:
             "access_key_id": access.client_id,
             "secret_access_key": access.live_key,
             "region": "eu-west-1",
+        },
+        "tencent": {
+            "secret_id": access.client_id,
+            "secret_key": access.live_key,
+            "region": "ap-singapore",
         },
     }.get(vendor, {"api_key": access.live_key})
     # A switch or a fault may make the call fail. The console shows failed calls, too.

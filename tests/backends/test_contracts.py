@@ -10,6 +10,7 @@ from simulators.deepvue import DeepvueSimulator
 from simulators.didit import DiditSimulator
 from simulators.facepp import FaceppSimulator
 from simulators.rekognition import RekognitionSimulator
+from simulators.tencent import TencentSimulator
 
 from facematch_core.testing import BackendContract, Situation
 
@@ -42,6 +43,10 @@ class TestBaidu(Contract):
 @pytest.mark.slow
 class TestBaiduWithALogin(Contract):
     opened = BaiduLoginSimulator
+
+
+class TestTencent(Contract):
+    opened = TencentSimulator
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ SETTINGS = {
     "baidu": {"api_key": "bce-v3/k"},
     "facepp": {"api_key": "k", "api_secret": "s"},
     "rekognition": {"region": "eu-west-1", **AWS_KEYS},
+    "tencent": {"secret_id": "i", "secret_key": "k", "region": "ap-singapore"},
 }
 
 
@@ -36,7 +37,7 @@ def opened(mock):
     return open_one
 
 
-@pytest.mark.parametrize("name", ["azure", "baidu", "facepp", "rekognition"])
+@pytest.mark.parametrize("name", ["azure", "baidu", "facepp", "rekognition", "tencent"])
 def test_vendor_without_a_sandbox_cannot_be_set_to_one(name):
     """Otherwise, calls to the real vendor would not be counted."""
     with pytest.raises(fm.ConfigurationError, match="environment"):
@@ -56,6 +57,7 @@ def test_vendor_with_a_sandbox_can_be_set_to_it(name):
         ("compreface", 50.0, True),
         ("didit", 30.0, False),
         ("rekognition", 80.0, True),
+        ("tencent", 50.0, False),
     ],
 )
 def test_without_a_threshold_the_vendors_own_decides(opened, name, threshold, equal_score_matches):
@@ -110,6 +112,7 @@ def test_baidus_thresholds_are_80_and_that_of_each_answer_for_a_liveness(opened)
         ("baidu", fm.Charged.YES),
         ("facepp", fm.Charged.YES),
         ("rekognition", fm.Charged.YES),
+        ("tencent", fm.Charged.YES),
     ],
 )
 def test_a_budget_counts_the_calls_that_the_vendor_bills(opened, name, charged):

@@ -15,6 +15,7 @@ from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_facepp import FaceppBackend
 from facematch_rekognition import RekognitionBackend
+from facematch_tencent import TencentBackend
 
 SESSION_ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
 RECORD = session_record("didit")
@@ -32,6 +33,7 @@ ASKED = {
     "baidu": (BaiduBackend(api_key="bce-v3/k"), CALL),
     "facepp": (FaceppBackend(api_key="k", api_secret="s"), CALL),
     "rekognition": (RekognitionBackend(region="eu-west-1", **AWS_KEYS), CALL),
+    "tencent": (TencentBackend(secret_id="i", secret_key="k", region="ap-singapore"), CALL),
 }
 
 HTML = b"<html>It is so.</html>"
@@ -103,6 +105,16 @@ def of_baidu(codes_by_error):
     return rows
 
 
+#: Codes of Tencent's refusals whose charge is inferred; the others stand in test_tencent.py.
+TENCENT_CODES = {
+    "AuthFailure.SignatureFailure": fm.AuthenticationFailed,
+    "AuthFailure.UnauthorizedOperation": fm.PermissionDenied,
+    "ResourceUnavailable.InArrears": fm.InsufficientCredit,
+    "RequestLimitExceeded": fm.RateLimited,
+    "UnsupportedRegion": fm.RequestRejected,
+    "InternalError": fm.OutcomeUnknown,
+    "InvalidParameterValue.UrlIllegal": fm.UnexpectedResponse,
+}
 ROWS = {
     "baidu": [*of_baidu(BAIDU_GATEWAY), *of_baidu(BAIDU_FACE)],
     "azure": [
@@ -192,6 +204,13 @@ ROWS = {
         for kind, names in AWS_NAMES.items()
         for name in names
         for word in ("message", "Message")
+    ],
+    "tencent": [
+        *(
+            (200, {"Response": {"Error": {"Code": code, "Message": "It is so."}}}, kind)
+            for code, kind in TENCENT_CODES.items()
+        ),
+        (500, HTML, fm.OutcomeUnknown),
     ],
 }
 CHARGED = {fm.OutcomeUnknown: fm.Charged.UNKNOWN, fm.UnexpectedResponse: fm.Charged.YES}

@@ -16,6 +16,7 @@ from facematch_didit import DiditBackend
 from facematch_facepp import FaceppBackend
 from facematch_mock_server import MockServer, make_card
 from facematch_rekognition import RekognitionBackend
+from facematch_tencent import TencentBackend
 
 PAIR = make_card("p1"), make_card("p1", quality=60)
 BACKENDS = {
@@ -26,6 +27,10 @@ BACKENDS = {
     "baidu": (BaiduBackend, {"api_key": "bce-v3/k"}),
     "facepp": (FaceppBackend, {"api_key": "k", "api_secret": "s"}),
     "rekognition": (RekognitionBackend, {"region": "eu-west-1", **AWS_KEYS}),
+    "tencent": (
+        TencentBackend,
+        {"secret_id": "i", "secret_key": "k", "region": "ap-singapore"},
+    ),
 }
 
 

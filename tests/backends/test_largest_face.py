@@ -62,7 +62,7 @@ VENDORS = [*PAID, "local"]
 HAS_FACES_IN_THE_REFERENCE = {"compreface"}
 #: The others return one number, of the largest face.
 SCORES_EACH_FACE = {"rekognition", "compreface"}
-REPORTS_NO_FACES = {"baidu", "deepvue"}
+REPORTS_NO_FACES = {"baidu", "deepvue", "tencent"}
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

@@ -3,6 +3,7 @@
 import pytest
 from simulators.baidu import DocumentedBaidu
 from simulators.facepp import DocumentedFacepp
+from simulators.tencent import DocumentedTencent
 
 from facematch_core.testing import BackendContract
 
@@ -18,4 +19,11 @@ class TestFacepp(BackendContract):
     @pytest.fixture
     def simulator(self):
         with DocumentedFacepp() as simulator:
+            yield simulator
+
+
+class TestTencent(BackendContract):
+    @pytest.fixture
+    def simulator(self):
+        with DocumentedTencent() as simulator:
             yield simulator

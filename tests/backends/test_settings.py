@@ -22,6 +22,7 @@ from facematch_didit import DiditBackend
 from facematch_facepp import FaceppBackend
 from facematch_mock_server import MockServer, make_card
 from facematch_rekognition import RekognitionBackend
+from facematch_tencent import TencentBackend
 
 GOOD = {
     DiditBackend: {"api_key": "some-key"},
@@ -30,6 +31,7 @@ GOOD = {
     ComprefaceBackend: {"api_key": "some-key"},
     FaceppBackend: {"api_key": "some-key", "api_secret": "some-secret"},
     BaiduBackend: {"api_key": "some-app", "secret_key": "some-secret"},
+    TencentBackend: {"secret_id": "some-id", "secret_key": "some-key", "region": "ap-singapore"},
 }
 CHINA = "rekognition.cn-north-1.amazonaws.com"
 WRONG = {
@@ -91,6 +93,15 @@ WRONG = {
         ({"error_rate": 0.001}, "error_rate"),
         ({"read_timeout_s": 0}, "read_timeout_s"),
     ],
+    TencentBackend: [
+        ({"secret_id": ""}, "TENCENTCLOUD_SECRET_ID"),
+        ({"secret_key": ""}, "TENCENTCLOUD_SECRET_KEY"),
+        ({"session_token": ""}, "session_token"),
+        ({"region": 1}, "region"),
+        ({"base_url": "https://iai.tencentcloudapi.example"}, "allow_base_url"),
+        ({"base_url": "https://cvm.tencentcloudapi.com"}, "allow_base_url"),
+        ({"read_timeout_s": 0}, "read_timeout_s"),
+    ],
 }
 
 
@@ -107,6 +118,7 @@ AWS = "https://rekognition.eu-west-1.amazonaws.com"
 DIDIT = "https://verification.didit.me"
 BAIDU = "https://aip.baidubce.com"
 FACEPP = "https://api-cn.faceplusplus.com"
+TENCENT = "https://iai.intl.tencentcloudapi.com"
 GATEWAY = "https://gateway.example"
 #: What people paste from a portal or a page -> the address that is used.
 PASTED = [
@@ -123,6 +135,7 @@ PASTED = [
     (FaceppBackend, f"{FACEPP}/facepp/v3/compare", FACEPP),
     (BaiduBackend, f"{BAIDU}/rest/2.0/face/v3/match", BAIDU),
     (BaiduBackend, f"{BAIDU}/oauth/2.0/token", BAIDU),
+    (TencentBackend, f"{TENCENT}/", TENCENT),
     (DeepvueBackend, "https://production.deepvue.tech/v1", "https://production.deepvue.tech"),
     # The paths of a gateway are its own.
     (DiditBackend, f"{GATEWAY}/v3/didit/", f"{GATEWAY}/v3/didit"),
@@ -145,6 +158,7 @@ def test_pasted_address_is_used_without_the_paths_of_calls(backend, pasted, addr
         (AzureBackend, f"{FACE}/vision/v3.2", f"write {FACE}"),
         (AzureBackend, f"{FACE}/face", f"write {FACE}"),
         (RekognitionBackend, f"{AWS}/compare", f"write {AWS}"),
+        (TencentBackend, f"{TENCENT}/v2", f"write {TENCENT}"),
         (DiditBackend, f"{DIDIT}/docs/", f"write {DIDIT}"),
         (DeepvueBackend, "https://production.deepvue.tech/api", "production.deepvue.tech"),
         (AzureBackend, f'"{FACE}"', "quotes"),
@@ -167,6 +181,9 @@ KEY_SETTINGS = [
     (FaceppBackend, "api_secret"),
     (BaiduBackend, "api_key"),
     (BaiduBackend, "secret_key"),
+    (TencentBackend, "secret_id"),
+    (TencentBackend, "secret_key"),
+    (TencentBackend, "session_token"),
 ]
 PASTED_KEY = "pasted-key-5b1e"
 
@@ -263,6 +280,11 @@ VARIABLES = {
     ComprefaceBackend: {"api_key": "COMPREFACE_API_KEY"},
     FaceppBackend: {"api_key": "FACEPP_API_KEY", "api_secret": "FACEPP_API_SECRET"},
     BaiduBackend: {"api_key": "BAIDU_API_KEY", "secret_key": "BAIDU_SECRET_KEY"},
+    TencentBackend: {
+        "secret_id": "TENCENTCLOUD_SECRET_ID",
+        "secret_key": "TENCENTCLOUD_SECRET_KEY",
+        "region": "TENCENTCLOUD_REGION",
+    },
 }
 
 

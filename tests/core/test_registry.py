@@ -63,6 +63,7 @@ def test_backend_class_name_must_match_the_entry_point(site):
         ("didid", "did you mean didit"),
         ("recognition", "did you mean rekognition"),
         ("deepid", "known: "),
+        *((name, "use 'tencent'") for name in ("qcloud", "tencentcloud")),
         *((name, "use 'facepp'") for name in ("faceplusplus", "megvii")),
         ("baiduai", "did you mean baidu"),
         ("kairos", "known: "),

@@ -21,6 +21,7 @@ import facematch_didit
 import facematch_facepp
 import facematch_mock_server
 import facematch_rekognition
+import facematch_tencent
 from facematch_core import backend, http, resilience, testing
 from facematch_core.cli.app import BUNDLED, COMMANDS
 from facematch_core.config import opening as config
@@ -87,7 +88,7 @@ def test_a_page_shows_code_that_is_tested_elsewhere(page, file, name):
     [
         *(facematch_core, backend, resilience, http, testing, facematch_azure, facematch_didit),
         *(facematch_baidu, facematch_compreface, facematch_deepvue, facematch_facepp),
-        *(facematch_mock_server, facematch_rekognition),
+        *(facematch_mock_server, facematch_rekognition, facematch_tencent),
     ],
     ids=lambda module: module.__name__,
 )

@@ -32,6 +32,7 @@ VENDORS = {
     "Rekognition": "rekognition",
     "Face++": "facepp",
     "Baidu": "baidu",
+    "Tencent": "tencent",
 }
 
 

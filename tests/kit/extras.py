@@ -92,6 +92,7 @@ EXTRAS = {
 #: Those that bring the local engine.
 LOCAL = ("local", "all")
 BACKENDS = ["azure", "baidu", "compreface", "deepvue", "didit", "facepp", "local", "rekognition"]
+BACKENDS += ["tencent"]
 LISTED = (
     "from facematch_core import available_backends\n"
     f"assert [one.name for one in available_backends()] == {BACKENDS!r}"

@@ -40,6 +40,7 @@ from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_facepp import FaceppBackend
 from facematch_rekognition import RekognitionBackend
+from facematch_tencent import TencentBackend
 
 ANSWERS_OF_DIDIT = Path(__file__).parents[1] / "backends/didit/answers"
 FACE_OF_AZURE = {
@@ -132,6 +133,15 @@ DOCUMENTS = {
         },
         {"__type": "InvalidParameterException", "Message": "Request has invalid parameters"},
         {"__type": "ThrottlingException", "message": "Rate exceeded"},
+    ],
+    "tencent": [
+        {"Response": {"Score": 93.5, "FaceModelVersion": "3.0", "RequestId": "3c140219-cfe9"}},
+        {
+            "Response": {
+                "Error": {"Code": "InvalidParameterValue.NoFaceInPhoto", "Message": "No face."},
+                "RequestId": "3c140219-cfe9",
+            }
+        },
     ],
 }
 #: What takes the place of a part of a document.
@@ -285,6 +295,7 @@ def open_backends():
         "baidu": BaiduBackend(api_key=f"bce-v3/{'k' * 32}"),
         "facepp": FaceppBackend(api_key="k" * 32, api_secret="s" * 32),
         "rekognition": RekognitionBackend(region="eu-west-1", **AWS_KEYS),
+        "tencent": TencentBackend(secret_id="i" * 36, secret_key="s" * 32, region="ap-singapore"),
     }
 
 

@@ -81,7 +81,7 @@ class Request:
             path = unquote(path)
         self.path = path
         self.is_control = path.startswith(CONTROL) and path[len(CONTROL) :][:1] in ("", "/")
-        # No vendor answers GET / : Rekognition takes all its calls at POST /.
+        # No vendor answers GET / : Rekognition and Tencent take all calls at POST /.
         is_start_page = path == "/" and self.method in ("GET", "HEAD")
         self.is_for_mock = is_start_page or self.is_control
 

@@ -13,6 +13,7 @@ from facematch_mock_server.vendors.base import bearer_token
 from facematch_mock_server.vendors.deepvue.vendor import LOGIN
 from facematch_mock_server.vendors.pairs import FormKey
 from facematch_mock_server.vendors.rekognition.vendor import read_signature, sign
+from facematch_mock_server.vendors.tencent.signature import SigningKey, sign_again
 
 
 def accept_key(server: MockServer, vendor: str, request: Request) -> Request:
@@ -22,6 +23,8 @@ def accept_key(server: MockServer, vendor: str, request: Request) -> Request:
     """
     if vendor == "rekognition":
         return _sign_with_known_secret(server.of(vendor), request)
+    if vendor == "tencent":
+        return _sign_with_known_secret_key(server.of(vendor), request)
     kind = server.accounts.vendors[vendor]
     key = kind.key_of(request)
     client = None
@@ -70,3 +73,11 @@ def _sign_with_known_secret(access: Served, request: Request) -> Request:
     )
     others = tuple(header for header in request.headers if header[0] != "authorization")
     return attrs.evolve(request, headers=(*others, ("authorization", authorization)))
+
+
+def _sign_with_known_secret_key(access: Served, request: Request) -> Request:
+    """Replace an unknown SecretId of Tencent and its signature by the mock's own, likewise."""
+    secret_id = SigningKey().client_of(request)
+    if secret_id is None or access.control.world.keys.of_client(secret_id):
+        return request
+    return sign_again(request, secret_id=access.client_id or "", secret_key=access.live_key)

@@ -98,7 +98,8 @@ def _without_picture(request: HttpRequest) -> HttpRequest:
     if isinstance(request.json, list):
         return attrs.evolve(request, json=request.json[:-1])
     fields = dict(request.json or {})
-    fields.pop("TargetImage", None)
+    for name in ("TargetImage", "ImageB"):
+        fields.pop(name, None)
     body = request.body and b""
     return attrs.evolve(request, files=request.files[:-1], body=body, json=fields or None)
 
@@ -209,6 +210,16 @@ VENDORS: Mapping[str, VendorCalls] = {
         sessions=(
             Step("session-bad-field", "a session with an unknown challenge", asks=StartRequest,
                  unsigned=_with("json", "Settings", {"ChallengePreferences": [{"Type": "Sideways"}]}), **_FREE),
+        ),
+    ),
+    "tencent": VendorCalls(
+        keys={"secret_id": "client_id", "secret_key": "live_key"},
+        settings={"region": "ap-singapore", "session_token": None}, size_limit="picture.max_bytes",
+        steps=(
+            Step("wrong-key", "a wrong key", signed=_scramble("Authorization", "(?<=Credential=)[^/]+"), **_FREE),
+            Step("wrong-signature", "a wrong signature", signed=_scramble("Authorization", "(?<=Signature=).+"), **_FREE),
+            Step("path", "another action", unsigned=_with("headers", "X-TC-Action", "CompareFaces"), **_FREE),
+            Step("bad-field", "an unknown model", unsigned=_with("json", "FaceModelVersion", "99.0"), **_FREE),
         ),
     ),
     "compreface": VendorCalls(

@@ -69,11 +69,18 @@ class PairEndpoint:
         path: The path.
         pictures: Where the pictures stand.
         operation: ``match`` or ``liveness``.
+        action: The name of the call in a header, for a vendor with one path for all calls; else "".
     """
 
     path: str
     pictures: PictureFields
     operation: str = "match"
+    action: str = ""
+
+    @property
+    def service(self) -> str:
+        """The name of the call in the ledger."""
+        return self.action or self.path
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -233,10 +240,11 @@ class PairVendor(base.MockVendor):
 
     @classmethod
     def checks(cls) -> Mapping[str, Any]:
-        """Return the checks before the method and the body are looked at, in order, by claim."""
+        """Return the checks before the method and the body are looked at, in order, by name."""
         checks = {"request.too_large": check_request_size}
         if isinstance(cls.key, HeaderKey):
-            checks["key.wrong"] = cls.key.check
+            # No claim has this name: a check cites the claim by which it refuses.
+            checks["key"] = cls.key.check
         return checks
 
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> Any:
@@ -274,7 +282,7 @@ class PairVendor(base.MockVendor):
             body = self.liveness_body(call, outcome)
         if "credit.price" in call.claims and self.is_charged(outcome):
             price = call.claims["credit.price"]
-            if not call.charge(price, service=call.endpoint.path, request_id=call.request_id):
+            if not call.charge(price, service=call.endpoint.service, request_id=call.request_id):
                 call.refuse("credit.empty", "credit.start")
         return call.answer(f"{operation}.answer", body)
 

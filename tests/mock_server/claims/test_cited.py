@@ -15,6 +15,7 @@ from kit import mock_didit_sessions as sessions
 from kit import mock_didit_webhooks as webhooks
 from kit import mock_facepp as facepp
 from kit import mock_rekognition as rekognition
+from kit import mock_tencent as tencent
 from kit.goldens import kept
 from kit.mock_didit import control_request, didit_request, liveness_request, match_request, scene
 from kit.mock_didit_sessions import advance_clock, list_request, on, read_media, update
@@ -293,6 +294,43 @@ OF_FACEPP = (
 )
 
 
+OF_TENCENT = (
+    tencent.compare_request(token="of-a-temporary-key"),
+    tencent.compare_request(scene(faces=2)),
+    tencent.liveness_request(),
+    tencent.liveness_request(scene(faces=0)),
+    tencent.liveness_request(region=None),
+    tencent.liveness_request(region="eu-frankfurt"),
+    tencent.compare_request(b"no picture"),
+    tencent.compare_request(fields={"ImageA": "not base64!"}),
+    tencent.compare_request(fields={"UrlA": "https://faces.example/a.jpg"}),
+    tencent.compare_request(fields={"FaceModelVersion": "1.0"}),
+    tencent.compare_request(False),
+    tencent.compare_request(b"x" * BIG),
+    tencent.compare_request(rekognition.draw_picture("GIF")),
+    tencent.compare_request(rekognition.draw_picture(size=(63, 200))),
+    tencent.compare_request(rekognition.draw_picture(size=(2001, 200))),
+    tencent.compare_request(action="DetectFace"),
+    tencent.compare_request(version="2018-03-01"),
+    tencent.signed_request(b"["),
+    tencent.signed_request(b" " * (10 * 1024 * 1024 + 1)),
+    without_header(tencent.compare_request(), "authorization"),
+    tencent.compare_request(service="cvm"),
+    tencent.compare_request(at=didit.START - dt.timedelta(minutes=6)),
+    tencent.compare_request(secret_id="another-id"),
+    tencent.compare_request(secret_key="another-key"),
+    control_request("keys", {"key": "old-key", "client": "old", "expires": "2026-07-01"}),
+    tencent.compare_request(secret_id="old", secret_key="old-key"),
+    control_request("keys", {"key": "weak-key", "client": "weak", "allowed": False}),
+    tencent.compare_request(secret_id="weak", secret_key="weak-key"),
+    control_request("limits", {"second": 0}),
+    tencent.compare_request(),
+    control_request("limits", {"second": None}),
+    control_request("ledger/balance", {"balance": "0"}),
+    tencent.compare_request(),
+)
+
+
 def comparing(*probe, **how):
     """A step that compares two pictures; without approval nobody is given their ids."""
     return lambda engine: (
@@ -431,6 +469,7 @@ WAYS = (
         ({"vendor": "facepp", "switches": switches}, OF_FACEPP)
         for switches in ({"price": "0.01"}, {"limit": "together"})
     ),
+    ({"vendor": "tencent", "switches": {"price": "0.01"}}, OF_TENCENT),
     *((settings, OF_REKOGNITION) for settings in rekognition.SETTINGS),
     *(
         ({**rekognition.SETTINGS[0], "switches": switches}, OF_FACE_LIVENESS)

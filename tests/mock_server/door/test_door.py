@@ -12,6 +12,12 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 from kit.mock_didit import P1, post_match
+from tencentcloud.common.credential import Credential
+from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
+from tencentcloud.common.profile.client_profile import ClientProfile
+from tencentcloud.common.profile.http_profile import HttpProfile
+from tencentcloud.iai.v20200303.iai_client import IaiClient
+from tencentcloud.iai.v20200303.models import DetectLiveFaceAccurateRequest
 
 from facematch_mock_server import Fault, MockServer
 from facematch_mock_server.door import Door
@@ -19,7 +25,16 @@ from facematch_mock_server.door import Door
 DIDIT = "verification.didit.me"
 #: All vendors with a host, one of them on a server of its own.
 EVERY = {
-    "vendor": ["didit", "deepvue", "rekognition", "azure", "compreface", "facepp", "baidu"],
+    "vendor": [
+        "didit",
+        "deepvue",
+        "rekognition",
+        "azure",
+        "compreface",
+        "facepp",
+        "baidu",
+        "tencent",
+    ],
     "hosts": {"Faces.corp.example": "compreface"},
 }
 
@@ -234,8 +249,25 @@ def call_baidu(door, key):
     return 200
 
 
+def call_tencent(door, key):
+    """A call of Tencent's own client, which learns of a refusal by its code alone."""
+    profile = HttpProfile(proxy=door.url, certification=str(door.authority.pem))
+    client = IaiClient(
+        Credential("id-of-the-program", key), "ap-singapore", ClientProfile(httpProfile=profile)
+    )
+    request = DetectLiveFaceAccurateRequest()
+    request.Image = base64.b64encode(P1).decode()
+    try:
+        client.DetectLiveFaceAccurate(request)
+    except TencentCloudSDKException as error:
+        return {"AuthFailure.SecretIdNotFound": 401, "AuthFailure.SignatureFailure": 403}[
+            error.code
+        ]
+    return 200
+
+
 CALLS = [call_didit, call_deepvue, call_azure, call_compreface, call_facepp, call_baidu]
-CALLS += [call_rekognition]
+CALLS += [call_rekognition, call_tencent]
 #: The keys of CompreFace are UUIDs.
 KEY = "3f0c9a62-94f3-4c0f-9d55-0e3a3c1b7a11"
 
@@ -260,12 +292,19 @@ def test_revoked_key_stays_refused_and_an_accounts_key_stays_the_accounts():
         assert len(account.control.charges()) == 1
 
 
-def test_known_access_key_still_needs_its_secret():
+@pytest.mark.parametrize(
+    ("vendor", "client", "call"),
+    [
+        ("rekognition", "AKIAOFTHEPROGRAM0000", call_rekognition),
+        ("tencent", "id-of-the-program", call_tencent),
+    ],
+)
+def test_known_access_key_still_needs_its_secret(vendor, client, call):
     with opened(any_key=True, **EVERY) as door:
-        control = door.server.of("rekognition").control
-        control.add_key(key="right-secret", client="AKIAOFTHEPROGRAM0000")
-        assert call_rekognition(door, "wrong-secret") in (400, 403)
-        assert call_rekognition(door, "right-secret") == 200
+        control = door.server.of(vendor).control
+        control.add_key(key="right-secret", client=client)
+        assert call(door, "wrong-secret") in (400, 403)
+        assert call(door, "right-secret") == 200
 
 
 def test_host_of_a_vendor_that_is_not_served_is_an_error():

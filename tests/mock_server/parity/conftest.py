@@ -11,6 +11,8 @@ from facematch_mock_server import MockServer
 from facematch_mock_server.parity.calls import VENDORS
 from facematch_mock_server.recognition.cards import card_sheet
 
+REGIONS = {"rekognition": "eu-west-1", "tencent": "ap-singapore"}
+
 
 @pytest.fixture
 def rehearse(tmp_path, run, at_end):  # noqa: F811
@@ -23,7 +25,8 @@ def rehearse(tmp_path, run, at_end):  # noqa: F811
         served = server.of(name)
         lines = ["[profiles.shop]", f'backend = "{name}"', "[profiles.shop.settings]"]
         lines.append(f'base_url = "{server.url}"')
-        lines += ['region = "eu-west-1"'] * (name == "rekognition")
+        if name in REGIONS:
+            lines.append(f'region = "{REGIONS[name]}"')
         if name == "didit":
             lines.append(f'workflow_id = "{WORKFLOW}"')
             served.control.sessions.workflow(WORKFLOW, kind="kyc")

@@ -1,0 +1,78 @@
+"""Claims about Tencent Cloud IAI, with their sources."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
+
+READ = "2026-11-28"
+
+
+def _document(name: str) -> Origin:
+    return Origin(Known.DOCUMENTED, name, READ)
+
+
+SDK = _document("tencentcloud-sdk-python-iai 3.1.191: models.py, errorcodes.py (2020-03-03)")
+CLIENT = _document("tencentcloud-sdk-python-common 3.1.195: abstract_client.py, sign.py")
+CODES = _document("tencentcloud.com, document 1059/36988: Responses of Face Recognition")
+COMMON = _document("cloud.tencent.com, document 867/45021: common error codes")
+REGION = _document("cloud.tencent.com, document 867/48501: DetectLiveFaceAccurate")
+REQUEST = _document("cloud.tencent.com, document 1278/46710: request structure")
+PRICES = _document("cloud.tencent.com, document 867/17640: billing")
+
+REGIONS = (
+    *("ap-beijing", "ap-chengdu", "ap-chongqing", "ap-guangzhou", "ap-nanjing", "ap-shanghai"),
+    "ap-singapore",
+)
+
+
+def _error(code: str, message: str) -> Reply:
+    error = {"Code": code, "Message": message}
+    return Reply(200, {"Response": {"Error": error, "RequestId": "{request_id}"}})
+
+
+# One claim per line: key, response, source, and statement.
+# fmt: off
+CLAIMS = table(
+    "tencent",
+    fact("error.status", CLIENT, "Every refusal is a 200 with an Error. The vendor's client finds it only if the Content-Type is exactly application/json or text/plain."),
+    fact("error.message", OURS, "The codes are documented. Of the messages, only that of SignatureFailure is; the others are ours."),
+    row("request.max_bytes", 10 * 1024 * 1024, REQUEST, "A request signed by TC3-HMAC-SHA256 has at most 10 MB."),
+    row("request.too_large", _error("InvalidParameter", "The request is larger than 10 MB."), OURS, "The code for a request above the limit was not found."),
+    row("action.unknown", _error("InvalidAction", "The API does not exist."), CODES, "An unknown X-TC-Action is InvalidAction; so are, in the mock, a missing one and any other path (ours)."),
+    row("action.version", _error("NoSuchVersion", "The API version does not exist."), CODES, "An X-TC-Version other than 2020-03-03 is NoSuchVersion; the mock has no older version."),
+    row("key.missing", _error("AuthFailure.InvalidAuthorization", "The Authorization header is missing."), OURS, "The code for a missing header was not found."),
+    row("key.malformed", _error("AuthFailure.InvalidAuthorization", "Authorization in the request header is invalid."), CODES, "A header of another form, or for another service or day than those of the request, is InvalidAuthorization."),
+    row("key.late", _error("AuthFailure.SignatureExpire", "Signature expired. Timestamp and server time cannot differ by more than five minutes."), CODES, "An X-TC-Timestamp more than five minutes away is SignatureExpire."),
+    fact("key.clock", OURS, "A timestamp is current by the machine's clock or by the mock's."),
+    row("key.unknown", _error("AuthFailure.SecretIdNotFound", "Key does not exist."), CODES, "An unknown SecretId is SecretIdNotFound."),
+    row("key.wrong", _error("AuthFailure.SignatureFailure", "The provided credentials could not be validated. Please check your signature is correct."), CODES, "Any other signature than the SecretKey's is SignatureFailure. It covers the headers that it names, in lower case, and the body, or UNSIGNED-PAYLOAD in place of the body."),
+    row("key.expired", _error("AuthFailure.TokenFailure", "Token error."), CODES, "An expired key is TokenFailure: only a temporary key expires."),
+    fact("key.token", OURS, "Any X-TC-Token is accepted: the mock's keys have none."),
+    row("key.denied", _error("AuthFailure.UnauthorizedOperation", "The request is not authorized."), CODES, "A key without permission is UnauthorizedOperation."),
+    row("region.missing", _error("MissingParameter", "X-TC-Region is missing."), REGION, "DetectLiveFaceAccurate requires a region; the code for a missing one is ours."),
+    row("region.unknown", _error("UnsupportedRegion", "API does not support the requested region."), REGION, "DetectLiveFaceAccurate has seven regions; any other is UnsupportedRegion. For CompareFace no list was found, and the mock takes any."),
+    row("rate.limit", None, OURS, "The calls per second are not documented; the mock has no limit until a test sets one."),
+    row("rate.exceeded", _error("RequestLimitExceeded", "The number of requests exceeds the frequency limit."), COMMON, "Too many calls are RequestLimitExceeded."),
+    row("body.wrong_json", _error("InvalidParameter", "The body is not a JSON object."), OURS, "A body that is no JSON object is InvalidParameter."),
+    row("model.unknown", _error("InvalidParameterValue.FaceModelVersionIllegal", "The FaceModelVersion is invalid."), SDK, "CompareFace has the models 3.0 (default) and 2.0, DetectLiveFaceAccurate 3.0; any other is refused."),
+    row("picture.url", _error("FailedOperation.ImageDownloadError", "The mock downloads nothing."), OURS, "A Url takes precedence over an Image; the mock downloads nothing, and answers as if a download had failed."),
+    row("picture.missing", _error("InvalidParameterValue.ImageEmpty", "{name} is empty."), SDK, "An empty picture is ImageEmpty; so is, in the mock, a missing one (ours)."),
+    row("picture.no_base64", _error("FailedOperation.ImageDecodeFailed", "{name} could not be decoded."), OURS, "A text that is not base64 is refused like a picture that cannot be decoded."),
+    row("picture.max_bytes", 5 * 1024 * 1024 * 3 // 4, SDK, "A picture has at most 5 MB in base64."),
+    row("picture.too_large", _error("FailedOperation.ImageSizeExceed", "{name} has more than 5 MB in base64."), SDK, "A picture above the limit is ImageSizeExceed."),
+    row("picture.formats", ("jpeg", "png", "bmp"), SDK, "A picture is a JPG, a PNG or a BMP; a GIF is not supported."),
+    row("picture.wrong_format", _error("FailedOperation.ImageDecodeFailed", "{name} could not be decoded."), OURS, "The code for another format was not found."),
+    row("picture.short_side", _error("FailedOperation.ImageResolutionTooSmall", "The short side of {name} is below 64 pixels."), SDK, "A picture whose short side is below 64 pixels is ImageResolutionTooSmall."),
+    row("picture.long_side", _error("FailedOperation.ImageResolutionExceed", "The long side of {name} is too long."), SDK, "A JPG whose long side is above 4000 pixels, or another picture above 2000, is ImageResolutionExceed."),
+    row("picture.unreadable", _error("FailedOperation.ImageDecodeFailed", "{name} could not be decoded."), SDK, "A picture that cannot be decoded is ImageDecodeFailed."),
+    row("face.none", _error("InvalidParameterValue.NoFaceInPhoto", "There is no face in the picture."), SDK, "A picture without a face is NoFaceInPhoto, which does not name the picture."),
+    fact("face.strategy", OURS, "Of several faces, FaceMatchingStrategy 1 takes the largest, and 0, the default, the one of the highest confidence, which is another one in the mock."),
+    row("credit.start", Decimal(100), OURS, "The credit starts at USD 100."),
+    row("credit.price", Decimal(0), PRICES, "Calls are billed one by one. The price list was not read: an answer with a score counts as one charge of 0. Whether a refusal is charged is not documented; in the mock it is not."),
+    row("credit.empty", _error("ResourceUnavailable.InArrears", "The account is in arrears."), SDK, "An account in arrears is InArrears; the mock's is when its credit has ended."),
+    row("match.answer", Reply(200), SDK, "Response has Score, from 0 to 100, FaceModelVersion and RequestId: neither a verdict nor faces."),
+    row("liveness.answer", Reply(200), SDK, "Response has Score, from 0 to 100, FaceModelVersion and RequestId. 40 is the recommended threshold."),
+)
+# fmt: on

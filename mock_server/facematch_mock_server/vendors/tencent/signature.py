@@ -1,0 +1,151 @@
+"""The signature TC3-HMAC-SHA256.
+
+Source: tencentcloud-sdk-python-common 3.1.195, abstract_client.py and sign.py, read 2026-11-28.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import hmac
+import re
+
+import attrs
+
+from facematch_mock_server.base.messages import Request
+from facematch_mock_server.vendors.pairs import HeaderKey, PairCall
+from facematch_mock_server.world.keys import Key
+
+_HEADER = re.compile(
+    r"TC3-HMAC-SHA256 Credential=(?P<secret_id>[^/,\s]+)/(?P<date>\d{4}-\d{2}-\d{2})/iai/"
+    r"tc3_request,\s*SignedHeaders=(?P<signed_headers>[a-z0-9;-]+),\s*"
+    r"Signature=(?P<signature>[0-9a-f]{64})",
+    re.ASCII,
+)
+_TIMESTAMP = re.compile(r"[0-9]{1,11}", re.ASCII)
+#: The greatest difference between a timestamp and the server's time.
+_VALID_FOR = dt.timedelta(minutes=5)
+
+
+@attrs.frozen(kw_only=True)
+class Signature:
+    """The signature of a request.
+
+    Attributes:
+        secret_id: The id of the key.
+        signed_at: The signed time.
+        signed_headers: The names of the signed headers, in order.
+        text: The signature, in hexadecimal.
+    """
+
+    secret_id: str
+    signed_at: dt.datetime
+    signed_headers: tuple[str, ...]
+    text: str
+
+
+def read_signature(request: Request) -> Signature | None:
+    """Return the signature in a request; None if a part is missing, or contradicts another."""
+    match = _HEADER.fullmatch(request.header("authorization") or "")
+    timestamp = request.header("x-tc-timestamp") or ""
+    if match is None or not _TIMESTAMP.fullmatch(timestamp):
+        return None
+    signed_at = dt.datetime.fromtimestamp(int(timestamp), dt.UTC)
+    signed_headers = tuple(match["signed_headers"].split(";"))
+    if signed_at.strftime("%Y-%m-%d") != match["date"]:
+        return None
+    if "content-type" not in signed_headers or "host" not in signed_headers:
+        return None
+    return Signature(
+        secret_id=match["secret_id"],
+        signed_at=signed_at,
+        signed_headers=signed_headers,
+        text=match["signature"],
+    )
+
+
+def sign(request: Request, signature: Signature, secret_key: str) -> str:
+    """Return the signature that `secret_key` makes of what `signature` covers."""
+    lines = [request.method, request.path, ""]
+    for name in signature.signed_headers:
+        lines.append(f"{name}:{(request.header(name) or '').strip().lower()}")
+    payload: bytes | bytearray = request.body
+    if request.header("x-tc-content-sha256") == "UNSIGNED-PAYLOAD":
+        payload = b"UNSIGNED-PAYLOAD"
+    lines += ["", ";".join(signature.signed_headers), hashlib.sha256(payload).hexdigest()]
+    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    date = signature.signed_at.strftime("%Y-%m-%d")
+    text_to_sign = "\n".join(
+        [
+            "TC3-HMAC-SHA256",
+            str(int(signature.signed_at.timestamp())),
+            f"{date}/iai/tc3_request",
+            digest,
+        ]
+    )
+    key = f"TC3{secret_key}".encode()
+    for part in (date, "iai", "tc3_request", text_to_sign):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key.hex()
+
+
+def sign_again(request: Request, *, secret_id: str, secret_key: str) -> Request:
+    """Return a signed request with the signature of another key; unsigned ones stay as they are."""
+    signature = read_signature(request)
+    if signature is None:
+        return request
+    date = signature.signed_at.strftime("%Y-%m-%d")
+    authorization = (
+        f"TC3-HMAC-SHA256 Credential={secret_id}/{date}/iai/tc3_request, "
+        f"SignedHeaders={';'.join(signature.signed_headers)}, "
+        f"Signature={sign(request, signature, secret_key)}"
+    )
+    headers = [header for header in request.headers if header[0] != "authorization"]
+    return attrs.evolve(request, headers=(*headers, ("authorization", authorization)))
+
+
+@attrs.frozen
+class SigningKey(HeaderKey):
+    """A SecretId in the Authorization header, whose SecretKey signs the request."""
+
+    name: str = "authorization"
+
+    def client_of(self, head: Request) -> str | None:
+        """Return the SecretId in a request; it identifies the account."""
+        match = _HEADER.fullmatch(head.header(self.name) or "")
+        return None if match is None else match["secret_id"]
+
+    def check(self, call: PairCall) -> None:
+        """Refuse a call that is not signed with a valid key, or was signed too long ago."""
+        if call.request.header(self.name) is None:
+            call.refuse("key.missing")
+        call.key_label = "wrong"
+        signature = read_signature(call.request)
+        if signature is None:
+            call.refuse("key.malformed")
+        self.check_time(call, signature.signed_at)
+        keys = call.world.keys.of_client(signature.secret_id)
+        if not keys:
+            call.refuse("key.unknown")
+        for secret_key, key in keys:
+            if hmac.compare_digest(sign(call.request, signature, secret_key), signature.text):
+                self.accept(call, secret_key, key)
+                return
+        call.refuse("key.wrong")
+
+    def accept(self, call: PairCall, secret_key: str, key: Key) -> None:
+        """Accept the key that signed a call, unless it has expired or lacks the permission."""
+        if not call.authenticate(secret_key):
+            call.refuse("key.expired")
+        if call.request.header("x-tc-token") is not None:
+            call.claims.cite("key.token")
+        if not key.allowed:
+            call.refuse("key.denied")
+
+    def check_time(self, call: PairCall, signed_at: dt.datetime) -> None:
+        """Refuse a time that is current neither by the machine's clock nor by the mock's."""
+        if abs(signed_at - call.now) <= _VALID_FOR:
+            return
+        call.claims.cite("key.clock")
+        if abs(signed_at - dt.datetime.now(dt.UTC)) > _VALID_FOR:
+            call.refuse("key.late")

@@ -1,0 +1,244 @@
+"""What the mock answers as Tencent Cloud IAI."""
+
+import datetime as dt
+import io
+from decimal import Decimal
+
+import attrs
+import pytest
+from kit import mock_didit as didit
+from kit.mock_didit import START, control_of, scene
+from kit.mock_tencent import compare_request, encoded, liveness_request, signed_request
+from PIL import Image as Pillow
+
+from facematch_mock_server import make_card
+from facematch_mock_server.recognition.recognizer import Recognizer
+from facematch_mock_server.vendors.tencent.vendor import SECRET_ID, SECRET_KEY
+
+#: The most bytes whose base64 has 5 MB.
+MAX_BYTES = 5 * 1024 * 1024 * 3 // 4
+P1 = make_card("p1")
+
+
+@pytest.fixture
+def engine():
+    return didit.new_engine(vendor="tencent", switches={"price": "0.01"})
+
+
+@pytest.fixture
+def reading_engine():
+    """A mock that looks at the bytes of the pictures."""
+    return didit.new_engine(Recognizer(), vendor="tencent")
+
+
+def code_of(answer):
+    """The code of a refusal; None for an answer. Both are a 200 in JSON, without a charset."""
+    assert answer.status == 200
+    assert answer.header("content-type") == "application/json"
+    body = answer.json()["Response"]
+    assert body["RequestId"]
+    return body["Error"]["Code"] if "Error" in body else None
+
+
+def picture(kind="PNG", size=(200, 200)):
+    file = io.BytesIO()
+    Pillow.new("RGB", size, "gray").save(file, kind)
+    return file.getvalue()
+
+
+def with_header(name, value, request=None):
+    request = request or compare_request()
+    headers = [header for header in request.headers if header[0] != name]
+    if value is not None:
+        headers.append((name, value))
+    return attrs.evolve(request, headers=tuple(headers))
+
+
+@pytest.mark.parametrize("send", [compare_request, liveness_request])
+def test_answer_has_the_documented_fields_and_exactly_those(engine, send):
+    answer = engine.handle(send(scene(score=93.5)))
+    assert code_of(answer) is None
+    (body,) = answer.json().values()
+    assert set(body) == {"Score", "FaceModelVersion", "RequestId"}
+    assert (body["Score"], body["FaceModelVersion"]) == (93.5, "3.0")
+
+
+def test_each_answer_with_a_score_is_one_charge(engine):
+    answers = [engine.handle(send()) for send in (compare_request, liveness_request)]
+    charges = control_of(engine).charges()
+    assert [charge.amount for charge in charges] == [Decimal("0.01")] * 2
+    assert [charge.what for charge in charges] == ["CompareFace", "DetectLiveFaceAccurate"]
+    ids = [answer.json()["Response"]["RequestId"] for answer in answers]
+    assert [charge.request_id for charge in charges] == ids
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        (compare_request(action=None), "InvalidAction"),
+        (compare_request(action="CompareFaces"), "InvalidAction"),
+        (compare_request(version="2018-03-01"), "NoSuchVersion"),
+        (compare_request(version=None), "NoSuchVersion"),
+        (compare_request(region=None), None),
+        (liveness_request(region=None), "MissingParameter"),
+        (liveness_request(region="eu-frankfurt"), "UnsupportedRegion"),
+        (signed_request(b"[1]"), "InvalidParameter"),
+        (signed_request(b"no JSON"), "InvalidParameter"),
+        (compare_request(fields={"FaceModelVersion": "2.0"}), None),
+        (
+            compare_request(fields={"FaceModelVersion": "1.0"}),
+            "InvalidParameterValue.FaceModelVersionIllegal",
+        ),
+        (
+            signed_request(
+                {"Image": encoded(scene()), "FaceModelVersion": "2.0"}, "DetectLiveFaceAccurate"
+            ),
+            "InvalidParameterValue.FaceModelVersionIllegal",
+        ),
+        (compare_request(False), "InvalidParameterValue.ImageEmpty"),
+        (compare_request(image_b=False), "InvalidParameterValue.ImageEmpty"),
+        (compare_request(fields={"ImageA": ""}), "InvalidParameterValue.ImageEmpty"),
+        (compare_request(fields={"ImageA": "data:,"}), "FailedOperation.ImageDecodeFailed"),
+        (compare_request(fields={"ImageA": 7}), "FailedOperation.ImageDecodeFailed"),
+        (compare_request(b"no picture"), "FailedOperation.ImageDecodeFailed"),
+        (
+            compare_request(fields={"UrlA": "https://faces.example/a.jpg"}),
+            "FailedOperation.ImageDownloadError",
+        ),
+        (compare_request(scene(faces=0)), "InvalidParameterValue.NoFaceInPhoto"),
+        (compare_request(image_b=scene(faces=0)), "InvalidParameterValue.NoFaceInPhoto"),
+        (liveness_request(scene(faces=0)), "InvalidParameterValue.NoFaceInPhoto"),
+    ],
+)
+def test_refusal_has_its_code_and_no_charge(engine, request_, code):
+    assert code_of(engine.handle(request_)) == code
+    assert len(control_of(engine).charges()) == (code is None)
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        (compare_request(), None),
+        (compare_request(token="a-session-token"), None),
+        (compare_request(content_sha256="UNSIGNED-PAYLOAD"), None),
+        # As in Tencent's examples without a client.
+        (compare_request(signed_headers=("content-type", "host", "x-tc-action")), None),
+        (with_header("authorization", None), "InvalidAuthorization"),
+        (with_header("authorization", "TC3-HMAC-SHA256 Credential=a"), "InvalidAuthorization"),
+        (with_header("authorization", "SKIP"), "InvalidAuthorization"),
+        (with_header("x-tc-timestamp", None), "InvalidAuthorization"),
+        (with_header("x-tc-timestamp", "soon"), "InvalidAuthorization"),
+        # A timestamp of another day than that in the header.
+        (with_header("x-tc-timestamp", "1764316800"), "InvalidAuthorization"),
+        (compare_request(service="cvm"), "InvalidAuthorization"),
+        (compare_request(signed_headers=("host",)), "InvalidAuthorization"),
+        (compare_request(secret_id="another-id"), "SecretIdNotFound"),
+        (compare_request(secret_key="another-key"), "SignatureFailure"),
+        (with_header("host", "127.0.0.1:8080"), "SignatureFailure"),
+        (with_header("content-type", "application/json; charset=utf-8"), "SignatureFailure"),
+        (with_header("x-tc-timestamp", str(int(START.timestamp()) + 1)), "SignatureFailure"),
+        (attrs.evolve(compare_request(), body=b"{}"), "SignatureFailure"),
+    ],
+)
+def test_only_an_unaltered_correctly_signed_request_is_accepted(engine, request_, code):
+    assert code_of(engine.handle(request_)) == (code and f"AuthFailure.{code}")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "code"),
+    [
+        (-301, "AuthFailure.SignatureExpire"),
+        (-300, None),
+        (300, None),
+        (301, "AuthFailure.SignatureExpire"),
+    ],
+)
+def test_signature_is_valid_for_five_minutes(engine, seconds, code):
+    # A timestamp has whole seconds.
+    control_of(engine).advance(1 - START.microsecond / 1_000_000)
+    at = engine.world.clock.now() + dt.timedelta(seconds=seconds)
+    assert code_of(engine.handle(compare_request(at=at))) == code
+
+
+def test_signature_is_current_by_the_machines_clock_too(engine):
+    """Tencent's client uses that clock, also while a test advances the mock's."""
+    assert code_of(engine.handle(compare_request(at=dt.datetime.now(dt.UTC)))) is None
+
+
+def test_key_may_expire_or_lack_the_permission(engine):
+    control = control_of(engine)
+    control.add_key(key="old-key", client="old-id", expires=START.date() - dt.timedelta(days=1))
+    control.add_key(key="poor-key", client="poor-id", allowed=False)
+    control.add_key(key="second-key", client=SECRET_ID)
+    for secret_id, secret_key, code in (
+        ("old-id", "old-key", "AuthFailure.TokenFailure"),
+        ("poor-id", "poor-key", "AuthFailure.UnauthorizedOperation"),
+        (SECRET_ID, "second-key", None),
+        (SECRET_ID, SECRET_KEY, None),
+    ):
+        request = compare_request(secret_id=secret_id, secret_key=secret_key)
+        assert code_of(engine.handle(request)) == code
+    control.revoke_key(SECRET_KEY)
+    assert code_of(engine.handle(compare_request())) == "AuthFailure.SignatureFailure"
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (picture(size=(63, 200)), "FailedOperation.ImageResolutionTooSmall"),
+        (picture(size=(64, 64)), None),
+        (picture(size=(2000, 64)), None),
+        (picture(size=(2001, 64)), "FailedOperation.ImageResolutionExceed"),
+        (picture("BMP", (64, 2001)), "FailedOperation.ImageResolutionExceed"),
+        (picture("JPEG", (64, 4000)), None),
+        (picture("JPEG", (64, 4001)), "FailedOperation.ImageResolutionExceed"),
+        (picture("BMP"), None),
+        (picture("GIF"), "FailedOperation.ImageDecodeFailed"),
+        (picture("WEBP"), "FailedOperation.ImageDecodeFailed"),
+        (P1.ljust(MAX_BYTES, b"\0"), None),
+        (P1.ljust(MAX_BYTES + 1, b"\0"), "FailedOperation.ImageSizeExceed"),
+    ],
+    ids=lambda value: str(value)[-40:] if isinstance(value, str | None) else len(value),
+)
+def test_limits_of_a_picture_are_the_documented_ones(reading_engine, content, code):
+    assert code_of(reading_engine.handle(compare_request(P1, content))) == code
+    assert code_of(reading_engine.handle(liveness_request(content))) == code
+
+
+def test_request_has_at_most_10_mb(engine):
+    body = b" " * (10 * 1024 * 1024 - 2) + b"{}"
+    assert code_of(engine.handle(signed_request(body))) == "InvalidParameterValue.ImageEmpty"
+    assert code_of(engine.handle(signed_request(body + b" "))) == "InvalidParameter"
+
+
+def test_another_face_than_the_largest_is_compared_unless_the_largest_is_asked_for(engine):
+    def score(strategy):
+        fields = {"FaceMatchingStrategy": strategy}
+        request = compare_request(scene(faces=2, score=96), fields=fields)
+        return engine.handle(request).json()["Response"]["Score"]
+
+    assert score(1) == 96
+    assert score(0) < 50
+    one_face = compare_request(scene(score=96), fields={"FaceMatchingStrategy": 0})
+    assert engine.handle(one_face).json()["Response"]["Score"] == 96
+
+
+def test_too_many_calls_and_no_credit_are_refused(engine):
+    control = control_of(engine)
+    control.set_limit("second", 1)
+    assert [code_of(engine.handle(compare_request())) for _ in range(2)] == [
+        None,
+        "RequestLimitExceeded",
+    ]
+    control.set_limit("second", None)
+    control.set_balance(0)
+    assert code_of(engine.handle(liveness_request())) == "ResourceUnavailable.InArrears"
+    assert len(control.charges()) == 1
+
+
+def test_keys_and_pictures_are_not_in_the_journal(engine):
+    engine.handle(compare_request())
+    shown = str(engine.account.journal.entries[-1].to_dict())
+    assert SECRET_KEY not in shown
+    assert encoded(scene()) not in shown
+    assert "'ImageA'" in shown

@@ -1,0 +1,101 @@
+"""The simulators of Tencent Cloud IAI: the mock server, and the documented answers."""
+
+import base64
+
+from facematch_core.backend import ImageFormat, ImageLimits
+from facematch_core.testing import PairSimulator, Situation
+from facematch_mock_server import Fault
+from facematch_tencent import TencentBackend
+
+from .mock_simulator import MockSimulator
+
+SECRET_ID = "AKIDEXAMPLE0000000000000000000000000"
+SECRET_KEY = "dummySecretKey00000000000000000x"
+KEYS = {"secret_id": SECRET_ID, "secret_key": SECRET_KEY, "region": "ap-singapore"}
+PICTURES = {"ImageA": "probe", "ImageB": "reference", "Image": "probe"}
+
+
+def refusal(code, request_id="3c140219-cfe9-470e-b241-907877d6fb03"):
+    error = {"Code": code, "Message": "The message is not documented."}
+    return {"Response": {"Error": error, "RequestId": request_id}}
+
+
+def fault(code):
+    return Fault(stage="answer", kind="json", status=200, body=refusal(code))
+
+
+class TencentSimulator(MockSimulator):
+    vendor = "tencent"
+    calls = frozenset({"/"})
+    client = SECRET_ID
+    secrets = (SECRET_KEY, SECRET_ID)
+    keys = KEYS
+    faces = {}
+    faults = {
+        Situation.REJECTED: fault("FailedOperation.ImageDecodeFailed"),
+        Situation.OUTAGE: fault("InternalError"),
+    }
+    cannot_happen = {
+        Situation.TWO_FACES: "Tencent's answer does not say how many faces there were.",
+        Situation.UNKNOWN_STATUS: "Tencent gives no verdict: it has no word of status.",
+        Situation.UNKNOWN_WARNING: "Tencent's answers have no warnings.",
+    }
+    price_unknown = frozenset({Situation.NO_FACE, Situation.REJECTED})
+    switches = {"price": "0.01"}
+    scope = "second"
+
+    def alter(self, request, body):
+        if "Error" not in body["Response"]:
+            self.put_score(body["Response"], "Score")
+        return body
+
+    def understand(self, request):
+        body = request.json()
+        return {name: base64.b64decode(body[key]) for key, name in PICTURES.items() if key in body}
+
+
+def answer(score):
+    body = {"Score": score, "FaceModelVersion": "3.0", "RequestId": ""}
+    return {"Response": body}
+
+
+class DocumentedTencent(PairSimulator):
+    """Answers to comparisons. It looks at no signature: the mock does."""
+
+    backend_class = TencentBackend
+    settings = KEYS
+    limits = ImageLimits(
+        formats={ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.BMP},
+        min_side_px=64,
+        max_side_px=4000,
+        max_bytes=5 * 1024 * 1024 * 3 // 4,
+    )
+    secrets = (SECRET_KEY, SECRET_ID)
+    same_person = answer(93.5)
+    different_people = answer(3.5)
+    score_path = ("Response", "Score")
+    id_path = ("Response", "RequestId")
+    answers = {
+        Situation.LIVE: (200, answer(93.5)),
+        Situation.SPOOF: (200, answer(3.5)),
+        Situation.NO_FACE: (200, refusal("InvalidParameterValue.NoFaceInPhoto")),
+        Situation.BAD_KEY: (200, refusal("AuthFailure.SignatureFailure")),
+        Situation.NO_CREDIT: (200, refusal("ResourceUnavailable.InArrears")),
+        Situation.THROTTLED: (200, refusal("RequestLimitExceeded")),
+        Situation.REJECTED: (200, refusal("FailedOperation.ImageDecodeFailed")),
+        Situation.OUTAGE: (200, refusal("InternalError")),
+    }
+    free_situations = frozenset(answers) - {Situation.LIVE, Situation.SPOOF}
+    price_unknown = frozenset({Situation.NO_FACE, Situation.REJECTED})
+    cannot_happen = {
+        Situation.TWO_FACES: "Tencent's answer does not say how many faces there were.",
+        Situation.SMALLER_FACE_MATCHES: "Tencent scores only the largest face.",
+    }
+
+    def accepts(self, request):
+        return request.headers["Authorization"].startswith("TC3-HMAC-SHA256 ")
+
+    @property
+    def picture_names(self):
+        sent = () if self.last is None else self.last.json()
+        return {key: name for key, name in PICTURES.items() if key in sent}
