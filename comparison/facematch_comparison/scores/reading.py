@@ -36,6 +36,11 @@ from .lines import (
 if TYPE_CHECKING:
     from .cells import Ints, Words
 
+#: The fewest pairs of each kind for which the shares of missing scores are compared.
+FEWEST_TO_COMPARE_MISSING: Final = 20
+#: The largest share of strangers without a score that is taken for pictures without a face.
+MOST_MISSING: Final = 0.2
+
 #: Maximum number of systems; a file with more was probably misread.
 MOST: Final = 100
 
@@ -133,6 +138,10 @@ def read_scores(
     rule = ThresholdRule(rule or "at_least")
     answers = [each for part in parts for each in _answers(part, rule, models)]
     _check_labels(files, lines, answers)
+    if "acquired" not in lines.of:
+        for system in answers:
+            if not _states_cut(system.name, below):
+                _check_missing_scores(system)
     if below is not None:
         answers = _with_scores_below(answers, below, say)
     for text in (*_notes_of_columns(files, lines), *_notes_of_blanks(answers)):
@@ -169,6 +178,43 @@ def _check_labels(files: Sequence[Lines], lines: Lines, answers: Sequence[Answer
                 f"was judged. Is it the ground truth, and not the answer of {each.name}?",
                 columns={ours: column},
             )
+
+
+def _states_cut(name: str, below: float | Mapping[str, float] | None) -> bool:
+    """Return whether `below` says what a missing score of this system means."""
+    if isinstance(below, Mapping):
+        return name in below
+    return below is not None
+
+
+def _check_missing_scores(system: Answers) -> None:
+    """Raise if the labels explain which scores are missing: then the vendor omits low scores.
+
+    A picture without a face is as likely among strangers as among mated pairs. A vendor that omits
+    the scores below its own threshold (Rekognition: 80, by default) omits those of strangers. If
+    they counted as failures to acquire, the FMR and the threshold would come from the few strangers
+    above that threshold, and a system of equal quality would look worse.
+    """
+    is_missing = system.answered & ~system.scored & (system.decisions < 0)
+    is_mated = system.answered & system.mated
+    is_stranger = system.answered & ~system.mated
+    if not system.scored.any():
+        return
+    if min(np.count_nonzero(is_mated), np.count_nonzero(is_stranger)) < FEWEST_TO_COMPARE_MISSING:
+        return
+    mated_share = float(is_missing[is_mated].mean())
+    stranger_share = float(is_missing[is_stranger].mean())
+    if stranger_share <= MOST_MISSING or stranger_share <= 3 * mated_share:
+        return
+    # A vendor's own threshold is usually a whole number, at or below its lowest score.
+    own_threshold = int(np.floor(np.nanmin(system.scores)))
+    option = format_argument("below", {system.name: own_threshold})
+    raise InvalidRequest(
+        f"{system.name} has no score for {stranger_share:.0%} of the non-mated pairs, but for "
+        f"{mated_share:.0%} of the mated pairs: it seems to omit the scores below its own "
+        f"threshold (Rekognition: below 80), and nothing was judged. Say so with {option}. If "
+        "instead no face was found in these pictures, add a column acquired with 0 for each."
+    )
 
 
 def _answers(lines: Lines, rule: ThresholdRule, models: Sequence[str]) -> list[Answers]:

@@ -431,6 +431,30 @@ def test_a_possible_placeholder_score_needs_an_argument(read):
         assert len(read(scored(scores))[0]) == 4
 
 
+@pytest.mark.parametrize(
+    ("strangers_without", "mated_without", "is_refused"),
+    [(27, 0, True), (27, 8, True), (6, 0, False), (27, 12, False), (0, 15, False)],
+)
+def test_scores_that_strangers_lack_far_more_often_are_refused(
+    tmp_path, strangers_without, mated_without, is_refused
+):
+    """Rekognition omits scores below 80; as failures to acquire, they would hide its strangers."""
+    lines = ["pair,mated,similarity"]
+    lines += [f"m{n},1,{'' if n < mated_without else 80.5 + n / 3}" for n in range(30)]
+    lines += [f"s{n},0,{'' if n < strangers_without else 80.1 + n / 9}" for n in range(30)]
+    file = tmp_path / "aws.csv"
+    file.write_text("\n".join(lines))
+    if not is_refused:
+        read_scores(file, independent_pairs=True)
+        return
+    with pytest.raises(InvalidRequest, match=r"below=\{'aws': 8[03]\}"):
+        read_scores(file, independent_pairs=True)
+    (answers,) = read_scores(file, independent_pairs=True, below=80)
+    assert answers.acquired.all()
+    file.write_text("\n".join([lines[0] + ",acquired", *(f"{line},1" for line in lines[1:])]))
+    read_scores(file, independent_pairs=True)
+
+
 def test_empty_scores_below_the_vendors_own_threshold(read):
     scores = [*[""] * 20, *range(81, 101)]
     (answers,) = read(scored(scores))
