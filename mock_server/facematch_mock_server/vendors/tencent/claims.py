@@ -21,8 +21,14 @@ REGION = _document("cloud.tencent.com, document 867/48501: DetectLiveFaceAccurat
 REQUEST = _document("cloud.tencent.com, document 1278/46710: request structure")
 PRICES = _document("cloud.tencent.com, document 867/17640: billing")
 
+#: The regions of DetectLiveFaceAccurate.
 REGIONS = (
-    *("ap-beijing", "ap-chengdu", "ap-chongqing", "ap-guangzhou", "ap-nanjing", "ap-shanghai"),
+    "ap-beijing",
+    "ap-chengdu",
+    "ap-chongqing",
+    "ap-guangzhou",
+    "ap-nanjing",
+    "ap-shanghai",
     "ap-singapore",
 )
 

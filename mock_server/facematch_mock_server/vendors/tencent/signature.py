@@ -17,14 +17,14 @@ from facematch_mock_server.vendors.pairs import HeaderKey, PairCall
 from facematch_mock_server.world.keys import Key
 
 _HEADER = re.compile(
-    r"TC3-HMAC-SHA256 Credential=(?P<secret_id>[^/,\s]+)/(?P<date>\d{4}-\d{2}-\d{2})/iai/"
-    r"tc3_request,\s*SignedHeaders=(?P<signed_headers>[a-z0-9;-]+),\s*"
+    r"TC3-HMAC-SHA256 Credential=(?P<secret_id>[^/,\s]+)/(?P<scope>[^,\s]+),\s*"
+    r"SignedHeaders=(?P<signed_headers>[a-z0-9;-]+),\s*"
     r"Signature=(?P<signature>[0-9a-f]{64})",
     re.ASCII,
 )
 _TIMESTAMP = re.compile(r"[0-9]{1,11}", re.ASCII)
 #: The greatest difference between a timestamp and the server's time.
-_VALID_FOR = dt.timedelta(minutes=5)
+_MAX_DIFFERENCE = dt.timedelta(minutes=5)
 
 
 @attrs.frozen(kw_only=True)
@@ -33,15 +33,25 @@ class Signature:
 
     Attributes:
         secret_id: The id of the key.
-        signed_at: The signed time.
-        signed_headers: The names of the signed headers, in order.
+        timestamp: The signed time, in Unix seconds.
+        signed_headers: The names of the signed headers, with semicolons between them.
         text: The signature, in hexadecimal.
     """
 
     secret_id: str
-    signed_at: dt.datetime
-    signed_headers: tuple[str, ...]
+    timestamp: int
+    signed_headers: str
     text: str
+
+    @property
+    def signed_at(self) -> dt.datetime:
+        """The signed time."""
+        return dt.datetime.fromtimestamp(self.timestamp, dt.UTC)
+
+    @property
+    def scope(self) -> str:
+        """The day, service and kind of request for which the signing key is derived."""
+        return f"{self.signed_at:%Y-%m-%d}/iai/tc3_request"
 
 
 def read_signature(request: Request) -> Signature | None:
@@ -50,58 +60,52 @@ def read_signature(request: Request) -> Signature | None:
     timestamp = request.header("x-tc-timestamp") or ""
     if match is None or not _TIMESTAMP.fullmatch(timestamp):
         return None
-    signed_at = dt.datetime.fromtimestamp(int(timestamp), dt.UTC)
-    signed_headers = tuple(match["signed_headers"].split(";"))
-    if signed_at.strftime("%Y-%m-%d") != match["date"]:
-        return None
-    if "content-type" not in signed_headers or "host" not in signed_headers:
-        return None
-    return Signature(
+    signature = Signature(
         secret_id=match["secret_id"],
-        signed_at=signed_at,
-        signed_headers=signed_headers,
+        timestamp=int(timestamp),
+        signed_headers=match["signed_headers"],
         text=match["signature"],
     )
+    if signature.scope != match["scope"]:
+        return None
+    if not {"content-type", "host"} <= set(signature.signed_headers.split(";")):
+        return None
+    return signature
 
 
 def sign(request: Request, signature: Signature, secret_key: str) -> str:
     """Return the signature that `secret_key` makes of what `signature` covers."""
-    lines = [request.method, request.path, ""]
-    for name in signature.signed_headers:
-        lines.append(f"{name}:{(request.header(name) or '').strip().lower()}")
+    headers = ""
+    for name in signature.signed_headers.split(";"):
+        headers += f"{name}:{(request.header(name) or '').strip().lower()}\n"
     payload: bytes | bytearray = request.body
     if request.header("x-tc-content-sha256") == "UNSIGNED-PAYLOAD":
         payload = b"UNSIGNED-PAYLOAD"
-    lines += ["", ";".join(signature.signed_headers), hashlib.sha256(payload).hexdigest()]
-    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-    date = signature.signed_at.strftime("%Y-%m-%d")
-    text_to_sign = "\n".join(
-        [
-            "TC3-HMAC-SHA256",
-            str(int(signature.signed_at.timestamp())),
-            f"{date}/iai/tc3_request",
-            digest,
-        ]
+    canonical_request = (
+        f"{request.method}\n{request.path}\n\n{headers}\n{signature.signed_headers}\n"
+        f"{hashlib.sha256(payload).hexdigest()}"
     )
+    digest = hashlib.sha256(canonical_request.encode()).hexdigest()
+    text_to_sign = f"TC3-HMAC-SHA256\n{signature.timestamp}\n{signature.scope}\n{digest}"
     key = f"TC3{secret_key}".encode()
-    for part in (date, "iai", "tc3_request", text_to_sign):
+    for part in signature.scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
-    return key.hex()
+    return hmac.digest(key, text_to_sign.encode(), "sha256").hex()
 
 
 def sign_again(request: Request, *, secret_id: str, secret_key: str) -> Request:
-    """Return a signed request with the signature of another key; unsigned ones stay as they are."""
+    """Return a signed request with the signature of another key; an unsigned one unchanged."""
     signature = read_signature(request)
     if signature is None:
         return request
-    date = signature.signed_at.strftime("%Y-%m-%d")
     authorization = (
-        f"TC3-HMAC-SHA256 Credential={secret_id}/{date}/iai/tc3_request, "
-        f"SignedHeaders={';'.join(signature.signed_headers)}, "
+        f"TC3-HMAC-SHA256 Credential={secret_id}/{signature.scope}, "
+        f"SignedHeaders={signature.signed_headers}, "
         f"Signature={sign(request, signature, secret_key)}"
     )
     headers = [header for header in request.headers if header[0] != "authorization"]
-    return attrs.evolve(request, headers=(*headers, ("authorization", authorization)))
+    headers.append(("authorization", authorization))
+    return attrs.evolve(request, headers=tuple(headers))
 
 
 @attrs.frozen
@@ -144,8 +148,8 @@ class SigningKey(HeaderKey):
 
     def check_time(self, call: PairCall, signed_at: dt.datetime) -> None:
         """Refuse a time that is current neither by the machine's clock nor by the mock's."""
-        if abs(signed_at - call.now) <= _VALID_FOR:
+        if abs(signed_at - call.now) <= _MAX_DIFFERENCE:
             return
         call.claims.cite("key.clock")
-        if abs(signed_at - dt.datetime.now(dt.UTC)) > _VALID_FOR:
+        if abs(signed_at - dt.datetime.now(dt.UTC)) > _MAX_DIFFERENCE:
             call.refuse("key.late")

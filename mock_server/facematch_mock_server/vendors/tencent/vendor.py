@@ -140,7 +140,14 @@ def _answer(call: PairCall, score: float | None) -> dict[str, Any]:
     return {"Response": answer}
 
 
-_HOST = "tencentcloudapi.com"
+#: The common host, the international one, and those of the regions.
+_HOSTS = frozenset(
+    {
+        "iai.tencentcloudapi.com",
+        "iai.intl.tencentcloudapi.com",
+        *(f"iai.{region}.tencentcloudapi.com" for region in REGIONS),
+    }
+)
 
 VENDOR = base.Vendor(
     name="tencent",
@@ -149,7 +156,7 @@ VENDOR = base.Vendor(
     settings={"price": ("credit.price", "amount")},
     rate_limits={"second": "rate.limit"},
     operations=("match", "liveness"),
-    hosts=frozenset(f"iai{part}.{_HOST}" for part in ("", ".intl", *(f".{x}" for x in REGIONS))),
+    hosts=_HOSTS,
     first_keys={SECRET_KEY: Key(kind=KeyKind.LIVE, client=SECRET_ID)},
     key_of=Tencent.key.client_of,
     behaviour=Tencent,
