@@ -259,6 +259,8 @@ def _make_first_call(server: MockServer, vendor: str) -> None:
             "secret_key": access.live_key,
             "region": "ap-singapore",
         },
+        # A server without a key.
+        "regula": {},
     }.get(vendor, {"api_key": access.live_key})
     # A switch or a fault may make the call fail. The console shows failed calls, too.
     with (

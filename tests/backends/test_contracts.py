@@ -9,6 +9,7 @@ from simulators.compreface import ComprefaceSimulator
 from simulators.deepvue import DeepvueSimulator
 from simulators.didit import DiditSimulator
 from simulators.facepp import FaceppSimulator
+from simulators.regula import RegulaSimulator
 from simulators.rekognition import RekognitionSimulator
 from simulators.tencent import TencentSimulator
 
@@ -56,6 +57,10 @@ class TestCompreface(Contract):
 
 class TestFacepp(Contract):
     opened = FaceppSimulator
+
+
+class TestRegula(Contract):
+    opened = RegulaSimulator
 
 
 @pytest.mark.slow

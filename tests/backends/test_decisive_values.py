@@ -16,6 +16,7 @@ SETTINGS = {
     "didit": {"api_key": "k"},
     "baidu": {"api_key": "bce-v3/k"},
     "facepp": {"api_key": "k", "api_secret": "s"},
+    "regula": {},
     "rekognition": {"region": "eu-west-1", **AWS_KEYS},
     "tencent": {"secret_id": "i", "secret_key": "k", "region": "ap-singapore"},
 }
@@ -37,7 +38,7 @@ def opened(mock):
     return open_one
 
 
-@pytest.mark.parametrize("name", ["azure", "baidu", "facepp", "rekognition", "tencent"])
+@pytest.mark.parametrize("name", ["azure", "baidu", "facepp", "regula", "rekognition", "tencent"])
 def test_vendor_without_a_sandbox_cannot_be_set_to_one(name):
     """Otherwise, calls to the real vendor would not be counted."""
     with pytest.raises(fm.ConfigurationError, match="environment"):
@@ -111,6 +112,7 @@ def test_baidus_thresholds_are_80_and_that_of_each_answer_for_a_liveness(opened)
         ("didit", fm.Charged.YES),
         ("baidu", fm.Charged.YES),
         ("facepp", fm.Charged.YES),
+        ("regula", fm.Charged.YES),
         ("rekognition", fm.Charged.YES),
         ("tencent", fm.Charged.YES),
     ],

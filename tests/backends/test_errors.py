@@ -14,6 +14,7 @@ from facematch_core.backend import ReadRequest, StartRequest
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_facepp import FaceppBackend
+from facematch_regula import RegulaBackend
 from facematch_rekognition import RekognitionBackend
 from facematch_tencent import TencentBackend
 
@@ -32,6 +33,7 @@ ASKED = {
     "didit read": (DIDIT, ReadRequest(record=attrs.evolve(RECORD, session_id=SESSION_ID))),
     "baidu": (BaiduBackend(api_key="bce-v3/k"), CALL),
     "facepp": (FaceppBackend(api_key="k", api_secret="s"), CALL),
+    "regula": (RegulaBackend(), CALL),
     "rekognition": (RekognitionBackend(region="eu-west-1", **AWS_KEYS), CALL),
     "tencent": (TencentBackend(secret_id="i", secret_key="k", region="ap-singapore"), CALL),
 }
@@ -115,6 +117,8 @@ TENCENT_CODES = {
     "InternalError": fm.OutcomeUnknown,
     "InvalidParameterValue.UrlIllegal": fm.UnexpectedResponse,
 }
+#: A picture in an answer of Regula that the server cannot decode.
+NOT_DECODED = {"imageIndex": 0, "status": 6, "faces": []}
 ROWS = {
     "baidu": [*of_baidu(BAIDU_GATEWAY), *of_baidu(BAIDU_FACE)],
     "azure": [
@@ -199,6 +203,16 @@ ROWS = {
         (413, b"Request Entity Too Large", fm.RequestRejected),
         (500, {"error_message": "INTERNAL_ERROR"}, fm.OutcomeUnknown),
     ],
+    "regula": [
+        *((403, body, fm.PermissionDenied) for body in (b"", HTML, {"code": 200}, {})),
+        (200, {"code": 200}, fm.PermissionDenied),
+        *((200, {"code": code}, fm.OutcomeUnknown) for code in (7, 199, 201, 253)),
+        *((200, {"code": code}, fm.RequestRejected) for code in (1, 6, 203, 224, 238)),
+        (200, {"code": 0, "detections": [NOT_DECODED]}, fm.RequestRejected),
+        (200, {"code": 6, "detections": [{"status": 2}, NOT_DECODED]}, fm.RequestRejected),
+        (200, {"code": 237}, fm.UnexpectedResponse),
+        (500, {"code": 7}, fm.OutcomeUnknown),
+    ],
     "rekognition": [
         (400, {"__type": name, word: "As AWS says it."}, kind)
         for kind, names in AWS_NAMES.items()
@@ -224,6 +238,9 @@ def charge_of(asked, status, body, kind):
         return fm.Charged.UNKNOWN
     # Face++ does not document the charge of a refused field or picture.
     if asked == "facepp" and status == 400:
+        return fm.Charged.UNKNOWN
+    # Regula documents no charge of a refusal.
+    if asked == "regula" and kind is fm.RequestRejected:
         return fm.Charged.UNKNOWN
     return CHARGED.get(kind, fm.Charged.NO)
 
@@ -258,3 +275,19 @@ def test_each_rejection_has_its_error_charge_and_message(asked, status, body, ki
             assert "only 200 responses are charged" in error.billing.ground
     if asked == "deepvue" and isinstance(body, dict):
         assert error.ids.vendor == body.get("transaction_id")
+
+
+@pytest.mark.parametrize("status", [3, 4, 5])
+@pytest.mark.parametrize(("index", "name"), [(0, "probe"), (1, "reference")])
+def test_regulas_face_that_cannot_be_measured_is_inconclusive_and_names_its_picture(
+    status, index, name
+):
+    backend, call = ASKED["regula"]
+    detection = {"imageIndex": index, "status": status, "faces": []}
+    body = {"code": status, "detections": [detection], "results": []}
+    result = backend.read_reply(call, json_reply(body))
+    assert result.decision is fm.Decision.INCONCLUSIVE
+    (warning,) = result.warnings
+    assert warning.code is fm.WarningCode.LOW_QUALITY
+    assert name in warning.text
+    assert result.billing.charged is fm.Charged.UNKNOWN

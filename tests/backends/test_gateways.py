@@ -15,6 +15,7 @@ from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_facepp import FaceppBackend
 from facematch_mock_server import MockServer, make_card
+from facematch_regula import RegulaBackend
 from facematch_rekognition import RekognitionBackend
 from facematch_tencent import TencentBackend
 
@@ -26,6 +27,7 @@ BACKENDS = {
     "didit": (DiditBackend, {"api_key": "k"}),
     "baidu": (BaiduBackend, {"api_key": "bce-v3/k"}),
     "facepp": (FaceppBackend, {"api_key": "k", "api_secret": "s"}),
+    "regula": (RegulaBackend, {}),
     "rekognition": (RekognitionBackend, {"region": "eu-west-1", **AWS_KEYS}),
     "tencent": (
         TencentBackend,

@@ -4,11 +4,13 @@ import pytest
 from kit.fakes import json_reply, match_call
 from kit.vendors import AWS_KEYS, PAID, settings_at
 from simulators.local import ANOTHER, CARD, HER, join
+from simulators.regula import answer, face, pair
 
 import facematch_core as fm
 from facematch_compreface import ComprefaceBackend
 from facematch_core import open_verifier
 from facematch_mock_server import MockServer, card_sheet, make_card
+from facematch_regula import RegulaBackend
 from facematch_rekognition import RekognitionBackend
 
 MATCH, NO_MATCH, REVIEW = fm.Decision.MATCH, fm.Decision.NO_MATCH, fm.Decision.REVIEW
@@ -61,7 +63,7 @@ VENDORS = [*PAID, "local"]
 #: CompreFace refuses several faces in the probe, and scores each face of the reference.
 HAS_FACES_IN_THE_REFERENCE = {"compreface"}
 #: The others return one number, of the largest face.
-SCORES_EACH_FACE = {"rekognition", "compreface"}
+SCORES_EACH_FACE = {"rekognition", "compreface", "regula"}
 REPORTS_NO_FACES = {"baidu", "deepvue", "tencent"}
 
 
@@ -128,10 +130,32 @@ def at_compreface(larger, smaller):
     return result, result.reference_faces
 
 
+def at_regula(larger, smaller, *, in_reference=False):
+    """What is read of a picture whose larger and smaller face have these similarities."""
+    two_faces = [face(0, 1, 1, 20, 20), face(1, 60, 60, 90, 90)]
+    one_face = [face(0, 5, 5, 50, 50)]
+    here, other = int(in_reference), int(not in_reference)
+    scored = []
+    for number, score in ((0, smaller), (1, larger)):
+        similarity = None if score is None else score / 100
+        scored.append(pair(*sorted([(here, number), (other, 0)]), similarity))
+    # Two faces of one picture are no pair of ours, however similar they are.
+    scored.append(pair((here, 0), (here, 1), 1.0))
+    pictures = (one_face, two_faces) if in_reference else (two_faces, one_face)
+    result = RegulaBackend().read_reply(match_call(90), json_reply(answer(*pictures, *scored)))
+    return result, result.reference_faces if in_reference else result.probe_faces
+
+
+def at_regula_in_the_reference(larger, smaller):
+    return at_regula(larger, smaller, in_reference=True)
+
+
 SMALLER = [CODES.MULTIPLE_FACES, CODES.SMALLER_FACE_MATCHED]
 
 
-@pytest.mark.parametrize("read", [at_rekognition, at_compreface])
+@pytest.mark.parametrize(
+    "read", [at_rekognition, at_compreface, at_regula, at_regula_in_the_reference]
+)
 @pytest.mark.parametrize(
     ("larger", "smaller", "decision", "codes"),
     [
@@ -168,3 +192,28 @@ def test_of_faces_of_one_size_the_least_similar_decides(scores):
     body = {"result": [{"source_image_face": faces[0], "face_matches": faces}]}
     result = ComprefaceBackend(api_key="k").read_reply(match_call(90), json_reply(body))
     assert (result.decision, result.score.value) == (REVIEW, 2)
+
+
+@pytest.mark.parametrize("scores", [(99, 2), (2, 99)])
+def test_of_pairs_of_one_size_the_least_similar_decides(scores):
+    faces = [face(number, number * 50, 0, 40, 40) for number in (0, 1)]
+    pairs = [pair((0, number), (1, 0), score / 100) for number, score in enumerate(scores)]
+    body = answer(faces, [face(0, 5, 5, 50, 50)], *pairs)
+    result = RegulaBackend().read_reply(match_call(90), json_reply(body))
+    assert (result.decision, result.score.value) == (REVIEW, 2)
+
+
+def test_match_of_two_smaller_faces_is_a_review():
+    faces = [face(0, 0, 0, 20, 20), face(1, 60, 0, 90, 90)]
+    similarities = {(0, 0): 0.97, (0, 1): 0.03, (1, 0): 0.02, (1, 1): 0.01}
+    pairs = [pair((0, one), (1, two), value) for (one, two), value in similarities.items()]
+    result = RegulaBackend().read_reply(match_call(90), json_reply(answer(faces, faces, *pairs)))
+    assert (result.decision, result.score.value) == (REVIEW, 1)
+    assert CODES.SMALLER_FACE_MATCHED in {warning.code for warning in result.warnings}
+
+
+def test_answer_without_the_pair_of_the_largest_faces_is_unreadable():
+    faces = [face(0, 0, 0, 20, 20), face(1, 60, 0, 90, 90)]
+    body = answer(faces, [face(0, 5, 5, 50, 50)], pair((0, 0), (1, 0), 0.97))
+    error = RegulaBackend().read_reply(match_call(90), json_reply(body))
+    assert type(error) is fm.UnexpectedResponse

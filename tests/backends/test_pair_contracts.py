@@ -3,6 +3,7 @@
 import pytest
 from simulators.baidu import DocumentedBaidu
 from simulators.facepp import DocumentedFacepp
+from simulators.regula import DocumentedRegula
 from simulators.tencent import DocumentedTencent
 
 from facematch_core.testing import BackendContract
@@ -26,4 +27,11 @@ class TestTencent(BackendContract):
     @pytest.fixture
     def simulator(self):
         with DocumentedTencent() as simulator:
+            yield simulator
+
+
+class TestRegula(BackendContract):
+    @pytest.fixture
+    def simulator(self):
+        with DocumentedRegula() as simulator:
             yield simulator

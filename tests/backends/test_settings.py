@@ -10,7 +10,7 @@ import httpx
 import pydantic
 import pydantic_settings
 import pytest
-from kit.vendors import AWS_KEYS, PAID, settings_at
+from kit.vendors import AWS_KEYS, KEYLESS, PAID, settings_at
 
 import facematch_core as fm
 from facematch_azure import AzureBackend
@@ -21,6 +21,7 @@ from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_facepp import FaceppBackend
 from facematch_mock_server import MockServer, make_card
+from facematch_regula import RegulaBackend
 from facematch_rekognition import RekognitionBackend
 from facematch_tencent import TencentBackend
 
@@ -32,6 +33,7 @@ GOOD = {
     FaceppBackend: {"api_key": "some-key", "api_secret": "some-secret"},
     BaiduBackend: {"api_key": "some-app", "secret_key": "some-secret"},
     TencentBackend: {"secret_id": "some-id", "secret_key": "some-key", "region": "ap-singapore"},
+    RegulaBackend: {},
 }
 CHINA = "rekognition.cn-north-1.amazonaws.com"
 WRONG = {
@@ -102,6 +104,11 @@ WRONG = {
         ({"base_url": "https://cvm.tencentcloudapi.com"}, "allow_base_url"),
         ({"read_timeout_s": 0}, "read_timeout_s"),
     ],
+    RegulaBackend: [
+        ({"base_url": "https://faceapi.regulaforensics.com"}, "allow_base_url"),
+        ({"base_url": "http://10.0.0.5:41101", "allow_base_url": True}, "allow_insecure"),
+        ({"read_timeout_s": 0}, "read_timeout_s"),
+    ],
 }
 
 
@@ -136,6 +143,7 @@ PASTED = [
     (BaiduBackend, f"{BAIDU}/rest/2.0/face/v3/match", BAIDU),
     (BaiduBackend, f"{BAIDU}/oauth/2.0/token", BAIDU),
     (TencentBackend, f"{TENCENT}/", TENCENT),
+    (RegulaBackend, "http://127.0.0.1:41101/api/match", "http://127.0.0.1:41101"),
     (DeepvueBackend, "https://production.deepvue.tech/v1", "https://production.deepvue.tech"),
     # The paths of a gateway are its own.
     (DiditBackend, f"{GATEWAY}/v3/didit/", f"{GATEWAY}/v3/didit"),
@@ -285,6 +293,7 @@ VARIABLES = {
         "secret_key": "TENCENTCLOUD_SECRET_KEY",
         "region": "TENCENTCLOUD_REGION",
     },
+    RegulaBackend: {},
 }
 
 
@@ -328,7 +337,7 @@ def test_declared_formats_are_those_the_vendor_accepts(opened, monkeypatch, name
     assert taken == can.image_limits.formats & usual
 
 
-@pytest.mark.parametrize("name", PAID)
+@pytest.mark.parametrize("name", [name for name in PAID if name not in KEYLESS])
 def test_wrong_key_ends_a_failover_with_a_warning(mock, opened, name, caplog):
     mock.of(name).control.revoke_key(mock.of(name).live_key)
     with (

@@ -33,6 +33,7 @@ VENDORS = {
     "Face++": "facepp",
     "Baidu": "baidu",
     "Tencent": "tencent",
+    "Regula": "regula",
 }
 
 

@@ -39,6 +39,7 @@ from facematch_core.http import (
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_facepp import FaceppBackend
+from facematch_regula import RegulaBackend
 from facematch_rekognition import RekognitionBackend
 from facematch_tencent import TencentBackend
 
@@ -53,6 +54,7 @@ FACE_OF_FACEPP = {
     "face_token": "c5c24a82",
     "face_rectangle": {"top": 1, "left": 2, "width": 3, "height": 4},
 }
+FACE_OF_REGULA = {"faceIndex": 0, "roi": [9, 9, 90, 120], "rotationAngle": 1.2}
 FACE_OF_AWS = {
     "BoundingBox": {"Left": 0.1, "Top": 0.1, "Width": 0.2, "Height": 0.2},
     "Confidence": 99.9,
@@ -124,6 +126,38 @@ DOCUMENTS = {
         },
         {"request_id": "r-1", "time_used": 4, "faces1": [], "faces2": [FACE_OF_FACEPP]},
         {"error_message": "CONCURRENCY_LIMIT_EXCEEDED", "time_used": 4, "request_id": "r-2"},
+    ],
+    "regula": [
+        {
+            "code": 0,
+            "detections": [
+                {"imageIndex": 0, "status": 0, "faces": [FACE_OF_REGULA]},
+                {"imageIndex": 1, "status": 0, "faces": [FACE_OF_REGULA]},
+            ],
+            "results": [
+                {
+                    "firstIndex": 0,
+                    "firstFaceIndex": 0,
+                    "first": 3,
+                    "secondIndex": 1,
+                    "secondFaceIndex": 0,
+                    "second": 3,
+                    "score": 0.12,
+                    "similarity": 0.93,
+                }
+            ],
+            "metadata": {},
+        },
+        {
+            "code": 2,
+            "detections": [
+                {"imageIndex": 0, "status": 2, "faces": []},
+                {"imageIndex": 1, "status": 0, "faces": [FACE_OF_REGULA]},
+            ],
+            "results": [],
+        },
+        {"code": 6, "detections": [{"imageIndex": 1, "status": 6, "faces": []}], "results": []},
+        {"code": 200},
     ],
     "rekognition": [
         {
@@ -294,6 +328,7 @@ def open_backends():
         "didit": DiditBackend(api_key="k" * 30),
         "baidu": BaiduBackend(api_key=f"bce-v3/{'k' * 32}"),
         "facepp": FaceppBackend(api_key="k" * 32, api_secret="s" * 32),
+        "regula": RegulaBackend(),
         "rekognition": RekognitionBackend(region="eu-west-1", **AWS_KEYS),
         "tencent": TencentBackend(secret_id="i" * 36, secret_key="s" * 32, region="ap-singapore"),
     }

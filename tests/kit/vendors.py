@@ -1,10 +1,24 @@
 """How the backend of each paid vendor is opened at its mock."""
 
-PAID = ("didit", "deepvue", "rekognition", "azure", "compreface", "facepp", "baidu", "tencent")
+PAID = (
+    "didit",
+    "deepvue",
+    "rekognition",
+    "azure",
+    "compreface",
+    "facepp",
+    "baidu",
+    "tencent",
+    "regula",
+)
+#: Servers of one's own without a key.
+KEYLESS = ("regula",)
 AWS_KEYS = {"access_key_id": "mock-access-key", "secret_access_key": "mock-live-key"}
 
 
 def settings_at(mock, name):
+    if name in KEYLESS:
+        return {"base_url": mock.url}
     key = mock.of(name).live_key
     keys = {
         "deepvue": {"client_id": mock.of(name).client_id, "client_secret": key},

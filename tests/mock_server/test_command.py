@@ -119,7 +119,17 @@ def test_given_control_token_is_required_and_not_printed(serve, tmp_path):
 
 @pytest.mark.parametrize(
     "vendor",
-    ["didit", "deepvue", "azure", "compreface", "facepp", "baidu", "rekognition", "tencent"],
+    [
+        "didit",
+        "deepvue",
+        "azure",
+        "compreface",
+        "facepp",
+        "baidu",
+        "regula",
+        "rekognition",
+        "tencent",
+    ],
 )
 def test_open_shows_a_first_call_and_keeps_the_token_in_the_url_fragment(
     serve, monkeypatch, vendor

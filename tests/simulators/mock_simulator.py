@@ -220,7 +220,8 @@ class MockSimulator(VendorSimulator):
         """Reset the mock and prepare `situation`."""
         self._charged_before = self.charges
         self.control.reset()
-        if situation is not Situation.BAD_KEY:
+        # A server without keys has no secrets.
+        if self.secrets and situation is not Situation.BAD_KEY:
             self.control.add_key(key=self.secrets[0], client=self.client)
         if situation is Situation.NO_CREDIT:
             self.control.set_balance(0)

@@ -56,6 +56,11 @@ class PictureFields:
         return bool(self.files or self.texts)
 
     @property
+    def is_json_list(self) -> bool:
+        """Whether the JSON body is a list, not an object."""
+        return any(isinstance(path[0], int) for path in self.json)
+
+    @property
     def count(self) -> int:
         """The number of pictures in a request."""
         return len(self.files or self.texts or self.json)
@@ -302,7 +307,11 @@ class PairVendor(base.MockVendor):
         if fields.takes_form and kind in (MULTIPART, URLENCODED):
             self.read_fields(call)
         elif fields.json and (kind == JSON or not fields.takes_form):
-            call.json_body = call.read_json("body.wrong_json")
+            # A vendor of lists refuses an object in its own words.
+            if fields.is_json_list:
+                call.json_body = call.read_json("body.wrong_json")
+            else:
+                call.json_body = call.read_object("body.wrong_json")
         else:
             call.refuse("body.wrong_type")
 

@@ -10,13 +10,15 @@ import requests
 from kit.mock_didit import post_match
 
 from facematch_mock_server import Fault, MockServer, make_card
-from facematch_mock_server.vendors import vendor_names
+from facematch_mock_server.vendors import vendor_named, vendor_names
 from facematch_mock_server.world.accounts import ACCOUNT_HEADER
 from facematch_mock_server.world.keys import Key
 
 P1 = make_card("p1")
 FILES = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
 VENDORS = ("didit", *(name for name in vendor_names() if name != "didit"))
+#: The vendors that have keys.
+KEYED = [name for name in VENDORS if vendor_named(name).first_keys]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def ask(server, key):
 
 def test_each_account_has_keys_for_every_vendor(server):
     first, other = server.new_account(), server.new_account()
-    for vendor in VENDORS:
+    for vendor in KEYED:
         mine, theirs = first.of(vendor), other.of(vendor)
         assert mine.live_key != theirs.live_key
         assert (mine.sandbox_key is None) == (vendor != "didit")
@@ -44,6 +46,15 @@ def test_each_account_has_keys_for_every_vendor(server):
     requests.get(f"{server.url}/v3/sessions/", headers=headers, timeout=30)
     assert [call.key for call in first.control.journal()] == ["live", "sandbox", "wrong"]
     assert other.control.journal() == ()
+
+
+def test_vendor_without_keys_knows_an_account_by_its_header(server):
+    account = server.new_account()
+    url = f"{server.url}/api/healthz"
+    assert requests.get(url, headers={ACCOUNT_HEADER: account.name}, timeout=30).ok
+    assert [call.path for call in account.control.journal()] == ["/api/healthz"]
+    assert requests.get(url, timeout=30).ok
+    assert len(account.control.journal()) == 1
 
 
 def test_the_control_api_takes_an_account_by_name_or_key(server):

@@ -1,0 +1,122 @@
+"""The simulators of Regula: the mock server in the place of the server, and documented bodies."""
+
+import base64
+from typing import Any, ClassVar
+
+from facematch_core.backend import ImageFormat, ImageLimits
+from facematch_core.models import Box
+from facematch_core.testing import PairSimulator, Situation
+from facematch_regula import RegulaBackend
+
+from .mock_simulator import MockSimulator
+
+#: Situations that Regula does not have, with the reason.
+NEVER = {
+    Situation.BAD_KEY: "The server has no key.",
+    Situation.NO_CREDIT: "A licence is missing, or is not: there is no credit.",
+    Situation.THROTTLED: "The server lets further requests wait.",
+    Situation.SPOOF: "Regula checks liveness in sessions with a camera, never in a picture.",
+}
+PRICE_UNKNOWN = frozenset({Situation.NO_FACE, Situation.REJECTED})
+
+
+class RegulaSimulator(MockSimulator):
+    vendor = "regula"
+    calls = frozenset({"/api/match"})
+    keys: ClassVar[dict[str, str]] = {}
+    cannot_happen = {
+        **NEVER,
+        Situation.UNKNOWN_STATUS: "Regula gives no verdict: it has no word of status.",
+        Situation.UNKNOWN_WARNING: "Regula's answer has no warnings.",
+    }
+    price_unknown = PRICE_UNKNOWN
+    switches = {"price": "0.01"}
+
+    def understand(self, request):
+        probe, reference = request.json()["images"]
+        return {
+            "probe": base64.b64decode(probe["data"]),
+            "reference": base64.b64decode(reference["data"]),
+        }
+
+    def alter(self, request, body):
+        for result in body["results"]:
+            self.put_score(result, "similarity", fraction=True)
+        return body
+
+
+def face(number, *roi):
+    landmarks = [[1.0, 2.0]] * 5
+    return {"faceIndex": number, "roi": list(roi), "landmarks": landmarks, "rotationAngle": 1.2}
+
+
+def pair(first, second, similarity):
+    """The result for two faces, each with its picture's index and its own."""
+    return {
+        "firstIndex": first[0],
+        "firstFaceIndex": first[1],
+        "first": 3,
+        "secondIndex": second[0],
+        "secondFaceIndex": second[1],
+        "second": 3,
+        "score": 0.12,
+        "similarity": similarity,
+    }
+
+
+def answer(probe_faces, reference_faces, *results):
+    detections = []
+    for index, faces in enumerate((probe_faces, reference_faces)):
+        status = 0 if faces else 2
+        detections.append({"imageIndex": index, "status": status, "faces": list(faces)})
+    return {"code": 0, "detections": detections, "results": list(results), "metadata": {}}
+
+
+#: FaceSDK-web-openapi b962589 (version 7.2.0), read 2026-11-28: match.yml, with two faces in a
+#: picture only where it says so.
+PROBE_FACE = face(0, 120, 90, 240, 300)
+REFERENCE_FACE = face(0, 20, 30, 200, 210)
+COMPARED = answer([PROBE_FACE], [REFERENCE_FACE], pair((0, 0), (1, 0), 0.93))
+TWO_PROBE_FACES = (face(0, 1, 1, 20, 20), face(1, 120, 90, 240, 300))
+
+
+def two_faces(smaller, larger):
+    """The answer for a probe with two faces, of which the second is the larger."""
+    return answer(
+        TWO_PROBE_FACES,
+        [REFERENCE_FACE],
+        pair((0, 0), (0, 1), 0.99),
+        pair((0, 0), (1, 0), smaller),
+        pair((0, 1), (1, 0), larger),
+    )
+
+
+class DocumentedRegula(PairSimulator):
+    backend_class = RegulaBackend
+    picture_names: ClassVar[dict[Any, str]] = {
+        ("images", 0, "data"): "probe",
+        ("images", 1, "data"): "reference",
+    }
+    limits = ImageLimits(
+        formats={ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.BMP}
+    )
+    same_person: ClassVar[dict[str, Any]] = COMPARED
+    different_people: ClassVar[dict[str, Any]] = answer(
+        [PROBE_FACE], [REFERENCE_FACE], pair((0, 0), (1, 0), 0.12)
+    )
+    faces: ClassVar[dict[str, tuple[Box, ...]]] = {
+        "probe": (Box(left=120, top=90, right=360, bottom=390),),
+        "reference": (Box(left=20, top=30, right=220, bottom=240),),
+    }
+    score_path = ("results", 0, "similarity")
+    is_fraction = True
+    answers: ClassVar[dict[Situation, tuple[int, Any]]] = {
+        Situation.NO_FACE: (200, answer([], [REFERENCE_FACE])),
+        Situation.TWO_FACES: (200, two_faces(0.02, 0.93)),
+        Situation.SMALLER_FACE_MATCHES: (200, two_faces(0.96, 0.04)),
+        Situation.OUTAGE: (500, {}),
+        Situation.REJECTED: (200, {"code": 224, "detections": [], "results": []}),
+    }
+    free_situations = frozenset({Situation.NO_FACE, Situation.REJECTED})
+    price_unknown = PRICE_UNKNOWN
+    cannot_happen: ClassVar[dict[Situation, str]] = NEVER
