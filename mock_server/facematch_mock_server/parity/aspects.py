@@ -1,27 +1,27 @@
-"""Reduce responses to aspects that may be stored, and compare the vendor's with the mock's.
+"""Reduce replies and outcomes to aspects that may be stored.
 
 Aspects record structure, the kinds of numbers and times, and public words. Everything else may be
-about a person or an account, and is dropped here, before anything is written or compared."""
+about a person or an account, and is dropped here, before anything is written or compared.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import hashlib
-import itertools
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+import attrs
+
 from facematch_core import FaceMatchError, Image, Secret
 from facematch_core.backend import SessionAccess, SessionReading
 from facematch_core.backend.session_types import Deletion
 from facematch_core.base.masking import masker, quote_text
-from facematch_core.base.nesting import load_json
 from facematch_core.http import HttpReply
 
 #: Headers whose values depend on the vendor, not on the call.
@@ -36,7 +36,7 @@ _TIME = re.compile(r"(^|_)(at|time|timestamp|date|expiry|expires(_in)?)$|[a-z](A
 _SCORE = re.compile("score|confidence|similarity|threshold", re.IGNORECASE)
 _AGE = re.compile(r"(^|\.)(age|age_\w+|AgeRange)(\.\w+)?$")
 _GENDER = re.compile(r"(^|\.)(gender|sex|Gender\.Value)(\.value)?$")
-_GENDERS = (("male", "female"), ("m", "f"), ("man", "woman"))
+_GENDER_FORMS = ("male or female", "m or f", "man or woman")
 _ID_FORMS = {
     "UUID": re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),
     "hexadecimal": re.compile(r"[0-9a-fA-F]{16,}"),
@@ -48,21 +48,126 @@ _ADDRESS = re.compile(r"\S*[/\\@:]\S+")
 _NUMBER = re.compile(r"\d+(\.\d+)?(?!\d|\s?([MK]?B|bytes|px|pixels|characters|min)\b)")
 _WORD = re.compile(r"[^\W\d_][\w'-]*")
 _CODE = re.compile(r"[A-Z]{2,}(_[A-Z]+)+|[A-Z][a-z]+([A-Z][a-z]+)+")
-_KINDS = {dict: "object", list: "list", str: "text", bool: "flag", type(None): "null"}
-#: Kinds of aspects compared only if both sides have them. A missing path shows in `shape`.
-_OPTIONAL = (
-    *("words", "time", "life", "digits", "side", "code", "charge", "price", "boxes"),
-    *("form", "years", "host"),
-)
+_JSON_TYPES = {dict: "object", list: "list", str: "text", bool: "flag", type(None): "null"}
 #: Kinds of aspects stored for private keys, because they reveal nothing about a person.
-_KEPT_OF_PRIVATE = ("shape", "form", "years")
-#: Aspects derived from a response. Not reported if the response itself differs.
-_DERIVED = ("decision", "warnings", "state", "requests")
+_STORED_FOR_PRIVATE_KEYS = ("shape", "form", "years")
 _LEAK = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-|(?=[\w+/=]*\d)[\w+/=]{40,}|\w@\w+\.")
+
+#: The attributes of a `RecordedCall` that are compared.
+_COMPARED = (
+    "requests",
+    "decision",
+    "warnings",
+    "error",
+    "boxes",
+    "charge",
+    "price",
+    "state",
+    "ways",
+    "again",
+    "kept",
+)
+
+
+@attrs.define
+class RecordedReply:
+    """A vendor's or a mock's reply to one HTTP request."""
+
+    role: str  # "login", "balance", or "answer" to the call itself
+    #: Text or sorted texts by aspect: ``status``, ``header allow``, ``shape faces[].box``.
+    aspects: Mapping[str, Any]
+    claims: Collection[str] = ()  # cited by the mock
+
+    @property
+    def status(self) -> int:
+        return int(self.aspects["status"])
+
+    @property
+    def id_digests(self) -> set[str]:
+        digests: set[str] = set()
+        for aspect, texts in self.aspects.items():
+            if aspect.startswith("id "):
+                digests.update(texts)
+        return digests
+
+
+@attrs.define(kw_only=True)
+class RecordedCall:
+    """A call and its outcome. An attribute is None if the outcome has no such value."""
+
+    charged: str = "no"
+    charges: int = 0
+    environment: str = "not said"
+    error: str | None = None  # the name of its class
+    score: float | None = None
+    threshold: float | None = None
+    decision: str | None = None
+    warnings: Collection[str] | None = None
+    faces: int | None = None  # in the probe
+    boxes: str | None = None
+    model: str | None = None
+    state: str | None = None  # of a session or a deletion
+    ways: Collection[str] | None = None  # how a person opens the session: link, token, page
+    again: str | None = None  # whether a second start returned the same session
+    kept: str | None = None  # whether the vendor lists the calls of this run
+    requests: int | None = None
+    charge: bool | None = None  # whether the balance fell
+    price: float | None = None  # the difference of the balance
+    on: str | None = None  # date
+    lost: str = ""  # why the call has no reply of the vendor itself; empty if it has
+    replies: list[RecordedReply] = attrs.field(factory=list)
+
+    def replies_of(self, role: str) -> list[RecordedReply]:
+        return [reply for reply in self.replies if reply.role == role]
+
+    @property
+    def answer_aspects(self) -> list[Mapping[str, Any]]:
+        return [reply.aspects for reply in self.replies_of("answer")]
+
+    @property
+    def claims(self) -> Collection[str]:
+        """The claims that the mock cited in its last answer."""
+        claims: Collection[str] = ()
+        for reply in self.replies_of("answer"):
+            claims = reply.claims
+        return claims
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the vendor answered the call itself with 2xx."""
+        return any(200 <= reply.status < 300 for reply in self.replies_of("answer"))
+
+    def compared_aspects(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _COMPARED}
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the call for the record: rounded, without ids."""
+        left_out = attrs.filters.exclude(type(None), "lost", "replies")
+        document = attrs.asdict(self, recurse=False, filter=left_out)
+        for name in ("score", "threshold"):
+            if name in document:
+                document[name] = round(document[name])
+        document["answers"] = [
+            {name: text for name, text in aspects.items() if not name.startswith("id ")}
+            for aspects in self.answer_aspects
+        ]
+        return document
+
+
+@attrs.frozen(kw_only=True)
+class CallPair:
+    """One call to the vendor, and the same call to the mock."""
+
+    name: str
+    vendor_call: RecordedCall
+    mock_call: RecordedCall
 
 
 def find_words(texts: Iterable[object]) -> frozenset[str]:
-    return frozenset(word.lower() for text in texts for word in _WORD.findall(f"{text}"))
+    words: set[str] = set()
+    for text in texts:
+        words.update(_WORD.findall(str(text).lower()))
+    return frozenset(words)
 
 
 #: Words from HTTP and JSON.
@@ -70,271 +175,242 @@ _PUBLIC = find_words(["true false application json xml text html plain get post 
 
 
 def reduce_reply(
-    reply: HttpReply, secrets: Iterable[Secret], private: Collection[str], words: Collection[str]
+    reply: HttpReply,
+    secrets: Iterable[Secret],
+    private_keys: Collection[str],
+    words: Collection[str],
 ) -> dict[str, Any]:
-    """Reduce a response to its aspects, keyed by their names.
+    """Reduce a reply to its aspects, keyed by their names.
 
-    For `private` keys, only type and format are stored. Ids are hashed. `words` are public.
+    For `private_keys`, only type and format are stored. Ids are hashed. `words` are public.
     """
-    mask = masker((*reply.secrets, *secrets))
-
-    def keep_public(word: re.Match[str]) -> str:
-        is_public = word[0].lower() in _PUBLIC.union(words) or _CODE.fullmatch(word[0])
-        return word[0] if is_public else "*"
-
-    def reduce_text(text: str) -> str:
-        text = _NUMBER.sub("#", _ADDRESS.sub("*", quote_text(text, mask)))
-        return re.sub("[^ -~]+", "*", _WORD.sub(keep_public, text))
-
-    kind, _, parameters = reply.headers.get("Content-Type", "").lower().partition(";")
-    charset = re.search(r'charset="?([\w-]{1,20})', parameters)
-    aspects: dict[str, Any] = {
-        "status": reply.status,
-        "type": reduce_text(kind.replace("/", " ")),
-        "charset": charset[1] if charset else "none",
-    }
-    for name, value in reply.headers.items():
-        if _HEADERS.fullmatch(name.lower()):
-            is_limit = name.lower().endswith("limit") and re.fullmatch(r"\d{1,9}", value)
-            aspects[f"header {name.lower()}"] = value if is_limit else reduce_text(value)
-        elif _ID_HEADERS.fullmatch(name.lower()):
-            aspects[f"numbered {name.lower()}"] = "there"
+    reduction = _Reduction(
+        reply=reply,
+        mask=masker((*reply.secrets, *secrets)),
+        private_keys=private_keys,
+        public_words=_PUBLIC.union(words),
+    )
+    reduction.add_head()
     try:
-        shown = [*_describe_value(load_json(reply.body), "", reply)]
+        reduction.add_value(reply.json(), "")
     except ValueError:
         page = re.sub(r"<[^>]*>", " ", reply.body[:2000].decode("utf-8", "replace"))
-        shown = [("words page", page)]
-    for aspect, text in shown:
-        kind, _, path = aspect.partition(" ")
-        if kind in _KEPT_OF_PRIVATE or _key_of(path) not in private:
-            digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-            kept = {"words": reduce_text(text), "id": digest}.get(kind, text)
-            aspects[aspect] = sorted({*aspects.get(aspect, ()), kept})
-    return aspects
+        reduction.add_words("page", page)
+    return reduction.aspects
+
+
+@attrs.frozen(kw_only=True)
+class _Reduction:
+    """Collects the aspects of one reply. All items of a list share one path, ``faces[]``."""
+
+    reply: HttpReply
+    mask: Callable[[str], str]
+    private_keys: Collection[str]
+    public_words: Collection[str]
+    aspects: dict[str, Any] = attrs.field(factory=dict)
+
+    def add_head(self) -> None:
+        headers = self.reply.headers
+        media_type, _, parameters = headers.get("Content-Type", "").lower().partition(";")
+        charset = re.search(r'charset="?([\w-]{1,20})', parameters)
+        self.aspects["status"] = self.reply.status
+        self.aspects["type"] = self._reduce_text(media_type.replace("/", " "))
+        self.aspects["charset"] = charset[1] if charset else "none"
+        for header, value in headers.items():
+            name = header.lower()
+            if _HEADERS.fullmatch(name):
+                is_limit = name.endswith("limit") and re.fullmatch(r"\d{1,9}", value)
+                self.aspects[f"header {name}"] = value if is_limit else self._reduce_text(value)
+            elif _ID_HEADERS.fullmatch(name):
+                self.aspects[f"numbered {name}"] = "there"
+
+    def add_value(self, value: Any, path: str) -> None:
+        """Add the aspects of a JSON value, and of all values in it."""
+        json_type = _JSON_TYPES.get(type(value), "number")
+        self._add("shape", path, json_type)
+        if json_type == "object":
+            for name, inner in value.items():
+                key = name if _KEY.fullmatch(name) else "*"
+                self.add_value(inner, f"{path}.{key}".lstrip("."))
+        elif json_type == "list":
+            for inner in value:
+                self.add_value(inner, f"{path}[]")
+        elif json_type == "flag":
+            self.add_words(path, str(value).lower())
+        elif json_type != "null" and _TIME.search(_key_of(path)):
+            self._add("time", path, _reduce_time(value))
+            self._add("life", path, _describe_lifetime(value, self.reply))
+        elif json_type == "text":
+            self._add_text(value, path)
+        elif json_type == "number":
+            self._add_number(value, path)
+
+    def add_words(self, path: str, text: str) -> None:
+        self._add("words", path, self._reduce_text(text))
+
+    def _add_text(self, value: str, path: str) -> None:
+        key = _key_of(path)
+        if _GENDER.search(path):
+            self._add("form", path, _describe_gender(value))
+            return
+        if re.match(r"https?://", value):
+            is_same = _domain_of(value) == _domain_of(self.reply.url)
+            self._add("host", path, "asked domain" if is_same else "another domain")
+        if _IDS.search(key):
+            form = _describe_id(value)
+            self._add("form", path, form)
+            self._add("id", path, hashlib.sha256(value.encode()).hexdigest()[:12])
+            if form == "another text" and self.reply.status >= 400:
+                # An error response may echo a word of the value that was sent.
+                self.add_words(path, value)
+        # If the key has a sentence as its value, that is an error message about the value.
+        elif " " in value or not _VARYING.search(key):
+            self.add_words(path, value)
+
+    def _add_number(self, value: float, path: str) -> None:
+        key = _key_of(path)
+        if key in ("code", "status", "statusCode"):
+            self._add("code", path, str(value) if abs(value) < 1000 else "#")
+            return
+        if _AGE.search(path):
+            self._add("years", path, "0-120" if 0 <= value <= 120 else "beyond 0-120")
+        if isinstance(value, float):
+            exponent = Decimal(repr(value)).as_tuple().exponent
+            self._add("digits", path, str(min(-int(exponent), 7)))
+        else:
+            self._add("digits", path, "whole")
+        if _SCORE.search(key):
+            self._add("side", path, "high" if value > 60 else "low" if value < 40 else "middle")
+
+    def _add(self, aspect: str, path: str, text: str) -> None:
+        if _key_of(path) in self.private_keys and aspect not in _STORED_FOR_PRIVATE_KEYS:
+            return
+        name = f"{aspect} {path}"
+        self.aspects[name] = sorted({text, *self.aspects.get(name, ())})
+
+    def _reduce_text(self, text: str) -> str:
+        """Replace everything in a text but public words, vendors' codes and sizes."""
+        text = _NUMBER.sub("#", _ADDRESS.sub("*", quote_text(text, self.mask)))
+        return re.sub("[^ -~]+", "*", _WORD.sub(self._reduce_word, text))
+
+    def _reduce_word(self, match: re.Match[str]) -> str:
+        word = match[0]
+        is_public = word.lower() in self.public_words or _CODE.fullmatch(word)
+        return word if is_public else "*"
 
 
 def _key_of(path: str) -> str:
     return re.split(r"[. ]", path)[-1].replace("[]", "")
 
 
-def _describe_value(value: Any, path: str, reply: HttpReply) -> Iterator[tuple[str, str]]:
-    """Yield the aspects of each path in a JSON body. All items of a list share one path."""
-    kind, key = _KINDS.get(type(value), "number"), _key_of(path)
-    yield f"shape {path}", kind
-    if kind == "object":
-        for name, inner in value.items():
-            place = f"{path}.{name if _KEY.fullmatch(name) else '*'}".lstrip(".")
-            yield from _describe_value(inner, place, reply)
-    elif kind == "list":
-        for inner in value:
-            yield from _describe_value(inner, f"{path}[]", reply)
-    elif kind == "flag":
-        yield f"words {path}", str(value).lower()
-    elif kind in ("text", "number") and _TIME.search(key):
-        yield f"time {path}", _reduce_time(value)
-        yield f"life {path}", _describe_lifetime(value, reply)
-    elif kind == "text":
-        yield from _describe_text(value, path, key, reply)
-    elif kind == "number":
-        yield from _describe_number(value, path, key)
+def _domain_of(url: str) -> str:
+    return ".".join((urlsplit(url).hostname or "").split(".")[-2:])
 
 
-def _describe_text(value: str, path: str, key: str, reply: HttpReply) -> Iterator[tuple[str, str]]:
-    if _GENDER.search(path):
-        form = next((" or ".join(x) for x in _GENDERS if value.lower() in x), "another word")
-        case = str.upper if value.isupper() else str.title if value.istitle() else str
-        yield f"form {path}", case(form)
-        return
-    if re.match(r"https?://", value):
-        hosts = [urlsplit(each).hostname or "" for each in (value, reply.url)]
-        domains = {".".join(host.split(".")[-2:]) for host in hosts}
-        yield f"host {path}", "asked domain" if len(domains) == 1 else "another domain"
-    if _IDS.search(key):
-        forms = (form for form, shape in _ID_FORMS.items() if shape.fullmatch(value))
-        yield f"form {path}", (form := next(forms, "another text"))
-        if form == "another text" and reply.status >= 400:
-            # An error response may echo a word of the value that was sent.
-            yield f"words {path}", value
-    # If the key of an id has a sentence as its value, that is an error message about the id.
-    is_of_call = _VARYING.search(key) and " " not in value
-    what = "id" if _IDS.search(key) else "" if is_of_call else "words"
-    yield from [(f"{what} {path}", value)] if what else ()
+def _describe_gender(word: str) -> str:
+    """Return the pair of words to which a word belongs, in the word's case."""
+    form = "another word"
+    for pair in _GENDER_FORMS:
+        if word.lower() in pair.split(" or "):
+            form = pair
+    if word.isupper():
+        return form.upper()
+    return form.title() if word.istitle() else form
 
 
-def _describe_number(value: Any, path: str, key: str) -> Iterator[tuple[str, str]]:
-    if key in ("code", "status", "statusCode"):
-        yield f"code {path}", str(value) if abs(value) < 1000 else "#"
-        return
-    if _AGE.search(path):
-        yield f"years {path}", "0-120" if 0 <= value <= 120 else "beyond 0-120"
-    decimals = -int(Decimal(repr(value)).as_tuple().exponent)
-    yield f"digits {path}", f"{min(decimals, 7)}" if isinstance(value, float) else "whole"
-    if _SCORE.search(key):
-        yield f"side {path}", "high" if value > 60 else "low" if value < 40 else "middle"
+def _describe_id(text: str) -> str:
+    for form, pattern in _ID_FORMS.items():
+        if pattern.fullmatch(text):
+            return form
+    return "another text"
 
 
 def _reduce_time(value: Any) -> str:
+    """Return the unit of a number, or the format of a time: ``9999-99-99T99:99:99Z``."""
     if not isinstance(value, str):
         return "milliseconds" if value > 1e11 else "seconds"
     zone = re.search(r"(Z|[+-]\d\d:?\d\d)?$", value[:40])
-    rest = value[: zone.start()] if zone else value
-    return re.sub(r"[^\W\dT]+", "a", re.sub(r"\d+", "9", rest)) + (zone[0] if zone else "")
+    digits_hidden = re.sub(r"\d+", "9", value[: zone.start()] if zone else value)
+    return re.sub(r"[^\W\dT]+", "a", digits_hidden) + (zone[0] if zone else "")
 
 
 def _describe_lifetime(value: Any, reply: HttpReply) -> str:
-    """Return a duration, or a time's offset from the response's `Date`, as text (``5 min``)."""
+    """Return a duration, or a time's offset from the reply's ``Date``, as text (``5 min``)."""
     number = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(h(?:rs?|ours?)?)?", str(value))
     try:
         seconds = float(number[1]) if number else dt.datetime.fromisoformat(value).timestamp()
     except (TypeError, ValueError):
         return "unknown"
-    seconds *= 3600 if number and number[2] else 1e-3 if seconds > 1e11 else 1
-    if seconds > 1e9:
-        sent_at = seconds
-        with contextlib.suppress(KeyError, ValueError):
-            sent_at = parsedate_to_datetime(reply.headers["Date"]).timestamp()
-        seconds -= sent_at
+    if number and number[2]:
+        seconds *= 3600
+    elif seconds > 1e11:
+        seconds /= 1000
+    if seconds > 1e9:  # seconds since 1970
+        try:
+            seconds -= parsedate_to_datetime(reply.headers["Date"]).timestamp()
+        except (KeyError, ValueError):
+            return "now"
     minutes = round(abs(seconds) / 60)
-    text = "now" if minutes < 2 else f"{minutes} min" if minutes < 100 else f"{minutes // 60} h"
-    return text if seconds > 0 or text == "now" else f"{text} before"
+    if minutes < 2:
+        return "now"
+    text = f"{minutes} min" if minutes < 100 else f"{minutes // 60} h"
+    return text if seconds > 0 else f"{text} before"
 
 
-def reduce_outcome(outcome: Any, pictures: Mapping[str, Any]) -> dict[str, Any]:
-    """Reduce a result, session, deletion or error from the backend to its aspects."""
-    aspects = {
-        "charged": str(outcome.billing.charged),
-        "charges": outcome.billing.charges,
-        "environment": str(outcome.environment or "not said"),
-        "score": None,
-    }
+def reduce_outcome(outcome: Any, probe: object, reference: object) -> RecordedCall:
+    """Reduce a result, session, deletion or error from the backend; the pictures may be None."""
+    call = RecordedCall(
+        charged=str(outcome.billing.charged),
+        charges=outcome.billing.charges,
+        environment=str(outcome.environment or "not said"),
+    )
     if isinstance(outcome, FaceMatchError):
-        return {**aspects, "error": type(outcome).__name__}
-    if isinstance(outcome, SessionReading | Deletion):
-        aspects["state"] = str(outcome.state)
+        call.error = type(outcome).__name__
+    elif isinstance(outcome, SessionReading | Deletion):
         access = getattr(outcome, "access", None) or SessionAccess()
-        ways = [name for name in ("link", "token", "page") if getattr(access, name)]
-        return {**aspects, "ways": ways}
-    model = re.fullmatch(r"[\w.-]{1,40}", str(outcome.model or ""))
-    places = [
-        _describe_place(face.box, pictures.get(picture))
-        for picture in ("probe", "reference")
-        for face in getattr(outcome, f"{picture}_faces", None) or ()
-        if face.box is not None
-    ]
-    return {
-        **aspects,
-        "decision": str(outcome.decision),
+        call.state = str(outcome.state)
+        call.ways = [name for name in ("link", "token", "page") if getattr(access, name)]
+    else:
+        probe_faces = getattr(outcome, "probe_faces", None) or ()
+        reference_faces = getattr(outcome, "reference_faces", None) or ()
+        positions = _describe_boxes(probe_faces, probe) | _describe_boxes(
+            reference_faces, reference
+        )
+        codes = {str(warning.code) for warning in outcome.warnings}
+        call.decision = str(outcome.decision)
         # The backend derives this warning from the score alone.
-        "warnings": sorted({str(each.code) for each in outcome.warnings} - {"scale_suspicious"}),
-        "score": None if outcome.score is None else outcome.score.value,
-        "faces": len(getattr(outcome, "probe_faces", None) or ()),
-        "boxes": " and ".join(sorted({*places})) or None,
-        "model": model and model[0],
-    }
+        call.warnings = sorted(codes - {"scale_suspicious"})
+        call.score = None if outcome.score is None else outcome.score.value
+        call.faces = len(probe_faces)
+        call.boxes = " and ".join(sorted(positions)) or None
+        if re.fullmatch(r"[\w.-]{1,40}", str(outcome.model or "")):
+            call.model = str(outcome.model)
+    return call
 
 
-def _describe_place(box: Any, picture: Any) -> str:
-    size = getattr(picture, "upright_size", (box.of_width, box.of_height))
-    width, height = (1, 1) if box.unit == "ratio" else size
+def _describe_boxes(faces: Iterable[Any], picture: object) -> set[str]:
+    return {_describe_box(face.box, picture) for face in faces if face.box is not None}
+
+
+def _describe_box(box: Any, picture: object) -> str:
+    """Return whether a face's box lies inside its picture and is about square."""
+    # The size is None if neither the picture nor the vendor states it.
+    width, height = getattr(picture, "upright_size", (box.of_width, box.of_height))
+    box_width = box.right - box.left
+    box_height = box.bottom - box.top
+    right_edge = width or box.right
+    bottom_edge = height or box.bottom
+    if box.unit == "ratio":
+        box_width *= width or 1
+        box_height *= height or 1
+        right_edge = bottom_edge = 1
     # A face may be cut off at the edge of the picture.
-    is_right = box.left < (width or box.right) and box.top < (height or box.bottom)
-    if not (is_right and box.right > 0 and box.bottom > 0):
+    is_beyond_edge = box.left >= right_edge or box.top >= bottom_edge
+    if is_beyond_edge or box.right <= 0 or box.bottom <= 0:
         return "outside"
     # The box is narrow if the vendor sent its width and height as the lower right corner.
-    scale = size if box.unit == "ratio" and all(size) else (1, 1)
-    sides = (box.right - box.left) * scale[0], (box.bottom - box.top) * scale[1]
-    return "inside" if min(sides) > 0 and max(sides) < 3 * min(sides) else "narrow"
-
-
-def compare(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the differences, each with its aspect, both values, the calls that show it, and the
-    claims that the mock cites in all of these calls."""
-    rows: dict[str, dict[str, Any]] = {}
-    of_run: dict[str, list[Any]] = {}
-    single: list[tuple[Any, ...]] = []
-    for call, aspect, *pair, claims in _compare_calls(theirs, ours):
-        if aspect.partition(" ")[0] in ("digits", "id"):
-            of_run.setdefault(aspect, []).append((*pair, claims))
-        elif pair[0] != pair[1]:
-            single.append((call, aspect, *pair, claims))
-    summed = (
-        ("all", aspect, *_summarize(aspect, mock, vendor), claims[-1])
-        for aspect, seen in of_run.items()
-        for mock, vendor, claims in [[*zip(*seen, strict=True)]]
-        # A single number cannot show how many decimals the vendor returns.
-        if len(seen) > 1
-    )
-    plain = {call for call, aspect, *_ in single if aspect not in _DERIVED}
-    single = [row for row in single if row[1] not in _DERIVED or row[0] not in plain]
-    for call, aspect, expected, value, claims in itertools.chain(single, summed):
-        if expected != value:
-            new = {"calls": [], "aspect": aspect, "mock": expected, "vendor": value}
-            row = rows.setdefault(json.dumps([aspect, expected, value]), new)
-            row["calls"] += [call] * (call not in row["calls"])
-            row["claims"] = [each for each in claims if each in row.get("claims", claims)]
-    return [*rows.values()]
-
-
-def _compare_calls(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
-    """Yield tuples of call, aspect, mock's value, vendor's value and the mock's claims."""
-    for call in ours:
-        is_other = False
-        for role in ("login", "balance", "answer", "call"):
-            sides = [
-                [reply for reply in side[call]["seen"] if reply["role"] == role]
-                for side in (ours, theirs)
-            ]
-            for mine, seen in zip(*sides, strict=False):
-                for aspect, *pair in _compare_answers(mine["aspects"], seen["aspects"]):
-                    is_other = is_other or (aspect == "status" and pair[0] != pair[1])
-                    # A different status explains every other difference in the call.
-                    if role != "call" or not is_other or aspect in ("charge", "price"):
-                        place = role if role in ("login", "balance") else call
-                        yield place, aspect, *pair, mine["claims"]
-
-
-def _summarize(aspect: str, *sides: Any) -> list[str]:
-    """Summarize the values of one aspect in all calls, for the mock and for the vendor."""
-    texts = [[text for value in side for text in value or ()] for side in sides]
-    if aspect.startswith("id "):
-        return ["unique" if len(side) == len({*side}) else "repeated" for side in texts]
-    # A score may happen to be a whole number or to end in a zero.
-    most = [max((int(text) for text in side if text != "whole"), default=-9) for side in texts]
-    if abs(most[0] - most[1]) < 2:
-        most = most[:1] * 2
-    return ["whole" if number < 0 else f"{number} decimals" for number in most]
-
-
-def _compare_answers(
-    expected: Mapping[str, Any], seen: Mapping[str, Any]
-) -> Iterator[tuple[str, Any, Any]]:
-    """Yield each aspect with the mock's and the vendor's value; only the status if it differs."""
-    is_same = expected.get("status") == seen.get("status")
-    for aspect in sorted({*expected, *seen}) if is_same else ("status",):
-        kind, _, path = aspect.partition(" ")
-        pair = expected.get(aspect), seen.get(aspect)
-        # If a list is empty, nothing is known about its items.
-        lists = [f"shape {path[: match.end()]}" for match in re.finditer(r"\[\]", path)]
-        is_open = any(place not in side for place in lists for side in (expected, seen))
-        is_unknown = "middle" in f"{pair}" if kind == "side" else None in pair
-        # A gateway may add its own ids.
-        is_more = kind == "numbered" and pair[0] is None
-        if not (is_open or is_more or (kind in (*_OPTIONAL, "id") and is_unknown)):
-            yield aspect, *pair
-
-
-def describe(call: Any) -> dict[str, Any]:
-    """Return the record of a call, or only its state if it has no outcome."""
-    if call is None:
-        return {"state": "not made, or started but not finished"}
-    numbers = {"score": call["result"]["score"], "threshold": call["level"]}
-    rounded = {name: number and round(number) for name, number in numbers.items()}
-    answers = [
-        {name: value for name, value in reply["aspects"].items() if name[:3] != "id "}
-        for reply in call["seen"]
-        if reply["role"] == "answer"
-    ]
-    return {**call["result"], **rounded, "answers": answers}
+    shorter_side, longer_side = sorted((box_width, box_height))
+    return "inside" if shorter_side > 0 and longer_side < 3 * shorter_side else "narrow"
 
 
 def is_private(document: Any, secrets: Iterable[Secret], images: Iterable[Image]) -> bool:
@@ -342,6 +418,7 @@ def is_private(document: Any, secrets: Iterable[Secret], images: Iterable[Image]
     from facematch_core.testing import find_leaks, picture_samples
 
     text = json.dumps(document, ensure_ascii=False)
-    keys: list[Any] = [secret.reveal() for secret in secrets if len(secret.reveal()) > 5]
-    pieces = [piece for image in images for piece in picture_samples(image)]
-    return bool(_LEAK.search(text)) or any(find_leaks(each, text) for each in (*keys, *pieces))
+    private: list[str | bytes] = [key.reveal() for key in secrets if len(key.reveal()) > 5]
+    for image in images:
+        private += picture_samples(image)
+    return bool(_LEAK.search(text)) or any(find_leaks(each, text) for each in private)

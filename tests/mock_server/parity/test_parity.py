@@ -17,9 +17,16 @@ from facematch_core.testing import find_leaks, picture_samples
 from facematch_mock_server import Fault
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import Reply
-from facematch_mock_server.parity.aspects import compare, reduce_reply
-from facematch_mock_server.parity.calls import VENDORS, steps_of
-from facematch_mock_server.parity.running import Caller, choose_score, explain_unseen
+from facematch_mock_server.parity.aspects import (
+    CallPair,
+    RecordedCall,
+    RecordedReply,
+    reduce_reply,
+)
+from facematch_mock_server.parity.calls import VENDORS, last_steps_of, steps_of
+from facematch_mock_server.parity.differences import compare
+from facematch_mock_server.parity.mock_calls import choose_score
+from facematch_mock_server.parity.running import Recorder, explain_unseen
 from facematch_mock_server.recognition.cards import card_sheet
 from facematch_mock_server.recognition.sheet import make_card
 
@@ -41,15 +48,16 @@ def _reply(body, status=200, **headers):
 
 
 def _call(reply):
-    """A call as `Caller.make` gives it, with this answer."""
+    """A call as `Recorder.make` gives it, with this answer."""
     aspects = reduce_reply(reply, (), ("age", "gender"), ())
-    seen = {"role": "answer", "claims": ("acme.answer",), "aspects": aspects}
-    return {"seen": [seen, {"role": "call", "claims": (), "aspects": {}}], "lost": ""}
+    return RecordedCall(replies=[RecordedReply("answer", aspects, ("acme.answer",))])
 
 
 def _differences(mock, vendor):
-    rows = compare(vendor, mock)
-    return {(row["aspect"], str(row["mock"]), str(row["vendor"])) for row in rows}
+    pairs = [
+        CallPair(name=name, vendor_call=vendor[name], mock_call=call) for name, call in mock.items()
+    ]
+    return {(row.aspect, str(row.mock), str(row.vendor)) for row in compare(pairs)}
 
 
 def test_the_largest_file_is_as_large_as_each_vendor_says():
@@ -166,21 +174,20 @@ def test_maximum_decimal_places_of_a_run_may_differ_by_one(mock, vendor, shown):
     ],
 )
 def test_mock_uses_the_vendors_score_unless_its_scale_differs(step, decision, score, expected):
-    steps = steps_of(VENDORS["didit"], frozenset({Operation.MATCH}), None)[0]
+    steps = steps_of(VENDORS["didit"], frozenset({Operation.MATCH}), None)
     step = next(each for each in steps if each.name == step)
-    result = {"decision": decision, "score": score}
-    assert choose_score(step, result, result) == expected
+    call = RecordedCall(decision=decision, score=score)
+    assert choose_score(step, call, call) == expected
 
 
 def test_every_call_without_a_response_has_a_reason():
-    main, ends = steps_of(VENDORS["didit"], frozenset(Operation), SESSIONS)
-    steps = (*main, *ends)
-    low = {"lost": "", "result": {"score": 0.5}}
+    first = steps_of(VENDORS["didit"], frozenset(Operation), SESSIONS)
+    steps = (*first, *last_steps_of(SESSIONS))
     calls = {
-        **{step.name: low for step in steps},
-        "other": {"lost": "429", "result": {}},
+        **{step.name: RecordedCall(score=0.5) for step in steps},
+        "other": RecordedCall(lost="429"),
         "largest": None,
-        "session": {"lost": "503", "result": {}},
+        "session": RecordedCall(lost="503"),
     }
     for name in ("below-score", "session-read", "no-key"):
         del calls[name]
@@ -500,9 +507,12 @@ def test_output_never_overwrites_a_file_that_is_not_a_record(rehearse, tmp_path,
 @pytest.mark.parametrize(
     ("name", "place"),
     [
-        pytest.param("SIGTERM", "running.Caller.make", marks=SLOW),
-        ("SIGHUP", "running.Caller.make"),
-        ("SIGINT", "running.Caller._overhear"),  # a start that is answered, and not yet read
+        pytest.param("SIGTERM", "running.Recorder.make", marks=SLOW),
+        ("SIGHUP", "running.Recorder.make"),
+        (
+            "SIGINT",
+            "running.Recorder._send_and_record",
+        ),  # a start that is answered, and not yet read
         ("SIGINT", "command.is_private"),  # what comes before the record is written
     ],
 )
@@ -515,7 +525,7 @@ def test_signal_still_writes_a_record_and_leaves_no_session_open(
 
     def stop(*words, **how):
         outcome = whole(*words, **how)
-        if not isinstance(words[0], Caller) or vendor.control.sessions.open():
+        if not isinstance(words[0], Recorder) or vendor.control.sessions.open():
             monkeypatch.setattr(place, whole)
             signal.raise_signal(number)
         return outcome

@@ -1,0 +1,96 @@
+"""Make the vendor's calls at the mock, which is prepared to decide as the vendor did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from .aspects import CallPair, RecordedCall
+from .calls import Step
+from .running import Calls, Recorder
+
+#: Scores that lead to a decision; 5 leads to all others.
+_SCORES = {"match": 95.0, "live": 95.0, "review": 50.0}
+
+
+def ask_mock(recorder: Recorder, steps: Iterable[Step], vendor_calls: Calls) -> list[CallPair]:
+    """Send each call that the vendor itself answered to the mock too."""
+    control = recorder.control
+    files = recorder.files
+    pairs: list[CallPair] = []
+    answered = {name: call for name, call in vendor_calls.items() if call and not call.lost}
+    _add_workflow(recorder, vendor_calls)
+    for step in steps:
+        is_never_started = step.started_by and step.started_by not in recorder.started
+        if step.name not in answered or is_never_started:
+            continue
+        call = answered[step.name]
+        cards = choose_cards(step, call, answered)
+        # If no outcome is set, the mock reads cards and rejects files that are not pictures.
+        control.clear_outcomes()
+        has_faces = _shows_faces(step) and "no-face" not in cards.values()
+        if call.decision is not None and has_faces:
+            score = choose_score(step, call, answered.get(step.scored_by, call))
+            control.set_outcome(step.operation.value, score=score, times=None)
+        recorder.files = files | {file: files[card] for file, card in cards.items()}
+        mock_call = recorder.make(step, call.threshold)
+        recorder.calls[step.name] = mock_call
+        pairs.append(CallPair(name=step.name, vendor_call=call, mock_call=mock_call))
+    return pairs
+
+
+def _add_workflow(recorder: Recorder, vendor_calls: Calls) -> None:
+    """Create the profile's workflow in the mock, unless the vendor does not know it either."""
+    setting = recorder.vendor.sessions_need
+    start = vendor_calls.get("session")
+    if not setting or start is None or start.lost:
+        return
+    unknown = vendor_calls.get("session-bad-field")
+    if unknown is not None and unknown.answer_aspects == start.answer_aspects:
+        return
+    # A biometric workflow starts no session, because no face is stored. From here on, the mock
+    # rejects all other workflows.
+    kind = "biometric" if start.error == "RequestRejected" else "kyc"
+    recorder.control.sessions.workflow(getattr(recorder.backend, setting), kind=kind)
+
+
+def _shows_faces(step: Step) -> bool:
+    return step.probe in ("same", "largest", "too-large") and step.reference != "no-face"
+
+
+def choose_cards(
+    step: Step, call: RecordedCall, answered: Mapping[str, RecordedCall]
+) -> dict[str, str]:
+    """Return the test card to send in place of each file in which the vendor saw other faces."""
+    warnings = call.warnings or ()
+    if (call.faces or 0) > 1 or "multiple_faces" in warnings:
+        return {"same": "two-faces", "largest": "two-faces"}
+    if call.score is not None or "no_face" not in warnings or not _shows_faces(step):
+        return {}
+    same = answered.get("same")
+    is_same_without_face = same is not None and "no_face" in (same.warnings or ())
+    # "largest" is the picture "same": if only one of them has no face, that is a finding.
+    if step.probe != "same" and not is_same_without_face:
+        return {}
+    if call.faces:
+        return {step.reference: "no-face"}
+    return {"same": "no-face", "largest": "no-face"}
+
+
+def choose_score(step: Step, call: RecordedCall, scored: RecordedCall) -> float:
+    """Return the score to set in the mock, so that the mock makes the vendor's decision.
+
+    This is the vendor's score, or that of the call `scored` if the step's threshold is derived from
+    it. If the vendor returned none, it is a score that fits the decision. A score up to 1 for two
+    pictures of one person is on another scale and becomes 95. Without a threshold, decimals are
+    added to show how many the mock returns, except to 0, 50 and 100.
+    """
+    score = call.score
+    if score is None and step.above_score is not None:
+        score = scored.score
+    if score is None:
+        score = _SCORES.get(str(call.decision), 5.0)
+    if step.reference == "again" and 0 < score <= 1:
+        return 95.0
+    if step.above_score is not None or score % 50 == 0:
+        return score
+    return score + 0.00123
