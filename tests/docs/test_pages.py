@@ -55,6 +55,17 @@ def test_readme_starts_with_both_commands_and_their_requirements():
         assert word in beginning
 
 
+def test_readme_lists_every_bundled_backend():
+    text = README.read_text()
+    own = [
+        info
+        for info in facematch_core.available_backends()
+        if info.distribution == "facematch-core"
+    ]
+    for info in own:
+        assert f"[`{info.name}`](docs/vendors/{info.name}.md)" in text, info.name
+
+
 #: What a page shows of a program that has tests of its own: the file, and a name in it or all.
 SHOWN = [
     ("let-the-vendor-look", "sessions_app/app.py", "start"),
