@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .recognition.sheet import make_card
     from .server import MockAccount, MockServer, Served
     from .vendors.didit.control import Webhooks
-    from .vendors.didit.records import Workflow
+    from .vendors.didit.records import Workflow, WorkflowSettings
     from .vendors.tokens import IssuedToken, Tokens
     from .world.clock import VirtualClock
     from .world.faults import Fault, Kind, Stage
@@ -38,7 +38,7 @@ __all__ = [
     "IssuedToken", "Key", "KeyKind", "Kind", "Known", "MockAccount", "MockServer", "NewAccount",
     "Origin", "ReadyCard", "Review", "SentFile", "Served", "Session", "SetOutcome",
     "Stage", "Tokens", "VirtualClock", "WebhookDelivery", "WebhookLetter", "Webhooks",
-    "Workflow", "card_sheet", "make_card", "read_card",
+    "Workflow", "WorkflowSettings", "card_sheet", "make_card", "read_card",
 ]  # fmt: skip
 
 #: The module of each public name, imported on first use: the pytest plug-in is in this package, so
@@ -61,7 +61,7 @@ __getattr__, __dir__ = lazy_names(
         "world.sessions": "Hosted Review Session",
         "world.webhooks": "WebhookDelivery WebhookLetter",
         "vendors.didit.control": "Webhooks",
-        "vendors.didit.records": "Workflow",
+        "vendors.didit.records": "Workflow WorkflowSettings",
         "vendors.tokens": "IssuedToken Tokens",
     },
 )

@@ -56,6 +56,15 @@ class MatchOutcome:
 
 
 @attrs.frozen(kw_only=True)
+class KnownSession:
+    """An earlier session with a face: its id and number, and its service (None if hosted)."""
+
+    session_id: str
+    number: int
+    service: str | None
+
+
+@attrs.frozen(kw_only=True)
 class LivenessOutcome:
     """The outcome of a liveness check, with the fields of `SetOutcome`."""
 
@@ -66,6 +75,8 @@ class LivenessOutcome:
     luminance: float | None = None
     blocklist: Likeness | None = None
     duplicate: Likeness | None = None
+    #: The earlier session with this face; None if there is none, or if a test set `duplicate`.
+    duplicate_of: KnownSession | None = None
     #: As in `MatchOutcome`.
     score_source: str = "bytes"
 

@@ -90,6 +90,7 @@ OF_DIDIT = {
         liveness_request(scene(blocklist="possible", duplicate="certain")),
         liveness_request(b"no picture"),
         liveness_request(key="mock-sandbox-key"),
+        *[liveness_request(scene(score=91))] * 2,
         liveness_request(scene(faces=0)),
         liveness_request(scene(faces=2), rotate_image="true"),
         match_request(scene(faces=0)),

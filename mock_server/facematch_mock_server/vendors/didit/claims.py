@@ -22,6 +22,12 @@ OBSERVED_SKILLS = Origin(Known.OBSERVED, "Didit skills repository, test suite, 2
 CAPTURE = Origin(Known.OBSERVED, "Webhook captured in a public repository, 2026-05-29")
 COMMUNITY_CLIENT = Origin(Known.OBSERVED, "didit-sdk 0.4.0, a community client; 1.x is Didit's own")
 NOVEMBER = Origin(Known.DOCUMENTED, "docs.didit.me, standalone APIs, 2026-11-07")
+WORKFLOWS = Origin(
+    Known.DOCUMENTED,
+    "docs.didit.me, warnings of liveness and of face match, and the settings in the README of "
+    "didit-protocol/mcp, 2026",
+    "2026-11-28",
+)
 WEBHOOK_GUIDE = Origin(Known.DOCUMENTED, "docs.didit.me, webhooks, 2026")
 FRAMEWORK = Origin(Known.FRAMEWORK, "Django REST Framework, which Didit's error bodies reveal")
 DJANGO = Origin(Known.FRAMEWORK, "Django, on which that framework is based")
@@ -142,6 +148,7 @@ CLAIMS = table(
     row("liveness.undecodable", _BAD_IMAGE, OPENAPI, "A file that is not a picture returns 400."),
     row("liveness.known_from", ("00000000-0000-4000-8000-000000000001", 1, "PASSIVE_LIVENESS"), OURS, "A hit requested by a test refers to a fixed session, which cannot be read."),
     fact("liveness.quality_risks", OPENAPI, "Quality and luminance are reported but cause warnings only in workflow sessions."),
+    fact("liveness.duplicate", OPENAPI, "A check with a live key is searched for the same face in other approved sessions; faces with the same vendor_data are left out. A kept check and a hosted session enroll their face, a comparison does not. That two cards of a person, or two equal pictures, are the same face is our choice, and so is naming the newest session as DUPLICATED_FACE; only a test causes POSSIBLE_DUPLICATED_FACE."),
     row("liveness.sandbox", {"score": 97.0, "quality": 85.0, "luminance": 50.0, "boxes": [[120, 96, 420, 512]]}, OURS, "A sandbox key gets a fixed Approved response. Its numbers are ours, and so is the echo of vendor_data and metadata."),
 
     row("credit.start", Decimal(100), OURS, "The credit starts at USD 100; a call is refused if it costs more than the remaining credit."),
@@ -177,7 +184,8 @@ CLAIMS = table(
 
     row("decision.answer", Reply(200), OPENAPI, "A readable session returns 200."),
     fact("decision.saved", OURS, "The decision of a saved call is not documented. Fields of hosted sessions are null; matches, events and reviews of activity are empty. The text of node_id is ours, and so is age_estimation, the age of the largest face."),
-    fact("decision.hosted", OURS, "A hosted session has a URL until it ends. Its start sends no webhook; each later status sends one. An item in review makes the session In Review, a declined item makes it Declined. The thresholds are the defaults of the calls; a card for review causes a review."),
+    fact("decision.hosted", OURS, "A hosted session has a URL until it ends. Its start sends no webhook; each later status sends one. An item in review makes the session In Review, a declined item makes it Declined. A card for review causes a review."),
+    fact("workflow.settings", WORKFLOWS, "A workflow's settings decide its checks: a score or a quality at or below the review threshold makes it In Review with a warning, at or below the decline threshold Declined with an error; an action makes it NO_ACTION (information), REVIEW (warning) or DECLINE (error). Further faces, quality and luminance have warnings only with the method PASSIVE. The match has 70 and 50 by default; the other defaults are ours."),
     row("decision.hidden_field", None, OURS, "A field of a document that no test has set is null, as if the workflow hid it."),
     fact("decision.document_field", OPENAPI, "A document's names and number are strings, and its dates are YYYY-MM-DD: those that control.sessions.document has set."),
     row("decision.empty_block", None, OPENAPI, "The block of a feature that never ran is null.", when=("empty_blocks", "null"), name="null"),

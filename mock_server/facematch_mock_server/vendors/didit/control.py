@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 import attrs
@@ -168,7 +168,12 @@ class Sessions(HostedSessions[DiditRecords]):
     @endpoint(
         *("POST", "sessions/workflows"),
         aliases={"workflow_id": "id"},
-        extra_parameters=lambda _: {"kind": str, "method": str, "callback": str | None},
+        extra_parameters=lambda _: {
+            "kind": str,
+            "method": str,
+            "callback": str | None,
+            "settings": Mapping[str, Any],
+        },
     )
     def workflow(self, workflow_id: str, *, version: int | None = None, **facts: Any) -> Workflow:
         """Publish a workflow with the attributes of `Workflow`; `version` defaults to the next.

@@ -93,7 +93,7 @@ def decision_body(
     expires_at, url = None, None
     if hosted is not None:
         if hosted.attempts:
-            claims.cite("session.attempts")
+            claims.cite("session.attempts", "workflow.settings")
         expires_at = stamp(hosted.expires_at)
         url = f"{origin}{page_path(world, session)}" if is_open(world, session) else None
     pictures = picture_addresses(world, claims, session, origin, now)

@@ -23,11 +23,12 @@ from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
 
-from . import framework, pictures, webhooks
+from . import faces, framework, webhooks
 from .decisions import media_type_of
 from .framework import CHECKS, DiditCall, Field, Invalid, check_rate, make_route, world_of
-from .pictures import judge_liveness, judge_match, warnings
+from .pictures import warnings
 from .records import APPROVED, DECLINED, IN_REVIEW, Workflow
+from .workflows import check_liveness, compare_faces, workflow_of
 
 _NOT_STARTED, _IN_PROGRESS = "Not Started", "In Progress"
 #: Schemes refused in a callback, because a browser would execute the address.
@@ -243,9 +244,6 @@ def _arm(call: DiditCall) -> Response:
 
 # Results of a check
 
-#: The form defaults of the standalone calls, such as the thresholds.
-_OPTIONS = {field.name: field.default for route in pictures.ROUTES for field in route.extra.form}
-
 
 def _judge(world: World, session: Session, check: base.PersonCheck) -> Session:
     """Return the session with the results of checking the person."""
@@ -256,14 +254,15 @@ def _judge(world: World, session: Session, check: base.PersonCheck) -> Session:
         liveness = attrs.evolve(liveness, score=facts["liveness"], attack=facts["attack"])
         match = match and attrs.evolve(match, score=facts["match"], review=facts["review"])
         status = facts["status"]
-    results = {
-        "LIVENESS": {**judge_liveness(claims, liveness, _OPTIONS), **_method(world, session)}
-    }
+    workflow = workflow_of(world, session)
+    if hosted.is_live:
+        liveness = faces.search(
+            world, liveness, check.face, vendor_data=session.vendor_data, session_id=session.id
+        )
+    results = {"LIVENESS": check_liveness(claims, liveness, workflow)}
     pictures: dict[str, str | None] = {"reference_image": check.face}
     if match is not None:
-        results["FACE_MATCH"] = block = judge_match(claims, match, _OPTIONS)
-        if match.review and block["status"] == APPROVED:
-            block["status"] = IN_REVIEW
+        results["FACE_MATCH"] = compare_faces(claims, match, workflow)
         pictures |= {"source_image": check.reference, "target_image": check.face}
         if hosted.kind == "kyc":
             shown = APPROVED if match.reference.faces else DECLINED
@@ -271,7 +270,9 @@ def _judge(world: World, session: Session, check: base.PersonCheck) -> Session:
             pictures |= dict.fromkeys(("portrait_image", "front_image"), check.reference)
     statuses = [result["status"] for result in results.values()]
     status = status or next(word for word in (DECLINED, IN_REVIEW, APPROVED) if word in statuses)
-    return attrs.evolve(session, status=status, result=results, pictures=pictures)
+    judged = attrs.evolve(session, status=status, result=results, pictures=pictures)
+    faces.enroll(world, judged, liveness)
+    return judged
 
 
 def _fail(world: World, session: Session, is_last: bool) -> Session:
@@ -279,17 +280,12 @@ def _fail(world: World, session: Session, is_last: bool) -> Session:
     check: dict[str, Any] = {
         "status": DECLINED if is_last else "Not Finished",
         "score": None,
-        **_method(world, session),
+        "method": workflow_of(world, session).method,
         "user_image": {"entities": []},
         "warnings": warnings(claims, "LIVENESS", risks, {}),
         **dict.fromkeys(("face_quality", "face_luminance")),
     }
     return attrs.evolve(session, result={**session.result, "LIVENESS": check})
-
-
-def _method(world: World, session: Session) -> dict[str, str]:
-    workflow = world.records.workflows.find(hosted_of(session).workflow)
-    return {"method": "PASSIVE" if workflow is None else workflow.method}
 
 
 def _return_url(session: Session) -> str | None:

@@ -23,7 +23,7 @@ from facematch_mock_server.recognition.outcomes import (
 )
 from facematch_mock_server.vendors.base import HINT_HEADER, Refused, Route
 
-from . import framework, webhooks
+from . import faces, framework, webhooks
 from .framework import CHECKS, DiditCall, Field, make_route, stamp
 from .records import APPROVED, DECLINED, IN_REVIEW
 
@@ -56,6 +56,9 @@ RISKS: Mapping[str, Risk] = {
     "POSSIBLE_FACE_IN_BLOCKLIST": Risk("error", "Possible face in blocklist", "The face resembles one in the blocklist.", is_invented=True),
     "DUPLICATED_FACE": Risk("information", "Duplicated face from other approved session", "The system identified a duplicated face from another approved session, requiring further investigation."),
     "POSSIBLE_DUPLICATED_FACE": Risk("information", "Possible duplicated face", "The face resembles one of another approved session.", is_invented=True),
+    "LOW_FACE_QUALITY": Risk("warning", "Low face quality", "The quality of the face is low.", is_invented=True),
+    "LOW_FACE_LUMINANCE": Risk("information", "Low face luminance", "The face is too dark.", is_invented=True),
+    "HIGH_FACE_LUMINANCE": Risk("information", "High face luminance", "The face is too bright.", is_invented=True),
     "MULTIPLE_FACES_DETECTED": Risk("warning", "Multiple faces detected", "More than one face was detected in the picture.", is_invented=True),
 }
 # fmt: on
@@ -140,8 +143,14 @@ def _recognize_faces(call: DiditCall) -> None:
         seen = call.compare(probe, call.values["ref_image"], rotate=rotate)
         if not (seen.probe.decodes and seen.reference.decodes):
             call.claims.cite("match.undecodable")
-    elif not call.check_liveness(probe, rotate=rotate).probe.decodes:
+        return
+    outcome = call.check_liveness(probe, rotate=rotate)
+    if not outcome.probe.decodes:
         call.refuse("liveness.undecodable")
+    # The index is searched for every live call, also for one that is not saved.
+    call.outcome = faces.search(
+        call.world, outcome, probe.digest, vendor_data=call.values["vendor_data"]
+    )
 
 
 def _finish(call: DiditCall) -> Response:
@@ -171,6 +180,8 @@ def _finish(call: DiditCall) -> Response:
                 pictures=digests,
                 result=block,
             )
+            if service is LIVENESS:
+                faces.enroll(world, session, call.outcome)
         has_no_pair = service is MATCH and call.outcome.score is None
         claim = "match.no_pair" if has_no_pair else f"{service.operation}.answer"
         response = call.answer(claim, _envelope(call, request_id, block))
@@ -231,8 +242,7 @@ def judge_liveness(
 ) -> Block:
     """Return the result of a liveness check for the response; `values` are the form's values."""
     score: float | None = None
-    # Additional data for risks about a face that is known from another session. Only tests set
-    # these risks.
+    # Additional data for risks about a face that is known from another session.
     data: dict[str, Any] = {}
     risks = ["NO_FACE_DETECTED"]
     if outcome.probe.faces:
@@ -246,7 +256,12 @@ def judge_liveness(
             ("DUPLICATED_FACE", "duplicated", outcome.duplicate),
         ):
             if certainty is not None:
-                session, number, service = claims["liveness.known_from"]
+                if prefix == "duplicated" and outcome.duplicate_of is not None:
+                    claims.cite("liveness.duplicate")
+                    known = outcome.duplicate_of
+                    session, number, service = known.session_id, known.number, known.service
+                else:
+                    session, number, service = claims["liveness.known_from"]
                 data[risk if certainty == "certain" else f"POSSIBLE_{risk}"] = {
                     f"{prefix}_session_id": session,
                     f"{prefix}_session_number": number,

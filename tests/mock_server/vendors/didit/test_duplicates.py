@@ -1,0 +1,145 @@
+"""A face of another user's approved session is reported as a duplicate."""
+
+import base64
+
+import pytest
+import requests
+from kit.cards import CARDS
+
+from facematch_mock_server import MockServer
+
+CHECK = "/v3/passive-liveness/"
+
+
+class Faces:
+    """A mock of Didit, and a kept liveness check of one of its cards."""
+
+    def __init__(self, mock):
+        self.mock, self.control = mock, mock.control
+
+    def check(self, card, user=None, *, path=CHECK, key=None, **fields):
+        files = {"user_image": ("face.png", CARDS[card])}
+        if path != CHECK:
+            files["ref_image"] = ("id.png", CARDS[card])
+        sent = {"vendor_data": user, **fields} if user else fields
+        headers = {"x-api-key": key or self.mock.live_key}
+        url = self.mock.url + path
+        answer = requests.post(url, headers=headers, files=files, data=sent, timeout=20)
+        assert answer.status_code == 200
+        return answer.json()
+
+    def duplicates(self, card, user=None, **more):
+        """The sessions that a check's warnings name."""
+        warnings = self.check(card, user, **more)["liveness"]["warnings"]
+        assert {warning["log_type"] for warning in warnings} <= {"information"}
+        return [
+            (warning["risk"], warning["additional_data"]["duplicated_session_id"])
+            for warning in warnings
+        ]
+
+
+@pytest.fixture
+def faces():
+    with MockServer() as mock:
+        yield Faces(mock)
+
+
+def test_face_of_another_users_kept_check_is_a_duplicate(faces):
+    first = faces.check("p1", "anna")["request_id"]
+    found = [("DUPLICATED_FACE", first)]
+    assert faces.duplicates("p1-again", "berta", save_api_request="false") == found
+    assert faces.duplicates("p1", "anna") == []
+    assert faces.duplicates("p2", "berta") == []
+    (warning,) = faces.check("p1", save_api_request="false")["liveness"]["warnings"]
+    data = warning["additional_data"]
+    assert (data["duplicated_session_number"], data["api_service"]) == (2, "PASSIVE_LIVENESS")
+
+
+def test_only_kept_live_checks_of_faces_are_enrolled(faces):
+    faces.check("p1", "anna", save_api_request="false")
+    faces.check("p1", "anna", path="/v3/face-match/")
+    faces.check("p1", "anna", key=faces.mock.sandbox_key)
+    faces.check("no-face", "anna")
+    assert faces.duplicates("p1", "berta") == []
+
+
+def test_declined_or_deleted_session_is_no_duplicate(faces):
+    first = faces.check("p1", "anna")["request_id"]
+    faces.control.sessions.decide(first, "Declined")
+    assert faces.duplicates("p1", "berta", save_api_request="false") == []
+    faces.control.sessions.decide(first, "Approved")
+    assert len(faces.duplicates("p1", "berta", save_api_request="false")) == 1
+    headers = {"x-api-key": faces.mock.live_key}
+    url = f"{faces.mock.url}/v3/session/{first}/delete/"
+    assert requests.delete(url, headers=headers, timeout=20).status_code == 200
+    assert faces.duplicates("p1", "berta") == []
+
+
+def test_set_outcome_decides_instead_of_the_index(faces):
+    faces.check("p1", "anna")
+    faces.control.set_outcome("liveness", duplicate="possible")
+    assert [risk for risk, _ in faces.duplicates("p1", "berta")] == ["POSSIBLE_DUPLICATED_FACE"]
+
+
+WORKFLOW = "5d1f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c10"
+
+
+def play(faces, user, card="p1", *, key=None):
+    """Start and finish a hosted session; return it with its decision."""
+    headers = {"x-api-key": key or faces.mock.live_key}
+    portrait = base64.b64encode(CARDS["p1"]).decode()
+    sent = {"workflow_id": WORKFLOW, "vendor_data": user, "portrait_image": portrait}
+    url = f"{faces.mock.url}/v3/session/"
+    begun = requests.post(url, headers=headers, json=sent, timeout=20).json()
+    faces.control.sessions.finish(begun["session_id"], card)
+    decision = f"{url}{begun['session_id']}/decision/"
+    return requests.get(decision, headers=headers, timeout=20).json()
+
+
+@pytest.mark.parametrize(
+    ("action", "log_type", "status"),
+    [
+        ("NO_ACTION", "information", "Approved"),
+        ("REVIEW", "warning", "In Review"),
+        ("DECLINE", "error", "Declined"),
+    ],
+)
+def test_workflow_decides_what_a_duplicate_does_to_a_session(faces, action, log_type, status):
+    settings = {"face_liveness_possible_duplicated_face_action": action}
+    faces.control.sessions.workflow(WORKFLOW, settings=settings)
+    first = play(faces, "anna")
+    assert (first["status"], first["liveness_checks"][0]["warnings"]) == ("Approved", [])
+    second = play(faces, "berta", "p1-again")
+    (warning,) = second["liveness_checks"][0]["warnings"]
+    known = warning["additional_data"]
+    assert (warning["risk"], warning["log_type"]) == ("DUPLICATED_FACE", log_type)
+    assert (known["duplicated_session_id"], known["api_service"]) == (first["session_id"], None)
+    assert (second["status"], second["liveness_checks"][0]["status"]) == (status, status)
+    assert play(faces, "anna")["status"] == "Approved"
+
+
+def test_sandbox_session_neither_finds_nor_enrolls_a_face(faces):
+    assert play(faces, "anna", key=faces.mock.sandbox_key)["status"] == "Approved"
+    assert faces.duplicates("p1", "berta") == []
+    sandbox = play(faces, "carla", key=faces.mock.sandbox_key)
+    assert sandbox["liveness_checks"][0]["warnings"] == []
+
+
+def test_session_that_is_checked_again_is_not_its_own_duplicate(faces):
+    session_id = play(faces, "anna")["session_id"]
+    faces.control.sessions.decide(session_id, "Resubmitted")
+    faces.control.sessions.finish(session_id, "p1")
+    (session,) = faces.control.sessions.all()
+    assert session.result["LIVENESS"]["warnings"] == []
+
+
+def test_sessions_of_dropped_records_are_forgotten(faces, monkeypatch):
+    index = faces.mock.world.records.faces
+    for number in range(3):
+        index.enroll(f"session-{number}", "a face")
+    assert index.sessions_with("a face") == ("session-2", "session-1", "session-0")
+    index.enroll("session-1", "another face")
+    assert index.sessions_with("a face") == ("session-2", "session-0")
+    for number in range(10_000):
+        index.enroll(f"later-{number}", f"face {number}")
+    assert index.sessions_with("a face") == ()
