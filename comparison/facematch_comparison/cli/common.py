@@ -192,9 +192,13 @@ def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
     """Return the answers that the options of `source` select, and arguments for `evaluate`."""
     if options["scores"]:
         return _from_scores(options)
-    given = [name.rstrip("s").replace("_", "-") for name in _OF_SCORES if options[name]]
-    if given:
-        raise click.UsageError(f"--{' and --'.join(given)}: only with --scores FILE.")
+    of_scores = [
+        option.opts[0]
+        for option in click.get_current_context().command.params
+        if option.name in _OF_SCORES and options[option.name]
+    ]
+    if of_scores:
+        raise click.UsageError(f"{' and '.join(of_scores)}: only with --scores FILE.")
     store = options["store"] or STORE
     with database_at(store) as database:
         from facematch_comparison.report.writing import digest_answers

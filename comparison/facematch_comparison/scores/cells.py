@@ -51,6 +51,10 @@ _ABOVE: Final = re.compile(
 _NO_NUMBER: Final = ("", "na", "n/a", "#n/a", "#na", "nan", "null", "none", "<na>")
 _NUMBER: Final = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
 
+#: Size in bytes of the blocks that pyarrow parses; with its default of 1 MB, parsing takes 20 %
+#: longer.
+_BLOCK: Final = 1 << 22
+
 #: Advice for a file with spaces or bars between the columns.
 SEPARATE: Final = (
     "Separate columns with commas, semicolons or tabs. For spaces, in Python: "
@@ -331,8 +335,9 @@ def _read_csv(data: bytes, separator: str, header: Sequence[str]) -> pa.Table:
     """Read text that pyarrow and Python's csv parse in the same way; drop blank rows."""
     table = csv.read_csv(
         pa.BufferReader(data),
-        # With pyarrow's default of 1 MB, parsing takes 20 % longer.
-        read_options=csv.ReadOptions(block_size=1 << 22),
+        # A thread of pyarrow may free `data` while the interpreter ends after a refusal, and the
+        # process then aborts. One block needs no threads.
+        read_options=csv.ReadOptions(block_size=_BLOCK, use_threads=len(data) > _BLOCK),
         parse_options=csv.ParseOptions(delimiter=separator, newlines_in_values=b'"' in data),
         convert_options=csv.ConvertOptions(
             column_types=dict.fromkeys(header, pa.string()),

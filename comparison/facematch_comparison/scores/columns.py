@@ -122,7 +122,8 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "score": Column(
         "scores|(y|match|matching|comparison|facematch|face)score|similarity(score|percent)?|sim|"
         "(match)?confidence|(face|facematch)similarity|cosine(similarity)?|cossim|"
-        "(cosine|euclidean|face)?distance|distances|(cos)?dist|l2(distance)?",
+        "(cosine|euclidean|face)?distance|distances|(cos)?dist|l2(distance)?|"
+        ".*facematches0similarity",  # Rekognition's answer to CompareFaces
         "answer",
         is_number=True,
     ),

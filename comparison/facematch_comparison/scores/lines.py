@@ -54,6 +54,13 @@ if TYPE_CHECKING:
 #: Scale of scores that were read from distances.
 MINUS_DISTANCE: Final = "minus the distance"
 
+#: Rekognition's CompareFaces returns no similarity below this number, unless the caller sets
+#: SimilarityThreshold; the faces are then in UnmatchedFaces (botocore's model, read 2026-11-28).
+REKOGNITION_CUT: Final = 80.0
+
+#: End of the column of similarities, if Rekognition's JSON answers are read.
+_SIMILARITY: Final = "FaceMatches.0.Similarity"
+
 #: Alternatives: if the user names a column for one, no column is recognised as the other.
 _EITHER: Final = (TRUTH, *((PERSON, person) for person in PEOPLE))
 
@@ -77,6 +84,7 @@ class Lines:
         independent_pairs: Whether no person is in two pairs.
         distance: Whether all scores are distances, regardless of the names of their columns.
         no_scores: Numbers that mean a missing score.
+        cut: Rekognition's own threshold, if its `unmatched` faces count as just below it; or None.
         of: The column for each of our names, except the score.
         scores: Columns of scores. If there are several, `parts` returns separate lines for each.
         skipped: Columns that are not read.
@@ -88,6 +96,7 @@ class Lines:
     independent_pairs: bool
     distance: bool = False
     no_scores: Sequence[float] = ()
+    cut: float | None = None
     of: dict[str, str] = attrs.field(factory=dict)
     scores: list[str] = attrs.field(factory=list)
     skipped: list[str] = attrs.field(factory=list)
@@ -160,7 +169,25 @@ class Lines:
         score = self.cells.numbers(self.scores[0])
         if self.no_scores:
             score = np.where(np.isin(score, self.no_scores), np.nan, score)
+        if self.cut is not None:
+            score = np.where(self.unmatched, just_below(self.cut, score), score)
         return -score if self.is_distance else score
+
+    @cached_property
+    def unmatched(self) -> NDArray[np.bool_]:
+        """bool, (N,): whether Rekognition compared a face, but returned no similarity for it.
+
+        Its JSON answer then has a face in UnmatchedFaces and none in FaceMatches.
+        """
+        unmatched = np.zeros(len(self), np.bool_)
+        for column in self.scores:
+            if column.endswith(_SIMILARITY):
+                faces = column.removesuffix(_SIMILARITY) + "UnmatchedFaces.0."
+                for name in self.cells.header:
+                    if name.startswith(faces):
+                        unmatched |= self.cells.words(name).filled
+                unmatched &= np.isnan(self.cells.numbers(column))
+        return unmatched
 
     @cached_property
     def failed(self) -> NDArray[np.bool_]:
@@ -430,6 +457,13 @@ def _refusal(files: Sequence[Lines], missing: dict[str, str]) -> ColumnsNotRecog
         asked += PEOPLE if skipped else []
     columns = dict.fromkeys(asked, COLUMN)
     return ColumnsNotRecognised("\n".join(texts), columns=columns, independent_pairs=names_nobody)
+
+
+def just_below(threshold: float, scores: NDArray[np.float64]) -> float:
+    """Return the threshold minus one unit of the last decimal place of the scores (at most 6)."""
+    given = scores[~np.isnan(scores)]
+    places = next((n for n in range(6) if (given == given.round(n)).all()), 6)
+    return float(round(threshold - 10.0**-places, places))
 
 
 def components(first: Ints, second: Ints, size: int) -> Ints:
@@ -705,28 +739,42 @@ def groups_of(lines: Lines) -> tuple[dict[str, Grouping], list[Problem]]:
             kinds.setdefault(parts[1], []).extend(said)
     groups: dict[str, Grouping] = {}
     problems: list[Problem] = []
-    names = dict(enumerate(lines.named[0].words if kinds and lines.named else ()))
     for kind, said in kinds.items():
-        columns = in_common(*(words for words, _ in said), is_sorted=True)
-        words = columns[0].words
-        # Keep the order of lines, so that the first label of a person is on the earliest line.
-        labels = np.stack([each.codes for each in columns], axis=1).ravel()
-        people = np.stack([people for _, people in said], axis=1).ravel()
-        first, wrong = _contradictions(people, labels, 1 + max(map(np.max, lines.people)))
-        of_person = np.where(first < 0, -1, labels[first])
-        # Report only the first contradiction on each line.
-        at = dict(zip((wrong // len(said))[::-1].tolist(), wrong[::-1], strict=True))
-        problems += problems_at(
-            sorted(at),
-            lambda row, kind=kind, words=words, at=at, labels=labels, of=of_person, people=people: (
-                f"{names.get(people[at[row]], 'somebody')!r:.60} is in the group "
-                f"{words[labels[at[row]]]!r:.60} of {kind}, but above in "
-                f"{words[of[people[at[row]]]]!r:.60}"
-            ),
-        )
-        probe, reference = (of_person[side] for side in lines.people)
-        groups[kind] = Grouping(labels=(*words,), probe=probe, reference=reference)
+        groups[kind], of_kind = _grouping_of(kind, said, lines)
+        problems += of_kind
     return groups, problems
+
+
+def _grouping_of(
+    kind: str, said: Sequence[tuple[Words, Ints]], lines: Lines
+) -> tuple[Grouping, Sequence[Problem]]:
+    """Return one grouping, and a problem for each person in two groups of it.
+
+    `said` has a column of groups, and the person on each of its lines, once for each side.
+    """
+    columns = in_common(*(words for words, _ in said), is_sorted=True)
+    groups = columns[0].words
+    # Keep the order of lines, so that the first label of a person is on the earliest line.
+    labels = np.stack([each.codes for each in columns], axis=1).ravel()
+    people = np.stack([people for _, people in said], axis=1).ravel()
+    first, wrong = _contradictions(people, labels, 1 + max(map(np.max, lines.people)))
+    of_person = np.where(first < 0, -1, labels[first])
+    # Report only the first contradiction on each line.
+    wrong_by_row = dict(zip((wrong // len(said))[::-1].tolist(), wrong[::-1], strict=True))
+
+    def describe(row: int) -> str:
+        place = wrong_by_row[row]
+        person = people[place]
+        name = lines.named[0].words[person] if lines.named else "somebody"
+        is_one_line = first[person] // len(said) == row
+        return (
+            f"{name!r:.60} is in the group {groups[labels[place]]!r:.60} of {kind}, but "
+            f"{'on the same line' if is_one_line else 'above'} in {groups[of_person[person]]!r:.60}"
+        )
+
+    probe, reference = (of_person[side] for side in lines.people)
+    grouping = Grouping(labels=(*groups,), probe=probe, reference=reference)
+    return grouping, [*problems_at(sorted(wrong_by_row), describe)]
 
 
 def _contradictions(keys: Ints, values: Ints, size: int) -> tuple[Ints, Ints]:

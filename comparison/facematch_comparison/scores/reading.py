@@ -24,10 +24,12 @@ from .cells import Problem, first_rows, problems_at, read_cells
 from .columns import LONG, PEOPLE, PERSON, TRUTH, WIDE, ColumnsNotRecognised, is_distance
 from .lines import (
     MINUS_DISTANCE,
+    REKOGNITION_CUT,
     Lines,
     facts_of,
     groups_of,
     join,
+    just_below,
     problems_of_cells,
     problems_of_pairs,
     recognise,
@@ -130,6 +132,7 @@ def read_scores(
     parts = []
     for lines in files:
         split = lines.parts()
+        _set_rekognition_cuts(split, below, say)
         lines.cells.refuse(each for part in split for each in problems_of_cells(part))
         parts += split
     if is_joined:
@@ -185,6 +188,43 @@ def _states_cut(name: str, below: float | Mapping[str, float] | None) -> bool:
     if isinstance(below, Mapping):
         return name in below
     return below is not None
+
+
+def _set_rekognition_cuts(
+    parts: Iterable[Lines],
+    below: float | Mapping[str, float] | None,
+    say: Callable[[str], object],
+) -> None:
+    """Set `Lines.cut` where `below` does not say what a missing score of the system means."""
+    for lines in parts:
+        if not any(_states_cut(system, below) for system in lines.system.words):
+            lines.cut = _rekognition_cut(lines, say)
+
+
+def _rekognition_cut(lines: Lines, say: Callable[[str], object]) -> float | None:
+    """Return Rekognition's own threshold, with a note; None if no faces are `unmatched`.
+
+    The caller of CompareFaces can lower it. If a smaller similarity stands in the file, the caller
+    did, and only the caller knows the threshold.
+    """
+    count = np.count_nonzero(lines.unmatched)
+    if not count:
+        return None
+    smallest = np.nanmin(lines.cells.numbers(lines.scores[0]))
+    if smallest < REKOGNITION_CUT:
+        option = format_argument("below", {lines.name: int(np.floor(smallest))})
+        raise InvalidRequest(
+            f"{lines.name} has {count:,} pairs with an empty FaceMatches beside UnmatchedFaces: "
+            f"Rekognition omitted scores below the SimilarityThreshold of the call, which is at "
+            f"most {smallest:g}, the smallest similarity; nothing was judged. If it was "
+            f"{int(np.floor(smallest))}, use {option}."
+        )
+    say(
+        f"{lines.name}: {count:,} pairs with an empty FaceMatches beside UnmatchedFaces count as "
+        f"just below {REKOGNITION_CUT:g}, the threshold below which Rekognition omits scores; no "
+        "lower threshold can be judged"
+    )
+    return REKOGNITION_CUT
 
 
 def _check_missing_scores(system: Answers) -> None:
@@ -363,16 +403,13 @@ def _with_scores_below(
             )
         inconclusive = each.decisions == DECISIONS.index(Decision.INCONCLUSIVE)
         empty = each.answered & np.isnan(each.scores) & ~inconclusive
-        # Use the vendor's threshold minus one unit of the last decimal place, so that no lower
-        # threshold is chosen.
-        given = each.scores[~np.isnan(each.scores)]
-        places = next((n for n in range(6) if (given == given.round(n)).all()), 6)
-        just_below = round(threshold - 10.0**-places, places)
-        scores = np.where(empty, just_below, each.scores)
+        # So close to the vendor's threshold that no lower threshold is chosen.
+        filler = just_below(threshold, each.scores)
+        scores = np.where(empty, filler, each.scores)
         frame = each.frame.assign(score=scores, acquired=each.acquired | empty)
         named[name] = attrs.evolve(each, frame=frame)
         say(
-            f"{name}: {int(empty.sum()):,} pairs without a score count as {just_below:g}, just "
+            f"{name}: {int(empty.sum()):,} pairs without a score count as {filler:g}, just "
             f"below {threshold:g}; no threshold below {threshold:g} can be judged"
         )
     return [*named.values()]

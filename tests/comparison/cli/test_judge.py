@@ -158,7 +158,9 @@ def test_people_and_pictures_of_a_run_are_named_only_on_request(run, run_json, s
 def test_invalid_arguments_of_report(refused):
     lines = ["--out x.pdf", "--confidence 0.5", "--out x --store s", "--column mated", "--below x"]
     lines += ["--at-threshold one=high", "--at-threshold c=1", "--wrong w.html", "--answers a.json"]
-    refused("report", "", "--rule above", *(f"--scores s.csv {words}" for words in lines))
+    of_scores = "--independent-pairs --no-score 0 --column mated=same"
+    with_scores = [f"--scores s.csv {words}" for words in lines]
+    refused("report", "", "--rule above", of_scores, *with_scores)
 
 
 DOOR = 'max_fmr = 0.01\nmax_frr = 0.05\nleaves_out = "The weather."\n'

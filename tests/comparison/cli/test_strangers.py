@@ -158,3 +158,41 @@ def test_files_of_other_tools_are_read(report, scores, tmp_path, name):
     answers = report(name, columns=columns)
     assert len(answers) == 1 + bool(columns)
     assert re.search(r"rejects \d+ of 40 genuine attempts", answers[-1].stdout)
+
+
+def answers_of_rekognition(scores, *, cut):
+    """CompareFaces' answer to each pair; the last probe shows no face."""
+    records = []
+    for at, (mated, value) in enumerate(zip(*scores, strict=True)):
+        face = {"BoundingBox": {"Width": 0.25, "Left": 0.5}, "Confidence": 99.5}
+        is_match = value >= cut
+        response = {
+            "SourceImageFace": face,
+            "FaceMatches": [{"Similarity": value, "Face": face}] if is_match else [],
+            "UnmatchedFaces": [] if is_match or at == 2 * PAIRS - 1 else [face],
+        }
+        pair = {"image1": f"a{at}.jpg", "image2": f"b{at}.jpg", "same": int(mated)}
+        records.append({**pair, "response": response})
+    return json.dumps(records)
+
+
+def test_an_unmatched_face_of_rekognition_is_below_its_threshold(run, report, tmp_path):
+    chance = np.random.default_rng(5)
+    mated = np.arange(2 * PAIRS) < PAIRS
+    values = chance.normal(np.where(mated, 95, 70), 8).clip(1, 99).round(2)
+    values[-1] = 5
+    file = tmp_path / "aws.json"
+    file.write_text(answers_of_rekognition((mated, values), cut=80))
+    (answer,) = report("aws.json")
+    (answers,) = read_scores(file)
+    expected = np.where(values < 80, 79.99, values)
+    assert answers.scores[:-1].tolist() == expected[:-1].tolist()
+    assert answers.acquired.tolist() == [True] * (2 * PAIRS - 1) + [False]
+    unmatched = np.count_nonzero(values < 80) - 1
+    assert f"aws: {unmatched} pairs with an empty FaceMatches" in answer.stderr
+    # The caller can set another threshold.
+    file.write_text(answers_of_rekognition((mated, values), cut=60.5))
+    refusal = run(*REPORT, "aws.json")
+    assert refusal.exit_code == 2
+    (option,) = set(re.findall(r"--below aws=6\d", refusal.stderr))
+    assert run(*REPORT, "aws.json", *option.split()).exit_code == 0

@@ -1,6 +1,9 @@
 """One file or frame of scores: columns, cells, and what is refused."""
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -344,6 +347,9 @@ def test_a_group_on_one_line_applies_to_all_lines_of_the_person(read):
     assert (skin.probe.tolist(), skin.reference.tolist()) == ([0, 0, -1], [0, 1, 1])
     (line,) = refusals(read, f"{HEAD},group_sex\na,1,1,A,A,1,f\na,2,0,A,B,2,m\n")
     assert line == "  line 3: 'A' is in the group 'm' of sex, but above in 'f'"
+    head = f"{HEAD},probe_group_sex,reference_group_sex\n"
+    (line,) = refusals(read, f"{head}a,1,1,A,A,1,f,m\na,2,0,A,B,2,f,m\n")
+    assert line == "  line 2: 'A' is in the group 'm' of sex, but on the same line in 'f'"
 
 
 # Cells
@@ -583,6 +589,24 @@ def test_json_without_records_is_rejected(tmp_path, text):
     (tmp_path / "scores.json").write_text(text)
     with pytest.raises(InvalidRequest):
         read_scores(tmp_path / "scores.json")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts the threads of Linux")
+def test_a_small_file_is_read_without_threads(tmp_path):
+    """A thread that held the file when the interpreter ended made a refusal abort."""
+    file = tmp_path / "scores.csv"
+    file.write_text("label,score,person\n1,7.5,A\n0,2.5,B\n")
+    program = f"""
+import os
+import pyarrow
+from facematch_comparison import read_scores
+pyarrow.enable_signal_handlers(False)  # they have a thread, which holds no data
+before = len(os.listdir("/proc/self/task"))
+read_scores({str(file)!r})
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+    words = [sys.executable, "-c", program]
+    assert subprocess.run(words, check=True, capture_output=True, text=True).stdout == "0\n"
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "xlsx"])
