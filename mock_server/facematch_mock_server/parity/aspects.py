@@ -372,10 +372,8 @@ def reduce_outcome(outcome: Any, probe: object, reference: object) -> RecordedCa
         call.ways = [name for name in ("link", "token", "page") if getattr(access, name)]
     else:
         probe_faces = getattr(outcome, "probe_faces", None) or ()
-        reference_faces = getattr(outcome, "reference_faces", None) or ()
-        positions = _describe_boxes(probe_faces, probe) | _describe_boxes(
-            reference_faces, reference
-        )
+        positions = _describe_boxes(probe_faces, probe)
+        positions |= _describe_boxes(getattr(outcome, "reference_faces", None) or (), reference)
         codes = {str(warning.code) for warning in outcome.warnings}
         call.decision = str(outcome.decision)
         # The backend derives this warning from the score alone.

@@ -113,12 +113,8 @@ def _without_picture(request: HttpRequest) -> HttpRequest:
 
 def _with(part: str, name: str, value: object) -> Change:
     """Return a change that sets a name in the headers, params, fields or json of a request."""
-
-    def change(request: HttpRequest) -> HttpRequest:
-        changed: dict[str, Any] = {part: {**getattr(request, part), name: value}}
-        return attrs.evolve(request, **changed)
-
-    return change
+    evolve: Any = attrs.evolve
+    return lambda request: evolve(request, **{part: {**getattr(request, part), name: value}})
 
 
 # fmt: off

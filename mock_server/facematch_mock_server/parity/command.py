@@ -219,6 +219,7 @@ class _Run:
         write_json(self.out, self.document)
 
     def show_end(self) -> None:
+        """Print the differences, and what was not compared."""
         for difference in self.differences:
             _show_difference(difference)
         unseen = self.document["nothing_seen"]

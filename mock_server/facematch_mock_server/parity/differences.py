@@ -70,14 +70,16 @@ def compare(pairs: Iterable[CallPair]) -> list[Comparison]:
 
 
 def _compare_call(pair: CallPair) -> list[Comparison]:
+    """Compare the replies to a call, and the outcome as far as they do not explain it."""
     comparisons: list[Comparison] = []
     for role in ("login", "balance", "answer"):
-        place = pair.name if role == "answer" else role
+        # A login or a balance is shown as a call of its own.
+        shown_call = pair.name if role == "answer" else role
         for mock_reply, vendor_reply in zip(
             pair.mock_call.replies_of(role), pair.vendor_call.replies_of(role), strict=False
         ):
             comparisons += _compare_aspects(
-                place, mock_reply.aspects, vendor_reply.aspects, mock_reply.claims
+                shown_call, mock_reply.aspects, vendor_reply.aspects, mock_reply.claims
             )
     # A different status explains every other difference in the outcome but the charge.
     has_same_statuses = not any(
@@ -104,7 +106,7 @@ def _compare_call(pair: CallPair) -> list[Comparison]:
 
 
 def _compare_aspects(
-    place: str, mock: Mapping[str, Any], vendor: Mapping[str, Any], claims: Collection[str]
+    shown_call: str, mock: Mapping[str, Any], vendor: Mapping[str, Any], claims: Collection[str]
 ) -> Iterator[Comparison]:
     """Yield what can be compared in a reply or an outcome; only the status if it differs."""
     aspects = sorted(mock.keys() | vendor.keys())
@@ -113,7 +115,7 @@ def _compare_aspects(
     for aspect in aspects:
         if _is_comparable(aspect, mock, vendor):
             yield Comparison(
-                calls=[place],
+                calls=[shown_call],
                 aspect=aspect,
                 mock=mock.get(aspect),
                 vendor=vendor.get(aspect),
@@ -122,6 +124,7 @@ def _compare_aspects(
 
 
 def _is_comparable(aspect: str, mock: Mapping[str, Any], vendor: Mapping[str, Any]) -> bool:
+    """Return whether enough is known of both sides to compare an aspect."""
     kind, _, path = aspect.partition(" ")
     for item in re.finditer(r"\[\]", path):
         shape = f"shape {path[: item.end()]}"
@@ -129,10 +132,11 @@ def _is_comparable(aspect: str, mock: Mapping[str, Any], vendor: Mapping[str, An
         if shape not in mock or shape not in vendor:
             return False
     values = (mock.get(aspect), vendor.get(aspect))
+    # A score in the middle of 0-100 does not show which side means yes.
     if kind == "side" and "middle" in str(values):
         return False
+    # A vendor's gateway may add headers with its own ids.
     if kind == "numbered":
-        # A gateway may add its own ids.
         return aspect in mock
     return kind not in _OPTIONAL or None not in values
 
@@ -150,8 +154,8 @@ def _summarize(aspect: str, comparisons: Iterable[Comparison]) -> Comparison:
         mock = _describe_ids(mock_texts)
         vendor = _describe_ids(vendor_texts)
     else:
-        mock_decimals = _count_decimals(mock_texts)
-        vendor_decimals = _count_decimals(vendor_texts)
+        mock_decimals = _max_decimals(mock_texts)
+        vendor_decimals = _max_decimals(vendor_texts)
         # A score may happen to end in a zero.
         if abs(mock_decimals - vendor_decimals) < 2:
             vendor_decimals = mock_decimals
@@ -164,7 +168,7 @@ def _describe_ids(digests: Collection[str]) -> str:
     return "unique" if len(digests) == len(set(digests)) else "repeated"
 
 
-def _count_decimals(texts: Iterable[str]) -> int:
+def _max_decimals(texts: Iterable[str]) -> int:
     """Return the most decimals of a number; -9, far from any other count, if all are whole."""
     return max((int(text) for text in texts if text != "whole"), default=-9)
 

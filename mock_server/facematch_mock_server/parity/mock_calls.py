@@ -20,8 +20,8 @@ def ask_mock(recorder: Recorder, steps: Iterable[Step], vendor_calls: Calls) -> 
     answered = {name: call for name, call in vendor_calls.items() if call and not call.lost}
     _add_workflow(recorder, vendor_calls)
     for step in steps:
-        is_never_started = step.started_by and step.started_by not in recorder.started
-        if step.name not in answered or is_never_started:
+        lacks_session = bool(step.started_by) and step.started_by not in recorder.started
+        if step.name not in answered or lacks_session:
             continue
         call = answered[step.name]
         cards = choose_cards(step, call, answered)

@@ -232,6 +232,7 @@ class Recorder:
         reply = self._fetch("answer", self.vendor.stored_calls_path)
         own_ids: set[str] = set()
         for name, call in self.calls.items():
+            # The list contains sessions too, which are always stored.
             if call is not None and not name.startswith("session"):
                 for own_reply in call.replies:
                     own_ids |= own_reply.id_digests
@@ -299,6 +300,7 @@ class Recorder:
         return self._exchange("answer" if "on_sent" in options else "login", request, **options)
 
     def _exchange(self, role: str, request: HttpRequest, **options: Any) -> HttpReply:
+        """Send a request without changes, and record the reply."""
         time.sleep(self._pause_s)
         self.secrets.update(request.secrets)
         self._is_cut_off = True
@@ -335,6 +337,7 @@ class Recorder:
             problem = str(reply.status)
             if reply.status == 200:
                 return Decimal(str(reply.at(self.vendor.balance_field)))
+            # The key may not read it, or a gateway answered: nothing to compare.
             if reply.status in (401, 403, *_GATEWAY_STATUSES):
                 self._replies.pop()
         self.unread["balance"] = problem
@@ -367,7 +370,7 @@ def explain_unseen(steps: Iterable[Step], calls: Calls) -> dict[str, str]:
 
 
 def _find_obstacle(step: Step, calls: Calls) -> str:
-    """Return the reason why a call cannot be made after `calls`, or an empty string."""
+    """Return the reason why a step cannot be made after `calls`, or an empty string."""
     start = calls.get(step.started_by)
     if step.started_by in calls and (start is None or start.state is None):
         is_accepted = start is not None and start.is_accepted
@@ -397,8 +400,8 @@ def run_steps(
         is_over_budget = count_charges(calls.values(), max_charges) + max_charges > budget
         if is_over_budget and (step.may_be_charged or step.lists_stored_calls):
             continue
-        is_never_started = bool(step.started_by) and step.started_by not in calls
-        if is_never_started or _find_obstacle(step, calls):
+        lacks_session = bool(step.started_by) and step.started_by not in calls
+        if lacks_session or _find_obstacle(step, calls):
             continue
         say(f"  {step.name}: {step.sentence}", err=True)
         try:

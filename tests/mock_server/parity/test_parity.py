@@ -67,6 +67,17 @@ def test_the_largest_file_is_as_large_as_each_vendor_says():
     assert {name: vendor.size_limit for name, vendor in VENDORS.items()} == sizes
 
 
+def test_outcome_difference_cites_the_claims_of_the_answer_and_not_of_the_balance():
+    replies = [
+        RecordedReply("answer", {"status": 200}, ("acme.answer",)),
+        RecordedReply("balance", {"status": 200}, ("acme.wallet",)),
+    ]
+    calls = [RecordedCall(decision=each, replies=replies) for each in ("match", "no_match")]
+    pair = CallPair(name="same", mock_call=calls[0], vendor_call=calls[1])
+    (difference,) = compare([pair])
+    assert (difference.aspect, difference.claims) == ("decision", ["acme.answer"])
+
+
 def test_different_charset_is_reported():
     replies = [_reply({}, **{"Content-Type": f"text/html; charset={x}"}) for x in ("utf-8", "big5")]
     assert ("charset", "utf-8", "big5") in _differences(*({"a": _call(each)} for each in replies))
