@@ -585,7 +585,10 @@ class SessionResult(models.NoTruth, Document):
         return [f"it was started {age_s:.0f} s ago"]
 
     def _document_reasons(self) -> list[str]:
-        """Return the reasons why the document is not known to be the person's own."""
+        """Return the reasons why the document is not known to be the person's own.
+
+        An agreement of None, because no `Person` was passed, is a reason, too.
+        """
         if self.record.compared_with is not ComparedWith.DOCUMENT or self.record.any_document:
             return []
         reasons = []

@@ -125,7 +125,7 @@ def without_api_path(base_url: str, api_path: str, *, allowed_hosts: Collection[
     return origin + path
 
 
-def find_foreign_host(
+def find_foreign_origin(
     url: str, service_url: str, *, allowed_hosts: Collection[str], allow_insecure: bool
 ) -> str:
     """Return the origin of `url` if it must not receive keys and faces; else "".

@@ -221,7 +221,7 @@ def _merge(context: click.Context, options: Mapping[str, Any]) -> dict[str, Any]
 def _open_stores(
     options: Mapping[str, Any], *, needs_verifier: bool = False
 ) -> Iterator[OpenStores]:
-    """Open the store from --store, or the stores of a profile's budgets."""
+    """Open the store from --store, or the stores of a profile's budgets, and expire old calls."""
     now = dt.datetime.now(dt.UTC)
     target = Target.of(options)
     url: str | None = options["store"]
@@ -238,13 +238,13 @@ def _open_stores(
         if needs_verifier or url is None:
             verifier = stack.enter_context(target.open())
         if url is None:
-            stores = _stores_of(verifier)
+            stores = _shared_stores_of(verifier)
         else:
             stores = [stack.enter_context(contextlib.closing(_open_store(url)))]
-        yield OpenStores(stores, open_calls(stores, now), now, verifier)
+        yield OpenStores(stores, expire_and_list_open_calls(stores, now), now, verifier)
 
 
-def open_calls(stores: Iterable[CallStore], now: dt.datetime) -> list[OpenCall]:
+def expire_and_list_open_calls(stores: Iterable[CallStore], now: dt.datetime) -> list[OpenCall]:
     """Mark reservations older than 15 minutes as unknown; return all open reservations."""
     from facematch_core.store import expire_reservations
 
@@ -269,8 +269,8 @@ def _open_store(url: str) -> CallStore:
     return SqlStore(url)
 
 
-def _stores_of(verifier: Any) -> list[CallStore]:
-    """Return the budget stores of a verifier, or of a failover's members."""
+def _shared_stores_of(verifier: Any) -> list[CallStore]:
+    """Return the budget stores of a verifier's members that other processes can read."""
     from facematch_core.resilience import Budget
     from facematch_core.store import MemoryStore
 

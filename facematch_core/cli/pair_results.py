@@ -79,16 +79,16 @@ class SavedRow:
 
 
 @contextlib.contextmanager
-def open_results(path: Path, form: str, *, workers: int) -> Iterator[ResultFile]:
+def open_results(path: Path, suffix: str, *, workers: int) -> Iterator[ResultFile]:
     """Open the journal, and read what earlier runs wrote. Nothing is recorded for a stream.
 
     Args:
         path: The file of results; ``-`` for standard output.
-        form: ``.jsonl`` or ``.csv``.
+        suffix: ``.jsonl`` or ``.csv``.
         workers: Maximum number of concurrent calls.
     """
     with contextlib.ExitStack() as open_files:
-        results = ResultFile(path, form, open_files, workers=workers)
+        results = ResultFile(path, suffix, open_files, workers=workers)
         if results.is_resumable:
             results.read_earlier_runs()
         yield results
@@ -99,24 +99,24 @@ class ResultFile:
 
     Attributes:
         is_resumable: Whether calls are recorded. False for standard output, pipes and terminals.
-        begun_calls: The calls of earlier runs that may have been charged, by line.
+        maybe_charged_calls: The calls of earlier runs that may have been charged, by line.
         answered_lines: The lines that have a result of an earlier run.
         failure: The error of the first row that could not be written, or None.
-        missing_rows: The rows that could not be written.
+        unwritten_rows: The rows that could not be written.
     """
 
     def __init__(
-        self, path: Path, form: str, open_files: contextlib.ExitStack, *, workers: int
+        self, path: Path, suffix: str, open_files: contextlib.ExitStack, *, workers: int
     ) -> None:
         self.is_resumable = str(path) != "-" and not is_stream(path)
-        self.begun_calls: dict[int, BegunCall] = {}
+        self.maybe_charged_calls: dict[int, BegunCall] = {}
         self.answered_lines: set[int] = set()
         self.failure: OSError | None = None
-        self.missing_rows: list[str] = []
-        self.form = form
+        self.unwritten_rows: list[str] = []
+        self.suffix = suffix
         self._path = path
-        self._header = CSV_HEADER if form == ".csv" else ""
-        self._zeros = "\0" * BYTES_PER_ROW * workers
+        self._header = CSV_HEADER if suffix == ".csv" else ""
+        self._room_test = "\0" * BYTES_PER_ROW * workers
         self._open_files = open_files
         self._lock = threading.Lock()
         self._journal: BinaryIO
@@ -155,7 +155,7 @@ class ResultFile:
             ) from None
 
     def _read_journal(self) -> None:
-        """Fill `begun_calls`. Of several entries for a line, the last one counts."""
+        """Fill `maybe_charged_calls`. Of several entries for a line, the last one counts."""
         for text in journal_path(self._path).read_bytes().splitlines():
             try:
                 entry = json.loads(text)
@@ -163,9 +163,9 @@ class ResultFile:
                 continue  # the empty first line, or an entry torn by a kill: its call was not sent
             if entry["state"] == "begun":
                 call = BegunCall(digests=entry["digests"], settings=entry["settings"])
-                self.begun_calls[entry["line"]] = call
+                self.maybe_charged_calls[entry["line"]] = call
             else:
-                self.begun_calls.pop(entry["line"], None)
+                self.maybe_charged_calls.pop(entry["line"], None)
 
     def _read_rows(self) -> Iterator[SavedRow]:
         """Yield the rows of the file without its header, and without a torn last row."""
@@ -178,7 +178,7 @@ class ResultFile:
                 text = content.decode()
                 if text == self._header:
                     continue
-                if self.form == ".csv":
+                if self.suffix == ".csv":
                     cells = dict(zip(COLUMNS, next(csv.reader([text])), strict=True))
                 else:
                     cells = json.loads(text)
@@ -222,7 +222,7 @@ class ResultFile:
             end = self._output.seek(0, os.SEEK_END)
             # Writing is the only sure test for room: quotas and limits count, too.
             try:
-                _append(self._output, self._zeros)
+                _append(self._output, self._room_test)
             finally:
                 self._output.truncate(end)
             call = BegunCall(digests=digests, settings=self._settings)
@@ -241,7 +241,7 @@ class ResultFile:
                 except OSError as error:
                     self.failure = error
             if self.failure is not None:
-                self.missing_rows.append(row)
+                self.unwritten_rows.append(row)
 
     def _record(self, entry: Mapping[str, object]) -> None:
         """Add an entry to the journal."""

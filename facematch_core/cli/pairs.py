@@ -76,7 +76,7 @@ def compare_pairs(
         with open_results(path, suffix, workers=workers) as results:
             unknown_lines = set[int]()
             if billed_members and not arguments["repeat_unknown"]:
-                unknown_lines = results.begun_calls.keys() - results.answered_lines
+                unknown_lines = results.maybe_charged_calls.keys() - results.answered_lines
             finished_lines = results.answered_lines | unknown_lines
             finished = [pair for pair in pairs if pair.line in finished_lines]
             _check_unchanged(out, finished, results, settings, folder=source.parent)
@@ -101,7 +101,7 @@ def compare_pairs(
         text.print_json(document)
     else:
         _show_counts(document, err=str(out) == "-")
-    _show_problems(summary, results.missing_rows, path)
+    _show_problems(summary, results.unwritten_rows, path)
     if path != out:
         say(f"{out} is unchanged; to continue, use --out {path} without --force", err=True)
     elif results.is_resumable and summary.not_asked:
@@ -187,7 +187,7 @@ def _check_unchanged(
     """Raise if a finished pair was asked with other settings or pictures than it has now."""
     problems = []
     for pair in finished:
-        earlier = results.begun_calls.get(pair.line)
+        earlier = results.maybe_charged_calls.get(pair.line)
         if earlier is None:
             continue  # its entry in the journal was lost
         for name, value in settings.items():
@@ -250,7 +250,7 @@ class RecordedRun(verifiers.PairRun):
         if outcome is not None:
             # In the thread of the call: an outcome that waits for an earlier pair is saved, too.
             is_free = outcome.error is not None and charge_of(outcome.error) is Charged.NO
-            row = _row_text(self.pairs[index], outcome, self.results.form)
+            row = _row_text(self.pairs[index], outcome, self.results.suffix)
             self.results.add(self.pairs[index].line, row, is_certainly_free=is_free)
             if self.results.failure is not None:
                 self.is_stopped = True
@@ -400,7 +400,7 @@ def _show_counts(document: Mapping[str, Any], *, err: bool) -> None:
     say(f"  written to {document['out']}", err=err)
 
 
-def _show_problems(summary: Summary, missing_rows: Collection[str], path: Path) -> None:
+def _show_problems(summary: Summary, unwritten_rows: Collection[str], path: Path) -> None:
     """Print the errors, the lines whose charge is unknown, and the rows that were not written."""
     for class_name, error in summary.first_errors.items():
         sentence = f"error: line {summary.first_lines[class_name]}: {text.error_sentence(error)}"
@@ -417,7 +417,7 @@ def _show_problems(summary: Summary, missing_rows: Collection[str], path: Path) 
             "result: not repeated (--repeat-unknown repeats it)",
             err=True,
         )
-    if missing_rows:
+    if unwritten_rows:
         say("The results cannot be written. Rows missing from the file:", err=True)
-        for row in missing_rows:
+        for row in unwritten_rows:
             click.echo(clean(row.rstrip()), err=True)

@@ -101,7 +101,7 @@ class RequestTemplate:
     picture_text: Callable[[Image], str] = in_base64
 
     def fill(self, backend: PairBackend, pictures: Mapping[Blank, Image]) -> HttpRequest:
-        """Return the request with its blanks filled in."""
+        """Return the request with pictures and settings filled in."""
         files = []
         for name, blank in self.files.items():
             files.append(file_part(name, pictures[blank]))
@@ -117,6 +117,7 @@ class RequestTemplate:
         )
 
     def _fill(self, template: Json, backend: PairBackend, pictures: Mapping[Blank, Image]) -> Json:
+        """Fill in pictures and settings; leave out entries that are then None."""
         if isinstance(template, Blank):
             return self.picture_text(pictures[template])
         if isinstance(template, Setting):

@@ -251,15 +251,16 @@ def error_by_table(
 def retry_after_s(reply: HttpReply, now: datetime | None = None) -> float | None:
     """Return the seconds to wait (0 to 1e9) from ``Retry-After`` or AWS's millisecond header.
 
-    None if the header is missing or invalid. `now` is the timezone-aware current time, to evaluate
-    a date in the header; by default it is read from the system clock.
+    None if the header is missing or invalid, 0 for a negative number or a past date. `now` is the
+    timezone-aware current time, to evaluate a date in the header; by default it is read from the
+    system clock.
     """
     text = reply.headers.get("Retry-After", "").strip()
     unit_s = 1.0
     if not text:
         text = reply.headers.get("x-amz-retry-after", "").strip()
         unit_s = 0.001
-    if _NUMBER.fullmatch(text):
+    if _SIGNED_NUMBER.fullmatch(text):
         seconds = float(text) * unit_s
     else:
         try:
@@ -273,7 +274,7 @@ def retry_after_s(reply: HttpReply, now: datetime | None = None) -> float | None
     return min(max(0.0, seconds), _LONGEST_WAIT_S)
 
 
-_NUMBER = re.compile(r"-?[0-9]{1,4096}(\.[0-9]{0,9})?")
+_SIGNED_NUMBER = re.compile(r"-?[0-9]{1,4096}(\.[0-9]{0,9})?")
 #: A longer wait means "never", and would overflow a clock.
 _LONGEST_WAIT_S = 1e9
 

@@ -7,8 +7,8 @@ reads the whole response. `Exchange` is the state of one such request.
 HTTP libraries do not report whether a request was sent, and restart their timeouts with every read.
 But a sent request may be charged, and a call has a single deadline. So `Connection` extends
 urllib3's class in three ways: it calls `Exchange.begin` just before the first byte of a request, it
-calls `Exchange.wait_s` before each wait on the socket, and it rejects truncated response headers.
-The requests library only finds proxies, prepares URLs, and sends to test doubles.
+calls `Exchange.next_timeout_s` before each wait on the socket, and it rejects truncated response
+headers. The requests library only finds proxies, prepares URLs, and sends to test doubles.
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ class HttpClient:
         )
         token = EXCHANGE.set(exchange)
         try:
-            exchange.wait_s()
+            exchange.next_timeout_s()
             exchange.status, headers, pieces = self._request(exchange)
             body = read_body(headers, pieces, self._max_body_bytes)
             self._put_back(exchange, headers)
@@ -253,7 +253,7 @@ class HttpClient:
         exchange.route = route
         target = parts.request_uri
         if route.proxy is not None and route.scheme == "http":
-            # A plain HTTP proxy needs the full URL and its own headers.
+            # Without a tunnel, the proxy needs the full URL and its own headers.
             target = url
             headers = {**route.proxy_headers, **headers}
         connection = route.take(self.clock.monotonic()) or route.open()
@@ -400,7 +400,7 @@ class Exchange:
             raise
         self.is_sent = True
 
-    def wait_s(self, sock: Any = None) -> float:
+    def next_timeout_s(self, sock: Any = None) -> float:
         """Return the timeout of the next wait in seconds, and set it on the socket.
 
         Raise `TimeoutError` if the deadline (before the first byte: `send_by` or `connect_by`) has
@@ -532,10 +532,10 @@ class Connection(HTTPConnection):
         if self.sock is None:
             exchange.connect_by = Deadline.after(exchange.connect_timeout_s)
             self.connect()
-        exchange.wait_s()
+        exchange.next_timeout_s()
         exchange.begin()
         # urllib3 sets this timeout on the socket.
-        self.timeout = exchange.wait_s()
+        self.timeout = exchange.next_timeout_s()
         super().request(*args, **options)
         # urllib3 keeps the URL, and logs it if a header is invalid. Its query may contain a key.
         options_kept: Any = self._response_options
@@ -550,13 +550,13 @@ class Connection(HTTPConnection):
         sent_bytes = 0
         with memoryview(data).cast("B") as view:
             while sent_bytes < len(view):
-                exchange.wait_s(sock)
+                exchange.next_timeout_s(sock)
                 sent_bytes += sock.send(view[sent_bytes:])
 
     def _new_conn(self) -> socket.socket:
-        wait_s = EXCHANGE.get().wait_s
+        next_timeout_s = EXCHANGE.get().next_timeout_s
         try:
-            addresses = _look_up(self._dns_host.strip("[]"), self.port, wait_s())
+            addresses = _look_up(self._dns_host.strip("[]"), self.port, next_timeout_s())
         except OSError as error:
             raise NameResolutionError(self.host, self, cast(socket.gaierror, error)) from error
         last_error = OSError("The host has no address.")
@@ -569,10 +569,10 @@ class Connection(HTTPConnection):
                     for option in self.socket_options or ():
                         sock.setsockopt(*option)
                     # An equal share of the time left, so that a dead address leaves some.
-                    sock.settimeout(wait_s() / (len(addresses) - number))
+                    sock.settimeout(next_timeout_s() / (len(addresses) - number))
                     sock.connect(address)
                     # For the TLS handshake.
-                    wait_s(sock)
+                    next_timeout_s(sock)
                     # Connected: the socket stays open.
                     close_if_failed.pop_all()
                     return sock
@@ -582,7 +582,7 @@ class Connection(HTTPConnection):
 
     def _tunnel(self) -> None:
         super()._tunnel()
-        EXCHANGE.get().wait_s(self.sock)
+        EXCHANGE.get().next_timeout_s(self.sock)
 
     @property
     def is_connected(self) -> bool:
@@ -636,7 +636,7 @@ class _SocketReader(socket.SocketIO):
     has_ended = False
 
     def readinto(self, buffer: Any) -> int:
-        EXCHANGE.get().wait_s(self._sock)
+        EXCHANGE.get().next_timeout_s(self._sock)
         count = super().readinto(buffer) or 0
         self.has_ended = count == 0
         return count
@@ -671,7 +671,7 @@ def read_body(headers: Mapping[str, str], pieces: Iterable[bytes], max_bytes: in
         raise UnreadableBody("its Content-Encoding is not supported")
     body = bytearray()
     for piece in pieces:
-        EXCHANGE.get().wait_s()  # raises if the deadline has passed
+        EXCHANGE.get().next_timeout_s()  # raises if the deadline has passed
         body += piece
         if len(body) > max_bytes:
             raise UnreadableBody("its body is too long")
@@ -726,7 +726,7 @@ def _send_to_double(
 ) -> _Answer:
     """Send to a test double, which neither applies deadlines nor reports the first byte."""
     request = exchange.request
-    connect_s = exchange.wait_s()
+    connect_s = exchange.next_timeout_s()
     # Pass a form as text, because a double may search it for a field.
     form = body.decode() if body and request.fields and not request.files else body
     prepared = requests.Request(request.method, url, headers, data=form).prepare()

@@ -91,7 +91,7 @@ def refuse_picture(problem: str) -> NoReturn:
     raise InvalidImage(f"The picture {problem}.") from None
 
 
-def refuse_several_pictures(image_format: ImageFormat) -> NoReturn:
+def raise_several_pictures(image_format: ImageFormat) -> NoReturn:
     refuse_picture(
         f"is {image_format.noun} with several pictures (an animation, or pages); "
         "save the picture with the face as JPEG or PNG"
@@ -325,7 +325,7 @@ def read_png(data: bytes) -> Header:
             if name == b"IEND" and length > 0:
                 is_end_empty = False  # the content could be anything
         elif name == b"acTL":
-            refuse_several_pictures(ImageFormat.PNG)
+            raise_several_pictures(ImageFormat.PNG)
         elif name == b"eXIf":
             orientation = orientation_of(data[start + 8 : end - 4])
     if b"IDAT" not in names:
@@ -402,7 +402,7 @@ def read_webp(data: bytes) -> Header:
     lossy = chunks.get(b"VP8 ")
     lossless = chunks.get(b"VP8L")
     if extended and extended[0] & _ANIMATION:
-        refuse_several_pictures(ImageFormat.WEBP)
+        raise_several_pictures(ImageFormat.WEBP)
     if (lossy is None) is (lossless is None):
         raise Damaged("there is no picture in it")
     if extended is not None:

@@ -24,11 +24,11 @@ from .containers import (
     Header,
     ImageFormat,
     has_no_hidden_data,
+    raise_several_pictures,
     read_jpeg,
     read_png,
     read_webp,
     refuse_picture,
-    refuse_several_pictures,
 )
 
 if TYPE_CHECKING:
@@ -308,7 +308,7 @@ def _open_with_pillow(data: bytes, image_format: ImageFormat) -> Any:
 def _read_with_pillow(data: bytes, image_format: ImageFormat) -> Header:
     """Return the header of a TIFF, GIF, BMP, HEIC or AVIF."""
     if data[8:12] in _SEQUENCE_BRANDS and data[4:8] == b"ftyp":
-        refuse_several_pictures(image_format)
+        raise_several_pictures(image_format)
     with _pillow_errors(image_format):
         picture = _open_with_pillow(data, image_format)
         if image_format is ImageFormat.TIFF:
@@ -317,7 +317,7 @@ def _read_with_pillow(data: bytes, image_format: ImageFormat) -> Header:
         if image_format is ImageFormat.HEIC:
             return Header(image_format, width, height)  # its decoder turns it upright
         if getattr(picture, "is_animated", False):
-            refuse_several_pictures(image_format)
+            raise_several_pictures(image_format)
         orientation = _valid_orientation(picture.getexif().get(_ORIENTATION))
         return Header(image_format, width, height, orientation)
 
@@ -334,8 +334,8 @@ def _read_tiff(picture: Any) -> Header:
         tags[_TIFF_HEIGHT],
         _valid_orientation(tags.get(_ORIENTATION)),
     )
-    if _has_several_pages(picture):
-        refuse_several_pictures(ImageFormat.TIFF)
+    if _has_second_picture(picture):
+        raise_several_pictures(ImageFormat.TIFF)
     return header
 
 
@@ -344,7 +344,7 @@ def _valid_orientation(value: Any) -> int:
     return value if value in range(1, 9) else 1
 
 
-def _has_several_pages(tiff: Any) -> bool:
+def _has_second_picture(tiff: Any) -> bool:
     """Return whether a TIFF has a second page, not counting thumbnails that cameras add."""
     for page in range(1, _MAX_PAGES):
         try:

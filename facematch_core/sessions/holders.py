@@ -55,6 +55,7 @@ def compare_holders(person: Person, holders: Iterable[DocumentHolder]) -> Holder
 
 
 def _worst(agreements: set[Agreement]) -> Agreement:
+    """Return the last in the order of `_BEST_FIRST`. Without any, the agreement is unknown."""
     return max(agreements, key=_BEST_FIRST.index, default=Agreement.UNKNOWN)
 
 
@@ -70,8 +71,9 @@ def compare_names(expected: str, on_document: str, *, has_same_birth_date: bool)
     """Compare two names, regardless of case, accents and the order of words.
 
     They agree if all words of the shorter name are in the longer one, and at least two of them are
-    no initials; with the same date of birth, one is enough. INCOMPLETE means that an initial stands
-    for a word, or that a single word is equal. UNKNOWN means that a name has no letters.
+    no initials; with the same date of birth, one is enough. INCOMPLETE means that all other words
+    of the shorter name are initials, or that it has a single word. UNKNOWN means that a name has no
+    words. A letter with several spellings, such as ü and ue, agrees in the best of them.
     """
     agreements = set[Agreement]()
     for words, document_words in itertools.product(_spellings(expected), _spellings(on_document)):

@@ -31,7 +31,7 @@ from facematch_core.backend.session_types import (
     SessionResult,
     SessionState,
 )
-from facematch_core.base.addresses import find_foreign_host
+from facematch_core.base.addresses import find_foreign_origin
 from facematch_core.base.deadline import Clock, Deadline
 from facematch_core.base.frames import methods_clear_frames
 from facematch_core.base.masking import ResultMasker, Secret
@@ -655,7 +655,7 @@ class Sessions:
         if not isinstance(url, str) or not _PRINTABLE_ASCII.fullmatch(url):
             return False
         hosts = getattr(self._backend, "return_hosts", ())
-        return not find_foreign_host(url, "", allowed_hosts=hosts, allow_insecure=False)
+        return not find_foreign_origin(url, "", allowed_hosts=hosts, allow_insecure=False)
 
     def _check_link(self, result: SessionResult, reading: SessionReading) -> None:
         """Raise `UnexpectedResponse` if the result's link leads to an unknown host."""
@@ -667,7 +667,7 @@ class Sessions:
         if isinstance(backend, RemoteBackend) and backend.configured_url:
             service_url = backend.service_url
         hosts = self._capabilities.link_hosts.union(getattr(backend, "handoff_hosts", ()))
-        foreign_host = find_foreign_host(
+        foreign_host = find_foreign_origin(
             result.access.link.reveal(), service_url, allowed_hosts=hosts, allow_insecure=False
         )
         if foreign_host:

@@ -105,6 +105,7 @@ class MemoryStore(CallStore):
         *,
         deadline: Deadline = NO_DEADLINE,
     ) -> tuple[Reservation, ...]:
+        """Return the open reservations, oldest call first. Nothing here waits for `deadline`."""
         with _lock:
             reservations: list[Reservation] = []
             if state in (None, State.RESERVED):

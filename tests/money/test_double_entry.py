@@ -30,7 +30,7 @@ from kit.money.faults import FAULTS, Breakage
 from kit.money.lines import LOGIN, PAID, TwoVendors
 
 import facematch_core as fm
-from facematch_core.cli.budget import open_calls, resolve_found
+from facematch_core.cli.budget import expire_and_list_open_calls, resolve_found
 from facematch_core.resilience import Budget, CircuitBreaker, RateLimiter, RateWindow, Retry
 from facematch_core.store import MemoryStore, SqlStore
 from facematch_core.store.records import LEASE_S
@@ -234,7 +234,7 @@ class Books(RuleBasedStateMachine):
     def left_over(self):
         """What is open, as it stands when the lease of whatever was killed is over."""
         late = self.world.clock.now() + dt.timedelta(seconds=LEASE_S)
-        return open_calls([self.store], late)
+        return expire_and_list_open_calls([self.store], late)
 
     # Both sides
 

@@ -11,7 +11,7 @@ import pytest
 from kit.attempts import BUDGET_KEY
 
 from facematch_core import FaceVerifier
-from facematch_core.cli.budget import open_calls, resolve_found
+from facematch_core.cli.budget import expire_and_list_open_calls, resolve_found
 from facematch_core.store import SqlStore
 from facematch_didit import DiditBackend
 from facematch_mock_server import Fault, MockServer
@@ -90,8 +90,8 @@ def test_reservations_of_a_killed_client_remain_until_reconciled(  # noqa: PLR09
     now = dt.datetime.now(dt.UTC)
     with FaceVerifier(DiditBackend(api_key=mock.live_key, base_url=mock.url)) as verifier:
         # Its process is not asked whether it lives: only time says.
-        assert [*resolve_found(open_calls([store], now), verifier, now)] == []
-        later = open_calls([store], now + dt.timedelta(seconds=900))
+        assert [*resolve_found(expire_and_list_open_calls([store], now), verifier, now)] == []
+        later = expire_and_list_open_calls([store], now + dt.timedelta(seconds=900))
         looked = [*resolve_found(later, verifier, now)]
     assert [answer.outcome for answer in looked] == ([outcome] if outcome else [])
     assert all(answer.reservation.call.id and answer.reason for answer in looked)
