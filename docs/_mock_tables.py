@@ -124,7 +124,7 @@ GETS = {
     Kind.HTML: "an HTML page with `status`",
     Kind.WRONG_JSON: "JSON of another shape with `status`",
     Kind.JSON: "your own JSON, `body`, with `status`",
-    Kind.STATUS: "`status`, with the vendor's own error body if it is known",
+    Kind.STATUS: "the vendor's own error: that of `claim`, or else the one for `status`, if known",
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import functools
 import json
+import string
 from collections.abc import Iterable, Mapping
 from operator import itemgetter
 from typing import Any
@@ -18,6 +19,8 @@ from facematch_mock_server.base.messages import Headers, Response
 
 #: The day on which the vendors' documents were read.
 READ = "2026-11-20"
+#: The vendor of the claims about the mock's own responses.
+MOCK = "mock"
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
 
@@ -168,6 +171,20 @@ class ActiveClaims:
             _, claim_id = self._table[key]
             self._table[key] = (value, claim_id)
 
+    @functools.cached_property
+    def answers(self) -> Mapping[str, str]:
+        """The keys of the vendor's claims with a written body, by key and by id.
+
+        An answer whose body is built for each call, such as a score's, is not one of them.
+        """
+        keys = {}
+        for claim in self.claims:
+            is_of_vendor = claim.vendor != MOCK
+            if is_of_vendor and isinstance(claim.value, Reply) and claim.value.body is not None:
+                keys[claim.key] = claim.key
+                keys[claim.id] = claim.key
+        return keys
+
     def cited(self) -> CitedClaims:
         """Return these claims for one response, which has cited none of them yet."""
         return CitedClaims(self._table)
@@ -247,6 +264,18 @@ def response(
     return Response(status=status, headers=(("Content-Type", content_type), *headers), body=body)
 
 
+def placeholders_of(template: Any) -> frozenset[str]:
+    """Return the names of the ``{names}`` in all texts of `template`."""
+    if isinstance(template, str):
+        return frozenset(name for _, name, _, _ in string.Formatter().parse(template) if name)
+    parts: Iterable[Any] = ()
+    if isinstance(template, dict):
+        parts = template.values()
+    elif isinstance(template, list):
+        parts = template
+    return frozenset().union(*map(placeholders_of, parts))
+
+
 def fill(template: Any, filled: Mapping[str, object]) -> Any:
     """Replace the ``{names}`` in all texts of `template`."""
     if not filled:
@@ -279,7 +308,7 @@ def encode(body: Any) -> bytes:
 # The mock's own responses. The key ``mock`` distinguishes them from a vendor's responses.
 # fmt: off
 MOCK_CLAIMS = table(
-    "mock",
+    MOCK,
     row("elsewhere", Reply(404, {"mock": "Nothing is served at {path}. {hint}"}), OURS, "An unknown path gets a 404 that suggests the most similar known path."),
     row("later", Reply(404, {"mock": "{vendor} has {path}, but this mock does not imitate it. {covers}"}), OURS, "An endpoint of the vendor that the mock does not imitate gets a 404 that lists the imitated ones."),
     row("host", Reply(403, {"mock": "Address this mock by a loopback name, such as 127.0.0.1, or by one of its vendors' host names."}), OURS, "While it is bound to the loopback interface, the mock refuses requests for any host except loopback names and its vendors' hosts."),

@@ -76,7 +76,7 @@ def show_rule(rule: Any) -> str:
     shown = []
     for field in attrs.fields(type(rule)):
         value = getattr(rule, field.name)
-        if value == field.default or value in ({}, frozenset()):
+        if value == _default_of(rule, field) or value in ({}, frozenset()):
             continue
         if field.name in ("field", "headers"):
             value = presentable((name, str(text)) for name, text in value.items())
@@ -87,6 +87,13 @@ def show_rule(rule: Any) -> str:
         text = repr(str(value) if isinstance(value, str) else value)
         shown.append(f"{field.name}={shorten(text, 200)}")
     return f"{type(rule).__name__}({', '.join(shown)})"
+
+
+def _default_of(rule: Any, field: attrs.Attribute[Any]) -> Any:
+    """Return a field's default, which may depend on the rule's other fields."""
+    if getattr(field.default, "takes_self", False):
+        return field.default.factory(rule)  # type: ignore[union-attr]  # a factory has it
+    return field.default
 
 
 def _show_value(name: str, value: str) -> str:

@@ -19,7 +19,7 @@ from facematch_core.backend.kinds import suggest_name
 from facematch_mock_server.base.masking import presentable
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.base.state import UNSET, Selection, Unset, select
-from facematch_mock_server.claims import Claim
+from facematch_mock_server.claims import MOCK, ActiveClaims, Claim
 from facematch_mock_server.recognition.outcomes import (
     OUTCOME_FIELDS,
     Likeness,
@@ -259,6 +259,11 @@ class Control:
         operations = {name for kind in self._accounts.vendors.values() for name in kind.operations}
         _check_word("there is no call", fault.call, operations)
         mock_vendors = [world.behaviour for world in self.account.worlds.values()]
+        if fault.claim is not None:
+            _check_claim(fault.claim, [vendor.world.claims for vendor in mock_vendors])
+            mock_vendors = [
+                vendor for vendor in mock_vendors if fault.claim in vendor.world.claims.answers
+            ]
         routes: list[Route] = [route for vendor in mock_vendors for route in vendor.routes]
         # Only a call, which has an operation, has pictures.
         if fault.call is not None or fault.is_pictured:
@@ -547,6 +552,23 @@ def _check_word(problem: str, word: str | None, words: Collection[str]) -> None:
     """Raise ValueError, which begins with `problem`, unless the word is None or one of `words`."""
     if word is not None and word not in words:
         raise ValueError(f"{problem} {word:.40}; {suggest_name(word, words)}")
+
+
+def _check_claim(name: str, vendors_claims: Sequence[ActiveClaims]) -> None:
+    """Raise ValueError unless a vendor has an answer for the claim with this key or id."""
+    keys: set[str] = set()
+    for claims in vendors_claims:
+        if name in claims.answers:
+            return
+        keys.update(claims.answers.values())
+    for claims in vendors_claims:
+        for claim in claims.claims:
+            if claim.vendor != MOCK and name in (claim.key, claim.id):
+                raise ValueError(
+                    f"the claim {name} has no answer that a fault can send: it is a fact, or its "
+                    "body is built for each call; use the kind json with a body"
+                )
+    _check_word("there is no claim", name, keys)
 
 
 def _check_path_start(subject: str, path: str, patterns: Collection[str]) -> None:

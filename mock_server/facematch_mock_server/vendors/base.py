@@ -35,7 +35,7 @@ from facematch_mock_server.base.messages import (
     media_type,
     read_form,
 )
-from facematch_mock_server.claims import CitedClaims
+from facematch_mock_server.claims import CitedClaims, placeholders_of
 from facematch_mock_server.recognition.cards import Card
 from facematch_mock_server.recognition.outcomes import (
     Fields,
@@ -367,8 +367,10 @@ class Call:
         faults = self.world.account.faults
         if faults:
             operation = None if self.route is None else self.route.operation
+            answers = self.world.claims.answers
             fault = faults.for_pictures(
-                lambda rule: rule.fits(self.request, operation, self.fields, is_call=True), cards
+                lambda rule: rule.fits(self.request, operation, self.fields, answers, is_call=True),
+                cards,
             )
             if fault is not None:
                 return fault
@@ -479,9 +481,10 @@ class MockVendor:
     ) -> Fault | None:
         """Take the next fault for a request; `only` limits it to one stage."""
         operation = self.operation(head)
+        answers = self.world.claims.answers
         is_call = route is not None
         return self.world.account.faults.for_request(
-            lambda rule: rule.fits(head, operation, fields, is_call=is_call), only
+            lambda rule: rule.fits(head, operation, fields, answers, is_call=is_call), only
         )
 
     def _note_request(self, call: Call) -> None:
@@ -515,24 +518,49 @@ class MockVendor:
 
     def _replace_answer(self, call: Call, fault: Fault) -> Response:
         """Build the response that a fault sends in place of the vendor's own."""
-        claim = _FAULT_CLAIMS.get(fault.kind)
-        response = None
-        if claim is None:
-            response = self.vendor_error(fault.status, call.request)
-            # For a status whose error at the vendor is not known.
-            claim = "fault.server" if fault.status >= 500 else "fault.other"
-        if response is None:
-            claims = self.world.claims.cited()
-            response = claims.with_citations(claims.answer(claim, fault.body, status=fault.status))
+        if fault.claim is not None:
+            response = self._answer_with_claim(call.request, fault.claim)
+        else:
+            response = self._answer_with_status(call.request, fault)
         set_names = {name.lower() for name in fault.headers}
         headers = [line for line in response.headers if line[0].lower() not in set_names]
         for name, text in fault.headers.items():
             # None removes a header.
             if text is not None:
                 headers.append((name, str(text)))
-        response.status = fault.status
         response.headers = tuple(headers)
         return response
+
+    def _answer_with_status(self, request: Request, fault: Fault) -> Response:
+        """Build the response of a fault with a status."""
+        status: int = fault.status  # type: ignore[assignment]  # None only with a claim
+        claim = _FAULT_CLAIMS.get(fault.kind)
+        response = None
+        if claim is None:
+            response = self.vendor_error(status, request)
+            # For a status whose error at the vendor is not known.
+            claim = "fault.server" if status >= 500 else "fault.other"
+        if response is None:
+            claims = self.world.claims.cited()
+            response = claims.with_citations(claims.answer(claim, fault.body, status=status))
+        response.status = status
+        return response
+
+    def _answer_with_claim(self, request: Request, claim: str) -> Response:
+        """Build the response of a fault with a claim, given by its key or id."""
+        route, path_values = self.find(request)
+        call = self.new_call(request, route, path_values)
+        key = self.world.claims.answers[claim]
+        # The call was not looked at, so what is unknown of it is left empty in the answer.
+        filled: dict[str, Any] = dict.fromkeys(placeholders_of(call.claims.get(key).body), "")
+        if "method" in filled:
+            filled["method"] = request.method
+        if "key" in filled and route is not None and route.credentials:
+            name_of_key, *_ = route.credentials
+            filled["key"] = request.header(name_of_key) or ""
+        if "name" in filled and route is not None and route.picture_fields:
+            filled["name"], *_ = route.picture_fields
+        return call.claims.with_citations(call.answer(key, **filled))
 
     def log(self, call: Call, response: Response | None) -> None:
         """Record a call and its response (None if there was none) in the journal."""

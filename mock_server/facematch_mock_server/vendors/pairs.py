@@ -114,7 +114,7 @@ class PairCall(base.NumberedCall):
     def answer(
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
     ) -> Response:
-        filled = {"request_id": self.request_id, **filled}
+        filled = {**filled, "request_id": self.request_id}
         return super().answer(key, body, headers, **filled)
 
 

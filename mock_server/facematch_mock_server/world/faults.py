@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from decimal import Decimal
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -78,7 +78,8 @@ class Kind(_Choice):
     HTML = "html"  #: An HTML page with `Fault.status`.
     WRONG_JSON = "wrong_json"  #: JSON of the wrong shape, with `Fault.status`.
     JSON = "json"  #: The JSON in `Fault.body`, with `Fault.status`.
-    STATUS = "status"  #: `Fault.status` with the vendor's own error body, if it is known.
+    #: The vendor's own error: that of `Fault.claim`, or else the one for `Fault.status`, if known.
+    STATUS = "status"
 
 
 #: The possible kinds at each stage.
@@ -99,6 +100,8 @@ CARRIED_OUT: Mapping[Stage, bool] = {
     Stage.MID_BODY: True,
 }
 
+#: The status of a fault that has neither a status nor a claim.
+_USUAL_STATUS = 502
 #: The attributes of a fault that select calls.
 _CONDITIONS = ("method", "path", "call", "card", "person", "field")
 #: The attributes that are not yet known at a stage, and the first stage at which they are: at
@@ -140,7 +143,8 @@ class Fault:
     rejected before that does not use it up. Raises ValueError for invalid or contradictory values.
 
     Attributes:
-        stage, kind: The moment and the effect of the fault.
+        stage, kind: The moment and the effect of the fault. Both are required, except with a claim,
+            which is a STATUS at ANSWER.
         times: The number of calls that it still affects, 1 or more; None for all.
         method, path: Only requests with this method, and with a path that begins with `path`. The
             default path is every endpoint of the vendor except health checks. Give a path to
@@ -150,7 +154,12 @@ class Fault:
             this person (``p1``).
         field: Only calls with all these texts, by field name, in the query, the form or the top
             level of the JSON: ``{"vendor_data": "case-7"}``.
-        status: The response's status for HTML, WRONG_JSON, JSON and STATUS, 200-599.
+        claim: The key or id of the claim with the vendor's answer, such as ``rate.exceeded`` or
+            ``baidu.rate.exceeded``, also for a refusal inside a 200. Only calls to a vendor with
+            this claim fail. What the answer would say of the call, such as a field's name, may be
+            empty in it. None for an error by `status`.
+        status: The response's status for HTML, WRONG_JSON, JSON and STATUS, 200-599; default 502.
+            None with a claim, which has its own.
         headers: Headers to set or replace in the response: ``{"Retry-After": "1"}``; None removes
             a header. A status 429 has the vendor's own Retry-After unless it is set here.
         body: The response's JSON: required for the kind JSON, not allowed for others. It need
@@ -162,6 +171,7 @@ class Fault:
             the call is always carried out at once, and only its response is delayed.
     """
 
+    claim: str | None = None
     stage: Stage = attrs.field(converter=Stage)
     kind: Kind = attrs.field(converter=Kind)
     times: int | None = 1
@@ -172,7 +182,7 @@ class Fault:
     person: str | None = None
     # Dicts are not hashable, and few rules differ only in these attributes.
     field: Mapping[str, str] | None = attrs.field(default=None, converter=as_field, hash=False)
-    status: int = 502
+    status: int | None = attrs.field()
     headers: Mapping[str, str | int | None] = attrs.field(
         default=None, converter=_as_headers, hash=False
     )
@@ -180,19 +190,29 @@ class Fault:
     seconds: float = attrs.field(default=1.0, converter=_as_number)
     executed: bool | None = None
 
+    @stage.default
+    def _default_stage(self) -> Stage | None:
+        # The converter refuses None: without a claim the stage is required.
+        return None if self.claim is None else Stage.ANSWER
+
+    @kind.default
+    def _default_kind(self) -> Kind | None:
+        return None if self.claim is None else Kind.STATUS
+
+    @status.default
+    def _default_status(self) -> int | None:
+        return _USUAL_STATUS if self.claim is None else None
+
     def __attrs_post_init__(self) -> None:
         if self.kind not in POSSIBLE[self.stage]:
             kinds = ", ".join(sorted(POSSIBLE[self.stage]))
             raise ValueError(f"a fault at {self.stage} must be one of {kinds}, not {self.kind}")
         check_times(self.times)
-        if type(self.status) is not int or not 200 <= self.status <= 599:
-            raise ValueError("status must be a whole number from 200 to 599")
+        self._check_answer()
         if type(self.seconds) not in (int, float) or not 0 <= self.seconds <= 3600:
             raise ValueError(f"seconds must be a number from 0 to 3600, not {self.seconds!r:.40}")
         if self.headers and self.stage is not Stage.ANSWER:
             raise ValueError("only a fault at answer can have headers")
-        if (self.body is None) is (self.kind is Kind.JSON):
-            raise ValueError("a fault of the kind json needs a body, and no other kind takes one")
         self._check_conditions()
         if type(self.executed) not in (bool, type(None)):
             raise ValueError("executed must be true or false, or left out for the stage's default")
@@ -202,6 +222,22 @@ class Fault:
             raise ValueError(
                 f"at the stage {self.stage} the call is {frequency} executed; leave executed out"
             )
+
+    def _check_answer(self) -> None:
+        if (self.body is None) is (self.kind is Kind.JSON):
+            raise ValueError("a fault of the kind json needs a body, and no other kind takes one")
+        if self.claim is None:
+            if type(self.status) is not int or not 200 <= self.status <= 599:
+                raise ValueError("status must be a whole number from 200 to 599")
+            return
+        if not isinstance(self.claim, str):
+            raise TypeError("claim of a fault must be the key or id of a claim, or null (None)")
+        if self.kind is not Kind.STATUS:
+            raise ValueError(
+                f"a fault with a claim is of the kind status, not {self.kind}: leave claim out"
+            )
+        if self.status is not None:
+            raise ValueError("a claim has its own status: leave status or claim out")
 
     def _check_conditions(self) -> None:
         unknown, known_from = _UNKNOWN_CONDITIONS.get(self.stage, ((), None))
@@ -255,15 +291,26 @@ class Fault:
         is_delay = self.stage is Stage.AFTER_UPLOAD and self.kind is Kind.DELAY
         return is_delay and not self.is_carried_out
 
-    def fits(self, head: Request, operation: str | None, fields: Fields, *, is_call: bool) -> bool:
+    def fits(
+        self,
+        head: Request,
+        operation: str | None,
+        fields: Fields,
+        answers: Container[str],
+        *,
+        is_call: bool,
+    ) -> bool:
         """Return whether the fault matches this request, regardless of its pictures.
 
         Args:
             head: The request, whose body may be missing.
             operation: The request's operation, or None.
             fields: Returns the values of the request's fields; called only if needed.
+            answers: The keys and ids of the vendor's claims that a fault can send.
             is_call: Whether the path is an endpoint of the vendor.
         """
+        if self.claim is not None and self.claim not in answers:
+            return False
         if self.path is None:
             # Without a path, a fault spares health checks and unknown paths.
             if not is_call:
@@ -284,7 +331,7 @@ class Fault:
 
     def __str__(self) -> str:
         if self.stage is Stage.ANSWER and self.executed:
-            return f"fault: {self.stage} {self.kind}: {self.status} was sent instead"
+            return f"fault: {self.stage} {self.kind}: {self.claim or self.status} was sent instead"
         return f"fault: {self.stage} {self.kind}"
 
 

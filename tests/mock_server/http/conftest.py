@@ -51,7 +51,7 @@ class FakeEngine:
 
     def take_fault(self, request, only=None):
         return self.faults.for_request(
-            lambda rule: rule.fits(request, None, dict, is_call=True), only
+            lambda rule: rule.fits(request, None, dict, (), is_call=True), only
         )
 
     def echo(self, request, fault):

@@ -1,5 +1,8 @@
 """What a fault is aimed at, what can never strike, and several of them in order."""
 
+import json
+import re
+
 import pytest
 
 from facematch_mock_server import Fault, MockServer
@@ -162,6 +165,7 @@ def test_http_list_of_faults_is_added_completely_or_not_at_all(asking):
         ({"kind": "never"}, "the kind of a fault must be one of reset, "),
         ({"headers": 5}, "must be a mapping, not 5"),
         ({"status": 600}, "from 200 to 599"),
+        ({"claim": "auth.missing"}, "leave status or claim out"),
         ({"headers": {"": "a"}}, "header"),
         *(({"headers": {name: "1"}}, name) for name in ("Content-Length", "transfer-encoding")),
         *(({"headers": {name: "1"}}, name) for name in ("CONNECTION", "Date")),
@@ -210,3 +214,118 @@ def test_fault_repr_shows_only_the_fields_that_were_set():
     assert repr(Fault(**DOWN)) == "Fault(stage='answer', kind='status', status=503)"
     long = Fault(**{**DOWN, "kind": "json"}, body={"text": "x" * 900})
     assert len(repr(long)) < 300
+
+
+# An answer by its claim
+
+#: Of each vendor: the key of a refusal, its status and a text in it.
+REFUSALS = {
+    "baidu": ("rate.exceeded", 200, "Open api qps request limit reached"),
+    "tencent": ("rate.exceeded", 200, "RequestLimitExceeded"),
+    "facepp": ("rate.exceeded", 403, "CONCURRENCY_LIMIT_EXCEEDED"),
+    "azure": ("rate.exceeded", 429, "Rate limit is exceeded."),
+    "deepvue": ("credit.refused", 402, "Payment Required"),
+}
+
+
+def ask(asking, vendor):
+    path, body, _ = FIELDS[vendor]
+    return asking.post(path.partition("?")[0], headers={"X-Facematch-Claims": "1"}, **body)
+
+
+@pytest.mark.parametrize("vendor", REFUSALS)
+@pytest.mark.parametrize("is_id", [False, True])
+@pytest.mark.parametrize("is_http", [False, True])
+def test_fault_by_claim_sends_the_documented_refusal_once_and_cites_it(
+    open_asking, vendor, is_id, is_http
+):
+    (key, status, text), asking = REFUSALS[vendor], open_asking(vendor=vendor)
+    claim = f"{vendor}.{key}" if is_id else key
+    usual = ask(asking, vendor).text
+    if is_http:
+        assert asking.post("/__mock__/faults", json={"claim": claim}).json()["claim"] == claim
+    else:
+        asking.control.add_fault(Fault(claim=claim))
+    answer = ask(asking, vendor)
+    assert answer.status_code == status
+    assert text in answer.text
+    assert text not in usual
+    assert f"{vendor}.{key}" in answer.headers["X-Facematch-Claims"]
+    assert text not in ask(asking, vendor).text
+    assert asking.charged == 0
+
+
+@pytest.mark.parametrize("vendor", [*FIELDS, "compreface"])
+def test_each_written_answer_of_each_vendor_can_be_asked_for(open_asking, vendor):
+    asking = open_asking(vendor=vendor)
+    answers = asking.control.world.claims.answers
+    assert len(answers) > 10
+    for claim in answers:
+        asking.control.add_fault(Fault(claim=claim, headers={"X-Own": "1"}))
+        answer = ask(asking, vendor)
+        assert answers[claim] in answer.headers["X-Facematch-Claims"], claim
+        assert answer.headers["X-Own"] == "1"
+        assert answer.status_code == asking.control.world.claims[answers[claim]].status
+        assert not re.search(r"\{\w+\}", answer.text), "a name that was not filled in"
+
+
+def test_fault_by_claim_can_charge_the_call_and_be_for_a_person(asking):
+    asking.control.add_fault(Fault(claim="credit.refused", person="p1", executed=True))
+    assert asking.didit("p2", "p3").status_code == 200
+    assert asking.didit("p1").status_code == 403
+    assert asking.charged == 2
+
+
+def test_fault_by_claim_fails_only_calls_to_a_vendor_that_has_it(open_asking):
+    asking = open_asking(vendor=("didit", "tencent"))
+    asking.control.add_fault(Fault(claim="tencent.rate.exceeded"))
+    assert asking.didit().status_code == 200
+    path, body, _ = FIELDS["tencent"]
+    host = {"Host": "iai.tencentcloudapi.com"}
+    answer = asking.post(path, headers=host, **body)
+    assert answer.json()["Response"]["Error"]["Code"] == "RequestLimitExceeded"
+
+
+@pytest.mark.parametrize(
+    ("claim", "words"),
+    [
+        ("rate.exceeding", ("no claim rate.exceeding", "rate.exceeded?")),
+        ("baidu.rate.exceeding", ("did you mean rate.exceeded?",)),
+        ("busy", ("known: body.wrong_count, ",)),
+        ("match.answer", ("built for each call",)),
+        ("error.status", ("a fact",)),
+        ("fault.html", ("known: ",)),
+        (7, ("key or id",)),
+    ],
+)
+def test_unknown_claim_is_refused_with_the_nearest_ones(open_asking, claim, words):
+    asking = open_asking(vendor="baidu")
+    with pytest.raises((TypeError, ValueError), match="claim") as refused:
+        asking.control.add_fault(Fault(claim=claim))
+    answer = asking.post("/__mock__/faults", json={"claim": claim})
+    assert answer.status_code == 400
+    for word in words:
+        assert word in str(refused.value)
+        assert word in json.dumps(answer.json())
+    assert asking.control.faults() == ()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"kind": "status"},
+        {"stage": "answer"},
+        {"claim": "rate.exceeded", "status": 502},
+        {"claim": "rate.exceeded", "kind": "html"},
+        {"claim": "rate.exceeded", "stage": "mid_body", "kind": "reset"},
+    ],
+    ids=str,
+)
+def test_fault_needs_either_stage_and_kind_or_a_claim(wrong):
+    with pytest.raises(ValueError, match=r"stage|kind|claim"):
+        Fault(**wrong)
+
+
+def test_fault_by_claim_shows_only_the_claim():
+    assert repr(Fault(claim="rate.exceeded")) == "Fault(claim='rate.exceeded')"

@@ -132,8 +132,8 @@ class RekognitionCall(base.NumberedCall):
     ) -> Response:
         """Build a response with the headers and Logref of the Developer Guide's example."""
         headers = (*headers, ("x-amzn-RequestId", self.request_id))
-        logref = self.world.account.ids.uuid()
-        response = super().answer(key, body, headers, logref=logref, **filled)
+        filled = {**filled, "logref": self.world.account.ids.uuid()}
+        response = super().answer(key, body, headers, **filled)
         kind = ("Content-Type", "application/x-amz-json-1.1")
         response.headers = (kind, *response.headers[1:])
         return response
