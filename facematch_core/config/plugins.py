@@ -27,7 +27,7 @@ COMMANDS: Final = "facematch.commands"
 #: The entry-point group of backend aliases, which are used only in error messages.
 ALIASES: Final = "facematch.aliases"
 #: Libraries that compare faces on the local machine, for error messages.
-LIBRARIES: Final = frozenset({"deepface", "dlib", "face_recognition", "insightface"})
+LIBRARIES: Final = frozenset({"dlib", "face_recognition", "insightface"})
 #: Minimum similarity, 0-1, for suggesting a name. A less similar name may be another company's.
 SUGGESTED_SIMILARITY: Final = 0.75
 
@@ -126,12 +126,6 @@ def _suggestion(name: str) -> str:
     for point in claims:
         if problem_of_claim(point, claims) is None:
             return f"use {point.value!r}."
-    if alias == "deepface":
-        return (
-            "that library runs on your own machine, like the backend local. For a DeepFace server "
-            "there is a plug-in, docs/examples/deepface_backend. docs/apps/migrate.md maps its "
-            "names to ours."
-        )
     if alias in LIBRARIES:
         return (
             "that library runs on your own machine, like the backend local. docs/apps/migrate.md "

@@ -246,7 +246,8 @@ def _make_first_call(server: MockServer, vendor: str) -> None:
     from facematch_mock_server.recognition.cards import READY
 
     access = server.of(vendor)
-    settings: dict[str, Any] = {
+    settings_by_vendor: dict[str, dict[str, Any]] = {
+        "deepface": {"token": access.live_key, "model_name": "SFace"},
         "deepvue": {"client_id": access.client_id, "client_secret": access.live_key},
         "facepp": {"api_key": access.client_id, "api_secret": access.live_key},
         "rekognition": {
@@ -261,7 +262,8 @@ def _make_first_call(server: MockServer, vendor: str) -> None:
         },
         # A server without a key.
         "regula": {},
-    }.get(vendor, {"api_key": access.live_key})
+    }
+    settings = settings_by_vendor.get(vendor, {"api_key": access.live_key})
     # A switch or a fault may make the call fail. The console shows failed calls, too.
     with (
         contextlib.suppress(FaceMatchError),

@@ -12,6 +12,7 @@ P1, P1_AGAIN = make_card("p1"), make_card("p1", quality=60)
 #: The settings with which a backend is opened for its vendor.
 SETTINGS = {
     "azure": {"api_key": "k", "base_url": "https://contoso.cognitiveservices.azure.com"},
+    "deepface": {"model_name": "SFace"},
     "deepvue": {"client_id": "c", "client_secret": "s"},
     "didit": {"api_key": "k"},
     "baidu": {"api_key": "bce-v3/k"},
@@ -38,7 +39,9 @@ def opened(mock):
     return open_one
 
 
-@pytest.mark.parametrize("name", ["azure", "baidu", "facepp", "regula", "rekognition", "tencent"])
+@pytest.mark.parametrize(
+    "name", ["azure", "baidu", "deepface", "facepp", "regula", "rekognition", "tencent"]
+)
 def test_vendor_without_a_sandbox_cannot_be_set_to_one(name):
     """Otherwise, calls to the real vendor would not be counted."""
     with pytest.raises(fm.ConfigurationError, match="environment"):
@@ -108,6 +111,7 @@ def test_baidus_thresholds_are_80_and_that_of_each_answer_for_a_liveness(opened)
     [
         ("azure", fm.Charged.YES),
         ("compreface", fm.Charged.NO),
+        ("deepface", fm.Charged.NO),
         ("deepvue", fm.Charged.YES),
         ("didit", fm.Charged.YES),
         ("baidu", fm.Charged.YES),

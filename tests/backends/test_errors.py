@@ -11,6 +11,7 @@ from facematch_azure import AzureBackend
 from facematch_baidu import BaiduBackend
 from facematch_compreface import ComprefaceBackend
 from facematch_core.backend import ReadRequest, StartRequest
+from facematch_deepface import DeepfaceBackend
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_facepp import FaceppBackend
@@ -32,6 +33,7 @@ ASKED = {
     "didit start": (DIDIT, StartRequest(record=RECORD)),
     "didit read": (DIDIT, ReadRequest(record=attrs.evolve(RECORD, session_id=SESSION_ID))),
     "baidu": (BaiduBackend(api_key="bce-v3/k"), CALL),
+    "deepface": (DeepfaceBackend(model_name="SFace"), CALL),
     "facepp": (FaceppBackend(api_key="k", api_secret="s"), CALL),
     "regula": (RegulaBackend(), CALL),
     "rekognition": (RekognitionBackend(region="eu-west-1", **AWS_KEYS), CALL),
@@ -117,6 +119,13 @@ TENCENT_CODES = {
     "InternalError": fm.OutcomeUnknown,
     "InvalidParameterValue.UrlIllegal": fm.UnexpectedResponse,
 }
+#: Errors of DeepFace without their tracebacks.
+DEEPFACE_REFUSALS = (
+    "Exception while processing img1_path: Input image can be jpg or png, but it is neither",
+    "Exception while processing img2_path: Input image can be jpg or png, but it is neither",
+    "Exception while verifying: Invalid model_name passed - facial_recognition/Nope",
+    "Exception while verifying: Model Nope is not supported. ",
+)
 #: A picture in an answer of Regula that the server cannot decode.
 NOT_DECODED = {"imageIndex": 0, "status": 6, "faces": []}
 ROWS = {
@@ -198,6 +207,14 @@ ROWS = {
         (500, {"detail": "Oh."}, fm.VendorUnavailable),
         (502, HTML, fm.VendorUnavailable),
     ],
+    "deepface": [
+        (401, {"message": "Invalid or missing authentication token"}, fm.AuthenticationFailed),
+        (400, {"exception": "'img2' not found in request"}, fm.RequestRejected),
+        *((400, {"error": text}, fm.RequestRejected) for text in DEEPFACE_REFUSALS),
+        (400, {"error": "Exception while verifying: out of memory"}, fm.VendorUnavailable),
+        *((status, HTML, fm.VendorUnavailable) for status in (500, 502)),
+        (405, HTML, fm.RequestRejected),
+    ],
     "facepp": [
         *((status, {"error_message": text}, kind) for status, text, kind in FACEPP_TEXTS),
         (413, b"Request Entity Too Large", fm.RequestRejected),
@@ -231,7 +248,7 @@ CHARGED = {fm.OutcomeUnknown: fm.Charged.UNKNOWN, fm.UnexpectedResponse: fm.Char
 
 
 def charge_of(asked, status, body, kind):
-    if asked == "compreface":
+    if asked in ("compreface", "deepface"):
         return fm.Charged.NO
     # Baidu does not document the charge of a refusal by its face service.
     if asked == "baidu" and body["error_code"] > 1000:

@@ -11,6 +11,7 @@ import facematch_core as fm
 from facematch_azure import AzureBackend
 from facematch_baidu import BaiduBackend
 from facematch_compreface import ComprefaceBackend
+from facematch_deepface import DeepfaceBackend
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_facepp import FaceppBackend
@@ -23,6 +24,7 @@ PAIR = make_card("p1"), make_card("p1", quality=60)
 BACKENDS = {
     "azure": (AzureBackend, {"api_key": "k", "base_url": "https://a.cognitiveservices.azure.com"}),
     "compreface": (ComprefaceBackend, {"api_key": "k"}),
+    "deepface": (DeepfaceBackend, {"model_name": "SFace"}),
     "deepvue": (DeepvueBackend, {"client_id": "client-1", "client_secret": "secret-1"}),
     "didit": (DiditBackend, {"api_key": "k"}),
     "baidu": (BaiduBackend, {"api_key": "bce-v3/k"}),
@@ -91,7 +93,7 @@ def expected(vendor, status, body):
         return fm.InsufficientCredit, fm.Charged.NO, True
     if status in KINDS:
         return KINDS[status], fm.Charged.NO, status == 429
-    if vendor == "compreface":
+    if vendor in ("compreface", "deepface"):
         return fm.VendorUnavailable, fm.Charged.NO, True
     return fm.OutcomeUnknown, fm.Charged.UNKNOWN, False
 

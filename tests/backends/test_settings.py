@@ -17,6 +17,7 @@ from facematch_azure import AzureBackend
 from facematch_baidu import BaiduBackend
 from facematch_compreface import ComprefaceBackend
 from facematch_core.backend import ImageFormat
+from facematch_deepface import DeepfaceBackend
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_facepp import FaceppBackend
@@ -34,6 +35,7 @@ GOOD = {
     BaiduBackend: {"api_key": "some-app", "secret_key": "some-secret"},
     TencentBackend: {"secret_id": "some-id", "secret_key": "some-key", "region": "ap-singapore"},
     RegulaBackend: {},
+    DeepfaceBackend: {"model_name": "SFace"},
 }
 CHINA = "rekognition.cn-north-1.amazonaws.com"
 WRONG = {
@@ -104,6 +106,13 @@ WRONG = {
         ({"base_url": "https://cvm.tencentcloudapi.com"}, "allow_base_url"),
         ({"read_timeout_s": 0}, "read_timeout_s"),
     ],
+    DeepfaceBackend: [
+        ({"model_name": ""}, "model_name"),
+        ({"token": ""}, "DEEPFACE_AUTH_TOKEN"),
+        ({"distance_metric": "manhattan"}, "distance_metric"),
+        ({"base_url": "http://10.0.0.5:5005"}, "allow_base_url"),
+        ({"read_timeout_s": 0}, "read_timeout_s"),
+    ],
     RegulaBackend: [
         ({"base_url": "https://faceapi.regulaforensics.com"}, "allow_base_url"),
         ({"base_url": "http://10.0.0.5:41101", "allow_base_url": True}, "allow_insecure"),
@@ -143,6 +152,7 @@ PASTED = [
     (BaiduBackend, f"{BAIDU}/rest/2.0/face/v3/match", BAIDU),
     (BaiduBackend, f"{BAIDU}/oauth/2.0/token", BAIDU),
     (TencentBackend, f"{TENCENT}/", TENCENT),
+    (DeepfaceBackend, "http://127.0.0.1:5005/verify", "http://127.0.0.1:5005"),
     (RegulaBackend, "http://127.0.0.1:41101/api/match", "http://127.0.0.1:41101"),
     (DeepvueBackend, "https://production.deepvue.tech/v1", "https://production.deepvue.tech"),
     # The paths of a gateway are its own.
@@ -192,6 +202,7 @@ KEY_SETTINGS = [
     (TencentBackend, "secret_id"),
     (TencentBackend, "secret_key"),
     (TencentBackend, "session_token"),
+    (DeepfaceBackend, "token"),
 ]
 PASTED_KEY = "pasted-key-5b1e"
 
@@ -294,6 +305,7 @@ VARIABLES = {
         "region": "TENCENTCLOUD_REGION",
     },
     RegulaBackend: {},
+    DeepfaceBackend: {"token": "DEEPFACE_AUTH_TOKEN"},
 }
 
 

@@ -57,7 +57,6 @@ def test_backend_class_name_must_match_the_entry_point(site):
     [
         *((name, "use 'rekognition'") for name in ("aws", "amazon", "boto3", "AWS")),
         ("microsoft", "use 'azure'"),
-        ("deepface", "docs/examples/deepface_backend"),
         *((name, "like the backend local") for name in ("face_recognition", "face-recognition")),
         ("insightface", "docs/apps/migrate.md"),
         ("didid", "did you mean didit"),

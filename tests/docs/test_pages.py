@@ -16,6 +16,7 @@ import facematch_azure
 import facematch_baidu
 import facematch_compreface
 import facematch_core
+import facematch_deepface
 import facematch_deepvue
 import facematch_didit
 import facematch_facepp
@@ -101,6 +102,7 @@ def test_a_page_shows_code_that_is_tested_elsewhere(page, file, name):
         *(facematch_core, backend, resilience, http, testing, facematch_azure, facematch_didit),
         *(facematch_baidu, facematch_compreface, facematch_deepvue, facematch_facepp),
         *(facematch_mock_server, facematch_regula, facematch_rekognition, facematch_tencent),
+        facematch_deepface,
     ],
     ids=lambda module: module.__name__,
 )

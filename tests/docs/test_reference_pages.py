@@ -34,6 +34,7 @@ VENDORS = {
     "Baidu": "baidu",
     "Tencent": "tencent",
     "Regula": "regula",
+    "DeepFace": "deepface",
 }
 
 

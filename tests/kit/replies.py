@@ -36,6 +36,7 @@ from facematch_core.http import (
     InconclusiveRow,
     Wait,
 )
+from facematch_deepface import DeepfaceBackend
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_facepp import FaceppBackend
@@ -126,6 +127,25 @@ DOCUMENTS = {
         },
         {"request_id": "r-1", "time_used": 4, "faces1": [], "faces2": [FACE_OF_FACEPP]},
         {"error_message": "CONCURRENCY_LIMIT_EXCEEDED", "time_used": 4, "request_id": "r-2"},
+    ],
+    "deepface": [
+        {
+            "verified": True,
+            "distance": 0.3,
+            "threshold": 0.593,
+            "confidence": 91.2,
+            "model": "SFace",
+            "detector_backend": "opencv",
+            "similarity_metric": "cosine",
+            "facial_areas": {
+                "img1": {"x": 9, "y": 9, "w": 90, "h": 120},
+                "img2": {"x": 9, "y": 9, "w": 90, "h": 120},
+            },
+            "time": 1.2,
+        },
+        {"error": "Exception while verifying: Exception while processing img1_path - Traceback"},
+        {"exception": "'img2' not found in either json or form data request"},
+        {"message": "Invalid or missing authentication token"},
     ],
     "regula": [
         {
@@ -324,6 +344,7 @@ def open_backends():
     return {
         "azure": azure,
         "compreface": ComprefaceBackend(api_key="k" * 36),
+        "deepface": DeepfaceBackend(model_name="SFace"),
         "deepvue": DeepvueBackend(client_id="c" * 20, client_secret="s" * 30),
         "didit": DiditBackend(api_key="k" * 30),
         "baidu": BaiduBackend(api_key=f"bce-v3/{'k' * 32}"),

@@ -10,6 +10,7 @@ PAID = (
     "baidu",
     "tencent",
     "regula",
+    "deepface",
 )
 #: Servers of one's own without a key.
 KEYLESS = ("regula",)
@@ -21,6 +22,7 @@ def settings_at(mock, name):
         return {"base_url": mock.url}
     key = mock.of(name).live_key
     keys = {
+        "deepface": {"token": key, "model_name": "SFace"},
         "deepvue": {"client_id": mock.of(name).client_id, "client_secret": key},
         "facepp": {"api_key": mock.of(name).client_id, "api_secret": key},
         "rekognition": {"region": "eu-west-1", **AWS_KEYS},

@@ -127,6 +127,7 @@ def test_given_control_token_is_required_and_not_printed(serve, tmp_path):
         "facepp",
         "baidu",
         "regula",
+        "deepface",
         "rekognition",
         "tencent",
     ],

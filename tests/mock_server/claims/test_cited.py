@@ -9,6 +9,7 @@ import pytest
 from kit import mock_azure as azure
 from kit import mock_baidu as baidu
 from kit import mock_compreface as compreface
+from kit import mock_deepface as deepface
 from kit import mock_deepvue as deepvue
 from kit import mock_didit as didit
 from kit import mock_didit_sessions as sessions
@@ -333,6 +334,27 @@ OF_TENCENT = (
 )
 
 
+OF_DEEPFACE = (
+    deepface.verify_request(),
+    deepface.verify_request(scene(faces=2)),
+    deepface.verify_request(scene(attack=True), anti_spoofing=True),
+    deepface.verify_request(scene(faces=0)),
+    deepface.verify_request(b"no picture"),
+    deepface.verify_request(rekognition.draw_picture("WEBP")),
+    deepface.verify_request(img2=None),
+    deepface.verify_request(img2="/etc/hosts"),
+    deepface.verify_request(model_name="Nope"),
+    deepface.verify_request(distance_metric="manhattan"),
+    deepface.verify_request(token=None),
+    deepface.verify_request(token="wrong"),
+    deepface.request_of_type("text/plain", b"img1"),
+    deepface.request_of_type("multipart/form-data", b"img1"),
+    deepface.request_of_type("application/json", b"{"),
+    attrs.evolve(deepface.verify_request(), method="GET"),
+    answer_with_fault(500, request=deepface.verify_request()),
+)
+
+
 OF_REGULA = (
     regula.match_request(),
     regula.match_request(scene(faces=2), scene(faces=2)),
@@ -341,7 +363,7 @@ OF_REGULA = (
     regula.match_request(b"no picture"),
     regula.match_request(reference=False),
     regula.request_with({"images": [{"data": "not base64!"}, {"data": "AAAA"}]}),
-    regula.request_with([]),
+    attrs.evolve(regula.match_request(), body=b"{"),
     regula.get_request("/api/healthz"),
     regula.get_request("/api/readyz"),
     regula.get_request("/api/match"),
@@ -490,6 +512,10 @@ WAYS = (
         for switches in ({"price": "0.01"}, {"limit": "together"})
     ),
     ({"vendor": "tencent", "switches": {"price": "0.01"}}, OF_TENCENT),
+    *(
+        ({"vendor": "deepface", "switches": {"auth": auth}}, OF_DEEPFACE)
+        for auth in ("token", "none")
+    ),
     ({"vendor": "regula", "switches": {"price": "0.01"}}, OF_REGULA),
     *((settings, OF_REKOGNITION) for settings in rekognition.SETTINGS),
     *(

@@ -14,8 +14,10 @@ ODD_VALUES = ["[]", "{}", "1", "null", '"x"', "true", "[{}]", '"\\ud800"']
 FIELDS = {
     "azure": ["faceId1", "faceId2", "livenessOperationMode", "deviceCorrelationId"],
     "compreface": ["source_image", "target_image"],
+    "deepface": ["img1", "img2"],
     "deepvue": ["client_id", "client_secret", "file_1", "image"],
     "didit": ["workflow_id", "vendor_data", "metadata", "portrait_image", "new_status"],
+    "regula": ["images", "tag"],
     "rekognition": ["SourceImage", "TargetImage", "Image", "SessionId", "Settings", "Attributes"],
 }
 ACTIONS = ["CompareFaces", "DetectFaces", "CreateFaceLivenessSession"]
@@ -36,6 +38,8 @@ def list_headers(mock, vendor):
         ]
     headers = {"Content-Type": "application/json", "x-api-key": mock.live_key}
     headers["Ocp-Apim-Subscription-Key"] = mock.live_key
+    if vendor == "deepface":
+        headers["Authorization"] = f"Bearer {mock.live_key}"
     if vendor == "deepvue":
         login = {"client_id": mock.client_id, "client_secret": mock.live_key}
         answer = requests.post(f"{mock.url}/v1/authorize", data=login, timeout=10).json()

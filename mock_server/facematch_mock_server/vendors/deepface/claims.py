@@ -1,0 +1,61 @@
+"""Claims about DeepFace's server, with their sources."""
+
+from __future__ import annotations
+
+from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
+
+SOURCE = Origin(Known.DOCUMENTED, "deepface 0.0.103, api folder and modules", "2026-11-28")
+#: The api folder with a stub in the place of the engine.
+RUN = Origin(Known.OBSERVED, "deepface 0.0.103, api folder, run without an engine", "2026-11-28")
+
+
+def _page(status: int, title: str) -> Reply:
+    return Reply(
+        status,
+        f"<!doctype html>\n<html lang=en>\n<title>{status} {title}</title>\n<h1>{title}</h1>\n",
+    )
+
+
+def _exception(text: str) -> Reply:
+    return Reply(400, {"exception": text})
+
+
+def _error(text: str, cause: str) -> Reply:
+    """Return the error of a comparison; the cause is only in the traceback."""
+    traceback = (
+        "Traceback (most recent call last):\n"
+        '  File "/app/deepface/modules/verification.py", line 190, in verify\n'
+        f"ValueError: {cause}\n"
+    )
+    return Reply(400, {"error": f"Exception while verifying: {text} - {traceback}"})
+
+
+_OF_A_PICTURE = "Exception while processing {name}_path"
+_NO_TOKEN = Reply(401, {"message": "Invalid or missing authentication token"})
+
+# One claim per line: key, response, source, and statement.
+# fmt: off
+CLAIMS = table(
+    "deepface",
+    fact("key.free", SOURCE, "A server without DEEPFACE_AUTH_TOKEN checks no token.", when=("auth", "none")),
+    row("key.missing", _NO_TOKEN, SOURCE, "With DEEPFACE_AUTH_TOKEN, a request without a bearer token is 401; the word Bearer has any case."),
+    row("key.wrong", _NO_TOKEN, SOURCE, "A wrong token is 401."),
+    row("body.wrong_type", _exception("'img1' not found in request in either json or form data"), RUN, "A body that is neither JSON nor a form has no pictures."),
+    row("body.wrong_form", _exception("'img1' not found in request in either json or form data"), OURS, "A form that cannot be read has no pictures."),
+    row("body.wrong_json", _page(400, "Bad Request"), RUN, "Malformed JSON is 400, in HTML."),
+    row("picture.missing", _exception("'{name}' not found in either json or form data request"), SOURCE, "A missing picture is 400, and is named. For a missing file, the text is another one, which the mock does not have."),
+    row("picture.no_base64", _error(_OF_A_PICTURE, "Input image can be jpg or png, but it is neither"), OURS, "A picture is a data URI. DeepFace would open other texts as a URL, or as a path on the server; the mock opens nothing."),
+    row("picture.formats", ("jpeg", "png"), SOURCE, "A picture in a data URI is a JPEG or a PNG; that a file must be one, too, is our choice."),
+    row("picture.wrong_format", _error(_OF_A_PICTURE, "Input image can be jpg or png, but it is neither"), SOURCE, "A picture in another format is 400, and is named; the cause is in the traceback."),
+    row("model.unknown", _error("Invalid model_name passed - facial_recognition/{model}", "Invalid model_name passed - facial_recognition/{model}"), SOURCE, "A model that the server does not have is 400."),
+    row("metric.unknown", _error("('Invalid distance_metric passed - ', '{metric}')", "('Invalid distance_metric passed - ', '{metric}')"), SOURCE, "A metric that does not exist is 400."),
+    row("picture.unreadable", _error(_OF_A_PICTURE, "Input image can be jpg or png, but it is neither"), SOURCE, "A picture that is neither JPEG nor PNG is 400, and is named; the cause is in the traceback."),
+    row("face.none", _error(_OF_A_PICTURE, "Face could not be detected in base64 encoded string. Please confirm that the picture is a face photo or consider to set enforce_detection param to False."), SOURCE, "A picture without a face is 400, and is named; the cause is in the traceback."),
+    row("face.spoof", _error(_OF_A_PICTURE, "Spoof detected in given image."), SOURCE, "With anti_spoofing, a spoof in a picture is 400, and the picture is named; the cause is in the traceback."),
+    row("match.answer", Reply(200), SOURCE, "verified is whether distance is at most threshold, which follows model and metric; confidence is 51-100 if verified, else 0-49; facial_areas has one face of each picture."),
+    fact("face.closest", SOURCE, "Of several faces in a picture, the closest pair is compared; the answer does not tell of others."),
+    fact("match.made_up", OURS, "The distance is computed from the score of the pictures: 50 is at the threshold. The confidence is the score, moved out of 49-51; for Buffalo_L it is 51 or 49, as at DeepFace. Faces are always required, also without enforce_detection."),
+    row("error.internal", _error("out of memory", "out of memory"), SOURCE, "A fault of the server's own is 400 with such a text; the mock sends it with the status 500 that a test asks for."),
+    row("path", _page(405, "Method Not Allowed"), RUN, "Another method is 405, in HTML."),
+)
+# fmt: on

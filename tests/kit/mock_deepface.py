@@ -1,0 +1,41 @@
+"""Requests to DeepFace's server as clients send them."""
+
+import base64
+import json
+
+import attrs
+from kit import mock_didit as didit
+from kit.mock_didit import multipart, scene
+
+from facematch_mock_server.vendors.deepface.vendor import PATH, TOKEN
+
+
+def data_uri(picture):
+    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+
+
+def verify_request(img1=b"", img2=b"", *, token=TOKEN, **options):
+    """A comparison; a picture that is bytes is sent as a data URI, and one that is None is not."""
+    body = dict(options)
+    for name, picture in (("img1", img1), ("img2", img2)):
+        if isinstance(picture, bytes):
+            body[name] = data_uri(picture or scene())
+        elif picture is not None:
+            body[name] = picture
+    return request_of_type("application/json", json.dumps(body).encode(), token=token)
+
+
+def form_request(*pictures, **options):
+    """A comparison of files."""
+    files = []
+    for name, picture in zip(("img1", "img2"), pictures, strict=True):
+        files.append((name, "a.png", picture))
+    body, kind = multipart(options.items(), files)
+    return request_of_type(kind, body)
+
+
+def request_of_type(kind, body, *, token=TOKEN):
+    request = didit.didit_request(PATH, body, kind, key=None)
+    if token is None:
+        return request
+    return attrs.evolve(request, headers=(*request.headers, ("authorization", f"Bearer {token}")))

@@ -1,0 +1,179 @@
+"""What the mock answers as DeepFace's server."""
+
+import attrs
+import pytest
+import requests
+from kit import mock_didit as didit
+from kit.mock_deepface import data_uri, form_request, request_of_type, verify_request
+from kit.mock_didit import control_of, handle_with_fault, scene
+
+from facematch_mock_server import Fault, MockServer, make_card
+
+P1, P1_AGAIN = make_card("p1"), make_card("p1", quality=60)
+
+
+@pytest.fixture
+def engine():
+    return didit.new_engine(vendor="deepface")
+
+
+def error_of(answer):
+    return answer.status, answer.json()["error"]
+
+
+def test_answer_has_the_documented_fields_and_exactly_those(engine):
+    body = engine.handle(verify_request(scene(score=91.234))).json()
+    assert set(body) == {
+        *("verified", "distance", "threshold", "confidence", "model", "detector_backend"),
+        *("similarity_metric", "facial_areas", "time"),
+    }
+    assert (body["verified"], body["confidence"]) == (True, 91.23)
+    assert (body["model"], body["detector_backend"]) == ("VGG-Face", "opencv")
+    assert (body["similarity_metric"], body["threshold"]) == ("cosine", 0.68)
+    area = body["facial_areas"]["img1"]
+    assert set(area) == {"x", "y", "w", "h", "left_eye", "right_eye"}
+    assert (area["x"], area["y"], area["w"], area["h"]) == (212, 148, 392, 542)
+
+
+@pytest.mark.parametrize(
+    ("score", "is_verified", "confidence"),
+    [
+        *((100, True, 100), (51, True, 51), (50.5, True, 51), (50, True, 51)),
+        *((49.99, False, 49), (49, False, 49), (20, False, 20), (0, False, 0)),
+    ],
+)
+def test_confidence_is_never_between_49_and_51_and_agrees_with_the_distance(
+    engine, score, is_verified, confidence
+):
+    body = engine.handle(verify_request(scene(score=score))).json()
+    assert (body["verified"], body["confidence"]) == (is_verified, confidence)
+    assert (body["distance"] <= body["threshold"]) is is_verified
+
+
+@pytest.mark.parametrize(
+    ("model", "metric", "threshold"),
+    [("SFace", "cosine", 0.593), ("SFace", "angular", 0.36), ("Facenet512", "euclidean", 23.56)],
+)
+def test_threshold_follows_model_and_metric(engine, model, metric, threshold):
+    options = {"model_name": model, "distance_metric": metric, "detector_backend": "ssd"}
+    for request in (verify_request(**options), form_request(scene(), scene(), **options)):
+        body = engine.handle(request).json()
+        assert (body["model"], body["similarity_metric"]) == (model, metric)
+        assert (body["threshold"], body["detector_backend"]) == (threshold, "ssd")
+
+
+@pytest.mark.parametrize(("score", "confidence"), [(99, 51), (50, 51), (49, 49), (1, 49)])
+def test_buffalo_has_no_confidence_but_51_and_49(engine, score, confidence):
+    request = verify_request(scene(score=score), model_name="Buffalo_L")
+    assert engine.handle(request).json()["confidence"] == confidence
+
+
+def test_of_several_faces_the_closest_pair_is_compared(engine):
+    control_of(engine).set_outcome("match", score=4, smaller_face_score=96, times=None)
+    recognizing = didit.new_engine(vendor="deepface")
+    body = recognizing.handle(verify_request(scene(score=3, faces=2))).json()
+    assert body["confidence"] == 5
+
+
+@pytest.mark.parametrize("field", ["img1", "img2"])
+@pytest.mark.parametrize(
+    ("picture", "cause"),
+    [
+        (scene(faces=0), "Face could not be detected"),
+        (b"no picture", "neither"),
+        ("http://10.0.0.1/a.png", "neither"),
+        ("/etc/hosts", "neither"),
+        ("data:image/png;base64,***", "neither"),
+    ],
+)
+def test_refused_picture_is_named_and_the_cause_is_in_the_traceback(engine, field, picture, cause):
+    status, text = error_of(engine.handle(verify_request(**{field: picture})))
+    message, _, traceback = text.partition(" - Traceback")
+    assert status == 400
+    assert message == f"Exception while verifying: Exception while processing {field}_path"
+    assert cause in traceback
+
+
+@pytest.mark.parametrize(
+    ("probe", "reference", "named"),
+    [
+        (scene(attack=True), scene(), "img1"),
+        (scene(), scene(attack=True), "img2"),
+        (scene(attack=True), scene(attack=True), "img1"),
+    ],
+)
+def test_spoof_is_refused_only_with_anti_spoofing(engine, probe, reference, named):
+    request = verify_request(probe, reference, anti_spoofing=True)
+    status, text = error_of(engine.handle(request))
+    assert (status, f"{named}_path" in text, "Spoof detected" in text) == (400, True, True)
+    assert engine.handle(verify_request(probe, reference)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "message"),
+    [
+        (verify_request(img1=None), "'img1' not found"),
+        (verify_request(img2=None), "'img2' not found"),
+        (request_of_type("text/plain", b"img1"), "'img1' not found"),
+        (request_of_type("application/x-www-form-urlencoded", b'{"img1": 1}'), "'img1' not found"),
+    ],
+)
+def test_request_without_a_picture_is_refused_with_its_name(engine, sent, message):
+    answer = engine.handle(sent)
+    assert answer.status == 400
+    assert answer.json()["exception"].startswith(message)
+
+
+@pytest.mark.parametrize(
+    "option", [{"model_name": "Nope"}, {"model_name": [1]}, {"distance_metric": "manhattan"}]
+)
+def test_unknown_model_or_metric_is_refused(engine, option):
+    (value,) = option.values()
+    status, text = error_of(engine.handle(verify_request(**option)))
+    assert (status, str(value) in text) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (request_of_type("application/json", b"{"), 400),
+        (attrs.evolve(verify_request(), method="PUT"), 405),
+    ],
+)
+def test_malformed_json_and_another_method_are_html(engine, request_, status):
+    answer = engine.handle(request_)
+    assert (answer.status, answer.header("content-type")) == (status, "text/html; charset=utf-8")
+
+
+@pytest.mark.parametrize("token", [None, "wrong"])
+def test_token_is_checked_only_by_a_server_that_has_one(engine, token):
+    answer = engine.handle(verify_request(token=token))
+    message = "Invalid or missing authentication token"
+    assert (answer.status, answer.json()) == (401, {"message": message})
+    free = didit.new_engine(vendor="deepface", switches={"auth": "none"})
+    assert free.handle(verify_request(token=token)).status == 200
+
+
+def test_nothing_is_charged(engine):
+    engine.handle(verify_request())
+    assert control_of(engine).charges() == ()
+
+
+def test_fault_of_the_servers_own_has_a_traceback(engine):
+    fault = Fault(stage="answer", kind="status", status=500)
+    status, text = error_of(handle_with_fault(engine, fault, verify_request()))
+    assert (status, "Traceback" in text) == (500, True)
+
+
+@pytest.mark.parametrize("form", ["json", "files"])
+def test_plain_http_client_gets_a_documented_answer(form):
+    with MockServer(vendor="deepface") as mock:
+        sent = {"json": {"img1": data_uri(P1), "img2": data_uri(P1_AGAIN)}}
+        if form == "files":
+            sent = {"files": {"img1": ("a.png", P1), "img2": ("b.png", P1_AGAIN)}}
+        # DeepFace takes the word in any case.
+        headers = {"Authorization": f"bearer {mock.live_key}"}
+        url = f"{mock.url}/verify"
+        body = requests.post(url, headers=headers, timeout=10, **sent).json()
+    assert body["verified"]
+    assert body["confidence"] > 51
