@@ -77,6 +77,21 @@ def _below(
     return values[""] if values.keys() == {""} else values or None
 
 
+def _no_scores(
+    _context: click.Context, _option: click.Parameter, words: Iterable[str]
+) -> list[float | str]:
+    """Parse numbers such as ``-1`` or ``nan``, and words such as ``no face``."""
+    values: list[float | str] = []
+    for word in words:
+        # Not `inf`, which stands for any word in a column of numbers.
+        is_number = re.fullmatch(r"nan|[-+]?[0-9.]+(e[-+]?[0-9]+)?", word, re.IGNORECASE)
+        try:
+            values.append(float(word) if is_number else word.strip())
+        except ValueError:
+            raise click.BadParameter(f"{word[:60]!r} is not a number, such as -1.") from None
+    return values
+
+
 def flag(name: str, help_: str) -> Decorator:
     """Return an option without a value."""
     return click.option(name, is_flag=True, help=help_)
@@ -129,9 +144,9 @@ source = join_options(
     ),
     flag("--distance", "With --scores: lower means more alike; the score is minus the distance."),
     repeated(
-        *("--no-score", "no_scores", "NUMBER"),
-        "With --scores: number that means a missing score; nan if no number does.",
-        type=float,
+        *("--no-score", "no_scores", "NUMBER|WORD"),
+        "With --scores: number or word that means a missing score; nan if no number does.",
+        callback=_no_scores,
     ),
     repeated(
         *("--below", "below", "[SYSTEM=]NUMBER"),

@@ -51,9 +51,18 @@ _ABOVE: Final = re.compile(
 _NO_NUMBER: Final = ("", "na", "n/a", "#n/a", "#na", "nan", "null", "none", "<na>")
 _NUMBER: Final = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
 
+#: A percent sign after a number, and a number without one.
+_PERCENT: Final = r"([0-9.,])[ \x{a0}\x{202f}]*%$"
+_NO_PERCENT: Final = r"^[-+]?[0-9.,]*[0-9]([eE][-+]?[0-9]+)?$"
+
 #: Size in bytes of the blocks that pyarrow parses; with its default of 1 MB, parsing takes 20 %
 #: longer.
 _BLOCK: Final = 1 << 22
+
+#: Advice for a cell without a number in a column of numbers.
+NUMBER_ADVICE: Final = (
+    "write a number such as 94.5, or leave it empty; put errors in a column error"
+)
 
 #: Advice for a file with spaces or bars between the columns.
 SEPARATE: Final = (
@@ -228,12 +237,14 @@ class Cells:
             self._numbers[name] = numbers
         return self._numbers[name]
 
-    def no_numbers(self, name: str) -> Iterator[Problem]:
-        """Yield a problem for each invalid cell of a column of numbers."""
+    def no_numbers(
+        self, name: str, *, allowed: Iterable[str] = (), advice: str = NUMBER_ADVICE
+    ) -> Iterator[Problem]:
+        """Yield a problem for each cell of a column of numbers with another word than `allowed`."""
         if (is_wrong := np.isinf(self.numbers(name))).any():
             words = self.words(name)
             wrong = {words.words[code] for code in np.unique(words.codes[is_wrong])}
-            advice = "write a number such as 94.5, or leave it empty; put errors in a column error"
+            wrong -= {*allowed}
             yield from words.problems(name, lambda word: word not in wrong, advice)
 
     def rows(self, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -504,8 +515,28 @@ def _as_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return pa.chunked_array([texts], pa.string())
 
 
+def _without_thousands(words: pa.StringArray, separator: str, decimal: str) -> pa.StringArray:
+    """Remove thousands separators if a number of the column also has a decimal separator.
+
+    Otherwise ``1,234`` may be a number between 1 and 2.
+    """
+    whole = rf"^[-+]?[1-9][0-9]{{0,2}}([{separator}][0-9]{{3}})+"
+    if not pc.any(pc.match_substring_regex(words, rf"{whole}[{decimal}][0-9]+$")).as_py():
+        return words
+    is_separated = pc.match_substring_regex(words, rf"{whole}([{decimal}][0-9]+)?$")
+    return pc.if_else(is_separated, pc.replace_substring(words, separator, ""), words)
+
+
 def _as_numbers(words: pa.StringArray, decimal_commas: bool) -> NDArray[np.float64]:
-    """Return words as numbers: NaN for an empty cell, infinity for an invalid number."""
+    """Return words as numbers: NaN for an empty cell, infinity for an invalid number.
+
+    ``94.5 %`` is 94.5, if all numbers of the column have the sign.
+    """
+    if not pc.any(pc.match_substring_regex(words, _NO_PERCENT)).as_py():
+        words = pc.replace_substring_regex(words, _PERCENT, r"\1")
+    words = _without_thousands(words, ",", ".")
+    if decimal_commas:
+        words = _without_thousands(words, ".", ",")
     if decimal_commas and not pc.any(pc.match_substring(words, ".")).as_py():
         words = pc.replace_substring(words, ",", ".")
     is_number = pc.match_substring_regex(words, _NUMBER)

@@ -70,7 +70,7 @@ _SHOWN: Final = 40
 #: A file is joined only if its system has more than this share of the labelled pairs.
 _LEAST_JOINED: Final = 0.5
 
-#: Maximum number of distinct values that may mean a missing score.
+#: Maximum number of distinct values or words that may mean a missing score.
 _MOST_MARKS: Final = 3
 
 
@@ -83,7 +83,7 @@ class Lines:
         name: Name of the system if no column names one.
         independent_pairs: Whether no person is in two pairs.
         distance: Whether all scores are distances, regardless of the names of their columns.
-        no_scores: Numbers that mean a missing score.
+        no_scores: Numbers and words that mean a missing score.
         cut: Rekognition's own threshold, if its `unmatched` faces count as just below it; or None.
         of: The column for each of our names, except the score.
         scores: Columns of scores. If there are several, `parts` returns separate lines for each.
@@ -95,7 +95,7 @@ class Lines:
     name: str
     independent_pairs: bool
     distance: bool = False
-    no_scores: Sequence[float] = ()
+    no_scores: Sequence[float | str] = ()
     cut: float | None = None
     of: dict[str, str] = attrs.field(factory=dict)
     scores: list[str] = attrs.field(factory=list)
@@ -167,11 +167,21 @@ class Lines:
         if not self.scores:
             return self.numbers("score")
         score = self.cells.numbers(self.scores[0])
-        if self.no_scores:
-            score = np.where(np.isin(score, self.no_scores), np.nan, score)
+        numbers = [each for each in self.no_scores if not isinstance(each, str)]
+        if numbers:
+            score = np.where(np.isin(score, numbers), np.nan, score)
+        if self.words_for_no_score:
+            words = self.cells.words(self.scores[0])
+            missing = [at for at, word in enumerate(words.words) if word in self.words_for_no_score]
+            score = np.where(np.isin(words.codes, missing), np.nan, score)
         if self.cut is not None:
             score = np.where(self.unmatched, just_below(self.cut, score), score)
         return -score if self.is_distance else score
+
+    @property
+    def words_for_no_score(self) -> set[str]:
+        """Words that mean a missing score, such as ``no face``."""
+        return {each for each in self.no_scores if isinstance(each, str)}
 
     @cached_property
     def unmatched(self) -> NDArray[np.bool_]:
@@ -604,9 +614,11 @@ def problems_of_cells(lines: Lines) -> Iterator[Problem]:
     yield from cells.problems
     for ours, column in [*lines.of.items(), *(("score", column) for column in lines.scores)]:
         known = COLUMNS.get(ours, Column())
-        if known.is_number:
+        if ours == "score":
+            yield from _words_among_scores(lines, column)
+        elif known.is_number:
             yield from cells.no_numbers(column)
-        if ours == "score" and not lines.no_scores:
+        if ours == "score" and not {*lines.no_scores} - lines.words_for_no_score:
             yield from _missing_score_marks(column, cells.numbers(column))
         if known.is_number and ours not in ("score", "threshold"):
             yield Problem(f"{column} is below 0", np.flatnonzero(cells.numbers(column) < 0))
@@ -622,6 +634,23 @@ def problems_of_cells(lines: Lines) -> Iterator[Problem]:
     lost = "acquired is 0, but there is a score"
     yield Problem(lost, np.flatnonzero((acquired == 0) & has_score))
     yield from _problems_of_people(lines)
+
+
+def _words_among_scores(lines: Lines, column: str) -> Iterator[Problem]:
+    """Yield a problem for each word in a column of scores, with the option that explains it."""
+    words = lines.cells.words(column)
+    is_word = np.isinf(lines.cells.numbers(column))
+    known = lines.words_for_no_score
+    unknown = {words.words[code] for code in np.unique(words.codes[is_word])} - known
+    is_misspelt = any(re.match(r"[-+.,]?\d", word) for word in unknown)  # a number, such as 97,5
+    if is_misspelt or len(unknown) > _MOST_MARKS or is_word.all():
+        yield from lines.cells.no_numbers(column)
+        return
+    advice = (
+        f"if no face was found, use {format_argument('no_scores', sorted(unknown))}; if the call "
+        "failed, leave the score empty and write why in a column error"
+    )
+    yield from lines.cells.no_numbers(column, allowed=known, advice=advice)
 
 
 def _missing_score_marks(column: str, numbers: NDArray[np.float64]) -> Iterator[Problem]:

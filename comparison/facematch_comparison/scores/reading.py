@@ -59,7 +59,7 @@ def read_scores(
     columns: Mapping[str, str | Sequence[str]] | None = None,
     rule: ThresholdRule | None = None,
     distance: bool = False,
-    no_scores: Sequence[float] = (),
+    no_scores: Sequence[float | str] = (),
     below: float | Mapping[str, float] | None = None,
     independent_pairs: bool = False,
     models: Sequence[str] = (),
@@ -91,8 +91,9 @@ def read_scores(
             default.
         distance: Whether all scores are distances, regardless of column names. Scores and
             thresholds are then negative distances: -0.4 passes distances up to 0.4.
-        no_scores: Numbers that mean a missing score, such as -1. By default, a number that seems
-            to mean a missing score is rejected; NaN declares that all numbers are scores.
+        no_scores: Numbers and words that mean that no face was found, such as -1 or ``no face``.
+            By default, a word is rejected, and so is a number that seems to mean a missing score;
+            NaN declares that all numbers are scores.
         below: The threshold below which a system returns no score (Rekognition: 80). An empty cell
             then means a lower score, not a failure to acquire. Can be a mapping by system.
         independent_pairs: Whether no person is in more than one pair, for files that name no

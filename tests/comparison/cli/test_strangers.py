@@ -196,3 +196,59 @@ def test_an_unmatched_face_of_rekognition_is_below_its_threshold(run, report, tm
     assert refusal.exit_code == 2
     (option,) = set(re.findall(r"--below aws=6\d", refusal.stderr))
     assert run(*REPORT, "aws.json", *option.split()).exit_code == 0
+
+
+def in_columns(mated, texts, separator=","):
+    """One pair on each line, with the text of its score in quotes."""
+    lines = [separator.join(["image1", "image2", "label", "score"])]
+    for at, (is_mated, text) in enumerate(zip(mated, texts, strict=True)):
+        lines.append(separator.join([f"a{at}", f"b{at}", str(int(is_mated)), f'"{text}"']))
+    return "\n".join(lines)
+
+
+def test_scores_with_percent_signs(run, report, scores, tmp_path):
+    mated, values = scores
+    texts = [f"{value} %" for value in values]
+    texts[4] = "n/a"
+    (tmp_path / "percent.csv").write_text(in_columns(mated, texts))
+    report("percent.csv")
+    (answers,) = read_scores(tmp_path / "percent.csv")
+    assert np.delete(answers.scores, 4).tolist() == np.delete(values, 4).tolist()
+    # 0.7 beside 70 % may be another scale.
+    texts[5] = "0.7"
+    (tmp_path / "percent.csv").write_text(in_columns(mated, texts))
+    assert run(*REPORT, "percent.csv").exit_code == 2
+
+
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_scores_with_thousands_separators(run, report, scores, tmp_path, decimal):
+    mated, values = scores
+    values *= 50  # 50.00 to 4,950.00
+    swapped = str.maketrans(",.", ".," if decimal == "," else ",.")
+    texts = [f"{value:,.2f}".translate(swapped) for value in values]
+    file = tmp_path / "thousands.csv"
+    file.write_text(in_columns(mated, texts, separator=";"))
+    report("thousands.csv")
+    (answers,) = read_scores(file)
+    assert answers.scores.tolist() == pytest.approx(values.tolist())
+    # 1,234 alone may be a number between 1 and 2.
+    file.write_text(in_columns(mated, ["1,234", *range(2 * PAIRS - 1)]))
+    assert run(*REPORT, "thousands.csv").exit_code == 2
+
+
+def test_words_among_scores_are_explained_by_an_option(run, scores, tmp_path):
+    mated, values = scores
+    texts = [str(value) for value in values]
+    texts[3], texts[7], texts[50] = "no face", "too blurred", "no face"
+    (tmp_path / "words.csv").write_text(in_columns(mated, texts))
+    refusal = run(*REPORT, "words.csv")
+    assert refusal.exit_code == 2
+    given = re.findall(r"(--no-score '[^']+')", " ".join(refusal.stderr.split()))
+    options = shlex.split(" ".join({*given}))
+    # Each word is explained by itself: one may mean a failed call.
+    assert run(*REPORT, "words.csv", "--no-score", "no face").exit_code == 2
+    answer = run(*REPORT, "words.csv", *options)
+    assert answer.exit_code == 0
+    assert "3 of words" in answer.stderr
+    (answers,) = read_scores(tmp_path / "words.csv", no_scores=["no face", "too blurred"])
+    assert np.flatnonzero(~answers.acquired).tolist() == [3, 7, 50]

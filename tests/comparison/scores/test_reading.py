@@ -416,9 +416,9 @@ def test_decimal_commas_are_read_if_they_do_not_separate_columns(read, separator
     assert both.startswith("  line 3: score is '97,5'; write a number such as 94.5")
     (both,) = refusals(read, 'image1,image2,label,score\na,b,1,"7,625"\n')
     assert both.startswith("  line 2: score is '7,625'; write a number such as 94.5")
-    for form in ("94.89%", "1.234,5", "1 234"):
-        (line,) = refusals(read, f"image1;image2;label;score\na;b;1;{form}\n")
-        assert line.startswith(f"  line 2: score is '{form}'; write a number")
+    for form, beside in (("94.89%", "0.7"), ("1.234,5", "1,234.5"), ("1 234", "")):
+        text = f"image1;image2;label;score\na;b;1;{form}\nc;d;1;{beside}\n"
+        assert refusals(read, text)[0].startswith(f"  line 2: score is '{form}'; write a number")
 
 
 def scored(scores):
