@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Mapping
 
 from .aspects import CallPair, RecordedCall
@@ -39,18 +40,24 @@ def ask_mock(recorder: Recorder, steps: Iterable[Step], vendor_calls: Calls) -> 
 
 
 def _add_workflow(recorder: Recorder, vendor_calls: Calls) -> None:
-    """Create the profile's workflow in the mock, unless the vendor does not know it either."""
+    """Let the mock know the profile's workflow if the vendor knows it, and reject all others."""
     setting = recorder.vendor.sessions_need
     start = vendor_calls.get("session")
-    if not setting or start is None or start.lost:
+    if not setting or start is None:
         return
+    workflow_id = getattr(recorder.backend, setting)
     unknown = vendor_calls.get("session-bad-field")
-    if unknown is not None and unknown.answer_aspects == start.answer_aspects:
-        return
-    # A biometric workflow starts no session, because no face is stored. From here on, the mock
-    # rejects all other workflows.
+    if unknown is not None:
+        if unknown.is_accepted:
+            # The vendor accepts any workflow, like a mock that knows none.
+            return
+        if unknown.answer_aspects == start.answer_aspects:
+            # The vendor rejects the profile's workflow, too. The mock rejects it if it knows
+            # another one.
+            workflow_id = str(uuid.uuid4())
+    # A biometric workflow starts no session, because no face is stored.
     kind = "biometric" if start.error == "RequestRejected" else "kyc"
-    recorder.control.sessions.workflow(getattr(recorder.backend, setting), kind=kind)
+    recorder.control.sessions.workflow(workflow_id, kind=kind)
 
 
 def _shows_faces(step: Step) -> bool:

@@ -412,15 +412,23 @@ def test_call_stored_despite_save_api_request_false_is_reported(rehearse):
 
 
 @SLOW
-def test_unpublished_workflow_is_not_reported_as_a_difference(rehearse):
+def test_workflow_that_the_vendor_does_not_know_is_not_reported_as_a_difference(rehearse):
     vendor = rehearse("didit")
     vendor.control.reset()
+    vendor.control.sessions.workflow(UUID.format(0), kind="kyc")
     document = vendor.run("--yes", code=3).document
     assert document["differences"] == []
     assert document["nothing_seen"].keys() == {
         *("session-again", "session-read", "session-unknown"),
         *("session-delete", "session-delete-again", "session-deleted"),
     }
+
+
+@SLOW
+def test_vendor_that_accepts_any_workflow_is_rehearsed_without_differences(rehearse):
+    vendor = rehearse("didit")
+    vendor.control.reset()
+    assert vendor.run("--yes", code=0).document["nothing_seen"] == {}
 
 
 @pytest.mark.parametrize(
