@@ -73,24 +73,23 @@ _CUT = 50.0
 #: The model whose confidence is always 51 or 49.
 _WITHOUT_CONFIDENCE = "Buffalo_L"
 
-
 _UNKNOWN_MODEL = ErrorRow(
     RequestRejected, Charged.NO, _FREE, "the server does not have this model or detector"
+)
+_ATTACK = InconclusiveRow(
+    ResultWarning(
+        code=WarningCode.PRESENTATION_ATTACK,
+        severity=Severity.ERROR,
+        text="the picture shows a photograph or a screen",
+        tag=_SPOOF,
+    ),
+    Charged.NO,
+    _FREE,
 )
 
 
 def _row_of_no_face(picture: str) -> InconclusiveRow:
     warning = attrs.evolve(NO_FACE, text=f"the {picture} shows no face", tag=_NO_FACE)
-    return InconclusiveRow(warning, Charged.NO, _FREE)
-
-
-def _row_of_spoof() -> InconclusiveRow:
-    warning = ResultWarning(
-        code=WarningCode.PRESENTATION_ATTACK,
-        severity=Severity.ERROR,
-        text="the picture shows a photograph or a screen",
-        tag=_SPOOF,
-    )
     return InconclusiveRow(warning, Charged.NO, _FREE)
 
 
@@ -162,7 +161,7 @@ class DeepfaceBackend(PairBackend):
     error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = {
         f"{_NO_FACE}: probe": _row_of_no_face("probe"),
         f"{_NO_FACE}: reference": _row_of_no_face("reference"),
-        _SPOOF: _row_of_spoof(),
+        _SPOOF: _ATTACK,
         f"{_NO_PICTURE}: probe": ErrorRow(
             RequestRejected, Charged.NO, _FREE, "the probe is no JPEG or PNG"
         ),

@@ -86,13 +86,13 @@ class Deepface(PairVendor):
         return super().decode(call, name, text[prefix.end() :])
 
     def check_pictures(self, call: PairCall) -> None:
-        """Refuse an unknown model or metric, then a picture that shows a spoof."""
-        super().check_pictures(call)
+        """Refuse an unknown model or metric, then pictures beyond the limits."""
         model, metric = read_model(call)
         if model not in _THRESHOLDS:
             call.refuse("model.unknown", model=model)
         if metric not in _METRICS:
             call.refuse("metric.unknown", metric=metric)
+        super().check_pictures(call)
 
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:
         if read_option(call, "anti_spoofing", False):
