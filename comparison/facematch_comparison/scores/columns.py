@@ -23,6 +23,7 @@ MATED: Final[Mapping[str, bool]] = {
         (True, "1,1.0,true,t,yes,y,same,same person,mated,genuine,match,matched,positive,pos"),
         (True, "ja,wahr,oui,vrai,si,sí"),
         (False, "0,0.0,-1,-1.0,false,f,no,n,nein,falsch,non,faux,different,different person,diff"),
+        (False, "fraud,fraudulent"),
         (False, "different people,impostor,imposter,non-mated,non_mated,nonmated,non mated,neg"),
         (False, "non-match,non_match,no_match,no match,nonmatch,nomatch,mismatch,negative"),
     )
@@ -74,7 +75,10 @@ def _decisions() -> dict[str, Any]:
     return {"words": words, "advice": f"{ours['advice']}, or ignore the column: --column decision="}
 
 
-_PICTURE: Final = "(image|img|file|path|photo|picture|face)(id)?"
+_PICTURE: Final = "(image|img|file|filename|path|photo|foto|bild|picture|face|template)(id)?"
+#: Without `face`: face_left and face_x are edges of a box.
+_SIDE: Final = "(image|img|file|path|photo|picture)"
+_FILE: Final = "(file|filename|path)"  # with the x or y that joining tables with pandas adds
 _NAME: Final = "(subject|person|identity|name|user)(id)?"
 _FLAG: Final[dict[str, Any]] = {"words": _YES_NO, "advice": "write 1 or 0"}
 
@@ -83,7 +87,8 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "system": Column("contender|vendor|provider|algorithm|engine|matcher", "", is_needed=True),
     "pair": Column("(pair|comparison|trial)?id|comparison|trial", "", is_needed=True),
     "mated": Column(
-        "(is)?(same(person)?|genuine)|ismated|label|(ground)?truth|target|ytrue|gt|actuals?|real|"
+        "(is)?(same(person|identity)?|genuine)|gleicheperson|m[eê]mepersonne|mismapersona|ismated|"
+        "label|(ground)?truth|target|ytrue|gt|actuals?|real|"
         "expected(match|result|label)?|(pair|comparison|trial)type",
         words=MATED,
         advice="write 1 for one person and 0 for two",
@@ -96,19 +101,23 @@ COLUMNS: Final[Mapping[str, Column]] = {
         is_needed=True,
     ),
     "probe": Column(
-        f"{_PICTURE}[1a]|(img|image)1path|source(image|file|path)?|selfie(photo|image)?|"
+        f"{_PICTURE}[1a]|{_SIDE}left|{_FILE}x|(query|live)(image|photo)|"
+        "(img|image)1path|source(image|file|path)?|selfie(photo|image)?|"
         "probe(id|image|file|path|templateid|referenceid)"
     ),
     "reference": Column(
-        f"{_PICTURE}[2b]|(img|image)2path|target(image|file|path)|(id|passport)photo|idimage|"
+        f"{_PICTURE}[2b]|{_SIDE}right|{_FILE}y|enrolled(image|photo)|aadhaarphoto|"
+        "(img|image)2path|target(image|file|path)|(id|passport)photo|idimage|"
         "reference(id|image|file|path)|gallery(id|image)?|bioref(template|reference)id|"
         "document(photo|image)?"
     ),
     "probe_subject": Column(
-        f"{_NAME}[1a]|probe(person|identity|subjectid|name)|(subject|person)id1|(real|actual|true)id"
+        f"{_NAME}[1a]|queryperson|probe(person|identity|subjectid|name)|(subject|person)id1|"
+        "(real|actual|true)id"
     ),
     "reference_subject": Column(
-        f"{_NAME}[2b]|reference(person|identity|subjectid|name)|biorefsubjectid|gallerysubject|"
+        f"{_NAME}[2b]|reference(person|identity|subjectid|name)|biorefsubjectid|"
+        "gallery(subject|person)|"
         "(claimed|enrolled)id"
     ),
     "person": Column("(person|customer)id|(subject|user)(id)?"),
@@ -120,7 +129,8 @@ COLUMNS: Final[Mapping[str, Column]] = {
         is_needed=True,
     ),
     "score": Column(
-        "scores|(y|match|matching|comparison|facematch|face)score|similarity(score|percent)?|sim|"
+        "scores|[aä]hnlichkeit|(score|match|similarity|confidence|[aä]hnlichkeit)%|"
+        "(y|match|matching|comparison|facematch|face)score|similarity(score|percent)?|sim|"
         "(match)?confidence|(face|facematch)similarity|cosine(similarity)?|cossim|"
         "(cosine|euclidean|face)?distance|distances|(cos)?dist|l2(distance)?|"
         ".*facematches0similarity",  # Rekognition's answer to CompareFaces
@@ -209,8 +219,19 @@ def group_of(name: str) -> tuple[str, str] | None:
     return None
 
 
+#: A hint at the end of a column's name: the valid words (``Same person (Y/N)``), or the unit.
+_WORDS_HINT: Final = re.compile(
+    r"\s*[(](y/n|yes/no|true/false|[01]/[01]|0-100?)[)]\s*$", re.IGNORECASE
+)
+_PERCENT_HINT: Final = re.compile(r"\s*[(](%|in %|percent)[)]\s*$", re.IGNORECASE)
+
+
 def plain(name: str) -> str:
-    """Return the name of a column in lower case, without spaces and the characters ``_.?-``."""
+    """Return a column's name in lower case, without spaces and the characters ``_.?-``.
+
+    A hint at its end is left out, or becomes ``%``: a column ``Match (%)`` has no decisions.
+    """
+    name = _PERCENT_HINT.sub("%", _WORDS_HINT.sub("", name))
     return re.sub(r"[\s_.?-]+", "", name).lower()
 
 

@@ -64,6 +64,9 @@ _SIMILARITY: Final = "FaceMatches.0.Similarity"
 #: Alternatives: if the user names a column for one, no column is recognised as the other.
 _EITHER: Final = (TRUTH, *((PERSON, person) for person in PEOPLE))
 
+#: The end of the name of a picture's file.
+_PICTURE_FILE: Final = re.compile(r"[.](jpe?g|png|webp|bmp|pgm|heic|tiff?)$", re.IGNORECASE)
+
 #: Maximum number of columns in an error message.
 _SHOWN: Final = 40
 
@@ -464,7 +467,8 @@ def _refusal(files: Sequence[Lines], missing: dict[str, str]) -> ColumnsNotRecog
     asked = [*missing]
     if PERSON in missing and skipped != 1:
         asked.remove(PERSON)
-        asked += PEOPLE if skipped else []
+        if skipped:
+            asked += PICTURES if _have_pictures(files) else PEOPLE
     columns = dict.fromkeys(asked, COLUMN)
     return ColumnsNotRecognised("\n".join(texts), columns=columns, independent_pairs=names_nobody)
 
@@ -474,6 +478,16 @@ def just_below(threshold: float, scores: NDArray[np.float64]) -> float:
     given = scores[~np.isnan(scores)]
     places = next((n for n in range(6) if (given == given.round(n)).all()), 6)
     return float(round(threshold - 10.0**-places, places))
+
+
+def _have_pictures(files: Sequence[Lines]) -> bool:
+    """Return whether two of the skipped columns begin with the name of a picture's file."""
+    count = 0
+    for lines in files:
+        for column in lines.skipped:
+            words = lines.cells.words(column).words[:1]
+            count += any(map(_PICTURE_FILE.search, words))
+    return count >= 2
 
 
 def components(first: Ints, second: Ints, size: int) -> Ints:

@@ -140,6 +140,22 @@ FORMS = {
         lines_of("# by hand\n# in May\nimage1,image2,label,score", "a{n},b{n},{m},{v}"),
         [],
     ),
+    "spreadsheet.csv": (
+        lines_of("Photo left;Photo right;Same person (Y/N);Similarity (%)", "a{n};b{n};{m};{v}"),
+        [],
+    ),
+    "german.csv": (
+        lines_of("Bild 1;Bild 2;Gleiche Person;Ähnlichkeit", "a{n};b{n};{m};{v}"),
+        [],
+    ),
+    "onboarding.csv": (
+        lines_of("live_photo,enrolled_photo,same_identity,Match (%)", "a{n},b{n},{m},{v}"),
+        [],
+    ),
+    "pictures.csv": (
+        lines_of("check,against,note,same,score", "a{n}.jpg,b{n}.jpg,by hand,{m},{v}"),
+        ["check", "against"],
+    ),
     # As bob's CSVScoreWriter writes it.
     "bob.csv": (
         lines_of(
