@@ -29,14 +29,15 @@ if TYPE_CHECKING:
     from .world.faults import Fault, Kind, Stage
     from .world.journal import Entry, SentFile
     from .world.keys import Key, KeyKind
+    from .world.latency import LogNormal
     from .world.money import Charge
     from .world.sessions import Hosted, Review, Session
     from .world.webhooks import WebhookDelivery, WebhookLetter
 
 __all__ = [
     "UNSET", "Card", "Charge", "Claim", "Control", "Entry", "Fault", "Hosted",
-    "IssuedToken", "Key", "KeyKind", "Kind", "Known", "MockAccount", "MockServer", "NewAccount",
-    "Origin", "ReadyCard", "Review", "SentFile", "Served", "Session", "SetOutcome",
+    "IssuedToken", "Key", "KeyKind", "Kind", "Known", "LogNormal", "MockAccount", "MockServer",
+    "NewAccount", "Origin", "ReadyCard", "Review", "SentFile", "Served", "Session", "SetOutcome",
     "Stage", "Tokens", "VirtualClock", "WebhookDelivery", "WebhookLetter", "Webhooks",
     "Workflow", "WorkflowSettings", "card_sheet", "make_card", "read_card",
 ]  # fmt: skip
@@ -57,6 +58,7 @@ __getattr__, __dir__ = lazy_names(
         "server": "MockAccount MockServer Served",
         "base.state": "UNSET",
         "world.keys": "Key KeyKind",
+        "world.latency": "LogNormal",
         "world.money": "Charge",
         "world.sessions": "Hosted Review Session",
         "world.webhooks": "WebhookDelivery WebhookLetter",

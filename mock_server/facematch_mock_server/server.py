@@ -15,6 +15,7 @@ from facematch_mock_server.http.app import App
 from facematch_mock_server.world.accounts import Account, Accounts, World
 from facematch_mock_server.world.clock import VirtualClock
 from facematch_mock_server.world.keys import name_keys
+from facematch_mock_server.world.latency import Latency
 
 from .http.server import HttpServer
 from .pages.console import Console
@@ -69,13 +70,19 @@ class Served(_Access):
         sandbox_key: A sandbox key; None if the vendor has no sandbox.
         client_id: The client id of the live key; None if the vendor has no client ids.
         url: The server's base URL. Raises RuntimeError if it is not running.
-        control: The control of this account at this vendor.
+        control: The control of this account at this vendor. Faults and latency that it sets affect
+            this vendor alone.
     """
 
     def __init__(self, accounts: Accounts, account: Account, vendor: str) -> None:
         super().__init__(accounts, account, vendor)
         self.name = vendor
         self.account = account.name
+
+    @functools.cached_property
+    def control(self) -> Control:
+        """The control of this account at this vendor; its faults and latency are this vendor's."""
+        return Control(self._account_ref.current, self._vendor, is_of_one_vendor=True)
 
     @property
     def control_url(self) -> str:
@@ -137,7 +144,9 @@ class MockServer(_Access):
         switches: The behaviours to change; `control.behaviours()` lists them. With several vendors,
             a switch applies to the first vendor that has it. Name the vendor to choose another:
             ``{"deepvue": {"price_match": "0.05"}}``.
-        latency: The delay of responses in seconds, by operation: ``{"match": 0.8}``; None for none.
+        latency: The delay of responses in seconds, by operation: ``{"match": 0.8}``, or between
+            two numbers ``{"match": (0.4, 2.0)}``, or a `LogNormal`; None for none. With `seed`,
+            each run has the same delays.
         deliver_to: Hosts other than this machine that may receive webhooks.
         hosts: More hosts of vendors, such as ``{"faces.example": "compreface"}``; None for none.
         person_page: Whether hosted sessions have a page on which a tester plays the person. None
@@ -167,7 +176,7 @@ class MockServer(_Access):
         control: bool = True,
         control_token: str | None = None,
         switches: Mapping[str, Any] | None = None,
-        latency: Mapping[str, float | str] | None = None,
+        latency: Mapping[str, Latency | str] | None = None,
         deliver_to: Collection[str] = (),
         hosts: Mapping[str, str] | None = None,
         show_pictures: bool = False,

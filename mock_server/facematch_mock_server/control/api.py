@@ -55,7 +55,8 @@ class ControlApi:
             return _serve_card(request.path.removeprefix(CARDS))
         below_prefix = request.path[len(PREFIX) :].strip("/")
         vendor, _, path = below_prefix.partition("/")
-        if vendor not in self._accounts.vendors:
+        is_named = vendor in self._accounts.vendors
+        if not is_named:
             vendor = next(iter(self._accounts.vendors))
             path = below_prefix
         # If the operation takes an id, the path ends with it.
@@ -73,7 +74,7 @@ class ControlApi:
         if method not in operations:
             return reply_words(405, f"{PREFIX}{below_prefix} takes {' and '.join(operations)}.")
         sent = _read_object(request) if method == "POST" else _read_query(request)
-        control = self.control(request, vendor)
+        control = self.control(request, vendor, is_of_one_vendor=is_named)
         return reply_json(200, operations[method](control, path[len(folder) :], sent))
 
     def refuse(self, request: Request) -> Response | None:
@@ -91,9 +92,9 @@ class ControlApi:
             return reply_words(415, words)
         return None
 
-    def control(self, request: Request, vendor: str) -> Control:
+    def control(self, request: Request, vendor: str, *, is_of_one_vendor: bool = False) -> Control:
         """Return the `Control` for a request's account. Raises LookupError if unknown."""
-        return Control(self.account(request), vendor)
+        return Control(self.account(request), vendor, is_of_one_vendor=is_of_one_vendor)
 
     def account(self, request: Request) -> Account:
         """Return a request's account, by default the first. Raises LookupError if unknown."""

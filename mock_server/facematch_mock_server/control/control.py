@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -28,11 +28,12 @@ from facematch_mock_server.recognition.outcomes import (
     as_field,
 )
 from facematch_mock_server.vendors.base import MockVendor, Route, can_start_with
-from facematch_mock_server.world.accounts import MAIN, Account, World, read_latency
+from facematch_mock_server.world.accounts import MAIN, Account, World
 from facematch_mock_server.world.faults import Fault, Stage
 from facematch_mock_server.world.hosted import open_sessions
 from facematch_mock_server.world.journal import Entry
 from facematch_mock_server.world.keys import Key, KeyKind, name_keys
+from facematch_mock_server.world.latency import Latency, LogNormal, read_latency
 from facematch_mock_server.world.money import Charge, amount
 from facematch_mock_server.world.vendor import Vendor, endpoint
 
@@ -57,16 +58,20 @@ class Control:
     """Controls one account at one vendor. Also served over HTTP. Thread-safe.
 
     Faults, time, latency, journal and `reset` apply to the account at all vendors. Everything else
-    applies to this vendor only. Other accounts are unaffected. A closed account raises LookupError.
+    applies to this vendor only. In the control of one vendor (``mock.of("deepvue").control``, or
+    ``/__mock__/deepvue/``), faults and latency apply to this vendor only, too. Other accounts are
+    unaffected. A closed account raises LookupError.
 
     `extensions` lists the attributes that only this vendor has, such as `sessions` and `webhooks`
     for Didit, or `tokens` for Deepvue. Attributes of other vendors raise AttributeError.
     """
 
-    def __init__(self, account: Account, vendor: str) -> None:
+    def __init__(self, account: Account, vendor: str, *, is_of_one_vendor: bool = False) -> None:
         self._accounts = account.shared
         self._account_ref = account.ref
         self._vendor = vendor
+        #: Whether faults and latency apply to this vendor alone, and there are others.
+        self._is_of_one_vendor = is_of_one_vendor and len(self._accounts.vendors) > 1
 
     @property
     def account(self) -> Account:
@@ -219,16 +224,25 @@ class Control:
 
         Raises ValueError for a fault that no call to this server can trigger.
         """
+        self._add_faults(faults)
+
+    def _add_faults(self, faults: Iterable[Fault]) -> list[Fault]:
+        """Append faults as `add_faults` does; return them as they were added."""
         account = self.account
+        added = []
         for fault in faults:
             if not isinstance(fault, Fault):
                 raise TypeError(
                     "pass faults as Fault objects, such as "
                     f'Fault(stage="answer", kind="status", status=503), not {fault!r:.40}'
                 )
-            self._check_can_apply(fault)
-        for fault in faults:
-            account.faults.add(fault)
+            is_narrowed = self._is_of_one_vendor and fault.vendor is None
+            rule = attrs.evolve(fault, vendor=self._vendor) if is_narrowed else fault
+            self._check_can_apply(rule)
+            added.append(rule)
+        for rule in added:
+            account.faults.add(rule)
+        return added
 
     @endpoint("POST", "faults", extra_parameters=lambda _: hints_of(Fault))
     def _http_add_faults(
@@ -246,8 +260,8 @@ class Control:
                 "an unlimited fault at connect would also refuse the request that clears it: "
                 "set times, or use the stage mid_upload with a path of the vendor"
             )
-        self.add_faults(*rules)
-        return rules[0] if faults is None else {"faults": rules}
+        added = self._add_faults(rules)
+        return added[0] if faults is None else {"faults": added}
 
     def _check_can_apply(self, fault: Fault) -> None:
         """Raise ValueError for a fault that no call to this server can trigger."""
@@ -256,9 +270,16 @@ class Control:
                 "a fault at connect applies before the key of a request is known, so only the "
                 "first account can have one: use the stage mid_upload"
             )
-        operations = {name for kind in self._accounts.vendors.values() for name in kind.operations}
+        vendors = self._accounts.vendors
+        _check_word("there is no vendor", fault.vendor, vendors)
+        if fault.vendor is not None:
+            vendors = {fault.vendor: vendors[fault.vendor]}
+        operations = {name for kind in vendors.values() for name in kind.operations}
         _check_word("there is no call", fault.call, operations)
-        mock_vendors = [world.behaviour for world in self.account.worlds.values()]
+        mock_vendors = []
+        for name, world in self.account.worlds.items():
+            if fault.vendor in (None, name):
+                mock_vendors.append(world.behaviour)
         if fault.claim is not None:
             _check_claim(fault.claim, [vendor.world.claims for vendor in mock_vendors])
             mock_vendors = [
@@ -287,16 +308,21 @@ class Control:
     @endpoint("GET", "faults", result_key="faults")
     def faults(self) -> tuple[Fault, ...]:
         """Return the faults that are still pending."""
-        return self.account.faults.all
+        return tuple(fault for fault in self.account.faults.all if self._concerns(fault))
+
+    def _concerns(self, fault: Fault) -> bool:
+        """Return whether the fault can affect calls to a vendor of this control."""
+        return not self._is_of_one_vendor or fault.vendor in (None, self._vendor)
 
     @endpoint("POST", "faults/clear")
     def clear_faults(self) -> None:
-        """Drop all faults."""
-        self.account.faults.clear()
+        """Drop all faults; in the control of one vendor, those of that vendor alone."""
+        self.account.faults.clear(self._vendor if self._is_of_one_vendor else None)
 
     def unused(self) -> tuple[SetOutcome | Fault, ...]:
         """Return the outcomes and faults that no call has used."""
-        return (*self.world.recognizer.outcome_queue.unused, *self.account.faults.unused)
+        faults = (fault for fault in self.account.faults.unused if self._concerns(fault))
+        return (*self.world.recognizer.outcome_queue.unused, *faults)
 
     @endpoint("GET", "unused", result_key="unused")
     def _http_unused(self) -> list[dict[str, Any]]:
@@ -331,18 +357,34 @@ class Control:
     # Time
 
     @endpoint("GET", "latency")
-    def latency(self) -> dict[str, float]:
-        """Return the latency in seconds of each operation that has one."""
-        return {call: seconds for call, seconds in self.account.latency.items() if seconds}
+    def latency(self) -> dict[str, Latency]:
+        """Return the latency of each operation that has one, in seconds."""
+        latencies = dict(self.account.latency.by_operation)
+        if self._is_of_one_vendor:
+            latencies |= self.world.latency.by_operation
+        return {operation: latency for operation, latency in latencies.items() if latency}
 
     @endpoint("POST", "latency")
-    def set_latency(self, operation: str, seconds: float) -> dict[str, float]:
-        """Delay the responses of an operation by 0-3600 seconds of real time; return `latency`.
+    def set_latency(
+        self,
+        operation: str,
+        seconds: float | str | Sequence[float] | Mapping[str, float] | LogNormal,
+    ) -> dict[str, Latency]:
+        """Delay the responses of an operation by seconds of real time; return `latency`.
 
         `behaviours` lists the operations, such as ``match``.
+
+        Args:
+            operation: The operation.
+            seconds: 0-3600 seconds; the least and the most seconds of a uniform distribution, such
+                as ``(0.4, 2.0)``; or a `LogNormal`, as JSON ``{"median": 0.8, "sigma": 0.4}``.
         """
-        number = read_latency(operation, seconds, self._accounts.vendors.values())
-        self.account.latency[operation] = number
+        vendors = self._accounts.vendors
+        latencies = self.account.latency
+        if self._is_of_one_vendor:
+            vendors = {self._vendor: vendors[self._vendor]}
+            latencies = self.world.latency
+        latencies.by_operation[operation] = read_latency(operation, seconds, vendors.values())
         return self.latency()
 
     @endpoint("GET", "clock", result_key="now")

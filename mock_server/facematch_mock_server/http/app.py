@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -30,6 +29,7 @@ from facematch_mock_server.world.accounts import (
 )
 from facematch_mock_server.world.faults import Fault, Stage
 from facematch_mock_server.world.journal import compose_note
+from facematch_mock_server.world.latency import Latencies
 
 _ACCOUNT = ACCOUNT_HEADER.lower()
 _CLAIMS = CLAIMS_HEADER.lower()
@@ -171,11 +171,18 @@ class App:
     def latency_s(self, head: Request) -> float:
         """Return the seconds by which the response to this request is delayed."""
         vendor = head.vendor or self.vendor_of(head)
-        # Most accounts have no latency, so the operation is not looked for.
-        if vendor is None or not vendor.world.account.latency:
+        if vendor is None:
             return 0.0
-        latency_s: Mapping[str, float] = vendor.world.account.latency
-        return latency_s.get(vendor.operation(head) or "", 0.0)
+        own: Latencies = vendor.world.latency
+        shared: Latencies = vendor.world.account.latency
+        # Most accounts have no latency, so the operation is not looked for.
+        if not own.by_operation and not shared.by_operation:
+            return 0.0
+        operation = vendor.operation(head) or ""
+        seconds = own.next_s(operation)
+        if seconds is None:
+            seconds = shared.next_s(operation)
+        return seconds or 0.0
 
     def max_body_bytes(self, head: Request) -> int:
         # The person's page accepts pictures.

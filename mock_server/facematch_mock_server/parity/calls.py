@@ -61,7 +61,7 @@ class VendorCalls:
     steps: tuple[Step, ...] = ()  # used instead of the usual wrong-key step
     takes_threshold: bool = False
     threshold_field: str = ""  # JSON field that receives the threshold; empty if the backend sends it
-    size_limit: int | str = 0  # the maximum file size in bytes, or the key of its claim; 0 for none
+    size_limit: str = ""  # the key of the claim with the maximum bytes of a file; empty for none
     rejected_type: str = "gif"  # the extension of a file type that the vendor rejects
     headers: Mapping[str, str] = attrs.field(factory=dict)  # setting by header, for the two paths below
     balance_path: str = ""  # path that returns the account's balance; empty if there is none
@@ -211,7 +211,7 @@ VENDORS: Mapping[str, VendorCalls] = {
         ),
     ),
     "azure": VendorCalls(
-        settings={"environment": Environment.MOCK}, charges=3, size_limit=6 * 1024 * 1024, rejected_type="webp",
+        settings={"environment": Environment.MOCK}, charges=3, size_limit="image.max_bytes", rejected_type="webp",
         steps=(_WRONG_KEY, Step("bad-field", "an unknown model", before_signing=_with("params", "recognitionModel", "recognition_99"))),
         sessions=(
             Step("session-bad-field", "a session with an unknown mode", session_request=StartRequest,
@@ -221,7 +221,7 @@ VENDORS: Mapping[str, VendorCalls] = {
     "rekognition": VendorCalls(
         keys={"access_key_id": "client_id", "secret_access_key": "live_key"},
         settings={"region": "eu-west-1", "aws_profile": None, "session_token": None, "fips": False, "environment": Environment.MOCK},
-        takes_threshold=True, threshold_field="SimilarityThreshold", size_limit=5_242_880,
+        takes_threshold=True, threshold_field="SimilarityThreshold", size_limit="image.max_bytes",
         steps=(
             Step("wrong-key", "a wrong key", after_signing=_scramble("Authorization", "(?<=Credential=)[^/]+")),
             Step("wrong-signature", "a wrong signature", after_signing=_scramble("Authorization", "(?<=Signature=).+")),
@@ -244,7 +244,7 @@ VENDORS: Mapping[str, VendorCalls] = {
         ),
     ),
     "compreface": VendorCalls(
-        charges=0, size_limit=5 * 1024 * 1024, rejected_type="txt",
+        charges=0, size_limit="file.max_bytes", rejected_type="txt",
         steps=(
             _WRONG_KEY,
             Step("malformed-key", "a malformed key", after_signing=_with("headers", "x-api-key", "not-a-uuid")),

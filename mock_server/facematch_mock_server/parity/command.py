@@ -86,9 +86,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:
             # With this setting, the vendor charges each call for one more image.
             vendor = attrs.evolve(vendor, charges=vendor.charges + 1)
         claims = server.world.claims
-        size_limit = vendor.size_limit
-        if isinstance(size_limit, str):
-            size_limit = claims[size_limit]
+        size_limit: int = claims[vendor.size_limit] if vendor.size_limit else 0
         capabilities = backend.capabilities
         pictures = [image.prepared(capabilities.image_limits) for image in images]
         has_sessions = not vendor.sessions_need or getattr(backend, vendor.sessions_need)

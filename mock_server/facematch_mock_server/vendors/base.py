@@ -369,7 +369,14 @@ class Call:
             operation = None if self.route is None else self.route.operation
             answers = self.world.claims.answers
             fault = faults.for_pictures(
-                lambda rule: rule.fits(self.request, operation, self.fields, answers, is_call=True),
+                lambda rule: rule.fits(
+                    self.request,
+                    self.world.vendor_name,
+                    operation,
+                    self.fields,
+                    answers,
+                    is_call=True,
+                ),
                 cards,
             )
             if fault is not None:
@@ -484,7 +491,11 @@ class MockVendor:
         answers = self.world.claims.answers
         is_call = route is not None
         return self.world.account.faults.for_request(
-            lambda rule: rule.fits(head, operation, fields, answers, is_call=is_call), only
+            lambda rule: rule.fits(
+                head, self.world.vendor_name, operation, fields, answers, is_call=is_call
+            ),
+            only,
+            was_uploading=only is None and head.vendor is not None,
         )
 
     def _note_request(self, call: Call) -> None:

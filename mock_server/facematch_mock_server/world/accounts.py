@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import datetime as dt
 import hashlib
 import re
 import secrets
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -21,15 +20,16 @@ from facematch_mock_server.claims import ActiveClaims
 from facematch_mock_server.recognition.outcomes import OutcomeQueue
 from facematch_mock_server.recognition.recognizer import Recognizer
 
-from .clock import Ids, VirtualClock
+from .clock import Draws, Ids, VirtualClock
 from .faults import Faults
 from .journal import Entry, Journal
 from .keys import Key, Keys, check_key
+from .latency import Latencies, Latency, read_latency
 from .money import Ledger
 from .pictures import Pictures
 from .rates import Rates
 from .sessions import Sessions
-from .vendor import Vendor, choose_each, read_delay_s
+from .vendor import Vendor, choose_each
 
 #: The name of a server's first account, which handles requests with a public or unknown key.
 MAIN = "main"
@@ -79,6 +79,8 @@ class World:
         self.ledger = Ledger(start_credit)
         self.rates = Rates({scope: claims[key] for scope, key in vendor.rate_limits.items()})
         self.sessions = Sessions()
+        #: The latency at this vendor, which replaces the account's.
+        self.latency = Latencies(account.draws, self.vendor_name, {})
         #: State that only this vendor has.
         self.records: Any = vendor.records()
         #: The `MockVendor` that handles the vendor's requests.
@@ -130,9 +132,10 @@ class Account:
             # Each account has its own ids; the same seed gives the same ids.
             seed = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest())
         self.ids = Ids(seed)
-        self.faults = Faults()
-        #: The latency in seconds, by operation.
-        self.latency = dict(shared.latency)
+        self.draws = Draws(seed)
+        self.faults = Faults(self.draws)
+        #: The latency at all vendors.
+        self.latency = Latencies(self.draws, "of all", shared.latency)
         self.journal = Journal()
         #: The account's state at each vendor, in the order of the server's vendors.
         self.worlds = {
@@ -145,20 +148,6 @@ class Account:
         for world in self.worlds.values():
             if world.outbox is not None:
                 world.outbox.run(is_running=is_running)
-
-
-def read_latency(operation: str, seconds: Any, vendors: Iterable[Vendor]) -> float:
-    """Parse an operation's latency in seconds, from a number or a string.
-
-    Raises ValueError if no vendor has the operation, or if the number is not from 0 to 3600.
-    """
-    operations = dict.fromkeys(name for vendor in vendors for name in vendor.operations)
-    if operation not in operations:
-        names = ", ".join(operations) or "none"
-        raise ValueError(f"there is no operation {operation:.60}; the operations are {names}")
-    with contextlib.suppress(ValueError):
-        return read_delay_s(seconds)
-    raise ValueError(f"latency must be a number of seconds from 0 to 3600, not {seconds!r:.40}")
 
 
 class Accounts:
@@ -183,7 +172,7 @@ class Accounts:
         control: bool = True,
         control_token: str | None = None,
         deliver_to: Collection[str] = (),
-        latency: Mapping[str, float | str] | None = None,
+        latency: Mapping[str, Latency | str] | None = None,
         has_workers: bool = False,
     ) -> None:
         if control_token is not None and not (control_token.isascii() and len(control_token) > 7):
@@ -200,10 +189,10 @@ class Accounts:
         self.has_workers = has_workers
         #: Hosts other than this machine that may receive webhooks.
         self.deliver_to = frozenset(host.lower() for host in deliver_to)
-        #: The latency of new accounts: seconds by operation.
-        self.latency = {
-            name: read_latency(name, seconds, vendors) for name, seconds in (latency or {}).items()
-        }
+        #: The latency of new accounts, by operation.
+        self.latency: dict[str, Latency] = {}
+        for operation, value in (latency or {}).items():
+            self.latency[operation] = read_latency(operation, value, vendors)
         self.pictures = Pictures()
         #: A function that starts the server.
         self.start: Callable[[], Any] = lambda: None

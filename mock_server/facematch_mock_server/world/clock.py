@@ -110,3 +110,16 @@ class Ids:
         # `uuid.UUID` takes six times as long. A call to `Random` is atomic, so no lock is needed.
         digits = b"%032x" % (self._random.getrandbits(128) & _FREE_BITS | _VERSION_4)
         return b"-".join(struct.unpack("8s4s4s4s12s", digits)).decode()
+
+
+class Draws:
+    """Random numbers from 0 to 1, by what they are for; the same in each run if seeded."""
+
+    def __init__(self, seed: int | None) -> None:
+        self._seed = secrets.token_hex(16) if seed is None else str(seed)
+
+    def draw(self, purpose: str, number: int) -> float:
+        """Return the draw with this number for a purpose: above 0, and below 1."""
+        text = f"{self._seed} {purpose} {number}"
+        digest = hashlib.sha256(text.encode()).digest()
+        return (int.from_bytes(digest[:6]) + 0.5) / 2**48

@@ -19,6 +19,8 @@ from facematch_mock_server.base.state import RuleQueue, check_times
 from facematch_mock_server.recognition.cards import READY, Card
 from facematch_mock_server.recognition.outcomes import Fields, as_field
 
+from .clock import Draws
+
 
 def copy_json(value: Any) -> Any:
     """Copy a JSON value. Raises ValueError for a value that JSON cannot represent."""
@@ -103,7 +105,7 @@ CARRIED_OUT: Mapping[Stage, bool] = {
 #: The status of a fault that has neither a status nor a claim.
 _USUAL_STATUS = 502
 #: The attributes of a fault that select calls.
-_CONDITIONS = ("method", "path", "call", "card", "person", "field")
+_CONDITIONS = ("vendor", "method", "path", "call", "card", "person", "field")
 #: The attributes that are not yet known at a stage, and the first stage at which they are: at
 #: connect the head has not been read yet, at mid_upload the body has not.
 _UNKNOWN_CONDITIONS: Mapping[Stage, tuple[tuple[str, ...], Stage]] = {
@@ -146,6 +148,10 @@ class Fault:
         stage, kind: The moment and the effect of the fault. Both are required, except with a claim,
             which is a STATUS at ANSWER.
         times: The number of calls that it still affects, 1 or more; None for all.
+        probability: The share of matching calls that it affects, above 0 and at most 1; None for
+            all of them. `times` is then None. Whether a call is affected depends on the server's
+            seed, the rule's place among those added, and the number of matching calls before.
+        vendor: Only calls to this vendor, such as ``didit``.
         method, path: Only requests with this method, and with a path that begins with `path`. The
             default path is every endpoint of the vendor except health checks. Give a path to
             affect health checks or unknown paths. The control API is never affected.
@@ -175,6 +181,8 @@ class Fault:
     stage: Stage = attrs.field(converter=Stage)
     kind: Kind = attrs.field(converter=Kind)
     times: int | None = 1
+    probability: float | None = attrs.field(default=None, converter=_as_number)
+    vendor: str | None = None
     method: str | None = None
     path: str | None = None
     call: str | None = None
@@ -209,6 +217,7 @@ class Fault:
             raise ValueError(f"a fault at {self.stage} must be one of {kinds}, not {self.kind}")
         check_times(self.times)
         self._check_answer()
+        self._check_probability()
         if type(self.seconds) not in (int, float) or not 0 <= self.seconds <= 3600:
             raise ValueError(f"seconds must be a number from 0 to 3600, not {self.seconds!r:.40}")
         if self.headers and self.stage is not Stage.ANSWER:
@@ -238,6 +247,21 @@ class Fault:
             )
         if self.status is not None:
             raise ValueError("a claim has its own status: leave status or claim out")
+
+    def _check_probability(self) -> None:
+        probability = self.probability
+        if probability is None:
+            return
+        if type(probability) not in (int, float) or not 0 < probability <= 1:
+            raise ValueError(
+                "probability of a fault must be a number above 0 and at most 1, or null (None) "
+                f"for every matching call, not {probability!r:.40}"
+            )
+        if self.times not in (None, 1):
+            raise ValueError(
+                "a fault with a probability affects calls until it is cleared: leave times out"
+            )
+        object.__setattr__(self, "times", None)
 
     def _check_conditions(self) -> None:
         unknown, known_from = _UNKNOWN_CONDITIONS.get(self.stage, ((), None))
@@ -294,6 +318,7 @@ class Fault:
     def fits(
         self,
         head: Request,
+        vendor: str,
         operation: str | None,
         fields: Fields,
         answers: Container[str],
@@ -304,11 +329,14 @@ class Fault:
 
         Args:
             head: The request, whose body may be missing.
+            vendor: The name of the request's vendor.
             operation: The request's operation, or None.
             fields: Returns the values of the request's fields; called only if needed.
             answers: The keys and ids of the vendor's claims that a fault can send.
             is_call: Whether the path is an endpoint of the vendor.
         """
+        if self.vendor not in (None, vendor):
+            return False
         if self.claim is not None and self.claim not in answers:
             return False
         if self.path is None:
@@ -376,16 +404,52 @@ def failure_of(card: Card) -> Fault:
 class Faults(RuleQueue[Fault]):
     """The pending faults of one account, in the order in which they were added."""
 
+    def __init__(self, draws: Draws) -> None:
+        super().__init__()
+        self._draws = draws
+        #: The number of faults that were ever added.
+        self._added = 0
+        #: The place and the number of matching calls of faults with a probability, by `id()`.
+        self._chances: dict[int, _Chance] = {}
+
+    def add(self, rule: Fault) -> None:
+        with self._lock:
+            self._added += 1
+            if rule.probability is not None:
+                self._chances[id(rule)] = _Chance(place=self._added)
+            super().add(rule)
+
+    def clear(self, vendor: str | None = None) -> None:
+        """Drop the faults of a vendor alone; None drops all faults."""
+        with self._lock:
+            rest = [rule for rule in self._rules if vendor not in (None, rule.vendor)]
+            super().clear()
+            self._rules += rest
+
     def at_connection(self) -> Fault | None:
         """Return the fault for a new connection and count its use, or return None."""
         return self._take(lambda rule: rule.stage is Stage.CONNECT)
 
-    def for_request(self, fits: Callable[[Fault], bool], only: Stage | None = None) -> Fault | None:
-        """Return a request's fault and count its use; None if `only` is set to another stage."""
-        return self._take(
-            lambda rule: not rule.is_pictured and rule.stage is not Stage.CONNECT and fits(rule),
-            only,
-        )
+    def for_request(
+        self,
+        fits: Callable[[Fault], bool],
+        only: Stage | None = None,
+        *,
+        was_uploading: bool = False,
+    ) -> Fault | None:
+        """Return a request's fault and count its use; None if `only` is set to another stage.
+
+        `was_uploading` is whether this was already called for the request's upload, and so decided
+        whether a fault with a probability at that stage affects the request.
+        """
+
+        def may_apply(rule: Fault) -> bool:
+            if rule.is_pictured or rule.stage is Stage.CONNECT:
+                return False
+            is_decided = was_uploading and rule.stage is Stage.MID_UPLOAD
+            return not (is_decided and rule.probability is not None) and fits(rule)
+
+        return self._take(may_apply, only)
 
     def for_pictures(self, fits: Callable[[Fault], bool], cards: Collection[Card]) -> Fault | None:
         """Return the fault for a call with these cards and count its use, or return None."""
@@ -397,7 +461,32 @@ class Faults(RuleQueue[Fault]):
         """Return the first matching rule and count its use; None if `only` is another stage."""
         with self._lock:
             for index, rule in enumerate(self._rules):
-                if fits(rule):
-                    # Later rules wait for the first one that matches, even at another stage.
-                    return self._use(index) if only in (None, rule.stage) else None
+                if not fits(rule):
+                    continue
+                is_due = only in (None, rule.stage)
+                if rule.probability is not None and not self._is_drawn(rule, is_due=is_due):
+                    continue
+                # Later rules wait for the first one that matches, even at another stage.
+                return self._use(index) if is_due else None
         return None
+
+    def _is_drawn(self, rule: Fault, *, is_due: bool) -> bool:
+        """Return whether chance lets the rule affect the next matching call.
+
+        The call is counted only if the rule is due. Before that, the draw is the same.
+        """
+        chance = self._chances[id(rule)]
+        number = chance.matching_calls + 1
+        if is_due:
+            chance.matching_calls = number
+            # A rule that had its chance is not unused.
+            self._used_rules[id(rule)] = rule
+        return self._draws.draw(f"fault {chance.place}", number) < (rule.probability or 0)
+
+
+@attrs.define(kw_only=True)
+class _Chance:
+    """The place of a rule with a probability, and how many calls have matched it."""
+
+    place: int
+    matching_calls: int = 0

@@ -9,6 +9,7 @@ import pytest
 
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.http.server import THREAD, HttpServer
+from facematch_mock_server.world.clock import Draws
 from facematch_mock_server.world.faults import Fault, Faults, Kind, Stage
 
 
@@ -16,7 +17,7 @@ class FakeEngine:
     """Echoes requests; `handled` were carried out, `notes` is what fronts told the journal."""
 
     def __init__(self, *faults, limit=1_000_000):
-        self.faults, self.limit = Faults(), limit
+        self.faults, self.limit = Faults(Draws(seed=0)), limit
         self.handled, self.notes = [], []
         for fault in faults:
             self.faults.add(fault)
@@ -51,7 +52,7 @@ class FakeEngine:
 
     def take_fault(self, request, only=None):
         return self.faults.for_request(
-            lambda rule: rule.fits(request, None, dict, (), is_call=True), only
+            lambda rule: rule.fits(request, "didit", None, dict, (), is_call=True), only
         )
 
     def echo(self, request, fault):

@@ -7,7 +7,7 @@ import pytest
 import requests
 from kit.mock_didit import post_match
 
-from facematch_mock_server import MockServer
+from facematch_mock_server import LogNormal, MockServer
 
 
 def wait(client, *calls, **more):
@@ -80,3 +80,84 @@ def test_invalid_latency_is_rejected_and_changes_nothing(open_asking, body):
     assert answer.status_code == 400
     assert len(answer.json()["mock"]) > 10
     assert client.control.latency() == {"match": 1.0}
+
+
+def draw(client, count=200, call="match"):
+    return wait(client, *[call] * count)
+
+
+def test_uniform_latency_lies_between_its_bounds_and_is_the_same_with_a_seed(open_asking):
+    client = open_asking(latency={"match": (0.4, 2.0)})
+    seconds = draw(client)
+    assert 0.4 <= min(seconds) < 0.6
+    assert 1.8 < max(seconds) <= 2.0
+    assert 1.0 < sum(seconds) / len(seconds) < 1.4
+    assert draw(open_asking(latency={"match": "0.4..2"})) == seconds
+    assert draw(open_asking(latency={"match": (0.4, 2.0)}, seed=6)) != seconds
+    assert client.control.latency() == {"match": (0.4, 2.0)}
+    assert draw(open_asking(latency={"match": (0.0, 0.0)}), 2) == []
+
+
+def test_log_normal_latency_has_its_median_and_a_long_tail(open_asking):
+    seconds = sorted(draw(open_asking(latency={"match": LogNormal(0.8, 0.5)}), 400))
+    assert 0.7 < seconds[200] < 0.9
+    assert 1.6 < seconds[380] < 2.1
+    assert sorted(draw(open_asking(latency={"match": "0.8~0.5"}), 400)) == seconds
+    widest = draw(open_asking(latency={"match": LogNormal(3600, 10)}))
+    assert max(widest) == 3600
+
+
+def test_each_operation_and_account_has_its_own_delays(open_asking):
+    client = open_asking(latency={"match": (0, 1), "liveness": (0, 1)})
+    other = client.mock.new_account("other")
+    matches, checks = draw(client, 5), draw(client, 5, "liveness")
+    client.didit(key=other.live_key)
+    assert len({*matches, *checks, client.seconds[-1]}) == 11
+
+
+def test_distribution_can_be_set_and_read_over_http(open_asking):
+    client = open_asking()
+    for seconds in ([0.4, 2.5], {"median": 0.8, "sigma": 0.4}):
+        body = {"operation": "match", "seconds": seconds}
+        assert client.post("/__mock__/latency", json=body).json() == {"match": seconds}
+        assert client.get("/__mock__/latency").json() == {"match": seconds}
+    assert client.control.latency() == {"match": LogNormal(median=0.8, sigma=0.4)}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *((2, 1), (1,), (1, 2, 3), (-1, 1), "1..", "..2", "2..1", "0~1", "1~11", "1~", [True, 2]),
+        *({"median": 1}, {"median": 1, "sigma": 1, "mean": 1}, {"median": 0, "sigma": 1}),
+    ],
+)
+def test_invalid_distribution_is_rejected(open_asking, value):
+    with pytest.raises(ValueError, match="median above 0"):
+        open_asking(latency={"match": value})
+    client = open_asking()
+    body = {"operation": "match", "seconds": value}
+    assert client.post("/__mock__/latency", json=body).status_code == 400
+
+
+@pytest.mark.parametrize(("median", "sigma"), [(0, 1), (3601, 1), (1, 11), (1, -1), (1, True)])
+def test_invalid_log_normal_distribution_is_rejected(median, sigma):
+    with pytest.raises(ValueError, match=r"sigma|seconds|above 0"):
+        LogNormal(median, sigma)
+
+
+def test_latency_of_one_vendor_leaves_the_others_alone(open_asking):
+    client = open_asking(vendor=["didit", "compreface"], latency={"match": 1})
+    slow = client.mock.of("compreface").control
+    assert slow.set_latency("match", 3) == {"match": 3}
+    assert wait(client, "match") == [1]
+    assert client.control.latency() == {"match": 1}
+    client.mock.of("didit").control.set_latency("match", 0)
+    assert wait(client, "match") == []
+    body = {"operation": "match", "seconds": 2}
+    assert client.post("/__mock__/didit/latency", json=body).json() == {"match": 2}
+    assert wait(client, "match") == [2]
+    assert slow.latency() == {"match": 3}
+    with pytest.raises(ValueError, match="operations are match"):
+        slow.set_latency("liveness", 1)
+    client.control.reset()
+    assert wait(client, "match") == [1]

@@ -70,6 +70,7 @@ CLAIMS = table(
     row("image.unreadable", _error(400, "InvalidImage", "Decoding error, image format unsupported."), CODES, "Any format other than JPEG, PNG, GIF and BMP is refused with 400."),
     row("image.small", _error(400, "InvalidImageSize", "Image size is too small."), CODES, "A file of less than 1 KB is refused with 400."),
     row("image.large", _error(400, "InvalidImageSize", "Image size is too big."), CODES, "A file of more than 6 MB is refused with 400."),
+    row("image.max_bytes", 6 * 1024 * 1024, OURS, "Microsoft's 6 MB are 6 x 1,024 KB; its page does not define MB."),
     row("image.url", _error(400, "InvalidURL", "Invalid image URL."), OURS, "The mock fetches nothing: a JSON body with a picture's URL gets Microsoft's error for an invalid URL."),
     row("body.wrong", _error(400, "BadArgument", "Request body is invalid."), CODES, "A body with an unsupported content type is refused with 400."),
     row("body.json", _error(400, "BadArgument", "JSON parsing error."), CODES, "Malformed JSON is refused with 400."),

@@ -42,6 +42,7 @@ CLAIMS = table(
     fact("type.wrong", SPRING, "A body that is neither a multipart form nor JSON is refused with 415 and an empty body."),
     row("part.missing", _error(400, 34, "Required part {name} is missing"), SOURCE, "A missing picture is refused with 400 and code 34; source_image is checked first."),
     row("file.extension", _error(400, 21, "File [{name}] has an unavailable extension"), SOURCE, "A file is accepted by its extension: tif, tiff, jpg, jpeg, png, bmp, ico, gif or webp."),
+    row("file.max_bytes", 5 * 1024 * 1024, SOURCE, "The limit of a file is 5 MB, which Spring reads as 5 x 1,024 x 1,024 bytes."),
     row("file.too_large", _UNDEFINED, SOURCE, "A file of more than 5 MB is an undefined error: 400, code 0."),
     row("base64.missing", _error(400, 5, "Field {name}Base64 cannot be empty"), SOURCE, "In JSON, a missing picture is refused with 400 and code 5; the message contains the server's internal field name."),
     row("base64.wrong", _error(400, 21, "Provided value is not Base64"), SOURCE, "A text with characters that are not Base64, as in the prefix of a data URI, is refused with 400 and code 21."),

@@ -105,8 +105,9 @@ def _read_form(call: base.Call) -> tuple[Upload, Upload, _Query]:
         (name, text) for name, texts in form.fields.items() for text in texts
     )
     files = [file for files in form.files.values() for file in files]
-    if any(len(file.content) > 5 * 1024 * 1024 for file in files):
-        call.refuse("file.too_large")
+    max_bytes = call.claims.get("file.max_bytes")
+    if any(len(file.content) > max_bytes for file in files):
+        call.refuse("file.too_large", "file.max_bytes")
     for name in PICTURES:
         if name not in form.files:
             call.refuse("part.missing", name=name)

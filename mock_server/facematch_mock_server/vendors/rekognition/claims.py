@@ -69,6 +69,7 @@ CLAIMS = table(
     fact("parameters.ranges", MODEL, "SimilarityThreshold is a number from 0 to 100; QualityFilter is NONE, AUTO, LOW, MEDIUM or HIGH; Attributes is a list from the API model's 14 values."),
     fact("parameters.quality", OURS, "Which faces a QualityFilter excludes is not documented; the mock excludes none."),
     _error("s3.object", "InvalidS3ObjectException: Unable to get object metadata from S3. Check object key, region and/or access permissions.", ERRORS, "The mock has no S3: any S3Object is unreachable."),
+    row("image.max_bytes", 5_242_880, ERRORS, "A picture in the request has at most 5,242,880 bytes."),
     _error("image.size", "ImageTooLargeException: Image size is too large", ERRORS, "A picture of more than 5,242,880 bytes is refused."),
     _error("image.format", "InvalidImageFormatException: Request has invalid image format", ERRORS, "A picture that is neither JPEG nor PNG, or cannot be decoded, is refused."),
     fact("image.min_side", OURS, "AWS requires at least 80 pixels in width and height; that a smaller picture is an invalid parameter is our choice."),

@@ -289,8 +289,8 @@ def _read_picture(
     if not content:
         call.refuse("parameters.wrong")
     # The maximum in the API model.
-    if len(content) > 5_242_880:
-        call.refuse("image.size")
+    if len(content) > call.claims.get("image.max_bytes"):
+        call.refuse("image.size", "image.max_bytes")
     try:
         image = Image.from_bytes(content)
     except InvalidImage:

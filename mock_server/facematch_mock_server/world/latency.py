@@ -1,0 +1,118 @@
+"""Latency: the seconds by which responses are delayed, fixed or drawn from a distribution."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+import statistics
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from .clock import Draws
+from .vendor import Vendor, read_delay_s
+
+#: Maximum seconds of a delay.
+MAX_DELAY_S = 3600.0
+_NORMAL = statistics.NormalDist()
+
+
+def _read_s(value: Any) -> float:
+    # The control API parses fractions as Decimal.
+    return read_delay_s(float(value) if isinstance(value, Decimal) else value)
+
+
+def _read_positive(value: Any) -> float:
+    number = _read_s(value)
+    if number == 0:
+        raise ValueError("not above 0")
+    return number
+
+
+@attrs.frozen
+class LogNormal:
+    """A log-normal distribution of seconds: most are near the median, and a few far above it.
+
+    Attributes:
+        median: The seconds that half of the delays exceed, above 0 and at most 3600.
+        sigma: The standard deviation of the logarithm, 0-10: with 0.5 one in twenty delays is above
+            2.3 times the median. No delay is above 3600 seconds.
+
+    Example:
+        >>> from facematch_mock_server import LogNormal, MockServer
+        >>> mock = MockServer(latency={"match": LogNormal(median=0.8, sigma=0.4)})
+        >>> mock.control.latency()
+        {'match': LogNormal(median=0.8, sigma=0.4)}
+    """
+
+    median: float = attrs.field(converter=_read_positive)
+    sigma: float = attrs.field(converter=_read_s, validator=attrs.validators.le(10))
+
+
+#: Seconds; the least and the most seconds of a uniform distribution; or a log-normal distribution.
+Latency = float | tuple[float, float] | LogNormal
+_TAKES = (
+    "seconds from 0 to 3600, the least and the most seconds, or a log-normal distribution with a "
+    "median above 0 and a sigma up to 10"
+)
+
+
+def read_latency(operation: str, value: Any, vendors: Iterable[Vendor]) -> Latency:
+    """Parse an operation's latency: a number, a pair, a `LogNormal`, or one of these as text.
+
+    Raises ValueError if no vendor has the operation, or if the value is invalid.
+    """
+    operations = dict.fromkeys(name for vendor in vendors for name in vendor.operations)
+    if operation not in operations:
+        names = ", ".join(operations) or "none"
+        raise ValueError(f"there is no operation {operation:.60}; the operations are {names}")
+    with contextlib.suppress(ValueError, TypeError):
+        return _read(value)
+    raise ValueError(f"latency must be {_TAKES}, not {value!r:.60}")
+
+
+def _read(value: Any) -> Latency:
+    if isinstance(value, LogNormal):
+        return value
+    if isinstance(value, Mapping):
+        return LogNormal(**value)
+    if isinstance(value, str) and "~" in value:
+        median, _, sigma = value.partition("~")
+        return LogNormal(median, sigma)
+    if isinstance(value, str) and ".." in value:
+        least, _, most = value.partition("..")
+        value = (least, most)
+    if not isinstance(value, (list, tuple)):
+        return _read_s(value)
+    least_s, most_s = map(_read_s, value)
+    if least_s > most_s:
+        raise ValueError("the least seconds are above the most")
+    return (least_s, most_s)
+
+
+class Latencies:
+    """The latency of each operation, at one vendor or at all vendors of an account. Thread-safe."""
+
+    def __init__(self, draws: Draws, purpose: str, latencies: Mapping[str, Latency]) -> None:
+        self._draws = draws
+        self._purpose = purpose
+        #: The latency by operation; 0 for none.
+        self.by_operation = dict(latencies)
+        self._calls: dict[str, Iterator[int]] = {}
+
+    def next_s(self, operation: str) -> float | None:
+        """Return the seconds for the operation's next call; None if no latency was set for it."""
+        latency = self.by_operation.get(operation)
+        if latency is None or isinstance(latency, float):
+            return latency
+        # `setdefault` and `next` are atomic, so no lock is needed.
+        number = next(self._calls.setdefault(operation, itertools.count(1)))
+        drawn = self._draws.draw(f"latency {self._purpose} {operation}", number)
+        if isinstance(latency, LogNormal):
+            seconds = latency.median * math.exp(latency.sigma * _NORMAL.inv_cdf(drawn))
+            return min(seconds, MAX_DELAY_S)
+        least_s, most_s = latency
+        return least_s + (most_s - least_s) * drawn
