@@ -66,6 +66,7 @@ WORDS = {
     "apps/observe.md": ["logging"],
     "apps/read-a-result.md": ["no face"],
     "apps/run-it.md": ["celery", "deployment", "gunicorn", "production"],
+    "apps/share-between-vendors.md": ["A/B test", "canary", "percentage", "rollout", "split"],
     "apps/survive-outages.md": ["failover", "retry", "throttling"],
     "apps/test-offline.md": [
         "cassettes",

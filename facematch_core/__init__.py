@@ -26,6 +26,10 @@ Failover(members)
     A verifier that tries several verifiers in order. It calls the next one only if the previous
     one certainly did not charge.
 
+Share(members, percent)
+    A verifier that gives each member a percentage of the callers, by `caller_ref`. 0 is the off
+    switch, and `set_percent` changes it while the program runs.
+
 MatchResult, Decision
     The result of a comparison: `decision` is MATCH, NO_MATCH, REVIEW or INCONCLUSIVE, with
     `score`, `threshold`, `warnings` and `billing`. A mismatch is a result, not an error. A result
@@ -117,6 +121,7 @@ if TYPE_CHECKING:
     from .store import SqlStore
     from .verifier.aio import AsyncFaceVerifier
     from .verifier.failover import Failover
+    from .verifier.share import Share
     from .verifier.verifier import FaceVerifier, PairOutcome, Verifier
 
 __all__ = [
@@ -129,17 +134,17 @@ __all__ = [
     "OutcomeUnknown", "PairOutcome", "Period", "PermissionDenied", "Person", "RateLimited",
     "RateLimiter", "RateWindow", "Reconciled", "Reconciliation", "RequestRejected", "Result",
     "ResultWarning", "Retention", "Retry", "Score", "Secret", "SessionMismatch", "SessionNotFound",
-    "SessionRecord", "SessionResult", "SessionState", "Sessions", "SqlStore", "StoreUnavailable",
-    "Threshold", "UnexpectedResponse", "Unsupported", "VendorError", "VendorUnavailable",
-    "Verifier", "WarningCode", "WebhookRefused", "available_backends", "open_async_sessions",
-    "open_async_verifier", "open_sessions", "open_verifier",
+    "SessionRecord", "SessionResult", "SessionState", "Sessions", "Share", "SqlStore",
+    "StoreUnavailable", "Threshold", "UnexpectedResponse", "Unsupported", "VendorError",
+    "VendorUnavailable", "Verifier", "WarningCode", "WebhookRefused", "available_backends",
+    "open_async_sessions", "open_async_verifier", "open_sessions", "open_verifier",
 ]  # fmt: skip
 
 #: Modules that define the public names, in search order. They are imported on first use, so that
 #: `facematch --help` does not import them all.
 _MODULES = (
     "models errors base.deadline base.masking images.image call.events "
-    "verifier.verifier verifier.failover verifier.aio config.plugins "
+    "verifier.verifier verifier.failover verifier.share verifier.aio config.plugins "
     "config.opening resilience store backend.session_types sessions.sessions sessions.aio"
 )
 

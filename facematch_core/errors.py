@@ -50,8 +50,8 @@ class FaceMatchError(Exception):
     Attributes:
         message: The error text, usually with advice.
         liveness: The paid liveness result if the comparison in `verify_live` failed; else None.
-        route: All failover members that were tried, with their errors, including the member that
-            raised this error. None outside a failover.
+        route: All members of a failover or a share that were tried, with their errors, including
+            the member that raised this error. None outside a failover or a share.
 
     Example:
         >>> try:

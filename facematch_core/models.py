@@ -503,7 +503,7 @@ class Ids:
 
 @attrs.frozen(kw_only=True)
 class Skipped:
-    """A failover member that did not answer.
+    """A member of a failover or a share that did not answer.
 
     Attributes:
         backend: Name of the member.
@@ -518,11 +518,12 @@ class Skipped:
 
 @attrs.frozen(kw_only=True)
 class Route:
-    """The members that a failover tried for one call.
+    """The members of a failover or a share that were tried for one call.
 
     Attributes:
         answered_by: Name of the member that answered; None if no member did.
-        skipped: The members tried before that one, in order; on an error, all members tried.
+        skipped: The members tried before that one, in order; on an error, all members tried. If the
+            chosen member of a share is a failover, the failover's members stand before it.
     """
 
     answered_by: str | None = None
@@ -570,7 +571,7 @@ class Result(NoTruth, Document):
             the vendor does not return faces.
         billing: The charge for the call.
         ids: The ids of the call: ours, the vendor's and the caller's.
-        route: The members that were tried; None outside a failover.
+        route: The members that were tried; None outside a failover or a share.
         metadata: The caller's metadata, even if it was not sent to the vendor. Not in `repr`.
         created_at: Time of the response, UTC, by the vendor's clock; None if not returned.
         elapsed_s: Seconds from the call to the result, including preparation; at least 0.
@@ -734,7 +735,7 @@ class LiveMatchResult(NoTruth, Document):
 
     @property
     def route(self) -> Route | None:
-        """The route of the last call; None outside a failover."""
+        """The route of the last call; None outside a failover or a share."""
         return self.liveness.route if self.match is None else self.match.route
 
     @property

@@ -59,7 +59,7 @@ def command(as_json: bool, **options: Any) -> int:
 
 
 def _examine(target: Target) -> dict[str, Any]:
-    """Return a JSON report on the chosen backend and its settings, or on a failover's members."""
+    """Return a JSON report on the chosen backend and its settings, or on its members."""
     report: dict[str, Any] = {
         "profile": None,
         "backend": None,
@@ -71,6 +71,7 @@ def _examine(target: Target) -> dict[str, Any]:
         "diagnosis": {},
         "hosts": [],
         "members": [],
+        "percent": {},
     }
     # Filled when the settings are read, and needed if the backend then cannot be opened.
     secrets: list[str] = []
@@ -79,14 +80,18 @@ def _examine(target: Target) -> dict[str, Any]:
         profiles = (
             target.loaded_config.member_profiles(name) if target.loaded_config and name else ()
         )
-        is_failover = any(profile.name != name for profile in profiles)
-        if is_failover:
+        has_members = any(profile.name != name for profile in profiles)
+        if has_members:
+            assert target.loaded_config is not None  # noqa: S101 - the profiles are its own
+            assert name is not None  # noqa: S101 - the profiles have been found by it
+            report["percent"] = dict(target.loaded_config.profile(name).percent)
             for profile in profiles:
                 member = _examine(Target(profile=profile.name, config=target.config))
                 report["members"].append(member)
                 if not member["usable"] and report["problem"] is None:
                     report["problem"] = (
-                        f"The failover cannot be opened without its member {profile.name}."
+                        f"The {_group_of(report)} cannot be opened without its member "
+                        f"{profile.name}."
                     )
         else:
             _examine_one(target, next(iter(profiles), None), report, secrets)
@@ -94,6 +99,11 @@ def _examine(target: Target) -> dict[str, Any]:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - report a broken plug-in
         report["problem"] = _hide(_problem(error), secrets)
     return report
+
+
+def _group_of(report: Mapping[str, Any]) -> str:
+    """Return what a report's members belong to: ``failover`` or ``share``."""
+    return "share" if report["percent"] else "failover"
 
 
 def _problem(error: BaseException) -> str:
@@ -252,15 +262,7 @@ def _configuration(target: Target) -> str:
 def _show(report: Mapping[str, Any]) -> None:
     say(f"facematch {report['facematch']}, Python {report['python']}, {report['platform']}")
     say(f"configuration: {report['configuration']}")
-    if report["members"]:
-        names = ", ".join(member["profile"] for member in report["members"])
-        say(f"failover: {report['profile']}, of {names}")
-        for member in report["members"]:
-            _show_chosen(member)
-        if not report["usable"]:
-            say(f"cannot be used: {report['problem']}")
-    else:
-        _show_chosen(report)
+    _show_with_members(report)
     rows = []
     for backend in report["backends"]:
         usable = "yes" if backend["usable"] else "no"
@@ -281,6 +283,21 @@ def _show(report: Mapping[str, Any]) -> None:
     for backend in report["backends"]:
         if backend["problem"] is not None and backend["name"] != report["backend"]:
             say(f"  {backend['name']}: {backend['problem']}")
+
+
+def _show_with_members(report: Mapping[str, Any]) -> None:
+    """Print the report on a backend, or on a failover or share and then on each member."""
+    if not report["members"]:
+        _show_chosen(report)
+        return
+    names = [member["profile"] for member in report["members"]]
+    if report["percent"]:
+        names = [f"{name} ({format_number(report['percent'][name])} %)" for name in names]
+    say(f"{_group_of(report)}: {report['profile']}, of {', '.join(names)}")
+    for member in report["members"]:
+        _show_with_members(member)
+    if not report["usable"]:
+        say(f"cannot be used: {report['problem']}")
 
 
 def _show_chosen(report: Mapping[str, Any]) -> None:

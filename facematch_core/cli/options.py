@@ -21,7 +21,7 @@ from facematch_core.models import Operation
 from .text import say
 
 if TYPE_CHECKING:
-    from facematch_core.config.opening import Config, FailoverSetup, VerifierSetup
+    from facematch_core.config.opening import AnySetup, Config, VerifierSetup
     from facematch_core.verifier.verifier import Verifier
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -101,6 +101,11 @@ call_options = join_options(
         metavar="0-100",
         help="Minimum score for a match, on the backend's scale.",
     ),
+    click.option(
+        "--caller-ref",
+        metavar="TEXT",
+        help="Your own reference for the person. A share chooses the member by it.",
+    ),
     click.option("--keep", is_flag=True, help="Ask the vendor to store a record of the call."),
     json_option,
 )
@@ -147,7 +152,7 @@ class Target:
             return self.profile
         return self.loaded_config.default_profile
 
-    def setup(self) -> VerifierSetup | FailoverSetup:
+    def setup(self) -> AnySetup:
         """Return the verifier's setup, without opening anything."""
         from facematch_core.config import opening
 
@@ -160,7 +165,7 @@ class Target:
         # A file from --config must have a default profile.
         return self.loaded_config.setup_of(profile)
 
-    def announce_setup(self) -> VerifierSetup | FailoverSetup:
+    def announce_setup(self) -> AnySetup:
         """Return the setup, and print a note for each host that is not the vendor's own."""
         setup = self.setup()
         if self.backend is None and self.profile is None:
@@ -192,16 +197,22 @@ class Target:
         # Check first: opening a backend may fail and suggest packages that would not help.
         for operation in operations:
             if not any(operation in backend.capabilities.operations for backend in backends):
-                # Named after the first of a failover's members.
+                # Named after the first of several members.
                 raise errors.Unsupported.of_operation(backends[0].name, operation)
         with setup.open(**arguments) as verifier:
             yield verifier
 
 
-def single_setups(setup: VerifierSetup | FailoverSetup) -> tuple[VerifierSetup, ...]:
-    """Return the setups of a failover's members in order; for a single backend, its setup alone."""
-    members: Mapping[str, VerifierSetup] | None = getattr(setup, "members", None)
-    return tuple(members.values()) if members else (setup,)  # type: ignore[return-value]
+def single_setups(setup: AnySetup) -> list[VerifierSetup]:
+    """Return the setups of all backends that a setup has, in the order of its members."""
+    from facematch_core.config.opening import FailoverSetup, ShareSetup
+
+    if not isinstance(setup, FailoverSetup | ShareSetup):
+        return [setup]
+    setups = []
+    for member in setup.members.values():
+        setups += single_setups(member)
+    return setups
 
 
 def foreign_hosts(setup: VerifierSetup) -> Iterator[str]:
@@ -225,6 +236,11 @@ def foreign_hosts(setup: VerifierSetup) -> Iterator[str]:
 
 
 def members_of(verifier: Verifier) -> list[Any]:
-    """Return a failover's member verifiers; for any other verifier, the verifier alone."""
+    """Return all verifiers of one backend that a verifier has, in the order of its members."""
     members: Mapping[str, Any] | None = getattr(verifier, "members", None)
-    return [verifier] if members is None else list(members.values())
+    if members is None:
+        return [verifier]
+    verifiers = []
+    for member in members.values():
+        verifiers += members_of(member)
+    return verifiers

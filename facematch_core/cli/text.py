@@ -115,7 +115,7 @@ def _describe_cost(error: FaceMatchError) -> Iterator[str]:
         )
     if error.route is not None and error.route.skipped:
         members = [f"{member.backend} ({member.reason})" for member in error.route.skipped]
-        yield f"Failover members tried: {', '.join(members)}."
+        yield f"Members tried: {', '.join(members)}."
 
 
 def charge_of(error: BaseException) -> Charged:

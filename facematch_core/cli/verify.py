@@ -143,7 +143,7 @@ def _call_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
     call_options: dict[str, Any] = {"retention": Retention.MINIMAL}
     if arguments["keep"]:
         call_options["retention"] = Retention.KEEP
-    for name in ("threshold", "liveness_threshold"):
+    for name in ("threshold", "liveness_threshold", "caller_ref"):
         if arguments.get(name) is not None:
             call_options[name] = arguments[name]
     return call_options

@@ -1,7 +1,7 @@
 """Open verifiers and sessions by the name of a backend or of a profile.
 
 open_verifier(backend or profile)
-    find_setup(...)        VerifierSetup or FailoverSetup: resolved, and nothing is open yet
+    find_setup(...)        VerifierSetup, FailoverSetup or ShareSetup: resolved, nothing is open yet
         Config             the configuration file: profiles by name
         resolve_settings   each setting of the backend, with its origin (`settings`)
     setup.open(...)        the backend, the profile's policies and stores, then the verifier
@@ -14,9 +14,10 @@ import os
 import re
 import weakref
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, overload
 
 import attrs
 import platformdirs
@@ -35,6 +36,7 @@ from facematch_core.models import Environment, Operation
 from facematch_core.store import CallStore, MemoryStore, SqlStore
 from facematch_core.store.sql import open_database
 from facematch_core.verifier.failover import Failover
+from facematch_core.verifier.share import Share, check_percent
 from facematch_core.verifier.verifier import FaceVerifier, Verifier
 
 from .plugins import backend_class, face_verifier_arguments
@@ -87,16 +89,18 @@ def open_verifier(
 ) -> Verifier:
     """Open a verifier by the name of a backend or of a profile.
 
-    A profile with `members` opens a `Failover`. Any other profile, or a backend's name, opens a
-    `FaceVerifier`. Use `Verifier` as the type annotation to accept both.
+    A profile with `members` opens a `Failover`, or a `Share` if it also has `percent`. Any other
+    profile, or a backend's name, opens a `FaceVerifier`. Use `Verifier` as the type annotation to
+    accept all of them.
 
     Args:
         backend: A name from `available_backends`, such as ``local``.
         profile: A profile of the configuration file, instead of `backend`.
         config: The configuration file; None for ``$FACEMATCH_CONFIG`` or the user's own file.
         **keywords: Arguments of `FaceVerifier`, which override the profile's. Any other keyword is
-            a setting of the backend and overrides the profile and the environment. A failover
-            passes the arguments to its members, and accepts no thresholds, policies or settings.
+            a setting of the backend and overrides the profile and the environment. A failover or
+            a share passes the arguments to its members, and accepts no thresholds, policies or
+            settings.
 
     Raises:
         BackendUnavailable: the plug-in is not installed or cannot be used.
@@ -171,10 +175,10 @@ def open_sessions(
 
     arguments = _take_arguments(keywords)
     setup = find_setup(backend, profile=profile, config=config, settings=keywords)
-    if isinstance(setup, FailoverSetup):
+    if not isinstance(setup, VerifierSetup):
         raise ConfigurationError(
-            f"{setup.profile.location} is a failover, and sessions need a single backend: open "
-            f"the sessions of a member: {', '.join(setup.members)}."
+            f"{setup.profile.location} is a {setup.group}, and sessions need a single backend: "
+            f"open the sessions of a member: {', '.join(setup.members)}."
         )
     if setup.profile is None or "require_environment" not in setup.profile.verifier:
         arguments.setdefault("require_environment", Environment.PRODUCTION)
@@ -215,7 +219,7 @@ def find_setup(
     profile: str | None = None,
     config: str | os.PathLike[str] | None = None,
     settings: Mapping[str, object] | None = None,
-) -> VerifierSetup | FailoverSetup:
+) -> AnySetup:
     """Return the setup that the arguments of `open_verifier` name, without opening anything."""
     if backend is not None:
         if profile is not None:
@@ -308,15 +312,11 @@ class FailoverSetup:
 
     profile: Profile
     members: Mapping[str, VerifierSetup]
+    group: ClassVar[str] = "failover"
 
     def open(self, **arguments: Any) -> Failover:
         """Open a failover with `deadline_s`; open each member with all other arguments."""
-        for name in (*_THRESHOLDS, "policies"):
-            if arguments.get(name) is not None:
-                raise ConfigurationError(
-                    f"{self.profile.location} is a failover, whose members have their own "
-                    f"{name}: set it in the profile of each member."
-                )
+        _refuse_own_arguments(arguments, self.profile, group=self.group)
         deadline_s = arguments.pop("deadline_s", None)
         if deadline_s is None:
             deadline_s = self.profile.verifier.get("deadline_s")
@@ -330,7 +330,52 @@ class FailoverSetup:
         return failover
 
 
-#: Types of a profile's keys. The policy tables, `settings` and `members` are not included.
+@attrs.frozen(kw_only=True)
+class ShareSetup:
+    """The profile of a share that is not open yet, and the setups of its members."""
+
+    profile: Profile
+    members: Mapping[str, VerifierSetup | FailoverSetup]
+    group: ClassVar[str] = "share"
+
+    def open(self, **arguments: Any) -> Share:
+        """Open a share; open each member with all arguments."""
+        _refuse_own_arguments(arguments, self.profile, group=self.group)
+        key = _read_share_key(self.profile)
+        with contextlib.ExitStack() as stack:
+            members: dict[str, FaceVerifier | Failover] = {}
+            for name, member in self.members.items():
+                members[name] = member.open(**arguments)
+                stack.callback(members[name].close)
+            share = Share(members, self.profile.percent, key=key, clock=arguments.get("clock"))
+            stack.pop_all()
+        return share
+
+
+#: A resolved verifier, failover or share that is not open yet.
+AnySetup: TypeAlias = VerifierSetup | FailoverSetup | ShareSetup
+
+
+def _refuse_own_arguments(arguments: Mapping[str, object], profile: Profile, *, group: str) -> None:
+    """Raise `ConfigurationError` for an argument that each member has for itself."""
+    for name in (*_THRESHOLDS, "policies"):
+        if arguments.get(name) is not None:
+            raise ConfigurationError(
+                f"{profile.location} is a {group}, whose members have their own {name}: set it in "
+                "the profile of each member."
+            )
+
+
+def _read_share_key(profile: Profile) -> str | None:
+    """Return the secret key of a share's profile, or None if it has none."""
+    if profile.key is None:
+        return None
+    source = TomlValues(profile.folder)
+    secret: Secret = convert(profile.key, Secret, key=f"{profile.location}: key", source=source)
+    return secret.reveal()
+
+
+#: Types of a profile's keys, without the policy tables, `settings` and the keys of a group.
 PROFILE_KEYS: Final[dict[str, Any]] = {
     "backend": str,
     **dict.fromkeys(_THRESHOLDS, float),
@@ -359,6 +404,8 @@ _PROFILE_TYPES: Final = {
     **dict.fromkeys(POLICY_TABLES, dict[str, Any]),
     "settings": dict[str, Any],
     "members": tuple[str, ...],
+    "percent": dict[str, float],
+    "key": Any,  # read when the profile is opened, because its variable may be unset
 }
 
 #: Length in seconds of the window that a key of `rate_limit` limits.
@@ -388,29 +435,34 @@ class Config:
         return self.profiles[name]
 
     def member_profiles(self, name: str) -> tuple[Profile, ...]:
-        """Return a failover's member profiles in order; for any other profile, that profile."""
+        """Return the member profiles of a failover or a share; for any other, that profile."""
         profile = self.profile(name)
         if not profile.members:
             return (profile,)
-        backend_profiles = {
-            backend_profile.name: backend_profile
-            for backend_profile in self.profiles.values()
-            if not backend_profile.members
+        possible_members = {
+            other.name: other for other in self.profiles.values() if not other.members
         }
+        kinds = "one backend"
+        if profile.percent:
+            for other in self.profiles.values():
+                if not other.percent:
+                    possible_members[other.name] = other
+            kinds = "one backend or of a failover"
         for member in profile.members:
-            if member not in backend_profiles:
+            if member not in possible_members:
                 raise ConfigurationError(
-                    f"{profile.location}: member {member[:60]!r} is not a profile of one backend; "
-                    f"{suggest_name(member, backend_profiles)}"
+                    f"{profile.location}: member {member[:60]!r} is not a profile of {kinds}; "
+                    f"{suggest_name(member, possible_members)}"
                 )
-        return tuple(backend_profiles[member] for member in profile.members)
+        return tuple(possible_members[member] for member in profile.members)
 
     def setup_of(
         self, profile: str | None = None, *, settings: Mapping[str, object] | None = None
-    ) -> VerifierSetup | FailoverSetup:
+    ) -> AnySetup:
         """Return the setup of a profile, by default of `default_profile`.
 
-        `settings` override the profile's, and a failover has none. Errors: see `open_verifier`.
+        `settings` override the profile's; a failover and a share have none. Errors: see
+        `open_verifier`.
         """
         name = self.default_profile if profile is None else profile
         if name is None:
@@ -422,14 +474,25 @@ class Config:
             return VerifierSetup.of(chosen.backend, settings, chosen)
         for setting in settings or {}:
             raise ConfigurationError(
-                f"{chosen.location} is a failover, and {setting[:60]!r} is not an argument of a "
+                f"{chosen.location} has members, and {setting[:60]!r} is not an argument of a "
                 "verifier: put settings into the profile of a member."
             )
+        if not chosen.percent:
+            return self._failover_setup(chosen)
+        members: dict[str, VerifierSetup | FailoverSetup] = {}
+        for member in self.member_profiles(name):
+            if member.members:
+                members[member.name] = self._failover_setup(member)
+            else:
+                members[member.name] = VerifierSetup.of(member.backend, profile=member)
+        return ShareSetup(profile=chosen, members=members)
+
+    def _failover_setup(self, profile: Profile) -> FailoverSetup:
         members = {
             member.name: VerifierSetup.of(member.backend, profile=member)
-            for member in self.member_profiles(name)
+            for member in self.member_profiles(profile.name)
         }
-        return FailoverSetup(profile=chosen, members=members)
+        return FailoverSetup(profile=profile, members=members)
 
 
 def user_file() -> Path:
@@ -496,10 +559,16 @@ def _read_profile(path: Path, name: str, table: object) -> Profile:
         if "backend" not in values:
             raise ConfigurationError(
                 f"{location} needs backend, the name of a backend, or members, the profiles of a "
-                "failover."
+                "failover or a share."
             )
+        for group_key in _SHARE_KEYS & values.keys():
+            raise ConfigurationError(
+                f"{location}: {group_key} needs members, the profiles to share."
+            )
+    elif "percent" in values:
+        _check_group(values, members, location, group="share", own_keys=_SHARE_KEYS)
     else:
-        _check_failover(values, members, location)
+        _check_group(values, members, location, group="failover", own_keys={"deadline_s"})
     policies = {
         policy: convert_table(values.pop(policy), types, f"{location} {policy}", path.parent)
         for policy, types in POLICY_TABLES.items()
@@ -509,6 +578,8 @@ def _read_profile(path: Path, name: str, table: object) -> Profile:
     try:
         check_defaults(**thresholds)
         check_deadline_s(values.get("deadline_s"), ConfigurationError)
+        if "percent" in values:
+            check_percent(values["percent"], dict.fromkeys(members or ()))
     except ConfigurationError as error:
         raise ConfigurationError(f"{location}: {error.message}") from None
     return Profile(
@@ -517,18 +588,41 @@ def _read_profile(path: Path, name: str, table: object) -> Profile:
         folder=path.parent,
         backend=values.pop("backend", ""),
         members=members or (),
+        percent=values.pop("percent", {}),
+        key=values.pop("key", None),
         settings=values.pop("settings", {}),
         policies=policies,
         verifier=values,  # the keys that are left
     )
 
 
-def _check_failover(values: Mapping[str, Any], members: tuple[str, ...], location: str) -> None:
-    """Raise if a profile with `members` has other keys than `deadline_s`, or wrong members."""
-    foreign_keys = values.keys() - {"deadline_s"}
+#: The keys that make a profile with `members` a share.
+_SHARE_KEYS: Final = frozenset({"percent", "key"})
+
+
+def _check_group(
+    values: Mapping[str, Any],
+    members: tuple[str, ...],
+    location: str,
+    *,
+    group: str,
+    own_keys: AbstractSet[str],
+) -> None:
+    """Raise if a profile with `members` has other keys than its own, or wrong members.
+
+    Args:
+        values: The keys of the profile, without `members`.
+        members: The names of the member profiles.
+        location: The file and the profile, for messages.
+        group: What the members belong to, for messages: ``failover`` or ``share``.
+        own_keys: The keys that such a profile may have.
+    """
+    if "key" in values and "key" not in own_keys:
+        raise ConfigurationError(f"{location}: key needs percent, the percentages of a share.")
+    foreign_keys = values.keys() - own_keys
     if foreign_keys:
         raise ConfigurationError(
-            f"{location}: {min(foreign_keys)} belongs to a member, not to a failover: set it in "
+            f"{location}: {min(foreign_keys)} belongs to a member, not to a {group}: set it in "
             "the profile of each member."
         )
     if not members or len(set(members)) < len(members):

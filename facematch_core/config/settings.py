@@ -36,17 +36,21 @@ class Setting:
 
 @attrs.frozen(kw_only=True)
 class Profile:
-    """A profile of a configuration file: one backend, or a failover with `members`."""
+    """A profile of a configuration file: one backend, or a failover or a share with `members`."""
 
     name: str
     #: The file and the profile, as shown in messages.
     location: str
     #: The configuration file's folder, to which the profile's paths are relative.
     folder: Path
-    #: The name of the backend; empty for a failover.
+    #: The name of the backend; empty for a failover or a share.
     backend: str = ""
-    #: The names of the failover's member profiles; empty for a single backend.
+    #: The names of the member profiles of a failover or a share; empty for a single backend.
     members: tuple[str, ...] = ()
+    #: The percentage of each member of a share, 0-100; empty for any other profile.
+    percent: Mapping[str, float] = attrs.field(factory=dict)
+    #: The unread reference to the secret key of a share; None if it has none.
+    key: object = attrs.field(default=None, repr=False)
     #: Arguments of `FaceVerifier`, or the deadline of a failover.
     verifier: Mapping[str, Any]
     #: The backend's settings as unchecked TOML values.

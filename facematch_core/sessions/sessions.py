@@ -89,8 +89,8 @@ class Sessions:
         expects, compared_with: See `open_sessions`.
 
     Raises:
-        ConfigurationError: `verifier` is not a `FaceVerifier` (for a failover, use a member), or
-            the vendor's sessions do not support a check or a threshold.
+        ConfigurationError: `verifier` is not a `FaceVerifier` (for a failover or share, use a
+            member), or the vendor's sessions do not support a check or a threshold.
         Unsupported: the backend does not support sessions.
 
     Example:
@@ -112,8 +112,8 @@ class Sessions:
     ) -> None:
         if not isinstance(verifier, FaceVerifier):
             raise errors.ConfigurationError(
-                f"Sessions needs a FaceVerifier, not a {type(verifier).__name__}. For a Failover, "
-                "open the sessions of a member."
+                f"Sessions needs a FaceVerifier, not a {type(verifier).__name__}. For a Failover "
+                "or a Share, open the sessions of a member."
             )
         self._verifier = verifier
         self._backend = verifier.backend

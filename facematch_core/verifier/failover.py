@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
 from typing import Any
 
 import attrs
 
 from facematch_core import errors
-from facematch_core.backend.kinds import suggest_name
 from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.frames import methods_clear_frames
 from facematch_core.call.run import Runner
 from facematch_core.call.verdict import CallOptions, check_deadline_s
-from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest, VendorError
+from facematch_core.errors import ConfigurationError, FaceMatchError, VendorError
 from facematch_core.images.image import Image
 from facematch_core.models import (
     Answer,
     CallRecord,
     Charged,
     Operation,
-    Reconciled,
     Reconciliation,
     Route,
     Skipped,
@@ -31,7 +27,14 @@ from facematch_core.models import (
 )
 from facematch_core.resilience.circuit_breaker import CircuitBreaker, VendorHealth, health_after
 
-from .verifier import FaceVerifier, Verifier
+from .members import (
+    VerifierOfMembers,
+    check_members,
+    members_of_call,
+    reconcile_with,
+    thresholds_by_member,
+)
+from .verifier import FaceVerifier
 
 log = logging.getLogger("facematch")
 
@@ -46,12 +49,9 @@ _KEY_ERRORS = (errors.AuthenticationFailed, errors.PermissionDenied)
 #: Errors from a member that does not support the call; nothing was sent.
 _UNABLE = (errors.InvalidImage, errors.Unsupported)
 
-#: Minimum deadline for a member's search, in seconds. If no time is left, the member raises.
-_SHORTEST_SEARCH_S = 1e-3
-
 
 @methods_clear_frames
-class Failover(Verifier[Mapping[str, float | Threshold]]):
+class Failover(VerifierOfMembers[FaceVerifier, Mapping[str, float | Threshold]]):
     """A verifier that tries its members in order until one answers. No call is paid twice.
 
     The next member is tried after an outage (or an open breaker), a rate limit, or no credit, and
@@ -114,11 +114,6 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         """Makes the calls, for classes that are built on a verifier."""
         return self._runner
 
-    @property
-    def members(self) -> Mapping[str, FaceVerifier]:
-        """The members by name, in order."""
-        return MappingProxyType(self._members)
-
     def reconcile(
         self, call: CallRecord | VendorError, *, deadline_s: float | None = None
     ) -> Reconciliation:
@@ -131,49 +126,8 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         no other member finds the call.
         """
         self._runner.check_open()
-        backend_name = getattr(call, "backend", None)
-        asked_members = {
-            name: member
-            for name, member in self._members.items()
-            if member.backend.name == backend_name
-        }
-        if not asked_members:
-            # The first member raises the error for a call of another backend.
-            first_name = next(iter(self._members))
-            asked_members = {first_name: self._members[first_name]}
-        deadline = self._runner.deadline_after(deadline_s)
-        best: Reconciliation | None = None
-        failure: VendorError | None = None
-        for name, member in asked_members.items():
-            limit_s = None
-            if deadline.is_limited:
-                limit_s = max(deadline.left_s(), _SHORTEST_SEARCH_S)
-            try:
-                reconciliation = member.reconcile(call, deadline_s=limit_s)
-            except VendorError as error:
-                failure = error.with_traceback(None)
-                continue
-            if reconciliation.result is not None:
-                answer = attrs.evolve(reconciliation.result, route=Route(answered_by=name))
-                return attrs.evolve(reconciliation, result=answer)
-            # CANNOT_KNOW takes precedence over NOT_YET, because that member may have made the call.
-            if best is None or reconciliation.outcome is Reconciled.CANNOT_KNOW:
-                best = reconciliation
-        if failure is not None:
-            raise failure
-        assert best is not None  # noqa: S101 - there is a member, and it answered or failed
-        return best
-
-    def close(self) -> None:
-        """Close every member. May be called more than once."""
-        self._runner.is_closed = True
-        with contextlib.ExitStack() as stack:
-            for member in self._members.values():
-                stack.callback(member.close)
-
-    def __repr__(self) -> str:
-        # An object whose `__init__` failed has no members.
-        return f"Failover({', '.join(getattr(self, '_members', ()))})"
+        asked_members = members_of_call(self._members, call)
+        return reconcile_with(asked_members, call, self._runner.deadline_after(deadline_s))
 
 
 def _check_members(members: object) -> dict[str, FaceVerifier]:
@@ -185,15 +139,7 @@ def _check_members(members: object) -> dict[str, FaceVerifier]:
         for verifier in members:
             name = verifier.backend.name if isinstance(verifier, FaceVerifier) else "?"
             named.append((name, verifier))
-    if not named:
-        raise ConfigurationError("A failover needs at least one member.")
-    for name, verifier in named:
-        if not isinstance(verifier, FaceVerifier):
-            raise ConfigurationError(
-                f"Member {str(name)[:60]!r} of a failover must be a FaceVerifier, not "
-                f"{type(verifier).__name__}: failovers cannot be nested."
-            )
-    verifiers = dict(named)
+    verifiers = check_members(named, group="failover", accepted=(FaceVerifier,))
     if len(verifiers) < len(named):
         raise ConfigurationError(
             "Two members of a failover use the same backend: name them, as in "
@@ -283,23 +229,7 @@ class FailoverRunner(Runner):
             untried_count -= 1
 
     def _by_member(self, option: str, thresholds: object) -> Mapping[str, Any]:
-        """Return the call's thresholds by member; empty if the call sets none."""
-        if thresholds is None:
-            return {}
-        if not isinstance(thresholds, Mapping):
-            examples = ", ".join(f"{name!r}: …" for name in self.members)
-            raise InvalidRequest(
-                f"A failover takes no single {option}, because its members have different scales: "
-                f"set it in each member's profile, or pass one number per member: {option}="
-                f"{{{examples}}}."
-            )
-        for name in thresholds:
-            if name not in self.members:
-                raise InvalidRequest(
-                    f"{option}: unknown member {str(name)[:60]!r}; "
-                    f"{suggest_name(str(name), self.members)}"
-                )
-        return thresholds
+        return thresholds_by_member(option, thresholds, self.members, group="failover")
 
 
 @attrs.define

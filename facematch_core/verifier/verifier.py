@@ -74,8 +74,11 @@ Picture: TypeAlias = (
     Image | bytes | bytearray | memoryview | os.PathLike[str] | IO[bytes] | "PIL.Image.Image"
 )
 
-#: A threshold, 0-100, or a threshold per member of a failover.
-AnyThreshold: TypeAlias = float | Threshold | Mapping[str, float | Threshold]
+#: A threshold, 0-100, or a threshold per member of a failover or a share. A member of a share may
+#: be a failover, with thresholds per member of its own.
+AnyThreshold: TypeAlias = (
+    float | Threshold | Mapping[str, float | Threshold | Mapping[str, float | Threshold]]
+)
 
 if TYPE_CHECKING:
     import typing_extensions
@@ -143,11 +146,12 @@ class PairOutcome:
 
 @methods_clear_frames
 class Verifier(abc.ABC, Generic[T_contra]):
-    """The common base class of `FaceVerifier` and `Failover`; see `open_verifier`.
+    """The common base class of `FaceVerifier`, `Failover` and `Share`; see `open_verifier`.
 
-    Use it as a type annotation to accept both. Only their thresholds differ: a `FaceVerifier` takes
-    a number, and a `Failover` takes a number per member, such as ``{"shop": 60}``. Type checkers
-    accept both for a plain `Verifier`, and only a number for ``Verifier[float]``.
+    Use it as a type annotation to accept all. Their thresholds differ: a `FaceVerifier` takes a
+    number, and the others take a number per member, such as ``{"shop": 60}``. A `Share` also needs
+    `caller_ref` in each call. Type checkers accept both kinds of thresholds for a plain `Verifier`,
+    and only a number for ``Verifier[float]``.
 
     Example:
         >>> def is_customer(verifier: Verifier) -> bool:
@@ -178,7 +182,8 @@ class Verifier(abc.ABC, Generic[T_contra]):
             threshold: The threshold for a match, 0-100 on the backend's scale.
             review_threshold: A score above `threshold`, at most 100; matches up to it are `REVIEW`.
             retention: How much the vendor is asked to store.
-            caller_ref: Your own reference, up to 255 characters for most vendors.
+            caller_ref: Your own reference, up to 255 characters for most vendors. A `Share` needs
+                it, and chooses the member by it.
             metadata: Your own JSON object.
             options: The backend's own typed options.
             deadline_s: Seconds for the whole call, above 0; None for the verifier's `deadline_s`.

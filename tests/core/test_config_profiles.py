@@ -164,6 +164,58 @@ def test_invalid_failover_profile_is_refused_with_the_reason(opened, ha, says):
         opened(profiles, "ha")
 
 
+SHARE = {**HA, "split": {"members": ["ha", "shop"], "percent": {"ha": 90, "shop": 10}}}
+SPLIT = SHARE["split"]
+
+
+def test_profile_with_percent_opens_a_share(opened, monkeypatch):
+    verifier = opened(SHARE, "split", deadline_s=7)
+    assert isinstance(verifier, fm.Share)
+    assert verifier.percent == {"ha": 90, "shop": 10}
+    assert isinstance(verifier.members["ha"], fm.Failover)
+    assert verifier.members["shop"].thresholds(fm.Operation.MATCH).threshold.value == 40
+    assert [member.deadline_s for member in verifier.members.values()] == [7, 7]
+    callers = [f"customer-{number}" for number in range(200)]
+    keyed = {**SHARE, "split": {**SPLIT, "key": {"env": "SHARE_KEY"}}}
+    with pytest.raises(fm.ConfigurationError, match="SHARE_KEY"):
+        opened(keyed, "split")
+    monkeypatch.setenv("SHARE_KEY", CANARY)
+    secret = opened(keyed, "split")
+    in_python = fm.Share(verifier.members, SPLIT["percent"], key=CANARY)
+    assert list(map(secret.choose, callers)) == list(map(in_python.choose, callers))
+    assert list(map(secret.choose, callers)) != list(map(verifier.choose, callers))
+
+
+@pytest.mark.parametrize(
+    ("split", "says"),
+    [
+        ({**SPLIT, "percent": {"ha": 90, "shop": 20}}, r"\[profiles\.split\]: percent.*not 110"),
+        ({**SPLIT, "percent": {"ha": 100}}, "one number for each member"),
+        ({**SPLIT, "percent": 90}, "percent must be"),
+        ({**SPLIT, "deadline_s": 9}, "deadline_s belongs to a member, not to a share"),
+        ({**SPLIT, "key": CANARY}, "key: a secret must not be in the file"),
+        ({"members": ["shop"], "key": {"env": "X"}}, "key needs percent"),
+        ({"backend": "one", "percent": {"shop": 100}}, "percent needs members"),
+        ({"members": ["other"], "percent": {"other": 100}}, "one backend or of a failover"),
+        ({"members": [], "percent": {}}, "members is empty"),
+    ],
+    ids=str,
+)
+def test_invalid_share_profile_is_refused_with_the_reason(opened, split, says):
+    other = {"members": ["shop"], "percent": {"shop": 100}}
+    with pytest.raises(fm.ConfigurationError, match=says) as caught:
+        opened({**HA, "other": other, "split": split}, "split")
+    assert CANARY not in str(caught.value)
+
+
+def test_share_refuses_arguments_of_its_members_and_sessions(opened, tmp_path):
+    for argument in ({"threshold": 50}, {"policies": []}, {"level": 1}):
+        with pytest.raises(fm.ConfigurationError):
+            opened(SHARE, "split", **argument)
+    with pytest.raises(fm.ConfigurationError, match=r"is a share.*member: ha, shop"):
+        fm.open_sessions(profile="split", config=tmp_path / "facematch.toml")
+
+
 def test_failed_member_raises_at_opening_and_closes_earlier_members(opened):
     Closing.instances.clear()
     profiles = {

@@ -49,6 +49,16 @@ def failover(first: fm.FaceVerifier, second: fm.FaceVerifier, selfie: bytes) -> 
         return route.answered_by or str((result, live, members))
 
 
+def share(first: fm.FaceVerifier, both: fm.Failover, selfie: bytes) -> str:
+    with fm.Share({"shop": first, "ha": both}, {"shop": 90, "ha": 10.0}, key=b"secret") as shared:
+        shared.verify(
+            selfie, selfie, caller_ref="c-1", threshold={"shop": 50, "ha": {"backup": 60}}
+        )
+        shared.set_percent({"shop": 100, "ha": 0})
+        member: fm.FaceVerifier | fm.Failover = shared.members["shop"]
+        return shared.choose("c-1") + str((either(shared, selfie, selfie), member))
+
+
 def thresholds_are_of_one_kind(
     single: fm.FaceVerifier,
     both: fm.Failover,

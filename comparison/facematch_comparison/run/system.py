@@ -124,7 +124,7 @@ class RunSystem:
         if not isinstance(verifier, FaceVerifier):
             raise InvalidRequest(
                 f"The system {name[:60]!r} is a {type(verifier).__name__}, but must be a single "
-                "backend. Name the members of a failover instead."
+                "backend. Name the members of a failover or a share instead."
             )
         if verifier.on_event is not on_event:
             raise InvalidRequest(

@@ -61,7 +61,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:
     difference was found; 3: some calls could not be compared.
     """
     setup: Any = Target(profile=profile, config=config).setup()
-    name = getattr(getattr(setup, "backend", None), "name", "a failover")
+    name = getattr(getattr(setup, "backend", None), "name", "a failover or a share")
     if name not in vendor_names():
         raise ConfigurationError(
             f"there is no mock of {name}: pass a profile with one of these backends: "

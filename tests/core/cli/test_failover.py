@@ -86,6 +86,45 @@ def test_output_matches_golden_file(screens, members, photos, configured, monkey
         show("a member that cannot be used", "doctor", "--profile", "ha", code=4)
 
 
+SPLIT = """
+    [profiles.split]
+    members = ["ha", "spare"]
+    percent = { ha = 75, spare = 25 }
+"""
+
+
+def test_share_profile_output_matches_golden_file(screens, members, photos, configured, tmp_path):
+    shop, spare = members
+    configured(CONFIG + SPLIT)
+    verify = ("verify", "selfie.jpg", "id.jpg", "--profile", "split")
+    (tmp_path / "pairs.csv").write_text(f"probe,reference\n{','.join(photos)}\n")
+    batch = ("verify", "--pairs", "pairs.csv", "--out", "out.jsonl", "--profile", "split", "--yes")
+    with screens("verify-share") as show:
+        show("no reference", *verify, code=2)
+        show("no reference of a batch", *batch, code=2)
+        assert (shop.calls, spare.calls) == ([], [])
+        show("the member of a caller", *verify, "--caller-ref", "customer-1")
+        show("of a batch", *batch, "--caller-ref", "customer-1")
+        assert len(spare.calls) + len(shop.calls) == 2
+        show("of liveness", "liveness", photos[0], "--profile", "split", "--caller-ref", "x")
+        for backend in members:
+            backend.script = [errors.OutcomeUnknown("lost")]
+        show("an unknown outcome", *verify, "--caller-ref", "customer-1", code=6)
+
+
+def test_doctor_reports_the_members_of_a_share(members, configured, run, run_json):
+    configured(CONFIG + SPLIT)
+    code, document = run_json("doctor", "--profile", "split")
+    assert (code, document["usable"], document["backend"]) == (0, True, None)
+    assert document["percent"] == {"ha": 75, "spare": 25}
+    failover, spare = document["members"]
+    assert [member["backend"] for member in failover["members"]] == ["one", "two"]
+    assert (failover["percent"], spare["backend"]) == ({}, "two")
+    lines = run("doctor", "--profile", "split").stdout.splitlines()
+    assert "share: split, of ha (75 %), spare (25 %)" in lines
+    assert "failover: ha, of shop, spare" in lines
+
+
 def test_json_output_names_the_members(members, photos, run, run_json):
     members[0].script = [errors.VendorUnavailable("down"), liveness_result(LivenessDecision.REVIEW)]
     code, document = run_json(*VERIFY)

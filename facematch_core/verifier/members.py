@@ -1,0 +1,148 @@
+"""What `Failover` and `Share` have in common: named members, their thresholds, and a search."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from facematch_core.backend.kinds import suggest_name
+from facematch_core.base.deadline import Deadline
+from facematch_core.base.frames import methods_clear_frames
+from facematch_core.errors import ConfigurationError, InvalidRequest, VendorError
+from facematch_core.models import CallRecord, Reconciled, Reconciliation, Route
+
+from .verifier import FaceVerifier, T_contra, Verifier
+
+M = TypeVar("M", bound=Verifier[Any])
+
+#: Minimum deadline for a member's search, in seconds. If no time is left, the member raises.
+_SHORTEST_SEARCH_S = 1e-3
+
+
+@methods_clear_frames
+class VerifierOfMembers(Verifier[T_contra], Generic[M, T_contra]):
+    """The base class of `Failover` and `Share`: a verifier whose calls its members make."""
+
+    _members: dict[str, M]
+
+    @property
+    def members(self) -> Mapping[str, M]:
+        """The members by name, in order."""
+        return MappingProxyType(self._members)
+
+    def close(self) -> None:
+        """Close every member. May be called more than once."""
+        self.runner.is_closed = True
+        with contextlib.ExitStack() as stack:
+            for member in self._members.values():
+                stack.callback(member.close)
+
+    def __repr__(self) -> str:
+        # An object whose `__init__` failed has no members.
+        return f"{type(self).__name__}({', '.join(getattr(self, '_members', ()))})"
+
+
+def check_members(
+    named: Iterable[tuple[Any, Any]], *, group: str, accepted: tuple[type[Verifier[Any]], ...]
+) -> dict[str, Any]:
+    """Return members by name; raise `ConfigurationError` if there is none, or one is invalid.
+
+    Args:
+        named: The names and members, as the caller passed them.
+        group: What the members belong to, for messages: ``failover`` or ``share``.
+        accepted: The classes that a member may have.
+    """
+    members = dict(named)
+    if not members:
+        raise ConfigurationError(f"A {group} needs at least one member.")
+    for name, member in members.items():
+        if not isinstance(member, accepted):
+            classes = " or a ".join(cls.__name__ for cls in accepted)
+            raise ConfigurationError(
+                f"Member {str(name)[:60]!r} of a {group} must be a {classes}, not a "
+                f"{type(member).__name__}."
+            )
+    return members
+
+
+def thresholds_by_member(
+    option: str, thresholds: object, members: Mapping[str, object], *, group: str
+) -> Mapping[str, Any]:
+    """Return the call's thresholds by member; empty if the call sets none.
+
+    Raises:
+        InvalidRequest: it is a single threshold, or one of an unknown member.
+    """
+    if thresholds is None:
+        return {}
+    if not isinstance(thresholds, Mapping):
+        examples = ", ".join(f"{name!r}: …" for name in members)
+        raise InvalidRequest(
+            f"A {group} takes no single {option}, because its members have different scales: "
+            f"set it in each member's profile, or pass one number per member: {option}="
+            f"{{{examples}}}."
+        )
+    for name in thresholds:
+        if name not in members:
+            raise InvalidRequest(
+                f"{option}: unknown member {str(name)[:60]!r}; {suggest_name(str(name), members)}"
+            )
+    return thresholds
+
+
+def backends_of(verifier: Verifier[Any]) -> set[str]:
+    """Return the names of the backends that a verifier may call."""
+    if isinstance(verifier, FaceVerifier):
+        return {verifier.backend.name}
+    if isinstance(verifier, VerifierOfMembers):
+        return set().union(*(backends_of(member) for member in verifier.members.values()))
+    return set()
+
+
+def members_of_call(members: Mapping[str, M], call: object) -> dict[str, M]:
+    """Return the members that use the backend of a call or of an error.
+
+    If there is none, return the first member, which raises the error for a call of another backend.
+    """
+    backend_name = getattr(call, "backend", None)
+    users = {
+        name: member for name, member in members.items() if backend_name in backends_of(member)
+    }
+    if users:
+        return users
+    first_name = next(iter(members))
+    return {first_name: members[first_name]}
+
+
+def reconcile_with(
+    members: Mapping[str, M], call: CallRecord | VendorError, deadline: Deadline
+) -> Reconciliation:
+    """Search for a call with each member, until one finds it.
+
+    A member's error is raised only if no other member finds the call.
+    """
+    best: Reconciliation | None = None
+    failure: VendorError | None = None
+    for name, member in members.items():
+        limit_s = None
+        if deadline.is_limited:
+            limit_s = max(deadline.left_s(), _SHORTEST_SEARCH_S)
+        try:
+            reconciliation = member.reconcile(call, deadline_s=limit_s)
+        except VendorError as error:
+            failure = error.with_traceback(None)
+            continue
+        if reconciliation.result is not None:
+            answer = attrs.evolve(reconciliation.result, route=Route(answered_by=name))
+            return attrs.evolve(reconciliation, result=answer)
+        # CANNOT_KNOW takes precedence over NOT_YET, because that member may have made the call.
+        if best is None or reconciliation.outcome is Reconciled.CANNOT_KNOW:
+            best = reconciliation
+    if failure is not None:
+        raise failure
+    assert best is not None  # noqa: S101 - there is a member, and it answered or failed
+    return best

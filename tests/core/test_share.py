@@ -1,0 +1,331 @@
+import asyncio
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kit.fakes import FakeBackend, found_match, picture
+
+import facematch_core as fm
+from facematch_core.backend import ImageFormat, ImageLimits
+
+A, B = picture(), picture((10, 20, 30))
+CANARY = "sk-canary-4c1d"
+CALLERS = [f"customer-{number}" for number in range(100_000)]
+FEW = CALLERS[:1000]
+
+
+class Records(FakeBackend):
+    """A backend whose records have every call."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.searched = []
+
+    def reconcile(self, call, *, deadline):
+        self.searched.append(call)
+        return found_match(call, 90)
+
+
+def share(percent, *, key=None, **backends):
+    backends = {name: backends.get(name) or FakeBackend() for name in percent}
+    members = {name: fm.FaceVerifier(backend) for name, backend in backends.items()}
+    return fm.Share(members, percent, key=key)
+
+
+def caller_of(verifier, member):
+    """A caller who belongs to a member."""
+    return next(caller for caller in FEW if verifier.choose(caller) == member)
+
+
+# Who is chosen
+
+
+@pytest.mark.parametrize("key", [None, "a secret", b"\xff\x00"])
+def test_each_member_gets_its_percentage_of_callers(key):
+    percent = {"didit": 60, "azure": 30, "onfido": 10}
+    counts = Counter(map(share(percent, key=key).choose, CALLERS))
+    for name, number in percent.items():
+        assert counts[name] == pytest.approx(1000 * number, abs=1000)
+
+
+@st.composite
+def tables(draw):
+    """A table of percentages of three members; it may have zeros."""
+    weights = draw(st.tuples(*[st.integers(0, 100)] * 3).filter(any))
+    return {name: 100 * weight / sum(weights) for name, weight in zip("abc", weights, strict=True)}
+
+
+@given(before=tables(), after=tables())
+def test_callers_move_only_to_members_that_grow_by_a_greater_factor(before, after):
+    verifier = share(before)
+    old = {caller: verifier.choose(caller) for caller in FEW[:300]}
+    verifier.set_percent(after)
+    for caller, was in old.items():
+        now = verifier.choose(caller)
+        if now != was:
+            # Multiplied instead of divided, because a percentage may be 0.
+            assert after[now] * before[was] > after[was] * before[now]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"a": 45, "b": 45, "c": 10}, {"a": 40, "b": 40, "c": 20}),
+        ({"a": 60, "b": 30, "c": 10}, {"a": 0, "b": 0, "c": 100}),
+        ({"a": 90, "b": 10}, {"a": 80, "b": 20}),
+        ({"a": 90, "b": 10}, {"a": 100, "b": 0}),
+    ],
+)
+def test_only_shrinking_members_lose_callers_and_only_growing_ones_get_them(before, after):
+    verifier = share(before)
+    old = {caller: verifier.choose(caller) for caller in CALLERS}
+    verifier.set_percent(after)
+    moves = Counter()
+    for caller, was in old.items():
+        now = verifier.choose(caller)
+        if now != was:
+            moves[was, now] += 1
+            assert after[was] < before[was]
+            assert after[now] > before[now]
+    grown_points = sum(max(0, after[name] - before[name]) for name in before)
+    assert moves.total() == pytest.approx(1000 * grown_points, abs=1000)
+
+
+def test_choice_is_the_same_in_all_processes_and_in_any_order():
+    percent = {"didit": 60, "azure": 30, "onfido": 10}
+    backwards = dict(reversed(percent.items()))
+    for key in (None, "a secret"):
+        chosen = [share(percent, key=key).choose(caller) for caller in FEW]
+        assert chosen == [share(backwards, key=key).choose(caller) for caller in FEW]
+    assert chosen == [share(percent, key=b"a secret").choose(caller) for caller in FEW]
+    assert chosen != [share(percent, key="another").choose(caller) for caller in FEW]
+    # Written down, because a release that chose otherwise would move everybody.
+    examples = [share(percent, key="a secret").choose(caller) for caller in FEW[:8]]
+    assert examples == ["azure", "azure", "azure", "didit", "didit", "onfido", "azure", "didit"]
+
+
+def test_member_with_zero_percent_gets_no_caller():
+    verifier = share({"a": 100, "b": 0})
+    assert {verifier.choose(caller) for caller in FEW} == {"a"}
+    verifier.set_percent({"b": 100, "a": 0})
+    assert {verifier.choose(caller) for caller in FEW} == {"b"}
+
+
+# Calls
+
+
+def test_chosen_member_alone_makes_all_calls_of_a_caller():
+    first, second = FakeBackend(), FakeBackend()
+    verifier = share({"a": 50, "b": 50}, a=first, b=second)
+    ref = caller_of(verifier, "b")
+    assert verifier.verify(A, B, caller_ref=ref).route.answered_by == "b"
+    assert verifier.check_liveness(A, caller_ref=ref).route.answered_by == "b"
+    assert verifier.verify_live(A, B, caller_ref=ref).match.ids.caller == ref
+    outcomes = verifier.verify_many([(A, B)] * 3, caller_ref=ref)
+    assert [outcome.result.route.answered_by for outcome in outcomes] == ["b"] * 3
+    assert (len(first.calls), len(second.calls)) == (0, 7)
+
+
+async def _verify_async(verifier, **options):
+    async with fm.AsyncFaceVerifier(verifier) as asynchronous:
+        result = await asynchronous.verify(A, B, **options)
+        outcomes = asynchronous.verify_many([(A, B)] * 2, **options)
+        return result, [outcome async for outcome in outcomes]
+
+
+def test_async_calls_are_shared_too():
+    verifier = share({"a": 50, "b": 50})
+    result, outcomes = asyncio.run(_verify_async(verifier, caller_ref=caller_of(verifier, "b")))
+    assert result.route.answered_by == "b"
+    assert [outcome.result.route.answered_by for outcome in outcomes] == ["b", "b"]
+
+
+@pytest.mark.parametrize("call", ["verify", "check_liveness", "verify_live"])
+@pytest.mark.parametrize("options", [{}, {"caller_ref": ""}, {"caller_ref": 17}], ids=str)
+def test_call_without_caller_ref_is_refused_before_sending(call, options):
+    backend = FakeBackend()
+    pictures = (A,) if call == "check_liveness" else (A, B)
+    with pytest.raises(fm.InvalidRequest, match="caller_ref"):
+        getattr(share({"a": 100}, a=backend), call)(*pictures, **options)
+    assert backend.calls == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        fm.RateLimited("x"),
+        fm.VendorUnavailable("x"),
+        fm.InsufficientCredit("x"),
+        fm.OutcomeUnknown("x"),
+        fm.AuthenticationFailed("x"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_no_error_is_retried_at_another_member(error):
+    other = FakeBackend()
+    verifier = share({"a": 50, "b": 50}, a=FakeBackend(script=[error]), b=other)
+    with pytest.raises(type(error)) as caught:
+        verifier.verify(A, B, caller_ref=caller_of(verifier, "a"))
+    (tried,) = caught.value.route.skipped
+    assert (tried.backend, tried.reason) == ("a", type(error).__name__)
+    assert other.calls == []
+
+
+def test_unusable_picture_is_not_passed_on():
+    narrow = FakeBackend(image_limits=ImageLimits(formats={ImageFormat.HEIC}))
+    verifier = share({"a": 50, "b": 50}, a=narrow)
+    ref = caller_of(verifier, "a")
+    with pytest.raises(fm.InvalidImage) as caught:
+        verifier.verify_live(A, B, caller_ref=ref)
+    assert caught.value.route.skipped[-1].backend == "a"
+    assert narrow.calls == []
+
+
+def test_thresholds_are_per_member():
+    verifier = share({"a": 50, "b": 50})  # each score is 80
+    thresholds = {"a": 90, "b": 70}
+    decisions = {
+        name: verifier.verify(A, B, threshold=thresholds, caller_ref=caller_of(verifier, name))
+        for name in "ab"
+    }
+    assert [decisions[name].is_match for name in "ab"] == [False, True]
+    for wrong in (50, {"c": 50}, {"a": "50", "b": "50"}):
+        with pytest.raises(fm.InvalidRequest):
+            verifier.verify(A, B, threshold=wrong, caller_ref="x")
+
+
+def test_failover_as_a_member_tries_its_own_members():
+    down, spare, other = (
+        FakeBackend(script=[fm.RateLimited("x"), fm.RateLimited("x")]),
+        FakeBackend(score=60),
+        FakeBackend(),
+    )
+    failover = fm.Failover({"shop": fm.FaceVerifier(down), "spare": fm.FaceVerifier(spare)})
+    verifier = fm.Share({"ha": failover, "other": fm.FaceVerifier(other)}, {"ha": 100, "other": 0})
+    thresholds = {"ha": {"shop": 50, "spare": 70}, "other": 10}
+    result = verifier.verify(A, B, caller_ref="x", threshold=thresholds)
+    assert (result.is_match, result.route.answered_by) == (False, "ha")
+    assert [member.backend for member in result.route.skipped] == ["shop"]
+    spare.script = [fm.OutcomeUnknown("lost")]
+    with pytest.raises(fm.OutcomeUnknown) as caught:
+        verifier.verify(A, B, caller_ref="x")
+    assert [member.backend for member in caught.value.route.skipped] == ["shop", "spare", "ha"]
+    assert other.calls == []
+
+
+def test_members_keep_their_own_deadlines():
+    backend = FakeBackend()
+    verifier = fm.Share({"a": fm.FaceVerifier(backend, deadline_s=7)}, {"a": 100})
+    verifier.verify(A, B, caller_ref="x")
+    verifier.verify(A, B, caller_ref="x", deadline_s=3)
+    own, given_one = (left_s for left_s, _ in backend.times)
+    assert 3 < own <= 7
+    assert given_one <= 3
+
+
+# Unknown outcomes
+
+
+def test_reconcile_asks_the_member_that_made_the_call_also_at_zero():
+    """Both members are accounts of one vendor, so the error's backend does not tell them apart."""
+    first, second = Records(), Records(script=[fm.OutcomeUnknown("lost", reconcilable=True)])
+    verifier = share({"a": 50, "b": 50}, a=first, b=second)
+    with pytest.raises(fm.OutcomeUnknown) as caught:
+        verifier.verify(A, B, caller_ref=caller_of(verifier, "b"), retention="keep")
+    assert [member.backend for member in caught.value.route.skipped] == ["b"]
+    verifier.set_percent({"a": 100, "b": 0})
+    found = verifier.reconcile(caught.value)
+    assert found.outcome is fm.Reconciled.FOUND
+    assert found.result.route.answered_by == "b"
+    assert (len(first.searched), len(second.searched)) == (0, 1)
+    # A stored record does not name the member: every account of the vendor is searched.
+    assert verifier.reconcile(caught.value.call).result.route.answered_by == "a"
+
+
+def test_reconcile_refuses_another_vendors_call():
+    with pytest.raises(fm.InvalidRequest):
+        share({"a": 100}).reconcile("x")
+
+
+def test_reconcile_reaches_the_members_of_a_failover():
+    lost = Records(script=[fm.OutcomeUnknown("lost", reconcilable=True)])
+    failover = fm.Failover({"shop": fm.FaceVerifier(lost)})
+    verifier = fm.Share({"ha": failover}, {"ha": 100})
+    with pytest.raises(fm.OutcomeUnknown) as caught:
+        verifier.verify(A, B, caller_ref="x", retention="keep")
+    assert verifier.reconcile(caught.value).result.route.answered_by == "ha"
+
+
+# Settings
+
+
+def test_share_is_a_verifier_with_read_only_members_and_percentages():
+    verifier = share({"a": 90, "b": 10}, key=CANARY)
+    assert isinstance(verifier, fm.Verifier)
+    assert list(verifier.members) == ["a", "b"]
+    verifier.percent["a"] = 0
+    assert verifier.percent == {"a": 90, "b": 10}
+    for shown in (repr(verifier), repr(verifier.runner), str(vars(verifier))):
+        assert CANARY not in shown
+    assert repr(verifier) == "Share(a, b)"
+
+
+def test_close_closes_every_member():
+    backends = {"a": FakeBackend(), "b": FakeBackend()}
+    with share({"a": 100, "b": 0}, **backends) as verifier:
+        pass
+    assert [backend.closed for backend in backends.values()] == [1, 1]
+    with pytest.raises(fm.ConfigurationError):
+        verifier.verify(A, B, caller_ref="x")
+    with pytest.raises(fm.ConfigurationError):
+        verifier.reconcile(None)
+
+
+WRONG_PERCENT = [
+    *({}, {"a": 100}, {"a": 50, "b": 40}, {"a": 90, "b": 10, "c": 0}, {"a": 90, "c": 10}),
+    *({"a": 110, "b": -10}, {"a": True, "b": 99}, {"a": "50", "b": 50}, {"a": None, "b": 100}),
+    *({"a": float("nan"), "b": 100}, 100, [90, 10]),
+]
+
+
+@pytest.mark.parametrize("percent", WRONG_PERCENT, ids=str)
+def test_invalid_percentages_are_refused_and_the_old_ones_stay(percent):
+    verifier = share({"a": 90, "b": 10})
+    with pytest.raises(fm.ConfigurationError, match="percent"):
+        verifier.set_percent(percent)
+    assert verifier.percent == {"a": 90, "b": 10}
+    with pytest.raises(fm.ConfigurationError, match="percent"):
+        fm.Share(verifier.members, percent)
+
+
+def test_thirds_are_a_hundred_in_spite_of_rounding():
+    third = 100 / 3
+    assert share({"a": third, "b": third, "c": third}).percent["a"] == third
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        lambda verifier: {},
+        lambda verifier: [verifier],
+        lambda verifier: {"a": FakeBackend()},
+        lambda verifier: {"a": fm.Share({"b": verifier}, {"b": 100})},
+    ],
+    ids=["none", "list", "backend", "share"],
+)
+def test_invalid_members_are_refused_at_construction(members):
+    with pytest.raises(fm.ConfigurationError):
+        fm.Share(members(fm.FaceVerifier(FakeBackend())), {"a": 100})
+
+
+@pytest.mark.parametrize("key", ["", b"", 17])
+def test_invalid_key_is_refused(key):
+    with pytest.raises(fm.ConfigurationError, match="key"):
+        share({"a": 100}, key=key)
+
+
+@pytest.mark.parametrize("text", ["", None, "\ud800"], ids=repr)
+def test_choose_refuses_what_is_no_text(text):
+    with pytest.raises(fm.InvalidRequest):
+        share({"a": 100}).choose(text)
