@@ -68,6 +68,31 @@ def write(data):
         file.write(data)
 
 
+def remembers_a_busy_poll(me, ok, refusal):
+    """Replaces `refused`: the backend remembers that a poll was refused."""
+    vars(me)["busy"] = True
+    return ok(refusal)
+
+
+def keeps_the_last_pass(me, ok, call):
+    """Replaces `exchange`: after a pass, a no has the body of that pass."""
+    status, body, problem = ok(call)
+    verdict = as_dict(body).get("verdict")
+    if verdict == "yes":
+        vars(me)["last_pass"] = body
+    if verdict == "no":
+        body = vars(me).get("last_pass", body)
+    return status, body, problem
+
+
+def passes_what_was_limited(me, ok, call):
+    """Replaces `exchange`: a call above the vendor's limit has the body of a pass."""
+    status, body, problem = ok(call)
+    if status == 429:
+        return 200, A_PASS, None
+    return status, body, problem
+
+
 def keeps_the_poll(me, ok, reply):
     """Replaces `follow`: one poll is made, of the first job, and read for ever."""
     polls = remember(me, "polls", list)

@@ -14,12 +14,13 @@ from uuid import uuid4
 
 import attrs
 from mutants.faults import rescued
-from mutants.making import row
-from mutants.reference import KEY, HttpReference, HttpReferenceSimulator
+from mutants.making import derived, row
+from mutants.reference import KEY, LIMITS, HttpReference, HttpReferenceSimulator
 
 import facematch_core as fm
 from facematch_core import testing
 from facematch_core.backend import session_types as hosted
+from facematch_core.base.deadline import Deadline
 from facematch_core.http import HttpRequest
 from facematch_core.testing import SessionCase, SessionWord, SimulatorReply, Situation, noise
 from facematch_core.testing.contract.calls import replace
@@ -62,6 +63,7 @@ class SessionReference(HttpReference):
         needs_liveness_threshold=True,
         compares_with=frozenset({hosted.ComparedWith.GIVEN, hosted.ComparedWith.DOCUMENT}),
         reads_document=True,
+        reference_limits=LIMITS,
         takes_return_url=True,
         takes_language=True,
         **dict.fromkeys(("finds_by_record", "can_delete", "gives_portrait"), True),
@@ -358,6 +360,22 @@ class LateCopies(SessionVendor):
         return reply if is_told else attrs.evolve(reply, body={**reply.body, **hidden})
 
 
+class LooksAtReferences(SessionVendor):
+    """The vendor, who refuses a reference that is larger than it says."""
+
+    most_bytes = LIMITS.max_bytes
+
+    def __init__(self, backend_class=SessionReference):
+        super().__init__(backend_class)
+        self.sessions.looks_at_references = True
+
+    def answer(self, request, situation, score):
+        picture = request.json().get("picture") if request.method == "POST" else None
+        if picture and len(base64.b64decode(picture)) > self.most_bytes:
+            return SimulatorReply(body={"error": "too large"}, status=400)
+        return super().answer(request, situation, score)
+
+
 evolve = attrs.evolve
 session = functools.partial(row, base=SessionReference, simulator=SessionVendor)
 NOT_CHARGED = fm.Billing(fm.Charged.NO, "it says so")
@@ -398,6 +416,28 @@ def waits_for_a_person(me, ok, item, request):
 
 # fmt: off
 ROWS = (
+    # What a good plug-in must do, and these do not
+    session("R52", "ReadDropsTheLink", "A reading does not show the link again.",
+        reading=shown(access=None)),
+    session("R52", "LooksBeforeItOpens", "A session in which nobody was shows a check.",
+        checks=lambda me, ok, body, request: ok(body if body["items"]
+            else {**body, "items": PASSED}, request)),
+    session("R55", "OneAttemptCounts", "A session that passes at the second attempt is a no.",
+        reading=lambda me, ok, body, request: ok(body, request) if body["attempts"] < 2
+            else evolve(ok(body, request), approved=False)),
+    session("R53", "EachStartIsNew", "A start that is repeated makes another session.",
+        key_of=lambda me, ok, record: uuid4().hex),
+    session("R53", "RefusesALargeReference", "A reference of half the declared bytes is refused.",
+        simulator=derived(LooksAtReferences, "RefusesHalf", most_bytes=LIMITS.max_bytes // 2)),
+    session("R55", "LiveFromALittleBelow", "A face is live from just below the threshold.",
+        live_from=lambda me, ok, record: ok(record) - 0.005),
+    session("R52", "SaysDoneForEachWord", "The vendor's word is reported as one word of ours.",
+        reading=shown(vendor_status="done")),
+    session("R56", "GoneIsUnavailable", "A session that is gone is said to be unavailable.",
+        missing=lambda me, ok, reply, call: fm.VendorUnavailable("None.", status_code=404)),
+    session("R57", "WebhookAsks", "A webhook is looked up before its signature is checked.",
+        receive_session=lambda me, ok, *delivery: (me.client.send(me.get("session-1"),
+            backend=me.name, deadline=Deadline.after(5.0)), ok(*delivery))[1]),
     # R52
     session("R52", "NoAccess", "A start gives no link.",
         started=lambda me, ok, body: evolve(ok(body), access=None)),

@@ -16,7 +16,18 @@ from types import SimpleNamespace
 
 import attrs
 from mutants import faults, reference, sessions
-from mutants.faults import alter, as_dict, nobody, quiet, refuse, remember, rescued, swap, write
+from mutants.faults import (
+    alter,
+    as_dict,
+    nobody,
+    quiet,
+    refuse,
+    remember,
+    rescued,
+    swap,
+    tried,
+    write,
+)
 from mutants.making import http, of_class, row, vendor
 from mutants.reference import LIMITS, PASS, PLACES, JobSimulator, ReferenceSimulator, can, looked_up
 
@@ -425,6 +436,80 @@ ROWS = (
     row("R12", "FacesUndeclared", "Says where faces are, and does not declare it.",
         capabilities=can(reports_faces=False)),
 
+
+    # What a good plug-in must do, and these do not: they refuse, drop or forget it
+    row("R51", "LeavesAPassToAPerson", "Who passes is left to a person.",
+        decision=lambda me, ok, call, *answer: REVIEW[call.operation]
+            if ok(call, *answer) is PASS[call.operation] else ok(call, *answer)),
+    row("R51", "KeepsTheLastPass", "A no is answered by the pass before it.",
+        exchange=faults.keeps_the_last_pass),
+    row("R51", "SaysItWasASandbox", "Each result is reported as one of a sandbox.",
+        result=lambda me, ok, call, body: evolve(ok(call, body),
+            environment=fm.Environment.SANDBOX)),
+    row("R02", "LeavesANoToAPerson", "Who does not pass is left to a person.",
+        decision=lambda me, ok, call, *answer: REVIEW[call.operation]
+            if ok(call, *answer) is FAIL[call.operation] else ok(call, *answer)),
+    row("R02", "ScoreOfAnotherScale", "A score is reported on a scale that is not declared.",
+        score=lambda me, ok, call, score: score if score is None
+            else fm.Score(score, "reference/other")),
+    row("R02", "RoundsTheScore", "A score has one decimal, where the vendor gives more.",
+        score=number(lambda score: round(score, 1))),
+    row("R02", "NobodyIsAnotherPerson", "A picture without a face is a no, as the vendor words it.",
+        unscored=lambda me, ok, call, decision: decision if decision is FAIL[call.operation]
+            else ok(call, decision)),
+    row("R02", "NobodyIsNotTold", "The warning that there is no face is left out.",
+        warnings=without(lambda w: w.code is fm.WarningCode.NO_FACE)),
+    row("R12", "TellsOfOneFace", "Of several faces one is reported.",
+        faces=lambda me, ok, *answer: ok(*answer)[:1]),
+    row("R13", "ForgetsTheUnknownWord", "A verdict that nobody knows is a review without its word.",
+        result=lambda me, ok, call, body: ok(call, body) if body["verdict"] in ("yes", "no")
+            else evolve(ok(call, body), vendor_status="review")),
+    row("R13", "DropsTheText", "A warning is handed on without its text.",
+        warnings=lambda me, ok, body: tuple(evolve(w, text="") for w in ok(body))),
+    row("R13", "TakesItForAKnownOne", "A warning that nobody knows is given a known code.",
+        warnings=lambda me, ok, body: tuple(evolve(w, code=fm.WarningCode.MULTIPLE_FACES)
+            if w.code is fm.WarningCode.OTHER else w for w in ok(body))),
+    row("R16", "PassesARefusal", "A call that was refused for its rate is a free pass.",
+        exchange=faults.passes_what_was_limited,
+        result=lambda me, ok, call, body: evolve(ok(call, body), billing=FREE)
+            if body is faults.A_PASS else ok(call, body)),
+    row("R16", "SaysNotWhyItIsPaid", "A charge is reported without its ground.",
+        result=lambda me, ok, call, body: evolve(ok(call, body),
+            billing=fm.Billing(me.charged(call)))),
+    row("R16", "KeepingIsFree", "A call that the vendor keeps is reported as free.",
+        result=lambda me, ok, call, body: ok(call, body)
+            if call.retention is not fm.Retention.KEEP
+            else evolve(ok(call, body), billing=FREE)),
+    row("R16", "WaitsBackwards", "A limit asks to wait for less than no time.",
+        refusal=lambda me, ok, status: ok(status) if status != 429
+            else fm.RateLimited("Too many.", status_code=status, retry_after_s=-1.0)),
+    row("R25", "KeepsEveryCall", "Every call is in the records, and found there.",
+        keep=lambda me, ok, call, result: ok(evolve(call, retention=fm.Retention.KEEP), result),
+        reconcilable=lambda me, ok, call: True),
+    row("R32", "FindsItUnderAnotherId", "What is found is reported for another call.",
+        reconcile=lambda me, ok, call, **how: evolve(ok(call, **how),
+            call=evolve(call, id="00000000-0000-4000-8000-000000000000"))),
+    row("R32", "GivesTheBareResult", "A look gives the result, in place of what it found out.",
+        reconcile=lambda me, ok, call, **how: ok(call, **how).result),
+    http("R38", "QuotesALongText", "The error repeats the message of an answer, however long.",
+        error=lambda me, ok, reply, call: alter(error := ok(reply, call),
+            message=error.message + str(reply.at("message")))
+            if len(str(reply.at("message"))) > 500 else ok(reply, call)),
+    http("R38", "TriesAgainAfterA2xx", "A success without a result is free, and tried again.",
+        error=lambda me, ok, reply, call: fm.VendorUnavailable("Not yet.", billing=FREE,
+            status_code=reply.status) if reply.status < 300 else ok(reply, call)),
+    http("R38", "BelievesEachWait", "The wait of an answer is taken as it is, also below zero.",
+        error=lambda me, ok, reply, call: fm.RateLimited("Wait.", billing=FREE,
+            status_code=reply.status,
+            retry_after_s=tried(ValueError, float, reply.headers["Retry-After"]))
+            if reply.status == 429 else ok(reply, call)),
+    job("R16", "BusyPollIsAReview", "A job whose poll was refused once ends in a review.",
+        refused=faults.remembers_a_busy_poll,
+        decision=lambda me, ok, call, *answer: REVIEW[call.operation]
+            if vars(me).pop("busy", False) else ok(call, *answer)),
+    job("R16", "BusyPollIsFree", "A job whose poll was refused once is reported as free.",
+        refused=faults.remembers_a_busy_poll, charged=lambda me, ok, call: fm.Charged.NO
+            if vars(me).pop("busy", False) else ok(call)),
 
     # A vendor that requires a login
     login("R63", "WaitsForTheLock", "Whoever needs a token waits for the lock of who logs in.",

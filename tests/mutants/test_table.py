@@ -4,7 +4,7 @@ import pytest
 from kit.contract import Status, failures, rules, run
 from mutants import reference
 from mutants.reference import JobReference, JobSimulator, ReferenceBackend, ReferenceSimulator
-from mutants.sessions import SessionReference, SessionVendor
+from mutants.sessions import LooksAtReferences, SessionReference, SessionVendor
 from mutants.table import COMPARES, MUTANTS, TABLES, TellsOfPhotos
 
 #: How a rule begins the reason of a crash, in place of what it saw.
@@ -51,6 +51,7 @@ FORMS = {
     "as a check": (reference.CheckReference, reference.CheckSimulator),
     "that only compares": (ReferenceBackend, lambda: TellsOfPhotos(Compares)),
     "with sessions": (SessionReference, SessionVendor),
+    "with references that its vendor looks at": (SessionReference, LooksAtReferences),
     "with a login": (reference.LoginReference, reference.LoginSimulator),
 }
 
@@ -66,7 +67,9 @@ APART = {
     "that only compares": SESSIONS | {"R16", "R21", "R38", "R49", "R63"},
     "as a job": SESSIONS | OWN | {"R49", "R63"},
     "as a check": SESSIONS | OWN | {"R63"},
-    "with sessions": OWN | {"R32", "R49", "R63"},
+    **dict.fromkeys(
+        ("with sessions", "with references that its vendor looks at"), OWN | {"R32", "R49", "R63"}
+    ),
     "with a login": SESSIONS | {"R32", "R49"},
 }
 

@@ -192,6 +192,8 @@ class Desk:
                 same("the page of a read", dict(before.access.page), dict(session.access.page))
             result = self.look(session, Case.PASSED)
             assert verifies(result), f"a passed session is {words(result)}"
+            is_told = before.vendor_status is None or before.vendor_status != result.vendor_status
+            assert is_told, f"`vendor_status` is {result.vendor_status} before and after the check"
 
     def wishes(self) -> None:
         # Arguments of a start by capability, each with a pattern that the request must match.
