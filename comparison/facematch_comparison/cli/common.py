@@ -130,6 +130,12 @@ source = join_options(
         "vendors: files are joined by pair, and each system is named after its file.",
         multiple=True,
     ),
+    file_option(
+        "--mated",
+        "Read the scores of mated pairs from this text file instead, one on each line; with "
+        "--non-mated.",
+    ),
+    file_option("--non-mated", "Read the scores of all other pairs from this file; with --mated."),
     repeated(
         *("--column", "columns", "WHAT=COLUMN"),
         "With --scores: the meaning of a column, such as mated=same_guy or group_country=country; "
@@ -166,7 +172,7 @@ _OF_SCORES: Final = ("columns", "rule", "distance", "no_scores", "below", "indep
 
 #: Sections of a `SourceCommand`'s help, by argument name; all others are output options.
 _SECTIONS: Final = {
-    "Input": ("store", "scores", *_OF_SCORES, "models", "pairs"),
+    "Input": ("store", "scores", "mated", "non_mated", *_OF_SCORES, "models", "pairs"),
     "Judging": (
         *("requirements", "fmr", "at_thresholds", "confidence", "attempts"),
         *("split", "seed", "systems", "allow_mock"),
@@ -205,7 +211,7 @@ def note(text: str) -> None:
 
 def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, Any]]:
     """Return the answers that the options of `source` select, and arguments for `evaluate`."""
-    if options["scores"]:
+    if options["scores"] or options["mated"] or options["non_mated"]:
         return _from_scores(options)
     of_scores = [
         option.opts[0]
@@ -213,7 +219,9 @@ def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
         if option.name in _OF_SCORES and options[option.name]
     ]
     if of_scores:
-        raise click.UsageError(f"{' and '.join(of_scores)}: only with --scores FILE.")
+        raise click.UsageError(
+            f"{' and '.join(of_scores)}: only with --scores FILE or --mated FILE."
+        )
     store = options["store"] or STORE
     with database_at(store) as database:
         from facematch_comparison.report.writing import digest_answers
@@ -227,11 +235,15 @@ def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
 
 def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, Any]]:
     if options["store"] is not None:
-        raise click.UsageError("--scores cannot be combined with --store.")
+        raise click.UsageError("--scores and --mated cannot be combined with --store.")
+    by_kind = options["mated"], options["non_mated"]
+    if any(by_kind) and (options["scores"] or not all(by_kind)):
+        raise click.UsageError("--mated and --non-mated go together, without --scores.")
+    from facematch_comparison.scores.cells import read_cells_by_kind
     from facematch_comparison.scores.columns import ColumnsNotRecognised
     from facematch_comparison.scores.reading import read_scores
 
-    paths: tuple[Path, ...] = options["scores"]
+    paths: tuple[Path, ...] = by_kind if all(by_kind) else options["scores"]
     reading = {name: options[name] for name in (*_OF_SCORES, "models")}
     notes: list[str] = []
 
@@ -242,7 +254,11 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
         notes.append(text)
 
     try:
-        answers = read_scores(list(paths) if len(paths) > 1 else paths[0], note=keep, **reading)
+        source: object = list(paths) if len(paths) > 1 else paths[0]
+        if all(by_kind):
+            reading["columns"] = {**reading["columns"], "mated": "mated"}  # the options name it
+            source = read_cells_by_kind(mated=options["mated"], non_mated=options["non_mated"])
+        answers = read_scores(source, note=keep, **reading)
     except ColumnsNotRecognised as error:
         context = click.get_current_context()
         words = [*context.command_path.split(), *context.meta[_WORDS]]
@@ -255,7 +271,8 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
     for path in paths:
         digest.update(path.read_bytes())
     evidence = _evidence(" + ".join(path.name for path in paths), digest.hexdigest(), notes)
-    # Each of several files is a system, but one of them may contain only the labels.
+    # Each of several files is a system, but one of them may contain only the labels, or two files
+    # are one system.
     name = " + ".join(each.name for each in answers) if len(paths) > 1 else paths[0].stem
     return answers, {"name": name, "digest": None, "evidence": evidence}
 
@@ -272,7 +289,7 @@ def _evidence(file: str, sha256: str, notes: Iterable[str] = ()) -> Evidence:
         value = given.get(option.name) if option.name in bearing else None
         if value is not None:
             words = () if value is True else (value,) if isinstance(value, str) else tuple(value)
-            if option.name in ("scores", "pairs"):
+            if option.name in ("scores", "mated", "non_mated", "pairs"):
                 words = tuple(Path(word).name for word in words)
             options[option.opts[0]] = (file,) if option.name == "store" else words
     return Evidence(file=file, sha256=sha256, options=options, notes=tuple(notes))

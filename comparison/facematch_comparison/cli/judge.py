@@ -145,8 +145,8 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     for name, path, forms in targets:
         form_of(name, path, *forms)
         refuse_unwritable(name, path, may_exist=True)
-        if path in options["scores"]:
-            raise click.UsageError(f"{name} would overwrite {path}, which --scores reads.")
+        if path in (*options["scores"], options["mated"], options["non_mated"]):
+            raise click.UsageError(f"{name} would overwrite {path}, which is read.")
     answers, about = common.answers_from(options)
     from facematch_comparison.judging.evaluation import evaluate
     from facematch_comparison.report.page import report_html

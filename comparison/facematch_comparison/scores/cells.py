@@ -269,7 +269,9 @@ class Cells:
 
 def read_cells(source: object, *, what: str, example: str) -> Cells:
     """Read a table. Messages call a row `what`, and show `example` as a header."""
-    if isinstance(source, (str, Path)):
+    if isinstance(source, Cells):
+        cells = source
+    elif isinstance(source, (str, Path)):
         cells = _of_file(Path(source))
     elif isinstance(source, pa.Table):
         cells = Cells("The table", _of_pandas(source.to_pandas(types_mapper=pd.ArrowDtype)))
@@ -308,6 +310,44 @@ def _of_file(path: Path) -> Cells:
             raise InvalidRequest(f"The file {path} {error}") from None
     cells.notes = [f"{cells.name} {note}" for note in cells.notes]
     return cells
+
+
+def read_cells_by_kind(*, mated: Path, non_mated: Path) -> Cells:
+    """Read the scores of mated and of non-mated pairs from two files with one score per line.
+
+    The first line may be a header ``score``.
+    """
+    scores: list[str] = []
+    labels: list[str] = []
+    places: list[PlaceInFile] = []
+    for path, label in ((mated, "1"), (non_mated, "0")):
+        before = len(scores)
+        for number, line in enumerate(_read_text(path).splitlines(), start=1):
+            score = line.strip()
+            if not score or (number == 1 and score.lower() == "score"):
+                continue
+            if not re.fullmatch(_NUMBER, score) and score.lower() not in _NO_NUMBER:
+                raise InvalidRequest(
+                    f"The file {path}: line {number} is {score[:60]!r}, not one score such as "
+                    "0.91. For lines with more columns, use --scores FILE."
+                )
+            scores.append(score)
+            labels.append(label)
+            places.append(PlaceInFile(number, path.name))
+        if len(scores) == before:
+            raise InvalidRequest(f"The file {path} has no scores: write one on each line.")
+    table = pa.table({"mated": labels, "score": scores})
+    return Cells("The comparison", table, places=lambda: places, unit="line")
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with open_regular(path) as file:
+            text, _ = decode(file.read())
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise InvalidRequest(f"The file {path} cannot be read: {why}") from None
+    return text
 
 
 def _csv(name: str, file: BinaryIO) -> Cells:

@@ -268,3 +268,37 @@ def test_words_among_scores_are_explained_by_an_option(run, scores, tmp_path):
     assert "3 of words" in answer.stderr
     (answers,) = read_scores(tmp_path / "words.csv", no_scores=["no face", "too blurred"])
     assert np.flatnonzero(~answers.acquired).tolist() == [3, 7, 50]
+
+
+def test_scores_of_mated_and_other_pairs_in_two_files(run, run_json, scores, tmp_path):
+    mated, values = scores
+    (tmp_path / "genuine.txt").write_text("\n".join(map(str, values[mated])))
+    (tmp_path / "impostor.txt").write_text("score\n" + "\n\n".join(map(str, values[~mated])))
+    words = ("compare", "report", "--fmr", "0.2", "--mated", "genuine.txt")
+    refusal = run(*words, "--non-mated", "impostor.txt")
+    assert "--independent-pairs" in refusal.stderr.splitlines()[-1]
+    words = (*words, "--independent-pairs")
+    code, report = run_json(*words, "--non-mated", "impostor.txt")
+    (system,) = report["systems"]
+    threshold = system["at_required"]["threshold"]
+    for rate, wrong in (
+        ("fmr", np.count_nonzero(values[~mated] >= threshold)),
+        ("frr", np.count_nonzero(values[mated] < threshold)),
+    ):
+        assert (system["at_required"][rate]["errors"], code) == (wrong, 0)
+    assert report["evidence"]["file"] == "genuine.txt + impostor.txt"
+    # One alone, a list of pairs, an empty file, and the report over a file that is read.
+    (tmp_path / "pairs.txt").write_text("0.5\nanna bert 0.7\n")
+    (tmp_path / "empty.txt").write_text("")
+    for others in (
+        (),
+        ("--non-mated", "impostor.txt", "--scores", "genuine.txt"),
+        ("--non-mated", "impostor.txt", "--store", "study.sqlite3"),
+        ("--non-mated", "pairs.txt"),
+        ("--non-mated", "empty.txt"),
+        ("--non-mated", "none.txt"),
+    ):
+        assert run(*words, *others).exit_code == 2
+    (tmp_path / "genuine.csv").write_text((tmp_path / "genuine.txt").read_text())
+    over = ("--mated", "genuine.csv", "--non-mated", "impostor.txt", "--answers", "genuine.csv")
+    assert run(*words, *over).exit_code == 2
