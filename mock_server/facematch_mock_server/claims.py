@@ -137,8 +137,8 @@ class MissingClaimError(Exception):
     """Raised when no claim about the vendor has the key that code looks up."""
 
 
-class _Table(dict[str, tuple[Any, str]]):
-    """The value and id of each claim, by key."""
+class _ClaimTable(dict[str, tuple[Any, str]]):
+    """The value and id of each claim, by key. A missing key raises `MissingClaimError`."""
 
     def __missing__(self, key: str) -> Any:
         raise MissingClaimError(f"This vendor has no claim {key!r}: add a row for it.")
@@ -162,7 +162,7 @@ class ActiveClaims:
         self.claims = tuple(
             claim for claim in claims if claim.when is None or claim.is_active(chosen)
         )
-        self._table = _Table()
+        self._table = _ClaimTable()
         for claim in self.claims:
             if claim.key in self._table:
                 raise ValueError(f"two active claims have the key {claim.key}")

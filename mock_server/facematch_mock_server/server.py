@@ -209,7 +209,7 @@ class MockServer(_Access):
             control_token=control_token,
             deliver_to=deliver_to,
             latency=latency,
-            has_workers=True,
+            sends_webhooks=True,
         )
         accounts.is_open = is_open
         accounts.start = self.start

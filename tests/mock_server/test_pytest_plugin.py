@@ -295,7 +295,7 @@ async def with_httpx_and_asyncio(url):
         await client.post(url)
 
 
-CLIENTS = {
+MAX_COUNTED = {
     "httpx, asyncio": lambda url: asyncio.run(with_httpx_and_asyncio(url)),
     "urllib3": lambda url: urllib3.PoolManager().request("POST", url, retries=False),
     "http.client": lambda url: http.client.HTTPSConnection(url.split("/")[2]).connect(),
@@ -304,14 +304,14 @@ CLIENTS = {
 
 
 @pytest.mark.parametrize("proxy", [None, "http://127.0.0.1:9"], ids=["direct", "proxy"])
-@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("client", MAX_COUNTED)
 def test_other_http_clients_cannot_reach_the_vendor(monkeypatch, request, client, proxy):
     """A sentence says what to use, in place of a call that would be paid."""
     if proxy is not None:
         monkeypatch.setenv("HTTPS_PROXY", proxy)
     request.getfixturevalue("didit_mock")
     with pytest.raises(pytest.fail.Exception, match=r"not covered by didit_mock.*didit_server"):
-        CLIENTS[client](DIDIT + PATH)
+        MAX_COUNTED[client](DIDIT + PATH)
 
 
 @pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])

@@ -485,8 +485,9 @@ class SessionRules(Rules):
         hidden = _keys_of(session) | {*bench.simulator.secrets}
         leaked = [where for where, text in shown for key in hidden if leaks.find_leaks(key, text)]
         assert not leaked, f"a link, a token or a key is in {leaked[0]}"
-        raws = [str(text) for result in (before, after) for _, text in places(result.raw)]
-        odd = [text for text in raws if "://" in text or len(text) > 300]
+        values = [value for result in (before, after) for _, value in places(result.raw)]
+        texts = [value for value in values if isinstance(value, str)]
+        odd = [text for text in texts if "://" in text or len(text) > 300]
         assert not odd, f"`raw` has a URL or a picture: {odd[0]:.12}..."
         text = json.dumps(later.to_dict()) if isinstance(later, fm.SessionResult) else ""
         known = [name for name, value in person.items() if value in f"{text} {log.getvalue()}"]

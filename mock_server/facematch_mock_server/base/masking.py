@@ -37,7 +37,7 @@ def shorten(text: str, length: int = SHORT) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def presentable(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
+def mask_and_shorten(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Shorten the values of fields, mask secrets, and remove the user and query of URLs."""
     return {shorten(name): _show_value(name, value) for name, value in fields}
 
@@ -79,7 +79,7 @@ def show_rule(rule: Any) -> str:
         if value == _default_of(rule, field) or value in ({}, frozenset()):
             continue
         if field.name in ("field", "headers"):
-            value = presentable((name, str(text)) for name, text in value.items())
+            value = mask_and_shorten((name, str(text)) for name, text in value.items())
         elif field.name == "body" and isinstance(value, dict):
             value = shorten_json(value)
         elif field.name == "body" and isinstance(value, list):

@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from facematch_core.backend.kinds import suggest_name
-from facematch_mock_server.base.masking import presentable
+from facematch_mock_server.base.masking import mask_and_shorten
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.base.state import UNSET, Selection, Unset, select
 from facematch_mock_server.claims import MOCK, ActiveClaims, Claim
@@ -345,7 +345,7 @@ class Control:
                     entry.path.startswith(rule.path or "/"),
                 ]
             # The journal shows fields in this way.
-            fields = presentable((rule.field or {}).items())
+            fields = mask_and_shorten((rule.field or {}).items())
             return sum(conditions) + len(fields.items() & entry.fields.items())
 
         entries = [entry for entry in self.account.journal.entries if entry.status is not None]
@@ -557,7 +557,7 @@ class Control:
                 raise ValueError(f"{name} must be a string, not {value!r:.40}")  # noqa: TRY004
         wanted = as_field(fields or None) or {}
         # The journal shows fields in this way.
-        wanted_shown = presentable(wanted.items()).items()
+        wanted_shown = mask_and_shorten(wanted.items()).items()
         card_of = self.world.recognizer.card_of
 
         def fits(entry: Entry) -> bool:

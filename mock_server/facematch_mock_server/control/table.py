@@ -224,22 +224,25 @@ def list_operations(owners: Mapping[Any, type], vendor: Vendor) -> dict[tuple[st
         # A subclass's method replaces the base's.
         for base in reversed(owner.__mro__):
             for function in vars(base).values():
-                for served in getattr(function, "endpoints", ()):
-                    operation = _make_operation(served, function, owner_name, vendor)
-                    operations[served.method, served.path] = operation
+                for marked in getattr(function, "endpoints", ()):
+                    operation = _make_operation(marked, function, owner_name, vendor)
+                    operations[marked.method, marked.path] = operation
     return operations
 
 
 def _make_operation(
-    served: ControlEndpoint, function: Callable[..., Any], owner: str | None, vendor: Vendor
+    marked: ControlEndpoint,
+    function: Callable[..., Any],
+    owner: str | None,
+    vendor: Vendor,
 ) -> Operation:
     parameters: dict[str, Any] = {}
-    for name, hint in served.extra_parameters(vendor).items():
-        parameters[served.aliases.get(name, name)] = hint
+    for name, hint in marked.extra_parameters(vendor).items():
+        parameters[marked.aliases.get(name, name)] = hint
     required = set()
     hints = typing.get_type_hints(function)
     _, *arguments = inspect.signature(function).parameters.values()  # without `self`
-    if "{}" in served.path:
+    if "{}" in marked.path:
         # The first argument is in the path.
         arguments = arguments[1:]
     for argument in arguments:
@@ -249,15 +252,15 @@ def _make_operation(
         if bytes in types_in(hint):
             # JSON cannot contain bytes, so an operation takes no pictures.
             continue
-        name = served.aliases.get(argument.name, argument.name)
+        name = marked.aliases.get(argument.name, argument.name)
         parameters[name] = hint
         if argument.default is argument.empty:
             required.add(name)
     return Operation(
-        summary=_summarize(function, is_count=served.count),
+        summary=_summarize(function, is_count=marked.count),
         parameters=parameters,
         required=frozenset(required),
-        endpoint=served,
+        endpoint=marked,
         function=function,
         owner=owner,
     )

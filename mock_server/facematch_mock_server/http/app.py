@@ -8,7 +8,7 @@ from typing import Any
 
 from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER, is_loopback
-from facematch_mock_server.base.masking import presentable, shorten
+from facematch_mock_server.base.masking import mask_and_shorten, shorten
 from facematch_mock_server.base.messages import (
     CLAIMS_HEADER,
     HEALTH,
@@ -230,7 +230,7 @@ class App:
         self._world_of(head).log(
             head,
             status=response.status,
-            fields=presentable(head.query),
+            fields=mask_and_shorten(head.query),
             claims=response.claims,
             note=compose_note(head, note),
         )

@@ -192,10 +192,10 @@ def reduce_reply(
     )
     reduction.add_head()
     try:
-        reduction.add_value(reply.json(), "")
+        reduction.add_reduced_value(reply.json(), "")
     except ValueError:
         page = re.sub(r"<[^>]*>", " ", reply.body[:2000].decode("utf-8", "replace"))
-        reduction.add_words("page", page)
+        reduction.add_public_words("page", page)
     return reduction.aspects
 
 
@@ -224,19 +224,19 @@ class _Reduction:
             elif _ID_HEADERS.fullmatch(name):
                 self.aspects[f"numbered {name}"] = "there"
 
-    def add_value(self, value: Any, path: str) -> None:
+    def add_reduced_value(self, value: Any, path: str) -> None:
         """Add the aspects of a JSON value, and of all values in it."""
         json_type = _JSON_TYPES.get(type(value), "number")
         self._add("shape", path, json_type)
         if json_type == "object":
             for name, inner in value.items():
                 key = name if _KEY.fullmatch(name) else "*"
-                self.add_value(inner, f"{path}.{key}".lstrip("."))
+                self.add_reduced_value(inner, f"{path}.{key}".lstrip("."))
         elif json_type == "list":
             for inner in value:
-                self.add_value(inner, f"{path}[]")
+                self.add_reduced_value(inner, f"{path}[]")
         elif json_type == "flag":
-            self.add_words(path, str(value).lower())
+            self.add_public_words(path, str(value).lower())
         elif json_type != "null" and _TIME.search(_key_of(path)):
             self._add("time", path, _reduce_time(value))
             self._add("life", path, _describe_lifetime(value, self.reply))
@@ -245,7 +245,7 @@ class _Reduction:
         elif json_type == "number":
             self._add_number(value, path)
 
-    def add_words(self, path: str, text: str) -> None:
+    def add_public_words(self, path: str, text: str) -> None:
         self._add("words", path, self._reduce_text(text))
 
     def _add_text(self, value: str, path: str) -> None:
@@ -262,10 +262,10 @@ class _Reduction:
             self._add("id", path, hashlib.sha256(value.encode()).hexdigest()[:12])
             if form == "another text" and self.reply.status >= 400:
                 # An error response may echo a word of the value that was sent.
-                self.add_words(path, value)
+                self.add_public_words(path, value)
         # If the key has a sentence as its value, that is an error message about the value.
         elif " " in value or not _VARYING.search(key):
-            self.add_words(path, value)
+            self.add_public_words(path, value)
 
     def _add_number(self, value: float, path: str) -> None:
         key = _key_of(path)

@@ -27,7 +27,7 @@ class Step:
     probe: str = "same"  # a key of `make_files`
     reference: str = "again"
     operation: Operation = Operation.MATCH
-    above_score: int | None = None  # how far the threshold lies above the score of the call `scored_by`
+    threshold_offset: int | None = None  # how far the threshold lies above the score of the call `scored_by`
     session_request: type[StartRequest | ReadRequest | DeleteRequest] | None = None  # None for a call with pictures
     started_by: str = ""  # the step that started the session; empty if this step does
     has_unknown_id: bool = False  # use the id of a session that never existed
@@ -35,7 +35,7 @@ class Step:
 
     @property
     def scored_by(self) -> str:
-        """The step whose score `above_score` refers to."""
+        """The step whose score `threshold_offset` refers to."""
         return "live" if self.operation is Operation.LIVENESS else "same"
 
     @property
@@ -73,7 +73,7 @@ class VendorCalls:
 
 
 #: Invalidates a key but keeps its format: hexadecimal stays hexadecimal.
-_SCRAMBLED = str.maketrans("0123456789abcdefABCDEF", "1234567890bcdefaBCDEFA")
+_NEXT_HEX_DIGIT = str.maketrans("0123456789abcdefABCDEF", "1234567890bcdefaBCDEFA")
 #: JSON fields of the vendors for the second picture.
 _REFERENCE_FIELDS = ("TargetImage", "ImageB")
 
@@ -85,7 +85,9 @@ def _scramble(names: str, part: str = ".+") -> Change:
         changed = dict(values)
         for name, value in values.items():
             if isinstance(value, Secret) and re.fullmatch(names, name, re.IGNORECASE):
-                text = re.sub(part, lambda match: match[0].translate(_SCRAMBLED), value.reveal())
+                text = re.sub(
+                    part, lambda match: match[0].translate(_NEXT_HEX_DIGIT), value.reveal()
+                )
                 changed[name] = Secret(text)
         return changed
 
@@ -121,9 +123,9 @@ def _with(part: str, name: str, value: object) -> Change:
 _WRONG_KEY = Step("wrong-key", "a wrong key", after_signing=_scramble(".+"))
 _CALLS = (
     Step("same", "the same person"),
-    Step("below-score", "a threshold below the score", above_score=-1),
-    Step("at-score", "a threshold exactly at the score", above_score=0),
-    Step("above-score", "a threshold above the score", above_score=1),
+    Step("below-score", "a threshold below the score", threshold_offset=-1),
+    Step("at-score", "a threshold exactly at the score", threshold_offset=0),
+    Step("above-score", "a threshold above the score", threshold_offset=1),
     Step("other", "another person", reference="other"),
     Step("no-face-probe", "no face in the probe", probe="no-face"),
     Step("no-face-reference", "no face in the reference", reference="no-face"),
@@ -137,8 +139,8 @@ _CALLS = (
     Step("live", "liveness", operation=Operation.LIVENESS),
     Step("live-no-face", "liveness without a face", probe="no-face", operation=Operation.LIVENESS),
     Step("live-no-picture", "liveness of text", probe="no-picture", operation=Operation.LIVENESS),
-    Step("live-at-score", "a threshold exactly at the score", above_score=0, operation=Operation.LIVENESS),
-    Step("live-above-score", "a threshold above the score", above_score=1, operation=Operation.LIVENESS),
+    Step("live-at-score", "a threshold exactly at the score", threshold_offset=0, operation=Operation.LIVENESS),
+    Step("live-above-score", "a threshold above the score", threshold_offset=1, operation=Operation.LIVENESS),
 )
 #: Calls about hosted sessions. Nobody completes the sessions.
 _SESSIONS = (
@@ -168,7 +170,7 @@ def steps_of(
     # The second call shows whether the key is valid. The first must not depend on a login.
     steps = [invalid_key, same, *invalid]
     for step in others:
-        needs_threshold = step.above_score is not None
+        needs_threshold = step.threshold_offset is not None
         needs_size_limit = step.probe in ("largest", "too-large")
         if (
             step.operation in operations

@@ -29,7 +29,7 @@ from .mock_calls import ask_mock
 from .running import (
     Recorder,
     StopSignals,
-    count_charges,
+    count_max_charges,
     delete_sessions,
     explain_unseen,
     find_remaining,
@@ -183,9 +183,10 @@ class _Run:
                 environments.add(self.document["environment"])
                 self.document |= {
                     "rehearsal": Environment.MOCK in environments,
-                    "charges": count_charges(calls.values(), self.recorder.vendor.charges),
+                    "charges": count_max_charges(calls.values(), self.recorder.vendor.charges),
                     "differences": None,
-                    "nothing_seen": explain_unseen(self.steps, calls) | self.recorder.unread,
+                    "nothing_seen": explain_unseen(self.steps, calls)
+                    | self.recorder.failed_extra_requests,
                     "claims": [],
                     "calls": {step.name: _describe(calls.get(step.name)) for step in self.steps},
                 }

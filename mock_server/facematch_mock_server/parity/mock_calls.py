@@ -92,12 +92,12 @@ def choose_score(step: Step, call: RecordedCall, scored: RecordedCall) -> float:
     added to show how many the mock returns, except to 0, 50 and 100.
     """
     score = call.score
-    if score is None and step.above_score is not None:
+    if score is None and step.threshold_offset is not None:
         score = scored.score
     if score is None:
         score = _SCORES.get(str(call.decision), 5.0)
     if step.reference == "again" and 0 < score <= 1:
         return 95.0
-    if step.above_score is not None or score % 50 == 0:
+    if step.threshold_offset is not None or score % 50 == 0:
         return score
     return score + 0.00123

@@ -114,7 +114,7 @@ class Recorder:
         files: The files to send, by the names used in a `Step`.
         calls: The calls by the name of their step; None for a call that was started but not
             finished, which may have been charged.
-        unread: The reasons why requests other than calls failed, by request name.
+        failed_extra_requests: The reasons why requests other than calls failed, by request name.
         started: The started sessions, by the name of the step that started them.
         deleted_ids: The ids of the sessions that were deleted.
         secrets: The secrets in the backend's settings and in the requests.
@@ -134,7 +134,7 @@ class Recorder:
         self.files = files
         self.control = control
         self.calls: Calls = {}
-        self.unread: dict[str, str] = {}
+        self.failed_extra_requests: dict[str, str] = {}
         self.started: dict[str, fm.SessionRecord] = {}
         self.deleted_ids: set[str | None] = set()
         settings = attrs.asdict(backend, recurse=False).values()
@@ -340,11 +340,11 @@ class Recorder:
             # The key may not read it, or a gateway answered: nothing to compare.
             if reply.status in (401, 403, *_GATEWAY_STATUSES):
                 self._replies.pop()
-        self.unread["balance"] = problem
+        self.failed_extra_requests["balance"] = problem
         return None
 
 
-def count_charges(calls: Iterable[RecordedCall | None], max_charges: int) -> int:
+def count_max_charges(calls: Iterable[RecordedCall | None], max_charges: int) -> int:
     """Return the number of charges so far, assuming `max_charges` for calls of unknown cost."""
     total = 0
     for call in calls:
@@ -375,7 +375,7 @@ def _find_obstacle(step: Step, calls: Calls) -> str:
     if step.started_by in calls and (start is None or start.state is None):
         is_accepted = start is not None and start.is_accepted
         return "the start returned no id" if is_accepted else "no session was started"
-    if step.above_score is not None and step.scored_by in calls:
+    if step.threshold_offset is not None and step.scored_by in calls:
         threshold = _threshold_of(step, calls)
         if threshold is None or not 0 < threshold < 100:
             return "no such threshold"
@@ -385,9 +385,9 @@ def _find_obstacle(step: Step, calls: Calls) -> str:
 def _threshold_of(step: Step, calls: Calls) -> float | None:
     """Return the threshold of a step, or None for the backend's default or an unknown score."""
     scored = calls.get(step.scored_by)
-    if step.above_score is None or scored is None or scored.score is None:
+    if step.threshold_offset is None or scored is None or scored.score is None:
         return None
-    return scored.score + step.above_score
+    return scored.score + step.threshold_offset
 
 
 def run_steps(
@@ -397,7 +397,7 @@ def run_steps(
     calls = recorder.calls
     max_charges = recorder.vendor.charges
     for step in steps:
-        is_over_budget = count_charges(calls.values(), max_charges) + max_charges > budget
+        is_over_budget = count_max_charges(calls.values(), max_charges) + max_charges > budget
         if is_over_budget and (step.may_be_charged or step.lists_stored_calls):
             continue
         lacks_session = bool(step.started_by) and step.started_by not in calls

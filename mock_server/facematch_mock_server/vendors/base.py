@@ -22,7 +22,7 @@ from typing import Any, ClassVar, NoReturn
 import attrs
 
 from facematch_core.base.nesting import load_json
-from facematch_mock_server.base.masking import describe_fields, presentable, shorten
+from facematch_mock_server.base.masking import describe_fields, mask_and_shorten, shorten
 from facematch_mock_server.base.messages import (
     MULTIPART,
     URLENCODED,
@@ -579,7 +579,7 @@ class MockVendor:
         fields = call.journal_fields
         if "?" in request.target:
             body_fields = fields() if callable(fields) else fields
-            fields = presentable(request.query) | body_fields
+            fields = mask_and_shorten(request.query) | body_fields
         entry = call.world.log(
             request,
             at=call.now,

@@ -94,7 +94,7 @@ class Sampler:
         is_json = sample.response.body.startswith((b"{", b"["))
         return sample.response.json() if is_json else None
 
-    def list_required(self, sample: Sample) -> list[str]:
+    def find_required_by_sending(self, sample: Sample) -> list[str]:
         """Return the names of the fields without which a request fails."""
         required = []
         for part, fields in sample.sent.items():
@@ -223,7 +223,7 @@ def _describe_body(sampler: Sampler, route: Route, samples: list[Sample]) -> dic
     for name in route.fields or ():
         properties[name] = {}
     properties |= infer(values)["properties"]
-    required = sampler.list_required(first)
+    required = sampler.find_required_by_sending(first)
     schema = {"type": "object", "properties": properties, "required": required}
     return {"required": bool(required), "content": {content_type: {"schema": schema}}}
 

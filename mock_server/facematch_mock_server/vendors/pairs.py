@@ -16,7 +16,7 @@ from typing import Any, ClassVar, TypeAlias
 import attrs
 
 from facematch_core import Image, InvalidImage
-from facematch_mock_server.base.masking import presentable
+from facematch_mock_server.base.masking import mask_and_shorten
 from facematch_mock_server.base.messages import (
     MULTIPART,
     URLENCODED,
@@ -324,7 +324,7 @@ class PairVendor(base.MockVendor):
         for name, text in call.texts.items():
             if name not in call.endpoint.pictures.texts:
                 shown.append((name, text))
-        call.journal_fields = presentable(shown)
+        call.journal_fields = mask_and_shorten(shown)
 
     def check_rate(self, call: PairCall) -> None:
         """Refuse a call above the limit of calls per second."""

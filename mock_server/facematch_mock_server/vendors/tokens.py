@@ -42,7 +42,7 @@ class TokenRecords:
         #: The number of token requests so far, successful or not.
         self.requests: Collection[int] = Collection(limit=1)
 
-    def count_request(self) -> None:
+    def count_token_request(self) -> None:
         """Count a token request."""
         self.requests.append(lambda number: number)
 

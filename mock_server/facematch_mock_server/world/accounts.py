@@ -173,7 +173,7 @@ class Accounts:
         control_token: str | None = None,
         deliver_to: Collection[str] = (),
         latency: Mapping[str, Latency | str] | None = None,
-        has_workers: bool = False,
+        sends_webhooks: bool = False,
     ) -> None:
         if control_token is not None and not (control_token.isascii() and len(control_token) > 7):
             raise ValueError("a control token must have at least 8 characters, all ASCII")
@@ -186,7 +186,7 @@ class Accounts:
         self.control_token = control_token
         self.recognizer = recognizer or Recognizer()
         #: Whether threads send webhooks.
-        self.has_workers = has_workers
+        self.sends_webhooks = sends_webhooks
         #: Hosts other than this machine that may receive webhooks.
         self.deliver_to = frozenset(host.lower() for host in deliver_to)
         #: The latency of new accounts, by operation.

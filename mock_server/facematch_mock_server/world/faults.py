@@ -47,6 +47,8 @@ class _Choice(enum.StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> NoReturn:
         name = cls.__name__.lower()
+        if value is None:
+            raise ValueError(f"{name} is missing: name a {name} ({', '.join(cls)}), or a claim")
         raise ValueError(
             f"the {name} of a fault must be one of {', '.join(cls)}, not {value!r:.40}"
         )

@@ -211,18 +211,23 @@ def act(
             # Any other action first begins the session; then the loop reads it again.
             _store_unless_changed(world, session, attrs.evolve(session, status=begun))
             continue
-        changed = _step(world, session, do, check)
+        changed = _apply_action(world, session, do, check)
         if _store_unless_changed(world, session, changed) is changed:
             if check is not None:
                 world.pictures.keep(check.contents)
             return changed
 
 
-def _step(world: World, session: Session, do: str, check: PersonCheck | None) -> Session:
-    """Return the updated session after an action, without storing it."""
+def _apply_action(
+    world: World, session: Session, action: str, check: PersonCheck | None
+) -> Session:
+    """Return the updated session after an action, without storing it.
+
+    `check` is None for an action that is no check, and for `fail_attempt`.
+    """
     rules: SessionRules = world.behaviour.session_rules
-    if do in rules.status_after:
-        return attrs.evolve(session, status=rules.status_after[do])
+    if action in rules.status_after:
+        return attrs.evolve(session, status=rules.status_after[action])
     hosted = hosted_of(session)
     hosted = attrs.evolve(hosted, attempts=hosted.attempts + 1)
     session = attrs.evolve(session, hosted=hosted)

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import attrs
 
-#: The maximum number of stored clients; the least recently seen client is dropped first.
-CLIENTS = 10_000
+#: The maximum number of stored pairs of scope and client; the least recently seen is dropped first.
+MAX_COUNTED = 10_000
 
 
 @attrs.frozen(kw_only=True)
@@ -72,20 +72,21 @@ class Rates:
                     continue
                 times = self._times.pop((scope, client), None) or deque()
                 self._times[scope, client] = times
-                if len(self._times) > CLIENTS:
+                if len(self._times) > MAX_COUNTED:
                     self._times.popitem(last=False)
                 while times and times[0] <= now - window_s:
                     times.popleft()
                 if len(times) >= limit:
-                    return self._exceed(scope, limit, times, window_s, now)
+                    return self._trim_and_describe(scope, limit, times, window_s, now)
                 counted.append(times)
             for times in counted:
                 times.append(now)
             return None
 
-    def _exceed(
+    def _trim_and_describe(
         self, scope: str, limit: int, times: deque[float], window_s: float, now: float
     ) -> ExceededLimit:
+        """Forget the requests that no longer count, and describe the exceeded limit."""
         # The limit may have been lowered: only the newest `limit` requests delay the next one.
         while len(times) > max(limit, 1):
             times.popleft()

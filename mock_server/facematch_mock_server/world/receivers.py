@@ -60,7 +60,7 @@ class ReceiverTrial:
     is_passed: bool
 
 
-def try_receiver(
+def post_trial_deliveries(
     url: str, deliveries: Sequence[TrialDelivery], *, timeout_s: float
 ) -> ReceiverTrial:
     """Send deliveries to a receiver, one after the other, and return its answers.

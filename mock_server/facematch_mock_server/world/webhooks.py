@@ -214,12 +214,14 @@ class Outbox:
             limit=MAX_DELIVERIES, forget=lambda delivery: self._pending.pop(delivery.id, None)
         )
         #: The function that sends a payload; None if a test takes the deliveries instead.
-        self.send: Send | None = post if world.account.shared.has_workers else None
+        self.send: Send | None = post if world.account.shared.sends_webhooks else None
         #: Whether due deliveries are sent.
         self.is_running = False
         #: The lock of the fields below, notified when one of them has changed.
         self._changed = threading.Condition()
+        #: Wakes the outbox when the next delivery is due.
         self._timer: threading.Timer | None = None
+        #: The faults of the next deliveries, in order.
         self._faults: deque[DeliveryFault] = deque()
         #: Deliveries that wait for an attempt, by id.
         self._pending: dict[str, WebhookDelivery] = {}

@@ -18,7 +18,7 @@ import attrs
 from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_core.base.nesting import load_json
-from facematch_mock_server.base.masking import presentable
+from facematch_mock_server.base.masking import mask_and_shorten
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.claims import JSON, response
 from facematch_mock_server.control import Control
@@ -265,8 +265,8 @@ def make_row(entry: Entry, recognizer: Recognizer) -> dict[str, Any]:
 def show_call(entry: Entry, recognizer: Recognizer) -> dict[str, Any]:
     """Return a call with the headers and body of its response. Secrets are masked."""
     response, answer, whole = entry.answer, _read_answer(entry), entry.to_dict()
-    headers = {} if response is None else presentable(response.headers)
-    shown: Any = None if answer is None else _mask("", answer)
+    headers = {} if response is None else mask_and_shorten(response.headers)
+    shown: Any = None if answer is None else _shorten_for_console("", answer)
     if response is not None and answer is None:
         shown = f"<{len(response.body):,} bytes of {response.header('content-type') or 'nothing'}>"
     return {
@@ -325,17 +325,19 @@ def _find_reason(answer: Any) -> str | None:
         # The object may map fields to errors.
         answer = next(iter(answer.values() if isinstance(answer, dict) else answer))
         reason = answer if isinstance(answer, str) else None
-    return None if reason is None else presentable((("reason", reason),))["reason"]
+    return None if reason is None else mask_and_shorten((("reason", reason),))["reason"]
 
 
-def _mask(name: str, value: Any) -> Any:
+def _shorten_for_console(name: str, value: Any) -> Any:
     """Shorten texts in JSON as the journal does. Treat long texts without spaces as pictures."""
     if isinstance(value, dict):
-        return {str(key)[:80]: _mask(str(key), inner) for key, inner in value.items()}
+        return {
+            str(key)[:80]: _shorten_for_console(str(key), inner) for key, inner in value.items()
+        }
     if isinstance(value, list):
-        return [_mask(name, inner) for inner in value[:100]]
+        return [_shorten_for_console(name, inner) for inner in value[:100]]
     if not isinstance(value, str):
         return value
     if (len(value) > 400 and " " not in value) or "\ufffd" in value:
         return f"<picture of {len(value):,} characters>"
-    return presentable(((name, value),)).popitem()[1]
+    return mask_and_shorten(((name, value),)).popitem()[1]

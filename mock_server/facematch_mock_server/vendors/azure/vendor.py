@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from facematch_mock_server.base.masking import presentable
+from facematch_mock_server.base.masking import mask_and_shorten
 from facematch_mock_server.base.messages import Request, Response, Upload, media_type
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.recognition.recognizer import Facts
@@ -131,7 +131,7 @@ def verify(call: AzureCall) -> Response:
     if "personId" in body:
         call.refuse("verify.person")
     ids = {name: body.get(name) for name in _IDS}
-    call.journal_fields = presentable((name, str(value)) for name, value in ids.items())
+    call.journal_fields = mask_and_shorten((name, str(value)) for name, value in ids.items())
     first, second = (_find_face(call, face_id) for face_id in ids.values())
     if first.model != second.model:
         call.refuse("verify.models")

@@ -112,7 +112,7 @@ def _new_token(call: PairCall) -> str:
 def _log_in(call: PairCall) -> Response:
     """Issue a token for an app's key and secret."""
     records: TokenRecords = call.world.records
-    records.count_request()
+    records.count_token_request()
     query = call.query
     client = query.get("client_id", "")
     if query.get("grant_type") != "client_credentials":

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NoReturn
 
 from facematch_core.base.nesting import load_json
-from facematch_mock_server.base.masking import presentable
+from facematch_mock_server.base.masking import mask_and_shorten
 from facematch_mock_server.base.messages import Response, Upload, media_type
 from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
 from facematch_mock_server.vendors import base
@@ -101,7 +101,7 @@ _Query = tuple[int | None, float, bool]
 
 def _read_form(call: base.Call) -> tuple[Upload, Upload, _Query]:
     form = call.read_form("error.undefined")
-    call.journal_fields = presentable(
+    call.journal_fields = mask_and_shorten(
         (name, text) for name, texts in form.fields.items() for text in texts
     )
     files = [file for files in form.files.values() for file in files]

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NoReturn
 
 import attrs
 
-from facematch_mock_server.base.masking import presentable
+from facematch_mock_server.base.masking import mask_and_shorten
 from facematch_mock_server.base.messages import FormError, Request, Response, read_form
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.tokens import IssuedToken, TokenRecords, Tokens
@@ -107,7 +107,7 @@ def _check_credit(call: DeepvueCall) -> None:
         call.deny("credit.refused", price)
 
 
-def _recognize_faces(call: DeepvueCall) -> None:
+def _compare_or_check_liveness(call: DeepvueCall) -> None:
     if call.name == "match":
         has_faces = call.compare(call.values["file_a"], call.values["file_b"]).score is not None
     else:
@@ -121,10 +121,10 @@ def _recognize_faces(call: DeepvueCall) -> None:
 
 
 def _read_pair(call: DeepvueCall) -> None:
-    call.world.records.count_request()
+    call.world.records.count_token_request()
     form = base.read_or_empty(call)
     call.values = {name: texts[-1] for name, texts in form.fields.items()}
-    call.journal_fields = presentable(call.values.items())
+    call.journal_fields = mask_and_shorten(call.values.items())
     missing = [name for name in ("client_id", "client_secret") if not call.values.get(name)]
     if missing:
         call.deny_body(dict.fromkeys(missing, _MISSING))
@@ -133,7 +133,7 @@ def _read_pair(call: DeepvueCall) -> None:
 def _read_files(call: DeepvueCall) -> None:
     form = base.read_or_empty(call)
     # A text sent instead of a file may be a picture, so the journal stores only its length.
-    call.journal_fields = presentable(
+    call.journal_fields = mask_and_shorten(
         (name, f"{len(text)} characters") for name, texts in form.fields.items() for text in texts
     )
     problems: dict[str, str] = {}
@@ -154,7 +154,7 @@ def _read_files(call: DeepvueCall) -> None:
 
 def _read_image(call: DeepvueCall) -> None:
     body = call.read_object()
-    call.journal_fields = presentable(
+    call.journal_fields = mask_and_shorten(
         (str(name), type(value).__name__) for name, value in body.items()
     )
     image = body.get("image")
@@ -273,7 +273,7 @@ ROUTES = (
                 "rate": _check_rate,
                 "body": _read_files if extensions else _read_image,
                 "credit": _check_credit,
-                "picture": _recognize_faces,
+                "picture": _compare_or_check_liveness,
             },
             operation="match" if extensions else "liveness",
             credentials=("authorization", "x-api-key"),

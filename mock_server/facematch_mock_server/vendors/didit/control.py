@@ -12,7 +12,7 @@ import attrs
 
 from facematch_mock_server.base.state import Selection, check_text, select
 from facematch_mock_server.world.hosted import HostedSessions, hosted_of, open_sessions
-from facematch_mock_server.world.receivers import ReceiverTrial, try_receiver
+from facematch_mock_server.world.receivers import ReceiverTrial, post_trial_deliveries
 from facematch_mock_server.world.sessions import Review, Session
 from facematch_mock_server.world.vendor import Extension, endpoint
 from facematch_mock_server.world.webhooks import (
@@ -410,7 +410,7 @@ class Webhooks(Extension[DiditRecords]):
         if not sessions:
             raise LookupError("there is no session: make a call with save_api_request=true")
         deliveries = trial_deliveries(world, sessions[-1], url=url, secret=secret)
-        return try_receiver(url, deliveries, timeout_s=timeout_s)
+        return post_trial_deliveries(url, deliveries, timeout_s=timeout_s)
 
     @endpoint("POST", "webhooks/drop")
     def drop(self, times: int = 1) -> None:

@@ -137,7 +137,7 @@ def _check_credit(call: DiditCall) -> None:
         call.refuse("credit.refused", "order.credit", price_claim)
 
 
-def _recognize_faces(call: DiditCall) -> None:
+def _compare_or_check_liveness(call: DiditCall) -> None:
     probe, rotate = call.values["user_image"], call.values["rotate_image"]
     if call.endpoint.operation == "match":
         seen = call.compare(probe, call.values["ref_image"], rotate=rotate)
@@ -412,7 +412,7 @@ def _make_picture_route(path: str, service: PictureService) -> Route:
             "fields": _read_fields,
             "sandbox": _answer_sandbox,
             "credit": _check_credit,
-            "picture": _recognize_faces,
+            "picture": _compare_or_check_liveness,
         },
         operation=service.operation,
         is_form=True,

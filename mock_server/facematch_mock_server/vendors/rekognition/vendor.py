@@ -22,7 +22,7 @@ import attrs
 
 from facematch_core import Image, InvalidImage
 from facematch_core.backend import ImageFormat
-from facematch_mock_server.base.masking import presentable
+from facematch_mock_server.base.masking import mask_and_shorten
 from facematch_mock_server.base.messages import Headers, Request, Response, Upload
 from facematch_mock_server.recognition.outcomes import SeenFace
 from facematch_mock_server.vendors import base
@@ -194,7 +194,9 @@ def perform(call: RekognitionCall) -> Response:
             call.refuse(refused, f"quota.{scope}")
     body = call.read_object("body.malformed")
     names = (*_SHOWN, "Attributes")
-    call.journal_fields = presentable((name, str(body[name])) for name in names if name in body)
+    call.journal_fields = mask_and_shorten(
+        (name, str(body[name])) for name in names if name in body
+    )
     return answer(call, body)
 
 
