@@ -34,6 +34,8 @@ from facematch_core.base.tables import (
 )
 from facematch_core.errors import InvalidRequest
 
+from .columns import our_name
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -434,7 +436,10 @@ def _flat(value: Any) -> Any:
 
 
 def _excel(name: str, file: BinaryIO) -> Cells:
-    """Read the first sheet that has more than two filled cells in a row."""
+    """Read the first sheet that has more than two filled cells in a row.
+
+    If other sheets have the same header, each is a system.
+    """
     how: dict[str, Any] = {"header": None, "dtype": str, "keep_default_na": False}
     try:
         sheets = pd.read_excel(file, sheet_name=None, engine="openpyxl", **how)
@@ -445,16 +450,36 @@ def _excel(name: str, file: BinaryIO) -> Cells:
         what = f"is not an Excel workbook, or is damaged: {type(error).__name__}."
         raise InvalidRequest(what) from None
     counts = {sheet: (frame != "").sum(axis=1) for sheet, frame in sheets.items()}
-    sheet = next((sheet for sheet, of in counts.items() if of.max() > 2), [*sheets][-1])
-    notes = [f"has {len(sheets)} sheets: {sheet[:60]!r} was read"] * (len(sheets) > 1)
-    # Rows above the header with at most half as many cells as usual are titles.
-    filled = counts[sheet]
+    first = next((sheet for sheet, of in counts.items() if of.max() > 2), [*sheets][-1])
+    tables = {sheet: _table_of_sheet(frame, counts[sheet]) for sheet, frame in sheets.items()}
+    header = [*tables[first].columns]
+    alike = [sheet for sheet, table in tables.items() if [*table.columns] == header]
+    has_system = "system" in map(our_name, header)
+    if len(alike) > 1 and not has_system and len({*header}) == len(header) > 0:
+        # A sheet for each vendor. Sheets of something else (months) have other pairs, and are
+        # refused because a system lacks pairs.
+        places = [PlaceInFile(1 + row, sheet) for sheet in alike for row in tables[sheet].index]
+        frame = pd.concat([tables[sheet].assign(system=sheet) for sheet in alike])
+        shown = ", ".join(repr(sheet[:60]) for sheet in alike)
+        notes = [f"has a sheet for each system: {shown}"]
+        notes += ["has other sheets, which were not read"] * (len(alike) < len(sheets))
+        table = _of_pandas(frame.reset_index(drop=True))
+        return Cells(name, table, lambda: places, decimal_commas=True, notes=notes)
+    notes = [f"has {len(sheets)} sheets: {first[:60]!r} was read"] * (len(sheets) > 1)
+    lines = [1 + row for row in tables[first].index]
+    table = _of_pandas(tables[first])
+    return Cells(name, table, lambda: lines, decimal_commas=True, notes=notes)
+
+
+def _table_of_sheet(cells: pd.DataFrame, filled: pd.Series) -> pd.DataFrame:
+    """Return the rows below the header; `filled` counts the filled cells of each row.
+
+    Rows above the header with at most half as many cells as usual are titles.
+    """
     starts = filled.index[filled > filled[filled > 0].median() / 2]
-    table = sheets[sheet].loc[starts[0] if len(starts) else 0 :]
+    table = cells.loc[starts[0] if len(starts) else 0 :]
     table = table.loc[(table != "").any(axis=1), (table != "").any()]
-    lines = [1 + row for row in table.index[1:]]
-    frame = table.iloc[1:].set_axis(table.iloc[0] if len(table) else [], axis=1)
-    return Cells(name, _of_pandas(frame), lambda: lines, decimal_commas=True, notes=notes)
+    return table.iloc[1:].set_axis(table.iloc[0] if len(table) else [], axis=1)
 
 
 def _parquet(name: str, content: BinaryIO) -> Cells:

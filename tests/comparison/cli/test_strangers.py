@@ -302,3 +302,30 @@ def test_scores_of_mated_and_other_pairs_in_two_files(run, run_json, scores, tmp
     (tmp_path / "genuine.csv").write_text((tmp_path / "genuine.txt").read_text())
     over = ("--mated", "genuine.csv", "--non-mated", "impostor.txt", "--answers", "genuine.csv")
     assert run(*words, *over).exit_code == 2
+
+
+def test_a_workbook_with_a_sheet_for_each_vendor(run, report, scores, tmp_path):
+    mated, values = scores
+    book = openpyxl.Workbook()
+    book.active.append(["Our test", "of May"])
+    for vendor, less in (("Acme", 0), ("Bolt", 1)):
+        sheet = book.create_sheet(vendor)
+        sheet.append(["image1", "image2", "label", "score"])
+        for at, (is_mated, value) in enumerate(zip(mated.tolist(), values.tolist(), strict=True)):
+            sheet.append([f"a{at}", f"b{at}", is_mated, round(value - less, 2)])
+    file = tmp_path / "vendors.xlsx"
+    book.save(file)
+    (answer,) = report("vendors.xlsx")
+    assert "a sheet for each system: 'Acme', 'Bolt'" in answer.stderr
+    acme, bolt = read_scores(file)
+    assert (acme.name, bolt.name) == ("Acme", "Bolt")
+    assert acme.scores.tolist() == values.tolist()
+    assert bolt.scores.tolist() == (values - 1).round(2).tolist()
+    sheet["D8"] = "no face"
+    book.save(file)
+    assert "Bolt, row 8: score is 'no face'" in run(*REPORT, "vendors.xlsx").stderr
+    # Sheets of two months have other pairs.
+    sheet["A8"] = "another"
+    sheet["D8"] = 5
+    book.save(file)
+    assert run(*REPORT, "vendors.xlsx").exit_code == 2
