@@ -510,6 +510,9 @@ ROWS = (
     job("R16", "BusyPollIsFree", "A job whose poll was refused once is reported as free.",
         refused=faults.remembers_a_busy_poll, charged=lambda me, ok, call: fm.Charged.NO
             if vars(me).pop("busy", False) else ok(call)),
+    check("R49", "RemovesAtAGoodEnd", "Removes what it has made only if the call has a result.",
+        before=lambda me, ok, applicant: (),
+        after=lambda me, ok, applicant: iter([me.removal(applicant)])),
 
     # A vendor that requires a login
     login("R63", "WaitsForTheLock", "Whoever needs a token waits for the lock of who logs in.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import uuid
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -19,6 +20,11 @@ from facematch_core.http import HttpBackend
 from facematch_core.testing import bench as benches
 from facematch_core.testing.bench import PASS, Bench, Outcome, Result, Rules, rule, same
 from facematch_core.testing.simulator import ANSWERS, BAD, FAILURES, GOOD, Situation
+
+#: What is said of a call that leaves something at the vendor.
+_NOT_REMOVED = "nothing is removed: yield clean-ups as soon as possible"
+#: A word of a request, such as an id.
+_WORD = re.compile(r"[\w-]+")
 
 
 class Expected(NamedTuple):
@@ -221,13 +227,35 @@ class MoneyRules(Rules):
             for end in bench.known(*ends) if removed else ():
                 sent, is_sought = self._r49_cleanups(bench, operation, end)
                 # The records of a call that `reconcile` can still find are not deleted.
-                assert sent or is_sought, "nothing is removed: yield clean-ups as soon as possible"
+                assert sent or is_sought, _NOT_REMOVED
+            if removed:
+                self._r49_refused_later(bench, operation, others=others)
         bench.applies_if(removes, "removes nothing at its vendor")
 
-    def _r49_cleanups(self, bench: Bench, *asked: Any) -> tuple[list[str], bool]:
+    def _r49_refused_later(self, bench: Bench, operation: Operation, others: list[str]) -> None:
+        """Assert that what a request makes is removed if the vendor rejects the next request.
+
+        `others` are the clean-ups of another call.
+        """
+        with bench.overhear() as steps:
+            removed, _ = self._r49_cleanups(bench, operation, GOOD[operation])
+        # The clean-ups of two calls differ in the ids of what the calls made.
+        ids = {*_WORD.findall(" ".join(removed))} - {*_WORD.findall(" ".join(others))}
+        replies = [reply for _, reply in steps][: bench.steps(operation)]
+        for made_at, reply in enumerate(replies[:-1], start=1):
+            if not any(each.encode() in reply.body for each in ids):
+                continue
+            for end in bench.known(Situation.REJECTED):
+                sent, is_sought = self._r49_cleanups(bench, operation, end, step=made_at + 1)
+                assert sent or is_sought, _NOT_REMOVED
+            return
+
+    def _r49_cleanups(
+        self, bench: Bench, *asked: Any, step: int | None = None
+    ) -> tuple[list[str], bool]:
         """Make a call; return its clean-ups, and whether `reconcile` can find the call."""
         with bench.overhear(every=True) as steps:
-            outcome = bench.ask(*asked)
+            outcome = bench.ask(*asked, step=step)
         removals = [each for each, _ in steps if each.is_cleanup or each.method == "DELETE"]
         unmarked = [each.url for each in removals if not each.is_cleanup]
         assert not unmarked, f"{unmarked} is a step of the call: mark it `is_cleanup=True`"
