@@ -19,6 +19,7 @@ from mutants.reference import KEY, LIMITS, HttpReference, HttpReferenceSimulator
 
 import facematch_core as fm
 from facematch_core import testing
+from facematch_core.backend import ImageLimits
 from facematch_core.backend import session_types as hosted
 from facematch_core.base.deadline import Deadline
 from facematch_core.http import HttpRequest
@@ -63,7 +64,7 @@ class SessionReference(HttpReference):
         needs_liveness_threshold=True,
         compares_with=frozenset({hosted.ComparedWith.GIVEN, hosted.ComparedWith.DOCUMENT}),
         reads_document=True,
-        reference_limits=LIMITS,
+        reference_limits=ImageLimits(max_bytes=LIMITS.max_bytes),
         takes_return_url=True,
         takes_language=True,
         **dict.fromkeys(("finds_by_record", "can_delete", "gives_portrait"), True),
