@@ -61,7 +61,7 @@ async def test_cancelled_start_is_finished_and_counted():
 
 
 PROFILES = """
-[profiles.shop]
+[profiles.payouts]
 backend = "acme"
 threshold = 70
 budget = { cap = 1, currency = "EUR", price = { session = "0.60" } }
@@ -69,7 +69,7 @@ budget = { cap = 1, currency = "EUR", price = { session = "0.60" } }
 backend = "acme"
 require_environment = "sandbox"
 [profiles.both]
-members = ["shop"]
+members = ["payouts"]
 """
 
 
@@ -77,9 +77,9 @@ def test_profile_opens_sessions_and_budget_counts_starts(monkeypatch, tmp_path):
     open_always(monkeypatch, Acme())
     file = tmp_path / "facematch.toml"
     file.write_text(PROFILES)
-    with fm.open_sessions(profile="shop", config=file, compared_with="document") as sessions:
+    with fm.open_sessions(profile="payouts", config=file, compared_with="document") as sessions:
         record = sessions.plan("c-1", purpose="payout")
-        assert (record.threshold, record.profile) == (70, "shop")
+        assert (record.threshold, record.profile) == (70, "payouts")
         assert record.expects == (LIVENESS, MATCH)
         sessions.start(record)
         with pytest.raises(fm.BudgetExceeded):
@@ -87,7 +87,7 @@ def test_profile_opens_sessions_and_budget_counts_starts(monkeypatch, tmp_path):
     sandbox = fm.open_sessions(profile="sandbox", config=file)
     with sandbox as sessions, pytest.raises(fm.EnvironmentMismatch):
         sessions.plan("c-1", purpose="payout")
-    with pytest.raises(fm.ConfigurationError, match="shop"):
+    with pytest.raises(fm.ConfigurationError, match="payouts"):
         fm.open_sessions(profile="both", config=file)
     with pytest.raises(fm.ConfigurationError):
         fm.AsyncSessions(fm.FaceVerifier(Acme()))
