@@ -143,12 +143,12 @@ class ResultFile:
 
     def _lock_journal(self) -> None:
         """Raise if another process asks the same pairs. Not checked on Windows."""
-        try:
-            import fcntl
+        if sys.platform == "win32":
+            return
+        import fcntl  # missing on Windows
 
+        try:
             fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except ImportError:
-            pass
         except BlockingIOError:
             raise click.UsageError(
                 f"Another process is writing {self._path}: wait for it, or stop it."

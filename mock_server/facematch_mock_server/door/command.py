@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from types import FrameType
 
@@ -49,7 +50,7 @@ def run_command(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
 def _is_in_foreground() -> bool:
     """Return whether a terminal sends Ctrl-C to this process and the command at once."""
-    if os.name == "nt":
+    if sys.platform == "win32":
         return True
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
