@@ -263,23 +263,24 @@ class Call:
 
         Refuse any other body with the claim `refusal`; without a claim, return an empty object.
         """
-        try:
-            body = load_json(self.request.body)
-        except ValueError:
-            body = None
+        body = self._load_body()
         if isinstance(body, dict):
             return body
         return {} if refusal is None else self.refuse(refusal)
 
     def read_json(self, refusal: str) -> Any:
         """Return the body's JSON object or list; refuse any other body with the claim `refusal`."""
-        try:
-            body = load_json(self.request.body)
-        except ValueError:
-            body = None
+        body = self._load_body()
         if not isinstance(body, (dict, list)):
             self.refuse(refusal)
         return body
+
+    def _load_body(self) -> Any:
+        """Return the body's JSON; None if it is none."""
+        try:
+            return load_json(self.request.body)
+        except ValueError:
+            return None
 
     def compare(self, probe: Upload, reference: Upload, *, rotate: bool = False) -> MatchOutcome:
         """Compare two pictures."""

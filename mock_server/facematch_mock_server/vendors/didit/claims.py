@@ -17,7 +17,6 @@ OVERVIEW = Origin(
 RATE_PAGE = Origin(Known.DOCUMENTED, "docs.didit.me, rate limiting, 2026")
 OPENAPI = Origin(Known.DOCUMENTED, "Didit OpenAPI, 2026-07-18")
 DELETION = Origin(Known.DOCUMENTED, "docs.didit.me, /sessions-api/delete-session", "2026-11-23")
-SKILLS = Origin(Known.DOCUMENTED, "Didit skills repository, 2026-02-13 to 2026-07-09")
 OBSERVED_SKILLS = Origin(Known.OBSERVED, "Didit skills repository, test suite, 2026-07-09")
 CAPTURE = Origin(Known.OBSERVED, "Webhook captured in a public repository, 2026-05-29")
 COMMUNITY_CLIENT = Origin(Known.OBSERVED, "didit-sdk 0.4.0, a community client; 1.x is Didit's own")

@@ -11,7 +11,8 @@ from facematch_mock_server.world.receivers import TrialDelivery
 from facematch_mock_server.world.sessions import Session
 from facematch_mock_server.world.webhooks import Destination, SignedPayload, WebhookDelivery
 
-from .webhooks import EVENT, compose
+from .framework import origin_of
+from .webhooks import EVENT, compose, new_delivery
 
 #: Didit documents that a receiver rejects a timestamp more than 300 s from its clock.
 _TOO_OLD_S = 301
@@ -24,21 +25,9 @@ def trial_deliveries(
 ) -> list[TrialDelivery]:
     """Return the deliveries about a session, signed with the receiver's secret unless forged."""
     ids = world.account.ids
-    now = world.clock.now()
     destination = Destination(uuid=ids.uuid(), url=url, events=(EVENT,), secret=secret)
     forger = attrs.evolve(destination, secret=_FORGERS_SECRET)
-    event = WebhookDelivery(
-        id=ids.uuid(),
-        destination=destination.uuid,
-        event=EVENT,
-        event_id=ids.uuid(),
-        session_id=session.id,
-        status=session.status,
-        session=session,
-        origin=world.account.shared.address or "http://127.0.0.1",
-        created_at=now,
-        timestamp=int(now.timestamp()),
-    )
+    event = new_delivery(world, destination, session, origin=origin_of(world, None))
     newer = attrs.evolve(event, event_id=ids.uuid())
     older = attrs.evolve(event, event_id=ids.uuid(), timestamp=event.timestamp - 60)
     retried = attrs.evolve(event, timestamp=event.timestamp + 1)

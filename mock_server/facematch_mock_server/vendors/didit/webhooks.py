@@ -42,13 +42,20 @@ def announce(world: World, session: Session, head: Request | None = None) -> Non
     """Queue a delivery for each destination of the account; `head` provides the host for URLs."""
     for destination in world.outbox.destinations.all():
         if destination.enabled and EVENT in destination.events:
-            queue(world, destination, session, origin=origin_of(world, head))
+            origin = origin_of(world, head)
+            world.outbox.enqueue(new_delivery(world, destination, session, origin=origin))
 
 
-def queue(world: World, destination: Destination, session: Session, *, origin: str) -> None:
+def new_delivery(
+    world: World, destination: Destination, session: Session, *, origin: str
+) -> WebhookDelivery:
+    """Return a delivery about a session, due now and not queued.
+
+    `origin` is the scheme and host of its URLs.
+    """
     now = world.clock.now()
     ids = world.account.ids
-    delivery = WebhookDelivery(
+    return WebhookDelivery(
         id=ids.uuid(),
         destination=destination.uuid,
         event=EVENT,
@@ -61,7 +68,6 @@ def queue(world: World, destination: Destination, session: Session, *, origin: s
         timestamp=int(now.timestamp()),
         due=now,
     )
-    world.outbox.enqueue(delivery)
 
 
 def compose(
