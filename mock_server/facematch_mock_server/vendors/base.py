@@ -268,12 +268,10 @@ class Call:
             return body
         return {} if refusal is None else self.refuse(refusal)
 
-    def read_json(self, refusal: str) -> Any:
-        """Return the body's JSON object or list; refuse any other body with the claim `refusal`."""
+    def read_list(self, refusal: str) -> list[Any]:
+        """Return the body's JSON list; refuse any other body with the claim `refusal`."""
         body = self._load_body()
-        if not isinstance(body, (dict, list)):
-            self.refuse(refusal)
-        return body
+        return body if isinstance(body, list) else self.refuse(refusal)
 
     def _load_body(self) -> Any:
         """Return the body's JSON; None if it is none."""

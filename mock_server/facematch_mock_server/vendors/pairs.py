@@ -307,9 +307,8 @@ class PairVendor(base.MockVendor):
         if fields.takes_form and kind in (MULTIPART, URLENCODED):
             self.read_fields(call)
         elif fields.json and (kind == JSON or not fields.takes_form):
-            # A vendor of lists refuses an object in its own words.
             if fields.is_json_list:
-                call.json_body = call.read_json("body.wrong_json")
+                call.json_body = call.read_list("body.wrong_json")
             else:
                 call.json_body = call.read_object("body.wrong_json")
         else:

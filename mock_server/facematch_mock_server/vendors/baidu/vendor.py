@@ -167,8 +167,6 @@ class Baidu(PairVendor):
 
     def read_body(self, call: PairCall) -> None:
         super().read_body(call)
-        if not isinstance(call.json_body, list):
-            call.refuse("body.wrong_json")
         count = call.endpoint.pictures.count
         is_comparison = call.endpoint.operation == "match"
         if len(call.json_body) < count or (is_comparison and len(call.json_body) > count):
