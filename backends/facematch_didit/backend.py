@@ -42,6 +42,8 @@ from facematch_core.http import (
     HttpReply,
     HttpRequest,
     SessionSteps,
+    as_host_names,
+    as_webhook_secrets,
 )
 from facematch_core.models import Ids, ThresholdRule
 
@@ -54,7 +56,6 @@ from .words import (
     MASKED_KEYS,
     MATCH_SCALE,
     NAME,
-    read_webhook_secrets,
 )
 
 _OPERATIONS = frozenset({Operation.MATCH, Operation.LIVENESS})
@@ -95,14 +96,6 @@ class DiditSessionOptions:
 
     callback_method: Literal["initiator", "completer", "both"] | None = None
     sandbox_scenario: str | None = None
-
-
-def _as_names(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else tuple(value or ())
-
-
-def _as_keys(value: Any) -> tuple[Secret, ...]:
-    return read_webhook_secrets(() if value is None else value)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -206,10 +199,12 @@ class DiditBackend(ApiKeyBackend):
     workflow_id: str | None = None
     workflow_takes_reference: bool = False
     liveness_method: Literal["PASSIVE", "FLASHING", "ACTIVE_3D"] | None = None
-    webhook_secrets: Secret | tuple[Secret, ...] = attrs.field(default=(), converter=_as_keys)
-    media_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_names)
-    handoff_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_names)
-    return_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_names)
+    webhook_secrets: Secret | tuple[Secret, ...] = attrs.field(
+        default=(), converter=as_webhook_secrets
+    )
+    media_hosts: tuple[str, ...] = attrs.field(default=(), converter=as_host_names)
+    handoff_hosts: tuple[str, ...] = attrs.field(default=(), converter=as_host_names)
+    return_hosts: tuple[str, ...] = attrs.field(default=(), converter=as_host_names)
 
     def build(self, request: Any) -> HttpRequest:
         """Return the multipart request for `call`.

@@ -8,7 +8,6 @@ plugin, which signs like Didit's server, read on 2026-11-25).
 
 from __future__ import annotations
 
-import hmac
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -21,12 +20,12 @@ from facematch_core.backend import CALL_ID_KEY
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_core.base.deadline import SystemClock
 from facematch_core.base.nesting import load_json
+from facematch_core.http import as_webhook_secrets, has_signature
 
 from .words import (
     ENVIRONMENTS,
     read_object,
     read_text,
-    read_webhook_secrets,
     read_whole_number,
     text_or_none,
 )
@@ -95,7 +94,7 @@ def verify_webhook(
         ConfigurationError: a secret is missing or malformed.
         InvalidRequest: another argument is invalid; respond with 500, so that Didit retries.
     """
-    keys, now = read_webhook_secrets(secrets), now or SystemClock().now()
+    keys, now = as_webhook_secrets(secrets), now or SystemClock().now()
     if not keys:
         raise ConfigurationError(
             "`secrets` must be the webhook destination's secret_shared_key, or several."
@@ -134,13 +133,7 @@ def _is_signed(body: bytes, headers: Mapping[str, str], keys: Iterable[Secret]) 
     server, a Python program: whole floats as integers, keys sorted by code points, ``,`` and ``:``
     without spaces, non-ASCII characters as UTF-8.
     """
-
-    def fits(header: str, message: bytes) -> bool:
-        given = headers.get(header, "").strip().encode(errors="replace")
-        digests = [hmac.digest(key.reveal().encode(), message, "sha256").hex() for key in keys]
-        return any(hmac.compare_digest(digest.encode(), given) for digest in digests)
-
-    if fits("x-signature", body):
+    if has_signature(body, headers.get("x-signature", ""), keys):
         return True
     if "x-signature-v2" not in headers or len(body) > MAX_BYTES:
         return False
@@ -152,7 +145,7 @@ def _is_signed(body: bytes, headers: Mapping[str, str], keys: Iterable[Secret]) 
             ensure_ascii=False,
             allow_nan=False,
         )
-        return fits("x-signature-v2", canonical.encode())
+        return has_signature(canonical.encode(), headers["x-signature-v2"], keys)
     except ValueError:
         return False
 

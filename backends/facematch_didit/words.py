@@ -7,13 +7,12 @@ imports no HTTP client, because a program that only receives webhooks needs none
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from facematch_core import ConfigurationError, Environment, Secret, WarningCode
+from facematch_core import Environment, WarningCode
 from facematch_core.models import Severity
 
 T = TypeVar("T")
@@ -85,22 +84,6 @@ MASKED_KEYS = frozenset(
         "user_details",
     }
 )
-
-
-def read_webhook_secrets(secrets: Secret | str | Iterable[Secret | str]) -> tuple[Secret, ...]:
-    """Return each ``secret_shared_key`` as a `Secret`; raise `ConfigurationError` if malformed."""
-    is_single = isinstance(secrets, (str, Secret)) or hasattr(secrets, "get_secret_value")
-    each: Any = (secrets,) if is_single else secrets
-    try:
-        keys = tuple(Secret.of(secret) for secret in each)
-    except TypeError:
-        raise ConfigurationError("A webhook secret must be a string.") from None
-    if not all(re.fullmatch("(?![\"'`])[!-~]+", key.reveal()) for key in keys):
-        raise ConfigurationError(
-            "A webhook secret is empty, in quotes, or contains a space, a line break or a "
-            "non-ASCII character: set exactly the destination's secret_shared_key."
-        )
-    return keys
 
 
 # Readers of decoded JSON; `place` names the field in the error message.

@@ -31,6 +31,7 @@ from .backend import (
     as_secret,
     file_part,
 )
+from .hosted import HostedSessionBackend, as_host_names, as_webhook_secrets, has_signature
 from .login import IssuedToken, LoginToken
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Wait
 from .pairs import (
@@ -60,8 +61,10 @@ from .transport import HttpClient
 __all__ = [
     "MOCK_HEADER", "PROBE", "REFERENCE", "AnswerPaths", "ApiKeyBackend", "BodyShape",
     "BoxPaths", "DeleteSteps", "ErrorRow", "ErrorTable", "FacesOfPair", "FilePart",
-    "HttpBackend", "HttpClient", "HttpReply", "HttpRequest", "InconclusiveRow", "IssuedToken",
-    "LoginToken", "PairBackend", "RequestTemplate", "SessionSteps", "Setting", "Steps", "Wait",
-    "as_data_uri", "as_secret", "check_base_url", "default_row", "excerpt", "file_part",
-    "in_base64", "is_loopback", "retry_after_s", "rows", "vendor_error", "without_secrets",
+    "HostedSessionBackend", "HttpBackend", "HttpClient", "HttpReply", "HttpRequest",
+    "InconclusiveRow", "IssuedToken", "LoginToken", "PairBackend", "RequestTemplate",
+    "SessionSteps", "Setting", "Steps", "Wait", "as_data_uri", "as_host_names", "as_secret",
+    "as_webhook_secrets", "check_base_url", "default_row", "excerpt", "file_part",
+    "has_signature", "in_base64", "is_loopback", "retry_after_s", "rows", "vendor_error",
+    "without_secrets",
 ]  # fmt: skip

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from .recognition.outcomes import SetOutcome
     from .recognition.sheet import make_card
     from .server import MockAccount, MockServer, Served
-    from .vendors.didit.control import Webhooks
     from .vendors.didit.records import Workflow, WorkflowSettings
     from .vendors.tokens import IssuedToken, Tokens
     from .world.clock import VirtualClock
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from .world.latency import LogNormal
     from .world.money import Charge
     from .world.sessions import Hosted, Review, Session
+    from .world.webhook_control import Webhooks
     from .world.webhooks import WebhookDelivery, WebhookLetter
 
 __all__ = [
@@ -62,7 +62,7 @@ __getattr__, __dir__ = lazy_names(
         "world.money": "Charge",
         "world.sessions": "Hosted Review Session",
         "world.webhooks": "WebhookDelivery WebhookLetter",
-        "vendors.didit.control": "Webhooks",
+        "world.webhook_control": "Webhooks",
         "vendors.didit.records": "Workflow WorkflowSettings",
         "vendors.tokens": "IssuedToken Tokens",
     },

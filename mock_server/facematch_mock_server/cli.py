@@ -37,8 +37,11 @@ stop with Ctrl-C"""
 VENDOR = """{keys}
 {switches}scores by {engine}; every response is marked as a mock's
 {unknown}
-  mkdir -p cards && cd cards && curl -sO "{url}/__mock__/cards/{{p1,p1-again}}.png" && cd ..
-{commands}"""
+{cards}{commands}"""
+#: The command that downloads the cards, for a vendor whose calls send pictures.
+CARDS = (
+    '  mkdir -p cards && cd cards && curl -sO "{url}/__mock__/cards/{{p1,p1-again}}.png" && cd ..\n'
+)
 #: An explanation of scores for pictures that are not test cards.
 UNKNOWN = (
     "pictures that are not test cards are scored by their bytes; --engine local compares faces\n"
@@ -288,7 +291,7 @@ def _greet(
             keys=keys,
             commands="".join(f"  {command}\n" for command in commands),
             switches="".join(f"{word}, " for word in mine),
-            url=server.url,
+            cards=CARDS.format(url=server.url) if "match" in kind.operations else "",
             engine=engine,
             unknown=UNKNOWN if engine == "cards" else "",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,15 +19,30 @@ if TYPE_CHECKING:
     from facematch_mock_server.server import MockServer
     from facematch_mock_server.world.receivers import ReceiverTrial, TrialAnswer
 
-#: The vendors whose mock sends webhooks.
-VENDORS = ("didit",)
+
+def _save_call_at_didit(mock: MockServer) -> None:
+    """Make a call that Didit stores as a session."""
+    from facematch_mock_server import make_card
+
+    answer = requests.post(
+        f"{mock.url}/v3/passive-liveness/",
+        headers={"x-api-key": mock.live_key},
+        data={"save_api_request": "true", "vendor_data": "a-person"},
+        files={"user_image": ("card.png", make_card("p1"))},
+        timeout=30,
+    )
+    answer.raise_for_status()
+
+
+#: How to make the session that the deliveries tell of, by vendor whose mock sends webhooks.
+_SESSION_MAKERS: Mapping[str, Callable[[MockServer], None]] = {"didit": _save_call_at_didit}
 
 
 @click.command("webhooks")
 @click.argument("url")
 @click.option(
     "--vendor",
-    type=click.Choice(VENDORS),
+    type=click.Choice(list(_SESSION_MAKERS)),
     default="didit",
     show_default=True,
     help="Vendor whose webhooks the receiver takes.",
@@ -63,9 +79,10 @@ def command(
 ) -> int:
     """Try your webhook receiver with forged and genuine deliveries.
 
-    Four deliveries are forged: unsigned, signed with another secret, changed, and too old. Five are
-    genuine: right, the same again, retried with a new time, and two in the wrong order. Their
-    sessions are a mock's: use a receiver that may see them, such as a test server of your own.
+    Forged deliveries are unsigned, signed with another secret, and changed; genuine ones are right,
+    and the same again. If the vendor signs the time, one more is forged, too old, and three more
+    are genuine: retried with a new time, and two in the wrong order. Their session is a mock's: use
+    a receiver that may see it, such as a test server of your own.
 
     The exit code is 0 if the receiver accepts (2xx) exactly the genuine ones, 1 if it accepts a
     forged one or rejects a genuine one, and 3 if it answers all alike, which shows nothing.
@@ -83,7 +100,7 @@ def command(
     if not secret:
         raise click.UsageError(f"{secret_file} is empty: write the receiver's secret into it.")
     with MockServer(vendor=vendor, deliver_to=[host]) as mock:
-        _make_session(mock)
+        _SESSION_MAKERS[vendor](mock)
         trial = mock.control.webhooks.try_receiver(url, secret=secret, timeout_s=timeout)
     if as_json:
         print_json(attrs.asdict(trial))
@@ -92,20 +109,6 @@ def command(
     if not trial.is_telling:
         return Exit.LOOK
     return Exit.OK if trial.is_passed else Exit.NO
-
-
-def _make_session(mock: MockServer) -> None:
-    """Make a call that Didit stores as a session, for the deliveries to tell of."""
-    from facematch_mock_server import make_card
-
-    answer = requests.post(
-        f"{mock.url}/v3/passive-liveness/",
-        headers={"x-api-key": mock.live_key},
-        data={"save_api_request": "true", "vendor_data": "a-person"},
-        files={"user_image": ("card.png", make_card("p1"))},
-        timeout=30,
-    )
-    answer.raise_for_status()
 
 
 def _show(trial: ReceiverTrial) -> None:

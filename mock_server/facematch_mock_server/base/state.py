@@ -128,6 +128,27 @@ def check_text(name: str, value: Any) -> None:
         raise ValueError(f"{name} contains a lone surrogate, which cannot be sent") from None
 
 
+def check_string(name: str, text: object) -> None:
+    """Raise ValueError for a value that is no string, or cannot be sent."""
+    if not isinstance(text, str):
+        raise ValueError(f"{name} must be a string, or None")  # noqa: TRY004 - as for any bad value
+    check_text(name, text)
+
+
+def check_word(name: str, word: object, words: Iterable[str]) -> None:
+    """Raise ValueError for a value that is none of the words."""
+    known = list(words)
+    if word not in known:
+        raise ValueError(f"unknown {name} {word!r:.40}; must be one of {', '.join(known)}")
+
+
+def require(record: T | None, what: str) -> T:
+    """Return the record; raise LookupError if it is None."""
+    if record is None:
+        raise LookupError(f"there is no {what} with that id")
+    return record
+
+
 def check_times(times: Any) -> None:
     """Raise ValueError unless `times` is a valid number of calls for a rule."""
     if times is not None and (type(times) is not int or times < 1):

@@ -18,6 +18,7 @@ import attrs
 
 from facematch_core.backend.kinds import suggest_name
 from facematch_mock_server.base.messages import PERSON, Upload
+from facematch_mock_server.base.state import check_string, check_word, require
 from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
 
@@ -141,17 +142,21 @@ def start(
     lasts_s: float,
     fields: Mapping[str, Any],
     *,
+    session_id: str | None = None,
     reference: Upload | None = None,
     **hosted: Any,
 ) -> Session:
-    """Start a session. `fields` are attributes of `Session`, `hosted` those of `Hosted`."""
+    """Start a session. `fields` are attributes of `Session`, `hosted` those of `Hosted`.
+
+    Without a `session_id`, its id is a new UUID.
+    """
     attributes = Hosted(
         token=_new_token(world),
         reference=None if reference is None else reference.digest,
         expires_at=now + dt.timedelta(seconds=lasts_s),
         **hosted,
     )
-    session_id = world.account.ids.uuid()
+    session_id = session_id or world.account.ids.uuid()
     session = world.sessions.add(session_id, created_at=now, hosted=attributes, **fields)
     if reference is not None:
         world.pictures.keep({str(reference.digest): reference.content})
@@ -377,3 +382,89 @@ class HostedSessions(Extension[R]):
         session = act(world, session_id, do, card=card, document=document)
         attempts = hosted_of(session).attempts
         return {"session_id": session.id, "status": session.status, "attempts": attempts}
+
+
+class DocumentSessions(HostedSessions[R]):
+    """Hosted sessions in which a document may be shown and a decision revised. Thread-safe."""
+
+    def decide(self, session_id: str, status: str) -> Session:
+        """Decide a session, or revise its decision, as a person at the vendor does.
+
+        Args:
+            session_id: The id from the vendor's responses.
+            status: One of the vendor's statuses of a finished session.
+
+        Raises:
+            LookupError: there is no hosted session with that id.
+            ValueError: the vendor has no such status.
+        """
+        world = self._control.world
+        rules: SessionRules = world.behaviour.session_rules
+        check_word("status", status, sorted(rules.finished_statuses))
+        find(world, session_id)
+        decided = world.sessions.change(session_id, lambda x: attrs.evolve(x, status=status))
+        session: Session = require(decided, "session")
+        rules.on_status_change(world, session)
+        return session
+
+    @endpoint("POST", "sessions/decide")
+    def _http_decide_session(self, session_id: str, status: str) -> dict[str, str]:
+        """Decide a session like a person at the vendor, and send webhooks."""
+        session = self.decide(session_id, status)
+        return {"session_id": session.id, "status": session.status}
+
+    @endpoint("POST", "sessions/document")
+    def document(
+        self,
+        session_id: str,
+        *,
+        full_name: str | None = None,
+        first_name: str | None = None,
+        last_name: str | None = None,
+        document_number: str | None = None,
+        date_of_birth: dt.date | None = None,
+        date_of_issue: dt.date | None = None,
+        expiration_date: dt.date | None = None,
+    ) -> None:
+        """Set the values that the vendor reads from the person's document, at any time.
+
+        Replaces all earlier values: those left out are null, as if the workflow hid them.
+
+        Raises:
+            LookupError: there is no hosted session with that id.
+            ValueError: the session has no document step, or a value has the wrong type.
+        """
+        texts = {
+            "full_name": full_name,
+            "first_name": first_name,
+            "last_name": last_name,
+            "document_number": document_number,
+        }
+        dates = {
+            "date_of_birth": date_of_birth,
+            "date_of_issue": date_of_issue,
+            "expiration_date": expiration_date,
+        }
+        fields = dict[str, str]()
+        for name, text in texts.items():
+            if text is not None:
+                check_string(name, text)
+                fields[name] = text
+        for name, date in dates.items():
+            if date is not None:
+                _check_date(name, date)
+                fields[name] = date.isoformat()
+
+        def change(session: Session) -> Session:
+            hosted = hosted_of(session)
+            if hosted.kind != "kyc":
+                raise ValueError("a biometric session has no document step")
+            return attrs.evolve(session, hosted=attrs.evolve(hosted, document_fields=fields))
+
+        require(self._control.world.sessions.change(session_id, change), "session")
+
+
+def _check_date(name: str, value: object) -> None:
+    # A datetime is an instance of date, too.
+    if not isinstance(value, dt.date) or isinstance(value, dt.datetime):
+        raise ValueError(f"{name} must be a datetime.date, or None")  # noqa: TRY004 - as for any bad value

@@ -6,7 +6,20 @@ from collections.abc import Sequence
 
 import attrs
 
-from .webhooks import SignedPayload, post
+from .accounts import World
+from .sessions import Session
+from .webhooks import (
+    Destination,
+    SignedPayload,
+    WebhookDelivery,
+    WebhookRules,
+    corrupt,
+    new_delivery,
+    post,
+)
+
+#: The secret of a forger. Real secrets are random, so it is none of them.
+_FORGERS_SECRET = "a-secret-that-the-receiver-does-not-have"  # noqa: S105 - no real secret
 
 
 @attrs.frozen(kw_only=True)
@@ -58,6 +71,62 @@ class ReceiverTrial:
     answers: tuple[TrialAnswer, ...]
     is_telling: bool
     is_passed: bool
+
+
+def trial_deliveries(
+    world: World, session: Session, *, url: str, secret: str, origin: str
+) -> list[TrialDelivery]:
+    """Return the deliveries about a session, signed with the receiver's secret unless forged.
+
+    `origin` is the scheme and host of their URLs.
+    """
+    rules: WebhookRules = world.outbox.rules
+    ids = world.account.ids
+    event_name = rules.session_event
+    destination = Destination(uuid=ids.uuid(), url=url, events=(event_name,), secret=secret)
+    forger = attrs.evolve(destination, secret=_FORGERS_SECRET)
+    event = new_delivery(world, destination, session, event=event_name, origin=origin)
+
+    def signed(delivery: WebhookDelivery, signer: Destination = destination) -> SignedPayload:
+        return rules.compose(world.claims.cited(), world, delivery, signer)
+
+    def another_event(*, later_s: int = 0) -> SignedPayload:
+        timestamp = event.timestamp + later_s
+        return signed(attrs.evolve(event, event_id=ids.uuid(), timestamp=timestamp))
+
+    right = signed(event)
+    unsigned = _without_headers(right, rules.signature_headers)
+    changed = corrupt(right, session.id)
+    # The forged ones first: a receiver must not take them for duplicates of a genuine one.
+    forged = [
+        TrialDelivery(name="unsigned", is_forged=True, payload=unsigned),
+        TrialDelivery(name="another secret", is_forged=True, payload=signed(event, forger)),
+        TrialDelivery(name="changed body", is_forged=True, payload=changed),
+    ]
+    genuine = [
+        TrialDelivery(name="right", is_forged=False, payload=right),
+        TrialDelivery(name="the same again", is_forged=False, payload=right),
+    ]
+    if rules.max_age_s is not None:
+        age_s = rules.max_age_s + 1
+        too_old = another_event(later_s=-age_s)
+        forged.append(TrialDelivery(name=f"{age_s} s old", is_forged=True, payload=too_old))
+        retried = signed(attrs.evolve(event, timestamp=event.timestamp + 1))
+        older = another_event(later_s=-60)
+        genuine += [
+            TrialDelivery(name="retried with a new time", is_forged=False, payload=retried),
+            TrialDelivery(name="newer event", is_forged=False, payload=another_event()),
+            TrialDelivery(name="older event after it", is_forged=False, payload=older),
+        ]
+    return forged + genuine
+
+
+def _without_headers(payload: SignedPayload, names: Sequence[str]) -> SignedPayload:
+    headers = []
+    for name, text in payload.headers:
+        if name.lower() not in names:
+            headers.append((name, text))
+    return attrs.evolve(payload, headers=tuple(headers))
 
 
 def post_trial_deliveries(

@@ -1,6 +1,6 @@
 """Webhooks: requests queue deliveries, threads send them, and each attempt is recorded.
 
-The vendor's `Compose` builds and signs a delivery; its ``webhook.*`` claims define the retries.
+The vendor's `WebhookRules` build and sign a delivery; its ``webhook.*`` claims define the retries.
 """
 
 from __future__ import annotations
@@ -171,6 +171,26 @@ class PostResult:
     elapsed_ms: int = 0
 
 
+@attrs.frozen(kw_only=True)
+class WebhookRules:
+    """A vendor's rules for its webhooks.
+
+    Attributes:
+        events: The events to which a destination can subscribe.
+        session_event: The event of a session's new status, which a destination gets by default.
+        compose: Builds and signs a delivery.
+        signature_headers: The headers with a signature, in lower case.
+        max_age_s: The greatest age in seconds of a signed time that a receiver accepts; None if the
+            vendor signs no time.
+    """
+
+    events: tuple[str, ...]
+    session_event: str
+    compose: Compose
+    signature_headers: tuple[str, ...]
+    max_age_s: int | None = None
+
+
 #: Sends a payload to a URL, with a deadline in seconds.
 Send = Callable[[str, SignedPayload, float], PostResult]
 
@@ -206,9 +226,9 @@ class Outbox:
     Each destination receives one delivery at a time.
     """
 
-    def __init__(self, world: World, compose: Compose) -> None:
+    def __init__(self, world: World, rules: WebhookRules) -> None:
         self._world = world
-        self._compose = compose
+        self.rules = rules
         self.destinations: Collection[Destination] = Collection()
         self.deliveries: Collection[WebhookDelivery] = Collection(
             limit=MAX_DELIVERIES, forget=lambda delivery: self._pending.pop(delivery.id, None)
@@ -313,9 +333,9 @@ class Outbox:
             claims.cite("webhook.retry.same", "webhook.event_id")
         if fault is DeliveryFault.SIGN_WRONG:
             destination = attrs.evolve(destination, secret=destination.secret + " (wrong)")
-        payload = self._compose(claims, self._world, delivery, destination)
+        payload = self.rules.compose(claims, self._world, delivery, destination)
         if fault is DeliveryFault.CORRUPT:
-            payload = _corrupt(payload, delivery.session.id)
+            payload = corrupt(payload, delivery.session.id)
         if fault is DeliveryFault.DROP:
             result = PostResult()
             state = DeliveryState.DROPPED
@@ -392,7 +412,40 @@ def _due_of(delivery: WebhookDelivery) -> dt.datetime:
     return delivery.due or delivery.created_at
 
 
-def _corrupt(payload: SignedPayload, session_id: str) -> SignedPayload:
+def new_delivery(
+    world: World, destination: Destination, session: Session, *, event: str, origin: str
+) -> WebhookDelivery:
+    """Return a delivery about a session, due now and not queued.
+
+    `origin` is the scheme and host of its URLs.
+    """
+    now = world.clock.now()
+    ids = world.account.ids
+    return WebhookDelivery(
+        id=ids.uuid(),
+        destination=destination.uuid,
+        event=event,
+        event_id=ids.uuid(),
+        session_id=session.id,
+        status=session.status,
+        session=session,
+        origin=origin,
+        created_at=now,
+        timestamp=int(now.timestamp()),
+        due=now,
+    )
+
+
+def announce(world: World, session: Session, *, event: str, origin: str) -> None:
+    """Queue a delivery for each destination that gets this event; see `new_delivery`."""
+    for destination in world.outbox.destinations.all():
+        if destination.enabled and event in destination.events:
+            world.outbox.enqueue(
+                new_delivery(world, destination, session, event=event, origin=origin)
+            )
+
+
+def corrupt(payload: SignedPayload, session_id: str) -> SignedPayload:
     """Change a digit of the session's id, so that the body is still valid JSON."""
     body = bytearray(payload.body)
     position = payload.body.rfind(session_id.encode())

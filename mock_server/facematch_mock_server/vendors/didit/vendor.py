@@ -11,11 +11,12 @@ from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.world.keys import FIRST_KEYS
 from facematch_mock_server.world.rates import ExceededLimit
+from facematch_mock_server.world.webhook_control import Webhooks
 from facematch_mock_server.world.webhooks import Outbox
 
 from . import decisions, framework, hosted, pictures, sessions, webhooks
 from .claims import CLAIMS, SETTINGS, SWITCHES
-from .control import Sessions, Webhooks
+from .control import Sessions
 from .framework import HOSTS, DiditCall, make_route, refuse_rate, window_of
 from .records import DiditRecords
 
@@ -153,5 +154,5 @@ VENDOR = base.Vendor(
     behaviour=Didit,
     extensions={"sessions": Sessions, "webhooks": Webhooks},
     greeting=(_KEYS, _CURL),
-    outbox=lambda world: Outbox(world, webhooks.compose),
+    outbox=lambda world: Outbox(world, webhooks.RULES),
 )

@@ -16,6 +16,7 @@ from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.claims import CitedClaims
+from facematch_mock_server.world import webhooks
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.sessions import Session
 from facematch_mock_server.world.webhooks import Destination, SignedPayload, WebhookDelivery
@@ -40,34 +41,7 @@ _APPLICATION_NAMESPACE = uuid.UUID("5b0e7a3c-0000-4c5d-8d1f-2a7c9e4b6f00")
 
 def announce(world: World, session: Session, head: Request | None = None) -> None:
     """Queue a delivery for each destination of the account; `head` provides the host for URLs."""
-    for destination in world.outbox.destinations.all():
-        if destination.enabled and EVENT in destination.events:
-            origin = origin_of(world, head)
-            world.outbox.enqueue(new_delivery(world, destination, session, origin=origin))
-
-
-def new_delivery(
-    world: World, destination: Destination, session: Session, *, origin: str
-) -> WebhookDelivery:
-    """Return a delivery about a session, due now and not queued.
-
-    `origin` is the scheme and host of its URLs.
-    """
-    now = world.clock.now()
-    ids = world.account.ids
-    return WebhookDelivery(
-        id=ids.uuid(),
-        destination=destination.uuid,
-        event=EVENT,
-        event_id=ids.uuid(),
-        session_id=session.id,
-        status=session.status,
-        session=session,
-        origin=origin,
-        created_at=now,
-        timestamp=int(now.timestamp()),
-        due=now,
-    )
+    webhooks.announce(world, session, event=EVENT, origin=origin_of(world, head))
 
 
 def compose(
@@ -110,6 +84,16 @@ def compose(
     headers.append(("X-Signature-Simple", signature(secret, simple_message(body))))
     headers.append((MOCK_HEADER, __version__))
     return SignedPayload(headers=tuple(headers), body=body)
+
+
+#: Didit documents that a receiver rejects a timestamp more than 300 s from its clock.
+RULES = webhooks.WebhookRules(
+    events=EVENTS,
+    session_event=EVENT,
+    compose=compose,
+    signature_headers=("x-signature", "x-signature-v2", "x-signature-simple"),
+    max_age_s=300,
+)
 
 
 def application_id(account: str) -> str:

@@ -1,0 +1,127 @@
+"""`HostedSessionBackend`: a vendor of hosted sessions alone; and signatures of webhooks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hmac
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+import attrs
+
+from facematch_core import errors, models
+from facematch_core.backend import Capabilities
+from facematch_core.backend.session_types import SessionHint
+from facematch_core.base.masking import Secret
+from facematch_core.base.nesting import load_json
+
+from .backend import HttpBackend
+
+
+def as_webhook_secrets(secrets: Any) -> tuple[Secret, ...]:
+    """Return the secrets of a webhook destination: None, one, or several during a rotation.
+
+    Raises:
+        ConfigurationError: a secret is not a string, or cannot be one that a vendor issued.
+    """
+    if secrets is None:
+        return ()
+    is_single = isinstance(secrets, (str, Secret)) or hasattr(secrets, "get_secret_value")
+    listed = (secrets,) if is_single else secrets
+    try:
+        keys = tuple(Secret.of(secret) for secret in listed)
+    except TypeError:
+        raise errors.ConfigurationError("A webhook secret must be a string.") from None
+    if not all(re.fullmatch("(?![\"'`])[!-~]+", key.reveal()) for key in keys):
+        raise errors.ConfigurationError(
+            "A webhook secret is empty, in quotes, or contains a space, a line break or a "
+            "non-ASCII character: set exactly the secret that the vendor shows."
+        )
+    return keys
+
+
+def has_signature(
+    message: bytes, signature: str, secrets: Iterable[Secret], *, algorithm: str = "sha256"
+) -> bool:
+    """Return whether a signature is the lower-case hex HMAC of the message with one of the keys."""
+    given = signature.strip().encode(errors="replace")
+    digests = [hmac.digest(key.reveal().encode(), message, algorithm).hex() for key in secrets]
+    return any(hmac.compare_digest(digest.encode(), given) for digest in digests)
+
+
+def as_host_names(names: Any) -> tuple[str, ...]:
+    """Return a setting with host names as a tuple: None, one name, or several."""
+    return (names,) if isinstance(names, str) else tuple(names or ())
+
+
+@attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
+class HostedSessionBackend(HttpBackend):
+    """Base class of backends whose vendor has hosted sessions, and no calls with pictures.
+
+    Implement `start_steps`, `read_steps` and, if the vendor deletes sessions, `delete_steps`; for
+    webhooks, `is_signed` and `read_delivery`.
+
+    Args:
+        environment: PRODUCTION, SANDBOX or MOCK; None if unknown.
+        webhook_secrets: The secret that signs webhooks, or several during a rotation.
+        handoff_hosts: Exact names of further hosts that a session link may point to.
+        return_hosts: Exact names of hosts that a person may be redirected to after a session.
+
+    Attributes:
+        signature_header: The header with a webhook's signature, for `is_signed`.
+    """
+
+    capabilities: ClassVar[Capabilities] = Capabilities(operations=frozenset())
+    signature_header: ClassVar[str] = ""
+
+    environment: models.Environment | None = None
+    webhook_secrets: Secret | tuple[Secret, ...] = attrs.field(
+        default=(), converter=as_webhook_secrets
+    )
+    handoff_hosts: tuple[str, ...] = attrs.field(default=(), converter=as_host_names)
+    return_hosts: tuple[str, ...] = attrs.field(default=(), converter=as_host_names)
+
+    @property
+    def webhook_keys(self) -> tuple[Secret, ...]:
+        """The keys that may sign a webhook; by default the `webhook_secrets`."""
+        return as_webhook_secrets(self.webhook_secrets)
+
+    def is_signed(self, body: bytes, headers: Mapping[str, str], keys: tuple[Secret, ...]) -> bool:
+        """Return whether one of the keys signed a delivery; header names are in lower case.
+
+        By default, `signature_header` must be the lower-case hex HMAC-SHA256 of the body.
+        """
+        return has_signature(body, headers.get(self.signature_header.lower(), ""), keys)
+
+    def read_delivery(
+        self, document: Any, headers: Mapping[str, str], now: dt.datetime
+    ) -> tuple[SessionHint, ...]:
+        """Return the sessions that a signed delivery names; header names are in lower case.
+
+        Any exception other than a `FaceMatchError` means that the delivery cannot be read.
+
+        Raises:
+            WebhookRefused: the delivery is too old by `now`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no read_delivery.")
+
+    def receive_session(
+        self, body: bytes, headers: Mapping[str, str], now: dt.datetime
+    ) -> tuple[SessionHint, ...]:
+        keys = self.webhook_keys
+        if not keys:
+            variable = self.environment_variables.get("webhook_secrets")
+            source = f", or the environment variable {variable}" if variable else ""
+            raise errors.ConfigurationError(
+                f"The webhooks of {self.name} need webhook_secrets, the secret that signs them: "
+                f"set webhook_secrets{source}."
+            )
+        lower_case = {name.lower(): text for name, text in headers.items()}
+        if not self.is_signed(body, lower_case, keys):
+            raise errors.WebhookRefused(
+                f"The delivery is not signed by {self.name} (secrets tried: {len(keys)}). Check "
+                "the secret, and pass the body as received."
+            )
+        # `Sessions.receive` refuses a delivery that raises any other error.
+        return self.read_delivery(load_json(body), lower_case, now)
