@@ -33,7 +33,7 @@ from facematch_core.testing import (
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.control import Control
 from facematch_mock_server.http.server import HttpServer
-from facematch_mock_server.recognition import cards
+from facematch_mock_server.recognition import layout
 from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.recognition.recognizer import CACHED, Facts, FactsCache
 from facematch_mock_server.recognition.sheet import make_card
@@ -112,7 +112,7 @@ _REFERENCE = (360, 480)
 
 
 def _face_of(size: tuple[int, int]) -> Box:
-    left, top, right, bottom = cards.FACES[1][0].box(size)
+    left, top, right, bottom = layout.FACES[1][0].box(size)
     width, height = size
     return Box(left=left, top=top, right=right, bottom=bottom, of_width=width, of_height=height)
 
@@ -177,7 +177,7 @@ class MockSimulator(VendorSimulator):
     switches: ClassVar[Mapping[str, Any]] = {}
     faults: ClassVar[Mapping[Situation, Fault]] = {}
     faces: Mapping[str, Sequence[Box]] = {
-        "probe": (_face_of((cards.WIDTH, cards.HEIGHT)),),
+        "probe": (_face_of((layout.WIDTH, layout.HEIGHT)),),
         "reference": (_face_of(_REFERENCE),),
     }
     looks_at_pictures = True

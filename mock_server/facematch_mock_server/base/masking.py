@@ -39,7 +39,7 @@ def shorten(text: str, length: int = SHORT) -> str:
 
 def mask_and_shorten(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Shorten the values of fields, mask secrets, and remove the user and query of URLs."""
-    return {shorten(name): _show_value(name, value) for name, value in fields}
+    return {shorten(name): mask_and_shorten_value(name, value) for name, value in fields}
 
 
 def mask_fields(fields: Mapping[str, str]) -> dict[str, str]:
@@ -52,7 +52,7 @@ def describe_fields(fields: Iterable[tuple[str, Any]], shown: Collection[str]) -
     described = {}
     for name, value in fields:
         text = _show_plain(value) if name in shown else _describe_kind(value)
-        described[shorten(name)] = _show_value(name, text)
+        described[shorten(name)] = mask_and_shorten_value(name, text)
     return described
 
 
@@ -96,7 +96,8 @@ def _default_of(rule: Any, field: attrs.Attribute[Any]) -> Any:
     return field.default
 
 
-def _show_value(name: str, value: str) -> str:
+def mask_and_shorten_value(name: str, value: str) -> str:
+    """Do for one field's value what `mask_and_shorten` does."""
     return "***" if SECRET.search(name) else shorten(_hide_secrets(value))
 
 

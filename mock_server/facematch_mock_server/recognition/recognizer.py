@@ -18,7 +18,8 @@ import attrs
 from facematch_core import Image, InvalidImage
 from facematch_mock_server.base.state import UNSET
 
-from .cards import FACES, FORMATS, GENDERS, Card, between, fraction, pair_score, read_card
+from .cards import GENDERS, Card, between, fraction, pair_score
+from .layout import FACES
 from .outcomes import (
     FACE_FIELDS,
     Fields,
@@ -29,6 +30,7 @@ from .outcomes import (
     SeenPicture,
     SetOutcome,
 )
+from .reading import FORMATS, read_card
 
 #: Maximum number of pixels of a picture that Pillow may decode.
 _MAX_PIXELS = 40_000_000
@@ -116,8 +118,8 @@ def see_picture(facts: Facts, *, rotate: bool) -> SeenPicture:
         return SeenPicture()
     upright = facts.size if card.turned in {0, 180} else facts.size[::-1]
     faces = [
-        _make_face(facts, number, part.box(upright), card.person)
-        for number, part in enumerate(FACES[card.faces])
+        _make_face(facts, number, area.box(upright), card.person)
+        for number, area in enumerate(FACES[card.faces])
     ]
     if card.age is not None:
         faces[0] = attrs.evolve(faces[0], age=float(card.age))

@@ -12,8 +12,10 @@ import PIL.Image
 from PIL import ImageDraw, ImageFont
 from PIL.Image import Resampling
 
-from . import cards
-from .cards import CELL, HEIGHT, WIDTH, Card
+from .block_code import dark_cells
+from .cards import Card
+from .layout import CELL, CODE_LEFT, CODE_TOP, COLUMNS, FACES, HEIGHT, WIDTH
+from .payload import encode_card
 
 _Colour = tuple[int, int, int]
 
@@ -33,9 +35,9 @@ def _draw(card: Card) -> PIL.Image.Image:
     picture = PIL.Image.new("RGB", (WIDTH, HEIGHT), _WHITE)
     draw = ImageDraw.Draw(picture)
     draw.rectangle((0, 0, WIDTH, 268), fill=_WALLS[looks[0] % 4])
-    for number, part in enumerate(cards.FACES[card.faces]):
+    for number, area in enumerate(FACES[card.faces]):
         # The appearance of each additional face is derived from another part of the digest.
-        _draw_face(draw, part.box((WIDTH, HEIGHT)), looks[1 + number :], attack=card.attack)
+        _draw_face(draw, area.box((WIDTH, HEIGHT)), looks[1 + number :], attack=card.attack)
     # With Pillow's built-in font and whole pixels, cards look the same on every machine.
     font = ImageFont.load_default_imagefont()
     for line, (top, scale) in zip(_list_facts(card), _LINES, strict=True):
@@ -44,11 +46,11 @@ def _draw(card: Card) -> PIL.Image.Image:
         ImageDraw.Draw(mask).text((0, 0), line, fill=255, font=font)
         large = mask.resize((mask.width * scale, mask.height * scale), Resampling.NEAREST)
         picture.paste(_INK, (CELL, top), large)
-    for number, dark in enumerate(cards.dark_cells(cards.payload_of(card))):
-        if dark:
-            row, column = divmod(number, cards.COLUMNS)
-            left = cards.CODE_LEFT + column * CELL
-            top = cards.CODE_TOP + row * CELL
+    for number, is_dark in enumerate(dark_cells(encode_card(card))):
+        if is_dark:
+            row, column = divmod(number, COLUMNS)
+            left = CODE_LEFT + column * CELL
+            top = CODE_TOP + row * CELL
             draw.rectangle((left, top, left + CELL - 1, top + CELL - 1), fill=(0, 0, 0))
     return picture
 

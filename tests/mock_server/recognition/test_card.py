@@ -8,8 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facematch_mock_server import card_sheet, make_card
-from facematch_mock_server.recognition import cards
-from facematch_mock_server.recognition.cards import COLUMNS, FINENESS, Card, card_of, payload_of
+from facematch_mock_server.recognition.block_code import FINENESS, dark_cells, read_payload
+from facematch_mock_server.recognition.cards import Card
+from facematch_mock_server.recognition.layout import COLUMNS, ROWS
+from facematch_mock_server.recognition.payload import (
+    FAILING_PAYLOAD_BYTES,
+    PAYLOAD_BYTES,
+    decode_card,
+    encode_card,
+)
+from facematch_mock_server.recognition.reading import read_card
 
 #: One way to fail, or none.
 FAILURES = (
@@ -58,16 +66,16 @@ TWO_WAYS = [
     {"delay": 1, "lost": "after_charge"},
     {"status": 503, "lost": "before_charge"},
 ]
-SIZES = st.sampled_from([cards.PAYLOAD_BYTES, cards.FAILING_BYTES])
+SIZES = st.sampled_from([PAYLOAD_BYTES, FAILING_PAYLOAD_BYTES])
 PAYLOADS = st.binary(min_size=16, max_size=16)
 WIDTH = COLUMNS * FINENESS
 
 
 def greys_of(payload):
-    cells = cards.dark_cells(payload)
+    cells = dark_cells(payload)
     return bytearray(
         20 if cells[y // FINENESS * COLUMNS + x // FINENESS] else 235
-        for y in range(cards.ROWS * FINENESS)
+        for y in range(ROWS * FINENESS)
         for x in range(WIDTH)
     )
 
@@ -80,23 +88,23 @@ def cover(greys, columns, rows, grey):
 
 @given(CARDS)
 def test_every_card_round_trips_through_its_bits(card):
-    payload = payload_of(card)
+    payload = encode_card(card)
     fails = card.status or card.delay or card.lost
-    assert len(payload) == (cards.FAILING_BYTES if fails else cards.PAYLOAD_BYTES)
-    assert card_of(payload, card.turned) == card
+    assert len(payload) == (FAILING_PAYLOAD_BYTES if fails else PAYLOAD_BYTES)
+    assert decode_card(payload, card.turned) == card
     assert (card.turned + card.angle) % 360 == 0 <= card.angle < 360
 
 
 @given(SIZES.flatmap(lambda size: st.binary(min_size=size, max_size=size)))
 def test_any_bits_are_no_card_or_round_trip(payload):
-    card = card_of(payload, 0)
-    assert card is None or payload_of(card) == payload
+    card = decode_card(payload, 0)
+    assert card is None or encode_card(card) == payload
 
 
 def test_bits_of_a_newer_format_version_are_no_card():
-    payload = bytearray(payload_of(Card(person="p1")))
+    payload = bytearray(encode_card(Card(person="p1")))
     payload[0] ^= 0b0100_0000
-    assert card_of(bytes(payload), 0) is None
+    assert decode_card(bytes(payload), 0) is None
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
@@ -124,7 +132,7 @@ def test_card_can_have_only_one_kind_of_failure(ways):
 def test_card_failure_is_readable_in_every_image_format(kind, failure):
     for size in ((480, 640), (240, 320)):
         card = make_card("p1", score=12.5, **failure, turned=90, kind=kind, size=size)
-        assert cards.read_card(card) == Card(person="p1", score=12.5, **failure, turned=90)
+        assert read_card(card) == Card(person="p1", score=12.5, **failure, turned=90)
 
 
 @settings(max_examples=15)
@@ -133,8 +141,8 @@ def test_code_is_readable_with_half_of_it_covered_except_the_corners(payload, gr
     greys = greys_of(payload)
     half = COLUMNS // 2
     columns = range(3, half) if first_cell else range(half, COLUMNS - 3)
-    cover(greys, columns, range(cards.ROWS), grey)
-    assert cards.read_payload(greys) == payload
+    cover(greys, columns, range(ROWS), grey)
+    assert read_payload(greys) == payload
 
 
 SHEET = card_sheet()

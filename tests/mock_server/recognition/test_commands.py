@@ -5,7 +5,8 @@ import functools
 import pytest
 from kit.fakes import invoke_facematch
 
-from facematch_mock_server.recognition.cards import Card, read_card
+from facematch_mock_server.recognition.cards import Card
+from facematch_mock_server.recognition.reading import read_card
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.extras import PHOTOS
 
-from facematch_mock_server.recognition.cards import Card, read_card
+from facematch_mock_server.recognition.cards import Card
+from facematch_mock_server.recognition.reading import read_card
 from facematch_mock_server.recognition.sheet import make_card
 
 FACTS = {"person": "Zoe-12_x", "faces": 3, "quality": 31, "luminance": 77, "liveness": 30}

@@ -5,10 +5,8 @@ The page contains no data. It reads the control API and the paths below, which n
 
 from __future__ import annotations
 
-import itertools
 import json
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import resources
 from operator import attrgetter
 from typing import Any
@@ -17,22 +15,21 @@ import attrs
 
 from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER
-from facematch_core.base.nesting import load_json
-from facematch_mock_server.base.masking import mask_and_shorten
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.claims import JSON, response
 from facematch_mock_server.control import Control
 from facematch_mock_server.control.api import GUARDS, PREFIX, ControlApi, reply, reply_words
 from facematch_mock_server.control.table import to_json_types
 from facematch_mock_server.recognition.recognizer import Recognizer
-from facematch_mock_server.world.accounts import Accounts
+from facematch_mock_server.world.accounts import AccountRef, Accounts
 from facematch_mock_server.world.hosted import is_open, page_path
-from facematch_mock_server.world.journal import Entry
+
+from .rows import make_row, show_call
 
 #: The prefix of the console's own paths.
 PATH = f"{PREFIX}console/"
 _SCRIPT = "text/javascript; charset=utf-8"
-#: The page and its files, which contain no data.
+#: The page and its files, which contain no data: file name and media type by path.
 _FILES = {
     "/": ("page.html", "text/html; charset=utf-8"),
     f"{PATH}console.mjs": ("console.mjs", _SCRIPT),
@@ -50,11 +47,13 @@ HEADERS = (
     (MOCK_HEADER, __version__),
 )
 #: Number of polls without events after which a stream sends a comment: about 15 seconds.
-_QUIET = 150
+_MAX_QUIET_POLLS = 150
 #: Maximum number of calls in one event; more would block the event loop.
-_BATCH = 500
+_MAX_CALLS = 500
 #: Maximum number of sessions and deliveries on a page.
-_ROWS = 200
+_MAX_ROWS = 200
+#: Maximum number of digits of a call's number.
+_MAX_DIGITS = 15
 
 
 class Console:
@@ -68,34 +67,39 @@ class Console:
 
     def handle(self, request: Request) -> Response | None:
         """Handle a request to the console. Return None for other paths."""
-        path, method = request.path, request.method
-        if path in _FILES and method in ("GET", "HEAD"):
-            file_name, kind = _FILES[path]
-            file = resources.files(__package__).joinpath(file_name)
-            return self._run_guarded(
-                request, lambda: response(200, kind, file.read_bytes()), has_data=False
-            )
-        name, _, rest = path.removeprefix(PATH).partition("/")
-        is_mine = path.startswith(PATH) and method in ("GET", "HEAD")
-        verb = getattr(self, f"_get_{name}", None) if is_mine else None
-        if verb is None:
+        if request.method not in ("GET", "HEAD"):
             return None
-        return self._run_guarded(request, lambda: verb(request, rest))
+        if request.path in _FILES:
+            return self._run_guarded(request, lambda: _serve_file(request.path), has_data=False)
+        if not request.path.startswith(PATH):
+            return None
+        # The first part of the path names the method, and the method reads the rest.
+        name, _, rest = request.path.removeprefix(PATH).partition("/")
+        get = getattr(self, f"_get_{name}", None)
+        if get is None:
+            return None
+        return self._run_guarded(request, lambda: get(request, rest), has_data=True)
 
     def _run_guarded(
-        self, request: Request, work: Callable[[], Response], *, has_data: bool = True
+        self, request: Request, work: Callable[[], Response], *, has_data: bool
     ) -> Response:
         """Return the response of `work` if the request may use the console, else a refusal."""
-        refusal = None
-        # The page needs no token, because the user enters the token there.
+        answer = self._refuse(request, has_data=has_data) or reply(work)
+        ours = dict(HEADERS)
+        others = [(name, value) for name, value in answer.headers if name not in ours]
+        answer.headers = (*others, *HEADERS)
+        return answer
+
+    def _refuse(self, request: Request, *, has_data: bool) -> Response | None:
+        """Return the refusal of a request that may not use the console, else None."""
+        # The page itself needs no token, because the user enters the token there.
         if has_data or self._accounts.control_token is None:
             refusal = self._guard.refuse(request)
-        if refusal is None and has_data and _is_from_another_page(request):
-            refusal = reply_words(403, "The console accepts requests from its own page only.")
-        answer = refusal or reply(work)
-        kept = [(name, text) for name, text in answer.headers if name not in dict(HEADERS)]
-        answer.headers = (*kept, *HEADERS)
-        return answer
+            if refusal is not None:
+                return refusal
+        if has_data and _is_from_another_page(request):
+            return reply_words(403, "The console accepts requests from its own page only.")
+        return None
 
     def _get_about(self, request: Request, _: str) -> Response:
         about = {
@@ -111,36 +115,19 @@ class Console:
 
     def _get_events(self, request: Request, _: str) -> Response:
         """Stream the calls after the page's last one, and then new calls, as server-sent events."""
-        # An event's id is the journal's run and the event's last call number. `cleared` contains
-        # the newest number so far, because the page announces only later calls.
-        run, _, number = (request.header("last-event-id") or "").partition(":")
-        at = _read_number(number) if number else 0
-        ref, quiet = self._guard.account(request).ref, 0
+        events = _CallEvents(
+            account_ref=self._guard.account(request).ref,
+            recognizer=self._accounts.recognizer,
+            last_event_id=request.header("last-event-id") or "",
+        )
+        stream = response(200, "text/event-stream", b"retry: 1000\n\n" + events.poll())
+        return attrs.evolve(stream, more=events.poll)
 
-        def more() -> bytes:
-            nonlocal run, at, quiet
-            events, account = "", ref.account
-            if account is not None:
-                now, last, calls = account.journal.since(
-                    at if run == account.journal.run else 0, _BATCH
-                )
-                if now != run:
-                    run, at = now, 0
-                    events += f'event: cleared\nid: {run}:0\ndata: {{"last": {last}}}\n\n'
-                if calls:
-                    at = calls[-1].number
-                    rows = [make_row(entry, self._accounts.recognizer) for entry in calls]
-                    events += f"event: calls\nid: {run}:{at}\ndata: {json.dumps(rows)}\n\n"
-            quiet = 0 if events or quiet == _QUIET else quiet + 1
-            return (events or ("" if quiet else ": alive\n\n")).encode()
-
-        stream = response(200, "text/event-stream", b"retry: 1000\n\n" + more())
-        return attrs.evolve(stream, more=more)
-
-    def _get_calls(self, request: Request, number: str) -> Response:
-        account, wanted = self._guard.account(request), _read_number(number)
-        _, _, entries = account.journal.since(wanted - 1, 1)
-        if not entries or entries[0].number != wanted:
+    def _get_calls(self, request: Request, text: str) -> Response:
+        account = self._guard.account(request)
+        number = _read_number(text)
+        _, _, entries = account.journal.since(number - 1, 1)
+        if not entries or entries[0].number != number:
             raise LookupError("there is no such call")
         return _reply_json(show_call(entries[0], self._accounts.recognizer))
 
@@ -154,11 +141,13 @@ class Console:
 
     def _get_delivery(self, request: Request, path: str) -> Response:
         path, _, number = path.rpartition("/")
-        delivery = self._control(request, f"{path}/webhooks")[0].webhooks.delivery(number)
+        control, _ = self._control(request, f"{path}/webhooks")
+        delivery = control.webhooks.delivery(number)
         # The body is ASCII. It is shown exactly as sent, because its bytes are signed.
         return _reply_json({"headers": dict(delivery.headers), "body": delivery.body.decode()})
 
     def _control(self, request: Request, path: str) -> tuple[Control, str]:
+        """Return the control of the vendor, and the name of the view, in ``VENDOR/VIEW``."""
         vendor, _, view = path.partition("/")
         if vendor not in self._accounts.vendors or view not in _STATES:
             raise LookupError("there is no such vendor or view")
@@ -174,44 +163,114 @@ class Console:
         return response(200, "application/octet-stream", content)
 
 
+class _CallEvents:
+    """The server-sent events of one stream: an account's calls, from the page's last one on.
+
+    An event's id is the journal's run and the number of the event's last call.
+    """
+
+    def __init__(
+        self, *, account_ref: AccountRef, recognizer: Recognizer, last_event_id: str
+    ) -> None:
+        self._account_ref = account_ref
+        self._recognizer = recognizer
+        run, _, number = last_event_id.partition(":")
+        #: The journal that the page shows; another one is new, or was cleared.
+        self._run = run
+        #: The number of the last call that the page has.
+        self._last_number = _read_number(number) if number else 0
+        #: The number of polls since the last event or comment.
+        self._quiet_polls = 0
+
+    def poll(self) -> bytes:
+        """Return the new events, or a comment after a long silence, or else nothing."""
+        events = self._new_events()
+        if events:
+            self._quiet_polls = 0
+            return events.encode()
+        self._quiet_polls += 1
+        if self._quiet_polls <= _MAX_QUIET_POLLS:
+            return b""
+        self._quiet_polls = 0
+        return b": alive\n\n"
+
+    def _new_events(self) -> str:
+        account = self._account_ref.account
+        # The account was removed.
+        if account is None:
+            return ""
+        number = self._last_number if account.journal.run == self._run else 0
+        run, newest, calls = account.journal.since(number, _MAX_CALLS)
+        events = ""
+        if run != self._run:
+            self._run = run
+            self._last_number = 0
+            # The page announces only calls after the newest one so far.
+            events += f'event: cleared\nid: {run}:0\ndata: {{"last": {newest}}}\n\n'
+        if calls:
+            self._last_number = calls[-1].number
+            rows = json.dumps([make_row(call, self._recognizer) for call in calls])
+            events += f"event: calls\nid: {run}:{self._last_number}\ndata: {rows}\n\n"
+        return events
+
+
+def _serve_file(path: str) -> Response:
+    file_name, media_type = _FILES[path]
+    content = resources.files(__package__).joinpath(file_name).read_bytes()
+    return response(200, media_type, content)
+
+
 def _find_newest(
-    rows: Iterable[Any], show: attrgetter[Any], words: Sequence[str]
+    rows: Iterable[Any], searched: attrgetter[Any], words: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the newest rows that contain all words, and the number of all such rows."""
-    texts = ((row, " ".join(map(str, show(row))).lower() if words else "") for row in rows)
-    fitting = [row for row, text in texts if all(word in text for word in words)]
-    return {"total": len(fitting), "newest": fitting[-_ROWS:]}
+    """Return the newest rows whose searched attributes contain all words, and the total number."""
+    matches = list(rows)
+    if words:
+        matches = [row for row in matches if _contains_all(searched(row), words)]
+    return {"total": len(matches), "newest": matches[-_MAX_ROWS:]}
+
+
+def _contains_all(values: Iterable[object], words: Sequence[str]) -> bool:
+    text = " ".join(map(str, values)).lower()
+    return all(word in text for word in words)
 
 
 def _sessions_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
-    state, world = _find_newest(control.sessions.all(), _OF_SESSION, words), control.world
-    # The URLs of the pages on which a tester plays the person.
-    pages = {each.id: page_path(world, each) for each in state["newest"] if is_open(world, each)}
+    state = _find_newest(control.sessions.all(), _SEARCHED_IN_SESSION, words)
+    world = control.world
     # The charge of a session has the session's id; a free session has no charge.
     charges = {charge.request_id: charge for charge in world.ledger.charges.all()}
-    charged = {
-        each.id: f"{charges[each.id].amount:.4f}" for each in state["newest"] if each.id in charges
-    }
+    # The paths of the pages on which a tester plays the person.
+    pages = {}
+    charged = {}
+    for session in state["newest"]:
+        if is_open(world, session):
+            pages[session.id] = page_path(world, session)
+        if session.id in charges:
+            charged[session.id] = f"{charges[session.id].amount:.4f}"
     return {**state, "pages": pages, "charged": charged}
 
 
 def _webhooks_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
-    destinations, due = control.webhooks.destinations(), control.webhooks.due()
-    state = _find_newest(control.webhooks.deliveries(), _OF_DELIVERY, words)
+    destinations = control.webhooks.destinations()
+    due = control.webhooks.due()
+    state = _find_newest(control.webhooks.deliveries(), _SEARCHED_IN_DELIVERY, words)
     return {"destinations": destinations, "due": due, **state}
 
 
-#: The attributes that a search covers.
-_OF_SESSION = attrgetter("number", "id", "status", "service", "vendor_data")
-_OF_DELIVERY = attrgetter(*("event", "state", "session_id", "status", "url", "session.vendor_data"))
+_SEARCHED_IN_SESSION = attrgetter("number", "id", "status", "service", "vendor_data")
+_SEARCHED_IN_DELIVERY = attrgetter(
+    "event", "state", "session_id", "status", "url", "session.vendor_data"
+)
 #: The functions that return each view's data.
 _STATES = {"sessions": _sessions_state, "webhooks": _webhooks_state}
 
 
 def _is_from_another_page(request: Request) -> bool:
-    origin, site = request.header("origin"), request.header("sec-fetch-site")
-    is_other = origin is not None and origin.partition("://")[2] != request.header("host")
-    return is_other or site in ("cross-site", "same-site")
+    origin = request.header("origin")
+    if origin is not None and origin.partition("://")[2] != request.header("host"):
+        return True
+    return request.header("sec-fetch-site") in ("cross-site", "same-site")
 
 
 def _reply_json(value: Any) -> Response:
@@ -219,125 +278,7 @@ def _reply_json(value: Any) -> Response:
 
 
 def _read_number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
+    """Return a call's number. Raises LookupError for a text that is none."""
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
         raise LookupError("there is no such call")
     return int(text)
-
-
-#: Attributes that are copied from an entry to its row.
-_ENTRY = ("method", "path", "status", "vendor", "key", "note")
-#: Maximum number of fields that the list shows for a call.
-_FIELDS = 30
-#: Maximum length of a response to parse.
-_LONGEST = 64 * 1024
-#: Names of scores, verdicts and reasons in responses; the outermost field is shown. A confidence
-#: next to a verdict is a score; any other belongs to a detection.
-_SCORES = ("score", "similarity", "Similarity")
-_VERDICTS = ("status", "match", "is_live", "isIdentical")
-_REASONS = ("mock", "detail", "message", "Message")
-
-
-def make_row(entry: Entry, recognizer: Recognizer) -> dict[str, Any]:
-    """Return the row that the list shows for a journal entry."""
-    answer, charge, files = _read_answer(entry), entry.charge, entry.files
-    cards = [recognizer.card_of(file.digest or "") for file in files]
-    is_refused = entry.status is not None and entry.status >= 400
-    judges = bool(files) or (isinstance(answer, dict) and "isIdentical" in answer)
-    judged = answer if judges and not is_refused else None
-    return {
-        "number": entry.number,
-        "at": entry.at.isoformat(timespec="milliseconds"),
-        **{name: getattr(entry, name) for name in _ENTRY},
-        "ms": None if entry.ms is None else round(entry.ms, 2),
-        "verdict": _find_nearest(judged, _VERDICTS, (str, bool)),
-        "score": _find_score(judged),
-        "reason": _find_reason(answer) if is_refused else None,
-        "charged": None if charge is None else f"{charge.amount:.4f}",
-        "left": None if charge is None else f"{charge.balance:.4f}",
-        "pictures": [
-            {"field": file.field, "digest": file.digest, "card": card and attrs.asdict(card)}
-            for file, card in zip(files, cards, strict=True)
-        ],
-        "fields": dict(itertools.islice(entry.fields.items(), _FIELDS)),
-    }
-
-
-def show_call(entry: Entry, recognizer: Recognizer) -> dict[str, Any]:
-    """Return a call with the headers and body of its response. Secrets are masked."""
-    response, answer, whole = entry.answer, _read_answer(entry), entry.to_dict()
-    headers = {} if response is None else mask_and_shorten(response.headers)
-    shown: Any = None if answer is None else _shorten_for_console("", answer)
-    if response is not None and answer is None:
-        shown = f"<{len(response.body):,} bytes of {response.header('content-type') or 'nothing'}>"
-    return {
-        **make_row(entry, recognizer),
-        **{name: whole[name] for name in ("fields", "files", "claims")},
-        "answer": shown,
-        "answered": response
-        and {name: "***" if "cookie" in name.lower() else headers[name] for name in headers},
-    }
-
-
-def _read_answer(entry: Entry) -> Any:
-    response = entry.answer
-    if response is None or "json" not in (response.header("content-type") or ""):
-        return None
-    try:
-        text = response.body if len(response.body) <= _LONGEST else b""
-        # Browsers cannot parse infinities in JSON.
-        return load_json(
-            text, parse_constant=str, parse_float=lambda x: float(x) if float(x) < math.inf else x
-        )
-    except ValueError:
-        return None
-
-
-def _walk_objects(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield the objects in `value`, outermost first."""
-    level = [value]
-    while level:
-        objects = [inner for inner in level if isinstance(inner, dict)]
-        yield from objects
-        lists = [inner for inner in level if isinstance(inner, list)]
-        inside = (*(each.values() for each in objects), *lists)
-        level = [*itertools.chain.from_iterable(inside)]
-
-
-def _find_nearest(value: Any, names: tuple[str, ...], kinds: tuple[type, ...]) -> Any:
-    """Return the outermost value that has one of these names and types, or None."""
-    for values, name in ((values, name) for values in _walk_objects(value) for name in names):
-        if name in values and (values[name] is None or isinstance(values[name], kinds)):
-            return values[name]
-    return None
-
-
-def _find_score(answer: Any) -> Any:
-    score = _find_nearest(answer, _SCORES, (int, float))
-    judged = (values for values in _walk_objects(answer) if {*_VERDICTS} & {*values})
-    confidences = (values.get("confidence") for values in judged)
-    beside = (number for number in confidences if isinstance(number, (int, float)))
-    return next(beside, None) if score is None else score
-
-
-def _find_reason(answer: Any) -> str | None:
-    reason = _find_nearest(answer, _REASONS, (str,))
-    while reason is None and isinstance(answer, (dict, list)) and answer:
-        # The object may map fields to errors.
-        answer = next(iter(answer.values() if isinstance(answer, dict) else answer))
-        reason = answer if isinstance(answer, str) else None
-    return None if reason is None else mask_and_shorten((("reason", reason),))["reason"]
-
-
-def _shorten_for_console(name: str, value: Any) -> Any:
-    """Shorten texts in JSON as the journal does. Treat long texts without spaces as pictures."""
-    if isinstance(value, dict):
-        return {
-            str(key)[:80]: _shorten_for_console(str(key), inner) for key, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [_shorten_for_console(name, inner) for inner in value[:100]]
-    if not isinstance(value, str):
-        return value
-    if (len(value) > 400 and " " not in value) or "\ufffd" in value:
-        return f"<picture of {len(value):,} characters>"
-    return mask_and_shorten(((name, value),)).popitem()[1]

@@ -1,0 +1,106 @@
+"""Read test cards from pictures."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+from typing import TYPE_CHECKING
+
+from .block_code import FINENESS, read_payload
+from .cards import TURNS, Card
+from .layout import CODE, COLUMNS, ROWS
+from .payload import decode_card
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+#: The supported formats.
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "MPO")
+
+#: Minimum side in pixels. In a smaller picture, a cell would be only two pixels wide.
+_MIN_SIDE = 64
+#: Maximum number of pixels to decode, to save memory.
+_MAX_PIXELS = 40_000_000
+#: A JPEG is decoded at a half, a quarter or an eighth of its size, but not below this size, because
+#: a cell must be four pixels wide.
+_MIN_DECODED_SIZE = (120, 120)
+#: The size to which the block code is resized before it is read.
+_CODE_SIZE = (COLUMNS * FINENESS, ROWS * FINENESS)
+_TURNED_CODE_SIZE = (ROWS * FINENESS, COLUMNS * FINENESS)
+
+
+def read_card(data: bytes) -> Card | None:
+    """Read a test card from the bytes of a picture.
+
+    The pixels of the whole picture are read, so it may be re-encoded, shrunk, stretched and turned
+    by 90 degrees, but not cropped, framed or mirrored. The EXIF orientation is ignored. Returns
+    None if the bytes are not a card or not a picture; never raises.
+    """
+    from PIL import Image  # imported here because ready cards do not need Pillow
+
+    try:
+        if data.startswith(b"\xff\xd8\xff") and _is_photograph(data):
+            return None
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            width, height = picture.size
+            if min(width, height) < _MIN_SIDE or width * height > _MAX_PIXELS:
+                return None
+            picture.draft("L", _MIN_DECODED_SIZE)
+            return _read_grey_card(picture.convert("L"))
+    except Exception:  # noqa: BLE001 - decoders raise OSError, SyntaxError, struct.error and more
+        return None
+
+
+#: The rows of a JPEG, in pixels, whose bytes are decoded to tell a photograph from a card. A JPEG's
+#: blocks are at most 16 rows high, and the first ones may have more bytes than the average.
+_FIRST_ROWS = 24
+#: Minimum grey level of a card's edge, on a scale of 256. New cards have 210 or more; applications
+#: may darken a card to a third.
+_MIN_EDGE_GREY = 40
+#: Minimum grey level of a card's edge as a share of the edge's brightest pixel. It is 0.8 in a new
+#: card; strong compression adds errors.
+_MIN_EDGE_SHARE = 0.5
+
+
+def _is_photograph(data: bytes) -> bool:
+    """Return whether the first row of a JPEG shows that it is not a card. May raise any error."""
+    # `Image.open` would load the plug-ins of other formats first, which takes 3 ms.
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    picture = JpegImageFile(io.BytesIO(data))
+    columns, rows = picture.size
+    if columns * rows > _MAX_PIXELS:
+        return False
+    picture.draft("L", _MIN_DECODED_SIZE)
+    # Only the end of a progressive JPEG completes its first rows. CMYK cannot be read as grey.
+    if "progressive" in picture.info or picture.mode != "L" or picture.fp is None:
+        return False
+    head_bytes = picture.fp.tell()
+    first_bytes = math.ceil((len(data) - head_bytes) * _FIRST_ROWS / rows)
+    picture.fp = io.BytesIO(data[: head_bytes + first_bytes])
+    with contextlib.suppress(OSError):  # the other rows are missing
+        picture.load()
+    # Without tiles, Pillow does not try again to decode the missing rows.
+    picture.tile = []
+    first_row = picture.crop((0, 0, picture.width, 1)).tobytes()
+    darkest = min(first_row)
+    brightest = max(first_row)
+    if brightest == 0:
+        # A row is black before it is decoded: its bytes may be longer than those of other rows.
+        return False
+    return darkest < _MIN_EDGE_GREY or darkest < brightest * _MIN_EDGE_SHARE
+
+
+def _read_grey_card(picture: PIL.Image.Image) -> Card | None:
+    """Read a card from a grey picture, in the first direction in which its code is readable."""
+    from PIL.Image import Resampling
+
+    for degrees in TURNS:
+        size = _CODE_SIZE if degrees in {0, 180} else _TURNED_CODE_SIZE
+        area = CODE.turned(degrees).edges(picture.size)
+        code = picture.resize(size, Resampling.BOX, box=area).rotate(degrees, expand=True)
+        payload = read_payload(code.tobytes())
+        if payload is not None:
+            return decode_card(payload, degrees)
+    return None
