@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import attrs
 
 from facematch_core.backend.kinds import suggest_name
-from facematch_mock_server.base.messages import PERSON, Upload
+from facematch_mock_server.base.messages import PERSON, Request, Upload
 from facematch_mock_server.base.state import check_string, check_word, require
 from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
@@ -64,6 +64,8 @@ class SessionRules:
         price_claim: The claim with the price. The claim ``session.charged`` determines when a live
             session is charged.
         finished_statuses: The statuses of a session whose check is finished.
+        only_link_expires: Whether only the link ends at `Hosted.expires_at`, and the session stays
+            as it is, so that another link continues it.
         on_status_change: A function to call after each status change.
         return_url: Returns the URL to which the person is redirected, or None.
     """
@@ -75,6 +77,7 @@ class SessionRules:
     service: str | None = None
     price_claim: str = ""
     finished_statuses: frozenset[str] = frozenset()
+    only_link_expires: bool = False
     on_status_change: Callable[[World, Session], None] = lambda _, __: None
     return_url: Callable[[Session], str | None] = lambda _: None
 
@@ -88,16 +91,20 @@ def hosted_of(session: Session) -> Hosted:
 
 def is_open(world: World, session: Session) -> bool:
     """Return whether a person can act in a session."""
-    return (
-        session.hosted is not None and session.status in world.behaviour.session_rules.open_statuses
-    )
+    rules: SessionRules = world.behaviour.session_rules
+    if session.hosted is None or session.status not in rules.open_statuses:
+        return False
+    return not rules.only_link_expires or world.clock.now() < session.hosted.expires_at
 
 
 def current(world: World, session: Session) -> Session:
     """Return the session, marked as expired if its time is over."""
-    if not is_open(world, session) or world.clock.now() < hosted_of(session).expires_at:
+    rules: SessionRules = world.behaviour.session_rules
+    if rules.only_link_expires or not is_open(world, session):
         return session
-    expired = attrs.evolve(session, status=world.behaviour.session_rules.status_after["expire"])
+    if world.clock.now() < hosted_of(session).expires_at:
+        return session
+    expired = attrs.evolve(session, status=rules.status_after["expire"])
     return _store_unless_changed(world, session, expired)
 
 
@@ -126,7 +133,7 @@ def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | 
     return None
 
 
-def _new_token(world: World) -> str:
+def new_token(world: World) -> str:
     """Return a token of 12 URL-safe characters, reproducible if seeded and on loopback only."""
     ids = world.account.ids
     if ids.is_seeded and not world.account.shared.is_open:
@@ -151,7 +158,7 @@ def start(
     Without a `session_id`, its id is a new UUID.
     """
     attributes = Hosted(
-        token=_new_token(world),
+        token=new_token(world),
         reference=None if reference is None else reference.digest,
         expires_at=now + dt.timedelta(seconds=lasts_s),
         **hosted,
@@ -176,6 +183,17 @@ def _charge(world: World, session: Session, when: str) -> None:
             what=rules.service,
             request_id=session.id,
         )
+
+
+def origin_of(world: World, head: Request | None) -> str:
+    """Return the scheme and host for links to this server, preferably the request's host."""
+    address = world.account.shared.address or "http://127.0.0.1"
+    host = head and head.header("host")
+    if not host:
+        return address
+    # The vendor itself uses https.
+    scheme = "https" if world.vendor.has_host(host) else address.partition(":")[0]
+    return f"{scheme}://{host}"
 
 
 def page_path(world: World, session: Session) -> str:
@@ -231,6 +249,9 @@ def _apply_action(
     `check` is None for an action that is no check, and for `fail_attempt`.
     """
     rules: SessionRules = world.behaviour.session_rules
+    if action == "expire" and rules.only_link_expires:
+        link = attrs.evolve(hosted_of(session), expires_at=world.clock.now())
+        return attrs.evolve(session, hosted=link)
     if action in rules.status_after:
         return attrs.evolve(session, status=rules.status_after[action])
     hosted = hosted_of(session)

@@ -25,17 +25,15 @@ from facematch_mock_server.base.messages import (
     MULTIPART,
     URLENCODED,
     Form,
-    Request,
     Response,
     Upload,
-    host_in,
     media_type,
 )
 from facematch_mock_server.base.state import UNSET
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.vendors.base import Call, Route
 from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.hosted import current
+from facematch_mock_server.world.hosted import current, origin_of
 from facematch_mock_server.world.keys import KeyKind
 from facematch_mock_server.world.rates import ExceededLimit
 
@@ -336,17 +334,6 @@ class DiditCall(Call):
     @property
     def origin(self) -> str:
         return origin_of(self.world, self.request)
-
-
-def origin_of(world: World, head: Request | None) -> str:
-    """Return the scheme and host for links to this server, preferably the request's host."""
-    address = world.account.shared.address or "http://127.0.0.1"
-    host = head and head.header("host")
-    if not host:
-        return address
-    # The vendor itself uses https.
-    scheme = "https" if host_in(host) in HOSTS else address.partition(":")[0]
-    return f"{scheme}://{host}"
 
 
 # The checks, in order: rate limit, session, key, method, content type, body. The OpenAPI documents

@@ -18,11 +18,11 @@ from facematch_mock_server.base.messages import Request
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.world import webhooks
 from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.hosted import origin_of
 from facematch_mock_server.world.sessions import Session
 from facematch_mock_server.world.webhooks import Destination, SignedPayload, WebhookDelivery
 
 from .decisions import decision_body, environment_of
-from .framework import origin_of
 
 #: The event of standalone calls; one page (liveness report) has session.status.updated instead.
 EVENT = "status.updated"
