@@ -289,6 +289,8 @@ _MESSAGE_KEYS = (
     "error_description",
     "error_message",
     "error_msg",
+    "details",
+    "title",
 )
 
 

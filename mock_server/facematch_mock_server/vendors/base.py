@@ -45,7 +45,7 @@ from facematch_mock_server.recognition.outcomes import (
 )
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.faults import Fault, Kind, Stage, failure_of
-from facematch_mock_server.world.hosted import SessionRules
+from facematch_mock_server.world.hosted import SessionRules, origin_of
 from facematch_mock_server.world.journal import SentFile, compose_note
 from facematch_mock_server.world.keys import Key
 from facematch_mock_server.world.money import Charge
@@ -211,6 +211,11 @@ class Call:
         if self.charged is not None:
             self.world.ledger.refund(self.charged)
             self.charged = None
+
+    @property
+    def origin(self) -> str:
+        """The scheme and host for links to this server."""
+        return origin_of(self.world, self.request)
 
     @property
     def query(self) -> dict[str, str]:

@@ -30,6 +30,21 @@ class ExceededLimit:
     retry_after_s: int
 
 
+@attrs.frozen(kw_only=True)
+class RateUse:
+    """How much of a rate limit a client has used.
+
+    Attributes:
+        limit: The number of requests that the window allows.
+        remaining: The number of further requests that it allows now.
+        reset_s: The seconds until the oldest counted request no longer counts, rounded up.
+    """
+
+    limit: int
+    remaining: int
+    reset_s: int
+
+
 class Rates:
     """The rate limits of one world; None means no limit. Thread-safe."""
 
@@ -82,6 +97,19 @@ class Rates:
             for times in counted:
                 times.append(now)
             return None
+
+    def use_of(self, scope: str, client: str, *, window_s: float, now: float) -> RateUse | None:
+        """Return how much of a limit a client has used; None if there is no limit."""
+        with self._lock:
+            limit = self._limits[scope]
+            if limit is None:
+                return None
+            ends = []
+            for counted_at in self._times.get((scope, client), ()):
+                if counted_at > now - window_s:
+                    ends.append(counted_at + window_s)
+            reset_s = max(1, math.ceil(min(ends) - now)) if ends else math.ceil(window_s)
+            return RateUse(limit=limit, remaining=max(0, limit - len(ends)), reset_s=reset_s)
 
     def _trim_and_describe(
         self, scope: str, limit: int, times: deque[float], window_s: float, now: float

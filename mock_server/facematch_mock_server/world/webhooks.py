@@ -49,6 +49,8 @@ class Destination:
         events: The events to send, by the vendor's names.
         enabled: Whether to send deliveries.
         secret: The signing secret. Not in `repr`.
+        former_secret: The secret before a rotation, if the vendor signs with both; else None. Not
+            in `repr`.
     """
 
     uuid: str
@@ -56,6 +58,7 @@ class Destination:
     events: tuple[str, ...]
     enabled: bool = True
     secret: str = attrs.field(repr=False)
+    former_secret: str | None = attrs.field(default=None, repr=False)
 
 
 class DeliveryState(enum.StrEnum):
@@ -182,6 +185,8 @@ class WebhookRules:
         signature_headers: The headers with a signature, in lower case.
         max_age_s: The greatest age in seconds of a signed time that a receiver accepts; None if the
             vendor signs no time.
+        final_answers: The answers after which the vendor does not retry, by the name in the claims
+            ``webhook.retry.*``: ``redirect``, and ``refused`` for a 4xx other than 404.
     """
 
     events: tuple[str, ...]
@@ -189,6 +194,7 @@ class WebhookRules:
     compose: Compose
     signature_headers: tuple[str, ...]
     max_age_s: int | None = None
+    final_answers: frozenset[str] = frozenset({"redirect", "refused"})
 
 
 #: Sends a payload to a URL, with a deadline in seconds.
@@ -332,7 +338,8 @@ class Outbox:
         if delivery.retries:
             claims.cite("webhook.retry.same", "webhook.event_id")
         if fault is DeliveryFault.SIGN_WRONG:
-            destination = attrs.evolve(destination, secret=destination.secret + " (wrong)")
+            wrong_secret = destination.secret + " (wrong)"
+            destination = attrs.evolve(destination, secret=wrong_secret, former_secret=None)
         payload = self.rules.compose(claims, self._world, delivery, destination)
         if fault is DeliveryFault.CORRUPT:
             payload = corrupt(payload, delivery.session.id)
@@ -342,8 +349,8 @@ class Outbox:
             due = None
         else:
             result = send(destination.url, payload, claims["webhook.timeout_s"])
-            is_delivered = _is_delivered(claims, result)
-            due = None if is_delivered else _find_retry_time(claims, delivery, result, at)
+            is_delivered = result.status in claims["webhook.delivered"]
+            due = None if is_delivered else self._find_retry_time(claims, delivery, result, at)
             if is_delivered:
                 state = DeliveryState.DELIVERED
             else:
@@ -358,6 +365,29 @@ class Outbox:
         )
         retries = delivery.retries if due is None else delivery.retries + 1
         return _Outcome(state=state, due=due, retries=retries, attempt=attempt)
+
+    def _find_retry_time(
+        self, claims: CitedClaims, delivery: WebhookDelivery, result: PostResult, at: dt.datetime
+    ) -> dt.datetime | None:
+        """Return the time of the next retry after an attempt at `at`; None if there is none."""
+        status = result.status
+        if status is None:
+            reason = "no_answer"
+        elif status >= 500:
+            reason = "server_error"
+        elif status == 404:
+            reason = "not_found"
+        elif 300 <= status < 400:
+            reason = "redirect"
+        else:
+            reason = "refused"
+        claims.cite(f"webhook.retry.{reason}")
+        delays_s: tuple[int, ...] = claims["webhook.retry.after_s"]
+        if reason in self.rules.final_answers or delivery.retries >= len(delays_s):
+            return None
+        # Delays are counted from the first attempt since the delivery was queued or resent.
+        first = delivery.attempts[-delivery.retries].at if delivery.retries else at
+        return first + dt.timedelta(seconds=delays_s[delivery.retries])
 
     def count_due(self, now: dt.datetime) -> int:
         """Return the number of deliveries that are due or in progress."""
@@ -451,35 +481,6 @@ def corrupt(payload: SignedPayload, session_id: str) -> SignedPayload:
     position = payload.body.rfind(session_id.encode())
     body[position] = ord("2") if body[position] == ord("1") else ord("1")
     return attrs.evolve(payload, body=bytes(body))
-
-
-def _is_delivered(claims: CitedClaims, result: PostResult) -> bool:
-    lowest, end = claims["webhook.delivered"]
-    return result.status is not None and lowest <= result.status < end
-
-
-def _find_retry_time(
-    claims: CitedClaims, delivery: WebhookDelivery, result: PostResult, at: dt.datetime
-) -> dt.datetime | None:
-    """Return the time of the next retry after an attempt at `at`; None if there is none."""
-    status = result.status
-    if status is None:
-        reason = "no_answer"
-    elif status >= 500:
-        reason = "server_error"
-    elif status == 404:
-        reason = "not_found"
-    elif 300 <= status < 400:
-        reason = "redirect"
-    else:
-        reason = "refused"
-    claims.cite(f"webhook.retry.{reason}")
-    delays_s: tuple[int, ...] = claims["webhook.retry.after_s"]
-    if reason in ("redirect", "refused") or delivery.retries >= len(delays_s):
-        return None
-    # Delays are counted from the first attempt since the delivery was queued or resent.
-    first = delivery.attempts[-delivery.retries].at if delivery.retries else at
-    return first + dt.timedelta(seconds=delays_s[delivery.retries])
 
 
 def may_send(url: str, hosts: Container[str]) -> bool:

@@ -218,7 +218,7 @@ CLAIMS = table(
     fact("webhook.v2", CAPTURE, "V2 signs only the canonical JSON; another of Didit's descriptions adds the timestamp and a colon before it."),
     fact("webhook.saved", OURS, "created_at is the body's timestamp, also in a resend. For a standalone call workflow_id and workflow_version are null, and resubmit_info is empty."),
     row("webhook.timeout_s", 5, WEBHOOK_GUIDE, "A receiver has 5 seconds to respond."),
-    row("webhook.delivered", (200, 300), WEBHOOK_GUIDE, "A 2xx response means delivered."),
+    row("webhook.delivered", range(200, 300), WEBHOOK_GUIDE, "A 2xx response means delivered."),
     fact("webhook.retry.server_error", WEBHOOK_GUIDE, "A delivery that gets a 5xx is retried."),
     fact("webhook.retry.not_found", WEBHOOK_GUIDE, "A delivery that gets a 404 is retried."),
     fact("webhook.retry.no_answer", WEBHOOK_GUIDE, "A delivery is retried if the receiver is unreachable or responds too late."),

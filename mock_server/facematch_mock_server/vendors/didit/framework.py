@@ -33,7 +33,7 @@ from facematch_mock_server.base.state import UNSET
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.vendors.base import Call, Route
 from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.hosted import current, origin_of
+from facematch_mock_server.world.hosted import current
 from facematch_mock_server.world.keys import KeyKind
 from facematch_mock_server.world.rates import ExceededLimit
 
@@ -330,10 +330,6 @@ class DiditCall(Call):
     @property
     def is_live(self) -> bool:
         return self.key is not None and self.key.kind is KeyKind.LIVE
-
-    @property
-    def origin(self) -> str:
-        return origin_of(self.world, self.request)
 
 
 # The checks, in order: rate limit, session, key, method, content type, body. The OpenAPI documents
