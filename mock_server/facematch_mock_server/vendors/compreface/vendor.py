@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, NoReturn
+
+import attrs
 
 from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.masking import mask_and_shorten
@@ -23,60 +25,101 @@ PICTURES = ("source_image", "target_image")
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _EXTENSIONS = frozenset({"tif", "tiff", "jpg", "jpeg", "png", "bmp", "ico", "gif", "webp"})
-_YES, _NO = ("true", "on", "yes", "1"), ("false", "off", "no", "0")
+#: The texts that Spring reads as true and as false.
+_TRUE = ("true", "on", "yes", "1")
+_FALSE = ("false", "off", "no", "0")
+#: The detector's probability of every face.
 _PROBABILITY = 0.99975
 #: Left eye, right eye, nose, left and right corners of the mouth, in percent of the box.
 _LANDMARKS = ((30, 40), (70, 40), (50, 60), (35, 80), (65, 80))
-#: Each plug-in's reported version (a class name), and its execution time in milliseconds.
+#: Each plug-in's reported version, a class name.
 _VERSIONS = {
-    "detector": ("facenet.FaceDetector", 67.0),
-    "calculator": ("facenet.Calculator", 116.0),
-    "age": ("agegender.AgeDetector", 85.0),
-    "gender": ("agegender.GenderDetector", 51.0),
-    "mask": ("facemask.MaskDetector", 36.0),
-    "pose": ("facenet.PoseEstimator", 1.0),
+    "detector": "facenet.FaceDetector",
+    "calculator": "facenet.Calculator",
+    "age": "agegender.AgeDetector",
+    "gender": "agegender.GenderDetector",
+    "mask": "facemask.MaskDetector",
+    "pose": "facenet.PoseEstimator",
+}
+#: Each plug-in's execution time in milliseconds.
+_EXECUTION_TIMES = {
+    "detector": 67.0,
+    "calculator": 116.0,
+    "age": 85.0,
+    "gender": 51.0,
+    "mask": 36.0,
+    "pose": 1.0,
 }
 
 
+@attrs.frozen(kw_only=True)
+class Options:
+    """The options in the query.
+
+    Attributes:
+        max_faces: The number of faces to use of each picture; None for all.
+        min_probability: Faces whose probability is not above it are not used, from 0 to 1; any
+            other number uses no face.
+        returns_versions: Whether the response contains the plug-ins' versions and times.
+        plugins: The plug-ins whose results the response contains.
+    """
+
+    max_faces: int | None
+    min_probability: float
+    returns_versions: bool
+    plugins: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class VerifyRequest:
+    """The pictures and options of a call."""
+
+    source: Upload
+    target: Upload
+    options: Options
+
+
 def verify(call: base.Call) -> Response:
-    kind = media_type(call.request.header("content-type") or "")
-    if kind not in _READERS:
-        _refuse_empty(call, "type.wrong", 415)
-    source, target, (limit, least, status) = _READERS[kind](call)
-    seen = call.compare(source, target)
-    pictures = (seen.probe, seen.reference)
-    faces, others = (_choose_faces(call, picture, limit, least) for picture in pictures)
-    if len(faces) > 1:
+    sent = _read_request(call)
+    options = sent.options
+    compared = call.compare(sent.source, sent.target)
+    source_faces = _choose_faces(call, compared.probe, options)
+    target_faces = _choose_faces(call, compared.reference, options)
+    if len(source_faces) > 1:
         call.refuse("face.many")
-    if not faces or not others:
+    if not source_faces or not target_faces:
         call.refuse("face.none")
     call.claims.cite("verify.made_up")
-    plugins = re.split(r"[\s,]+", call.query.get("face_plugins", ""))
-    if plugins != [""]:
+    if options.plugins:
         call.claims.cite("verify.plugins")
-    source_face, *matches = (_describe(face, plugins) for face in (faces[0], *others))
-    scores = [seen.score or 0.0, *[seen.smaller_face_score] * (len(others) - 1)]
-    for match, score in zip(matches, scores, strict=True):
-        match["similarity"] = base.as_fraction(score)
-    result: dict[str, Any] = {"source_image_face": source_face, "face_matches": matches}
-    if status:
+    source = _describe_face(source_faces[0], options.plugins)
+    matches = [_describe_face(face, options.plugins) for face in target_faces]
+    for match in matches:
+        match["similarity"] = base.as_fraction(compared.smaller_face_score)
+    # The first face is the largest: the score is of that face.
+    matches[0]["similarity"] = base.as_fraction(compared.score or 0.0)
+    result: dict[str, Any] = {"source_image_face": source, "face_matches": matches}
+    if options.returns_versions:
         call.claims.cite("verify.status")
-        names = [name for name in _VERSIONS if name in ("detector", "calculator", *plugins)]
-        for face in (source_face, *matches):
-            face["execution_time"] = {name: _VERSIONS[name][1] for name in names}
-        result["plugins_versions"] = {name: _VERSIONS[name][0] for name in names}
+        used = ("detector", "calculator", *options.plugins)
+        times = {name: time for name, time in _EXECUTION_TIMES.items() if name in used}
+        for face in (source, *matches):
+            face["execution_time"] = times
+        result["plugins_versions"] = {name: _VERSIONS[name] for name in times}
     return call.answer("verify.answer", {"result": [result]})
 
 
 def _choose_faces(
-    call: base.Call, picture: SeenPicture, limit: int | None, least: float
+    call: base.Call, picture: SeenPicture, options: Options
 ) -> tuple[SeenFace, ...]:
-    """Return the faces above the detector's threshold, at most `limit`."""
-    if limit is not None and len(picture.faces) > limit:
+    """Return the faces that the options allow, largest first."""
+    if options.max_faces is not None and len(picture.faces) > options.max_faces:
         call.claims.cite("face.limit")
-    if least:
+    if options.min_probability:
         call.claims.cite("det.threshold")
-    return picture.faces[:limit] if 0 <= least < _PROBABILITY else ()
+    if not 0 <= options.min_probability < _PROBABILITY:
+        return ()
+    return picture.faces[: options.max_faces]
 
 
 def _check_size(call: base.Call) -> None:
@@ -96,95 +139,140 @@ def _check_key(call: base.Call) -> None:
         call.refuse("key.unknown", key=text)
 
 
-_Query = tuple[int | None, float, bool]
+def _read_request(call: base.Call) -> VerifyRequest:
+    """Read the body by its content type, and the query; refuse an invalid request."""
+    content_type = media_type(call.request.header("content-type") or "")
+    if content_type == "multipart/form-data":
+        return _read_form(call)
+    if content_type == "application/json":
+        return _read_json(call)
+    _refuse_empty(call, "type.wrong", status=415)
 
 
-def _read_form(call: base.Call) -> tuple[Upload, Upload, _Query]:
+def _read_form(call: base.Call) -> VerifyRequest:
     form = call.read_form("error.undefined")
-    call.journal_fields = mask_and_shorten(
-        (name, text) for name, texts in form.fields.items() for text in texts
-    )
-    files = [file for files in form.files.values() for file in files]
+    fields = []
+    for name, texts in form.fields.items():
+        for text in texts:
+            fields.append((name, text))
+    call.journal_fields = mask_and_shorten(fields)
     max_bytes = call.claims.get("file.max_bytes")
-    if any(len(file.content) > max_bytes for file in files):
-        call.refuse("file.too_large", "file.max_bytes")
+    for files in form.files.values():
+        for file in files:
+            if len(file.content) > max_bytes:
+                call.refuse("file.too_large", "file.max_bytes")
     for name in PICTURES:
         if name not in form.files:
             call.refuse("part.missing", name=name)
-    query = _read_query(call)
-    if (query[0] or 0) < 0:
-        call.refuse("limit.negative")
-    source, target = (form.files[name][0] for name in PICTURES)
-    for file in (source, target):
+    options = _read_options(call)
+    for name in PICTURES:
+        file = form.files[name][0]
         if file.name.lower().rpartition(".")[2] not in _EXTENSIONS:
             call.refuse("file.extension", name=file.name)
-    return source, target, query
+    return VerifyRequest(
+        source=form.files["source_image"][0],
+        target=form.files["target_image"][0],
+        options=options,
+    )
 
 
-def _read_json(call: base.Call) -> tuple[Upload, Upload, _Query]:
-    query = _read_query(call)
+def _read_json(call: base.Call) -> VerifyRequest:
+    # Spring reads the query before the body.
+    options = _read_query(call)
     try:
         body = load_json(call.request.body)
     except ValueError:
         _refuse_empty(call)
     if not isinstance(body, dict):
         _refuse_empty(call)
-    texts = [body.get(name) for name in PICTURES]
-    if None in texts:
-        call.refuse("base64.missing", name=("sourceImage", "targetImage")[texts.index(None)])
-    if (query[0] or 0) < 0:
-        call.refuse("limit.negative")
+    # The refusal names the field as CompreFace's class does.
+    for name, property_name in (("source_image", "sourceImage"), ("target_image", "targetImage")):
+        if body.get(name) is None:
+            call.refuse("base64.missing", name=property_name)
+    _check_limit(call, options)
+    return VerifyRequest(
+        source=_read_base64(call, "source_image", body),
+        target=_read_base64(call, "target_image", body),
+        options=options,
+    )
+
+
+def _read_base64(call: base.Call, name: str, body: Mapping[str, Any]) -> Upload:
+    # Blanks and line ends in the text are skipped.
+    text = "".join(str(body[name]).split())
     try:
-        source, target = (
-            call.upload(name, "", base64.b64decode("".join(str(text).split()), validate=True))
-            for name, text in zip(PICTURES, texts, strict=True)
-        )
+        content = base64.b64decode(text, validate=True)
     except ValueError:
         call.refuse("base64.wrong")
-    return source, target, query
+    return call.upload(name, "", content)
 
 
-#: The readers of the body, by content type.
-_READERS: Mapping[str, Callable[[base.Call], tuple[Upload, Upload, _Query]]] = {
-    "multipart/form-data": _read_form,
-    "application/json": _read_json,
-}
+def _read_options(call: base.Call) -> Options:
+    options = _read_query(call)
+    _check_limit(call, options)
+    return options
 
 
-def _read_query(call: base.Call) -> _Query:
-    """Return the face limit, the detector's threshold, and whether to return versions."""
+def _check_limit(call: base.Call, options: Options) -> None:
+    if options.max_faces is not None and options.max_faces < 0:
+        call.refuse("limit.negative")
+
+
+def _read_query(call: base.Call) -> Options:
+    """Read the options; refuse a text that Spring cannot convert."""
     # Spring treats an empty value like a missing one.
     status = (call.query.get("status") or "false").lower()
     try:
         limit = int(call.query.get("limit") or "0")
-        least = float(call.query.get("det_prob_threshold") or "0")
+        min_probability = float(call.query.get("det_prob_threshold") or "0")
     except ValueError:
         _refuse_empty(call)
-    if status not in _YES + _NO:
+    if status not in (*_TRUE, *_FALSE):
         _refuse_empty(call)
-    return limit or None, least, status in _YES
+    plugins = re.split(r"[\s,]+", call.query.get("face_plugins", ""))
+    return Options(
+        max_faces=limit or None,
+        min_probability=min_probability,
+        returns_versions=status in _TRUE,
+        plugins=() if plugins == [""] else tuple(plugins),
+    )
 
 
-def _refuse_empty(call: base.Call, claim: str = "query.wrong", status: int = 400) -> NoReturn:
+def _refuse_empty(call: base.Call, claim: str = "query.wrong", *, status: int = 400) -> NoReturn:
+    """Refuse the call with an empty body, as CompreFace's web framework does."""
     call.claims.cite(claim)
     raise base.Refused(Response(status=status, headers=(), body=b""))
 
 
-def _describe(face: SeenFace, plugins: list[str]) -> dict[str, Any]:
+def _describe_face(face: SeenFace, plugins: Collection[str]) -> dict[str, Any]:
+    """Return a face's box, and the results of these plug-ins."""
     left, top, right, bottom = face.box
-    width, height = right - left, bottom - top
-    added = {
-        "age": {"probability": 0.9308982491493225, "high": int(face.age), "low": int(face.age)},
+    width = right - left
+    height = bottom - top
+    age = int(face.age)
+    results = {
+        "age": {"probability": 0.9308982491493225, "high": age, "low": age},
         "gender": {"probability": 0.9898611307144165, "value": face.gender},
         "mask": {"probability": 0.9999470710754395, "value": "without_mask"},
         "pose": {"pitch": 0.0, "roll": 0.0, "yaw": 0.0},
         "calculator": [0.0] * 512,
         "landmarks": [[left + width * x // 100, top + height * y // 100] for x, y in _LANDMARKS],
     }
-    sides = {"x_max": right, "y_max": bottom, "x_min": left, "y_min": top}
-    names = {"calculator": "embedding"}
-    fields = {names.get(slug, slug): added[slug] for slug in added if slug in plugins}
-    return {"box": {"probability": _PROBABILITY, **sides}, **fields}
+    described: dict[str, Any] = {
+        "box": {
+            "probability": _PROBABILITY,
+            "x_max": right,
+            "y_max": bottom,
+            "x_min": left,
+            "y_min": top,
+        }
+    }
+    for plugin, result in results.items():
+        if plugin in plugins:
+            # The field of the plug-in calculator has another name.
+            field = "embedding" if plugin == "calculator" else plugin
+            described[field] = result
+    return described
 
 
 class Compreface(base.MockVendor):
