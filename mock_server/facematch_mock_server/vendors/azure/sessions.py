@@ -14,23 +14,26 @@ import attrs
 
 from facematch_mock_server.base.masking import describe_fields
 from facematch_mock_server.base.messages import Response, Upload
+from facematch_mock_server.recognition.outcomes import LivenessOutcome
 from facematch_mock_server.vendors.base import NumberedCall, as_fraction
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import PersonCheck, SessionRules, current, hosted_of
 from facematch_mock_server.world.sessions import Session
 
-LIVENESS, WITH_VERIFY, IMAGES = (
-    f"/face/v1.2/{name}"
-    for name in ("detectLiveness-sessions", "detectLivenessWithVerify-sessions", "sessionImages")
-)
+LIVENESS = "/face/v1.2/detectLiveness-sessions"
+WITH_VERIFY = "/face/v1.2/detectLivenessWithVerify-sessions"
+IMAGES = "/face/v1.2/sessionImages"
 MODEL = "2024-11-15"
 #: The key of an attempt's time, which v1.2 does not show.
 RECEIVED = "receivedDateTime"
-#: `Expired` is internal: responses keep the status that the session had before.
-NOT_STARTED, RUNNING, SUCCEEDED, FAILED, _CANCELED, _EXPIRED = (
-    *("NotStarted", "Running", "Succeeded", "Failed", "Canceled", "Expired"),
-)
+NOT_STARTED = "NotStarted"
+RUNNING = "Running"
+SUCCEEDED = "Succeeded"
+FAILED = "Failed"
+_CANCELED = "Canceled"
+#: Internal: responses keep the status that the session had before.
+_EXPIRED = "Expired"
 
 
 def check_picture(call: NumberedCall, content: bytes | bytearray) -> None:
@@ -58,10 +61,10 @@ def _read_device(value: Any) -> str:
     return value
 
 
-def _number(kind: type[int | float], least: int, most: int) -> Callable[[Any], float]:
+def _number(number_type: type[int | float], low: int, high: int) -> Callable[[Any], float]:
     def read(value: Any) -> float:
-        number = kind(value)
-        if not least <= number <= most:
+        number = number_type(value)
+        if not low <= number <= high:
             raise ValueError
         return number
 
@@ -229,10 +232,11 @@ def remove(call: NumberedCall) -> None:
 
 
 def read_image(call: NumberedCall) -> Response:
-    image_id, sessions = call.path_values[0], call.world.sessions.all()
-    owners = (session for session in sessions if image_id in session.pictures)
-    owner = next((session for session in owners if not is_over(call, session)), None)
-    content = call.world.pictures.find(None if owner is None else owner.pictures[image_id])
+    image_id = call.path_values[0]
+    content = None
+    for session in call.world.sessions.all():
+        if image_id in session.pictures and not is_over(call, session):
+            content = call.world.pictures.find(session.pictures[image_id])
     if content is None:
         call.refuse("session.no_image")
     call.claims.cite("session.image")
@@ -250,9 +254,9 @@ def rectangle(box: tuple[int, int, int, int]) -> dict[str, int]:
 
 def _add_attempt(world: World, session: Session, status: str, **outcome: Any) -> Session:
     """Return the session with a new attempt, which is placed first."""
-    number, results = hosted_of(session).attempts, session.result
+    results = session.result
     attempt = {
-        "attemptId": number,
+        "attemptId": hosted_of(session).attempts,
         "attemptStatus": status,
         RECEIVED: world.clock.now(),
         **outcome,
@@ -265,39 +269,48 @@ def _targets(box: tuple[int, int, int, int]) -> dict[str, Any]:
     return {"color": {"faceRectangle": rectangle(box)}}
 
 
+def _decide_liveness(world: World, liveness: LivenessOutcome) -> str:
+    if liveness.attack:
+        return "spoofface"
+    if liveness.score is None:
+        return "uncertain"
+    is_live = liveness.score >= world.claims["session.live_from"]
+    return "realface" if is_live else "spoofface"
+
+
 def _judge(world: World, session: Session, check: PersonCheck) -> Session:
     """Return the session with the result of checking the person."""
-    seen, match, sent = check.liveness, check.match, session.metadata or {}
-    if not seen.probe.faces:
+    if not check.liveness.probe.faces:
         return hosted.fail(world, session)
-    word = "uncertain"
-    if seen.attack or seen.score is not None:
-        is_live = not seen.attack and (seen.score or 0.0) >= world.claims["session.live_from"]
-        word = "realface" if is_live else "spoofface"
+    started_with = session.metadata or {}
+    largest_face = check.liveness.probe.faces[0]
     result: dict[str, Any] = {
-        "livenessDecision": word,
-        "targets": _targets(seen.probe.faces[0].box),
+        "livenessDecision": _decide_liveness(world, check.liveness),
+        "targets": _targets(largest_face.box),
     }
-    if match is not None and match.score is not None:
-        confidence = as_fraction(match.score)
-        is_identical = confidence >= sent["verifyConfidenceThreshold"]
+    if check.match is not None and check.match.score is not None:
+        confidence = as_fraction(check.match.score)
+        is_identical = confidence >= started_with["verifyConfidenceThreshold"]
         result["verifyResult"] = {"matchConfidence": confidence, "isIdentical": is_identical}
     result["digest"] = check.face.upper()
     pictures = dict(session.pictures)
-    if sent["enableSessionImage"]:
-        result["sessionImageId"] = image_id = world.account.ids.uuid()
+    if started_with["enableSessionImage"]:
+        image_id = world.account.ids.uuid()
+        result["sessionImageId"] = image_id
         pictures[image_id] = check.face
-    if sent["returnVerifyImageHash"] and check.reference is not None:
+    if started_with["returnVerifyImageHash"] and check.reference is not None:
         result["verifyImageHash"] = check.reference.upper()
-    at = world.clock.now()
-    world.ledger.charge(Decimal(0), at=at, what="LIVENESS", request_id=session.id)
+    world.ledger.charge(Decimal(0), at=world.clock.now(), what="LIVENESS", request_id=session.id)
     session = _add_attempt(world, session, SUCCEEDED, result=result)
     return attrs.evolve(session, status=SUCCEEDED, pictures=pictures)
 
 
 def _fail(world: World, session: Session, __: bool) -> Session:
-    code, message = "FaceWithMaskDetected", "Mask detected on face image."
-    error = {"code": code, "message": message, "targets": _targets((203, 669, 849, 1393))}
+    error = {
+        "code": "FaceWithMaskDetected",
+        "message": "Mask detected on face image.",
+        "targets": _targets((203, 669, 849, 1393)),
+    }
     return _add_attempt(world, session, FAILED, error=error)
 
 

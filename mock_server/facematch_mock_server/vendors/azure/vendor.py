@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -33,6 +33,10 @@ _IMITATED = (
 )
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+#: Maximum number of faces in a response (the specification).
+_MAX_FACES = 100
+#: Two faces are identical from this confidence on, 0-1.
+_IDENTICAL_FROM = 0.5
 #: Landmark positions in percent of the face's rectangle, from its left and top edges.
 _LANDMARKS = """
     pupilLeft 30 40, pupilRight 70 40, noseTip 50 60, mouthLeft 35 80, mouthRight 65 80,
@@ -75,12 +79,19 @@ class AzureCall(base.NumberedCall):
         self.headers = (("apim-request-id", self.request_id),)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, kw_only=True)
 class DetectedFace:
-    """The face that a face id refers to: its picture, and its index (0 for the largest face)."""
+    """The face that a face id refers to.
+
+    Attributes:
+        facts: The facts about its picture.
+        index: Its index in the picture; 0 for the largest face.
+        model: The recognition model.
+        expires: When the face id expires, in seconds since 1970.
+    """
 
     facts: Facts
-    number: int
+    index: int
     model: str
     expires: float
 
@@ -93,36 +104,51 @@ def detect(call: AzureCall) -> Response:
     seen = call.detect_faces(picture)
     if not seen.decodes:
         call.refuse("image.unreadable")
-    attributes, model = query["returnFaceAttributes"], query["recognitionModel"]
-    if seen.faces and (attributes or query["returnFaceLandmarks"]):
+    if seen.faces and (query["returnFaceAttributes"] or query["returnFaceLandmarks"]):
         call.claims.cite("detect.made_up")
-    rows, account, kept = [], call.world.account, call.world.records
     facts = call.world.recognizer.facts.of(picture.content, picture.digest)
-    now = call.now.timestamp()
-    # The maximum in the specification.
-    for number, face in enumerate(seen.faces[:100]):
-        place = sessions.rectangle(face.box)
+    rows = []
+    for index, face in enumerate(seen.faces[:_MAX_FACES]):
         row: dict[str, Any] = {}
         if query["returnFaceId"]:
-            row["faceId"] = face_id = account.ids.uuid()
-            expires = now + query["faceIdTimeToLive"]
-            kept.put(face_id, DetectedFace(facts, number, model, expires))
+            row["faceId"] = _keep_face(call, facts=facts, index=index, query=query)
             # The specification ties this field to a face id.
             if query["returnRecognitionModel"]:
-                row["recognitionModel"] = model
-        row["faceRectangle"] = place
+                row["recognitionModel"] = query["recognitionModel"]
+        row["faceRectangle"] = sessions.rectangle(face.box)
         if query["returnFaceLandmarks"]:
-            row["faceLandmarks"] = {
-                name: {
-                    "x": place["left"] + place["width"] * int(x) / 100,
-                    "y": place["top"] + place["height"] * int(y) / 100,
-                }
-                for name, x, y in (point.split() for point in _LANDMARKS.split(","))
+            row["faceLandmarks"] = _make_landmarks(row["faceRectangle"])
+        if query["returnFaceAttributes"]:
+            row["faceAttributes"] = {
+                name: _ATTRIBUTES[name] for name in query["returnFaceAttributes"]
             }
-        if attributes:
-            row["faceAttributes"] = {name: _ATTRIBUTES[name] for name in attributes}
         rows.append(row)
     return _charge(call, "detect.faces", rows)
+
+
+def _keep_face(call: AzureCall, *, facts: Facts, index: int, query: Mapping[str, Any]) -> str:
+    """Store a face of a picture for a later verify, and return its new id."""
+    face_id = call.world.account.ids.uuid()
+    face = DetectedFace(
+        facts=facts,
+        index=index,
+        model=query["recognitionModel"],
+        expires=call.now.timestamp() + query["faceIdTimeToLive"],
+    )
+    call.world.records.put(face_id, face)
+    return face_id
+
+
+def _make_landmarks(rectangle: Mapping[str, int]) -> dict[str, dict[str, float]]:
+    """Return made-up landmarks in a face's rectangle, in pixels."""
+    landmarks = {}
+    for landmark in _LANDMARKS.split(","):
+        name, x_percent, y_percent = landmark.split()
+        landmarks[name] = {
+            "x": rectangle["left"] + rectangle["width"] * int(x_percent) / 100,
+            "y": rectangle["top"] + rectangle["height"] * int(y_percent) / 100,
+        }
+    return landmarks
 
 
 def verify(call: AzureCall) -> Response:
@@ -130,29 +156,39 @@ def verify(call: AzureCall) -> Response:
     body = call.read_object("body.json")
     if "personId" in body:
         call.refuse("verify.person")
-    ids = {name: body.get(name) for name in _IDS}
-    call.journal_fields = mask_and_shorten((name, str(value)) for name, value in ids.items())
-    first, second = (_find_face(call, face_id) for face_id in ids.values())
-    if first.model != second.model:
+    call.journal_fields = mask_and_shorten(
+        [(name, str(body.get(name))) for name in ("faceId1", "faceId2")]
+    )
+    face1 = _find_face(call, body.get("faceId1"))
+    face2 = _find_face(call, body.get("faceId2"))
+    if face1.model != face2.model:
         call.refuse("verify.models")
-    if first is second:
-        call.claims.cite("verify.others")
-        score: float | None = 100.0
-    else:
-        digests, find = (first.facts.digest, second.facts.digest), call.world.pictures.find
-        pictures = (Upload("image", find(digest) or b"", digest) for digest in digests)
-        seen = call.compare(*pictures)
-        score = seen.score
-        if first.number or second.number:
-            call.claims.cite("verify.others")
-            # The score of a face that is not the largest in its picture is our choice.
-            score = seen.smaller_face_score
+    score = _compare_faces(call, face1, face2)
     if score is None:
         call.refuse("verify.unknown", "verify.unscored")
     call.claims.cite("verify.boundary", "verify.digits")
     confidence = base.as_fraction(score)
-    answer = {"isIdentical": confidence >= 0.5, "confidence": confidence}
+    answer = {"isIdentical": confidence >= _IDENTICAL_FROM, "confidence": confidence}
     return _charge(call, "verify.answer", answer)
+
+
+def _compare_faces(call: AzureCall, face1: DetectedFace, face2: DetectedFace) -> float | None:
+    """Return the score of two faces, 0-100; None if there is none."""
+    if face1 is face2:
+        call.claims.cite("verify.others")
+        return 100.0
+    compared = call.compare(_picture_of(call, face1), _picture_of(call, face2))
+    if face1.index or face2.index:
+        call.claims.cite("verify.others")
+        # The score of a face that is not the largest in its picture is our choice.
+        return compared.smaller_face_score
+    return compared.score
+
+
+def _picture_of(call: AzureCall, face: DetectedFace) -> Upload:
+    """Return a face's picture; without its bytes if they are not kept (a card needs none)."""
+    digest = face.facts.digest
+    return Upload("image", call.world.pictures.find(digest) or b"", digest)
 
 
 def _charge(call: AzureCall, claim: str, body: Any) -> Response:
@@ -219,7 +255,15 @@ def _read_query(call: AzureCall) -> dict[str, Any]:
             call.refuse("query.wrong", name=name)
     if not _MODELS.isdisjoint(call.query):
         call.claims.cite("models")
-    names, detection = set(values["returnFaceAttributes"]), values["detectionModel"]
+    _check_attributes(call, values)
+    return values
+
+
+def _check_attributes(call: AzureCall, values: Mapping[str, Any]) -> None:
+    """Refuse attributes and landmarks that are unknown, or not of the chosen models."""
+    names = set(values["returnFaceAttributes"])
+    detection = values["detectionModel"]
+    recognition = values["recognitionModel"]
     if not names <= _ATTRIBUTES.keys() | _RETIRED:
         call.refuse("attributes.wrong")
     if detection == "detection_02" and names:
@@ -228,15 +272,17 @@ def _read_query(call: AzureCall) -> dict[str, Any]:
         call.refuse("landmarks.detection_02")
     if names & _RETIRED:
         call.refuse("attributes.retired")
-    if not names <= set().union(*(_BY_MODEL.get(values[name], set()) for name in _MODELS)):
+    if not names <= _BY_MODEL.get(detection, set()) | _BY_MODEL.get(recognition, set()):
         call.refuse("attributes.wrong", "attributes.models")
-    return values
 
 
 def _read_picture(call: AzureCall) -> Upload:
-    body, kind = call.request.body, media_type(call.request.header("content-type") or "")
-    if kind != "application/octet-stream":
-        call.refuse("image.url" if kind == "application/json" else "body.wrong")
+    body = call.request.body
+    content_type = media_type(call.request.header("content-type") or "")
+    if content_type == "application/json":
+        call.refuse("image.url")
+    if content_type != "application/octet-stream":
+        call.refuse("body.wrong")
     sessions.check_picture(call, body)
     return call.upload("image", "image", body)
 
@@ -245,12 +291,10 @@ def _find_face(call: AzureCall, face_id: object) -> DetectedFace:
     if not isinstance(face_id, str) or not _UUID.fullmatch(face_id.lower()):
         call.refuse("verify.id")
     face: DetectedFace | None = call.world.records.find(face_id.lower())
-    needs_bytes = call.world.recognizer.needs_bytes
-    if (
-        face is None
-        or face.expires <= call.now.timestamp()
-        or (needs_bytes and call.world.pictures.find(face.facts.digest) is None)
-    ):
+    if face is None or face.expires <= call.now.timestamp():
+        call.refuse("verify.unknown", "verify.expired", "verify.kept")
+    has_bytes = call.world.pictures.find(face.facts.digest) is not None
+    if call.world.recognizer.needs_bytes and not has_bytes:
         call.refuse("verify.unknown", "verify.expired", "verify.kept")
     return face
 
@@ -259,16 +303,19 @@ def _flag(text: str) -> bool | None:
     return {"true": True, "false": False}.get(text.lower())
 
 
-def _seconds(text: str) -> int | None:
-    return int(text) if re.fullmatch("[0-9]{2,5}", text) and 60 <= int(text) <= 86400 else None
+def _lifetime_s(text: str) -> int | None:
+    if not re.fullmatch("[0-9]{2,5}", text):
+        return None
+    seconds = int(text)
+    return seconds if 60 <= seconds <= 86_400 else None
 
 
 def _model(kind: str, count: int) -> Callable[[str], str | None]:
+    """Return a parser of the models ``KIND_01`` to ``KIND_0COUNT``."""
     names = [f"{kind}_0{number}" for number in range(1, count + 1)]
-    return dict(zip(names, names, strict=True)).get
+    return lambda text: text if text in names else None
 
 
-_IDS = ("faceId1", "faceId2")
 #: The fields of the specification's FaceDetectionOptions, each with its default and a parser that
 #: returns None for an invalid value.
 _QUERY: Mapping[str, tuple[str, Callable[[str], Any]]] = {
@@ -278,22 +325,41 @@ _QUERY: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "recognitionModel": ("recognition_01", _model("recognition", 4)),
     "returnRecognitionModel": ("false", _flag),
     "detectionModel": ("detection_01", _model("detection", 3)),
-    "faceIdTimeToLive": ("86400", _seconds),
+    "faceIdTimeToLive": ("86400", _lifetime_s),
 }
 _MODELS = frozenset({"recognitionModel", "detectionModel"})
 
 
 _CHECKS = {"key.wrong": _check_key, "rate.exceeded": _check_rate}
+_CREDENTIALS = (KEY_HEADER.lower(),)
 
 
-def _route(
-    path: str,
-    handlers: Mapping[str, Callable[[Any], Response]],
-    operation: str | None,
-    **options: Any,
-) -> base.Route:
-    usual = {"checks": _CHECKS, "credentials": (KEY_HEADER.lower(),)}
-    return base.Route(pattern=path, handlers=handlers, operation=operation, **usual | options)
+def _picture_routes() -> Iterator[base.Route]:
+    """Yield the routes that take pictures, or the ids of their faces, in each version."""
+    for version in VERSIONS:
+        for name, handler, operation in (("detect", detect, "detect"), ("verify", verify, "match")):
+            yield base.Route(
+                pattern=f"/face/{version}/{name}",
+                handlers={"POST": handler},
+                operation=operation,
+                checks=_CHECKS,
+                credentials=_CREDENTIALS,
+            )
+
+
+def _session_routes() -> Iterator[base.Route]:
+    """Yield the routes of liveness sessions in each version."""
+    for module in (sessions, preview):
+        for path, handlers, operation in module.ROUTES:
+            yield base.Route(
+                pattern=path,
+                handlers=handlers,
+                operation=operation,
+                checks={**_CHECKS, "access.refused": _check_access},
+                credentials=_CREDENTIALS,
+                fields=module.FIELDS,
+                error_claims={400: "session.body", 404: "session.unknown"},
+            )
 
 
 class Azure(base.MockVendor):
@@ -303,23 +369,7 @@ class Azure(base.MockVendor):
     common_prefix = f"/face/{VERSIONS[0]}/"
     # Microsoft's older clients get the error for an unknown path.
     extra_prefixes = ("/face/v1.",)
-    routes = (
-        *(_route(f"/face/{version}/detect", {"POST": detect}, "detect") for version in VERSIONS),
-        *(_route(f"/face/{version}/verify", {"POST": verify}, "match") for version in VERSIONS),
-        *(
-            _route(
-                *route,
-                checks={**_CHECKS, "access.refused": _check_access},
-                fields=fields,
-                error_claims={400: "session.body", 404: "session.unknown"},
-            )
-            for fields, routes in (
-                (sessions.FIELDS, sessions.ROUTES),
-                (preview.FIELDS, preview.ROUTES),
-            )
-            for route in routes
-        ),
-    )
+    routes = (*_picture_routes(), *_session_routes())
     session_rules = sessions.SESSION_RULES
     not_found_claim = "path"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
@@ -341,45 +391,57 @@ _HEADERS = f"-H '{KEY_HEADER}: {LIVE_KEY}' -H 'Content-Type: application/octet-s
 
 def _ask_samples(mock: Any) -> None:
     models = "recognitionModel=recognition_04&detectionModel=detection_03"
-    more = "returnFaceLandmarks=true&returnRecognitionModel=true&faceIdTimeToLive=600"
-    wishes = f"{models}&{more}&returnFaceAttributes=mask,headPose,qualityForRecognition"
+    face_fields = "returnFaceLandmarks=true&returnRecognitionModel=true&faceIdTimeToLive=600"
+    query = f"{models}&{face_fields}&returnFaceAttributes=mask,headPose,qualityForRecognition"
     for version in VERSIONS:
-        faces = mock.ask("POST", f"/face/{version}/detect", body="two-faces")
-        mock.ask("POST", f"/face/{version}/detect?returnFaceId=false&{wishes}", body="p1")
-        ids = {name: face["faceId"] for name, face in zip(_IDS, faces, strict=True)}
+        first_face, second_face = mock.ask("POST", f"/face/{version}/detect", body="two-faces")
+        mock.ask("POST", f"/face/{version}/detect?returnFaceId=false&{query}", body="p1")
+        ids = {"faceId1": first_face["faceId"], "faceId2": second_face["faceId"]}
         mock.ask("POST", f"/face/{version}/verify", json=ids)
-    sent = {"livenessOperationMode": "Passive", "deviceCorrelationId": "phone-7"}
-    started = (
-        mock.ask("POST", sessions.LIVENESS, json={**sent, "enableSessionImage": True}),
-        mock.ask("POST", sessions.WITH_VERIFY, form=sent, files={"verifyImage": "p1"}),
+    fields = {"livenessOperationMode": "Passive", "deviceCorrelationId": "phone-7"}
+    alone = mock.ask("POST", sessions.LIVENESS, json={**fields, "enableSessionImage": True})
+    _ask_session_samples(mock, sessions.LIVENESS, alone["sessionId"])
+    files = {"verifyImage": "p1"}
+    with_verify = mock.ask("POST", sessions.WITH_VERIFY, form=fields, files=files)
+    _ask_session_samples(mock, sessions.WITH_VERIFY, with_verify["sessionId"])
+    _ask_preview_samples(
+        mock, {**fields, "enableSessionImage": True, "returnVerifyImageHash": True}
     )
-    for path, session in zip((sessions.LIVENESS, sessions.WITH_VERIFY), started, strict=True):
-        session_id = session["sessionId"]
-        for act in ("fail_attempt", "card"):
-            mock.act(session_id, act)
-        read = mock.ask("GET", f"{path}/{session_id}")["results"]["attempts"][0]["result"]
-        if "sessionImageId" in read:
-            mock.ask("GET", f"{sessions.IMAGES}/{read['sessionImageId']}")
-        mock.ask("DELETE", f"{path}/{session_id}")
-    _ask_preview_samples(mock, {**sent, "enableSessionImage": True, "returnVerifyImageHash": True})
 
 
-def _ask_preview_samples(mock: Any, sent: Mapping[str, Any]) -> None:
-    mock.ask("POST", preview.WITH_VERIFY, json=sent)
-    form = {"Parameters": json.dumps(sent)}
-    started = (
-        mock.ask("POST", preview.LIVENESS, json=sent),
-        mock.ask("POST", preview.WITH_VERIFY, form=form, files={"VerifyImage": "p1"}),
-    )
-    for path, session in zip((preview.LIVENESS, preview.WITH_VERIFY), started, strict=True):
-        session_id = session["sessionId"]
-        for act in ("fail_attempt", "card"):
-            mock.act(session_id, act)
-        read = mock.ask("GET", f"{path}/{session_id}")
-        mock.ask("GET", path)
-        mock.ask("GET", f"{path}/{session_id}/audit")
-        mock.ask("GET", f"{preview.IMAGES}/{read['result']['sessionImageId']}")
-        mock.ask("DELETE", f"{path}/{session_id}")
+def _finish(mock: Any, session_id: str) -> None:
+    """Act as a person who fails once, and then passes."""
+    mock.act(session_id, "fail_attempt")
+    mock.act(session_id, "card")
+
+
+def _ask_session_samples(mock: Any, path: str, session_id: str) -> None:
+    _finish(mock, session_id)
+    read = mock.ask("GET", f"{path}/{session_id}")
+    result = read["results"]["attempts"][0]["result"]
+    if "sessionImageId" in result:
+        mock.ask("GET", f"{sessions.IMAGES}/{result['sessionImageId']}")
+    mock.ask("DELETE", f"{path}/{session_id}")
+
+
+def _ask_preview_samples(mock: Any, fields: Mapping[str, Any]) -> None:
+    # Without a picture, the device would send the reference, which the mock refuses.
+    mock.ask("POST", preview.WITH_VERIFY, json=fields)
+    alone = mock.ask("POST", preview.LIVENESS, json=fields)
+    _ask_preview_session_samples(mock, preview.LIVENESS, alone["sessionId"])
+    form = {"Parameters": json.dumps(fields)}
+    files = {"VerifyImage": "p1"}
+    with_verify = mock.ask("POST", preview.WITH_VERIFY, form=form, files=files)
+    _ask_preview_session_samples(mock, preview.WITH_VERIFY, with_verify["sessionId"])
+
+
+def _ask_preview_session_samples(mock: Any, path: str, session_id: str) -> None:
+    _finish(mock, session_id)
+    read = mock.ask("GET", f"{path}/{session_id}")
+    mock.ask("GET", path)
+    mock.ask("GET", f"{path}/{session_id}/audit")
+    mock.ask("GET", f"{preview.IMAGES}/{read['result']['sessionImageId']}")
+    mock.ask("DELETE", f"{path}/{session_id}")
 
 
 VENDOR = base.Vendor(

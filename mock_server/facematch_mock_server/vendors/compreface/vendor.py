@@ -109,9 +109,7 @@ def verify(call: base.Call) -> Response:
     return call.answer("verify.answer", {"result": [result]})
 
 
-def _choose_faces(
-    call: base.Call, picture: SeenPicture, options: Options
-) -> tuple[SeenFace, ...]:
+def _choose_faces(call: base.Call, picture: SeenPicture, options: Options) -> tuple[SeenFace, ...]:
     """Return the faces that the options allow, largest first."""
     if options.max_faces is not None and len(picture.faces) > options.max_faces:
         call.claims.cite("face.limit")
@@ -144,9 +142,9 @@ def _read_request(call: base.Call) -> VerifyRequest:
     content_type = media_type(call.request.header("content-type") or "")
     if content_type == "multipart/form-data":
         return _read_form(call)
-    if content_type == "application/json":
-        return _read_json(call)
-    _refuse_empty(call, "type.wrong", status=415)
+    if content_type != "application/json":
+        _refuse_empty(call, "type.wrong", status=415)
+    return _read_json(call)
 
 
 def _read_form(call: base.Call) -> VerifyRequest:
