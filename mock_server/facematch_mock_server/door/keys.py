@@ -12,7 +12,7 @@ from facematch_mock_server.vendors.baidu import vendor as baidu
 from facematch_mock_server.vendors.base import bearer_token
 from facematch_mock_server.vendors.deepvue.vendor import LOGIN
 from facematch_mock_server.vendors.pairs import FormKey
-from facematch_mock_server.vendors.rekognition.vendor import read_signature, sign
+from facematch_mock_server.vendors.rekognition.signature import read_signature
 from facematch_mock_server.vendors.tencent.signature import SigningKey, sign_again
 
 
@@ -60,16 +60,13 @@ def _sign_with_known_secret(access: Served, request: Request) -> Request:
 
     The program's secret is unknown, so its signature cannot be checked; its date still is.
     """
-    parts = read_signature(request)
-    if parts is None:
+    signature = read_signature(request)
+    if signature is None or access.control.world.keys.of_client(signature.access_key):
         return request
-    signature, _ = parts
-    if access.control.world.keys.of_client(signature["key"]):
-        return request
-    signed = sign(request, signature, access.live_key)
     authorization = (
-        f"AWS4-HMAC-SHA256 Credential={access.client_id}/{signature['scope']}, "
-        f"SignedHeaders={signature['headers']}, Signature={signed}"
+        f"AWS4-HMAC-SHA256 Credential={access.client_id}/{signature.scope}, "
+        f"SignedHeaders={signature.header_names}, "
+        f"Signature={signature.sign(request, access.live_key)}"
     )
     others = tuple(header for header in request.headers if header[0] != "authorization")
     return attrs.evolve(request, headers=(*others, ("authorization", authorization)))

@@ -23,73 +23,117 @@ from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import PersonCheck, SessionRules, current, hosted_of
 from facematch_mock_server.world.sessions import Session
 
-_CREATED, _IN_PROGRESS, _SUCCEEDED, _FAILED, _EXPIRED = (
-    *("CREATED", "IN_PROGRESS", "SUCCEEDED", "FAILED", "EXPIRED"),
-)
+_CREATED = "CREATED"
+_IN_PROGRESS = "IN_PROGRESS"
+_SUCCEEDED = "SUCCEEDED"
+_FAILED = "FAILED"
+_EXPIRED = "EXPIRED"
+#: The challenges; the first one is the default.
 _CHALLENGES = ("FaceMovementAndLightChallenge", "FaceMovementChallenge")
+_MAX_AUDIT_IMAGES = 4
 _TOKEN = re.compile(r"[a-zA-Z0-9_-]{1,64}", re.ASCII)
 _KMS_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_/+=,@.-]{0,2047}", re.ASCII)
 _SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _VERSION = re.compile(r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){2}", re.ASCII)
-#: AWS's size limit in bytes for a returned picture, and a side length that stays below it.
-_MOST_BYTES, _SIDE = 204_800, 480
+#: AWS's size limit in bytes for a returned picture.
+_MAX_BYTES = 204_800
+#: The longest side in pixels of a picture that was too large.
+_SMALL_SIDE = 480
 
 
 def create(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
-    """Create a session, or respond with the existing session that has the same token."""
-    token, challenge, audit_images = _read_start(call, sent)
-    claims, world = call.claims, call.world
-    claims.cite("session.charged", "credit.price_session")
+    """Create a session, or respond with the open session that has the same token."""
+    settings = _read_settings(call, sent)
+    call.claims.cite("session.charged", "credit.price_session")
     # A start and its retry may arrive concurrently.
-    with world.behaviour.starting:
-        kept = reversed(world.sessions.all()) if token else ()
-        same = (each for each in kept if (each.metadata or {}).get("token") == token)
-        session = next((each for each in same if call.now < hosted_of(each).expires_at), None)
-        if session is not None:
-            claims.cite("session.token")
+    with call.world.behaviour.starting:
+        session = _find_same(call, settings.token)
+        if session is None:
+            session = _start(call, settings)
         else:
-            metadata = {"token": token, "audit_images": audit_images}
-            fields, lasts_s = (
-                {"status": _CREATED, "metadata": metadata},
-                claims["session.lifetime_s"],
-            )
-            session = hosted.start(world, call.now, lasts_s, fields, workflow=challenge)
+            call.claims.cite("session.token")
     return call.answer("session.created", {"SessionId": session.id})
 
 
-def _read_start(call: NumberedCall, sent: Mapping[str, Any]) -> tuple[str | None, str, int]:
-    """Return the token, preferred challenge and number of audit images that a start requests."""
+@attrs.frozen(kw_only=True)
+class Settings:
+    """The settings of a session.
+
+    Attributes:
+        token: A text that makes the start repeatable; None without one.
+        challenge: The challenge that the person is to pass.
+        audit_images: The number of audit images that the results contain, 0-4.
+    """
+
+    token: str | None
+    challenge: str
+    audit_images: int
+
+
+def _find_same(call: NumberedCall, token: str | None) -> Session | None:
+    """Return the newest session with this token whose results are readable."""
+    if token is None:
+        return None
+    for session in reversed(call.world.sessions.all()):
+        is_same = session.metadata is not None and session.metadata["token"] == token
+        if is_same and call.now < hosted_of(session).expires_at:
+            return session
+    return None
+
+
+def _start(call: NumberedCall, settings: Settings) -> Session:
+    metadata = {"token": settings.token, "audit_images": settings.audit_images}
+    return hosted.start(
+        call.world,
+        call.now,
+        call.claims["session.lifetime_s"],
+        {"status": _CREATED, "metadata": metadata},
+        workflow=settings.challenge,
+    )
+
+
+def _read_settings(call: NumberedCall, sent: Mapping[str, Any]) -> Settings:
+    """Read the settings of a start; refuse it if one is invalid."""
+    token = sent.get("ClientRequestToken")
+    if not _fits(token, _TOKEN) or not _fits(sent.get("KmsKeyId"), _KMS_KEY):
+        call.refuse("parameters.wrong", "session.ranges")
     settings = {} if sent.get("Settings") is None else sent["Settings"]
-    token, key = sent.get("ClientRequestToken"), sent.get("KmsKeyId")
-    fits = isinstance(settings, dict) and _fits(token, _TOKEN) and _fits(key, _KMS_KEY)
-    number = (settings.get("AuditImagesLimit") or 0) if fits else 0
-    preferences = (settings.get("ChallengePreferences") or []) if fits else []
-    is_limit = type(number) is int and 0 <= number <= 4
-    if not fits or not is_limit or not _are_preferences(preferences):
+    if not isinstance(settings, dict):
+        call.refuse("parameters.wrong", "session.ranges")
+    audit_images = settings.get("AuditImagesLimit") or 0
+    if type(audit_images) is not int or not 0 <= audit_images <= _MAX_AUDIT_IMAGES:
+        call.refuse("parameters.wrong", "session.ranges")
+    preferences = settings.get("ChallengePreferences") or []
+    if not isinstance(preferences, list) or not all(map(_is_preference, preferences)):
         call.refuse("parameters.wrong", "session.ranges")
     if settings.get("OutputConfig") is not None:
         call.refuse("parameters.wrong", "session.s3")
-    challenge = preferences[0]["Type"] if preferences else _CHALLENGES[0]
-    return token, challenge, number
+    return Settings(
+        token=token or None,
+        challenge=preferences[0]["Type"] if preferences else _CHALLENGES[0],
+        audit_images=audit_images,
+    )
 
 
 def _fits(text: Any, pattern: re.Pattern[str]) -> bool:
     return text is None or (isinstance(text, str) and pattern.fullmatch(text) is not None)
 
 
-def _are_preferences(rows: Any) -> bool:
-    return isinstance(rows, list) and all(
-        isinstance(row, dict)
-        and row.get("Type") in _CHALLENGES
-        and isinstance(row.get("Versions") or {}, dict)
-        and all(_fits(version, _VERSION) for version in (row.get("Versions") or {}).values())
-        for row in rows
-    )
+def _is_preference(preference: Any) -> bool:
+    """Return whether a value is a challenge, with versions or without."""
+    if not isinstance(preference, dict) or preference.get("Type") not in _CHALLENGES:
+        return False
+    versions = preference.get("Versions") or {}
+    if not isinstance(versions, dict):
+        return False
+    return all(_fits(version, _VERSION) for version in versions.values())
 
 
 def read_results(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
     """Respond with a session's status and results, until AWS would delete the session."""
-    claims, world, session_id = call.claims, call.world, sent.get("SessionId")
+    claims = call.claims
+    world = call.world
+    session_id = sent.get("SessionId")
     if not session_id or not _fits(session_id, _SESSION_ID):
         call.refuse("parameters.wrong", "session.ranges")
     session = world.sessions.find(session_id)
@@ -116,31 +160,40 @@ def _show_pictures(world: World, session: Session) -> dict[str, Any]:
     content = world.pictures.find(session.pictures["reference_image"])
     if content is None:
         return {}
-    picture = {**(session.metadata or {})["box"], "Bytes": _encode_picture(content)}
-    number = (session.metadata or {})["audit_images"]
-    return {"ReferenceImage": picture, "AuditImages": [picture] * number}
+    metadata = session.metadata or {}
+    picture = {**metadata["box"], "Bytes": _encode_picture(content)}
+    return {"ReferenceImage": picture, "AuditImages": [picture] * metadata["audit_images"]}
 
 
 def _encode_picture(content: bytes) -> str:
     """Encode a picture in base64, as a smaller JPEG if it is too large or not a JPEG or PNG."""
     is_usual = Image.from_bytes(content).format in (ImageFormat.JPEG, ImageFormat.PNG)
-    if len(content) > _MOST_BYTES or not is_usual:
-        import PIL.Image  # imported here, because few pictures need it
-
-        with PIL.Image.open(io.BytesIO(content)) as picture:
-            small, buffer = picture.convert("RGB"), io.BytesIO()
-        small.thumbnail((_SIDE, _SIDE))
-        small.save(buffer, "JPEG", quality=70)
-        content = buffer.getvalue()
+    if len(content) > _MAX_BYTES or not is_usual:
+        content = _shrink(content)
     return base64.b64encode(content).decode()
 
 
-def bound(image: Image, face: SeenFace) -> dict[str, float]:
+def _shrink(content: bytes) -> bytes:
+    """Return a picture as a small JPEG."""
+    import PIL.Image  # imported here, because few pictures need it
+
+    with PIL.Image.open(io.BytesIO(content)) as picture:
+        small = picture.convert("RGB")
+    small.thumbnail((_SMALL_SIDE, _SMALL_SIDE))
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=70)
+    return buffer.getvalue()
+
+
+def bounding_box(image: Image, face: SeenFace) -> dict[str, float]:
     """Return a face's bounding box as fractions of the picture's width and height."""
     left, top, right, bottom = face.box
-    width, height = (right - left) / image.width, (bottom - top) / image.height
-    corner = {"Left": left / image.width, "Top": top / image.height}
-    return {"Width": width, "Height": height, **corner}
+    return {
+        "Width": (right - left) / image.width,
+        "Height": (bottom - top) / image.height,
+        "Left": left / image.width,
+        "Top": top / image.height,
+    }
 
 
 # Results of a check
@@ -148,16 +201,16 @@ def bound(image: Image, face: SeenFace) -> dict[str, float]:
 
 def _judge(world: World, session: Session, check: PersonCheck) -> Session:
     """Return the session with the result of its only check."""
-    seen = check.liveness
-    if not seen.probe.faces:
+    liveness = check.liveness
+    if not liveness.probe.faces:
         return hosted.fail(world, session)
-    result: dict[str, Any] = {"Feedback": _list_feedback(world, seen)}
-    if seen.score is not None:
+    result: dict[str, Any] = {"Feedback": _list_feedback(world, liveness)}
+    if liveness.score is not None:
         # AWS's response has no other field that shows an attack.
-        most = world.claims["session.attack"] if seen.attack else 100.0
-        result["Confidence"] = min(seen.score, most)
+        max_score = world.claims["session.attack"] if liveness.attack else 100.0
+        result["Confidence"] = min(liveness.score, max_score)
     image = Image.from_bytes(check.contents[check.face])
-    box = {"BoundingBox": bound(image, seen.probe.faces[0])}
+    box = {"BoundingBox": bounding_box(image, liveness.probe.faces[0])}
     return attrs.evolve(
         session,
         status=_SUCCEEDED,
@@ -167,15 +220,16 @@ def _judge(world: World, session: Session, check: PersonCheck) -> Session:
     )
 
 
-def _list_feedback(world: World, seen: LivenessOutcome) -> list[dict[str, str]]:
-    low, dark, bright = world.claims["session.feedback"]
-    light = 50.0 if seen.luminance is None else seen.luminance
-    conditions = {
-        "LOW_VIDEO_QUALITY_DETECTED": seen.quality is not None and seen.quality < low,
-        "LOW_LIGHTING_DETECTED": light < dark,
-        "HIGH_LIGHTING_DETECTED": light > bright,
-    }
-    codes = [code for code, applies in conditions.items() if applies]
+def _list_feedback(world: World, liveness: LivenessOutcome) -> list[dict[str, str]]:
+    min_quality, min_luminance, max_luminance = world.claims["session.feedback"]
+    luminance = 50.0 if liveness.luminance is None else liveness.luminance
+    codes = []
+    if liveness.quality is not None and liveness.quality < min_quality:
+        codes.append("LOW_VIDEO_QUALITY_DETECTED")
+    if luminance < min_luminance:
+        codes.append("LOW_LIGHTING_DETECTED")
+    if luminance > max_luminance:
+        codes.append("HIGH_LIGHTING_DETECTED")
     return [{"Code": code, "Message": code.replace("_", " ").capitalize()} for code in codes]
 
 

@@ -1,22 +1,13 @@
-"""Rekognition's CompareFaces and DetectFaces, access control, and settings.
-
-The signature check follows AWS, IAM User Guide, "Create a signed AWS API request", read
-2026-11-21.
-"""
+"""Rekognition's CompareFaces and DetectFaces, access control, and settings."""
 
 from __future__ import annotations
 
 import base64
-import contextlib
 import datetime as dt
-import hashlib
-import hmac
-import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
-from urllib.parse import quote
 
 import attrs
 
@@ -24,7 +15,7 @@ from facematch_core import Image, InvalidImage
 from facematch_core.backend import ImageFormat
 from facematch_mock_server.base.masking import mask_and_shorten
 from facematch_mock_server.base.messages import Headers, Request, Response, Upload
-from facematch_mock_server.recognition.outcomes import SeenFace
+from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenFace
 from facematch_mock_server.vendors import base
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import HostedSessions
@@ -32,62 +23,7 @@ from facematch_mock_server.world.keys import LIVE_KEY, Key, KeyKind
 
 from . import sessions
 from .claims import CLAIMS
-
-_HEADER = re.compile(
-    r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/,\s]+)/"
-    r"(?P<scope>(?P<day>\d{8})/[^/,\s]+/(?P<service>[^/,\s]+)/aws4_request),\s*"
-    r"SignedHeaders=(?P<headers>[a-z0-9;-]+),\s*Signature=(?P<signature>[0-9a-f]{64})",
-    re.ASCII,
-)
-_ACCESS_KEY = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/,\s]+)/")
-#: The format of ``X-Amz-Date``.
-STAMP = "%Y%m%dT%H%M%SZ"
-
-
-def access_key(head: Request) -> str | None:
-    """Return a request's access key id, without checking the signature."""
-    match = _ACCESS_KEY.match(head.header("authorization") or "")
-    return match and match[1]
-
-
-def read_signature(request: Request) -> tuple[re.Match[str], dt.datetime] | None:
-    """Return the parts of the Authorization header and the signed date, or None if malformed."""
-    match = _HEADER.fullmatch(request.header("authorization") or "")
-    date = request.header("x-amz-date") or ""
-    with contextlib.suppress(ValueError):
-        if match is not None and date[:8] == match["day"]:
-            return match, dt.datetime.strptime(date, STAMP).replace(tzinfo=dt.UTC)
-    return None
-
-
-def is_signed(request: Request, signature: re.Match[str], secret: str) -> bool:
-    return hmac.compare_digest(sign(request, signature, secret), signature["signature"])
-
-
-def sign(request: Request, signature: re.Match[str], secret: str) -> str:
-    """Return the signature that `secret` makes of the parts that `signature` covers."""
-    query = sorted((quote(name, safe=""), quote(text, safe="")) for name, text in request.query)
-    canonical = (
-        request.method,
-        quote(request.path),
-        "&".join(f"{name}={text}" for name, text in query),
-        *(f"{name}:{_value(request, name)}" for name in signature["headers"].split(";")),
-        "",
-        signature["headers"],
-        hashlib.sha256(request.body).hexdigest(),
-    )
-    digest, scope = hashlib.sha256("\n".join(canonical).encode()).hexdigest(), signature["scope"]
-    text = f"AWS4-HMAC-SHA256\n{request.header('x-amz-date')}\n{scope}\n{digest}"
-    key = f"AWS4{secret}".encode()
-    for part in (*scope.split("/"), text):
-        key = hmac.digest(key, part.encode(), "sha256")
-    return key.hex()
-
-
-def _value(request: Request, name: str) -> str:
-    values = (value for header, value in request.headers if header == name)
-    return ",".join(" ".join(value.split()) for value in values)
-
+from .signature import STAMP, Signature, read_access_key, read_signature
 
 #: The id of the first key; its secret is `LIVE_KEY`.
 ACCESS_KEY = "mock-access-key"
@@ -99,12 +35,23 @@ _REGIONS = """
     ap-northeast-2 ap-south-1 ap-southeast-1 ap-southeast-2 ap-southeast-5 ap-southeast-7
     eu-central-1 eu-south-2 eu-west-1 eu-west-2 il-central-1
 """
-_HOSTS = frozenset(
-    f"rekognition{kind}.{region}.{suffix}"
-    for region in _REGIONS.split()
-    for kind in (("", "-fips") if region[:2] in ("us", "ca") else ("",))
-    for suffix in ("amazonaws.com", "api.aws")
-)
+
+
+def _list_hosts() -> frozenset[str]:
+    hosts = set()
+    for region in _REGIONS.split():
+        services = ["rekognition"]
+        if region.startswith(("us-", "ca-")):
+            services.append("rekognition-fips")
+        for service in services:
+            hosts |= {f"{service}.{region}.amazonaws.com", f"{service}.{region}.api.aws"}
+    return frozenset(hosts)
+
+
+#: AWS's maximum clock skew: AWS Developer Tools Blog, Clock-skew correction.
+_MAX_SKEW = dt.timedelta(minutes=15)
+#: Maximum number of faces in a response (the API model).
+_MAX_FACES = 100
 #: The error for exceeding a rate limit, by scope.
 _LIMITS = {
     "second": "quota.refused",
@@ -118,8 +65,18 @@ _LANDMARKS = {
 }  # fmt: skip
 #: Attributes that DetectFaces returns only on request.
 _ATTRIBUTES = (
-    *("AGE_RANGE", "BEARD", "EMOTIONS", "EYE_DIRECTION", "EYEGLASSES", "EYES_OPEN"),
-    *("FACE_OCCLUDED", "GENDER", "MOUTH_OPEN", "MUSTACHE", "SMILE", "SUNGLASSES"),
+    "AGE_RANGE",
+    "BEARD",
+    "EMOTIONS",
+    "EYE_DIRECTION",
+    "EYEGLASSES",
+    "EYES_OPEN",
+    "FACE_OCCLUDED",
+    "GENDER",
+    "MOUTH_OPEN",
+    "MUSTACHE",
+    "SMILE",
+    "SUNGLASSES",
 )
 
 
@@ -134,8 +91,8 @@ class RekognitionCall(base.NumberedCall):
         headers = (*headers, ("x-amzn-RequestId", self.request_id))
         filled = {**filled, "logref": self.world.account.ids.uuid()}
         response = super().answer(key, body, headers, **filled)
-        kind = ("Content-Type", "application/x-amz-json-1.1")
-        response.headers = (kind, *response.headers[1:])
+        content_type = ("Content-Type", "application/x-amz-json-1.1")
+        response.headers = (content_type, *response.headers[1:])
         return response
 
 
@@ -144,19 +101,13 @@ def check_signature(call: RekognitionCall) -> None:
     if call.request.header("authorization") is None:
         call.refuse("auth.missing")
     call.key_label = "wrong"
-    read = read_signature(call.request)
-    if read is None:
+    signature = read_signature(call.request)
+    if signature is None:
         call.refuse("auth.incomplete")
-    signature, signed = read
-    _check_date(call, signed)
-    if signature["service"] != "rekognition":
+    _check_date(call, signature.signed_at)
+    if signature.service != "rekognition":
         call.refuse("auth.service")
-    every = call.world.keys.of_client(signature["key"])
-    secrets = [secret for secret, key in every if not key.expired(call.now)]
-    if not secrets:
-        call.refuse("auth.key")
-    signers = (secret for secret in secrets if is_signed(call.request, signature, secret))
-    if not call.authenticate(next(signers, None)):
+    if not call.authenticate(_find_used_secret(call, signature)):
         call.key_label = "wrong"
         call.refuse("auth.signature")
     if call.request.header("x-amz-security-token") is not None:
@@ -165,20 +116,41 @@ def check_signature(call: RekognitionCall) -> None:
         call.refuse("auth.denied", operation=f"rekognition:{_operation_of(call.request)}")
 
 
-def _check_date(call: RekognitionCall, signed: dt.datetime) -> None:
+def _find_used_secret(call: RekognitionCall, signature: Signature) -> str | None:
+    """Return the secret with which the call is signed; None if it is none of the key's.
+
+    Refuse an unknown or expired key.
+    """
+    secrets = []
+    for secret, key in call.world.keys.of_client(signature.access_key):
+        if not key.expired(call.now):
+            secrets.append(secret)
+    if not secrets:
+        call.refuse("auth.key")
+    for secret in secrets:
+        if signature.is_made_with(secret, call.request):
+            return secret
+    return None
+
+
+def _check_date(call: RekognitionCall, signed_at: dt.datetime) -> None:
+    """Refuse a call that was signed too long ago, or in the future."""
     # The client may use the machine's clock, or the mock's clock, which tests advance.
-    first, last = sorted((call.now, dt.datetime.now(dt.UTC)))
-    # AWS's maximum clock skew: AWS Developer Tools Blog, Clock-skew correction.
-    skew = dt.timedelta(minutes=15)
-    for claim, now, limit, is_wrong in (
-        ("auth.late", first, first - skew, signed < first - skew),
-        ("auth.early", last, last + skew, signed > last + skew),
-    ):
-        if is_wrong:
-            signed_at, now_at, limit_at = (time.strftime(STAMP) for time in (signed, now, limit))
-            call.refuse(claim, signed=signed_at, now=now_at, limit=limit_at)
-    if abs(signed - call.now) > skew:
+    earlier, later = sorted((call.now, dt.datetime.now(dt.UTC)))
+    earliest = earlier - _MAX_SKEW
+    latest = later + _MAX_SKEW
+    if signed_at < earliest:
+        call.refuse(
+            "auth.late", signed=_stamp(signed_at), now=_stamp(earlier), limit=_stamp(earliest)
+        )
+    if signed_at > latest:
+        call.refuse("auth.early", signed=_stamp(signed_at), now=_stamp(later), limit=_stamp(latest))
+    if abs(signed_at - call.now) > _MAX_SKEW:
         call.claims.cite("auth.clock")
+
+
+def _stamp(time: dt.datetime) -> str:
+    return time.strftime(STAMP)
 
 
 def perform(call: RekognitionCall) -> Response:
@@ -193,78 +165,120 @@ def perform(call: RekognitionCall) -> Response:
         if call.world.rates.count_request({scope: 1.0}, client="", now=now) is not None:
             call.refuse(refused, f"quota.{scope}")
     body = call.read_object("body.malformed")
-    names = (*_SHOWN, "Attributes")
-    call.journal_fields = mask_and_shorten(
-        (name, str(body[name])) for name in names if name in body
-    )
+    fields = []
+    for name in (*_SHOWN, "Attributes"):
+        if name in body:
+            fields.append((name, str(body[name])))
+    call.journal_fields = mask_and_shorten(fields)
     return answer(call, body)
 
 
 def _compare_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
-    threshold = sent.get("SimilarityThreshold")
-    threshold = call.claims["compare.threshold"] if threshold is None else threshold
-    is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
-    quality, filters = sent.get("QualityFilter"), (None, "NONE", "AUTO", "LOW", "MEDIUM", "HIGH")
-    if not is_number or not 0 <= threshold <= 100 or quality not in filters:
-        call.refuse("parameters.wrong", "parameters.ranges")
-    if quality not in (None, "NONE"):
-        call.claims.cite("parameters.quality")
-    source, source_image = _read_picture(call, sent, "SourceImage")
-    target, target_image = _read_picture(call, sent, "TargetImage")
-    seen = call.compare(source, target)
-    if not seen.probe.decodes or not seen.reference.decodes:
+    threshold = _read_threshold(call, sent)
+    source = _read_picture(call, sent, "SourceImage")
+    target = _read_picture(call, sent, "TargetImage")
+    compared = call.compare(source.upload, target.upload)
+    if not compared.probe.decodes or not compared.reference.decodes:
         call.refuse("image.format")
-    if not seen.probe.faces or not seen.reference.faces:
+    if not compared.probe.faces or not compared.reference.faces:
         call.refuse("parameters.wrong", "face.none", "credit.errors")
-    faces = seen.reference.faces[:100]
-    if len(seen.probe.faces) > 1:
+    if len(compared.probe.faces) > 1:
         call.claims.cite("face.largest")
-    if len(faces) > 1:
+    target_faces = _score_faces(compared)
+    if len(target_faces) > 1:
         call.claims.cite("compare.others")
-    # A face without a score never matches; the score of an additional face is our choice.
-    smaller = [seen.smaller_face_score] * (len(faces) - 1)
-    scores = [-1.0 if seen.score is None else seen.score, *smaller]
-    pairs = sorted(zip(scores, faces, strict=True), key=lambda pair: -pair[0])
     _charge(call, "CompareFaces")
+    matches = []
+    unmatched = []
+    for scored in target_faces:
+        face = _describe_face(call, target.image, scored.face)
+        if scored.score >= threshold:
+            matches.append({"Similarity": scored.score, "Face": face})
+        else:
+            unmatched.append(face)
     # The two orientation corrections are always null, as the API model states, so omit them.
-    rows = [(score, _describe(call, target_image, face)) for score, face in pairs]
     body = {
-        "SourceImageFace": _describe(call, source_image, seen.probe.faces[0], whole=False),
-        "FaceMatches": [
-            {"Similarity": score, "Face": face} for score, face in rows if score >= threshold
-        ],
-        "UnmatchedFaces": [face for score, face in rows if score < threshold],
+        "SourceImageFace": _describe_box(source.image, compared.probe.faces[0]),
+        "FaceMatches": matches,
+        "UnmatchedFaces": unmatched,
     }
     return call.answer("compare.answer", body)
 
 
-def _detect_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
-    names = sent.get("Attributes") or []
-    if not isinstance(names, list) or not {*map(str, names)} <= {"DEFAULT", "ALL", *_ATTRIBUTES}:
+def _read_threshold(call: RekognitionCall, sent: Mapping[str, Any]) -> float:
+    """Return the threshold, 0-100; refuse an invalid one, and an unknown quality filter."""
+    threshold = sent.get("SimilarityThreshold")
+    if threshold is None:
+        threshold = call.claims["compare.threshold"]
+    is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
+    if not is_number or not 0 <= threshold <= 100:
         call.refuse("parameters.wrong", "parameters.ranges")
-    picture, image = _read_picture(call, sent, "Image")
-    seen = call.check_liveness(picture)
-    if not seen.probe.decodes:
+    quality_filter = sent.get("QualityFilter")
+    if quality_filter not in (None, "NONE", "AUTO", "LOW", "MEDIUM", "HIGH"):
+        call.refuse("parameters.wrong", "parameters.ranges")
+    if quality_filter not in (None, "NONE"):
+        call.claims.cite("parameters.quality")
+    return float(threshold)
+
+
+@attrs.frozen(kw_only=True)
+class ScoredFace:
+    """A face of the target with its score, 0-100; -1 for a face that never matches."""
+
+    face: SeenFace
+    score: float
+
+
+def _score_faces(compared: MatchOutcome) -> list[ScoredFace]:
+    """Return the target's faces, highest score first."""
+    scored = []
+    for index, face in enumerate(compared.reference.faces[:_MAX_FACES]):
+        # Only the largest face is compared; the score of the others is our choice.
+        score = compared.smaller_face_score if index else compared.score
+        scored.append(ScoredFace(face=face, score=-1.0 if score is None else score))
+    scored.sort(key=lambda each: each.score, reverse=True)
+    return scored
+
+
+def _detect_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
+    requested = sent.get("Attributes") or []
+    known = {"DEFAULT", "ALL", *_ATTRIBUTES}
+    if not isinstance(requested, list) or not known.issuperset(map(str, requested)):
+        call.refuse("parameters.wrong", "parameters.ranges")
+    picture = _read_picture(call, sent, "Image")
+    checked = call.check_liveness(picture.upload)
+    if not checked.probe.decodes:
         call.refuse("image.format")
     _charge(call, "DetectFaces")
-    quality = {"Brightness": seen.luminance or 50.0, "Sharpness": seen.quality or 50.0}
-    names = [name for name in _ATTRIBUTES if "ALL" in names or name in names]
-    if names:
+    attributes = [name for name in _ATTRIBUTES if "ALL" in requested or name in requested]
+    if attributes:
         call.claims.cite("detect.made_up")
-    # The attribute EYES_OPEN is the field EyesOpen.
-    fields = [name.title().replace("_", "") for name in names]
     rows = []
-    for face in seen.probe.faces[:100]:
-        values: dict[str, Any] = {
-            "AgeRange": {"Low": int(face.age), "High": int(face.age)},
-            "Emotions": [{"Type": "CALM", "Confidence": 99.0}],
-            "EyeDirection": {"Yaw": 0.0, "Pitch": 0.0, "Confidence": 99.0},
-            "EyesOpen": {"Value": True, "Confidence": 99.0},
-            "Gender": {"Value": face.gender.capitalize(), "Confidence": 99.0},
+    for face in checked.probe.faces[:_MAX_FACES]:
+        row = _describe_face(call, picture.image, face)
+        row["Quality"] = {
+            "Brightness": checked.luminance or 50.0,
+            "Sharpness": checked.quality or 50.0,
         }
-        row = {**_describe(call, image, face), "Quality": quality}
-        rows.append(row | {x: values.get(x, {"Value": False, "Confidence": 99.0}) for x in fields})
+        rows.append(row | _make_attributes(face, attributes))
     return call.answer("detect.answer", {"FaceDetails": rows})
+
+
+def _make_attributes(face: SeenFace, attributes: Sequence[str]) -> dict[str, Any]:
+    """Return the requested attributes of a face, by the name of the field, with made-up values."""
+    values: dict[str, Any] = {
+        "AgeRange": {"Low": int(face.age), "High": int(face.age)},
+        "Emotions": [{"Type": "CALM", "Confidence": 99.0}],
+        "EyeDirection": {"Yaw": 0.0, "Pitch": 0.0, "Confidence": 99.0},
+        "EyesOpen": {"Value": True, "Confidence": 99.0},
+        "Gender": {"Value": face.gender.capitalize(), "Confidence": 99.0},
+    }
+    made = {}
+    for attribute in attributes:
+        # The attribute EYES_OPEN is the field EyesOpen.
+        field = attribute.title().replace("_", "")
+        made[field] = values.get(field, {"Value": False, "Confidence": 99.0})
+    return made
 
 
 _OPERATIONS: Mapping[str, Callable[[RekognitionCall, Mapping[str, Any]], Response]] = {
@@ -275,9 +289,15 @@ _OPERATIONS: Mapping[str, Callable[[RekognitionCall, Mapping[str, Any]], Respons
 }
 
 
-def _read_picture(
-    call: RekognitionCall, sent: Mapping[str, Any], name: str
-) -> tuple[Upload, Image]:
+@attrs.frozen(kw_only=True)
+class SentPicture:
+    """A picture of a call: its bytes, and its decoded header."""
+
+    upload: Upload
+    image: Image
+
+
+def _read_picture(call: RekognitionCall, sent: Mapping[str, Any], name: str) -> SentPicture:
     holder = sent.get(name)
     if not isinstance(holder, dict):
         call.refuse("parameters.wrong")
@@ -304,22 +324,30 @@ def _read_picture(
     # The minimum in AWS, Guidelines and quotas.
     if min(image.width, image.height) < 80:
         call.refuse("parameters.wrong", "image.min_side")
-    return upload, image
+    return SentPicture(upload=upload, image=image)
 
 
-def _describe(
-    call: RekognitionCall, image: Image, face: SeenFace, *, whole: bool = True
-) -> dict[str, Any]:
-    box = sessions.bound(image, face)
-    details: dict[str, Any] = {"BoundingBox": box, "Confidence": round(face.confidence * 100, 4)}
-    if whole:
-        call.claims.cite("face.made_up")
-        details["Landmarks"] = [
-            {"Type": name, "X": box["Left"] + box["Width"] * x, "Y": box["Top"] + box["Height"] * y}
-            for name, (x, y) in _LANDMARKS.items()
-        ]
-        details["Pose"] = {"Roll": 0.0, "Yaw": 0.0, "Pitch": 0.0}
-        details["Quality"] = {"Brightness": 50.0, "Sharpness": 50.0}
+def _describe_box(image: Image, face: SeenFace) -> dict[str, Any]:
+    """Return where a face is in a picture, and how sure Rekognition is that it is one."""
+    return {
+        "BoundingBox": sessions.bounding_box(image, face),
+        "Confidence": round(face.confidence * 100, 4),
+    }
+
+
+def _describe_face(call: RekognitionCall, image: Image, face: SeenFace) -> dict[str, Any]:
+    """Return a face's box, with landmarks, pose and quality, which are made up."""
+    call.claims.cite("face.made_up")
+    details = _describe_box(image, face)
+    box = details["BoundingBox"]
+    landmarks = []
+    for name, (x, y) in _LANDMARKS.items():
+        left = box["Left"] + box["Width"] * x
+        top = box["Top"] + box["Height"] * y
+        landmarks.append({"Type": name, "X": left, "Y": top})
+    details["Landmarks"] = landmarks
+    details["Pose"] = {"Roll": 0.0, "Yaw": 0.0, "Pitch": 0.0}
+    details["Quality"] = {"Brightness": 50.0, "Sharpness": 50.0}
     return details
 
 
@@ -333,8 +361,24 @@ def _operation_of(head: Request) -> str:
     return (head.header("x-amz-target") or "").removeprefix(_TARGET)
 
 
-#: The fields shown in the journal and to fault rules; pictures and lists are left out.
-_SHOWN = ("SimilarityThreshold", "QualityFilter", "ClientRequestToken", "SessionId")
+#: The fields shown in the journal and to fault rules, by operation; pictures are left out.
+_COMPARE_FIELDS = ("SimilarityThreshold", "QualityFilter")
+_START_FIELDS = ("ClientRequestToken",)
+_READ_FIELDS = ("SessionId",)
+_SHOWN = (*_COMPARE_FIELDS, *_START_FIELDS, *_READ_FIELDS)
+
+
+def _route(operation: str, name: str | None, fields: tuple[str, ...]) -> base.Route:
+    """Return the route of the operation with this name in X-Amz-Target; None for all others."""
+    return base.Route(
+        pattern="/",
+        handlers={"POST": perform},
+        checks={"auth.signature": check_signature},
+        operation=operation,
+        credentials=("x-amz-date",),
+        fields=fields,
+        extra=name,
+    )
 
 
 class Rekognition(base.MockVendor):
@@ -348,22 +392,10 @@ class Rekognition(base.MockVendor):
         500: ("server.error",),
     }
     session_rules = sessions.SESSION_RULES
-    # `more` is the operation in X-Amz-Target; None for the route of all other operations.
-    routes = tuple(
-        base.Route(
-            pattern="/",
-            handlers={"POST": perform},
-            checks={"auth.signature": check_signature},
-            operation=operation,
-            credentials=("x-amz-date",),
-            fields=fields,
-            extra=called,
-        )
-        for operation, called, fields in (
-            ("match", None, _SHOWN[:2]),
-            ("session_start", "CreateFaceLivenessSession", _SHOWN[2:3]),
-            ("session_read", "GetFaceLivenessSessionResults", _SHOWN[3:]),
-        )
+    routes = (
+        _route("match", None, _COMPARE_FIELDS),
+        _route("session_start", "CreateFaceLivenessSession", _START_FIELDS),
+        _route("session_read", "GetFaceLivenessSessionResults", _READ_FIELDS),
     )
 
     def __init__(self, world: World) -> None:
@@ -411,14 +443,14 @@ VENDOR = base.Vendor(
         "session_charged": ("finished", "created", "never"),
     },
     operations=("match", "session_start", "session_read"),
-    hosts=_HOSTS,
+    hosts=_list_hosts(),
     rate_limits={scope: f"quota.{scope}" for scope in _LIMITS},
     settings={
         "price": ("credit.price", "amount"),
         "session_price": ("credit.price_session", "amount"),
     },
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE, client=ACCESS_KEY)},
-    key_of=access_key,
+    key_of=read_access_key,
     behaviour=Rekognition,
     extensions={"sessions": HostedSessions},
     greeting=(f"access key: {ACCESS_KEY}, secret: {LIVE_KEY}", _CURL),

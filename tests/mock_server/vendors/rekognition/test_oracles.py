@@ -11,7 +11,7 @@ from kit.cards import CARDS
 from kit.mock_didit import START, new_engine
 from kit.mock_rekognition import boto, code_of, pair, signed_compare, signed_request, without_header
 
-from facematch_mock_server.vendors.rekognition.vendor import is_signed, read_signature
+from facematch_mock_server.vendors.rekognition.signature import read_signature
 
 TEXTS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
 VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
@@ -34,12 +34,12 @@ def with_header(name, change):
 def test_botocore_signature_verifies_only_with_its_secret_and_body(body, key, secret, token, more):
     key = key.replace("/", "-").replace(",", "-")
     request = signed_request(body, key=key, secret=secret, token=token, more=more.items())
-    signature, signed = read_signature(request)
-    assert signature["key"] == key
-    assert signed == START.replace(microsecond=0)
-    assert is_signed(request, signature, secret)
-    assert not is_signed(request, signature, f"{secret}x")
-    assert not is_signed(attrs.evolve(request, body=body + b"x"), signature, secret)
+    signature = read_signature(request)
+    assert signature.access_key == key
+    assert signature.signed_at == START.replace(microsecond=0)
+    assert signature.is_made_with(secret, request)
+    assert not signature.is_made_with(f"{secret}x", request)
+    assert not signature.is_made_with(secret, attrs.evolve(request, body=body + b"x"))
 
 
 @pytest.mark.parametrize(
