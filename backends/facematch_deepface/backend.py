@@ -1,7 +1,8 @@
 """`DeepfaceBackend`: a DeepFace server that you run yourself.
 
-Source: deepface 0.0.103 (PyPI), its api folder and modules/verification.py, read 2026-11-28, with
-the api folder run without an engine. "Ours" marks a choice of this project.
+Source: deepface 0.0.103 (PyPI), its api folder and modules/{verification,representation}.py, read
+2026-11-28, with the api folder run with a stub in the place of its engine. "Ours" marks a choice of
+this project.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from facematch_core import (
     Charged,
     ConfigurationError,
     Decision,
+    Image,
     LivenessDecision,
     LivenessResult,
     MatchResult,
@@ -32,39 +34,35 @@ from facematch_core.backend import (
     ImageFormat,
     ImageLimits,
     LivenessRequest,
+    MatchRequest,
     PictureRequest,
+    decide_by_threshold,
     number,
 )
 from facematch_core.errors import RequestRejected, VendorUnavailable
 from facematch_core.http import (
-    PROBE,
-    REFERENCE,
-    AnswerPaths,
     BoxPaths,
     ErrorRow,
     FacesOfPair,
+    HttpBackend,
     HttpReply,
-    InconclusiveRow,
-    PairBackend,
-    RequestTemplate,
-    Setting,
+    HttpRequest,
+    Steps,
     as_data_uri,
 )
-from facematch_core.models import Result, ResultWarning, Severity
+from facematch_core.models import Face, Result, ResultWarning, Severity
 
 _FREE = "you run the server: DeepFace charges nothing"
 
-#: The causes of an error, as the text of the server has them, most of them only in its traceback.
+#: The causes of an error, as they stand in the server's text.
 _NO_FACE = "Face could not be detected"
-_SPOOF = "Spoof detected in given image."
+_SPOOF = "Spoof detected in the given image."
 _NO_PICTURE = "Input image can be jpg or png, but it is neither"
 #: Of an unknown model or detector, and of a model without a threshold.
 _NO_MODEL = "Invalid model_name passed"
 _NO_THRESHOLD = "is not supported."
 #: Our word for any other cause.
 _OTHER_ERROR = "error"
-#: The name of each picture in the server's text.
-_PICTURES = {"img1_path": "probe", "img2_path": "reference"}
 #: What separates the message of an error from the traceback, which has paths on the server.
 _TRACEBACK = " - Traceback (most recent call last)"
 
@@ -73,59 +71,58 @@ _CUT = 50.0
 #: The model whose confidence is always 51 or 49.
 _WITHOUT_CONFIDENCE = "Buffalo_L"
 
+_FACIAL_AREA = BoxPaths(box=("facial_area",), left="x", top="y", width="w", height="h")
 _UNKNOWN_MODEL = ErrorRow(
     RequestRejected, Charged.NO, _FREE, "the server does not have this model or detector"
 )
-_ATTACK = InconclusiveRow(
-    ResultWarning(
-        code=WarningCode.PRESENTATION_ATTACK,
-        severity=Severity.ERROR,
-        text="the picture shows a photograph or a screen",
-        tag=_SPOOF,
-    ),
-    Charged.NO,
-    _FREE,
+_ATTACK = ResultWarning(
+    code=WarningCode.PRESENTATION_ATTACK,
+    severity=Severity.ERROR,
+    text="the picture shows a photograph or a screen",
+    tag=_SPOOF,
 )
 
 
-def _row_of_no_face(picture: str) -> InconclusiveRow:
-    warning = attrs.evolve(NO_FACE, text=f"the {picture} shows no face", tag=_NO_FACE)
-    return InconclusiveRow(warning, Charged.NO, _FREE)
+@attrs.frozen(kw_only=True)
+class _Represented:
+    """An answer of `/represent`: the faces of a picture.
 
-
-def _verify_request(second_picture: Any, *, anti_spoofing: bool) -> RequestTemplate:
-    """Return the request that compares the probe with a picture.
-
-    It is JSON, because the server reads any text in a form as true. The server would open a picture
-    that is no data URI as a URL or as a path.
+    Attributes:
+        faces: The faces, in the server's order; the largest is `compared`.
+        embedding: The embedding of the largest face. Of faces of one size, the first counts.
     """
-    return RequestTemplate(
-        path="/verify",
-        headers={"Authorization": Setting("token", prefix="Bearer ")},
-        json={
-            "img1": PROBE,
-            "img2": second_picture,
-            "model_name": Setting("model_name"),
-            "detector_backend": Setting("detector_backend"),
-            "distance_metric": Setting("distance_metric"),
-            "enforce_detection": True,
-            "anti_spoofing": anti_spoofing,
-        },
-        picture_text=as_data_uri,
-    )
+
+    faces: tuple[Face, ...]
+    embedding: list[float]
+
+    @classmethod
+    def read(cls, reply: HttpReply) -> _Represented:
+        """Read a 200 answer. Any exception means that it cannot be read."""
+        results = reply.json()["results"]
+        faces = [Face(box=_FACIAL_AREA.read(result)) for result in results]
+        largest = max(faces, key=lambda face: face.area)
+        embedding = results[faces.index(largest)]["embedding"]
+        if not embedding:
+            raise ValueError("an embedding without numbers")
+        return cls(
+            faces=tuple(attrs.evolve(face, compared=face is largest) for face in faces),
+            embedding=[number(coordinate) for coordinate in embedding],
+        )
 
 
 @attrs.frozen(kw_only=True)
-class DeepfaceBackend(PairBackend):
+class DeepfaceBackend(HttpBackend):
     """Compares two faces, and checks one for liveness, on a DeepFace server.
+
+    A comparison sends three requests: the server lists the faces of each picture with their
+    embeddings, then compares the embeddings of the largest two (ours). Given pictures, it would
+    compare the closest pair of faces and not tell: a person who holds somebody else's document
+    before the camera would be a match.
 
     The score is the server's `confidence`, which is at least 51 if the server verified the pair
     and at most 49 if not: the default threshold, 50, is the server's own verdict. `score.raw` is
     the distance. Each model and metric has its own scale. Calls are free, so a call whose response
     was lost can be retried.
-
-    **Of several faces in a picture, the server compares the closest pair, and tells nobody**: a
-    person who holds somebody else's document before the camera is a match.
 
     Args:
         model_name: The model, such as ``SFace``. No default, because each has its own weights and
@@ -139,7 +136,7 @@ class DeepfaceBackend(PairBackend):
 
     name = "deepface"
     environment_variables: ClassVar[Mapping[str, str]] = {"token": "DEEPFACE_AUTH_TOKEN"}
-    api_path = "/verify"
+    api_path = "/(represent|verify)"
     has_sandbox = False
     capabilities = Capabilities(
         operations=frozenset({Operation.MATCH, Operation.LIVENESS}),
@@ -149,24 +146,9 @@ class DeepfaceBackend(PairBackend):
         # Limits of bytes and pixels are not documented.
         image_limits=ImageLimits(formats={ImageFormat.JPEG, ImageFormat.PNG}),
     )
-    match_request = _verify_request(REFERENCE, anti_spoofing=False)
-    # The server checks for spoofs only while it compares, so the probe is compared with itself.
-    liveness_request = _verify_request(PROBE, anti_spoofing=True)
-    match_answer = AnswerPaths(
-        score=("confidence",),
-        face_box=BoxPaths(left="x", top="y", width="w", height="h"),
-        model=("model",),
-        expected_model=Setting("model_name"),
-    )
-    error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = {
-        f"{_NO_FACE}: probe": _row_of_no_face("probe"),
-        f"{_NO_FACE}: reference": _row_of_no_face("reference"),
-        _SPOOF: _ATTACK,
-        f"{_NO_PICTURE}: probe": ErrorRow(
-            RequestRejected, Charged.NO, _FREE, "the probe is no JPEG or PNG"
-        ),
-        f"{_NO_PICTURE}: reference": ErrorRow(
-            RequestRejected, Charged.NO, _FREE, "the reference is no JPEG or PNG"
+    error_codes: ClassVar[Mapping[str, ErrorRow]] = {
+        _NO_PICTURE: ErrorRow(
+            RequestRejected, Charged.NO, _FREE, "a picture is neither JPEG nor PNG"
         ),
         **dict.fromkeys((_NO_MODEL, _NO_THRESHOLD), _UNKNOWN_MODEL),
         # The server returns 400 for its own faults, too.
@@ -190,28 +172,123 @@ class DeepfaceBackend(PairBackend):
             capabilities = attrs.evolve(capabilities, score_scale=None, default_threshold=None)
         vars(self)["capabilities"] = capabilities
 
-    def parse(self, request: PictureRequest, reply: HttpReply) -> Result:
-        """Parse a 200 response. Any exception means that the response cannot be parsed."""
-        body = reply.json()
-        self._check(body)
+    def steps(self, request: MatchRequest | LivenessRequest) -> Steps:
+        """Yield a request for the faces of each picture, then the comparison of the largest ones.
+
+        A liveness check ends with the faces of the probe: the server checks all of them.
+        """
+        reply = yield self._represent(request.probe, request)
+        if reply.status == 400:
+            return self._read_refusal(request, reply, picture="probe")
+        probe = _Represented.read(reply)
         if isinstance(request, LivenessRequest):
-            return self._parse_liveness(request, body)
-        result = super().parse(request, reply)
-        if self.model_name != _WITHOUT_CONFIDENCE or not isinstance(result, MatchResult):
-            return result
-        if not body["verified"]:
-            return attrs.evolve(result, decision=Decision.NO_MATCH)
-        if request.threshold is None:
-            return attrs.evolve(result, decision=Decision.MATCH)
-        warnings = (*result.warnings, SCORE_UNAVAILABLE)
-        return attrs.evolve(result, decision=Decision.REVIEW, warnings=warnings)
+            return self._live_result(request, probe)
+        reply = yield self._represent(request.reference, request)
+        if reply.status == 400:
+            return self._read_refusal(request, reply, picture="reference")
+        reference = _Represented.read(reply)
+        reply = yield self._post(
+            "/verify",
+            img1=probe.embedding,
+            img2=reference.embedding,
+            distance_metric=self.distance_metric,
+        )
+        return self._match_result(request, probe, reference, reply.json())
+
+    def _represent(self, image: Image, request: PictureRequest) -> HttpRequest:
+        """Return the request for the faces of a picture; it expects a refusal, too.
+
+        The server would open a picture that is no data URI as a URL or as a path.
+        """
+        http_request = self._post(
+            "/represent",
+            img=as_data_uri(image),
+            enforce_detection=True,
+            anti_spoofing=isinstance(request, LivenessRequest),
+        )
+        return attrs.evolve(http_request, expects={200, 400})
+
+    def _post(self, path: str, **options: Any) -> HttpRequest:
+        """Return a request in JSON, because the server reads any text in a form as true."""
+        headers = {}
+        masked = []
+        if self.token is not None:
+            headers["Authorization"] = Secret(f"Bearer {self.token.reveal()}")
+            masked.append(self.token)
+        return HttpRequest(
+            url=f"{self.service_url}{path}",
+            headers=headers,
+            json={
+                "model_name": self.model_name,
+                "detector_backend": self.detector_backend,
+                **options,
+            },
+            charges=0,
+            masked=tuple(masked),
+        )
+
+    def _read_refusal(self, request: PictureRequest, reply: HttpReply, *, picture: str) -> Result:
+        """Return the result of a 400 that is about the faces of a picture; raise any other."""
+        cause = self.error_code(reply)
+        if cause == _SPOOF and isinstance(request, LivenessRequest):
+            return LivenessResult(
+                decision=LivenessDecision.NOT_LIVE, warnings=(_ATTACK,), backend=self.name
+            )
+        if cause != _NO_FACE:
+            raise self.error(reply, request)
+        warnings = (attrs.evolve(NO_FACE, text=f"the {picture} shows no face", tag=_NO_FACE),)
+        if isinstance(request, LivenessRequest):
+            return LivenessResult(
+                decision=LivenessDecision.INCONCLUSIVE, warnings=warnings, backend=self.name
+            )
+        return MatchResult(decision=Decision.INCONCLUSIVE, warnings=warnings, backend=self.name)
+
+    def _live_result(self, request: LivenessRequest, probe: _Represented) -> LivenessResult:
+        """Return LIVE, or a review if the caller's threshold has no score to be compared with."""
+        warnings = FacesOfPair(probe=probe.faces).several_faces_warnings()
+        decision = LivenessDecision.LIVE
+        if request.threshold is not None:
+            decision = LivenessDecision.REVIEW
+            warnings.append(SCORE_UNAVAILABLE)
+        return LivenessResult(
+            decision=decision,
+            warnings=tuple(warnings),
+            method="anti_spoofing",
+            probe_faces=probe.faces,
+            backend=self.name,
+        )
+
+    def _match_result(
+        self, request: MatchRequest, probe: _Represented, reference: _Represented, body: Any
+    ) -> MatchResult:
+        """Return the result of `/verify`. Any exception means that its body cannot be read."""
+        self._check(body)
+        warnings = FacesOfPair(
+            probe=probe.faces, reference=reference.faces
+        ).several_faces_warnings()
+        score = self._read_score(body)
+        decision = decide_by_threshold(score, request.threshold)
+        if self.model_name == _WITHOUT_CONFIDENCE:
+            decision = Decision.MATCH if body["verified"] else Decision.NO_MATCH
+            if decision is Decision.MATCH and request.threshold is not None:
+                decision = Decision.REVIEW
+                warnings.append(SCORE_UNAVAILABLE)
+        return MatchResult(
+            decision=decision,
+            score=score,
+            warnings=tuple(warnings),
+            probe_faces=probe.faces,
+            reference_faces=reference.faces,
+            backend=self.name,
+            model=body["model"],
+            raw=body,
+        )
 
     def _check(self, body: Any) -> None:
-        """Raise ValueError if an answer was made in another way, or contradicts itself."""
-        # `_read_model` of the base class checks the model.
-        made_by = body["detector_backend"], body["similarity_metric"]
-        if made_by != (self.detector_backend, self.distance_metric):
-            raise ValueError("the answer is from another detector or metric")
+        """Raise if an answer was made in another way, or contradicts itself."""
+        asked = (self.model_name, self.detector_backend, self.distance_metric)
+        if asked != (body["model"], body["detector_backend"], body["similarity_metric"]):
+            raise ValueError("the answer is from another model, detector or metric")
         confidence = body["confidence"]
         is_verified = body["verified"]
         if not isinstance(is_verified, bool):
@@ -219,26 +296,7 @@ class DeepfaceBackend(PairBackend):
         if confidence is not None and is_verified is not (number(confidence) >= _CUT):
             raise ValueError("confidence and verified contradict each other")
 
-    def _parse_liveness(self, request: LivenessRequest, body: Any) -> LivenessResult:
-        """Return LIVE, or a review if the caller's threshold has no score to be compared with."""
-        if not body["verified"]:
-            raise ValueError("the picture does not match itself")
-        decision = LivenessDecision.LIVE
-        warnings: tuple[ResultWarning, ...] = ()
-        if request.threshold is not None:
-            decision = LivenessDecision.REVIEW
-            warnings = (SCORE_UNAVAILABLE,)
-        return LivenessResult(
-            decision=decision,
-            warnings=warnings,
-            method="anti_spoofing",
-            probe_faces=self.read_faces(body, self.match_answer).probe,
-            backend=self.name,
-            model=str(body["model"]),
-            raw=body,
-        )
-
-    def read_score(self, body: Any, paths: AnswerPaths) -> Score | None:
+    def _read_score(self, body: Any) -> Score | None:
         """Return the confidence, with the distance as the raw number."""
         confidence = body["confidence"]
         scale = self.capabilities.score_scale
@@ -247,49 +305,23 @@ class DeepfaceBackend(PairBackend):
         distance = number(body["distance"])
         return Score(number(confidence), scale, raw=distance, raw_name="distance")
 
-    def read_faces(self, body: Any, paths: AnswerPaths) -> FacesOfPair:
-        """Return the compared face of each picture. The server does not tell of others."""
-        areas = body["facial_areas"]
-        return FacesOfPair(
-            probe=(self.read_face(areas["img1"], paths, is_compared=True),),
-            reference=(self.read_face(areas["img2"], paths, is_compared=True),),
-        )
-
     def error_code(self, reply: HttpReply) -> object:
-        """Return the cause in an error's text, with the picture if the text names it.
+        """Return the cause in an error's text.
 
-        None if the reply is no error of a comparison, which has the status 400.
+        None if the reply is no error of the engine, which has the status 400.
         """
         text = reply.at("error")
         if reply.status != 400 or not isinstance(text, str):
             return None
-        for server_name, picture in _PICTURES.items():
-            for cause in (_NO_FACE, _NO_PICTURE):
-                if f"processing {server_name}" in text and cause in text:
-                    return f"{cause}: {picture}"
-        for cause in (_SPOOF, _NO_MODEL, _NO_THRESHOLD):
+        for cause in (_NO_FACE, _SPOOF, _NO_PICTURE, _NO_MODEL, _NO_THRESHOLD):
             if cause in text:
                 return cause
         return _OTHER_ERROR
 
-    def parse_non_200(self, request: PictureRequest, reply: HttpReply) -> Result | None:
-        """Return the result of a 400 that is about the faces, without the server's traceback."""
-        result = super().parse_non_200(request, reply)
-        if result is None:
-            return None
-        result = attrs.evolve(result, raw={})
-        is_attack = result.warnings[0].code is WarningCode.PRESENTATION_ATTACK
-        if is_attack and isinstance(result, LivenessResult):
-            return attrs.evolve(result, decision=LivenessDecision.NOT_LIVE)
-        return result
-
     def error(self, reply: HttpReply, request: PictureRequest) -> VendorError:
-        """Return the error for any other response, with the cause in place of the traceback."""
+        """Return the error for any other response, without the traceback."""
         text = reply.at("error")
         if isinstance(text, str):
             message, _, _ = text.partition(_TRACEBACK)
-            cause = self.error_code(reply)
-            if cause not in (None, _OTHER_ERROR):
-                message = f"{message}: {cause}"
             reply = attrs.evolve(reply, body=json.dumps({"error": message}).encode())
         return super().error(reply, request)

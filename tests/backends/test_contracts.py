@@ -67,10 +67,6 @@ class TestRegula(Contract):
 class TestDeepface(Contract):
     opened = DeepfaceSimulator
 
-    @pytest.mark.xfail(reason="of several faces, the closest pair decides", strict=True)
-    def test_r14_largest_face_decides(self, bench):
-        super().test_r14_largest_face_decides(bench)
-
 
 @pytest.mark.slow
 class TestDeepvue(Contract):

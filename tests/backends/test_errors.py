@@ -121,9 +121,8 @@ TENCENT_CODES = {
 }
 #: Errors of DeepFace without their tracebacks.
 DEEPFACE_REFUSALS = (
-    "Exception while processing img1_path: Input image can be jpg or png, but it is neither",
-    "Exception while processing img2_path: Input image can be jpg or png, but it is neither",
-    "Exception while verifying: Invalid model_name passed - facial_recognition/Nope",
+    "Exception while representing: Input image can be jpg or png, but it is neither",
+    "Exception while representing: Invalid model_name passed - facial_recognition/Nope",
     "Exception while verifying: Model Nope is not supported. ",
 )
 #: A picture in an answer of Regula that the server cannot decode.
@@ -211,7 +210,7 @@ ROWS = {
         (401, {"message": "Invalid or missing authentication token"}, fm.AuthenticationFailed),
         (400, {"exception": "'img2' not found in request"}, fm.RequestRejected),
         *((400, {"error": text}, fm.RequestRejected) for text in DEEPFACE_REFUSALS),
-        (400, {"error": "Exception while verifying: out of memory"}, fm.VendorUnavailable),
+        (400, {"error": "Exception while representing: out of memory"}, fm.VendorUnavailable),
         *((status, HTML, fm.VendorUnavailable) for status in (500, 502)),
         (405, HTML, fm.RequestRejected),
     ],

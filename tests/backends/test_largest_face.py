@@ -59,8 +59,7 @@ def verify(mock, at_end):
     return verify
 
 
-#: DeepFace compares the closest pair of faces, and does not tell; its page says so.
-VENDORS = [*(name for name in PAID if name != "deepface"), "local"]
+VENDORS = [*PAID, "local"]
 #: CompreFace refuses several faces in the probe, and scores each face of the reference.
 HAS_FACES_IN_THE_REFERENCE = {"compreface"}
 #: The others return one number, of the largest face.
@@ -218,8 +217,3 @@ def test_answer_without_the_pair_of_the_largest_faces_is_unreadable():
     body = answer(faces, [face(0, 5, 5, 50, 50)], pair((0, 0), (1, 0), 0.97))
     error = RegulaBackend().read_reply(match_call(90), json_reply(body))
     assert type(error) is fm.UnexpectedResponse
-
-
-def test_deepfaces_closest_pair_decides_and_the_answer_does_not_tell(verify):
-    result = verify("deepface", larger_matches=False, smaller_matches=True)
-    assert (result.decision, result.warnings) == (MATCH, ())

@@ -43,7 +43,3 @@ class TestDeepface(BackendContract):
     def simulator(self):
         with DocumentedDeepface() as simulator:
             yield simulator
-
-    @pytest.mark.xfail(reason="of several faces, the closest pair decides", strict=True)
-    def test_r14_largest_face_decides(self, bench):
-        super().test_r14_largest_face_decides(bench)

@@ -7,7 +7,7 @@ import attrs
 from kit import mock_didit as didit
 from kit.mock_didit import multipart, scene
 
-from facematch_mock_server.vendors.deepface.vendor import PATH, TOKEN
+from facematch_mock_server.vendors.deepface.vendor import REPRESENT, TOKEN, VERIFY
 
 
 def data_uri(picture):
@@ -34,8 +34,16 @@ def form_request(*pictures, **options):
     return request_of_type(kind, body)
 
 
-def request_of_type(kind, body, *, token=TOKEN):
-    request = didit.didit_request(PATH, body, kind, key=None)
+def represent_request(img=b"", *, token=TOKEN, **options):
+    """A request for the faces of a picture."""
+    body = {**options, "img": data_uri(img or scene()) if isinstance(img, bytes) else img}
+    return request_of_type(
+        "application/json", json.dumps(body).encode(), token=token, path=REPRESENT
+    )
+
+
+def request_of_type(kind, body, *, token=TOKEN, path=VERIFY):
+    request = didit.didit_request(path, body, kind, key=None)
     if token is None:
         return request
     return attrs.evolve(request, headers=(*request.headers, ("authorization", f"Bearer {token}")))

@@ -56,6 +56,7 @@ FACE_OF_FACEPP = {
     "face_rectangle": {"top": 1, "left": 2, "width": 3, "height": 4},
 }
 FACE_OF_REGULA = {"faceIndex": 0, "roi": [9, 9, 90, 120], "rotationAngle": 1.2}
+AREA = {"x": 9, "y": 9, "w": 90, "h": 120}
 FACE_OF_AWS = {
     "BoundingBox": {"Left": 0.1, "Top": 0.1, "Width": 0.2, "Height": 0.2},
     "Confidence": 99.9,
@@ -129,6 +130,7 @@ DOCUMENTS = {
         {"error_message": "CONCURRENCY_LIMIT_EXCEEDED", "time_used": 4, "request_id": "r-2"},
     ],
     "deepface": [
+        {"results": [{"embedding": [0.5, -0.25], "facial_area": AREA, "face_confidence": 0.93}]},
         {
             "verified": True,
             "distance": 0.3,
@@ -137,13 +139,10 @@ DOCUMENTS = {
             "model": "SFace",
             "detector_backend": "opencv",
             "similarity_metric": "cosine",
-            "facial_areas": {
-                "img1": {"x": 9, "y": 9, "w": 90, "h": 120},
-                "img2": {"x": 9, "y": 9, "w": 90, "h": 120},
-            },
+            "facial_areas": {"img1": dict.fromkeys(AREA), "img2": dict.fromkeys(AREA)},
             "time": 1.2,
         },
-        {"error": "Exception while verifying: Exception while processing img1_path - Traceback"},
+        {"error": "Exception while representing: Face could not be detected in base64 - Traceback"},
         {"exception": "'img2' not found in either json or form data request"},
         {"message": "Invalid or missing authentication token"},
     ],

@@ -3,6 +3,7 @@
 import base64
 from typing import Any, ClassVar
 
+from facematch_core import Operation
 from facematch_core.backend import ImageFormat, ImageLimits
 from facematch_core.models import Box
 from facematch_core.testing import PairSimulator, Situation
@@ -11,51 +12,82 @@ from facematch_deepface import DeepfaceBackend
 from .mock_simulator import MockSimulator
 
 TOKEN = "an-example-of-a-token-93c1f07ad2"
+#: Requests of a call.
+STEPS = {Operation.MATCH: 3, Operation.LIVENESS: 1}
+REPRESENT, VERIFY = "/represent", "/verify"
 #: Situations that DeepFace does not have, with the reason.
 NEVER = {
     Situation.NO_CREDIT: "DeepFace charges nobody.",
     Situation.THROTTLED: "DeepFace limits nobody.",
-    Situation.TWO_FACES: "The closest pair of faces wins, and the server does not tell.",
     Situation.UNKNOWN_STATUS: "The verdict is true or false: there is no word of status.",
     Situation.UNKNOWN_WARNING: "The answer has no warnings.",
 }
 
 
-def pictures_in(request):
-    """The pictures by name. A liveness check sends the probe twice."""
-    body = request.json()
-    pictures = {}
-    for name, field in (("probe", "img1"), ("reference", "img2")):
-        prefix, _, text = body[field].partition(",")
-        assert prefix.startswith("data:image/")
-        pictures[name] = base64.b64decode(text, validate=True)
-    if body["anti_spoofing"]:
-        assert pictures.pop("reference") == pictures["probe"]
-    return pictures
+def picture_in(text):
+    prefix, _, content = text.partition(",")
+    assert prefix.startswith("data:image/")
+    return base64.b64decode(content, validate=True)
 
 
-class DeepfaceSimulator(MockSimulator):
+class RepresentedPictures:
+    """The pictures of which embeddings were returned; for a simulator of both paths."""
+
+    def __init__(self):
+        super().__init__()
+        self.picture_of = {}
+
+    def note(self, request, results):
+        for result in results:
+            self.picture_of[tuple(result["embedding"])] = picture_in(request.json()["img"])
+
+    def pictures_in(self, request):
+        body = request.json()
+        if "img" in body:
+            return {"probe": picture_in(body["img"])}
+        pictures = {}
+        for name, field in (("probe", "img1"), ("reference", "img2")):
+            pictures[name] = self.picture_of[tuple(body[field])]
+        return pictures
+
+
+class DeepfaceSimulator(RepresentedPictures, MockSimulator):
     vendor = "deepface"
-    calls = frozenset({"/verify"})
+    calls = frozenset({REPRESENT, VERIFY})
+    steps: ClassVar[dict[Operation, int]] = STEPS
     secrets = (TOKEN,)
     keys: ClassVar[dict[str, str]] = {"model_name": "SFace", "token": TOKEN}
     cannot_happen = NEVER
 
     def understand(self, request):
-        return pictures_in(request)
+        return self.pictures_in(request)
 
     def alter(self, request, body):
+        if request.path == REPRESENT:
+            self.note(request, body["results"])
+            return body
         self.put_score(body, "confidence")
         body["verified"] = (body["confidence"] or 0) >= 50
         return body
 
 
-def area(x):
-    return {"x": x, "y": 20, "w": 30, "h": 40, "left_eye": [1, 2], "right_eye": [3, 4]}
+def area(x, *, side=30):
+    return {"x": x, "y": 20, "w": side, "h": side + 10, "left_eye": [1, 2], "right_eye": [3, 4]}
+
+
+def represented(*faces):
+    """An answer of /represent: for each face its area and its embedding."""
+    results = []
+    for facial_area, embedding in faces:
+        results.append(
+            {"embedding": embedding, "facial_area": facial_area, "face_confidence": 0.93}
+        )
+    return {"results": results}
 
 
 def answer(confidence, distance):
-    """An answer of deepface 0.0.103's api folder, read 2026-11-28."""
+    """An answer of /verify to two embeddings: deepface 0.0.103's api folder, run 2026-11-28."""
+    area_of_an_embedding = dict.fromkeys(area(0))
     return {
         "verified": distance <= 0.593,
         "distance": distance,
@@ -64,62 +96,95 @@ def answer(confidence, distance):
         "model": "SFace",
         "detector_backend": "opencv",
         "similarity_metric": "cosine",
-        "facial_areas": {"img1": area(10), "img2": area(15)},
+        "facial_areas": {"img1": area_of_an_embedding, "img2": area_of_an_embedding},
         "time": 1.2,
     }
 
 
-def failed(text, cause):
-    """An error of it, with the traceback."""
+def failed(cause):
+    """An error of /represent, with the traceback."""
     traceback = (
         "Traceback (most recent call last):\n"
-        '  File "/app/deepface/modules/verification.py", line 190, in verify\n'
+        '  File "/app/deepface/api/src/modules/core/service.py", line 48, in represent\n'
         f"deepface.modules.exceptions.Failed: {cause}\n"
     )
-    return 400, {"error": f"Exception while verifying: {text} - {traceback}"}
+    return 400, {"error": f"Exception while representing: {cause} - {traceback}"}
 
 
-OF_THE_PROBE = "Exception while processing img1_path"
+SAME, DIFFERENT = answer(91.2, 0.3), answer(12.25, 0.71)
+SMALLER_AREA = area(60, side=12)
+#: The second number of an embedding, by the size of the face.
+OF_THE_LARGEST, OF_A_SMALLER = 0.25, 0.75
 
 
-class DocumentedDeepface(PairSimulator):
+class DocumentedDeepface(RepresentedPictures, PairSimulator):
     backend_class = DeepfaceBackend
+    steps: ClassVar[dict[Operation, int]] = STEPS
     secrets = (TOKEN,)
     settings: ClassVar[dict[str, str]] = {"model_name": "SFace", "token": TOKEN}
     credentials: ClassVar[dict[str, str]] = {"Authorization": f"Bearer {TOKEN}"}
-    picture_names: ClassVar[dict[str, str]] = {"img1": "probe", "img2": "reference"}
-    has_data_uris = True
     limits = ImageLimits(formats={ImageFormat.JPEG, ImageFormat.PNG})
-    same_person: ClassVar[dict[str, Any]] = answer(91.2, 0.3)
-    different_people: ClassVar[dict[str, Any]] = answer(12.25, 0.71)
+    same_person: ClassVar[dict[str, Any]] = SAME
+    different_people: ClassVar[dict[str, Any]] = DIFFERENT
     faces: ClassVar[dict[str, tuple[Box, ...]]] = {
         "probe": (Box(left=10, top=20, right=40, bottom=60),),
         "reference": (Box(left=15, top=20, right=45, bottom=60),),
     }
     score_path = ("confidence",)
     charges_nothing = True
+    #: Answers of /verify and refusals; /represent answers with faces unless it refuses.
     answers: ClassVar[dict[Situation, tuple[int, Any]]] = {
-        Situation.LIVE: (200, answer(100.0, 0.0)),
-        Situation.SPOOF: failed(OF_THE_PROBE, "Spoof detected in given image."),
+        Situation.LIVE: (200, SAME),
+        Situation.TWO_FACES: (200, SAME),
+        Situation.SMALLER_FACE_MATCHES: (200, DIFFERENT),
+        Situation.SPOOF: failed("Spoof detected in the given image."),
         Situation.NO_FACE: failed(
-            OF_THE_PROBE, "Face could not be detected in base64 encoded string."
+            "Face could not be detected in base64 encoded string.Please confirm that the picture "
+            "is a face photo or consider to set enforce_detection param to False."
         ),
-        # The closest pair is that of a smaller face.
-        Situation.SMALLER_FACE_MATCHES: (200, answer(91.2, 0.3)),
         Situation.BAD_KEY: (401, {"message": "Invalid or missing authentication token"}),
-        Situation.REJECTED: failed(
-            OF_THE_PROBE, "Input image can be jpg or png, but it is neither"
-        ),
-        Situation.OUTAGE: failed("out of memory", "out of memory"),
+        Situation.REJECTED: failed("Input image can be jpg or png, but it is neither"),
+        Situation.OUTAGE: failed("out of memory"),
     }
     cannot_happen: ClassVar[dict[Situation, str]] = NEVER
 
+    def __init__(self):
+        super().__init__()
+        #: Whether the next picture is the reference of a comparison.
+        self.is_probe_known = False
+
+    def set_situation(self, situation, **options):
+        self.is_probe_known = False
+        super().set_situation(situation, **options)
+
+    def ends(self, request):
+        return request.path == VERIFY or request.json()["anti_spoofing"]
+
     @property
     def received(self):
-        return {} if self.last is None else pictures_in(self.last)
+        return {} if self.last is None else self.pictures_in(self.last)
 
     def documented_answer(self, request, situation, score):
         status, body = super().documented_answer(request, situation, score)
-        if status == 200 and "confidence" in body:
-            body = {**body, "verified": (body["confidence"] or 0) >= 50}
-        return status, body
+        if status != 200 or situation is Situation.UNREADABLE_200:
+            return status, body
+        if request.path == REPRESENT:
+            return 200, self.represent(request, situation)
+        embeddings = [request.json()[field] for field in ("img1", "img2")]
+        if any(second == OF_A_SMALLER for _, second in embeddings):
+            return 200, DIFFERENT if situation is Situation.TWO_FACES else SAME
+        self.is_probe_known = False
+        return 200, {**body, "verified": (body["confidence"] or 0) >= 50}
+
+    def represent(self, request, situation):
+        """The faces of a picture: the smaller one stands first, because no order is documented."""
+        is_reference = self.is_probe_known
+        self.is_probe_known = not is_reference and not request.json()["anti_spoofing"]
+        number = float(len(self.picture_of) + 1)
+        faces = [(area(15 if is_reference else 10), [number, OF_THE_LARGEST])]
+        shows_two = situation in (Situation.TWO_FACES, Situation.SMALLER_FACE_MATCHES)
+        if shows_two and not is_reference:
+            faces.insert(0, (SMALLER_AREA, [number, OF_A_SMALLER]))
+        body = represented(*faces)
+        self.note(request, body["results"])
+        return body

@@ -334,6 +334,13 @@ OF_TENCENT = (
 )
 
 
+def represented_faces(engine):
+    """A step that compares the embeddings of a face; without the token it gets none."""
+    body = engine.handle(deepface.represent_request()).json()
+    embedding = body["results"][0]["embedding"]
+    return engine.handle(deepface.verify_request(embedding, embedding))
+
+
 OF_DEEPFACE = (
     deepface.verify_request(),
     deepface.verify_request(scene(faces=2)),
@@ -350,6 +357,17 @@ OF_DEEPFACE = (
     deepface.request_of_type("text/plain", b"img1"),
     deepface.request_of_type("multipart/form-data", b"img1"),
     deepface.request_of_type("application/json", b"{"),
+    deepface.verify_request(img1=[0.5]),
+    deepface.verify_request(img1=["0.5"]),
+    deepface.verify_request(img1=[0.5] * 4096),
+    deepface.represent_request(),
+    represented_faces,
+    deepface.represent_request(scene(attack=True), anti_spoofing=True),
+    deepface.represent_request(scene(faces=0)),
+    deepface.represent_request(b"no picture"),
+    deepface.represent_request(rekognition.draw_picture("WEBP")),
+    deepface.represent_request(model_name="Nope"),
+    deepface.represent_request("/etc/hosts"),
     attrs.evolve(deepface.verify_request(), method="GET"),
     answer_with_fault(500, request=deepface.verify_request()),
 )

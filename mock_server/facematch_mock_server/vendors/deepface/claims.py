@@ -24,12 +24,18 @@ def _error(text: str, cause: str) -> Reply:
     """Return the error of a comparison; the cause is only in the traceback."""
     traceback = (
         "Traceback (most recent call last):\n"
-        '  File "/app/deepface/modules/verification.py", line 190, in verify\n'
+        '  File "/app/deepface/api/src/modules/core/service.py", line 77, in {service}\n'
         f"ValueError: {cause}\n"
     )
-    return Reply(400, {"error": f"Exception while verifying: {text} - {traceback}"})
+    return Reply(400, {"error": "Exception while {service}ing: " + f"{text} - {traceback}"})
 
 
+def _unrepresented(cause: str) -> Reply:
+    return _error(cause, cause)
+
+
+_NO_PICTURE = "Input image can be jpg or png, but it is neither"
+_UNDETECTED = "Face could not be detected in base64 encoded string.Please confirm that the picture is a face photo or consider to set enforce_detection param to False."
 _OF_A_PICTURE = "Exception while processing {name}_path"
 _NO_TOKEN = Reply(401, {"message": "Invalid or missing authentication token"})
 
@@ -44,16 +50,27 @@ CLAIMS = table(
     row("body.wrong_form", _exception("'img1' not found in request in either json or form data"), OURS, "A form that cannot be read has no pictures."),
     row("body.wrong_json", _page(400, "Bad Request"), RUN, "Malformed JSON is 400, in HTML."),
     row("picture.missing", _exception("'{name}' not found in either json or form data request"), SOURCE, "A missing picture is 400, and is named. For a missing file, the text is another one, which the mock does not have."),
-    row("picture.no_base64", _error(_OF_A_PICTURE, "Input image can be jpg or png, but it is neither"), OURS, "A picture is a data URI. DeepFace would open other texts as a URL, or as a path on the server; the mock opens nothing."),
+    row("picture.no_base64", _error(_OF_A_PICTURE, _NO_PICTURE), OURS, "A picture is a data URI. DeepFace would open other texts as a URL, or as a path on the server; the mock opens nothing."),
     row("picture.formats", ("jpeg", "png"), SOURCE, "A picture in a data URI is a JPEG or a PNG; that a file must be one, too, is our choice."),
-    row("picture.wrong_format", _error(_OF_A_PICTURE, "Input image can be jpg or png, but it is neither"), SOURCE, "A picture in another format is 400, and is named; the cause is in the traceback."),
+    row("picture.wrong_format", _error(_OF_A_PICTURE, _NO_PICTURE), SOURCE, "A picture in another format is 400, and is named; the cause is in the traceback."),
     row("model.unknown", _error("Invalid model_name passed - facial_recognition/{model}", "Invalid model_name passed - facial_recognition/{model}"), SOURCE, "A model that the server does not have is 400."),
     row("metric.unknown", _error("('Invalid distance_metric passed - ', '{metric}')", "('Invalid distance_metric passed - ', '{metric}')"), SOURCE, "A metric that does not exist is 400."),
-    row("picture.unreadable", _error(_OF_A_PICTURE, "Input image can be jpg or png, but it is neither"), SOURCE, "A picture that is neither JPEG nor PNG is 400, and is named; the cause is in the traceback."),
-    row("face.none", _error(_OF_A_PICTURE, "Face could not be detected in base64 encoded string. Please confirm that the picture is a face photo or consider to set enforce_detection param to False."), SOURCE, "A picture without a face is 400, and is named; the cause is in the traceback."),
+    row("picture.unreadable", _error(_OF_A_PICTURE, _NO_PICTURE), SOURCE, "A picture that is neither JPEG nor PNG is 400, and is named; the cause is in the traceback."),
+    row("face.none", _error(_OF_A_PICTURE, _UNDETECTED), SOURCE, "A picture without a face is 400, and is named; the cause is in the traceback."),
     row("face.spoof", _error(_OF_A_PICTURE, "Spoof detected in given image."), SOURCE, "With anti_spoofing, a spoof in a picture is 400, and the picture is named; the cause is in the traceback."),
     row("match.answer", Reply(200), SOURCE, "verified is whether distance is at most threshold, which follows model and metric; confidence is 51-100 if verified, else 0-49; facial_areas has one face of each picture."),
-    fact("face.closest", SOURCE, "Of several faces in a picture, the closest pair is compared; the answer does not tell of others."),
+    fact("face.closest", SOURCE, "Of several faces in a picture, the closest pair is compared; the answer does not tell of others. An embedding is one face."),
+    row("embedding.wrong_type", _unrepresented("When passing img{number}_path as a list, ensure that all its items are of type float."), RUN, "A list in the place of a picture is an embedding; other items than numbers are 400."),
+    row("embedding.wrong_length", _unrepresented("embeddings of {model} should have {dimensions} dimensions, but {number}-th image has {sent} dimensions input"), RUN, "An embedding has as many numbers as the model's."),
+    row("embedding.unknown", Reply(400, {"exception": "The mock knows the embeddings that its /represent returned, and no others."}), OURS, "DeepFace compares any embeddings; the mock needs the picture of each."),
+    fact("embedding.area", RUN, "The facial area of an embedding has only nulls."),
+    row("represent.answer", Reply(200), RUN, "/represent lists each face of a picture with its embedding, in no documented order; with max_faces, the largest ones."),
+    fact("represent.made_up", OURS, "Embeddings and face_confidence are made up; without max_faces, the smallest face is listed first."),
+    row("represent.picture.no_base64", _unrepresented(_NO_PICTURE), OURS, "A picture is a data URI, as for /verify."),
+    row("represent.picture.wrong_format", _unrepresented(_NO_PICTURE), RUN, "A picture in another format is 400, with the cause in the message."),
+    row("represent.picture.unreadable", _unrepresented(_NO_PICTURE), RUN, "A picture that is neither JPEG nor PNG is 400."),
+    row("represent.face.none", _unrepresented(_UNDETECTED), RUN, "A picture without a face is 400, with the cause in the message."),
+    row("represent.face.spoof", _unrepresented("Spoof detected in the given image."), SOURCE, "With anti_spoofing, a spoof among the faces is 400."),
     fact("match.made_up", OURS, "The distance is computed from the score of the pictures: 50 is at the threshold. The confidence is the score, moved out of 49-51; for Buffalo_L it is 51 or 49, as at DeepFace. Faces are always required, also without enforce_detection."),
     row("error.internal", _error("out of memory", "out of memory"), SOURCE, "A fault of the server's own is 400 with such a text; the mock sends it with the status 500 that a test asks for."),
     row("path", _page(405, "Method Not Allowed"), RUN, "Another method is 405, in HTML."),

@@ -1,13 +1,24 @@
-"""DeepFace's `POST /verify`."""
+"""DeepFace's `POST /verify` and `POST /represent`."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import random
 import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from facematch_mock_server.base.messages import Request, Upload
-from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome, SeenFace
+import attrs
+
+from facematch_mock_server.base.messages import Headers, Request, Response, Upload
+from facematch_mock_server.base.state import Collection
+from facematch_mock_server.recognition.outcomes import (
+    LivenessOutcome,
+    MatchOutcome,
+    SeenFace,
+    SeenPicture,
+)
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.pairs import (
     HeaderKey,
@@ -23,7 +34,10 @@ from .claims import CLAIMS
 
 #: The token that is valid from the start.
 TOKEN = "mock-deepface-token"  # noqa: S105 - of the mock
-PATH = "/verify"
+VERIFY = "/verify"
+REPRESENT = "/represent"
+#: The operation of `REPRESENT`, for latency and faults.
+DETECT = "detect"
 PICTURES = ("img1", "img2")
 
 #: The greatest distance of a verified pair by model, for each metric in this order
@@ -41,6 +55,20 @@ _THRESHOLDS = {
     "DeepID": (0.015, 45, 0.17, 0.04),
     "GhostFaceNet": (0.65, 35.71, 1.10, 0.38),
     "Buffalo_L": (0.55, 0.6, 1.1, 0.45),
+}
+#: Numbers in an embedding, by model (`output_shape` in models/facial_recognition).
+_DIMENSIONS = {
+    "VGG-Face": 4096,
+    "Facenet": 128,
+    "Facenet512": 512,
+    "ArcFace": 512,
+    "Dlib": 128,
+    "SFace": 128,
+    "OpenFace": 128,
+    "DeepFace": 4096,
+    "DeepID": 160,
+    "GhostFaceNet": 512,
+    "Buffalo_L": 512,
 }
 _DATA_URI = re.compile(r"data:image/[^,]*,")
 #: The score below which a picture is a spoof, with `anti_spoofing`.
@@ -60,13 +88,41 @@ class TokenHeader(HeaderKey):
             super().check(call)
 
 
+@attrs.define
+class RepresentedFace(Upload):
+    """The picture of which an embedding was made, and the index of its face (0: the largest)."""
+
+    index: int = 0
+
+
+class DeepfaceCall(PairCall):
+    """A call to one of the two paths, which name a fault of a picture in different ways."""
+
+    def answer(
+        self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
+    ) -> Response:
+        """Build a claim's response. `/represent` has refusals of its own for a picture."""
+        service = "verify"
+        if self.request.path == REPRESENT:
+            service = "represent"
+            if f"represent.{key}" in self.claims:
+                key = f"represent.{key}"
+        return super().answer(key, body, headers, **{**filled, "service": service})
+
+
 class Deepface(PairVendor):
     """The mock of DeepFace in one world. Thread-safe."""
 
+    call = DeepfaceCall
     endpoints = (
         PairEndpoint(
-            path=PATH,
+            path=VERIFY,
             pictures=PictureFields(files=PICTURES, texts=PICTURES, json=(("img1",), ("img2",))),
+        ),
+        PairEndpoint(
+            path=REPRESENT,
+            pictures=PictureFields(files=("img",), texts=("img",), json=(("img",),)),
+            operation=DETECT,
         ),
     )
     key = TokenHeader("authorization")
@@ -78,12 +134,80 @@ class Deepface(PairVendor):
         500: ("error.internal",),
     }
 
+    def handle_call(self, call: PairCall) -> Response:
+        if call.endpoint.path == REPRESENT:
+            return self.represent(call)
+        return super().handle_call(call)
+
+    def represent(self, call: PairCall) -> Response:
+        """List the faces of a picture with their embeddings."""
+        self.read(call)
+        (picture,) = call.pictures.values()
+        has_spoof = False
+        if read_option(call, "anti_spoofing", False):
+            outcome = call.check_liveness(picture)
+            seen = outcome.probe
+            has_spoof = is_spoof(outcome)
+        else:
+            seen = call.detect_faces(picture)
+        if not seen.decodes:
+            call.refuse("picture.unreadable")
+        if not seen.faces:
+            call.refuse("face.none")
+        if has_spoof:
+            call.refuse("face.spoof")
+        call.claims.cite("represent.made_up")
+        model, _ = read_model(call)
+        results = []
+        for index, face in enumerate(seen.faces):
+            embedding = make_embedding(f"{model} {picture.digest} {index}", _DIMENSIONS[model])
+            # The pictures have a limit, so the record does not hold the content.
+            record = RepresentedFace(picture.name, b"", picture.digest, index)
+            call.world.records.put(digest_of(embedding), record)
+            area = describe(face)
+            results.append({"embedding": embedding, "facial_area": area, "face_confidence": 0.93})
+        max_faces = str(read_option(call, "max_faces", ""))
+        if max_faces.isdecimal() and int(max_faces) < len(results):
+            results = results[: int(max_faces)]
+        else:
+            # The order is a detector's own; the mock lists the smallest first.
+            results.reverse()
+        return call.answer("represent.answer", {"results": results})
+
     def decode(self, call: PairCall, name: str, text: Any) -> Upload:
-        """Return the picture in a data URI."""
+        """Return the picture in a data URI, or the one that an embedding was made of."""
+        if not text:
+            call.refuse("picture.missing", name=name)
+        if isinstance(text, list) and name in PICTURES:
+            return self.find_represented(call, name, text)
         prefix = _DATA_URI.match(text) if isinstance(text, str) else None
         if prefix is None:
             call.refuse("picture.no_base64", name=name)
         return super().decode(call, name, text[prefix.end() :])
+
+    def find_represented(self, call: PairCall, name: str, embedding: list[Any]) -> Upload:
+        """Return the picture and the face that an embedding was made of."""
+        number = PICTURES.index(name) + 1
+        for value in embedding:
+            if type(value) not in (int, float):
+                call.refuse("embedding.wrong_type", number=number)
+        model, _ = read_model(call)
+        dimensions = _DIMENSIONS.get(model, len(embedding))
+        if len(embedding) != dimensions:
+            call.refuse(
+                "embedding.wrong_length",
+                model=model,
+                dimensions=dimensions,
+                number=number,
+                sent=len(embedding),
+            )
+        face: RepresentedFace | None = call.world.records.find(digest_of(embedding))
+        if face is None:
+            call.refuse("embedding.unknown")
+        content = call.world.pictures.find(face.digest or "")
+        if content is None:
+            call.refuse("embedding.unknown")
+        return attrs.evolve(face, content=content)
 
     def check_pictures(self, call: PairCall) -> None:
         """Refuse an unknown model or metric, then pictures beyond the limits."""
@@ -98,13 +222,18 @@ class Deepface(PairVendor):
         if read_option(call, "anti_spoofing", False):
             refuse_spoofs(call)
         call.claims.cite("match.made_up")
-        score = outcome.score or 0.0
-        if len(outcome.probe.faces) > 1 or len(outcome.reference.faces) > 1:
-            call.claims.cite("face.closest")
-            score = max(score, outcome.smaller_face_score)
+        score = score_of(call, outcome)
         model, metric = read_model(call)
         threshold = _THRESHOLDS[model][_METRICS.index(metric)]
         is_verified = score >= 50
+        areas = {
+            "img1": describe(outcome.probe.faces[0]),
+            "img2": describe(outcome.reference.faces[0]),
+        }
+        for name, picture in call.pictures.items():
+            if isinstance(picture, RepresentedFace):
+                call.claims.cite("embedding.area")
+                areas[name] = dict.fromkeys(areas[name])
         return {
             "verified": is_verified,
             "distance": threshold * (100 - score) / 50,
@@ -113,10 +242,7 @@ class Deepface(PairVendor):
             "model": model,
             "detector_backend": read_option(call, "detector_backend", "opencv"),
             "similarity_metric": metric,
-            "facial_areas": {
-                "img1": describe(outcome.probe.faces[0]),
-                "img2": describe(outcome.reference.faces[0]),
-            },
+            "facial_areas": areas,
             "time": 1.2,
         }
 
@@ -138,14 +264,48 @@ def read_model(call: PairCall) -> tuple[str, str]:
     return model, metric
 
 
+def score_of(call: PairCall, outcome: MatchOutcome) -> float:
+    """Return the score of the closest pair of faces. An embedding is of one face."""
+    scores = []
+    for probe_index in face_indices(call.pictures["img1"], outcome.probe):
+        for reference_index in face_indices(call.pictures["img2"], outcome.reference):
+            is_of_largest = probe_index == reference_index == 0
+            scores.append(outcome.score or 0.0 if is_of_largest else outcome.smaller_face_score)
+    if len(scores) > 1:
+        call.claims.cite("face.closest")
+    return max(scores)
+
+
+def face_indices(picture: Upload, seen: SeenPicture) -> range:
+    """Return the indices of the faces that were sent: one of an embedding, or all of a picture."""
+    if isinstance(picture, RepresentedFace):
+        return range(picture.index, picture.index + 1)
+    return range(len(seen.faces))
+
+
+def make_embedding(seed: str, dimensions: int) -> list[float]:
+    """Return the made-up embedding of a face; the same for each call."""
+    generator = random.Random(seed)  # noqa: S311 - of the mock
+    return [round(generator.uniform(-1, 1), 6) for _ in range(dimensions)]
+
+
+def digest_of(embedding: list[float]) -> str:
+    """Return the key of an embedding in the records."""
+    return hashlib.sha256(json.dumps(embedding).encode()).hexdigest()
+
+
+def is_spoof(outcome: LivenessOutcome) -> bool:
+    """Return whether a picture is a spoof, with `anti_spoofing`."""
+    return outcome.attack or (outcome.score or 0) < _LIVE_FROM
+
+
 def refuse_spoofs(call: PairCall) -> None:
     """Refuse a call of which a picture is no live face. A picture that is sent twice is one."""
     seen = set()
     for name, picture in call.pictures.items():
         if picture.digest not in seen:
             seen.add(picture.digest)
-            outcome = call.check_liveness(picture)
-            if outcome.attack or (outcome.score or 0) < _LIVE_FROM:
+            if is_spoof(call.check_liveness(picture)):
                 call.refuse("face.spoof", name=name)
 
 
@@ -177,14 +337,16 @@ VENDOR = base.Vendor(
     title="DeepFace",
     claims=CLAIMS,
     switches={"auth": ("token", "none")},
-    operations=("match",),
+    operations=("match", DETECT),
     first_keys={TOKEN: Key(kind=KeyKind.LIVE)},
     key_of=Deepface.key.client_of,
     behaviour=Deepface,
+    # The newest embeddings; the maximum is our choice.
+    records=lambda: Collection(limit=1000),
     greeting=(
         f"token: {TOKEN}",
         (
-            f"curl -H 'Authorization: Bearer {TOKEN}' {{url}}{PATH} "
+            f"curl -H 'Authorization: Bearer {TOKEN}' {{url}}{VERIFY} "
             "-F img1=@cards/p1.png -F img2=@cards/p1-again.png"
         ),
     ),

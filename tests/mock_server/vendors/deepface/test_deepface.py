@@ -4,7 +4,13 @@ import attrs
 import pytest
 import requests
 from kit import mock_didit as didit
-from kit.mock_deepface import data_uri, form_request, request_of_type, verify_request
+from kit.mock_deepface import (
+    data_uri,
+    form_request,
+    represent_request,
+    request_of_type,
+    verify_request,
+)
 from kit.mock_didit import control_of, handle_with_fault, scene
 
 from facematch_mock_server import Fault, MockServer, make_card
@@ -113,6 +119,8 @@ def test_spoof_is_refused_only_with_anti_spoofing(engine, probe, reference, name
     [
         (verify_request(img1=None), "'img1' not found"),
         (verify_request(img2=None), "'img2' not found"),
+        (verify_request(img1=[]), "'img1' not found"),
+        (represent_request(None), "'img' not found"),
         (request_of_type("text/plain", b"img1"), "'img1' not found"),
         (request_of_type("application/x-www-form-urlencoded", b'{"img1": 1}'), "'img1' not found"),
     ],
@@ -130,6 +138,98 @@ def test_unknown_model_or_metric_is_refused(engine, option):
     (value,) = option.values()
     status, text = error_of(engine.handle(verify_request(**option)))
     assert (status, str(value) in text) == (400, True)
+
+
+def faces_of(engine, picture=b"", **options):
+    """The faces that the mock lists, largest first."""
+    answer = engine.handle(represent_request(picture, **options))
+    assert answer.status == 200
+    faces = answer.json()["results"]
+    return sorted(faces, key=lambda face: -face["facial_area"]["w"] * face["facial_area"]["h"])
+
+
+def test_represent_lists_each_face_with_its_embedding(engine):
+    body = engine.handle(represent_request(scene(faces=2))).json()
+    smaller, larger = body["results"]
+    for face in (smaller, larger):
+        assert set(face) == {"embedding", "facial_area", "face_confidence"}
+        assert len(face["embedding"]) == 4096
+    assert smaller["facial_area"]["w"] < larger["facial_area"]["w"]
+    assert smaller["embedding"] != larger["embedding"]
+    assert faces_of(engine, scene(faces=2), max_faces=1) == [larger]
+
+
+@pytest.mark.parametrize(("model", "count"), [("SFace", 128), ("Facenet512", 512)])
+def test_length_of_an_embedding_follows_the_model(engine, model, count):
+    (face,) = faces_of(engine, model_name=model)
+    assert len(face["embedding"]) == count
+    status, text = error_of(engine.handle(verify_request(face["embedding"], face["embedding"])))
+    assert status == 400
+    expected = f"embeddings of VGG-Face should have 4096 dimensions, but 1-th image has {count} "
+    assert expected in text
+
+
+@pytest.mark.parametrize(
+    ("probe_rank", "reference_rank", "confidence"),
+    [(0, 0, 91), (1, 0, 5), (0, 1, 5), (1, 1, 5)],
+)
+def test_embeddings_are_compared_face_by_face(engine, probe_rank, reference_rank, confidence):
+    probe = faces_of(engine, scene(score=91, faces=2))[probe_rank]
+    reference = faces_of(engine, scene(faces=2))[reference_rank]
+    body = engine.handle(verify_request(probe["embedding"], reference["embedding"])).json()
+    assert body["confidence"] == confidence
+    assert set(body["facial_areas"]["img1"].values()) == {None}
+    assert set(body["facial_areas"]["img2"].values()) == {None}
+
+
+def test_embedding_is_compared_with_each_face_of_a_picture(engine):
+    largest, smaller = faces_of(engine, scene(score=3, faces=2))
+    for face, confidence in ((largest, 5), (smaller, 5)):
+        request = verify_request(face["embedding"], scene(faces=2))
+        assert engine.handle(request).json()["confidence"] == confidence
+    body = engine.handle(verify_request(largest["embedding"], scene())).json()
+    assert body["confidence"] == 3
+    assert body["facial_areas"]["img2"]["w"] == 392
+
+
+@pytest.mark.parametrize(
+    ("embedding", "message"),
+    [(["0.5"], "When passing img2_path as a list"), ([True], "all its items are of type float")],
+)
+def test_list_with_other_items_than_numbers_is_refused(engine, embedding, message):
+    status, text = error_of(engine.handle(verify_request(img2=embedding)))
+    assert status == 400
+    assert message in text
+
+
+def test_embedding_that_the_mock_did_not_return_is_refused(engine):
+    answer = engine.handle(verify_request([0.5] * 4096))
+    assert (answer.status, "embeddings" in answer.json()["exception"]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("request_", "cause"),
+    [
+        (represent_request(scene(faces=0)), "Face could not be detected"),
+        (represent_request(scene(faces=0), anti_spoofing=True), "Face could not be detected"),
+        (represent_request(b"no picture"), "but it is neither"),
+        (represent_request("/etc/hosts"), "but it is neither"),
+        (represent_request([0.5]), "but it is neither"),
+        (represent_request(model_name="Nope"), "Invalid model_name passed"),
+        (represent_request(scene(attack=True), anti_spoofing=True), "Spoof detected in the given"),
+    ],
+)
+def test_refusal_of_represent_has_its_cause_in_the_message(engine, request_, cause):
+    status, text = error_of(engine.handle(request_))
+    message, _, _ = text.partition(" - Traceback")
+    assert status == 400
+    assert message.startswith("Exception while representing: ")
+    assert cause in message
+
+
+def test_represent_refuses_a_spoof_only_with_anti_spoofing(engine):
+    assert faces_of(engine, scene(attack=True))
+    assert faces_of(engine, scene(), anti_spoofing=True)
 
 
 @pytest.mark.parametrize(
