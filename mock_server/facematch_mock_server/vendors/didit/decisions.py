@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -37,12 +37,10 @@ FEATURES: Mapping[str, Feature] = {
     "FACE_MATCH": Feature("FACE_MATCH", "face_matches", "feature_face_match_1"),
     "PASSIVE_LIVENESS": Feature("LIVENESS", "liveness_checks", "feature_liveness_1"),
 }
+_DOCUMENT = Feature("ID_VERIFICATION", "id_verifications", "feature_ocr_1")
 _FEATURES_BY_KIND: Mapping[str, tuple[Feature, ...]] = {
     "biometric": (FEATURES["PASSIVE_LIVENESS"], FEATURES["FACE_MATCH"]),
-    "kyc": (
-        Feature("ID_VERIFICATION", "id_verifications", "feature_ocr_1"),
-        *(FEATURES["PASSIVE_LIVENESS"], FEATURES["FACE_MATCH"]),
-    ),
+    "kyc": (_DOCUMENT, FEATURES["PASSIVE_LIVENESS"], FEATURES["FACE_MATCH"]),
 }
 _BLOCKS = """
     id_verifications nfc_verifications liveness_checks face_matches phone_verifications
@@ -85,22 +83,24 @@ def decision_body(
 ) -> dict[str, Any]:
     """Return a session's decision, for its endpoint and for webhooks.
 
-    Picture addresses begin with `origin` (scheme and host), and their lifetime begins at `now`, in
+    Picture URLs begin with `origin` (scheme and host), and their lifetime begins at `now`, in
     seconds since 1970.
     """
     hosted = session.hosted
-    claims.cite("decision.saved" if hosted is None else "decision.hosted")
-    expires_at, url = None, None
-    if hosted is not None:
+    if hosted is None:
+        claims.cite("decision.saved")
+    else:
+        claims.cite("decision.hosted")
         if hosted.attempts:
             claims.cite("session.attempts", "workflow.settings")
-        expires_at = stamp(hosted.expires_at)
-        url = f"{origin}{page_path(world, session)}" if is_open(world, session) else None
-    pictures = picture_addresses(world, claims, session, origin, now)
-    blocks = {
-        feature.block: [_block(claims, session, feature, result, pictures)]
-        for feature, result in results_of(session).items()
-    }
+    url = None
+    if is_open(world, session):
+        url = f"{origin}{page_path(world, session)}"
+    pictures = picture_urls(world, claims, session, origin, now)
+    blocks = dict.fromkeys(_BLOCKS.split(), claims["decision.empty_block"])
+    for feature, result in results_of(session).items():
+        make_block = _BLOCK_MAKERS[feature.name]
+        blocks[feature.block] = [make_block(claims, session, result, pictures)]
     return {
         "session_id": session.id,
         "session_kind": "user",
@@ -108,70 +108,94 @@ def decision_body(
         "session_url": url,
         "status": session.status,
         "environment": environment_of(session),
-        "workflow_id": hosted and hosted.workflow,
+        "workflow_id": None if hosted is None else hosted.workflow,
         "features": [feature.name for feature in features_of(session)],
         "vendor_data": session.vendor_data,
         "metadata": session.metadata,
-        **dict.fromkeys(("expected_details", "contact_details")),
-        "callback": hosted and hosted.callback,
-        **dict.fromkeys(_BLOCKS.split(), claims["decision.empty_block"]),
+        "expected_details": None,
+        "contact_details": None,
+        "callback": None if hosted is None else hosted.callback,
         **blocks,
         "reviews": [_review(claims, review) for review in session.reviews],
         "created_at": stamp(session.created_at),
-        "expires_at": expires_at,
+        "expires_at": None if hosted is None else stamp(hosted.expires_at),
     }
 
 
-def _block(
-    claims: CitedClaims,
-    session: Session,
-    feature: Feature,
-    result: Mapping[str, Any],
-    pictures: Mapping[str, str],
+def _make_document_block(
+    claims: CitedClaims, session: Session, result: Mapping[str, Any], pictures: Mapping[str, str]
 ) -> dict[str, Any]:
-    node = feature.node
-    warnings = [{**warning, "node_id": node} for warning in result["warnings"]]
-    block = {"node_id": node, "status": result["status"]}
-    if feature.name == "ID_VERIFICATION":
-        hidden = dict.fromkeys(_DOCUMENT_FIELDS.split(), claims["decision.hidden_field"])
-        fields = hosted_of(session).document_fields
-        if fields:
-            claims.cite("decision.document_field")
-        return {
-            **block,
-            "portrait_image": pictures["portrait_image"],
-            "front_image": pictures["front_image"],
-            **hidden,
-            **fields,
-            "matches": [],
-            "warnings": warnings,
-        }
-    block["score"] = result["score"]
-    if feature.name == "FACE_MATCH":
-        is_own = session.hosted is not None and session.hosted.kind == "biometric"
-        return {
-            **block,
-            # The session's own folder, which contains the portrait that was sent.
-            "source_image_session_id": session.id if is_own else None,
-            "source_image": pictures.get("source_image"),
-            "target_image": pictures.get("target_image"),
-            "warnings": warnings,
-        }
-    faces: list[Mapping[str, Any]] = result["user_image"]["entities"]
-    boxes = [face["bbox"] for face in faces]
-    areas = [abs((right - left) * (bottom - top)) for left, top, right, bottom in boxes]
-    largest = faces[areas.index(max(areas))] if faces else {}
+    feature = _DOCUMENT
+    fields = dict.fromkeys(_DOCUMENT_FIELDS.split(), claims["decision.hidden_field"])
+    set_fields = hosted_of(session).document_fields
+    if set_fields:
+        claims.cite("decision.document_field")
     return {
-        **block,
+        "node_id": feature.node,
+        "status": result["status"],
+        "portrait_image": pictures["portrait_image"],
+        "front_image": pictures["front_image"],
+        **fields,
+        **set_fields,
+        "matches": [],
+        "warnings": _add_node(result["warnings"], feature),
+    }
+
+
+def _make_match_block(
+    _: CitedClaims, session: Session, result: Mapping[str, Any], pictures: Mapping[str, str]
+) -> dict[str, Any]:
+    feature = FEATURES["FACE_MATCH"]
+    # The session's own folder, which contains the portrait that was sent.
+    has_portrait = session.hosted is not None and session.hosted.kind == "biometric"
+    return {
+        "node_id": feature.node,
+        "status": result["status"],
+        "score": result["score"],
+        "source_image_session_id": session.id if has_portrait else None,
+        "source_image": pictures.get("source_image"),
+        "target_image": pictures.get("target_image"),
+        "warnings": _add_node(result["warnings"], feature),
+    }
+
+
+def _make_liveness_block(
+    _: CitedClaims, __: Session, result: Mapping[str, Any], pictures: Mapping[str, str]
+) -> dict[str, Any]:
+    feature = FEATURES["PASSIVE_LIVENESS"]
+    largest_face: Mapping[str, Any] = max(
+        result["user_image"]["entities"], key=_face_area, default={}
+    )
+    return {
+        "node_id": feature.node,
+        "status": result["status"],
+        "score": result["score"],
         "method": result["method"],
         "reference_image": pictures.get("reference_image"),
         "video_url": None,
-        "age_estimation": largest.get("age"),
+        "age_estimation": largest_face.get("age"),
         "matches": [],
-        "warnings": warnings,
+        "warnings": _add_node(result["warnings"], feature),
         "face_quality": result["face_quality"],
         "face_luminance": result["face_luminance"],
     }
+
+
+#: The functions that make a feature's block in a decision.
+_BLOCK_MAKERS = {
+    "ID_VERIFICATION": _make_document_block,
+    "FACE_MATCH": _make_match_block,
+    "LIVENESS": _make_liveness_block,
+}
+
+
+def _face_area(face: Mapping[str, Any]) -> int:
+    left, top, right, bottom = face["bbox"]
+    return int(abs((right - left) * (bottom - top)))
+
+
+def _add_node(warnings: Iterable[Mapping[str, Any]], feature: Feature) -> list[dict[str, Any]]:
+    return [{**warning, "node_id": feature.node} for warning in warnings]
 
 
 def _review(claims: CitedClaims, review: Review) -> dict[str, Any]:
@@ -186,32 +210,37 @@ def _review(claims: CitedClaims, review: Review) -> dict[str, Any]:
 
 
 def decision(call: DiditCall) -> Response:
-    claims, session = call.claims, call.session
-    body = decision_body(claims, call.world, session, call.origin, now=call.now.timestamp())
+    session = call.session
+    body = decision_body(call.claims, call.world, session, call.origin, now=call.now.timestamp())
     include = call.query.get("include")
     if include == "events":
+        call.claims.cite("decision.features")
         del body["session_kind"]
-        hosted = session.hosted
-        claims.cite("decision.features")
-        body |= {
-            "events": [],
-            "activity_reviews": [],
-            "blocklisted": None,
-            "cost_breakdown": None,
-            "workflow_type": None,
-            "workflow_version": hosted and hosted.version,
-            "workflow_version_id": None,
-            "api_service": session.service,
-            "session_type": "API" if hosted is None else "HOSTED",
-            "has_device_nfc_support": None,
-        }
+        body |= _list_events(session)
     elif include is not None:
-        claims.cite("decision.include_other")
+        call.claims.cite("decision.include_other")
     return call.answer("decision.answer", body)
 
 
+def _list_events(session: Session) -> dict[str, Any]:
+    """Return what ``include=events`` adds to a decision."""
+    hosted = session.hosted
+    return {
+        "events": [],
+        "activity_reviews": [],
+        "blocklisted": None,
+        "cost_breakdown": None,
+        "workflow_type": None,
+        "workflow_version": None if hosted is None else hosted.version,
+        "workflow_version_id": None,
+        "api_service": session.service,
+        "session_type": "API" if hosted is None else "HOSTED",
+        "has_device_nfc_support": None,
+    }
+
+
 #: Media types by the first bytes.
-_KINDS = (
+_MEDIA_TYPES = (
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"II*\x00", "image/tiff"),
@@ -223,28 +252,32 @@ def media_type_of(content: bytes) -> str | None:
     """Return a picture's media type, judged by its first bytes, or None."""
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "image/webp"
-    return next((kind for start, kind in _KINDS if content.startswith(start)), None)
+    for first_bytes, media_type in _MEDIA_TYPES:
+        if content.startswith(first_bytes):
+            return media_type
+    return None
 
 
 #: Clients must not cache a picture or interpret it as another type.
 _NO_STORE = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store"))
 
 
-def picture_addresses(
+def picture_urls(
     world: World, claims: CitedClaims, session: Session, origin: str, now: float
 ) -> dict[str, str]:
-    """Return the addresses of a session's pictures, by name; reading them needs no key."""
+    """Return the URLs of a session's pictures, by name; reading them needs no key."""
     expires = int(now) + claims["media.ttl_s"]
-    return {
-        name: f"{origin}{MEDIA}{session.id}/{name}?expires={expires}"
-        f"&signature={_signature(world, session.id, name, expires)}"
-        for name in session.pictures
-    }
+    urls = {}
+    for name in session.pictures:
+        signature = _signature(world, session.id, name, expires)
+        path = f"{MEDIA}{session.id}/{name}"
+        urls[name] = f"{origin}{path}?expires={expires}&signature={signature}"
+    return urls
 
 
-def picture(call: DiditCall) -> Response:
-    """Respond with the picture at an address, or with the error if it is not available."""
-    claims, (session_id, name) = call.claims, call.path_values
+def serve_picture(call: DiditCall) -> Response:
+    """Respond with the picture at a URL, or with the error if it is not available."""
+    session_id, name = call.path_values
     # The request has no key, so the session determines the account.
     world = world_of(call.world, session_id) or call.world
     if call.request.method not in ("GET", "HEAD"):
@@ -262,9 +295,9 @@ def picture(call: DiditCall) -> Response:
     content = world.pictures.find(session.pictures[name])
     if content is None:
         call.refuse("media.forgotten")
-    claims.cite("media.picture")
-    kind = media_type_of(content) or "application/octet-stream"
-    return response(200, kind, content, _NO_STORE)
+    call.claims.cite("media.picture")
+    media_type = media_type_of(content) or "application/octet-stream"
+    return response(200, media_type, content, _NO_STORE)
 
 
 def _signature(world: World, session_id: str, name: str, expires: int) -> str:

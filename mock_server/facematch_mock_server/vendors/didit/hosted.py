@@ -30,7 +30,8 @@ from .pictures import warnings
 from .records import APPROVED, DECLINED, IN_REVIEW, Workflow
 from .workflows import check_liveness, compare_faces, workflow_of
 
-_NOT_STARTED, _IN_PROGRESS = "Not Started", "In Progress"
+_NOT_STARTED = "Not Started"
+_IN_PROGRESS = "In Progress"
 #: Schemes refused in a callback, because a browser would execute the address.
 _UNSAFE_SCHEMES = frozenset({"javascript", "data", "blob", "file", "vbscript"})
 _METHODS = ("initiator", "completer", "both")
@@ -44,18 +45,35 @@ _DECLINED = """
     poa_address_mismatch nfc_chip_not_verified database_no_match kyb_registry_mismatch
 """
 
-#: Sandbox outcomes by scenario slug (docs.didit.me, sandbox testing): how each differs from an
-#: approved one in scores (0-100, as in didit-sdk 0.4.0), attack, review and status.
-SCENARIOS: Mapping[str, Mapping[str, Any]] = {
-    "approve": {},
-    "decline_face_match_low_similarity": {"match": 15.0},
-    "decline_liveness_attack": {"liveness": 5.0, "attack": True},
-    "review_face_match_borderline": {"match": 68.0, "review": True},
-    **{f"decline_{what}": {"status": DECLINED} for what in _DECLINED.split()},
-    "review_aml_possible_match": {"status": IN_REVIEW},
-    "review_poa_partial_match": {"status": IN_REVIEW},
+
+@attrs.frozen(kw_only=True)
+class Scenario:
+    """The outcome of a sandbox session.
+
+    Attributes:
+        match, liveness: The scores, 0-100, as in didit-sdk 0.4.0.
+        attack: Whether a presentation attack is detected.
+        review: Whether the match needs a manual review.
+        status: The session's status; None for the status that follows from the results.
+    """
+
+    match: float = 95.0
+    liveness: float = 97.0
+    attack: bool = False
+    review: bool = False
+    status: str | None = None
+
+
+#: Sandbox outcomes by slug (docs.didit.me, sandbox testing).
+SCENARIOS: Mapping[str, Scenario] = {
+    "approve": Scenario(),
+    "decline_face_match_low_similarity": Scenario(match=15.0),
+    "decline_liveness_attack": Scenario(liveness=5.0, attack=True),
+    "review_face_match_borderline": Scenario(match=68.0, review=True),
+    **{f"decline_{reason}": Scenario(status=DECLINED) for reason in _DECLINED.split()},
+    "review_aml_possible_match": Scenario(status=IN_REVIEW),
+    "review_poa_partial_match": Scenario(status=IN_REVIEW),
 }
-_APPROVED = {"match": 95.0, "liveness": 97.0, "attack": False, "review": False, "status": None}
 _CATALOGUE = [{"slug": slug} for slug in SCENARIOS]
 
 
@@ -105,35 +123,39 @@ _FIELDS = (
 
 def _start(call: DiditCall) -> Response:
     """Start a session, or return the same user's unfinished session."""
-    claims, world = call.claims, call.world
+    claims = call.claims
+    world = call.world
     workflow, portrait = _read_start(call)
     values = call.values
     callback = values.get("callback") or workflow.callback
-    same = [each for each in base.open_sessions(world) if _is_reusable(call, workflow, each)]
-    unfinished = same[-1] if same else None
+    unfinished = _find_unfinished(call, workflow)
     if unfinished is not None:
         claims.cite("start.reused")
         hosted = attrs.evolve(hosted_of(unfinished), callback=callback)
-        again = attrs.evolve(unfinished, metadata=values.get("metadata"), hosted=hosted)
-        if world.sessions.change(again.id, lambda x: again if x is unfinished else x) is not again:
+        reused = attrs.evolve(unfinished, metadata=values.get("metadata"), hosted=hosted)
+        stored = world.sessions.change(
+            reused.id, lambda current: reused if current is unfinished else current
+        )
+        if stored is not reused:
             # A concurrent request changed or deleted the session: retry.
             return _start(call)
-        return _answer_start(call, again)
+        return _answer_start(call, reused)
     if portrait is None and workflow.kind == "biometric":
         portrait = _find_stored_face(call)
     if not call.is_live:
         check_rate(call, "sandbox_session", client="application")
-    else:
-        price = claims["credit.price.session"]
-        if claims["session.charged"] != "never" and world.ledger.balance < price:
-            call.refuse("start.unpaid")
-    fields: dict[str, Any] = {"status": _NOT_STARTED, "internal_id": world.account.ids.uuid()}
-    fields |= {name: values.get(name) for name in ("vendor_data", "metadata")}
+    elif claims["session.charged"] != "never" and _is_credit_too_low(call):
+        call.refuse("start.unpaid")
     session = base.start(
         world,
         call.now,
         claims["session.lifetime_s"],
-        fields,
+        {
+            "status": _NOT_STARTED,
+            "internal_id": world.account.ids.uuid(),
+            "vendor_data": values.get("vendor_data"),
+            "metadata": values.get("metadata"),
+        },
         reference=portrait,
         kind=workflow.kind,
         workflow=workflow.id,
@@ -146,38 +168,57 @@ def _start(call: DiditCall) -> Response:
     return _answer_start(call, session)
 
 
+def _is_credit_too_low(call: DiditCall) -> bool:
+    return bool(call.world.ledger.balance < call.claims["credit.price.session"])
+
+
 def _read_start(call: DiditCall) -> tuple[Workflow, Upload | None]:
     """Read the fields of a start request, and return the workflow and the portrait."""
-    records, portrait = call.world.records, None
-    call.values = values = framework.read_json_fields(call, call.body, _FIELDS)
+    call.values = framework.read_json_fields(call, call.body, _FIELDS)
+    values = call.values
     if call.is_live and values.get("sandbox_scenario"):
         call.refuse("start.scenario_live")
+    portrait = None
     if values.get("portrait_image") is not None:
         portrait = call.upload("portrait_image", "portrait_image", values["portrait_image"])
         # Recognize the picture now, so that faults aimed at it apply.
         call.detect_faces(portrait)
-    workflow = records.workflows.find(values["workflow_id"])
-    if workflow is None:
-        published = ", ".join(each.id for each in records.workflows.all()[:20])
-        if published:
-            words = f"published here: {published}; control.sessions.workflow(id) publishes another"
-            call.refuse("start.workflow", headers=((HINT_HEADER, words),))
-        call.claims.cite("start.any_workflow")
-    if records.blocked.find(values.get("vendor_data") or "") is not None:
+    workflow = _find_workflow(call, has_portrait=portrait is not None)
+    if call.world.records.blocked.find(values.get("vendor_data") or "") is not None:
         call.refuse("start.blocked")
-    if workflow is None:
-        # Most users' first workflow has a document; only a biometric one takes a portrait.
-        kind = "kyc" if portrait is None else "biometric"
-        workflow = Workflow(id=values["workflow_id"], kind=kind)
     # A workflow with a document ignores the portrait.
-    return workflow, portrait if workflow.kind == "biometric" else None
+    if workflow.kind != "biometric":
+        portrait = None
+    return workflow, portrait
 
 
-def _is_reusable(call: DiditCall, workflow: Workflow, session: Session) -> bool:
-    """Return whether a session matches the call in user, kind of key and workflow version."""
-    hosted, user = hosted_of(session), call.values.get("vendor_data")
-    is_same = (hosted.workflow, hosted.version) == (workflow.id, workflow.version)
-    return is_same and hosted.is_live == call.is_live and user == session.vendor_data is not None
+def _find_workflow(call: DiditCall, *, has_portrait: bool) -> Workflow:
+    """Return the workflow of a start; any id is one if the test published none."""
+    workflows = call.world.records.workflows
+    workflow_id = call.values["workflow_id"]
+    workflow: Workflow | None = workflows.find(workflow_id)
+    if workflow is not None:
+        return workflow
+    published = ", ".join(known.id for known in workflows.all()[:20])
+    if published:
+        hint = f"published here: {published}; control.sessions.workflow(id) publishes another"
+        call.refuse("start.workflow", headers=((HINT_HEADER, hint),))
+    call.claims.cite("start.any_workflow")
+    # Most users' first workflow has a document; only a biometric one takes a portrait.
+    return Workflow(id=workflow_id, kind="biometric" if has_portrait else "kyc")
+
+
+def _find_unfinished(call: DiditCall, workflow: Workflow) -> Session | None:
+    """Return the newest open session of the same user, kind of key and workflow version."""
+    user = call.values.get("vendor_data")
+    if user is None:
+        return None
+    for session in reversed(base.open_sessions(call.world)):
+        hosted = hosted_of(session)
+        has_workflow = hosted.workflow == workflow.id and hosted.version == workflow.version
+        if has_workflow and hosted.is_live == call.is_live and session.vendor_data == user:
+            return session
+    return None
 
 
 def _find_stored_face(call: DiditCall) -> Upload:
@@ -186,17 +227,22 @@ def _find_stored_face(call: DiditCall) -> Upload:
     if user is None:
         call.refuse("start.no_portrait")
     call.claims.cite("start.stored_face")
-    faces = [
-        session.pictures.get("reference_image")
-        for session in reversed(call.world.sessions.all())
-        if session.hosted is not None and session.hosted.is_live == call.is_live
-        if session.vendor_data == user and session.status == APPROVED
-    ]
-    digest = next(filter(None, faces), None)
-    content = call.world.pictures.find(digest)
+    face = _find_approved_face(call, user)
+    content = call.world.pictures.find(face)
     if content is None:
         call.refuse("start.no_stored_face")
-    return Upload("stored", content, digest)
+    return Upload("stored", content, face)
+
+
+def _find_approved_face(call: DiditCall, user: str) -> str | None:
+    """Return the SHA-256 of the face of the user's newest approved session, or None."""
+    for session in reversed(call.world.sessions.all()):
+        if session.hosted is None or session.hosted.is_live != call.is_live:
+            continue
+        face = session.pictures.get("reference_image")
+        if session.vendor_data == user and session.status == APPROVED and face:
+            return face
+    return None
 
 
 def _answer_start(call: DiditCall, session: Session) -> Response:
@@ -247,13 +293,15 @@ def _arm(call: DiditCall) -> Response:
 
 def _judge(world: World, session: Session, check: base.PersonCheck) -> Session:
     """Return the session with the results of checking the person."""
-    hosted, claims = hosted_of(session), world.claims.cited()
-    liveness, match, status = check.liveness, check.match, None
+    claims = world.claims.cited()
+    hosted = hosted_of(session)
+    liveness = check.liveness
+    match = check.match
+    scenario = Scenario() if hosted.scenario is None else SCENARIOS[hosted.scenario]
     if hosted.scenario is not None:
-        facts: dict[str, Any] = {**_APPROVED, **SCENARIOS[hosted.scenario]}
-        liveness = attrs.evolve(liveness, score=facts["liveness"], attack=facts["attack"])
-        match = match and attrs.evolve(match, score=facts["match"], review=facts["review"])
-        status = facts["status"]
+        liveness = attrs.evolve(liveness, score=scenario.liveness, attack=scenario.attack)
+        if match is not None:
+            match = attrs.evolve(match, score=scenario.match, review=scenario.review)
     workflow = workflow_of(world, session)
     if hosted.is_live:
         liveness = faces.search(
@@ -263,38 +311,50 @@ def _judge(world: World, session: Session, check: base.PersonCheck) -> Session:
     pictures: dict[str, str | None] = {"reference_image": check.face}
     if match is not None:
         results["FACE_MATCH"] = compare_faces(claims, match, workflow)
-        pictures |= {"source_image": check.reference, "target_image": check.face}
+        pictures["source_image"] = check.reference
+        pictures["target_image"] = check.face
         if hosted.kind == "kyc":
-            shown = APPROVED if match.reference.faces else DECLINED
-            results["ID_VERIFICATION"] = {"status": shown, "warnings": []}
-            pictures |= dict.fromkeys(("portrait_image", "front_image"), check.reference)
-    statuses = [result["status"] for result in results.values()]
-    status = status or next(word for word in (DECLINED, IN_REVIEW, APPROVED) if word in statuses)
+            document_status = APPROVED if match.reference.faces else DECLINED
+            results["ID_VERIFICATION"] = {"status": document_status, "warnings": []}
+            pictures["portrait_image"] = check.reference
+            pictures["front_image"] = check.reference
+    status = scenario.status or _worst_status(results)
     judged = attrs.evolve(session, status=status, result=results, pictures=pictures)
     faces.enroll(world, judged, liveness)
     return judged
 
 
+def _worst_status(results: Mapping[str, Mapping[str, Any]]) -> str:
+    statuses = [result["status"] for result in results.values()]
+    for status in (DECLINED, IN_REVIEW):
+        if status in statuses:
+            return status
+    return APPROVED
+
+
 def _fail(world: World, session: Session, is_last: bool) -> Session:
-    claims, risks = world.claims.cited(), ["LOW_LIVENESS_SCORE"] if is_last else []
-    check: dict[str, Any] = {
+    claims = world.claims.cited()
+    risks = ["LOW_LIVENESS_SCORE"] if is_last else []
+    result: dict[str, Any] = {
         "status": DECLINED if is_last else "Not Finished",
         "score": None,
         "method": workflow_of(world, session).method,
         "user_image": {"entities": []},
         "warnings": warnings(claims, "LIVENESS", risks, {}),
-        **dict.fromkeys(("face_quality", "face_luminance")),
+        "face_quality": None,
+        "face_luminance": None,
     }
-    return attrs.evolve(session, result={**session.result, "LIVENESS": check})
+    return attrs.evolve(session, result={**session.result, "LIVENESS": result})
 
 
 def _return_url(session: Session) -> str | None:
     callback = hosted_of(session).callback
     if callback is None:
         return None
-    address, mark, fragment = callback.partition("#")
+    address, hash_sign, fragment = callback.partition("#")
     query = urlencode({"verificationSessionId": session.id, "status": session.status})
-    return f"{address}{'&' if '?' in address else '?'}{query}{mark}{fragment}"
+    separator = "&" if "?" in address else "?"
+    return f"{address}{separator}{query}{hash_sign}{fragment}"
 
 
 SESSION_RULES = base.SessionRules(

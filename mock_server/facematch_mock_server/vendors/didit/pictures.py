@@ -211,25 +211,30 @@ def _envelope(call: DiditCall, request_id: str, block: Block) -> dict[str, Any]:
 
 def judge_match(claims: CitedClaims, outcome: MatchOutcome, values: Mapping[str, Any]) -> Block:
     """Return the result of a comparison for the response; `values` are the form's values."""
-    is_saved, rotate = values["save_api_request"], values["rotate_image"]
-    status, risks = APPROVED, []
+    is_saved = values["save_api_request"]
+    status = APPROVED
+    risks = []
     score: float | None
     if outcome.score is None:
         # No comparison was made: a picture cannot be decoded, or has no face.
-        score = None if is_saved else 0
         claims.cite("match.no_pair_score")
         if outcome.probe.decodes and outcome.reference.decodes:
             claims.cite("match.no_face_risk")
+        score = None if is_saved else 0
+        status = DECLINED
         risks = ["NO_REFERENCE_IMAGE"]
     else:
         claims.cite("score.type")
+        # Didit rounds the scores of saved calls.
         score = round(float(outcome.score), 2) if is_saved else float(outcome.score)
         if outcome.review and claims["match.review"]:
             status = IN_REVIEW
         elif not _passes(claims, "match", outcome, score, values):
+            status = DECLINED
             risks = ["LOW_FACE_MATCH_SIMILARITY"]
+    rotate = values["rotate_image"]
     return {
-        "status": DECLINED if risks else status,
+        "status": status,
         "score": score,
         "user_image": _describe(claims, "match", outcome.probe, rotate=rotate),
         "ref_image": _describe(claims, "match", outcome.reference, rotate=rotate),
@@ -242,45 +247,25 @@ def judge_liveness(
 ) -> Block:
     """Return the result of a liveness check for the response; `values` are the form's values."""
     score: float | None = None
-    # Additional data for risks about a face that is known from another session.
+    quality = luminance = None
+    # Additional data of the risks that have some, by the name of the risk.
     data: dict[str, Any] = {}
-    risks = ["NO_FACE_DETECTED"]
     if outcome.probe.faces:
+        quality = outcome.quality
+        luminance = outcome.luminance
         if outcome.score is None:
             claims.cite("liveness.null_score")
         else:
             claims.cite("score.type")
             score = round(float(outcome.score), 2)
-        for risk, prefix, certainty in (
-            ("FACE_IN_BLOCKLIST", "blocklisted", outcome.blocklist),
-            ("DUPLICATED_FACE", "duplicated", outcome.duplicate),
-        ):
-            if certainty is not None:
-                if prefix == "duplicated" and outcome.duplicate_of is not None:
-                    claims.cite("liveness.duplicate")
-                    known = outcome.duplicate_of
-                    session, number, service = known.session_id, known.number, known.service
-                else:
-                    session, number, service = claims["liveness.known_from"]
-                data[risk if certainty == "certain" else f"POSSIBLE_{risk}"] = {
-                    f"{prefix}_session_id": session,
-                    f"{prefix}_session_number": number,
-                    "api_service": service,
-                }
-        applies = {
-            "LOW_LIVENESS_SCORE": score is None
-            or not _passes(claims, "liveness", outcome, score, values),
-            "LIVENESS_FACE_ATTACK": outcome.attack,
-            "MULTIPLE_FACES_DETECTED": len(outcome.probe.faces) > 1,
-        }
-        claims.cite("liveness.quality_risks")
-        risks = [*(risk for risk in applies if applies[risk]), *data]
-    quality, luminance = (
-        (outcome.quality, outcome.luminance) if outcome.probe.faces else (None, None)
-    )
+        data = _describe_known_face(claims, outcome)
+        risks = [*_list_liveness_risks(claims, outcome, score, values), *data]
+    else:
+        risks = ["NO_FACE_DETECTED"]
+    # Risks of type warning or information do not decline the call.
+    is_declined = any(RISKS[risk].type == "error" for risk in risks)
     return {
-        # Risks of type warning or information do not decline the call.
-        "status": DECLINED if any(RISKS[risk].type == "error" for risk in risks) else APPROVED,
+        "status": DECLINED if is_declined else APPROVED,
         "method": "PASSIVE",
         "score": score,
         "user_image": _describe(claims, "liveness", outcome.probe, rotate=values["rotate_image"]),
@@ -290,22 +275,84 @@ def judge_liveness(
     }
 
 
+def _describe_known_face(claims: CitedClaims, outcome: LivenessOutcome) -> dict[str, Any]:
+    """Return the risks of a face that is known from another session, with that session."""
+    data = {}
+    if outcome.blocklist is not None:
+        risk = "FACE_IN_BLOCKLIST"
+        if outcome.blocklist != "certain":
+            risk = "POSSIBLE_FACE_IN_BLOCKLIST"
+        session_id, number, service = claims["liveness.known_from"]
+        data[risk] = {
+            "blocklisted_session_id": session_id,
+            "blocklisted_session_number": number,
+            "api_service": service,
+        }
+    if outcome.duplicate is not None:
+        risk = "DUPLICATED_FACE"
+        if outcome.duplicate != "certain":
+            risk = "POSSIBLE_DUPLICATED_FACE"
+        if outcome.duplicate_of is None:
+            session_id, number, service = claims["liveness.known_from"]
+        else:
+            claims.cite("liveness.duplicate")
+            session_id = outcome.duplicate_of.session_id
+            number = outcome.duplicate_of.number
+            service = outcome.duplicate_of.service
+        data[risk] = {
+            "duplicated_session_id": session_id,
+            "duplicated_session_number": number,
+            "api_service": service,
+        }
+    return data
+
+
+def _list_liveness_risks(
+    claims: CitedClaims, outcome: LivenessOutcome, score: float | None, values: Mapping[str, Any]
+) -> list[str]:
+    """Return the risks of a picture with a face, without those of a known face."""
+    risks = []
+    if score is None or not _passes(claims, "liveness", outcome, score, values):
+        risks.append("LOW_LIVENESS_SCORE")
+    if outcome.attack:
+        risks.append("LIVENESS_FACE_ATTACK")
+    if len(outcome.probe.faces) > 1:
+        risks.append("MULTIPLE_FACES_DETECTED")
+    claims.cite("liveness.quality_risks")
+    return risks
+
+
 def _sandbox_match(claims: CitedClaims) -> Block:
     """Return the result for a sandbox key."""
-    return _fill_sandbox(claims, "match", ("user_image", "ref_image"))
+    fixed = claims["match.sandbox"]
+    user_box, reference_box = fixed["boxes"]
+    return {
+        "status": APPROVED,
+        "score": fixed["score"],
+        "user_image": _describe(claims, "match", _picture_with_face(user_box)),
+        "ref_image": _describe(claims, "match", _picture_with_face(reference_box)),
+        "warnings": [],
+    }
 
 
 def _sandbox_liveness(claims: CitedClaims) -> Block:
+    """Return the result for a sandbox key."""
     fixed = claims["liveness.sandbox"]
-    facts = {"face_quality": fixed["quality"], "face_luminance": fixed["luminance"]}
-    return {**_fill_sandbox(claims, "liveness", ("user_image",)), "method": "PASSIVE", **facts}
+    (user_box,) = fixed["boxes"]
+    return {
+        "status": APPROVED,
+        "score": fixed["score"],
+        "user_image": _describe(claims, "liveness", _picture_with_face(user_box)),
+        "warnings": [],
+        "method": "PASSIVE",
+        "face_quality": fixed["quality"],
+        "face_luminance": fixed["luminance"],
+    }
 
 
-def _fill_sandbox(claims: CitedClaims, name: str, images: tuple[str, ...]) -> Block:
-    fixed = claims[f"{name}.sandbox"]
-    seen = (SeenPicture(faces=(SeenFace(box=tuple(box)),)) for box in fixed["boxes"])
-    pictures = {x: _describe(claims, name, each) for x, each in zip(images, seen, strict=False)}
-    return {"status": APPROVED, "score": fixed["score"], **pictures, "warnings": []}
+def _picture_with_face(box: Iterable[int]) -> SeenPicture:
+    left, top, right, bottom = box
+    return SeenPicture(faces=(SeenFace(box=(left, top, right, bottom)),))
 
 
 def _passes(

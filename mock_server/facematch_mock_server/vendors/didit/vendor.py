@@ -92,7 +92,7 @@ class Didit(base.MockVendor):
         if path.startswith(decisions.MEDIA) and isinstance(call, DiditCall):
             session_id, _, name = path.removeprefix(decisions.MEDIA).partition("/")
             call.path_values = (session_id, name)
-            return decisions.picture(call)
+            return decisions.serve_picture(call)
         if not path.endswith("/") and self.route_of(f"{path}/")[0] is not None:
             # Django redirects before any view runs.
             query = call.request.target.partition("?")[2]
