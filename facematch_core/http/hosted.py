@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from facematch_core import errors, models
+from facematch_core import errors
 from facematch_core.backend import Capabilities
 from facematch_core.backend.session_types import SessionHint
 from facematch_core.base.masking import Secret
@@ -63,7 +63,6 @@ class HostedSessionBackend(HttpBackend):
     webhooks, `is_signed` and `read_delivery`.
 
     Args:
-        environment: PRODUCTION, SANDBOX or MOCK; None if unknown.
         webhook_secrets: The secret that signs webhooks, or several during a rotation.
         handoff_hosts: Exact names of further hosts that a session link may point to.
         return_hosts: Exact names of hosts that a person may be redirected to after a session.
@@ -75,7 +74,6 @@ class HostedSessionBackend(HttpBackend):
     capabilities: ClassVar[Capabilities] = Capabilities(operations=frozenset())
     signature_header: ClassVar[str] = ""
 
-    environment: models.Environment | None = None
     webhook_secrets: Secret | tuple[Secret, ...] = attrs.field(
         default=(), converter=as_webhook_secrets
     )
