@@ -59,10 +59,13 @@ class MockSessions(SessionSimulator):
         control: The control of the mock vendor.
         id_name: The JSON key of the session id in responses about a session.
         changes: Functions that edit the body of such a response in place, by case.
+        document: The card that the person shows as the document; None if there is no document, or
+            if the person's own card is it.
     """
 
     id_name: ClassVar[str]
     changes: ClassVar[Mapping[SessionCase, Callable[[dict[str, Any]], Any]]] = {}
+    document: ClassVar[str | None] = None
 
     def __init__(self, control: Control) -> None:
         self.control = control
@@ -80,7 +83,8 @@ class MockSessions(SessionSimulator):
         elif case is SessionCase.TRY_AGAIN:
             self.control.sessions.fail_attempt(session_id)
         else:
-            self.control.sessions.finish(session_id, card=_CARDS.get(case, "p1-again"))
+            card = _CARDS.get(case, "p1-again")
+            self.control.sessions.finish(session_id, card=card, document=self.document)
         self._cases[session_id] = case
 
     def say(self, session_id: str, place: tuple[str | int, ...], word: Any) -> None:
@@ -273,8 +277,8 @@ class MockSimulator(VendorSimulator):
         # Keep the mock's records if the situation is the same, or a success after a lost response.
         is_good = situation in (Situation.SAME_PERSON, Situation.LIVE)
         recovers = is_good and self.situation is Situation.LOST_ANSWER
-        is_same = situation is self.situation or recovers
-        keeps_records = is_same and score is self._step is step is None
+        is_same = situation is self.situation and self._step is None
+        keeps_records = (is_same or recovers) and score is step is None
         self.situation, self.score, self._step = situation, score, step
         self._arrived = 0
         if step is not None and step > 1:
