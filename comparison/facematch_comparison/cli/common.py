@@ -23,6 +23,7 @@ from facematch_core.models import ThresholdRule
 if TYPE_CHECKING:
     from facematch_comparison.run.database import RunDatabase
     from facematch_comparison.scores.answers import Answers
+    from facematch_comparison.scores.columns import ColumnsNotRecognised
     from facematch_comparison.values.model import Evidence
 
 #: A decorator that adds an option to a command.
@@ -50,7 +51,7 @@ RATE: Final = _Share(0, 1, min_open=True, max_open=True)
 CONFIDENCE: Final = _Share(0.5, 1, min_open=True, max_open=True)
 
 
-def _columns(
+def parse_columns(
     _context: click.Context, option: click.Parameter, words: Iterable[str]
 ) -> dict[str, list[str]]:
     """Parse ``what=column``; ``score`` may be repeated."""
@@ -138,9 +139,10 @@ source = join_options(
     file_option("--non-mated", "Read the scores of all other pairs from this file; with --mated."),
     repeated(
         *("--column", "columns", "WHAT=COLUMN"),
-        "With --scores: the meaning of a column, such as mated=same_guy or group_country=country; "
+        "With --scores or --pairs: the meaning of a column, such as mated=same_guy or "
+        "group_country=country; "
         "score=COLUMN for each system of a wide file; azure:score=COLUMN only for azure.csv.",
-        callback=_columns,
+        callback=parse_columns,
     ),
     click.option(
         "--rule",
@@ -183,11 +185,18 @@ _SECTIONS: Final = {
 _WORDS: Final = f"{__name__}.words"
 
 
-class SourceCommand(click.Command):
-    """A command with the options of `source`, and help in sections."""
+class RepeatableCommand(click.Command):
+    """A command that can be shown again, with more options."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[_WORDS] = tuple(args)
+        return super().parse_args(ctx, args)
+
+
+class SourceCommand(RepeatableCommand):
+    """A command with the options of `source`, and help in sections."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.allow_extra_args = True
         extra = super().parse_args(ctx, args)
         if extra and not ctx.resilient_parsing:
@@ -216,7 +225,10 @@ def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
     of_scores = [
         option.opts[0]
         for option in click.get_current_context().command.params
-        if option.name in _OF_SCORES and options[option.name]
+        if option.name in _OF_SCORES
+        and options[option.name]
+        # Columns of the file of pairs.
+        and not (option.name == "columns" and options.get("pairs"))
     ]
     if of_scores:
         raise click.UsageError(
@@ -239,7 +251,7 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
     by_kind = options["mated"], options["non_mated"]
     if any(by_kind) and (options["scores"] or not all(by_kind)):
         raise click.UsageError("--mated and --non-mated go together, without --scores.")
-    from facematch_comparison.scores.cells import read_cells_by_kind
+    from facematch_comparison.scores.by_kind import LABEL, read_cells_by_kind
     from facematch_comparison.scores.columns import ColumnsNotRecognised
     from facematch_comparison.scores.reading import read_scores
 
@@ -256,17 +268,11 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
     try:
         source: object = list(paths) if len(paths) > 1 else paths[0]
         if all(by_kind):
-            reading["columns"] = {**reading["columns"], "mated": "mated"}  # the options name it
+            reading["columns"] = {**reading["columns"], "mated": LABEL}  # the options name it
             source = read_cells_by_kind(mated=options["mated"], non_mated=options["non_mated"])
         answers = read_scores(source, note=keep, **reading)
     except ColumnsNotRecognised as error:
-        context = click.get_current_context()
-        words = [*context.command_path.split(), *context.meta[_WORDS]]
-        for what, column in error.columns.items():
-            words += ["--column", f"{what}={column}"]
-        words += ["--independent-pairs"] * error.independent_pairs
-        advice = f"{error.advice}, run:\n  {quote_command(words)}"
-        raise InvalidRequest(f"{error.what}\n{advice}") from None
+        raise with_command_to_paste(error) from None
     digest = hashlib.sha256()
     for path in paths:
         digest.update(path.read_bytes())
@@ -275,6 +281,18 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
     # are one system.
     name = " + ".join(each.name for each in answers) if len(paths) > 1 else paths[0].stem
     return answers, {"name": name, "digest": None, "evidence": evidence}
+
+
+def with_command_to_paste(error: ColumnsNotRecognised) -> InvalidRequest:
+    """Return the error with this `RepeatableCommand`, and the options that would complete it."""
+    context = click.get_current_context()
+    words = [*context.command_path.split(), *context.meta[_WORDS]]
+    for what, named in error.columns.items():
+        for column in [named] if isinstance(named, str) else named:
+            words += ["--column", f"{what}={column}"]
+    if error.independent_pairs:
+        words.append("--independent-pairs")
+    return InvalidRequest(f"{error.what}\n{error.advice}, run:\n  {quote_command(words)}")
 
 
 def _evidence(file: str, sha256: str, notes: Iterable[str] = ()) -> Evidence:

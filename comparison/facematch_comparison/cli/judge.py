@@ -156,7 +156,9 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     evaluation = evaluate(answers, required_fmr=options["fmr"], **more)
     study = None
     if options["pairs"] is not None and (wrong or written):
-        study = _study_that_was_run(options["pairs"], about)
+        # With --scores, --column is about the scores.
+        columns = {} if options["scores"] else options["columns"]
+        study = _study_that_was_run(options["pairs"], columns, about)
     if wrong is not None:
         _write_wrong(wrong, evaluation, answers, study)
     if written is not None:
@@ -205,12 +207,18 @@ def _export(what: Any, path: Path, study: Study | None) -> None:
         export(what, path, study)
 
 
-def _study_that_was_run(file: Path, about: Mapping[str, Any]) -> Study:
+def _study_that_was_run(
+    file: Path, columns: Mapping[str, Sequence[str]], about: Mapping[str, Any]
+) -> Study:
     """Read the pairs that were run, with names and pictures."""
     from facematch_comparison.run.study_run import digests_of
+    from facematch_comparison.scores.columns import ColumnsNotRecognised
     from facematch_comparison.study.reading import read_study
 
-    study = read_study(file, note=common.note)
+    try:
+        study = read_study(file, columns=columns, note=common.note)
+    except ColumnsNotRecognised as error:
+        raise common.with_command_to_paste(error) from None
     recorded = about["digest"]  # None for a file of scores, which names no pictures
     if recorded is not None and recorded != study.digest(digests_of(study)):
         raise InvalidRequest(

@@ -94,7 +94,7 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
     return text.Exit.OK
 
 
-@click.command("run")
+@click.command("run", cls=common.RepeatableCommand)
 @click.argument("source", metavar="PAIRS", type=FILE)
 @common.repeated("--profile", "profiles", "NAME", "Profile to run as a system.")
 @common.repeated("--backend", "backends", "NAME", "Backend to run as a system, such as `local`.")
@@ -114,6 +114,11 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
     callback=parse_pairs,
 )
 @common.text_option("--currency", "CCC", "Currency of all amounts.", default="USD")
+@common.repeated(
+    *("--column", "columns", "WHAT=COLUMN"),
+    "The meaning of a column of PAIRS, such as same=same_guy or group_country=country.",
+    callback=common.parse_columns,
+)
 @common.flag("--yes", "Do not ask before spending money.")
 @json_option
 def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
@@ -136,11 +141,15 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
 
     from facematch_comparison.run.records import Price
     from facematch_comparison.run.study_run import StudyRun
+    from facematch_comparison.scores.columns import ColumnsNotRecognised
     from facematch_comparison.study.reading import read_study
 
     currency, prices = options["currency"], options["prices"]
     prices = {name: Price(amount=prices[name], currency=currency) for name in prices}
-    study = read_study(source, note=common.note)
+    try:
+        study = read_study(source, columns=options["columns"], note=common.note)
+    except ColumnsNotRecognised as error:
+        raise common.with_command_to_paste(error) from None
     with (
         common.database_at(store, is_new=True) as database,
         StudyRun(study, openers, database, keep=options["keep"], prices=prices) as study_run,

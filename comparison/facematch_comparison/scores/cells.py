@@ -1,40 +1,24 @@
-"""Read a table of cells from a file or a frame, without interpreting its columns.
-
-Every source becomes an Arrow table. pyarrow reads CSV as fast as pandas, and does not change
-strings. `facematch_core.base.tables` reads files that pyarrow rejects, and reports bad lines.
-"""
+"""`Cells`: a table of cells, whose columns are read as words or as numbers."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
-import json
-import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import csv
 
-from facematch_core.base.files import open_regular
 from facematch_core.base.tables import (
-    decode,
     format_places,
     raise_problems,
-    read_header,
-    read_table,
     unescaped,
 )
-from facematch_core.errors import InvalidRequest
-
-from .columns import our_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,33 +28,17 @@ if TYPE_CHECKING:
 #: Maximum number of problems of one kind to report separately; more are reported as one.
 _OF_ONE_KIND: Final = 3
 
-#: Lines above the header: blank lines, comments, and titles followed by empty cells.
-_ABOVE: Final = re.compile(
-    rb"""(?:\xef\xbb\xbf)?(?:(?:#[^\n]*|(?:"[^"\n]*"|[^",;\t\n]*)([,;\t])\1+|)\r?\n)*"""
-)
-
 #: Words that mean an empty cell in a column of numbers.
-_NO_NUMBER: Final = ("", "na", "n/a", "#n/a", "#na", "nan", "null", "none", "<na>")
-_NUMBER: Final = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
+NO_NUMBER: Final = ("", "na", "n/a", "#n/a", "#na", "nan", "null", "none", "<na>")
+NUMBER: Final = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
 
 #: A percent sign after a number, and a number without one.
 _PERCENT: Final = r"([0-9.,])[ \x{a0}\x{202f}]*%$"
 _NO_PERCENT: Final = r"^[-+]?[0-9.,]*[0-9]([eE][-+]?[0-9]+)?$"
 
-#: Size in bytes of the blocks that pyarrow parses; with its default of 1 MB, parsing takes 20 %
-#: longer.
-_BLOCK: Final = 1 << 22
-
 #: Advice for a cell without a number in a column of numbers.
 NUMBER_ADVICE: Final = (
     "write a number such as 94.5, or leave it empty; put errors in a column error"
-)
-
-#: Advice for a file with spaces or bars between the columns.
-SEPARATE: Final = (
-    "Separate columns with commas, semicolons or tabs. For spaces, in Python: "
-    r'pandas.read_csv(FILE, sep=r"\s+").to_csv("scores.csv", index=False); for bars, sep=r"\|"; if '
-    'the first line has no names, add names=["NAME", ...].'
 )
 
 
@@ -181,11 +149,13 @@ class Cells:
     problems: list[Problem] = attrs.field(factory=list)
     #: Assumptions made while reading, for the user.
     notes: Sequence[str] = ()
+    #: The sheet of the workbook, if it is one of several tables; "" otherwise.
+    sheet: str = ""
     _words: dict[str, Words] = attrs.field(factory=dict, init=False)
     _numbers: dict[str, NDArray[np.float64]] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
-        names = [_as_label(name) for name in self.table.column_names]
+        names = [as_label(name) for name in self.table.column_names]
         first = {name: at for at, name in reversed([*enumerate(names)])}
         twice = [name for name in first if name and names.count(name) > 1]
         self.problems += [Problem(f"the column {name[:60]!r} occurs twice") for name in twice]
@@ -253,6 +223,17 @@ class Cells:
         """Yield the cells of the named columns, row by row."""
         return zip(*[self.words(name).texts.tolist() for name in names], strict=True)
 
+    def take(self, rows: Ints) -> Cells:
+        """Return the cells of some rows, each with its place; notes and problems are left out."""
+        places = [self.places[row] for row in rows]
+        return Cells(
+            self.name,
+            self.table.take(pa.array(rows)),
+            places=lambda: places,
+            unit=self.unit,
+            decimal_commas=self.decimal_commas,
+        )
+
     def refuse(self, problems: Iterable[Problem], *, so: str = "nothing was judged") -> None:
         """Raise `InvalidRequest` with all problems, if any; problems with the header come first."""
         texts = []
@@ -269,249 +250,7 @@ class Cells:
         raise_problems(self.name, [text for _, text in texts], so=so)
 
 
-def read_cells(source: object, *, what: str, example: str) -> Cells:
-    """Read a table. Messages call a row `what`, and show `example` as a header."""
-    if isinstance(source, Cells):
-        cells = source
-    elif isinstance(source, (str, Path)):
-        cells = _of_file(Path(source))
-    elif isinstance(source, pa.Table):
-        cells = Cells("The table", _of_pandas(source.to_pandas(types_mapper=pd.ArrowDtype)))
-    elif isinstance(source, pd.DataFrame):
-        cells = Cells("The frame", _of_pandas(source))
-    else:
-        raise InvalidRequest(
-            f"A {type(source).__name__} is not a table: pass the path of a CSV, JSON, Excel or "
-            "Parquet file, a pandas DataFrame or a pyarrow Table."
-        )
-    if any(re.fullmatch(r"[-+]?\d*\.\d+", name) for name in cells.header):
-        raise InvalidRequest(
-            f"{cells.name} has no header: its first line has numbers. Add a line with the names of "
-            f"the columns above it, such as {example}."
-        )
-    if not len(cells):
-        raise InvalidRequest(
-            f"{cells.name} has no {what}: the first line names the columns, such as {example}, and "
-            f"each further line is one {what}."
-        )
-    cells.refuse([each for each in cells.problems if each.rows is None], so="nothing was read")
-    return cells
-
-
-def _of_file(path: Path) -> Cells:
-    """Read a file in the format that its suffix indicates."""
-    try:
-        file = open_regular(path)
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise InvalidRequest(f"The file {path} cannot be read: {why}.") from None
-    with file:
-        try:
-            cells = _READERS.get(path.suffix.lower(), _csv)(f"The file {path}", file)
-        except InvalidRequest as error:
-            raise InvalidRequest(f"The file {path} {error}") from None
-    cells.notes = [f"{cells.name} {note}" for note in cells.notes]
-    return cells
-
-
-def read_cells_by_kind(*, mated: Path, non_mated: Path) -> Cells:
-    """Read the scores of mated and of non-mated pairs from two files with one score per line.
-
-    The first line may be a header ``score``.
-    """
-    scores: list[str] = []
-    labels: list[str] = []
-    places: list[PlaceInFile] = []
-    for path, label in ((mated, "1"), (non_mated, "0")):
-        before = len(scores)
-        for number, line in enumerate(_read_text(path).splitlines(), start=1):
-            score = line.strip()
-            if not score or (number == 1 and score.lower() == "score"):
-                continue
-            if not re.fullmatch(_NUMBER, score) and score.lower() not in _NO_NUMBER:
-                raise InvalidRequest(
-                    f"The file {path}: line {number} is {score[:60]!r}, not one score such as "
-                    "0.91. For lines with more columns, use --scores FILE."
-                )
-            scores.append(score)
-            labels.append(label)
-            places.append(PlaceInFile(number, path.name))
-        if len(scores) == before:
-            raise InvalidRequest(f"The file {path} has no scores: write one on each line.")
-    table = pa.table({"mated": labels, "score": scores})
-    return Cells("The comparison", table, places=lambda: places, unit="line")
-
-
-def _read_text(path: Path) -> str:
-    try:
-        with open_regular(path) as file:
-            text, _ = decode(file.read())
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise InvalidRequest(f"The file {path} cannot be read: {why}") from None
-    return text
-
-
-def _csv(name: str, file: BinaryIO) -> Cells:
-    data = file.read()
-    if re.match(rb"\s*[{[]", data):  # JSON with another suffix
-        file.seek(0)
-        return _json(name, file)
-    if (above := _ABOVE.match(data)) and above.end():
-        # Replace titles with empty lines to keep line numbers.
-        data = b"\n" * above[0].count(b"\n") + data[above.end() :]
-    notes: list[str] = []
-    if not data.isascii() or b"\0" in data:
-        text, notes = decode(data)
-        data = text.encode()
-    try:
-        separator, header = read_header(data[: 1 << 20].decode(errors="ignore").lstrip("\r\n"))
-        # With an odd number of quotes, a quote is open, or pyarrow and csv read different cells.
-        if any(header) and (b'"' not in data or data.count(b'"') % 2 == 0):
-            with contextlib.suppress(pa.ArrowException):
-                table = _read_csv(data, separator, header)
-                cells = Cells(name, table, lambda: read_table(data).lines, "line", separator != ",")
-                cells.notes = notes
-                return cells
-        read = read_table(data)
-    except InvalidRequest as error:
-        raise InvalidRequest(f"{error} {SEPARATE}") from None
-    table = _of_pandas(pd.DataFrame(read.rows, columns=read.header))
-    problems = [Problem(text, rows) for text, rows in read.problems.items()]
-    if read.short:
-        where = format_places(read.short).removesuffix(": ")
-        notes = [*notes, f"has too few cells in {where}: missing cells were read as empty"]
-    return Cells(name, table, lambda: read.lines, "line", separator != ",", problems, notes)
-
-
-def _read_csv(data: bytes, separator: str, header: Sequence[str]) -> pa.Table:
-    """Read text that pyarrow and Python's csv parse in the same way; drop blank rows."""
-    table = csv.read_csv(
-        pa.BufferReader(data),
-        # A thread of pyarrow may free `data` while the interpreter ends after a refusal, and the
-        # process then aborts. One block needs no threads.
-        read_options=csv.ReadOptions(block_size=_BLOCK, use_threads=len(data) > _BLOCK),
-        parse_options=csv.ParseOptions(delimiter=separator, newlines_in_values=b'"' in data),
-        convert_options=csv.ConvertOptions(
-            column_types=dict.fromkeys(header, pa.string()),
-            check_utf8=False,
-            null_values=[""],
-            strings_can_be_null=True,
-        ),
-        # pyarrow's default allocator zeroes large pages.
-        memory_pool=pa.system_memory_pool(),
-    )
-    filled = (pc.invert(pc.utf8_is_space(column)) for column in table.columns)
-    if pc.all(first := next(filled), skip_nulls=False).as_py():
-        return table
-    return table.filter(functools.reduce(pc.or_kleene, filled, first))
-
-
-def _json(name: str, file: BinaryIO) -> Cells:
-    """Read JSON records, from a list or one per line; join nested names with dots: ``a.0.b``."""
-    try:
-        text = decode(file.read())[0]
-        try:
-            records = json.loads(text)
-        except ValueError:
-            records = [json.loads(line) for line in text.splitlines() if line.strip()]
-        values = [*records.values()] if isinstance(records, dict) else []
-        if len(values) > 1 and all(
-            isinstance(each, dict) and each.keys() == values[0].keys() for each in values
-        ):  # columns that map rows to cells, as `DataFrame.to_json` writes
-            return Cells(name, _of_pandas(pd.DataFrame(records)))
-        if isinstance(records, dict):  # a list under a key
-            records = next((each for each in values if isinstance(each, list)), None)
-        return Cells(name, _of_pandas(pd.json_normalize([_flat({**record}) for record in records])))
-    except (ValueError, TypeError, AttributeError, RecursionError, NotImplementedError):
-        what = "has no JSON records: use a list of records, or one record per line."
-        raise InvalidRequest(what) from None
-
-
-def _flat(value: Any) -> Any:
-    """Return JSON with the first item of each list, under the name ``0``."""
-    if isinstance(value, list):
-        value = {"0": value[0]} if value else {}
-    return {key: _flat(of) for key, of in value.items()} if isinstance(value, dict) else value
-
-
-def _excel(name: str, file: BinaryIO) -> Cells:
-    """Read the first sheet that has more than two filled cells in a row.
-
-    If other sheets have the same header, each is a system.
-    """
-    how: dict[str, Any] = {"header": None, "dtype": str, "keep_default_na": False}
-    try:
-        sheets = pd.read_excel(file, sheet_name=None, engine="openpyxl", **how)
-    except ImportError:
-        what = "can be read only with openpyxl: pip install openpyxl, or save it as CSV."
-        raise InvalidRequest(what) from None
-    except Exception as error:  # noqa: BLE001 - openpyxl raises anything for a damaged workbook
-        what = f"is not an Excel workbook, or is damaged: {type(error).__name__}."
-        raise InvalidRequest(what) from None
-    counts = {sheet: (frame != "").sum(axis=1) for sheet, frame in sheets.items()}
-    first = next((sheet for sheet, of in counts.items() if of.max() > 2), [*sheets][-1])
-    tables = {sheet: _table_of_sheet(frame, counts[sheet]) for sheet, frame in sheets.items()}
-    header = [*tables[first].columns]
-    alike = [sheet for sheet, table in tables.items() if [*table.columns] == header]
-    has_system = "system" in map(our_name, header)
-    if len(alike) > 1 and not has_system and len({*header}) == len(header) > 0:
-        # A sheet for each vendor. Sheets of something else (months) have other pairs, and are
-        # refused because a system lacks pairs.
-        places = [PlaceInFile(1 + row, sheet) for sheet in alike for row in tables[sheet].index]
-        frame = pd.concat([tables[sheet].assign(system=sheet) for sheet in alike])
-        shown = ", ".join(repr(sheet[:60]) for sheet in alike)
-        notes = [f"has a sheet for each system: {shown}"]
-        notes += ["has other sheets, which were not read"] * (len(alike) < len(sheets))
-        table = _of_pandas(frame.reset_index(drop=True))
-        return Cells(name, table, lambda: places, decimal_commas=True, notes=notes)
-    notes = [f"has {len(sheets)} sheets: {first[:60]!r} was read"] * (len(sheets) > 1)
-    lines = [1 + row for row in tables[first].index]
-    table = _of_pandas(tables[first])
-    return Cells(name, table, lambda: lines, decimal_commas=True, notes=notes)
-
-
-def _table_of_sheet(cells: pd.DataFrame, filled: pd.Series) -> pd.DataFrame:
-    """Return the rows below the header; `filled` counts the filled cells of each row.
-
-    Rows above the header with at most half as many cells as usual are titles.
-    """
-    starts = filled.index[filled > filled[filled > 0].median() / 2]
-    table = cells.loc[starts[0] if len(starts) else 0 :]
-    table = table.loc[(table != "").any(axis=1), (table != "").any()]
-    return table.iloc[1:].set_axis(table.iloc[0] if len(table) else [], axis=1)
-
-
-def _parquet(name: str, content: BinaryIO) -> Cells:
-    try:
-        return Cells(name, _of_pandas(pd.read_parquet(content, dtype_backend="pyarrow")))
-    except (pa.ArrowException, OSError):
-        raise InvalidRequest("is not a Parquet file, or is truncated.") from None
-
-
-_READERS: Final[Mapping[str, Callable[[str, BinaryIO], Cells]]] = {
-    **dict.fromkeys((".json", ".jsonl", ".ndjson"), _json),
-    **dict.fromkeys((".parquet", ".pq"), _parquet),
-    **dict.fromkeys((".xlsx", ".xlsm"), _excel),
-}
-
-
-def _of_pandas(frame: pd.DataFrame) -> pa.Table:
-    """Convert a frame to an Arrow table; a column of mixed types becomes a column of strings."""
-    levels = [level for level in frame.index.names if level is not None]
-    frame = frame.reset_index(level=levels, allow_duplicates=True)
-    columns = []
-    for at in range(frame.shape[1]):
-        column = frame.iloc[:, at]
-        try:
-            columns.append(pa.array(column, from_pandas=True))
-        except pa.ArrowException:
-            texts = [None if value is None else _as_label(value) for value in column]
-            columns.append(pa.array(texts, pa.string(), from_pandas=True))
-    return pa.Table.from_arrays(columns, [_as_label(name) for name in frame.columns])
-
-
-def _as_label(value: object) -> str:
+def as_label(value: object) -> str:
     """Return a name or a cell as text: 7.0 as ``7``, because workbooks store ids as floats."""
     is_whole = isinstance(value, float) and value.is_integer()
     return str(int(value) if is_whole else value).strip()  # type: ignore[call-overload]
@@ -604,9 +343,9 @@ def _as_numbers(words: pa.StringArray, decimal_commas: bool) -> NDArray[np.float
         words = _without_thousands(words, ".", ",")
     if decimal_commas and not pc.any(pc.match_substring(words, ".")).as_py():
         words = pc.replace_substring(words, ",", ".")
-    is_number = pc.match_substring_regex(words, _NUMBER)
+    is_number = pc.match_substring_regex(words, NUMBER)
     bare = pc.if_else(is_number, pc.utf8_ltrim(words, "+"), None)
     numbers = bare.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    is_empty = pc.is_in(pc.utf8_lower(words), value_set=pa.array(_NO_NUMBER))
+    is_empty = pc.is_in(pc.utf8_lower(words), value_set=pa.array(NO_NUMBER))
     is_wrong = pc.invert(pc.or_(is_number, is_empty)).to_numpy(zero_copy_only=False)
     return np.where(is_wrong, np.inf, numbers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -183,8 +183,8 @@ class ColumnsNotRecognised(InvalidRequest):
 
     Attributes:
         what: The problem, and a list of all columns with two cells of each.
-        columns: The columns to pass, by our name; the value ``COLUMN`` is a placeholder for the
-            name that the user must fill in.
+        columns: The columns to pass, by our name, for several systems a list; the value ``COLUMN``
+            is a placeholder for the name that the user must fill in.
         independent_pairs: Whether the user may pass this argument, because no column names people.
     """
 
@@ -192,7 +192,7 @@ class ColumnsNotRecognised(InvalidRequest):
         self,
         what: str,
         *,
-        columns: Mapping[str, str] = MappingProxyType({}),
+        columns: Mapping[str, str | Sequence[str]] = MappingProxyType({}),
         independent_pairs: bool = False,
     ) -> None:
         self.what, self.columns, self.independent_pairs = what, dict(columns), independent_pairs

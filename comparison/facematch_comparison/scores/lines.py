@@ -26,7 +26,7 @@ from facematch_core.base.tables import format_problems
 from facematch_core.errors import InvalidRequest
 
 from .answers import GROUP, PROBE_GROUP, REFERENCE_GROUP, Grouping
-from .cells import SEPARATE, Cells, PlaceInFile, Problem, Words, first_rows, in_common, problems_at
+from .cells import Cells, PlaceInFile, Problem, Words, first_rows, in_common, problems_at
 from .columns import (
     COLUMN,
     COLUMNS,
@@ -45,6 +45,7 @@ from .columns import (
     our_name,
     plain,
 )
+from .files import SEPARATE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,6 +67,19 @@ _EITHER: Final = (TRUTH, *((PERSON, person) for person in PEOPLE))
 
 #: The end of the name of a picture's file.
 _PICTURE_FILE: Final = re.compile(r"[.](jpe?g|png|webp|bmp|pgm|heic|tiff?)$", re.IGNORECASE)
+
+#: Names of columns whose numbers are no scores.
+_OTHER_QUANTITY: Final = re.compile(
+    r"time|latency|duration|elapsed|second|\bm?s\b|price|cost|amount|fee|age\b|year|date|size|width|"
+    r"height|latitude|longitude|quality",
+    re.IGNORECASE,
+)
+
+#: The fewest different numbers in a column that may have scores.
+_FEWEST_SCORES: Final = 10
+
+#: The consequence of a problem with a file of scores.
+_SO: Final = "nothing was judged"
 
 #: Maximum number of columns in an error message.
 _SHOWN: Final = 40
@@ -89,6 +103,7 @@ class Lines:
         no_scores: Numbers and words that mean a missing score.
         cut: Rekognition's own threshold, if its `unmatched` faces count as just below it; or None.
         of: The column for each of our names, except the score.
+        counts_both_orders: Whether the two orders of two pictures are two pairs.
         scores: Columns of scores. If there are several, `parts` returns separate lines for each.
         skipped: Columns that are not read.
         given: Our names that the user assigned to a column, or to none.
@@ -100,6 +115,7 @@ class Lines:
     distance: bool = False
     no_scores: Sequence[float | str] = ()
     cut: float | None = None
+    counts_both_orders: bool = False
     of: dict[str, str] = attrs.field(factory=dict)
     scores: list[str] = attrs.field(factory=list)
     skipped: list[str] = attrs.field(factory=list)
@@ -286,21 +302,60 @@ def recognise(files: Sequence[Lines], columns: Mapping[str, str | Sequence[str]]
             name = cells.header[0]
             advice = f"Scores need labels: write {WIDE}." if our_name(name) == "score" else SEPARATE
             raise InvalidRequest(f"{cells.name} has only the column {name[:60]!r}. {advice}")
-    _assign_named(files, columns)
+    unclear = _assign_all(files, columns, so=_SO)
+    for lines in files:
+        _skip_doubtful(lines)
+    missing = unclear | (_missing(files, unclear) or _missing_to_join(files, unclear))
+    vendors = _columns_that_may_be_scores(files)
+    if vendors:
+        shown = join_names([repr(column[:60]) for column in vendors])
+        missing["score"] = (
+            f"are the numbers in {shown} scores? Name each column of scores as score, or judge the "
+            "decisions alone with --column score= (columns={'score': ''})"
+        )
+    if missing:
+        raise _refusal(files, missing, scores=vendors)
+
+
+def recognise_labels(lines: Lines, columns: Mapping[str, str | Sequence[str]], *, so: str) -> None:
+    """Recognise the pictures, people and labels of pairs without scores.
+
+    The label is not needed, because both people are.
+
+    Raises:
+        ColumnsNotRecognised: a column is ambiguous or missing; `so` states the consequence.
+        InvalidRequest: one of the user's arguments is invalid.
+    """
+    missing = _assign_all([lines], columns, so=so)
+    for name in (*PICTURES, *PEOPLE):
+        if name not in lines.of and name not in missing:
+            missing[name] = f"the column {name} is missing"
+    if missing:
+        raise _refusal([lines], missing, so=so)
+
+
+def _assign_all(
+    files: Sequence[Lines], columns: Mapping[str, str | Sequence[str]], *, so: str
+) -> dict[str, str]:
+    """Assign the columns that the user names or that have known names.
+
+    Return ambiguous names, each with a message; of several files, as ``FILE:NAME``.
+    """
+    _assign_named(files, columns, so=so)
     unclear: dict[str, str] = {}
     for lines in files:
         own = f"{lines.name}:" if len(files) > 1 else ""
         unclear |= {own + ours: text for ours, text in _assign_known(lines).items()}
-        _skip_doubtful(lines)
-    if missing := unclear | (_missing(files, unclear) or _missing_to_join(files, unclear)):
-        raise _refusal(files, missing)
+    return unclear
 
 
-def _assign_named(files: Sequence[Lines], columns: Mapping[str, str | Sequence[str]]) -> None:
+def _assign_named(
+    files: Sequence[Lines], columns: Mapping[str, str | Sequence[str]], *, so: str
+) -> None:
     """Assign the columns that the user names; raise if that is impossible."""
     for key, of in columns.items():
         file, _, ours = key.rpartition(":")
-        own = [lines for lines in files if lines.name == Path(file).stem]
+        own = [lines for lines in files if lines.name in (file, Path(file).stem)]
         if file and not own:
             near = suggest_name(file, [lines.name for lines in files])
             raise InvalidRequest(f"There is no file {file[:60]!r}; {near}")
@@ -312,7 +367,7 @@ def _assign_named(files: Sequence[Lines], columns: Mapping[str, str | Sequence[s
     for lines in files:
         both = [" or ".join(both) for both in _EITHER if {*both} <= lines.of.keys()]
         lines.cells.problems += [Problem(f"name {names}, not both") for names in both]
-        lines.cells.refuse([each for each in lines.cells.problems if each.rows is None])
+        lines.cells.refuse([each for each in lines.cells.problems if each.rows is None], so=so)
 
 
 def _assign(lines: Lines, key: str, column: str) -> Iterator[str]:
@@ -429,10 +484,53 @@ def _may_be_truth(lines: Lines, column: str) -> bool:
     return {MATED.get(word.lower()) for word in lines.cells.words(column).words} == {True, False}
 
 
+def _columns_that_may_be_scores(files: Sequence[Lines]) -> list[str]:
+    """Return columns that the user may mean as scores, if no column is known to have scores.
+
+    Beside a `Result`, the columns of scores are often headed by the names of the vendors.
+    """
+    if any(lines.scores or "score" in lines.given for lines in files):
+        return []
+    if not any("decision" in lines.of for lines in files):
+        return []  # without scores and decisions, the user is asked in any case
+    columns = []
+    for lines in files:
+        if "decision" not in lines.given:
+            columns += [column for column in lines.skipped if _may_be_scores(lines, column)]
+    return columns
+
+
+def _may_be_scores(lines: Lines, column: str) -> bool:
+    """Return whether a column has many numbers, as scores are, and no name of another quantity."""
+    if our_name(column) or _OTHER_QUANTITY.search(column):
+        return False
+    numbers = lines.cells.numbers(column)
+    numbers = numbers[~np.isnan(numbers)]
+    if np.isinf(numbers).any():  # a word
+        return False
+    distinct = np.unique(numbers)
+    if len(distinct) < _FEWEST_SCORES:
+        return False
+    # Whole numbers beyond 100, or one for each line, may be ids.
+    is_id = bool((distinct % 1 == 0).all()) and (
+        distinct.max() > 100 or len(distinct) == len(numbers)
+    )
+    return not is_id
+
+
 def _missing_to_join(files: Sequence[Lines], unclear: Iterable[str]) -> dict[str, str]:
     """Return ``FILE:NAME`` of each column that a file lacks for joining, with a message."""
     key = min(PAIR_KEYS, key=lambda key: sum(not {*key} <= lines.of.keys() for lines in files))
     missing: dict[str, str] = {}
+    if len(files) > 1:
+        missing = {
+            f"{lines.name}:score": (
+                f"{lines.name} has no column of scores with a known name, and no labels, people or "
+                "groups"
+            )
+            for lines in files
+            if not _adds_something(lines) and f"{lines.name}:score" not in unclear
+        }
     for lines in files if len(files) > 1 else ():
         lacks = [name for name in key if not {name, f"{lines.name}:{name}"} & {*lines.of, *unclear}]
         missing |= dict.fromkeys(
@@ -443,10 +541,29 @@ def _missing_to_join(files: Sequence[Lines], unclear: Iterable[str]) -> dict[str
     return missing
 
 
-def _refusal(files: Sequence[Lines], missing: dict[str, str]) -> ColumnsNotRecognised:
-    """Return an error that lists all columns and asks the user to name the missing ones."""
+def _adds_something(lines: Lines) -> bool:
+    """Return whether a file has answers, labels, people or groups, and not the pairs alone."""
+    if lines.scores or not lines.given.isdisjoint(("score", "decision")):
+        return True
+    return any(
+        ours in ("decision", "error", *TRUTH, *PEOPLE, PERSON) or group_of(ours)
+        for ours in lines.of
+    )
+
+
+def _refusal(
+    files: Sequence[Lines],
+    missing: dict[str, str],
+    *,
+    scores: Sequence[str] = (),
+    so: str = _SO,
+) -> ColumnsNotRecognised:
+    """Return an error that lists all columns and asks the user to name the missing ones.
+
+    `scores` are columns for the user to confirm as scores; `so` states the consequence.
+    """
     name = files[0].cells.name if len(files) == 1 else "The comparison"
-    texts = [format_problems(name, missing.values(), "nothing was judged")]
+    texts = [format_problems(name, missing.values(), so)]
     for lines in files:
         header = lines.cells.header
         held = {column: ours for ours, column in lines.of.items()}
@@ -459,7 +576,7 @@ def _refusal(files: Sequence[Lines], missing: dict[str, str]) -> ColumnsNotRecog
             texts.append(f"  {column[:60]:{width}}  {held_by:17}  {some or 'empty'}")
         if len(header) > _SHOWN:
             texts.append(f"  and {len(header) - _SHOWN} more")
-    if {"mated", "score", PERSON} & missing.keys():
+    if not scores and {"mated", "score", PERSON} & missing.keys():
         texts.append(f"Write one line per pair, not a matrix or a curve: {WIDE} or {LONG}.")
     # If no column was skipped, none can name people. If several were, two may name both people.
     skipped = sum(len(lines.skipped) for lines in files)
@@ -469,8 +586,38 @@ def _refusal(files: Sequence[Lines], missing: dict[str, str]) -> ColumnsNotRecog
         asked.remove(PERSON)
         if skipped:
             asked += PICTURES if _have_pictures(files) else PEOPLE
-    columns = dict.fromkeys(asked, COLUMN)
+    columns: dict[str, str | Sequence[str]] = dict.fromkeys(asked, COLUMN)
+    if scores:
+        columns["score"] = scores[0] if len(scores) == 1 else scores
     return ColumnsNotRecognised("\n".join(texts), columns=columns, independent_pairs=names_nobody)
+
+
+def notes_of_columns(files: Sequence[Lines], lines: Lines) -> Iterator[str]:
+    def quoted(names: Iterable[str]) -> str:
+        return join_names([repr(name[:60]) for name in names])
+
+    for each in files:
+        if each.skipped:
+            of = f"{each.cells.name}: " if len(files) > 1 else ""
+            yield (
+                f"{of}read {quoted([*each.of.values(), *each.scores])}; columns that are "
+                f"unknown or not needed were skipped: {quoted(each.skipped)}"
+            )
+        if distances := [name for name in each.scores if each.distance or is_distance(name)]:
+            yield (
+                f"scores of {quoted(distances)} are minus the distances: a threshold of -0.4 "
+                "passes distances up to 0.4"
+            )
+    if not {*TRUTH} & lines.of.keys():
+        yield "pairs with the same name on both sides are mated, because no column has labels"
+    if lines.people_by == (PERSON,):
+        column = next(each.of[PERSON] for each in files if PERSON in each.of)
+        yield (
+            f"each line names one person, {column!r}: the other people of non-mated pairs are "
+            "unknown, and intervals are too narrow if one of them is in several pairs"
+        )
+    if not lines.people_by:
+        yield "pairs are treated as independent: if a person is in two, intervals are too narrow"
 
 
 def just_below(threshold: float, scores: NDArray[np.float64]) -> float:
@@ -497,6 +644,92 @@ def components(first: Ints, second: Ints, size: int) -> Ints:
 
     graph = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(size, size))
     return connected_components(graph, directed=False)[1].astype(np.int64)
+
+
+def without_repeats(lines: Lines, note: Callable[[str], object]) -> Lines:
+    """Leave out what a matrix of all pictures has twice, or without need; each with a note.
+
+    These are the comparisons of each picture with itself, and a pair's second order if its scores
+    are equal. If most pairs have two orders with other scores, as of engines that are not
+    symmetric, both orders count as pairs. Other repeats are problems of the file.
+    """
+    if not lines.pictures or lines.cells.problems:
+        return lines
+    lines = _without_diagonal(lines, note)
+    probe, reference = lines.pictures
+    reverse = _reverse_lines(lines)
+    # Of each pair, the order in which its pictures appear first in the file is kept.
+    later = np.flatnonzero((reverse >= 0) & (probe.codes > reference.codes))
+    if not len(later):
+        return lines
+    if _have_equal_answers(lines, later, reverse[later]):
+        note(
+            f"{lines.name}: {len(later):,} lines are left out, because they have the same two "
+            "pictures as another line, in the other order, with the same scores"
+        )
+        is_kept = np.ones(len(lines), np.bool_)
+        is_kept[later] = False
+        return attrs.evolve(lines, cells=lines.cells.take(np.flatnonzero(is_kept)))
+    if 2 * len(later) < len(lines) - len(later):
+        return lines  # a matrix has most pairs in both orders
+    note(
+        f"{lines.name}: {len(later):,} pairs are compared in both orders, with other scores; each "
+        "order counts as a pair"
+    )
+    return attrs.evolve(lines, counts_both_orders=True)
+
+
+def _without_diagonal(lines: Lines, note: Callable[[str], object]) -> Lines:
+    """Leave out the comparisons of each picture with itself, if every picture has one.
+
+    Without any other mated pair, the two pictures are probably of two folders.
+    """
+    probe, reference = lines.pictures
+    is_same = probe.codes == reference.codes
+    if not is_same.any():
+        return lines
+    pictures = np.unique(np.concatenate([probe.codes, reference.codes]))
+    has_all = np.array_equal(np.unique(probe.codes[is_same]), pictures)
+    if not has_all or not (lines.mated & ~is_same).any():
+        return lines
+    count = np.count_nonzero(is_same)
+    note(f"{lines.name}: {count:,} comparisons of a picture with itself are left out")
+    return attrs.evolve(lines, cells=lines.cells.take(np.flatnonzero(~is_same)))
+
+
+def _reverse_lines(lines: Lines) -> Ints:
+    """Return for each line the line of its system with its pictures in the other order, or -1."""
+    probe, reference = lines.pictures
+    reverse = np.full(len(lines), -1)
+    size = len(probe.each)
+    is_probe = np.zeros(size, np.bool_)
+    is_probe[probe.codes] = True
+    is_reference = np.zeros(size, np.bool_)
+    is_reference[reference.codes] = True
+    is_both = is_probe & is_reference  # only these can have another order
+    rows = np.flatnonzero(is_both[probe.codes] & is_both[reference.codes])
+    if not len(rows):
+        return reverse
+    first = probe.codes[rows].astype(np.int64)
+    second = reference.codes[rows].astype(np.int64)
+    system = lines.system.codes[rows].astype(np.int64) * size * size
+    index = pd.Index(system + first * size + second)
+    if index.is_unique:  # if not, a pair appears twice in the same order: a problem of the file
+        found = index.get_indexer(system + second * size + first)
+        reverse[rows] = np.where((found < 0) | (first == second), -1, rows[found])
+    return reverse
+
+
+def _have_equal_answers(lines: Lines, one: Ints, other: Ints) -> bool:
+    """Return whether two lists of lines have the same scores, decisions and errors."""
+    for column in lines.scores:
+        numbers = lines.cells.numbers(column)
+        if not np.array_equal(numbers[one], numbers[other], equal_nan=True):
+            return False
+    return all(
+        np.array_equal(lines.words(name).codes[one], lines.words(name).codes[other])
+        for name in ("decision", "error")
+    )
 
 
 def join(files: Sequence[Lines], note: Callable[[str], object]) -> Lines:
@@ -734,7 +967,9 @@ def problems_of_pairs(lines: Lines) -> Iterator[Problem]:
         lambda row: f"the pair {lines.pair_of(row)} has other people than in {place(above[row])}",
     )
     if lines.pictures:
-        ends = np.sort([side.codes[lines.first].astype(np.int64) for side in lines.pictures], 0)
+        ends = np.array([side.codes[lines.first].astype(np.int64) for side in lines.pictures])
+        if not lines.counts_both_orders:
+            ends.sort(axis=0)
         codes = pd.factorize(ends[0] * (1 + int(ends.max())) + ends[1])[0]
         same = lines.first[first_rows(codes)[codes]]
         yield from problems_at(

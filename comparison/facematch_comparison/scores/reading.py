@@ -6,51 +6,42 @@ several columns of scores, which the user names. Several files are joined by pai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
 import numpy as np
 import pandas as pd
 
 from facematch_comparison.values.numbers import join_names
-from facematch_core.backend.kinds import format_argument, suggest_name
+from facematch_core.backend.kinds import format_argument
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Charged, Decision, ThresholdRule
 
 from .answers import BILLED, DECISIONS, NO_DECISION, NOT_ASKED, Answers, Grouping, frame_of
-from .cells import Problem, first_rows, problems_at, read_cells
-from .columns import LONG, PEOPLE, PERSON, TRUTH, WIDE, ColumnsNotRecognised, is_distance
+from .by_kind import LABEL, one_pair_per_line
+from .cells import Problem, first_rows, problems_at
+from .checks import check_labels, check_scales, notes_of_blanks
+from .columns import LONG, PEOPLE, WIDE
+from .files import read_tables
 from .lines import (
-    MINUS_DISTANCE,
-    REKOGNITION_CUT,
     Lines,
     facts_of,
     groups_of,
     join,
-    just_below,
+    notes_of_columns,
     problems_of_cells,
     problems_of_pairs,
     recognise,
+    without_repeats,
 )
+from .missing import Below, check_missing_scores, set_rekognition_cuts, with_scores_below
 
 if TYPE_CHECKING:
-    from .cells import Ints, Words
-
-#: The fewest pairs of each kind for which the shares of missing scores are compared.
-FEWEST_TO_COMPARE_MISSING: Final = 20
-#: The largest share of strangers without a score that is taken for pictures without a face.
-MOST_MISSING: Final = 0.2
+    from .cells import Cells, Ints, Words
 
 #: Maximum number of systems; a file with more was probably misread.
 MOST: Final = 100
-
-#: If this many mated pairs score above this many others, the labels may be the system's answers.
-ENOUGH_APART: Final = 20
-
-#: If this many non-mated pairs, and at least half, have the lowest score, it may mean no score.
-_MANY_ALIKE: Final = 20
 
 
 def read_scores(
@@ -60,7 +51,7 @@ def read_scores(
     rule: ThresholdRule | None = None,
     distance: bool = False,
     no_scores: Sequence[float | str] = (),
-    below: float | Mapping[str, float] | None = None,
+    below: Below = None,
     independent_pairs: bool = False,
     models: Sequence[str] = (),
     name: str | None = None,
@@ -114,14 +105,16 @@ def read_scores(
             error lists all of them.
     """
     say = note or (lambda _text: None)
-    sources = list(source) if isinstance(source, (list, tuple)) else [source]
-    is_joined = len(sources) > 1
+    columns = dict(columns or {})
+    tables = _tables_of(source, name)
     files = []
-    for each in sources:
-        stem = Path(each).stem if isinstance(each, (str, Path)) else "scores"
+    for own_name, cells in tables:
+        apart = one_pair_per_line(cells, named=_columns_in(columns))
+        if apart is not None:
+            columns[f"{own_name}:mated"] = LABEL
         lines = Lines(
-            cells=read_cells(each, what="comparison", example=f"{WIDE} or {LONG}"),
-            name=stem if is_joined else name or stem,
+            cells=apart or cells,
+            name=own_name,
             independent_pairs=independent_pairs,
             distance=distance,
             no_scores=no_scores,
@@ -129,133 +122,56 @@ def read_scores(
         files.append(lines)
         for text in lines.cells.notes:
             say(text)
-    recognise(files, columns or {})
-    parts = []
+    recognise(files, columns)
+    parts: list[Lines] = []
     for lines in files:
-        split = lines.parts()
-        _set_rekognition_cuts(split, below, say)
-        lines.cells.refuse(each for part in split for each in problems_of_cells(part))
-        parts += split
-    if is_joined:
+        parts += _checked_parts(lines, below, say)
+    if len(files) > 1:
         parts = [join(parts, say)]
     lines = parts[0]
     rule = ThresholdRule(rule or "at_least")
     answers = [each for part in parts for each in _answers(part, rule, models)]
-    _check_labels(files, lines, answers)
+    check_labels(files, lines, answers)
     if "acquired" not in lines.of:
-        for system in answers:
-            if not _states_cut(system.name, below):
-                _check_missing_scores(system)
+        check_missing_scores(answers, below)
+    if all(isinstance(mark, str) for mark in no_scores):  # a number says that all others are scores
+        check_scales(answers, say)
     if below is not None:
-        answers = _with_scores_below(answers, below, say)
-    for text in (*_notes_of_columns(files, lines), *_notes_of_blanks(answers)):
+        answers = with_scores_below(answers, below, say)
+    for text in (*notes_of_columns(files, lines), *notes_of_blanks(answers)):
         say(text)
     return answers
 
 
-def _check_labels(files: Sequence[Lines], lines: Lines, answers: Sequence[Answers]) -> None:
-    """Raise if scores match labels perfectly, unless the user or people's names confirm the labels.
-
-    A log may use any column name for a system's own answers. If they were read as labels, the
-    system would have no errors, and no check of its scores could reveal the mistake.
-    """
-    truth = {
-        ours: each.of[ours]
-        for each in files
-        for ours in TRUTH
-        if ours in each.of and {"score", "decision"} & each.held  # not a list of pairs
-    }
-    is_given = any({*TRUTH} & each.given & each.of.keys() for each in files)
-    if is_given or not truth or lines.people_by == PEOPLE:
-        return
-    for each in answers:
-        is_there, scores = each.scored, each.scores
-        if not is_there.any():
-            is_there = each.decisions >= 0
-            scores = each.decisions == DECISIONS.index(Decision.MATCH)
-        mated, others = scores[is_there & each.mated], scores[is_there & ~each.mated]
-        if min(len(mated), len(others)) >= ENOUGH_APART and mated.min() > others.max():
-            ours, column = next(iter(truth.items()))
-            raise ColumnsNotRecognised(
-                f"{lines.cells.name}: {column[:60]!r} matches the answers of {each.name} exactly: "
-                f"all {len(mated):,} mated pairs score above all {len(others):,} others; nothing "
-                f"was judged. Is it the ground truth, and not the answer of {each.name}?",
-                columns={ours: column},
-            )
+def _checked_parts(lines: Lines, below: Below, say: Callable[[str], object]) -> Sequence[Lines]:
+    """Return the table, or one for each system of a wide table; raise if cells are wrong."""
+    parts = without_repeats(lines, say).parts()
+    set_rekognition_cuts(parts, below, say)
+    problems = [problem for part in parts for problem in problems_of_cells(part)]
+    parts[0].cells.refuse(problems)
+    return parts
 
 
-def _states_cut(name: str, below: float | Mapping[str, float] | None) -> bool:
-    """Return whether `below` says what a missing score of this system means."""
-    if isinstance(below, Mapping):
-        return name in below
-    return below is not None
+def _tables_of(source: object, name: str | None) -> list[tuple[str, Cells]]:
+    """Return each table of each source, with the name of its system if no column names one."""
+    sources = list(source) if isinstance(source, (list, tuple)) else [source]
+    tables = []
+    for each in sources:
+        stem = Path(each).stem if isinstance(each, (str, Path)) else "scores"
+        for cells in read_tables(each, what="comparison", example=f"{WIDE} or {LONG}"):
+            tables.append((cells.sheet or stem, cells))
+    if len(tables) == 1 and name is not None:
+        ((_, cells),) = tables
+        return [(name, cells)]
+    return tables
 
 
-def _set_rekognition_cuts(
-    parts: Iterable[Lines],
-    below: float | Mapping[str, float] | None,
-    say: Callable[[str], object],
-) -> None:
-    """Set `Lines.cut` where `below` does not say what a missing score of the system means."""
-    for lines in parts:
-        if not any(_states_cut(system, below) for system in lines.system.words):
-            lines.cut = _rekognition_cut(lines, say)
-
-
-def _rekognition_cut(lines: Lines, say: Callable[[str], object]) -> float | None:
-    """Return Rekognition's own threshold, with a note; None if no faces are `unmatched`.
-
-    The caller of CompareFaces can lower it. If a smaller similarity stands in the file, the caller
-    did, and only the caller knows the threshold.
-    """
-    count = np.count_nonzero(lines.unmatched)
-    if not count:
-        return None
-    smallest = np.nanmin(lines.cells.numbers(lines.scores[0]))
-    if smallest < REKOGNITION_CUT:
-        option = format_argument("below", {lines.name: int(np.floor(smallest))})
-        raise InvalidRequest(
-            f"{lines.name} has {count:,} pairs with an empty FaceMatches beside UnmatchedFaces: "
-            f"Rekognition omitted scores below the SimilarityThreshold of the call, which is at "
-            f"most {smallest:g}, the smallest similarity; nothing was judged. If it was "
-            f"{int(np.floor(smallest))}, use {option}."
-        )
-    say(
-        f"{lines.name}: {count:,} pairs with an empty FaceMatches beside UnmatchedFaces count as "
-        f"just below {REKOGNITION_CUT:g}, the threshold below which Rekognition omits scores; no "
-        "lower threshold can be judged"
-    )
-    return REKOGNITION_CUT
-
-
-def _check_missing_scores(system: Answers) -> None:
-    """Raise if the labels explain which scores are missing: then the vendor omits low scores.
-
-    A picture without a face is as likely among strangers as among mated pairs. A vendor that omits
-    the scores below its own threshold (Rekognition: 80, by default) omits those of strangers. If
-    they counted as failures to acquire, the FMR and the threshold would come from the few strangers
-    above that threshold, and a system of equal quality would look worse.
-    """
-    is_missing = system.answered & ~system.scored & (system.decisions < 0)
-    is_mated = system.answered & system.mated
-    is_stranger = system.answered & ~system.mated
-    if not system.scored.any():
-        return
-    if min(np.count_nonzero(is_mated), np.count_nonzero(is_stranger)) < FEWEST_TO_COMPARE_MISSING:
-        return
-    mated_share = float(is_missing[is_mated].mean())
-    stranger_share = float(is_missing[is_stranger].mean())
-    if stranger_share <= MOST_MISSING or stranger_share <= 3 * mated_share:
-        return
-    # A vendor's own threshold is usually a whole number, at or below its lowest score.
-    own_threshold = int(np.floor(np.nanmin(system.scores)))
-    option = format_argument("below", {system.name: own_threshold})
-    raise InvalidRequest(
-        f"{system.name} has no score for {stranger_share:.0%} of the non-mated pairs, but for "
-        f"{mated_share:.0%} of the mated pairs: it seems to omit the scores below its own "
-        f"threshold (Rekognition: below 80), and nothing was judged. Say so with {option}. If "
-        "instead no face was found in these pictures, add a column acquired with 0 for each."
-    )
+def _columns_in(columns: Mapping[str, str | Sequence[str]]) -> list[str]:
+    """Return the names of all columns that the user names."""
+    names: list[str] = []
+    for named in columns.values():
+        names += [named] if isinstance(named, str) else named
+    return names
 
 
 def _answers(lines: Lines, rule: ThresholdRule, models: Sequence[str]) -> list[Answers]:
@@ -374,92 +290,3 @@ def _frame_of(
         groups=groups,
         **more,
     )
-
-
-def _with_scores_below(
-    answers: Sequence[Answers],
-    below: float | Mapping[str, float],
-    say: Callable[[str], object],
-) -> list[Answers]:
-    """Fill the empty scores of systems that return no score below a threshold."""
-    named = {each.name: each for each in answers}
-    if not isinstance(below, Mapping):
-        if len(named) > 1:
-            raise InvalidRequest(
-                f"Name the system whose scores are missing below {below:g}, such as "
-                f"{answers[0].name}={below:g}; systems are {join_names([*named])}."
-            )
-        below = dict.fromkeys(named, below)
-    for name, threshold in below.items():
-        if name not in named:
-            raise InvalidRequest(
-                f"No system is called {name[:60]!r} here; {suggest_name(name, named)}"
-            )
-        each = named[name]
-        lower = int(np.count_nonzero(each.scores < threshold))
-        if lower or each.scale == MINUS_DISTANCE:
-            raise InvalidRequest(
-                f"{name} has distances, or scores below {threshold:g} ({lower:,}), so its empty "
-                "cells do not mean lower scores."
-            )
-        inconclusive = each.decisions == DECISIONS.index(Decision.INCONCLUSIVE)
-        empty = each.answered & np.isnan(each.scores) & ~inconclusive
-        # So close to the vendor's threshold that no lower threshold is chosen.
-        filler = just_below(threshold, each.scores)
-        scores = np.where(empty, filler, each.scores)
-        frame = each.frame.assign(score=scores, acquired=each.acquired | empty)
-        named[name] = attrs.evolve(each, frame=frame)
-        say(
-            f"{name}: {int(empty.sum()):,} pairs without a score count as {filler:g}, just "
-            f"below {threshold:g}; no threshold below {threshold:g} can be judged"
-        )
-    return [*named.values()]
-
-
-def _notes_of_columns(files: Sequence[Lines], lines: Lines) -> Iterator[str]:
-    def quoted(names: Iterable[str]) -> str:
-        return join_names([repr(name[:60]) for name in names])
-
-    for each in files:
-        if each.skipped:
-            of = f"{each.cells.name}: " if len(files) > 1 else ""
-            yield (
-                f"{of}read {quoted([*each.of.values(), *each.scores])}; columns that are "
-                f"unknown or not needed were skipped: {quoted(each.skipped)}"
-            )
-        if distances := [name for name in each.scores if each.distance or is_distance(name)]:
-            yield (
-                f"scores of {quoted(distances)} are minus the distances: a threshold of -0.4 "
-                "passes distances up to 0.4"
-            )
-    if not {*TRUTH} & lines.of.keys():
-        yield "pairs with the same name on both sides are mated, because no column has labels"
-    if lines.people_by == (PERSON,):
-        column = next(each.of[PERSON] for each in files if PERSON in each.of)
-        yield (
-            f"each line names one person, {column!r}: the other people of non-mated pairs are "
-            "unknown, and intervals are too narrow if one of them is in several pairs"
-        )
-    if not lines.people_by:
-        yield "pairs are treated as independent: if a person is in two, intervals are too narrow"
-
-
-def _notes_of_blanks(answers: Sequence[Answers]) -> Iterator[str]:
-    """Yield notes about empty cells and about scores that may mean a missing score."""
-    empty = []
-    for system in answers:
-        if count := int((system.answered & ~system.acquired & (system.decisions < 0)).sum()):
-            empty.append(f"{count:,} of {system.name}")
-        others = system.scores[system.scored & ~system.mated]
-        lowest = others[others == others.min(initial=np.inf)]
-        if len(lowest) >= max(_MANY_ALIKE, len(others) / 2):
-            yield (
-                f"{system.name}: {len(lowest):,} of {len(others):,} non-mated pairs have the score "
-                f"{lowest[0]:g}, so a threshold just above it may be chosen"
-            )
-    if empty:
-        yield (
-            f"pairs without a score count as failures to acquire: {join_names(empty)}. If the "
-            f"vendor omits scores below its own threshold (Rekognition: 80), use "
-            f"{format_argument('below', 80)}"
-        )

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,8 +19,10 @@ import numpy as np
 import pandas as pd
 
 from facematch_comparison.scores.answers import PROBE_GROUP, REFERENCE_GROUP, Grouping
-from facematch_comparison.scores.cells import Cells, Problem, problems_at, read_cells
-from facematch_comparison.scores.columns import MATED, group_of
+from facematch_comparison.scores.cells import Cells, Problem, problems_at
+from facematch_comparison.scores.columns import COLUMNS, PEOPLE, PICTURES, TRUTH, group_of
+from facematch_comparison.scores.files import read_cells
+from facematch_comparison.scores.lines import Lines, notes_of_columns, recognise_labels
 from facematch_comparison.values.numbers import counted, join_names
 from facematch_core.backend.kinds import quote_command
 from facematch_core.base.files import write_file
@@ -30,7 +32,7 @@ from facematch_core.errors import InvalidRequest
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Required columns of a file of pairs.
+#: Columns of a file of pairs.
 NEEDED: Final = ("probe", "reference", "same", "probe_subject", "reference_subject")
 
 #: Column with the name of the person in a file of groups.
@@ -183,15 +185,26 @@ _KIND: Final = re.compile(
 )
 
 
-def read_study(source: Path, *, note: Callable[[str], object] | None = None) -> Study:
-    """Read and validate a file of pairs. Unknown columns are skipped.
+def read_study(
+    source: Path,
+    *,
+    columns: Mapping[str, str | Sequence[str]] | None = None,
+    note: Callable[[str], object] | None = None,
+) -> Study:
+    """Read and validate a file of pairs. Unknown columns are skipped, with a note.
+
+    Columns have the names of score files: ``same``, ``label`` or ``genuine`` for the label,
+    ``image1`` for the probe. Without a label, pairs of one person are mated.
 
     Args:
         source: A ``.csv`` or ``.xlsx`` file with the columns ``probe``, ``reference``, ``same``,
             ``probe_subject`` and ``reference_subject``. Paths are relative to its folder.
+        columns: Names of the source's columns, keyed by our name or a known name: ``{"same":
+            "same_guy"}``. ``{"same": ""}`` ignores a column.
         note: Called with a sentence about each assumption made.
 
     Raises:
+        ColumnsNotRecognised: a column is missing or ambiguous.
         InvalidRequest: `source` is not such a file, or has problems; the error lists all of them.
     """
     if not source.exists():
@@ -206,27 +219,15 @@ def read_study(source: Path, *, note: Callable[[str], object] | None = None) -> 
     if source.suffix.lower() not in (".csv", ".xlsx"):
         raise InvalidRequest(f"{source} is not a .csv or .xlsx file of pairs.")
     cells = read_cells(source, what="pair", example=",".join(NEEDED))
+    lines = Lines(cells=cells, name=source.stem, independent_pairs=False)
+    recognise_labels(lines, columns or {}, so=_SO)
     if note is not None:
-        for text in cells.notes:
+        for text in (*cells.notes, *notes_of_columns([lines], lines)):
             note(text)
-    cells.refuse(_missing(cells, NEEDED), so=_SO)
-    problems = [*cells.problems, *(_empty(cells, name) for name in NEEDED)]
-    problems += cells.words("same").problems(
-        "same", lambda word: word.lower() in MATED, "write 1 for one person and 0 for two"
-    )
+    problems = [*cells.problems, *_problems_of_needed_cells(lines)]
     broken = {row for problem in problems if problem.rows is not None for row in problem.rows}
-    pairs = {
-        row: StudyPair(
-            probe=source.parent / probe,
-            reference=source.parent / reference,
-            mated=MATED[same.lower()],
-            probe_subject=first,
-            reference_subject=second,
-        )
-        for row, (probe, reference, same, first, second) in enumerate(cells.rows(NEEDED))
-        if row not in broken
-    }
-    groups, clashes = _groups_of(pairs, cells)
+    pairs = {row: pair for row, pair in enumerate(_pairs_of(lines, source)) if row not in broken}
+    groups, clashes = _groups_of(pairs, lines)
     # Report every problem at once.
     for messages in (clashes, *_messages(pairs, cells)):
         problems += problems_at([*messages], messages.__getitem__)
@@ -234,18 +235,48 @@ def read_study(source: Path, *, note: Callable[[str], object] | None = None) -> 
     return Study(name=source.stem, pairs=tuple(pairs.values()), groups=groups)
 
 
+def _problems_of_needed_cells(lines: Lines) -> Iterator[Problem]:
+    """Yield problems: empty cells, and words that are no label."""
+    for ours in (*PICTURES, *PEOPLE):
+        yield _empty(lines.cells, lines.of[ours])
+    for ours in TRUTH:
+        if ours in lines.of:
+            column = lines.of[ours]
+            known = COLUMNS[ours]
+            yield _empty(lines.cells, column)
+            yield from lines.cells.words(column).problems(column, known.is_right, known.advice)
+
+
+def _pairs_of(lines: Lines, source: Path) -> Iterator[StudyPair]:
+    """Yield the pair on each line; `_problems_of_needed_cells` has the invalid ones."""
+    columns = [lines.of[ours] for ours in (*PICTURES, *PEOPLE)]
+    for row, (probe, reference, first, second) in enumerate(lines.cells.rows(columns)):
+        yield StudyPair(
+            probe=source.parent / probe,
+            reference=source.parent / reference,
+            mated=bool(lines.mated[row]),
+            probe_subject=first,
+            reference_subject=second,
+        )
+
+
 def _groups_of(
-    pairs: Mapping[int, StudyPair], cells: Cells
+    pairs: Mapping[int, StudyPair], lines: Lines
 ) -> tuple[dict[str, dict[str, str]], dict[int, str]]:
     """Return people's groups by column, and a message by row if a person has a second group."""
     groups: dict[str, dict[str, str]] = {}
-    clashes = {}
-    for name in cells.header:
-        prefix, column = group_of(name) or ("", "")
-        labels = cells.words(name).texts if prefix else ()
-        for row, pair in pairs.items() if prefix else ():
-            both = (pair.probe_subject, pair.reference_subject)
-            people = {PROBE_GROUP: both[:1], REFERENCE_GROUP: both[1:]}.get(prefix, both)
+    clashes: dict[int, str] = {}
+    for ours, name in lines.of.items():
+        prefix, column = group_of(ours) or ("", "")
+        if not prefix:
+            continue
+        labels = lines.cells.words(name).texts
+        for row, pair in pairs.items():
+            people = [pair.probe_subject, pair.reference_subject]
+            if prefix == PROBE_GROUP:
+                people = [pair.probe_subject]
+            elif prefix == REFERENCE_GROUP:
+                people = [pair.reference_subject]
             for person in people if labels[row] else ():
                 above = groups.setdefault(column, {}).setdefault(person, labels[row])
                 if above != labels[row]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shlex
 import signal
 import threading
@@ -40,6 +41,21 @@ def test_every_pair_is_sent_once_and_a_repeated_command_sends_nothing(
         show("again", "compare", "run", "pairs.csv", *profiles, "--store", "mine.db")
     assert len(scripted.calls) == 12
     assert (tmp_path / "mine.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_columns_of_the_pairs_are_named_by_the_line_to_paste(run, scripted, tmp_path):
+    file = tmp_path / "pairs.csv"
+    head, *lines = file.read_text().splitlines()
+    file.write_text("\n".join([head.replace("probe_subject", "who"), *lines]))
+    refusal = run(*ONE_BY_ONE)
+    (pasted,) = re.findall(r"^ +facematch (.*)$", refusal.stderr, re.MULTILINE)
+    assert (refusal.exit_code, scripted.calls) == (2, [])
+    answer = run(*shlex.split(pasted.replace("COLUMN", "who")))
+    assert (answer.exit_code, len(scripted.calls)) == (0, 6)
+    # The report reads the same file for the names of its people.
+    report = ("compare", "report", "--pairs", "pairs.csv", "--answers", "answers.csv")
+    assert run(*report).exit_code == 2
+    assert run(*report, "--column", "probe_subject=who").exit_code == 0
 
 
 def test_summary_reports_unfinished_pairs_with_reasons(screens, scripted):

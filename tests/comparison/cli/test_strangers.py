@@ -10,9 +10,11 @@ import sys
 
 import numpy as np
 import openpyxl
+import pandas as pd
 import pytest
 
 from facematch_comparison import read_scores
+from facematch_comparison.scores.columns import plain
 
 REPORT = ("compare", "report", "--fmr", "0.2", "--scores")
 PAIRS = 40
@@ -329,3 +331,171 @@ def test_a_workbook_with_a_sheet_for_each_vendor(run, report, scores, tmp_path):
     sheet["D8"] = 5
     book.save(file)
     assert run(*REPORT, "vendors.xlsx").exit_code == 2
+
+
+def table_of(scores):
+    mated, values = scores
+    pictures = {side: [f"{side}{n}.jpg" for n in range(2 * PAIRS)] for side in "ab"}
+    labels = mated.astype(int)
+    return pd.DataFrame(
+        {"Image 1": pictures["a"], "Image 2": pictures["b"], "label": labels, "score": values}
+    )
+
+
+def of_psql(frame):
+    lines = [" | ".join(frame.columns), "-----------+-----------+-------+-------"]
+    lines += [" | ".join(map(str, row)) for row in frame.itertuples(index=False)]
+    return "\n".join([*lines, f"({len(frame)} rows)", ""])
+
+
+def of_markdown(frame):
+    rows = [frame.columns, ["---", ":--", "--:", "---"], *frame.itertuples(index=False)]
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
+
+
+def of_r(frame):
+    """As `write.table` writes it."""
+    lines = [" ".join(f'"{name}"' for name in frame.columns)]
+    for number, (first, second, label, score) in enumerate(frame.itertuples(index=False), 1):
+        lines.append(f'"{number}" "{first}" "{second}" {label} {score}')
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("form", "separated_by"),
+    [
+        (of_psql, "bars"),
+        (of_markdown, "bars"),
+        (lambda frame: frame.to_csv(sep="|", index=False), "bars"),
+        (of_r, "blanks"),
+        (lambda frame: frame.to_string(), "blanks"),
+        (lambda frame: frame.rename(columns=plain).to_string(index=False), "blanks"),
+    ],
+)
+def test_bars_and_blanks_between_columns(run, scores, tmp_path, form, separated_by):
+    frame = table_of(scores)
+    file = tmp_path / "table.txt"
+    file.write_text(form(frame))
+    answer = run(*REPORT, "table.txt")
+    assert answer.exit_code == 0
+    assert f"{separated_by} between its columns" in " ".join(answer.stderr.split())
+    (answers,) = read_scores(file)
+    assert answers.scores.tolist() == frame["score"].tolist()
+    assert answers.frame["probe"].tolist() == frame["Image 1"].tolist()
+    # A word is reported with its line.
+    lines = form(frame).splitlines()
+    at = next(at for at, line in enumerate(lines) if "a5.jpg" in line)
+    lines[at] = lines[at].replace(str(frame["score"][5]), "blurred")
+    file.write_text("\n".join(lines))
+    assert f"line {at + 1}: score is 'blurred'" in run(*REPORT, "table.txt").stderr
+
+
+def test_cells_with_blanks_or_without_any_text_are_not_split_at_blanks(run, scores, tmp_path):
+    lines = [f"Anna Ek{n % 9} {n % 2} 0.{n}" for n in range(80)]
+    (tmp_path / "names.txt").write_text("\n".join(["person label score", *lines]))
+    (tmp_path / "empty.txt").write_text(table_of(scores).to_string().replace("a3.jpg", "      "))
+    for name in ("names.txt", "empty.txt"):
+        refusal = run(*REPORT, name)
+        assert refusal.exit_code == 2
+        assert "Separate columns with commas" in refusal.stderr
+
+
+def test_scores_on_two_scales(run, report, scores, tmp_path):
+    mated, values = scores
+    # A scale to 100 whose strangers score almost nothing.
+    texts = [
+        f"{value if is_mated else value / 100:.4f}" for is_mated, value in zip(*scores, strict=True)
+    ]
+    texts[-1] = "90.5"
+    (tmp_path / "one.csv").write_text(in_columns(mated, texts))
+    (answer,) = report("one.csv")
+    assert "if the scale changed" in " ".join(answer.stderr.split())
+    # The API changed after half of the calls, or half of the calls were made by two programs.
+    texts = [f"{value / 100 if n % 2 else value:.4f}" for n, value in enumerate(values)]
+    (tmp_path / "two.csv").write_text(in_columns(mated, texts))
+    refusal = run(*REPORT, "two.csv")
+    assert refusal.exit_code == 2
+    (option,) = re.findall(r"--no-score nan", " ".join(refusal.stderr.split()))
+    assert run(*REPORT, "two.csv", *option.split()).exit_code == 0
+
+
+def test_vendors_beside_a_result_are_asked_for(report, scores, tmp_path):
+    """The result is one vendor's answer, or the tester's; the scores are whose names head them."""
+    mated, values = scores
+    lines = ["Probe,Reference,Expected,Result,Amazon Rekognition,Azure Face,latency_ms"]
+    for n, (is_mated, value) in enumerate(zip(mated, values, strict=True)):
+        result = "match" if value > 50 else "no match"
+        label = "match" if is_mated else "no match"
+        lines.append(f"a{n},b{n},{label},{result},{value},{value / 100:.4f},{150 + n}.5")
+    (tmp_path / "vendors.csv").write_text("\n".join(lines))
+    _, second = report("vendors.csv")
+    assert "Azure Face" in second.stdout
+    columns = {"score": ["Amazon Rekognition", "Azure Face"]}
+    answers = read_scores(tmp_path / "vendors.csv", columns=columns)
+    assert [each.name for each in answers] == ["Amazon Rekognition", "Azure Face"]
+    # Or the decisions alone.
+    (answers,) = read_scores(tmp_path / "vendors.csv", columns={"score": ""})
+    assert answers.decisions.tolist() == (values > 50).astype(int).tolist()
+    # Seconds beside decisions are no scores.
+    lines = [re.sub(r"(,[^,]*){3}$", f",{n}.5", line) for n, line in enumerate(lines)]
+    lines[0] = "Probe,Reference,Expected,Result,latency_ms"
+    (tmp_path / "decisions.csv").write_text("\n".join(lines))
+    assert len(report("decisions.csv")) == 1
+
+
+def test_a_workbook_with_sheets_of_different_columns(run, report, scores, tmp_path):
+    mated, values = scores
+    pictures = [(f"a{n}", f"b{n}") for n in range(2 * PAIRS)]
+    tables = {
+        "Cover": [["Our test", "of May"]],
+        "Labels": [["image1", "image2", "label"]],
+        "AWS": [["Report", None, None], ["source", "target", "Similarity"]],
+        "Azure Face": [["file1", "file2", "confidence", "note"]],
+        "Summary": [["Vendor", "Rejected", "Price"], ["AWS", 5, 0.1]],
+    }
+    for (one, other), is_mated, value in zip(
+        pictures, mated.tolist(), values.tolist(), strict=True
+    ):
+        tables["Labels"].append([one, other, is_mated])
+        tables["AWS"].append([one, other, value])
+        tables["Azure Face"].append([other, one, value / 100, "x"])
+    book = openpyxl.Workbook()
+    for name, rows in tables.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    del book["Sheet"]
+    book.save(tmp_path / "vendors.xlsx")
+    (answer,) = report("vendors.xlsx")
+    noted = " ".join(answer.stderr.split())
+    assert "several tables, which are joined by pair: 'Labels', 'AWS', 'Azure Face'" in noted
+    assert "other sheets, which were not read: 'Cover', 'Summary'" in noted
+    aws, azure = read_scores(tmp_path / "vendors.xlsx")
+    assert (aws.name, azure.name) == ("AWS", "Azure Face")
+    assert aws.scores.tolist() == values.tolist()
+    assert aws.mated.tolist() == mated.tolist()
+    # A column of one sheet is named as one of a file.
+    book["Azure Face"]["C1"] = "belief"
+    book["AWS"]["C4"] = "no face"
+    book.save(tmp_path / "vendors.xlsx")
+    report("vendors.xlsx", "--no-score", "no face", columns=["belief"])
+    refusal = run(*REPORT, "vendors.xlsx", "--column", "Azure Face:score=belief")
+    assert "sheet 'AWS'" in refusal.stderr
+    assert "row 4: Similarity is 'no face'" in refusal.stderr
+
+
+def test_a_workbook_with_a_sheet_for_each_month(report, scores, tmp_path):
+    """A column has the systems, so the sheets are one table."""
+    mated, values = scores
+    book = openpyxl.Workbook()
+    for month in range(2):
+        sheet = book.create_sheet(f"2026-0{month + 1}")
+        sheet.append(["vendor", "image1", "image2", "label", "score"])
+        for at in range(month, 2 * PAIRS, 2):
+            for vendor in ("Acme", "Bolt"):
+                is_mated, value = mated[at].item(), values[at].item()
+                sheet.append([vendor, f"a{at}", f"b{at}", is_mated, value])
+    book.save(tmp_path / "months.xlsx")
+    report("months.xlsx")
+    acme, _ = read_scores(tmp_path / "months.xlsx")
+    assert acme.scores.tolist() == [*values[::2], *values[1::2]]

@@ -1,5 +1,6 @@
 """One file or frame of scores: columns, cells, and what is refused."""
 
+import itertools
 import re
 import subprocess
 import sys
@@ -278,7 +279,7 @@ def test_missing_columns_are_requested(read, head, missing):
             "the column pair is missing",
         ),
         ("image1,image2,label,sim,cosine,error\na,b,1,5,6,\n", "one line for each pair and system"),
-        ("image1 image2 label score\na b 1 5\n", "Separate columns"),
+        ("image1 image2 label score\na b 1 5 c\n", "Separate columns"),
         ("a,b,1,0.9\nc,d,0,0.2\n", "has no header"),
         ("score\n0.9\n0.2\n", "Scores need labels"),
         (f"{HEAD}\n" + "".join(f"s{n},1,1,A,A,5\n" for n in range(101)), " 101 systems"),
@@ -330,12 +331,72 @@ def test_pictures_connected_by_mated_pairs_are_one_person(read):
     assert len({int(probe[0]), int(probe[2]), int(reference[2])}) == 3
     assert places(read, f"{head}a,b,1,5\nc,b,1,5\na,c,0,5\n") == [("4", "pair")]
     assert places(read, f"{head}a,a,1,5\nb,c,0,2\n") == [("2", "picture")]
-    assert places(read, f"{head}a,b,1,5\nb,a,1,5\n") == [("3", "same")]
+    assert places(read, f"{head}a,b,1,5\nb,a,1,6\nc,d,0,1\ne,f,0,1\n") == [("3", "same")]
     (answers,) = read(
         "image1,image2,person1,person2,label,score\na,b,A,A,1,5\nc,d,A,B,0,5\nc,a,A,A,1,7\n"
     )
     assert (answers.people_known, answers.person(1)) == (True, "B")
     assert answers.probe_subjects.tolist() == [0, 0, 0]
+
+
+def matrix(skew):
+    """All pictures of five people, two of each, compared with all; of two systems."""
+    chance = np.random.default_rng(3)
+    lines = ["system,image1,image2,label,score"]
+    for system in "xy":
+        for one, other in itertools.product(range(10), repeat=2):
+            is_mated = one // 2 == other // 2
+            score = chance.normal(70 if is_mated else 30, 20) if one <= other else None
+            lines.append(f"{system},p{one}.jpg,p{other}.jpg,{int(is_mated)},{score}")
+    at = {tuple(line.split(",")[:3]): line.rpartition(",")[2] for line in lines}
+    for number, line in enumerate(lines):
+        system, one, other, label, score = line.split(",")
+        if score == "None":
+            score = float(at[system, other, one]) + skew
+            lines[number] = f"{system},{one},{other},{label},{score}"
+    return lines
+
+
+def test_a_matrix_in_both_orders_is_read_once_if_it_is_symmetric(read):
+    answers = read("\n".join(matrix(0)))
+    assert [len(each) for each in answers] == [45, 45]
+    assert answers[0].mated.sum() == 5
+    assert read.is_noted("20 comparisons of a picture with itself")
+    assert read.is_noted("90 lines are left out")
+    # Engines that are not symmetric have two scores for two pictures.
+    answers = read("\n".join(matrix(0.5)))
+    assert [len(each) for each in answers] == [90, 90]
+    assert len(answers[0].people.numbers) == 5
+    assert read.is_noted("180 lines") is False
+    assert read.is_noted("compared in both orders")
+    # Pictures of two folders with one name are not compared with themselves.
+    lines = [line for line in matrix(0.5) if ",1," not in line or line.count("p1.jpg") == 2]
+    assert places(read, "\n".join(lines))[0][1] == "picture"
+
+
+def test_scores_of_mated_and_other_pairs_in_two_columns(read):
+    chance = np.random.default_rng(3)
+    mated, others = chance.normal(70, 10, 30), chance.normal(30, 10, 50)
+    frame = pd.DataFrame({"genuine": pd.Series(mated), "impostor": pd.Series(others)})
+    frame.loc[4, "genuine"] = np.nan
+    asked = read.asked(frame.to_csv(index=False))
+    assert (asked.columns, asked.independent_pairs) == ({}, True)
+    (answers,) = read(independent_pairs=True)
+    assert (answers.mated.sum(), len(answers)) == (30, 80)
+    assert answers.scores[5:30].tolist() == mated[5:].tolist()
+    assert np.flatnonzero(~answers.acquired).tolist() == [4]
+    assert read.is_noted("each score is a pair of its own")
+    # A person on each line, and distances.
+    frame = frame.dropna().assign(person=[f"p{n % 9}" for n in range(29)])
+    names = {"genuine": "genuine_distance", "impostor": "impostor_distance"}
+    (answers,) = read(frame.rename(columns=names).to_csv(index=False))
+    assert answers.scores[29:].tolist() == [-other for other in frame["impostor"]]
+    assert (answers.mated.sum(), answers.scale) == (29, MINUS_DISTANCE)
+    # Labels under these names are labels.
+    labels = "person,genuine,impostor,score\n" + "A,1,0,5\nB,0,1,3\n"
+    assert read(labels)[0].mated.tolist() == [True, False]
+    (line,) = refusals(read, frame.to_csv(index=False) + "blurred,5,p1\n")
+    assert line.startswith("  line 31: score is 'blurred'")
 
 
 def test_a_group_on_one_line_applies_to_all_lines_of_the_person(read):

@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.comparison.tables import refusal_lines, text_reader
 
-from facematch_comparison import Study, StudyPair, draw_pairs, photographs, read_study
+from facematch_comparison import (
+    ColumnsNotRecognised,
+    Study,
+    StudyPair,
+    draw_pairs,
+    photographs,
+    read_study,
+)
 from facematch_comparison.study.reading import read_groups, write_pairs_csv
 from facematch_core import InvalidRequest
 
@@ -60,7 +67,7 @@ def test_every_problem_of_the_pairs_is_reported(read, folder):
     [
         (f"{HEAD}\n\n,,,,\n", "the first line names the columns, such as probe,reference,same"),
         (b"\x89PNG\0\0", "save it as CSV in UTF-8"),
-        ("probe|reference\na|b\n", "the column probe is missing"),
+        ("one|two\na|b\n", "the column probe is missing"),
         (f"{HEAD}\na1.jpg,b1.jpg,perhaps,Ada,Bob\n", "line 2: same is 'perhaps'; write 1"),
         (
             f"{HEAD},group_sex\na1.jpg,a2.jpg,1,Ada,Ada,f\na1.jpg,b1.jpg,0,Ada,Bob,m\n",
@@ -70,6 +77,51 @@ def test_every_problem_of_the_pairs_is_reported(read, folder):
 )
 def test_a_file_without_pairs_is_rejected_in_one_sentence(read, text, reported):
     assert reported in "\n".join(refusal_lines(read, text))
+
+
+LABELLED = "a1.jpg,a2.jpg,1,Ada,Ada\na1.jpg,b1.jpg,0,Ada,Bob\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "change"),
+    [
+        ("image1,image2,label,person1,person2", {}),
+        ("file1,file2,Same person (Y/N),name_a,name_b", {",1,": ",Y,", ",0,": ",n,"}),
+        ("selfie,id_photo,is_fraud,subject1,subject2", {",1,": ",0,", ",0,": ",1,"}),
+        ("probe,reference,genuine,probe_subject,reference_subject", {}),
+        ("Image 1,Image 2,,Person 1,Person 2", {",1,": ",x,", ",0,": ",y,"}),
+    ],
+)
+def test_columns_have_the_names_of_score_files(read, folder, head, change):
+    expected = read(f"{HEAD}\n{LABELLED}").pairs
+    body = LABELLED.replace(",1,", "<1>").replace(",0,", "<0>")
+    for cell, word in {",1,": ",1,", ",0,": ",0,", **change}.items():
+        body = body.replace(cell.replace(",", "<", 1).replace(",", ">"), word)
+    assert read(f"{head}\n{body}").pairs == expected
+
+
+def test_columns_are_named_by_the_user(read, folder):
+    expected = read(f"{HEAD}\n{LABELLED}").pairs
+    path = folder / "pairs.csv"
+    text = f"left,right,same_guy,who,whom\n{LABELLED}"
+    path.write_text(text.replace("\n", ",DE\n").replace("DE", "country", 1))
+    with pytest.raises(ColumnsNotRecognised) as caught:
+        read_study(path)
+    asked = {"probe", "reference", "probe_subject", "reference_subject"}
+    assert caught.value.columns == dict.fromkeys(asked, "COLUMN")
+    columns = dict(zip(("probe", "reference"), ("left", "right"), strict=True))
+    columns |= {"probe_subject": "who", "reference_subject": "whom", "group_country": "country"}
+    notes = []
+    study = read_study(path, columns={**columns, "same": "same_guy"}, note=notes.append)
+    assert study.pairs == expected
+    assert (study.groups["country"]["Ada"], notes) == ("DE", [])
+    # Without a label, one person is a mated pair.
+    again = read_study(path, columns=columns, note=notes.append)
+    assert again.pairs == expected
+    assert any("'same_guy'" in text for text in notes)
+    for wrong in ({"probe": "none"}, {**columns, "same": "country"}):
+        with pytest.raises(InvalidRequest):
+            read_study(path, columns=wrong)
 
 
 def test_a_digest_identifies_a_study(read, folder):

@@ -1,0 +1,416 @@
+"""Read tables of cells from files and frames, without interpreting their columns.
+
+Every source becomes an Arrow table. pyarrow reads CSV as fast as pandas, and does not change
+strings. `facematch_core.base.tables` reads files that pyarrow rejects, and reports bad lines.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import attrs
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+
+from facematch_core.base.files import open_regular
+from facematch_core.base.tables import decode, format_places, read_header, read_table
+from facematch_core.errors import InvalidRequest
+
+from .cells import Cells, PlaceInFile, Problem, as_label
+from .columns import PAIR_KEYS, TRUTH, our_name
+from .separators import with_tabs
+
+#: Lines above the header: blank lines, comments, and titles followed by empty cells.
+_ABOVE: Final = re.compile(
+    rb"""(?:\xef\xbb\xbf)?(?:(?:#[^\n]*|(?:"[^"\n]*"|[^",;\t\n]*)([,;\t])\1+|)\r?\n)*"""
+)
+
+#: Size in bytes of the blocks that pyarrow parses; with its default of 1 MB, parsing takes 20 %
+#: longer.
+_BLOCK: Final = 1 << 22
+
+#: Advice for a file with spaces or bars between the columns.
+SEPARATE: Final = (
+    "Separate columns with commas, semicolons or tabs. For spaces, in Python: "
+    r'pandas.read_csv(FILE, sep=r"\s+").to_csv("scores.csv", index=False); for bars, sep=r"\|"; if '
+    'the first line has no names, add names=["NAME", ...].'
+)
+
+#: Suffixes of workbooks.
+_EXCEL: Final = (".xlsx", ".xlsm")
+
+#: How a workbook's cells are read: as they are shown, without a header.
+_OF_EXCEL: Final[Mapping[str, Any]] = {"header": None, "dtype": str, "keep_default_na": False}
+
+#: Columns of answers and of labels, by our names: a sheet with one of them may be one of several.
+_OF_ANSWERS: Final = ("score", "decision", *TRUTH)
+
+
+def read_cells(source: object, *, what: str, example: str) -> Cells:
+    """Read one table. Messages call a row `what`, and show `example` as a header.
+
+    Of a workbook, this is the first sheet that has more than two filled cells in a row.
+    """
+    if isinstance(source, Cells):
+        cells = source
+    elif isinstance(source, (str, Path)):
+        cells = _of_file(Path(source), _reader_of(Path(source)))[0]
+    elif isinstance(source, pa.Table):
+        cells = Cells("The table", _of_pandas(source.to_pandas(types_mapper=pd.ArrowDtype)))
+    elif isinstance(source, pd.DataFrame):
+        cells = Cells("The frame", _of_pandas(source))
+    else:
+        raise InvalidRequest(
+            f"A {type(source).__name__} is not a table: pass the path of a CSV, JSON, Excel or "
+            "Parquet file, a pandas DataFrame or a pyarrow Table."
+        )
+    _check_rows(cells, what=what, example=example)
+    return cells
+
+
+def read_tables(source: object, *, what: str, example: str) -> list[Cells]:
+    """Read one table, or the sheets of a workbook that have answers or labels, each as a table."""
+    if not isinstance(source, (str, Path)) or Path(source).suffix.lower() not in _EXCEL:
+        return [read_cells(source, what=what, example=example)]
+    tables = _of_file(Path(source), _workbook)
+    for cells in tables:
+        _check_rows(cells, what=what, example=example)
+    return tables
+
+
+def _check_rows(cells: Cells, *, what: str, example: str) -> None:
+    """Raise if a table has no header, no rows, or a problem with its header."""
+    if any(re.fullmatch(r"[-+]?\d*\.\d+", name) for name in cells.header):
+        raise InvalidRequest(
+            f"{cells.name} has no header: its first line has numbers. Add a line with the names of "
+            f"the columns above it, such as {example}."
+        )
+    if not len(cells):
+        raise InvalidRequest(
+            f"{cells.name} has no {what}: the first line names the columns, such as {example}, and "
+            f"each further line is one {what}."
+        )
+    cells.refuse([each for each in cells.problems if each.rows is None], so="nothing was read")
+
+
+def _of_file(path: Path, read: Callable[[str, BinaryIO], list[Cells]]) -> list[Cells]:
+    """Open a file and read its tables."""
+    try:
+        file = open_regular(path)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise InvalidRequest(f"The file {path} cannot be read: {why}.") from None
+    with file:
+        try:
+            tables = read(f"The file {path}", file)
+        except InvalidRequest as error:
+            raise InvalidRequest(f"The file {path} {error}") from None
+    for cells in tables:
+        cells.notes = [f"The file {path} {note}" for note in cells.notes]
+    return tables
+
+
+def _reader_of(path: Path) -> Callable[[str, BinaryIO], list[Cells]]:
+    """Return the function that reads the format that the suffix indicates."""
+    suffix = path.suffix.lower()
+    if suffix in (".json", ".jsonl", ".ndjson"):
+        return _json
+    if suffix in (".parquet", ".pq"):
+        return _parquet
+    if suffix in _EXCEL:
+        return _first_sheet
+    return _csv
+
+
+def _csv(name: str, file: BinaryIO) -> list[Cells]:
+    data = file.read()
+    if re.match(rb"\s*[{[]", data):  # JSON with another suffix
+        file.seek(0)
+        return _json(name, file)
+    above = _ABOVE.match(data)
+    if above is not None and above.end():
+        # Replace titles with empty lines to keep line numbers.
+        data = b"\n" * above[0].count(b"\n") + data[above.end() :]
+    notes: list[str] = []
+    if not data.isascii() or b"\0" in data:
+        text, notes = decode(data)
+        data = text.encode()
+    if not re.match(rb"[\r\n]*[^\r\n]*[,;\t]", data):
+        tabbed = with_tabs(data.decode())
+        if tabbed is not None:
+            data = tabbed.text.encode()
+            notes = [*notes, f"has {tabbed.separated_by} between its columns"]
+    try:
+        return [_of_text(name, data, notes)]
+    except InvalidRequest as error:
+        raise InvalidRequest(f"{error} {SEPARATE}") from None
+
+
+def _of_text(name: str, data: bytes, notes: list[str]) -> Cells:
+    """Read CSV by pyarrow, or by Python's csv if pyarrow rejects it or may read other cells."""
+    separator, header = read_header(data[: 1 << 20].decode(errors="ignore").lstrip("\r\n"))
+    has_commas = separator == ","
+    # With an odd number of quotes, a quote is open, or pyarrow and csv read different cells.
+    if any(header) and (b'"' not in data or data.count(b'"') % 2 == 0):
+        with contextlib.suppress(pa.ArrowException):
+            return Cells(
+                name,
+                _read_csv(data, separator, header),
+                places=lambda: read_table(data).lines,
+                unit="line",
+                decimal_commas=not has_commas,
+                notes=notes,
+            )
+    read = read_table(data)
+    if read.short:
+        where = format_places(read.short).removesuffix(": ")
+        notes = [*notes, f"has too few cells in {where}: missing cells were read as empty"]
+    return Cells(
+        name,
+        _of_pandas(pd.DataFrame(read.rows, columns=read.header)),
+        places=lambda: read.lines,
+        unit="line",
+        decimal_commas=not has_commas,
+        problems=[Problem(text, rows) for text, rows in read.problems.items()],
+        notes=notes,
+    )
+
+
+def _read_csv(data: bytes, separator: str, header: Sequence[str]) -> pa.Table:
+    """Read text that pyarrow and Python's csv parse in the same way; drop blank rows."""
+    table = csv.read_csv(
+        pa.BufferReader(data),
+        # A thread of pyarrow may free `data` while the interpreter ends after a refusal, and the
+        # process then aborts. One block needs no threads.
+        read_options=csv.ReadOptions(block_size=_BLOCK, use_threads=len(data) > _BLOCK),
+        parse_options=csv.ParseOptions(delimiter=separator, newlines_in_values=b'"' in data),
+        convert_options=csv.ConvertOptions(
+            column_types=dict.fromkeys(header, pa.string()),
+            check_utf8=False,
+            null_values=[""],
+            strings_can_be_null=True,
+        ),
+        # pyarrow's default allocator zeroes large pages.
+        memory_pool=pa.system_memory_pool(),
+    )
+    is_filled = pc.invert(pc.utf8_is_space(table.column(0)))
+    if pc.all(is_filled, skip_nulls=False).as_py():
+        return table  # as nearly always: no row is blank
+    for column in table.columns[1:]:
+        is_filled = pc.or_kleene(is_filled, pc.invert(pc.utf8_is_space(column)))
+    return table.filter(is_filled)
+
+
+def _json(name: str, file: BinaryIO) -> list[Cells]:
+    """Read JSON records, from a list or one per line; join nested names with dots: ``a.0.b``."""
+    try:
+        frame = _frame_of_json(decode(file.read())[0])
+    except (ValueError, TypeError, AttributeError, RecursionError, NotImplementedError):
+        what = "has no JSON records: use a list of records, or one record per line."
+        raise InvalidRequest(what) from None
+    return [Cells(name, _of_pandas(frame))]
+
+
+def _frame_of_json(text: str) -> pd.DataFrame:
+    try:
+        records = json.loads(text)
+    except ValueError:
+        records = [json.loads(line) for line in text.splitlines() if line.strip()]
+    if isinstance(records, dict):
+        values = [*records.values()]
+        if len(values) > 1 and all(isinstance(each, dict) for each in values):
+            keys = values[0].keys()
+            if all(each.keys() == keys for each in values):
+                # Columns that map rows to cells, as `DataFrame.to_json` writes.
+                return pd.DataFrame(records)
+        # A list under a key; without one, the iteration below raises.
+        records = next((each for each in values if isinstance(each, list)), None)
+    return pd.json_normalize([_first_items({**record}) for record in records])
+
+
+def _first_items(value: Any) -> Any:
+    """Return JSON with the first item of each list, under the name ``0``."""
+    if isinstance(value, list):
+        value = {"0": value[0]} if value else {}
+    if isinstance(value, dict):
+        return {key: _first_items(item) for key, item in value.items()}
+    return value
+
+
+@attrs.frozen(eq=False)
+class _Sheet:
+    """A sheet of a workbook.
+
+    Attributes:
+        table: The rows below the header; the index is a row's number in the sheet, from 0.
+        most_in_a_row: The most filled cells in a row.
+    """
+
+    name: str
+    table: pd.DataFrame
+    most_in_a_row: int
+
+    @property
+    def header(self) -> list[str]:
+        """Names of the columns."""
+        return [*self.table.columns]
+
+    @property
+    def known_columns(self) -> set[str]:
+        """Our names of its columns."""
+        return {our_name(as_label(name)) for name in self.header}
+
+    @property
+    def is_of_pairs(self) -> bool:
+        """Whether columns have answers or labels, or identify pairs."""
+        if self.most_in_a_row < 3:
+            return False
+        known = self.known_columns
+        return not known.isdisjoint(_OF_ANSWERS) or any(known.issuperset(key) for key in PAIR_KEYS)
+
+    @property
+    def places(self) -> list[int]:
+        """The number of each row in the sheet, from 1."""
+        return [1 + row for row in self.table.index]
+
+    def cells(self, file: str) -> Cells:
+        """Return the sheet as one of several tables of a workbook."""
+        return Cells(
+            f"{file}, sheet {self.name!r}",
+            _of_pandas(self.table),
+            places=lambda: self.places,
+            decimal_commas=True,
+            sheet=self.name,
+        )
+
+
+def _read_sheets(file: BinaryIO) -> list[_Sheet]:
+    try:
+        frames = pd.read_excel(file, sheet_name=None, engine="openpyxl", **_OF_EXCEL)
+    except ImportError:
+        what = "can be read only with openpyxl: pip install openpyxl, or save it as CSV."
+        raise InvalidRequest(what) from None
+    except Exception as error:  # noqa: BLE001 - openpyxl raises anything for a damaged workbook
+        what = f"is not an Excel workbook, or is damaged: {type(error).__name__}."
+        raise InvalidRequest(what) from None
+    sheets = []
+    for name, frame in frames.items():
+        filled = (frame != "").sum(axis=1)
+        most = int(filled.max()) if len(filled) else 0
+        sheets.append(_Sheet(name, _table_of_sheet(frame, filled), most_in_a_row=most))
+    return sheets
+
+
+def _table_of_sheet(cells: pd.DataFrame, filled: pd.Series) -> pd.DataFrame:
+    """Return the rows below the header; `filled` counts the filled cells of each row.
+
+    Rows above the header with at most half as many cells as usual are titles.
+    """
+    starts = filled.index[filled > filled[filled > 0].median() / 2]
+    table = cells.loc[starts[0] if len(starts) else 0 :]
+    table = table.loc[(table != "").any(axis=1), (table != "").any()]
+    return table.iloc[1:].set_axis(table.iloc[0] if len(table) else [], axis=1)
+
+
+def _first_sheet(name: str, file: BinaryIO) -> list[Cells]:
+    """Read the first sheet with answers or labels, or with more than two filled cells in a row."""
+    sheets = _read_sheets(file)
+    chosen = _sheets_of_pairs(sheets)[0]
+    return [_cells_of_one(name, chosen, sheets)]
+
+
+def _cells_of_one(name: str, sheet: _Sheet, sheets: Sequence[_Sheet]) -> Cells:
+    notes = []
+    if len(sheets) > 1:
+        notes.append(f"has {len(sheets)} sheets: {sheet.name[:60]!r} was read")
+    return Cells(
+        name,
+        _of_pandas(sheet.table),
+        places=lambda: sheet.places,
+        decimal_commas=True,
+        notes=notes,
+    )
+
+
+def _workbook(name: str, file: BinaryIO) -> list[Cells]:
+    """Read the sheets with answers or labels.
+
+    Sheets with one header are a system each, unless a column names the systems; sheets with
+    different headers are joined by pair, as files are.
+    """
+    sheets = _read_sheets(file)
+    chosen = _sheets_of_pairs(sheets)
+    if len(chosen) == 1:
+        return [_cells_of_one(name, chosen[0], sheets)]
+    shown = _names_of(chosen)
+    notes = []
+    others = [sheet for sheet in sheets if sheet not in chosen]
+    if others:
+        notes.append(f"has other sheets, which were not read: {_names_of(others)}")
+    header = chosen[0].header
+    if all(sheet.header == header for sheet in chosen) and len({*header}) == len(header):
+        has_system = "system" in chosen[0].known_columns
+        what = "one table in several sheets" if has_system else "a sheet for each system"
+        return [_one_below_another(name, chosen, [f"has {what}: {shown}", *notes])]
+    tables = [sheet.cells(name) for sheet in chosen]
+    tables[0].notes = [f"has several tables, which are joined by pair: {shown}", *notes]
+    return tables
+
+
+def _names_of(sheets: Sequence[_Sheet]) -> str:
+    return ", ".join(repr(sheet.name[:60]) for sheet in sheets)
+
+
+def _sheets_of_pairs(sheets: Sequence[_Sheet]) -> list[_Sheet]:
+    """Return the sheets of pairs, or else the first large one and those with its header."""
+    of_pairs = [sheet for sheet in sheets if sheet.is_of_pairs]
+    if of_pairs:
+        return of_pairs
+    first = next((sheet for sheet in sheets if sheet.most_in_a_row > 2), sheets[-1])
+    return [sheet for sheet in sheets if sheet is first or sheet.header == first.header != []]
+
+
+def _one_below_another(name: str, sheets: Sequence[_Sheet], notes: Sequence[str]) -> Cells:
+    """Return sheets with one header as one table; the sheet is the system if no column is."""
+    places = []
+    tables = []
+    for sheet in sheets:
+        places += [PlaceInFile(number, sheet.name) for number in sheet.places]
+        has_system = "system" in sheet.known_columns
+        tables.append(sheet.table if has_system else sheet.table.assign(system=sheet.name))
+    return Cells(
+        name,
+        _of_pandas(pd.concat(tables, ignore_index=True)),
+        places=lambda: places,
+        decimal_commas=True,
+        notes=notes,
+    )
+
+
+def _parquet(name: str, content: BinaryIO) -> list[Cells]:
+    try:
+        return [Cells(name, _of_pandas(pd.read_parquet(content, dtype_backend="pyarrow")))]
+    except (pa.ArrowException, OSError):
+        raise InvalidRequest("is not a Parquet file, or is truncated.") from None
+
+
+def _of_pandas(frame: pd.DataFrame) -> pa.Table:
+    """Convert a frame to an Arrow table; a column of mixed types becomes a column of strings."""
+    levels = [level for level in frame.index.names if level is not None]
+    frame = frame.reset_index(level=levels, allow_duplicates=True)
+    columns = []
+    for at in range(frame.shape[1]):
+        column = frame.iloc[:, at]
+        try:
+            columns.append(pa.array(column, from_pandas=True))
+        except pa.ArrowException:
+            texts = [None if value is None else as_label(value) for value in column]
+            columns.append(pa.array(texts, pa.string(), from_pandas=True))
+    return pa.Table.from_arrays(columns, [as_label(name) for name in frame.columns])
