@@ -7,21 +7,18 @@ docs.regulaforensics.com/develop/face-sdk, read 2026-11-28. Nothing was tried wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import attrs
 
-from facematch_core import Billing, Charged, Decision, MatchResult, Operation, Score, WarningCode
+from facematch_core import Billing, Charged, Operation, WarningCode
 from facematch_core.backend import (
     NO_FACE,
-    SMALLER_FACE_MATCHED,
     Capabilities,
+    FacePair,
     ImageFormat,
     ImageLimits,
-    PictureRequest,
-    decide_by_threshold,
-    number,
 )
 from facematch_core.errors import OutcomeUnknown, PermissionDenied, RequestRejected
 from facematch_core.http import (
@@ -37,7 +34,7 @@ from facematch_core.http import (
     RequestTemplate,
     rows,
 )
-from facematch_core.models import Face, Result, ResultWarning, Severity
+from facematch_core.models import Face, ResultWarning, Severity
 
 # A transaction licence reports each use to Regula; whether a failed comparison is one is unknown.
 _UNKNOWN = "Regula does not document whether a licence counts this"
@@ -83,15 +80,6 @@ def _rows_of_picture(picture: str, suffix: str) -> dict[str, ErrorRow | Inconclu
         f"6{suffix}": refused,
         f"7{suffix}": _FAILED,
     }
-
-
-@attrs.frozen
-class _Pair:
-    """A face of the probe and a face of the reference, by `faceIndex`, with their similarity."""
-
-    probe_face: float
-    reference_face: float
-    similarity: float | None
 
 
 @attrs.frozen(kw_only=True)
@@ -166,75 +154,40 @@ class RegulaBackend(PairBackend):
         code = reply.at("code")
         return None if shows_no_face or code == _OK else code
 
-    def parse(self, request: PictureRequest, reply: HttpReply) -> Result:
-        """Parse a response; a match of a smaller face only makes it a review."""
-        result = super().parse(request, reply)
-        if not isinstance(result, MatchResult) or result.decision is Decision.MATCH:
-            return result
-        is_smaller_match = False
-        for pair in _pairs(reply.json()):
-            score = self.score_of(pair.similarity, self.match_answer)
-            if decide_by_threshold(score, request.threshold) is Decision.MATCH:
-                is_smaller_match = True
-        if not is_smaller_match:
-            return result
-        decision = result.decision
-        if decision is Decision.NO_MATCH:
-            decision = Decision.REVIEW
-        warnings = (*result.warnings, SMALLER_FACE_MATCHED)
-        return attrs.evolve(result, decision=decision, warnings=warnings)
-
-    def read_score(self, body: Any, paths: AnswerPaths) -> Score | None:
-        """Return the similarity of the largest faces."""
-        return self.score_of(_pair_of_largest(body).similarity, paths)
-
     def read_faces(self, body: Any, paths: AnswerPaths) -> FacesOfPair:
-        """Return the faces of both pictures. If a picture has none, no face is compared."""
-        probe = _faces_of(body, _PROBE_INDEX)
-        reference = _faces_of(body, _REFERENCE_INDEX)
-        if not probe or not reference:
-            return FacesOfPair(
-                probe=self._read_faces(probe, paths, {}),
-                reference=self._read_faces(reference, paths, {}),
-            )
-        compared = _pair_of_largest(body)
-        probe_scores = {}
-        reference_scores = {}
-        for pair in _pairs(body):
-            score = self.score_of(pair.similarity, paths)
-            if pair.reference_face == compared.reference_face:
-                probe_scores[pair.probe_face] = score
-            if pair.probe_face == compared.probe_face:
-                reference_scores[pair.reference_face] = score
+        """Return the faces of both pictures; `read_pairs` tells which are compared."""
         return FacesOfPair(
-            probe=self._read_faces(probe, paths, probe_scores, compared=compared.probe_face),
-            reference=self._read_faces(
-                reference, paths, reference_scores, compared=compared.reference_face
-            ),
+            probe=self._read_faces(body, paths, index=_PROBE_INDEX),
+            reference=self._read_faces(body, paths, index=_REFERENCE_INDEX),
         )
 
-    def _read_faces(
-        self,
-        faces: Any,
-        paths: AnswerPaths,
-        scores: Mapping[float, Score | None],
-        *,
-        compared: float | None = None,
-    ) -> tuple[Face, ...]:
-        """Return the faces of a picture.
+    def _read_faces(self, body: Any, paths: AnswerPaths, *, index: int) -> tuple[Face, ...]:
+        """Return the faces of a picture, in the order of `_faces_of`."""
+        faces = []
+        for face in _faces_of(body, index):
+            faces.append(self.read_face(face, paths, is_compared=False))
+        return tuple(faces)
 
-        Args:
-            faces: The faces in the answer.
-            paths: Where things stand in the answer.
-            scores: The similarity of a face to the largest of the other picture, by `faceIndex`.
-            compared: `faceIndex` of the face that is compared; None if none is.
-        """
-        read = []
-        for face in faces:
-            index = face["faceIndex"]
-            with_box = self.read_face(face, paths, is_compared=index == compared)
-            read.append(attrs.evolve(with_box, similarity=scores.get(index)))
-        return tuple(read)
+    def read_pairs(self, body: Any, paths: AnswerPaths, faces: FacesOfPair) -> list[FacePair]:
+        """Return the pairs of a face of the probe and one of the reference."""
+        probe = _by_face_index(_faces_of(body, _PROBE_INDEX), faces.probe or ())
+        reference = _by_face_index(_faces_of(body, _REFERENCE_INDEX), faces.reference or ())
+        pairs = []
+        for result in body.get("results") or []:
+            compared = {
+                result["firstIndex"]: result["firstFaceIndex"],
+                result["secondIndex"]: result["secondFaceIndex"],
+            }
+            # The server also scores every two faces within one picture.
+            if len(compared) == 2:
+                pairs.append(
+                    FacePair(
+                        probe=probe[compared[_PROBE_INDEX]],
+                        reference=reference[compared[_REFERENCE_INDEX]],
+                        similarity=self.score_of(result["similarity"], paths),
+                    )
+                )
+        return pairs
 
 
 def _faces_of(body: Any, index: int) -> Any:
@@ -246,45 +199,6 @@ def _faces_of(body: Any, index: int) -> Any:
     raise ValueError("no detection of a picture")
 
 
-def _pairs(body: Any) -> list[_Pair]:
-    """Return the pairs of a face of the probe and one of the reference."""
-    pairs = []
-    for result in body.get("results") or []:
-        faces = {
-            result["firstIndex"]: result["firstFaceIndex"],
-            result["secondIndex"]: result["secondFaceIndex"],
-        }
-        # The server also scores every two faces within one picture.
-        if len(faces) == 2:
-            similarity = result["similarity"]
-            pairs.append(
-                _Pair(
-                    probe_face=faces[_PROBE_INDEX],
-                    reference_face=faces[_REFERENCE_INDEX],
-                    similarity=None if similarity is None else number(similarity),
-                )
-            )
-    return pairs
-
-
-def _pair_of_largest(body: Any) -> _Pair:
-    """Return the pair of the largest faces; of pairs of faces of one size, the least similar."""
-    largest_probes = _largest_of(body, _PROBE_INDEX)
-    largest_references = _largest_of(body, _REFERENCE_INDEX)
-    largest_pairs = []
-    for pair in _pairs(body):
-        if pair.probe_face in largest_probes and pair.reference_face in largest_references:
-            largest_pairs.append(pair)
-    if not largest_pairs:
-        raise ValueError("no similarity of the largest faces")
-    return min(largest_pairs, key=lambda pair: -1.0 if pair.similarity is None else pair.similarity)
-
-
-def _largest_of(body: Any, index: int) -> set[float]:
-    """Return the `faceIndex` of the largest face of a picture, or of all that are as large."""
-    areas = {}
-    for face in _faces_of(body, index):
-        _, _, width, height = face["roi"]
-        areas[face["faceIndex"]] = number(width) * number(height)
-    largest_area = max(areas.values())
-    return {face for face, area in areas.items() if area == largest_area}
+def _by_face_index(found: Any, faces: Sequence[Face]) -> dict[int, Face]:
+    """Return the faces of a picture by their `faceIndex`, which need not be their place."""
+    return {face["faceIndex"]: read for face, read in zip(found, faces, strict=True)}

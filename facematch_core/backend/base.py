@@ -479,6 +479,71 @@ def decide_by_threshold(
     return models.Decision.MATCH if threshold.passes(score.value) else models.Decision.NO_MATCH
 
 
+#: Stands for the face of a picture of which the vendor compares one face, and does not list it.
+_UNLISTED_FACE = models.Face()
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class FacePair:
+    """A face of the probe and a face of the reference.
+
+    Attributes:
+        probe, reference: The faces. Omit one if the vendor does not list the faces of its picture.
+        similarity: The vendor's similarity of the two; None if they were not compared.
+    """
+
+    probe: models.Face = _UNLISTED_FACE
+    reference: models.Face = _UNLISTED_FACE
+    similarity: models.Score | None
+
+
+@attrs.frozen(kw_only=True)
+class LargestPairDecision:
+    """The decision about pictures whose faces were each compared with those of the other picture.
+
+    Attributes:
+        decision: The largest faces'; REVIEW if it would be NO_MATCH and a smaller face matches.
+        pair: The pair that decides: the largest face of each picture.
+        warnings: `SMALLER_FACE_MATCHED` if a smaller face matches and the largest do not.
+    """
+
+    decision: models.Decision
+    pair: FacePair
+    warnings: tuple[models.ResultWarning, ...]
+
+
+def decide_by_largest_pair(
+    pairs: Sequence[FacePair], threshold: models.Threshold | None
+) -> LargestPairDecision:
+    """Decide by the largest face of each picture, for vendors that score every two faces.
+
+    A person who holds somebody else's document before the camera shows two faces, and the smaller
+    one matches. Of pairs of equal size, the least similar one decides.
+
+    Args:
+        pairs: At least one pair. The one of the largest faces must be among them.
+        threshold: The threshold of the call.
+    """
+
+    def size_then_unlikeness(pair: FacePair) -> tuple[float, float, float]:
+        # A pair that was not compared counts as less similar than any.
+        unlikeness = 1.0 if pair.similarity is None else -pair.similarity.value
+        return pair.probe.area, pair.reference.area, unlikeness
+
+    largest = max(pairs, key=size_then_unlikeness)
+    decision = decide_by_threshold(largest.similarity, threshold)
+    if decision is models.Decision.MATCH:
+        return LargestPairDecision(decision=decision, pair=largest, warnings=())
+    for pair in pairs:
+        if decide_by_threshold(pair.similarity, threshold) is models.Decision.MATCH:
+            if decision is models.Decision.NO_MATCH:
+                decision = models.Decision.REVIEW
+            return LargestPairDecision(
+                decision=decision, pair=largest, warnings=(SMALLER_FACE_MATCHED,)
+            )
+    return LargestPairDecision(decision=decision, pair=largest, warnings=())
+
+
 @attrs.frozen(kw_only=True)
 class LargestFaceDecision:
     """The decision about a picture whose faces were each compared with the other picture's face.
@@ -501,30 +566,22 @@ def decide_by_largest_face(
 ) -> LargestFaceDecision:
     """Decide by the largest face, for vendors that return a similarity for each face of a picture.
 
-    A person who holds somebody else's document before the camera shows two faces, and the smaller
-    one matches. Of faces of equal size, the least similar one decides.
+    The rule is that of `decide_by_largest_pair`, with one face in the other picture.
 
     Args:
         faces: The faces of the picture, with `box` and `similarity`; None for a similarity means
-            that the face was not compared.
+            that the face was not compared. Without faces, the decision is INCONCLUSIVE.
         threshold: The threshold of the call.
     """
-
-    def size_then_unlikeness(face: models.Face) -> tuple[float, float]:
-        return face.area, 0.0 if face.similarity is None else -face.similarity.value
-
-    largest = max(faces, key=size_then_unlikeness, default=models.Face())
-    decision = decide_by_threshold(largest.similarity, threshold)
-    only_smaller_matches = decision is not models.Decision.MATCH and any(
-        decide_by_threshold(face.similarity, threshold) is models.Decision.MATCH for face in faces
-    )
-    if only_smaller_matches and decision is models.Decision.NO_MATCH:
-        decision = models.Decision.REVIEW
+    pairs = []
+    for face in faces or [_UNLISTED_FACE]:
+        pairs.append(FacePair(probe=face, similarity=face.similarity))
+    by_pair = decide_by_largest_pair(pairs, threshold)
     return LargestFaceDecision(
-        decision=decision,
-        score=largest.similarity,
-        faces=tuple(attrs.evolve(face, compared=face is largest) for face in faces),
-        warnings=(SMALLER_FACE_MATCHED,) if only_smaller_matches else (),
+        decision=by_pair.decision,
+        score=by_pair.pair.similarity,
+        faces=tuple(attrs.evolve(face, compared=face is by_pair.pair.probe) for face in faces),
+        warnings=by_pair.warnings,
     )
 
 

@@ -3,7 +3,7 @@
 A subclass reads like a page of the vendor's documents: `match_request` is the documented request,
 with blanks for pictures and settings; `match_answer` says where things stand in the documented
 response; `error_codes` and `error_table` list the documented refusals. What no table can say is a
-method of the subclass: `sign`, `error_code`, `read_faces`, `read_score`, `read_cut`.
+method of the subclass: `sign`, `error_code`, `read_faces`, `read_pairs`, `read_score`, `read_cut`.
 
 - A *template* is a request with blanks: `PROBE`, `REFERENCE` and `Setting`.
 - A *path* leads to a value in a JSON body: ``("result", 0, "score")``.
@@ -19,7 +19,14 @@ from typing import Any, ClassVar, TypeAlias
 import attrs
 
 from facematch_core import models
-from facematch_core.backend.base import MULTIPLE_FACES, NO_FACE, decide_by_threshold, number
+from facematch_core.backend.base import (
+    MULTIPLE_FACES,
+    NO_FACE,
+    FacePair,
+    decide_by_largest_pair,
+    decide_by_threshold,
+    number,
+)
 from facematch_core.backend.requests import LivenessRequest, MatchRequest, PictureRequest
 from facematch_core.base.masking import Secret
 from facematch_core.images.image import Image
@@ -235,6 +242,43 @@ class FacesOfPair:
                 warnings.append(attrs.evolve(MULTIPLE_FACES, text=text))
         return warnings
 
+    def mark_compared(self, compared: FacePair, pairs: Sequence[FacePair]) -> FacesOfPair:
+        """Return the faces with the compared ones marked.
+
+        Each face gets its similarity to the compared face of the other picture.
+
+        Raises:
+            ValueError: the compared faces are not the largest, whose pair is therefore missing.
+        """
+        probe_similarities = {}
+        reference_similarities = {}
+        for pair in pairs:
+            if pair.reference is compared.reference:
+                probe_similarities[id(pair.probe)] = pair.similarity
+            if pair.probe is compared.probe:
+                reference_similarities[id(pair.reference)] = pair.similarity
+        return FacesOfPair(
+            probe=_mark_largest(self.probe, compared.probe, probe_similarities),
+            reference=_mark_largest(self.reference, compared.reference, reference_similarities),
+        )
+
+
+def _mark_largest(
+    faces: tuple[models.Face, ...] | None,
+    compared: models.Face,
+    similarities: Mapping[int, models.Score | None],
+) -> tuple[models.Face, ...] | None:
+    """Return the faces of a picture with similarities, which are keyed by `id(face)`."""
+    if faces is None:
+        return None
+    marked = []
+    for face in faces:
+        if face.area > compared.area:
+            raise ValueError("no similarity of the largest faces")
+        similarity = similarities.get(id(face))
+        marked.append(attrs.evolve(face, compared=face is compared, similarity=similarity))
+    return tuple(marked)
+
 
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
 class PairBackend(HttpBackend):
@@ -267,22 +311,32 @@ class PairBackend(HttpBackend):
         body = reply.json()
         paths = self.paths_for(request)
         faces = self.read_faces(body, paths)
-        no_face_warnings = faces.no_face_warnings()
+        warnings = faces.no_face_warnings()
+        decision = models.Decision.INCONCLUSIVE
         fields: dict[str, Any] = {
             "backend": self.name,
             "model": self._read_model(body, paths),
-            "probe_faces": faces.probe,
             "raw": body,
         }
-        if no_face_warnings:
-            fields["warnings"] = tuple(no_face_warnings)
-            if paths.no_face_billing is not None:
-                fields["billing"] = paths.no_face_billing
-        else:
-            fields["warnings"] = tuple(faces.several_faces_warnings())
-            fields["score"] = self.read_score(body, paths)
-            fields["threshold"] = self._read_threshold(request, body, paths)
-        decision = decide_by_threshold(fields.get("score"), fields.get("threshold"))
+        if warnings and paths.no_face_billing is not None:
+            fields["billing"] = paths.no_face_billing
+        if not warnings:
+            warnings = faces.several_faces_warnings()
+            threshold = self._read_threshold(request, body, paths)
+            pairs = self.read_pairs(body, paths, faces)
+            if pairs is None:
+                score = self.read_score(body, paths)
+                decision = decide_by_threshold(score, threshold)
+            else:
+                by_largest = decide_by_largest_pair(pairs, threshold)
+                score = by_largest.pair.similarity
+                decision = by_largest.decision
+                warnings.extend(by_largest.warnings)
+                faces = faces.mark_compared(by_largest.pair, pairs)
+            fields["score"] = score
+            fields["threshold"] = threshold
+        fields["warnings"] = tuple(warnings)
+        fields["probe_faces"] = faces.probe
         if isinstance(request, LivenessRequest):
             return models.LivenessResult(decision=_LIVENESS_DECISIONS[decision], **fields)
         return models.MatchResult(decision=decision, reference_faces=faces.reference, **fields)
@@ -316,6 +370,16 @@ class PairBackend(HttpBackend):
             probe=self._read_list(body, paths.probe_faces, paths),
             reference=self._read_list(body, paths.reference_faces, paths),
         )
+
+    def read_pairs(
+        self, body: Json, paths: AnswerPaths, faces: FacesOfPair
+    ) -> Sequence[FacePair] | None:
+        """Return the similarity of every two faces; None if the vendor returns one number.
+
+        The faces of the pairs are those in `faces`. The pair of the largest faces decides, see
+        `decide_by_largest_pair`; then `read_score` is not called.
+        """
+        return None
 
     def _read_list(
         self, body: Json, path: JsonPath | None, paths: AnswerPaths
