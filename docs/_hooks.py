@@ -77,6 +77,7 @@ WORDS = {
         "sandbox",
     ],
     "apps/troubleshooting.md": ["certificate", "proxy", "ssl", "TLS"],
+    "apps/try-a-vendor.md": ["A/B test", "canary", "dark launch", "pilot", "shadow mode"],
     "apps/tutorial.md": ["asyncio", "installation", "trio", "Windows"],
     "choose/compare-vendors.md": ["bias", "cluster", "Dask", "demographics", "fairness"],
     "choose/judge-a-score-file.md": ["CSV"],

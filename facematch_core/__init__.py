@@ -30,6 +30,11 @@ Share(members, percent)
     A verifier that gives each member a percentage of the callers, by `caller_ref`. 0 is the off
     switch, and `set_percent` changes it while the program runs.
 
+Shadow(verifier, candidate, log=CallLog(...)), CallLog
+    A verifier that answers by one verifier and also asks a candidate, in the background, about a
+    share of the calls. Nobody gets the candidate's answers: the log has both, for
+    `facematch compare shadow`. Any verifier takes a `log`.
+
 MatchResult, Decision
     The result of a comparison: `decision` is MATCH, NO_MATCH, REVIEW or INCONCLUSIVE, with
     `score`, `threshold`, `warnings` and `billing`. A mismatch is a result, not an error. A result
@@ -60,6 +65,7 @@ if TYPE_CHECKING:
     )
     from .base.masking import Secret
     from .call.events import CallEvent, EventKind
+    from .call_log import CallLog
     from .config.opening import (
         open_async_sessions,
         open_async_verifier,
@@ -121,31 +127,34 @@ if TYPE_CHECKING:
     from .store import SqlStore
     from .verifier.aio import AsyncFaceVerifier
     from .verifier.failover import Failover
+    from .verifier.shadow import Shadow
     from .verifier.share import Share
     from .verifier.verifier import FaceVerifier, PairOutcome, Verifier
 
 __all__ = [
     "FATAL", "AsyncFaceVerifier", "AsyncSessions", "AuthenticationFailed", "BackendUnavailable",
-    "Billing", "BreakerOpen", "Budget", "BudgetExceeded", "CallEvent", "CallRecord", "Charged",
-    "CircuitBreaker", "ComparedWith", "ConfigurationError", "DeadlineExceeded", "Decision",
-    "Environment", "EnvironmentMismatch", "EventKind", "FaceMatchError", "FaceVerifier", "Failover",
-    "Image", "InsufficientCredit", "InvalidImage", "InvalidRequest", "LiveMatchDecision",
-    "LiveMatchResult", "LivenessDecision", "LivenessResult", "MatchResult", "Operation",
-    "OutcomeUnknown", "PairOutcome", "Period", "PermissionDenied", "Person", "RateLimited",
-    "RateLimiter", "RateWindow", "Reconciled", "Reconciliation", "RequestRejected", "Result",
-    "ResultWarning", "Retention", "Retry", "Score", "Secret", "SessionMismatch", "SessionNotFound",
-    "SessionRecord", "SessionResult", "SessionState", "Sessions", "Share", "SqlStore",
-    "StoreUnavailable", "Threshold", "UnexpectedResponse", "Unsupported", "VendorError",
-    "VendorUnavailable", "Verifier", "WarningCode", "WebhookRefused", "available_backends",
-    "open_async_sessions", "open_async_verifier", "open_sessions", "open_verifier",
+    "Billing", "BreakerOpen", "Budget", "BudgetExceeded", "CallEvent", "CallLog", "CallRecord",
+    "Charged", "CircuitBreaker", "ComparedWith", "ConfigurationError", "DeadlineExceeded",
+    "Decision", "Environment", "EnvironmentMismatch", "EventKind", "FaceMatchError", "FaceVerifier",
+    "Failover", "Image", "InsufficientCredit", "InvalidImage", "InvalidRequest",
+    "LiveMatchDecision", "LiveMatchResult", "LivenessDecision", "LivenessResult", "MatchResult",
+    "Operation", "OutcomeUnknown", "PairOutcome", "Period", "PermissionDenied", "Person",
+    "RateLimited", "RateLimiter", "RateWindow", "Reconciled", "Reconciliation", "RequestRejected",
+    "Result", "ResultWarning", "Retention", "Retry", "Score", "Secret", "SessionMismatch",
+    "SessionNotFound", "SessionRecord", "SessionResult", "SessionState", "Sessions", "Shadow",
+    "Share", "SqlStore", "StoreUnavailable", "Threshold", "UnexpectedResponse", "Unsupported",
+    "VendorError", "VendorUnavailable", "Verifier", "WarningCode", "WebhookRefused",
+    "available_backends", "open_async_sessions", "open_async_verifier", "open_sessions",
+    "open_verifier",
 ]  # fmt: skip
 
 #: Modules that define the public names, in search order. They are imported on first use, so that
 #: `facematch --help` does not import them all.
 _MODULES = (
     "models errors base.deadline base.masking images.image call.events "
-    "verifier.verifier verifier.failover verifier.share verifier.aio config.plugins "
-    "config.opening resilience store backend.session_types sessions.sessions sessions.aio"
+    "verifier.verifier verifier.failover verifier.share verifier.shadow verifier.aio call_log "
+    "config.plugins config.opening resilience store backend.session_types sessions.sessions "
+    "sessions.aio"
 )
 
 

@@ -70,6 +70,7 @@ def _examine(target: Target) -> dict[str, Any]:
         "policies": {},
         "diagnosis": {},
         "hosts": [],
+        "group": None,
         "members": [],
         "percent": {},
     }
@@ -84,14 +85,15 @@ def _examine(target: Target) -> dict[str, Any]:
         if has_members:
             assert target.loaded_config is not None  # noqa: S101 - the profiles are its own
             assert name is not None  # noqa: S101 - the profiles have been found by it
-            report["percent"] = dict(target.loaded_config.profile(name).percent)
+            profile = target.loaded_config.profile(name)
+            report["group"] = profile.group
+            report["percent"] = dict(profile.percent)
             for profile in profiles:
                 member = _examine(Target(profile=profile.name, config=target.config))
                 report["members"].append(member)
                 if not member["usable"] and report["problem"] is None:
                     report["problem"] = (
-                        f"The {_group_of(report)} cannot be opened without its member "
-                        f"{profile.name}."
+                        f"The {report['group']} cannot be opened without its member {profile.name}."
                     )
         else:
             _examine_one(target, next(iter(profiles), None), report, secrets)
@@ -99,11 +101,6 @@ def _examine(target: Target) -> dict[str, Any]:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - report a broken plug-in
         report["problem"] = _hide(_problem(error), secrets)
     return report
-
-
-def _group_of(report: Mapping[str, Any]) -> str:
-    """Return what a report's members belong to: ``failover`` or ``share``."""
-    return "share" if report["percent"] else "failover"
 
 
 def _problem(error: BaseException) -> str:
@@ -293,7 +290,7 @@ def _show_with_members(report: Mapping[str, Any]) -> None:
     names = [member["profile"] for member in report["members"]]
     if report["percent"]:
         names = [f"{name} ({format_number(report['percent'][name])} %)" for name in names]
-    say(f"{_group_of(report)}: {report['profile']}, of {', '.join(names)}")
+    say(f"{report['group']}: {report['profile']}, of {', '.join(names)}")
     for member in report["members"]:
         _show_with_members(member)
     if not report["usable"]:

@@ -205,9 +205,9 @@ class Target:
 
 def single_setups(setup: AnySetup) -> list[VerifierSetup]:
     """Return the setups of all backends that a setup has, in the order of its members."""
-    from facematch_core.config.opening import FailoverSetup, ShareSetup
+    from facematch_core.config.opening import FailoverSetup, ShadowSetup, ShareSetup
 
-    if not isinstance(setup, FailoverSetup | ShareSetup):
+    if not isinstance(setup, FailoverSetup | ShareSetup | ShadowSetup):
         return [setup]
     setups = []
     for member in setup.members.values():
@@ -237,10 +237,17 @@ def foreign_hosts(setup: VerifierSetup) -> Iterator[str]:
 
 def members_of(verifier: Verifier) -> list[Any]:
     """Return all verifiers of one backend that a verifier has, in the order of its members."""
-    members: Mapping[str, Any] | None = getattr(verifier, "members", None)
-    if members is None:
+    from facematch_core.verifier.members import VerifierOfMembers
+    from facematch_core.verifier.shadow import Shadow
+
+    members: Iterable[Verifier] = ()
+    if isinstance(verifier, VerifierOfMembers):
+        members = verifier.members.values()
+    elif isinstance(verifier, Shadow):
+        members = (verifier.verifier, verifier.candidate)
+    else:
         return [verifier]
     verifiers = []
-    for member in members.values():
+    for member in members:
         verifiers += members_of(member)
     return verifiers

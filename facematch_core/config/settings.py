@@ -36,27 +36,44 @@ class Setting:
 
 @attrs.frozen(kw_only=True)
 class Profile:
-    """A profile of a configuration file: one backend, or a failover or a share with `members`."""
+    """A profile of a configuration file: one backend, or a group of other profiles."""
 
     name: str
     #: The file and the profile, as shown in messages.
     location: str
     #: The configuration file's folder, to which the profile's paths are relative.
     folder: Path
-    #: The name of the backend; empty for a failover or a share.
+    #: The name of the backend; empty for a group.
     backend: str = ""
-    #: The names of the member profiles of a failover or a share; empty for a single backend.
+    #: The names of a group's other profiles, those of a shadow included; empty for one backend.
     members: tuple[str, ...] = ()
     #: The percentage of each member of a share, 0-100; empty for any other profile.
     percent: Mapping[str, float] = attrs.field(factory=dict)
     #: The unread reference to the secret key of a share; None if it has none.
     key: object = attrs.field(default=None, repr=False)
+    #: The profile that a shadow answers by; empty for any other profile.
+    answering: str = ""
+    #: The profile that a shadow tries; empty for any other profile.
+    candidate: str = ""
+    #: The share of calls that a shadow draws, 0-1; None for the default.
+    fraction: float | None = None
+    #: The unread references to the store and the key of a call log; empty without a log.
+    log: Mapping[str, object] = attrs.field(factory=dict, repr=False)
     #: Arguments of `FaceVerifier`, or the deadline of a failover.
     verifier: Mapping[str, Any]
     #: The backend's settings as unchecked TOML values.
     settings: Mapping[str, object] = attrs.field(factory=dict, repr=False)
     #: The converted policy tables (``budget``, ``retry``...) by name.
     policies: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
+
+    @property
+    def group(self) -> str:
+        """The kind of a group: ``failover``, ``share`` or ``shadow``; empty for one backend."""
+        if self.candidate:
+            return "shadow"
+        if self.percent:
+            return "share"
+        return "failover" if self.members else ""
 
 
 @attrs.frozen(kw_only=True)

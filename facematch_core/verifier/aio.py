@@ -201,7 +201,7 @@ class _Call(Generic[R]):
 
 
 class AsyncFaceVerifier(Awaited):
-    """A `FaceVerifier`, a `Failover` or a `Share` with async methods.
+    """Any verifier, such as a `FaceVerifier` or a `Failover`, with async methods.
 
     The methods have the same arguments, results and errors as the verifier's. At most
     `max_concurrency` calls run at the same time; other calls wait, and `deadline_s` includes the
@@ -235,7 +235,7 @@ class AsyncFaceVerifier(Awaited):
     def __init__(self, verifier: Verifier, *, max_concurrency: int = 64) -> None:
         if not isinstance(verifier, Verifier):
             raise ConfigurationError(
-                "AsyncFaceVerifier takes a FaceVerifier, a Failover or a Share, not "
+                "AsyncFaceVerifier takes a FaceVerifier or another verifier, not "
                 f'{type(verifier).__name__}; with a name, call open_async_verifier("local").'
             )
         super().__init__(verifier, verifier.runner, max_concurrency=max_concurrency)

@@ -13,6 +13,7 @@ from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.frames import methods_clear_frames
 from facematch_core.call.run import Runner
 from facematch_core.call.verdict import CallOptions, check_deadline_s
+from facematch_core.call_log import CallLog
 from facematch_core.errors import ConfigurationError, FaceMatchError, VendorError
 from facematch_core.images.image import Image
 from facematch_core.models import (
@@ -34,7 +35,7 @@ from .members import (
     reconcile_with,
     thresholds_by_member,
 )
-from .verifier import FaceVerifier
+from .verifier import FaceVerifier, check_log
 
 log = logging.getLogger("facematch")
 
@@ -80,6 +81,8 @@ class Failover(VerifierOfMembers[FaceVerifier, Mapping[str, float | Threshold]])
         members: Verifiers by name, in the order to try them; or a list of verifiers, named after
             their backends. The failover also closes them.
         deadline_s: Default deadline of a call in seconds, above 0; None for the members' own.
+        log: The log of the failover's calls: a row per call, with the member that answered; None
+            for none.
         clock: A clock, for tests.
 
     Raises:
@@ -98,6 +101,7 @@ class Failover(VerifierOfMembers[FaceVerifier, Mapping[str, float | Threshold]])
         members: Mapping[str, FaceVerifier] | Iterable[FaceVerifier],
         *,
         deadline_s: float | None = None,
+        log: CallLog | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._members = _check_members(members)
@@ -105,6 +109,7 @@ class Failover(VerifierOfMembers[FaceVerifier, Mapping[str, float | Threshold]])
         self._runner = FailoverRunner(
             clock=failover_clock,
             deadline_s=check_deadline_s(deadline_s, ConfigurationError),
+            log=check_log(log, self._members.values()),
             members=self._members,
             breakers={name: CircuitBreaker(clock=failover_clock) for name in self._members},
         )
@@ -160,7 +165,7 @@ class FailoverRunner(Runner):
     members: Mapping[str, FaceVerifier]
     breakers: Mapping[str, CircuitBreaker]
 
-    def make_call(self, images: list[Image], options: CallOptions) -> Answer:
+    def _make_call(self, images: list[Image], options: CallOptions) -> Answer:
         self.check_open()
         route_log = _RouteLog()
         for name, member, member_options in self._supporting(options, route_log):

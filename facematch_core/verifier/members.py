@@ -15,7 +15,7 @@ from facematch_core.base.frames import methods_clear_frames
 from facematch_core.errors import ConfigurationError, InvalidRequest, VendorError
 from facematch_core.models import CallRecord, Reconciled, Reconciliation, Route
 
-from .verifier import FaceVerifier, T_contra, Verifier
+from .verifier import FaceVerifier, T_contra, Verifier, close_log
 
 M = TypeVar("M", bound=Verifier[Any])
 
@@ -35,9 +35,10 @@ class VerifierOfMembers(Verifier[T_contra], Generic[M, T_contra]):
         return MappingProxyType(self._members)
 
     def close(self) -> None:
-        """Close every member. May be called more than once."""
+        """Close every member and the log. May be called more than once."""
         self.runner.is_closed = True
         with contextlib.ExitStack() as stack:
+            stack.callback(close_log, self.runner)
             for member in self._members.values():
                 stack.callback(member.close)
 

@@ -13,6 +13,7 @@ from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.frames import methods_clear_frames
 from facematch_core.call.run import Runner, check_text
 from facematch_core.call.verdict import CallOptions
+from facematch_core.call_log import CallLog
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest, VendorError
 from facematch_core.images.image import Image
 from facematch_core.models import (
@@ -33,7 +34,7 @@ from .members import (
     reconcile_with,
     thresholds_by_member,
 )
-from .verifier import FaceVerifier
+from .verifier import FaceVerifier, check_log
 
 #: A threshold, 0-100, by member; for a member that is a failover, by its own members.
 ThresholdsByMember: TypeAlias = Mapping[str, float | Threshold | Mapping[str, float | Threshold]]
@@ -71,6 +72,8 @@ class Share(VerifierOfMembers[FaceVerifier | Failover, ThresholdsByMember]):
         key: A secret text or bytes, the same in all processes, so that nobody can choose their
             member by their reference; None for a digest of the members' names. Without a key,
             adding or renaming a member moves callers between all members.
+        log: The log of the share's calls: a row per call, with the member that made it; None for
+            none.
         clock: A clock, for tests.
 
     Raises:
@@ -90,6 +93,7 @@ class Share(VerifierOfMembers[FaceVerifier | Failover, ThresholdsByMember]):
         percent: Mapping[str, float],
         *,
         key: str | bytes | None = None,
+        log: CallLog | None = None,
         clock: Clock | None = None,
     ) -> None:
         if not isinstance(members, Mapping):
@@ -103,6 +107,7 @@ class Share(VerifierOfMembers[FaceVerifier | Failover, ThresholdsByMember]):
         self._runner = ShareRunner(
             clock=clock or SystemClock(),
             deadline_s=None,
+            log=check_log(log, self._members.values()),
             members=self._members,
             percent=check_percent(percent, self._members),
             member_keys={name: _member_key(share_key, name) for name in self._members},
@@ -246,7 +251,7 @@ class ShareRunner(Runner):
         # Sorted, so that even equal scores do not depend on the order of the table.
         return max(sorted(scores), key=scores.__getitem__)
 
-    def make_call(self, images: list[Image], options: CallOptions) -> Answer:
+    def _make_call(self, images: list[Image], options: CallOptions) -> Answer:
         self.check_open()
         name = self._member_for(options)
         try:

@@ -41,6 +41,7 @@ from facematch_core.call.verdict import (
     check_deadline_s,
     check_defaults,
 )
+from facematch_core.call_log import CallLog
 from facematch_core.errors import (
     FATAL,
     FaceMatchError,
@@ -146,12 +147,12 @@ class PairOutcome:
 
 @methods_clear_frames
 class Verifier(abc.ABC, Generic[T_contra]):
-    """The common base class of `FaceVerifier`, `Failover` and `Share`; see `open_verifier`.
+    """The common base class of all verifiers; see `open_verifier`.
 
     Use it as a type annotation to accept all. Their thresholds differ: a `FaceVerifier` takes a
     number, and the others take a number per member, such as ``{"shop": 60}``. A `Share` also needs
-    `caller_ref` in each call. Type checkers accept both kinds of thresholds for a plain `Verifier`,
-    and only a number for ``Verifier[float]``.
+    `caller_ref` in each call. A `Shadow` takes what its verifier takes. Type checkers accept both
+    kinds of thresholds for a plain `Verifier`, and only a number for ``Verifier[float]``.
 
     Example:
         >>> def is_customer(verifier: Verifier) -> bool:
@@ -342,6 +343,7 @@ class FaceVerifier(Verifier[float | Threshold]):
         policies: Policies such as `Budget`, `RateLimiter` and `CircuitBreaker`, entered in the
             given order before each attempt.
         retry: The retry policy for calls that were certainly not charged; None for no retries.
+        log: The log of calls and their results; None for none. `close` writes its waiting rows.
         clock: A clock, for tests.
 
     Raises:
@@ -370,6 +372,7 @@ class FaceVerifier(Verifier[float | Threshold]):
         on_event: Callable[[CallEvent], None] | None = None,
         policies: Iterable[Policy] = (),
         retry: Retry | None = None,
+        log: CallLog | None = None,
         clock: Clock | None = None,
     ) -> None:
         if not isinstance(backend, Backend):
@@ -410,6 +413,7 @@ class FaceVerifier(Verifier[float | Threshold]):
             helpers=HelperThreads(backend.most_at_once, "facematch-call"),
             clock=verifier_clock,
             deadline_s=check_deadline_s(deadline_s, errors.ConfigurationError),
+            log=check_log(log),
         )
 
     @property
@@ -461,15 +465,43 @@ class FaceVerifier(Verifier[float | Threshold]):
         return self._runner.reconcile(call, self._runner.deadline_after(deadline_s))
 
     def close(self) -> None:
-        """Close the backend and the policies. May be called more than once."""
+        """Close the backend, the policies and the log. May be called more than once."""
         self._runner.is_closed = True
         self.backend.close()
         for policy in self.policies:
             policy.close()
+        close_log(self._runner)
 
     def __repr__(self) -> str:
         # An object whose `__init__` failed has no backend.
         return f"FaceVerifier({getattr(getattr(self, 'backend', None), 'name', None)})"
+
+
+def check_log(log: object, members: Iterable[Verifier[Any]] = ()) -> CallLog | None:
+    """Return a verifier's log; raise `ConfigurationError` if it is none, or a member has it, too.
+
+    Args:
+        log: The argument `log` of a verifier.
+        members: The verifiers that make its calls. With the same log, each call would be in it
+            twice.
+    """
+    if log is None:
+        return None
+    if not isinstance(log, CallLog):
+        raise errors.ConfigurationError(f"log must be a CallLog, not {type(log).__name__}.")
+    for member in members:
+        if member.runner.log is log:
+            raise errors.ConfigurationError(
+                "A verifier and one of its members have the same log, so that each call would be "
+                "in it twice: pass the log to the outer verifier only."
+            )
+    return log
+
+
+def close_log(runner: Runner) -> None:
+    """Close a verifier's log, if it has one. Other verifiers of the log reconnect when needed."""
+    if runner.log is not None:
+        runner.log.close()
 
 
 def _check_policies(policies: Any) -> tuple[Policy, ...]:

@@ -1,7 +1,9 @@
+import asyncio
 from functools import partial
 
 import attrs
 import pytest
+import tomli_w
 from kit.fakes import ALL_CAPABILITIES, FakeBackend, open_profile, picture
 
 import facematch_core as fm
@@ -214,6 +216,115 @@ def test_share_refuses_arguments_of_its_members_and_sessions(opened, tmp_path):
             opened(SHARE, "split", **argument)
     with pytest.raises(fm.ConfigurationError, match=r"is a share.*member: ha, shop"):
         fm.open_sessions(profile="split", config=tmp_path / "facematch.toml")
+
+
+LOG = {"store": "sqlite:///calls.sqlite3", "key": {"env": "LOG_KEY"}}
+TRIAL = {
+    **SHARE,
+    "new": {"backend": "two", "threshold": 70, "budget": {"cap": 1}},
+    "trial": {"verifier": "split", "candidate": "new", "fraction": 1, "log": LOG},
+}
+
+
+@pytest.fixture
+def _log_key(monkeypatch):
+    monkeypatch.setenv("LOG_KEY", CANARY)
+
+
+@pytest.mark.usefixtures("_log_key")
+def test_profile_with_a_candidate_opens_a_shadow(opened, tmp_path):
+    events = []
+    refused = {"new customer"}
+    verifier = opened(
+        TRIAL,
+        "trial",
+        deadline_s=7,
+        on_event=events.append,
+        asks_if=lambda call: call.caller_ref not in refused,
+    )
+    assert isinstance(verifier, fm.Shadow)
+    assert isinstance(verifier.verifier, fm.Share)
+    assert [member.deadline_s for member in verifier.verifier.members.values()] == [7, 7]
+    assert verifier.candidate.deadline_s is None
+    for customer in ("a", "b", "new customer"):
+        verifier.verify(A, B, caller_ref=customer)
+    assert verifier.wait(30)
+    assert verifier.counts == {"answered": 1, "refused": 1, "not_allowed": 1}
+    assert {event.backend for event in events} == {"one"}
+    verifier.close()
+    with fm.CallLog(f"sqlite:///{tmp_path}/calls.sqlite3", key=CANARY) as log:
+        assert len(log.rows()) == 6
+
+
+@pytest.mark.usefixtures("_log_key")
+def test_async_shadow_of_a_profile(tmp_path):
+    path = tmp_path / "facematch.toml"
+    path.write_text(tomli_w.dumps({"profiles": TRIAL}))
+
+    async def run():
+        async with fm.open_async_verifier(profile="trial", config=path) as verifier:
+            await verifier.verify(A, B, caller_ref="a")
+        return verifier.verifier.counts
+
+    assert asyncio.run(run()) == {"answered": 1}
+
+
+@pytest.mark.usefixtures("_log_key")
+@pytest.mark.parametrize("name", ["shop", "ha", "split"])
+def test_any_profile_may_have_a_log(opened, tmp_path, name):
+    profiles = {**SHARE, name: {**SHARE[name], "log": LOG}}
+    verifier = opened(profiles, name)
+    verifier.verify(A, B, caller_ref="a")
+    (row,) = verifier.runner.log.rows()
+    assert row.system == {"shop": "one", "ha": "shop"}.get(name, row.system)
+    assert opened(profiles, name).runner.log is verifier.runner.log
+    own = fm.CallLog(f"sqlite:///{tmp_path}/own.sqlite3", key="k")
+    assert opened(profiles, name, log=own).runner.log is own
+
+
+@pytest.mark.usefixtures("_log_key")
+def test_one_log_in_a_group_and_its_member_is_refused(opened):
+    profiles = {**SHARE, "shop": {**SHARE["shop"], "log": LOG}, "ha": {**SHARE["ha"], "log": LOG}}
+    with pytest.raises(fm.ConfigurationError, match="twice"):
+        opened(profiles, "ha")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"verifier": None}, "needs verifier"),
+        ({"candidate": None}, "needs backend"),
+        ({"candidate": "ha"}, "'ha' is not a profile of one backend;"),
+        ({"candidate": "split"}, "same profile"),
+        ({"verifier": "trial"}, "of one backend or of a failover or of a share"),
+        ({"verifier": "nobody"}, "'nobody' is not a profile"),
+        ({"fraction": 5}, "fraction must be a number from 0 to 1"),
+        ({"threshold": 50}, "threshold belongs to the verifier or the candidate"),
+        ({"members": ["shop"]}, "members belongs to the verifier or the candidate"),
+        ({"log": None}, "needs a table log"),
+        ({"log": {"store": "sqlite:///calls.sqlite3"}}, "log needs key"),
+        ({"log": {"key": {"env": "LOG_KEY"}}}, "log needs store"),
+        ({"log": {**LOG, "key": CANARY}}, "a secret must not be in the file"),
+        ({"log": {**LOG, "key": {"env": "NO_SUCH_KEY"}}}, "NO_SUCH_KEY"),
+        ({"log": {**LOG, "name": "x"}}, "unknown key 'name'"),
+        ({"log": {**LOG, "store": "sqlite:///no/folder.sqlite3"}}, "log: store: the folder"),
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("_log_key")
+def test_invalid_shadow_profile_is_refused_with_the_reason(opened, changes, says):
+    trial = {**TRIAL["trial"], **changes}
+    trial = {name: value for name, value in trial.items() if value is not None}
+    with pytest.raises(fm.ConfigurationError, match=says) as caught:
+        opened({**TRIAL, "trial": trial}, "trial")
+    assert CANARY not in str(caught.value)
+
+
+def test_asks_if_and_sessions_are_refused_where_they_mean_nothing(opened, tmp_path):
+    with pytest.raises(fm.ConfigurationError, match="asks_if is an argument of a shadow"):
+        opened(TRIAL, "shop", asks_if=bool)
+    with pytest.raises(fm.ConfigurationError, match=r"is a shadow.*member: split, new"):
+        fm.open_sessions(profile="trial", config=tmp_path / "facematch.toml")
 
 
 def test_failed_member_raises_at_opening_and_closes_earlier_members(opened):

@@ -466,3 +466,37 @@ def test_a_transaction_pooler_loses_no_call_and_no_outcome(bounced):
             verdicts = [pool.submit(verifier.verify, picture(), picture()) for _ in range(calls)]
             assert all(verdict.result(60).is_match for verdict in verdicts)
         assert sums(store) == (calls, 0, 0)
+
+
+def _log_calls(address, name, number):
+    with fm.CallLog(address, key="k") as log:
+        verifier = FaceVerifier(FakeBackend(), log=log)
+        for _ in range(number):
+            verifier.verify(picture(), picture(), caller_ref=name)
+
+
+def test_several_processes_write_one_call_log(address):
+    names = ("a", "b", "c")
+    children = [
+        processes.FORK.Process(target=_log_calls, args=(address, name, 40)) for name in names
+    ]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(120)
+    with fm.CallLog(address, key="k") as log:
+        people = [row.person for row in log.rows()]
+        assert [people.count(log.digest(name)) for name in names] == [40, 40, 40]
+        assert log.forget("b") == 40
+        assert len(log.rows()) == 80
+
+
+def test_rows_wait_while_the_server_is_away(postgres, address):
+    with fm.CallLog(address, key="k") as log:
+        verifier = FaceVerifier(FakeBackend(), log=log)
+        with postgres.away():
+            for _ in range(30):
+                verifier.verify(picture(), picture())
+            assert not log.flush(0.2)
+        assert len(log.rows()) == 30
+        assert log.lost_rows == 0

@@ -59,6 +59,17 @@ def share(first: fm.FaceVerifier, both: fm.Failover, selfie: bytes) -> str:
         return shared.choose("c-1") + str((either(shared, selfie, selfie), member))
 
 
+def shadow(first: fm.FaceVerifier, second: fm.FaceVerifier, selfie: bytes) -> str:
+    with (
+        fm.CallLog("sqlite:///calls.sqlite3", key=b"secret") as log,
+        fm.Shadow(first, second, log=log, asks_if=lambda call: call.caller_ref is None) as both,
+    ):
+        result: fm.MatchResult = both.verify(selfie, selfie, threshold=50)
+        counts: Mapping[str, int] = both.counts
+        candidate: fm.FaceVerifier = both.candidate
+        return log.digest("c-1") + str((result, counts, candidate, log.forget("c-1")))
+
+
 def thresholds_are_of_one_kind(
     single: fm.FaceVerifier,
     both: fm.Failover,

@@ -1,0 +1,272 @@
+"""`CallLog`: writes calls and their results to a database, off the caller's path."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import logging
+import threading
+import weakref
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, NoReturn, Self
+
+from facematch_core.base.background import BackgroundQueue
+from facematch_core.base.frames import clears_frames, methods_clear_frames
+from facematch_core.base.masking import Secret
+from facematch_core.base.threads import fork_safe_lock
+from facematch_core.errors import (
+    ConfigurationError,
+    FaceMatchError,
+    InvalidRequest,
+    StoreUnavailable,
+)
+from facematch_core.store.sql import open_database
+
+from .rows import LoggedCall
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from .tables import LogHeader
+
+log = logging.getLogger("facematch")
+
+#: Maximum number of rows that wait in memory, some kilobytes each at most.
+MOST_WAITING_ROWS: Final = 10_000
+#: Maximum number of rows that are written in one transaction.
+_BATCH: Final = 500
+#: Seconds until rows are written again after the database was unavailable.
+_RETRY_S: Final = 1.0
+#: Seconds that `close` and the end of the process wait for rows to be written.
+CLOSE_TIMEOUT_S: Final = 5.0
+#: The text whose digest a log stores, to recognise its key.
+_KEY_CHECK: Final = "the key of this log"
+#: What messages call the database.
+_LABEL: Final = "call log"
+
+
+@methods_clear_frames
+class CallLog:
+    """A log of calls and their results in SQLite or PostgreSQL, for `facematch compare`.
+
+    Pass it to verifiers as `log`. Each call of `verify` and `check_liveness`, and each half of
+    `verify_live`, becomes a `LoggedCall`: ids, decision, score, threshold, model, charge, duration,
+    error. No picture, key, metadata or `caller_ref` is written; of the `caller_ref`, only a keyed
+    digest is. Hosted sessions are not logged.
+
+    Rows are written in the background by one thread. A call never waits for the log and never fails
+    because of it. While the database is unavailable, at most 10,000 rows wait in memory. Rows that
+    do not fit, or that were waiting when the process was killed, are lost; `lost_rows` counts the
+    former.
+
+    Thread-safe. Several processes and verifiers may share a log. After a fork, parent and child
+    write their own rows. A new SQLite file is readable only by its owner.
+
+    Args:
+        where: A SQLAlchemy URL (``sqlite:////var/lib/shop/calls.sqlite3``,
+            ``postgresql+psycopg://user@host/name``) or an engine. May be a budget's store as well.
+        key: A secret text or bytes, the same in all processes. Without it, nobody can tell whose
+            row it is, even by trying all references.
+
+    Raises:
+        ConfigurationError: SQLAlchemy is not installed; the database cannot be used, has another
+            schema version, or was created with another key.
+        StoreUnavailable: the database is busy or does not respond.
+
+    Example:
+        >>> calls = CallLog("sqlite:///calls.sqlite3", key="from your secret store")
+        >>> with open_verifier("didit", log=calls) as verifier:
+        ...     result = verifier.verify(selfie, document, caller_ref="customer-17")
+        >>> (call,) = calls.rows()
+        >>> print(call.system, call.decision, call.person == calls.digest("customer-17"))
+        didit match True
+        >>> calls.forget("customer-17")
+        1
+        >>> calls.close()
+    """
+
+    def __init__(self, where: str | Engine, *, key: str | bytes | Secret) -> None:
+        self._digest_key = _digest_of_key(key)
+        self._database = open_database(where, label=_LABEL)
+        from . import tables  # here, because SQLAlchemy is an optional dependency
+
+        self._tables = tables
+        self._queue = BackgroundQueue(
+            self._write, "facematch-call-log", most_items=MOST_WAITING_ROWS, batch=_BATCH
+        )
+        self._lost_rows = 0
+        #: Set while `close` gives up on a database that is unavailable.
+        self._gives_up = threading.Event()
+        key_check = self.digest(_KEY_CHECK)
+        header = self._database.run(tables.make_tables, key_check)
+        problem = _problem_of_version(header)
+        if problem is None and header.key_check != key_check:
+            problem = (
+                "The call log was created with another key: its digests of caller_ref would not "
+                "agree. Use that key, or another log."
+            )
+        if problem is not None:
+            self._database.close()
+            raise ConfigurationError(problem)
+        _open_logs.add(self)
+
+    @property
+    def lost_rows(self) -> int:
+        """Number of rows of this process that were not written and will not be."""
+        return self._lost_rows
+
+    def digest(self, caller_ref: str) -> str:
+        """Return the digest by which a person's rows are found: 32 hexadecimal digits.
+
+        Raises:
+            InvalidRequest: `caller_ref` is not a text.
+        """
+        if not isinstance(caller_ref, str):
+            raise InvalidRequest(f"caller_ref must be a text, not {type(caller_ref).__name__}.")
+        reference = caller_ref.encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(reference, key=self._digest_key, digest_size=16).hexdigest()
+
+    def add(self, call: LoggedCall) -> None:
+        """Add a row, which is written later. Never waits, and never raises."""
+        if not self._queue.offer(call):
+            self._count_lost(1, "too many rows are waiting")
+
+    def rows(
+        self, since: datetime | None = None, until: datetime | None = None
+    ) -> list[LoggedCall]:
+        """Return the written rows, oldest first, after writing the rows of this process.
+
+        Args:
+            since: Only rows at or after this time, which has a time zone.
+            until: Only rows before this time.
+        """
+        self.flush()
+        return self._database.run(self._tables.read_all, since, until)
+
+    def forget(self, caller_ref: str | None = None, *, before: datetime | None = None) -> int:
+        """Delete the rows of a person, or all rows before a time; return how many.
+
+        Rows of calls that have not ended yet are written afterwards: delete again, if need be.
+
+        Args:
+            caller_ref: The person whose rows are deleted; None for everybody's, with `before`.
+            before: Only delete rows before this time, which has a time zone.
+
+        Raises:
+            InvalidRequest: neither is given.
+        """
+        if caller_ref is None and before is None:
+            raise InvalidRequest("forget takes a caller_ref, or before=, a time.")
+        person = None if caller_ref is None else self.digest(caller_ref)
+        self.flush()
+        return self._database.run(self._tables.delete, person, before)
+
+    def flush(self, timeout_s: float = CLOSE_TIMEOUT_S) -> bool:
+        """Wait until this process's rows are written, at most so long; return whether they are."""
+        return self._queue.wait(timeout_s)
+
+    def close(self) -> None:
+        """Write the waiting rows, in at most 5 seconds, and close the connections.
+
+        The log can be used again: another verifier may share it.
+        """
+        if not self.flush(CLOSE_TIMEOUT_S):
+            self._gives_up.set()
+        left = self._queue.close(_RETRY_S)
+        self._gives_up.clear()
+        if left:
+            self._count_lost(len(left), "the log was closed")
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A CallLog cannot be pickled: open one in each process.")
+
+    def _write(self, calls: list[LoggedCall]) -> None:
+        """Write rows, however often the database is unavailable."""
+        is_unavailable = True
+        while is_unavailable:
+            try:
+                self._database.run(self._tables.insert, calls)
+            except StoreUnavailable as error:
+                reason = error.message
+                is_unavailable = not self._gives_up.wait(_RETRY_S)
+            except FaceMatchError as error:
+                reason = error.message
+                is_unavailable = False
+            except Exception as error:  # noqa: BLE001 - this thread must go on
+                reason = type(error).__name__
+                is_unavailable = False
+            else:
+                return
+        self._count_lost(len(calls), reason)
+
+    def _count_lost(self, count: int, reason: str) -> None:
+        with _lock:
+            is_first = self._lost_rows == 0
+            self._lost_rows += count
+        # Only once, because an outage may lose thousands.
+        if is_first:
+            log.error("Rows of the call log are lost (%s). See CallLog.lost_rows.", reason)
+
+
+@clears_frames
+def read_call_log(where: str | Engine) -> list[LoggedCall]:
+    """Return the rows of a log, oldest first, without its key. Writes nothing.
+
+    Raises:
+        ConfigurationError: there is no log of this version in the database.
+    """
+    database = open_database(where, label=_LABEL)
+    from . import tables
+
+    try:
+        header = database.run(tables.read_header)
+        if header is None:
+            raise ConfigurationError("The database contains no call log.")
+        problem = _problem_of_version(header)
+        if problem is not None:
+            raise ConfigurationError(problem)
+        return database.run(tables.read_all, None, None)
+    finally:
+        database.close()
+
+
+def _problem_of_version(header: LogHeader) -> str | None:
+    """Return the error text for a log of another schema version; None for one of this version."""
+    from . import tables
+
+    if header.version == tables.VERSION:
+        return None
+    return (
+        f"Call log schema version {header.version} is not supported (expected {tables.VERSION}): "
+        "use another log, or the facematch version that created this one."
+    )
+
+
+def _digest_of_key(key: str | bytes | Secret) -> bytes:
+    """Return the key of the digests; raise `ConfigurationError` if the caller's is unusable."""
+    given: object = key.reveal() if isinstance(key, Secret) else key
+    if isinstance(given, str):
+        given = given.encode("utf-8", "surrogatepass")
+    if not isinstance(given, bytes) or not given:
+        raise ConfigurationError("The key of a call log must be a text or bytes, and not empty.")
+    # `person` keeps these digests apart from those of a share with the same key.
+    return hashlib.blake2b(given, digest_size=32, person=b"facematch log").digest()
+
+
+#: Guards every log's number of lost rows, because it is held for microseconds only.
+_lock = fork_safe_lock()
+#: The logs whose rows are written at the end of the process.
+_open_logs: weakref.WeakSet[CallLog] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for open_log in tuple(_open_logs):
+        open_log.close()

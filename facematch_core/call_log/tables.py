@@ -1,0 +1,154 @@
+"""The tables of a call log, and the functions that it runs, each in one transaction.
+
+This module imports SQLAlchemy, so it is imported only when a log is opened.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import attrs
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from facematch_core.models import Charged, Environment, Operation
+from facematch_core.store.failures import Damaged
+
+from .rows import LoggedCall, NotAsked, Side
+
+#: The schema version. Logs with a different version cannot be opened.
+VERSION: Final = 1
+
+METADATA: Final = sa.MetaData()
+
+#: One row: the schema version, and a digest by which a log knows its key.
+LOG: Final = sa.Table(
+    "facematch_call_log",
+    METADATA,
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("key_check", sa.String(64), nullable=False),
+)
+
+#: One row per `LoggedCall`.
+CALLS: Final = sa.Table(
+    "facematch_calls",
+    METADATA,
+    sa.Column("call_id", sa.String(64), primary_key=True),
+    sa.Column("side", sa.String(20), primary_key=True),
+    # Times are sortable UTC text, because SQLite has no timezone-aware type.
+    sa.Column("at", sa.String(40), nullable=False),
+    sa.Column("operation", sa.String(20), nullable=False),
+    sa.Column("system", sa.Text),
+    sa.Column("person", sa.String(64)),
+    sa.Column("own_call_id", sa.String(64)),
+    sa.Column("not_asked", sa.String(20)),
+    sa.Column("environment", sa.String(20)),
+    sa.Column("decision", sa.String(20)),
+    sa.Column("score", sa.Double),
+    sa.Column("scale", sa.Text),
+    sa.Column("threshold", sa.Double),
+    sa.Column("model", sa.Text),
+    sa.Column("warnings", sa.Text, nullable=False),
+    sa.Column("charged", sa.String(20), nullable=False),
+    sa.Column("charges", sa.Integer),
+    sa.Column("elapsed_s", sa.Double, nullable=False),
+    sa.Column("error", sa.Text),
+    sa.Index("facematch_calls_at", "at"),
+    sa.Index("facematch_calls_person", "person"),
+)
+
+#: The kinds of values that are stored as text.
+_KINDS: Final[dict[str, type[enum.StrEnum]]] = {
+    "side": Side,
+    "operation": Operation,
+    "not_asked": NotAsked,
+    "environment": Environment,
+    "charged": Charged,
+}
+
+#: The key of the PostgreSQL advisory lock for creating the tables ("facl" in ASCII).
+_CREATION_LOCK: Final = 0x6661636C
+
+
+@attrs.frozen
+class LogHeader:
+    """The row of the table `LOG`."""
+
+    version: int
+    key_check: str
+
+
+def make_tables(connection: sa.Connection, key_check: str) -> LogHeader:
+    """Create missing tables, with the check of this key; return what the log has."""
+    if connection.dialect.name == "postgresql":
+        # If several processes start at once, only the first to hold the lock creates the tables.
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_CREATION_LOCK})")
+    header = read_header(connection)
+    if header is None:
+        METADATA.create_all(connection)
+        connection.execute(LOG.insert().values(version=VERSION, key_check=key_check))
+        header = LogHeader(VERSION, key_check)
+    return header
+
+
+def read_header(connection: sa.Connection) -> LogHeader | None:
+    """Return the version and the key's check of a log; None if there is no log."""
+    if not sa.inspect(connection).has_table(LOG.name):
+        return None
+    row = connection.execute(LOG.select()).one_or_none()
+    return None if row is None else LogHeader(row.version, row.key_check)
+
+
+def insert(connection: sa.Connection, calls: Sequence[LoggedCall]) -> None:
+    """Insert rows; leave a row as it is if it exists, so that a repetition is safe."""
+    # Both dialects have this method, with the same statement, in a class of their own.
+    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
+    statement = dialect.insert(CALLS).on_conflict_do_nothing()
+    connection.execute(statement, [_to_columns(call) for call in calls])
+
+
+def read_all(
+    connection: sa.Connection, since: datetime | None, until: datetime | None
+) -> list[LoggedCall]:
+    """Return the rows in a span of time, oldest first."""
+    query = CALLS.select().order_by(CALLS.c.at, CALLS.c.call_id, CALLS.c.side)
+    if since is not None:
+        query = query.where(CALLS.c.at >= _format_time(since))
+    if until is not None:
+        query = query.where(CALLS.c.at < _format_time(until))
+    return [_from_columns(row) for row in connection.execute(query).mappings()]
+
+
+def delete(connection: sa.Connection, person: str | None, before: datetime | None) -> int:
+    """Delete a person's rows, or everybody's, perhaps only before a time; return how many."""
+    statement = CALLS.delete()
+    if person is not None:
+        statement = statement.where(CALLS.c.person == person)
+    if before is not None:
+        statement = statement.where(CALLS.c.at < _format_time(before))
+    return connection.execute(statement).rowcount
+
+
+def _format_time(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _to_columns(call: LoggedCall) -> dict[str, Any]:
+    columns = attrs.asdict(call)
+    columns["at"] = _format_time(call.at)
+    return columns
+
+
+def _from_columns(row: sa.RowMapping) -> LoggedCall:
+    columns: dict[str, Any] = dict(row)
+    try:
+        columns["at"] = datetime.fromisoformat(columns["at"])
+        for name, kind in _KINDS.items():
+            if columns[name] is not None:
+                columns[name] = kind(columns[name])
+        return LoggedCall(**columns)
+    except (ValueError, TypeError) as error:
+        raise Damaged from error

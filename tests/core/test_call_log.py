@@ -1,0 +1,322 @@
+import contextlib
+import datetime as dt
+import logging
+import os
+import pickle
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import attrs
+import pytest
+from kit.fakes import FakeBackend, child_says_yes, picture
+
+import facematch_core as fm
+from facematch_core.call_log import LoggedCall, Side, read_call_log
+from facematch_core.call_log.log import MOST_WAITING_ROWS
+from facematch_core.resilience import Budget
+
+A, B = picture(), picture((10, 20, 30))
+CANARY = "customer-canary-4c1d"
+KEY = "key-canary-9a7e"
+NOW = dt.datetime(2026, 11, 28, 12, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def log(address):
+    with fm.CallLog(address, key=KEY) as opened:
+        yield opened
+
+
+def row(number=0, **fields):
+    facts = {"at": NOW, "operation": fm.Operation.MATCH, "side": Side.ANSWERED}
+    return LoggedCall(**{"call_id": f"call-{number}", **facts, **fields})
+
+
+def execute(address, *statements):
+    with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as database:
+        for statement in statements:
+            database.execute(statement)
+        database.commit()
+
+
+# What a row says
+
+
+def test_each_call_is_a_row_with_the_facts_of_its_result(log):
+    scripted = fm.MatchResult(
+        decision=fm.Decision.REVIEW,
+        backend="fake",
+        model="m-7",
+        score=fm.Score(61.5, "fake/v1"),
+        warnings=[
+            fm.ResultWarning(code=fm.WarningCode.SMALLER_FACE_MATCHED),
+            fm.ResultWarning(code=fm.WarningCode.SCORE_UNAVAILABLE),
+        ],
+        billing=fm.Billing(fm.Charged.YES, "it says so", 2),
+    )
+    verifier = fm.FaceVerifier(FakeBackend(script=[scripted]), threshold=60, log=log)
+    result = verifier.verify(A, B, caller_ref=CANARY, metadata={"name": CANARY})
+    (logged,) = log.rows()
+    assert (logged.call_id, logged.side, logged.system) == (result.ids.call, "answered", "fake")
+    assert (logged.decision, logged.score, logged.scale) == ("review", 61.5, "fake/v1")
+    assert (logged.threshold, logged.model) == (60, "m-7")
+    assert logged.warnings == "smaller_face_matched score_unavailable"
+    assert (logged.charged, logged.charges) == (fm.Charged.YES, 2)
+    assert (logged.environment, logged.error) == (fm.Environment.PRODUCTION, None)
+    assert logged.person == log.digest(CANARY)
+    assert 0 < logged.elapsed_s < 60
+    assert abs(logged.at - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=1)
+
+
+def test_verify_live_is_two_rows_and_a_batch_one_for_each_pair(log):
+    verifier = fm.FaceVerifier(FakeBackend(), log=log)
+    verifier.verify_live(A, B)
+    assert [logged.operation.value for logged in log.rows()] == ["liveness", "match"]
+    list(verifier.verify_many([(A, B)] * 3))
+    assert [logged.decision for logged in log.rows()] == ["live"] + ["match"] * 4
+
+
+def test_errors_are_rows_with_their_charge(log):
+    script = [fm.OutcomeUnknown("lost"), fm.RateLimited("x"), fm.UnexpectedResponse("?")]
+    verifier = fm.FaceVerifier(FakeBackend(script=script), policies=[Budget(3, name="b")], log=log)
+    for error in (fm.OutcomeUnknown, fm.RateLimited, fm.UnexpectedResponse):
+        with pytest.raises(error) as caught:
+            verifier.verify(A, B)
+        logged = log.rows()[-1]
+        assert logged.call_id == caught.value.ids.call
+        assert (logged.error, logged.decision) == (error.__name__, None)
+        assert logged.charged is caught.value.billing.charged
+    verifier.verify(A, B)
+    with pytest.raises(fm.BudgetExceeded):
+        verifier.verify(A, B)
+    logged = log.rows()[-1]
+    assert (logged.error, logged.charged, logged.system) == ("BudgetExceeded", "no", "fake")
+
+
+def test_interrupted_call_is_a_row_with_an_unknown_charge(log):
+    def interrupt(_request):
+        raise KeyboardInterrupt
+
+    verifier = fm.FaceVerifier(FakeBackend(script=[interrupt]), log=log)
+    with pytest.raises(KeyboardInterrupt):
+        verifier.verify(A, B)
+    (logged,) = log.rows()
+    assert (logged.error, logged.charged) == ("KeyboardInterrupt", fm.Charged.UNKNOWN)
+
+
+def test_a_failover_and_a_share_log_one_row_a_call_with_the_member(log):
+    down, up = FakeBackend(script=[fm.RateLimited("x")] * 2), FakeBackend()
+    failover = fm.Failover({"shop": fm.FaceVerifier(down), "spare": fm.FaceVerifier(up)}, log=log)
+    failover.verify(A, B)
+    up.script = [fm.OutcomeUnknown("lost")]
+    with pytest.raises(fm.OutcomeUnknown):
+        failover.verify(A, B)
+    members = {name: fm.FaceVerifier(FakeBackend()) for name in "ab"}
+    share = fm.Share(members, {"a": 0, "b": 100}, log=log)
+    share.verify(A, B, caller_ref=CANARY)
+    systems = [(logged.system, logged.error) for logged in log.rows()]
+    assert systems == [("spare", None), ("spare", "OutcomeUnknown"), ("b", None)]
+    with pytest.raises(fm.InvalidRequest):
+        share.verify(A, B)
+    assert log.rows()[-1].system is None
+
+
+def test_a_log_in_two_layers_is_refused(log):
+    member = fm.FaceVerifier(FakeBackend(), log=log)
+    with pytest.raises(fm.ConfigurationError, match="twice"):
+        fm.Failover({"a": member}, log=log)
+    with pytest.raises(fm.ConfigurationError, match="twice"):
+        fm.Share({"a": member}, {"a": 100}, log=log)
+    with pytest.raises(fm.ConfigurationError, match="CallLog"):
+        fm.FaceVerifier(FakeBackend(), log="sqlite:///calls.sqlite3")
+
+
+# Privacy
+
+
+def test_no_picture_key_reference_or_metadata_is_written(log, address, tmp_path):
+    verifier = fm.FaceVerifier(FakeBackend(), log=log)
+    verifier.verify(A, B, caller_ref=CANARY, metadata={"name": CANARY})
+    log.rows()
+    written = b"".join(file.read_bytes() for file in tmp_path.glob("attempts.sqlite3*"))
+    assert log.digest(CANARY).encode() in written
+    for secret in (CANARY.encode(), KEY.encode(), A.data[:40], B.data[:40]):
+        assert secret not in written
+    for shown in (repr(log), str(vars(log))):
+        assert KEY not in shown
+
+
+def test_digests_need_the_key_and_a_log_refuses_another(log, address, tmp_path):
+    other = fm.CallLog(f"sqlite:///{tmp_path}/other.sqlite3", key=b"another")
+    assert log.digest("x") != other.digest("x")
+    assert log.digest("x") != log.digest("y")
+    with fm.CallLog(address, key=fm.Secret(KEY)) as again:
+        assert again.digest("x") == log.digest("x")
+    with pytest.raises(fm.ConfigurationError, match="another key"):
+        fm.CallLog(address, key="another")
+    other.close()
+
+
+@pytest.mark.parametrize("key", ["", b"", 17, None])
+def test_invalid_key_is_refused(address, key):
+    with pytest.raises(fm.ConfigurationError, match="key"):
+        fm.CallLog(address, key=key)
+
+
+def test_forget_deletes_a_persons_rows_or_old_ones(log):
+    verifier = fm.FaceVerifier(FakeBackend(), log=log)
+    for customer in ("one", "two", "one"):
+        verifier.verify(A, B, caller_ref=customer)
+    log.add(row(1, at=NOW - dt.timedelta(days=90), person=log.digest("two")))
+    assert log.forget("one") == 2
+    assert log.forget("nobody") == 0
+    assert log.forget("two", before=NOW - dt.timedelta(days=80)) == 1
+    assert [logged.person for logged in log.rows()] == [log.digest("two")]
+    assert log.forget(before=dt.datetime.now(dt.UTC) + dt.timedelta(days=1)) == 1
+    with pytest.raises(fm.InvalidRequest):
+        log.forget()
+    with pytest.raises(fm.InvalidRequest):
+        log.digest(17)
+
+
+# The database
+
+
+def test_rows_are_read_without_the_key_and_in_a_span_of_time(log, address):
+    rows = [row(number, at=NOW + dt.timedelta(days=number), score=0.25) for number in range(4)]
+    for each in reversed(rows):
+        log.add(each)
+    assert log.rows() == rows
+    assert log.rows(since=rows[1].at, until=rows[3].at) == rows[1:3]
+    assert read_call_log(address) == rows
+
+
+def test_a_log_may_share_a_budgets_database(log, address):
+    store = fm.SqlStore(address)
+    verifier = fm.FaceVerifier(FakeBackend(), policies=[Budget(9, name="b", store=store)], log=log)
+    verifier.verify(A, B)
+    assert [state.spent for state in store.budgets()] == [1]
+    assert len(log.rows()) == 1
+    verifier.close()
+
+
+def test_another_schema_version_is_refused(log, address):
+    log.close()
+    execute(address, "UPDATE facematch_call_log SET version = 99")
+    for open_log in (read_call_log, lambda where: fm.CallLog(where, key=KEY)):
+        with pytest.raises(fm.ConfigurationError, match="version 99 is not supported"):
+            open_log(address)
+
+
+def test_a_database_without_a_log_is_refused_and_stays_empty(tmp_path):
+    address = f"sqlite:///{tmp_path}/empty.sqlite3"
+    with pytest.raises(fm.ConfigurationError, match="no call log"):
+        read_call_log(address)
+
+
+def test_damaged_row_is_an_error_without_its_values(log, address):
+    log.add(row())
+    log.close()
+    execute(address, f"UPDATE facematch_calls SET charged = '{CANARY}'")
+    with pytest.raises(fm.ConfigurationError, match="damaged") as caught:
+        log.rows()
+    assert CANARY not in str(caught.value)
+
+
+# Never in the caller's way
+
+
+def test_a_call_does_not_fail_if_its_row_cannot_be_written(log, address, caplog):
+    execute(address, "DROP TABLE facematch_calls")
+    verifier = fm.FaceVerifier(FakeBackend(), log=log)
+    for _ in range(3):
+        assert verifier.verify(A, B).is_match
+    assert log.flush()
+    assert log.lost_rows == 3
+    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(errors) == 1
+
+
+def test_rows_wait_for_a_locked_database_and_only_those_without_room_are_lost(log, address):
+    count = MOST_WAITING_ROWS + 2000
+    locked = sqlite3.connect(address.removeprefix("sqlite:///"), isolation_level=None)
+    locked.execute("BEGIN EXCLUSIVE")
+    for number in range(count):
+        log.add(row(number))
+    assert not log.flush(0.01)
+    assert 0 < log.lost_rows <= 2000
+    locked.execute("ROLLBACK")
+    locked.close()
+    assert len(log.rows()) == count - log.lost_rows
+
+
+def test_closing_during_an_outage_is_bounded_and_counts_what_is_lost(log, monkeypatch):
+    def unavailable(*_arguments, **_options):
+        raise fm.StoreUnavailable("down")
+
+    monkeypatch.setattr(log._database, "run", unavailable)  # noqa: SLF001 - an outage
+    monkeypatch.setattr(fm.call_log.log, "CLOSE_TIMEOUT_S", 0.05)
+    for number in range(700):
+        log.add(row(number))
+    log.close()
+    assert log.lost_rows == 700
+
+
+def test_a_closed_log_can_be_used_by_another_verifier(log):
+    first, second = (fm.FaceVerifier(FakeBackend(), log=log) for _ in range(2))
+    first.verify(A, B)
+    first.close()
+    second.verify(A, B)
+    second.close()
+    assert len(log.rows()) == 2
+
+
+def test_a_log_is_opened_in_each_process_and_not_pickled(log):
+    with pytest.raises(TypeError):
+        pickle.dumps(log)
+
+
+# Several processes
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_parent_and_child_write_their_own_rows_once(log):
+    for number in range(20):
+        log.add(row(number))
+
+    def child():
+        log.add(row(100, system="child"))
+        return log.flush(15)
+
+    assert child_says_yes(child)
+    numbers = sorted(logged.call_id for logged in log.rows())
+    assert numbers == sorted(f"call-{number}" for number in (*range(20), 100))
+
+
+PROGRAM = """
+import sys
+sys.path.insert(0, {tests!r})
+from kit.fakes import FakeBackend, picture
+import facematch_core as fm
+log = fm.CallLog({address!r}, key="k")
+verifier = fm.FaceVerifier(FakeBackend(), log=log)
+for _ in range(50):
+    verifier.verify(picture(), picture())
+"""
+
+
+def test_rows_are_written_at_the_end_of_a_program_that_closes_nothing(address):
+    tests = str(Path(__file__).parents[1])
+    program = PROGRAM.format(tests=tests, address=address)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    assert len(read_call_log(address)) == 50
+
+
+def test_a_row_has_a_column_for_each_attribute(log, address):
+    log.close()
+    with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as database:
+        columns = [about[1] for about in database.execute("PRAGMA table_info(facematch_calls)")]
+    assert {*columns} == {field.name for field in attrs.fields(LoggedCall)}
