@@ -10,6 +10,7 @@ from simulators.deepface import DeepfaceSimulator
 from simulators.deepvue import DeepvueSimulator
 from simulators.didit import DiditSimulator
 from simulators.facepp import FaceppSimulator
+from simulators.persona import PersonaSimulator
 from simulators.regula import RegulaSimulator
 from simulators.rekognition import RekognitionSimulator
 from simulators.tencent import TencentSimulator
@@ -58,6 +59,10 @@ class TestCompreface(Contract):
 
 class TestFacepp(Contract):
     opened = FaceppSimulator
+
+
+class TestPersona(Contract):
+    opened = PersonaSimulator
 
 
 class TestRegula(Contract):

@@ -57,7 +57,7 @@ class MockSessions(SessionSimulator):
 
     Attributes:
         control: The control of the mock vendor.
-        id_name: The JSON key of the session id in responses about a session.
+        id_name: The JSON key of the session id in responses about a session; see `id_in`.
         changes: Functions that edit the body of such a response in place, by case.
         document: The card that the person shows as the document; None if there is no document, or
             if the person's own card is it.
@@ -91,12 +91,16 @@ class MockSessions(SessionSimulator):
         self.play(session_id, SessionCase.PASSED)
         self._words[session_id] = place, word
 
+    def id_in(self, body: dict[str, Any]) -> Any:
+        """Return the id of the session that a response is about, to be edited; else None."""
+        return body.get(self.id_name)
+
     def alter(self, response: Response) -> Response:
         """Edit the mock's response as the session's case requires."""
         if response.status != 200 or "json" not in (response.header("content-type") or ""):
             return response
         body = response.json()
-        session_id = str(body.get(self.id_name)) if isinstance(body, dict) else ""
+        session_id = str(self.id_in(body)) if isinstance(body, dict) else ""
         case = self._cases.get(session_id)
         if session_id in self._words:
             (*path, last), word = self._words[session_id]
