@@ -69,7 +69,7 @@ class Webhooks(Extension[Any]):
         destination = Destination(
             uuid=ids.uuid(),
             **{
-                "events": (self._outbox.rules.session_event,),
+                "events": self._outbox.rules.default_events,
                 **self._read_changes(url or "", events, enabled),
             },
             secret=secret or made.rstrip("="),

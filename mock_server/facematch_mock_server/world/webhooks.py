@@ -180,17 +180,21 @@ class WebhookRules:
 
     Attributes:
         events: The events to which a destination can subscribe.
-        session_event: The event of a session's new status, which a destination gets by default.
+        session_event: The event of a session's new status.
+        default_events: The events that a destination gets by default: `session_event`.
         compose: Builds and signs a delivery.
         signature_headers: The headers with a signature, in lower case.
         max_age_s: The greatest age in seconds of a signed time that a receiver accepts; None if the
-            vendor signs no time.
+            vendor signs no time, or documents no limit.
         final_answers: The answers after which the vendor does not retry, by the name in the claims
             ``webhook.retry.*``: ``redirect``, and ``refused`` for a 4xx other than 404.
     """
 
     events: tuple[str, ...]
     session_event: str
+    default_events: tuple[str, ...] = attrs.field(
+        default=attrs.Factory(lambda self: (self.session_event,), takes_self=True)
+    )
     compose: Compose
     signature_headers: tuple[str, ...]
     max_age_s: int | None = None

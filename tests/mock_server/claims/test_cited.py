@@ -15,6 +15,7 @@ from kit import mock_didit as didit
 from kit import mock_didit_sessions as sessions
 from kit import mock_didit_webhooks as webhooks
 from kit import mock_facepp as facepp
+from kit import mock_persona as persona
 from kit import mock_regula as regula
 from kit import mock_rekognition as rekognition
 from kit import mock_tencent as tencent
@@ -520,6 +521,75 @@ OF_BAIDU = (
 )
 
 
+OF_PERSONA = (
+    persona.persona_request(key=None),
+    persona.persona_request(key="wrong"),
+    control_request("keys", {"key": "weak-key", "allowed": False}),
+    persona.persona_request(key="weak-key"),
+    persona.persona_request("/api/v1/nowhere"),
+    webhooks.listen(secret="wbhsec_of-the-receiver"),
+    persona.starting(
+        {"auto-create-inquiry-session": True, "auto-create-one-time-link": True},
+        idempotency_key="one",
+        inflection="snake",
+    ),
+    persona.starting({"auto-create-account": False}, idempotency_key="one"),
+    persona.starting(idempotency_key="two"),
+    persona.starting(idempotency_key="two"),
+    persona.starting(
+        {"auto-create-account": False, "auto-create-account-reference-id": "customer-17"}
+    ),
+    persona.starting(inquiry_template_id=None),
+    persona.starting(inquiry_template_id="wkfl_other"),
+    persona.persona_request(body=b"["),
+    persona.persona_request(body={"data": {"attributes": {"picture": "x"}}}),
+    persona.persona_request(body={"data": {"attributes": []}}),
+    persona.persona_request(),
+    persona.persona_request(f"{persona.INQUIRIES}?filter[note]=x&filter[status]=created"),
+    persona.about(9),
+    persona.about(1, "/generate-one-time-link", {"meta": {"expires-in-seconds": 60}}),
+    persona.about(1, "/resume", method="POST"),
+    persona.exhausted(1),
+    sessions.acting(1, "card", card="p1", document="p1"),
+    persona.reading(1),
+    persona.about(1, "/decline", method="POST"),
+    persona.about(1, "/mark-for-review", method="POST"),
+    persona.about(1, "/print", method="POST"),
+    persona.simulating(1, "approve_inquiry", key=persona.LIVE),
+    sessions.acting(2, "abandon"),
+    passing(86_401),
+    persona.reading(2),
+    persona.about(2, "/resume", method="POST"),
+    persona.about(2, method="DELETE"),
+    persona.about(2, method="DELETE"),
+    persona.starting(key=persona.SANDBOX),
+    persona.simulating(3, "start_inquiry", "create_passed_verification"),
+    webhooks.carried(500, 404, 302, 400, "timeout"),
+    passing(3),
+    webhooks.carried(),
+    persona.persona_request(
+        "/api/v1/webhooks",
+        {"data": {"attributes": {"name": "a", "url": webhooks.HOOK, "enabled-events": ["*"]}}},
+    ),
+    persona.persona_request(
+        "/api/v1/webhooks",
+        {"data": {"attributes": {"url": "https://shop.example/", "enabled-events": ["*"]}}},
+    ),
+    persona.changing_webhook("enable"),
+    persona.changing_webhook("rotate-secret"),
+    answer_with_fault(429, request=persona.persona_request()),
+    control_request("limits", {"inquiry": 0}),
+    persona.starting(),
+    control_request("limits", {"request": 0}),
+    persona.persona_request(),
+)
+IN_PERSONA = (
+    {"price": "0.01"},
+    {"key_inflection": "camel", "liveness": "not_required", "session_charged": "created"},
+    {"key_inflection": "snake", "session_charged": "never", "workflow": "none"},
+)
+
+
 WAYS = (
     *((settings, OF_DIDIT[name]) for settings, names in DIDIT for name in names or OF_DIDIT),
     *(({"vendor": "deepvue"}, steps) for steps in OF_DEEPVUE.values()),
@@ -534,6 +604,7 @@ WAYS = (
         ({"vendor": "deepface", "switches": {"auth": auth}}, OF_DEEPFACE)
         for auth in ("token", "none")
     ),
+    *(({"vendor": "persona", "switches": switches}, OF_PERSONA) for switches in IN_PERSONA),
     ({"vendor": "regula", "switches": {"price": "0.01"}}, OF_REGULA),
     *((settings, OF_REKOGNITION) for settings in rekognition.SETTINGS),
     *(

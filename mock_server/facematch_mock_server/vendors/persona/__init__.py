@@ -1,0 +1,1 @@
+"""Persona: inquiries with a government ID and a selfie, one-time links, and webhooks."""

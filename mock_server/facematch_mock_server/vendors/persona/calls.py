@@ -1,0 +1,230 @@
+"""A call to Persona: its key, its limits, its body, and the replay of an earlier answer.
+
+Sources: Persona's OpenAPI, version 2025-12-08; docs.withpersona.com, idempotence.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import threading
+from collections.abc import Callable, Container, Mapping
+from typing import Any, TypeAlias, TypeVar
+
+import attrs
+
+from facematch_mock_server.base.messages import Headers, Response
+from facematch_mock_server.base.state import Collection
+from facematch_mock_server.claims import JSON, response
+from facematch_mock_server.vendors.base import Call, Refused, bearer_token
+from facematch_mock_server.world.hosted import current, hosted_of
+from facematch_mock_server.world.keys import KeyKind
+from facematch_mock_server.world.sessions import Session
+
+from .resources import inflect
+
+T = TypeVar("T")
+
+_CASINGS = ("kebab", "camel", "snake")
+#: The maximum number of answers that can be replayed.
+_MOST_SAVED = 10_000
+
+
+def new_id(prefix: str, uuid: str) -> str:
+    """Return an id in Persona's form, made from a UUID."""
+    return f"{prefix}_{uuid.replace('-', '')[:24]}"
+
+
+@attrs.frozen(kw_only=True)
+class SavedAnswer:
+    """The answer to the first request with an idempotency key.
+
+    Attributes:
+        request: SHA-256 of the request's path and body.
+        status, body: The answer's.
+        saved_at: When it was given, UTC.
+    """
+
+    request: str
+    status: int
+    body: bytes
+    saved_at: dt.datetime
+
+
+class PersonaRecords:
+    """The answers of one world that can be replayed, by environment and idempotency key."""
+
+    def __init__(self) -> None:
+        self.saved: Collection[SavedAnswer] = Collection(limit=_MOST_SAVED)
+        #: Held by each request with a key, because a retry may arrive at the same time.
+        self.lock = threading.Lock()
+
+
+@attrs.define(kw_only=True, eq=False)
+class PersonaCall(Call):
+    """A call to Persona. Its `headers` are those of an authenticated answer."""
+
+    @property
+    def is_live(self) -> bool:
+        return self.key is not None and self.key.kind is KeyKind.LIVE
+
+    @property
+    def environment(self) -> str:
+        """The name of the key's environment, whose limits and inquiries its keys share."""
+        return "production" if self.is_live else "sandbox"
+
+    @property
+    def casing(self) -> str:
+        """The casing of the answer's keys: ``kebab``, ``camel`` or ``snake``."""
+        asked = self.request.header("key-inflection")
+        if asked in _CASINGS:
+            self.claims.cite("inflection.asked")
+            return str(asked)
+        return str(self.claims["inflection.default"])
+
+    @property
+    def session(self) -> Session:
+        """The inquiry that the path names; the call is refused if it is unknown."""
+        session_id, *_ = self.path_values
+        session = self.world.sessions.find(session_id)
+        if session is None or hosted_of(session).is_live is not self.is_live:
+            self.refuse("inquiry.unknown", "auth.environment")
+        return current(self.world, session)
+
+    def answer(
+        self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
+    ) -> Response:
+        """Build the response that the claim `key` describes, with keys in the call's casing."""
+        shown = None if body is None else inflect(body, self.casing)
+        return super().answer(key, shown, headers, **filled)
+
+    def read_part(self, *path: str, known: Container[str]) -> Mapping[str, Any]:
+        """Return the object at a path of the body, which has only `known` names; empty if missing.
+
+        Refuse the call if the body or a part of it has another form.
+        """
+        part = self.read_object("body.unreadable") if self.request.body else {}
+        place = ""
+        for name in path:
+            place = f"{place}.{name}".lstrip(".")
+            part = part.get(name, {})
+            if not isinstance(part, dict):
+                self.refuse("body.wrong", name=place, kind="an object")
+        for name in part:
+            if name not in known:
+                self.refuse("body.unknown", name=f"{place}.{name}")
+        return part
+
+    def read_value(
+        self, part: Mapping[str, Any], name: str, kind: type[T], article: str
+    ) -> T | None:
+        """Return a value of a part of the body, None if it is null or missing.
+
+        Refuse the call if the value is of another kind, which `article` names: ``a string``.
+        """
+        value = part.get(name)
+        # True is an integer in Python.
+        is_of_kind = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+        if value is not None and not is_of_kind:
+            self.refuse("body.wrong", name=name, kind=article)
+        return value
+
+
+def check_key(call: PersonaCall) -> None:
+    """Refuse a call without a valid key; else name its environment in the answer."""
+    token = bearer_token(call.request)
+    if not token:
+        call.refuse("auth.missing")
+    if not call.authenticate(token) or call.key is None:
+        call.refuse("auth.wrong")
+    ids = call.world.account.ids
+    call.claims.cite("auth.ids", "version.any")
+    call.headers = (
+        ("Request-Id", new_id("req", ids.uuid())),
+        ("Persona-Environment-Id", f"env_{call.environment}"),
+        ("Persona-Organization-Id", f"org_{call.world.account.name}"),
+    )
+    if not call.key.allowed:
+        call.refuse("auth.denied")
+
+
+def check_rate(call: PersonaCall) -> None:
+    """Count a request of the key's environment; refuse it above the limit."""
+    _count(call, "request")
+    window_s = call.claims.get("rate.window_s")
+    use = call.world.rates.use_of(
+        "request", call.environment, window_s=window_s, now=call.now.timestamp()
+    )
+    if use is not None:
+        call.claims.cite("rate.headers")
+        call.headers = (*call.headers, *_rate_headers(use.limit, use.remaining, use.reset_s))
+
+
+def check_quota(call: PersonaCall) -> None:
+    """Count a new inquiry of the key's environment; refuse it above the quota."""
+    _count(call, "inquiry")
+
+
+def _count(call: PersonaCall, scope: str) -> None:
+    windows = {scope: call.claims.get("rate.window_s")}
+    exceeded = call.world.rates.count_request(windows, call.environment, now=call.now.timestamp())
+    if exceeded is None:
+        return
+    headers = _rate_headers(exceeded.limit, 0, exceeded.retry_after_s)
+    call.refuse(
+        f"rate.{scope}",
+        f"rate.{scope}.limit",
+        "rate.window_s",
+        headers=headers,
+        limit=exceeded.limit,
+    )
+
+
+def _rate_headers(limit: int, remaining: int, reset_s: int) -> Headers:
+    return (
+        ("RateLimit-Limit", str(limit)),
+        ("RateLimit-Remaining", str(remaining)),
+        ("RateLimit-Reset", str(reset_s)),
+    )
+
+
+#: A handler of a route.
+Handler: TypeAlias = Callable[[PersonaCall], Response]
+
+
+def with_replay(handle: Handler) -> Handler:
+    """Return a handler that gives the first answer again to a known idempotency key."""
+
+    def handle_once(call: PersonaCall) -> Response:
+        key = call.request.header("idempotency-key")
+        if not key:
+            return handle(call)
+        records: PersonaRecords = call.world.records
+        name = f"{call.environment} {key}"
+        path = call.request.path.encode()
+        digest = hashlib.sha256(path + b" " + bytes(call.request.body)).hexdigest()
+        with records.lock:
+            saved = records.saved.find(name)
+            lasts_s = call.claims.get("idempotency.lasts_s")
+            if saved is not None and (call.now - saved.saved_at).total_seconds() < lasts_s:
+                call.claims.cite("idempotency.lasts_s")
+                if saved.request != digest:
+                    call.refuse("idempotency.other")
+                call.claims.cite("idempotency.replayed")
+                return response(saved.status, JSON, saved.body, call.headers)
+            try:
+                answer = handle(call)
+            except Refused as refused:
+                answer = refused.response
+            records.saved.put(
+                name,
+                SavedAnswer(
+                    request=digest,
+                    status=answer.status,
+                    body=bytes(answer.body),
+                    saved_at=call.now,
+                ),
+            )
+            return answer
+
+    return handle_once

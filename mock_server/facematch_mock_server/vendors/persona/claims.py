@@ -1,0 +1,146 @@
+"""Claims about Persona, with their sources."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from facematch_mock_server.claims import OURS, Claim, Known, Origin, Reply, fact, row, table
+
+_READ = "2026-11-28"
+API = Origin(
+    Known.DOCUMENTED,
+    "Persona, OpenAPI version 2025-12-08 (GitHub persona-id/persona-openapi a1526b5, 2026-08-21)",
+    _READ,
+)
+INQUIRIES = Origin(
+    Known.DOCUMENTED, "docs.withpersona.com, inquiries-lifecycle, resuming-inquiries", _READ
+)
+SESSIONS = Origin(
+    Known.DOCUMENTED, "docs.withpersona.com, inquiry-sessions and inquiry one-time links", _READ
+)
+IDEMPOTENCE = Origin(Known.DOCUMENTED, "docs.withpersona.com, idempotence", _READ)
+INTEGRATION = Origin(Known.DOCUMENTED, "docs.withpersona.com, integration-testing", _READ)
+WEBHOOKS = Origin(Known.DOCUMENTED, "docs.withpersona.com, webhooks-best-practices", _READ)
+CHECKS = Origin(
+    Known.OBSERVED,
+    "a list of Persona's selfie checks in a public client, with their meanings",
+    _READ,
+)
+
+
+def _error(
+    key: str, status: int, title: str, origin: Origin, statement: str, *, details: str = ""
+) -> Claim:
+    """Make the claim about an error."""
+    error: dict[str, Any] = {"title": title}
+    if details:
+        error["details"] = details
+    return row(key, Reply(status, {"errors": [error]}), origin, statement)
+
+
+# One claim per line: key, value or response, source, and statement.
+# fmt: off
+CLAIMS = table(
+    "persona",
+    _error("path.unknown", 404, "Record not found", OURS, "An unknown path, or another method, gets the 404 of an unknown record."),
+    _error("auth.missing", 401, "Must be authenticated to access this endpoint", API, "A request without a bearer token is refused, without the headers of an authenticated answer."),
+    _error("auth.wrong", 401, "Token is invalid", API, "An unknown, revoked or expired key is refused, without the headers of an authenticated answer."),
+    _error("auth.denied", 403, "Forbidden", API, "A key that is not permitted is refused; the mock has no list of IP addresses, so a key without permission stands for it.", details="IP address is not permitted access to current environment"),
+    fact("auth.environment", OURS, "A key sees the inquiries of its own environment alone; another one is unknown to it."),
+    fact("auth.ids", API, "Each authenticated answer names its request, environment and organization."),
+    row("rate.request.limit", 300, API, "300 requests a minute are allowed for each environment."),
+    row("rate.inquiry.limit", 150, API, "An example of a quota: 150 new inquiries a minute."),
+    row("rate.window_s", 60, API, "Both limits count the requests of a minute; that it is the last minute is our choice."),
+    fact("rate.headers", API, "Each authenticated answer has the limit, the remaining requests, and the seconds until more are allowed."),
+    _error("rate.request", 429, "Rate limit exceeded", API, "Requests above the limit are refused.", details="You have hit your rate limit of {limit} requests / min. Please reach out to support@withpersona.com if you need this changed."),
+    _error("rate.inquiry", 429, "Quota exceeded", API, "New inquiries above the quota are refused. The details are ours.", details="You have hit your quota of {limit} inquiries / min."),
+    fact("inflection.asked", API, "The header Key-Inflection chooses the casing of keys: camel, kebab or snake. The keys inside `fields` keep theirs."),
+    row("inflection.default", "kebab", OURS, "Without the header, the settings of the key choose the casing; here it is kebab.", when=("key_inflection", "kebab"), name="kebab"),
+    row("inflection.default", "camel", OURS, "With key_inflection=camel, the key's and the webhook's own setting is camel.", when=("key_inflection", "camel"), name="camel"),
+    row("inflection.default", "snake", OURS, "With key_inflection=snake, the key's and the webhook's own setting is snake.", when=("key_inflection", "snake"), name="snake"),
+    fact("version.any", OURS, "The header Persona-Version is not looked at: the refusal of an unknown version is not documented, and all answers have the form of 2025-12-08."),
+    fact("idempotency.replayed", IDEMPOTENCE, "A POST with a known Idempotency-Key gets the status and body of the first one again. The 401 and the 429 come before that."),
+    row("idempotency.lasts_s", 86_400, IDEMPOTENCE, "A key is pruned after at least 24 hours; here after 24 hours."),
+    _error("idempotency.other", 409, "Conflict", OURS, "The same key with another path or body is an error; its status and text are not documented.", details="Idempotency-Key was used with other parameters"),
+    _error("body.unreadable", 400, "Bad Request", OURS, "A body that is no JSON object is refused.", details="data is missing"),
+    _error("body.unknown", 400, "Bad Request", OURS, "The schema is closed; the text about an unknown field is not documented.", details="{name} is not permitted"),
+    _error("body.wrong", 400, "Bad Request", API, "A value of another type is refused.", details="{name} must be {kind}"),
+    _error("template.missing", 400, "Bad Request", API, "A new inquiry needs one of three kinds of template.", details="data.attributes.inquiry-template-id is missing"),
+    _error("template.unknown", 404, "Record not found", OURS, "A template's id has the prefix of its kind; the mock has every template whose id has it."),
+    fact("template.version", OURS, "Each template has one version, whose id is made from the template's. A version's template is unknown to the mock."),
+    _error("account.contradiction", 422, "Unprocessable entity", OURS, "A reference id for an account that must not be created is an error; its status and text are not documented.", details="meta.auto-create-account-reference-id requires meta.auto-create-account"),
+    fact("account.created", API, "An inquiry gets an account, unless auto-create-account is false."),
+    row("inquiry.created", Reply(201), API, "A new inquiry is returned with the session token, the one-time link and its short form, each null unless asked for."),
+    row("inquiry.shown", Reply(200), API, "An inquiry has its attributes and relationships; `included` has the verifications if include=verifications asks for them."),
+    row("inquiry.listed", Reply(200), API, "Inquiries are listed newest first, in pages."),
+    _error("list.filter", 400, "Bad Request", OURS, "The note must be the only filter; the refusal is not documented.", details="filter[note] must be the only filter"),
+    row("list.size", 10, OURS, "A page has 10 inquiries, unless page[size] says otherwise, at most 100."),
+    _error("inquiry.unknown", 404, "Record not found", API, "An unknown inquiry or verification is 404."),
+    row("inquiry.lifetime_s", 86_400, INQUIRIES, "An inquiry expires 24 hours after it was created, began or was resumed, unless the start sets other intervals."),
+    fact("inquiry.began", INQUIRIES, "An inquiry is pending as soon as the person has begun."),
+    fact("inquiry.abandoned", OURS, "An inquiry that the person leaves stays pending until it expires."),
+    row("inquiry.workflow", "decides", OURS, "The workflow approves an inquiry that is completed, and declines one that failed at a check of the face, at once.", when=("workflow", "decides"), name="decides"),
+    row("inquiry.workflow", "none", INQUIRIES, "Without a workflow an inquiry stays completed or failed until staff decide, which may never happen.", when=("workflow", "none"), name="none"),
+    fact("inquiry.decided", API, "Staff may approve, decline or mark for review, and may change a decision."),
+    _error("inquiry.not_for_review", 409, "Conflict", API, "An approved or declined inquiry cannot be marked for review. The text is ours.", details="Inquiry is {status}"),
+    _error("inquiry.not_open", 409, "Conflict", INQUIRIES, "Only a created or pending inquiry can expire, and only a pending or expired one can be resumed, else 409. The text is ours.", details="Inquiry is {status}"),
+    row("link.lasts_s", 86_400, API, "A one-time link lasts 24 hours, unless expires-in-seconds says otherwise. Here it ends with its inquiry, too."),
+    fact("link.made_up", OURS, "A link leads to the mock's own page; a new link ends the one before. The session token is made up."),
+    row("link.most", 25, SESSIONS, "An inquiry has at most 25 sessions; each link and each session token is one."),
+    _error("link.too_many", 422, "Unprocessable entity", OURS, "The refusal of a 26th session is not documented.", details="Inquiry has too many sessions"),
+    row("session.attempts", 3, OURS, "The third failed attempt ends the flow at its failed screen."),
+    fact("verification.made", OURS, "A check of the person makes a government ID verification and a selfie verification; a failed attempt makes a failed selfie. The newest is last."),
+    fact("verification.checks", CHECKS, "A selfie has checks by name: selfie_id_comparison with the ID's portrait, selfie_liveness_detection, and others, which pass here."),
+    fact("verification.not_required", API, "A selfie passes although a check failed that is not required: here a glare check always does, as in Persona's example."),
+    row("verification.liveness", "required", OURS, "The template requires the liveness check.", when=("liveness", "required"), name="required"),
+    row("verification.liveness", "not_required", API, "As in Persona's examples, the liveness check is not required: a selfie passes without it, and so does the inquiry.", when=("liveness", "not_required"), name="not_required"),
+    row("verification.match_from", 70, OURS, "The face is that of the document from a score of 70; Persona documents no scale, and the answer has no score."),
+    row("verification.live_from", 50, OURS, "A face is live from a score of 50."),
+    fact("verification.scores", API, "document-similarity-score is null in every example of Persona's; the two other scores are null here, too."),
+    fact("verification.document", OURS, "A government ID has the values that a test sets, else null. A full name is split at its last space. It fails if its picture shows no face."),
+    fact("verification.pictures", API, "Pictures and videos are bearer URLs. They lead nowhere here."),
+    row("session.charged", "finished", OURS, "A live inquiry is charged when it is finished; Persona documents only that verifications in production count.", when=("session_charged", "finished"), name="finished"),
+    row("session.charged", "created", OURS, "With session_charged=created, a live inquiry is charged when it is created.", when=("session_charged", "created"), name="created"),
+    row("session.charged", "never", OURS, "With session_charged=never, an inquiry is never charged.", when=("session_charged", "never"), name="never"),
+    row("credit.price", Decimal("1.00"), OURS, "An inquiry costs USD 1; Persona publishes no price. A setting changes it."),
+    row("credit.start", Decimal(1000), OURS, "No error about credit is documented: the balance is the mock's own, and without it an inquiry is free."),
+    fact("redact.inquiry", API, "Redaction keeps the status, sets redacted-at, nulls the note and personal data, and empties the tags."),
+    fact("redact.children", OURS, "The verifications are redacted at once; at Persona this takes some time."),
+    fact("redact.open", OURS, "An open inquiry expires when it is redacted; what happens at Persona is not documented."),
+    _error("redact.again", 409, "Conflict", API, "A redacted inquiry cannot be redacted again, nor resumed.", details="Inquiry already redacted"),
+    fact("simulate.actions", INTEGRATION, "In the sandbox, actions set the status of an inquiry or create a verification, and send the webhooks."),
+    fact("simulate.checks", OURS, "A simulated verification is a selfie, unless the template's id contains `id`, in any case. All checks of a passed selfie pass; the two that compare and the liveness check of a failed one fail."),
+    _error("simulate.live", 403, "Forbidden", OURS, "The refusal with a key of production is not documented.", details="Simulate actions are only permitted in Sandbox"),
+    row("hook.created", Reply(201), API, "A new webhook is disabled, and has its secret."),
+    row("hook.shown", Reply(200), API, "A webhook that is enabled, disabled or rotated is returned."),
+    _error("hook.url", 422, "Record invalid", OURS, "The mock sends to this machine and to allowed hosts alone; the text is ours.", details="url is not an address on this machine"),
+    fact("hook.rotated", API, "After a rotation the former secret signs, too. Here it does so until the next rotation; at Persona until it expires."),
+    fact("webhook.body", API, "An event has a name, and as payload the inquiry (or the verification) with what is included."),
+    fact("webhook.verification", OURS, "Of the events about a verification, the mock sends passed and failed, about the newest selfie."),
+    fact("webhook.signature", WEBHOOKS, "Persona-Signature is t=UNIX,v1=HEX: HMAC-SHA256 of the time, a full stop and the body. During a rotation there are two, parted by a space."),
+    fact("webhook.time", OURS, "A retry is signed with the time of the first attempt; whether Persona does so is not documented."),
+    row("webhook.timeout_s", 5, WEBHOOKS, "A receiver has 5 seconds to respond."),
+    row("webhook.delivered", (200, 201, 202, 204), WEBHOOKS, "200, 201, 202 and 204 mean delivered."),
+    fact("webhook.retry.server_error", WEBHOOKS, "A delivery that gets a 5xx is retried."),
+    fact("webhook.retry.not_found", WEBHOOKS, "A delivery that gets a 404 is retried."),
+    fact("webhook.retry.no_answer", WEBHOOKS, "A delivery is retried if the receiver is unreachable or responds too late."),
+    fact("webhook.retry.refused", WEBHOOKS, "Any other status is retried, too."),
+    fact("webhook.retry.redirect", WEBHOOKS, "A redirect is not followed; the delivery is retried."),
+    row("webhook.retry.after_s", (3, 67, 796, 4_892, 20_517, 67_173, 184_822), WEBHOOKS, "There are 7 retries, about 3, 64, 729, 4096, 15625, 46656 and 117649 seconds after the attempt before; counted here from the first."),
+    fact("webhook.retry.same", OURS, "A retry sends the same body."),
+    fact("webhook.event_id", OURS, "A retry has the event's id."),
+    fact("webhook.attempts", API, "A delivery has the number of attempts made and left, and the time of the first."),
+)
+# fmt: on
+
+SWITCHES = {
+    "key_inflection": ("kebab", "camel", "snake"),
+    "liveness": ("required", "not_required"),
+    "session_charged": ("finished", "created", "never"),
+    "workflow": ("decides", "none"),
+}
+SETTINGS = {
+    "price": ("credit.price", "amount"),
+    "inquiry_lifetime_s": ("inquiry.lifetime_s", "seconds"),
+}

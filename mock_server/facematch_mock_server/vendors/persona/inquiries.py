@@ -1,0 +1,547 @@
+"""Inquiries: create, read, list, link, resume, decide, simulate, redact, and the person's check.
+
+Source of the names: Persona's OpenAPI, version 2025-12-08.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import attrs
+
+from facematch_mock_server.base.messages import Response
+from facematch_mock_server.world import hosted
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.hosted import PersonCheck, SessionRules, hosted_of
+from facematch_mock_server.world.sessions import Session
+
+from . import resources, webhooks
+from .calls import PersonaCall, new_id
+from .resources import (
+    APPROVED,
+    COMPLETED,
+    CREATED,
+    DECLINED,
+    EXPIRED,
+    FAILED,
+    GOVERNMENT_ID,
+    NEEDS_REVIEW,
+    PENDING,
+    SELFIE,
+    TIMES,
+    Inquiry,
+    Verification,
+    inquiry_of,
+    with_inquiry,
+)
+
+_OPEN = frozenset({CREATED, PENDING})
+_DECIDED = frozenset({APPROVED, DECLINED})
+#: The attributes of a new inquiry with a template's id, by the prefix of the id.
+_TEMPLATE_NAMES = {
+    "itmpl_": "inquiry-template-id",
+    "itmplv_": "inquiry-template-version-id",
+    "tmpl_": "template-id",
+}
+_ATTRIBUTE_NAMES = frozenset({
+    *_TEMPLATE_NAMES.values(),
+    *("reference-id", "account-id", "creator-email-address", "theme-id", "theme-set-id"),
+    *("redirect-uri", "note", "fields", "tags", "initial-step-name"),
+})  # fmt: skip
+_META_NAMES = frozenset({
+    *("auto-create-account", "auto-create-account-type-id", "auto-create-account-reference-id"),
+    *("auto-create-inquiry-session", "auto-create-one-time-link"),
+    *("expiration-after-create-interval-seconds", "expiration-after-start-interval-seconds"),
+    *("expiration-after-resume-interval-seconds", "one-time-link-expiration-seconds"),
+})  # fmt: skip
+
+
+# Create
+
+
+def create(call: PersonaCall) -> Response:
+    """Create an inquiry, with a link and a session token if they are asked for."""
+    attributes = call.read_part("data", "attributes", known=_ATTRIBUTE_NAMES)
+    meta = call.read_part("meta", known=_META_NAMES)
+    lifetime_s = call.claims["inquiry.lifetime_s"]
+    lasts_s = _read_seconds(call, meta, "expiration-after-create-interval-seconds", lifetime_s)
+    inquiry = Inquiry(
+        template_id=_read_template(call, attributes),
+        note=call.read_value(attributes, "note", str, "a string"),
+        tags=tuple(call.read_value(attributes, "tags", list, "an array") or ()),
+        reference_id=_read_reference_id(call, attributes, meta),
+        account_id=_read_account_id(call, attributes, meta),
+        after_start_s=_read_seconds(
+            call, meta, "expiration-after-start-interval-seconds", lifetime_s
+        ),
+        after_resume_s=_read_seconds(
+            call, meta, "expiration-after-resume-interval-seconds", lifetime_s
+        ),
+    )
+    call.claims.cite("session.charged", "credit.price", "credit.start")
+    session = hosted.start(
+        call.world,
+        call.now,
+        lasts_s,
+        {"status": CREATED, "result": {"inquiry": inquiry}},
+        session_id=new_id("inq", call.world.account.ids.uuid()),
+        kind="kyc",
+        workflow=inquiry.template_id,
+        callback=call.read_value(attributes, "redirect-uri", str, "a string"),
+        is_live=call.is_live,
+    )
+    shown: dict[str, Any] = dict.fromkeys(("session-token", "one-time-link", "one-time-link-short"))
+    if call.read_value(meta, "auto-create-inquiry-session", bool, "a boolean"):
+        shown["session-token"] = _session_token(session)
+        session = _count_link(call, session)
+    if call.read_value(meta, "auto-create-one-time-link", bool, "a boolean"):
+        shown |= _link_of(call, session)
+        session = _count_link(call, session)
+    # A webhook may arrive before this answer does.
+    webhooks.announce(call.world, session, webhooks.CREATION)
+    body = resources.show_document(session, with_verifications=False)
+    return call.answer("inquiry.created", {**body, "meta": shown})
+
+
+def _read_template(call: PersonaCall, attributes: Mapping[str, Any]) -> str:
+    """Return the template's id; refuse a call without one, or with one of another kind."""
+    for prefix, name in _TEMPLATE_NAMES.items():
+        template_id = call.read_value(attributes, name, str, "a string")
+        if template_id is None:
+            continue
+        if not template_id.startswith(prefix):
+            call.refuse("template.unknown")
+        call.claims.cite("template.version")
+        return template_id
+    return call.refuse("template.missing")
+
+
+def _read_reference_id(
+    call: PersonaCall, attributes: Mapping[str, Any], meta: Mapping[str, Any]
+) -> str | None:
+    """Return the reference id of the inquiry's account, or None."""
+    name = "auto-create-account-reference-id"
+    reference_id = call.read_value(meta, name, str, "a string")
+    if reference_id is None:
+        return call.read_value(attributes, "reference-id", str, "a string")
+    if not _creates_account(call, meta):
+        call.refuse("account.contradiction")
+    return reference_id
+
+
+def _read_account_id(
+    call: PersonaCall, attributes: Mapping[str, Any], meta: Mapping[str, Any]
+) -> str | None:
+    """Return the id of the inquiry's account, which is new unless the call names one or says no."""
+    account_id = call.read_value(attributes, "account-id", str, "a string")
+    if account_id is None and _creates_account(call, meta):
+        call.claims.cite("account.created")
+        return new_id("act", call.world.account.ids.uuid())
+    return account_id
+
+
+def _creates_account(call: PersonaCall, meta: Mapping[str, Any]) -> bool:
+    return call.read_value(meta, "auto-create-account", bool, "a boolean") is not False
+
+
+def _read_seconds(call: PersonaCall, meta: Mapping[str, Any], name: str, default: int) -> int:
+    """Return a number of seconds above 0 from `meta`, or the default."""
+    seconds = call.read_value(meta, name, int, "an integer")
+    if seconds is None:
+        return default
+    if seconds <= 0:
+        call.refuse("body.wrong", name=name, kind="greater than 0")
+    return seconds
+
+
+def _link_of(call: PersonaCall, session: Session) -> dict[str, str]:
+    """Return the link to an inquiry as `meta` of an answer shows it."""
+    call.claims.cite("link.made_up")
+    link = f"{call.origin}{hosted.page_path(call.world, session)}"
+    return {"one-time-link": link, "one-time-link-short": link}
+
+
+def _session_token(session: Session) -> str:
+    """Return a made-up session token, in the form of a JSON Web Token."""
+    return f"eyJhbGciOiJIUzI1NiJ9.{hosted_of(session).token}.mock"
+
+
+def _count_link(call: PersonaCall, session: Session) -> Session:
+    """Count one more session of an inquiry; refuse the call above the limit."""
+
+    def count(session: Session) -> Session:
+        return with_inquiry(session, links=inquiry_of(session).links + 1)
+
+    if inquiry_of(session).links >= call.claims.get("link.most"):
+        call.refuse("link.too_many", "link.most")
+    return call.world.sessions.change(session.id, count) or session
+
+
+# Read and list
+
+
+def read(call: PersonaCall) -> Response:
+    """Return an inquiry, with its verifications if the query asks for them."""
+    session = call.session
+    resources.cite_verifications(call.claims, session)
+    call.claims.cite("inquiry.began", "inquiry.abandoned", "inquiry.workflow")
+    includes = (call.query.get("include") or "").split(",")
+    body = resources.show_document(session, with_verifications="verifications" in includes)
+    return call.answer("inquiry.shown", body)
+
+
+#: The attribute that each filter of the list compares, by the filter's name.
+_FILTERS: Mapping[str, Callable[[Session], str | None]] = {
+    "filter[note]": lambda session: inquiry_of(session).note,
+    "filter[reference-id]": lambda session: inquiry_of(session).reference_id,
+    "filter[inquiry-template-id]": lambda session: inquiry_of(session).template_id,
+    "filter[account-id]": lambda session: inquiry_of(session).account_id,
+    "filter[inquiry-id]": lambda session: session.id,
+    "filter[status]": lambda session: session.status,
+}
+
+
+def list_inquiries(call: PersonaCall) -> Response:
+    """List the inquiries of the key's environment, newest first."""
+    filters = {name: text for name, text in call.query.items() if name in _FILTERS}
+    if "filter[note]" in filters and len(filters) > 1:
+        call.refuse("list.filter")
+    found = []
+    for stored in reversed(call.world.sessions.all()):
+        session = hosted.current(call.world, stored)
+        fits = hosted_of(session).is_live is call.is_live
+        for name, text in filters.items():
+            # A note may contain commas; the other filters are lists.
+            texts = [text] if name == "filter[note]" else text.split(",")
+            fits = fits and _FILTERS[name](session) in texts
+        if fits:
+            found.append(session)
+    after = call.query.get("page[after]")
+    ids = [session.id for session in found]
+    if after in ids:
+        found = found[ids.index(after) + 1 :]
+    size_text = call.query.get("page[size]", "")
+    size = min(int(size_text), 100) if size_text.isdigit() else call.claims["list.size"]
+    page = found[:size]
+    following = None
+    if len(found) > size and page:
+        query = {**filters, "page[size]": size, "page[after]": page[-1].id}
+        following = f"{call.request.path}?{urlencode(query)}"
+    body = {
+        "data": [resources.show_inquiry(session) for session in page],
+        "links": {"prev": None, "next": following},
+    }
+    return call.answer("inquiry.listed", body)
+
+
+def read_verification(call: PersonaCall) -> Response:
+    """Return a verification of the kind that the path names."""
+    kind, verification_id = call.path_values
+    for session in call.world.sessions.all():
+        if hosted_of(session).is_live is not call.is_live:
+            continue
+        for verification in inquiry_of(session).verifications:
+            is_of_kind = f"{verification.kind}s" == f"verification/{kind}"
+            if is_of_kind and verification.id == verification_id:
+                resources.cite_verifications(call.claims, session)
+                body = {"data": resources.show_verification(session, verification)}
+                return call.answer("inquiry.shown", body)
+    return call.refuse("inquiry.unknown", "auth.environment")
+
+
+# Links, and resuming
+
+
+def generate_link(call: PersonaCall) -> Response:
+    """Return a new link to an inquiry that is not finished."""
+    meta = call.read_part("meta", known=frozenset({"expires-in-seconds"}))
+    _read_seconds(call, meta, "expires-in-seconds", call.claims["link.lasts_s"])
+    session = call.session
+    if session.status not in _OPEN:
+        call.refuse("inquiry.not_open", status=session.status)
+    session = _count_link(call, session)
+
+    def renew(session: Session) -> Session:
+        token = hosted.new_token(call.world)
+        return attrs.evolve(session, hosted=attrs.evolve(hosted_of(session), token=token))
+
+    session = call.world.sessions.change(session.id, renew) or session
+    body = resources.show_document(session, with_verifications=False)
+    return call.answer("inquiry.shown", {**body, "meta": _link_of(call, session)})
+
+
+def resume(call: PersonaCall) -> Response:
+    """Continue a pending inquiry, or one that has expired; return a session token."""
+    session = call.session
+    if inquiry_of(session).is_redacted:
+        call.refuse("redact.again")
+    if session.status not in (PENDING, EXPIRED):
+        call.refuse("inquiry.not_open", status=session.status)
+    session = _count_link(call, session)
+
+    def reopen(session: Session) -> Session:
+        lasts = dt.timedelta(seconds=inquiry_of(session).after_resume_s)
+        times = {**inquiry_of(session).times}
+        times.pop("expired-at", None)
+        reopened = attrs.evolve(hosted_of(session), expires_at=call.now + lasts)
+        session = attrs.evolve(session, status=PENDING, hosted=reopened)
+        return with_inquiry(session, times=times)
+
+    session = call.world.sessions.change(session.id, reopen) or session
+    call.claims.cite("link.made_up")
+    body = resources.show_document(session, with_verifications=False)
+    meta = {"session-token": _session_token(session)}
+    return call.answer("inquiry.shown", {**body, "meta": meta})
+
+
+# Decide
+
+#: The status that each action sets.
+_ACTIONS = {
+    "approve": APPROVED,
+    "decline": DECLINED,
+    "mark-for-review": NEEDS_REVIEW,
+    "expire": EXPIRED,
+}
+
+
+def decide(call: PersonaCall) -> Response:
+    """Decide an inquiry as staff do, or let it expire."""
+    session = call.session
+    _, action = call.path_values
+    if action not in _ACTIONS:
+        call.refuse("path.unknown")
+    status = _ACTIONS[action]
+    if status == EXPIRED and session.status not in _OPEN:
+        call.refuse("inquiry.not_open", status=session.status)
+    if status == NEEDS_REVIEW and session.status in _DECIDED:
+        call.refuse("inquiry.not_for_review", status=session.status)
+    call.claims.cite("inquiry.decided")
+    session = set_status(call.world, session, status, reviewer={"type": "user", "id": "user_mock"})
+    body = resources.show_document(session, with_verifications=False)
+    return call.answer("inquiry.shown", body)
+
+
+def set_status(
+    world: World, session: Session, status: str, *, reviewer: Mapping[str, str] | None = None
+) -> Session:
+    """Set an inquiry's status, stamp its time and send the webhooks; return the inquiry."""
+
+    def change(session: Session) -> Session:
+        session = attrs.evolve(session, status=status)
+        return session if reviewer is None else with_inquiry(session, reviewer=reviewer)
+
+    return note_status(world, world.sessions.change(session.id, change) or session)
+
+
+def note_status(world: World, session: Session) -> Session:
+    """Stamp the time of an inquiry's new status and send the webhooks; return the inquiry."""
+    now = world.clock.now()
+
+    def stamp(session: Session) -> Session:
+        inquiry = inquiry_of(session)
+        if session.status == PENDING:
+            expires_at = now + dt.timedelta(seconds=inquiry.after_start_s)
+            begun = attrs.evolve(hosted_of(session), expires_at=expires_at)
+            session = attrs.evolve(session, hosted=begun)
+        times = {**inquiry.times, TIMES[session.status]: now}
+        if inquiry.untold_end is not None:
+            times[TIMES[inquiry.untold_end]] = now
+        return with_inquiry(session, times=times)
+
+    def forget_news(session: Session) -> Session:
+        return with_inquiry(session, untold_end=None, has_untold_selfie=False)
+
+    session = world.sessions.change(session.id, stamp) or session
+    webhooks.announce_status(world, session)
+    return world.sessions.change(session.id, forget_news) or session
+
+
+# Simulate, in the sandbox
+
+#: The status that each action sets.
+_SIMULATED = {
+    "start_inquiry": PENDING,
+    "complete_inquiry": COMPLETED,
+    "fail_inquiry": FAILED,
+    "expire_inquiry": EXPIRED,
+    "mark_for_review_inquiry": NEEDS_REVIEW,
+    "approve_inquiry": APPROVED,
+    "decline_inquiry": DECLINED,
+}
+#: Whether the verification that each action creates has passed.
+_SIMULATED_VERIFICATIONS = {"create_passed_verification": True, "create_failed_verification": False}
+
+
+def simulate(call: PersonaCall) -> Response:
+    """Perform actions on an inquiry of the sandbox, in order."""
+    session = call.session
+    if call.is_live:
+        call.refuse("simulate.live")
+    meta = call.read_part("meta", known=frozenset({"simulate-actions"}))
+    actions = call.read_value(meta, "simulate-actions", list, "an array")
+    if actions is None:
+        call.refuse("body.wrong", name="meta.simulate-actions", kind="an array")
+    # All are read before the first is performed.
+    for action in actions:
+        _check_action(call, action)
+    call.claims.cite("simulate.actions")
+    for action in actions:
+        name = action["type"]
+        if name in _SIMULATED:
+            session = set_status(call.world, session, _SIMULATED[name])
+        else:
+            template_id = action["data"]["verification-template-id"]
+            passed = _SIMULATED_VERIFICATIONS[name]
+            session = _simulate_verification(call, session, template_id, passed=passed)
+    body = resources.show_document(session, with_verifications=False)
+    return call.answer("inquiry.shown", body)
+
+
+def _check_action(call: PersonaCall, action: Any) -> None:
+    """Refuse the call if an action is unknown, or has no template for its verification."""
+    name = action.get("type") if isinstance(action, dict) else None
+    if name in _SIMULATED:
+        return
+    if name not in _SIMULATED_VERIFICATIONS:
+        call.refuse("body.wrong", name="type", kind="a known action")
+    data = action.get("data")
+    template_id = data.get("verification-template-id") if isinstance(data, dict) else None
+    if not isinstance(template_id, str):
+        call.refuse("body.wrong", name="verification-template-id", kind="a string")
+
+
+def _simulate_verification(
+    call: PersonaCall, session: Session, template_id: str, *, passed: bool
+) -> Session:
+    """Add a verification to an inquiry and send its webhook; return the inquiry."""
+    call.claims.cite("simulate.checks")
+    kind = GOVERNMENT_ID if "id" in template_id.removeprefix("vtmpl_").lower() else SELFIE
+    checks: tuple[Mapping[str, Any], ...] = ()
+    if kind == SELFIE:
+        checks = resources.selfie_checks(matches=passed, is_live=passed, is_liveness_required=True)
+    verification = _new_verification(call.world, kind, passed=passed, checks=checks)
+
+    def add(session: Session) -> Session:
+        verifications = (*inquiry_of(session).verifications, verification)
+        return with_inquiry(session, verifications=verifications)
+
+    session = call.world.sessions.change(session.id, add) or session
+    if kind == SELFIE:
+        webhooks.announce(call.world, session, f"verification.{verification.status}")
+    return session
+
+
+def _new_verification(
+    world: World, kind: str, *, passed: bool, checks: tuple[Mapping[str, Any], ...] = ()
+) -> Verification:
+    return Verification(
+        id=new_id("ver", world.account.ids.uuid()),
+        kind=kind,
+        status="passed" if passed else "failed",
+        created_at=world.clock.now(),
+        checks=checks,
+    )
+
+
+# Redact
+
+
+def redact(call: PersonaCall) -> Response:
+    """Redact an inquiry: only its id, status and times stay."""
+    session = call.session
+    if inquiry_of(session).is_redacted:
+        call.refuse("redact.again")
+    call.claims.cite("redact.inquiry", "redact.children")
+    if session.status in _OPEN:
+        call.claims.cite("redact.open")
+        session = set_status(call.world, session, EXPIRED)
+
+    def remove_data(session: Session) -> Session:
+        times = {**inquiry_of(session).times, "redacted-at": call.now}
+        emptied = attrs.evolve(hosted_of(session), document_fields={}, callback=None)
+        session = attrs.evolve(session, hosted=emptied, pictures={})
+        return with_inquiry(session, note=None, reference_id=None, tags=(), times=times)
+
+    session = call.world.sessions.change(session.id, remove_data) or session
+    webhooks.announce(call.world, session, webhooks.REDACTION)
+    body = resources.show_document(session, with_verifications=False)
+    return call.answer("inquiry.shown", body)
+
+
+def _note_new_status(world: World, session: Session) -> None:
+    note_status(world, session)
+
+
+# The person's check
+
+
+def _judge(world: World, session: Session, check: PersonCheck) -> Session:
+    """Return the session with the verifications of a check of the person."""
+    claims = world.claims
+    if not check.liveness.probe.faces:
+        return hosted.fail(world, session)
+    has_portrait = check.match is not None and bool(check.match.reference.faces)
+    score = 0.0 if check.match is None or check.match.score is None else check.match.score
+    live_score = check.liveness.score or 0.0
+    checks = resources.selfie_checks(
+        matches=has_portrait and score >= claims["verification.match_from"],
+        is_live=not check.liveness.attack and live_score >= claims["verification.live_from"],
+        is_liveness_required=claims["verification.liveness"] == "required",
+    )
+    has_passed = has_portrait and resources.has_passed(checks)
+    document = _new_verification(world, GOVERNMENT_ID, passed=has_portrait)
+    selfie = _new_verification(world, SELFIE, passed=resources.has_passed(checks), checks=checks)
+    end = COMPLETED if has_passed else FAILED
+    decides = claims["inquiry.workflow"] == "decides"
+    status = (APPROVED if has_passed else DECLINED) if decides else end
+    inquiry = inquiry_of(session)
+    judged = attrs.evolve(
+        session, status=status, pictures={"center": check.face, "front": check.reference}
+    )
+    return with_inquiry(
+        judged,
+        verifications=(*inquiry.verifications, document, selfie),
+        has_untold_selfie=True,
+        untold_end=end if decides else None,
+        reviewer={"type": "workflow-run", "id": "wfr_mock"} if decides else None,
+    )
+
+
+def _fail(world: World, session: Session, _: bool) -> Session:
+    """Return the session with a selfie whose picture is not good enough."""
+    checks = resources.selfie_checks(
+        matches=False, is_live=False, is_liveness_required=True, is_good_picture=False
+    )
+    selfie = _new_verification(world, SELFIE, passed=False, checks=checks)
+    verifications = (*inquiry_of(session).verifications, selfie)
+    return with_inquiry(session, verifications=verifications, has_untold_selfie=True)
+
+
+def _return_url(session: Session) -> str | None:
+    """Return the URL to which the person is redirected; Persona adds personal data as `fields`."""
+    redirect_uri = hosted_of(session).callback
+    if redirect_uri is None:
+        return None
+    address, mark, fragment = redirect_uri.partition("#")
+    query = {"inquiry-id": session.id, "status": session.status}
+    reference_id = inquiry_of(session).reference_id
+    if reference_id is not None:
+        query["reference-id"] = reference_id
+    return f"{address}{'&' if '?' in address else '?'}{urlencode(query)}{mark}{fragment}"
+
+
+SESSION_RULES = SessionRules(
+    open_statuses=_OPEN,
+    status_after={"begin": PENDING, "abandon": PENDING, "expire": EXPIRED, "last": FAILED},
+    judge=_judge,
+    fail=_fail,
+    service="INQUIRY",
+    price_claim="credit.price",
+    finished_statuses=frozenset({COMPLETED, FAILED, NEEDS_REVIEW, APPROVED, DECLINED}),
+    on_status_change=_note_new_status,
+    return_url=_return_url,
+)

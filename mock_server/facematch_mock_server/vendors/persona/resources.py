@@ -1,0 +1,343 @@
+"""The JSON of Persona's inquiries and verifications, and the casing of its keys.
+
+Source of the names: Persona's OpenAPI, version 2025-12-08.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from facematch_mock_server.claims import CitedClaims
+from facematch_mock_server.world.hosted import hosted_of
+from facematch_mock_server.world.sessions import Session
+
+#: The statuses of an inquiry.
+CREATED = "created"
+PENDING = "pending"
+COMPLETED = "completed"
+FAILED = "failed"
+EXPIRED = "expired"
+NEEDS_REVIEW = "needs_review"
+APPROVED = "approved"
+DECLINED = "declined"
+
+SELFIE = "verification/selfie"
+GOVERNMENT_ID = "verification/government-id"
+#: The attribute with the time at which an inquiry last got a status.
+TIMES: Mapping[str, str] = {
+    PENDING: "started-at",
+    COMPLETED: "completed-at",
+    FAILED: "failed-at",
+    EXPIRED: "expired-at",
+    NEEDS_REVIEW: "marked-for-review-at",
+    APPROVED: "decisioned-at",
+    DECLINED: "decisioned-at",
+}
+#: The kinds of templates: the relationship of an inquiry, by the prefix of the id.
+TEMPLATES: Mapping[str, str] = {
+    "itmpl_": "inquiry-template",
+    "itmplv_": "inquiry-template-version",
+    "tmpl_": "template",
+}
+#: Checks of a selfie that pass here, besides those that depend on the person.
+_OTHER_CHECKS = (
+    *("selfie_pose_detection", "selfie_pose_repeat_detection", "selfie_glasses_detection"),
+    *("selfie_multiple_faces_detection", "selfie_suspicious_entity_detection"),
+    *("selfie_face_covering_detection", "selfie_portrait_quality_detection"),
+    "selfie_image_quality_detection",
+)
+#: The value of a document, by the attribute of a government ID.
+_DOCUMENT_FIELDS = {
+    "name-first": "first_name",
+    "name-last": "last_name",
+    "birthdate": "date_of_birth",
+    "document-number": "document_number",
+    "issue-date": "date_of_issue",
+    "expiration-date": "expiration_date",
+}
+_NULL_DOCUMENT_FIELDS = ("name-middle", "name-suffix", "native-name-first", "native-name-last")
+
+
+@attrs.frozen(kw_only=True)
+class Verification:
+    """A verification in an inquiry.
+
+    Attributes:
+        id: Its id, ``ver_...``.
+        kind: `SELFIE` or `GOVERNMENT_ID`.
+        status: ``passed`` or ``failed``.
+        created_at: When it was made, UTC.
+        checks: Its checks, as responses show them.
+    """
+
+    id: str
+    kind: str
+    status: str
+    created_at: dt.datetime
+    checks: tuple[Mapping[str, Any], ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Inquiry:
+    """What the mock knows of an inquiry beside its session. It is the session's `result`.
+
+    Attributes:
+        template_id: The id of the template, as sent.
+        note: The note, or None.
+        tags: The names of the tags.
+        reference_id: The reference id of the account, or None.
+        account_id: The id of the account, or None.
+        after_start_s, after_resume_s: Seconds until the inquiry expires after that.
+        times: When the inquiry got each status, UTC, by the attribute; and ``redacted-at``.
+        verifications: The verifications, oldest first.
+        links: The number of sessions (links and session tokens) made so far.
+        untold_end: COMPLETED or FAILED if the workflow decided at once, until webhooks have told of
+            it; else None.
+        has_untold_selfie: Whether webhooks have not told of the newest selfie yet.
+        reviewer: The type and id of who decided; None before a decision.
+    """
+
+    template_id: str
+    note: str | None = attrs.field(default=None, repr=False)
+    tags: tuple[str, ...] = ()
+    reference_id: str | None = attrs.field(default=None, repr=False)
+    account_id: str | None = None
+    after_start_s: int
+    after_resume_s: int
+    times: Mapping[str, dt.datetime] = attrs.field(factory=dict)
+    verifications: tuple[Verification, ...] = ()
+    links: int = 0
+    untold_end: str | None = None
+    has_untold_selfie: bool = False
+    reviewer: Mapping[str, str] | None = None
+
+    @property
+    def is_redacted(self) -> bool:
+        return "redacted-at" in self.times
+
+
+def inquiry_of(session: Session) -> Inquiry:
+    """Return what the mock knows of a session's inquiry."""
+    inquiry: Inquiry = session.result["inquiry"]
+    return inquiry
+
+
+def with_inquiry(session: Session, **changes: Any) -> Session:
+    """Return the session with some attributes of its inquiry changed."""
+    inquiry = attrs.evolve(inquiry_of(session), **changes)
+    return attrs.evolve(session, result={"inquiry": inquiry})
+
+
+def selfie_checks(
+    *, matches: bool, is_live: bool, is_liveness_required: bool, is_good_picture: bool = True
+) -> tuple[Mapping[str, Any], ...]:
+    """Return the checks of a selfie; a picture that is not good is neither compared nor live."""
+    comparison = _check("selfie_id_comparison", passed=matches)
+    liveness = _check(
+        "selfie_liveness_detection",
+        passed=is_live,
+        is_required=is_liveness_required,
+        reason="low_liveness_confidence",
+    )
+    if not is_good_picture:
+        unmade = {"status": "not_applicable", "reasons": []}
+        comparison = {**comparison, **unmade}
+        liveness = {**liveness, **unmade}
+    account = {
+        **_check("selfie_account_comparison", is_required=False),
+        "status": "not_applicable",
+        "reasons": ["no_account_selfie_present"],
+    }
+    # As in Persona's example of a selfie that passed.
+    glare = _check(
+        "selfie_glare_detection", passed=False, is_required=False, reason="too_much_glare"
+    )
+    others = []
+    for name in _OTHER_CHECKS:
+        is_picture_check = name == "selfie_image_quality_detection"
+        others.append(_check(name, passed=is_good_picture or not is_picture_check))
+    return (comparison, account, liveness, glare, *others)
+
+
+def _check(
+    name: str, *, passed: bool = True, is_required: bool = True, reason: str | None = None
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "status": "passed" if passed else "failed",
+        "reasons": [] if passed or reason is None else [reason],
+        "requirement": "required" if is_required else "not_required",
+        "metadata": {},
+    }
+
+
+def has_passed(checks: tuple[Mapping[str, Any], ...]) -> bool:
+    """Return whether all required checks passed."""
+    for check in checks:
+        if check["requirement"] == "required" and check["status"] != "passed":
+            return False
+    return True
+
+
+def stamp(at: dt.datetime | None) -> str | None:
+    """Write a time as Persona does: UTC, with milliseconds."""
+    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def show_inquiry(session: Session) -> dict[str, Any]:
+    """Return an inquiry as responses and webhooks show it."""
+    inquiry = inquiry_of(session)
+    hosted = hosted_of(session)
+    times = inquiry.times
+    account = None
+    if inquiry.account_id is not None:
+        account = {"type": "account", "id": inquiry.account_id}
+    templates: dict[str, Any] = {name: {"data": None} for name in TEMPLATES.values()}
+    for prefix, name in TEMPLATES.items():
+        if inquiry.template_id.startswith(prefix):
+            templates[name] = {"data": {"type": name, "id": inquiry.template_id}}
+    if inquiry.template_id.startswith("itmpl_"):
+        version_id = inquiry.template_id.replace("itmpl_", "itmplv_")
+        version = {"type": "inquiry-template-version", "id": version_id}
+        templates["inquiry-template-version"] = {"data": version}
+    verifications = [{"type": each.kind, "id": each.id} for each in inquiry.verifications]
+    return {
+        "type": "inquiry",
+        "id": session.id,
+        "attributes": {
+            "status": session.status,
+            "reference-id": inquiry.reference_id,
+            "note": inquiry.note,
+            "behaviors": {},
+            "tags": list(inquiry.tags),
+            "creator": "API",
+            "reviewer-comment": None,
+            "created-at": stamp(session.created_at),
+            "updated-at": stamp(max((session.created_at, *times.values()))),
+            "started-at": stamp(times.get("started-at")),
+            "expires-at": stamp(hosted.expires_at),
+            "completed-at": stamp(times.get("completed-at")),
+            "failed-at": stamp(times.get("failed-at")),
+            "marked-for-review-at": stamp(times.get("marked-for-review-at")),
+            "decisioned-at": stamp(times.get("decisioned-at")),
+            "expired-at": stamp(times.get("expired-at")),
+            "redacted-at": stamp(times.get("redacted-at")),
+            "previous-step-name": "start",
+            "next-step-name": "verification_selfie",
+            "fields": _show_fields(session),
+        },
+        "relationships": {
+            "account": {"data": account},
+            **templates,
+            "transaction": {"data": None},
+            "reviewer": {"data": inquiry.reviewer},
+            "reports": {"data": []},
+            "verifications": {"data": verifications},
+            "sessions": {"data": []},
+            "documents": {"data": []},
+            "selfies": {"data": []},
+        },
+    }
+
+
+def _show_fields(session: Session) -> dict[str, Any]:
+    """Return the fields of an inquiry, which the flow fills from the document."""
+    document = document_of(session) if inquiry_of(session).verifications else {}
+    fields = {}
+    for name, kind in (("name-first", "string"), ("name-last", "string"), ("birthdate", "date")):
+        fields[name] = {"type": kind, "value": document.get(name)}
+    return fields
+
+
+def document_of(session: Session) -> dict[str, str | None]:
+    """Return the values of the person's document by Persona's names, null if no test set them."""
+    values = dict(hosted_of(session).document_fields)
+    full_name = values.get("full_name")
+    if full_name is not None:
+        first_name, _, last_name = full_name.rpartition(" ")
+        values = {"first_name": first_name, "last_name": last_name, **values}
+    document: dict[str, str | None] = dict.fromkeys(_NULL_DOCUMENT_FIELDS)
+    for name, value_name in _DOCUMENT_FIELDS.items():
+        document[name] = values.get(value_name) or None
+    return document
+
+
+def show_verification(session: Session, verification: Verification) -> dict[str, Any]:
+    """Return a verification of an inquiry."""
+    is_redacted = inquiry_of(session).is_redacted
+    at = verification.created_at
+    attributes: dict[str, Any] = {
+        "status": verification.status,
+        "redacted-at": stamp(inquiry_of(session).times.get("redacted-at")),
+        "country-code": None,
+        "tags": [],
+        "checks": list(verification.checks),
+    }
+    for name in ("created-at", "submitted-at", "completed-at"):
+        attributes |= {name: stamp(at), f"{name}-ts": int(at.timestamp())}
+    if verification.kind == GOVERNMENT_ID:
+        attributes |= dict.fromkeys(document_of(session)) if is_redacted else document_of(session)
+        attributes |= {"id-class": "pp", "front-photo-url": _url("id-front", is_redacted)}
+    else:
+        scores = ("document-similarity-score", "selfie-similarity-score-left")
+        attributes |= dict.fromkeys((*scores, "selfie-similarity-score-right", "video-url"))
+        photo_url = _url("selfie-center", is_redacted)
+        attributes |= {"capture-method": "photo", "center-photo-url": photo_url}
+        attributes["photo-urls"] = [] if is_redacted else [{"page": "center", "url": photo_url}]
+    owner = {"data": {"type": "inquiry", "id": session.id}}
+    return {
+        "type": verification.kind,
+        "id": verification.id,
+        "attributes": attributes,
+        "relationships": {"inquiry": owner},
+    }
+
+
+def _url(name: str, is_redacted: bool) -> str | None:
+    if is_redacted:
+        return None
+    return f"https://files.withpersona.com/{name}.jpg?access_token=made-up"
+
+
+def show_document(session: Session, *, with_verifications: bool) -> dict[str, Any]:
+    """Return an inquiry as the body of a response or the payload of an event."""
+    body: dict[str, Any] = {"data": show_inquiry(session)}
+    if with_verifications:
+        verifications = inquiry_of(session).verifications
+        body["included"] = [show_verification(session, each) for each in verifications]
+    return body
+
+
+def cite_verifications(claims: CitedClaims, session: Session) -> None:
+    """Cite the claims behind an inquiry's verifications, if it has some."""
+    if inquiry_of(session).verifications:
+        claims.cite("verification.made", "session.attempts", "verification.checks")
+        claims.cite("verification.not_required")
+        claims.cite("verification.liveness", "verification.match_from", "verification.live_from")
+        claims.cite("verification.scores", "verification.document", "verification.pictures")
+
+
+# The casing of keys
+
+
+def inflect(value: Any, casing: str) -> Any:
+    """Return JSON with its keys in ``kebab``, ``snake`` or ``camel``, but those inside `fields`."""
+    if isinstance(value, list):
+        return [inflect(item, casing) for item in value]
+    if not isinstance(value, dict):
+        return value
+    inflected = {}
+    for name, item in value.items():
+        inflected[_inflect_name(name, casing)] = item if name == "fields" else inflect(item, casing)
+    return inflected
+
+
+def _inflect_name(name: str, casing: str) -> str:
+    if casing == "camel":
+        return re.sub("-([a-z0-9])", lambda found: found[1].upper(), name)
+    return name.replace("-", "_") if casing == "snake" else name

@@ -1,0 +1,126 @@
+"""Persona: the routes, the keys, and the errors for statuses that a test requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from facematch_mock_server.base.messages import Request, Response
+from facematch_mock_server.vendors import base
+from facematch_mock_server.world.hosted import DocumentSessions
+from facematch_mock_server.world.keys import FIRST_KEYS
+from facematch_mock_server.world.webhook_control import Webhooks
+from facematch_mock_server.world.webhooks import Outbox
+
+from . import inquiries, webhooks
+from .calls import (
+    Handler,
+    PersonaCall,
+    PersonaRecords,
+    check_key,
+    check_quota,
+    check_rate,
+    with_replay,
+)
+from .claims import CLAIMS, SETTINGS, SWITCHES
+
+API = "/api/v1"
+INQUIRIES = f"{API}/inquiries"
+_CHECKS = {"auth": check_key, "rate": check_rate}
+
+
+def _check_quota_of_starts(call: PersonaCall) -> None:
+    # A list has the same path.
+    if call.request.method == "POST":
+        check_quota(call)
+
+
+def _route(
+    path: str,
+    handlers: Mapping[str, Handler],
+    *,
+    operation: str | None = None,
+    checks: Mapping[str, Callable[[Any], None]] = _CHECKS,
+) -> base.Route:
+    """Return a route below the API's path. The answer to each POST can be replayed."""
+    routed = {}
+    for method, handle in handlers.items():
+        routed[method] = with_replay(handle) if method == "POST" else handle
+    return base.Route(
+        pattern=f"{API}{path}",
+        handlers=routed,
+        checks=checks,
+        operation=operation,
+        credentials=("authorization",),
+    )
+
+
+class Persona(base.MockVendor):
+    """The mock of Persona in one world. Thread-safe."""
+
+    common_prefix = f"{API}/"
+    call = PersonaCall
+    session_rules = inquiries.SESSION_RULES
+    errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
+        401: ("auth.wrong",),
+        403: ("auth.denied",),
+        404: ("inquiry.unknown",),
+        409: ("redact.again",),
+    }
+    not_found_claim = "path.unknown"
+    routes = (
+        _route(
+            "/inquiries",
+            {"POST": inquiries.create, "GET": inquiries.list_inquiries},
+            operation="session_start",
+            checks={**_CHECKS, "quota": _check_quota_of_starts},
+        ),
+        _route(
+            "/inquiries/{word}",
+            {"GET": inquiries.read, "DELETE": inquiries.redact},
+            operation="session_read",
+        ),
+        _route("/inquiries/{word}/generate-one-time-link", {"POST": inquiries.generate_link}),
+        _route("/inquiries/{word}/resume", {"POST": inquiries.resume}),
+        _route("/inquiries/{word}/perform-simulate-actions", {"POST": inquiries.simulate}),
+        _route("/inquiries/{word}/{word}", {"POST": inquiries.decide}),
+        _route("/verification/{word}/{word}", {"GET": inquiries.read_verification}),
+        _route("/webhooks", {"POST": webhooks.create}),
+        _route("/webhooks/{word}/{word}", {"POST": webhooks.change}),
+    )
+
+    def operation(self, head: Request) -> str | None:
+        """Return the call's name in latency and fault rules; a list is a read."""
+        operation = super().operation(head)
+        is_list = operation == "session_start" and head.method != "POST"
+        return "session_read" if is_list else operation
+
+    def _answer_error(self, call: Any, status: int) -> Response | None:
+        if status == 429:
+            call.refuse("rate.request", limit=call.claims["rate.request.limit"])
+        return super()._answer_error(call, status)
+
+
+_CURL = (
+    "curl -H 'Authorization: Bearer mock-live-key' -H 'Content-Type: application/json' "
+    """-d '{{"data":{{"attributes":{{"inquiry-template-id":"itmpl_mock"}}}},"""
+    """"meta":{{"auto-create-one-time-link":true}}}}' {url}"""
+    f"{INQUIRIES}"
+)
+VENDOR = base.Vendor(
+    name="persona",
+    title="Persona",
+    claims=CLAIMS,
+    switches=SWITCHES,
+    settings=SETTINGS,
+    rate_limits={"request": "rate.request.limit", "inquiry": "rate.inquiry.limit"},
+    operations=("session_start", "session_read"),
+    hosts=frozenset({"api.withpersona.com", "withpersona.com"}),
+    first_keys=FIRST_KEYS,
+    key_of=base.bearer_token,
+    records=PersonaRecords,
+    behaviour=Persona,
+    extensions={"sessions": DocumentSessions, "webhooks": Webhooks},
+    greeting=("keys: mock-live-key (live), mock-sandbox-key (sandbox: costs nothing)", _CURL),
+    outbox=lambda world: Outbox(world, webhooks.RULES),
+)

@@ -1,0 +1,207 @@
+"""Persona's webhooks: the events, their signature, and the calls that set up a receiver.
+
+Sources: Persona's OpenAPI, version 2025-12-08; docs.withpersona.com, webhooks-best-practices.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import attrs
+
+from facematch_core import __version__
+from facematch_core.base.addresses import MOCK_HEADER
+from facematch_mock_server.base.messages import Response
+from facematch_mock_server.claims import CitedClaims
+from facematch_mock_server.world import webhooks
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.sessions import Session
+from facematch_mock_server.world.webhooks import (
+    Destination,
+    SignedPayload,
+    WebhookDelivery,
+    may_send,
+)
+
+from . import resources
+from .calls import PersonaCall, new_id
+from .resources import (
+    APPROVED,
+    COMPLETED,
+    DECLINED,
+    EXPIRED,
+    FAILED,
+    NEEDS_REVIEW,
+    PENDING,
+    Verification,
+)
+
+#: The event of an inquiry's new status.
+_EVENTS = {
+    PENDING: "inquiry.started",
+    COMPLETED: "inquiry.completed",
+    FAILED: "inquiry.failed",
+    EXPIRED: "inquiry.expired",
+    NEEDS_REVIEW: "inquiry.marked-for-review",
+    APPROVED: "inquiry.approved",
+    DECLINED: "inquiry.declined",
+}
+CREATION = "inquiry.created"
+REDACTION = "inquiry.redacted"
+_OF_INQUIRIES = (CREATION, REDACTION, *_EVENTS.values())
+_OF_VERIFICATIONS = ("verification.passed", "verification.failed")
+EVENTS = (*_OF_INQUIRIES, *_OF_VERIFICATIONS)
+#: The attributes of a new webhook. The mock looks at the url and the events.
+_WEBHOOK_NAMES = frozenset({
+    *("name", "description", "url", "enabled-events", "api-version", "api-key-inflection"),
+    *("api-attributes-blocklist", "file-access-token-expires-in", "payload-filter"),
+    *("included-allowlist", "relationship-allowlist"),
+})  # fmt: skip
+#: The number of attempts for a delivery, with the first.
+_ATTEMPTS = 8
+
+
+def announce(world: World, session: Session, event: str) -> None:
+    """Queue a delivery about an inquiry for each destination that gets this event."""
+    origin = world.account.shared.address or ""
+    webhooks.announce(world, session, event=event, origin=origin)
+
+
+def announce_status(world: World, session: Session) -> None:
+    """Queue the deliveries about an inquiry's new status, and about what led to it."""
+    inquiry = resources.inquiry_of(session)
+    if inquiry.has_untold_selfie:
+        announce(world, session, f"verification.{newest_selfie(session).status}")
+    if inquiry.untold_end is not None:
+        announce(
+            world, attrs.evolve(session, status=inquiry.untold_end), _EVENTS[inquiry.untold_end]
+        )
+    announce(world, session, _EVENTS[session.status])
+
+
+def newest_selfie(session: Session) -> Verification:
+    """Return the newest selfie of an inquiry that has one."""
+    verifications = resources.inquiry_of(session).verifications
+    return [each for each in verifications if each.kind == resources.SELFIE][-1]
+
+
+def compose(
+    claims: CitedClaims, _: World, delivery: WebhookDelivery, destination: Destination
+) -> SignedPayload:
+    """Return the event of a delivery, signed with each secret of its destination."""
+    claims.cite("webhook.body", "webhook.signature", "webhook.time", "webhook.attempts")
+    session = delivery.session
+    payload = resources.show_document(session, with_verifications=True)
+    if delivery.event in _OF_VERIFICATIONS:
+        claims.cite("webhook.verification")
+        selfie = resources.show_verification(session, newest_selfie(session))
+        payload = {"data": selfie, "included": []}
+    event = {
+        "type": "event",
+        "id": new_id("evt", delivery.event_id),
+        "attributes": {
+            "name": delivery.event,
+            "payload": payload,
+            "created-at": resources.stamp(delivery.created_at),
+        },
+    }
+    casing = claims["inflection.default"]
+    body = json.dumps(resources.inflect({"data": event}, casing), separators=(",", ":")).encode()
+    secrets = [destination.secret]
+    if destination.former_secret is not None:
+        secrets.append(destination.former_secret)
+    signatures = [sign(secret, delivery.timestamp, body) for secret in secrets]
+    made = delivery.retries + 1
+    return SignedPayload(
+        headers=(
+            ("Content-Type", "application/json"),
+            ("Persona-Signature", " ".join(signatures)),
+            ("Persona-Webhook-Attempts-Made", str(made)),
+            ("Persona-Webhook-Attempts-Left", str(_ATTEMPTS - made)),
+            ("Persona-Webhook-First-Attempted-At", str(delivery.timestamp)),
+            (MOCK_HEADER, __version__),
+        ),
+        body=body,
+    )
+
+
+def sign(secret: str, timestamp: int, body: bytes) -> str:
+    """Return one signature of a body: its time, and HMAC-SHA256 of time, full stop and body."""
+    message = f"{timestamp}.".encode() + body
+    return f"t={timestamp},v1={hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()}"
+
+
+RULES = webhooks.WebhookRules(
+    events=EVENTS,
+    default_events=EVENTS,
+    session_event="inquiry.approved",
+    compose=compose,
+    signature_headers=("persona-signature",),
+    # Any status that does not mean delivered is retried.
+    final_answers=frozenset(),
+)
+
+
+# Set up a receiver
+
+
+def create(call: PersonaCall) -> Response:
+    """Create a webhook, which is disabled."""
+    attributes = call.read_part("data", "attributes", known=_WEBHOOK_NAMES)
+    url = call.read_value(attributes, "url", str, "a string") or ""
+    events = call.read_value(attributes, "enabled-events", list, "an array") or []
+    if not may_send(url, call.world.account.shared.deliver_to):
+        call.refuse("hook.url")
+    ids = call.world.account.ids
+    destination = Destination(
+        uuid=new_id("wbh", ids.uuid()),
+        url=url,
+        events=EVENTS if "*" in events else tuple(events),
+        enabled=False,
+        secret=f"wbhsec_{ids.uuid()}",
+    )
+    call.world.outbox.destinations.put(destination.uuid, destination)
+    return call.answer("hook.created", _show(call, destination, with_secrets=True))
+
+
+def change(call: PersonaCall) -> Response:
+    """Enable or disable a webhook, or rotate its secret."""
+    destination_id, action = call.path_values
+    ids = call.world.account.ids
+
+    def changed(destination: Destination) -> Destination:
+        if action == "rotate-secret":
+            return attrs.evolve(
+                destination,
+                secret=f"wbhsec_{ids.uuid()}",
+                former_secret=destination.secret,
+            )
+        return attrs.evolve(destination, enabled=action == "enable")
+
+    destination = None
+    if action in ("enable", "disable", "rotate-secret"):
+        destination = call.world.outbox.destinations.change(destination_id, changed)
+    if destination is None:
+        call.refuse("inquiry.unknown")
+    is_rotated = action == "rotate-secret"
+    if is_rotated:
+        call.claims.cite("hook.rotated")
+    return call.answer("hook.shown", _show(call, destination, with_secrets=is_rotated))
+
+
+def _show(call: PersonaCall, destination: Destination, *, with_secrets: bool) -> dict[str, Any]:
+    attributes: dict[str, Any] = {
+        "status": "enabled" if destination.enabled else "disabled",
+        "url": destination.url,
+        "api-version": "2025-12-08",
+        "api-key-inflection": call.claims["inflection.default"],
+        "enabled-events": list(destination.events),
+    }
+    if with_secrets:
+        secrets = [destination.secret, destination.former_secret]
+        shown = [{"value": secret, "expires-at": None} for secret in secrets if secret]
+        attributes |= {"secret": destination.secret, "secrets": shown}
+    return {"data": {"type": "webhook", "id": destination.uuid, "attributes": attributes}}

@@ -1,0 +1,92 @@
+"""Requests to Persona as clients send them, and steps that find an inquiry by its number."""
+
+import json
+
+from facematch_mock_server.base.messages import Request
+from facematch_mock_server.vendors.persona.resources import with_inquiry
+
+INQUIRIES = "/api/v1/inquiries"
+LIVE = "mock-live-key"
+SANDBOX = "mock-sandbox-key"
+TEMPLATE = "itmpl_p8ANAJy9iqadm2buF2xcVgqH"
+NOBODY = "inq_nobody"
+
+
+def persona_request(path=INQUIRIES, body=None, *, method=None, key=LIVE, **headers):
+    """A request with a JSON body; it is a GET if it has none, unless `method` says otherwise."""
+    data = b""
+    if body is not None:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    sent = [("Host", "127.0.0.1:8080"), ("Content-Type", "application/json")]
+    if key is not None:
+        sent.append(("Authorization", f"Bearer {key}"))
+    sent += [(name.replace("_", "-"), value) for name, value in headers.items()]
+    if method is None:
+        method = "GET" if body is None else "POST"
+    return Request.make(method=method, target=path, headers=tuple(sent), body=data)
+
+
+def starting(meta=None, *, key=LIVE, idempotency_key=None, inflection=None, **attributes):
+    """The request that creates an inquiry; an attribute that is None is left out."""
+    names = {"inquiry_template_id": TEMPLATE, **attributes}
+    named = {name.replace("_", "-"): value for name, value in names.items() if value is not None}
+    headers = {}
+    if idempotency_key is not None:
+        headers["idempotency_key"] = idempotency_key
+    if inflection is not None:
+        headers["key_inflection"] = inflection
+    body = {"data": {"attributes": named}, "meta": {} if meta is None else meta}
+    return persona_request(INQUIRIES, body, key=key, **headers)
+
+
+def nth(engine, number):
+    """The id of an inquiry by its number in the world, counted from 1."""
+    ids = {session.number: session.id for session in engine.world.sessions.all()}
+    return ids.get(number, NOBODY)
+
+
+def about(number, action="", body=None, *, method=None, key=LIVE, query="", **headers):
+    """A step with a request about an inquiry."""
+
+    def step(engine):
+        path = f"{INQUIRIES}/{nth(engine, number)}{action}{query}"
+        return engine.handle(persona_request(path, body, method=method, key=key, **headers))
+
+    return step
+
+
+def exhausted(number):
+    """A step that asks for a link to an inquiry that has all its sessions."""
+
+    def step(engine):
+        engine.world.sessions.change(nth(engine, number), lambda it: with_inquiry(it, links=25))
+        return about(number, "/generate-one-time-link", method="POST")(engine)
+
+    return step
+
+
+def reading(number, key=LIVE):
+    return about(number, query="?include=verifications", key=key)
+
+
+def simulating(number, *names, key=SANDBOX, template="vtmpl_selfie"):
+    """A step that simulates actions; those that create a verification name a template."""
+    actions = []
+    for name in names:
+        action = {"type": name}
+        if name.startswith("create_"):
+            action["data"] = {"verification-template-id": template}
+        actions.append(action)
+    meta = {"simulate-actions": actions}
+    return about(number, "/perform-simulate-actions", {"meta": meta}, key=key)
+
+
+def changing_webhook(action):
+    """A step that changes the newest destination for webhooks by Persona's own API."""
+
+    def step(engine):
+        destination = engine.world.outbox.destinations.all()[-1]
+        path = f"/api/v1/webhooks/{destination.uuid}/{action}"
+        return engine.handle(persona_request(path, method="POST"))
+
+    return step
