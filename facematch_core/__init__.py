@@ -22,6 +22,10 @@ open_sessions(backend, **settings)
     Opens hosted sessions: the person is verified on the vendor's own page. `plan` a record, `start`
     it, and `read` the verdict later. Let a person in only if `is_verified_for(...)` is True.
 
+SessionStore(url, sessions)
+    Keeps the sessions in a table: `begin` returns the link, a worker calls `look`, and `use` is
+    True once.
+
 Failover(members)
     A verifier that tries several verifiers in order. It calls the next one only if the previous
     one certainly did not charge.
@@ -92,6 +96,7 @@ if TYPE_CHECKING:
         RequestRejected,
         SessionMismatch,
         SessionNotFound,
+        SessionStarting,
         StoreUnavailable,
         UnexpectedResponse,
         Unsupported,
@@ -122,8 +127,9 @@ if TYPE_CHECKING:
         WarningCode,
     )
     from .resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
-    from .sessions.aio import AsyncSessions
+    from .sessions.aio import AsyncSessions, AsyncSessionStore
     from .sessions.sessions import Sessions
+    from .sessions.store import SessionStore, StoredSession
     from .store import SqlStore
     from .verifier.aio import AsyncFaceVerifier
     from .verifier.failover import Failover
@@ -132,20 +138,20 @@ if TYPE_CHECKING:
     from .verifier.verifier import FaceVerifier, PairOutcome, Verifier
 
 __all__ = [
-    "FATAL", "AsyncFaceVerifier", "AsyncSessions", "AuthenticationFailed", "BackendUnavailable",
-    "Billing", "BreakerOpen", "Budget", "BudgetExceeded", "CallEvent", "CallLog", "CallRecord",
-    "Charged", "CircuitBreaker", "ComparedWith", "ConfigurationError", "DeadlineExceeded",
-    "Decision", "Environment", "EnvironmentMismatch", "EventKind", "FaceMatchError", "FaceVerifier",
-    "Failover", "Image", "InsufficientCredit", "InvalidImage", "InvalidRequest",
-    "LiveMatchDecision", "LiveMatchResult", "LivenessDecision", "LivenessResult", "MatchResult",
-    "Operation", "OutcomeUnknown", "PairOutcome", "Period", "PermissionDenied", "Person",
-    "RateLimited", "RateLimiter", "RateWindow", "Reconciled", "Reconciliation", "RequestRejected",
-    "Result", "ResultWarning", "Retention", "Retry", "Score", "Secret", "SessionMismatch",
-    "SessionNotFound", "SessionRecord", "SessionResult", "SessionState", "Sessions", "Shadow",
-    "Share", "SqlStore", "StoreUnavailable", "Threshold", "UnexpectedResponse", "Unsupported",
-    "VendorError", "VendorUnavailable", "Verifier", "WarningCode", "WebhookRefused",
-    "available_backends", "open_async_sessions", "open_async_verifier", "open_sessions",
-    "open_verifier",
+    "FATAL", "AsyncFaceVerifier", "AsyncSessionStore", "AsyncSessions", "AuthenticationFailed",
+    "BackendUnavailable", "Billing", "BreakerOpen", "Budget", "BudgetExceeded", "CallEvent",
+    "CallLog", "CallRecord", "Charged", "CircuitBreaker", "ComparedWith", "ConfigurationError",
+    "DeadlineExceeded", "Decision", "Environment", "EnvironmentMismatch", "EventKind",
+    "FaceMatchError", "FaceVerifier", "Failover", "Image", "InsufficientCredit", "InvalidImage",
+    "InvalidRequest", "LiveMatchDecision", "LiveMatchResult", "LivenessDecision", "LivenessResult",
+    "MatchResult", "Operation", "OutcomeUnknown", "PairOutcome", "Period", "PermissionDenied",
+    "Person", "RateLimited", "RateLimiter", "RateWindow", "Reconciled", "Reconciliation",
+    "RequestRejected", "Result", "ResultWarning", "Retention", "Retry", "Score", "Secret",
+    "SessionMismatch", "SessionNotFound", "SessionRecord", "SessionResult", "SessionStarting",
+    "SessionState", "SessionStore", "Sessions", "Shadow", "Share", "SqlStore", "StoreUnavailable",
+    "StoredSession", "Threshold", "UnexpectedResponse", "Unsupported", "VendorError",
+    "VendorUnavailable", "Verifier", "WarningCode", "WebhookRefused", "available_backends",
+    "open_async_sessions", "open_async_verifier", "open_sessions", "open_verifier",
 ]  # fmt: skip
 
 #: Modules that define the public names, in search order. They are imported on first use, so that
@@ -154,7 +160,7 @@ _MODULES = (
     "models errors base.deadline base.masking images.image call.events "
     "verifier.verifier verifier.failover verifier.share verifier.shadow verifier.aio call_log "
     "config.plugins config.opening resilience store backend.session_types sessions.sessions "
-    "sessions.aio"
+    "sessions.store sessions.aio"
 )
 
 

@@ -12,6 +12,7 @@ A mismatch is a result, not an error.
     ├── Unsupported (NotImplementedError)   not supported by this backend; nothing was sent
     ├── BudgetExceeded                      nothing was sent; .spent .cap .frees_at
     ├── StoreUnavailable                    the budget store is locked or down; nothing was sent
+    ├── SessionStarting                     another process starts this session; ask again
     ├── WebhookRefused (ValueError)         ignore this webhook delivery
     └── VendorError                         .billing .ids .retryable .retry_after_s .call
         ├── RequestRejected                 do not retry; .field_errors
@@ -175,6 +176,16 @@ class StoreUnavailable(FaceMatchError):
 
     Attributes:
         retryable: Always True: nothing was charged, and the store may recover soon.
+    """
+
+    retryable: ClassVar[bool] = True
+
+
+class SessionStarting(FaceMatchError):
+    """Another process is still starting the session of this person and purpose. Nothing was sent.
+
+    Attributes:
+        retryable: Always True: the next `SessionStore.begin` returns that session.
     """
 
     retryable: ClassVar[bool] = True

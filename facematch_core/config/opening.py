@@ -26,7 +26,7 @@ import platformdirs
 from facematch_core import resilience
 from facematch_core.backend import Backend
 from facematch_core.backend.kinds import suggest_name
-from facematch_core.backend.session_types import USUAL_CHECKS, ComparedWith
+from facematch_core.backend.session_types import ComparedWith
 from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.files import read_toml
 from facematch_core.base.frames import clears_frames
@@ -148,8 +148,8 @@ def open_sessions(
     *,
     profile: str | None = None,
     config: str | os.PathLike[str] | None = None,
-    expects: Iterable[Operation | str] = USUAL_CHECKS,
-    compared_with: ComparedWith | str = ComparedWith.GIVEN,
+    expects: Iterable[Operation | str] | None = None,
+    compared_with: ComparedWith | str | None = None,
     **keywords: Any,
 ) -> Sessions:
     """Open hosted sessions by the name of a backend or of a single-backend profile.
@@ -157,10 +157,11 @@ def open_sessions(
     Args:
         backend, profile, config: See `open_verifier`.
         expects: The checks that a session must report and pass: `Operation.MATCH`,
-            `Operation.LIVENESS`, or both.
+            `Operation.LIVENESS`, or both. None: the profile's, by default both.
         compared_with: The picture to compare the face with, for a match: ``given``, the reference
             passed to `start`; ``document``, the photo in the person's document (check the name,
             because it may be somebody else's document); ``stored``, a face stored at the vendor.
+            None: the profile's, by default ``given``.
         **keywords: See `open_verifier`, but `require_environment` defaults to PRODUCTION.
 
     Raises:
@@ -187,13 +188,17 @@ def open_sessions(
     _refuse_asks_if(arguments, setup)
     if setup.profile is None or "require_environment" not in setup.profile.verifier:
         arguments.setdefault("require_environment", Environment.PRODUCTION)
+    checks = {} if setup.profile is None else dict(setup.profile.sessions)
+    if expects is not None:
+        checks["expects"] = expects
+    if compared_with is not None:
+        checks["compared_with"] = compared_with
     with contextlib.ExitStack() as stack:
         verifier = stack.enter_context(setup.open(**arguments))
         sessions = Sessions(
             verifier,
             profile=None if setup.profile is None else setup.profile.name,
-            expects=expects,
-            compared_with=compared_with,
+            **checks,
         )
         stack.pop_all()
     return sessions
@@ -443,6 +448,12 @@ PROFILE_KEYS: Final[dict[str, Any]] = {
     "require_environment": Environment,
 }
 
+#: Types of the keys that only sessions use: arguments of `open_sessions`.
+SESSION_KEYS: Final[dict[str, Any]] = {
+    "expects": tuple[Operation, ...],
+    "compared_with": ComparedWith,
+}
+
 #: Types of the keys in a profile's policy tables.
 POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
     "budget": {
@@ -460,6 +471,7 @@ POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
 
 _PROFILE_TYPES: Final = {
     **PROFILE_KEYS,
+    **SESSION_KEYS,
     **dict.fromkeys(POLICY_TABLES, dict[str, Any]),
     "settings": dict[str, Any],
     "members": tuple[str, ...],
@@ -667,6 +679,7 @@ def _read_profile(path: Path, name: str, table: object) -> Profile:
         log=log,
         settings=values.pop("settings", {}),
         policies=policies,
+        sessions={key: values.pop(key) for key in SESSION_KEYS if key in values},
         verifier=values,  # the keys that are left
     )
 

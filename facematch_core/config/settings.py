@@ -61,6 +61,8 @@ class Profile:
     log: Mapping[str, object] = attrs.field(factory=dict, repr=False)
     #: Arguments of `FaceVerifier`, or the deadline of a failover.
     verifier: Mapping[str, Any]
+    #: Arguments of `open_sessions`: the checks that a session must report and pass.
+    sessions: Mapping[str, Any] = attrs.field(factory=dict)
     #: The backend's settings as unchecked TOML values.
     settings: Mapping[str, object] = attrs.field(factory=dict, repr=False)
     #: The converted policy tables (``budget``, ``retry``...) by name.

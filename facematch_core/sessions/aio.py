@@ -1,4 +1,4 @@
-"""`AsyncSessions`: hosted sessions for asyncio and trio."""
+"""`AsyncSessions` and `AsyncSessionStore`: hosted sessions for asyncio and trio."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from facematch_core.errors import ConfigurationError
 from facematch_core.verifier.aio import Awaited, awaited
 
 from .sessions import Sessions
+from .store import SessionStore
 
 
 class AsyncSessions(Awaited):
@@ -56,3 +57,64 @@ class AsyncSessions(Awaited):
 
     delete = awaited(Sessions.delete)
     """Delete a session at the vendor; see `Sessions.delete`."""
+
+
+class AsyncSessionStore(Awaited):
+    """`SessionStore` with async methods, which run in threads.
+
+    Works like `AsyncFaceVerifier`. If `begin` is cancelled while the session is started, the start
+    finishes in the background, is stored and is counted: the next `begin` returns that session.
+
+    Args:
+        store: The store to call; closed together with this object.
+        max_concurrency: Maximum number of threads, 1 to 1024, started on demand.
+
+    Raises:
+        ConfigurationError: an argument is invalid.
+
+    Example:
+        >>> import asyncio
+        >>> async def begin():
+        ...     store = SessionStore("sqlite:///shop.sqlite3", open_sessions(profile="payout"))
+        ...     async with AsyncSessionStore(store) as store:
+        ...         return await store.begin("customer-19", purpose="payout", reference=document)
+        >>> print(asyncio.run(begin()).is_open)
+        True
+    """
+
+    _verifier: SessionStore
+
+    def __init__(self, store: SessionStore, *, max_concurrency: int = 64) -> None:
+        if not isinstance(store, SessionStore):
+            raise ConfigurationError(
+                f"AsyncSessionStore takes a SessionStore, not {type(store).__name__}."
+            )
+        # The runner has the default deadline for the wait for a thread.
+        runner = next(iter(store.sessions.values())).verifier.runner
+        super().__init__(store, runner, max_concurrency=max_concurrency)
+
+    @property
+    def store(self) -> SessionStore:
+        """The wrapped store."""
+        return self._verifier
+
+    begin = awaited(SessionStore.begin)
+    """Return the open session, or start one; see `SessionStore.begin`."""
+
+    look = awaited(SessionStore.look)
+    """Read the sessions that are due; see `SessionStore.look`."""
+
+    receive = awaited(SessionStore.receive)
+    """Set the sessions of a webhook due; see `SessionStore.receive`."""
+
+    use = awaited(SessionStore.use)
+    """Return True once if the person is verified; see `SessionStore.use`."""
+
+    find = awaited(SessionStore.find)
+    """Return the newest session, as last read; see `SessionStore.find`."""
+
+    cancel = awaited(SessionStore.cancel)
+    """Delete a person's unfinished sessions; see `SessionStore.cancel`."""
+
+    forget = awaited(SessionStore.forget)
+    """Delete old sessions; see `SessionStore.forget`."""

@@ -193,6 +193,25 @@ class Sessions:
         """The verifier's clock."""
         return self._clock
 
+    @property
+    def capabilities(self) -> SessionCapabilities:
+        """The features of the backend's sessions."""
+        return self._capabilities
+
+    @property
+    def expected(self) -> ExpectedChecks:
+        """The checks that each session must report and pass, and the picture to compare with."""
+        return self._expected
+
+    @property
+    def second_start(self) -> str:
+        """A sentence that says what another start of the same record does."""
+        if self._capabilities.finds_by_record:
+            return "Starting again looks for the session first, and counts only if it creates one."
+        if self._capabilities.start_is_repeatable:
+            return "Starting again returns the same session; both starts are counted."
+        return "Starting again creates a second session, and both are counted."
+
     def plan(
         self,
         subject_ref: str,
@@ -370,8 +389,7 @@ class Sessions:
                 self._runner, StartRequest, deadline, request_fields, read_start
             )
         except (errors.OutcomeUnknown, errors.UnexpectedResponse) as error:
-            advice = self._describe_second_start()
-            error.message = f"{error.message} It is not retried automatically. {advice}"
+            error.message = f"{error.message} It is not retried automatically. {self.second_start}"
             error.args = (error.message,)
             raise
 
@@ -676,14 +694,6 @@ class Sessions:
                 "over https: if the host is the vendor's, add it to handoff_hosts.",
                 reading,
             )
-
-    def _describe_second_start(self) -> str:
-        """Return a sentence that says what another start of the same record does."""
-        if self._capabilities.finds_by_record:
-            return "Starting again looks for the session first, and counts only if it creates one."
-        if self._capabilities.start_is_repeatable:
-            return "Starting again returns the same session; both starts are counted."
-        return "Starting again creates a second session, and both are counted."
 
     def _read_once(
         self,

@@ -435,7 +435,7 @@ def open_database(where: str | Engine, *, label: str) -> Database:
     if engine.dialect.name == "postgresql":
         return PostgresDatabase(engine, owns_engine=owns_engine, label=label)
     raise ConfigurationError(
-        f"SqlStore supports SQLite and PostgreSQL, not {engine.dialect.name:.40}."
+        f"The {label} supports SQLite and PostgreSQL, not {engine.dialect.name:.40}."
     )
 
 

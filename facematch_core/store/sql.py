@@ -36,7 +36,7 @@ def open_database(where: str | Engine, *, label: str = "store of calls") -> Data
         import sqlalchemy  # noqa: F401 - an optional dependency
     except ImportError:
         raise ConfigurationError(
-            f"SqlStore needs SQLAlchemy: {install_command('store')}, or use MemoryStore."
+            f"The {label} needs SQLAlchemy: {install_command('store')}."
         ) from None
     from . import database
 

@@ -175,15 +175,20 @@ def _reservation_row(reservation: Reservation) -> dict[str, Any]:
 
 def make_tables(connection: sa.Connection) -> int:
     """Create missing tables and return the schema version."""
+    return create_tables(connection, STORE, VERSION)
+
+
+def create_tables(connection: sa.Connection, version_table: sa.Table, own_version: int) -> int:
+    """Create `version_table` and the tables beside it, if missing; return the schema version."""
     if connection.dialect.name == "postgresql":
         # If several processes start at once, only the first to hold the lock creates the tables.
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_CREATION_LOCK})")
-    STORE.create(connection, checkfirst=True)
-    version: int | None = connection.execute(STORE.select()).scalars().first()
+    version_table.create(connection, checkfirst=True)
+    version: int | None = connection.execute(version_table.select()).scalars().first()
     if version is None:
-        METADATA.create_all(connection)
-        connection.execute(STORE.insert().values(version=VERSION))
-    return version or VERSION
+        version_table.metadata.create_all(connection)
+        connection.execute(version_table.insert().values(version=own_version))
+    return version or own_version
 
 
 def reserve(
@@ -193,11 +198,11 @@ def reserve(
     is_reserved = _add_to_reserved(connection, reservation, cap)
     if not is_reserved:
         # The budget is exceeded or has no row yet. Another process may insert the row concurrently.
-        _insert_if_new(connection, BUDGETS, _empty_budget_row(reservation.key, cap))
+        insert_if_new(connection, BUDGETS, _empty_budget_row(reservation.key, cap))
         is_reserved = _add_to_reserved(connection, reservation, cap)
     if not is_reserved:
         return budget(connection, reservation.key) or BudgetState(key=reservation.key, cap=cap)
-    if not _insert_if_new(connection, ATTEMPTS, _reservation_row(reservation)):
+    if not insert_if_new(connection, ATTEMPTS, _reservation_row(reservation)):
         # This error rolls back the transaction, including the amount added above.
         raise ConfigurationError(records.describe_second_reservation(reservation))
     return None
@@ -239,7 +244,7 @@ def _add_to_reserved(connection: sa.Connection, reservation: Reservation, cap: D
     return True
 
 
-def _insert_if_new(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> bool:
+def insert_if_new(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> bool:
     """Insert a row unless it exists; return whether it was inserted. Waits for locks on the row."""
     # Both dialects have this method, with the same statement, in a class of their own.
     dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
@@ -257,7 +262,7 @@ def release(connection: sa.Connection, reservation: Reservation) -> None:
     final_row["billed"] = Charged.NO.value
     final_row["ended_at"] = _format_time(ended_at)
     # If `reserve` has not committed yet, this row makes it fail.
-    _insert_if_new(connection, ATTEMPTS, final_row)
+    insert_if_new(connection, ATTEMPTS, final_row)
     # If `reserve` has committed, this releases the amount. Otherwise it changes nothing.
     finalize(connection, reservation, Charged.NO, at=ended_at)
 

@@ -146,7 +146,7 @@ def test_variable_of_the_wrong_type_is_named_without_its_value(monkeypatch):
 
 PROFILE_KEYS = (
     *("settings", "threshold", "fit_images", "require_environment", "members", "budget"),
-    *("circuit_breaker", "rate_limit", "retry"),
+    *("circuit_breaker", "rate_limit", "retry", "expects", "compared_with"),
 )
 KEYS = (
     *("backend", "profiles", "p", "default_profile", "level", "strict", "api_key", "ratio", "env"),

@@ -208,6 +208,14 @@ def test_no_error_of_a_backend_keeps_a_picture(kind, name):
             check(error)
 
 
+def test_no_error_of_a_store_of_sessions_keeps_a_picture(address):
+    for of_class, make_error in every_error().items():
+        sessions = fm.Sessions(fm.FaceVerifier(Failing(make_error)))
+        with fm.SessionStore(address, sessions) as store, pytest.raises(BaseException) as caught:
+            store.begin(of_class, purpose="payout", reference=PROBE)
+        check(caught.value)
+
+
 def is_answer(name, of_class):
     """Return whether a session that does not exist is an answer."""
     return name == "delete" and of_class == "SessionNotFound"
@@ -424,7 +432,16 @@ def test_the_running_frames_show_no_picture_to_a_hook(kind, name):
 
 
 @pytest.mark.parametrize(
-    "cls", [fm.FaceVerifier, fm.Failover, fm.Sessions, fm.AsyncFaceVerifier, fm.AsyncSessions]
+    "cls",
+    [
+        fm.FaceVerifier,
+        fm.Failover,
+        fm.Sessions,
+        fm.SessionStore,
+        fm.AsyncFaceVerifier,
+        fm.AsyncSessions,
+        fm.AsyncSessionStore,
+    ],
 )
 def test_an_object_whose_init_failed_has_a_repr(cls):
     """A subclass's frame shows it."""

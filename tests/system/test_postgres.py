@@ -1,4 +1,4 @@
-"""`SqlStore` on a real PostgreSQL server: as every store, and for several processes."""
+"""The stores on a real PostgreSQL server: as every store, and for several processes."""
 
 import asyncio
 import contextlib
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from core.sessions.test_store import *  # noqa: F403 - every test of it, and each new one
 from core.store import processes
 from core.store.machine import Machine
 

@@ -1,10 +1,12 @@
 """Sessions for event loops, and by name and profile."""
 
+import functools
 import threading
 
 import anyio
 import pytest
-from kit.fakes import open_always
+from kit.fakes import open_always, picture
+from kit.session_vendor import ManySessions
 from kit.sessions import ACCESS, LIVENESS, MATCH, Acme
 
 import facematch_core as fm
@@ -68,6 +70,12 @@ budget = { cap = 1, currency = "EUR", price = { session = "0.60" } }
 [profiles.sandbox]
 backend = "acme"
 require_environment = "sandbox"
+[profiles.faces]
+backend = "acme"
+expects = ["liveness"]
+[profiles.documents]
+backend = "acme"
+compared_with = "document"
 [profiles.both]
 members = ["payouts"]
 """
@@ -93,6 +101,33 @@ def test_profile_opens_sessions_and_budget_counts_starts(monkeypatch, tmp_path):
         fm.AsyncSessions(fm.FaceVerifier(Acme()))
 
 
+def test_profile_names_the_checks_of_its_sessions(monkeypatch, tmp_path):
+    open_always(monkeypatch, Acme())
+    file = tmp_path / "facematch.toml"
+    file.write_text(PROFILES)
+
+    def expected(profile, **arguments):
+        with fm.open_sessions(profile=profile, config=file, **arguments) as sessions:
+            return sessions.expected.checks, sessions.expected.compared_with
+
+    both = (LIVENESS, MATCH)
+    assert expected("payouts") == (both, "given")
+    assert expected("faces") == ((LIVENESS,), None)
+    assert expected("documents") == (both, "document")
+    assert expected("documents", compared_with="given") == (both, "given")
+    assert expected("faces", expects=["match", "liveness"]) == (both, "given")
+    fm.open_verifier(profile="faces", config=file).close()
+
+
+@pytest.mark.parametrize("key", ['expects = "liveness"', "expects = []", 'compared_with = "x"'])
+def test_wrong_checks_in_a_profile_are_refused(monkeypatch, tmp_path, key):
+    open_always(monkeypatch, Acme())
+    file = tmp_path / "facematch.toml"
+    file.write_text(f'[profiles.faces]\nbackend = "acme"\n{key}\n')
+    with pytest.raises(fm.ConfigurationError, match=key.split()[0]):
+        fm.open_sessions(profile="faces", config=file)
+
+
 def test_sessions_require_production_by_default(monkeypatch):
     backend = open_always(monkeypatch, Acme(environment=fm.Environment.SANDBOX))
     with fm.open_sessions("acme") as sessions, pytest.raises(fm.EnvironmentMismatch):
@@ -103,3 +138,46 @@ def test_sessions_require_production_by_default(monkeypatch):
     backend.session_capabilities = None
     with pytest.raises(fm.Unsupported):
         fm.open_sessions("acme")
+
+
+async def test_async_store_of_sessions_has_the_same_methods(address):
+    vendor, clock = ManySessions(), ManualClock()
+    sessions = fm.Sessions(fm.FaceVerifier(vendor, clock=clock))
+    payout = {"purpose": "payout", "about": "payout 8841"}
+    async with fm.AsyncSessionStore(fm.SessionStore(address, sessions)) as store:
+        await store.begin("c-1", **payout, reference=picture())
+        vendor.finish()
+        assert await store.receive(b"|s-1", {"signature": "acme"}) == 1
+        assert len(await store.look()) == 1
+        assert [await store.use("c-1", **payout, max_age_s=60) for _ in range(2)] == [True, False]
+        assert (await store.find("c-1", **payout)).used_at == clock.now()
+        assert (await store.cancel("c-1"), await store.forget(0)) == (0, 1)
+        assert store.store.sessions == {"acme": sessions}
+    with pytest.raises(fm.ConfigurationError):
+        await store.find("c-1", **payout)
+
+
+async def test_cancelled_begin_is_finished_and_stored(address):
+    sent, go_on = anyio.Event(), threading.Event()
+    token = anyio.lowlevel.current_token()
+    vendor = ManySessions()
+
+    def hold():
+        anyio.from_thread.run_sync(sent.set, token=token)
+        assert go_on.wait(30)
+
+    vendor.before_start = hold
+    sessions = fm.Sessions(fm.FaceVerifier(vendor), expects=["liveness"])
+    async with fm.AsyncSessionStore(fm.SessionStore(address, sessions)) as store:
+        async with anyio.create_task_group() as group:
+            group.start_soon(functools.partial(store.begin, "c-1", purpose="payout"))
+            await sent.wait()
+            group.cancel_scope.cancel()
+        go_on.set()
+        begun = await store.begin("c-1", purpose="payout")
+        assert (begun.access.link is not None, len(vendor.starts)) == (True, 1)
+
+
+def test_async_store_takes_a_store():
+    with pytest.raises(fm.ConfigurationError):
+        fm.AsyncSessionStore(fm.Sessions(fm.FaceVerifier(Acme())))

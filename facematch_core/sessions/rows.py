@@ -1,0 +1,174 @@
+"""The table of `SessionStore`, and the functions that it runs, each in one transaction.
+
+This module imports SQLAlchemy, so it is imported only when a store is opened.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Final, TypeVar
+
+import attrs
+import sqlalchemy as sa
+
+from facematch_core.backend.session_types import SessionRecord, SessionResult
+from facematch_core.documents import Document
+from facematch_core.errors import ConfigurationError
+from facematch_core.store.transactions import create_tables, insert_if_new
+
+D = TypeVar("D", bound=Document)
+
+#: The schema version. Stores with a different version cannot be opened.
+VERSION: Final = 1
+
+METADATA: Final = sa.MetaData()
+
+VERSION_TABLE: Final = sa.Table(
+    "facematch_session_store", METADATA, sa.Column("version", sa.Integer, primary_key=True)
+)
+
+#: One row per session. Times are seconds since 1970, UTC.
+SESSIONS: Final = sa.Table(
+    "facematch_sessions",
+    METADATA,
+    # Counts up, so that the newest session of a case is known even if two have the same time.
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("id", sa.String(64), nullable=False, unique=True),
+    sa.Column("name", sa.Text, nullable=False),
+    # Hashes, because PostgreSQL cannot index a text of any length.
+    sa.Column("subject_key", sa.String(64), nullable=False, index=True),
+    sa.Column("case_key", sa.String(64), nullable=False, index=True),
+    # Unique, so that of two concurrent inserts one fails; both databases allow many NULLs.
+    sa.Column("open_case_key", sa.String(64), unique=True),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.Column("session_id", sa.Text),
+    sa.Column("link", sa.Text),
+    sa.Column("link_expires_at", sa.Double),
+    sa.Column("state", sa.String(20)),
+    sa.Column("result", sa.Text),
+    sa.Column("planned_at", sa.Double, nullable=False),
+    sa.Column("starting_until", sa.Double),
+    sa.Column("look_at", sa.Double, index=True),
+    sa.Column("lease", sa.String(64)),
+    sa.Column("used_at", sa.Double),
+)
+
+
+@attrs.frozen(kw_only=True)
+class Row:
+    """A row of the table, as it was read.
+
+    Attributes:
+        number: Position in the order of all begins.
+        id: `SessionRecord.id`.
+        name: The name of the `Sessions` that started the session, in the store's mapping.
+        subject_key, case_key: Hashes of the subject, and of subject, purpose and `about`.
+        open_case_key: The `case_key` while `begin` may still continue the session; else None.
+        record: The record as JSON.
+        session_id: The vendor's id; None until a response contains it.
+        link: The URL for the person; None if there is none, or nobody needs it any longer.
+        link_expires_at: The time from which the link is not given out, or None.
+        state: The state of the last reading; None before the first.
+        result: The last reading as JSON, without its `raw`; None before the first.
+        planned_at: The time of `begin`.
+        starting_until: Until when a process may still be starting the session, or None.
+        look_at: When the next reading is due, or None.
+        lease: A random id of the reading that is under way, or None.
+        used_at: When `use` returned True, or None.
+    """
+
+    number: int
+    id: str
+    name: str
+    subject_key: str
+    case_key: str
+    open_case_key: str | None
+    record: str = attrs.field(repr=False)
+    session_id: str | None
+    link: str | None = attrs.field(repr=False)
+    link_expires_at: float | None
+    state: str | None
+    result: str | None = attrs.field(repr=False)
+    planned_at: float
+    starting_until: float | None
+    look_at: float | None
+    lease: str | None
+    used_at: float | None
+
+    def read_record(self) -> SessionRecord:
+        """Return the record; raise `ConfigurationError` if it cannot be read."""
+        return self._read(SessionRecord, self.record)
+
+    def read_result(self) -> SessionResult | None:
+        """Return the last reading, or None; raise `ConfigurationError` if it cannot be read."""
+        return None if self.result is None else self._read(SessionResult, self.result)
+
+    def _read(self, document_type: type[D], text: str) -> D:
+        try:
+            return document_type.from_dict(json.loads(text))
+        except (ValueError, TypeError, KeyError, RecursionError):
+            pass
+        # Outside the except block, because the caught error may contain the row.
+        raise ConfigurationError(
+            f"The row of session {self.id:.64} cannot be read: restore it from a backup, or delete "
+            "it."
+        )
+
+
+def make_tables(connection: sa.Connection) -> int:
+    """Create missing tables and return the schema version."""
+    return create_tables(connection, VERSION_TABLE, VERSION)
+
+
+def find(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[Row]:
+    """Return the rows that meet all conditions, newest first."""
+    query = SESSIONS.select().where(*conditions).order_by(SESSIONS.c.number.desc())
+    return [Row(**row) for row in connection.execute(query).mappings()]
+
+
+def insert(connection: sa.Connection, **values: object) -> Row | None:
+    """Insert a row; return None if its case has an open row."""
+    if not insert_if_new(connection, SESSIONS, values):
+        return None
+    (row,) = find(connection, SESSIONS.c.id == values["id"])
+    return row
+
+
+def update(
+    connection: sa.Connection, *conditions: sa.ColumnElement[bool], **values: object
+) -> list[Row]:
+    """Change the rows that meet all conditions, in one statement; return the changed rows."""
+    statement = SESSIONS.update().where(*conditions).values(values).returning(*SESSIONS.c)
+    return [Row(**row) for row in connection.execute(statement).mappings()]
+
+
+def remove(connection: sa.Connection, row: Row) -> None:
+    """Remove a row."""
+    connection.execute(SESSIONS.delete().where(SESSIONS.c.id == row.id))
+
+
+def lease_due(
+    connection: sa.Connection,
+    *,
+    names: Collection[str],
+    names_found_by_record: Collection[str],
+    now: float,
+    **lease: object,
+) -> list[Row]:
+    """Set `lease` in the row that has been due for longest; return it, or nothing.
+
+    A session without the vendor's id is due only if its vendor can find it by its record.
+    """
+    columns = SESSIONS.c
+    is_due = columns.look_at <= now
+    is_findable = sa.or_(columns.session_id.is_not(None), columns.name.in_(names_found_by_record))
+    first_due = (
+        sa.select(columns.id)
+        .where(is_due, is_findable, columns.name.in_(names))
+        .order_by(columns.look_at)
+        .limit(1)
+        # PostgreSQL: another worker takes the next row instead of waiting. SQLite ignores it.
+        .with_for_update(skip_locked=True)
+    )
+    return update(connection, columns.id == first_due.scalar_subquery(), is_due, **lease)

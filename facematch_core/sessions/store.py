@@ -1,0 +1,779 @@
+"""`SessionStore`: hosted sessions in a table of yours, from the first click to the one use."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import functools
+import hashlib
+import json
+import logging
+import math
+import secrets
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
+
+import attrs
+
+from facematch_core import errors
+from facematch_core.backend.session_types import (
+    ComparedWith,
+    Person,
+    SessionAccess,
+    SessionRecord,
+    SessionResult,
+    SessionState,
+)
+from facematch_core.base.deadline import CANCELLATION, Clock, Deadline
+from facematch_core.base.frames import methods_clear_frames
+from facematch_core.base.masking import Secret
+from facematch_core.models import Charged
+from facematch_core.store.sql import open_database
+from facematch_core.verifier.verifier import Picture
+
+from .sessions import Sessions
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from .rows import Row
+
+T = TypeVar("T")
+
+log = logging.getLogger("facematch")
+
+#: Seconds that a second click waits for the first one's start.
+START_WAIT_S: Final = 10.0
+#: Seconds between two looks for the end of that start.
+_START_POLL_S: Final = 0.2
+#: Maximum seconds of a start, with the search for an earlier session.
+START_DEADLINE_S: Final = 50.0
+#: Seconds until another process may repeat a start: longer than a start can take.
+START_LEASE_S: Final = 60.0
+#: Seconds until another worker may repeat a reading.
+READ_LEASE_S: Final = 60.0
+#: Seconds between two readings of a used session, whose verdict the vendor may still revise.
+USED_LOOK_S: Final = 86_400.0
+_SECONDS_PER_DAY: Final = 86_400.0
+#: States in which the person can do no more, and only the vendor can.
+_AT_THE_VENDOR: Final = (SessionState.PROCESSING, SessionState.DECIDED, SessionState.UNKNOWN)
+#: The changes to a row after which the next `begin` starts another session.
+_CLOSED: Final[Mapping[str, None]] = dict.fromkeys(("open_case_key", "link", "look_at", "lease"))
+#: States after which the next `begin` starts another session.
+_FINAL: Final = (SessionState.DECIDED, SessionState.GONE)
+#: States in which the person has not finished. An expired session's link may still work.
+_UNFINISHED: Final = (SessionState.PENDING, SessionState.ABANDONED, SessionState.EXPIRED)
+
+
+@attrs.frozen(kw_only=True)
+class StoredSession:
+    """A session of a `SessionStore`, as its row was last read.
+
+    Attributes:
+        record: The record of the session.
+        name: The name of the `Sessions` that started it.
+        access: How the person enters the session. Only from `begin`, and None if the person has
+            finished, so that only the verdict is missing. Not in the repr.
+        repeated_start: What repeating the start did, if an earlier start was lost in a crash or
+            with its response; else None.
+        result: The last reading, without its `raw`; None before the first.
+        used_at: When `use` returned True, UTC; None if it has not.
+        is_open: Whether the verdict is still to come: from the person or from the vendor.
+
+    Example:
+        >>> store = SessionStore("sqlite:///shop.sqlite3", open_sessions(profile="payout"))
+        >>> begun = store.begin("customer-20", purpose="payout", reference=document)
+        >>> print(begun.is_open, begun.result, begun.used_at)
+        True None None
+        >>> begun.why_not("customer-20", purpose="payout", about=None, max_age_s=3600)
+        ('the session was not read yet',)
+        >>> store.close()
+    """
+
+    record: SessionRecord
+    name: str
+    access: SessionAccess | None = attrs.field(default=None, repr=False)
+    repeated_start: str | None = None
+    result: SessionResult | None = None
+    used_at: dt.datetime | None = None
+    is_open: bool = False
+
+    @property
+    def is_revoked(self) -> bool:
+        """Whether the session was used, and its last reading does not verify the person."""
+        if self.used_at is None:
+            return False
+        record = self.record
+        return self.result is None or not self.result.is_verified_for(
+            record.subject_ref, purpose=record.purpose, about=record.about, max_age_s=math.inf
+        )
+
+    def why_not(
+        self, subject_ref: str, *, purpose: str, about: str | None, max_age_s: float
+    ) -> tuple[str, ...]:
+        """Return all reasons why `SessionStore.use` is False by the last reading; empty if True.
+
+        For pages, logs and support. For arguments and errors, see `SessionResult.why_not`.
+        """
+        reasons = []
+        if self.used_at is not None:
+            reasons.append("the session was used already")
+        if self.result is None:
+            return (*reasons, "the session was not read yet")
+        reasons += self.result.why_not(
+            subject_ref, purpose=purpose, about=about, max_age_s=max_age_s
+        )
+        return tuple(reasons)
+
+
+@methods_clear_frames
+class SessionStore:
+    """A table of hosted sessions: one open session for each person and purpose, used once.
+
+    Works in SQLite and PostgreSQL, and creates its tables. Safe to share between threads, processes
+    and, with PostgreSQL, machines; usable after a fork. For a busy or unreachable database, see
+    `SqlStore`. An application that has a table of its own for sessions needs only `Sessions`.
+
+    The table ``facematch_sessions`` contains the records and the last readings, without pictures.
+    The link for the person has a column of its own, which is NULL once the link has expired, and
+    after the first reading that is not PENDING. A token is never stored.
+
+    Args:
+        where: A SQLAlchemy URL (``sqlite:////var/lib/shop/sessions.sqlite3``,
+            ``postgresql+psycopg://user@host/name``) or an engine. A passed engine is not closed.
+        sessions: The `Sessions`, or several by name; closed with this object. A single one has the
+            name of its backend. A session keeps the name for good: to change the vendor, add the
+            new `Sessions`, and keep the old one until its sessions are forgotten.
+        choose: A function that returns the name for a new session of a subject. Required if there
+            are several.
+
+    Raises:
+        ConfigurationError: SQLAlchemy is not installed; the database is neither SQLite nor
+            PostgreSQL, cannot be used, or has a different schema version; or an argument is wrong.
+        StoreUnavailable: the database is busy or does not respond. Any method may raise it.
+
+    Example:
+        >>> store = SessionStore("sqlite:///shop.sqlite3", open_sessions(profile="payout"))
+        >>> payout = {"purpose": "payout", "about": "payout 8841"}
+        >>> begun = store.begin("customer-17", **payout, reference=document)
+        >>> link = begun.access.link.reveal()  # send the person there
+        >>> seen = store.look()  # in a worker, every second
+        >>> store.use("customer-17", **payout, max_age_s=3600)  # True once, when all is passed
+        False
+        >>> store.close()
+    """
+
+    def __init__(
+        self,
+        where: str | Engine,
+        sessions: Sessions | Mapping[str, Sessions],
+        *,
+        choose: Callable[[str], str] | None = None,
+    ) -> None:
+        by_name: Any = sessions
+        if isinstance(sessions, Sessions):
+            by_name = {sessions.verifier.backend.name: sessions}
+        is_mapping = isinstance(by_name, Mapping) and len(by_name) > 0
+        if not is_mapping or not all(isinstance(each, Sessions) for each in by_name.values()):
+            raise errors.ConfigurationError(
+                'SessionStore needs Sessions, as from open_sessions(profile="shop"), or several by '
+                "name."
+            )
+        if choose is None and len(by_name) > 1:
+            raise errors.ConfigurationError(
+                f"With several Sessions ({', '.join(by_name)}), SessionStore needs choose: a "
+                "function that returns the name for a subject."
+            )
+        self._sessions: dict[str, Sessions] = dict(by_name)
+        self._choose = choose
+        self._clock: Clock = next(iter(by_name.values())).clock
+        self._database = open_database(where, label="store of sessions")
+        from . import rows  # here, because SQLAlchemy is an optional dependency
+
+        self._rows = rows
+        self._columns = rows.SESSIONS.c
+        version = self._run(rows.make_tables)
+        if version != rows.VERSION:
+            self._database.close()
+            raise errors.ConfigurationError(
+                f"Schema version {version} of the store of sessions is not supported (expected "
+                f"{rows.VERSION}): use another database, or the facematch version that created "
+                "this one."
+            )
+
+    @property
+    def sessions(self) -> Mapping[str, Sessions]:
+        """The `Sessions` by name."""
+        return dict(self._sessions)
+
+    def begin(
+        self,
+        subject_ref: str,
+        *,
+        purpose: str,
+        about: str | None = None,
+        reference: Picture | None = None,
+        any_document: bool = False,
+        return_url: str | None = None,
+        language: str | None = None,
+    ) -> StoredSession:
+        """Return the person's open session for a purpose, or plan, store and start one.
+
+        The row is written before anything is sent. If an earlier start was lost, in a crash or with
+        its response, the same record is started again: `StoredSession.repeated_start` says what
+        that did. A second click waits up to 10 seconds for the first one's start.
+
+        An open session keeps its link. Without a stored link, the access is read from the vendor,
+        free of charge. If the vendor does not return it again, or the person did not finish in
+        time, the session is deleted and another is started, which is counted.
+
+        Whatever the vendor's sessions do not take is left out, so that another vendor is another
+        profile: `reference`, `any_document`, `return_url` and `language`.
+
+        Args:
+            subject_ref, purpose, about: See `Sessions.plan`. Together they have one open session.
+            reference: The face to compare with; required if `compared_with` is GIVEN.
+            any_document: Whether anybody's document is enough if `compared_with` is DOCUMENT.
+            return_url, language: See `Sessions.start`.
+
+        Returns:
+            The session with the person's `access`, which is None if the person has finished.
+
+        Raises:
+            SessionStarting: another process has been starting the session for 10 seconds.
+            ConfigurationError: `choose` returned an unknown name.
+            FaceMatchError: see `Sessions.plan`, `Sessions.start` and `Sessions.read`.
+        """
+        arguments = {"reference": reference, "return_url": return_url, "language": language}
+        is_open = self._columns.open_case_key == _hash_of(subject_ref, purpose, about)
+        wait = Deadline.after(START_WAIT_S, self._clock)
+        session: StoredSession | None = None
+        while session is None:
+            row = self._newest(is_open)
+            if row is None:
+                row = self._plan(subject_ref, purpose, about, any_document=any_document)
+                # None if another process has inserted its row first.
+                if row is not None:
+                    session = self._start(row, arguments, is_repeated=False)
+            elif not self._is_here(row):
+                self._update(self._columns.id == row.id, **_CLOSED)
+            elif row.session_id is not None:
+                session = self._continue(row)
+            elif self._take_start(row):
+                session = self._start(row, arguments, is_repeated=True)
+            elif wait.is_over:
+                raise errors.SessionStarting(
+                    "Another process has been starting this session for more than "
+                    f"{START_WAIT_S:.0f} s: begin again to get it. Nothing was sent."
+                )
+            else:
+                CANCELLATION.get().sleep(_START_POLL_S, self._clock)
+        return session
+
+    def look(
+        self, *, person: Callable[[str], Person] | None = None, at_most: int = 100
+    ) -> tuple[StoredSession, ...]:
+        """Read the sessions that are due, each under a lease of a minute. Free of charge.
+
+        Call it every second in one or more workers. A session is due when its state suggests
+        another reading, when a webhook names it, and daily once it was used: check
+        `StoredSession.is_revoked`, because the vendor may revise a verdict. If a session cannot be
+        read, the error is logged, and the session is due again a minute later.
+
+        Args:
+            person: A function that returns the `Person` of a subject, to whom a compared document
+                must belong.
+            at_most: Maximum number of sessions to read.
+
+        Returns:
+            The sessions that were read.
+        """
+        columns = self._columns
+        self._update(columns.link_expires_at <= self._now(), columns.link.is_not(None), link=None)
+        seen = []
+        for _ in range(at_most):
+            now = self._now()
+            lease = secrets.token_hex(16)
+            due = self._run(
+                self._rows.lease_due,
+                names=list(self._sessions),
+                names_found_by_record=[
+                    name for name in self._sessions if self._finds_by_record(name)
+                ],
+                now=now,
+                look_at=now + READ_LEASE_S,
+                lease=lease,
+            )
+            if not due:
+                break
+            for row in due:
+                session = self._look_at(row, person)
+                if session is not None:
+                    seen.append(session)
+        return tuple(seen)
+
+    def receive(self, body: bytes, headers: Mapping[str, str]) -> int:
+        """Verify a webhook delivery, and set its sessions due. Sends nothing.
+
+        A delivery may arrive again, late, or before the response to `begin`. Its verdict is
+        ignored.
+
+        Args:
+            body: The raw request body, because the signature covers its bytes.
+            headers: The request headers.
+
+        Returns:
+            The number of sessions that are due now; 0 if none of this store's is meant.
+
+        Raises:
+            WebhookRefused: the delivery is signed by none of the vendors, too old, or unreadable.
+            Unsupported: none of the vendors sends webhooks.
+            ConfigurationError: the secret of the webhooks is missing.
+        """
+        refusal: errors.FaceMatchError | None = None
+        for name, sessions in self._sessions.items():
+            try:
+                hints = sessions.receive(body, headers)
+            except (
+                errors.WebhookRefused,
+                errors.Unsupported,
+                errors.ConfigurationError,
+            ) as error:
+                # A wrong signature tells more than a vendor that takes no webhooks.
+                if refusal is None or isinstance(error, errors.WebhookRefused):
+                    refusal = error.with_traceback(None)
+                continue
+            due = []
+            for hint in hints:
+                is_meant = self._columns.id == hint.record_id
+                is_meant |= self._columns.session_id == hint.session_id
+                # A reading that is under way may be older than the event, so it loses its lease.
+                due += self._update(
+                    self._columns.name == name, is_meant, look_at=self._now(), lease=None
+                )
+            return len(due)
+        assert refusal is not None  # noqa: S101 - there is at least one
+        raise refusal
+
+    def use(
+        self,
+        subject_ref: str,
+        *,
+        purpose: str,
+        about: str | None,
+        max_age_s: float,
+        document: Person | None = None,
+    ) -> bool:
+        """Return True once, if the person's newest session verifies the person now.
+
+        Reads the session from the vendor, free of charge. If `SessionResult.is_verified_for` is
+        True, marks the session as used in one conditional UPDATE, so that of several concurrent
+        calls one returns True. Act on it at once: a session cannot be used again. If the vendor has
+        no result any longer (GONE), the last verdict that `look` has stored counts.
+
+        If it is False, ``find(...).why_not(...)`` returns the reasons.
+
+        Args:
+            subject_ref, purpose, about: The person and the action, from the login and your program.
+            max_age_s: Maximum seconds since the start: see `SessionResult.is_verified_for`.
+            document: The person to whom a compared document must belong: see `Sessions.read`.
+
+        Raises:
+            SessionMismatch: the session is not the record's. Do not grant access.
+            FaceMatchError: the session could not be read: see `Sessions.read`.
+        """
+        row = self._newest(self._columns.case_key == _hash_of(subject_ref, purpose, about))
+        if row is None or row.used_at is not None or not self._is_here(row):
+            return False
+        if row.session_id is None and not self._finds_by_record(row.name):
+            return False
+        lease = secrets.token_hex(16)
+        (row,) = self._update(
+            self._columns.id == row.id, look_at=self._now() + READ_LEASE_S, lease=lease
+        )
+        try:
+            result = self._read(row, document)
+        except errors.SessionNotFound:
+            return False
+        except errors.SessionMismatch:
+            self._discard_result(row)
+            raise
+        self._save_result(row, result)
+        last_result = row.read_result()
+        if result.state is SessionState.GONE and last_result is not None:
+            result = attrs.evolve(last_result, clock=self._clock)
+        if not result.is_verified_for(
+            subject_ref, purpose=purpose, about=about, max_age_s=max_age_s
+        ):
+            return False
+        now = self._now()
+        used = self._update(
+            self._columns.id == row.id,
+            self._columns.used_at.is_(None),
+            used_at=now,
+            # The verdict may have been revised since it was read, so it is due at once.
+            look_at=now,
+            lease=None,
+        )
+        return len(used) == 1
+
+    def find(
+        self, subject_ref: str, *, purpose: str, about: str | None = None
+    ) -> StoredSession | None:
+        """Return the person's newest session for a purpose, as last read; None without one.
+
+        Sends nothing. For a page that shows the state: only `use` may let a person in.
+        """
+        row = self._newest(self._columns.case_key == _hash_of(subject_ref, purpose, about))
+        return None if row is None else self._stored(row)
+
+    def cancel(self, subject_ref: str) -> int:
+        """Delete all sessions that a person has not finished, so that their links stop working.
+
+        Call it at logout and after a change of the password: a stolen login may have opened a link.
+
+        Returns:
+            The number of sessions that were closed. They are never used. If the vendor could not
+            delete one, a warning is logged, and `forget` deletes it later.
+        """
+        columns = self._columns
+        closed = self._update(
+            columns.subject_key == _hash_of(subject_ref),
+            columns.open_case_key.is_not(None),
+            columns.state.is_(None) | columns.state.in_(_UNFINISHED),
+            **_CLOSED,
+        )
+        for row in closed:
+            self._delete(row)
+        return len(closed)
+
+    def forget(self, days: float) -> int:
+        """Delete the sessions that were begun `days` or more ago: at the vendor, then here.
+
+        Only the age matters. Run it daily. If the vendor cannot be reached, a warning is logged and
+        the row stays for the next time. Rows of `Sessions` that this store does not have stay, too.
+
+        Returns:
+            The number of deleted rows.
+
+        Raises:
+            InvalidRequest: `days` is not a number of 0 or more.
+        """
+        if type(days) not in (int, float) or not 0 <= days < math.inf:
+            raise errors.InvalidRequest("days must be a number of 0 or more.")
+        is_old = self._columns.planned_at <= self._now() - days * _SECONDS_PER_DAY
+        forgotten = 0
+        for row in self._run(self._rows.find, is_old):
+            if self._delete(row):
+                self._run(self._rows.remove, row)
+                forgotten += 1
+        return forgotten
+
+    def close(self) -> None:
+        """Close the sessions and the connections to the database. May be called more than once."""
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._database.close)
+            for sessions in self._sessions.values():
+                stack.callback(sessions.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("SessionStore cannot be pickled: open it in each process.")
+
+    def __repr__(self) -> str:
+        # An object whose `__init__` failed may have no sessions.
+        return f"SessionStore({', '.join(getattr(self, '_sessions', ()))})"
+
+    def _run(self, transaction: Callable[..., T], *args: object, **options: object) -> T:
+        """Run a function of `rows` in a transaction."""
+        return self._database.run(functools.partial(transaction, **options), *args)
+
+    def _update(self, *conditions: object, **values: object) -> list[Row]:
+        """Change the rows that meet all conditions; return the changed rows."""
+        return self._run(self._rows.update, *conditions, **values)
+
+    def _newest(self, condition: object) -> Row | None:
+        """Return the newest row that meets a condition, or None."""
+        return next(iter(self._run(self._rows.find, condition)), None)
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+    def _finds_by_record(self, name: str) -> bool:
+        """Return whether the vendor finds a session whose start was lost."""
+        return self._sessions[name].capabilities.finds_by_record
+
+    def _is_here(self, row: Row) -> bool:
+        """Return whether this store has the `Sessions` of a row."""
+        sessions = self._sessions.get(row.name)
+        return sessions is not None and sessions.verifier.backend.name == row.read_record().backend
+
+    def _plan(
+        self, subject_ref: str, purpose: str, about: str | None, *, any_document: bool
+    ) -> Row | None:
+        """Plan a session and insert its row; return None if another process did so first."""
+        name = next(iter(self._sessions))
+        if self._choose is not None:
+            name = self._choose(subject_ref)
+        if name not in self._sessions:
+            raise errors.ConfigurationError(
+                f"choose returned {name!r:.60}, but the Sessions are {', '.join(self._sessions)}."
+            )
+        sessions = self._sessions[name]
+        is_document = sessions.expected.compared_with is ComparedWith.DOCUMENT
+        record = sessions.plan(
+            subject_ref, purpose=purpose, about=about, any_document=any_document and is_document
+        )
+        now = self._now()
+        case_key = _hash_of(subject_ref, purpose, about)
+        return self._run(
+            self._rows.insert,
+            id=record.id,
+            name=name,
+            subject_key=_hash_of(subject_ref),
+            case_key=case_key,
+            open_case_key=case_key,
+            record=_to_json(record),
+            planned_at=now,
+            starting_until=now + START_LEASE_S,
+            # A start that is lost is looked for by then.
+            look_at=now + START_LEASE_S,
+        )
+
+    def _take_start(self, row: Row) -> bool:
+        """Return whether this process may repeat a lost start, because no other is making it."""
+        now = self._now()
+        starting_until = self._columns.starting_until
+        taken = self._update(
+            self._columns.id == row.id,
+            self._columns.session_id.is_(None),
+            starting_until.is_(None) | (starting_until <= now),
+            starting_until=now + START_LEASE_S,
+        )
+        return len(taken) == 1
+
+    def _start(
+        self, row: Row, arguments: Mapping[str, Any], *, is_repeated: bool
+    ) -> StoredSession | None:
+        """Start a planned session, and store it.
+
+        Return None if the start found an earlier session that the person cannot continue.
+        """
+        sessions = self._sessions[row.name]
+        record = row.read_record()
+        is_taken = {
+            "reference": record.compared_with is ComparedWith.GIVEN,
+            "return_url": sessions.capabilities.takes_return_url,
+            "language": sessions.capabilities.takes_language,
+        }
+        deadline_s = sessions.verifier.runner.deadline_s or START_DEADLINE_S
+        try:
+            result = sessions.start(
+                record,
+                **{name: value for name, value in arguments.items() if is_taken[name]},
+                deadline_s=min(deadline_s, START_DEADLINE_S),
+            )
+        except BaseException as error:
+            # If the database fails, too, the start can be repeated when its lease has ended.
+            with contextlib.suppress(errors.FaceMatchError):
+                if _is_certainly_unstarted(error) and not is_repeated:
+                    self._run(self._rows.remove, row)
+                else:
+                    self._update(self._columns.id == row.id, starting_until=None)
+            raise
+        repeated_start = None
+        if is_repeated:
+            repeated_start = f"An earlier start was lost. {sessions.second_start}"
+            log.warning("Session %s: %s", record.id, repeated_start)
+        saved = self._save_access(row, result)
+        if saved is None:
+            # The vendor's id is stored in any case, because the session must be deleted one day.
+            for closed in self._update(
+                self._columns.id == row.id,
+                record=_to_json(result.record),
+                session_id=result.record.session_id,
+            ):
+                self._delete(closed)
+            raise errors.SessionNotFound(
+                "The session was cancelled while it was started, so it is deleted again.",
+                backend=record.backend,
+            )
+        if result.access is None and result.state not in _AT_THE_VENDOR:
+            return None
+        return self._stored(saved, access=result.access, repeated_start=repeated_start)
+
+    def _continue(self, row: Row) -> StoredSession | None:
+        """Return an open session with its access.
+
+        If the person cannot continue it, delete it, close the row and return None.
+        """
+        if row.link is not None and self._now() < (row.link_expires_at or 0.0):
+            return self._stored(row, access=SessionAccess(link=Secret(row.link)))
+        saved = None
+        with contextlib.suppress(errors.SessionNotFound):
+            result = self._sessions[row.name].read(row.read_record(), with_access=True)
+            if result.access is not None or result.state in _AT_THE_VENDOR:
+                saved = self._save_access(row, result)
+            else:
+                self._delete(row)
+        if saved is None:
+            self._update(self._columns.id == row.id, **_CLOSED)
+            return None
+        return self._stored(saved, access=result.access)
+
+    def _save_access(self, row: Row, result: SessionResult) -> Row | None:
+        """Store what `begin` returns; return None if the row was closed meanwhile."""
+        record = result.record
+        look_at = self._now()
+        started_at = record.started_at or record.planned_at
+        ends_at = started_at.timestamp() + record.valid_for_s
+        link = None
+        # Without access, the person has finished, and the verdict is due at once.
+        if result.access is not None:
+            look_at += result.read_again_s or 0.0
+            if result.access.link is not None:
+                link = result.access.link.reveal()
+            if result.access.expires_at is not None:
+                ends_at = min(ends_at, result.access.expires_at.timestamp())
+        saved = self._update(
+            self._columns.id == row.id,
+            self._columns.open_case_key.is_not(None),
+            record=_to_json(record),
+            session_id=record.session_id,
+            link=link,
+            link_expires_at=ends_at,
+            starting_until=None,
+            look_at=look_at,
+            # A reading that is under way may be older.
+            lease=None,
+        )
+        return next(iter(saved), None)
+
+    def _look_at(self, row: Row, person: Callable[[str], Person] | None) -> StoredSession | None:
+        """Read a leased session and store the result; return None if there is no newer one."""
+        try:
+            document = None
+            record = row.read_record()
+            if person is not None and record.compared_with is ComparedWith.DOCUMENT:
+                document = person(record.subject_ref)
+            result = self._read(row, document)
+        except errors.FaceMatchError as error:
+            log.warning("Session %s: %s: %s", row.id, type(error).__name__, error)
+            if isinstance(error, errors.SessionMismatch):
+                saved = self._discard_result(row)
+                return None if saved is None else self._stored(saved)
+            if isinstance(error, errors.SessionNotFound):
+                # Another start of the record, or a webhook, sets it due again.
+                self._update(*self._is_leased(row), link=None, look_at=None, lease=None)
+            # After any other error, it is due again when the lease has ended.
+            return None
+        saved = self._save_result(row, result)
+        return None if saved is None else self._stored(saved)
+
+    def _is_leased(self, row: Row) -> tuple[object, object]:
+        """Return the conditions that no other worker and no webhook has changed the row."""
+        return self._columns.id == row.id, self._columns.lease == row.lease
+
+    def _read(self, row: Row, document: Person | None) -> SessionResult:
+        """Read a session. Errors: see `Sessions.read`."""
+        sessions = self._sessions[row.name]
+        record = row.read_record()
+        if record.compared_with is not ComparedWith.DOCUMENT:
+            document = None
+        return sessions.read(record, document=document)
+
+    def _save_result(self, row: Row, result: SessionResult) -> Row | None:
+        """Store a reading; return None if its lease was lost, because it may be outdated."""
+        now = self._now()
+        changes: dict[str, object] = {
+            "record": _to_json(result.record),
+            "session_id": result.record.session_id,
+            "state": result.state.value,
+            "look_at": None,
+            "lease": None,
+        }
+        if result.state is not SessionState.GONE:
+            # The last verdict stays when the vendor has no result any longer.
+            changes["result"] = _to_json(attrs.evolve(result, raw={}))
+            if row.used_at is not None:
+                changes["look_at"] = now + USED_LOOK_S
+        if result.read_again_s is not None:
+            changes["look_at"] = now + result.read_again_s
+        if result.state is not SessionState.PENDING:
+            changes["link"] = None
+        if result.state in _FINAL:
+            changes["open_case_key"] = None
+        saved = self._update(*self._is_leased(row), **changes)
+        return next(iter(saved), None)
+
+    def _discard_result(self, row: Row) -> Row | None:
+        """Forget the verdict of a session that is not the record's; read it no more."""
+        saved = self._update(
+            *self._is_leased(row), result=None, link=None, look_at=None, lease=None
+        )
+        return next(iter(saved), None)
+
+    def _delete(self, row: Row) -> bool:
+        """Delete a session at the vendor; log it and return False if something may be left."""
+        try:
+            record = row.read_record()
+            if not self._is_here(row):
+                raise errors.ConfigurationError(
+                    f"The Sessions {row.name!r:.60} of {record.backend} are not in this store."
+                )
+            if record.session_id is not None or self._finds_by_record(row.name):
+                self._sessions[row.name].delete(record)
+        except (errors.SessionNotFound, errors.Unsupported):
+            pass  # there is nothing to delete, or no way to do it
+        except errors.FaceMatchError as error:
+            problem = f"{type(error).__name__}: {error}"
+            log.warning("Session %s was not deleted at the vendor: %s", row.id, problem)
+            return False
+        return True
+
+    def _stored(
+        self,
+        row: Row,
+        *,
+        access: SessionAccess | None = None,
+        repeated_start: str | None = None,
+    ) -> StoredSession:
+        """Return a row as the caller sees it."""
+        result = row.read_result()
+        if result is not None:
+            result = attrs.evolve(result, clock=self._clock)
+        used_at = None
+        if row.used_at is not None:
+            used_at = dt.datetime.fromtimestamp(row.used_at, dt.UTC)
+        return StoredSession(
+            record=row.read_record(),
+            name=row.name,
+            access=access,
+            repeated_start=repeated_start,
+            result=result,
+            used_at=used_at,
+            is_open=row.open_case_key is not None and row.look_at is not None,
+        )
+
+
+def _hash_of(*texts: str | None) -> str:
+    """Return the SHA-256 of some texts as hexadecimal digits."""
+    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
+
+
+def _to_json(document: SessionRecord | SessionResult) -> str:
+    return json.dumps(document.to_dict())
+
+
+def _is_certainly_unstarted(error: BaseException) -> bool:
+    """Return whether an error of `Sessions.start` means that the vendor has no session."""
+    if isinstance(error, errors.SessionMismatch):
+        return False
+    if isinstance(error, errors.VendorError):
+        return error.billing.charged is Charged.NO
+    return isinstance(error, errors.FaceMatchError)

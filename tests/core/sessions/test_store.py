@@ -1,0 +1,732 @@
+"""A table of sessions: one open session for a case, read when it is due, used once.
+
+Run over SQLite here, and over PostgreSQL by `tests/system/test_postgres.py`.
+"""
+
+import contextlib
+import logging
+import math
+import multiprocessing
+import os
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import sqlalchemy
+from kit.fakes import picture
+from kit.session_vendor import ManySessions
+from kit.sessions import LINK, TOKEN
+
+import facematch_core as fm
+from facematch_core.resilience import Budget
+from facematch_core.testing import ManualClock
+
+STATE = fm.SessionState
+PAYOUT = {"purpose": "payout", "about": "payout 8841"}
+ADA = fm.Person(name="Ada Lovelace")
+FINDS, REPEATS, MAKES_ANOTHER = {"finds_by_record": True}, {"start_is_repeatable": True}, {}
+
+
+class Shop:
+    """A store of sessions of one vendor, and what a shop does with it for customer 17."""
+
+    def __init__(self, address, stack, *, clock=None, vendor=None, policies=(), **can):
+        self.address, self.stack, self.clock = address, stack, clock or ManualClock()
+        self.vendor = vendor or ManySessions(**can)
+        self.events, self.policies = [], policies
+        self.store = self.opened()
+
+    def sessions(self, vendor=None, **arguments):
+        verifier = fm.FaceVerifier(
+            vendor or self.vendor,
+            require_environment="production",
+            clock=self.clock,
+            policies=self.policies,
+            on_event=self.events.append,
+        )
+        return fm.Sessions(verifier, **arguments)
+
+    def opened(self, sessions=None, **arguments):
+        sessions = sessions or self.sessions()
+        store = fm.SessionStore(self.address, sessions, **arguments)
+        return self.stack.enter_context(store)
+
+    def begin(self, customer="customer-17", *, case=PAYOUT, **more):
+        return self.store.begin(customer, **{"reference": picture(), **case, **more})
+
+    def use(self, customer="customer-17", *, case=PAYOUT, **more):
+        return self.store.use(customer, **{"max_age_s": 3600, **case, **more})
+
+    def find(self, customer="customer-17"):
+        return self.store.find(customer, **PAYOUT)
+
+    def hear(self, *, record_id="", session_id="", signature="acme"):
+        body = f"{record_id}|{session_id}".encode()
+        return self.store.receive(body, {"signature": signature})
+
+    def rows(self, columns="*"):
+        engine = sqlalchemy.create_engine(self.address)
+        with contextlib.closing(engine.connect()) as connection:
+            query = f"SELECT {columns} FROM facematch_sessions ORDER BY number"
+            found = [dict(row) for row in connection.execute(sqlalchemy.text(query)).mappings()]
+        engine.dispose()
+        return found
+
+
+@pytest.fixture
+def open_shop(address):
+    with contextlib.ExitStack() as stack:
+        yield lambda **arguments: Shop(address, stack, **arguments)
+
+
+@pytest.fixture
+def shop(open_shop):
+    return open_shop()
+
+
+def link_of(session):
+    return session.access.link.reveal()
+
+
+def test_begun_session_is_read_when_due_and_used_once(shop):
+    begun = shop.begin()
+    assert link_of(begun) == f"{LINK}-s-1"
+    assert (begun.record.session_id, begun.name, begun.is_open) == ("s-1", "acme", True)
+    assert shop.find().why_not("customer-17", **PAYOUT, max_age_s=60)
+    shop.vendor.finish()
+    shop.clock.advance(5)
+    (seen,) = shop.store.look()
+    assert (seen.result.state, seen.is_open, seen.used_at) == (STATE.DECIDED, False, None)
+    assert shop.find().why_not("customer-17", **PAYOUT, max_age_s=60) == ()
+    assert not shop.use("customer-18")
+    assert not shop.use(case={"purpose": "login", "about": None})
+    assert not shop.use(max_age_s=1)
+    assert [shop.use() for _ in range(3)] == [True, False, False]
+    assert shop.find().used_at == shop.clock.now()
+    assert "used" in shop.find().why_not("customer-17", **PAYOUT, max_age_s=60)[0]
+
+
+def test_without_a_session_nothing_is_found_or_used(shop):
+    assert (shop.find(), shop.use(), shop.store.look()) == (None, False, ())
+    assert (shop.store.cancel("customer-17"), shop.store.forget(0)) == (0, 0)
+
+
+def test_open_session_is_begun_again_with_the_same_link_and_without_a_request(shop):
+    first, again = shop.begin(), shop.begin()
+    assert (link_of(again), again.record.id) == (link_of(first), first.record.id)
+    assert (len(shop.vendor.starts), shop.vendor.reads) == (1, [])
+    assert shop.begin(case={**PAYOUT, "about": None}).record.id != first.record.id
+    assert shop.begin("customer-18").record.id != first.record.id
+
+
+def test_token_that_the_vendor_returns_again_keeps_the_session(open_shop):
+    shop = open_shop(gives="token")
+    first, again = shop.begin(), shop.begin()
+    assert again.access.token.reveal() == first.access.token.reveal() == f"{TOKEN}-s-1"
+    assert len(shop.vendor.starts) == 1
+
+
+def test_token_that_the_vendor_returns_once_is_replaced_by_another_session(open_shop):
+    shop = open_shop(gives="token once")
+    first, again = shop.begin(), shop.begin()
+    assert again.access.token.reveal() != first.access.token.reveal()
+    assert (shop.vendor.deleted, list(shop.vendor.sessions)) == (["s-1"], ["s-2"])
+    shop.vendor.finish()
+    assert shop.use()
+
+
+@pytest.mark.parametrize("gives", ["link", "token", "token once"])
+def test_link_is_in_its_column_alone_and_a_token_nowhere(open_shop, gives, caplog):
+    caplog.set_level(logging.DEBUG)
+    shop = open_shop(gives=gives)
+    begun = shop.begin()
+    others = str([{**row, "link": None} for row in shop.rows()])
+    hidden = others, repr(begun), repr(shop.find()), repr(shop.events), caplog.text
+    assert [text for text in hidden if LINK in text or TOKEN in text] == []
+    links = [f"{LINK}-s-1"] if gives == "link" else [None]
+    assert [row["link"] for row in shop.rows("link")] == links
+
+
+def test_link_is_removed_once_the_session_is_no_longer_pending(shop):
+    shop.begin()
+    shop.clock.advance(5)
+    shop.store.look()
+    assert shop.rows("link") == [{"link": f"{LINK}-s-1"}]
+    shop.vendor.sessions["s-1"].state = STATE.PROCESSING
+    shop.clock.advance(30)
+    shop.store.look()
+    assert shop.rows("link") == [{"link": None}]
+
+
+def test_link_is_removed_when_it_expires(shop):
+    shop.begin()
+    shop.clock.advance(3601)
+    shop.store.look(at_most=0)
+    assert shop.rows("link") == [{"link": None}]
+
+
+def test_expired_session_is_deleted_before_another_is_started(shop):
+    shop.begin()
+    shop.clock.advance(2 * 3600)
+    shop.store.look()
+    assert shop.find().result.state is STATE.EXPIRED
+    assert not shop.find().is_open
+    begun = shop.begin()
+    assert (shop.vendor.deleted, begun.record.session_id) == (["s-1"], "s-2")
+    shop.vendor.finish()
+    assert shop.use()
+
+
+def test_expired_session_that_was_decided_after_all_is_not_repeated(shop):
+    shop.begin()
+    shop.clock.advance(2 * 3600)
+    shop.store.look()
+    shop.vendor.finish()
+    assert shop.begin().access is None
+    assert shop.use(max_age_s=math.inf)
+    assert len(shop.vendor.starts) == 1
+
+
+@pytest.mark.parametrize("state", [STATE.PROCESSING, STATE.UNKNOWN, STATE.DECIDED])
+def test_finished_session_gives_no_access_and_starts_no_other(shop, state):
+    shop.begin()
+    shop.clock.advance(3601)  # the link has expired, so that the vendor is asked
+    shop.vendor.sessions["s-1"].state = state
+    assert shop.begin().access is None
+    assert len(shop.vendor.starts) == 1
+    (seen,) = shop.store.look()
+    assert seen.result.state is state
+
+
+def test_failed_person_may_begin_again(shop):
+    shop.begin()
+    shop.vendor.finish(passes=False)
+    shop.clock.advance(5)
+    shop.store.look()
+    assert not shop.use()
+    shop.begin()
+    shop.vendor.finish()
+    assert shop.use()
+    assert len(shop.vendor.starts) == 2
+
+
+def test_session_that_the_vendor_deleted_is_replaced(shop):
+    shop.begin()
+    shop.vendor.sessions.clear()
+    shop.clock.advance(5)
+    assert (shop.store.look(), shop.use()) == ((), False)
+    assert shop.begin().record.session_id == "s-2"
+
+
+def lose_answer(vendor):
+    vendor.lost.append(fm.OutcomeUnknown("The answer was lost."))
+
+
+@pytest.mark.parametrize(
+    ("can", "count", "reason"),
+    [
+        (FINDS, (1, 1), "looks for the session first"),
+        (REPEATS, (2, 1), "same session; both starts are counted"),
+        (MAKES_ANOTHER, (2, 2), "a second session, and both are counted"),
+    ],
+    ids=["finds", "repeats", "makes another"],
+)
+def test_next_begin_repeats_a_lost_start_of_the_same_record(open_shop, can, count, reason, caplog):
+    starts, sessions = count
+    budget = Budget(10, name="sessions")
+    shop = open_shop(policies=[budget], **can)
+    lose_answer(shop.vendor)
+    with pytest.raises(fm.OutcomeUnknown, match=reason):
+        shop.begin()
+    record_id = shop.find().record.id
+    begun = shop.begin()
+    assert begun.record.id == record_id
+    assert reason in begun.repeated_start
+    assert reason in caplog.text
+    assert (len(shop.vendor.starts), len(shop.vendor.sessions)) == (starts, sessions)
+    (state,) = budget.store.budgets()
+    assert state.spent + state.unknown == starts
+    assert link_of(shop.begin()) == link_of(begun)
+    shop.vendor.finish(begun.record.session_id)
+    assert [shop.use() for _ in range(2)] == [True, False]
+
+
+def forks(test):
+    """Mark a test whose child processes have everything that it has opened."""
+    test = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")(test)
+    warning = "ignore:This process .* is multi-threaded:DeprecationWarning"
+    return pytest.mark.filterwarnings(warning)(test)
+
+
+@forks
+def test_forked_processes_start_one_session(open_shop):
+    shop = open_shop(clock=fm.base.deadline.SystemClock())
+    shop.find()  # the children inherit an open connection
+    fork = multiprocessing.get_context("fork")
+    starts, links, barrier = fork.SimpleQueue(), fork.SimpleQueue(), fork.Barrier(4)
+    shop.vendor.before_start = lambda: starts.put(os.getpid())
+
+    def begin():
+        barrier.wait(60)
+        links.put(link_of(shop.begin()))
+
+    children = [fork.Process(target=begin) for _ in range(4)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(120)
+    assert [child.exitcode for child in children] == [0] * 4
+    assert {links.get() for _ in children} == {f"{LINK}-s-1"}
+    assert (starts.get() in {child.pid for child in children}, starts.empty()) == (True, True)
+
+
+@forks
+def test_start_of_a_killed_process_is_repeated_after_a_minute(open_shop):
+    shop = open_shop(**FINDS)
+    shop.vendor.before_start = lambda: os.kill(os.getpid(), signal.SIGKILL)
+    shop.find()
+    child = multiprocessing.get_context("fork").Process(target=shop.begin)
+    child.start()
+    child.join(60)
+    assert child.exitcode == -signal.SIGKILL
+    shop.vendor.before_start = lambda: None
+    with pytest.raises(fm.SessionStarting):
+        shop.begin()
+    assert sum(shop.clock.slept) == pytest.approx(10, abs=0.5)
+    shop.clock.advance(51)
+    assert "lost" in shop.begin().repeated_start
+
+
+def test_interrupted_start_is_repeated_at_once(shop):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    shop.vendor.before_start = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        shop.begin()
+    shop.vendor.before_start = lambda: None
+    assert "lost" in shop.begin().repeated_start
+
+
+def test_second_click_waits_for_the_first_and_gets_its_session(open_shop):
+    shop = open_shop(clock=fm.base.deadline.SystemClock())
+    started, go_on = threading.Event(), threading.Event()
+
+    def hold():
+        started.set()
+        assert go_on.wait(30)
+
+    shop.vendor.before_start = hold
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(shop.begin)
+        assert started.wait(30)
+        second = pool.submit(shop.begin)
+        go_on.set()
+        assert link_of(first.result(30)) == link_of(second.result(30))
+    assert len(shop.vendor.starts) == 1
+
+
+def test_many_concurrent_clicks_start_one_session(open_shop):
+    shop = open_shop(clock=fm.base.deadline.SystemClock())
+    with ThreadPoolExecutor(8) as pool:
+        links = {link_of(begun) for begun in pool.map(lambda _: shop.begin(), range(8))}
+    assert (len(links), len(shop.vendor.starts)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        fm.RequestRejected("No.", billing=fm.Billing(fm.Charged.NO)),
+        fm.VendorUnavailable("Down.", status_code=503, billing=fm.Billing(fm.Charged.NO, "503")),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_start_that_certainly_made_no_session_leaves_no_row(shop, failure):
+    def refuse():
+        raise failure
+
+    shop.vendor.before_start = refuse
+    with pytest.raises(type(failure)):
+        shop.begin()
+    assert shop.rows() == []
+
+
+def test_missing_reference_and_exceeded_budget_leave_no_row(open_shop):
+    shop = open_shop(policies=[Budget(1, name="sessions")])
+    with pytest.raises(fm.InvalidRequest):
+        shop.begin(reference=None)
+    shop.begin("customer-1")
+    with pytest.raises(fm.BudgetExceeded):
+        shop.begin("customer-2")
+    assert [row["session_id"] for row in shop.rows()] == ["s-1"]
+
+
+def test_start_that_was_lost_long_ago_is_not_repeated(open_shop):
+    shop = open_shop(**FINDS)
+    lose_answer(shop.vendor)
+    with pytest.raises(fm.OutcomeUnknown):
+        shop.begin()
+    shop.clock.advance(3700)
+    begun = shop.begin()
+    assert (begun.repeated_start, shop.vendor.deleted) == (None, ["s-1"])
+    assert begun.record.session_id == "s-2"
+
+
+def test_webhook_sets_its_session_due(shop):
+    shop.begin()
+    shop.vendor.finish()
+    assert shop.store.look() == ()
+    assert shop.hear(session_id="s-1") == 1
+    assert [each.result.state for each in shop.store.look()] == [STATE.DECIDED]
+    assert shop.hear(session_id="s-1") == 1  # the vendor delivers it again
+    assert [each.result.state for each in shop.store.look()] == [STATE.DECIDED]
+    assert [shop.use() for _ in range(2)] == [True, False]
+    assert shop.hear(session_id="s-1") == 1
+    shop.store.look()
+    assert not shop.use()
+
+
+def test_forged_and_foreign_webhooks_change_nothing(shop):
+    shop.begin()
+    before = shop.rows()
+    with pytest.raises(fm.WebhookRefused):
+        shop.hear(session_id="s-1", signature="guessed")
+    assert shop.hear(session_id="s-9", record_id="7" * 32) == 0
+    assert shop.rows() == before
+
+
+@pytest.mark.parametrize("names_record", [True, False])
+def test_webhook_before_the_answer_to_the_start_loses_nothing(shop, names_record):
+    def deliver():
+        (row,) = shop.rows("id")
+        shop.hear(record_id=row["id"] if names_record else "", session_id="s-1")
+        shop.store.look()
+
+    shop.vendor.before_start = deliver
+    begun = shop.begin()
+    shop.vendor.finish()
+    shop.clock.advance(5)
+    assert [each.record.id for each in shop.store.look()] == [begun.record.id]
+    assert shop.use()
+
+
+def test_webhook_finds_a_session_whose_start_was_lost(open_shop):
+    shop = open_shop(**FINDS)
+    lose_answer(shop.vendor)
+    with pytest.raises(fm.OutcomeUnknown):
+        shop.begin()
+    shop.vendor.finish()
+    shop.hear(record_id=shop.find().record.id)
+    (seen,) = shop.store.look()
+    assert seen.record.session_id == "s-1"
+    assert shop.use()
+
+
+def test_without_webhooks_the_verdict_is_read_anyway(shop):
+    shop.begin()
+    shop.vendor.finish()
+    assert shop.use()  # even before the worker has looked
+
+
+def test_verdict_that_is_revised_before_its_use_is_not_used(shop):
+    shop.begin()
+    shop.vendor.finish()
+    shop.clock.advance(5)
+    shop.store.look()
+    shop.vendor.finish(passes=False)
+    assert not shop.use()
+
+
+def test_verdict_that_is_revised_after_its_use_is_reported_daily(shop):
+    shop.begin()
+    shop.vendor.finish()
+    assert shop.use()
+    assert [each.is_revoked for each in shop.store.look()] == [False]
+    shop.vendor.finish(passes=False)
+    assert shop.store.look() == ()
+    for _ in range(2):
+        shop.clock.advance(86_401)
+        assert [each.is_revoked for each in shop.store.look()] == [True]
+    assert not shop.use()
+
+
+def test_concurrent_uses_are_one_use(shop):
+    shop.begin()
+    shop.vendor.finish()
+    barrier = threading.Barrier(4)
+    shop.vendor.after_read = lambda: barrier.wait(30)
+    with ThreadPoolExecutor(4) as pool:
+        uses = list(pool.map(lambda _: shop.use(), range(4)))
+    assert sorted(uses) == [False, False, False, True]
+
+
+def test_two_workers_read_each_session_once(shop):
+    for number in range(20):
+        shop.begin(f"customer-{number}")
+    shop.clock.advance(5)
+    workers = [shop.opened() for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        seen = list(pool.map(lambda worker: worker.look(), workers))
+    assert sum(map(len, seen)) == len(shop.vendor.reads) == 20
+
+
+def test_reading_that_outlives_its_lease_replaces_no_newer_one(shop):
+    shop.begin()
+    shop.vendor.finish()
+    shop.clock.advance(5)
+
+    def another_worker_reads():
+        shop.vendor.after_read = lambda: None
+        shop.clock.advance(61)
+        shop.vendor.finish(passes=False)
+        shop.store.look()
+
+    shop.vendor.after_read = another_worker_reads
+    assert shop.store.look() == ()
+    assert shop.find().why_not("customer-17", **PAYOUT, max_age_s=600)
+
+
+def test_webhook_during_a_reading_has_the_session_read_again(shop):
+    shop.begin()
+    shop.clock.advance(5)
+
+    def finish():
+        shop.vendor.after_read = lambda: None
+        shop.vendor.finish()
+        shop.hear(session_id="s-1")
+
+    shop.vendor.after_read = finish
+    assert [each.result.state for each in shop.store.look()] == [STATE.DECIDED]
+
+
+def test_outage_while_reading_is_waited_out(shop, caplog):
+    shop.begin()
+    shop.clock.advance(5)
+
+    def fail():
+        raise fm.VendorUnavailable("Down.", billing=fm.Billing(fm.Charged.NO))
+
+    shop.vendor.after_read = fail
+    assert shop.store.look() == ()
+    assert "VendorUnavailable" in caplog.text
+    with pytest.raises(fm.VendorUnavailable):
+        shop.use()
+    shop.vendor.after_read = lambda: None
+    shop.vendor.finish()
+    assert shop.store.look() == ()
+    shop.clock.advance(61)
+    assert len(shop.store.look()) == 1
+
+
+def test_verdict_of_another_session_is_discarded(shop):
+    shop.begin()
+    shop.vendor.finish()
+    assert shop.use()
+    shop.store.look()
+    shop.vendor.sessions["s-1"].terms = "0" * 64
+    shop.hear(session_id="s-1")
+    (seen,) = shop.store.look()
+    assert (seen.result, seen.is_revoked) == (None, True)
+    with pytest.raises(fm.SessionMismatch):
+        shop.begin()
+        shop.vendor.sessions["s-2"].terms = "0" * 64
+        shop.use()
+
+
+@pytest.mark.parametrize("has_looked", [True, False])
+def test_stored_verdict_counts_once_the_vendor_has_forgotten_the_session(open_shop, has_looked):
+    shop = open_shop(result_lasts_s=180.0)
+    shop.begin()
+    shop.vendor.finish()
+    shop.clock.advance(5)
+    if has_looked:
+        shop.store.look()
+    shop.vendor.sessions.clear()
+    shop.clock.advance(300)
+    assert shop.use(max_age_s=600) is has_looked
+    assert not shop.use(max_age_s=600)
+
+
+def test_document_must_belong_to_the_person(open_shop):
+    shop = open_shop()
+    shop.store = shop.opened(shop.sessions(compared_with="document"))
+    shop.begin()
+    shop.vendor.finish()
+    shop.clock.advance(5)
+    subjects = []
+
+    def person(subject_ref):
+        subjects.append(subject_ref)
+        return ADA
+
+    (seen,) = shop.store.look(person=person)
+    assert (subjects, seen.result.name_agreement) == (["customer-17"], "agrees")
+    assert not shop.use()
+    assert not shop.use(document=fm.Person(name="Grace Hopper"))
+    assert [shop.use(document=ADA) for _ in range(2)] == [True, False]
+    assert [each.is_revoked for each in shop.store.look(person=person)] == [False]
+
+
+def test_any_document_is_enough_if_the_caller_says_so(open_shop):
+    shop = open_shop()
+    shop.store = shop.opened(shop.sessions(compared_with="document"))
+    shop.begin(any_document=True)
+    shop.vendor.finish()
+    assert shop.use()
+
+
+def test_arguments_that_a_vendor_does_not_take_are_left_out(open_shop):
+    shop = open_shop(takes_return_url=False, takes_language=False)
+    shop.store = shop.opened(shop.sessions(expects=["liveness"]))
+    shop.begin(return_url="https://shop.example/back", language="es", any_document=True)
+    (start,) = shop.vendor.starts
+    assert (start.reference, start.return_url, start.language) == (None, None, None)
+    shop.vendor.finish()
+    assert shop.use(document=ADA)
+
+
+def two_vendors(shop, *, chosen):
+    """Open a store of two vendors; return the second one."""
+    second = ManySessions(name="bcme")
+    sessions = {"acme": shop.sessions(), "bcme": shop.sessions(second)}
+    shop.store = shop.opened(sessions, choose=lambda subject_ref: chosen[subject_ref])
+    return second
+
+
+def test_session_stays_with_the_vendor_that_was_chosen_for_its_subject(shop):
+    chosen = {"customer-17": "acme", "customer-18": "bcme"}
+    second = two_vendors(shop, chosen=chosen)
+    first = shop.begin()
+    assert (first.name, shop.begin("customer-18").name) == ("acme", "bcme")
+    chosen["customer-17"] = "bcme"
+    assert shop.begin().record.id == first.record.id
+    shop.vendor.finish()
+    second.finish()
+    # Both vendors have a session s-1, and each webhook names its own.
+    assert shop.hear(session_id="s-1", signature="bcme") == 1
+    assert [each.name for each in shop.store.look()] == ["bcme"]
+    assert (shop.use(), shop.use("customer-18")) == (True, True)
+    assert shop.begin().name == "bcme"
+
+
+def test_open_session_of_a_removed_vendor_is_replaced(open_shop, address):
+    shop = open_shop()
+    first = shop.begin()
+    moved = open_shop(vendor=ManySessions(name="bcme"), clock=shop.clock)
+    moved.clock.advance(5)
+    assert (moved.store.look(), moved.use()) == ((), False)
+    assert moved.begin().record.id != first.record.id
+    assert (moved.store.forget(0), shop.vendor.deleted) == (1, [])
+
+
+@pytest.mark.parametrize("name", ["ccme", None])
+def test_unknown_choice_is_refused(shop, name):
+    two_vendors(shop, chosen={"customer-17": name})
+    with pytest.raises(fm.ConfigurationError, match="acme, bcme"):
+        shop.begin()
+
+
+@pytest.mark.parametrize("sessions", [{}, None, "acme", {"acme": 7}])
+def test_store_needs_sessions(address, sessions):
+    with pytest.raises(fm.ConfigurationError, match="by name"):
+        fm.SessionStore(address, sessions)
+
+
+def test_several_vendors_need_a_choice(shop):
+    with pytest.raises(fm.ConfigurationError, match="choose"):
+        shop.opened({"acme": shop.sessions(), "bcme": shop.sessions(ManySessions(name="bcme"))})
+
+
+def test_cancelled_sessions_are_deleted_and_never_used(shop):
+    shop.begin()
+    shop.begin(case={**PAYOUT, "about": "payout 8842"})
+    shop.begin("customer-18")
+    assert shop.store.cancel("customer-17") == 2
+    assert list(shop.vendor.sessions) == ["s-3"]
+    assert [row["link"] for row in shop.rows()] == [None, None, f"{LINK}-s-3"]
+    assert not shop.use()
+    assert not shop.find().is_open
+
+
+def test_cancelling_keeps_what_the_person_has_finished(shop):
+    shop.begin()
+    shop.vendor.sessions["s-1"].state = STATE.PROCESSING
+    shop.clock.advance(5)
+    shop.store.look()
+    assert shop.store.cancel("customer-17") == 0
+    shop.vendor.finish()
+    assert shop.use()
+
+
+def test_session_that_is_cancelled_while_it_starts_is_deleted(shop):
+    shop.vendor.before_start = lambda: shop.store.cancel("customer-17")
+    with pytest.raises(fm.SessionNotFound):
+        shop.begin()
+    assert (shop.vendor.sessions, shop.rows("link")) == ({}, [{"link": None}])
+
+
+def test_old_sessions_are_deleted_at_the_vendor_and_then_here(shop, caplog):
+    shop.begin("customer-1")
+    shop.clock.advance(86_400)
+    shop.begin("customer-2")
+    assert shop.store.forget(2) == 0
+    delete = shop.vendor.delete_session
+
+    def fail(_request):
+        raise fm.VendorUnavailable("Down.", billing=fm.Billing(fm.Charged.NO))
+
+    shop.vendor.delete_session = fail
+    assert shop.store.forget(0.5) == 0
+    assert "not deleted at the vendor: VendorUnavailable" in caplog.text
+    shop.vendor.delete_session = delete
+    assert shop.store.forget(0.5) == 1
+    assert (shop.vendor.deleted, len(shop.rows())) == (["s-1"], 1)
+    with pytest.raises(fm.InvalidRequest):
+        shop.store.forget(-1)
+
+
+@pytest.mark.parametrize(("can", "left"), [(FINDS, 0), (MAKES_ANOTHER, 1)])
+def test_lost_starts_are_forgotten_too(open_shop, can, left):
+    shop = open_shop(**can)
+    lose_answer(shop.vendor)
+    with pytest.raises(fm.OutcomeUnknown):
+        shop.begin()
+    assert (shop.store.forget(0), len(shop.vendor.sessions), shop.rows()) == (1, left, [])
+
+
+def test_unreadable_row_does_not_stop_the_others(shop, caplog):
+    shop.begin("customer-1")
+    shop.begin("customer-2")
+    engine = sqlalchemy.create_engine(shop.address)
+    with engine.begin() as connection:
+        spoil = "UPDATE facematch_sessions SET record = '[' WHERE number = 1"
+        connection.execute(sqlalchemy.text(spoil))
+    engine.dispose()
+    shop.clock.advance(5)
+    assert [each.record.subject_ref for each in shop.store.look()] == ["customer-2"]
+    shop.clock.advance(5)
+    assert shop.store.forget(0) == 1
+    assert "cannot be read" in caplog.text
+
+
+def test_other_schema_version_is_refused(shop):
+    engine = sqlalchemy.create_engine(shop.address)
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text("UPDATE facematch_session_store SET version = 9"))
+    engine.dispose()
+    with pytest.raises(fm.ConfigurationError, match="version 9"):
+        shop.opened()
+
+
+def test_store_of_budgets_and_store_of_sessions_share_a_database(shop, address):
+    with contextlib.closing(fm.SqlStore(address)) as budgets:
+        shop.begin()
+        assert budgets.budgets() == ()
+
+
+def test_closed_store_closes_its_sessions(shop):
+    with shop.store as store:
+        store.find("customer-17", **PAYOUT)
+    with pytest.raises(fm.ConfigurationError):
+        shop.begin()
