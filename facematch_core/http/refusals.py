@@ -291,6 +291,7 @@ _MESSAGE_KEYS = (
     "error_msg",
     "details",
     "title",
+    "description",
 )
 
 

@@ -90,8 +90,8 @@ UNKNOWN = (
 @click.option("--door-host", multiple=True, metavar="HOST=VENDOR",
     help="Host of your own server with a vendor's API, for --door. May be repeated.")
 @click.option("--any-key", is_flag=True,
-    help="Accept every key through the door; the signatures of Amazon and Tencent are then not "
-    "checked.")
+    help="Accept every key through the door; the signatures of Amazon, Sumsub and Tencent "
+    "are then not checked.")
 @click.argument("program", metavar="[-- COMMAND]...", nargs=-1, type=click.UNPROCESSED)
 def command(
     *,

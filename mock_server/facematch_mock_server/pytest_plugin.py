@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from .server import MockServer
 
 #: The vendors that have their own host names.
-_WITH_HOSTS = frozenset({"azure", "baidu", "deepvue", "didit", "facepp", "rekognition", "tencent"})
+_WITH_HOSTS = frozenset({
+    *("azure", "baidu", "deepvue", "didit", "facepp", "rekognition", "sumsub", "tencent"),
+})  # fmt: skip
 _PASSED = pytest.StashKey[bool]()
 _SERVERS = pytest.StashKey[list["MockServer"]]()
 

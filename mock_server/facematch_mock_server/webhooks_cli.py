@@ -34,8 +34,28 @@ def _save_call_at_didit(mock: MockServer) -> None:
     answer.raise_for_status()
 
 
+def _finish_session_at_sumsub(mock: MockServer) -> None:
+    """Start a session at Sumsub, and pass it."""
+    from facematch_core import open_sessions
+
+    with open_sessions(
+        "sumsub",
+        base_url=mock.url,
+        app_token=mock.client_id,
+        secret_key=mock.live_key,
+        level_name="basic",
+        compared_with="document",
+        require_environment="mock",
+    ) as sessions:
+        session = sessions.start(sessions.plan("a-person", purpose="webhook"))
+    mock.control.sessions.finish(session.record.session_id)
+
+
 #: How to make the session that the deliveries tell of, by vendor whose mock sends webhooks.
-_SESSION_MAKERS: Mapping[str, Callable[[MockServer], None]] = {"didit": _save_call_at_didit}
+_SESSION_MAKERS: Mapping[str, Callable[[MockServer], None]] = {
+    "didit": _save_call_at_didit,
+    "sumsub": _finish_session_at_sumsub,
+}
 
 
 @click.command("webhooks")

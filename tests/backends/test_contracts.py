@@ -13,6 +13,7 @@ from simulators.facepp import FaceppSimulator
 from simulators.persona import PersonaSimulator
 from simulators.regula import RegulaSimulator
 from simulators.rekognition import RekognitionSimulator
+from simulators.sumsub import SumsubSimulator
 from simulators.tencent import TencentSimulator
 
 from facematch_core.testing import BackendContract, Situation
@@ -46,6 +47,10 @@ class TestBaidu(Contract):
 @pytest.mark.slow
 class TestBaiduWithALogin(Contract):
     opened = BaiduLoginSimulator
+
+
+class TestSumsub(Contract):
+    opened = SumsubSimulator
 
 
 class TestTencent(Contract):

@@ -23,6 +23,7 @@ import facematch_facepp
 import facematch_mock_server
 import facematch_regula
 import facematch_rekognition
+import facematch_sumsub
 import facematch_tencent
 from facematch_core import backend, http, resilience, testing
 from facematch_core.cli.app import BUNDLED, COMMANDS
@@ -102,7 +103,7 @@ def test_a_page_shows_code_that_is_tested_elsewhere(page, file, name):
         *(facematch_core, backend, resilience, http, testing, facematch_azure, facematch_didit),
         *(facematch_baidu, facematch_compreface, facematch_deepvue, facematch_facepp),
         *(facematch_mock_server, facematch_regula, facematch_rekognition, facematch_tencent),
-        facematch_deepface,
+        *(facematch_deepface, facematch_sumsub),
     ],
     ids=lambda module: module.__name__,
 )
@@ -173,7 +174,7 @@ def test_strict_build_fails_on_warnings_and_search_excludes_maintainer_pages(tmp
     head, _, _ = (ROOT / "mkdocs.yml").read_text().partition("exclude_docs:")
     (tmp_path / "mkdocs.yml").write_text(f"{head}\nhooks: ['{DOCS / '_hooks.py'}']\n")
     marks = {mark for page in DOCS.rglob("*.md") for mark in TABLE.findall(page.read_text())}
-    assert len(marks) == 10
+    assert len(marks) == 11
     for name in ("index", "maintain/index"):
         page = tmp_path / "docs" / f"{name}.md"
         page.parent.mkdir(parents=True, exist_ok=True)

@@ -92,7 +92,7 @@ EXTRAS = {
 #: Those that bring the local engine.
 LOCAL = ("local", "all")
 BACKENDS = ["azure", "baidu", "compreface", "deepface", "deepvue", "didit", "facepp", "local"]
-BACKENDS += ["persona", "regula", "rekognition", "tencent"]
+BACKENDS += ["persona", "regula", "rekognition", "sumsub", "tencent"]
 LISTED = (
     "from facematch_core import available_backends\n"
     f"assert [one.name for one in available_backends()] == {BACKENDS!r}"

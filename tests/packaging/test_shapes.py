@@ -19,7 +19,16 @@ from kit.goldens import by_place, facts_in, kept
 
 KEPT = Path(__file__).parent / "golden/shapes.txt"
 PACKAGES = ["azure", "baidu", "comparison", "compreface", "core", "deepface", "deepvue", "didit"]
-PACKAGES += ["facepp", "local", "mock_server", "persona", "regula", "rekognition", "tencent"]
+PACKAGES += [
+    "facepp",
+    "local",
+    "mock_server",
+    "persona",
+    "regula",
+    "rekognition",
+    "sumsub",
+    "tencent",
+]
 PLAIN = bool | int | float | str | bytes | enum.Enum | dt.timedelta | None
 TABLE = dict | types.MappingProxyType
 

@@ -13,7 +13,7 @@ from facematch_core import __version__
 ROOT = Path(__file__).parents[2]
 TOPS = ("facematch_core", "backends", "comparison", "mock_server")
 VENDORS = ("azure", "baidu", "compreface", "deepface", "deepvue", "didit", "facepp", "local")
-VENDORS += ("persona", "regula", "rekognition", "tencent")
+VENDORS += ("persona", "regula", "rekognition", "sumsub", "tencent")
 PACKAGES = {f"facematch_{name}" for name in ("core", "comparison", "mock_server", *VENDORS)}
 pytestmark = pytest.mark.slow
 EXTRAS = (

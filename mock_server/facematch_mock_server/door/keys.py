@@ -13,6 +13,7 @@ from facematch_mock_server.vendors.base import bearer_token
 from facematch_mock_server.vendors.deepvue.vendor import LOGIN
 from facematch_mock_server.vendors.pairs import FormKey
 from facematch_mock_server.vendors.rekognition.signature import read_signature
+from facematch_mock_server.vendors.sumsub import access as sumsub
 from facematch_mock_server.vendors.tencent.signature import SigningKey, sign_again
 
 
@@ -23,6 +24,8 @@ def accept_key(server: MockServer, vendor: str, request: Request) -> Request:
     """
     if vendor == "rekognition":
         return _sign_with_known_secret(server.of(vendor), request)
+    if vendor == "sumsub":
+        return _sign_with_known_token(server.of(vendor), request)
     if vendor == "tencent":
         return _sign_with_known_secret_key(server.of(vendor), request)
     kind = server.accounts.vendors[vendor]
@@ -78,3 +81,21 @@ def _sign_with_known_secret_key(access: Served, request: Request) -> Request:
     if secret_id is None or access.control.world.keys.of_client(secret_id):
         return request
     return sign_again(request, secret_id=access.client_id or "", secret_key=access.live_key)
+
+
+def _sign_with_known_token(access: Served, request: Request) -> Request:
+    """Replace an unknown app token of Sumsub and its signature by the mock's own, likewise.
+
+    A token of the sandbox is replaced by the mock's one of the sandbox.
+    """
+    app_token = request.header(sumsub.TOKEN)
+    keys = access.control.world.keys
+    if app_token is None or keys.of_client(app_token):
+        return request
+    secret_key = access.live_key
+    if app_token.startswith("sbx:"):
+        secret_key = access.sandbox_key or secret_key
+    key = keys.find(secret_key)
+    if key is None or key.client is None:
+        return request
+    return sumsub.sign_again(request, app_token=key.client, secret_key=secret_key)

@@ -18,6 +18,7 @@ from kit import mock_facepp as facepp
 from kit import mock_persona as persona
 from kit import mock_regula as regula
 from kit import mock_rekognition as rekognition
+from kit import mock_sumsub as sumsub
 from kit import mock_tencent as tencent
 from kit.goldens import kept
 from kit.mock_didit import control_request, didit_request, liveness_request, match_request, scene
@@ -31,6 +32,8 @@ from facematch_mock_server.vendors.openapi import make_document
 from facematch_mock_server.world.faults import Fault
 
 BIG = 5 * 1024 * 1024 + 1
+#: When the mock's clock stands in the scenario of Sumsub, once it has advanced.
+LATER = didit.START + dt.timedelta(seconds=301)
 #: What decides which claims of Didit hold, and the scenarios that need that; None for all.
 DIDIT = (
     ({}, None),
@@ -335,6 +338,77 @@ OF_TENCENT = (
 )
 
 
+OF_SUMSUB = (
+    webhooks.listen(events=["applicantCreated", "applicantPending", "applicantReviewed"]),
+    sumsub.create(),
+    sumsub.create(),
+    sumsub.create(level=""),
+    sumsub.create(""),
+    sumsub.signed("POST", "/resources/applicants?levelName=basic", b"["),
+    sumsub.link(redirect={"successUrl": "https://shop.example/done"}, query="?lang=es"),
+    sumsub.link(ttlInSecs=0),
+    sumsub.link("another-person"),
+    sumsub.read(1),
+    sumsub.steps_of(1),
+    sumsub.checked(1),
+    sumsub.decided(1, "completed RED FINAL"),
+    sumsub.decided(1, "awaitingService"),
+    webhooks.carried(),
+    *(
+        step
+        for answer in (302, 400, 404, 500, "timeout")
+        for step in (sumsub.decided(1, "completed GREEN"), webhooks.carried(answer))
+    ),
+    passing(301),
+    webhooks.carried(),
+    sumsub.signed("GET", "/resources/applicants/-;externalUserId=a-person/one", at=LATER),
+    sumsub.signed("GET", "/resources/applicants/-/byExternalUserId/a-person", at=LATER),
+    sumsub.signed("GET", "/resources/applicants/-/byExternalUserId/nobody", at=LATER),
+    sumsub.signed("GET", f"/resources/applicants/{'0' * 24}/one", at=LATER),
+    sumsub.signed("GET", "/resources/applicants/000/one", at=LATER),
+    sumsub.signed("GET", "/resources/applicants", at=LATER),
+    sumsub.read(1, **sumsub.SANDBOX),
+    sumsub.applicant(1, "POST", "status/testCompleted", {}),
+    *(
+        sumsub.applicant(1, "PATCH", f"presence/{presence}")
+        for presence in ("deactivated", "deactivated", "activated")
+    ),
+    sumsub.applicant(1, "POST", "reset"),
+    sumsub.decided(2, "pending"),
+    sumsub.applicant(2, "PATCH", "presence/deactivated"),
+    sumsub.decided(2, "completed GREEN"),
+    sumsub.applicant(2, "PATCH", "presence/deactivated"),
+    sumsub.applicant(2, "POST", "reset"),
+    sumsub.create("a-tester", at=LATER, **sumsub.SANDBOX),
+    sumsub.link("a-tester", how={"at": LATER, **sumsub.SANDBOX}),
+    sumsub.checked(3),
+    sumsub.complete_test(3, "RED", reviewRejectType="RETRY", clientComment="Blurred."),
+    sumsub.complete_test(3, "BLUE"),
+    sumsub.steps_of(3, **sumsub.SANDBOX),
+    sumsub.create(x_app_token=None),
+    sumsub.create(token="app-token"),
+    sumsub.create(x_app_access_ts="soon"),
+    sumsub.create(at=didit.START - dt.timedelta(seconds=61)),
+    sumsub.create(token="prd:another-token", at=LATER),
+    sumsub.create(key="another-key", at=LATER),
+    control_request("keys", {"key": "old-key", "client": "prd:old", "expires": "2026-07-01"}),
+    sumsub.create(token="prd:old", key="old-key", at=LATER),
+    control_request("keys", {"key": "weak-key", "client": "prd:weak", "allowed": False}),
+    sumsub.create(token="prd:weak", key="weak-key", at=LATER),
+    control_request("sessions/levels", {"name": "basic"}),
+    control_request("sessions/levels"),
+    sumsub.create("third-person", level="Basic", at=LATER),
+    control_request("limits", {"sandbox": 0}),
+    sumsub.create("fourth-person", at=LATER, **sumsub.SANDBOX),
+    control_request("limits", {"post": 0}),
+    sumsub.create("fifth-person", at=LATER),
+    control_request("limits", {"get": 0}),
+    sumsub.read(1),
+)
+IN_SUMSUB = ({"price": "0.01"}, {"sandbox_selfie": "same"})
+IN_SUMSUB += ({"webhook_algorithm": "HMAC_SHA512_HEX"}, {"webhook_algorithm": "HMAC_SHA1_HEX"})
+
+
 def represented_faces(engine):
     """A step that compares the embeddings of a face; without the token it gets none."""
     body = engine.handle(deepface.represent_request()).json()
@@ -599,6 +673,7 @@ WAYS = (
         ({"vendor": "facepp", "switches": switches}, OF_FACEPP)
         for switches in ({"price": "0.01"}, {"limit": "together"})
     ),
+    *(({"vendor": "sumsub", "switches": switches}, OF_SUMSUB) for switches in IN_SUMSUB),
     ({"vendor": "tencent", "switches": {"price": "0.01"}}, OF_TENCENT),
     *(
         ({"vendor": "deepface", "switches": {"auth": auth}}, OF_DEEPFACE)

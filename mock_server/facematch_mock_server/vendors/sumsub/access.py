@@ -1,0 +1,141 @@
+"""The app token and the signature of a request, and the limits of requests."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hmac
+import re
+from typing import Any, NoReturn
+
+import attrs
+
+from facematch_mock_server.base.messages import Headers, Request, Response
+from facematch_mock_server.vendors.base import NumberedCall
+from facematch_mock_server.world.hosted import origin_of
+from facematch_mock_server.world.keys import Key, KeyKind
+from facematch_mock_server.world.sessions import Session
+
+#: The headers that every request has.
+TOKEN, TIMESTAMP, SIGNATURE = "x-app-token", "x-app-access-ts", "x-app-access-sig"
+_TIMESTAMP = re.compile(r"[0-9]{1,11}", re.ASCII)
+_MAX_DIFFERENCE = dt.timedelta(seconds=60)
+_WINDOW_S = 5.0
+_DAY_S = 86_400.0
+
+
+def sign(request: Request, *, timestamp: str, secret_key: str) -> str:
+    """Return the signature of a request as sent."""
+    message = f"{timestamp}{request.method}{request.target}".encode() + bytes(request.body)
+    return hmac.digest(secret_key.encode(), message, "sha256").hex()
+
+
+def sign_again(request: Request, *, app_token: str, secret_key: str) -> Request:
+    """Return a request with another app token and its signature."""
+    names = (TOKEN, SIGNATURE)
+    headers = [header for header in request.headers if header[0] not in names]
+    signature = sign(request, timestamp=request.header(TIMESTAMP) or "", secret_key=secret_key)
+    headers += [(TOKEN, app_token), (SIGNATURE, signature)]
+    return attrs.evolve(request, headers=tuple(headers))
+
+
+@attrs.define(kw_only=True, eq=False)
+class SumsubCall(NumberedCall):
+    """A call with an app token, whose answers have a correlation id.
+
+    Attributes:
+        body: The JSON object that was sent; empty before it is read.
+    """
+
+    body: dict[str, Any] = attrs.field(factory=dict, init=False)
+
+    def answer(
+        self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
+    ) -> Response:
+        filled = {**filled, "correlation_id": self.request_id}
+        return super().answer(key, body, headers, **filled)
+
+    def refuse(
+        self, key: str, /, *facts: str, body: Any = None, headers: Headers = (), **filled: object
+    ) -> NoReturn:
+        facts = ("error.body", "error.description", *facts)
+        super().refuse(key, *facts, body=body, headers=headers, **filled)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the app token is one of production."""
+        return self.key is not None and self.key.kind is KeyKind.LIVE
+
+    @property
+    def origin(self) -> str:
+        """The scheme and host for links to this server."""
+        return origin_of(self.world, self.request)
+
+    def sees(self, session: Session) -> bool:
+        """Return whether an applicant belongs to the app token's environment."""
+        return session.hosted is not None and session.hosted.is_live == self.is_live
+
+
+def check_key(call: SumsubCall) -> None:
+    """Refuse a call that is not signed with a valid app token, or was signed too long ago."""
+    app_token = call.request.header(TOKEN)
+    timestamp = call.request.header(TIMESTAMP)
+    signature = call.request.header(SIGNATURE)
+    if app_token is None or timestamp is None or signature is None:
+        call.refuse("key.missing")
+    call.key_label = "wrong"
+    if not app_token.startswith(("sbx:", "prd:")):
+        call.refuse("key.format")
+    if not _TIMESTAMP.fullmatch(timestamp):
+        call.refuse("key.timestamp")
+    _check_time(call, dt.datetime.fromtimestamp(int(timestamp), dt.UTC))
+    keys = call.world.keys.of_client(app_token)
+    if not keys:
+        call.refuse("key.unknown")
+    call.claims.cite("key.canonical")
+    for secret_key, key in keys:
+        expected = sign(call.request, timestamp=timestamp, secret_key=secret_key)
+        if hmac.compare_digest(expected.encode(), signature.encode(errors="replace")):
+            _accept(call, secret_key, key)
+            return
+    call.refuse("key.signature")
+
+
+def _accept(call: SumsubCall, secret_key: str, key: Key) -> None:
+    """Accept the key that signed a call, unless it has expired or lacks the permission."""
+    if not call.authenticate(secret_key):
+        call.refuse("key.expired")
+    if not key.allowed:
+        call.refuse("key.denied")
+
+
+def _check_time(call: SumsubCall, signed_at: dt.datetime) -> None:
+    """Refuse a time that is current neither by the machine's clock nor by the mock's."""
+    if abs(signed_at - call.now) <= _MAX_DIFFERENCE:
+        return
+    call.claims.cite("key.clock")
+    if abs(signed_at - dt.datetime.now(dt.UTC)) > _MAX_DIFFERENCE:
+        call.refuse("key.late")
+
+
+def check_rate(call: SumsubCall) -> None:
+    """Refuse a call above the limit of GET requests, or of others."""
+    scope = "get" if call.request.method in ("GET", "HEAD") else "post"
+    if _is_exceeded(call, scope, _WINDOW_S):
+        call.refuse("rate.exceeded", f"rate.{scope}.limit")
+
+
+def check_sandbox_quota(call: SumsubCall) -> None:
+    """Refuse more applicants in the sandbox than a day allows."""
+    if not call.is_live and _is_exceeded(call, "sandbox", _DAY_S):
+        call.refuse("rate.sandbox.exceeded", "rate.sandbox.limit")
+
+
+def _is_exceeded(call: SumsubCall, scope: str, window_s: float) -> bool:
+    exceeded = call.world.rates.count_request(
+        {scope: window_s}, client="", now=call.now.timestamp()
+    )
+    return exceeded is not None
+
+
+#: The checks of every path, in order; the order is our choice.
+CHECKS = {"rate": check_rate, "key": check_key}

@@ -1,0 +1,134 @@
+"""Claims about Sumsub, with their sources."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
+
+READ = "2026-11-28"
+
+
+def _page(name: str) -> Origin:
+    return Origin(Known.DOCUMENTED, f"docs.sumsub.com, {name}", READ)
+
+
+AUTHENTICATION = _page("/reference/authentication, and its error codes")
+CREATE = _page("/reference/create-applicant")
+LINK = _page("/reference/generate-websdk-external-link, of 2026-09-17")
+READ_APPLICANT = _page("/reference/get-applicant-data")
+STATUSES = _page("/docs/applicant-statuses")
+STEPS = _page("/reference/get-applicant-verification-steps-status")
+LABELS = _page("/docs, rejection labels")
+DEACTIVATE = _page("/reference/deactivate-applicant-profile")
+RESET = _page("/reference/reset-applicant")
+SANDBOX = _page("/reference/set-review-for-applicant-on-sandbox")
+TESTING = _page("/docs/test-in-sandbox.md, of 2026-09-08")
+RATES = _page("/reference, rate limits")
+WEBHOOKS = _page("/docs/webhooks and /docs/user-verification-webhooks")
+SKILLS = Origin(Known.DOCUMENTED, "SUMSUB/agent-skills 070922a, of 2026-08-14", READ)
+EXAMPLES = Origin(
+    Known.DOCUMENTED, "SumSubstance/AppTokenUsageExamples 434912c, of 2026-04-23", READ
+)
+#: Answers and links that users of the API publish.
+SEEN = Origin(Known.OBSERVED, "answers of Sumsub in public repositories", READ)
+
+#: The methods of a selfie step with a liveness check, and without one.
+LIVENESS_METHODS = ("passiveLiveness", "staticLiveness", "liveness")
+OTHER_METHODS = ("enabled", "photoRequired", "disabled")
+
+
+def _error(status: int, description: str, code: int | None = None, name: str = "") -> Reply:
+    body: dict[str, Any] = {
+        "description": description,
+        "code": status,
+        "correlationId": "{correlation_id}",
+    }
+    if code is not None:
+        body["errorCode"] = code
+    if name:
+        body["errorName"] = name
+    return Reply(status, body)
+
+
+# One claim per line: key, response, source, and statement.
+# fmt: off
+CLAIMS = table(
+    "sumsub",
+    fact("error.body", READ_APPLICANT, "An error has a description, the HTTP status as code, a correlationId and, for some, an errorCode and an errorName."),
+    fact("error.description", OURS, "Of the descriptions, only those of a wrong signature, of an unknown or a second applicant, of a wrong id and of the sandbox's call are known; the others are ours."),
+    row("path.unknown", _error(404, "There is no such method."), OURS, "The answer to an unknown path or method was not found."),
+    row("key.missing", _error(401, "A header of the app token is missing.", 4006), SEEN, "A request without X-App-Token, X-App-Access-Ts or X-App-Access-Sig is refused with 4006."),
+    row("key.format", _error(401, "The app token has an invalid format.", 4000, "app-token-invalid-format"), AUTHENTICATION, "An app token begins with sbx: or prd:, for its environment; another one is refused."),
+    row("key.unknown", _error(401, "The app token was not found.", 4001, "app-token-not-found"), AUTHENTICATION, "An unknown app token is refused; so is one of another environment."),
+    row("key.signature", _error(401, "Request signature mismatch", 4003, "app-token-signature mismatch"), AUTHENTICATION, "X-App-Access-Sig is the hexadecimal HMAC-SHA256 of time, method, path with query as sent, and body."),
+    fact("key.canonical", EXAMPLES, "Nothing stands between the four parts of the signed text."),
+    row("key.timestamp", _error(401, "X-App-Access-Ts is not a number of seconds.", 4005), SEEN, "A time that is no whole number of Unix seconds is refused with 4005."),
+    row("key.late", _error(401, "The request's time differs too much from the server's.", 4004), SKILLS, "A time more than 60 seconds away is refused with 4004."),
+    fact("key.clock", OURS, "A time is current by the machine's clock or by the mock's, because tests advance the mock's."),
+    row("key.expired", _error(401, "The app token was not found.", 4001, "app-token-not-found"), OURS, "An expired or revoked key is refused like an unknown one."),
+    row("key.denied", _error(403, "The app token does not have this permission."), AUTHENTICATION, "A key without the permission for a call is refused with 403."),
+    row("rate.get.limit", 300, RATES, "An account can send 300 GET requests in 5 seconds."),
+    row("rate.post.limit", 50, RATES, "An account can send 50 POST requests in 5 seconds. That PATCH requests count like these is our choice."),
+    row("rate.exceeded", _error(429, "Too many requests."), RATES, "A request above the limit is refused with 429."),
+    row("rate.sandbox.limit", 500, TESTING, "In the sandbox 500 applicants can be created a day. That the day slides is our choice."),
+    row("rate.sandbox.exceeded", _error(429, "Too many applicants in the sandbox today."), OURS, "The answer to more applicants was not found."),
+    row("body.no_object", _error(400, "The body is not a JSON object."), OURS, "The answer to a body that is no JSON object was not found."),
+    row("body.invalid", _error(400, "The body is invalid: {problem}."), OURS, "The answer to an invalid body was not found."),
+    fact("level.any", OURS, "Any level name is accepted until control.sessions.level publishes a level."),
+    row("level.unknown", _error(404, "Level '{level}' not found"), SEEN, "An unknown level is refused with 404; names are case-sensitive. The description is ours."),
+    row("applicant.created", Reply(201), CREATE, "An applicant is created at a level, with the status init. Its id has 24 characters. The status 201 and the time in the sandbox are seen."),
+    row("applicant.exists", _error(409, "Applicant with external user id '{external_id}' already exists: {applicant_id}"), SEEN, "An externalUserId belongs to one applicant; a second one is refused with 409."),
+    fact("applicant.environments", SKILLS, "An applicant is seen only with app tokens of its environment."),
+    row("applicant.unknown", _error(404, "Applicant not found"), SEEN, "An unknown applicant is refused with 404."),
+    row("applicant.id", _error(400, "Invalid id '{applicant_id}'"), READ_APPLICANT, "An id of another form than 24 characters is refused with 400."),
+    row("applicant.read", Reply(200), READ_APPLICANT, "An applicant is read by its id, or by -;externalUserId= and its externalUserId."),
+    fact("applicant.documents", READ_APPLICANT, "info has what was recognized on the documents, and idDocs in it the name, date of birth and number on each. What control.sessions.document sets is on a German passport (ours), a full_name as lastName."),
+    row("applicant.found", Reply(200), _page("/reference/check-applicant-existence-by-externaluserid"), "A search by externalUserId says whether there is an applicant, and shows it."),
+    row("applicant.status", Reply(200), STATUSES, "The status of an applicant has its review. awaitingUser and awaitingService have the answer GREEN, which does not count yet."),
+    row("applicant.steps", Reply(200), STEPS, "Each step of the level is null until the person has sent something. The step SELFIE has one answer for liveness and for the match with the document."),
+    row("link.created", Reply(200), LINK, "A link leads to the page of one applicant, for ttlInSecs. Here, url is this server's page for a tester."),
+    row("link.default_s", 1800, SEEN, "A link lasts 30 minutes unless ttlInSecs says otherwise."),
+    row("link.longest_s", 2_592_000, SEEN, "A link lasts at most 30 days. That a longer ttlInSecs is refused is our choice."),
+    fact("link.applicant", OURS, "A link for an unknown userId creates its applicant at once; Sumsub's texts differ."),
+    fact("link.again", SKILLS, "Another link continues the same applicant. That the former link ends is our choice."),
+    fact("link.redirect", LINK, "The page redirects to successUrl if the answer is GREEN, else to rejectUrl. No JWT is added: signKey has no effect here."),
+    row("session.attempts", 3, OURS, "The third failed attempt ends a check as RED and FINAL; until then it is RED and RETRY."),
+    row("session.live_from", 50.0, OURS, "A face is live from a score of 50, and an attack never is. Sumsub shows no scores."),
+    row("session.match_from", 50.0, OURS, "Faces match from a score of 50. Sumsub shows no scores."),
+    fact("session.order", STEPS, "A face is compared only if it is live."),
+    fact("session.labels", LABELS, "BAD_FACE_MATCHING: another face than on the document. FRAUDULENT_LIVENESS: an attack. BAD_SELFIE: try again. That the first two are FINAL is our choice."),
+    fact("session.document", OURS, "A document without a face is rejected as UNSATISFACTORY_PHOTOS and RETRY; its selfie has no answer."),
+    fact("session.methods", SKILLS, "photoRequired and disabled are selfies without a liveness check."),
+    fact("session.at_once", OURS, "A check ends at once; control.sessions.decide sets any other status, as a reviewer does."),
+    fact("session.steps", STATUSES, "A reviewer's decision leaves the steps as they are."),
+    fact("session.retry", STATUSES, "RED and RETRY asks the person again, by a link to the same applicant."),
+    fact("sandbox.unchecked", TESTING, "In the sandbox nothing is checked, and nothing is charged. That the applicant is pending until testCompleted is our choice."),
+    row("sandbox.completed", Reply(200, {"ok": 1}), SANDBOX, "testCompleted sets the answer of an applicant in the sandbox, and sends applicantReviewed."),
+    row("sandbox.live", _error(400, "This method is only supported on sandbox env"), SANDBOX, "With a production app token testCompleted is refused with 400."),
+    row("sandbox.selfie", "none", OURS, "What the step SELFIE says after testCompleted is not known; with sandbox_selfie=none it has no answer.", when=("sandbox_selfie", "none"), name="none"),
+    row("sandbox.selfie", "same", OURS, "What the step SELFIE says after testCompleted is not known; with sandbox_selfie=same it has the applicant's answer and labels.", when=("sandbox_selfie", "same"), name="same"),
+    row("presence.changed", Reply(200), DEACTIVATE, "A deactivated applicant has deleted: true, and its data is kept; activated undoes it. There is no call that deletes."),
+    row("presence.checking", _error(409, "The applicant is being checked."), DEACTIVATE, "An applicant in pending, queued or prechecked cannot be deactivated. The status 409 is ours."),
+    row("presence.already", _error(409, "The applicant is already in the state.", 3000, "applicant-already-in-the-state"), DEACTIVATE, "An applicant that is already in the state is refused with 3000."),
+    row("presence.deleted", _error(409, "The applicant is deactivated.", 1008, "applicant-marked-as-deleted"), DEACTIVATE, "Nothing but activated can be done with a deactivated applicant."),
+    row("reset.done", Reply(200, {"ok": 1}), RESET, "A reset sets the status to init, and removes what the person sent."),
+    row("credit.start", Decimal(100), OURS, "The credit starts at USD 100; what Sumsub does without credit is not known, and here nothing."),
+    row("credit.price", Decimal(0), OURS, "Sumsub charges for checks, and not for a recheck within 30 days: an applicant is charged once, when its first check ends. The price list was not read, so it is one charge of 0."),
+    row("webhook.algorithm", "sha256", WEBHOOKS, "x-payload-digest is the hexadecimal HMAC of the body with the secret of the webhook, and x-payload-digest-alg its algorithm.", when=("webhook_algorithm", "HMAC_SHA256_HEX"), name="sha256"),
+    row("webhook.algorithm", "sha512", WEBHOOKS, "With webhook_algorithm=HMAC_SHA512_HEX, a delivery is signed by HMAC-SHA512.", when=("webhook_algorithm", "HMAC_SHA512_HEX"), name="sha512"),
+    row("webhook.algorithm", "sha1", WEBHOOKS, "With webhook_algorithm=HMAC_SHA1_HEX, a delivery is signed by HMAC-SHA1.", when=("webhook_algorithm", "HMAC_SHA1_HEX"), name="sha1"),
+    fact("webhook.fields", WEBHOOKS, "A delivery has the applicant, its externalUserId, level, type, status and answer, but neither names nor an id of its own. The formats of its times are ours."),
+    row("webhook.timeout_s", 5, WEBHOOKS, "A receiver has 5 seconds to answer; a later page says 1 second to connect and 10 to answer."),
+    row("webhook.delivered", range(200, 300), WEBHOOKS, "A 2xx response means delivered."),
+    fact("webhook.retry.server_error", WEBHOOKS, "A delivery that gets a 5xx is retried."),
+    fact("webhook.retry.not_found", OURS, "A delivery that gets a 404 is retried."),
+    fact("webhook.retry.no_answer", WEBHOOKS, "A delivery is retried if the receiver is unreachable or too late."),
+    fact("webhook.retry.refused", OURS, "Any other 4xx is retried, too."),
+    fact("webhook.retry.redirect", OURS, "Redirects are not followed, and are retried."),
+    row("webhook.retry.after_s", (300, 3600, 18_000, 64_800), WEBHOOKS, "There are four retries: after 5 minutes, 1 hour, 5 hours and 18 hours. That they are counted from the first attempt is our choice."),
+    fact("webhook.retry.same", OURS, "A retry sends the same bytes."),
+    fact("webhook.event_id", WEBHOOKS, "A delivery has no id: a receiver cannot tell a retry from a second delivery."),
+)
+# fmt: on

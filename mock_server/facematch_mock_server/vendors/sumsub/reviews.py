@@ -1,0 +1,89 @@
+"""An applicant's review: its status and answer, as answers and webhooks show them.
+
+Source: docs.sumsub.com, /docs/applicant-statuses, read 2026-11-28.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from facematch_mock_server.world.hosted import hosted_of
+from facematch_mock_server.world.sessions import Session
+
+
+@attrs.frozen(kw_only=True)
+class ShownReview:
+    """What the answers show of an applicant's status.
+
+    Attributes:
+        status: The ``reviewStatus``.
+        answer: The ``reviewAnswer``, or None.
+        reject_type: The ``reviewRejectType``, or None.
+    """
+
+    status: str
+    answer: str | None = None
+    reject_type: str | None = None
+
+
+INIT = "init"
+GREEN = "completed GREEN"
+FINAL = "completed RED FINAL"
+RETRY = "completed RED RETRY"
+#: The mock's statuses, with what is shown of each.
+REVIEWS: Mapping[str, ShownReview] = {
+    INIT: ShownReview(status="init"),
+    "pending": ShownReview(status="pending"),
+    "prechecked": ShownReview(status="prechecked"),
+    "queued": ShownReview(status="queued"),
+    "onHold": ShownReview(status="onHold"),
+    "awaitingUser": ShownReview(status="awaitingUser", answer="GREEN"),
+    "awaitingService": ShownReview(status="awaitingService", answer="GREEN"),
+    GREEN: ShownReview(status="completed", answer="GREEN"),
+    FINAL: ShownReview(status="completed", answer="RED", reject_type="FINAL"),
+    RETRY: ShownReview(status="completed", answer="RED", reject_type="RETRY"),
+    "completed RED": ShownReview(status="completed", answer="RED"),
+}
+
+
+def show_review(session: Session) -> dict[str, Any]:
+    """Return the review of an applicant."""
+    body = {
+        "reviewId": session.internal_id[:5],
+        "attemptId": session.internal_id[5:10],
+        "attemptCnt": hosted_of(session).attempts,
+        "levelName": hosted_of(session).workflow,
+        "createDate": f"{session.created_at:%Y-%m-%d %H:%M:%S}+0000",
+        "reviewStatus": REVIEWS[session.status].status,
+        "priority": 0,
+    }
+    result = show_result(session)
+    if result:
+        body["reviewResult"] = result
+    return body
+
+
+def show_result(session: Session) -> dict[str, Any]:
+    """Return the ``reviewResult`` of an applicant; empty if its status has none."""
+    shown = REVIEWS[session.status]
+    if shown.answer is None:
+        return {}
+    result: dict[str, Any] = {"reviewAnswer": shown.answer}
+    if shown.reject_type is not None:
+        result["reviewRejectType"] = shown.reject_type
+    if shown.answer == "RED":
+        # The comments and labels of testCompleted, or else the labels of the rejected step.
+        result = {**session.result.get("review", {}), **result}
+        result.setdefault("rejectLabels", _labels_of_steps(session))
+    return result
+
+
+def _labels_of_steps(session: Session) -> list[str]:
+    labels = []
+    for name in ("IDENTITY", "SELFIE"):
+        step = session.result.get(name) or {}
+        labels += step.get("reviewResult", {}).get("rejectLabels", [])
+    return labels

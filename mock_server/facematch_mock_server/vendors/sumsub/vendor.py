@@ -1,0 +1,109 @@
+"""Sumsub: applicants and hosted sessions."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import ClassVar
+
+from facematch_mock_server.base.messages import Request, Response
+from facematch_mock_server.vendors import base
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.hosted import DocumentSessions
+from facematch_mock_server.world.keys import Key, KeyKind
+from facematch_mock_server.world.vendor import endpoint
+from facematch_mock_server.world.webhook_control import Webhooks
+from facematch_mock_server.world.webhooks import Outbox
+
+from . import applicants, webhooks
+from .access import TOKEN, SumsubCall
+from .applicants import Level, SumsubRecords
+from .claims import CLAIMS
+
+#: The app tokens that are valid from the start, with their secret keys.
+LIVE_TOKEN = "prd:mock-app-token"  # noqa: S105 - of the mock
+SANDBOX_TOKEN = "sbx:mock-app-token"  # noqa: S105 - of the mock
+LIVE_SECRET_KEY = "mock-secret-key"  # noqa: S105 - of the mock
+SANDBOX_SECRET_KEY = "mock-sandbox-secret-key"  # noqa: S105 - of the mock
+
+
+class Sessions(DocumentSessions[SumsubRecords]):
+    """Control of one world's applicants: levels, decisions, and acting as the person."""
+
+    @endpoint("POST", "sessions/levels")
+    def level(self, name: str, *, video_required: str = "passiveLiveness") -> Level:
+        """Publish a level with the attributes of `Level`.
+
+        Once a level is published, applicants at unpublished ones are refused. Raises ValueError for
+        an unknown method.
+        """
+        level = Level(name=name, video_required=video_required)
+        return self._records.levels.put(level.name, level)
+
+    @endpoint("GET", "sessions/levels", result_key="levels")
+    def levels(self) -> tuple[Level, ...]:
+        """The published levels, in order."""
+        return self._records.levels.all()
+
+
+class Sumsub(base.MockVendor):
+    """The mock of Sumsub in one world. Thread-safe."""
+
+    common_prefix = "/resources/"
+    call = SumsubCall
+    routes = applicants.ROUTES
+    session_rules = applicants.SESSION_RULES
+    not_found_claim = "path.unknown"
+    errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
+        401: ("key.signature", "error.body"),
+        403: ("key.denied", "error.body"),
+        404: ("applicant.unknown", "error.body"),
+        429: ("rate.exceeded", "error.body"),
+    }
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        #: Held while an applicant is searched for and created.
+        self.creating = threading.Lock()
+
+    def not_found(self, call: base.Call) -> Response:
+        return self.unknown(call)
+
+
+def _app_token_of(head: Request) -> str | None:
+    return head.header(TOKEN)
+
+
+VENDOR = base.Vendor(
+    name="sumsub",
+    title="Sumsub",
+    claims=CLAIMS,
+    switches={
+        "sandbox_selfie": ("none", "same"),
+        "webhook_algorithm": ("HMAC_SHA256_HEX", "HMAC_SHA512_HEX", "HMAC_SHA1_HEX"),
+    },
+    settings={"price": ("credit.price", "amount")},
+    rate_limits={
+        "get": "rate.get.limit",
+        "post": "rate.post.limit",
+        "sandbox": "rate.sandbox.limit",
+    },
+    operations=("session_start", "session_read"),
+    hosts=frozenset({"api.sumsub.com"}),
+    first_keys={
+        LIVE_SECRET_KEY: Key(kind=KeyKind.LIVE, client=LIVE_TOKEN),
+        SANDBOX_SECRET_KEY: Key(kind=KeyKind.SANDBOX, client=SANDBOX_TOKEN),
+    },
+    key_of=_app_token_of,
+    records=SumsubRecords,
+    behaviour=Sumsub,
+    outbox=lambda world: Outbox(world, webhooks.RULES),
+    extensions={"sessions": Sessions, "webhooks": Webhooks},
+    # No command of a shell can sign a call.
+    greeting=(
+        (
+            f"app token: {LIVE_TOKEN}, secret key: {LIVE_SECRET_KEY}; in the sandbox: "
+            f"{SANDBOX_TOKEN}, {SANDBOX_SECRET_KEY}"
+        ),
+    ),
+)

@@ -1,0 +1,92 @@
+"""Sumsub's webhooks: the events, the body and its signature.
+
+Source: docs.sumsub.com, /docs/webhooks and /docs/user-verification-webhooks, read 2026-11-28.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from typing import Any
+
+from facematch_core import __version__
+from facematch_core.base.addresses import MOCK_HEADER
+from facematch_mock_server.claims import CitedClaims
+from facematch_mock_server.world import webhooks
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.hosted import hosted_of, origin_of
+from facematch_mock_server.world.sessions import Session
+from facematch_mock_server.world.webhooks import Destination, SignedPayload, WebhookDelivery
+
+from .reviews import show_review
+
+#: The event of a status; a status that is not here sends none.
+EVENT_OF_STATUS = {
+    "pending": "applicantPending",
+    "prechecked": "applicantPrechecked",
+    "onHold": "applicantOnHold",
+    "awaitingUser": "applicantAwaitingUser",
+    "awaitingService": "applicantAwaitingService",
+    "completed": "applicantReviewed",
+}
+EVENTS = (
+    "applicantCreated",
+    *EVENT_OF_STATUS.values(),
+    "applicantReset",
+    "applicantDeactivated",
+)
+
+
+def announce(world: World, session: Session, event: str) -> None:
+    """Queue a delivery for each destination that gets this event."""
+    webhooks.announce(world, session, event=event, origin=origin_of(world, None))
+
+
+def compose(
+    claims: CitedClaims, world: World, delivery: WebhookDelivery, destination: Destination
+) -> SignedPayload:
+    """Build a delivery, and sign its body with the destination's secret."""
+    session = delivery.session
+    hosted = hosted_of(session)
+    claims.cite("webhook.fields", "webhook.event_id")
+    review = show_review(session)
+    created_at = delivery.created_at
+    document: dict[str, Any] = {
+        "applicantId": session.id,
+        "inspectionId": session.internal_id,
+        "applicantType": "individual",
+        "correlationId": delivery.event_id,
+        "levelName": hosted.workflow,
+        "sandboxMode": not hosted.is_live,
+        "externalUserId": session.vendor_data,
+        "type": delivery.event,
+        "reviewStatus": review["reviewStatus"],
+        "createdAt": f"{created_at:%Y-%m-%d %H:%M:%S}+0000",
+        "createdAtMs": f"{created_at:%Y-%m-%d %H:%M:%S}.{created_at.microsecond // 1000:03}",
+        "clientId": world.account.name,
+    }
+    if "reviewResult" in review:
+        document["reviewResult"] = review["reviewResult"]
+    body = json.dumps(document).encode()
+    hash_name = claims["webhook.algorithm"]
+    headers = (
+        ("Content-Type", "application/json"),
+        ("x-payload-digest", sign(body, secret=destination.secret, hash_name=hash_name)),
+        ("x-payload-digest-alg", f"HMAC_{hash_name.upper()}_HEX"),
+        (MOCK_HEADER, __version__),
+    )
+    return SignedPayload(headers=headers, body=body)
+
+
+def sign(body: bytes, *, secret: str, hash_name: str) -> str:
+    """Return the hexadecimal HMAC of a body; the key is the secret in UTF-8."""
+    return hmac.digest(secret.encode(), body, hash_name).hex()
+
+
+RULES = webhooks.WebhookRules(
+    events=EVENTS,
+    session_event="applicantReviewed",
+    compose=compose,
+    signature_headers=("x-payload-digest",),
+    final_answers=frozenset(),
+)

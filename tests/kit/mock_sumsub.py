@@ -1,0 +1,110 @@
+"""Requests to Sumsub as its examples sign them, and steps about an applicant."""
+
+import datetime as dt
+import hashlib
+import hmac
+import json
+
+from kit.mock_didit import START, control_of, scene
+
+from facematch_mock_server.base.messages import Request
+from facematch_mock_server.vendors.sumsub.vendor import (
+    LIVE_SECRET_KEY,
+    LIVE_TOKEN,
+    SANDBOX_SECRET_KEY,
+    SANDBOX_TOKEN,
+)
+
+LIVE = {"token": LIVE_TOKEN, "key": LIVE_SECRET_KEY}
+SANDBOX = {"token": SANDBOX_TOKEN, "key": SANDBOX_SECRET_KEY}
+LINK = "/resources/sdkIntegrations/levels/-/websdkLink"
+
+
+def signed(
+    method, target, body=None, *, token=LIVE_TOKEN, key=LIVE_SECRET_KEY, at=START, **headers
+):
+    """A signed request. Further headers replace those of the signature; None leaves one out."""
+    data = b""
+    if body is not None:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    timestamp = str(int(at.timestamp()))
+    message = (timestamp + method + target).encode() + data
+    signature = hmac.new(key.encode(), message, hashlib.sha256).hexdigest()
+    sent = {"x_app_token": token, "x_app_access_ts": timestamp, "x_app_access_sig": signature}
+    lines = [("Host", "api.sumsub.com"), ("Content-Type", "application/json")]
+    for name, value in {**sent, **headers}.items():
+        if value is not None:
+            lines.append((name.replace("_", "-"), value))
+    return Request.make(method=method, target=target, headers=tuple(lines), body=data)
+
+
+def create(external_id="a-person", level="basic", **how):
+    body = {"externalUserId": external_id, "type": "individual"}
+    return signed("POST", f"/resources/applicants?levelName={level}", body, **how)
+
+
+def link(external_id="a-person", level="basic", *, query="", how=None, **fields):
+    body = {"levelName": level, "userId": external_id, **fields}
+    return signed("POST", f"{LINK}{query}", body, **(how or {}))
+
+
+def applicant(number, method, what, body=None, **how):
+    """A step: a request about the applicant with this number."""
+
+    def step(engine):
+        target = f"/resources/applicants/{nth(engine, number).id}/{what}"
+        at = engine.world.clock.now()
+        return engine.handle(signed(method, target, body, at=at, **how))
+
+    return step
+
+
+def read(number, **how):
+    return applicant(number, "GET", "one", **how)
+
+
+def steps_of(number, **how):
+    return applicant(number, "GET", "requiredIdDocsStatus", **how)
+
+
+def complete_test(number, answer="GREEN", **fields):
+    body = {"reviewAnswer": answer, "rejectLabels": [], **fields}
+    return applicant(number, "POST", "status/testCompleted", body, **SANDBOX)
+
+
+def checked(number, card=None, document=None):
+    """A step: the person with this card passes the page, and the steps are read."""
+
+    def step(engine):
+        pictures = {"card": card or scene(), "document": document or scene()}
+        control_of(engine).sessions.finish(nth(engine, number).id, **pictures)
+        return steps_of(number)(engine)
+
+    return step
+
+
+def decided(number, status):
+    """A step: a reviewer sets a status, and it is read."""
+
+    def step(engine):
+        control_of(engine).sessions.decide(nth(engine, number).id, status)
+        return applicant(number, "GET", "status")(engine)
+
+    return step
+
+
+def sumsub_auth(request, token=LIVE_TOKEN, key=LIVE_SECRET_KEY, at=None):
+    """Sign a request of the requests library, as its `auth`."""
+    timestamp = str(int((at or dt.datetime.now(dt.UTC)).timestamp()))
+    body = request.body or b""
+    message = (timestamp + request.method + request.path_url).encode()
+    message += body.encode() if isinstance(body, str) else body
+    signature = hmac.new(key.encode(), message, hashlib.sha256).hexdigest()
+    names = ("X-App-Token", "X-App-Access-Ts", "X-App-Access-Sig")
+    request.headers.update(zip(names, (token, timestamp, signature), strict=True))
+    return request
+
+
+def nth(engine, number):
+    (session,) = (each for each in engine.world.sessions.all() if each.number == number)
+    return session
