@@ -22,13 +22,16 @@ APPROVED, ONE_MATCH, TOKEN = "Approved", "matches 1", "token True"
 REACHES = {
     "with_aiohttp.py": APPROVED,
     "with_azure_sdk.py": "faces 1",
+    "with_baidu_aip.py": "score above 80 True",
     "with_boto3.py": ONE_MATCH,
+    "with_facepp.py": "confidence above 80 True",
     "with_http_client.py": TOKEN,
     "with_httpx.py": APPROVED,
     "with_httpx_async.py": APPROVED,
     "with_own_server.py": ONE_MATCH,
     "with_requests.py": APPROVED,
     "with_sockets.py": "HTTP/1.1 200 OK",
+    "with_tencent_sdk.py": "score above 50 True",
     "with_urllib.py": TOKEN,
     "with_urllib3.py": APPROVED,
     "with_urllib3_and_certifi.py": APPROVED,
@@ -45,7 +48,17 @@ REACHES = {
 }
 #: The programs that the door refuses, and what it says.
 REFUSED = {"with_http2.mjs": "HTTP/2 is not imitated"}
-VENDORS = ("didit", "deepvue", "rekognition", "azure", "compreface")
+#: The vendors whose host is a constant in a program above.
+VENDORS = (
+    "didit",
+    "deepvue",
+    "rekognition",
+    "azure",
+    "compreface",
+    "baidu",
+    "facepp",
+    "tencent",
+)
 OPTIONS = [
     *(word for vendor in VENDORS for word in ("--vendor", vendor)),
     *("--door", "--any-key", "--door-host", "compreface.corp.example=compreface"),

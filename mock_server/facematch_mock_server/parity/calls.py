@@ -57,6 +57,7 @@ class VendorCalls:
 
     keys: Mapping[str, str] = attrs.field(factory=dict)  # mock attribute by setting; empty: `live_key` for each `Secret`
     settings: Mapping[str, object] = attrs.field(factory=dict)  # other settings to change for the mock
+    has_key: bool = True  # if False, no call with a wrong key, or without one, is made
     charges: int = 1  # maximum charges of one call
     steps: tuple[Step, ...] = ()  # used instead of the usual wrong-key step
     takes_threshold: bool = False
@@ -74,8 +75,8 @@ class VendorCalls:
 
 #: Invalidates a key but keeps its format: hexadecimal stays hexadecimal.
 _NEXT_HEX_DIGIT = str.maketrans("0123456789abcdefABCDEF", "1234567890bcdefaBCDEFA")
-#: JSON fields of the vendors for the second picture.
-_REFERENCE_FIELDS = ("TargetImage", "ImageB")
+#: JSON fields of the vendors for the second picture, or for the only one of a request.
+_PICTURE_FIELDS = ("TargetImage", "ImageB", "img")
 
 
 def _scramble(names: str, part: str = ".+") -> Change:
@@ -106,8 +107,10 @@ def _without_picture(request: HttpRequest) -> HttpRequest:
     if isinstance(request.json, list):
         return attrs.evolve(request, json=request.json[:-1])
     body = dict(request.json or {})
-    for name in _REFERENCE_FIELDS:
+    for name in _PICTURE_FIELDS:
         body.pop(name, None)
+    if "images" in body:
+        body["images"] = body["images"][:-1]
     return attrs.evolve(
         request, files=request.files[:-1], body=request.body and b"", json=body or None
     )
@@ -176,6 +179,7 @@ def steps_of(
             step.operation in operations
             and (vendor.takes_threshold or not needs_threshold)
             and (vendor.size_limit or not needs_size_limit)
+            and (vendor.has_key or step.after_signing is None)
         ):
             steps.append(step)
     if sessions is not None:
@@ -262,6 +266,20 @@ VENDORS: Mapping[str, VendorCalls] = {
         steps=(
             Step("wrong-key", "a wrong key", after_signing=_scramble("api_key")),
             Step("wrong-secret", "a wrong secret", after_signing=_scramble("api_secret")),
+        ),
+    ),
+    "regula": VendorCalls(
+        has_key=False,
+        steps=(
+            Step("bad-field", "pictures that are no base64",
+                 before_signing=_with("json", "images", [{"index": 0, "data": "side ways!"}, {"index": 1, "data": "side ways!"}])),
+        ),
+    ),
+    "deepface": VendorCalls(
+        keys={"token": "live_key"}, charges=0,
+        steps=(
+            Step("wrong-key", "a wrong key", after_signing=_scramble("Authorization", r"(?<=Bearer )\S+")),
+            Step("bad-field", "an unknown model", before_signing=_with("json", "model_name", "Sideways")),
         ),
     ),
 }

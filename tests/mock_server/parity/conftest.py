@@ -11,7 +11,12 @@ from facematch_mock_server import MockServer
 from facematch_mock_server.parity.calls import VENDORS
 from facematch_mock_server.recognition.cards import card_sheet
 
-REGIONS = {"rekognition": "eu-west-1", "tencent": "ap-singapore"}
+#: Settings that a vendor needs besides its keys.
+SETTINGS = {
+    "rekognition": {"region": "eu-west-1"},
+    "tencent": {"region": "ap-singapore"},
+    "deepface": {"model_name": "SFace"},
+}
 
 
 @pytest.fixture
@@ -25,12 +30,13 @@ def rehearse(tmp_path, run, at_end):  # noqa: F811
         served = server.of(name)
         lines = ["[profiles.shop]", f'backend = "{name}"', "[profiles.shop.settings]"]
         lines.append(f'base_url = "{server.url}"')
-        if name in REGIONS:
-            lines.append(f'region = "{REGIONS[name]}"')
+        for setting, value in SETTINGS.get(name, {}).items():
+            lines.append(f'{setting} = "{value}"')
         if name == "didit":
             lines.append(f'workflow_id = "{WORKFLOW}"')
             served.control.sessions.workflow(WORKFLOW, kind="kyc")
-        for setting, place in (VENDORS[name].keys or {"api_key": "live_key"}).items():
+        usual_keys = {"api_key": "live_key"} if VENDORS[name].has_key else {}
+        for setting, place in (VENDORS[name].keys or usual_keys).items():
             (tmp_path / f"{setting}.txt").write_text(getattr(served, place))
             (tmp_path / f"{setting}.txt").chmod(0o600)
             lines.append(f'{setting} = {{ file = "{setting}.txt" }}')

@@ -236,7 +236,7 @@ class Deepface(PairVendor):
                 areas[name] = dict.fromkeys(areas[name])
         return {
             "verified": is_verified,
-            "distance": threshold * (100 - score) / 50,
+            "distance": round(threshold * (100 - score) / 50, 6),
             "threshold": threshold,
             "confidence": confidence_of(score, model=model, is_verified=is_verified),
             "model": model,
