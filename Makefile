@@ -109,15 +109,16 @@ docs: $(VENV)/.dev  ## run every example in the documentation, then build it int
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) -m "docs and not long" tests/docs tests/examples
 	@$(BIN)/mkdocs build --strict --quiet && echo "Open file://$(CURDIR)/site/index.html"
 
-dist: $(VENV)/.uv  ## build and check the sdist and the wheel of a release in dist/
+dist: $(VENV)/.uv  ## build and check the sdists and the wheels of a release in dist/
 	@$(BIN)/python -m venv $(VENV)-dist
 	@$(INSTALL) $(VENV)-dist/bin/python $(PINNED) requirements/publish.txt
 	@rm -rf dist
 	@$(VENV)-dist/bin/python -m build --no-isolation --outdir dist . >/dev/null
+	@$(VENV)-dist/bin/python -m build --no-isolation --outdir dist backends/facematch_local >/dev/null
 	@$(VENV)-dist/bin/twine check --strict dist/*
 
 lock: $(VENV)/.uv  ## rewrite requirements/, pinned with hashes (UPGRADE=--upgrade for new versions)
-	@$(LOCK) pyproject.toml --extra local --extra mock --group editable --output-file requirements/demo.txt
+	@$(LOCK) pyproject.toml --extra cli --extra local --extra mock --group editable --output-file requirements/demo.txt
 	@$(LOCK) pyproject.toml --all-extras --group dev --output-file requirements/dev.txt
 	@$(LOCK) pyproject.toml --extra mock --output-file requirements/mock.txt
 	@$(LOCK) pyproject.toml --extra testing --group app --group editable --output-file requirements/app.txt

@@ -20,7 +20,7 @@ from facematch_core.backend import CALL_ID_KEY
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_core.base.deadline import SystemClock
 from facematch_core.base.nesting import load_json
-from facematch_core.http import as_webhook_secrets, has_signature
+from facematch_core.base.signatures import as_webhook_secrets, has_signature
 
 from .words import (
     ENVIRONMENTS,

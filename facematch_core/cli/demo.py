@@ -83,11 +83,19 @@ EXPECTATIONS = {
     metavar="DIR",
 )
 @file_option("--out", "Write an HTML page that shows the pairs.", metavar="REPORT.html")
-def command(photographs: Path | None, out: Path | None) -> int:
+@file_option("--copy", "Copy the photographs into a new folder instead.", metavar="NEW_DIR")
+def command(photographs: Path | None, out: Path | None, copy: Path | None) -> int:
     """Compare sample photographs on this machine. Needs no account and sends nothing.
 
     Shows right and wrong results. The exit code is 3 if a result differs from pairs.csv.
     """
+    if copy is not None:
+        if out is not None:
+            raise click.UsageError(
+                "--copy compares nothing, so there is no --out: use one of them."
+            )
+        _copy_photographs(photographs or PACKAGED, copy)
+        return Exit.OK
     if out is not None:
         form_of("--out", out, ".html", ".htm")
         refuse_unwritable("--out", out, may_exist=True)
@@ -126,6 +134,15 @@ def command(photographs: Path | None, out: Path | None) -> int:
     for words, purpose in NEXT.items():
         click.echo(f"  {typed} {words:{width}}   {purpose}")
     return Exit.LOOK if surprises else Exit.OK
+
+
+def _copy_photographs(source: Path, folder: Path) -> None:
+    """Copy the photographs, with their table and sources, into a new folder."""
+    if folder.exists():
+        raise click.UsageError(f"--copy: {clean(str(folder))} exists; name a new folder.")
+    shutil.copytree(source, folder)
+    count = sum(1 for path in folder.rglob("*") if path.is_file())
+    say(f"Copied {quantity(count, 'file')} to {clean(str(folder))}.")
 
 
 @attrs.frozen

@@ -266,11 +266,11 @@ def _make_calls(run: RecordedRun, summary: Summary, folder: Path) -> None:
                 return
             yield folder / pair.probe, folder / pair.reference
 
-    with text.Stopping() as stopping, text.progress_bar("compared") as progress:
-        task = progress.add_task("", total=len(run.pairs))
+    bars = text.progress_bars("compared", {"": len(run.pairs)})
+    with text.Stopping() as stopping, bars as advance:
         try:
             for outcome in verifiers.PairOutcomes(run, pictures()):
-                progress.advance(task)
+                advance("")
                 summary.add(run.pairs[outcome.index].line, outcome)
         except OSError as error:  # a call could not be recorded, and was not sent
             summary.failure = error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import importlib.util
 import io
 import json
 import os
@@ -15,7 +16,7 @@ import signal
 import sys
 import textwrap
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import click
@@ -27,8 +28,6 @@ from facematch_core.models import Charged, Operation
 
 if TYPE_CHECKING:
     from types import FrameType
-
-    from rich.progress import Progress
 
 
 class Exit(enum.IntEnum):
@@ -198,13 +197,36 @@ def print_table(
     prose: Collection[str] = (),
     err: bool = False,
 ) -> None:
-    """Print a table. Only the columns named in `prose` are wrapped."""
+    """Print a table. With the extra `cli`, the columns named in `prose` are wrapped."""
+    lines = [[clean(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
+    if importlib.util.find_spec("rich") is None:
+        printed = _plain_table([header, *lines], widths)
+    else:
+        printed = _wrapped_table(header, lines, widths, prose, _terminal_width(err=err))
+    for line in printed:
+        click.echo(line.rstrip(), err=err)
+
+
+def _plain_table(lines: Iterable[Sequence[str]], widths: Sequence[int]) -> list[str]:
+    printed = []
+    for line in lines:
+        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
+        printed.append("  ".join(cells))
+    return printed
+
+
+def _wrapped_table(
+    header: Sequence[str],
+    lines: Iterable[Sequence[str]],
+    widths: Sequence[int],
+    prose: Collection[str],
+    terminal_width: int | None,
+) -> list[str]:
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    lines = [[clean(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
     for title, width in zip(header, widths, strict=True):
         if title in prose:
             table.add_column(title)
@@ -214,23 +236,61 @@ def print_table(
         table.add_row(*line)
     screen = Console(file=io.StringIO(), width=10_000, markup=False, highlight=False)
     # If the table is too wide, the terminal wraps its lines. Do not let rich wrap its cells.
-    screen.width = max(_terminal_width(err=err) or 10_000, screen.measure(table).minimum)
+    screen.width = max(terminal_width or 10_000, screen.measure(table).minimum)
     with screen.capture() as drawn:
         screen.print(table)
-    for text in drawn.get().splitlines():
-        click.echo(text.rstrip(), err=err)
+    return drawn.get().splitlines()
 
 
 @contextlib.contextmanager
-def progress_bar(verb: str) -> Iterator[Progress]:
-    """Show a progress bar (``3/9 compared``) on stderr if stderr is a terminal."""
+def progress_bars(verb: str, totals: Mapping[str, int]) -> Iterator[Callable[[str], None]]:
+    """Show a bar for each name (``3/9 compared``) on stderr if stderr is a terminal.
+
+    Yield a function to call with the name of each finished item. Without the extra `cli`, one
+    count of all items is shown.
+    """
+    if importlib.util.find_spec("rich") is None:
+        with _progress_count(verb, sum(totals.values())) as advance:
+            yield advance
+        return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     screen = Console(stderr=True, force_terminal=False if os.environ.get("NO_COLOR") else None)
-    columns = (BarColumn(), MofNCompleteColumn(), f"{verb},", TimeRemainingColumn(), "left")
-    with Progress(*columns, console=screen, disable=not screen.is_terminal, transient=True) as bar:
-        yield bar
+    columns: list[ProgressColumn | str] = []
+    if any(totals):  # a batch without names has one bar
+        columns.append(TextColumn("{task.description}", markup=False))
+    columns += [BarColumn(), MofNCompleteColumn(), f"{verb},", TimeRemainingColumn(), "left"]
+    with Progress(*columns, console=screen, disable=not screen.is_terminal, transient=True) as bars:
+        tasks = {name: bars.add_task(clean(name), total=total) for name, total in totals.items()}
+        yield lambda name: bars.advance(tasks[name])
+
+
+@contextlib.contextmanager
+def _progress_count(verb: str, total: int) -> Iterator[Callable[[str], None]]:
+    """Show one count, which each finished item overwrites, and finally blanks."""
+    is_shown = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    lock = threading.Lock()
+    done = 0
+
+    def advance(_: str) -> None:
+        nonlocal done
+        with lock:
+            done += 1
+            if is_shown:
+                click.echo(f"\r{done}/{total} {verb}", nl=False, err=True)
+
+    yield advance
+    if is_shown and done:
+        blanks = " " * len(f"{total}/{total} {verb}")
+        click.echo(f"\r{blanks}\r", nl=False, err=True)
 
 
 def confirm(question: str, *, yes: bool) -> None:

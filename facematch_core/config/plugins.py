@@ -7,6 +7,7 @@ keys and faces. A name that two other packages claim is rejected.
 from __future__ import annotations
 
 import functools
+import importlib.util
 import sys
 from importlib import metadata
 from importlib.metadata import EntryPoint
@@ -26,6 +27,9 @@ COMMANDS: Final = "facematch.commands"
 
 #: The entry-point group of backend aliases, which are used only in error messages.
 ALIASES: Final = "facematch.aliases"
+#: Modules of backends that are a package of their own, with the command that installs it. Their
+#: names are reserved, too.
+SEPARATE_PACKAGES: Final = {"facematch_local": "pip install ./backends/facematch_local"}
 #: Libraries that compare faces on the local machine, for error messages.
 LIBRARIES: Final = frozenset({"dlib", "face_recognition", "insightface"})
 #: Minimum similarity, 0-1, for suggesting a name. A less similar name may be another company's.
@@ -175,6 +179,12 @@ def problem_of_claim(point: EntryPoint, claims: list[EntryPoint]) -> str | None:
     if CORE_DISTRIBUTION not in claimants and len(claimants) > 1:
         names = " and ".join(sorted(claimants))
         return f"The name {point.name} is claimed by {names}: uninstall all but one."
+    command = SEPARATE_PACKAGES.get(point.module)
+    if command is not None and importlib.util.find_spec(point.module) is None:
+        return (
+            f"The backend {point.name} is a package of its own, which is not installed: run "
+            f"`{command}` in a checkout of facematch."
+        )
     return None
 
 

@@ -21,6 +21,7 @@ a result, and for missing responses). `login` has the token of a vendor that req
 
 from facematch_core.base.addresses import MOCK_HEADER, check_base_url, is_loopback
 from facematch_core.base.masking import without_secrets
+from facematch_core.base.signatures import as_webhook_secrets, has_signature
 
 from .backend import (
     ApiKeyBackend,
@@ -31,7 +32,7 @@ from .backend import (
     as_secret,
     file_part,
 )
-from .hosted import HostedSessionBackend, as_host_names, as_webhook_secrets, has_signature
+from .hosted import HostedSessionBackend, as_host_names
 from .login import IssuedToken, LoginToken
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Wait
 from .pairs import (

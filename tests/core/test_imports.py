@@ -20,7 +20,7 @@ PUBLIC = {
     *(CORE, *(f"{CORE}.{name}" for name in ("backend", "errors", "http", "models", "resilience"))),
     *(f"{CORE}.backend.{name}" for name in ("engine", "kinds", "session_types")),
     *(f"{CORE}.base.{name}" for name in ("addresses", "clock", "deadline", "extras", "files")),
-    *(f"{CORE}.base.{name}" for name in ("lazy", "nesting", "threads")),
+    *(f"{CORE}.base.{name}" for name in ("lazy", "nesting", "signatures", "threads")),
     *(f"{CORE}.config.opening", f"{CORE}.call.verdict"),
 }
 #: What commands are made of.

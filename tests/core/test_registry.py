@@ -1,3 +1,4 @@
+import importlib.util
 import sys
 
 import pytest
@@ -28,6 +29,19 @@ def test_conflicting_backend_names_are_reported_and_neither_is_imported(site):
     assert len(problems) == 2
     assert all("uninstall all but one" in problem for problem in problems)
     assert not any(module in sys.modules for module in modules)
+
+
+def test_engine_that_is_not_installed_is_listed_with_its_command(monkeypatch):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == "facematch_local" else find_spec(name),
+    )
+    (local,) = [info for info in fm.available_backends() if info.name == "local"]
+    assert "pip install ./backends/facematch_local" in local.problem
+    with pytest.raises(fm.BackendUnavailable, match="facematch_local"):
+        backend_class("local")
 
 
 def test_built_in_backend_names_are_reserved(site):

@@ -1,6 +1,7 @@
 """Install a wheel alone, and with each extra in an environment of its own, and try what it brings.
 
-Run it anywhere: ``python tests/kit/extras.py WHEEL [--python PATH]``; it exits with 1 if one fails.
+Run it anywhere: ``python tests/kit/extras.py WHEEL ENGINE [--python PATH]``, with the wheels of
+facematch-core and facematch-local; it exits with 1 if one fails.
 """
 
 from __future__ import annotations
@@ -18,7 +19,11 @@ PHOTOS = ROOT / "docs" / "photographs"
 
 #: What each extra brings, tried; "" is the wheel without any.
 EXTRAS = {
-    "": "import facematch_core, facematch_local",
+    "": "import facematch_core, facematch_didit",
+    "cli": (
+        "from facematch_core.cli.text import print_table\n"
+        "print_table(('name',), [('rich',)], prose=('name',))"
+    ),
     "local": (
         "from pathlib import Path\n"
         "from facematch_core import open_verifier\n"
@@ -89,7 +94,7 @@ EXTRAS = {
     ),
     "all": "import botocore, facematch_local.recognition, pytest, pillow_heif",
 }
-#: Those that bring the local engine.
+#: Those that are tried with the engine's wheel beside the core's.
 LOCAL = ("local", "all")
 BACKENDS = ["azure", "baidu", "compreface", "deepface", "deepvue", "didit", "facepp", "local"]
 BACKENDS += ["persona", "regula", "rekognition", "sumsub", "tencent"]
@@ -152,19 +157,26 @@ def smoke(environment, extra, folder):
             raise Failed(f"facematch verify: {output}")
 
 
-def install(python, environment, what):
-    """Install something into a new virtual environment; how many packages are there then."""
+def install(python, environment, *packages):
+    """Install packages into a new virtual environment; how many packages are there then."""
     run(python, "-m", "venv", environment)
     pip = (program(environment, "python"), "-m", "pip", "--disable-pip-version-check")
-    run(*pip, "install", "--quiet", what)
+    run(*pip, "install", "--quiet", *packages)
     # pip itself is no package of ours, nor is what Python 3.11 brings with it.
     listed = run(*pip, "list", "--format=freeze", "--exclude=pip", "--exclude=setuptools")
     return len(listed.splitlines())
 
 
+def packages_of(extra, wheel, engine):
+    """The packages to install to try an extra."""
+    core = f"{wheel}[{extra}]" if extra else str(wheel)
+    return (core, str(engine)) if extra in LOCAL else (core,)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("wheel", type=Path)
+    parser.add_argument("engine", type=Path)
     parser.add_argument("--python", default=sys.executable, help="the Python to try it with")
     options = parser.parse_args()
     failures = 0
@@ -172,9 +184,9 @@ def main():
         with tempfile.TemporaryDirectory(prefix="facematch-extra-") as name:
             environment, work = Path(name) / "venv", Path(name) / "work"
             work.mkdir()
-            what = f"{options.wheel.resolve()}" + (f"[{extra}]" if extra else "")
+            wheels = packages_of(extra, options.wheel.resolve(), options.engine.resolve())
             try:
-                packages = install(options.python, environment, what)
+                packages = install(options.python, environment, *wheels)
                 smoke(environment, extra, work)
             except Failed as error:
                 failures += 1

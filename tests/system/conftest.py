@@ -30,7 +30,16 @@ def run(*command, **options):
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory):
     out = tmp_path_factory.mktemp("wheel")
-    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, ROOT)
+    return build_wheel(ROOT, out)
+
+
+@pytest.fixture(scope="session")
+def engine_wheel(tmp_path_factory):
+    return build_wheel(ROOT / "backends" / "facematch_local", tmp_path_factory.mktemp("engine"))
+
+
+def build_wheel(source, out):
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, source)
     (path,) = out.glob("*.whl")
     return path
 

@@ -10,8 +10,8 @@ from kit import extras
 
 
 @pytest.mark.parametrize("extra", extras.EXTRAS)
-def test_each_extra_alone_installs_what_it_needs(environment, wheel, extra, tmp_path):
-    environment.install(f"{wheel}[{extra}]" if extra else str(wheel))
+def test_each_extra_alone_installs_what_it_needs(environment, wheel, engine_wheel, extra, tmp_path):
+    environment.install(*extras.packages_of(extra, wheel, engine_wheel))
     extras.smoke(environment.bin.parent, extra, tmp_path)
 
 
@@ -29,7 +29,7 @@ def test_a_missing_extra_is_reported_with_its_install_command(
         cwd=tmp_path,
     )
     assert output.startswith("4 ")
-    assert 'pip install "' in " ".join(output.split())
+    assert "pip install ./backends/facematch_local" in " ".join(output.split())
     assert "Traceback" not in output
 
 
@@ -38,8 +38,8 @@ API, NO_TRUTH = TYPING / "api.py", TYPING / "no_truth.py"
 
 
 @pytest.fixture
-def installed(environment, wheel):
-    environment.install(str(wheel), "mypy", "pyright")
+def installed(environment, wheel, engine_wheel):
+    environment.install(str(wheel), str(engine_wheel), "mypy", "pyright")
     return environment.bin
 
 

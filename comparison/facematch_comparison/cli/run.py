@@ -137,8 +137,6 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     every pair is done; see `facematch -h`.
     """
     openers = _openers_of(options)
-    from rich.progress import TextColumn
-
     from facematch_comparison.run.records import Price
     from facematch_comparison.run.study_run import StudyRun
     from facematch_comparison.scores.columns import ColumnsNotRecognised
@@ -160,12 +158,10 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
         if paid:
             calls_to_pay = text.quantity(paid, "call")
             text.confirm(f"Make {calls_to_pay} that may be charged?", yes=options["yes"])
-        with text.Stopping() as stopping, text.progress_bar("asked") as bars:
-            bars.columns = (TextColumn("{task.description}", markup=False), *bars.columns)
-            tasks = {name: bars.add_task(text.clean(name), total=n) for name, n in calls.items()}
+        with text.Stopping() as stopping, text.progress_bars("asked", calls) as advance:
             summary = study_run.run(
                 workers=options["workers"],
-                progress=lambda name, _state: bars.advance(tasks[name]),
+                progress=lambda name, _state: advance(name),
                 stop=lambda: bool(stopping.signal),
             )
         systems = _rows_of(summary)

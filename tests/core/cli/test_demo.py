@@ -87,6 +87,17 @@ WRONG = """
 """
 
 
+def test_photographs_are_copied_into_a_new_folder_only(run, tmp_path):
+    folder = tmp_path / "photos"
+    assert run("demo", "--copy", folder).exit_code == 0
+    assert run("demo", "--photographs", folder).exit_code == 0
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert run("demo", "--copy", folder).exit_code == 2
+    assert run("demo", "--copy", tmp_path / "new", "--out", tmp_path / "page.html").exit_code == 2
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    assert not (tmp_path / "new").exists()
+
+
 def test_wrong_usage_overwrites_nothing(screens, folder_of):
     folder_of("unclear")
     with screens("demo-wrong-usage") as show:
