@@ -90,7 +90,7 @@ UNKNOWN = (
 @click.option("--door-host", multiple=True, metavar="HOST=VENDOR",
     help="Host of your own server with a vendor's API, for --door. May be repeated.")
 @click.option("--any-key", is_flag=True,
-    help="Accept every key through the door; the signatures of Amazon, Sumsub and Tencent "
+    help="Accept every key through the door; the signatures of Amazon, Sumsub, Tencent and Veriff "
     "are then not checked.")
 @click.argument("program", metavar="[-- COMMAND]...", nargs=-1, type=click.UNPROCESSED)
 def command(

@@ -51,10 +51,23 @@ def _finish_session_at_sumsub(mock: MockServer) -> None:
     mock.control.sessions.finish(session.record.session_id)
 
 
+def _decide_session_at_veriff(mock: MockServer) -> None:
+    """Start a session at Veriff, and pass it."""
+    answer = requests.post(
+        f"{mock.url}/v1/sessions",
+        headers={"x-auth-client": mock.client_id or ""},
+        json={"verification": {"vendorData": "a-person"}},
+        timeout=30,
+    )
+    answer.raise_for_status()
+    mock.control.sessions.finish(answer.json()["verification"]["id"])
+
+
 #: How to make the session that the deliveries tell of, by vendor whose mock sends webhooks.
 _SESSION_MAKERS: Mapping[str, Callable[[MockServer], None]] = {
     "didit": _save_call_at_didit,
     "sumsub": _finish_session_at_sumsub,
+    "veriff": _decide_session_at_veriff,
 }
 
 

@@ -15,6 +15,7 @@ from simulators.regula import RegulaSimulator
 from simulators.rekognition import RekognitionSimulator
 from simulators.sumsub import SumsubSimulator
 from simulators.tencent import TencentSimulator
+from simulators.veriff import VeriffSimulator
 
 from facematch_core.testing import BackendContract, Situation
 
@@ -60,6 +61,10 @@ class TestTencent(Contract):
 @pytest.mark.slow
 class TestCompreface(Contract):
     opened = ComprefaceSimulator
+
+
+class TestVeriff(Contract):
+    opened = VeriffSimulator
 
 
 class TestFacepp(Contract):

@@ -28,6 +28,7 @@ PACKAGES += [
     "rekognition",
     "sumsub",
     "tencent",
+    "veriff",
 ]
 PLAIN = bool | int | float | str | bytes | enum.Enum | dt.timedelta | None
 TABLE = dict | types.MappingProxyType

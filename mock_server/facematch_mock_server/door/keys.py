@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Mapping
 
 import attrs
 
@@ -15,6 +16,7 @@ from facematch_mock_server.vendors.pairs import FormKey
 from facematch_mock_server.vendors.rekognition.signature import read_signature
 from facematch_mock_server.vendors.sumsub import access as sumsub
 from facematch_mock_server.vendors.tencent.signature import SigningKey, sign_again
+from facematch_mock_server.vendors.veriff import vendor as veriff
 
 
 def accept_key(server: MockServer, vendor: str, request: Request) -> Request:
@@ -22,12 +24,9 @@ def accept_key(server: MockServer, vendor: str, request: Request) -> Request:
 
     A key that the mock knows stays as it is, also if it was revoked.
     """
-    if vendor == "rekognition":
-        return _sign_with_known_secret(server.of(vendor), request)
-    if vendor == "sumsub":
-        return _sign_with_known_token(server.of(vendor), request)
-    if vendor == "tencent":
-        return _sign_with_known_secret_key(server.of(vendor), request)
+    sign_as_mock = _SIGNERS.get(vendor)
+    if sign_as_mock is not None:
+        return sign_as_mock(server.of(vendor), request)
     kind = server.accounts.vendors[vendor]
     key = kind.key_of(request)
     client = None
@@ -99,3 +98,20 @@ def _sign_with_known_token(access: Served, request: Request) -> Request:
     if key is None or key.client is None:
         return request
     return sumsub.sign_again(request, app_token=key.client, secret_key=secret_key)
+
+
+def _sign_with_shared_secret(access: Served, request: Request) -> Request:
+    """Replace an unknown API key of Veriff and its signature by the mock's own, likewise."""
+    api_key = veriff.key_of(request)
+    if api_key is None or access.control.world.keys.of_client(api_key):
+        return request
+    return veriff.sign_again(request, api_key=access.client_id or "", secret=access.live_key)
+
+
+#: How to replace an unknown key and its signature, by vendor whose requests are signed.
+_SIGNERS: Mapping[str, Callable[[Served, Request], Request]] = {
+    "rekognition": _sign_with_known_secret,
+    "sumsub": _sign_with_known_token,
+    "tencent": _sign_with_known_secret_key,
+    "veriff": _sign_with_shared_secret,
+}

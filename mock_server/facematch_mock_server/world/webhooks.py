@@ -279,6 +279,14 @@ class Outbox:
             self._pending[delivery.id] = delivery
         self._dispatch()
 
+    def drop_pending(self, delivery_id: str) -> None:
+        """Drop a delivery that was not sent yet, because something later has made it wrong."""
+        with self._changed:
+            delivery = self._pending.pop(delivery_id, None)
+            if delivery is not None:
+                dropped = attrs.evolve(delivery, state=DeliveryState.DROPPED, due=None)
+                self.deliveries.put(delivery_id, dropped)
+
     def add_fault(self, fault: DeliveryFault, times: int) -> None:
         """Add a fault for the next 1-10,000 attempts, after the pending faults."""
         if type(times) is not int or not 1 <= times <= 10_000:

@@ -20,6 +20,7 @@ from kit import mock_regula as regula
 from kit import mock_rekognition as rekognition
 from kit import mock_sumsub as sumsub
 from kit import mock_tencent as tencent
+from kit import mock_veriff as veriff
 from kit.goldens import kept
 from kit.mock_didit import control_request, didit_request, liveness_request, match_request, scene
 from kit.mock_didit_sessions import advance_clock, list_request, on, read_media, update
@@ -594,6 +595,72 @@ OF_BAIDU = (
     expired_token,
 )
 
+OF_VERIFF = (
+    webhooks.listen(events=["decision", "event"]),
+    veriff.about(veriff.UNKNOWN, "GET", "/person"),
+    veriff.request("POST", veriff.SESSIONS, {}, client=None),
+    veriff.request("POST", veriff.SESSIONS, {}, client="no UUID"),
+    veriff.request("POST", veriff.SESSIONS, {}, client=veriff.UNKNOWN),
+    control_request("keys", {"key": "weak-key", "client": veriff.WEAK, "allowed": False}),
+    veriff.request("POST", veriff.SESSIONS, {}, client=veriff.WEAK, secret="weak-key"),
+    veriff.request("POST", veriff.SESSIONS, {"verification": {}}, signed=b"another body"),
+    veriff.request("POST", veriff.SESSIONS, b"[]", signed=False),
+    veriff.start(callback="ftp://shop.example"),
+    veriff.start(callback="http://127.0.0.1/back", lang="pt"),
+    veriff.start(vendorData=1),
+    veriff.start(vendorData="x" * 1001),
+    veriff.start(endUserId="no UUID"),
+    veriff.start(timestamp="yesterday"),
+    veriff.start(timestamp=(didit.START - dt.timedelta(hours=2)).isoformat()),
+    veriff.decision(1, signed=False),
+    veriff.decision(1, signed=b"the path"),
+    veriff.at_session(1, "GET", "/decision", malformed=True),
+    veriff.about(veriff.UNKNOWN, "GET", "/decision"),
+    veriff.decision(1),
+    veriff.attempts(1),
+    # A person whose face is not seen, who tries again, and passes.
+    sessions.acting(1, "card", card="no-face"),
+    veriff.decision(1),
+    sessions.acting(1, "begin"),
+    veriff.decision(1),
+    sessions.acting(1, "card", card="p1"),
+    veriff.attempts(1),
+    veriff.decision(1),
+    # The five webhooks: started, submitted, started, submitted, approved.
+    webhooks.carried(500, 404, "timeout", 302, 401),
+    passing(3600),
+    webhooks.carried(),
+    veriff.deletion(1),
+    # A picture to compare with.
+    veriff.start(vendorData="of-a-record"),
+    veriff.at_session(2, "POST", "/media", body={}),
+    *(
+        veriff.media(2, veriff.reference(**changes))
+        for changes in ({"content": ""}, {"content": "not base64!"}, {"context": "face"}, {})
+    ),
+    veriff.media(2, veriff.reference(b"x" * 17_000_001)),
+    sessions.acting(2, "card", card="p2"),
+    veriff.decision(2),
+    veriff.media(2, veriff.reference()),
+    # A test integration, which decides nothing by itself.
+    veriff.start(test=True),
+    veriff.deletion(3),
+    sessions.acting(3, "card"),
+    veriff.decision(3, client=veriff.TEST_API_KEY, secret=veriff.TEST_SECRET),
+    veriff.at_session(3, "DELETE", client=veriff.TEST_API_KEY, secret=veriff.TEST_SECRET),
+    veriff.deciding(3, "approved"),
+    veriff.start(),
+    sessions.acting(4, "fail_attempt"),
+    passing(300),
+    webhooks.carried(),
+    veriff.deletion(4),
+    control_request("limits", {"delete_per_hour": 0}),
+    veriff.deletion(2),
+    control_request("limits", {"delete_per_hour": None, "delete_per_day": 0}),
+    veriff.deletion(2),
+    answer_with_fault(500, request=veriff.start()),
+)
+
 
 OF_PERSONA = (
     persona.persona_request(key=None),
@@ -687,6 +754,10 @@ WAYS = (
         for switches in IN_FACE_LIVENESS
     ),
     ({"vendor": "baidu", "switches": {"price": "0.01"}}, OF_BAIDU),
+    *(
+        ({**veriff.SETTINGS, "switches": {"plan": plan}}, OF_VERIFF)
+        for plan in ("plus", "essential")
+    ),
 )
 
 

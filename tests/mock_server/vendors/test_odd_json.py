@@ -21,6 +21,7 @@ FIELDS = {
     "persona": ["data", "meta"],
     "regula": ["images", "tag"],
     "sumsub": ["externalUserId", "userId", "levelName", "ttlInSecs", "redirect", "rejectLabels"],
+    "veriff": ["verification"],
     "rekognition": ["SourceImage", "TargetImage", "Image", "SessionId", "Settings", "Attributes"],
 }
 ACTIONS = ["CompareFaces", "DetectFaces", "CreateFaceLivenessSession"]
@@ -41,6 +42,8 @@ def list_headers(mock, vendor):
         ]
     headers = {"Content-Type": "application/json", "x-api-key": mock.live_key}
     headers["Ocp-Apim-Subscription-Key"] = mock.live_key
+    if vendor == "veriff":
+        headers["X-AUTH-CLIENT"] = mock.client_id
     if vendor in ("deepface", "persona"):
         headers["Authorization"] = f"Bearer {mock.live_key}"
     if vendor == "deepvue":

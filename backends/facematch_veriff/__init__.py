@@ -1,0 +1,5 @@
+"""Backend `veriff`: Veriff's hosted sessions."""
+
+from .backend import VeriffBackend, VeriffSessionOptions
+
+__all__ = ["VeriffBackend", "VeriffSessionOptions"]

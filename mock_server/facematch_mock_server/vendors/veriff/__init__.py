@@ -1,0 +1,1 @@
+"""Veriff's sessions, decisions and webhooks."""

@@ -1,0 +1,127 @@
+"""Claims about Veriff, with their sources."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
+
+READ = "2026-11-28"
+SESSIONS = Origin(
+    Known.DOCUMENTED, "devdocs.veriff.com, API reference: sessions, decision, attempts", READ
+)
+SIGNATURES = Origin(Known.DOCUMENTED, "devdocs.veriff.com, HMAC authentication", READ)
+KEYS = Origin(
+    Known.DOCUMENTED, "devdocs.veriff.com, credentials and authorization codes (table)", READ
+)
+CODES = Origin(Known.DOCUMENTED, "devdocs.veriff.com, some troubleshooting codes (table)", READ)
+MEDIA = Origin(Known.DOCUMENTED, "devdocs.veriff.com, API reference: media", READ)
+STATUSES = Origin(
+    Known.DOCUMENTED, "devdocs.veriff.com, verification session status codes (table)", READ
+)
+REASONS = Origin(
+    Known.DOCUMENTED, "devdocs.veriff.com, decision codes and granular reason codes (tables)", READ
+)
+DELETION = Origin(
+    Known.DOCUMENTED, "devdocs.veriff.com, API reference: delete session, 2026-04-24", READ
+)
+WEBHOOKS = Origin(Known.DOCUMENTED, "devdocs.veriff.com, decision and event webhooks", READ)
+FULL_AUTO = Origin(Known.DOCUMENTED, "devdocs.veriff.com, Essential plan and Full Auto", READ)
+HELP = Origin(Known.DOCUMENTED, "help.veriff.com, articles 5116778, 3250231 and 3250261", READ)
+CLIENTS = Origin(
+    Known.OBSERVED,
+    "public clients: Veriff/js-integration-demo 5c168d4, brokeyourbike/veriff-api-client-go 49190b4",
+    READ,
+)
+#: The error body of a case whose code is not documented.
+_NO_CODE = "The code of this error is not documented, so the body has none."
+
+
+def _error(key: str, status: int, words: str, origin: Origin, statement: str) -> Any:
+    """Make the claim about an error; `words` is ``code: message``."""
+    code, _, message = words.partition(": ")
+    body = {"status": "fail", "code": code, "message": message}
+    return row(key, Reply(status, body), origin, statement)
+
+
+def _error_without_code(key: str, status: int, message: str, statement: str) -> Any:
+    body = {"status": "fail", "message": message}
+    return row(key, Reply(status, body), OURS, f"{statement} {_NO_CODE}")
+
+
+# One claim per line: key, value or response, source, and statement.
+# fmt: off
+CLAIMS = table(
+    "veriff",
+    _error_without_code("path.unknown", 404, "Not found", "An unknown path or method returns 404."),
+    _error("key.missing", 401, "1801: Mandatory X-AUTH-CLIENT header containing the API key is missing from the request", KEYS, "A request without X-AUTH-CLIENT is refused."),
+    _error("key.malformed", 401, "1802: API key is not a valid UUID", KEYS, "A key that is no UUID is refused."),
+    _error("key.unknown", 401, "1803: Integration with the API key was not found", KEYS, "An unknown key is refused."),
+    _error("key.inactive", 401, "1804: Integration with the API key is not active", KEYS, "The key of an inactive integration is refused; so is a revoked, expired or forbidden key here."),
+    _error("signature.missing", 401, "1815: Could not authenticate request.", CODES, "A request that must be signed is refused without X-HMAC-SIGNATURE; that it has this code is our guess."),
+    _error("signature.malformed", 401, "1812: Signature is not a valid SHA256 hash", KEYS, "A signature that is not 64 hexadecimal digits is refused."),
+    _error("signature.wrong_id", 401, "1818: Signature does not match the HMAC-SHA256 of query ID and integration API secret", KEYS, "GET and DELETE sign the session's id alone."),
+    _error("signature.wrong_body", 401, "1819: Signature does not match the HMAC-SHA256 of request body and integration API secret", KEYS, "POST signs the body as sent."),
+    fact("signature.start", SIGNATURES, "POST /v1/sessions needs no signature. That a wrong one is refused is our choice."),
+    fact("signature.answer", SESSIONS, "Each response to a known key has X-AUTH-CLIENT and, in X-HMAC-SIGNATURE, the HMAC-SHA256 of its body."),
+    _error("body.missing", 400, "1102: Mandatory parameters are missing from the request.", CODES, "A body without the object `verification` (or `image`) is refused."),
+    _error("body.invalid", 400, "1104: Request includes invalid parameters.", CODES, "A field of the wrong type, an endUserId that is no UUID, or a lang that is no language tag, is refused."),
+    _error("start.old", 400, "1201: Invalid timestamp. Timestamp must not be older than one hour.", CODES, "A timestamp more than an hour old is refused."),
+    _error("start.timestamp", 400, "1202: Timestamp format is incorrect. YYYY-MM-DDTHH:MM:S+Timezone Offset|Z or UTC.", CODES, "A timestamp in another format is refused."),
+    _error("start.callback", 400, "1302: Only HTTPS return URLs are allowed.", CODES, "A callback that is not https is refused."),
+    fact("start.loopback", OURS, "A callback to this machine may be http, because a test has no certificate."),
+    _error("start.vendor_data_long", 400, "1500: vendorData field cannot be more than 1000 symbols.", CODES, "vendorData has at most 1,000 characters."),
+    _error("start.vendor_data_type", 400, "1501: vendorData must be a string.", CODES, "vendorData is a string."),
+    row("start.answer", Reply(201), SESSIONS, "A new session has id, url, vendorData, host, status `created` and sessionToken. Each request makes a new one."),
+    fact("start.token", OURS, "sessionToken is the token in the url; Veriff's is a JSON Web Token. `lang` is the language of the page (Veriff's demo); `person` and `document` are accepted and ignored."),
+    row("session.lifetime_s", 604_800, HELP, "A session that is not finished within 7 days ends as expired or abandoned. That its status is expired even if the person had begun is our choice."),
+    _error_without_code("session.unknown", 404, "Session not found", "An unknown or deleted session, or one of another integration, returns 404. An id that is no UUID is unknown, too."),
+    row("media.answer", Reply(200), OURS, "The response to an upload has the picture's context, id and session; its other fields are not documented."),
+    _error("media.missing", 400, "1403: Image property is missing.", CODES, "A body without `image` is refused."),
+    _error("media.no_content", 400, "1400: Image data not found.", CODES, "An image without content is refused."),
+    _error("media.not_base64", 400, "1401: Image is not in valid base64.", CODES, "Content is base64, bare or as a data URI."),
+    _error("media.context", 400, "1402: Image context is not supported.", CODES, "An unknown context is refused. This mock knows face-reference only: the person's page takes the other pictures."),
+    fact("media.reference", OURS, "A session with a face-reference compares the face with it, as a Selfie2Selfie integration does, and has no document; any other compares with the document."),
+    row("media.max_bytes", 17_000_000, MEDIA, "A picture has at most 17 MB (24 MB in base64)."),
+    _error_without_code("media.large", 400, "Image is too large", "A larger picture is refused."),
+    _error_without_code("media.late", 409, "Session is already submitted", "An upload after the person has submitted is refused with 409."),
+    row("decision.answer", Reply(200), SESSIONS, "verification is null until there is a decision; then it has the verdict, the reason, vendorData, the person and the document, but no score."),
+    fact("decision.open", OURS, "While the person tries again after a request to resubmit, verification is null."),
+    fact("decision.made_up", OURS, "technicalData.ip is 127.0.0.1. A document is a PASSPORT; its values are null until a test sets them. A full name that a test sets is split at its first space."),
+    row("attempts.answer", Reply(200), SESSIONS, "The attempts have id and status: created, started, submitted, resubmission_requested, or the decision."),
+    fact("attempts.order", OURS, "The attempts are in the order in which they were made."),
+    fact("judge.codes", STATUSES, "approved is 9001, declined 9102, resubmission_requested 9103, expired and abandoned 9104, review 9121."),
+    fact("judge.reasons", REASONS, "Another person is 103, or 120 with a reference; an attack 503; no face 202; no face in the document 209, in the reference 122; a failed attempt 204; too many 539. Descriptions are Veriff's."),
+    row("judge.match_from", 70, OURS, "Two faces are one person's from a score of 70. Veriff documents no score."),
+    row("match.review", True, STATUSES, "A session without a conclusive decision has the status review, which Veriff sends by agreement; here, if a test sets the outcome `review`."),
+    row("judge.live_from", 50, OURS, "A face is live from a score of 50; a lower score is an attack."),
+    row("session.attempts", 10, REASONS, "A person may resubmit 9 times; the tenth failed attempt is declined."),
+    fact("judge.test", HELP, "A session of a test integration stays submitted until a decision is forced (here: by `decide`), and is never charged."),
+    fact("charge.when", HELP, "A decision, or the first request to resubmit, is charged once; a session that was not submitted is not."),
+    row("credit.price", Decimal("1.00"), OURS, "No price is documented for every plan; a charge is 1 USD here."),
+    row("credit.start", Decimal("100.00"), OURS, "Veriff sends invoices: the credit is the mock's, and nothing is refused without it."),
+    row("delete.answer", Reply(200), DELETION, "A deletion returns the session's id; the session is unknown at once."),
+    _error("delete.undecided", 400, "1305: Session is not in a completed status.", DELETION, "A session that is submitted or in review cannot be deleted."),
+    fact("delete.webhook", DELETION, "Deleting a session that is created, started or resubmission_requested sends a decision: here expired if it was created, else abandoned."),
+    fact("delete.enabled", OURS, "Deletion is enabled. Veriff enables it on request; what it returns before is not documented."),
+    row("delete.per_hour", 5, DELETION, "5 sessions may be deleted in an hour."),
+    row("delete.per_day", 10, DELETION, "10 sessions may be deleted in 24 hours."),
+    _error_without_code("rate.exceeded", 429, "Too many requests", "A deletion above a limit is refused with 429."),
+    _error_without_code("server.error", 500, "Internal server error", "An error of Veriff's own returns 500."),
+    row("webhook.plan", "decision", WEBHOOKS, "A decision webhook has the body of the decision; an event webhook says `started` (7001) or `submitted` (7002).", when=("plan", "plus"), name="plus"),
+    row("webhook.plan", "fullauto", FULL_AUTO, "On the Essential plan a Full Auto webhook replaces the decision webhook, and there are no reason codes. Its decisionScore of 1 or 0 and its insights are made up from the verdict.", when=("plan", "essential"), name="essential"),
+    fact("webhook.signed", WEBHOOKS, "A webhook is signed like a request: X-HMAC-SIGNATURE is the HMAC-SHA256 of the body. Neither a time nor an event id is sent."),
+    row("webhook.resubmission_s", 300, WEBHOOKS, "The webhook of a request to resubmit comes after 5 minutes, unless the person tries again before."),
+    row("webhook.timeout_s", 5, OURS, "A receiver has 5 seconds to respond; Veriff documents no time."),
+    row("webhook.delivered", (200, 201), HELP, "Only a 200 response means delivered."),
+    fact("webhook.retry.server_error", HELP, "A delivery that gets any other response is retried."),
+    fact("webhook.retry.not_found", HELP, "A delivery that gets a 404 is retried."),
+    fact("webhook.retry.no_answer", HELP, "A delivery without a response is retried."),
+    fact("webhook.retry.refused", HELP, "A delivery that is refused is retried."),
+    fact("webhook.retry.redirect", HELP, "A redirect is not followed; the delivery is retried."),
+    row("webhook.retry.after_s", tuple(3600 * hour for hour in range(1, 169)), HELP, "Retries come about hourly for 7 days."),
+    fact("webhook.retry.same", OURS, "A retry sends the same bytes."),
+    fact("webhook.event_id", OURS, "The mock numbers events for its journal; the delivery does not show it."),
+)
+# fmt: on

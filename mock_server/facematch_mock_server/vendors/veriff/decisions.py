@@ -1,0 +1,183 @@
+"""What Veriff's responses and webhooks show about a session.
+
+- An *attempt* is one try of the person in a session; each has an id of its own.
+- A *decision* is the status of a session that the person has submitted or left.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from facematch_mock_server.claims import CitedClaims
+from facematch_mock_server.world.hosted import hosted_of
+from facematch_mock_server.world.sessions import Session
+
+CREATED, STARTED, SUBMITTED = "created", "started", "submitted"
+APPROVED, DECLINED, RESUBMIT, REVIEW = "approved", "declined", "resubmission_requested", "review"
+EXPIRED, ABANDONED = "expired", "abandoned"
+
+#: The codes of decisions (devdocs.veriff.com, verification session status codes).
+CODES: Mapping[str, int] = {
+    APPROVED: 9001,
+    DECLINED: 9102,
+    RESUBMIT: 9103,
+    EXPIRED: 9104,
+    ABANDONED: 9104,
+    REVIEW: 9121,
+}
+#: The codes of the statuses that an event webhook tells.
+EVENT_CODES: Mapping[str, int] = {STARTED: 7001, SUBMITTED: 7002}
+#: The descriptions of reason codes (devdocs.veriff.com, decision codes, granular reason codes).
+REASONS: Mapping[int, str] = {
+    103: "Person showing the document does not appear to match document photo",
+    120: "Person on the portrait does not appear to match reference photo",
+    122: "No reference found",
+    202: "Face not clearly visible",
+    204: "Poor image quality",
+    209: "Document photo missing",
+    503: "Attempted deceit",
+    539: "Resubmission limit exceeded",
+}
+#: Keys of `Session.result`.
+#: The reason code, and the status that it explains.
+REASON_CODE = "reason_code"
+REASON_STATUS = "reason_status"
+#: The time of the decision, as responses show it.
+DECIDED_AT = "decided_at"
+#: Only in a session that was charged.
+IS_CHARGED = "is_charged"
+#: The number of submitted attempts that an event webhook has told of.
+ATTEMPTS_TOLD = "attempts_told"
+#: The namespace of attempt ids, which depend only on the session and the attempt's number.
+_ATTEMPTS = uuid.UUID("7f0c5d0e-0000-4b6b-9d55-3b1f6c2a9e00")
+
+
+def stamp(time: dt.datetime) -> str:
+    """Write a time as Veriff does: UTC, with milliseconds."""
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def list_attempts(session: Session) -> list[dict[str, str]]:
+    """Return the attempts in a session, oldest first."""
+    number_done = hosted_of(session).attempts
+    statuses = [RESUBMIT] * number_done
+    is_of_last_attempt = session.status in (SUBMITTED, APPROVED, DECLINED, RESUBMIT, REVIEW)
+    if is_of_last_attempt and statuses:
+        statuses[-1] = session.status
+    else:
+        statuses.append(session.status)
+    attempts = []
+    for number, status in enumerate(statuses, start=1):
+        attempt_id = uuid.uuid5(_ATTEMPTS, f"{session.id} {number}")
+        attempts.append({"id": str(attempt_id), "status": status})
+    return attempts
+
+
+def attempt_id_of(session: Session) -> str:
+    """Return the id of the latest attempt."""
+    return list_attempts(session)[-1]["id"]
+
+
+def decision_body(claims: CitedClaims, session: Session) -> dict[str, Any]:
+    """Return the body of a decision, which is also that of its webhook."""
+    claims.cite(
+        *("judge.codes", "judge.reasons", "judge.match_from", "judge.live_from"),
+        "match.review",
+        *("session.attempts", "charge.when", "credit.price", "credit.start", "decision.made_up"),
+    )
+    hosted = hosted_of(session)
+    reason_code = None
+    # The essential plan has no reason codes.
+    has_reasons = claims.get("webhook.plan") == "decision"
+    if has_reasons and session.result.get(REASON_STATUS) == session.status:
+        reason_code = session.result.get(REASON_CODE)
+    return {
+        "status": "success",
+        "verification": {
+            "id": session.id,
+            "attemptId": attempt_id_of(session),
+            "status": session.status,
+            "code": CODES[session.status],
+            "reason": None if reason_code is None else REASONS[reason_code],
+            "reasonCode": reason_code,
+            "vendorData": session.vendor_data,
+            "endUserId": (session.metadata or {}).get("endUserId"),
+            "acceptanceTime": stamp(session.created_at),
+            "decisionTime": session.result.get(DECIDED_AT),
+            "person": _person(hosted.document_fields),
+            "document": _document(hosted.document_fields, is_shown=hosted.kind == "kyc"),
+            "comments": [],
+            "riskLabels": [],
+            "additionalVerifiedData": {},
+        },
+        "technicalData": {"ip": "127.0.0.1"},
+    }
+
+
+def _person(fields: Mapping[str, str]) -> dict[str, str | None]:
+    first_name = fields.get("first_name")
+    last_name = fields.get("last_name")
+    if first_name is None and last_name is None and "full_name" in fields:
+        first_name, _, last_name = fields["full_name"].partition(" ")
+    date_of_birth = fields.get("date_of_birth")
+    return {
+        "firstName": first_name,
+        "lastName": last_name or None,
+        "dateOfBirth": date_of_birth,
+        "yearOfBirth": None if date_of_birth is None else date_of_birth.partition("-")[0],
+        **dict.fromkeys(("gender", "idNumber", "citizenship", "nationality", "placeOfBirth")),
+    }
+
+
+def _document(fields: Mapping[str, str], *, is_shown: bool) -> dict[str, str | None]:
+    return {
+        "type": "PASSPORT" if is_shown else None,
+        "number": fields.get("document_number"),
+        "country": None,
+        "validFrom": fields.get("date_of_issue"),
+        "validUntil": fields.get("expiration_date"),
+    }
+
+
+def full_auto_body(session: Session) -> dict[str, Any]:
+    """Return the body of a "Full Auto" webhook, with insights that agree with the verdict."""
+    is_approved = session.status == APPROVED
+    insights = []
+    for label in ("faceImageAvailable", "faceLiveness", "faceSimilarToPortrait"):
+        result = "yes" if is_approved else None
+        insights.append({"label": label, "result": result, "category": "face"})
+    return {
+        "status": "success",
+        "eventType": "fullauto",
+        "sessionId": session.id,
+        "attemptId": attempt_id_of(session),
+        "vendorData": session.vendor_data,
+        "endUserId": (session.metadata or {}).get("endUserId"),
+        "version": "1.0.0",
+        "acceptanceTime": stamp(session.created_at),
+        "time": session.result.get(DECIDED_AT),
+        "data": {
+            "verification": {
+                "decision": session.status,
+                "decisionScore": 1 if is_approved else 0,
+                "insights": insights,
+            }
+        },
+    }
+
+
+def event_body(session: Session) -> dict[str, Any]:
+    """Return the body of an event webhook about a session that is started or submitted."""
+    # The trial of a receiver may tell of any session: one that is only created is told as started.
+    action = session.status if session.status in EVENT_CODES else STARTED
+    return {
+        "id": session.id,
+        "attemptId": attempt_id_of(session),
+        "feature": "selfid",
+        "code": EVENT_CODES[action],
+        "action": action,
+        "vendorData": session.vendor_data,
+    }

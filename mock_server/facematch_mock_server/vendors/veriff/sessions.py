@@ -1,0 +1,326 @@
+"""Sessions: start, upload of a reference, decision, attempts, deletion, and the mock's verdict."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import re
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+
+from facematch_core.base.addresses import is_loopback
+from facematch_mock_server.base.messages import Response
+from facematch_mock_server.vendors import base
+from facematch_mock_server.world import hosted
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.hosted import PersonCheck, SessionRules, current, hosted_of
+from facematch_mock_server.world.sessions import Session
+
+from . import webhooks
+from .decisions import (
+    ABANDONED,
+    APPROVED,
+    ATTEMPTS_TOLD,
+    CODES,
+    CREATED,
+    DECIDED_AT,
+    DECLINED,
+    EXPIRED,
+    IS_CHARGED,
+    REASON_CODE,
+    REASON_STATUS,
+    RESUBMIT,
+    REVIEW,
+    STARTED,
+    SUBMITTED,
+    decision_body,
+    list_attempts,
+    stamp,
+)
+
+#: The statuses in which a person can act.
+_OPEN = frozenset({CREATED, STARTED, RESUBMIT})
+#: The windows of the limits on deletions, in seconds by scope.
+_DELETION_WINDOWS_S = {"delete_per_hour": 3600.0, "delete_per_day": 86_400.0}
+
+
+@attrs.define(kw_only=True, eq=False)
+class VeriffCall(base.Call):
+    """A call to Veriff; `session` is that of the path, once it was found."""
+
+    _session: Session | None = attrs.field(default=None, init=False)
+
+    @property
+    def client(self) -> str:
+        """The API key that was accepted."""
+        return self.request.header("x-auth-client") or ""
+
+    @property
+    def session(self) -> Session:
+        """The session in the path; refuses the call if the integration has none with that id."""
+        if self._session is None:
+            session = self.world.sessions.find(self.path_values[0].lower())
+            if session is None or (session.metadata or {}).get("client") != self.client:
+                self.refuse("session.unknown")
+            self._session = current(self.world, session)
+        return self._session
+
+    @property
+    def origin(self) -> str:
+        """The scheme and host for links to this server."""
+        address = self.world.account.shared.address or "http://127.0.0.1"
+        host = self.request.header("host")
+        if host is None:
+            return address
+        scheme = "https" if self.world.vendor.has_host(host) else urlsplit(address).scheme
+        return f"{scheme}://{host}"
+
+
+# Start
+
+
+def start(call: VeriffCall) -> Response:
+    """Start a session. The order of the checks is our choice."""
+    sent = call.read_object("body.missing").get("verification")
+    if not isinstance(sent, dict):
+        call.refuse("body.missing")
+    _check_fields(call, sent)
+    metadata = {"client": call.client, "endUserId": sent.get("endUserId")}
+    fields = {"status": CREATED, "vendor_data": sent.get("vendorData"), "metadata": metadata}
+    session = hosted.start(
+        call.world,
+        call.now,
+        call.claims["session.lifetime_s"],
+        fields,
+        kind="kyc",
+        callback=sent.get("callback"),
+        language=sent.get("lang"),
+        is_live=call.key_label == "live",
+    )
+    call.claims.cite("start.token")
+    verification = {
+        "id": session.id,
+        "url": f"{call.origin}{hosted.page_path(call.world, session)}",
+        "vendorData": session.vendor_data,
+        "host": call.origin,
+        "status": session.status,
+        "sessionToken": hosted_of(session).token,
+    }
+    return call.answer("start.answer", {"status": "success", "verification": verification})
+
+
+def _check_fields(call: VeriffCall, sent: dict[str, Any]) -> None:
+    """Refuse a field that Veriff does not accept."""
+    vendor_data = sent.get("vendorData")
+    if vendor_data is not None and not isinstance(vendor_data, str):
+        call.refuse("start.vendor_data_type")
+    if len(vendor_data or "") > 1000:
+        call.refuse("start.vendor_data_long")
+    for name, kind in (("callback", str), ("lang", str), ("person", dict), ("document", dict)):
+        if sent.get(name) is not None and not isinstance(sent[name], kind):
+            call.refuse("body.invalid")
+    if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", sent.get("lang") or "en"):
+        call.refuse("body.invalid")
+    if sent.get("endUserId") is not None and not is_uuid(sent["endUserId"]):
+        call.refuse("body.invalid")
+    callback = urlsplit(sent.get("callback") or "https:")
+    if callback.scheme == "http" and is_loopback(callback.hostname or ""):
+        call.claims.cite("start.loopback")
+    elif callback.scheme != "https":
+        call.refuse("start.callback")
+    if sent.get("timestamp") is not None:
+        _check_timestamp(call, sent["timestamp"])
+
+
+def is_uuid(value: object) -> bool:
+    """Return whether a value is a UUID in its usual form."""
+    form = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    return isinstance(value, str) and re.fullmatch(form, value, re.IGNORECASE) is not None
+
+
+def _check_timestamp(call: VeriffCall, value: object) -> None:
+    try:
+        sent_at = dt.datetime.fromisoformat(str(value))
+        age_s = (call.now - sent_at).total_seconds()
+    except (TypeError, ValueError):
+        call.refuse("start.timestamp")
+    if age_s > 3600:
+        call.refuse("start.old")
+
+
+# The picture to compare with
+
+
+def add_media(call: VeriffCall) -> Response:
+    """Take the picture that the person's face is compared with."""
+    session = call.session
+    image = call.read_object("media.missing").get("image")
+    if not isinstance(image, dict):
+        call.refuse("media.missing")
+    if image.get("context") != "face-reference":
+        call.refuse("media.context")
+    content = _decode(call, image.get("content"))
+    if len(content) > call.claims.get("media.max_bytes"):
+        call.refuse("media.large", "media.max_bytes")
+    if session.status not in _OPEN:
+        call.refuse("media.late")
+    picture = call.upload("image.content", "face-reference", content)
+    # Recognize the picture now, so that faults aimed at it apply.
+    call.detect_faces(picture)
+    call.world.pictures.keep({str(picture.digest): picture.content})
+
+    def compare_with_picture(session: Session) -> Session:
+        attributes = attrs.evolve(
+            hosted_of(session), reference=picture.digest, kind="biometric", document_fields={}
+        )
+        return attrs.evolve(session, hosted=attributes)
+
+    call.world.sessions.change(session.id, compare_with_picture)
+    call.claims.cite("media.reference")
+    shown = {"context": "face-reference", "id": call.world.account.ids.uuid()}
+    body = {"status": "success", "image": {**shown, "sessionId": session.id}}
+    return call.answer("media.answer", body)
+
+
+def _decode(call: VeriffCall, text: object) -> bytes:
+    """Return a picture in base64, bare or as a data URI."""
+    if not isinstance(text, str) or not text:
+        call.refuse("media.no_content")
+    encoded = text.partition(",")[2] if text.startswith("data:") else text
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except ValueError:
+        call.refuse("media.not_base64")
+
+
+# Decision and attempts
+
+
+def read_decision(call: VeriffCall) -> Response:
+    """Respond with the decision, or with null."""
+    session = call.session
+    if session.status in CODES:
+        return call.answer("decision.answer", decision_body(call.claims, session))
+    if hosted_of(session).attempts:
+        call.claims.cite("decision.open")
+    if session.status == SUBMITTED:
+        call.claims.cite("judge.test")
+    return call.answer("decision.answer", {"status": "success", "verification": None})
+
+
+def read_attempts(call: VeriffCall) -> Response:
+    """Respond with the attempts and their statuses."""
+    call.claims.cite("attempts.order")
+    body = {"status": "success", "verifications": list_attempts(call.session)}
+    return call.answer("attempts.answer", body)
+
+
+# Deletion
+
+
+def delete(call: VeriffCall) -> Response:
+    """Delete a session. If the person had not submitted it, send a last decision."""
+    session = call.session
+    call.claims.cite("delete.enabled")
+    rates = call.world.rates
+    exceeded = rates.count_request(_DELETION_WINDOWS_S, call.client, now=call.now.timestamp())
+    if exceeded is not None:
+        call.refuse("rate.exceeded", exceeded.scope.replace("delete_", "delete."))
+    if session.status in (SUBMITTED, REVIEW):
+        call.refuse("delete.undecided")
+    if call.world.sessions.remove(session.id) is None:
+        call.refuse("session.unknown")  # a concurrent request deleted it
+    if session.status in _OPEN:
+        call.claims.cite("delete.webhook")
+        last = attrs.evolve(
+            session,
+            status=EXPIRED if session.status == CREATED else ABANDONED,
+            result={**session.result, DECIDED_AT: stamp(call.now)},
+        )
+        webhooks.announce(call.world, last, is_submitted_now=False)
+    body = {"status": "success", "verification": {"id": session.id}}
+    return call.answer("delete.answer", body)
+
+
+# The verdict
+
+
+def _judge(world: World, session: Session, check: PersonCheck) -> Session:
+    """Return the session with the verdict on the person."""
+    if not check.liveness.probe.faces:
+        return _ask_back(world, session, 202)
+    if not hosted_of(session).is_live:
+        return attrs.evolve(session, status=SUBMITTED)
+    live_score = check.liveness.score or 0.0
+    if check.liveness.attack or live_score < world.claims["judge.live_from"]:
+        return _with_reason(session, DECLINED, 503)
+    has_reference = hosted_of(session).kind == "biometric"
+    match = check.match
+    if match is None or not match.reference.faces:
+        if has_reference:
+            return _with_reason(session, DECLINED, 122)
+        return _ask_back(world, session, 209)
+    if match.review:
+        return attrs.evolve(session, status=REVIEW)
+    if (match.score or 0.0) < world.claims["judge.match_from"]:
+        return _with_reason(session, DECLINED, 120 if has_reference else 103)
+    return attrs.evolve(session, status=APPROVED)
+
+
+def _ask_back(world: World, session: Session, reason_code: int) -> Session:
+    """Return the session after a failed attempt, which is declined if it was the last."""
+    failed = hosted.fail(world, session)
+    if failed.status == DECLINED:
+        return failed
+    return _with_reason(failed, RESUBMIT, reason_code)
+
+
+def _fail(_: World, session: Session, is_last: bool) -> Session:
+    if is_last:
+        return _with_reason(session, DECLINED, 539)
+    return _with_reason(session, RESUBMIT, 204)
+
+
+def _with_reason(session: Session, status: str, reason_code: int) -> Session:
+    reason = {REASON_CODE: reason_code, REASON_STATUS: status}
+    return attrs.evolve(session, status=status, result={**session.result, **reason})
+
+
+def _note_status(world: World, session: Session) -> None:
+    """Store the time of a decision, charge the session once, and send webhooks."""
+    facts = dict[str, Any]()
+    attempts = hosted_of(session).attempts
+    is_submitted_now = attempts > session.result.get(ATTEMPTS_TOLD, 0)
+    if is_submitted_now:
+        facts[ATTEMPTS_TOLD] = attempts
+    if session.status in CODES:
+        facts[DECIDED_AT] = stamp(world.clock.now())
+    if _is_due(session):
+        price = Decimal(world.claims["credit.price"])
+        world.ledger.charge(price, at=world.clock.now(), what="SESSION", request_id=session.id)
+        facts[IS_CHARGED] = True
+    noted = world.sessions.change(
+        session.id, lambda x: attrs.evolve(x, result={**x.result, **facts})
+    )
+    # A concurrent request may have deleted the session.
+    webhooks.announce(world, session if noted is None else noted, is_submitted_now=is_submitted_now)
+
+
+def _is_due(session: Session) -> bool:
+    """Return whether a session is charged now: at its first verdict or request to resubmit."""
+    is_chargeable = session.status in (APPROVED, DECLINED, RESUBMIT)
+    return is_chargeable and hosted_of(session).is_live and IS_CHARGED not in session.result
+
+
+SESSION_RULES = SessionRules(
+    open_statuses=_OPEN,
+    status_after={"begin": STARTED, "abandon": ABANDONED, "expire": EXPIRED, "last": DECLINED},
+    judge=_judge,
+    fail=_fail,
+    finished_statuses=frozenset({APPROVED, DECLINED, RESUBMIT, REVIEW, EXPIRED, ABANDONED}),
+    on_status_change=_note_status,
+    return_url=lambda session: hosted_of(session).callback,
+)

@@ -1,0 +1,182 @@
+"""Veriff: the routes, the key, the signatures of requests and responses, and the settings."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import attrs
+
+from facematch_mock_server.base.messages import Request, Response
+from facematch_mock_server.vendors import base
+from facematch_mock_server.world.hosted import DocumentSessions
+from facematch_mock_server.world.keys import LIVE_KEY, SANDBOX_KEY, Key, KeyKind
+from facematch_mock_server.world.webhook_control import Webhooks
+from facematch_mock_server.world.webhooks import Outbox
+
+from . import sessions, webhooks
+from .claims import CLAIMS
+from .sessions import SESSION_RULES, VeriffCall, is_uuid
+
+#: The API keys of the first account's integrations, live and test. Their shared secrets are
+#: `LIVE_KEY` and `SANDBOX_KEY`.
+API_KEY = "6c7d1a52-1f0e-4d0b-9a39-7e5f2b8c4d10"
+TEST_API_KEY = "9b2f6e08-5d3c-4a77-8f21-1c4d7a6b3e90"
+_START = "/v1/sessions"
+
+
+def _new_text(text: str, letters: str) -> str:
+    """Return a new account's API key, which is a UUID, or its shared secret."""
+    if is_uuid(text):
+        return f"{text[:24]}{letters[:12]}"
+    return f"{text}-{letters}"
+
+
+def check_key(call: VeriffCall) -> None:
+    """Refuse a missing or unknown API key, and one of an inactive integration."""
+    client = call.request.header("x-auth-client")
+    if client is None:
+        call.refuse("key.missing")
+    call.key_label = "wrong"
+    if not is_uuid(client):
+        call.refuse("key.malformed")
+    integrations = [each for each in call.world.keys.items() if each[1].client == client]
+    if not integrations:
+        call.refuse("key.unknown")
+    if not any(key.allowed and call.authenticate(secret) for secret, key in integrations):
+        call.key_label = "wrong"
+        call.refuse("key.inactive")
+
+
+def _secrets_of(call: VeriffCall) -> tuple[str, ...]:
+    """Return the shared secrets of the call's integration."""
+    return tuple(secret for secret, _ in call.world.keys.of_client(call.client))
+
+
+def check_signature(call: VeriffCall) -> None:
+    """Refuse a request without the signature of its body, or of the session's id."""
+    sent = call.request.header("x-hmac-signature")
+    if sent is None:
+        if call.request.path == _START:
+            call.claims.cite("signature.start")
+            return
+        call.refuse("signature.missing")
+    if not re.fullmatch(r"[0-9a-f]{64}", sent, re.IGNORECASE):
+        call.refuse("signature.malformed")
+    for secret in _secrets_of(call):
+        if hmac.compare_digest(webhooks.signature(secret, signed_part(call.request)), sent.lower()):
+            call.authenticate(secret)
+            return
+    call.key_label = "wrong"
+    is_post = call.request.method == "POST"
+    call.refuse("signature.wrong_body" if is_post else "signature.wrong_id")
+
+
+def signed_part(request: Request) -> bytes:
+    """Return what a request signs: the body of a POST, else the session's id in the path."""
+    if request.method == "POST":
+        return bytes(request.body)
+    session_id = request.path.removeprefix(f"{_START}/").partition("/")[0]
+    return session_id.encode()
+
+
+def sign_again(request: Request, *, api_key: str, secret: str) -> Request:
+    """Return a request with another API key, and with its signature if it had one."""
+    headers = []
+    for name, text in request.headers:
+        if name == "x-auth-client":
+            headers.append((name, api_key))
+        elif name == "x-hmac-signature":
+            headers.append((name, webhooks.signature(secret, signed_part(request))))
+        else:
+            headers.append((name, text))
+    return attrs.evolve(request, headers=tuple(headers))
+
+
+def _route(pattern: str, handlers: Mapping[str, Any], **more: Any) -> base.Route:
+    return base.Route(
+        pattern=pattern,
+        handlers=handlers,
+        # No claim has these names: a check cites the claim by which it refuses.
+        checks={"key": check_key, "signature": check_signature},
+        credentials=("x-auth-client",),
+        **more,
+    )
+
+
+class Veriff(base.MockVendor):
+    """The mock of Veriff in one world. Thread-safe."""
+
+    common_prefix = "/v1/"
+    extra_prefixes = (_START,)
+    not_found_claim = "path.unknown"
+    call = VeriffCall
+    session_rules = SESSION_RULES
+    errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
+        400: ("body.invalid",),
+        401: ("key.unknown",),
+        404: ("session.unknown",),
+        409: ("media.late",),
+        429: ("rate.exceeded",),
+        500: ("server.error",),
+    }
+    routes = (
+        _route(_START, {"POST": sessions.start}, operation="session_start"),
+        _route(f"{_START}/{{word}}/media", {"POST": sessions.add_media}),
+        _route(
+            f"{_START}/{{word}}/decision",
+            {"GET": sessions.read_decision},
+            operation="session_read",
+        ),
+        _route(f"{_START}/{{word}}/attempts", {"GET": sessions.read_attempts}),
+        _route(f"{_START}/{{word}}", {"DELETE": sessions.delete}),
+    )
+
+    def finished(self, call: base.Call, response: Response) -> Response:
+        """Sign the response to a known integration."""
+        if call.key is not None and isinstance(call, VeriffCall):
+            secret, *_ = _secrets_of(call)
+            call.claims.cite("signature.answer")
+            response.headers = (
+                *response.headers,
+                ("X-AUTH-CLIENT", call.client),
+                ("X-HMAC-SIGNATURE", webhooks.signature(secret, bytes(response.body))),
+            )
+        return response
+
+
+def key_of(head: Request) -> str | None:
+    """Return the API key in a request."""
+    return head.header("x-auth-client")
+
+
+_KEYS = (
+    f"API key: {API_KEY}, shared secret: {LIVE_KEY} (live); {TEST_API_KEY}, {SANDBOX_KEY} (test: "
+    "decides nothing by itself)"
+)
+_CURL = (
+    f"curl -H 'X-AUTH-CLIENT: {API_KEY}' -H 'Content-Type: application/json' "
+    """-d '{{"verification": {{}}}}' {url}/v1/sessions"""
+)
+VENDOR = base.Vendor(
+    name="veriff",
+    title="Veriff",
+    claims=CLAIMS,
+    switches={"plan": ("plus", "essential")},
+    settings={"price": ("credit.price", "amount")},
+    rate_limits={"delete_per_hour": "delete.per_hour", "delete_per_day": "delete.per_day"},
+    operations=("session_start", "session_read"),
+    hosts=frozenset({"*.veriff.com", "*.veriff.me"}),
+    first_keys={
+        LIVE_KEY: Key(kind=KeyKind.LIVE, client=API_KEY),
+        SANDBOX_KEY: Key(kind=KeyKind.SANDBOX, client=TEST_API_KEY),
+    },
+    key_of=key_of,
+    new_text=_new_text,
+    behaviour=Veriff,
+    outbox=lambda world: Outbox(world, webhooks.RULES),
+    extensions={"sessions": DocumentSessions, "webhooks": Webhooks},
+    greeting=(_KEYS, _CURL),
+)

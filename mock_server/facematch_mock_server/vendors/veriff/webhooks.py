@@ -1,0 +1,108 @@
+"""Veriff's webhooks: decisions, "Full Auto" decisions, and events."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hmac
+
+import attrs
+
+from facematch_core import __version__
+from facematch_core.base.addresses import MOCK_HEADER
+from facematch_mock_server.claims import CitedClaims, encode
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.sessions import Session
+from facematch_mock_server.world.webhooks import (
+    Destination,
+    SignedPayload,
+    WebhookDelivery,
+    WebhookRules,
+    new_delivery,
+)
+
+from .decisions import (
+    CODES,
+    RESUBMIT,
+    STARTED,
+    SUBMITTED,
+    decision_body,
+    event_body,
+    full_auto_body,
+)
+
+#: The kinds of webhooks. Veriff's portal has one URL for each; a Full Auto webhook has that of the
+#: decisions here.
+DECISION, EVENT = "decision", "event"
+
+
+def signature(secret: str, message: bytes) -> str:
+    """Return the lower-case hex HMAC-SHA256 of a message."""
+    return hmac.digest(secret.encode(), message, "sha256").hex()
+
+
+def announce(world: World, session: Session, *, is_submitted_now: bool) -> None:
+    """Queue the webhooks about a session's new status.
+
+    `is_submitted_now` says whether the person has just submitted it. The mock decides at once, so
+    the status may already be a decision.
+    """
+    if session.status == STARTED:
+        _drop_requests_to_resubmit(world, session)
+        _queue(world, session, EVENT)
+    if is_submitted_now:
+        _queue(world, attrs.evolve(session, status=SUBMITTED), EVENT)
+    if session.status in CODES:
+        _queue(world, session, DECISION)
+
+
+def _queue(world: World, session: Session, event: str) -> None:
+    """Queue a delivery for each destination of this kind of webhook."""
+    delay_s = 0
+    if session.status == RESUBMIT:
+        delay_s = world.claims["webhook.resubmission_s"]
+    for destination in world.outbox.destinations.all():
+        if destination.enabled and event in destination.events:
+            delivery = new_delivery(world, destination, session, event=event, origin="")
+            due = delivery.created_at + dt.timedelta(seconds=delay_s)
+            world.outbox.enqueue(attrs.evolve(delivery, due=due))
+
+
+def _drop_requests_to_resubmit(world: World, session: Session) -> None:
+    """Drop the webhooks that would tell of a request to resubmit which the person has followed."""
+    for delivery in world.outbox.deliveries.all():
+        if delivery.session_id == session.id and delivery.status == RESUBMIT:
+            world.outbox.drop_pending(delivery.id)
+
+
+def compose(
+    claims: CitedClaims, _: World, delivery: WebhookDelivery, destination: Destination
+) -> SignedPayload:
+    """Build and sign a delivery."""
+    claims.cite("webhook.signed")
+    session = delivery.session
+    if session.status == RESUBMIT:
+        claims.cite("webhook.resubmission_s")
+    if delivery.event == EVENT or session.status not in CODES:
+        document = event_body(session)
+    elif claims["webhook.plan"] == "fullauto":
+        document = full_auto_body(session)
+    else:
+        document = decision_body(claims, session)
+    body = encode(document)
+    headers = (
+        ("Content-Type", "application/json"),
+        ("X-AUTH-CLIENT", (session.metadata or {})["client"]),
+        ("X-HMAC-SIGNATURE", signature(destination.secret, body)),
+        (MOCK_HEADER, __version__),
+    )
+    return SignedPayload(headers=headers, body=body)
+
+
+RULES = WebhookRules(
+    events=(DECISION, EVENT),
+    session_event=DECISION,
+    compose=compose,
+    signature_headers=("x-hmac-signature",),
+    # Any answer but 200 is tried again.
+    final_answers=frozenset(),
+)
