@@ -271,7 +271,10 @@ def _show(report: Mapping[str, Any]) -> None:
             abilities = ("match", "liveness", "session", "keep")
             supported = ", ".join(ability for ability in abilities if backend[ability])
             threshold = "no default"
-            if backend["default_threshold"] is not None:
+            if not backend["match"]:
+                # Without calls, it only has hosted sessions.
+                threshold = "-"
+            elif backend["default_threshold"] is not None:
                 rule = backend["threshold_rule"].replace("_", " ")
                 threshold = f"{rule} {format_number(backend['default_threshold'])}"
         rows.append((backend["name"], usable, supported, threshold, origin))

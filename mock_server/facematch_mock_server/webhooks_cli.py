@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,20 @@ def _save_call_at_didit(mock: MockServer) -> None:
         timeout=30,
     )
     answer.raise_for_status()
+
+
+def _finish_run_at_onfido(mock: MockServer) -> None:
+    """Start a workflow run at Onfido, and act as its person."""
+    base = f"{mock.url}/v3.6"
+    with requests.Session() as session:
+        session.headers["Authorization"] = f"Token token={mock.live_key}"
+        name = {"first_name": "Unnamed", "last_name": "Applicant"}
+        applicant = session.post(f"{base}/applicants", json=name, timeout=30)
+        applicant.raise_for_status()
+        body = {"applicant_id": applicant.json()["id"], "workflow_id": str(uuid.uuid4())}
+        run = session.post(f"{base}/workflow_runs", json=body, timeout=30)
+        run.raise_for_status()
+        mock.control.sessions.finish(run.json()["id"])
 
 
 def _finish_session_at_sumsub(mock: MockServer) -> None:
@@ -66,6 +81,7 @@ def _decide_session_at_veriff(mock: MockServer) -> None:
 #: How to make the session that the deliveries tell of, by vendor whose mock sends webhooks.
 _SESSION_MAKERS: Mapping[str, Callable[[MockServer], None]] = {
     "didit": _save_call_at_didit,
+    "onfido": _finish_run_at_onfido,
     "sumsub": _finish_session_at_sumsub,
     "veriff": _decide_session_at_veriff,
 }

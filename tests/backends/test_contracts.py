@@ -10,6 +10,7 @@ from simulators.deepface import DeepfaceSimulator
 from simulators.deepvue import DeepvueSimulator
 from simulators.didit import DiditSimulator
 from simulators.facepp import FaceppSimulator
+from simulators.onfido import OnfidoSimulator
 from simulators.persona import PersonaSimulator
 from simulators.regula import RegulaSimulator
 from simulators.rekognition import RekognitionSimulator
@@ -69,6 +70,10 @@ class TestVeriff(Contract):
 
 class TestFacepp(Contract):
     opened = FaceppSimulator
+
+
+class TestOnfido(Contract):
+    opened = OnfidoSimulator
 
 
 class TestPersona(Contract):

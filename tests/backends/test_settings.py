@@ -22,6 +22,7 @@ from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_facepp import FaceppBackend
 from facematch_mock_server import MockServer, make_card
+from facematch_onfido import OnfidoBackend
 from facematch_regula import RegulaBackend
 from facematch_rekognition import RekognitionBackend
 from facematch_tencent import TencentBackend
@@ -34,6 +35,11 @@ GOOD = {
     FaceppBackend: {"api_key": "some-key", "api_secret": "some-secret"},
     BaiduBackend: {"api_key": "some-app", "secret_key": "some-secret"},
     TencentBackend: {"secret_id": "some-id", "secret_key": "some-key", "region": "ap-singapore"},
+    OnfidoBackend: {
+        "api_token": "some-token",
+        "workflow_id": "5025d9fd-7842-4805-bce1-a7bfd7131b4e",
+        "face_output": "selfie",
+    },
     RegulaBackend: {},
     DeepfaceBackend: {"model_name": "SFace"},
 }
@@ -113,6 +119,17 @@ WRONG = {
         ({"base_url": "http://10.0.0.5:5005"}, "allow_base_url"),
         ({"read_timeout_s": 0}, "read_timeout_s"),
     ],
+    OnfidoBackend: [
+        ({"api_token": ""}, "ONFIDO_API_TOKEN"),
+        ({"api_token": None}, "ONFIDO_API_TOKEN"),
+        ({"api_token": None, "client_id": "some-client"}, "client_secret"),
+        ({"workflow_id": "my-workflow"}, "workflow_id"),
+        ({"region": "ap"}, "region"),
+        ({"base_url": "https://api.onfido.example"}, "allow_base_url"),
+        ({"environment": fm.Environment.LOCAL}, "environment"),
+        ({"webhook_secrets": "'token'"}, "quotes"),
+        ({"read_timeout_s": 0}, "read_timeout_s"),
+    ],
     RegulaBackend: [
         ({"base_url": "https://faceapi.regulaforensics.com"}, "allow_base_url"),
         ({"base_url": "http://10.0.0.5:41101", "allow_base_url": True}, "allow_insecure"),
@@ -134,6 +151,7 @@ AWS = "https://rekognition.eu-west-1.amazonaws.com"
 DIDIT = "https://verification.didit.me"
 BAIDU = "https://aip.baidubce.com"
 FACEPP = "https://api-cn.faceplusplus.com"
+ONFIDO = "https://api.us.onfido.com"
 TENCENT = "https://iai.intl.tencentcloudapi.com"
 GATEWAY = "https://gateway.example"
 #: What people paste from a portal or a page -> the address that is used.
@@ -153,6 +171,7 @@ PASTED = [
     (BaiduBackend, f"{BAIDU}/oauth/2.0/token", BAIDU),
     (TencentBackend, f"{TENCENT}/", TENCENT),
     (DeepfaceBackend, "http://127.0.0.1:5005/verify", "http://127.0.0.1:5005"),
+    (OnfidoBackend, f"{ONFIDO}/v3.6/workflow_runs", ONFIDO),
     (RegulaBackend, "http://127.0.0.1:41101/api/match", "http://127.0.0.1:41101"),
     (DeepvueBackend, "https://production.deepvue.tech/v1", "https://production.deepvue.tech"),
     # The paths of a gateway are its own.
@@ -203,6 +222,8 @@ KEY_SETTINGS = [
     (TencentBackend, "secret_key"),
     (TencentBackend, "session_token"),
     (DeepfaceBackend, "token"),
+    (OnfidoBackend, "api_token"),
+    (OnfidoBackend, "client_secret"),
 ]
 PASTED_KEY = "pasted-key-5b1e"
 
@@ -303,6 +324,13 @@ VARIABLES = {
         "secret_id": "TENCENTCLOUD_SECRET_ID",
         "secret_key": "TENCENTCLOUD_SECRET_KEY",
         "region": "TENCENTCLOUD_REGION",
+    },
+    OnfidoBackend: {
+        "api_token": "ONFIDO_API_TOKEN",
+        "client_id": "ONFIDO_OAUTH_CLIENT_ID",
+        "client_secret": "ONFIDO_OAUTH_CLIENT_SECRET",
+        "workflow_id": "ONFIDO_WORKFLOW_ID",
+        "webhook_secrets": "ONFIDO_WEBHOOK_TOKEN",
     },
     RegulaBackend: {},
     DeepfaceBackend: {"token": "DEEPFACE_AUTH_TOKEN"},

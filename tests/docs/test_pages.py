@@ -21,6 +21,7 @@ import facematch_deepvue
 import facematch_didit
 import facematch_facepp
 import facematch_mock_server
+import facematch_onfido
 import facematch_regula
 import facematch_rekognition
 import facematch_sumsub
@@ -103,7 +104,7 @@ def test_a_page_shows_code_that_is_tested_elsewhere(page, file, name):
         *(facematch_core, backend, resilience, http, testing, facematch_azure, facematch_didit),
         *(facematch_baidu, facematch_compreface, facematch_deepvue, facematch_facepp),
         *(facematch_mock_server, facematch_regula, facematch_rekognition, facematch_tencent),
-        *(facematch_deepface, facematch_sumsub),
+        *(facematch_deepface, facematch_onfido, facematch_sumsub),
     ],
     ids=lambda module: module.__name__,
 )

@@ -97,7 +97,7 @@ EXTRAS = {
 #: Those that are tried with the engine's wheel beside the core's.
 LOCAL = ("local", "all")
 BACKENDS = ["azure", "baidu", "compreface", "deepface", "deepvue", "didit", "facepp", "local"]
-BACKENDS += ["persona", "regula", "rekognition", "sumsub", "tencent", "veriff"]
+BACKENDS += ["onfido", "persona", "regula", "rekognition", "sumsub", "tencent", "veriff"]
 LISTED = (
     "from facematch_core import available_backends\n"
     f"assert [one.name for one in available_backends()] == {BACKENDS!r}"

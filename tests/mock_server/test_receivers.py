@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from kit.commands import invoke_facematch
 
-from facematch_core import WebhookRefused
+from facematch_core import WebhookRefused, open_sessions
 from facematch_didit import verify_webhook
 from facematch_mock_server import MockServer
 
@@ -105,6 +105,31 @@ def test_each_wrong_answer_of_a_receiver_is_named(receive, secret_file, status_o
     assert {each["name"] for each in document["answers"] if not each["is_right"]} == wrong
     assert {each["name"] for each in document["answers"] if each["is_forged"]} == set(FORGED)
     assert SECRET not in answer.output
+
+
+def test_receiver_of_onfido_is_tried_without_a_signed_time(receive, secret_file):
+    sessions = open_sessions(
+        "onfido",
+        api_token="a-token",
+        workflow_id="5025d9fd-7842-4805-bce1-a7bfd7131b4e",
+        face_output="selfie",
+        webhook_secrets=SECRET,
+        compared_with="document",
+    )
+
+    def takes_genuine(body, headers):
+        try:
+            sessions.receive(body, headers)
+        except WebhookRefused as error:
+            return error.http_status
+        return 200
+
+    with sessions:
+        words = ("webhooks", receive(takes_genuine), "--vendor", "onfido")
+        answer = invoke_facematch(*words, "--secret-file", secret_file, "--json")
+    assert answer.exit_code == 0
+    names = [each["name"] for each in json.loads(answer.stdout)["answers"]]
+    assert names == ["unsigned", "another secret", "changed body", "right", "the same again"]
 
 
 def test_screen_names_the_forged_delivery_that_was_accepted(receive, secret_file):

@@ -23,6 +23,7 @@ PACKAGES += [
     "facepp",
     "local",
     "mock_server",
+    "onfido",
     "persona",
     "regula",
     "rekognition",

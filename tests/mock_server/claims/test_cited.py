@@ -15,6 +15,7 @@ from kit import mock_didit as didit
 from kit import mock_didit_sessions as sessions
 from kit import mock_didit_webhooks as webhooks
 from kit import mock_facepp as facepp
+from kit import mock_onfido as onfido
 from kit import mock_persona as persona
 from kit import mock_regula as regula
 from kit import mock_rekognition as rekognition
@@ -662,6 +663,53 @@ OF_VERIFF = (
 )
 
 
+OF_ONFIDO = (
+    onfido.ask(onfido.APPLICANTS, onfido.NAME),
+    onfido.ask(onfido.APPLICANTS, {"first_name": "#"}),
+    onfido.ask(onfido.APPLICANTS, onfido.NAME, token="api_live.nobody"),
+    onfido.ask(onfido.APPLICANTS),
+    control_request("keys", {"key": "api_live.weak", "allowed": False}),
+    onfido.ask(onfido.APPLICANTS, token="api_live.weak"),
+    onfido.login(),
+    onfido.login(client_secret="wrong"),
+    onfido.with_login(onfido.APPLICANTS),
+    onfido.ask(onfido.WEBHOOKS, {"url": onfido.HOOK}),
+    onfido.on_webhook(),
+    onfido.starting(tags=["a"]),
+    onfido.starting(token=onfido.SANDBOX_TOKEN),
+    onfido.on_newest(),
+    onfido.ask(onfido.RUNS, tags="a"),
+    onfido.starting(),
+    sessions.acting(3, "fail_attempt"),
+    sessions.acting(3, "card"),
+    webhooks.carried("no answer"),
+    passing(60),
+    webhooks.carried(500),
+    passing(600),
+    webhooks.carried(302),
+    onfido.on_newest(),
+    onfido.starting(),
+    sessions.acting(4, "card", card="p2", document="p1"),
+    webhooks.carried(404),
+    passing(60),
+    webhooks.carried(403),
+    onfido.on_newest(),
+    onfido.starting(),
+    sessions.acting(5, "expire"),
+    onfido.on_newest(),
+    onfido.on_its_applicant(method="DELETE"),
+    onfido.on_its_applicant(),
+    onfido.on_newest(),
+    onfido.on_its_applicant("/restore", {}),
+    onfido.on_its_applicant(),
+    onfido.ask(f"{onfido.RUNS}/{onfido.NOBODY}/tasks"),
+    answer_with_fault(429, request=onfido.ask(onfido.APPLICANTS)),
+    control_request("limits", {"live": 0, "sandbox": 0}),
+    onfido.ask(onfido.APPLICANTS),
+    onfido.ask(onfido.APPLICANTS, token=onfido.SANDBOX_TOKEN),
+)
+
+
 OF_PERSONA = (
     persona.persona_request(key=None),
     persona.persona_request(key="wrong"),
@@ -754,6 +802,10 @@ WAYS = (
         for switches in IN_FACE_LIVENESS
     ),
     ({"vendor": "baidu", "switches": {"price": "0.01"}}, OF_BAIDU),
+    *(
+        ({"vendor": "onfido", "switches": {"session_charged": when}}, OF_ONFIDO)
+        for when in ("finished", "created", "never")
+    ),
     *(
         ({**veriff.SETTINGS, "switches": {"plan": plan}}, OF_VERIFF)
         for plan in ("plus", "essential")

@@ -18,6 +18,7 @@ FIELDS = {
     "deepface": ["img1", "img2"],
     "deepvue": ["client_id", "client_secret", "file_1", "image"],
     "didit": ["workflow_id", "vendor_data", "metadata", "portrait_image", "new_status"],
+    "onfido": ["applicant_id", "workflow_id", "tags", "link", "first_name", "url", "events"],
     "persona": ["data", "meta"],
     "regula": ["images", "tag"],
     "sumsub": ["externalUserId", "userId", "levelName", "ttlInSecs", "redirect", "rejectLabels"],
@@ -46,6 +47,8 @@ def list_headers(mock, vendor):
         headers["X-AUTH-CLIENT"] = mock.client_id
     if vendor in ("deepface", "persona"):
         headers["Authorization"] = f"Bearer {mock.live_key}"
+    if vendor == "onfido":
+        headers["Authorization"] = f"Token token={mock.live_key}"
     if vendor == "deepvue":
         login = {"client_id": mock.client_id, "client_secret": mock.live_key}
         answer = requests.post(f"{mock.url}/v1/authorize", data=login, timeout=10).json()

@@ -79,6 +79,7 @@ FIELDS = {
     "baidu": ("/oauth/2.0/token?client_id=x", {}, {"client_id": "x"}),
     "tencent": ("/", {"json": {"FaceModelVersion": "3.0"}}, {"FaceModelVersion": "3.0"}),
     "deepface": ("/verify", {"json": {"img1": "a"}}, {"img1": "a"}),
+    "onfido": ("/v3.6/applicants", {"json": {"first_name": "a"}}, {"first_name": "a"}),
     "sumsub": ("/resources/applicants", {"json": {"externalUserId": "a"}}, {"externalUserId": "a"}),
     "regula": ("/api/match", {"json": {"tag": "a"}}, {"tag": "a"}),
     "rekognition": ("/", {"json": {"SimilarityThreshold": 80.50}}, {"SimilarityThreshold": "80.5"}),

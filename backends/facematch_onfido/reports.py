@@ -1,0 +1,150 @@
+"""Read the reports in a run's output: Facial Similarity and Document.
+
+Source: Onfido's OpenAPI specification v3.6, schemas ``facial_similarity_*_breakdown`` and
+``document_properties``, read on 2026-11-28. "Ours" marks a choice of this project.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from facematch_core import (
+    Decision,
+    LivenessDecision,
+    LivenessResult,
+    MatchResult,
+    ResultWarning,
+    Score,
+    WarningCode,
+)
+from facematch_core.backend import DocumentHolder
+from facematch_core.models import Severity
+
+#: Names of the scales: both from 0 to 1 at Onfido, where 1 is a perfect match and no spoof.
+MATCH_SCALE = "onfido/facial-similarity"
+LIVENESS_SCALE = "onfido/spoofing-detection"
+
+CLEAR = "clear"
+CONSIDER = "consider"
+UNIDENTIFIED = "unidentified"
+
+_NOT_CLEAR = ResultWarning(
+    code=WarningCode.OTHER,
+    severity=Severity.ERROR,
+    tag="face_report_not_clear",
+    text="The result of the Facial Similarity report is not clear.",
+)
+_NO_SINGLE_FACE = ResultWarning(
+    code=WarningCode.NO_FACE,
+    severity=Severity.ERROR,
+    tag="face_detected",
+    text="No single good face was found in the document and in the person's picture.",
+)
+
+
+@attrs.frozen(kw_only=True)
+class FaceReport:
+    """The checks in a Facial Similarity report.
+
+    Attributes:
+        match, liveness: Onfido's face comparison, and its check for spoofs.
+        review_reasons: Warnings that turn a pass into REVIEW.
+    """
+
+    match: MatchResult
+    liveness: LivenessResult
+    review_reasons: tuple[ResultWarning, ...]
+
+
+def read_face(report: Any, *, status: str) -> FaceReport:
+    """Return the checks in a Facial Similarity report of a run with this status.
+
+    "Consider" is a no in a declined run. In another run it is for a person (ours): the workflow
+    let somebody go on whom the report doubts.
+    """
+    result = report["result"]
+    breakdown = report["breakdown"]
+    comparison = breakdown["face_comparison"]
+    authenticity = breakdown["visual_authenticity"]
+    face_detected = _at(breakdown, "image_integrity", "breakdown", "face_detected", "result")
+    warnings: tuple[ResultWarning, ...] = ()
+    if face_detected == CONSIDER:
+        warnings = (_NO_SINGLE_FACE,)
+    is_inconclusive = result in (UNIDENTIFIED, None) or face_detected in (CONSIDER, None)
+    match_decision = Decision.INCONCLUSIVE
+    live_decision = LivenessDecision.INCONCLUSIVE
+    if not is_inconclusive:
+        match_decision = _decide(comparison["result"], status)
+        live_decision = _LIVENESS[_decide(authenticity["result"], status)]
+    match_score = _at(comparison, "breakdown", "face_match", "properties", "score")
+    live_score = _at(authenticity, "breakdown", "spoofing_detection", "properties", "score")
+    is_clear = result == CLEAR and face_detected == CLEAR
+    return FaceReport(
+        match=MatchResult(
+            decision=match_decision,
+            score=_score(match_score, MATCH_SCALE),
+            warnings=warnings,
+            vendor_status=comparison["result"],
+            backend="onfido",
+        ),
+        liveness=LivenessResult(
+            decision=live_decision,
+            score=_score(live_score, LIVENESS_SCALE),
+            warnings=warnings,
+            vendor_status=authenticity["result"],
+            backend="onfido",
+        ),
+        review_reasons=() if is_clear else (_NOT_CLEAR,),
+    )
+
+
+def _decide(result: Any, status: str) -> Decision:
+    """Return the decision of one part of the report; INCONCLUSIVE if it has no result."""
+    if result is None:
+        return Decision.INCONCLUSIVE
+    if result == CLEAR:
+        return Decision.MATCH
+    if result == CONSIDER and status == "declined":
+        return Decision.NO_MATCH
+    return Decision.REVIEW
+
+
+#: The liveness decision with the same meaning.
+_LIVENESS = {
+    Decision.MATCH: LivenessDecision.LIVE,
+    Decision.NO_MATCH: LivenessDecision.NOT_LIVE,
+    Decision.REVIEW: LivenessDecision.REVIEW,
+    Decision.INCONCLUSIVE: LivenessDecision.INCONCLUSIVE,
+}
+
+
+def _score(value: Any, scale: str) -> Score | None:
+    return None if value is None else Score.from_fraction(value, scale, raw_name="score")
+
+
+def read_holder(report: Any) -> DocumentHolder:
+    """Return the holder in a Document report; each property may be missing."""
+    properties = report.get("properties") or {}
+    names = []
+    for key in ("first_name", "middle_name", "last_name"):
+        name = properties.get(key)
+        if isinstance(name, str) and name:
+            names.append(name)
+    try:
+        birth_date = dt.date.fromisoformat(properties["date_of_birth"])
+    except (KeyError, TypeError, ValueError):
+        birth_date = None  # not read, or incomplete on the document
+    return DocumentHolder(name=" ".join(names) or None, date_of_birth=birth_date)
+
+
+def _at(value: Any, *path: str) -> Any:
+    """Return the value at a path of keys; None if a key is missing or null."""
+    for key in path:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(key)
+    return value

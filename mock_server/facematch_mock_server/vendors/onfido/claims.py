@@ -1,0 +1,79 @@
+"""Claims about Onfido Studio, with their sources."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
+
+_READ = "2026-11-28"
+SPEC = Origin(Known.DOCUMENTED, "Onfido, onfido-openapi-spec, v3.6, commit 1498236", _READ)
+DOCS = Origin(Known.DOCUMENTED, "Onfido, documentation.onfido.com and support.onfido.com", _READ)
+TESTS = Origin(Known.OBSERVED, "Onfido, tests of onfido-python, commit 04baf27", _READ)
+EVENT = Origin(Known.OBSERVED, "Onfido, a signed event in the tests of onfido-java", _READ)
+SEEN = Origin(Known.OBSERVED, "answers of Onfido, as quoted by public clients", _READ)
+
+
+def _error(status: int, type_: str, message: str) -> Reply:
+    return Reply(status, {"error": {"type": type_, "message": message, "fields": {}}})
+
+
+# One claim per line: key, value or response, source, and statement.
+# fmt: off
+CLAIMS = table(
+    "onfido",
+    row("key.wrong", _error(401, "authorization_error", "Authorization error: please re-check your credentials"), SEEN, "A missing or wrong token is refused with 401."),
+    row("key.denied", _error(403, "authorization_error", "The token does not have this permission"), OURS, "A token without permission is refused with 403; its message is ours."),
+    row("login.answer", Reply(200), SPEC, "POST /oauth/token with client_id and client_secret returns access_token and expires_in, for the header Bearer."),
+    row("login.life_s", 3600, OURS, "A token of a login is valid for an hour."),
+    row("login.refused", _error(401, "authorization_error", "The OAuth client is not valid"), OURS, "A wrong client, secret or grant is refused with 401; its message is ours."),
+    row("rate.limit", 400, DOCS, "A live account has 400 requests per minute."),
+    row("rate.sandbox.limit", None, OURS, "The limit of the sandbox is not confirmed: the mock has none until a test sets one."),
+    row("rate.window_s", 60, OURS, "A window of the rate limit is a minute that moves with each request."),
+    row("rate.exceeded", _error(429, "rate_limit", "Rate limit exceeded"), OURS, "A request above the rate limit is refused with 429; its type and message are not confirmed, and it has no Retry-After."),
+    row("body.wrong", _error(422, "validation_error", "There was a validation error on this request"), SEEN, "An invalid field is refused with 422 and this message. The type, and that fields has a list of texts for each name, are not confirmed."),
+    row("path", _error(404, "resource_not_found", "Could not find the requested resource"), OURS, "An unknown path, method or id gets 404; its type and message are not confirmed."),
+    row("applicant.created", Reply(201), SPEC, "POST /applicants needs first_name and last_name without the characters ! # $ % * = < > ; { } and the quote; it returns the applicant with id, created_at, delete_at, href and sandbox."),
+    row("applicant.shown", Reply(200), SPEC, "An applicant is shown as it was created; sandbox tells the environment of the token that created it."),
+    row("applicant.listed", Reply(200), SPEC, "Applicants are listed in pages of 20, newest first; include_deleted adds those that were deleted. The order is our choice."),
+    row("applicant.deleted", Reply(204), SPEC, "DELETE /applicants/{id} and POST /applicants/{id}/restore return 204 without a body."),
+    row("applicant.gone", _error(410, "applicant_deleted", "This applicant has been deleted"), OURS, "A deleted applicant gets 410; status, type and message are not confirmed. Its workflow runs get 404."),
+    fact("applicant.archived", DOCS, "A deleted applicant is archived for the delay of the account, and can be restored until then. An applicant without a check is deleted at once; the mock treats a run as a check (our choice)."),
+    row("applicant.delay_s", 30 * 86400, OURS, "The delay of the account is 30 days."),
+    row("run.created", Reply(201), SPEC, "POST /workflow_runs needs applicant_id and workflow_id. tags (at most 30, of 1 to 128 characters), customer_user_id (at most 256), custom_data and link are optional."),
+    fact("run.waits", TESTS, "A new run of a workflow with an interaction is awaiting_input."),
+    fact("run.workflow", OURS, "Every UUID is a published workflow of version 1, which compares a selfie with a document."),
+    fact("run.link", SEEN, "Every read repeats link.url, which at Onfido contains nothing but the run's id. The mock's leads to its own page, and contains a token."),
+    fact("run.sdk_token", OURS, "sdk_token is made up, and null once the run has ended. Onfido's is a JWT."),
+    row("run.shown", Reply(200), SPEC, "A run is shown as it was created, with its current status, output and reasons. It does not tell its environment."),
+    row("run.listed", Reply(200), SPEC, "Runs are listed as an array, filtered by tags, status, applicant_id, created_at_gt and created_at_lt, in pages from 1."),
+    fact("run.filter", OURS, "tags, with commas between them, selects the runs that have all of them; a page has 20 runs."),
+    fact("run.output", TESTS, "The output has the reports under names that the customer chose: doc and selfie in Onfido's own tests."),
+    fact("run.reports", SPEC, "A report has result (clear, consider, unidentified), properties and breakdown; the scores of face_match and spoofing_detection are from 0 to 1, where 1 is a perfect match and no spoof."),
+    fact("run.made_up", OURS, "The breakdown of the Document report is empty, and repeat_attempts has none. A full_name that a test sets is split at its last blank."),
+    row("run.match_from", 50, OURS, "Faces match from a score of 50: Onfido publishes no threshold."),
+    row("run.live_from", 50, OURS, "A face is no spoof from a score of 50."),
+    fact("run.judged", OURS, "A run is approved if both reports are clear, in review if a test set a review, and otherwise declined. A picture without a face is consider in face_detected."),
+    row("session.attempts", 3, OURS, "The third failed attempt declines a run. Onfido retries inside the workflow, in the same run."),
+    fact("run.expired", OURS, "A run whose link has expired is abandoned: Onfido does not document what happens. Without expires_at, a link does not expire."),
+    row("session.charged", "finished", OURS, "A live run is charged when it is finished: at which moment is not documented.", when=("session_charged", "finished"), name="finished"),
+    row("session.charged", "created", OURS, "A live run is charged when it is created.", when=("session_charged", "created"), name="created"),
+    row("session.charged", "never", OURS, "Runs are not charged.", when=("session_charged", "never"), name="never"),
+    row("credit.price", Decimal(0), OURS, "Each charged run is one ledger entry with the amount 0, because no price is documented. The sandbox is free (Onfido's documentation)."),
+    row("webhook.created", Reply(201), SPEC, "POST /webhooks returns the webhook with token, the key of its signatures."),
+    row("webhook.shown", Reply(200), SPEC, "Webhooks can be listed, shown, changed and deleted (204); without events they get all."),
+    fact("webhook.ours", OURS, "environments is stored and shown, and events of both environments are sent. A URL may be http on this machine; any other host needs deliver_to."),
+    fact("webhook.body", EVENT, "A delivery has payload with resource_type, action, object and resource, which is the run, and the header X-SHA2-Signature: the HMAC-SHA256 of the body in lower-case hex."),
+    fact("webhook.when", OURS, "workflow_run.completed is sent whenever a run is approved, declined, put in review or abandoned, and again when its decision is revised."),
+    row("webhook.timeout_s", 10, SPEC, "A receiver must answer with 20x within 10 seconds."),
+    row("webhook.delivered", (200, 210), SPEC, "A delivery is accepted by a status of 200 to 209."),
+    row("webhook.retry.after_s", (60, 600), OURS, "Retries follow after a minute and after ten: Onfido documents none."),
+    fact("webhook.retry.same", OURS, "A retry has the same body and signature."),
+    fact("webhook.event_id", EVENT, "A delivery has no id of the event, and no signed time."),
+    fact("webhook.retry.no_answer", OURS, "A delivery without an answer is retried."),
+    fact("webhook.retry.server_error", OURS, "A delivery answered with 5xx is retried."),
+    fact("webhook.retry.not_found", OURS, "A delivery answered with 404 is retried."),
+    fact("webhook.retry.redirect", OURS, "A redirect is not followed, and the delivery is not retried."),
+    fact("webhook.retry.refused", OURS, "A delivery answered with another 4xx is not retried."),
+)
+# fmt: on

@@ -1,0 +1,385 @@
+"""Workflow runs: start, the person's check, the reports, and webhooks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from facematch_core import __version__
+from facematch_core.base.addresses import MOCK_HEADER
+from facematch_mock_server.base.messages import Response
+from facematch_mock_server.claims import CitedClaims
+from facematch_mock_server.vendors.base import Call, as_fraction
+from facematch_mock_server.world import hosted, webhooks
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.hosted import PersonCheck, SessionRules, hosted_of
+from facematch_mock_server.world.sessions import Session
+from facematch_mock_server.world.webhooks import Destination, SignedPayload, WebhookDelivery
+
+from .applicants import (
+    UUID,
+    FieldProblems,
+    OnfidoRecords,
+    check_text,
+    origin_of,
+    page_of,
+    show_time,
+)
+
+PATH = "/v3.6/workflow_runs"
+COMPLETED = "workflow_run.completed"
+#: The events of a webhook (`webhook_event_type` in Onfido's specification).
+EVENTS = (
+    *("audit_log.created", "watchlist_monitor.matches_updated", COMPLETED),
+    *("workflow_task.started", "workflow_task.completed", "check.started", "check.reopened"),
+    *("check.withdrawn", "check.completed", "check.form_completed", "report.withdrawn"),
+    *("report.resumed", "report.cancelled", "report.awaiting_approval", "report.completed"),
+    *("workflow_timeline_file.created", "workflow_run_evidence_folder.created"),
+)
+AWAITING_INPUT = "awaiting_input"
+APPROVED = "approved"
+DECLINED = "declined"
+REVIEW = "review"
+ABANDONED = "abandoned"
+#: The names of the reports in the output.
+FACE_OUTPUT = "selfie"
+DOCUMENT_OUTPUT = "doc"
+
+_CLEAR = "clear"
+_CONSIDER = "consider"
+_LANGUAGES = ("en_US", "de_DE", "es_ES", "fr_FR", "it_IT", "pt_PT", "nl_NL")
+#: Seconds until the link of a run without `expires_at` expires: never, in practice.
+_NO_EXPIRY_S = 100 * 365 * 86400
+
+
+# Start and read
+
+
+def _check_uuid(problems: FieldProblems, name: str, value: Any) -> None:
+    if not isinstance(value, str) or not UUID.fullmatch(value):
+        problems.add(name, "must be a UUID")
+
+
+def _read_expiry(problems: FieldProblems, value: Any) -> dt.datetime | None:
+    """Return the time at which the link expires; None if it does not."""
+    if value is None:
+        return None
+    try:
+        expires_at = dt.datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        expires_at = None
+    if expires_at is None or expires_at.tzinfo is None:
+        problems.add("link", "expires_at must be a date-time")
+        return None
+    return expires_at
+
+
+def start(call: Call) -> Response:
+    """Create a run, whose person is the applicant."""
+    body = call.read_object("body.wrong")
+    problems = FieldProblems()
+    for name in ("applicant_id", "workflow_id"):
+        _check_uuid(problems, name, body.get(name))
+    tags = body.get("tags")
+    is_list = isinstance(tags, list) and len(tags) <= 30
+    if tags is not None and not (is_list and all(_is_tag(tag) for tag in tags)):
+        problems.add("tags", "must be at most 30 texts of 1 to 128 characters")
+    user_id = body.get("customer_user_id")
+    if user_id is not None and not (isinstance(user_id, str) and len(user_id) <= 256):
+        problems.add("customer_user_id", "must be a text of at most 256 characters")
+    link = body.get("link")
+    if link is None:
+        link = {}
+    if not isinstance(link, dict):
+        problems.add("link", "must be an object")
+        link = {}
+    if link.get("language") not in (None, *_LANGUAGES):
+        problems.add("link", "language is not supported")
+    for name in ("completed_redirect_url", "expired_redirect_url"):
+        check_text(problems, f"link.{name}", link.get(name))
+    expires_at = _read_expiry(problems, link.get("expires_at"))
+    problems.refuse(call)
+    applicant = call.world.records.applicants.find(body["applicant_id"].lower())
+    if applicant is None or applicant.is_deleted:
+        problems.add("applicant_id", "is unknown")
+        problems.refuse(call)
+    lasts_s: float = _NO_EXPIRY_S
+    if expires_at is not None:
+        lasts_s = (expires_at - call.now).total_seconds()
+    key = call.key
+    session = hosted.start(
+        call.world,
+        call.now,
+        lasts_s,
+        {"status": AWAITING_INPUT, "internal_id": applicant.id, "metadata": body},
+        kind="kyc",
+        workflow=body["workflow_id"].lower(),
+        version=1,
+        callback=link.get("completed_redirect_url"),
+        is_live=key is not None and key.kind == "live",
+    )
+    call.claims.cite("run.waits", "run.workflow", "run.sdk_token")
+    return call.answer("run.created", show_run(call.claims, call.world, session, origin_of(call)))
+
+
+def _is_tag(tag: Any) -> bool:
+    return isinstance(tag, str) and 1 <= len(tag) <= 128
+
+
+def is_visible(world: World, session: Session) -> bool:
+    """Return whether a session is a run whose applicant was not deleted."""
+    records: OnfidoRecords = world.records
+    applicant = records.applicants.find(session.internal_id)
+    return applicant is not None and not applicant.is_deleted
+
+
+def read(call: Call) -> Response:
+    """Show a run."""
+    session = call.world.sessions.find(call.path_values[0].lower())
+    if session is None or not is_visible(call.world, session):
+        call.refuse("path")
+    session = hosted.current(call.world, session)
+    return call.answer("run.shown", show_run(call.claims, call.world, session, origin_of(call)))
+
+
+def list_runs(call: Call) -> Response:
+    """List the runs that the query selects."""
+    query = call.query
+    wanted_tags = set(filter(None, query.get("tags", "").split(",")))
+    runs = []
+    for each in call.world.sessions.all():
+        session = hosted.current(call.world, each)
+        sent = session.metadata or {}
+        is_selected = is_visible(call.world, session) and wanted_tags <= set(sent.get("tags") or ())
+        if query.get("status") not in (None, session.status):
+            is_selected = False
+        if query.get("applicant_id") not in (None, session.internal_id):
+            is_selected = False
+        created_on = session.created_at.date().isoformat()
+        if not query.get("created_at_gt", "") <= created_on <= query.get("created_at_lt", "9999"):
+            is_selected = False
+        if is_selected:
+            runs.append(session)
+    if query.get("sort") != "asc":
+        runs.reverse()
+    call.claims.cite("run.filter")
+    shown = []
+    for session in page_of(call, runs):
+        shown.append(show_run(call.claims, call.world, session, origin_of(call)))
+    return call.answer("run.listed", shown)
+
+
+def show_run(claims: CitedClaims, world: World, session: Session, origin: str) -> dict[str, Any]:
+    """Return a run as Onfido shows it; `origin` is the scheme and host of its link."""
+    attributes = hosted_of(session)
+    sent = session.metadata or {}
+    sent_link = sent.get("link") or {}
+    is_open = session.status == AWAITING_INPUT
+    claims.cite("run.link")
+    output = None
+    if session.result:
+        claims.cite("run.output", "run.reports", "run.made_up", "run.judged")
+        claims.cite("run.match_from", "run.live_from", "session.attempts")
+        claims.cite("session.charged", "credit.price")
+        document = session.result[DOCUMENT_OUTPUT]
+        properties = _document_properties(attributes.document_fields)
+        output = {**session.result, DOCUMENT_OUTPUT: {**document, "properties": properties}}
+    if session.status == ABANDONED:
+        claims.cite("run.expired")
+    return {
+        "id": session.id,
+        "applicant_id": session.internal_id,
+        "workflow_id": attributes.workflow,
+        "workflow_version_id": attributes.version,
+        "status": session.status,
+        "tags": sent.get("tags") or [],
+        "customer_user_id": sent.get("customer_user_id"),
+        "link": {
+            "url": f"{origin}{hosted.page_path(world, session)}",
+            "completed_redirect_url": sent_link.get("completed_redirect_url"),
+            "expired_redirect_url": sent_link.get("expired_redirect_url"),
+            "expires_at": sent_link.get("expires_at"),
+            "language": sent_link.get("language"),
+        },
+        "output": output,
+        "reasons": [],
+        "error": None,
+        "sdk_token": f"mock-sdk-{attributes.token}" if is_open else None,
+        "dashboard_url": f"https://dashboard.onfido.com/results/{session.id}",
+        "created_at": show_time(session.created_at),
+        "updated_at": show_time(session.created_at),
+    }
+
+
+# The check of the person
+
+
+def _judge(world: World, session: Session, check: PersonCheck) -> Session:
+    """Return the session with the reports of the face and the document."""
+    match = check.match
+    if match is None:
+        raise LookupError("a run compares the face with a document, which is missing")
+    claims = world.claims
+    has_faces = bool(match.probe.faces and match.reference.faces)
+    match_score = match.score or 0.0
+    live_score = check.liveness.score or 0.0
+    is_live = not check.liveness.attack and live_score >= claims["run.live_from"]
+    if check.liveness.attack:
+        live_score = min(live_score, 5.0)
+    faces_match = _word(match_score >= claims["run.match_from"])
+    no_spoof = _word(is_live)
+    face_detected = _word(has_faces)
+    is_clear = has_faces and faces_match == no_spoof == _CLEAR
+    document_result = _word(bool(match.reference.faces))
+    status = APPROVED if is_clear and document_result == _CLEAR else DECLINED
+    if match.review:
+        status = REVIEW
+    ids = world.account.ids
+    face_report = {
+        "uuid": ids.uuid(),
+        "status": "complete",
+        "result": _word(is_clear),
+        "properties": {"score": as_fraction(live_score)},
+        "breakdown": {
+            "face_comparison": {
+                "result": faces_match,
+                "breakdown": {
+                    "face_match": {
+                        "result": faces_match,
+                        "properties": {
+                            "score": as_fraction(match_score),
+                            "document_id": ids.uuid(),
+                        },
+                    }
+                },
+            },
+            "image_integrity": {
+                "result": face_detected,
+                "breakdown": {
+                    "face_detected": {"result": face_detected, "properties": {}},
+                    "source_integrity": {"result": _CLEAR, "properties": {}},
+                },
+            },
+            "visual_authenticity": {
+                "result": no_spoof,
+                "breakdown": {
+                    "spoofing_detection": {
+                        "result": no_spoof,
+                        "properties": {"score": as_fraction(live_score)},
+                    }
+                },
+            },
+        },
+    }
+    document_report = {
+        "uuid": ids.uuid(),
+        "status": "complete",
+        "result": document_result,
+        "sub_result": _CLEAR if document_result == _CLEAR else "caution",
+        "properties": {},
+        "breakdown": {},
+        "repeat_attempts": {},
+    }
+    return attrs.evolve(
+        session,
+        status=status,
+        result={FACE_OUTPUT: face_report, DOCUMENT_OUTPUT: document_report},
+        pictures={"face": check.face, "document": check.reference},
+    )
+
+
+def _word(is_clear: bool) -> str:
+    return _CLEAR if is_clear else _CONSIDER
+
+
+#: Onfido's names of the values on a document, by the mock's.
+_PROPERTIES = {
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "date_of_birth": "date_of_birth",
+    "date_of_issue": "issuing_date",
+    "expiration_date": "date_of_expiry",
+}
+
+
+def _document_properties(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Return the properties of a Document report: the values that a test has set."""
+    properties: dict[str, Any] = {}
+    if "full_name" in fields:
+        first_name, _, last_name = fields["full_name"].rpartition(" ")
+        properties = {"first_name": first_name, "last_name": last_name}
+    for name, value in fields.items():
+        if name in _PROPERTIES:
+            properties[_PROPERTIES[name]] = value
+    if "document_number" in fields:
+        number = fields["document_number"]
+        properties["document_numbers"] = [{"type": "document_number", "value": number}]
+    return properties
+
+
+# Webhooks
+
+
+def _announce(world: World, session: Session) -> None:
+    """Queue the webhooks about a run that has ended."""
+    if session.status == AWAITING_INPUT:
+        return
+    origin = world.account.shared.address or ""
+    webhooks.announce(world, session, event=COMPLETED, origin=origin)
+
+
+def compose(
+    claims: CitedClaims, world: World, delivery: WebhookDelivery, destination: Destination
+) -> SignedPayload:
+    """Build and sign a delivery about a run."""
+    session = delivery.session
+    claims.cite("webhook.body", "webhook.when")
+    payload = {
+        "resource_type": "workflow_run",
+        "action": delivery.event,
+        "object": {
+            "id": session.id,
+            "status": session.status,
+            "completed_at_iso8601": show_time(delivery.created_at),
+            "href": f"{delivery.origin}{PATH}/{session.id}",
+        },
+        "resource": show_run(claims, world, session, delivery.origin),
+    }
+    body = json.dumps({"payload": payload}, separators=(",", ":")).encode()
+    signature = hmac.new(destination.secret.encode(), body, hashlib.sha256).hexdigest()
+    headers = (
+        ("Content-Type", "application/json"),
+        ("X-SHA2-Signature", signature),
+        (MOCK_HEADER, __version__),
+    )
+    return SignedPayload(headers=headers, body=body)
+
+
+WEBHOOK_RULES = webhooks.WebhookRules(
+    events=EVENTS,
+    session_event=COMPLETED,
+    compose=compose,
+    signature_headers=("x-sha2-signature",),
+)
+
+SESSION_RULES = SessionRules(
+    open_statuses=frozenset({AWAITING_INPUT}),
+    status_after={
+        "begin": AWAITING_INPUT,
+        "abandon": ABANDONED,
+        "expire": ABANDONED,
+        "last": DECLINED,
+    },
+    judge=_judge,
+    service="WORKFLOW_RUN",
+    price_claim="credit.price",
+    finished_statuses=frozenset({APPROVED, DECLINED, REVIEW}),
+    on_status_change=_announce,
+    return_url=lambda session: hosted_of(session).callback,
+)

@@ -1,0 +1,315 @@
+"""Onfido's routes: keys and logins, applicants, workflow runs and webhooks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import attrs
+
+from facematch_mock_server.base.messages import FormError, Request, Response, read_form
+from facematch_mock_server.vendors import base
+from facematch_mock_server.vendors.base import Call
+from facematch_mock_server.vendors.tokens import IssuedToken, Tokens
+from facematch_mock_server.world.hosted import DocumentSessions
+from facematch_mock_server.world.keys import Key, KeyKind
+from facematch_mock_server.world.webhook_control import Webhooks
+from facematch_mock_server.world.webhooks import Destination, Outbox, may_send
+
+from . import applicants, runs
+from .applicants import UUID, FieldProblems, OnfidoRecords, check_text
+from .claims import CLAIMS
+
+LOGIN = "/v3.6/oauth/token"
+WEBHOOKS = "/v3.6/webhooks"
+LIVE_TOKEN = "api_live.mock-onfido"  # noqa: S105 - of the mock alone
+SANDBOX_TOKEN = "api_sandbox.mock-onfido"  # noqa: S105 - of the mock alone
+CLIENT = "mock-onfido-client"
+CLIENT_SECRET = "mock-onfido-client-secret"  # noqa: S105 - of the mock alone
+
+_TOKEN_PREFIX = "Token token="  # noqa: S105 - the form of a header, no secret
+#: Documented paths that this mock does not imitate.
+_NOT_IMITATED = re.compile(
+    "/v3[.]6/(documents|live_photos|live_videos|motion_captures|id_photos|checks|reports"
+    "|signing_documents|watchlist_monitors|biometric_tokens|passkeys|extractions|sdk_token"
+    "|repeat_attempts|results_feedback|addresses|webhooks/resend"
+    "|workflow_runs/[^/]+/(tasks|signed_evidence_file|evidence_folder|timeline_file))(/.*)?"
+)
+_COVERS = "The mock covers applicants, workflow runs, webhooks and the OAuth login."
+
+
+# Keys
+
+
+def _check_token(call: Call) -> None:
+    """Accept an API token, or the token of a login."""
+    header = call.request.header("authorization") or ""
+    token = base.bearer_token(call.request)
+    text: str | None
+    if header.startswith(_TOKEN_PREFIX):
+        text = header.removeprefix(_TOKEN_PREFIX)
+    else:
+        text = _secret_of(call, token)
+    if text is None or not call.authenticate(text):
+        call.key_label = "wrong" if header else "none"
+        call.refuse("key.wrong")
+    if call.key is not None and not call.key.allowed:
+        call.refuse("key.denied")
+
+
+def _secret_of(call: Call, token: str | None) -> str | None:
+    """Return the secret of the client to whom a valid token of a login was issued."""
+    issued: IssuedToken | None = call.world.records.tokens.find(token or "")
+    if issued is None or issued.revoked or call.now >= issued.expires:
+        return None
+    for text, _ in call.world.keys.of_client(issued.client):
+        return text
+    return None
+
+
+def _check_rate(call: Call) -> None:
+    key = call.key
+    is_sandbox = key is not None and key.kind == "sandbox"
+    windows = {"sandbox" if is_sandbox else "live": call.claims.get("rate.window_s")}
+    exceeded = call.world.rates.count_request(windows, client="", now=call.now.timestamp())
+    if exceeded is not None:
+        limit = "rate.sandbox.limit" if is_sandbox else "rate.limit"
+        call.refuse("rate.exceeded", limit, "rate.window_s")
+
+
+#: The checks, in order; the order is our choice.
+_CHECKS: Mapping[str, Callable[[Any], None]] = {
+    "key.wrong": _check_token,
+    "rate.exceeded": _check_rate,
+}
+
+
+def _login_fields(head: Request) -> Mapping[str, str]:
+    """Return the fields of a login's form; empty if it is none."""
+    try:
+        fields = read_form(head.header("content-type") or "", head.body).fields
+    except FormError:
+        return {}
+    return {name: values[-1] for name, values in fields.items()}
+
+
+def _log_in(call: Call) -> Response:
+    """Issue a token for an OAuth client."""
+    records: OnfidoRecords = call.world.records
+    records.count_token_request()
+    fields = _login_fields(call.request)
+    is_known = call.authenticate(fields.get("client_secret"))
+    is_own = call.key is not None and call.key.client == fields.get("client_id")
+    if not is_known or not is_own or fields.get("grant_type") != "client_credentials":
+        call.key_label = "wrong"
+        call.refuse("login.refused")
+    life_s = call.claims["login.life_s"]
+    client = fields["client_id"]
+    text = f"{call.world.account.ids.uuid()}.{client}"
+    expires = call.now + dt.timedelta(seconds=life_s)
+    records.add(text, at=call.now, client=client, expires=expires)
+    return call.answer("login.answer", {"access_token": text, "expires_in": life_s})
+
+
+def _key_of(head: Request) -> str | None:
+    """Return the API token or the OAuth client in a request; it identifies the account."""
+    if head.path == LOGIN:
+        return _login_fields(head).get("client_id")
+    header = head.header("authorization") or ""
+    if header.startswith(_TOKEN_PREFIX):
+        return header.removeprefix(_TOKEN_PREFIX)
+    _, _, client = (base.bearer_token(head) or "").partition(".")
+    return client or None
+
+
+# Webhooks
+
+
+def _create_webhook(call: Call) -> Response:
+    body = call.read_object("body.wrong")
+    _check_webhook(call, body, is_new=True)
+    ids = call.world.account.ids
+    destination = Destination(
+        uuid=ids.uuid(),
+        url=body["url"],
+        events=tuple(body.get("events") or runs.EVENTS),
+        enabled=body.get("enabled", True),
+        secret=ids.uuid().replace("-", ""),
+    )
+    call.world.outbox.destinations.put(destination.uuid, destination)
+    _store_more(call, destination.uuid, body)
+    return call.answer("webhook.created", _show_webhook(call, destination))
+
+
+def _check_webhook(call: Call, body: Mapping[str, Any], *, is_new: bool) -> None:
+    """Refuse the call if a field of the webhook is invalid."""
+    problems = FieldProblems()
+    url = body.get("url")
+    is_allowed = isinstance(url, str) and may_send(url, call.world.account.shared.deliver_to)
+    if (is_new or url is not None) and not is_allowed:
+        problems.add("url", "must be https, on this machine or on a host that deliver_to lists")
+    events = body.get("events") or []
+    if not isinstance(events, list) or not set(events) <= set(runs.EVENTS):
+        problems.add("events", "has an unknown event")
+    if type(body.get("enabled", True)) is not bool:
+        problems.add("enabled", "must be true or false")
+    check_text(problems, "name", body.get("name"))
+    call.claims.cite("webhook.ours")
+    problems.refuse(call)
+
+
+def _store_more(call: Call, webhook_id: str, body: Mapping[str, Any]) -> None:
+    records: OnfidoRecords = call.world.records
+    more = records.webhooks.find(webhook_id) or {
+        "name": None,
+        "environments": ["sandbox", "live"],
+        "payload_version": 3,
+    }
+    records.webhooks.put(webhook_id, more | {name: body[name] for name in more if name in body})
+
+
+def _show_webhook(call: Call, destination: Destination) -> dict[str, Any]:
+    return {
+        # A webhook that the control added has none of these.
+        **(call.world.records.webhooks.find(destination.uuid) or {}),
+        "id": destination.uuid,
+        "url": destination.url,
+        "token": destination.secret,
+        "enabled": destination.enabled,
+        "events": list(destination.events),
+        "href": f"{WEBHOOKS}/{destination.uuid}",
+    }
+
+
+def _find_webhook(call: Call) -> Destination:
+    webhook: Destination | None = call.world.outbox.destinations.find(call.path_values[0].lower())
+    if webhook is None:
+        call.refuse("path")
+    return webhook
+
+
+def _list_webhooks(call: Call) -> Response:
+    shown = [_show_webhook(call, webhook) for webhook in call.world.outbox.destinations.all()]
+    return call.answer("webhook.shown", {"webhooks": shown})
+
+
+def _read_webhook(call: Call) -> Response:
+    return call.answer("webhook.shown", _show_webhook(call, _find_webhook(call)))
+
+
+def _change_webhook(call: Call) -> Response:
+    webhook = _find_webhook(call)
+    body = call.read_object("body.wrong")
+    _check_webhook(call, body, is_new=False)
+    changes: dict[str, Any] = {}
+    for name in ("url", "enabled"):
+        if name in body:
+            changes[name] = body[name]
+    if "events" in body:
+        changes["events"] = tuple(body["events"] or runs.EVENTS)
+    changed = attrs.evolve(webhook, **changes)
+    call.world.outbox.destinations.put(webhook.uuid, changed)
+    _store_more(call, webhook.uuid, body)
+    return call.answer("webhook.shown", _show_webhook(call, changed))
+
+
+def _delete_webhook(call: Call) -> Response:
+    webhook = _find_webhook(call)
+    call.world.outbox.destinations.remove(webhook.uuid)
+    call.claims.cite("webhook.shown")
+    return Response(status=204, headers=call.headers)
+
+
+# Routes
+
+
+def _route(
+    pattern: str, operation: str | None = None, **handlers: Callable[[Any], Response]
+) -> base.Route:
+    return base.Route(
+        pattern=pattern,
+        handlers=handlers,
+        checks=_CHECKS,
+        operation=operation,
+        credentials=("authorization",),
+    )
+
+
+class Onfido(base.MockVendor):
+    """The mock of Onfido Studio in one world. Thread-safe."""
+
+    common_prefix = "/v3.6/"
+    extra_prefixes = ("/v3.6/",)
+    not_found_claim = "path"
+    session_rules = runs.SESSION_RULES
+    routes = (
+        base.Route(pattern=LOGIN, handlers={"POST": _log_in}, credentials=(), is_form=True),
+        _route(applicants.PATH, POST=applicants.create, GET=applicants.list_applicants),
+        _route(
+            f"{applicants.PATH}/{{uuid}}",
+            GET=applicants.read,
+            PUT=applicants.update,
+            DELETE=applicants.delete,
+        ),
+        _route(f"{applicants.PATH}/{{uuid}}/restore", POST=applicants.restore),
+        _route(runs.PATH, "session_start", POST=runs.start, GET=runs.list_runs),
+        _route(f"{runs.PATH}/{{uuid}}", "session_read", GET=runs.read),
+        _route(WEBHOOKS, POST=_create_webhook, GET=_list_webhooks),
+        _route(
+            f"{WEBHOOKS}/{{uuid}}", GET=_read_webhook, PUT=_change_webhook, DELETE=_delete_webhook
+        ),
+    )
+    errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
+        401: ("key.wrong",),
+        403: ("key.denied",),
+        404: ("path",),
+        410: ("applicant.gone",),
+        422: ("body.wrong",),
+        429: ("rate.exceeded",),
+    }
+
+    def route_of(self, path: str) -> tuple[base.Route | None, tuple[str, ...]]:
+        route, values = super().route_of(path)
+        if values and not UUID.fullmatch(values[0]):
+            return None, ()
+        return route, values
+
+    def not_found(self, call: Call) -> Response:
+        path = call.request.path
+        if _NOT_IMITATED.fullmatch(path):
+            return call.answer("later", vendor=self.title, path=path, covers=_COVERS)
+        return super().not_found(call)
+
+
+_CURL = "curl -H 'Authorization: Token token=" + LIVE_TOKEN + "' {url}"
+_APPLICANT = '{{"first_name": "Unnamed", "last_name": "Applicant"}}'
+_JSON = "-H 'Content-Type: application/json'"
+VENDOR = base.Vendor(
+    name="onfido",
+    title="Onfido",
+    claims=CLAIMS,
+    switches={"session_charged": ("finished", "created", "never")},
+    settings={"token_life_s": ("login.life_s", "seconds")},
+    rate_limits={"live": "rate.limit", "sandbox": "rate.sandbox.limit"},
+    operations=("session_start", "session_read"),
+    hosts=frozenset({"api.eu.onfido.com", "api.us.onfido.com", "api.ca.onfido.com"}),
+    first_keys={
+        CLIENT_SECRET: Key(kind=KeyKind.LIVE, client=CLIENT),
+        LIVE_TOKEN: Key(kind=KeyKind.LIVE),
+        SANDBOX_TOKEN: Key(kind=KeyKind.SANDBOX),
+    },
+    key_of=_key_of,
+    records=OnfidoRecords,
+    behaviour=Onfido,
+    extensions={"sessions": DocumentSessions, "webhooks": Webhooks, "tokens": Tokens},
+    outbox=lambda world: Outbox(world, runs.WEBHOOK_RULES),
+    greeting=(
+        (
+            f"API tokens: {LIVE_TOKEN} (live), {SANDBOX_TOKEN} (sandbox); OAuth client: {CLIENT}, "
+            f"secret {CLIENT_SECRET}"
+        ),
+        f"{_CURL}{applicants.PATH} {_JSON} -d '{_APPLICANT}'",
+    ),
+)

@@ -1,0 +1,110 @@
+"""Requests to Onfido as clients send them."""
+
+import json
+from urllib.parse import urlencode
+
+from kit import mock_didit as didit
+
+from facematch_mock_server.base.messages import Request
+from facematch_mock_server.vendors.onfido.vendor import (
+    CLIENT,
+    CLIENT_SECRET,
+    LIVE_TOKEN,
+    LOGIN,
+    SANDBOX_TOKEN,
+    WEBHOOKS,
+)
+
+__all__ = ["CLIENT", "CLIENT_SECRET", "LIVE_TOKEN", "LOGIN", "SANDBOX_TOKEN", "WEBHOOKS"]
+APPLICANTS = "/v3.6/applicants"
+RUNS = "/v3.6/workflow_runs"
+WORKFLOW = "5025d9fd-7842-4805-bce1-a7bfd7131b4e"
+NAME = {"first_name": "Unnamed", "last_name": "Applicant"}
+NOBODY = "00000000-0000-4000-8000-000000000000"
+HOOK = "http://127.0.0.1:9/hook"
+
+
+def ask(path, body=None, *, method=None, token=LIVE_TOKEN, bearer=None, **query):
+    """A call; a body makes it a POST."""
+    headers = {"host": "127.0.0.1:8000", "content-type": "application/json"}
+    if bearer is not None:
+        headers["authorization"] = f"Bearer {bearer}"
+    elif token is not None:
+        headers["authorization"] = f"Token token={token}"
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    if body is None:
+        content = b""
+    target = f"{path}?{urlencode(query)}" if query else path
+    return Request.make(
+        method=method or ("GET" if body is None else "POST"),
+        target=target,
+        headers=headers.items(),
+        body=content,
+    )
+
+
+def login(**changes):
+    fields = {
+        "grant_type": "client_credentials",
+        "client_id": CLIENT,
+        "client_secret": CLIENT_SECRET,
+        **changes,
+    }
+    return didit.didit_request(
+        LOGIN, urlencode(fields).encode(), "application/x-www-form-urlencoded", key=None
+    )
+
+
+def new_applicant(engine, **more):
+    return engine.handle(ask(APPLICANTS, NAME, **more)).json()["id"]
+
+
+def start(engine, *, token=LIVE_TOKEN, applicant_id=None, **fields):
+    """Start a run, with an applicant of its own; return the response."""
+    if applicant_id is None:
+        applicant_id = new_applicant(engine, token=token)
+    body = {"applicant_id": applicant_id, "workflow_id": WORKFLOW, **fields}
+    return engine.handle(ask(RUNS, body, token=token))
+
+
+def starting(**fields):
+    """A step that starts a run."""
+    return lambda engine: start(engine, **fields)
+
+
+def newest(engine):
+    return engine.world.sessions.all()[-1]
+
+
+def on_newest(path="", body=None, **how):
+    """A step about the newest run."""
+    return lambda engine: engine.handle(ask(f"{RUNS}/{newest(engine).id}{path}", body, **how))
+
+
+def on_its_applicant(path="", body=None, **how):
+    """A step about the applicant of the newest run."""
+
+    def step(engine):
+        return engine.handle(ask(f"{APPLICANTS}/{newest(engine).internal_id}{path}", body, **how))
+
+    return step
+
+
+def on_webhook(body=None, **how):
+    """A step about the newest webhook."""
+
+    def step(engine):
+        webhook_id = engine.world.outbox.destinations.all()[-1].uuid
+        return engine.handle(ask(f"{WEBHOOKS}/{webhook_id}", body, **how))
+
+    return step
+
+
+def with_login(path):
+    """A step that reads a path with the token of a login."""
+
+    def step(engine):
+        token = engine.handle(login()).json()["access_token"]
+        return engine.handle(ask(path, bearer=token))
+
+    return step

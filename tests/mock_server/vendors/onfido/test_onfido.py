@@ -1,0 +1,348 @@
+"""What the mock answers as Onfido."""
+
+import datetime as dt
+import hashlib
+import hmac
+import json
+
+import pytest
+from kit import mock_didit as didit
+from kit.mock_didit import control_of, handle_with_fault
+from kit.mock_didit_webhooks import carry
+from kit.mock_onfido import (
+    APPLICANTS,
+    HOOK,
+    NAME,
+    NOBODY,
+    RUNS,
+    SANDBOX_TOKEN,
+    WEBHOOKS,
+    WORKFLOW,
+    ask,
+    login,
+    new_applicant,
+    newest,
+    on_its_applicant,
+    on_newest,
+    on_webhook,
+    start,
+)
+
+from facematch_mock_server import Fault
+from facematch_mock_server.recognition.recognizer import Recognizer
+
+TAG = "5" * 32
+
+
+@pytest.fixture
+def engine():
+    return didit.new_engine(Recognizer(), vendor="onfido")
+
+
+@pytest.fixture
+def sessions(engine):
+    return control_of(engine).sessions
+
+
+def test_run_has_the_documented_fields_and_waits_for_the_person(engine):
+    answer = start(engine, tags=[TAG])
+    run = answer.json()
+    assert answer.status == 201
+    assert run["status"] == "awaiting_input"
+    assert run["workflow_id"] == WORKFLOW
+    assert run["tags"] == [TAG]
+    assert (run["output"], run["error"], run["reasons"]) == (None, None, [])
+    assert run["link"]["url"].startswith("http://127.0.0.1:8000/")
+    assert run["link"]["expires_at"] is None
+    assert engine.handle(ask(f"{RUNS}/{run['id']}")).json() == run
+
+
+def test_link_and_sdk_token_show_the_request(engine):
+    link = {
+        "expires_at": "2030-01-01T00:00:00+00:00",
+        "language": "de_DE",
+        "completed_redirect_url": "https://shop.example/back",
+    }
+    run = start(engine, link=link).json()
+    assert {name: run["link"][name] for name in link} == link
+    assert run["sdk_token"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("applicant_id", "x"),
+        ("applicant_id", NOBODY),
+        ("workflow_id", "x"),
+        ("workflow_id", None),
+        ("tags", "x"),
+        ("tags", [""]),
+        ("tags", ["x" * 129]),
+        ("tags", ["x"] * 31),
+        ("customer_user_id", "x" * 257),
+        ("link", "x"),
+        ("link", {"language": "en"}),
+        ("link", {"expires_at": "tomorrow"}),
+        ("link", {"expires_at": "2030-01-01T00:00:00"}),
+    ],
+)
+def test_invalid_field_of_a_start_is_422_and_is_named(engine, field, value):
+    body = {"applicant_id": new_applicant(engine), "workflow_id": WORKFLOW, field: value}
+    answer = engine.handle(ask(RUNS, body))
+    assert answer.status == 422
+    error = answer.json()["error"]
+    assert error["message"] == "There was a validation error on this request"
+    assert list(error["fields"]) == [field]
+    assert engine.world.sessions.all() == ()
+
+
+@pytest.mark.parametrize("name", [{}, {"first_name": "A"}, NAME | {"last_name": "<b>"}])
+def test_applicant_needs_two_names_without_marks(engine, name):
+    assert engine.handle(ask(APPLICANTS, name)).status == 422
+
+
+def test_same_person_is_approved_with_both_reports(engine, sessions):
+    start(engine)
+    sessions.finish(newest(engine).id, card="p1-again", document="p1")
+    run = on_newest()(engine).json()
+    assert run["status"] == "approved"
+    assert run["sdk_token"] is None
+    selfie = run["output"]["selfie"]
+    assert selfie["result"] == "clear"
+    comparison = selfie["breakdown"]["face_comparison"]
+    assert comparison["result"] == "clear"
+    assert 0.5 < comparison["breakdown"]["face_match"]["properties"]["score"] <= 1
+    assert run["output"]["doc"]["result"] == "clear"
+
+
+@pytest.mark.parametrize(
+    ("card", "part"),
+    [("p2", "face_comparison"), ("spoof", "visual_authenticity"), ("no-face", "image_integrity")],
+)
+def test_other_person_spoof_or_no_face_is_declined_by_that_part(engine, sessions, card, part):
+    start(engine)
+    sessions.finish(newest(engine).id, card=card, document="p1")
+    run = on_newest()(engine).json()
+    assert run["status"] == "declined"
+    assert run["output"]["selfie"]["result"] == "consider"
+    assert run["output"]["selfie"]["breakdown"][part]["result"] == "consider"
+
+
+def test_values_of_the_document_are_properties_of_its_report(engine, sessions):
+    start(engine)
+    run_id = newest(engine).id
+    sessions.finish(run_id)
+    sessions.document(run_id, full_name="Ada Mary Lovelace", date_of_birth=dt.date(1980, 1, 2))
+    properties = on_newest()(engine).json()["output"]["doc"]["properties"]
+    assert properties == {
+        "first_name": "Ada Mary",
+        "last_name": "Lovelace",
+        "date_of_birth": "1980-01-02",
+    }
+
+
+def test_third_failed_attempt_declines_and_a_passed_one_approves(engine, sessions):
+    start(engine)
+    first = newest(engine).id
+    start(engine)
+    second = newest(engine).id
+    for _ in range(2):
+        assert sessions.fail_attempt(first).status == "awaiting_input"
+        sessions.fail_attempt(second)
+    assert sessions.fail_attempt(first).status == "declined"
+    assert sessions.finish(second).status == "approved"
+
+
+def test_expired_link_abandons_the_run(engine):
+    expires_at = engine.world.clock.now() + dt.timedelta(minutes=10)
+    start(engine, link={"expires_at": expires_at.isoformat()})
+    start(engine)
+    engine.world.clock.advance(601)
+    statuses = [run["status"] for run in engine.handle(ask(RUNS)).json()]
+    assert statuses == ["awaiting_input", "abandoned"]
+
+
+def test_runs_are_listed_by_tags_status_applicant_and_day(engine, sessions):
+    first = start(engine, tags=["a", "b"]).json()
+    second = start(engine, tags=["b"]).json()
+    sessions.finish(second["id"])
+
+    def listed(**query):
+        return [run["id"] for run in engine.handle(ask(RUNS, **query)).json()]
+
+    both = [second["id"], first["id"]]
+    assert listed() == listed(tags="b") == both
+    assert listed(sort="asc") == both[::-1]
+    assert listed(tags="a,b") == listed(tags="a") == [first["id"]]
+    assert listed(tags="c") == listed(page=2) == []
+    assert listed(status="approved") == [second["id"]]
+    assert listed(applicant_id=first["applicant_id"]) == [first["id"]]
+    today = engine.world.clock.now().date()
+    assert listed(created_at_gt=today.isoformat()) == both
+    assert listed(created_at_lt=(today - dt.timedelta(days=1)).isoformat()) == []
+
+
+def test_deleted_applicant_and_its_runs_are_gone_until_it_is_restored(engine, sessions):
+    start(engine)
+    sessions.finish(newest(engine).id)
+    assert on_its_applicant(method="DELETE")(engine).status == 204
+    assert on_its_applicant()(engine).status == 410
+    assert on_newest()(engine).status == 404
+    assert engine.handle(ask(RUNS)).json() == []
+    assert engine.handle(ask(APPLICANTS)).json() == {"applicants": []}
+    deleted = engine.handle(ask(APPLICANTS, include_deleted="true")).json()
+    assert len(deleted["applicants"]) == 1
+    assert on_its_applicant("/restore", {})(engine).status == 204
+    assert on_newest()(engine).json()["status"] == "approved"
+    assert on_its_applicant("/restore", {})(engine).status == 404
+
+
+def test_applicant_cannot_be_restored_after_the_delay(engine):
+    start(engine)
+    on_its_applicant(method="DELETE")(engine)
+    engine.world.clock.advance(30 * 86400 + 1)
+    assert on_its_applicant("/restore", {})(engine).status == 404
+
+
+def test_applicant_can_be_changed(engine):
+    start(engine)
+    changed = on_its_applicant("", {"last_name": "Other"}, method="PUT")(engine).json()
+    assert (changed["first_name"], changed["last_name"]) == ("Unnamed", "Other")
+    assert on_its_applicant()(engine).json() == changed
+
+
+@pytest.mark.parametrize("header", [None, "Token token=nobody", "Bearer nobody", "nobody"])
+def test_wrong_token_is_401(engine, header):
+    request = ask(APPLICANTS, token=None)
+    if header is not None:
+        request = didit.didit_request(APPLICANTS, method="GET", key=None, authorization=header)
+    answer = engine.handle(request)
+    assert answer.status == 401
+    assert answer.json()["error"]["type"] == "authorization_error"
+
+
+def test_applicant_tells_the_environment_of_its_token(engine):
+    for token, is_sandbox in ((None, False), (SANDBOX_TOKEN, True)):
+        how = {} if token is None else {"token": token}
+        start(engine, **how)
+        assert on_its_applicant(**how)(engine).json()["sandbox"] is is_sandbox
+
+
+def test_token_of_a_login_is_valid_for_an_hour(engine):
+    answer = engine.handle(login()).json()
+    assert answer["expires_in"] == 3600
+    request = ask(APPLICANTS, bearer=answer["access_token"])
+    assert engine.handle(request).status == 200
+    engine.world.clock.advance(3600)
+    assert engine.handle(request).status == 401
+
+
+@pytest.mark.parametrize(
+    "change", [{"client_id": "x"}, {"client_secret": "x"}, {"grant_type": "password"}]
+)
+def test_wrong_login_is_401(engine, change):
+    assert engine.handle(login(**change)).status == 401
+
+
+def test_live_account_has_400_requests_per_minute(engine):
+    for _ in range(400):
+        assert engine.handle(ask(APPLICANTS)).status == 200
+    assert engine.handle(ask(APPLICANTS)).status == 429
+    assert engine.handle(ask(APPLICANTS, token=SANDBOX_TOKEN)).status == 200
+    engine.world.clock.advance(60)
+    assert engine.handle(ask(APPLICANTS)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("switch", "charges"), [("finished", [0, 1]), ("created", [1, 1]), ("never", [0, 0])]
+)
+def test_only_a_live_run_is_charged_at_the_moment_of_the_switch(switch, charges):
+    engine = didit.new_engine(Recognizer(), vendor="onfido", switches={"session_charged": switch})
+    control = control_of(engine)
+    start(engine, token=SANDBOX_TOKEN)
+    control.sessions.finish(newest(engine).id)
+    counted = []
+    start(engine)
+    counted.append(len(control.charges()))
+    control.sessions.finish(newest(engine).id)
+    counted.append(len(control.charges()))
+    assert counted == charges
+
+
+def test_webhook_is_made_shown_changed_and_deleted(engine):
+    made = engine.handle(ask(WEBHOOKS, {"url": HOOK, "name": "shop"})).json()
+    assert made["token"]
+    assert made["enabled"] is True
+    assert "workflow_run.completed" in made["events"]
+    assert engine.handle(ask(WEBHOOKS)).json() == {"webhooks": [made]}
+    changed = on_webhook({"enabled": False, "events": ["check.completed"]}, method="PUT")(engine)
+    assert changed.json() == made | {"enabled": False, "events": ["check.completed"]}
+    assert on_webhook(method="DELETE")(engine).status == 204
+    assert engine.handle(ask(f"{WEBHOOKS}/{made['id']}")).status == 404
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"url": "https://shop.example/hook"},
+        {"url": 1},
+        {"events": ["nothing.happened"]},
+        {"enabled": "yes"},
+        {"name": 1},
+    ],
+)
+def test_invalid_webhook_is_422(engine, change):
+    assert engine.handle(ask(WEBHOOKS, {"url": HOOK} | change)).status == 422
+
+
+@pytest.mark.parametrize("act", ["finish", "abandon", "expire"])
+def test_end_of_a_run_is_told_with_a_signature_of_the_bytes(engine, sessions, act):
+    token = engine.handle(ask(WEBHOOKS, {"url": HOOK})).json()["token"]
+    run = start(engine, tags=[TAG]).json()
+    getattr(sessions, act)(run["id"])
+    ((url, letter, timeout_s),) = carry(engine)
+    assert (url, timeout_s) == (HOOK, 10)
+    digest = hmac.new(token.encode(), letter.body, hashlib.sha256).hexdigest()
+    assert dict(letter.headers)["X-SHA2-Signature"] == digest
+    payload = json.loads(letter.body)["payload"]
+    assert payload["resource_type"] == "workflow_run"
+    assert payload["action"] == "workflow_run.completed"
+    assert payload["object"]["id"] == payload["resource"]["id"] == run["id"]
+    assert payload["resource"]["tags"] == [TAG]
+    assert payload["object"]["status"] == on_newest()(engine).json()["status"]
+
+
+def test_revised_decision_is_told_again(engine, sessions):
+    engine.handle(ask(WEBHOOKS, {"url": HOOK}))
+    start(engine)
+    run_id = newest(engine).id
+    sessions.finish(run_id)
+    sessions.decide(run_id, "declined")
+    told = [json.loads(letter.body)["payload"]["object"] for _, letter, _ in carry(engine)]
+    assert [event["status"] for event in told] == ["approved", "declined"]
+    with pytest.raises(ValueError, match="unknown status"):
+        sessions.decide(run_id, "Approved")
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        ("/v3.6/documents", "GET", 404),
+        (f"{RUNS}/{NOBODY}/tasks", "GET", 404),
+        (f"{RUNS}/not-a-uuid", "GET", 404),
+        (f"{RUNS}/{NOBODY}", "GET", 404),
+        (f"{RUNS}/{NOBODY}", "DELETE", 404),
+        (f"{APPLICANTS}/{NOBODY}", "GET", 404),
+        ("/v3.6/nothing", "GET", 404),
+    ],
+)
+def test_other_paths_and_methods_are_404(engine, path, method, status):
+    assert engine.handle(ask(path, method=method)).status == status
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410, 422, 429])
+def test_status_of_a_test_has_onfidos_form(engine, status):
+    fault = Fault(stage="answer", kind="status", status=status)
+    answer = handle_with_fault(engine, fault, ask(APPLICANTS))
+    assert answer.status == status
+    assert set(answer.json()["error"]) == {"type", "message", "fields"}

@@ -1,0 +1,171 @@
+"""The simulator of Onfido: the mock server, and answers that no document has."""
+
+import datetime as dt
+import json
+
+import attrs
+
+from facematch_core import ComparedWith, Decision, LivenessDecision, SessionState
+from facematch_core.base.addresses import MOCK_HEADER
+from facematch_core.testing import SessionCase, Situation
+from facematch_mock_server import Fault
+
+from .mock_simulator import MockSessions, MockSimulator
+from .words import OTHER_ID, put, words_at
+
+SPEC = "onfido-openapi-spec 1498236, read on 2026-11-28"
+FACE = ("output", "selfie")
+BREAKDOWN = (*FACE, "breakdown")
+NOBODY = "http://127.0.0.1:9/hook"
+
+
+def make_older(body):
+    made_at = dt.datetime.fromisoformat(body["created_at"])
+    body["created_at"] = (made_at - dt.timedelta(days=1)).isoformat()
+
+
+def drop_the_face(body):
+    del body["output"]["selfie"]
+
+
+def leave_unfinished(body):
+    breakdown = body["output"]["selfie"]["breakdown"]
+    for part in ("face_comparison", "visual_authenticity"):
+        breakdown[part]["result"] = None
+
+
+class OnfidoSessions(MockSessions):
+    id_name = "id"
+    hands_over = ("link", "token")
+    compared_with = (ComparedWith.DOCUMENT,)
+    document = "p1"
+    #: The document and the selfie.
+    always_kept = 2
+    cannot_happen = {
+        SessionCase.OTHER_PICTURE: "A run compares with the document of its own applicant.",
+        SessionCase.UNKNOWN_ENVIRONMENT: "An applicant is of the sandbox, or it is not.",
+    }
+    changes = {
+        SessionCase.NO_FACE_ITEM: drop_the_face,
+        SessionCase.UNFINISHED: leave_unfinished,
+        SessionCase.FOREIGN: put(id=OTHER_ID),
+        SessionCase.OLDER: make_older,
+        SessionCase.SANDBOX: put(),
+    }
+    words = (
+        *words_at(
+            ("status",),
+            SPEC,
+            {
+                SessionState.DECIDED: "approved, declined, review",
+                SessionState.PROCESSING: "processing, awaiting_client_input",
+                SessionState.PENDING: "awaiting_input",
+                SessionState.ABANDONED: "abandoned",
+                SessionState.FAILED: "error",
+            },
+            yes="approved",
+        ),
+        *words_at(
+            (*FACE, "result"),
+            SPEC,
+            {
+                Decision.MATCH: "clear",
+                Decision.REVIEW: "consider",
+                Decision.INCONCLUSIVE: "unidentified",
+            },
+            yes="clear",
+        ),
+        *words_at(
+            (*BREAKDOWN, "face_comparison", "result"),
+            SPEC,
+            {Decision.MATCH: "clear", Decision.REVIEW: "consider"},
+            yes="clear",
+        ),
+        *words_at(
+            (*BREAKDOWN, "visual_authenticity", "result"),
+            SPEC,
+            {LivenessDecision.LIVE: "clear", LivenessDecision.REVIEW: "consider"},
+            yes="clear",
+        ),
+        *words_at(
+            (*BREAKDOWN, "image_integrity", "breakdown", "face_detected", "result"),
+            SPEC,
+            {Decision.MATCH: "clear", Decision.INCONCLUSIVE: "consider"},
+            yes="clear",
+        ),
+    )
+
+    def run_of(self, session_id):
+        (run,) = (each for each in self.control.sessions.all() if each.id == session_id)
+        return run
+
+    def show_document(self, session_id, holder):
+        first_name, _, last_name = holder.name.rpartition(" ")
+        self.control.sessions.document(
+            session_id,
+            first_name=first_name,
+            last_name=last_name,
+            date_of_birth=holder.date_of_birth,
+        )
+
+    def kept(self, session_id):
+        run = self.run_of(session_id)
+        applicant = self.control.world.records.applicants.find(run.internal_id)
+        return 0 if applicant.is_deleted else len(run.pictures)
+
+    def lasts_s(self, session_id):
+        run = self.run_of(session_id)
+        return (run.hosted.expires_at - run.created_at).total_seconds()
+
+    def play(self, session_id, case):
+        webhooks = self.control.webhooks
+        if not webhooks.destinations():
+            webhooks.add(NOBODY, secret=OnfidoSimulator.keys["webhook_secrets"])
+        super().play(session_id, case)
+        if case is SessionCase.SANDBOX:
+            applicants = self.control.world.records.applicants
+            applicant_id = self.run_of(session_id).internal_id
+            applicants.change(applicant_id, lambda each: attrs.evolve(each, is_sandbox=True))
+
+    def alter(self, response):
+        response = super().alter(response)
+        if response.status == 200 and json.loads(response.body or b"null") is not None:
+            body = response.json()
+            if isinstance(body, dict) and body.get("sandbox"):
+                headers = [pair for pair in response.headers if pair[0] != MOCK_HEADER]
+                return attrs.evolve(response, headers=tuple(headers))
+        return response
+
+    def deliver(self, session_id):
+        webhooks = self.control.webhooks
+        webhooks.wait()
+        delivery = webhooks.deliveries(session_id=session_id)[-1]
+        letter = webhooks.delivery(delivery.id)
+        return letter.body, letter.headers
+
+
+#: Onfido documents a body of this form for every error, and no words of an outage.
+OUTAGE = {"error": {"type": "internal_error", "message": "There was an error."}}
+
+
+class OnfidoSimulator(MockSimulator):
+    vendor = "onfido"
+    calls = frozenset()
+    session_paths = ("/v3.6/applicants", "/v3.6/workflow_runs")
+    session_class = OnfidoSessions
+    keys = {
+        "api_token": "api_live.onfido-simulator-4e1b",
+        "workflow_id": "5025d9fd-7842-4805-bce1-a7bfd7131b4e",
+        "face_output": "selfie",
+        "document_output": "doc",
+        "webhook_secrets": "onfido-simulator-webhook-71c9",
+    }
+    secrets = (keys["api_token"], keys["webhook_secrets"])
+    scope = "live"
+    cannot_happen = {
+        Situation.NO_CREDIT: "Onfido bills by contract: it documents no credit.",
+    }
+    faults = {
+        Situation.REJECTED: Fault(stage="answer", kind="status", status=422),
+        Situation.OUTAGE: Fault(stage="answer", kind="json", status=500, body=OUTAGE),
+    }
