@@ -1,4 +1,4 @@
-"""What three pages print is what a reader sees who pastes their commands into a clean shell.
+"""What four pages print is what a reader sees who pastes their commands into a clean shell.
 
 The `sh` and `console` blocks of a page run in one shell, `facematch mock` runs beside it. A `text`
 block is what the `sh` block above it prints; ``...`` stands for any lines.
@@ -100,10 +100,13 @@ def shows(shown, printed):
     return re.fullmatch(".*".join(parts), " ".join(printed.split())) is not None
 
 
-@pytest.mark.parametrize("name", ["tutorial.md", "use-the-mock.md", "open-a-door.md"])
+@pytest.mark.parametrize(
+    "name",
+    ["apps/node.md", "extend/tutorial.md", "extend/use-the-mock.md", "extend/open-a-door.md"],
+)
 def test_a_page_shows_the_current_shell_output(reader, name):
     # The last parts of these pages need Docker, or the right to make a network namespace.
-    page, *_ = re.split("docker build|unshare", (DOCS / "extend" / name).read_text())
+    page, *_ = re.split("docker build|unshare", (DOCS / name).read_text())
     for command, shown in steps(page):
         printed = reader.paste(command)
         if "pip install" in command:
