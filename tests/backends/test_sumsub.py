@@ -1,0 +1,489 @@
+"""Sumsub's sessions: signatures, the two requests of a start, verdicts, and webhooks."""
+
+import datetime as dt
+import hashlib
+import hmac
+import json
+
+import attrs
+import pytest
+from kit.fakes import json_reply
+from kit.sessions import session_record
+
+import facematch_core as fm
+from facematch_core.backend import ReadRequest, StartRequest
+from facematch_core.errors import WebhookRefused
+from facematch_mock_server import Fault, MockServer
+from facematch_sumsub import SumsubBackend
+from facematch_sumsub.backend import sign
+
+APPLICANT_ID = "5cb56e8e0a975a35f333cb83"
+KEYS = {"app_token": "prd:token", "secret_key": "secret-key", "level_name": "basic-kyc-level"}
+BACKEND = SumsubBackend(**KEYS)
+RECORD = session_record("sumsub", session_id=APPLICANT_ID, facts={"level_name": "basic-kyc-level"})
+UNSTARTED = attrs.evolve(RECORD, session_id=None)
+ADA = fm.Person(name="Ada Lovelace", date_of_birth=dt.date(1980, 1, 1))
+USE = {"purpose": "payout", "about": "payout 8841", "max_age_s": 3600}
+
+
+# Signatures, by the vendor's own examples
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "signature"),
+    [
+        (
+            "POST",
+            "/resources/accessTokens/sdk",
+            b'{"userId": "u-1", "levelName": "basic-kyc-level", "ttlInSecs": 600}',
+            "553515ce28714ad446f47d3917fc7068dee493c65883d3b7325b44140a3cc175",
+        ),
+        (
+            "GET",
+            "/resources/applicants/-;externalUserId=a%7Cb/one",
+            b"",
+            "cff8dcaec06764475a3fc7175fe32fd8ba226486aec66551294dd6d7120f1bde",
+        ),
+    ],
+)
+def test_requests_are_signed_as_by_the_vendors_examples(method, path, body, signature):
+    key = fm.Secret("Hej2ch71kG2kTd1iIUDZFNsO5C1lh5Gq")
+    signed = sign(body, method=method, path=path, timestamp=1607551635, secret_key=key)
+    assert signed.reveal() == signature
+
+
+def test_signature_covers_the_path_below_a_gateways_address():
+    backend = SumsubBackend(**KEYS, base_url="https://gate.example/sumsub", allow_base_url=True)
+    (request,) = [next(backend.start_steps(StartRequest(record=UNSTARTED)))]
+    signed = backend.sign(request, StartRequest(record=UNSTARTED))
+    timestamp = signed.headers["X-App-Access-Ts"]
+    text = f"{timestamp}POST/resources/applicants?levelName=basic-kyc-level".encode() + signed.body
+    expected = hmac.new(b"secret-key", text, hashlib.sha256).hexdigest()
+    assert signed.headers["X-App-Access-Sig"] == fm.Secret(expected)
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("token", "environments"),
+    [
+        ("prd:x", {fm.Environment.PRODUCTION}),
+        ("sbx:x", {fm.Environment.SANDBOX}),
+        ("x", {fm.Environment.PRODUCTION, fm.Environment.SANDBOX}),
+    ],
+)
+def test_app_token_says_the_environment(token, environments):
+    assert SumsubBackend(**{**KEYS, "app_token": token}).session_environments == environments
+
+
+def test_environment_that_is_not_the_app_tokens_is_refused():
+    with pytest.raises(fm.ConfigurationError, match="sandbox"):
+        SumsubBackend(**{**KEYS, "app_token": "sbx:x"}, environment="production")
+    assert SumsubBackend(**KEYS, environment="mock").environments == {fm.Environment.PRODUCTION}
+
+
+def test_sandbox_sessions_are_refused_where_production_is_required():
+    backend = SumsubBackend(**{**KEYS, "app_token": "sbx:x"})
+    verifier = fm.FaceVerifier(backend, require_environment="production")
+    with (
+        fm.Sessions(verifier, compared_with="document") as sessions,
+        pytest.raises(fm.EnvironmentMismatch),
+    ):
+        sessions.plan("customer-17", purpose="payout")
+
+
+def test_start_needs_a_level():
+    backend = SumsubBackend(app_token="prd:x", secret_key="k")
+    with pytest.raises(fm.ConfigurationError, match="SUMSUB_LEVEL_NAME"):
+        next(backend.start_steps(StartRequest(record=UNSTARTED)))
+
+
+# Answers
+
+
+def applicant(*, review=None, **changes):
+    result = {"reviewStatus": "completed", "reviewResult": {"reviewAnswer": "GREEN"}}
+    selfie = {"idDocSetType": "SELFIE", "videoRequired": "passiveLiveness"}
+    return {
+        "id": APPLICANT_ID,
+        "createdAt": "2026-07-02 09:15:00",
+        "externalUserId": RECORD.id,
+        "requiredIdDocs": {"docSets": [{"idDocSetType": "IDENTITY"}, selfie]},
+        "review": {"levelName": "basic-kyc-level", **(review or result)},
+        **changes,
+    }
+
+
+def step(answer="GREEN", *labels, **changes):
+    result = {"reviewAnswer": answer}
+    if labels:
+        result["rejectLabels"] = list(labels)
+    return {"idDocType": "PASSPORT", "country": "DEU", "reviewResult": result, **changes}
+
+
+def read(body=None, *, identity=None, **steps):
+    steps = {"IDENTITY": identity or step(), "SELFIE": step(), **steps}
+    replies = [json_reply(body or applicant()), json_reply(steps)]
+    return BACKEND.read_reply(ReadRequest(record=RECORD), *replies)
+
+
+def verdicts(reading):
+    return tuple(check.result.decision.value for check in reading.checks)
+
+
+def test_green_selfie_is_a_match_and_live():
+    reading = read()
+    assert verdicts(reading) == ("match", "live")
+    assert (reading.compared_with, reading.approved) == (fm.ComparedWith.DOCUMENT, True)
+    assert reading.environment is fm.Environment.PRODUCTION
+
+
+def test_approved_applicant_without_a_selfie_is_no_match():
+    assert verdicts(read(SELFIE=None)) == ()
+
+
+@pytest.mark.parametrize("status", ["awaitingUser", "awaitingService"])
+def test_green_before_the_end_does_not_count(status):
+    review = {"reviewStatus": status, "reviewResult": {"reviewAnswer": "GREEN"}}
+    assert read(applicant(review=review)).state is not fm.SessionState.DECIDED
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["BAD_FACE_MATCHING"], ("no_match", "inconclusive")),
+        (["SELFIE_MISMATCH", "FORGERY"], ("no_match", "inconclusive")),
+        (["FRAUDULENT_LIVENESS"], ("inconclusive", "not_live")),
+        (["BAD_VIDEO_SELFIE"], ("inconclusive", "inconclusive")),
+        (["FORGERY"], ("review", "review")),
+        ([], ("review", "review")),
+    ],
+)
+def test_rejected_selfie_is_read_by_its_labels(labels, expected):
+    reading = read(SELFIE=step("RED", *labels))
+    assert verdicts(reading) == expected
+    assert all(
+        [warning.tag for warning in check.result.warnings] == labels for check in reading.checks
+    )
+
+
+def test_labels_of_a_picture_count_like_those_of_its_step():
+    picture = {"1001": {"reviewAnswer": "RED", "rejectLabels": ["FRAUDULENT_LIVENESS"]}}
+    assert verdicts(read(SELFIE=step("RED", imageReviewResults=picture)))[1] == "not_live"
+
+
+def test_labels_of_a_replaced_picture_do_not_count():
+    picture = {"1001": {"reviewAnswer": "RED", "rejectLabels": ["FRAUDULENT_LIVENESS"]}}
+    reading = read(SELFIE=step("GREEN", imageReviewResults=picture))
+    assert verdicts(reading) == ("match", "live")
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [({}, ("inconclusive", "inconclusive")), ({"reviewAnswer": "YELLOW"}, ("review", "review"))],
+)
+def test_selfie_without_a_known_answer_is_no_pass(answer, expected):
+    assert verdicts(read(SELFIE={**step(), "reviewResult": answer})) == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("staticLiveness", ("match", "live")),
+        ("photoRequired", ("match",)),
+        ("enabled", ("match", "review")),
+        (None, ("match", "review")),
+    ],
+)
+def test_face_is_live_only_by_a_method_with_liveness(method, expected):
+    sets = [{"idDocSetType": "SELFIE", "videoRequired": method}]
+    assert verdicts(read(applicant(requiredIdDocs={"docSets": sets}))) == expected
+
+
+def test_second_selfie_counts_too():
+    assert verdicts(read(SELFIE2=step("RED", "BAD_FACE_MATCHING")))[2] == "no_match"
+
+
+def test_only_the_holder_of_the_shown_document_is_compared():
+    documents = [
+        {"idDocType": "PASSPORT", "country": "DEU", "firstName": "Ada", "lastName": "Lovelace"},
+        {"idDocType": "PASSPORT", "country": "FRA", "firstName": "Grace", "lastName": "Hopper"},
+        {"idDocType": "UTILITY_BILL", "country": "DEU", "firstName": "FREYA"},
+    ]
+    documents[0]["dob"] = "1980-01-01"
+    (holder,) = read(applicant(info={"idDocs": documents})).document_holders
+    assert (holder.name, holder.date_of_birth) == (ADA.name, ADA.date_of_birth)
+    assert read().document_holders == ()
+
+
+def test_raw_has_neither_names_nor_comments():
+    review = {
+        "reviewStatus": "completed",
+        "reviewResult": {
+            "reviewAnswer": "RED",
+            "moderationComment": "Ada, please",
+            "buttonIds": [],
+        },
+    }
+    reading = read(applicant(review=review, info={"firstName": "Ada"}))
+    assert "Ada" not in json.dumps(reading.raw)
+    assert reading.raw["review"]["reviewResult"] == {"reviewAnswer": "RED", "buttonIds": []}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "start_error", "read_error"),
+    [
+        (401, {"errorCode": 4004}, {}, fm.AuthenticationFailed, fm.AuthenticationFailed),
+        (401, {"errorCode": 4001}, {}, fm.AuthenticationFailed, fm.AuthenticationFailed),
+        (403, {}, {}, fm.PermissionDenied, fm.PermissionDenied),
+        (404, {}, {}, fm.RequestRejected, fm.errors.SessionNotFound),
+        (400, {"description": "Invalid id '000'"}, {}, fm.RequestRejected, fm.RequestRejected),
+        (409, {"errorCode": 1008}, {}, fm.RequestRejected, fm.RequestRejected),
+        (409, {}, {"Retry-After": "10"}, fm.RateLimited, fm.RateLimited),
+        (429, {}, {}, fm.RateLimited, fm.RateLimited),
+        (500, {}, {}, fm.VendorUnavailable, fm.VendorUnavailable),
+    ],
+)
+def test_refusals_are_free(status, body, headers, start_error, read_error):
+    reply = json_reply({"description": "So.", "code": status, **body}, status, **headers)
+    for request, expected in [
+        (StartRequest(record=UNSTARTED), start_error),
+        (ReadRequest(record=RECORD), read_error),
+    ]:
+        error = BACKEND.read_reply(request, reply)
+        assert type(error) is expected
+        assert error.billing.charged is fm.Charged.NO
+    assert error.retry_after_s == (10 if headers else None)
+    assert (body.get("description") or "So.").rstrip(".") in error.message
+
+
+def test_failed_link_has_an_unknown_outcome():
+    replies = [json_reply(applicant(), 201), json_reply({"description": "So."}, 500)]
+    error = BACKEND.read_reply(StartRequest(record=UNSTARTED), *replies)
+    assert isinstance(error, fm.OutcomeUnknown)
+    assert error.billing.charged is fm.Charged.UNKNOWN
+
+
+# At the mock
+
+
+@pytest.fixture
+def mock():
+    with MockServer(vendor="sumsub") as server:
+        yield server
+
+
+@pytest.fixture
+def sessions(mock):
+    with fm.open_sessions(
+        "sumsub",
+        app_token=mock.client_id,
+        secret_key=mock.live_key,
+        base_url=mock.url,
+        level_name="basic-kyc-level",
+        webhook_secrets="a-secret-of-the-webhook",
+        compared_with="document",
+        require_environment="mock",
+    ) as opened:
+        yield opened
+
+
+def start(sessions, **how):
+    planned = sessions.plan("customer-17", purpose="payout", about="payout 8841", **how)
+    return sessions.start(planned).record
+
+
+def passed(mock, sessions):
+    record = start(sessions)
+    control = mock.control.sessions
+    control.document(
+        record.session_id, first_name="Ada", last_name="Lovelace", date_of_birth=ADA.date_of_birth
+    )
+    control.finish(record.session_id, card="p1-again", document="p1")
+    return record
+
+
+def why_not(sessions, record):
+    return sessions.read(record, document=ADA).why_not("customer-17", **USE)
+
+
+def test_verdict_that_is_revised_takes_the_yes_back(mock, sessions):
+    record = passed(mock, sessions)
+    assert why_not(sessions, record) == ()
+    mock.control.sessions.decide(record.session_id, "completed RED FINAL")
+    assert why_not(sessions, record) == ("match is review", "liveness is review")
+    mock.control.sessions.decide(record.session_id, "completed GREEN")
+    assert why_not(sessions, record) == ()
+
+
+def test_applicant_that_staff_approved_is_still_no_match(mock, sessions):
+    record = start(sessions)
+    mock.control.sessions.finish(record.session_id, card="p2", document="p1")
+    mock.control.sessions.decide(record.session_id, "completed GREEN")
+    assert "match is no_match" in why_not(sessions, record)
+
+
+def test_person_who_is_asked_back_gets_another_link_after_the_first_expired(mock, sessions):
+    record = start(sessions, valid_for_s=60)
+    mock.control.sessions.fail_attempt(record.session_id)
+    mock.control.sessions.expire(record.session_id)
+    result = sessions.read(record, with_access=True)
+    assert result.state is fm.SessionState.PENDING
+    mock.control.sessions.finish(record.session_id, card="p1-again", document="p1")
+    assert sessions.read(record).match.is_match
+
+
+def test_deactivated_applicant_is_gone_and_nothing_is_deleted(mock, sessions):
+    record = passed(mock, sessions)
+    session = mock.control.world.sessions.change(
+        record.session_id, lambda each: attrs.evolve(each, metadata={"is_deactivated": True})
+    )
+    result = sessions.read(record)
+    assert (result.state, result.access) == (fm.SessionState.GONE, None)
+    assert session.pictures
+    with pytest.raises(fm.Unsupported):
+        sessions.delete(record)
+
+
+def test_level_that_was_changed_is_a_mismatch(mock, sessions):
+    record = passed(mock, sessions)
+    mock.control.world.sessions.change(
+        record.session_id,
+        lambda each: attrs.evolve(each, hosted=attrs.evolve(each.hosted, workflow="selfie-only")),
+    )
+    with pytest.raises(fm.SessionMismatch):
+        sessions.read(record)
+
+
+CREATE, LINK = "/resources/applicants", "/resources/sdkIntegrations"
+LOST = {"stage": "after_upload", "kind": "reset", "executed": True}
+
+
+@pytest.mark.parametrize(
+    ("path", "fault", "error"),
+    [
+        # The applicant alone costs nothing, so the start is tried again at once.
+        (CREATE, LOST, fm.VendorUnavailable),
+        (CREATE, {"stage": "answer", "kind": "html", "status": 502}, fm.VendorUnavailable),
+        (CREATE, {"stage": "answer", "kind": "status", "status": 429}, fm.RateLimited),
+        (CREATE, {"stage": "answer", "kind": "status", "status": 401}, fm.AuthenticationFailed),
+        (LINK, LOST, fm.OutcomeUnknown),
+        (LINK, {"stage": "answer", "kind": "html", "status": 502}, fm.OutcomeUnknown),
+        (LINK, {"stage": "answer", "kind": "status", "status": 429}, fm.RateLimited),
+        (LINK, {"stage": "answer", "kind": "status", "status": 401}, fm.AuthenticationFailed),
+    ],
+)
+def test_start_that_failed_leads_to_one_applicant_and_no_uncounted_charge(
+    mock, sessions, path, fault, error
+):
+    record = sessions.plan("customer-17", purpose="payout")
+    mock.control.add_fault(Fault(path=path, method="POST", **fault))
+    with pytest.raises(error) as caught:
+        sessions.start(record)
+    is_counted = caught.value.billing.charged is not fm.Charged.NO
+    assert is_counted is (error is fm.OutcomeUnknown)
+    session = sessions.start(record)
+    (applicant_at_mock,) = mock.control.sessions.all()
+    assert session.record.session_id == applicant_at_mock.id
+    mock.control.sessions.finish(applicant_at_mock.id, card="p1-again", document="p1")
+    assert len(mock.control.charges()) == 1
+
+
+# Webhooks
+
+BODY = (
+    b'{"type":"applicantReviewed","applicantId":"5cb56e8e0a975a35f333cb83","reviewStatus":'
+    b'"completed","reviewResult":{"reviewAnswer":"GREEN"}}'
+)
+#: The digests of that body by the vendor's documents, with the secret SoMe_SeCrEt_KeY.
+DIGESTS = {
+    "HMAC_SHA256_HEX": "e34c87d4a2e0680fef21bae57417da3e9728a87a5b99d21a1038c89f901ec43c",
+    "HMAC_SHA1_HEX": "67edd892e2a30a67120c3b6ec846e71082915c14",
+}
+
+
+def receive(headers, algorithm="HMAC_SHA256_HEX", body=BODY, **settings):
+    settings = {"webhook_secrets": "SoMe_SeCrEt_KeY", **settings}
+    backend = SumsubBackend(**KEYS, webhook_algorithm=algorithm, **settings)
+    with fm.Sessions(fm.FaceVerifier(backend), compared_with="document") as opened:
+        return opened.receive(body, headers)
+
+
+def signed_by(algorithm):
+    return {"X-Payload-Digest": DIGESTS[algorithm], "X-Payload-Digest-Alg": algorithm}
+
+
+@pytest.mark.parametrize("algorithm", DIGESTS)
+def test_webhook_is_verified_by_the_algorithm_of_the_settings(algorithm):
+    (hint,) = receive(signed_by(algorithm), algorithm)
+    assert (hint.session_id, hint.record_id, hint.event_id) == (APPLICANT_ID, None, None)
+    assert receive(signed_by(algorithm), algorithm, webhook_secrets=["new", "SoMe_SeCrEt_KeY"])
+
+
+def test_sender_cannot_choose_another_algorithm():
+    with pytest.raises(WebhookRefused, match="webhook_algorithm"):
+        receive(signed_by("HMAC_SHA1_HEX"), "HMAC_SHA256_HEX")
+    with pytest.raises(WebhookRefused):
+        receive({"X-Payload-Digest": DIGESTS["HMAC_SHA1_HEX"]}, "HMAC_SHA256_HEX")
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Payload-Digest": ""}, {"X-Payload-Digest": "é"}])
+def test_webhook_without_a_signature_is_refused(headers):
+    with pytest.raises(WebhookRefused) as caught:
+        receive(headers)
+    assert caught.value.http_status == 401
+
+
+def test_webhook_needs_a_secret():
+    with pytest.raises(fm.ConfigurationError, match="SUMSUB_WEBHOOK_SECRET"):
+        receive(signed_by("HMAC_SHA256_HEX"), webhook_secrets=())
+
+
+@pytest.mark.parametrize("document", [[], {}, {"applicantId": 7}, {"applicantId": "one"}])
+def test_signed_webhook_without_an_applicant_cannot_be_read(document):
+    body = json.dumps(document).encode()
+    digest = hmac.new(b"SoMe_SeCrEt_KeY", body, hashlib.sha256).hexdigest()
+    with pytest.raises(WebhookRefused) as caught:
+        receive({"X-Payload-Digest": digest}, body=body)
+    assert caught.value.http_status == 422
+
+
+def test_webhook_sent_by_hand_is_a_test():
+    body = json.dumps({"applicantId": APPLICANT_ID, "testMode": True}).encode()
+    digest = hmac.new(b"SoMe_SeCrEt_KeY", body, hashlib.sha256).hexdigest()
+    assert receive({"X-Payload-Digest": digest}, body=body) == ()
+
+
+def letters(mock):
+    webhooks = mock.control.webhooks
+    return [webhooks.delivery(row.id) for row in webhooks.deliveries()]
+
+
+def test_webhook_comes_before_the_start_has_returned_and_the_record_finds_its_session(
+    mock, sessions
+):
+    mock.control.webhooks.add(
+        "http://127.0.0.1:9/", secret="a-secret-of-the-webhook", events=["applicantCreated"]
+    )
+    planned = sessions.plan("customer-17", purpose="payout")
+    mock.control.add_fault(Fault(path=LINK, **LOST))
+    with pytest.raises(fm.OutcomeUnknown):
+        sessions.start(planned)
+    (letter,) = letters(mock)
+    (hint,) = sessions.receive(letter.body, letter.headers)
+    assert hint.record_id == planned.id
+    result = sessions.read(planned)
+    assert (result.state, result.record.session_id) == (fm.SessionState.PENDING, hint.session_id)
+
+
+def test_replayed_or_late_webhook_changes_nothing(mock, sessions):
+    mock.control.webhooks.add("http://127.0.0.1:9/", secret="a-secret-of-the-webhook")
+    record = passed(mock, sessions)
+    mock.control.sessions.decide(record.session_id, "completed RED FINAL")
+    approved, rejected = letters(mock)
+    assert json.loads(approved.body)["reviewResult"]["reviewAnswer"] == "GREEN"
+    for letter in (rejected, approved, approved):
+        (hint,) = sessions.receive(letter.body, letter.headers)
+        assert (hint.session_id, hint.record_id) == (record.session_id, record.id)
+        assert why_not(sessions, record) == ("match is review", "liveness is review")

@@ -1,0 +1,436 @@
+"""The mock of Sumsub, as a client of its own sees it."""
+
+import datetime as dt
+import functools
+import hashlib
+import hmac
+import json
+
+import pytest
+import requests
+from kit import mock_didit_webhooks as webhooks
+from kit import mock_sumsub as sumsub
+from kit.cards import CARDS
+from kit.mock_didit import control_of, new_engine
+from kit.mock_sumsub import sumsub_auth
+
+from facematch_mock_server import MockServer
+from facematch_mock_server.recognition.recognizer import Recognizer
+from facematch_mock_server.vendors.sumsub.access import sign
+
+FACE = CARDS["p1-again"]
+DOCUMENT = CARDS["p1"]
+OTHER = CARDS["p2"]
+ATTACK = CARDS["attack"]
+NO_FACE = CARDS["no-face"]
+
+
+@pytest.fixture
+def engine():
+    return new_engine(Recognizer(), vendor="sumsub")
+
+
+def told(answer):
+    return json.loads(answer.body)
+
+
+def ask(engine, step):
+    return step(engine) if callable(step) else engine.handle(step)
+
+
+def created(engine, *external_ids, **how):
+    return [told(ask(engine, sumsub.create(each, **how)))["id"] for each in external_ids]
+
+
+def checked(number, card=FACE, document=DOCUMENT):
+    return sumsub.checked(number, card, document)
+
+
+@pytest.fixture
+def at_page(engine):
+    """A mock with an applicant whose page is open."""
+    ask(engine, sumsub.link())
+    return engine
+
+
+# Signatures
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "signature"),
+    [
+        (
+            "/resources/accessTokens/sdk",
+            b'{"userId": "u-1", "levelName": "basic-kyc-level", "ttlInSecs": 600}',
+            "553515ce28714ad446f47d3917fc7068dee493c65883d3b7325b44140a3cc175",
+        ),
+        (
+            "/resources/applicants/-;externalUserId=a%7Cb/one",
+            None,
+            "cff8dcaec06764475a3fc7175fe32fd8ba226486aec66551294dd6d7120f1bde",
+        ),
+    ],
+)
+def test_signature_is_that_of_the_vendors_examples(target, body, signature):
+    request = sumsub.signed("GET" if body is None else "POST", target, body)
+    key = "Hej2ch71kG2kTd1iIUDZFNsO5C1lh5Gq"
+    assert sign(request, timestamp="1607551635", secret_key=key) == signature
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"x_app_token": None}, 4006),
+        ({"x_app_access_ts": None}, 4006),
+        ({"x_app_access_sig": None}, 4006),
+        ({"token": "no-environment"}, 4000),
+        ({"token": "prd:unknown"}, 4001),
+        # The key of the other environment.
+        ({"token": sumsub.SANDBOX["token"]}, 4003),
+        ({"x_app_access_sig": "0" * 64}, 4003),
+        ({"x_app_access_sig": "é"}, 4003),
+        ({"x_app_access_ts": "now"}, 4005),
+        ({"at": sumsub.START - dt.timedelta(seconds=61)}, 4004),
+        ({"at": sumsub.START + dt.timedelta(seconds=61)}, 4004),
+    ],
+)
+def test_wrong_signature_is_refused_with_its_code(engine, changes, code):
+    answer = ask(engine, sumsub.create(**changes))
+    assert (answer.status, told(answer)["errorCode"]) == (401, code)
+    assert engine.world.sessions.all() == ()
+
+
+def test_each_part_of_a_request_is_signed(engine):
+    request = sumsub.create()
+    for change in ({"target": "/resources/applicants?levelName=other"}, {"body": b"{}"}):
+        fields = {"method": request.method, "target": request.target, "body": request.body}
+        changed = type(request)(**{**fields, **change}, headers=request.headers)
+        assert told(engine.handle(changed))["errorCode"] == 4003
+
+
+def test_client_with_requests_creates_and_finds_an_applicant():
+    with MockServer(vendor="sumsub") as mock, requests.Session() as session:
+        session.auth = sumsub_auth
+        url = f"{mock.url}/resources/applicants"
+        body = {"externalUserId": "a|b", "type": "individual"}
+        made = session.post(url, params={"levelName": "my level"}, json=body, timeout=10)
+        assert made.status_code == 201
+        found = session.get(f"{url}/-;externalUserId=a%7Cb/one", timeout=10)
+        assert found.json() == made.json()
+        session.auth = functools.partial(sumsub_auth, **sumsub.SANDBOX)
+        missing = session.get(f"{url}/{made.json()['id']}/one", timeout=10)
+        assert missing.status_code == 404
+
+
+# Applicants and links
+
+
+def test_second_applicant_of_an_id_is_refused_with_the_first(engine):
+    (applicant_id,) = created(engine, "a-person")
+    answer = ask(engine, sumsub.create())
+    assert answer.status == 409
+    text = f"Applicant with external user id 'a-person' already exists: {applicant_id}"
+    assert told(answer)["description"] == text
+    assert len(applicant_id) == 24
+
+
+def test_environments_do_not_share_ids(engine):
+    created(engine, "a-person")
+    created(engine, "a-person", **sumsub.SANDBOX)
+    assert [each.hosted.is_live for each in engine.world.sessions.all()] == [True, False]
+
+
+def test_level_is_refused_once_another_is_published(engine):
+    created(engine, "a-person")
+    control_of(engine).sessions.level("Basic")
+    assert ask(engine, sumsub.create("another")).status == 404
+    assert ask(engine, sumsub.link("another")).status == 404
+    assert ask(engine, sumsub.create("another", "Basic")).status == 201
+    with pytest.raises(ValueError, match="video_required"):
+        control_of(engine).sessions.level("Basic", video_required="none")
+
+
+def test_only_a_link_opens_the_page_and_another_one_replaces_it(engine):
+    created(engine, "a-person")
+    control = control_of(engine).sessions
+    assert control.open() == ()
+    first, second = (told(ask(engine, sumsub.link()))["url"] for _ in range(2))
+    assert first != second
+    (session,) = control.open()
+    assert second.endswith(session.hosted.token)
+
+
+def test_expired_link_leaves_the_applicant_as_it_is(at_page):
+    control = control_of(at_page)
+    (session,) = control.sessions.open()
+    control.advance(1800)
+    assert control.sessions.open() == ()
+    review = told(ask(at_page, sumsub.applicant(1, "GET", "status")))
+    assert review["reviewStatus"] == "init"
+    with pytest.raises(ValueError, match="no longer"):
+        control.sessions.finish(session.id)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"ttlInSecs": 0},
+        {"ttlInSecs": 2_592_001},
+        {"ttlInSecs": "600"},
+        {"redirect": "https://shop.example/"},
+        {"levelName": ""},
+        {"userId": "x" * 513},
+    ],
+)
+def test_invalid_link_is_refused(engine, fields):
+    assert ask(engine, sumsub.link(**fields)).status == 400
+    assert engine.world.sessions.all() == ()
+
+
+@pytest.mark.parametrize(("card", "place"), [(FACE, "done"), (OTHER, "rejected")])
+def test_page_redirects_by_the_answer(engine, card, place):
+    redirect = {
+        "successUrl": "https://shop.example/done",
+        "rejectUrl": "https://shop.example/rejected",
+    }
+    ask(engine, sumsub.link(redirect=redirect))
+    ask(engine, checked(1, card))
+    session = sumsub.nth(engine, 1)
+    address = engine.world.behaviour.session_rules.return_url(session)
+    assert address == f"https://shop.example/{place}"
+
+
+# Checks
+
+
+def selfie_of(answer):
+    selfie = told(answer)["SELFIE"] or {}
+    result = selfie.get("reviewResult", {})
+    return result.get("reviewAnswer"), result.get("rejectLabels", [])
+
+
+@pytest.mark.parametrize(
+    ("card", "document", "selfie", "review"),
+    [
+        (FACE, DOCUMENT, ("GREEN", []), ("GREEN", None)),
+        (OTHER, DOCUMENT, ("RED", ["BAD_FACE_MATCHING"]), ("RED", "FINAL")),
+        (ATTACK, DOCUMENT, ("RED", ["FRAUDULENT_LIVENESS"]), ("RED", "FINAL")),
+        (NO_FACE, DOCUMENT, ("RED", ["BAD_SELFIE"]), ("RED", "RETRY")),
+        (FACE, NO_FACE, (None, []), ("RED", "RETRY")),
+    ],
+)
+def test_check_answers_each_step_and_the_applicant(at_page, card, document, selfie, review):
+    assert selfie_of(ask(at_page, checked(1, card, document))) == selfie
+    status = told(ask(at_page, sumsub.applicant(1, "GET", "status")))
+    result = status["reviewResult"]
+    assert status["reviewStatus"] == "completed"
+    assert (result["reviewAnswer"], result.get("reviewRejectType")) == review
+    labels = selfie[1] if document != NO_FACE else ["UNSATISFACTORY_PHOTOS"]
+    assert result.get("rejectLabels", []) == labels
+
+
+def test_level_without_liveness_takes_an_attack_for_a_face(engine):
+    control_of(engine).sessions.level("basic", video_required="photoRequired")
+    ask(engine, sumsub.link())
+    assert selfie_of(ask(engine, checked(1, ATTACK)))[0] == "GREEN"
+    sets = told(ask(engine, sumsub.read(1)))["requiredIdDocs"]["docSets"]
+    assert sets[1]["videoRequired"] == "photoRequired"
+
+
+def test_third_failed_attempt_is_final(at_page):
+    (session,) = control_of(at_page).sessions.open()
+    types = []
+    for _ in range(3):
+        control_of(at_page).sessions.fail_attempt(session.id)
+        review = told(ask(at_page, sumsub.applicant(1, "GET", "status")))
+        types.append((review["attemptCnt"], review["reviewResult"]["reviewRejectType"]))
+    assert types == [(1, "RETRY"), (2, "RETRY"), (3, "FINAL")]
+    assert control_of(at_page).sessions.open() == ()
+
+
+def test_document_is_shown_once_it_was_sent(at_page):
+    (session,) = control_of(at_page).sessions.open()
+    born = dt.date(1980, 1, 1)
+    control_of(at_page).sessions.document(session.id, full_name="Lovelace", date_of_birth=born)
+    assert told(ask(at_page, sumsub.read(1)))["info"] == {}
+    ask(at_page, checked(1))
+    (document,) = told(ask(at_page, sumsub.read(1)))["info"]["idDocs"]
+    assert (document["lastName"], document["dob"]) == ("Lovelace", "1980-01-01")
+
+
+def test_reviewers_decision_leaves_the_steps(at_page):
+    ask(at_page, checked(1, OTHER))
+    review = told(ask(at_page, sumsub.decided(1, "completed GREEN")))
+    assert review["reviewResult"] == {"reviewAnswer": "GREEN"}
+    assert selfie_of(ask(at_page, sumsub.steps_of(1))) == ("RED", ["BAD_FACE_MATCHING"])
+
+
+def test_first_check_is_charged_and_a_second_one_is_not():
+    engine = new_engine(Recognizer(), vendor="sumsub", switches={"price": "1.50"})
+    ask(engine, sumsub.link())
+    ask(engine, sumsub.decided(1, "onHold"))
+    assert control_of(engine).charges() == ()
+    ask(engine, sumsub.decided(1, "awaitingUser"))
+    for card in (NO_FACE, FACE):
+        ask(engine, checked(1, card))
+    (charge,) = control_of(engine).charges()
+    assert (str(charge.amount), charge.request_id) == ("1.50", sumsub.nth(engine, 1).id)
+
+
+# The sandbox
+
+
+@pytest.fixture
+def sandbox(engine):
+    """An applicant of the sandbox who has sent pictures."""
+    ask(engine, sumsub.link(how=sumsub.SANDBOX))
+    control_of(engine).sessions.finish(sumsub.nth(engine, 1).id, card=ATTACK, document=ATTACK)
+    return engine
+
+
+def test_sandbox_checks_and_charges_nothing(sandbox):
+    assert selfie_of(ask(sandbox, sumsub.steps_of(1, **sumsub.SANDBOX))) == (None, [])
+    answer = ask(sandbox, sumsub.complete_test(1))
+    assert (answer.status, told(answer)) == (200, {"ok": 1})
+    review = told(ask(sandbox, sumsub.applicant(1, "GET", "status", **sumsub.SANDBOX)))
+    assert review["reviewResult"] == {"reviewAnswer": "GREEN"}
+    assert selfie_of(ask(sandbox, sumsub.steps_of(1, **sumsub.SANDBOX))) == (None, [])
+    assert control_of(sandbox).charges() == ()
+
+
+def test_sandbox_repeats_labels_and_comments(sandbox):
+    sent = {"rejectLabels": ["SCREENSHOTS"], "reviewRejectType": "RETRY"}
+    comments = {"clientComment": "A screenshot.", "moderationComment": "Please take a photo."}
+    ask(sandbox, sumsub.complete_test(1, "RED", **sent, **comments))
+    review = told(ask(sandbox, sumsub.applicant(1, "GET", "status", **sumsub.SANDBOX)))
+    assert review["reviewResult"] == {"reviewAnswer": "RED", **sent, **comments}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"reviewAnswer": "YELLOW"},
+        {"reviewAnswer": "RED", "reviewRejectType": "LATER"},
+        {"reviewAnswer": "RED", "rejectLabels": "FORGERY"},
+    ],
+)
+def test_invalid_answer_is_refused_in_the_sandbox(sandbox, body):
+    step = sumsub.applicant(1, "POST", "status/testCompleted", body, **sumsub.SANDBOX)
+    assert ask(sandbox, step).status == 400
+
+
+def test_answer_cannot_be_set_in_production(engine):
+    created(engine, "a-person")
+    body = {"reviewAnswer": "GREEN", "rejectLabels": []}
+    answer = ask(engine, sumsub.applicant(1, "POST", "status/testCompleted", body))
+    assert answer.status == 400
+    assert told(answer)["description"] == "This method is only supported on sandbox env"
+
+
+def test_sandbox_has_a_daily_limit(engine):
+    control_of(engine).set_limit("sandbox", 1)
+    created(engine, "first", **sumsub.SANDBOX)
+    assert ask(engine, sumsub.create("second", **sumsub.SANDBOX)).status == 429
+    assert ask(engine, sumsub.create("third")).status == 201
+
+
+@pytest.mark.parametrize(("method", "limit"), [("POST", 50), ("GET", 300)])
+def test_requests_are_limited_in_5_seconds(engine, method, limit):
+    request = sumsub.signed(method, "/resources/applicants/-/byExternalUserId/nobody")
+    if method == "POST":
+        request = sumsub.signed(method, "/resources/applicants?levelName=basic", b"{}")
+    statuses = [engine.handle(request).status for _ in range(limit + 1)]
+    assert [status == 429 for status in statuses] == [False] * limit + [True]
+    control_of(engine).advance(5)
+    assert engine.handle(request).status != 429
+
+
+# Presence
+
+
+def test_deactivated_applicant_keeps_its_data_and_can_be_activated(at_page):
+    ask(at_page, checked(1))
+    before = told(ask(at_page, sumsub.read(1)))
+    answer = ask(at_page, sumsub.applicant(1, "PATCH", "presence/deactivated"))
+    assert told(answer) == {**before, "deleted": True}
+    assert told(ask(at_page, sumsub.read(1))) == {**before, "deleted": True}
+    assert ask(at_page, sumsub.link()).status == 409
+    assert ask(at_page, sumsub.create()).status == 409
+    again = ask(at_page, sumsub.applicant(1, "PATCH", "presence/deactivated"))
+    assert (again.status, told(again)["errorCode"]) == (409, 3000)
+    answer = ask(at_page, sumsub.applicant(1, "PATCH", "presence/activated"))
+    assert told(answer) == {**before, "deleted": False}
+    assert told(ask(at_page, sumsub.read(1))) == before
+
+
+@pytest.mark.parametrize("status", ["pending", "queued", "prechecked"])
+def test_applicant_cannot_be_deactivated_during_a_check(at_page, status):
+    ask(at_page, sumsub.decided(1, status))
+    answer = ask(at_page, sumsub.applicant(1, "PATCH", "presence/deactivated"))
+    assert answer.status == 409
+
+
+def test_reset_asks_for_everything_again(at_page):
+    ask(at_page, checked(1))
+    assert told(ask(at_page, sumsub.applicant(1, "POST", "reset"))) == {"ok": 1}
+    assert told(ask(at_page, sumsub.steps_of(1))) == {"IDENTITY": None, "SELFIE": None}
+    assert told(ask(at_page, sumsub.read(1)))["review"]["reviewStatus"] == "init"
+
+
+# Webhooks
+
+EVERY_EVENT = (
+    *("applicantCreated", "applicantPending", "applicantPrechecked", "applicantOnHold"),
+    *("applicantAwaitingUser", "applicantAwaitingService", "applicantReviewed"),
+    *("applicantReset", "applicantDeactivated"),
+)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "hash_name"),
+    [("HMAC_SHA256_HEX", "sha256"), ("HMAC_SHA512_HEX", "sha512"), ("HMAC_SHA1_HEX", "sha1")],
+)
+def test_webhook_is_signed_by_the_chosen_algorithm(algorithm, hash_name):
+    engine = new_engine(Recognizer(), vendor="sumsub", switches={"webhook_algorithm": algorithm})
+    engine.handle(webhooks.listen(secret="SoMe_SeCrEt_KeY", events=["applicantCreated"]))
+    ask(engine, sumsub.create())
+    ((_, letter, timeout_s),) = webhooks.carry(engine)
+    headers = dict(letter.headers)
+    digest = hmac.new(b"SoMe_SeCrEt_KeY", letter.body, hash_name).hexdigest()
+    assert (headers["x-payload-digest"], headers["x-payload-digest-alg"]) == (digest, algorithm)
+    assert timeout_s == 5
+
+
+def test_events_follow_an_applicant(engine):
+    engine.handle(webhooks.listen(events=EVERY_EVENT))
+    ask(engine, sumsub.link())
+    for status in ("pending", "prechecked", "queued", "onHold", "awaitingUser"):
+        ask(engine, sumsub.decided(1, status))
+    ask(engine, checked(1))
+    ask(engine, sumsub.applicant(1, "PATCH", "presence/deactivated"))
+    ask(engine, sumsub.applicant(1, "PATCH", "presence/activated"))
+    ask(engine, sumsub.applicant(1, "POST", "reset"))
+    sent = [told(letter) for _, letter, _ in webhooks.carry(engine)]
+    assert [each["type"] for each in sent] == [
+        *("applicantCreated", "applicantPending", "applicantPrechecked", "applicantOnHold"),
+        *("applicantAwaitingUser", "applicantReviewed", "applicantDeactivated", "applicantReset"),
+    ]
+    assert {each["externalUserId"] for each in sent} == {"a-person"}
+    assert sent[4]["reviewResult"] == {"reviewAnswer": "GREEN"}
+    assert not {"info", "event_id"} & set().union(*sent)
+
+
+def test_delivery_is_retried_after_5_minutes_1_5_and_18_hours(engine):
+    engine.handle(webhooks.listen())
+    ask(engine, sumsub.link())
+    control_of(engine).sessions.finish(sumsub.nth(engine, 1).id, card=FACE, document=DOCUMENT)
+    bodies = [letter.body for _, letter, _ in webhooks.carry(engine, 500)]
+    for seconds in (300, 3300, 14_400, 46_800):
+        control_of(engine).advance(seconds - 1)
+        assert webhooks.carry(engine) == []
+        control_of(engine).advance(1)
+        bodies += [letter.body for _, letter, _ in webhooks.carry(engine, 500)]
+    control_of(engine).advance(1e6)
+    assert webhooks.carry(engine) == []
+    assert len(bodies) == 5
+    assert len({hashlib.sha256(body).hexdigest() for body in bodies}) == 1
