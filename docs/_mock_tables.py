@@ -152,8 +152,5 @@ TABLES: dict[str, Callable[[], str]] = {
     "operations": table_of_operations,
     "outcomes": table_of_outcomes,
     "faults": table_of_faults,
-    **{
-        f"switches of {name}": partial(table_of_switches, name)
-        for name in ("didit", "deepvue", "azure")
-    },
+    **{f"switches of {name}": partial(table_of_switches, name) for name in vendor_names()},
 }
