@@ -21,9 +21,10 @@ MATED: Final[Mapping[str, bool]] = {
     word: mated
     for mated, words in (
         (True, "1,1.0,true,t,yes,y,same,same person,mated,genuine,match,matched,positive,pos"),
-        (True, "ja,wahr,oui,vrai,si,sí"),
+        (True, "genuine pair,mated pair,match pair,same people,ja,wahr,oui,vrai,si,sí,sim,是"),
         (False, "0,0.0,-1,-1.0,false,f,no,n,nein,falsch,non,faux,different,different person,diff"),
-        (False, "fraud,fraudulent"),
+        (False, "fraud,fraudulent,impostor pair,imposter pair,non-mated pair,não,nao,否"),
+        (False, "non match,not match,not matched,unmatched,not same,not the same"),
         (False, "different people,impostor,imposter,non-mated,non_mated,nonmated,non mated,neg"),
         (False, "non-match,non_match,no_match,no match,nonmatch,nomatch,mismatch,negative"),
     )
@@ -32,6 +33,12 @@ MATED: Final[Mapping[str, bool]] = {
 _YES_NO: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 _ACCEPTED: Final = "accept accepted approve approved clear pass passed verified"
 _REJECTED: Final = "reject rejected decline declined fail failed not_verified mismatch"
+
+
+#: Words in a column `error` that mean no error, in lower case.
+NO_ERROR: Final = frozenset(
+    ("ok", "success", "succeeded", "completed", "done", "none", "no error", "0", "200", "false")
+)
 
 
 @attrs.frozen
@@ -75,7 +82,11 @@ def _decisions() -> dict[str, Any]:
     return {"words": words, "advice": f"{ours['advice']}, or ignore the column: --column decision="}
 
 
-_PICTURE: Final = "(image|img|file|filename|path|photo|foto|bild|picture|face|template)(id)?"
+_PICTURE: Final = (
+    "(image|img|file|filename|path|photo|picture|face|template|foto|bild|imagen|imagem|图片|照片)"
+    "(id)?"
+)
+_SIMILARITY: Final = "([aä]hnlichkeit|similarit[eé]|similitud|similaridade|相似度)"
 #: Without `face`: face_left and face_x are edges of a box.
 _SIDE: Final = "(image|img|file|path|photo|picture)"
 _FILE: Final = "(file|filename|path)"  # with the x or y that joining tables with pandas adds
@@ -87,7 +98,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "system": Column("contender|vendor|provider|algorithm|engine|matcher", "", is_needed=True),
     "pair": Column("(pair|comparison|trial)?id|comparison|trial", "", is_needed=True),
     "mated": Column(
-        "(is)?(same(person|identity)?|genuine)|gleicheperson|m[eê]mepersonne|mismapersona|ismated|"
+        "(is)?(same(person|identity)?|genuine)|gleicheperson|m[eê]mepersonne|mismapersona|mesmapessoa|(是否)?同一(个)?人|ismated|"
         "label|(ground)?truth|target|ytrue|gt|actuals?|real|"
         "expected(match|result|label)?|(pair|comparison|trial)type",
         words=MATED,
@@ -129,7 +140,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
         is_needed=True,
     ),
     "score": Column(
-        "scores|[aä]hnlichkeit|(score|match|similarity|confidence|[aä]hnlichkeit)%|"
+        f"scores|{_SIMILARITY}|(score|match|similarity|confidence|{_SIMILARITY})%|"
         "(y|match|matching|comparison|facematch|face)score|similarity(score|percent)?|sim|"
         "(match)?confidence|(face|facematch)similarity|cosine(similarity)?|cossim|"
         "(cosine|euclidean|face)?distance|distances|(cos)?dist|l2(distance)?|"

@@ -87,7 +87,7 @@ def read_tables(source: object, *, what: str, example: str) -> list[Cells]:
 
 def _check_rows(cells: Cells, *, what: str, example: str) -> None:
     """Raise if a table has no header, no rows, or a problem with its header."""
-    if any(re.fullmatch(r"[-+]?\d*\.\d+", name) for name in cells.header):
+    if any(re.fullmatch(r"[-+]?\d*\.\d+(e[-+]?\d+)?", name) for name in cells.header):
         raise InvalidRequest(
             f"{cells.name} has no header: its first line has numbers. Add a line with the names of "
             f"the columns above it, such as {example}."
@@ -228,8 +228,9 @@ def _frame_of_json(text: str) -> pd.DataFrame:
         if len(values) > 1 and all(isinstance(each, dict) for each in values):
             keys = values[0].keys()
             if all(each.keys() == keys for each in values):
-                # Columns that map rows to cells, as `DataFrame.to_json` writes.
-                return pd.DataFrame(records)
+                # `DataFrame.to_json` writes columns of cells, or rows with `orient="index"`.
+                is_of_rows = any(map(our_name, keys)) and not any(map(our_name, records))
+                return pd.DataFrame(values if is_of_rows else records)
         # A list under a key; without one, the iteration below raises.
         records = next((each for each in values if isinstance(each, list)), None)
     return pd.json_normalize([_first_items({**record}) for record in records])

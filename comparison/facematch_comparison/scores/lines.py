@@ -32,6 +32,7 @@ from .columns import (
     COLUMNS,
     LONG,
     MATED,
+    NO_ERROR,
     PAIR_KEYS,
     PEOPLE,
     PERSON,
@@ -86,6 +87,11 @@ _SHOWN: Final = 40
 
 #: A file is joined only if its system has more than this share of the labelled pairs.
 _LEAST_JOINED: Final = 0.5
+
+#: The fewest lines with the lowest score, and the most different words beside them, if they are
+#: compared with the words beside other scores.
+_FEWEST_FAILURES: Final = 3
+_MOST_STATES: Final = 10
 
 #: Maximum number of distinct values or words that may mean a missing score.
 _MOST_MARKS: Final = 3
@@ -221,7 +227,10 @@ class Lines:
     @cached_property
     def failed(self) -> NDArray[np.bool_]:
         """bool, (N,): whether the call on each line failed."""
-        return ~self.meant("answered", True, np.bool_) | self.words("error").filled
+        errors = self.words("error")
+        no_error = [at for at, word in enumerate(errors.words) if word.lower() in NO_ERROR]
+        has_error = errors.filled & ~np.isin(errors.codes, no_error)
+        return ~self.meant("answered", True, np.bool_) | has_error
 
     @property
     def people_by(self) -> tuple[str, ...]:
@@ -867,6 +876,7 @@ def problems_of_cells(lines: Lines) -> Iterator[Problem]:
             yield from cells.no_numbers(column)
         if ours == "score" and not {*lines.no_scores} - lines.words_for_no_score:
             yield from _missing_score_marks(column, cells.numbers(column))
+            yield from _scores_beside_failures(lines, column)
         if known.is_number and ours not in ("score", "threshold"):
             yield Problem(f"{column} is below 0", np.flatnonzero(cells.numbers(column) < 0))
         if known.advice:
@@ -893,11 +903,51 @@ def _words_among_scores(lines: Lines, column: str) -> Iterator[Problem]:
     if is_misspelt or len(unknown) > _MOST_MARKS or is_word.all():
         yield from lines.cells.no_numbers(column)
         return
-    advice = (
-        f"if no face was found, use {format_argument('no_scores', sorted(unknown))}; if the call "
-        "failed, leave the score empty and write why in a column error"
-    )
+    no_scores = format_argument("no_scores", sorted(unknown))
+    limits = [re.fullmatch(r"<=? *(\d+([.]\d+)?)", word) for word in unknown]
+    if len(limits) == 1 and limits[0] is not None:
+        limit = _plain_number(float(limits[0][1]))
+        below = format_argument("below", {lines.name: limit})
+        advice = f"if the vendor omits scores below {limit}, use {no_scores} {below}"
+    else:
+        advice = (
+            f"if no face was found, use {no_scores}; if the call failed, leave the score empty and "
+            "write why in a column error"
+        )
     yield from lines.cells.no_numbers(column, allowed=known, advice=advice)
+
+
+def _scores_beside_failures(lines: Lines, column: str) -> Iterator[Problem]:
+    """Yield a problem if the lowest score stands on the lines with some words, and on no other.
+
+    Logs have a score of 0 beside a status such as ``TIMEOUT``, in a column with an unknown name.
+    """
+    scores = lines.cells.numbers(column)
+    lowest = np.fmin.reduce(scores)
+    is_lowest = scores == lowest
+    if np.count_nonzero(is_lowest) < _FEWEST_FAILURES or is_lowest.all():
+        return
+    for name in lines.skipped:
+        words = lines.cells.words(name)
+        if len(words.each) > _MOST_STATES:
+            continue
+        of_lowest = np.unique(words.codes[is_lowest])
+        if not np.isin(words.codes[~is_lowest], of_lowest).any():
+            shown = " or ".join(repr(words.words[code]) for code in of_lowest if code >= 0)
+            error = format_argument("columns", {"error": name}).replace("--columns", "--column")
+            no_score = format_argument("no_scores", [_plain_number(lowest)])
+            yield Problem(
+                f"{column} is {lowest:g} where {name[:60]!r} is {shown[:90] or 'empty'}, and on no "
+                f"other line: if no face was found, use {no_score}; if the calls failed, use "
+                f"{no_score} {error}; if every number is a score, use nan instead",
+                np.flatnonzero(is_lowest),
+            )
+            return
+
+
+def _plain_number(number: float) -> float | int:
+    """Return a whole number as an int, so that it is written without a point."""
+    return int(number) if float(number).is_integer() else float(number)
 
 
 def _missing_score_marks(column: str, numbers: NDArray[np.float64]) -> Iterator[Problem]:

@@ -19,8 +19,8 @@ Rows: TypeAlias = Sequence[Sequence[str]]
 #: A line between the header and the rows: ``----+----``, ``|---|---|``.
 _RULE: Final = re.compile(r"[-+|:=\s]*[-=]{2,}[-+|:=\s]*")
 
-#: The number of rows, as psql writes it below a table.
-_COUNT_OF_ROWS: Final = re.compile(r"\s*\(\d+ rows?\)\s*")
+#: The number of rows, as psql and MySQL write it below a table.
+_COUNT_OF_ROWS: Final = re.compile(r"\s*(\(\d+ rows?\)|\d+ rows? in set.*)\s*")
 
 #: A cell in quotes, or without blanks.
 _WORD: Final = re.compile(r'"([^"]*)"|(\S+)')

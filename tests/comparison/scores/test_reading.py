@@ -156,7 +156,17 @@ def test_labels_that_agree_exactly_with_scores_need_confirmation(read, ours, nam
 
 
 @pytest.mark.parametrize(
-    "words", ["genuine/impostor", "ja/nein", "TRUE/False", "same person/no match", "1.0/-1"]
+    "words",
+    [
+        "genuine pair/impostor pair",
+        "match/non match",
+        "是/否",
+        "sim/não",
+        "ja/nein",
+        "TRUE/False",
+        "same person/no match",
+        "1.0/-1",
+    ],
 )
 def test_accepted_values_of_labels(read, words):
     same, other = words.split("/")
@@ -228,6 +238,8 @@ def test_every_column_is_read(read):
         ("probe_id,gallery_id,pair_type,score", "a,b,genuine,90.5"),
         ("name1,name2,score", "A,A,90.5"),
         ("user_1,user_2,y_true,y_score", "A,A,1,90.5"),
+        ("图片1,图片2,是否同一人,相似度", "a,b,是,90.5"),
+        ("Imagen 1,Imagen 2,Misma persona,Similitud (%)", "a,b,sí,90.5%"),
         ("customer_id,fraud,confidence", "A,no,90.5"),
         ("algorithm,pair_id,label,subject1,subject2,score", "x,7,1,A,A,90.5"),
         ("backend,pair,same,person1,person2,score", "x,7,1,A,A,90.5"),
@@ -281,6 +293,7 @@ def test_missing_columns_are_requested(read, head, missing):
         ("image1,image2,label,sim,cosine,error\na,b,1,5,6,\n", "one line for each pair and system"),
         ("image1 image2 label score\na b 1 5 c\n", "Separate columns"),
         ("a,b,1,0.9\nc,d,0,0.2\n", "has no header"),
+        ("# label score\n1 9.1e+01\n0 2.2e+01\n", "has no header"),
         ("score\n0.9\n0.2\n", "Scores need labels"),
         (f"{HEAD}\n" + "".join(f"s{n},1,1,A,A,5\n" for n in range(101)), " 101 systems"),
         (f"{HEAD}\n\n", "has no comparison"),
@@ -498,6 +511,31 @@ def test_a_possible_placeholder_score_needs_an_argument(read):
         assert len(read(scored(scores))[0]) == 4
 
 
+def test_a_lowest_score_beside_failed_calls_needs_an_argument(read):
+    chance = np.random.default_rng(3)
+    lines = ["person,label,score,status"]
+    for n, score in enumerate(chance.normal(50, 10, 60)):
+        failed = n % 20 == 7
+        lines.append(f"p{n},{n % 2},{0 if failed else score},{'TIMEOUT' if failed else 'OK'}")
+    (line,) = refusals(read, "\n".join(lines))
+    assert "score is 0 where 'status' is 'TIMEOUT', and on no other line" in line
+    (answers,) = read(no_scores=[0], columns={"error": "status"})
+    assert answers.not_answered == {"TIMEOUT": 3}
+    assert read(no_scores=[0])[0].acquired.sum() == 57
+    assert read(no_scores=[np.nan])[0].acquired.all()
+    # Words that also stand beside other scores say nothing.
+    lines[1] = lines[1].replace("OK", "TIMEOUT")
+    assert read("\n".join(lines))[0].acquired.all()
+
+
+def test_scores_that_are_below_a_limit_are_told_from_missing_ones(read):
+    lines = scored([*["<60"] * 5, *range(60, 95)])
+    (line,) = refusals(read, lines)
+    assert "no_scores=['<60']` `below={'scores': 60}`" in line
+    (answers,) = read(no_scores=["<60"], below={"scores": 60})
+    assert answers.scores.min() == 59
+
+
 @pytest.mark.parametrize(
     ("strangers_without", "mated_without", "is_refused"),
     [(27, 0, True), (27, 8, True), (6, 0, False), (27, 12, False), (0, 15, False)],
@@ -624,7 +662,7 @@ def test_long_runs_of_equal_or_empty_cells_are_read(read):
         assert [np.nanmax(each.scores) for each in answers] == [600, 1300]
 
 
-@pytest.mark.parametrize("orient", ["columns", "records", "lines"])
+@pytest.mark.parametrize("orient", ["columns", "records", "index", "lines"])
 def test_json_forms_are_read(tmp_path, orient):
     frame = pd.DataFrame({"label": [1, 0, 1], "score": [7.5, 2.5, 6.5], "person": ["A", "B", "C"]})
     lines = {"orient": "records", "lines": True} if orient == "lines" else {"orient": orient}
