@@ -10,7 +10,9 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python requirements/install.py
 PINNED := --no-deps --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest
-# For tests that take many minutes; otherwise tests/kit/limits.py ends a test after eight.
+# tests/kit/limits.py ends a test after two thirds of this time: after a minute in the ordinary tests.
+BRISK := --override-ini faulthandler_timeout=90
+# For tests that take many minutes; the other ones end after five.
 PATIENT := --override-ini faulthandler_timeout=3600
 # Print failures in full, but only the number of skipped tests.
 BRIEF := -q -r fE
@@ -33,6 +35,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test test-fast test-slow test-all test-system test-lowest test-newest test-wheel test-long coverage lint types docs dist lock format clean
 
+# The other targets, without ##, are CI's.
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
@@ -41,33 +44,33 @@ demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/re
 	@XDG_CACHE_HOME="$(CURDIR)/.cache" $(BIN)/facematch demo --photographs docs/photographs --out demo/report.html
 
 test: $(VENV)/.dev  ## the test suite: a little over a minute on two cores (no system package needed)
-	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK)
+	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(BRISK) $(QUICK)
 
 test-fast: $(VENV)/.dev  ## the most important tests in half a minute: the core, responses, charges
-	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK) $(FAST)
+	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(BRISK) $(QUICK) $(FAST)
 
-test-slow: $(VENV)/.dev  ## tests that take seconds each, which `make test` omits
+test-slow: $(VENV)/.dev  # tests that take seconds each, which `make test` omits
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) -m "slow and not long and not system and not docs"
 
 test-all: lint types test test-slow test-system docs  ## most of what CI runs for a change
 
-test-system: $(VENV)/.dev  ## tests that need chromium, node, PostgreSQL or strace; installs them with apt
+test-system: $(VENV)/.dev  # tests that need chromium, node, PostgreSQL or strace; installs them with apt
 	@tests/system/packages.sh
 	@# The tests of a file share a browser, or a fresh environment.
 	@$(PYTEST) $(IN_PARALLEL) --dist loadfile $(BRIEF) $(PATIENT) -m system tests/system
 
-test-lowest: $(VENV)/.uv  ## the fast part, with the lowest versions that pyproject.toml allows
+test-lowest: $(VENV)/.uv  # the fast part, with the lowest versions that pyproject.toml allows
 	@$(BIN)/python -m venv $(VENV)-lowest
 	@$(INSTALL) $(VENV)-lowest/bin/python --resolution lowest-direct --editable ".[all]" --group tests
 	@$(VENV)-lowest/bin/python -m pytest $(IN_PARALLEL) $(BRIEF) $(QUICK) $(FAST)
 
-test-newest: $(VENV)/.uv  ## the fast part, with the newest versions, including pre-releases
+test-newest: $(VENV)/.uv  # the fast part, with the newest versions, including pre-releases
 	@$(BIN)/python -m venv $(VENV)-newest
 	@$(INSTALL) $(VENV)-newest/bin/python --upgrade --pre --editable ".[all]" --group tests
 	@$(VENV)-newest/bin/python -m pytest $(IN_PARALLEL) $(BRIEF) $(QUICK) $(FAST)
 
 # Without the test that reads the sources.
-test-wheel: dist  ## the fast part, against the wheel, in a folder without the sources
+test-wheel: dist  # the fast part, against the wheel, in a folder without the sources
 	@$(BIN)/python -m venv --clear $(VENV)-wheel
 	@$(INSTALL) $(VENV)-wheel/bin/python $(PINNED) requirements/dev.txt
 	@$(INSTALL) $(VENV)-wheel/bin/python --no-deps dist/*.whl
@@ -75,10 +78,10 @@ test-wheel: dist  ## the fast part, against the wheel, in a folder without the s
 		&& cd "$$folder" && "$(CURDIR)/$(VENV)-wheel/bin/python" -m pytest $(IN_PARALLEL) $(BRIEF) $(QUICK) \
 		$(filter-out tests/core/test_imports.py,$(FAST))
 
-test-long: $(VENV)/.dev  ## all tests without system packages, including those that take many minutes
+test-long: $(VENV)/.dev  # all tests without system packages, including those that take many minutes
 	@HYPOTHESIS_PROFILE=long $(PYTEST) $(PATIENT) $(IN_PARALLEL) $(BRIEF) -m "not system"
 
-coverage: $(VENV)/.dev  ## line and branch coverage of `make test`, also of changes since BASE; HTML in .cache/coverage
+coverage: $(VENV)/.dev  # line and branch coverage of `make test`, also of changes since BASE; HTML in .cache/coverage
 	@rm -rf .cache/coverage && mkdir -p .cache/coverage
 	@$(BIN)/coverage run -m pytest $(IN_PARALLEL) $(BRIEF) $(QUICK)
 	@$(BIN)/coverage combine --quiet
@@ -109,7 +112,7 @@ docs: $(VENV)/.dev  ## run every example in the documentation, then build it int
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) -m "docs and not long" tests/docs tests/examples
 	@$(BIN)/mkdocs build --strict --quiet && echo "Open file://$(CURDIR)/site/index.html"
 
-dist: $(VENV)/.uv  ## build and check the sdists and the wheels of a release in dist/
+dist: $(VENV)/.uv  # build and check the sdists and the wheels of a release in dist/
 	@$(BIN)/python -m venv $(VENV)-dist
 	@$(INSTALL) $(VENV)-dist/bin/python $(PINNED) requirements/publish.txt
 	@rm -rf dist
