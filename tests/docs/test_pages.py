@@ -26,6 +26,7 @@ import facematch_regula
 import facematch_rekognition
 import facematch_sumsub
 import facematch_tencent
+import facematch_veriff
 from facematch_core import backend, http, resilience, testing
 from facematch_core.cli.app import BUNDLED, COMMANDS
 from facematch_core.config import opening as config
@@ -104,7 +105,7 @@ def test_a_page_shows_code_that_is_tested_elsewhere(page, file, name):
         *(facematch_core, backend, resilience, http, testing, facematch_azure, facematch_didit),
         *(facematch_baidu, facematch_compreface, facematch_deepvue, facematch_facepp),
         *(facematch_mock_server, facematch_regula, facematch_rekognition, facematch_tencent),
-        *(facematch_deepface, facematch_onfido, facematch_sumsub),
+        *(facematch_deepface, facematch_onfido, facematch_sumsub, facematch_veriff),
     ],
     ids=lambda module: module.__name__,
 )

@@ -19,9 +19,12 @@ from facematch_didit import DiditBackend
 from facematch_mock_server import Fault, MockServer
 from facematch_mock_server.world.clock import VirtualClock
 from facematch_rekognition import RekognitionBackend
+from facematch_veriff import VeriffBackend
 
 SUBJECT, PURPOSE, ABOUT = "canary-subject-5b1e", "canary-purpose-90c2", "canary-about-77aa"
 WORKFLOW = "11111111-2222-3333-4444-555555555555"
+#: Veriff's API keys are UUIDs.
+VERIFF_KEY = "0ca11ab1-e5e3-4f9a-877c-15e3f9a77c10"
 #: By vendor: its backend, on a mock at that address or, with None, at the vendor's own.
 BACKENDS = {
     "didit": lambda where: DiditBackend(
@@ -41,11 +44,16 @@ BACKENDS = {
         api_key=canaries.API_KEY,
         **{"base_url": "https://contoso.cognitiveservices.azure.com", **where},
     ),
+    "veriff": lambda where: VeriffBackend(
+        api_key=VERIFF_KEY,
+        shared_secret=canaries.CLIENT_SECRET,
+        **{"base_url": "https://stationapi.veriff.com", **where},
+    ),
 }
 
 #: On what: no start brings a picture.
 RELIED_ON = {
-    "didit": {"compared_with": "document"},
+    **{vendor: {"compared_with": "document"} for vendor in ("didit", "veriff")},
     **{vendor: {"expects": ["liveness"]} for vendor in ("azure", "rekognition")},
 }
 
@@ -64,6 +72,8 @@ class SessionWorld:
         key, client = canaries.API_KEY, {}
         if vendor == "rekognition":
             key, client = canaries.CLIENT_SECRET, {"client": canaries.CLIENT_ID}
+        if vendor == "veriff":
+            key, client = canaries.CLIENT_SECRET, {"client": VERIFF_KEY}
         self.control.add_key(key=key, **client)
         if vendor == "didit":
             self.control.sessions.workflow(WORKFLOW, kind="kyc")
@@ -145,7 +155,7 @@ def session_outcome(vendor, what, setting, case):
 
 
 def expected_session_outcome(vendor, what, setting, case):
-    """What has to come of it. Only Azure makes a second session for the same start.
+    """What has to come of it. Azure and Veriff make a second session for the same start.
 
     At Didit each start looks first, for nothing, and a session that is there is not counted again.
     """
@@ -161,6 +171,8 @@ def expected_session_outcome(vendor, what, setting, case):
     elif case.stage == "answer" and met in REFUSALS:
         end = OWN_WORDS.get((vendor, what, met)) or REFUSALS[met]
     if not is_start:
+        # At Veriff the attempts say how far a session without a decision is.
+        sent += vendor == "veriff" and case is NO_FAULT
         return CallOutcome(end, "NO", (1, 1), ("spent", "spent"), (sent, 0))
     is_look = vendor == "didit"
     if is_look and (case is NOBODY_LISTENS or case.stage == "connect"):  # it strikes the look
@@ -169,7 +181,7 @@ def expected_session_outcome(vendor, what, setting, case):
         end, sent, count = "SESSION", sent + 1, 1
     counted = COUNTED.get(end, "")
     billed = {"UnexpectedResponse": "YES"}.get(end, "UNKNOWN" if counted else "NO")
-    charges = count, count + 1 if vendor == "azure" else 1
+    charges = count, count + 1 if vendor in ("azure", "veriff") else 1
     both = counted, counted if is_look and count else f"{counted} spent".strip()
     requests = (sent + 1, sent + 3) if is_look else (sent, sent + 1)
     return CallOutcome(end, billed, charges, both, requests)
@@ -189,8 +201,12 @@ GATES = {"no gate": (), "budget": ("budget",), "retries": ("budget", "pacing", "
 COUNTED = {"SESSION": "spent", "UnexpectedResponse": "spent", "OutcomeUnknown": "unknown"}
 #: Where a refusal ends in another error, as vendors word it in the mock.
 OWN_WORDS = {
-    ("didit", "read", ("status", 404)): "SessionNotFound",
+    **{(vendor, "read", ("status", 404)): "SessionNotFound" for vendor in ("didit", "veriff")},
     **{("azure", what, ("status", 404)): "SessionNotFound" for what in REQUESTS},
-    **{("azure", what, ("status", 403)): "PermissionDenied" for what in REQUESTS},
+    **{
+        (vendor, what, ("status", 403)): "PermissionDenied"
+        for vendor in ("azure", "veriff")
+        for what in REQUESTS
+    },
     **{("rekognition", what, ("status", 403)): "PermissionDenied" for what in REQUESTS},
 }

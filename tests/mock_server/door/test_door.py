@@ -12,6 +12,7 @@ import boto3
 import pytest
 import requests
 from botocore.exceptions import ClientError
+from kit import mock_veriff as veriff
 from kit.mock_didit import P1, post_match
 from kit.mock_sumsub import sumsub_auth
 from tencentcloud.common.credential import Credential
@@ -37,6 +38,7 @@ EVERY = {
         "baidu",
         "tencent",
         "sumsub",
+        "veriff",
     ],
     "hosts": {"Faces.corp.example": "compreface"},
 }
@@ -281,7 +283,17 @@ def call_sumsub(door, key):
     return answer.status_code
 
 
-CALLS += [call_rekognition, call_tencent, call_sumsub]
+def call_veriff(door, key):
+    """Read a session that nobody has started: only its signature may be wrong."""
+    session_id = veriff.UNKNOWN
+    headers = {"X-AUTH-CLIENT": veriff.WEAK}
+    headers["X-HMAC-SIGNATURE"] = veriff.sign(session_id.encode(), key)
+    url = f"https://stationapi.veriff.com/v1/sessions/{session_id}/decision"
+    status = door.session.get(url, headers=headers).status_code
+    return 200 if status == 404 else status
+
+
+CALLS += [call_rekognition, call_tencent, call_sumsub, call_veriff]
 #: The keys of CompreFace are UUIDs.
 KEY = "3f0c9a62-94f3-4c0f-9d55-0e3a3c1b7a11"
 
@@ -312,6 +324,7 @@ def test_revoked_key_stays_refused_and_an_accounts_key_stays_the_accounts():
         ("rekognition", "AKIAOFTHEPROGRAM0000", call_rekognition),
         ("tencent", "id-of-the-program", call_tencent),
         ("sumsub", "sbx:token-of-the-program", call_sumsub),
+        ("veriff", veriff.WEAK, call_veriff),
     ],
 )
 def test_known_access_key_still_needs_its_secret(vendor, client, call):
