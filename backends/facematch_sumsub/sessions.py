@@ -91,12 +91,12 @@ def start_steps(backend: SumsubBackend, request: StartRequest) -> http.SessionSt
         url=f"{backend.service_url}/resources/applicants?levelName={level_name}",
         json={"externalUserId": record.id, "type": "individual"},
         expects={200, 201, 409},
-        charges=0,
+        # Counted here: Sumsub charges for the check, and each applicant is checked once. A link
+        # comes later, too, by a read.
+        charges=1,
     )
     if reply.status == 409:
-        # A start whose answer was lost has created it. Other refusals have the same status.
-        if "already exists" not in str(reply.at("description")):
-            raise backend.error(reply, request)
+        # The applicant exists: a start whose answer was lost, or one of another worker, made it.
         reply = yield _get_applicant(backend, attrs.evolve(record, session_id=None))
     applicant = reply.json()
     reading = SessionReading(
@@ -111,8 +111,6 @@ def start_steps(backend: SumsubBackend, request: StartRequest) -> http.SessionSt
         now=request.clock.now(),
         return_url=request.return_url,
         language=request.language,
-        # Counted here: Sumsub charges for checks, and nobody can be checked without a link.
-        charges=1,
     )
     access = yield from _create_link(backend, link_request)
     return attrs.evolve(reading, access=access)
@@ -127,14 +125,12 @@ class _LinkRequest:
         now: The current time, from which the link lasts until the session ends.
         return_url: The URL to which the page redirects the person, or None.
         language: The page's language; None for Sumsub's choice.
-        charges: The charges of the request.
     """
 
     record: SessionRecord
     now: dt.datetime
     return_url: str | None = attrs.field(default=None, repr=False)
     language: str | None = None
-    charges: int = 0
 
     @property
     def lasts_s(self) -> int:
@@ -165,7 +161,7 @@ def _create_link(backend: SumsubBackend, link_request: _LinkRequest) -> _LinkSte
             "successUrl": link_request.return_url,
             "rejectUrl": link_request.return_url,
         }
-    reply = yield http.HttpRequest(url=url, json=body, charges=link_request.charges)
+    reply = yield http.HttpRequest(url=url, json=body, charges=0)
     return SessionAccess(
         link=Secret(_text(reply.json()["url"])),
         expires_at=link_request.now + dt.timedelta(seconds=link_request.lasts_s),

@@ -239,10 +239,9 @@ def test_raw_has_neither_names_nor_comments():
         (403, {}, {}, fm.PermissionDenied, fm.PermissionDenied),
         (404, {}, {}, fm.RequestRejected, fm.errors.SessionNotFound),
         (400, {"description": "Invalid id '000'"}, {}, fm.RequestRejected, fm.RequestRejected),
-        (409, {"errorCode": 1008}, {}, fm.RequestRejected, fm.RequestRejected),
-        (409, {}, {"Retry-After": "10"}, fm.RateLimited, fm.RateLimited),
+        (409, {"errorCode": 1008}, {}, None, fm.RequestRejected),
+        (409, {}, {"Retry-After": "10"}, None, fm.RateLimited),
         (429, {}, {}, fm.RateLimited, fm.RateLimited),
-        (500, {}, {}, fm.VendorUnavailable, fm.VendorUnavailable),
     ],
 )
 def test_refusals_are_free(status, body, headers, start_error, read_error):
@@ -251,6 +250,8 @@ def test_refusals_are_free(status, body, headers, start_error, read_error):
         (StartRequest(record=UNSTARTED), start_error),
         (ReadRequest(record=RECORD), read_error),
     ]:
+        if expected is None:
+            continue  # an applicant that exists already: see the tests of starts
         error = BACKEND.read_reply(request, reply)
         assert type(error) is expected
         assert error.billing.charged is fm.Charged.NO
@@ -258,11 +259,22 @@ def test_refusals_are_free(status, body, headers, start_error, read_error):
     assert (body.get("description") or "So.").rstrip(".") in error.message
 
 
-def test_failed_link_has_an_unknown_outcome():
+def test_start_without_a_link_is_counted_and_not_retried():
     replies = [json_reply(applicant(), 201), json_reply({"description": "So."}, 500)]
     error = BACKEND.read_reply(StartRequest(record=UNSTARTED), *replies)
     assert isinstance(error, fm.OutcomeUnknown)
-    assert error.billing.charged is fm.Charged.UNKNOWN
+    assert (error.billing.charged, error.retryable) == (fm.Charged.YES, False)
+
+
+def test_second_start_of_a_record_finds_the_applicant_of_the_first():
+    exists = json_reply(
+        {"description": "Applicant with external user id 'x' already exists: y"}, 409
+    )
+    link = json_reply({"url": "https://in.sumsub.com/websdk/p/x"})
+    reading = BACKEND.read_reply(
+        StartRequest(record=UNSTARTED), exists, json_reply(applicant()), link
+    )
+    assert reading.session_id == APPLICANT_ID
 
 
 # At the mock
@@ -357,37 +369,39 @@ def test_level_that_was_changed_is_a_mismatch(mock, sessions):
 
 
 CREATE, LINK = "/resources/applicants", "/resources/sdkIntegrations"
+GATEWAY = {"stage": "answer", "kind": "html", "status": 502}
 LOST = {"stage": "after_upload", "kind": "reset", "executed": True}
 
 
 @pytest.mark.parametrize(
     ("path", "fault", "error"),
     [
-        # The applicant alone costs nothing, so the start is tried again at once.
-        (CREATE, LOST, fm.VendorUnavailable),
-        (CREATE, {"stage": "answer", "kind": "html", "status": 502}, fm.VendorUnavailable),
+        (CREATE, LOST, fm.OutcomeUnknown),
+        (CREATE, {**GATEWAY, "executed": True}, fm.OutcomeUnknown),
         (CREATE, {"stage": "answer", "kind": "status", "status": 429}, fm.RateLimited),
         (CREATE, {"stage": "answer", "kind": "status", "status": 401}, fm.AuthenticationFailed),
+        # By now the applicant is there, and counted.
         (LINK, LOST, fm.OutcomeUnknown),
-        (LINK, {"stage": "answer", "kind": "html", "status": 502}, fm.OutcomeUnknown),
-        (LINK, {"stage": "answer", "kind": "status", "status": 429}, fm.RateLimited),
-        (LINK, {"stage": "answer", "kind": "status", "status": 401}, fm.AuthenticationFailed),
+        (LINK, GATEWAY, fm.OutcomeUnknown),
+        (LINK, {"stage": "answer", "kind": "status", "status": 429}, fm.OutcomeUnknown),
+        (LINK, {"stage": "answer", "kind": "status", "status": 401}, fm.OutcomeUnknown),
     ],
 )
-def test_start_that_failed_leads_to_one_applicant_and_no_uncounted_charge(
+def test_start_that_failed_is_one_applicant_in_the_end_and_counted_once(
     mock, sessions, path, fault, error
 ):
     record = sessions.plan("customer-17", purpose="payout")
     mock.control.add_fault(Fault(path=path, method="POST", **fault))
     with pytest.raises(error) as caught:
         sessions.start(record)
-    is_counted = caught.value.billing.charged is not fm.Charged.NO
-    assert is_counted is (error is fm.OutcomeUnknown)
     session = sessions.start(record)
     (applicant_at_mock,) = mock.control.sessions.all()
     assert session.record.session_id == applicant_at_mock.id
+    assert session.access.link is not None
     mock.control.sessions.finish(applicant_at_mock.id, card="p1-again", document="p1")
-    assert len(mock.control.charges()) == 1
+    bills = [caught.value.billing, session.billing]
+    counted = [bill for bill in bills if bill.charged is not fm.Charged.NO]
+    assert len(counted) == len(mock.control.charges()) == 1
 
 
 # Webhooks
