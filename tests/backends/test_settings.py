@@ -25,6 +25,7 @@ from facematch_mock_server import MockServer, make_card
 from facematch_onfido import OnfidoBackend
 from facematch_regula import RegulaBackend
 from facematch_rekognition import RekognitionBackend
+from facematch_sumsub import SumsubBackend
 from facematch_tencent import TencentBackend
 
 GOOD = {
@@ -40,6 +41,7 @@ GOOD = {
         "workflow_id": "5025d9fd-7842-4805-bce1-a7bfd7131b4e",
         "face_output": "selfie",
     },
+    SumsubBackend: {"app_token": "prd:some-token", "secret_key": "some-key"},
     RegulaBackend: {},
     DeepfaceBackend: {"model_name": "SFace"},
 }
@@ -130,6 +132,16 @@ WRONG = {
         ({"webhook_secrets": "'token'"}, "quotes"),
         ({"read_timeout_s": 0}, "read_timeout_s"),
     ],
+    SumsubBackend: [
+        ({"app_token": ""}, "SUMSUB_APP_TOKEN"),
+        ({"secret_key": ""}, "SUMSUB_SECRET_KEY"),
+        ({"base_url": "https://api.sumsub.example"}, "allow_base_url"),
+        ({"environment": fm.Environment.LOCAL}, "environment"),
+        ({"environment": fm.Environment.SANDBOX}, "app_token"),
+        ({"webhook_algorithm": "sha256"}, "webhook_algorithm"),
+        ({"webhook_secrets": "'secret'"}, "quotes"),
+        ({"read_timeout_s": 0}, "read_timeout_s"),
+    ],
     RegulaBackend: [
         ({"base_url": "https://faceapi.regulaforensics.com"}, "allow_base_url"),
         ({"base_url": "http://10.0.0.5:41101", "allow_base_url": True}, "allow_insecure"),
@@ -153,6 +165,7 @@ BAIDU = "https://aip.baidubce.com"
 FACEPP = "https://api-cn.faceplusplus.com"
 ONFIDO = "https://api.us.onfido.com"
 TENCENT = "https://iai.intl.tencentcloudapi.com"
+SUMSUB = "https://api.sumsub.com"
 GATEWAY = "https://gateway.example"
 #: What people paste from a portal or a page -> the address that is used.
 PASTED = [
@@ -172,6 +185,7 @@ PASTED = [
     (TencentBackend, f"{TENCENT}/", TENCENT),
     (DeepfaceBackend, "http://127.0.0.1:5005/verify", "http://127.0.0.1:5005"),
     (OnfidoBackend, f"{ONFIDO}/v3.6/workflow_runs", ONFIDO),
+    (SumsubBackend, f"{SUMSUB}/resources/applicants", SUMSUB),
     (RegulaBackend, "http://127.0.0.1:41101/api/match", "http://127.0.0.1:41101"),
     (DeepvueBackend, "https://production.deepvue.tech/v1", "https://production.deepvue.tech"),
     # The paths of a gateway are its own.
@@ -224,6 +238,8 @@ KEY_SETTINGS = [
     (DeepfaceBackend, "token"),
     (OnfidoBackend, "api_token"),
     (OnfidoBackend, "client_secret"),
+    (SumsubBackend, "app_token"),
+    (SumsubBackend, "secret_key"),
 ]
 PASTED_KEY = "pasted-key-5b1e"
 
@@ -331,6 +347,12 @@ VARIABLES = {
         "client_secret": "ONFIDO_OAUTH_CLIENT_SECRET",
         "workflow_id": "ONFIDO_WORKFLOW_ID",
         "webhook_secrets": "ONFIDO_WEBHOOK_TOKEN",
+    },
+    SumsubBackend: {
+        "app_token": "SUMSUB_APP_TOKEN",
+        "secret_key": "SUMSUB_SECRET_KEY",
+        "level_name": "SUMSUB_LEVEL_NAME",
+        "webhook_secrets": "SUMSUB_WEBHOOK_SECRET",
     },
     RegulaBackend: {},
     DeepfaceBackend: {"token": "DEEPFACE_AUTH_TOKEN"},

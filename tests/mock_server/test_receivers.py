@@ -107,15 +107,24 @@ def test_each_wrong_answer_of_a_receiver_is_named(receive, secret_file, status_o
     assert SECRET not in answer.output
 
 
-def test_receiver_of_onfido_is_tried_without_a_signed_time(receive, secret_file):
-    sessions = open_sessions(
-        "onfido",
-        api_token="a-token",
-        workflow_id="5025d9fd-7842-4805-bce1-a7bfd7131b4e",
-        face_output="selfie",
-        webhook_secrets=SECRET,
-        compared_with="document",
-    )
+@pytest.mark.parametrize(
+    ("vendor", "settings"),
+    [
+        (
+            "onfido",
+            {
+                "api_token": "a-token",
+                "workflow_id": "5025d9fd-7842-4805-bce1-a7bfd7131b4e",
+                "face_output": "selfie",
+            },
+        ),
+        ("sumsub", {"app_token": "prd:a-token", "secret_key": "a-key"}),
+    ],
+)
+def test_receiver_is_tried_without_a_time_if_the_vendor_signs_none(
+    receive, secret_file, vendor, settings
+):
+    sessions = open_sessions(vendor, webhook_secrets=SECRET, compared_with="document", **settings)
 
     def takes_genuine(body, headers):
         try:
@@ -125,7 +134,7 @@ def test_receiver_of_onfido_is_tried_without_a_signed_time(receive, secret_file)
         return 200
 
     with sessions:
-        words = ("webhooks", receive(takes_genuine), "--vendor", "onfido")
+        words = ("webhooks", receive(takes_genuine), "--vendor", vendor)
         answer = invoke_facematch(*words, "--secret-file", secret_file, "--json")
     assert answer.exit_code == 0
     names = [each["name"] for each in json.loads(answer.stdout)["answers"]]
