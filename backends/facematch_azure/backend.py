@@ -19,7 +19,8 @@ from facematch_core import backend, http, models
 from .sessions import LASTS_S, AzureSessionOptions, SessionBackend
 
 #: The models that Microsoft recommends. The service defaults to its oldest models.
-RECOGNITION, DETECTION = "recognition_04", "detection_03"
+RECOGNITION = "recognition_04"
+DETECTION = "detection_03"
 SCALE = f"azure/{RECOGNITION}"
 #: Lifetime of a face id in seconds: the shortest that Azure accepts.
 LIFE_S = 60
@@ -143,24 +144,36 @@ class AzureBackend(SessionBackend):
 
     def steps(self, request: backend.MatchRequest) -> http.Steps:
         """Yield a detect request for each picture, then verify. Stop if a picture has no face."""
-        url, key_headers = self.url, self.key_headers(request)
-        headers = {**key_headers, "Content-Type": "application/octet-stream"}
-        faces: dict[str, list[Any]] = {}
-        for name, image in (("probe", request.probe), ("reference", request.reference)):
-            reply = yield http.HttpRequest(
-                url=f"{url}/detect", params=_QUERY, headers=headers, body=image.data
-            )
-            faces[name] = reply.json()
-            if not isinstance(faces[name], list):
-                raise TypeError("not a list of faces")
-            # The score's scale is named after this model.
-            if any(face["recognitionModel"] != RECOGNITION for face in faces[name]):
-                raise ValueError("faces of another recognition model")
-            if not faces[name]:
-                return _build_result(faces)
-        ids = {f"faceId{n}": bodies[0]["faceId"] for n, bodies in enumerate(faces.values(), 1)}
-        reply = yield http.HttpRequest(url=f"{url}/verify", headers=key_headers, json=ids)
-        return _build_result(faces, reply, request.threshold)
+        reply = yield self._detect(request.probe, request)
+        probe = _read_detected(reply)
+        if not probe:
+            return _build_result(_Bodies(probe=probe), request.threshold)
+        reply = yield self._detect(request.reference, request)
+        reference = _read_detected(reply)
+        if not reference:
+            return _build_result(_Bodies(probe=probe, reference=reference), request.threshold)
+        # Azure lists the largest face first.
+        probe_face, *_ = probe
+        reference_face, *_ = reference
+        reply = yield http.HttpRequest(
+            url=f"{self.url}/verify",
+            headers=self.key_headers(request),
+            json={"faceId1": probe_face["faceId"], "faceId2": reference_face["faceId"]},
+        )
+        bodies = _Bodies(probe=probe, reference=reference, verify=reply.json())
+        return _build_result(bodies, request.threshold)
+
+    def _detect(self, image: fm.Image, request: backend.MatchRequest) -> http.HttpRequest:
+        """Return the request for the faces of a picture."""
+        return http.HttpRequest(
+            url=f"{self.url}/detect",
+            params=_QUERY,
+            headers={
+                **self.key_headers(request),
+                "Content-Type": "application/octet-stream",
+            },
+            body=image.data,
+        )
 
     def error_code(self, reply: http.HttpReply) -> object:
         """Return Microsoft's (inner) error code, or ``403 quota`` if the quota is used up."""
@@ -171,56 +184,73 @@ class AzureBackend(SessionBackend):
         return reply.at("error", "innererror", "code") or reply.at("error", "code")
 
 
-def _build_result(
-    faces: Mapping[str, list[Any]],
-    verify_reply: http.HttpReply | None = None,
-    threshold: fm.Threshold | None = None,
-) -> fm.MatchResult:
+@attrs.frozen(kw_only=True)
+class _Bodies:
+    """The responses to a call's requests; None for a request that was not sent."""
+
+    probe: list[Any]
+    reference: list[Any] | None = None
+    verify: Any = None
+
+
+def _read_detected(reply: http.HttpReply) -> list[Any]:
+    """Return the faces in a response to detect."""
+    faces = reply.json()
+    if not isinstance(faces, list):
+        raise TypeError("not a list of faces")
+    for face in faces:
+        # The score's scale is named after this model.
+        if face["recognitionModel"] != RECOGNITION:
+            raise ValueError("faces of another recognition model")
+    return faces
+
+
+def _build_result(bodies: _Bodies, threshold: fm.Threshold | None) -> fm.MatchResult:
     """Build the result. Any exception means that a response cannot be parsed."""
-    warnings: list[fm.ResultWarning] = []
-    for name, bodies in faces.items():
-        if not bodies:
-            warnings.append(attrs.evolve(backend.NO_FACE, text=f"the {name} shows no face"))
-        elif len(bodies) > 1:
-            text = f"the {name} shows {len(bodies)} faces; the largest is compared"
-            warnings.append(attrs.evolve(backend.MULTIPLE_FACES, text=text))
-    score, status, raw, contradicts = None, None, dict(faces), False
-    if verify_reply is not None:
-        raw["verify"] = verdict = verify_reply.json()
-        identical, confidence = verdict["isIdentical"], verdict["confidence"]
-        if not isinstance(identical, bool):
+    is_compared = bodies.verify is not None
+    faces = http.FacesOfPair(probe=_read_faces(bodies.probe, is_compared=is_compared))
+    if bodies.reference is not None:
+        reference = _read_faces(bodies.reference, is_compared=is_compared)
+        faces = attrs.evolve(faces, reference=reference)
+    score = None
+    vendor_status = None
+    decision = fm.Decision.INCONCLUSIVE
+    if is_compared:
+        is_identical = bodies.verify["isIdentical"]
+        if not isinstance(is_identical, bool):
             raise TypeError("isIdentical is not a boolean")
-        status = f"isIdentical: {str(identical).lower()}"
+        vendor_status = f"isIdentical: {str(is_identical).lower()}"
+        confidence = bodies.verify["confidence"]
         if confidence is not None:
             score = fm.Score.from_fraction(confidence, SCALE, raw_name="confidence")
-            # The specification: "isIdentical is set to True if similarity confidence is greater
-            # than or equal to 0.5". If they contradict each other, one is wrong.
-            contradicts = identical is not (confidence >= 0.5)
-    probe, reference = (
-        tuple(
-            _read_face(body, compared=verify_reply is not None and n == 0)
-            for n, body in enumerate(faces.get(name, ()))
-        )
-        for name in ("probe", "reference")
-    )
-    decision = backend.decide_by_threshold(score, threshold)
-    if contradicts:
-        decision = fm.Decision.REVIEW
+        decision = backend.decide_by_threshold(score, threshold)
+        # The specification: "isIdentical is set to True if similarity confidence is greater than
+        # or equal to 0.5". If they contradict each other, one is wrong.
+        if confidence is not None and is_identical is not (confidence >= 0.5):
+            decision = fm.Decision.REVIEW
+    all_bodies = attrs.asdict(bodies, recurse=False)
     return fm.MatchResult(
         decision=decision,
         score=score,
-        warnings=tuple(warnings),
-        probe_faces=probe,
-        reference_faces=reference,
+        warnings=(*faces.several_faces_warnings(), *faces.no_face_warnings()),
+        probe_faces=faces.probe,
+        reference_faces=faces.reference or (),
         backend=AzureBackend.name,
         model=RECOGNITION,
-        vendor_status=status,
-        raw=raw,
+        vendor_status=vendor_status,
+        raw={name: body for name, body in all_bodies.items() if body is not None},
     )
 
 
-def _read_face(body: Any, *, compared: bool) -> models.Face:
-    sides = ("left", "top", "width", "height")
-    left, top, width, height = (backend.number(body["faceRectangle"][side]) for side in sides)
-    box = models.Box(left=left, top=top, right=left + width, bottom=top + height)
-    return models.Face(box=box, compared=compared)
+_RECTANGLE = http.BoxPaths(
+    box=("faceRectangle",), left="left", top="top", width="width", height="height"
+)
+
+
+def _read_faces(bodies: list[Any], *, is_compared: bool) -> tuple[models.Face, ...]:
+    """Return the faces of a picture; Azure lists the largest first, which is the compared one."""
+    faces: list[models.Face] = []
+    for body in bodies:
+        is_largest = not faces
+        faces.append(models.Face(box=_RECTANGLE.read(body), compared=is_compared and is_largest))
+    return tuple(faces)

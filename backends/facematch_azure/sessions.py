@@ -25,9 +25,11 @@ from facematch_core.backend.session_types import Deletion, DeletionState
 #: How long Azure stores a session, in seconds, unless it is deleted earlier.
 LASTS_S = 48 * 3600.0
 #: The shortest and the longest token lifetime in seconds.
-_SHORTEST_S, _LONGEST_S = 60, 86400
+_SHORTEST_S = 60
+_LONGEST_S = 86400
 #: Path prefixes of the two kinds of session: liveness only, and liveness with a comparison.
-_LIVENESS, _WITH_VERIFY = "detectLiveness", "detectLivenessWithVerify"
+_LIVENESS = "detectLiveness"
+_WITH_VERIFY = "detectLivenessWithVerify"
 #: Ours: Microsoft does not name the model that compares faces in a session.
 SCALE = "azure/liveness_with_verify"
 
@@ -90,26 +92,9 @@ class SessionBackend(http.ApiKeyBackend):
         return {"Ocp-Apim-Subscription-Key": self.api_key, "client-request-id": request.call_id}
 
     def start_steps(self, request: backend.StartRequest) -> http.SessionSteps:
-        options, record = request.options or AzureSessionOptions(), request.record
-        life_s = min(max(math.ceil(record.valid_for_s), _SHORTEST_S), _LONGEST_S)
-        fields: dict[str, Any] = {
-            "livenessOperationMode": options.operation_mode.value,
-            # Microsoft counts attempts per id. A random id does not identify the device.
-            "deviceCorrelationId": str(uuid.uuid4()),
-            "authTokenTimeToLiveInSeconds": life_s,
-            "enableSessionImage": options.enable_session_image,
-        }
-        if options.model_version is not None:
-            fields["livenessModelVersion"] = options.model_version
-        body: dict[str, Any] = {"json": fields}
-        if request.reference is not None:
-            threshold = Exact(str(self._threshold_of(record).value))
-            fields["verifyConfidenceThreshold"] = float(threshold.scaleb(-2))
-            texts = {name: x if isinstance(x, str) else json.dumps(x) for name, x in fields.items()}
-            body = {"fields": texts, "files": (http.file_part("verifyImage", request.reference),)}
-        headers, sent_at = self.key_headers(request), request.clock.now()
-        url = f"{self.url}/{_kind_of(record)}-sessions"
-        reply = yield http.HttpRequest(url=url, headers=headers, **body)
+        life_s = min(max(math.ceil(request.record.valid_for_s), _SHORTEST_S), _LONGEST_S)
+        sent_at = request.clock.now()
+        reply = yield self._start_request(request, life_s)
         answer = reply.json()
         return backend.SessionReading(
             session_id=_check_id(answer["sessionId"]),
@@ -122,16 +107,47 @@ class SessionBackend(http.ApiKeyBackend):
             ),
         )
 
+    def _start_request(self, request: backend.StartRequest, life_s: int) -> http.HttpRequest:
+        """Return the request that starts a session: JSON, or a form with the reference."""
+        options = request.options or AzureSessionOptions()
+        url = f"{self.url}/{_kind_of(request.record)}-sessions"
+        headers = self.key_headers(request)
+        fields: dict[str, Any] = {
+            "livenessOperationMode": options.operation_mode.value,
+            # Microsoft counts attempts per id. A random id does not identify the device.
+            "deviceCorrelationId": str(uuid.uuid4()),
+            "authTokenTimeToLiveInSeconds": life_s,
+            "enableSessionImage": options.enable_session_image,
+        }
+        if options.model_version is not None:
+            fields["livenessModelVersion"] = options.model_version
+        if request.reference is None:
+            return http.HttpRequest(url=url, headers=headers, json=fields)
+        threshold = Exact(str(self._threshold_of(request.record).value))
+        fields["verifyConfidenceThreshold"] = float(threshold.scaleb(-2))
+        texts = {}
+        for name, value in fields.items():
+            texts[name] = value if isinstance(value, str) else json.dumps(value)
+        picture = http.file_part("verifyImage", request.reference)
+        return http.HttpRequest(url=url, headers=headers, fields=texts, files=(picture,))
+
     def read_steps(self, request: backend.ReadRequest) -> http.SessionSteps:
         record = request.record
-        get: dict[str, Any] = {"method": "GET", "headers": self.key_headers(request), "charges": 0}
-        reply = yield http.HttpRequest(url=self._url_of(record), **get)
+        headers = self.key_headers(request)
+        reply = yield http.HttpRequest(
+            method="GET", url=self._url_of(record), headers=headers, charges=0
+        )
         reading, image_id = self._read(reply.json(), record, request.clock.now())
         if not request.with_portrait or image_id is None:
             return reading
-        url = f"{self.url}/sessionImages/{image_id}"
         try:
-            reply = yield http.HttpRequest(url=url, on_refusal="raise", **get)
+            reply = yield http.HttpRequest(
+                method="GET",
+                url=f"{self.url}/sessionImages/{image_id}",
+                headers=headers,
+                charges=0,
+                on_refusal="raise",
+            )
         except fm.RequestRejected:
             return reading  # The picture is missing, but the verdict is valid.
         liveness, *others = reading.checks
@@ -139,9 +155,13 @@ class SessionBackend(http.ApiKeyBackend):
         return attrs.evolve(reading, checks=(liveness, *others))
 
     def delete_steps(self, request: backend.DeleteRequest) -> http.DeleteSteps:
-        delete: dict[str, Any] = {"method": "DELETE", "headers": self.key_headers(request)}
-        # The reference documents 200; Microsoft's client accepts only 204.
-        yield http.HttpRequest(url=self._url_of(request.record), expects={200, 204}, **delete)
+        yield http.HttpRequest(
+            method="DELETE",
+            url=self._url_of(request.record),
+            headers=self.key_headers(request),
+            # The reference documents 200; Microsoft's client accepts only 204.
+            expects={200, 204},
+        )
         # Microsoft's reference: "Successfully deleted session and all correlated data."
         return Deletion(state=DeletionState.DONE, face_kept=False)
 
@@ -149,8 +169,10 @@ class SessionBackend(http.ApiKeyBackend):
         return f"{self.url}/{_kind_of(record)}-sessions/{_check_id(record.session_id)}"
 
     def _threshold_of(self, record: fm.SessionRecord) -> fm.Threshold:
-        value, usual = record.threshold, self.capabilities.default_threshold
-        return fm.Threshold(usual if value is None else value, models.ThresholdRule.AT_LEAST)
+        value = record.threshold
+        if value is None:
+            value = self.capabilities.default_threshold
+        return fm.Threshold(value, models.ThresholdRule.AT_LEAST)
 
     def _read(
         self, answer: Any, record: fm.SessionRecord, now: dt.datetime
@@ -160,15 +182,14 @@ class SessionBackend(http.ApiKeyBackend):
         The attempt with the highest id determines the result. The session's status is used only
         before the first attempt, because Microsoft's example has NotStarted with a result.
         """
-        results, word = answer["results"], _text(answer["status"])
-        attempts = {backend.number(each["attemptId"]): each for each in results["attempts"]}
-        if len(attempts) < len(results["attempts"]):
-            raise ValueError("two attempts with the same id")
+        vendor_status = _text(answer["status"])
+        state = _STATES.get(vendor_status, fm.SessionState.UNKNOWN)
         is_token_alive = record.expires_at is None or now < record.expires_at
-        state, verdict = _STATES.get(word, fm.SessionState.UNKNOWN), None
+        latest = _find_latest(answer["results"]["attempts"])
+        verdict = None
         checks: tuple[backend.SessionCheck, ...] = ()
-        if attempts:
-            latest, may_go_on = attempts[max(attempts)], state is fm.SessionState.PENDING
+        if latest is not None:
+            may_go_on = state is fm.SessionState.PENDING
             error = latest.get("error")
             state = _STATES.get(_text(latest["attemptStatus"]), fm.SessionState.UNKNOWN)
             if state is fm.SessionState.DECIDED and error is None:
@@ -179,28 +200,42 @@ class SessionBackend(http.ApiKeyBackend):
                 state = fm.SessionState.PENDING
         if state is fm.SessionState.DECIDED and verdict is None:
             state = fm.SessionState.UNKNOWN
+        image_id = None
         is_live = any(check.result.decision == fm.LivenessDecision.LIVE for check in checks)
-        image_id = verdict.get("sessionImageId") if is_live and verdict is not None else None
-        is_compared = _kind_of(record) == _WITH_VERIFY
-        token = backend.Secret(_text(answer["authToken"])) if is_token_alive else None
+        if is_live and verdict is not None:
+            image_id = verdict.get("sessionImageId")
+        compared_with = fm.ComparedWith.GIVEN
+        if _kind_of(record) != _WITH_VERIFY:
+            checks = checks[:1]
+            compared_with = fm.ComparedWith.UNKNOWN
+        access = backend.SessionAccess(expires_at=record.expires_at)
+        if is_token_alive:
+            token = backend.Secret(_text(answer["authToken"]))
+            page = {"endpoint": self.service_url}
+            access = attrs.evolve(access, token=token, page=page)
         reading = backend.SessionReading(
             session_id=_text(answer["sessionId"]),
             state=state,
-            vendor_status=word,
-            checks=checks if is_compared else checks[:1],
-            compared_with=fm.ComparedWith("given" if is_compared else "unknown"),
-            access=backend.SessionAccess(
-                token=token,
-                page={"endpoint": self.service_url} if token else {},
-                expires_at=record.expires_at,
-            ),
-            has_begun=word == "Running" or bool(attempts),
+            vendor_status=vendor_status,
+            checks=checks,
+            compared_with=compared_with,
+            access=access,
+            has_begun=vendor_status == "Running" or latest is not None,
             raw=_drop_private(answer),
         )
         return reading, None if image_id is None else _check_id(image_id)
 
 
+def _find_latest(attempts: Any) -> Any:
+    """Return the attempt with the highest id; None if there are no attempts."""
+    by_id = {backend.number(attempt["attemptId"]): attempt for attempt in attempts}
+    if len(by_id) < len(attempts):
+        raise ValueError("two attempts with the same id")
+    return by_id[max(by_id)] if by_id else None
+
+
 def _kind_of(record: fm.SessionRecord) -> str:
+    """Return the path prefix of a session's kind."""
     return _LIVENESS if record.compared_with is None else _WITH_VERIFY
 
 
@@ -222,37 +257,56 @@ def _read_checks(
     """Return an attempt's liveness check and comparison, INCONCLUSIVE without a verdict."""
     warnings: tuple[fm.ResultWarning, ...] = ()
     if error is not None:
-        code, text, other = _text(error["code"]), _text(error["message"]), fm.WarningCode.OTHER
-        advice = models.Advice.RETAKE_PHOTO
-        warnings = (fm.ResultWarning(code=other, tag=code, text=text, advice=advice),)
+        warning = fm.ResultWarning(
+            code=fm.WarningCode.OTHER,
+            tag=_text(error["code"]),
+            text=_text(error["message"]),
+            advice=models.Advice.RETAKE_PHOTO,
+        )
+        warnings = (warning,)
     verdict = {} if verdict is None else verdict
-    word, compared = verdict.get("livenessDecision"), verdict.get("verifyResult")
-    liveness = fm.LivenessDecision.INCONCLUSIVE
-    if word is not None:
-        liveness = _DECISIONS.get(_text(word).lower(), fm.LivenessDecision.REVIEW)
-    common: dict[str, Any] = {"warnings": warnings, "backend": "azure"}
-    result = fm.LivenessResult(decision=liveness, vendor_status=word, **common)
-    common |= {"decision": fm.Decision.INCONCLUSIVE, "threshold": threshold}
-    if compared is not None:
-        identical, confidence = compared["isIdentical"], compared["matchConfidence"]
-        if not isinstance(identical, bool):
-            raise TypeError("isIdentical is not a boolean")
-        score = fm.Score.from_fraction(confidence, SCALE, raw_name="matchConfidence")
-        decision = fm.Decision.MATCH if identical else fm.Decision.NO_MATCH
-        # If the verdict and the confidence contradict each other, one of them is wrong.
-        if identical is not threshold.passes(score.value):
-            decision = fm.Decision.REVIEW
-        status = f"isIdentical: {str(identical).lower()}"
-        common |= {"decision": decision, "score": score, "vendor_status": status}
-    match = fm.MatchResult(**common)
-    return backend.SessionCheck(result=result), backend.SessionCheck(result=match)
+    liveness_word = verdict.get("livenessDecision")
+    decision = fm.LivenessDecision.INCONCLUSIVE
+    if liveness_word is not None:
+        decision = _DECISIONS.get(_text(liveness_word).lower(), fm.LivenessDecision.REVIEW)
+    liveness = fm.LivenessResult(
+        decision=decision, vendor_status=liveness_word, warnings=warnings, backend="azure"
+    )
+    match = _read_match(verdict.get("verifyResult"), threshold)
+    return (
+        backend.SessionCheck(result=liveness),
+        backend.SessionCheck(result=attrs.evolve(match, warnings=warnings)),
+    )
+
+
+def _read_match(compared: Any, threshold: fm.Threshold) -> fm.MatchResult:
+    """Return the comparison in a verdict; INCONCLUSIVE if it has none."""
+    if compared is None:
+        return fm.MatchResult(
+            decision=fm.Decision.INCONCLUSIVE, threshold=threshold, backend="azure"
+        )
+    is_identical = compared["isIdentical"]
+    if not isinstance(is_identical, bool):
+        raise TypeError("isIdentical is not a boolean")
+    score = fm.Score.from_fraction(compared["matchConfidence"], SCALE, raw_name="matchConfidence")
+    decision = fm.Decision.MATCH if is_identical else fm.Decision.NO_MATCH
+    # If the verdict and the confidence contradict each other, one of them is wrong.
+    if is_identical is not threshold.passes(score.value):
+        decision = fm.Decision.REVIEW
+    return fm.MatchResult(
+        decision=decision,
+        score=score,
+        threshold=threshold,
+        vendor_status=f"isIdentical: {str(is_identical).lower()}",
+        backend="azure",
+    )
 
 
 #: Response fields that are copied to `raw`. Tokens, digests, hashes and face positions are dropped.
 _RAW_FIELDS = frozenset({
-    *("sessionId", "status", "modelVersion", "results", "attempts", "attemptId", "attemptStatus"),
-    *("result", "livenessDecision", "verifyResult", "matchConfidence", "isIdentical", "error"),
-    *("code", "message", "verifyReferences", "referenceType", "qualityForRecognition"),
+    "sessionId", "status", "modelVersion", "results", "attempts", "attemptId", "attemptStatus",
+    "result", "livenessDecision", "verifyResult", "matchConfidence", "isIdentical", "error",
+    "code", "message", "verifyReferences", "referenceType", "qualityForRecognition",
 })  # fmt: skip
 
 

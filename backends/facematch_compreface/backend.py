@@ -6,7 +6,7 @@ latest), read 2026-11-21. "Ours" marks a choice of this project.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import attrs
@@ -25,13 +25,14 @@ from facematch_core.backend import (
 from facematch_core.errors import AuthenticationFailed
 from facematch_core.http import (
     ApiKeyBackend,
+    BoxPaths,
     ErrorRow,
     HttpReply,
     HttpRequest,
     InconclusiveRow,
     file_part,
 )
-from facematch_core.models import Box, Face, ThresholdRule
+from facematch_core.models import Face, ThresholdRule
 
 _FREE = "you run the server: CompreFace charges nothing"
 _KEY = ErrorRow(AuthenticationFailed, Charged.NO, _FREE, "no verification service has this key")
@@ -40,7 +41,7 @@ _KEY = ErrorRow(AuthenticationFailed, Charged.NO, _FREE, "no verification servic
 _PLUGINS = ("calculator", "landmarks", "mask", "pose")
 #: Landmark names, in the order of embedding-calculator's detectors.
 _LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
-_SIDES = ("x_min", "y_min", "x_max", "y_max")
+_BOX = BoxPaths(box=("box",), left="x_min", top="y_min", right="x_max", bottom="y_max")
 
 _NO_FACE = attrs.evolve(
     NO_FACE, text="no face was found in one of the pictures, or a picture cannot be read"
@@ -107,9 +108,9 @@ class ComprefaceBackend(ApiKeyBackend):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        least = self.det_prob_threshold
-        if least is not None and not 0 <= least <= 1:
-            raise ConfigurationError(f"det_prob_threshold must be from 0 to 1 (got {least!r}).")
+        limit = self.det_prob_threshold
+        if limit is not None and not 0 <= limit <= 1:
+            raise ConfigurationError(f"det_prob_threshold must be from 0 to 1 (got {limit!r}).")
         if self.plugins and not set(_PLUGINS).issuperset(self.plugins.split(",")):
             raise ConfigurationError(f"Unknown plugins {self.plugins!r}: use {','.join(_PLUGINS)}.")
         if self.model is not None:
@@ -152,11 +153,13 @@ class ComprefaceBackend(ApiKeyBackend):
                 score = Score.from_fraction(value, scale, raw_name="similarity")
             references.append(_read_face(match, similarity=score))
         by_largest_face = decide_by_largest_face(references, request.threshold)
-        warnings = (_SEVERAL,) if len(references) > 1 else ()
+        warnings = list(by_largest_face.warnings)
+        if len(references) > 1:
+            warnings.insert(0, _SEVERAL)
         return MatchResult(
             decision=by_largest_face.decision,
             score=by_largest_face.score,
-            warnings=(*warnings, *by_largest_face.warnings),
+            warnings=tuple(warnings),
             probe_faces=(_read_face(result["source_image_face"], compared=True),),
             reference_faces=by_largest_face.faces,
             backend=self.name,
@@ -174,33 +177,30 @@ class ComprefaceBackend(ApiKeyBackend):
         return "26 key" if is_key else code
 
 
-def _read_face(body: Any, **comparison: Any) -> Face:
+def _read_face(body: Any, *, compared: bool | None = None, similarity: Score | None = None) -> Face:
     """Parse a face. The fields of plug-ins that did not run are None."""
-    left, top, right, bottom = (number(body["box"][side]) for side in _SIDES)
-    fields = {
-        name: read(body[name]) for name, read in _READERS.items() if body.get(name) is not None
-    }
+    landmarks = None
+    if body.get("landmarks") is not None:
+        landmarks = {}
+        for name, point in zip(_LANDMARKS, body["landmarks"], strict=True):
+            x, y = point
+            landmarks[name] = (number(x), number(y))
+    pose = None
+    if body.get("pose") is not None:
+        pose = {angle: number(body["pose"][angle]) for angle in ("pitch", "roll", "yaw")}
+    quality = None
+    mask = body.get("mask")
+    if mask is not None:
+        quality = {_read_text(mask["value"]): _read_probability(mask)}
     return Face(
-        box=Box(left=left, top=top, right=right, bottom=bottom),
+        box=_BOX.read(body),
         confidence=_read_probability(body["box"]),
-        landmarks=fields.get("landmarks"),
-        pose=fields.get("pose"),
-        quality=fields.get("mask"),
-        **comparison,
+        landmarks=landmarks,
+        pose=pose,
+        quality=quality,
+        compared=compared,
+        similarity=similarity,
     )
-
-
-#: Parsers for the plug-ins' response fields.
-_READERS: dict[str, Callable[[Any], Any]] = {
-    "landmarks": lambda points: dict(zip(_LANDMARKS, map(_read_point, points), strict=True)),
-    "mask": lambda guess: {_read_text(guess["value"]): _read_probability(guess)},
-    "pose": lambda pose: {angle: number(pose[angle]) for angle in ("pitch", "roll", "yaw")},
-}
-
-
-def _read_point(point: Any) -> tuple[float, float]:
-    x, y = map(number, point)
-    return x, y
 
 
 def _read_probability(body: Any) -> float:

@@ -52,7 +52,8 @@ class AwsSettings:
         # The credential chain reads files, runs programs and calls services, with its own timeouts.
         # It runs in a thread, so that a call can time out earlier.
         self._lookups = HelperThreads(1, "facematch-aws-credentials")
-        self._profile, self._keys = profile, keys
+        self._profile = profile
+        self._keys = keys
         self._opened: Any = None
         self.region = region or self._ask(lambda: self._session.get_config_variable("region"))
         if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", self.region or ""):
@@ -97,16 +98,18 @@ class AwsSettings:
         )
 
     def _read_endpoint(self) -> tuple[str, str]:
+        """Return where the endpoint is set, and its URL; an empty URL if it is not set."""
         session = self._session
         profile = session.get_scoped_config()
         services = session.full_config.get("services", {}).get(profile.get("services"), {})
         own = services.get("rekognition", {}).get("endpoint_url")
-        names = ("AWS_ENDPOINT_URL_REKOGNITION", "AWS_ENDPOINT_URL")
-        sources = {name: os.environ.get(name) for name in names}
-        sources["endpoint_url of the AWS profile"] = own or profile.get("endpoint_url")
         if session.get_config_variable("ignore_configured_endpoint_urls"):
             return "", ""
-        return next(((source, url) for source, url in sources.items() if url), ("", ""))
+        for name in ("AWS_ENDPOINT_URL_REKOGNITION", "AWS_ENDPOINT_URL"):
+            url = os.environ.get(name)
+            if url:
+                return name, url
+        return "endpoint_url of the AWS profile", own or profile.get("endpoint_url") or ""
 
     def freeze(self, deadline: Deadline) -> Any:
         """Return botocore's ``ReadOnlyCredentials`` for one call.
@@ -136,7 +139,8 @@ class AwsSettings:
             return self._session.get_credentials()
         from botocore.credentials import Credentials
 
-        return Credentials(*(key.reveal() if key else None for key in self._keys))
+        key_id, secret_key, token = (key.reveal() if key else None for key in self._keys)
+        return Credentials(key_id, secret_key, token)
 
     def _ask(self, ask: Callable[[], Any]) -> Any:
         """Call botocore. Errors name only botocore's class: its messages may contain keys."""
@@ -144,11 +148,11 @@ class AwsSettings:
             with muted("botocore"):
                 return ask()
         except Exception as error:  # noqa: BLE001 - the chain may raise anything
-            kind = type(error).__name__
-        if kind in _MISTAKES:
-            raise ConfigurationError(f"rekognition: invalid AWS profile ({kind}).")
+            error_name = type(error).__name__
+        if error_name in _MISTAKES:
+            raise ConfigurationError(f"rekognition: invalid AWS profile ({error_name}).")
         raise AuthenticationFailed(
-            f"rekognition: sign-in to AWS failed ({kind}).",
+            f"rekognition: sign-in to AWS failed ({error_name}).",
             billing=Billing(Charged.NO, "the request was not sent"),
         )
 
@@ -164,17 +168,23 @@ def sign_request(
     headers = {**request.headers, "X-Amz-Date": at.strftime("%Y%m%dT%H%M%SZ")}
     if credentials.token:
         headers["X-Amz-Security-Token"] = Secret(credentials.token)
-    plain = {n: text.reveal() if isinstance(text, Secret) else text for n, text in headers.items()}
-    aws_request = AWSRequest(request.method, request.url, plain, request.body)
-    aws_request.context["timestamp"] = plain["X-Amz-Date"]
-    auth = SigV4Auth(Credentials(*credentials), "rekognition", region)
+    revealed = {}
+    for name, text in headers.items():
+        revealed[name] = text.reveal() if isinstance(text, Secret) else text
+    aws_request = AWSRequest(request.method, request.url, revealed, request.body)
+    aws_request.context["timestamp"] = revealed["X-Amz-Date"]
+    keys = Credentials(credentials.access_key, credentials.secret_key, credentials.token)
+    auth = SigV4Auth(keys, "rekognition", region)
     # `add_auth` would log each step and the session token.
-    text = auth.string_to_sign(aws_request, auth.canonical_request(aws_request))
-    signature = auth.signature(text, aws_request)
-    names = auth.signed_headers(auth.headers_to_sign(aws_request))
+    text_to_sign = auth.string_to_sign(aws_request, auth.canonical_request(aws_request))
+    signature = auth.signature(text_to_sign, aws_request)
+    signed_names = auth.signed_headers(auth.headers_to_sign(aws_request))
     headers["Authorization"] = Secret(
-        f"AWS4-HMAC-SHA256 Credential={auth.scope(aws_request)}, SignedHeaders={names}, "
+        f"AWS4-HMAC-SHA256 Credential={auth.scope(aws_request)}, SignedHeaders={signed_names}, "
         f"Signature={signature}"
     )
-    masked = (*request.masked, *(Secret(part) for part in credentials if part))
-    return attrs.evolve(request, headers=headers, masked=masked)
+    masked = list(request.masked)
+    for part in credentials:
+        if part:
+            masked.append(Secret(part))
+    return attrs.evolve(request, headers=headers, masked=tuple(masked))

@@ -33,6 +33,7 @@ from facematch_core import (
     Secret,
     SessionNotFound,
     Threshold,
+    VendorError,
 )
 from facematch_core.backend import (
     MULTIPLE_FACES,
@@ -51,6 +52,7 @@ from facematch_core.backend import (
 )
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.http import (
+    BoxPaths,
     ErrorRow,
     HttpBackend,
     HttpReply,
@@ -59,7 +61,7 @@ from facematch_core.http import (
     SessionSteps,
     Steps,
 )
-from facematch_core.models import Box, Face, ScaleSource, ThresholdRule
+from facematch_core.models import Face, ScaleSource, ThresholdRule
 
 from . import sessions
 from .aws import AwsSettings, sign_request
@@ -84,43 +86,47 @@ _COUNTED = "AWS counts one image per comparison and one per detection"
 _REFUSED = "AWS counts only analyzed images, and this one was rejected"
 _UNSAID = "AWS does not document whether a comparison without a face is charged"
 
-_KEYS = (
-    *("UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException"),
-    *("MissingAuthenticationTokenException", "IncompleteSignatureException"),
-    # AWS's common errors, whose names lack "Exception".
-    *("InvalidClientTokenId", "MissingAuthenticationToken", "IncompleteSignature"),
-)
 #: Messages of an InvalidSignatureException that is caused by clock skew (aws/aws-sdk-php #1780,
 #: aws/aws-sdk-go #2194; read 2026-11-26).
 _CLOCK_MESSAGES = ("Signature expired", "Signature not yet current")
-_CLOCK = ("RequestExpired", "InvalidSignatureException clock")
-#: Errors of an account without an active subscription to Rekognition.
-_ACCOUNT = ("OptInRequired", "SubscriptionRequiredException")
-_QUOTAS = (
-    *("ThrottlingException", "ProvisionedThroughputExceededException"),
-    *("LimitExceededException", "ServiceQuotaExceededException"),
+
+
+def _refusal(error: type[VendorError], text: str) -> ErrorRow:
+    return ErrorRow(error, Charged.NO, _REFUSED, text)
+
+
+_BAD_KEY = _refusal(AuthenticationFailed, "AWS rejected the credentials")
+_BAD_CLOCK = _refusal(
+    AuthenticationFailed, "this machine's clock is off by more than 5 minutes: correct it"
 )
-_PICTURES = ("ImageTooLargeException", "InvalidImageFormatException")
+_NO_SUBSCRIPTION = _refusal(InsufficientCredit, "the AWS account is not subscribed to Rekognition")
+_QUOTA = _refusal(RateLimited, "the AWS account has reached a quota")
+_BAD_PICTURE = _refusal(RequestRejected, "AWS rejected the size or format of a picture")
 _ERRORS: dict[str, ErrorRow | InconclusiveRow] = {
-    code: ErrorRow(error, Charged.NO, _REFUSED, text)
-    for codes, error, text in (
-        (_KEYS, AuthenticationFailed, "AWS rejected the credentials"),
-        (
-            _CLOCK,
-            AuthenticationFailed,
-            "this machine's clock is off by more than 5 minutes: correct it",
-        ),
-        (
-            ("AccessDeniedException",),
-            PermissionDenied,
-            "the credentials lack the AWS permission for this operation",
-        ),
-        (_ACCOUNT, InsufficientCredit, "the AWS account is not subscribed to Rekognition"),
-        (_QUOTAS, RateLimited, "the AWS account has reached a quota"),
-        (_PICTURES, RequestRejected, "AWS rejected the size or format of a picture"),
-        (("SessionNotFoundException",), SessionNotFound, "the session is unknown or expired"),
-    )
-    for code in codes
+    "UnrecognizedClientException": _BAD_KEY,
+    "InvalidSignatureException": _BAD_KEY,
+    "ExpiredTokenException": _BAD_KEY,
+    "MissingAuthenticationTokenException": _BAD_KEY,
+    "IncompleteSignatureException": _BAD_KEY,
+    # AWS's common errors, whose names lack "Exception".
+    "InvalidClientTokenId": _BAD_KEY,
+    "MissingAuthenticationToken": _BAD_KEY,
+    "IncompleteSignature": _BAD_KEY,
+    "RequestExpired": _BAD_CLOCK,
+    "InvalidSignatureException clock": _BAD_CLOCK,
+    "AccessDeniedException": _refusal(
+        PermissionDenied, "the credentials lack the AWS permission for this operation"
+    ),
+    # Of an account without an active subscription.
+    "OptInRequired": _NO_SUBSCRIPTION,
+    "SubscriptionRequiredException": _NO_SUBSCRIPTION,
+    "ThrottlingException": _QUOTA,
+    "ProvisionedThroughputExceededException": _QUOTA,
+    "LimitExceededException": _QUOTA,
+    "ServiceQuotaExceededException": _QUOTA,
+    "ImageTooLargeException": _BAD_PICTURE,
+    "InvalidImageFormatException": _BAD_PICTURE,
+    "SessionNotFoundException": _refusal(SessionNotFound, "the session is unknown or expired"),
 }
 # AWS returns this code for any invalid parameter. Here it can only mean a picture without a face.
 _ERRORS["InvalidParameterException"] = InconclusiveRow(NO_FACE, Charged.UNKNOWN, _UNSAID)
@@ -228,17 +234,25 @@ class RekognitionBackend(HttpBackend):
 
     @functools.cached_property
     def _aws(self) -> AwsSettings:
-        key_id, key, token = self.access_key_id, self.secret_access_key, self.session_token
-        if (key_id is None) is not (key is None) or (token and key_id is None):
+        has_key_id = self.access_key_id is not None
+        has_key = self.secret_access_key is not None
+        if has_key_id is not has_key or (self.session_token and not has_key_id):
             raise ConfigurationError("Set both access_key_id and secret_access_key, or neither.")
-        return AwsSettings(self.aws_profile, self.region, (key_id, key, token) if key_id else ())
+        keys: tuple[Secret | None, ...] = ()
+        if has_key_id:
+            keys = (self.access_key_id, self.secret_access_key, self.session_token)
+        return AwsSettings(self.aws_profile, self.region, keys)
 
     @functools.cached_property
     def _endpoint(self) -> str:
+        configured = self._aws.find_endpoint()
+        if configured:
+            return configured
         region = self._aws.region
-        suffix = _SUFFIXES.get(region.rsplit("-", 2)[0], _USUAL_SUFFIX)
-        own = f"https://{NAME}{'-fips' if self.fips else ''}.{region}.{suffix}"
-        return self._aws.find_endpoint() or own
+        region_prefix, *_ = region.rsplit("-", 2)
+        suffix = _SUFFIXES.get(region_prefix, _USUAL_SUFFIX)
+        service = f"{NAME}-fips" if self.fips else NAME
+        return f"https://{service}.{region}.{suffix}"
 
     def vendor_url(self) -> str:
         """Return the default for `base_url`."""
@@ -258,13 +272,14 @@ class RekognitionBackend(HttpBackend):
                     backend=NAME,
                     raw=reply.json(),
                 )
-        pictures = {
+        body = {
             "SourceImage": _encode_image(request.reference),
             "TargetImage": _encode_image(request.probe),
+            # AWS omits similarities below its threshold; 0 returns all of them.
+            "SimilarityThreshold": 0,
+            "QualityFilter": str(self.quality_filter),
         }
-        # AWS omits similarities below its threshold; 0 returns all of them.
-        limits = {"SimilarityThreshold": 0, "QualityFilter": str(self.quality_filter)}
-        reply = yield self._request("CompareFaces", {**pictures, **limits})
+        reply = yield self._request("CompareFaces", body)
         return _build_result(reply.json(), request.threshold, details)
 
     @property
@@ -308,41 +323,52 @@ class RekognitionBackend(HttpBackend):
 
     def error_code(self, reply: HttpReply) -> str | None:
         """Return the name of AWS's exception, without the namespace and the URL around it."""
-        kind = reply.at("__type")
-        if kind is None:
+        exception = reply.at("__type")
+        if exception is None:
             return None
-        code = str(kind).rpartition("#")[2].partition(":")[0]
+        _, _, without_namespace = str(exception).rpartition("#")
+        code, _, _ = without_namespace.partition(":")
         message = reply.at("message") or reply.at("Message")
-        is_late = code == "InvalidSignatureException" and str(message).startswith(_CLOCK_MESSAGES)
-        return f"{code} clock" if is_late else code
+        if code == "InvalidSignatureException" and str(message).startswith(_CLOCK_MESSAGES):
+            return f"{code} clock"
+        return code
+
+
+_BOX = BoxPaths(
+    box=("BoundingBox",), left="Left", top="Top", width="Width", height="Height", unit="ratio"
+)
 
 
 def _build_result(
     body: Any, threshold: Threshold | None, details: Sequence[Any] | None
 ) -> MatchResult:
     """Parse CompareFaces; `details` are the reference's faces from DetectFaces, if called."""
-    probes = [_read_face(match["Face"], match["Similarity"]) for match in body["FaceMatches"]]
+    probe = [_read_face(match["Face"], match["Similarity"]) for match in body["FaceMatches"]]
     # AWS returns no similarity for unmatched faces. Ours: with threshold 0, they were not compared.
-    probes += map(_read_face, body.get("UnmatchedFaces", ()))
-    by_largest_face = decide_by_largest_face(probes, threshold)
-    references = [_read_face(body["SourceImageFace"])]
+    probe.extend(map(_read_face, body.get("UnmatchedFaces", ())))
+    by_largest_face = decide_by_largest_face(probe, threshold)
+    reference = [_read_face(body["SourceImageFace"])]
     if details is not None:
-        # CompareFaces compares the largest face.
-        references = sorted(map(_read_face, details), key=lambda face: face.area, reverse=True)
+        reference = sorted(map(_read_face, details), key=lambda face: face.area, reverse=True)
         body = {**body, "FaceDetails": details}
-    warnings = [
-        attrs.evolve(MULTIPLE_FACES, text=f"the {name} shows more than one face")
-        for name, faces in (("probe", probes), ("reference", references))
-        if len(faces) > 1
-    ]
+    # CompareFaces compares the largest face.
+    largest, *others = reference
+    warnings = []
+    if len(probe) > 1:
+        warnings.append(attrs.evolve(MULTIPLE_FACES, text="the probe shows more than one face"))
+    if others:
+        text = "the reference shows more than one face"
+        warnings.append(attrs.evolve(MULTIPLE_FACES, text=text))
+    warnings.extend(by_largest_face.warnings)
+    reference_faces = [attrs.evolve(largest, compared=True)]
+    for face in others:
+        reference_faces.append(attrs.evolve(face, compared=False))
     return MatchResult(
         decision=by_largest_face.decision,
         score=by_largest_face.score,
-        warnings=(*warnings, *by_largest_face.warnings),
+        warnings=tuple(warnings),
         probe_faces=by_largest_face.faces,
-        reference_faces=tuple(
-            attrs.evolve(face, compared=index == 0) for index, face in enumerate(references)
-        ),
+        reference_faces=tuple(reference_faces),
         backend=NAME,
         billing=Billing(Charged.YES, _COUNTED),
         raw=body,
@@ -354,23 +380,26 @@ def _encode_image(image: Image) -> dict[str, str]:
 
 
 def _read_face(body: Any, similarity: object = None) -> Face:
+    """Read a face; its similarity is None if AWS returned none."""
     score = None
     if similarity is not None:
-        value, source = number(similarity), ScaleSource.DOCUMENTED
-        score = Score(value, _SCALE, raw_name="Similarity", source=source)
-    sides = ("Left", "Top", "Width", "Height")
-    left, top, width, height = (number(body["BoundingBox"][side]) for side in sides)
-    points = body.get("Landmarks", ())
-    landmarks = {point["Type"]: (number(point["X"]), number(point["Y"])) for point in points}
-    pose, quality = (
-        {key: number(part) for key, part in body.get(name, {}).items()}
-        for name in ("Pose", "Quality")
-    )
+        score = Score(
+            number(similarity), _SCALE, raw_name="Similarity", source=ScaleSource.DOCUMENTED
+        )
+    landmarks = {}
+    for point in body.get("Landmarks", ()):
+        landmarks[point["Type"]] = (number(point["X"]), number(point["Y"]))
     return Face(
-        box=Box(left=left, top=top, right=left + width, bottom=top + height, unit="ratio"),
+        box=_BOX.read(body),
         confidence=number(body["Confidence"]),
         similarity=score,
         landmarks=landmarks or None,
-        pose=pose or None,
-        quality=quality or None,
+        pose=_read_numbers(body, "Pose"),
+        quality=_read_numbers(body, "Quality"),
     )
+
+
+def _read_numbers(body: Any, name: str) -> dict[str, float] | None:
+    """Return the numbers in an object of a face; None if it is missing or empty."""
+    numbers = {key: number(value) for key, value in body.get(name, {}).items()}
+    return numbers or None

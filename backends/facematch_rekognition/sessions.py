@@ -145,33 +145,42 @@ def build_read(request: ReadRequest, region: str) -> dict[str, Any]:
 
 def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) -> SessionReading:
     """Parse a session's results. Any exception means that the response is invalid."""
-    record, status = request.record, _read_text(body, "Status")
-    session_id, challenge = _read_text(body, "SessionId"), body.get("Challenge")
+    record = request.record
+    status = _read_text(body, "Status")
+    session_id = _read_text(body, "SessionId")
+    challenge = body.get("Challenge")
     method = None if challenge is None else _read_text(challenge, "Type")
-    # If another program started the session, it may have requested any challenge.
-    enough = record.vendor.get("challenges", " ".join(Challenge)).split()
-    is_other = method is not None and method not in enough
-    state, ends_at = _STATES.get(status, SessionState.UNKNOWN), _find_end(record)
+    state = _STATES.get(status, SessionState.UNKNOWN)
+    ends_at = _find_end(record)
     if state is SessionState.EXPIRED and ends_at and request.clock.now() >= ends_at:
         # By now AWS has deleted all results, so EXPIRED does not mean that the person failed.
         state = SessionState.GONE
-    has_run, portrait = status == "SUCCEEDED", None
-    if has_run and request.with_portrait:
-        portrait = _read_portrait(body)
-    result = _read_check(body, record, method, backend) if has_run else None
+    checks: tuple[SessionCheck, ...] = ()
+    warnings: tuple[ResultWarning, ...] = ()
+    if status == "SUCCEEDED":
+        portrait = None
+        if request.with_portrait:
+            portrait = _read_portrait(body)
+            warnings = () if portrait else (_NO_PORTRAIT,)
+        result = _read_check(body, record, method, backend)
+        checks = (SessionCheck(result=result, portrait=portrait),)
+    # If another program started the session, it may have requested any challenge.
+    requested_challenges = record.vendor.get("challenges", " ".join(Challenge)).split()
+    is_other_challenge = method is not None and method not in requested_challenges
+    # A session has one check, which can be started only once.
+    can_begin = status == "CREATED"
     return SessionReading(
         session_id=session_id,
         state=state,
         vendor_status=status,
-        checks=() if result is None else (SessionCheck(result=result, portrait=portrait),),
+        checks=checks,
         has_begun=status == "IN_PROGRESS",
-        review_reasons=(_OTHER_CHALLENGE,) if is_other else (),
-        # A session has one check, which can be started only once.
+        review_reasons=(_OTHER_CHALLENGE,) if is_other_challenge else (),
         access=SessionAccess(
-            page={"session_id": session_id, "region": region} if status == "CREATED" else {},
+            page={"session_id": session_id, "region": region} if can_begin else {},
             expires_at=ends_at,
         ),
-        warnings=(_NO_PORTRAIT,) if has_run and request.with_portrait and not portrait else (),
+        warnings=warnings,
         raw={name: _drop_private(body[name]) for name in _RAW_FIELDS if name in body},
     )
 
@@ -188,13 +197,19 @@ def _read_check(
     body: Any, record: SessionRecord, method: str | None, backend: str
 ) -> LivenessResult:
     """Return the liveness result. AWS returns no verdict: the record's threshold decides."""
-    confidence, least = body.get("Confidence"), record.liveness_threshold
-    threshold = None if least is None else Threshold(least, ThresholdRule.AT_LEAST)
-    warnings = [*map(_read_feedback, body.get("Feedback") or ())]
-    decision, score = LivenessDecision.INCONCLUSIVE, None
+    threshold = None
+    if record.liveness_threshold is not None:
+        threshold = Threshold(record.liveness_threshold, ThresholdRule.AT_LEAST)
+    decision = LivenessDecision.INCONCLUSIVE
+    score = None
+    confidence = body.get("Confidence")
     if confidence is not None:
-        scale, source = f"{backend}/face-liveness", ScaleSource.DOCUMENTED
-        score = Score(number(confidence), scale, raw_name="Confidence", source=source)
+        score = Score(
+            number(confidence),
+            f"{backend}/face-liveness",
+            raw_name="Confidence",
+            source=ScaleSource.DOCUMENTED,
+        )
         decision = LivenessDecision.REVIEW
         if threshold is not None:
             passed = threshold.passes(score.value)
@@ -203,7 +218,7 @@ def _read_check(
         decision=decision,
         score=score,
         threshold=threshold,
-        warnings=warnings,
+        warnings=tuple(map(_read_feedback, body.get("Feedback") or ())),
         vendor_status="SUCCEEDED",
         method=method,
         backend=backend,
@@ -212,8 +227,8 @@ def _read_check(
 
 def _read_feedback(row: Any) -> ResultWarning:
     code = _read_text(row, "Code")
-    word = _FEEDBACK.get(code, WarningCode.OTHER)
-    return ResultWarning(code=word, tag=code, text=_read_text(row, "Message"))
+    warning_code = _FEEDBACK.get(code, WarningCode.OTHER)
+    return ResultWarning(code=warning_code, tag=code, text=_read_text(row, "Message"))
 
 
 def _read_portrait(body: Any) -> Image | None:
