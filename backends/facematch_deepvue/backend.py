@@ -7,7 +7,6 @@ pages were read on 2026-11-20. "Ours" marks a choice of this project.
 
 from __future__ import annotations
 
-import base64
 import functools
 import logging
 from typing import Any, ClassVar
@@ -40,6 +39,7 @@ from facematch_core.http import (
     HttpRequest,
     IssuedToken,
     LoginToken,
+    as_data_uri,
     as_secret,
     file_part,
 )
@@ -144,13 +144,17 @@ class DeepvueBackend(HttpBackend):
         super().__attrs_post_init__()
         if self.max_file_bytes < 1:
             raise ConfigurationError("max_file_bytes must be at least 1.")
-        scored = self.confidence_scale is not Scale.UNKNOWN
-        live_scored = self.liveness_score_scale is not Scale.UNKNOWN
+        score_scale = None
+        if self.confidence_scale is not Scale.UNKNOWN:
+            score_scale = wire.SCALES[self.version]
+        liveness_scale = None
+        if self.liveness_score_scale is not Scale.UNKNOWN:
+            liveness_scale = wire.LIVENESS_SCALE
         default = type(self).capabilities
         vars(self)["capabilities"] = attrs.evolve(
             default,
-            score_scale=wire.SCALES[self.version] if scored else None,
-            liveness_scale=wire.LIVENESS_SCALE if live_scored else None,
+            score_scale=score_scale,
+            liveness_scale=liveness_scale,
             image_limits=attrs.evolve(default.image_limits, max_bytes=self.max_file_bytes),
             rate_windows=wire.RATES[self.plan],
         )
@@ -177,9 +181,9 @@ class DeepvueBackend(HttpBackend):
                 url=f"{self.service_url}/{self.version}/facematch",
                 files=[file_part("file_a", request.reference), file_part("file_b", request.probe)],
             )
-        text = base64.b64encode(request.probe.data).decode()
-        if self.liveness_image_form is ImageForm.DATA_URI:
-            text = f"data:{request.probe.media_type};base64,{text}"
+        text = as_data_uri(request.probe)
+        if self.liveness_image_form is ImageForm.BASE64:
+            _, _, text = text.partition(",")
         return HttpRequest(url=f"{self.service_url}/v1/liveness-check", json={"image": text})
 
     def sign(
@@ -226,17 +230,19 @@ class DeepvueBackend(HttpBackend):
         result = wire.match_result(
             request, reply, version=self.version, scale=scale, meaning=self.confidence_meaning
         )
-        if (
-            result.score is not None
-            and scale is None
-            # Log only once per backend: if two threads race, only one of them sets the marker.
-            and vars(self).setdefault("_warner", marker := object()) is marker
-        ):
+        if result.score is not None and scale is None:
+            self._warn_of_scale()
+        return result
+
+    def _warn_of_scale(self) -> None:
+        """Log that the scale is an assumption, once per backend."""
+        marker = object()
+        # If two threads race, only one of them sets the marker.
+        if vars(self).setdefault("_warner", marker) is marker:
             log.warning(
                 "Deepvue does not document the scale of its confidence; assuming percent. Set "
                 "confidence_scale."
             )
-        return result
 
     def error(self, reply: HttpReply, request: PictureRequest) -> VendorError:
         """Return the error for a response other than 200."""
@@ -253,7 +259,8 @@ class DeepvueBackend(HttpBackend):
                 response is not from a mock.
             VendorError: the request failed; billed NO.
         """
-        if mismatch := self.find_mismatch():
+        mismatch = self.find_mismatch()
+        if mismatch is not None:
             raise mismatch
         request = HttpRequest(
             method="GET",

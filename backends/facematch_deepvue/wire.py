@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 
@@ -91,16 +91,21 @@ class Plan(enum.StrEnum):
     ENTERPRISE = "enterprise"
 
 
+def _rates(*, per_second: int, per_minute: int, per_day: int) -> tuple[RateWindow, ...]:
+    return (
+        RateWindow(per_second, 1.0),
+        RateWindow(per_minute, 60.0),
+        RateWindow(per_day, 86_400.0),
+    )
+
+
 #: Rate limits per key, by plan (Deepvue docs, /rate-limits). All three windows apply.
 RATES: Mapping[Plan, tuple[RateWindow, ...]] = MappingProxyType(
     {
-        plan: (RateWindow(second, 1.0), RateWindow(minute, 60.0), RateWindow(day, 86_400.0))
-        for plan, second, minute, day in (
-            (Plan.STARTER, 1, 30, 1_000),
-            (Plan.BUSINESS, 2, 100, 10_000),
-            (Plan.GROWTH, 5, 500, 20_000),
-            (Plan.ENTERPRISE, 17, 1_000, 50_000),
-        )
+        Plan.STARTER: _rates(per_second=1, per_minute=30, per_day=1_000),
+        Plan.BUSINESS: _rates(per_second=2, per_minute=100, per_day=10_000),
+        Plan.GROWTH: _rates(per_second=5, per_minute=500, per_day=20_000),
+        Plan.ENTERPRISE: _rates(per_second=17, per_minute=1_000, per_day=50_000),
     }
 )
 
@@ -141,11 +146,13 @@ def match_result(
     meaning: Meaning,
 ) -> MatchResult:
     """Parse a face match. If `scale` is None, percent is assumed."""
-    answer, data = _read_success(reply)
-    is_match = _read_flag(data["match"])
-    confidence, warnings = _read_number(data, "confidence")
-    source = ScaleSource.ASSUMED if scale is None else ScaleSource.CONFIGURED
-    scale = scale or Scale.PERCENT
+    success = _Success.read(reply)
+    is_match = _read_flag(success.data["match"])
+    confidence, warnings = _read_number(success.data, "confidence")
+    source = ScaleSource.CONFIGURED
+    if scale is None:
+        source = ScaleSource.ASSUMED
+        scale = Scale.PERCENT
     # Parse the score even if it is not used: a value outside the scale makes the response invalid.
     score = _read_score(confidence, scale, SCALES[version], "confidence", source)
     if not is_match and meaning is not Meaning.SIMILARITY:
@@ -160,64 +167,93 @@ def match_result(
             "confidence_scale."
         )
         warnings.append(ResultWarning(code=WarningCode.SCALE_SUSPICIOUS, text=text))
-    decision, reasons = _decide(is_match, score, request.threshold, _MATCH)
+    decision, reasons = _decide(is_match, score, request.threshold, _MATCH_WORDS)
     return MatchResult(
         decision=decision,
         score=score,
-        warnings=(*reasons, *warnings),
+        warnings=tuple(reasons + warnings),
         model=version.value,
-        **_common_fields(request, reply, answer),
+        **_common_fields(request, reply, success.answer),
     )
 
 
 def liveness_result(request: LivenessRequest, reply: HttpReply, *, scale: Scale) -> LivenessResult:
     """Parse a liveness check."""
-    answer, data = _read_success(reply)
-    is_live = _read_flag(data["is_live"])
-    value, warnings = _read_number(data, "score")
+    success = _Success.read(reply)
+    is_live = _read_flag(success.data["is_live"])
+    value, warnings = _read_number(success.data, "score")
     score = _read_score(value, scale, LIVENESS_SCALE, "score", ScaleSource.CONFIGURED)
-    decision, reasons = _decide(is_live, score, request.threshold, _LIVE)
+    decision, reasons = _decide(is_live, score, request.threshold, _LIVENESS_WORDS)
     return LivenessResult(
         decision=decision,
         score=score,
-        warnings=(*reasons, *warnings),
-        **_common_fields(request, reply, answer),
+        warnings=tuple(reasons + warnings),
+        **_common_fields(request, reply, success.answer),
     )
 
 
-def _read_success(reply: HttpReply) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the body of a success and its `data`; else raise `NoVerdict`."""
+@attrs.frozen
+class _Success:
+    """A 200 response that reports success: its body, and the body's `data`."""
+
+    answer: dict[str, Any]
+    data: dict[str, Any]
+
+    @classmethod
+    def read(cls, reply: HttpReply) -> _Success:
+        """Return the body of a success; raise `NoVerdict` for another 200 response."""
+        answer = reply.json()
+        data = answer.get("data")
+        problem = _find_problem(answer, data)
+        if problem:
+            raise _no_verdict(reply, problem)
+        return cls(answer, data)
+
+
+def _find_problem(answer: dict[str, Any], data: Any) -> str:
+    """Return why a 200 response is no success, or "" if it is one."""
     # Deepvue documents no failures with status 200, but its other products have returned some.
-    answer = reply.json()
-    data = answer.get("data")
     # Deepvue's own sample has a null `code`. /response-format has no `sub_code`.
     if answer.get("code") not in (None, 200):
-        problem = "a code other than 200"
-    elif answer.get("sub_code", "SUCCESS") != "SUCCESS":
-        problem = "a sub_code other than SUCCESS"
-    elif not data:
-        problem = "no data"
-    elif data.get("error_code") is not None:
-        problem = "an error_code"
-    elif answer.get("success") is False or data.get("success") is False:
-        problem = "success false"
-    else:
-        return answer, data
-    codes = {"sub_code": answer.get("sub_code"), "error_code": reply.at("data", "error_code")}
-    shown = {
-        name: http.excerpt(_with_detail(reply, str(code)))
-        for name, code in codes.items()
-        if isinstance(code, (str, int))
-    }
+        return "a code other than 200"
+    if answer.get("sub_code", "SUCCESS") != "SUCCESS":
+        return "a sub_code other than SUCCESS"
+    if not data:
+        return "no data"
+    if data.get("error_code") is not None:
+        return "an error_code"
+    if answer.get("success") is False or data.get("success") is False:
+        return "success false"
+    return ""
+
+
+def _no_verdict(reply: HttpReply, problem: str) -> NoVerdict:
+    """Return the error for a 200 response that is no success, with Deepvue's codes and message."""
+    sub_code = _quote_code(reply, reply.at("sub_code"))
+    error_code = _quote_code(reply, reply.at("data", "error_code"))
+    codes = []
+    if sub_code:
+        codes.append(f"sub_code {sub_code}")
+    if error_code:
+        codes.append(f"error_code {error_code}")
     message = f"{NAME} answered 200 with {problem}: no verdict. The call is treated as charged."
-    if texts := ", ".join(f"{name} {code}" for name, code in shown.items() if code):
-        message += f" Response: {texts}."
-    if words := http.excerpt(_with_detail(reply, read_words(reply)[0])):
-        message += f' Message: "{words}".'
+    if codes:
+        message += f" Response: {', '.join(codes)}."
+    vendors_message = http.excerpt(_with_detail(reply, read_message(reply).text))
+    if vendors_message:
+        message += f' Message: "{vendors_message}".'
     ids = Ids(vendor=_read_transaction_id(reply))
     error = NoVerdict(message, backend=NAME, billing=_PAID, ids=ids)
-    error.sub_code, error.error_code = shown.get("sub_code"), shown.get("error_code")
-    raise error
+    error.sub_code = sub_code
+    error.error_code = error_code
+    return error
+
+
+def _quote_code(reply: HttpReply, code: object) -> str | None:
+    """Return a code as masked and shortened text; None if it is neither text nor a number."""
+    if not isinstance(code, (str, int)):
+        return None
+    return http.excerpt(_with_detail(reply, str(code)))
 
 
 def _read_flag(value: object) -> bool:
@@ -251,20 +287,32 @@ def _read_score(
 
 D = TypeVar("D", Decision, LivenessDecision)
 
-# The decisions for passed, review and failed, and the warning for a negative verdict.
-_MATCH = (
-    Decision.MATCH,
-    Decision.REVIEW,
-    Decision.NO_MATCH,
-    ResultWarning(
+
+@attrs.frozen(kw_only=True)
+class _DecisionWords(Generic[D]):
+    """The decisions of one kind of call, and the warning for a negative verdict of Deepvue."""
+
+    passed: D
+    review: D
+    failed: D
+    denied: ResultWarning
+
+
+_MATCH_WORDS = _DecisionWords(
+    passed=Decision.MATCH,
+    review=Decision.REVIEW,
+    failed=Decision.NO_MATCH,
+    denied=ResultWarning(
         code=WarningCode.LOW_SIMILARITY, text="Deepvue's verdict: the faces do not match."
     ),
 )
-_LIVE = (
-    LivenessDecision.LIVE,
-    LivenessDecision.REVIEW,
-    LivenessDecision.NOT_LIVE,
-    ResultWarning(code=WarningCode.LOW_LIVENESS, text="Deepvue's verdict: the face is not live."),
+_LIVENESS_WORDS = _DecisionWords(
+    passed=LivenessDecision.LIVE,
+    review=LivenessDecision.REVIEW,
+    failed=LivenessDecision.NOT_LIVE,
+    denied=ResultWarning(
+        code=WarningCode.LOW_LIVENESS, text="Deepvue's verdict: the face is not live."
+    ),
 )
 _NO_THRESHOLD = ResultWarning(
     code=WarningCode.THRESHOLD_UNKNOWN,
@@ -288,36 +336,41 @@ def _decide(
     says_yes: bool,
     score: Score | None,
     threshold: Threshold | None,
-    words: tuple[D, D, D, ResultWarning],
+    words: _DecisionWords[D],
 ) -> tuple[D, list[ResultWarning]]:
     """Return the decision and its warnings. A threshold can only tighten Deepvue's verdict."""
-    passed, review, failed, denied = words
     value = None if score is None else score.value
-    reached = None if threshold is None else threshold.passes(value)
+    # None without a threshold, or without a score to be compared with it.
+    reaches = None if threshold is None else threshold.passes(value)
     limit = None if threshold is None else threshold.value
     if not says_yes:
-        if not reached:
-            return failed, [denied]
+        if not reaches:
+            return words.failed, [words.denied]
         text = f"Deepvue's verdict is no, but the score {value:g} reaches the threshold {limit:g}."
-        return failed, [denied, ResultWarning(code=WarningCode.THRESHOLD_CONFLICT, text=text)]
-    if reached is False:
+        conflict = ResultWarning(code=WarningCode.THRESHOLD_CONFLICT, text=text)
+        return words.failed, [words.denied, conflict]
+    if reaches is False:
         text = f"Deepvue's verdict is yes, but the score {value:g} is below threshold {limit:g}."
-        return failed, [attrs.evolve(denied, text=text)]
-    warnings = [_NO_THRESHOLD] if threshold is None else []
+        return words.failed, [attrs.evolve(words.denied, text=text)]
+    warnings = []
+    if threshold is None:
+        warnings.append(_NO_THRESHOLD)
     if score is None:
         warnings.append(SCORE_UNAVAILABLE)
-    return passed if reached or threshold is None else review, warnings
+    if threshold is None or reaches:
+        return words.passed, warnings
+    return words.review, warnings
 
 
 def _common_fields(
     request: PictureRequest, reply: HttpReply, answer: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the fields that both kinds of result share."""
+    # Without a threshold from the caller, Deepvue's own unknown threshold decides.
+    unknown_threshold = Threshold(None, ThresholdRule.VENDOR, ThresholdSource.VENDOR)
     return {
         "backend": NAME,
-        # Without a threshold from the caller, Deepvue's own unknown threshold decides.
-        "threshold": request.threshold
-        or Threshold(None, ThresholdRule.VENDOR, ThresholdSource.VENDOR),
+        "threshold": request.threshold or unknown_threshold,
         "vendor_status": answer.get("sub_code"),
         "ids": Ids(vendor=_read_transaction_id(reply)),
         "created_at": _read_moment(answer.get("timestamp")),
@@ -339,8 +392,10 @@ def _read_moment(timestamp: object) -> datetime | None:
 def _read_transaction_id(reply: HttpReply) -> str | None:
     """Return Deepvue's id of the call; None if missing or malformed."""
     # v1's sample has 32 hex digits, v2's sample a dashed UUID. The format is not documented.
-    text = reply.at("transaction_id")
-    return text if isinstance(text, str) and re.fullmatch(r"[A-Za-z0-9-]{1,64}", text) else None
+    vendor_id = reply.at("transaction_id")
+    if not isinstance(vendor_id, str) or not re.fullmatch(r"[A-Za-z0-9-]{1,64}", vendor_id):
+        return None
+    return vendor_id
 
 
 # Errors
@@ -348,9 +403,14 @@ def _read_transaction_id(reply: HttpReply) -> str | None:
 #: Deepvue's messages about key, token and client, in lower case (Deepvue docs, /errors and the page
 #: of each call). Ours: "Not a valid token" belongs to 403, as the order on the page suggests.
 _ABOUT_CREDENTIALS = (
-    *("inactive client_id", "not authenticated", "could not validate credentials"),
-    *("invalid client_id", "invalid client_id or client_secret, access denied"),
-    *("authorization failure", "incorrect client_id or client_secret", "not a valid token"),
+    "inactive client_id",
+    "not authenticated",
+    "could not validate credentials",
+    "invalid client_id",
+    "invalid client_id or client_secret, access denied",
+    "authorization failure",
+    "incorrect client_id or client_secret",
+    "not a valid token",
 )
 
 
@@ -358,63 +418,90 @@ def error_of(reply: HttpReply, *, now: datetime) -> errors.VendorError:
     """Return the error for a response other than 200."""
     # Deepvue recommends a retry after 500 and 503. But it does not document which responses are
     # charged, so a retry might be charged twice: neither status is retryable here.
-    words, fields = read_words(reply)
+    message = read_message(reply)
+    is_about_credentials = (
+        reply.status in (400, 403)
+        and reply.shape is BodyShape.JSON_OBJECT
+        and message.text.strip().lower() in _ABOUT_CREDENTIALS
+    )
     row = http.default_row(reply.status, reply.shape)
     if reply.status in (404, 405):
         text = "this address has no such endpoint: check base_url and api_version"
         row = attrs.evolve(row, text=text)
-    elif (
-        reply.status in (400, 403)
-        and reply.shape is BodyShape.JSON_OBJECT
-        and words.strip().lower() in _ABOUT_CREDENTIALS
-    ):
+    elif is_about_credentials:
         row = http.default_row(401, reply.shape)
     if reply.is_free and 300 <= reply.status < 400:
         # The request was free, so report every redirect as a wrong address.
         row = http.default_row(307, reply.shape)
-    about: dict[str, Any] = {"ids": Ids(vendor=_read_transaction_id(reply))}
-    # The fields of a login were not set by the caller.
-    if issubclass(row.error, errors.RequestRejected) and not reply.is_free:
-        about["field_errors"] = fields
     error = http.vendor_error(
-        _with_detail(reply, words), {}, backend=NAME, now=now, row=row, **about
+        _with_detail(reply, message.text),
+        {},
+        backend=NAME,
+        now=now,
+        row=row,
+        ids=Ids(vendor=_read_transaction_id(reply)),
     )
-    error.billing = FREE if reply.is_free else error.billing
+    if reply.is_free:
+        error.billing = FREE
+    elif isinstance(error, errors.RequestRejected):
+        # The fields of a login, which is free, were not set by the caller.
+        error.field_errors = message.by_field
     return error
 
 
-def read_words(reply: HttpReply) -> tuple[str, dict[str, tuple[str, ...]]]:
-    """Return a response's message, not yet masked, and the messages by field."""
+@attrs.frozen
+class VendorMessage:
+    """The message of a response, not yet masked.
+
+    Attributes:
+        text: The whole message; empty if the body is no text.
+        by_field: The messages by field, if the response has them.
+    """
+
+    text: str
+    by_field: dict[str, tuple[str, ...]] = attrs.field(factory=dict)
+
+
+def read_message(reply: HttpReply) -> VendorMessage:
+    """Return a response's message."""
     # ``{"detail": text}`` is documented (/errors and /response-format). Ours: FastAPI's list of
     # ``{"loc": [...], "msg": text}``.
-    for place in (("detail",), ("details",), ("message",), ("data", "message")):
-        words = reply.at(*place)
-        if isinstance(words, str) and words.strip():
-            return words, {}
-        if isinstance(words, list) and (fields := _read_fields(words)):
-            pairs = ((name, text) for name, texts in fields.items() for text in texts)
-            return "; ".join(f"{name}: {text}" for name, text in pairs), fields
+    for message in (
+        reply.at("detail"),
+        reply.at("details"),
+        reply.at("message"),
+        reply.at("data", "message"),
+    ):
+        if isinstance(message, str) and message.strip():
+            return VendorMessage(message)
+        by_field = _read_fields(message) if isinstance(message, list) else {}
+        if by_field:
+            lines: list[str] = []
+            for name, texts in by_field.items():
+                lines.extend(f"{name}: {text}" for text in texts)
+            return VendorMessage("; ".join(lines), by_field)
     try:
-        return reply.body.decode(), {}
+        return VendorMessage(reply.body.decode())
     except UnicodeDecodeError:
-        return "", {}
+        return VendorMessage("")
 
 
 def _read_fields(items: list[Any]) -> dict[str, tuple[str, ...]]:
     """Return the messages by field in FastAPI's list of errors; empty for any other list."""
-    fields: dict[str, tuple[str, ...]] = {}
+    fields: dict[str, list[str]] = {}
     for item in items:
-        if isinstance(item, dict) and isinstance(item.get("msg"), str):
-            loc = item.get("loc")
-            steps = loc if isinstance(loc, list) else [loc]
-            name = ".".join(str(step) for step in steps if isinstance(step, (str, int)))
-            fields[name] = (*fields.get(name, ()), item["msg"])
-    return fields
+        if not isinstance(item, dict) or not isinstance(item.get("msg"), str):
+            continue
+        location = item.get("loc")
+        steps = location if isinstance(location, list) else [location]
+        name = ".".join(str(step) for step in steps if isinstance(step, (str, int)))
+        fields.setdefault(name, []).append(item["msg"])
+    return {name: tuple(texts) for name, texts in fields.items()}
 
 
-def _with_detail(reply: HttpReply, words: str) -> HttpReply:
-    """Return the reply with `words` in the field that the core masks, shortens and quotes."""
-    return attrs.evolve(reply, body=json.dumps({"detail": words}).encode())
+def _with_detail(reply: HttpReply, text: str) -> HttpReply:
+    """Return the reply with a text in the field that the core masks, shortens and quotes."""
+    return attrs.evolve(reply, body=json.dumps({"detail": text}).encode())
 
 
 # Tokens and the balance
@@ -436,17 +523,26 @@ def read_life_s(answer: Mapping[str, Any], now: datetime) -> float:
     # Deepvue documents 24 hours from issue and an ISO 8601 time (/reference/auth/authorization and
     # /authentication). Other clients have received other formats. Use the earliest valid expiry.
     expiry = answer.get("expiry")
-    lives = [_read_seconds(value) for value in (expiry, answer.get("expires_in"))]
-    readable = [life for life in (*lives, _read_iso_time(expiry, now)) if life is not None]
-    return min(LONGEST_S, max(0.0, min(readable))) if readable else UNKNOWN_S
+    lives_s = []
+    for life_s in (
+        _read_seconds(expiry),
+        _read_seconds(answer.get("expires_in")),
+        _read_iso_time(expiry, now),
+    ):
+        if life_s is not None:
+            lives_s.append(life_s)
+    if not lives_s:
+        return UNKNOWN_S
+    return min(LONGEST_S, max(0.0, min(lives_s)))
 
 
 def _read_seconds(value: object) -> float | None:
     """Parse seconds: a number, a string of digits, or ``24hrs``; None if invalid."""
     if isinstance(value, str):
         text = value.strip().lower()
-        value = LONGEST_S if text == "24hrs" else None
-        return float(text) if re.fullmatch(r"[0-9]{1,15}", text) else value
+        if text == "24hrs":
+            return LONGEST_S
+        return float(text) if re.fullmatch(r"[0-9]{1,15}", text) else None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return value if -1e15 < value < 1e15 else None
@@ -458,8 +554,10 @@ def _read_iso_time(value: object, now: datetime) -> float | None:
     if not isinstance(value, str) or value.strip().isdigit():
         return None
     try:
-        at = datetime.fromisoformat(value.strip())
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now.timestamp()
+        expires_at = datetime.fromisoformat(value.strip())
+        if expires_at.tzinfo is None:
+            expires_at = expires_at.replace(tzinfo=UTC)
+        return expires_at.timestamp() - now.timestamp()
     except (ValueError, OverflowError):
         return None
 

@@ -12,7 +12,7 @@ from kit.fakes import json_reply, match_call
 import facematch_core as fm
 from facematch_core import models
 from facematch_deepvue import DeepvueBackend, NoVerdict
-from facematch_deepvue.wire import UNKNOWN_S, error_of, read_life_s, read_words
+from facematch_deepvue.wire import UNKNOWN_S, error_of, read_life_s, read_message
 
 GOOD = {"match": True, "confidence": 98}
 
@@ -178,7 +178,8 @@ def test_errors_of_free_requests_are_free():
 )
 def test_error_quotes_the_first_words_of_the_response(body, words, fields):
     answer = json_reply(body, 422)
-    assert read_words(answer) == (words, fields)
+    message = read_message(answer)
+    assert (message.text, message.by_field) == (words, fields)
     error = refused(answer)
     assert words in str(error)
     assert "AAAA" not in str(error)
