@@ -42,6 +42,7 @@ from facematch_core.http import (
     as_data_uri,
     as_secret,
     file_part,
+    in_base64,
 )
 from facematch_core.models import ThresholdRule
 
@@ -181,9 +182,9 @@ class DeepvueBackend(HttpBackend):
                 url=f"{self.service_url}/{self.version}/facematch",
                 files=[file_part("file_a", request.reference), file_part("file_b", request.probe)],
             )
-        text = as_data_uri(request.probe)
-        if self.liveness_image_form is ImageForm.BASE64:
-            _, _, text = text.partition(",")
+        text = in_base64(request.probe)
+        if self.liveness_image_form is ImageForm.DATA_URI:
+            text = as_data_uri(request.probe)
         return HttpRequest(url=f"{self.service_url}/v1/liveness-check", json={"image": text})
 
     def sign(

@@ -53,7 +53,8 @@ class DiditAccount:
     """
 
     def __init__(self, *, api_key: Secret | str, **settings: Any) -> None:
-        self._backend, self._is_own = DiditBackend(api_key=api_key, **settings), True
+        self._backend = DiditBackend(api_key=api_key, **settings)
+        self._is_own = True
 
     @classmethod
     def of(cls, backend: object) -> Self:
@@ -113,9 +114,9 @@ class DiditAccount:
         decision = fetch_decision(self._backend, session_id)
         if call is None:
             return decision
-        judged = (apply_rules(result, call) for result in decision.matches)
-        checked = (apply_rules(result, call) for result in decision.liveness_checks)
-        return attrs.evolve(decision, matches=tuple(judged), liveness_checks=tuple(checked))
+        matches = [apply_rules(result, call) for result in decision.matches]
+        checks = [apply_rules(result, call) for result in decision.liveness_checks]
+        return attrs.evolve(decision, matches=tuple(matches), liveness_checks=tuple(checks))
 
     def delete(self, session_id: Id) -> Deletion:
         """Delete a session with its pictures and faces. Cannot be undone; credit is not refunded.
@@ -123,9 +124,10 @@ class DiditAccount:
         Returns:
             Whether the session was deleted or did not exist, and whether Didit still has the face.
         """
-        backend, clock = self._backend, self._backend.client.clock
-        if mismatch := backend.find_mismatch():
+        mismatch = self._backend.find_mismatch()
+        if mismatch is not None:
             raise mismatch
+        clock = self._backend.client.clock
         record = SessionRecord(
             backend=NAME,
             subject_ref="",
@@ -134,7 +136,7 @@ class DiditAccount:
             planned_at=clock.now(),
             session_id=check_id(session_id),
         )
-        return backend.delete_session(DeleteById(record=record, clock=clock))
+        return self._backend.delete_session(DeleteById(record=record, clock=clock))
 
 
 def _read_balance(body: object, _: object) -> Decimal:

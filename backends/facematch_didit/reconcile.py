@@ -48,11 +48,15 @@ def reconcile(backend: ApiKeyBackend, call: CallRecord, deadline: Deadline) -> R
     started = call.started_at.astimezone(UTC)
     # At most a day: a longer timeout would exceed the range of dates.
     longest_s = min(backend.connect_timeout_s + backend.read_timeout_s, 86_400.0)
-    window = started - SKEW, started + SKEW + timedelta(seconds=longest_s)
-    search = _Search(backend, deadline, call, window)
+    period = _Period(
+        begins_at=started - SKEW, ends_at=started + SKEW + timedelta(seconds=longest_s)
+    )
+    search = _Search(backend, deadline, call, period)
+    caller_ref = call.caller_ref
     # Didit's list cannot be filtered by white space alone.
-    ref = call.caller_ref
-    search.look(window, caller_ref=ref if ref and ref.strip() else None)
+    if caller_ref is not None and not caller_ref.strip():
+        caller_ref = None
+    search.look(period, caller_ref=caller_ref)
     if search.is_whole and not search.records:
         # This machine's clock may be wrong, or Didit may have stored another reference. A caller
         # who gets NOT_YET may pay for a second call, so search again without these filters.
@@ -60,9 +64,25 @@ def reconcile(backend: ApiKeyBackend, call: CallRecord, deadline: Deadline) -> R
     return search.conclude()
 
 
+@attrs.frozen(kw_only=True)
+class _Period:
+    """The time in which Didit may have stored a call, in UTC."""
+
+    begins_at: datetime
+    ends_at: datetime
+
+    def is_after(self, moment: datetime | None) -> bool:
+        """Return whether all of the period is after a moment; False if the moment is unknown."""
+        return moment is not None and moment < self.begins_at
+
+    def is_before(self, moment: datetime | None) -> bool:
+        """Return whether all of the period is before a moment; False if the moment is unknown."""
+        return moment is not None and moment > self.ends_at
+
+
 @attrs.define
 class _Search:
-    """A search through the sessions of `days` (UTC).
+    """A search through the sessions of the days on which `period` begins and ends (UTC).
 
     `records` holds the decisions with the call's id, and `opened` the ids of all sessions read.
     `is_whole` is false once a `look` has exceeded the maximum and skipped sessions.
@@ -71,36 +91,44 @@ class _Search:
     backend: ApiKeyBackend
     deadline: Deadline
     call: CallRecord
-    days: tuple[datetime, datetime]
+    period: _Period
     records: list[SessionDecision] = attrs.field(factory=list)
     unreadable: int = 0
     is_whole: bool = True
     row_count: int = 0
     opened: set[str] = attrs.field(factory=set)
 
-    def look(self, window: tuple[datetime, datetime] | None, *, caller_ref: str | None) -> None:
-        """Read the unread sessions of a window, or of `days` if None, closest to the call first."""
-        started, (first, last) = self.call.started_at, self.days
+    def look(self, period: _Period | None, *, caller_ref: str | None) -> None:
+        """Read the unread sessions of a period, closest to the call first.
+
+        None stands for the whole days on which the search's period begins and ends.
+        """
+        started_at = self.call.started_at
         rows = fetch_rows(
             self.backend,
             self.call.operation,
             caller_ref=caller_ref,
-            days=(first.date(), last.date()),
+            first_day=self.period.begins_at.date(),
+            last_day=self.period.ends_at.date(),
             deadline=self.deadline,
         )
         # Keyed by id: if a session is added meanwhile, the next page repeats a row.
         new: dict[str, SessionRow] = {}
         for row in rows:
-            at = row.created_at
-            if window and at and at < window[0]:
+            if period is not None and period.is_after(row.created_at):
                 break  # all further rows are older
             self.row_count += 1
             if self.row_count > MAX_ROWS:
                 self.is_whole = False
                 break
-            if not (window and at and at > window[1]) and row.session_id not in self.opened:
+            is_later = period is not None and period.is_before(row.created_at)
+            if not is_later and row.session_id not in self.opened:
                 new[row.session_id] = row
-        nearest = sorted(new.values(), key=lambda row: abs((row.created_at or started) - started))
+
+        def distance(row: SessionRow) -> timedelta:
+            return abs((row.created_at or started_at) - started_at)
+
+        nearest = sorted(new.values(), key=distance)
         most_sessions = MAX_CANDIDATES - len(self.opened)
         self.is_whole &= len(new) <= most_sessions
         for row in nearest[:most_sessions]:
@@ -132,7 +160,9 @@ class _Search:
         if self.unreadable:
             reason = f"{self.unreadable} of Didit's records of those days are unreadable."
             return _cannot_know(self.call, reason)
-        days = " and ".join(dict.fromkeys(moment.date().isoformat() for moment in self.days))
+        first_day = self.period.begins_at.date().isoformat()
+        last_day = self.period.ends_at.date().isoformat()
+        days = first_day if first_day == last_day else f"{first_day} and {last_day}"
         return Reconciliation(
             outcome=Reconciled.NOT_YET,
             call=self.call,
@@ -150,7 +180,8 @@ def _take_result(call: CallRecord, decision: SessionDecision) -> Reconciliation:
     if len(results) != 1:
         reason = f"Didit's record {decision.session_id} has {len(results)} results, expected 1."
         return _cannot_know(call, reason)
-    result, billing = results[0], results[0].billing
+    (result,) = results
+    billing = result.billing
     if billing.charged is not Charged.NO:  # NO in the sandbox
         ground = "Didit's list contains the call's record, and each 200 response is charged"
         billing = Billing(Charged.YES, ground)

@@ -111,6 +111,10 @@ def _call_id_in(metadata: object) -> str | None:
     return call_id if isinstance(call_id, str) else None
 
 
+def _without_call_id(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in metadata.items() if name != CALL_ID_KEY}
+
+
 # --- requests ---
 
 
@@ -181,30 +185,32 @@ def fetch_rows(
     operation: Operation,
     *,
     caller_ref: str | None,
-    days: tuple[dt.date, dt.date],
+    first_day: dt.date,
+    last_day: dt.date,
     deadline: Deadline,
 ) -> Iterator[SessionRow]:
     """Iterate over the sessions of stored calls, newest first. Fetches pages lazily.
 
-    `caller_ref` selects the calls with this reference; None selects all. `days` is the inclusive
-    range of creation dates, in UTC. `deadline` applies to each request.
+    `caller_ref` selects the calls with this reference; None selects all. `first_day` and `last_day`
+    are the inclusive range of creation dates, in UTC. `deadline` applies to each request.
     """
     filters = {
         "api_service": "FACE_MATCH" if operation is Operation.MATCH else "PASSIVE_LIVENESS",
         "session_type": "API",
-        "date_from": days[0].isoformat(),
-        "date_to": days[1].isoformat(),
+        "date_from": first_day.isoformat(),
+        "date_to": last_day.isoformat(),
     }
     if caller_ref is not None:
         filters["vendor_data"] = caller_ref
-    asked = set[frozenset[tuple[str, str]]]()
+    requested_pages = set[frozenset[tuple[str, str]]]()
     counters = {"limit": str(PAGE_SIZE), "offset": "0"}
     while counters:
         page = frozenset(counters.items())
-        if page in asked or len(asked) == MAX_PAGES:
-            problem = f"{NAME} returned a list that does not end after {len(asked)} pages."
+        if page in requested_pages or len(requested_pages) == MAX_PAGES:
+            count = len(requested_pages)
+            problem = f"{NAME} returned a list that does not end after {count} pages."
             raise UnexpectedResponse(f"{problem} Please report it.", backend=NAME, billing=FREE)
-        asked.add(page)
+        requested_pages.add(page)
         rows, counters = fetch(
             backend,
             "/v3/sessions/",
@@ -227,11 +233,11 @@ def read_page(body: Any) -> tuple[list[SessionRow], dict[str, str]]:
     address = text_or_none(answer.get("next"), "next")
     if not address or not rows:
         return rows, {}
-    counters = {
-        name: value
-        for name, value in parse_qsl(urlsplit(address).query)
-        if name in ("limit", "offset", "page", "page_size") and re.fullmatch("[0-9]{1,12}", value)
-    }
+    counters = {}
+    for name, value in parse_qsl(urlsplit(address).query):
+        is_counter = name in ("limit", "offset", "page", "page_size")
+        if is_counter and re.fullmatch("[0-9]{1,12}", value):
+            counters[name] = value
     if not counters:
         raise ValueError("next has no page parameters")
     return rows, counters
@@ -271,10 +277,12 @@ def read_decision(
         ValueError: the body is not a decision as documented.
         EnvironmentMismatch: the session has an unknown environment, unless a mock answered.
     """
-    answer, row = read_object(body, "the body"), _read_row(body)
-    word = text_or_none(answer.get("environment"), "environment")
-    environment = ENVIRONMENTS.get(word or "")
-    if word is not None and environment is None and origin is not Environment.MOCK:
+    answer = read_object(body, "the body")
+    row = _read_row(body)
+    environment_word = text_or_none(answer.get("environment"), "environment")
+    environment = ENVIRONMENTS.get(environment_word or "")
+    is_unknown = environment_word is not None and environment is None
+    if is_unknown and origin is not Environment.MOCK:
         # An unknown environment may be a test environment.
         problem = "The session has an environment other than live and sandbox."
         raise EnvironmentMismatch(problem, backend=NAME, billing=FREE)
@@ -292,7 +300,7 @@ def read_decision(
             session=row.session_id,
             caller=row.caller_ref,
         ),
-        "metadata": {k: v for k, v in entries.items() if k != CALL_ID_KEY} or None,
+        "metadata": _without_call_id(entries) or None,
         "created_at": row.created_at,
         "environment": origin or environment or declared,
         "billing": billing,
@@ -302,12 +310,16 @@ def read_decision(
     for name, kind, feature in _ITEMS:
         blocks = read_list(answer.get(name) or [], name)
         # Face searches and age estimations use these blocks, too; `features` shows which it is.
-        is_ours = feature in features or not features & {"AGE_ESTIMATION", "FACE_SEARCH"}
-        items[name] = tuple(
-            kind.result(**_read_item(kind, block, row.status), **common)
-            for block in (blocks if is_ours else ())
-        )
-    raw = allow(answer) | {name: answer[name] for name in _RAW_NAMES if name in answer}
+        if feature not in features and features & {"AGE_ESTIMATION", "FACE_SEARCH"}:
+            blocks = []
+        results = []
+        for block in blocks:
+            results.append(kind.result(**_read_item(kind, block, row.status), **common))
+        items[name] = tuple(results)
+    raw = allow(answer)
+    for name in _RAW_NAMES:
+        if name in answer:
+            raw[name] = answer[name]
     return SessionDecision(
         session_id=row.session_id,
         status=row.status,
@@ -329,8 +341,10 @@ _ITEMS = (
 def _read_features(value: object) -> Iterator[str]:
     """Yield the names of a session's features, given as strings or as objects."""
     for item in read_list(value or [], "features"):
-        word = item if isinstance(item, str) else read_object(item, "a feature").get("feature")
-        yield read_text(word, "a feature")
+        feature = item
+        if not isinstance(item, str):
+            feature = read_object(item, "a feature").get("feature")
+        yield read_text(feature, "a feature")
 
 
 def _read_item(kind: wire.Kind, item: object, status: str) -> dict[str, Any]:
@@ -354,12 +368,12 @@ def _read_item(kind: wire.Kind, item: object, status: str) -> dict[str, Any]:
 #: Excluded are media, links, documents, estimates about the person, and other people's faces.
 _SCALARS = frozenset(
     {
-        *("session_id", "session_kind", "session_number", "status", "environment", "workflow_id"),
-        *("created_at", "expires_at", "node_id", "method", "score", "source_image_session_id"),
-        *("face_quality", "face_luminance", "risk", "feature", "log_type", "short_description"),
+        "session_id", "session_kind", "session_number", "status", "environment", "workflow_id",
+        "created_at", "expires_at", "node_id", "method", "score", "source_image_session_id",
+        "face_quality", "face_luminance", "risk", "feature", "log_type", "short_description",
         "new_status",
     }
-)
+)  # fmt: skip
 _LISTS = ("face_matches", "liveness_checks", "warnings", "reviews")
 #: Further keys of `SessionDecision.raw`, with values from the caller or from your staff.
 _RAW_NAMES = ("features", "vendor_data", "metadata", "reviews")

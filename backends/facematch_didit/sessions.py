@@ -6,7 +6,6 @@ The steps are generators that yield requests. Sources: Didit OpenAPI, 2026-07-18
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import re
 from collections.abc import Generator, Iterator, Mapping
@@ -46,8 +45,12 @@ DiditBackend: TypeAlias = Any
 
 
 def _request(backend: DiditBackend, path: str, method: str, **more: Any) -> http.HttpRequest:
-    url, headers = backend.service_url + path, {"x-api-key": backend.api_key}
-    return http.HttpRequest(method=method, url=url, headers=headers, **more)
+    return http.HttpRequest(
+        method=method,
+        url=f"{backend.service_url}{path}",
+        headers={"x-api-key": backend.api_key},
+        **more,
+    )
 
 
 def _session_request(
@@ -63,45 +66,19 @@ def _session_request(
 
 def start_steps(backend: DiditBackend, request: StartRequest) -> http.SessionSteps:
     """Start a session of the workflow. Raises before anything is sent if a setting is wrong."""
-    record, options, reference = request.record, request.options, request.reference
-    if not re.fullmatch(r"[0-9a-fA-F-]{36}", backend.workflow_id or ""):
-        raise errors.ConfigurationError(
-            "Sessions at Didit need workflow_id: the UUID of a published workflow, from Didit's "
-            "console. Set workflow_id, or the environment variable DIDIT_WORKFLOW_ID."
-        )
-    if reference is not None and not backend.workflow_takes_reference:
-        raise errors.Unsupported(
-            "Most Didit workflows ignore a reference and compare with the person's document: if "
-            "your workflow uses the reference, set workflow_takes_reference to true.",
-            backend=words.NAME,
-            what="reference",
-        )
-    scenario, unreal = options and options.sandbox_scenario, {Environment.SANDBOX, Environment.MOCK}
-    if scenario and not (backend.environments and backend.environments <= unreal):
-        raise errors.Unsupported(
-            "sandbox_scenario simulates the outcome of a session: it requires the setting "
-            "environment to be sandbox or mock.",
-            backend=words.NAME,
-            what="sandbox_scenario",
-        )
-    body = {
-        "workflow_id": backend.workflow_id,
-        # For the same vendor_data Didit returns the open session again. If vendor_data were the
-        # subject, a start for a payout would return the link of an open login.
-        "vendor_data": record.id,
-        "metadata": {"id": record.id, "terms": record.terms},
-        "callback": request.return_url,
-        "callback_method": options and options.callback_method,
-        "language": request.language,
-        "portrait_image": reference and base64.b64encode(reference.data).decode("ascii"),
-        "sandbox_scenario": scenario,
-    }
-    fields = {name: value for name, value in body.items() if value is not None}
-    reply = yield _request(backend, "/v3/session/", "POST", json=fields, expects={200, 201})
+    _check_settings(backend, request)
+    reply = yield _request(
+        backend, "/v3/session/", "POST", json=_start_body(backend, request), expects={200, 201}
+    )
     answer = words.read_object(reply.json(), "the body")
-    if _read_terms(answer.get("metadata"))[0] != record.id:
+    if _OurMetadata.read(answer.get("metadata")).record_id != request.record.id:
         raise ValueError("metadata lacks the id that was sent")
-    version, workflow = answer.get("workflow_version"), answer.get("workflow_id")
+    facts = {}
+    if answer.get("workflow_id") is not None:
+        facts["workflow_id"] = str(answer["workflow_id"]).lower()
+    vendor = {}
+    if answer.get("workflow_version") is not None:
+        vendor["workflow_version"] = str(answer["workflow_version"])
     return SessionReading(
         session_id=records.check_id(words.read_full_text(answer["session_id"], "session_id")),
         state=SessionState.PENDING,
@@ -110,18 +87,74 @@ def start_steps(backend: DiditBackend, request: StartRequest) -> http.SessionSte
             token=Secret(words.read_full_text(answer["session_token"], "session_token")),
         ),
         record_id=words.text_or_none(answer.get("vendor_data"), "vendor_data"),
-        facts={} if workflow is None else {"workflow_id": str(workflow).lower()},
-        vendor={} if version is None else {"workflow_version": str(version)},
+        facts=facts,
+        vendor=vendor,
     )
 
 
-def _read_terms(metadata: object) -> tuple[str | None, str | None]:
-    """Return the record's id and terms from a session's metadata; None if they are missing."""
-    ours = metadata if isinstance(metadata, dict) else {}
-    record_id, terms = ours.get("id"), ours.get("terms")
-    # Other programs may store their own id under the same name.
-    is_ours = isinstance(terms, str) and re.fullmatch(r"[0-9a-f]{32}", str(record_id))
-    return (str(record_id), terms) if is_ours else (None, None)
+def _check_settings(backend: DiditBackend, request: StartRequest) -> None:
+    """Raise if a session cannot be started with the backend's settings."""
+    if not re.fullmatch(r"[0-9a-fA-F-]{36}", backend.workflow_id or ""):
+        raise errors.ConfigurationError(
+            "Sessions at Didit need workflow_id: the UUID of a published workflow, from Didit's "
+            "console. Set workflow_id, or the environment variable DIDIT_WORKFLOW_ID."
+        )
+    if request.reference is not None and not backend.workflow_takes_reference:
+        raise errors.Unsupported(
+            "Most Didit workflows ignore a reference and compare with the person's document: if "
+            "your workflow uses the reference, set workflow_takes_reference to true.",
+            backend=words.NAME,
+            what="reference",
+        )
+    if request.options is None or not request.options.sandbox_scenario:
+        return
+    environments = backend.environments
+    if not environments or not environments <= {Environment.SANDBOX, Environment.MOCK}:
+        raise errors.Unsupported(
+            "sandbox_scenario simulates the outcome of a session: it requires the setting "
+            "environment to be sandbox or mock.",
+            backend=words.NAME,
+            what="sandbox_scenario",
+        )
+
+
+def _start_body(backend: DiditBackend, request: StartRequest) -> dict[str, Any]:
+    """Return the fields of a start; what was not set is left out."""
+    record = request.record
+    fields: dict[str, Any] = {
+        "workflow_id": backend.workflow_id,
+        # For the same vendor_data Didit returns the open session again. If vendor_data were the
+        # subject, a start for a payout would return the link of an open login.
+        "vendor_data": record.id,
+        "metadata": {"id": record.id, "terms": record.terms},
+        "callback": request.return_url,
+        "language": request.language,
+    }
+    if request.options is not None:
+        fields["callback_method"] = request.options.callback_method
+        fields["sandbox_scenario"] = request.options.sandbox_scenario
+    if request.reference is not None:
+        fields["portrait_image"] = http.in_base64(request.reference)
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+@attrs.frozen(kw_only=True)
+class _OurMetadata:
+    """The record's id and terms in a session's metadata; None if they are missing."""
+
+    record_id: str | None = None
+    terms: str | None = None
+
+    @classmethod
+    def read(cls, metadata: object) -> _OurMetadata:
+        if not isinstance(metadata, dict):
+            return cls()
+        record_id = str(metadata.get("id"))
+        terms = metadata.get("terms")
+        # Other programs may store their own id under the same name.
+        if not isinstance(terms, str) or not re.fullmatch(r"[0-9a-f]{32}", record_id):
+            return cls()
+        return cls(record_id=record_id, terms=terms)
 
 
 # --- read ---
@@ -203,13 +236,22 @@ def read_reply(
     if session_id.lower() != decision.session_id.lower():
         raise ValueError("session_id belongs to another session")
     state = _STATES.get(status, SessionState.UNKNOWN)
-    record_id, terms = _read_terms(answer.get("metadata"))
-    link = answer.get("session_url") if state is SessionState.PENDING else None
+    access = SessionAccess(
+        expires_at=words.time_or_none(answer.get("expires_at"), "expires_at"),
+    )
+    link = answer.get("session_url")
+    if link and state is SessionState.PENDING:
+        access = attrs.evolve(access, link=Secret(words.read_full_text(link, "session_url")))
     workflow_id = words.text_or_none(answer.get("workflow_id"), "workflow_id")
-    # Documents are read only where they are compared, because they contain personal data.
-    is_document = record.compared_with is ComparedWith.DOCUMENT
+    facts = {}
     # A decided session always has a workflow id.
-    is_due = workflow_id or state is SessionState.DECIDED
+    if workflow_id or state is SessionState.DECIDED:
+        facts["workflow_id"] = (workflow_id or "").lower()
+    document_holders: list[DocumentHolder] = []
+    # Documents are read only where they are compared, because they contain personal data.
+    if record.compared_with is ComparedWith.DOCUMENT:
+        document_holders.extend(_read_holders(answer))
+    metadata = _OurMetadata.read(answer.get("metadata"))
     return SessionReading(
         session_id=session_id,
         state=state,
@@ -217,18 +259,15 @@ def read_reply(
         approved=status == words.APPROVED,
         checks=tuple(_read_checks(decision, answer)),
         compared_with=_compared_with(record, answer),
-        document_holders=tuple(_read_holders(answer)) if is_document else (),
-        record_id=record_id,
-        terms=terms,
+        document_holders=tuple(document_holders),
+        record_id=metadata.record_id,
+        terms=metadata.terms,
         created_at=decision.created_at,
-        facts={"workflow_id": (workflow_id or "").lower()} if is_due else {},
+        facts=facts,
         has_begun=status == "In Progress",
         is_asked_back=status in ("Awaiting User", "Resubmitted"),
         review_reasons=tuple(_read_review_reasons(backend, decision)),
-        access=SessionAccess(
-            link=Secret(words.read_full_text(link, "session_url")) if link else None,
-            expires_at=words.time_or_none(answer.get("expires_at"), "expires_at"),
-        ),
+        access=access,
         environment=decision.environment,
         raw=records.allow(answer),
     )
@@ -238,12 +277,15 @@ def _read_checks(
     decision: records.SessionDecision, answer: dict[str, Any]
 ) -> Iterator[SessionCheck]:
     """Yield all checks; a liveness check has the URL of the person's face as `portrait`."""
-    yield from (SessionCheck(result=result) for result in decision.matches)
+    for result in decision.matches:
+        yield SessionCheck(result=result)
     blocks = answer.get("liveness_checks") or ()
-    for result, block in zip(decision.liveness_checks, blocks, strict=False):
-        address = block.get("reference_image")
-        portrait = Secret(words.read_full_text(address, "reference_image")) if address else None
-        yield SessionCheck(result=result, portrait=portrait)
+    for check, block in zip(decision.liveness_checks, blocks, strict=False):
+        portrait = None
+        if block.get("reference_image"):
+            url = words.read_full_text(block["reference_image"], "reference_image")
+            portrait = Secret(url)
+        yield SessionCheck(result=check, portrait=portrait)
 
 
 def _compared_with(record: SessionRecord, answer: dict[str, Any]) -> ComparedWith:
@@ -253,14 +295,16 @@ def _compared_with(record: SessionRecord, answer: dict[str, Any]) -> ComparedWit
     id for a stored face, and null for a document of this session (or if the workflow hides it).
     """
     matches = answer.get("face_matches") or []
-    source = matches[0].get("source_image_session_id") if len(matches) == 1 else None
+    if len(matches) != 1:
+        return ComparedWith.UNKNOWN
+    (match,) = matches
+    source_session_id = match.get("source_image_session_id")
+    if source_session_id not in (None, answer["session_id"]):
+        return ComparedWith.STORED
     documents = (answer.get("id_verifications"), answer.get("nfc_verifications"))
     has_document = any(block not in (None, []) for block in documents)
-    if source not in (None, answer["session_id"]):
-        return ComparedWith.STORED
-    if source is None:
-        is_document = has_document and len(matches) == 1
-        return ComparedWith.DOCUMENT if is_document else ComparedWith.UNKNOWN
+    if source_session_id is None:
+        return ComparedWith.DOCUMENT if has_document else ComparedWith.UNKNOWN
     if has_document:
         return ComparedWith.UNKNOWN
     is_given = record.compared_with is ComparedWith.GIVEN
@@ -273,26 +317,24 @@ def _read_holders(answer: dict[str, Any]) -> Iterator[DocumentHolder]:
         document = words.read_object(item, "an item of id_verifications")
         yield _read_holder(document, birth_date_field="date_of_birth")
     for item in words.read_list(answer.get("nfc_verifications") or [], "nfc_verifications"):
+        chip = words.read_object(item, "an item of nfc_verifications").get("chip_data")
         # Null if the document has no chip, or the chip could not be read.
-        if chip := words.read_object(item, "an item of nfc_verifications").get("chip_data"):
-            chip = words.read_object(chip, "chip_data")
-            yield _read_holder(chip, birth_date_field="birth_date")
+        if chip:
+            fields = words.read_object(chip, "chip_data")
+            yield _read_holder(fields, birth_date_field="birth_date")
 
 
 def _read_holder(fields: dict[str, Any], *, birth_date_field: str) -> DocumentHolder:
     """Read the fields of a document or a chip; each is null if the workflow hides it."""
-    names = {
-        name: words.text_or_none(fields.get(name), name)
-        for name in ("full_name", "first_name", "last_name")
-    }
-    parts = filter(None, (names["first_name"], names["last_name"]))
+    full_name = words.text_or_none(fields.get("full_name"), "full_name")
+    first_name = words.text_or_none(fields.get("first_name"), "first_name")
+    last_name = words.text_or_none(fields.get("last_name"), "last_name")
+    name = full_name or " ".join(filter(None, (first_name, last_name)))
     try:
         birth_date = dt.date.fromisoformat(fields[birth_date_field])
     except (KeyError, TypeError, ValueError):
         birth_date = None  # hidden, or incomplete on the document
-    return DocumentHolder(
-        name=names["full_name"] or " ".join(parts) or None, date_of_birth=birth_date
-    )
+    return DocumentHolder(name=name or None, date_of_birth=birth_date)
 
 
 def _read_review_reasons(
@@ -337,9 +379,12 @@ def delete_steps(backend: DiditBackend, request: DeleteRequest) -> http.DeleteSt
             reply = yield _session_request(backend, record.session_id, "decision")
         except errors.SessionNotFound:
             return Deletion(state=DeletionState.NOT_THERE)
-        shown, record_id = reply.at("session_id"), _read_terms(reply.at("metadata"))[0]
-        is_ours = str(shown).lower() == record.session_id.lower() and record_id == record.id
-        if shown is not None and not is_ours:
+        session_id = reply.at("session_id")
+        is_ours = (
+            str(session_id).lower() == record.session_id.lower()
+            and _OurMetadata.read(reply.at("metadata")).record_id == record.id
+        )
+        if session_id is not None and not is_ours:
             raise errors.SessionMismatch(
                 "The session does not have the id of this record: nothing was deleted. "
                 "DiditAccount.delete deletes a session by its id alone.",
@@ -352,17 +397,18 @@ def delete_steps(backend: DiditBackend, request: DeleteRequest) -> http.DeleteSt
 def _delete(backend: DiditBackend, session_id: str) -> http.DeleteSteps:
     try:
         # Supported since August 2026. Without it, an account policy may keep a face template.
-        wish = {"retain_face_embeddings": False}
+        options = {"retain_face_embeddings": False}
         reply = yield _session_request(
-            backend, session_id, "delete", "DELETE", json=wish, expects=range(200, 300)
+            backend, session_id, "delete", "DELETE", json=options, expects=range(200, 300)
         )
     except errors.SessionNotFound:
         return Deletion(state=DeletionState.NOT_THERE)
     if reply.shape not in (http.BodyShape.EMPTY, http.BodyShape.JSON_OBJECT):
         raise ValueError("the body is neither empty nor a JSON object")
-    word = words.text_or_none(reply.at("face_retention_outcome"), "face_retention_outcome")
-    kept = _FACE_KEPT.get(word or "")
-    return Deletion(state=DeletionState.DONE, face_kept=kept, vendor_word=word)
+    outcome = words.text_or_none(reply.at("face_retention_outcome"), "face_retention_outcome")
+    return Deletion(
+        state=DeletionState.DONE, face_kept=_FACE_KEPT.get(outcome or ""), vendor_word=outcome
+    )
 
 
 # --- webhooks ---
@@ -381,7 +427,7 @@ def read_delivery(
     if event.session_id is None:
         return ()
     hint = SessionHint(
-        record_id=_read_terms(event.raw.get("metadata"))[0],
+        record_id=_OurMetadata.read(event.raw.get("metadata")).record_id,
         session_id=event.session_id,
         event_id=event.event_id,
         is_test=event.is_test,
@@ -417,5 +463,6 @@ def error_row(
         # Didit does not document whether a 5xx may leave a session behind.
         return http.default_row(status, shape)
     row = wire.error_row(status, form, shape)
-    ground = _REFUSED if is_start else records.FREE_GROUND
-    return attrs.evolve(row, ground=ground) if row.ground == wire.STATED else row
+    if row.ground != wire.STATED:
+        return row
+    return attrs.evolve(row, ground=_REFUSED if is_start else records.FREE_GROUND)

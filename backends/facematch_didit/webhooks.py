@@ -94,7 +94,8 @@ def verify_webhook(
         ConfigurationError: a secret is missing or malformed.
         InvalidRequest: another argument is invalid; respond with 500, so that Didit retries.
     """
-    keys, now = as_webhook_secrets(secrets), now or SystemClock().now()
+    keys = as_webhook_secrets(secrets)
+    now = now or SystemClock().now()
     if not keys:
         raise ConfigurationError(
             "`secrets` must be the webhook destination's secret_shared_key, or several."
@@ -103,16 +104,16 @@ def verify_webhook(
         raise InvalidRequest(f"body must be the received bytes, not {type(body).__name__}.")
     if now.tzinfo is None or not 0 <= tolerance_s <= 86_400:
         raise InvalidRequest("`now` needs a time zone, and tolerance_s must be from 0 to 86400.")
-    texts = {name.lower(): text for name, text in headers.items()}
-    if not _is_signed(body, texts, keys):
-        if not {"x-signature", "x-signature-v2"} & set(texts):
+    lower_headers = {name.lower(): text for name, text in headers.items()}
+    if not _is_signed(body, lower_headers, keys):
+        if not {"x-signature", "x-signature-v2"} & set(lower_headers):
             raise WebhookRefused("The request has no X-Signature or X-Signature-V2 header.")
         raise WebhookRefused(
             f"The signature does not match the body (secrets tried: {len(keys)}). Check the "
             "secret, and pass the body as received."
         )
     try:
-        event = _read_event(_load(body), is_mock=MOCK_HEADER.lower() in texts)
+        event = _read_event(_load(body), is_mock=MOCK_HEADER.lower() in lower_headers)
     except ValueError as error:
         raise WebhookRefused(
             f"The signature is valid, but the delivery is not: {error}.", http_status=422
@@ -176,7 +177,9 @@ def _read_event(document: dict[str, Any], *, is_mock: bool) -> WebhookEvent:
     # Other programs may store any JSON as metadata.
     entries = metadata if isinstance(metadata, dict) else {}
     call_id = entries.get(CALL_ID_KEY)
-    word = text_or_none(document.get("environment"), "environment")
+    environment = ENVIRONMENTS.get(text_or_none(document.get("environment"), "environment") or "")
+    if is_mock:
+        environment = Environment.MOCK
     seconds = read_whole_number(document.get("timestamp"), "timestamp")
     try:
         sent_at = datetime.fromtimestamp(seconds, UTC)
@@ -188,7 +191,7 @@ def _read_event(document: dict[str, Any], *, is_mock: bool) -> WebhookEvent:
         session_id=text_or_none(document.get("session_id"), "session_id"),
         vendor_status=text_or_none(document.get("status"), "status"),
         timestamp=sent_at,
-        environment=Environment.MOCK if is_mock else ENVIRONMENTS.get(word or ""),
+        environment=environment,
         caller_ref=text_or_none(document.get("vendor_data"), "vendor_data"),
         call_id=call_id if isinstance(call_id, str) else None,
         raw=document,

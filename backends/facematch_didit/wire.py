@@ -204,23 +204,26 @@ def read_result(
     request: PictureRequest, body: object, declared: Environment | None
 ) -> MatchResult | LivenessResult:
     """Parse a 200 response; `declared` is the setting `environment`."""
-    kind, answer = _kind_of(request), read_object(body, "the body")
+    kind = _kind_of(request)
+    answer = read_object(body, "the body")
     block = read_object(answer[kind.block], kind.block)
     faces = {"probe": _read_faces(block, "user_image")}
     if kind is MATCH:
         faces["reference"] = _read_faces(block, "ref_image")
-    is_sandbox = declared is Environment.SANDBOX
-    is_kept = request.retention is Retention.KEEP and not is_sandbox
     request_id = text_or_none(answer.get("request_id"), "request_id")
+    ids = Ids(call=request.call_id, vendor=request_id)
+    billing = Billing(Charged.YES, CHARGED)
+    if declared is Environment.SANDBOX:
+        billing = Billing(Charged.NO, FREE_IN_SANDBOX)
+    elif request.retention is Retention.KEEP:
+        # The session of a call that was not stored cannot be read: Didit returns 404.
+        ids = attrs.evolve(ids, session=request_id)
     return kind.result(
         **read_verdict(kind, block, faces),
         threshold=_threshold_of(request),
-        # The session of a call that was not stored cannot be read: Didit returns 404.
-        ids=Ids(call=request.call_id, vendor=request_id, session=request_id if is_kept else None),
+        ids=ids,
         created_at=time_or_none(answer.get("created_at"), "created_at"),
-        billing=Billing(
-            Charged.NO if is_sandbox else Charged.YES, FREE_IN_SANDBOX if is_sandbox else CHARGED
-        ),
+        billing=billing,
         raw=answer,
     )
 
@@ -274,33 +277,38 @@ def read_verdict(
     status = read_text(block["status"], "status")
     warnings = [_read_warning(item) for item in read_list(block["warnings"], "warnings")]
     codes = {warning.code for warning in warnings}
-    value, score = number_or_none(block["score"], "score"), None
+    value = number_or_none(block["score"], "score")
+    score = None
     # Without a face, Didit's score is null for a stored call and 0 for other calls.
     if value is not None and WarningCode.NO_FACE not in codes:
         score = Score(value, kind.scale, raw=value, raw_name="score", source=ScaleSource.DOCUMENTED)
     is_grave = any(warning.severity.is_grave for warning in warnings)
     fields: dict[str, Any] = {
-        **{f"{name}_faces": found for name, found in faces.items()},
         "decision": _decide(kind, status, score is not None, codes, is_grave=is_grave),
         "score": score,
         "backend": NAME,
         "vendor_status": status,
     }
-    if WarningCode.MULTIPLE_FACES not in codes:
+    for name, listed in faces.items():
+        fields[f"{name}_faces"] = listed
         # Didit's face match sends no warning about several faces.
-        warnings += [
-            ResultWarning(
-                code=WarningCode.MULTIPLE_FACES,
-                severity=Severity.WARNING,
-                text=f"The {name} shows {len(found)} faces; Didit uses the largest.",
+        count = 0 if listed is None else len(listed)
+        if count > 1 and WarningCode.MULTIPLE_FACES not in codes:
+            warnings.append(
+                ResultWarning(
+                    code=WarningCode.MULTIPLE_FACES,
+                    severity=Severity.WARNING,
+                    text=f"The {name} shows {count} faces; Didit uses the largest.",
+                )
             )
-            for name, found in faces.items()
-            if found is not None and len(found) > 1
-        ]
     if status == APPROVED and value is None:
-        text = "Didit approved without a score."
-        code = WarningCode.SCORE_UNAVAILABLE
-        warnings.append(ResultWarning(code=code, severity=Severity.ERROR, text=text))
+        warnings.append(
+            ResultWarning(
+                code=WarningCode.SCORE_UNAVAILABLE,
+                severity=Severity.ERROR,
+                text="Didit approved without a score.",
+            )
+        )
     if kind is LIVENESS:
         fields["method"] = text_or_none(block.get("method"), "method")
         fields["quality"] = number_or_none(block.get("face_quality"), "face_quality")
@@ -327,13 +335,15 @@ def _decide(
 def _read_warning(item: object) -> ResultWarning:
     warning = read_object(item, "a warning")
     tag = read_text(warning.get("risk"), "risk")
-    weight = text_or_none(warning.get("log_type"), "log_type")
+    log_type = text_or_none(warning.get("log_type"), "log_type")
+    description = text_or_none(warning.get("long_description"), "long_description")
+    if not description:
+        description = text_or_none(warning.get("short_description"), "short_description")
     return ResultWarning(
         code=WARNING_CODES.get(tag, WarningCode.OTHER),
-        severity=SEVERITIES.get(weight or "", Severity.UNKNOWN),
+        severity=SEVERITIES.get(log_type or "", Severity.UNKNOWN),
         tag=tag,
-        text=text_or_none(warning.get("long_description"), "long_description")
-        or text_or_none(warning.get("short_description"), "short_description"),
+        text=description,
     )
 
 
@@ -392,21 +402,23 @@ def read_error(
     **about: Any,
 ) -> errors.VendorError:
     """Return the error for a response without a result; `find_row` has `error_row`'s signature."""
-    form, fields = _read_words(reply)
+    error_body = _ErrorBody.read(reply)
     quotable = reply
-    if fields:
+    if error_body.texts_by_field:
         # `vendor_error` masks, shortens and quotes the text under "detail".
-        words = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in fields.items())
-        quotable = attrs.evolve(reply, body=json.dumps({"detail": words}).encode())
-    row = find_row(reply.status, form, quotable.shape)
+        lines = []
+        for name, texts in error_body.texts_by_field.items():
+            lines.append(f"{name}: {' '.join(texts)}")
+        detail = json.dumps({"detail": "; ".join(lines)})
+        quotable = attrs.evolve(reply, body=detail.encode())
+    row = find_row(reply.status, error_body.form, quotable.shape)
     error = http.vendor_error(quotable, {}, backend=NAME, now=now, row=row, **about)
     if isinstance(error, errors.RequestRejected):
-        error.field_errors = {
-            http.without_secrets(name, reply.secrets): tuple(
-                http.without_secrets(text, reply.secrets) for text in texts
-            )
-            for name, texts in fields.items()
-        }
+        error.field_errors = {}
+        for name, texts in error_body.texts_by_field.items():
+            masked_texts = [http.without_secrets(text, reply.secrets) for text in texts]
+            masked_name = http.without_secrets(name, reply.secrets)
+            error.field_errors[masked_name] = tuple(masked_texts)
     if isinstance(error, errors.RateLimited) and error.retry_after_s is None:
         # Seconds since 1970 (Didit OpenAPI, 2026-07-18).
         reset = reply.headers.get("X-RateLimit-Reset", "").strip()
@@ -415,24 +427,35 @@ def read_error(
     return error
 
 
-def _read_words(reply: http.HttpReply) -> tuple[Form, dict[str, tuple[str, ...]]]:
-    """Return an error response's shape, and its texts by field (empty if it has no fields)."""
-    try:
-        body = reply.json()
-    except ValueError:
-        return "other", {}
-    if isinstance(body, dict):
-        if "cloudflare_error" in body:
-            return "other", {}
+@attrs.frozen(kw_only=True)
+class _ErrorBody:
+    """The body of an error response: its shape, and the texts by field, if it has fields."""
+
+    form: Form
+    texts_by_field: dict[str, tuple[str, ...]] = attrs.field(factory=dict)
+
+    @classmethod
+    def read(cls, reply: http.HttpReply) -> _ErrorBody:
+        try:
+            body = reply.json()
+        except ValueError:
+            return cls(form="other")
+        if isinstance(body, list):
+            texts = _texts(body)
+            if not texts:
+                return cls(form="other")
+            # Didit's framework uses this name for texts without a field.
+            return cls(form="list", texts_by_field={"non_field_errors": texts})
+        if not isinstance(body, dict) or "cloudflare_error" in body:
+            return cls(form="other")
         if isinstance(body.get("error"), str):
-            return "error", {}
+            return cls(form="error")
         if isinstance(body.get("detail"), str):
-            return "detail", {}
-        fields = {name: _texts(value) for name, value in body.items()}
-        return ("fields", fields) if body and all(fields.values()) else ("other", {})
-    texts = _texts(body) if isinstance(body, list) else ()
-    # Didit's framework uses this name for texts without a field.
-    return ("list", {"non_field_errors": texts}) if texts else ("other", {})
+            return cls(form="detail")
+        texts_by_field = {name: _texts(value) for name, value in body.items()}
+        if not body or not all(texts_by_field.values()):
+            return cls(form="other")
+        return cls(form="fields", texts_by_field=texts_by_field)
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -80,7 +80,11 @@ SEVERITIES: Mapping[str, Severity] = MappingProxyType(
 #: faces Didit found (Didit OpenAPI, 2026-07-18).
 MASKED_KEYS = frozenset(
     {
-        *("source_image", "target_image", "reference_image", "video_url", "match_image_url"),
+        "source_image",
+        "target_image",
+        "reference_image",
+        "video_url",
+        "match_image_url",
         "user_details",
     }
 )
@@ -119,8 +123,8 @@ def read_time(value: object, place: str) -> datetime:
     """Parse an ISO 8601 time to UTC. Didit's times are UTC if they have no time zone."""
     text = read_text(value, place)
     try:
-        at = datetime.fromisoformat(text)
-        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+        time = datetime.fromisoformat(text)
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise ValueError(f"{place} is not a time") from None
 
