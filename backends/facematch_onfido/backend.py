@@ -244,8 +244,8 @@ class OnfidoBackend(HostedSessionBackend):
         """The token of the OAuth client, shared by all backends with the same client."""
         request = HttpRequest(
             url=f"{self.service_url}/v3.6/oauth/token",
+            # onfido-python sends these two alone, and no grant_type.
             fields={
-                "grant_type": "client_credentials",
                 "client_id": self.client_id or "",
                 "client_secret": self.client_secret or "",
             },

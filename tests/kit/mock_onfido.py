@@ -45,7 +45,6 @@ def ask(path, body=None, *, method=None, token=LIVE_TOKEN, bearer=None, **query)
 
 def login(**changes):
     fields = {
-        "grant_type": "client_credentials",
         "client_id": CLIENT,
         "client_secret": CLIENT_SECRET,
         **changes,

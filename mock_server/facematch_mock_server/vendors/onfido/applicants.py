@@ -107,9 +107,6 @@ def page_of(call: Call, items: Sequence[T], *, size: int = _PAGE_SIZE) -> Sequen
 def show(applicant: Applicant) -> dict[str, Any]:
     """Return an applicant as Onfido shows it."""
     return {
-        **dict.fromkeys(_PLAIN_FIELDS),
-        "address": None,
-        "id_numbers": [],
         **applicant.fields,
         "id": applicant.id,
         "created_at": show_time(applicant.created_at),

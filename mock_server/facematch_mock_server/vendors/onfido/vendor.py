@@ -102,7 +102,7 @@ def _log_in(call: Call) -> Response:
     fields = _login_fields(call.request)
     is_known = call.authenticate(fields.get("client_secret"))
     is_own = call.key is not None and call.key.client == fields.get("client_id")
-    if not is_known or not is_own or fields.get("grant_type") != "client_credentials":
+    if not is_known or not is_own:
         call.key_label = "wrong"
         call.refuse("login.refused")
     life_s = call.claims["login.life_s"]
@@ -162,12 +162,11 @@ def _check_webhook(call: Call, body: Mapping[str, Any], *, is_new: bool) -> None
 
 def _store_more(call: Call, webhook_id: str, body: Mapping[str, Any]) -> None:
     records: OnfidoRecords = call.world.records
-    more = records.webhooks.find(webhook_id) or {
-        "name": None,
-        "environments": ["sandbox", "live"],
-        "payload_version": 3,
-    }
-    records.webhooks.put(webhook_id, more | {name: body[name] for name in more if name in body})
+    more = dict(records.webhooks.find(webhook_id) or {"environments": ["sandbox", "live"]})
+    for name in ("name", "environments", "payload_version"):
+        if name in body:
+            more[name] = body[name]
+    records.webhooks.put(webhook_id, more)
 
 
 def _show_webhook(call: Call, destination: Destination) -> dict[str, Any]:
