@@ -126,7 +126,7 @@ class Storm:
 def storm(vendor, seed):
     world = SessionWorld(vendor, ("budget",), cap=1000)
     try:
-        if vendor == "didit":
+        if vendor in ("didit", "onfido"):
             world.control.webhooks.add("http://127.0.0.1:9/", secret=canaries.WEBHOOK_SECRET)
         Storm(world, random.Random(seed)).run()
     finally:

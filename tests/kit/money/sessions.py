@@ -18,6 +18,7 @@ from facematch_core.store import MemoryStore
 from facematch_didit import DiditBackend
 from facematch_mock_server import Fault, MockServer
 from facematch_mock_server.world.clock import VirtualClock
+from facematch_onfido import OnfidoBackend
 from facematch_rekognition import RekognitionBackend
 from facematch_veriff import VeriffBackend
 
@@ -44,6 +45,14 @@ BACKENDS = {
         api_key=canaries.API_KEY,
         **{"base_url": "https://contoso.cognitiveservices.azure.com", **where},
     ),
+    "onfido": lambda where: OnfidoBackend(
+        api_token=canaries.API_KEY,
+        workflow_id=WORKFLOW,
+        face_output="selfie",
+        document_output="doc",
+        webhook_secrets=canaries.WEBHOOK_SECRET,
+        **where,
+    ),
     "veriff": lambda where: VeriffBackend(
         api_key=VERIFF_KEY,
         shared_secret=canaries.CLIENT_SECRET,
@@ -53,7 +62,7 @@ BACKENDS = {
 
 #: On what: no start brings a picture.
 RELIED_ON = {
-    **{vendor: {"compared_with": "document"} for vendor in ("didit", "veriff")},
+    **{vendor: {"compared_with": "document"} for vendor in ("didit", "onfido", "veriff")},
     **{vendor: {"expects": ["liveness"]} for vendor in ("azure", "rekognition")},
 }
 
@@ -157,7 +166,8 @@ def session_outcome(vendor, what, setting, case):
 def expected_session_outcome(vendor, what, setting, case):
     """What has to come of it. Azure and Veriff make a second session for the same start.
 
-    At Didit each start looks first, for nothing, and a session that is there is not counted again.
+    At Didit and Onfido each start looks first, for nothing, and a session that is there is not
+    counted again. At Onfido a start has two requests, of which the first is free.
     """
     met, sent = (case.kind, case.more.get("status")), int(case is not NOBODY_LISTENS)
     is_start, count = what == "start", int(case.executed)
@@ -170,20 +180,26 @@ def expected_session_outcome(vendor, what, setting, case):
         end = "UnexpectedResponse"
     elif case.stage == "answer" and met in REFUSALS:
         end = OWN_WORDS.get((vendor, what, met)) or REFUSALS[met]
+    steps = 2 if vendor == "onfido" else 1
     if not is_start:
-        # At Veriff the attempts say how far a session without a decision is.
-        sent += vendor == "veriff" and case is NO_FAULT
+        # At Veriff the attempts say how far a session without a decision is; at Onfido the
+        # applicant says in which environment.
+        sent += vendor in ("onfido", "veriff") and case is NO_FAULT
         return CallOutcome(end, "NO", (1, 1), ("spent", "spent"), (sent, 0))
-    is_look = vendor == "didit"
+    is_look = vendor in ("didit", "onfido")
     if is_look and (case is NOBODY_LISTENS or case.stage == "connect"):  # it strikes the look
-        return CallOutcome("VendorUnavailable", "NO", (0, 1), ("", "spent"), (sent, sent + 2))
+        both = sent, sent + 1 + steps
+        return CallOutcome("VendorUnavailable", "NO", (0, 1), ("", "spent"), both)
+    sent *= steps
     if setting == "retries" and end in faults.AGAIN:
-        end, sent, count = "SESSION", sent + 1, 1
+        end, sent, count = "SESSION", sent + steps, 1
     counted = COUNTED.get(end, "")
     billed = {"UnexpectedResponse": "YES"}.get(end, "UNKNOWN" if counted else "NO")
     charges = count, count + 1 if vendor in ("azure", "veriff") else 1
     both = counted, counted if is_look and count else f"{counted} spent".strip()
-    requests = (sent + 1, sent + 3) if is_look else (sent, sent + 1)
+    # Either finds the session by a list and a reading, or has to look and start again.
+    again = 2 if count else 1 + steps
+    requests = (sent + 1, sent + 1 + again) if is_look else (sent, sent + 1)
     return CallOutcome(end, billed, charges, both, requests)
 
 
@@ -201,7 +217,11 @@ GATES = {"no gate": (), "budget": ("budget",), "retries": ("budget", "pacing", "
 COUNTED = {"SESSION": "spent", "UnexpectedResponse": "spent", "OutcomeUnknown": "unknown"}
 #: Where a refusal ends in another error, as vendors word it in the mock.
 OWN_WORDS = {
-    **{(vendor, "read", ("status", 404)): "SessionNotFound" for vendor in ("didit", "veriff")},
+    **{
+        (vendor, "read", ("status", 404)): "SessionNotFound"
+        for vendor in ("didit", "onfido", "veriff")
+    },
+    **{("onfido", what, ("status", 403)): "PermissionDenied" for what in REQUESTS},
     **{("azure", what, ("status", 404)): "SessionNotFound" for what in REQUESTS},
     **{
         (vendor, what, ("status", 403)): "PermissionDenied"

@@ -275,6 +275,12 @@ class Onfido(base.MockVendor):
             return None, ()
         return route, values
 
+    def operation(self, head: Request) -> str | None:
+        """Return the call's name; the list of runs has the path of their start."""
+        operation = super().operation(head)
+        is_list = operation == "session_start" and head.method != "POST"
+        return "session_read" if is_list else operation
+
     def not_found(self, call: Call) -> Response:
         path = call.request.path
         if _NOT_IMITATED.fullmatch(path):
