@@ -19,6 +19,7 @@ from facematch_didit import DiditBackend
 from facematch_mock_server import Fault, MockServer
 from facematch_mock_server.world.clock import VirtualClock
 from facematch_onfido import OnfidoBackend
+from facematch_persona import PersonaBackend
 from facematch_rekognition import RekognitionBackend
 from facematch_veriff import VeriffBackend
 
@@ -31,6 +32,12 @@ BACKENDS = {
     "didit": lambda where: DiditBackend(
         api_key=canaries.API_KEY,
         workflow_id=WORKFLOW,
+        webhook_secrets=canaries.WEBHOOK_SECRET,
+        **where,
+    ),
+    "persona": lambda where: PersonaBackend(
+        api_key=canaries.API_KEY,
+        template_id="itmpl_OfTheShop",
         webhook_secrets=canaries.WEBHOOK_SECRET,
         **where,
     ),
@@ -62,7 +69,9 @@ BACKENDS = {
 
 #: On what: no start brings a picture.
 RELIED_ON = {
-    **{vendor: {"compared_with": "document"} for vendor in ("didit", "onfido", "veriff")},
+    **{
+        vendor: {"compared_with": "document"} for vendor in ("didit", "onfido", "persona", "veriff")
+    },
     **{vendor: {"expects": ["liveness"]} for vendor in ("azure", "rekognition")},
 }
 
@@ -166,8 +175,9 @@ def session_outcome(vendor, what, setting, case):
 def expected_session_outcome(vendor, what, setting, case):
     """What has to come of it. Azure and Veriff make a second session for the same start.
 
-    At Didit and Onfido each start looks first, for nothing, and a session that is there is not
-    counted again. At Onfido a start has two requests, of which the first is free.
+    At Didit, Onfido and Persona each start looks first, for nothing, and a session that is there is
+    not counted again. At Onfido a start has two requests, of which the first is free; at Persona
+    the link to a session that is there is one request more.
     """
     met, sent = (case.kind, case.more.get("status")), int(case is not NOBODY_LISTENS)
     is_start, count = what == "start", int(case.executed)
@@ -186,7 +196,7 @@ def expected_session_outcome(vendor, what, setting, case):
         # applicant says in which environment.
         sent += vendor in ("onfido", "veriff") and case is NO_FAULT
         return CallOutcome(end, "NO", (1, 1), ("spent", "spent"), (sent, 0))
-    is_look = vendor in ("didit", "onfido")
+    is_look = vendor in ("didit", "onfido", "persona")
     if is_look and (case is NOBODY_LISTENS or case.stage == "connect"):  # it strikes the look
         both = sent, sent + 1 + steps
         return CallOutcome("VendorUnavailable", "NO", (0, 1), ("", "spent"), both)
@@ -199,6 +209,8 @@ def expected_session_outcome(vendor, what, setting, case):
     both = counted, counted if is_look and count else f"{counted} spent".strip()
     # Either finds the session by a list and a reading, or has to look and start again.
     again = 2 if count else 1 + steps
+    if count and vendor == "persona":
+        again += 1
     requests = (sent + 1, sent + 1 + again) if is_look else (sent, sent + 1)
     return CallOutcome(end, billed, charges, both, requests)
 
@@ -219,9 +231,13 @@ COUNTED = {"SESSION": "spent", "UnexpectedResponse": "spent", "OutcomeUnknown": 
 OWN_WORDS = {
     **{
         (vendor, "read", ("status", 404)): "SessionNotFound"
-        for vendor in ("didit", "onfido", "veriff")
+        for vendor in ("didit", "onfido", "persona", "veriff")
     },
-    **{("onfido", what, ("status", 403)): "PermissionDenied" for what in REQUESTS},
+    **{
+        (vendor, what, ("status", 403)): "PermissionDenied"
+        for vendor in ("onfido", "persona")
+        for what in REQUESTS
+    },
     **{("azure", what, ("status", 404)): "SessionNotFound" for what in REQUESTS},
     **{
         (vendor, what, ("status", 403)): "PermissionDenied"

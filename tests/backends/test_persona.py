@@ -1,0 +1,640 @@
+"""Persona: what its backend sends, and how it reads inquiries, webhooks and refusals."""
+
+import copy
+import datetime as dt
+import itertools
+import json
+
+import attrs
+import pytest
+import requests
+
+import facematch_core as fm
+from facematch_core.backend import DeleteRequest, ReadRequest, StartRequest
+from facematch_core.http import HttpReply
+from facematch_mock_server import MockServer
+from facematch_persona import PersonaBackend
+
+SECRET = "wbhsec_dummy"
+OLD_SECRET = "wbhsec_old"
+TEMPLATE = "itmpl_p8ANAJy9iqadm2buF2xcVgqH"
+ADA = fm.Person(name="Ada Lovelace", date_of_birth=dt.date(1980, 1, 1))
+PAYOUT = {"purpose": "payout", "about": "payout 8841"}
+BACK = "http://127.0.0.1/back"
+
+
+def open_backend(**settings):
+    usual = {"api_key": "persona_production_key", "template_id": TEMPLATE}
+    return PersonaBackend(**{**usual, **settings})
+
+
+@pytest.fixture
+def mock():
+    with MockServer(vendor="persona") as server:
+        yield server
+
+
+def open_at(mock, **more):
+    usual = {"template_id": TEMPLATE, "webhook_secrets": SECRET, "environment": "mock"}
+    return fm.open_sessions(
+        "persona",
+        api_key=mock.live_key,
+        base_url=mock.url,
+        compared_with="document",
+        require_environment="mock",
+        clock=mock.clock,
+        **{**usual, **more},
+    )
+
+
+@pytest.fixture
+def sessions(mock):
+    with open_at(mock) as opened:
+        yield opened
+
+
+def start(sessions, **more):
+    return sessions.start(sessions.plan("customer-17", **PAYOUT), **more).record
+
+
+def finish(mock, record, card="p1-again", document="p1", name="Ada Lovelace"):
+    """Let somebody show a face and a document of the card p1, with a name on it."""
+    mock.control.sessions.document(
+        record.session_id, full_name=name, date_of_birth=dt.date(1980, 1, 1)
+    )
+    mock.control.sessions.finish(record.session_id, card=card, document=document)
+
+
+def is_verified(result):
+    return result.is_verified_for("customer-17", max_age_s=3600, **PAYOUT)
+
+
+def send(mock, method, path, **body):
+    return requests.request(
+        method,
+        f"{mock.url}/api/v1/inquiries{path}",
+        headers={"Authorization": f"Bearer {mock.live_key}"},
+        timeout=10,
+        **body,
+    )
+
+
+# What is sent
+
+
+def sent_by(backend, request):
+    """Return the requests of a call whose inquiry is new, or has just begun."""
+    made = []
+
+    def answer(http_request):
+        made.append(http_request)
+        inquiry = inquiry_of(request.record)
+        link = {"one-time-link": "https://withpersona.com/verify?code=us1-x"}
+        body = {"data": inquiry, "included": [], "meta": link}
+        if http_request.url.endswith("/inquiries") and http_request.method == "GET":
+            body["data"] = [inquiry]
+        return HttpReply(status=200, body=json.dumps(body).encode())
+
+    steps = getattr(backend, request.handler.steps)(request)
+    try:
+        reply = None
+        while True:
+            reply = answer(steps.send(reply))
+    except StopIteration as ended:
+        return made, ended.value
+
+
+def inquiry_of(record, status="created", **attributes):
+    return {
+        "type": "inquiry",
+        "id": record.session_id or "inq_zEx4jL84ShbUyuwX6AzPSqt6",
+        "attributes": {
+            "status": status,
+            "note": record.id,
+            "tags": [record.terms],
+            "created-at": record.planned_at.isoformat(),
+            "expires-at": None,
+            "redacted-at": None,
+            **attributes,
+        },
+        "relationships": {
+            "inquiry-template": {"data": {"type": "inquiry-template", "id": TEMPLATE}},
+            "verifications": {"data": []},
+        },
+    }
+
+
+@pytest.fixture
+def record():
+    return fm.SessionRecord(
+        backend="persona",
+        subject_ref="customer-17",
+        purpose="payout",
+        expects=("match", "liveness"),
+        compared_with="document",
+        planned_at=dt.datetime(2026, 11, 28, 12, tzinfo=dt.UTC),
+        facts={"template_id": TEMPLATE},
+        valid_for_s=1800.5,
+    )
+
+
+@pytest.fixture
+def started(record):
+    return attrs.evolve(record, session_id="inq_zEx4jL84ShbUyuwX6AzPSqt6")
+
+
+def read(backend, record, inquiry, *verifications):
+    """Return the reading of an inquiry with these verifications."""
+    inquiry["relationships"]["verifications"]["data"] = [
+        {"type": each["type"], "id": each["id"]} for each in verifications
+    ]
+    body = {"data": inquiry, "included": [*verifications]}
+    reply = HttpReply(status=200, body=json.dumps(body).encode())
+    return backend.read_reply(ReadRequest(record=record), reply)
+
+
+@pytest.mark.parametrize(
+    ("template_id", "attribute"),
+    [
+        (TEMPLATE, "inquiry-template-id"),
+        ("itmplv_iXhqfNWqwYLAWs9G8Fm8hPfo", "inquiry-template-version-id"),
+        ("tmpl_Legacy", "template-id"),
+    ],
+)
+def test_start_names_the_record_and_its_terms_and_no_person(record, template_id, attribute):
+    backend = open_backend(template_id=template_id)
+    (request,), _ = sent_by(backend, StartRequest(record=record, return_url=BACK))
+    assert request.json == {
+        "data": {
+            "attributes": {
+                attribute: template_id,
+                "redirect-uri": BACK,
+                "note": record.id,
+                "tags": [record.terms],
+            }
+        },
+        "meta": {
+            "auto-create-account": False,
+            "auto-create-one-time-link": True,
+            "expiration-after-create-interval-seconds": 1801,
+        },
+    }
+    assert request.charges == 1
+    assert request.headers["Idempotency-Key"] == record.id
+
+
+def test_each_request_pins_the_version_and_the_casing(record, started):
+    calls = [
+        StartRequest(record=record),
+        ReadRequest(record=started, with_access=True),
+        DeleteRequest(record=started),
+    ]
+    made = [request for call in calls for request in sent_by(open_backend(), call)[0]]
+    assert [request.method for request in made] == ["POST", "GET", "POST", "GET", "DELETE"]
+    for request in made:
+        assert request.headers["Persona-Version"] == "2025-12-08"
+        assert request.headers["Key-Inflection"] == "kebab"
+        assert request.headers["Authorization"].reveal() == "Bearer persona_production_key"
+        assert "persona_production_key" not in repr(request)
+
+
+@pytest.mark.parametrize("template_id", [None, "", "TEMPLATE", "itmpl_", "itmpl_a/b", "vtmpl_a"])
+def test_start_without_a_template_is_refused_before_anything_is_sent(record, template_id):
+    backend = open_backend(template_id=template_id)
+    with pytest.raises(fm.ConfigurationError, match="PERSONA_TEMPLATE_ID"):
+        next(backend.start_steps(StartRequest(record=record)))
+
+
+def test_id_that_is_not_personas_is_not_put_into_a_url(record):
+    record = attrs.evolve(record, session_id="inq_1/../accounts")
+    with pytest.raises(fm.InvalidRequest, match="inq_"):
+        next(open_backend().read_steps(ReadRequest(record=record)))
+
+
+# The environment is that of the key
+
+
+@pytest.mark.parametrize(
+    ("key", "environment"),
+    [
+        ("persona_production_1", fm.Environment.PRODUCTION),
+        ("persona_sandbox_1", fm.Environment.SANDBOX),
+        ("another-key", None),
+    ],
+)
+def test_prefix_of_the_key_is_the_environment(started, key, environment):
+    backend = open_backend(api_key=key)
+    both = {fm.Environment.PRODUCTION, fm.Environment.SANDBOX}
+    assert backend.session_environments == ({environment} if environment else both)
+    assert read(backend, started, inquiry_of(started)).environment is environment
+
+
+def test_environment_that_contradicts_the_key_is_refused():
+    with pytest.raises(fm.ConfigurationError, match="api_key says sandbox"):
+        open_backend(api_key="persona_sandbox_1", environment="production")
+    mock_backend = open_backend(api_key="persona_sandbox_1", environment="mock")
+    assert mock_backend.environment is fm.Environment.MOCK
+
+
+def test_sandbox_key_verifies_nobody_where_production_is_required():
+    sessions = fm.open_sessions(
+        "persona",
+        api_key="persona_sandbox_1",
+        template_id=TEMPLATE,
+        compared_with="document",
+        require_environment="production",
+    )
+    with sessions, pytest.raises(fm.EnvironmentMismatch):
+        sessions.plan("customer-17", purpose="payout")
+
+
+# The verdict
+
+
+def check(name, status, *reasons):
+    return {"name": name, "status": status, "reasons": [*reasons], "requirement": "not_required"}
+
+
+def selfie(status="passed", *, match="passed", live="passed", at="2026-11-28T12:01:00Z", **more):
+    checks = [
+        check("selfie_id_comparison", match),
+        check("selfie_account_comparison", "not_applicable", "no_account_selfie_present"),
+        check("selfie_liveness_detection", live, *["low_liveness_confidence"] * (live == "failed")),
+        *[check(name, word) for name, word in more.items()],
+    ]
+    attributes = {"status": status, "created-at": at, "checks": checks}
+    return {"type": "verification/selfie", "id": f"ver_{at[-6:-1]}", "attributes": attributes}
+
+
+def document(status="passed", first="ADA", last="LOVELACE", birth_date="1980-01-01", key="a"):
+    attributes = {"status": status, "birthdate": birth_date, "created-at": "2026-11-28T12:00:00Z"}
+    attributes |= {"name-first": first, "name-middle": None, "name-last": last}
+    return {"type": "verification/government-id", "id": f"ver_{key}", "attributes": attributes}
+
+
+def decisions_of(reading):
+    return [check.result.decision for check in reading.checks]
+
+
+def test_failed_check_counts_although_the_selfie_and_the_inquiry_passed(started):
+    approved = inquiry_of(started, "approved")
+    reading = read(open_backend(), started, approved, document(), selfie(live="failed"))
+    assert reading.state is fm.SessionState.DECIDED
+    assert reading.approved
+    assert decisions_of(reading) == [fm.Decision.MATCH, fm.LivenessDecision.NOT_LIVE]
+    warnings = [warning for check in reading.checks for warning in check.result.warnings]
+    assert [(one.code, one.tag) for one in warnings] == [
+        (fm.WarningCode.LOW_LIVENESS, "low_liveness_confidence")
+    ]
+
+
+def test_newest_selfie_decides_wherever_it_stands(started):
+    first = selfie(match="failed", at="2026-11-28T12:01:00Z")
+    last = selfie(at="2026-11-28T12:09:00Z")
+    for order in itertools.permutations([first, last]):
+        reading = read(open_backend(), started, inquiry_of(started, "approved"), *order)
+        assert decisions_of(reading) == [fm.Decision.MATCH, fm.LivenessDecision.LIVE]
+
+
+def test_answer_without_one_of_its_selfies_is_unreadable(started):
+    inquiry = inquiry_of(started, "approved")
+    inquiry["relationships"]["verifications"]["data"] = [
+        {"type": "verification/selfie", "id": "ver_hidden"}
+    ]
+    body = {"data": inquiry, "included": []}
+    reply = HttpReply(status=200, body=json.dumps(body).encode())
+    outcome = open_backend().read_reply(ReadRequest(record=started), reply)
+    assert isinstance(outcome, fm.UnexpectedResponse)
+
+
+@pytest.mark.parametrize(
+    ("status", "checks", "state"),
+    [
+        ("failed", {"match": "failed"}, fm.SessionState.DECIDED),
+        ("failed", {"live": "failed"}, fm.SessionState.DECIDED),
+        ("failed", {"match": "not_applicable"}, fm.SessionState.FAILED),
+        ("failed", {}, fm.SessionState.FAILED),
+        ("completed", {}, fm.SessionState.PROCESSING),
+    ],
+)
+def test_failed_inquiry_is_decided_only_by_a_check_of_the_face(started, status, checks, state):
+    reading = read(open_backend(), started, inquiry_of(started, status), selfie(**checks))
+    assert reading.state is state
+    assert not reading.approved
+
+
+@pytest.mark.parametrize(
+    ("made", "tag"),
+    [
+        (selfie("failed"), "selfie_failed"),
+        (selfie("a_new_word"), "selfie_a_new_word"),
+        (
+            selfie(selfie_suspicious_entity_detection="failed"),
+            "selfie_suspicious_entity_detection",
+        ),
+    ],
+)
+def test_selfie_that_may_be_wrong_is_for_a_person(started, made, tag):
+    reading = read(open_backend(), started, inquiry_of(started, "approved"), made)
+    assert [reason.tag for reason in reading.review_reasons] == [tag]
+
+
+def test_face_of_an_account_is_a_stored_picture(started):
+    made = selfie(match="not_applicable", selfie_account_comparison="passed")
+    reading = read(open_backend(), started, inquiry_of(started, "approved"), made)
+    # The check stands twice: once not applicable, once passed.
+    assert reading.compared_with is fm.ComparedWith.STORED
+    assert decisions_of(reading) == [fm.LivenessDecision.LIVE, fm.Decision.MATCH]
+
+
+def test_redacted_inquiry_is_gone_whatever_its_status(started):
+    redacted = inquiry_of(
+        started, "approved", note=None, tags=[], **{"redacted-at": "2026-11-28T13:00:00Z"}
+    )
+    assert read(open_backend(), started, redacted).state is fm.SessionState.GONE
+
+
+def test_holders_are_those_of_documents_that_passed(started):
+    shown = [
+        document("failed", "GRACE", "HOPPER", key="first"),
+        document(key="second"),
+        document(birth_date="1980", key="third"),
+    ]
+    reading = read(open_backend(), started, inquiry_of(started), *shown)
+    assert [(one.name, one.date_of_birth) for one in reading.document_holders] == [
+        ("ADA LOVELACE", dt.date(1980, 1, 1)),
+        ("ADA LOVELACE", None),
+    ]
+    without_document = attrs.evolve(
+        started, expects=("liveness",), compared_with=None, facts=started.facts
+    )
+    assert read(open_backend(), without_document, inquiry_of(started), *shown).checks == ()
+    reading = read(open_backend(), without_document, inquiry_of(started), *shown)
+    assert reading.document_holders == ()
+
+
+def test_raw_has_no_url_and_no_value_of_the_person(started):
+    made = selfie()
+    made["attributes"]["center-photo-url"] = "https://files.withpersona.com/a?access_token=b"
+    inquiry = inquiry_of(started, "approved", fields={"name-first": {"value": "Ada"}})
+    raw = read(open_backend(), started, inquiry, document(), made).raw
+    assert raw["status"] == "approved"
+    first_check, *_ = raw["selfie"]["checks"]
+    assert first_check["name"] == "selfie_id_comparison"
+    text = json.dumps(raw)
+    assert not any(word in text for word in ("http", "Ada", "ADA", started.id))
+
+
+@pytest.mark.parametrize(
+    ("tags", "is_known"),
+    [
+        (["vip", "TERMS"], True),
+        (["vip"], False),
+        (None, False),
+        (["TERMS", "a" * 64], False),
+    ],
+)
+def test_tags_of_staff_stay_beside_the_terms(started, tags, is_known):
+    named = tags and [tag.replace("TERMS", started.terms) for tag in tags]
+    reading = read(open_backend(), started, inquiry_of(started, tags=named))
+    assert reading.terms == (started.terms if is_known else None)
+
+
+# At the mock
+
+
+def test_person_with_her_own_document_is_verified(mock, sessions):
+    record = start(sessions, return_url=BACK)
+    finish(mock, record)
+    assert is_verified(sessions.read(record, document=ADA))
+
+
+def test_approved_inquiry_without_a_selfie_verifies_nobody(mock, sessions):
+    record = start(sessions)
+    mock.control.sessions.decide(record.session_id, "approved")
+    result = sessions.read(record, document=ADA)
+    assert result.state is fm.SessionState.DECIDED
+    assert not is_verified(result)
+    payout = {**PAYOUT, "max_age_s": 3600}
+    assert "match was not reported" in result.why_not("customer-17", **payout)
+
+
+def test_revised_verdict_counts(mock, sessions):
+    record = start(sessions)
+    finish(mock, record)
+    assert is_verified(sessions.read(record, document=ADA))
+    mock.control.sessions.decide(record.session_id, "declined")
+    declined = sessions.read(record, document=ADA)
+    assert declined.match.decision is fm.Decision.REVIEW
+    assert not is_verified(declined)
+    mock.control.sessions.decide(record.session_id, "needs_review")
+    assert sessions.read(record, document=ADA).state is fm.SessionState.PROCESSING
+
+
+def test_completed_inquiry_is_no_verdict():
+    switches = {"workflow": "none"}
+    with MockServer(vendor="persona", switches=switches) as mock, open_at(mock) as sessions:
+        record = start(sessions)
+        finish(mock, record)
+        result = sessions.read(record, document=ADA)
+    assert (result.vendor_status, result.state) == ("completed", fm.SessionState.PROCESSING)
+    assert not is_verified(result)
+    assert result.read_again_s
+
+
+def test_expired_inquiry_is_resumed_by_a_new_link(mock, sessions):
+    record = start(sessions)
+    mock.control.sessions.expire(record.session_id)
+    assert sessions.read(record).state is fm.SessionState.EXPIRED
+    assert sessions.read(record).access is None
+    first = sessions.read(record, with_access=True)
+    again = sessions.read(record, with_access=True)
+    assert first.state is again.state is fm.SessionState.PENDING
+    assert first.access.link != again.access.link
+    assert requests.get(first.access.link.reveal(), timeout=10).status_code == 404
+    assert requests.get(again.access.link.reveal(), timeout=10).status_code == 200
+    finish(mock, record)
+    assert is_verified(sessions.read(record, document=ADA))
+    assert sessions.read(record, with_access=True).access is None
+
+
+def test_same_start_again_is_the_same_inquiry(mock, sessions):
+    planned = sessions.plan("customer-17", **PAYOUT)
+    first = sessions.start(planned)
+    assert sessions.start(planned).record.session_id == first.record.session_id
+    # Persona pruned the key, and an older program did not look first.
+    backend = sessions.verifier.backend
+    mock.control.advance(90_000)
+    another = backend.start_session(StartRequest(record=planned, clock=mock.clock)).session_id
+    assert another != first.record.session_id
+    assert sessions.read(planned).record.session_id == first.record.session_id
+    mock.control.sessions.decide(another, "approved")
+    assert sessions.read(planned).record.session_id == another
+
+
+def test_deletion_redacts_the_inquiry_for_good(mock, sessions):
+    record, other = start(sessions), start(sessions)
+    finish(mock, record)
+    swapped = attrs.evolve(other, session_id=record.session_id)
+    with pytest.raises(fm.SessionMismatch):
+        sessions.delete(swapped)
+    assert sessions.delete(record).state == sessions.delete(record).state == "requested"
+    assert sessions.read(record).state is fm.SessionState.GONE
+    attributes = send(mock, "GET", f"/{record.session_id}").json()["data"]["attributes"]
+    assert attributes["note"] is None
+    without_id = attrs.evolve(other, session_id=None)
+    assert sessions.delete(without_id).state == "requested"
+    assert sessions.delete(without_id).state == "not_there"
+    assert sessions.delete(attrs.evolve(record, session_id="inq_nobody")).state == "not_there"
+
+
+# Webhooks
+
+
+def letters_of(mock, record):
+    webhooks = mock.control.webhooks
+    webhooks.wait()
+    sent = webhooks.deliveries(session_id=record.session_id)
+    return {each.event: webhooks.delivery(each.id) for each in sent}
+
+
+def test_delivery_before_the_answer_of_the_start_names_the_record(mock, sessions):
+    mock.control.webhooks.add("http://127.0.0.1:9/hook", secret=SECRET)
+    planned = sessions.plan("customer-17", **PAYOUT)
+    started = sessions.start(planned)
+    letter = letters_of(mock, started.record)["inquiry.created"]
+    (hint,) = sessions.receive(letter.body, letter.headers)
+    # The caller knows the record alone, as if the answer had not come yet.
+    assert hint.record_id == planned.id
+    assert sessions.read(planned).record.session_id == hint.session_id
+
+
+@pytest.mark.parametrize("inflection", ["kebab", "camel", "snake"])
+def test_each_delivery_names_the_session_in_each_casing(inflection):
+    with MockServer(vendor="persona", switches={"key_inflection": inflection}) as mock:
+        mock.control.webhooks.add("http://127.0.0.1:9/hook", secret=SECRET)
+        with open_at(mock, webhook_secrets=[SECRET, "wbhsec_another"]) as opened:
+            record = start(opened)
+            finish(mock, record)
+            letters = letters_of(mock, record)
+            hints = {name: opened.receive(one.body, one.headers) for name, one in letters.items()}
+            again = {name: opened.receive(one.body, one.headers) for name, one in letters.items()}
+    assert hints == again
+    assert len(hints) == 5
+    for name, (hint,) in hints.items():
+        is_of_inquiry = name.startswith("inquiry.")
+        assert hint.record_id == (record.id if is_of_inquiry else None)
+        assert hint.session_id == record.session_id
+        assert hint.event_id.startswith("evt_")
+
+
+BODY = b'{"data":{"type":"event","id":"evt_1","attributes":{"name":"inquiry.approved"}}}'
+AT = dt.datetime.fromtimestamp(1709686052, dt.UTC)
+#: Computed with openssl for the secrets above, this body and this time.
+V1 = "441cb8bc42df2afba3b93f330a8cdd63adc04186699317e0ce229e7061b6c043"
+OLD_V1 = "bafecc408c28ab6992680412fdba568ea512bd453e9869c9d214c3bd90b45812"
+SIGNED, SIGNED_BY_OLD = f"t=1709686052,v1={V1}", f"t=1709686052,v1={OLD_V1}"
+
+
+def is_accepted(header, *, secrets=SECRET, body=BODY, now=AT):
+    """Return whether a delivery's signature and age are accepted. Its body names no inquiry."""
+    backend = open_backend(webhook_secrets=secrets)
+    try:
+        backend.receive_session(body, {"Persona-Signature": header}, now)
+    except fm.WebhookRefused:
+        return False
+    except KeyError:
+        return True
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("header", "secrets"),
+    [
+        (SIGNED, SECRET),
+        (SIGNED_BY_OLD, OLD_SECRET),
+        (SIGNED, [OLD_SECRET, SECRET]),
+        (f"{SIGNED} {SIGNED_BY_OLD}", SECRET),
+        (f"{SIGNED_BY_OLD} {SIGNED}", SECRET),
+        (f"t=1709686052,v1={OLD_V1},v1={V1}", SECRET),
+        (f"{SIGNED},v0=other", SECRET),
+    ],
+)
+def test_signature_of_a_known_secret_is_accepted(header, secrets):
+    assert is_accepted(header, secrets=secrets)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *("", "t=1709686052", f"v1={V1}", V1, f"t=1709686052,v1={V1[:-1]}"),
+        SIGNED.replace("2,", "3,"),
+        SIGNED.replace("v1=", "v0="),
+        SIGNED_BY_OLD,
+        f"t=1709686052,v1={V1.upper()}",
+        f"t=é,v1={V1}",
+    ],
+)
+def test_other_signature_is_refused(header):
+    assert not is_accepted(header)
+    assert not is_accepted(SIGNED, body=BODY + b" ")
+
+
+@pytest.mark.parametrize(("hours", "is_recent"), [(1.9, True), (-1.9, True), (2.1, False)])
+def test_delivery_signed_long_ago_is_refused(hours, is_recent):
+    now = AT + dt.timedelta(hours=hours)
+    assert is_accepted(SIGNED, now=now) is is_recent
+    # A forger cannot make it younger by a signature that nobody checks.
+    assert is_accepted(f"t={int(now.timestamp())},v1={V1} {SIGNED}", now=now) is is_recent
+
+
+def test_event_about_something_else_names_no_session():
+    event = json.loads(BODY)
+    event["data"]["attributes"]["payload"] = {"data": {"type": "account", "id": "act_1"}}
+    assert open_backend().read_delivery(event, {"persona-signature": SIGNED}, AT) == ()
+    selfie_event = copy.deepcopy(event)
+    owner = {"inquiry": {"data": {"type": "inquiry", "id": "inq_1"}}}
+    selfie_event["data"]["attributes"]["payload"]["data"] |= {"relationships": owner}
+    (hint,) = open_backend().read_delivery(selfie_event, {"persona-signature": SIGNED}, AT)
+    assert (hint.session_id, hint.event_id) == ("inq_1", "evt_1")
+
+
+# Refusals
+
+
+def refusal(request, status, title, details=None):
+    error = {"title": title} if details is None else {"title": title, "details": details}
+    body = json.dumps({"errors": [error]}).encode()
+    reply = HttpReply(status=status, body=body, headers={"Request-Id": "req_1"})
+    return open_backend().read_reply(request, reply)
+
+
+@pytest.mark.parametrize(
+    ("status", "title", "details", "error"),
+    [
+        (400, "Bad Request", "data.attributes.name is missing", fm.RequestRejected),
+        (401, "Token is invalid", None, fm.AuthenticationFailed),
+        (403, "Forbidden", "IP address is not permitted", fm.PermissionDenied),
+        (404, "Record not found", None, fm.RequestRejected),
+        (409, "Conflict", "Stale object error", fm.RequestRejected),
+        (422, "Record invalid", None, fm.RequestRejected),
+        (429, "Quota exceeded", None, fm.RateLimited),
+    ],
+)
+def test_refused_start_is_free_and_says_why(record, status, title, details, error):
+    refused = refusal(StartRequest(record=record), status, title, details)
+    assert type(refused) is error
+    assert refused.billing.charged is fm.Charged.NO
+    assert (details or title) in refused.message
+    assert refused.ids.vendor == "req_1"
+
+
+@pytest.mark.parametrize("status", [408, 500, 503])
+def test_start_that_failed_at_persona_may_have_made_an_inquiry(record, status):
+    unknown = refusal(StartRequest(record=record), status, "Service unavailable")
+    assert type(unknown) is fm.OutcomeUnknown
+    assert unknown.billing.charged is fm.Charged.UNKNOWN
+
+
+def test_unknown_inquiry_is_not_found(started):
+    assert type(refusal(ReadRequest(record=started), 404, "Record not found")) is fm.SessionNotFound

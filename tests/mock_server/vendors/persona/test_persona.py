@@ -1,0 +1,663 @@
+"""Persona's mock: each refusal, limit and fact that its claims state."""
+
+import datetime as dt
+import json
+
+import pytest
+import requests
+from kit import mock_didit as didit
+from kit.mock_didit import control_of, control_request
+from kit.mock_didit_webhooks import HOOK, carry
+from kit.mock_persona import (
+    INQUIRIES,
+    LIVE,
+    NOBODY,
+    SANDBOX,
+    TEMPLATE,
+    about,
+    changing_webhook,
+    exhausted,
+    nth,
+    persona_request,
+    reading,
+    simulating,
+    starting,
+)
+
+from facematch_mock_server import Fault, MockServer
+from facematch_persona import PersonaBackend
+
+SECRET = "wbhsec_of-the-receiver"
+
+
+@pytest.fixture
+def engine():
+    return didit.new_engine(vendor="persona")
+
+
+@pytest.fixture
+def mock():
+    with MockServer(vendor="persona") as server:
+        yield server
+
+
+def made_with(**switches):
+    return didit.new_engine(vendor="persona", switches=switches)
+
+
+def ask(engine, step):
+    """Return the answer to a request, or to a step that makes one."""
+    return step(engine) if callable(step) else engine.handle(step)
+
+
+def error_of(answer):
+    (error,) = answer.json()["errors"]
+    return error["title"], error.get("details")
+
+
+def attributes_of(answer):
+    return answer.json()["data"]["attributes"]
+
+
+def start(mock, key=None, **attributes):
+    """Start an inquiry over HTTP; return its id."""
+    names = {"inquiry-template-id": TEMPLATE, **attributes}
+    answer = call(mock, "POST", "", {"data": {"attributes": names}}, key=key)
+    assert answer.status_code == 201
+    return answer.json()["data"]["id"]
+
+
+def call(mock, method, path, body=None, key=None):
+    return requests.request(
+        method,
+        f"{mock.url}{INQUIRIES}{path}",
+        json=body,
+        headers={"Authorization": f"Bearer {key or mock.live_key}"},
+        timeout=10,
+    )
+
+
+# Keys and limits
+
+
+@pytest.mark.parametrize(
+    ("key", "title"),
+    [
+        (None, "Must be authenticated to access this endpoint"),
+        ("", "Must be authenticated to access this endpoint"),
+        ("wrong", "Token is invalid"),
+    ],
+)
+def test_missing_or_unknown_key_gets_no_header_of_an_authenticated_answer(engine, key, title):
+    answer = ask(engine, persona_request(key=key))
+    assert (answer.status, error_of(answer)) == (401, (title, None))
+    assert answer.header("request-id") is None
+    assert answer.header("ratelimit-limit") is None
+
+
+def test_key_without_permission_is_forbidden(engine):
+    ask(engine, control_request("keys", {"key": "weak-key", "allowed": False}))
+    answer = ask(engine, persona_request(key="weak-key"))
+    details = "IP address is not permitted access to current environment"
+    assert (answer.status, error_of(answer)) == (403, ("Forbidden", details))
+
+
+def test_each_answer_shows_the_rest_of_the_limit_of_its_environment(engine):
+    answers = [ask(engine, persona_request(key=key)) for key in (LIVE, LIVE, SANDBOX)]
+    assert [answer.header("ratelimit-remaining") for answer in answers] == ["299", "298", "299"]
+    assert {answer.header("ratelimit-limit") for answer in answers} == {"300"}
+    assert {answer.header("ratelimit-reset") for answer in answers} == {"60"}
+    assert len({answer.header("request-id") for answer in answers}) == 3
+    environments = [answer.header("persona-environment-id") for answer in answers]
+    assert environments == ["env_production", "env_production", "env_sandbox"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "requests_of_scope", "title"),
+    [
+        ("request", [persona_request(), persona_request(f"{INQUIRIES}/x")], "Rate limit exceeded"),
+        ("inquiry", [starting(), starting()], "Quota exceeded"),
+    ],
+)
+def test_limit_refuses_until_a_minute_has_passed(engine, scope, requests_of_scope, title):
+    ask(engine, control_request("limits", {scope: 1}))
+    first, second = requests_of_scope
+    assert ask(engine, first).status < 300
+    refused = ask(engine, second)
+    assert (refused.status, error_of(refused)[0]) == (429, title)
+    assert refused.header("ratelimit-remaining") == "0"
+    wait_s = int(refused.header("ratelimit-reset"))
+    ask(engine, control_request("clock/advance", {"seconds": wait_s}))
+    assert ask(engine, first).status < 300
+
+
+def test_inquiry_of_another_environment_is_unknown(engine):
+    ask(engine, starting(key=SANDBOX))
+    assert ask(engine, about(1, key=SANDBOX)).status == 200
+    assert ask(engine, about(1)).status == 404
+    assert ask(engine, persona_request()).json()["data"] == []
+
+
+# Start
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "details"),
+    [
+        (persona_request(body=b"["), 400, "data is missing"),
+        (persona_request(body=b"[]"), 400, "data is missing"),
+        (persona_request(body={"data": []}), 400, "data must be an object"),
+        (starting({"color": 1}), 400, "meta.color is not permitted"),
+        (starting(picture="x"), 400, "data.attributes.picture is not permitted"),
+        (starting(note=17), 400, "note must be a string"),
+        (starting(tags="vip"), 400, "tags must be an array"),
+        (starting({"auto-create-account": 1}), 400, "auto-create-account must be a boolean"),
+        (
+            starting({"expiration-after-create-interval-seconds": True}),
+            400,
+            "expiration-after-create-interval-seconds must be an integer",
+        ),
+        (
+            starting({"expiration-after-create-interval-seconds": 0}),
+            400,
+            "expiration-after-create-interval-seconds must be greater than 0",
+        ),
+        (
+            starting(inquiry_template_id=None),
+            400,
+            "data.attributes.inquiry-template-id is missing",
+        ),
+        (starting(inquiry_template_id="tmpl_of-another-kind"), 404, None),
+        (
+            starting({"auto-create-account": False, "auto-create-account-reference-id": "c"}),
+            422,
+            "meta.auto-create-account-reference-id requires meta.auto-create-account",
+        ),
+    ],
+)
+def test_start_with_a_wrong_value_is_refused(engine, request_, status, details):
+    answer = ask(engine, request_)
+    assert (answer.status, error_of(answer)[1]) == (status, details)
+    assert engine.world.sessions.all() == ()
+
+
+def test_new_inquiry_has_an_account_and_no_link_unless_asked_otherwise(engine):
+    plain = ask(engine, starting()).json()
+    assert plain["data"]["relationships"]["account"]["data"]["type"] == "account"
+    assert set(plain["meta"].values()) == {None}
+    meta = dict.fromkeys(("auto-create-inquiry-session", "auto-create-one-time-link"), True)
+    full = ask(engine, starting({**meta, "auto-create-account": False})).json()
+    assert full["data"]["relationships"]["account"]["data"] is None
+    assert full["meta"]["session-token"].startswith("eyJ")
+    assert full["meta"]["one-time-link"] == full["meta"]["one-time-link-short"]
+    named = ask(engine, starting({"auto-create-account-reference-id": "customer-17"}))
+    assert attributes_of(named)["reference-id"] == "customer-17"
+    ours = ask(engine, starting(account_id="act_1", reference_id="customer-18")).json()
+    assert ours["data"]["relationships"]["account"]["data"]["id"] == "act_1"
+    assert ours["data"]["attributes"]["reference-id"] == "customer-18"
+
+
+@pytest.mark.parametrize(
+    ("name", "template_id", "relationship"),
+    [
+        ("inquiry_template_version_id", "itmplv_1", "inquiry-template-version"),
+        ("template_id", "tmpl_1", "template"),
+    ],
+)
+def test_each_kind_of_template_starts_an_inquiry(engine, name, template_id, relationship):
+    answer = ask(engine, starting(inquiry_template_id=None, **{name: template_id}))
+    related = answer.json()["data"]["relationships"][relationship]["data"]
+    assert related == {"type": relationship, "id": template_id}
+
+
+@pytest.mark.parametrize(
+    ("casing", "name"), [("camel", "createdAt"), ("snake", "created_at"), ("kebab", "created-at")]
+)
+def test_keys_have_the_casing_that_is_asked_for(casing, name):
+    asked = ask(made_with(), starting(inflection=casing))
+    usual = ask(made_with(key_inflection=casing), starting())
+    for answer in (asked, usual):
+        assert name in attributes_of(answer)
+        # These keys are the template's.
+        assert "name-first" in attributes_of(answer)["fields"]
+
+
+def test_known_idempotency_key_gets_the_first_answer_again(engine):
+    first = ask(engine, starting(idempotency_key="one"))
+    again = ask(engine, starting(idempotency_key="one"))
+    assert (again.status, again.body) == (201, first.body)
+    assert again.header("request-id") != first.header("request-id")
+    assert len(engine.world.sessions.all()) == 1
+    other = ask(engine, starting(note="x", idempotency_key="one"))
+    assert (other.status, error_of(other)[0]) == (409, "Conflict")
+    assert ask(engine, starting(key="wrong", idempotency_key="one")).status == 401
+    # Another environment has keys of its own.
+    assert ask(engine, starting(key=SANDBOX, idempotency_key="one")).body != first.body
+    ask(engine, control_request("clock/advance", {"seconds": 86_400}))
+    assert ask(engine, starting(idempotency_key="one")).body != first.body
+
+
+def test_refusal_is_replayed_too(engine):
+    refused = starting(inquiry_template_id=None, idempotency_key="one")
+    first = ask(engine, refused)
+    assert ask(engine, refused).body == first.body
+    assert ask(engine, starting(idempotency_key="one")).status == 409
+
+
+# Read and list
+
+
+def test_verifications_are_included_only_if_asked_for(mock):
+    inquiry_id = start(mock)
+    mock.control.sessions.finish(inquiry_id, card="p1-again", document="p1")
+    assert "included" not in call(mock, "GET", f"/{inquiry_id}").json()
+    body = call(mock, "GET", f"/{inquiry_id}?include=account,verifications").json()
+    document, selfie = body["included"]
+    assert (document["type"], selfie["type"]) == (
+        "verification/government-id",
+        "verification/selfie",
+    )
+    assert selfie["attributes"]["document-similarity-score"] is None
+    statuses = {check["name"]: check["status"] for check in selfie["attributes"]["checks"]}
+    assert statuses["selfie_id_comparison"] == statuses["selfie_liveness_detection"] == "passed"
+    # A selfie passes with a failed check that is not required.
+    assert (selfie["attributes"]["status"], statuses["selfie_glare_detection"]) == (
+        "passed",
+        "failed",
+    )
+    headers = {"Authorization": f"Bearer {mock.live_key}"}
+    address = f"{mock.url}/api/v1/verification"
+    for kind, shown in (("selfies", selfie), ("government-ids", document)):
+        alone = requests.get(f"{address}/{kind}/{shown['id']}", headers=headers, timeout=10)
+        assert alone.json()["data"] == shown
+    wrong = requests.get(f"{address}/selfies/{document['id']}", headers=headers, timeout=10)
+    assert wrong.status_code == 404
+
+
+def test_list_is_newest_first_in_pages_and_filtered(engine):
+    for note in ("a", "b", "a"):
+        ask(engine, starting(note=note))
+    ids = [nth(engine, number) for number in (3, 2, 1)]
+
+    def listed(query):
+        return ask(engine, persona_request(f"{INQUIRIES}?{query}")).json()
+
+    def ids_of(body):
+        return [inquiry["id"] for inquiry in body["data"]]
+
+    assert ids_of(listed("")) == ids
+    assert ids_of(listed("filter[note]=a")) == [ids[0], ids[2]]
+    assert ids_of(listed(f"filter[inquiry-id]={ids[1]},{ids[2]}")) == ids[1:]
+    assert ids_of(listed("filter[status]=approved")) == []
+    page = listed("page[size]=2")
+    assert ids_of(page) == ids[:2]
+    following = ask(engine, persona_request(page["links"]["next"])).json()
+    assert ids_of(following) == ids[2:]
+    assert following["links"]["next"] is None
+    refused = ask(engine, persona_request(f"{INQUIRIES}?filter[note]=a&filter[status]=created"))
+    assert refused.status == 400
+
+
+# Links and the person
+
+
+@pytest.mark.parametrize("action", ["generate-one-time-link", "resume"])
+def test_finished_inquiry_gets_no_link(engine, action):
+    ask(engine, starting())
+    ask(engine, about(1, "/approve", method="POST"))
+    refused = ask(engine, about(1, f"/{action}", method="POST"))
+    assert (refused.status, error_of(refused)) == (409, ("Conflict", "Inquiry is approved"))
+
+
+def test_inquiry_has_at_most_25_sessions(engine):
+    ask(engine, starting({"auto-create-one-time-link": True}))
+    for _ in range(24):
+        assert ask(engine, about(1, "/generate-one-time-link", method="POST")).status == 200
+    assert ask(engine, about(1, "/generate-one-time-link", method="POST")).status == 422
+    ask(engine, starting())
+    assert ask(engine, exhausted(2)).status == 422
+
+
+def test_inquiry_expires_by_the_clock_and_lives_on_if_resumed(engine):
+    meta = {
+        "expiration-after-create-interval-seconds": 60,
+        "expiration-after-start-interval-seconds": 100,
+        "expiration-after-resume-interval-seconds": 200,
+    }
+    ask(engine, starting(meta))
+    control = control_of(engine)
+    control.advance(59)
+    assert attributes_of(ask(engine, about(1)))["status"] == "created"
+    ask(engine, control_request("sessions/act", {"session_id": nth(engine, 1), "do": "begin"}))
+    begun = attributes_of(ask(engine, about(1)))
+    assert (begun["status"], begun["started-at"] is None) == ("pending", False)
+    control.advance(99)
+    assert attributes_of(ask(engine, about(1)))["status"] == "pending"
+    control.advance(1)
+    expired = attributes_of(ask(engine, about(1)))
+    assert (expired["status"], expired["expired-at"] is None) == ("expired", False)
+    resumed = ask(engine, about(1, "/resume", method="POST"))
+    assert (attributes_of(resumed)["status"], attributes_of(resumed)["expired-at"]) == (
+        "pending",
+        None,
+    )
+    control.advance(199)
+    assert attributes_of(ask(engine, about(1)))["status"] == "pending"
+    control.advance(1)
+    assert attributes_of(ask(engine, about(1)))["status"] == "expired"
+
+
+@pytest.mark.parametrize(
+    ("card", "document", "status"),
+    [
+        ("p1-again", "p1", "approved"),
+        ("p2", "p1", "declined"),
+        ("spoof", "p1", "declined"),
+        ("p1", "no-face", "declined"),
+    ],
+)
+def test_workflow_decides_by_the_checks_of_the_face(mock, card, document, status):
+    inquiry_id = start(mock)
+    session = mock.control.sessions.finish(inquiry_id, card=card, document=document)
+    attributes = call(mock, "GET", f"/{inquiry_id}").json()["data"]["attributes"]
+    assert session.status == attributes["status"] == status
+    assert attributes["decisioned-at"]
+    end = "completed-at" if status == "approved" else "failed-at"
+    assert attributes[end]
+
+
+def test_inquiry_whose_liveness_is_not_required_is_approved_without_it():
+    switches = {"liveness": "not_required"}
+    with MockServer(vendor="persona", switches=switches) as mock:
+        inquiry_id = start(mock)
+        mock.control.sessions.finish(inquiry_id, card="spoof", document="spoof")
+        body = call(mock, "GET", f"/{inquiry_id}?include=verifications").json()
+    _, selfie = body["included"]
+    checks = {check["name"]: check for check in selfie["attributes"]["checks"]}
+    assert body["data"]["attributes"]["status"] == "approved"
+    assert checks["selfie_liveness_detection"]["status"] == "failed"
+    assert checks["selfie_liveness_detection"]["reasons"] == ["low_liveness_confidence"]
+
+
+def test_third_failed_attempt_ends_the_flow(mock):
+    inquiry_id = start(mock)
+    statuses = [mock.control.sessions.fail_attempt(inquiry_id).status for _ in range(3)]
+    assert statuses == ["pending", "pending", "failed"]
+    body = call(mock, "GET", f"/{inquiry_id}?include=verifications").json()
+    assert [each["attributes"]["status"] for each in body["included"]] == ["failed"] * 3
+
+
+def test_page_of_the_link_returns_to_the_redirect_uri(mock):
+    names = {"redirect-uri": "http://127.0.0.1/back?a=1#b", "reference-id": "customer-17"}
+    inquiry_id = start(mock, **names)
+    link = call(mock, "POST", f"/{inquiry_id}/generate-one-time-link").json()["meta"]
+    page = requests.get(link["one-time-link"], timeout=10)
+    assert page.status_code == 200
+    assert inquiry_id in page.text
+    session = mock.control.sessions.finish(inquiry_id, document="p1")
+    rules = mock.world.behaviour.session_rules
+    assert rules.return_url(session) == (
+        f"http://127.0.0.1/back?a=1&inquiry-id={inquiry_id}&status=approved"
+        "&reference-id=customer-17#b"
+    )
+    assert rules.return_url(mock.control.world.sessions.find(start(mock))) is None
+
+
+# Staff
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "time_name"),
+    [
+        ("approve", "approved", "decisioned-at"),
+        ("decline", "declined", "decisioned-at"),
+        ("mark-for-review", "needs_review", "marked-for-review-at"),
+        ("expire", "expired", "expired-at"),
+    ],
+)
+def test_staff_set_a_status(engine, action, status, time_name):
+    ask(engine, starting())
+    answer = ask(engine, about(1, f"/{action}", method="POST"))
+    assert attributes_of(answer)["status"] == status
+    assert attributes_of(answer)[time_name]
+
+
+def test_decision_may_be_changed_but_not_reviewed(engine):
+    ask(engine, starting())
+    ask(engine, about(1, "/approve", method="POST"))
+    refused = ask(engine, about(1, "/mark-for-review", method="POST"))
+    assert (refused.status, error_of(refused)[1]) == (409, "Inquiry is approved")
+    assert ask(engine, about(1, "/expire", method="POST")).status == 409
+    assert attributes_of(ask(engine, about(1, "/decline", method="POST")))["status"] == "declined"
+    assert ask(engine, about(1, "/print", method="POST")).status == 404
+    assert ask(engine, about(1, method="PUT")).status == 404
+
+
+# The sandbox
+
+
+def test_simulated_actions_set_the_status_and_make_verifications(engine):
+    ask(engine, starting(key=SANDBOX))
+    names = ("start_inquiry", "create_passed_verification", "complete_inquiry", "approve_inquiry")
+    ask(engine, simulating(1, "create_passed_verification", template="vtmpl_GovernmentId"))
+    answer = ask(engine, simulating(1, *names))
+    assert attributes_of(answer)["status"] == "approved"
+    body = ask(engine, reading(1, key=SANDBOX)).json()
+    document, selfie = body["included"]
+    assert document["type"] == "verification/government-id"
+    statuses = {check["name"]: check["status"] for check in selfie["attributes"]["checks"]}
+    assert statuses["selfie_id_comparison"] == "passed"
+    for name in ("started-at", "completed-at", "decisioned-at"):
+        assert body["data"]["attributes"][name]
+    assert control_of(engine).charges() == ()
+
+
+def test_simulated_failure_fails_the_checks_of_the_face(engine):
+    ask(engine, starting(key=SANDBOX))
+    ask(engine, simulating(1, "create_failed_verification", "fail_inquiry"))
+    body = ask(engine, reading(1, key=SANDBOX)).json()
+    (selfie,) = body["included"]
+    statuses = {check["name"]: check["status"] for check in selfie["attributes"]["checks"]}
+    assert statuses["selfie_id_comparison"] == statuses["selfie_liveness_detection"] == "failed"
+    assert body["data"]["attributes"]["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        {},
+        {"simulate-actions": "approve_inquiry"},
+        {"simulate-actions": [{"type": "start_inquiry"}, {"type": "forget_inquiry"}]},
+        {"simulate-actions": [{"type": "create_passed_verification"}]},
+        {"simulate-actions": [{"type": "create_passed_verification", "data": {}}]},
+        {"simulate-actions": ["start_inquiry"]},
+    ],
+)
+def test_unknown_action_is_refused_before_any_is_performed(engine, meta):
+    ask(engine, starting(key=SANDBOX))
+    step = about(1, "/perform-simulate-actions", {"meta": meta}, key=SANDBOX)
+    assert ask(engine, step).status == 400
+    assert attributes_of(ask(engine, about(1, key=SANDBOX)))["status"] == "created"
+
+
+def test_live_inquiry_is_not_simulated(engine):
+    ask(engine, starting())
+    refused = ask(engine, simulating(1, "approve_inquiry", key=LIVE))
+    assert (refused.status, error_of(refused)[0]) == (403, "Forbidden")
+    assert attributes_of(ask(engine, about(1)))["status"] == "created"
+
+
+# Money
+
+
+@pytest.mark.parametrize(
+    ("switch", "after_start", "after_finish"),
+    [("finished", 0, 1), ("created", 1, 1), ("never", 0, 0)],
+)
+def test_live_inquiry_is_charged_once_and_a_simulated_one_never(switch, after_start, after_finish):
+    switches = {"session_charged": switch, "price": "2.50"}
+    with MockServer(vendor="persona", switches=switches) as mock:
+        inquiry_id, free_id = start(mock), start(mock, key=mock.sandbox_key)
+        assert len(mock.control.charges()) == after_start
+        for one in (inquiry_id, free_id):
+            mock.control.sessions.finish(one, document="p1")
+        mock.control.sessions.decide(inquiry_id, "declined")
+        charges = mock.control.charges()
+    assert len(charges) == after_finish
+    assert {(f"{charge.amount}", charge.request_id) for charge in charges} <= {("2.50", inquiry_id)}
+
+
+# Redaction
+
+
+def test_redacted_inquiry_keeps_its_status_and_loses_the_person(mock):
+    inquiry_id = start(mock, note="a-note", tags=["vip"], **{"reference-id": "customer-17"})
+    control = mock.control.sessions
+    control.document(inquiry_id, full_name="Ada Lovelace", date_of_birth=dt.date(1980, 1, 1))
+    control.finish(inquiry_id, document="p1")
+    before = call(mock, "GET", f"/{inquiry_id}?include=verifications")
+    assert "Lovelace" in before.text
+    assert call(mock, "DELETE", f"/{inquiry_id}").status_code == 200
+    after = call(mock, "GET", f"/{inquiry_id}?include=verifications")
+    attributes = after.json()["data"]["attributes"]
+    assert (attributes["status"], attributes["note"], attributes["tags"]) == ("approved", None, [])
+    assert attributes["redacted-at"]
+    for text in ("Lovelace", "Ada", "1980", "customer-17", "https://files"):
+        assert text not in after.text
+    assert mock.control.world.sessions.find(inquiry_id).pictures == {}
+    for answer in (
+        call(mock, "DELETE", f"/{inquiry_id}"),
+        call(mock, "POST", f"/{inquiry_id}/resume"),
+    ):
+        assert answer.status_code == 409
+        assert answer.json()["errors"] == [
+            {"title": "Conflict", "details": "Inquiry already redacted"}
+        ]
+
+
+def test_open_inquiry_expires_when_it_is_redacted(mock):
+    inquiry_id = start(mock)
+    call(mock, "DELETE", f"/{inquiry_id}")
+    assert mock.control.sessions.open() == ()
+    with pytest.raises(ValueError, match="expired"):
+        mock.control.sessions.finish(inquiry_id)
+    assert call(mock, "DELETE", f"/{NOBODY}").status_code == 404
+
+
+# Webhooks
+
+
+def deliver(engine, *answers):
+    """Deliver what is due; return the events of what was sent, in order."""
+    letters = carry(engine, *answers)
+    return [json.loads(letter.body)["data"]["attributes"]["name"] for _, letter, _ in letters]
+
+
+def listen(engine, **changes):
+    return control_of(engine).webhooks.add(HOOK, **{"secret": SECRET, **changes})
+
+
+def test_each_status_is_told_and_a_decision_after_its_end(mock):
+    mock.control.webhooks.add(HOOK, secret=SECRET)
+    inquiry_id = start(mock)
+    mock.control.sessions.finish(inquiry_id, document="p1")
+    call(mock, "DELETE", f"/{inquiry_id}")
+    mock.control.webhooks.wait()
+    deliveries = mock.control.webhooks.deliveries()
+    assert [each.event for each in deliveries] == [
+        *("inquiry.created", "inquiry.started", "verification.passed"),
+        *("inquiry.completed", "inquiry.approved", "inquiry.redacted"),
+    ]
+    bodies = [json.loads(mock.control.webhooks.delivery(each.id).body) for each in deliveries]
+    payloads = [body["data"]["attributes"]["payload"]["data"] for body in bodies]
+    statuses = [payload["attributes"]["status"] for payload in payloads]
+    assert statuses == ["created", "pending", "passed", "completed", "approved", "approved"]
+    assert len({body["data"]["id"] for body in bodies}) == 6
+
+
+def test_receiver_gets_only_the_events_that_it_asked_for(engine):
+    listen(engine, events=["inquiry.approved"])
+    ask(engine, starting())
+    ask(engine, about(1, "/approve", method="POST"))
+    assert deliver(engine) == ["inquiry.approved"]
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+def test_four_statuses_mean_delivered(engine, status):
+    listen(engine, events=["inquiry.created"])
+    ask(engine, starting())
+    assert deliver(engine, status) == ["inquiry.created"]
+    control_of(engine).advance(200_000)
+    assert deliver(engine) == []
+
+
+@pytest.mark.parametrize("answer", [203, 302, 400, 404, 500, "timeout"])
+def test_any_other_answer_is_retried_seven_times(engine, answer):
+    listen(engine, events=["inquiry.created"])
+    ask(engine, starting())
+    control = control_of(engine)
+    assert deliver(engine, answer) == ["inquiry.created"]
+    made = []
+    for wait_s in (3, 64, 729, 4_096, 15_625, 46_656, 117_649):
+        control.advance(wait_s - 1)
+        assert deliver(engine) == []
+        control.advance(1)
+        ((_, letter, _),) = carry(engine, answer)
+        made.append(dict(letter.headers))
+    control.advance(1_000_000)
+    assert deliver(engine) == []
+    names = ("Persona-Webhook-Attempts-Made", "Persona-Webhook-Attempts-Left")
+    assert [tuple(headers[name] for name in names) for headers in made] == [
+        (f"{number}", f"{8 - number}") for number in range(2, 9)
+    ]
+    # All are signed with the time of the first.
+    assert len({headers["Persona-Signature"] for headers in made}) == 1
+
+
+def backend_of(secret):
+    return PersonaBackend(api_key="k", template_id=TEMPLATE, webhook_secrets=secret)
+
+
+def test_both_secrets_sign_during_a_rotation(engine):
+    body = {"name": "a", "url": HOOK, "enabled-events": ["*"]}
+    path = "/api/v1/webhooks"
+    created = ask(engine, persona_request(path, {"data": {"attributes": body}}))
+    attributes = attributes_of(created)
+    assert (created.status, attributes["status"]) == (201, "disabled")
+    ask(engine, starting())
+    assert deliver(engine) == []
+    assert attributes_of(ask(engine, changing_webhook("enable")))["status"] == "enabled"
+    rotated = attributes_of(ask(engine, changing_webhook("rotate-secret")))
+    assert [each["value"] for each in rotated["secrets"]] == [
+        rotated["secret"],
+        attributes["secret"],
+    ]
+    assert rotated["secret"].startswith("wbhsec_")
+    ask(engine, starting())
+    ((_, letter, _),) = carry(engine)
+    headers = dict(letter.headers)
+    assert len(headers["Persona-Signature"].split(" ")) == 2
+    now = engine.world.clock.now()
+    for secret in (rotated["secret"], attributes["secret"]):
+        (hint,) = backend_of(secret).receive_session(letter.body, headers, now)
+        assert hint.session_id == nth(engine, 2)
+    assert attributes_of(ask(engine, changing_webhook("disable")))["status"] == "disabled"
+    assert ask(engine, changing_webhook("clone")).status == 404
+
+
+@pytest.mark.parametrize("url", ["https://shop.example/", "ftp://127.0.0.1/", None])
+def test_webhook_to_another_machine_is_refused(engine, url):
+    body = {"data": {"attributes": {"name": "a", "url": url, "enabled-events": ["*"]}}}
+    refused = ask(engine, persona_request("/api/v1/webhooks", body))
+    assert (refused.status, error_of(refused)[0]) == (422, "Record invalid")
+
+
+@pytest.mark.parametrize(
+    ("status", "title"),
+    [(401, "Token is invalid"), (403, "Forbidden"), (404, "Record not found"), (409, "Conflict")]
+    + [(429, "Rate limit exceeded")],
+)
+def test_status_that_a_test_requests_has_personas_words(engine, status, title):
+    fault = Fault(stage="answer", kind="status", status=status)
+    answer = didit.handle_with_fault(engine, fault, persona_request())
+    assert (answer.status, error_of(answer)[0]) == (status, title)
