@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 #: The vendors that have their own host names.
 _WITH_HOSTS = frozenset({
-    *("azure", "baidu", "deepvue", "didit", "facepp", "onfido", "rekognition", "sumsub"),
-    *("tencent", "veriff"),
+    *("azure", "baidu", "deepvue", "didit", "facepp", "onfido", "persona", "rekognition"),
+    *("sumsub", "tencent", "veriff"),
 })  # fmt: skip
 _PASSED = pytest.StashKey[bool]()
 _SERVERS = pytest.StashKey[list["MockServer"]]()

@@ -23,6 +23,7 @@ from facematch_didit import DiditBackend
 from facematch_facepp import FaceppBackend
 from facematch_mock_server import MockServer, make_card
 from facematch_onfido import OnfidoBackend
+from facematch_persona import PersonaBackend
 from facematch_regula import RegulaBackend
 from facematch_rekognition import RekognitionBackend
 from facematch_sumsub import SumsubBackend
@@ -42,6 +43,7 @@ GOOD = {
         "face_output": "selfie",
     },
     SumsubBackend: {"app_token": "prd:some-token", "secret_key": "some-key"},
+    PersonaBackend: {"api_key": "some-key", "template_id": "itmpl_Some"},
     RegulaBackend: {},
     DeepfaceBackend: {"model_name": "SFace"},
 }
@@ -142,6 +144,17 @@ WRONG = {
         ({"webhook_secrets": "'secret'"}, "quotes"),
         ({"read_timeout_s": 0}, "read_timeout_s"),
     ],
+    PersonaBackend: [
+        ({"api_key": ""}, "PERSONA_API_KEY"),
+        ({"base_url": "https://api.withpersona.example"}, "allow_base_url"),
+        ({"environment": fm.Environment.LOCAL}, "environment"),
+        (
+            {"api_key": "persona_sandbox_k", "environment": fm.Environment.PRODUCTION},
+            "says sandbox",
+        ),
+        ({"webhook_secrets": "'wbhsec_k'"}, "quotes"),
+        ({"read_timeout_s": 0}, "read_timeout_s"),
+    ],
     RegulaBackend: [
         ({"base_url": "https://faceapi.regulaforensics.com"}, "allow_base_url"),
         ({"base_url": "http://10.0.0.5:41101", "allow_base_url": True}, "allow_insecure"),
@@ -164,6 +177,7 @@ DIDIT = "https://verification.didit.me"
 BAIDU = "https://aip.baidubce.com"
 FACEPP = "https://api-cn.faceplusplus.com"
 ONFIDO = "https://api.us.onfido.com"
+PERSONA = "https://api.withpersona.com"
 TENCENT = "https://iai.intl.tencentcloudapi.com"
 SUMSUB = "https://api.sumsub.com"
 GATEWAY = "https://gateway.example"
@@ -186,6 +200,8 @@ PASTED = [
     (DeepfaceBackend, "http://127.0.0.1:5005/verify", "http://127.0.0.1:5005"),
     (OnfidoBackend, f"{ONFIDO}/v3.6/workflow_runs", ONFIDO),
     (SumsubBackend, f"{SUMSUB}/resources/applicants", SUMSUB),
+    (PersonaBackend, f"{PERSONA}/api/v1", PERSONA),
+    (PersonaBackend, f"{PERSONA}/api/v1/inquiries", PERSONA),
     (RegulaBackend, "http://127.0.0.1:41101/api/match", "http://127.0.0.1:41101"),
     (DeepvueBackend, "https://production.deepvue.tech/v1", "https://production.deepvue.tech"),
     # The paths of a gateway are its own.
@@ -240,6 +256,7 @@ KEY_SETTINGS = [
     (OnfidoBackend, "client_secret"),
     (SumsubBackend, "app_token"),
     (SumsubBackend, "secret_key"),
+    (PersonaBackend, "api_key"),
 ]
 PASTED_KEY = "pasted-key-5b1e"
 
@@ -353,6 +370,11 @@ VARIABLES = {
         "secret_key": "SUMSUB_SECRET_KEY",
         "level_name": "SUMSUB_LEVEL_NAME",
         "webhook_secrets": "SUMSUB_WEBHOOK_SECRET",
+    },
+    PersonaBackend: {
+        "api_key": "PERSONA_API_KEY",
+        "template_id": "PERSONA_TEMPLATE_ID",
+        "webhook_secrets": "PERSONA_WEBHOOK_SECRET",
     },
     RegulaBackend: {},
     DeepfaceBackend: {"token": "DEEPFACE_AUTH_TOKEN"},

@@ -22,6 +22,7 @@ import facematch_didit
 import facematch_facepp
 import facematch_mock_server
 import facematch_onfido
+import facematch_persona
 import facematch_regula
 import facematch_rekognition
 import facematch_sumsub
@@ -106,6 +107,7 @@ def test_a_page_shows_code_that_is_tested_elsewhere(page, file, name):
         *(facematch_baidu, facematch_compreface, facematch_deepvue, facematch_facepp),
         *(facematch_mock_server, facematch_regula, facematch_rekognition, facematch_tencent),
         *(facematch_deepface, facematch_onfido, facematch_sumsub, facematch_veriff),
+        facematch_persona,
     ],
     ids=lambda module: module.__name__,
 )

@@ -31,6 +31,7 @@ def test_non_loopback_host_requires_a_token_or_no_control_api(host):
         ("baidu", "/rest/2.0/face/v3/match", "aip.baidubce.com"),
         ("tencent", "/", "iai.ap-singapore.tencentcloudapi.com"),
         ("sumsub", "/resources/applicants", "api.sumsub.com"),
+        ("persona", "/api/v1/inquiries", "api.withpersona.com"),
         ("veriff", "/v1/sessions", "stationapi.veriff.com"),
         ("regula", "/api/match", "localhost"),
         ("deepface", "/verify", "localhost"),

@@ -17,6 +17,11 @@ from facematch_mock_server.vendors.rekognition.signature import read_signature
 from facematch_mock_server.vendors.sumsub import access as sumsub
 from facematch_mock_server.vendors.tencent.signature import SigningKey, sign_again
 from facematch_mock_server.vendors.veriff import vendor as veriff
+from facematch_mock_server.world.keys import KeyKind
+
+
+#: What a key of a sandbox begins with, at Onfido and Persona.
+_SANDBOX_PREFIXES = ("api_sandbox.", "persona_sandbox_")
 
 
 def accept_key(server: MockServer, vendor: str, request: Request) -> Request:
@@ -49,11 +54,14 @@ def accept_key(server: MockServer, vendor: str, request: Request) -> Request:
     if isinstance(key_in_form, FormKey):
         client = key_in_form.client_of(request)
         key = key_in_form.secret_of(request)
+    kind_of_key = KeyKind.LIVE
+    if key and key.startswith(_SANDBOX_PREFIXES):
+        kind_of_key = KeyKind.SANDBOX
     control = server.of(vendor).control
     if key and control.world.keys.find(key) is None:
         # A text that cannot be a key is refused as usual; another account's key stays with it.
         with contextlib.suppress(ValueError):
-            control.add_key(key=key, client=client)
+            control.add_key(kind_of_key, key=key, client=client)
     return request
 
 

@@ -39,6 +39,7 @@ EVERY = {
         "tencent",
         "sumsub",
         "veriff",
+        "persona",
     ],
     "hosts": {"Faces.corp.example": "compreface"},
 }
@@ -293,7 +294,14 @@ def call_veriff(door, key):
     return 200 if status == 404 else status
 
 
-CALLS += [call_rekognition, call_tencent, call_sumsub, call_veriff]
+def call_persona(door, key):
+    """List the inquiries."""
+    headers = {"Authorization": f"Bearer {key}"}
+    address = "https://api.withpersona.com/api/v1/inquiries"
+    return door.session.get(address, headers=headers).status_code
+
+
+CALLS += [call_rekognition, call_tencent, call_sumsub, call_veriff, call_persona]
 #: The keys of CompreFace are UUIDs.
 KEY = "3f0c9a62-94f3-4c0f-9d55-0e3a3c1b7a11"
 
@@ -306,6 +314,15 @@ def test_programs_own_key_is_accepted_only_with_any_key(call):
         assert call(door, KEY) == call(door, KEY) == 200
     with opened(**EVERY) as door:
         assert call(door, KEY) in (400, 401, 403, 404)
+
+
+def test_programs_own_key_of_a_sandbox_opens_the_sandbox():
+    with opened(any_key=True, **EVERY) as door:
+        control = door.server.of("persona").control
+        assert call_persona(door, "persona_sandbox_of-the-program") == 200
+        assert call_persona(door, "persona_production_of-the-program") == 200
+        _, _, sandbox, live = [key.kind for key in control.keys()]
+    assert (sandbox, live) == ("sandbox", "live")
 
 
 def test_revoked_key_stays_refused_and_an_accounts_key_stays_the_accounts():

@@ -82,6 +82,7 @@ FIELDS = {
     "onfido": ("/v3.6/applicants", {"json": {"first_name": "a"}}, {"first_name": "a"}),
     "sumsub": ("/resources/applicants", {"json": {"externalUserId": "a"}}, {"externalUserId": "a"}),
     "veriff": ("/v1/sessions", {"json": {"verification": "x"}}, {"verification": "x"}),
+    "persona": ("/api/v1/inquiries", {"json": {"data": "a"}}, {"data": "a"}),
     "regula": ("/api/match", {"json": {"tag": "a"}}, {"tag": "a"}),
     "rekognition": ("/", {"json": {"SimilarityThreshold": 80.50}}, {"SimilarityThreshold": "80.5"}),
     "didit": ("/v3/session/", {"json": {"workflow_id": "a", "x": True}}, {"x": "true"}),

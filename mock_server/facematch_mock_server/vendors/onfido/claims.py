@@ -66,7 +66,7 @@ CLAIMS = table(
     fact("webhook.body", EVENT, "A delivery has payload with resource_type, action, object and resource, which is the run, and the header X-SHA2-Signature: the HMAC-SHA256 of the body in lower-case hex."),
     fact("webhook.when", OURS, "workflow_run.completed is sent whenever a run is approved, declined, put in review or abandoned, and again when its decision is revised."),
     row("webhook.timeout_s", 10, SPEC, "A receiver must answer with 20x within 10 seconds."),
-    row("webhook.delivered", (200, 210), SPEC, "A delivery is accepted by a status of 200 to 209."),
+    row("webhook.delivered", range(200, 210), SPEC, "A delivery is accepted by a status of 200 to 209."),
     row("webhook.retry.after_s", (60, 600), OURS, "Retries follow after a minute and after ten: Onfido documents none."),
     fact("webhook.retry.same", OURS, "A retry has the same body and signature."),
     fact("webhook.event_id", EVENT, "A delivery has no id of the event, and no signed time."),

@@ -114,7 +114,7 @@ CLAIMS = table(
     fact("webhook.signed", WEBHOOKS, "A webhook is signed like a request: X-HMAC-SIGNATURE is the HMAC-SHA256 of the body. Neither a time nor an event id is sent."),
     row("webhook.resubmission_s", 300, WEBHOOKS, "The webhook of a request to resubmit comes after 5 minutes, unless the person tries again before."),
     row("webhook.timeout_s", 5, OURS, "A receiver has 5 seconds to respond; Veriff documents no time."),
-    row("webhook.delivered", (200, 201), HELP, "Only a 200 response means delivered."),
+    row("webhook.delivered", (200,), HELP, "Only a 200 response means delivered."),
     fact("webhook.retry.server_error", HELP, "A delivery that gets any other response is retried."),
     fact("webhook.retry.not_found", HELP, "A delivery that gets a 404 is retried."),
     fact("webhook.retry.no_answer", HELP, "A delivery without a response is retried."),

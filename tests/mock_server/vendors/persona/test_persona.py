@@ -654,8 +654,13 @@ def test_webhook_to_another_machine_is_refused(engine, url):
 
 @pytest.mark.parametrize(
     ("status", "title"),
-    [(401, "Token is invalid"), (403, "Forbidden"), (404, "Record not found"), (409, "Conflict")]
-    + [(429, "Rate limit exceeded")],
+    [
+        (401, "Token is invalid"),
+        (403, "Forbidden"),
+        (404, "Record not found"),
+        (409, "Conflict"),
+        (429, "Rate limit exceeded"),
+    ],
 )
 def test_status_that_a_test_requests_has_personas_words(engine, status, title):
     fault = Fault(stage="answer", kind="status", status=status)
