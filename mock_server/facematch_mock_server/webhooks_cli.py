@@ -49,6 +49,18 @@ def _finish_run_at_onfido(mock: MockServer) -> None:
         mock.control.sessions.finish(run.json()["id"])
 
 
+def _finish_inquiry_at_persona(mock: MockServer) -> None:
+    """Start an inquiry at Persona, and act as its person."""
+    answer = requests.post(
+        f"{mock.url}/api/v1/inquiries",
+        headers={"Authorization": f"Bearer {mock.live_key}"},
+        json={"data": {"attributes": {"inquiry-template-id": "itmpl_mock"}}},
+        timeout=30,
+    )
+    answer.raise_for_status()
+    mock.control.sessions.finish(answer.json()["data"]["id"])
+
+
 def _finish_session_at_sumsub(mock: MockServer) -> None:
     """Start a session at Sumsub, and pass it."""
     from facematch_core import open_sessions
@@ -82,6 +94,7 @@ def _decide_session_at_veriff(mock: MockServer) -> None:
 _SESSION_MAKERS: Mapping[str, Callable[[MockServer], None]] = {
     "didit": _save_call_at_didit,
     "onfido": _finish_run_at_onfido,
+    "persona": _finish_inquiry_at_persona,
     "sumsub": _finish_session_at_sumsub,
     "veriff": _decide_session_at_veriff,
 }

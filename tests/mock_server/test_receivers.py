@@ -107,24 +107,22 @@ def test_each_wrong_answer_of_a_receiver_is_named(receive, secret_file, status_o
     assert SECRET not in answer.output
 
 
-@pytest.mark.parametrize(
-    ("vendor", "settings"),
-    [
-        (
-            "onfido",
-            {
-                "api_token": "a-token",
-                "workflow_id": "5025d9fd-7842-4805-bce1-a7bfd7131b4e",
-                "face_output": "selfie",
-            },
-        ),
-        ("sumsub", {"app_token": "prd:a-token", "secret_key": "a-key"}),
-    ],
-)
-def test_receiver_is_tried_without_a_time_if_the_vendor_signs_none(
-    receive, secret_file, vendor, settings
-):
-    sessions = open_sessions(vendor, webhook_secrets=SECRET, compared_with="document", **settings)
+#: The settings of vendors whose deliveries have no time, or no documented limit of their age.
+WITHOUT_A_LIMIT = {
+    "onfido": {
+        "api_token": "a-token",
+        "workflow_id": "5025d9fd-7842-4805-bce1-a7bfd7131b4e",
+        "face_output": "selfie",
+    },
+    "sumsub": {"app_token": "prd:a-token", "secret_key": "a-key"},
+    "persona": {"api_key": "a-key", "template_id": "itmpl_mock"},
+}
+
+
+@pytest.mark.parametrize("vendor", WITHOUT_A_LIMIT)
+def test_receiver_is_tried_without_a_signed_time(receive, secret_file, vendor):
+    settings = WITHOUT_A_LIMIT[vendor]
+    sessions = open_sessions(vendor, **settings, webhook_secrets=SECRET, compared_with="document")
 
     def takes_genuine(body, headers):
         try:

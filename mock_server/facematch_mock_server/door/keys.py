@@ -19,7 +19,6 @@ from facematch_mock_server.vendors.tencent.signature import SigningKey, sign_aga
 from facematch_mock_server.vendors.veriff import vendor as veriff
 from facematch_mock_server.world.keys import KeyKind
 
-
 #: What a key of a sandbox begins with, at Onfido and Persona.
 _SANDBOX_PREFIXES = ("api_sandbox.", "persona_sandbox_")
 
