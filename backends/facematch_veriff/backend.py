@@ -16,7 +16,7 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import attrs
 
@@ -110,6 +110,11 @@ _PROGRESS = ("submitted", "started", "resubmission_requested", "created")
 
 #: Reason codes of a decline because the document or the reference shows another person.
 _OTHER_PERSON = frozenset({"103", "120", "509"})
+#: The picture that the face is compared with, by the integration's solution.
+_COMPARED_PICTURES: Mapping[str, ComparedWith] = {
+    "document_selfie": ComparedWith.DOCUMENT,
+    "selfie2selfie": ComparedWith.GIVEN,
+}
 #: Warning codes by reason code. All others are OTHER.
 _WARNING_CODES: Mapping[str, WarningCode] = {
     **dict.fromkeys(_OTHER_PERSON, WarningCode.LOW_SIMILARITY),
@@ -149,9 +154,10 @@ class VeriffSessionOptions:
 class VeriffBackend(HostedSessionBackend):
     """Runs Veriff's sessions: the person takes a selfie, and usually shows a document.
 
-    Veriff returns one verdict on the face, the liveness and the document together, without scores.
-    An approval is a match and a live face. If Veriff declines because the face is another person's,
-    the liveness is not reported; any other decline is a verdict on both.
+    Veriff returns one verdict on all that the integration checks, without scores, and does not say
+    what that is. The setting `solution` declares it: an approval is then a match and a live face.
+    If Veriff declines because the face is another person's, the liveness is not reported; any other
+    decline is a verdict on both.
 
     Veriff returns nothing about a session before it has decided. Until then a read cannot show that
     the session belongs to its record, and a person who returns needs the link of the start.
@@ -170,8 +176,10 @@ class VeriffBackend(HostedSessionBackend):
             response of Veriff states it, so a session cannot be read without this setting.
         integration_id: The integration's id, for a key that belongs to several integrations; else
             None.
-        takes_reference: Whether Veriff has set up the integration for Selfie2Selfie, which compares
-            the face with the `reference` passed to the start instead of a document.
+        solution: The solution that Veriff has set up for the integration: ``document_selfie``,
+            which compares the face with the person's document, or ``selfie2selfie``, which compares
+            it with the `reference` passed to the start. An integration that checks a document
+            alone, or liveness alone, approves in the same words: it must not be used here.
         webhook_secrets: Further shared secrets that sign webhooks, during a rotation.
         handoff_hosts: Exact names of further hosts that a session link may point to.
         return_hosts: Exact names of hosts that a person may be redirected to after a session.
@@ -213,16 +221,29 @@ class VeriffBackend(HostedSessionBackend):
         options=VeriffSessionOptions,
     )
 
+    # Each integration has an API URL of its own, so there is no default.
+    base_url: str
     environment: Environment | None = None
     api_key: Secret = attrs.field(converter=as_secret)
     shared_secret: Secret = attrs.field(converter=as_secret)
+    solution: Literal["document_selfie", "selfie2selfie"]
     integration_id: str | None = None
-    takes_reference: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        # Each instance compares with one kind of picture.
+        vars(self)["session_capabilities"] = attrs.evolve(
+            type(self).session_capabilities,
+            compares_with=frozenset({_COMPARED_PICTURES[self.solution]}),
+        )
 
     @property
     def session_facts(self) -> Mapping[str, str]:
-        """The integration's id, if the key belongs to several."""
-        return {} if self.integration_id is None else {"integration_id": self.integration_id}
+        """The solution, and the integration's id if the key belongs to several."""
+        facts = {"solution": str(self.solution)}
+        if self.integration_id is not None:
+            facts["integration_id"] = self.integration_id
+        return facts
 
     @property
     def webhook_keys(self) -> tuple[Secret, ...]:
@@ -243,20 +264,14 @@ class VeriffBackend(HostedSessionBackend):
     def start_steps(self, request: StartRequest) -> SessionSteps:
         """Yield the creation of a session and, if there is a reference, its upload."""
         record = request.record
-        if request.reference is not None and not self.takes_reference:
-            raise errors.Unsupported(
-                "A Veriff integration compares with the person's document, unless Veriff has set "
-                "it up for Selfie2Selfie: if so, set takes_reference to true.",
-                backend=self.name,
-                what="reference",
-            )
-        fields = {
-            "vendorData": f"{record.id}.{record.terms}",
+        options = request.options or VeriffSessionOptions()
+        wishes = {
             "callback": request.return_url,
             "lang": request.language,
-            "endUserId": request.options and request.options.end_user_id,
+            "endUserId": options.end_user_id,
         }
-        sent = {name: value for name, value in fields.items() if value is not None}
+        sent = {name: value for name, value in wishes.items() if value is not None}
+        sent["vendorData"] = f"{record.id}.{record.terms}"
         reply = yield self._post("/v1/sessions", {"verification": sent})
         verification = reply.json()["verification"]
         session_id = _read_id(verification["id"])
@@ -266,7 +281,11 @@ class VeriffBackend(HostedSessionBackend):
                 "content": base64.b64encode(request.reference.data).decode("ascii"),
                 "timestamp": f"{request.clock.now():%Y-%m-%dT%H:%M:%S.000Z}",
             }
-            yield self._post(f"/v1/sessions/{session_id}/media", {"image": picture}, charges=0)
+            reply = yield self._post(
+                f"/v1/sessions/{session_id}/media", {"image": picture}, charges=0
+            )
+            if reply.at("status") != "success":
+                raise ValueError("the upload of the reference is not confirmed")
         copies = _read_copies(verification)
         return SessionReading(
             session_id=session_id,
@@ -419,9 +438,10 @@ def _read_attempts(record: SessionRecord, attempts: Any) -> SessionReading:
 
     No field of this answer shows whose session it is.
     """
-    statuses = [_text(attempt["status"]) for attempt in attempts]
-    status = next((word for word in (*_PROGRESS, *statuses) if word in statuses), None)
-    state = SessionState.PENDING if status is None else _STATES.get(status, SessionState.UNKNOWN)
+    status = _find_current_status([_text(attempt["status"]) for attempt in attempts])
+    state = SessionState.PENDING
+    if status is not None:
+        state = _STATES.get(status, SessionState.UNKNOWN)
     if state is SessionState.DECIDED:
         # The decision itself is not shown yet.
         state = SessionState.PROCESSING
@@ -434,31 +454,40 @@ def _read_attempts(record: SessionRecord, attempts: Any) -> SessionReading:
     )
 
 
+def _find_current_status(statuses: list[str]) -> str | None:
+    """Return the status of the attempt that is under way; None if there is no attempt."""
+    for status in _PROGRESS:
+        if status in statuses:
+            return status
+    # Only attempts with a decision, or with a status that Veriff does not document here.
+    return statuses[-1] if statuses else None
+
+
 def _read_decision(record: SessionRecord, verification: Any) -> SessionReading:
     status = _text(verification["status"])
     state = _STATES.get(status, SessionState.UNKNOWN)
-    warnings = _read_reason(verification, is_declined=status == "declined")
+    reasons = _read_reason(verification, is_declined=status == "declined")
     copies = _read_copies(verification)
+    shown = {name: verification[name] for name in _RAW_FIELDS if name in verification}
+    holders: tuple[DocumentHolder, ...] = ()
     # Documents are read only where they are compared, because they contain personal data.
-    is_document = record.compared_with is ComparedWith.DOCUMENT
+    if record.compared_with is ComparedWith.DOCUMENT:
+        holders = (_read_holder(verification),)
     return SessionReading(
         session_id=_read_id(verification["id"]),
         state=state,
         vendor_status=status,
         approved=status == "approved",
-        checks=_read_checks(status, warnings),
+        checks=_read_checks(status, reasons),
         compared_with=_find_compared_picture(record, verification),
-        document_holders=(_read_holder(verification),) if is_document else (),
+        document_holders=holders,
         record_id=copies.record_id,
         terms=copies.terms,
         created_at=_time_or_none(verification.get("acceptanceTime")),
         is_asked_back=status == "resubmission_requested",
-        warnings=warnings if state is not SessionState.DECIDED else (),
-        raw={
-            "verification": {
-                name: verification[name] for name in _RAW_FIELDS if name in verification
-            }
-        },
+        # The reason of a decline is a warning of its check.
+        warnings=() if state is SessionState.DECIDED else reasons,
+        raw={"verification": shown},
     )
 
 

@@ -16,7 +16,7 @@ from simulators.regula import RegulaSimulator
 from simulators.rekognition import RekognitionSimulator
 from simulators.sumsub import SumsubSimulator
 from simulators.tencent import TencentSimulator
-from simulators.veriff import VeriffSimulator
+from simulators.veriff import VeriffReferenceSimulator, VeriffSimulator
 
 from facematch_core.testing import BackendContract, Situation
 
@@ -66,6 +66,10 @@ class TestCompreface(Contract):
 
 class TestVeriff(Contract):
     opened = VeriffSimulator
+
+
+class TestVeriffWithAReference(Contract):
+    opened = VeriffReferenceSimulator
 
 
 class TestFacepp(Contract):

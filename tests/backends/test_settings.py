@@ -28,7 +28,9 @@ from facematch_regula import RegulaBackend
 from facematch_rekognition import RekognitionBackend
 from facematch_sumsub import SumsubBackend
 from facematch_tencent import TencentBackend
+from facematch_veriff import VeriffBackend
 
+VERIFF = "https://stationapi.veriff.com"
 GOOD = {
     DiditBackend: {"api_key": "some-key"},
     DeepvueBackend: {"client_id": "some-client", "client_secret": "some-secret"},
@@ -37,6 +39,12 @@ GOOD = {
     FaceppBackend: {"api_key": "some-key", "api_secret": "some-secret"},
     BaiduBackend: {"api_key": "some-app", "secret_key": "some-secret"},
     TencentBackend: {"secret_id": "some-id", "secret_key": "some-key", "region": "ap-singapore"},
+    VeriffBackend: {
+        "api_key": "some-key",
+        "shared_secret": "some-secret",
+        "base_url": VERIFF,
+        "solution": "document_selfie",
+    },
     OnfidoBackend: {
         "api_token": "some-token",
         "workflow_id": "5025d9fd-7842-4805-bce1-a7bfd7131b4e",
@@ -105,6 +113,16 @@ WRONG = {
         ({"base_url": "https://api.faceplusplus.example"}, "allow_base_url"),
         ({"error_rate": "1e-6"}, "error_rate"),
         ({"error_rate": 0.001}, "error_rate"),
+        ({"read_timeout_s": 0}, "read_timeout_s"),
+    ],
+    VeriffBackend: [
+        ({"api_key": ""}, "VERIFF_API_KEY"),
+        ({"shared_secret": ""}, "VERIFF_SHARED_SECRET"),
+        ({"webhook_secrets": ["'quoted'"]}, "webhook secret"),
+        ({"environment": "local"}, "environment"),
+        ({"solution": "document_only"}, "solution"),
+        ({"base_url": "https://veriff.example"}, "allow_base_url"),
+        ({"base_url": "https://veriff.com.evil.example"}, "allow_base_url"),
         ({"read_timeout_s": 0}, "read_timeout_s"),
     ],
     TencentBackend: [
@@ -197,6 +215,8 @@ PASTED = [
     (BaiduBackend, f"{BAIDU}/rest/2.0/face/v3/match", BAIDU),
     (BaiduBackend, f"{BAIDU}/oauth/2.0/token", BAIDU),
     (TencentBackend, f"{TENCENT}/", TENCENT),
+    (VeriffBackend, f"{VERIFF}/v1/sessions", VERIFF),
+    (VeriffBackend, "https://api.veriff.me/v1", "https://api.veriff.me"),
     (DeepfaceBackend, "http://127.0.0.1:5005/verify", "http://127.0.0.1:5005"),
     (OnfidoBackend, f"{ONFIDO}/v3.6/workflow_runs", ONFIDO),
     (SumsubBackend, f"{SUMSUB}/resources/applicants", SUMSUB),
@@ -214,9 +234,10 @@ KEYS = {**GOOD, AzureBackend: {"api_key": "some-key"}}
 @pytest.mark.parametrize(("backend", "pasted", "address"), PASTED)
 @pytest.mark.parametrize("kind", [str, pydantic.AnyHttpUrl, httpx.URL])
 def test_pasted_address_is_used_without_the_paths_of_calls(backend, pasted, address, kind):
-    opened = backend(**KEYS[backend], base_url=kind(pasted.strip()), allow_base_url=True)
+    settings = {**KEYS[backend], "base_url": kind(pasted.strip()), "allow_base_url": True}
+    opened = backend(**settings)
     assert opened.service_url == address
-    assert backend(**KEYS[backend], base_url=pasted, allow_base_url=True).service_url == address
+    assert backend(**{**settings, "base_url": pasted}).service_url == address
 
 
 @pytest.mark.parametrize(
@@ -251,6 +272,8 @@ KEY_SETTINGS = [
     (TencentBackend, "secret_id"),
     (TencentBackend, "secret_key"),
     (TencentBackend, "session_token"),
+    (VeriffBackend, "api_key"),
+    (VeriffBackend, "shared_secret"),
     (DeepfaceBackend, "token"),
     (OnfidoBackend, "api_token"),
     (OnfidoBackend, "client_secret"),
@@ -353,6 +376,11 @@ VARIABLES = {
     ComprefaceBackend: {"api_key": "COMPREFACE_API_KEY"},
     FaceppBackend: {"api_key": "FACEPP_API_KEY", "api_secret": "FACEPP_API_SECRET"},
     BaiduBackend: {"api_key": "BAIDU_API_KEY", "secret_key": "BAIDU_SECRET_KEY"},
+    VeriffBackend: {
+        "api_key": "VERIFF_API_KEY",
+        "shared_secret": "VERIFF_SHARED_SECRET",
+        "base_url": "VERIFF_BASE_URL",
+    },
     TencentBackend: {
         "secret_id": "TENCENTCLOUD_SECRET_ID",
         "secret_key": "TENCENTCLOUD_SECRET_KEY",

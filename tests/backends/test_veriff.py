@@ -27,6 +27,7 @@ SETTINGS = {
     "api_key": "6c7d1a52-1f0e-4d0b-9a39-7e5f2b8c4d11",
     "shared_secret": SECRET,
     "base_url": HOME,
+    "solution": "document_selfie",
 }
 BACKEND = VeriffBackend(**SETTINGS)
 RECORD = session_record("veriff", id="ab" * 16, session_id=SESSION_ID)
@@ -107,8 +108,9 @@ def test_a_key_of_several_integrations_names_the_integration():
     backend = VeriffBackend(**SETTINGS, integration_id="of-the-shop")
     request = next(backend.start_steps(StartRequest(record=RECORD)))
     assert request.headers["vrf-integration-id"] == "of-the-shop"
-    assert backend.session_facts == {"integration_id": "of-the-shop"}
-    assert BACKEND.session_facts == {}
+    solution = {"solution": "document_selfie"}
+    assert backend.session_facts == {**solution, "integration_id": "of-the-shop"}
+    assert BACKEND.session_facts == solution
 
 
 def test_end_user_id_must_be_a_uuid():
@@ -116,12 +118,23 @@ def test_end_user_id_must_be_a_uuid():
         VeriffSessionOptions(end_user_id="customer-17")
 
 
-def test_a_reference_needs_an_integration_for_selfie2selfie():
-    start = StartRequest(record=RECORD, reference=picture())
-    with pytest.raises(errors.Unsupported) as refused:
-        next(BACKEND.start_steps(start))
-    assert refused.value.what == "reference"
-    steps = VeriffBackend(**SETTINGS, takes_reference=True).start_steps(start)
+def test_each_solution_compares_with_its_own_picture():
+    for solution, right, wrong in (
+        ("document_selfie", "document", "given"),
+        ("selfie2selfie", "given", "document"),
+    ):
+        settings = {**SETTINGS, "solution": solution}
+        with fm.open_sessions("veriff", compared_with=right, **settings) as sessions:
+            any_document = {"any_document": True} if right == "document" else {}
+            record = sessions.plan("customer-17", purpose="payout", **any_document)
+            assert record.facts == {"solution": solution}
+        with pytest.raises(errors.ConfigurationError):
+            fm.open_sessions("veriff", compared_with=wrong, **settings)
+
+
+def test_a_reference_is_uploaded_after_the_start():
+    backend = VeriffBackend(**{**SETTINGS, "solution": "selfie2selfie"})
+    steps = backend.start_steps(StartRequest(record=RECORD, reference=picture()))
     next(steps)
     created = {
         "id": SESSION_ID,
@@ -387,16 +400,16 @@ def mock():
         yield server
 
 
-def open_at(mock, compared_with="document", **settings):
+def open_at(mock, compared_with="document", solution="document_selfie"):
     return fm.open_sessions(
         "veriff",
         compared_with=compared_with,
+        solution=solution,
         require_environment="mock",
         environment="mock",
         api_key=API_KEY,
         shared_secret=mock.live_key,
         base_url=mock.url,
-        **settings,
     )
 
 
@@ -521,7 +534,7 @@ def test_without_an_environment_no_session_of_the_real_vendor_is_read(monkeypatc
 
 
 def test_a_reference_is_compared_with_at_the_mock(mock):
-    with open_at(mock, "given", takes_reference=True) as sessions:
+    with open_at(mock, "given", "selfie2selfie") as sessions:
         session = sessions.start(plan(sessions), reference=card_sheet()["p1"].data)
         mock.control.sessions.finish(session.record.session_id, "p1-again")
         result = sessions.read(session.record)

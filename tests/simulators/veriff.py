@@ -44,8 +44,8 @@ def compare_with_a_stored_face(verification):
 
 class VeriffSessions(MockSessions):
     hands_over = ("link", "token")
-    compared_with = (ComparedWith.GIVEN, ComparedWith.DOCUMENT)
-    looks_at_references = True
+    compared_with = (ComparedWith.DOCUMENT,)
+    document = "p1"
     cannot_happen = {
         SessionCase.NO_FACE_ITEM: "Its one verdict is about the face and the document together.",
         SessionCase.UNFINISHED: "Its one verdict has no items.",
@@ -58,9 +58,6 @@ class VeriffSessions(MockSessions):
         SessionCase.OLDER: within_verification(make_older),
     }
     words = words_at(("verification", "status"), STATUSES, STATES, yes="approved")
-
-    def prepare(self, compared_with):
-        self.document = "p1" if compared_with is ComparedWith.DOCUMENT else None
 
     def id_in(self, body):
         verification = body.get("verification")
@@ -100,10 +97,23 @@ class VeriffSimulator(MockSimulator):
     keys = {
         "api_key": client,
         "shared_secret": "veriff-simulator-secret-71c0de52",
-        "takes_reference": True,
+        "solution": "document_selfie",
     }
     secrets = (keys["shared_secret"], client)
     faults = {Situation.THROTTLED: Fault(stage="answer", kind="status", status=429)}
     cannot_happen = {
         Situation.NO_CREDIT: "Veriff documents no error about credit: it sends invoices.",
     }
+
+
+class VeriffReferenceSessions(VeriffSessions):
+    """Sessions whose start sends two requests: the second one has the reference."""
+
+    compared_with = (ComparedWith.GIVEN,)
+    looks_at_references = True
+    document = None
+
+
+class VeriffReferenceSimulator(VeriffSimulator):
+    session_class = VeriffReferenceSessions
+    keys = {**VeriffSimulator.keys, "solution": "selfie2selfie"}

@@ -63,6 +63,7 @@ BACKENDS = {
     "veriff": lambda where: VeriffBackend(
         api_key=VERIFF_KEY,
         shared_secret=canaries.CLIENT_SECRET,
+        solution="document_selfie",
         **{"base_url": "https://stationapi.veriff.com", **where},
     ),
 }

@@ -15,9 +15,15 @@ from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
 
-CREATED, STARTED, SUBMITTED = "created", "started", "submitted"
-APPROVED, DECLINED, RESUBMIT, REVIEW = "approved", "declined", "resubmission_requested", "review"
-EXPIRED, ABANDONED = "expired", "abandoned"
+CREATED = "created"
+STARTED = "started"
+SUBMITTED = "submitted"
+APPROVED = "approved"
+DECLINED = "declined"
+RESUBMIT = "resubmission_requested"
+REVIEW = "review"
+EXPIRED = "expired"
+ABANDONED = "abandoned"
 
 #: The codes of decisions (devdocs.veriff.com, verification session status codes).
 CODES: Mapping[str, int] = {
