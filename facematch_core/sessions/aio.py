@@ -107,6 +107,9 @@ class AsyncSessionStore(Awaited):
     receive = awaited(SessionStore.receive)
     """Set the sessions of a webhook due; see `SessionStore.receive`."""
 
+    set_due = awaited(SessionStore.set_due)
+    """Set a person's open sessions due; see `SessionStore.set_due`."""
+
     use = awaited(SessionStore.use)
     """Return True once if the person is verified; see `SessionStore.use`."""
 

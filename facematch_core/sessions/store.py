@@ -355,6 +355,23 @@ class SessionStore:
         assert refusal is not None  # noqa: S101 - there is at least one
         raise refusal
 
+    def set_due(self, subject_ref: str) -> int:
+        """Set a person's open sessions due: the person has come back from the vendor.
+
+        The return itself proves nothing: its parameters may be forged.
+
+        Returns:
+            The number of sessions that are due now.
+        """
+        columns = self._columns
+        due = self._update(
+            columns.subject_key == _hash_of(subject_ref),
+            columns.open_case_key.is_not(None),
+            look_at=self._now(),
+            lease=None,
+        )
+        return len(due)
+
     def use(
         self,
         subject_ref: str,

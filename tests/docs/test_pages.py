@@ -74,6 +74,7 @@ def test_readme_lists_every_bundled_backend():
 #: What a page shows of a program that has tests of its own: the file, and a name in it or all.
 SHOWN = [
     ("let-the-vendor-look", "sessions_app/app.py", "start"),
+    ("let-the-vendor-look", "sessions_app/app.py", "webhook"),
     ("let-the-vendor-look", "sessions_app/app.py", "look"),
     ("let-the-vendor-look", "sessions_app/app.py", "pay"),
     ("flask-and-django", "flask_and_django/faces.py", "verify"),

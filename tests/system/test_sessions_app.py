@@ -6,7 +6,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import uuid
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +17,8 @@ from system.browser import until
 from facematch_mock_server import make_card
 
 APP = Path(__file__).parents[2] / "docs" / "examples" / "sessions_app"
-ROWS = "SELECT json_array(session_id, record, result) FROM sessions"
+ROWS = "SELECT json_array(session_id, record, result) FROM facematch_sessions"
+THEIRS = "SELECT session_id FROM facematch_sessions WHERE json_extract(record, '$.subject_ref') = ?"
 CSRF = "a-token-of-the-form"
 ONCE = """CREATE TRIGGER once BEFORE UPDATE OF paid_at ON payouts WHEN old.paid_at IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'this was paid before'); END"""
@@ -48,11 +48,13 @@ def service(tmp_path_factory, run_command, request):
         port = str(free.getsockname()[1])
     origin = f"http://localhost:{port}"  # for a cookie another site than the mock's
     mock = serve("mock", Path(sys.executable).parent / "facematch", "mock", ready="http.*(?=\n)")
-    hook = {"url": f"http://127.0.0.1:{port}/didit"}
+    hook = {"url": f"http://127.0.0.1:{port}/webhook"}
     hook = requests.post(f"{mock}/__mock__/webhooks/destinations", json=hook, timeout=20).json()
-    env |= {"DIDIT_API_KEY": "mock-live-key", "DIDIT_WEBHOOK_SECRET": hook["secret"]}
-    env |= {"DIDIT_BASE_URL": mock, "DIDIT_WORKFLOW_ID": str(uuid.UUID(int=5)), "ORIGIN": origin}
-    env |= {"DIDIT_ENVIRONMENT": "mock", "REQUIRE_ENVIRONMENT": "mock"}
+    profile = (APP / "profiles" / "didit.toml").read_text()
+    file = folder / "facematch.toml"
+    file.write_text(profile.replace("http://127.0.0.1:8080", mock))
+    env |= {"SHOP_KEY": "mock-live-key", "SHOP_WEBHOOK_SECRET": hook["secret"]}
+    env |= {"FACEMATCH_CONFIG": str(file), "ORIGIN": origin}
     env |= {"PAYOUTS": str(folder / "payouts.sqlite3")}
     env |= {"PYTHONPATH": str(folder / "site"), "PYTHONDONTWRITEBYTECODE": "1"}
     python = (sys.executable, "-m")
@@ -68,7 +70,7 @@ class Person:
         self.service, self.browser, self.name, self.links = service, browser, name, []
         self.first, self.second = (f"{name}, {about}" for about in ("250 EUR", "9 EUR"))
         service.sql("INSERT INTO logins VALUES (?, ?, ?)", name, name, CSRF)
-        service.sql("INSERT INTO customers VALUES (?, ?)", name, make_card("p1"))
+        service.sql("INSERT INTO customers VALUES (?, ?, ?)", name, name, make_card("p1"))
         for about in (self.first, self.second):
             service.sql("INSERT INTO payouts VALUES (?, ?, NULL)", about, name)
         cookie = {"name": "login", "value": name, "httpOnly": True, "sameSite": "Lax"}
@@ -76,7 +78,7 @@ class Person:
         self.at_home()
 
     def sessions(self):
-        return self.service.sql("SELECT session_id FROM sessions WHERE customer = ?", self.name)
+        return self.service.sql(THEIRS, self.name)
 
     def at_home(self):
         self.browser.open(self.service.origin)

@@ -1,18 +1,24 @@
-"""Run the service with a mock of Didit: open the printed URL and play the person."""
+"""Run the service with a vendor's mock: open the printed URL and play the person.
+
+`python demo.py` takes Didit; `python demo.py persona` another profile of the folder `profiles`.
+"""
 
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
 from threading import Thread
 
 import app as service
+import shop
 import uvicorn
 from fastapi.responses import RedirectResponse
 
 from facematch_mock_server import MockServer, make_card
 
 ORIGIN = "http://127.0.0.1:8000"
+COMPONENTS = ("azure", "rekognition")  # have no page of their own, and send no webhooks
 
 
 @service.app.get("/login")
@@ -22,29 +28,41 @@ def login():
     return answer
 
 
-def work(sessions):
+def work(store, mock, vendor, profile):
+    """Read the due sessions; play the vendor's component, and the document that it reads."""
+    known = set()
     while True:
-        service.look(sessions)
+        for session in mock.control.sessions.open():
+            if session.id not in known and 'compared_with = "document"' in profile:
+                mock.control.sessions.document(session.id, full_name="LOVELACE ADA")
+            if session.id not in known and vendor in COMPONENTS:
+                print("the camera:", mock.control.sessions.page(session.id), flush=True)
+            known.add(session.id)
+        service.look(store)
         time.sleep(1)
 
 
 if __name__ == "__main__":
-    with MockServer() as mock, tempfile.TemporaryDirectory() as folder:
+    vendor = sys.argv[1] if sys.argv[1:] else "didit"
+    profile = Path(__file__).with_name("profiles").joinpath(f"{vendor}.toml").read_text()
+    with MockServer(vendor=vendor) as mock, tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "facematch.toml")
+        file.write_text(profile.replace("http://127.0.0.1:8080", mock.url))
         os.environ |= {
-            "DIDIT_API_KEY": mock.live_key,
-            "DIDIT_BASE_URL": mock.url,
-            "DIDIT_ENVIRONMENT": "mock",
-            "DIDIT_WEBHOOK_SECRET": mock.control.webhooks.add(f"{ORIGIN}/didit").secret,
-            "DIDIT_WORKFLOW_ID": "5d1f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c10",
-            "REQUIRE_ENVIRONMENT": "mock",
+            "FACEMATCH_CONFIG": str(file),
+            "SHOP_KEY": mock.live_key,
+            "SHOP_KEY_ID": "mock-access-key",
             "PAYOUTS": str(Path(folder, "payouts.sqlite3")),
             "ORIGIN": ORIGIN,
         }
-        with service.opened() as sessions:
-            service.run("INSERT INTO logins VALUES ('a-login', 'ada', 'a-token-of-the-form')")
-            service.run("INSERT INTO customers VALUES ('ada', ?)", make_card("p1"))
+        if vendor not in COMPONENTS:
+            destination = mock.control.webhooks.add(f"{ORIGIN}/webhook")
+            os.environ["SHOP_WEBHOOK_SECRET"] = destination.secret
+        with service.opened() as store:
+            shop.run("INSERT INTO logins VALUES ('a-login', 'ada', 'a-token-of-the-form')")
+            shop.run("INSERT INTO customers VALUES ('ada', 'Ada Lovelace', ?)", make_card("p1"))
             for about in ("payout 1: 250 EUR", "payout 2: 9 EUR"):
-                service.run("INSERT INTO payouts VALUES (?, 'ada', NULL)", about)
-            Thread(target=work, args=(sessions,), daemon=True).start()
+                shop.run("INSERT INTO payouts VALUES (?, 'ada', NULL)", about)
+            Thread(target=work, args=(store, mock, vendor, profile), daemon=True).start()
             print(f"{ORIGIN}/login", flush=True)
             uvicorn.run(service.app, port=8000, log_level="warning")

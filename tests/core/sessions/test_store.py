@@ -387,6 +387,17 @@ def test_webhook_sets_its_session_due(shop):
     assert not shop.use()
 
 
+def test_return_of_the_person_sets_the_open_sessions_due(shop):
+    for about in ("payout 1", "payout 2"):
+        shop.begin(case={"purpose": "payout", "about": about})
+    shop.begin("customer-18")
+    shop.vendor.finish("s-1")
+    assert shop.store.look() == ()
+    assert shop.store.set_due("customer-17") == 2
+    assert [each.result.state for each in shop.store.look()] == [STATE.DECIDED, STATE.PENDING]
+    assert shop.store.set_due("customer-17") == 1
+
+
 def test_forged_and_foreign_webhooks_change_nothing(shop):
     shop.begin()
     before = shop.rows()
