@@ -63,7 +63,9 @@ class Row:
         number: Position in the order of all begins.
         id: `SessionRecord.id`.
         name: The name of the `Sessions` that started the session, in the store's mapping.
-        subject_key, case_key: Hashes of the subject, and of subject, purpose and `about`.
+        subject_key: Hash of the subject.
+        case_key: Hash of subject, purpose and `about`; empty once the session was cancelled, or
+            replaced by another.
         open_case_key: The `case_key` while `begin` may still continue the session; else None.
         record: The record as JSON.
         session_id: The vendor's id; None until a response contains it.

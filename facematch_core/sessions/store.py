@@ -57,8 +57,14 @@ USED_LOOK_S: Final = 86_400.0
 _SECONDS_PER_DAY: Final = 86_400.0
 #: States in which the person can do no more, and only the vendor can.
 _AT_THE_VENDOR: Final = (SessionState.PROCESSING, SessionState.DECIDED, SessionState.UNKNOWN)
-#: The changes to a row after which the next `begin` starts another session.
-_CLOSED: Final[Mapping[str, None]] = dict.fromkeys(("open_case_key", "link", "look_at", "lease"))
+#: The changes to a row that leaves its case: it is never used, and `forget` deletes it one day.
+_CLOSED: Final[Mapping[str, str | None]] = {
+    "case_key": "",
+    "open_case_key": None,
+    "link": None,
+    "look_at": None,
+    "lease": None,
+}
 #: States after which the next `begin` starts another session.
 _FINAL: Final = (SessionState.DECIDED, SessionState.GONE)
 #: States in which the person has not finished. An expired session's link may still work.
@@ -74,8 +80,8 @@ class StoredSession:
         name: The name of the `Sessions` that started it.
         access: How the person enters the session. Only from `begin`, and None if the person has
             finished, so that only the verdict is missing. Not in the repr.
-        repeated_start: What repeating the start did, if an earlier start was lost in a crash or
-            with its response; else None.
+        repeated_start: What repeating the start did, if an earlier start did not finish, because of
+            a crash, a lost response or an outage; else None.
         result: The last reading, without its `raw`; None before the first.
         used_at: When `use` returned True, UTC; None if it has not.
         is_open: Whether the verdict is still to come: from the person or from the vendor.
@@ -427,6 +433,8 @@ class SessionStore:
         used = self._update(
             self._columns.id == row.id,
             self._columns.used_at.is_(None),
+            # `cancel` may have been called since.
+            self._columns.case_key == row.case_key,
             used_at=now,
             # The verdict may have been revised since it was read, so it is due at once.
             look_at=now,
@@ -469,6 +477,7 @@ class SessionStore:
 
         Only the age matters. Run it daily. If the vendor cannot be reached, a warning is logged and
         the row stays for the next time. Rows of `Sessions` that this store does not have stay, too.
+        If the vendor cannot delete sessions, a warning is logged, and only the row is deleted.
 
         Returns:
             The number of deleted rows.
@@ -579,7 +588,8 @@ class SessionStore:
     ) -> StoredSession | None:
         """Start a planned session, and store it.
 
-        Return None if the start found an earlier session that the person cannot continue.
+        Return None if the start found an earlier session that the person cannot continue, or if
+        the record can no longer be started.
         """
         sessions = self._sessions[row.name]
         record = row.read_record()
@@ -596,16 +606,21 @@ class SessionStore:
                 deadline_s=min(deadline_s, START_DEADLINE_S),
             )
         except BaseException as error:
+            is_row = self._columns.id == row.id
+            if is_repeated and isinstance(error, errors.InvalidRequest):
+                # The settings have changed since it was planned, so plan another.
+                self._update(is_row, **_CLOSED)
+                return None
             # If the database fails, too, the start can be repeated when its lease has ended.
             with contextlib.suppress(errors.FaceMatchError):
-                if _is_certainly_unstarted(error) and not is_repeated:
+                if not is_repeated and _is_certainly_unstarted(error, sessions):
                     self._run(self._rows.remove, row)
                 else:
-                    self._update(self._columns.id == row.id, starting_until=None)
+                    self._update(is_row, starting_until=None)
             raise
         repeated_start = None
         if is_repeated:
-            repeated_start = f"An earlier start was lost. {sessions.second_start}"
+            repeated_start = f"An earlier start did not finish. {sessions.second_start}"
             log.warning("Session %s: %s", record.id, repeated_start)
         saved = self._save_access(row, result)
         if saved is None:
@@ -745,8 +760,10 @@ class SessionStore:
                 )
             if record.session_id is not None or self._finds_by_record(row.name):
                 self._sessions[row.name].delete(record)
-        except (errors.SessionNotFound, errors.Unsupported):
-            pass  # there is nothing to delete, or no way to do it
+        except errors.SessionNotFound:
+            return True  # there is nothing to delete
+        except errors.Unsupported as error:
+            log.warning("Session %s stays at the vendor until it expires there: %s", row.id, error)
         except errors.FaceMatchError as error:
             problem = f"{type(error).__name__}: {error}"
             log.warning("Session %s was not deleted at the vendor: %s", row.id, problem)
@@ -787,10 +804,14 @@ def _to_json(document: SessionRecord | SessionResult) -> str:
     return json.dumps(document.to_dict())
 
 
-def _is_certainly_unstarted(error: BaseException) -> bool:
+def _is_certainly_unstarted(error: BaseException, sessions: Sessions) -> bool:
     """Return whether an error of `Sessions.start` means that the vendor has no session."""
-    if isinstance(error, errors.SessionMismatch):
+    if not isinstance(error, errors.VendorError):
+        return isinstance(error, errors.FaceMatchError)
+    capabilities = sessions.capabilities
+    if capabilities.finds_by_record or capabilities.start_is_repeatable:
+        # A start of several requests, as at Sumsub, may leave something that is not charged.
+        # Repeating it costs nothing.
         return False
-    if isinstance(error, errors.VendorError):
-        return error.billing.charged is Charged.NO
-    return isinstance(error, errors.FaceMatchError)
+    is_free = error.billing.charged is Charged.NO
+    return is_free and not isinstance(error, errors.SessionMismatch)

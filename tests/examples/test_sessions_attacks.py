@@ -114,12 +114,11 @@ def test_a_sandbox_session_with_our_record_id_decides_nothing(didit_shop):
 
 
 def test_a_logout_during_a_start_leaves_no_session(shop):
-    if shop.vendor == "rekognition":
-        pytest.skip("its sessions vanish by themselves")
     meanwhile(shop, "start", before=lambda: shop.post("/logout"))
     shop.start()
-    assert shop.sessions.open() == ()
-    assert not shop.find().is_open
+    assert shop.find() is None
+    if shop.vendor not in example.CANNOT_END:
+        assert shop.sessions.open() == ()
 
 
 def test_an_old_reading_never_replaces_a_newer_one(link_shop):
@@ -174,7 +173,7 @@ def test_production_settings_reject_a_mocks_verdict(vendor, monkeypatch, tmp_pat
         file = tmp_path / "facematch.toml"
         file.write_text(profile)
         monkeypatch.setenv("FACEMATCH_CONFIG", str(file))
-        monkeypatch.setenv("SHOP_KEY_ID", "mock-access-key")
+        monkeypatch.setenv("SHOP_KEY_ID", mock.client_id or "none")
         monkeypatch.setenv("SHOP_KEY", mock.live_key)
         monkeypatch.setenv("SHOP_WEBHOOK_SECRET", "a-secret")
         monkeypatch.setenv("PAYOUTS", str(tmp_path / "payouts.sqlite3"))

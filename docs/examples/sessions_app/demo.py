@@ -51,7 +51,7 @@ if __name__ == "__main__":
         os.environ |= {
             "FACEMATCH_CONFIG": str(file),
             "SHOP_KEY": mock.live_key,
-            "SHOP_KEY_ID": "mock-access-key",
+            "SHOP_KEY_ID": mock.client_id or "none",
             "PAYOUTS": str(Path(folder, "payouts.sqlite3")),
             "ORIGIN": ORIGIN,
         }

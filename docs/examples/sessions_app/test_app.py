@@ -16,9 +16,11 @@ CSRF = "a-token-of-the-form"
 PROFILES = {path.stem: path for path in sorted(Path(__file__).with_name("profiles").glob("*"))}
 #: Vendors whose component runs in the shop's page, and that send no webhooks.
 COMPONENTS = ("azure", "rekognition")
+#: Vendors that cannot end an open session: its verdict is never used.
+CANNOT_END = ("onfido", "rekognition", "sumsub")
 LINKS = [vendor for vendor in PROFILES if vendor not in COMPONENTS]
 #: The session's status once staff of the vendor have revised the decision.
-REVISED = {"didit": "Declined"}
+REVISED = {"didit": "Declined", "sumsub": "completed RED FINAL"}
 
 
 class Shop:  # a browser, the service behind it, and the vendor
@@ -47,12 +49,13 @@ class Shop:  # a browser, the service behind it, and the vendor
     def id(self):
         return self.find().record.session_id
 
-    def finish(self, card="p1", name="LOVELACE ADA"):
+    def finish(self, card="p1", name="LOVELACE ADA", session_id=None):
+        session_id = session_id or self.id()
         if not self.is_document:
-            self.sessions.finish(self.id(), card=card)
+            self.sessions.finish(session_id, card=card)
             return
-        self.sessions.document(self.id(), full_name=name)
-        self.sessions.finish(self.id(), card=card, document="p1")
+        self.sessions.document(session_id, full_name=name)
+        self.sessions.finish(session_id, card=card, document="p1")
 
     def revise(self):
         self.sessions.decide(self.id(), REVISED.get(self.vendor, "declined"))
@@ -92,8 +95,13 @@ class Shop:  # a browser, the service behind it, and the vendor
         service.look(self.store)
         return answer.status_code, answer.headers["Location"]
 
+    @property
+    def can(self):
+        return self.store.sessions[self.vendor].capabilities
+
     def lose_the_next_start(self):
-        self.mock.control.add_fault(Fault(stage="mid_body", kind="reset", call="session_start"))
+        lost = Fault(stage="mid_body", kind="reset", method="POST", call="session_start")
+        self.mock.control.add_fault(lost)
 
     def started(self):
         """Return the number of sessions that the vendor has had."""
@@ -113,7 +121,7 @@ def open_shop(monkeypatch, tmp_path, request):
         file = tmp_path / "facematch.toml"
         file.write_text(PROFILES[vendor].read_text().replace("http://127.0.0.1:8080", mock.url))
         monkeypatch.setenv("FACEMATCH_CONFIG", str(file))
-        monkeypatch.setenv("SHOP_KEY_ID", "mock-access-key")
+        monkeypatch.setenv("SHOP_KEY_ID", mock.client_id or "none")
         monkeypatch.setenv("SHOP_KEY", mock.live_key)
         monkeypatch.setenv("SHOP_WEBHOOK_SECRET", secret)
         monkeypatch.setenv("PAYOUTS", str(tmp_path / "payouts.sqlite3"))
@@ -183,10 +191,10 @@ def test_a_lost_answer_is_made_up_for_by_the_next_click(shop, caplog):
     assert shop.start().status_code == 503
     assert shop.id() is None
     shop.start()
-    sessions = 2 if shop.vendor == "azure" else 1
-    assert shop.started() == sessions
+    finds_or_repeats = shop.can.finds_by_record or shop.can.start_is_repeatable
+    assert shop.started() == (1 if finds_or_repeats else 2)
     said = "Starting again creates a second session, and both are counted."
-    assert (said in caplog.text) is (sessions == 2)
+    assert (said not in caplog.text) is finds_or_repeats
     shop.finish()
     shop.hear()
     assert [shop.post("/pay").status_code for _ in range(2)] == [303, 303]
@@ -290,13 +298,19 @@ def test_an_outage_while_reading_is_waited_out(shop):
     assert "We are still checking" in shop.page()
 
 
-@pytest.mark.parametrize("vendor", [name for name in PROFILES if name != "rekognition"])
-def test_an_open_session_ends_with_the_login(open_shop, vendor):
-    shop = open_shop(vendor)
+def test_an_open_session_ends_with_the_login(shop):
     shop.start()
+    session_id = shop.id()
     assert shop.post("/logout").status_code == 200
-    assert not shop.find().is_open
-    assert not shop.sessions.open()
+    assert shop.find() is None
+    if shop.vendor not in CANNOT_END:
+        assert not shop.sessions.open()
+        return
+    own.run("INSERT INTO logins VALUES ('a-login', 'ada', ?)", CSRF)
+    shop.finish(session_id=session_id)
+    shop.hear()
+    assert shop.post("/pay").status_code == 403
+    assert "We are still" not in shop.page()
 
 
 def test_starts_are_counted(shop):
@@ -332,6 +346,8 @@ def test_what_the_vendor_takes_back_is_not_paid_though_no_webhook_came(link_shop
 
 
 def test_a_film_that_nobody_needs_is_deleted_before_its_row(link_shop):
+    if not link_shop.can.can_delete:
+        pytest.skip("its vendor deletes nothing")
     link_shop.pass_by()
     assert link_shop.store.forget(service.KEPT_DAYS) == 0  # too recent to delete
     link_shop.mock.stop()
@@ -343,7 +359,7 @@ def test_a_session_of_any_state_is_forgotten(shop):
     shop.start()
     assert shop.store.forget(0) == 1
     assert shop.find() is None
-    if shop.vendor != "rekognition":  # it vanishes by itself
+    if shop.vendor not in CANNOT_END:
         assert not shop.sessions.open()
 
 

@@ -295,7 +295,7 @@ def test_start_of_a_killed_process_is_repeated_after_a_minute(open_shop):
         shop.begin()
     assert sum(shop.clock.slept) == pytest.approx(10, abs=0.5)
     shop.clock.advance(51)
-    assert "lost" in shop.begin().repeated_start
+    assert "did not finish" in shop.begin().repeated_start
 
 
 def test_interrupted_start_is_repeated_at_once(shop):
@@ -306,7 +306,7 @@ def test_interrupted_start_is_repeated_at_once(shop):
     with pytest.raises(KeyboardInterrupt):
         shop.begin()
     shop.vendor.before_start = lambda: None
-    assert "lost" in shop.begin().repeated_start
+    assert "did not finish" in shop.begin().repeated_start
 
 
 def test_second_click_waits_for_the_first_and_gets_its_session(open_shop):
@@ -350,6 +350,22 @@ def test_start_that_certainly_made_no_session_leaves_no_row(shop, failure):
     with pytest.raises(type(failure)):
         shop.begin()
     assert shop.rows() == []
+
+
+def test_free_error_of_a_vendor_that_finds_sessions_keeps_the_row(open_shop):
+    shop = open_shop(**FINDS)
+
+    def refuse():
+        raise fm.VendorUnavailable("Down.", status_code=503, billing=fm.Billing(fm.Charged.NO, "-"))
+
+    shop.vendor.before_start = refuse
+    with pytest.raises(fm.VendorUnavailable):
+        shop.begin()
+    shop.vendor.before_start = lambda: None
+    (row,) = shop.rows("id")
+    shop.clock.advance(900)
+    begun = shop.begin()
+    assert (begun.record.id, begun.record.started_at) == (row["id"], shop.clock.now())
 
 
 def test_missing_reference_and_exceeded_budget_leave_no_row(open_shop):
@@ -656,8 +672,38 @@ def test_cancelled_sessions_are_deleted_and_never_used(shop):
     assert shop.store.cancel("customer-17") == 2
     assert list(shop.vendor.sessions) == ["s-3"]
     assert [row["link"] for row in shop.rows()] == [None, None, f"{LINK}-s-3"]
+    assert (shop.use(), shop.find()) == (False, None)
+
+
+def test_cancelled_session_that_the_vendor_cannot_delete_is_never_used(open_shop, caplog):
+    shop = open_shop(can_delete=False)
+    shop.begin()
+    assert shop.store.cancel("customer-17") == 1
+    assert "stays at the vendor" in caplog.text
+    shop.vendor.finish()
+    assert shop.hear(session_id="s-1") == 1
+    shop.store.look()
+    assert (shop.use(), shop.find()) == (False, None)
+    shop.begin()
+    shop.vendor.finish()
+    assert [shop.use() for _ in range(2)] == [True, False]
+
+
+def test_session_that_is_cancelled_during_its_use_is_not_used(shop):
+    shop.begin()
+    shop.vendor.finish()
+    shop.vendor.after_read = lambda: shop.store.cancel("customer-17")
     assert not shop.use()
-    assert not shop.find().is_open
+
+
+def test_lost_start_with_other_settings_is_replaced(open_shop):
+    shop = open_shop(**FINDS)
+    lose_answer(shop.vendor)
+    with pytest.raises(fm.OutcomeUnknown):
+        shop.begin()
+    shop.store = shop.opened(shop.sessions(compared_with="document"))
+    begun = shop.begin()
+    assert (begun.repeated_start, begun.record.compared_with) == (None, "document")
 
 
 def test_cancelling_keeps_what_the_person_has_finished(shop):
