@@ -141,7 +141,7 @@ def command(
         if control_token_file is not None:
             token = read_text(control_token_file, "token file", InvalidRequest).strip()
         token = secrets.token_urlsafe(24) if is_made else token
-        kinds = [vendor_named(name) for name in vendor]
+        vendors = [vendor_named(name) for name in vendor]
         server = MockServer(
             vendor=vendor,
             switches=read_pairs("switch", switch),
@@ -174,7 +174,7 @@ def command(
             STARTED.format(
                 url=server.url,
                 console="none" if no_control else shown,
-                vendors="\n".join(_greet(server, kinds, switch, more["engine"])),
+                vendors="\n".join(_greet(server, vendors, switch, more["engine"])),
                 control="none" if no_control else server.control_url + about_token,
             ),
             err=bool(program),
@@ -184,15 +184,15 @@ def command(
         if open_console:
             import webbrowser  # imported here, because it takes 3 ms
 
-            _make_first_call(server, kinds[0].name)
+            _make_first_call(server, vendors[0].name)
             webbrowser.open(console)
         return _serve(server, program, ended, door=door, any_key=any_key)
 # fmt: on
 
 
-def _check_door_options(door: bool, others: Mapping[str, object]) -> None:
+def _check_door_options(door: bool, other_options: Mapping[str, object]) -> None:
     """Refuse options that need the door without it, and the door without its packages."""
-    for name, value in others.items():
+    for name, value in other_options.items():
         if value and not door:
             raise click.UsageError(f"{name} needs --door.")
     if door:
@@ -277,34 +277,34 @@ def _make_first_call(server: MockServer, vendor: str) -> None:
 
 
 def _greet(
-    server: MockServer, kinds: Sequence[Vendor], switches: Iterable[str], engine: str
+    server: MockServer, vendors: Sequence[Vendor], switches: Iterable[str], engine: str
 ) -> Iterator[str]:
     """Yield the output for each vendor, under the vendor's name if there are several."""
     from facematch_mock_server.world.vendor import owner_of  # as in `command`
 
-    for kind in kinds:
-        owners = {word: owner_of(kinds, word.partition("=")[0])[0] for word in switches}
-        mine = [word for word, owner in owners.items() if owner == kind.name]
-        usual = (f"keys: {', '.join(kind.first_keys)}",)
-        keys, *commands = (line.format(url=server.url) for line in kind.greeting or usual)
+    for vendor in vendors:
+        owners = {switch: owner_of(vendors, switch.partition("=")[0])[0] for switch in switches}
+        mine = [switch for switch, owner in owners.items() if owner == vendor.name]
+        usual = (f"keys: {', '.join(vendor.first_keys)}",)
+        keys, *commands = (line.format(url=server.url) for line in vendor.greeting or usual)
         text = VENDOR.format(
             keys=keys,
             commands="".join(f"  {command}\n" for command in commands),
-            switches="".join(f"{word}, " for word in mine),
-            cards=CARDS.format(url=server.url) if "match" in kind.operations else "",
+            switches="".join(f"{switch}, " for switch in mine),
+            cards=CARDS.format(url=server.url) if "match" in vendor.operations else "",
             engine=engine,
             unknown=UNKNOWN if engine == "cards" else "",
         )
-        yield f"{kind.name}\n{text}" if len(kinds) > 1 else text
+        yield f"{vendor.name}\n{text}" if len(vendors) > 1 else text
 
 
 def read_pairs(option: str, typed: Iterable[str]) -> dict[str, str]:
     """Parse arguments such as ``in_review=true``. Raises ValueError for a malformed argument."""
     pairs: dict[str, str] = {}
-    for word in typed:
-        name, equals, value = word.partition("=")
+    for switch in typed:
+        name, equals, value = switch.partition("=")
         if not equals or not name:
-            raise ValueError(f"--{option} must be NAME=VALUE, not {word!r:.60}")
+            raise ValueError(f"--{option} must be NAME=VALUE, not {switch!r:.60}")
         if name in pairs:
             raise ValueError(f"--{option} {name:.60} is given twice")
         pairs[name] = value

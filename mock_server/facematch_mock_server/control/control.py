@@ -590,10 +590,10 @@ def operations_of(vendor: Vendor) -> dict[tuple[str, str], Operation]:
     return list_operations({None: Control, **vendor.extensions}, vendor)
 
 
-def _check_word(problem: str, word: str | None, words: Collection[str]) -> None:
+def _check_word(problem: str, word: str | None, allowed: Collection[str]) -> None:
     """Raise ValueError, which begins with `problem`, unless the word is None or one of `words`."""
-    if word is not None and word not in words:
-        raise ValueError(f"{problem} {word:.40}; {suggest_name(word, words)}")
+    if word is not None and word not in allowed:
+        raise ValueError(f"{problem} {word:.40}; {suggest_name(word, allowed)}")
 
 
 def _check_claim(name: str, vendors_claims: Sequence[ActiveClaims]) -> None:

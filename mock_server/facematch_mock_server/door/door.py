@@ -59,8 +59,8 @@ class Door:
         self.server = server
         self.any_key = any_key
         self._report = report
-        self._kinds = tuple(server.accounts.vendors.values())
-        self.hosts = frozenset(host for kind in self._kinds for host in kind.hosts)
+        self._vendors = tuple(server.accounts.vendors.values())
+        self.hosts = frozenset(host for vendor in self._vendors for host in vendor.hosts)
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="facematch-door-")
@@ -81,9 +81,9 @@ class Door:
 
     def vendor_of(self, host: str | None) -> Vendor | None:
         """Return the served vendor that has this host, with or without a port, or None."""
-        for kind in self._kinds:
-            if kind.has_host(host):
-                return kind
+        for vendor in self._vendors:
+            if vendor.has_host(host):
+                return vendor
         return None
 
     def refuse(self, host: str | None) -> str:
@@ -101,9 +101,9 @@ class Door:
 
     def _explain(self, host: str) -> str:
         for name in vendor_names():
-            kind = vendor_named(name)
-            if kind.has_host(host):
-                return f"{kind.title} is not served. Add --vendor {name}."
+            vendor = vendor_named(name)
+            if vendor.has_host(host):
+                return f"{vendor.title} is not served. Add --vendor {name}."
         return (
             "only vendors' hosts are taken. For a server of your own with a vendor's API, add "
             f"--door-host {host}=VENDOR."
@@ -198,9 +198,9 @@ class _DoorApp(App):
         return super().begin(head)
 
     def handle(self, request: Request) -> Response:
-        kind = self._door.vendor_of(request.header("host"))
-        if self._door.any_key and kind is not None:
-            request = accept_key(self._door.server, kind.name, request)
+        vendor = self._door.vendor_of(request.header("host"))
+        if self._door.any_key and vendor is not None:
+            request = accept_key(self._door.server, vendor.name, request)
         return super().handle(request)
 
     def note(self, head: Request, what: str) -> None:

@@ -31,8 +31,8 @@ def accept_key(server: MockServer, vendor: str, request: Request) -> Request:
     sign_as_mock = _SIGNERS.get(vendor)
     if sign_as_mock is not None:
         return sign_as_mock(server.of(vendor), request)
-    kind = server.accounts.vendors[vendor]
-    key = kind.key_of(request)
+    definition = server.accounts.vendors[vendor]
+    key = definition.key_of(request)
     client = None
     if vendor == "deepvue":
         client = request.header("client-id")
@@ -49,7 +49,7 @@ def accept_key(server: MockServer, vendor: str, request: Request) -> Request:
         key = bearer_token(request)
         if request.path == baidu.LOGIN:
             key = query.get("client_secret")
-    key_in_form = getattr(kind.behaviour, "key", None)
+    key_in_form = getattr(definition.behaviour, "key", None)
     if isinstance(key_in_form, FormKey):
         client = key_in_form.client_of(request)
         key = key_in_form.secret_of(request)

@@ -28,15 +28,15 @@ class MockAdapter(HTTPAdapter):
     def send(self, request: Any, *settings: Any, **more: Any) -> requests.Response:
         """Return the mock's response to `request`, as if it came from the request's URL."""
         accounts = self._accounts
-        sent = request.copy()
+        redirected = request.copy()
         if accounts.address is None and not accounts.is_stopped:
             accounts.start()
-        sent.url = (accounts.address or _CLOSED) + request.path_url
+        redirected.url = (accounts.address or _CLOSED) + request.path_url
         host = re.sub(r".*@|:(443|80)$", "", urlsplit(request.url).netloc)
-        if any(kind.has_host(host) for kind in accounts.vendors.values()):
-            sent.headers.setdefault("Host", host)
+        if any(vendor.has_host(host) for vendor in accounts.vendors.values()):
+            redirected.headers.setdefault("Host", host)
         more["proxies"] = None
-        answer: requests.Response = self._really_send(self, sent, *settings, **more)
+        answer: requests.Response = self._really_send(self, redirected, *settings, **more)
         answer.request = request
         answer.url = request.url
         return answer

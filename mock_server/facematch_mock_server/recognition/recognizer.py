@@ -302,9 +302,9 @@ class Recognizer:
         """Find the faces in one picture. Does not use up an outcome."""
         facts = self.facts.of(picture, digest)
         if self.engine is not None and facts.card is None and facts.size is not None:
-            seen = self.engine.detect_faces(picture, facts, rotate=rotate)
-            if seen is not None:
-                return seen
+            seen_picture = self.engine.detect_faces(picture, facts, rotate=rotate)
+            if seen_picture is not None:
+                return seen_picture
         return see_picture(facts, rotate=rotate)
 
 
@@ -390,7 +390,7 @@ class LocalEngine:
 
 def _see_faces(faces: tuple[Any, ...], facts: Facts) -> SeenPicture:
     """Return an engine's faces, largest first; ages and genders are made up."""
-    seen = []
+    seen_picture = []
     for number, face in enumerate(faces):
         measured: dict[str, Any] = {}
         if face.box is not None:
@@ -399,6 +399,6 @@ def _see_faces(faces: tuple[Any, ...], facts: Facts) -> SeenPicture:
             measured["box"] = tuple(round(edge) for edge in edges)
         if face.confidence is not None:
             measured["confidence"] = round(face.confidence, 6)
-        seen.append(attrs.evolve(make_likely_face(facts, number), **measured))
+        seen_picture.append(attrs.evolve(make_likely_face(facts, number), **measured))
     angle = (faces[0].rotation or 0) if faces else 0
-    return SeenPicture(faces=tuple(seen), angle=angle)
+    return SeenPicture(faces=tuple(seen_picture), angle=angle)

@@ -57,7 +57,7 @@ def _draw(card: Card) -> PIL.Image.Image:
 
 def _list_facts(card: Card) -> tuple[str, ...]:
     """Return the lines of text on a card, starting with the title."""
-    shown = {name: "-" if value is None else value for name, value in attrs.asdict(card).items()}
+    texts = {name: "-" if value is None else value for name, value in attrs.asdict(card).items()}
     last_line = ["score by person" if card.score is None else f"score {card.score:.2f}"]
     if card.attack:
         last_line.append("attack")
@@ -67,11 +67,11 @@ def _list_facts(card: Card) -> tuple[str, ...]:
     failures = {"status": "status", "retry_after": "retry", "delay": "delay", "lost": "lost"}
     for name, label in failures.items():
         if getattr(card, name) is not None:
-            last_line.append(f"{label} {shown[name]}")
+            last_line.append(f"{label} {texts[name]}")
     return (
         f"test card  {card.person}",
-        "faces {faces}   quality {quality}   luminance {luminance}".format(**shown),
-        "liveness {liveness}   age {age}   gender {gender}".format(**shown),
+        "faces {faces}   quality {quality}   luminance {luminance}".format(**texts),
+        "liveness {liveness}   age {age}   gender {gender}".format(**texts),
         "   ".join(last_line),
     )
 
@@ -145,9 +145,9 @@ def make_card(
     facts = {name: value for name, value in locals().items() if name not in ("size", "kind")}
     card = Card(**facts)
     pair: Any = size
-    sides = tuple(pair) if isinstance(pair, (tuple, list)) else ()
-    is_size = all(type(side) is int and MIN_SIDE <= side <= MAX_SIDE for side in sides)
-    if len(sides) != 2 or not is_size:
+    width_and_height = tuple(pair) if isinstance(pair, (tuple, list)) else ()
+    is_size = all(type(side) is int and MIN_SIDE <= side <= MAX_SIDE for side in width_and_height)
+    if len(width_and_height) != 2 or not is_size:
         raise ValueError(
             f"size of a card must be width and height, {MIN_SIDE} to {MAX_SIDE} pixels each, "
             f"not {size!r:.40}"
@@ -156,7 +156,7 @@ def make_card(
         raise ValueError(
             f"kind of a card must be one of {', '.join(get_args(FileKind))}, not {kind!r:.40}"
         )
-    return _encode(card, (sides[0], sides[1]), kind)
+    return _encode(card, (width_and_height[0], width_and_height[1]), kind)
 
 
 # Cached because a test suite uses the same few cards, and drawing each takes 10 ms.

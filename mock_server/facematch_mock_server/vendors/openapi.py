@@ -81,7 +81,7 @@ class Sampler:
         """Perform a person's action in a hosted session."""
         hosted.act(self.world, session_id, do)
 
-    def ask(self, method: str, target: str, **sent: Any) -> Any:
+    def ask(self, method: str, target: str, **request_parts: Any) -> Any:
         """Send a request, and return the response's JSON; None if the body is not JSON.
 
         Args:
@@ -89,7 +89,7 @@ class Sampler:
             sent: The body: ``files`` (ready cards by field) and ``form`` (values by field),
                 ``json``, or ``body`` (a ready card).
         """
-        sample = self._send(method, target, sent)
+        sample = self._send(method, target, request_parts)
         self.samples.append(sample)
         is_json = sample.response.body.startswith((b"{", b"["))
         return sample.response.json() if is_json else None
@@ -108,8 +108,8 @@ class Sampler:
                     required.append(name)
         return required
 
-    def _send(self, method: str, target: str, sent: Mapping[str, Any]) -> Sample:
-        body, content_type = self._encode(sent)
+    def _send(self, method: str, target: str, request_parts: Mapping[str, Any]) -> Sample:
+        body, content_type = self._encode(request_parts)
         route, _ = self.mock_vendor.find(Request(method=method, target=target))
         if route is None:
             raise ValueError(f"a sample has an unknown path: {target}")
@@ -117,20 +117,20 @@ class Sampler:
         headers.append(("content-type", content_type))
         request = Request(method=method, target=target, headers=tuple(headers), body=body)
         response = self.mock_vendor.handle(request)
-        return Sample(route=route, request=request, response=response, sent=sent)
+        return Sample(route=route, request=request, response=response, sent=request_parts)
 
-    def _encode(self, sent: Mapping[str, Any]) -> tuple[bytes, str]:
+    def _encode(self, request_parts: Mapping[str, Any]) -> tuple[bytes, str]:
         """Return the body of a request and its content type."""
-        if "json" in sent:
-            return json.dumps(sent["json"]).encode(), "application/json"
-        if "body" in sent:
-            return self.card(sent["body"]), "application/octet-stream"
-        if not sent:
+        if "json" in request_parts:
+            return json.dumps(request_parts["json"]).encode(), "application/json"
+        if "body" in request_parts:
+            return self.card(request_parts["body"]), "application/octet-stream"
+        if not request_parts:
             return b"", ""
         fields: dict[str, Any] = {}
-        for name, value in sent.get("form", {}).items():
+        for name, value in request_parts.get("form", {}).items():
             fields[name] = str(value)
-        for name, card in sent.get("files", {}).items():
+        for name, card in request_parts.get("files", {}).items():
             fields[name] = (f"{card}.png", self.card(card), "image/png")
         return encode_multipart_formdata(fields)
 

@@ -124,11 +124,11 @@ def open_sessions(world: World) -> tuple[Session, ...]:
 
 def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | None:
     """Return the hosted session with this page token, and its world. It may have ended."""
-    sent = token.encode(errors="surrogateescape")
+    token_bytes = token.encode(errors="surrogateescape")
     for world in account.worlds.values():
         for session in world.sessions.all():
             hosted = session.hosted
-            if hosted is not None and hmac.compare_digest(hosted.token.encode(), sent):
+            if hosted is not None and hmac.compare_digest(hosted.token.encode(), token_bytes):
                 return world, current(world, session)
     return None
 
@@ -229,10 +229,10 @@ def act(
             raise ValueError(f"this session is {session.status}: a person can no longer act in it")
         if do == "card" and check is None:
             check = _check_person(world, session, "p1" if card is None else card, document)
-        begun = rules.status_after["begin"]
-        if do != "expire" and session.status != begun:
+        begun_status = rules.status_after["begin"]
+        if do != "expire" and session.status != begun_status:
             # Any other action first begins the session; then the loop reads it again.
-            _store_unless_changed(world, session, attrs.evolve(session, status=begun))
+            _store_unless_changed(world, session, attrs.evolve(session, status=begun_status))
             continue
         changed = _apply_action(world, session, do, check)
         if _store_unless_changed(world, session, changed) is changed:

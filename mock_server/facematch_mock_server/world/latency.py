@@ -83,8 +83,8 @@ def _read(value: Any) -> Latency:
         median, _, sigma = value.partition("~")
         return LogNormal(median, sigma)
     if isinstance(value, str) and ".." in value:
-        least, _, most = value.partition("..")
-        value = (least, most)
+        low, _, high = value.partition("..")
+        value = (low, high)
     if not isinstance(value, (list, tuple)):
         return _read_s(value)
     least_s, most_s = map(_read_s, value)

@@ -170,9 +170,9 @@ def _choose(values: tuple[Any, ...], value: Any) -> Any:
     raise ValueError
 
 
-def _count(value: Any, least: int = 1) -> int:
+def _count(value: Any, low: int = 1) -> int:
     number = int(value) if isinstance(value, str) else value
-    if type(number) is not int or number < least:
+    if type(number) is not int or number < low:
         raise ValueError
     return number
 
@@ -215,8 +215,8 @@ def choose_each(
             owner, name = owner_of(vendors, word)
             added = {name: value}
         if owner not in switches_of:
-            known = ", ".join(switches_of)
-            raise ValueError(f"unknown vendor {owner:.60}; known are {known}")
+            switch_names = ", ".join(switches_of)
+            raise ValueError(f"unknown vendor {owner:.60}; known are {switch_names}")
         for name in added.keys() & switches_of[owner]:
             raise ValueError(f"the switch {owner}.{name} is given twice")
         switches_of[owner] |= added

@@ -358,15 +358,15 @@ class Outbox:
         if fault is DeliveryFault.DROP:
             result = PostResult()
             state = DeliveryState.DROPPED
-            due = None
+            retry_at = None
         else:
             result = send(destination.url, payload, claims["webhook.timeout_s"])
             is_delivered = result.status in claims["webhook.delivered"]
-            due = None if is_delivered else self._find_retry_time(claims, delivery, result, at)
+            retry_at = None if is_delivered else self._find_retry_time(claims, delivery, result, at)
             if is_delivered:
                 state = DeliveryState.DELIVERED
             else:
-                state = DeliveryState.FAILED if due is None else DeliveryState.PENDING
+                state = DeliveryState.FAILED if retry_at is None else DeliveryState.PENDING
         attempt = Attempt(
             at=at,
             status=result.status,
@@ -375,8 +375,8 @@ class Outbox:
             fault=fault,
             claims=claims.claims,
         )
-        retries = delivery.retries if due is None else delivery.retries + 1
-        return _Outcome(state=state, due=due, retries=retries, attempt=attempt)
+        retries = delivery.retries if retry_at is None else delivery.retries + 1
+        return _Outcome(state=state, due=retry_at, retries=retries, attempt=attempt)
 
     def _find_retry_time(
         self, claims: CitedClaims, delivery: WebhookDelivery, result: PostResult, at: dt.datetime
@@ -404,8 +404,8 @@ class Outbox:
     def count_due(self, now: dt.datetime) -> int:
         """Return the number of deliveries that are due or in progress."""
         with self._changed:
-            due = [each for each in self._pending.values() if _due_of(each) <= now]
-            return len(self._in_flight) + len(due)
+            due_deliveries = [each for each in self._pending.values() if _due_of(each) <= now]
+            return len(self._in_flight) + len(due_deliveries)
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until no delivery is due or in progress; return whether there is none."""

@@ -74,11 +74,11 @@ class Console:
         if not request.path.startswith(PATH):
             return None
         # The first part of the path names the method, and the method reads the rest.
-        name, _, rest = request.path.removeprefix(PATH).partition("/")
+        name, _, argument = request.path.removeprefix(PATH).partition("/")
         get = getattr(self, f"_get_{name}", None)
         if get is None:
             return None
-        return self._run_guarded(request, lambda: get(request, rest), has_data=True)
+        return self._run_guarded(request, lambda: get(request, argument), has_data=True)
 
     def _run_guarded(
         self, request: Request, work: Callable[[], Response], *, has_data: bool
@@ -86,8 +86,8 @@ class Console:
         """Return the response of `work` if the request may use the console, else a refusal."""
         answer = self._refuse(request, has_data=has_data) or reply(work)
         ours = dict(HEADERS)
-        others = [(name, value) for name, value in answer.headers if name not in ours]
-        answer.headers = (*others, *HEADERS)
+        other_headers = [(name, value) for name, value in answer.headers if name not in ours]
+        answer.headers = (*other_headers, *HEADERS)
         return answer
 
     def _refuse(self, request: Request, *, has_data: bool) -> Response | None:
@@ -107,8 +107,12 @@ class Console:
             "show_pictures": self._shows_pictures,
             "account": self._guard.account(request).name,
             "vendors": [
-                {"name": kind.name, "title": kind.title, "extensions": sorted(kind.extensions)}
-                for kind in self._accounts.vendors.values()
+                {
+                    "name": vendor.name,
+                    "title": vendor.title,
+                    "extensions": sorted(vendor.extensions),
+                }
+                for vendor in self._accounts.vendors.values()
             ],
         }
         return _reply_json(about)
@@ -136,8 +140,8 @@ class Console:
         control, view = self._control(request, path)
         clock = control.account.clock
         state: dict[str, Any] = {"now": clock.now(), "stands": not clock.running}
-        words = dict(request.query).get("search", "").lower().split()
-        return _reply_json(to_json_types(state | _STATES[view](control, words)))
+        search_words = dict(request.query).get("search", "").lower().split()
+        return _reply_json(to_json_types(state | _STATES[view](control, search_words)))
 
     def _get_delivery(self, request: Request, path: str) -> Response:
         path, _, number = path.rpartition("/")
@@ -221,22 +225,22 @@ def _serve_file(path: str) -> Response:
 
 
 def _find_newest(
-    rows: Iterable[Any], searched: attrgetter[Any], words: Sequence[str]
+    rows: Iterable[Any], searched: attrgetter[Any], search_words: Sequence[str]
 ) -> dict[str, Any]:
     """Return the newest rows whose searched attributes contain all words, and the total number."""
     matches = list(rows)
-    if words:
-        matches = [row for row in matches if _contains_all(searched(row), words)]
+    if search_words:
+        matches = [row for row in matches if _contains_all(searched(row), search_words)]
     return {"total": len(matches), "newest": matches[-_MAX_ROWS:]}
 
 
-def _contains_all(values: Iterable[object], words: Sequence[str]) -> bool:
+def _contains_all(values: Iterable[object], search_words: Sequence[str]) -> bool:
     text = " ".join(map(str, values)).lower()
-    return all(word in text for word in words)
+    return all(word in text for word in search_words)
 
 
-def _sessions_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
-    state = _find_newest(control.sessions.all(), _SEARCHED_IN_SESSION, words)
+def _sessions_state(control: Control, search_words: Sequence[str]) -> dict[str, Any]:
+    state = _find_newest(control.sessions.all(), _SEARCHED_IN_SESSION, search_words)
     world = control.world
     # The charge of a session has the session's id; a free session has no charge.
     charges = {charge.request_id: charge for charge in world.ledger.charges.all()}
@@ -251,10 +255,10 @@ def _sessions_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
     return {**state, "pages": pages, "charged": charged}
 
 
-def _webhooks_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
+def _webhooks_state(control: Control, search_words: Sequence[str]) -> dict[str, Any]:
     destinations = control.webhooks.destinations()
     due = control.webhooks.due()
-    state = _find_newest(control.webhooks.deliveries(), _SEARCHED_IN_DELIVERY, words)
+    state = _find_newest(control.webhooks.deliveries(), _SEARCHED_IN_DELIVERY, search_words)
     return {"destinations": destinations, "due": due, **state}
 
 

@@ -90,8 +90,8 @@ class PersonPage:
         with contextlib.suppress(*MISTAKES):
             session = hosted.act(world, session.id, "begin") if request.method == "GET" else session
         attempts = hosted.hosted_of(session).attempts
-        words = f"Attempt {attempts} failed. You can try again." if attempts else ""
-        return self._show(world, session, words)
+        message = f"Attempt {attempts} failed. You can try again." if attempts else ""
+        return self._show(world, session, message)
 
     def _act(self, request: Request, world: World, session: Session) -> Response:
         """Perform the action of the button that was pressed."""
@@ -120,7 +120,7 @@ class PersonPage:
             return _reply(303, Location=quote(request.path))
         return _leave(world, session)
 
-    def _show(self, world: World, session: Session, words: str, status: int = 200) -> Response:
+    def _show(self, world: World, session: Session, message: str, status: int = 200) -> Response:
         facts = hosted.hosted_of(session)
         title, fields = _ASKS[facts.kind]
         back = _ADDRESS.fullmatch(facts.callback or "")
@@ -136,7 +136,7 @@ class PersonPage:
             choices=_Html("".join(map(_choose, fields.values()))),
         )
         # With no-referrer, browsers would send the form without its origin.
-        return _reply_page(status, title, words, content, **{"Referrer-Policy": "same-origin"})
+        return _reply_page(status, title, message, content, **{"Referrer-Policy": "same-origin"})
 
     def _form_token(self, session: Session) -> str:
         return hmac.digest(self._secret, session.id.encode(), "sha256").hex()
@@ -160,8 +160,10 @@ def _leave(world: World, session: Session) -> Response:
 def _choose(field: str) -> str:
     """Return the form's inputs for the face or the document: a card or an uploaded picture."""
     rows = [
-        _fill("card.html", field=field, name=card.name, says=card.says, mark="checked" * (at == 0))
-        for at, card in enumerate(READY.values())
+        _fill(
+            "card.html", field=field, name=card.name, says=card.says, mark="checked" * (index == 0)
+        )
+        for index, card in enumerate(READY.values())
     ]
     return _fill("choice.html", field=field, cards=_Html("".join(rows)))
 
@@ -186,11 +188,15 @@ def _reply_file(file_name: str) -> Response:
     return _reply(200, "image/png", card.data)
 
 
-def _reply_page(status: int, title: str, words: str, content: str = "", **headers: str) -> Response:
-    page = _fill("page.html", title=title, words=words, content=content)
+def _reply_page(
+    status: int, title: str, message: str, content: str = "", **headers: str
+) -> Response:
+    page = _fill("page.html", title=title, words=message, content=content)
     return _reply(status, "text/html; charset=utf-8", page.encode(), **headers)
 
 
-def _reply(status: int, kind: str = "text/html", body: bytes = b"", **headers: str) -> Response:
-    every = {"Content-Type": kind, **_HEADERS, **headers}
+def _reply(
+    status: int, media_type: str = "text/html", body: bytes = b"", **headers: str
+) -> Response:
+    every = {"Content-Type": media_type, **_HEADERS, **headers}
     return Response(status=status, headers=tuple(every.items()), body=body)

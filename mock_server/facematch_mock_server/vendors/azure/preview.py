@@ -56,12 +56,12 @@ def _start_with_verify(call: NumberedCall) -> Response:
     form = call.read_form("session.body")
     parameters = form.fields.get("Parameters", ["{}"])
     try:
-        sent = load_json(parameters[-1])
+        parameters_sent = load_json(parameters[-1])
     except ValueError:
-        sent = None
-    if not isinstance(sent, dict):
+        parameters_sent = None
+    if not isinstance(parameters_sent, dict):
         call.refuse("session.body")
-    values = sessions.read_fields(call, _FIELDS, sent)
+    values = sessions.read_fields(call, _FIELDS, parameters_sent)
     session = sessions.start_with_verify(call, values, form.files.get("VerifyImage", ()))
     body = {**_show_started(session), "verifyImage": _reference_of(session)}
     return call.answer("preview.started", body)
@@ -110,7 +110,7 @@ def _make_entries(call: NumberedCall, session: Session) -> list[dict[str, Any]]:
         number = attempt["attemptId"]
         # Derived from the session's id, so that each read has the same one.
         request_id = str(uuid.uuid5(uuid.UUID(session.id), str(number)))
-        kind = hosted_of(session).workflow
+        workflow = hosted_of(session).workflow
         result = attempt.get("result", {})
         entry = {
             "id": number,
@@ -119,7 +119,7 @@ def _make_entries(call: NumberedCall, session: Session) -> list[dict[str, Any]]:
             "clientRequestId": request_id,
             sessions.RECEIVED: attempt[sessions.RECEIVED].isoformat(),
             "request": {
-                "url": f"/face/{VERSION}/{kind}/singleModal".lower(),
+                "url": f"/face/{VERSION}/{workflow}/singleModal".lower(),
                 "method": "POST",
                 "contentType": "multipart/form-data",
             },
@@ -159,13 +159,13 @@ def _show_result(session: Session, attempt: Mapping[str, Any]) -> dict[str, Any]
     return body
 
 
-def _list(kind: str) -> Callable[[NumberedCall], Response]:
+def _list(workflow: str) -> Callable[[NumberedCall], Response]:
     """Return the handler that lists the sessions of a kind."""
 
     def answer(call: NumberedCall) -> Response:
         listed = []
         for session in sorted(call.world.sessions.all(), key=lambda session: session.id):
-            if hosted_of(session).workflow == kind and not sessions.is_over(call, session):
+            if hosted_of(session).workflow == workflow and not sessions.is_over(call, session):
                 listed.append(_describe(call, current(call.world, session)))
         start = call.query.get("start", "")
         later = [each for each in listed if each["id"] > start]

@@ -100,10 +100,10 @@ def read_fields(call: NumberedCall, known: FieldTable, sent: Mapping[str, Any]) 
         ((name, str(text)) for name, text in sent.items()), [*known]
     )
     values: dict[str, Any] = {}
-    for name, (default, read, claim) in known.items():
+    for name, (default, parse, claim) in known.items():
         value = sent.get(name)
         try:
-            values[name] = default if value is None else read(value)
+            values[name] = default if value is None else parse(value)
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
             call.refuse(claim)
     if values["livenessOperationMode"] is None:
@@ -134,14 +134,14 @@ def start_with_verify(
     if picture is None:
         call.refuse("session.body", "session.image_name")
     check_picture(call, picture.content)
-    seen = call.detect_faces(picture)
-    if not seen.decodes:
+    detected = call.detect_faces(picture)
+    if not detected.decodes:
         call.refuse("image.unreadable")
-    if len(seen.faces) != 1:
-        call.refuse("session.no_face" if not seen.faces else "session.many_faces")
+    if len(detected.faces) != 1:
+        call.refuse("session.no_face" if not detected.faces else "session.many_faces")
     reference = {
         "referenceType": "image",
-        "faceRectangle": rectangle(seen.faces[0].box),
+        "faceRectangle": rectangle(detected.faces[0].box),
         "qualityForRecognition": "high",
     }
     return start(call, "detectLivenessWithVerify", values, picture, verifyReferences=[reference])
@@ -194,9 +194,9 @@ def find(call: NumberedCall) -> Session:
     session = call.world.sessions.find(call.path_values[0])
     if session is None or is_over(call, session):
         call.refuse("session.unknown")
-    kind = hosted_of(session).workflow
+    workflow = hosted_of(session).workflow
     # The paths of v1.2 and of the preview.
-    if not any(part in call.request.path for part in (f"/{kind}-sessions/", f"/{kind}/")):
+    if not any(part in call.request.path for part in (f"/{workflow}-sessions/", f"/{workflow}/")):
         call.refuse("session.unknown", "session.kinds")
     return current(call.world, session)
 

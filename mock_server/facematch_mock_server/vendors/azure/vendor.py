@@ -101,14 +101,14 @@ def detect(call: AzureCall) -> Response:
     if query["returnFaceId"]:
         _check_access(call)
     picture = _read_picture(call)
-    seen = call.detect_faces(picture)
-    if not seen.decodes:
+    detected = call.detect_faces(picture)
+    if not detected.decodes:
         call.refuse("image.unreadable")
-    if seen.faces and (query["returnFaceAttributes"] or query["returnFaceLandmarks"]):
+    if detected.faces and (query["returnFaceAttributes"] or query["returnFaceLandmarks"]):
         call.claims.cite("detect.made_up")
     facts = call.world.recognizer.facts.of(picture.content, picture.digest)
     rows = []
-    for index, face in enumerate(seen.faces[:_MAX_FACES]):
+    for index, face in enumerate(detected.faces[:_MAX_FACES]):
         row: dict[str, Any] = {}
         if query["returnFaceId"]:
             row["faceId"] = _keep_face(call, facts=facts, index=index, query=query)
@@ -247,8 +247,8 @@ def _check_access(call: AzureCall) -> None:
 def _read_query(call: AzureCall) -> dict[str, Any]:
     """Return the query's values by field name; refuse the call at the first invalid value."""
     values: dict[str, Any] = {}
-    for name, (default, read) in _QUERY.items():
-        values[name] = read(call.query.get(name, default))
+    for name, (default, parse) in _QUERY.items():
+        values[name] = parse(call.query.get(name, default))
         if values[name] is None:
             if name not in _MODELS:
                 call.claims.cite("query.others")
@@ -417,8 +417,8 @@ def _finish(mock: Any, session_id: str) -> None:
 
 def _ask_session_samples(mock: Any, path: str, session_id: str) -> None:
     _finish(mock, session_id)
-    read = mock.ask("GET", f"{path}/{session_id}")
-    result = read["results"]["attempts"][0]["result"]
+    answer = mock.ask("GET", f"{path}/{session_id}")
+    result = answer["results"]["attempts"][0]["result"]
     if "sessionImageId" in result:
         mock.ask("GET", f"{sessions.IMAGES}/{result['sessionImageId']}")
     mock.ask("DELETE", f"{path}/{session_id}")
@@ -437,10 +437,10 @@ def _ask_preview_samples(mock: Any, fields: Mapping[str, Any]) -> None:
 
 def _ask_preview_session_samples(mock: Any, path: str, session_id: str) -> None:
     _finish(mock, session_id)
-    read = mock.ask("GET", f"{path}/{session_id}")
+    answer = mock.ask("GET", f"{path}/{session_id}")
     mock.ask("GET", path)
     mock.ask("GET", f"{path}/{session_id}/audit")
-    mock.ask("GET", f"{preview.IMAGES}/{read['result']['sessionImageId']}")
+    mock.ask("GET", f"{preview.IMAGES}/{answer['result']['sessionImageId']}")
     mock.ask("DELETE", f"{path}/{session_id}")
 
 

@@ -50,10 +50,10 @@ class DeepvueCall(base.NumberedCall):
 
     def deny_body(self, problems: Mapping[str, str]) -> NoReturn:
         """End the call with a 422 that lists the problems by field."""
-        kinds = {_MISSING: "value_error.missing"}
+        types = {_MISSING: "value_error.missing"}
         rows = [
-            {"loc": ["body", name], "msg": words, "type": kinds.get(words, "value_error")}
-            for name, words in problems.items()
+            {"loc": ["body", name], "msg": message, "type": types.get(message, "value_error")}
+            for name, message in problems.items()
         ]
         self.deny("body.refused", "body.validation", body={"detail": rows})
 
@@ -114,9 +114,9 @@ def _compare_or_check_liveness(call: DeepvueCall) -> None:
         has_faces = bool(call.check_liveness(call.values["image"]).probe.faces)
     if not has_faces:
         # Clients have received errors with these four keys.
-        words = {"sub_code": "FACE_NOT_DETECTED", "message": "Face not detected"}
-        at = int(call.now.timestamp() * 1000)
-        body = {"transaction_id": call.request_id, "timestamp": at, **words}
+        error = {"sub_code": "FACE_NOT_DETECTED", "message": "Face not detected"}
+        timestamp_ms = int(call.now.timestamp() * 1000)
+        body = {"transaction_id": call.request_id, "timestamp": timestamp_ms, **error}
         call.refuse("face.missing", body=body)
 
 
@@ -138,7 +138,7 @@ def _read_files(call: DeepvueCall) -> None:
     )
     problems: dict[str, str] = {}
     allowed = () if call.route is None else call.route.extra
-    starts = tuple(start for kind, start in _FIRST_BYTES.items() if kind in allowed)
+    starts = tuple(start for extension, start in _FIRST_BYTES.items() if extension in allowed)
     for name in ("file_a", "file_b"):
         if name in form.files:
             upload = call.values[name] = form.files[name][-1]
@@ -217,8 +217,8 @@ def _match(call: DeepvueCall) -> Response:
 
 def _check_liveness(call: DeepvueCall) -> Response:
     claims, score = call.claims, call.outcome.score
-    least = claims["liveness.from"]
-    is_live = score is not None and score >= least and not call.outcome.attack
+    min_score = claims["liveness.from"]
+    is_live = score is not None and score >= min_score and not call.outcome.attack
     claims.cite("liveness.score")
     data = {"is_live": is_live, "score": None}
     return _answer(call, "Request processed successfully", data, at=None)

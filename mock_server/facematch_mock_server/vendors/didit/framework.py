@@ -201,16 +201,16 @@ def vendor_data(claims: CitedClaims, value: Any) -> str | None:
     return words or None
 
 
-def check_text(claims: CitedClaims, sent: str, *field_errors: str) -> str:
+def check_text(claims: CitedClaims, text_sent: str, *field_errors: str) -> str:
     """Return `sent` if it passes the framework's checks and has no errors, or raise `Invalid`."""
-    words = []
-    if len(sent) > claims.get("text.longest"):
-        words.append(words_for_length(claims["text.longest"]))
-    if "\x00" in sent:
-        words.append(NULL_CHARACTERS)
-    if words or field_errors:
-        raise Invalid(*words, *field_errors)
-    return sent
+    errors = []
+    if len(text_sent) > claims.get("text.longest"):
+        errors.append(words_for_length(claims["text.longest"]))
+    if "\x00" in text_sent:
+        errors.append(NULL_CHARACTERS)
+    if errors or field_errors:
+        raise Invalid(*errors, *field_errors)
+    return text_sent
 
 
 def words_for_length(most: int) -> str:

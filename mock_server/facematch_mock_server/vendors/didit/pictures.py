@@ -112,12 +112,12 @@ def _read_fields(call: DiditCall) -> None:
 
 def _describe_form(fields: Mapping[str, list[str]], route: Any, metadata: Any) -> dict[str, str]:
     """Return a form's fields as the journal shows them."""
-    shown = describe_fields(
+    fields_shown = describe_fields(
         ((name, texts[-1]) for name, texts in fields.items()), route.shown_fields
     )
     if metadata is not None:
-        shown["metadata"] = shorten_json(metadata)
-    return shown
+        fields_shown["metadata"] = shorten_json(metadata)
+    return fields_shown
 
 
 def _answer_sandbox(call: DiditCall) -> None:

@@ -96,8 +96,8 @@ class Didit(base.MockVendor):
         if not path.endswith("/") and self.route_of(f"{path}/")[0] is not None:
             # Django redirects before any view runs.
             query = call.request.target.partition("?")[2]
-            there = f"{path}/?{query}" if query else f"{path}/"
-            return call.answer("path.slash", headers=(("Location", there),))
+            location = f"{path}/?{query}" if query else f"{path}/"
+            return call.answer("path.slash", headers=(("Location", location),))
         if super().route_of(path)[0] is not None:
             return call.answer("path.not_a_uuid")
         if re.fullmatch("|".join(_NOT_IMITATED.split()), path):

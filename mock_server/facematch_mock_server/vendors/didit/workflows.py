@@ -106,5 +106,5 @@ def _with_log_types(
         status = IN_REVIEW
     if "error" in log_types.values():
         status = DECLINED
-    shown = [{**report, "log_type": log_types[report["risk"]]} for report in reports]
-    return {**block, "status": status, "warnings": shown}
+    warnings_shown = [{**report, "log_type": log_types[report["risk"]]} for report in reports]
+    return {**block, "status": status, "warnings": warnings_shown}

@@ -102,8 +102,8 @@ class Regula(PairVendor):
                 is_largest = number == len(faces) - 1
                 found.append(_FoundFace(index, image.get("type", _LIVE), number, is_largest))
         results = []
-        for first, second in itertools.combinations(found, 2):
-            results.append(_compare(call, outcome, first, second))
+        for probe_face, reference_face in itertools.combinations(found, 2):
+            results.append(_compare(call, outcome, probe_face, reference_face))
         return {"code": code, "detections": detections, "results": results, "metadata": {}}
 
     def is_charged(self, outcome: MatchOutcome | LivenessOutcome) -> bool:
@@ -111,21 +111,21 @@ class Regula(PairVendor):
 
 
 def _compare(
-    call: PairCall, outcome: MatchOutcome, first: _FoundFace, second: _FoundFace
+    call: PairCall, outcome: MatchOutcome, probe_face: _FoundFace, reference_face: _FoundFace
 ) -> dict[str, Any]:
     """Return the result for two faces, of one picture or of two."""
     similarity = base.as_fraction(outcome.smaller_face_score)
-    if first.picture_index == second.picture_index:
+    if probe_face.picture_index == reference_face.picture_index:
         call.claims.cite("match.pairs")
-    elif first.is_largest and second.is_largest:
+    elif probe_face.is_largest and reference_face.is_largest:
         similarity = base.as_fraction(outcome.score or 0.0)
     return {
-        "firstIndex": first.picture_index,
-        "firstFaceIndex": first.number,
-        "first": first.picture_type,
-        "secondIndex": second.picture_index,
-        "secondFaceIndex": second.number,
-        "second": second.picture_type,
+        "firstIndex": probe_face.picture_index,
+        "firstFaceIndex": probe_face.number,
+        "first": probe_face.picture_type,
+        "secondIndex": reference_face.picture_index,
+        "secondFaceIndex": reference_face.number,
+        "second": reference_face.picture_type,
         "score": round(1 - similarity, 5),
         "similarity": similarity,
     }

@@ -41,9 +41,9 @@ _MAX_BYTES = 204_800
 _SMALL_SIDE = 480
 
 
-def create(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
+def create(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
     """Create a session, or respond with the open session that has the same token."""
-    settings = _read_settings(call, sent)
+    settings = _read_settings(call, parameters)
     call.claims.cite("session.charged", "credit.price_session")
     # A start and its retry may arrive concurrently.
     with call.world.behaviour.starting:
@@ -92,12 +92,12 @@ def _start(call: NumberedCall, settings: Settings) -> Session:
     )
 
 
-def _read_settings(call: NumberedCall, sent: Mapping[str, Any]) -> Settings:
+def _read_settings(call: NumberedCall, parameters: Mapping[str, Any]) -> Settings:
     """Read the settings of a start; refuse it if one is invalid."""
-    token = sent.get("ClientRequestToken")
-    if not _fits(token, _TOKEN) or not _fits(sent.get("KmsKeyId"), _KMS_KEY):
+    token = parameters.get("ClientRequestToken")
+    if not _fits(token, _TOKEN) or not _fits(parameters.get("KmsKeyId"), _KMS_KEY):
         call.refuse("parameters.wrong", "session.ranges")
-    settings = {} if sent.get("Settings") is None else sent["Settings"]
+    settings = {} if parameters.get("Settings") is None else parameters["Settings"]
     if not isinstance(settings, dict):
         call.refuse("parameters.wrong", "session.ranges")
     audit_images = settings.get("AuditImagesLimit") or 0
@@ -129,11 +129,11 @@ def _is_preference(preference: Any) -> bool:
     return all(_fits(version, _VERSION) for version in versions.values())
 
 
-def read_results(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
+def read_results(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
     """Respond with a session's status and results, until AWS would delete the session."""
     claims = call.claims
     world = call.world
-    session_id = sent.get("SessionId")
+    session_id = parameters.get("SessionId")
     if not session_id or not _fits(session_id, _SESSION_ID):
         call.refuse("parameters.wrong", "session.ranges")
     session = world.sessions.find(session_id)

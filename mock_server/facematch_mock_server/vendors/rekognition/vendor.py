@@ -173,10 +173,10 @@ def perform(call: RekognitionCall) -> Response:
     return answer(call, body)
 
 
-def _compare_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
-    threshold = _read_threshold(call, sent)
-    source = _read_picture(call, sent, "SourceImage")
-    target = _read_picture(call, sent, "TargetImage")
+def _compare_faces(call: RekognitionCall, parameters: Mapping[str, Any]) -> Response:
+    threshold = _read_threshold(call, parameters)
+    source = _read_picture(call, parameters, "SourceImage")
+    target = _read_picture(call, parameters, "TargetImage")
     compared = call.compare(source.upload, target.upload)
     if not compared.probe.decodes or not compared.reference.decodes:
         call.refuse("image.format")
@@ -205,15 +205,15 @@ def _compare_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
     return call.answer("compare.answer", body)
 
 
-def _read_threshold(call: RekognitionCall, sent: Mapping[str, Any]) -> float:
+def _read_threshold(call: RekognitionCall, parameters: Mapping[str, Any]) -> float:
     """Return the threshold, 0-100; refuse an invalid one, and an unknown quality filter."""
-    threshold = sent.get("SimilarityThreshold")
+    threshold = parameters.get("SimilarityThreshold")
     if threshold is None:
         threshold = call.claims["compare.threshold"]
     is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
     if not is_number or not 0 <= threshold <= 100:
         call.refuse("parameters.wrong", "parameters.ranges")
-    quality_filter = sent.get("QualityFilter")
+    quality_filter = parameters.get("QualityFilter")
     if quality_filter not in (None, "NONE", "AUTO", "LOW", "MEDIUM", "HIGH"):
         call.refuse("parameters.wrong", "parameters.ranges")
     if quality_filter not in (None, "NONE"):
@@ -240,12 +240,12 @@ def _score_faces(compared: MatchOutcome) -> list[ScoredFace]:
     return scored
 
 
-def _detect_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
-    requested = sent.get("Attributes") or []
+def _detect_faces(call: RekognitionCall, parameters: Mapping[str, Any]) -> Response:
+    requested = parameters.get("Attributes") or []
     known = {"DEFAULT", "ALL", *_ATTRIBUTES}
     if not isinstance(requested, list) or not known.issuperset(map(str, requested)):
         call.refuse("parameters.wrong", "parameters.ranges")
-    picture = _read_picture(call, sent, "Image")
+    picture = _read_picture(call, parameters, "Image")
     checked = call.check_liveness(picture.upload)
     if not checked.probe.decodes:
         call.refuse("image.format")
@@ -297,8 +297,8 @@ class SentPicture:
     image: Image
 
 
-def _read_picture(call: RekognitionCall, sent: Mapping[str, Any], name: str) -> SentPicture:
-    holder = sent.get(name)
+def _read_picture(call: RekognitionCall, parameters: Mapping[str, Any], name: str) -> SentPicture:
+    holder = parameters.get(name)
     if not isinstance(holder, dict):
         call.refuse("parameters.wrong")
     if holder.get("S3Object") is not None:
@@ -415,9 +415,9 @@ class Rekognition(base.MockVendor):
             return None, path_values
         # All operations have the same path; the header names the operation.
         name = _operation_of(head)
-        for other in self.routes:
-            if other.extra == name:
-                return other, path_values
+        for operation_route in self.routes:
+            if operation_route.extra == name:
+                return operation_route, path_values
         return route, path_values
 
     def known_paths(self) -> tuple[str, ...]:

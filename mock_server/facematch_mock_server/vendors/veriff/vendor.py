@@ -95,14 +95,14 @@ def sign_again(request: Request, *, api_key: str, secret: str) -> Request:
     return attrs.evolve(request, headers=tuple(headers))
 
 
-def _route(pattern: str, handlers: Mapping[str, Any], **more: Any) -> base.Route:
+def _route(pattern: str, handlers: Mapping[str, Any], **options: Any) -> base.Route:
     return base.Route(
         pattern=pattern,
         handlers=handlers,
         # No claim has these names: a check cites the claim by which it refuses.
         checks={"key": check_key, "signature": check_signature},
         credentials=("x-auth-client",),
-        **more,
+        **options,
     )
 
 
