@@ -153,6 +153,8 @@ _SESSIONS = (
     Step("session-unknown", "reading an unknown session", session_request=ReadRequest, started_by="session", has_unknown_id=True),
     Step("session-no-key", "a hosted session without a key", session_request=StartRequest, after_signing=_without_key),
 )
+#: Instead of the call with a wrong key, for a vendor of hosted sessions alone.
+_SESSION_WITH_WRONG_KEY = Step("session-wrong-key", "a hosted session with a wrong key", session_request=StartRequest, after_signing=_scramble(".+", "[^ =]+$"))
 _DELETIONS = (
     Step("session-delete", "deleting the session", session_request=DeleteRequest, started_by="session"),
     Step("session-delete-again", "deleting the session of the second start", session_request=DeleteRequest, started_by="session-again"),
@@ -168,6 +170,9 @@ def steps_of(
     vendor: VendorCalls, operations: frozenset[Operation], sessions: SessionCapabilities | None
 ) -> tuple[Step, ...]:
     """Return the calls to make; `sessions` is None if no session can be started."""
+    if Operation.MATCH not in operations:
+        # A vendor of hosted sessions alone takes no pictures.
+        return () if sessions is None else (_SESSION_WITH_WRONG_KEY, *_SESSIONS)
     same, *others = _CALLS
     invalid_key, *invalid = vendor.steps or (_WRONG_KEY,)
     # The second call shows whether the key is valid. The first must not depend on a login.

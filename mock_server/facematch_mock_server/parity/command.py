@@ -160,9 +160,14 @@ class _Run:
             rows.append((step.name, step.sentence, str(charges), str(claimed_charges)))
         print_table(("call", "request", "maximum charges", "by the claims"), rows)
         say(f"at most {max_total} charges; by the mock's claims at most {claimed_total}.")
+        pictures = "No picture is sent."
+        if self.recorder.backend.capabilities.operations:
+            pictures = (
+                "The pictures are sent to this host with a request to store nothing; nobody is "
+                "enrolled."
+            )
         say(
-            "The pictures are sent to this host with a request to store nothing; nobody is "
-            "enrolled. Sessions are not completed, and deleted if the vendor supports it. The "
+            f"{pictures} Sessions are not completed, and deleted if the vendor supports it. The "
             "profile's budget does not apply: set one with --budget."
         )
         for key in ("credit.price", "credit.price.match", "credit.price.liveness"):

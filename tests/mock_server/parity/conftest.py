@@ -8,7 +8,7 @@ from kit.commands import _here, run, terminal  # noqa: F401 - fixtures
 from kit.parity import CARDS, PICTURES, WORKFLOW
 
 from facematch_mock_server import MockServer
-from facematch_mock_server.parity.calls import VENDORS
+from facematch_mock_server.parity.calls import VENDORS, VendorCalls
 from facematch_mock_server.recognition.cards import card_sheet
 
 #: Settings that a vendor needs besides its keys.
@@ -16,7 +16,10 @@ SETTINGS = {
     "rekognition": {"region": "eu-west-1"},
     "tencent": {"region": "ap-singapore"},
     "deepface": {"model_name": "SFace"},
+    "onfido": {"workflow_id": WORKFLOW, "face_output": "selfie", "document_output": "doc"},
 }
+#: The keys of a vendor without an entry in `VENDORS`.
+KEYS = {"onfido": {"api_token": "live_key"}}
 
 
 @pytest.fixture
@@ -35,8 +38,9 @@ def rehearse(tmp_path, run, at_end):  # noqa: F811
         if name == "didit":
             lines.append(f'workflow_id = "{WORKFLOW}"')
             served.control.sessions.workflow(WORKFLOW, kind="kyc")
-        usual_keys = {"api_key": "live_key"} if VENDORS[name].has_key else {}
-        for setting, place in (VENDORS[name].keys or usual_keys).items():
+        calls = VENDORS.get(name, VendorCalls())
+        usual_keys = {"api_key": "live_key"} if calls.has_key else {}
+        for setting, place in KEYS.get(name, calls.keys or usual_keys).items():
             (tmp_path / f"{setting}.txt").write_text(getattr(served, place))
             (tmp_path / f"{setting}.txt").chmod(0o600)
             lines.append(f'{setting} = {{ file = "{setting}.txt" }}')

@@ -228,6 +228,16 @@ def test_vendor_identical_to_its_mock_has_no_differences(rehearse, name):
     assert not [call for call in lasting if call.startswith("session")]
 
 
+def test_vendor_of_hosted_sessions_alone_is_compared_by_its_sessions(rehearse):
+    vendor = rehearse("onfido")
+    ended = vendor.run("--yes", code=0)
+    assert (ended.document["differences"], ended.document["nothing_seen"]) == ([], {})
+    assert {"session-wrong-key", "session", "session-read"} <= set(ended.document["calls"])
+    assert all(name.startswith("session") for name in ended.document["calls"])
+    assert "No picture is sent." in ended.answer.stdout
+    assert not vendor.control.sessions.open()
+
+
 def _body(part, change):
     """Change the JSON of answers to paths with `part` in them."""
 

@@ -13,6 +13,7 @@ from facematch_mock_server.base.messages import Response
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.vendors.base import Call
 from facematch_mock_server.vendors.tokens import TokenRecords
+from facematch_mock_server.world import hosted
 
 T = TypeVar("T")
 
@@ -21,6 +22,8 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 #: Onfido's rule for names.
 _NAME = re.compile(r'[^!#$%*=<>;{}"]*')
 _PAGE_SIZE = 20
+#: The status of a run that its person did not finish.
+ABANDONED = "abandoned"
 #: Fields that are stored and shown as they were sent.
 _PLAIN_FIELDS = ("email", "dob", "phone_number")
 
@@ -189,6 +192,10 @@ def delete(call: Call) -> Response:
     call.claims.cite("applicant.archived")
     archived = attrs.evolve(applicant, deleted_at=call.now)
     call.world.records.applicants.put(applicant.id, archived)
+    for session in hosted.open_sessions(call.world):
+        if session.internal_id == applicant.id:
+            # Not an act of the person, so no webhook tells of it.
+            call.world.sessions.change(session.id, lambda run: attrs.evolve(run, status=ABANDONED))
     return _answer_nothing(call)
 
 

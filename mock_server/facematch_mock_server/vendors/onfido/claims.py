@@ -37,7 +37,7 @@ CLAIMS = table(
     row("applicant.shown", Reply(200), SPEC, "An applicant is shown as it was created; sandbox tells the environment of the token that created it."),
     row("applicant.listed", Reply(200), SPEC, "Applicants are listed in pages of 20, newest first; include_deleted adds those that were deleted. The order is our choice."),
     row("applicant.deleted", Reply(204), SPEC, "DELETE /applicants/{id} and POST /applicants/{id}/restore return 204 without a body."),
-    row("applicant.gone", _error(410, "applicant_deleted", "This applicant has been deleted"), OURS, "A deleted applicant gets 410; status, type and message are not confirmed. Its workflow runs get 404."),
+    row("applicant.gone", _error(410, "applicant_deleted", "This applicant has been deleted"), OURS, "A deleted applicant gets 410; status, type and message are not confirmed. Its workflow runs get 404, and one that its person has not finished is abandoned."),
     fact("applicant.archived", DOCS, "A deleted applicant is archived for the delay of the account, and can be restored until then. An applicant without a check is deleted at once; the mock treats a run as a check (our choice)."),
     row("applicant.delay_s", 30 * 86400, OURS, "The delay of the account is 30 days."),
     row("run.created", Reply(201), SPEC, "POST /workflow_runs needs applicant_id and workflow_id. tags (at most 30, of 1 to 128 characters), customer_user_id (at most 256), custom_data and link are optional."),

@@ -23,6 +23,7 @@ from facematch_mock_server.world.sessions import Session
 from facematch_mock_server.world.webhooks import Destination, SignedPayload, WebhookDelivery
 
 from .applicants import (
+    ABANDONED,
     UUID,
     FieldProblems,
     OnfidoRecords,
@@ -46,7 +47,6 @@ AWAITING_INPUT = "awaiting_input"
 APPROVED = "approved"
 DECLINED = "declined"
 REVIEW = "review"
-ABANDONED = "abandoned"
 #: The names of the reports in the output.
 FACE_OUTPUT = "selfie"
 DOCUMENT_OUTPUT = "doc"

@@ -197,6 +197,16 @@ def test_deleted_applicant_and_its_runs_are_gone_until_it_is_restored(engine, se
     assert on_its_applicant("/restore", {})(engine).status == 404
 
 
+def test_open_run_of_a_deleted_applicant_is_abandoned_without_a_webhook(engine, sessions):
+    engine.handle(ask(WEBHOOKS, {"url": HOOK}))
+    start(engine)
+    on_its_applicant(method="DELETE")(engine)
+    assert sessions.open() == ()
+    with pytest.raises(ValueError, match="abandoned"):
+        sessions.finish(newest(engine).id)
+    assert carry(engine) == []
+
+
 def test_applicant_cannot_be_restored_after_the_delay(engine):
     start(engine)
     on_its_applicant(method="DELETE")(engine)
