@@ -168,11 +168,21 @@ class SumsubBackend(HostedSessionBackend):
 
     @property
     def session_environments(self) -> frozenset[Environment]:
-        """The environments of sessions: as in `HttpBackend`, or else that of the app token."""
+        """The environments of sessions: as in `HttpBackend`, and of these the app token's."""
+        environments = super().session_environments
         token_environment = self.token_environment
-        if self.environments or token_environment is None:
-            return super().session_environments
-        return frozenset({token_environment})
+        if token_environment in environments:
+            return frozenset({token_environment})
+        return environments
+
+    @property
+    def answer_environment(self) -> Environment | None:
+        """The environment of Sumsub's responses, which state none: that of the app token.
+
+        None at a mock, and at a host of which no setting says that Sumsub answers there.
+        """
+        token_environment = self.token_environment
+        return token_environment if token_environment in self.session_environments else None
 
     @property
     def session_facts(self) -> Mapping[str, str]:

@@ -103,8 +103,7 @@ def start_steps(backend: SumsubBackend, request: StartRequest) -> http.SessionSt
         session_id=_read_id(applicant),
         state=SessionState.PENDING,
         record_id=_text_or_none(applicant.get("externalUserId")),
-        # No response states it.
-        environment=backend.token_environment,
+        environment=backend.answer_environment,
     )
     link_request = _LinkRequest(
         record=record,
@@ -181,12 +180,12 @@ def read_steps(backend: SumsubBackend, request: ReadRequest) -> http.SessionStep
         session_id=session_id,
         state=SessionState.GONE,
         record_id=_text_or_none(applicant.get("externalUserId")),
-        # No response states it.
-        environment=backend.token_environment,
+        environment=backend.answer_environment,
     )
     # The applicant was deactivated: "as if it never existed".
     if applicant.get("deleted") is True:
         return reading
+    # Read after the applicant, whose approval is therefore never newer than these answers.
     steps_reply = yield http.HttpRequest(
         method="GET",
         url=f"{backend.service_url}/resources/applicants/{session_id}/requiredIdDocsStatus",
@@ -269,7 +268,9 @@ def _state_of(status: str, result: Mapping[str, Any]) -> SessionState:
 def _read_liveness_methods(applicant: dict[str, Any]) -> dict[str, str | None]:
     """Return the method by which each step of the applicant's level checks liveness."""
     methods = {}
-    for step in applicant["requiredIdDocs"]["docSets"]:
+    # An app token without the permission may not see the level's steps.
+    level = applicant.get("requiredIdDocs") or {}
+    for step in level.get("docSets") or ():
         methods[_text(step["idDocSetType"])] = _text_or_none(step.get("videoRequired"))
     return methods
 

@@ -77,6 +77,14 @@ def test_app_token_says_the_environment(token, environments):
     assert SumsubBackend(**{**KEYS, "app_token": token}).session_environments == environments
 
 
+def test_app_token_says_nothing_of_another_host():
+    gateway = {"base_url": "https://gate.example", "allow_base_url": True}
+    backend = SumsubBackend(**KEYS, **gateway)
+    assert (backend.session_environments, backend.answer_environment) == (frozenset(), None)
+    declared = SumsubBackend(**KEYS, **gateway, environment="production")
+    assert declared.answer_environment is fm.Environment.PRODUCTION
+
+
 def test_environment_that_is_not_the_app_tokens_is_refused():
     with pytest.raises(fm.ConfigurationError, match="sandbox"):
         SumsubBackend(**{**KEYS, "app_token": "sbx:x"}, environment="production")
@@ -199,6 +207,10 @@ def test_selfie_without_a_known_answer_is_no_pass(answer, expected):
 def test_face_is_live_only_by_a_method_with_liveness(method, expected):
     sets = [{"idDocSetType": "SELFIE", "videoRequired": method}]
     assert verdicts(read(applicant(requiredIdDocs={"docSets": sets}))) == expected
+
+
+def test_face_is_in_review_if_the_level_is_not_shown():
+    assert verdicts(read(applicant(requiredIdDocs=None))) == ("match", "review")
 
 
 def test_second_selfie_counts_too():
