@@ -4,6 +4,7 @@ anything that starts, readings and deletions leave behind, however they end.
 Keys are looked for as well. What is the caller's own is in the record, and so in `to_dict`.
 """
 
+import contextlib
 import datetime as dt
 import logging
 
@@ -101,7 +102,8 @@ def test_a_session_leaks_nothing_from_start_to_deletion(world, leaks_of):
     result = world.sessions.read(session.record, with_portrait=has_portrait)
     assert (result.portrait is not None) is has_portrait
     assert leaks_of(session, result) == {}
-    world.sessions.delete(session.record)
+    with contextlib.suppress(fm.Unsupported):  # not every vendor can delete a session
+        world.sessions.delete(session.record)
     assert leaks_of(session) == {}
     with pytest.raises(fm.FaceMatchError) as refused:
         world.sessions.start(session.record)

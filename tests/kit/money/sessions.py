@@ -21,12 +21,15 @@ from facematch_mock_server.world.clock import VirtualClock
 from facematch_onfido import OnfidoBackend
 from facematch_persona import PersonaBackend
 from facematch_rekognition import RekognitionBackend
+from facematch_sumsub import SumsubBackend
 from facematch_veriff import VeriffBackend
 
 SUBJECT, PURPOSE, ABOUT = "canary-subject-5b1e", "canary-purpose-90c2", "canary-about-77aa"
 WORKFLOW = "11111111-2222-3333-4444-555555555555"
 #: Veriff's API keys are UUIDs.
 VERIFF_KEY = "0ca11ab1-e5e3-4f9a-877c-15e3f9a77c10"
+#: An app token of Sumsub begins with its environment.
+SUMSUB_TOKEN = f"prd:{canaries.CLIENT_ID}"
 #: By vendor: its backend, on a mock at that address or, with None, at the vendor's own.
 BACKENDS = {
     "didit": lambda where: DiditBackend(
@@ -60,6 +63,13 @@ BACKENDS = {
         webhook_secrets=canaries.WEBHOOK_SECRET,
         **where,
     ),
+    "sumsub": lambda where: SumsubBackend(
+        app_token=SUMSUB_TOKEN,
+        secret_key=canaries.CLIENT_SECRET,
+        level_name="basic",
+        webhook_secrets=canaries.WEBHOOK_SECRET,
+        **where,
+    ),
     "veriff": lambda where: VeriffBackend(
         api_key=VERIFF_KEY,
         shared_secret=canaries.CLIENT_SECRET,
@@ -71,7 +81,8 @@ BACKENDS = {
 #: On what: no start brings a picture.
 RELIED_ON = {
     **{
-        vendor: {"compared_with": "document"} for vendor in ("didit", "onfido", "persona", "veriff")
+        vendor: {"compared_with": "document"}
+        for vendor in ("didit", "onfido", "persona", "sumsub", "veriff")
     },
     **{vendor: {"expects": ["liveness"]} for vendor in ("azure", "rekognition")},
 }
@@ -91,6 +102,8 @@ class SessionWorld:
         key, client = canaries.API_KEY, {}
         if vendor == "rekognition":
             key, client = canaries.CLIENT_SECRET, {"client": canaries.CLIENT_ID}
+        if vendor == "sumsub":
+            key, client = canaries.CLIENT_SECRET, {"client": SUMSUB_TOKEN}
         if vendor == "veriff":
             key, client = canaries.CLIENT_SECRET, {"client": VERIFF_KEY}
         self.control.add_key(key=key, **client)
@@ -176,9 +189,10 @@ def session_outcome(vendor, what, setting, case):
 def expected_session_outcome(vendor, what, setting, case):
     """What has to come of it. Azure and Veriff make a second session for the same start.
 
-    At Didit, Onfido and Persona each start looks first, for nothing, and a session that is there is
-    not counted again. At Onfido a start has two requests, of which the first is free; at Persona
-    the link to a session that is there is one request more.
+    At Didit, Onfido, Persona and Sumsub each start looks first, for nothing, and a session that is
+    there is not counted again. At Onfido a start has two requests, of which the first is free; at
+    Sumsub the second is, the link; at Persona the link to a session that is there is one request
+    more.
     """
     met, sent = (case.kind, case.more.get("status")), int(case is not NOBODY_LISTENS)
     is_start, count = what == "start", int(case.executed)
@@ -194,12 +208,12 @@ def expected_session_outcome(vendor, what, setting, case):
     steps = 2 if vendor == "onfido" else 1
     if not is_start:
         # At Veriff the attempts say how far a session without a decision is; at Onfido the
-        # applicant says in which environment.
-        sent += vendor in ("onfido", "veriff") and case is NO_FAULT
+        # applicant says in which environment; at Sumsub the steps are read apart.
+        sent += vendor in ("onfido", "sumsub", "veriff") and case is NO_FAULT
         return CallOutcome(end, "NO", (1, 1), ("spent", "spent"), (sent, 0))
-    is_look = vendor in ("didit", "onfido", "persona")
+    is_look = vendor in ("didit", "onfido", "persona", "sumsub")
     if is_look and (case is NOBODY_LISTENS or case.stage == "connect"):  # it strikes the look
-        both = sent, sent + 1 + steps
+        both = sent, sent + 1 + steps + (vendor == "sumsub")
         return CallOutcome("VendorUnavailable", "NO", (0, 1), ("", "spent"), both)
     sent *= steps
     if setting == "retries" and end in faults.AGAIN:
@@ -212,6 +226,9 @@ def expected_session_outcome(vendor, what, setting, case):
     again = 2 if count else 1 + steps
     if count and vendor == "persona":
         again += 1
+    if vendor == "sumsub":
+        again = 3  # two readings and a link, or a look, an applicant and a link
+        sent += end == "SESSION"
     requests = (sent + 1, sent + 1 + again) if is_look else (sent, sent + 1)
     return CallOutcome(end, billed, charges, both, requests)
 
@@ -232,7 +249,7 @@ COUNTED = {"SESSION": "spent", "UnexpectedResponse": "spent", "OutcomeUnknown": 
 OWN_WORDS = {
     **{
         (vendor, "read", ("status", 404)): "SessionNotFound"
-        for vendor in ("didit", "onfido", "persona", "veriff")
+        for vendor in ("didit", "onfido", "persona", "sumsub", "veriff")
     },
     **{
         (vendor, what, ("status", 403)): "PermissionDenied"
@@ -242,7 +259,7 @@ OWN_WORDS = {
     **{("azure", what, ("status", 404)): "SessionNotFound" for what in REQUESTS},
     **{
         (vendor, what, ("status", 403)): "PermissionDenied"
-        for vendor in ("azure", "veriff")
+        for vendor in ("azure", "sumsub", "veriff")
         for what in REQUESTS
     },
     **{("rekognition", what, ("status", 403)): "PermissionDenied" for what in REQUESTS},
