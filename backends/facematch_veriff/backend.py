@@ -232,9 +232,11 @@ class VeriffBackend(HostedSessionBackend):
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
         # Each instance compares with one kind of picture.
+        picture = _COMPARED_PICTURES[self.solution]
         vars(self)["session_capabilities"] = attrs.evolve(
             type(self).session_capabilities,
-            compares_with=frozenset({_COMPARED_PICTURES[self.solution]}),
+            compares_with=frozenset({picture}),
+            reads_document=picture is ComparedWith.DOCUMENT,
         )
 
     @property
@@ -320,9 +322,8 @@ class VeriffBackend(HostedSessionBackend):
         record = request.record
         try:
             reply = yield self._session_request("GET", record, "/decision")
-            shown_id = reply.at("verification", "id")
-            is_ours = _read_copies(reply.at("verification") or {}).record_id == record.id
-            if shown_id is not None and not (shown_id == _id_of(record) and is_ours):
+            verification = reply.at("verification")
+            if verification and not _is_of_record(verification, record):
                 raise errors.SessionMismatch(
                     "The session does not have the id of this record: nothing was deleted.",
                     backend=self.name,
@@ -408,6 +409,12 @@ def _read_copies(verification: Mapping[str, Any]) -> _Copies:
     if ours is None:
         return _Copies(record_id=None, terms=None)
     return _Copies(record_id=ours[1], terms=ours[2])
+
+
+def _is_of_record(verification: Mapping[str, Any], record: SessionRecord) -> bool:
+    """Return whether a decision has the session's id and the id of the record."""
+    has_session_id = str(verification.get("id")).lower() == _id_of(record)
+    return has_session_id and _read_copies(verification).record_id == record.id
 
 
 def _read_id(session_id: object) -> str:

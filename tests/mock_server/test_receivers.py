@@ -116,6 +116,12 @@ WITHOUT_A_LIMIT = {
     },
     "sumsub": {"app_token": "prd:a-token", "secret_key": "a-key"},
     "persona": {"api_key": "a-key", "template_id": "itmpl_mock"},
+    "veriff": {
+        "api_key": "a-key",
+        "shared_secret": "another-secret",
+        "base_url": "https://stationapi.veriff.com",
+        "solution": "document_selfie",
+    },
 }
 
 

@@ -36,16 +36,25 @@ CODES: Mapping[str, int] = {
 }
 #: The codes of the statuses that an event webhook tells.
 EVENT_CODES: Mapping[str, int] = {STARTED: 7001, SUBMITTED: 7002}
-#: The descriptions of reason codes (devdocs.veriff.com, decision codes, granular reason codes).
+#: Reason codes (devdocs.veriff.com, decision codes and granular reason codes).
+FACE_IS_NOT_OF_DOCUMENT = 103
+FACE_IS_NOT_OF_REFERENCE = 120
+NO_FACE_IN_REFERENCE = 122
+NO_FACE = 202
+POOR_QUALITY = 204
+NO_FACE_IN_DOCUMENT = 209
+ATTACK = 503
+TOO_MANY_ATTEMPTS = 539
+#: Veriff's descriptions of these codes.
 REASONS: Mapping[int, str] = {
-    103: "Person showing the document does not appear to match document photo",
-    120: "Person on the portrait does not appear to match reference photo",
-    122: "No reference found",
-    202: "Face not clearly visible",
-    204: "Poor image quality",
-    209: "Document photo missing",
-    503: "Attempted deceit",
-    539: "Resubmission limit exceeded",
+    FACE_IS_NOT_OF_DOCUMENT: "Person showing the document does not appear to match document photo",
+    FACE_IS_NOT_OF_REFERENCE: "Person on the portrait does not appear to match reference photo",
+    NO_FACE_IN_REFERENCE: "No reference found",
+    NO_FACE: "Face not clearly visible",
+    POOR_QUALITY: "Poor image quality",
+    NO_FACE_IN_DOCUMENT: "Document photo missing",
+    ATTACK: "Attempted deceit",
+    TOO_MANY_ATTEMPTS: "Resubmission limit exceeded",
 }
 #: Keys of `Session.result`.
 #: The reason code, and the status that it explains.
@@ -68,10 +77,11 @@ def stamp(time: dt.datetime) -> str:
 
 def list_attempts(session: Session) -> list[dict[str, str]]:
     """Return the attempts in a session, oldest first."""
-    number_done = hosted_of(session).attempts
-    statuses = [RESUBMIT] * number_done
-    is_of_last_attempt = session.status in (SUBMITTED, APPROVED, DECLINED, RESUBMIT, REVIEW)
-    if is_of_last_attempt and statuses:
+    # Each submitted attempt but the last has ended with a request to resubmit.
+    submitted_attempts = hosted_of(session).attempts
+    statuses = [RESUBMIT] * submitted_attempts
+    is_last_submitted = session.status in (SUBMITTED, APPROVED, DECLINED, RESUBMIT, REVIEW)
+    if is_last_submitted and statuses:
         statuses[-1] = session.status
     else:
         statuses.append(session.status)
@@ -89,11 +99,9 @@ def attempt_id_of(session: Session) -> str:
 
 def decision_body(claims: CitedClaims, session: Session) -> dict[str, Any]:
     """Return the body of a decision, which is also that of its webhook."""
-    claims.cite(
-        *("judge.codes", "judge.reasons", "judge.match_from", "judge.live_from"),
-        "match.review",
-        *("session.attempts", "charge.when", "credit.price", "credit.start", "decision.made_up"),
-    )
+    claims.cite("judge.codes", "judge.reasons", "judge.match_from", "judge.live_from")
+    claims.cite("match.review", "session.attempts", "decision.made_up")
+    claims.cite("charge.when", "credit.price", "credit.start")
     hosted = hosted_of(session)
     reason_code = None
     # The essential plan has no reason codes.

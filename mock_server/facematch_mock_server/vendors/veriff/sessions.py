@@ -23,19 +23,27 @@ from . import webhooks
 from .decisions import (
     ABANDONED,
     APPROVED,
+    ATTACK,
     ATTEMPTS_TOLD,
     CODES,
     CREATED,
     DECIDED_AT,
     DECLINED,
     EXPIRED,
+    FACE_IS_NOT_OF_DOCUMENT,
+    FACE_IS_NOT_OF_REFERENCE,
     IS_CHARGED,
+    NO_FACE,
+    NO_FACE_IN_DOCUMENT,
+    NO_FACE_IN_REFERENCE,
+    POOR_QUALITY,
     REASON_CODE,
     REASON_STATUS,
     RESUBMIT,
     REVIEW,
     STARTED,
     SUBMITTED,
+    TOO_MANY_ATTEMPTS,
     decision_body,
     list_attempts,
     stamp,
@@ -251,23 +259,26 @@ def delete(call: VeriffCall) -> Response:
 def _judge(world: World, session: Session, check: PersonCheck) -> Session:
     """Return the session with the verdict on the person."""
     if not check.liveness.probe.faces:
-        return _ask_back(world, session, 202)
+        return _ask_back(world, session, NO_FACE)
     if not hosted_of(session).is_live:
+        # A test integration decides nothing by itself.
         return attrs.evolve(session, status=SUBMITTED)
     live_score = check.liveness.score or 0.0
     if check.liveness.attack or live_score < world.claims["judge.live_from"]:
-        return _with_reason(session, DECLINED, 503)
+        return _with_reason(session, DECLINED, ATTACK)
     has_reference = hosted_of(session).kind == "biometric"
     match = check.match
     if match is None or not match.reference.faces:
         if has_reference:
-            return _with_reason(session, DECLINED, 122)
-        return _ask_back(world, session, 209)
+            return _with_reason(session, DECLINED, NO_FACE_IN_REFERENCE)
+        return _ask_back(world, session, NO_FACE_IN_DOCUMENT)
     if match.review:
         return attrs.evolve(session, status=REVIEW)
-    if (match.score or 0.0) < world.claims["judge.match_from"]:
-        return _with_reason(session, DECLINED, 120 if has_reference else 103)
-    return attrs.evolve(session, status=APPROVED)
+    if (match.score or 0.0) >= world.claims["judge.match_from"]:
+        return attrs.evolve(session, status=APPROVED)
+    if has_reference:
+        return _with_reason(session, DECLINED, FACE_IS_NOT_OF_REFERENCE)
+    return _with_reason(session, DECLINED, FACE_IS_NOT_OF_DOCUMENT)
 
 
 def _ask_back(world: World, session: Session, reason_code: int) -> Session:
@@ -280,8 +291,8 @@ def _ask_back(world: World, session: Session, reason_code: int) -> Session:
 
 def _fail(_: World, session: Session, is_last: bool) -> Session:
     if is_last:
-        return _with_reason(session, DECLINED, 539)
-    return _with_reason(session, RESUBMIT, 204)
+        return _with_reason(session, DECLINED, TOO_MANY_ATTEMPTS)
+    return _with_reason(session, RESUBMIT, POOR_QUALITY)
 
 
 def _with_reason(session: Session, status: str, reason_code: int) -> Session:
@@ -298,7 +309,7 @@ def _note_status(world: World, session: Session) -> None:
         facts[ATTEMPTS_TOLD] = attempts
     if session.status in CODES:
         facts[DECIDED_AT] = stamp(world.clock.now())
-    if _is_due(session):
+    if _is_charged_now(session):
         price = Decimal(world.claims["credit.price"])
         world.ledger.charge(price, at=world.clock.now(), what="SESSION", request_id=session.id)
         facts[IS_CHARGED] = True
@@ -309,7 +320,7 @@ def _note_status(world: World, session: Session) -> None:
     webhooks.announce(world, session if noted is None else noted, is_submitted_now=is_submitted_now)
 
 
-def _is_due(session: Session) -> bool:
+def _is_charged_now(session: Session) -> bool:
     """Return whether a session is charged now: at its first verdict or request to resubmit."""
     is_chargeable = session.status in (APPROVED, DECLINED, RESUBMIT)
     return is_chargeable and hosted_of(session).is_live and IS_CHARGED not in session.result

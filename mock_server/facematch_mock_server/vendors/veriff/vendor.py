@@ -42,10 +42,11 @@ def check_key(call: VeriffCall) -> None:
     call.key_label = "wrong"
     if not is_uuid(client):
         call.refuse("key.malformed")
-    integrations = [each for each in call.world.keys.items() if each[1].client == client]
-    if not integrations:
+    keys = {secret: key for secret, key in call.world.keys.items() if key.client == client}
+    if not keys:
         call.refuse("key.unknown")
-    if not any(key.allowed and call.authenticate(secret) for secret, key in integrations):
+    # `check_signature` finds out which of several shared secrets was used.
+    if not any(key.allowed and call.authenticate(secret) for secret, key in keys.items()):
         call.key_label = "wrong"
         call.refuse("key.inactive")
 

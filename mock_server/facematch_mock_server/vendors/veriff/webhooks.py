@@ -62,6 +62,7 @@ def _queue(world: World, session: Session, event: str) -> None:
         delay_s = world.claims["webhook.resubmission_s"]
     for destination in world.outbox.destinations.all():
         if destination.enabled and event in destination.events:
+            # Veriff's webhooks contain no URL, so they need no origin.
             delivery = new_delivery(world, destination, session, event=event, origin="")
             due = delivery.created_at + dt.timedelta(seconds=delay_s)
             world.outbox.enqueue(attrs.evolve(delivery, due=due))
@@ -82,6 +83,7 @@ def compose(
     session = delivery.session
     if session.status == RESUBMIT:
         claims.cite("webhook.resubmission_s")
+    # Only the trial of a receiver announces a decision about a session that has none.
     if delivery.event == EVENT or session.status not in CODES:
         document = event_body(session)
     elif claims["webhook.plan"] == "fullauto":
