@@ -169,9 +169,8 @@ class Backend(abc.ABC):
         reports_sent: Whether the backend calls `Request.on_sent` before the first byte is sent. If
             not, a billed call is treated as sent once it begins.
         keeps_deadline: Whether each call returns by `Request.deadline` and leaves nothing
-            running. If not, the call runs in its own thread, which is abandoned at the deadline.
-        most_at_once: Maximum number of concurrent calls with a deadline, including abandoned calls,
-            if `keeps_deadline` is False. Further calls wait, at most until their own deadline.
+            running. If not, the call runs in its own thread, which is abandoned at the deadline. At
+            most 8 such calls run at once; further calls wait, at most until their own deadline.
     """
 
     api_version: ClassVar[int] = API_VERSION
@@ -182,7 +181,6 @@ class Backend(abc.ABC):
     allowed_hosts: ClassVar[frozenset[str]] = frozenset()
     reports_sent: ClassVar[bool] = False
     keeps_deadline: ClassVar[bool] = False
-    most_at_once: ClassVar[int] = 8
 
     def __attrs_post_init__(self) -> None:
         _check_settings(self)

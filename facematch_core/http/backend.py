@@ -79,7 +79,6 @@ class HttpBackend(RemoteBackend):
             code has no row, it is a charged `UnexpectedResponse`. False by default.
         request_id_header: The response header with the vendor's request id, or None if there is
             none. Its latest value becomes `ids.vendor` if the call has no `vendor_id`.
-        longest_call_s: Maximum duration of a call without a deadline, in seconds, above 0.
         has_sandbox: Whether `environment` may be SANDBOX; LOCAL is rejected for every vendor.
     """
 
@@ -89,7 +88,6 @@ class HttpBackend(RemoteBackend):
     error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = {}
     codes_in_200: ClassVar[bool] = False
     request_id_header: ClassVar[str | None] = None
-    longest_call_s: ClassVar[float] = 300.0
     has_sandbox: ClassVar[bool] = True
 
     connect_timeout_s: float = 10.0
@@ -233,16 +231,12 @@ class HttpBackend(RemoteBackend):
         """
         return error_by_table(self, reply, find_code(self, reply).row)
 
-    def make_client(self) -> HttpClient:
-        """Return a new client; the caller sets `ca_bundle` and `proxy`."""
-        return HttpClient(
-            connect_timeout_s=self.connect_timeout_s, read_timeout_s=self.read_timeout_s
-        )
-
     @functools.cached_property
     def client(self) -> HttpClient:
         """The client of this backend, created on first use."""
-        client = self.make_client()
+        client = HttpClient(
+            connect_timeout_s=self.connect_timeout_s, read_timeout_s=self.read_timeout_s
+        )
         client.configure(self.ca_bundle, self.proxy)
         # Two threads may both create a client; setdefault keeps one, and the other has no sockets.
         return vars(self).setdefault("client", client)  # type: ignore[no-any-return]  # by no name
@@ -429,7 +423,7 @@ class HttpBackend(RemoteBackend):
             request: A request without side effects.
             call: The call to look up: a reply whose `vendor_id` or `echoes` name another call is an
                 error. None if the request is not about a single call.
-            deadline: The deadline; if it has no limit, `longest_call_s` from now.
+            deadline: The deadline; if it has no limit, 5 minutes from now.
 
         Raises:
             VendorError: the status is not among `expects`, or the host is not allowed; billed NO.

@@ -219,7 +219,7 @@ class Bench:
     def sends_itself(self) -> bool:
         """Whether the plug-in sends requests or logs in with its own HTTP code."""
         cls = type(self.backend)
-        own = ("run_call", "match", "check_liveness", "make_client", "sign", "should_relogin")
+        own = ("run_call", "match", "check_liveness", "sign", "should_relogin")
         is_http = issubclass(cls, HttpBackend)
         return not is_http or any(
             getattr(cls, name) is not getattr(HttpBackend, name) for name in own

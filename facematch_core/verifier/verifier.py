@@ -13,6 +13,7 @@ from typing import (
     IO,
     TYPE_CHECKING,
     Any,
+    Final,
     Generic,
     Literal,
     NoReturn,
@@ -69,6 +70,10 @@ if TYPE_CHECKING:
     import PIL.Image
 
 R = TypeVar("R")
+
+#: Maximum number of concurrent calls with a deadline, including abandoned calls, of a backend that
+#: does not keep deadlines itself (`Backend.keeps_deadline`).
+MAX_HELPER_THREADS: Final = 8
 
 #: The accepted types of a picture. For a `str`, use `Image.read` (a path) or `Image.from_base64`.
 Picture: TypeAlias = (
@@ -410,7 +415,7 @@ class FaceVerifier(Verifier[float | Threshold]):
             retry=retry,
             fit_images=fit_images,
             events=EventEmitter(backend, on_event, verifier_clock),
-            helpers=HelperThreads(backend.most_at_once, "facematch-call"),
+            helpers=HelperThreads(MAX_HELPER_THREADS, "facematch-call"),
             clock=verifier_clock,
             deadline_s=check_deadline_s(deadline_s, errors.ConfigurationError),
             log=check_log(log),

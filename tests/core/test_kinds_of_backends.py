@@ -11,6 +11,7 @@ from facematch_core import backend as spi
 from facematch_core import models
 from facematch_core.backend.engine import Compared, EngineBackend
 from facematch_core.testing import told_by
+from facematch_core.verifier.verifier import MAX_HELPER_THREADS
 
 KEY = "key-of-a-library-7d10"
 A, B = picture(), picture((9, 8, 7))
@@ -127,7 +128,7 @@ def test_hanging_backend_uses_no_more_than_the_allowed_threads():
         with pytest.raises(fm.VendorError) as caught:
             verifier.verify(A, B, deadline_s=0.05)
         ends.append((type(caught.value), caught.value.billing.charged))
-    assert len(calls) == Hanging.most_at_once
+    assert len(calls) == MAX_HELPER_THREADS
     assert ends[:8] == [(fm.DeadlineExceeded, fm.Charged.UNKNOWN)] * 8
     assert ends[8:] == [(fm.VendorUnavailable, fm.Charged.NO)] * 12
     release.set()

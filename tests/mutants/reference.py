@@ -322,9 +322,6 @@ class JobReference(HttpReference):
 
     job_states: ClassVar = {"running": False, "done": True}
 
-    # A job that is never done ends after twenty polls.
-    longest_call_s: ClassVar = 20.0
-
     def steps(self, request):
         reply = yield self.submit(request)
         return self.parse(request, (yield from self.follow(reply)))

@@ -81,11 +81,8 @@ class Records(ScriptedAdapter):
 
 
 def look(records, call=None, *, deadline_s=None, **settings):
-    class Backend(DiditBackend):
-        def make_client(self):
-            return HttpClient(clock=records.clock)
-
-    backend = Backend(api_key="didit-key-8c1f5e2ab9", **settings)
+    backend = DiditBackend(api_key="didit-key-8c1f5e2ab9", **settings)
+    vars(backend)["client"] = HttpClient(clock=records.clock)
     backend.client.mount("https://", records)
     with fm.FaceVerifier(backend, clock=records.clock) as verifier:
         return verifier.reconcile(call or record(), deadline_s=deadline_s)
