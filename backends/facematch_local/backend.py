@@ -138,10 +138,10 @@ class LocalBackend(EngineBackend):
             InvalidImage: a picture cannot be used.
             InvalidRequest: `max_workers` is out of range.
         """
-        rows, columns = (
-            self.embeddings(pictures, max_workers=max_workers) for pictures in (probes, references)
+        return scores_from_embeddings(
+            self.embeddings(probes, max_workers=max_workers),
+            self.embeddings(references, max_workers=max_workers),
         )
-        return scores_from_embeddings(rows, columns)
 
     def embeddings(
         self, pictures: Iterable[Any], *, max_workers: int | None = None
@@ -200,14 +200,19 @@ class LocalBackend(EngineBackend):
             raise ConfigurationError(
                 f"Tables of embeddings need pyarrow: {install_command('compare')}"
             ) from None
-        engine = json.dumps(
-            {"facematch": __version__, "backend": self.name}
-            | {name: str(value) for name, value in self.diagnose().items()},
-            sort_keys=True,
-        )
-        text, numbers = pa.string(), pa.list_(pa.float32(), 128)
-        columns = {"path": text, "sha256": text, "face": pa.bool_(), "error": text}
-        columns |= {"embedding": numbers, "elapsed_s": pa.float64(), "engine": text}
+        versions = {"facematch": __version__, "backend": self.name}
+        for name, value in self.diagnose().items():
+            versions[name] = str(value)
+        engine = json.dumps(versions, sort_keys=True)
+        columns = {
+            "path": pa.string(),
+            "sha256": pa.string(),
+            "face": pa.bool_(),
+            "error": pa.string(),
+            "embedding": pa.list_(pa.float32(), 128),
+            "elapsed_s": pa.float64(),
+            "engine": pa.string(),
+        }
         schema = pa.schema(columns, metadata={"facematch.engine": engine})
         rows = [{**self._embed_file(path), "engine": engine} for path in paths]
         return pa.Table.from_pylist(rows, schema=schema)
@@ -244,11 +249,15 @@ class LocalBackend(EngineBackend):
             facts["model files"] = "verified (SHA-256)"
         except ConfigurationError as error:
             facts["model files"] = str(error)
-        brought = packages_distributions()
-        twins = sorted({*brought["cv2"]})
-        if len(twins) > 1:
-            facts["warning"] = f"{', '.join(twins)} overwrite each other's cv2: keep only one."
-        return facts | {name: version(name) for module in NEEDED for name in brought[module]}
+        packages_of_module = packages_distributions()
+        packages_with_cv2 = sorted(set(packages_of_module["cv2"]))
+        if len(packages_with_cv2) > 1:
+            names = ", ".join(packages_with_cv2)
+            facts["warning"] = f"{names} overwrite each other's cv2: keep only one."
+        for module in NEEDED:
+            for name in packages_of_module[module]:
+                facts[name] = version(name)
+        return facts
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A LocalBackend has biometric data and cannot be pickled; open another.")

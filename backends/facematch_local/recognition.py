@@ -45,17 +45,20 @@ DETECTION_SIDES = (512, WORKING_SIDE)
 LEAST_SIDE = 64
 
 #: Minimum confidence of a face in a whole picture, and in the repeated detection of a known face.
-LEAST_CONFIDENCE, LEAST_AGAIN = 0.6, 0.3
+LEAST_CONFIDENCE = 0.6
+LEAST_AGAIN = 0.3
 
 #: If any face has this confidence, boxes below it (blurred hands, backs of heads) are ignored.
 SURE = 0.8
 
 #: In a repeated detection: the face's longer side and the side of the square around it, in pixels.
-FACE_SIDE, CUT_SIDE = 200, 320
+FACE_SIDE = 200
+CUT_SIDE = 320
 
 #: Maximum roll in degrees at which the landmarks of a large face are accurate, and the maximum
 #: number of repeated detections to bring a face within it.
-UPRIGHT, MOST_REPEATS = 8, 3
+UPRIGHT = 8
+MOST_REPEATS = 3
 
 CHIP_SIDE = 112
 
@@ -72,12 +75,20 @@ _PLACES = np.column_stack(
 _FACE = slice(6, 106)
 
 #: Chips with a mean brightness (0-100) outside this range are enhanced. Usual values: 30-72.
-DARK, BRIGHT = 20, 75
+DARK = 20
+BRIGHT = 75
 
 #: Exceptions that Pillow's decoders raise for damaged files.
 _DAMAGE = (
-    *(OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError),
-    *(struct.error, Image.DecompressionBombError),
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    ArithmeticError,
+    struct.error,
+    Image.DecompressionBombError,
 )
 
 
@@ -103,12 +114,12 @@ def decode(data: bytes) -> tuple[Image.Image, tuple[int, int]]:
             pixels = _as_rgb(image)
             pixels.thumbnail((WORKING_SIDE, WORKING_SIDE))
     except _DAMAGE as error:
-        what = type(error).__name__
+        problem = type(error).__name__
     else:
         return pixels, size
     # Raised outside the except block, because the frames of Pillow's error hold the picture.
     del data
-    raise InvalidImage(f"The picture cannot be decoded ({what}).")
+    raise InvalidImage(f"The picture cannot be decoded ({problem}).")
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
@@ -127,6 +138,23 @@ def _shrink(pixels: NDArray[np.uint8], side: int) -> NDArray[Any]:
         return pixels
     size = [max(1, round(length * scale)) for length in pixels.shape[1::-1]]
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+
+
+@attrs.frozen(eq=False)
+class _Turn:
+    """A picture turned clockwise, and the faces that the detector found in it.
+
+    Attributes:
+        quarter_turns: 0 to 3.
+        pixels: The turned picture.
+        faces: One row for each face, the largest first; see `Parts.find`.
+        pixels_per_detector_pixel: How far the picture was shrunk for the detector.
+    """
+
+    quarter_turns: int
+    pixels: NDArray[np.uint8]
+    faces: NDArray[np.float32]
+    pixels_per_detector_pixel: float
 
 
 class Parts:
@@ -162,9 +190,13 @@ class Parts:
 
     def find(self, pixels: NDArray[Any], least: float) -> NDArray[np.float32]:
         """Return one row per face: left, top, width, height, five landmarks (x, y), confidence."""
-        down, right = (max(0, LEAST_SIDE - length) for length in pixels.shape[:2])
-        if down or right:
-            pixels = cv2.copyMakeBorder(pixels, 0, down, 0, right, cv2.BORDER_CONSTANT)
+        height, width = pixels.shape[:2]
+        missing_rows = max(0, LEAST_SIDE - height)
+        missing_columns = max(0, LEAST_SIDE - width)
+        if missing_rows or missing_columns:
+            pixels = cv2.copyMakeBorder(
+                pixels, 0, missing_rows, 0, missing_columns, cv2.BORDER_CONSTANT
+            )
         with self._detector() as detector:
             detector.setScoreThreshold(least)
             detector.setInputSize(pixels.shape[1::-1])
@@ -192,52 +224,61 @@ class Parts:
         is repeated until the face is large and upright in the detector's input.
         """
         points = face[4:14].reshape(5, 2).astype(np.float64)
-        middle, side = face[:2] + face[2:4] / 2, float(max(face[2:4]))
+        middle = face[:2] + face[2:4] / 2
+        side = float(max(face[2:4]))
         angle = _roll(points)
         if side / scale >= FACE_SIDE and abs(angle) <= UPRIGHT:
             return points
         zoom = FACE_SIDE / side
-        how = cv2.INTER_AREA if zoom < 0.5 else cv2.INTER_LINEAR
+        interpolation = cv2.INTER_AREA if zoom < 0.5 else cv2.INTER_LINEAR
         for _ in range(MOST_REPEATS):
             matrix: Any = cv2.getRotationMatrix2D(middle.astype(float).tolist(), angle, zoom)
             matrix[:, 2] += CUT_SIDE / 2 - middle
-            cut = cv2.warpAffine(pixels, matrix, (CUT_SIDE, CUT_SIDE), flags=how)
+            cut = cv2.warpAffine(pixels, matrix, (CUT_SIDE, CUT_SIDE), flags=interpolation)
             faces = self.find(cut, LEAST_AGAIN)
-            away = np.hypot(*(faces[:, :2] + faces[:, 2:4] / 2 - CUT_SIDE / 2).T)
-            if not len(faces) or away.min() > FACE_SIDE / 3:
+            middles = faces[:, :2] + faces[:, 2:4] / 2
+            across, down = (middles - CUT_SIDE / 2).T
+            distances = np.hypot(across, down)
+            if not len(faces) or distances.min() > FACE_SIDE / 3:
                 break
-            found = faces[away.argmin(), 4:14].reshape(5, 2).astype(np.float64)
-            points = cv2.transform(found[None], cv2.invertAffineTransform(matrix))[0]
-            rest = _roll(found)
-            if abs(rest) <= UPRIGHT:
+            points_in_cut = faces[distances.argmin(), 4:14].reshape(5, 2).astype(np.float64)
+            (points,) = cv2.transform(points_in_cut[None], cv2.invertAffineTransform(matrix))
+            remaining_roll = _roll(points_in_cut)
+            if abs(remaining_roll) <= UPRIGHT:
                 break
-            angle += rest
+            angle += remaining_roll
         return points
 
     def cut(self, data: bytes, *, rotate: bool) -> tuple[PictureFaces, NDArray[np.uint8] | None]:
         """Find the faces and cut out the largest face's chip, without computing the embedding."""
         image, size = decode(data)
         upright = np.asarray(image)[:, :, ::-1]
-        turns = [np.ascontiguousarray(np.rot90(upright, -turn)) for turn in range(1 + 3 * rotate)]
-        found = [self._detect(pixels) for pixels in turns]
-        best = max(range(len(turns)), key=lambda turn: found[turn][0][:, 14].max(initial=0))
-        (faces, seen_at), pixels = found[best], turns[best]
-        size = size[::-1] if best % 2 else size
-        if not len(faces):
+        turns = []
+        for quarter_turns in range(4 if rotate else 1):
+            pixels = np.ascontiguousarray(np.rot90(upright, -quarter_turns))
+            faces, pixels_per_detector_pixel = self._detect(pixels)
+            turns.append(_Turn(quarter_turns, pixels, faces, pixels_per_detector_pixel))
+        best = max(turns, key=lambda turn: turn.faces[:, 14].max(initial=0))
+        if best.quarter_turns % 2:
+            size = size[::-1]
+        if not len(best.faces):
             return PictureFaces(boxes=(), size=size), None
-        scale = np.array(size) / pixels.shape[1::-1]
-        onto_chip = fit(self._landmarks(pixels, faces[0], seen_at), _PLACES)
-        chip: Any = cv2.warpAffine(pixels, onto_chip, (CHIP_SIDE, CHIP_SIDE))
+        scale = np.array(size) / best.pixels.shape[1::-1]
+        largest = best.faces[0]
+        points = self._landmarks(best.pixels, largest, best.pixels_per_detector_pixel)
+        onto_chip = fit(points, _PLACES)
+        chip: Any = cv2.warpAffine(best.pixels, onto_chip, (CHIP_SIDE, CHIP_SIDE))
         grey = cv2.cvtColor(chip, cv2.COLOR_BGR2GRAY)[_FACE, _FACE]
         luminance = float(grey.mean()) / 255 * 100
-        return PictureFaces(
-            boxes=tuple(_box(face, scale, size) for face in faces),
+        faces_of_picture = PictureFaces(
+            boxes=tuple(_box(face, scale, size) for face in best.faces),
             size=size,
-            angle=best * 90,
-            face_px=max(1, round(float(faces[0][2] * scale[0]))),
+            angle=best.quarter_turns * 90,
+            face_px=max(1, round(float(largest[2] * scale[0]))),
             luminance=luminance,
             sharpness=float(cv2.Laplacian(grey, cv2.CV_64F).var()),
-        ), _enhance(chip, luminance)
+        )
+        return faces_of_picture, _enhance(chip, luminance)
 
     def look(self, data: bytes, *, rotate: bool) -> PictureFaces:
         """Find the faces and embed the largest."""
@@ -294,14 +335,25 @@ def fit(points: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.
 
     The map rotates, scales and shifts, but does not reflect (least squares, Umeyama 1991).
     """
-    (x, y), (u, v) = (points - points.mean(0)).T, (places - places.mean(0)).T
-    a, b = np.array([x @ u + y @ v, x @ v - y @ u]) / (x @ x + y @ y)
-    turn = np.array([(a, -b), (b, a)])
+    x, y = (points - points.mean(0)).T
+    u, v = (places - places.mean(0)).T
+    spread = x @ x + y @ y
+    cosine = (x @ u + y @ v) / spread
+    sine = (x @ v - y @ u) / spread
+    turn = np.array([(cosine, -sine), (sine, cosine)])
     return np.column_stack([turn, places.mean(0) - turn @ points.mean(0)])
 
 
 def _box(face: NDArray[np.float32], scale: NDArray[np.float64], size: tuple[int, int]) -> FaceBox:
     """Return the box of a face in pixels of the full size, clipped to the picture."""
-    left, top = np.clip(np.rint(face[:2] * scale), 0, np.array(size) - 1)
-    right, bottom = np.clip(np.rint((face[:2] + face[2:4]) * scale), 1, size)
-    return FaceBox(int(left), int(top), int(right), int(bottom), float(face[14]))
+    top_left = np.rint(face[:2] * scale)
+    bottom_right = np.rint((face[:2] + face[2:4]) * scale)
+    left, top = np.clip(top_left, 0, np.array(size) - 1)
+    right, bottom = np.clip(bottom_right, 1, size)
+    return FaceBox(
+        left=int(left),
+        top=int(top),
+        right=int(right),
+        bottom=int(bottom),
+        confidence=float(face[14]),
+    )

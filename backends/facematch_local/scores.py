@@ -43,8 +43,10 @@ def scores_from_embeddings(
     """
     import numpy as np
 
-    a, b = np.asarray(probes, dtype=np.float64), np.asarray(references, dtype=np.float64)
-    scores: NDArray[np.float64] = np.round(100 * np.clip(a @ b.T, 0, 1), 2)
+    rows = np.asarray(probes, dtype=np.float64)
+    columns = np.asarray(references, dtype=np.float64)
+    cosines = rows @ columns.T
+    scores: NDArray[np.float64] = np.round(100 * np.clip(cosines, 0, 1), 2)
     return scores
 
 
@@ -72,53 +74,52 @@ def warnings_of(faces: PictureFaces, picture: str) -> tuple[ResultWarning, ...]:
     """Return the warnings for one picture, ``probe`` or ``reference``."""
     if not faces.boxes:
         return (attrs.evolve(NO_FACE, text=f"No face was found in the {picture}."),)
-    warnings = [
-        ResultWarning(code=limit.code, text=f"The face in the {picture} {limit.problem}.")
-        for limit in LIMITS
-        if (value := getattr(faces, limit.attribute)) is not None
-        and not limit.below <= value <= limit.above
-    ]
+    warnings = []
     if len(faces.boxes) > 1:
         text = f"The {picture} shows {len(faces.boxes)} faces; the largest was compared."
-        warnings.insert(0, ResultWarning(code=WarningCode.MULTIPLE_FACES, text=text))
+        warnings.append(ResultWarning(code=WarningCode.MULTIPLE_FACES, text=text))
+    for limit in LIMITS:
+        value = getattr(faces, limit.attribute)
+        if value is not None and not limit.below <= value <= limit.above:
+            text = f"The face in the {picture} {limit.problem}."
+            warnings.append(ResultWarning(code=limit.code, text=text))
     return tuple(warnings)
 
 
 def faces_of(faces: PictureFaces) -> tuple[Face, ...]:
     """Return the faces of one picture, the largest first."""
     width, height = faces.size
-    return tuple(
-        Face(
-            box=Box(
-                left=left,
-                top=top,
-                right=right,
-                bottom=bottom,
-                of_width=width,
-                of_height=height,
-            ),
-            confidence=confidence,
-            rotation=faces.angle,
+    found = []
+    for face in faces.boxes:
+        box = Box(
+            left=face.left,
+            top=face.top,
+            right=face.right,
+            bottom=face.bottom,
+            of_width=width,
+            of_height=height,
         )
-        for left, top, right, bottom, confidence in faces.boxes
-    )
+        found.append(Face(box=box, confidence=face.confidence, rotation=faces.angle))
+    return tuple(found)
 
 
 def compare_faces(probe: PictureFaces, reference: PictureFaces) -> Compared:
     """Compare the largest faces of two pictures. The score is None if a picture has no face."""
-    cosine = score = None
-    if probe.embedding is not None and reference.embedding is not None:
-        cosine = float(probe.embedding.astype(float) @ reference.embedding.astype(float))
-        score = float(
-            scores_from_embeddings(probe.embedding[None], reference.embedding[None])[0, 0]
-        )
-    return Compared(
-        score=score,
-        raw_score=cosine,
-        raw_name=None if cosine is None else "cosine",
+    compared = Compared(
+        score=None,
         probe_faces=faces_of(probe),
         reference_faces=faces_of(reference),
         warnings=warnings_of(probe, "probe") + warnings_of(reference, "reference"),
         model=MODEL,
-        raw={} if cosine is None else {"cosine": cosine},
+    )
+    if probe.embedding is None or reference.embedding is None:
+        return compared
+    cosine = float(probe.embedding.astype(float) @ reference.embedding.astype(float))
+    ((score,),) = scores_from_embeddings(probe.embedding[None], reference.embedding[None])
+    return attrs.evolve(
+        compared,
+        score=float(score),
+        raw_score=cosine,
+        raw_name="cosine",
+        raw={"cosine": cosine},
     )
