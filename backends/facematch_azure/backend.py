@@ -9,7 +9,7 @@ all read 2026-11-21. "Ours" marks a choice of this project.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import attrs
 
@@ -188,12 +188,12 @@ class AzureBackend(SessionBackend):
 class _Bodies:
     """The responses to a call's requests; None for a request that was not sent."""
 
-    probe: list[Any]
-    reference: list[Any] | None = None
-    verify: Any = None
+    probe: list[http.Json]
+    reference: list[http.Json] | None = None
+    verify: http.Json = None
 
 
-def _read_detected(reply: http.HttpReply) -> list[Any]:
+def _read_detected(reply: http.HttpReply) -> list[http.Json]:
     """Return the faces in a response to detect."""
     faces = reply.json()
     if not isinstance(faces, list):
@@ -247,7 +247,7 @@ _RECTANGLE = http.BoxPaths(
 )
 
 
-def _read_faces(bodies: list[Any], *, is_compared: bool) -> tuple[models.Face, ...]:
+def _read_faces(bodies: list[http.Json], *, is_compared: bool) -> tuple[models.Face, ...]:
     """Return the faces of a picture; Azure lists the largest first, which is the compared one."""
     faces: list[models.Face] = []
     for body in bodies:

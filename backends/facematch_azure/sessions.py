@@ -14,7 +14,6 @@ import math
 import re
 import uuid
 from decimal import Decimal as Exact
-from typing import Any
 
 import attrs
 
@@ -112,7 +111,7 @@ class SessionBackend(http.ApiKeyBackend):
         options = request.options or AzureSessionOptions()
         url = f"{self.url}/{_kind_of(request.record)}-sessions"
         headers = self.key_headers(request)
-        fields: dict[str, Any] = {
+        fields: dict[str, http.Json] = {
             "livenessOperationMode": options.operation_mode.value,
             # Microsoft counts attempts per id. A random id does not identify the device.
             "deviceCorrelationId": str(uuid.uuid4()),
@@ -175,7 +174,7 @@ class SessionBackend(http.ApiKeyBackend):
         return fm.Threshold(value, models.ThresholdRule.AT_LEAST)
 
     def _read(
-        self, answer: Any, record: fm.SessionRecord, now: dt.datetime
+        self, answer: http.Json, record: fm.SessionRecord, now: dt.datetime
     ) -> tuple[backend.SessionReading, str | None]:
         """Return a parsed session and, if the person is live, the id of the picture.
 
@@ -226,7 +225,7 @@ class SessionBackend(http.ApiKeyBackend):
         return reading, None if image_id is None else _check_id(image_id)
 
 
-def _find_latest(attempts: Any) -> Any:
+def _find_latest(attempts: http.Json) -> http.Json:
     """Return the attempt with the highest id; None if there are no attempts."""
     by_id = {backend.number(attempt["attemptId"]): attempt for attempt in attempts}
     if len(by_id) < len(attempts):
@@ -245,14 +244,14 @@ def _check_id(vendor_id: object) -> str:
     return vendor_id
 
 
-def _text(value: Any) -> str:
+def _text(value: http.Json) -> str:
     if not isinstance(value, str):
         raise TypeError("not a string")
     return value
 
 
 def _read_checks(
-    error: Any, verdict: Any, threshold: fm.Threshold
+    error: http.Json, verdict: http.Json, threshold: fm.Threshold
 ) -> tuple[backend.SessionCheck, backend.SessionCheck]:
     """Return an attempt's liveness check and comparison, INCONCLUSIVE without a verdict."""
     warnings: tuple[fm.ResultWarning, ...] = ()
@@ -279,7 +278,7 @@ def _read_checks(
     )
 
 
-def _read_match(compared: Any, threshold: fm.Threshold) -> fm.MatchResult:
+def _read_match(compared: http.Json, threshold: fm.Threshold) -> fm.MatchResult:
     """Return the comparison in a verdict; INCONCLUSIVE if it has none."""
     if compared is None:
         return fm.MatchResult(
@@ -310,7 +309,7 @@ _RAW_FIELDS = frozenset({
 })  # fmt: skip
 
 
-def _drop_private(value: Any) -> Any:
+def _drop_private(value: http.Json) -> http.Json:
     if isinstance(value, list):
         return [_drop_private(item) for item in value]
     if isinstance(value, dict):

@@ -38,6 +38,7 @@ from facematch_core.http import (
     HttpRequest,
     InconclusiveRow,
     IssuedToken,
+    Json,
     LoginToken,
     PairBackend,
     RequestTemplate,
@@ -232,7 +233,7 @@ class BaiduBackend(PairBackend):
         code = super().error_code(reply)
         return reply.at("error") if code is None else code
 
-    def read_cut(self, body: Any, paths: AnswerPaths) -> float:
+    def read_cut(self, body: Json, paths: AnswerPaths) -> float:
         """Return the threshold of liveness in an answer, or else the documented one."""
         if "thresholds" not in body["result"]:
             return DOCUMENTED_LIVENESS_CUT

@@ -7,7 +7,7 @@ latest), read 2026-11-21. "Ours" marks a choice of this project.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import attrs
 
@@ -30,6 +30,7 @@ from facematch_core.http import (
     HttpReply,
     HttpRequest,
     InconclusiveRow,
+    Json,
     file_part,
 )
 from facematch_core.models import Face, ThresholdRule
@@ -177,7 +178,9 @@ class ComprefaceBackend(ApiKeyBackend):
         return "26 key" if is_key else code
 
 
-def _read_face(body: Any, *, compared: bool | None = None, similarity: Score | None = None) -> Face:
+def _read_face(
+    body: Json, *, compared: bool | None = None, similarity: Score | None = None
+) -> Face:
     """Parse a face. The fields of plug-ins that did not run are None."""
     landmarks = None
     if body.get("landmarks") is not None:
@@ -203,7 +206,7 @@ def _read_face(body: Any, *, compared: bool | None = None, similarity: Score | N
     )
 
 
-def _read_probability(body: Any) -> float:
+def _read_probability(body: Json) -> float:
     value = number(body["probability"])
     if not 0 <= value <= 1:
         raise ValueError("a probability outside 0-1")

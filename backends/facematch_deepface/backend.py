@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import attrs
 
@@ -47,6 +47,7 @@ from facematch_core.http import (
     HttpBackend,
     HttpReply,
     HttpRequest,
+    Json,
     Steps,
     as_data_uri,
 )
@@ -208,7 +209,7 @@ class DeepfaceBackend(HttpBackend):
         )
         return attrs.evolve(http_request, expects={200, 400})
 
-    def _post(self, path: str, **options: Any) -> HttpRequest:
+    def _post(self, path: str, **options: Json) -> HttpRequest:
         """Return a request in JSON, because the server reads any text in a form as true."""
         headers = {}
         masked = []
@@ -259,7 +260,7 @@ class DeepfaceBackend(HttpBackend):
         )
 
     def _match_result(
-        self, request: MatchRequest, probe: _Represented, reference: _Represented, body: Any
+        self, request: MatchRequest, probe: _Represented, reference: _Represented, body: Json
     ) -> MatchResult:
         """Return the result of `/verify`. Any exception means that its body cannot be read."""
         self._check(body)
@@ -284,7 +285,7 @@ class DeepfaceBackend(HttpBackend):
             raw=body,
         )
 
-    def _check(self, body: Any) -> None:
+    def _check(self, body: Json) -> None:
         """Raise if an answer was made in another way, or contradicts itself."""
         asked = (self.model_name, self.detector_backend, self.distance_metric)
         if asked != (body["model"], body["detector_backend"], body["similarity_metric"]):
@@ -296,7 +297,7 @@ class DeepfaceBackend(HttpBackend):
         if confidence is not None and is_verified is not (number(confidence) >= _CUT):
             raise ValueError("confidence and verified contradict each other")
 
-    def _read_score(self, body: Any) -> Score | None:
+    def _read_score(self, body: Json) -> Score | None:
         """Return the confidence, with the distance as the raw number."""
         confidence = body["confidence"]
         scale = self.capabilities.score_scale

@@ -43,7 +43,7 @@ from facematch_core.backend import (
     RateWindow,
     number,
 )
-from facematch_core.http import BodyShape, HttpReply
+from facematch_core.http import BodyShape, HttpReply, Json
 from facematch_core.models import Ids, ScaleSource, Severity, ThresholdRule, ThresholdSource
 
 NAME = "deepvue"
@@ -196,8 +196,8 @@ def liveness_result(request: LivenessRequest, reply: HttpReply, *, scale: Scale)
 class _Success:
     """A 200 response that reports success: its body, and the body's `data`."""
 
-    answer: dict[str, Any]
-    data: dict[str, Any]
+    answer: dict[str, Json]
+    data: dict[str, Json]
 
     @classmethod
     def read(cls, reply: HttpReply) -> _Success:
@@ -210,7 +210,7 @@ class _Success:
         return cls(answer, data)
 
 
-def _find_problem(answer: dict[str, Any], data: Any) -> str:
+def _find_problem(answer: dict[str, Json], data: Json) -> str:
     """Return why a 200 response is no success, or "" if it is one."""
     # Deepvue documents no failures with status 200, but its other products have returned some.
     # Deepvue's own sample has a null `code`. /response-format has no `sub_code`.
@@ -263,7 +263,7 @@ def _read_flag(value: object) -> bool:
     return value
 
 
-def _read_number(data: Mapping[str, Any], name: str) -> tuple[float | None, list[ResultWarning]]:
+def _read_number(data: Mapping[str, Json], name: str) -> tuple[float | None, list[ResultWarning]]:
     """Return a number, with a warning if it is sent as text; None if null or missing."""
     value = data.get(name)
     if value is None:
@@ -363,7 +363,7 @@ def _decide(
 
 
 def _common_fields(
-    request: PictureRequest, reply: HttpReply, answer: Mapping[str, Any]
+    request: PictureRequest, reply: HttpReply, answer: Mapping[str, Json]
 ) -> dict[str, Any]:
     """Return the fields that both kinds of result share."""
     # Without a threshold from the caller, Deepvue's own unknown threshold decides.
@@ -486,7 +486,7 @@ def read_message(reply: HttpReply) -> VendorMessage:
         return VendorMessage("")
 
 
-def _read_fields(items: list[Any]) -> dict[str, tuple[str, ...]]:
+def _read_fields(items: list[Json]) -> dict[str, tuple[str, ...]]:
     """Return the messages by field in FastAPI's list of errors; empty for any other list."""
     fields: dict[str, list[str]] = {}
     for item in items:
@@ -511,14 +511,14 @@ LONGEST_S = 24 * 3600.0
 UNKNOWN_S = 23 * 3600.0
 
 
-def read_access_token(reply: HttpReply) -> Any:
+def read_access_token(reply: HttpReply) -> Json:
     """Return the token of a login response, unchecked; raise `ValueError` if it is no bearer."""
     if str(reply.at("token_type") or "bearer").lower() != "bearer":
         raise ValueError("token_type is not bearer")
     return reply.at("access_token")
 
 
-def read_life_s(answer: Mapping[str, Any], now: datetime) -> float:
+def read_life_s(answer: Mapping[str, Json], now: datetime) -> float:
     """Return the seconds from `now` until a token expires, between 0 and `LONGEST_S`."""
     # Deepvue documents 24 hours from issue and an ISO 8601 time (/reference/auth/authorization and
     # /authentication). Other clients have received other formats. Use the earliest valid expiry.

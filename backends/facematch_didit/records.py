@@ -31,7 +31,7 @@ from facematch_core import (
 from facematch_core.backend import CALL_ID_KEY
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import UnexpectedResponse
-from facematch_core.http import MOCK_HEADER, ApiKeyBackend, HttpRequest
+from facematch_core.http import MOCK_HEADER, ApiKeyBackend, HttpRequest, Json
 from facematch_core.models import Ids, Severity
 
 from . import wire
@@ -98,7 +98,7 @@ class SessionDecision:
     liveness_checks: tuple[LivenessResult, ...] = ()
     environment: Environment | None = None
     created_at: dt.datetime | None = None
-    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
+    raw: Mapping[str, Json] = attrs.field(factory=dict, repr=False, eq=False)
 
     @property
     def call_id(self) -> str | None:
@@ -111,7 +111,7 @@ def _call_id_in(metadata: object) -> str | None:
     return call_id if isinstance(call_id, str) else None
 
 
-def _without_call_id(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def _without_call_id(metadata: Mapping[str, Json]) -> dict[str, Json]:
     return {name: value for name, value in metadata.items() if name != CALL_ID_KEY}
 
 
@@ -121,7 +121,7 @@ def _without_call_id(metadata: Mapping[str, Any]) -> dict[str, Any]:
 def fetch(
     backend: ApiKeyBackend,
     path: str,
-    read: Callable[[Any, Environment | None], T],
+    read: Callable[[Json, Environment | None], T],
     *,
     deadline: Deadline = NO_DEADLINE,
     params: Mapping[str, str] | None = None,
@@ -166,7 +166,7 @@ def fetch_decision(
 ) -> SessionDecision:
     """Return the current state of a session."""
 
-    def read(body: Any, origin: Environment | None) -> SessionDecision:
+    def read(body: Json, origin: Environment | None) -> SessionDecision:
         return read_decision(body, declared=backend.environment, origin=origin)
 
     path = f"/v3/session/{check_id(session_id)}/decision/"
@@ -221,7 +221,7 @@ def fetch_rows(
         yield from rows
 
 
-def read_page(body: Any) -> tuple[list[SessionRow], dict[str, str]]:
+def read_page(body: Json) -> tuple[list[SessionRow], dict[str, str]]:
     """Return the rows of a page and the next page's query parameters, empty on the last page.
 
     Didit's editions paginate by ``limit`` and ``offset`` (Didit OpenAPI, 2026-07-18) or by ``page``
@@ -266,7 +266,7 @@ _IN_WORKFLOW = Billing(Charged.UNKNOWN, "a decision does not contain the workflo
 
 
 def read_decision(
-    body: Any, *, declared: Environment | None = None, origin: Environment | None = None
+    body: Json, *, declared: Environment | None = None, origin: Environment | None = None
 ) -> SessionDecision:
     """Parse a decision from a decoded body.
 
@@ -347,7 +347,7 @@ def _read_features(value: object) -> Iterator[str]:
         yield read_text(feature, "a feature")
 
 
-def _read_item(kind: wire.Kind, item: object, status: str) -> dict[str, Any]:
+def _read_item(kind: wire.Kind, item: object, status: str) -> dict[str, Json]:
     """Return the result fields of one comparison or check in a session with this status."""
     block = {"status": None, "score": None, **read_object(item, f"an item of {kind.block}")}
     # Null if the check was never finished.
@@ -379,9 +379,9 @@ _LISTS = ("face_matches", "liveness_checks", "warnings", "reviews")
 _RAW_NAMES = ("features", "vendor_data", "metadata", "reviews")
 
 
-def allow(body: Mapping[str, Any]) -> dict[str, Any]:
+def allow(body: Mapping[str, Json]) -> dict[str, Json]:
     """Return the fields of a decoded decision that may be shown."""
-    allowed: dict[str, Any] = {}
+    allowed: dict[str, Json] = {}
     for name, value in body.items():
         if name in _LISTS and isinstance(value, list):
             allowed[name] = [allow(item) for item in value if isinstance(item, dict)]

@@ -118,10 +118,10 @@ def _check_settings(backend: DiditBackend, request: StartRequest) -> None:
         )
 
 
-def _start_body(backend: DiditBackend, request: StartRequest) -> dict[str, Any]:
+def _start_body(backend: DiditBackend, request: StartRequest) -> dict[str, http.Json]:
     """Return the fields of a start; what was not set is left out."""
     record = request.record
-    fields: dict[str, Any] = {
+    fields: dict[str, http.Json] = {
         "workflow_id": backend.workflow_id,
         # For the same vendor_data Didit returns the open session again. If vendor_data were the
         # subject, a start for a payout would return the link of an open login.
@@ -274,7 +274,7 @@ def read_reply(
 
 
 def _read_checks(
-    decision: records.SessionDecision, answer: dict[str, Any]
+    decision: records.SessionDecision, answer: dict[str, http.Json]
 ) -> Iterator[SessionCheck]:
     """Yield all checks; a liveness check has the URL of the person's face as `portrait`."""
     for result in decision.matches:
@@ -288,7 +288,7 @@ def _read_checks(
         yield SessionCheck(result=check, portrait=portrait)
 
 
-def _compared_with(record: SessionRecord, answer: dict[str, Any]) -> ComparedWith:
+def _compared_with(record: SessionRecord, answer: dict[str, http.Json]) -> ComparedWith:
     """Return the kind of picture that the face was compared with.
 
     ``source_image_session_id`` is the session's own id for a submitted portrait, another session's
@@ -311,7 +311,7 @@ def _compared_with(record: SessionRecord, answer: dict[str, Any]) -> ComparedWit
     return ComparedWith.GIVEN if is_given else ComparedWith.STORED
 
 
-def _read_holders(answer: dict[str, Any]) -> Iterator[DocumentHolder]:
+def _read_holders(answer: dict[str, http.Json]) -> Iterator[DocumentHolder]:
     """Yield the holder on each document and in each chip that was read."""
     for item in words.read_list(answer.get("id_verifications") or [], "id_verifications"):
         document = words.read_object(item, "an item of id_verifications")
@@ -324,7 +324,7 @@ def _read_holders(answer: dict[str, Any]) -> Iterator[DocumentHolder]:
             yield _read_holder(fields, birth_date_field="birth_date")
 
 
-def _read_holder(fields: dict[str, Any], *, birth_date_field: str) -> DocumentHolder:
+def _read_holder(fields: dict[str, http.Json], *, birth_date_field: str) -> DocumentHolder:
     """Read the fields of a document or a chip; each is null if the workflow hides it."""
     full_name = words.text_or_none(fields.get("full_name"), "full_name")
     first_name = words.text_or_none(fields.get("first_name"), "first_name")

@@ -228,7 +228,7 @@ def read_result(
     )
 
 
-def _read_faces(block: dict[str, Any], name: str) -> tuple[Face, ...] | None:
+def _read_faces(block: dict[str, http.Json], name: str) -> tuple[Face, ...] | None:
     """Return the faces found in the picture `name`; None if the response does not list faces."""
     if block.get(name) is None:
         return None
@@ -244,7 +244,7 @@ def _read_faces(block: dict[str, Any], name: str) -> tuple[Face, ...] | None:
     return tuple(_read_face(read_object(entity, name), rotation, name) for entity in entities)
 
 
-def _read_face(entity: dict[str, Any], rotation: int | None, name: str) -> Face:
+def _read_face(entity: dict[str, http.Json], rotation: int | None, name: str) -> Face:
     box = None
     if entity.get("bbox") is not None:
         # In pixels of Didit's rotated and shrunk copy, whose size is not in the response.
@@ -267,7 +267,7 @@ def _read_face(entity: dict[str, Any], rotation: int | None, name: str) -> Face:
 
 def read_verdict(
     kind: Kind,
-    block: dict[str, Any],
+    block: dict[str, http.Json],
     faces: Mapping[str, tuple[Face, ...] | None] = {},
 ) -> dict[str, Any]:
     """Parse the verdict block of a call or a decision into the fields of a result.
@@ -458,7 +458,7 @@ class _ErrorBody:
         return cls(form="fields", texts_by_field=texts_by_field)
 
 
-def _texts(value: Any) -> tuple[str, ...]:
+def _texts(value: http.Json) -> tuple[str, ...]:
     """Return a string or a list of strings as a tuple, and an empty tuple for anything else."""
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):

@@ -8,7 +8,7 @@ docs.regulaforensics.com/develop/face-sdk, read 2026-11-28. Nothing was tried wi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import attrs
 
@@ -30,6 +30,7 @@ from facematch_core.http import (
     FacesOfPair,
     HttpReply,
     InconclusiveRow,
+    Json,
     PairBackend,
     RequestTemplate,
     rows,
@@ -154,21 +155,21 @@ class RegulaBackend(PairBackend):
         code = reply.at("code")
         return None if shows_no_face or code == _OK else code
 
-    def read_faces(self, body: Any, paths: AnswerPaths) -> FacesOfPair:
+    def read_faces(self, body: Json, paths: AnswerPaths) -> FacesOfPair:
         """Return the faces of both pictures; `read_pairs` tells which are compared."""
         return FacesOfPair(
             probe=self._read_faces(body, paths, index=_PROBE_INDEX),
             reference=self._read_faces(body, paths, index=_REFERENCE_INDEX),
         )
 
-    def _read_faces(self, body: Any, paths: AnswerPaths, *, index: int) -> tuple[Face, ...]:
+    def _read_faces(self, body: Json, paths: AnswerPaths, *, index: int) -> tuple[Face, ...]:
         """Return the faces of a picture, in the order of `_faces_of`."""
         faces = []
         for face in _faces_of(body, index):
             faces.append(self.read_face(face, paths, is_compared=False))
         return tuple(faces)
 
-    def read_pairs(self, body: Any, paths: AnswerPaths, faces: FacesOfPair) -> list[FacePair]:
+    def read_pairs(self, body: Json, paths: AnswerPaths, faces: FacesOfPair) -> list[FacePair]:
         """Return the pairs of a face of the probe and one of the reference."""
         probe = _by_face_index(_faces_of(body, _PROBE_INDEX), faces.probe or ())
         reference = _by_face_index(_faces_of(body, _REFERENCE_INDEX), faces.reference or ())
@@ -190,7 +191,7 @@ class RegulaBackend(PairBackend):
         return pairs
 
 
-def _faces_of(body: Any, index: int) -> Any:
+def _faces_of(body: Json, index: int) -> Json:
     """Return the faces that were found in a picture, by the picture's index."""
     for detection in body["detections"]:
         if detection["imageIndex"] == index:
@@ -199,6 +200,6 @@ def _faces_of(body: Any, index: int) -> Any:
     raise ValueError("no detection of a picture")
 
 
-def _by_face_index(found: Any, faces: Sequence[Face]) -> dict[int, Face]:
+def _by_face_index(found: Json, faces: Sequence[Face]) -> dict[int, Face]:
     """Return the faces of a picture by their `faceIndex`, which need not be their place."""
     return {face["faceIndex"]: read for face, read in zip(found, faces, strict=True)}

@@ -12,7 +12,7 @@ import base64
 import enum
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import attrs
 
@@ -58,6 +58,7 @@ from facematch_core.http import (
     HttpReply,
     HttpRequest,
     InconclusiveRow,
+    Json,
     SessionSteps,
     Steps,
 )
@@ -260,7 +261,7 @@ class RekognitionBackend(HttpBackend):
 
     def steps(self, request: MatchRequest) -> Steps:
         """Yield CompareFaces, preceded by DetectFaces if `reference_quality` is set."""
-        details: list[Any] | None = None
+        details: list[Json] | None = None
         if self.reference_quality:
             reply = yield self._request("DetectFaces", {"Image": _encode_image(request.reference)})
             details = list(reply.json()["FaceDetails"])
@@ -300,7 +301,7 @@ class RekognitionBackend(HttpBackend):
         reply = yield self._request("GetFaceLivenessSessionResults", body)
         return sessions.read_results(reply.json(), request, backend=NAME, region=region)
 
-    def _request(self, operation: str, body: Mapping[str, Any]) -> HttpRequest:
+    def _request(self, operation: str, body: Mapping[str, Json]) -> HttpRequest:
         return HttpRequest(
             url=f"{self.service_url}/",
             headers={
@@ -340,7 +341,7 @@ _BOX = BoxPaths(
 
 
 def _build_result(
-    body: Any, threshold: Threshold | None, details: Sequence[Any] | None
+    body: Json, threshold: Threshold | None, details: Sequence[Json] | None
 ) -> MatchResult:
     """Parse CompareFaces; `details` are the reference's faces from DetectFaces, if called."""
     probe = [_read_face(match["Face"], match["Similarity"]) for match in body["FaceMatches"]]
@@ -379,7 +380,7 @@ def _encode_image(image: Image) -> dict[str, str]:
     return {"Bytes": base64.b64encode(image.data).decode("ascii")}
 
 
-def _read_face(body: Any, similarity: object = None) -> Face:
+def _read_face(body: Json, similarity: object = None) -> Face:
     """Read a face; its similarity is None if AWS returned none."""
     score = None
     if similarity is not None:
@@ -399,7 +400,7 @@ def _read_face(body: Any, similarity: object = None) -> Face:
     )
 
 
-def _read_numbers(body: Any, name: str) -> dict[str, float] | None:
+def _read_numbers(body: Json, name: str) -> dict[str, float] | None:
     """Return the numbers in an object of a face; None if it is missing or empty."""
     numbers = {key: number(value) for key, value in body.get(name, {}).items()}
     return numbers or None

@@ -11,7 +11,6 @@ import base64
 import datetime as dt
 import enum
 from collections.abc import Iterable
-from typing import Any
 
 import attrs
 
@@ -38,6 +37,7 @@ from facematch_core.backend import (
     StartRequest,
     number,
 )
+from facematch_core.http import Json
 from facematch_core.models import ScaleSource, Severity, ThresholdRule
 
 #: How long after its start AWS stores a session and its results.
@@ -114,14 +114,14 @@ CAPABILITIES = SessionCapabilities(
 )
 
 
-def build_start(request: StartRequest) -> dict[str, Any]:
+def build_start(request: StartRequest) -> dict[str, Json]:
     """Return the body of CreateFaceLivenessSession. ``ClientRequestToken`` makes it idempotent."""
     preferences = [{"Type": str(challenge)} for challenge in _list_challenges(request)]
     settings = {"AuditImagesLimit": 0, "ChallengePreferences": preferences}
     return {"ClientRequestToken": request.record.id, "Settings": settings}
 
 
-def read_start(body: Any, request: StartRequest, region: str) -> SessionReading:
+def read_start(body: Json, request: StartRequest, region: str) -> SessionReading:
     session_id = _read_text(body, "SessionId")
     page = {"session_id": session_id, "region": region}
     return SessionReading(
@@ -132,7 +132,7 @@ def read_start(body: Any, request: StartRequest, region: str) -> SessionReading:
     )
 
 
-def build_read(request: ReadRequest, region: str) -> dict[str, Any]:
+def build_read(request: ReadRequest, region: str) -> dict[str, Json]:
     """Return the body of GetFaceLivenessSessionResults; `InvalidRequest` for another region."""
     started_in = request.record.facts.get("region", region)
     if started_in != region:
@@ -143,7 +143,7 @@ def build_read(request: ReadRequest, region: str) -> dict[str, Any]:
     return {"SessionId": request.record.session_id}
 
 
-def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) -> SessionReading:
+def read_results(body: Json, request: ReadRequest, *, backend: str, region: str) -> SessionReading:
     """Parse a session's results. Any exception means that the response is invalid."""
     record = request.record
     status = _read_text(body, "Status")
@@ -185,7 +185,7 @@ def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) 
     )
 
 
-def _drop_private(value: Any) -> Any:
+def _drop_private(value: Json) -> Json:
     if isinstance(value, list):
         return [_drop_private(item) for item in value]
     if isinstance(value, dict):
@@ -194,7 +194,7 @@ def _drop_private(value: Any) -> Any:
 
 
 def _read_check(
-    body: Any, record: SessionRecord, method: str | None, backend: str
+    body: Json, record: SessionRecord, method: str | None, backend: str
 ) -> LivenessResult:
     """Return the liveness result. AWS returns no verdict: the record's threshold decides."""
     threshold = None
@@ -225,13 +225,13 @@ def _read_check(
     )
 
 
-def _read_feedback(row: Any) -> ResultWarning:
+def _read_feedback(row: Json) -> ResultWarning:
     code = _read_text(row, "Code")
     warning_code = _FEEDBACK.get(code, WarningCode.OTHER)
     return ResultWarning(code=warning_code, tag=code, text=_read_text(row, "Message"))
 
 
-def _read_portrait(body: Any) -> Image | None:
+def _read_portrait(body: Json) -> Image | None:
     """Return the reference image of the response; None if missing, invalid or in S3."""
     try:
         return Image.from_bytes(base64.b64decode(body["ReferenceImage"]["Bytes"], validate=True))
@@ -239,7 +239,7 @@ def _read_portrait(body: Any) -> Image | None:
         return None
 
 
-def _read_text(body: Any, name: str) -> str:
+def _read_text(body: Json, name: str) -> str:
     text = body[name]
     if not isinstance(text, str) or not text:
         raise TypeError(f"{name} is not a non-empty string")

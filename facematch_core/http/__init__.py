@@ -34,7 +34,7 @@ from .backend import (
 )
 from .hosted import HostedSessionBackend, as_host_names
 from .login import IssuedToken, LoginToken
-from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Wait
+from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Json, Wait
 from .pairs import (
     PROBE,
     REFERENCE,
@@ -63,7 +63,7 @@ __all__ = [
     "MOCK_HEADER", "PROBE", "REFERENCE", "AnswerPaths", "ApiKeyBackend", "BodyShape",
     "BoxPaths", "DeleteSteps", "ErrorRow", "ErrorTable", "FacesOfPair", "FilePart",
     "HostedSessionBackend", "HttpBackend", "HttpClient", "HttpReply", "HttpRequest",
-    "InconclusiveRow", "IssuedToken", "LoginToken", "PairBackend", "RequestTemplate",
+    "InconclusiveRow", "IssuedToken", "Json", "LoginToken", "PairBackend", "RequestTemplate",
     "SessionSteps", "Setting", "Steps", "Wait", "as_data_uri", "as_host_names", "as_secret",
     "as_webhook_secrets", "check_base_url", "default_row", "excerpt", "file_part",
     "has_signature", "in_base64", "is_loopback", "retry_after_s", "rows", "vendor_error",

@@ -14,7 +14,7 @@ import math
 import os
 import re
 from collections.abc import Collection, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 from urllib.parse import urldefrag, urlencode, urljoin
 
 import attrs
@@ -22,6 +22,9 @@ from urllib3 import HTTPHeaderDict
 
 from facematch_core import errors
 from facematch_core.base.masking import Secret
+
+#: A value that `json.loads` returns. Nothing is known of it before it is checked.
+Json: TypeAlias = Any
 
 _URL = re.compile(
     r"https?://[^\s/@?#\\\x00-\x1f\x7f]+(/[^\s?#\\\x00-\x1f\x7f]*(\?[^\s#\\\x00-\x1f\x7f]*)?)?"

@@ -32,10 +32,7 @@ from facematch_core.base.masking import Secret
 from facematch_core.images.image import Image
 
 from .backend import HttpBackend, file_part
-from .messages import HttpReply, HttpRequest
-
-#: A value that `json.loads` returns, or a template for one.
-Json: TypeAlias = Any
+from .messages import HttpReply, HttpRequest, Json
 
 
 class Blank(enum.Enum):
