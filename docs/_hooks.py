@@ -79,6 +79,7 @@ WORDS = {
     "apps/troubleshooting.md": ["certificate", "proxy", "ssl", "TLS"],
     "apps/try-a-vendor.md": ["A/B test", "canary", "dark launch", "pilot", "shadow mode"],
     "apps/tutorial.md": ["asyncio", "installation", "trio", "Windows"],
+    "choose/change-vendors.md": ["A/B test", "disagreements", "drift", "labels", "shadow mode"],
     "choose/compare-vendors.md": ["bias", "cluster", "Dask", "demographics", "fairness"],
     "choose/judge-a-score-file.md": ["CSV"],
     "choose/tutorial.md": ["calibrate", "thresholds"],

@@ -1,18 +1,29 @@
 """The report of a comparison in a real browser, seen, heard, printed, and used by keyboard.
 
-``UPDATE_DOCS=1`` writes the picture of the README.
+``UPDATE_DOCS=1`` writes the pictures of the README and of the tutorial.
 """
 
+import csv
+import datetime as dt
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import PIL.Image
 import pytest
+from kit.comparison.logs import simulate_month
 from kit.comparison.samples import EVALUATIONS
 
 from facematch_comparison import write_report
+from facematch_comparison.production.calls import Selection, table_of
+from facematch_comparison.production.page import shadow_html
+from facematch_comparison.production.review import draw_calls, read_labels, write_review
+from facematch_comparison.production.sentences import with_sentences
+from facematch_comparison.production.shadow import Costs, compare_sides, find_sides
+from facematch_core import Operation
 
 PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "comparison.webp"
 #: Two vendors that are simulated, so no true one is praised or blamed.
@@ -155,4 +166,43 @@ def test_picture_of_the_readme(browser, tmp_path):
     shown.save(target, lossless=True, method=6)
     assert target.stat().st_size <= 150_000
     with PIL.Image.open(PICTURE) as there:
+        assert (there.format, there.width) == ("WEBP", 1000)
+
+
+SHADOW_PICTURE = PICTURE.with_name("shadow.webp")
+
+
+def test_picture_of_a_candidate_in_the_shadow(browser, tmp_path):
+    """A simulated month, of which a person has labelled the disagreements."""
+    month = simulate_month(np.random.default_rng(4), calls=5000, people=3500, frr=(0.045, 0.03))
+    rows = month.rows(systems=("today", "candidate"))
+    sides = find_sides(table_of(rows), Selection())
+    drawn = draw_calls(sides.compared, sides.disagrees, agreements=0, seed=0)
+    text = write_review(drawn, sides.question, None)
+    lines = list(enumerate(csv.DictReader(io.StringIO(text)), 2))
+    for _, line in lines:
+        line["same_person"] = "yes" if month.truth[line["call"]] else "no"
+    found = compare_sides(
+        sides,
+        Selection(),
+        log="calls.sqlite3",
+        made_at=dt.datetime(2026, 11, 28, tzinfo=dt.UTC),
+        labels=read_labels(lines, "review.csv", Operation.MATCH),
+        costs=Costs(false_match=20, false_reject=5, currency="USD"),
+    )
+    page = tmp_path / "shadow.html"
+    page.write_text(shadow_html(with_sentences(found)))
+    for width, scheme in ((400, "dark"), (1280, "light")):
+        browser.open(page, width=width, height=800, scheme=scheme)
+        browser.check(page.as_uri())
+        assert browser.value(STICKING_OUT) == []
+    browser.open(page, width=1000, height=1200)
+    end = browser.value("document.querySelector('#cannot').getBoundingClientRect().top")
+    assert 400 <= end <= 1200, "verdict, tables and picture"
+    browser.screenshot(tmp_path / "whole.png", full=False)
+    shown = PIL.Image.open(tmp_path / "whole.png").convert("RGB").crop((0, 0, 1000, round(end)))
+    target = SHADOW_PICTURE if os.environ.get("UPDATE_DOCS") else tmp_path / SHADOW_PICTURE.name
+    shown.save(target, lossless=True, method=6)
+    assert target.stat().st_size <= 150_000
+    with PIL.Image.open(SHADOW_PICTURE) as there:
         assert (there.format, there.width) == ("WEBP", 1000)

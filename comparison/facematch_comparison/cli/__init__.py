@@ -19,7 +19,15 @@ COMMANDS: Final = {
     "run": "Run every pair on every system, once; stop and resume at any time.",
     "report": "Evaluate the answers: verdict, HTML, JSON, list of errors.",
     "gate": "Check systems against requirements: PASS, FAIL or INCONCLUSIVE.",
+    "shadow": "Compare a vendor with a candidate in the shadow, by a call log.",
+    "drift": "Show how a vendor's answers change over time, by a call log.",
     "unresolved": "List or resolve unanswered calls that may have been charged.",
+}
+
+#: The module of each command that is not in `judge`.
+_MODULES: Final = {
+    **dict.fromkeys(("draw", "run", "unresolved"), "run"),
+    **dict.fromkeys(("shadow", "drift"), "production"),
 }
 
 #: Modules of the extra `compare` that the commands need.
@@ -31,7 +39,7 @@ class CompareGroup(LazyGroup):
 
     def load(self, name: str) -> click.Command:
         # The function in the module is named like the command.
-        module = "run" if name in ("draw", "run", "unresolved") else "judge"
+        module = _MODULES.get(name, "judge")
         command: click.Command = getattr(importlib.import_module(f"{self.package}.{module}"), name)
         return command
 

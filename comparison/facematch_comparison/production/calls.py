@@ -1,0 +1,154 @@
+"""The rows of a call log as a table, and the ones that a question is about."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+import attrs
+import numpy as np
+import pandas as pd
+from pandas import DataFrame, Series
+
+from facematch_comparison.stats import Clusters, interval
+from facematch_comparison.stats.rates import Bools, Ints
+from facematch_comparison.values.model import Interval
+from facematch_core.call_log import LoggedCall
+from facematch_core.errors import InvalidRequest
+from facematch_core.models import Environment, Operation
+
+#: The decisions that are accepted without a review, by operation.
+ACCEPTED: Final = {Operation.MATCH: "match", Operation.LIVENESS: "live"}
+#: The decision that a person must look at.
+REVIEW: Final = "review"
+
+
+@attrs.frozen(kw_only=True)
+class Share:
+    """A share of calls, 0-1.
+
+    Attributes:
+        count, of: The number of calls that count, and of all calls.
+        interval: The interval for the true share, by person; None without calls.
+    """
+
+    count: int
+    of: int
+    interval: Interval | None = None
+
+    @property
+    def value(self) -> float | None:
+        """`count` / `of`; None without calls."""
+        return self.count / self.of if self.of else None
+
+
+@attrs.frozen(kw_only=True)
+class Selection:
+    """The part of a log that a question is about.
+
+    Attributes:
+        operation: ``match`` or ``liveness``.
+        since, until: Only calls at or after, and before this time, or None.
+    """
+
+    operation: Operation = Operation.MATCH
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+
+
+def table_of(calls: Sequence[LoggedCall]) -> DataFrame:
+    """Return logged calls as a table: a column for each attribute, texts for enums."""
+    columns: dict[str, list[Any]] = {}
+    for field in attrs.fields(LoggedCall):
+        columns[field.name] = [_plain(getattr(call, field.name)) for call in calls]
+    table = DataFrame(columns)
+    table["at"] = pd.to_datetime(table["at"], utc=True)
+    for name in ("score", "threshold", "charges", "elapsed_s"):
+        table[name] = pd.to_numeric(table[name])
+    return table
+
+
+def _plain(value: object) -> object:
+    """Return a value of a row; an enum's member as its text."""
+    return value.value if isinstance(value, enum.Enum) else value
+
+
+def select(table: DataFrame, selection: Selection) -> DataFrame:
+    """Return the selected rows; raise `InvalidRequest` if there are none."""
+    rows = table["operation"] == selection.operation.value
+    if selection.since is not None:
+        rows &= table["at"] >= selection.since
+    if selection.until is not None:
+        rows &= table["at"] < selection.until
+    selected = table[rows]
+    if selected.empty:
+        raise InvalidRequest(
+            f"The log has no {selection.operation} call in this span of time: it has "
+            f"{len(table):,} calls. See --operation, --since and --until."
+        )
+    return selected
+
+
+def choose_system(systems: Series, given: str | None, option: str) -> str:
+    """Return the system that an option names, or the only one there is.
+
+    Raises:
+        InvalidRequest: there are several and none is named, or there is no such system.
+    """
+    counts = systems.value_counts()
+    listed = ", ".join(f"{name} ({count:,} calls)" for name, count in counts.items())
+    if given is not None:
+        if given not in counts.index:
+            raise InvalidRequest(f"{option}: the log has no system {given[:60]!r}, but {listed}.")
+        return given
+    if len(counts) > 1:
+        raise InvalidRequest(f"The log has several systems: name one with {option}: {listed}.")
+    return str(counts.index[0])
+
+
+def accepts(decisions: Series, operation: Operation, *, review_is_accepted: bool) -> Bools:
+    """Return which decisions are accepted: bool, (N,)."""
+    accepted = decisions == ACCEPTED[operation]
+    if review_is_accepted:
+        accepted |= decisions == REVIEW
+    is_accepted: Bools = accepted.to_numpy(dtype=bool)
+    return is_accepted
+
+
+def people_of(table: DataFrame) -> Ints:
+    """Return the number of each call's person, from 0; a call without a person has its own."""
+    persons, names = pd.factorize(table["person"])
+    is_unknown = persons < 0
+    persons[is_unknown] = len(names) + np.arange(np.count_nonzero(is_unknown))
+    numbers: Ints = persons.astype(np.int64)
+    return numbers
+
+
+def share_of(counted: Bools, persons: Ints, confidence: float) -> Share:
+    """Return the share of calls that count, with an interval by person."""
+    if not len(counted):
+        return Share(count=0, of=0)
+    _, numbers = np.unique(persons, return_inverse=True)
+    ends = interval(counted, Clusters(numbers.astype(np.int64), None), confidence)
+    return Share(count=int(np.count_nonzero(counted)), of=len(counted), interval=ends)
+
+
+def count_values(values: Series) -> dict[str, int]:
+    """Return how often each value occurs, the most frequent first; None is left out."""
+    counts = values.dropna().value_counts()
+    return {str(value): int(count) for value, count in counts.items()}
+
+
+def digest_of(table: DataFrame) -> str:
+    """Return the SHA-256 of the rows, in hex, which says on which rows a report is based."""
+    text = table.sort_values(["at", "call_id", "side"]).to_csv(index=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def count_practice(table: DataFrame) -> int:
+    """Return how many answers came from a mock or a sandbox."""
+    practice = (Environment.MOCK.value, Environment.SANDBOX.value)
+    return int(table["environment"].isin(practice).sum())

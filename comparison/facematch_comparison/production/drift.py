@@ -1,0 +1,390 @@
+"""How the answers of one system change over time: "the scores moved", not "it got worse".
+
+Without labels, a change of the people and a change of the vendor look alike. So each period is
+compared with the first one, and only said to differ or not.
+
+Every question is about two shares: of accepted calls, of inconclusive ones, of errors, and of
+scores at or below a quantile of both periods together. The p-value of their difference allows for
+people with several calls, perhaps in both periods (sums by person); with few calls of a kind the
+exact test of R. A. Fisher counts if it is higher. All p-values are corrected by Holm's method.
+
+The interval of a quantile comes from that of its share (R. S. Woodruff, "Confidence intervals for
+medians and other position measures", Journal of the American Statistical Association 47, 1952).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+import numpy as np
+import pandas as pd
+from pandas import DataFrame, Series
+from scipy.special import chdtrc
+from scipy.stats import fisher_exact
+
+from facematch_comparison.stats import Clusters, holm, interval
+from facematch_comparison.stats.rates import Bools, Floats, Ints
+from facematch_comparison.values.model import Estimate
+from facematch_core._version import __version__
+from facematch_core.documents import written
+
+from .calls import (
+    Selection,
+    Share,
+    accepts,
+    choose_system,
+    count_practice,
+    count_values,
+    digest_of,
+    people_of,
+    select,
+    share_of,
+)
+
+#: Version of the JSON form, as of a report's: minor releases may change it until 1.0.
+SCHEMA: Final = 0
+#: The quantiles of scores that are compared.
+QUANTILES: Final = (0.1, 0.5, 0.9)
+#: A period with fewer results is shown, and not compared.
+FEWEST_CALLS: Final = 30
+
+
+class Span(enum.StrEnum):
+    """The length of a period."""
+
+    #: From Monday to Sunday, UTC.
+    WEEK = "week"
+    #: A calendar month, UTC.
+    MONTH = "month"
+
+
+@attrs.frozen(kw_only=True)
+class Change:
+    """A difference between a period and the first one.
+
+    Attributes:
+        of: ``accepted``, ``inconclusive``, ``errors``, or ``scores`` for a quantile.
+        quantile: The quantile, 0-1, of ``scores``; else None.
+        first, now: The values in both periods: shares, 0-1, or quantiles on the score's scale.
+        p_value, p_adjusted: Before and after Holm's correction for all questions.
+        is_real: Whether `p_adjusted` is below 1 - confidence.
+    """
+
+    of: str
+    quantile: float | None = None
+    first: float
+    now: float
+    p_value: float
+    p_adjusted: float = 1.0
+    is_real: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Period:
+    """The calls of one week or month.
+
+    Attributes:
+        name: The first day of the week, or the month.
+        calls, people: Number of calls and of people.
+        accepted, inconclusive: The shares of results.
+        errors: The share of calls without a result.
+        decisions, error_classes, warnings, models, thresholds, environments: Counts.
+        quantiles: Quantiles of the scores, by quantile; empty without scores.
+        half_within_s: The median duration of calls with a result; None without one.
+        changes: The differences from the first period; empty for the first, and with few results.
+    """
+
+    name: str
+    calls: int
+    people: int
+    accepted: Share
+    inconclusive: Share
+    errors: Share
+    decisions: Mapping[str, int]
+    error_classes: Mapping[str, int]
+    warnings: Mapping[str, int]
+    models: Mapping[str, int]
+    thresholds: Mapping[str, int]
+    environments: Mapping[str, int]
+    quantiles: Mapping[str, Estimate]
+    half_within_s: float | None
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether the period has enough results to be compared."""
+        return self.accepted.of >= FEWEST_CALLS
+
+
+@attrs.frozen(kw_only=True)
+class Drift:
+    """One system over time.
+
+    Attributes:
+        log, digest: The name of the log, and the SHA-256 of the selected rows.
+        selection: The part of the log.
+        system: The system.
+        span: The length of a period.
+        review_is_accepted: Whether REVIEW counts as accepted.
+        confidence: The level of every interval.
+        scale: The scale of the scores; None if there are none, or several scales.
+        practice_answers: Answers from a mock or a sandbox.
+        questions: Number of comparisons for which p-values are corrected.
+    """
+
+    log: str
+    digest: str
+    selection: Selection
+    system: str
+    span: Span
+    review_is_accepted: bool
+    confidence: float
+    made_at: dt.datetime
+    scale: str | None
+    practice_answers: int
+    questions: int
+    periods: tuple[Period, ...]
+    headline: str = ""
+    caveats: tuple[str, ...] = ()
+    version: str = __version__
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"schema": SCHEMA, "kind": "drift", **written(self)}
+
+
+def measure_drift(
+    table: DataFrame,
+    selection: Selection,
+    *,
+    log: str,
+    made_at: dt.datetime,
+    system: str | None = None,
+    span: Span = Span.WEEK,
+    review_is_accepted: bool = False,
+    confidence: float = 0.95,
+) -> Drift:
+    """Compare the periods of one system with its first one.
+
+    Raises:
+        InvalidRequest: there is no call, or the system must be named.
+    """
+    selected = select(table, selection)
+    # What was not asked says nothing about the system.
+    asked = selected[selected["not_asked"].isna()]
+    system = choose_system(asked["system"], system, "--system")
+    rows = asked[asked["system"] == system].reset_index(drop=True)
+    persons = people_of(rows)
+    is_accepted = accepts(
+        rows["decision"], selection.operation, review_is_accepted=review_is_accepted
+    )
+    scales = count_values(rows["scale"])
+    scale = next(iter(scales)) if len(scales) == 1 else None
+    slices: list[_Slice] = []
+    for name, numbers in rows.groupby(_period_names(rows["at"], span)).indices.items():
+        period_rows = rows.iloc[numbers]
+        scores = period_rows["score"].to_numpy(np.float64)
+        if scale is None:
+            scores = np.full(len(scores), np.nan)
+        slices.append(
+            _Slice(
+                name=str(name),
+                rows=period_rows,
+                persons=persons[numbers],
+                is_accepted=is_accepted[numbers],
+                scores=scores,
+            )
+        )
+    periods = [each.summary(confidence) for each in slices]
+    periods, questions = _with_changes(periods, slices, 1 - confidence)
+    return Drift(
+        log=log,
+        digest=digest_of(rows),
+        selection=selection,
+        system=system,
+        span=span,
+        review_is_accepted=review_is_accepted,
+        confidence=confidence,
+        made_at=made_at,
+        scale=scale,
+        practice_answers=count_practice(rows),
+        questions=questions,
+        periods=tuple(periods),
+    )
+
+
+def _period_names(times: Series, span: Span) -> Series:
+    """Return the period of each time: its Monday, or its month."""
+    if span is Span.MONTH:
+        return times.dt.strftime("%Y-%m")
+    mondays = times.dt.normalize() - pd.to_timedelta(times.dt.day_of_week, unit="D")
+    return mondays.dt.strftime("%Y-%m-%d")
+
+
+@attrs.frozen(kw_only=True)
+class _Slice:
+    """The calls of a period, as arrays of (N,).
+
+    Attributes:
+        persons: The number of each call's person, the same in all periods.
+        is_accepted: Whether each call is accepted; False for an error.
+        scores: The scores; NaN without one.
+    """
+
+    name: str
+    rows: DataFrame
+    persons: Ints
+    is_accepted: Bools
+    scores: Floats
+
+    @property
+    def has_result(self) -> Bools:
+        has_decision: Bools = self.rows["decision"].notna().to_numpy(dtype=bool)
+        return has_decision
+
+    @property
+    def is_inconclusive(self) -> Bools:
+        decisions = self.rows["decision"]
+        inconclusive: Bools = (decisions == "inconclusive").to_numpy(dtype=bool)
+        return inconclusive
+
+    @property
+    def has_score(self) -> Bools:
+        scored: Bools = ~np.isnan(self.scores)
+        return scored
+
+    def summary(self, confidence: float) -> Period:
+        """Return the facts of the period, without changes."""
+        rows = self.rows
+        results = self.has_result
+        half_within_s = None
+        if results.any():
+            half_within_s = float(rows.loc[results, "elapsed_s"].median())
+        return Period(
+            name=self.name,
+            calls=len(rows),
+            people=len(np.unique(self.persons)),
+            accepted=share_of(self.is_accepted[results], self.persons[results], confidence),
+            inconclusive=share_of(self.is_inconclusive[results], self.persons[results], confidence),
+            errors=share_of(~results, self.persons, confidence),
+            decisions=count_values(rows["decision"]),
+            error_classes=count_values(rows["error"]),
+            warnings=count_values(rows["warnings"].str.split().explode()),
+            models=count_values(rows["model"]),
+            thresholds=count_values(rows["threshold"]),
+            environments=count_values(rows["environment"]),
+            quantiles=self._quantiles(confidence),
+            half_within_s=half_within_s,
+        )
+
+    def _quantiles(self, confidence: float) -> dict[str, Estimate]:
+        scores = self.scores[self.has_score]
+        if not len(scores):
+            return {}
+        _, numbers = np.unique(self.persons[self.has_score], return_inverse=True)
+        clusters = Clusters(numbers.astype(np.int64), None)
+        quantiles = {}
+        for quantile in QUANTILES:
+            value = float(np.quantile(scores, quantile))
+            of_share = interval(scores <= value, clusters, confidence)
+            low, high = (float(np.quantile(scores, end)) for end in (of_share.low, of_share.high))
+            ends = attrs.evolve(
+                of_share, low=min(low, value), high=max(high, value), effective=None
+            )
+            quantiles[f"{quantile:g}"] = Estimate(value=value, interval=ends)
+        return quantiles
+
+
+def _with_changes(
+    periods: list[Period], slices: list[_Slice], level: float
+) -> tuple[list[Period], int]:
+    """Return the periods with their changes, and the number of comparisons."""
+    first = next((number for number, period in enumerate(periods) if period.is_comparable), None)
+    if first is None:
+        return periods, 0
+    changes: dict[int, list[Change]] = {}
+    for number in range(first + 1, len(periods)):
+        if periods[number].is_comparable:
+            changes[number] = _changes_between(slices[first], slices[number])
+    flat = [change for of_period in changes.values() for change in of_period]
+    adjusted = iter(holm([change.p_value for change in flat]))
+    changed = list(periods)
+    for number, of_period in changes.items():
+        corrected = []
+        for change in of_period:
+            p_adjusted = next(adjusted) or 0.0
+            corrected.append(
+                attrs.evolve(change, p_adjusted=p_adjusted, is_real=p_adjusted < level)
+            )
+        changed[number] = attrs.evolve(periods[number], changes=tuple(corrected))
+    return changed, len(flat)
+
+
+def _changes_between(first: _Slice, now: _Slice) -> list[Change]:
+    """Return the changes from the first period to another, with p-values of their own."""
+    changes = []
+    counted: dict[str, tuple[Bools, Bools]] = {
+        "accepted": (first.is_accepted[first.has_result], now.is_accepted[now.has_result]),
+        "inconclusive": (
+            first.is_inconclusive[first.has_result],
+            now.is_inconclusive[now.has_result],
+        ),
+    }
+    for of, (before, after) in counted.items():
+        p_value = _p_value(
+            before, after, first.persons[first.has_result], now.persons[now.has_result]
+        )
+        changes.append(
+            Change(of=of, first=float(before.mean()), now=float(after.mean()), p_value=p_value)
+        )
+    before = ~first.has_result
+    after = ~now.has_result
+    p_value = _p_value(before, after, first.persons, now.persons)
+    changes.append(
+        Change(of="errors", first=float(before.mean()), now=float(after.mean()), p_value=p_value)
+    )
+    first_scores = first.scores[first.has_score]
+    now_scores = now.scores[now.has_score]
+    if min(len(first_scores), len(now_scores)) < FEWEST_CALLS:
+        return changes
+    for quantile in QUANTILES:
+        limit = np.quantile(np.concatenate([first_scores, now_scores]), quantile)
+        p_value = _p_value(
+            first_scores <= limit,
+            now_scores <= limit,
+            first.persons[first.has_score],
+            now.persons[now.has_score],
+        )
+        changes.append(
+            Change(
+                of="scores",
+                quantile=quantile,
+                first=float(np.quantile(first_scores, quantile)),
+                now=float(np.quantile(now_scores, quantile)),
+                p_value=p_value,
+            )
+        )
+    return changes
+
+
+def _p_value(before: Bools, after: Bools, first_persons: Ints, now_persons: Ints) -> float:
+    """Return the p-value of the difference of two shares: by person, or exact if that is higher."""
+    counts = [[each.sum(), len(each) - each.sum()] for each in (before, after)]
+    exact = float(fisher_exact(np.array(counts))[1])
+    persons = np.concatenate([first_persons, now_persons])
+    # Each call's part in the difference of the two shares.
+    parts = np.concatenate(
+        [(before - before.mean()) / -len(before), (after - after.mean()) / len(after)]
+    )
+    _, numbers = np.unique(persons, return_inverse=True)
+    sums = np.bincount(numbers, parts)
+    people = len(sums)
+    variance = float((sums**2).sum()) * people / max(people - 1, 1)
+    if not variance:
+        return exact
+    statistic = float(after.mean() - before.mean()) ** 2 / variance
+    return max(exact, float(chdtrc(1, statistic)))

@@ -1,0 +1,119 @@
+"""The sentences of a drift: what moved, and what that does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+
+from facematch_comparison.values import numbers
+from facematch_comparison.values.numbers import counted, join_names
+
+from .drift import FEWEST_CALLS, Change, Drift, Period
+from .sentences import estimate, listed, practice_caveat, share
+
+
+def with_sentences(drift: Drift) -> Drift:
+    """Return the drift with its headline and caveats."""
+    return attrs.evolve(drift, headline=_headline(drift), caveats=tuple(_caveats(drift)))
+
+
+def _headline(drift: Drift) -> str:
+    compared = [period for period in drift.periods if period.changes]
+    if not compared:
+        return (
+            f"Nothing can be compared: {drift.system} needs two {drift.span}s with at least "
+            f"{FEWEST_CALLS} results each."
+        )
+    moved = [period for period in compared if any(change.is_real for change in period.changes)]
+    models = _models(drift)
+    if not moved:
+        return (
+            f"Nothing that moved in {counted(len(compared), drift.span, f'{drift.span}s')} of "
+            f"{drift.system} is more than chance.{models}"
+        )
+    latest = moved[-1]
+    real = [change for change in latest.changes if change.is_real]
+    words = join_names([describe(change) for change in real])
+    return (
+        f"The answers of {drift.system} moved: in the {drift.span} of {latest.name}, {words}."
+        f"{models}"
+    )
+
+
+def _models(drift: Drift) -> str:
+    """Return a sentence on a change of the model's name, or ""."""
+    names = {model for period in drift.periods for model in period.models}
+    if len(names) < 2:
+        return ""
+    return f" The name of its model changed: {join_names(sorted(names))}."
+
+
+def describe(change: Change) -> str:
+    """Return a change as ``accepted 95.1 % instead of 91.0 %``."""
+    if change.quantile is None:
+        first = numbers.percent(change.first)
+        now = numbers.percent(change.now)
+        return f"{change.of} {now} % instead of {first} %"
+    return (
+        f"{name_of(change.quantile)} {numbers.quantity(change.now)} instead of "
+        f"{numbers.quantity(change.first)}"
+    )
+
+
+def name_of(quantile: float) -> str:
+    """Return what a quantile of the scores is called."""
+    if quantile == 0.5:
+        return "median score"
+    return f"{100 * quantile:g} % quantile of scores"
+
+
+def _caveats(drift: Drift) -> Iterator[str]:
+    if drift.practice_answers:
+        yield practice_caveat(drift.practice_answers)
+    yield (
+        "A change says that answers moved, not that the vendor got better or worse: other people, "
+        "cameras or fraudsters have the same effect. To tell them apart, run the same pairs again "
+        "with compare run under another profile name."
+    )
+    thresholds = {name for period in drift.periods for name in period.thresholds}
+    if len(thresholds) > 1:
+        yield (
+            f"The threshold changed ({join_names(sorted(thresholds))}): decisions move with it, "
+            "scores do not."
+        )
+    if drift.scale is None:
+        yield "Scores are not compared: there are none, or they have several scales."
+    few = [period.name for period in drift.periods if not period.is_comparable]
+    if few:
+        yield (
+            f"With fewer than {FEWEST_CALLS} results, these are shown and not compared: "
+            f"{join_names(few)}."
+        )
+    if drift.questions:
+        yield (
+            f"{counted(drift.questions, 'comparison', 'comparisons')} with the first {drift.span} "
+            "were made, and p-values are corrected for that (Holm)."
+        )
+
+
+def period_cells(period: Period) -> dict[str, str]:
+    """Return the facts of a period, by title; a title without a value has ""."""
+    cells = {
+        "Period": period.name,
+        "Calls": f"{period.calls:,}",
+        "People": f"{period.people:,}",
+        "Accepted": share(period.accepted),
+        "Inconclusive": share(period.inconclusive) if period.inconclusive.count else "",
+        "Errors": share(period.errors) if period.errors.count else "",
+    }
+    for quantile, value in period.quantiles.items():
+        cells[name_of(float(quantile)).capitalize()] = estimate(value)
+    cells["Half within"] = ""
+    if period.half_within_s is not None:
+        cells["Half within"] = f"{numbers.quantity(period.half_within_s)} s"
+    cells["Models"] = listed(period.models)
+    cells["Thresholds"] = listed(period.thresholds)
+    moved = [describe(change) for change in period.changes if change.is_real]
+    cells["Moved"] = "; ".join(moved)
+    return cells

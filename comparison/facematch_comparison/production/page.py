@@ -1,0 +1,203 @@
+"""Render what a call log says as a self-contained HTML page, in the style of a report."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import jinja2
+from markupsafe import Markup
+
+from facematch_comparison.report.page import NOTHING, head, plain
+from facematch_comparison.values import numbers
+
+from .drift import Drift
+from .drift_sentences import period_cells
+from .plots import Bar, draw_bars
+from .sentences import NAMES, amount, estimate, listed, share
+from .shadow import PER, ShadowComparison, SideSummary
+
+#: The cells of a table's row, by column title.
+Row: TypeAlias = dict[str, str]
+
+#: Ours, and those of a report, whose style and tables the pages share.
+_TEMPLATES: Final = (
+    Path(__file__).parent / "templates",
+    Path(__file__).parents[1] / "report" / "templates",
+)
+
+
+def render(template: str, **values: Any) -> str:
+    """Return a page with the style of a report, without scripts or requests."""
+    style = (_TEMPLATES[1] / "style.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            style=Markup(style),  # noqa: S704 - a file of ours
+            style_digest=digest,
+            **values,
+        )
+    )
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # Names of systems and models come from the log.
+        finalize=lambda value: plain(value) if type(value) is str else value,
+    )
+    environment.filters["head"] = head
+    environment.globals["nothing"] = NOTHING
+    return environment
+
+
+def shadow_html(comparison: ShadowComparison) -> str:
+    """Return a shadow comparison as one HTML page. Same input, same page."""
+    return render(
+        "shadow.html",
+        comparison=comparison,
+        per=f"{PER:,}",
+        confidence=f"{100 * comparison.confidence:g} %",
+        picture=_picture(comparison),
+        errors=error_rows(comparison),
+        money=_money_rows(comparison),
+        decisions=_decision_rows(comparison),
+        sides=[side_cells(side) for side in (comparison.answered, comparison.candidate)],
+        agreement=share(comparison.agreement),
+        made_at=f"{comparison.made_at:%Y-%m-%d %H:%M} UTC",
+    )
+
+
+def drift_html(drift: Drift) -> str:
+    """Return a drift as one HTML page. Same input, same page."""
+    return render(
+        "drift.html",
+        drift=drift,
+        confidence=f"{100 * drift.confidence:g} %",
+        made_at=f"{drift.made_at:%Y-%m-%d %H:%M} UTC",
+        periods=[period_cells(period) for period in drift.periods],
+        pictures=_pictures_of(drift),
+    )
+
+
+def _pictures_of(drift: Drift) -> list[Markup]:
+    """Return pictures of the accepted shares and of the median scores, by period."""
+    accepted = []
+    medians = []
+    for period in drift.periods:
+        share_accepted = period.accepted
+        if share_accepted.value is not None and share_accepted.interval is not None:
+            ends = share_accepted.interval
+            accepted.append(
+                Bar(
+                    name=period.name,
+                    value=100 * share_accepted.value,
+                    low=100 * ends.low,
+                    high=100 * ends.high,
+                )
+            )
+        median = period.quantiles.get("0.5")
+        if median is not None:
+            ends = median.interval
+            medians.append(Bar(name=period.name, value=median.value, low=ends.low, high=ends.high))
+    pictures = []
+    if accepted:
+        pictures.append(draw_bars(accepted, axis="accepted, in % of the results"))
+    if medians:
+        pictures.append(draw_bars(medians, axis="median score"))
+    return pictures
+
+
+def _picture(comparison: ShadowComparison) -> Markup | None:
+    bars = []
+    for net in comparison.net:
+        ends = net.saved.interval
+        name = NAMES[net.kind][1]
+        bars.append(Bar(name=name, value=net.saved.value, low=ends.low, high=ends.high))
+    if not bars:
+        return None
+    return draw_bars(
+        bars,
+        axis=f"errors per {PER:,} calls that {plain(comparison.candidate.name)} would save",
+        zero="no difference",
+    )
+
+
+def error_rows(comparison: ShadowComparison) -> list[Row]:
+    """Return the net errors of each kind, by title."""
+    rows = []
+    for net in comparison.net:
+        p_value = net.p_value if net.p_adjusted is None else net.p_adjusted
+        rows.append(
+            {
+                "Errors": NAMES[net.kind][1],
+                f"Only {comparison.answered.name}": f"{net.only_answered:,}",
+                f"Only {comparison.candidate.name}": f"{net.only_candidate:,}",
+                f"Saved per {PER:,} calls": estimate(net.saved),
+                "p": f"{p_value:.2g}",
+                "Significant": "yes" if net.is_real else "no",
+            }
+        )
+    return rows
+
+
+def _money_rows(comparison: ShadowComparison) -> list[Row]:
+    money = comparison.money
+    if money is None:
+        return []
+    ends = money.saved.interval
+    prices = "" if money.saved_prices is None else amount(money.saved_prices)
+    return [
+        {
+            "Currency": money.currency,
+            "A false match costs": numbers.money(money.cost_false_match),
+            "A false reject costs": numbers.money(money.cost_false_reject),
+            "Saved in errors": amount(money.saved_errors.value),
+            "Saved in prices": prices,
+            f"Saved per {PER:,} calls": (
+                f"{amount(money.saved.value)} ({amount(ends.low)} to {amount(ends.high)})"
+            ),
+        }
+    ]
+
+
+def _decision_rows(comparison: ShadowComparison) -> list[Row]:
+    rows = []
+    for first, counts in comparison.decisions.items():
+        row = {comparison.answered.name: first.replace("_", " ")}
+        for second, count in counts.items():
+            words = second.replace("_", " ")
+            row[f"{comparison.candidate.name}: {words}"] = f"{count:,}"
+        rows.append(row)
+    return rows
+
+
+def side_cells(side: SideSummary) -> Row:
+    """Return what one side did, by title; a title without a value has ""."""
+    seconds = {
+        percentile: f"{numbers.quantity(value)} s" for percentile, value in side.elapsed_s.items()
+    }
+    return {
+        "System": side.name,
+        "Calls": f"{side.calls:,}",
+        "Results": f"{side.answered:,}",
+        "Errors": listed(side.errors),
+        "Not asked": listed(side.not_asked),
+        "Charged": listed(side.charged),
+        "Cost": "" if side.cost is None else amount(side.cost),
+        "Half within": seconds.get("50", ""),
+        "95 of 100 within": seconds.get("95", ""),
+        "99 of 100 within": seconds.get("99", ""),
+        "Thresholds": listed(side.thresholds),
+        "Models": listed(side.models),
+    }

@@ -1,0 +1,190 @@
+"""The file of calls that a person labels: in random order, and blind.
+
+A row says nothing about who accepted the call, nor whether the systems disagreed. Rows have a
+random `number`: whoever labels them in this order, and stops anywhere, has labelled a random
+sample. The file is written once. It says for which question and until which time it was written, so
+that later calls of a growing log do not count.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import datetime as dt
+import io
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import attrs
+import numpy as np
+import pandas as pd
+from pandas import DataFrame
+
+from facematch_comparison.stats.rates import Bools
+from facematch_core.base.tables import escaped, raise_problems
+from facematch_core.errors import InvalidRequest
+from facematch_core.models import Operation
+
+#: The column to fill in, by operation.
+LABEL_COLUMNS: Final = {Operation.MATCH: "same_person", Operation.LIVENESS: "live_person"}
+#: The columns that a reviewer must not change.
+FIXED_COLUMNS: Final = ("number", "call", "written_for")
+
+#: The meaning of a label; None: it cannot be told.
+_LABELS: Final[dict[str, bool | None]] = {
+    **dict.fromkeys(("yes", "y", "true", "1"), True),
+    **dict.fromkeys(("no", "n", "false", "0"), False),
+    **dict.fromkeys(("?", "unclear"), None),
+}
+
+
+@attrs.frozen(kw_only=True)
+class Question:
+    """What a review file is about: its labels answer no other question.
+
+    Attributes:
+        operation: The operation.
+        answered, candidate: The names of the two systems.
+        review_is_accepted: Whether REVIEW counts as accepted.
+        until: The time of the last compared call in the log when the file was written.
+    """
+
+    operation: Operation
+    answered: str
+    candidate: str
+    review_is_accepted: bool
+    until: dt.datetime
+
+    def __str__(self) -> str:
+        review = "accept" if self.review_is_accepted else "reject"
+        return (
+            f"{self.operation} by {self.answered} and {self.candidate}; review counts as {review}; "
+            f"until {self.until.isoformat()}"
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Labels:
+    """The labels of a review file.
+
+    Attributes:
+        question: The question as it stands in the file.
+        listed: The ids of all calls in the file.
+        genuine: Whether a labelled call is genuine, by the call's id.
+        unclear: The ids of the calls that nobody could label.
+    """
+
+    question: str
+    listed: frozenset[str]
+    genuine: Mapping[str, bool]
+    unclear: frozenset[str]
+
+    @property
+    def until(self) -> dt.datetime:
+        """The time of the last compared call in the log when the file was written."""
+        _, _, text = self.question.rpartition("until ")
+        with contextlib.suppress(ValueError):
+            time = dt.datetime.fromisoformat(text)
+            if time.tzinfo is not None:
+                return time
+        raise InvalidRequest(
+            "The column written_for of the review file was changed: restore it, or write a new "
+            "file."
+        )
+
+
+def draw_calls(compared: DataFrame, disagrees: Bools, *, agreements: int, seed: int) -> DataFrame:
+    """Return all disagreements and some drawn agreements, in random order."""
+    generator = np.random.default_rng(seed)
+    different = np.flatnonzero(disagrees)
+    alike = np.flatnonzero(~disagrees)
+    drawn = generator.choice(alike, min(agreements, len(alike)), replace=False)
+    return compared.iloc[generator.permutation(np.concatenate([different, drawn]))]
+
+
+def write_review(drawn: DataFrame, question: Question, references: Mapping[str, str] | None) -> str:
+    """Return the text of a review file, as CSV.
+
+    Args:
+        drawn: The calls to label, in order.
+        question: What the file is about.
+        references: The callers' own references by digest, or None to leave the column out.
+    """
+    label = LABEL_COLUMNS[question.operation]
+    header = ["number", label, "remark", "call", "at", "person"]
+    if references is not None:
+        header.append("caller_ref")
+    header.append("written_for")
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, header, lineterminator="\r\n", restval="")
+    writer.writeheader()
+    for number, call in enumerate(drawn.itertuples(), start=1):
+        person = call.person if isinstance(call.person, str) else ""
+        row = {
+            "number": str(number),
+            "call": call.call_id,
+            "at": pd.Timestamp(call.at).isoformat(timespec="seconds"),
+            "person": person,
+            "written_for": str(question),
+        }
+        if references is not None:
+            row["caller_ref"] = escaped(references.get(person, ""))
+        writer.writerow(row)
+    return file.getvalue()
+
+
+def read_labels(
+    rows: Sequence[tuple[int, Mapping[str, str]]], name: str, operation: Operation
+) -> Labels:
+    """Return the labels of a review file.
+
+    Args:
+        rows: The line number and the cells of each row.
+        name: The name of the file, for messages.
+        operation: The operation that is compared.
+
+    Raises:
+        InvalidRequest: a label is no label, or a row is empty while a later one is filled in, so
+            that the labelled rows are no random sample. The message lists the lines.
+    """
+    column = LABEL_COLUMNS[operation]
+    problems: list[str] = []
+    if rows and column not in rows[0][1]:
+        problems.append(f"line 1: the column {column} is missing")
+        raise_problems(name, problems, so="nothing was read")
+    genuine: dict[str, bool] = {}
+    unclear: set[str] = set()
+    #: The line of the first row without a label.
+    open_line: int | None = None
+    for line, cells in sorted(rows, key=lambda row: _number_of(row[1])):
+        word = cells[column].lower()
+        if not word:
+            open_line = open_line or line
+        elif word not in _LABELS:
+            problems.append(f"line {line}: {column} is {word[:20]!r}: write yes, no or ?")
+        elif open_line is not None:
+            problems.append(
+                f"line {open_line}: {column} is empty, but line {line}, which has a higher number, "
+                "is filled in: label in the order of number, and write ? for what cannot be told"
+            )
+            break
+        elif _LABELS[word] is None:
+            unclear.add(cells["call"])
+        else:
+            genuine[cells["call"]] = _LABELS[word] is True
+    questions = {cells["written_for"] for _line, cells in rows}
+    if len(questions) > 1:
+        problems.append("the column written_for has several values: do not join review files")
+    raise_problems(name, problems, so="nothing was read")
+    return Labels(
+        question=questions.pop(),
+        listed=frozenset(cells["call"] for _line, cells in rows),
+        genuine=genuine,
+        unclear=frozenset(unclear),
+    )
+
+
+def _number_of(cells: Mapping[str, str]) -> int:
+    """Return a row's number; rows with another text in this column come last."""
+    number = cells["number"]
+    return int(number) if number.isdigit() else 1 << 60

@@ -1,0 +1,245 @@
+"""The sentences of a shadow comparison: the verdict, and what the log cannot show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import attrs
+
+from facematch_comparison.values import numbers
+from facematch_comparison.values.model import Estimate
+from facematch_comparison.values.numbers import counted
+from facematch_core.call_log import NotAsked
+
+from .calls import Share
+from .shadow import PER, NetErrors, Reviewed, ShadowComparison
+
+#: What a kind of errors is called: one, and several.
+NAMES = {
+    "false_match": ("false match", "false matches"),
+    "false_reject": ("false reject", "false rejects"),
+    "error": ("error", "errors"),
+}
+
+
+def with_sentences(comparison: ShadowComparison) -> ShadowComparison:
+    """Return the comparison with its headline and caveats."""
+    caveats = tuple(_caveats(comparison))
+    return attrs.evolve(comparison, headline=_headline(comparison), caveats=caveats)
+
+
+def practice_caveat(count: int) -> str:
+    """Return the caveat that so many answers came from a mock or a sandbox."""
+    answers = counted(count, "answer", "answers")
+    return f"{answers} came from a mock or a sandbox, which proves nothing about a vendor."
+
+
+def _headline(comparison: ShadowComparison) -> str:
+    if not comparison.net:
+        return f"{_agreement(comparison)} {_what_to_label(comparison)}"
+    sentences = [_verdict(comparison), _in_detail(comparison)]
+    money = comparison.money
+    if money is not None:
+        sentences.append(_money(comparison))
+    return " ".join(sentences)
+
+
+def _agreement(comparison: ShadowComparison) -> str:
+    first = comparison.answered.name
+    second = comparison.candidate.name
+    return (
+        f"{first} and {second} agree in {share(comparison.agreement)} of "
+        f"{counted(comparison.compared, 'call', 'calls')} of "
+        f"{counted(comparison.people, 'person', 'people')}."
+    )
+
+
+def _what_to_label(comparison: ShadowComparison) -> str:
+    different = comparison.only_answered_accepts + comparison.only_candidate_accepts
+    if not different:
+        return "They never disagreed, so nothing shows that one makes fewer errors."
+    return (
+        f"They disagree about {counted(different, 'call', 'calls')}: who is right is unknown until "
+        "these are labelled (--review)."
+    )
+
+
+def _verdict(comparison: ShadowComparison) -> str:
+    """Return who is better, or that it may be chance."""
+    first = comparison.answered.name
+    second = comparison.candidate.name
+    if comparison.money is not None:
+        if not comparison.money.is_real:
+            return f"Whether {second} costs less than {first} may be due to chance."
+        saves = comparison.money.saved.value > 0
+        winner = second if saves else first
+        return f"{winner} costs less, and the difference is significant."
+    real = [net for kind in ("false_match", "false_reject") if (net := _real(comparison, kind))]
+    if not real:
+        return f"Whether {first} or {second} makes fewer errors may be due to chance."
+    winners = {second if net.saved.value > 0 else first for net in real}
+    if len(winners) > 1:
+        return (
+            f"{first} and {second} each make significantly fewer errors of one kind: decide by "
+            "what an error costs (--cost-false-match, --cost-false-reject)."
+        )
+    kinds = " and ".join(NAMES[net.kind][1] for net in real)
+    return f"{winners.pop()} makes fewer {kinds}, and the difference is significant."
+
+
+def _real(comparison: ShadowComparison, kind: str) -> NetErrors | None:
+    net = comparison.net_of(kind)
+    return net if net is not None and net.is_real else None
+
+
+def _in_detail(comparison: ShadowComparison) -> str:
+    parts = []
+    for kind in ("false_reject", "false_match"):
+        net = comparison.net_of(kind)
+        if net is not None:
+            parts.append(saved_in_words(net))
+    return f"Per {PER:,} calls {comparison.candidate.name} makes {' and '.join(parts)}."
+
+
+def saved_in_words(net: NetErrors) -> str:
+    """Return net errors as ``2.1 fewer false rejects (1.0 to 3.2)``."""
+    saved = net.saved
+    less = "fewer" if saved.value >= 0 else "more"
+    sign = 1 if saved.value >= 0 else -1
+    width = saved.interval.high - saved.interval.low
+    value = numbers.quantity(abs(saved.value), width)
+    ends = sorted((sign * saved.interval.low, sign * saved.interval.high))
+    low, high = (numbers.quantity(end, width) for end in ends)
+    return f"{value} {less} {NAMES[net.kind][1]} ({low} to {high})"
+
+
+def _money(comparison: ShadowComparison) -> str:
+    money = comparison.money
+    assert money is not None  # noqa: S101 - called only with costs
+    saves = money.saved.value >= 0
+    sign = 1 if saves else -1
+    ends = sorted((sign * money.saved.interval.low, sign * money.saved.interval.high))
+    low, high = (amount(end) for end in ends)
+    verb = "saves" if saves else "costs"
+    more = "" if saves else " more"
+    with_prices = "with the prices of the calls" if money.saved_prices is not None else "in errors"
+    return (
+        f"That {verb} {amount(abs(money.saved.value))} {money.currency}{more} ({low} to {high}) "
+        f"per {PER:,} calls, {with_prices}."
+    )
+
+
+def amount(value: float) -> str:
+    """Format an amount, which may be below 0."""
+    text = numbers.money(abs(value))
+    return text if value >= 0 else f"\N{MINUS SIGN}{text}"
+
+
+def share(found: Share) -> str:
+    """Format a share with its interval: ``96.2 % (95.5 % to 96.9 %)``."""
+    if found.value is None:
+        return "none"
+    if found.interval is None:
+        return f"{numbers.percent(found.value)} %"
+    width = found.interval.high - found.interval.low
+    value, low, high = (
+        numbers.percent(end, width)
+        for end in (found.value, found.interval.low, found.interval.high)
+    )
+    return f"{value} % ({low} % to {high} %)"
+
+
+def estimate(found: Estimate) -> str:
+    """Format an estimate with its interval: ``2.1 (1.0 to 3.2)``."""
+    width = found.interval.high - found.interval.low
+    value, low, high = (
+        numbers.quantity(end, width)
+        for end in (found.value, found.interval.low, found.interval.high)
+    )
+    return f"{value} ({low} to {high})"
+
+
+def listed(counts: Mapping[str, int]) -> str:
+    """Format counts by name: ``RateLimited (12), OutcomeUnknown (3)``."""
+    return ", ".join(f"{name} ({count:,})" for name, count in counts.items())
+
+
+def _caveats(comparison: ShadowComparison) -> Iterator[str]:
+    if comparison.practice_answers:
+        yield practice_caveat(comparison.practice_answers)
+    yield _what_both_miss(comparison)
+    yield from _about_calls(comparison)
+    yield from _about_changes(comparison)
+    if comparison.reviewed is not None:
+        yield from _about_labels(comparison.reviewed)
+
+
+def _what_both_miss(comparison: ShadowComparison) -> str:
+    both_wrong = None if comparison.reviewed is None else comparison.reviewed.both_wrong
+    if both_wrong is None:
+        return (
+            "Where both agree, both may be wrong. So neither system's error rates can be known "
+            "from these calls, only their difference. To see how often both are wrong, label "
+            "agreements, too (--agreements)."
+        )
+    return (
+        f"Both were wrong in {both_wrong.count:,} of {both_wrong.of:,} labelled agreements: "
+        f"{share(both_wrong)} of all agreements. These errors do not change the difference."
+    )
+
+
+def _about_calls(comparison: ShadowComparison) -> Iterator[str]:
+    """Yield what is unknown because calls were not compared, or whose they are."""
+    first = comparison.answered
+    second = comparison.candidate
+    missing = comparison.drawn - comparison.compared
+    if missing:
+        yield (
+            f"{missing:,} of {comparison.drawn:,} drawn calls are not compared, because "
+            f"{second.name} gave no result. If they are harder or easier than others, the result "
+            "is about the compared calls only."
+        )
+    refused_count = second.not_asked.get(NotAsked.NOT_ALLOWED.value, 0)
+    if refused_count:
+        yield (
+            f"{refused_count:,} drawn calls were not permitted by asks_if: nothing is known about "
+            "such people."
+        )
+    if first.errors:
+        yield (
+            f"Calls that {first.name} did not answer were not shadowed, so nothing shows what "
+            f"{second.name} would have said: {listed(first.errors)}."
+        )
+    if comparison.without_person:
+        yield (
+            f"{comparison.without_person:,} compared calls have no caller_ref and count as calls "
+            "of different people. If they are not, intervals are too narrow."
+        )
+
+
+def _about_changes(comparison: ShadowComparison) -> Iterator[str]:
+    """Yield which thresholds and models changed, so that two systems are judged as one."""
+    for side in (comparison.answered, comparison.candidate):
+        if len(side.thresholds) > 1:
+            yield f"The threshold of {side.name} changed: {listed(side.thresholds)}. See --since."
+        if len(side.models) > 1:
+            yield f"The model of {side.name} changed: {listed(side.models)}. See --since."
+
+
+def _about_labels(reviewed: Reviewed) -> Iterator[str]:
+    if not reviewed.is_complete:
+        yield (
+            f"{reviewed.labelled:,} of {reviewed.disagreements:,} disagreements are labelled. They "
+            "count as a random sample of all."
+        )
+    if reviewed.unclear:
+        yield (
+            f"{reviewed.unclear:,} disagreements could not be labelled: the others stand for them."
+        )
+    if reviewed.later:
+        yield f"{reviewed.later:,} later calls of the log do not count: the review is older."
+    if reviewed.gone:
+        yield f"{reviewed.gone:,} calls of the review are no longer in the log."
+    yield (
+        "Labels are taken as the truth. Nobody who labels should know which system accepted a call."
+    )

@@ -1,0 +1,573 @@
+"""Compare the two sides of a call log: agreement, and with labels who makes fewer errors.
+
+Where both systems accept or both reject, both are right or both are wrong: the *difference* of
+their errors lies in the disagreements alone. So labels of the disagreements suffice for it, and
+give a far narrower interval than as many labels of any calls.
+
+Net errors are summed by person (`Paired`). If only some disagreements are labelled, which are then
+a random sample, sums and intervals are scaled up; the unlabelled ones count as zero, so that the
+interval includes the error of this sampling.
+
+Money adds false matches and false rejects at their costs. Its interval is recovered from the two
+intervals (G. Y. Zou and A. Donner, "Construction of confidence limits about effect measures: a
+general approach", Statistics in Medicine 27, 2008), because a sum would take its width from the few
+false matches that were seen: with none at all it would not allow for any.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+import numpy as np
+from pandas import DataFrame
+
+from facematch_comparison.stats import Paired, holm
+from facematch_comparison.stats.rates import Bools, Ints
+from facematch_comparison.values.model import Estimate, Interval, Method
+from facematch_core._version import __version__
+from facematch_core.call_log import Side
+from facematch_core.documents import written
+from facematch_core.errors import InvalidRequest
+from facematch_core.models import Charged
+
+from .calls import (
+    ACCEPTED,
+    REVIEW,
+    Selection,
+    Share,
+    accepts,
+    choose_system,
+    count_practice,
+    count_values,
+    digest_of,
+    people_of,
+    select,
+    share_of,
+)
+from .review import Labels, Question
+
+#: Version of the JSON form, as of a report's: minor releases may change it until 1.0.
+SCHEMA: Final = 0
+#: Net errors are stated for so many calls.
+PER: Final = 1000
+#: The percentiles of durations that are shown.
+_PERCENTILES: Final = (50, 95, 99)
+
+
+@attrs.frozen(kw_only=True)
+class SideSummary:
+    """What one side did in all its calls, compared or not.
+
+    Attributes:
+        name: The system.
+        calls: Number of calls; for the candidate, of drawn calls.
+        answered: Number of calls with a result.
+        errors: How many calls ended with which error.
+        not_asked: How many drawn calls were not made, and why; empty for the answering side.
+        decisions: How many results have which decision.
+        charged: How many calls were charged, by ``yes``, ``no`` and ``unknown``.
+        price, cost: The price of a charge, and of all charges that are certain; None if not given.
+        elapsed_s: Percentiles of the duration of calls with a result, in seconds.
+        models, thresholds: How many results have which model and which threshold.
+    """
+
+    name: str
+    calls: int
+    answered: int
+    errors: Mapping[str, int]
+    not_asked: Mapping[str, int]
+    decisions: Mapping[str, int]
+    charged: Mapping[str, int]
+    price: float | None
+    cost: float | None
+    elapsed_s: Mapping[str, float]
+    models: Mapping[str, int]
+    thresholds: Mapping[str, int]
+
+
+@attrs.frozen(kw_only=True)
+class NetErrors:
+    """The errors of one kind that the candidate would have saved.
+
+    Attributes:
+        kind: ``false_match``, ``false_reject`` or ``error`` (both kinds).
+        only_answered: Labelled calls that only the answering system got wrong.
+        only_candidate: Labelled calls that only the candidate got wrong.
+        saved: Errors saved per 1,000 compared calls; below 0 the candidate makes more.
+        p_value: McNemar's test, exact or by person, whichever is higher.
+        p_adjusted: The same after Holm's correction for the two kinds; None for both kinds.
+        is_real: Whether the difference is significant by `p_adjusted` (both kinds: `p_value`).
+    """
+
+    kind: str
+    only_answered: int
+    only_candidate: int
+    saved: Estimate
+    p_value: float
+    p_adjusted: float | None = None
+    is_real: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Money:
+    """The money that the candidate would have saved per 1,000 compared calls.
+
+    Attributes:
+        currency: The currency of all amounts.
+        cost_false_match, cost_false_reject: What an error costs.
+        saved_errors: Saved by fewer errors.
+        saved_prices: Saved by a lower price of the calls; None if a price is not given.
+        saved: The sum of both.
+    """
+
+    currency: str
+    cost_false_match: float
+    cost_false_reject: float
+    saved_errors: Estimate
+    saved_prices: float | None
+    saved: Estimate
+
+    @property
+    def is_real(self) -> bool:
+        """Whether the interval does not contain 0."""
+        return self.saved.interval.low > 0 or self.saved.interval.high < 0
+
+
+@attrs.frozen(kw_only=True)
+class Reviewed:
+    """What was labelled.
+
+    Attributes:
+        file: The name of the review file.
+        disagreements, labelled: The disagreements of the question, and those with a label.
+        genuine: The labelled disagreements that are genuine.
+        unclear: The disagreements that nobody could label; they count as unlabelled.
+        both_wrong: The labelled agreements in which both were wrong; None if none were labelled.
+        later: Compared calls after the file was written, which do not count.
+        gone: Calls of the file that are no longer in the log.
+    """
+
+    file: str
+    disagreements: int
+    labelled: int
+    genuine: int
+    unclear: int
+    both_wrong: Share | None
+    later: int
+    gone: int
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every disagreement was labelled or found unclear."""
+        return self.labelled + self.unclear >= self.disagreements
+
+
+@attrs.frozen(kw_only=True)
+class ShadowComparison:
+    """The comparison of a log's two sides.
+
+    Attributes:
+        log, digest: The name of the log, and the SHA-256 of the selected rows.
+        selection: The part of the log.
+        review_is_accepted: Whether REVIEW counts as accepted.
+        confidence: The level of every interval.
+        answered, candidate: The two sides.
+        drawn: Number of calls about which the candidate was to be asked.
+        compared: Number of calls with a result of both.
+        people: Number of people in the compared calls.
+        without_person: Compared calls without a `caller_ref`; each counts as a person of its own.
+        decisions: Number of compared calls by the answer's decision and the candidate's.
+        agreement: The share of compared calls that both accept or both reject.
+        only_answered_accepts, only_candidate_accepts: The disagreements of each kind.
+        practice_answers: Answers from a mock or a sandbox, which prove nothing about a vendor.
+        reviewed: The labels; None without a review file.
+        net: Net errors of each kind and of both; empty without labels of disagreements.
+        money: None without labels or costs.
+    """
+
+    log: str
+    digest: str
+    selection: Selection
+    review_is_accepted: bool
+    confidence: float
+    made_at: dt.datetime
+    answered: SideSummary
+    candidate: SideSummary
+    drawn: int
+    compared: int
+    people: int
+    without_person: int
+    decisions: Mapping[str, Mapping[str, int]]
+    agreement: Share
+    only_answered_accepts: int
+    only_candidate_accepts: int
+    practice_answers: int
+    reviewed: Reviewed | None = None
+    net: tuple[NetErrors, ...] = ()
+    money: Money | None = None
+    headline: str = ""
+    caveats: tuple[str, ...] = ()
+    version: str = __version__
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"schema": SCHEMA, "kind": "shadow comparison", **written(self)}
+
+    def net_of(self, kind: str) -> NetErrors | None:
+        """Return the net errors of a kind, or None without labels."""
+        return next((net for net in self.net if net.kind == kind), None)
+
+
+@attrs.frozen(kw_only=True)
+class Sides:
+    """The rows of a log that belong to one question.
+
+    Attributes:
+        question: What a review file of these calls is about.
+        selected: All selected rows of the log.
+        answered: The answering system's rows, shadowed or not.
+        drawn: The candidate's rows.
+        compared: A row for each call with two results: the answer's columns, and the candidate's
+            with the suffix ``_candidate``. In the order of time.
+        answered_accepts, candidate_accepts: Whether each compared call is accepted: bool, (N,).
+    """
+
+    question: Question
+    selected: DataFrame
+    answered: DataFrame
+    drawn: DataFrame
+    compared: DataFrame
+    answered_accepts: Bools
+    candidate_accepts: Bools
+
+    @property
+    def disagrees(self) -> Bools:
+        """Whether the systems disagree about each compared call: bool, (N,)."""
+        different: Bools = self.answered_accepts ^ self.candidate_accepts
+        return different
+
+
+def find_sides(
+    table: DataFrame,
+    selection: Selection,
+    *,
+    answered: str | None = None,
+    candidate: str | None = None,
+    review_is_accepted: bool = False,
+) -> Sides:
+    """Return the rows of the two systems to compare.
+
+    Raises:
+        InvalidRequest: there is no shadowed call, or a system must be named.
+    """
+    selected = select(table, selection)
+    shadows = selected[selected["side"] == Side.SHADOW.value]
+    if shadows.empty:
+        raise InvalidRequest(
+            "The log has no shadowed call: it was not written by a Shadow, or its fraction is 0."
+        )
+    candidate = choose_system(shadows["system"], candidate, "--candidate")
+    shadows = shadows[shadows["system"] == candidate]
+    answers = selected[selected["side"] == Side.ANSWERED.value]
+    shadowed = answers[answers["call_id"].isin(shadows["call_id"])]
+    if shadowed.empty:
+        raise InvalidRequest("The log has no answer to any shadowed call: its rows were lost.")
+    answered = choose_system(shadowed["system"], answered, "--answered")
+    answers = answers[answers["system"] == answered]
+    drawn = shadows[shadows["call_id"].isin(answers["call_id"])]
+    both = answers.merge(drawn, on="call_id", suffixes=("", "_candidate"))
+    both = both[both["decision"].notna() & both["decision_candidate"].notna()]
+    both = both.sort_values(["at", "call_id"], ignore_index=True)
+    if both.empty:
+        raise InvalidRequest(
+            f"{candidate} returned no result in {len(drawn):,} drawn calls, so nothing can be "
+            f"compared: {count_values(drawn['error']) or count_values(drawn['not_asked'])}."
+        )
+    accepted = functools.partial(
+        accepts, operation=selection.operation, review_is_accepted=review_is_accepted
+    )
+    return Sides(
+        question=Question(
+            operation=selection.operation,
+            answered=answered,
+            candidate=candidate,
+            review_is_accepted=review_is_accepted,
+            until=both["at"].iloc[-1].to_pydatetime(),
+        ),
+        selected=selected,
+        answered=answers,
+        drawn=drawn,
+        compared=both,
+        answered_accepts=accepted(both["decision"]),
+        candidate_accepts=accepted(both["decision_candidate"]),
+    )
+
+
+def compare_sides(
+    sides: Sides,
+    selection: Selection,
+    *,
+    log: str,
+    made_at: dt.datetime,
+    labels: Labels | None = None,
+    review_file: str = "",
+    costs: Costs | None = None,
+    prices: Mapping[str, float] | None = None,
+    confidence: float = 0.95,
+) -> ShadowComparison:
+    """Compare the two sides, with labels if there are any; `with_sentences` adds the words.
+
+    Raises:
+        InvalidRequest: the labels belong to another question.
+    """
+    compared = sides.compared
+    persons = people_of(compared)
+    disagrees = sides.disagrees
+    prices = prices or {}
+    names = (sides.question.answered, sides.question.candidate)
+    for name in prices.keys() - set(names):
+        raise InvalidRequest(f"--price: {name[:60]!r} is neither of {' and '.join(names)}.")
+    comparison = ShadowComparison(
+        log=log,
+        digest=digest_of(sides.selected),
+        selection=selection,
+        review_is_accepted=sides.question.review_is_accepted,
+        confidence=confidence,
+        made_at=made_at,
+        answered=_summary_of(sides.answered, sides.question.answered, prices),
+        candidate=_summary_of(sides.drawn, sides.question.candidate, prices),
+        drawn=len(sides.drawn),
+        compared=len(compared),
+        people=len(np.unique(persons)),
+        without_person=int(compared["person"].isna().sum()),
+        decisions=_cross_table(compared),
+        agreement=share_of(~disagrees, persons, confidence),
+        only_answered_accepts=int(np.count_nonzero(sides.answered_accepts & disagrees)),
+        only_candidate_accepts=int(np.count_nonzero(sides.candidate_accepts & disagrees)),
+        practice_answers=count_practice(sides.selected),
+    )
+    if labels is not None:
+        judged = _Judged.of(sides, labels, persons)
+        comparison = attrs.evolve(comparison, reviewed=judged.summary(review_file, confidence))
+        if judged.labelled_disagreements:
+            net = judged.net(confidence)
+            money = None if costs is None else _money_of(net, costs, names, prices)
+            comparison = attrs.evolve(comparison, net=net, money=money)
+    return comparison
+
+
+@attrs.frozen(kw_only=True)
+class Costs:
+    """What errors cost, in `currency`."""
+
+    false_match: float
+    false_reject: float
+    currency: str
+
+
+@attrs.frozen(kw_only=True)
+class _Judged:
+    """The compared calls of a review file's question, and their labels. All arrays are (N,).
+
+    Attributes:
+        answered_accepts, candidate_accepts: Whether each call is accepted: bool.
+        is_labelled, is_genuine: Whether each call has a label, and is genuine: bool.
+        is_unclear: Whether nobody could label the call: bool.
+        persons: The number of each call's person.
+        later: Compared calls after the file was written.
+        gone: Calls of the file that are no longer in the log.
+    """
+
+    answered_accepts: Bools
+    candidate_accepts: Bools
+    is_labelled: Bools
+    is_genuine: Bools
+    is_unclear: Bools
+    persons: Ints
+    later: int
+    gone: int
+
+    @classmethod
+    def of(cls, sides: Sides, labels: Labels, persons: Ints) -> _Judged:
+        """Return the calls of a review file; raise if it is about another question."""
+        question = attrs.evolve(sides.question, until=labels.until)
+        if str(question) != labels.question:
+            raise InvalidRequest(
+                f"The review file was written for another question: {labels.question!r:.300}, not "
+                f"{str(question)!r}. Pass the same options, or name another file."
+            )
+        call_ids = sides.compared["call_id"]
+        is_in_time = (sides.compared["at"] <= labels.until).to_numpy()
+        # A row that was written late may be a disagreement that the file does not have.
+        is_listed = call_ids.isin(labels.listed).to_numpy()
+        is_of_question = is_in_time & (is_listed | ~sides.disagrees)
+        call_ids = call_ids[is_of_question]
+        return cls(
+            answered_accepts=sides.answered_accepts[is_of_question],
+            candidate_accepts=sides.candidate_accepts[is_of_question],
+            is_labelled=call_ids.isin(labels.genuine.keys()).to_numpy(),
+            is_genuine=call_ids.map(labels.genuine).eq(True).to_numpy(dtype=bool),
+            is_unclear=call_ids.isin(labels.unclear).to_numpy(),
+            persons=persons[is_of_question],
+            later=int(np.count_nonzero(~is_of_question)),
+            gone=len(labels.listed.difference(sides.compared["call_id"])),
+        )
+
+    @property
+    def disagrees(self) -> Bools:
+        different: Bools = self.answered_accepts ^ self.candidate_accepts
+        return different
+
+    @property
+    def labelled_disagreements(self) -> int:
+        return int(np.count_nonzero(self.disagrees & self.is_labelled))
+
+    def summary(self, file: str, confidence: float) -> Reviewed:
+        agreed = ~self.disagrees & self.is_labelled
+        both_wrong = None
+        if agreed.any():
+            is_wrong = self.answered_accepts != self.is_genuine
+            both_wrong = share_of(is_wrong[agreed], self.persons[agreed], confidence)
+        return Reviewed(
+            file=file,
+            disagreements=int(np.count_nonzero(self.disagrees)),
+            labelled=self.labelled_disagreements,
+            genuine=int(np.count_nonzero(self.disagrees & self.is_genuine)),
+            unclear=int(np.count_nonzero(self.disagrees & self.is_unclear)),
+            both_wrong=both_wrong,
+            later=self.later,
+            gone=self.gone,
+        )
+
+    def net(self, confidence: float) -> tuple[NetErrors, ...]:
+        """Return the net errors of both kinds and of each."""
+        is_judged = self.disagrees & self.is_labelled
+        # The labelled disagreements are a random sample of all.
+        scale = float(np.count_nonzero(self.disagrees) / np.count_nonzero(is_judged))
+        kinds = {
+            "error": is_judged,
+            "false_reject": is_judged & self.is_genuine,
+            "false_match": is_judged & ~self.is_genuine,
+        }
+        net: list[NetErrors] = []
+        for kind, counted in kinds.items():
+            paired = Paired(
+                counted & (self.answered_accepts != self.is_genuine),
+                counted & (self.candidate_accepts != self.is_genuine),
+                self.persons,
+            )
+            net.append(
+                NetErrors(
+                    kind=kind,
+                    only_answered=paired.only_first,
+                    only_candidate=paired.only_second,
+                    saved=Estimate(
+                        value=PER * scale * paired.value,
+                        interval=_scaled(paired.interval(confidence), PER * scale),
+                    ),
+                    p_value=paired.mcnemar(),
+                )
+            )
+        both, *each_kind = net
+        adjusted = holm([of_kind.p_value for of_kind in each_kind])
+        level = 1 - confidence
+        return (
+            attrs.evolve(both, is_real=both.p_value < level),
+            *(
+                attrs.evolve(of_kind, p_adjusted=p, is_real=p is not None and p < level)
+                for of_kind, p in zip(each_kind, adjusted, strict=True)
+            ),
+        )
+
+
+def _scaled(interval: Interval, factor: float) -> Interval:
+    return attrs.evolve(interval, low=interval.low * factor, high=interval.high * factor)
+
+
+def _money_of(
+    net: Sequence[NetErrors],
+    costs: Costs,
+    names: Sequence[str],
+    prices: Mapping[str, float],
+) -> Money:
+    """Return the money saved per 1,000 calls, with an interval recovered from those of the net."""
+    by_kind = {each.kind: each.saved for each in net}
+    parts = [
+        (costs.false_match, by_kind["false_match"]),
+        (costs.false_reject, by_kind["false_reject"]),
+    ]
+    value = sum(cost * saved.value for cost, saved in parts)
+    below = np.sqrt(sum((cost * (saved.value - saved.interval.low)) ** 2 for cost, saved in parts))
+    above = np.sqrt(sum((cost * (saved.interval.high - saved.value)) ** 2 for cost, saved in parts))
+    ends = Interval(
+        low=float(value - below),
+        high=float(value + above),
+        confidence=by_kind["error"].interval.confidence,
+        method=Method.CLUSTERED,
+    )
+    saved_prices = None
+    if all(name in prices for name in names):
+        answered, candidate = names
+        saved_prices = PER * (prices[answered] - prices[candidate])
+    shift = saved_prices or 0.0
+    return Money(
+        currency=costs.currency,
+        cost_false_match=costs.false_match,
+        cost_false_reject=costs.false_reject,
+        saved_errors=Estimate(value=value, interval=ends),
+        saved_prices=saved_prices,
+        saved=Estimate(
+            value=value + shift,
+            interval=attrs.evolve(ends, low=ends.low + shift, high=ends.high + shift),
+        ),
+    )
+
+
+def _summary_of(rows: DataFrame, name: str, prices: Mapping[str, float]) -> SideSummary:
+    answered = rows[rows["decision"].notna()]
+    asked = rows[rows["not_asked"].isna()]
+    price = prices.get(name)
+    cost = None
+    if price is not None:
+        is_charged = asked["charged"] == Charged.YES.value
+        # A charge without a number is one.
+        cost = price * float(asked.loc[is_charged, "charges"].fillna(1).sum())
+    elapsed_s = {}
+    if len(answered):
+        for percentile in _PERCENTILES:
+            elapsed_s[str(percentile)] = float(np.percentile(answered["elapsed_s"], percentile))
+    return SideSummary(
+        name=name,
+        calls=len(rows),
+        answered=len(answered),
+        errors=count_values(rows["error"]),
+        not_asked=count_values(rows["not_asked"]),
+        decisions=count_values(rows["decision"]),
+        charged=count_values(asked["charged"]),
+        price=price,
+        cost=cost,
+        elapsed_s=elapsed_s,
+        models=count_values(answered["model"]),
+        thresholds=count_values(answered["threshold"]),
+    )
+
+
+def _cross_table(compared: DataFrame) -> dict[str, dict[str, int]]:
+    """Return the number of compared calls by the answer's decision and the candidate's."""
+    operation = compared["operation"].iloc[0]
+    rejected = {"match": "no_match", "liveness": "not_live"}[operation]
+    passed = {str(each): word for each, word in ACCEPTED.items()}[operation]
+    order = (passed, REVIEW, rejected, "inconclusive")
+    counts: dict[str, dict[str, int]] = {}
+    for first in order:
+        of_first = compared["decision"] == first
+        row = {}
+        for second in order:
+            is_both = of_first & (compared["decision_candidate"] == second)
+            row[second] = int(is_both.sum())
+        counts[first] = row
+    return counts
