@@ -23,23 +23,19 @@ from facematch_core import (
     ComparedWith,
     Environment,
     Operation,
-    ResultWarning,
     Secret,
     SessionRecord,
     SessionState,
-    WarningCode,
     errors,
 )
 from facematch_core.backend import (
     Capabilities,
     DeleteRequest,
-    DocumentHolder,
     RateWindow,
     ReadRequest,
     Request,
     SessionAccess,
     SessionCapabilities,
-    SessionCheck,
     SessionReading,
     StartRequest,
     VendorCopy,
@@ -62,7 +58,7 @@ from facematch_core.http import (
     vendor_error,
 )
 
-from . import reports
+from .reports import RunOutput, read_output
 
 _REGIONS = ("eu", "us", "ca")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -284,7 +280,8 @@ class OnfidoBackend(HostedSessionBackend):
     def start_steps(self, request: StartRequest) -> SessionSteps:
         """Create an applicant, which is free, and its workflow run."""
         record = request.record
-        if self.document_output is None and not record.any_document and record.compared_with:
+        compares_name = record.compared_with is ComparedWith.DOCUMENT and not record.any_document
+        if compares_name and self.document_output is None:
             raise errors.ConfigurationError(
                 "The name on the document is compared only if document_output names the Document "
                 "report in the workflow's output: set it, or plan with any_document=True."
@@ -383,40 +380,32 @@ class OnfidoBackend(HostedSessionBackend):
         status = _text(run["status"])
         state = _STATES.get(status, SessionState.UNKNOWN)
         tags = _read_tags(run)
-        output: Mapping[str, Any] = run.get("output") or {}
-        # Read only once the run is decided: before, a report may lack results.
-        is_decided = state is SessionState.DECIDED
-        face_report = output.get(self.face_output) if is_decided else None
-        document_report = None
-        if is_decided and self.document_output is not None:
-            document_report = output.get(self.document_output)
-        warnings = []
-        if is_decided and face_report is None:
-            warnings.append(_no_face_report(self.face_output))
-        face = None if face_report is None else reports.read_face(face_report, status=status)
-        checks: list[SessionCheck] = []
-        if face is not None:
-            checks = [SessionCheck(result=face.match), SessionCheck(result=face.liveness)]
-        is_document = record.compared_with is ComparedWith.DOCUMENT
-        holders: tuple[DocumentHolder, ...] = ()
-        if is_document and document_report is not None:
-            holders = (reports.read_holder(document_report),)
+        output = RunOutput()
+        # Before a run is decided, a report may lack results.
+        if state is SessionState.DECIDED:
+            # The document is read only where it is compared, because it has personal data.
+            is_document = record.compared_with is ComparedWith.DOCUMENT
+            output = read_output(
+                run.get("output") or {},
+                status=status,
+                face_output=self.face_output,
+                document_output=self.document_output if is_document else None,
+            )
         return SessionReading(
             session_id=_check_id(run["id"]),
             state=state,
             vendor_status=status,
             access=_read_access(run, state),
             approved=status == "approved",
-            checks=tuple(checks),
-            # Onfido compares the face with the newest document of the run's own applicant.
-            compared_with=ComparedWith.UNKNOWN if face is None else ComparedWith.DOCUMENT,
-            document_holders=holders,
+            checks=output.checks,
+            compared_with=output.compared_with,
+            document_holders=output.holders,
             record_id=tags.record_id,
             terms=tags.terms,
             created_at=dt.datetime.fromisoformat(run["created_at"]),
             facts={"workflow_id": _text(run["workflow_id"]).lower()},
-            review_reasons=() if face is None else face.review_reasons,
-            warnings=tuple(warnings),
+            review_reasons=output.review_reasons,
+            warnings=output.warnings,
             environment=applicant.environment,
             raw={name: run[name] for name in _RAW_FIELDS if name in run},
         )
@@ -494,15 +483,20 @@ def _read_tags(run: Any) -> _Tags:
 def _read_access(run: Any, state: SessionState) -> SessionAccess:
     """Return the link and the SDK's token while it is the person's turn."""
     link = run.get("link") or {}
-    expires_at = link.get("expires_at")
-    is_open = state is SessionState.PENDING
-    url = link.get("url")
-    sdk_token = run.get("sdk_token")
+    expires_at = None
+    if link.get("expires_at") is not None:
+        expires_at = dt.datetime.fromisoformat(link["expires_at"])
+    if state is not SessionState.PENDING:
+        return SessionAccess(expires_at=expires_at)
     return SessionAccess(
-        link=Secret(_text(url)) if is_open and url is not None else None,
-        token=Secret(_text(sdk_token)) if is_open and sdk_token is not None else None,
-        expires_at=None if expires_at is None else dt.datetime.fromisoformat(expires_at),
+        link=_secret_or_none(link.get("url")),
+        token=_secret_or_none(run.get("sdk_token")),
+        expires_at=expires_at,
     )
+
+
+def _secret_or_none(value: Any) -> Secret | None:
+    return None if value is None else Secret(_text(value))
 
 
 def _find_language(language: str | None) -> str | None:
@@ -517,15 +511,6 @@ def _find_language(language: str | None) -> str | None:
             what="language",
         )
     return code
-
-
-def _no_face_report(face_output: str) -> ResultWarning:
-    return ResultWarning(
-        code=WarningCode.OTHER,
-        tag="no_face_report",
-        text=f"The run's output has no report named {face_output}: let the workflow export its "
-        "Facial Similarity report under this name, or correct face_output.",
-    )
 
 
 def _not_listed() -> errors.SessionNotFound:

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from facematch_core import (
+    ComparedWith,
     Decision,
     LivenessDecision,
     LivenessResult,
@@ -21,7 +22,7 @@ from facematch_core import (
     Score,
     WarningCode,
 )
-from facematch_core.backend import DocumentHolder
+from facematch_core.backend import DocumentHolder, SessionCheck
 from facematch_core.models import Severity
 
 #: Names of the scales: both from 0 to 1 at Onfido, where 1 is a perfect match and no spoof.
@@ -47,20 +48,54 @@ _NO_SINGLE_FACE = ResultWarning(
 
 
 @attrs.frozen(kw_only=True)
-class FaceReport:
-    """The checks in a Facial Similarity report.
+class RunOutput:
+    """The checks and the holder of the document in a decided run's output.
 
     Attributes:
-        match, liveness: Onfido's face comparison, and its check for spoofs.
+        checks: The face comparison and the check for spoofs; empty without the report.
+        compared_with: DOCUMENT if there is the report: Onfido compares the face with the newest
+            document of the run's own applicant.
+        holders: The holder of the document; empty without its report.
         review_reasons: Warnings that turn a pass into REVIEW.
+        warnings: Other warnings about the run.
     """
 
-    match: MatchResult
-    liveness: LivenessResult
-    review_reasons: tuple[ResultWarning, ...]
+    checks: tuple[SessionCheck, ...] = ()
+    compared_with: ComparedWith = ComparedWith.UNKNOWN
+    holders: tuple[DocumentHolder, ...] = ()
+    review_reasons: tuple[ResultWarning, ...] = ()
+    warnings: tuple[ResultWarning, ...] = ()
 
 
-def read_face(report: Any, *, status: str) -> FaceReport:
+def read_output(
+    output: Mapping[str, Any], *, status: str, face_output: str, document_output: str | None
+) -> RunOutput:
+    """Return what the output of a run with this status says.
+
+    Args:
+        output: The output, by the names that the customer chose.
+        status: The status of the run.
+        face_output: The name of the Facial Similarity report.
+        document_output: The name of the Document report; None not to read it.
+    """
+    holders: tuple[DocumentHolder, ...] = ()
+    if document_output is not None and output.get(document_output) is not None:
+        holders = (_read_holder(output[document_output]),)
+    if output.get(face_output) is None:
+        return RunOutput(holders=holders, warnings=(_no_face_report(face_output),))
+    return attrs.evolve(_read_face(output[face_output], status=status), holders=holders)
+
+
+def _no_face_report(face_output: str) -> ResultWarning:
+    return ResultWarning(
+        code=WarningCode.OTHER,
+        tag="no_face_report",
+        text=f"The run's output has no report named {face_output}: let the workflow export its "
+        "Facial Similarity report under this name, or correct face_output.",
+    )
+
+
+def _read_face(report: Any, *, status: str) -> RunOutput:
     """Return the checks in a Facial Similarity report of a run with this status.
 
     "Consider" is a no in a declined run. In another run it is for a person (ours): the workflow
@@ -82,22 +117,24 @@ def read_face(report: Any, *, status: str) -> FaceReport:
         live_decision = _LIVENESS[_decide(authenticity["result"], status)]
     match_score = _at(comparison, "breakdown", "face_match", "properties", "score")
     live_score = _at(authenticity, "breakdown", "spoofing_detection", "properties", "score")
+    match = MatchResult(
+        decision=match_decision,
+        score=_score(match_score, MATCH_SCALE),
+        warnings=warnings,
+        vendor_status=comparison["result"],
+        backend="onfido",
+    )
+    liveness = LivenessResult(
+        decision=live_decision,
+        score=_score(live_score, LIVENESS_SCALE),
+        warnings=warnings,
+        vendor_status=authenticity["result"],
+        backend="onfido",
+    )
     is_clear = result == CLEAR and face_detected == CLEAR
-    return FaceReport(
-        match=MatchResult(
-            decision=match_decision,
-            score=_score(match_score, MATCH_SCALE),
-            warnings=warnings,
-            vendor_status=comparison["result"],
-            backend="onfido",
-        ),
-        liveness=LivenessResult(
-            decision=live_decision,
-            score=_score(live_score, LIVENESS_SCALE),
-            warnings=warnings,
-            vendor_status=authenticity["result"],
-            backend="onfido",
-        ),
+    return RunOutput(
+        checks=(SessionCheck(result=match), SessionCheck(result=liveness)),
+        compared_with=ComparedWith.DOCUMENT,
         review_reasons=() if is_clear else (_NOT_CLEAR,),
     )
 
@@ -126,7 +163,7 @@ def _score(value: Any, scale: str) -> Score | None:
     return None if value is None else Score.from_fraction(value, scale, raw_name="score")
 
 
-def read_holder(report: Any) -> DocumentHolder:
+def _read_holder(report: Any) -> DocumentHolder:
     """Return the holder in a Document report; each property may be missing."""
     properties = report.get("properties") or {}
     names = []
