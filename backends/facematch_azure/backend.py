@@ -160,7 +160,10 @@ class AzureBackend(SessionBackend):
             headers=self.key_headers(request),
             json={"faceId1": probe_face["faceId"], "faceId2": reference_face["faceId"]},
         )
-        bodies = _Bodies(probe=probe, reference=reference, verify=reply.json())
+        verify = reply.json()
+        if not isinstance(verify, dict):
+            raise TypeError("not an object")
+        bodies = _Bodies(probe=probe, reference=reference, verify=verify)
         return _build_result(bodies, request.threshold)
 
     def _detect(self, image: fm.Image, request: backend.MatchRequest) -> http.HttpRequest:
