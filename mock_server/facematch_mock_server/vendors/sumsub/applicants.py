@@ -277,40 +277,49 @@ def _complete_test(call: SumsubCall) -> Response:
         shown = {"reviewAnswer": answer, "rejectLabels": labels}
         result |= {"IDENTITY": make_step(_DOCUMENT, {"reviewAnswer": "GREEN"})}
         result |= {"SELFIE": make_step({"idDocType": "SELFIE"}, shown)}
-    _change(call, session, status=" ".join(words), result=result)
+    status = " ".join(words)
+    session = _change(call, session, lambda each: attrs.evolve(each, status=status, result=result))
+    _note_status(call.world, session)
     return call.answer("sandbox.completed")
 
 
-def _change(call: SumsubCall, session: Session, **changes: Any) -> Session:
-    """Store a changed applicant and send its webhook; refuse the call if it was removed."""
-    changed = call.world.sessions.change(session.id, lambda x: attrs.evolve(x, **changes))
+def _change(call: SumsubCall, session: Session, change: Callable[[Session], Session]) -> Session:
+    """Store an applicant as changed from its newest state; refuse the call if it was removed."""
+    changed = call.world.sessions.change(session.id, change)
     if changed is None:
         call.refuse("applicant.unknown")
-    if "status" in changes:
-        SESSION_RULES.on_status_change(call.world, changed)
     return changed
 
 
 def _reset(call: SumsubCall) -> Response:
-    session = _change(call, _find_active(call), result={}, pictures={})
-    session = _change(call, session, status=INIT)
+    """Set an applicant's status to init, and remove what the person sent."""
+    session = _change(
+        call,
+        _find_active(call),
+        lambda each: attrs.evolve(each, status=INIT, result={}, pictures={}),
+    )
     webhooks.announce(call.world, session, "applicantReset")
     return call.answer("reset.done")
 
 
 def _change_presence(call: SumsubCall) -> Response:
+    """Deactivate or activate an applicant, as the path says."""
     session = find(call)
     deactivates = call.request.path.endswith("/deactivated")
     if deactivates is is_deactivated(session):
         call.refuse("presence.already")
     if deactivates and session.status in ("pending", "queued", "prechecked"):
         call.refuse("presence.checking")
-    metadata = {**(session.metadata or {}), "is_deactivated": deactivates}
-    session = _change(call, session, metadata=metadata)
+    session = _change(call, session, lambda each: _with_metadata(each, is_deactivated=deactivates))
     if deactivates:
         webhooks.announce(call.world, session, "applicantDeactivated")
     body = {**show(call, session), "deleted": deactivates}
     return call.answer("presence.changed", body)
+
+
+def _with_metadata(session: Session, **values: Any) -> Session:
+    """Return an applicant with further values that no answer shows as they are."""
+    return attrs.evolve(session, metadata={**(session.metadata or {}), **values})
 
 
 # Links
@@ -331,6 +340,10 @@ def _create_link(call: SumsubCall) -> Response:
     redirect = call.body.get("redirect") or {}
     if not isinstance(redirect, dict):
         call.refuse("body.invalid", problem="redirect must be an object")
+    success_url = redirect.get("successUrl")
+    reject_url = redirect.get("rejectUrl")
+    if not isinstance(success_url, str | None) or not isinstance(reject_url, str | None):
+        call.refuse("body.invalid", problem="successUrl and rejectUrl must be strings")
     with call.world.behaviour.creating:
         session = find_by_external_id(call, external_id)
         if session is None:
@@ -341,15 +354,15 @@ def _create_link(call: SumsubCall) -> Response:
     link = {
         "token": hosted.new_token(call.world),
         "expires_at": call.now + dt.timedelta(seconds=lasts_s),
-        "callback": redirect.get("successUrl"),
+        "callback": success_url,
         "language": call.query.get("lang"),
     }
-    session = _change(
-        call,
-        session,
-        hosted=attrs.evolve(hosted_of(session), **link),
-        metadata={**(session.metadata or {}), "reject_url": redirect.get("rejectUrl")},
-    )
+
+    def open_page(each: Session) -> Session:
+        opened = attrs.evolve(each, hosted=attrs.evolve(hosted_of(each), **link))
+        return _with_metadata(opened, reject_url=reject_url)
+
+    session = _change(call, session, open_page)
     call.claims.cite("link.again", "link.redirect")
     url = f"{call.origin}{hosted.page_path(call.world, session)}"
     return call.answer("link.created", {"url": url})

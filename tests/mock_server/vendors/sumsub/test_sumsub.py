@@ -178,6 +178,7 @@ def test_expired_link_leaves_the_applicant_as_it_is(at_page):
         {"ttlInSecs": 2_592_001},
         {"ttlInSecs": "600"},
         {"redirect": "https://shop.example/"},
+        {"redirect": {"successUrl": 7}},
         {"levelName": ""},
         {"userId": "x" * 513},
     ],
