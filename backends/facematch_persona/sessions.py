@@ -166,9 +166,9 @@ def _read(backend: PersonaBackend, record: SessionRecord, session_id: str) -> ht
 def _about(
     backend: PersonaBackend, method: str, session_id: str, action: str = "", **more: Any
 ) -> http.HttpRequest:
-    """Return a request about one inquiry. Raises `InvalidRequest` if the id is not Persona's."""
-    if not re.fullmatch(r"inq_[A-Za-z0-9]{1,80}", session_id):
-        raise InvalidRequest("Invalid Persona id: an inquiry's id is inq_ and letters or digits.")
+    """Return a request about one inquiry. Raises `InvalidRequest` if the id would change the URL."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", session_id):
+        raise InvalidRequest("Invalid Persona id: use letters, digits, - and _ only.")
     return _request(backend, method, f"/{session_id}{action}", on_refusal="raise", **more)
 
 

@@ -17,6 +17,7 @@ SETTINGS = {
     "tencent": {"region": "ap-singapore"},
     "deepface": {"model_name": "SFace"},
     "onfido": {"workflow_id": WORKFLOW, "face_output": "selfie", "document_output": "doc"},
+    "persona": {"template_id": "itmpl_OfTheShop"},
 }
 #: The keys of a vendor without an entry in `VENDORS`.
 KEYS = {"onfido": {"api_token": "live_key"}}

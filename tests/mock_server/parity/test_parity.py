@@ -228,8 +228,9 @@ def test_vendor_identical_to_its_mock_has_no_differences(rehearse, name):
     assert not [call for call in lasting if call.startswith("session")]
 
 
-def test_vendor_of_hosted_sessions_alone_is_compared_by_its_sessions(rehearse):
-    vendor = rehearse("onfido")
+@pytest.mark.parametrize("name", ["onfido", "persona"])
+def test_vendor_of_hosted_sessions_alone_is_compared_by_its_sessions(rehearse, name):
+    vendor = rehearse(name)
     ended = vendor.run("--yes", code=0)
     assert (ended.document["differences"], ended.document["nothing_seen"]) == ([], {})
     assert {"session-wrong-key", "session", "session-read"} <= set(ended.document["calls"])
