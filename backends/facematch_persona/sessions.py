@@ -81,20 +81,21 @@ def _template_kind(template_id: str | None) -> _TemplateKind:
     return _TEMPLATE_KINDS[prefix]
 
 
-def _request(backend: PersonaBackend, method: str, path: str, **more: Any) -> http.HttpRequest:
-    """Return a request to a path below ``/inquiries``; free unless `more` says otherwise."""
-    headers = {
-        "Authorization": Secret(f"Bearer {backend.api_key.reveal()}"),
-        "Persona-Version": VERSION,
-        "Key-Inflection": "kebab",
-        **more.pop("headers", {}),
-    }
+def _request(
+    backend: PersonaBackend, method: str, path: str = "", *, charges: int = 0, **more: Any
+) -> http.HttpRequest:
+    """Return a request to a path below ``/inquiries``; `more` are fields of `HttpRequest`."""
     return http.HttpRequest(
-        **{"charges": 0, **more},
         method=method,
         url=f"{backend.service_url}/api/v1/inquiries{path}",
-        headers=headers,
+        headers={
+            "Authorization": Secret(f"Bearer {backend.api_key.reveal()}"),
+            "Persona-Version": VERSION,
+            "Key-Inflection": "kebab",
+        },
         masked=(backend.api_key,),
+        charges=charges,
+        **more,
     )
 
 
@@ -106,23 +107,23 @@ def start_steps(backend: PersonaBackend, request: StartRequest) -> http.SessionS
     record = request.record
     attributes = {
         _template_kind(backend.template_id).attribute: backend.template_id,
-        "redirect-uri": request.return_url,
         "note": record.id,
         "tags": [record.terms],
     }
+    if request.return_url is not None:
+        attributes["redirect-uri"] = request.return_url
     body = {
-        "data": {"attributes": {k: v for k, v in attributes.items() if v is not None}},
+        "data": {"attributes": attributes},
         "meta": {
             "auto-create-account": False,
             "auto-create-one-time-link": True,
             "expiration-after-create-interval-seconds": math.ceil(record.valid_for_s),
         },
     }
+    http_request = _request(backend, "POST", json=body, expects={200, 201}, charges=1)
     # For the same key, Persona returns its first answer again for at least 24 hours.
-    key = {"Idempotency-Key": record.id}
-    reply = yield _request(
-        backend, "POST", "", headers=key, json=body, expects={200, 201}, charges=1
-    )
+    headers = {**http_request.headers, "Idempotency-Key": record.id}
+    reply = yield attrs.evolve(http_request, headers=headers)
     document = reply.json()
     reading = _read_inquiry(backend, record, document)
     version = _related_id(document["data"], "inquiry-template-version")
@@ -166,7 +167,7 @@ def _read(backend: PersonaBackend, record: SessionRecord, session_id: str) -> ht
 def _about(
     backend: PersonaBackend, method: str, session_id: str, action: str = "", **more: Any
 ) -> http.HttpRequest:
-    """Return a request about one inquiry. Raises `InvalidRequest` if the id would change the URL."""
+    """Return a request about one inquiry. Raises `InvalidRequest` for an id unfit for a URL."""
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", session_id):
         raise InvalidRequest("Invalid Persona id: use letters, digits, - and _ only.")
     return _request(backend, method, f"/{session_id}{action}", on_refusal="raise", **more)
@@ -194,13 +195,13 @@ def _find_inquiry(backend: PersonaBackend, record: SessionRecord) -> http.Sessio
 def _list_inquiries(backend: PersonaBackend, record: SessionRecord) -> _Listing:
     """Return the ids of the inquiries started with a record, newest first."""
     filters = {"filter[note]": record.id, "page[size]": str(_MOST_INQUIRIES)}
-    reply = yield _request(backend, "GET", "", params=filters)
-    # Check the note again, because a server may ignore the filter.
-    return [
-        _text(inquiry["id"])
-        for inquiry in reply.json()["data"][:_MOST_INQUIRIES]
-        if inquiry["attributes"].get("note") == record.id
-    ]
+    reply = yield _request(backend, "GET", params=filters)
+    session_ids = []
+    for inquiry in reply.json()["data"]:
+        # Check the note again, because a server may ignore the filter.
+        if inquiry["attributes"].get("note") == record.id:
+            session_ids.append(_text(inquiry["id"]))
+    return session_ids
 
 
 def _not_listed() -> errors.SessionNotFound:
@@ -219,8 +220,10 @@ def _open(
 
     Each link is one of the 25 sessions that Persona allows for an inquiry.
     """
+    if reading.record_id != request.record.id:
+        return reading  # the core refuses it: it must not be resumed
     if reading.state is SessionState.EXPIRED:
-        reply = yield _about(backend, "POST", reading.session_id, "/resume")
+        yield _about(backend, "POST", reading.session_id, "/resume")
     elif reading.state is not SessionState.PENDING:
         return reading
     lasts_s = math.ceil(request.record.valid_for_s)

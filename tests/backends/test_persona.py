@@ -458,6 +458,15 @@ def test_expired_inquiry_is_resumed_by_a_new_link(mock, sessions):
     assert sessions.read(record, with_access=True).access is None
 
 
+def test_inquiry_of_another_record_is_not_resumed(mock, sessions):
+    record, other = start(sessions), start(sessions)
+    mock.control.sessions.expire(record.session_id)
+    swapped = attrs.evolve(other, session_id=record.session_id)
+    with pytest.raises(fm.SessionMismatch):
+        sessions.read(swapped, with_access=True)
+    assert sessions.read(record).state is fm.SessionState.EXPIRED
+
+
 def test_same_start_again_is_the_same_inquiry(mock, sessions):
     planned = sessions.plan("customer-17", **PAYOUT)
     first = sessions.start(planned)

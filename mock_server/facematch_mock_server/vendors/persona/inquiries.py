@@ -480,34 +480,41 @@ def _note_new_status(world: World, session: Session) -> None:
 
 
 def _judge(world: World, session: Session, check: PersonCheck) -> Session:
-    """Return the session with the verifications of a check of the person."""
-    claims = world.claims
+    """Return the session with the verifications of a check of the person, and what follows."""
     if not check.liveness.probe.faces:
         return hosted.fail(world, session)
     has_portrait = check.match is not None and bool(check.match.reference.faces)
-    score = 0.0 if check.match is None or check.match.score is None else check.match.score
+    checks = _judge_selfie(world, check, has_portrait=has_portrait)
+    is_selfie_passed = resources.has_passed(checks)
+    document = _new_verification(world, GOVERNMENT_ID, passed=has_portrait)
+    selfie = _new_verification(world, SELFIE, passed=is_selfie_passed, checks=checks)
+    judged = with_inquiry(
+        attrs.evolve(session, pictures={"center": check.face, "front": check.reference}),
+        verifications=(*inquiry_of(session).verifications, document, selfie),
+        has_untold_selfie=True,
+    )
+    is_passed = has_portrait and is_selfie_passed
+    last_screen = COMPLETED if is_passed else FAILED
+    if world.claims["inquiry.workflow"] == "none":
+        return attrs.evolve(judged, status=last_screen)
+    decided = attrs.evolve(judged, status=APPROVED if is_passed else DECLINED)
+    reviewer = {"type": "workflow-run", "id": "wfr_mock"}
+    return with_inquiry(decided, untold_end=last_screen, reviewer=reviewer)
+
+
+def _judge_selfie(
+    world: World, check: PersonCheck, *, has_portrait: bool
+) -> tuple[Mapping[str, Any], ...]:
+    """Return the checks of a selfie, which cannot match without a portrait on the document."""
+    claims = world.claims
+    match_score = 0.0
+    if has_portrait and check.match is not None and check.match.score is not None:
+        match_score = check.match.score
     live_score = check.liveness.score or 0.0
-    checks = resources.selfie_checks(
-        matches=has_portrait and score >= claims["verification.match_from"],
+    return resources.selfie_checks(
+        matches=match_score >= claims["verification.match_from"],
         is_live=not check.liveness.attack and live_score >= claims["verification.live_from"],
         is_liveness_required=claims["verification.liveness"] == "required",
-    )
-    has_passed = has_portrait and resources.has_passed(checks)
-    document = _new_verification(world, GOVERNMENT_ID, passed=has_portrait)
-    selfie = _new_verification(world, SELFIE, passed=resources.has_passed(checks), checks=checks)
-    end = COMPLETED if has_passed else FAILED
-    decides = claims["inquiry.workflow"] == "decides"
-    status = (APPROVED if has_passed else DECLINED) if decides else end
-    inquiry = inquiry_of(session)
-    judged = attrs.evolve(
-        session, status=status, pictures={"center": check.face, "front": check.reference}
-    )
-    return with_inquiry(
-        judged,
-        verifications=(*inquiry.verifications, document, selfie),
-        has_untold_selfie=True,
-        untold_end=end if decides else None,
-        reviewer={"type": "workflow-run", "id": "wfr_mock"} if decides else None,
     )
 
 

@@ -270,7 +270,6 @@ def document_of(session: Session) -> dict[str, str | None]:
 def show_verification(session: Session, verification: Verification) -> dict[str, Any]:
     """Return a verification of an inquiry."""
     is_redacted = inquiry_of(session).is_redacted
-    at = verification.created_at
     attributes: dict[str, Any] = {
         "status": verification.status,
         "redacted-at": stamp(inquiry_of(session).times.get("redacted-at")),
@@ -278,17 +277,17 @@ def show_verification(session: Session, verification: Verification) -> dict[str,
         "tags": [],
         "checks": list(verification.checks),
     }
+    # The mock takes no time between the steps of a verification.
     for name in ("created-at", "submitted-at", "completed-at"):
-        attributes |= {name: stamp(at), f"{name}-ts": int(at.timestamp())}
-    if verification.kind == GOVERNMENT_ID:
-        attributes |= dict.fromkeys(document_of(session)) if is_redacted else document_of(session)
-        attributes |= {"id-class": "pp", "front-photo-url": _url("id-front", is_redacted)}
+        attributes[name] = stamp(verification.created_at)
+        attributes[f"{name}-ts"] = int(verification.created_at.timestamp())
+    if verification.kind == SELFIE:
+        attributes |= _show_selfie(is_redacted=is_redacted)
     else:
-        scores = ("document-similarity-score", "selfie-similarity-score-left")
-        attributes |= dict.fromkeys((*scores, "selfie-similarity-score-right", "video-url"))
-        photo_url = _url("selfie-center", is_redacted)
-        attributes |= {"capture-method": "photo", "center-photo-url": photo_url}
-        attributes["photo-urls"] = [] if is_redacted else [{"page": "center", "url": photo_url}]
+        values = document_of(session)
+        attributes |= dict.fromkeys(values) if is_redacted else values
+        attributes["id-class"] = "pp"
+        attributes["front-photo-url"] = _url("id-front", is_redacted=is_redacted)
     owner = {"data": {"type": "inquiry", "id": session.id}}
     return {
         "type": verification.kind,
@@ -298,7 +297,21 @@ def show_verification(session: Session, verification: Verification) -> dict[str,
     }
 
 
-def _url(name: str, is_redacted: bool) -> str | None:
+def _show_selfie(*, is_redacted: bool) -> dict[str, Any]:
+    """Return the attributes that only a selfie has."""
+    photo_url = _url("selfie-center", is_redacted=is_redacted)
+    return {
+        "capture-method": "photo",
+        "document-similarity-score": None,
+        "selfie-similarity-score-left": None,
+        "selfie-similarity-score-right": None,
+        "center-photo-url": photo_url,
+        "photo-urls": [] if is_redacted else [{"page": "center_photo", "url": photo_url}],
+        "video-url": None,
+    }
+
+
+def _url(name: str, *, is_redacted: bool) -> str | None:
     if is_redacted:
         return None
     return f"https://files.withpersona.com/{name}.jpg?access_token=made-up"

@@ -76,9 +76,8 @@ def announce_status(world: World, session: Session) -> None:
     if inquiry.has_untold_selfie:
         announce(world, session, f"verification.{newest_selfie(session).status}")
     if inquiry.untold_end is not None:
-        announce(
-            world, attrs.evolve(session, status=inquiry.untold_end), _EVENTS[inquiry.untold_end]
-        )
+        before_decision = attrs.evolve(session, status=inquiry.untold_end)
+        announce(world, before_decision, _EVENTS[inquiry.untold_end])
     announce(world, session, _EVENTS[session.status])
 
 

@@ -118,7 +118,7 @@ def test_requests_of_the_backend_fit_the_specification(specification):
     start = next(backend.start_steps(StartRequest(record=record, return_url=HOOK)))
     steps = backend.read_steps(ReadRequest(record=record, with_access=True))
     next(steps)
-    inquiry = {"id": "inq_1", "attributes": {"status": "created"}}
+    inquiry = {"id": "inq_1", "attributes": {"status": "created", "note": record.id}}
     link = steps.send(HttpReply(status=200, body=json.dumps({"data": inquiry}).encode()))
     paths = specification["paths"]
     for path, request in (("/inquiries", start), (f"{INQUIRY}/generate-one-time-link", link)):
