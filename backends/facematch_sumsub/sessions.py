@@ -41,6 +41,8 @@ from facematch_core.backend.session_types import SessionHint
 
 #: A `SumsubBackend`. Importing its module here would be circular.
 SumsubBackend: TypeAlias = Any
+#: An object in a body.
+JsonObject: TypeAlias = Mapping[str, Any]
 
 #: The longest life of a link, 30 days, by users of the API; Sumsub documents none.
 _LONGEST_LINK_S = 30 * 86_400
@@ -150,7 +152,7 @@ def _create_link(backend: SumsubBackend, link_request: _LinkRequest) -> _LinkSte
     url = f"{backend.service_url}/resources/sdkIntegrations/levels/-/websdkLink"
     if link_request.language is not None:
         url += f"?lang={link_request.language}"
-    body: dict[str, Any] = {
+    body: dict[str, object] = {
         "levelName": backend.level_name,
         "userId": link_request.record.id,
         "ttlInSecs": link_request.lasts_s,
@@ -213,8 +215,8 @@ def _get_applicant(backend: SumsubBackend, record: SessionRecord) -> http.HttpRe
 def _read(
     reading: SessionReading,
     record: SessionRecord,
-    applicant: dict[str, Any],
-    steps: dict[str, Any],
+    applicant: JsonObject,
+    steps: JsonObject,
 ) -> SessionReading:
     """Return the reading with what the applicant and its steps show."""
     review = applicant["review"]
@@ -248,7 +250,7 @@ def _read(
     )
 
 
-def _state_of(status: str, result: Mapping[str, Any]) -> SessionState:
+def _state_of(status: str, result: JsonObject) -> SessionState:
     """Return the state of a session; ``result`` is the applicant's ``reviewResult``."""
     if status != "completed":
         # An answer before that may be GREEN, too, and does not count.
@@ -265,7 +267,7 @@ def _state_of(status: str, result: Mapping[str, Any]) -> SessionState:
     return SessionState.PENDING if reject_type == "RETRY" else SessionState.UNKNOWN
 
 
-def _read_liveness_methods(applicant: dict[str, Any]) -> dict[str, str | None]:
+def _read_liveness_methods(applicant: JsonObject) -> dict[str, str | None]:
     """Return the method by which each step of the applicant's level checks liveness."""
     methods = {}
     # An app token without the permission may not see the level's steps.
@@ -275,7 +277,7 @@ def _read_liveness_methods(applicant: dict[str, Any]) -> dict[str, str | None]:
     return methods
 
 
-def _read_checks(step: dict[str, Any], method: str | None) -> Iterator[SessionCheck]:
+def _read_checks(step: JsonObject, method: str | None) -> Iterator[SessionCheck]:
     """Yield the match and, if its method has one, the liveness check of a selfie step.
 
     The step has one verdict on both.
@@ -339,7 +341,7 @@ def _decide_liveness(answer: str | None, labels: Mapping[str, None]) -> Liveness
     return LivenessDecision.REVIEW
 
 
-def _read_labels(result: Mapping[str, Any]) -> dict[str, None]:
+def _read_labels(result: JsonObject) -> dict[str, None]:
     """Return the labels of a result, as the keys of a dict, which keeps their order."""
     return dict.fromkeys(map(_text, result.get("rejectLabels") or ()))
 
@@ -349,7 +351,7 @@ def _label_warning(label: str) -> ResultWarning:
 
 
 def _read_holders(
-    applicant: dict[str, Any], identity_steps: list[dict[str, Any]]
+    applicant: JsonObject, identity_steps: list[JsonObject]
 ) -> Iterator[DocumentHolder]:
     """Yield the holder of each document of the type and country that an identity step shows.
 
@@ -363,7 +365,7 @@ def _read_holders(
             yield _read_holder(document)
 
 
-def _read_holder(document: dict[str, Any]) -> DocumentHolder:
+def _read_holder(document: JsonObject) -> DocumentHolder:
     """Return the holder on a document; a value that was not recognized is missing."""
     parts = [document.get("firstName"), document.get("lastName")]
     name = " ".join(_text(part) for part in parts if part)
@@ -377,7 +379,7 @@ def _read_holder(document: dict[str, Any]) -> DocumentHolder:
 # --- webhooks ---
 
 
-def read_hint(document: dict[str, Any]) -> SessionHint:
+def read_hint(document: JsonObject) -> SessionHint:
     """Return the session that a delivery names (User verification webhooks)."""
     record_id = _text_or_none(document.get("externalUserId"))
     # Another program may have created the applicant, with an id of its own.
@@ -406,7 +408,7 @@ _RAW_REVIEW = (
 _RAW_RESULT = ("reviewAnswer", "rejectLabels", "reviewRejectType", "buttonIds")
 
 
-def _allow(applicant: dict[str, Any], steps: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def _allow(applicant: JsonObject, steps: Mapping[str, JsonObject]) -> JsonObject:
     """Return the allowed fields of an applicant and of its steps."""
     review = applicant["review"]
     answers = {}
@@ -422,11 +424,11 @@ def _allow(applicant: dict[str, Any], steps: Mapping[str, dict[str, Any]]) -> di
     }
 
 
-def _pick(fields: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+def _pick(fields: JsonObject, names: tuple[str, ...]) -> JsonObject:
     return {name: fields[name] for name in names if name in fields}
 
 
-def _read_id(applicant: dict[str, Any]) -> str:
+def _read_id(applicant: JsonObject) -> str:
     applicant_id = _text(applicant["id"])
     if not _APPLICANT_ID.fullmatch(applicant_id):
         raise ValueError("id is not an applicant's")
