@@ -10,7 +10,7 @@ from kit.vendors import settings_at
 import facematch_core as fm
 from facematch_comparison import PairState, Requirements
 from facematch_comparison.judging.requirements import built_in
-from facematch_comparison.scores.columns import COLUMNS
+from facematch_comparison.scores.columns import FIELDS
 from facematch_core import Failover, OutcomeUnknown, Unsupported, VendorError, open_verifier
 from facematch_core.testing import BackendContract
 from facematch_core.testing.contract.money import EXPECTED
@@ -212,7 +212,7 @@ def test_quoted_figures_match_the_simulations_page(page):
 def test_the_reference_lists_every_column_state_and_key():
     page = (DOCS / "reference" / "comparison.md").read_text()
     columns = page.partition("\n## Scores\n")[2].partition("\n## ")[0]
-    assert not [name for name in COLUMNS if f"`{name}`" not in columns]
+    assert not [name for name in FIELDS if f"`{name}`" not in columns]
     states = page.partition("\n## Run database\n")[2].partition("\n## ")[0]
     assert not [state for state in PairState if f"`{state}`" not in states]
     keys = {field.name for field in attrs.fields(Requirements)} - {"name"}

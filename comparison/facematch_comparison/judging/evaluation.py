@@ -185,7 +185,7 @@ class _Judging:
         if chosen is not judged:
             self.chosen = stats.Rates(chosen, confidence)
         self.is_scored, self.why_not = _has_threshold(chosen, judged)
-        self.why_reversed = whole.once(_why_reversed)
+        self.why_reversed = whole.cached(_why_reversed)
         self.at_default = _default(self.rates)
         self.points: list[model.PointAt] = []
 
@@ -393,6 +393,6 @@ def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> No
                 "distances, minus the distance."
             )
     # A reversed system gets no verdict but does not stop the others.
-    reasons = [each.once(_why_reversed) for each in answers]
+    reasons = [each.cached(_why_reversed) for each in answers]
     if all(reasons):
         raise InvalidRequest(f"{reasons[0]} For distances use {format_argument('distance', True)}.")

@@ -7,7 +7,6 @@ on the system's scale, times are in seconds, and prices are in `Answers.currency
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
@@ -110,50 +109,52 @@ def frame_of(
         pictures: Names of the probes, and of the references.
         groups: Groupings by name.
     """
-    category = pd.Categorical.from_codes
-    probe, reference = (np.asarray(side) for side in (probe_subjects, reference_subjects))
-    scores, count = np.asarray(scores, np.float64), len(probe)
+    probe = np.asarray(probe_subjects)
+    reference = np.asarray(reference_subjects)
+    scores = np.asarray(scores, np.float64)
+    count = len(probe)
+    columns: dict[str, Any] = {"pair": np.arange(count)}
+    if transactions is not None:
+        columns["transaction"] = transactions
+    if attempts is not None:
+        columns["attempt"] = attempts
+    columns["mated"] = probe == reference if mated is None else np.asarray(mated)
+    if pictures is not None:
+        columns["probe"], columns["reference"] = pictures
+    columns["person_1"] = _named(probe, people)
+    columns["person_2"] = _named(reference, people)
+    columns["score"] = scores
+    if decisions is None:
+        decisions = np.full(count, NO_DECISION, np.int8)
+    columns["decision"] = _categorical(decisions, [*map(str, DECISIONS)])
+    columns["acquired"] = ~np.isnan(scores) if acquired is None else np.asarray(acquired)
     answered = np.ones(count, np.bool_) if answered is None else np.asarray(answered)
-    decisions = np.full(count, NO_DECISION, np.int8) if decisions is None else decisions
-    billed = np.zeros(count, np.int8) if billed is None else billed
-    names = None if people is None else pd.CategoricalDtype(pd.Index(people))
-    every: dict[str, Any] = {
-        "pair": np.arange(count),
-        "transaction": transactions,
-        "attempt": attempts,
-        "mated": probe == reference if mated is None else np.asarray(mated),
-        "probe": pictures[0] if pictures else None,
-        "reference": pictures[1] if pictures else None,
-        "person_1": probe if names is None else category(probe, dtype=names),
-        "person_2": reference if names is None else category(reference, dtype=names),
-        "score": scores,
-        "decision": category(decisions, [*map(str, DECISIONS)]),
-        "acquired": ~np.isnan(scores) if acquired is None else np.asarray(acquired),
-        "answered": answered,
-        "error": category(np.where(answered, -1, 0), [NOT_ASKED]) if errors is None else errors,
-        "elapsed_s": np.full(count, np.nan) if elapsed_s is None else np.asarray(elapsed_s),
-        "billed": category(billed, [*map(str, BILLED)]),
-    }
-    columns = {name: column for name, column in every.items() if column is not None}
-    for name, group in (groups or {}).items():
-        for prefix, side in ((PROBE_GROUP, group.probe), (REFERENCE_GROUP, group.reference)):
-            columns[prefix + name] = category(side, list(group.labels))
+    columns["answered"] = answered
+    if errors is None:
+        errors = _categorical(np.where(answered, -1, 0), [NOT_ASKED])
+    columns["error"] = errors
+    columns["elapsed_s"] = np.full(count, np.nan) if elapsed_s is None else np.asarray(elapsed_s)
+    if billed is None:
+        billed = np.zeros(count, np.int8)
+    columns["billed"] = _categorical(billed, [*map(str, BILLED)])
+    for name, grouping in (groups or {}).items():
+        columns[PROBE_GROUP + name] = _categorical(grouping.probe, [*grouping.labels])
+        columns[REFERENCE_GROUP + name] = _categorical(grouping.reference, [*grouping.labels])
     try:
         return pd.DataFrame(columns, copy=False)
     except ValueError as error:
         raise InvalidRequest(f"Pass one value for each of {count} pairs: {error}.") from None
 
 
-def _column(name: str, kind: type[_K]) -> cached_property[NDArray[_K]]:
-    """Return a cached property: a column of numbers, or the codes of a categorical column."""
+def _categorical(codes: Any, labels: Sequence[str]) -> pd.Categorical:
+    return pd.Categorical.from_codes(codes, labels)
 
-    def values(answers: Answers) -> NDArray[_K]:
-        column = answers.frame[name]
-        numbers = column.cat.codes if hasattr(column, "cat") else column
-        array: NDArray[_K] = numbers.to_numpy(kind)
-        return array
 
-    return cached_property(values)
+def _named(numbers: NDArray[Any], names: Any) -> pd.Categorical | NDArray[Any]:
+    """Return people by name; by number if they have no names."""
+    if names is None:
+        return numbers
+    return pd.Categorical.from_codes(numbers, dtype=pd.CategoricalDtype(pd.Index(names)))
 
 
 @attrs.frozen(slots=False, kw_only=True, eq=False, repr=False)
@@ -182,14 +183,6 @@ class Answers:
         people_known: Whether the source names the people. If not, pictures connected by mated pairs
             are treated as one person, and every other picture as a separate person. A person whose
             pictures are not connected is treated as several, which makes intervals too narrow.
-        mated: bool, (N,): whether both pictures show one person.
-        scores: float64, (N,): higher means more similar; NaN if there is none.
-        decisions: int8, (N,): index in `DECISIONS`, at the threshold of the run; -1 if none.
-        acquired: bool, (N,): whether two faces could be compared; False without an answer.
-        answered: bool, (N,): whether the system answered.
-        elapsed_s: float64, (N,): duration of each call; NaN if unknown.
-        billed: int8, (N,): index in `BILLED`.
-        probe_subjects, reference_subjects: int64, (N,): number of the person in each picture.
     """
 
     name: str
@@ -204,43 +197,88 @@ class Answers:
     currency: str | None = None
     privacy: str = "It is not known which data were sent or kept."
     people_known: bool = True
-    _derived: dict[Any, Any] = attrs.field(factory=dict, init=False)
+    _cache: dict[Any, Any] = attrs.field(factory=dict, init=False)
 
-    mated = _column("mated", np.bool_)
-    scores = _column("score", np.float64)
-    decisions = _column("decision", np.int8)
-    acquired = _column("acquired", np.bool_)
-    answered = _column("answered", np.bool_)
-    elapsed_s = _column("elapsed_s", np.float64)
-    billed = _column("billed", np.int8)
-    probe_subjects = _column("person_1", np.int64)
-    reference_subjects = _column("person_2", np.int64)
-    _transactions = _column("transaction", np.int64)
-    _attempts = _column("attempt", np.int64)
+    def _numbers(self, column: str, dtype: type[_K]) -> NDArray[_K]:
+        """Return a column of numbers, or the codes of a categorical column."""
+        values = self.frame[column]
+        if hasattr(values, "cat"):
+            values = values.cat.codes
+        numbers: NDArray[_K] = values.to_numpy(dtype)
+        return numbers
 
-    @property
+    @cached_property
+    def mated(self) -> NDArray[np.bool_]:
+        """bool, (N,): whether both pictures show one person."""
+        return self._numbers("mated", np.bool_)
+
+    @cached_property
+    def scores(self) -> NDArray[np.float64]:
+        """float64, (N,): higher means more similar; NaN if there is none."""
+        return self._numbers("score", np.float64)
+
+    @cached_property
+    def decisions(self) -> NDArray[np.int8]:
+        """int8, (N,): index in `DECISIONS`, at the threshold of the run; -1 if none."""
+        return self._numbers("decision", np.int8)
+
+    @cached_property
+    def acquired(self) -> NDArray[np.bool_]:
+        """bool, (N,): whether two faces could be compared; False without an answer."""
+        return self._numbers("acquired", np.bool_)
+
+    @cached_property
+    def answered(self) -> NDArray[np.bool_]:
+        """bool, (N,): whether the system answered."""
+        return self._numbers("answered", np.bool_)
+
+    @cached_property
+    def elapsed_s(self) -> NDArray[np.float64]:
+        """float64, (N,): duration of each call; NaN if unknown."""
+        return self._numbers("elapsed_s", np.float64)
+
+    @cached_property
+    def billed(self) -> NDArray[np.int8]:
+        """int8, (N,): index in `BILLED`."""
+        return self._numbers("billed", np.int8)
+
+    @cached_property
+    def probe_subjects(self) -> NDArray[np.int64]:
+        """int64, (N,): number of the person in each probe."""
+        return self._numbers("person_1", np.int64)
+
+    @cached_property
+    def reference_subjects(self) -> NDArray[np.int64]:
+        """int64, (N,): number of the person in each reference."""
+        return self._numbers("person_2", np.int64)
+
+    @cached_property
     def transactions(self) -> NDArray[np.int64] | None:
         """int64, (N,): number of each pair's transaction; None without transactions."""
-        return self._transactions if "transaction" in self.frame else None
+        if "transaction" not in self.frame:
+            return None
+        return self._numbers("transaction", np.int64)
 
-    @property
+    @cached_property
     def attempts(self) -> NDArray[np.int64] | None:
         """int64, (N,): number of each attempt, from 1; None without transactions."""
-        return self._attempts if "attempt" in self.frame else None
+        if "attempt" not in self.frame:
+            return None
+        return self._numbers("attempt", np.int64)
 
     @classmethod
-    def of(cls, *, name: str, rule: ThresholdRule, **more: Any) -> Answers:
+    def of(cls, *, name: str, rule: ThresholdRule, **arguments: Any) -> Answers:
         """Build answers from the arguments of `frame_of` and the other attributes of `Answers`."""
-        facts = {
-            field.name: more.pop(field.name)
-            for field in attrs.fields(cls)
-            if field.init and field.name in more
-        }
-        return cls(name=name, rule=rule, frame=frame_of(**more), **facts)
+        attributes = {}
+        for field in attrs.fields(cls):
+            if field.init and field.name in arguments:
+                attributes[field.name] = arguments.pop(field.name)
+        return cls(name=name, rule=rule, frame=frame_of(**arguments), **attributes)
 
     def __attrs_post_init__(self) -> None:
-        ends = np.fmin.reduce(self.scores, initial=0), np.fmax.reduce(self.scores, initial=0)
-        if max(-ends[0], ends[1]) > MOST_SCORE:
+        lowest = np.fmin.reduce(self.scores, initial=0)
+        highest = np.fmax.reduce(self.scores, initial=0)
+        if max(-lowest, highest) > MOST_SCORE:
             raise InvalidRequest(
                 f"{self.name} has a score beyond {MOST_SCORE:g}, which is too large."
             )
@@ -253,51 +291,61 @@ class Answers:
                 f"{self.name} needs both transactions and attempts, or neither: the transaction "
                 "of each pair, and the number of the attempt in it."
             )
-        if self.transactions is None:
-            return
-        of_whom = self.frame[["transaction", "mated", "person_1", "person_2"]].drop_duplicates()
-        several = of_whom["transaction"][of_whom["transaction"].duplicated()]
-        is_again = self.frame.duplicated(["transaction", "attempt"])
-        is_wrong = is_again | (self.frame["attempt"] < 1) | self.frame["transaction"].isin(several)
-        if is_wrong.any():
+        if self.transactions is not None:
+            self._check_transactions()
+
+    def _check_transactions(self) -> None:
+        """Raise if attempts of a transaction are of several people, or not numbered uniquely."""
+        transactions = self.frame["transaction"]
+        people = self.frame[["transaction", "mated", "person_1", "person_2"]].drop_duplicates()
+        of_several = people["transaction"][people["transaction"].duplicated()]
+        is_repeated = self.frame.duplicated(["transaction", "attempt"])
+        is_invalid = is_repeated | (self.frame["attempt"] < 1) | transactions.isin(of_several)
+        if is_invalid.any():
             raise InvalidRequest(
-                f"Transaction {self.frame['transaction'][is_wrong].iloc[0]} of {self.name} must "
-                "compare the same two people in all attempts, numbered from 1 without repeats."
+                f"Transaction {transactions[is_invalid].iloc[0]} of {self.name} must compare the "
+                "same two people in all attempts, numbered from 1 without repeats."
             )
 
     def __len__(self) -> int:
         return len(self.frame)
 
     def __repr__(self) -> str:
-        mated, answered = int(self.mated.sum()), int(self.answered.sum())
+        mated = int(self.mated.sum())
+        answered = int(self.answered.sum())
         return (
             f"<Answers {self.name}: {mated:,} mated and {len(self) - mated:,} non-mated pairs, "
             f"{answered:,} answered>"
         )
 
-    def once(self, derive: Callable[..., _T], *more: Any) -> _T:
-        """Return `derive(self, *more)`, and cache it."""
-        if (derive, *more) not in self._derived:
-            self._derived[derive, *more] = derive(self, *more)
-        value: _T = self._derived[derive, *more]
+    def cached(self, compute: Callable[..., _T], *arguments: Any) -> _T:
+        """Return `compute(self, *arguments)`, which is computed once."""
+        key = (compute, *arguments)
+        if key not in self._cache:
+            self._cache[key] = compute(self, *arguments)
+        value: _T = self._cache[key]
         return value
 
     @cached_property
     def groups(self) -> dict[str, Grouping]:
         """Groupings by name."""
-        groups = {}
-        for name in [name for name in self.frame if name.startswith(PROBE_GROUP)]:
-            kind = name.removeprefix(PROBE_GROUP)
-            sides = (self.frame[side + kind].cat for side in (PROBE_GROUP, REFERENCE_GROUP))
-            probe, reference = (side.codes.to_numpy(np.int64) for side in sides)
-            groups[kind] = Grouping(tuple(self.frame[name].cat.categories), probe, reference)
-        return groups
+        groupings = {}
+        for column in self.frame:
+            if column.startswith(PROBE_GROUP):
+                name = column.removeprefix(PROBE_GROUP)
+                groupings[name] = Grouping(
+                    labels=tuple(self.frame[column].cat.categories),
+                    probe=self._numbers(column, np.int64),
+                    reference=self._numbers(REFERENCE_GROUP + name, np.int64),
+                )
+        return groupings
 
     @property
     def not_answered(self) -> dict[str, int]:
         """Number of pairs without an answer, by reason."""
         errors = self.frame["error"][~self.answered].astype(object)
-        return {str(word): int(n) for word, n in errors.value_counts(sort=False).items()}
+        counts = errors.value_counts(sort=False)
+        return {str(reason): int(count) for reason, count in counts.items()}
 
     def person(self, number: int) -> str | None:
         """Return the name of the person with this number, or None if people have no names."""
@@ -307,12 +355,14 @@ class Answers:
     @cached_property
     def people(self) -> People:
         """All people, numbered from 0."""
-        both = np.stack([self.probe_subjects, self.reference_subjects])
-        if both.min(initial=0) < 0 or both.max(initial=0) > 4 * len(self):
-            numbers, places = np.unique(both, return_inverse=True)
-            return People(numbers, *places.reshape(2, -1))
-        is_seen = np.bincount(both.ravel()) > 0  # small numbers can be counted without sorting
-        return People(np.flatnonzero(is_seen), *(np.cumsum(is_seen) - 1)[both])
+        subjects = np.stack([self.probe_subjects, self.reference_subjects])
+        if subjects.min(initial=0) < 0 or subjects.max(initial=0) > 4 * len(self):
+            numbers, ranks = np.unique(subjects, return_inverse=True)
+            probe, reference = ranks.reshape(2, -1)
+            return People(numbers, probe, reference)
+        is_present = np.bincount(subjects.ravel()) > 0  # small numbers are counted without sorting
+        probe, reference = (np.cumsum(is_present) - 1)[subjects]
+        return People(np.flatnonzero(is_present), probe, reference)
 
     @cached_property
     def scored(self) -> NDArray[np.bool_]:
@@ -359,18 +409,22 @@ class Answers:
             )
         rows = np.flatnonzero(self.attempts <= attempts)
         rows = rows[np.argsort(self.transactions[rows], kind="stable")]
-        # An attempt without a decision might have been a match.
-        is_match = np.equal(self.decisions, DECISIONS.index(Decision.MATCH))
-        ranks = np.where(is_match, 2, self.decisions == NO_DECISION) * self.acquired
+        # `_DECISION_OF_RANK` explains ranks: an attempt without a decision might have been a match.
+        ranks = np.zeros(len(self), np.int8)
+        ranks[self.decisions == NO_DECISION] = 1
+        ranks[self.decisions == DECISIONS.index(Decision.MATCH)] = 2
+        ranks[~self.acquired] = 0
         scores = np.where(self.scored, self.scores, np.nan)
-        numbers = self.transactions[rows]
-        starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1))
+        transactions = self.transactions[rows]
+        starts = np.flatnonzero(np.diff(transactions, prepend=transactions[:1] - 1))
         answered = np.logical_and.reduceat(self.answered[rows], starts)
-        rank = np.where(answered, np.maximum.reduceat(ranks[rows], starts), 1)
+        best_ranks = np.where(answered, np.maximum.reduceat(ranks[rows], starts), 1)
         frame = self.frame.take(rows[starts]).drop(columns=["transaction", "attempt"])
         frame = frame.assign(
             score=np.where(answered, np.fmax.reduceat(scores[rows], starts), np.nan),
-            decision=pd.Categorical.from_codes(_BY_RANK[rank], dtype=frame["decision"].dtype),
+            decision=pd.Categorical.from_codes(
+                _DECISION_OF_RANK[best_ranks], dtype=frame["decision"].dtype
+            ),
             acquired=answered & np.logical_or.reduceat(self.acquired[rows], starts),
             answered=answered,
         )
@@ -402,16 +456,17 @@ class Answers:
 
 
 #: Decision of a transaction by rank: 0 no match, 1 an attempt without a decision, 2 a match.
-_BY_RANK: Final = np.array(
+_DECISION_OF_RANK: Final = np.array(
     [DECISIONS.index(Decision.NO_MATCH), NO_DECISION, DECISIONS.index(Decision.MATCH)], np.int8
 )
 
 
 def check_alike(systems: Sequence[Answers]) -> None:
     """Raise `InvalidRequest` unless all systems have the same pairs in the same order."""
-    for answers, column in itertools.product(systems[1:], _OF_PAIRS):
-        if not np.array_equal(getattr(answers, column), getattr(systems[0], column)):
-            raise InvalidRequest(
-                f"{systems[0].name} and {answers.name} did not answer the same pairs: only answers "
-                "to the same test set can be compared."
-            )
+    for system in systems[1:]:
+        for column in _OF_PAIRS:
+            if not np.array_equal(getattr(system, column), getattr(systems[0], column)):
+                raise InvalidRequest(
+                    f"{systems[0].name} and {system.name} did not answer the same pairs: only "
+                    "answers to the same test set can be compared."
+                )

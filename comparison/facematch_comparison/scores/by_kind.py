@@ -18,21 +18,21 @@ from facematch_core.base.files import open_regular
 from facematch_core.base.tables import decode
 from facematch_core.errors import InvalidRequest
 
-from .cells import NO_NUMBER, NUMBER, Cells, PlaceInFile
-from .columns import MATED, is_distance, our_name, plain
+from .columns import MATED, TRUTH, field_for, is_distance, plain
+from .raw_table import NO_NUMBER, NUMBER, PlaceInFile, RawTable
 
-#: Column with the label of each pair, in a table of `read_cells_by_kind` or `one_pair_per_line`.
+#: Column with the label of each pair, in a table of `read_two_files` or `one_pair_per_line`.
 LABEL: Final = "mated"
 
 _SCORES: Final = "(scores?|similarit(y|ies)|distances?)?"
 #: Plain names of columns with the scores of mated pairs, and of other pairs.
 _MATED_SCORES: Final = f"(mated|genuines?|same(person)?|target|positives?){_SCORES}"
-_OTHER_SCORES: Final = (
+_NON_MATED_SCORES: Final = (
     f"(nonmated|impostors?|imposters?|different(person|people)?|nontarget|negatives?){_SCORES}"
 )
 
 
-def read_cells_by_kind(*, mated: Path, non_mated: Path) -> Cells:
+def read_two_files(*, mated: Path, non_mated: Path) -> RawTable:
     """Read the scores of mated and of non-mated pairs from two files with one score per line.
 
     The first line may be a header ``score``.
@@ -41,7 +41,7 @@ def read_cells_by_kind(*, mated: Path, non_mated: Path) -> Cells:
     labels: list[str] = []
     places: list[PlaceInFile] = []
     for path, label in ((mated, "1"), (non_mated, "0")):
-        before = len(scores)
+        count_before = len(scores)
         for number, line in enumerate(_read_text(path).splitlines(), start=1):
             score = line.strip()
             if not score or (number == 1 and score.lower() == "score"):
@@ -54,10 +54,10 @@ def read_cells_by_kind(*, mated: Path, non_mated: Path) -> Cells:
             scores.append(score)
             labels.append(label)
             places.append(PlaceInFile(number, path.name))
-        if len(scores) == before:
+        if len(scores) == count_before:
             raise InvalidRequest(f"The file {path} has no scores: write one on each line.")
     table = pa.table({LABEL: labels, "score": scores})
-    return Cells("The comparison", table, places=lambda: places, unit="line")
+    return RawTable("The comparison", table, find_places=lambda: places, unit="line")
 
 
 def _read_text(path: Path) -> str:
@@ -70,51 +70,57 @@ def _read_text(path: Path) -> str:
     return text
 
 
-def one_pair_per_line(cells: Cells, *, named: Collection[str]) -> Cells | None:
-    """Return cells with one pair on each line; None if no two columns have scores by kind.
+def one_pair_per_line(table: RawTable, *, columns_named: Collection[str]) -> RawTable | None:
+    """Return a table with one pair on each line; None if no two columns have scores by kind.
 
     The scores of one line are of different pairs. The other columns, such as the person or the
-    system, describe both. Columns that the user `named` have the meaning that the user gives them.
+    system, describe both. `columns_named` have the meaning that the user gives them.
     """
-    mated = _column_named(cells, _MATED_SCORES)
-    other = _column_named(cells, _OTHER_SCORES)
-    if mated is None or other is None or {mated, other} & {*named}:
+    mated = _only_column_like(table, _MATED_SCORES)
+    non_mated = _only_column_like(table, _NON_MATED_SCORES)
+    if mated is None or non_mated is None or not {mated, non_mated}.isdisjoint(columns_named):
         return None
-    rest = [name for name in cells.header if name not in (mated, other)]
-    if {"mated", "non_mated", "score"} & {*map(our_name, rest)}:
+    if _has_labels(table, mated) or _has_labels(table, non_mated):
         return None
-    for column in (mated, other):
-        is_label = our_name(column) in ("mated", "non_mated")
-        if is_label and all(word.lower() in MATED for word in cells.words(column).words):
-            return None
-    cells.refuse(cells.problems)  # their rows are of this table
-    rest = [name for name in rest if our_name(name) != "pair"]  # one id would be of two pairs
-    score = "distance" if is_distance(mated) else "score"
+    shared_columns = [name for name in table.header if name not in (mated, non_mated)]
+    if not {*map(field_for, shared_columns)}.isdisjoint((*TRUTH, "score")):
+        return None
+    table.refuse(table.problems)  # their rows are of this table
+    # One id would be of two pairs.
+    shared_columns = [name for name in shared_columns if field_for(name) != "pair"]
     parts = []
     places = []
-    for column, label in ((mated, "1"), (other, "0")):
-        texts = cells.words(column).texts
+    for column, label in ((mated, "1"), (non_mated, "0")):
+        texts = table.categories(column).texts
         # Empty cells below the last score of the shorter column are no pairs.
         count = int(np.flatnonzero(texts != "").max(initial=-1)) + 1
-        part = cells.table.select(rest)[:count]
+        part = table.table.select(shared_columns)[:count]
         part = part.append_column(LABEL, pa.array([label] * count))
+        score = "distance" if is_distance(mated) else "score"
         parts.append(part.append_column(score, pa.array(texts[:count], pa.string())))
-        places += [cells.places[row] for row in range(count)]
+        places += [table.places[row] for row in range(count)]
     note = (
-        f"{cells.name} has scores of mated pairs in {mated[:60]!r}, and of other pairs in "
-        f"{other[:60]!r}: each score is a pair of its own"
+        f"{table.name} has scores of mated pairs in {mated[:60]!r}, and of other pairs in "
+        f"{non_mated[:60]!r}: each score is a pair of its own"
     )
-    return Cells(
-        cells.name,
+    return RawTable(
+        table.name,
         pa.concat_tables(parts),
-        places=lambda: places,
-        unit=cells.unit,
-        decimal_commas=cells.decimal_commas,
-        notes=[*cells.notes, note],
+        find_places=lambda: places,
+        unit=table.unit,
+        decimal_commas=table.decimal_commas,
+        notes=[*table.notes, note],
     )
 
 
-def _column_named(cells: Cells, pattern: str) -> str | None:
-    """Return the only column whose plain name matches the pattern."""
-    names = [name for name in cells.header if re.fullmatch(pattern, plain(name))]
+def _has_labels(table: RawTable, column: str) -> bool:
+    """Return whether a column named ``genuine`` or ``impostor`` has labels in place of scores."""
+    if field_for(column) not in TRUTH:
+        return False
+    return all(word.lower() in MATED for word in table.categories(column).words)
+
+
+def _only_column_like(table: RawTable, pattern: str) -> str | None:
+    """Return the only column whose plain name matches the pattern; None if there are several."""
+    names = [name for name in table.header if re.fullmatch(pattern, plain(name))]
     return names[0] if len(names) == 1 else None

@@ -14,8 +14,8 @@ from facematch_core.models import Decision
 
 from .answers import DECISIONS, Answers
 from .columns import PEOPLE, TRUTH, ColumnsNotRecognised
-from .lines import MINUS_DISTANCE, Lines
 from .missing import FEWEST_TO_COMPARE
+from .score_table import MINUS_DISTANCE, ScoreTable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,38 +32,51 @@ ENOUGH_APART: Final = 20
 _MANY_ALIKE: Final = 20
 
 
-def check_labels(files: Sequence[Lines], lines: Lines, answers: Sequence[Answers]) -> None:
+def check_labels(
+    files: Sequence[ScoreTable], judged: ScoreTable, answers: Sequence[Answers]
+) -> None:
     """Raise if scores match labels perfectly, unless the user or people's names confirm the labels.
 
     A log may use any column name for a system's own answers. If they were read as labels, the
-    system would have no errors, and no check of its scores could reveal the mistake.
+    system would have no errors, and no check of its scores could reveal the mistake. `judged` is
+    the joined table, or the only one.
     """
-    truth = {
-        ours: each.of[ours]
-        for each in files
-        for ours in TRUTH
-        if ours in each.of and {"score", "decision"} & each.held  # not a list of pairs
-    }
-    is_given = any({*TRUTH} & each.given & each.of.keys() for each in files)
-    if is_given or not truth or lines.people_by == PEOPLE:
+    truth = _unconfirmed_truth(files)
+    if truth is None or judged.people_fields == PEOPLE:
         return
-    for each in answers:
-        is_there, scores = each.scored, each.scores
-        if not is_there.any():
-            is_there = each.decisions >= 0
-            scores = each.decisions == DECISIONS.index(Decision.MATCH)
-        mated, others = scores[is_there & each.mated], scores[is_there & ~each.mated]
+    field, column = truth
+    for system in answers:
+        is_judged = system.scored
+        scores = system.scores
+        if not is_judged.any():
+            is_judged = system.decisions >= 0
+            scores = system.decisions == DECISIONS.index(Decision.MATCH)
+        mated = scores[is_judged & system.mated]
+        others = scores[is_judged & ~system.mated]
         if min(len(mated), len(others)) >= ENOUGH_APART and mated.min() > others.max():
-            ours, column = next(iter(truth.items()))
             raise ColumnsNotRecognised(
-                f"{lines.cells.name}: {column[:60]!r} matches the answers of {each.name} exactly: "
+                f"{judged.raw.name}: {column[:60]!r} matches the answers of {system.name} exactly: "
                 f"all {len(mated):,} mated pairs score above all {len(others):,} others; nothing "
-                f"was judged. Is it the ground truth, and not the answer of {each.name}?",
-                columns={ours: column},
+                f"was judged. Is it the ground truth, and not the answer of {system.name}?",
+                columns={field: column},
             )
 
 
-def check_scales(answers: Sequence[Answers], say: Callable[[str], object]) -> None:
+def _unconfirmed_truth(files: Sequence[ScoreTable]) -> tuple[str, str] | None:
+    """Return the field and the column of labels beside answers; None if the user named labels."""
+    unconfirmed = []
+    for file in files:
+        has_answers = not file.fields.isdisjoint(("score", "decision"))
+        for field in TRUTH:
+            if field in file.column_of:
+                if field in file.fields_named:
+                    return None
+                if has_answers:  # and so not a list of pairs
+                    unconfirmed.append((field, file.column_of[field]))
+    return unconfirmed[0] if unconfirmed else None
+
+
+def check_scales(answers: Sequence[Answers], note: Callable[[str], object]) -> None:
     """Note the systems whose scores may be on two scales; raise if those of mated pairs are, too.
 
     After a change of an API's version, half of a log may have scores from 0 to 1, and half from 0
@@ -71,10 +84,10 @@ def check_scales(answers: Sequence[Answers], say: Callable[[str], object]) -> No
     scores below 1 on a scale to 100.
     """
     for system in answers:
-        _check_scale(system, say)
+        _check_scale(system, note)
 
 
-def _check_scale(system: Answers, say: Callable[[str], object]) -> None:
+def _check_scale(system: Answers, note: Callable[[str], object]) -> None:
     scores = system.scores[system.scored]
     if system.scale == MINUS_DISTANCE or not _are_on_two_scales(scores):
         return
@@ -82,7 +95,7 @@ def _check_scale(system: Answers, say: Callable[[str], object]) -> None:
     high = np.count_nonzero(scores > ABOVE_SMALL_SCALE)
     counts = f"{low:,} scores are at most 1, and {high:,} above {ABOVE_SMALL_SCALE:g}"
     if not _are_on_two_scales(system.scores[system.scored & system.mated]):
-        say(f"{system.name}: {counts}: if the scale changed, write all scores on one scale")
+        note(f"{system.name}: {counts}: if the scale changed, write all scores on one scale")
         return
     raise InvalidRequest(
         f"{system.name} seems to have scores on two scales: {counts}, also among mated pairs; "
@@ -104,20 +117,23 @@ def _are_on_two_scales(scores: NDArray[np.float64]) -> bool:
 
 def notes_of_blanks(answers: Sequence[Answers]) -> Iterator[str]:
     """Yield notes about empty cells and about scores that may mean a missing score."""
-    empty = []
+    counts_without_score = []
     for system in answers:
-        if count := int((system.answered & ~system.acquired & (system.decisions < 0)).sum()):
-            empty.append(f"{count:,} of {system.name}")
+        is_blank = system.answered & ~system.acquired & (system.decisions < 0)
+        count = int(is_blank.sum())
+        if count:
+            counts_without_score.append(f"{count:,} of {system.name}")
         others = system.scores[system.scored & ~system.mated]
-        lowest = others[others == others.min(initial=np.inf)]
-        if len(lowest) >= max(_MANY_ALIKE, len(others) / 2):
+        lowest = others.min(initial=np.inf)
+        count_lowest = int(np.count_nonzero(others == lowest))
+        if count_lowest >= max(_MANY_ALIKE, len(others) / 2):
             yield (
-                f"{system.name}: {len(lowest):,} of {len(others):,} non-mated pairs have the score "
-                f"{lowest[0]:g}, so a threshold just above it may be chosen"
+                f"{system.name}: {count_lowest:,} of {len(others):,} non-mated pairs have the "
+                f"score {lowest:g}, so a threshold just above it may be chosen"
             )
-    if empty:
+    if counts_without_score:
         yield (
-            f"pairs without a score count as failures to acquire: {join_names(empty)}. If the "
-            f"vendor omits scores below its own threshold (Rekognition: 80), use "
-            f"{format_argument('below', 80)}"
+            "pairs without a score count as failures to acquire: "
+            f"{join_names(counts_without_score)}. If the vendor omits scores below its own "
+            f"threshold (Rekognition: 80), use {format_argument('below', 80)}"
         )

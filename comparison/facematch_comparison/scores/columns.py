@@ -1,4 +1,8 @@
-"""The columns of a score file: known names, valid words, and the error for missing columns."""
+"""The fields of a score file: the names of their columns, valid words, and what a refusal asks.
+
+A *field* is our name for what a column holds: `mated`, `score`, `probe_subject`. Users call the
+columns of a field by many names, which are known here, or name a column for a field themselves.
+"""
 
 from __future__ import annotations
 
@@ -16,24 +20,27 @@ from facematch_core.models import Decision, Environment, ThresholdRule
 
 from .answers import BILLED, DECISIONS, GROUP, PROBE_GROUP, REFERENCE_GROUP
 
-#: Words that mark a pair as mated (True) or non-mated (False); case-insensitive.
+#: Words that mark a pair as mated, and as non-mated; case-insensitive.
+_MATED_WORDS: Final = (
+    "1,1.0,true,t,yes,y,same,same person,mated,genuine,match,matched,positive,pos,"
+    "genuine pair,mated pair,match pair,same people,ja,wahr,oui,vrai,si,sí,sim,是"
+)
+_NON_MATED_WORDS: Final = (
+    "0,0.0,-1,-1.0,false,f,no,n,nein,falsch,non,faux,different,different person,diff,"
+    "fraud,fraudulent,impostor pair,imposter pair,non-mated pair,não,nao,否,"
+    "non match,not match,not matched,unmatched,not same,not the same,"
+    "different people,impostor,imposter,non-mated,non_mated,nonmated,non mated,neg,"
+    "non-match,non_match,no_match,no match,nonmatch,nomatch,mismatch,negative"
+)
+
+#: Whether a label means mated, by its lower-case word.
 MATED: Final[Mapping[str, bool]] = {
-    word: mated
-    for mated, words in (
-        (True, "1,1.0,true,t,yes,y,same,same person,mated,genuine,match,matched,positive,pos"),
-        (True, "genuine pair,mated pair,match pair,same people,ja,wahr,oui,vrai,si,sí,sim,是"),
-        (False, "0,0.0,-1,-1.0,false,f,no,n,nein,falsch,non,faux,different,different person,diff"),
-        (False, "fraud,fraudulent,impostor pair,imposter pair,non-mated pair,não,nao,否"),
-        (False, "non match,not match,not matched,unmatched,not same,not the same"),
-        (False, "different people,impostor,imposter,non-mated,non_mated,nonmated,non mated,neg"),
-        (False, "non-match,non_match,no_match,no match,nonmatch,nomatch,mismatch,negative"),
-    )
-    for word in words.split(",")
+    **dict.fromkeys(_MATED_WORDS.split(","), True),
+    **dict.fromkeys(_NON_MATED_WORDS.split(","), False),
 }
 _YES_NO: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 _ACCEPTED: Final = "accept accepted approve approved clear pass passed verified"
 _REJECTED: Final = "reject rejected decline declined fail failed not_verified mismatch"
-
 
 #: Words in a column `error` that mean no error, in lower case.
 NO_ERROR: Final = frozenset(
@@ -42,44 +49,59 @@ NO_ERROR: Final = frozenset(
 
 
 @attrs.frozen
-class Column:
-    """A column that facematch reads.
+class Field:
+    """What a column can hold.
 
     Attributes:
-        names: Pattern for other known names of the column, in the form that `plain` returns.
-        of: What the column describes: ``pair``, ``answer`` or ``system``; "" if it identifies one.
-        words: Meaning of each valid word, in lower case; empty if any word is valid.
-        form: Pattern for valid words.
-        advice: How to correct an invalid word.
+        column_names: Pattern for other known names of the column, in the form that `plain` returns.
+        describes: ``pair``, ``answer`` or ``system``; "" if the field identifies one.
+        meanings: Meaning of each valid word, in lower case; empty if any word is valid.
+        word_pattern: Pattern for valid words, if there are no `meanings`.
+        advice: How to correct an invalid word; "" if any word is valid.
         is_number: Whether the cells are numbers.
-        is_needed: Whether every cell must have a value.
+        is_required: Whether every cell must have a value.
     """
 
-    names: str = ""
-    of: str = "pair"
-    words: Mapping[str, Any] = MappingProxyType({})
-    form: str = ""
+    column_names: str = ""
+    describes: str = "pair"
+    meanings: Mapping[str, Any] = MappingProxyType({})
+    word_pattern: str = ""
     advice: str = ""
     is_number: bool = False
-    is_needed: bool = False
+    is_required: bool = False
 
-    def is_right(self, word: str) -> bool:
+    def is_valid(self, word: str) -> bool:
         """Return whether a word is valid in a cell."""
-        return word.lower() in self.words if self.words else bool(re.fullmatch(self.form, word))
+        if self.meanings:
+            return word.lower() in self.meanings
+        return bool(re.fullmatch(self.word_pattern, word))
 
 
-def _one_of(words: Mapping[str, Any]) -> dict[str, Any]:
-    *most, last = words
-    return {"words": words, "advice": f"write {', '.join(most)} or {last}"}
+def _choice(column_names: str, describes: str, meanings: Mapping[str, Any]) -> Field:
+    """Return a field with one of these words in each cell."""
+    return Field(column_names, describes, meanings=meanings, advice=_list_words(meanings))
 
 
-def _decisions() -> dict[str, Any]:
-    ours = _one_of({str(word): at for at, word in enumerate(DECISIONS)})
-    match, no_match = DECISIONS.index(Decision.MATCH), DECISIONS.index(Decision.NO_MATCH)
-    words = {word: match if mated else no_match for word, mated in MATED.items()}
-    words |= dict.fromkeys(_ACCEPTED.split(), match) | dict.fromkeys(_REJECTED.split(), no_match)
-    words |= {"consider": DECISIONS.index(Decision.REVIEW), **ours["words"]}
-    return {"words": words, "advice": f"{ours['advice']}, or ignore the column: --column decision="}
+def _list_words(words: Mapping[str, Any]) -> str:
+    *all_but_last, last_word = words
+    return f"write {', '.join(all_but_last)} or {last_word}"
+
+
+def _decision_field() -> Field:
+    match = DECISIONS.index(Decision.MATCH)
+    no_match = DECISIONS.index(Decision.NO_MATCH)
+    own_words = {str(decision): code for code, decision in enumerate(DECISIONS)}
+    words = {word: match if is_mated else no_match for word, is_mated in MATED.items()}
+    words.update(dict.fromkeys(_ACCEPTED.split(), match))
+    words.update(dict.fromkeys(_REJECTED.split(), no_match))
+    words["consider"] = DECISIONS.index(Decision.REVIEW)
+    words.update(own_words)
+    return Field(
+        "(is)?(match|verified)|matched|isidentical|accepted|result",
+        "answer",
+        meanings=words,
+        advice=f"{_list_words(own_words)}, or ignore the column: --column decision=",
+    )
 
 
 _PICTURE: Final = (
@@ -91,55 +113,55 @@ _SIMILARITY: Final = "([aä]hnlichkeit|similarit[eé]|similitud|similaridade|相
 _SIDE: Final = "(image|img|file|path|photo|picture)"
 _FILE: Final = "(file|filename|path)"  # with the x or y that joining tables with pandas adds
 _NAME: Final = "(subject|person|identity|name|user)(id)?"
-_FLAG: Final[dict[str, Any]] = {"words": _YES_NO, "advice": "write 1 or 0"}
 
-#: Columns by our name, except group columns. A system's own answer is never read as ground truth.
-COLUMNS: Final[Mapping[str, Column]] = {
-    "system": Column("contender|vendor|provider|algorithm|engine|matcher", "", is_needed=True),
-    "pair": Column("(pair|comparison|trial)?id|comparison|trial", "", is_needed=True),
-    "mated": Column(
-        "(is)?(same(person|identity)?|genuine)|gleicheperson|m[eê]mepersonne|mismapersona|mesmapessoa|(是否)?同一(个)?人|ismated|"
+#: All fields but groups. A system's own answer is never read as ground truth.
+FIELDS: Final[Mapping[str, Field]] = {
+    "system": Field("contender|vendor|provider|algorithm|engine|matcher", "", is_required=True),
+    "pair": Field("(pair|comparison|trial)?id|comparison|trial", "", is_required=True),
+    "mated": Field(
+        "(is)?(same(person|identity)?|genuine)|gleicheperson|m[eê]mepersonne|mismapersona|"
+        "mesmapessoa|(是否)?同一(个)?人|ismated|"
         "label|(ground)?truth|target|ytrue|gt|actuals?|real|"
         "expected(match|result|label)?|(pair|comparison|trial)type",
-        words=MATED,
+        meanings=MATED,
         advice="write 1 for one person and 0 for two",
-        is_needed=True,
+        is_required=True,
     ),
-    "non_mated": Column(
+    "non_mated": Field(
         "(is|confirmed)?(impostor|imposter|fraud|different)|differentperson",
-        words={word: not is_other for word, is_other in _YES_NO.items()},
+        meanings={word: not is_other for word, is_other in _YES_NO.items()},
         advice="write 1 for two people and 0 for one",
-        is_needed=True,
+        is_required=True,
     ),
-    "probe": Column(
+    "probe": Field(
         f"{_PICTURE}[1a]|{_SIDE}left|{_FILE}x|(query|live)(image|photo)|"
         "(img|image)1path|source(image|file|path)?|selfie(photo|image)?|"
         "probe(id|image|file|path|templateid|referenceid)"
     ),
-    "reference": Column(
+    "reference": Field(
         f"{_PICTURE}[2b]|{_SIDE}right|{_FILE}y|enrolled(image|photo)|aadhaarphoto|"
         "(img|image)2path|target(image|file|path)|(id|passport)photo|idimage|"
         "reference(id|image|file|path)|gallery(id|image)?|bioref(template|reference)id|"
         "document(photo|image)?"
     ),
-    "probe_subject": Column(
+    "probe_subject": Field(
         f"{_NAME}[1a]|queryperson|probe(person|identity|subjectid|name)|(subject|person)id1|"
         "(real|actual|true)id"
     ),
-    "reference_subject": Column(
+    "reference_subject": Field(
         f"{_NAME}[2b]|reference(person|identity|subjectid|name)|biorefsubjectid|"
         "gallery(subject|person)|"
         "(claimed|enrolled)id"
     ),
-    "person": Column("(person|customer)id|(subject|user)(id)?"),
-    "transaction": Column(is_needed=True),  # a `transaction_id` is often the id of one request
-    "attempt": Column(
+    "person": Field("(person|customer)id|(subject|user)(id)?"),
+    "transaction": Field(is_required=True),  # a `transaction_id` is often the id of one request
+    "attempt": Field(
         "attempt(no|number)",
-        form="[1-9][0-9]*",
+        word_pattern="[1-9][0-9]*",
         advice="write 1 for the first attempt of a transaction, 2 for the next",
-        is_needed=True,
+        is_required=True,
     ),
-    "score": Column(
+    "score": Field(
         f"scores|{_SIMILARITY}|(score|match|similarity|confidence|{_SIMILARITY})%|"
         "(y|match|matching|comparison|facematch|face)score|similarity(score|percent)?|sim|"
         "(match)?confidence|(face|facematch)similarity|cosine(similarity)?|cossim|"
@@ -148,26 +170,22 @@ COLUMNS: Final[Mapping[str, Column]] = {
         "answer",
         is_number=True,
     ),
-    "decision": Column(
-        "(is)?(match|verified)|matched|isidentical|accepted|result", "answer", **_decisions()
-    ),
-    "acquired": Column("", "answer", **_FLAG),
-    "error": Column("errormessage|exception", "answer"),
-    "elapsed_s": Column("latencys", "answer", is_number=True),
-    "billed": Column(
-        "charged", "answer", **_one_of({str(word): at for at, word in enumerate(BILLED)})
-    ),
-    "answered": Column("", "answer", **_FLAG),
-    "model": Column("modelversion", ""),
-    "rule": Column("", "system", **_one_of({str(rule): rule for rule in ThresholdRule})),
-    "threshold": Column("", "system", is_number=True),
-    "scale": Column("", "system"),
-    "price": Column("", "system", is_number=True),
-    "currency": Column("", "system", form="[A-Z]{3}", advice="write three capital letters"),
-    "backend": Column("", "system"),
-    "environment": Column("", "system", **_one_of({str(each): each for each in Environment})),
-    "privacy": Column("", "system"),
-    "people_known": Column("", "system", **_FLAG),
+    "decision": _decision_field(),
+    "acquired": Field("", "answer", meanings=_YES_NO, advice="write 1 or 0"),
+    "error": Field("errormessage|exception", "answer"),
+    "elapsed_s": Field("latencys", "answer", is_number=True),
+    "billed": _choice("charged", "answer", {str(word): code for code, word in enumerate(BILLED)}),
+    "answered": Field("", "answer", meanings=_YES_NO, advice="write 1 or 0"),
+    "model": Field("modelversion", ""),
+    "rule": _choice("", "system", {str(rule): rule for rule in ThresholdRule}),
+    "threshold": Field("", "system", is_number=True),
+    "scale": Field("", "system"),
+    "price": Field("", "system", is_number=True),
+    "currency": Field("", "system", word_pattern="[A-Z]{3}", advice="write three capital letters"),
+    "backend": Field("", "system"),
+    "environment": _choice("", "system", {str(each): each for each in Environment}),
+    "privacy": Field("", "system"),
+    "people_known": Field("", "system", meanings=_YES_NO, advice="write 1 or 0"),
 }
 
 WIDE: Final = "image1,image2,label,score"
@@ -176,13 +194,13 @@ LONG: Final = "system,pair,label,probe_subject,reference_subject,score"
 PEOPLE: Final = ("probe_subject", "reference_subject")
 PICTURES: Final = ("probe", "reference")
 
-#: Columns that identify a pair across files; the first entry that all files have is used.
+#: Fields that identify a pair across files; the first entry that all files have is used.
 PAIR_KEYS: Final = (("pair",), PICTURES, PEOPLE)
 
-#: The column that names one person per line; the other person of a non-mated pair has no name.
+#: The field that names one person per line; the other person of a non-mated pair has no name.
 PERSON: Final = "person"
 
-#: Columns with the ground truth; ``non_mated`` is 1 if ``mated`` is 0.
+#: Fields with the ground truth; ``non_mated`` is 1 if ``mated`` is 0.
 TRUTH: Final = ("mated", "non_mated")
 
 #: Placeholder for a column name that the user must fill in.
@@ -206,27 +224,41 @@ class ColumnsNotRecognised(InvalidRequest):
         columns: Mapping[str, str | Sequence[str]] = MappingProxyType({}),
         independent_pairs: bool = False,
     ) -> None:
-        self.what, self.columns, self.independent_pairs = what, dict(columns), independent_pairs
-        parts = [f"columns={json.dumps(self.columns, ensure_ascii=False)}"] * bool(columns)
-        parts += ["independent_pairs=True"] * independent_pairs
-        super().__init__(f"{what}\n{self.advice}, add: {', '.join(parts)}")
+        self.what = what
+        self.columns = dict(columns)
+        self.independent_pairs = independent_pairs
+        arguments = []
+        if columns:
+            arguments.append(f"columns={json.dumps(self.columns, ensure_ascii=False)}")
+        if independent_pairs:
+            arguments.append("independent_pairs=True")
+        super().__init__(f"{what}\n{self.advice}, add: {', '.join(arguments)}")
 
     @property
     def advice(self) -> str:
         """The advice, without the arguments to add."""
         if COLUMN not in self.columns.values():
             return "If no person is in two pairs" if self.independent_pairs else "If that is right"
+        advice = f"Replace {COLUMN} by the name of the column"
+        if self.columns.keys().isdisjoint((PERSON, *PEOPLE)):
+            return advice
         instead = format_argument("independent_pairs", True)
-        instead = f" (if no column names people, use {instead} instead)"
-        is_of_people = {PERSON, *PEOPLE} & self.columns.keys()
-        return f"Replace {COLUMN} by the name of the column{instead if is_of_people else ''}"
+        return f"{advice} (if no column names people, use {instead} instead)"
 
 
-def group_of(name: str) -> tuple[str, str] | None:
-    """Split a group column's name into its prefix and the rest; return None for other columns."""
+@attrs.frozen
+class GroupColumn:
+    """The two parts of a group column's name: ``probe_group_`` and ``sex``."""
+
+    prefix: str
+    grouping: str
+
+
+def group_column(name: str) -> GroupColumn | None:
+    """Split the name of a group column; return None for other columns."""
     for prefix in (PROBE_GROUP, REFERENCE_GROUP, GROUP):
         if name.startswith(prefix) and name != prefix:
-            return prefix, name.removeprefix(prefix)
+            return GroupColumn(prefix, name.removeprefix(prefix))
     return None
 
 
@@ -251,10 +283,10 @@ def is_distance(name: str) -> bool:
     return plain(name) == "l2" or plain(name).endswith(("distance", "distances", "dist"))
 
 
-def our_name(name: str) -> str:
-    """Return our name for a column with a known name, or "" for any other column."""
-    word = plain(name)
-    for ours, column in COLUMNS.items():
-        if word == plain(ours) or (word and re.fullmatch(column.names, word)):
-            return ours
-    return name if group_of(name) else ""
+def field_for(column: str) -> str:
+    """Return the field of a column with a known name, or "" for any other column."""
+    name = plain(column)
+    for field, known in FIELDS.items():
+        if name == plain(field) or (name and re.fullmatch(known.column_names, name)):
+            return field
+    return column if group_column(column) else ""

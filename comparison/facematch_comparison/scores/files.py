@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, TypeAlias
 
 import attrs
 import pandas as pd
@@ -23,12 +23,15 @@ from facematch_core.base.files import open_regular
 from facematch_core.base.tables import decode, format_places, read_header, read_table
 from facematch_core.errors import InvalidRequest
 
-from .cells import Cells, PlaceInFile, Problem, as_label
-from .columns import PAIR_KEYS, TRUTH, our_name
+from .columns import PAIR_KEYS, TRUTH, field_for
+from .raw_table import PlaceInFile, Problem, RawTable, as_label
 from .separators import with_tabs
 
+#: Reads the tables of an open file, whose name is for messages.
+Reader: TypeAlias = Callable[[str, BinaryIO], list[RawTable]]
+
 #: Lines above the header: blank lines, comments, and titles followed by empty cells.
-_ABOVE: Final = re.compile(
+_ABOVE_HEADER: Final = re.compile(
     rb"""(?:\xef\xbb\xbf)?(?:(?:#[^\n]*|(?:"[^"\n]*"|[^",;\t\n]*)([,;\t])\1+|)\r?\n)*"""
 )
 
@@ -47,60 +50,61 @@ SEPARATE: Final = (
 _EXCEL: Final = (".xlsx", ".xlsm")
 
 #: How a workbook's cells are read: as they are shown, without a header.
-_OF_EXCEL: Final[Mapping[str, Any]] = {"header": None, "dtype": str, "keep_default_na": False}
+_EXCEL_OPTIONS: Final[Mapping[str, Any]] = {"header": None, "dtype": str, "keep_default_na": False}
 
-#: Columns of answers and of labels, by our names: a sheet with one of them may be one of several.
+#: Fields of answers and of labels: a sheet with one of them may be one of several.
 _OF_ANSWERS: Final = ("score", "decision", *TRUTH)
 
 
-def read_cells(source: object, *, what: str, example: str) -> Cells:
-    """Read one table. Messages call a row `what`, and show `example` as a header.
+def read_one_table(source: object, *, row_name: str, example: str) -> RawTable:
+    """Read one table; messages call a row `row_name`, and show `example` as a header.
 
     Of a workbook, this is the first sheet that has more than two filled cells in a row.
     """
-    if isinstance(source, Cells):
-        cells = source
+    if isinstance(source, RawTable):
+        table = source
     elif isinstance(source, (str, Path)):
-        cells = _of_file(Path(source), _reader_of(Path(source)))[0]
+        table = _read_file(Path(source), _reader_of(Path(source)))[0]
     elif isinstance(source, pa.Table):
-        cells = Cells("The table", _of_pandas(source.to_pandas(types_mapper=pd.ArrowDtype)))
+        table = RawTable("The table", _of_pandas(source.to_pandas(types_mapper=pd.ArrowDtype)))
     elif isinstance(source, pd.DataFrame):
-        cells = Cells("The frame", _of_pandas(source))
+        table = RawTable("The frame", _of_pandas(source))
     else:
         raise InvalidRequest(
             f"A {type(source).__name__} is not a table: pass the path of a CSV, JSON, Excel or "
             "Parquet file, a pandas DataFrame or a pyarrow Table."
         )
-    _check_rows(cells, what=what, example=example)
-    return cells
+    _check_rows(table, row_name=row_name, example=example)
+    return table
 
 
-def read_tables(source: object, *, what: str, example: str) -> list[Cells]:
+def read_tables(source: object, *, row_name: str, example: str) -> list[RawTable]:
     """Read one table, or the sheets of a workbook that have answers or labels, each as a table."""
     if not isinstance(source, (str, Path)) or Path(source).suffix.lower() not in _EXCEL:
-        return [read_cells(source, what=what, example=example)]
-    tables = _of_file(Path(source), _workbook)
-    for cells in tables:
-        _check_rows(cells, what=what, example=example)
+        return [read_one_table(source, row_name=row_name, example=example)]
+    tables = _read_file(Path(source), _workbook)
+    for table in tables:
+        _check_rows(table, row_name=row_name, example=example)
     return tables
 
 
-def _check_rows(cells: Cells, *, what: str, example: str) -> None:
+def _check_rows(table: RawTable, *, row_name: str, example: str) -> None:
     """Raise if a table has no header, no rows, or a problem with its header."""
-    if any(re.fullmatch(r"[-+]?\d*\.\d+(e[-+]?\d+)?", name) for name in cells.header):
+    if any(re.fullmatch(r"[-+]?\d*\.\d+(e[-+]?\d+)?", name) for name in table.header):
         raise InvalidRequest(
-            f"{cells.name} has no header: its first line has numbers. Add a line with the names of "
+            f"{table.name} has no header: its first line has numbers. Add a line with the names of "
             f"the columns above it, such as {example}."
         )
-    if not len(cells):
+    if not len(table):
         raise InvalidRequest(
-            f"{cells.name} has no {what}: the first line names the columns, such as {example}, and "
-            f"each further line is one {what}."
+            f"{table.name} has no {row_name}: the first line names the columns, such as {example}, "
+            f"and each further line is one {row_name}."
         )
-    cells.refuse([each for each in cells.problems if each.rows is None], so="nothing was read")
+    of_header = [problem for problem in table.problems if problem.rows is None]
+    table.refuse(of_header, so="nothing was read")
 
 
-def _of_file(path: Path, read: Callable[[str, BinaryIO], list[Cells]]) -> list[Cells]:
+def _read_file(path: Path, read: Reader) -> list[RawTable]:
     """Open a file and read its tables."""
     try:
         file = open_regular(path)
@@ -112,12 +116,12 @@ def _of_file(path: Path, read: Callable[[str, BinaryIO], list[Cells]]) -> list[C
             tables = read(f"The file {path}", file)
         except InvalidRequest as error:
             raise InvalidRequest(f"The file {path} {error}") from None
-    for cells in tables:
-        cells.notes = [f"The file {path} {note}" for note in cells.notes]
+    for table in tables:
+        table.notes = [f"The file {path} {note}" for note in table.notes]
     return tables
 
 
-def _reader_of(path: Path) -> Callable[[str, BinaryIO], list[Cells]]:
+def _reader_of(path: Path) -> Reader:
     """Return the function that reads the format that the suffix indicates."""
     suffix = path.suffix.lower()
     if suffix in (".json", ".jsonl", ".ndjson"):
@@ -129,12 +133,12 @@ def _reader_of(path: Path) -> Callable[[str, BinaryIO], list[Cells]]:
     return _csv
 
 
-def _csv(name: str, file: BinaryIO) -> list[Cells]:
+def _csv(name: str, file: BinaryIO) -> list[RawTable]:
     data = file.read()
     if re.match(rb"\s*[{[]", data):  # JSON with another suffix
         file.seek(0)
         return _json(name, file)
-    above = _ABOVE.match(data)
+    above = _ABOVE_HEADER.match(data)
     if above is not None and above.end():
         # Replace titles with empty lines to keep line numbers.
         data = b"\n" * above[0].count(b"\n") + data[above.end() :]
@@ -148,43 +152,43 @@ def _csv(name: str, file: BinaryIO) -> list[Cells]:
             data = tabbed.text.encode()
             notes = [*notes, f"has {tabbed.separated_by} between its columns"]
     try:
-        return [_of_text(name, data, notes)]
+        return [_of_csv_text(name, data, notes)]
     except InvalidRequest as error:
         raise InvalidRequest(f"{error} {SEPARATE}") from None
 
 
-def _of_text(name: str, data: bytes, notes: list[str]) -> Cells:
+def _of_csv_text(name: str, data: bytes, notes: list[str]) -> RawTable:
     """Read CSV by pyarrow, or by Python's csv if pyarrow rejects it or may read other cells."""
     separator, header = read_header(data[: 1 << 20].decode(errors="ignore").lstrip("\r\n"))
-    has_commas = separator == ","
+    decimal_commas = separator != ","
     # With an odd number of quotes, a quote is open, or pyarrow and csv read different cells.
     if any(header) and (b'"' not in data or data.count(b'"') % 2 == 0):
         with contextlib.suppress(pa.ArrowException):
-            return Cells(
+            return RawTable(
                 name,
-                _read_csv(data, separator, header),
-                places=lambda: read_table(data).lines,
+                _parse_by_pyarrow(data, separator, header),
+                find_places=lambda: read_table(data).lines,
                 unit="line",
-                decimal_commas=not has_commas,
+                decimal_commas=decimal_commas,
                 notes=notes,
             )
-    read = read_table(data)
-    if read.short:
-        where = format_places(read.short).removesuffix(": ")
+    parsed = read_table(data)
+    if parsed.short:
+        where = format_places(parsed.short).removesuffix(": ")
         notes = [*notes, f"has too few cells in {where}: missing cells were read as empty"]
-    return Cells(
+    return RawTable(
         name,
-        _of_pandas(pd.DataFrame(read.rows, columns=read.header)),
-        places=lambda: read.lines,
+        _of_pandas(pd.DataFrame(parsed.rows, columns=parsed.header)),
+        find_places=lambda: parsed.lines,
         unit="line",
-        decimal_commas=not has_commas,
-        problems=[Problem(text, rows) for text, rows in read.problems.items()],
+        decimal_commas=decimal_commas,
+        problems=[Problem(text, rows) for text, rows in parsed.problems.items()],
         notes=notes,
     )
 
 
-def _read_csv(data: bytes, separator: str, header: Sequence[str]) -> pa.Table:
-    """Read text that pyarrow and Python's csv parse in the same way; drop blank rows."""
+def _parse_by_pyarrow(data: bytes, separator: str, header: Sequence[str]) -> pa.Table:
+    """Parse text that pyarrow and Python's csv parse in the same way; drop blank rows."""
     table = csv.read_csv(
         pa.BufferReader(data),
         # A thread of pyarrow may free `data` while the interpreter ends after a refusal, and the
@@ -208,14 +212,15 @@ def _read_csv(data: bytes, separator: str, header: Sequence[str]) -> pa.Table:
     return table.filter(is_filled)
 
 
-def _json(name: str, file: BinaryIO) -> list[Cells]:
+def _json(name: str, file: BinaryIO) -> list[RawTable]:
     """Read JSON records, from a list or one per line; join nested names with dots: ``a.0.b``."""
     try:
         frame = _frame_of_json(decode(file.read())[0])
     except (ValueError, TypeError, AttributeError, RecursionError, NotImplementedError):
-        what = "has no JSON records: use a list of records, or one record per line."
-        raise InvalidRequest(what) from None
-    return [Cells(name, _of_pandas(frame))]
+        raise InvalidRequest(
+            "has no JSON records: use a list of records, or one record per line."
+        ) from None
+    return [RawTable(name, _of_pandas(frame))]
 
 
 def _frame_of_json(text: str) -> pd.DataFrame:
@@ -225,14 +230,14 @@ def _frame_of_json(text: str) -> pd.DataFrame:
         records = [json.loads(line) for line in text.splitlines() if line.strip()]
     if isinstance(records, dict):
         values = [*records.values()]
-        if len(values) > 1 and all(isinstance(each, dict) for each in values):
+        if len(values) > 1 and all(isinstance(value, dict) for value in values):
             keys = values[0].keys()
-            if all(each.keys() == keys for each in values):
+            if all(value.keys() == keys for value in values):
                 # `DataFrame.to_json` writes columns of cells, or rows with `orient="index"`.
-                is_of_rows = any(map(our_name, keys)) and not any(map(our_name, records))
+                is_of_rows = any(map(field_for, keys)) and not any(map(field_for, records))
                 return pd.DataFrame(values if is_of_rows else records)
         # A list under a key; without one, the iteration below raises.
-        records = next((each for each in values if isinstance(each, list)), None)
+        records = next((value for value in values if isinstance(value, list)), None)
     return pd.json_normalize([_first_items({**record}) for record in records])
 
 
@@ -250,98 +255,93 @@ class _Sheet:
     """A sheet of a workbook.
 
     Attributes:
-        table: The rows below the header; the index is a row's number in the sheet, from 0.
+        body: The rows below the header; the index is a row's number in the sheet, from 0.
         most_in_a_row: The most filled cells in a row.
     """
 
     name: str
-    table: pd.DataFrame
+    body: pd.DataFrame
     most_in_a_row: int
 
     @property
     def header(self) -> list[str]:
         """Names of the columns."""
-        return [*self.table.columns]
+        return [*self.body.columns]
 
     @property
-    def known_columns(self) -> set[str]:
-        """Our names of its columns."""
-        return {our_name(as_label(name)) for name in self.header}
+    def fields(self) -> set[str]:
+        """The fields of its columns."""
+        return {field_for(as_label(name)) for name in self.header}
 
     @property
     def is_of_pairs(self) -> bool:
         """Whether columns have answers or labels, or identify pairs."""
         if self.most_in_a_row < 3:
             return False
-        known = self.known_columns
-        return not known.isdisjoint(_OF_ANSWERS) or any(known.issuperset(key) for key in PAIR_KEYS)
+        fields = self.fields
+        has_answers = not fields.isdisjoint(_OF_ANSWERS)
+        return has_answers or any(fields.issuperset(key) for key in PAIR_KEYS)
 
     @property
-    def places(self) -> list[int]:
+    def line_numbers(self) -> list[int]:
         """The number of each row in the sheet, from 1."""
-        return [1 + row for row in self.table.index]
+        return [1 + row for row in self.body.index]
 
-    def cells(self, file: str) -> Cells:
-        """Return the sheet as one of several tables of a workbook."""
-        return Cells(
-            f"{file}, sheet {self.name!r}",
-            _of_pandas(self.table),
-            places=lambda: self.places,
+    def table(self, name: str, *, notes: Sequence[str] = (), sheet: str = "") -> RawTable:
+        """Return the sheet as a table; `sheet` is its name if it is one of several."""
+        return RawTable(
+            name,
+            _of_pandas(self.body),
+            find_places=lambda: self.line_numbers,
             decimal_commas=True,
-            sheet=self.name,
+            notes=notes,
+            sheet=sheet,
         )
 
 
 def _read_sheets(file: BinaryIO) -> list[_Sheet]:
     try:
-        frames = pd.read_excel(file, sheet_name=None, engine="openpyxl", **_OF_EXCEL)
+        frames = pd.read_excel(file, sheet_name=None, engine="openpyxl", **_EXCEL_OPTIONS)
     except ImportError:
-        what = "can be read only with openpyxl: pip install openpyxl, or save it as CSV."
-        raise InvalidRequest(what) from None
+        raise InvalidRequest(
+            "can be read only with openpyxl: pip install openpyxl, or save it as CSV."
+        ) from None
     except Exception as error:  # noqa: BLE001 - openpyxl raises anything for a damaged workbook
-        what = f"is not an Excel workbook, or is damaged: {type(error).__name__}."
-        raise InvalidRequest(what) from None
+        raise InvalidRequest(
+            f"is not an Excel workbook, or is damaged: {type(error).__name__}."
+        ) from None
     sheets = []
     for name, frame in frames.items():
-        filled = (frame != "").sum(axis=1)
-        most = int(filled.max()) if len(filled) else 0
-        sheets.append(_Sheet(name, _table_of_sheet(frame, filled), most_in_a_row=most))
+        filled_counts = (frame != "").sum(axis=1)
+        most = int(filled_counts.max()) if len(filled_counts) else 0
+        sheets.append(_Sheet(name, _below_header(frame, filled_counts), most_in_a_row=most))
     return sheets
 
 
-def _table_of_sheet(cells: pd.DataFrame, filled: pd.Series) -> pd.DataFrame:
-    """Return the rows below the header; `filled` counts the filled cells of each row.
+def _below_header(frame: pd.DataFrame, filled_counts: pd.Series) -> pd.DataFrame:
+    """Return the rows below the header; `filled_counts` has the filled cells of each row.
 
     Rows above the header with at most half as many cells as usual are titles.
     """
-    starts = filled.index[filled > filled[filled > 0].median() / 2]
-    table = cells.loc[starts[0] if len(starts) else 0 :]
-    table = table.loc[(table != "").any(axis=1), (table != "").any()]
-    return table.iloc[1:].set_axis(table.iloc[0] if len(table) else [], axis=1)
+    usual_count = filled_counts[filled_counts > 0].median()
+    starts = filled_counts.index[filled_counts > usual_count / 2]
+    if len(starts):
+        frame = frame.loc[starts[0] :]
+    is_filled = frame != ""
+    frame = frame.loc[is_filled.any(axis=1), is_filled.any()]
+    if not len(frame):
+        return frame.set_axis([], axis=1)
+    return frame.iloc[1:].set_axis(frame.iloc[0], axis=1)
 
 
-def _first_sheet(name: str, file: BinaryIO) -> list[Cells]:
-    """Read the first sheet with answers or labels, or with more than two filled cells in a row."""
+def _first_sheet(name: str, file: BinaryIO) -> list[RawTable]:
+    """Read the first sheet of pairs, or the first with more than two filled cells in a row."""
     sheets = _read_sheets(file)
-    chosen = _sheets_of_pairs(sheets)[0]
-    return [_cells_of_one(name, chosen, sheets)]
+    return [_table_of_one(name, _sheets_of_pairs(sheets)[0], sheets)]
 
 
-def _cells_of_one(name: str, sheet: _Sheet, sheets: Sequence[_Sheet]) -> Cells:
-    notes = []
-    if len(sheets) > 1:
-        notes.append(f"has {len(sheets)} sheets: {sheet.name[:60]!r} was read")
-    return Cells(
-        name,
-        _of_pandas(sheet.table),
-        places=lambda: sheet.places,
-        decimal_commas=True,
-        notes=notes,
-    )
-
-
-def _workbook(name: str, file: BinaryIO) -> list[Cells]:
-    """Read the sheets with answers or labels.
+def _workbook(name: str, file: BinaryIO) -> list[RawTable]:
+    """Read the sheets of pairs.
 
     Sheets with one header are a system each, unless a column names the systems; sheets with
     different headers are joined by pair, as files are.
@@ -349,19 +349,19 @@ def _workbook(name: str, file: BinaryIO) -> list[Cells]:
     sheets = _read_sheets(file)
     chosen = _sheets_of_pairs(sheets)
     if len(chosen) == 1:
-        return [_cells_of_one(name, chosen[0], sheets)]
-    shown = _names_of(chosen)
+        return [_table_of_one(name, chosen[0], sheets)]
     notes = []
-    others = [sheet for sheet in sheets if sheet not in chosen]
-    if others:
-        notes.append(f"has other sheets, which were not read: {_names_of(others)}")
+    not_read = [sheet for sheet in sheets if sheet not in chosen]
+    if not_read:
+        notes.append(f"has other sheets, which were not read: {_names_of(not_read)}")
     header = chosen[0].header
     if all(sheet.header == header for sheet in chosen) and len({*header}) == len(header):
-        has_system = "system" in chosen[0].known_columns
-        what = "one table in several sheets" if has_system else "a sheet for each system"
-        return [_one_below_another(name, chosen, [f"has {what}: {shown}", *notes])]
-    tables = [sheet.cells(name) for sheet in chosen]
-    tables[0].notes = [f"has several tables, which are joined by pair: {shown}", *notes]
+        return [_one_below_another(name, chosen, notes)]
+    tables = []
+    for sheet in chosen:
+        tables.append(sheet.table(f"{name}, sheet {sheet.name!r}", sheet=sheet.name))
+    joined = f"has several tables, which are joined by pair: {_names_of(chosen)}"
+    tables[0].notes = [joined, *notes]
     return tables
 
 
@@ -375,29 +375,39 @@ def _sheets_of_pairs(sheets: Sequence[_Sheet]) -> list[_Sheet]:
     if of_pairs:
         return of_pairs
     first = next((sheet for sheet in sheets if sheet.most_in_a_row > 2), sheets[-1])
-    return [sheet for sheet in sheets if sheet is first or sheet.header == first.header != []]
+    if not first.header:
+        return [first]
+    return [sheet for sheet in sheets if sheet.header == first.header]
 
 
-def _one_below_another(name: str, sheets: Sequence[_Sheet], notes: Sequence[str]) -> Cells:
+def _table_of_one(name: str, sheet: _Sheet, all_sheets: Sequence[_Sheet]) -> RawTable:
+    notes = []
+    if len(all_sheets) > 1:
+        notes.append(f"has {len(all_sheets)} sheets: {sheet.name[:60]!r} was read")
+    return sheet.table(name, notes=notes)
+
+
+def _one_below_another(name: str, sheets: Sequence[_Sheet], notes: Sequence[str]) -> RawTable:
     """Return sheets with one header as one table; the sheet is the system if no column is."""
+    has_system = "system" in sheets[0].fields
     places = []
-    tables = []
+    bodies = []
     for sheet in sheets:
-        places += [PlaceInFile(number, sheet.name) for number in sheet.places]
-        has_system = "system" in sheet.known_columns
-        tables.append(sheet.table if has_system else sheet.table.assign(system=sheet.name))
-    return Cells(
+        places += [PlaceInFile(number, sheet.name) for number in sheet.line_numbers]
+        bodies.append(sheet.body if has_system else sheet.body.assign(system=sheet.name))
+    relation = "one table in several sheets" if has_system else "a sheet for each system"
+    return RawTable(
         name,
-        _of_pandas(pd.concat(tables, ignore_index=True)),
-        places=lambda: places,
+        _of_pandas(pd.concat(bodies, ignore_index=True)),
+        find_places=lambda: places,
         decimal_commas=True,
-        notes=notes,
+        notes=[f"has {relation}: {_names_of(sheets)}", *notes],
     )
 
 
-def _parquet(name: str, content: BinaryIO) -> list[Cells]:
+def _parquet(name: str, file: BinaryIO) -> list[RawTable]:
     try:
-        return [Cells(name, _of_pandas(pd.read_parquet(content, dtype_backend="pyarrow")))]
+        return [RawTable(name, _of_pandas(pd.read_parquet(file, dtype_backend="pyarrow")))]
     except (pa.ArrowException, OSError):
         raise InvalidRequest("is not a Parquet file, or is truncated.") from None
 
@@ -407,11 +417,11 @@ def _of_pandas(frame: pd.DataFrame) -> pa.Table:
     levels = [level for level in frame.index.names if level is not None]
     frame = frame.reset_index(level=levels, allow_duplicates=True)
     columns = []
-    for at in range(frame.shape[1]):
-        column = frame.iloc[:, at]
+    for number in range(frame.shape[1]):
+        column = frame.iloc[:, number]
         try:
             columns.append(pa.array(column, from_pandas=True))
         except pa.ArrowException:
-            texts = [None if value is None else as_label(value) for value in column]
+            texts = [None if cell is None else as_label(cell) for cell in column]
             columns.append(pa.array(texts, pa.string(), from_pandas=True))
     return pa.Table.from_arrays(columns, [as_label(name) for name in frame.columns])

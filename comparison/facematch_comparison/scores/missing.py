@@ -8,6 +8,7 @@ the labels show that it matters.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +21,7 @@ from facematch_core.errors import InvalidRequest
 from facematch_core.models import Decision
 
 from .answers import DECISIONS, Answers
-from .lines import MINUS_DISTANCE, REKOGNITION_CUT, Lines, just_below
+from .score_table import MINUS_DISTANCE, ScoreTable, just_below
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -28,64 +29,70 @@ if TYPE_CHECKING:
 #: The threshold below which a system returns no score: of each system, or of the only one.
 Below: TypeAlias = "float | Mapping[str, float] | None"
 
+#: Rekognition's CompareFaces returns no similarity below this number, unless the caller sets
+#: SimilarityThreshold; the faces are then in UnmatchedFaces (botocore's model, read 2026-11-28).
+REKOGNITION_CUT: Final = 80.0
+
 #: The fewest pairs of each kind for which the shares of missing scores are compared.
 FEWEST_TO_COMPARE: Final = 20
 #: The largest share of strangers without a score that is taken for pictures without a face.
 MOST_MISSING: Final = 0.2
 
 
-def states_cut(name: str, below: Below) -> bool:
+def states_cut(system: str, below: Below) -> bool:
     """Return whether `below` says what a missing score of this system means."""
     if isinstance(below, Mapping):
-        return name in below
+        return system in below
     return below is not None
 
 
 def set_rekognition_cuts(
-    parts: Iterable[Lines],
-    below: Below,
-    say: Callable[[str], object],
+    tables: Iterable[ScoreTable], below: Below, note: Callable[[str], object]
 ) -> None:
-    """Set `Lines.cut` where `below` does not say what a missing score of the system means."""
-    for lines in parts:
-        if not any(states_cut(system, below) for system in lines.system.words):
-            lines.cut = _rekognition_cut(lines, say)
+    """Set `rekognition_cut` of tables whose missing scores `below` does not explain."""
+    for table in tables:
+        if not any(states_cut(system, below) for system in table.systems.words):
+            table.rekognition_cut = _rekognition_cut(table, note)
 
 
-def _rekognition_cut(lines: Lines, say: Callable[[str], object]) -> float | None:
+def _rekognition_cut(table: ScoreTable, note: Callable[[str], object]) -> float | None:
     """Return Rekognition's own threshold, with a note; None if no faces are `unmatched`.
 
     The caller of CompareFaces can lower it. If a smaller similarity stands in the file, the caller
     did, and only the caller knows the threshold.
     """
-    count = np.count_nonzero(lines.unmatched)
+    count = np.count_nonzero(table.unmatched)
     if not count:
         return None
-    smallest = np.nanmin(lines.cells.numbers(lines.scores[0]))
-    if smallest < REKOGNITION_CUT:
-        option = format_argument("below", {lines.name: int(np.floor(smallest))})
+    lowest = float(np.nanmin(table.raw.numbers(table.score_columns[0])))
+    if lowest < REKOGNITION_CUT:
+        supposed_cut = math.floor(lowest)
+        option = format_argument("below", {table.name: supposed_cut})
         raise InvalidRequest(
-            f"{lines.name} has {count:,} pairs with an empty FaceMatches beside UnmatchedFaces: "
+            f"{table.name} has {count:,} pairs with an empty FaceMatches beside UnmatchedFaces: "
             f"Rekognition omitted scores below the SimilarityThreshold of the call, which is at "
-            f"most {smallest:g}, the smallest similarity; nothing was judged. If it was "
-            f"{int(np.floor(smallest))}, use {option}."
+            f"most {lowest:g}, the smallest similarity; nothing was judged. If it was "
+            f"{supposed_cut}, use {option}."
         )
-    say(
-        f"{lines.name}: {count:,} pairs with an empty FaceMatches beside UnmatchedFaces count as "
+    note(
+        f"{table.name}: {count:,} pairs with an empty FaceMatches beside UnmatchedFaces count as "
         f"just below {REKOGNITION_CUT:g}, the threshold below which Rekognition omits scores; no "
         "lower threshold can be judged"
     )
     return REKOGNITION_CUT
 
 
-def check_missing_scores(answers: Sequence[Answers], below: Below) -> None:
+def check_missing_scores(answers: Sequence[Answers], judged: ScoreTable, below: Below) -> None:
     """Raise if the labels explain which scores are missing: then the vendor omits low scores.
 
     A picture without a face is as likely among strangers as among mated pairs. A vendor that omits
     the scores below its own threshold (Rekognition: 80, by default) omits those of strangers. If
     they counted as failures to acquire, the FMR and the threshold would come from the few strangers
-    above that threshold, and a system of equal quality would look worse.
+    above that threshold, and a system of equal quality would look worse. A column `acquired` of the
+    `judged` table says which pictures had no face.
     """
+    if "acquired" in judged.column_of:
+        return
     for system in answers:
         if not states_cut(system.name, below):
             _check_missing_scores_of(system)
@@ -104,7 +111,7 @@ def _check_missing_scores_of(system: Answers) -> None:
     if stranger_share <= MOST_MISSING or stranger_share <= 3 * mated_share:
         return
     # A vendor's own threshold is usually a whole number, at or below its lowest score.
-    own_threshold = int(np.floor(np.nanmin(system.scores)))
+    own_threshold = math.floor(np.nanmin(system.scores))
     option = format_argument("below", {system.name: own_threshold})
     raise InvalidRequest(
         f"{system.name} has no score for {stranger_share:.0%} of the non-mated pairs, but for "
@@ -117,38 +124,43 @@ def _check_missing_scores_of(system: Answers) -> None:
 def with_scores_below(
     answers: Sequence[Answers],
     below: float | Mapping[str, float],
-    say: Callable[[str], object],
+    note: Callable[[str], object],
 ) -> list[Answers]:
     """Fill the empty scores of systems that return no score below a threshold."""
-    named = {each.name: each for each in answers}
+    by_name = {system.name: system for system in answers}
     if not isinstance(below, Mapping):
-        if len(named) > 1:
+        if len(by_name) > 1:
             raise InvalidRequest(
                 f"Name the system whose scores are missing below {below:g}, such as "
-                f"{answers[0].name}={below:g}; systems are {join_names([*named])}."
+                f"{answers[0].name}={below:g}; systems are {join_names([*by_name])}."
             )
-        below = dict.fromkeys(named, below)
+        below = dict.fromkeys(by_name, below)
     for name, threshold in below.items():
-        if name not in named:
+        if name not in by_name:
             raise InvalidRequest(
-                f"No system is called {name[:60]!r} here; {suggest_name(name, named)}"
+                f"No system is called {name[:60]!r} here; {suggest_name(name, by_name)}"
             )
-        each = named[name]
-        lower = int(np.count_nonzero(each.scores < threshold))
-        if lower or each.scale == MINUS_DISTANCE:
-            raise InvalidRequest(
-                f"{name} has distances, or scores below {threshold:g} ({lower:,}), so its empty "
-                "cells do not mean lower scores."
-            )
-        inconclusive = each.decisions == DECISIONS.index(Decision.INCONCLUSIVE)
-        empty = each.answered & np.isnan(each.scores) & ~inconclusive
-        # So close to the vendor's threshold that no lower threshold is chosen.
-        filler = just_below(threshold, each.scores)
-        scores = np.where(empty, filler, each.scores)
-        frame = each.frame.assign(score=scores, acquired=each.acquired | empty)
-        named[name] = attrs.evolve(each, frame=frame)
-        say(
-            f"{name}: {int(empty.sum()):,} pairs without a score count as {filler:g}, just "
-            f"below {threshold:g}; no threshold below {threshold:g} can be judged"
+        by_name[name] = _filled_below(by_name[name], threshold, note)
+    return [*by_name.values()]
+
+
+def _filled_below(system: Answers, threshold: float, note: Callable[[str], object]) -> Answers:
+    lower_count = int(np.count_nonzero(system.scores < threshold))
+    if lower_count or system.scale == MINUS_DISTANCE:
+        raise InvalidRequest(
+            f"{system.name} has distances, or scores below {threshold:g} ({lower_count:,}), so its "
+            "empty cells do not mean lower scores."
         )
-    return [*named.values()]
+    is_inconclusive = system.decisions == DECISIONS.index(Decision.INCONCLUSIVE)
+    is_below = system.answered & np.isnan(system.scores) & ~is_inconclusive
+    # So close to the vendor's threshold that no lower threshold is chosen.
+    score_below = just_below(threshold, system.scores)
+    note(
+        f"{system.name}: {int(is_below.sum()):,} pairs without a score count as {score_below:g}, "
+        f"just below {threshold:g}; no threshold below {threshold:g} can be judged"
+    )
+    frame = system.frame.assign(
+        score=np.where(is_below, score_below, system.scores),
+        acquired=system.acquired | is_below,
+    )
+    return attrs.evolve(system, frame=frame)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
 import numpy as np
 import pandas as pd
 
@@ -19,29 +20,26 @@ from facematch_core.errors import InvalidRequest
 from facematch_core.models import Charged, Decision, ThresholdRule
 
 from .answers import BILLED, DECISIONS, NO_DECISION, NOT_ASKED, Answers, Grouping, frame_of
+from .attributes import groupings, system_attributes
 from .by_kind import LABEL, one_pair_per_line
-from .cells import Problem, first_rows, problems_at
 from .checks import check_labels, check_scales, notes_of_blanks
 from .columns import LONG, PEOPLE, WIDE
 from .files import read_tables
-from .lines import (
-    Lines,
-    facts_of,
-    groups_of,
-    join,
-    notes_of_columns,
-    problems_of_cells,
-    problems_of_pairs,
-    recognise,
-    without_repeats,
-)
+from .joining import join
 from .missing import Below, check_missing_scores, set_rekognition_cuts, with_scores_below
+from .problems import problems_of_cells, problems_of_pairs
+from .raw_table import Problem, first_rows, problems_at
+from .recognition import notes_of_columns, recognise
+from .repeats import without_repeats
+from .score_table import ScoreTable
 
 if TYPE_CHECKING:
-    from .cells import Cells, Ints, Words
+    from numpy.typing import NDArray
+
+    from .raw_table import Categories, Ints, RawTable
 
 #: Maximum number of systems; a file with more was probably misread.
-MOST: Final = 100
+MOST_SYSTEMS: Final = 100
 
 
 def read_scores(
@@ -104,65 +102,51 @@ def read_scores(
         InvalidRequest: a file cannot be read, files cannot be joined, or lines are invalid; the
             error lists all of them.
     """
-    say = note or (lambda _text: None)
+    notify = note or (lambda _text: None)
     columns = dict(columns or {})
-    tables = _tables_of(source, name)
     files = []
-    for own_name, cells in tables:
-        apart = one_pair_per_line(cells, named=_columns_in(columns))
-        if apart is not None:
+    for own_name, raw in _named_tables(source, name):
+        by_kind = one_pair_per_line(raw, columns_named=_columns_in(columns))
+        if by_kind is not None:
             columns[f"{own_name}:mated"] = LABEL
-        lines = Lines(
-            cells=apart or cells,
+        table = ScoreTable(
+            raw=by_kind or raw,
             name=own_name,
             independent_pairs=independent_pairs,
-            distance=distance,
-            no_scores=no_scores,
+            all_are_distances=distance,
+            missing_score_marks=no_scores,
         )
-        files.append(lines)
-        for text in lines.cells.notes:
-            say(text)
+        files.append(table)
+        for text in table.raw.notes:
+            notify(text)
     recognise(files, columns)
-    parts: list[Lines] = []
-    for lines in files:
-        parts += _checked_parts(lines, below, say)
-    if len(files) > 1:
-        parts = [join(parts, say)]
-    lines = parts[0]
-    rule = ThresholdRule(rule or "at_least")
-    answers = [each for part in parts for each in _answers(part, rule, models)]
-    check_labels(files, lines, answers)
-    if "acquired" not in lines.of:
-        check_missing_scores(answers, below)
-    if all(isinstance(mark, str) for mark in no_scores):  # a number says that all others are scores
-        check_scales(answers, say)
+    tables = _checked_tables(files, below, notify)
+    answers = []
+    for table in tables:
+        answers += _answers_of(table, ThresholdRule(rule or "at_least"), models)
+    check_labels(files, tables[0], answers)
+    check_missing_scores(answers, tables[0], below)
+    # A number among the marks, such as NaN, says that all other numbers are scores.
+    if all(isinstance(mark, str) for mark in no_scores):
+        check_scales(answers, notify)
     if below is not None:
-        answers = with_scores_below(answers, below, say)
-    for text in (*notes_of_columns(files, lines), *notes_of_blanks(answers)):
-        say(text)
+        answers = with_scores_below(answers, below, notify)
+    for text in (*notes_of_columns(files, tables[0]), *notes_of_blanks(answers)):
+        notify(text)
     return answers
 
 
-def _checked_parts(lines: Lines, below: Below, say: Callable[[str], object]) -> Sequence[Lines]:
-    """Return the table, or one for each system of a wide table; raise if cells are wrong."""
-    parts = without_repeats(lines, say).parts()
-    set_rekognition_cuts(parts, below, say)
-    problems = [problem for part in parts for problem in problems_of_cells(part)]
-    parts[0].cells.refuse(problems)
-    return parts
-
-
-def _tables_of(source: object, name: str | None) -> list[tuple[str, Cells]]:
+def _named_tables(source: object, name: str | None) -> list[tuple[str, RawTable]]:
     """Return each table of each source, with the name of its system if no column names one."""
     sources = list(source) if isinstance(source, (list, tuple)) else [source]
     tables = []
-    for each in sources:
-        stem = Path(each).stem if isinstance(each, (str, Path)) else "scores"
-        for cells in read_tables(each, what="comparison", example=f"{WIDE} or {LONG}"):
-            tables.append((cells.sheet or stem, cells))
+    for part in sources:
+        stem = Path(part).stem if isinstance(part, (str, Path)) else "scores"
+        for table in read_tables(part, row_name="comparison", example=f"{WIDE} or {LONG}"):
+            tables.append((table.sheet or stem, table))
     if len(tables) == 1 and name is not None:
-        ((_, cells),) = tables
-        return [(name, cells)]
+        ((_, table),) = tables
+        return [(name, table)]
     return tables
 
 
@@ -174,119 +158,209 @@ def _columns_in(columns: Mapping[str, str | Sequence[str]]) -> list[str]:
     return names
 
 
-def _answers(lines: Lines, rule: ThresholdRule, models: Sequence[str]) -> list[Answers]:
+def _checked_tables(
+    files: Sequence[ScoreTable], below: Below, notify: Callable[[str], object]
+) -> Sequence[ScoreTable]:
+    """Return the joined table, the only one, or one for each system of a wide table.
+
+    Raise if cells are invalid.
+    """
+    all_tables: list[ScoreTable] = []
+    for file in files:
+        tables = without_repeats(file, notify).split_by_system()
+        set_rekognition_cuts(tables, below, notify)
+        problems: list[Problem] = []
+        for table in tables:
+            problems += problems_of_cells(table)
+        tables[0].raw.refuse(problems)
+        all_tables += tables
+    return [join(all_tables, notify)] if len(files) > 1 else all_tables
+
+
+@attrs.frozen
+class _SystemLines:
+    """The lines of one system.
+
+    Attributes:
+        model: The model whose answers are used; None if there is none.
+        line_of_pair: Ints, (pairs,): the line with the answer to each pair; -1 without an answer of
+            this model.
+    """
+
+    name: str
+    model: str | None
+    line_of_pair: Ints
+
+
+def _answers_of(table: ScoreTable, rule: ThresholdRule, models: Sequence[str]) -> list[Answers]:
     """Return the answers of each system; raise if lines contradict each other."""
-    system, pairs, unit = lines.system, lines.pairs, lines.cells.unit
-    if len(system.words) > MOST:
-        text = f"there are {len(system.words):,} systems, but at most {MOST} can be compared"
-        lines.cells.refuse([Problem(text)])
-    model_of, rows_of = [], []
-    problems = [*problems_of_pairs(lines)]
-    for at, name in enumerate(system.words):
-        its: Ints = np.flatnonzero(system.codes == at)
-        first = first_rows(pairs, its, size=len(lines.first))
-        problems += problems_at(
-            lines.first[first < 0] if lines.name else [],  # `join` has noted missing pairs
-            lambda row, name=name: (
-                f"the pair {lines.pair_of(row)} has no {unit} for {name[:60]!r}; all systems need "
-                f"the same pairs (if there was no answer, add a {unit} with an error)"
-            ),
-        )
-        model, its = _choose_model(name, its, lines.words("model"), models)
-        if model:
-            first = first_rows(pairs, its, size=len(first))
-        is_once = np.count_nonzero(first >= 0) == len(its)
-        problems += problems_at(
-            [] if is_once else its[first[pairs[its]] != its],
-            lambda row, name=name, first=first: (
-                f"the pair {lines.pair_of(row)} of {name[:60]!r} appears twice: it is also in "
-                f"{lines.cells.place(first[pairs[row]])}; keep one of the two {unit}s"
-            ),
-        )
-        model_of.append(model)
-        rows_of.append(first)
-    facts, of_facts = facts_of(lines)
-    groups, of_groups = groups_of(lines)
-    lines.cells.refuse([*problems, *of_facts, *of_groups])
-    frame = _frame_of(lines, facts, groups)
+    names = table.systems.words
+    if len(names) > MOST_SYSTEMS:
+        text = f"there are {len(names):,} systems, but at most {MOST_SYSTEMS} can be compared"
+        table.raw.refuse([Problem(text)])
+    problems = [*problems_of_pairs(table)]
+    systems = []
+    for code, name in enumerate(names):
+        lines: Ints = np.flatnonzero(table.systems.codes == code)
+        systems.append(_lines_of_system(table, name, lines, models, problems))
+    attributes = system_attributes(table)
+    groups = groupings(table)
+    table.raw.refuse([*problems, *attributes.problems, *groups.problems])
+    frame = _frame_of_lines(table, attributes.of_systems, groups.by_name)
     answers = []
-    for name, model, first, said in zip(system.words, model_of, rows_of, facts, strict=True):
-        rows = np.where(first < 0, lines.first, first)
-        is_block = (np.diff(rows) == 1).all()
-        part = frame[rows[0] : rows[-1] + 1] if is_block else frame.take(rows)
-        part = part.set_axis(range(len(rows))).assign(pair=range(len(rows)))
-        if (lacks := first < 0).any():
-            part.loc[lacks, ["score", "decision", "elapsed_s"]] = None
-            part.loc[lacks, ["acquired", "answered"]] = False
-            part.loc[lacks, ["error", "billed"]] = NOT_ASKED, str(Charged.NO)
-        known: dict[str, Any] = {"rule": rule, "people_known": True} | said
-        known["people_known"] &= lines.people_by == PEOPLE
-        answers.append(Answers(name=name, frame=part, model=model, **known))
+    for system, stated in zip(systems, attributes.of_systems, strict=True):
+        known: dict[str, Any] = {"rule": rule, "people_known": True, **stated}
+        known["people_known"] &= table.people_fields == PEOPLE
+        part = _frame_of_system(frame, table, system)
+        answers.append(Answers(name=system.name, frame=part, model=system.model, **known))
     return answers
 
 
+def _lines_of_system(
+    table: ScoreTable,
+    name: str,
+    lines: Ints,
+    models: Sequence[str],
+    problems: list[Problem],
+) -> _SystemLines:
+    """Return the line of each pair; add problems with pairs that are missing or repeated."""
+    unit = table.raw.unit
+    pairs = table.pairs
+    count = len(table.first_of_pair)
+    line_of_pair = first_rows(pairs, lines, size=count)
+    if table.name:  # if not, `join` has noted missing pairs
+        problems += problems_at(
+            table.first_of_pair[line_of_pair < 0],
+            lambda line: (
+                f"the pair {table.pair_name(line)} has no {unit} for {name[:60]!r}; all systems "
+                f"need the same pairs (if there was no answer, add a {unit} with an error)"
+            ),
+        )
+    model, lines = _choose_model(name, lines, table.categories("model"), models)
+    if model:
+        line_of_pair = first_rows(pairs, lines, size=count)
+    is_once = np.count_nonzero(line_of_pair >= 0) == len(lines)
+    if not is_once:
+        problems += problems_at(
+            lines[line_of_pair[pairs[lines]] != lines],
+            lambda line: (
+                f"the pair {table.pair_name(line)} of {name[:60]!r} appears twice: it is also in "
+                f"{table.raw.place_of(line_of_pair[pairs[line]])}; keep one of the two {unit}s"
+            ),
+        )
+    return _SystemLines(name, model, line_of_pair)
+
+
 def _choose_model(
-    name: str, rows: Ints, words: Words, models: Sequence[str]
+    name: str, lines: Ints, model_of_line: Categories, models: Sequence[str]
 ) -> tuple[str | None, Ints]:
-    """Return the model of a system, and its rows with this model or without a model."""
-    if not words.words:
-        return None, rows
-    texts = words.texts[rows]
+    """Return the model of a system, and its lines with this model or without a model."""
+    if not model_of_line.words:
+        return None, lines
+    texts = model_of_line.texts[lines]
     counts = pd.Series(texts[texts != ""]).value_counts(sort=False)
-    chosen = [word for word in counts.index if word in models]
+    chosen = [model for model in counts.index if model in models]
     if len(counts) > 1 and len(chosen) != 1:
-        shown = join_names([f"{word!r} ({count:,} lines)" for word, count in counts.items()])
+        shown = join_names([f"{model!r} ({count:,} lines)" for model, count in counts.items()])
         raise InvalidRequest(
             f"{name} answered with several models: {shown}. Choose the model whose answers count, "
             f"such as {format_argument('models', [counts.index[0]])}, or, to compare them, name "
             "their column system."
         )
     model = next(iter(chosen or counts.index), None)
-    return model, rows[(texts == "") | (texts == model)]
+    return model, lines[(texts == "") | (texts == model)]
 
 
-def _frame_of(
-    lines: Lines, facts: Sequence[Mapping[str, Any]], groups: Mapping[str, Grouping]
+def _frame_of_system(frame: pd.DataFrame, table: ScoreTable, system: _SystemLines) -> pd.DataFrame:
+    """Return one row for each pair; pairs without a line of the system were not asked."""
+    is_missing = system.line_of_pair < 0
+    lines = np.where(is_missing, table.first_of_pair, system.line_of_pair)
+    if (np.diff(lines) == 1).all():
+        rows = frame[lines[0] : lines[-1] + 1]  # without a copy
+    else:
+        rows = frame.take(lines)
+    rows = rows.set_axis(range(len(lines))).assign(pair=range(len(lines)))
+    if is_missing.any():
+        rows.loc[is_missing, ["score", "decision", "elapsed_s"]] = None
+        rows.loc[is_missing, ["acquired", "answered"]] = False
+        rows.loc[is_missing, "error"] = NOT_ASKED
+        rows.loc[is_missing, "billed"] = str(Charged.NO)
+    return rows
+
+
+def _frame_of_lines(
+    table: ScoreTable, attributes: Sequence[Mapping[str, Any]], groups: Mapping[str, Grouping]
 ) -> pd.DataFrame:
     """Return a frame with the columns of `Answers` and a row for each line of all systems."""
-    scores, failed = lines.score, lines.failed
-    decisions = lines.meant("decision", NO_DECISION, np.int8)
-    is_compared = (decisions >= 0) & (decisions != DECISIONS.index(Decision.INCONCLUSIVE))
-    acquired = lines.meant("acquired", -1, np.int8)
-    acquired = np.where(acquired < 0, ~np.isnan(scores) | is_compared, acquired > 0) & ~failed
-    # If a system has a price, an answer is treated as charged unless its line has another charge.
-    usual = [BILLED.index(Charged.YES if "price" in each else Charged.NO) for each in facts]
-    charged = np.array(usual, np.int8)[lines.system.codes]
-    charged[failed] = BILLED.index(Charged.NO)
-    billed = lines.meant("billed", -1, np.int8)
-    errors = lines.words("error")
-    reasons = [*dict.fromkeys([NOT_ASKED, *errors.words])]
-    codes = np.array([*map(reasons.index, errors.words), 0])[errors.codes]
-    probe, reference = lines.people
-    more: dict[str, Any] = {}
-    if lines.named:
-        more["people"] = names = lines.named[0].categories
-        if unknown := range(len(names), 1 + max(probe.max(), reference.max())):
-            more["people"] = [*map(str, names), *(f"unknown {number}" for number in unknown)]
-    if "transaction" in lines.of:
-        more["transactions"] = lines.words("transaction").codes
-        more["attempts"] = lines.numbers("attempt").astype(np.int64)
-    if lines.pictures:
-        category = pd.CategoricalDtype(lines.pictures[0].categories)
-        more["pictures"] = tuple(
-            pd.Categorical.from_codes(side.codes, dtype=category) for side in lines.pictures
+    decisions = table.decode("decision", default=NO_DECISION, dtype=np.int8)
+    probe, reference = table.people
+    optional: dict[str, Any] = {}
+    if table.named_people:
+        optional["people"] = _names_of_people(table)
+    if "transaction" in table.column_of:
+        optional["transactions"] = table.categories("transaction").codes
+        optional["attempts"] = table.numbers("attempt").astype(np.int64)
+    if table.pictures:
+        dtype = pd.CategoricalDtype(table.pictures[0].index)
+        optional["pictures"] = tuple(
+            pd.Categorical.from_codes(side.codes, dtype=dtype) for side in table.pictures
         )
     return frame_of(
-        mated=lines.mated,
+        mated=table.mated,
         probe_subjects=probe,
         reference_subjects=reference,
-        scores=scores,
+        scores=table.scores,
         decisions=decisions,
-        acquired=acquired,
-        answered=~failed,
-        errors=pd.Categorical.from_codes(np.where(failed, codes, -1), reasons),
-        elapsed_s=lines.numbers("elapsed_s"),
-        billed=np.where(billed < 0, charged, billed),
+        acquired=_acquired(table, decisions),
+        answered=~table.has_failed,
+        errors=_errors(table),
+        elapsed_s=table.numbers("elapsed_s"),
+        billed=_billed(table, attributes),
         groups=groups,
-        **more,
+        **optional,
     )
+
+
+def _acquired(table: ScoreTable, decisions: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Return whether two faces were compared: as a column says, or by a score or a decision."""
+    stated = table.decode("acquired", default=-1, dtype=np.int8)
+    inconclusive = DECISIONS.index(Decision.INCONCLUSIVE)
+    is_compared = (decisions >= 0) & (decisions != inconclusive) | ~np.isnan(table.scores)
+    return np.where(stated < 0, is_compared, stated > 0) & ~table.has_failed
+
+
+def _errors(table: ScoreTable) -> pd.Categorical:
+    """Return the reason for each missing answer."""
+    errors = table.categories("error")
+    reasons = [*dict.fromkeys([NOT_ASKED, *errors.words])]
+    # The last code is of an empty cell, which has the code -1.
+    code_of_error = [reasons.index(word) for word in errors.words]
+    code_of_error.append(reasons.index(NOT_ASKED))
+    codes = np.array(code_of_error)[errors.codes]
+    return pd.Categorical.from_codes(np.where(table.has_failed, codes, -1), reasons)
+
+
+def _billed(table: ScoreTable, attributes: Sequence[Mapping[str, Any]]) -> NDArray[np.int8]:
+    """Return the charge of each line.
+
+    If a system has a price, an answer is treated as charged unless its line has another charge.
+    """
+    usual_charge = [
+        BILLED.index(Charged.YES if "price" in of_system else Charged.NO)
+        for of_system in attributes
+    ]
+    charges = np.array(usual_charge, np.int8)[table.systems.codes]
+    charges[table.has_failed] = BILLED.index(Charged.NO)
+    stated = table.decode("billed", default=-1, dtype=np.int8)
+    return np.where(stated < 0, charges, stated)
+
+
+def _names_of_people(table: ScoreTable) -> pd.Index | list[str]:
+    """Return the name of each person's number; people without a name are ``unknown 3``."""
+    names = table.named_people[0].index
+    probe, reference = table.people
+    count = 1 + int(max(probe.max(), reference.max()))
+    if count <= len(names):
+        return names
+    unknown = [f"unknown {number}" for number in range(len(names), count)]
+    return [*map(str, names), *unknown]

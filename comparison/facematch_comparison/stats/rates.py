@@ -305,7 +305,7 @@ class Sample(Clusters):
     def __init__(self, table: Answers, rows: Ints) -> None:
         people, is_mated = table.people, bool(table.mated[rows].all())
         reference = None if is_mated else people.reference[rows]
-        couples = None if is_mated else table.once(_couples)[rows]
+        couples = None if is_mated else table.cached(_couples)[rows]
         super().__init__(people.probe[rows], reference, len(people.numbers), couples)
         self.rows = rows
 
@@ -390,7 +390,7 @@ class Rates:
         if only_acquired:
             counted = table.scored if at_threshold else table.acquired
         # Cache by number of pairs, because samples of equal size contain the same pairs.
-        return table.once(_sample, is_mated, int(np.count_nonzero(counted)))
+        return table.cached(_sample, is_mated, int(np.count_nonzero(counted)))
 
 
 @attrs.frozen(kw_only=True, eq=False)

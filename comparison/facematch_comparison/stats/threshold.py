@@ -150,7 +150,7 @@ def concentration(
 
 
 def scores_by_kind(table: Answers) -> tuple[Floats, Floats]:
-    return table.once(_sorted_scores)
+    return table.cached(_sorted_scores)
 
 
 def _sorted_scores(table: Answers) -> tuple[Floats, Floats]:
@@ -177,7 +177,7 @@ def _lowest(table: Answers, allowed: int) -> float | None:
     ]
     if not higher or (is_above and round(refused_score, _DECIMALS) == refused_score):
         return refused_score if is_above else None
-    decimals = table.once(_decimals)
+    decimals = table.cached(_decimals)
     highest = np.nextafter(min(higher), -np.inf) if is_above else min(higher)
     places = range(_DECIMALS if decimals is None else decimals, 17)
     steps = (round(refused_score + 10.0**-number, number) for number in places)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import attrs
 import numpy as np
 
-from facematch_comparison.scores.lines import components
+from facematch_comparison.scores.score_table import components
 from facematch_comparison.values.numbers import counted
 from facematch_core.backend.kinds import format_argument
 from facematch_core.errors import InvalidRequest

@@ -19,10 +19,11 @@ import numpy as np
 import pandas as pd
 
 from facematch_comparison.scores.answers import PROBE_GROUP, REFERENCE_GROUP, Grouping
-from facematch_comparison.scores.cells import Cells, Problem, problems_at
-from facematch_comparison.scores.columns import COLUMNS, PEOPLE, PICTURES, TRUTH, group_of
-from facematch_comparison.scores.files import read_cells
-from facematch_comparison.scores.lines import Lines, notes_of_columns, recognise_labels
+from facematch_comparison.scores.columns import FIELDS, PEOPLE, PICTURES, TRUTH, group_column
+from facematch_comparison.scores.files import read_one_table
+from facematch_comparison.scores.raw_table import Problem, RawTable, problems_at
+from facematch_comparison.scores.recognition import notes_of_columns, recognise_labels
+from facematch_comparison.scores.score_table import ScoreTable
 from facematch_comparison.values.numbers import counted, join_names
 from facematch_core.backend.kinds import quote_command
 from facematch_core.base.files import write_file
@@ -38,7 +39,8 @@ NEEDED: Final = ("probe", "reference", "same", "probe_subject", "reference_subje
 #: Column with the name of the person in a file of groups.
 PERSON: Final = "person"
 
-_SO: Final = "nothing was sent"
+#: The consequence of a problem with a file of pairs.
+_NOTHING_SENT: Final = "nothing was sent"
 
 #: File name suffixes of photographs.
 ENDINGS: Final = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic")
@@ -207,6 +209,30 @@ def read_study(
         ColumnsNotRecognised: a column is missing or ambiguous.
         InvalidRequest: `source` is not such a file, or has problems; the error lists all of them.
     """
+    _check_source(source)
+    raw = read_one_table(source, row_name="pair", example=",".join(NEEDED))
+    table = ScoreTable(raw=raw, name=source.stem, independent_pairs=False)
+    recognise_labels(table, columns or {}, so=_NOTHING_SENT)
+    if note is not None:
+        for text in (*raw.notes, *notes_of_columns([table], table)):
+            note(text)
+    problems = [*raw.problems, *_problems_of_required_cells(table)]
+    broken_rows: set[int] = set()
+    for problem in problems:
+        if problem.rows is not None:
+            broken_rows.update(problem.rows)
+    all_pairs = enumerate(_pairs_of(table, source))
+    pairs = {row: pair for row, pair in all_pairs if row not in broken_rows}
+    groups, group_problems = _groups_of(pairs, table)
+    # Report every problem at once.
+    for text_of_row in (group_problems, *_problems_of_pairs(pairs, raw)):
+        problems += problems_at([*text_of_row], text_of_row.__getitem__)
+    raw.refuse(problems, so=_NOTHING_SENT)
+    return Study(name=source.stem, pairs=tuple(pairs.values()), groups=groups)
+
+
+def _check_source(source: Path) -> None:
+    """Raise unless this is a file of pairs, by its name."""
     if not source.exists():
         raise InvalidRequest(f"There is no file or folder {source}.")
     if source.is_dir():
@@ -218,101 +244,97 @@ def read_study(
         )
     if source.suffix.lower() not in (".csv", ".xlsx"):
         raise InvalidRequest(f"{source} is not a .csv or .xlsx file of pairs.")
-    cells = read_cells(source, what="pair", example=",".join(NEEDED))
-    lines = Lines(cells=cells, name=source.stem, independent_pairs=False)
-    recognise_labels(lines, columns or {}, so=_SO)
-    if note is not None:
-        for text in (*cells.notes, *notes_of_columns([lines], lines)):
-            note(text)
-    problems = [*cells.problems, *_problems_of_needed_cells(lines)]
-    broken = {row for problem in problems if problem.rows is not None for row in problem.rows}
-    pairs = {row: pair for row, pair in enumerate(_pairs_of(lines, source)) if row not in broken}
-    groups, clashes = _groups_of(pairs, lines)
-    # Report every problem at once.
-    for messages in (clashes, *_messages(pairs, cells)):
-        problems += problems_at([*messages], messages.__getitem__)
-    cells.refuse(problems, so=_SO)
-    return Study(name=source.stem, pairs=tuple(pairs.values()), groups=groups)
 
 
-def _problems_of_needed_cells(lines: Lines) -> Iterator[Problem]:
+def _problems_of_required_cells(table: ScoreTable) -> Iterator[Problem]:
     """Yield problems: empty cells, and words that are no label."""
-    for ours in (*PICTURES, *PEOPLE):
-        yield _empty(lines.cells, lines.of[ours])
-    for ours in TRUTH:
-        if ours in lines.of:
-            column = lines.of[ours]
-            known = COLUMNS[ours]
-            yield _empty(lines.cells, column)
-            yield from lines.cells.words(column).problems(column, known.is_right, known.advice)
+    for field in (*PICTURES, *PEOPLE):
+        yield _empty_cells(table.raw, table.column_of[field])
+    for field in TRUTH:
+        if field in table.column_of:
+            column = table.column_of[field]
+            known = FIELDS[field]
+            yield _empty_cells(table.raw, column)
+            yield from table.raw.categories(column).problems(column, known.is_valid, known.advice)
 
 
-def _pairs_of(lines: Lines, source: Path) -> Iterator[StudyPair]:
-    """Yield the pair on each line; `_problems_of_needed_cells` has the invalid ones."""
-    columns = [lines.of[ours] for ours in (*PICTURES, *PEOPLE)]
-    for row, (probe, reference, first, second) in enumerate(lines.cells.rows(columns)):
+def _pairs_of(table: ScoreTable, source: Path) -> Iterator[StudyPair]:
+    """Yield the pair on each line, also of lines with problems."""
+    columns = [table.column_of[field] for field in (*PICTURES, *PEOPLE)]
+    for row, (probe, reference, first, second) in enumerate(table.raw.rows(columns)):
         yield StudyPair(
             probe=source.parent / probe,
             reference=source.parent / reference,
-            mated=bool(lines.mated[row]),
+            mated=bool(table.mated[row]),
             probe_subject=first,
             reference_subject=second,
         )
 
 
 def _groups_of(
-    pairs: Mapping[int, StudyPair], lines: Lines
+    pairs: Mapping[int, StudyPair], table: ScoreTable
 ) -> tuple[dict[str, dict[str, str]], dict[int, str]]:
     """Return people's groups by column, and a message by row if a person has a second group."""
     groups: dict[str, dict[str, str]] = {}
-    clashes: dict[int, str] = {}
-    for ours, name in lines.of.items():
-        prefix, column = group_of(ours) or ("", "")
-        if not prefix:
+    problems: dict[int, str] = {}
+    for field in table.column_of:
+        column = group_column(field)
+        if column is None:
             continue
-        labels = lines.cells.words(name).texts
+        group_of_row = table.categories(field).texts
         for row, pair in pairs.items():
+            group = group_of_row[row]
             people = [pair.probe_subject, pair.reference_subject]
-            if prefix == PROBE_GROUP:
+            if column.prefix == PROBE_GROUP:
                 people = [pair.probe_subject]
-            elif prefix == REFERENCE_GROUP:
+            elif column.prefix == REFERENCE_GROUP:
                 people = [pair.reference_subject]
-            for person in people if labels[row] else ():
-                above = groups.setdefault(column, {}).setdefault(person, labels[row])
-                if above != labels[row]:
-                    clashes[row] = (
-                        f"{person[:60]!r} is in the group {labels[row][:60]!r} of {column}, but "
-                        f"above in {above[:60]!r}"
+            for person in people if group else ():
+                group_of_person = groups.setdefault(column.grouping, {})
+                earlier = group_of_person.setdefault(person, group)
+                if earlier != group:
+                    problems[row] = (
+                        f"{person[:60]!r} is in the group {group[:60]!r} of {column.grouping}, but "
+                        f"above in {earlier[:60]!r}"
                     )
-    return groups, clashes
+    return groups, problems
 
 
-def _messages(pairs: Mapping[int, StudyPair], cells: Cells) -> Sequence[Mapping[int, str]]:
+def _problems_of_pairs(
+    pairs: Mapping[int, StudyPair], raw: RawTable
+) -> Sequence[Mapping[int, str]]:
     """Return messages by row, for each kind of problem."""
-    label: dict[int, str] = {}
-    itself, people, again, file = ({**label} for _ in range(4))
-    seen: dict[frozenset[str], int] = {}
-    shows: dict[str, tuple[str, int]] = {}
+    wrong_label: dict[int, str] = {}
+    same_picture: dict[int, str] = {}
+    other_person: dict[int, str] = {}
+    repeated: dict[int, str] = {}
+    missing_file: dict[int, str] = {}
+    row_of_pair: dict[frozenset[str], int] = {}
+    first_use: dict[str, tuple[str, int]] = {}
     for row, pair in pairs.items():
         subjects = (pair.probe_subject, pair.reference_subject)
-        if pair.mated is not (subjects[0] == subjects[1]):
+        if pair.mated is not (pair.probe_subject == pair.reference_subject):
             kind = "mated" if pair.mated else "non-mated"
             names = " and ".join(repr(subject[:60]) for subject in subjects)
-            label[row] = f"the pair is marked as {kind}, but its people are named {names}"
+            wrong_label[row] = f"the pair is marked as {kind}, but its people are named {names}"
         # One file can have several paths: a/../b.jpg is b.jpg.
-        paths = os.path.normpath(pair.probe), os.path.normpath(pair.reference)
-        if paths[0] == paths[1]:
-            itself[row] = "a picture is compared with itself"
-        elif (above := seen.setdefault(frozenset(paths), row)) != row:
-            again[row] = f"the same two pictures as in {cells.place(above)}"
-        for path, subject in zip(paths, subjects, strict=True):
-            if path not in shows and not os.path.isfile(path):  # noqa: PTH113 - a null raises in `Path`
-                file[row] = f"there is no file {path[:200]!r}"
-            other, above = shows.setdefault(path, (subject, row))
-            if other != subject:
-                there = f"{other[:60]!r} in {cells.place(above)}"
-                people[row] = f"{Path(path).name[:100]!r} shows {subject[:60]!r}, but {there}"
-    return label, itself, people, again, file
+        probe = os.path.normpath(pair.probe)
+        reference = os.path.normpath(pair.reference)
+        row_above = row_of_pair.setdefault(frozenset((probe, reference)), row)
+        if probe == reference:
+            same_picture[row] = "a picture is compared with itself"
+        elif row_above != row:
+            repeated[row] = f"the same two pictures as in {raw.place_of(row_above)}"
+        for path, subject in zip((probe, reference), subjects, strict=True):
+            if path not in first_use and not os.path.isfile(path):  # noqa: PTH113 - a null raises in `Path`
+                missing_file[row] = f"there is no file {path[:200]!r}"
+            first_subject, first_row = first_use.setdefault(path, (subject, row))
+            if first_subject != subject:
+                other_person[row] = (
+                    f"{Path(path).name[:100]!r} shows {subject[:60]!r}, but "
+                    f"{first_subject[:60]!r} in {raw.place_of(first_row)}"
+                )
+    return wrong_label, same_picture, other_person, repeated, missing_file
 
 
 def write_pairs_csv(path: Path, study: Study) -> None:
@@ -349,38 +371,37 @@ def _relative(picture: Path, folder: Path) -> str:
 
 def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]:
     """Read the groups of `people`, by column and person. An empty cell means no group."""
-    so = "nothing was drawn"
-    cells = read_cells(path, what="person", example=f"{PERSON},sex")
-    columns = [name for name in cells.header if name != PERSON]
-    problems = _missing(cells, (PERSON,))
-    problems += [Problem("there is no column of groups")] * (not any(columns))
-    problems += [Problem("a column has no name")] * ("" in columns)
-    cells.refuse(problems, so=so)
-    persons = cells.words(PERSON)
-    problems = [*cells.problems, _empty(cells, PERSON)]
+    consequence = "nothing was drawn"
+    raw = read_one_table(path, row_name="person", example=f"{PERSON},sex")
+    columns = [name for name in raw.header if name != PERSON]
+    of_header = []
+    if PERSON not in raw.header:
+        there = join_names([repr(name[:60]) for name in raw.header])
+        of_header.append(f"the column {PERSON} is missing; the columns are {there}")
+    if not any(columns):
+        of_header.append("there is no column of groups")
+    if "" in columns:
+        of_header.append("a column has no name")
+    raw.refuse(map(Problem, of_header), so=consequence)
+    persons = raw.categories(PERSON)
+    problems = [*raw.problems, _empty_cells(raw, PERSON)]
     problems += persons.problems(PERSON, people.__contains__, "there is no such person")
-    first: dict[str, int] = {}
-    again = [
-        row
-        for row, person in enumerate(persons.texts.tolist())
-        if first.setdefault(person, row) != row and person in people
-    ]
+    first_row: dict[str, int] = {}
+    repeated_rows = []
+    for row, person in enumerate(persons.texts.tolist()):
+        if first_row.setdefault(person, row) != row and person in people:
+            repeated_rows.append(row)
     problems += problems_at(
-        again, lambda row: f"{persons[row][:60]!r} repeats line {cells.places[first[persons[row]]]}"
+        repeated_rows,
+        lambda row: f"{persons[row][:60]!r} repeats line {raw.places[first_row[persons[row]]]}",
     )
-    cells.refuse(problems, so=so)
-    return {
-        column: {who: label for who, label in cells.rows((PERSON, column)) if label}
-        for column in columns
-    }
+    raw.refuse(problems, so=consequence)
+    groups = {}
+    for column in columns:
+        groups[column] = {person: group for person, group in raw.rows((PERSON, column)) if group}
+    return groups
 
 
-def _empty(cells: Cells, name: str) -> Problem:
-    return Problem(f"{name} is empty", np.flatnonzero(~cells.words(name).filled))
-
-
-def _missing(cells: Cells, needed: Sequence[str]) -> list[Problem]:
-    """Return a problem for each needed column that is missing."""
-    there = join_names([repr(name[:60]) for name in cells.header])
-    names = [name for name in needed if name not in cells.header]
-    return [Problem(f"the column {name} is missing; the columns are {there}") for name in names]
+def _empty_cells(raw: RawTable, column: str) -> Problem:
+    """Return a problem with the rows whose cell is empty; without such rows it is ignored."""
+    return Problem(f"{column} is empty", np.flatnonzero(~raw.categories(column).is_filled))

@@ -14,7 +14,7 @@ from kit.comparison.tables import refusal_lines
 
 from facematch_comparison import ColumnsNotRecognised, evaluate, read_scores
 from facematch_comparison.scores.answers import BILLED, DECISIONS, NOT_ASKED
-from facematch_comparison.scores.lines import MINUS_DISTANCE
+from facematch_comparison.scores.score_table import MINUS_DISTANCE
 from facematch_core import Charged, Environment, InvalidRequest
 from facematch_core.models import ThresholdRule
 

@@ -1,0 +1,499 @@
+"""Recognise the columns of score files, and ask the user for those that are missing.
+
+A *question* is a message for the user, by the field to name: ``mated``, or of several files
+``labels:mated``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from facematch_comparison.values.numbers import join_names
+from facematch_core.backend.kinds import format_argument, suggest_name
+from facematch_core.base.tables import format_problems
+from facematch_core.errors import InvalidRequest
+
+from .columns import (
+    COLUMN,
+    FIELDS,
+    LONG,
+    MATED,
+    PAIR_KEYS,
+    PEOPLE,
+    PERSON,
+    PICTURES,
+    TRUTH,
+    WIDE,
+    ColumnsNotRecognised,
+    field_for,
+    group_column,
+    is_distance,
+    plain,
+)
+from .files import SEPARATE
+from .raw_table import NOTHING_JUDGED, Problem
+from .score_table import ScoreTable
+
+#: Alternatives: if the user names a column for one, no column is recognised as the other.
+_ALTERNATIVES: Final = (TRUTH, *((PERSON, person) for person in PEOPLE))
+
+#: Fields that are needed together.
+_TOGETHER: Final = (PEOPLE, PICTURES, ("transaction", "attempt"))
+
+#: Fields of one answer, which cannot be of several scores on one line.
+_OF_ONE_ANSWER: Final = ("acquired", "error", "answered", "system")
+
+#: The end of the name of a picture's file.
+_PICTURE_FILE: Final = re.compile(r"[.](jpe?g|png|webp|bmp|pgm|heic|tiff?)$", re.IGNORECASE)
+
+#: Names of columns whose numbers are no scores.
+_OTHER_QUANTITY: Final = re.compile(
+    r"time|latency|duration|elapsed|second|\bm?s\b|price|cost|amount|fee|age\b|year|date|size|width|"
+    r"height|latitude|longitude|quality",
+    re.IGNORECASE,
+)
+
+#: The fewest different numbers in a column that may have scores.
+_FEWEST_SCORES: Final = 10
+
+#: Maximum number of columns in an error message.
+_MOST_COLUMNS_SHOWN: Final = 40
+
+
+def recognise(files: Sequence[ScoreTable], columns: Mapping[str, str | Sequence[str]]) -> None:
+    """Recognise the columns of each file by the user's arguments, or else by known names.
+
+    Raises:
+        ColumnsNotRecognised: a column is ambiguous, or missing from all files.
+        InvalidRequest: one of the user's arguments is invalid.
+    """
+    for file in files:
+        _check_separator(file)
+    questions = _assign_columns(files, columns, so=NOTHING_JUDGED)
+    for file in files:
+        _skip_doubtful(file)
+    missing = _missing_fields(files, questions)
+    if not missing and len(files) > 1:
+        missing = _missing_to_join(files, questions)
+    questions.update(missing)
+    vendors = _columns_that_may_be_scores(files)
+    if vendors:
+        questions["score"] = (
+            f"are the numbers in {_quoted(vendors)} scores? Name each column of scores as score, "
+            "or judge the decisions alone with --column score= (columns={'score': ''})"
+        )
+    if questions:
+        raise _refusal(files, questions, scores_to_confirm=vendors)
+
+
+def recognise_labels(
+    table: ScoreTable, columns: Mapping[str, str | Sequence[str]], *, so: str
+) -> None:
+    """Recognise the pictures, people and labels of pairs without scores.
+
+    The label is not needed, because both people are.
+
+    Raises:
+        ColumnsNotRecognised: a column is ambiguous or missing; `so` states the consequence.
+        InvalidRequest: one of the user's arguments is invalid.
+    """
+    questions = _assign_columns([table], columns, so=so)
+    for field in (*PICTURES, *PEOPLE):
+        if field not in table.column_of and field not in questions:
+            questions[field] = f"the column {field} is missing"
+    if questions:
+        raise _refusal([table], questions, so=so)
+
+
+def _check_separator(file: ScoreTable) -> None:
+    """Raise if a text has one column: its columns are probably separated in another way."""
+    raw = file.raw
+    if raw.unit == "line" and len(raw.header) == 1:
+        column = raw.header[0]
+        advice = SEPARATE
+        if field_for(column) == "score":
+            advice = f"Scores need labels: write {WIDE}."
+        raise InvalidRequest(f"{raw.name} has only the column {column[:60]!r}. {advice}")
+
+
+def _assign_columns(
+    files: Sequence[ScoreTable], columns: Mapping[str, str | Sequence[str]], *, so: str
+) -> dict[str, str]:
+    """Assign the columns that the user names or that have known names.
+
+    Return a question for each ambiguous field.
+    """
+    _assign_named_columns(files, columns, so=so)
+    questions = {}
+    for file in files:
+        for field, question in _assign_known_columns(file).items():
+            questions[_key(files, file, field)] = question
+    return questions
+
+
+def _key(files: Sequence[ScoreTable], file: ScoreTable, field: str) -> str:
+    """Return the key of a question: with the file's name, if there are several files."""
+    return f"{file.name}:{field}" if len(files) > 1 else field
+
+
+def _assign_named_columns(
+    files: Sequence[ScoreTable], columns: Mapping[str, str | Sequence[str]], *, so: str
+) -> None:
+    """Assign the columns that the user names; raise if that is impossible."""
+    for key, named in columns.items():
+        file_name, _, field_name = key.rpartition(":")
+        own_files = [file for file in files if file.name in (file_name, Path(file_name).stem)]
+        if file_name and not own_files:
+            near = suggest_name(file_name, [file.name for file in files])
+            raise InvalidRequest(f"There is no file {file_name[:60]!r}; {near}")
+        for column in [named] if isinstance(named, str) else named:
+            # A name without a file applies to every file that has such a column.
+            affected = own_files or [file for file in files if column in file.raw.header] or files
+            for file in affected:
+                problem = _assign_named_column(file, field_name, column)
+                if problem is not None:
+                    file.raw.problems.append(Problem(problem))
+    for file in files:
+        for alternatives in _ALTERNATIVES:
+            if file.has_all(alternatives):
+                problem = f"name {' or '.join(alternatives)}, not both"
+                file.raw.problems.append(Problem(problem))
+        of_header = [problem for problem in file.raw.problems if problem.rows is None]
+        file.raw.refuse(of_header, so=so)
+
+
+def _assign_named_column(file: ScoreTable, field_name: str, column: str) -> str | None:
+    """Assign a column that the user names; return why that is impossible, or None."""
+    field = field_for(field_name)
+    if not field:
+        return (
+            f"{field_name[:60]!r} is not a known name; known names are {', '.join(FIELDS)} and "
+            "group_NAME"
+        )
+    if not column:
+        file.fields_named.add(field)  # read no column as this field
+        return None
+    if column not in file.raw.header:
+        there = join_names([*map(repr, file.raw.header)])
+        return f"there is no column {column[:60]!r}; the columns are {there}"
+    if field in file.column_of or column in _columns_read(file):
+        return f"the column {column[:60]!r} is named twice"
+    file.assign(field, column)
+    file.fields_named.add(field)
+    return None
+
+
+def _columns_read(file: ScoreTable) -> list[str]:
+    return [*file.column_of.values(), *file.score_columns]
+
+
+def _assign_known_columns(file: ScoreTable) -> dict[str, str]:
+    """Assign the other columns with known names; return a question for each ambiguous field."""
+    header = file.raw.header
+    fields_taken = {*file.fields_named}
+    for alternatives in _ALTERNATIVES:
+        if not file.fields_named.isdisjoint(alternatives):
+            fields_taken.update(alternatives)
+    columns_named = _columns_read(file)
+    found: dict[str, list[str]] = {}
+    for number, column in enumerate(header):
+        is_frame_index = number == 0 and column in ("", "Unnamed: 0")
+        if column in columns_named or is_frame_index:
+            continue
+        field = field_for(column)
+        if plain(column) == "target" and "source" in map(plain, header):
+            field = "reference"  # AWS calls the pictures source and target
+        if field and field not in fields_taken:
+            found.setdefault(field, []).append(column)
+        else:
+            file.skipped_columns.append(column)
+    questions = {}
+    for field, columns in found.items():
+        own_name = [column for column in columns if plain(column) == plain(field)]
+        if len(columns) > 1 and not own_name:
+            questions[field] = (
+                f"the columns {_quoted(columns)} of {file.name} may each be {field}: choose one"
+            )
+            continue
+        chosen = own_name[0] if own_name else columns[0]
+        file.assign(field, chosen)
+        file.skipped_columns += [column for column in columns if column != chosen]
+    return questions
+
+
+def _skip_doubtful(file: ScoreTable) -> None:
+    """Skip columns that repeat others, or that have one value for several scores."""
+    doubtful = []
+    if file.has_all(TRUTH):
+        doubtful.append("non_mated")
+    for both in (PEOPLE, PICTURES):
+        # One alone is not needed if other columns distinguish people.
+        if file.has_any(both) and not file.has_all(both) and file.people_fields:
+            doubtful += [field for field in both if field in file.column_of]
+    if len(file.score_columns) > 1:
+        file.raw.refuse(
+            Problem(
+                f"the column {file.column_of[field][:60]!r} is for one answer, but each line has "
+                f"several scores: write one line for each pair and system, as {LONG},error"
+            )
+            for field in _OF_ONE_ANSWER
+            if field in file.column_of
+        )
+        for field in file.column_of:
+            if field in FIELDS and FIELDS[field].describes == "answer":
+                doubtful.append(field)
+    elif "backend" in file.column_of:
+        file.column_of.setdefault("system", file.column_of["backend"])
+    for field in doubtful:
+        file.skipped_columns.append(file.column_of.pop(field))
+
+
+def _missing_fields(files: Sequence[ScoreTable], ambiguous: Iterable[str]) -> dict[str, str]:
+    """Return a question for each field that no file has; `ambiguous` are the keys of questions."""
+    fields = {key.rpartition(":")[2] for key in ambiguous}
+    for file in files:
+        fields |= file.fields
+    questions = {}
+    for together in _TOGETHER:
+        lacking = [field for field in together if field not in fields]
+        if len(lacking) < len(together):
+            for field in lacking:
+                questions[field] = f"the column {field} is missing"
+    has_people = fields.issuperset(PEOPLE)
+    if fields.isdisjoint((*PEOPLE, *PICTURES, PERSON)) and not files[0].independent_pairs:
+        questions[PERSON] = (
+            "no column names the people: name both people (probe_subject, reference_subject), one "
+            "person per line (person) or both pictures (image1, image2), or use "
+            f"{format_argument('independent_pairs', True)} if no person is in two pairs"
+        )
+    if fields.isdisjoint(TRUTH):
+        question = _question_of_truth(files) if has_people else _demand_of_truth(files)
+        if question is not None:
+            questions["mated"] = question
+    if fields.isdisjoint(("score", "decision")):
+        questions["score"] = (
+            "no column of scores has a known name (score, similarity, confidence, distance); if "
+            "there is a column for each system, name each of them as score"
+        )
+    has_systems = len(files) == 1 and len(files[0].systems.words) > 1
+    if has_systems and "pair" not in fields and not fields.issuperset(PICTURES):
+        questions["pair"] = "the column pair is missing, which identifies a pair across systems"
+    return questions
+
+
+def _question_of_truth(files: Sequence[ScoreTable]) -> str | None:
+    """Ask whether a skipped column has labels, although people's names would do; or None."""
+    question = None
+    for file in files:
+        for column in file.skipped_columns:
+            if _may_be_truth(file, column):
+                question = (
+                    f"is {column[:60]!r} the ground truth? Name it as mated if 1 means one person, "
+                    "as non_mated if 1 means two; --column mated= ignores it (columns={'mated': "
+                    "''})"
+                )
+    return question
+
+
+def _may_be_truth(file: ScoreTable, column: str) -> bool:
+    """Return whether a column with an unknown name has words for both kinds of pairs."""
+    if field_for(column) or not file.fields_named.isdisjoint(TRUTH):
+        return False
+    labels = {MATED.get(word.lower()) for word in file.raw.categories(column).words}
+    return labels == {True, False}
+
+
+def _demand_of_truth(files: Sequence[ScoreTable]) -> str:
+    """Ask for the ground truth, without which nothing can be judged."""
+    question = (
+        "no column has the ground truth: name the column mated, or both people (probe_subject, "
+        "reference_subject)"
+    )
+    decisions = [file.column_of["decision"] for file in files if "decision" in file.column_of]
+    if decisions:
+        question += f"; {decisions[-1][:60]!r} is the answer of the system, not the truth"
+    return question
+
+
+def _columns_that_may_be_scores(files: Sequence[ScoreTable]) -> list[str]:
+    """Return columns that the user may mean as scores, if no column is known to have scores.
+
+    Beside a `Result`, the columns of scores are often headed by the names of the vendors.
+    """
+    if any(file.score_columns or "score" in file.fields_named for file in files):
+        return []
+    if not any("decision" in file.column_of for file in files):
+        return []  # without scores and decisions, the user is asked in any case
+    columns = []
+    for file in files:
+        if "decision" not in file.fields_named:
+            columns += [column for column in file.skipped_columns if _may_be_scores(file, column)]
+    return columns
+
+
+def _may_be_scores(file: ScoreTable, column: str) -> bool:
+    """Return whether a column has many numbers, as scores are, and no name of another quantity."""
+    if field_for(column) or _OTHER_QUANTITY.search(column):
+        return False
+    numbers = file.raw.numbers(column)
+    numbers = numbers[~np.isnan(numbers)]
+    if np.isinf(numbers).any():  # a word
+        return False
+    distinct = np.unique(numbers)
+    if len(distinct) < _FEWEST_SCORES:
+        return False
+    has_fractions = bool((distinct % 1 != 0).any())
+    if has_fractions:
+        return True
+    # Whole numbers beyond 100, or one for each line, may be ids.
+    return bool(distinct.max() <= 100) and len(distinct) < len(numbers)
+
+
+def _missing_to_join(files: Sequence[ScoreTable], ambiguous: Iterable[str]) -> dict[str, str]:
+    """Return a question for each field that a file lacks for joining."""
+    ambiguous = {*ambiguous}
+    questions = {}
+    for file in files:
+        key = f"{file.name}:score"
+        if not _adds_something(file) and key not in ambiguous:
+            questions[key] = (
+                f"{file.name} has no column of scores with a known name, and no labels, people or "
+                "groups"
+            )
+    pair_key = min(PAIR_KEYS, key=lambda fields: sum(not file.has_all(fields) for file in files))
+    for file in files:
+        lacking = []
+        for field in pair_key:
+            if field not in file.column_of and ambiguous.isdisjoint(
+                (field, f"{file.name}:{field}")
+            ):
+                lacking.append(field)
+        for field in lacking:
+            questions[f"{file.name}:{field}"] = (
+                f"{file.name} has no column {' or '.join(lacking)}; all files must identify pairs "
+                "in the same way: by both pictures, a pair id or both people"
+            )
+    return questions
+
+
+def _adds_something(file: ScoreTable) -> bool:
+    """Return whether a file has answers, labels, people or groups, and not the pairs alone."""
+    if file.score_columns or not file.fields_named.isdisjoint(("score", "decision")):
+        return True
+    if file.has_any(("decision", "error", *TRUTH, *PEOPLE, PERSON)):
+        return True
+    return any(map(group_column, file.column_of))
+
+
+def _refusal(
+    files: Sequence[ScoreTable],
+    questions: Mapping[str, str],
+    *,
+    scores_to_confirm: Sequence[str] = (),
+    so: str = NOTHING_JUDGED,
+) -> ColumnsNotRecognised:
+    """Return an error that lists all columns and asks the user to name the missing ones.
+
+    `so` states the consequence.
+    """
+    name = files[0].raw.name if len(files) == 1 else "The comparison"
+    texts = [format_problems(name, questions.values(), so)]
+    for file in files:
+        texts += _list_columns(file)
+    is_shape_unclear = not questions.keys().isdisjoint(("mated", "score", PERSON))
+    if is_shape_unclear and not scores_to_confirm:
+        texts.append(f"Write one line per pair, not a matrix or a curve: {WIDE} or {LONG}.")
+    columns: dict[str, str | Sequence[str]] = dict.fromkeys(
+        _fields_to_name(files, questions), COLUMN
+    )
+    if scores_to_confirm:
+        columns["score"] = scores_to_confirm
+    if len(scores_to_confirm) == 1:
+        columns["score"] = scores_to_confirm[0]
+    # If no column was skipped, none can name people.
+    has_skipped = any(file.skipped_columns for file in files)
+    return ColumnsNotRecognised(
+        "\n".join(texts),
+        columns=columns,
+        independent_pairs=PERSON in questions and not has_skipped,
+    )
+
+
+def _list_columns(file: ScoreTable) -> Iterator[str]:
+    """Yield a line for each column: its name, its field, and two of its words."""
+    field_of_column = {column: field for field, column in file.column_of.items()}
+    field_of_column.update(dict.fromkeys(file.score_columns, "score"))
+    header = file.raw.header
+    width = max(len(column[:60]) for column in header)
+    yield f"Columns of {file.raw.name.removeprefix('The ')}:"
+    for column in header[:_MOST_COLUMNS_SHOWN]:
+        field = field_of_column.get(column, "unknown")
+        words = file.raw.categories(column).words[:2]
+        examples = ", ".join(repr(word[:30]) for word in words) or "empty"
+        yield f"  {column[:60]:{width}}  {field:17}  {examples}"
+    if len(header) > _MOST_COLUMNS_SHOWN:
+        yield f"  and {len(header) - _MOST_COLUMNS_SHOWN} more"
+
+
+def _fields_to_name(files: Sequence[ScoreTable], questions: Iterable[str]) -> list[str]:
+    """Return the fields for which the user is to name a column.
+
+    Of several skipped columns, two may name both people, or both pictures.
+    """
+    fields = [*questions]
+    count = sum(len(file.skipped_columns) for file in files)
+    if PERSON not in fields or count == 1:
+        return fields
+    fields.remove(PERSON)
+    if count:
+        fields += PICTURES if _have_pictures(files) else PEOPLE
+    return fields
+
+
+def _have_pictures(files: Sequence[ScoreTable]) -> bool:
+    """Return whether two of the skipped columns begin with the name of a picture's file."""
+    count = 0
+    for file in files:
+        for column in file.skipped_columns:
+            words = file.raw.categories(column).words[:1]
+            count += any(map(_PICTURE_FILE.search, words))
+    return count >= 2
+
+
+def notes_of_columns(files: Sequence[ScoreTable], judged: ScoreTable) -> Iterator[str]:
+    """Yield notes on how columns were read; `judged` is the joined table, or the only one."""
+    for file in files:
+        if file.skipped_columns:
+            of_file = f"{file.raw.name}: " if len(files) > 1 else ""
+            yield (
+                f"{of_file}read {_quoted(_columns_read(file))}; columns that are unknown or not "
+                f"needed were skipped: {_quoted(file.skipped_columns)}"
+            )
+        distances = []
+        for column in file.score_columns:
+            if file.all_are_distances or is_distance(column):
+                distances.append(column)
+        if distances:
+            yield (
+                f"scores of {_quoted(distances)} are minus the distances: a threshold of -0.4 "
+                "passes distances up to 0.4"
+            )
+    if not judged.has_any(TRUTH):
+        yield "pairs with the same name on both sides are mated, because no column has labels"
+    if judged.people_fields == (PERSON,):
+        columns = [file.column_of[PERSON] for file in files if PERSON in file.column_of]
+        yield (
+            f"each line names one person, {columns[0]!r}: the other people of non-mated pairs are "
+            "unknown, and intervals are too narrow if one of them is in several pairs"
+        )
+    if not judged.people_fields:
+        yield "pairs are treated as independent: if a person is in two, intervals are too narrow"
+
+
+def _quoted(columns: Iterable[str]) -> str:
+    return join_names([repr(column[:60]) for column in columns])
