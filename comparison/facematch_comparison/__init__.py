@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .scores.answers import BILLED, DECISIONS, NO_DECISION, Answers, Grouping, frame_of
     from .scores.columns import ColumnsNotRecognised
     from .scores.reading import read_scores
-    from .study.drawing import draw_pairs, split_by_subject
+    from .study.drawing import draw_pairs
     from .study.reading import Study, StudyPair, photographs, read_study
     from .values.model import Evaluation, Evidence
 
@@ -41,7 +41,7 @@ __getattr__, __dir__ = lazy_names(
         "scores.answers": "BILLED DECISIONS NO_DECISION Answers Grouping frame_of",
         "scores.columns": "ColumnsNotRecognised",
         "scores.reading": "read_scores",
-        "study.drawing": "draw_pairs split_by_subject",
+        "study.drawing": "draw_pairs",
         "study.reading": "Study StudyPair photographs read_study",
         "values.model": "Evaluation Evidence",
     },
@@ -82,7 +82,6 @@ __all__ = [
     "read_study",
     "report_html",
     "run_study",
-    "split_by_subject",
     "to_frame",
     "write_report",
     "wrong_pairs",

@@ -113,14 +113,6 @@ _DATABASE: Final = "The run database of `compare run`, an SQLite file; also as s
 
 #: Option for the database that `compare run` writes.
 store = text_option("--store", "FILE", _DATABASE, default=STORE)
-seed = click.option(
-    "--seed", type=int, default=0, metavar="N", help="Seed of the draw or of --split."
-)
-split = flag(
-    "--split",
-    "Choose thresholds on half of the people and judge them on the others: safer if a few "
-    "people cause most false matches. Needs twice as many pairs.",
-)
 
 #: Options that select the answers to read: the arguments of `answers_from`.
 source = join_options(
@@ -176,8 +168,8 @@ _OF_SCORES: Final = ("columns", "rule", "distance", "no_scores", "below", "indep
 _SECTIONS: Final = {
     "Input": ("store", "scores", "mated", "non_mated", *_OF_SCORES, "models", "pairs"),
     "Judging": (
-        *("requirements", "fmr", "at_thresholds", "confidence", "attempts"),
-        *("split", "seed", "systems", "allow_mock"),
+        *("requirements", "fmr", "at_thresholds", "confidence", "attempts", "systems"),
+        "allow_mock",
     ),
 }
 

@@ -39,7 +39,6 @@ _OUT_FORMS: Final = (".html", ".json")
     "--frr", type=common.RATE, required=True, help="False rejection rate (FRR) to show, e.g. 0.01."
 )
 @click.option("--confidence", type=common.CONFIDENCE, default="0.95", help="One-sided confidence.")
-@common.split
 @json_option
 def plan(*, as_json: bool, **options: Any) -> int:
     """Compute how many pairs you need to show an FMR and an FRR.
@@ -60,26 +59,18 @@ def plan(*, as_json: bool, **options: Any) -> int:
     say(f"  an FMR of at most {study_plan.fmr:g} (1 in {1 / study_plan.fmr:,.0f}) and")
     say(f"  an FRR of at most {study_plan.frr:g} (1 in {1 / study_plan.frr:,.0f}):")
     say()
-    header = ["errors of each kind", "mated", "non-mated"]
-    header += ["draw: mated", "draw: non-mated"] * study_plan.split + ["total"]
     rows = []
     for need in study_plan.needs:
-        drawn = need.draw_mated, need.draw_non_mated
-        counts = (need.mated, need.non_mated, *(drawn * study_plan.split), sum(drawn))
         errors = f"up to {need.errors}" if need.errors else "none"
-        rows.append((errors, *(f"{count:,}" for count in counts)))
-    print_table(header, rows)
+        total = need.mated + need.non_mated
+        rows.append((errors, f"{need.mated:,}", f"{need.non_mated:,}", f"{total:,}"))
+    print_table(["errors of each kind", "mated", "non-mated", "total"], rows)
     say()
     say(
         "The first row allows no errors at all. Even a vendor eight times better than your limits "
         "fails it about half the time; choose a lower row. Each row has enough non-mated pairs to "
         "choose a threshold. Use pairs of as many people as you can."
     )
-    if study_plan.split:
-        say(
-            "Thresholds are chosen on half of the people and judged on the other half. Half of the "
-            "pairs from `compare draw --split` are judged, but fewer pairs from other sources."
-        )
     return Exit.OK
 
 
@@ -115,8 +106,6 @@ def _thresholds(context: click.Context, option: click.Parameter, words: Any) -> 
     type=click.IntRange(1),
     show_default="the most in the data",
 )
-@common.split
-@common.seed
 @common.repeated(
     *("--out", "outs", "FILE"), "Write the report as a page (.html) or as JSON (.json).", type=FILE
 )
@@ -151,7 +140,7 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     from facematch_comparison.judging.evaluation import evaluate
     from facematch_comparison.report.page import report_html
 
-    judging = ("confidence", "at_thresholds", "attempts", "split", "seed")
+    judging = ("confidence", "at_thresholds", "attempts")
     more = about | {name: options[name] for name in judging}
     evaluation = evaluate(answers, required_fmr=options["fmr"], **more)
     study = None
@@ -289,8 +278,6 @@ def _shares(rate: Rate | None) -> tuple[str, str]:
 @common.repeated(
     *("--system", "systems", "NAME"), "Check only this system; by default, all must pass."
 )
-@common.split
-@common.seed
 @common.flag("--allow-mock", "Accept a mock or sandbox, which proves nothing about a vendor.")
 @json_option
 def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
@@ -313,9 +300,13 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
     from facematch_comparison.judging.gate import Conclusion, judge
 
     answers, about = common.answers_from(options)
-    how: dict[str, Any] = {"attempts": rules.attempts, "split": options["split"]}
-    how |= {"required_fmr": rules.required_fmr, "confidence": rules.evaluation_confidence}
-    evaluation = evaluate(answers, seed=options["seed"], **how, **about)
+    evaluation = evaluate(
+        answers,
+        required_fmr=rules.required_fmr,
+        confidence=rules.evaluation_confidence,
+        attempts=rules.attempts,
+        **about,
+    )
     verdict = judge(evaluation, rules, systems=options["systems"], allow_mock=options["allow_mock"])
     if as_json:
         print_json(verdict.to_dict())

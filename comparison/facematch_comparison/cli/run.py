@@ -58,8 +58,7 @@ _COUNT: Final = click.IntRange(0)
     metavar="CSV",
 )
 @common.text_option("--within", "COLUMN", "Draw non-mated pairs within groups of this column.")
-@common.flag("--split", "Draw within each half of the people, for `compare report --split`.")
-@common.seed
+@click.option("--seed", type=int, default=0, metavar="N", help="Seed of the draw.")
 @common.flag("--force", "Overwrite existing files.")
 def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -> int:
     """Draw pairs from the photographs in FOLDER, which has one folder for each person.

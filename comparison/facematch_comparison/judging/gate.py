@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import attrs
@@ -26,7 +26,7 @@ from facematch_core.backend.kinds import format_argument
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Environment
 
-from .evaluation import CALIBRATION, EVALUATION, check_name
+from .evaluation import EVALUATION, check_name
 from .requirements import SHARE, Requirements
 
 #: Numbers of errors in a plan. A vendor slightly better than required still makes some errors.
@@ -35,13 +35,11 @@ ERRORS: Final = (0, 1, 3, 10)
 
 @attrs.frozen(kw_only=True)
 class ClaimNeed:
-    """Numbers of pairs to judge and to draw, to show both claims with up to `errors` errors."""
+    """Numbers of pairs that show both claims with up to `errors` errors."""
 
     errors: int
     mated: int
     non_mated: int
-    draw_mated: int
-    draw_non_mated: int
 
 
 @attrs.frozen(kw_only=True)
@@ -55,7 +53,6 @@ class StudyPlan:
     fmr: float
     frr: float
     confidence: float
-    split: bool
     needs: tuple[ClaimNeed, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -63,9 +60,7 @@ class StudyPlan:
         return model.as_json(self)
 
 
-def plan_study(
-    *, fmr: float, frr: float, confidence: float = 0.95, split: bool = False
-) -> StudyPlan:
+def plan_study(*, fmr: float, frr: float, confidence: float = 0.95) -> StudyPlan:
     """Compute how many mated and non-mated pairs a study of vendors needs.
 
     The numbers assume independent pairs. Pairs that share people carry less information; the report
@@ -74,21 +69,19 @@ def plan_study(
     Args:
         fmr, frr: The rates to show for each vendor, above 0 and below 1.
         confidence: One-sided confidence of each claim, between 0 and 1.
-        split: Whether thresholds are chosen on one half of the people and judged on the other. Half
-            of the pairs drawn by `draw_pairs` with ``split`` are then judged. With pairs from other
-            sources, fewer are judged, because pairs across the halves are dropped.
 
     Raises:
         InvalidRequest: a number is out of range.
     """
     needs = []
     for errors in ERRORS:
-        mated, non_mated = (trials_for(rate, errors, confidence) for rate in (frr, fmr))
-        non_mated = max(non_mated, trials_allowing(ENOUGH_FALSE_MATCHES, fmr))
-        judged = {"mated": mated, "non_mated": non_mated}
-        drawn = {f"draw_{kind}": (2 if split else 1) * count for kind, count in judged.items()}
-        needs.append(ClaimNeed(errors=errors, **judged, **drawn))
-    return StudyPlan(fmr=fmr, frr=frr, confidence=confidence, split=split, needs=tuple(needs))
+        # Enough non-mated pairs to choose a threshold, too.
+        non_mated = max(
+            trials_for(fmr, errors, confidence), trials_allowing(ENOUGH_FALSE_MATCHES, fmr)
+        )
+        mated = trials_for(frr, errors, confidence)
+        needs.append(ClaimNeed(errors=errors, mated=mated, non_mated=non_mated))
+    return StudyPlan(fmr=fmr, frr=frr, confidence=confidence, needs=tuple(needs))
 
 
 class Conclusion(enum.StrEnum):
@@ -173,138 +166,283 @@ def judge(
         InvalidRequest: the evaluation is for another FMR, has narrower intervals, or lacks the
             required transactions; a system is not in it, or answered from a mock or a sandbox.
     """
-    _check(evaluation, requirements)
+    _check_evaluation(evaluation, requirements)
     for name in systems:
         check_name(name, [system.name for system in evaluation.systems])
-    asked = [each for each in evaluation.systems if not systems or each.name in systems]
-    for system in asked:
-        if system.environment in (Environment.MOCK, Environment.SANDBOX) and not allow_mock:
-            raise InvalidRequest(
-                f"{system.name} answered from a {system.environment}, which proves nothing about "
-                "the vendor's matcher. Judge the vendor's own answers, or try the gate with "
-                f"{format_argument('allow_mock', True)}."
-            )
-    split = " --split" if evaluation.study.calibration else ""
-    verdicts = tuple(_judge(system, requirements, split) for system in asked)
-    return Verdict(outcome=_of_all(verdicts), requirements=requirements, systems=verdicts)
+    verdicts = []
+    for system in evaluation.systems:
+        if not systems or system.name in systems:
+            if not allow_mock:
+                _check_environment(system)
+            verdicts.append(_judge_system(system, requirements))
+    return Verdict(outcome=_overall(verdicts), requirements=requirements, systems=tuple(verdicts))
 
 
-def _of_all(judged: Sequence[SystemVerdict | RateVerdict]) -> Conclusion:
+def _check_environment(system: model.System) -> None:
+    if system.environment in (Environment.MOCK, Environment.SANDBOX):
+        raise InvalidRequest(
+            f"{system.name} answered from a {system.environment}, which proves nothing about the "
+            "vendor's matcher. Judge the vendor's own answers, or try the gate with "
+            f"{format_argument('allow_mock', True)}."
+        )
+
+
+def _overall(verdicts: Sequence[SystemVerdict | RateVerdict]) -> Conclusion:
     """Return FAIL if any fails, PASS if all pass, else INCONCLUSIVE."""
-    outcomes = {each.outcome for each in judged}
+    outcomes = {verdict.outcome for verdict in verdicts}
     if Conclusion.FAIL in outcomes:
         return Conclusion.FAIL
-    return Conclusion.PASS if outcomes == {Conclusion.PASS} else Conclusion.INCONCLUSIVE
+    if outcomes == {Conclusion.PASS}:
+        return Conclusion.PASS
+    return Conclusion.INCONCLUSIVE
 
 
-def _check(evaluation: model.Evaluation, requirements: Requirements) -> None:
-    required, confidence = requirements.required_fmr, requirements.evaluation_confidence
-    need = f"required_fmr={required:g} and confidence={confidence:g}"
-    is_suited = requirements.at == "default" or math.isclose(evaluation.required_fmr, required)
+def _check_evaluation(evaluation: model.Evaluation, requirements: Requirements) -> None:
+    """Raise unless the evaluation has the FMR, confidence and attempts of the requirements."""
+    required_fmr = requirements.required_fmr
+    confidence = requirements.evaluation_confidence
+    is_for_fmr = math.isclose(evaluation.required_fmr, required_fmr)
+    is_suited = requirements.at == "default" or is_for_fmr
     is_suited &= evaluation.confidence >= confidence - 1e-9
+    need = f"required_fmr={required_fmr:g} and confidence={confidence:g}"
     if requirements.counts == "transactions":
+        for system in evaluation.systems:
+            is_suited &= _has_transactions(system, requirements)
         need += f", and transactions of up to {requirements.attempts or 'any number of'} attempts"
-        best = [system.transactions for system in evaluation.systems]
-        is_suited &= all(each and requirements.attempts in (None, each.attempts) for each in best)
     if not is_suited:
         raise InvalidRequest(f"{requirements.name} needs {need}: evaluate the answers for that.")
 
 
-def _judge(system: model.System, requirements: Requirements, split: str) -> SystemVerdict:
-    best = system.transactions if requirements.counts == "transactions" else None
-    of = best or system
-    # A system without scores has no threshold other than its own.
-    is_own = requirements.at == "default" or system.kind == "decisions"
-    at = of.at_default if is_own else of.at_required
-    cells = system.groups if at else ()
-    rates = tuple(_rates(at, requirements)) if at else ()
-    groups = tuple(rate for cell in cells for rate in _rates(cell, requirements, cells))
-    # More pairs do not help if a rate is beyond its limit.
-    beyond = [
-        f"; more would not help if the {rate.name.upper()} stays at {numbers.percent(value)} %"
-        for rate in rates
-        if rate.outcome is Conclusion.INCONCLUSIVE
-        and (value := rate.rate.value or 0.0) > rate.limit
-    ]
-    of_rates = _of_all(rates)
-    outcome, met = Conclusion.INCONCLUSIVE, f"not shown by these data{''.join(beyond)}."
-    if _of_all(groups) is Conclusion.FAIL:
-        outcome, met = Conclusion.FAIL, "not met."
-    elif (at is None or of_rates is Conclusion.FAIL) and _is_hopeless(of.curve, at, requirements):
-        outcome, met = Conclusion.FAIL, "not met."
-        if at and at.chosen_on != "default":
-            met = "not met, and no other threshold would meet it."
-    elif of_rates is Conclusion.FAIL:
-        met = "not met at this threshold; another one might meet it."
-    elif _of_all(rates + groups) is Conclusion.PASS and (groups or not requirements.by_group):
-        outcome, met = Conclusion.PASS, "met."
-    if at is not None:
-        tries = f", in transactions of up to {best.attempts} attempts" if best else ""
-        seen = f" at {_where(at, requirements)}{tries}: {' and '.join(map(_rate_words, rates))}."
-        seen += _group_words(groups, requirements)
-    elif outcome is Conclusion.FAIL:
-        seen = ": No threshold keeps both its FMR and its FRR within the limits."
-    else:
-        no_threshold = "It was run without a known threshold, so there is none to judge."
-        seen = f": {system.why_not or no_threshold}"
-    # More pairs do not help if scores are reversed.
-    can_be_shown = not beyond if at else system.pairs_needed
-    is_open = outcome is of_rates is Conclusion.INCONCLUSIVE
+def _has_transactions(system: model.System, requirements: Requirements) -> bool:
+    if system.transactions is None:
+        return False
+    return requirements.attempts in (None, system.transactions.attempts)
+
+
+@attrs.frozen(kw_only=True)
+class _Judged:
+    """What is judged of one system.
+
+    Attributes:
+        point: The rates at the judged threshold; None if there is no threshold.
+        curve: The rates at all thresholds; None if there are no scores.
+        transactions: The transactions whose rates these are; None if attempts are judged.
+        rates: The verdicts on the rates of all people.
+        groups: The verdicts on the rates of groups.
+    """
+
+    system: model.System
+    point: model.OperatingPoint | None
+    curve: model.Curve | None
+    transactions: model.Transactions | None
+    rates: tuple[RateVerdict, ...]
+    groups: tuple[RateVerdict, ...]
+
+    @classmethod
+    def of(cls, system: model.System, requirements: Requirements) -> _Judged:
+        """Judge each rate that has a limit."""
+        transactions = system.transactions if requirements.counts == "transactions" else None
+        judged = transactions or system
+        # A system without scores has no threshold other than its own.
+        is_at_own = requirements.at == "default" or system.kind == "decisions"
+        point = judged.at_default if is_at_own else judged.at_required
+        rates: tuple[RateVerdict, ...] = ()
+        groups: list[RateVerdict] = []
+        if point is not None:
+            rates = _verdicts_on_point(point, requirements)
+            for cell in system.groups:
+                groups += _verdicts_on_group(cell, system.groups, requirements)
+        return cls(
+            system=system,
+            point=point,
+            curve=judged.curve,
+            transactions=transactions,
+            rates=rates,
+            groups=tuple(groups),
+        )
+
+    @property
+    def rates_outcome(self) -> Conclusion:
+        """The verdict on all rates of all people."""
+        return _overall(self.rates)
+
+    @property
+    def observed_beyond(self) -> list[RateVerdict]:
+        """Inconclusive rates whose observed value is beyond the limit: more pairs do not help."""
+        beyond = []
+        for rate in self.rates:
+            is_open = rate.outcome is Conclusion.INCONCLUSIVE
+            if is_open and (rate.rate.value or 0.0) > rate.limit:
+                beyond.append(rate)
+        return beyond
+
+
+def _judge_system(system: model.System, requirements: Requirements) -> SystemVerdict:
+    judged = _Judged.of(system, requirements)
+    outcome = _conclude(judged, requirements)
+    point = judged.point
     return SystemVerdict(
         system=system.name,
         outcome=outcome,
-        threshold=at.threshold if at else None,
-        chosen_on=at.chosen_on if at else None,
-        rates=rates,
-        groups=groups,
-        plan=_plan_words(requirements) + split if is_open and can_be_shown and not best else None,
-        sentence=f"{system.name}{seen} {requirements.title}: {met}",
+        threshold=point.threshold if point else None,
+        chosen_on=point.chosen_on if point else None,
+        rates=judged.rates,
+        groups=judged.groups,
+        plan=_plan_words(requirements) if _would_pairs_help(judged, outcome) else None,
+        sentence=(
+            f"{system.name}{_describe_rates(judged, requirements, outcome)} {requirements.title}: "
+            f"{_describe_outcome(judged, outcome)}"
+        ),
     )
 
 
-def _rates(
-    of: model.OperatingPoint | model.GroupCell,
-    requirements: Requirements,
-    cells: Sequence[model.GroupCell] = (),
-) -> Iterator[RateVerdict]:
-    """Yield a verdict on each rate that has a limit, for all pairs or for one of the `cells`."""
+def _conclude(judged: _Judged, requirements: Requirements) -> Conclusion:
+    """Return the verdict on a system, in the order of the module's docstring."""
+    if _overall(judged.groups) is Conclusion.FAIL:
+        return Conclusion.FAIL
+    fails_here = judged.point is None or judged.rates_outcome is Conclusion.FAIL
+    if fails_here and _is_hopeless(judged, requirements):
+        return Conclusion.FAIL
+    lacks_groups = bool(requirements.by_group) and not judged.groups
+    if _overall(judged.rates + judged.groups) is Conclusion.PASS and not lacks_groups:
+        return Conclusion.PASS
+    return Conclusion.INCONCLUSIVE
+
+
+def _describe_outcome(judged: _Judged, outcome: Conclusion) -> str:
+    """Return the end of the sentence, after the title of the requirements."""
+    if outcome is Conclusion.PASS:
+        return "met."
+    if outcome is Conclusion.FAIL:
+        is_own_threshold = judged.point is None or judged.point.chosen_on == "default"
+        if is_own_threshold or _overall(judged.groups) is Conclusion.FAIL:
+            return "not met."
+        return "not met, and no other threshold would meet it."
+    if judged.rates_outcome is Conclusion.FAIL:
+        return "not met at this threshold; another one might meet it."
+    text = "not shown by these data"
+    for rate in judged.observed_beyond:
+        percent = numbers.percent(rate.rate.value or 0.0)
+        text += f"; more would not help if the {rate.name.upper()} stays at {percent} %"
+    return f"{text}."
+
+
+def _describe_rates(judged: _Judged, requirements: Requirements, outcome: Conclusion) -> str:
+    """Return what was seen of the system, after its name."""
+    if judged.point is not None:
+        attempts = ""
+        if judged.transactions:
+            attempts = f", in transactions of up to {judged.transactions.attempts} attempts"
+        rates = " and ".join(map(_describe_rate, judged.rates))
+        where = _where(judged.point, requirements)
+        return f" at {where}{attempts}: {rates}.{_describe_groups(judged.groups, requirements)}"
+    if outcome is Conclusion.FAIL:
+        return ": No threshold keeps both its FMR and its FRR within the limits."
+    no_threshold = "It was run without a known threshold, so there is none to judge."
+    return f": {judged.system.why_not or no_threshold}"
+
+
+def _would_pairs_help(judged: _Judged, outcome: Conclusion) -> bool:
+    """Return whether more pairs could show the limits for all people."""
+    if outcome is not Conclusion.INCONCLUSIVE or judged.transactions:
+        return False
+    if judged.rates_outcome is not Conclusion.INCONCLUSIVE:
+        return False
+    if judged.point is None:
+        # More pairs do not help if scores are reversed.
+        return bool(judged.system.pairs_needed)
+    return not judged.observed_beyond
+
+
+def _verdicts_on_point(
+    point: model.OperatingPoint, requirements: Requirements
+) -> tuple[RateVerdict, ...]:
+    """Judge the FMR and the FRR of all people at a threshold."""
+    # Use the bound of the order statistic, because more pairs would move the threshold.
+    chosen_for = requirements.required_fmr if point.chosen_on == EVALUATION else None
     confidence = requirements.confidence
-    limits = {"fmr": requirements.max_fmr, "frr": requirements.max_frr}
-    limits = requirements.by_group if cells else limits
+    return (
+        _verdict(
+            "fmr",
+            requirements.max_fmr,
+            point.fmr,
+            _Bounds.of(point.fmr, low=confidence, high=confidence, chosen_for=chosen_for),
+        ),
+        _verdict(
+            "frr",
+            requirements.max_frr,
+            point.frr,
+            _Bounds.of(point.frr, low=confidence, high=confidence),
+        ),
+    )
+
+
+def _verdicts_on_group(
+    cell: model.GroupCell, cells: Sequence[model.GroupCell], requirements: Requirements
+) -> list[RateVerdict]:
+    """Judge the rates of a group that have a limit; `cells` are all groups of the system."""
     # The lower bounds of a column are simultaneous, because any group can fail by chance. The upper
     # bounds need not be, because all groups must pass.
-    place = {key: getattr(of, key, None) for key in ("column", "group")}
-    groups = sum(cell.column == place["column"] for cell in cells)
-    together = 1 - (1 - confidence) / max(1, groups)
-    # Use the bound of the order statistic, because more pairs would move the threshold.
-    is_chosen = getattr(of, "chosen_on", None) == EVALUATION
-    for name, limit in limits.items():
-        rate: model.Rate = getattr(of, name.removesuffix("_ratio"))
-        low = high = None
+    groups_of_column = sum(other.column == cell.column for other in cells)
+    joint_confidence = 1 - (1 - requirements.confidence) / groups_of_column
+    verdicts = []
+    for name, limit in requirements.by_group.items():
+        rate: model.Rate = getattr(cell, name.removesuffix("_ratio"))
         if name.endswith("_ratio"):
-            if ratio := getattr(of, name):
-                low, high = ratio.interval.low, ratio.interval.high
-        elif rate.trials:
-            chosen_for = requirements.required_fmr if is_chosen and name == "fmr" else None
-            low = bounds(rate, together)[0]
-            high = bounds(rate, confidence, chosen_for=chosen_for)[1]
-        outcome = Conclusion.INCONCLUSIVE
-        if not groups or (rate.subjects or 0) >= FEW_PEOPLE:
-            if high is not None and high <= limit:
-                outcome = Conclusion.PASS
-            elif low is not None and low > limit:
-                outcome = Conclusion.FAIL
-        yield RateVerdict(
-            name=name, limit=limit, rate=rate, low=low, high=high, outcome=outcome, **place
-        )
+            ratio: model.Estimate | None = getattr(cell, name)
+            rate_bounds = _Bounds()
+            if ratio is not None:
+                rate_bounds = _Bounds(ratio.interval.low, ratio.interval.high)
+        else:
+            rate_bounds = _Bounds.of(rate, low=joint_confidence, high=requirements.confidence)
+        verdict = _verdict(name, limit, rate, rate_bounds)
+        if (rate.subjects or 0) < FEW_PEOPLE:
+            verdict = attrs.evolve(verdict, outcome=Conclusion.INCONCLUSIVE)
+        verdicts.append(attrs.evolve(verdict, column=cell.column, group=cell.group))
+    return verdicts
 
 
-def _is_hopeless(
-    curve: model.Curve | None, at: model.OperatingPoint | None, requirements: Requirements
-) -> bool:
+@attrs.frozen
+class _Bounds:
+    """One-sided bounds of a rate or of a ratio; None if nothing is known."""
+
+    low: float | None = None
+    high: float | None = None
+
+    @classmethod
+    def of(
+        cls, rate: model.Rate, *, low: float, high: float, chosen_for: float | None = None
+    ) -> _Bounds:
+        """Return the lower bound at confidence `low`, and the upper bound at confidence `high`."""
+        if not rate.trials:
+            return cls()
+        lower_bound, _ = bounds(rate, low)
+        _, upper_bound = bounds(rate, high, chosen_for=chosen_for)
+        return cls(lower_bound, upper_bound)
+
+
+def _verdict(name: str, limit: float, rate: model.Rate, rate_bounds: _Bounds) -> RateVerdict:
+    """Return PASS if the rate is within its limit, FAIL if it is beyond, else INCONCLUSIVE."""
+    outcome = Conclusion.INCONCLUSIVE
+    if rate_bounds.high is not None and rate_bounds.high <= limit:
+        outcome = Conclusion.PASS
+    elif rate_bounds.low is not None and rate_bounds.low > limit:
+        outcome = Conclusion.FAIL
+    return RateVerdict(
+        name=name,
+        limit=limit,
+        rate=rate,
+        low=rate_bounds.low,
+        high=rate_bounds.high,
+        outcome=outcome,
+    )
+
+
+def _is_hopeless(judged: _Judged, requirements: Requirements) -> bool:
     """Return whether the data show that no threshold would pass."""
+    curve = judged.curve
     if requirements.at == "default" or curve is None:
-        return at is not None
+        return judged.point is not None
     # The curve is thinned: between two of its points FMR is no lower than at the higher threshold,
     # and FRR no lower than at the lower one. Beyond the last point nobody passes.
     fmr_low = [*curve.fmr_low[1:], curve.fmr_low[-1]]
@@ -314,49 +452,56 @@ def _is_hopeless(
     )
 
 
-def _where(at: model.OperatingPoint, requirements: Requirements) -> str:
-    if at.threshold is None:
+def _where(point: model.OperatingPoint, requirements: Requirements) -> str:
+    if point.threshold is None:
         return "its own threshold"
-    words = f"the threshold {numbers.score(at.threshold)}"
-    if at.chosen_on in (CALIBRATION, EVALUATION):
-        words += f", chosen for an FMR of {numbers.setting(requirements.required_fmr)} %"
-    return words
+    threshold = f"the threshold {numbers.score(point.threshold)}"
+    if point.chosen_on == EVALUATION:
+        required_fmr = numbers.setting(requirements.required_fmr)
+        return f"{threshold}, chosen for an FMR of {required_fmr} %"
+    return threshold
 
 
-def _group_words(groups: Sequence[RateVerdict], requirements: Requirements) -> str:
+def _describe_groups(groups: Sequence[RateVerdict], requirements: Requirements) -> str:
     """Return sentences on the limits by group, if there are any."""
     if not requirements.by_group:
         return ""
     if not groups:
         return " There are limits by group, but the data have no groups."
-    rest = [rate for rate in groups if rate.outcome is not Conclusion.PASS]
-    rest.sort(key=lambda rate: rate.outcome is not Conclusion.FAIL)
-    words = f" {len(groups) - len(rest)} of {len(groups)} limits by group are met."
-    for rate in rest[:3]:  # the others are in the JSON
-        people = rate.rate.subjects or 0
-        few = f", {FEW_PEOPLE} are needed" if people < FEW_PEOPLE else ""
-        words += f" {rate.column} {rate.group} (people: {people:,}{few}): {_rate_words(rate)}."
-    return words
+    failed = [rate for rate in groups if rate.outcome is Conclusion.FAIL]
+    open_rates = [rate for rate in groups if rate.outcome is Conclusion.INCONCLUSIVE]
+    not_met = failed + open_rates
+    text = f" {len(groups) - len(not_met)} of {len(groups)} limits by group are met."
+    for rate in not_met[:3]:  # the others are in the JSON
+        people = f"people: {rate.rate.subjects or 0:,}"
+        if (rate.rate.subjects or 0) < FEW_PEOPLE:
+            people += f", {FEW_PEOPLE} are needed"
+        text += f" {rate.column} {rate.group} ({people}): {_describe_rate(rate)}."
+    return text
 
 
-def _rate_words(rate: RateVerdict) -> str:
-    is_ratio = rate.name.endswith("_ratio")
-    name = rate.name.removesuffix("_ratio").upper()
-    what = f"the {name} over that of all groups" if is_ratio else f"the {name}"
-    limit = f"{rate.limit:g}" if is_ratio else f"{numbers.setting(rate.limit)} %"
+def _describe_rate(rate: RateVerdict) -> str:
+    """Return the bound that decides, or both bounds, with the limit."""
+    if rate.name.endswith("_ratio"):
+        name = rate.name.removesuffix("_ratio").upper()
+        subject = f"the {name} over that of all groups"
+        limit = f"{rate.limit:g}"
+    else:
+        subject = f"the {rate.name.upper()}"
+        limit = f"{numbers.setting(rate.limit)} %"
     if rate.low is None or rate.high is None:
-        return f"{what} is unknown (limit {limit})"
-    if is_ratio:
-        low, high = f"{rate.low:.3g}", f"{rate.high:.3g}"
+        return f"{subject} is unknown (limit {limit})"
+    if rate.name.endswith("_ratio"):
+        low = f"{rate.low:.3g}"
+        high = f"{rate.high:.3g}"
     else:
         low = f"{numbers.lower_percent(rate.low, rate.limit)} %"
         high = f"{numbers.upper_percent(rate.high, rate.limit)} %"
-    where = {
-        Conclusion.PASS: f"is below {high}",
-        Conclusion.FAIL: f"is above {low}",
-        Conclusion.INCONCLUSIVE: f"lies between {low} and {high}",
-    }
-    return f"{what} {where[rate.outcome]} (limit {limit})"
+    if rate.outcome is Conclusion.PASS:
+        return f"{subject} is below {high} (limit {limit})"
+    if rate.outcome is Conclusion.FAIL:
+        return f"{subject} is above {low} (limit {limit})"
+    return f"{subject} lies between {low} and {high} (limit {limit})"
 
 
 def _plan_words(requirements: Requirements) -> str:
@@ -365,5 +510,5 @@ def _plan_words(requirements: Requirements) -> str:
     if requirements.at == "required_fmr":
         # A plan chooses its threshold for a fifth of the FMR to show.
         fmr = min(fmr, SHARE * requirements.required_fmr)
-    words = f"facematch compare plan --fmr {fmr:g} --frr {requirements.max_frr:g}"
-    return f"{words} --confidence {requirements.confidence:g}"
+    command = f"facematch compare plan --fmr {fmr:g} --frr {requirements.max_frr:g}"
+    return f"{command} --confidence {requirements.confidence:g}"

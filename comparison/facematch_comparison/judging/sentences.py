@@ -12,7 +12,7 @@ import attrs
 
 from facematch_comparison import stats
 from facematch_comparison.values import numbers
-from facematch_comparison.values.model import Caveat, Difference, Evaluation, System
+from facematch_comparison.values.model import Caveat, Difference, Evaluation, Rate, System
 from facematch_comparison.values.numbers import counted, in_words, join_names, percent, points
 from facematch_core.models import Environment
 
@@ -29,11 +29,12 @@ def with_sentences(evaluation: Evaluation, trials: int, *, is_default_fmr: bool)
     `trials` is the number of non-mated pairs for choosing thresholds. It determined the required
     FMR if `is_default_fmr`.
     """
-    differences = tuple(
-        attrs.evolve(two, sentence=two.sentence or _compare_two(evaluation, two))
-        for two in evaluation.differences
-    )
-    evaluation = attrs.evolve(evaluation, differences=differences)
+    differences = []
+    for difference in evaluation.differences:
+        # A difference that was not computed already has the reason.
+        sentence = difference.sentence or _compare_two(evaluation, difference)
+        differences.append(attrs.evolve(difference, sentence=sentence))
+    evaluation = attrs.evolve(evaluation, differences=tuple(differences))
     return attrs.evolve(
         evaluation,
         headline=_headline(evaluation, trials),
@@ -43,135 +44,208 @@ def with_sentences(evaluation: Evaluation, trials: int, *, is_default_fmr: bool)
 
 
 def _headline(evaluation: Evaluation, trials: int) -> str:
-    systems, required = evaluation.systems, evaluation.required_fmr
-    judged = [system for system in systems if system.at_required]
-    names = [system.name for system in judged]
+    """Return the verdict: on one system, on two, on several, or why there is none."""
+    judged = [system for system in evaluation.systems if system.at_required]
     if not judged:
-        text = f"No system can be judged at {in_words(required)}: "
-        text += systems[0].why_not or "it returns no scores."
-        strictest = stats.strictest_fmr(trials)
-        if stats.why_unseen(required, trials) and strictest:
-            text += f" These pairs support {in_words(strictest)}."
-        decides = any(system.at_default for system in systems)
-        return f"{text} The table shows each system's own decisions." if decides else text
-    compared = [two for two in evaluation.differences if two.frr]
+        return _why_none_judged(evaluation, trials)
+    compared = [difference for difference in evaluation.differences if difference.frr]
+    why_not_compared = stats.why_not_comparable(evaluation.required_fmr, trials)
+    names = [system.name for system in judged]
     if len(judged) == 1:
         text = _describe_one(evaluation, judged[0])
-    elif not compared and (reason := stats.why_not_comparable(required, trials)):
-        text = f"{join_names(names)} are not compared: {reason}"
+    elif not compared and why_not_compared:
+        text = f"{join_names(names)} are not compared: {why_not_compared}"
     elif len(judged) == 2 or not compared:
-        pairs = {(two.first, two.second): two.sentence for two in evaluation.differences}
-        text = pairs[names[0], names[1]]
+        text = _sentence_on(evaluation, names[0], names[1])
     else:
         text = _describe_several(evaluation, compared)
-    others = [system.name for system in systems if system not in judged]
-    return f"{text} {join_names(others)} cannot be judged at this rate." if others else text
+    others = [system.name for system in evaluation.systems if system not in judged]
+    if others:
+        return f"{text} {join_names(others)} cannot be judged at this rate."
+    return text
+
+
+def _why_none_judged(evaluation: Evaluation, trials: int) -> str:
+    required = evaluation.required_fmr
+    reason = evaluation.systems[0].why_not or "it returns no scores."
+    text = f"No system can be judged at {in_words(required)}: {reason}"
+    strictest = stats.strictest_fmr(trials)
+    if strictest and stats.why_unseen(required, trials):
+        text += f" These pairs support {in_words(strictest)}."
+    if any(system.at_default for system in evaluation.systems):
+        text += " The table shows each system's own decisions."
+    return text
+
+
+def _sentence_on(evaluation: Evaluation, first: str, second: str) -> str:
+    for difference in evaluation.differences:
+        if (difference.first, difference.second) == (first, second):
+            return difference.sentence
+    raise KeyError((first, second))
 
 
 def _where(evaluation: Evaluation, names: Collection[str]) -> str:
     """Return where these systems are judged: at the required FMR, or at fixed thresholds."""
-    fixed = [
-        f"{numbers.score(at.threshold)} ({system.name})"
-        for system in evaluation.systems
-        if system.name in names and (at := system.at_required)
-        if at.chosen_on == "fixed" and at.threshold is not None
-    ]
     required = in_words(evaluation.required_fmr)
+    fixed = []
+    for system in evaluation.systems:
+        point = system.at_required
+        is_fixed = point is not None and point.chosen_on == "fixed"
+        if point and is_fixed and point.threshold is not None and system.name in names:
+            fixed.append(f"{numbers.score(point.threshold)} ({system.name})")
     if not fixed:
         return required
-    words = f"the fixed {'threshold' if len(fixed) == 1 else 'thresholds'} {join_names(fixed)}"
-    return words if len(fixed) == len(names) else f"{required}, and {words}"
+    noun = "threshold" if len(fixed) == 1 else "thresholds"
+    thresholds = f"the fixed {noun} {join_names(fixed)}"
+    if len(fixed) == len(names):
+        return thresholds
+    return f"{required}, and {thresholds}"
 
 
-def _compare_two(evaluation: Evaluation, two: Difference) -> str:
-    where = _where(evaluation, (two.first, two.second))
-    verdict = "the difference may be due to chance"
-    if two.is_real:
-        # At a fixed threshold, a lower FRR may just be due to a higher FMR.
-        is_free = where == in_words(evaluation.required_fmr)
-        does = "is better" if is_free else "rejects fewer"
-        verdict = f"{two.better} {does}, and the difference is significant"
-    elif two.errors_first == two.errors_second and two.frr:
-        ends = two.frr.interval
-        most = points(max(-ends.low, ends.high), ends.high - ends.low)
-        verdict = f"no difference was seen, but one of up to {most} points is possible"
-    people = counted(two.subjects, "genuine person", "genuine people")
-    if not evaluation.study.people_known:
-        people = counted(two.pairs, "genuine attempt", "genuine attempts")
-    elif two.pairs != two.subjects:
-        people = f"{counted(two.pairs, 'attempt', 'attempts')} by {people}"
+def _compare_two(evaluation: Evaluation, difference: Difference) -> str:
+    """Return the sentence on the difference of two systems."""
+    where = _where(evaluation, (difference.first, difference.second))
+    warning = _beyond_required(evaluation, difference.beyond)
     return (
-        f"{_beyond(evaluation, two.beyond)}At {where}, {two.first} rejects "
-        f"{two.errors_first:,} of {people} and {two.second} {two.errors_second:,}: {verdict}."
+        f"{warning}At {where}, {difference.first} rejects {difference.errors_first:,} of "
+        f"{_whom(evaluation, difference)} and {difference.second} {difference.errors_second:,}: "
+        f"{_verdict(evaluation, difference, where)}."
     )
 
 
-def _beyond(evaluation: Evaluation, names: Collection[str]) -> str:
+def _whom(evaluation: Evaluation, difference: Difference) -> str:
+    """Return the genuine people or attempts of both systems, with their number."""
+    if not evaluation.study.people_known:
+        return counted(difference.pairs, "genuine attempt", "genuine attempts")
+    people = counted(difference.subjects, "genuine person", "genuine people")
+    if difference.pairs == difference.subjects:
+        return people
+    return f"{counted(difference.pairs, 'attempt', 'attempts')} by {people}"
+
+
+def _verdict(evaluation: Evaluation, difference: Difference, where: str) -> str:
+    if difference.is_real:
+        # At a fixed threshold, a lower FRR may just be due to a higher FMR.
+        is_at_required_fmr = where == in_words(evaluation.required_fmr)
+        does_better = "is better" if is_at_required_fmr else "rejects fewer"
+        return f"{difference.better} {does_better}, and the difference is significant"
+    if difference.errors_first == difference.errors_second and difference.frr:
+        gap = difference.frr.interval
+        largest = points(max(-gap.low, gap.high), gap.high - gap.low)
+        return f"no difference was seen, but one of up to {largest} points is possible"
+    return "the difference may be due to chance"
+
+
+def _beyond_required(evaluation: Evaluation, names: Collection[str]) -> str:
     """Return a sentence on systems whose FMR is too high for their FRR to be comparable, or ""."""
     if not names:
         return ""
-    does = "exceeds {}, so its FRR looks" if len(names) == 1 else "exceed {}, so their FRRs look"
     rate = f"an FMR of {numbers.setting(evaluation.required_fmr)} %"
-    return f"{join_names(sorted(names))} {does.format(rate)} too low. "
+    if len(names) == 1:
+        return f"{join_names([*names])} exceeds {rate}, so its FRR looks too low. "
+    return f"{join_names(sorted(names))} exceed {rate}, so their FRRs look too low. "
 
 
 def _describe_one(evaluation: Evaluation, system: System) -> str:
-    point, at = system.at_required, _where(evaluation, [system.name])
+    point = system.at_required
+    where = _where(evaluation, [system.name])
     frr = point and point.shown("frr")
     if not point or point.threshold is None or not frr or frr.interval is None:
-        return f"No data show how often {system.name} rejects genuine people at {at}."
-    threshold = f"threshold {numbers.score(point.threshold)}"
+        return f"No data show how often {system.name} rejects genuine people at {where}."
     if point.chosen_on != "fixed":
-        at += f" ({threshold})"
-    text = f"At {at}, {system.name} rejects {frr.errors:,} of {frr.trials:,} genuine attempts"
-    low, high = frr.interval.low, frr.interval.high
-    ends = f"{percent(low, high - low)} % to {percent(high, high - low)} %"
-    return f"{text}; the true rate is {ends}, with {100 * evaluation.confidence:g} % confidence."
+        where += f" (threshold {numbers.score(point.threshold)})"
+    low = frr.interval.low
+    high = frr.interval.high
+    width = high - low
+    return (
+        f"At {where}, {system.name} rejects {frr.errors:,} of {frr.trials:,} genuine attempts; the "
+        f"true rate is {percent(low, width)} % to {percent(high, width)} %, with "
+        f"{100 * evaluation.confidence:g} % confidence."
+    )
 
 
 def _describe_several(evaluation: Evaluation, compared: Sequence[Difference]) -> str:
     """Return a sentence that compares the best unbeaten system with every other one."""
-    judged = {each.name: each.at_required.frr for each in evaluation.systems if each.at_required}
-    matchups = [(name, two) for two in compared for name in (two.first, two.second)]
-    beaten = {name for name, two in matchups if two.is_real and name != two.better}
-    apart = [name for name in judged if name not in dict(matchups)]
+    frr_of: dict[str, Rate] = {}
+    for system in evaluation.systems:
+        if system.at_required:
+            frr_of[system.name] = system.at_required.frr
+    names_compared: set[str] = set()
+    for difference in compared:
+        names_compared.update((difference.first, difference.second))
+    beaten = _beaten(compared)
     best = min(
-        (name for name in judged if name not in apart),
-        key=lambda name: (name in beaten, judged[name].value or 0.0),
+        (name for name in frr_of if name in names_compared),
+        key=lambda name: (name in beaten, frr_of[name].value or 0.0),
     )
-    rest = {name: two for name, two in matchups if name != best and best in (two.first, two.second)}
-    worse = [name for name, two in rest.items() if two.better == best]
-    alike = {name: two.frr for name, two in rest.items() if name not in worse and two.frr}
-    parts = []
+    of_best = [two for two in compared if best in (two.first, two.second)]
+    beyond: set[str] = set()
+    for difference in of_best:
+        beyond.update(difference.beyond)
+    text = (
+        f"{_beyond_required(evaluation, beyond)}At {_where(evaluation, frr_of)}, {best} rejects "
+        f"{frr_of[best].errors:,} of {frr_of[best].trials:,} genuine attempts"
+        f"{_compare_best(best, of_best)}."
+    )
+    not_compared = [name for name in frr_of if name not in names_compared]
+    if not_compared:
+        are = "is" if len(not_compared) == 1 else "are"
+        text += f" {join_names(not_compared)} {are} not compared."
+    return text
+
+
+def _beaten(differences: Sequence[Difference]) -> set[str]:
+    """Return the systems that are significantly worse than another one."""
+    beaten = set()
+    for difference in differences:
+        if difference.is_real:
+            is_first_better = difference.better == difference.first
+            beaten.add(difference.second if is_first_better else difference.first)
+    return beaten
+
+
+def _compare_best(best: str, differences: Sequence[Difference]) -> str:
+    """Return the end of a sentence on the best system; its differences from others are given."""
+    worse = []
+    alike = []
+    largest_gap = 0.0
+    for difference in differences:
+        other = difference.second if best == difference.first else difference.first
+        if difference.better == best:
+            worse.append(other)
+        elif difference.frr:
+            alike.append(other)
+            gap = difference.frr.interval
+            largest_gap = max(largest_gap, -gap.low, gap.high)
+    findings = []
     if worse:
-        parts.append(f"significantly fewer than {join_names(worse)}")
+        findings.append(f"significantly fewer than {join_names(worse)}")
     if alike:
-        most = max(end for gap in alike.values() for end in (-gap.interval.low, gap.interval.high))
-        possible = f"at most {points(most, most)} points"
-        parts.append(f"no significant difference from {join_names([*alike])} ({possible})")
-    beyond = {name for two in rest.values() for name in two.beyond}
-    text = f"{_beyond(evaluation, beyond)}At {_where(evaluation, judged)}, {best} rejects "
-    text += f"{judged[best].errors:,} of {judged[best].trials:,} genuine attempts"
-    text += f": {'; '.join(parts)}." if parts else "."
-    is_are = "is" if len(apart) == 1 else "are"
-    return f"{text} {join_names(apart)} {is_are} not compared." if apart else text
+        most = f"at most {points(largest_gap, largest_gap)} points"
+        findings.append(f"no significant difference from {join_names(alike)} ({most})")
+    return f": {'; '.join(findings)}" if findings else ""
 
 
 def _limit(evaluation: Evaluation) -> str | None:
     """Return the highest upper bound of an FMR in one sentence, if it is above the required FMR."""
-    points = {each.name: each.point for each in evaluation.systems if each.point}
-    highs = {name: at.fmr.interval.high for name, at in points.items() if at.fmr.interval}
-    name = max(highs, key=lambda name: highs[name], default="")
-    if not highs or highs[name] <= evaluation.required_fmr:
+    highest = None
+    highest_bound = evaluation.required_fmr
+    for system in evaluation.systems:
+        if system.point and system.point.fmr.interval:
+            bound = system.point.fmr.interval.high
+            if bound > highest_bound:
+                highest = system
+                highest_bound = bound
+    if highest is None or highest.point is None:
         return None
-    count = points[name].fmr.errors
-    of = f" of {name}" if len(evaluation.systems) > 1 else ""
-    so = f"the true FMR may be as high as {numbers.one_in_at_least(highs[name])}."
-    if count and points[name].chosen_on == "evaluation":
-        matches = counted(count, "false match", "false matches")
-        return f"The threshold{of} rests on only {matches}; {so}"
-    matches = counted(count, "false match was seen at", "false matches were seen at")
-    return f"{matches} the threshold{of}; {so}"
+    of_system = f" of {highest.name}" if len(evaluation.systems) > 1 else ""
+    warning = f"the true FMR may be as high as {numbers.one_in_at_least(highest_bound)}."
+    errors = highest.point.fmr.errors
+    if errors and highest.point.chosen_on == "evaluation":
+        matches = counted(errors, "false match", "false matches")
+        return f"The threshold{of_system} rests on only {matches}; {warning}"
+    matches = counted(errors, "false match was seen at", "false matches were seen at")
+    return f"{matches} the threshold{of_system}; {warning}"
 
 
 def _caveats(evaluation: Evaluation, trials: int | None) -> Iterator[Caveat]:
@@ -180,93 +254,141 @@ def _caveats(evaluation: Evaluation, trials: int | None) -> Iterator[Caveat]:
     `trials` is the number of non-mated pairs that determined the required FMR; None if the caller
     passed one.
     """
-    together: dict[tuple[str, object], list[str]] = {}
+    names_by_caveat: dict[Caveat, list[str]] = {}
     for system in evaluation.systems:
-        for code_and_text in _of_system(evaluation, system).items():
-            together.setdefault(code_and_text, []).append(system.name)
-    together |= {caveat: [] for caveat in _of_study(evaluation, trials).items()}
-    for (code, text), names in together.items():
-        if text:
-            words = str(text).replace(_NAMES, join_names(names)) if names else str(text)
-            yield Caveat(code=code, systems=tuple(names), text=words)
+        for caveat in _caveats_of_system(evaluation, system):
+            names_by_caveat.setdefault(caveat, []).append(system.name)
+    for caveat, names in names_by_caveat.items():
+        text = caveat.text.replace(_NAMES, join_names(names))
+        yield attrs.evolve(caveat, systems=tuple(names), text=text)
+    yield from _caveats_of_study(evaluation, trials)
 
 
-def _of_system(evaluation: Evaluation, system: System) -> dict[str, object]:
-    """Return each caveat of a system by code, or a false value; `_NAMES` replaces its name."""
-    required, is_scored = f"{numbers.setting(evaluation.required_fmr)} %", system.kind == "scores"
-    at = system.at_required if is_scored else system.at_default
+def _caveat(code: str, text: str) -> Caveat:
+    return Caveat(code=code, systems=(), text=text)
+
+
+def _caveats_of_system(evaluation: Evaluation, system: System) -> Iterator[Caveat]:
+    """Yield the code and text of each caveat of a system; `_NAMES` stands for its name."""
+    is_scored = system.kind == "scores"
+    point = system.at_required if is_scored else system.at_default
+    required = f"{numbers.setting(evaluation.required_fmr)} %"
+    if system.environment in (Environment.MOCK, Environment.SANDBOX):
+        yield _caveat(
+            "not_the_vendor",
+            f"The numbers of {_NAMES} prove nothing about the vendor's matcher: a "
+            f"{system.environment} answered.",
+        )
+    if not is_scored:
+        why_not = system.why_not or "Too few of the pairs that choose thresholds have a score."
+        yield _caveat(
+            "decisions_only",
+            f"The rates of {_NAMES} at other thresholds are unknown. {why_not}",
+        )
+    if is_scored and point is None:
+        yield _caveat(
+            "no_threshold",
+            f"The rates of {_NAMES} at an FMR of {required} are unknown. {system.why_not}",
+        )
     needed = stats.trials_for(evaluation.required_fmr, confidence=evaluation.confidence)
-    missing, calls = system.service.answered.errors, system.service.calls
-    return {
-        "not_the_vendor": system.environment in (Environment.MOCK, Environment.SANDBOX)
-        and f"The numbers of {_NAMES} prove nothing about the vendor's matcher: a "
-        f"{system.environment} answered.",
-        "decisions_only": not is_scored
-        and f"The rates of {_NAMES} at other thresholds are unknown. "
-        f"{system.why_not or 'Too few of the pairs that choose thresholds have a score.'}",
-        "no_threshold": is_scored
-        and at is None
-        and f"The rates of {_NAMES} at an FMR of {required} are unknown. {system.why_not}",
-        "fmr_floor": at
-        and at.fmr.trials < needed
-        and f"{counted(at.fmr.trials, 'non-mated pair is', 'non-mated pairs are')} too few to show "
-        f"an FMR of {_NAMES} below {required}; {needed:,} without errors are needed.",
-        "concentrated": _where_few_decide(system),
-        "without_score": system.without_score
-        and f"{_NAMES} returned no score for {counted(system.without_score, 'pair', 'pairs')} that "
-        "it compared. At a threshold they count as rejected.",
-        "not_answered": missing
-        and f"{missing:,} of {counted(calls, 'pair', 'pairs')} have no answer from {_NAMES}. "
-        "Unanswered pairs count in no rate.",
-        "unknown_origin": system.environment is None
-        and f"No column says whether a vendor, a sandbox or a mock gave the scores of {_NAMES}.",
-    }
+    if point and point.fmr.trials < needed:
+        pairs = counted(point.fmr.trials, "non-mated pair is", "non-mated pairs are")
+        yield _caveat(
+            "fmr_floor",
+            f"{pairs} too few to show an FMR of {_NAMES} below {required}; {needed:,} without "
+            "errors are needed.",
+        )
+    concentrated = _where_few_decide(system)
+    if concentrated is not None:
+        yield _caveat("concentrated", concentrated)
+    if system.without_score:
+        pairs = counted(system.without_score, "pair", "pairs")
+        yield _caveat(
+            "without_score",
+            f"{_NAMES} returned no score for {pairs} that it compared. At a threshold they count "
+            "as rejected.",
+        )
+    unanswered = system.service.answered.errors
+    if unanswered:
+        pairs = counted(system.service.calls, "pair", "pairs")
+        yield _caveat(
+            "not_answered",
+            f"{unanswered:,} of {pairs} have no answer from {_NAMES}. Unanswered pairs count in no "
+            "rate.",
+        )
+    if system.environment is None:
+        yield _caveat(
+            "unknown_origin",
+            f"No column says whether a vendor, a sandbox or a mock gave the scores of {_NAMES}.",
+        )
 
 
 def _where_few_decide(system: System) -> str | None:
+    """Return a caveat if few people decide on the threshold or on its FMR; or None."""
     few = system.concentration
     # Bounds are doubtful if one person is in a quarter of at least eight pairs.
     if few is None or few.pairs < 8 or few.worst_person < 0.25:
         return None
-    who = "one person" if few.person is None else f"one person, {few.person},"
-    what, pairs, without = "FMR", "false matches", ""
-    if system.at_required and system.at_required.chosen_on == "evaluation":
-        what, pairs = "threshold", "non-mated pairs that set it"
-        if few.threshold_without is not None:
-            at = numbers.score(few.threshold_without)
-            without = f" Without that person it would be {at}."
-    return (
-        f"The {what} of {_NAMES} depends on few people: {who} is in {100 * few.worst_person:.0f} % "
-        f"of the {few.pairs:,} {pairs}.{without} Bounds are less reliable if few people decide."
+    person = "one person" if few.person is None else f"one person, {few.person},"
+    share = f"{100 * few.worst_person:.0f} %"
+    warning = "Bounds are less reliable if few people decide."
+    if system.at_required is None or system.at_required.chosen_on != "evaluation":
+        return (
+            f"The FMR of {_NAMES} depends on few people: {person} is in {share} of the "
+            f"{few.pairs:,} false matches. {warning}"
+        )
+    text = (
+        f"The threshold of {_NAMES} depends on few people: {person} is in {share} of the "
+        f"{few.pairs:,} non-mated pairs that set it."
     )
+    if few.threshold_without is not None:
+        threshold = numbers.score(few.threshold_without)
+        text += f" Without that person it would be {threshold}."
+    return f"{text} {warning}"
 
 
-def _of_study(evaluation: Evaluation, trials: int | None) -> dict[str, object]:
-    """Return each caveat of the whole comparison by code, or a false value if it does not apply."""
-    strictest = trials and stats.strictest_fmr(trials)
-    fewest = ", the fewest that a system scored," if len(evaluation.systems) > 1 else ""
-    study, needed = evaluation.study, stats.trials_for(0.01, confidence=evaluation.confidence)
-    mated, people = study.evaluation.mated, study.evaluation.subjects
-    return {
-        "strictest_rate": strictest
-        and f"{trials:,} non-mated pairs{fewest} support no stricter rate than "
-        f"{in_words(strictest)}. Reports with the same required FMR are comparable.",
-        "fnmr_floor": mated < needed
-        and f"{counted(mated, 'mated pair is', 'mated pairs are')} too few to show an FRR below "
-        f"1 %; {needed:,} without errors are needed.",
-        "few_people": people < FEW_PEOPLE
-        and study.people_known
-        and f"Only {counted(people, 'person was', 'people were')} tested. Other people may be "
-        f"easier or harder to recognise; {FEW_PEOPLE} are needed to show how much.",
-        "people_unknown": not study.people_known
-        and "The file does not name all people. People of two pairs count as different unless "
-        "mated pairs connect their pictures, so intervals may be too narrow and differences "
-        "called significant by mistake. If columns name people, pass them as probe_subject and "
-        "reference_subject.",
-        "no_groups": not study.groups
-        and "The data name no groups, so differences between groups are unknown.",
-        "one_system": len(evaluation.systems) == 1
-        and "Only one system was tested: another one may be better.",
-        "impostors": "Resistance to fraud was not tested: nobody in the non-mated pairs tried to "
-        "look like somebody else, and nobody held up a photograph.",
-    }
+def _caveats_of_study(evaluation: Evaluation, trials: int | None) -> Iterator[Caveat]:
+    """Yield the code and text of each caveat of the whole comparison; see `_caveats`."""
+    study = evaluation.study
+    strictest = stats.strictest_fmr(trials) if trials else None
+    if strictest:
+        fewest = ", the fewest that a system scored," if len(evaluation.systems) > 1 else ""
+        yield _caveat(
+            "strictest_rate",
+            f"{trials:,} non-mated pairs{fewest} support no stricter rate than "
+            f"{in_words(strictest)}. Reports with the same required FMR are comparable.",
+        )
+    needed = stats.trials_for(0.01, confidence=evaluation.confidence)
+    if study.size.mated < needed:
+        pairs = counted(study.size.mated, "mated pair is", "mated pairs are")
+        yield _caveat(
+            "fnmr_floor",
+            f"{pairs} too few to show an FRR below 1 %; {needed:,} without errors are needed.",
+        )
+    if study.people_known and study.size.subjects < FEW_PEOPLE:
+        people = counted(study.size.subjects, "person was", "people were")
+        yield _caveat(
+            "few_people",
+            f"Only {people} tested. Other people may be easier or harder to recognise; "
+            f"{FEW_PEOPLE} are needed to show how much.",
+        )
+    if not study.people_known:
+        yield _caveat(
+            "people_unknown",
+            "The file does not name all people. People of two pairs count as different unless "
+            "mated pairs connect their pictures, so intervals may be too narrow and differences "
+            "called significant by mistake. If columns name people, pass them as probe_subject and "
+            "reference_subject.",
+        )
+    if not study.groups:
+        yield _caveat(
+            "no_groups",
+            "The data name no groups, so differences between groups are unknown.",
+        )
+    if len(evaluation.systems) == 1:
+        yield _caveat("one_system", "Only one system was tested: another one may be better.")
+    yield _caveat(
+        "impostors",
+        "Resistance to fraud was not tested: nobody in the non-mated pairs tried to look like "
+        "somebody else, and nobody held up a photograph.",
+    )

@@ -151,7 +151,9 @@ def width_of(interval: Node) -> float | None:
 def ends(interval: Node, form: Form, unit: str = "") -> Markup:
     if not interval:
         return Markup()
-    low, high = (form(interval[end], width_of(interval)) for end in ("low", "high"))
+    width = width_of(interval)
+    low = form(interval["low"], width)
+    high = form(interval["high"], width)
     return Markup('<span class="interval">{} to {}{}</span>').format(low, high, unit)
 
 
@@ -166,15 +168,18 @@ def estimate(node: Node, form: Form, unit: Markup | str = "") -> Markup:
 
 def rate(node: Node, at_fmr: Node | None = None) -> Markup:
     """Return a rate with its interval: `at_fmr` if given, else the interval at the threshold."""
-    of = at_fmr or node["interval"]
-    value = percent(node["value"], width_of(of))
+    interval = at_fmr or node["interval"]
+    value = percent(node["value"], width_of(interval))
     if not value:
         return Markup('<span class="none">no such pair</span>')
-    interval = ends(of, lambda end, width: percent(end, width, ""), "\N{NO-BREAK SPACE}%")
-    errors, trials = count(node["errors"]), count(node["trials"])
-    counts = Markup('<span class="whole">{} of {}</span>').format(errors, trials)
-    under = Markup(", ").join(filter(None, (interval, counts)))
-    return Markup("<b>{}</b> <small>{}</small>").format(value, under)
+    shown_interval = ends(
+        interval, lambda end, width: percent(end, width, ""), "\N{NO-BREAK SPACE}%"
+    )
+    counts = Markup('<span class="whole">{} of {}</span>').format(
+        count(node["errors"]), count(node["trials"])
+    )
+    details = Markup(", ").join(filter(None, (shown_interval, counts)))
+    return Markup("<b>{}</b> <small>{}</small>").format(value, details)
 
 
 def moment(node: Node) -> Markup:
@@ -197,9 +202,6 @@ _ORIGINS: Final = {
 #: of the observed rate, with 90 % confidence.
 RULE_OF_30: Final = 30
 
-#: Fields of a `SampleSize`, by column title.
-_SIZE: Final = {"People": "subjects", "Pairs": "pairs", "Mated": "mated", "Non-mated": "non_mated"}
-
 _TIMES: Final = Markup("&nbsp;&times;")
 
 Row = Mapping[Any, Markup | str]  # titles may be Markup, too
@@ -210,202 +212,264 @@ def head(rows: Sequence[Row]) -> list[Markup | str]:
     return [title for title in rows[0] if any(row[title] for row in rows)]
 
 
-def _by_system(cells: Callable[[Tables, Node], Row]) -> property:
-    """Return a property: a table with a row for each system that has cells."""
-
-    def rows(tables: Tables) -> list[Row]:
-        each = [(system["name"], cells(tables, system)) for system in tables.systems]
-        return [{"System": tables.name(name), **row} for name, row in each if any(row.values())]
-
-    return property(rows, doc=cells.__doc__)
-
-
 class Tables:
+    """The tables of a page, each a list of rows."""
+
     def __init__(self, document: Node) -> None:
         self.document = document
         self.systems = list(document["systems"])
-        self._styles = {each["name"].raw: style_of(at) for at, each in enumerate(self.systems)}
-        self._has_fta = any(each["service"]["acquisition"]["errors"].raw for each in self.systems)
+        self._style_of = {}
+        for number, system in enumerate(self.systems):
+            self._style_of[system["name"].raw] = style_of(number)
+        self._has_failures_to_acquire = any(
+            system["service"]["acquisition"]["errors"].raw for system in self.systems
+        )
 
     def name(self, node: Node) -> Markup:
-        style = self._styles.get(node.raw)
-        drawn = style.swatch() if style else ""
-        return Markup('<span class="system">{} {}</span>').format(drawn, text(node))
+        """Return the name of a system, with its line and marker in the figures."""
+        style = self._style_of.get(node.raw)
+        swatch = style.swatch() if style else ""
+        return Markup('<span class="system">{} {}</span>').format(swatch, text(node))
+
+    def _by_system(self, cells_of: Callable[[Node], Row]) -> list[Row]:
+        """Return a row for each system that has cells."""
+        rows: list[Row] = []
+        for system in self.systems:
+            cells = cells_of(system)
+            if any(cells.values()):
+                rows.append({"System": self.name(system["name"]), **cells})
+        return rows
 
     def _fmr(self, fmr: Node) -> Markup:
         """Return an FMR, with a note if its interval is within or above the required FMR."""
-        shown, ends, required = rate(fmr), fmr["interval"], self.document["required_fmr"]
-        if not ends or ends["low"].raw <= required.raw < ends["high"].raw:
-            return shown
-        kind, words = ("good", "within") if ends["high"].raw <= required.raw else ("bad", "above")
-        against = Markup(' <small class="whole {}">{} the required {}</small>')
-        return shown + against.format(kind, words, setting(required))
+        required = self.document["required_fmr"]
+        interval = fmr["interval"]
+        if not interval:
+            return rate(fmr)
+        if interval["high"].raw <= required.raw:
+            note = Markup(' <small class="whole good">within the required {}</small>')
+        elif interval["low"].raw > required.raw:
+            note = Markup(' <small class="whole bad">above the required {}</small>')
+        else:
+            return rate(fmr)
+        return rate(fmr) + note.format(setting(required))
 
-    @_by_system
-    def verdict(self, system: Node) -> Row:
+    @property
+    def verdict(self) -> list[Row]:
         """The verdict table: a row for each system."""
-        at, service = _point(system), system["service"]
-        # Without a failure to acquire, every FNMR equals its FRR.
-        fnmr = rate(at["fnmr"], at["fnmr_at_fmr"]) if at and self._has_fta else ""
+        return self._by_system(self._verdict_on)
+
+    def _verdict_on(self, system: Node) -> Row:
+        point = _point(system)
+        service = system["service"]
+        fnmr = Markup()
+        if point and self._has_failures_to_acquire:  # without one, every FNMR equals its FRR
+            fnmr = rate(point["fnmr"], point["fnmr_at_fmr"])
         return {
-            "Threshold": _threshold(system, at),
-            "FMR: others pass": self._fmr(at["fmr"]) if at else "",
-            "FRR: rejected": _frr(at),
+            "Threshold": _threshold(system, point),
+            "FMR: others pass": self._fmr(point["fmr"]) if point else "",
+            "FRR: rejected": _frr(point),
             "FNMR: compared and rejected": fnmr,
             "FTA: of all pairs": _if_any(service["acquisition"]),
             "Price of a call": money(service["price"], service["currency"]),
             "95 of 100 calls within": _within(service, "95"),
         }
 
-    @_by_system
-    def at_fmrs(self, system: Node) -> Row:
+    @property
+    def at_fmrs(self) -> list[Row]:
+        """Thresholds and rates at the common FMRs."""
+        return self._by_system(self._rates_at_fmrs)
+
+    def _rates_at_fmrs(self, system: Node) -> Row:
         # All rows need the same titles, but each number has the path of its system.
-        first = next((each["at_fmrs"] for each in self.systems if each["at_fmrs"]), ())
+        titles: list[Markup] = []
+        for other in self.systems:
+            if other["at_fmrs"]:
+                for at in other["at_fmrs"]:
+                    titles.append(Markup("at an FMR of ") + setting(at["fmr"]))
+                break
         row: dict[Markup | str, Markup | str] = {}
-        for titled, each in zip(first, system["at_fmrs"], strict=False):
-            at, title = each["point"], Markup("at an FMR of ") + setting(titled["fmr"])
-            row["Threshold " + title] = score(at["threshold"]) if at else ""
-            row["FNMR " + title] = rate(at["fnmr"], at["fnmr_at_fmr"]) if at else ""
-            row["FRR " + title] = _frr(at) or _why_empty(each)
+        for title, at in zip(titles, system["at_fmrs"], strict=False):
+            point = at["point"]
+            row["Threshold " + title] = score(point["threshold"]) if point else ""
+            row["FNMR " + title] = rate(point["fnmr"], point["fnmr_at_fmr"]) if point else ""
+            row["FRR " + title] = _frr(point) or _why_empty(at)
         return row
 
     @property
     def differences(self) -> list[Row]:
+        """The differences of every two systems."""
+        differences = self.document["differences"]
         # Only the adjusted p-value and the verdict correct for multiple comparisons.
-        alone = ", these two alone" if len(self.document["differences"]) > 1 else ""
-        return [
-            {
-                "Systems": Markup("{} <small>against</small> {}").format(
-                    self.name(two["first"]), self.name(two["second"])
-                ),
-                "Pairs": count(two["pairs"]),
-                "People": count(two["subjects"]),
-                "The first rejected": _errors(two, "first"),
-                "The second": _errors(two, "second"),
-                f"Difference of the FRR{alone}": estimate(two["frr"], points),
-                f"p{alone}": probability(two["p_value"]),
-                "p for all comparisons": probability(two["p_adjusted"]),
-                "Significant": _chance(two),
-                "At fixed thresholds": ends(two["exact"], points),
-                "p at fixed thresholds": probability(two["p_exact"]),
-            }
-            for two in self.document["differences"]
-        ]
+        alone = ", these two alone" if len(differences) > 1 else ""
+        rows: list[Row] = []
+        for difference in differences:
+            first = self.name(difference["first"])
+            second = self.name(difference["second"])
+            rows.append(
+                {
+                    "Systems": Markup("{} <small>against</small> {}").format(first, second),
+                    "Pairs": count(difference["pairs"]),
+                    "People": count(difference["subjects"]),
+                    "The first rejected": _errors(difference, "first"),
+                    "The second": _errors(difference, "second"),
+                    f"Difference of the FRR{alone}": estimate(difference["frr"], points),
+                    f"p{alone}": probability(difference["p_value"]),
+                    "p for all comparisons": probability(difference["p_adjusted"]),
+                    "Significant": _significance(difference),
+                    "At fixed thresholds": ends(difference["exact"], points),
+                    "p at fixed thresholds": probability(difference["p_exact"]),
+                }
+            )
+        return rows
 
     @property
     def groups(self) -> list[Row]:
-        cells = [(system["name"], cell) for system in self.systems for cell in system["groups"]]
-        any_lost = any(cell["fta"]["errors"].raw for _, cell in cells)
-        return [
-            {
-                "System": self.name(name),
-                "Group": Markup("{}: {}").format(*map(text, (cell["column"], cell["group"]))),
-                "FRR": rate(cell["frr"]),
-                "Ratio of FRR": _ratio(cell["frr_ratio"]),
-                "FMR": rate(cell["fmr"]),
-                "Ratio of FMR": _ratio(cell["fmr_ratio"]),
-                "FTA": rate(cell["fta"]) if any_lost else "",
-                "Remark": text(cell["too_few"]),
-            }
-            for name, cell in cells
-        ]
+        """The rates of each group of each system."""
+        has_failures_to_acquire = False
+        for system in self.systems:
+            for cell in system["groups"]:
+                has_failures_to_acquire |= bool(cell["fta"]["errors"].raw)
+        rows: list[Row] = []
+        for system in self.systems:
+            for cell in system["groups"]:
+                group = Markup("{}: {}").format(text(cell["column"]), text(cell["group"]))
+                rows.append(
+                    {
+                        "System": self.name(system["name"]),
+                        "Group": group,
+                        "FRR": rate(cell["frr"]),
+                        "Ratio of FRR": _ratio(cell["frr_ratio"]),
+                        "FMR": rate(cell["fmr"]),
+                        "Ratio of FMR": _ratio(cell["fmr_ratio"]),
+                        "FTA": rate(cell["fta"]) if has_failures_to_acquire else "",
+                        "Remark": text(cell["too_few"]),
+                    }
+                )
+        return rows
 
     @property
     def gaps(self) -> list[tuple[Node, Node]]:
         """The name of the system and the difference, for each difference between groups."""
-        return [(each["name"], gap) for each in self.systems for gap in each["group_differences"]]
+        gaps = []
+        for system in self.systems:
+            for gap in system["group_differences"]:
+                gaps.append((system["name"], gap))
+        return gaps
 
     @property
     def differentials(self) -> list[Row]:
-        return [
-            {
-                "System": self.name(name),
-                "Groups by": text(gap["column"]),
-                "Rate": gap["rate"].raw.upper(),
-                "Worst group": text(gap["worst"]),
-                "Worst over geometric mean": quantity(gap["differential"]) + _TIMES,
-            }
-            for name, gap in self.gaps
-            if gap["differential"].raw is not None
-        ]
+        """The summary differential of each system, grouping and rate."""
+        rows: list[Row] = []
+        for system_name, gap in self.gaps:
+            if gap["differential"].raw is not None:
+                rows.append(
+                    {
+                        "System": self.name(system_name),
+                        "Groups by": text(gap["column"]),
+                        "Rate": gap["rate"].raw.upper(),
+                        "Worst group": text(gap["worst"]),
+                        "Worst over geometric mean": quantity(gap["differential"]) + _TIMES,
+                    }
+                )
+        return rows
 
     @property
     def few_errors(self) -> list[tuple[Node, Node, str]]:
         """The system, rate and name of each rate with fewer errors than the rule of 30 requires."""
-        return [
-            (system["name"], at[name], name.upper())
-            for system in self.systems
-            if (at := _point(system))
-            for name in ("fmr", "frr")
-            if at[name]["errors"].raw < RULE_OF_30
-        ]
+        few = []
+        for system in self.systems:
+            point = _point(system)
+            for rate_name in ("fmr", "frr") if point else ():
+                if point[rate_name]["errors"].raw < RULE_OF_30:
+                    few.append((system["name"], point[rate_name], rate_name.upper()))
+        return few
 
-    @_by_system
-    def transactions(self, system: Node) -> Row:
-        best = system["transactions"]
-        if not best or not (at := _point(best)):
+    @property
+    def transactions(self) -> list[Row]:
+        """The rates of the best attempts."""
+        return self._by_system(self._transactions_of)
+
+    def _transactions_of(self, system: Node) -> Row:
+        transactions = system["transactions"]
+        point = _point(transactions) if transactions else None
+        if not point:
             return {}
         return {
-            "Transactions": count(best["size"]["pairs"]),
-            "Attempts, at most": count(best["attempts"]),
-            "FMR": self._fmr(at["fmr"]),
-            "FRR": rate(at["frr"]),
+            "Transactions": count(transactions["size"]["pairs"]),
+            "Attempts, at most": count(transactions["attempts"]),
+            "FMR": self._fmr(point["fmr"]),
+            "FRR": rate(point["frr"]),
         }
 
-    @_by_system
-    def service(self, system: Node) -> Row:
+    @property
+    def service(self) -> list[Row]:
+        """Availability, time and money."""
+        return self._by_system(self._service_of)
+
+    def _service_of(self, system: Node) -> Row:
         service = system["service"]
-        amounts = (service[key] for key in ("price", "cost", "cost_per_verified"))
-        price, cost, per_person = (money(amount, service["currency"]) for amount in amounts)
+        currency = service["currency"]
         return {
             "Calls": count(service["calls"]),
             "Not answered": _if_any(service["answered"]),
-            "Reasons": _by_name(service["not_answered"]),
-            "Timed": _some(service["timed"]),
+            "Reasons": _list_counts(service["not_answered"]),
+            "Timed": _unless_zero(service["timed"]),
             "Half within": _within(service, "50"),
-            **{f"{part} of 100 within": _within(service, part) for part in ("90", "95", "99")},
-            "Price of a call": price,
-            "Charged for all": cost,
-            "Calls per genuine person who passed": per_person,
+            "90 of 100 within": _within(service, "90"),
+            "95 of 100 within": _within(service, "95"),
+            "99 of 100 within": _within(service, "99"),
+            "Price of a call": money(service["price"], currency),
+            "Charged for all": money(service["cost"], currency),
+            "Calls per genuine person who passed": money(service["cost_per_verified"], currency),
         }
 
-    @_by_system
-    def tested(self, system: Node) -> Row:
+    @property
+    def tested(self) -> list[Row]:
+        """Who answered."""
+        return self._by_system(self._tested_system)
+
+    def _tested_system(self, system: Node) -> Row:
         return {
             "Answered by": _ORIGINS[system["environment"].raw],
             "Backend": text(system["backend"]),
             "Model": text(system["model"]),
             "Scale": text(system["scale"]),
             "Gives": "scores" if system["kind"].raw == "scores" else "decisions only",
-            "Without a score": _some(system["without_score"]),
+            "Without a score": _unless_zero(system["without_score"]),
             "Privacy": text(system["privacy"]),
         }
 
     @property
     def people(self) -> list[Row]:
+        """The size of the test set and of each group."""
         study = self.document["study"]
-        parts: dict[Markup | str, Node] = {"All": study["whole"]}
-        if study["calibration"]:
-            parts["To choose thresholds"] = study["calibration"]
-            parts["To judge them"] = study["evaluation"]
+        rows = [_size_row("All", study["size"])]
         for column, groups in study["groups"].entries:
             for group, size in groups.entries:
-                parts[Markup("{}: {}").format(name(column), name(group))] = size
-        return [
-            {"Part": part, **{title: count(size[key]) for title, key in _SIZE.items()}}
-            for part, size in parts.items()
-        ]
+                rows.append(_size_row(Markup("{}: {}").format(name(column), name(group)), size))
+        return rows
+
+
+def _size_row(part: Markup | str, size: Node) -> Row:
+    return {
+        "Part": part,
+        "People": count(size["subjects"]),
+        "Pairs": count(size["pairs"]),
+        "Mated": count(size["mated"]),
+        "Non-mated": count(size["non_mated"]),
+    }
 
 
 def _point(system: Node) -> Node:
     return system["at_required"] or system["at_default"]
 
 
-def _frr(at: Node) -> Markup:
-    return rate(at["frr"], at["frr_at_fmr"]) if at else Markup()
+def _frr(point: Node) -> Markup:
+    return rate(point["frr"], point["frr_at_fmr"]) if point else Markup()
 
 
-def _some(node: Node) -> Markup:
+def _unless_zero(node: Node) -> Markup:
     return count(node) if node.raw else Markup()
 
 
@@ -413,35 +477,38 @@ def _if_any(node: Node) -> Markup:
     return rate(node) if node["trials"].raw else Markup()
 
 
-def _within(service: Node, part: str) -> Markup:
+def _within(service: Node, percentile: str) -> Markup:
     latency = service["latency_s"]
-    return quantity(latency[part], unit="s") if part in latency.raw else Markup()
+    return quantity(latency[percentile], unit="s") if percentile in latency.raw else Markup()
 
 
-def _by_name(counts: Node) -> Markup:
-    each = (Markup("{}: {}").format(name(n), count(k)) for n, k in counts.entries)
-    return Markup(", ").join(each)
+def _list_counts(counts: Node) -> Markup:
+    parts = [Markup("{}: {}").format(name(key), count(node)) for key, node in counts.entries]
+    return Markup(", ").join(parts)
 
 
-def _threshold(system: Node, at: Node) -> Markup:
+def _threshold(system: Node, point: Node) -> Markup:
     """Return a threshold with a note on its origin, or the reason why there is none."""
-    words = text(system["why_not"])
-    if not at:
-        return words
-    threshold = score(at["threshold"])
+    note = text(system["why_not"])
+    if not point:
+        return note
+    threshold = score(point["threshold"])
     if threshold and not system["at_required"]:
-        words = Markup("of the run. {}").format(words)
-    elif at["chosen_on"].raw == "fixed":
-        words = Markup("fixed")
-    small = Markup(" <small>{}</small>").format(words) if words else Markup()
-    return (threshold or Markup("the vendor decides")) + small
+        note = Markup("of the run. {}").format(note)
+    elif point["chosen_on"].raw == "fixed":
+        note = Markup("fixed")
+    if not threshold:
+        threshold = Markup("the vendor decides")
+    if not note:
+        return threshold
+    return threshold + Markup(" <small>{}</small>").format(note)
 
 
-def _why_empty(each: Node) -> Markup:
+def _why_empty(at: Node) -> Markup:
     """Return how many pairs an FMR needs, or the reason why there are no rates at it."""
-    if each["pairs_needed"].raw is None:
-        return Markup("<small>{}</small>").format(text(each["why_not"]))
-    needed = count(each["pairs_needed"])
+    if at["pairs_needed"].raw is None:
+        return Markup("<small>{}</small>").format(text(at["why_not"]))
+    needed = count(at["pairs_needed"])
     return Markup("<small>needs {} non-mated pairs</small>").format(needed)
 
 
@@ -452,21 +519,29 @@ def _ratio(node: Node) -> Markup:
     return Markup("<small>no error: at most {}{}</small>").format(high, _TIMES)
 
 
-def _errors(two: Node, which: str) -> Markup:
-    if not two["frr"]:
+def _errors(difference: Node, system: str) -> Markup:
+    """Return the pairs that the ``first`` or ``second`` system rejected."""
+    if not difference["frr"]:
         return Markup()
     return Markup('{} <small class="whole">{} alone</small>').format(
-        count(two[f"errors_{which}"]), count(two[f"only_{which}"])
+        count(difference[f"errors_{system}"]), count(difference[f"only_{system}"])
     )
 
 
-def _chance(two: Node) -> Markup:
-    words = Markup("no") if two["frr"] else Markup("not compared")
-    if two["is_real"].raw:
-        better = text(two["better"])
-        words = Markup("yes: {} is better").format(better) if better else Markup("yes")
-    above = Markup(" <small>{} is above the required FMR</small>")
-    return words + Markup("").join(above.format(text(name)) for name in two["beyond"])
+def _significance(difference: Node) -> Markup:
+    """Return whether a difference is significant, and the systems above the required FMR."""
+    if not difference["frr"]:
+        answer = Markup("not compared")
+    elif not difference["is_real"].raw:
+        answer = Markup("no")
+    elif difference["better"]:
+        answer = Markup("yes: {} is better").format(text(difference["better"]))
+    else:
+        answer = Markup("yes")
+    for system_name in difference["beyond"]:
+        warning = Markup(" <small>{} is above the required FMR</small>")
+        answer += warning.format(text(system_name))
+    return answer
 
 
 def report_html(evaluation: Evaluation) -> str:
@@ -497,30 +572,35 @@ def write_report(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
 
 
 def _sections(document: Node, tables: Tables) -> Iterator[tuple[str, str, bool]]:
-    """Yield the macro (in ``sections.html``), title and folding of each section with data."""
+    """Yield the macro (in ``sections.html``), title and folding of each section with data.
 
-    def some(key: str) -> bool:
-        return any(system[key] for system in tables.systems)
-
+    Sections for a decision come first, then folded details for an analyst.
+    """
     headline = document["headline"].raw
-    more = any(two["sentence"].raw != headline for two in document["differences"])
-    of_service = ("latency_s", "not_answered", "price", "cost")
-    measured = any(system["service"][key] for system in tables.systems for key in of_service)
-    # Sections for a decision come first, then folded details for an analyst.
-    for is_there, name, title, folded in (
-        (document["caveats"], "cannot", "What this comparison cannot show", False),
-        (more, "differences", "Is the difference real?", False),
-        (some("curve"), "thresholds", "Scores and thresholds", False),
-        (tables.at_fmrs, "fmrs", "At other false match rates", False),
-        (tables.transactions, "transactions", "If people may try again", False),
-        (some("groups"), "groups", "Groups of people", False),
-        (measured, "service", "Availability, time and money", False),
-        (document["differences"], "paired", "Differences in numbers", True),
-        (tables.systems, "tested", "Who and what was tested", True),
-        (True, "method", "How this was measured", True),
-    ):
-        if is_there:
-            yield name, title, folded
+    if document["caveats"]:
+        yield "cannot", "What this comparison cannot show", False
+    if any(difference["sentence"].raw != headline for difference in document["differences"]):
+        yield "differences", "Is the difference real?", False
+    if any(system["curve"] for system in tables.systems):
+        yield "thresholds", "Scores and thresholds", False
+    if tables.at_fmrs:
+        yield "fmrs", "At other false match rates", False
+    if tables.transactions:
+        yield "transactions", "If people may try again", False
+    if any(system["groups"] for system in tables.systems):
+        yield "groups", "Groups of people", False
+    if any(map(_is_measured, tables.systems)):
+        yield "service", "Availability, time and money", False
+    if document["differences"]:
+        yield "paired", "Differences in numbers", True
+    if tables.systems:
+        yield "tested", "Who and what was tested", True
+    yield "method", "How this was measured", True
+
+
+def _is_measured(system: Node) -> bool:
+    service = system["service"]
+    return any(service[key] for key in ("latency_s", "not_answered", "price", "cost"))
 
 
 @functools.cache

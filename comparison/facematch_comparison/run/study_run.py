@@ -102,26 +102,37 @@ class StudyRun:
         prices: Mapping[str, Price] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        clock, prices = clock or SystemClock(), prices or {}
+        clock = clock or SystemClock()
+        prices = prices or {}
         if not systems:
             raise InvalidRequest("A comparison needs at least one system.")
-        for key in (*keep, *prices):
-            if key not in systems:
-                there = ", ".join(systems)
-                raise InvalidRequest(f"Unknown system {key[:60]!r}; this run has: {there}.")
+        for name in (*keep, *prices):
+            if name not in systems:
+                known = ", ".join(systems)
+                raise InvalidRequest(f"Unknown system {name[:60]!r}; this run has: {known}.")
         with contextlib.ExitStack() as undo:
             # Write nothing unless all systems can be called.
             digests = digests_of(study)
-            entering = StoredStudy.of_study(study, study.digest(digests))
-            shared: dict[str, Any] = {"study": study, "digests": digests, "database": database}
-            shared |= {"reference": entering.reference, "clock": clock, "undo": undo}
-            self.systems = tuple(
-                RunSystem(name, opener, kept=name in keep, price=prices.get(name), **shared)
-                for name, opener in systems.items()
-            )
+            new_study = StoredStudy.of_study(study, study.digest(digests))
+            opened = []
+            for name, opener in systems.items():
+                system = RunSystem(
+                    name,
+                    opener,
+                    kept=name in keep,
+                    price=prices.get(name),
+                    study=study,
+                    digests=digests,
+                    database=database,
+                    reference=new_study.reference,
+                    clock=clock,
+                    undo=undo,
+                )
+                opened.append(system)
+            self.systems = tuple(opened)
             database.lock()
             undo.callback(database.unlock)
-            self.stored = database.enter_study(entering)
+            self.stored = database.enter_study(new_study)
             for system in self.systems:
                 system.stored = database.enter_system(self.stored, system.stored)
             for system in self.systems:
@@ -161,12 +172,12 @@ class StudyRun:
         def is_stopped() -> bool:
             return over.is_set() or (stop is not None and stop())
 
-        turns, on_end = self.stored.turns().tolist(), progress or (lambda _name, _state: None)
-
+        order = self.stored.turns().tolist()
+        on_end = progress or (lambda _name, _state: None)
         with ThreadPoolExecutor(len(self.systems), "facematch-run") as pool:
             try:
                 futures = [
-                    pool.submit(system.run, turns, workers, stop=is_stopped, on_end=on_end)
+                    pool.submit(system.run, order, workers, stop=is_stopped, on_end=on_end)
                     for system in self.systems
                 ]
                 wait(futures)
@@ -194,13 +205,13 @@ class StudyRun:
 def digests_of(study: Study) -> dict[Path, str]:
     """Return the SHA-256 of each picture; raise `InvalidRequest` if a file is not a picture."""
     digests: dict[Path, str] = {}
-    faults: list[str] = []
+    problems: list[str] = []
     for path in study.pictures:
         try:
             digests[path] = hashlib.sha256(Image.read(path).data).hexdigest()
         except InvalidImage as error:
-            faults.append(error.message)
-    raise_problems(study.name, faults)
+            problems.append(error.message)
+    raise_problems(study.name, problems)
     return digests
 
 
@@ -234,46 +245,75 @@ def read_answers(database: RunDatabase, *, models: Sequence[str] = ()) -> list[A
             `models` does not name one.
         ConfigurationError: the run database failed, or is damaged.
     """
-    study, answers = database.study(), []
+    study = database.study()
+    answers = []
     for system in database.systems():
-        rows = database.answers(system.number, study.pairs)
-        counts = Counter(row.model for row in rows if row.model)
-        chosen = [model for model in counts if model in models]
-        if len(counts) > 1:
-            if len(chosen) != 1:
-                shown = join_names([f"{model!r} ({n:,} pairs)" for model, n in counts.items()])
-                raise InvalidRequest(
-                    f"The model of {system.name} changed during the run: {shown}. Choose the model "
-                    "whose answers count, such as "
-                    f"{format_argument('models', [next(iter(counts))])}."
-                )
-            rows = [row if row.model in (None, *chosen) else _NOT_ASKED for row in rows]
-        answers.append(_of_rows(study, system, rows))
+        outcomes = database.answers(system.number, study.pairs)
+        of_model = _of_one_model(system.name, outcomes, models)
+        answers.append(_answers_of(study, system, of_model))
     return answers
 
 
-def _of_rows(study: StoredStudy, system: StoredSystem, rows: Sequence[PairOutcome]) -> Answers:
-    codes = [NO_DECISION if row.decision is None else DECISIONS.index(row.decision) for row in rows]
-    without_faces = (NO_DECISION, DECISIONS.index(Decision.INCONCLUSIVE))
-    models = {row.model for row in rows} - {None}
-    reasons = [row.error or _REASONS[row.state] if row.state in _REASONS else None for row in rows]
+def _of_one_model(
+    system: str, outcomes: Sequence[PairOutcome], models: Sequence[str]
+) -> Sequence[PairOutcome]:
+    """Return the outcomes; those of other models than the chosen one as not asked."""
+    counts = Counter(outcome.model for outcome in outcomes if outcome.model)
+    if len(counts) < 2:
+        return outcomes
+    chosen = [model for model in counts if model in models]
+    if len(chosen) != 1:
+        shown = join_names([f"{model!r} ({count:,} pairs)" for model, count in counts.items()])
+        raise InvalidRequest(
+            f"The model of {system} changed during the run: {shown}. Choose the model whose "
+            f"answers count, such as {format_argument('models', [next(iter(counts))])}."
+        )
+    return [outcome if outcome.model in (None, *chosen) else _NOT_ASKED for outcome in outcomes]
+
+
+def _answers_of(
+    study: StoredStudy, system: StoredSystem, outcomes: Sequence[PairOutcome]
+) -> Answers:
+    """Return the answers of a system, and what is known of it."""
+    decisions = np.array([_decision_code(outcome) for outcome in outcomes], np.int8)
+    # Without a decision, or with an inconclusive one, two faces were not compared.
+    acquired = (decisions != NO_DECISION) & (decisions != DECISIONS.index(Decision.INCONCLUSIVE))
+    charges = [BILLED.index(outcome.billed or Charged.NO) for outcome in outcomes]
+    models = {outcome.model for outcome in outcomes if outcome.model}
+    price = system.price
     return Answers.of(
         name=system.name,
         rule=ThresholdRule(system.settings["rule"]),
-        scores=np.array([row.score for row in rows], np.float64),
-        decisions=np.array(codes, dtype=np.int8),
-        acquired=~np.isin(codes, without_faces),
-        answered=np.array([row.state is PairState.ANSWERED for row in rows], dtype=np.bool_),
-        errors=pd.Categorical(reasons, [*dict.fromkeys(filter(None, reasons))]),
-        elapsed_s=np.array([row.elapsed_s for row in rows], np.float64),
-        billed=np.array([BILLED.index(row.billed or Charged.NO) for row in rows], dtype=np.int8),
+        scores=np.array([outcome.score for outcome in outcomes], np.float64),
+        decisions=decisions,
+        acquired=acquired,
+        answered=np.array([outcome.state is PairState.ANSWERED for outcome in outcomes], np.bool_),
+        errors=_errors_of(outcomes),
+        elapsed_s=np.array([outcome.elapsed_s for outcome in outcomes], np.float64),
+        billed=np.array(charges, np.int8),
         **study.columns(),
         scale=system.scale,
         threshold=system.settings["threshold"],
         backend=system.settings["backend"],
         model=models.pop() if len(models) == 1 else None,
         environment=system.answered_from,
-        price=None if system.price is None else float(system.price.amount),
-        currency=None if system.price is None else system.price.currency,
+        price=None if price is None else float(price.amount),
+        currency=None if price is None else price.currency,
         privacy=str(system.settings["privacy"]),
     )
+
+
+def _decision_code(outcome: PairOutcome) -> int:
+    return NO_DECISION if outcome.decision is None else DECISIONS.index(outcome.decision)
+
+
+def _errors_of(outcomes: Sequence[PairOutcome]) -> pd.Categorical:
+    """Return the reason for each missing answer; None for a pair that was answered."""
+    reasons: list[str | None] = []
+    for outcome in outcomes:
+        if outcome.state in _REASONS:
+            reasons.append(outcome.error or _REASONS[outcome.state])
+        else:
+            reasons.append(None)
+    distinct = dict.fromkeys(reason for reason in reasons if reason is not None)
+    return pd.Categorical(reasons, [*distinct])

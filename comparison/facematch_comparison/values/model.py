@@ -127,17 +127,13 @@ class StudySummary:
 
     Attributes:
         digest: SHA-256 of pairs, groups and pictures, in hex; None for a score file.
-        calibration: The part on which thresholds are chosen; None without a split.
-        evaluation: The part on which systems are judged; the whole test set without a split.
         groups: Size of each group, by column and group name. Only pairs within the group count.
         people_known: Whether the data name the people in the pictures; see `Answers`.
     """
 
     name: str
     digest: str | None
-    whole: SampleSize
-    calibration: SampleSize | None
-    evaluation: SampleSize
+    size: SampleSize
     groups: Mapping[str, Mapping[str, SampleSize]] = attrs.field(factory=dict)
     people_known: bool = True
 
@@ -148,13 +144,12 @@ class OperatingPoint:
 
     Attributes:
         threshold: The threshold; None for the vendor's own decisions.
-        chosen_on: The pairs on which the threshold was chosen: ``calibration`` (no person in them
-            is judged) or ``evaluation`` (the judged pairs; the upper bound of `fmr` accounts for
-            that). ``default`` is the threshold of the run, ``fixed`` one that the caller passed.
+        chosen_on: ``evaluation`` if the threshold was chosen on the judged pairs; the upper bound
+            of `fmr` accounts for that. ``default`` is the threshold of the run, ``fixed`` one that
+            the caller passed.
         fmr, fnmr: False matches and false non-matches among acquired pairs.
         far, frr: False acceptances and false rejections among all answered pairs; a failure to
             acquire is treated as a rejection. Compare systems by `frr`.
-        calibration_fmr: `fmr` on the pairs on which the threshold was chosen, or None.
         frr_at_fmr, fnmr_at_fmr: Intervals of `frr` and `fnmr` at the required FMR, from a bootstrap
             over people that chooses new thresholds. They contain the intervals of the two rates,
             which are valid only at this threshold. None below five expected false matches.
@@ -167,7 +162,6 @@ class OperatingPoint:
     fnmr: Rate
     far: Rate
     frr: Rate
-    calibration_fmr: Rate | None = None
     frr_at_fmr: Interval | None = None
     fnmr_at_fmr: Interval | None = None
 
@@ -489,7 +483,6 @@ class Evaluation:
     made_at: datetime
     version: str
     limit: str | None = None
-    seed: int = 0
     evidence: Evidence | None = None
 
     def __repr__(self) -> str:

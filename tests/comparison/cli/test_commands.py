@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from facematch_comparison import draw_pairs, photographs, read_study, split_by_subject
+from facematch_comparison import draw_pairs, photographs, read_study
 
 
 def test_missing_package_is_reported_with_its_extra(run, monkeypatch):
@@ -26,17 +26,15 @@ PLAN = ("compare", "plan", "--fmr", "1e-3", "--frr", "0.01")
 
 def test_plan_output(screens):
     with screens("plan") as show:
-        show("", *PLAN, "--split")
         show("", *PLAN)
 
 
 def test_a_plan_as_json(run_json):
-    code, plan = run_json(*PLAN, "--split")
-    assert (code, plan["fmr"], plan["frr"], plan["split"]) == (0, 0.001, 0.01, True)
+    code, plan = run_json(*PLAN)
+    assert (code, plan["fmr"], plan["frr"]) == (0, 0.001, 0.01)
     assert plan["confidence"] == 0.95
     floor = plan["needs"][0]
     assert (floor["mated"], floor["non_mated"]) == (299, 5000)
-    assert (floor["draw_mated"], floor["draw_non_mated"]) == (598, 10000)
 
 
 DRAW = ("compare", "draw", "faces", "--out", "pairs.csv")
@@ -68,15 +66,11 @@ def test_drawn_pairs_can_be_read_and_equal_the_librarys(run, faces, tmp_path):
 
 
 @pytest.mark.usefixtures("faces")
-def test_pairs_are_drawn_within_halves_or_groups(run, tmp_path):
-    assert run(*DRAW, "--split", "--non-mated", 40).exit_code == 0
-    study = read_study(tmp_path / "pairs.csv")
-    halves = split_by_subject(*study.subject_numbers)
-    assert (len(study.pairs), [half.sum() for half in halves]) == (58, [29, 29])
+def test_pairs_are_drawn_within_groups(run, tmp_path):
     (tmp_path / "groups.csv").write_text(
         "person,sex,site\n" + "".join(f"p{n},{'fm'[n % 2]},north\n" for n in range(6))
     )
-    words = ("--non-mated", 30, "--groups", "groups.csv", "--within", "sex", "--force")
+    words = ("--non-mated", 30, "--groups", "groups.csv", "--within", "sex")
     assert run(*DRAW, *words).exit_code == 0
     groupings = read_study(tmp_path / "pairs.csv").groupings()
     assert groupings["site"].labels == ("north",)

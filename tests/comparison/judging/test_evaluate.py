@@ -20,8 +20,7 @@ from kit.comparison.tables import (
     without_answers,
 )
 
-from facematch_comparison import split_by_subject
-from facematch_comparison.judging.evaluation import evaluate, service_of, size_of
+from facematch_comparison.judging.evaluation import evaluate, service_of
 from facematch_comparison.scores.answers import BILLED, DECISIONS
 from facematch_comparison.stats import exact_upper
 from facematch_comparison.values.model import Method
@@ -38,8 +37,7 @@ def test_ten_pairs_of_ten_people_by_hand():
     study = evaluation.study
     assert (study.name, study.digest, evaluation.made_at) == ("hand", "d", NOW)
     assert len(repr(evaluation)) < 300
-    assert (study.whole, study.calibration) == (study.evaluation, None)
-    assert attrs.astuple(study.whole) == (10, 5, 5, 15)
+    assert attrs.astuple(study.size) == (10, 5, 5, 15)
     (system,) = evaluation.systems
     at = system.at_required
     # One of five may pass at 0.25: the lowest whole number above 40.
@@ -49,37 +47,11 @@ def test_ten_pairs_of_ten_people_by_hand():
     assert (at.frr.errors, at.frr.trials) == (2, 5)
     assert (at.far.errors, at.far.trials) == (1, 5)
     assert (at.frr.interval.low, at.frr.interval.high) == exact_ends(2, 5)
-    assert at.calibration_fmr == at.fmr
     default = system.at_default
-    assert (default.threshold, default.chosen_on, default.calibration_fmr) == (50, "default", None)
+    assert (default.threshold, default.chosen_on) == (50, "default")
     assert (default.frr.errors, default.fmr.errors) == (2, 1)
     assert (system.kind, system.scale, system.why_not) == ("scores", "fake/v1", None)
     assert system.score_range == (5, 90)
-
-
-def test_thresholds_are_chosen_on_other_people():
-    answers = crowd()
-    evaluation = evaluate([answers], required_fmr=1e-2, seed=4, split=True)
-    development, test = split_by_subject(answers.probe_subjects, answers.reference_subjects, seed=4)
-    assert evaluation.study.calibration == size_of(answers.take(development))
-    assert evaluation.study.evaluation == size_of(answers.take(test))
-    at = evaluation.systems[0].at_required
-    assert at.chosen_on == "calibration"
-    reported = rates_at(answers.take(test), at.threshold)
-    for name in ("fmr", "fnmr", "far", "frr"):
-        assert getattr(at, name) == getattr(reported, name)
-        assert getattr(at, name).interval.confidence == 0.95
-    chosen = rates_at(answers.take(development), at.threshold).fmr
-    assert chosen.value <= 1e-2
-    assert at.calibration_fmr == chosen
-    assert at.frr.interval.method is not Method.EXACT
-    options = {"required_fmr": 1e-2, "split": True, "made_at": evaluation.made_at}
-    assert evaluate([answers], seed=4, **options) == evaluation
-    assert evaluate([answers], seed=5, **options).study.evaluation != evaluation.study.evaluation
-    # A half without both kinds of pairs could neither choose nor judge.
-    whole = evaluate([system_answers([90], [10, 20])], required_fmr=0.5, split=True)
-    assert whole.study.calibration is None
-    assert whole.systems[0].at_required.chosen_on == "evaluation"
 
 
 def test_a_system_with_decisions_only_has_one_operating_point():
@@ -332,14 +304,13 @@ def test_stated_minimum_of_pairs_is_sufficient():
     assert floors < set(caveats_of(system_answers([90] * 298, [10] * 298), required_fmr=1e-2))
 
 
-@pytest.mark.parametrize("split", [False, True])
-def test_one_person_with_most_false_matches_gets_a_caveat(split):
+def test_one_person_with_most_false_matches_gets_a_caveat():
     quiet = crowd(people=100, others=60)
     is_wolf = ~quiet.mated & ((quiet.probe_subjects == 7) | (quiet.reference_subjects == 7))
     wolf = with_columns(quiet, scores=np.where(is_wolf, 99.0, quiet.scores))
-    caveat = caveats_of(wolf, required_fmr=0.02, split=split)["concentrated"]
-    assert ("Without that person it would be" in caveat.text) is not split
-    assert "concentrated" not in caveats_of(quiet, required_fmr=0.02, split=split)
+    caveat = caveats_of(wolf, required_fmr=0.02)["concentrated"]
+    assert "Without that person it would be" in caveat.text
+    assert "concentrated" not in caveats_of(quiet, required_fmr=0.02)
 
 
 FIXED = {"required_fmr": 0.01, "made_at": NOW}
@@ -352,7 +323,7 @@ def test_a_fixed_threshold_is_judged_in_place_of_the_chosen_one():
     evaluation = evaluate([now, crowd("b", others=25, seed=3)], **FIXED, at_thresholds={"a": old})
     fixed, other = evaluation.systems
     at, plain = fixed.at_required, rates_at(now, old)
-    assert (at.threshold, at.chosen_on, at.calibration_fmr) == (old, "fixed", None)
+    assert (at.threshold, at.chosen_on) == (old, "fixed")
     # The ordinary interval, and not that of an order statistic.
     assert (at.fmr, at.fnmr, at.far, at.frr) == (plain.fmr, plain.fnmr, plain.far, plain.frr)
     assert other.at_required == chosen.systems[1].at_required
@@ -490,8 +461,6 @@ def test_transaction_rates_are_reported_beside_attempt_rates():
         # Others had one attempt each, of which the same pass.
         assert of.at_required.fmr == at.fmr
         assert of.at_default.far.errors == system.at_default.far.errors
-    (system,) = evaluate([answers], required_fmr=1e-2, split=True).systems
-    assert system.transactions.size == of.size
     assert evaluate([crowd()]).systems[0].transactions is None
 
 

@@ -27,8 +27,8 @@ DOOR = Requirements(name="door", title="Our door", max_fmr=0.01, max_frr=0.05, r
 AS_ASKED = attrs.evolve(DOOR, at="default")
 
 
-def judged(*answers, requirements=DOOR, split=False, **options):
-    asked = {"required_fmr": requirements.required_fmr, "split": split}
+def judged(*answers, requirements=DOOR, **options):
+    asked = {"required_fmr": requirements.required_fmr}
     evaluation = evaluate(answers, confidence=requirements.evaluation_confidence, **asked)
     return judge(evaluation, requirements, **options)
 
@@ -46,16 +46,15 @@ def at_default(mated, wrong, others, let_in, **more):
 
 def test_a_pass_needs_both_upper_bounds_and_a_fail_a_lower_one_at_every_threshold():
     good, bad = crowd(mean=85, others=60), crowd(mean=45, others=60)
-    for split, chosen_on in ((False, "evaluation"), (True, "calibration")):
-        verdict = verdict_of(good, split=split)
-        assert (verdict.outcome, verdict.chosen_on) == (Conclusion.PASS, chosen_on)
-        fmr, frr = verdict.rates
-        assert (fmr.name, frr.name) == ("fmr", "frr")
-        assert fmr.high <= 0.01
-        assert frr.high <= 0.05
-        for rate in verdict.rates:
-            assert f"below {upper_percent(rate.high)} % (limit" in verdict.sentence
-        assert verdict_of(bad, split=split).outcome is Conclusion.FAIL
+    verdict = verdict_of(good)
+    assert (verdict.outcome, verdict.chosen_on) == (Conclusion.PASS, "evaluation")
+    fmr, frr = verdict.rates
+    assert (fmr.name, frr.name) == ("fmr", "frr")
+    assert fmr.high <= 0.01
+    assert frr.high <= 0.05
+    for rate in verdict.rates:
+        assert f"below {upper_percent(rate.high)} % (limit" in verdict.sentence
+    assert verdict_of(bad).outcome is Conclusion.FAIL
     # Scores alone would pass; failures to acquire are errors.
     for wrong in (bad, crowd(mean=95, others=60, failures=0.2)):
         verdict = verdict_of(wrong)
@@ -138,8 +137,6 @@ def test_an_inconclusive_verdict_for_lack_of_pairs_names_the_plan(
 
 
 def test_plan_uses_the_gates_way_of_choosing_thresholds():
-    halves = verdict_of(at_default(100, 0, 200, 0), DOOR, split=True)
-    assert halves.plan == f"{PLAN} --split"
     strict = attrs.evolve(DOOR, required_fmr=0.001)
     plan = verdict_of(at_default(100, 0, 200, 0), strict).plan
     assert plan == PLAN.replace("0.01", "0.005", 1)

@@ -55,7 +55,7 @@ def test_missing_or_invalid_parts_are_rejected():
     good = json.loads(json.dumps(full().to_dict()))
     for change in (
         *({"schema": 1}, {"kind": "match"}, {"required_fmr": 0}, {"systems": []}),
-        *({"confidence": 95}, {"made_at": None}, {"seed": "5"}),
+        *({"confidence": 95}, {"made_at": None}, {"version": 5}),
     ):
         assert not VALIDATOR.is_valid({**good, **change}), change
     for path, value in {

@@ -87,11 +87,11 @@ def full():
     decides = of("decides", 70, 4, environment=Environment.MOCK)
     decides = without_answers(as_decisions(decides), chance.choice(count, 90, replace=False))
     systems = [without_answers(didit, np.arange(3, 34)), local, decides]
-    options = {"--fmr": ("0.01",), "--split": (), "--price": ("didit=0.05", "decides=0.05")}
+    options = {"--fmr": ("0.01",), "--price": ("didit=0.05", "decides=0.05")}
     evidence = Evidence(file="autumn.csv", sha256="cd" * 32, options=options)
     more = {"name": "Autumn study", "digest": "ab" * 32, "made_at": MADE_AT}
     more["evidence"] = evidence
-    evaluation = evaluate(systems, required_fmr=0.01, split=True, **more)
+    evaluation = evaluate(systems, required_fmr=0.01, **more)
     first, *rest = evaluation.systems
     named = attrs.evolve(first.concentration, person="p7", threshold_without=41.5)
     return attrs.evolve(evaluation, systems=(attrs.evolve(first, concentration=named), *rest))
