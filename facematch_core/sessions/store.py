@@ -20,6 +20,7 @@ from facematch_core.backend.session_types import (
     ComparedWith,
     Person,
     SessionAccess,
+    SessionHint,
     SessionRecord,
     SessionResult,
     SessionState,
@@ -251,11 +252,11 @@ class SessionStore:
             FaceMatchError: see `Sessions.plan`, `Sessions.start` and `Sessions.read`.
         """
         arguments = {"reference": reference, "return_url": return_url, "language": language}
-        is_open = self._columns.open_case_key == _hash_of(subject_ref, purpose, about)
-        wait = Deadline.after(START_WAIT_S, self._clock)
+        of_open_case = self._columns.open_case_key == _hash_of(subject_ref, purpose, about)
+        wait_for_start = Deadline.after(START_WAIT_S, self._clock)
         session: StoredSession | None = None
         while session is None:
-            row = self._newest(is_open)
+            row = self._newest(of_open_case)
             if row is None:
                 row = self._plan(subject_ref, purpose, about, any_document=any_document)
                 # None if another process has inserted its row first.
@@ -267,7 +268,7 @@ class SessionStore:
                 session = self._continue(row)
             elif self._take_start(row):
                 session = self._start(row, arguments, is_repeated=True)
-            elif wait.is_over:
+            elif wait_for_start.is_over:
                 raise errors.SessionStarting(
                     "Another process has been starting this session for more than "
                     f"{START_WAIT_S:.0f} s: begin again to get it. Nothing was sent."
@@ -299,7 +300,6 @@ class SessionStore:
         seen = []
         for _ in range(at_most):
             now = self._now()
-            lease = secrets.token_hex(16)
             due = self._run(
                 self._rows.lease_due,
                 names=list(self._sessions),
@@ -308,7 +308,7 @@ class SessionStore:
                 ],
                 now=now,
                 look_at=now + READ_LEASE_S,
-                lease=lease,
+                lease=_new_lease(),
             )
             if not due:
                 break
@@ -336,7 +336,7 @@ class SessionStore:
             Unsupported: none of the vendors sends webhooks.
             ConfigurationError: the secret of the webhooks is missing.
         """
-        refusal: errors.FaceMatchError | None = None
+        refusals = list[errors.FaceMatchError]()
         for name, sessions in self._sessions.items():
             try:
                 hints = sessions.receive(body, headers)
@@ -345,21 +345,12 @@ class SessionStore:
                 errors.Unsupported,
                 errors.ConfigurationError,
             ) as error:
-                # A wrong signature tells more than a vendor that takes no webhooks.
-                if refusal is None or isinstance(error, errors.WebhookRefused):
-                    refusal = error.with_traceback(None)
-                continue
-            due = []
-            for hint in hints:
-                is_meant = self._columns.id == hint.record_id
-                is_meant |= self._columns.session_id == hint.session_id
-                # A reading that is under way may be older than the event, so it loses its lease.
-                due += self._update(
-                    self._columns.name == name, is_meant, look_at=self._now(), lease=None
-                )
-            return len(due)
-        assert refusal is not None  # noqa: S101 - there is at least one
-        raise refusal
+                refusals.append(error.with_traceback(None))
+            else:
+                return sum(self._set_meant_due(name, hint) for hint in hints)
+        # A wrong signature tells more than a vendor that takes no webhooks.
+        refusals.sort(key=lambda refusal: isinstance(refusal, errors.WebhookRefused))
+        raise refusals.pop()
 
     def set_due(self, subject_ref: str) -> int:
         """Set a person's open sessions due: the person has come back from the vendor.
@@ -410,10 +401,13 @@ class SessionStore:
             return False
         if row.session_id is None and not self._finds_by_record(row.name):
             return False
-        lease = secrets.token_hex(16)
-        (row,) = self._update(
-            self._columns.id == row.id, look_at=self._now() + READ_LEASE_S, lease=lease
+        # Another worker's lease ends here, because its reading may be older.
+        leased = self._update(
+            self._columns.id == row.id, look_at=self._now() + READ_LEASE_S, lease=_new_lease()
         )
+        row = next(iter(leased), None)
+        if row is None:
+            return False  # `forget` has just deleted it
         try:
             result = self._read(row, document)
         except errors.SessionNotFound:
@@ -522,6 +516,14 @@ class SessionStore:
     def _update(self, *conditions: object, **values: object) -> list[Row]:
         """Change the rows that meet all conditions; return the changed rows."""
         return self._run(self._rows.update, *conditions, **values)
+
+    def _set_meant_due(self, name: str, hint: SessionHint) -> int:
+        """Set the session of a webhook due; return the number of changed rows, 0 or 1."""
+        is_meant = self._columns.id == hint.record_id
+        is_meant |= self._columns.session_id == hint.session_id
+        # A reading that is under way may be older than the event, so it loses its lease.
+        due = self._update(self._columns.name == name, is_meant, look_at=self._now(), lease=None)
+        return len(due)
 
     def _newest(self, condition: object) -> Row | None:
         """Return the newest row that meets a condition, or None."""
@@ -635,7 +637,7 @@ class SessionStore:
                 "The session was cancelled while it was started, so it is deleted again.",
                 backend=record.backend,
             )
-        if result.access is None and result.state not in _AT_THE_VENDOR:
+        if is_repeated and result.access is None and result.state not in _AT_THE_VENDOR:
             return None
         return self._stored(saved, access=result.access, repeated_start=repeated_start)
 
@@ -744,9 +746,12 @@ class SessionStore:
         return next(iter(saved), None)
 
     def _discard_result(self, row: Row) -> Row | None:
-        """Forget the verdict of a session that is not the record's; read it no more."""
+        """Forget the verdict of a session that is not the record's."""
+        look_at = None
+        if row.used_at is not None:
+            look_at = self._now() + USED_LOOK_S
         saved = self._update(
-            *self._is_leased(row), result=None, link=None, look_at=None, lease=None
+            *self._is_leased(row), result=None, link=None, look_at=look_at, lease=None
         )
         return next(iter(saved), None)
 
@@ -798,6 +803,10 @@ class SessionStore:
 def _hash_of(*texts: str | None) -> str:
     """Return the SHA-256 of some texts as hexadecimal digits."""
     return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
+
+
+def _new_lease() -> str:
+    return secrets.token_hex(16)
 
 
 def _to_json(document: SessionRecord | SessionResult) -> str:

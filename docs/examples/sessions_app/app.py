@@ -69,9 +69,9 @@ def back(store: Store, login: MaybeLogin):
     return RedirectResponse("/", 303, PRIVATE)
 
 
-@app.post("/webhook", status_code=204)
+@app.post("/webhook")
 def webhook(store: Store, body: Body, headers: Headers):
-    """Receive a webhook: a hint to read the session soon."""
+    """Receive a webhook: a hint to read the session soon. Veriff repeats it unless this is 200."""
     store.receive(body, headers)
 
 

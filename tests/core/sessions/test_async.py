@@ -148,6 +148,7 @@ async def test_async_store_of_sessions_has_the_same_methods(address):
         await store.begin("c-1", **payout, reference=picture())
         vendor.finish()
         assert await store.receive(b"|s-1", {"signature": "acme"}) == 1
+        assert await store.set_due("c-1") == 1
         assert len(await store.look()) == 1
         assert [await store.use("c-1", **payout, max_age_s=60) for _ in range(2)] == [True, False]
         assert (await store.find("c-1", **payout)).used_at == clock.now()

@@ -166,6 +166,14 @@ def test_link_is_removed_when_it_expires(shop):
     assert shop.rows("link") == [{"link": None}]
 
 
+def test_session_without_access_is_started_once_for_each_begin(open_shop):
+    shop = open_shop(gives="nothing")
+    assert shop.begin().access is None
+    assert len(shop.vendor.starts) == 1
+    assert shop.begin().access is None
+    assert (len(shop.vendor.starts), shop.vendor.deleted) == (2, ["s-1"])
+
+
 def test_expired_session_is_deleted_before_another_is_started(shop):
     shop.begin()
     shop.clock.advance(2 * 3600)
@@ -555,6 +563,8 @@ def test_verdict_of_another_session_is_discarded(shop):
     shop.hear(session_id="s-1")
     (seen,) = shop.store.look()
     assert (seen.result, seen.is_revoked) == (None, True)
+    shop.clock.advance(86_401)
+    assert [each.is_revoked for each in shop.store.look()] == [True]
     with pytest.raises(fm.SessionMismatch):
         shop.begin()
         shop.vendor.sessions["s-2"].terms = "0" * 64
