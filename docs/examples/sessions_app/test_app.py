@@ -17,7 +17,7 @@ PROFILES = {path.stem: path for path in sorted(Path(__file__).with_name("profile
 #: Vendors whose component runs in the shop's page, and that send no webhooks.
 COMPONENTS = ("azure", "rekognition")
 #: Vendors that cannot end an open session: its verdict is never used.
-CANNOT_END = ("onfido", "rekognition", "sumsub")
+CANNOT_END = ("rekognition", "sumsub")
 LINKS = [vendor for vendor in PROFILES if vendor not in COMPONENTS]
 #: The session's status once staff of the vendor have revised the decision.
 REVISED = {"didit": "Declined", "sumsub": "completed RED FINAL"}
