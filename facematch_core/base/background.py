@@ -29,6 +29,8 @@ class _Line(Generic[T]):
     #: Number of threads, and how many of them are working on items.
     threads: int = 0
     working: int = 0
+    #: Number of callers who wait until no item is left.
+    waiting_callers: int = 0
     #: Whether the threads end as soon as nothing waits.
     is_closing: bool = False
     changed: threading.Condition = attrs.field(factory=threading.Condition)
@@ -48,6 +50,7 @@ class BackgroundQueue(Generic[T]):
         most_bytes: Maximum sum of the sizes of the waiting items.
         threads: Maximum number of threads, started on demand.
         batch: Maximum number of items that `work` is called with.
+        gather_s: Seconds that a thread waits for more items of a batch.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class BackgroundQueue(Generic[T]):
         most_bytes: float = float("inf"),
         threads: int = 1,
         batch: int = 1,
+        gather_s: float = 0.0,
     ) -> None:
         self._work = work
         self._name = name
@@ -66,6 +70,7 @@ class BackgroundQueue(Generic[T]):
         self._most_bytes = most_bytes
         self._most_threads = threads
         self._batch = batch
+        self._gather_s = gather_s
         #: By process id, because a fork copies the parent's lines, perhaps while they are locked.
         self._lines: dict[int, _Line[T]] = {}
         _queues.add(self)
@@ -92,7 +97,12 @@ class BackgroundQueue(Generic[T]):
         """Wait until no item waits or is worked on; return whether that is so."""
         line = self._line()
         with line.changed:
-            return line.changed.wait_for(lambda: not line.items and not line.working, timeout_s)
+            line.waiting_callers += 1
+            line.changed.notify_all()
+            try:
+                return line.changed.wait_for(lambda: not line.items and not line.working, timeout_s)
+            finally:
+                line.waiting_callers -= 1
 
     def close(self, timeout_s: float) -> list[T]:
         """Wait for all items, at most so long; end the threads, and return what still waited.
@@ -142,8 +152,9 @@ class BackgroundQueue(Generic[T]):
                     line.threads -= 1
                     line.changed.notify_all()
                     return
-                batch = self._take_batch(line)
                 line.working += 1
+                line.changed.wait_for(lambda: self._is_batch_ready(line), self._gather_s)
+                batch = self._take_batch(line)
             try:
                 self._work(batch)
             finally:
@@ -152,6 +163,11 @@ class BackgroundQueue(Generic[T]):
                 with line.changed:
                     line.working -= 1
                     line.changed.notify_all()
+
+    def _is_batch_ready(self, line: _Line[T]) -> bool:
+        """Return whether a batch is full, or somebody waits for it."""
+        is_awaited = line.is_closing or line.waiting_callers > 0
+        return is_awaited or len(line.items) >= self._batch
 
     def _take_batch(self, line: _Line[T]) -> list[T]:
         batch: list[T] = []

@@ -35,6 +35,8 @@ log = logging.getLogger("facematch")
 MOST_WAITING_ROWS: Final = 10_000
 #: Maximum number of rows that are written in one transaction.
 _BATCH: Final = 500
+#: Seconds in which rows are gathered, because a transaction costs as much as a hundred rows.
+_GATHER_S: Final = 0.1
 #: Seconds until rows are written again after the database was unavailable.
 _RETRY_S: Final = 1.0
 #: Seconds that `close` and the end of the process wait for rows to be written.
@@ -92,7 +94,11 @@ class CallLog:
 
         self._tables = tables
         self._queue = BackgroundQueue(
-            self._write, "facematch-call-log", most_items=MOST_WAITING_ROWS, batch=_BATCH
+            self._write,
+            "facematch-call-log",
+            most_items=MOST_WAITING_ROWS,
+            batch=_BATCH,
+            gather_s=_GATHER_S,
         )
         self._lost_rows = 0
         #: Set while `close` gives up on a database that is unavailable.

@@ -74,6 +74,8 @@ def _examine(target: Target) -> dict[str, Any]:
         "members": [],
         "percent": {},
     }
+    from facematch_core.config.opening import check_log_of
+
     # Filled when the settings are read, and needed if the backend then cannot be opened.
     secrets: list[str] = []
     try:
@@ -88,6 +90,7 @@ def _examine(target: Target) -> dict[str, Any]:
             profile = target.loaded_config.profile(name)
             report["group"] = profile.group
             report["percent"] = dict(profile.percent)
+            check_log_of(profile)
             for profile in profiles:
                 member = _examine(Target(profile=profile.name, config=target.config))
                 report["members"].append(member)

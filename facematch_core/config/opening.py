@@ -293,7 +293,8 @@ class VerifierSetup:
     def open(self, *, opens_stores: bool = True, **arguments: Any) -> FaceVerifier:
         """Open a verifier. `arguments` override the profile's arguments.
 
-        With `opens_stores=False`, a budget store's address is checked, but the store is not opened.
+        With `opens_stores=False`, the addresses of a budget's store and of a log are checked, but
+        neither is opened.
         """
         profile = self.profile
         with contextlib.ExitStack() as stack:
@@ -302,8 +303,8 @@ class VerifierSetup:
             if profile is not None:
                 policies = _policy_arguments(profile, backend, arguments, opens_stores=opens_stores)
                 arguments = {**profile.verifier, **policies, **arguments}
-                if "log" not in arguments and opens_stores:
-                    arguments["log"] = _open_log(profile)
+                if "log" not in arguments:
+                    arguments["log"] = _open_log(profile, opens_stores=opens_stores)
             verifier = FaceVerifier(backend, **arguments)
             stack.pop_all()
         return verifier
@@ -844,11 +845,16 @@ def _take_log(arguments: dict[str, Any], profile: Profile) -> CallLog | None:
     if "log" in arguments:
         log: CallLog | None = arguments.pop("log")
         return log
-    return _open_log(profile)
+    return _open_log(profile, opens_stores=True)
 
 
-def _open_log(profile: Profile) -> CallLog | None:
-    """Open the log of a profile, or return None if it has none."""
+def check_log_of(profile: Profile) -> None:
+    """Raise `ConfigurationError` if a profile's log cannot be opened. Opens nothing."""
+    _open_log(profile, opens_stores=False)
+
+
+def _open_log(profile: Profile, *, opens_stores: bool) -> CallLog | None:
+    """Open the log of a profile, or return None if it has none, or if nothing is to be opened."""
     if not profile.log:
         return None
     for name in _LOG_TYPES:
@@ -859,6 +865,9 @@ def _open_log(profile: Profile) -> CallLog | None:
     secret: Secret = convert(profile.log["key"], Secret, key=f"{location}: key", source=source)
     try:
         address = _read_address(profile.log["store"], profile.folder, key="store")
+        if not opens_stores:
+            open_database(address).close()  # checks the address
+            return None
         # With another key, the log itself refuses to open.
         identity = (address, hashlib.blake2b(secret.reveal().encode()).digest())
         log = _OPEN_LOGS.get(identity)

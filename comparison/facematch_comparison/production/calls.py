@@ -144,8 +144,11 @@ def count_values(values: Series) -> dict[str, int]:
 
 def digest_of(table: DataFrame) -> str:
     """Return the SHA-256 of the rows, in hex, which says on which rows a report is based."""
-    text = table.sort_values(["at", "call_id", "side"]).to_csv(index=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    digest = hashlib.sha256()
+    rows = table.sort_values(["at", "call_id", "side"])
+    for name in rows.columns:
+        digest.update("\n".join([name, *map(str, rows[name].tolist())]).encode())
+    return digest.hexdigest()
 
 
 def count_practice(table: DataFrame) -> int:

@@ -167,6 +167,44 @@ def test_store_is_not_opened_and_unsupported_store_urls_are_refused(run, tmp_pat
         assert sorted(tmp_path.rglob("*")) == before
 
 
+SHADOW = """
+[profiles.today]
+backend = "local"
+[profiles.new]
+backend = "local"
+threshold = 70
+[profiles.trial]
+verifier = "today"
+candidate = "new"
+[profiles.trial.log]
+store = "sqlite:///calls.sqlite3"
+key = { env = "LOG_KEY" }
+"""
+
+
+def test_a_shadow_is_shown_with_both_verifiers_and_its_log_is_checked_and_not_made(
+    run, run_json, tmp_path, monkeypatch
+):
+    (tmp_path / "facematch.toml").write_text(SHADOW)
+    words = ("doctor", "--config", "facematch.toml", "--profile", "trial")
+    refused = run(*words)
+    assert refused.exit_code == 4
+    assert "LOG_KEY is not set" in refused.stdout
+    monkeypatch.setenv("LOG_KEY", SECRET)
+    answer = run(*words)
+    assert answer.exit_code == 0, answer.output
+    assert "shadow: trial, of today, new" in answer.stdout
+    assert SECRET not in answer.output
+    assert not (tmp_path / "calls.sqlite3").exists()
+    _, document = run_json(*words)
+    assert (document["group"], [each["profile"] for each in document["members"]]) == (
+        "shadow",
+        ["today", "new"],
+    )
+    (tmp_path / "facematch.toml").write_text(SHADOW.replace("sqlite:", "mysql:"))
+    assert run(*words).exit_code == 4
+
+
 STRANGERS = """
     import attrs
     from facematch_core import Operation
