@@ -57,7 +57,7 @@ _log_options = join_options(
     click.option(
         "--confidence", type=common.CONFIDENCE, default="0.95", help="Confidence of every interval."
     ),
-    common.repeated(*("--out", "outs", "FILE"), "Write a page (.html) or JSON (.json).", type=FILE),
+    common.repeated("--out", "outs", "FILE", "Write a page (.html) or JSON (.json).", type=FILE),
     json_option,
 )
 
@@ -72,11 +72,9 @@ _log_options = join_options(
     "accepted; read if it exists, and never overwritten.",
 )
 @common.text_option(
-    *(
-        "--agreements",
-        "N",
-        "Also put N drawn agreements into a new --review: both may be wrong.",
-    ),
+    "--agreements",
+    "N",
+    "Also put N drawn agreements into a new --review: both may be wrong.",
     type=click.IntRange(0),
     default=0,
 )
@@ -85,13 +83,13 @@ _log_options = join_options(
 )
 @file_option("--key-file", "The key of the log, on the first line; with --refs.", to="key_file")
 @common.text_option(
-    *("--cost-false-match", "AMOUNT", "What a false match costs."), type=click.FloatRange(0)
+    "--cost-false-match", "AMOUNT", "What a false match costs.", type=click.FloatRange(0)
 )
 @common.text_option(
-    *("--cost-false-reject", "AMOUNT", "What a false reject costs."), type=click.FloatRange(0)
+    "--cost-false-reject", "AMOUNT", "What a false reject costs.", type=click.FloatRange(0)
 )
 @common.repeated(
-    *("--price", "prices", "NAME=AMOUNT"), "Price of a call of this system.", callback=parse_pairs
+    "--price", "prices", "NAME=AMOUNT", "Price of a call of this system.", callback=parse_pairs
 )
 @common.text_option("--currency", "CCC", "Currency of all amounts.", default="USD")
 @click.option(

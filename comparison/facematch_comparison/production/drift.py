@@ -26,7 +26,7 @@ from pandas import DataFrame, Series
 from scipy.special import chdtrc
 from scipy.stats import fisher_exact
 
-from facematch_comparison.stats import Clusters, holm, interval
+from facematch_comparison.stats import holm
 from facematch_comparison.stats.rates import Bools, Floats, Ints
 from facematch_comparison.values.model import Estimate
 from facematch_core._version import __version__
@@ -92,7 +92,7 @@ class Period:
         calls, people: Number of calls and of people.
         accepted, inconclusive: The shares of results.
         errors: The share of calls without a result.
-        decisions, error_classes, warnings, models, thresholds, environments: Counts.
+        decisions, error_classes, warnings, models, thresholds: Counts.
         quantiles: Quantiles of the scores, by quantile; empty without scores.
         half_within_s: The median duration of calls with a result; None without one.
         changes: The differences from the first period; empty for the first, and with few results.
@@ -109,7 +109,6 @@ class Period:
     warnings: Mapping[str, int]
     models: Mapping[str, int]
     thresholds: Mapping[str, int]
-    environments: Mapping[str, int]
     quantiles: Mapping[str, Estimate]
     half_within_s: float | None
     changes: tuple[Change, ...] = ()
@@ -225,6 +224,21 @@ def _period_names(times: Series, span: Span) -> Series:
     return mondays.dt.strftime("%Y-%m-%d")
 
 
+@attrs.frozen
+class _Marks:
+    """Which of some calls count, and whose calls they are: arrays of (N,)."""
+
+    counted: Bools
+    persons: Ints
+
+    def share(self, confidence: float) -> Share:
+        return share_of(self.counted, self.persons, confidence)
+
+    @property
+    def mean(self) -> float:
+        return float(self.counted.mean())
+
+
 @attrs.frozen(kw_only=True)
 class _Slice:
     """The calls of a period, as arrays of (N,).
@@ -246,56 +260,61 @@ class _Slice:
         has_decision: Bools = self.rows["decision"].notna().to_numpy(dtype=bool)
         return has_decision
 
-    @property
-    def is_inconclusive(self) -> Bools:
-        decisions = self.rows["decision"]
-        inconclusive: Bools = (decisions == "inconclusive").to_numpy(dtype=bool)
-        return inconclusive
+    def marks(self) -> dict[str, _Marks]:
+        """Return the accepted and the inconclusive among the results, and the errors of all."""
+        results = self.has_result
+        inconclusive: Bools = (self.rows["decision"] == "inconclusive").to_numpy(dtype=bool)
+        return {
+            "accepted": _Marks(self.is_accepted[results], self.persons[results]),
+            "inconclusive": _Marks(inconclusive[results], self.persons[results]),
+            "errors": _Marks(~results, self.persons),
+        }
 
-    @property
-    def has_score(self) -> Bools:
-        scored: Bools = ~np.isnan(self.scores)
-        return scored
+    def at_most(self, limit: float) -> _Marks:
+        """Return the scores at or below a limit, among all scores."""
+        scored = ~np.isnan(self.scores)
+        return _Marks(self.scores[scored] <= limit, self.persons[scored])
 
     def summary(self, confidence: float) -> Period:
         """Return the facts of the period, without changes."""
         rows = self.rows
-        results = self.has_result
+        marks = self.marks()
         half_within_s = None
-        if results.any():
-            half_within_s = float(rows.loc[results, "elapsed_s"].median())
+        if self.has_result.any():
+            half_within_s = float(rows.loc[self.has_result, "elapsed_s"].median())
         return Period(
             name=self.name,
             calls=len(rows),
             people=len(np.unique(self.persons)),
-            accepted=share_of(self.is_accepted[results], self.persons[results], confidence),
-            inconclusive=share_of(self.is_inconclusive[results], self.persons[results], confidence),
-            errors=share_of(~results, self.persons, confidence),
+            accepted=marks["accepted"].share(confidence),
+            inconclusive=marks["inconclusive"].share(confidence),
+            errors=marks["errors"].share(confidence),
             decisions=count_values(rows["decision"]),
             error_classes=count_values(rows["error"]),
             warnings=count_values(rows["warnings"].str.split().explode()),
             models=count_values(rows["model"]),
             thresholds=count_values(rows["threshold"]),
-            environments=count_values(rows["environment"]),
             quantiles=self._quantiles(confidence),
             half_within_s=half_within_s,
         )
 
     def _quantiles(self, confidence: float) -> dict[str, Estimate]:
-        scores = self.scores[self.has_score]
+        scores = self.scores[~np.isnan(self.scores)]
+        quantiles: dict[str, Estimate] = {}
         if not len(scores):
-            return {}
-        _, numbers = np.unique(self.persons[self.has_score], return_inverse=True)
-        clusters = Clusters(numbers.astype(np.int64), None)
-        quantiles = {}
+            return quantiles
         for quantile in QUANTILES:
             value = float(np.quantile(scores, quantile))
-            of_share = interval(scores <= value, clusters, confidence)
-            low, high = (float(np.quantile(scores, end)) for end in (of_share.low, of_share.high))
-            ends = attrs.evolve(
-                of_share, low=min(low, value), high=max(high, value), effective=None
+            ends = self.at_most(value).share(confidence).interval
+            assert ends is not None  # noqa: S101 - there are scores
+            low = float(np.quantile(scores, ends.low))
+            high = float(np.quantile(scores, ends.high))
+            quantiles[f"{quantile:g}"] = Estimate(
+                value=value,
+                interval=attrs.evolve(
+                    ends, low=min(low, value), high=max(high, value), effective=None
+                ),
             )
-            quantiles[f"{quantile:g}"] = Estimate(value=value, interval=ends)
         return quantiles
 
 
@@ -327,64 +346,45 @@ def _with_changes(
 def _changes_between(first: _Slice, now: _Slice) -> list[Change]:
     """Return the changes from the first period to another, with p-values of their own."""
     changes = []
-    counted: dict[str, tuple[Bools, Bools]] = {
-        "accepted": (first.is_accepted[first.has_result], now.is_accepted[now.has_result]),
-        "inconclusive": (
-            first.is_inconclusive[first.has_result],
-            now.is_inconclusive[now.has_result],
-        ),
-    }
-    for of, (before, after) in counted.items():
-        p_value = _p_value(
-            before, after, first.persons[first.has_result], now.persons[now.has_result]
-        )
-        changes.append(
-            Change(of=of, first=float(before.mean()), now=float(after.mean()), p_value=p_value)
-        )
-    before = ~first.has_result
-    after = ~now.has_result
-    p_value = _p_value(before, after, first.persons, now.persons)
-    changes.append(
-        Change(of="errors", first=float(before.mean()), now=float(after.mean()), p_value=p_value)
-    )
-    first_scores = first.scores[first.has_score]
-    now_scores = now.scores[now.has_score]
+    first_marks = first.marks()
+    for of, marks in now.marks().items():
+        before = first_marks[of]
+        p_value = _p_value(before, marks)
+        changes.append(Change(of=of, first=before.mean, now=marks.mean, p_value=p_value))
+    first_scores = first.scores[~np.isnan(first.scores)]
+    now_scores = now.scores[~np.isnan(now.scores)]
     if min(len(first_scores), len(now_scores)) < FEWEST_CALLS:
         return changes
     for quantile in QUANTILES:
-        limit = np.quantile(np.concatenate([first_scores, now_scores]), quantile)
-        p_value = _p_value(
-            first_scores <= limit,
-            now_scores <= limit,
-            first.persons[first.has_score],
-            now.persons[now.has_score],
-        )
+        limit = float(np.quantile(np.concatenate([first_scores, now_scores]), quantile))
         changes.append(
             Change(
                 of="scores",
                 quantile=quantile,
                 first=float(np.quantile(first_scores, quantile)),
                 now=float(np.quantile(now_scores, quantile)),
-                p_value=p_value,
+                p_value=_p_value(first.at_most(limit), now.at_most(limit)),
             )
         )
     return changes
 
 
-def _p_value(before: Bools, after: Bools, first_persons: Ints, now_persons: Ints) -> float:
+def _p_value(before: _Marks, after: _Marks) -> float:
     """Return the p-value of the difference of two shares: by person, or exact if that is higher."""
-    counts = [[each.sum(), len(each) - each.sum()] for each in (before, after)]
+    counts = []
+    for marks in (before, after):
+        counted = int(marks.counted.sum())
+        counts.append([counted, len(marks.counted) - counted])
     exact = float(fisher_exact(np.array(counts))[1])
-    persons = np.concatenate([first_persons, now_persons])
     # Each call's part in the difference of the two shares.
-    parts = np.concatenate(
-        [(before - before.mean()) / -len(before), (after - after.mean()) / len(after)]
-    )
+    parts_before = (before.mean - before.counted) / len(before.counted)
+    parts_after = (after.counted - after.mean) / len(after.counted)
+    persons = np.concatenate([before.persons, after.persons])
     _, numbers = np.unique(persons, return_inverse=True)
-    sums = np.bincount(numbers, parts)
+    sums = np.bincount(numbers, np.concatenate([parts_before, parts_after]))
     people = len(sums)
     variance = float((sums**2).sum()) * people / max(people - 1, 1)
     if not variance:
         return exact
-    statistic = float(after.mean() - before.mean()) ** 2 / variance
+    statistic = (after.mean - before.mean) ** 2 / variance
     return max(exact, float(chdtrc(1, statistic)))

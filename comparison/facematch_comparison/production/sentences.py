@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
 from facematch_comparison.values import numbers
-from facematch_comparison.values.model import Estimate
+from facematch_comparison.values.model import Estimate, Interval
 from facematch_comparison.values.numbers import counted
 from facematch_core.call_log import NotAsked
 
@@ -74,7 +74,7 @@ def _verdict(comparison: ShadowComparison) -> str:
         saves = comparison.money.saved.value > 0
         winner = second if saves else first
         return f"{winner} costs less, and the difference is significant."
-    real = [net for kind in ("false_match", "false_reject") if (net := _real(comparison, kind))]
+    real = [net for net in comparison.net if net.is_real and net.kind != "error"]
     if not real:
         return f"Whether {first} or {second} makes fewer errors may be due to chance."
     winners = {second if net.saved.value > 0 else first for net in real}
@@ -85,11 +85,6 @@ def _verdict(comparison: ShadowComparison) -> str:
         )
     kinds = " and ".join(NAMES[net.kind][1] for net in real)
     return f"{winners.pop()} makes fewer {kinds}, and the difference is significant."
-
-
-def _real(comparison: ShadowComparison, kind: str) -> NetErrors | None:
-    net = comparison.net_of(kind)
-    return net if net is not None and net.is_real else None
 
 
 def _in_detail(comparison: ShadowComparison) -> str:
@@ -103,30 +98,40 @@ def _in_detail(comparison: ShadowComparison) -> str:
 
 def saved_in_words(net: NetErrors) -> str:
     """Return net errors as ``2.1 fewer false rejects (1.0 to 3.2)``."""
-    saved = net.saved
-    less = "fewer" if saved.value >= 0 else "more"
-    sign = 1 if saved.value >= 0 else -1
-    width = saved.interval.high - saved.interval.low
-    value = numbers.quantity(abs(saved.value), width)
-    ends = sorted((sign * saved.interval.low, sign * saved.interval.high))
-    low, high = (numbers.quantity(end, width) for end in ends)
-    return f"{value} {less} {NAMES[net.kind][1]} ({low} to {high})"
+    name = NAMES[net.kind][1]
+    value = abs(net.saved.value)
+    interval = net.saved.interval
+    if net.saved.value >= 0:
+        return spread(value, interval, numbers.quantity, f" fewer {name}")
+    mirrored = attrs.evolve(interval, low=-interval.high, high=-interval.low)
+    return spread(value, mirrored, numbers.quantity, f" more {name}")
+
+
+def spread(
+    value: float, interval: Interval, form: Callable[[float, float], str], noun: str = ""
+) -> str:
+    """Format a value with the ends of its interval, in the digits that the interval supports."""
+    width = interval.high - interval.low
+    low = form(interval.low, width)
+    high = form(interval.high, width)
+    return f"{form(value, width)}{noun} ({low} to {high})"
 
 
 def _money(comparison: ShadowComparison) -> str:
     money = comparison.money
     assert money is not None  # noqa: S101 - called only with costs
-    saves = money.saved.value >= 0
-    sign = 1 if saves else -1
-    ends = sorted((sign * money.saved.interval.low, sign * money.saved.interval.high))
-    low, high = (amount(end) for end in ends)
-    verb = "saves" if saves else "costs"
-    more = "" if saves else " more"
-    with_prices = "with the prices of the calls" if money.saved_prices is not None else "in errors"
-    return (
-        f"That {verb} {amount(abs(money.saved.value))} {money.currency}{more} ({low} to {high}) "
-        f"per {PER:,} calls, {with_prices}."
-    )
+    ends = money.saved.interval
+    low = amount(ends.low)
+    high = amount(ends.high)
+    does = f"saves {amount(money.saved.value)} {money.currency}"
+    if money.saved.value < 0:
+        low = amount(-ends.high)
+        high = amount(-ends.low)
+        does = f"costs {amount(-money.saved.value)} {money.currency} more"
+    what = "in errors"
+    if money.saved_prices is not None:
+        what = "with the prices of the calls"
+    return f"That {does} ({low} to {high}) per {PER:,} calls, {what}."
 
 
 def amount(value: float) -> str:
@@ -137,26 +142,18 @@ def amount(value: float) -> str:
 
 def share(found: Share) -> str:
     """Format a share with its interval: ``96.2 % (95.5 % to 96.9 %)``."""
-    if found.value is None:
+    if found.value is None or found.interval is None:
         return "none"
-    if found.interval is None:
-        return f"{numbers.percent(found.value)} %"
-    width = found.interval.high - found.interval.low
-    value, low, high = (
-        numbers.percent(end, width)
-        for end in (found.value, found.interval.low, found.interval.high)
-    )
-    return f"{value} % ({low} % to {high} %)"
+    return spread(found.value, found.interval, _percent)
+
+
+def _percent(value: float, width: float) -> str:
+    return f"{numbers.percent(value, width)} %"
 
 
 def estimate(found: Estimate) -> str:
     """Format an estimate with its interval: ``2.1 (1.0 to 3.2)``."""
-    width = found.interval.high - found.interval.low
-    value, low, high = (
-        numbers.quantity(end, width)
-        for end in (found.value, found.interval.low, found.interval.high)
-    )
-    return f"{value} ({low} to {high})"
+    return spread(found.value, found.interval, numbers.quantity)
 
 
 def listed(counts: Mapping[str, int]) -> str:
