@@ -23,6 +23,7 @@ from .pictures import noise, photograph, pictures_beyond
 from .simulator import (
     EngineSimulator,
     HttpSimulator,
+    Refusal,
     SessionCase,
     SessionSimulator,
     SessionWord,
@@ -38,6 +39,7 @@ __all__ = [
     "HttpSimulator",
     "ManualClock",
     "PairSimulator",
+    "Refusal",
     "SessionCase",
     "SessionSimulator",
     "SessionWord",

@@ -21,7 +21,16 @@ from urllib.parse import parse_qsl
 
 import attrs
 
-from facematch_core import ComparedWith, Decision, Image, LivenessDecision, Operation, SessionState
+from facematch_core import (
+    Charged,
+    ComparedWith,
+    Decision,
+    Image,
+    LivenessDecision,
+    Operation,
+    SessionState,
+    VendorError,
+)
 from facematch_core.backend import (
     Backend,
     Capabilities,
@@ -274,6 +283,8 @@ class VendorSimulator(abc.ABC):
         steps: Number of requests per call, or a mapping from the operation to this number.
         price_unknown: Situations whose results or refusals are billed UNKNOWN, because the vendor
             does not document their charge.
+        refusals: Documented refusals beyond the situations: of each code, one. Each must raise its
+            error, with its charge. Only for an `HttpBackend`; nothing is sent.
         secrets: Keys and tokens, each at least 6 bytes, that must not appear outside the request.
         limits: The vendor's documented picture limits; None for the backend's limits.
         reference_limits: Limits for a reference, if different.
@@ -293,6 +304,7 @@ class VendorSimulator(abc.ABC):
     cannot_happen: Mapping[Situation, str] = {}
     steps: int | Mapping[Operation, int] = 1
     price_unknown: frozenset[Situation] = frozenset()
+    refusals: Sequence[Refusal] = ()
     secrets: Sequence[str] = ()
     limits: ImageLimits | None = None
     reference_limits: ImageLimits | None = None
@@ -477,6 +489,23 @@ class SimulatorReply:
         first = f"HTTP/1.1 {self.status} {responses.get(self.status, '')}"
         lines = [first, *(f"{name}: {value}" for name, value in headers.items()), "", ""]
         return "\r\n".join(lines).encode("latin-1") + content
+
+
+@attrs.frozen(kw_only=True)
+class Refusal:
+    """A documented refusal, for `VendorSimulator.refusals`.
+
+    Attributes:
+        body: The body of the response, as JSON.
+        status: Its HTTP status.
+        error: The error that it means; None if it means an INCONCLUSIVE result, such as "no face".
+        charged: Whether it is charged; UNKNOWN if the vendor does not document it.
+    """
+
+    body: Any
+    status: int = 200
+    error: type[VendorError] | None
+    charged: Charged
 
 
 #: Timeout of an idle connection or of an endless response, in seconds.

@@ -5,6 +5,10 @@ import pytest
 from kit.fakes import json_reply, match_call
 from kit.sessions import session_record
 from kit.vendors import AWS_KEYS
+from simulators.baidu import DocumentedBaidu
+from simulators.deepface import DocumentedDeepface
+from simulators.facepp import DocumentedFacepp
+from simulators.regula import DocumentedRegula
 
 import facematch_core as fm
 from facematch_azure import AzureBackend
@@ -67,46 +71,12 @@ AWS_NAMES = {
         *("ImageTooLargeException", "InvalidImageFormatException", "SomethingNewException"),
     ),
 }
-#: Texts of Face++'s errors, some with a blank after the colon.
-FACEPP_TEXTS = [
-    (401, "AUTHENTICATION_ERROR", fm.AuthenticationFailed),
-    (403, "AUTHORIZATION_ERROR:Denied by Admin", fm.PermissionDenied),
-    (403, "AUTHORIZATION_ERROR: Insufficient Account Balance", fm.InsufficientCredit),
-    (403, "AUTHORIZATION_ERROR:Insufficient Account Balance", fm.InsufficientCredit),
-    (403, "CONCURRENCY_LIMIT_EXCEEDED", fm.RateLimited),
-    (400, "MISSING_ARGUMENTS: image_file1", fm.RequestRejected),
-    (400, "BAD_ARGUMENTS:api_key", fm.RequestRejected),
-    (400, "COEXISTENCE_ARGUMENTS", fm.RequestRejected),
-    (400, "IMAGE_ERROR_UNSUPPORTED_FORMAT:image_file1", fm.RequestRejected),
-    (400, "INVALID_IMAGE_SIZE:image_file1", fm.RequestRejected),
-    (400, "IMAGE_FILE_TOO_LARGE:image_file1", fm.RequestRejected),
-    (404, "API_NOT_FOUND", fm.RequestRejected),
-]
-#: Baidu's codes in a 200, by their error: those of its gateway, and those of its face service.
-BAIDU_GATEWAY = {
-    fm.AuthenticationFailed: (14, 100, 110, 111),
-    fm.PermissionDenied: (6,),
-    fm.InsufficientCredit: (17, 19),
-    fm.RateLimited: (4, 18),
-    fm.VendorUnavailable: (2,),
-    fm.RequestRejected: (3,),
-}
-BAIDU_FACE = {
-    fm.RequestRejected: (
-        *(222001, 222013, 222015, 222203, 222208, 223113, 223114, 223115, 223116),
-        *(223121, 223127),
-    ),
-    fm.OutcomeUnknown: (222201, 222205, 222206, 222901, 222916, 282000, 222304, 1),
-}
 
 
-def of_baidu(codes_by_error):
-    rows = []
-    for kind, codes in codes_by_error.items():
-        for code in codes:
-            body = {"error_code": code, "error_msg": "As Baidu says it.", "log_id": 7}
-            rows.append((200, body, kind))
-    return rows
+def rows_of(simulator):
+    """The documented refusals that are errors, from a simulator."""
+    refusals = [refusal for refusal in simulator.refusals if refusal.error is not None]
+    return [(refusal.status, refusal.body, refusal.error) for refusal in refusals]
 
 
 #: Codes of Tencent's refusals whose charge is inferred; the others stand in test_tencent.py.
@@ -119,16 +89,8 @@ TENCENT_CODES = {
     "InternalError": fm.OutcomeUnknown,
     "InvalidParameterValue.UrlIllegal": fm.UnexpectedResponse,
 }
-#: Errors of DeepFace without their tracebacks.
-DEEPFACE_REFUSALS = (
-    "Exception while representing: Input image can be jpg or png, but it is neither",
-    "Exception while representing: Invalid model_name passed - facial_recognition/Nope",
-    "Exception while verifying: Model Nope is not supported. ",
-)
-#: A picture in an answer of Regula that the server cannot decode.
-NOT_DECODED = {"imageIndex": 0, "status": 6, "faces": []}
 ROWS = {
-    "baidu": [*of_baidu(BAIDU_GATEWAY), *of_baidu(BAIDU_FACE)],
+    "baidu": rows_of(DocumentedBaidu),
     "azure": [
         (403, {"error": {"message": "Out of call volume quota."}}, fm.InsufficientCredit),
         (403, {"error": {"code": "403", "message": "It may not."}}, fm.PermissionDenied),
@@ -207,25 +169,18 @@ ROWS = {
         (502, HTML, fm.VendorUnavailable),
     ],
     "deepface": [
-        (401, {"message": "Invalid or missing authentication token"}, fm.AuthenticationFailed),
-        (400, {"exception": "'img2' not found in request"}, fm.RequestRejected),
-        *((400, {"error": text}, fm.RequestRejected) for text in DEEPFACE_REFUSALS),
-        (400, {"error": "Exception while representing: out of memory"}, fm.VendorUnavailable),
+        *rows_of(DocumentedDeepface),
         *((status, HTML, fm.VendorUnavailable) for status in (500, 502)),
         (405, HTML, fm.RequestRejected),
     ],
     "facepp": [
-        *((status, {"error_message": text}, kind) for status, text, kind in FACEPP_TEXTS),
+        *rows_of(DocumentedFacepp),
         (413, b"Request Entity Too Large", fm.RequestRejected),
         (500, {"error_message": "INTERNAL_ERROR"}, fm.OutcomeUnknown),
     ],
     "regula": [
         *((403, body, fm.PermissionDenied) for body in (b"", HTML, {"code": 200}, {})),
-        (200, {"code": 200}, fm.PermissionDenied),
-        *((200, {"code": code}, fm.OutcomeUnknown) for code in (7, 199, 201, 253)),
-        *((200, {"code": code}, fm.RequestRejected) for code in (1, 6, 203, 224, 238)),
-        (200, {"code": 0, "detections": [NOT_DECODED]}, fm.RequestRejected),
-        (200, {"code": 6, "detections": [{"status": 2}, NOT_DECODED]}, fm.RequestRejected),
+        *rows_of(DocumentedRegula),
         (200, {"code": 237}, fm.UnexpectedResponse),
         (500, {"code": 7}, fm.OutcomeUnknown),
     ],

@@ -5,6 +5,7 @@ import json
 import attrs
 import pytest
 from kit.fakes import json_reply, match_call
+from simulators.tencent import CODES
 
 import facematch_core as fm
 from facematch_tencent import TencentBackend
@@ -108,45 +109,6 @@ def test_answer_of_another_model_is_unreadable_and_counts_as_charged(call, model
     error = BACKEND.read_reply(call, answer(model=model))
     assert type(error) is fm.UnexpectedResponse
     assert error.billing.charged is YES
-
-
-CODES = {
-    (fm.AuthenticationFailed, NO): (
-        *("AuthFailure.InvalidAuthorization", "AuthFailure.InvalidSecretId"),
-        *("AuthFailure.MFAFailure", "AuthFailure.SecretIdNotFound", "AuthFailure.SignatureExpire"),
-        *("AuthFailure.SignatureFailure", "AuthFailure.TokenFailure"),
-    ),
-    (fm.PermissionDenied, NO): (
-        *("AuthFailure.UnauthorizedOperation", "IpInBlacklist", "IpNotInWhitelist"),
-        *("ResourceUnavailable.NotExist", "ResourceUnavailable.NotReady"),
-    ),
-    (fm.InsufficientCredit, NO): (
-        *("ResourceUnavailable.ChargeStatusException", "ResourceUnavailable.Freeze"),
-        *("ResourceUnavailable.InArrears", "ResourceUnavailable.LowBalance"),
-        "ResourceUnavailable.StopUsing",
-    ),
-    (fm.RateLimited, NO): (
-        *("RequestLimitExceeded", "RequestLimitExceeded.IPLimitExceeded"),
-        "RequestLimitExceeded.UinLimitExceeded",
-    ),
-    (fm.RateLimited, UNKNOWN): ("FailedOperation.RequestLimitExceeded",),
-    (fm.RequestRejected, NO): (
-        *("InvalidAction", "MissingParameter", "NoSuchVersion", "UnsupportedRegion"),
-    ),
-    (fm.RequestRejected, UNKNOWN): (
-        *("InvalidParameterValue.FaceModelVersionIllegal", "InvalidParameterValue.ImageEmpty"),
-        *("MissingParameter.ErrorParameterEmpty", "FailedOperation.FaceQualityNotQualified"),
-        *("FailedOperation.ImageDecodeFailed", "FailedOperation.ImageResolutionExceed"),
-        *("FailedOperation.ImageResolutionTooSmall", "FailedOperation.ImageSizeExceed"),
-    ),
-    (fm.OutcomeUnknown, UNKNOWN): (
-        *("FailedOperation.CompareFail", "FailedOperation.RequestTimeout"),
-        *("FailedOperation.RpcFail", "FailedOperation.ServerError", "FailedOperation.UnKnowError"),
-        "InternalError",
-    ),
-    # A code without a row: nothing is known but that the vendor answered.
-    (fm.UnexpectedResponse, YES): ("LimitExceeded.ErrorFaceNumExceed",),
-}
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,10 @@
 import base64
 from typing import Any, ClassVar
 
+import facematch_core as fm
 from facematch_baidu import BaiduBackend
 from facematch_core.backend import ImageFormat, ImageLimits
-from facematch_core.testing import PairSimulator, Situation
+from facematch_core.testing import PairSimulator, Refusal, Situation
 from facematch_mock_server import Fault, Kind, Stage
 
 from .mock_simulator import MockSimulator
@@ -98,6 +99,34 @@ def checked(liveness):
     return answer({"face_liveness": liveness, "thresholds": thresholds, "face_list": []})
 
 
+#: Baidu's codes in a 200, by their error: those of its gateway, and those of its face service.
+BAIDU_GATEWAY = {
+    fm.AuthenticationFailed: (14, 100, 110, 111),
+    fm.PermissionDenied: (6,),
+    fm.InsufficientCredit: (17, 19),
+    fm.RateLimited: (4, 18),
+    fm.VendorUnavailable: (2,),
+    fm.RequestRejected: (3,),
+}
+BAIDU_FACE = {
+    fm.RequestRejected: (
+        *(222001, 222013, 222015, 222203, 222208, 223113, 223114, 223115, 223116),
+        *(223121, 223127),
+    ),
+    fm.OutcomeUnknown: (222201, 222205, 222206, 222901, 222916, 282000, 222304, 1),
+}
+
+
+def refusals_of(errors, charged):
+    """A refusal of each code, as the documents have it."""
+    refusals = []
+    for error, codes in errors.items():
+        for code in codes:
+            body = {"error_code": code, "error_msg": "As Baidu says it.", "log_id": 7}
+            refusals.append(Refusal(body=body, error=error, charged=charged))
+    return refusals
+
+
 class DocumentedBaidu(PairSimulator):
     """Bodies of ai.baidu.com/ai-doc/FACE/Lk37c1tpf and of public clients, read 2026-11-28."""
 
@@ -132,5 +161,10 @@ class DocumentedBaidu(PairSimulator):
         Situation.OUTAGE: refusal(282000, "internal error"),
     }
     free_situations = frozenset(answers)
+    refusals = (
+        *refusals_of(BAIDU_GATEWAY, fm.Charged.NO),
+        *refusals_of(BAIDU_FACE, fm.Charged.UNKNOWN),
+        *refusals_of({None: (222202,)}, fm.Charged.UNKNOWN),
+    )
     price_unknown = PRICE_UNKNOWN
     cannot_happen: ClassVar[dict[Situation, str]] = NEVER

@@ -3,10 +3,11 @@
 import base64
 from typing import Any, ClassVar
 
+import facematch_core as fm
 from facematch_core import Operation
 from facematch_core.backend import ImageFormat, ImageLimits
 from facematch_core.models import Box
-from facematch_core.testing import PairSimulator, Situation
+from facematch_core.testing import PairSimulator, Refusal, Situation
 from facematch_deepface import DeepfaceBackend
 
 from .mock_simulator import MockSimulator
@@ -117,6 +118,25 @@ SMALLER_AREA = area(60, side=12)
 OF_THE_LARGEST, OF_A_SMALLER = 0.25, 0.75
 
 
+def refusal(expected_error, status, **body):
+    return Refusal(status=status, body=body, error=expected_error, charged=fm.Charged.NO)
+
+
+REFUSALS = (
+    refusal(fm.AuthenticationFailed, 401, message="Invalid or missing authentication token"),
+    refusal(fm.RequestRejected, 400, exception="'img' not found in request"),
+    *(
+        refusal(fm.RequestRejected, 400, error=f"Exception while representing: {cause}")
+        for cause in (
+            "Input image can be jpg or png, but it is neither",
+            "Invalid model_name passed - facial_recognition/Nope",
+            "Model Nope is not supported. ",
+        )
+    ),
+    refusal(fm.VendorUnavailable, 400, error="Exception while representing: out of memory"),
+)
+
+
 class DocumentedDeepface(RepresentedPictures, PairSimulator):
     backend_class = DeepfaceBackend
     steps: ClassVar[dict[Operation, int]] = STEPS
@@ -146,6 +166,7 @@ class DocumentedDeepface(RepresentedPictures, PairSimulator):
         Situation.REJECTED: failed("Input image can be jpg or png, but it is neither"),
         Situation.OUTAGE: failed("out of memory"),
     }
+    refusals = REFUSALS
     cannot_happen: ClassVar[dict[Situation, str]] = NEVER
 
     def __init__(self):

@@ -2,9 +2,10 @@
 
 from typing import Any, ClassVar
 
+import facematch_core as fm
 from facematch_core.backend import ImageFormat, ImageLimits
 from facematch_core.models import Box
-from facematch_core.testing import PairSimulator, Situation
+from facematch_core.testing import PairSimulator, Refusal, Situation
 from facematch_facepp import FaceppBackend
 
 from .mock_simulator import MockSimulator
@@ -62,6 +63,33 @@ COMPARED = {
 NO_FACE = {name: COMPARED[name] for name in COMPARED if name not in ("confidence", "thresholds")}
 
 
+#: Texts of Face++'s errors, some with a blank after the colon.
+FACEPP_TEXTS = [
+    (401, "AUTHENTICATION_ERROR", fm.AuthenticationFailed),
+    (403, "AUTHORIZATION_ERROR:Denied by Admin", fm.PermissionDenied),
+    (403, "AUTHORIZATION_ERROR: Insufficient Account Balance", fm.InsufficientCredit),
+    (403, "AUTHORIZATION_ERROR:Insufficient Account Balance", fm.InsufficientCredit),
+    (403, "CONCURRENCY_LIMIT_EXCEEDED", fm.RateLimited),
+    (400, "MISSING_ARGUMENTS: image_file1", fm.RequestRejected),
+    (400, "BAD_ARGUMENTS:api_key", fm.RequestRejected),
+    (400, "COEXISTENCE_ARGUMENTS", fm.RequestRejected),
+    (400, "IMAGE_ERROR_UNSUPPORTED_FORMAT:image_file1", fm.RequestRejected),
+    (400, "INVALID_IMAGE_SIZE:image_file1", fm.RequestRejected),
+    (400, "IMAGE_FILE_TOO_LARGE:image_file1", fm.RequestRejected),
+    (404, "API_NOT_FOUND", fm.RequestRejected),
+]
+
+
+def refusals():
+    """A refusal for each text. The charge of a refused field or picture is not documented."""
+    listed = []
+    for status, text, kind in FACEPP_TEXTS:
+        charged = fm.Charged.UNKNOWN if status == 400 else fm.Charged.NO
+        body = {"error_message": text}
+        listed.append(Refusal(status=status, body=body, error=kind, charged=charged))
+    return tuple(listed)
+
+
 class DocumentedFacepp(PairSimulator):
     backend_class = FaceppBackend
     secrets = ("an-example-of-a-key-5c1e88", "an-example-of-a-secret-90ab3f")
@@ -92,5 +120,6 @@ class DocumentedFacepp(PairSimulator):
         Situation.OUTAGE: (500, error("INTERNAL_ERROR")),
     }
     free_situations = frozenset({Situation.NO_FACE})
+    refusals = refusals()
     price_unknown = PRICE_UNKNOWN
     cannot_happen: ClassVar[dict[Situation, str]] = NEVER

@@ -3,9 +3,10 @@
 import base64
 from typing import Any, ClassVar
 
+import facematch_core as fm
 from facematch_core.backend import ImageFormat, ImageLimits
 from facematch_core.models import Box
-from facematch_core.testing import PairSimulator, Situation
+from facematch_core.testing import PairSimulator, Refusal, Situation
 from facematch_regula import RegulaBackend
 
 from .mock_simulator import MockSimulator
@@ -91,6 +92,37 @@ def two_faces(smaller, larger):
     )
 
 
+def refusal(code, error, *detections, charged=fm.Charged.UNKNOWN):
+    body = {"code": code, "detections": list(detections)}
+    return Refusal(body=body, error=error, charged=charged)
+
+
+def detection(index, status):
+    return {"imageIndex": index, "status": status, "faces": []}
+
+
+#: FaceSDKResultCode of regula-facesdk-webclient 8.4.875, read 2026-11-28: the statuses of a picture
+#: by their error (None: the face could not be measured), then codes of a call.
+STATUSES = {
+    1: fm.RequestRejected,
+    3: None,
+    4: None,
+    5: None,
+    6: fm.RequestRejected,
+    7: fm.OutcomeUnknown,
+}
+REFUSALS = (
+    *(refusal(code, error) for code, error in STATUSES.items()),
+    *(refusal(0, error, detection(1, code)) for code, error in STATUSES.items()),
+    *(refusal(6, error, detection(0, code), detection(1, 0)) for code, error in STATUSES.items()),
+    refusal(6, fm.RequestRejected, detection(1, 2), detection(0, 6)),
+    refusal(2, None),
+    refusal(200, fm.PermissionDenied, charged=fm.Charged.NO),
+    *(refusal(code, fm.OutcomeUnknown) for code in (199, 201, 253)),
+    *(refusal(code, fm.RequestRejected) for code in (203, 224, 238)),
+)
+
+
 class DocumentedRegula(PairSimulator):
     backend_class = RegulaBackend
     picture_names: ClassVar[dict[Any, str]] = {
@@ -118,5 +150,6 @@ class DocumentedRegula(PairSimulator):
         Situation.REJECTED: (200, {"code": 224, "detections": [], "results": []}),
     }
     free_situations = frozenset({Situation.NO_FACE, Situation.REJECTED})
+    refusals = REFUSALS
     price_unknown = PRICE_UNKNOWN
     cannot_happen: ClassVar[dict[Situation, str]] = NEVER

@@ -2,8 +2,9 @@
 
 import base64
 
+import facematch_core as fm
 from facematch_core.backend import ImageFormat, ImageLimits
-from facematch_core.testing import PairSimulator, Situation
+from facematch_core.testing import PairSimulator, Refusal, Situation
 from facematch_mock_server import Fault
 from facematch_tencent import TencentBackend
 
@@ -59,6 +60,56 @@ def answer(score):
     return {"Response": body}
 
 
+NO, UNKNOWN, YES = fm.Charged.NO, fm.Charged.UNKNOWN, fm.Charged.YES
+#: The codes of tencentcloud-sdk-python-iai, by error and charge.
+CODES = {
+    (fm.AuthenticationFailed, NO): (
+        *("AuthFailure.InvalidAuthorization", "AuthFailure.InvalidSecretId"),
+        *("AuthFailure.MFAFailure", "AuthFailure.SecretIdNotFound", "AuthFailure.SignatureExpire"),
+        *("AuthFailure.SignatureFailure", "AuthFailure.TokenFailure"),
+    ),
+    (fm.PermissionDenied, NO): (
+        *("AuthFailure.UnauthorizedOperation", "IpInBlacklist", "IpNotInWhitelist"),
+        *("ResourceUnavailable.NotExist", "ResourceUnavailable.NotReady"),
+    ),
+    (fm.InsufficientCredit, NO): (
+        *("ResourceUnavailable.ChargeStatusException", "ResourceUnavailable.Freeze"),
+        *("ResourceUnavailable.InArrears", "ResourceUnavailable.LowBalance"),
+        "ResourceUnavailable.StopUsing",
+    ),
+    (fm.RateLimited, NO): (
+        *("RequestLimitExceeded", "RequestLimitExceeded.IPLimitExceeded"),
+        "RequestLimitExceeded.UinLimitExceeded",
+    ),
+    (fm.RateLimited, UNKNOWN): ("FailedOperation.RequestLimitExceeded",),
+    (fm.RequestRejected, NO): (
+        *("InvalidAction", "MissingParameter", "NoSuchVersion", "UnsupportedRegion"),
+    ),
+    (fm.RequestRejected, UNKNOWN): (
+        *("InvalidParameterValue.FaceModelVersionIllegal", "InvalidParameterValue.ImageEmpty"),
+        *("MissingParameter.ErrorParameterEmpty", "FailedOperation.FaceQualityNotQualified"),
+        *("FailedOperation.ImageDecodeFailed", "FailedOperation.ImageResolutionExceed"),
+        *("FailedOperation.ImageResolutionTooSmall", "FailedOperation.ImageSizeExceed"),
+    ),
+    (fm.OutcomeUnknown, UNKNOWN): (
+        *("FailedOperation.CompareFail", "FailedOperation.RequestTimeout"),
+        *("FailedOperation.RpcFail", "FailedOperation.ServerError", "FailedOperation.UnKnowError"),
+        "InternalError",
+    ),
+    # A code without a row: nothing is known but that the vendor answered.
+    (fm.UnexpectedResponse, YES): ("LimitExceeded.ErrorFaceNumExceed",),
+}
+#: A face was not found in a picture.
+NO_FACE = ("InvalidParameterValue.NoFaceInPhoto", "FailedOperation.ImageFacedetectFailed")
+
+
+def list_refusals():
+    refusals = [Refusal(body=refusal(code), error=None, charged=UNKNOWN) for code in NO_FACE]
+    for (error, charged), codes in CODES.items():
+        refusals += [Refusal(body=refusal(code), error=error, charged=charged) for code in codes]
+    return tuple(refusals)
+
+
 class DocumentedTencent(PairSimulator):
     """Answers to comparisons. It looks at no signature: the mock does."""
 
@@ -86,6 +137,7 @@ class DocumentedTencent(PairSimulator):
         Situation.OUTAGE: (200, refusal("InternalError")),
     }
     free_situations = frozenset(answers) - {Situation.LIVE, Situation.SPOOF}
+    refusals = list_refusals()
     price_unknown = frozenset({Situation.NO_FACE, Situation.REJECTED})
     cannot_happen = {
         Situation.TWO_FACES: "Tencent's answer does not say how many faces there were.",

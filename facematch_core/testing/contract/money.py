@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import re
 import uuid
@@ -16,7 +17,7 @@ import facematch_core as fm
 from facematch_core import Billing, Charged, Operation, errors
 from facematch_core.backend import Backend
 from facematch_core.base.deadline import Deadline
-from facematch_core.http import HttpBackend
+from facematch_core.http import HttpBackend, HttpReply
 from facematch_core.testing import bench as benches
 from facematch_core.testing.bench import PASS, Bench, Outcome, Result, Rules, rule, same
 from facematch_core.testing.simulator import ANSWERS, BAD, FAILURES, GOOD, Situation
@@ -106,6 +107,8 @@ class MoneyRules(Rules):
                 polls = bench.request_at(operation, step).on_refusal == "raise"
                 right = polls or outcome.requests <= most or not bench.sends_itself
                 assert right, f"{outcome.requests} requests, not {most}: does it retry?"
+        if situation is Situation.REJECTED:
+            self._r16_refusals(bench, operation)
         if situation is Situation.REJECTED and bench.sends_itself:
             # An expired token may be renewed, but a call that may be charged is not repeated.
             for status in (404, 409, 500, 504):  # situations cover other statuses
@@ -113,6 +116,25 @@ class MoneyRules(Rules):
                     count = bench.make_call(bench.call(operation, GOOD[operation])).requests
                 most = bench.steps(operation)
                 assert count <= most, f"{count} requests after a {status}, not {most}"
+
+    def _r16_refusals(self, bench: Bench, operation: Operation) -> None:
+        """Assert that each further documented refusal has its error and charge."""
+        backend: Any = bench.backend
+        for refusal in bench.simulator.refusals:
+            text = json.dumps(refusal.body)
+            bench.at = f"{operation}, answered {refusal.status} with {text:.120}"
+            headers = {"Content-Type": "application/json"}
+            reply = HttpReply(status=refusal.status, headers=headers, body=text.encode())
+            outcome = backend.read_reply(bench.call(operation, GOOD[operation]), reply)
+            if refusal.error is None:
+                decision = getattr(outcome, "decision", type(outcome).__name__)
+                same("the decision", decision, benches.INCONCLUSIVE[operation])
+            else:
+                same("the error", type(outcome).__name__, refusal.error.__name__)
+            charged = outcome.billing.charged
+            same("the charge", charged, refusal.charged)
+            repeats = getattr(outcome, "retryable", False) and charged is not Charged.NO
+            assert not repeats, f"the error is retryable, but `charged` is {charged}"
 
     @rule("R51")
     def test_r32_another_call_is_never_found(self, bench: Bench) -> None:
