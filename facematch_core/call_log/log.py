@@ -222,8 +222,14 @@ class CallLog:
 
 
 @clears_frames
-def read_call_log(where: str | Engine) -> list[LoggedCall]:
+def read_call_log(
+    where: str | Engine, since: datetime | None = None, until: datetime | None = None
+) -> list[LoggedCall]:
     """Return the rows of a log, oldest first, without its key. Writes nothing.
+
+    Args:
+        where: See `CallLog`.
+        since, until: See `CallLog.rows`.
 
     Raises:
         ConfigurationError: there is no log of this version in the database.
@@ -238,7 +244,7 @@ def read_call_log(where: str | Engine) -> list[LoggedCall]:
         problem = _problem_of_version(header)
         if problem is not None:
             raise ConfigurationError(problem)
-        return database.run(tables.read_all, None, None)
+        return database.run(tables.read_all, since, until)
     finally:
         database.close()
 

@@ -14,7 +14,7 @@ from kit.fakes import invoke_facematch
 from kit.watched import CALLERS, KEPT, METHODS, VENDORS, WITH_REF, echo, hits, tokens, watch
 from PIL import Image as Pillow
 
-from facematch_core import FaceVerifier, WebhookRefused
+from facematch_core import CallLog, FaceVerifier, Shadow, WebhookRefused
 from facematch_core.cli.demo import PACKAGED
 from facematch_didit import DiditAccount, verify_webhook
 from facematch_local import LocalBackend
@@ -174,3 +174,31 @@ def test_webhooks_and_their_rejection_leak_nothing(caplog):
         texts[f"refusal {more}"] = f"{caught.value} {caught.value!r}"
     secrets = canaries.canaries() | CALLERS | {"signature": (signature.encode(),)}
     assert canaries.leaks(texts, secrets) == {}
+
+
+@pytest.mark.parametrize("fault", [None, "reset", "echo"])
+def test_a_shadow_and_its_log_leak_nothing(world, watch_call, tmp_path, fault):
+    """In files, logs and what is open, however the candidate's call ends."""
+    second = VENDORS["deepvue"]
+    if fault == "reset":
+        world.of("deepvue").control.add_fault(Fault(stage=Stage.MID_BODY, kind=Kind.RESET))
+    elif fault == "echo":
+        rule = {"status": 500, "body": echo(second), "path": second.paths[0], "times": None}
+        world.control.add_fault(Fault(stage=Stage.ANSWER, kind=Kind.JSON, **rule))
+    events = []
+    log = CallLog(f"sqlite:///{tmp_path}/calls.sqlite3", key=canaries.WEBHOOK_SECRET)
+    candidate = FaceVerifier(second.backend(world.url), on_event=events.append)
+    shadow = Shadow(
+        FaceVerifier(VENDORS["didit"].backend(world.url), on_event=events.append),
+        candidate,
+        log=log,
+        fraction=1,
+    )
+    _, texts = watch_call(shadow, events, "verify", **WITH_REF)
+    assert shadow.wait(30)
+    assert sum(shadow.counts.values()) == 1
+    assert len(log.rows()) == 2
+    shadow.close()
+    for path in tmp_path.glob("calls.sqlite3*"):
+        texts[f"log, {path.name}"] = path.read_bytes()
+    assert hits(texts, backend=candidate.backend) == {}

@@ -119,7 +119,7 @@ def shadow(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) -
     address = _address_of(log)
     selection = _selection_of(options)
     sides = find_sides(
-        _read_table(address),
+        _read_table(address, selection),
         selection,
         answered=options["answered"],
         candidate=options["candidate"],
@@ -182,10 +182,11 @@ def drift(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) ->
     from facematch_comparison.production.drift_sentences import period_cells, with_sentences
     from facematch_comparison.production.page import drift_html
 
+    selection = _selection_of(options)
     measured = with_sentences(
         measure_drift(
-            _read_table(_address_of(log)),
-            _selection_of(options),
+            _read_table(_address_of(log), selection),
+            selection,
             log=_name_of(log),
             made_at=dt.datetime.now(dt.UTC).replace(microsecond=0),
             system=options["system"],
@@ -249,11 +250,11 @@ def _name_of(log: str) -> str:
     return log.partition("?")[0].rpartition("/")[2]
 
 
-def _read_table(address: str) -> DataFrame:
+def _read_table(address: str, selection: Selection) -> DataFrame:
     from facematch_comparison.production.calls import table_of
     from facematch_core.call_log import read_call_log
 
-    return table_of(read_call_log(address))
+    return table_of(read_call_log(address, selection.since, selection.until))
 
 
 def _selection_of(options: Mapping[str, Any]) -> Selection:

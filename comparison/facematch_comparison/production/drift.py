@@ -184,8 +184,8 @@ def measure_drift(
     scales = count_values(rows["scale"])
     scale = next(iter(scales)) if len(scales) == 1 else None
     slices: list[_Slice] = []
-    for name, numbers in rows.groupby(_period_names(rows["at"], span)).indices.items():
-        period_rows = rows.iloc[numbers]
+    for name, indices in rows.groupby(_period_names(rows["at"], span)).indices.items():
+        period_rows = rows.iloc[indices]
         scores = period_rows["score"].to_numpy(np.float64)
         if scale is None:
             scores = np.full(len(scores), np.nan)
@@ -193,8 +193,8 @@ def measure_drift(
             _Slice(
                 name=str(name),
                 rows=period_rows,
-                persons=persons[numbers],
-                is_accepted=is_accepted[numbers],
+                persons=persons[indices],
+                is_accepted=is_accepted[indices],
                 scores=scores,
             )
         )
@@ -299,6 +299,7 @@ class _Slice:
         )
 
     def _quantiles(self, confidence: float) -> dict[str, Estimate]:
+        """Return the quantiles of the scores, by the text of the quantile (``0.5``)."""
         scores = self.scores[~np.isnan(self.scores)]
         quantiles: dict[str, Estimate] = {}
         if not len(scores):

@@ -122,7 +122,7 @@ def _picture(comparison: ShadowComparison) -> Markup | None:
     bars = []
     for net in comparison.net:
         ends = net.saved.interval
-        name = NAMES[net.kind][1]
+        name = NAMES[net.kind]
         bars.append(Bar(name=name, value=net.saved.value, low=ends.low, high=ends.high))
     if not bars:
         return None
@@ -140,7 +140,7 @@ def error_rows(comparison: ShadowComparison) -> list[Row]:
         p_value = net.p_value if net.p_adjusted is None else net.p_adjusted
         rows.append(
             {
-                "Errors": NAMES[net.kind][1],
+                "Errors": NAMES[net.kind],
                 f"Only {comparison.answered.name}": f"{net.only_answered:,}",
                 f"Only {comparison.candidate.name}": f"{net.only_candidate:,}",
                 f"Saved per {PER:,} calls": estimate(net.saved),

@@ -81,7 +81,11 @@ class Labels:
 
     @property
     def until(self) -> dt.datetime:
-        """The time of the last compared call in the log when the file was written."""
+        """The time of the last compared call in the log when the file was written.
+
+        Raises:
+            InvalidRequest: somebody has changed the question in the file.
+        """
         _, _, text = self.question.rpartition("until ")
         with contextlib.suppress(ValueError):
             time = dt.datetime.fromisoformat(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 
 import attrs
 
@@ -14,11 +15,11 @@ from facematch_core.call_log import NotAsked
 from .calls import Share
 from .shadow import PER, NetErrors, Reviewed, ShadowComparison
 
-#: What a kind of errors is called: one, and several.
-NAMES = {
-    "false_match": ("false match", "false matches"),
-    "false_reject": ("false reject", "false rejects"),
-    "error": ("error", "errors"),
+#: What errors of each kind are called.
+NAMES: Final = {
+    "false_match": "false matches",
+    "false_reject": "false rejects",
+    "error": "errors",
 }
 
 
@@ -83,7 +84,7 @@ def _verdict(comparison: ShadowComparison) -> str:
             f"{first} and {second} each make significantly fewer errors of one kind: decide by "
             "what an error costs (--cost-false-match, --cost-false-reject)."
         )
-    kinds = " and ".join(NAMES[net.kind][1] for net in real)
+    kinds = " and ".join(NAMES[net.kind] for net in real)
     return f"{winners.pop()} makes fewer {kinds}, and the difference is significant."
 
 
@@ -98,7 +99,7 @@ def _in_detail(comparison: ShadowComparison) -> str:
 
 def saved_in_words(net: NetErrors) -> str:
     """Return net errors as ``2.1 fewer false rejects (1.0 to 3.2)``."""
-    name = NAMES[net.kind][1]
+    name = NAMES[net.kind]
     value = abs(net.saved.value)
     interval = net.saved.interval
     if net.saved.value >= 0:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -328,9 +329,10 @@ def compare_sides(
     persons = people_of(compared)
     disagrees = sides.disagrees
     prices = prices or {}
-    names = (sides.question.answered, sides.question.candidate)
-    for name in prices.keys() - set(names):
-        raise InvalidRequest(f"--price: {name[:60]!r} is neither of {' and '.join(names)}.")
+    first = sides.question.answered
+    second = sides.question.candidate
+    for name in prices.keys() - {first, second}:
+        raise InvalidRequest(f"--price: {name[:60]!r} is neither of {first} and {second}.")
     comparison = ShadowComparison(
         log=log,
         digest=digest_of(sides.selected),
@@ -355,7 +357,9 @@ def compare_sides(
         comparison = attrs.evolve(comparison, reviewed=judged.summary(review_file, confidence))
         if judged.labelled_disagreements:
             net = judged.net(confidence)
-            money = None if costs is None else _money_of(net, costs, names, prices)
+            money = None
+            if costs is not None:
+                money = _money_of(net, costs, sides.question, prices, confidence)
             comparison = attrs.evolve(comparison, net=net, money=money)
     return comparison
 
@@ -491,39 +495,42 @@ def _scaled(interval: Interval, factor: float) -> Interval:
 def _money_of(
     net: Sequence[NetErrors],
     costs: Costs,
-    names: Sequence[str],
+    question: Question,
     prices: Mapping[str, float],
+    confidence: float,
 ) -> Money:
     """Return the money saved per 1,000 calls, with an interval recovered from those of the net."""
-    by_kind = {each.kind: each.saved for each in net}
-    parts = [
-        (costs.false_match, by_kind["false_match"]),
-        (costs.false_reject, by_kind["false_reject"]),
-    ]
-    value = sum(cost * saved.value for cost, saved in parts)
-    below = np.sqrt(sum((cost * (saved.value - saved.interval.low)) ** 2 for cost, saved in parts))
-    above = np.sqrt(sum((cost * (saved.interval.high - saved.value)) ** 2 for cost, saved in parts))
-    ends = Interval(
-        low=float(value - below),
-        high=float(value + above),
-        confidence=by_kind["error"].interval.confidence,
+    cost_of_kind = {"false_match": costs.false_match, "false_reject": costs.false_reject}
+    value = 0.0
+    # Squared distances from the value to the ends of the interval.
+    below = 0.0
+    above = 0.0
+    for of_kind in net:
+        if of_kind.kind not in cost_of_kind:
+            continue  # both kinds together
+        cost = cost_of_kind[of_kind.kind]
+        ends = of_kind.saved.interval
+        value += cost * of_kind.saved.value
+        below += (cost * (of_kind.saved.value - ends.low)) ** 2
+        above += (cost * (ends.high - of_kind.saved.value)) ** 2
+    interval = Interval(
+        low=value - math.sqrt(below),
+        high=value + math.sqrt(above),
+        confidence=confidence,
         method=Method.CLUSTERED,
     )
     saved_prices = None
-    if all(name in prices for name in names):
-        answered, candidate = names
-        saved_prices = PER * (prices[answered] - prices[candidate])
+    if question.answered in prices and question.candidate in prices:
+        saved_prices = PER * (prices[question.answered] - prices[question.candidate])
     shift = saved_prices or 0.0
+    shifted = attrs.evolve(interval, low=interval.low + shift, high=interval.high + shift)
     return Money(
         currency=costs.currency,
         cost_false_match=costs.false_match,
         cost_false_reject=costs.false_reject,
-        saved_errors=Estimate(value=value, interval=ends),
+        saved_errors=Estimate(value=value, interval=interval),
         saved_prices=saved_prices,
-        saved=Estimate(
-            value=value + shift,
-            interval=attrs.evolve(ends, low=ends.low + shift, high=ends.high + shift),
-        ),
+        saved=Estimate(value=value + shift, interval=shifted),
     )
 
 
@@ -561,12 +568,12 @@ def _cross_table(compared: DataFrame) -> dict[str, dict[str, int]]:
     operation = compared["operation"].iloc[0]
     rejected = {"match": "no_match", "liveness": "not_live"}[operation]
     passed = {str(each): word for each, word in ACCEPTED.items()}[operation]
-    order = (passed, REVIEW, rejected, "inconclusive")
+    decisions = (passed, REVIEW, rejected, "inconclusive")
     counts: dict[str, dict[str, int]] = {}
-    for first in order:
+    for first in decisions:
         of_first = compared["decision"] == first
         row = {}
-        for second in order:
+        for second in decisions:
             is_both = of_first & (compared["decision_candidate"] == second)
             row[second] = int(is_both.sum())
         counts[first] = row
