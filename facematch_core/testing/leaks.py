@@ -23,6 +23,8 @@ from .simulator import author_of
 #: Escapes of one character in Python and JSON, and of one byte in a URL.
 _ESCAPED = re.compile(rb"""\\(?:([\\'"/])|([bfnrt])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4}))""")
 _PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
+#: The bytes of the control characters, by the letter of their escape.
+_CONTROL = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
 
 def find_leaks(secret: bytes | str, *texts: bytes | str) -> tuple[str, ...]:
@@ -38,13 +40,20 @@ def find_leaks(secret: bytes | str, *texts: bytes | str) -> tuple[str, ...]:
     raw = secret.encode() if isinstance(secret, str) else secret
     if len(raw) < 6:  # short texts occur by chance, especially in base64
         raise ValueError(f"A secret of {len(raw)} bytes is too short: use 6 or more.")
-    return find_forms(raw, {layer for text in texts for layer in layers(text)})
+    haystack = set[bytes]()
+    for text in texts:
+        haystack.update(layers(text))
+    return find_encodings(raw, haystack)
 
 
-def find_forms(raw: bytes, hay: Iterable[bytes]) -> tuple[str, ...]:
-    """Return the encodings of a secret found in the `layers` of texts."""
-    hay, forms = tuple(hay), _forms(raw).items()
-    return tuple(name for name, some in forms if any(w in text for w in some for text in hay))
+def find_encodings(raw: bytes, haystack: Iterable[bytes]) -> tuple[str, ...]:
+    """Return the names of a secret's encodings that occur in the `layers` of texts."""
+    layers_of_texts = tuple(haystack)
+    found = []
+    for name, encodings in _encodings(raw).items():
+        if any(encoding in layer for encoding in encodings for layer in layers_of_texts):
+            found.append(name)
+    return tuple(found)
 
 
 def layers(text: bytes | str) -> Iterator[bytes]:
@@ -57,29 +66,35 @@ def layers(text: bytes | str) -> Iterator[bytes]:
     for _ in range(5):  # `repr` of `repr` of JSON has three levels, and the text may add one
         yield layer
         yield _PERCENT.sub(lambda escape: bytes.fromhex(escape[1].decode()), layer)
-        inner = _ESCAPED.sub(functools.partial(_unescape, encoding="utf-8"), layer)
-        if inner == layer:
+        unescaped = _ESCAPED.sub(functools.partial(_unescape, encoding="utf-8"), layer)
+        if unescaped == layer:
             return
         yield _ESCAPED.sub(functools.partial(_unescape, encoding="latin-1"), layer)
-        layer = inner
+        layer = unescaped
 
 
 def _unescape(escape: re.Match[bytes], encoding: str) -> bytes:
-    itself, control, short, long = escape.groups()
-    if itself or control:
-        return itself or b"\b\f\n\r\t"[b"bfnrt".index(control)].to_bytes()
-    letter = chr(int(short or long, 16))
-    return letter.encode("utf-8" if letter > "\xff" else encoding, errors="surrogatepass")
+    """Return the bytes of one escape; `encoding` is for letters up to U+00FF."""
+    quoted, control, hex2, hex4 = escape.groups()
+    if quoted:  # a backslash, a quote or a slash stands for itself
+        return quoted
+    if control:
+        return _CONTROL[control]
+    letter = chr(int(hex2 or hex4, 16))
+    if letter > "\xff":
+        encoding = "utf-8"
+    return letter.encode(encoding, errors="surrogatepass")
 
 
 @functools.lru_cache(maxsize=256)  # the same few secrets are searched repeatedly
-def _forms(raw: bytes) -> dict[str, set[bytes]]:
+def _encodings(raw: bytes) -> dict[str, set[bytes]]:
+    """Return a secret's encodings as bytes to search for, by the encoding's name."""
     plain = {raw, raw.decode("latin-1").encode()}
-    digits = (raw.hex(), raw.hex(" "), raw.hex().upper(), raw.hex(" ").upper())
+    hexadecimal = (raw.hex(), raw.hex(" "), raw.hex().upper(), raw.hex(" ").upper())
     return {
         # An HTML form encodes a space as "+".
         "as it is": plain | {text.replace(b" ", b"+") for text in plain},
-        "hexadecimal": {text.encode() for text in digits},
+        "hexadecimal": {digits.encode() for digits in hexadecimal},
         "base64": set(base64_parts(raw)),
     }
 
@@ -91,9 +106,13 @@ def picture_samples(image: Image) -> tuple[bytes, ...]:
     """
     data = image.data
     step = max(1, len(data) // 6)
-    pieces = (data[at : at + 12] for at in range(step, len(data) - 12, step))
-    # A piece with few distinct bytes is padding or a plain area, and occurs everywhere.
-    return tuple(piece for piece in pieces if len(set(piece)) > 6)
+    samples = []
+    for start in range(step, len(data) - 12, step):
+        sample = data[start : start + 12]
+        # A sample with few distinct bytes is padding or a plain area, and occurs everywhere.
+        if len(set(sample)) > 6:
+            samples.append(sample)
+    return tuple(samples)
 
 
 def told_by(error: BaseException) -> str:
@@ -102,37 +121,42 @@ def told_by(error: BaseException) -> str:
     Includes causes and contexts, even suppressed ones, and the members of exception groups.
     """
     texts = []
-    for link in chain(error):
-        texts += [show(link, str), show(link), show(vars(link))]
-        texts += [text for _, text in frames(link)]
+    for linked in linked_errors(error):
+        texts += [safe_text(linked, str), safe_text(linked), safe_text(vars(linked))]
+        texts += [text for _, text in frame_texts(linked)]
     return "\n".join(texts)
 
 
-def chain(error: BaseException) -> tuple[BaseException, ...]:
+def linked_errors(error: BaseException) -> tuple[BaseException, ...]:
     """Return `error`, its causes and contexts (even suppressed ones), and members of groups."""
-    links: dict[int, BaseException] = {}
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        link = waiting.pop()
-        if link is not None and id(link) not in links:
-            links[id(link)] = link
-            members = link.exceptions if isinstance(link, BaseExceptionGroup) else ()
-            waiting += [link.__cause__, link.__context__, *members]
-    return tuple(links.values())
+    linked_by_id: dict[int, BaseException] = {}
+    pending: list[BaseException | None] = [error]
+    while pending:
+        linked = pending.pop()
+        if linked is None or id(linked) in linked_by_id:
+            continue
+        linked_by_id[id(linked)] = linked
+        pending += [linked.__cause__, linked.__context__]
+        if isinstance(linked, BaseExceptionGroup):
+            pending += linked.exceptions
+    return tuple(linked_by_id.values())
 
 
-def frames(error: BaseException) -> Iterator[tuple[str, str]]:
+def frame_texts(error: BaseException) -> Iterator[tuple[str, str]]:
     """For each traceback frame, yield its file, and its location, line and locals as text."""
-    lines, walk = traceback.extract_tb(error.__traceback__), traceback.walk_tb(error.__traceback__)
-    for at, (frame, _) in zip(lines, walk, strict=True):
-        values = [f"    {name} = {show(value)}" for name, value in frame.f_locals.items()]
-        yield at.filename, "\n".join([f"  {at}", f"    {at.line}", *values])
+    summaries = traceback.extract_tb(error.__traceback__)
+    frames = traceback.walk_tb(error.__traceback__)
+    for summary, (frame, _) in zip(summaries, frames, strict=True):
+        lines = [f"  {summary}", f"    {summary.line}"]
+        for name, value in frame.f_locals.items():
+            lines.append(f"    {name} = {safe_text(value)}")
+        yield summary.filename, "\n".join(lines)
 
 
-def show(value: Any, how: Callable[[Any], str] = repr) -> str:
-    """Return a value's `repr`; if it raises (for a half-initialised object), the error's class."""
+def safe_text(value: Any, to_text: Callable[[Any], str] = repr) -> str:
+    """Return a value as text; the class of the error if `to_text` raises (half-initialised)."""
     try:
-        return how(value)
+        return to_text(value)
     except Exception as error:  # noqa: BLE001 - whatever a `repr` raises
         return f"<{type(error).__name__}>"
 
@@ -141,24 +165,26 @@ def show(value: Any, how: Callable[[Any], str] = repr) -> str:
 def capture_log() -> Iterator[io.StringIO]:
     """Capture all log records in the block, from DEBUG up, with all their attributes."""
     text = io.StringIO()
-    is_enabled, hand_on = logging.Logger.isEnabledFor, logging.Logger.callHandlers
+    is_enabled_for = logging.Logger.isEnabledFor
+    call_handlers = logging.Logger.callHandlers
+    format_record = logging.Formatter().format
 
-    def hear(logger: logging.Logger, record: logging.LogRecord) -> None:
-        text.write(f"{show(record, logging.Formatter().format)} {show(vars(record))}\n")
+    def capture(logger: logging.Logger, record: logging.LogRecord) -> None:
+        text.write(f"{safe_text(record, format_record)} {safe_text(vars(record))}\n")
         # Other handlers still get only their usual records.
-        if is_enabled(logger, record.levelno):
-            hand_on(logger, record)
+        if is_enabled_for(logger, record.levelno):
+            call_handlers(logger, record)
 
     # `callHandlers` gets every record that passes its logger's filters, even if the logger does
     # not propagate.
-    with mock.patch.multiple(logging.Logger, isEnabledFor=lambda *_: True, callHandlers=hear):
+    with mock.patch.multiple(logging.Logger, isEnabledFor=lambda *_: True, callHandlers=capture):
         yield text
 
 
 #: Flags of `open` for writing.
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND
-#: Lists of the active `files_written` contexts.
-_watches: list[list[str]] = []
+#: The list of written files of each active `files_written` context.
+_active_lists: list[list[str]] = []
 #: Added only once: an audit hook cannot be removed.
 _add_hook = functools.cache(sys.addaudithook)
 
@@ -166,23 +192,31 @@ _add_hook = functools.cache(sys.addaudithook)
 @contextmanager
 def files_written() -> Iterator[list[str]]:
     """Collect the files that a backend opens for writing in the block, in any thread."""
-    _add_hook(_hear_open)
-    _watches.append([])
+    _add_hook(_note_written_file)
+    files = list[str]()
+    _active_lists.append(files)
     try:
-        yield _watches[-1]
+        yield files
     finally:
-        _watches.pop()
+        _active_lists.pop()
 
 
-def _hear_open(event: str, arguments: tuple[Any, ...]) -> None:
-    if event != "open" or not _watches or not (arguments[2] or 0) & _WRITES:
+def _note_written_file(event: str, arguments: tuple[Any, ...]) -> None:
+    """Add a file to the active list if a backend's method, not a simulator's, opens it to write."""
+    if event != "open" or not _active_lists:
         return
-    path = arguments[0]
-    is_named = isinstance(path, (str, bytes, os.PathLike)) and path != os.devnull
-    for frame, _ in traceback.walk_stack(None) if is_named else ():
+    path, _, flags = arguments
+    if not (flags or 0) & _WRITES:
+        return
+    is_file = isinstance(path, (str, bytes, os.PathLike)) and path != os.devnull
+    if not is_file:  # the number of an open file
+        return
+    for frame, _ in traceback.walk_stack(None):
         if str(frame.f_globals.get("__name__")).startswith(("importlib.", "_frozen_importlib")):
             return  # Python itself writes bytecode files.
-        if (author := author_of(frame)) is not None:
-            if issubclass(type(author), Backend):
-                _watches[-1].append(f"{os.fsdecode(path)} ({frame.f_code.co_qualname})")
-            return
+        author = author_of(frame)
+        if author is None:
+            continue
+        if issubclass(type(author), Backend):
+            _active_lists[-1].append(f"{os.fsdecode(path)} ({frame.f_code.co_qualname})")
+        return

@@ -17,44 +17,50 @@ if TYPE_CHECKING:
 
 #: File formats that Pillow writes without an extra.
 WRITABLE = tuple(map(ImageFormat, ("jpeg", "png", "webp", "tiff", "gif", "bmp")))
-#: The core rejects pictures with more bytes or pixels, whatever the vendor accepts. Some file
-#: formats cannot store a longer side.
-_MOST_BYTES, _MOST_PIXELS, _LONGEST = 32 * 1024 * 1024, 64_000_000, 16_000
+#: The core rejects pictures with more bytes or pixels, whatever the vendor accepts.
+_CORE_MAX_BYTES = 32 * 1024 * 1024
+_CORE_MAX_PIXELS = 64_000_000
+#: Some file formats cannot store a longer side.
+_MAX_STORABLE_SIDE_PX = 16_000
 #: Bundled photographs (public domain or CC0); the `README.md` in their folder lists the sources.
 PHOTOGRAPHS = ("eileen-collins", "grace-hopper", "grace-hopper-card", "no-face-cat")
 
 
 @functools.lru_cache(64)
 def noise(
-    seed: int = 0, size: tuple[int, int] = (320, 320), kind: ImageFormat = ImageFormat.JPEG
+    seed: int = 0, size: tuple[int, int] = (320, 320), file_format: ImageFormat = ImageFormat.JPEG
 ) -> Image:
     """Return a picture of noise, without a face, for a simulator with a scripted result.
 
     Args:
         seed: A different seed gives a different picture.
         size: Width and height in pixels.
-        kind: File format; PNG is written without compression.
+        file_format: JPEG by default; PNG is written without compression.
     """
     from PIL import Image as Pillow
 
     # S311: a repeatable picture, not a secret.
-    data = random.Random(seed).randbytes(3 * size[0] * size[1])  # noqa: S311
-    how: dict[str, Any] = {"compress_level": 0} if kind is ImageFormat.PNG else {}
-    return _write(Pillow.frombytes("RGB", size, data), kind, **how)
+    width, height = size
+    data = random.Random(seed).randbytes(3 * width * height)  # noqa: S311
+    picture = Pillow.frombytes("RGB", size, data)
+    if file_format is ImageFormat.PNG:
+        return _encode(picture, file_format, compress_level=0)
+    return _encode(picture, file_format)
 
 
-def _fill(width: int, height: int, kind: ImageFormat) -> Image:
+def _plain_area(width: int, height: int, file_format: ImageFormat) -> Image:
+    """Return a picture of one colour, whose file is small."""
     from PIL import Image as Pillow
 
-    return _write(Pillow.new("RGB", (width, height), (90, 120, 150)), kind)
+    return _encode(Pillow.new("RGB", (width, height), (90, 120, 150)), file_format)
 
 
-def _write(picture: PIL.Image.Image, kind: ImageFormat, **how: Any) -> Image:
-    if kind is ImageFormat.WEBP:
+def _encode(picture: PIL.Image.Image, file_format: ImageFormat, **pillow_options: Any) -> Image:
+    if file_format is ImageFormat.WEBP:
         # A lossy file may need re-encoding, which `fit=False` forbids.
-        how.setdefault("lossless", True)
+        pillow_options.setdefault("lossless", True)
     buffer = io.BytesIO()
-    picture.save(buffer, kind.value, **how)
+    picture.save(buffer, file_format.value, **pillow_options)
     return Image.from_bytes(buffer.getvalue())
 
 
@@ -81,82 +87,105 @@ def pictures_beyond(limits: ImageLimits) -> dict[str, Image]:
     ``long side``), and one of each format that is not accepted (``format bmp``, for example). A
     limit that is not set, or not stricter than the core's own, has no picture.
     """
-    side, least = max(64, limits.min_side_px), limits.min_side_px
-    kinds = [kind for kind in WRITABLE if kind in limits.formats]
-    others = [kind for kind in WRITABLE if kind not in kinds]
-    beyond = {f"format {kind.value}": noise(0, (side, side), kind) for kind in others}
-    if not kinds:
+    side_px = max(64, limits.min_side_px)
+    beyond = {}
+    for file_format in WRITABLE:
+        if file_format not in limits.formats:
+            beyond[f"format {file_format.value}"] = noise(0, (side_px, side_px), file_format)
+    size_format = _format_for_sizes(limits)
+    if size_format is None:
         return beyond
-    # Uncompressed, so that the file has the intended size.
-    plain = ImageFormat.PNG if ImageFormat.PNG in kinds else kinds[0]
-    if (limits.max_bytes or _MOST_BYTES) < _MOST_BYTES // 2:
-        beyond["bytes"] = _larger_file(limits.max_bytes or 0, side, plain)
-    if light := _smaller_file(limits.min_bytes, least, plain):
-        beyond["few bytes"] = light
-    if (limits.max_pixels or _MOST_PIXELS) < _MOST_PIXELS // 2:
-        longer = max(side, math.isqrt(limits.max_pixels or 0) + 1)
-        beyond["pixels"] = _fill(longer, longer, plain)
-    if least > 1:
-        beyond["side"] = _fill(least - 1, least + 1, plain)
-    if (limits.max_side_px or _LONGEST) < _LONGEST:
-        beyond["long side"] = _fill((limits.max_side_px or 0) + 1, least, plain)
+    if limits.max_bytes is not None and limits.max_bytes < _CORE_MAX_BYTES // 2:
+        beyond["bytes"] = _larger_file(limits.max_bytes, side_px, size_format)
+    smaller = _smaller_file(limits.min_bytes, limits.min_side_px, size_format)
+    if smaller is not None:
+        beyond["few bytes"] = smaller
+    if limits.max_pixels is not None and limits.max_pixels < _CORE_MAX_PIXELS // 2:
+        longer_px = max(side_px, math.isqrt(limits.max_pixels) + 1)
+        beyond["pixels"] = _plain_area(longer_px, longer_px, size_format)
+    if limits.min_side_px > 1:
+        beyond["side"] = _plain_area(limits.min_side_px - 1, limits.min_side_px + 1, size_format)
+    if limits.max_side_px is not None and limits.max_side_px < _MAX_STORABLE_SIDE_PX:
+        longer_px = limits.max_side_px + 1
+        beyond["long side"] = _plain_area(longer_px, limits.min_side_px, size_format)
     return beyond
 
 
 def pictures_within(limits: ImageLimits) -> dict[str, Image]:
     """Return pictures that a vendor with `limits` accepts, keyed by the tested limit or format."""
-    side = max(64, limits.min_side_px)
-    kinds = [kind for kind in WRITABLE if kind in limits.formats]
-    within = {f"format {kind.value}": noise(0, (side, side), kind) for kind in kinds}
-    if not kinds:
+    side_px = max(64, limits.min_side_px)
+    within = {}
+    for file_format in WRITABLE:
+        if file_format in limits.formats:
+            within[f"format {file_format.value}"] = noise(0, (side_px, side_px), file_format)
+    size_format = _format_for_sizes(limits)
+    if size_format is None:
         return within
-    plain = ImageFormat.PNG if ImageFormat.PNG in kinds else kinds[0]
-    light = _fill(side, side, plain)
-    is_light = light.size_bytes < limits.min_bytes
-    within["few bytes"] = _larger_file(limits.min_bytes, 1, plain) if is_light else light
+    within["few bytes"] = _plain_area(side_px, side_px, size_format)
+    if within["few bytes"].size_bytes < limits.min_bytes:
+        within["few bytes"] = _larger_file(limits.min_bytes, 1, size_format)
     # Without a limit, the vendor accepts whatever the core sends.
-    most = min(limits.max_bytes or _MOST_BYTES, _MOST_BYTES // 2)
-    if picture := _smaller_file(most + 1, limits.min_side_px, plain):
-        within["bytes"] = picture
-    if limits.max_side_px is not None and limits.max_side_px < _LONGEST:
-        within["long side"] = noise(0, (limits.max_side_px, side), plain)
+    max_bytes = min(limits.max_bytes or _CORE_MAX_BYTES, _CORE_MAX_BYTES // 2)
+    largest = _smaller_file(max_bytes + 1, limits.min_side_px, size_format)
+    if largest is not None:
+        within["bytes"] = largest
+    if limits.max_side_px is not None and limits.max_side_px < _MAX_STORABLE_SIDE_PX:
+        within["long side"] = noise(0, (limits.max_side_px, side_px), size_format)
     return within
 
 
-def _larger_file(size_bytes: int, side: int, kind: ImageFormat) -> Image:
+def _format_for_sizes(limits: ImageLimits) -> ImageFormat | None:
+    """Return the accepted format in which a file gets the intended size, or None if none fits.
+
+    PNG is written without compression.
+    """
+    if ImageFormat.PNG in limits.formats:
+        return ImageFormat.PNG
+    accepted = [file_format for file_format in WRITABLE if file_format in limits.formats]
+    return accepted[0] if accepted else None
+
+
+def _larger_file(size_bytes: int, min_side_px: int, file_format: ImageFormat) -> Image:
     """Return incompressible noise with a file slightly larger than `size_bytes`."""
     # PNG needs three bytes per pixel; for other formats, the first picture shows the size.
-    side = max(side, math.isqrt(size_bytes // 3) + 1)
-    while (picture := noise(0, (side, side), kind)).size_bytes <= size_bytes:
-        side = math.isqrt(side * side * size_bytes // picture.size_bytes) + 1 + side // 100
+    side_px = max(min_side_px, math.isqrt(size_bytes // 3) + 1)
+    picture = noise(0, (side_px, side_px), file_format)
+    while picture.size_bytes <= size_bytes:
+        wanted_pixels = side_px * side_px * size_bytes // picture.size_bytes
+        side_px = math.isqrt(wanted_pixels) + 1 + side_px // 100
+        picture = noise(0, (side_px, side_px), file_format)
     return picture
 
 
-def _smaller_file(size_bytes: int, least_px: int, kind: ImageFormat) -> Image | None:
+def _smaller_file(size_bytes: int, min_side_px: int, file_format: ImageFormat) -> Image | None:
     """Return the largest square of noise with a file smaller than `size_bytes`, or None."""
-    sides = range(max(least_px, math.isqrt(size_bytes // 3)), least_px - 1, -1)
-    pictures = (noise(0, (side, side), kind) for side in sides)
-    return next((picture for picture in pictures if picture.size_bytes < size_bytes), None)
+    max_side_px = max(min_side_px, math.isqrt(size_bytes // 3))
+    for side_px in range(max_side_px, min_side_px - 1, -1):
+        picture = noise(0, (side_px, side_px), file_format)
+        if picture.size_bytes < size_bytes:
+            return picture
+    return None
 
 
 @functools.lru_cache(64)
 def turn(image: Image, orientation: int) -> Image:
-    """Return the picture as a phone stores it: rotated, with the EXIF orientation."""
+    """Return the picture as a phone stores it: rotated, with the EXIF orientation (2 to 8)."""
     from PIL import ExifTags
     from PIL import Image as Pillow
 
     # The transposition of each EXIF orientation, starting at 2.
-    turns = "FLIP_LEFT_RIGHT ROTATE_180 FLIP_TOP_BOTTOM TRANSPOSE ROTATE_90 TRANSVERSE ROTATE_270"
-    back = Pillow.Transpose[turns.split()[orientation - 2]]
+    names = "FLIP_LEFT_RIGHT ROTATE_180 FLIP_TOP_BOTTOM TRANSPOSE ROTATE_90 TRANSVERSE ROTATE_270"
+    transposition = Pillow.Transpose[names.split()[orientation - 2]]
     exif = Pillow.Exif()
     exif[ExifTags.Base.Orientation] = orientation
-    return _write(image.to_pil().transpose(back), ImageFormat.JPEG, exif=exif, quality=95)
+    rotated = image.to_pil().transpose(transposition)
+    return _encode(rotated, ImageFormat.JPEG, exif=exif, quality=95)
 
 
 def add_note(image: Image) -> Image:
     """Return the picture as PNG with a text chunk, so that its bytes differ."""
     from PIL.PngImagePlugin import PngInfo
 
-    texts = PngInfo()
-    texts.add_text("Comment", "Written by the test kit.")
-    return _write(image.to_pil(), ImageFormat.PNG, pnginfo=texts, compress_level=1)
+    chunks = PngInfo()
+    chunks.add_text("Comment", "Written by the test kit.")
+    return _encode(image.to_pil(), ImageFormat.PNG, pnginfo=chunks, compress_level=1)

@@ -13,7 +13,7 @@ from PIL import PngImagePlugin
 from facematch_core import Image
 from facematch_core.backend import ImageFormat, ImageLimits
 from facematch_core.testing import noise, picture_samples
-from facematch_core.testing.leaks import find_forms, layers
+from facematch_core.testing.leaks import find_encodings, layers
 
 API_KEY = "canary-key-5e3f9a77c1"
 CLIENT_ID = "canary-client-19d0e8b2"
@@ -86,7 +86,7 @@ def leaks(texts, secrets):
     return {
         (place, name): forms
         for name, parts in secrets.items()
-        if any(find_forms(part, everything) for part in parts)
+        if any(find_encodings(part, everything) for part in parts)
         for place, written in hay.items()
-        if (forms := sorted({form for part in parts for form in find_forms(part, written)}))
+        if (forms := sorted({form for part in parts for form in find_encodings(part, written)}))
     }

@@ -12,18 +12,23 @@ from pathlib import Path
 import attrs
 
 from facematch_core import Secret
-from facematch_core.testing.leaks import chain, frames, show
+from facematch_core.testing.leaks import frame_texts, linked_errors, safe_text
 
 TESTS = str(Path(__file__).parents[1])
 
 
 def of_error(error):
     """Texts, attributes and frames of an error and its causes, without the tests' own frames."""
-    errors = chain(error)
+    errors = linked_errors(error)
     texts = {
-        "error": "\n".join(f"{error}\n{show(error)}\n{show(vars(error))}" for error in errors),
+        "error": "\n".join(
+            f"{error}\n{safe_text(error)}\n{safe_text(vars(error))}" for error in errors
+        ),
         "error, frames": "\n".join(
-            text for error in errors for file, text in frames(error) if not file.startswith(TESTS)
+            text
+            for error in errors
+            for file, text in frame_texts(error)
+            if not file.startswith(TESTS)
         ),
     }
     if isinstance(error, Exception):

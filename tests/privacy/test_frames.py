@@ -170,7 +170,7 @@ def frames_of_ours(link):
 
 def check(error):
     """Neither what is shown of a variable nor anything in it is a canary."""
-    for link in traces.chain(error):
+    for link in traces.linked_errors(error):
         stack = traceback.StackSummary.extract(frames_of_ours(link), capture_locals=True)
         shown = {f"{at.filename}:{at.name}": repr(at.locals) for at in stack}
         assert canaries.leaks(shown, SECRETS | CALLERS) == {}

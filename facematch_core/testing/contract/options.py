@@ -228,7 +228,7 @@ class OptionRules(Rules):
                 for where, text in seen:
                     written = {*leaks.layers(text)}
                     for what, secret in hidden:
-                        forms = leaks.find_forms(secret, written)
+                        forms = leaks.find_encodings(secret, written)
                         leaked |= {f"{what} is in {where} ({form})" for form in forms}
                 assert not leaked, "; ".join(sorted(leaked))
 
