@@ -57,9 +57,9 @@ READ_LEASE_S: Final = 60.0
 USED_LOOK_S: Final = 86_400.0
 _SECONDS_PER_DAY: Final = 86_400.0
 #: States in which the person can do no more, and only the vendor can.
-_AT_THE_VENDOR: Final = (SessionState.PROCESSING, SessionState.DECIDED, SessionState.UNKNOWN)
+_ONLY_VENDOR_CAN_ACT: Final = (SessionState.PROCESSING, SessionState.DECIDED, SessionState.UNKNOWN)
 #: The changes to a row that leaves its case: it is never used, and `forget` deletes it one day.
-_CLOSED: Final[Mapping[str, str | None]] = {
+_CLOSING_CHANGES: Final[Mapping[str, str | None]] = {
     "case_key": "",
     "open_case_key": None,
     "link": None,
@@ -67,7 +67,7 @@ _CLOSED: Final[Mapping[str, str | None]] = {
     "lease": None,
 }
 #: States after which the next `begin` starts another session.
-_FINAL: Final = (SessionState.DECIDED, SessionState.GONE)
+_ENDS_A_CASE: Final = (SessionState.DECIDED, SessionState.GONE)
 #: States in which the person has not finished. An expired session's link may still work.
 _UNFINISHED: Final = (SessionState.PENDING, SessionState.ABANDONED, SessionState.EXPIRED)
 
@@ -256,14 +256,14 @@ class SessionStore:
         wait_for_start = Deadline.after(START_WAIT_S, self._clock)
         session: StoredSession | None = None
         while session is None:
-            row = self._newest(of_open_case)
+            row = self._find_newest(of_open_case)
             if row is None:
-                row = self._plan(subject_ref, purpose, about, any_document=any_document)
+                row = self._insert_planned(subject_ref, purpose, about, any_document=any_document)
                 # None if another process has inserted its row first.
                 if row is not None:
                     session = self._start(row, arguments, is_repeated=False)
-            elif not self._is_here(row):
-                self._update(self._columns.id == row.id, **_CLOSED)
+            elif not self._has_sessions_of(row):
+                self._close_row(row)
             elif row.session_id is not None:
                 session = self._continue(row)
             elif self._take_start(row):
@@ -347,7 +347,7 @@ class SessionStore:
             ) as error:
                 refusals.append(error.with_traceback(None))
             else:
-                return sum(self._set_meant_due(name, hint) for hint in hints)
+                return sum(self._set_hinted_session_due(name, hint) for hint in hints)
         # A wrong signature tells more than a vendor that takes no webhooks.
         refusals.sort(key=lambda refusal: isinstance(refusal, errors.WebhookRefused))
         raise refusals.pop()
@@ -396,8 +396,8 @@ class SessionStore:
             SessionMismatch: the session is not the record's. Do not grant access.
             FaceMatchError: the session could not be read: see `Sessions.read`.
         """
-        row = self._newest(self._columns.case_key == _hash_of(subject_ref, purpose, about))
-        if row is None or row.used_at is not None or not self._is_here(row):
+        row = self._find_newest(self._columns.case_key == _hash_of(subject_ref, purpose, about))
+        if row is None or row.used_at is not None or not self._has_sessions_of(row):
             return False
         if row.session_id is None and not self._finds_by_record(row.name):
             return False
@@ -443,8 +443,8 @@ class SessionStore:
 
         Sends nothing. For a page that shows the state: only `use` may let a person in.
         """
-        row = self._newest(self._columns.case_key == _hash_of(subject_ref, purpose, about))
-        return None if row is None else self._stored(row)
+        row = self._find_newest(self._columns.case_key == _hash_of(subject_ref, purpose, about))
+        return None if row is None else self._as_stored_session(row)
 
     def cancel(self, subject_ref: str) -> int:
         """Delete all sessions that a person has not finished, so that their links stop working.
@@ -460,7 +460,7 @@ class SessionStore:
             columns.subject_key == _hash_of(subject_ref),
             columns.open_case_key.is_not(None),
             columns.state.is_(None) | columns.state.in_(_UNFINISHED),
-            **_CLOSED,
+            **_CLOSING_CHANGES,
         )
         for row in closed:
             self._delete(row)
@@ -517,7 +517,7 @@ class SessionStore:
         """Change the rows that meet all conditions; return the changed rows."""
         return self._run(self._rows.update, *conditions, **values)
 
-    def _set_meant_due(self, name: str, hint: SessionHint) -> int:
+    def _set_hinted_session_due(self, name: str, hint: SessionHint) -> int:
         """Set the session of a webhook due; return the number of changed rows, 0 or 1."""
         is_meant = self._columns.id == hint.record_id
         is_meant |= self._columns.session_id == hint.session_id
@@ -525,7 +525,7 @@ class SessionStore:
         due = self._update(self._columns.name == name, is_meant, look_at=self._now(), lease=None)
         return len(due)
 
-    def _newest(self, condition: object) -> Row | None:
+    def _find_newest(self, condition: object) -> Row | None:
         """Return the newest row that meets a condition, or None."""
         return next(iter(self._run(self._rows.find, condition)), None)
 
@@ -536,12 +536,16 @@ class SessionStore:
         """Return whether the vendor finds a session whose start was lost."""
         return self._sessions[name].capabilities.finds_by_record
 
-    def _is_here(self, row: Row) -> bool:
+    def _has_sessions_of(self, row: Row) -> bool:
         """Return whether this store has the `Sessions` of a row."""
         sessions = self._sessions.get(row.name)
         return sessions is not None and sessions.verifier.backend.name == row.read_record().backend
 
-    def _plan(
+    def _close_row(self, row: Row) -> None:
+        """Let the next `begin` start another session; this one is never used."""
+        self._update(self._columns.id == row.id, **_CLOSING_CHANGES)
+
+    def _insert_planned(
         self, subject_ref: str, purpose: str, about: str | None, *, any_document: bool
     ) -> Row | None:
         """Plan a session and insert its row; return None if another process did so first."""
@@ -608,17 +612,16 @@ class SessionStore:
                 deadline_s=min(deadline_s, START_DEADLINE_S),
             )
         except BaseException as error:
-            is_row = self._columns.id == row.id
             if is_repeated and isinstance(error, errors.InvalidRequest):
                 # The settings have changed since it was planned, so plan another.
-                self._update(is_row, **_CLOSED)
+                self._close_row(row)
                 return None
             # If the database fails, too, the start can be repeated when its lease has ended.
             with contextlib.suppress(errors.FaceMatchError):
                 if not is_repeated and _is_certainly_unstarted(error, sessions):
                     self._run(self._rows.remove, row)
                 else:
-                    self._update(is_row, starting_until=None)
+                    self._update(self._columns.id == row.id, starting_until=None)
             raise
         repeated_start = None
         if is_repeated:
@@ -637,9 +640,9 @@ class SessionStore:
                 "The session was cancelled while it was started, so it is deleted again.",
                 backend=record.backend,
             )
-        if is_repeated and result.access is None and result.state not in _AT_THE_VENDOR:
+        if is_repeated and result.access is None and result.state not in _ONLY_VENDOR_CAN_ACT:
             return None
-        return self._stored(saved, access=result.access, repeated_start=repeated_start)
+        return self._as_stored_session(saved, access=result.access, repeated_start=repeated_start)
 
     def _continue(self, row: Row) -> StoredSession | None:
         """Return an open session with its access.
@@ -647,18 +650,18 @@ class SessionStore:
         If the person cannot continue it, delete it, close the row and return None.
         """
         if row.link is not None and self._now() < (row.link_expires_at or 0.0):
-            return self._stored(row, access=SessionAccess(link=Secret(row.link)))
+            return self._as_stored_session(row, access=SessionAccess(link=Secret(row.link)))
         saved = None
         with contextlib.suppress(errors.SessionNotFound):
             result = self._sessions[row.name].read(row.read_record(), with_access=True)
-            if result.access is not None or result.state in _AT_THE_VENDOR:
+            if result.access is not None or result.state in _ONLY_VENDOR_CAN_ACT:
                 saved = self._save_access(row, result)
             else:
                 self._delete(row)
         if saved is None:
-            self._update(self._columns.id == row.id, **_CLOSED)
+            self._close_row(row)
             return None
-        return self._stored(saved, access=result.access)
+        return self._as_stored_session(saved, access=result.access)
 
     def _save_access(self, row: Row, result: SessionResult) -> Row | None:
         """Store what `begin` returns; return None if the row was closed meanwhile."""
@@ -700,16 +703,16 @@ class SessionStore:
             log.warning("Session %s: %s: %s", row.id, type(error).__name__, error)
             if isinstance(error, errors.SessionMismatch):
                 saved = self._discard_result(row)
-                return None if saved is None else self._stored(saved)
+                return None if saved is None else self._as_stored_session(saved)
             if isinstance(error, errors.SessionNotFound):
                 # Another start of the record, or a webhook, sets it due again.
-                self._update(*self._is_leased(row), link=None, look_at=None, lease=None)
+                self._update(*self._lease_conditions(row), link=None, look_at=None, lease=None)
             # After any other error, it is due again when the lease has ended.
             return None
         saved = self._save_result(row, result)
-        return None if saved is None else self._stored(saved)
+        return None if saved is None else self._as_stored_session(saved)
 
-    def _is_leased(self, row: Row) -> tuple[object, object]:
+    def _lease_conditions(self, row: Row) -> tuple[object, object]:
         """Return the conditions that no other worker and no webhook has changed the row."""
         return self._columns.id == row.id, self._columns.lease == row.lease
 
@@ -740,9 +743,9 @@ class SessionStore:
             changes["look_at"] = now + result.read_again_s
         if result.state is not SessionState.PENDING:
             changes["link"] = None
-        if result.state in _FINAL:
+        if result.state in _ENDS_A_CASE:
             changes["open_case_key"] = None
-        saved = self._update(*self._is_leased(row), **changes)
+        saved = self._update(*self._lease_conditions(row), **changes)
         return next(iter(saved), None)
 
     def _discard_result(self, row: Row) -> Row | None:
@@ -751,7 +754,7 @@ class SessionStore:
         if row.used_at is not None:
             look_at = self._now() + USED_LOOK_S
         saved = self._update(
-            *self._is_leased(row), result=None, link=None, look_at=look_at, lease=None
+            *self._lease_conditions(row), result=None, link=None, look_at=look_at, lease=None
         )
         return next(iter(saved), None)
 
@@ -759,7 +762,7 @@ class SessionStore:
         """Delete a session at the vendor; log it and return False if something may be left."""
         try:
             record = row.read_record()
-            if not self._is_here(row):
+            if not self._has_sessions_of(row):
                 raise errors.ConfigurationError(
                     f"The Sessions {row.name!r:.60} of {record.backend} are not in this store."
                 )
@@ -775,7 +778,7 @@ class SessionStore:
             return False
         return True
 
-    def _stored(
+    def _as_stored_session(
         self,
         row: Row,
         *,
