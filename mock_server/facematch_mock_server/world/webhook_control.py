@@ -202,9 +202,16 @@ class Webhooks(Extension[Any]):
         world, outbox = self._control.world, self._outbox
         delivery = require(outbox.deliveries.find(delivery_id), "delivery")
         require(outbox.destinations.find(delivery.destination), "destination")
-        now, state = world.clock.now(), DeliveryState.PENDING
-        at = {"due": now, "timestamp": int(now.timestamp())}
-        outbox.enqueue(attrs.evolve(delivery, **at, retries=0, state=state))
+        now = world.clock.now()
+        resent = attrs.evolve(
+            delivery,
+            state=DeliveryState.PENDING,
+            due=now,
+            timestamp=int(now.timestamp()),
+            retries=0,
+            first_attempt_at=None,
+        )
+        outbox.enqueue(resent)
 
     @endpoint("POST", "webhooks/corrupt")
     def corrupt(self, times: int = 1) -> None:

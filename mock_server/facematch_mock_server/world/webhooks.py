@@ -132,12 +132,13 @@ class WebhookDelivery:
     due: dt.datetime | None = None
     attempts: tuple[Attempt, ...] = ()
     # Internal: the session from which the body is built, the scheme and host of picture URLs, the
-    # payload's timestamp in seconds since 1970, and the number of retries that were scheduled since
-    # the delivery was queued or resent.
+    # payload's timestamp in seconds since 1970; and since the delivery was queued or resent, the
+    # number of retries that were scheduled, and the time of the first attempt, or None.
     session: Session = attrs.field(repr=False, metadata=_INNER)
     origin: str = attrs.field(repr=False, metadata=_INNER)
     timestamp: int = attrs.field(repr=False, metadata=_INNER)
     retries: int = attrs.field(default=0, repr=False, metadata=_INNER)
+    first_attempt_at: dt.datetime | None = attrs.field(default=None, repr=False, metadata=_INNER)
 
 
 @attrs.frozen(kw_only=True)
@@ -221,12 +222,14 @@ class _Outcome:
         state: The delivery's state.
         due: The time of the next attempt; None if there is none.
         retries: The number of retries that were scheduled so far.
+        first_attempt_at: The time of the first attempt; None if nothing was sent.
         attempt: The record of the attempt; None if nothing was sent.
     """
 
     state: DeliveryState
     due: dt.datetime | None = None
     retries: int
+    first_attempt_at: dt.datetime | None = None
     attempt: Attempt | None = None
 
 
@@ -320,7 +323,11 @@ class Outbox:
             # If the delivery was queued again in the meantime, add the attempt but keep the state.
             if current.id not in self._pending:
                 current = attrs.evolve(
-                    current, state=outcome.state, due=outcome.due, retries=outcome.retries
+                    current,
+                    state=outcome.state,
+                    due=outcome.due,
+                    retries=outcome.retries,
+                    first_attempt_at=outcome.first_attempt_at,
                 )
             if outcome.attempt is None:
                 return current
@@ -346,6 +353,7 @@ class Outbox:
         if destination is None or not destination.enabled:
             return _Outcome(state=DeliveryState.DROPPED, retries=delivery.retries)
         at = self._world.clock.now()
+        first_attempt_at = delivery.first_attempt_at or at
         claims = self._world.claims.cited()
         if delivery.retries:
             claims.cite("webhook.retry.same", "webhook.event_id")
@@ -362,10 +370,12 @@ class Outbox:
         else:
             result = send(destination.url, payload, claims["webhook.timeout_s"])
             is_delivered = result.status in claims["webhook.delivered"]
-            retry_at = None if is_delivered else self._find_retry_time(claims, delivery, result, at)
-            if is_delivered:
-                state = DeliveryState.DELIVERED
-            else:
+            retry_at = None
+            state = DeliveryState.DELIVERED
+            if not is_delivered:
+                retry_at = self._find_retry_time(
+                    claims, result, retries=delivery.retries, first_attempt_at=first_attempt_at
+                )
                 state = DeliveryState.FAILED if retry_at is None else DeliveryState.PENDING
         attempt = Attempt(
             at=at,
@@ -376,12 +386,23 @@ class Outbox:
             claims=claims.claims,
         )
         retries = delivery.retries if retry_at is None else delivery.retries + 1
-        return _Outcome(state=state, due=retry_at, retries=retries, attempt=attempt)
+        return _Outcome(
+            state=state,
+            due=retry_at,
+            retries=retries,
+            first_attempt_at=first_attempt_at,
+            attempt=attempt,
+        )
 
     def _find_retry_time(
-        self, claims: CitedClaims, delivery: WebhookDelivery, result: PostResult, at: dt.datetime
+        self,
+        claims: CitedClaims,
+        result: PostResult,
+        *,
+        retries: int,
+        first_attempt_at: dt.datetime,
     ) -> dt.datetime | None:
-        """Return the time of the next retry after an attempt at `at`; None if there is none."""
+        """Return the time of the next retry, after `retries` of them; None if there is none."""
         status = result.status
         if status is None:
             reason = "no_answer"
@@ -395,11 +416,10 @@ class Outbox:
             reason = "refused"
         claims.cite(f"webhook.retry.{reason}")
         delays_s: tuple[int, ...] = claims["webhook.retry.after_s"]
-        if reason in self.rules.final_answers or delivery.retries >= len(delays_s):
+        if reason in self.rules.final_answers or retries >= len(delays_s):
             return None
-        # Delays are counted from the first attempt since the delivery was queued or resent.
-        first = delivery.attempts[-delivery.retries].at if delivery.retries else at
-        return first + dt.timedelta(seconds=delays_s[delivery.retries])
+        # Counted from the first attempt, which may no longer be among the stored ones.
+        return first_attempt_at + dt.timedelta(seconds=delays_s[retries])
 
     def count_due(self, now: dt.datetime) -> int:
         """Return the number of deliveries that are due or in progress."""
