@@ -368,6 +368,7 @@ OF_SUMSUB = (
     sumsub.signed("GET", "/resources/applicants/-/byExternalUserId/nobody", at=LATER),
     sumsub.signed("GET", f"/resources/applicants/{'0' * 24}/one", at=LATER),
     sumsub.signed("GET", "/resources/applicants/000/one", at=LATER),
+    sumsub.signed("POST", "/resources/accessTokens/sdk", {}, at=LATER),
     sumsub.signed("GET", "/resources/applicants", at=LATER),
     sumsub.read(1, **sumsub.SANDBOX),
     sumsub.applicant(1, "POST", "status/testCompleted", {}),

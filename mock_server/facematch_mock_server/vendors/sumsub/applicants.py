@@ -24,14 +24,15 @@ from facematch_mock_server.world.sessions import Session
 from . import webhooks
 from .access import CHECKS, TOKEN, SumsubCall, check_sandbox_quota
 from .claims import LIVENESS_METHODS, OTHER_METHODS
-from .reviews import FINAL, GREEN, INIT, RETRY, REVIEWS, show_review
+from .reviews import FINAL, GREEN, INIT, RETRY, REVIEWED_AT, REVIEWS, show_review, show_time
 
 #: The name of a check in the ledger.
 SERVICE = "CHECK"
 _APPLICANT_ID = re.compile(r"[0-9a-z]{24}", re.ASCII)
 _BY_EXTERNAL_ID = "-;externalUserId="
-#: The document that a person shows, unless a test sets its values.
+#: The document that a person shows, unless a test sets its values, and the person's selfie.
 _DOCUMENT = {"idDocType": "PASSPORT", "country": "DEU"}
+_SELFIE = {"idDocType": "SELFIE", "country": "DEU"}
 
 
 @attrs.frozen(kw_only=True)
@@ -276,7 +277,7 @@ def _complete_test(call: SumsubCall) -> Response:
     if call.claims["sandbox.selfie"] == "same":
         shown = {"reviewAnswer": answer, "rejectLabels": labels}
         result |= {"IDENTITY": make_step(_DOCUMENT, {"reviewAnswer": "GREEN"})}
-        result |= {"SELFIE": make_step({"idDocType": "SELFIE"}, shown)}
+        result |= {"SELFIE": make_step(_SELFIE, shown)}
     status = " ".join(words)
     session = _change(call, session, lambda each: attrs.evolve(each, status=status, result=result))
     _note_status(call.world, session)
@@ -400,7 +401,7 @@ def _with_steps(
     """Return an applicant with the results of its two steps; None for one that is unchecked."""
     result = {
         "IDENTITY": make_step(_DOCUMENT, identity),
-        "SELFIE": make_step({"idDocType": "SELFIE"}, selfie),
+        "SELFIE": make_step(_SELFIE, selfie),
     }
     return attrs.evolve(session, result=result)
 
@@ -443,7 +444,7 @@ def _fail(_: World, session: Session, is_last: bool) -> Session:
 
 
 def _note_status(world: World, session: Session) -> None:
-    """Charge the first check of an applicant, and send the webhook of its status."""
+    """Charge the first check of an applicant, note a review, and send the status's webhook."""
     facts = hosted_of(session)
     charges = world.ledger.charges.all()
     is_charged = any(charge.request_id == session.id for charge in charges)
@@ -454,7 +455,11 @@ def _note_status(world: World, session: Session) -> None:
             what=SERVICE,
             request_id=session.id,
         )
-    event = webhooks.EVENT_OF_STATUS.get(REVIEWS[session.status].status)
+    status = REVIEWS[session.status].status
+    if status == "completed":
+        reviewed_at = {REVIEWED_AT: show_time(world.clock.now())}
+        world.sessions.change(session.id, lambda each: _with_metadata(each, **reviewed_at))
+    event = webhooks.EVENT_OF_STATUS.get(status)
     if event is not None:
         webhooks.announce(world, session, event)
 

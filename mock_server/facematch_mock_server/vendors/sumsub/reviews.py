@@ -5,6 +5,7 @@ Source: docs.sumsub.com, /docs/applicant-statuses, read 2026-11-28.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +30,8 @@ class ShownReview:
     reject_type: str | None = None
 
 
+#: The key, in the metadata of a session, of the shown time of its last review.
+REVIEWED_AT = "reviewed_at"
 INIT = "init"
 GREEN = "completed GREEN"
 FINAL = "completed RED FINAL"
@@ -49,6 +52,10 @@ REVIEWS: Mapping[str, ShownReview] = {
 }
 
 
+def show_time(at: dt.datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}+0000"
+
+
 def show_review(session: Session) -> dict[str, Any]:
     """Return the review of an applicant."""
     body = {
@@ -56,10 +63,13 @@ def show_review(session: Session) -> dict[str, Any]:
         "attemptId": session.internal_id[5:10],
         "attemptCnt": hosted_of(session).attempts,
         "levelName": hosted_of(session).workflow,
-        "createDate": f"{session.created_at:%Y-%m-%d %H:%M:%S}+0000",
+        "createDate": show_time(session.created_at),
         "reviewStatus": REVIEWS[session.status].status,
         "priority": 0,
     }
+    reviewed_at = (session.metadata or {}).get(REVIEWED_AT)
+    if body["reviewStatus"] == "completed" and reviewed_at is not None:
+        body["reviewDate"] = reviewed_at
     result = show_result(session)
     if result:
         body["reviewResult"] = result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 from typing import ClassVar
@@ -25,6 +26,13 @@ LIVE_TOKEN = "prd:mock-app-token"  # noqa: S105 - of the mock
 SANDBOX_TOKEN = "sbx:mock-app-token"  # noqa: S105 - of the mock
 LIVE_SECRET_KEY = "mock-secret-key"  # noqa: S105 - of the mock
 SANDBOX_SECRET_KEY = "mock-sandbox-secret-key"  # noqa: S105 - of the mock
+
+#: Documented paths that this mock does not imitate.
+_NOT_IMITATED = re.compile(
+    "/resources/(accessTokens(/sdk)?|applicants/[^/]+/info/idDoc|applicantActions/.+"
+    "|inspections/.+|api/agent/clientWebhooks)"
+)
+_COVERS = "The mock covers applicants, their steps, WebSDK links and webhooks."
 
 
 class Sessions(DocumentSessions[SumsubRecords]):
@@ -50,6 +58,7 @@ class Sumsub(base.MockVendor):
     """The mock of Sumsub in one world. Thread-safe."""
 
     common_prefix = "/resources/"
+    extra_prefixes = ("/resources/",)
     call = SumsubCall
     routes = applicants.ROUTES
     session_rules = applicants.SESSION_RULES
@@ -67,6 +76,9 @@ class Sumsub(base.MockVendor):
         self.creating = threading.Lock()
 
     def not_found(self, call: base.Call) -> Response:
+        path = call.request.path
+        if _NOT_IMITATED.fullmatch(path):
+            return call.answer("later", vendor=self.title, path=path, covers=_COVERS)
         return self.unknown(call)
 
 

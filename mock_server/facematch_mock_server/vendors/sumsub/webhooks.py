@@ -18,7 +18,7 @@ from facematch_mock_server.world.hosted import hosted_of, origin_of
 from facematch_mock_server.world.sessions import Session
 from facematch_mock_server.world.webhooks import Destination, SignedPayload, WebhookDelivery
 
-from .reviews import show_review
+from .reviews import show_review, show_time
 
 #: The event of a status; a status that is not here sends none.
 EVENT_OF_STATUS = {
@@ -61,7 +61,7 @@ def compose(
         "externalUserId": session.vendor_data,
         "type": delivery.event,
         "reviewStatus": review["reviewStatus"],
-        "createdAt": f"{created_at:%Y-%m-%d %H:%M:%S}+0000",
+        "createdAt": show_time(created_at),
         "createdAtMs": f"{created_at:%Y-%m-%d %H:%M:%S}.{created_at.microsecond // 1000:03}",
         "clientId": world.account.name,
     }

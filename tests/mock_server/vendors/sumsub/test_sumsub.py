@@ -378,6 +378,31 @@ def test_reset_asks_for_everything_again(at_page):
     assert told(ask(at_page, sumsub.read(1)))["review"]["reviewStatus"] == "init"
 
 
+def test_completed_review_has_its_date_until_a_reset(at_page):
+    assert "reviewDate" not in told(ask(at_page, sumsub.read(1)))["review"]
+    control_of(at_page).advance(60)
+    ask(at_page, checked(1))
+    review = told(ask(at_page, sumsub.read(1)))["review"]
+    expected = sumsub.START + dt.timedelta(seconds=60)
+    assert review["reviewDate"] == f"{expected:%Y-%m-%d %H:%M:%S}+0000"
+    ask(at_page, sumsub.applicant(1, "POST", "reset"))
+    assert "reviewDate" not in told(ask(at_page, sumsub.read(1)))["review"]
+
+
+@pytest.mark.parametrize("step", ["IDENTITY", "SELFIE"])
+def test_sent_step_shows_all_documented_fields(at_page, step):
+    fields = told(ask(at_page, checked(1)))[step]
+    documented = {"reviewResult", "country", "idDocType", "imageIds", "imageReviewResults"}
+    assert set(fields) == documented
+
+
+@pytest.mark.parametrize("path", ["accessTokens/sdk", "applicantActions/1/one"])
+def test_path_of_sumsub_that_is_not_imitated_says_so(engine, path):
+    answer = ask(engine, sumsub.signed("GET", f"/resources/{path}"))
+    assert answer.status == 404
+    assert "does not imitate" in told(answer)["mock"]
+
+
 # Webhooks
 
 EVERY_EVENT = (
