@@ -38,8 +38,9 @@ def table_of_features() -> str:
                 sessions_of(backend),
                 rule_of(backend),
                 code_or_dash(features.score_scale),
-                names_of(features.billed_operations) or "nothing",
-                names_of(features.retention),
+                names_of(charged_operations_of(backend)) or "nothing",
+                # Retention is an option of calls with pictures.
+                names_of(features.retention) if features.operations else "-",
                 yes_or_no(backend.reconcile is not Backend.reconcile),
             )
         )
@@ -106,6 +107,15 @@ def sessions_of(backend: type[Backend]) -> str:
     """Return the checks of a backend's hosted sessions."""
     features = backend.session_capabilities
     return "no" if features is None else names_of(features.checks)
+
+
+def charged_operations_of(backend: type[Backend]) -> frozenset[Operation]:
+    """Return the operations of a backend that may cost money.
+
+    Each start of a hosted session counts as one charge.
+    """
+    billed = backend.capabilities.billed_operations
+    return billed if backend.session_capabilities is None else billed | {Operation.SESSION}
 
 
 def rule_of(backend: type[Backend]) -> str:

@@ -184,7 +184,7 @@ def command(
         if open_console:
             import webbrowser  # imported here, because it takes 3 ms
 
-            _make_first_call(server, vendors[0].name)
+            _make_first_call(server, vendors[0])
             webbrowser.open(console)
         return _serve(server, program, ended, door=door, any_key=any_key)
 # fmt: on
@@ -243,10 +243,22 @@ def wait_for(ended: threading.Event) -> None:
         pass
 
 
-def _make_first_call(server: MockServer, vendor: str) -> None:
-    """Compare two ready cards, so that the console opens with a call in it."""
-    # Imported here, because these imports take longer than starting the server.
-    from facematch_core import FaceMatchError, open_verifier
+def _make_first_call(server: MockServer, vendor: Vendor) -> None:
+    """Make a call, so that the console opens with one in it."""
+    # Imported here, because this import takes longer than starting the server.
+    from facematch_core import FaceMatchError
+
+    # A switch or a fault may make the call fail. The console shows failed calls, too.
+    with contextlib.suppress(FaceMatchError):
+        if "match" in vendor.operations:
+            _compare_cards(server, vendor.name)
+        else:
+            _pass_session(server, vendor.name)
+
+
+def _compare_cards(server: MockServer, vendor: str) -> None:
+    """Compare two ready cards."""
+    from facematch_core import open_verifier  # as in `_make_first_call`
     from facematch_mock_server.recognition.cards import READY
 
     access = server.of(vendor)
@@ -268,12 +280,47 @@ def _make_first_call(server: MockServer, vendor: str) -> None:
         "regula": {},
     }
     settings = settings_by_vendor.get(vendor, {"api_key": access.live_key})
-    # A switch or a fault may make the call fail. The console shows failed calls, too.
-    with (
-        contextlib.suppress(FaceMatchError),
-        open_verifier(vendor, base_url=server.url, **settings) as verifier,
-    ):
+    with open_verifier(vendor, base_url=server.url, **settings) as verifier:
         verifier.verify(READY["p1"].data, READY["p1-again"].data)
+
+
+def _pass_session(server: MockServer, vendor: str) -> None:
+    """Start a hosted session, pass it as its person with two ready cards, and read it."""
+    from facematch_core import open_sessions  # as in `_make_first_call`
+
+    access = server.of(vendor)
+    settings_by_vendor: dict[str, dict[str, Any]] = {
+        "onfido": {
+            "api_token": access.live_key,
+            "workflow_id": "5025d9fd-7842-4805-bce1-a7bfd7131b4e",
+            "face_output": "selfie",
+            "document_output": "doc",
+        },
+        "persona": {"api_key": access.live_key, "template_id": "itmpl_mock"},
+        "sumsub": {
+            "app_token": access.client_id,
+            "secret_key": access.live_key,
+            "level_name": "basic-kyc-level",
+        },
+        "veriff": {
+            "api_key": access.client_id,
+            "shared_secret": access.live_key,
+            "solution": "document_selfie",
+        },
+    }
+    settings = settings_by_vendor.get(vendor, {"api_key": access.live_key})
+    sessions = open_sessions(
+        vendor,
+        base_url=server.url,
+        environment="mock",
+        require_environment="mock",
+        compared_with="document",
+        **settings,
+    )
+    with sessions:
+        record = sessions.start(sessions.plan("customer-17", purpose="signup")).record
+        access.control.sessions.finish(record.session_id, card="p1-again", document="p1")
+        sessions.read(record)
 
 
 def _greet(

@@ -212,6 +212,10 @@ def test_features_of_each_backend_are_in_the_table(monkeypatch):
     )
     assert "above the answer's own threshold" in facepp
     assert "| liveness | at least 80 |" in rekognition
+    assert "| match, session |" in rekognition
+    for name in ("onfido", "persona", "sumsub", "veriff"):
+        (row,) = (row for row in tables.table_of_features().splitlines() if f"`{name}`" in row)
+        assert "| session | - | no |" in row
 
 
 @pytest.mark.parametrize("vendor", vendor_names())

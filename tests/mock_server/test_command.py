@@ -130,6 +130,10 @@ def test_given_control_token_is_required_and_not_printed(serve, tmp_path):
         "deepface",
         "rekognition",
         "tencent",
+        "onfido",
+        "persona",
+        "sumsub",
+        "veriff",
     ],
 )
 def test_open_shows_a_first_call_and_keeps_the_token_in_the_url_fragment(
