@@ -1,4 +1,9 @@
-"""Infrastructure for the rules: the simulator, call counting, and one-line failure messages."""
+"""Infrastructure for the rules: the simulator, call counting, and one-line failure messages.
+
+Words: a rule is a test of the contract, and has parts; a case is a `Situation` of the vendor for an
+operation; an exchange is a request of the plug-in with its reply; a step is the number of a request
+in its call, from 1; the outcome of a call is its result or error, with what the vendor counted.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import FrameType
 from typing import Any, ClassVar
 from unittest import mock
 from urllib.parse import urlsplit
@@ -31,31 +37,46 @@ from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.http.messages import encode_request
 
 from . import simulator as simulators
-from .simulator import AIMED, BAD, GOOD, OPERATION_OF, STALLS, Situation, VendorSimulator
+from .simulator import (
+    AT_ONE_REQUEST,
+    NOT_PASSING,
+    OPERATION_OF,
+    PASSING,
+    STALLS,
+    Situation,
+    VendorSimulator,
+)
 
 Result = fm.MatchResult | fm.LivenessResult
+#: A probe and a reference.
 Pair = tuple[fm.Image, fm.Image]
-#: Pairs of a request and its reply.
-Steps = list[tuple[HttpRequest, HttpReply]]
 #: Prefixes of skip reasons.
-NOT_TESTED, DOES_NOT_APPLY, BECAUSE_OF = "not tested: ", "does not apply: ", "because of "
+NOT_TESTED = "not tested: "
+DOES_NOT_APPLY = "does not apply: "
+BECAUSE_OF = "because of "
 #: Prefixes of failure reasons, which name the side at fault.
-PLUG_IN_FAILED, SIMULATOR_FAILED = "the plug-in failed: ", "the simulator failed: "
+PLUG_IN_FAILED = "the plug-in failed: "
+SIMULATOR_FAILED = "the simulator failed: "
 #: The accepting decision and the other decisions, by operation.
-_MATCH, _LIVE = Operation.MATCH, Operation.LIVENESS
-PASS = {_MATCH: fm.Decision.MATCH, _LIVE: fm.LivenessDecision.LIVE}
-FAIL = {_MATCH: fm.Decision.NO_MATCH, _LIVE: fm.LivenessDecision.NOT_LIVE}
-REVIEW = {_MATCH: fm.Decision.REVIEW, _LIVE: fm.LivenessDecision.REVIEW}
-INCONCLUSIVE = {_MATCH: fm.Decision.INCONCLUSIVE, _LIVE: fm.LivenessDecision.INCONCLUSIVE}
-RESULTS = {Operation.MATCH: fm.MatchResult, Operation.LIVENESS: fm.LivenessResult}
+PASS = {Operation.MATCH: fm.Decision.MATCH, Operation.LIVENESS: fm.LivenessDecision.LIVE}
+FAIL = {Operation.MATCH: fm.Decision.NO_MATCH, Operation.LIVENESS: fm.LivenessDecision.NOT_LIVE}
+REVIEW = {Operation.MATCH: fm.Decision.REVIEW, Operation.LIVENESS: fm.LivenessDecision.REVIEW}
+INCONCLUSIVE = {
+    Operation.MATCH: fm.Decision.INCONCLUSIVE,
+    Operation.LIVENESS: fm.LivenessDecision.INCONCLUSIVE,
+}
+RESULT_CLASSES: dict[Operation, type[Result]] = {
+    Operation.MATCH: fm.MatchResult,
+    Operation.LIVENESS: fm.LivenessResult,
+}
 #: A score near the middle of the scale, with enough digits to detect rounding.
-MIDDLE = 61.23
+MIDDLE_SCORE = 61.23
 #: Deadline of a call whose response never completes, in seconds.
-DEADLINE_S = 0.25
+SHORT_DEADLINE_S = 0.25
 #: Deadline of any other call, in seconds.
-ENDS_S = 15.0
+CALL_LIMIT_S = 15.0
 #: Start time of a new clock: a date in the past, so that tests detect a use of today's date.
-START = datetime(2020, 1, 1, 12, 0, tzinfo=UTC)
+CLOCK_START = datetime(2020, 1, 1, 12, 0, tzinfo=UTC)
 
 
 class ManualClock:
@@ -68,7 +89,7 @@ class ManualClock:
         slept: Durations of all `sleep` calls so far, in seconds, in order.
     """
 
-    def __init__(self, start: datetime = START) -> None:
+    def __init__(self, start: datetime = CLOCK_START) -> None:
         if start.tzinfo is None:
             raise ValueError("start must be timezone-aware, for example tzinfo=UTC.")
         self._start = start.astimezone(UTC)
@@ -114,29 +135,41 @@ class SimulatorMistake(Exception):
     """Raised for a simulator that contradicts itself; the message explains how."""
 
 
-def judge_parts(subject: Any, *parts: Callable[[Any], None]) -> None:
+def run_parts(subject: Any, *parts: Callable[[Any], None]) -> None:
     """Run every part of a rule; skip the rule if a part was not tested, or if none applies."""
-    apart, untested = list[str](), list[str]()
+    inapplicable = list[str]()
+    untested = list[str]()
     for part in parts:
         try:
             part(subject)
-        except pytest.skip.Exception as skipped:
-            kind, _, reason = str(skipped).partition(": ")
-            (apart if f"{kind}: " == DOES_NOT_APPLY else untested).append(reason)
+        except pytest.skip.Exception as skip:
+            text = str(skip)
+            if text.startswith(DOES_NOT_APPLY):
+                inapplicable.append(text.removeprefix(DOES_NOT_APPLY))
+            else:
+                untested.append(text.removeprefix(NOT_TESTED))
     if untested:
         pytest.skip(NOT_TESTED + " ".join(dict.fromkeys(untested)))
-    if len(apart) == len(parts):
-        pytest.skip(DOES_NOT_APPLY + " ".join(dict.fromkeys(apart)))
+    if len(inapplicable) == len(parts):
+        pytest.skip(DOES_NOT_APPLY + " ".join(dict.fromkeys(inapplicable)))
 
 
-def same(what: str, actual: object, *due: object) -> None:
+def assert_equal(name: str, actual: object, *expected: object) -> None:
     """Assert that a value equals the expected value, or one of several."""
-    assert actual in due, f"{what} is {actual}, not {' or '.join(map(str, due))}"
+    assert actual in expected, f"{name} is {actual}, not {' or '.join(map(str, expected))}"
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Outcome:
-    """The outcome of a call: result or error, events, and the vendor's requests and charges."""
+    """The outcome of a call.
+
+    Attributes:
+        result: The result; None after an error.
+        error: The error; None after a result.
+        requests: Number of requests that the vendor saw.
+        charges: Number of charges that the vendor would bill.
+        events: The events of the call; empty without a verifier.
+    """
 
     result: Any
     error: fm.FaceMatchError | None
@@ -146,46 +179,86 @@ class Outcome:
 
     @property
     def summary(self) -> str:
+        """The result's decision or the error, in words."""
         if self.result is not None:
             return f"the result {self.result.decision}"
         return f"{type(self.error).__name__} ({self.error})"
 
-    @property
-    def answer(self) -> Any:
+    def require_result(self) -> Any:
         """Return the result, or raise the error."""
         if self.result is None:
             raise self.error or LookupError("the call has neither a result nor an error")
         return self.result
 
 
-def tell_fault(error: BaseException) -> str:
+@attrs.frozen
+class Exchange:
+    """A request of the plug-in and its reply."""
+
+    request: HttpRequest
+    reply: HttpReply
+
+    def is_repeated_by(self, request: HttpRequest) -> bool:
+        """Return whether `request` repeats this one after a 401, with a new token."""
+        return self.reply.status == 401 and self.request.url == request.url
+
+
+@attrs.frozen(kw_only=True)
+class ScoredCase:
+    """A situation whose score is known.
+
+    Attributes:
+        situation: The situation.
+        score_to_set: The `score` argument of `set_situation`; None if the pictures decide.
+        score: The score that the vendor returns, 0-100.
+    """
+
+    situation: Situation
+    score_to_set: float | None
+    score: float
+
+
+def describe_failure(error: BaseException) -> str:
     """Describe an unexpected exception: its type, its location and the side at fault."""
     if isinstance(error, SimulatorMistake):
         return f"{SIMULATOR_FAILED}{error}"
-    steps = [*traceback.walk_tb(error.__traceback__)]
-    by_authors = [frame for frame, _ in steps if simulators.author_of(frame) is not None]
-    author = simulators.author_of(by_authors[-1]) if by_authors else None
-    # All modules of the author's package, because a class may leave its work to another module.
-    packages = {cls.__module__.partition(".")[0] for cls in type(author).__mro__}
-    packages -= {"facematch_core", "builtins", "abc"}
-    names = [str(frame.f_globals.get("__name__")) for frame, _ in steps]
-    own = [
-        step for step, name in zip(steps, names, strict=True) if name.partition(".")[0] in packages
-    ]
-    text = ": ".join(filter(None, (type(error).__name__, str(error))))
-    for frame, line in (own or steps)[-1:]:
-        text += f" ({Path(frame.f_code.co_filename).name}, line {line})"
-    if author is None:
+    author: object = None
+    author_frame = None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        frame_author = simulators.author_of(frame)
+        if frame_author is not None:
+            author = frame_author
+            author_frame = frame
+    text = f"{type(error).__name__}: {error}".removesuffix(": ") + _location(error, author)
+    if author_frame is None:
         return f"{PLUG_IN_FAILED}the kit could not read its output: {text}"
     if issubclass(type(author), Backend):
         return f"{PLUG_IN_FAILED}its own code raised {text}"
-    frame = by_authors[-1]
-    reason = f"{SIMULATOR_FAILED}{text} in {type(author).__name__}.{frame.f_code.co_name}"
+    method = f"{type(author).__name__}.{author_frame.f_code.co_name}"
+    return f"{SIMULATOR_FAILED}{text} in {method}{_request_text(author_frame)}"
+
+
+def _location(error: BaseException, author: object) -> str:
+    """Return the last place of an error in the author's code, or else anywhere."""
+    # All modules of the author's package, because a class may leave its work to another module.
+    packages = {cls.__module__.partition(".")[0] for cls in type(author).__mro__}
+    packages -= {"facematch_core", "builtins", "abc"}
+    location = author_location = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        location = f" ({Path(frame.f_code.co_filename).name}, line {line})"
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if package in packages:
+            author_location = location
+    return author_location or location
+
+
+def _request_text(frame: FrameType) -> str:
+    """Return a hint at the request that a simulator's method was handling; "" if none."""
     for value in frame.f_locals.values():
         if isinstance(value, simulators.SimulatorRequest):
             path = value.path.partition("?")[0]
-            return f"{reason}, at {value.method} {path}: did the plug-in send what it should?"
-    return reason
+            return f", at {value.method} {path}: did the plug-in send what it should?"
+    return ""
 
 
 class Bench:
@@ -193,13 +266,15 @@ class Bench:
 
     def __init__(self, simulator: VendorSimulator) -> None:
         self.simulator = simulator
-        #: The clock for all calls (its waits are fake), and the waits of the last call.
-        self.clock, self.waits = RunningClock(), tuple[float, ...]()
+        #: The clock for all calls; its waits are fake.
+        self.clock = RunningClock()
+        #: The waits of the last call, in seconds.
+        self.waits_s: list[float] = []
         #: Full descriptions of the plug-in's exceptions, keyed by the core's short ones.
         self.faults: dict[str, str] = {}
         #: Description of the last call, used in failure messages.
-        self.at = ""
-        self._requests: dict[Operation, list[HttpRequest]] = {}
+        self.context = ""
+        self._requests_by_operation: dict[Operation, list[HttpRequest]] = {}
         self._stack = contextlib.ExitStack()
         self._stack.callback(plugin_faults.remove, self._note_fault)
         plugin_faults.append(self._note_fault)
@@ -208,57 +283,73 @@ class Bench:
     def backend(self) -> Backend:
         """The backend under test. Opened on first use, because opening can be slow."""
         problem = simulators.check_declared(self.simulator)
-        self.sound_if(not problem, problem)
+        self.require_of_simulator(not problem, problem)
         return self.open_backend()
 
     @property
-    def can(self) -> backends.Capabilities:
+    def capabilities(self) -> backends.Capabilities:
         return self.backend.capabilities
 
     @property
-    def sends_itself(self) -> bool:
+    def has_own_sender(self) -> bool:
         """Whether the plug-in sends requests or logs in with its own HTTP code."""
-        cls = type(self.backend)
-        own = ("run_call", "match", "check_liveness", "sign", "should_relogin")
-        is_http = issubclass(cls, HttpBackend)
-        return not is_http or any(
-            getattr(cls, name) is not getattr(HttpBackend, name) for name in own
+        backend_class = type(self.backend)
+        if not issubclass(backend_class, HttpBackend):
+            return True
+        methods = ("run_call", "match", "check_liveness", "sign", "should_relogin")
+        return any(
+            getattr(backend_class, name) is not getattr(HttpBackend, name) for name in methods
         )
 
     def close(self) -> None:
         self._stack.close()
 
     def _note_fault(self, error: BaseException) -> None:
-        self.faults.setdefault(describe_fault(error), tell_fault(error))
+        self.faults.setdefault(describe_fault(error), describe_failure(error))
 
-    def reason(self, error: BaseException) -> str:
+    def failure_reason(self, error: BaseException) -> str:
         """Return the reason for a failure in one line, cause first, without secrets."""
-        problem, self.simulator.problem = self.simulator.problem, None  # report it only once
-        text, reason = str(error), tell_fault(problem or error)
-        if problem is None and not reason.startswith(SIMULATOR_FAILED):
-            if isinstance(error, (AssertionError, pytest.fail.Exception)) and text:
-                reason = f"{self.at}: {text}".removeprefix(": ").partition("\n")[0]
-            elif isinstance(error, fm.FaceMatchError):
-                reason = f"{type(error).__name__}: {text}"
+        simulator_error = self.simulator.problem
+        self.simulator.problem = None  # report it only once
+        if simulator_error is not None:
+            reason = describe_failure(simulator_error)
+        else:
+            reason = self._reason_of_rule(error)
         # The core's errors only name the file and line at which the plug-in's code raised.
-        reason = next((each for place, each in self.faults.items() if place in reason), reason)
+        for short_description, full_description in self.faults.items():
+            if short_description in reason:
+                reason = full_description
+                break
         if not reason.startswith((PLUG_IN_FAILED, SIMULATOR_FAILED)):
             reason = f"{PLUG_IN_FAILED}{reason}"
-        secrets = tuple(map(Secret, self.simulator.secrets))
+        secrets = tuple(Secret(text) for text in self.simulator.secrets)
         reason = " ".join(without_secrets(reason, secrets).split())
         return reason if len(reason) <= 600 else f"{reason[:600]}..."
 
-    def applies_if(self, condition: object, otherwise: str) -> None:
+    def _reason_of_rule(self, error: BaseException) -> str:
+        """Return the sentence of a failed check; for other exceptions, where they were raised."""
+        description = describe_failure(error)
+        text = str(error)
+        if description.startswith(SIMULATOR_FAILED):
+            return description
+        if isinstance(error, (AssertionError, pytest.fail.Exception)) and text:
+            # pytest appends its own lines to the text of an assertion.
+            return f"{self.context}: {text}".removeprefix(": ").partition("\n")[0]
+        if isinstance(error, fm.FaceMatchError):
+            return f"{type(error).__name__}: {text}"
+        return description
+
+    def skip_unless_applicable(self, condition: object, otherwise: str) -> None:
         """Skip the rule as not applicable to the backend or its vendor, unless `condition`."""
         if not condition:
             pytest.skip(f"{DOES_NOT_APPLY}{self.backend.name} {otherwise}.")
 
-    def tested_if(self, condition: object, otherwise: str) -> None:
+    def skip_unless_testable(self, condition: object, otherwise: str) -> None:
         """Skip the rule as not testable with this simulator, unless `condition`."""
         if not condition:
             pytest.skip(f"{NOT_TESTED}{type(self.simulator).__name__} {otherwise}.")
 
-    def sound_if(self, condition: object, otherwise: str) -> None:
+    def require_of_simulator(self, condition: object, otherwise: str) -> None:
         """Raise `SimulatorMistake` with the text `otherwise`, unless `condition`."""
         if not condition:
             raise SimulatorMistake(otherwise)
@@ -275,223 +366,319 @@ class Bench:
     @property
     def operations(self) -> list[Operation]:
         """The declared operations; skips the rule if the backend only has hosted sessions."""
-        is_plain = self.can.operations or self.backend.session_capabilities is None
-        self.applies_if(is_plain, "only has hosted sessions, and accepts no pictures")
-        return [operation for operation in GOOD if operation in self.can.operations]
+        declared = self.capabilities.operations
+        takes_pictures = declared or self.backend.session_capabilities is None
+        self.skip_unless_applicable(
+            takes_pictures, "only has hosted sessions, and accepts no pictures"
+        )
+        return [operation for operation in PASSING if operation in declared]
 
-    def scale(self, operation: Operation) -> str | None:
-        return self.can.score_scale if operation is Operation.MATCH else self.can.liveness_scale
+    def score_scale(self, operation: Operation) -> str | None:
+        if operation is Operation.MATCH:
+            return self.capabilities.score_scale
+        return self.capabilities.liveness_scale
 
-    def scaled(self) -> list[Operation]:
+    def scored_operations(self) -> list[Operation]:
         """The operations with a score scale; skips the part if there are none."""
-        scaled = [operation for operation in self.operations if self.scale(operation)]
-        self.applies_if(scaled, "declares no score scale")
-        return scaled
+        scored = [operation for operation in self.operations if self.score_scale(operation)]
+        self.skip_unless_applicable(scored, "declares no score scale")
+        return scored
 
-    def secrets(self) -> list[tuple[str, str]]:
-        """Return the name and text of every `Secret` among the backend's attributes."""
-        cls, names = type(self.backend), {*getattr(self.backend, "__dict__", ())}
-        # The fields of an attrs class with slots are not in `__dict__`.
-        names |= {field.name for field in attrs.fields(cls)} if attrs.has(cls) else set()
-        values = [(name, getattr(self.backend, name, None)) for name in sorted(names)]
-        return [(name, value.reveal()) for name, value in values if isinstance(value, Secret)]
+    def backend_secrets(self) -> dict[str, str]:
+        """Return the text of every `Secret` among the backend's attributes, by the name."""
+        names = set(getattr(self.backend, "__dict__", ()))
+        backend_class: Any = type(self.backend)
+        if attrs.has(backend_class):
+            # The fields of an attrs class with slots are not in `__dict__`.
+            names |= {field.name for field in attrs.fields(backend_class)}
+        secrets = {}
+        for name in sorted(names):
+            value = getattr(self.backend, name, None)
+            if isinstance(value, Secret):
+                secrets[name] = value.reveal()
+        return secrets
 
     def _name_secret(self, secret: str) -> str:
         """Return the backend's name for one of the simulator's secrets, or its place there."""
-        for name, text in self.secrets():
+        for name, text in self.backend_secrets().items():
             if text == secret:
                 return f"`{name}`"
-        place = [*self.simulator.secrets].index(secret)
-        return f"`secrets[{place}]` of {type(self.simulator).__name__}"
+        index = list(self.simulator.secrets).index(secret)
+        return f"`secrets[{index}]` of {type(self.simulator).__name__}"
 
-    def threshold(self, operation: Operation, value: float | None) -> fm.Threshold | None:
+    def expected_threshold(
+        self, operation: Operation, callers_value: float | None
+    ) -> fm.Threshold | None:
         """Return the threshold that the verifier would pass: the caller's, or the default."""
-        source = models.ThresholdSource.DEFAULT if value is None else models.ThresholdSource.CALLER
-        value = default_threshold(self.can, operation) if value is None else value
-        return None if value is None else fm.Threshold(value, self.can.threshold_rule, source)
+        value = callers_value
+        source = models.ThresholdSource.CALLER
+        if value is None:
+            value = default_threshold(self.capabilities, operation)
+            source = models.ThresholdSource.DEFAULT
+        if value is None:
+            return None
+        return fm.Threshold(value, self.capabilities.threshold_rule, source)
 
-    def judge_unreadable(self, operation: Operation, error: fm.FaceMatchError) -> None:
+    def check_unreadable(self, operation: Operation, error: fm.FaceMatchError | None) -> None:
         """Assert that the error for an unreadable 200 response reports the vendor's charge."""
         assert isinstance(error, fm.UnexpectedResponse), f"the call raised {error!r}"
-        may_be_free = [fm.Charged.NO] * (operation not in self.can.billed_operations)
+        expected = {fm.Charged.YES}
+        if operation not in self.capabilities.billed_operations:
+            expected.add(fm.Charged.NO)
         charged = error.billing.charged
-        same("`charged` in the error for a 200 response", charged, fm.Charged.YES, *may_be_free)
+        assert_equal("`charged` in the error for a 200 response", charged, *sorted(expected))
 
-    def wishes(self, operation: Operation) -> Iterator[dict[str, Any]]:
+    def option_sets(self, operation: Operation) -> Iterator[dict[str, Any]]:
         """Yield each option that the backend declares for a call, as keyword arguments."""
-        can, simulator = self.can, self.simulator
-        if fm.Retention.KEEP in can.retention:
+        if fm.Retention.KEEP in self.capabilities.retention:
             yield {"retention": fm.Retention.KEEP}
-        if can.options is not None:
-            for options in (simulator.options(can.options), *simulator.other_options(can.options)):
+        declared = self.capabilities.options
+        if declared is not None:
+            yield {"options": self.simulator.options(declared)}
+            for options in self.simulator.other_options(declared):
                 yield {"options": options}
 
-    def need(self, *situations: Situation) -> None:
+    def skip_unless_available(self, *situations: Situation) -> None:
         """Skip the rule, with the reason, unless the simulator can produce all of `situations`."""
         missing = [each for each in situations if each not in self.simulator.situations]
-        if reasons := [*filter(None, map(self.why_not, missing))]:
-            pytest.skip(DOES_NOT_APPLY + reasons[0])
+        for situation in missing:
+            reason = self.why_impossible(situation)
+            if reason:
+                pytest.skip(DOES_NOT_APPLY + reason)
         names = " or ".join(situation.name for situation in missing)
-        self.tested_if(not missing, f"cannot produce {names}")
+        self.skip_unless_testable(not missing, f"cannot produce {names}")
 
-    def why_not(self, situation: Situation) -> str | None:
+    def why_impossible(self, situation: Situation) -> str | None:
         """Return why a situation cannot occur (declared, or inferred from results), or None."""
-        name, reason = self.backend.name, self.simulator.cannot_happen.get(situation)
-        if situation is Situation.NO_CREDIT and not self.can.billed_operations:
-            return reason or f"{name} declares no billed operation."
-        if reason or situation not in (Situation.UNKNOWN_STATUS, Situation.UNKNOWN_WARNING):
+        backend_name = self.backend.name
+        reason = self.simulator.cannot_happen.get(situation)
+        if reason:
             return reason
+        if situation is Situation.NO_CREDIT and not self.capabilities.billed_operations:
+            return f"{backend_name} declares no billed operation."
+        if situation not in (Situation.UNKNOWN_STATUS, Situation.UNKNOWN_WARNING):
+            return None
+        results = []
         # A rejection that becomes a result (no face) has a warning tagged with the error code.
-        cases = self.cases((*GOOD.values(), *BAD.values(), Situation.TWO_FACES))
-        results = [result for case in cases if (result := self.ask(*case).result) is not None]
-        what, seen = "`vendor_status`", {result.vendor_status for result in results}
-        if situation is Situation.UNKNOWN_WARNING:
-            what, seen = "warning tag", {w.tag for result in results for w in result.warnings}
-        return f"No result of {name} has a {what}." if results and not seen - {None} else None
+        possible = (*PASSING.values(), *NOT_PASSING.values(), Situation.TWO_FACES)
+        for case in self.available_cases(possible):
+            result = self.call_verifier(*case).result
+            if result is not None:
+                results.append(result)
+        if situation is Situation.UNKNOWN_STATUS:
+            value_name = "`vendor_status`"
+            values = {result.vendor_status for result in results}
+        else:
+            value_name = "warning tag"
+            values = {warning.tag for result in results for warning in result.warnings}
+        if results and values <= {None}:
+            return f"No result of {backend_name} has a {value_name}."
+        return None
 
-    def meets(self, operation: Operation, situation: Situation) -> bool:
+    def can_occur(self, operation: Operation, situation: Situation) -> bool:
+        """Return whether `situation` is about this operation of the backend."""
         if situation is Situation.SPOOF and Operation.LIVENESS not in self.operations:
             return operation in self.operations
         return OPERATION_OF.get(situation, operation) is operation
 
     def operations_for(self, situation: Situation) -> list[Operation]:
         """The declared operations in which `situation` can occur; skips the rule if none."""
-        operations = [each for each in self.operations if self.meets(each, situation)]
-        self.applies_if(operations, f"declares no {OPERATION_OF.get(situation)} call")
-        self.need(situation)
+        operations = [each for each in self.operations if self.can_occur(each, situation)]
+        self.skip_unless_applicable(operations, f"declares no {OPERATION_OF.get(situation)} call")
+        self.skip_unless_available(situation)
         return operations
 
-    def known(self, *situations: Situation) -> list[Situation]:
+    def available(self, *situations: Situation) -> list[Situation]:
         """Return the situations among these that the simulator can produce."""
         return [each for each in situations if each in self.simulator.situations]
 
-    def cases(self, situations: Iterable[Situation]) -> Iterator[tuple[Operation, Situation]]:
+    def available_cases(
+        self, situations: Iterable[Situation]
+    ) -> Iterator[tuple[Operation, Situation]]:
         """Yield each available situation with every operation in which it can occur."""
-        for situation in self.known(*situations):
+        for situation in self.available(*situations):
             for operation in self.operations:
-                if self.meets(operation, situation):
+                if self.can_occur(operation, situation):
                     yield operation, situation
 
-    def find_score(self, operation: Operation) -> tuple[Situation, float | None, float]:
-        """Return a situation, its `score` argument, and the score (0-100) that they produce."""
+    def find_scored_case(self, operation: Operation) -> ScoredCase:
+        """Return a situation with a known score; fails if a pass has none."""
         if Situation.SCORE in self.simulator.situations:
-            return Situation.SCORE, MIDDLE, MIDDLE
-        situation = GOOD[operation]
-        score = self.ask(operation, situation).answer.score
+            return ScoredCase(
+                situation=Situation.SCORE, score_to_set=MIDDLE_SCORE, score=MIDDLE_SCORE
+            )
+        situation = PASSING[operation]
+        score = self.call_verifier(operation, situation).require_result().score
         assert score is not None, f"{operation}: a pass has no score, but a scale is declared"
-        text = f"{situation.name} scores {score.value}: use pictures that score between 1 and 99"
-        self.sound_if(1 <= score.value <= 99, text)
-        return situation, None, score.value
+        self.require_of_simulator(
+            1 <= score.value <= 99,
+            f"{situation.name} scores {score.value}: use pictures that score between 1 and 99",
+        )
+        return ScoredCase(situation=situation, score_to_set=None, score=score.value)
 
-    def steps(self, operation: Operation) -> int:
+    def request_count(self, operation: Operation) -> int:
+        """Return the number of requests of a call."""
         steps = self.simulator.steps
         return steps if isinstance(steps, int) else steps[operation]
 
-    def each_step(self, operation: Operation, situation: Situation) -> list[int | None]:
+    def steps_to_fail(self, operation: Operation, situation: Situation) -> list[int | None]:
         """Return the steps of a call that `situation` can affect, or [None] for the whole call."""
-        several = range(1, self.steps(operation) + 1)
+        steps = list(range(1, self.request_count(operation) + 1))
         if situation is Situation.BAD_KEY:
-            return [None, *several[1:]]
-        return [*several] if len(several) > 1 and situation in AIMED else [None]
+            return [None, *steps[1:]]
+        if len(steps) > 1 and situation in AT_ONE_REQUEST:
+            return [*steps]
+        return [None]
 
-    def ask(self, operation: Operation, situation: Situation, **options: Any) -> Outcome:
+    def call_verifier(
+        self,
+        operation: Operation,
+        situation: Situation,
+        *,
+        score: float | None = None,
+        step: int | None = None,
+        images: Pair | None = None,
+        verifier: fm.FaceVerifier | None = None,
+        **options: Any,
+    ) -> Outcome:
         """Make a call as an application would; `verifier` and `images` replace the defaults."""
-        self._begin(operation, situation, options)
+        self._set_situation(operation, situation, score=score, step=step)
         if situation in STALLS:
-            options.setdefault("deadline_s", DEADLINE_S)
+            options.setdefault("deadline_s", SHORT_DEADLINE_S)
         events: list[fm.CallEvent] = []
-        images = options.pop("images", None) or self.simulator.pictures_for(situation)
-        verifier = options.pop("verifier", None)
+        images = images or self.simulator.pictures_for(situation)
         if verifier is None:
             verifier = fm.FaceVerifier(self.backend, on_event=events.append, clock=self.clock)
         call = application_call(verifier, operation, images, **options)
-        return attrs.evolve(self.count(call, RESULTS[operation]), events=tuple(events))
+        outcome = self.observe(call, RESULT_CLASSES[operation])
+        return attrs.evolve(outcome, events=tuple(events))
 
-    def ask_directly(self, operation: Operation, situation: Situation, **fields: Any) -> Outcome:
-        """Call the backend without the verifier, whose checks could hide a bug in the backend."""
-        self._begin(operation, situation, fields)
+    def call_backend(
+        self,
+        operation: Operation,
+        situation: Situation,
+        *,
+        score: float | None = None,
+        step: int | None = None,
+        **fields: Any,
+    ) -> Outcome:
+        """Call the backend without the verifier, whose checks could hide a bug in the backend.
+
+        `fields` replace fields of the request.
+        """
+        self._set_situation(operation, situation, score=score, step=step)
         if situation in STALLS:
-            fields.setdefault("deadline", Deadline.after(DEADLINE_S, self.clock))
-        return self.make_call(self.call(operation, situation, **fields))
+            fields.setdefault("deadline", Deadline.after(SHORT_DEADLINE_S, self.clock))
+        return self.run_request(self.make_request(operation, situation, **fields))
 
-    def _begin(self, operation: Operation, situation: Situation, how: dict[str, Any]) -> None:
-        score, step = how.pop("score", None), how.pop("step", None)
-        aim = {} if step is None else {"step": step}
-        self.simulator.set_situation(situation, score=score, **aim)
-        self.at = f"{operation}, {situation.name}" + (f" at step {step}" if step else "")
+    def _set_situation(
+        self, operation: Operation, situation: Situation, *, score: float | None, step: int | None
+    ) -> None:
+        self.context = f"{operation}, {situation.name}"
+        if step is None:  # a simulator need not take a step
+            self.simulator.set_situation(situation, score=score)
+            return
+        self.simulator.set_situation(situation, score=score, step=step)
+        self.context = f"{self.context} at step {step}"
 
-    def call(self, operation: Operation, situation: Situation, **fields: Any) -> PictureRequest:
-        """Return a call as the verifier would pass it, by default with the default threshold."""
-        probe, reference = self.fit(self.simulator.pictures_for(situation))
-        limit = self.threshold(operation, fields.pop("threshold", None))
-        fields = {"clock": self.clock, "probe": probe, "threshold": limit, **fields}
+    def make_request(
+        self, operation: Operation, situation: Situation, **fields: Any
+    ) -> PictureRequest:
+        """Return a request as the verifier would pass it, by default with the default threshold."""
+        probe, reference = self.prepare(self.simulator.pictures_for(situation))
+        threshold = self.expected_threshold(operation, fields.pop("threshold", None))
+        fields = {"clock": self.clock, "probe": probe, "threshold": threshold, **fields}
         if operation is Operation.LIVENESS:
             return backends.LivenessRequest(**fields)
         return MatchRequest(reference=reference, **fields)
 
-    def fit(self, images: Iterable[fm.Image]) -> list[fm.Image]:
-        limits = picture_limits(self.can).values()
-        return [image.prepared(limit) for image, limit in zip(images, limits, strict=True)]
+    def prepare(self, images: Pair) -> Pair:
+        """Return a probe and a reference as the verifier sends them."""
+        limits = picture_limits(self.capabilities)
+        probe, reference = images
+        return probe.prepared(limits["probe"]), reference.prepared(limits["reference"])
 
-    def make_call(self, request: PictureRequest) -> Outcome:
+    def run_request(self, request: PictureRequest) -> Outcome:
+        """Pass a request to the backend; return the outcome."""
         backend: Any = self.backend
-        ask = backend.match if isinstance(request, MatchRequest) else backend.check_liveness
-        return self.count(lambda: ask(request), RESULTS[request.operation])
+        method = backend.check_liveness
+        if request.operation is Operation.MATCH:
+            method = backend.match
+        call = functools.partial(method, request)
+        return self.observe(call, RESULT_CLASSES[request.operation])
 
-    def count(self, ask: Callable[[], Any], due: type | None = None) -> Outcome:
+    def observe(self, call: Callable[[], Any], result_class: type | None = None) -> Outcome:
         """Return the outcome of a call, with its requests and charges; assert the result class."""
-        simulator, slept = self.simulator, len(self.clock.slept)
-        requests, charges = simulator.requests_seen, simulator.charges
-        result, error = None, None
+        requests_before = self.simulator.requests_seen
+        charges_before = self.simulator.charges
+        waits_before = len(self.clock.slept)
+        result = error = None
         try:
-            result = HelperThreads(1, "facematch-kit").run(ask, Deadline.after(ENDS_S))
+            result = HelperThreads(1, "facematch-kit").run(call, Deadline.after(CALL_LIMIT_S))
         except StillRunning:
-            ends = "a call without a deadline does not end: does it retry or poll forever?"
-            raise AssertionError(ends) from None
+            raise AssertionError(
+                "a call without a deadline does not end: does it retry or poll forever?"
+            ) from None
         except fm.FaceMatchError as failure:
             error = failure
-        self.waits = tuple(self.clock.slept[slept:])
-        requests, charges = simulator.requests_seen - requests, simulator.charges - charges
-        if error is None and due is not None:
-            same("the class of the result", type(result), due)
-        return Outcome(result, error, requests, charges)
+        self.waits_s = self.clock.slept[waits_before:]
+        if error is None and result_class is not None:
+            assert_equal("the class of the result", type(result), result_class)
+        return Outcome(
+            result=result,
+            error=error,
+            requests=self.simulator.requests_seen - requests_before,
+            charges=self.simulator.charges - charges_before,
+        )
 
     @contextlib.contextmanager
-    def overhear(
-        self, answer: Any = None, *, every: bool = False, **changes: Any
-    ) -> Iterator[Steps]:
-        """Collect each step (or every request) and its reply, edited by `answer` or `changes`."""
-        steps: Steps = []
+    def record_exchanges(
+        self,
+        edit: Callable[[HttpRequest, HttpReply], HttpReply] | None = None,
+        *,
+        every: bool = False,
+        **changes: Any,
+    ) -> Iterator[list[Exchange]]:
+        """Collect the exchange of each step of a call, or of `every` request.
+
+        `edit`, or `changes` of their attributes, replace the replies. Empty for a backend that is
+        not an `HttpBackend`.
+        """
+        exchanges: list[Exchange] = []
         if not isinstance(self.backend, HttpBackend):
-            yield steps
+            yield exchanges
             return
         client: Any = self.backend.client
         send = client.send
 
-        def hear(request: HttpRequest, **options: Any) -> HttpReply:
-            # A call passes `on_sent`, a login does not.
-            is_of_call = "on_sent" in options
-            sent = f"{request.url} {request.params} {encode_request(request)}"
-            masked = {secret.reveal() for secret in request.secrets}
-            for text in self.simulator.secrets:
-                if text in sent and text not in masked:
-                    where = f"{request.method} {urlsplit(request.url).path}"
-                    raise AssertionError(
-                        f"{where} sends {self._name_secret(text)} as plain text: use a `Secret`, "
-                        "and put it into `masked`, too, if the value that is sent is longer"
-                    )
+        def send_and_note(request: HttpRequest, **options: Any) -> HttpReply:
+            self._check_masked(request)
+            is_of_call = _is_of_call(options)
             is_login = "deadline" in options and not request.charges
             assert is_of_call or is_login, "a login needs `charges=0` and its call's `deadline`"
             reply: HttpReply = send(request, **options)
-            if every or (is_of_call and not request.is_cleanup):
-                reply = answer(request, reply) if answer else attrs.evolve(reply, **changes)
-                if steps and steps[-1][1].status == 401 and steps[-1][0].url == request.url:
-                    steps.pop()  # the token was renewed: this repeats the step
-                steps.append((request, reply))
+            if not every and (not is_of_call or request.is_cleanup):
+                return reply
+            reply = edit(request, reply) if edit else attrs.evolve(reply, **changes)
+            if exchanges and exchanges[-1].is_repeated_by(request):
+                exchanges.pop()
+            exchanges.append(Exchange(request, reply))
             return reply
 
-        with mock.patch.object(client, "send", hear):
-            yield steps
+        with mock.patch.object(client, "send", send_and_note):
+            yield exchanges
+
+    def _check_masked(self, request: HttpRequest) -> None:
+        """Assert that each secret in a request is declared in it, so that an echo is masked."""
+        sent_text = f"{request.url} {request.params} {encode_request(request)}"
+        masked = {secret.reveal() for secret in request.secrets}
+        for text in self.simulator.secrets:
+            if text in sent_text and text not in masked:
+                raise AssertionError(
+                    f"{request.method} {urlsplit(request.url).path} sends "
+                    f"{self._name_secret(text)} as plain text: use a `Secret`, and put it into "
+                    "`masked`, too, if the value that is sent is longer"
+                )
 
     @contextlib.contextmanager
     def redirect_logins(self, url: str) -> Iterator[None]:
@@ -500,30 +687,43 @@ class Bench:
         send = backend.client.send
 
         def redirect(request: HttpRequest, **options: Any) -> HttpReply:
-            # A call passes `on_sent`, a login does not.
-            is_login = "on_sent" not in options
-            reply: HttpReply = send(
-                attrs.evolve(request, url=url) if is_login else request, **options
-            )
+            if not _is_of_call(options):
+                request = attrs.evolve(request, url=url)
+            reply: HttpReply = send(request, **options)
             return reply
 
         with mock.patch.object(backend.client, "send", redirect):
             yield
 
     def request_at(self, operation: Operation, step: int | None) -> HttpRequest:
-        """Return the request at a step of a passing call, or a placeholder if none was observed."""
-        if operation not in self._requests:
-            with self.overhear() as steps:
-                self.ask_directly(operation, GOOD[operation])
-            self._requests[operation] = [request for request, _ in steps]
-        sent = self._requests[operation][(step or 1) - 1 :]
-        return sent[0] if sent else HttpRequest(url="https://vendor.example")
+        """Return the request at a step of a passing call, or a placeholder if none was observed.
+
+        Without a step, the first request.
+        """
+        if operation not in self._requests_by_operation:
+            with self.record_exchanges() as exchanges:
+                self.call_backend(operation, PASSING[operation])
+            self._requests_by_operation[operation] = [each.request for each in exchanges]
+        requests = self._requests_by_operation[operation]
+        index = (step or 1) - 1
+        if index >= len(requests):
+            return HttpRequest(url="https://vendor.example")
+        return requests[index]
 
 
-def application_call(verifier: Any, operation: Operation, pair: Pair, **options: Any) -> Any:
+def _is_of_call(send_options: dict[str, Any]) -> bool:
+    """Return whether a request is one of a call: a call passes `on_sent`, a login does not."""
+    return "on_sent" in send_options
+
+
+def application_call(
+    verifier: fm.FaceVerifier, operation: Operation, images: Pair, **options: Any
+) -> Callable[[], Result]:
+    """Return a function that makes a call of the verifier."""
     if operation is Operation.MATCH:
-        return lambda: verifier.verify(*pair, **options)
-    return lambda: verifier.check_liveness(pair[0], **options)
+        return functools.partial(verifier.verify, *images, **options)
+    probe, _ = images
+    return functools.partial(verifier.check_liveness, probe, **options)
 
 
 def rule(*causes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -533,23 +733,25 @@ def rule(*causes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """
 
     def decorate(test: Callable[..., None]) -> Callable[..., None]:
-        number = test.__name__.split("_")[1].upper()
+        number = test.__name__.split("_")[1].upper()  # R51 of `test_r51_good_call_is_answered`
 
         @functools.wraps(test)
-        def judge(self: Rules, bench: Bench, **parameters: Any) -> None:
+        def run_rule(self: Rules, bench: Bench, **parameters: Any) -> None:
             failures = type(self).failures
-            cause = next((each for each in failures.values() if each in causes), None)
-            if cause is None:
-                try:
-                    return test(self, bench, **parameters)
-                except (Exception, SystemExit, pytest.fail.Exception) as error:  # noqa: BLE001 - a plug-in may raise anything
-                    reason = bench.reason(error)
-                cause = failures.setdefault(reason, number)
-                if cause == number:
-                    pytest.fail(reason, pytrace=False)
-            pytest.skip(f"{BECAUSE_OF}{cause}")
+            for failed_rule in failures.values():
+                if failed_rule in causes:
+                    pytest.skip(f"{BECAUSE_OF}{failed_rule}")
+            try:
+                return test(self, bench, **parameters)
+            except (Exception, SystemExit, pytest.fail.Exception) as error:  # noqa: BLE001 - a plug-in may raise anything
+                reason = bench.failure_reason(error)
+            failed_rule = failures.setdefault(reason, number)
+            if failed_rule == number:
+                pytest.fail(reason, pytrace=False)
+            # Another rule has failed for the same reason.
+            pytest.skip(f"{BECAUSE_OF}{failed_rule}")
 
-        return judge
+        return run_rule
 
     return decorate
 
@@ -570,18 +772,31 @@ class Rules:
         with contextlib.closing(Bench(simulator)) as bench:
             yield bench
 
-    def __init_subclass__(cls, **rest: Any) -> None:
+    def __init_subclass__(cls, **options: Any) -> None:
         """Raise TypeError for a subclass that overrides a rule without an xfail mark."""
-        super().__init_subclass__(**rest)
+        super().__init_subclass__(**options)
         cls.failures = {}
-        kit = [vars(base) for base in cls.__mro__ if base.__module__.startswith(__package__)]
-        for name in (name for name in dir(cls) if name.startswith(("test_r", "_r"))):
-            original = next((members[name] for members in kit if name in members), None)
-            test = getattr(cls, name)
-            marks = [m for m in getattr(test, "pytestmark", ()) if m.name != "parametrize"]
-            expected = any(m.name == "xfail" and m.kwargs.get("reason") for m in marks)
-            # A test that the kit does not define is the author's own.
-            is_changed = original is not None and (test is not original or marks)
-            if is_changed and (test is original or not expected):
-                text = "Mark it as expected to fail instead: @pytest.mark.xfail(reason='...')."
-                raise TypeError(f"{cls.__name__} changes the rule {name}. {text}")
+        for name in dir(cls):
+            if name.startswith(("test_r", "_r")) and _breaks_rule(cls, name):
+                raise TypeError(
+                    f"{cls.__name__} changes the rule {name}. "
+                    "Mark it as expected to fail instead: @pytest.mark.xfail(reason='...')."
+                )
+
+
+def _breaks_rule(cls: type[Rules], name: str) -> bool:
+    """Return whether a class changes a rule of the kit without expecting it to fail.
+
+    A test that the kit does not define is the author's own.
+    """
+    kit_classes = [base for base in cls.__mro__ if base.__module__.startswith(__package__)]
+    defined = [vars(base)[name] for base in kit_classes if name in vars(base)]
+    if not defined:
+        return False
+    original = defined[0]
+    test = getattr(cls, name)
+    marks = [mark for mark in getattr(test, "pytestmark", ()) if mark.name != "parametrize"]
+    if test is original:
+        # A mark on the kit's own function would apply to every contract.
+        return bool(marks)
+    return not any(mark.name == "xfail" and mark.kwargs.get("reason") for mark in marks)

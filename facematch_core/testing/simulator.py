@@ -36,6 +36,7 @@ from facematch_core.backend import (
     Capabilities,
     DocumentHolder,
     ImageLimits,
+    MatchRequest,
     PictureRequest,
 )
 from facematch_core.backend.kinds import is_union, type_hints
@@ -106,39 +107,64 @@ class Situation(enum.StrEnum):
     NEVER_DONE = "never_done"
 
 
-#: Situations in which a call passes (GOOD) or does not (BAD), by operation.
-GOOD = {Operation.MATCH: Situation.SAME_PERSON, Operation.LIVENESS: Situation.LIVE}
-BAD = {Operation.MATCH: Situation.DIFFERENT_PEOPLE, Operation.LIVENESS: Situation.SPOOF}
-#: Situations specific to one operation. SPOOF also applies to a vendor that only compares.
-OPERATION_OF = {case: operation for table in (GOOD, BAD) for operation, case in table.items()}
+#: The situation in which a call passes, and the one in which it does not, by operation.
+PASSING = {Operation.MATCH: Situation.SAME_PERSON, Operation.LIVENESS: Situation.LIVE}
+NOT_PASSING = {Operation.MATCH: Situation.DIFFERENT_PEOPLE, Operation.LIVENESS: Situation.SPOOF}
+#: The operation of each of them. SPOOF also applies to a vendor that only compares.
+OPERATION_OF = {
+    Situation.SAME_PERSON: Operation.MATCH,
+    Situation.LIVE: Operation.LIVENESS,
+    Situation.DIFFERENT_PEOPLE: Operation.MATCH,
+    Situation.SPOOF: Operation.LIVENESS,
+}
 #: Situations that end in a result, whatever its decision.
-ANSWERS = (
-    *(*OPERATION_OF, Situation.NO_FACE, Situation.TWO_FACES),
-    *(Situation.NULL_SCORE, Situation.UNKNOWN_STATUS, Situation.UNKNOWN_WARNING),
+RESULT_SITUATIONS = (
+    Situation.SAME_PERSON,
+    Situation.LIVE,
+    Situation.DIFFERENT_PEOPLE,
+    Situation.SPOOF,
+    Situation.NO_FACE,
+    Situation.TWO_FACES,
+    Situation.NULL_SCORE,
+    Situation.UNKNOWN_STATUS,
+    Situation.UNKNOWN_WARNING,
 )
 #: Situations that end in an error.
 FAILURES = (
-    *(Situation.BAD_KEY, Situation.NO_CREDIT, Situation.THROTTLED, Situation.REJECTED),
-    *(Situation.UNREACHABLE, Situation.LOST_ANSWER, Situation.BROKEN_ANSWER),
-    *(Situation.GATEWAY_ERROR, Situation.OUTAGE, Situation.UNREADABLE_200),
+    Situation.BAD_KEY,
+    Situation.NO_CREDIT,
+    Situation.THROTTLED,
+    Situation.REJECTED,
+    Situation.UNREACHABLE,
+    Situation.LOST_ANSWER,
+    Situation.BROKEN_ANSWER,
+    Situation.GATEWAY_ERROR,
+    Situation.OUTAGE,
+    Situation.UNREADABLE_200,
 )
 #: Situations that only a deadline ends.
 STALLS = (Situation.SLOW, Situation.DRIPPING)
 #: Situations that affect one request of a call. All others affect each request by default.
-AIMED = frozenset({*FAILURES, *STALLS}) - {Situation.BAD_KEY, Situation.UNREACHABLE}
+AT_ONE_REQUEST = {*FAILURES, *STALLS} - {Situation.BAD_KEY, Situation.UNREACHABLE}
 
 
-def required(can: Capabilities) -> frozenset[Situation]:
-    """Return the situations required to test a backend that declares `can`."""
-    # If calls cost money, these two show whether a call is paid for twice.
-    paid = {Situation.LOST_ANSWER, Situation.UNREADABLE_200} if can.billed_operations else set()
-    return frozenset(paid | {case for case, each in OPERATION_OF.items() if each in can.operations})
+def required(capabilities: Capabilities) -> frozenset[Situation]:
+    """Return the situations required to test a backend with these capabilities."""
+    situations = set()
+    for situation, operation in OPERATION_OF.items():
+        if operation in capabilities.operations:
+            situations.add(situation)
+    if capabilities.billed_operations:
+        # These two show whether a call is paid for twice.
+        situations |= {Situation.LOST_ANSWER, Situation.UNREADABLE_200}
+    return frozenset(situations)
 
 
 def good_among(situations: Container[Situation]) -> Situation:
     """Return SAME_PERSON, or LIVE if only LIVE is available."""
-    is_alone = Situation.LIVE in situations and Situation.SAME_PERSON not in situations
-    return Situation.LIVE if is_alone else Situation.SAME_PERSON
+    if Situation.SAME_PERSON not in situations and Situation.LIVE in situations:
+        return Situation.LIVE
+    return Situation.SAME_PERSON
 
 
 class SessionCase(enum.StrEnum):
@@ -392,37 +418,53 @@ class VendorSimulator(abc.ABC):
 
 def check_declared(simulator: VendorSimulator) -> str:
     """Return a message about the first attribute with a wrong type; "" if there is none."""
-    authors = {VendorSimulator: simulator, SessionSimulator: simulator.sessions}
-    for base, author in authors.items():
-        for name, kind in type_hints(base).items() if author is not None else ():
-            value = getattr(author, name, None)
-            if not _fits(value, kind):
-                words = re.sub(r"[\w.]+\.|ClassVar\[(.*)\]", r"\1", formatannotation(kind))
-                return f"{type(author).__name__}.{name} must be {words}, not {value!r:.80}"
+    problem = _check_attributes(simulator, VendorSimulator)
+    if not problem and simulator.sessions is not None:
+        problem = _check_attributes(simulator.sessions, SessionSimulator)
+    return problem
+
+
+def _check_attributes(author: object, base: type) -> str:
+    for name, annotation in type_hints(base).items():
+        value = getattr(author, name, None)
+        if not _fits(value, annotation):
+            # `ClassVar[frozenset[facematch_core.X]]` is shown as `frozenset[X]`.
+            type_name = re.sub(r"[\w.]+\.|ClassVar\[(.*)\]", r"\1", formatannotation(annotation))
+            return f"{type(author).__name__}.{name} must be {type_name}, not {value!r:.80}"
     return ""
 
 
-def _fits(value: Any, kind: Any) -> bool:
+def _fits(value: Any, annotation: Any) -> bool:
     """Return whether a value has the annotated type (a collection may be any iterable but text)."""
-    origin, inner = get_origin(kind), [each for each in get_args(kind) if each is not ...]
-    if origin is ClassVar or is_union(kind):
-        return any(_fits(value, each) for each in inner)
+    origin = get_origin(annotation)
+    arguments = [argument for argument in get_args(annotation) if argument is not ...]
+    if origin is ClassVar or is_union(annotation):
+        return any(_fits(value, argument) for argument in arguments)
     if origin is None:
         # Protocols (`Clock`, for example) are not checked.
-        return kind is Any or getattr(kind, "_is_protocol", False) or isinstance(value, kind)
+        is_unchecked = annotation is Any or getattr(annotation, "_is_protocol", False)
+        return is_unchecked or isinstance(value, annotation)
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         return False
     if origin is Mapping:
-        return isinstance(value, Mapping) and all(_fits(each, inner[1]) for each in value.values())
-    return all(any(_fits(each, one) for one in inner) for each in value)
+        _, value_type = arguments
+        return isinstance(value, Mapping) and all(
+            _fits(item, value_type) for item in value.values()
+        )
+    return all(any(_fits(item, argument) for argument in arguments) for item in value)
 
 
 def author_of(frame: FrameType) -> Backend | VendorSimulator | SessionSimulator | None:
     """Return the backend or the simulator whose method a frame runs, or None."""
     code = frame.f_code
-    first = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+    if not code.co_argcount:
+        return None
+    self_name = code.co_varnames[0]
+    author = frame.f_locals.get(self_name)
     # `isinstance` would also read `__class__`, which may run code of a proxy.
-    return first if issubclass(type(first), (Backend, VendorSimulator, SessionSimulator)) else None
+    if issubclass(type(author), (Backend, VendorSimulator, SessionSimulator)):
+        return author
+    return None
 
 
 @attrs.frozen(kw_only=True)
@@ -449,20 +491,33 @@ class SimulatorRequest:
         """The form fields that are not files."""
         if self.headers.get_content_type() == "application/x-www-form-urlencoded":
             return dict(parse_qsl(self.body.decode(), keep_blank_values=True))
-        return {name: data.decode() for name, is_file, data in self._parts() if not is_file}
+        return {part.name: part.data.decode() for part in self._parts() if not part.is_file}
 
     @property
     def files(self) -> dict[str, bytes]:
         """The files of a multipart form."""
-        return {name: data for name, is_file, data in self._parts() if is_file}
+        return {part.name: part.data for part in self._parts() if part.is_file}
 
-    def _parts(self) -> Iterator[tuple[str, bool, bytes]]:
+    def _parts(self) -> Iterator[_FormPart]:
         boundary = self.headers.get_boundary()
+        if not boundary:
+            return
+        # Before the first boundary is nothing, after the last one are two dashes.
         parts = (b"\r\n" + self.body).split(f"\r\n--{boundary}".encode())[1:-1]
-        for part in parts if boundary else ():
+        for part in parts:
             head, _, data = part.partition(b"\r\n\r\n")
-            if name := re.search(rb'[; ]name="([^"]*)"', head):
-                yield name[1].decode(), b"filename=" in head, data
+            name = re.search(rb'[; ]name="([^"]*)"', head)
+            if name:
+                yield _FormPart(name[1].decode(), is_file=b"filename=" in head, data=data)
+
+
+@attrs.frozen
+class _FormPart:
+    """A field or a file of a multipart form."""
+
+    name: str
+    is_file: bool
+    data: bytes
 
 
 @attrs.frozen(kw_only=True)
@@ -484,11 +539,17 @@ class SimulatorReply:
     def written(self) -> bytes:
         """Return the bytes of the response."""
         content = self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
-        usual = {"Connection": "close", "Content-Type": "application/json"}
-        headers = {"Content-Length": str(len(content)), **usual, **self.headers}
-        first = f"HTTP/1.1 {self.status} {responses.get(self.status, '')}"
-        lines = [first, *(f"{name}: {value}" for name, value in headers.items()), "", ""]
-        return "\r\n".join(lines).encode("latin-1") + content
+        headers = {
+            "Content-Length": str(len(content)),
+            "Connection": "close",
+            "Content-Type": "application/json",
+            **self.headers,
+        }
+        lines = [f"HTTP/1.1 {self.status} {responses.get(self.status, '')}"]
+        for name, value in headers.items():
+            lines.append(f"{name}: {value}")
+        head = "\r\n".join(lines) + "\r\n\r\n"
+        return head.encode("latin-1") + content
 
 
 @attrs.frozen(kw_only=True)
@@ -509,7 +570,16 @@ class Refusal:
 
 
 #: Timeout of an idle connection or of an endless response, in seconds.
-PATIENCE_S = 30.0
+CONNECTION_LIMIT_S = 30.0
+
+
+@attrs.frozen
+class _SetSituation:
+    """The arguments of `set_situation`."""
+
+    situation: Situation
+    score: float | None
+    step: int | None
 
 
 class HttpSimulator(VendorSimulator):
@@ -524,8 +594,13 @@ class HttpSimulator(VendorSimulator):
 
     #: Situations that this class produces without calling `answer`.
     FAULTS: ClassVar[frozenset[Situation]] = frozenset(
-        {Situation.UNREACHABLE, Situation.LOST_ANSWER, Situation.BROKEN_ANSWER}
-        | {Situation.GATEWAY_ERROR, *STALLS}
+        {
+            Situation.UNREACHABLE,
+            Situation.LOST_ANSWER,
+            Situation.BROKEN_ANSWER,
+            Situation.GATEWAY_ERROR,
+            *STALLS,
+        }
     )
 
     requests_seen: int = 0
@@ -535,10 +610,12 @@ class HttpSimulator(VendorSimulator):
         self.last: SimulatorRequest | None = None
         self._lock = threading.Lock()
         self._server: _Server | None = None
+        #: Set when the situation changes, so that stalled responses end.
         self._released = threading.Event()
-        #: The arguments of the last `set_situation`, and the number of counted requests since then.
-        self._set: tuple[Situation, float | None, int | None] | None = None
-        self._at = 0
+        #: The last `set_situation`; None before the first.
+        self._current: _SetSituation | None = None
+        #: Number of counted requests since the last `set_situation`.
+        self._requests_since = 0
 
     @abc.abstractmethod
     def answer(
@@ -575,13 +652,19 @@ class HttpSimulator(VendorSimulator):
     ) -> None:
         self._released.set()
         self._released = threading.Event()
-        self._set, self._at = (situation, score, step), 0
+        self._current = _SetSituation(situation, score, step)
+        self._requests_since = 0
         if self._server is not None:
-            self._server.listen(on=situation is not Situation.UNREACHABLE)
+            self._server.listen(on=self._is_reachable)
+
+    @property
+    def _is_reachable(self) -> bool:
+        current = self._current
+        return current is None or current.situation is not Situation.UNREACHABLE
 
     def __enter__(self) -> Self:
         self._server = _Server(self._serve)
-        self._server.listen(on=self._set is None or self._set[0] is not Situation.UNREACHABLE)
+        self._server.listen(on=self._is_reachable)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -600,39 +683,54 @@ class HttpSimulator(VendorSimulator):
             self.problem = error
 
     def _play(self, request: SimulatorRequest) -> Iterator[bytes]:
-        if self._set is None:
+        if self._current is None:
             raise RuntimeError("The simulator received a request before set_situation.")
         with self._lock:
-            (situation, score, step), released = self._set, self._released
-            counts = self.counts(request)
-            self.last = request if request.body else self.last
-            self.requests_seen += counts
-            self._at += counts
-            is_aim = self._at == step if step else self.ends(request)
-        is_met = is_aim or (step is None and situation not in AIMED)
-        is_fault = counts and is_met and situation in self.FAULTS
-        asked = situation, score
-        if is_fault or (counts and not is_met):
-            asked = good_among(self.situations), None
-        if not is_fault or situation is not Situation.SLOW:
-            reply = self.answer(request, *asked)
-            charges = reply.status == 200 if reply.charged is None else reply.charged
+            current = self._current
+            released = self._released
+            is_counted = self.counts(request)
+            if request.body:
+                self.last = request
+            self.requests_seen += is_counted
+            self._requests_since += is_counted
+            if current.step is None:
+                is_target = current.situation not in AT_ONE_REQUEST or self.ends(request)
+            else:
+                is_target = self._requests_since == current.step
+        is_fault = is_counted and is_target and current.situation in self.FAULTS
+        if is_fault and current.situation is Situation.SLOW:
+            yield from _fault(current.situation, released)
+            return
+        if is_fault or (is_counted and not is_target):
+            reply = self.answer(request, good_among(self.situations), None)
+        else:
+            reply = self.answer(request, current.situation, current.score)
+        if is_counted:
+            charges = reply.charged
+            if charges is None:
+                charges = reply.status == 200
             with self._lock:
-                self.charges += int(charges) if counts else 0
-        yield from _fault(situation, released) if is_fault else [reply.written()]
+                self.charges += int(charges)
+        if is_fault:
+            # The request was processed, and charged; only its response is lost.
+            yield from _fault(current.situation, released)
+        else:
+            yield reply.written()
 
 
 def _fault(situation: Situation, released: threading.Event) -> Iterator[bytes]:
+    """Yield what arrives in a fault, if anything; the connection then closes."""
     if situation is Situation.GATEWAY_ERROR:
-        page, form = b"<html><h1>502 Bad Gateway</h1></html>", {"Content-Type": "text/html"}
-        yield SimulatorReply(body=page, status=502, headers=form).written()
+        page = b"<html><h1>502 Bad Gateway</h1></html>"
+        yield SimulatorReply(body=page, status=502, headers={"Content-Type": "text/html"}).written()
     elif situation is Situation.SLOW:
-        released.wait(PATIENCE_S)
+        released.wait(CONNECTION_LIMIT_S)
     elif situation in (Situation.BROKEN_ANSWER, Situation.DRIPPING):
         # JSON may begin with spaces, so no client can stop reading early.
         yield SimulatorReply(body=b" ", headers={"Content-Length": "10000"}).written()
-        for _ in range(int(PATIENCE_S / 0.05)):
-            if situation is Situation.BROKEN_ANSWER or released.wait(0.05):
+    if situation is Situation.DRIPPING:
+        for _ in range(int(CONNECTION_LIMIT_S / 0.05)):
+            if released.wait(0.05):
                 return
             yield b" "
 
@@ -678,15 +776,17 @@ class _Handler(BaseHTTPRequestHandler):
     """A connection that serves one request."""
 
     protocol_version = "HTTP/1.1"
-    timeout = PATIENCE_S
+    timeout = CONNECTION_LIMIT_S
     server: _Server
 
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.close_connection = True
-        head: Any = {"method": self.command, "path": self.path, "headers": self.headers}
-        for piece in self.server.serve(SimulatorRequest(body=body, **head)):
-            self.wfile.write(piece)
+        request = SimulatorRequest(
+            method=self.command, path=self.path, headers=self.headers, body=body
+        )
+        for chunk in self.server.serve(request):
+            self.wfile.write(chunk)
 
     def log_message(self, *_: object) -> None:
         """Print nothing: pytest would show the message as test output."""
@@ -695,12 +795,16 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 #: Situations that pictures can cause in an engine.
-_AT_AN_ENGINE = {
-    *OPERATION_OF,
-    Situation.NO_FACE,
-    Situation.TWO_FACES,
-    Situation.SMALLER_FACE_MATCHES,
-} - {Situation.SPOOF}
+_AT_AN_ENGINE = frozenset(
+    {
+        Situation.SAME_PERSON,
+        Situation.DIFFERENT_PEOPLE,
+        Situation.LIVE,
+        Situation.NO_FACE,
+        Situation.TWO_FACES,
+        Situation.SMALLER_FACE_MATCHES,
+    }
+)
 _NO_VENDOR = "A local engine has no vendor that responds to, rejects, loses or bills a call."
 
 
@@ -724,47 +828,62 @@ class EngineSimulator(VendorSimulator):
     charges: int = 0
     received: Mapping[str, Any] = {}
 
-    def __init_subclass__(cls, **rest: Any) -> None:
-        super().__init_subclass__(**rest)
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
         if "pictures" in vars(cls):
             cls.situations = frozenset({*cls.pictures, Situation.SLOW})
-        never = dict.fromkeys(set(Situation) - _AT_AN_ENGINE, _NO_VENDOR) | {**cls.cannot_happen}
-        shown = getattr(cls, "situations", ())
-        cls.cannot_happen = {case: why for case, why in never.items() if case not in shown}
+        available = getattr(cls, "situations", ())
+        reasons = {}
+        for situation in Situation:
+            if situation not in _AT_AN_ENGINE:
+                reasons[situation] = _NO_VENDOR
+        reasons.update(cls.cannot_happen)
+        cls.cannot_happen = {
+            situation: reason for situation, reason in reasons.items() if situation not in available
+        }
 
     def __init__(self) -> None:
-        self._lock, self._released = threading.Lock(), threading.Event()
+        self._lock = threading.Lock()
+        #: Set unless the situation is SLOW.
+        self._released = threading.Event()
         self._released.set()
 
     def backend(self, **settings: Any) -> Backend:
-        def watch(method: Any) -> Any:
-            def begin(backend: Backend, request: PictureRequest) -> Any:
-                if request.operation in backend.capabilities.operations:
-                    pictures = {
-                        "probe": request.probe,
-                        "reference": getattr(request, "reference", None),
-                    }
-                    with self._lock:
-                        self.requests_seen += 1
-                        self.received = {name: each.data for name, each in pictures.items() if each}
-                    self._released.wait(PATIENCE_S)
-                return method(backend, request)
+        watched_methods = {
+            name: self._watch(getattr(self.backend_class, name))
+            for name in ("match", "check_liveness")
+        }
+        name = f"Watched{self.backend_class.__name__}"
+        watched_class: type[Backend] = type(name, (self.backend_class,), watched_methods)
+        return watched_class(**{**self.settings, **settings})
 
-            return begin
+    def _watch(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a method of the engine that notes its pictures and waits in SLOW."""
 
-        cls = self.backend_class
-        methods = {name: watch(getattr(cls, name)) for name in ("match", "check_liveness")}
-        watched: type[Backend] = type(f"Watched{cls.__name__}", (cls,), methods)
-        return watched(**{**self.settings, **settings})
+        def run_watched(backend: Backend, request: PictureRequest) -> Any:
+            if request.operation in backend.capabilities.operations:
+                received = {"probe": request.probe.data}
+                if isinstance(request, MatchRequest):
+                    received["reference"] = request.reference.data
+                with self._lock:
+                    self.requests_seen += 1
+                    self.received = received
+                self._released.wait(CONNECTION_LIMIT_S)
+            return method(backend, request)
 
-    def set_situation(self, situation: Situation, **_: Any) -> None:
+        return run_watched
+
+    def set_situation(
+        self, situation: Situation, *, score: float | None = None, step: int | None = None
+    ) -> None:
         self._released.set()
         if situation is Situation.SLOW:
             self._released = threading.Event()
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
-        shown = situation if situation in self.pictures else good_among(self.pictures)
-        probe, reference = self.pictures[shown]
+        if situation not in self.pictures:
+            situation = good_among(self.pictures)
+        probe, reference = self.pictures[situation]
         return Image.of(probe), Image.of(reference)
 
     def __exit__(self, *_: object) -> None:

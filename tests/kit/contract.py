@@ -9,7 +9,13 @@ import attrs
 import pytest
 
 from facematch_core.testing import BackendContract
-from facematch_core.testing.bench import BECAUSE_OF, DOES_NOT_APPLY, NOT_TESTED, Bench, tell_fault
+from facematch_core.testing.bench import (
+    BECAUSE_OF,
+    DOES_NOT_APPLY,
+    NOT_TESTED,
+    Bench,
+    describe_failure,
+)
 
 
 class Status(enum.StrEnum):
@@ -75,7 +81,7 @@ def _play(test, contract, make, how):
     except pytest.fail.Exception as failure:
         return Status.FAILED, str(failure)
     except Exception as error:  # noqa: BLE001 - pytest shows it as an error of a fixture
-        return Status.FAILED, tell_fault(error)
+        return Status.FAILED, describe_failure(error)
     return Status.PASSED, ""
 
 

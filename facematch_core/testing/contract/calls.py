@@ -22,8 +22,17 @@ from facematch_core.base.addresses import check_base_url
 from facematch_core.call.run import PICTURES
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.testing import bench as benches
-from facematch_core.testing.bench import FAIL, PASS, Bench, Result, Rules, judge_parts, rule, same
-from facematch_core.testing.simulator import BAD, GOOD, Situation, required
+from facematch_core.testing.bench import (
+    FAIL,
+    PASS,
+    Bench,
+    Result,
+    Rules,
+    assert_equal,
+    rule,
+    run_parts,
+)
+from facematch_core.testing.simulator import NOT_PASSING, PASSING, Situation, required
 
 #: Both ends of the scale, a score that looks like a fraction, scores that rounding would change,
 #: and whole percentages that `fraction * 100` does not reproduce exactly.
@@ -31,7 +40,7 @@ SCORES = (0.0, 0.87, 1.0, 7.0, 12.5, 28.0, 29.0, 49.996, 50.1, 57.0, 61.23, 88.5
 #: Responses without a usable score, each with the thresholds to send.
 UNSCORED = {Situation.NULL_SCORE: (None, 40.0), Situation.IMPOSSIBLE_SCORE: (10.0,)}
 #: Scores to compare with a threshold.
-EDGES = (0.0, 0.87, 28.0, 50.1, benches.MIDDLE, 100.0)
+EDGES = (0.0, 0.87, 28.0, 50.1, benches.MIDDLE_SCORE, 100.0)
 #: HTTP statuses of vendors, servers and gateways, and some unassigned ones.
 STATUSES = (
     *(200, 201, 202, 203, 204, 206, 299, 300, 301, 302, 303, 304, 307, 308, 399),
@@ -60,10 +69,10 @@ class CallRules(Rules):
         Every other rule depends on this one. A cached response would let the next visitor in, and
         an auditor must see which vendor decided on which request.
         """
-        judge_parts(bench, self._r51_what_is_declared, self._r51_good_calls)
+        run_parts(bench, self._r51_what_is_declared, self._r51_good_calls)
 
     def _r51_what_is_declared(self, bench: Bench) -> None:
-        backend, can, simulator = bench.backend, bench.can, bench.simulator
+        backend, can, simulator = bench.backend, bench.capabilities, bench.simulator
         fits = re.fullmatch(r"[a-z][a-z0-9_.-]*", backend.name)
         assert fits, f"the name {backend.name!r} does not match [a-z][a-z0-9_.-]*"
         assert bench.operations, "it declares no operation"
@@ -75,33 +84,39 @@ class CallRules(Rules):
             check_base_url(usual, allowed_hosts=backend.allowed_hosts)
         unknown = {*backend.environment_variables} - {*settings}
         assert not unknown, f"`environment_variables` names unknown settings: {unknown}"
-        unnamed = [name for name, text in bench.secrets() if text not in simulator.secrets]
-        bench.sound_if(not unnamed, f"its `secrets` do not include {', '.join(unnamed)}")
+        unnamed = [
+            name for name, text in bench.backend_secrets().items() if text not in simulator.secrets
+        ]
+        bench.require_of_simulator(
+            not unnamed, f"its `secrets` do not include {', '.join(unnamed)}"
+        )
         missing = sorted(each.name for each in required(can) - simulator.situations)
-        bench.sound_if(not missing, f"it must produce {', '.join(missing)}")
-        for operation in set(GOOD) - can.operations:
-            outcome = bench.ask_directly(operation, GOOD[bench.operations[0]])
+        bench.require_of_simulator(not missing, f"it must produce {', '.join(missing)}")
+        for operation in set(PASSING) - can.operations:
+            outcome = bench.call_backend(operation, PASSING[bench.operations[0]])
             refused = isinstance(outcome.error, fm.Unsupported) and not outcome.requests
             assert refused, f"{operation} is not declared, but a call gives {outcome.summary}"
 
     def _r51_good_calls(self, bench: Bench) -> None:
-        for operation, situation in bench.cases(GOOD.values()):
+        for operation, situation in bench.available_cases(PASSING.values()):
             results, replies = list[Result](), list[bytes]()
             for _ in range(2):
-                with bench.overhear() as steps:
-                    results.append(bench.ask(operation, situation).answer)
-                replies += [reply.body for _, reply in steps[-1:]]
+                with bench.record_exchanges() as steps:
+                    results.append(bench.call_verifier(operation, situation).require_result())
+                replies += [each.reply.body for each in steps[-1:]]
             result, vendor_id = results[-1], results[-1].ids.vendor
-            same("the decision", result.decision, PASS[operation])
-            same("`backend` of the result", result.backend, bench.backend.name)
+            assert_equal("the decision", result.decision, PASS[operation])
+            assert_equal("`backend` of the result", result.backend, bench.backend.name)
             if result.environment is not fm.Environment.MOCK:
-                same("`environment`", result.environment, bench.backend.environment)
+                assert_equal("`environment`", result.environment, bench.backend.environment)
             if vendor_id is not None and vendor_id == results[0].ids.vendor:
                 is_said = replies and all(vendor_id.encode() in body for body in replies)
-                bench.sound_if(not is_said, f"it returns the id {vendor_id} for every call")
+                bench.require_of_simulator(
+                    not is_said, f"it returns the id {vendor_id} for every call"
+                )
                 raise AssertionError(f"two calls have the same `ids.vendor`, {vendor_id}")
             earlier = result.decision, vendor_id
-            later = bench.ask(operation, BAD[operation]).result
+            later = bench.call_verifier(operation, NOT_PASSING[operation]).result
             is_kept = later is not None and (later.decision, later.ids.vendor) == earlier
             assert not is_kept, "the result belongs to an earlier call"
 
@@ -116,33 +131,39 @@ class CallRules(Rules):
         """
         unscored = [functools.partial(self._r02_unscored, case=case) for case in UNSCORED]
         numbers = self._r02_vendors_number, self._r02_edge, self._r02_named_threshold
-        judge_parts(bench, self._r02_verdicts, *unscored, *numbers, self._r02_nobody)
+        run_parts(bench, self._r02_verdicts, *unscored, *numbers, self._r02_nobody)
 
     def _r02_verdicts(self, bench: Bench) -> None:
         # All calls are for one visitor: a pass must not be cached for the next call.
         for operation in reversed(bench.operations):
-            scale = bench.scale(operation)
-            for situation, due in ((GOOD[operation], PASS), (BAD[operation], FAIL)):
-                result = bench.ask(operation, situation, caller_ref="visitor 7").answer
-                same("the decision", result.decision, due[operation])
+            scale = bench.score_scale(operation)
+            for situation, due in ((PASSING[operation], PASS), (NOT_PASSING[operation], FAIL)):
+                result = bench.call_verifier(
+                    operation, situation, caller_ref="visitor 7"
+                ).require_result()
+                assert_equal("the decision", result.decision, due[operation])
                 if (score := result.score) is not None:
-                    same("the scale of the score", score.scale, scale)
-                elif situation is GOOD[operation]:
-                    same("the declared scale, for a pass without a score,", scale, None)
+                    assert_equal("the scale of the score", score.scale, scale)
+                elif situation is PASSING[operation]:
+                    assert_equal("the declared scale, for a pass without a score,", scale, None)
         match, spoof = fm.Operation.MATCH, Situation.SPOOF
         # A vendor with a liveness check need not report a spoof in a comparison.
         if bench.operations != [match] or spoof in bench.simulator.cannot_happen:
             return
-        bench.need(spoof)
+        bench.skip_unless_available(spoof)
         for threshold in (None, 0.0):
-            decision = bench.ask(match, spoof, threshold=threshold).answer.decision
+            decision = (
+                bench.call_verifier(match, spoof, threshold=threshold).require_result().decision
+            )
             assert decision is not PASS[match], "a match, although the vendor reports a spoof"
 
     def _r02_vendors_number(self, bench: Bench) -> None:
-        scaled = bench.scaled()
-        bench.need(Situation.SCORE)
+        scaled = bench.scored_operations()
+        bench.skip_unless_available(Situation.SCORE)
         for operation, value in itertools.product(scaled, SCORES):
-            score = bench.ask(operation, Situation.SCORE, score=value).answer.score
+            score = (
+                bench.call_verifier(operation, Situation.SCORE, score=value).require_result().score
+            )
             assert score is not None, f"the vendor returned {value}, but the score is None"
             # Allowed rounding: 1e-9 for another scale (a cosine, for example), 1e-12 for a
             # fraction converted to a percentage, none for a whole percentage.
@@ -155,49 +176,58 @@ class CallRules(Rules):
         """Assert that a result has no verdict based on a score, or check an error's charge."""
         is_null = case is Situation.NULL_SCORE
         for operation in bench.operations_for(case):
-            bench.ask(operation, GOOD[operation])  # a later call must not reuse its score
+            bench.call_verifier(
+                operation, PASSING[operation]
+            )  # a later call must not reuse its score
             for threshold in UNSCORED[case]:
-                outcome = bench.ask_directly(operation, case, threshold=threshold)
+                outcome = bench.call_backend(operation, case, threshold=threshold)
                 if isinstance(outcome.error, fm.UnexpectedResponse):
-                    bench.judge_unreadable(operation, outcome.error)
+                    bench.check_unreadable(operation, outcome.error)
                     continue
-                same("the score", outcome.answer.score, None)
+                assert_equal("the score", outcome.require_result().score, None)
                 wrong = [FAIL[operation]] * is_null
                 # Without a scale, no threshold applies: the vendor's verdict decides.
-                if threshold is not None and (bench.scale(operation) or not is_null):
+                if threshold is not None and (bench.score_scale(operation) or not is_null):
                     wrong.append(PASS[operation])
                 said = f"{outcome.summary} without a score, at threshold {threshold}"
-                assert outcome.answer.decision not in wrong, said
+                assert outcome.require_result().decision not in wrong, said
 
     def _r02_edge(self, bench: Bench) -> None:
         """Test at, just below and just above the threshold, without the verifier's own check."""
-        rule_ = bench.can.threshold_rule
+        rule_ = bench.capabilities.threshold_rule
         is_ours = rule_ is not models.ThresholdRule.VENDOR
-        bench.applies_if(is_ours, "leaves the threshold rule to its vendor")
-        for operation in bench.scaled():
-            situation, setting, score = bench.find_score(operation)
+        bench.skip_unless_applicable(is_ours, "leaves the threshold rule to its vendor")
+        for operation in bench.scored_operations():
+            scored = bench.find_scored_case(operation)
+            situation, setting, score = scored.situation, scored.score_to_set, scored.score
             scores = [score] if setting is None else EDGES
             for score, step in itertools.product(scores, (-0.01, 0.0, 0.01)):
                 edge = fm.Threshold(min(max(score + step, 0.0), 100.0), rule_)
                 options: dict[str, Any] = {"score": setting and score, "threshold": edge.value}
-                result = bench.ask_directly(operation, situation, **options).answer
+                result = bench.call_backend(operation, situation, **options).require_result()
                 # A score on another scale is rounded.
                 passes = edge.passes(score if result.score is None else result.score.value)
                 no = FAIL[operation], benches.REVIEW[operation]
                 right = (PASS[operation],) if passes else no
-                same(f"decision for {score} at {edge.value} ({edge.rule})", result.decision, *right)
+                assert_equal(
+                    f"decision for {score} at {edge.value} ({edge.rule})", result.decision, *right
+                )
 
     def _r02_named_threshold(self, bench: Bench) -> None:
         for operation in bench.operations:
             sent: list[tuple[Any, Any]] = []
-            for value in (None, benches.MIDDLE, 0.0, 100.0):
-                named = bench.ask(operation, GOOD[operation], threshold=value).answer.threshold
-                due = bench.threshold(operation, value)
+            for value in (None, benches.MIDDLE_SCORE, 0.0, 100.0):
+                named = (
+                    bench.call_verifier(operation, PASSING[operation], threshold=value)
+                    .require_result()
+                    .threshold
+                )
+                due = bench.expected_threshold(operation, value)
                 if due is None:
                     ours = named is not None and named.source is not models.ThresholdSource.VENDOR
                     assert not ours, f"the result names {named}, but no threshold was set"
                     continue
-                same("the threshold in the result", named, due)
+                assert_equal("the threshold in the result", named, due)
                 sent.append((due.value, bench.simulator.received.get("threshold")))
             for limit, arrived in sent if any(number is not None for _, number in sent) else ():
                 # Without our threshold, the vendor applies its default, but the result names ours.
@@ -211,9 +241,11 @@ class CallRules(Rules):
             # With an engine, this tests a picture without a face as probe and as reference.
             orders = [pair, pair[::-1]] if operation is fm.Operation.MATCH else [pair]
             for images, value in itertools.product(orders, (None, 0.0)):
-                result = bench.ask(operation, nobody, images=images, threshold=value).answer
-                same("the decision", result.decision, benches.INCONCLUSIVE[operation])
-                same("the score", result.score, None)
+                result = bench.call_verifier(
+                    operation, nobody, images=images, threshold=value
+                ).require_result()
+                assert_equal("the decision", result.decision, benches.INCONCLUSIVE[operation])
+                assert_equal("the score", result.score, None)
                 codes = {warning.code for warning in result.warnings}
                 right = code.NO_FACE in codes and code.LOW_SIMILARITY not in codes
                 assert right, f"no face, but the warnings are {', '.join(codes)}"
@@ -225,16 +257,16 @@ class CallRules(Rules):
 
         Otherwise it is unknown whose face was compared: a bystander could pass for the visitor.
         """
-        judge_parts(bench, self._r12_several_faces, self._r12_boxes)
+        run_parts(bench, self._r12_several_faces, self._r12_boxes)
 
     def _r12_several_faces(self, bench: Bench) -> None:
         two = Situation.TWO_FACES
         for operation in bench.operations_for(two):
-            for situation in (two, GOOD[operation]):
-                result = bench.ask(operation, situation).answer
+            for situation in (two, PASSING[operation]):
+                result = bench.call_verifier(operation, situation).require_result()
                 codes = {warning.code for warning in result.warnings}
                 warns = fm.WarningCode.MULTIPLE_FACES in codes
-                same("MULTIPLE_FACES", warns, situation is two)
+                assert_equal("MULTIPLE_FACES", warns, situation is two)
                 assert result.decision is not fm.Decision.NO_MATCH, "NO_MATCH for the right face"
                 for place, found in zip(PICTURES, _faces(result), strict=True):
                     count = sum(face.compared is True for face in found)
@@ -242,12 +274,15 @@ class CallRules(Rules):
                     _judge_compared_face(found, place, result.score)
 
     def _r12_boxes(self, bench: Bench) -> None:
-        name, reports = bench.backend.name, bench.can.reports_faces
+        name, reports = bench.backend.name, bench.capabilities.reports_faces
         shown, seen = bench.simulator.faces, False
         differ = shown.get("probe") != shown.get("reference") or not reports
-        bench.tested_if(differ, "has the same `faces` for probe and reference")
-        for operation, situation in bench.cases((*GOOD.values(), Situation.TWO_FACES)):
-            result, call = bench.ask(operation, situation).answer, bench.call(operation, situation)
+        bench.skip_unless_testable(differ, "has the same `faces` for probe and reference")
+        for operation, situation in bench.available_cases((*PASSING.values(), Situation.TWO_FACES)):
+            result, call = (
+                bench.call_verifier(operation, situation).require_result(),
+                bench.make_request(operation, situation),
+            )
             boxes = [[face.box for face in faces if face.box] for faces in _faces(result)]
             if not any(boxes):
                 continue
@@ -261,7 +296,7 @@ class CallRules(Rules):
                     meant = shown.get(place, ())
                     at = f"the faces of the {place} are at {meant}"
                     assert _boxes_match(reported, meant, image), f"{at}, not {reported}"
-        bench.applies_if(reports, "does not report face boxes")
+        bench.skip_unless_applicable(reports, "does not report face boxes")
         assert seen, "`reports_faces` is declared, but no result has a face box"
 
     @rule("R51")
@@ -272,18 +307,18 @@ class CallRules(Rules):
         Otherwise a stranger passes by holding the victim's document before the camera.
         """
         match, case = fm.Operation.MATCH, Situation.SMALLER_FACE_MATCHES
-        bench.applies_if(match in bench.operations, "does not compare faces")
-        bench.need(case)
+        bench.skip_unless_applicable(match in bench.operations, "does not compare faces")
+        bench.skip_unless_available(case)
         # Without the verifier, whose checks could hide a match.
-        result = bench.ask_directly(match, case).answer
+        result = bench.call_backend(match, case).require_result()
         assert result.decision is not fm.Decision.MATCH, "a match, although the largest face is not"
         for place, found in zip(PICTURES, _faces(result), strict=True):
             _judge_compared_face(found, place, result.score)
-        threshold = bench.threshold(match, None)
+        threshold = bench.expected_threshold(match, None)
         for face in itertools.chain(*_faces(result)):
             if threshold and face.similarity and threshold.passes(face.similarity.value):
                 if result.score is not None:
-                    same("the decision", result.decision, fm.Decision.REVIEW)
+                    assert_equal("the decision", result.decision, fm.Decision.REVIEW)
                 codes = {warning.code for warning in result.warnings}
                 is_told = fm.WarningCode.SMALLER_FACE_MATCHED in codes
                 assert is_told, "a smaller face matches, but SMALLER_FACE_MATCHED is missing"
@@ -295,28 +330,34 @@ class CallRules(Rules):
 
         Vendors add values without notice. A new value that means "on hold" must not pass.
         """
-        judge_parts(bench, self._r13_unknown_status, self._r13_unknown_warning)
+        run_parts(bench, self._r13_unknown_status, self._r13_unknown_warning)
 
     def _r13_unknown_status(self, bench: Bench) -> None:
         word = bench.simulator.unknown_status
         for operation in bench.operations_for(Situation.UNKNOWN_STATUS):
-            with bench.overhear() as steps:
-                result = bench.ask_directly(operation, Situation.UNKNOWN_STATUS).answer
-            is_said = not steps or any(word.encode() in reply.body for _, reply in steps)
-            bench.sound_if(is_said, f"its response in UNKNOWN_STATUS does not contain {word!r}")
-            same(f"the decision of {word!r}", result.decision, benches.REVIEW[operation])
-            same("`vendor_status`", result.vendor_status, word)
+            with bench.record_exchanges() as steps:
+                result = bench.call_backend(operation, Situation.UNKNOWN_STATUS).require_result()
+            is_said = not steps or any(
+                word.encode() in reply.body for reply in (each.reply for each in steps)
+            )
+            bench.require_of_simulator(
+                is_said, f"its response in UNKNOWN_STATUS does not contain {word!r}"
+            )
+            assert_equal(f"the decision of {word!r}", result.decision, benches.REVIEW[operation])
+            assert_equal("`vendor_status`", result.vendor_status, word)
 
     def _r13_unknown_warning(self, bench: Bench) -> None:
         tag, text = bench.simulator.unknown_warning
         for operation in bench.operations_for(Situation.UNKNOWN_WARNING):
-            warnings = bench.ask(operation, Situation.UNKNOWN_WARNING).answer.warnings
+            warnings = (
+                bench.call_verifier(operation, Situation.UNKNOWN_WARNING).require_result().warnings
+            )
             kept = [warning for warning in warnings if warning.tag == tag]
             assert kept, f"the warning {tag} is missing: {warnings}"
             for warning in kept:
                 # A vendor that only sends codes has no text to preserve.
-                same(f"the text of {tag}", warning.text, text or warning.text)
-                same(f"the code of {tag}", warning.code, fm.WarningCode.OTHER)
+                assert_equal(f"the text of {tag}", warning.text, text or warning.text)
+                assert_equal(f"the code of {tag}", warning.code, fm.WarningCode.OTHER)
                 assert warning.severity.is_grave, f"{tag} is serious, not {warning.severity}"
 
 
@@ -333,7 +374,9 @@ def _judge_compared_face(faces: Sequence[models.Face], place: str, score: Any) -
         is_largest = face.area == max(each.area for each in faces)
         assert is_largest, f"the compared face of the {place} is not the largest"
         if scored:
-            same(f"the similarity of the compared face of the {place}", face.similarity, score)
+            assert_equal(
+                f"the similarity of the compared face of the {place}", face.similarity, score
+            )
 
 
 def _boxes_match(boxes: Sequence[models.Box], where: Sequence[models.Box], image: fm.Image) -> bool:
@@ -423,17 +466,19 @@ class AnswerRules(Rules):
         Vendors add, drop and rename fields without notice: a missing one must not become a verdict.
         """
         is_http = isinstance(bench.backend, HttpBackend)
-        bench.applies_if(is_http, "is not an HttpBackend, so responses cannot be changed")
-        cases = bench.cases([Situation.NO_FACE, Situation.TWO_FACES])
+        bench.skip_unless_applicable(
+            is_http, "is not an HttpBackend, so responses cannot be changed"
+        )
+        cases = bench.available_cases([Situation.NO_FACE, Situation.TWO_FACES])
         statuses: Container[int] = [Recording.of(bench, *case).reply.status for case in cases]
         if Situation.NO_FACE not in bench.simulator.situations:
             statuses = STATUSES  # the vendor's status for no face is unknown
         for operation in bench.operations:
-            recording = Recording.of(bench, operation, GOOD[operation])
+            recording = Recording.of(bench, operation, PASSING[operation])
             for step in range(len(recording.replies), 0, -1):
                 attrs.evolve(recording, step=step).other_answers(statuses)
             # The good response of any simulator passes this threshold.
-            pair = GOOD[operation], BAD[operation]
+            pair = PASSING[operation], NOT_PASSING[operation]
             good, bad = (Recording.of(bench, operation, case, threshold=1.0) for case in pair)
             good.other_values(bad)
 
@@ -455,17 +500,18 @@ class Recording:
     @classmethod
     def of(cls, bench: Bench, operation: fm.Operation, case: Situation, **how: Any) -> Recording:
         """Record a call, with `step` at its last request."""
-        bench.need(case)
-        call = bench.call(operation, case, **how)
+        bench.skip_unless_available(case)
+        call = bench.make_request(operation, case, **how)
         bench.simulator.set_situation(case)
-        bench.make_call(bench.call(operation, case, **how))  # renews an expired token
-        with bench.overhear() as exchanges:
-            outcome = bench.make_call(call)
+        bench.run_request(bench.make_request(operation, case, **how))  # renews an expired token
+        with bench.record_exchanges() as exchanges:
+            outcome = bench.run_request(call)
         # A vendor may report a missing face as a rejection.
         fails = outcome.error is not None and case is not Situation.NO_FACE
         assert not fails, f"{operation}, {case.name}: {outcome.error!r}"
-        bench.tested_if(exchanges, "gets no request from the backend's `client`")
-        requests, replies = zip(*exchanges, strict=True)
+        bench.skip_unless_testable(exchanges, "gets no request from the backend's `client`")
+        requests = [each.request for each in exchanges]
+        replies = [each.reply for each in exchanges]
         return cls(bench, call, requests, replies, len(replies))
 
     @property
@@ -475,7 +521,7 @@ class Recording:
     def costs(self, *, before: bool = True) -> bool:
         """Return whether the request (or an earlier one) is declared as charged."""
         sent = self.requests[0 if before else self.step - 1 : self.step]
-        is_billed = self.call.operation in self.bench.can.billed_operations
+        is_billed = self.call.operation in self.bench.capabilities.billed_operations
         return is_billed and any(request.charges for request in sent)
 
     def read_changed(self, place: Place, text: str | None) -> Reading:
@@ -492,7 +538,7 @@ class Recording:
         bench, replies, step = self.bench, self.replies, self.step
         backend: Any = bench.backend
         at = f"request {step} of {len(replies)} " if len(replies) > 1 else ""
-        bench.at = f"{self.call.operation}, {at}answered {how}"
+        bench.context = f"{self.call.operation}, {at}answered {how}"
         until = [*replies[: step - 1], attrs.evolve(self.reply, body=body, **other)]
         # A call may poll: further polls receive the good response.
         further = [*replies[step:], *[replies[-1]] * 20]
@@ -503,7 +549,7 @@ class Recording:
         else:
             return None, None
         if isinstance(answer, fm.FaceMatchError):
-            bench.at += f": {type(answer).__name__}"
+            bench.context += f": {type(answer).__name__}"
             return None, self._judged(answer)
         raw = None if answer.score is None else answer.score.raw
         numbers = (number_in(v) for each in until + more for _, v in places([each.at()]))
@@ -518,7 +564,7 @@ class Recording:
         allowed = {fm.Charged.UNKNOWN} if is_lost else {fm.Charged.YES, fm.Charged.NO}
         if self.step > 1:  # the job was accepted: its charge is known, even if its outcome is not
             allowed.add(fm.Charged.YES if self.costs() else fm.Charged.NO)
-        same("the charge", charged, *allowed)
+        assert_equal("the charge", charged, *allowed)
         repeats = error.retryable and charged is not fm.Charged.NO
         assert not repeats, f"the error is retryable, but `charged` is {charged}"
         assert wait_s is None or 0 <= wait_s < math.inf, f"`retry_after_s` is {wait_s}"
@@ -527,7 +573,7 @@ class Recording:
     def other_answers(self, face_statuses: Container[int]) -> None:
         """Judge the outcomes for responses with every status and every form of body."""
         priced, waits = self.costs(before=False), itertools.cycle(WAITS)
-        secrets = [text for _, text in self.bench.secrets()]
+        secrets = list(self.bench.backend_secrets().values())
         is_last = self.step == len(self.requests) > 1
         cases = [*itertools.product(STATUSES, forms(secrets))]
         if not priced and len(self.replies) > 1:  # a free step
@@ -559,11 +605,13 @@ class Recording:
         """Change one value of the good response at a time; try every change to its verdict."""
         document, bench, operation = self.reply.at(), self.bench, self.call.operation
         is_document = isinstance(document, (dict, list))
-        bench.tested_if(is_document, "returns neither a JSON object nor a list")
+        bench.skip_unless_testable(is_document, "returns neither a JSON object nor a list")
         usual, error = self.read("as before", self.reply.body)
         assert usual is not None, f"the same response is not read again: {error!r}"
         scores, verdicts = self._decide(usual)
-        bench.tested_if(scores or not bench.scale(operation), "has no score in its responses")
+        bench.skip_unless_testable(
+            scores or not bench.score_scale(operation), "has no score in its responses"
+        )
         self._no_numbers(usual, scores)
         # Objects that enclose a verdict are decisive, too: without them the verdict is missing.
         decisive = {place[:end] for place in verdicts for end in range(1, len(place) + 1)}
@@ -581,7 +629,7 @@ class Recording:
                 result, _ = self.read_changed(place, text)
                 if result is None or result.decision not in PASS.values():
                     continue
-                scored = result.score is not None or not bench.scale(operation)
+                scored = result.score is not None or not bench.score_scale(operation)
                 assert scored, f"the result is still {result.decision}, without a score"
                 # A vendor may omit its verdict, but another value must not pass.
                 is_unsaid = text is None and result.vendor_status is None
@@ -596,12 +644,12 @@ class Recording:
             for text in (*texts, f'"{value}%"', f'"{value} of 100"', f'{{"value": {inside}}}'):
                 result, error = self.read_changed(place, text)
                 if error is not None:
-                    self.bench.judge_unreadable(self.call.operation, error)
+                    self.bench.check_unreadable(self.call.operation, error)
                 elif result is not None:
                     warned = len(result.warnings) > len(usual.warnings)
                     if text == as_text and result.score == usual.score and warned:
                         continue  # A numeric string was read as a number, with a warning.
-                    same("the score", result.score, None)
+                    assert_equal("the score", result.score, None)
                     # Without the number, the vendor's verdict may remain: R02 tests that.
                     is_open = text is None or result.decision not in PASS.values()
                     assert is_open, f"the decision is {result.decision}"

@@ -34,11 +34,20 @@ from facematch_core.config.settings import declared_settings
 from facematch_core.http import HttpBackend
 from facematch_core.testing import bench as benches
 from facematch_core.testing import leaks, pictures
-from facematch_core.testing.bench import FAIL, PASS, Bench, Result, Rules, judge_parts, rule, same
+from facematch_core.testing.bench import (
+    FAIL,
+    PASS,
+    Bench,
+    Result,
+    Rules,
+    assert_equal,
+    rule,
+    run_parts,
+)
 from facematch_core.testing.simulator import (
-    BAD,
     FAILURES,
-    GOOD,
+    NOT_PASSING,
+    PASSING,
     STALLS,
     EngineSimulator,
     HttpSimulator,
@@ -50,7 +59,7 @@ from facematch_core.testing.simulator import (
 from .money import judge, look, record_of
 
 #: The pictures of a call, by operation.
-PLACES = {fm.Operation.MATCH: PICTURES, fm.Operation.LIVENESS: PICTURES[:1]}
+PICTURE_NAMES = {fm.Operation.MATCH: PICTURES, fm.Operation.LIVENESS: PICTURES[:1]}
 #: A caller's reference (longer than an id) and metadata (with values of several types).
 CALLER_REF = "order 7/3f2b8c1e-9d47-4a6b-8e15-0c7d2a9b4f63/desk 3"
 METADATA = {"desk": 3, "open": True, "cases": ["7", {"of": 2.5}], "floor": None}
@@ -78,34 +87,36 @@ class OptionRules(Rules):
 
         An upload that can only fail costs time, and with some vendors money.
         """
-        limits, simulator = bench.can.image_limits, bench.simulator
+        limits, simulator = bench.capabilities.image_limits, bench.simulator
         strict = bench.open_verifier(fit_images=False)
         beyond = dict.fromkeys(PICTURES, simulator.refused_pictures(limits))
-        if others := simulator.reference_limits or bench.can.reference_limits:
+        if others := simulator.reference_limits or bench.capabilities.reference_limits:
             beyond["reference"] = pictures.pictures_beyond(others)
         for operation in bench.operations:
-            usual = dict(zip(PICTURES, simulator.pictures_for(GOOD[operation]), strict=True))
-            for place in PLACES[operation]:
+            usual = dict(zip(PICTURES, simulator.pictures_for(PASSING[operation]), strict=True))
+            for place in PICTURE_NAMES[operation]:
                 for wrong, picture in beyond[place].items():
                     probe, reference = (usual | {place: picture}).values()
                     how: dict[str, Any] = {"verifier": strict, "images": (probe, reference)}
-                    outcome = bench.ask(operation, GOOD[operation], **how)
+                    outcome = bench.call_verifier(operation, PASSING[operation], **how)
                     gave = f"a {place} beyond the vendor's limit ({wrong}) gave {outcome.summary}"
                     assert isinstance(outcome.error, fm.InvalidImage), gave
-                    same("the number of requests", outcome.requests, 0)
+                    assert_equal("the number of requests", outcome.requests, 0)
             if simulator.looks_at_pictures:
                 self._r24_compare_limits(bench, operation)
-        bench.applies_if(any(beyond.values()), "declares no limit that a test picture exceeds")
+        bench.skip_unless_applicable(
+            any(beyond.values()), "declares no limit that a test picture exceeds"
+        )
 
     def _r24_compare_limits(self, bench: Bench, operation: fm.Operation) -> None:
         """Assert that the vendor accepts exactly the pictures that are declared as accepted."""
-        limits, good = bench.can.image_limits, GOOD[operation]
+        limits, good = bench.capabilities.image_limits, PASSING[operation]
         nobody = pictures.noise(0, (max(320, limits.min_side_px),) * 2)
-        usual = bench.ask_directly(operation, good, probe=nobody).answer
+        usual = bench.call_backend(operation, good, probe=nobody).require_result()
 
         def is_taken(what: str, picture: fm.Image) -> bool:
             # Without the verifier, which would reject the picture.
-            result = bench.ask_directly(operation, good, probe=picture).result
+            result = bench.call_backend(operation, good, probe=picture).result
             # A vendor may report no face in a picture that is too small.
             return result is not None and (what == "few bytes" or result.decision is usual.decision)
 
@@ -129,10 +140,10 @@ class OptionRules(Rules):
         turned on its side. Storing a face requires a legal basis.
         """
         options = self._r25_options, self._r25_own_options
-        judge_parts(bench, *options, self._r25_pictures, self._r25_kept)
+        run_parts(bench, *options, self._r25_pictures, self._r25_kept)
 
     def _r25_options(self, bench: Bench) -> None:
-        can = bench.can
+        can = bench.capabilities
         wishes: list[tuple[str, Any]] = [("retention", kept) for kept in can.retention]
         wishes += [("caller_ref", CALLER_REF)] * can.sends_caller_ref
         wishes += [("metadata", METADATA)] * can.sends_metadata
@@ -140,12 +151,12 @@ class OptionRules(Rules):
             heard = _option(bench, operation, option, value)
             # A backend with a single retention need not send it.
             if heard is not NOT_RECEIVED or option != "retention" or len(can.retention) > 1:
-                same(f"{option} in the simulator's `received`", heard, value)
+                assert_equal(f"{option} in the simulator's `received`", heard, value)
 
     def _r25_own_options(self, bench: Bench) -> None:
         simulator = bench.simulator
-        declared: Any = bench.can.options
-        bench.applies_if(declared, "has no options of its own")
+        declared: Any = bench.capabilities.options
+        bench.skip_unless_applicable(declared, "has no options of its own")
         first, *others = simulator.options(declared), *simulator.other_options(declared)
         is_heard = False
         for operation, options in itertools.product(bench.operations, others):
@@ -154,47 +165,80 @@ class OptionRules(Rules):
             where = f"with {options} the vendor received {heard!r}"
             assert heard != usual or not is_heard, f"{where}, and the same with {first}"
         unsaid = f"needs `other_options`, and `options` in `received`, for {declared.__name__}"
-        bench.tested_if(is_heard, unsaid)
+        bench.skip_unless_testable(is_heard, unsaid)
 
     def _r25_pictures(self, bench: Bench) -> None:
         for operation in bench.operations:
-            pair, wishes = bench.simulator.pictures_for(GOOD[operation]), bench.wishes(operation)
-            turned = [(*map(pictures.turn, pair, each),) for each in ((6, 8), (3, 5))]
-            noted = pictures.add_note(pair[0]), pictures.add_note(pair[1])
-            kinds = [*((each, {}) for each in (pair, noted, *turned)), *((pair, w) for w in wishes)]
-            for sent, wish in kinds:
-                prepared = dict(zip(PICTURES, bench.fit(sent), strict=True))
-                digests = {image.sent_digest for image in prepared.values()}
-                bench.sound_if(len(digests) == 2, "its two pictures are the same: use others")
-                outcome = bench.ask(operation, GOOD[operation], images=sent, **wish)
-                assert outcome.requests, f"nothing was sent: {outcome.summary}"
-                received = bench.simulator.received
-                arrived = {p: received[p] for p in PICTURES if received.get(p) is not None}
-                is_well = arrived or outcome.error is None
-                assert is_well, f"the call failed: {outcome.summary}"
-                bench.tested_if(arrived, "has no pictures in `received`")
-                same(f"the list of pictures sent with {wish}", (*arrived,), PLACES[operation])
-                for place, data in arrived.items():
-                    bench.sound_if(type(data) is bytes, "`received` must have pictures as bytes")
-                    is_it = hashlib.sha256(data).hexdigest() == prepared[place].sent_digest
-                    assert is_it, f"the {place} that arrived is not the prepared picture"
+            probe, reference = bench.simulator.pictures_for(PASSING[operation])
+            noted = pictures.add_note(probe), pictures.add_note(reference)
+            # As phones store them, with an EXIF orientation; two pairs cover two of its kinds each.
+            turned_pairs = [
+                (pictures.turn(probe, 6), pictures.turn(reference, 8)),
+                (pictures.turn(probe, 3), pictures.turn(reference, 5)),
+            ]
+            for pair in ((probe, reference), noted, *turned_pairs):
+                self._r25_arrives(bench, operation, pair, {})
+            for options in bench.option_sets(operation):
+                self._r25_arrives(bench, operation, (probe, reference), options)
             # An engine may receive the prepared picture and still read it in a wrong orientation.
-            for held in turned if isinstance(bench.simulator, EngineSimulator) else ():
-                decision = bench.ask(operation, GOOD[operation], images=held).answer.decision
-                same("the decision for pictures with EXIF rotation", decision, PASS[operation])
+            if isinstance(bench.simulator, EngineSimulator):
+                for pair in turned_pairs:
+                    result = bench.call_verifier(
+                        operation, PASSING[operation], images=pair
+                    ).require_result()
+                    assert_equal(
+                        "the decision for pictures with EXIF rotation",
+                        result.decision,
+                        PASS[operation],
+                    )
+
+    def _r25_arrives(
+        self, bench: Bench, operation: fm.Operation, pair: benches.Pair, options: dict[str, Any]
+    ) -> None:
+        """Assert that the pictures of a call arrive at the vendor as prepared."""
+        prepared = dict(zip(PICTURES, bench.prepare(pair), strict=True))
+        digests = {image.sent_digest for image in prepared.values()}
+        bench.require_of_simulator(len(digests) == 2, "its two pictures are the same: use others")
+        outcome = bench.call_verifier(operation, PASSING[operation], images=pair, **options)
+        assert outcome.requests, f"nothing was sent: {outcome.summary}"
+        received = bench.simulator.received
+        arrived = {}
+        for name in PICTURES:
+            if received.get(name) is not None:
+                arrived[name] = received[name]
+        if not arrived:
+            assert outcome.error is None, f"the call failed: {outcome.summary}"
+        bench.skip_unless_testable(arrived, "has no pictures in `received`")
+        assert_equal(
+            f"the list of pictures sent with {options}", tuple(arrived), PICTURE_NAMES[operation]
+        )
+        for name, data in arrived.items():
+            bench.require_of_simulator(
+                type(data) is bytes, "`received` must have pictures as bytes"
+            )
+            is_prepared = hashlib.sha256(data).hexdigest() == prepared[name].sent_digest
+            assert is_prepared, f"the {name} that arrived is not the prepared picture"
 
     def _r25_kept(self, bench: Bench) -> None:
-        keeps_little = fm.Retention.MINIMAL in bench.can.retention
-        bench.applies_if(keeps_little, "declares that everything is kept")
-        besides = {"caller_ref": "visitor 7", "metadata": {"desk": 3}, "threshold": benches.MIDDLE}
+        keeps_little = fm.Retention.MINIMAL in bench.capabilities.retention
+        bench.skip_unless_applicable(keeps_little, "declares that everything is kept")
+        besides = {
+            "caller_ref": "visitor 7",
+            "metadata": {"desk": 3},
+            "threshold": benches.MIDDLE_SCORE,
+        }
         for operation in bench.operations:
-            wishes = [wish for wish in bench.wishes(operation) if "retention" not in wish]
+            wishes = [wish for wish in bench.option_sets(operation) if "retention" not in wish]
             for options in ({}, besides, *wishes):
-                answer = bench.ask(operation, GOOD[operation], **options).answer
-                bench.at += f"{' with ' * bool(options)}{' and '.join(options)}"
+                answer = bench.call_verifier(
+                    operation, PASSING[operation], **options
+                ).require_result()
+                bench.context += f"{' with ' * bool(options)}{' and '.join(options)}"
                 heard = bench.simulator.received
                 retention = heard.get("retention", fm.Retention.MINIMAL)
-                same("the retention that the vendor received", retention, fm.Retention.MINIMAL)
+                assert_equal(
+                    "the retention that the vendor received", retention, fm.Retention.MINIMAL
+                )
                 assert answer.ids.session is None, "`ids.session` names a record at the vendor"
                 kept_s = heard.get("kept_s", 0.0)
                 # During the call, the vendor may need to store a face for some minutes.
@@ -215,13 +259,15 @@ class OptionRules(Rules):
         """
         for operation in bench.operations_for(situation):
             pair, hidden = bench.simulator.pictures_for(situation), {*secrets_of(bench)}
-            for image in (*pair, *bench.fit(pair)):
+            for image in (*pair, *bench.prepare(pair)):
                 samples = leaks.picture_samples(image)
-                bench.sound_if(samples, "its pictures are too plain for leak tests: use others")
+                bench.require_of_simulator(
+                    samples, "its pictures are too plain for leak tests: use others"
+                )
                 hidden |= {("a picture", sample) for sample in samples}
             # A missing response has nothing to leak, so the step does not matter.
             stalls = situation is Situation.SLOW
-            for step in [None] if stalls else bench.each_step(operation, situation):
+            for step in [None] if stalls else bench.steps_to_fail(operation, situation):
                 seen = [*self._r21_seen(bench, situation, operation=operation, step=step)]
                 seen.append(("the console", "".join(capfd.readouterr())))
                 leaked = set[str]()
@@ -234,10 +280,10 @@ class OptionRules(Rules):
 
     def _r21_seen(self, bench: Bench, situation: Situation, **how: Any) -> Iterator[Any]:
         """Make a call with and without the verifier; yield the name and text of each output."""
-        ways = [bench.ask, bench.ask_directly]
+        ways = [bench.call_verifier, bench.call_backend]
         if situation is Situation.SLOW:
             # One call only, because it is slow: by the verifier if the backend keeps no deadline.
-            ways = [bench.ask_directly if bench.backend.keeps_deadline else bench.ask]
+            ways = [bench.call_backend if bench.backend.keeps_deadline else bench.call_verifier]
         recorder = warnings.catch_warnings(record=True, action="always")
         with leaks.capture_log() as log, recorder as warned:
             outcomes = [ask(situation=situation, **how) for ask in ways]
@@ -259,7 +305,7 @@ class OptionRules(Rules):
 
 def _option(bench: Bench, operation: fm.Operation, option: str, value: Any) -> Any:
     """Return the value that the vendor received for an option, or NOT_RECEIVED."""
-    outcome = bench.ask(operation, GOOD[operation], **{option: value})
+    outcome = bench.call_verifier(operation, PASSING[operation], **{option: value})
     assert outcome.error is None, f"with {option}={value!r} it raised {outcome.error!r}"
     return bench.simulator.received.get(option, NOT_RECEIVED)
 
@@ -281,18 +327,20 @@ class OwnSenderRules(Rules):
 
         A call must not hang for minutes. Returning the previous visitor's response would be worse.
         """
-        bench.applies_if(bench.sends_itself, CORE)
+        bench.skip_unless_applicable(bench.has_own_sender, CORE)
         can, cannot = bench.simulator.situations, bench.simulator.cannot_happen
         stalls = [stall for stall in STALLS if stall in can or stall not in cannot]
-        bench.need(*(stalls or STALLS))
+        bench.skip_unless_available(*(stalls or STALLS))
         for operation, stall in itertools.product(bench.operations, stalls):
             self._r19_stall(bench, operation, stall)
-            for table, due in ((BAD, FAIL[operation]), (GOOD, PASS[operation])):
-                decision = bench.ask(operation, table[operation]).answer.decision
-                same("the decision after a call that timed out", decision, due)
+            for table, due in ((NOT_PASSING, FAIL[operation]), (PASSING, PASS[operation])):
+                decision = (
+                    bench.call_verifier(operation, table[operation]).require_result().decision
+                )
+                assert_equal("the decision after a call that timed out", decision, due)
 
     def _r19_stall(self, bench: Bench, operation: fm.Operation, stall: Situation) -> None:
-        steps = bench.each_step(operation, stall)
+        steps = bench.steps_to_fail(operation, stall)
         # Test SLOW at the first and last steps (before and after any wait), DRIPPING at the last.
         for step in {steps[0], steps[-1]} if stall is Situation.SLOW else steps[-1:]:
             for deadline_s in DEADLINES_S:
@@ -300,7 +348,7 @@ class OwnSenderRules(Rules):
                     # A late request from an earlier call must not be counted here.
                     bench.simulator.set_situation(Situation.UNREACHABLE)
                 at = time.monotonic()
-                outcome = bench.ask(operation, stall, step=step, deadline_s=deadline_s)
+                outcome = bench.call_verifier(operation, stall, step=step, deadline_s=deadline_s)
                 taken_s = time.monotonic() - at
                 if taken_s < LATE * deadline_s and outcome.requests >= (step or 1):
                     break
@@ -314,20 +362,24 @@ class OwnSenderRules(Rules):
 
         A web server verifies two visitors at once: a swapped response lets a stranger in.
         """
-        bench.applies_if(bench.sends_itself, CORE)
+        bench.skip_unless_applicable(bench.has_own_sender, CORE)
         for operation in bench.operations:
             self._r28_threads(bench, operation)
 
     def _r28_threads(self, bench: Bench, operation: fm.Operation) -> None:
         """Assert that threads with different pictures and thresholds do not mix."""
         simulator, verifier = bench.simulator, bench.open_verifier()
-        situation, score = GOOD[operation], None
+        situation, score = PASSING[operation], None
         wishes: list[dict[str, Any]] = [{}, {}]
-        if bench.scale(operation) and bench.can.threshold_rule is not models.ThresholdRule.VENDOR:
-            situation, score, known = bench.find_score(operation)
+        if (
+            bench.score_scale(operation)
+            and bench.capabilities.threshold_rule is not models.ThresholdRule.VENDOR
+        ):
+            scored = bench.find_scored_case(operation)
+            situation, score, known = scored.situation, scored.score_to_set, scored.score
             wishes = [{"threshold": known - 1}, {"threshold": known + 1}]
-        bench.ask(operation, situation, score=score)
-        pairs = [simulator.pictures_for(shown) for shown in (situation, BAD[operation])]
+        bench.call_verifier(operation, situation, score=score)
+        pairs = [simulator.pictures_for(shown) for shown in (situation, NOT_PASSING[operation])]
         make = functools.partial(benches.application_call, verifier, operation)
         calls = [make(pair, **wish) for wish, pair in itertools.product(wishes, pairs)] * 2
         alone = [_verdict(call()) for call in calls]
@@ -342,11 +394,11 @@ class OwnSenderRules(Rules):
             together = [*pool.map(ask_often, calls)]
         for by_itself, results in zip(alone, together, strict=True):
             beside_others = {by_itself, *map(_verdict, results)}
-            same("the results alone and beside other threads", beside_others, {by_itself})
-        due = requests + len(calls) * 4 * bench.steps(operation)
-        same("the vendor's count of requests in threads", simulator.requests_seen, due)
+            assert_equal("the results alone and beside other threads", beside_others, {by_itself})
+        due = requests + len(calls) * 4 * bench.request_count(operation)
+        assert_equal("the vendor's count of requests in threads", simulator.requests_seen, due)
         paid = sum(result.billing.charges or 0 for results in together for result in results)
-        same("the vendor's count of charges in threads", simulator.charges, charges + paid)
+        assert_equal("the vendor's count of charges in threads", simulator.charges, charges + paid)
 
     @rule("R51")
     def test_r30_closing_is_final_and_only_ones_own(self, bench: Bench) -> None:
@@ -354,7 +406,7 @@ class OwnSenderRules(Rules):
 
         A service may close a backend in several places. Hidden shared state would break the others.
         """
-        bench.applies_if(bench.sends_itself, CORE)
+        bench.skip_unless_applicable(bench.has_own_sender, CORE)
         environment = dict(os.environ)
         for operation in bench.operations:
             other, verifier = bench.open_backend(), bench.open_verifier()
@@ -363,13 +415,15 @@ class OwnSenderRules(Rules):
                 opened.close()
             self._r30_works(bench, operation, "open while others were closed")
             settings = declared_settings(type(bench.backend))
-            for name, secret in ((n, text) for n, text in bench.secrets() if n in settings):
+            for name, secret in (
+                (n, text) for n, text in bench.backend_secrets().items() if n in settings
+            ):
                 key = secret[:-4] + ("1111" if secret.endswith("0000") else "0000")
                 # The backend may reject the made-up key because of its format.
                 with contextlib.suppress(fm.ConfigurationError):
                     other = bench.open_backend(**{name: Secret(key)})
                     stranger = fm.FaceVerifier(other, clock=bench.clock)
-                    bench.ask(operation, GOOD[operation], verifier=stranger)
+                    bench.call_verifier(operation, PASSING[operation], verifier=stranger)
             self._r30_works(bench, operation, "open while others had other keys")
             foreign = dict.fromkeys(other.environment_variables.values(), "nobody's-key-0000")
             with mock.patch.dict(os.environ, foreign):
@@ -378,9 +432,9 @@ class OwnSenderRules(Rules):
         assert dict(os.environ) == environment, "a call changed os.environ"
 
     def _r30_works(self, bench: Bench, operation: fm.Operation, which: str, **how: Any) -> None:
-        outcome = bench.ask(operation, GOOD[operation], **how)
+        outcome = bench.call_verifier(operation, PASSING[operation], **how)
         passed = f"the result {PASS[operation]}"
-        same(f"the outcome of a backend that was {which}", outcome.summary, passed)
+        assert_equal(f"the outcome of a backend that was {which}", outcome.summary, passed)
 
     @rule()
     def test_r31_settings_are_held(self, bench: Bench) -> None:
@@ -389,7 +443,7 @@ class OwnSenderRules(Rules):
 
         If a misspelt `threshold` were ignored, the wrong person could pass. A file could leak.
         """
-        bench.applies_if(bench.sends_itself, CORE)
+        bench.skip_unless_applicable(bench.has_own_sender, CORE)
         odd = "kit0odd5d41402abc4b2a76"
         try:
             bench.simulator.backend(surely_not_a_setting=odd).close()
@@ -402,9 +456,13 @@ class OwnSenderRules(Rules):
         with leaks.capture_log() as log, leaks.files_written() as files:
             # `facematch doctor --json` prints it in this form.
             shown = json.dumps(dict(bench.backend.diagnose()), allow_nan=False)
-            same("the number of requests by `diagnose`", bench.simulator.requests_seen - before, 0)
-            for case in bench.cases((*GOOD.values(), *BAD.values(), Situation.OUTAGE)):
-                bench.ask(*case)
+            assert_equal(
+                "the number of requests by `diagnose`", bench.simulator.requests_seen - before, 0
+            )
+            for case in bench.available_cases(
+                (*PASSING.values(), *NOT_PASSING.values(), Situation.OUTAGE)
+            ):
+                bench.call_verifier(*case)
         for _, secret in secrets_of(bench):
             found = leaks.find_leaks(secret, shown, log.getvalue())
             assert not found, "`diagnose` returns or logs a secret"
@@ -418,32 +476,36 @@ class OwnSenderRules(Rules):
         Tokens expire under load. If one login hangs, all visitors would wait for it.
         """
         is_http = isinstance(bench.backend, HttpBackend)
-        bench.applies_if(is_http, "is not an HttpBackend, so its login cannot be redirected")
+        bench.skip_unless_applicable(
+            is_http, "is not an HttpBackend, so its login cannot be redirected"
+        )
         operation = bench.operations[0]
-        bench.simulator.set_situation(GOOD[operation])
+        bench.simulator.set_situation(PASSING[operation])
         with LoginServer() as server, bench.redirect_logins(server.url):
             self._r63_late(bench, server, "while its login hangs")
             self._r63_late_beside_another(bench, server)
             for situation in FAILED_LOGINS:
                 server.set_situation(situation)
-                outcome = bench.make_call(bench.call(operation, GOOD[operation]))
+                outcome = bench.run_request(bench.make_request(operation, PASSING[operation]))
                 _judge_failed_login(outcome, f"a login that ends in {situation.name}")
-        outcome = bench.ask(operation, GOOD[operation])
-        same("the outcome after failed logins", outcome.summary, f"the result {PASS[operation]}")
+        outcome = bench.call_verifier(operation, PASSING[operation])
+        assert_equal(
+            "the outcome after failed logins", outcome.summary, f"the result {PASS[operation]}"
+        )
 
     def _r63_late(self, bench: Bench, server: LoginServer, where: str) -> None:
         """Make a call with a short deadline, whose login gets no response."""
         operation = bench.operations[0]
         for deadline_s in DEADLINES_S:
             deadline = Deadline.after(deadline_s, bench.clock)
-            call = bench.call(operation, GOOD[operation], deadline=deadline)
+            call = bench.make_request(operation, PASSING[operation], deadline=deadline)
             try:
                 outcome = HelperThreads(1, "facematch-kit").run(
-                    functools.partial(bench.make_call, call), Deadline.after(LATE * deadline_s)
+                    functools.partial(bench.run_request, call), Deadline.after(LATE * deadline_s)
                 )
             except StillRunning:
                 continue
-            bench.applies_if(server.requests_seen, "does not log in")
+            bench.skip_unless_applicable(server.requests_seen, "does not log in")
             _judge_failed_login(outcome, f"a call {where}")
             return
         raise AssertionError(f"{where}, a call goes on after its deadline of {deadline_s:g} s")
@@ -452,14 +514,16 @@ class OwnSenderRules(Rules):
         operation = bench.operations[0]
         backend: Any = bench.backend
         ask = backend.match if operation is fm.Operation.MATCH else backend.check_liveness
-        patient = bench.call(
-            operation, GOOD[operation], deadline=Deadline.after(benches.ENDS_S, bench.clock)
+        patient = bench.make_request(
+            operation,
+            PASSING[operation],
+            deadline=Deadline.after(benches.CALL_LIMIT_S, bench.clock),
         )
         server.set_situation(Situation.SLOW)
         with ThreadPoolExecutor(1) as pool:
             pool.submit(ask, patient)
             try:
-                server.has_login.wait(benches.ENDS_S)
+                server.has_login.wait(benches.CALL_LIMIT_S)
                 self._r63_late(bench, server, "while another thread logs in")
             finally:
                 server.set_situation(Situation.GATEWAY_ERROR)  # ends the login that hangs
@@ -495,8 +559,8 @@ class LoginServer(HttpSimulator):
 
 def _judge_failed_login(outcome: benches.Outcome, where: str) -> None:
     assert isinstance(outcome.error, fm.VendorError), f"{where} gives {outcome.summary}"
-    same(f"the charge of {where}", outcome.error.billing.charged, fm.Charged.NO)
-    same(f"the number of requests with a picture of {where}", outcome.requests, 0)
+    assert_equal(f"the charge of {where}", outcome.error.billing.charged, fm.Charged.NO)
+    assert_equal(f"the number of requests with a picture of {where}", outcome.requests, 0)
 
 
 def _verdict(result: Result) -> tuple[str, float | None]:

@@ -23,7 +23,7 @@ from facematch_core.http import HttpReply, HttpRequest
 from facematch_core.sessions.sessions import Sessions
 from facematch_core.testing import bench as benches
 from facematch_core.testing import leaks
-from facematch_core.testing.bench import INCONCLUSIVE, Bench, Rules, judge_parts, rule, same
+from facematch_core.testing.bench import INCONCLUSIVE, Bench, Rules, assert_equal, rule, run_parts
 from facematch_core.testing.pictures import pictures_beyond, pictures_within
 from facematch_core.testing.simulator import SessionCase as Case
 from facematch_core.testing.simulator import SessionSimulator, SessionWord, Situation, good_among
@@ -67,9 +67,9 @@ class Desk:
 
     def __init__(self, bench: Bench) -> None:
         can: Any = bench.backend.session_capabilities
-        bench.applies_if(can is not None, "has no hosted sessions")
+        bench.skip_unless_applicable(can is not None, "has no hosted sessions")
         player: Any = bench.simulator.sessions
-        bench.tested_if(player is not None, "simulates no sessions")
+        bench.skip_unless_testable(player is not None, "simulates no sessions")
         self.bench, self.can, self.player = bench, can, player
         self.clock = player.clock or bench.clock
         self.has_webhooks = type(bench.backend).receive_session is not Backend.receive_session
@@ -127,7 +127,7 @@ class Desk:
 
     def tried(self, ask: Callable[..., Any], *values: Any, **how: Any) -> Any:
         """Return a function's result or the error it raised; count its requests and charges."""
-        self.counted = self.bench.count(functools.partial(ask, *values, **how))
+        self.counted = self.bench.observe(functools.partial(ask, *values, **how))
         return self.counted.error or self.counted.result
 
     def cases(self, *cases: Case) -> Iterator[Case]:
@@ -139,7 +139,7 @@ class Desk:
         yield from (case for case in met if case in player.cases)
         missing = [case for case in met if case not in player.cases]
         names = [case.name for case in missing if case not in player.cannot_happen]
-        self.bench.tested_if(not names, f"cannot play {' or '.join(names)}")
+        self.bench.skip_unless_testable(not names, f"cannot play {' or '.join(names)}")
         if len(missing) == len(met):
             reasons = dict.fromkeys(player.cannot_happen[case] for case in missing)
             pytest.skip(benches.DOES_NOT_APPLY + " ".join(reasons))
@@ -180,16 +180,18 @@ class Desk:
             assert session.access, "a start returns no link, token or page for the person"
             for part in self.player.hands_over:
                 assert getattr(session.access, part), f"a start drops the vendor's {part}"
-            with self.bench.overhear() as steps:
+            with self.bench.record_exchanges() as steps:
                 before = self.read(session.record, with_access=True)
             expect("a session that nobody has opened", before, State.PENDING)
             assert not items_of(before), f"a session that nobody has opened is {words(before)}"
-            same("the number of charges of a read", self.counted.charges, 0)
-            bodies = "".join(f"{reply.at()}" for _, reply in steps)
+            assert_equal("the number of charges of a read", self.counted.charges, 0)
+            bodies = "".join(f"{each.reply.at()}" for each in steps)
             is_shown = any(key in bodies for key in _keys_of(session))
             assert before.access or not is_shown, "a read drops the link or token of the response"
             if before.access:
-                same("the page of a read", dict(before.access.page), dict(session.access.page))
+                assert_equal(
+                    "the page of a read", dict(before.access.page), dict(session.access.page)
+                )
             result = self.look(session, Case.PASSED)
             assert verifies(result), f"a passed session is {words(result)}"
             is_told = before.vendor_status is None or before.vendor_status != result.vendor_status
@@ -201,9 +203,9 @@ class Desk:
         wishes = {"return_url": back, "language": language}
         wishes = {name: how for name, how in wishes.items() if getattr(self.can, f"takes_{name}")}
         values, open_s = {name: value for name, (value, _) in wishes.items()}, 1800.0
-        with self.bench.overhear() as steps:
+        with self.bench.record_exchanges() as steps:
             session = self.start(self.plan(valid_for_s=open_s), **values)
-        sent = unquote(" ".join(_text_of(request) for request, _ in steps))
+        sent = unquote(" ".join(_text_of(each.request) for each in steps))
         for name, (value, form) in wishes.items() if steps else ():
             is_told = re.search(form, sent, re.IGNORECASE)
             assert is_told, f"a start with the {name} {value} does not send it to the vendor"
@@ -213,7 +215,9 @@ class Desk:
         is_open = is_a(self.read(session.record), State.PENDING)
         assert not is_open, "a session that nobody opened in time does not expire"
         is_known = type(self.player).lasts_s is not SessionSimulator.lasts_s
-        self.bench.tested_if(is_known, "does not say how long a link or token works (`lasts_s`)")
+        self.bench.skip_unless_testable(
+            is_known, "does not say how long a link or token works (`lasts_s`)"
+        )
 
     def failed_starts(self) -> None:
         """A rejected start is free. A start with a lost or unusable response is sent once."""
@@ -223,7 +227,7 @@ class Desk:
         usual, refusals = self.counted.requests, (Situation.NO_CREDIT, Situation.BAD_KEY)
         # In the last situation the vendor creates the session, and only its response is lost.
         losses = (Situation.GATEWAY_ERROR, Situation.UNREADABLE_200, Situation.LOST_ANSWER)
-        for situation in self.bench.known(*refusals, *losses):
+        for situation in self.bench.available(*refusals, *losses):
             # The requests before the last may be free, for example to create a person.
             is_aimed = usual > 1 and situation in losses
             aim = {"step": usual} if is_aimed else {}
@@ -235,7 +239,7 @@ class Desk:
             charged, sent = error.billing.charged, self.counted.requests
             assert (charged is fm.Charged.NO) is is_refused, f"`charged` of {where} is {charged}"
             assert is_refused or sent <= usual, f"{where} sends {sent} requests, not {usual}"
-        self.bench.need(Situation.LOST_ANSWER)
+        self.bench.skip_unless_available(Situation.LOST_ANSWER)
         ids = list[str]()
         if can.finds_by_record:
             self.open(how)
@@ -252,7 +256,7 @@ class Desk:
         """Assert that the declared limits of references match what the vendor accepts."""
         limits, player = self.can.reference_limits, self.player
         is_given = fm.ComparedWith.GIVEN in player.compared_with
-        self.bench.applies_if(is_given, "accepts no reference at a start")
+        self.bench.skip_unless_applicable(is_given, "accepts no reference at a start")
         self.open(fm.ComparedWith.GIVEN)
         for what, picture in pictures_beyond(player.reference_limits or limits).items():
             try:
@@ -267,7 +271,7 @@ class Desk:
 
     def scores(self) -> None:
         """Check the scores, and the liveness threshold if the backend applies it."""
-        passed, can, rule_ = self.passed(), self.can, self.bench.can.threshold_rule
+        passed, can, rule_ = self.passed(), self.can, self.bench.capabilities.threshold_rule
         for operation in can.scored:
             item = getattr(passed, operation)
             scored = item.score is not None or item not in items_of(passed)
@@ -283,9 +287,9 @@ class Desk:
 
     def documents(self) -> None:
         """Show documents: only the person's own verifies, and no name reaches a result."""
-        self.bench.applies_if(self.can.reads_document, "reads no documents")
+        self.bench.skip_unless_applicable(self.can.reads_document, "reads no documents")
         is_shown = fm.ComparedWith.DOCUMENT in self.player.compared_with
-        self.bench.tested_if(is_shown, "compares with no document")
+        self.bench.skip_unless_testable(is_shown, "compares with no document")
         self.open(fm.ComparedWith.DOCUMENT)
         own = self.passed()
         assert verifies(own), f"the person's own document is a no ({own.name_agreement})"
@@ -304,7 +308,7 @@ class Desk:
     def documented_words(self) -> None:
         """Play each documented value, and an unknown and a missing value at each place."""
         words = self.player.words
-        self.bench.tested_if(words, "has no `words` from the vendor's documentation")
+        self.bench.skip_unless_testable(words, "has no `words` from the vendor's documentation")
         passed = self.passed().vendor_status
         rows = [row for row in words if not isinstance(row.means, Deletion)]
         for row, meanings in (*((row, [row.means]) for row in rows), *self._new_words(rows)):
@@ -316,7 +320,7 @@ class Desk:
                 continue
             expect(where, result, *meanings)
             assert verifies(result) is row.is_yes, f"{where} is a {'no' if row.is_yes else 'yes'}"
-            same(f"`vendor_status` with {where}", result.vendor_status, passed, row.word)
+            assert_equal(f"`vendor_status` with {where}", result.vendor_status, passed, row.word)
 
     def _outcome_of(self, row: SessionWord) -> tuple[Any, str]:
         """Return the outcome of a read or deletion with this value, and describe the value."""
@@ -359,7 +363,7 @@ class Desk:
             expect("the deletion of another person's session", outcome, fm.SessionMismatch)
         for name, value in second.facts.items():
             shown = list[object]()
-            with self.bench.overhear(_replacing(value, shown)):
+            with self.bench.record_exchanges(_replacing(value, shown)):
                 outcome = self.read(second)
             if shown:
                 expect(f"a response with another {name}", outcome, fm.SessionMismatch)
@@ -379,11 +383,11 @@ class Desk:
             expect("a result after `result_lasts_s`", self.read(record), kind)
 
     def deleted(self) -> None:
-        self.bench.applies_if(self.can.can_delete, "deletes no sessions")
+        self.bench.skip_unless_applicable(self.can.can_delete, "deletes no sessions")
         record, done, asked = self.passed().record, DeletionState.DONE, DeletionState.REQUESTED
         deletion = self.delete(record)
         expect("the deletion of an existing session", deletion, done, asked)
-        same("the number of charges of a deletion", self.counted.charges, 0)
+        assert_equal("the number of charges of a deletion", self.counted.charges, 0)
         kept = self.player.kept(str(record.session_id)) or deletion.face_kept is True
         assert not kept, "after a deletion the vendor keeps pictures or a template of the face"
         rest, again = self.read(record), self.delete(record)
@@ -397,7 +401,7 @@ class Desk:
             if isinstance(means := row.means, Deletion):
                 said, where = self._outcome_of(row)
                 expect(f"a deletion with {where}", said, means.state)
-                same(f"`face_kept` with {where}", said.face_kept, means.face_kept)
+                assert_equal(f"`face_kept` with {where}", said.face_kept, means.face_kept)
 
     def during_faults(self) -> None:
         """Read and delete during faults and rejections: none may report the session as gone."""
@@ -409,12 +413,12 @@ class Desk:
         asks += [("a deletion", self.delete, faults[:1])] * self.can.can_delete
         for what, ask, troubles in asks:
             outcomes: dict[str, Any] = {}
-            for situation in self.bench.known(*troubles):
+            for situation in self.bench.available(*troubles):
                 self.bench.simulator.set_situation(situation)
                 outcomes[situation.name] = ask(record)
             self.end_faults()
             for status, body in product((400, 401, 403, 429, 500, 503), refused):
-                with self.bench.overhear(status=status, body=body) as steps:
+                with self.bench.record_exchanges(status=status, body=body) as steps:
                     outcome = ask(record)
                 if steps:
                     outcomes[f"{status} {body!r}"] = outcome
@@ -433,7 +437,7 @@ class SessionRules(Rules):
         Before that, the session stays open until it expires, the person can return to it, and the
         vendor has received the URL to which to redirect the person afterwards.
         """
-        judge_parts(Desk(bench), Desk.starts, Desk.wishes)
+        run_parts(Desk(bench), Desk.starts, Desk.wishes)
 
     @rule("R52")
     def test_r53_a_lost_start_is_unknown(self, bench: Bench) -> None:
@@ -442,7 +446,7 @@ class SessionRules(Rules):
 
         If the vendor finds a session by its record, only the same start returns the same session.
         """
-        judge_parts(Desk(bench), Desk.failed_starts, Desk.references)
+        run_parts(Desk(bench), Desk.failed_starts, Desk.references)
 
     @rule("R52")
     def test_r54_the_handoff_stays_in_the_session(self, bench: Bench) -> None:
@@ -460,19 +464,19 @@ class SessionRules(Rules):
             return attrs.evolve(reply, body=json.dumps(told).encode())
 
         with leaks.capture_log() as log:
-            with bench.overhear() as steps:
+            with bench.record_exchanges() as steps:
                 session = desk.start()
                 before = desk.sessions.read(session.record)
             told = {PURPOSE, ABOUT} | (
                 set() if VendorCopy.SUBJECT in desk.can.stores else {SUBJECT}
             )
-            said = "".join(_text_of(request) for request, _ in steps)
+            said = "".join(_text_of(each.request) for each in steps)
             assert not any(word in said for word in told), "a start sends data of the record"
             kept = desk.player.kept(id_of(desk.look(desk.start(options=None), Case.PASSED)))
             more = (kept or 0) - desk.player.always_kept
             assert more <= 0, f"the vendor keeps {more} pictures more than it always does, unasked"
             after = desk.look(session, Case.PASSED)
-            with bench.overhear(tell):
+            with bench.record_exchanges(tell):
                 later = desk.read(session.record)
             if desk.has_webhooks:
                 desk.receive(*desk.player.deliver(id_of(after)))
@@ -502,7 +506,7 @@ class SessionRules(Rules):
         "Approved" may refer to a document, and an unknown value may mean fraud.
         """
         parts = Desk.scores, Desk.documented_words, Desk.documents
-        judge_parts(Desk(bench), lambda desk: desk.play(*VERDICTS), *parts)
+        run_parts(Desk(bench), lambda desk: desk.play(*VERDICTS), *parts)
 
     @rule("R52")
     def test_r56_another_session_is_refused(self, bench: Bench) -> None:
@@ -511,7 +515,7 @@ class SessionRules(Rules):
 
         A session passed for a login must not authorise a payment. In a sandbox anybody passes.
         """
-        judge_parts(Desk(bench), Desk.changed_records, lambda desk: desk.play(*STRANGERS))
+        run_parts(Desk(bench), Desk.changed_records, lambda desk: desk.play(*STRANGERS))
 
     @rule("R52")
     def test_r57_a_webhook_is_verified_first(self, bench: Bench) -> None:
@@ -521,7 +525,7 @@ class SessionRules(Rules):
         Anybody can send a webhook, so its content is untrusted until its signature is verified.
         """
         desk = Desk(bench)
-        bench.applies_if(desk.has_webhooks, "sends no webhooks about sessions")
+        bench.skip_unless_applicable(desk.has_webhooks, "sends no webhooks about sessions")
         session = desk.start()
         before = words(desk.look(session, next(desk.cases(Case.SPOOF, Case.OTHER_PERSON))))
         body, headers = desk.player.deliver(id_of(session))
@@ -557,7 +561,7 @@ class SessionRules(Rules):
 
         If "gone" looks like an outage, callers poll forever. They are liable for undeleted faces.
         """
-        judge_parts(Desk(bench), Desk.vanished, Desk.deleted, Desk.during_faults)
+        run_parts(Desk(bench), Desk.vanished, Desk.deleted, Desk.during_faults)
 
     @rule("R52")
     def test_r59_a_portrait_is_of_who_was_live(self, bench: Bench) -> None:
@@ -566,7 +570,7 @@ class SessionRules(Rules):
         Otherwise a photograph held up to the camera could be compared with the document.
         """
         desk = Desk(bench)
-        bench.applies_if(desk.can.gives_portrait, "gives no portraits")
+        bench.skip_unless_applicable(desk.can.gives_portrait, "gives no portraits")
         for case in desk.cases(Case.PASSED, Case.SPOOF):
             result = desk.look(desk.start(), case, with_portrait=True)
             portrait, is_live = result.portrait, result.liveness.is_live
