@@ -10,9 +10,8 @@ import random
 
 import attrs
 import pytest
-from kit import canaries
 from kit.cards import CARDS as PICTURES
-from kit.money.sessions import BACKENDS, SessionWorld
+from kit.money.sessions import BACKENDS, WEBHOOK_SECRETS, SessionWorld
 
 import facematch_core as fm
 from facematch_mock_server import Fault
@@ -128,8 +127,9 @@ class Storm:
 def storm(vendor, seed):
     world = SessionWorld(vendor, ("budget",), cap=1000)
     try:
-        if vendor in ("didit", "onfido", "persona", "sumsub"):
-            world.control.webhooks.add("http://127.0.0.1:9/", secret=canaries.WEBHOOK_SECRET)
+        if vendor in WEBHOOK_SECRETS:
+            url = "http://127.0.0.1:9/"
+            world.control.webhooks.add(url, secret=WEBHOOK_SECRETS[vendor])
         Storm(world, random.Random(seed)).run()
     finally:
         world.close()

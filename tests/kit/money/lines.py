@@ -54,6 +54,8 @@ class MockLine(BaseAdapter):
     cut: dict = attrs.field(factory=dict)
     #: How many further answers 200 cannot be read, likewise.
     garbled: dict = attrs.field(factory=dict)
+    #: Returns the body to receive in place of a body of the mock, if set.
+    change: object = None
     #: Called with "before", "sent" and "executed" and the path, at those moments.
     at: object = lambda moment, path: None
     #: The paths of all requests whose first byte has left.
@@ -77,6 +79,8 @@ class MockLine(BaseAdapter):
             raise requests.ConnectionError(broken, request=request)
         if response.status_code == 200 and self._counts(self.garbled, path):
             response.raw = io.BytesIO(b"<html>Please stand by.</html>")
+        elif self.change is not None:
+            response.raw = io.BytesIO(self.change(response.raw.read()))
         return response
 
     def _counts(self, rules, path):

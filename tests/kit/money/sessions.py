@@ -87,6 +87,12 @@ RELIED_ON = {
     **{vendor: {"expects": ["liveness"]} for vendor in ("azure", "rekognition")},
 }
 
+#: The secret that signs webhooks, by vendor; Azure and Rekognition send none.
+WEBHOOK_SECRETS = {
+    **dict.fromkeys(("didit", "onfido", "persona", "sumsub"), canaries.WEBHOOK_SECRET),
+    "veriff": canaries.CLIENT_SECRET,
+}
+
 
 class SessionWorld:
     """One vendor of sessions, and a client of it with these gates.
@@ -96,6 +102,7 @@ class SessionWorld:
 
     def __init__(self, vendor, gates=(), *, on_wire=False, cap=10, **settings):
         virtual = VirtualClock(START)
+        self.vendor = vendor
         self.mock = MockServer(vendor=vendor, clock=virtual, seed=1)
         self.clock = WorldClock(virtual)
         self.control = self.mock.control
