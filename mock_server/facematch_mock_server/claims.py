@@ -101,12 +101,12 @@ class Claim:
         """The unique id, ``vendor.area.what``."""
         return ".".join(filter(None, (self.vendor, self.key, self.name)))
 
-    def is_active(self, chosen: Mapping[str, Any]) -> bool:
+    def is_active(self, switch_values: Mapping[str, Any]) -> bool:
         """Return whether the claim applies when the switches have these values."""
         if self.when is None:
             return True
         switch, *values = self.when
-        return chosen[switch] in values
+        return switch_values[switch] in values
 
     def to_dict(self) -> dict[str, Any]:
         """Return the claim as the control API shows it."""
@@ -150,17 +150,18 @@ class ActiveClaims:
     def __init__(
         self,
         claims: Iterable[Claim],
-        chosen: Mapping[str, Any],
+        switch_values: Mapping[str, Any],
         settings: Mapping[str, Any] | None = None,
         switches: Mapping[str, Any] | None = None,
     ) -> None:
+        """Raises MissingClaimError for a setting without a claim."""
         #: The value of every switch.
-        self.chosen = chosen
+        self.switch_values = switch_values
         #: The switches and settings that were set.
-        self.switches = dict(switches or {})
+        self.set_by_user = dict(switches or {})
         #: The active claims: those without a switch, and those whose switch has one of their values.
         self.claims = tuple(
-            claim for claim in claims if claim.when is None or claim.is_active(chosen)
+            claim for claim in claims if claim.when is None or claim.is_active(switch_values)
         )
         self._table = _ClaimTable()
         for claim in self.claims:

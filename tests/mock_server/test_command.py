@@ -202,7 +202,7 @@ def test_any_switch_text_is_parsed_or_rejected(words):
         (chosen,) = choose_each([kind], read_pairs("switch", words)).values()
     except ValueError:
         return
-    assert len(chosen.switches) == len(words)
+    assert len(chosen.set_by_user) == len(words)
 
 
 def test_switch_values_are_case_insensitive():

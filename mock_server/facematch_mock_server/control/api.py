@@ -73,7 +73,7 @@ class ControlApi:
             )
         if method not in operations:
             return reply_words(405, f"{PREFIX}{below_prefix} takes {' and '.join(operations)}.")
-        sent = _read_object(request) if method == "POST" else _read_query(request)
+        sent = _read_object(request) if method == "POST" else _read_query_but_account(request)
         control = self.control(request, vendor, is_of_one_vendor=is_named)
         return reply_json(200, operations[method](control, path[len(folder) :], sent))
 
@@ -110,7 +110,7 @@ def _serve_card(name: str) -> Response:
     return response(200, "image/png", card.data, GUARDS)
 
 
-def _read_query(request: Request) -> dict[str, Any]:
+def _read_query_but_account(request: Request) -> dict[str, Any]:
     sent: dict[str, Any] = {}
     for name, value in request.query:
         if name in sent:
@@ -121,7 +121,7 @@ def _read_query(request: Request) -> dict[str, Any]:
 
 
 def _read_object(request: Request) -> dict[str, Any]:
-    for name in _read_query(request):
+    for name in _read_query_but_account(request):
         raise ValueError(f"{name:.60} cannot be in the query of a change: send it in the body")
     try:
         # Fractions are read as Decimal, so that amounts of money are exact.

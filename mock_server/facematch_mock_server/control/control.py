@@ -504,7 +504,7 @@ class Control:
         return {
             "vendor": world.vendor_name,
             "switches": dict(world.switches),
-            "chosen": world.claims.chosen,
+            "chosen": world.claims.switch_values,
             "known": {**kind.switches, **number_types},
             "operations": list(kind.operations),
         }

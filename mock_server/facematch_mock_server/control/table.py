@@ -231,18 +231,23 @@ def list_operations(owners: Mapping[Any, type], vendor: Vendor) -> dict[tuple[st
 
 
 def _make_operation(
-    marked: ControlEndpoint,
+    control_endpoint: ControlEndpoint,
     function: Callable[..., Any],
     owner: str | None,
     vendor: Vendor,
 ) -> Operation:
+    """Return the operation that a marked method defines.
+
+    Every argument needs an annotation. ``**`` stands for the endpoint's extra parameters;
+    positional-only arguments are for Python alone.
+    """
     parameters: dict[str, Any] = {}
-    for name, hint in marked.extra_parameters(vendor).items():
-        parameters[marked.aliases.get(name, name)] = hint
+    for name, hint in control_endpoint.extra_parameters(vendor).items():
+        parameters[control_endpoint.aliases.get(name, name)] = hint
     required = set()
     hints = typing.get_type_hints(function)
     _, *arguments = inspect.signature(function).parameters.values()  # without `self`
-    if "{}" in marked.path:
+    if "{}" in control_endpoint.path:
         # The first argument is in the path.
         arguments = arguments[1:]
     for argument in arguments:
@@ -252,15 +257,15 @@ def _make_operation(
         if bytes in types_in(hint):
             # JSON cannot contain bytes, so an operation takes no pictures.
             continue
-        name = marked.aliases.get(argument.name, argument.name)
+        name = control_endpoint.aliases.get(argument.name, argument.name)
         parameters[name] = hint
         if argument.default is argument.empty:
             required.add(name)
     return Operation(
-        summary=_summarize(function, is_count=marked.count),
+        summary=_summarize(function, is_count=control_endpoint.count),
         parameters=parameters,
         required=frozenset(required),
-        endpoint=marked,
+        endpoint=control_endpoint,
         function=function,
         owner=owner,
     )

@@ -86,7 +86,7 @@ class Door:
                 return vendor
         return None
 
-    def refuse(self, host: str | None) -> str:
+    def report_refusal(self, host: str | None) -> str:
         """Report that a host, with or without a port, is not taken; return the sentence."""
         name = host_in(host or "")
         if name is None:
@@ -134,25 +134,26 @@ class Door:
             raise
 
     async def _admit(self, client: socket.socket) -> None:
+        """Hand a connection to the mock: after CONNECT or not, with TLS or plain; or refuse it."""
         loop = asyncio.get_running_loop()
-        first = await _first_byte(client)
+        first = await _peek_first_byte(client)
         host: str | None = None
-        # Of all methods of HTTP, the vendors' APIs use none with this first letter.
+        # CONNECT: the vendors' APIs use no method with this first letter.
         if first == b"C":
             head = await _read_connect(client)
             host = _host_to_connect(head)
             if host is None or self.vendor_of(host) is None:
-                await loop.sock_sendall(client, _encode_refusal(self.refuse(host)))
+                await loop.sock_sendall(client, _encode_refusal(self.report_refusal(host)))
                 client.close()
                 return
             await loop.sock_sendall(client, _ESTABLISHED)
-            first = await _first_byte(client)
+            first = await _peek_first_byte(client)
         if first != _TLS:
-            await self.server.http.serve(client, self._service)
+            await self.server.http.take_over(client, self._service)
             return
         context = self._context_by_server_name() if host is None else self._context_for(host)
         try:
-            await self.server.http.serve(client, self._service, context)
+            await self.server.http.take_over(client, self._service, context)
         except ssl.SSLError as error:
             if "ALERT" in (error.reason or ""):
                 name = host_in(host or "") or "a vendor's host"
@@ -170,7 +171,7 @@ class Door:
 
         def choose(tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> int | None:
             if name is None or self.vendor_of(name) is None:
-                self.refuse(name)
+                self.report_refusal(name)
                 return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
             tls.context = self._context_for(name)
             return None
@@ -191,7 +192,7 @@ class _DoorApp(App):
         # A client may send requests for several hosts on one connection to a proxy.
         host = head.header("host")
         if self._door.vendor_of(host) is None:
-            return self._mark(reply_words(403, self._door.refuse(host)))
+            return self._mark(reply_words(403, self._door.report_refusal(host)))
         if (head.header("upgrade") or "").lower() == "websocket":
             refusal = f"The door refused a WebSocket to {host}: the mock has only HTTP/1.1."
             return self._mark(reply_words(501, self._door.report(refusal)))
@@ -209,7 +210,7 @@ class _DoorApp(App):
         super().note(head, what)
 
 
-async def _first_byte(client: socket.socket) -> bytes:
+async def _peek_first_byte(client: socket.socket) -> bytes:
     """Wait for the first byte, and leave it in the socket; empty if the client closed it."""
     loop = asyncio.get_running_loop()
     is_readable = asyncio.Event()

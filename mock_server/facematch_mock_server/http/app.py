@@ -30,6 +30,7 @@ from facematch_mock_server.world.accounts import (
 from facematch_mock_server.world.faults import Fault, Stage
 from facematch_mock_server.world.journal import compose_note
 from facematch_mock_server.world.latency import Latencies
+from facematch_mock_server.world.vendor import Vendor
 
 _ACCOUNT = ACCOUNT_HEADER.lower()
 _CLAIMS = CLAIMS_HEADER.lower()
@@ -77,7 +78,7 @@ class App:
             return self._mark(reply_words(404, NO_ACCOUNT))
         if int(head.header("content-length") or 0) > self.max_body_bytes(head):
             return self.too_large(head)
-        vendor = self.vendor_of(head)
+        vendor = self.mock_vendor_of(head)
         if vendor is None:
             return None
         route, _ = head.routed = vendor.find(head)
@@ -108,7 +109,7 @@ class App:
             if response is not None:
                 return response
         start = time.perf_counter()
-        vendor = self.vendor_of(request)
+        vendor = self.mock_vendor_of(request)
         if vendor is not None:
             response = vendor.handle(request)
             if response.entry is not None:
@@ -141,7 +142,7 @@ class App:
             return reply_json(200, {"documents": documents})
         for name, path in documents.items():
             if path == request.path:
-                return reply_json(200, openapi.make_document(self.accounts.vendors[name]))
+                return reply_json(200, openapi.document_of(self.accounts.vendors[name]))
         return None
 
     def _answer_own_path(self, request: Request) -> Response | None:
@@ -170,7 +171,7 @@ class App:
 
     def latency_s(self, head: Request) -> float:
         """Return the seconds by which the response to this request is delayed."""
-        vendor = head.vendor or self.vendor_of(head)
+        vendor = head.vendor or self.mock_vendor_of(head)
         if vendor is None:
             return 0.0
         own: Latencies = vendor.world.latency
@@ -198,29 +199,32 @@ class App:
         """Record a transport event in the journal."""
         self._world_of(head).log(head, note=shorten(what, 200))
 
-    def vendor_of(self, head: Request) -> Any:
+    def mock_vendor_of(self, head: Request) -> Any:
         """Return the vendor that has the host or else the path, in the key's account, or None."""
         if head.vendor is not None or head.is_for_mock:
             return head.vendor
+        vendor = self._find_vendor(head)
+        if vendor is None:
+            return None
+        account = self.accounts.account_of(vendor, head) or self.accounts.main
+        return account.worlds[vendor.name].behaviour
+
+    def _find_vendor(self, head: Request) -> Vendor | None:
+        """Return the vendor that has the request's host, or else its path."""
         vendors = self.accounts.vendors.values()
-        main = self.accounts.main
-        owner = None
         if len(vendors) > 1:
             host = head.header("host")
-            owner = next((vendor for vendor in vendors if vendor.has_host(host)), None)
-        if owner is None:
             for vendor in vendors:
-                # The paths are the same in every account.
-                if main.worlds[vendor.name].behaviour.owns(head):
-                    owner = vendor
-                    break
-        if owner is None:
-            return None
-        account = self.accounts.owner_of(owner, head) or main
-        return account.worlds[owner.name].behaviour
+                if vendor.has_host(host):
+                    return vendor
+        for vendor in vendors:
+            # The paths are the same in every account; `owns` also looks at the host.
+            if self.accounts.main.worlds[vendor.name].behaviour.owns(head):
+                return vendor
+        return None
 
     def _world_of(self, head: Request) -> World:
-        vendor = self.vendor_of(head)
+        vendor = self.mock_vendor_of(head)
         return self.world if vendor is None else vendor.world
 
     def _answer(self, head: Request, key: str, note: str, **filled: Any) -> Response:

@@ -109,10 +109,13 @@ class HttpServer:
         self._services.append(service)
         return service
 
-    async def serve(
+    async def take_over(
         self, accepted: socket.socket, service: Service, tls: ssl.SSLContext | None = None
     ) -> None:
-        """Serve a connection that another listener accepted. Raises OSError if TLS fails."""
+        """Take over a connection that another listener accepted; return once its TLS is set up.
+
+        Raises OSError if TLS fails.
+        """
         await self._loop.connect_accepted_socket(lambda: Connection(service), accepted, ssl=tls)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -173,7 +176,7 @@ class HttpServer:
 
     async def _connect(self, accepted: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            await self.serve(accepted, self._service)
+            await self.take_over(accepted, self._service)
 
     def _run(self) -> None:
         self._loop.run_forever()

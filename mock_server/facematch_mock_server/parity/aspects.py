@@ -192,10 +192,10 @@ def reduce_reply(
     )
     reduction.add_head()
     try:
-        reduction.add_reduced_value(reply.json(), "")
+        reduction.reduce_and_add(reply.json(), "")
     except ValueError:
         page = re.sub(r"<[^>]*>", " ", reply.body[:2000].decode("utf-8", "replace"))
-        reduction.add_public_words("page", page)
+        reduction.add_with_private_words_hidden("page", page)
     return reduction.aspects
 
 
@@ -224,65 +224,69 @@ class _Reduction:
             elif _ID_HEADERS.fullmatch(name):
                 self.aspects[f"numbered {name}"] = "there"
 
-    def add_reduced_value(self, value: Any, path: str) -> None:
+    def reduce_and_add(self, value: Any, path: str) -> None:
         """Add the aspects of a JSON value, and of all values in it."""
         json_type = _JSON_TYPES.get(type(value), "number")
-        self._add("shape", path, json_type)
+        self._add_unless_private("shape", path, json_type)
         if json_type == "object":
             for name, inner in value.items():
                 key = name if _KEY.fullmatch(name) else "*"
-                self.add_reduced_value(inner, f"{path}.{key}".lstrip("."))
+                self.reduce_and_add(inner, f"{path}.{key}".lstrip("."))
         elif json_type == "list":
             for inner in value:
-                self.add_reduced_value(inner, f"{path}[]")
+                self.reduce_and_add(inner, f"{path}[]")
         elif json_type == "flag":
-            self.add_public_words(path, str(value).lower())
+            self.add_with_private_words_hidden(path, str(value).lower())
         elif json_type != "null" and _TIME.search(_key_of(path)):
-            self._add("time", path, _reduce_time(value))
-            self._add("life", path, _describe_lifetime(value, self.reply))
+            self._add_unless_private("time", path, _reduce_time(value))
+            self._add_unless_private("life", path, _describe_lifetime(value, self.reply))
         elif json_type == "text":
             self._add_text(value, path)
         elif json_type == "number":
             self._add_number(value, path)
 
-    def add_public_words(self, path: str, text: str) -> None:
-        self._add("words", path, self._reduce_text(text))
+    def add_with_private_words_hidden(self, path: str, text: str) -> None:
+        self._add_unless_private("words", path, self._reduce_text(text))
 
     def _add_text(self, value: str, path: str) -> None:
         key = _key_of(path)
         if _GENDER.search(path):
-            self._add("form", path, _describe_gender(value))
+            self._add_unless_private("form", path, _describe_gender(value))
             return
         if re.match(r"https?://", value):
             is_same = _domain_of(value) == _domain_of(self.reply.url)
-            self._add("host", path, "asked domain" if is_same else "another domain")
+            self._add_unless_private("host", path, "asked domain" if is_same else "another domain")
         if _IDS.search(key):
             form = _describe_id(value)
-            self._add("form", path, form)
-            self._add("id", path, hashlib.sha256(value.encode()).hexdigest()[:12])
+            self._add_unless_private("form", path, form)
+            self._add_unless_private("id", path, hashlib.sha256(value.encode()).hexdigest()[:12])
             if form == "another text" and self.reply.status >= 400:
                 # An error response may echo a word of the value that was sent.
-                self.add_public_words(path, value)
+                self.add_with_private_words_hidden(path, value)
         # If the key has a sentence as its value, that is an error message about the value.
         elif " " in value or not _VARYING.search(key):
-            self.add_public_words(path, value)
+            self.add_with_private_words_hidden(path, value)
 
     def _add_number(self, value: float, path: str) -> None:
         key = _key_of(path)
         if key in ("code", "status", "statusCode"):
-            self._add("code", path, str(value) if abs(value) < 1000 else "#")
+            self._add_unless_private("code", path, str(value) if abs(value) < 1000 else "#")
             return
         if _AGE.search(path):
-            self._add("years", path, "0-120" if 0 <= value <= 120 else "beyond 0-120")
+            self._add_unless_private(
+                "years", path, "0-120" if 0 <= value <= 120 else "beyond 0-120"
+            )
         if isinstance(value, float):
             exponent = Decimal(repr(value)).as_tuple().exponent
-            self._add("digits", path, str(min(-int(exponent), 7)))
+            self._add_unless_private("digits", path, str(min(-int(exponent), 7)))
         else:
-            self._add("digits", path, "whole")
+            self._add_unless_private("digits", path, "whole")
         if _SCORE.search(key):
-            self._add("side", path, "high" if value > 60 else "low" if value < 40 else "middle")
+            self._add_unless_private(
+                "side", path, "high" if value > 60 else "low" if value < 40 else "middle"
+            )
 
-    def _add(self, aspect: str, path: str, text: str) -> None:
+    def _add_unless_private(self, aspect: str, path: str, text: str) -> None:
         if _key_of(path) in self.private_keys and aspect not in _STORED_FOR_PRIVATE_KEYS:
             return
         name = f"{aspect} {path}"

@@ -28,7 +28,7 @@ _OPTIONAL = (
     "id",
 )
 #: Outcome aspects derived from the replies. Not reported if the call shows another difference.
-_DERIVED = ("decision", "warnings", "state", "requests")
+_DERIVED_FROM_REPLIES = ("decision", "warnings", "state", "requests")
 
 
 @attrs.define(kw_only=True)
@@ -46,7 +46,7 @@ class Comparison:
         return bool(self.mock != self.vendor)
 
     @property
-    def is_of_run(self) -> bool:
+    def needs_whole_run(self) -> bool:
         """Whether the values tell something only if the whole run is looked at."""
         return self.aspect.startswith(("digits ", "id "))
 
@@ -57,7 +57,7 @@ def compare(pairs: Iterable[CallPair]) -> list[Comparison]:
     comparisons_of_run: dict[str, list[Comparison]] = {}
     for pair in pairs:
         for comparison in _compare_call(pair):
-            if comparison.is_of_run:
+            if comparison.needs_whole_run:
                 comparisons_of_run.setdefault(comparison.aspect, []).append(comparison)
             elif comparison.is_difference:
                 differences.append(comparison)
@@ -70,7 +70,7 @@ def compare(pairs: Iterable[CallPair]) -> list[Comparison]:
 
 
 def _compare_call(pair: CallPair) -> list[Comparison]:
-    """Compare the replies to a call, and the outcome as far as they do not explain it."""
+    """Compare the replies to a call, and its outcome unless a different status explains it."""
     comparisons: list[Comparison] = []
     for role in ("login", "balance", "answer"):
         # A login or a balance is shown as a call of its own.
@@ -78,14 +78,14 @@ def _compare_call(pair: CallPair) -> list[Comparison]:
         for mock_reply, vendor_reply in zip(
             pair.mock_call.replies_of(role), pair.vendor_call.replies_of(role), strict=False
         ):
-            comparisons += _compare_aspects(
+            comparisons += _compare_what_is_comparable(
                 shown_call, mock_reply.aspects, vendor_reply.aspects, mock_reply.claims
             )
-    # A different status explains every other difference in the outcome but the charge.
+    # A different status explains every other difference in the outcome but charge and price.
     has_same_statuses = not any(
         comparison.aspect == "status" and comparison.is_difference for comparison in comparisons
     )
-    for comparison in _compare_aspects(
+    for comparison in _compare_what_is_comparable(
         pair.name,
         pair.mock_call.compared_aspects(),
         pair.vendor_call.compared_aspects(),
@@ -96,16 +96,18 @@ def _compare_call(pair: CallPair) -> list[Comparison]:
     shows_cause = any(
         comparison.is_difference
         and comparison.calls == [pair.name]
-        and not comparison.is_of_run
-        and comparison.aspect not in _DERIVED
+        and not comparison.needs_whole_run
+        and comparison.aspect not in _DERIVED_FROM_REPLIES
         for comparison in comparisons
     )
     if not shows_cause:
         return comparisons
-    return [comparison for comparison in comparisons if comparison.aspect not in _DERIVED]
+    return [
+        comparison for comparison in comparisons if comparison.aspect not in _DERIVED_FROM_REPLIES
+    ]
 
 
-def _compare_aspects(
+def _compare_what_is_comparable(
     shown_call: str, mock: Mapping[str, Any], vendor: Mapping[str, Any], claims: Collection[str]
 ) -> Iterator[Comparison]:
     """Yield what can be compared in a reply or an outcome; only the status if it differs."""

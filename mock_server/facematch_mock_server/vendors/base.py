@@ -189,7 +189,7 @@ class Call:
     def refuse(
         self, key: str, /, *facts: str, body: Any = None, headers: Headers = (), **filled: object
     ) -> NoReturn:
-        """End the call with the response of the claim `key`; the response also cites `facts`."""
+        """Raise `Refused` with the response of the claim `key`, which also cites `facts`."""
         self.claims.cite(*facts)
         raise Refused(self.answer(key, body, headers, **filled))
 
@@ -223,7 +223,7 @@ class Call:
         return dict(self.request.query)
 
     def authenticate(self, text: str | None) -> bool:
-        """Return whether this key is known and valid; record the result for the journal."""
+        """Return whether this key is known and valid; set `key`, and the journal's `key_label`."""
         if not text:
             self.key_label = "none"
             return False
@@ -364,7 +364,7 @@ class Call:
         if fault is not None:
             self.apply_fault(fault)
             if not fault.is_carried_out:
-                raise Refused(_unanswered())
+                raise Refused(_placeholder())
 
     def _find_picture_fault(self, cards: Sequence[Card]) -> Fault | None:
         """Return the fault that a test set for these cards, or else the first card's failure."""
@@ -466,7 +466,7 @@ class MockVendor:
                 call.apply_fault(fault)
         if call.fault is not None and not call.fault.is_carried_out:
             self._note_request(call)
-            return self._fail(call, call.fault, _unanswered())
+            return self._log_and_apply_fault(call, call.fault, _placeholder())
         try:
             response = self.not_found(call) if route is None else self.answer(call, route)
         except Refused as refused:
@@ -483,7 +483,7 @@ class MockVendor:
         response = call.claims.with_citations(self.finished(call, response))
         # The pictures may have triggered a fault.
         if call.fault is not None:
-            return self._fail(call, call.fault, response)
+            return self._log_and_apply_fault(call, call.fault, response)
         self.log(call, response)
         return response
 
@@ -515,11 +515,14 @@ class MockVendor:
                 texts = [(name, many[-1]) for name, many in call.read_form().fields.items()]
                 call.journal_fields = describe_fields(texts, route.shown_fields)
 
-    def _fail(self, call: Call, fault: Fault, response: Response) -> Response:
-        """Return the response that a fault produces; `response` is the vendor's own."""
+    def _log_and_apply_fault(self, call: Call, fault: Fault, response: Response) -> Response:
+        """Log the call, and return the response that a fault produces.
+
+        `response` is the vendor's own, or a placeholder for a call that is not carried out.
+        """
         if fault.is_postponed:
             # The call is carried out, and recorded, after the delay.
-            response = _unanswered()
+            response = _placeholder()
             response.fault = fault
             return response
         carried_out = response if fault.is_carried_out else None
@@ -676,7 +679,7 @@ class MockVendor:
         return call.answer(claim, key=key, name="")  # type: ignore[no-any-return]  # `call` is a `Call`
 
 
-def _unanswered() -> Response:
+def _placeholder() -> Response:
     """Return a placeholder for a response that is never sent."""
     return Response(status=500)
 

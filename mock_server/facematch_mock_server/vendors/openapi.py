@@ -136,7 +136,7 @@ class Sampler:
 
 
 @functools.cache
-def make_document(vendor: Vendor) -> dict[str, Any]:
+def document_of(vendor: Vendor) -> dict[str, Any]:
     """Build a vendor's OpenAPI document, with the default switches."""
     sampler = Sampler(vendor)
     if vendor.samples is not None:

@@ -427,7 +427,7 @@ def has_wrong_size(call: PairCall, size: tuple[int, int]) -> bool:
     return min(size) < shortest_px or max(size) > longest_px
 
 
-def box_of(face: SeenFace) -> dict[str, int]:
+def box_in_pixels(face: SeenFace) -> dict[str, int]:
     """Return the box of a face as left, top, width and height, in whole pixels."""
     left, top, right, bottom = face.box
     return {"left": left, "top": top, "width": right - left, "height": bottom - top}

@@ -67,7 +67,7 @@ class World:
         self.vendor = vendor
         self.vendor_name = vendor.name
         self.claims = claims
-        self.switches = claims.switches
+        self.switches = claims.set_by_user
         self.clock = account.clock
         self.pictures = shared.pictures
         # Worlds share the engine and the facts about pictures, but not the set outcomes.
@@ -236,7 +236,7 @@ class Accounts:
             raise LookupError(NO_ACCOUNT)
         return account
 
-    def owner_of(self, vendor: Vendor, head: Request) -> Account | None:
+    def account_of(self, vendor: Vendor, head: Request) -> Account | None:
         """Return the account that a request's key or account header identifies, or None."""
         account = self._keys.get((vendor.name, vendor.key_of(head) or ""))
         if account is not None:

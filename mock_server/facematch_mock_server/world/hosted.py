@@ -117,7 +117,10 @@ def find(world: World, session_id: str) -> Session:
 
 
 def open_sessions(world: World) -> tuple[Session, ...]:
-    """Return the sessions in which a person can act, oldest first."""
+    """Return the sessions in which a person can act, oldest first.
+
+    First expires the sessions whose time is over, which sends their webhooks.
+    """
     sessions = [current(world, session) for session in world.sessions.all()]
     return tuple(session for session in sessions if is_open(world, session))
 
@@ -167,11 +170,11 @@ def start(
     session = world.sessions.add(session_id, created_at=now, hosted=attributes, **fields)
     if reference is not None:
         world.pictures.keep({str(reference.digest): reference.content})
-    _charge(world, session, "created")
+    _charge_if_due(world, session, "created")
     return session
 
 
-def _charge(world: World, session: Session, when: str) -> None:
+def _charge_if_due(world: World, session: Session, when: str) -> None:
     """Charge a session, if the vendor charges it at this moment: ``created`` or ``finished``."""
     rules: SessionRules = world.behaviour.session_rules
     if rules.service is None or not hosted_of(session).is_live:
@@ -274,7 +277,11 @@ def fail(world: World, session: Session) -> Session:
 
 
 def _store_unless_changed(world: World, session: Session, changed: Session) -> Session:
-    """Store `changed` unless `session` was changed in the meantime; return the stored session."""
+    """Store `changed` unless `session` was changed in the meantime; return the stored session.
+
+    A new status is announced, and a finished session may be charged. Returns `changed` if the
+    session was deleted.
+    """
     stored = world.sessions.change(session.id, lambda x: changed if x is session else x)
     if stored is None:
         # The session was deleted in the meantime.
@@ -282,7 +289,7 @@ def _store_unless_changed(world: World, session: Session, changed: Session) -> S
     if stored is changed and changed.status != session.status:
         rules: SessionRules = world.behaviour.session_rules
         if changed.status in rules.finished_statuses:
-            _charge(world, changed, "finished")
+            _charge_if_due(world, changed, "finished")
         rules.on_status_change(world, changed)
     return stored
 

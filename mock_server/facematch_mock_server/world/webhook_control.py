@@ -70,7 +70,7 @@ class Webhooks(Extension[Any]):
             uuid=ids.uuid(),
             **{
                 "events": self._outbox.rules.default_events,
-                **self._read_changes(url or "", events, enabled),
+                **self._check_settings(url or "", events, enabled),
             },
             secret=secret or made.rstrip("="),
         )
@@ -85,14 +85,18 @@ class Webhooks(Extension[Any]):
         events: Collection[str] | None = None,
         enabled: bool | None = None,
     ) -> Destination:
-        """Change attributes of a destination (see `add`) but not its secret.
-
-        Raises LookupError if there is no destination with that id.
+        """Change attributes of a destination but not its secret. None leaves one as it is.
 
         Args:
-            enabled: Whether to send deliveries; False also drops the pending ones.
+            url, events: See `add`.
+            enabled: Whether to send deliveries; a delivery that comes due while it is False is
+                dropped.
+
+        Raises:
+            LookupError: there is no destination with that id.
+            ValueError: see `add`.
         """
-        changes = self._read_changes(url, events, enabled)
+        changes = self._check_settings(url, events, enabled)
         destinations = self._outbox.destinations
         changed = destinations.change(destination, lambda x: attrs.evolve(x, **changes))
         return require(changed, "destination")
@@ -102,7 +106,7 @@ class Webhooks(Extension[Any]):
         """Remove a destination. Raises LookupError if there is none with that id."""
         require(self._outbox.destinations.remove(destination), "destination")
 
-    def _read_changes(self, url: Any, events: Any, enabled: Any) -> dict[str, Any]:
+    def _check_settings(self, url: Any, events: Any, enabled: Any) -> dict[str, Any]:
         """Validate a destination's settings, and return those that are set. Raises ValueError."""
         names = self._outbox.rules.events
         hosts = self._control.account.shared.deliver_to
@@ -237,7 +241,7 @@ class Webhooks(Extension[Any]):
             LookupError: there is no session to tell of: start one, or save a call.
             ValueError: the address is not allowed, or a value has the wrong type.
         """
-        self._read_changes(url or "", None, None)
+        self._check_settings(url or "", events=None, enabled=None)  # "" is refused
         if type(secret) is not str or not secret.strip():
             raise ValueError("secret must be a non-empty string")
         if type(timeout_s) not in (int, float) or not timeout_s > 0:

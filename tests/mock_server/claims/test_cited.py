@@ -30,7 +30,7 @@ from kit.mock_rekognition import card, pair, signed_compare, signed_request, wit
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.claims import ActiveClaims
 from facematch_mock_server.vendors import all_claims, vendor_named, vendor_names
-from facematch_mock_server.vendors.openapi import make_document
+from facematch_mock_server.vendors.openapi import document_of
 from facematch_mock_server.world.faults import Fault
 
 BIG = 5 * 1024 * 1024 + 1
@@ -839,7 +839,7 @@ def test_responses_cite_every_claim_and_no_unknown_claim():
     assert text == kept(Path(__file__).parent / "golden/answers.txt", text), "UPDATE=1 writes it"
     for kind in map(vendor_named, vendor_names()):
         if kind.samples is not None:
-            cited |= claims_in(make_document(kind))
+            cited |= claims_in(document_of(kind))
     ids = [claim.id for claim in all_claims()]
     assert (cited, len(set(ids))) == (set(ids), len(ids))
     assert all(claim.id.startswith(f"{claim.vendor}.{claim.key}") for claim in all_claims())

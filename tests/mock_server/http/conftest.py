@@ -22,7 +22,7 @@ class FakeEngine:
         for fault in faults:
             self.faults.add(fault)
 
-    def vendor_of(self, head):
+    def mock_vendor_of(self, head):
         return self
 
     def at_connection(self):

@@ -188,7 +188,7 @@ class _CallEvents:
 
     def poll(self) -> bytes:
         """Return the new events, or a comment after a long silence, or else nothing."""
-        events = self._new_events()
+        events = self._encode_new_events()
         if events:
             self._quiet_polls = 0
             return events.encode()
@@ -198,7 +198,7 @@ class _CallEvents:
         self._quiet_polls = 0
         return b": alive\n\n"
 
-    def _new_events(self) -> str:
+    def _encode_new_events(self) -> str:
         account = self._account_ref.account
         # The account was removed.
         if account is None:

@@ -15,7 +15,7 @@ from facematch_mock_server.vendors.pairs import (
     PairEndpoint,
     PairVendor,
     PictureFields,
-    box_of,
+    box_in_pixels,
 )
 from facematch_mock_server.vendors.tokens import IssuedToken, TokenRecords, Tokens
 from facematch_mock_server.world.keys import Key, KeyKind
@@ -186,7 +186,7 @@ class Baidu(PairVendor):
         largest_face, *_ = outcome.probe.faces
         face = {
             "face_token": _new_token(call),
-            "location": {**box_of(largest_face), "rotation": 0},
+            "location": {**box_in_pixels(largest_face), "rotation": 0},
             "face_probability": largest_face.confidence,
             "angle": {"yaw": 0.0, "pitch": 0.0, "roll": 0.0},
             "liveness": {"livemapscore": liveness},

@@ -26,7 +26,7 @@ from facematch_mock_server.vendors.pairs import (
     PairEndpoint,
     PairVendor,
     PictureFields,
-    box_of,
+    box_in_pixels,
 )
 from facematch_mock_server.world.keys import Key, KeyKind
 
@@ -320,7 +320,7 @@ def confidence_of(score: float, *, model: str, is_verified: bool) -> float:
 
 def describe(face: SeenFace) -> dict[str, Any]:
     """Return the area of a face with its eyes."""
-    box = box_of(face)
+    box = box_in_pixels(face)
     eyes_y = box["top"] + box["height"] * 2 // 5
     return {
         "x": box["left"],

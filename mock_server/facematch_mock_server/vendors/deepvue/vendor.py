@@ -77,13 +77,13 @@ def _check_token(call: DeepvueCall) -> None:
 
 
 def _check_key(call: DeepvueCall, client: str | None, refusal: str) -> None:
-    key = _find_key(call, call.request.header("x-api-key"), client, refusal)
+    key = _find_valid_key(call, call.request.header("x-api-key"), client, refusal)
     if not key.allowed:
         call.deny("auth.not_allowed")
     call.key, call.key_label = key, str(key.kind)
 
 
-def _find_key(call: DeepvueCall, text: str | None, client: str | None, refusal: str) -> Key:
+def _find_valid_key(call: DeepvueCall, text: str | None, client: str | None, refusal: str) -> Key:
     """Return the client's key; refuse the call if it is invalid or belongs to another client."""
     key = call.world.keys.find(text) if text else None
     call.key_label = "wrong" if text else "none"
@@ -181,7 +181,7 @@ def _key_of(head: Request) -> str | None:
 def _issue(call: DeepvueCall) -> Response:
     """Issue a token: a JSON Web Token signed with HS256 (RFC 7519)."""
     claims, values, ids = call.claims, call.values, call.world.account.ids
-    key = _find_key(call, values["client_secret"], values["client_id"], "auth.pair")
+    key = _find_valid_key(call, values["client_secret"], values["client_id"], "auth.pair")
     call.key_label = str(key.kind)
     expires = call.now + dt.timedelta(seconds=claims["token.life_s"])
     # The id is our addition, so that every token is unique.

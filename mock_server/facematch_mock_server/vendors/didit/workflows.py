@@ -33,7 +33,7 @@ def workflow_of(world: World, session: Session) -> Workflow:
 def check_liveness(claims: CitedClaims, outcome: LivenessOutcome, workflow: Workflow) -> Block:
     """Return the result of a session's liveness check."""
     settings = workflow.settings
-    options = _options(
+    options = _form_values(
         "face_liveness_score_decline_threshold", settings.face_liveness_score_decline_threshold
     )
     block = judge_liveness(claims, outcome, options)
@@ -52,7 +52,7 @@ def check_liveness(claims: CitedClaims, outcome: LivenessOutcome, workflow: Work
             log_types["MULTIPLE_FACES_DETECTED"] = ACTIONS[action]
         log_types |= _judge_picture(block, settings)
     reports = warnings(claims, "LIVENESS", log_types, data)
-    return {**_with_log_types(block, reports, log_types), "method": workflow.method}
+    return {**_with_warnings_and_status(block, reports, log_types), "method": workflow.method}
 
 
 def _judge_picture(block: Block, settings: WorkflowSettings) -> dict[str, str]:
@@ -76,7 +76,7 @@ def _judge_picture(block: Block, settings: WorkflowSettings) -> dict[str, str]:
 def compare_faces(claims: CitedClaims, outcome: MatchOutcome, workflow: Workflow) -> Block:
     """Return the result of a session's face match."""
     settings = workflow.settings
-    options = _options(
+    options = _form_values(
         "face_match_score_decline_threshold", settings.face_match_score_decline_threshold
     )
     block = judge_match(claims, outcome, options)
@@ -84,11 +84,13 @@ def compare_faces(claims: CitedClaims, outcome: MatchOutcome, workflow: Workflow
         return block
     if _is_at_or_below(block["score"], settings.face_match_score_review_threshold):
         log_types = {"LOW_FACE_MATCH_SIMILARITY": "warning"}
-        return _with_log_types(block, warnings(claims, "FACEMATCH", log_types, {}), log_types)
+        return _with_warnings_and_status(
+            block, warnings(claims, "FACEMATCH", log_types, {}), log_types
+        )
     return {**block, "status": IN_REVIEW if outcome.review else APPROVED}
 
 
-def _options(name: str, threshold: float | None) -> dict[str, Any]:
+def _form_values(name: str, threshold: float | None) -> dict[str, Any]:
     """Return the options of a call with this decline threshold; None declines no score."""
     return {**_OPTIONS, name: _NO_THRESHOLD if threshold is None else threshold}
 
@@ -97,7 +99,7 @@ def _is_at_or_below(value: float | None, threshold: float | None) -> bool:
     return value is not None and threshold is not None and value <= threshold
 
 
-def _with_log_types(
+def _with_warnings_and_status(
     block: Block, reports: list[dict[str, Any]], log_types: dict[str, str]
 ) -> Block:
     """Return the block with warnings of these types, and with the status that they cause."""

@@ -13,7 +13,7 @@ from facematch_mock_server.vendors.pairs import (
     PairEndpoint,
     PairVendor,
     PictureFields,
-    box_of,
+    box_in_pixels,
 )
 from facematch_mock_server.world.keys import Key, KeyKind
 
@@ -71,7 +71,7 @@ class Facepp(PairVendor):
 
 
 def _describe(call: PairCall, face: SeenFace) -> dict[str, Any]:
-    return {"face_token": call.world.account.ids.uuid(), "face_rectangle": box_of(face)}
+    return {"face_token": call.world.account.ids.uuid(), "face_rectangle": box_in_pixels(face)}
 
 
 VENDOR = base.Vendor(

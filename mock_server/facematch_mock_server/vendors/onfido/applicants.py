@@ -187,7 +187,7 @@ def list_applicants(call: Call) -> Response:
 
 
 def delete(call: Call) -> Response:
-    """Archive an applicant, and with it its runs."""
+    """Archive an applicant, and abandon its open runs."""
     applicant = find_applicant(call)
     call.claims.cite("applicant.archived")
     archived = attrs.evolve(applicant, deleted_at=call.now)

@@ -82,9 +82,11 @@ class PersonaCall(Call):
             return str(asked)
         return str(self.claims["inflection.default"])
 
-    @property
-    def session(self) -> Session:
-        """The inquiry that the path names; the call is refused if it is unknown."""
+    def find_session(self) -> Session:
+        """Return the inquiry that the path names, expired if its time is over.
+
+        Refuse the call if it is unknown or of another environment.
+        """
         session_id, *_ = self.path_values
         session = self.world.sessions.find(session_id)
         if session is None or hosted_of(session).is_live is not self.is_live:

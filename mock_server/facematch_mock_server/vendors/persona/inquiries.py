@@ -185,7 +185,7 @@ def _count_link(call: PersonaCall, session: Session) -> Session:
 
 def read(call: PersonaCall) -> Response:
     """Return an inquiry, with its verifications if the query asks for them."""
-    session = call.session
+    session = call.find_session()
     resources.cite_verifications(call.claims, session)
     call.claims.cite("inquiry.began", "inquiry.abandoned", "inquiry.workflow")
     includes = (call.query.get("include") or "").split(",")
@@ -259,7 +259,7 @@ def generate_link(call: PersonaCall) -> Response:
     """Return a new link to an inquiry that is not finished."""
     meta = call.read_part("meta", known=frozenset({"expires-in-seconds"}))
     _read_seconds(call, meta, "expires-in-seconds", call.claims["link.lasts_s"])
-    session = call.session
+    session = call.find_session()
     if session.status not in _OPEN:
         call.refuse("inquiry.not_open", status=session.status)
     session = _count_link(call, session)
@@ -275,7 +275,7 @@ def generate_link(call: PersonaCall) -> Response:
 
 def resume(call: PersonaCall) -> Response:
     """Continue a pending inquiry, or one that has expired; return a session token."""
-    session = call.session
+    session = call.find_session()
     if inquiry_of(session).is_redacted:
         call.refuse("redact.again")
     if session.status not in (PENDING, EXPIRED):
@@ -310,7 +310,7 @@ _ACTIONS = {
 
 def decide(call: PersonaCall) -> Response:
     """Decide an inquiry as staff do, or let it expire."""
-    session = call.session
+    session = call.find_session()
     _, action = call.path_values
     if action not in _ACTIONS:
         call.refuse("path.unknown")
@@ -320,12 +320,14 @@ def decide(call: PersonaCall) -> Response:
     if status == NEEDS_REVIEW and session.status in _DECIDED:
         call.refuse("inquiry.not_for_review", status=session.status)
     call.claims.cite("inquiry.decided")
-    session = set_status(call.world, session, status, reviewer={"type": "user", "id": "user_mock"})
+    session = store_and_announce_status(
+        call.world, session, status, reviewer={"type": "user", "id": "user_mock"}
+    )
     body = resources.show_document(session, with_verifications=False)
     return call.answer("inquiry.shown", body)
 
 
-def set_status(
+def store_and_announce_status(
     world: World, session: Session, status: str, *, reviewer: Mapping[str, str] | None = None
 ) -> Session:
     """Set an inquiry's status, stamp its time and send the webhooks; return the inquiry."""
@@ -378,7 +380,7 @@ _SIMULATED_VERIFICATIONS = {"create_passed_verification": True, "create_failed_v
 
 def simulate(call: PersonaCall) -> Response:
     """Perform actions on an inquiry of the sandbox, in order."""
-    session = call.session
+    session = call.find_session()
     if call.is_live:
         call.refuse("simulate.live")
     meta = call.read_part("meta", known=frozenset({"simulate-actions"}))
@@ -392,7 +394,7 @@ def simulate(call: PersonaCall) -> Response:
     for action in actions:
         name = action["type"]
         if name in _SIMULATED:
-            session = set_status(call.world, session, _SIMULATED[name])
+            session = store_and_announce_status(call.world, session, _SIMULATED[name])
         else:
             template_id = action["data"]["verification-template-id"]
             passed = _SIMULATED_VERIFICATIONS[name]
@@ -451,14 +453,17 @@ def _new_verification(
 
 
 def redact(call: PersonaCall) -> Response:
-    """Redact an inquiry: only its id, status and times stay."""
-    session = call.session
+    """Redact an inquiry: remove note, reference id, tags, pictures, document and callback.
+
+    Its verifications stay, and are shown without data.
+    """
+    session = call.find_session()
     if inquiry_of(session).is_redacted:
         call.refuse("redact.again")
     call.claims.cite("redact.inquiry", "redact.children")
     if session.status in _OPEN:
         call.claims.cite("redact.open")
-        session = set_status(call.world, session, EXPIRED)
+        session = store_and_announce_status(call.world, session, EXPIRED)
 
     def remove_data(session: Session) -> Session:
         times = {**inquiry_of(session).times, "redacted-at": call.now}

@@ -16,7 +16,7 @@ from facematch_mock_server.vendors.pairs import (
     PairEndpoint,
     PairVendor,
     PictureFields,
-    box_of,
+    box_in_pixels,
 )
 
 from .claims import CLAIMS
@@ -75,6 +75,10 @@ class Regula(PairVendor):
     }
 
     def match_body(self, call: PairCall, outcome: MatchOutcome) -> dict[str, Any]:
+        """Compare every two faces, also of one picture.
+
+        Only the pair of the largest faces of the two pictures has the outcome's score.
+        """
         call.claims.cite("match.made_up")
         code = _OK
         detections = []
@@ -102,8 +106,8 @@ class Regula(PairVendor):
                 is_largest = number == len(faces) - 1
                 found.append(_FoundFace(index, image.get("type", _LIVE), number, is_largest))
         results = []
-        for probe_face, reference_face in itertools.combinations(found, 2):
-            results.append(_compare(call, outcome, probe_face, reference_face))
+        for first_face, second_face in itertools.combinations(found, 2):
+            results.append(_compare(call, outcome, first_face, second_face))
         return {"code": code, "detections": detections, "results": results, "metadata": {}}
 
     def is_charged(self, outcome: MatchOutcome | LivenessOutcome) -> bool:
@@ -111,28 +115,29 @@ class Regula(PairVendor):
 
 
 def _compare(
-    call: PairCall, outcome: MatchOutcome, probe_face: _FoundFace, reference_face: _FoundFace
+    call: PairCall, outcome: MatchOutcome, first_face: _FoundFace, second_face: _FoundFace
 ) -> dict[str, Any]:
     """Return the result for two faces, of one picture or of two."""
     similarity = base.as_fraction(outcome.smaller_face_score)
-    if probe_face.picture_index == reference_face.picture_index:
+    if first_face.picture_index == second_face.picture_index:
         call.claims.cite("match.pairs")
-    elif probe_face.is_largest and reference_face.is_largest:
+    elif first_face.is_largest and second_face.is_largest:
         similarity = base.as_fraction(outcome.score or 0.0)
     return {
-        "firstIndex": probe_face.picture_index,
-        "firstFaceIndex": probe_face.number,
-        "first": probe_face.picture_type,
-        "secondIndex": reference_face.picture_index,
-        "secondFaceIndex": reference_face.number,
-        "second": reference_face.picture_type,
+        "firstIndex": first_face.picture_index,
+        "firstFaceIndex": first_face.number,
+        "first": first_face.picture_type,
+        "secondIndex": second_face.picture_index,
+        "secondFaceIndex": second_face.number,
+        "second": second_face.picture_type,
         "score": round(1 - similarity, 5),
         "similarity": similarity,
     }
 
 
 def _describe(face: SeenFace, number: int) -> dict[str, Any]:
-    box = box_of(face)
+    """Return a face's box, with made-up landmarks and angle."""
+    box = box_in_pixels(face)
     landmarks: list[Sequence[int]] = []
     for x, y in _LANDMARKS:
         landmarks.append(

@@ -279,12 +279,16 @@ def _complete_test(call: SumsubCall) -> Response:
         result |= {"IDENTITY": make_step(_DOCUMENT, {"reviewAnswer": "GREEN"})}
         result |= {"SELFIE": make_step(_SELFIE, shown)}
     status = " ".join(words)
-    session = _change(call, session, lambda each: attrs.evolve(each, status=status, result=result))
+    session = _store_change(
+        call, session, lambda each: attrs.evolve(each, status=status, result=result)
+    )
     _note_status(call.world, session)
     return call.answer("sandbox.completed")
 
 
-def _change(call: SumsubCall, session: Session, change: Callable[[Session], Session]) -> Session:
+def _store_change(
+    call: SumsubCall, session: Session, change: Callable[[Session], Session]
+) -> Session:
     """Store an applicant as changed from its newest state; refuse the call if it was removed."""
     changed = call.world.sessions.change(session.id, change)
     if changed is None:
@@ -294,7 +298,7 @@ def _change(call: SumsubCall, session: Session, change: Callable[[Session], Sess
 
 def _reset(call: SumsubCall) -> Response:
     """Set an applicant's status to init, and remove what the person sent."""
-    session = _change(
+    session = _store_change(
         call,
         _find_active(call),
         lambda each: attrs.evolve(each, status=INIT, result={}, pictures={}),
@@ -303,7 +307,7 @@ def _reset(call: SumsubCall) -> Response:
     return call.answer("reset.done")
 
 
-def _change_presence(call: SumsubCall) -> Response:
+def _deactivate_or_activate(call: SumsubCall) -> Response:
     """Deactivate or activate an applicant, as the path says."""
     session = find(call)
     deactivates = call.request.path.endswith("/deactivated")
@@ -311,7 +315,9 @@ def _change_presence(call: SumsubCall) -> Response:
         call.refuse("presence.already")
     if deactivates and session.status in ("pending", "queued", "prechecked"):
         call.refuse("presence.checking")
-    session = _change(call, session, lambda each: _with_metadata(each, is_deactivated=deactivates))
+    session = _store_change(
+        call, session, lambda each: _with_metadata(each, is_deactivated=deactivates)
+    )
     if deactivates:
         webhooks.announce(call.world, session, "applicantDeactivated")
     body = {**show(call, session), "deleted": deactivates}
@@ -363,7 +369,7 @@ def _create_link(call: SumsubCall) -> Response:
         opened = attrs.evolve(each, hosted=attrs.evolve(hosted_of(each), **link))
         return _with_metadata(opened, reject_url=reject_url)
 
-    session = _change(call, session, open_page)
+    session = _store_change(call, session, open_page)
     call.claims.cite("link.again", "link.redirect")
     url = f"{call.origin}{hosted.page_path(call.world, session)}"
     return call.answer("link.created", {"url": url})
@@ -501,6 +507,6 @@ ROUTES = (
     _route("/resources/applicants/-/byExternalUserId/{word}", "GET", _search, "session_read"),
     _route(f"{_APPLICANT}/status/testCompleted", "POST", _complete_test),
     _route(f"{_APPLICANT}/reset", "POST", _reset),
-    _route(f"{_APPLICANT}/presence/deactivated", "PATCH", _change_presence),
-    _route(f"{_APPLICANT}/presence/activated", "PATCH", _change_presence),
+    _route(f"{_APPLICANT}/presence/deactivated", "PATCH", _deactivate_or_activate),
+    _route(f"{_APPLICANT}/presence/activated", "PATCH", _deactivate_or_activate),
 )

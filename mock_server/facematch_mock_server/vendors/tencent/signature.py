@@ -94,7 +94,10 @@ def sign(request: Request, signature: Signature, secret_key: str) -> str:
 
 
 def sign_again(request: Request, *, secret_id: str, secret_key: str) -> Request:
-    """Return a signed request with the signature of another key; an unsigned one unchanged."""
+    """Return a signed request with the signature of another key.
+
+    A request without a readable signature is returned unchanged.
+    """
     signature = read_signature(request)
     if signature is None:
         return request
