@@ -205,20 +205,12 @@ DIFFERENT = (
     Vendors(people=60, mated=300, non_mated=3_000, fmr=1e-2, frr=(0.05, 0.05)),
 )
 
-#: The threshold is chosen on one half of the people; the FRR is measured on the other half.
-SPLIT = (
-    Vendors(people=0, mated=1_000, non_mated=12_000, fmr=1e-3, frr=(0.05, 0.05)),
-    Vendors(people=200, mated=2_000, non_mated=4_000, fmr=1e-2, frr=(0.03, 0.03)),
-    Vendors(people=200, mated=1_000, non_mated=40_000, fmr=1e-3, frr=(0.05, 0.05)),
-)
-
 
 def of_differences(
     vendors: Vendors,
     studies: int,
     seed: int,
     *,
-    split: bool = False,
     rescaled: bool = True,
     resamples: int = 299,
 ) -> dict[str, float]:
@@ -232,13 +224,9 @@ def of_differences(
     for number in range(studies):
         chance = np.random.default_rng([seed, number])
         sides = []
-        halved = number + 1_000_000
         for table in vendors.tables(chance):
-            chosen_on = judged = table
-            if split:
-                chosen_on, judged = halves(table, np.random.default_rng([seed, halved]))
-            threshold = threshold_for_fmr(chosen_on, vendors.fmr).threshold
-            sides.append(Side(table=judged, threshold=threshold, chosen_on=chosen_on))
+            threshold = threshold_for_fmr(table, vendors.fmr).threshold
+            sides.append(Side(table=table, threshold=threshold))
         scale = drawing.scale_of if rescaled else lambda *_: 1.0
         with mock.patch.object(drawing, "scale_of", scale):
             ((difference,), _) = compare_systems(
@@ -440,10 +428,6 @@ def lines(studies: int) -> Iterator[str]:
             f"{difference_row(vendors, of_differences(vendors, few, 3))} {plain['held']:.1%} | "
             f"{plain['real']:.1%} | {plain['wide']:.3f} |"
         )
-    yield "\n## The same, with thresholds chosen on one half of the people\n"
-    yield from table_head(*head)
-    for vendors in SPLIT:
-        yield difference_row(vendors, of_differences(vendors, few, 4, split=True))
     yield "\n## A few people who bring most false matches\n"
     yield from table_head(
         "people", "mated", "non-mated", "required FMR", "part", "FMR bounded, threshold given",

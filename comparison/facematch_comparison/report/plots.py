@@ -17,18 +17,21 @@ from typing import Final, NamedTuple
 from markupsafe import Markup
 
 from facematch_comparison.values import numbers
-from facematch_comparison.values.model import Evaluation, OperatingPoint, Rate
+from facematch_comparison.values.model import Curve, Evaluation, OperatingPoint, Rate
 
-#: Possible ticks of a rate axis; `_PLAIN` ticks are placed first if there is little room.
+#: Possible ticks of an axis of shares.
+_SHARE_TICKS: Final = (0.02, 0.05, 0.1, 0.2, 0.5, 0.8)
+#: Possible ticks of a rate axis; `_FIRST_TICKS` are placed first if there is little room.
 _TICKS: Final = (
-    *(10.0**power for power in range(-7, -3)),
-    *(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999, 1.0),
+    *(1e-7, 1e-6, 1e-5, 1e-4, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.8, 0.9),
+    *(0.95, 0.99, 0.999, 1.0),
 )
-_PLAIN: Final = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.9, 0.99, 1.0)
+_FIRST_TICKS: Final = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.9, 0.99, 1.0)
 
 #: Dash patterns; the first one is a solid line.
 _DASHES: Final = ("none", "8 4", "2 3", "9 3 2 3")
-_WHOLE, _DASHED = _DASHES[:2]
+_SOLID: Final = _DASHES[0]
+_DASHED: Final = _DASHES[1]
 
 #: Marker paths centred on (0, 0), about 10 wide and high.
 _MARKS: Final = (
@@ -68,85 +71,155 @@ class Style(NamedTuple):
         ).format(*self)
 
 
-def style_of(place: int) -> Style:
+def style_of(system: int) -> Style:
     """Return the style of a system by its index; the first 84 are distinct."""
-    return Style(f"s{place % 6}", _DASHES[place % len(_DASHES)], _MARKS[place % len(_MARKS)])
+    return Style(
+        colour=f"s{system % 6}",
+        dashes=_DASHES[system % len(_DASHES)],
+        mark=_MARKS[system % len(_MARKS)],
+    )
 
 
 def det(evaluation: Evaluation, name: str) -> Markup | None:
     """Draw the DET plot of all systems: FRR against FMR on normal deviate scales."""
-    systems, required = evaluation.systems, evaluation.required_fmr
-    points: list[tuple[int, str, OperatingPoint]] = [
-        (place, kind, at)
-        for place, system in enumerate(systems)
-        for kind in ("at_default", "at_required")
-        if (at := getattr(system, kind)) and None not in (at.fmr.value, at.frr.value)
-    ]
-    curves = {place: system.curve for place, system in enumerate(systems) if system.curve}
-    if not points and not curves:
+    marks = _operating_points(evaluation)
+    curves: dict[int, Curve] = {}
+    for number, system in enumerate(evaluation.systems):
+        if system.curve:
+            curves[number] = system.curve
+    if not marks and not curves:
         return None
-    x = _rates([at.fmr for *_, at in points], [each.fmr for each in curves.values()], required)
-    y = _rates([at.frr for *_, at in points], [each.frr for each in curves.values()])
-    plot = _Plot(name, x, y, "FMR: pairs of two people that pass", "FRR: genuine people rejected")
+    required = evaluation.required_fmr
+    plot = _Plot(
+        name,
+        x=_rate_axis(
+            [mark.point.fmr for mark in marks],
+            [curve.fmr for curve in curves.values()],
+            required=required,
+        ),
+        y=_rate_axis([mark.point.frr for mark in marks], [curve.frr for curve in curves.values()]),
+        x_name="FMR: pairs of two people that pass",
+        y_name="FRR: genuine people rejected",
+    )
     plot.upright(required, "required FMR")
-    for place, curve in curves.items():
-        low = plot.corners(curve.fmr_low, curve.frr_low)
-        high = plot.corners(curve.fmr_high, curve.frr_high)
-        # The band spans from both lower bounds to both upper bounds, where neither rate is 0.
-        seen = [at for at, rates in enumerate(zip(curve.fmr, curve.frr, strict=True)) if all(rates)]
-        if seen and len(curves) <= MOST_BANDS:
-            plot.band([low[at] for at in seen], [high[at] for at in seen], place)
-        plot.line(plot.corners(curve.fmr, curve.frr), place, style_of(place).dashes)
-    for place, kind, at in points:
-        hollow = at is not systems[place].point
-        plot.dot(at.fmr, at.frr, place, hollow=hollow, path=f"systems.{place}.{kind}")
+    for number, curve in curves.items():
+        if len(curves) <= MOST_BANDS:
+            _draw_band(plot, curve, number)
+        plot.line(plot.corners(curve.fmr, curve.frr), number, style_of(number).dashes)
+    for mark in marks:
+        plot.dot(
+            mark.point.fmr,
+            mark.point.frr,
+            mark.system,
+            hollow=mark.point is not evaluation.systems[mark.system].point,
+            path=f"systems.{mark.system}.{mark.field}",
+        )
     return plot.svg()
 
 
-def thresholds(evaluation: Evaluation, place: int, name: str) -> Markup | None:
+class _Mark(NamedTuple):
+    """An operating point to draw, and the field of the system with this index that has it."""
+
+    system: int
+    field: str
+    point: OperatingPoint
+
+
+def _operating_points(evaluation: Evaluation) -> list[_Mark]:
+    """Return the points with both rates."""
+    marks = []
+    for number, system in enumerate(evaluation.systems):
+        for field in ("at_default", "at_required"):
+            point: OperatingPoint | None = getattr(system, field)
+            if point and point.fmr.value is not None and point.frr.value is not None:
+                marks.append(_Mark(number, field, point))
+    return marks
+
+
+def _draw_band(plot: _Plot, curve: Curve, system: int) -> None:
+    """Draw the band from both lower bounds to both upper bounds, where neither rate is 0."""
+    low = plot.corners(curve.fmr_low, curve.frr_low)
+    high = plot.corners(curve.fmr_high, curve.frr_high)
+    shown = []
+    for number, (fmr, frr) in enumerate(zip(curve.fmr, curve.frr, strict=True)):
+        if fmr and frr:
+            shown.append(number)
+    if shown:
+        plot.band([low[number] for number in shown], [high[number] for number in shown], system)
+
+
+def thresholds(evaluation: Evaluation, number: int, name: str) -> Markup | None:
     """Draw FMR and FRR of one system against the threshold, with the chosen threshold."""
-    system = evaluation.systems[place]
-    curve, at = system.curve, system.point
+    system = evaluation.systems[number]
+    curve = system.curve
+    point = system.point
     if curve is None or system.score_range is None:
         return None
-    x = _scores(*system.score_range)
-    y = _rates([at.fmr, at.frr] if at else [], [curve.fmr, curve.frr])
-    plot = _Plot(name, x, y, "threshold", "FRR (solid) and FMR (dashed)")
-    for kind, dashes in (("frr", _WHOLE), ("fmr", _DASHED)):
-        columns = (getattr(curve, kind + end) for end in ("_low", "_high", ""))
-        low, high, rates = (plot.corners(curve.thresholds, column) for column in columns)
-        plot.band(low, high, place)
-        plot.line(rates, place, dashes)
-    if at is not None and at.threshold is not None:
-        plot.upright(at.threshold, f"threshold {numbers.score(at.threshold)}")
-        for rate in (at.frr, at.fmr):
-            plot.dot(at.threshold, rate, place)
+    lowest, highest = system.score_range
+    plot = _Plot(
+        name,
+        x=_score_axis(lowest, highest),
+        y=_rate_axis([point.fmr, point.frr] if point else [], [curve.fmr, curve.frr]),
+        x_name="threshold",
+        y_name="FRR (solid) and FMR (dashed)",
+    )
+    for rates, low, high, dashes in (
+        (curve.frr, curve.frr_low, curve.frr_high, _SOLID),
+        (curve.fmr, curve.fmr_low, curve.fmr_high, _DASHED),
+    ):
+        low_corners = plot.corners(curve.thresholds, low)
+        high_corners = plot.corners(curve.thresholds, high)
+        plot.band(low_corners, high_corners, number)
+        plot.line(plot.corners(curve.thresholds, rates), number, dashes)
+    if point is not None and point.threshold is not None:
+        plot.upright(point.threshold, f"threshold {numbers.score(point.threshold)}")
+        for rate in (point.frr, point.fmr):
+            plot.dot(point.threshold, rate, number)
     return plot.svg()
 
 
-def scores(evaluation: Evaluation, place: int, name: str) -> Markup | None:
+def scores(evaluation: Evaluation, number: int, name: str) -> Markup | None:
     """Draw the distributions of mated and non-mated scores of one system."""
-    system = evaluation.systems[place]
-    histogram, at = system.histogram, system.point
+    system = evaluation.systems[number]
+    histogram = system.histogram
+    point = system.point
     if histogram is None or not (any(histogram.mated) and any(histogram.non_mated)):
         return None
-    kinds = ((histogram.mated, _WHOLE), (histogram.non_mated, _DASHED))
-    most = max(max(counts) / sum(counts) for counts, _ in kinds)
-    ticks = [(share, f"{100 * share:g} %") for share in (0, 0.01, *_TICKS[7:14]) if share < most]
-    # The square root keeps a small peak of wrong labels visible beside a large one.
-    y = _Axis(lambda share: 0.94 * math.sqrt(share / most), ticks)
-    x = _scores(histogram.edges[0], histogram.edges[-1])
-    plot = _Plot(name, x, y, "score", "mated (solid) and non-mated (dashed)")
-    across = [edge for edge in histogram.edges for _ in range(2)]
-    for counts, dashes in kinds:
-        shares = [count / sum(counts) for count in counts for _ in range(2)]
-        corners = plot.corners(across, [0.0, *shares, 0.0])
-        if dashes == _WHOLE:
-            plot.band(plot.corners(across, [0.0] * len(across)), corners, place)
-        plot.line(corners, place, dashes)
-    if at is not None and at.threshold is not None:
-        plot.upright(at.threshold, "threshold")
+    mated = _shares_of(histogram.mated)
+    non_mated = _shares_of(histogram.non_mated)
+    highest = max(*mated, *non_mated)
+    ticks = []
+    for share in (0, 0.01, *_SHARE_TICKS):
+        if share < highest:
+            ticks.append((share, f"{100 * share:g} %"))
+    plot = _Plot(
+        name,
+        x=_score_axis(histogram.edges[0], histogram.edges[-1]),
+        # The square root keeps a small peak of wrong labels visible beside a large one.
+        y=_Axis(lambda share: 0.94 * math.sqrt(share / highest), ticks),
+        x_name="score",
+        y_name="mated (solid) and non-mated (dashed)",
+    )
+    edges = _twice(histogram.edges)
+    mated_corners = plot.corners(edges, [0.0, *_twice(mated), 0.0])
+    plot.band(plot.corners(edges, [0.0] * len(edges)), mated_corners, number)
+    plot.line(mated_corners, number, _SOLID)
+    plot.line(plot.corners(edges, [0.0, *_twice(non_mated), 0.0]), number, _DASHED)
+    if point is not None and point.threshold is not None:
+        plot.upright(point.threshold, "threshold")
     return plot.svg()
+
+
+def _shares_of(counts: Sequence[int]) -> list[float]:
+    return [count / sum(counts) for count in counts]
+
+
+def _twice(values: Sequence[float]) -> list[float]:
+    """Return each value twice, in order: the two ends of a step."""
+    doubled = []
+    for value in values:
+        doubled += [value, value]
+    return doubled
 
 
 class _Axis(NamedTuple):
@@ -156,74 +229,102 @@ class _Axis(NamedTuple):
     ticks: list[tuple[float, str]]
 
 
-def _rates(points: Sequence[Rate], curves: Sequence[Sequence[float]], required: float = 0) -> _Axis:
+def _rate_axis(
+    points: Sequence[Rate], curves: Sequence[Sequence[float]], *, required: float = 0
+) -> _Axis:
     """Return a normal deviate axis that covers all points and the nearby part of the curves."""
-    inside = [end for rate in points for end in (rate.value or 0.0, _ends(rate)[1])]
-    inside += [required] if required else []
-    middle = max([*inside, 0.05]) if inside else 0.5
-    rates = inside + [rate for curve in curves for rate in curve if rate <= middle]
-    ceiling = min(1.0, max(middle, min(0.5, 5 * required)))
+    to_cover = []
+    for point in points:
+        to_cover += [point.value or 0.0, _ends(point).high]
+    if required:
+        to_cover.append(required)
+    highest_covered = max([*to_cover, 0.05]) if to_cover else 0.5
+    rates = to_cover
+    for curve in curves:
+        rates = rates + [rate for rate in curve if rate <= highest_covered]
+    # A rate of 0 is infinitely far away: it has a place of its own below a gap.
     gap = 0.09 if min(rates, default=1.0) <= 0 else 0.0
-    high = min(0.9999, *(tick for tick in _TICKS if tick >= ceiling * (1 - 1e-9)))
-    lowest = min((rate for rate in rates if rate > 0), default=1e-3) * (1 + 1e-9)
-    low = max((tick for tick in _TICKS if tick <= lowest and tick < high), default=_TICKS[0])
+    ceiling = min(1.0, max(highest_covered, min(0.5, 5 * required)))
+    ticks_above = [tick for tick in _TICKS if tick >= ceiling * (1 - 1e-9)]
+    high = min(0.9999, *ticks_above)
+    lowest_rate = min((rate for rate in rates if rate > 0), default=1e-3)
+    ticks_below = [tick for tick in _TICKS if tick <= lowest_rate * (1 + 1e-9) and tick < high]
+    low = max(ticks_below, default=_TICKS[0])
     deviate = NormalDist().inv_cdf
-    start, end = deviate(low), deviate(high)
+    start = deviate(low)
+    length = deviate(high) - start
 
     def share(value: float) -> float:
         if value < low and gap:
             return gap / 2 if value > 0 else 0.0
         value = min(max(value, 1e-9), 1 - 1e-9)
-        return gap + (1 - gap) * (deviate(value) - start) / (end - start)
+        return gap + (1 - gap) * (deviate(value) - start) / length
 
-    shown = sorted((tick for tick in _TICKS if low <= tick <= high), key=lambda t: t not in _PLAIN)
-    ticks = [(tick, f"{100 * tick:g} %") for tick in shown]
-    return _Axis(share, [(0.0, "0"), *ticks] if gap else ticks)
+    ticks = [(0.0, "0")] if gap else []
+    for tick in (*_FIRST_TICKS, *_TICKS):
+        label = (tick, f"{100 * tick:g} %")
+        if low <= tick <= high and label not in ticks:
+            ticks.append(label)
+    return _Axis(share, ticks)
 
 
-def _scores(low: float, high: float) -> _Axis:
+def _score_axis(low: float, high: float) -> _Axis:
     """Return a linear axis between two scores, with about five ticks."""
-    wide = high - low or 1.0
-    power = 10.0 ** max(-300, math.floor(math.log10(wide / 3)))
-    step = power * max((times for times in (1, 2, 2.5, 5) if times * power <= wide / 3), default=1)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    width = high - low or 1.0
+    power = 10.0 ** max(-300, math.floor(math.log10(width / 3)))
+    steps = [power * times for times in (1, 2, 2.5, 5) if times * power <= width / 3]
+    step = max(steps, default=power)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
     ticks = [(tick * step, f"{tick * step:.10g}") for tick in range(first, last + 1)]
-    return _Axis(lambda value: (value - low) / wide, ticks)
+    return _Axis(lambda value: (value - low) / width, ticks)
 
 
-def _ends(rate: Rate) -> tuple[float, float]:
+class _Ends(NamedTuple):
+    """The ends of an interval, or twice the rate if it has none."""
+
+    low: float
+    high: float
+
+
+def _ends(rate: Rate) -> _Ends:
+    if rate.interval:
+        return _Ends(rate.interval.low, rate.interval.high)
     value = rate.value or 0.0
-    return (rate.interval.low, rate.interval.high) if rate.interval else (value, value)
+    return _Ends(value, value)
 
 
-def _place(share: float, start: float, end: float, beyond: float) -> float:
+def _coordinate(share: float, start: float, end: float, beyond: float) -> float:
+    """Return the coordinate of a share of an axis, at most `beyond` lengths outside it."""
     return round(start + min(1 + beyond, max(-beyond, share)) * (end - start), 1)
 
 
 class _Plot:
     """A figure: axes and grid, then the added elements in drawing order."""
 
-    def __init__(self, name: str, x: _Axis, y: _Axis, x_name: str, y_name: str) -> None:
-        self.name, self._x, self._y = name, x, y
+    def __init__(self, name: str, *, x: _Axis, y: _Axis, x_name: str, y_name: str) -> None:
+        self.name = name
+        self._x = x
+        self._y = y
         self._parts: list[Markup] = []
         lines = [f"M{self.x(value)} {_TOP}V{_BOTTOM}" for value, _ in x.ticks]
         lines += [f"M{_LEFT} {self.y(value)}H{_RIGHT}" for value, _ in y.ticks]
         self._path("grid", "".join(lines))
         self._path("axis", f"M{_LEFT} {_TOP}V{_BOTTOM}H{_RIGHT}")
-        for here, words in _with_room(x.ticks, self.x, lambda words: 4.0 * len(words) + 5):
-            self._text(words, here, _BOTTOM + 17, "middle")
-        for here, words in _with_room(y.ticks, self.y, lambda _words: 9.0):
-            self._text(words, _LEFT - 6, here + 4.5, "end")
+        for tick, label in _with_room(x.ticks, self.x, lambda label: 4.0 * len(label) + 5):
+            self._text(label, tick, _BOTTOM + 17, "middle")
+        for tick, label in _with_room(y.ticks, self.y, lambda _label: 9.0):
+            self._text(label, _LEFT - 6, tick + 4.5, "end")
         self._text(x_name, (_LEFT + _RIGHT) / 2, _HEIGHT - 8, "middle")
         upright = '<text transform="translate(13 {}) rotate(-90)" text-anchor="middle">{}</text>'
         self._add(upright, (_TOP + _BOTTOM) / 2, y_name)
 
     def x(self, value: float, beyond: float = 0.0) -> float:
         """Return the x coordinate of a value, at most `beyond` widths outside the figure."""
-        return _place(self._x.share(value), _LEFT, _RIGHT, beyond)
+        return _coordinate(self._x.share(value), _LEFT, _RIGHT, beyond)
 
     def y(self, value: float, beyond: float = 0.0) -> float:
-        return _place(self._y.share(value), _BOTTOM, _TOP, beyond)
+        return _coordinate(self._y.share(value), _BOTTOM, _TOP, beyond)
 
     def _add(self, pattern: str, *values: object) -> None:
         self._parts.append(Markup(pattern).format(*values))  # noqa: S704 - ours
@@ -231,57 +332,70 @@ class _Plot:
     def _path(self, classes: str, d: str) -> None:
         self._add('<path class="{}" d="{}"/>', classes, d)
 
-    def _text(self, words: str, x: float, y: float, anchor: str, classes: str = "tick") -> None:
+    def _text(self, label: str, x: float, y: float, anchor: str, classes: str = "tick") -> None:
         text = '<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>'
-        self._add(text, classes, x, y, anchor, words)
+        self._add(text, classes, x, y, anchor, label)
 
     def corners(self, across: Sequence[float], up: Sequence[float]) -> _Corners:
         """Return the coordinates of points; points far outside the figure are clipped later."""
         return [(self.x(x, 9), self.y(y, 9)) for x, y in zip(across, up, strict=True)]
 
-    def line(self, corners: _Corners, place: int, dashes: str) -> None:
-        self._shape("polyline", "line", corners, place, dashes)
+    def line(self, corners: _Corners, system: int, dashes: str) -> None:
+        """Draw a line in the colour of a system."""
+        self._shape("polyline", "line", corners, system, dashes)
 
-    def band(self, low: _Corners, high: _Corners, place: int) -> None:
+    def band(self, low: _Corners, high: _Corners, system: int) -> None:
         """Draw the area between two lines, with square ends."""
-        ends = (low[-1][0], high[-1][1]), (high[0][0], low[0][1])
-        self._shape("polygon", "band", [*low, ends[0], *reversed(high), ends[1]], place, _WHOLE)
+        last_x, _ = low[-1]
+        _, last_y = high[-1]
+        first_x, _ = high[0]
+        _, first_y = low[0]
+        corners = [*low, (last_x, last_y), *reversed(high), (first_x, first_y)]
+        self._shape("polygon", "band", corners, system, _SOLID)
 
-    def _shape(self, shape: str, kind: str, corners: _Corners, place: int, dashes: str) -> None:
+    def _shape(
+        self, element: str, css_class: str, corners: _Corners, system: int, dashes: str
+    ) -> None:
         points = " ".join(f"{x:g},{y:g}" for x, y in corners)
         svg = '<{} class="{} {}" clip-path="url(#{}-inside)" points="{}" stroke-dasharray="{}"/>'
-        self._add(svg, shape, kind, style_of(place).colour, self.name, points, dashes)
+        self._add(svg, element, css_class, style_of(system).colour, self.name, points, dashes)
 
     def dot(
-        self, x: Rate | float, y: Rate, place: int, *, path: str = "", hollow: bool = False
+        self, x: Rate | float, y: Rate, system: int, *, path: str = "", hollow: bool = False
     ) -> None:
         """Draw a marker, with intervals unless `hollow`; `path` is its place in the document."""
-        style, up = style_of(place), self.y(y.value or 0.0)
-        here = self.x((x.value or 0.0) if isinstance(x, Rate) else x)
+        style = style_of(system)
+        center_x = self.x((x.value or 0.0) if isinstance(x, Rate) else x)
+        center_y = self.y(y.value or 0.0)
         if not hollow:
-            low, high = map(self.y, _ends(y))
-            cross = f"M{here} {low}V{high}M{here - 4} {low}h8M{here - 4} {high}h8"
+            top = self.y(_ends(y).low)
+            bottom = self.y(_ends(y).high)
+            cross = f"M{center_x} {top}V{bottom}M{center_x - 4} {top}h8M{center_x - 4} {bottom}h8"
             if isinstance(x, Rate):
-                low, high = map(self.x, _ends(x))
-                cross += f"M{low} {up}H{high}M{low} {up - 4}v8M{high} {up - 4}v8"
+                left = self.x(_ends(x).low)
+                right = self.x(_ends(x).high)
+                cross += (
+                    f"M{left} {center_y}H{right}M{left} {center_y - 4}v8M{right} {center_y - 4}v8"
+                )
             self._path(f"cross {style.colour}", cross)
         data = Markup(' data-point="{}"').format(path) if path else ""
         mark = '<path class="mark {}{}"{} transform="translate({} {})" d="{}"/>'
-        self._add(mark, style.colour, " hollow" if hollow else "", data, here, up, style.mark)
+        fill = " hollow" if hollow else ""
+        self._add(mark, style.colour, fill, data, center_x, center_y, style.mark)
 
-    def upright(self, value: float, words: str) -> None:
+    def upright(self, value: float, label: str) -> None:
         """Draw a vertical line at a value of the x axis, with its label above the figure."""
-        here = self.x(value)
-        self._path("limit", f"M{here} {_TOP - 4}V{_BOTTOM}")
-        anchor = "start" if here < (_LEFT + _RIGHT) / 2 else "end"
-        self._text(words, here, _TOP - 10, anchor, "note")
+        x = self.x(value)
+        self._path("limit", f"M{x} {_TOP - 4}V{_BOTTOM}")
+        anchor = "start" if x < (_LEFT + _RIGHT) / 2 else "end"
+        self._text(label, x, _TOP - 10, anchor, "note")
 
     def svg(self) -> Markup:
         """Return the content of an ``svg`` element."""
         inside = Markup(
-            '<clipPath id="{}-inside"><rect x="{}" y="{}" width="{}" height="{}"/>'
-        ).format(*(self.name, _LEFT - 2, _TOP - 2, _RIGHT - _LEFT + 4, _BOTTOM - _TOP + 4))
-        return inside + Markup("</clipPath>") + Markup("").join(self._parts)
+            '<clipPath id="{}-inside"><rect x="{}" y="{}" width="{}" height="{}"/></clipPath>'
+        ).format(self.name, _LEFT - 2, _TOP - 2, _RIGHT - _LEFT + 4, _BOTTOM - _TOP + 4)
+        return inside + Markup("").join(self._parts)
 
 
 def _with_room(
@@ -291,8 +405,8 @@ def _with_room(
 ) -> list[tuple[float, str]]:
     """Return the position and label of each tick that overlaps no tick before it."""
     shown: list[tuple[float, str]] = []
-    for value, words in ticks:
+    for value, label in ticks:
         here = position(value)
-        if all(abs(here - there) >= room(words) + room(other) for there, other in shown):
-            shown.append((here, words))
+        if all(abs(here - there) >= room(label) + room(other) for there, other in shown):
+            shown.append((here, label))
     return shown

@@ -2,17 +2,19 @@
 
 Systems are compared at the required FMR, each at its own threshold. A threshold is an estimate
 from a few false matches, so one of two equal systems gets the lower threshold by chance. Therefore
-a bootstrap resamples people and chooses new thresholds for the interval and the p-value of the
-difference. The exact test and interval at fixed thresholds are reported, too. Systems are not
+the interval and the p-value of the difference account for the choice: by the influence of each pair
+if at least 500 false matches are expected, else by a bootstrap over people that chooses new
+thresholds. The exact test and interval at fixed thresholds are reported, too. Systems are not
 compared below `ENOUGH_FALSE_MATCHES` expected false matches: a bootstrap repeats only the few
 observed scores, and would report chance as a difference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import Any
+from typing import Final
 
 import attrs
 import numpy as np
@@ -22,11 +24,13 @@ from facematch_comparison.scores.answers import check_alike
 from facematch_comparison.values.model import Difference, Estimate, Interval, Method
 
 from .bootstrap import Resampling, bootstrap_p_value, percentile_interval, redraw
+from .influence import influence_on_frr
 from .rates import Bools, Floats, Ints, Side
 from .threshold import why_not_comparable
 
 #: Number of resamples for a verdict, and for an interval at an FMR.
-_USUAL, _AT_FMR = 2_000, 500
+_FOR_VERDICT: Final = 2_000
+_FOR_INTERVAL: Final = 500
 
 
 def compare_systems(
@@ -44,56 +48,54 @@ def compare_systems(
     decides significance.
 
     Also return, for each side and each of its `fmrs` at which systems can be compared, the
-    intervals of ``frr`` and ``fnmr`` at that FMR, with a new threshold in each resample.
+    intervals of ``frr`` and ``fnmr`` at that FMR, which account for the choice of the threshold.
     `resamples` defaults to 2,000, or to more if Holm's correction requires it.
     """
     check_alike([side.table for side in sides])
     matchups = [*combinations(range(len(sides)), 2)]
     if resamples is None:
         # The lowest possible p-value, 2 / (resamples + 1), is a quarter of the corrected level.
-        resamples = max(_USUAL, int(np.ceil(8 * len(matchups) / (1 - confidence))))
-    mated = sides[0].table.mated
-    differences, compared, series = [], {}, []
-    for at, matchup in enumerate(matchups):
-        first, second = (sides[place] for place in matchup)
-        rows = mated & first.table.answered & second.table.answered
-        difference = Difference(
-            first=first.table.name,
-            second=second.table.name,
-            pairs=int(np.count_nonzero(rows)),
-            subjects=int(np.count_nonzero(np.bincount(first.table.people.probe[rows]))),
-            sentence=_why_not_compared((first, second), rows, required_fmr),
-        )
-        differences.append(difference)
-        if not difference.sentence:
-            compared[at] = (first, second), rows
-            for place in matchup:
-                fmr = None if sides[place].is_fixed else required_fmr
-                series.append(Resampling(place, fmr, rows, resamples))
-    of_side = {
-        (place, name, fmr): Resampling(place, fmr, rows, min(resamples, _AT_FMR))
-        for place, side in enumerate(sides)
-        for fmr in side.fmrs
-        if not why_not_comparable(fmr, side.chosen_on.scored_others)
-        for name, counted in (("frr", side.table.answered), ("fnmr", side.table.scored))
-        if (rows := mated & counted).any()
-    }
-    drawn = iter(redraw(sides, [*series, *of_side.values()], seed=seed))
-    for at, (two, rows) in compared.items():
-        found = _compare(two, rows, next(drawn) - next(drawn), confidence)
-        beyond = [each.table.name for each in two if each.exceeds(required_fmr, confidence)]
-        differences[at] = attrs.evolve(differences[at], **found, beyond=tuple(beyond))
-    for at, p_value in enumerate(holm([each.p_value for each in differences])):
-        each = differences[at]
-        if each.frr and p_value is not None:
-            is_real = p_value < 1 - confidence
-            better = (each.second if each.frr.value > 0 else each.first) if is_real else None
-            differences[at] = attrs.evolve(each, p_adjusted=p_value, is_real=is_real, better=better)
+        resamples = max(_FOR_VERDICT, math.ceil(8 * len(matchups) / (1 - confidence)))
+    comparisons = []
+    for first, second in matchups:
+        comparison = _Comparison(sides, first, second, required_fmr, confidence)
+        comparison.plan_resampling(resamples)
+        comparisons.append(comparison)
+    rates_at_fmrs = _rates_at_fmrs(sides, min(resamples, _FOR_INTERVAL), confidence)
+    series: list[Resampling] = []
+    for comparison in comparisons:
+        series += comparison.series
+    for rate in rates_at_fmrs:
+        series += rate.series
+    drawn = iter(redraw(sides, series, seed=seed))
+    differences = [comparison.difference(drawn) for comparison in comparisons]
     intervals: list[dict[tuple[str, float], Interval]] = [{} for _ in sides]
-    for (place, name, fmr), values in zip(of_side, drawn, strict=True):
-        seen = values[~np.isnan(values)]
-        intervals[place][name, fmr] = percentile_interval(seen, confidence)
-    return tuple(differences), intervals
+    for rate in rates_at_fmrs:
+        interval = rate.interval(drawn)
+        for name in rate.names:
+            intervals[rate.system][name, rate.fmr] = interval
+    return tuple(_corrected(differences, confidence)), intervals
+
+
+def _corrected(differences: Sequence[Difference], confidence: float) -> list[Difference]:
+    """Return differences with p-values corrected for all of them, and what is significant."""
+    corrected = []
+    p_values = holm([difference.p_value for difference in differences])
+    for difference, p_value in zip(differences, p_values, strict=True):
+        if difference.frr is None or p_value is None:
+            corrected.append(difference)
+            continue
+        is_real = p_value < 1 - confidence
+        better = difference.second if difference.frr.value > 0 else difference.first
+        corrected.append(
+            attrs.evolve(
+                difference,
+                p_adjusted=p_value,
+                is_real=is_real,
+                better=better if is_real else None,
+            )
+        )
+    return corrected
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -102,52 +104,199 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
     Statistics 6 (1979).
     """
-    questions = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
+    known = [(p_value, number) for number, p_value in enumerate(p_values) if p_value is not None]
     adjusted: list[float | None] = [None] * len(p_values)
     highest = 0.0
-    for rank, (p_value, place) in enumerate(questions):
-        adjusted[place] = highest = max(highest, min(1.0, (len(questions) - rank) * p_value))
+    for rank, (p_value, number) in enumerate(sorted(known)):
+        corrected = min(1.0, (len(known) - rank) * p_value)
+        highest = max(highest, corrected)
+        adjusted[number] = highest
     return adjusted
 
 
-def _why_not_compared(two: Sequence[Side], rows: Bools, required_fmr: float) -> str:
-    """Return why two systems cannot be compared on these mated pairs, or ""."""
-    names = " and ".join(side.table.name for side in two)
-    missing = [side.table.name for side in two if side.threshold is None]
-    # A system that returns only decisions has no scores to count.
-    counts = [n for side in two if not side.is_fixed and (n := side.chosen_on.scored_others)]
-    if counts and (reason := why_not_comparable(required_fmr, min(counts))):
-        return f"{names} are not compared: {reason}"
-    if missing:
-        lack = f"{' and '.join(missing)} {'has' if len(missing) == 1 else 'have'} no threshold"
-        return f"{lack} for the required FMR, so {names} are not compared."
-    return "" if rows.any() else f"{names} answered no mated pair in common."
+class _Comparison:
+    """The comparison of two systems.
 
-
-def _compare(
-    two: Sequence[Side], rows: Bools, resampled: Floats, confidence: float
-) -> dict[str, Any]:
-    """Return the difference between two systems on `rows`, uncorrected, as fields of `Difference`.
-
-    `resampled` is the difference of the two FRRs in each resample.
+    Attributes:
+        series: The resampled FRRs that it needs: of both systems, or none if the systems are not
+            compared, or if the influence of each pair is known.
     """
-    resampled = resampled[~np.isnan(resampled)]
-    wrong_first, wrong_second = (~side.table.passed(side.threshold)[rows] for side in two)
-    paired = Paired(wrong_first, wrong_second, two[0].table.probe_subjects[rows])
-    exact, p_exact = paired.interval(confidence), paired.mcnemar()
-    # Resamples repeat only the few observed errors: with 0 errors against 4, the difference never
-    # changes sign. The exact interval and test allow for that, so use the more conservative result.
-    ends = percentile_interval(resampled, confidence).widened(exact)
-    return {
-        "errors_first": int(np.count_nonzero(wrong_first)),
-        "errors_second": int(np.count_nonzero(wrong_second)),
-        "only_first": paired.only_first,
-        "only_second": paired.only_second,
-        "frr": Estimate(value=paired.value, interval=ends),
-        "exact": exact,
-        "p_value": max(bootstrap_p_value(resampled), p_exact),
-        "p_exact": p_exact,
-    }
+
+    def __init__(
+        self, sides: Sequence[Side], first: int, second: int, required_fmr: float, confidence: float
+    ) -> None:
+        self._systems = (first, second)
+        self._sides = (sides[first], sides[second])
+        self._required_fmr = required_fmr
+        self._confidence = confidence
+        tables = (sides[first].table, sides[second].table)
+        self._rows = tables[0].mated & tables[0].answered & tables[1].answered
+        self._why_not = _why_not_compared(self._sides, self._rows, required_fmr)
+        # The uncorrected interval and p-value, if the influence of each pair is known.
+        self._interval: Interval | None = None
+        self._p_value = 1.0
+        self.series: list[Resampling] = []
+        if not self._why_not:
+            self._use_influence()
+
+    def _use_influence(self) -> None:
+        if all(side.is_fixed for side in self._sides):
+            return
+        influences = []
+        for side in self._sides:
+            fmr = None if side.is_fixed else self._required_fmr
+            influence = influence_on_frr(side, fmr, self._rows)
+            if influence is None:
+                return
+            influences.append(influence)
+        difference = influences[0].minus(influences[1])
+        self._interval = difference.interval(self._confidence, lowest=-1.0, highest=1.0)
+        self._p_value = difference.p_value
+
+    def plan_resampling(self, resamples: int) -> None:
+        """Ask for the FRRs of both systems, unless they are not needed."""
+        if self._why_not or self._interval is not None:
+            return
+        for system, side in zip(self._systems, self._sides, strict=True):
+            fmr = None if side.is_fixed else self._required_fmr
+            self.series.append(Resampling(system, fmr, self._rows, resamples))
+
+    def difference(self, drawn: Iterator[Floats]) -> Difference:
+        """Return the difference, uncorrected; `drawn` yields the FRRs of `series`."""
+        first, second = self._sides
+        difference = Difference(
+            first=first.table.name,
+            second=second.table.name,
+            pairs=int(np.count_nonzero(self._rows)),
+            subjects=int(np.count_nonzero(np.bincount(first.table.people.probe[self._rows]))),
+            sentence=self._why_not,
+        )
+        if self._why_not:
+            return difference
+        wrong_first, wrong_second = (
+            ~side.table.passed(side.threshold)[self._rows] for side in self._sides
+        )
+        paired = Paired(wrong_first, wrong_second, first.table.probe_subjects[self._rows])
+        exact = paired.interval(self._confidence)
+        p_exact = paired.mcnemar()
+        interval = self._interval
+        p_value = self._p_value
+        if interval is None:
+            resampled = next(drawn) - next(drawn)
+            resampled = resampled[~np.isnan(resampled)]
+            interval = percentile_interval(resampled, self._confidence)
+            p_value = bootstrap_p_value(resampled)
+        beyond = []
+        for side in self._sides:
+            if side.exceeds(self._required_fmr, self._confidence):
+                beyond.append(side.table.name)
+        return attrs.evolve(
+            difference,
+            errors_first=int(np.count_nonzero(wrong_first)),
+            errors_second=int(np.count_nonzero(wrong_second)),
+            only_first=paired.only_first,
+            only_second=paired.only_second,
+            # Resamples repeat only the few observed errors: with 0 errors against 4, the difference
+            # never changes sign. The exact interval and test allow for that, so use the more
+            # conservative result.
+            frr=Estimate(value=paired.value, interval=interval.widened(exact)),
+            exact=exact,
+            p_value=max(p_value, p_exact),
+            p_exact=p_exact,
+            beyond=tuple(beyond),
+        )
+
+
+class _RateAtFmr:
+    """The FRR or FNMR of a system at an FMR, whose interval is sought.
+
+    Attributes:
+        system: Index of the system.
+        names: ``frr``, ``fnmr``, or both if they count the same pairs.
+        series: The resampled rates that it needs; none if the influence of each pair is known.
+    """
+
+    def __init__(
+        self,
+        side: Side,
+        system: int,
+        names: Sequence[str],
+        fmr: float,
+        rows: Bools,
+        *,
+        resamples: int,
+        confidence: float,
+    ) -> None:
+        self.system = system
+        self.names = names
+        self.fmr = fmr
+        self._confidence = confidence
+        self._interval: Interval | None = None
+        self.series: list[Resampling] = []
+        influence = influence_on_frr(side, fmr, rows)
+        if influence is None:
+            self.series.append(Resampling(system, fmr, rows, resamples))
+        else:
+            self._interval = influence.interval(confidence, lowest=0.0, highest=1.0)
+
+    def interval(self, drawn: Iterator[Floats]) -> Interval:
+        """Return the interval; `drawn` yields the rates of `series`."""
+        if self._interval is not None:
+            return self._interval
+        rates = next(drawn)
+        return percentile_interval(rates[~np.isnan(rates)], self._confidence)
+
+
+def _rates_at_fmrs(sides: Sequence[Side], resamples: int, confidence: float) -> list[_RateAtFmr]:
+    """Return the rates whose intervals are sought: at FMRs at which systems can be compared."""
+    rates = []
+    for system, side in enumerate(sides):
+        table = side.table
+        of_frr = table.mated & table.answered
+        of_fnmr = table.mated & table.scored
+        rows_of: dict[tuple[str, ...], Bools] = {("frr",): of_frr, ("fnmr",): of_fnmr}
+        if np.array_equal(of_frr, of_fnmr):
+            rows_of = {("frr", "fnmr"): of_frr}
+        for fmr in side.fmrs:
+            if why_not_comparable(fmr, table.scored_others):
+                continue
+            for names, rows in rows_of.items():
+                if rows.any():
+                    rates.append(
+                        _RateAtFmr(
+                            side,
+                            system,
+                            names,
+                            fmr,
+                            rows,
+                            resamples=resamples,
+                            confidence=confidence,
+                        )
+                    )
+    return rates
+
+
+def _why_not_compared(sides: Sequence[Side], rows: Bools, required_fmr: float) -> str:
+    """Return why two systems cannot be compared on these mated pairs, or ""."""
+    names = " and ".join(side.table.name for side in sides)
+    without_threshold = [side.table.name for side in sides if side.threshold is None]
+    counts = []
+    for side in sides:
+        # A system that returns only decisions has no scores to count.
+        if not side.is_fixed and side.table.scored_others:
+            counts.append(side.table.scored_others)
+    reason = why_not_comparable(required_fmr, min(counts)) if counts else None
+    if reason:
+        return f"{names} are not compared: {reason}"
+    if without_threshold:
+        have = "has" if len(without_threshold) == 1 else "have"
+        return (
+            f"{' and '.join(without_threshold)} {have} no threshold for the required FMR, so "
+            f"{names} are not compared."
+        )
+    if not rows.any():
+        return f"{names} answered no mated pair in common."
+    return ""
 
 
 class Paired:
@@ -165,11 +314,13 @@ class Paired:
         self.value = (self.only_first - self.only_second) / len(subjects)
         _, persons = np.unique(subjects, return_inverse=True)
         self._at_persons = np.bincount(persons, first.astype(np.float64) - second)
-        people, count = len(self._at_persons), len(subjects) + 2
-        self._middle = middle = (self.only_first - self.only_second) / count
-        rest = self._at_persons - middle * np.bincount(persons)
+        people = len(self._at_persons)
+        count = len(subjects) + 2
+        middle = (self.only_first - self.only_second) / count
+        self._middle = middle
+        deviations = self._at_persons - middle * np.bincount(persons)
         # Each of the two added pairs shows a new person; their differences are +1 and -1.
-        sum_of_squares = float((rest**2).sum()) + (1 - middle) ** 2 + (1 + middle) ** 2
+        sum_of_squares = float((deviations**2).sum()) + (1 - middle) ** 2 + (1 + middle) ** 2
         self._standard_error = float(np.sqrt(sum_of_squares * (people + 2) / (people + 1))) / count
         self._freedom = people + 1
 
@@ -183,7 +334,8 @@ class Paired:
         discordant = self.only_first + self.only_second
         if not discordant:
             return 1.0
-        exact = min(1.0, 2 * float(bdtr(min(self.only_first, self.only_second), discordant, 0.5)))
+        rarer = min(self.only_first, self.only_second)
+        exact = min(1.0, 2 * float(bdtr(rarer, discordant, 0.5)))
         sum_of_squares = float((self._at_persons**2).sum())
         statistic = float(self._at_persons.sum()) ** 2 / sum_of_squares if sum_of_squares else 0.0
         return max(exact, float(chdtrc(1, statistic)))
@@ -191,5 +343,9 @@ class Paired:
     def interval(self, confidence: float) -> Interval:
         """Return the interval for the first system's rate minus the second's, -1 to 1."""
         half = self._standard_error * float(stdtrit(self._freedom, (1 + confidence) / 2))
-        low, high = max(-1.0, self._middle - half), min(1.0, self._middle + half)
-        return Interval(low=low, high=high, confidence=confidence, method=Method.CLUSTERED)
+        return Interval(
+            low=max(-1.0, self._middle - half),
+            high=min(1.0, self._middle + half),
+            confidence=confidence,
+            method=Method.CLUSTERED,
+        )

@@ -18,12 +18,12 @@ bound.
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import geometric_mean
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+import attrs
 import numpy as np
 from scipy.special import chdtrc
 
@@ -62,36 +62,59 @@ def cells_of(
     All groups are judged at one threshold, or by the system's own decisions. `confidence` applies
     to each rate's interval individually, and to the intervals of all ratios of a rate jointly.
     """
-    group, rates = table.groups[column], Rates(table)
-    # For each group, the rates of its own pairs and of the pairs within all other groups.
-    measured: list[dict[str, tuple[Rate, Rate]]] = [{} for _ in group.labels]
+    grouping = table.groups[column]
+    rates = Rates(table)
+    groups = [_GroupRates() for _ in grouping.labels]
     for name in (*RATES, "fta"):
         errors = rates.errors(name, threshold)
         rows = rates.sample(name, at_threshold=threshold is not None).rows
-        within = group.within[rows]
-        for place, of_group in enumerate(measured):
-            own, others = (
-                Sample(table, part).rate(errors[part], confidence)
-                for part in (rows[within == place], rows[(within >= 0) & (within != place)])
-            )
-            of_group[name] = own, others
-    # Each of the two rates needs enough people, unless it has no pairs.
-    people = [
-        min((own.subjects or 0 for own, _ in (each["fmr"], each["frr"]) if own.trials), default=0)
-        for each in measured
-    ]
-    joint = 1 - (1 - confidence) / max(1, sum(count >= FEW_PEOPLE for count in people))
+        within = grouping.within[rows]
+        for code, group in enumerate(groups):
+            own_rows = rows[within == code]
+            other_rows = rows[(within >= 0) & (within != code)]
+            group.own[name] = Sample(table, own_rows).rate(errors[own_rows], confidence)
+            group.others[name] = Sample(table, other_rows).rate(errors[other_rows], confidence)
+    large_groups = sum(group.people >= FEW_PEOPLE for group in groups)
+    joint = 1 - (1 - confidence) / max(1, large_groups)
     cells = []
-    for label, each, count in zip(group.labels, measured, people, strict=True):
-        more: dict[str, Any] = {name: own for name, (own, _) in each.items()}
-        if count >= FEW_PEOPLE:
-            for name in RATES:
-                more[f"{name}_ratio"] = _ratio_to_all(*each[name], confidence, joint)
+    for label, group in zip(grouping.labels, groups, strict=True):
+        cell = GroupCell(
+            column=column,
+            group=label,
+            fmr=group.own["fmr"],
+            frr=group.own["frr"],
+            fta=group.own["fta"],
+        )
+        if group.people >= FEW_PEOPLE:
+            cell = attrs.evolve(
+                cell,
+                fmr_ratio=group.ratio("fmr", confidence, joint),
+                frr_ratio=group.ratio("frr", confidence, joint),
+            )
         else:
-            few = counted(count, "person", "people")
-            more["too_few"] = f"This group has only {few}; at least {FEW_PEOPLE} are needed."
-        cells.append(GroupCell(column=column, group=label, **more))
+            people = counted(group.people, "person", "people")
+            reason = f"This group has only {people}; at least {FEW_PEOPLE} are needed."
+            cell = attrs.evolve(cell, too_few=reason)
+        cells.append(cell)
     return tuple(cells)
+
+
+class _GroupRates:
+    """The rates of a group's own pairs, and of the pairs within all other groups, by name."""
+
+    def __init__(self) -> None:
+        self.own: dict[str, Rate] = {}
+        self.others: dict[str, Rate] = {}
+
+    @property
+    def people(self) -> int:
+        """The people of the FMR or of the FRR: the fewer, among those with pairs."""
+        counts = [rate.subjects or 0 for rate in (self.own["fmr"], self.own["frr"]) if rate.trials]
+        return min(counts, default=0)
+
+    def ratio(self, name: str, confidence: float, joint: float) -> Estimate | None:
+        """Return a rate relative to that of all pairs within groups, at confidence `joint`."""
+        return _ratio_to_all(self.own[name], self.others[name], confidence, joint)
 
 
 def group_differences(
@@ -102,28 +125,53 @@ def group_differences(
     Rates without errors, or with fewer than two large enough groups, are left out. p-values are
     corrected for all differences. If a difference may be due to chance, its `at_least` is 1.
     """
-    questions: list[tuple[int, str, str, dict[str, Rate]]] = []
-    for place, cells in enumerate(systems):
-        for column, name in itertools.product(dict.fromkeys(c.column for c in cells), RATES):
-            large = [each for each in cells if each.column == column and not each.too_few]
-            rates = {each.group: rate for each in large if (rate := getattr(each, name)).trials}
-            if len(rates) > 1 and any(rate.errors for rate in rates.values()):
-                questions.append((place, column, name, rates))
-    found: list[list[GroupDifference]] = [[] for _ in systems]
-    p_values = holm([homogeneity([*rates.values()]) for *_, rates in questions])
-    for (place, column, name, rates), p_value in zip(questions, p_values, strict=True):
-        found[place].append(_difference(column, name, rates, p_value, confidence))
-    return [tuple(of_system) for of_system in found]
+    comparisons: list[_GroupComparison] = []
+    for system, cells in enumerate(systems):
+        comparisons += _comparable_rates(system, cells)
+    p_values = holm([homogeneity([*each.rate_of_group.values()]) for each in comparisons])
+    differences: list[list[GroupDifference]] = [[] for _ in systems]
+    for comparison, p_value in zip(comparisons, p_values, strict=True):
+        difference = _difference(comparison, p_value, confidence)
+        differences[comparison.system].append(difference)
+    return [tuple(of_system) for of_system in differences]
+
+
+@attrs.frozen
+class _GroupComparison:
+    """One rate of the groups of a column, of the system with this index."""
+
+    system: int
+    column: str
+    rate_name: str
+    rate_of_group: dict[str, Rate]
+
+
+def _comparable_rates(system: int, cells: Sequence[GroupCell]) -> Iterator[_GroupComparison]:
+    """Yield the rates with errors and with at least two large enough groups."""
+    for column in dict.fromkeys(cell.column for cell in cells):
+        for rate_name in RATES:
+            rate_of_group = {}
+            for cell in cells:
+                rate: Rate = getattr(cell, rate_name)
+                if cell.column == column and not cell.too_few and rate.trials:
+                    rate_of_group[cell.group] = rate
+            has_errors = any(rate.errors for rate in rate_of_group.values())
+            if len(rate_of_group) > 1 and has_errors:
+                yield _GroupComparison(system, column, rate_name, rate_of_group)
 
 
 def _difference(
-    column: str, name: str, rates: dict[str, Rate], p_value: float | None, confidence: float
+    comparison: _GroupComparison, p_value: float | None, confidence: float
 ) -> GroupDifference:
     """Return the difference between the worst and the best group; `p_value` is corrected."""
+    column = comparison.column
+    name = comparison.rate_name
+    rates = comparison.rate_of_group
     worst = max(rates, key=lambda group: _value(rates[group]))
     # Never choose the worst group as the best, even if all rates are equal.
     best = min((group for group in rates if group != worst), key=lambda g: _value(rates[g]))
-    high, low = rates[worst], rates[best]
+    high = rates[worst]
+    low = rates[best]
     # Correct for the selection of these two among all ordered pairs of groups.
     tail = (1 - confidence) / (len(rates) * (len(rates) - 1))
     at_least = max(1.0, ratio(high, low, 1 - 2 * tail)[0])
@@ -137,43 +185,51 @@ def _difference(
         )
     elif is_real:
         verdict = "The difference is significant, but these pairs do not show how large it is."
-    shares = [
-        f"{percent(_value(rate), ends.high - ends.low)} % ({rate.errors:,} of {rate.trials:,})"
-        for rate in (high, low)
-        if (ends := rate.interval)
-    ]
-    apart = differential = None
+    ratio_to_best = differential = None
     if low.errors:
-        apart = _value(high) / _value(low)
+        ratio_to_best = _value(high) / _value(low)
         differential = _value(high) / geometric_mean(map(_value, rates.values()))
     return GroupDifference(
         column=column,
         rate=name,
         worst=worst,
         best=best,
-        ratio=apart,
+        ratio=ratio_to_best,
         differential=differential,
         at_least=at_least if is_real else 1.0,
         p_value=p_value,
         is_real=is_real,
-        sentence=f"By {column}, at one threshold: people in group {worst} are {RATES[name]} in "
-        f"{shares[0]} of pairs, people in group {best} in {shares[1]}. {verdict}",
+        sentence=(
+            f"By {column}, at one threshold: people in group {worst} are {RATES[name]} in "
+            f"{_share(high)} of pairs, people in group {best} in {_share(low)}. {verdict}"
+        ),
     )
+
+
+def _share(rate: Rate) -> str:
+    """Return a rate in percent, and its counts."""
+    width = rate.interval.high - rate.interval.low if rate.interval else None
+    return f"{percent(_value(rate), width)} % ({rate.errors:,} of {rate.trials:,})"
 
 
 def homogeneity(rates: Sequence[Rate]) -> float | None:
     """Return the p-value of a test for equal rates; None if no pair or every pair is an error."""
-    seen = [(rate, rate.interval) for rate in rates if rate.trials and rate.interval]
-    if len(seen) < 2:
+    effective_sizes = []
+    known_values = []
+    for rate in rates:
+        if rate.trials and rate.interval:
+            effective_sizes.append(rate.interval.effective or rate.trials)
+            known_values.append(_value(rate))
+    if len(known_values) < 2:
         return None
-    sizes = np.array([ends.effective or rate.trials for rate, ends in seen])
-    values = np.array([_value(rate) for rate, _ in seen])
+    sizes = np.array(effective_sizes)
+    values = np.array(known_values)
     pooled = float(sizes @ values / sizes.sum())
     if not 0 < pooled < 1:
         return None
     statistic = float(_chi_square(values[None], sizes)[0])
     if float(np.min(sizes) * min(pooled, 1 - pooled)) >= FEW_EXPECTED:
-        return float(chdtrc(len(seen) - 1, statistic))
+        return float(chdtrc(len(values) - 1, statistic))
     # Simulate each group with its effective number of independent pairs.
     trials = np.maximum(1.0, np.round(sizes))
     random = np.random.default_rng(0)
@@ -204,24 +260,28 @@ def _ratio_to_all(group: Rate, others: Rate, confidence: float, joint: float) ->
         return to_others / (share * to_others + 1 - share)
 
     low, high = ratio(group, others, joint)
-    ends = {"low": to_all(low), "high": to_all(high)}
     return Estimate(
         value=to_all(_value(group) / _value(others) if others.errors else math.inf),
-        interval=Interval(**ends, confidence=confidence, method=Method.CLUSTERED),
+        interval=Interval(
+            low=to_all(low), high=to_all(high), confidence=confidence, method=Method.CLUSTERED
+        ),
     )
 
 
 def ratio(top: Rate, bottom: Rate, confidence: float = 0.95) -> tuple[float, float]:
     """Return the interval, 0 to infinity, for the ratio of two rates that share no people."""
-    (low, high), (least, most) = (bounds(rate, (1 + confidence) / 2) for rate in (top, bottom))
-    lower = _lower_ratio(_value(top), low, _value(bottom), most)
-    inverse = _lower_ratio(_value(bottom), least, _value(top), high)
+    one_sided = (1 + confidence) / 2
+    top_low, top_high = bounds(top, one_sided)
+    bottom_low, bottom_high = bounds(bottom, one_sided)
+    lower = _lower_ratio(_value(top), top_low, _value(bottom), bottom_high)
+    inverse = _lower_ratio(_value(bottom), bottom_low, _value(top), top_high)
     return lower, 1 / inverse if inverse else math.inf
 
 
 def _lower_ratio(top: float, low: float, bottom: float, high: float) -> float:
     """Return Donner and Zou's lower bound, in a form without a division by 0."""
-    low_product, high_product = low * (2 * top - low), high * (2 * bottom - high)
+    low_product = low * (2 * top - low)
+    high_product = high * (2 * bottom - high)
     if low_product <= 0:
         return 0.0
     product = top * bottom

@@ -22,7 +22,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import attrs
 import numpy as np
@@ -113,8 +113,9 @@ class Clusters:
     def take(self, rows: Ints) -> Clusters:
         """Return the pairs at `rows`, in that order."""
         couples = None if self.is_mated else self._couples[rows]
-        first, *second = (end[rows] for end in self.ends)
-        return Clusters(first, second[0] if second else None, self.numbers, couples)
+        first = self.ends[0][rows]
+        second = None if self.is_mated else self.ends[1][rows]
+        return Clusters(first, second, self.numbers, couples)
 
     def at_people(self, rows: Rows) -> Ints:
         """Return the number of pairs at `rows` with each person: int64, (numbers,)."""
@@ -141,7 +142,9 @@ class Clusters:
         pairs = self._pairs_of_couple
         error_counts = np.bincount(self._couples[errors], minlength=len(pairs)).astype(np.float64)
         # Couples with only one pair have number 0.
-        single_squares = error_counts[0] * (1 - rate) ** 2 + (pairs[0] - error_counts[0]) * rate**2
+        single_errors = error_counts[0]
+        single_others = pairs[0] - single_errors
+        single_squares = single_errors * (1 - rate) ** 2 + single_others * rate**2
         return float(single_squares + ((error_counts[1:] - rate * pairs[1:]) ** 2).sum())
 
     @cached_property
@@ -175,7 +178,8 @@ def interval(errors: Bools, clusters: Clusters, confidence: float = 0.95) -> Int
     people: 0.05 for mated pairs, 0.005 for non-mated pairs.
     """
     count = int(np.count_nonzero(errors))
-    rarer = np.flatnonzero(errors if 2 * count <= len(errors) else ~errors)
+    are_errors_rarer = 2 * count <= len(errors)
+    rarer = np.flatnonzero(errors if are_errors_rarer else ~errors)
     return interval_of(count, rarer, clusters, confidence)
 
 
@@ -184,8 +188,14 @@ def interval_of(errors: int, rarer: Rows, clusters: Clusters, confidence: float)
     effective, freedom, method = _design(errors, rarer, clusters)
     trials = adjusted(effective, freedom, confidence)
     low, high = _clopper_pearson(errors / clusters.trials * trials, trials, confidence)
-    how: dict[str, Any] = {"method": method, "effective": effective, "freedom": freedom}
-    return Interval(low=low, high=high, confidence=confidence, **how)
+    return Interval(
+        low=low,
+        high=high,
+        confidence=confidence,
+        method=method,
+        effective=effective,
+        freedom=freedom,
+    )
 
 
 def bounds(
@@ -197,16 +207,17 @@ def bounds(
     the FMR at a threshold that `threshold_for_fmr` chose on these pairs. The upper bound is then
     the bound of the order statistic, which remains valid despite the choice.
     """
-    ends, errors = rate.interval, rate.errors
-    if not rate.trials or ends is None or ends.effective is None:
+    interval = rate.interval
+    if not rate.trials or interval is None or interval.effective is None:
         raise InvalidRequest("A rate without trials or an interval has no bounds.")
     if not 0.5 < confidence < 1:
         raise InvalidRequest(f"A one-sided confidence is between 0.5 and 1 (got {confidence}).")
-    trials = adjusted(ends.effective, ends.freedom, 2 * confidence - 1)
-    low, high = _clopper_pearson(errors / rate.trials * trials, trials, 2 * confidence - 1)
+    two_sided = 2 * confidence - 1
+    trials = adjusted(interval.effective, interval.freedom, two_sided)
+    low, high = _clopper_pearson(rate.errors / rate.trials * trials, trials, two_sided)
     if chosen_for is not None:
-        errors = max(errors, allowed_errors(chosen_for, rate.trials))
-        _, high = _clopper_pearson(errors / rate.trials * trials, trials, 2 * confidence - 1)
+        errors = max(rate.errors, allowed_errors(chosen_for, rate.trials))
+        _, high = _clopper_pearson(errors / rate.trials * trials, trials, two_sided)
     return low, high
 
 
@@ -232,16 +243,17 @@ def at_chosen_threshold(rate: Rate, chosen_for: float) -> Rate:
     only be lower, and fewer than k pairs may pass. So the upper bound is computed from k, and the
     lower bound from the errors. For pairs that share people, n is the effective sample size.
     """
-    ends = rate.interval
-    if ends is None or ends.effective is None:
+    interval = rate.interval
+    if interval is None or interval.effective is None:
         return rate
-    _, high = bounds(rate, (1 + ends.confidence) / 2, chosen_for=chosen_for)
-    return attrs.evolve(rate, interval=attrs.evolve(ends, high=high))
+    _, high = bounds(rate, (1 + interval.confidence) / 2, chosen_for=chosen_for)
+    return attrs.evolve(rate, interval=attrs.evolve(interval, high=high))
 
 
 def _design(errors: int, rarer: Rows, clusters: Clusters) -> tuple[float, float | None, Method]:
     """Return the effective sample size, degrees of freedom of its variance, and the method."""
-    trials, people = clusters.trials, clusters.people
+    trials = clusters.trials
+    people = clusters.people
     if clusters.share <= 1:
         return float(trials), None, Method.EXACT
     rarer_count = min(errors, trials - errors)
@@ -303,25 +315,35 @@ class Sample(Clusters):
     """
 
     def __init__(self, table: Answers, rows: Ints) -> None:
-        people, is_mated = table.people, bool(table.mated[rows].all())
+        people = table.people
+        is_mated = bool(table.mated[rows].all())
         reference = None if is_mated else people.reference[rows]
-        couples = None if is_mated else table.cached(_couples)[rows]
+        couples = None if is_mated else couples_of_table(table)[rows]
         super().__init__(people.probe[rows], reference, len(people.numbers), couples)
         self.rows = rows
 
     def rate(self, errors: Bools, confidence: float) -> Rate:
         """Return the rate of errors (bool, (T,)); without pairs it has no interval."""
-        ends = interval(errors, self, confidence) if self.trials else None
-        return self.rate_of(int(np.count_nonzero(errors)), ends)
+        rate_interval = interval(errors, self, confidence) if self.trials else None
+        return self.rate_of(int(np.count_nonzero(errors)), rate_interval)
 
-    def rate_of(self, errors: int, ends: Interval | None) -> Rate:
-        return Rate(errors=errors, trials=self.trials, subjects=self.people, interval=ends)
+    def rate_of(self, errors: int, interval: Interval | None) -> Rate:
+        """Return the rate of a number of errors."""
+        return Rate(errors=errors, trials=self.trials, subjects=self.people, interval=interval)
+
+
+def couples_of_table(table: Answers) -> Ints:
+    """Return `couples_of` the non-mated pairs, int64, (N,); 0 for mated pairs."""
+    return table.cached(_couples)
 
 
 def _couples(table: Answers) -> Ints:
-    people, rows = table.people, ~table.mated
+    people = table.people
+    non_mated = ~table.mated
     couples = np.zeros(len(table), np.int64)
-    couples[rows] = couples_of(people.probe[rows], people.reference[rows], len(people.numbers))
+    couples[non_mated] = couples_of(
+        people.probe[non_mated], people.reference[non_mated], len(people.numbers)
+    )
     return couples
 
 
@@ -332,15 +354,10 @@ def _sample(table: Answers, is_mated: bool, count: int) -> Sample:
     return Sample(table, np.flatnonzero(counted & (table.mated == is_mated)))
 
 
-#: Whether a rate counts mated or non-mated pairs, and whether it counts only acquired pairs. FAR,
-#: FRR and FTA count all answered pairs.
-_KINDS: Final = {
-    "fmr": (False, True),
-    "fnmr": (True, True),
-    "far": (False, False),
-    "frr": (True, False),
-    "fta": (True, False),
-}
+#: Rates of mated pairs; the others are of non-mated pairs.
+_OF_MATED: Final = ("fnmr", "frr", "fta")
+#: Rates of acquired pairs; the others count all answered pairs.
+_OF_ACQUIRED: Final = ("fmr", "fnmr")
 
 
 class Rates:
@@ -355,7 +372,7 @@ class Rates:
         self.confidence = confidence
 
     def at(self, name: str, threshold: float | None) -> Rate:
-        """Return a rate by its name in `_KINDS`; without a threshold, by the system's decisions."""
+        """Return a rate by its name (``fmr``); without a threshold, by the system's decisions."""
         sample = self.sample(name, at_threshold=threshold is not None)
         return sample.rate(self.errors(name, threshold)[sample.rows], self.confidence)
 
@@ -363,34 +380,36 @@ class Rates:
         """Return which pairs are errors, whether or not they count in the rate: bool, (N,)."""
         if name == "fta":
             return ~self.table.acquired
-        return self.table.passed(threshold) ^ _KINDS[name][0]
+        passed = self.table.passed(threshold)
+        return ~passed if name in _OF_MATED else passed
 
     def along(self, name: str, thresholds: Sequence[float]) -> list[Rate]:
         """Return a rate (except FTA) at each threshold; the system needs scores and a rule."""
-        table, sample = self.table, self.sample(name, at_threshold=True)
+        table = self.table
+        sample = self.sample(name, at_threshold=True)
         scores = np.where(table.scored[sample.rows], table.scores[sample.rows], -np.inf)
         order = np.argsort(scores)
-        clusters, trials = sample.take(order), sample.trials
+        clusters = sample.take(order)
         # The rule decides whether a score equal to the threshold passes.
-        side: Literal["left", "right"] = "right" if table.rule is ThresholdRule.ABOVE else "left"
+        equal: Literal["left", "right"] = "right" if table.rule is ThresholdRule.ABOVE else "left"
+        refused_counts = np.searchsorted(scores[order], thresholds, equal)
         rates = []
-        for refused_count in map(int, np.searchsorted(scores[order], thresholds, side)):
-            errors = refused_count if clusters.is_mated else trials - refused_count
-            few_refused = 2 * refused_count <= trials
-            rarer = slice(refused_count) if few_refused else slice(refused_count, None)
-            ends = interval_of(errors, rarer, clusters, self.confidence)
-            rates.append(sample.rate_of(errors, ends))
+        for refused in refused_counts.tolist():
+            passed = sample.trials - refused
+            errors = refused if clusters.is_mated else passed
+            rarer = slice(refused) if refused <= passed else slice(refused, None)
+            at_threshold = interval_of(errors, rarer, clusters, self.confidence)
+            rates.append(sample.rate_of(errors, at_threshold))
         return rates
 
     def sample(self, name: str, *, at_threshold: bool) -> Sample:
         """Return the pairs that count in a rate."""
         table = self.table
-        is_mated, only_acquired = _KINDS[name]
         counted = table.answered
-        if only_acquired:
+        if name in _OF_ACQUIRED:
             counted = table.scored if at_threshold else table.acquired
         # Cache by number of pairs, because samples of equal size contain the same pairs.
-        return table.cached(_sample, is_mated, int(np.count_nonzero(counted)))
+        return table.cached(_sample, name in _OF_MATED, int(np.count_nonzero(counted)))
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -400,14 +419,12 @@ class Side:
     Attributes:
         table: The system's answers to the judged pairs.
         threshold: The threshold for the required FMR (`threshold_for_fmr`) or a fixed one, or None.
-        chosen_on: The answers on which the threshold was chosen.
         is_fixed: Whether the threshold is fixed, and so the same in every resample.
         fmrs: FMRs for which thresholds were chosen.
     """
 
     table: Answers
     threshold: float | None
-    chosen_on: Answers = attrs.field(default=attrs.Factory(lambda side: side.table, True))
     is_fixed: bool = False
     fmrs: Sequence[float] = ()
 

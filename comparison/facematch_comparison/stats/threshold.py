@@ -55,7 +55,10 @@ def threshold_for_fmr(table: Answers, max_fmr: float, *, least: int = 1) -> Thre
     as few places as possible, at least six. Mated pairs only affect this number of places.
     """
     _, non_mated = scores_by_kind(table)
-    reason = (why_unseen if least == 1 else why_not_comparable)(max_fmr, len(non_mated))
+    if least == 1:
+        reason = why_unseen(max_fmr, len(non_mated))
+    else:
+        reason = why_not_comparable(max_fmr, len(non_mated))
     if reason:
         return ThresholdChoice(None, reason, trials_allowing(least, max_fmr))
     threshold = _lowest(table, allowed_errors(max_fmr, len(non_mated)))
@@ -150,14 +153,13 @@ def concentration(
 
 
 def scores_by_kind(table: Answers) -> tuple[Floats, Floats]:
+    """Return the scores of mated and of non-mated pairs, each ascending."""
     return table.cached(_sorted_scores)
 
 
 def _sorted_scores(table: Answers) -> tuple[Floats, Floats]:
-    scored = table.scored
-    mated, non_mated = table.scores[scored & table.mated], table.scores[scored & ~table.mated]
-    mated.sort()
-    non_mated.sort()
+    mated = np.sort(table.scores[table.scored & table.mated])
+    non_mated = np.sort(table.scores[table.scored & ~table.mated])
     return mated, non_mated
 
 
@@ -170,19 +172,22 @@ def _lowest(table: Answers, allowed: int) -> float | None:
         lowest = float(min([*mated[:1], non_mated[0]]))
         return float(np.nextafter(lowest, -np.inf)) if is_above else lowest
     refused_score = float(non_mated[-1 - allowed])
-    higher = [
-        float(scores[above])
-        for scores in (mated, non_mated)
-        if (above := np.searchsorted(scores, refused_score, side="right")) < len(scores)
-    ]
-    if not higher or (is_above and round(refused_score, _DECIMALS) == refused_score):
+    higher_scores = []
+    for scores in (mated, non_mated):
+        lower_count = np.searchsorted(scores, refused_score, side="right")
+        if lower_count < len(scores):
+            higher_scores.append(float(scores[lower_count]))
+    if not higher_scores or (is_above and round(refused_score, _DECIMALS) == refused_score):
         return refused_score if is_above else None
+    highest = min(higher_scores)
+    if is_above:
+        highest = float(np.nextafter(highest, -np.inf))
     decimals = table.cached(_decimals)
-    highest = np.nextafter(min(higher), -np.inf) if is_above else min(higher)
-    places = range(_DECIMALS if decimals is None else decimals, 17)
-    steps = (round(refused_score + 10.0**-number, number) for number in places)
-    edge = refused_score if is_above else highest
-    return next((step for step in steps if refused_score < step <= highest), edge)
+    for places in range(_DECIMALS if decimals is None else decimals, 17):
+        threshold = round(refused_score + 10.0**-places, places)
+        if refused_score < threshold <= highest:
+            return threshold
+    return refused_score if is_above else highest
 
 
 def _decimals(table: Answers) -> int | None:
@@ -224,8 +229,12 @@ def det_curve(mated: Floats, non_mated: Floats, rule: ThresholdRule) -> DetCurve
     passed_counts = np.append(len(non_mated) - below, 0)
     thresholds = _thresholds(scores, non_mated, below, rule)
     eer = _equal_error_rate(scores, refused_counts, passed_counts, non_mated)
-    fmr, fnmr = passed_counts / len(non_mated), refused_counts / len(mated)
-    return DetCurve(thresholds, fmr, fnmr, eer)
+    return DetCurve(
+        thresholds,
+        fmr=passed_counts / len(non_mated),
+        fnmr=refused_counts / len(mated),
+        eer=eer,
+    )
 
 
 def curve_of(rates: Rates, *, include: Sequence[float] = ()) -> Curve | None:
@@ -240,24 +249,28 @@ def curve_of(rates: Rates, *, include: Sequence[float] = ()) -> Curve | None:
     # Leave out the last vertex, whose threshold may be infinite.
     rows = _pick_vertices(curve.fmr[:-1], curve.fnmr[:-1])
     thresholds = sorted({*map(float, curve.thresholds[rows]), *map(float, include)})
-    found = {}
+    columns = {}
     for name in ("fmr", "fnmr", "frr"):
         curve_rates = rates.along(name, thresholds)
         intervals = [rate.interval for rate in curve_rates if rate.interval is not None]
-        found[name] = tuple(rate.errors / rate.trials for rate in curve_rates)
-        found[f"{name}_low"] = tuple(interval.low for interval in intervals)
-        found[f"{name}_high"] = tuple(interval.high for interval in intervals)
-    return Curve(thresholds=tuple(thresholds), **found, confidence=rates.confidence, eer=curve.eer)
+        columns[name] = tuple(rate.errors / rate.trials for rate in curve_rates)
+        columns[f"{name}_low"] = tuple(interval.low for interval in intervals)
+        columns[f"{name}_high"] = tuple(interval.high for interval in intervals)
+    return Curve(
+        thresholds=tuple(thresholds), **columns, confidence=rates.confidence, eer=curve.eer
+    )
 
 
 def _equal_error_rate(
     scores: Floats, refused_counts: Ints, passed_counts: Ints, non_mated_scores: Floats
 ) -> float:
     """Return the rate at which FMR = FNMR on straight lines between the points of the DET curve."""
-    mated, non_mated = int(refused_counts[-1]), len(non_mated_scores)
+    mated = int(refused_counts[-1])
+    non_mated = len(non_mated_scores)
     # Find the last vertex with FMR >= FNMR; compare integers, so that equality is exact.
     vertex = np.flatnonzero(passed_counts[:-1] * mated >= refused_counts[:-1] * non_mated)[-1]
-    fnmr, fmr = refused_counts[vertex] / mated, passed_counts[vertex] / non_mated
+    fnmr = refused_counts[vertex] / mated
+    fmr = passed_counts[vertex] / non_mated
     # At the next vertex, the threshold has passed this mated score, equal non-mated scores, and
     # non-mated scores below the next mated one.
     next_fnmr = refused_counts[vertex + 1] / mated
@@ -289,7 +302,8 @@ def _pick_vertices(fmr: Floats, fnmr: Floats) -> Ints:
     if len(fmr) <= POINTS:
         return np.arange(len(fmr))
     # Rates of 0 and 1 are infinitely far away on these axes: clip them.
-    x, y = (ndtri(np.clip(rate, 1e-6, 1 - 1e-6)) for rate in (fmr, fnmr))
+    x = ndtri(np.clip(fmr, 1e-6, 1 - 1e-6))
+    y = ndtri(np.clip(fnmr, 1e-6, 1 - 1e-6))
     distances = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
     steps = np.linspace(0, distances[-1], POINTS)
     return np.unique(np.minimum(np.searchsorted(distances, steps), len(fmr) - 1))

@@ -37,7 +37,9 @@ class Method(enum.StrEnum):
     CLUSTERED = "clustered"
     #: Wider than `CLUSTERED`, for few errors or few people.
     CONSERVATIVE = "conservative"
-    #: Bootstrap over people.
+    #: By the influence of each pair, also on the threshold, clustered by person.
+    INFLUENCE = "influence"
+    #: Bootstrap over people, with a new threshold in each resample.
     BOOTSTRAP = "bootstrap"
 
 
@@ -150,9 +152,10 @@ class OperatingPoint:
         fmr, fnmr: False matches and false non-matches among acquired pairs.
         far, frr: False acceptances and false rejections among all answered pairs; a failure to
             acquire is treated as a rejection. Compare systems by `frr`.
-        frr_at_fmr, fnmr_at_fmr: Intervals of `frr` and `fnmr` at the required FMR, from a bootstrap
-            over people that chooses new thresholds. They contain the intervals of the two rates,
-            which are valid only at this threshold. None below five expected false matches.
+        frr_at_fmr, fnmr_at_fmr: Intervals of `frr` and `fnmr` at the required FMR. They account for
+            the choice of the threshold (`INFLUENCE`, or `BOOTSTRAP`), and contain the intervals of
+            the two rates, which are valid only at this threshold. None below five expected false
+            matches.
     """
 
     threshold: float | None
@@ -409,10 +412,11 @@ class Difference:
         pairs: Number of mated pairs that both systems answered.
         errors_first, errors_second: Number of these pairs that the system rejected.
         only_first, only_second: Number of these pairs that only this system rejected.
-        frr: FRR of the first system minus FRR of the second, on these pairs. Its interval is from a
-            paired bootstrap over people with new thresholds, widened to contain `exact`.
+        frr: FRR of the first system minus FRR of the second, on these pairs. Its interval
+            accounts for the choice of the thresholds (`INFLUENCE`, or `BOOTSTRAP`), and is widened
+            to contain `exact`.
         exact: The interval at fixed thresholds (Agresti and Min).
-        p_value: Two-sided p-value of the same bootstrap, or `p_exact` if that is higher, because a
+        p_value: Two-sided p-value by the same method, or `p_exact` if that is higher, because a
             bootstrap repeats only the few observed errors.
         p_exact: p-value of McNemar's test at fixed thresholds, clustered by person (Durkalski).
         p_adjusted: `p_value` after Holm's correction over all differences.

@@ -44,11 +44,9 @@ def simulated_table(people, mated, others, *, decimals, failures, seed):
     return table_of(probe * 7, reference * 7, scores, rule=ThresholdRule.ABOVE)
 
 
-def drawn_from(*strata, resamples, seed=0, length=0):
+def drawn_from(people, *, resamples, seed=0, length=0):
     """float64, (B, P): everybody one by one."""
-    strata = [np.asarray(stratum) for stratum in strata]
-    alone = np.ones(sum(map(len, strata)), bool)
-    urn = Urn(strata, alone)
+    urn = Urn(np.ones(people, bool))
     blocks = np.concatenate([*urn.draws(resamples, seed, length=length)])
     return blocks[:, urn.row_of_person]
 
@@ -98,7 +96,11 @@ def plain(table, fmr, drawn):
 
 
 def refused_by(threshold, drawn):
-    return threshold.highest_refused(drawn, drawn @ threshold.person_totals)
+    return threshold.highest_refused(drawn, threshold.ends, drawn @ threshold.totals)
+
+
+def errors_of(errors, drawn, refused):
+    return errors.count(drawn, errors.persons, errors.totals, refused)
 
 
 @given(CASES, st.sampled_from([1e-3, 0.01, 0.2, 0.6]))
@@ -106,11 +108,11 @@ def test_resampled_thresholds_and_errors_equal_a_plain_bootstrap(case, fmr):
     table = simulated_table(**case)
     numbers = np.unique([table.probe_subjects, table.reference_subjects])
     # As many as there are.
-    threshold = RedrawnThreshold(table, fmr, numbers, margin=1_000)
-    errors = RedrawnErrors(table, table.mated[None], numbers, threshold)
-    drawn = drawn_from(np.arange(len(numbers)), resamples=6, seed=case["seed"])
+    threshold = RedrawnThreshold(table, fmr, margin=1_000)
+    errors = RedrawnErrors(table, table.mated[None], threshold)
+    drawn = drawn_from(len(numbers), resamples=6, seed=case["seed"])
     refused = refused_by(threshold, drawn)
-    counted = errors.count(drawn, refused)[:, 0]
+    counted = errors_of(errors, drawn, refused)[:, 0]
     for place in range(6):
         expected, turned_away = plain(table, fmr, drawn[place])
         assert refused[place] == expected
@@ -120,47 +122,39 @@ def test_resampled_thresholds_and_errors_equal_a_plain_bootstrap(case, fmr):
 @pytest.mark.parametrize("fmr", [1e-3, 0.01, 0.1])
 def test_drawing_everyone_once_reproduces_the_sample(fmr):
     table = crowd(people=300, mean=60, failures=0.05)
-    numbers = np.arange(300)
     once = np.ones((2, 300))
     choice = threshold_for_fmr(table, fmr)
-    threshold = RedrawnThreshold(table, fmr, numbers)
+    threshold = RedrawnThreshold(table, fmr)
     refused = refused_by(threshold, once)
     assert refused.tolist() == [choice.threshold] * 2
     rows = table.mated & table.answered
     turned_away = int(np.count_nonzero(~table.passed(choice.threshold)[rows]))
-    errors = RedrawnErrors(table, rows[None], numbers, threshold)
-    assert errors.count(once, refused).tolist() == [[turned_away]] * 2
+    errors = RedrawnErrors(table, rows[None], threshold)
+    assert errors_of(errors, once, refused).tolist() == [[turned_away]] * 2
 
 
 def test_draws_are_the_same_with_the_same_seed():
-    strata = np.arange(10), np.arange(10, 30)
     some, others = (
-        drawn_from(*strata, resamples=700, seed=3, length=length) for length in (0, 1_000_000)
+        drawn_from(30, resamples=700, seed=3, length=length) for length in (0, 1_000_000)
     )
     assert some.shape == (700, 30)
     np.testing.assert_array_equal(some, others)
-    assert set(some[:, :10].sum(axis=1)) == {10}
-    assert set(some[:, 10:].sum(axis=1)) == {20}
-    halves = drawn_from(np.arange(20), np.arange(20, 40), resamples=50, seed=5)
-    assert not np.array_equal(halves[:, :20], halves[:, 20:])
-    other_seed = drawn_from(*strata, resamples=700, seed=4)
-    assert not np.array_equal(some, other_seed)
+    assert set(some.sum(axis=1)) == {30}
+    assert not np.array_equal(some, drawn_from(30, resamples=700, seed=4))
 
 
-def test_people_with_equal_contributions_are_drawn_together():
-    brings, strata = np.arange(60) % 3.0, (np.arange(40), np.arange(40, 60))
-    alone = np.arange(60) < 7
-    urn = Urn(strata, alone, [brings, np.ones(60)])
-    # Seven by themselves; of the others three kinds in each stratum.
-    assert len(urn.person_of_row) == 7 + 3 + 3
-    np.testing.assert_array_equal(brings[urn.person_of_row][urn.row_of_person], brings)
+def test_people_who_do_not_matter_are_drawn_together():
+    is_single = np.arange(60) < 7
+    totals = np.arange(60.0)
+    urn = Urn(is_single)
+    # Seven by themselves; the others count by their mean.
+    assert urn.at_rows(totals).tolist() == [*range(7), totals[7:].mean()]
+    assert urn.row_of_person.tolist() == [*range(7), *[7] * 53]
     drawn = np.concatenate([*urn.draws(4_000, 5)])
-    rows = np.unique(urn.row_of_person[:40])
-    assert set(drawn[:, rows].sum(axis=1)) == {40}
-    size = np.bincount(urn.row_of_person)
-    np.testing.assert_allclose(drawn.mean(axis=0), size, rtol=0.1)
-    # Of 40 draws each person of 40 comes up once, and so many times more or less.
-    assert drawn[:, 0].var() == pytest.approx(1 - 1 / 40, rel=0.1)
+    assert set(drawn.sum(axis=1)) == {60}
+    np.testing.assert_allclose(drawn.mean(axis=0), [*[1] * 7, 53], rtol=0.1)
+    # Of 60 draws each person of 60 comes up once, and so many times more or less.
+    assert drawn[:, 0].var() == pytest.approx(1 - 1 / 60, rel=0.1)
 
 
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=60))
@@ -183,8 +177,8 @@ def test_more_scores_are_examined_if_the_highest_do_not_suffice():
     scores[of_first] = np.where(scores[of_first] > 25, 100, 99)
     table = with_columns(table, scores=scores)
     with pytest.raises(TooFewScores):
-        refused_by(RedrawnThreshold(table, 1e-3, np.arange(40), margin=0), np.eye(1, 40, 1) * 40)
-    threshold = RedrawnThreshold(table, 1e-3, np.arange(40), margin=1_000)
+        refused_by(RedrawnThreshold(table, 1e-3, margin=0), np.eye(1, 40, 1) * 40)
+    threshold = RedrawnThreshold(table, 1e-3, margin=1_000)
     drawn = np.ones((1, 40))
     drawn[0, 0] = 0
     without = table.take(~of_first | table.mated)

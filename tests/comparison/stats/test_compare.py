@@ -126,6 +126,41 @@ def test_nothing_is_compared_below_five_expected_false_matches():
     assert difference.better == "alpha"
 
 
+def with_intervals(*systems, fmr):
+    sides = [attrs.evolve(side, fmrs=[fmr]) for side in sides_of(*systems, fmr=fmr)]
+    return stats.compare_systems(sides, required_fmr=fmr, resamples=2_000)
+
+
+@pytest.mark.parametrize("failures", [0.0, 0.05])
+def test_influences_give_the_intervals_of_a_bootstrap(monkeypatch, failures):
+    systems = [
+        crowd(name, people=300, mated=10, others=200, mean=mean, seed=seed, failures=failures)
+        for name, mean, seed in (("a", 60, 0), ("b", 58, 1))
+    ]
+    ((difference,), intervals) = with_intervals(*systems, fmr=0.01)
+    monkeypatch.setattr("facematch_comparison.stats.influence.ENOUGH_PASSED", 10**9)
+    ((resampled,), by_bootstrap) = with_intervals(*systems, fmr=0.01)
+    both = [(difference.frr.interval, resampled.frr.interval)]
+    for found, expected in zip(intervals, by_bootstrap, strict=True):
+        both += [(found[key], expected[key]) for key in expected]
+    assert len(both) == 5
+    for interval, expected in both:
+        width = expected.high - expected.low
+        ends = pytest.approx((expected.low, expected.high), abs=0.15 * width)
+        assert (interval.low, interval.high) == ends
+        assert (interval.method, expected.method) == (Method.INFLUENCE, Method.BOOTSTRAP)
+    assert difference.is_real == resampled.is_real
+
+
+def test_influences_are_not_used_for_few_false_matches_or_equal_scores():
+    few = [crowd(name, people=300, others=150, seed=seed) for seed, name in enumerate("ab")]
+    whole = [with_columns(system, scores=system.scores.round()) for system in few]
+    for systems, fmr in ((few, 1e-3), (whole, 0.02)):
+        ((difference,), _) = with_intervals(*systems, fmr=fmr)
+        assert difference.frr.interval.method is Method.BOOTSTRAP
+    assert with_intervals(*few, fmr=0.02)[0][0].frr.interval.method is Method.INFLUENCE
+
+
 def test_drawing_people_together_gives_equivalent_intervals(monkeypatch):
     systems = [crowd("a", mean=62), crowd("b", mean=58, seed=1), crowd("c", mean=58, seed=2)]
     alone = compared(*systems, fmr=0.01, resamples=2_000)
@@ -165,22 +200,13 @@ def test_systems_without_threshold_or_common_pairs_are_not_compared(missing):
         assert getattr(difference, number) is None
 
 
-def test_a_resample_may_have_no_mated_pair_and_thresholds_come_from_other_people():
+def test_a_resample_may_have_no_mated_pair():
     answers = crowd(people=10)
     rows = np.flatnonzero(~answers.mated | (answers.probe_subjects == 0))
     side = stats.Side(table=answers.take(rows), threshold=60.0)
     ((difference,), _) = stats.compare_systems([side, side], required_fmr=0.1, resamples=50)
     ends = difference.frr.interval
     assert np.isfinite([ends.low, ends.high]).all()
-    sides = []
-    for table in (crowd("a", mean=70), crowd("b", mean=50, seed=2)):
-        parity = table.probe_subjects % 2 + table.reference_subjects % 2
-        chosen_on, judged_on = table.take(parity == 0), table.take(parity == 2)
-        at = stats.threshold_for_fmr(chosen_on, 0.01).threshold
-        sides.append(stats.Side(table=judged_on, threshold=at, chosen_on=chosen_on))
-    ((difference,), _) = stats.compare_systems(sides, required_fmr=0.01, resamples=200)
-    assert difference.pairs == int(sides[0].table.mated.sum())
-    assert (difference.is_real, difference.better) == (True, "a")
 
 
 def test_holm_correction_covers_only_tested_pairs():
@@ -205,18 +231,12 @@ def test_holm_correction_covers_only_tested_pairs():
 
 @pytest.mark.parametrize("beyond", ["b", "ab", ""])
 def test_systems_above_the_required_fmr_are_named(beyond):
-    chosen_on = system_answers([90], STRANGERS)
+    at = stats.threshold_for_fmr(system_answers([90], STRANGERS), FMR).threshold
     sides = []
     for name in "ab":
         others = [score + 5 * (name in beyond) for score in STRANGERS]
         table = refusing(2 if name == "a" else 60, name=name, others=others)
-        at = stats.threshold_for_fmr(chosen_on, FMR).threshold
-        calibration = with_columns(
-            chosen_on,
-            probe_subjects=chosen_on.probe_subjects + 9_000,
-            reference_subjects=chosen_on.reference_subjects + 9_000,
-        )
-        sides.append(stats.Side(table=table, threshold=at, chosen_on=calibration))
+        sides.append(stats.Side(table=table, threshold=at, is_fixed=True))
     ((difference,), _) = stats.compare_systems(sides, required_fmr=FMR, resamples=200)
     assert difference.beyond == tuple(beyond)
     assert difference.is_real
