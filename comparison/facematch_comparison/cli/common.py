@@ -39,10 +39,11 @@ class _Share(click.FloatRange):
     name = "rate"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        words = str(value)
-        if re.fullmatch(r"\d+(\.\d+)? ?%", words):
-            self.fail(f"{value} is a percentage: write {float(words[:-1]) / 100:g}.", param, ctx)
-        if fraction := re.fullmatch(r"1/([1-9]\d*)", words):
+        text = str(value)
+        if re.fullmatch(r"\d+(\.\d+)? ?%", text):
+            self.fail(f"{value} is a percentage: write {float(text[:-1]) / 100:g}.", param, ctx)
+        fraction = re.fullmatch(r"1/([1-9]\d*)", text)
+        if fraction:
             value = 1 / int(fraction[1])
         return super().convert(value, param, ctx)
 
@@ -52,45 +53,47 @@ CONFIDENCE: Final = _Share(0.5, 1, min_open=True, max_open=True)
 
 
 def parse_columns(
-    _context: click.Context, option: click.Parameter, words: Iterable[str]
+    _context: click.Context, option: click.Parameter, values: Iterable[str]
 ) -> dict[str, list[str]]:
     """Parse ``what=column``; ``score`` may be repeated."""
     columns: dict[str, list[str]] = {}
-    for word in words:
-        what, equals, column = word.partition("=")
-        if not equals or not what:
-            raise click.BadParameter(f"{word[:60]!r} is not WHAT=COLUMN.", param=option)
-        columns.setdefault(what, []).append(column)
+    for value in values:
+        field, equals, column = value.partition("=")
+        if not equals or not field:
+            raise click.BadParameter(f"{value[:60]!r} is not WHAT=COLUMN.", param=option)
+        columns.setdefault(field, []).append(column)
     return columns
 
 
 def _below(
-    _context: click.Context, _option: click.Parameter, words: Iterable[str]
+    _context: click.Context, _option: click.Parameter, values: Iterable[str]
 ) -> dict[str, float] | float | None:
     """Parse ``80``, or one or more values such as ``aws=80``."""
-    values: dict[str, float] = {}
-    for word in words:
-        name, _, text = word.rpartition("=")
+    thresholds: dict[str, float] = {}
+    for value in values:
+        system, _, number = value.rpartition("=")
         try:
-            values[name] = float(text)
+            thresholds[system] = float(number)
         except ValueError:
-            raise click.BadParameter(f"{word[:60]!r} is not a number, such as 80.") from None
-    return values[""] if values.keys() == {""} else values or None
+            raise click.BadParameter(f"{value[:60]!r} is not a number, such as 80.") from None
+    if thresholds.keys() == {""}:  # of the only system
+        return thresholds[""]
+    return thresholds or None
 
 
 def _no_scores(
-    _context: click.Context, _option: click.Parameter, words: Iterable[str]
+    _context: click.Context, _option: click.Parameter, values: Iterable[str]
 ) -> list[float | str]:
     """Parse numbers such as ``-1`` or ``nan``, and words such as ``no face``."""
-    values: list[float | str] = []
-    for word in words:
+    marks: list[float | str] = []
+    for value in values:
         # Not `inf`, which stands for any word in a column of numbers.
-        is_number = re.fullmatch(r"nan|[-+]?[0-9.]+(e[-+]?[0-9]+)?", word, re.IGNORECASE)
+        is_number = re.fullmatch(r"nan|[-+]?[0-9.]+(e[-+]?[0-9]+)?", value, re.IGNORECASE)
         try:
-            values.append(float(word) if is_number else word.strip())
+            marks.append(float(value) if is_number else value.strip())
         except ValueError:
-            raise click.BadParameter(f"{word[:60]!r} is not a number, such as -1.") from None
-    return values
+            raise click.BadParameter(f"{value[:60]!r} is not a number, such as -1.") from None
+    return marks
 
 
 def flag(name: str, help_: str) -> Decorator:
@@ -231,7 +234,8 @@ def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
         from facematch_comparison.report.writing import digest_answers
         from facematch_comparison.run.study_run import read_answers
 
-        study, answers = database.study(), read_answers(database, models=options["models"])
+        study = database.study()
+        answers = read_answers(database, models=options["models"])
     file = store.partition("?")[0].rpartition("/")[2]
     evidence = _evidence(file, digest_answers(answers))
     return answers, {"name": study.name, "digest": study.digest, "evidence": evidence}

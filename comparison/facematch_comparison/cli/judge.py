@@ -127,7 +127,8 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     if the scores or --pairs do. --scores can read a file written by --answers. Existing files are
     overwritten.
     """
-    wrong, written = options["wrong"], options["answers"]
+    wrong = options["wrong"]
+    written = options["answers"]
     targets = [("--out", path, _OUT_FORMS) for path in outs]
     targets += [("--wrong", wrong, (".csv", ".json"))] * (wrong is not None)
     targets += [("--answers", written, (".parquet", ".csv"))] * (written is not None)
@@ -140,9 +141,14 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     from facematch_comparison.judging.evaluation import evaluate
     from facematch_comparison.report.page import report_html
 
-    judging = ("confidence", "at_thresholds", "attempts")
-    more = about | {name: options[name] for name in judging}
-    evaluation = evaluate(answers, required_fmr=options["fmr"], **more)
+    evaluation = evaluate(
+        answers,
+        required_fmr=options["fmr"],
+        confidence=options["confidence"],
+        at_thresholds=options["at_thresholds"],
+        attempts=options["attempts"],
+        **about,
+    )
     study = None
     if options["pairs"] is not None and (wrong or written):
         # With --scores, --column is about the scores.
@@ -174,12 +180,13 @@ def _write_wrong(
     from facematch_comparison.report.writing import WRONG_COLUMNS, wrong_pairs
 
     # A system without a chosen threshold is judged by its own decisions.
-    frames = [
-        wrong_pairs(each, at.threshold if (at := system.at_required) else None, study)
-        for each, system in zip(answers, evaluation.systems, strict=True)
-        if system.point is not None
-    ]
-    frames = frames or [pd.DataFrame(columns=WRONG_COLUMNS)]
+    frames = [pd.DataFrame(columns=WRONG_COLUMNS)]
+    for of_system, system in zip(answers, evaluation.systems, strict=True):
+        if system.point is not None:
+            threshold = system.at_required.threshold if system.at_required else None
+            frames.append(wrong_pairs(of_system, threshold, study))
+    if len(frames) > 1:
+        frames = frames[1:]  # an empty frame has no types
     pairs = pd.concat(frames, ignore_index=True)
     if path.suffix.lower() == ".json":
         rows = pairs.astype(object).where(pairs.notna(), None).to_dict("records")
@@ -220,17 +227,24 @@ def _study_that_was_run(
 def _show_evaluation(evaluation: Evaluation) -> None:
     """Print the verdict, one line for each system, and the caveats."""
     not_real = [caveat for caveat in evaluation.caveats if caveat.code == "not_the_vendor"]
-    if names := ", ".join(name for caveat in not_real for name in caveat.systems):
-        say(f"note: practice only: {names} answered from a mock or sandbox")
+    names: list[str] = []
+    for caveat in not_real:
+        names += caveat.systems
+    if names:
+        say(f"note: practice only: {', '.join(names)} answered from a mock or sandbox")
     for line in filter(None, (evaluation.headline, evaluation.limit)):
         say(line)
     say()
     _show_table(evaluation)
     for system in evaluation.systems:
-        best = system.transactions
-        if best and (at := best.at_required or best.at_default):
-            fmr, frr = (" (".join(_shares(rate)) + ")" for rate in (at.fmr, at.frr))
-            attempts = quantity(best.attempts, "attempt")
+        transactions = system.transactions
+        if transactions is None:
+            continue
+        point = transactions.at_required or transactions.at_default
+        if point is not None:
+            fmr = " (".join(_shares(point.fmr)) + ")"
+            frr = " (".join(_shares(point.frr)) + ")"
+            attempts = quantity(transactions.attempts, "attempt")
             say(f"{system.name}, transactions of up to {attempts}: FMR {fmr}, FRR {frr}")
     say()
     say("What this comparison cannot show:")
@@ -242,18 +256,24 @@ def _show_evaluation(evaluation: Evaluation) -> None:
 def _show_table(evaluation: Evaluation) -> None:
     from facematch_comparison.values.numbers import score
 
-    systems, sure = evaluation.systems, f"{100 * evaluation.confidence:g} %"
+    systems = evaluation.systems
+    confidence = f"{100 * evaluation.confidence:g} %"
+    has_failures_to_acquire = any(system.service.acquisition.errors for system in systems)
+    has_unanswered = any(system.service.answered.errors for system in systems)
     rows = []
     for system in systems:
-        at, service = system.point, system.service
-        threshold = None if at is None else at.threshold
+        point = system.point
+        service = system.service
+        threshold = None if point is None else point.threshold
         row = {"system": system.name}
         row["threshold"] = "-" if threshold is None else score(threshold)
         for name in ("FMR", "FRR"):
-            row[name], row[f"{name}, {sure}"] = _shares(at.shown(name.lower()) if at else None)
-        if any(each.service.acquisition.errors for each in systems):
-            row["FTA"] = _shares(service.acquisition)[0]
-        if any(each.service.answered.errors for each in systems):
+            share, interval = _shares(point.shown(name.lower()) if point else None)
+            row[name] = share
+            row[f"{name}, {confidence}"] = interval
+        if has_failures_to_acquire:
+            row["FTA"], _ = _shares(service.acquisition)
+        if has_unanswered:
             row["answered"] = f"{service.calls - service.answered.errors:,} of {service.calls:,}"
         rows.append(row)
     print_table([*rows[0]], [[*row.values()] for row in rows])
@@ -267,9 +287,10 @@ def _shares(rate: Rate | None) -> tuple[str, str]:
         return "-", "-"
     if rate.interval is None:
         return f"{percent(rate.value)} %", "-"
-    low, high = rate.interval.low, rate.interval.high
-    value, least, most = (f"{percent(share, high - low)} %" for share in (rate.value, low, high))
-    return value, f"{least} to {most}"
+    width = rate.interval.high - rate.interval.low
+    low = f"{percent(rate.interval.low, width)} %"
+    high = f"{percent(rate.interval.high, width)} %"
+    return f"{percent(rate.value, width)} %", f"{low} to {high}"
 
 
 @click.command("gate", cls=common.SourceCommand)
@@ -317,9 +338,10 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
                 say("to see how many pairs are needed:", err=True)
                 click.echo(f"  {judged.plan}", err=True)
         if len(verdict.systems) > 1:
-            more = ": all must pass; use --system to judge one alone"
-            more = "" if verdict.outcome is Conclusion.PASS else more
-            say(f"{verdict.outcome.upper()}  overall, by {rules.title}{more}")
+            advice = ": all must pass; use --system to judge one alone"
+            if verdict.outcome is Conclusion.PASS:
+                advice = ""
+            say(f"{verdict.outcome.upper()}  overall, by {rules.title}{advice}")
         for text in filter(None, (rules.source, rules.leaves_out)):
             say(text, err=True)
     codes = {Conclusion.PASS: Exit.OK, Conclusion.FAIL: Exit.NO}

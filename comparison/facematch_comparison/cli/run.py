@@ -141,8 +141,9 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     from facematch_comparison.scores.columns import ColumnsNotRecognised
     from facematch_comparison.study.reading import read_study
 
-    currency, prices = options["currency"], options["prices"]
-    prices = {name: Price(amount=prices[name], currency=currency) for name in prices}
+    prices = {}
+    for name, amount in options["prices"].items():
+        prices[name] = Price(amount=amount, currency=options["currency"])
     try:
         study = read_study(source, columns=options["columns"], note=common.note)
     except ColumnsNotRecognised as error:
@@ -179,7 +180,9 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
 
 def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
     """Return the opener of each system, by name; profiles come first."""
-    profiles, backends, config = options["profiles"], options["backends"], options["config"]
+    profiles = options["profiles"]
+    backends = options["backends"]
+    config = options["config"]
     names = (*profiles, *backends)
     if not names:
         raise click.UsageError("Name at least one system with --profile or --backend.")
@@ -208,7 +211,9 @@ def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
     rows = []
     sums: dict[str, Decimal] = defaultdict(Decimal)
     for system in study_run.systems:
-        count, price, cost = calls[system.name], system.stored.price, "nothing"
+        count = calls[system.name]
+        price = system.stored.price
+        cost = "nothing"
         if system.is_billed and price is not None:
             amount = f"{format_amount(price.amount * count)} {price.currency}"
             cost = amount if system.costs_money else f"nothing; {amount} if it were real"
@@ -230,7 +235,8 @@ def _rows_of(summary: RunSummary) -> list[dict[str, Any]]:
     """Return the progress of each system, as JSON."""
     rows = []
     for system in summary.systems:
-        progress, error = system.progress, system.error
+        progress = system.progress
+        error = system.error
         counts = {name.replace(" ", "_"): count for name, count in progress.states.items()}
         row: dict[str, Any] = {"name": system.name}
         row |= {state: counts.get(state, 0) for state in _STATES}
@@ -247,9 +253,11 @@ def _show_summary(summary: RunSummary, rows: Sequence[Mapping[str, Any]], store:
     header = ("system", *(state.replace("_", " ") for state in _STATES), "FTA", "left", "charged")
     table = []
     for row in rows:
-        least, most = row["charged"], row["charged"] + row["maybe_charged"]
+        charged = str(row["charged"])
+        if row["maybe_charged"]:
+            charged += f" to {row['charged'] + row['maybe_charged']}"
         counts = (str(row[key]) for key in (*_STATES, "not_acquired", "left"))
-        table.append((row["name"], *counts, f"{least} to {most}" if most > least else str(least)))
+        table.append((row["name"], *counts, charged))
     text.print_table(header, table)
     for system in summary.systems:
         if system.error is not None:
@@ -261,14 +269,16 @@ def _show_summary(summary: RunSummary, rows: Sequence[Mapping[str, Any]], store:
         several = ", ".join(f"{model} ({text.quantity(n, 'pair')})" for model, n in models.items())
         text.say(f"warning: the model of {name} changed during the run: {several}.", err=True)
         text.say("Pass the model whose answers count to the report: --model NAME.", err=True)
-    keys = ("unresolved", "no_response", "left")
-    unresolved, lost, calls = (sum(row[key] for row in rows) for key in keys)
-    if unresolved or lost:
+    unresolved = sum(row["unresolved"] for row in rows)
+    charged_without_answer = unresolved + sum(row["no_response"] for row in rows)
+    calls_left = sum(row["left"] for row in rows)
+    if charged_without_answer:
         may = "may have been " if unresolved else ""
-        text.say(f"{text.quantity(unresolved + lost, 'pair')} {may}charged without an answer:")
+        pairs = text.quantity(charged_without_answer, "pair")
+        text.say(f"{pairs} {may}charged without an answer:")
         _show_command("unresolved", "--store", store)
-    if calls:
-        text.say(f"{text.quantity(calls, 'call')} left: run the same command to continue")
+    if calls_left:
+        text.say(f"{text.quantity(calls_left, 'call')} left: run the same command to continue")
     text.say(f"written to {store}")
     if any(row["answered"] for row in rows):
         text.say("to judge the answers:")
@@ -294,7 +304,8 @@ def unresolved(*, store: str, as_json: bool, **options: Any) -> int:
     for them. With --resolve you record, permanently, whether a call was charged according to the
     vendor's invoice or support. Budgets are updated.
     """
-    call_id, is_charged = options["resolve"], options["charged"]
+    call_id = options["resolve"]
+    is_charged = options["charged"]
     if is_charged + options["not_charged"] != (call_id is not None):
         raise click.UsageError("Use --resolve CALL with either --charged or --not-charged.")
     from facematch_comparison.run.system import resolve_by_budgets
@@ -325,8 +336,9 @@ def unresolved(*, store: str, as_json: bool, **options: Any) -> int:
         if not any(is_open):
             hint = "`facematch compare unresolved` lists the unresolved calls."
             raise InvalidRequest(f"No call {call_id[:60]!r} is unresolved here: {hint}")
-        charge, words = charges[is_open.index(True)], "charged" if is_charged else "not charged"
-        question = f"Resolve call {call_id} of {charge.name} as {words}, for good?"
+        charge = charges[is_open.index(True)]
+        resolution = "charged" if is_charged else "not charged"
+        question = f"Resolve call {call_id} of {charge.name} as {resolution}, for good?"
         text.confirm(question, yes=options["yes"])
         billed = Charged.YES if is_charged else Charged.NO
         # Update budgets first: if the process ends before the next line, the call stays listed.
@@ -335,7 +347,7 @@ def unresolved(*, store: str, as_json: bool, **options: Any) -> int:
     if as_json:
         text.print_json(_charge(charge) | {"charged": is_charged})
     else:
-        text.say(f"{call_id}: {words}")
+        text.say(f"{call_id}: {resolution}")
     return text.Exit.OK
 
 
@@ -359,10 +371,14 @@ def _finalize(
             verifier: Any = stack.enter_context(target.announce_setup().open())
             stores = stores_of(verifier.policies)
         except FaceMatchError:
-            why = f"{name} cannot be opened here, so its own budget, if any, was not updated"
-            text.say(f"warning: {why}: see `facematch budget`", err=True)
-        if (here := database.calls()) is not None:
-            stores.append(stack.enter_context(contextlib.closing(here)))
+            text.say(
+                f"warning: {name} cannot be opened here, so its own budget, if any, was not "
+                "updated: see `facematch budget`",
+                err=True,
+            )
+        own_store = database.calls()
+        if own_store is not None:
+            stores.append(stack.enter_context(contextlib.closing(own_store)))
         finalize_budgets(stores, call_ids, billed, SystemClock().now())
 
 

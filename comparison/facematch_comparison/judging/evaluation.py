@@ -182,18 +182,18 @@ def size_of(table: Answers) -> model.SampleSize:
 
 def _why_reversed(table: Answers) -> str | None:
     """Return why a system with lower mated scores gets no verdict; None if it may be chance."""
-    mated, others = stats.scores_by_kind(table)
-    if not table.is_scored or not len(mated) or not len(others):
+    mated, non_mated = stats.scores_by_kind(table)
+    if not table.is_scored or not len(mated) or not len(non_mated):
         return None
     # Mann-Whitney statistic: how often a mated pair scores higher than a non-mated one; equal
     # scores count as half.
-    lower = np.searchsorted(others, mated, "left").mean()
-    lower_or_equal = np.searchsorted(others, mated, "right").mean()
-    share_higher = (lower + lower_or_equal) / (2 * len(others))
+    lower = np.searchsorted(non_mated, mated, "left").mean()
+    lower_or_equal = np.searchsorted(non_mated, mated, "right").mean()
+    share_higher = (lower + lower_or_equal) / (2 * len(non_mated))
     # Pairs that share people are not independent: count no more pairs than people.
     people = len(table.people.numbers)
     mated_count = min(people, len(mated))
-    other_count = min(people, len(others))
+    other_count = min(people, len(non_mated))
     standard_error = math.sqrt((mated_count + other_count + 1) / (12 * mated_count * other_count))
     # 95 % confidence, one-sided.
     if share_higher + 1.645 * standard_error >= 0.5:
@@ -354,32 +354,32 @@ class _Judging:
 
 
 def _with_intervals(
-    at: model.PointAt, intervals: Mapping[tuple[str, float], model.Interval]
+    point_at: model.PointAt, intervals: Mapping[tuple[str, float], model.Interval]
 ) -> model.PointAt:
     """Return the point with the intervals of its FRR and FNMR at its FMR, if there are any."""
-    point = at.point
+    point = point_at.point
     if point is None or point.chosen_on == FIXED:
-        return at
+        return point_at
     # Resamples repeat only observed errors, so include the interval at the threshold.
-    frr = intervals.get(("frr", at.fmr))
+    frr = intervals.get(("frr", point_at.fmr))
     if frr is not None and point.frr.interval is not None:
         point = attrs.evolve(point, frr_at_fmr=frr.widened(point.frr.interval))
-    fnmr = intervals.get(("fnmr", at.fmr))
+    fnmr = intervals.get(("fnmr", point_at.fmr))
     if fnmr is not None and point.fnmr.interval is not None:
         point = attrs.evolve(point, fnmr_at_fmr=fnmr.widened(point.fnmr.interval))
-    return attrs.evolve(at, point=point)
+    return attrs.evolve(point_at, point=point)
 
 
 def _histogram(table: Answers) -> model.Histogram:
-    mated, others = stats.scores_by_kind(table)
-    scores = np.concatenate([mated, others])
+    mated, non_mated = stats.scores_by_kind(table)
+    scores = np.concatenate([mated, non_mated])
     # 40 bins show a second peak, and fit on a page. Pass edges, not a number of bins, which numpy
     # rejects if scores are too close.
     edges = np.linspace(scores.min(), scores.max(), 41)
     return model.Histogram(
         edges=tuple(edges.tolist()),
         mated=tuple(np.histogram(mated, edges)[0].tolist()),
-        non_mated=tuple(np.histogram(others, edges)[0].tolist()),
+        non_mated=tuple(np.histogram(non_mated, edges)[0].tolist()),
     )
 
 

@@ -121,7 +121,8 @@ def read_requirements(name_or_path: str | Path) -> Requirements:
     Raises:
         InvalidRequest: the requirements are not found, or the file is not valid.
     """
-    text, names = str(name_or_path), built_in()
+    text = str(name_or_path)
+    names = built_in()
     path = _FOLDER / f"{text}.toml" if text in names else Path(text)
     if path.suffix != ".toml":
         raise InvalidRequest(

@@ -77,11 +77,11 @@ def _why_none_judged(evaluation: Evaluation, trials: int) -> str:
     return text
 
 
-def _sentence_on(evaluation: Evaluation, first: str, second: str) -> str:
+def _sentence_on(evaluation: Evaluation, first_name: str, second_name: str) -> str:
     for difference in evaluation.differences:
-        if (difference.first, difference.second) == (first, second):
+        if (difference.first, difference.second) == (first_name, second_name):
             return difference.sentence
-    raise KeyError((first, second))
+    raise KeyError((first_name, second_name))
 
 
 def _where(evaluation: Evaluation, names: Collection[str]) -> str:
@@ -128,12 +128,23 @@ def _verdict(evaluation: Evaluation, difference: Difference, where: str) -> str:
         # At a fixed threshold, a lower FRR may just be due to a higher FMR.
         is_at_required_fmr = where == in_words(evaluation.required_fmr)
         does_better = "is better" if is_at_required_fmr else "rejects fewer"
-        return f"{difference.better} {does_better}, and the difference is significant"
+        among = _among_people(evaluation)
+        return f"{difference.better} {does_better}, and the difference is significant{among}"
     if difference.errors_first == difference.errors_second and difference.frr:
         gap = difference.frr.interval
         largest = points(max(-gap.low, gap.high), gap.high - gap.low)
         return f"no difference was seen, but one of up to {largest} points is possible"
     return "the difference may be due to chance"
+
+
+def _among_people(evaluation: Evaluation) -> str:
+    """Return the people of whom a difference is significant; "" if they have no names.
+
+    No rule can see who is missing: the worst people of one system may not be in the test set.
+    """
+    if not evaluation.study.people_known:
+        return ""
+    return f" among these {evaluation.study.size.subjects:,} people"
 
 
 def _beyond_required(evaluation: Evaluation, names: Collection[str]) -> str:
@@ -185,7 +196,7 @@ def _describe_several(evaluation: Evaluation, compared: Sequence[Difference]) ->
     text = (
         f"{_beyond_required(evaluation, beyond)}At {_where(evaluation, frr_of)}, {best} rejects "
         f"{frr_of[best].errors:,} of {frr_of[best].trials:,} genuine attempts"
-        f"{_compare_best(best, of_best)}."
+        f"{_compare_best(evaluation, best, of_best)}."
     )
     not_compared = [name for name in frr_of if name not in names_compared]
     if not_compared:
@@ -204,7 +215,7 @@ def _beaten(differences: Sequence[Difference]) -> set[str]:
     return beaten
 
 
-def _compare_best(best: str, differences: Sequence[Difference]) -> str:
+def _compare_best(evaluation: Evaluation, best: str, differences: Sequence[Difference]) -> str:
     """Return the end of a sentence on the best system; its differences from others are given."""
     worse = []
     alike = []
@@ -219,7 +230,7 @@ def _compare_best(best: str, differences: Sequence[Difference]) -> str:
             largest_gap = max(largest_gap, -gap.low, gap.high)
     findings = []
     if worse:
-        findings.append(f"significantly fewer than {join_names(worse)}")
+        findings.append(f"significantly fewer than {join_names(worse)}{_among_people(evaluation)}")
     if alike:
         most = f"at most {points(largest_gap, largest_gap)} points"
         findings.append(f"no significant difference from {join_names(alike)} ({most})")

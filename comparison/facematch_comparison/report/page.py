@@ -283,17 +283,17 @@ class Tables:
     def _rates_at_fmrs(self, system: Node) -> Row:
         # All rows need the same titles, but each number has the path of its system.
         titles: list[Markup] = []
-        for other in self.systems:
-            if other["at_fmrs"]:
-                for at in other["at_fmrs"]:
-                    titles.append(Markup("at an FMR of ") + setting(at["fmr"]))
+        for titled in self.systems:
+            if titled["at_fmrs"]:
+                for point_at in titled["at_fmrs"]:
+                    titles.append(Markup("at an FMR of ") + setting(point_at["fmr"]))
                 break
         row: dict[Markup | str, Markup | str] = {}
-        for title, at in zip(titles, system["at_fmrs"], strict=False):
-            point = at["point"]
+        for title, point_at in zip(titles, system["at_fmrs"], strict=False):
+            point = point_at["point"]
             row["Threshold " + title] = score(point["threshold"]) if point else ""
             row["FNMR " + title] = rate(point["fnmr"], point["fnmr_at_fmr"]) if point else ""
-            row["FRR " + title] = _frr(point) or _why_empty(at)
+            row["FRR " + title] = _frr(point) or _why_empty(point_at)
         return row
 
     @property
@@ -384,6 +384,26 @@ class Tables:
                 if point[rate_name]["errors"].raw < RULE_OF_30:
                     few.append((system["name"], point[rate_name], rate_name.upper()))
         return few
+
+    @property
+    def worst_people(self) -> list[Row]:
+        """The person of each system who is in most of the pairs that decide its FMR."""
+        return self._by_system(self._worst_person_of)
+
+    def _worst_person_of(self, system: Node) -> Row:
+        few = system["concentration"]
+        point = _point(system)
+        if not few or not point:
+            return {}
+        is_chosen = point["chosen_on"].raw == "evaluation"
+        return {
+            "Pairs": "that set the threshold" if is_chosen else "false matches",
+            "How many": count(few["pairs"]),
+            "People in them": count(few["people"]),
+            "The worst person": text(few["person"]),
+            "Share of the worst person": percent(few["worst_person"]),
+            "Threshold without that person": score(few["threshold_without"]),
+        }
 
     @property
     def transactions(self) -> list[Row]:
@@ -504,11 +524,11 @@ def _threshold(system: Node, point: Node) -> Markup:
     return threshold + Markup(" <small>{}</small>").format(note)
 
 
-def _why_empty(at: Node) -> Markup:
+def _why_empty(point_at: Node) -> Markup:
     """Return how many pairs an FMR needs, or the reason why there are no rates at it."""
-    if at["pairs_needed"].raw is None:
-        return Markup("<small>{}</small>").format(text(at["why_not"]))
-    needed = count(at["pairs_needed"])
+    if point_at["pairs_needed"].raw is None:
+        return Markup("<small>{}</small>").format(text(point_at["why_not"]))
+    needed = count(point_at["pairs_needed"])
     return Markup("<small>needs {} non-mated pairs</small>").format(needed)
 
 

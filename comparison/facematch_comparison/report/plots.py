@@ -48,8 +48,12 @@ _MARKS: Final = (
 MOST_BANDS: Final = 3
 
 #: Size of a figure, and the edges of its plotting area.
-_WIDTH, _HEIGHT = 480, 340
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 460, 26, 294
+_WIDTH: Final = 480
+_HEIGHT: Final = 340
+_LEFT: Final = 62
+_RIGHT: Final = 460
+_TOP: Final = 26
+_BOTTOM: Final = 294
 
 _Corners = Sequence[tuple[float, float]]
 
@@ -140,12 +144,14 @@ def _draw_band(plot: _Plot, curve: Curve, system: int) -> None:
     """Draw the band from both lower bounds to both upper bounds, where neither rate is 0."""
     low = plot.corners(curve.fmr_low, curve.frr_low)
     high = plot.corners(curve.fmr_high, curve.frr_high)
-    shown = []
+    numbers_shown = []
     for number, (fmr, frr) in enumerate(zip(curve.fmr, curve.frr, strict=True)):
         if fmr and frr:
-            shown.append(number)
-    if shown:
-        plot.band([low[number] for number in shown], [high[number] for number in shown], system)
+            numbers_shown.append(number)
+    if numbers_shown:
+        low_shown = [low[number] for number in numbers_shown]
+        high_shown = [high[number] for number in numbers_shown]
+        plot.band(low_shown, high_shown, system)
 
 
 def thresholds(evaluation: Evaluation, number: int, name: str) -> Markup | None:
@@ -404,9 +410,12 @@ def _with_room(
     room: Callable[[str], float],
 ) -> list[tuple[float, str]]:
     """Return the position and label of each tick that overlaps no tick before it."""
-    shown: list[tuple[float, str]] = []
+    with_room: list[tuple[float, str]] = []
     for value, label in ticks:
-        here = position(value)
-        if all(abs(here - there) >= room(label) + room(other) for there, other in shown):
-            shown.append((here, label))
-    return shown
+        coordinate = position(value)
+        has_room = True
+        for taken, taken_label in with_room:
+            has_room &= abs(coordinate - taken) >= room(label) + room(taken_label)
+        if has_room:
+            with_room.append((coordinate, label))
+    return with_room

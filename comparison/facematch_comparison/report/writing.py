@@ -99,7 +99,9 @@ def wrong_pairs(answers: Answers, threshold: float | None, study: Study | None =
     frame = _frame(answers, study).assign(system=answers.name, threshold=threshold)
     if not hasattr(frame["person_1"], "cat"):  # numbers, not names
         frame = frame.drop(columns=["person_1", "person_2"])
-    passed, scores, mated = answers.passed(threshold), answers.scores, answers.mated
+    passed = answers.passed(threshold)
+    scores = answers.scores
+    mated = answers.mated
     judged = answers.acquired if threshold is None else answers.scored
     wrong = [
         frame[rows].assign(kind=kind).iloc[np.argsort(key[rows], kind="stable")]

@@ -116,7 +116,8 @@ class RunDatabase:
                 "A run database must be a local SQLite file, such as "
                 f"sqlite:///study.sqlite3 (got {where.partition(':')[0][:60]!r})."
             )
-        self._where, self._file = where, Path(name)
+        self._where = where
+        self._file = Path(name)
         self._clock = clock or SystemClock()
         self._database = open_database(where, label="run database")
         self._has_tables = False
@@ -173,7 +174,8 @@ class RunDatabase:
 
     def unlock(self) -> None:
         """Unlock the file. May be called more than once."""
-        lock, self._lock = self._lock, None
+        lock = self._lock
+        self._lock = None
         if lock is not None:
             # The holder's name is only shown in messages.
             with contextlib.suppress(ConfigurationError):

@@ -331,7 +331,8 @@ class StoredSystem:
     def apply_changes(self, system: StoredSystem) -> StoredSystem:
         """Apply settings that may change between runs; raise `InvalidRequest` on other changes."""
         for key in _FIXED:
-            before, now = self.settings[key], system.settings[key]
+            before = self.settings[key]
+            now = system.settings[key]
             if before != now:
                 raise InvalidRequest(
                     f"The {key.replace('_', ' ')} of system {self.name[:60]!r} was {before} in "
@@ -348,10 +349,11 @@ class StoredSystem:
         """Return the system with its first scale and environment, and how `outcome` differs."""
         if outcome.decision is None:
             return self, None
-        scale, where = self.scale or outcome.scale, self.answered_from or outcome.environment
-        system = attrs.evolve(self, scale=scale, answered_from=where)
+        scale = self.scale or outcome.scale
+        environment = self.answered_from or outcome.environment
+        system = attrs.evolve(self, scale=scale, answered_from=environment)
         if outcome.scale not in (None, scale):
             return system, f"with a score on the scale {outcome.scale} instead of {scale}"
-        if outcome.environment is not where:
-            return system, f"from {outcome.environment} instead of {where}"
+        if outcome.environment is not environment:
+            return system, f"from {outcome.environment} instead of {environment}"
         return system, None

@@ -75,7 +75,8 @@ class HeldBack(BaseException):
 
     def __init__(self, call_id: str, error: FaceMatchError) -> None:
         super().__init__("held back")
-        self.call_id, self.error = call_id, error
+        self.call_id = call_id
+        self.error = error
 
 
 class RunSystem:
@@ -111,16 +112,21 @@ class RunSystem:
         clock: Clock,
         undo: contextlib.ExitStack,
     ) -> None:
-        self.name, self.study, self.digests = name, study, digests
-        self.retention = retention = Retention.KEEP if kept else Retention.MINIMAL
-        self._database, self._clock, self._reference = database, clock, reference
+        self.name = name
+        self.study = study
+        self.digests = digests
+        self.retention = Retention.KEEP if kept else Retention.MINIMAL
+        self._database = database
+        self._clock = clock
+        self._reference = reference
         self._lock = threading.Lock()
         # The `pair` that the current thread sends, and its `call_id`.
         self._current = threading.local()
         on_event = self._record
         self.verifier = verifier = opener(on_event=on_event)
-        if callable(closing := getattr(verifier, "close", None)):
-            undo.callback(closing)
+        close = getattr(verifier, "close", None)
+        if callable(close):
+            undo.callback(close)
         if not isinstance(verifier, FaceVerifier):
             raise InvalidRequest(
                 f"The system {name[:60]!r} is a {type(verifier).__name__}, but must be a single "
@@ -132,21 +138,14 @@ class RunSystem:
                 "recorded. Pass it to FaceVerifier."
             )
         self.backend = backend = verifier.backend
-        can = backend.capabilities
-        for what, is_supported in (
-            (f"retention {retention}", retention in can.retention),
-            (str(Operation.MATCH), Operation.MATCH in can.operations),
-        ):
-            if not is_supported:
-                raise Unsupported(
-                    f"The backend {backend.name} does not support {what}: leave out "
-                    f"{name[:60]!r}, or change its settings. Nothing was sent.",
-                    backend=backend.name,
-                    what=what,
-                )
+        capabilities = backend.capabilities
+        if self.retention not in capabilities.retention:
+            raise self._unsupported(f"retention {self.retention}")
+        if Operation.MATCH not in capabilities.operations:
+            raise self._unsupported(str(Operation.MATCH))
         self.stores = stores_of(verifier.policies)
         #: Whether the backend declares comparisons as billed, in any environment.
-        self.is_billed = Operation.MATCH in can.billed_operations
+        self.is_billed = Operation.MATCH in capabilities.billed_operations
         # The first call of a local engine loads its models, so its duration is not recorded.
         self._is_warm = backend.environment is not Environment.LOCAL
         for policy in verifier.policies:
@@ -155,20 +154,29 @@ class RunSystem:
                 price = reserved and Price(amount=reserved[0], currency=reserved[1])
         self.stored = StoredSystem(name=name, settings=self._settings(), price=price)
 
+    def _unsupported(self, feature: str) -> Unsupported:
+        return Unsupported(
+            f"The backend {self.backend.name} does not support {feature}: leave out "
+            f"{self.name[:60]!r}, or change its settings. Nothing was sent.",
+            backend=self.backend.name,
+            what=feature,
+        )
+
     @property
     def costs_money(self) -> bool:
         """Whether a real vendor charges for a comparison."""
         return self.is_billed and self.backend.environment in (None, Environment.PRODUCTION)
 
     def _settings(self) -> dict[str, Any]:
-        backend, kept = self.backend, self.retention is Retention.KEEP
+        backend = self.backend
+        is_kept = self.retention is Retention.KEEP
         thresholds = self.verifier.thresholds(Operation.MATCH)
         threshold = thresholds.threshold
         review = thresholds.review_threshold
         privacy = f"Both pictures of each pair were sent; {backend.name} "
         if backend.environment is Environment.LOCAL:
             privacy = "Nothing left this machine."
-        elif kept:
+        elif is_kept:
             privacy = f"{backend.name} was asked to keep each call as a record, pictures included."
         elif Retention.KEEP in backend.capabilities.retention:
             privacy += "was asked to keep nothing."
@@ -181,7 +189,7 @@ class RunSystem:
             "rule": (threshold.rule if threshold else backend.capabilities.threshold_rule).value,
             "review_threshold": review and review.value,
             "billed": self.is_billed,
-            "kept": kept,
+            "kept": is_kept,
             "privacy": privacy,
         }
 
@@ -200,7 +208,8 @@ class RunSystem:
             stop: Returns True when no more calls should start.
             on_end: Called for each finished pair.
         """
-        self._stop, self._on_end = stop, on_end
+        self._stop = stop
+        self._on_end = on_end
         self.error: FaceMatchError | None = None
         self.last_failure: FaceMatchError | None = None
         self.asked = self._in_a_row = 0
@@ -219,7 +228,8 @@ class RunSystem:
 
     def _resolve_unanswered(self) -> None:
         """Resolve unanswered calls, first from budgets, then from the vendor's records."""
-        database, now = self._database, self._clock.now()
+        database = self._database
+        now = self._clock.now()
         resolve_by_budgets(database, self.stored, self.stores)
         for charge in database.unresolved(self.stored):
             if not charge.is_due(now):
@@ -235,7 +245,8 @@ class RunSystem:
             if not isinstance(result, MatchResult):
                 database.answer_late(charge, None)
                 continue
-            answer, billed = PairOutcome.of_result(result, elapsed_s=None), result.billing.charged
+            answer = PairOutcome.of_result(result, elapsed_s=None)
+            billed = result.billing.charged
             if billed is not Charged.UNKNOWN:
                 finalize_budgets(self.stores, [call.id], billed, now)
             # Store only the charge of an answer on another scale or from another environment: it is
@@ -263,8 +274,11 @@ class RunSystem:
 
     def _ask_all(self, threads: int) -> None:
         def ask_in_turn(_thread: int) -> None:
-            while pairs := self.take(1):
-                self.ask(*pairs)
+            while True:
+                pairs = self.take(1)
+                if not pairs:
+                    return
+                self.ask(pairs[0])
 
         with ThreadPoolExecutor(threads, f"facematch-{self.name}") as pool:
             list(pool.map(ask_in_turn, range(threads)))
@@ -273,7 +287,7 @@ class RunSystem:
         """Store outcomes; return pairs that are FREE again to the queue."""
         for wait_s in (*_STORE_DELAYS_S, None):
             try:
-                kept, difference = self._database.end(self.stored.number, outcomes)
+                stored, difference = self._database.end(self.stored.number, outcomes)
                 break
             except ConfigurationError as error:
                 if wait_s is None:
@@ -283,7 +297,7 @@ class RunSystem:
                 self._clock.sleep(wait_s)
         if difference is not None:
             self._stop_with(difference)
-        for pair, outcome in kept:
+        for pair, outcome in stored:
             self._answered |= outcome.decision is not None
             if outcome.state is PairState.FREE:
                 self._queue.append(pair)
@@ -300,14 +314,21 @@ class RunSystem:
         return outcome
 
     def _ask(self, pair: int) -> PairOutcome | None:
-        current, pictures, retention = self._current, self.study.pairs[pair], self.retention
-        current.pair, current.call_id = pair, None
-        is_named = self.backend.capabilities.sends_caller_ref and retention is Retention.KEEP
-        ref = self._reference(pair) if is_named else None
+        current = self._current
+        current.pair = pair
+        current.call_id = None
+        pictures = self.study.pairs[pair]
+        is_kept = self.retention is Retention.KEEP
+        is_named = self.backend.capabilities.sends_caller_ref and is_kept
+        caller_ref = self._reference(pair) if is_named else None
         is_warm = self._is_warm
         try:
-            probe, reference = self.picture(pictures.probe), self.picture(pictures.reference)
-            result = self.verifier.verify(probe, reference, retention=retention, caller_ref=ref)
+            result = self.verifier.verify(
+                self.picture(pictures.probe),
+                self.picture(pictures.reference),
+                retention=self.retention,
+                caller_ref=caller_ref,
+            )
         except FaceMatchError as error:
             return attrs.evolve(self._count_failure(error), call_id=current.call_id)
         except HeldBack as held:
@@ -321,7 +342,8 @@ class RunSystem:
             return None
         finally:
             current.pair = None
-        self._in_a_row, self._is_warm = 0, True
+        self._in_a_row = 0
+        self._is_warm = True
         return PairOutcome.of_result(result, elapsed_s=result.elapsed_s if is_warm else None)
 
     def _record(self, event: CallEvent) -> None:
@@ -329,7 +351,9 @@ class RunSystem:
         pair = getattr(self._current, "pair", None)
         if pair is None:
             return
-        number, call_id, database = self.stored.number, event.call_id, self._database
+        number = self.stored.number
+        call_id = event.call_id
+        database = self._database
         try:
             if event.kind is EventKind.STARTED and event.call is not None:
                 self._current.call_id = call_id
@@ -341,20 +365,23 @@ class RunSystem:
         except FaceMatchError as error:
             raise HeldBack(call_id, error) from None
         except Exception as error:  # noqa: BLE001 - after any error, nothing was written
-            why = f"The run database failed with {type(error).__name__}: nothing was sent."
-            raise HeldBack(call_id, ConfigurationError(why)) from None
+            failed = f"The run database failed with {type(error).__name__}: nothing was sent."
+            raise HeldBack(call_id, ConfigurationError(failed)) from None
 
     def picture(self, path: Path) -> Image:
         """Read a picture of the test set; raise `ConfigurationError` if it has changed."""
         try:
             data = read_regular(path, MAX_FILE_BYTES)
         except OSError as error:
-            why = f"can no longer be read ({error.strerror or type(error).__name__})"
-        else:
-            if hashlib.sha256(data).hexdigest() == self.digests[path]:
-                return Image.from_bytes(data)
-            why = "has changed since the run began"
-        raise ConfigurationError(f"The picture {path} {why}: it was not sent.")
+            reason = error.strerror or type(error).__name__
+            raise ConfigurationError(
+                f"The picture {path} can no longer be read ({reason}): it was not sent."
+            ) from None
+        if hashlib.sha256(data).hexdigest() != self.digests[path]:
+            raise ConfigurationError(
+                f"The picture {path} has changed since the run began: it was not sent."
+            )
+        return Image.from_bytes(data)
 
     def _count_failure(self, error: FaceMatchError) -> PairOutcome:
         """Return the outcome of an error; stop the system if other pairs would fail, too."""
@@ -367,12 +394,14 @@ class RunSystem:
         if outcome.state is PairState.FAILED:
             self.last_failure = _drop_frames(error)
         with self._lock:
-            many = self._in_a_row = self._in_a_row + 1
-        if many >= MOST_FAILURES:
-            kind = OutcomeUnknown if isinstance(error, OutcomeUnknown) else VendorUnavailable
+            self._in_a_row += 1
+            failures = self._in_a_row
+        if failures >= MOST_FAILURES:
+            is_unknown = isinstance(error, OutcomeUnknown)
+            error_class = OutcomeUnknown if is_unknown else VendorUnavailable
             self._stop_with(
-                kind(
-                    f"{self.name} returned no answer to {many} calls in a row and was stopped. "
+                error_class(
+                    f"{self.name} returned no answer to {failures} calls in a row and was stopped. "
                     f"Last error: {error.message} Run again later: pairs that were not charged are "
                     "retried.",
                     backend=getattr(error, "backend", None),
@@ -381,7 +410,10 @@ class RunSystem:
             )
         elif isinstance(error, BreakerOpen):
             until = self._clock.monotonic() + min(error.retry_after_s or 1.0, _MAX_WAIT_S)
-            while not self.is_over and (wait_s := until - self._clock.monotonic()) > 0:
+            while not self.is_over:
+                wait_s = until - self._clock.monotonic()
+                if wait_s <= 0:
+                    break
                 self._clock.sleep(min(wait_s, 0.2))
         return outcome
 
@@ -423,8 +455,9 @@ def resolve_by_budgets(
         return
     with contextlib.ExitStack() as stack:
         books = [store for store in stores if isinstance(store, SqlStore)]
-        if (here := database.calls()) is not None:
-            books.append(stack.enter_context(contextlib.closing(here)))
+        own_store = database.calls()
+        if own_store is not None:
+            books.append(stack.enter_context(contextlib.closing(own_store)))
         entries = [book.charges(call_ids) for book in books]
     for call_id in call_ids:
         billed = {book[call_id] for book in entries if call_id in book}
@@ -445,7 +478,8 @@ def _makes_embeddings(system: RunSystem) -> bool:
 
 def _ask_locally(system: RunSystem, threads: int) -> None:
     """Answer pairs like `RunSystem.ask`, but embed each picture only once."""
-    digests, engine = system.digests, cast(Any, system.backend)
+    digests = system.digests
+    engine = cast(Any, system.backend)
     thresholds = system.verifier.thresholds(Operation.MATCH)
     threshold = thresholds.threshold
     review = thresholds.review_threshold

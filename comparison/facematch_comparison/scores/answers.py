@@ -35,7 +35,9 @@ MOST_SCORE: Final = 1e150
 NOT_ASKED: Final = "not asked"
 
 #: Prefixes of columns with groups of people; ``group_`` applies to both people of a pair.
-PROBE_GROUP, REFERENCE_GROUP, GROUP = "probe_group_", "reference_group_", "group_"
+PROBE_GROUP: Final = "probe_group_"
+REFERENCE_GROUP: Final = "reference_group_"
+GROUP: Final = "group_"
 
 #: Maximum share of acquired pairs without a score; above it, no threshold can be chosen.
 MISSING_SCORES: Final = 0.01

@@ -52,12 +52,12 @@ def check_labels(
             is_judged = system.decisions >= 0
             scores = system.decisions == DECISIONS.index(Decision.MATCH)
         mated = scores[is_judged & system.mated]
-        others = scores[is_judged & ~system.mated]
-        if min(len(mated), len(others)) >= ENOUGH_APART and mated.min() > others.max():
+        non_mated = scores[is_judged & ~system.mated]
+        if min(len(mated), len(non_mated)) >= ENOUGH_APART and mated.min() > non_mated.max():
             raise ColumnsNotRecognised(
                 f"{judged.raw.name}: {column[:60]!r} matches the answers of {system.name} exactly: "
-                f"all {len(mated):,} mated pairs score above all {len(others):,} others; nothing "
-                f"was judged. Is it the ground truth, and not the answer of {system.name}?",
+                f"all {len(mated):,} mated pairs score above all {len(non_mated):,} others; "
+                f"nothing was judged. Is it the ground truth, and not the answer of {system.name}?",
                 columns={field: column},
             )
 
@@ -123,12 +123,12 @@ def notes_of_blanks(answers: Sequence[Answers]) -> Iterator[str]:
         count = int(is_blank.sum())
         if count:
             counts_without_score.append(f"{count:,} of {system.name}")
-        others = system.scores[system.scored & ~system.mated]
-        lowest = others.min(initial=np.inf)
-        count_lowest = int(np.count_nonzero(others == lowest))
-        if count_lowest >= max(_MANY_ALIKE, len(others) / 2):
+        non_mated = system.scores[system.scored & ~system.mated]
+        lowest = non_mated.min(initial=np.inf)
+        count_lowest = int(np.count_nonzero(non_mated == lowest))
+        if count_lowest >= max(_MANY_ALIKE, len(non_mated) / 2):
             yield (
-                f"{system.name}: {count_lowest:,} of {len(others):,} non-mated pairs have the "
+                f"{system.name}: {count_lowest:,} of {len(non_mated):,} non-mated pairs have the "
                 f"score {lowest:g}, so a threshold just above it may be chosen"
             )
     if counts_without_score:

@@ -83,10 +83,10 @@ def _words_among_scores(table: ScoreTable, column: str) -> Iterator[Problem]:
     )
 
 
-def _explain_words(table: ScoreTable, words: list[str]) -> str:
-    """Return the options that say what words among the scores mean."""
-    no_scores = format_argument("no_scores", words)
-    limit = re.fullmatch(r"<=? *(\d+([.]\d+)?)", words[0]) if len(words) == 1 else None
+def _explain_words(table: ScoreTable, unexplained: list[str]) -> str:
+    """Return the options that say what unexplained words among the scores mean."""
+    no_scores = format_argument("no_scores", unexplained)
+    limit = re.fullmatch(r"<=? *(\d+([.]\d+)?)", unexplained[0]) if len(unexplained) == 1 else None
     if limit is None:
         return (
             f"if no face was found, use {no_scores}; if the call failed, leave the score empty and "
@@ -111,11 +111,11 @@ def _missing_score_numbers(column: str, scores: NDArray[np.float64]) -> Iterator
             marks.append(value)
     if len(marks) > _MOST_MARKS:
         marks = [marks[0], marks[-1]]
-    others = values[~np.isin(values, marks)]
-    if not len(others):
+    other_values = values[~np.isin(values, marks)]
+    if not len(other_values):
         return
-    low = float(others.min())
-    high = float(others.max())
+    low = float(other_values.min())
+    high = float(other_values.max())
     far = []
     for mark in marks:
         distance = min(abs(mark - low), abs(mark - high))

@@ -97,16 +97,17 @@ class Categories:
         """bool, (N,): whether a cell is not empty."""
         return self.codes >= 0
 
-    def rows_with(self, words: Iterable[str]) -> NDArray[np.bool_]:
-        """Return whether each row has one of these words: bool, (N,)."""
-        sought = {*words}
-        return np.isin(self.codes, [code for code, word in enumerate(self.words) if word in sought])
+    def rows_with(self, sought_words: Iterable[str]) -> NDArray[np.bool_]:
+        """Return whether each row has one of the words: bool, (N,)."""
+        sought = {*sought_words}
+        codes = [code for code, text in enumerate(self.words) if text in sought]
+        return np.isin(self.codes, codes)
 
     def problems(
         self, name: str, is_valid: Callable[[str], object], advice: str
     ) -> Iterator[Problem]:
         """Yield a problem for each invalid word, or a single problem if there are many."""
-        invalid = [code for code, word in enumerate(self.words) if not is_valid(word)]
+        invalid = [code for code, text in enumerate(self.words) if not is_valid(text)]
         if len(invalid) > _REPORTED_SEPARATELY:
             reported = [invalid]
         else:
@@ -230,9 +231,9 @@ class RawTable:
             with contextlib.suppress(pa.ArrowException):
                 numbers = self.table[column].cast(pa.float64(), safe=False).to_numpy()
             if numbers is None or np.isinf(numbers).any():
-                words = self.categories(column)
-                numbers = _numbers_of(words.distinct.cast(pa.string()), self.decimal_commas)
-                numbers = np.append(numbers, np.nan)[words.codes]
+                categories = self.categories(column)
+                numbers = _numbers_of(categories.distinct.cast(pa.string()), self.decimal_commas)
+                numbers = np.append(numbers, np.nan)[categories.codes]
             self._numbers[column] = numbers
         return self._numbers[column]
 
@@ -255,11 +256,11 @@ class RawTable:
 
     def take(self, rows: Ints) -> RawTable:
         """Return the cells of some rows, each with its place; notes and problems are left out."""
-        places = [self.places[row] for row in rows]
+        kept_places = [self.places[row] for row in rows]
         return RawTable(
             self.name,
             self.table.take(pa.array(rows)),
-            find_places=lambda: places,
+            find_places=lambda: kept_places,
             unit=self.unit,
             decimal_commas=self.decimal_commas,
         )
@@ -298,12 +299,12 @@ def _categories_of(column: pa.ChunkedArray, *, is_text: bool) -> Categories:
     codes, distinct = _encode(column)
     if pa.types.is_integer(distinct.type):
         return Categories(codes, distinct)
-    words = pc.utf8_trim_whitespace(distinct)
-    if is_text and pc.any(pc.starts_with(words, "'")).as_py():
-        words = pa.array([unescaped(word) for word in words.to_pylist()], pa.string())
-    if not words.equals(distinct) or pc.any(pc.equal(words, "")).as_py():
-        # Trimmed words may be equal or empty.
-        filled = pc.if_else(pc.equal(words, ""), None, words)
+    texts = pc.utf8_trim_whitespace(distinct)
+    if is_text and pc.any(pc.starts_with(texts, "'")).as_py():
+        texts = pa.array([unescaped(text) for text in texts.to_pylist()], pa.string())
+    if not texts.equals(distinct) or pc.any(pc.equal(texts, "")).as_py():
+        # Trimmed texts may be equal or empty.
+        filled = pc.if_else(pc.equal(texts, ""), None, texts)
         code_of_word, distinct = _encode(pa.chunked_array([filled]))
         codes = np.append(code_of_word, -1)[codes]
     return Categories(codes, distinct)
@@ -348,15 +349,15 @@ def _encode_whole_numbers(column: pa.ChunkedArray) -> tuple[Ints, pa.Array] | No
     return codes.astype(np.int32), pa.array(distinct)
 
 
-def _are_plain(numbers: Ints, words: pa.ChunkedArray) -> bool:
+def _are_plain(numbers: Ints, texts: pa.ChunkedArray) -> bool:
     """Return whether every word is its number in plain digits, unlike 07 or -0."""
     highest = int(numbers.max(initial=0))
     lowest = int(numbers.min(initial=0))
     # A number has one digit more than the powers of ten that it reaches.
-    digits = len(words)
+    digits = len(texts)
     for power in range(1, len(str(highest))):
         digits += int(np.count_nonzero(numbers >= 10**power))
-    letters = pc.sum(pc.binary_length(words)).as_py()
+    letters = pc.sum(pc.binary_length(texts)).as_py()
     return lowest == 0 and bool(letters == digits)
 
 
@@ -384,33 +385,33 @@ def _as_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return pa.chunked_array([texts], pa.string())
 
 
-def _without_thousands(words: pa.StringArray, separator: str, decimal: str) -> pa.StringArray:
+def _without_thousands(texts: pa.StringArray, separator: str, decimal: str) -> pa.StringArray:
     """Remove thousands separators if a number of the column also has a decimal separator.
 
     Otherwise ``1,234`` may be a number between 1 and 2.
     """
     whole = rf"^[-+]?[1-9][0-9]{{0,2}}([{separator}][0-9]{{3}})+"
-    if not pc.any(pc.match_substring_regex(words, rf"{whole}[{decimal}][0-9]+$")).as_py():
-        return words
-    is_separated = pc.match_substring_regex(words, rf"{whole}([{decimal}][0-9]+)?$")
-    return pc.if_else(is_separated, pc.replace_substring(words, separator, ""), words)
+    if not pc.any(pc.match_substring_regex(texts, rf"{whole}[{decimal}][0-9]+$")).as_py():
+        return texts
+    is_separated = pc.match_substring_regex(texts, rf"{whole}([{decimal}][0-9]+)?$")
+    return pc.if_else(is_separated, pc.replace_substring(texts, separator, ""), texts)
 
 
-def _numbers_of(words: pa.StringArray, decimal_commas: bool) -> NDArray[np.float64]:
-    """Return words as numbers: NaN for an empty cell, infinity for an invalid number.
+def _numbers_of(texts: pa.StringArray, decimal_commas: bool) -> NDArray[np.float64]:
+    """Return texts as numbers: NaN for an empty cell, infinity for an invalid number.
 
     ``94.5 %`` is 94.5, if all numbers of the column have the sign.
     """
-    if not pc.any(pc.match_substring_regex(words, _NO_PERCENT)).as_py():
-        words = pc.replace_substring_regex(words, _PERCENT, r"\1")
-    words = _without_thousands(words, ",", ".")
+    if not pc.any(pc.match_substring_regex(texts, _NO_PERCENT)).as_py():
+        texts = pc.replace_substring_regex(texts, _PERCENT, r"\1")
+    texts = _without_thousands(texts, ",", ".")
     if decimal_commas:
-        words = _without_thousands(words, ".", ",")
-        if not pc.any(pc.match_substring(words, ".")).as_py():
-            words = pc.replace_substring(words, ",", ".")
-    is_number = pc.match_substring_regex(words, NUMBER)
-    bare = pc.if_else(is_number, pc.utf8_ltrim(words, "+"), None)
+        texts = _without_thousands(texts, ".", ",")
+        if not pc.any(pc.match_substring(texts, ".")).as_py():
+            texts = pc.replace_substring(texts, ",", ".")
+    is_number = pc.match_substring_regex(texts, NUMBER)
+    bare = pc.if_else(is_number, pc.utf8_ltrim(texts, "+"), None)
     numbers = bare.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    is_empty = pc.is_in(pc.utf8_lower(words), value_set=pa.array(NO_NUMBER))
+    is_empty = pc.is_in(pc.utf8_lower(texts), value_set=pa.array(NO_NUMBER))
     is_invalid = pc.invert(pc.or_(is_number, is_empty)).to_numpy(zero_copy_only=False)
     return np.where(is_invalid, np.inf, numbers)

@@ -52,7 +52,8 @@ def with_tabs(text: str) -> TabbedTable | None:
         ways = [("blanks", _split_at_wide_blanks), ("blanks", _split_at_blanks)]
     for separator, split in ways:
         rows = [[] if _is_no_row(line) else split(line) for line in lines]
-        if (aligned := _aligned(rows)) is not None:
+        aligned = _aligned(rows)
+        if aligned is not None:
             return TabbedTable(_write(aligned), separator)
     return None
 
@@ -84,7 +85,8 @@ def _aligned(rows: Rows) -> Rows | None:
     filled = [row for row in rows if row]
     if not filled or len(filled[0]) < 2:
         return None
-    header, body = filled[0], filled[1:]
+    header = filled[0]
+    body = filled[1:]
     lengths = {len(row) for row in body}
     if lengths <= {len(header)}:
         return rows
@@ -95,7 +97,9 @@ def _aligned(rows: Rows) -> Rows | None:
 
 def _counts_up(numbers: Sequence[str]) -> bool:
     """Return whether these are the numbers of rows, from 0 or 1."""
-    return any(numbers == [str(first + at) for at in range(len(numbers))] for first in (0, 1))
+    from_0 = [str(number) for number in range(len(numbers))]
+    from_1 = [str(number + 1) for number in range(len(numbers))]
+    return numbers in (from_0, from_1)
 
 
 def _without_numbers(rows: Rows) -> Iterator[Sequence[str]]:

@@ -248,20 +248,22 @@ def _chi_square(values: Floats, sizes: Floats) -> Floats:
     return statistic
 
 
-def _ratio_to_all(group: Rate, others: Rate, confidence: float, joint: float) -> Estimate | None:
+def _ratio_to_all(
+    group: Rate, other_groups: Rate, confidence: float, joint: float
+) -> Estimate | None:
     """Return a group's rate relative to that of all pairs within groups, at confidence `joint`."""
-    if not group.trials or not others.trials or not group.errors + others.errors:
+    if not group.trials or not other_groups.trials or not group.errors + other_groups.errors:
         return None
-    share = group.trials / (group.trials + others.trials)
+    share = group.trials / (group.trials + other_groups.trials)
 
     def to_all(to_others: float) -> float:
         if math.isinf(to_others):
             return 1 / share
         return to_others / (share * to_others + 1 - share)
 
-    low, high = ratio(group, others, joint)
+    low, high = ratio(group, other_groups, joint)
     return Estimate(
-        value=to_all(_value(group) / _value(others) if others.errors else math.inf),
+        value=to_all(_value(group) / _value(other_groups) if other_groups.errors else math.inf),
         interval=Interval(
             low=to_all(low), high=to_all(high), confidence=confidence, method=Method.CLUSTERED
         ),

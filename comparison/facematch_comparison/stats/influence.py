@@ -104,19 +104,19 @@ class _StandardError:
     freedom: float
 
 
-def influence_on_frr(side: Side, fmr: float | None, rows: Bools) -> Influence | None:
+def influence_on_frr(system: Side, fmr: float | None, rows: Bools) -> Influence | None:
     """Return the influence of each pair on the FRR of the mated pairs in `rows`.
 
     Args:
-        fmr: The FMR at which the threshold is chosen; None for the side's fixed threshold.
+        fmr: The FMR at which the threshold is chosen; None for the system's fixed threshold.
 
     Returns:
         None if the slope of the DET curve at the threshold is not known well enough.
     """
-    table = side.table
+    table = system.table
     of_pairs = np.zeros(len(table))
     if fmr is None:
-        is_error = ~table.passed(side.threshold)[rows]
+        is_error = ~table.passed(system.threshold)[rows]
     else:
         window = _Window.around(table, fmr)
         if window is None:
@@ -126,9 +126,9 @@ def influence_on_frr(side: Side, fmr: float | None, rows: Bools) -> Influence | 
         # The FRR that is gained for each non-mated pair that passes more.
         slope = float((scores <= window.upper).mean() - (scores <= window.lower).mean())
         slope /= window.passed_between
-        others = table.scored & ~table.mated
-        passes = table.scores[others] > window.refused
-        of_pairs[others] = slope * (passes - fmr)
+        non_mated = table.scored & ~table.mated
+        passes = table.scores[non_mated] > window.refused
+        of_pairs[non_mated] = slope * (passes - fmr)
     frr = float(is_error.mean())
     of_pairs[rows] = (is_error - frr) / np.count_nonzero(rows)
     return Influence(table, frr, of_pairs)

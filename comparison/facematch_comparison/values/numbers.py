@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from typing import Final
 
 #: Significant digits of a bound: the usual number, and the maximum if fewer would cross a limit.
-BOUND_DIGITS, MOST_BOUND_DIGITS = 2, 8
+BOUND_DIGITS: Final = 2
+MOST_BOUND_DIGITS: Final = 8
 
 
 def percent(rate: float, width: float | None = None) -> str:
