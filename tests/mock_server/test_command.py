@@ -206,7 +206,7 @@ def test_any_switch_text_is_parsed_or_rejected(words):
 
 
 def test_switch_values_are_case_insensitive():
-    assert vendor_named("didit").choose({"in_review": "TRUE"}).chosen["in_review"] is True
+    assert vendor_named("didit").choose({"in_review": "TRUE"}).switch_values["in_review"] is True
 
 
 @pytest.mark.parametrize(
