@@ -143,6 +143,36 @@ def test_refused_field_is_named(sessions, mock):
     assert caught.value.billing.charged is fm.Charged.NO
 
 
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, fm.RequestRejected),
+        (401, fm.AuthenticationFailed),
+        (403, fm.PermissionDenied),
+        (404, fm.RequestRejected),
+        (410, fm.RequestRejected),
+        (422, fm.RequestRejected),
+        (429, fm.RateLimited),
+    ],
+)
+def test_refused_run_is_free(sessions, mock, status, error):
+    body = {"error": {"type": "x", "message": "No.", "fields": {}}}
+    mock.control.add_fault(
+        Fault(
+            path="/v3.6/workflow_runs",
+            method="POST",
+            stage="answer",
+            kind="json",
+            status=status,
+            body=body,
+        )
+    )
+    with pytest.raises(fm.VendorError) as caught:
+        sessions.start(plan(sessions))
+    assert type(caught.value) is error
+    assert caught.value.billing.charged is fm.Charged.NO
+
+
 # Read
 
 

@@ -198,11 +198,14 @@ def test_reason_of_a_decline_is_a_warning(reason_code, warning, covers_liveness)
     assert check.covers_liveness is covers_liveness
     shown = [(each.code, each.tag, each.text) for each in check.result.warnings]
     assert shown == ([] if warning is None else [(warning, str(reason_code), text)])
+    assert {each.severity for each in check.result.warnings} <= {models.Severity.ERROR}
 
 
 def test_reason_of_a_request_to_resubmit_is_a_warning_of_the_session():
     reading = read(decided("resubmission_requested", reasonCode=202, reason="Face not visible"))
-    assert [each.code for each in reading.warnings] == [models.WarningCode.NO_FACE]
+    (warning,) = reading.warnings
+    assert warning.code is models.WarningCode.NO_FACE
+    assert warning.severity is models.Severity.WARNING
     assert reading.checks == ()
 
 
@@ -309,6 +312,7 @@ def test_a_session_that_is_being_decided_cannot_be_deleted(code):
         json_reply({"status": 400, "code": code, "message": "No."}, status=400),
     )
     assert type(error) is errors.RequestRejected
+    assert error.billing.charged is fm.Charged.NO
 
 
 # Deletion

@@ -178,6 +178,19 @@ def test_an_id_that_would_change_the_request_reaches_no_other_path(world, sessio
     assert not [path for path in paths if ".." in path or "other" in path]
 
 
+@pytest.mark.parametrize("vendor", BACKENDS)
+def test_a_reading_that_finds_no_session_is_free(world):
+    record = begin(world)
+    unknown = attrs.evolve(record, session_id=f"{record.session_id[:-4]}0000")
+    with pytest.raises(fm.SessionNotFound) as caught:
+        read(world, unknown)
+    assert caught.value.billing.charged is fm.Charged.NO
+    if world.sessions.capabilities.finds_by_record:
+        with pytest.raises(fm.SessionNotFound) as caught:
+            read(world, world.plan())
+        assert caught.value.billing.charged is fm.Charged.NO
+
+
 # A verdict that was revised, and webhooks
 
 

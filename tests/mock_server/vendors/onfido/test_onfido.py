@@ -283,6 +283,7 @@ def test_webhook_is_made_shown_changed_and_deleted(engine):
     assert made["enabled"] is True
     assert "workflow_run.completed" in made["events"]
     assert engine.handle(ask(WEBHOOKS)).json() == {"webhooks": [made]}
+    assert engine.handle(ask(f"{WEBHOOKS}/{made['id']}")).json() == made
     changed = on_webhook({"enabled": False, "events": ["check.completed"]}, method="PUT")(engine)
     assert changed.json() == made | {"enabled": False, "events": ["check.completed"]}
     assert on_webhook(method="DELETE")(engine).status == 204

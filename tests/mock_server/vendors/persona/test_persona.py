@@ -626,7 +626,9 @@ def test_both_secrets_sign_during_a_rotation(engine):
     assert (created.status, attributes["status"]) == (201, "disabled")
     ask(engine, starting())
     assert deliver(engine) == []
-    assert attributes_of(ask(engine, changing_webhook("enable")))["status"] == "enabled"
+    enabled = ask(engine, changing_webhook("enable"))
+    assert enabled.status == 200
+    assert attributes_of(enabled)["status"] == "enabled"
     rotated = attributes_of(ask(engine, changing_webhook("rotate-secret")))
     assert [each["value"] for each in rotated["secrets"]] == [
         rotated["secret"],

@@ -134,6 +134,14 @@ def test_second_applicant_of_an_id_is_refused_with_the_first(engine):
     assert len(applicant_id) == 24
 
 
+def test_search_by_external_id_says_whether_there_is_an_applicant(engine):
+    created(engine, "a-person")
+    path = "/resources/applicants/-/byExternalUserId/"
+    assert told(ask(engine, sumsub.signed("GET", f"{path}nobody"))) == {"exists": False}
+    found = told(ask(engine, sumsub.signed("GET", f"{path}a-person")))
+    assert found == {"exists": True, "applicant": told(ask(engine, sumsub.read(1)))}
+
+
 def test_environments_do_not_share_ids(engine):
     created(engine, "a-person")
     created(engine, "a-person", **sumsub.SANDBOX)
@@ -329,6 +337,7 @@ def test_answer_cannot_be_set_in_production(engine):
 
 
 def test_sandbox_has_a_daily_limit(engine):
+    assert engine.world.claims["rate.sandbox.limit"] == 500
     control_of(engine).set_limit("sandbox", 1)
     created(engine, "first", **sumsub.SANDBOX)
     assert ask(engine, sumsub.create("second", **sumsub.SANDBOX)).status == 429

@@ -402,6 +402,7 @@ def test_the_essential_plan_sends_full_auto_webhooks_without_reasons():
         shown = [body["data"]["verification"]["decision"] for body in bodies]
         assert shown == ["approved", "declined"]
         assert {body["eventType"] for body in bodies} == {"fullauto"}
+        assert {body["vendorData"] for body in bodies} == {"rec-1"}
         assert [body["sessionId"] for body in bodies] == [passed, declined]
         assert shop.decision(declined)["reasonCode"] is None
 
