@@ -7,9 +7,12 @@ import json
 
 import attrs
 import pytest
+from kit.fakes import json_reply
+from kit.sessions import session_record
 
 import facematch_core as fm
 from facematch_core import Decision, LivenessDecision, SessionState
+from facematch_core.backend import ReadRequest
 from facematch_core.backend.session_types import Agreement, DeletionState
 from facematch_mock_server import Fault, MockServer
 from facematch_onfido import OnfidoBackend, OnfidoSessionOptions
@@ -218,6 +221,60 @@ def test_declined_run_says_which_check_failed(sessions, mock, card, match, liven
     result = sessions.read(started.record, document=ADA)
     assert (result.match.decision, result.liveness.decision) == (match, liveness)
     assert not is_verified(result)
+
+
+def read_report(status="approved", *, result="clear", face="clear", match="clear", live="clear"):
+    """Read a run with this status, whose Facial Similarity report has these results."""
+    report = {
+        "result": result,
+        "breakdown": {
+            "face_comparison": {"result": match},
+            "visual_authenticity": {"result": live},
+            "image_integrity": {"breakdown": {"face_detected": {"result": face}}},
+        },
+    }
+    record = session_record("onfido", session_id=WORKFLOW)
+    run = {
+        "id": WORKFLOW,
+        "applicant_id": WORKFLOW,
+        "workflow_id": WORKFLOW,
+        "status": status,
+        "tags": [record.id, record.terms],
+        "output": {"selfie": report},
+        "created_at": "2026-07-02T09:15:27Z",
+    }
+    backend = OnfidoBackend(api_token="x", workflow_id=WORKFLOW, face_output="selfie")
+    applicant = {"id": WORKFLOW, "sandbox": False}
+    replies = (json_reply(run), json_reply(applicant))
+    match_check, live_check = backend.read_reply(ReadRequest(record=record), *replies).checks
+    return match_check.result.decision, live_check.result.decision
+
+
+@pytest.mark.parametrize(
+    ("report", "match", "live"),
+    [
+        ({}, Decision.MATCH, LivenessDecision.LIVE),
+        ({"match": None}, Decision.INCONCLUSIVE, LivenessDecision.LIVE),
+        ({"live": None}, Decision.MATCH, LivenessDecision.INCONCLUSIVE),
+        ({"match": "consider"}, Decision.REVIEW, LivenessDecision.LIVE),
+        ({"live": "consider"}, Decision.MATCH, LivenessDecision.REVIEW),
+        ({"match": "new word"}, Decision.REVIEW, LivenessDecision.LIVE),
+        ({"live": "new word"}, Decision.MATCH, LivenessDecision.REVIEW),
+        ({"face": None}, Decision.INCONCLUSIVE, LivenessDecision.INCONCLUSIVE),
+        ({"face": "consider"}, Decision.INCONCLUSIVE, LivenessDecision.INCONCLUSIVE),
+        ({"result": None}, Decision.INCONCLUSIVE, LivenessDecision.INCONCLUSIVE),
+        ({"result": "unidentified"}, Decision.INCONCLUSIVE, LivenessDecision.INCONCLUSIVE),
+    ],
+    ids=str,
+)
+def test_each_part_of_the_face_report_decides_for_itself(report, match, live):
+    assert read_report(**report) == (match, live)
+
+
+def test_doubt_is_a_no_only_in_a_declined_run():
+    doubt = {"result": "consider", "match": "consider", "live": "consider"}
+    assert read_report("declined", **doubt) == (Decision.NO_MATCH, LivenessDecision.NOT_LIVE)
+    assert read_report("review", **doubt) == (Decision.REVIEW, LivenessDecision.REVIEW)
 
 
 def test_approval_without_the_face_report_never_verifies(open_sessions, mock):
