@@ -271,6 +271,13 @@ def test_refusals_are_free(status, body, headers, start_error, read_error):
     assert (body.get("description") or "So.").rstrip(".") in error.message
 
 
+@pytest.mark.parametrize("status", [200, 201])
+def test_start_accepts_each_documented_status(status):
+    link = json_reply({"url": "https://in.sumsub.com/websdk/p/x"})
+    start = StartRequest(record=UNSTARTED)
+    assert BACKEND.read_reply(start, json_reply(applicant(), status), link).access is not None
+
+
 def test_start_without_a_link_is_counted_and_not_retried():
     replies = [json_reply(applicant(), 201), json_reply({"description": "So."}, 500)]
     error = BACKEND.read_reply(StartRequest(record=UNSTARTED), *replies)

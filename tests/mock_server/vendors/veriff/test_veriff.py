@@ -246,6 +246,34 @@ def test_reads_sign_the_id_alone_and_posts_the_body(shop):
     assert shop.code(answer) == (401, "1819")
 
 
+@pytest.mark.parametrize(
+    ("client", "signature", "code"),
+    [
+        (None, "right", "1801"),
+        ("no UUID", "right", "1802"),
+        (SIGNED_ID, "right", "1803"),
+        (API_KEY, None, "1815"),
+        (API_KEY, "no hash", "1812"),
+        (API_KEY, "0" * 64, "1818"),
+    ],
+)
+def test_wrong_key_or_signature_is_401_with_its_code(shop, client, signature, code):
+    session_id = shop.start()
+    headers = {"X-AUTH-CLIENT": client, "X-HMAC-SIGNATURE": signature}
+    if signature == "right":
+        headers["X-HMAC-SIGNATURE"] = sign(session_id.encode())
+    url = f"{shop.mock.url}{SESSIONS}/{session_id}/decision"
+    answer = requests.get(url, headers=headers, timeout=10)
+    assert shop.code(answer) == (401, code)
+
+
+def test_inactive_integration_is_401(mock, shop):
+    client = "00000000-0000-4000-8000-000000000001"
+    mock.control.add_key(key="inactive", client=client, allowed=False)
+    inactive = Shop(mock, client, "inactive")
+    assert shop.code(inactive.ask("POST", SESSIONS, {"verification": {}})) == (401, "1804")
+
+
 def test_a_start_needs_no_signature(mock):
     answer = requests.post(
         f"{mock.url}{SESSIONS}",
