@@ -19,6 +19,9 @@ from facematch_core.models import Environment
 #: Minimum number of people to show how much people differ.
 FEW_PEOPLE: Final = 50
 
+#: If a lower share of the scores of one backend is the same, another model gave them.
+SHARE_OF_SAME_SCORES: Final = 0.01
+
 #: Placeholder for the names of systems in a caveat, so that equal texts can be merged.
 _NAMES: Final = "\0"
 
@@ -109,7 +112,7 @@ def _compare_two(evaluation: Evaluation, difference: Difference) -> str:
     return (
         f"{warning}At {where}, {difference.first} rejects {difference.errors_first:,} of "
         f"{_whom(evaluation, difference)} and {difference.second} {difference.errors_second:,}: "
-        f"{_verdict(evaluation, difference, where)}."
+        f"{_verdict(evaluation, difference)}."
     )
 
 
@@ -123,13 +126,26 @@ def _whom(evaluation: Evaluation, difference: Difference) -> str:
     return f"{counted(difference.pairs, 'attempt', 'attempts')} by {people}"
 
 
-def _verdict(evaluation: Evaluation, difference: Difference, where: str) -> str:
+def _verdict(evaluation: Evaluation, difference: Difference) -> str:
+    """Return what the difference shows: which system is better, that both are alike, or nothing."""
+    systems = [system for system in evaluation.systems if system.name in _names_of(difference)]
     if difference.is_real:
         # At a fixed threshold, a lower FRR may just be due to a higher FMR.
-        is_at_required_fmr = where == in_words(evaluation.required_fmr)
-        does_better = "is better" if is_at_required_fmr else "rejects fewer"
+        has_fixed = any(
+            system.at_required and system.at_required.chosen_on == "fixed" for system in systems
+        )
+        does_better = "rejects fewer" if has_fixed else "is better"
         among = _among_people(evaluation)
         return f"{difference.better} {does_better}, and the difference is significant{among}"
+    if difference.both_scored and difference.same_scores == difference.both_scored:
+        return f"all {difference.both_scored:,} scores are identical"
+    backends = {system.backend for system in systems}
+    is_same_backend = len(backends) == 1 and None not in backends
+    if is_same_backend and _is_hardly_any_score_same(difference):
+        return (
+            "the difference may be due to chance, but hardly any score is the same, as after a "
+            "change of the model"
+        )
     if difference.errors_first == difference.errors_second and difference.frr:
         gap = difference.frr.interval
         largest = points(max(-gap.low, gap.high), gap.high - gap.low)
@@ -145,6 +161,17 @@ def _among_people(evaluation: Evaluation) -> str:
     if not evaluation.study.people_known:
         return ""
     return f" among these {evaluation.study.size.subjects:,} people"
+
+
+def _is_hardly_any_score_same(difference: Difference) -> bool:
+    """Return whether scores moved: of two runs of one model, nearly all scores are the same."""
+    if difference.both_scored is None or difference.same_scores is None:
+        return False
+    return difference.same_scores < SHARE_OF_SAME_SCORES * difference.both_scored
+
+
+def _names_of(difference: Difference) -> tuple[str, str]:
+    return difference.first, difference.second
 
 
 def _beyond_required(evaluation: Evaluation, names: Collection[str]) -> str:

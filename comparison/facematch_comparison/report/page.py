@@ -358,21 +358,16 @@ class Tables:
         return gaps
 
     @property
-    def differentials(self) -> list[Row]:
-        """The summary differential of each system, grouping and rate."""
-        rows: list[Row] = []
+    def largest_differential(self) -> tuple[Node, Node] | None:
+        """The name of the system and the difference with the highest summary differential."""
+        largest = None
+        highest = 0.0
         for system_name, gap in self.gaps:
-            if gap["differential"].raw is not None:
-                rows.append(
-                    {
-                        "System": self.name(system_name),
-                        "Groups by": text(gap["column"]),
-                        "Rate": gap["rate"].raw.upper(),
-                        "Worst group": text(gap["worst"]),
-                        "Worst over geometric mean": quantity(gap["differential"]) + _TIMES,
-                    }
-                )
-        return rows
+            differential = gap["differential"].raw
+            if differential is not None and differential > highest:
+                largest = (system_name, gap)
+                highest = differential
+        return largest
 
     @property
     def few_errors(self) -> list[tuple[Node, Node, str]]:
@@ -635,6 +630,6 @@ def _page() -> jinja2.Template:
         finalize=lambda value: text(value) if isinstance(value, Node) else value,
     )
     environment.filters |= {"count": count, "head": head, "moment": moment, "name": name}
-    environment.filters |= {"plain": plain, "setting": setting}
+    environment.filters |= {"plain": plain, "quantity": quantity, "setting": setting}
     environment.globals |= {"plots": plots, "nothing": NOTHING}
     return environment.get_template("page.html")

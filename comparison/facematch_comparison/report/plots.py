@@ -50,7 +50,7 @@ MOST_BANDS: Final = 3
 #: Size of a figure, and the edges of its plotting area.
 _WIDTH: Final = 480
 _HEIGHT: Final = 340
-_LEFT: Final = 62
+_LEFT: Final = 78
 _RIGHT: Final = 460
 _TOP: Final = 26
 _BOTTOM: Final = 294

@@ -190,8 +190,12 @@ class _Comparison:
         for side in self._sides:
             if side.exceeds(self._required_fmr, self._confidence):
                 beyond.append(side.table.name)
+        both_scored = first.table.scored & second.table.scored
+        is_same = both_scored & (first.table.scores == second.table.scores)
         return attrs.evolve(
             difference,
+            both_scored=int(np.count_nonzero(both_scored)),
+            same_scores=int(np.count_nonzero(is_same)),
             errors_first=int(np.count_nonzero(wrong_first)),
             errors_second=int(np.count_nonzero(wrong_second)),
             only_first=paired.only_first,

@@ -424,6 +424,8 @@ class Difference:
         better: Name of the system with the lower FRR if `is_real`, else None.
         beyond: Names of systems whose FMR is significantly above the required one, which makes
             their FRR look better than it is.
+        both_scored: Number of pairs, mated or not, that both systems scored.
+        same_scores: Number of these pairs to which both gave the same score.
         sentence: The result in words, or the reason why the systems are not compared.
     """
 
@@ -443,6 +445,8 @@ class Difference:
     is_real: bool = False
     better: str | None = None
     beyond: tuple[str, ...] = ()
+    both_scored: int | None = None
+    same_scores: int | None = None
     sentence: str = ""
 
 

@@ -313,6 +313,20 @@ def test_one_person_with_most_false_matches_gets_a_caveat():
     assert "concentrated" not in caveats_of(quiet, required_fmr=0.02)
 
 
+def test_identical_scores_and_another_model_are_told_from_chance():
+    march = as_real(crowd("march"))
+    april = attrs.evolve(march, name="april")
+    evaluation = evaluate([march, april])
+    (difference,) = evaluation.differences
+    assert difference.same_scores == difference.both_scored == 5_000
+    assert "all 5,000 scores are identical" in evaluation.headline
+    moved = attrs.evolve(april, frame=april.frame.assign(score=april.scores * 1.001))
+    assert "after a change of the model" in evaluate([march, moved]).headline
+    # Of two vendors, nobody expects the same scores.
+    other = attrs.evolve(moved, backend="other")
+    assert "change of the model" not in evaluate([march, other]).headline
+
+
 FIXED = {"required_fmr": 0.01, "made_at": NOW}
 
 
