@@ -24,7 +24,7 @@ from facematch_core.backend import session_types as hosted
 from facematch_core.base.deadline import Deadline
 from facematch_core.http import HttpRequest
 from facematch_core.testing import SessionCase, SessionWord, SimulatorReply, Situation, noise
-from facematch_core.testing.contract.calls import replace
+from facematch_core.testing.contract.calls import replace_value
 
 SECRET = "reference-webhook-secret-c20ad4d7"
 #: By which the vendor looks at people.
@@ -269,7 +269,7 @@ class Player(testing.SessionSimulator):
 
     def say(self, session_id, place, word):
         self.play(session_id, SessionCase.PASSED)
-        self.store[session_id] = replace(self.store[session_id], place, word)
+        self.store[session_id] = replace_value(self.store[session_id], place, word)
 
     def kept(self, session_id):
         return self.store.get(session_id, {"films": 0})["films"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import functools
 import inspect
@@ -10,7 +9,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -37,10 +36,10 @@ from facematch_core.testing.simulator import NOT_PASSING, PASSING, Situation, re
 #: Both ends of the scale, a score that looks like a fraction, scores that rounding would change,
 #: and whole percentages that `fraction * 100` does not reproduce exactly.
 SCORES = (0.0, 0.87, 1.0, 7.0, 12.5, 28.0, 29.0, 49.996, 50.1, 57.0, 61.23, 88.5, 99.99999, 100.0)
-#: Responses without a usable score, each with the thresholds to send.
-UNSCORED = {Situation.NULL_SCORE: (None, 40.0), Situation.IMPOSSIBLE_SCORE: (10.0,)}
+#: Thresholds to send in situations without a usable score.
+UNSCORED_THRESHOLDS = {Situation.NULL_SCORE: (None, 40.0), Situation.IMPOSSIBLE_SCORE: (10.0,)}
 #: Scores to compare with a threshold.
-EDGES = (0.0, 0.87, 28.0, 50.1, benches.MIDDLE_SCORE, 100.0)
+EDGE_SCORES = (0.0, 0.87, 28.0, 50.1, benches.MIDDLE_SCORE, 100.0)
 #: HTTP statuses of vendors, servers and gateways, and some unassigned ones.
 STATUSES = (
     *(200, 201, 202, 203, 204, 206, 299, 300, 301, 302, 303, 304, 307, 308, 399),
@@ -52,11 +51,16 @@ WAITS = ("7", "soon", "-5", "nan", "1e999", "9" * 40, "Wed, 21 Oct 2015 07:28:00
 #: A string that looks like a key or picture data: an error must not repeat it.
 CANARY = "kit0canary5d41402abc4b2a76b9719d911017c592"
 #: Length of a text that an error must not repeat in full, in characters.
-LONG = 1000
+LONG_TEXT_LENGTH = 1000
 #: Replacements for each value of a successful response, as JSON.
-VALUES = ("null", "true", "false", "-1", "7", '"odd"', '""', "[]", "{}", '[["x"]]')
+JSON_VALUES = ("null", "true", "false", "-1", "7", '"odd"', '""', "[]", "{}", '[["x"]]')
 #: Errors that blame the caller's request, key or account.
-BLAMING = (fm.RequestRejected, fm.AuthenticationFailed, fm.PermissionDenied, fm.InsufficientCredit)
+CALLERS_ERRORS = (
+    fm.RequestRejected,
+    fm.AuthenticationFailed,
+    fm.PermissionDenied,
+    fm.InsufficientCredit,
+)
 
 
 class CallRules(Rules):
@@ -69,56 +73,66 @@ class CallRules(Rules):
         Every other rule depends on this one. A cached response would let the next visitor in, and
         an auditor must see which vendor decided on which request.
         """
-        run_parts(bench, self._r51_what_is_declared, self._r51_good_calls)
+        run_parts(bench, self._r51_declarations, self._r51_passing_calls)
 
-    def _r51_what_is_declared(self, bench: Bench) -> None:
-        backend, can, simulator = bench.backend, bench.capabilities, bench.simulator
-        fits = re.fullmatch(r"[a-z][a-z0-9_.-]*", backend.name)
-        assert fits, f"the name {backend.name!r} does not match [a-z][a-z0-9_.-]*"
+    def _r51_declarations(self, bench: Bench) -> None:
+        backend = bench.backend
+        capabilities = bench.capabilities
+        is_name = re.fullmatch(r"[a-z][a-z0-9_.-]*", backend.name)
+        assert is_name, f"the name {backend.name!r} does not match [a-z][a-z0-9_.-]*"
         assert bench.operations, "it declares no operation"
-        billed = can.billed_operations - can.operations
-        assert not billed, f"`billed_operations` not in `operations`: {', '.join(billed)}"
+        undeclared = capabilities.billed_operations - capabilities.operations
+        assert not undeclared, f"`billed_operations` not in `operations`: {', '.join(undeclared)}"
         settings = inspect.signature(type(backend)).parameters
-        usual = settings["base_url"].default if "base_url" in settings else None
-        if isinstance(usual, str) and usual:  # the simulator overrides it
-            check_base_url(usual, allowed_hosts=backend.allowed_hosts)
+        if "base_url" in settings:
+            default_url = settings["base_url"].default
+            # The simulator replaces it, so nothing else checks it.
+            if isinstance(default_url, str) and default_url:
+                check_base_url(default_url, allowed_hosts=backend.allowed_hosts)
         unknown = {*backend.environment_variables} - {*settings}
         assert not unknown, f"`environment_variables` names unknown settings: {unknown}"
-        unnamed = [
-            name for name, text in bench.backend_secrets().items() if text not in simulator.secrets
-        ]
-        bench.require_of_simulator(
-            not unnamed, f"its `secrets` do not include {', '.join(unnamed)}"
-        )
-        missing = sorted(each.name for each in required(can) - simulator.situations)
-        bench.require_of_simulator(not missing, f"it must produce {', '.join(missing)}")
-        for operation in set(PASSING) - can.operations:
+        for name, text in bench.backend_secrets().items():
+            is_listed = text in bench.simulator.secrets
+            bench.require_of_simulator(is_listed, f"its `secrets` do not include {name}")
+        missing = required(capabilities) - bench.simulator.situations
+        names = sorted(situation.name for situation in missing)
+        bench.require_of_simulator(not missing, f"it must produce {', '.join(names)}")
+        for operation in set(PASSING) - capabilities.operations:
             outcome = bench.call_backend(operation, PASSING[bench.operations[0]])
-            refused = isinstance(outcome.error, fm.Unsupported) and not outcome.requests
-            assert refused, f"{operation} is not declared, but a call gives {outcome.summary}"
+            is_refused = isinstance(outcome.error, fm.Unsupported) and not outcome.requests
+            assert is_refused, f"{operation} is not declared, but a call gives {outcome.summary}"
 
-    def _r51_good_calls(self, bench: Bench) -> None:
+    def _r51_passing_calls(self, bench: Bench) -> None:
         for operation, situation in bench.available_cases(PASSING.values()):
-            results, replies = list[Result](), list[bytes]()
-            for _ in range(2):
-                with bench.record_exchanges() as steps:
-                    results.append(bench.call_verifier(operation, situation).require_result())
-                replies += [each.reply.body for each in steps[-1:]]
-            result, vendor_id = results[-1], results[-1].ids.vendor
+            earlier_result, earlier_reply = self._r51_call(bench, operation, situation)
+            result, reply = self._r51_call(bench, operation, situation)
+            vendor_id = result.ids.vendor
             assert_equal("the decision", result.decision, PASS[operation])
             assert_equal("`backend` of the result", result.backend, bench.backend.name)
             if result.environment is not fm.Environment.MOCK:
                 assert_equal("`environment`", result.environment, bench.backend.environment)
-            if vendor_id is not None and vendor_id == results[0].ids.vendor:
-                is_said = replies and all(vendor_id.encode() in body for body in replies)
+            if vendor_id is not None and vendor_id == earlier_result.ids.vendor:
+                id_bytes = vendor_id.encode()
                 bench.require_of_simulator(
-                    not is_said, f"it returns the id {vendor_id} for every call"
+                    id_bytes not in reply or id_bytes not in earlier_reply,
+                    f"it returns the id {vendor_id} for every call",
                 )
                 raise AssertionError(f"two calls have the same `ids.vendor`, {vendor_id}")
-            earlier = result.decision, vendor_id
-            later = bench.call_verifier(operation, NOT_PASSING[operation]).result
-            is_kept = later is not None and (later.decision, later.ids.vendor) == earlier
-            assert not is_kept, "the result belongs to an earlier call"
+            later_result = bench.call_verifier(operation, NOT_PASSING[operation]).result
+            if later_result is not None:
+                is_repeated = (
+                    later_result.decision is result.decision
+                    and later_result.ids.vendor == vendor_id
+                )
+                assert not is_repeated, "the result belongs to an earlier call"
+
+    def _r51_call(
+        self, bench: Bench, operation: fm.Operation, situation: Situation
+    ) -> tuple[Result, bytes]:
+        """Make a call; return the result, and the body of the last reply if it was seen."""
+        with bench.record_exchanges() as exchanges:
+            result = bench.call_verifier(operation, situation).require_result()
+        return result, exchanges[-1].reply.body if exchanges else b""
 
     @rule("R51")
     def test_r02_score_lies_on_its_scale(self, bench: Bench) -> None:
@@ -129,126 +143,154 @@ class CallRules(Rules):
         If 0.87 out of 100 were read as a fraction, it would be a match. 250 out of 100 means that
         the response was misread. If a missing score became 0, one person would look like two.
         """
-        unscored = [functools.partial(self._r02_unscored, case=case) for case in UNSCORED]
-        numbers = self._r02_vendors_number, self._r02_edge, self._r02_named_threshold
-        run_parts(bench, self._r02_verdicts, *unscored, *numbers, self._r02_nobody)
+        run_parts(
+            bench,
+            self._r02_verdicts,
+            functools.partial(self._r02_unscored, situation=Situation.NULL_SCORE),
+            functools.partial(self._r02_unscored, situation=Situation.IMPOSSIBLE_SCORE),
+            self._r02_vendors_score,
+            self._r02_threshold_edge,
+            self._r02_named_threshold,
+            self._r02_no_face,
+        )
 
     def _r02_verdicts(self, bench: Bench) -> None:
         # All calls are for one visitor: a pass must not be cached for the next call.
         for operation in reversed(bench.operations):
             scale = bench.score_scale(operation)
-            for situation, due in ((PASSING[operation], PASS), (NOT_PASSING[operation], FAIL)):
-                result = bench.call_verifier(
-                    operation, situation, caller_ref="visitor 7"
-                ).require_result()
-                assert_equal("the decision", result.decision, due[operation])
-                if (score := result.score) is not None:
-                    assert_equal("the scale of the score", score.scale, scale)
-                elif situation is PASSING[operation]:
-                    assert_equal("the declared scale, for a pass without a score,", scale, None)
-        match, spoof = fm.Operation.MATCH, Situation.SPOOF
+            passed = self._r02_decide(bench, operation, PASSING[operation], PASS[operation])
+            if passed.score is None:
+                assert_equal("the declared scale, for a pass without a score,", scale, None)
+            self._r02_decide(bench, operation, NOT_PASSING[operation], FAIL[operation])
         # A vendor with a liveness check need not report a spoof in a comparison.
-        if bench.operations != [match] or spoof in bench.simulator.cannot_happen:
+        if bench.operations != [fm.Operation.MATCH]:
             return
-        bench.skip_unless_available(spoof)
+        if Situation.SPOOF in bench.simulator.cannot_happen:
+            return
+        bench.skip_unless_available(Situation.SPOOF)
         for threshold in (None, 0.0):
-            decision = (
-                bench.call_verifier(match, spoof, threshold=threshold).require_result().decision
-            )
-            assert decision is not PASS[match], "a match, although the vendor reports a spoof"
+            result = bench.call_verifier(
+                fm.Operation.MATCH, Situation.SPOOF, threshold=threshold
+            ).require_result()
+            is_match = result.decision is fm.Decision.MATCH
+            assert not is_match, "a match, although the vendor reports a spoof"
 
-    def _r02_vendors_number(self, bench: Bench) -> None:
-        scaled = bench.scored_operations()
+    def _r02_decide(
+        self, bench: Bench, operation: fm.Operation, situation: Situation, decision: object
+    ) -> Result:
+        """Make a call; assert its decision, and its score's scale."""
+        outcome = bench.call_verifier(operation, situation, caller_ref="visitor 7")
+        result: Result = outcome.require_result()
+        assert_equal("the decision", result.decision, decision)
+        if result.score is not None:
+            scale = bench.score_scale(operation)
+            assert_equal("the scale of the score", result.score.scale, scale)
+        return result
+
+    def _r02_vendors_score(self, bench: Bench) -> None:
+        operations = bench.scored_operations()
         bench.skip_unless_available(Situation.SCORE)
-        for operation, value in itertools.product(scaled, SCORES):
-            score = (
-                bench.call_verifier(operation, Situation.SCORE, score=value).require_result().score
-            )
+        for operation, value in itertools.product(operations, SCORES):
+            outcome = bench.call_verifier(operation, Situation.SCORE, score=value)
+            score = outcome.require_result().score
             assert score is not None, f"the vendor returned {value}, but the score is None"
-            # Allowed rounding: 1e-9 for another scale (a cosine, for example), 1e-12 for a
-            # fraction converted to a percentage, none for a whole percentage.
-            is_rescaled = score.raw is not None and abs(score.raw - value) > 1e-6
-            off = 1e-9 if is_rescaled else 0.0 if value.is_integer() else 1e-12
-            close = math.isclose(score.value, value, rel_tol=off, abs_tol=off)
-            assert close, f"the vendor returned {value} of 100, but the score is {score.value}"
+            tolerance = 1e-12  # for a fraction converted to a percentage
+            if score.raw is not None and abs(score.raw - value) > 1e-6:
+                tolerance = 1e-9  # for another scale, such as a cosine
+            elif value.is_integer():
+                tolerance = 0.0
+            is_close = math.isclose(score.value, value, rel_tol=tolerance, abs_tol=tolerance)
+            assert is_close, f"the vendor returned {value} of 100, but the score is {score.value}"
 
-    def _r02_unscored(self, bench: Bench, case: Situation) -> None:
+    def _r02_unscored(self, bench: Bench, situation: Situation) -> None:
         """Assert that a result has no verdict based on a score, or check an error's charge."""
-        is_null = case is Situation.NULL_SCORE
-        for operation in bench.operations_for(case):
-            bench.call_verifier(
-                operation, PASSING[operation]
-            )  # a later call must not reuse its score
-            for threshold in UNSCORED[case]:
-                outcome = bench.call_backend(operation, case, threshold=threshold)
+        is_null = situation is Situation.NULL_SCORE
+        for operation in bench.operations_for(situation):
+            bench.call_verifier(operation, PASSING[operation])  # its score must not be reused
+            for threshold in UNSCORED_THRESHOLDS[situation]:
+                outcome = bench.call_backend(operation, situation, threshold=threshold)
                 if isinstance(outcome.error, fm.UnexpectedResponse):
                     bench.check_unreadable(operation, outcome.error)
                     continue
-                assert_equal("the score", outcome.require_result().score, None)
-                wrong = [FAIL[operation]] * is_null
+                result = outcome.require_result()
+                assert_equal("the score", result.score, None)
+                wrong_decisions = []
+                if is_null:
+                    wrong_decisions.append(FAIL[operation])
                 # Without a scale, no threshold applies: the vendor's verdict decides.
-                if threshold is not None and (bench.score_scale(operation) or not is_null):
-                    wrong.append(PASS[operation])
-                said = f"{outcome.summary} without a score, at threshold {threshold}"
-                assert outcome.require_result().decision not in wrong, said
+                has_threshold = threshold is not None
+                if has_threshold and (bench.score_scale(operation) or not is_null):
+                    wrong_decisions.append(PASS[operation])
+                assert result.decision not in wrong_decisions, (
+                    f"{outcome.summary} without a score, at threshold {threshold}"
+                )
 
-    def _r02_edge(self, bench: Bench) -> None:
+    def _r02_threshold_edge(self, bench: Bench) -> None:
         """Test at, just below and just above the threshold, without the verifier's own check."""
-        rule_ = bench.capabilities.threshold_rule
-        is_ours = rule_ is not models.ThresholdRule.VENDOR
+        threshold_rule = bench.capabilities.threshold_rule
+        is_ours = threshold_rule is not models.ThresholdRule.VENDOR
         bench.skip_unless_applicable(is_ours, "leaves the threshold rule to its vendor")
         for operation in bench.scored_operations():
-            scored = bench.find_scored_case(operation)
-            situation, setting, score = scored.situation, scored.score_to_set, scored.score
-            scores = [score] if setting is None else EDGES
-            for score, step in itertools.product(scores, (-0.01, 0.0, 0.01)):
-                edge = fm.Threshold(min(max(score + step, 0.0), 100.0), rule_)
-                options: dict[str, Any] = {"score": setting and score, "threshold": edge.value}
-                result = bench.call_backend(operation, situation, **options).require_result()
+            case = bench.find_scored_case(operation)
+            scores = EDGE_SCORES if case.situation is Situation.SCORE else (case.score,)
+            for vendors_score, distance in itertools.product(scores, (-0.01, 0.0, 0.01)):
+                value = min(max(vendors_score + distance, 0.0), 100.0)
+                threshold = fm.Threshold(value, threshold_rule)
+                result = bench.call_backend(
+                    operation,
+                    case.situation,
+                    score=vendors_score if case.situation is Situation.SCORE else None,
+                    threshold=value,
+                ).require_result()
                 # A score on another scale is rounded.
-                passes = edge.passes(score if result.score is None else result.score.value)
-                no = FAIL[operation], benches.REVIEW[operation]
-                right = (PASS[operation],) if passes else no
-                assert_equal(
-                    f"decision for {score} at {edge.value} ({edge.rule})", result.decision, *right
-                )
+                score = vendors_score if result.score is None else result.score.value
+                expected = [FAIL[operation], benches.REVIEW[operation]]
+                if threshold.passes(score):
+                    expected = [PASS[operation]]
+                where = f"decision for {vendors_score} at {value} ({threshold_rule})"
+                assert_equal(where, result.decision, *expected)
 
     def _r02_named_threshold(self, bench: Bench) -> None:
         for operation in bench.operations:
-            sent: list[tuple[Any, Any]] = []
-            for value in (None, benches.MIDDLE_SCORE, 0.0, 100.0):
-                named = (
-                    bench.call_verifier(operation, PASSING[operation], threshold=value)
-                    .require_result()
-                    .threshold
+            received_by_expected: dict[Any, Any] = {}
+            for callers_value in (None, benches.MIDDLE_SCORE, 0.0, 100.0):
+                outcome = bench.call_verifier(
+                    operation, PASSING[operation], threshold=callers_value
                 )
-                due = bench.expected_threshold(operation, value)
-                if due is None:
-                    ours = named is not None and named.source is not models.ThresholdSource.VENDOR
-                    assert not ours, f"the result names {named}, but no threshold was set"
+                named = outcome.require_result().threshold
+                expected = bench.expected_threshold(operation, callers_value)
+                if expected is None:
+                    is_vendors = named is None or named.source is models.ThresholdSource.VENDOR
+                    assert is_vendors, f"the result names {named}, but no threshold was set"
                     continue
-                assert_equal("the threshold in the result", named, due)
-                sent.append((due.value, bench.simulator.received.get("threshold")))
-            for limit, arrived in sent if any(number is not None for _, number in sent) else ():
+                assert_equal("the threshold in the result", named, expected)
+                received = bench.simulator.received.get("threshold")
+                received_by_expected[expected.value] = received
+            if set(received_by_expected.values()) == {None}:
+                continue  # The backend sends no threshold.
+            for value, received in received_by_expected.items():
                 # Without our threshold, the vendor applies its default, but the result names ours.
-                is_sent = arrived is not None and math.isclose(limit, arrived)
-                assert is_sent, f"the threshold is {limit}, but the vendor received {arrived}"
+                is_received = received is not None and math.isclose(value, received)
+                assert is_received, f"the threshold is {value}, but the vendor received {received}"
 
-    def _r02_nobody(self, bench: Bench) -> None:
-        nobody, code = Situation.NO_FACE, fm.WarningCode
-        for operation in bench.operations_for(nobody):
-            pair = bench.simulator.pictures_for(nobody)
-            # With an engine, this tests a picture without a face as probe and as reference.
-            orders = [pair, pair[::-1]] if operation is fm.Operation.MATCH else [pair]
-            for images, value in itertools.product(orders, (None, 0.0)):
+    def _r02_no_face(self, bench: Bench) -> None:
+        for operation in bench.operations_for(Situation.NO_FACE):
+            probe, reference = bench.simulator.pictures_for(Situation.NO_FACE)
+            pairs = [(probe, reference)]
+            if operation is fm.Operation.MATCH:
+                # With an engine, this tests a picture without a face as probe and as reference.
+                pairs.append((reference, probe))
+            for images, threshold in itertools.product(pairs, (None, 0.0)):
                 result = bench.call_verifier(
-                    operation, nobody, images=images, threshold=value
+                    operation, Situation.NO_FACE, images=images, threshold=threshold
                 ).require_result()
                 assert_equal("the decision", result.decision, benches.INCONCLUSIVE[operation])
                 assert_equal("the score", result.score, None)
                 codes = {warning.code for warning in result.warnings}
-                right = code.NO_FACE in codes and code.LOW_SIMILARITY not in codes
-                assert right, f"no face, but the warnings are {', '.join(codes)}"
+                warns = fm.WarningCode.NO_FACE in codes
+                blames_score = fm.WarningCode.LOW_SIMILARITY in codes
+                is_told = warns and not blames_score
+                assert is_told, f"no face, but the warnings are {', '.join(codes)}"
 
     @rule("R51")
     def test_r12_two_faces_are_told(self, bench: Bench) -> None:
@@ -260,44 +302,53 @@ class CallRules(Rules):
         run_parts(bench, self._r12_several_faces, self._r12_boxes)
 
     def _r12_several_faces(self, bench: Bench) -> None:
-        two = Situation.TWO_FACES
-        for operation in bench.operations_for(two):
-            for situation in (two, PASSING[operation]):
+        for operation in bench.operations_for(Situation.TWO_FACES):
+            for situation in (Situation.TWO_FACES, PASSING[operation]):
                 result = bench.call_verifier(operation, situation).require_result()
                 codes = {warning.code for warning in result.warnings}
                 warns = fm.WarningCode.MULTIPLE_FACES in codes
-                assert_equal("MULTIPLE_FACES", warns, situation is two)
-                assert result.decision is not fm.Decision.NO_MATCH, "NO_MATCH for the right face"
-                for place, found in zip(PICTURES, _faces(result), strict=True):
-                    count = sum(face.compared is True for face in found)
-                    assert count < 2, f"{count} faces of the {place} are `compared`, not one"
-                    _judge_compared_face(found, place, result.score)
+                assert_equal("MULTIPLE_FACES", warns, situation is Situation.TWO_FACES)
+                is_match = result.decision is not fm.Decision.NO_MATCH
+                assert is_match, "NO_MATCH for the right face"
+                for picture_name, faces in _faces_by_picture(result).items():
+                    count = sum(face.compared is True for face in faces)
+                    assert count < 2, f"{count} faces of the {picture_name} are `compared`, not one"
+                    _check_compared_face(faces, picture_name, result.score)
 
     def _r12_boxes(self, bench: Bench) -> None:
-        name, reports = bench.backend.name, bench.capabilities.reports_faces
-        shown, seen = bench.simulator.faces, False
-        differ = shown.get("probe") != shown.get("reference") or not reports
-        bench.skip_unless_testable(differ, "has the same `faces` for probe and reference")
+        declares_faces = bench.capabilities.reports_faces
+        true_faces = bench.simulator.faces
+        if declares_faces:
+            differ = true_faces.get("probe") != true_faces.get("reference")
+            bench.skip_unless_testable(differ, "has the same `faces` for probe and reference")
+        has_boxes = False
         for operation, situation in bench.available_cases((*PASSING.values(), Situation.TWO_FACES)):
-            result, call = (
-                bench.call_verifier(operation, situation).require_result(),
-                bench.make_request(operation, situation),
-            )
-            boxes = [[face.box for face in faces if face.box] for faces in _faces(result)]
-            if not any(boxes):
+            result = bench.call_verifier(operation, situation).require_result()
+            boxes_by_picture = {
+                picture_name: [face.box for face in faces if face.box]
+                for picture_name, faces in _faces_by_picture(result).items()
+            }
+            if not any(boxes_by_picture.values()):
                 continue
-            assert reports, f"{name} returns face boxes, but does not declare `reports_faces`"
-            seen = True
+            has_boxes = True
+            assert declares_faces, "it returns face boxes, but does not declare `reports_faces`"
             if situation is Situation.TWO_FACES:
-                assert len(boxes[0]) >= 2 > len(boxes[1]), f"not two boxes and one, but {boxes}"
+                probe_count = len(boxes_by_picture["probe"])
+                reference_count = len(boxes_by_picture["reference"])
+                is_told = probe_count >= 2 and reference_count < 2
+                assert is_told, f"not two boxes and one, but {list(boxes_by_picture.values())}"
                 continue
-            for place, reported in zip(PICTURES, boxes, strict=True):
-                if image := getattr(call, place, None):
-                    meant = shown.get(place, ())
-                    at = f"the faces of the {place} are at {meant}"
-                    assert _boxes_match(reported, meant, image), f"{at}, not {reported}"
-        bench.skip_unless_applicable(reports, "does not report face boxes")
-        assert seen, "`reports_faces` is declared, but no result has a face box"
+            request = bench.make_request(operation, situation)
+            for picture_name, boxes in boxes_by_picture.items():
+                image = getattr(request, picture_name, None)
+                if image is None:  # a liveness check has no reference
+                    continue
+                true_boxes = true_faces.get(picture_name, ())
+                is_right = _boxes_match(boxes, true_boxes, image)
+                where = f"the faces of the {picture_name} are at {true_boxes}"
+                assert is_right, f"{where}, not {boxes}"
+        bench.skip_unless_applicable(declares_faces, "does not report face boxes")
+        assert has_boxes, "`reports_faces` is declared, but no result has a face box"
 
     @rule("R51")
     def test_r14_largest_face_decides(self, bench: Bench) -> None:
@@ -306,20 +357,26 @@ class CallRules(Rules):
 
         Otherwise a stranger passes by holding the victim's document before the camera.
         """
-        match, case = fm.Operation.MATCH, Situation.SMALLER_FACE_MATCHES
-        bench.skip_unless_applicable(match in bench.operations, "does not compare faces")
-        bench.skip_unless_available(case)
+        compares = fm.Operation.MATCH in bench.operations
+        bench.skip_unless_applicable(compares, "does not compare faces")
+        bench.skip_unless_available(Situation.SMALLER_FACE_MATCHES)
         # Without the verifier, whose checks could hide a match.
-        result = bench.call_backend(match, case).require_result()
-        assert result.decision is not fm.Decision.MATCH, "a match, although the largest face is not"
-        for place, found in zip(PICTURES, _faces(result), strict=True):
-            _judge_compared_face(found, place, result.score)
-        threshold = bench.expected_threshold(match, None)
-        for face in itertools.chain(*_faces(result)):
-            if threshold and face.similarity and threshold.passes(face.similarity.value):
+        result = bench.call_backend(
+            fm.Operation.MATCH, Situation.SMALLER_FACE_MATCHES
+        ).require_result()
+        is_match = result.decision is fm.Decision.MATCH
+        assert not is_match, "a match, although the largest face is not"
+        threshold = bench.expected_threshold(fm.Operation.MATCH, None)
+        codes = {warning.code for warning in result.warnings}
+        for picture_name, faces in _faces_by_picture(result).items():
+            _check_compared_face(faces, picture_name, result.score)
+            for face in faces:
+                if threshold is None or face.similarity is None:
+                    continue
+                if not threshold.passes(face.similarity.value):
+                    continue
                 if result.score is not None:
                     assert_equal("the decision", result.decision, fm.Decision.REVIEW)
-                codes = {warning.code for warning in result.warnings}
                 is_told = fm.WarningCode.SMALLER_FACE_MATCHED in codes
                 assert is_told, "a smaller face matches, but SMALLER_FACE_MATCHED is missing"
 
@@ -333,124 +390,155 @@ class CallRules(Rules):
         run_parts(bench, self._r13_unknown_status, self._r13_unknown_warning)
 
     def _r13_unknown_status(self, bench: Bench) -> None:
-        word = bench.simulator.unknown_status
+        status = bench.simulator.unknown_status
         for operation in bench.operations_for(Situation.UNKNOWN_STATUS):
-            with bench.record_exchanges() as steps:
+            with bench.record_exchanges() as exchanges:
                 result = bench.call_backend(operation, Situation.UNKNOWN_STATUS).require_result()
-            is_said = not steps or any(
-                word.encode() in reply.body for reply in (each.reply for each in steps)
-            )
+            bodies = b"".join(exchange.reply.body for exchange in exchanges)
             bench.require_of_simulator(
-                is_said, f"its response in UNKNOWN_STATUS does not contain {word!r}"
+                not exchanges or status.encode() in bodies,
+                f"its response in UNKNOWN_STATUS does not contain {status!r}",
             )
-            assert_equal(f"the decision of {word!r}", result.decision, benches.REVIEW[operation])
-            assert_equal("`vendor_status`", result.vendor_status, word)
+            review = benches.REVIEW[operation]
+            assert_equal(f"the decision of {status!r}", result.decision, review)
+            assert_equal("`vendor_status`", result.vendor_status, status)
 
     def _r13_unknown_warning(self, bench: Bench) -> None:
         tag, text = bench.simulator.unknown_warning
         for operation in bench.operations_for(Situation.UNKNOWN_WARNING):
-            warnings = (
-                bench.call_verifier(operation, Situation.UNKNOWN_WARNING).require_result().warnings
-            )
-            kept = [warning for warning in warnings if warning.tag == tag]
-            assert kept, f"the warning {tag} is missing: {warnings}"
-            for warning in kept:
-                # A vendor that only sends codes has no text to preserve.
-                assert_equal(f"the text of {tag}", warning.text, text or warning.text)
+            outcome = bench.call_verifier(operation, Situation.UNKNOWN_WARNING)
+            all_warnings = outcome.require_result().warnings
+            warnings = [warning for warning in all_warnings if warning.tag == tag]
+            assert warnings, f"the warning {tag} is missing: {all_warnings}"
+            for warning in warnings:
+                if text is not None:  # else the vendor only sends codes
+                    assert_equal(f"the text of {tag}", warning.text, text)
                 assert_equal(f"the code of {tag}", warning.code, fm.WarningCode.OTHER)
                 assert warning.severity.is_grave, f"{tag} is serious, not {warning.severity}"
 
 
-def _faces(result: Result) -> list[tuple[models.Face, ...]]:
-    return [tuple(getattr(result, f"{place}_faces", None) or ()) for place in PICTURES]
+def _faces_by_picture(result: Result) -> dict[str, tuple[models.Face, ...]]:
+    """Return the faces of a result by picture, probe first; empty for a picture without any."""
+    return {name: tuple(getattr(result, f"{name}_faces", None) or ()) for name in PICTURES}
 
 
-def _judge_compared_face(faces: Sequence[models.Face], place: str, score: Any) -> None:
+def _check_compared_face(
+    faces: Sequence[models.Face], picture_name: str, score: fm.Score | None
+) -> None:
     """Assert that the largest face of a picture is the compared one, and that the score is its."""
-    scored = any(face.similarity for face in faces)
+    has_similarities = any(face.similarity for face in faces)
     compared = [face for face in faces if face.compared]
-    assert compared or not scored or score is None, f"no face of the {place} is `compared`"
+    if has_similarities and score is not None:
+        assert compared, f"no face of the {picture_name} is `compared`"
     for face in compared:
-        is_largest = face.area == max(each.area for each in faces)
-        assert is_largest, f"the compared face of the {place} is not the largest"
-        if scored:
-            assert_equal(
-                f"the similarity of the compared face of the {place}", face.similarity, score
-            )
+        largest_area = max(each.area for each in faces)
+        is_largest = face.area == largest_area
+        assert is_largest, f"the compared face of the {picture_name} is not the largest"
+        if has_similarities:
+            where = f"the similarity of the compared face of the {picture_name}"
+            assert_equal(where, face.similarity, score)
 
 
-def _boxes_match(boxes: Sequence[models.Box], where: Sequence[models.Box], image: fm.Image) -> bool:
-    """Return whether boxes match `where`, with edges within a quarter of a face width."""
-    width, height = image.upright_size
-
-    def edges(box: models.Box) -> tuple[float, ...]:
-        """Return the left, top, right and bottom as fractions of the picture's sides."""
-        wide, high = box.of_width or width, box.of_height or height
-        wide, high = (1, 1) if box.unit == "ratio" else (wide, high)
-        return box.left / wide, box.top / high, box.right / wide, box.bottom / high
-
-    pairs = zip(sorted(map(edges, boxes)), sorted(map(edges, where)), strict=False)
-    return len(boxes) == len(where) and all(
-        math.isclose(side, edge, abs_tol=(face[2] - face[0]) / 4)
-        for box, face in pairs
-        for side, edge in zip(box, face, strict=True)
-    )
+def _boxes_match(
+    boxes: Sequence[models.Box], true_boxes: Sequence[models.Box], image: fm.Image
+) -> bool:
+    """Return whether boxes match the true ones, with edges within a quarter of a face width."""
+    if len(boxes) != len(true_boxes):
+        return False
+    edges_of_boxes = sorted(_edges(box, image) for box in boxes)
+    edges_of_faces = sorted(_edges(box, image) for box in true_boxes)
+    for box_edges, face_edges in zip(edges_of_boxes, edges_of_faces, strict=True):
+        left, _, right, _ = box_edges
+        for box_edge, face_edge in zip(box_edges, face_edges, strict=True):
+            if not math.isclose(box_edge, face_edge, abs_tol=(right - left) / 4):
+                return False
+    return True
 
 
-def forms(secrets: Iterable[str]) -> list[tuple[str, bytes, bool]]:
-    """Return response bodies of every form, each with its name and whether it is JSON.
+def _edges(box: models.Box, image: fm.Image) -> tuple[float, float, float, float]:
+    """Return the left, top, right and bottom as fractions of the picture's sides."""
+    if box.unit == "ratio":
+        return box.left, box.top, box.right, box.bottom
+    image_width, image_height = image.upright_size
+    width = box.of_width or image_width
+    height = box.of_height or image_height
+    return box.left / width, box.top / height, box.right / width, box.bottom / height
+
+
+@attrs.frozen
+class ReplyBody:
+    """A body that a vendor, its server or a gateway may return."""
+
+    name: str
+    content: bytes
+    is_json: bool
+
+
+def reply_bodies(secrets: Sequence[str]) -> list[ReplyBody]:
+    """Return response bodies of every form.
 
     Most contain `secrets`, a key-like string, and error codes that no vendor documents.
     """
     sentence = f"It is so, said {' and '.join(secrets)} to {CANARY}."
-    spoken = {
+    long_text = "It is so. " * (LONG_TEXT_LENGTH // 10)
+    documents = {
         "an error": {"error": sentence, "code": "kit-code-70531", "trace": {"request": CANARY}},
         "a detail": {"detail": sentence, "message": sentence},
         "fields": {"probe": [sentence], "reference": [CANARY]},
         "a list": [sentence],
-        "a long text": {"message": "It is so. " * (LONG // 10), "sub_code": CANARY},
+        "a long text": {"message": long_text, "sub_code": CANARY},
         "an empty object": {},
         "null": None,
     }
-    return [
-        *((name, json.dumps(value).encode(), True) for name, value in spoken.items()),
-        ("an HTML page", f"<html><h1>Bad Gateway</h1>{sentence}</html>".encode(), False),
-        ("an empty body", b"", False),
-        ("truncated JSON", b'{"error": "' + sentence.encode(), False),
-        ("invalid UTF-8", b"\xff\xfe\x00" + sentence.encode(), False),
-    ]
+    bodies = []
+    for name, document in documents.items():
+        bodies.append(ReplyBody(name, json.dumps(document).encode(), is_json=True))
+    page = f"<html><h1>Bad Gateway</h1>{sentence}</html>".encode()
+    truncated = b'{"error": "' + sentence.encode()
+    bodies.append(ReplyBody("an HTML page", page, is_json=False))
+    bodies.append(ReplyBody("an empty body", b"", is_json=False))
+    bodies.append(ReplyBody("truncated JSON", truncated, is_json=False))
+    bodies.append(ReplyBody("invalid UTF-8", b"\xff\xfe\x00" + sentence.encode(), is_json=False))
+    return bodies
 
 
 #: The path to a value in a document: object keys and list indexes, outermost first.
-Place = tuple[str | int, ...]
-#: Marks a key to remove.
-GONE = object()
+ValuePath = tuple[str | int, ...]
+#: Replaces a value that is to be removed with its key.
+REMOVED = object()
 
 
-def places(document: Any, at: Place = ()) -> Iterator[tuple[Place, Any]]:
-    """Yield every value below `document` with its place, outer values first."""
-    items = document if isinstance(document, list) else ()
-    for step, value in document.items() if isinstance(document, Mapping) else enumerate(items):
-        yield (*at, step), value
-        yield from places(value, (*at, step))
+def values_in(document: Any, path: ValuePath = ()) -> Iterator[tuple[ValuePath, Any]]:
+    """Yield every value below `document` with its path, outer values first."""
+    items: Any = ()
+    if isinstance(document, Mapping):
+        items = document.items()
+    elif isinstance(document, list):
+        items = enumerate(document)
+    for step, value in items:
+        yield (*path, step), value
+        yield from values_in(value, (*path, step))
 
 
-def replace(document: Any, place: Place, value: Any) -> Any:
-    """Return a copy of `document` with `value` at `place`; GONE removes the key."""
-    if not place:
+def replace_value(document: Any, path: ValuePath, value: Any) -> Any:
+    """Return a copy of `document` with `value` at `path`; REMOVED removes the key."""
+    if not path:
         return value
-    copied, (first, *rest) = copy.copy(document), place
-    if value is GONE and not rest:
-        del copied[first]
+    step, *inner_path = path
+    changed = copy.copy(document)
+    if value is REMOVED and not inner_path:
+        del changed[step]
     else:
-        copied[first] = replace(document[first], tuple(rest), value)
-    return copied
+        changed[step] = replace_value(document[step], tuple(inner_path), value)
+    return changed
 
 
 def number_in(value: Any) -> float | None:
     """Return a number or numeric string as a float; None for anything else, even a boolean."""
+    if isinstance(value, bool):
+        return None
     try:
-        return None if isinstance(value, bool) else float(value)
+        return float(value)
     except (TypeError, ValueError, OverflowError):
         return None
 
@@ -469,18 +557,18 @@ class AnswerRules(Rules):
         bench.skip_unless_applicable(
             is_http, "is not an HttpBackend, so responses cannot be changed"
         )
-        cases = bench.available_cases([Situation.NO_FACE, Situation.TWO_FACES])
-        statuses: Container[int] = [Recording.of(bench, *case).reply.status for case in cases]
-        if Situation.NO_FACE not in bench.simulator.situations:
-            statuses = STATUSES  # the vendor's status for no face is unknown
+        no_verdict_statuses: Container[int] = STATUSES
+        if Situation.NO_FACE in bench.simulator.situations:
+            cases = bench.available_cases([Situation.NO_FACE, Situation.TWO_FACES])
+            no_verdict_statuses = [Recording.of(bench, *case).reply.status for case in cases]
         for operation in bench.operations:
             recording = Recording.of(bench, operation, PASSING[operation])
             for step in range(len(recording.replies), 0, -1):
-                attrs.evolve(recording, step=step).other_answers(statuses)
+                attrs.evolve(recording, step=step).check_other_replies(no_verdict_statuses)
             # The good response of any simulator passes this threshold.
-            pair = PASSING[operation], NOT_PASSING[operation]
-            good, bad = (Recording.of(bench, operation, case, threshold=1.0) for case in pair)
-            good.other_values(bad)
+            passing = Recording.of(bench, operation, PASSING[operation], threshold=1.0)
+            not_passing = Recording.of(bench, operation, NOT_PASSING[operation], threshold=1.0)
+            passing.check_other_values(not_passing)
 
 
 #: The result or the error of a call, or neither if the call needs more replies.
@@ -488,195 +576,295 @@ Reading = tuple[Result | None, fm.VendorError | None]
 
 
 @attrs.frozen
+class DecisiveValues:
+    """The values of a response that its result follows."""
+
+    #: The score's value, by its path.
+    scores: dict[ValuePath, object]
+    #: The paths of verdicts, and of the objects that enclose them: without these there is none.
+    verdicts: set[ValuePath]
+
+
+@attrs.frozen
 class Recording:
     """A recorded call with its responses; methods replace the response at `step`."""
 
     bench: Bench
-    call: PictureRequest
-    requests: Sequence[HttpRequest]
+    request: PictureRequest
+    http_requests: Sequence[HttpRequest]
     replies: Sequence[HttpReply]
+    #: Counted from 1.
     step: int
 
     @classmethod
-    def of(cls, bench: Bench, operation: fm.Operation, case: Situation, **how: Any) -> Recording:
+    def of(
+        cls,
+        bench: Bench,
+        operation: fm.Operation,
+        situation: Situation,
+        threshold: float | None = None,
+    ) -> Recording:
         """Record a call, with `step` at its last request."""
-        bench.skip_unless_available(case)
-        call = bench.make_request(operation, case, **how)
-        bench.simulator.set_situation(case)
-        bench.run_request(bench.make_request(operation, case, **how))  # renews an expired token
+        bench.skip_unless_available(situation)
+        request = bench.make_request(operation, situation, threshold=threshold)
+        bench.simulator.set_situation(situation)
+        first_request = bench.make_request(operation, situation, threshold=threshold)
+        bench.run_request(first_request)  # renews an expired token
         with bench.record_exchanges() as exchanges:
-            outcome = bench.run_request(call)
+            outcome = bench.run_request(request)
         # A vendor may report a missing face as a rejection.
-        fails = outcome.error is not None and case is not Situation.NO_FACE
-        assert not fails, f"{operation}, {case.name}: {outcome.error!r}"
+        if situation is not Situation.NO_FACE:
+            outcome.require_result()
         bench.skip_unless_testable(exchanges, "gets no request from the backend's `client`")
-        requests = [each.request for each in exchanges]
-        replies = [each.reply for each in exchanges]
-        return cls(bench, call, requests, replies, len(replies))
+        return cls(
+            bench=bench,
+            request=request,
+            http_requests=[exchange.request for exchange in exchanges],
+            replies=[exchange.reply for exchange in exchanges],
+            step=len(exchanges),
+        )
 
     @property
     def reply(self) -> HttpReply:
         return self.replies[self.step - 1]
 
-    def costs(self, *, before: bool = True) -> bool:
-        """Return whether the request (or an earlier one) is declared as charged."""
-        sent = self.requests[0 if before else self.step - 1 : self.step]
-        is_billed = self.call.operation in self.bench.capabilities.billed_operations
-        return is_billed and any(request.charges for request in sent)
+    @property
+    def _is_billed(self) -> bool:
+        return self.request.operation in self.bench.capabilities.billed_operations
 
-    def read_changed(self, place: Place, text: str | None) -> Reading:
-        """Read the response with the value at `place` replaced by raw `text`; None removes it."""
-        before, after = self.reply.at(*place), "nothing" if text is None else text[:60]
-        how = f"with `{'.'.join(map(str, place))}` changed from {before!r:.60} to {after}"
-        stand_in = "(placeholder)"
-        changed = replace(self.reply.at(), place, GONE if text is None else stand_in)
-        written = json.dumps(changed).replace(f'"{stand_in}"', text or "")
-        return self.read(how, written.encode())
+    def _request_is_charged(self) -> bool:
+        """Return whether the request at `step` is declared as charged."""
+        return self._is_billed and bool(self.http_requests[self.step - 1].charges)
 
-    def read(self, how: str, body: bytes, **other: Any) -> Reading:
-        """Return the outcome of the call with this response at `step`."""
-        bench, replies, step = self.bench, self.replies, self.step
-        backend: Any = bench.backend
-        at = f"request {step} of {len(replies)} " if len(replies) > 1 else ""
-        bench.context = f"{self.call.operation}, {at}answered {how}"
-        until = [*replies[: step - 1], attrs.evolve(self.reply, body=body, **other)]
-        # A call may poll: further polls receive the good response.
-        further = [*replies[step:], *[replies[-1]] * 20]
-        for more in ([], further):
-            with contextlib.suppress(ValueError):  # the call needs more replies
-                answer = backend.read_reply(self.call, *until, *more)
-                break
+    def _call_is_charged(self) -> bool:
+        """Return whether the request at `step`, or an earlier one, is declared as charged."""
+        requests = self.http_requests[: self.step]
+        return self._is_billed and any(request.charges for request in requests)
+
+    def read_changed(self, path: ValuePath, text: str | None) -> Reading:
+        """Read the response with the value at `path` replaced by raw `text`; None removes it."""
+        before = self.reply.at(*path)
+        after = "nothing" if text is None else text[:60]
+        change = f"with `{'.'.join(map(str, path))}` changed from {before!r:.60} to {after}"
+        if text is None:
+            changed = json.dumps(replace_value(self.reply.at(), path, REMOVED))
         else:
-            return None, None
-        if isinstance(answer, fm.FaceMatchError):
-            bench.context += f": {type(answer).__name__}"
-            return None, self._judged(answer)
-        raw = None if answer.score is None else answer.score.raw
-        numbers = (number_in(v) for each in until + more for _, v in places([each.at()]))
-        assert raw is None or raw in numbers, f"`score.raw` is {raw}, which is in no response"
-        return None if more is further else answer, None
+            # A text may be no valid JSON, so it takes the place of a string that is.
+            placeholder = "(placeholder)"
+            changed = json.dumps(replace_value(self.reply.at(), path, placeholder))
+            changed = changed.replace(f'"{placeholder}"', text)
+        return self.read(change, changed.encode())
 
-    def _judged(self, error: Any) -> fm.VendorError:
+    def read(self, description: str, body: bytes, **reply_fields: Any) -> Reading:
+        """Return the outcome of the call with this response at `step`."""
+        self._describe(description)
+        changed = attrs.evolve(self.reply, body=body, **reply_fields)
+        replies = [*self.replies[: self.step - 1], changed]
+        backend: Any = self.bench.backend
+        is_read = True
+        try:
+            answer = backend.read_reply(self.request, *replies)
+        except ValueError:  # the call needs more replies
+            is_read = False
+            # A call may poll: further polls receive the good response.
+            replies += self.replies[self.step :]
+            replies += [self.replies[-1]] * 20
+            try:
+                answer = backend.read_reply(self.request, *replies)
+            except ValueError:
+                return None, None
+        if isinstance(answer, fm.FaceMatchError):
+            self.bench.context += f": {type(answer).__name__}"
+            return None, self._check_error(answer)
+        if answer.score is not None and answer.score.raw is not None:
+            numbers = set()
+            for reply in replies:
+                numbers |= {number_in(value) for _, value in values_in([reply.at()])}
+            raw = answer.score.raw
+            assert raw in numbers, f"`score.raw` is {raw}, which is in no response"
+        return answer if is_read else None, None
+
+    def _describe(self, description: str) -> None:
+        """Name the changed response in failure messages."""
+        where = f"{self.request.operation}, "
+        if len(self.replies) > 1:
+            where += f"request {self.step} of {len(self.replies)} "
+        self.bench.context = f"{where}answered {description}"
+
+    def _check_error(self, error: fm.FaceMatchError) -> fm.VendorError:
         """Assert that an error's charge, wait and `retryable` are consistent; return the error."""
         assert isinstance(error, fm.VendorError), "the error does not state the charge"
-        charged, wait_s = error.billing.charged, getattr(error, "retry_after_s", None)
-        is_lost = isinstance(error, fm.OutcomeUnknown)
-        allowed = {fm.Charged.UNKNOWN} if is_lost else {fm.Charged.YES, fm.Charged.NO}
+        charged = error.billing.charged
+        if isinstance(error, fm.OutcomeUnknown):
+            allowed = {fm.Charged.UNKNOWN}
+        else:
+            allowed = {fm.Charged.YES, fm.Charged.NO}
         if self.step > 1:  # the job was accepted: its charge is known, even if its outcome is not
-            allowed.add(fm.Charged.YES if self.costs() else fm.Charged.NO)
+            allowed.add(fm.Charged.YES if self._call_is_charged() else fm.Charged.NO)
         assert_equal("the charge", charged, *allowed)
-        repeats = error.retryable and charged is not fm.Charged.NO
-        assert not repeats, f"the error is retryable, but `charged` is {charged}"
+        is_paid_twice = error.retryable and charged is not fm.Charged.NO
+        assert not is_paid_twice, f"the error is retryable, but `charged` is {charged}"
+        wait_s = getattr(error, "retry_after_s", None)
         assert wait_s is None or 0 <= wait_s < math.inf, f"`retry_after_s` is {wait_s}"
         return error
 
-    def other_answers(self, face_statuses: Container[int]) -> None:
-        """Judge the outcomes for responses with every status and every form of body."""
-        priced, waits = self.costs(before=False), itertools.cycle(WAITS)
-        secrets = list(self.bench.backend_secrets().values())
-        is_last = self.step == len(self.requests) > 1
-        cases = [*itertools.product(STATUSES, forms(secrets))]
-        if not priced and len(self.replies) > 1:  # a free step
-            cases = [*zip(STATUSES, itertools.cycle(forms(secrets)), strict=False)]
-        for status, (name, body, is_json) in cases:
-            headers = {**self.reply.headers, "Retry-After": next(waits)}
-            how = f"{status} with {name}"
-            result, error = self.read(how, body, status=status, headers=headers)
-            is_free = error is not None and error.billing.charged is fm.Charged.NO
-            text = f"{error} {error!r} {error and vars(error)}"
-            assert not any(secret in text for secret in secrets), "the error contains a secret"
-            assert CANARY not in text, "the error contains a string that looks like a key"
-            assert len(str(error)) < LONG / 2, "the error repeats the whole body"
-            assert "backend failed to read" not in text, f"its own code fails: {error}"
-            if status in self.requests[self.step - 1].expects:  # not a rejection
-                assert not (is_free and self.costs()), "reported as free, but the vendor charges it"
-            elif error is not None:
-                assert status >= 300 or not error.retryable, "the error is retryable"
-                blames = status >= 500 and isinstance(error, BLAMING)
-                assert not blames, "the error blames the caller, but the vendor failed"
-                unsaid = status >= 500 and not is_json and priced and is_free
-                assert not unsaid, "reported as free, but the vendor did not say so"
-            elif result is not None:
-                hint = " (mark a clean-up request with `is_cleanup=True`)" * is_last
-                is_read = status in face_statuses and result.decision not in PASS.values()
-                assert is_read, f"it becomes the result {result.decision}, not an error{hint}"
+    def check_other_replies(self, no_verdict_statuses: Container[int]) -> None:
+        """Judge the outcomes for responses with every status and every form of body.
 
-    def other_values(self, bad: Recording) -> None:
+        In `no_verdict_statuses`, a response may become a result that does not pass.
+        """
+        waits = itertools.cycle(WAITS)
+        secrets = list(self.bench.backend_secrets().values())
+        bodies = reply_bodies(secrets)
+        cases = list(itertools.product(STATUSES, bodies))
+        if not self._request_is_charged() and len(self.replies) > 1:  # a free step
+            cases = list(zip(STATUSES, itertools.cycle(bodies), strict=False))
+        for status, body in cases:
+            headers = {**self.reply.headers, "Retry-After": next(waits)}
+            result, error = self.read(
+                f"{status} with {body.name}", body.content, status=status, headers=headers
+            )
+            if error is not None:
+                self._check_refusal(error, status, body, secrets)
+            elif result is not None and status not in self._expected_statuses:
+                is_read = status in no_verdict_statuses
+                text = f"it becomes the result {result.decision}, not an error"
+                if self.step == len(self.http_requests) > 1:
+                    text += " (mark a clean-up request with `is_cleanup=True`)"
+                assert is_read, text
+                assert result.decision not in PASS.values(), text
+
+    @property
+    def _expected_statuses(self) -> Container[int]:
+        """The statuses in which the request at `step` is accepted."""
+        return self.http_requests[self.step - 1].expects
+
+    def _check_refusal(
+        self, error: fm.VendorError, status: int, body: ReplyBody, secrets: Sequence[str]
+    ) -> None:
+        """Assert that an error neither repeats the response nor says more than it."""
+        text = f"{error} {error!r} {vars(error)}"
+        for secret in secrets:
+            assert secret not in text, "the error contains a secret"
+        assert CANARY not in text, "the error contains a string that looks like a key"
+        assert len(str(error)) < LONG_TEXT_LENGTH / 2, "the error repeats the whole body"
+        assert "backend failed to read" not in text, f"its own code fails: {error}"
+        is_free = error.billing.charged is fm.Charged.NO
+        if status in self._expected_statuses:
+            if self._call_is_charged():
+                assert not is_free, "reported as free, but the vendor charges it"
+            return
+        assert status >= 300 or not error.retryable, "the error is retryable"
+        if status < 500:
+            return
+        blames_caller = isinstance(error, CALLERS_ERRORS)
+        assert not blames_caller, "the error blames the caller, but the vendor failed"
+        if not body.is_json and self._request_is_charged():
+            assert not is_free, "reported as free, but the vendor did not say so"
+
+    def check_other_values(self, not_passing: Recording) -> None:
         """Change one value of the good response at a time; try every change to its verdict."""
-        document, bench, operation = self.reply.at(), self.bench, self.call.operation
+        document = self.reply.at()
         is_document = isinstance(document, (dict, list))
-        bench.skip_unless_testable(is_document, "returns neither a JSON object nor a list")
-        usual, error = self.read("as before", self.reply.body)
-        assert usual is not None, f"the same response is not read again: {error!r}"
-        scores, verdicts = self._decide(usual)
-        bench.skip_unless_testable(
-            scores or not bench.score_scale(operation), "has no score in its responses"
+        self.bench.skip_unless_testable(is_document, "returns neither a JSON object nor a list")
+        original, error = self.read("as before", self.reply.body)
+        assert original is not None, f"the same response is not read again: {error!r}"
+        decisive = self._find_decisive_values(original)
+        has_scale = bool(self.bench.score_scale(self.request.operation))
+        self.bench.skip_unless_testable(
+            decisive.scores or not has_scale, "has no score in its responses"
         )
-        self._no_numbers(usual, scores)
-        # Objects that enclose a verdict are decisive, too: without them the verdict is missing.
-        decisive = {place[:end] for place in verdicts for end in range(1, len(place) + 1)}
-        values, turn = [*places(document)], itertools.count()
-        sparing = 1 + len(values) * len(VALUES) // 400  # a few hundred changes are enough
-        for place, value in values:
-            unchanged = json.dumps(value)
-            texts = [*VALUES, f"[{unchanged}]", f'{{"value": {unchanged}}}', None]
-            if place in decisive and isinstance(value, str):
-                others = [f"not {value}", f"{value} pending", f"{value}_not"]
-                texts += map(json.dumps, [*others, bad.reply.at(*place)])
-            for text in texts:
-                if (place not in decisive and next(turn) % sparing) or text == unchanged:
+        self._check_only_numbers_score(original, decisive.scores)
+        values = dict(values_in(document))
+        # A few hundred changes are enough.
+        changes_per_test = 1 + len(values) * len(JSON_VALUES) // 400
+        change_count = itertools.count()
+        for path, value in values.items():
+            is_decisive = path in decisive.verdicts
+            for text in self._other_texts(path, value, is_decisive, not_passing):
+                if not is_decisive and next(change_count) % changes_per_test:
                     continue
-                result, _ = self.read_changed(place, text)
+                result, _ = self.read_changed(path, text)
                 if result is None or result.decision not in PASS.values():
                     continue
-                scored = result.score is not None or not bench.score_scale(operation)
-                assert scored, f"the result is still {result.decision}, without a score"
+                has_score = result.score is not None
+                assert has_score or not has_scale, (
+                    f"the result is still {result.decision}, without a score"
+                )
                 # A vendor may omit its verdict, but another value must not pass.
-                is_unsaid = text is None and result.vendor_status is None
-                assert is_unsaid or place not in decisive, f"the result is still {result.decision}"
+                is_omitted = text is None and result.vendor_status is None
+                assert is_omitted or not is_decisive, f"the result is still {result.decision}"
 
-    def _no_numbers(self, usual: Result, scores: Sequence[tuple[Place, object]]) -> None:
+    def _other_texts(
+        self, path: ValuePath, value: object, is_decisive: bool, not_passing: Recording
+    ) -> list[str | None]:
+        """Return replacements of a value as JSON, without the value itself; None removes it."""
+        value_text = json.dumps(value)
+        texts: list[str | None] = [*JSON_VALUES, f"[{value_text}]", f'{{"value": {value_text}}}']
+        texts.append(None)
+        if is_decisive and isinstance(value, str):
+            for other in (f"not {value}", f"{value} pending", f"{value}_not"):
+                texts.append(json.dumps(other))
+            texts.append(json.dumps(not_passing.reply.at(*path)))
+        return [text for text in texts if text != value_text]
+
+    def _check_only_numbers_score(self, original: Result, scores: dict[ValuePath, object]) -> None:
         """Assert that only a number becomes a score."""
-        for place, value in scores:
-            inside, as_text = json.dumps(value), json.dumps(str(value))
-            odd = '"high"' if isinstance(value, str) else as_text
-            texts = (None, "true", "NaN", "1e999", "[]", "{}", odd, f"[{inside}]")
-            for text in (*texts, f'"{value}%"', f'"{value} of 100"', f'{{"value": {inside}}}'):
-                result, error = self.read_changed(place, text)
+        for path, value in scores.items():
+            number = json.dumps(value)
+            number_as_text = json.dumps(str(value))
+            other_type = '"high"' if isinstance(value, str) else number_as_text
+            texts = [None, "true", "NaN", "1e999", "[]", "{}", other_type, f"[{number}]"]
+            texts += [f'"{value}%"', f'"{value} of 100"', f'{{"value": {number}}}']
+            for text in texts:
+                result, error = self.read_changed(path, text)
                 if error is not None:
-                    self.bench.check_unreadable(self.call.operation, error)
-                elif result is not None:
-                    warned = len(result.warnings) > len(usual.warnings)
-                    if text == as_text and result.score == usual.score and warned:
-                        continue  # A numeric string was read as a number, with a warning.
-                    assert_equal("the score", result.score, None)
-                    # Without the number, the vendor's verdict may remain: R02 tests that.
-                    is_open = text is None or result.decision not in PASS.values()
-                    assert is_open, f"the decision is {result.decision}"
+                    self.bench.check_unreadable(self.request.operation, error)
+                if result is None:
+                    continue
+                has_warned = len(result.warnings) > len(original.warnings)
+                if text == number_as_text and result.score == original.score and has_warned:
+                    continue  # A numeric string was read as a number, with a warning.
+                assert_equal("the score", result.score, None)
+                # Without the number, the vendor's verdict may remain: R02 tests that.
+                is_open = text is None or result.decision not in PASS.values()
+                assert is_open, f"the decision is {result.decision}"
 
-    def _decide(self, usual: Result) -> tuple[list[tuple[Place, object]], set[Place]]:
-        """Return where a response has its score (place and value) and its verdict (places)."""
-
-        def facts(result: Result) -> tuple[float | None, str | None, object]:
-            score = result.score
-            number = None if score is None else score.value if score.raw is None else score.raw
-            return number, result.vendor_status, result.decision
-
-        scores, verdicts = list[tuple[Place, object]](), set[Place]()
-        number, word, _ = facts(usual)
-        for place, value in places(self.reply.at()):
+    def _find_decisive_values(self, original: Result) -> DecisiveValues:
+        """Find the score and the verdicts, by changing each value that looks like one."""
+        scores: dict[ValuePath, object] = {}
+        verdicts = set[ValuePath]()
+        number = _raw_score(original)
+        for path, value in values_in(self.reply.at()):
             is_score = number is not None and number_in(value) == number
-            is_status = isinstance(value, str) and value == word
-            if not is_score and not is_status and not isinstance(value, bool):
-                continue
-            another: object = "another word" if is_status else not value
+            is_status = isinstance(value, str) and value == original.vendor_status
+            replacement: object
             if is_score:
                 half = (number or 0) / 2
-                another = str(half) if isinstance(value, str) else half
-            other, _ = self.read_changed(place, json.dumps(another))
-            follows = other is not None and facts(other) != facts(usual)
-            if is_score and follows:
-                scores.append((place, value))
-            elif follows or (is_status and other is None):
-                verdicts.add(place)
-        return scores, verdicts
+                replacement = str(half) if isinstance(value, str) else half
+            elif is_status:
+                replacement = "another word"
+            elif isinstance(value, bool):
+                replacement = not value
+            else:
+                continue
+            changed, _ = self.read_changed(path, json.dumps(replacement))
+            is_followed = changed is not None and (
+                _raw_score(changed) != number
+                or changed.vendor_status != original.vendor_status
+                or changed.decision is not original.decision
+            )
+            is_refused = is_status and changed is None
+            if is_score and is_followed:
+                scores[path] = value
+            elif is_followed or is_refused:
+                for length in range(1, len(path) + 1):
+                    verdicts.add(path[:length])
+        return DecisiveValues(scores, verdicts)
+
+
+def _raw_score(result: Result) -> float | None:
+    """Return the number that the vendor wrote, or the score's value if it is not known."""
+    if result.score is None:
+        return None
+    return result.score.value if result.score.raw is None else result.score.raw

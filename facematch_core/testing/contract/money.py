@@ -8,7 +8,7 @@ import math
 import re
 import uuid
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import attrs
 import pytest
@@ -17,7 +17,7 @@ import facematch_core as fm
 from facematch_core import Billing, Charged, Operation, errors
 from facematch_core.backend import Backend
 from facematch_core.base.deadline import Deadline
-from facematch_core.http import HttpBackend, HttpReply
+from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.testing import bench as benches
 from facematch_core.testing.bench import PASS, Bench, Outcome, Result, Rules, assert_equal, rule
 from facematch_core.testing.simulator import (
@@ -25,16 +25,18 @@ from facematch_core.testing.simulator import (
     NOT_PASSING,
     PASSING,
     RESULT_SITUATIONS,
+    Refusal,
     Situation,
 )
 
-#: What is said of a call that leaves something at the vendor.
+#: About a call that leaves something at the vendor.
 _NOT_REMOVED = "nothing is removed: yield clean-ups as soon as possible"
 #: A word of a request, such as an id.
 _WORD = re.compile(r"[\w-]+")
 
 
-class Expected(NamedTuple):
+@attrs.frozen
+class Expected:
     """The expected error for a failure, if no earlier request of the call was charged."""
 
     errors: tuple[type[errors.VendorError], ...]
@@ -43,23 +45,62 @@ class Expected(NamedTuple):
     retryable: bool | None = False
 
 
-_NO, _UNKNOWN, _YES = (Charged.NO,), (Charged.UNKNOWN,), (Charged.YES,)
-_LOST = Expected((errors.OutcomeUnknown,), _UNKNOWN)
+_LOST = Expected((errors.OutcomeUnknown,), (Charged.UNKNOWN,))
 EXPECTED = {
-    Situation.BAD_KEY: Expected((errors.AuthenticationFailed, errors.PermissionDenied), _NO),
-    Situation.NO_CREDIT: Expected((errors.InsufficientCredit,), _NO),
-    Situation.THROTTLED: Expected((errors.RateLimited,), _NO, retryable=True),
-    Situation.REJECTED: Expected((errors.RequestRejected,), _NO),
-    Situation.UNREACHABLE: Expected((errors.VendorUnavailable,), _NO, retryable=True),
-    **dict.fromkeys((Situation.LOST_ANSWER, Situation.BROKEN_ANSWER), _LOST),
+    Situation.BAD_KEY: Expected(
+        (errors.AuthenticationFailed, errors.PermissionDenied), (Charged.NO,)
+    ),
+    Situation.NO_CREDIT: Expected((errors.InsufficientCredit,), (Charged.NO,)),
+    Situation.THROTTLED: Expected((errors.RateLimited,), (Charged.NO,), retryable=True),
+    Situation.REJECTED: Expected((errors.RequestRejected,), (Charged.NO,)),
+    Situation.UNREACHABLE: Expected((errors.VendorUnavailable,), (Charged.NO,), retryable=True),
+    Situation.LOST_ANSWER: _LOST,
+    Situation.BROKEN_ANSWER: _LOST,
     Situation.GATEWAY_ERROR: _LOST,
     # Some vendors document that their own errors are free.
-    Situation.OUTAGE: Expected((errors.VendorUnavailable, *_LOST.errors), (*_NO, *_UNKNOWN), None),
-    Situation.UNREADABLE_200: Expected((errors.UnexpectedResponse,), _YES),
+    Situation.OUTAGE: Expected(
+        (errors.VendorUnavailable, errors.OutcomeUnknown),
+        (Charged.NO, Charged.UNKNOWN),
+        retryable=None,
+    ),
+    Situation.UNREADABLE_200: Expected((errors.UnexpectedResponse,), (Charged.YES,)),
 }
 #: Expected errors in situations that only a deadline ends.
-_LATE = Expected((errors.DeadlineExceeded,), _UNKNOWN)
-_STALLED = {Situation.SLOW: _LATE, Situation.DRIPPING: _LATE, Situation.NEVER_DONE: _LOST}
+_LATE = Expected((errors.DeadlineExceeded,), (Charged.UNKNOWN,))
+_EXPECTED_OF_STALLS = {
+    Situation.SLOW: _LATE,
+    Situation.DRIPPING: _LATE,
+    Situation.NEVER_DONE: _LOST,
+}
+
+
+@attrs.frozen
+class Ending:
+    """A situation in which a call ends, and the result of such a call."""
+
+    operation: Operation
+    situation: Situation
+    result: Result
+
+
+@attrs.frozen
+class UnreadCall:
+    """A call that `reconcile` must find: its record, and how it ends.
+
+    The description says how it was lost, or that the vendor keeps it.
+    """
+
+    description: str
+    record: fm.CallRecord
+    ending: Ending
+
+
+@attrs.frozen
+class Cleanups:
+    """The clean-ups of a call, and whether `reconcile` can still find the call."""
+
+    sent: list[str]
+    is_reconcilable: bool
 
 
 class MoneyRules(Rules):
@@ -79,70 +120,87 @@ class MoneyRules(Rules):
                 self._r16_failure(bench, operation, situation)
             else:
                 self._r16_price(bench, operation, situation)
+            if situation is Situation.REJECTED:
+                for refusal in bench.simulator.refusals:
+                    self._r16_refusal(bench, operation, refusal)
+                if bench.has_own_sender:
+                    self._r16_not_repeated(bench, operation)
 
     def _r16_price(self, bench: Bench, operation: Operation, situation: Situation) -> None:
-        outcome, good = bench.call_verifier(operation, situation), PASSING[operation]
+        outcome = bench.call_verifier(operation, situation)
         if situation is Situation.NULL_SCORE and outcome.result is None:
             return  # R02 tests this error and its charge
+        is_pass = situation is PASSING[operation]
         billing = outcome.require_result().billing
         check_bill(billing, outcome)
-        may_be = _YES if situation is good else (*_YES, *_NO)
+        allowed = {Charged.YES} if is_pass else {Charged.YES, Charged.NO}
         if situation in bench.simulator.price_unknown:
-            may_be = _UNKNOWN
+            allowed = {Charged.UNKNOWN}
         elif operation not in bench.capabilities.billed_operations:
-            may_be = _NO
-        by = "`billed_operations` and the simulator's `price_unknown`"
-        assert_equal(f"the charge in the result, by {by},", billing.charged, *may_be)
-        assert billing.ground or billing.charged is not Charged.YES, "`billing.ground` is empty"
-        steps = bench.request_count(operation)
-        # A picture without a face may end a call early.
-        counts = outcome.requests == steps or (outcome.requests < steps and situation is not good)
-        sent = f"{outcome.requests} requests, but the simulator's `steps` are {steps}"
-        assert counts or not bench.has_own_sender, f"{sent}: does it retry, or cache a response?"
-        for wish in bench.option_sets(operation) if situation is good else ():
-            outcome = bench.call_verifier(operation, good, **wish)
-            check_bill(outcome.require_result().billing, outcome, f"with {wish} ")
+            allowed = {Charged.NO}
+        assert_equal(
+            "the charge in the result, by `billed_operations` and the simulator's `price_unknown`,",
+            billing.charged,
+            *sorted(allowed),
+        )
+        if billing.charged is Charged.YES:
+            assert billing.ground, "`billing.ground` is empty"
+        if bench.has_own_sender:
+            # A picture without a face may end a call early.
+            steps = bench.request_count(operation)
+            has_ended_early = outcome.requests < steps and not is_pass
+            assert outcome.requests == steps or has_ended_early, (
+                f"{outcome.requests} requests, but the simulator's `steps` are {steps}: "
+                "does it retry, or cache a response?"
+            )
+        if is_pass:
+            for options in bench.option_sets(operation):
+                outcome = bench.call_verifier(operation, situation, **options)
+                billing = outcome.require_result().billing
+                check_bill(billing, outcome, f"with {options} ")
 
     def _r16_failure(self, bench: Bench, operation: Operation, situation: Situation) -> None:
         for step in bench.steps_to_fail(operation, situation):
+            max_requests = step or bench.request_count(operation)
+            is_poll = _is_poll(bench.request_at(operation, step))
             # Also without the verifier, whose checks could hide a bug in the backend.
-            for ask in (bench.call_backend, bench.call_verifier):
-                outcome = ask(operation, situation, step=step)
-                judge(bench, operation, situation, step, outcome)
-                most = step or bench.request_count(operation)
-                polls = bench.request_at(operation, step).on_refusal == "raise"
-                right = polls or outcome.requests <= most or not bench.has_own_sender
-                assert right, f"{outcome.requests} requests, not {most}: does it retry?"
-        if situation is Situation.REJECTED:
-            self._r16_refusals(bench, operation)
-        if situation is Situation.REJECTED and bench.has_own_sender:
-            # An expired token may be renewed, but a call that may be charged is not repeated.
-            for status in (404, 409, 500, 504):  # situations cover other statuses
-                with bench.record_exchanges(status=status):
-                    count = bench.run_request(
-                        bench.make_request(operation, PASSING[operation])
-                    ).requests
-                most = bench.request_count(operation)
-                assert count <= most, f"{count} requests after a {status}, not {most}"
+            for make_call in (bench.call_backend, bench.call_verifier):
+                outcome = make_call(operation, situation, step=step)
+                check_failure(bench, operation, situation, step, outcome)
+                if bench.has_own_sender and not is_poll:
+                    assert outcome.requests <= max_requests, (
+                        f"{outcome.requests} requests, not {max_requests}: does it retry?"
+                    )
 
-    def _r16_refusals(self, bench: Bench, operation: Operation) -> None:
-        """Assert that each further documented refusal has its error and charge."""
+    def _r16_not_repeated(self, bench: Bench, operation: Operation) -> None:
+        """Assert that a call that may be charged is not repeated, as with a new token."""
+        max_requests = bench.request_count(operation)
+        for status in (404, 409, 500, 504):  # situations cover other statuses
+            request = bench.make_request(operation, PASSING[operation])
+            with bench.record_exchanges(status=status):
+                requests = bench.run_request(request).requests
+            assert requests <= max_requests, (
+                f"{requests} requests after a {status}, not {max_requests}"
+            )
+
+    def _r16_refusal(self, bench: Bench, operation: Operation, refusal: Refusal) -> None:
+        """Assert that a further documented refusal has its error and charge."""
         backend: Any = bench.backend
-        for refusal in bench.simulator.refusals:
-            text = json.dumps(refusal.body)
-            bench.context = f"{operation}, answered {refusal.status} with {text:.120}"
-            headers = {"Content-Type": "application/json"}
-            reply = HttpReply(status=refusal.status, headers=headers, body=text.encode())
-            outcome = backend.read_reply(bench.make_request(operation, PASSING[operation]), reply)
-            if refusal.error is None:
-                decision = getattr(outcome, "decision", type(outcome).__name__)
-                assert_equal("the decision", decision, benches.INCONCLUSIVE[operation])
-            else:
-                assert_equal("the error", type(outcome).__name__, refusal.error.__name__)
-            charged = outcome.billing.charged
-            assert_equal("the charge", charged, refusal.charged)
-            repeats = getattr(outcome, "retryable", False) and charged is not Charged.NO
-            assert not repeats, f"the error is retryable, but `charged` is {charged}"
+        body = json.dumps(refusal.body)
+        bench.context = f"{operation}, answered {refusal.status} with {body:.120}"
+        headers = {"Content-Type": "application/json"}
+        reply = HttpReply(status=refusal.status, headers=headers, body=body.encode())
+        request = bench.make_request(operation, PASSING[operation])
+        outcome = backend.read_reply(request, reply)
+        if refusal.error is None:
+            decision = getattr(outcome, "decision", type(outcome).__name__)
+            assert_equal("the decision", decision, benches.INCONCLUSIVE[operation])
+        else:
+            assert_equal("the error", type(outcome).__name__, refusal.error.__name__)
+        charged = outcome.billing.charged
+        assert_equal("the charge", charged, refusal.charged)
+        is_paid_twice = getattr(outcome, "retryable", False) and charged is not Charged.NO
+        assert not is_paid_twice, f"the error is retryable, but `charged` is {charged}"
 
     @rule("R51")
     def test_r32_another_call_is_never_found(self, bench: Bench) -> None:
@@ -150,97 +208,149 @@ class MoneyRules(Rules):
 
         A call that is not found is paid for again. Another visitor's record gives a wrong verdict.
         """
-        backend, simulator = bench.backend, bench.simulator
-        searches = type(backend).reconcile is not Backend.reconcile
+        searches = type(bench.backend).reconcile is not Backend.reconcile
         bench.skip_unless_applicable(searches, "cannot search its vendor's records")
-        bench.skip_unless_testable(simulator.keeps_records, "keeps no records to search")
+        keeps_records = bench.simulator.keeps_records
+        bench.skip_unless_testable(keeps_records, "keeps no records to search")
         is_searched = False
         for operation in bench.operations:
-            for each in self._r32_kept_and_lost(bench, operation):
-                self._r32_search(bench, *each)
+            calls = itertools.chain(
+                self._r32_kept_calls(bench, operation), self._r32_lost_calls(bench, operation)
+            )
+            for call in calls:
+                self._r32_find(bench, call)
+                self._r32_find_no_other(bench, call)
                 is_searched = True
         if not is_searched:
             bench.skip_unless_available(Situation.LOST_ANSWER)
             raise AssertionError("it has `reconcile`, but no kept or lost call is `reconcilable`")
 
-    def _r32_search(self, bench: Bench, how: str, record: Any, situation: Any, answer: Any) -> None:
-        """Assert that a call which ends in `situation` is found by its own ids only."""
+    def _r32_find(self, bench: Bench, call: UnreadCall) -> None:
+        """Assert that a call is found by its ids, unless the search fails."""
+        record = call.record
+        situation = call.ending.situation
         bench.simulator.set_situation(situation)
-        not_yet, says = fm.Reconciled.NOT_YET, look(bench, record)
+        where = f"{record.operation}, {call.description} that ends in {situation.name}"
+        reconciliation = reconcile(bench, record)
         for _ in range(20):
-            says = look(bench, record) if says.outcome is not_yet else says
-        where = f"{record.operation}, {how} that ends in {situation.name}"
-        sought = f"{where}, in the vendor's records: for `vendor_id` {record.vendor_id}"
-        hint = "A simulator without records sets `keeps_records` = False"
-        assert says.result is not None, f"{sought} `reconcile` returns {says.reason}. {hint}"
-        vendor_id = record.vendor_id or says.result.ids.vendor
-        found, due = _facts(says.result), _facts(answer) | {"ids": (record.id, vendor_id)}
-        for name, fact in found.items():
-            assert_equal(f"{where}: the {name} of the found call", fact, due[name])
-        for status in (401, 503) if isinstance(bench.backend, HttpBackend) else ():
-            with bench.record_exchanges(every=True, status=status, body=b"{}"):
-                says = look(bench, record)
-            told = f"{where}: after a {status}, `reconcile` returns {says.reason}"
-            assert says.outcome in (None, not_yet), told
-        # Unknown ids, and ids that share the beginning or the end of a known one.
-        ids = (str(uuid.uuid4()), record.id[:-12] + "0" * 12, "0" * 8 + record.id[8:])
-        others = [*itertools.product(ids, (None, f"{record.vendor_id}x"))]
-        if record.retention is not fm.Retention.KEEP:
-            others.append((record.id, others[1][1]))
-        for call_id, vendor_id in others:
-            other = attrs.evolve(record, id=call_id, vendor_id=vendor_id)
-            if bench.backend.reconcilable(other):
-                says = look(bench, other)
-                assert says.result is None, f"found by ids of another call: {other}"
-                ends = record.retention is fm.Retention.KEEP or says.outcome is not not_yet
-                assert ends, f"{where}: an unknown `vendor_id` gives {says.reason}"
-
-    def _r32_kept_and_lost(self, bench: Bench, operation: Operation) -> Iterator[tuple[Any, ...]]:
-        """Yield each stored or lost call as its kind, record, final situation and result.
-
-        `reconcile` returns NOT_YET for a job that is not finished.
-        """
-        keeps, answers = (
-            fm.Retention.KEEP in bench.capabilities.retention,
-            dict[Situation, Result](),
+            if reconciliation.outcome is not fm.Reconciled.NOT_YET:
+                break
+            reconciliation = reconcile(bench, record)
+        found = reconciliation.result
+        assert found is not None, (
+            f"{where}, in the vendor's records: for `vendor_id` {record.vendor_id} `reconcile` "
+            f"returns {reconciliation.reason}. A simulator without records sets `keeps_records` "
+            "= False"
         )
-        retention = fm.Retention.KEEP if keeps else fm.Retention.MINIMAL
-        options: dict[str, Any] = {"caller_ref": "visitor 7", "retention": retention}
-        for end in (PASSING[operation], NOT_PASSING[operation]):
-            # Five calls, so that the first call's record is not the newest.
-            every = [
-                bench.call_verifier(operation, end, **options).require_result() for _ in range(5)
-            ]
-            answers[end], waits_s = every[0], sum(bench.waits_s)
-            kept = [(record_of(bench, operation, answer), answer) for answer in every[::4]]
-            for record, answer in kept if keeps else ():
-                is_found = bench.backend.reconcilable(record)
-                assert is_found, "it has `reconcile`, but a kept call is not `reconcilable`"
-                yield "a kept call", record, end, answer
-        options["deadline_s"] = benches.SHORT_DEADLINE_S + benches.CALL_LIMIT_S + 2 * waits_s
-        steps = bench.steps_to_fail(operation, Situation.LOST_ANSWER)
-        paid_at = [step for step in steps if bench.request_at(operation, step).charges]
-        lost = [(Situation.LOST_ANSWER, PASSING[operation], at) for at in {*paid_at[:1], steps[-1]}]
-        if waits_s:
-            bench.skip_unless_available(Situation.NEVER_DONE)
-            lost = [*((Situation.NEVER_DONE, end, None) for end in answers), *lost]
-        lost = [each for each in lost if each[0] in bench.simulator.situations]
-        for loss, end, step in lost:
-            options["images"] = bench.simulator.pictures_for(end)
-            outcome = bench.call_verifier(operation, loss, step=step, **options)
-            error, is_job = outcome.error, loss is Situation.NEVER_DONE
-            if not isinstance(error, fm.OutcomeUnknown) or not error.reconcilable:
-                assert not is_job, f"a lost job gives {outcome.summary}, and cannot be found"
+        vendor_id = record.vendor_id or found.ids.vendor
+        expected_ids = (record.id, vendor_id)
+        assert_equal(
+            f"{where}: the ids of the found call", (found.ids.call, found.ids.vendor), expected_ids
+        )
+        expected_facts = _facts(call.ending.result)
+        for name, fact in _facts(found).items():
+            assert_equal(f"{where}: the {name} of the found call", fact, expected_facts[name])
+        if not isinstance(bench.backend, HttpBackend):
+            return
+        for status in (401, 503):
+            with bench.record_exchanges(every=True, status=status, body=b"{}"):
+                reconciliation = reconcile(bench, record)
+            assert reconciliation.outcome in (None, fm.Reconciled.NOT_YET), (
+                f"{where}: after a {status}, `reconcile` returns {reconciliation.reason}"
+            )
+
+    def _r32_find_no_other(self, bench: Bench, call: UnreadCall) -> None:
+        """Assert that a call is not found by ids that resemble its own."""
+        record = call.record
+        is_kept = record.retention is fm.Retention.KEEP
+        other_vendor_id = f"{record.vendor_id}x"
+        # Unknown ids, and ids that share the beginning or the end of a known one.
+        call_ids = (str(uuid.uuid4()), record.id[:-12] + "0" * 12, "0" * 8 + record.id[8:])
+        ids: list[tuple[str, str | None]]
+        ids = list(itertools.product(call_ids, (None, other_vendor_id)))
+        if not is_kept:  # a kept call is found by its own id alone
+            ids.append((record.id, other_vendor_id))
+        for call_id, vendor_id in ids:
+            other = attrs.evolve(record, id=call_id, vendor_id=vendor_id)
+            if not bench.backend.reconcilable(other):
                 continue
-            # The error of a call that is never charged has no `call`.
-            ids = attrs.evolve(answers[end].ids, call=error.ids.call, vendor=error.ids.vendor)
-            answer = attrs.evolve(answers[end], ids=ids)
-            record = error.call or record_of(bench, operation, answer)
-            if is_job:
-                says = look(bench, record)
+            reconciliation = reconcile(bench, other)
+            assert reconciliation.result is None, f"found by ids of another call: {other}"
+            if not is_kept:
+                is_open = reconciliation.outcome is fm.Reconciled.NOT_YET
+                assert not is_open, (
+                    f"{call.description}: an unknown `vendor_id` gives {reconciliation.reason}"
+                )
+
+    def _r32_kept_calls(self, bench: Bench, operation: Operation) -> Iterator[UnreadCall]:
+        """Yield calls that the vendor was asked to keep: a pass and another one."""
+        if fm.Retention.KEEP not in bench.capabilities.retention:
+            return
+        for situation in (PASSING[operation], NOT_PASSING[operation]):
+            # Five calls, so that the first call's record is not the newest.
+            endings = [_ending_to_find(bench, operation, situation) for _ in range(5)]
+            for ending in (endings[0], endings[4]):
+                record = record_of(bench, operation, ending.result)
+                is_reconcilable = bench.backend.reconcilable(record)
+                assert is_reconcilable, "it has `reconcile`, but a kept call is not `reconcilable`"
+                yield UnreadCall("a kept call", record, ending)
+
+    def _r32_lost_calls(self, bench: Bench, operation: Operation) -> Iterator[UnreadCall]:
+        """Yield calls without a result that `reconcile` promises to find.
+
+        A job that is not finished is looked for at once: `reconcile` must return NOT_YET.
+        """
+        no_match = _ending_to_find(bench, operation, NOT_PASSING[operation])
+        passing = _ending_to_find(bench, operation, PASSING[operation])
+        waits_s = sum(bench.waits_s)
+        # Longer than the waits of a call, which the fake clock counts.
+        deadline_s = benches.SHORT_DEADLINE_S + benches.CALL_LIMIT_S + 2 * waits_s
+        if waits_s:  # the call is a job
+            bench.skip_unless_available(Situation.NEVER_DONE)
+            for ending in (passing, no_match):
+                call = self._r32_lose(
+                    bench, ending, Situation.NEVER_DONE, step=None, deadline_s=deadline_s
+                )
+                if call is None:
+                    continue
+                says = reconcile(bench, call.record)
                 is_open = says.outcome is fm.Reconciled.NOT_YET
                 assert is_open, f"the job is not finished: `reconcile` returns {says.reason}"
-            yield f"a call lost by {loss.name}", record, end, answers[end]
+                yield call
+        if Situation.LOST_ANSWER not in bench.simulator.situations:
+            return
+        steps = bench.steps_to_fail(operation, Situation.LOST_ANSWER)
+        charged_steps = [step for step in steps if bench.request_at(operation, step).charges]
+        for step in {*charged_steps[:1], steps[-1]}:
+            call = self._r32_lose(
+                bench, passing, Situation.LOST_ANSWER, step=step, deadline_s=deadline_s
+            )
+            if call is not None:
+                yield call
+
+    def _r32_lose(
+        self, bench: Bench, ending: Ending, loss: Situation, *, step: int | None, deadline_s: float
+    ) -> UnreadCall | None:
+        """Lose a call, which would end so; return None if the backend cannot find it."""
+        outcome = bench.call_verifier(
+            ending.operation,
+            loss,
+            step=step,
+            images=bench.simulator.pictures_for(ending.situation),
+            deadline_s=deadline_s,
+            **_options_to_find(bench),
+        )
+        error = outcome.error
+        if not isinstance(error, fm.OutcomeUnknown) or not error.reconcilable:
+            is_job = loss is Situation.NEVER_DONE
+            assert not is_job, f"a lost job gives {outcome.summary}, and cannot be found"
+            return None
+        record = error.call
+        if record is None:  # the error of a call that is never charged has no `call`
+            ids = attrs.evolve(ending.result.ids, call=error.ids.call, vendor=error.ids.vendor)
+            lost_result = attrs.evolve(ending.result, ids=ids)
+            record = record_of(bench, ending.operation, lost_result)
+        return UnreadCall(f"a call lost by {loss.name}", record, ending)
 
     @rule("R51")
     def test_r49_what_is_made_is_removed(self, bench: Bench) -> None:
@@ -252,158 +362,224 @@ class MoneyRules(Rules):
         bench.skip_unless_applicable(is_http, "is not an HttpBackend, and has no clean-ups")
         removes = False
         for operation in bench.operations:
-            good = operation, PASSING[operation]
-            removed, others = (self._r49_cleanups(bench, *good)[0] for _ in range(2))
-            assert len({*removed}) == len(removed), f"removed twice: {removed}"
-            shared = {*removed} & {*others}
+            removed = self._r49_call(bench, operation, PASSING[operation]).sent
+            removed_by_another = self._r49_call(bench, operation, PASSING[operation]).sent
+            assert len(set(removed)) == len(removed), f"removed twice: {removed}"
+            shared = set(removed) & set(removed_by_another)
             assert not shared, f"two calls removed the same resource: {shared}"
-            removes |= bool(removed)
-            ends = NOT_PASSING[operation], Situation.NO_FACE, Situation.UNREADABLE_200
-            for end in bench.available(*ends) if removed else ():
-                sent, is_sought = self._r49_cleanups(bench, operation, end)
-                # The records of a call that `reconcile` can still find are not deleted.
-                assert sent or is_sought, _NOT_REMOVED
-            if removed:
-                self._r49_refused_later(bench, operation, others=others)
+            if not removed:
+                continue
+            removes = True
+            endings = (NOT_PASSING[operation], Situation.NO_FACE, Situation.UNREADABLE_200)
+            for situation in bench.available(*endings):
+                self._r49_check_removed(bench, operation, situation)
+            self._r49_refused_later(bench, operation, removed_by_another)
         bench.skip_unless_applicable(removes, "removes nothing at its vendor")
 
-    def _r49_refused_later(self, bench: Bench, operation: Operation, others: list[str]) -> None:
-        """Assert that what a request makes is removed if the vendor rejects the next request.
+    def _r49_check_removed(
+        self, bench: Bench, operation: Operation, situation: Situation, step: int | None = None
+    ) -> None:
+        cleanups = self._r49_call(bench, operation, situation, step=step)
+        # The records of a call that `reconcile` can still find are not deleted.
+        assert cleanups.sent or cleanups.is_reconcilable, _NOT_REMOVED
 
-        `others` are the clean-ups of another call.
-        """
-        with bench.record_exchanges() as steps:
-            removed, _ = self._r49_cleanups(bench, operation, PASSING[operation])
+    def _r49_refused_later(
+        self, bench: Bench, operation: Operation, removed_by_another: list[str]
+    ) -> None:
+        """Assert that what a request makes is removed if the vendor rejects the next request."""
+        with bench.record_exchanges() as exchanges:
+            removed = self._r49_call(bench, operation, PASSING[operation]).sent
         # The clean-ups of two calls differ in the ids of what the calls made.
-        ids = {*_WORD.findall(" ".join(removed))} - {*_WORD.findall(" ".join(others))}
-        replies = [each.reply for each in steps][: bench.request_count(operation)]
-        for made_at, reply in enumerate(replies[:-1], start=1):
-            if not any(each.encode() in reply.body for each in ids):
-                continue
-            for end in bench.available(Situation.REJECTED):
-                sent, is_sought = self._r49_cleanups(bench, operation, end, step=made_at + 1)
-                assert sent or is_sought, _NOT_REMOVED
-            return
+        ids = _words(removed) - _words(removed_by_another)
+        steps = range(1, bench.request_count(operation))
+        for step, exchange in zip(steps, exchanges, strict=False):
+            if any(made_id.encode() in exchange.reply.body for made_id in ids):
+                for situation in bench.available(Situation.REJECTED):
+                    self._r49_check_removed(bench, operation, situation, step=step + 1)
+                return
 
-    def _r49_cleanups(
-        self, bench: Bench, *asked: Any, step: int | None = None
-    ) -> tuple[list[str], bool]:
-        """Make a call; return its clean-ups, and whether `reconcile` can find the call."""
-        with bench.record_exchanges(every=True) as steps:
-            outcome = bench.call_verifier(*asked, step=step)
-        removals = [
-            each.request
-            for each in steps
-            if each.request.is_cleanup or each.request.method == "DELETE"
+    def _r49_call(
+        self, bench: Bench, operation: Operation, situation: Situation, step: int | None = None
+    ) -> Cleanups:
+        """Make a call; return its clean-ups."""
+        with bench.record_exchanges(every=True) as exchanges:
+            outcome = bench.call_verifier(operation, situation, step=step)
+        removals = [exchange.request for exchange in exchanges if _removes(exchange.request)]
+        for removal in removals:
+            is_marked = removal.is_cleanup
+            assert is_marked, f"{removal.url} is a step of the call: mark it `is_cleanup=True`"
+        sent = [
+            f"{removal.method} {removal.url} {removal.params} {removal.encoded().body!r}"
+            for removal in removals
         ]
-        unmarked = [each.url for each in removals if not each.is_cleanup]
-        assert not unmarked, f"{unmarked} is a step of the call: mark it `is_cleanup=True`"
-        warnings = outcome.result.warnings if outcome.result is not None else ()
-        parts = [(each.method, each.url, each.params, each.encoded().body) for each in removals]
-        sent = [" ".join(map(str, each)) for each in parts]
-        refused = any(warning.tag == "not_cleaned_up" for warning in warnings)
-        assert asked not in PASSING.items() or not refused, f"the simulator rejects {sent}"
+        if outcome.result is not None and situation is PASSING[operation]:
+            tags = {warning.tag for warning in outcome.result.warnings}
+            assert "not_cleaned_up" not in tags, f"the simulator rejects {sent}"
+        is_reconcilable = False
+        error = outcome.error
         # Only a call that may have been charged is reconciled.
-        error = outcome.error if isinstance(outcome.error, fm.VendorError) else None
-        call = error.call if error and error.billing.charged is not fm.Charged.NO else None
-        return sent, call is not None and bench.backend.reconcilable(call)
+        if isinstance(error, fm.VendorError) and error.billing.charged is not Charged.NO:
+            is_reconcilable = error.call is not None and bench.backend.reconcilable(error.call)
+        return Cleanups(sent, is_reconcilable)
 
 
-def judge(bench: Bench, operation: Operation, case: Situation, step: Any, outcome: Outcome) -> None:
+def _removes(request: HttpRequest) -> bool:
+    return request.is_cleanup or request.method == "DELETE"
+
+
+def _words(texts: list[str]) -> set[str]:
+    return set(_WORD.findall(" ".join(texts)))
+
+
+def _is_poll(request: HttpRequest) -> bool:
+    """Return whether a plug-in handles the refusal of a request itself, as of a free poll."""
+    return request.on_refusal == "raise"
+
+
+def check_failure(
+    bench: Bench, operation: Operation, situation: Situation, step: int | None, outcome: Outcome
+) -> None:
     """Assert that a failure raised the expected error and bill, or that a retry passed."""
-    has_waited, request = bool(bench.waits_s), bench.request_at(operation, step)
-    gave, error = f"it gave {outcome.summary}", outcome.error
-    polled, free = request.on_refusal == "raise", not request.charges
-    if outcome.result is not None and polled and case in EXPECTED:
+    has_waited = bool(bench.waits_s)  # before `request_at`, which may make a call
+    request = bench.request_at(operation, step)
+    is_retried_poll = _is_poll(request) and situation in EXPECTED
+    outcome_text = f"it gave {outcome.summary}"
+    if outcome.result is not None and is_retried_poll:
         check_bill(outcome.result.billing, outcome)
-        assert outcome.result.decision is PASS[operation], f"{gave} after a retry"
+        assert outcome.result.decision is PASS[operation], f"{outcome_text} after a retry"
         return
-    # The allowed errors and bills depend on the cost of this request and of earlier ones.
-    expected, billed = (
-        (EXPECTED | _STALLED)[case],
-        operation in bench.capabilities.billed_operations,
-    )
-    classes, bills = expected.errors, {*expected.charged}
-    if polled and case in EXPECTED:
+    expected = EXPECTED.get(situation) or _EXPECTED_OF_STALLS[situation]
+    classes = expected.errors
+    is_paid_request = request.charges and operation in bench.capabilities.billed_operations
+    if is_retried_poll:
         classes = (errors.VendorError,)
-    elif free and step not in (None, 1):  # accepted, and not finished
+    elif not request.charges and step not in (None, 1):  # accepted, and not finished
         classes = (*classes, errors.VendorUnavailable, errors.OutcomeUnknown)
-    elif Charged.UNKNOWN in bills and (free or not billed):
+    elif Charged.UNKNOWN in expected.charged and not is_paid_request:
         classes = (*classes, errors.VendorUnavailable)
-    if free:
-        bills = {Charged.NO}
-    elif Charged.YES in bills or not billed:
-        bills |= {Charged.NO}  # `check_bill` compares the simulator's count
-    # A refusal is a known outcome, even if its price is not documented.
-    is_price_unknown = case in bench.simulator.price_unknown and not free
-    if is_price_unknown:
-        bills |= {Charged.UNKNOWN}
-    if outcome.charges:  # for this request or an earlier one
-        bills = {Charged.YES if bill is Charged.NO else bill for bill in bills}
     names = " or ".join(dict.fromkeys(each.__name__ for each in classes))
-    assert isinstance(error, classes), f"{gave}, not {names}"
+    error = outcome.error
+    assert isinstance(error, classes), f"{outcome_text}, not {names}"
     charged = error.billing.charged
-    assert_equal("the charge in the error", charged, *sorted(bills))
-    is_named = charged is not Charged.UNKNOWN or isinstance(error, errors.OutcomeUnknown)
-    assert is_named or is_price_unknown, (
-        f"{gave} with an unknown charge: it must be an OutcomeUnknown, unless the simulator's "
-        "`price_unknown` says that the vendor does not document the charge of this refusal"
-    )
+    allowed = _allowed_charges(bench, operation, situation, request, outcome)
+    assert_equal("the charge in the error", charged, *sorted(allowed))
+    # A refusal is a known outcome, even if its price is not documented.
+    if charged is Charged.UNKNOWN and situation not in bench.simulator.price_unknown:
+        assert isinstance(error, errors.OutcomeUnknown), (
+            f"{outcome_text} with an unknown charge: it must be an OutcomeUnknown, unless the "
+            "simulator's `price_unknown` says that the vendor does not document the charge of "
+            "this refusal"
+        )
     check_bill(error.billing, outcome)
-    retryable = expected.retryable if classes == expected.errors else None
-    right = (retryable if charged is Charged.NO else False) in (None, error.retryable)
-    assert right, f"`retryable` is {error.retryable}, but `charged` is {charged}"
+    if charged is not Charged.NO:
+        assert not error.retryable, f"`retryable` is True, but `charged` is {charged}"
+    elif classes == expected.errors and expected.retryable is not None:
+        where = f"`retryable` of an error whose `charged` is {charged}"
+        assert_equal(where, error.retryable, expected.retryable)
     wait_s = getattr(error, "retry_after_s", None) or 0.0
     assert 0 <= wait_s < math.inf, f"`retry_after_s` is {wait_s}"
-    call = bench.make_request(operation, PASSING[operation], vendor_id=error.ids.vendor)
-    can_be = bench.backend.reconcilable(call) or not getattr(error, "reconcilable", False)
-    assert can_be, "`reconcilable` is True, but the vendor stored nothing"
-    if case is Situation.NEVER_DONE or (polled and has_waited and outcome.charges):
-        again = isinstance(error, (errors.RateLimited, errors.VendorUnavailable))
-        assert not again, f"{gave}: the job was accepted, so it must be an OutcomeUnknown"
+    if getattr(error, "reconcilable", False):
+        stored = bench.make_request(operation, PASSING[operation], vendor_id=error.ids.vendor)
+        is_stored = bench.backend.reconcilable(stored)
+        assert is_stored, "`reconcilable` is True, but the vendor stored nothing"
+    has_accepted_job = _is_poll(request) and has_waited and outcome.charges > 0
+    if has_accepted_job or situation is Situation.NEVER_DONE:
+        is_final = not isinstance(error, (errors.RateLimited, errors.VendorUnavailable))
+        assert is_final, f"{outcome_text}: the job was accepted, so it must be an OutcomeUnknown"
         assert error.ids.vendor, "the error has no `ids.vendor` to find the job by"
+
+
+def _allowed_charges(
+    bench: Bench,
+    operation: Operation,
+    situation: Situation,
+    request: HttpRequest,
+    outcome: Outcome,
+) -> set[Charged]:
+    """Return the charges that an error may report if `request` fails."""
+    expected = EXPECTED.get(situation) or _EXPECTED_OF_STALLS[situation]
+    allowed = set(expected.charged)
+    is_billed = operation in bench.capabilities.billed_operations
+    if not request.charges:
+        allowed = {Charged.NO}
+    else:
+        if Charged.YES in allowed or not is_billed:
+            allowed.add(Charged.NO)  # `check_bill` compares the simulator's count
+        if situation in bench.simulator.price_unknown:
+            allowed.add(Charged.UNKNOWN)
+    if outcome.charges and Charged.NO in allowed:  # for this request or an earlier one
+        allowed.remove(Charged.NO)
+        allowed.add(Charged.YES)
+    return allowed
 
 
 def check_bill(billing: Billing, outcome: Outcome, where: str = "") -> None:
     """Assert that the vendor counted the reported charges (or more, if the charge is unknown)."""
-    charges, counted = billing.charges or 0, outcome.charges
-    right = charges == counted and (billing.charged is Charged.YES) == (counted > 0)
+    reported = billing.charges or 0
+    counted = outcome.charges
     if billing.charged is Charged.UNKNOWN:
-        right = charges <= counted
-    said = f"{where}the backend reports {billing.charged} (charges: {charges})"
-    assert right, f"{said}, but the vendor counted {counted}"
+        is_right = reported <= counted
+    else:
+        says_yes = billing.charged is Charged.YES
+        is_right = reported == counted and says_yes == (counted > 0)
+    assert is_right, (
+        f"{where}the backend reports {billing.charged} (charges: {reported}), "
+        f"but the vendor counted {counted}"
+    )
+
+
+def _options_to_find(bench: Bench) -> dict[str, Any]:
+    """Return the options of a call that `reconcile` is to find."""
+    retention = fm.Retention.MINIMAL
+    if fm.Retention.KEEP in bench.capabilities.retention:
+        retention = fm.Retention.KEEP
+    return {"caller_ref": "visitor 7", "retention": retention}
+
+
+def _ending_to_find(bench: Bench, operation: Operation, situation: Situation) -> Ending:
+    """Make a call that `reconcile` is to find."""
+    outcome = bench.call_verifier(operation, situation, **_options_to_find(bench))
+    return Ending(operation, situation, outcome.require_result())
 
 
 def record_of(bench: Bench, operation: Operation, result: Result) -> fm.CallRecord:
     """Return a record with which `reconcile` finds the call of `result`, if it was stored."""
-    ids, at = result.ids, result.created_at or bench.clock.now()
-    known: Any = {"caller_ref": ids.caller, "vendor_id": ids.vendor, "threshold": result.threshold}
-    about: Any = {"operation": operation, "backend": bench.backend.name, "started_at": at}
-    return fm.CallRecord(id=str(ids.call), retention=fm.Retention.KEEP, **about, **known)
+    return fm.CallRecord(
+        id=str(result.ids.call),
+        operation=operation,
+        backend=bench.backend.name,
+        started_at=result.created_at or bench.clock.now(),
+        caller_ref=result.ids.caller,
+        retention=fm.Retention.KEEP,
+        vendor_id=result.ids.vendor,
+        threshold=result.threshold,
+    )
 
 
-def look(bench: Bench, record: fm.CallRecord) -> fm.Reconciliation:
-    """Reconcile a call and assert that this is free. After an error, `outcome` is None."""
+def reconcile(bench: Bench, record: fm.CallRecord) -> fm.Reconciliation:
+    """Reconcile a call and assert that this is free. After an error, `outcome` is None.
+
+    The reason begins with the outcome.
+    """
     deadline = Deadline.after(benches.CALL_LIMIT_S / 2, bench.clock)
-    asked = bench.observe(lambda: bench.backend.reconcile(record, deadline=deadline))
-    assert_equal("the number of charges for `reconcile`", asked.charges, 0)
-    if asked.error is not None:
-        if not isinstance(asked.error, fm.VendorError):
-            raise asked.error
-        assert_equal(
-            "the charge of an error of `reconcile`", asked.error.billing.charged, Charged.NO
-        )
-        nothing: Any = None
-        return fm.Reconciliation(outcome=nothing, call=record, reason=asked.summary)
-    says: fm.Reconciliation = asked.result
-    assert_equal("the class that `reconcile` returns", type(says), fm.Reconciliation)
-    about = getattr(says.call, "id", None)
-    assert_equal("the id of the call in the result of `reconcile`", about, record.id)
-    return attrs.evolve(says, reason=f"{says.outcome} ({says.reason})")
+    search = bench.observe(lambda: bench.backend.reconcile(record, deadline=deadline))
+    assert_equal("the number of charges for `reconcile`", search.charges, 0)
+    if search.error is not None:
+        if not isinstance(search.error, fm.VendorError):
+            raise search.error
+        charged = search.error.billing.charged
+        assert_equal("the charge of an error of `reconcile`", charged, Charged.NO)
+        no_outcome: Any = None
+        return fm.Reconciliation(outcome=no_outcome, call=record, reason=search.summary)
+    found: fm.Reconciliation = search.result
+    assert_equal("the class that `reconcile` returns", type(found), fm.Reconciliation)
+    call_id = getattr(found.call, "id", None)
+    assert_equal("the id of the call in the result of `reconcile`", call_id, record.id)
+    return attrs.evolve(found, reason=f"{found.outcome} ({found.reason})")
 
 
 def _facts(result: Result) -> dict[str, object]:
-    ids, score, billing = result.ids, result.score, result.billing
-    facts = {"ids": (ids.call, ids.vendor), "decision": result.decision}
-    bill, scored = (billing.charged, billing.charges), score and (score.value, score.scale)
-    return {**facts, "score": scored, "bill": bill}
+    """Return what a result found by `reconcile` must have in common with the call's own."""
+    score = result.score and (result.score.value, result.score.scale)
+    bill = (result.billing.charged, result.billing.charges)
+    return {"decision": result.decision, "score": score, "bill": bill}

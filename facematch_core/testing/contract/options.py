@@ -56,7 +56,7 @@ from facematch_core.testing.simulator import (
     Situation,
 )
 
-from .money import judge, look, record_of
+from .money import check_failure, reconcile, record_of
 
 #: The pictures of a call, by operation.
 PICTURE_NAMES = {fm.Operation.MATCH: PICTURES, fm.Operation.LIVENESS: PICTURES[:1]}
@@ -246,7 +246,7 @@ class OptionRules(Rules):
                 # A job that is found by its own id is not a record of the person.
                 record = attrs.evolve(record_of(bench, operation, answer), vendor_id=None)
                 is_sought = bench.backend.reconcilable(record)
-                is_kept = is_sought and look(bench, record).result is not None
+                is_kept = is_sought and reconcile(bench, record).result is not None
                 assert not is_kept, "the call is in the vendor's records, without Retention.KEEP"
 
     @pytest.mark.parametrize("situation", LEAKING, ids=str)
@@ -354,7 +354,7 @@ class OwnSenderRules(Rules):
                     break
             took = f"a deadline of {deadline_s:g} s took {taken_s:.2f} s: {outcome.summary}"
             assert taken_s < LATE * deadline_s, took
-            judge(bench, operation, stall, step, outcome)
+            check_failure(bench, operation, stall, step, outcome)
 
     @rule("R51")
     def test_r28_calls_do_not_mix_or_pile_up(self, bench: Bench) -> None:

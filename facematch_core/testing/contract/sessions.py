@@ -28,7 +28,7 @@ from facematch_core.testing.pictures import pictures_beyond, pictures_within
 from facematch_core.testing.simulator import SessionCase as Case
 from facematch_core.testing.simulator import SessionSimulator, SessionWord, Situation, good_among
 
-from .calls import places, replace
+from .calls import replace_value, values_in
 from .money import EXPECTED
 
 State, MATCH, LIVENESS = fm.SessionState, fm.Operation.MATCH, fm.Operation.LIVENESS
@@ -489,7 +489,7 @@ class SessionRules(Rules):
         hidden = _keys_of(session) | {*bench.simulator.secrets}
         leaked = [where for where, text in shown for key in hidden if leaks.find_leaks(key, text)]
         assert not leaked, f"a link, a token or a key is in {leaked[0]}"
-        values = [value for result in (before, after) for _, value in places(result.raw)]
+        values = [value for result in (before, after) for _, value in values_in(result.raw)]
         texts = [value for value in values if isinstance(value, str)]
         odd = [text for text in texts if "://" in text or len(text) > 300]
         assert not odd, f"`raw` has a URL or a picture: {odd[0]:.12}..."
@@ -637,9 +637,9 @@ def _replacing(fact: str, shown: list[object]) -> Any:
 
     def answer(_: HttpRequest, reply: HttpReply) -> HttpReply:
         document = reply.at()
-        at = [p for p, value in places(document) if str(value).casefold() == fact.casefold()]
+        at = [p for p, value in values_in(document) if str(value).casefold() == fact.casefold()]
         for place in at:
-            document = replace(document, place, f"another-{fact}")
+            document = replace_value(document, place, f"another-{fact}")
         shown.extend(at)
         return attrs.evolve(reply, body=json.dumps(document).encode()) if at else reply
 

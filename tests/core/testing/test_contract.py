@@ -53,8 +53,8 @@ def test_a_rule_cannot_be_replaced():
             type("Weak", (BackendContract,), changed)
         with pytest.raises(TypeError, match="changes the rule test_r02"):
             type("Sly", (type("Mixin", (), changed), BackendContract), {})
-    with pytest.raises(TypeError, match="changes the rule _r51_good_calls"):
-        type("Partly", (BackendContract,), {"_r51_good_calls": lambda self, bench: None})
+    with pytest.raises(TypeError, match="changes the rule _r51_passing_calls"):
+        type("Partly", (BackendContract,), {"_r51_passing_calls": lambda self, bench: None})
 
 
 @pytest.mark.parametrize(
