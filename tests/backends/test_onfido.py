@@ -301,6 +301,14 @@ def test_revised_verdict_does_not_verify_any_more(sessions, mock, status):
     assert not is_verified(result)
 
 
+def test_run_whose_workflow_failed_is_failed_and_verifies_nobody(sessions, mock):
+    started = sessions.start(plan(sessions))
+    mock.control.sessions.decide(started.record.session_id, "error")
+    result = sessions.read(started.record, document=ADA)
+    assert result.state is SessionState.FAILED
+    assert not is_verified(result)
+
+
 def test_lost_start_is_found_by_its_record(sessions, mock):
     record = plan(sessions)
     mock.control.add_fault(

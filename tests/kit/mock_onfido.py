@@ -80,6 +80,16 @@ def on_newest(path="", body=None, **how):
     return lambda engine: engine.handle(ask(f"{RUNS}/{newest(engine).id}{path}", body, **how))
 
 
+def deciding(status):
+    """A step that sets the status of the newest run."""
+
+    def step(engine):
+        body = {"session_id": newest(engine).id, "status": status}
+        return engine.handle(didit.control_request("sessions/decide", body))
+
+    return step
+
+
 def on_its_applicant(path="", body=None, **how):
     """A step about the applicant of the newest run."""
 

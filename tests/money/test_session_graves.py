@@ -92,6 +92,7 @@ def test_a_person_who_passed_is_verified_for_what_was_planned_alone(world):
     go_through(world, record)
     result = read(world, record)
     assert verifies(result), result.why_not(SUBJECT, purpose=PURPOSE, about=ABOUT, max_age_s=3600)
+    assert result.billing.charged is fm.Charged.NO
     assert not verifies(result, subject=THIEF)
     assert not verifies(result, purpose="login")
     assert not verifies(result, about="another payout")

@@ -698,6 +698,8 @@ OF_ONFIDO = (
     onfido.starting(),
     sessions.acting(5, "expire"),
     onfido.on_newest(),
+    onfido.deciding("error"),
+    onfido.on_newest(),
     onfido.on_its_applicant(method="DELETE"),
     onfido.on_its_applicant(),
     onfido.on_newest(),

@@ -47,10 +47,13 @@ AWAITING_INPUT = "awaiting_input"
 APPROVED = "approved"
 DECLINED = "declined"
 REVIEW = "review"
+ERROR = "error"
 #: The names of the reports in the output.
 FACE_OUTPUT = "selfie"
 DOCUMENT_OUTPUT = "doc"
 
+#: The error of a run whose workflow has failed.
+_FAILURE = {"type": "mock_error", "message": "A test has made this run fail."}
 _CLEAR = "clear"
 _CONSIDER = "consider"
 _LANGUAGES = ("en_US", "de_DE", "es_ES", "fr_FR", "it_IT", "pt_PT", "nl_NL")
@@ -192,6 +195,10 @@ def show_run(claims: CitedClaims, world: World, session: Session, origin: str) -
         output = {**session.result, DOCUMENT_OUTPUT: {**document, "properties": properties}}
     if session.status == ABANDONED:
         claims.cite("run.expired")
+    error = None
+    if session.status == ERROR:
+        claims.cite("run.error")
+        error = _FAILURE
     return {
         "id": session.id,
         "applicant_id": session.internal_id,
@@ -209,7 +216,7 @@ def show_run(claims: CitedClaims, world: World, session: Session, origin: str) -
         },
         "output": output,
         "reasons": [],
-        "error": None,
+        "error": error,
         "sdk_token": f"mock-sdk-{attributes.token}" if is_open else None,
         "dashboard_url": f"https://dashboard.onfido.com/results/{session.id}",
         "created_at": show_time(session.created_at),
@@ -379,7 +386,7 @@ SESSION_RULES = SessionRules(
     judge=_judge,
     service="WORKFLOW_RUN",
     price_claim="credit.price",
-    finished_statuses=frozenset({APPROVED, DECLINED, REVIEW}),
+    finished_statuses=frozenset({APPROVED, DECLINED, REVIEW, ERROR}),
     on_status_change=_announce,
     return_url=lambda session: hosted_of(session).callback,
 )

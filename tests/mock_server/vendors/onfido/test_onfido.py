@@ -333,6 +333,14 @@ def test_revised_decision_is_told_again(engine, sessions):
         sessions.decide(run_id, "Approved")
 
 
+def test_failed_run_shows_its_error(engine, sessions):
+    assert start(engine).json()["error"] is None
+    sessions.decide(newest(engine).id, "error")
+    run = on_newest()(engine).json()
+    assert run["status"] == "error"
+    assert set(run["error"]) == {"type", "message"}
+
+
 @pytest.mark.parametrize(
     ("path", "method", "status"),
     [
