@@ -181,6 +181,25 @@ def test_start_with_a_wrong_value_is_refused(engine, request_, status, details):
     assert engine.world.sessions.all() == ()
 
 
+@pytest.mark.parametrize(
+    "meta",
+    [
+        {"auto-create-account": True},
+        {"auto-create-account-reference-id": "customer-17"},
+        {"auto-create-account-type-id": "acttp_1"},
+        {"auto-create-inquiry-session": True},
+        {"auto-create-one-time-link": True},
+        {"one-time-link-expiration-seconds": 60},
+        {"expiration-after-create-interval-seconds": 60},
+        {"expiration-after-start-interval-seconds": 60},
+        {"expiration-after-resume-interval-seconds": 60},
+    ],
+    ids=str,
+)
+def test_start_takes_each_documented_wish(engine, meta):
+    assert ask(engine, starting(meta)).status == 201
+
+
 def test_new_inquiry_has_an_account_and_no_link_unless_asked_otherwise(engine):
     plain = ask(engine, starting()).json()
     assert plain["data"]["relationships"]["account"]["data"]["type"] == "account"
@@ -257,6 +276,8 @@ def test_verifications_are_included_only_if_asked_for(mock):
         "verification/government-id",
         "verification/selfie",
     )
+    assert document["id"].startswith("ver_")
+    assert selfie["id"].startswith("ver_")
     assert selfie["attributes"]["document-similarity-score"] is None
     statuses = {check["name"]: check["status"] for check in selfie["attributes"]["checks"]}
     assert statuses["selfie_id_comparison"] == statuses["selfie_liveness_detection"] == "passed"

@@ -331,6 +331,9 @@ def test_the_document_is_shown_in_the_decision(shop):
     person = shop.decision(session_id)["person"]
     names = (person["firstName"], person["lastName"], person["dateOfBirth"], person["yearOfBirth"])
     assert names == ("Ada", "King Lovelace", "1980-01-01", "1980")
+    shop.people.document(session_id, first_name="Ada King", last_name="Lovelace")
+    person = shop.decision(session_id)["person"]
+    assert (person["firstName"], person["lastName"]) == ("Ada King", "Lovelace")
 
 
 def test_a_deletion_ends_an_open_session_with_a_webhook(shop, hooks):
