@@ -16,7 +16,7 @@ import pickle
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest import mock
@@ -26,7 +26,7 @@ import pytest
 
 import facematch_core as fm
 from facematch_core import models
-from facematch_core.backend import Secret
+from facematch_core.backend import PictureRequest, Secret
 from facematch_core.base.deadline import Deadline
 from facematch_core.base.threads import HelperThreads, StillRunning
 from facematch_core.call.run import PICTURES
@@ -65,12 +65,19 @@ CALLER_REF = "order 7/3f2b8c1e-9d47-4a6b-8e15-0c7d2a9b4f63/desk 3"
 METADATA = {"desk": 3, "open": True, "cases": ["7", {"of": 2.5}], "floor": None}
 NOT_RECEIVED = "nothing"
 #: Responses parsed by different code paths of a plug-in, all failures, and a missing response.
-LEAKING = (
-    *(Situation.SAME_PERSON, Situation.LIVE, Situation.NO_FACE, Situation.UNKNOWN_STATUS),
-    *(Situation.UNKNOWN_WARNING, *FAILURES, Situation.SLOW),
+LEAK_SITUATIONS = (
+    Situation.SAME_PERSON,
+    Situation.LIVE,
+    Situation.NO_FACE,
+    Situation.UNKNOWN_STATUS,
+    Situation.UNKNOWN_WARNING,
+    *FAILURES,
+    Situation.SLOW,
 )
-#: Deadlines in seconds, the longer ones for busy machines; a call may take LATE times as long.
-DEADLINES_S, LATE = (0.1, 0.3, 0.6), 3
+#: Deadlines in seconds, the longer ones for busy machines.
+DEADLINES_S = (0.1, 0.3, 0.6)
+#: A call may take so many times as long as its deadline.
+MAX_LATENESS = 3
 #: Situations in which a login fails.
 FAILED_LOGINS = (Situation.LOST_ANSWER, Situation.GATEWAY_ERROR, Situation.UNREADABLE_200)
 #: Why these rules do not apply to a plug-in based on `HttpBackend`.
@@ -87,49 +94,69 @@ class OptionRules(Rules):
 
         An upload that can only fail costs time, and with some vendors money.
         """
-        limits, simulator = bench.capabilities.image_limits, bench.simulator
-        strict = bench.open_verifier(fit_images=False)
-        beyond = dict.fromkeys(PICTURES, simulator.refused_pictures(limits))
-        if others := simulator.reference_limits or bench.capabilities.reference_limits:
-            beyond["reference"] = pictures.pictures_beyond(others)
+        capabilities = bench.capabilities
+        simulator = bench.simulator
+        beyond_probe = simulator.refused_pictures(capabilities.image_limits)
+        beyond_reference = beyond_probe
+        reference_limits = simulator.reference_limits or capabilities.reference_limits
+        if reference_limits:
+            beyond_reference = pictures.pictures_beyond(reference_limits)
         for operation in bench.operations:
-            usual = dict(zip(PICTURES, simulator.pictures_for(PASSING[operation]), strict=True))
-            for place in PICTURE_NAMES[operation]:
-                for wrong, picture in beyond[place].items():
-                    probe, reference = (usual | {place: picture}).values()
-                    how: dict[str, Any] = {"verifier": strict, "images": (probe, reference)}
-                    outcome = bench.call_verifier(operation, PASSING[operation], **how)
-                    gave = f"a {place} beyond the vendor's limit ({wrong}) gave {outcome.summary}"
-                    assert isinstance(outcome.error, fm.InvalidImage), gave
-                    assert_equal("the number of requests", outcome.requests, 0)
+            self._r24_refused(bench, operation, "probe", beyond_probe)
+            if operation is fm.Operation.MATCH:
+                self._r24_refused(bench, operation, "reference", beyond_reference)
             if simulator.looks_at_pictures:
                 self._r24_compare_limits(bench, operation)
-        bench.skip_unless_applicable(
-            any(beyond.values()), "declares no limit that a test picture exceeds"
-        )
+        has_limits = bool(beyond_probe) or bool(beyond_reference)
+        bench.skip_unless_applicable(has_limits, "declares no limit that a test picture exceeds")
+
+    def _r24_refused(
+        self, bench: Bench, operation: fm.Operation, name: str, beyond: Mapping[str, fm.Image]
+    ) -> None:
+        """Assert that no picture beyond a limit is sent in the place of the probe or reference."""
+        verifier = bench.open_verifier(fit_images=False)
+        for limit_name, picture in beyond.items():
+            probe, reference = bench.simulator.pictures_for(PASSING[operation])
+            images = (probe, picture) if name == "reference" else (picture, reference)
+            outcome = bench.call_verifier(
+                operation, PASSING[operation], verifier=verifier, images=images
+            )
+            assert isinstance(outcome.error, fm.InvalidImage), (
+                f"a {name} beyond the vendor's limit ({limit_name}) gave {outcome.summary}"
+            )
+            assert_equal("the number of requests", outcome.requests, 0)
 
     def _r24_compare_limits(self, bench: Bench, operation: fm.Operation) -> None:
         """Assert that the vendor accepts exactly the pictures that are declared as accepted."""
-        limits, good = bench.capabilities.image_limits, PASSING[operation]
-        nobody = pictures.noise(0, (max(320, limits.min_side_px),) * 2)
-        usual = bench.call_backend(operation, good, probe=nobody).require_result()
+        limits = bench.capabilities.image_limits
+        side_px = max(320, limits.min_side_px)
+        accepted = pictures.noise(0, (side_px, side_px))
+        usual = bench.call_backend(operation, PASSING[operation], probe=accepted).require_result()
 
-        def is_taken(what: str, picture: fm.Image) -> bool:
+        def is_accepted(limit_name: str, picture: fm.Image) -> bool:
             # Without the verifier, which would reject the picture.
-            result = bench.call_backend(operation, good, probe=picture).result
+            result = bench.call_backend(operation, PASSING[operation], probe=picture).result
+            if result is None:
+                return False
             # A vendor may report no face in a picture that is too small.
-            return result is not None and (what == "few bytes" or result.decision is usual.decision)
+            return limit_name == "few bytes" or result.decision is usual.decision
 
-        for what, picture in pictures.pictures_within(limits).items():
-            where = f"a picture of {picture.size_bytes} bytes ({what}), within the declared limits"
-            assert is_taken(what, picture), f"the vendor rejects {where}"
-        # A megabyte may be 1,000,000 or 1,048,576 bytes. A user's own limit may be lower.
-        most = None if limits.max_bytes_from else limits.max_bytes
-        wider = attrs.evolve(limits, max_bytes=most and int(most * 1.06))
-        for what, picture in pictures.pictures_beyond(wider).items():
-            # A vendor may accept more formats than it documents.
-            taken = not what.startswith("format") and is_taken(what, picture)
-            assert not taken, f"the vendor accepts a picture beyond the declared limits ({what})"
+        for limit_name, picture in pictures.pictures_within(limits).items():
+            assert is_accepted(limit_name, picture), (
+                f"the vendor rejects a picture of {picture.size_bytes} bytes ({limit_name}), "
+                "within the declared limits"
+            )
+        max_bytes = None
+        if limits.max_bytes is not None and not limits.max_bytes_from:  # not the user's own limit
+            # A megabyte may be 1,000,000 or 1,048,576 bytes.
+            max_bytes = int(limits.max_bytes * 1.06)
+        wider_limits = attrs.evolve(limits, max_bytes=max_bytes)
+        for limit_name, picture in pictures.pictures_beyond(wider_limits).items():
+            if limit_name.startswith("format"):
+                continue  # A vendor may accept more formats than it documents.
+            assert not is_accepted(limit_name, picture), (
+                f"the vendor accepts a picture beyond the declared limits ({limit_name})"
+            )
 
     @rule("R51")
     def test_r25_options_are_refused_or_arrive(self, bench: Bench) -> None:
@@ -139,33 +166,50 @@ class OptionRules(Rules):
         The vendor checks liveness in the probe, not in the passport, and finds no face in a picture
         turned on its side. Storing a face requires a legal basis.
         """
-        options = self._r25_options, self._r25_own_options
-        run_parts(bench, *options, self._r25_pictures, self._r25_kept)
+        run_parts(
+            bench,
+            self._r25_arguments,
+            self._r25_own_options,
+            self._r25_pictures,
+            self._r25_nothing_stored,
+        )
 
-    def _r25_options(self, bench: Bench) -> None:
-        can = bench.capabilities
-        wishes: list[tuple[str, Any]] = [("retention", kept) for kept in can.retention]
-        wishes += [("caller_ref", CALLER_REF)] * can.sends_caller_ref
-        wishes += [("metadata", METADATA)] * can.sends_metadata
-        for operation, (option, value) in itertools.product(bench.operations, wishes):
-            heard = _option(bench, operation, option, value)
-            # A backend with a single retention need not send it.
-            if heard is not NOT_RECEIVED or option != "retention" or len(can.retention) > 1:
-                assert_equal(f"{option} in the simulator's `received`", heard, value)
+    def _r25_arguments(self, bench: Bench) -> None:
+        capabilities = bench.capabilities
+        for operation in bench.operations:
+            for retention in capabilities.retention:
+                received = _received_value(bench, operation, "retention", retention)
+                # A backend with a single retention need not send it.
+                is_needless = len(capabilities.retention) == 1 and received is NOT_RECEIVED
+                if not is_needless:
+                    assert_equal("retention in the simulator's `received`", received, retention)
+            if capabilities.sends_caller_ref:
+                received = _received_value(bench, operation, "caller_ref", CALLER_REF)
+                assert_equal("caller_ref in the simulator's `received`", received, CALLER_REF)
+            if capabilities.sends_metadata:
+                received = _received_value(bench, operation, "metadata", METADATA)
+                assert_equal("metadata in the simulator's `received`", received, METADATA)
 
     def _r25_own_options(self, bench: Bench) -> None:
-        simulator = bench.simulator
         declared: Any = bench.capabilities.options
         bench.skip_unless_applicable(declared, "has no options of its own")
-        first, *others = simulator.options(declared), *simulator.other_options(declared)
-        is_heard = False
-        for operation, options in itertools.product(bench.operations, others):
-            usual, heard = (_option(bench, operation, "options", each) for each in (first, options))
-            is_heard |= usual is not NOT_RECEIVED or heard is not NOT_RECEIVED
-            where = f"with {options} the vendor received {heard!r}"
-            assert heard != usual or not is_heard, f"{where}, and the same with {first}"
-        unsaid = f"needs `other_options`, and `options` in `received`, for {declared.__name__}"
-        bench.skip_unless_testable(is_heard, unsaid)
+        usual_options = bench.simulator.options(declared)
+        is_received = False
+        for operation in bench.operations:
+            for options in bench.simulator.other_options(declared):
+                usual_value = _received_value(bench, operation, "options", usual_options)
+                value = _received_value(bench, operation, "options", options)
+                if usual_value is not NOT_RECEIVED or value is not NOT_RECEIVED:
+                    is_received = True
+                if is_received:
+                    assert value != usual_value, (
+                        f"with {options} the vendor received {value!r}, and the same with "
+                        f"{usual_options}"
+                    )
+        bench.skip_unless_testable(
+            is_received,
+            f"needs `other_options`, and `options` in `received`, for {declared.__name__}",
+        )
 
     def _r25_pictures(self, bench: Bench) -> None:
         for operation in bench.operations:
@@ -219,37 +263,43 @@ class OptionRules(Rules):
             is_prepared = hashlib.sha256(data).hexdigest() == prepared[name].sent_digest
             assert is_prepared, f"the {name} that arrived is not the prepared picture"
 
-    def _r25_kept(self, bench: Bench) -> None:
+    def _r25_nothing_stored(self, bench: Bench) -> None:
         keeps_little = fm.Retention.MINIMAL in bench.capabilities.retention
         bench.skip_unless_applicable(keeps_little, "declares that everything is kept")
-        besides = {
+        arguments = {
             "caller_ref": "visitor 7",
             "metadata": {"desk": 3},
             "threshold": benches.MIDDLE_SCORE,
         }
         for operation in bench.operations:
-            wishes = [wish for wish in bench.option_sets(operation) if "retention" not in wish]
-            for options in ({}, besides, *wishes):
-                answer = bench.call_verifier(
-                    operation, PASSING[operation], **options
-                ).require_result()
-                bench.context += f"{' with ' * bool(options)}{' and '.join(options)}"
-                heard = bench.simulator.received
-                retention = heard.get("retention", fm.Retention.MINIMAL)
-                assert_equal(
-                    "the retention that the vendor received", retention, fm.Retention.MINIMAL
-                )
-                assert answer.ids.session is None, "`ids.session` names a record at the vendor"
-                kept_s = heard.get("kept_s", 0.0)
-                # During the call, the vendor may need to store a face for some minutes.
-                assert kept_s <= 600, f"the vendor keeps a face or template for {kept_s:g} s"
-                # A job that is found by its own id is not a record of the person.
-                record = attrs.evolve(record_of(bench, operation, answer), vendor_id=None)
-                is_sought = bench.backend.reconcilable(record)
-                is_kept = is_sought and reconcile(bench, record).result is not None
-                assert not is_kept, "the call is in the vendor's records, without Retention.KEEP"
+            self._r25_not_stored(bench, operation, {})
+            self._r25_not_stored(bench, operation, arguments)
+            for options in bench.option_sets(operation):
+                if "retention" not in options:
+                    self._r25_not_stored(bench, operation, options)
 
-    @pytest.mark.parametrize("situation", LEAKING, ids=str)
+    def _r25_not_stored(
+        self, bench: Bench, operation: fm.Operation, options: dict[str, Any]
+    ) -> None:
+        outcome = bench.call_verifier(operation, PASSING[operation], **options)
+        result = outcome.require_result()
+        if options:
+            bench.context += f" with {' and '.join(options)}"
+        received = bench.simulator.received
+        retention = received.get("retention", fm.Retention.MINIMAL)
+        where = "the retention that the vendor received"
+        assert_equal(where, retention, fm.Retention.MINIMAL)
+        assert result.ids.session is None, "`ids.session` names a record at the vendor"
+        stored_s = received.get("kept_s", 0.0)
+        # During the call, the vendor may need to store a face for some minutes.
+        assert stored_s <= 600, f"the vendor keeps a face or template for {stored_s:g} s"
+        # A job that is found by its own id is not a record of the person.
+        record = attrs.evolve(record_of(bench, operation, result), vendor_id=None)
+        if bench.backend.reconcilable(record):
+            found = reconcile(bench, record).result
+            assert found is None, "the call is in the vendor's records, without Retention.KEEP"
+
+    @pytest.mark.parametrize("situation", LEAK_SITUATIONS, ids=str)
     @rule("R51")
     def test_r21_nothing_leaks(self, bench: Bench, situation: Situation, capfd: Any) -> None:
         """No key, token or picture leaks into a result, an error, its frames, an event, a log, or
@@ -258,64 +308,94 @@ class OptionRules(Rules):
         Many people read databases and error trackers. A face cannot be changed like a password.
         """
         for operation in bench.operations_for(situation):
-            pair, hidden = bench.simulator.pictures_for(situation), {*secrets_of(bench)}
-            for image in (*pair, *bench.prepare(pair)):
-                samples = leaks.picture_samples(image)
-                bench.require_of_simulator(
-                    samples, "its pictures are too plain for leak tests: use others"
-                )
-                hidden |= {("a picture", sample) for sample in samples}
+            hidden = _hidden_values(bench, bench.simulator.pictures_for(situation))
+            steps: list[int | None] = [None]
             # A missing response has nothing to leak, so the step does not matter.
-            stalls = situation is Situation.SLOW
-            for step in [None] if stalls else bench.steps_to_fail(operation, situation):
-                seen = [*self._r21_seen(bench, situation, operation=operation, step=step)]
-                seen.append(("the console", "".join(capfd.readouterr())))
+            if situation is not Situation.SLOW:
+                steps = bench.steps_to_fail(operation, situation)
+            for step in steps:
+                outputs = list(self._r21_outputs(bench, operation, situation, step))
+                outputs.append(Output("the console", "".join(capfd.readouterr())))
                 leaked = set[str]()
-                for where, text in seen:
-                    written = {*leaks.layers(text)}
-                    for what, secret in hidden:
-                        forms = leaks.find_encodings(secret, written)
-                        leaked |= {f"{what} is in {where} ({form})" for form in forms}
+                for output in outputs:
+                    layers = set(leaks.layers(output.text))
+                    for value_name, value in hidden:
+                        for encoding in leaks.find_encodings(value, layers):
+                            leaked.add(f"{value_name} is in {output.name} ({encoding})")
                 assert not leaked, "; ".join(sorted(leaked))
 
-    def _r21_seen(self, bench: Bench, situation: Situation, **how: Any) -> Iterator[Any]:
-        """Make a call with and without the verifier; yield the name and text of each output."""
-        ways = [bench.call_verifier, bench.call_backend]
+    def _r21_outputs(
+        self, bench: Bench, operation: fm.Operation, situation: Situation, step: int | None
+    ) -> Iterator[Output]:
+        """Make a call with and without the verifier; yield each output."""
+        methods = [bench.call_verifier, bench.call_backend]
         if situation is Situation.SLOW:
             # One call only, because it is slow: by the verifier if the backend keeps no deadline.
-            ways = [bench.call_backend if bench.backend.keeps_deadline else bench.call_verifier]
+            keeps_deadline = bench.backend.keeps_deadline
+            methods = [bench.call_backend if keeps_deadline else bench.call_verifier]
         recorder = warnings.catch_warnings(record=True, action="always")
-        with leaks.capture_log() as log, recorder as warned:
-            outcomes = [ask(situation=situation, **how) for ask in ways]
-        yield "the log", log.getvalue()
-        yield "a warning", " ".join(str(each.message) for each in warned)
+        with leaks.capture_log() as log, recorder as python_warnings:
+            outcomes = [call(operation, situation, step=step) for call in methods]
+        yield Output("the log", log.getvalue())
+        messages = [str(warning.message) for warning in python_warnings or ()]
+        yield Output("a warning", " ".join(messages))
         # The backend may hold a token after the call.
-        yield "the backend's text", f"{bench.backend!r} {bench.backend}"
+        yield Output("the backend's text", f"{bench.backend!r} {bench.backend}")
         with contextlib.suppress(Exception):  # it may not be picklable
-            yield "the backend's pickle", pickle.dumps(bench.backend).decode("latin-1")
-        for result, error, events in ((each.result, each.error, each.events) for each in outcomes):
-            yield "an event", repr(events)
-            yield "a pickle", pickle.dumps((result, error)).decode("latin-1")
-            if error is not None:
-                yield "the error with its frames", leaks.told_by(error)
-            if result is not None:
-                document = json.dumps(result.to_dict(), ensure_ascii=False)
-                yield "the result", f"{result!r} {result} {document}"
+            pickled = pickle.dumps(bench.backend)
+            yield Output("the backend's pickle", pickled.decode("latin-1"))
+        for outcome in outcomes:
+            yield Output("an event", repr(outcome.events))
+            pickled = pickle.dumps((outcome.result, outcome.error))
+            yield Output("a pickle", pickled.decode("latin-1"))
+            if outcome.error is not None:
+                yield Output("the error with its frames", leaks.told_by(outcome.error))
+            if outcome.result is not None:
+                document = json.dumps(outcome.result.to_dict(), ensure_ascii=False)
+                yield Output("the result", f"{outcome.result!r} {outcome.result} {document}")
 
 
-def _option(bench: Bench, operation: fm.Operation, option: str, value: Any) -> Any:
+@attrs.frozen
+class Output:
+    """A text that a call leaves behind."""
+
+    name: str
+    text: str
+
+
+def _received_value(bench: Bench, operation: fm.Operation, option: str, value: Any) -> Any:
     """Return the value that the vendor received for an option, or NOT_RECEIVED."""
     outcome = bench.call_verifier(operation, PASSING[operation], **{option: value})
     assert outcome.error is None, f"with {option}={value!r} it raised {outcome.error!r}"
     return bench.simulator.received.get(option, NOT_RECEIVED)
 
 
-def secrets_of(bench: Bench) -> Iterator[tuple[str, bytes]]:
-    """Yield the simulator's secrets (both ends of a long one), each with a description."""
+def _hidden_values(bench: Bench, images: benches.Pair) -> set[tuple[str, bytes]]:
+    """Return the name and bytes of each secret and each piece of a picture."""
+    hidden = {(SECRET_NAME, secret) for secret in secrets_of(bench)}
+    for image in (*images, *bench.prepare(images)):
+        samples = leaks.picture_samples(image)
+        bench.require_of_simulator(samples, "its pictures are too plain for leak tests: use others")
+        hidden |= {("a picture", sample) for sample in samples}
+    return hidden
+
+
+SECRET_NAME = "a secret, or its beginning or end,"  # noqa: S105 - a description
+
+
+def secrets_of(bench: Bench) -> set[bytes]:
+    """Return the simulator's secrets; of a long one, both ends.
+
+    Even the first characters of a key in a log are a leak.
+    """
+    parts = set()
     for secret in bench.simulator.secrets:
-        # Even the first characters of a key in a log are a leak.
-        ends = {secret[:12], secret[-12:]} if len(secret) >= 24 else {secret}
-        yield from (("a secret, or its beginning or end,", end.encode()) for end in ends)
+        if len(secret) < 24:
+            parts.add(secret.encode())
+        else:
+            parts.add(secret[:12].encode())
+            parts.add(secret[-12:].encode())
+    return parts
 
 
 class OwnSenderRules(Rules):
@@ -328,32 +408,44 @@ class OwnSenderRules(Rules):
         A call must not hang for minutes. Returning the previous visitor's response would be worse.
         """
         bench.skip_unless_applicable(bench.has_own_sender, CORE)
-        can, cannot = bench.simulator.situations, bench.simulator.cannot_happen
-        stalls = [stall for stall in STALLS if stall in can or stall not in cannot]
+        simulator = bench.simulator
+        stalls = [
+            stall
+            for stall in STALLS
+            if stall in simulator.situations or stall not in simulator.cannot_happen
+        ]
         bench.skip_unless_available(*(stalls or STALLS))
         for operation, stall in itertools.product(bench.operations, stalls):
             self._r19_stall(bench, operation, stall)
-            for table, due in ((NOT_PASSING, FAIL[operation]), (PASSING, PASS[operation])):
-                decision = (
-                    bench.call_verifier(operation, table[operation]).require_result().decision
-                )
-                assert_equal("the decision after a call that timed out", decision, due)
+            self._r19_next_call(bench, operation, NOT_PASSING[operation], FAIL[operation])
+            self._r19_next_call(bench, operation, PASSING[operation], PASS[operation])
+
+    def _r19_next_call(
+        self, bench: Bench, operation: fm.Operation, situation: Situation, decision: object
+    ) -> None:
+        result = bench.call_verifier(operation, situation).require_result()
+        assert_equal("the decision after a call that timed out", result.decision, decision)
 
     def _r19_stall(self, bench: Bench, operation: fm.Operation, stall: Situation) -> None:
         steps = bench.steps_to_fail(operation, stall)
         # Test SLOW at the first and last steps (before and after any wait), DRIPPING at the last.
-        for step in {steps[0], steps[-1]} if stall is Situation.SLOW else steps[-1:]:
+        stalled_steps = {steps[-1]}
+        if stall is Situation.SLOW:
+            stalled_steps.add(steps[0])
+        for step in stalled_steps:
             for deadline_s in DEADLINES_S:
                 if Situation.UNREACHABLE in bench.simulator.situations:
                     # A late request from an earlier call must not be counted here.
                     bench.simulator.set_situation(Situation.UNREACHABLE)
-                at = time.monotonic()
+                started_s = time.monotonic()
                 outcome = bench.call_verifier(operation, stall, step=step, deadline_s=deadline_s)
-                taken_s = time.monotonic() - at
-                if taken_s < LATE * deadline_s and outcome.requests >= (step or 1):
+                took_s = time.monotonic() - started_s
+                is_in_time = took_s < MAX_LATENESS * deadline_s
+                if is_in_time and outcome.requests >= (step or 1):
                     break
-            took = f"a deadline of {deadline_s:g} s took {taken_s:.2f} s: {outcome.summary}"
-            assert taken_s < LATE * deadline_s, took
+            assert is_in_time, (
+                f"a deadline of {deadline_s:g} s took {took_s:.2f} s: {outcome.summary}"
+            )
             check_failure(bench, operation, stall, step, outcome)
 
     @rule("R51")
@@ -368,37 +460,52 @@ class OwnSenderRules(Rules):
 
     def _r28_threads(self, bench: Bench, operation: fm.Operation) -> None:
         """Assert that threads with different pictures and thresholds do not mix."""
-        simulator, verifier = bench.simulator, bench.open_verifier()
-        situation, score = PASSING[operation], None
-        wishes: list[dict[str, Any]] = [{}, {}]
-        if (
-            bench.score_scale(operation)
-            and bench.capabilities.threshold_rule is not models.ThresholdRule.VENDOR
-        ):
-            scored = bench.find_scored_case(operation)
-            situation, score, known = scored.situation, scored.score_to_set, scored.score
-            wishes = [{"threshold": known - 1}, {"threshold": known + 1}]
-        bench.call_verifier(operation, situation, score=score)
-        pairs = [simulator.pictures_for(shown) for shown in (situation, NOT_PASSING[operation])]
-        make = functools.partial(benches.application_call, verifier, operation)
-        calls = [make(pair, **wish) for wish, pair in itertools.product(wishes, pairs)] * 2
-        alone = [_verdict(call()) for call in calls]
-        requests, charges = simulator.requests_seen, simulator.charges
+        simulator = bench.simulator
+        verifier = bench.open_verifier()
+        situation = PASSING[operation]
+        option_sets: list[dict[str, Any]] = [{}]
+        is_ours = bench.capabilities.threshold_rule is not models.ThresholdRule.VENDOR
+        if bench.score_scale(operation) and is_ours:
+            case = bench.find_scored_case(operation)
+            situation = case.situation
+            # One threshold that the score passes, and one that it does not.
+            option_sets = [{"threshold": case.score - 1}, {"threshold": case.score + 1}]
+            bench.call_verifier(operation, situation, score=case.score_to_set)
+        else:
+            bench.call_verifier(operation, situation)
+        calls = []
+        for options in option_sets:
+            for shown in (situation, NOT_PASSING[operation]):
+                pair = simulator.pictures_for(shown)
+                calls.append(benches.application_call(verifier, operation, pair, **options))
+        # More threads than kinds of calls.
+        calls *= 8 // len(calls)
+        verdicts_alone = [_verdict(call()) for call in calls]
+        requests_before = simulator.requests_seen
+        charges_before = simulator.charges
         start = threading.Barrier(len(calls))
 
-        def ask_often(call: Callable[[], Result]) -> list[Result]:
+        def call_often(call: Callable[[], Result]) -> list[Result]:
             start.wait()
             return [call() for _ in range(4)]
 
         with ThreadPoolExecutor(len(calls)) as pool:
-            together = [*pool.map(ask_often, calls)]
-        for by_itself, results in zip(alone, together, strict=True):
-            beside_others = {by_itself, *map(_verdict, results)}
-            assert_equal("the results alone and beside other threads", beside_others, {by_itself})
-        due = requests + len(calls) * 4 * bench.request_count(operation)
-        assert_equal("the vendor's count of requests in threads", simulator.requests_seen, due)
-        paid = sum(result.billing.charges or 0 for results in together for result in results)
-        assert_equal("the vendor's count of charges in threads", simulator.charges, charges + paid)
+            results_by_call = list(pool.map(call_often, calls))
+        charges = 0
+        for verdict_alone, results in zip(verdicts_alone, results_by_call, strict=True):
+            verdicts = {_verdict(result) for result in results}
+            where = "the results beside other threads"
+            assert_equal(where, verdicts, {verdict_alone})
+            charges += sum(result.billing.charges or 0 for result in results)
+        requests = len(calls) * 4 * bench.request_count(operation)
+        assert_equal(
+            "the vendor's count of requests in threads",
+            simulator.requests_seen - requests_before,
+            requests,
+        )
+        assert_equal(
+            "the vendor's count of charges in threads", simulator.charges - charges_before, charges
+        )
 
     @rule("R51")
     def test_r30_closing_is_final_and_only_ones_own(self, bench: Bench) -> None:
@@ -409,32 +516,47 @@ class OwnSenderRules(Rules):
         bench.skip_unless_applicable(bench.has_own_sender, CORE)
         environment = dict(os.environ)
         for operation in bench.operations:
-            other, verifier = bench.open_backend(), bench.open_verifier()
-            self._r30_works(bench, operation, "newly opened", verifier=verifier)
-            for opened in (verifier, verifier, verifier.backend, other):
-                opened.close()
-            self._r30_works(bench, operation, "open while others were closed")
-            settings = declared_settings(type(bench.backend))
-            for name, secret in (
-                (n, text) for n, text in bench.backend_secrets().items() if n in settings
-            ):
-                key = secret[:-4] + ("1111" if secret.endswith("0000") else "0000")
-                # The backend may reject the made-up key because of its format.
-                with contextlib.suppress(fm.ConfigurationError):
-                    other = bench.open_backend(**{name: Secret(key)})
-                    stranger = fm.FaceVerifier(other, clock=bench.clock)
-                    bench.call_verifier(operation, PASSING[operation], verifier=stranger)
-            self._r30_works(bench, operation, "open while others had other keys")
-            foreign = dict.fromkeys(other.environment_variables.values(), "nobody's-key-0000")
-            with mock.patch.dict(os.environ, foreign):
-                which = "opened with its keys, beside others in the environment,"
-                self._r30_works(bench, operation, which, verifier=bench.open_verifier())
+            other = bench.open_backend()
+            verifier = bench.open_verifier()
+            self._r30_passes(bench, operation, "newly opened", verifier=verifier)
+            verifier.close()
+            verifier.close()
+            verifier.backend.close()
+            other.close()
+            self._r30_passes(bench, operation, "open while others were closed")
+            self._r30_use_other_keys(bench, operation)
+            self._r30_passes(bench, operation, "open while others had other keys")
+            variables = bench.backend.environment_variables.values()
+            with mock.patch.dict(os.environ, dict.fromkeys(variables, "nobody's-key-0000")):
+                description = "opened with its keys, beside others in the environment,"
+                own_keys = bench.open_verifier()
+                self._r30_passes(bench, operation, description, verifier=own_keys)
         assert dict(os.environ) == environment, "a call changed os.environ"
 
-    def _r30_works(self, bench: Bench, operation: fm.Operation, which: str, **how: Any) -> None:
-        outcome = bench.call_verifier(operation, PASSING[operation], **how)
-        passed = f"the result {PASS[operation]}"
-        assert_equal(f"the outcome of a backend that was {which}", outcome.summary, passed)
+    def _r30_use_other_keys(self, bench: Bench, operation: fm.Operation) -> None:
+        """Make a call by another backend for each setting that is a secret, with another one."""
+        settings = declared_settings(type(bench.backend))
+        for name, secret in bench.backend_secrets().items():
+            if name not in settings:
+                continue
+            last_digits = "1111" if secret.endswith("0000") else "0000"
+            other_key = Secret(secret[:-4] + last_digits)
+            # The backend may reject the made-up key because of its format.
+            with contextlib.suppress(fm.ConfigurationError):
+                other = bench.open_backend(**{name: other_key})
+                verifier = fm.FaceVerifier(other, clock=bench.clock)
+                bench.call_verifier(operation, PASSING[operation], verifier=verifier)
+
+    def _r30_passes(
+        self,
+        bench: Bench,
+        operation: fm.Operation,
+        description: str,
+        verifier: fm.FaceVerifier | None = None,
+    ) -> None:
+        outcome = bench.call_verifier(operation, PASSING[operation], verifier=verifier)
+        where = f"the outcome of a backend that was {description}"
+        assert_equal(where, outcome.summary, f"the result {PASS[operation]}")
 
     @rule()
     def test_r31_settings_are_held(self, bench: Bench) -> None:
@@ -444,28 +566,27 @@ class OwnSenderRules(Rules):
         If a misspelt `threshold` were ignored, the wrong person could pass. A file could leak.
         """
         bench.skip_unless_applicable(bench.has_own_sender, CORE)
-        odd = "kit0odd5d41402abc4b2a76"
+        unknown_value = "kit0odd5d41402abc4b2a76"
+        error_text = None
         try:
-            bench.simulator.backend(surely_not_a_setting=odd).close()
+            bench.simulator.backend(surely_not_a_setting=unknown_value).close()
         except Exception as error:  # noqa: BLE001 - whatever it raises is judged
-            shown = f"{error} {error!r}"
-        else:
-            raise AssertionError("an unknown setting is accepted")
-        assert odd not in shown, "the error for an unknown setting shows its value"
-        before = bench.simulator.requests_seen
+            error_text = f"{error} {error!r}"
+        assert error_text is not None, "an unknown setting is accepted"
+        is_shown = unknown_value in error_text
+        assert not is_shown, "the error for an unknown setting shows its value"
+        requests_before = bench.simulator.requests_seen
         with leaks.capture_log() as log, leaks.files_written() as files:
             # `facematch doctor --json` prints it in this form.
-            shown = json.dumps(dict(bench.backend.diagnose()), allow_nan=False)
-            assert_equal(
-                "the number of requests by `diagnose`", bench.simulator.requests_seen - before, 0
-            )
-            for case in bench.available_cases(
-                (*PASSING.values(), *NOT_PASSING.values(), Situation.OUTAGE)
-            ):
-                bench.call_verifier(*case)
-        for _, secret in secrets_of(bench):
-            found = leaks.find_leaks(secret, shown, log.getvalue())
-            assert not found, "`diagnose` returns or logs a secret"
+            diagnosis = json.dumps(dict(bench.backend.diagnose()), allow_nan=False)
+            requests = bench.simulator.requests_seen - requests_before
+            assert_equal("the number of requests by `diagnose`", requests, 0)
+            situations = (*PASSING.values(), *NOT_PASSING.values(), Situation.OUTAGE)
+            for operation, situation in bench.available_cases(situations):
+                bench.call_verifier(operation, situation)
+        for secret in secrets_of(bench):
+            encodings = leaks.find_leaks(secret, diagnosis, log.getvalue())
+            assert not encodings, "`diagnose` returns or logs a secret"
         assert not files, f"a call writes a file: {files[0]}"
 
     @rule("R51")
@@ -493,7 +614,7 @@ class OwnSenderRules(Rules):
             "the outcome after failed logins", outcome.summary, f"the result {PASS[operation]}"
         )
 
-    def _r63_late(self, bench: Bench, server: LoginServer, where: str) -> None:
+    def _r63_late(self, bench: Bench, server: LoginServer, when: str) -> None:
         """Make a call with a short deadline, whose login gets no response."""
         operation = bench.operations[0]
         for deadline_s in DEADLINES_S:
@@ -501,27 +622,23 @@ class OwnSenderRules(Rules):
             call = bench.make_request(operation, PASSING[operation], deadline=deadline)
             try:
                 outcome = HelperThreads(1, "facematch-kit").run(
-                    functools.partial(bench.run_request, call), Deadline.after(LATE * deadline_s)
+                    functools.partial(bench.run_request, call),
+                    Deadline.after(MAX_LATENESS * deadline_s),
                 )
             except StillRunning:
                 continue
             bench.skip_unless_applicable(server.requests_seen, "does not log in")
-            _judge_failed_login(outcome, f"a call {where}")
+            _judge_failed_login(outcome, f"a call {when}")
             return
-        raise AssertionError(f"{where}, a call goes on after its deadline of {deadline_s:g} s")
+        raise AssertionError(f"{when}, a call goes on after its deadline of {deadline_s:g} s")
 
     def _r63_late_beside_another(self, bench: Bench, server: LoginServer) -> None:
         operation = bench.operations[0]
-        backend: Any = bench.backend
-        ask = backend.match if operation is fm.Operation.MATCH else backend.check_liveness
-        patient = bench.make_request(
-            operation,
-            PASSING[operation],
-            deadline=Deadline.after(benches.CALL_LIMIT_S, bench.clock),
-        )
+        deadline = Deadline.after(benches.CALL_LIMIT_S, bench.clock)
+        other_request = bench.make_request(operation, PASSING[operation], deadline=deadline)
         server.set_situation(Situation.SLOW)
         with ThreadPoolExecutor(1) as pool:
-            pool.submit(ask, patient)
+            pool.submit(_call_backend, bench.backend, other_request)
             try:
                 server.has_login.wait(benches.CALL_LIMIT_S)
                 self._r63_late(bench, server, "while another thread logs in")
@@ -543,9 +660,9 @@ class LoginServer(HttpSimulator):
     def backend(self, **settings: Any) -> Any:
         raise NotImplementedError("The backend is the one whose logins are redirected.")
 
-    def set_situation(self, situation: Situation, **how: Any) -> None:
+    def set_situation(self, situation: Situation, **options: Any) -> None:
         self.has_login.clear()
-        super().set_situation(situation, **how)
+        super().set_situation(situation, **options)
 
     def counts(self, request: SimulatorRequest) -> bool:
         self.has_login.set()
@@ -561,6 +678,12 @@ def _judge_failed_login(outcome: benches.Outcome, where: str) -> None:
     assert isinstance(outcome.error, fm.VendorError), f"{where} gives {outcome.summary}"
     assert_equal(f"the charge of {where}", outcome.error.billing.charged, fm.Charged.NO)
     assert_equal(f"the number of requests with a picture of {where}", outcome.requests, 0)
+
+
+def _call_backend(backend: Any, request: PictureRequest) -> Any:
+    if request.operation is fm.Operation.MATCH:
+        return backend.match(request)
+    return backend.check_liveness(request)
 
 
 def _verdict(result: Result) -> tuple[str, float | None]:
