@@ -248,6 +248,10 @@ class TomlValues:
             return resolve_path(_as_text(value), "it", self.folder)
         if wanted_type is Secret:
             return self._read_secret(value)
+        if wanted_type is str and isinstance(value, dict) and value.keys() <= {"env", "file"}:
+            raise ConfigurationError(
+                "{ env = ... } and { file = ... } are for secrets: write the text itself."
+            )
         return converter().structure(value, wanted_type)
 
     def _read_secret(self, value: object) -> Secret:

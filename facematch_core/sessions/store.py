@@ -416,23 +416,25 @@ class SessionStore:
             self._discard_result(row)
             raise
         self._save_result(row, result)
+        verdict = result
         last_result = row.read_result()
         if result.state is SessionState.GONE and last_result is not None:
-            result = attrs.evolve(last_result, clock=self._clock)
-        if not result.is_verified_for(
+            verdict = attrs.evolve(last_result, clock=self._clock)
+        if not verdict.is_verified_for(
             subject_ref, purpose=purpose, about=about, max_age_s=max_age_s
         ):
             return False
         now = self._now()
+        # Stored again, because a webhook or another click may have ended the lease.
+        changes = self._changes_of_reading(row, result)
+        # The verdict may have been revised since it was read, so it is due at once.
+        changes |= {"used_at": now, "look_at": now}
         used = self._update(
             self._columns.id == row.id,
             self._columns.used_at.is_(None),
             # `cancel` may have been called since.
             self._columns.case_key == row.case_key,
-            used_at=now,
-            # The verdict may have been revised since it was read, so it is due at once.
-            look_at=now,
-            lease=None,
+            **changes,
         )
         return len(used) == 1
 
@@ -629,6 +631,11 @@ class SessionStore:
             log.warning("Session %s: %s", record.id, repeated_start)
         saved = self._save_access(row, result)
         if saved is None:
+            # A worker may have read the verdict before this response arrived.
+            is_uncancelled = self._columns.case_key == row.case_key
+            decided = self._find_newest((self._columns.id == row.id) & is_uncancelled)
+            if decided is not None:
+                return self._as_stored_session(decided, repeated_start=repeated_start)
             # The vendor's id is stored in any case, because the session must be deleted one day.
             for closed in self._update(
                 self._columns.id == row.id,
@@ -726,6 +733,12 @@ class SessionStore:
 
     def _save_result(self, row: Row, result: SessionResult) -> Row | None:
         """Store a reading; return None if its lease was lost, because it may be outdated."""
+        changes = self._changes_of_reading(row, result)
+        saved = self._update(*self._lease_conditions(row), **changes)
+        return next(iter(saved), None)
+
+    def _changes_of_reading(self, row: Row, result: SessionResult) -> dict[str, object]:
+        """Return the changes to a row that store a reading and end its lease."""
         now = self._now()
         changes: dict[str, object] = {
             "record": _to_json(result.record),
@@ -745,8 +758,7 @@ class SessionStore:
             changes["link"] = None
         if result.state in _ENDS_A_CASE:
             changes["open_case_key"] = None
-        saved = self._update(*self._lease_conditions(row), **changes)
-        return next(iter(saved), None)
+        return changes
 
     def _discard_result(self, row: Row) -> Row | None:
         """Forget the verdict of a session that is not the record's."""

@@ -364,13 +364,24 @@ def _find_mismatch(
             return _Mismatch(field="vendor", problem=f"vendor {name}")
     created_at = reading.created_at
     if created_at is not None and created_at < record.planned_at - CLOCK_MARGIN:
-        early_s = (record.planned_at - created_at).total_seconds()
-        return _Mismatch(
-            field="created_at",
-            problem=f"created_at: {created_at:%Y-%m-%d %H:%M:%S} UTC by the vendor's clock, "
-            f"{early_s:.0f} s before the plan by this machine's clock: check this machine's clock",
-        )
+        problem = _describe_early_session(reading, record, created_at)
+        return _Mismatch(field="created_at", problem=problem)
     return None
+
+
+def _describe_early_session(
+    reading: types.SessionReading, record: types.SessionRecord, created_at: dt.datetime
+) -> str:
+    """Describe a session that is older than its plan, by two clocks, with the clock to set."""
+    early_s = (record.planned_at - created_at).total_seconds()
+    remedy = "check this machine's clock"
+    # Veriff's mock is known by the record alone.
+    if Environment.MOCK in (_find_environment(reading.environment), record.environment):
+        remedy = "open the mock with clock=VirtualClock(running=True), or its clock is stopped"
+    return (
+        f"created_at: {created_at:%Y-%m-%d %H:%M:%S} UTC by the vendor's clock, "
+        f"{early_s:.0f} s before the plan by this machine's clock: {remedy}"
+    )
 
 
 @attrs.frozen

@@ -80,6 +80,8 @@ def test_settings_precedence_is_argument_file_environment(tmp_path, monkeypatch)
         ({"api_key": {"file": "no-such-file"}}, "cannot be read"),
         ({"api_key": {"value": CANARY}}, 'env = "NAME"'),
         ({"api_key": 5}, 'env = "NAME"'),
+        ({"base_url": {"env": "HOST"}}, "base_url.*are for secrets"),
+        ({"region": {"file": "region.txt"}}, "region.*are for secrets"),
     ],
     ids=str,
 )

@@ -33,6 +33,7 @@ class ManySessions(Backend):
         reads: The records of all reads.
         lost: The next so many answers to starts are lost: the error for each.
         before_start: Called when a start arrives, before there is a session.
+        after_start: Called when there is a session, before the caller gets the answer.
         after_read: Called when a read has been answered, before the caller gets the answer.
     """
 
@@ -48,7 +49,7 @@ class ManySessions(Backend):
         self.session_capabilities = attrs.evolve(CAN, **{**usual, **can})
         self.sessions, self.starts, self.reads, self.deleted = {}, [], [], []
         self.lost, self.numbers = [], itertools.count(1)
-        self.before_start = self.after_read = lambda: None
+        self.before_start = self.after_start = self.after_read = lambda: None
 
     def match(self, request):
         raise NotImplementedError
@@ -86,6 +87,7 @@ class ManySessions(Backend):
         access = self.access(session)
         if self.gives == "token once":
             access = types.SessionAccess(token=fm.Secret(f"{TOKEN}-{session.id}"))
+        self.after_start()
         return types.SessionReading(session_id=session.id, state=STATE.PENDING, access=access)
 
     def read_session(self, request):

@@ -446,6 +446,21 @@ def test_webhook_before_the_answer_to_the_start_loses_nothing(shop, names_record
     assert shop.use()
 
 
+@pytest.mark.parametrize("passes", [True, False])
+def test_verdict_before_the_answer_to_the_start_keeps_the_session(open_shop, passes):
+    def decide():
+        shop.vendor.finish(passes=passes)
+        shop.hear(session_id="", record_id=shop.find().record.id)
+        shop.store.look()
+
+    shop = open_shop(**FINDS)
+    shop.vendor.after_start = decide
+    begun = shop.begin()
+    assert (begun.access, begun.is_open, begun.result.state) == (None, False, STATE.DECIDED)
+    assert (begun.record.session_id, shop.vendor.deleted) == ("s-1", [])
+    assert shop.use() is passes
+
+
 def test_webhook_finds_a_session_whose_start_was_lost(open_shop):
     shop = open_shop(**FINDS)
     lose_answer(shop.vendor)
@@ -494,6 +509,16 @@ def test_concurrent_uses_are_one_use(shop):
     with ThreadPoolExecutor(4) as pool:
         uses = list(pool.map(lambda _: shop.use(), range(4)))
     assert sorted(uses) == [False, False, False, True]
+
+
+def test_use_during_which_a_webhook_arrives_stores_its_reading(shop):
+    shop.begin()
+    shop.vendor.finish()
+    shop.vendor.after_read = lambda: shop.hear(session_id="s-1")
+    assert shop.use()
+    used = shop.find()
+    assert (used.result.state, used.is_open, used.is_revoked) == (STATE.DECIDED, False, False)
+    assert shop.rows("link") == [{"link": None}]
 
 
 def test_two_workers_read_each_session_once(shop):

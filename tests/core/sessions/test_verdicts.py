@@ -165,6 +165,14 @@ def test_reading_of_another_session_raises_session_mismatch(field):
     assert verified(judged(created_at=after(-59))), "a clock may be a minute late"
 
 
+@pytest.mark.parametrize("stated", ["mock", None])
+def test_early_session_of_a_mock_blames_the_clock_of_the_mock(stated):
+    record = changed(environment=MOCK)
+    rules = {"declared_environment": MOCK, "required_environment": MOCK}
+    with pytest.raises(fm.SessionMismatch, match=r"VirtualClock\(running=True\)"):
+        judged(record, rules, environment=stated, created_at=after(-61))
+
+
 def test_terms_hash_is_stable():
     assert RECORD.terms == "348b76de5ea00cd85c9bc00435ae810e8fc13ce4222a0ad8565736e42172a0a0"
 
