@@ -157,7 +157,7 @@ class AzureBackend(SessionBackend):
         reference_face, *_ = reference
         reply = yield http.HttpRequest(
             url=f"{self.url}/verify",
-            headers=self.key_headers(request),
+            headers=self.key_and_call_id_headers(request),
             json={"faceId1": probe_face["faceId"], "faceId2": reference_face["faceId"]},
         )
         verify = reply.json()
@@ -172,7 +172,7 @@ class AzureBackend(SessionBackend):
             url=f"{self.url}/detect",
             params=_QUERY,
             headers={
-                **self.key_headers(request),
+                **self.key_and_call_id_headers(request),
                 "Content-Type": "application/octet-stream",
             },
             body=image.data,

@@ -86,7 +86,7 @@ class SessionBackend(http.ApiKeyBackend):
         """The base URL of every request."""
         return f"{self.service_url}/face/v1.2"
 
-    def key_headers(self, request: backend.Request) -> dict[str, str | backend.Secret]:
+    def key_and_call_id_headers(self, request: backend.Request) -> dict[str, str | backend.Secret]:
         """Return the headers: the API key, and a call id to quote to Microsoft's support."""
         return {"Ocp-Apim-Subscription-Key": self.api_key, "client-request-id": request.call_id}
 
@@ -110,7 +110,7 @@ class SessionBackend(http.ApiKeyBackend):
         """Return the request that starts a session: JSON, or a form with the reference."""
         options = request.options or AzureSessionOptions()
         url = f"{self.url}/{_kind_of(request.record)}-sessions"
-        headers = self.key_headers(request)
+        headers = self.key_and_call_id_headers(request)
         fields: dict[str, http.Json] = {
             "livenessOperationMode": options.operation_mode.value,
             # Microsoft counts attempts per id. A random id does not identify the device.
@@ -122,7 +122,7 @@ class SessionBackend(http.ApiKeyBackend):
             fields["livenessModelVersion"] = options.model_version
         if request.reference is None:
             return http.HttpRequest(url=url, headers=headers, json=fields)
-        threshold = Exact(str(self._threshold_of(request.record).value))
+        threshold = Exact(str(self._threshold_or_default_of(request.record).value))
         fields["verifyConfidenceThreshold"] = float(threshold.scaleb(-2))
         texts = {}
         for name, value in fields.items():
@@ -132,7 +132,7 @@ class SessionBackend(http.ApiKeyBackend):
 
     def read_steps(self, request: backend.ReadRequest) -> http.SessionSteps:
         record = request.record
-        headers = self.key_headers(request)
+        headers = self.key_and_call_id_headers(request)
         reply = yield http.HttpRequest(
             method="GET", url=self._url_of(record), headers=headers, charges=0
         )
@@ -157,7 +157,7 @@ class SessionBackend(http.ApiKeyBackend):
         yield http.HttpRequest(
             method="DELETE",
             url=self._url_of(request.record),
-            headers=self.key_headers(request),
+            headers=self.key_and_call_id_headers(request),
             # The reference documents 200; Microsoft's client accepts only 204.
             expects={200, 204},
         )
@@ -167,7 +167,7 @@ class SessionBackend(http.ApiKeyBackend):
     def _url_of(self, record: fm.SessionRecord) -> str:
         return f"{self.url}/{_kind_of(record)}-sessions/{_check_id(record.session_id)}"
 
-    def _threshold_of(self, record: fm.SessionRecord) -> fm.Threshold:
+    def _threshold_or_default_of(self, record: fm.SessionRecord) -> fm.Threshold:
         value = record.threshold
         if value is None:
             value = self.capabilities.default_threshold
@@ -193,7 +193,7 @@ class SessionBackend(http.ApiKeyBackend):
             state = _STATES.get(_text(latest["attemptStatus"]), fm.SessionState.UNKNOWN)
             if state is fm.SessionState.DECIDED and error is None:
                 verdict = latest.get("result")
-            checks = _read_checks(error, verdict, self._threshold_of(record))
+            checks = _read_checks(error, verdict, self._threshold_or_default_of(record))
             # Another attempt may follow until the token expires.
             if may_go_on and is_token_alive and state is fm.SessionState.FAILED:
                 state = fm.SessionState.PENDING

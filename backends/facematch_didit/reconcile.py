@@ -57,7 +57,7 @@ def reconcile(backend: ApiKeyBackend, call: CallRecord, deadline: Deadline) -> R
     if caller_ref is not None and not caller_ref.strip():
         caller_ref = None
     search.look(period, caller_ref=caller_ref)
-    if search.is_whole and not search.records:
+    if search.is_complete and not search.records:
         # This machine's clock may be wrong, or Didit may have stored another reference. A caller
         # who gets NOT_YET may pay for a second call, so search again without these filters.
         search.look(None, caller_ref=None)
@@ -85,7 +85,7 @@ class _Search:
     """A search through the sessions of the days on which `period` begins and ends (UTC).
 
     `records` holds the decisions with the call's id, and `opened` the ids of all sessions read.
-    `is_whole` is false once a `look` has exceeded the maximum and skipped sessions.
+    `is_complete` is false once a `look` has exceeded the maximum and skipped sessions.
     """
 
     backend: ApiKeyBackend
@@ -94,7 +94,7 @@ class _Search:
     period: _Period
     records: list[SessionDecision] = attrs.field(factory=list)
     unreadable: int = 0
-    is_whole: bool = True
+    is_complete: bool = True
     row_count: int = 0
     opened: set[str] = attrs.field(factory=set)
 
@@ -119,7 +119,7 @@ class _Search:
                 break  # all further rows are older
             self.row_count += 1
             if self.row_count > MAX_ROWS:
-                self.is_whole = False
+                self.is_complete = False
                 break
             is_later = period is not None and period.is_before(row.created_at)
             if not is_later and row.session_id not in self.opened:
@@ -130,7 +130,7 @@ class _Search:
 
         nearest = sorted(new.values(), key=distance)
         most_sessions = MAX_CANDIDATES - len(self.opened)
-        self.is_whole &= len(new) <= most_sessions
+        self.is_complete &= len(new) <= most_sessions
         for row in nearest[:most_sessions]:
             self.opened.add(row.session_id)
             try:
@@ -150,8 +150,8 @@ class _Search:
             reason = f"{len(self.records)} of Didit's records have the id of this call."
             return _cannot_know(self.call, reason)
         if self.records:
-            return _take_result(self.call, self.records[0])
-        if not self.is_whole:
+            return _take_only_result_if_any(self.call, self.records[0])
+        if not self.is_complete:
             return _cannot_know(
                 self.call,
                 "None of the Didit records that were read has the id of this call, but those days "
@@ -174,7 +174,7 @@ class _Search:
         )
 
 
-def _take_result(call: CallRecord, decision: SessionDecision) -> Reconciliation:
+def _take_only_result_if_any(call: CallRecord, decision: SessionDecision) -> Reconciliation:
     is_match = call.operation is Operation.MATCH
     results = decision.matches if is_match else decision.liveness_checks
     if len(results) != 1:

@@ -53,8 +53,8 @@ T = TypeVar("T")
 Id: TypeAlias = str | uuid.UUID
 
 #: The billing of a read-only request.
-FREE_GROUND = "reading is free"
-FREE = Billing(Charged.NO, FREE_GROUND)
+READING_IS_FREE = "reading is free"
+FREE = Billing(Charged.NO, READING_IS_FREE)
 
 
 @attrs.frozen(kw_only=True)

@@ -168,14 +168,14 @@ MOST_ROWS = 20
 def read_steps(backend: DiditBackend, record: SessionRecord) -> http.SessionSteps:
     """Read a record's session. Without a `session_id`, find it by the record's id in the metadata.
 
-    If several sessions have the id, prefer a decided session over an open one, then the oldest, so
+    If several sessions have the id, prefer the newest decided one, or else the oldest open one, so
     that the person does not have to repeat the session.
     """
     if record.session_id is not None:
         reply = yield _session_request(backend, record.session_id, "decision")
         return read_reply(backend, record, reply)
-    oldest: SessionReading | None = None
-    for session_id in (yield from _list_sessions(backend, record)):
+    oldest_open: SessionReading | None = None
+    for session_id in (yield from _list_newest_first(backend, record)):
         try:
             reply = yield _session_request(backend, session_id, "decision")
         except errors.SessionNotFound:
@@ -185,13 +185,13 @@ def read_steps(backend: DiditBackend, record: SessionRecord) -> http.SessionStep
             continue
         if reading.state in (SessionState.DECIDED, SessionState.PROCESSING):
             return reading
-        oldest = reading
-    if oldest is None:
+        oldest_open = reading
+    if oldest_open is None:
         raise _not_listed()
-    return oldest
+    return oldest_open
 
 
-def _list_sessions(backend: DiditBackend, record: SessionRecord) -> _Listing:
+def _list_newest_first(backend: DiditBackend, record: SessionRecord) -> _Listing:
     """Return the ids of the sessions started with a record, newest first."""
     filters = {"vendor_data": record.id, "limit": str(MOST_ROWS), "offset": "0"}
     reply = yield _request(backend, "/v3/sessions/", "GET", params=filters, charges=0)
@@ -368,7 +368,7 @@ def delete_steps(backend: DiditBackend, request: DeleteRequest) -> http.DeleteSt
     """
     record = request.record
     if record.session_id is None:
-        session_ids = yield from _list_sessions(backend, record)
+        session_ids = yield from _list_newest_first(backend, record)
         if not session_ids:
             raise _not_listed()
         for session_id in session_ids:
@@ -463,6 +463,7 @@ def error_row(
         # Didit does not document whether a 5xx may leave a session behind.
         return http.default_row(status, shape)
     row = wire.error_row(status, form, shape)
-    if row.ground != wire.STATED:
+    # Didit states this of face matches and liveness checks, not of sessions.
+    if row.ground != wire.ONLY_200_IS_CHARGED:
         return row
-    return attrs.evolve(row, ground=_REFUSED if is_start else records.FREE_GROUND)
+    return attrs.evolve(row, ground=_REFUSED if is_start else records.READING_IS_FREE)

@@ -362,19 +362,28 @@ def _read_warning(item: object) -> ResultWarning:
 # that public clients quote, read on 2026-11-28): they say nothing about a charge at
 # Didit. The editions differ only in the status for a bad key: 401 or 403.
 
-STATED = "only 200 responses are charged (Didit API reference, Face Match, June 2026)"
+ONLY_200_IS_CHARGED = "only 200 responses are charged (Didit API reference, Face Match, June 2026)"
 
 #: The shape of an error response; ``other`` is not one of Didit's shapes.
 Form = Literal["error", "detail", "fields", "list", "other"]
 
 _FAULT = http.ErrorRow(
-    errors.VendorUnavailable, Charged.NO, STATED, "the vendor reports an internal error"
+    errors.VendorUnavailable,
+    Charged.NO,
+    ONLY_200_IS_CHARGED,
+    "the vendor reports an internal error",
 )
 _NO_CREDIT = http.ErrorRow(
-    errors.InsufficientCredit, Charged.NO, STATED, "the account has no credit; top it up"
+    errors.InsufficientCredit,
+    Charged.NO,
+    ONLY_200_IS_CHARGED,
+    "the account has no credit; top it up",
 )
 _BAD_KEY = http.ErrorRow(
-    errors.AuthenticationFailed, Charged.NO, STATED, "the key is invalid or lacks the permission"
+    errors.AuthenticationFailed,
+    Charged.NO,
+    ONLY_200_IS_CHARGED,
+    "the key is invalid or lacks the permission",
 )
 
 
@@ -390,7 +399,7 @@ def error_row(status: int, form: Form, shape: http.BodyShape) -> http.ErrorRow:
     if 500 <= status < 520 and status not in (502, 504) and form in ("error", "detail"):
         return _FAULT
     if 400 <= status < 500 and usual.charged is Charged.NO:
-        return attrs.evolve(usual, ground=STATED)
+        return attrs.evolve(usual, ground=ONLY_200_IS_CHARGED)
     return usual
 
 

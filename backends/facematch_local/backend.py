@@ -218,6 +218,10 @@ class LocalBackend(EngineBackend):
         return pa.Table.from_pylist(rows, schema=schema)
 
     def _embed_file(self, path: os.PathLike[str]) -> dict[str, Any]:
+        """Return a file's row. A file that is missing, or no picture, has an error.
+
+        The time is that of finding and embedding the face alone.
+        """
         row: dict[str, Any] = {"path": os.fspath(path), "face": False}
         self._engine.load()
         try:

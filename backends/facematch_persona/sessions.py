@@ -176,11 +176,11 @@ def _about(
 def _find_inquiry(backend: PersonaBackend, record: SessionRecord) -> http.SessionSteps:
     """Find the inquiry of a record without a `session_id`.
 
-    Of several, prefer a decided one over an open one, then the oldest, so that the person does not
-    have to repeat the session.
+    Of several, prefer the newest decided one, or else the oldest open one, so that the person does
+    not have to repeat the session.
     """
     oldest: SessionReading | None = None
-    for session_id in (yield from _list_inquiries(backend, record)):
+    for session_id in (yield from _list_newest_first(backend, record)):
         reading = yield from _read(backend, record, session_id)
         if reading.state in (SessionState.DECIDED, SessionState.PROCESSING):
             return reading
@@ -192,7 +192,7 @@ def _find_inquiry(backend: PersonaBackend, record: SessionRecord) -> http.Sessio
     return oldest
 
 
-def _list_inquiries(backend: PersonaBackend, record: SessionRecord) -> _Listing:
+def _list_newest_first(backend: PersonaBackend, record: SessionRecord) -> _Listing:
     """Return the ids of the inquiries started with a record, newest first."""
     filters = {"filter[note]": record.id, "page[size]": str(_MOST_INQUIRIES)}
     reply = yield _request(backend, "GET", params=filters)
@@ -487,7 +487,7 @@ def delete_steps(backend: PersonaBackend, request: DeleteRequest) -> http.Delete
     """
     record = request.record
     if record.session_id is None:
-        session_ids = yield from _list_inquiries(backend, record)
+        session_ids = yield from _list_newest_first(backend, record)
         if not session_ids:
             raise _not_listed()
         for session_id in session_ids:

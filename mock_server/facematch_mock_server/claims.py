@@ -217,7 +217,7 @@ class CitedClaims:
         return key in self._table
 
     def get(self, key: str) -> Any:
-        """Return the value of a claim without citing it."""
+        """Return the value of a claim without citing it. Raises MissingClaimError."""
         return self._table[key][0]
 
     def cite(self, *keys: str) -> None:

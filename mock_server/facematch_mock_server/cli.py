@@ -134,13 +134,14 @@ def command(
         raise click.UsageError("--open and --show-pictures need the console: omit --no-control.")
     if control_token is not None and control_token_file is not None:
         raise click.UsageError("Give --control-token or --control-token-file, not both.")
-    _check_door_options(door, {"--door-host": door_host, "--any-key": any_key, "COMMAND": program})
+    door_options = {"--door-host": door_host, "--any-key": any_key, "COMMAND": program}
+    _check_door_options_and_packages(door, door_options)
     token = control_token
-    is_made = not is_loopback(host) and not (token or control_token_file or no_control)
+    makes_token = not is_loopback(host) and not (token or control_token_file or no_control)
     try:
         if control_token_file is not None:
             token = read_text(control_token_file, "token file", InvalidRequest).strip()
-        token = secrets.token_urlsafe(24) if is_made else token
+        token = secrets.token_urlsafe(24) if makes_token else token
         vendors = [vendor_named(name) for name in vendor]
         server = MockServer(
             vendor=vendor,
@@ -167,8 +168,8 @@ def command(
         # A browser does not send a URL's fragment, so the token stays secret.
         console = f"{server.url}/" + (f"#token={quote(token)}" if token else "")
         # Do not print the user's own token, because output ends up in logs.
-        shown = console if is_made else f"{server.url}/"
-        about_token = f"\ncontrol token: {token} (send it as {TOKEN_HEADER})" if is_made else ""
+        shown = console if makes_token else f"{server.url}/"
+        about_token = f"\ncontrol token: {token} (send it as {TOKEN_HEADER})" if makes_token else ""
         # The standard output is the program's, if there is one.
         click.echo(
             STARTED.format(
@@ -190,7 +191,7 @@ def command(
 # fmt: on
 
 
-def _check_door_options(door: bool, other_options: Mapping[str, object]) -> None:
+def _check_door_options_and_packages(door: bool, other_options: Mapping[str, object]) -> None:
     """Refuse options that need the door without it, and the door without its packages."""
     for name, value in other_options.items():
         if value and not door:
@@ -217,7 +218,7 @@ def _serve(
     Without a program, serve until Ctrl-C or SIGTERM; with a door, print its variables first.
     """
     if not door:
-        wait_for(ended)
+        wait_for_sigterm(ended)
         return 0
     from .door import Door
     from .door.command import run_command
@@ -232,11 +233,11 @@ def _serve(
             return run_command(program, {**os.environ, **variables})
         for name, value in variables.items():
             click.echo(f"export {name}={shlex.quote(value)}")
-        wait_for(ended)
+        wait_for_sigterm(ended)
     return 0
 
 
-def wait_for(ended: threading.Event) -> None:
+def wait_for_sigterm(ended: threading.Event) -> None:
     """Wait until SIGTERM sets `ended`; Ctrl-C raises KeyboardInterrupt."""
     # Wait in short steps, because on Windows a signal does not interrupt a wait for a lock.
     while not ended.wait(0.2):

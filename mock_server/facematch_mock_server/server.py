@@ -240,7 +240,7 @@ class MockServer(_Access):
         return MockAccount(self.accounts.open(name))
 
     def start(self) -> Self:
-        """Start listening. Does nothing if the server is already running.
+        """Start listening and sending webhooks. Does nothing if the server is already running.
 
         Raises:
             OSError: the address cannot be bound.

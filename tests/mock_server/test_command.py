@@ -39,7 +39,7 @@ def serve(monkeypatch, capsys):
             during(printed.partition("\n")[0], printed)
 
         with monkeypatch.context() as patch:
-            patch.setattr(cli, "wait_for", wait)
+            patch.setattr(cli, "wait_for_sigterm", wait)
             for name, value in settings.items():
                 patch.setenv(name, value)
             facematch.main(["mock", *map(str, arguments)], standalone_mode=False)
@@ -52,7 +52,7 @@ def serve(monkeypatch, capsys):
 @pytest.fixture
 def invoke(monkeypatch):
     """Runs a command that is to serve nothing; if it did, it would end at once."""
-    monkeypatch.setattr(cli, "wait_for", lambda _signals: None)
+    monkeypatch.setattr(cli, "wait_for_sigterm", lambda _signals: None)
     return lambda *arguments: CliRunner().invoke(facematch, ["mock", *arguments])
 
 

@@ -201,7 +201,7 @@ class Control:
             hint = "; set the switch in_review" if "in_review" in world.vendor.switches else ""
             raise ValueError(f'{world.vendor.title} has no "In Review" for a match{hint}')
         routes = [route for route in world.behaviour.routes if route.operation == kind]
-        _check_field(outcome.field, routes)
+        _check_field_if_all_are_known(outcome.field, routes)
         world.recognizer.outcome_queue.add(outcome)
         return outcome
 
@@ -303,7 +303,7 @@ class Control:
             paths = {path for vendor in mock_vendors for path in vendor.known_paths()}
             _check_path_start("request", fault.path, paths | {route.pattern for route in routes})
             routes = [route for route in routes if can_start_with(route.pattern, fault.path)]
-        _check_field(fault.field, routes)
+        _check_field_if_all_are_known(fault.field, routes)
 
     @endpoint("GET", "faults", result_key="faults")
     def faults(self) -> tuple[Fault, ...]:
@@ -497,16 +497,20 @@ class Control:
 
     @endpoint("GET", "behaviours")
     def behaviours(self) -> dict[str, Any]:
-        """Return the vendor with its switches and settings, and which of these were set."""
+        """Return the vendor's switches and settings.
+
+        ``switches`` has those that were set, ``chosen`` the value of every switch, and ``known``
+        the values that each switch allows, and the type of number of each setting.
+        """
         world = self.world
-        kind = world.vendor
-        number_types = {name: number for name, (_, number) in kind.settings.items()}
+        vendor = world.vendor
+        number_types = {name: number_type for name, (_, number_type) in vendor.settings.items()}
         return {
             "vendor": world.vendor_name,
             "switches": dict(world.switches),
             "chosen": world.claims.switch_values,
-            "known": {**kind.switches, **number_types},
-            "operations": list(kind.operations),
+            "known": {**vendor.switches, **number_types},
+            "operations": list(vendor.operations),
         }
 
     @endpoint("POST", "reset")
@@ -622,7 +626,7 @@ def _check_path_start(subject: str, path: str, patterns: Collection[str]) -> Non
         )
 
 
-def _check_field(field: Mapping[str, str] | None, routes: Sequence[Route]) -> None:
+def _check_field_if_all_are_known(field: Mapping[str, str] | None, routes: Sequence[Route]) -> None:
     """Raise ValueError for a field that no route has, if the fields of all routes are known."""
     if not routes or any(route.fields is None for route in routes):
         return

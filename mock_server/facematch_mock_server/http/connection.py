@@ -255,19 +255,19 @@ class Connection(asyncio.BufferedProtocol):
             return self._refuse(exchange.ask(handler.too_large, request), request.method)
         request.body = body
         self._deadline = math.inf
-        plan = yield from self._carry_out(handler, request)
+        plan = yield from self._plan_answer(handler, request)
         if plan.postponed is not None and plan.fault is not None:
             try:
                 yield from self._pause(_WaitFor.MOMENT, plan.fault.seconds)
             except GeneratorExit:
                 handler.note(plan.postponed, f"{plan.fault}; the client did not wait")
                 raise
-            plan = yield from self._carry_out(handler, plan.postponed)
+            plan = yield from self._plan_answer(handler, plan.postponed)
         closes = head.closes or exchange.is_by_page(request)
         stays_open = yield from self._deliver(plan, request.method, close=closes)
         return stays_open and not closes
 
-    def _carry_out(self, handler: Handler, request: Request) -> Work[AnswerPlan]:
+    def _plan_answer(self, handler: Handler, request: Request) -> Work[AnswerPlan]:
         if not handler.is_slow(request):
             return exchange.carry_out(handler, request)
         threads = self._service.threads[request.is_for_mock]

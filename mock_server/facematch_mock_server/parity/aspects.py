@@ -106,7 +106,7 @@ class RecordedCall:
     faces: int | None = None  # in the probe
     boxes: str | None = None
     model: str | None = None
-    state: str | None = None  # of a session or a deletion
+    state: str | None = None  # of a session or a deletion; None if the call gave none
     ways: Collection[str] | None = None  # how a person opens the session: link, token, page
     again: str | None = None  # whether a second start returned the same session
     kept: str | None = None  # whether the vendor lists the calls of this run

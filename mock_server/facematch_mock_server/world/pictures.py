@@ -42,13 +42,15 @@ class Pictures:
             for digest, content in contents.items():
                 if digest not in self._pictures:
                     self._pictures[digest] = StoredPicture(digest, bytes(content))
-                    self._digests[_sample(content, 0, len(content))] = digest
+                    self._digests[_sample_of_first_bytes(content, 0, len(content))] = digest
                     self.kept_bytes += len(content)
                 self._pictures.move_to_end(digest)
             while self.kept_bytes > self._max_bytes:
                 _, oldest = self._pictures.popitem(last=False)
                 self.kept_bytes -= len(oldest.content)
-                self._digests.pop(_sample(oldest.content, 0, len(oldest.content)), None)
+                self._digests.pop(
+                    _sample_of_first_bytes(oldest.content, 0, len(oldest.content)), None
+                )
 
     def find(self, digest: str | None) -> bytes | None:
         """Return the picture with this SHA-256; None if it is not stored."""
@@ -60,10 +62,11 @@ class Pictures:
     ) -> StoredPicture | None:
         """Return the stored picture at `start` in `body`, or None.
 
-        `size` is the size of the picture in bytes; None if unknown.
+        `size` is the size of the picture in bytes. None if it is unknown: then only a picture of at
+        least `long` bytes is found.
         """
         # Comparing with a stored picture is about twenty times as fast as hashing.
-        digest = self._digests.get(_sample(body, start, size or self.long), "")
+        digest = self._digests.get(_sample_of_first_bytes(body, start, size or self.long), "")
         try:
             # Each step is atomic, so no lock is needed.
             self._pictures.move_to_end(digest)
@@ -89,7 +92,7 @@ class Pictures:
         return picture
 
 
-def _sample(body: bytes | bytearray, start: int, size: int) -> tuple[int, bytes]:
+def _sample_of_first_bytes(body: bytes | bytearray, start: int, size: int) -> tuple[int, bytes]:
     """Return a sample of a picture's bytes: at most about 256 of its first `Pictures.long`."""
     size = min(size, Pictures.long)
     return size, bytes(body[start : start + size : size // 256 or 1])

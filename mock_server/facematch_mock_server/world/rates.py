@@ -114,7 +114,7 @@ class Rates:
     def _trim_and_describe(
         self, scope: str, limit: int, times: deque[float], window_s: float, now: float
     ) -> ExceededLimit:
-        """Forget the requests that no longer count, and describe the exceeded limit."""
+        """Forget all but the newest `limit` requests, and describe the exceeded limit."""
         # The limit may have been lowered: only the newest `limit` requests delay the next one.
         while len(times) > max(limit, 1):
             times.popleft()

@@ -32,13 +32,13 @@ _REASONS = ("mock", "detail", "message", "Message")
 
 def make_row(entry: Entry, recognizer: Recognizer) -> dict[str, Any]:
     """Return the row that the list shows for a journal entry."""
-    answer = _read_json(entry.answer)
+    answer = _read_short_json(entry.answer)
     is_refused = entry.status is not None and entry.status >= 400
     verdict = score = reason = None
     if is_refused:
         reason = _find_reason(answer)
-    elif _is_judgement(entry, answer):
-        verdict = _find_outermost(answer, _VERDICTS, (str, bool))
+    elif _has_judged_pictures(entry, answer):
+        verdict = _find_outermost_or_null(answer, _VERDICTS, (str, bool))
         score = _find_score(answer)
     charged = balance = None
     if entry.charge is not None:
@@ -97,14 +97,14 @@ def _show_body(response: Response | None) -> Any:
     """Return a response's JSON, shortened, or a sentence about any other body."""
     if response is None:
         return None
-    answer = _read_json(response)
+    answer = _read_short_json(response)
     if answer is not None:
         return _shorten("", answer)
     media_type = response.header("content-type") or "nothing"
     return f"<{len(response.body):,} bytes of {media_type}>"
 
 
-def _read_json(response: Response | None) -> Any:
+def _read_short_json(response: Response | None) -> Any:
     """Return a response's JSON; None for a long or invalid one, and for other media types."""
     if response is None or "json" not in (response.header("content-type") or ""):
         return None
@@ -136,7 +136,7 @@ def _walk_objects(value: Any) -> Iterator[dict[str, Any]]:
             level.extend(items)
 
 
-def _find_outermost(value: Any, names: tuple[str, ...], types: tuple[type, ...]) -> Any:
+def _find_outermost_or_null(value: Any, names: tuple[str, ...], types: tuple[type, ...]) -> Any:
     """Return the outermost value with one of these names that is null or has one of the types."""
     for values in _walk_objects(value):
         for name in names:
@@ -145,14 +145,14 @@ def _find_outermost(value: Any, names: tuple[str, ...], types: tuple[type, ...])
     return None
 
 
-def _is_judgement(entry: Entry, answer: Any) -> bool:
+def _has_judged_pictures(entry: Entry, answer: Any) -> bool:
     """Return whether a call judged pictures, which it sent itself or (Azure's verify) by id."""
     return bool(entry.files) or (isinstance(answer, dict) and "isIdentical" in answer)
 
 
 def _find_score(answer: Any) -> Any:
     """Return the outermost score, or else the first confidence next to a verdict, or None."""
-    score = _find_outermost(answer, _SCORES, (int, float))
+    score = _find_outermost_or_null(answer, _SCORES, (int, float))
     if score is not None:
         return score
     for values in _walk_objects(answer):
@@ -164,7 +164,7 @@ def _find_score(answer: Any) -> Any:
 
 def _find_reason(answer: Any) -> str | None:
     """Return the reason that a refusal gives, with secrets masked, or None."""
-    reason = _find_outermost(answer, _REASONS, (str,))
+    reason = _find_outermost_or_null(answer, _REASONS, (str,))
     while reason is None and isinstance(answer, (dict, list)) and answer:
         # The object may map fields to errors.
         items = answer.values() if isinstance(answer, dict) else answer

@@ -399,11 +399,13 @@ def _ask_samples(mock: Any) -> None:
         ids = {"faceId1": first_face["faceId"], "faceId2": second_face["faceId"]}
         mock.ask("POST", f"/face/{version}/verify", json=ids)
     fields = {"livenessOperationMode": "Passive", "deviceCorrelationId": "phone-7"}
-    alone = mock.ask("POST", sessions.LIVENESS, json={**fields, "enableSessionImage": True})
-    _ask_session_samples(mock, sessions.LIVENESS, alone["sessionId"])
+    liveness_alone = mock.ask(
+        "POST", sessions.LIVENESS, json={**fields, "enableSessionImage": True}
+    )
+    _finish_and_ask_session(mock, sessions.LIVENESS, liveness_alone["sessionId"])
     files = {"verifyImage": "p1"}
     with_verify = mock.ask("POST", sessions.WITH_VERIFY, form=fields, files=files)
-    _ask_session_samples(mock, sessions.WITH_VERIFY, with_verify["sessionId"])
+    _finish_and_ask_session(mock, sessions.WITH_VERIFY, with_verify["sessionId"])
     _ask_preview_samples(
         mock, {**fields, "enableSessionImage": True, "returnVerifyImageHash": True}
     )
@@ -415,7 +417,7 @@ def _finish(mock: Any, session_id: str) -> None:
     mock.act(session_id, "card")
 
 
-def _ask_session_samples(mock: Any, path: str, session_id: str) -> None:
+def _finish_and_ask_session(mock: Any, path: str, session_id: str) -> None:
     _finish(mock, session_id)
     answer = mock.ask("GET", f"{path}/{session_id}")
     result = answer["results"]["attempts"][0]["result"]
@@ -425,17 +427,17 @@ def _ask_session_samples(mock: Any, path: str, session_id: str) -> None:
 
 
 def _ask_preview_samples(mock: Any, fields: Mapping[str, Any]) -> None:
-    # Without a picture, the device would send the reference, which the mock refuses.
+    # The mock refuses this start: without a picture, the device would send the reference.
     mock.ask("POST", preview.WITH_VERIFY, json=fields)
-    alone = mock.ask("POST", preview.LIVENESS, json=fields)
-    _ask_preview_session_samples(mock, preview.LIVENESS, alone["sessionId"])
+    liveness_alone = mock.ask("POST", preview.LIVENESS, json=fields)
+    _finish_and_ask_preview_session(mock, preview.LIVENESS, liveness_alone["sessionId"])
     form = {"Parameters": json.dumps(fields)}
     files = {"VerifyImage": "p1"}
     with_verify = mock.ask("POST", preview.WITH_VERIFY, form=form, files=files)
-    _ask_preview_session_samples(mock, preview.WITH_VERIFY, with_verify["sessionId"])
+    _finish_and_ask_preview_session(mock, preview.WITH_VERIFY, with_verify["sessionId"])
 
 
-def _ask_preview_session_samples(mock: Any, path: str, session_id: str) -> None:
+def _finish_and_ask_preview_session(mock: Any, path: str, session_id: str) -> None:
     _finish(mock, session_id)
     answer = mock.ask("GET", f"{path}/{session_id}")
     mock.ask("GET", path)

@@ -66,6 +66,7 @@ _MISSING = "field required"
 
 
 def _check_token(call: DeepvueCall) -> None:
+    """Refuse a missing, unknown, revoked or expired token; keep its client."""
     text = base.bearer_token(call.request)
     if not text:
         call.deny("auth.missing")

@@ -337,10 +337,10 @@ class DiditCall(Call):
 
 
 def check_rate(call: DiditCall, scope: str | None = None, *, client: str | None = None) -> None:
-    """Count a client's request in a rate limit scope, and refuse it above the limit.
+    """Count a client's request in a rate limit scope; above the limit, refuse it instead.
 
-    The default client is the key, else the address; the default scope is the endpoint's, else the
-    method's.
+    The default client is the key, else the address. The default scope is the endpoint's if that has
+    a limit, else the method's.
     """
     if scope is None:
         scope = call.endpoint.rate_scope

@@ -82,7 +82,7 @@ class PersonaCall(Call):
             return str(asked)
         return str(self.claims["inflection.default"])
 
-    def find_session(self) -> Session:
+    def find_session_and_expire_if_due(self) -> Session:
         """Return the inquiry that the path names, expired if its time is over.
 
         Refuse the call if it is unknown or of another environment.

@@ -102,7 +102,7 @@ def create(call: PersonaCall) -> Response:
         session = _count_link(call, session)
     # A webhook may arrive before this answer does.
     webhooks.announce(call.world, session, webhooks.CREATION)
-    body = resources.show_document(session, with_verifications=False)
+    body = resources.show_inquiry_document(session, with_verifications=False)
     return call.answer("inquiry.created", {**body, "meta": shown})
 
 
@@ -185,11 +185,11 @@ def _count_link(call: PersonaCall, session: Session) -> Session:
 
 def read(call: PersonaCall) -> Response:
     """Return an inquiry, with its verifications if the query asks for them."""
-    session = call.find_session()
+    session = call.find_session_and_expire_if_due()
     resources.cite_verifications(call.claims, session)
     call.claims.cite("inquiry.began", "inquiry.abandoned", "inquiry.workflow")
     includes = (call.query.get("include") or "").split(",")
-    body = resources.show_document(session, with_verifications="verifications" in includes)
+    body = resources.show_inquiry_document(session, with_verifications="verifications" in includes)
     return call.answer("inquiry.shown", body)
 
 
@@ -259,7 +259,7 @@ def generate_link(call: PersonaCall) -> Response:
     """Return a new link to an inquiry that is not finished."""
     meta = call.read_part("meta", known=frozenset({"expires-in-seconds"}))
     _read_seconds(call, meta, "expires-in-seconds", call.claims["link.lasts_s"])
-    session = call.find_session()
+    session = call.find_session_and_expire_if_due()
     if session.status not in _OPEN:
         call.refuse("inquiry.not_open", status=session.status)
     session = _count_link(call, session)
@@ -269,13 +269,13 @@ def generate_link(call: PersonaCall) -> Response:
         return attrs.evolve(session, hosted=attrs.evolve(hosted_of(session), token=token))
 
     session = call.world.sessions.change(session.id, renew) or session
-    body = resources.show_document(session, with_verifications=False)
+    body = resources.show_inquiry_document(session, with_verifications=False)
     return call.answer("inquiry.shown", {**body, "meta": _link_of(call, session)})
 
 
 def resume(call: PersonaCall) -> Response:
     """Continue a pending inquiry, or one that has expired; return a session token."""
-    session = call.find_session()
+    session = call.find_session_and_expire_if_due()
     if inquiry_of(session).is_redacted:
         call.refuse("redact.again")
     if session.status not in (PENDING, EXPIRED):
@@ -292,7 +292,7 @@ def resume(call: PersonaCall) -> Response:
 
     session = call.world.sessions.change(session.id, reopen) or session
     call.claims.cite("link.made_up")
-    body = resources.show_document(session, with_verifications=False)
+    body = resources.show_inquiry_document(session, with_verifications=False)
     meta = {"session-token": _session_token(session)}
     return call.answer("inquiry.shown", {**body, "meta": meta})
 
@@ -310,7 +310,7 @@ _ACTIONS = {
 
 def decide(call: PersonaCall) -> Response:
     """Decide an inquiry as staff do, or let it expire."""
-    session = call.find_session()
+    session = call.find_session_and_expire_if_due()
     _, action = call.path_values
     if action not in _ACTIONS:
         call.refuse("path.unknown")
@@ -323,7 +323,7 @@ def decide(call: PersonaCall) -> Response:
     session = store_and_announce_status(
         call.world, session, status, reviewer={"type": "user", "id": "user_mock"}
     )
-    body = resources.show_document(session, with_verifications=False)
+    body = resources.show_inquiry_document(session, with_verifications=False)
     return call.answer("inquiry.shown", body)
 
 
@@ -380,7 +380,7 @@ _SIMULATED_VERIFICATIONS = {"create_passed_verification": True, "create_failed_v
 
 def simulate(call: PersonaCall) -> Response:
     """Perform actions on an inquiry of the sandbox, in order."""
-    session = call.find_session()
+    session = call.find_session_and_expire_if_due()
     if call.is_live:
         call.refuse("simulate.live")
     meta = call.read_part("meta", known=frozenset({"simulate-actions"}))
@@ -399,7 +399,7 @@ def simulate(call: PersonaCall) -> Response:
             template_id = action["data"]["verification-template-id"]
             passed = _SIMULATED_VERIFICATIONS[name]
             session = _simulate_verification(call, session, template_id, passed=passed)
-    body = resources.show_document(session, with_verifications=False)
+    body = resources.show_inquiry_document(session, with_verifications=False)
     return call.answer("inquiry.shown", body)
 
 
@@ -457,7 +457,7 @@ def redact(call: PersonaCall) -> Response:
 
     Its verifications stay, and are shown without data.
     """
-    session = call.find_session()
+    session = call.find_session_and_expire_if_due()
     if inquiry_of(session).is_redacted:
         call.refuse("redact.again")
     call.claims.cite("redact.inquiry", "redact.children")
@@ -473,7 +473,7 @@ def redact(call: PersonaCall) -> Response:
 
     session = call.world.sessions.change(session.id, remove_data) or session
     webhooks.announce(call.world, session, webhooks.REDACTION)
-    body = resources.show_document(session, with_verifications=False)
+    body = resources.show_inquiry_document(session, with_verifications=False)
     return call.answer("inquiry.shown", body)
 
 

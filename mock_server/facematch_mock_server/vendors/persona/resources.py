@@ -317,7 +317,7 @@ def _url(name: str, *, is_redacted: bool) -> str | None:
     return f"https://files.withpersona.com/{name}.jpg?access_token=made-up"
 
 
-def show_document(session: Session, *, with_verifications: bool) -> dict[str, Any]:
+def show_inquiry_document(session: Session, *, with_verifications: bool) -> dict[str, Any]:
     """Return an inquiry as the body of a response or the payload of an event."""
     body: dict[str, Any] = {"data": show_inquiry(session)}
     if with_verifications:

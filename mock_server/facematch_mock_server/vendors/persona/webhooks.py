@@ -93,7 +93,7 @@ def compose(
     """Return the event of a delivery, signed with each secret of its destination."""
     claims.cite("webhook.body", "webhook.signature", "webhook.time", "webhook.attempts")
     session = delivery.session
-    payload = resources.show_document(session, with_verifications=True)
+    payload = resources.show_inquiry_document(session, with_verifications=True)
     if delivery.event in _OF_VERIFICATIONS:
         claims.cite("webhook.verification")
         selfie = resources.show_verification(session, newest_selfie(session))

@@ -282,7 +282,7 @@ def _complete_test(call: SumsubCall) -> Response:
     session = _store_change(
         call, session, lambda each: attrs.evolve(each, status=status, result=result)
     )
-    _note_status(call.world, session)
+    _charge_and_announce_status(call.world, session)
     return call.answer("sandbox.completed")
 
 
@@ -449,8 +449,11 @@ def _fail(_: World, session: Session, is_last: bool) -> Session:
     return attrs.evolve(failed, status=RETRY)
 
 
-def _note_status(world: World, session: Session) -> None:
-    """Charge the first check of an applicant, note a review, and send the status's webhook."""
+def _charge_and_announce_status(world: World, session: Session) -> None:
+    """Charge an applicant's first check (never in the sandbox), and send the status's webhook.
+
+    The time of a review is stored.
+    """
     facts = hosted_of(session)
     charges = world.ledger.charges.all()
     is_charged = any(charge.request_id == session.id for charge in charges)
@@ -478,7 +481,7 @@ SESSION_RULES = SessionRules(
     # The statuses that a reviewer can set.
     finished_statuses=frozenset(REVIEWS) - {INIT},
     only_link_expires=True,
-    on_status_change=_note_status,
+    on_status_change=_charge_and_announce_status,
     return_url=_return_url,
 )
 
