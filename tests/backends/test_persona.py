@@ -467,6 +467,11 @@ def test_inquiry_of_another_record_is_not_resumed(mock, sessions):
     assert sessions.read(record).state is fm.SessionState.EXPIRED
 
 
+def test_record_names_the_version_of_the_template(mock, sessions):
+    record = sessions.start(sessions.plan("customer-17", purpose="payout")).record
+    assert record.vendor["template_version"].startswith("itmplv_")
+
+
 def test_same_start_again_is_the_same_inquiry(mock, sessions):
     planned = sessions.plan("customer-17", **PAYOUT)
     first = sessions.start(planned)

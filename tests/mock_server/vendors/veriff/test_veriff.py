@@ -140,6 +140,25 @@ def test_a_reference_takes_the_place_of_the_document(shop, card, status, reason_
     assert set(decision["document"].values()) == {None}
 
 
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({}, "1403"),
+        ({"image": reference(content=None)}, "1400"),
+        ({"image": reference(content="no base64!")}, "1401"),
+        ({"image": reference(context="another")}, "1402"),
+    ],
+    ids=["no image", "no content", "no base64", "another context"],
+)
+def test_wrong_picture_is_400_with_its_code(shop, body, code):
+    path = f"{SESSIONS}/{shop.start()}/media"
+    assert shop.code(shop.ask("POST", path, body)) == (400, code)
+
+
+def test_a_picture_has_at_most_17_mb(shop):
+    assert shop.control.world.claims["media.max_bytes"] == 17_000_000
+
+
 def test_a_reference_without_a_face_declines_the_session(shop):
     session_id = shop.start()
     image = reference(CARDS["no-face"])
