@@ -19,7 +19,7 @@ from mutants.reference import KEY, LIMITS, HttpReference, HttpReferenceSimulator
 
 import facematch_core as fm
 from facematch_core import testing
-from facematch_core.backend import ImageLimits
+from facematch_core.backend import DeleteRequest, ImageLimits
 from facematch_core.backend import session_types as hosted
 from facematch_core.base.deadline import Deadline
 from facematch_core.http import HttpRequest
@@ -246,10 +246,16 @@ class Player(testing.SessionSimulator):
     cases = frozenset(SessionCase)
     hands_over = ("link",)
     compared_with = (fm.ComparedWith.DOCUMENT, fm.ComparedWith.GIVEN)
-    words = tuple(
-        SessionWord(place, word, means, "its invented page", word in ("yes", "given"))
-        for place, table in WORDS.items()
-        for word, means in table.items()
+    words = (
+        *(
+            SessionWord(place, word, means, "its invented page", word in ("yes", "given"))
+            for place, table in WORDS.items()
+            for word, means in table.items()
+        ),
+        *(
+            SessionWord(("removed",), state.value, hosted.Deletion(state=state), "its page")
+            for state in (hosted.DeletionState.DONE, hosted.DeletionState.REQUESTED)
+        ),
     )
 
     def __init__(self, store):
@@ -325,7 +331,7 @@ class SessionVendor(HttpReferenceSimulator):
         if session is None:
             return SimulatorReply(body={"error": "none"}, status=404)
         if request.method == "DELETE":
-            session = {"removed": "done", **self.store.pop(name)}
+            session = self.store.pop(name)
         return SimulatorReply(body=session, charged=False)
 
     def begin(self, words):
@@ -342,6 +348,7 @@ class SessionVendor(HttpReferenceSimulator):
                 "items": [],
                 "picture": "given" if words.get("picture") else "document",
                 **dict.fromkeys(("holder", "born")),
+                "removed": "done",
                 "flow": FLOW,
                 "world": "live",
                 "made_at": self.sessions.clock.now().isoformat(),
@@ -413,6 +420,29 @@ def waits_for_a_person(me, ok, item, request):
     if item["word"] != "waits":
         return check
     return evolve(check, result=evolve(check.result, decision=fm.Decision.REVIEW))
+
+
+def only_looks(me, ok, request):
+    yield me.get(request.record.session_id)
+    return hosted.Deletion(state=hosted.DeletionState.DONE)
+
+
+def done_in_any_case(me, ok, request):
+    shown = yield evolve(me.get(request.record.session_id), expects={200, 404})
+    if shown.status == 404:
+        return hosted.Deletion(state=hosted.DeletionState.DONE)
+    return (yield from ok(request))
+
+
+LimitsReferences = derived(
+    SessionVendor,
+    "LimitsReferences",
+    player=derived(
+        Player,
+        "LimitedPlayer",
+        reference_limits=SessionReference.session_capabilities.reference_limits,
+    ),
+)
 
 
 # fmt: off
@@ -543,6 +573,32 @@ ROWS = (
         missing=lambda me, ok, reply, call: fm.RequestRejected("No.", status_code=404)),
     session("R58", "OutageIsMissing", "An outage says that a session is not there.",
         error=lambda me, ok, reply, call: me.missing(reply, call)),
+    session("R58", "DeletesNothing", "A deletion is reported as done, and not sent.",
+        delete_steps=only_looks),
+    session("R58", "MissingIsDone", "The deletion of what is not there is done.",
+        delete_steps=done_in_any_case),
+    session("R58", "AskedIsDone", "A deletion that the vendor only took note of is done.",
+        deleted=lambda me, ok, body: hosted.DeletionState.DONE),
+    session("R58", "SaysTwiceTheTime", "Results are said to last twice as long as they do.",
+        session_capabilities=evolve(SessionReference.session_capabilities,
+            result_lasts_s=2 * 86400.0)),
+    session("R58", "CannotDeleteTwice", "The second deletion of a session is a refused request.",
+        missing=lambda me, ok, reply, call: fm.RequestRejected("No.", status_code=404)
+            if isinstance(call, DeleteRequest) else ok(reply, call)),
+    session("R52", "LinkIsAToken", "The link of a start is handed over as a token.",
+        started=lambda me, ok, body: evolve(ok(body),
+            access=hosted.SessionAccess(token=fm.Secret(body["link"])))),
+    session("R53", "DeclaresNoLimit", "A reference of any size is sent to a vendor with a limit.",
+        simulator=LimitsReferences, session_capabilities=evolve(
+            SessionReference.session_capabilities, reference_limits=ImageLimits())),
+    session("R55", "DeclaresAScore", "A score of matches is declared, and never given.",
+        session_capabilities=evolve(SessionReference.session_capabilities,
+            scored=frozenset({MATCH})),
+        check=lambda me, ok, item, request: ok({**item, "score": None}, request)
+            if item["kind"] == "match" else ok(item, request)),
+    session("R55", "WritesTheStatusLarge", "The vendor's word is reported in capitals.",
+        reading=lambda me, ok, body, request: evolve(ok(body, request),
+            vendor_status=body["status"].upper())),
     # R59
     session("R59", "NeverAPortrait", "Nobody has a portrait.",
         check=lambda me, ok, item, request: evolve(ok(item, request), portrait=None)),

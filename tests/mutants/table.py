@@ -9,6 +9,7 @@ of bytes, or with a setting, can only be shown there. `faults` has what takes mo
 import base64
 import functools
 import json
+import os
 import sys
 import threading
 import time
@@ -104,6 +105,14 @@ def bytes_of(size):
 def asked_for(words):
     """Replaces `request`: some of its words are others, for some calls."""
     return lambda me, ok, call: ok(call) | words(call)
+
+
+def knows_its_key(me, ok, words, key, *how):
+    """Replaces `answered`: the vendor refuses each key but its own."""
+    return ok(words, key, *how) if key == reference.KEY else (401, {"error": "no"})
+
+
+KNOWS_ITS_KEY = vendor(answered=knows_its_key)
 
 
 def unless(outcome, *problems):
@@ -513,6 +522,70 @@ ROWS = (
     check("R49", "RemovesAtAGoodEnd", "Removes what it has made only if the call has a result.",
         before=lambda me, ok, applicant: (),
         after=lambda me, ok, applicant: iter([me.removal(applicant)])),
+
+    # What a plug-in declares
+    row("R51", "NamedAfterABrand", "Its name has a space and a full stop.", name="Reference Inc."),
+    row("R51", "DeclaresNothing", "Declares no operation.",
+        capabilities=can(operations=frozenset(), billed_operations=frozenset())),
+    row("R51", "BillsWhatItLacks", "Liveness is billed, and not offered.",
+        capabilities=can(operations=frozenset({MATCH})), check_liveness=Backend.check_liveness),
+    http("R51", "MistypedVariable", "An environment variable is of a setting that it lacks.",
+        environment_variables={"api_kee": "REFERENCE_API_KEY"}),
+    row("R51", "ListsNoSecret", "The simulator's list of secrets is empty.",
+        simulator=vendor(secrets=())),
+    row("R51", "OneIdForAll", "Every result has the id of the first one.",
+        result=lambda me, ok, call, body: evolve(ok(call, body), ids=remember(me, "ids",
+            lambda: ok(call, body).ids))),
+    row("R31", "TakesAnySetting", "A misspelt setting is ignored.",
+        __init__=lambda me, ok, vendor, key=reference.KEY, **more: ok(vendor, key)),
+    row("R31", "ShowsAnUnknownSetting", "The error for an unknown setting has its value.",
+        __init__=lambda me, ok, vendor, key=reference.KEY, **more: refuse(TypeError(f"{more}"))
+            if more else ok(vendor, key)),
+    row("R31", "DiagnoseShowsTheKey", "What it says of itself has the key.",
+        diagnose=lambda me, ok: {**ok(), "key": me.key.reveal()}),
+    row("R30", "PrefersTheEnvironment", "A key in the environment wins over the one it was given.",
+        simulator=KNOWS_ITS_KEY, environment_variables={"key": "REFERENCE_KEY"},
+        request=lambda me, ok, call: ok(call) | {
+            "key": os.environ.get("REFERENCE_KEY", me.key.reveal())}),
+    row("R25", "KeepsItForAWeek", "The face of each call stays at the vendor for a week.",
+        request=asked_for(lambda call: {"kept_s": 604800.0})),
+    row("R02", "ZeroWithoutAFace", "A picture without a face has a score of 0.",
+        result=lambda me, ok, call, body: ok(call, body) if body["faces"]
+            else evolve(ok(call, body), score=fm.Score(0.0, me.capabilities.score_scale))),
+    row("R02", "NamesAThresholdOfItsOwn", "A default threshold is reported, and none is set.",
+        **UNRULED, request=words_that_are_set,
+        threshold=lambda me, ok, call: call.threshold and call.threshold.value,
+        result=lambda me, ok, call, body: evolve(ok(call, body), threshold=call.threshold
+            or fm.Threshold(50.0, models.ThresholdRule.VENDOR, models.ThresholdSource.DEFAULT))),
+
+    # Refusals
+    row("R16", "RefusedAtAnUnknownPrice", "It is not known what a refused request costs.",
+        refusal=lambda me, ok, status: alter(ok(status), billing=fm.Billing(fm.Charged.UNKNOWN))
+            if status == 400 else ok(status)),
+    row("R16", "TriesABadFieldAgain", "A refused field is to be tried again.",
+        refusal=lambda me, ok, status: alter(ok(status), retryable=status in (400, 429))),
+    row("R16", "GivesUpWhenThrottled", "A limit of calls is not to be tried again.",
+        refusal=lambda me, ok, status: alter(ok(status), retryable=False)),
+    http("R38", "RefusesAtAnUnknownPrice", "It is not known what an unknown refusal costs.",
+        error=lambda me, ok, reply, call: alter(ok(reply, call),
+            billing=fm.Billing(fm.Charged.UNKNOWN)) if reply.status == 409 else ok(reply, call)),
+    http("R38", "PaysForALimit", "A limit was charged, and is to be tried again.",
+        error=lambda me, ok, reply, call: alter(ok(reply, call), retryable=True,
+            billing=fm.Billing(fm.Charged.YES)) if reply.status == 429 else ok(reply, call)),
+    http("R38", "ReadsEachAnswerOnce", "An answer that is read again is refused.",
+        result=lambda me, ok, call, body: refuse(fm.UnexpectedResponse("It was read."))
+            if body["id"] in remember(me, "ids", set)
+            else (ok(call, body), remember(me, "ids", set).add(body["id"]))[0]),
+    http("R38", "PercentIsANumber", "The number in front of a percent sign is a score.",
+        score=lambda me, ok, call, score: score if score is None else fm.Score(
+            float(score.rstrip("%")) if isinstance(score, str) and "%" in score else score,
+            ok(call, 1.0).scale)),
+    login("R63", "LoginIsASetting", "A login without an answer is an error of the settings.",
+        token=rescued(fm.VendorError, lambda me, error, again: refuse(
+            fm.ConfigurationError("No token.")))),
+    job("R32", "NobodyKnowsOfAnOpenJob", "A job that goes on is one that nobody can know of.",
+        reconcile=lambda me, ok, call, **how: found if (found := ok(call, **how)).result
+            else evolve(found, outcome=fm.Reconciled.CANNOT_KNOW)),
 
     # A vendor that requires a login
     login("R63", "WaitsForTheLock", "Whoever needs a token waits for the lock of who logs in.",

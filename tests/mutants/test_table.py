@@ -10,7 +10,7 @@ from mutants.table import COMPARES, MUTANTS, TABLES, TellsOfPhotos
 #: How a rule begins the reason of a crash, in place of what it saw.
 CRASHES = ("the kit could not read", "the simulator failed: ", "AttributeError", "NameError")
 #: Mutants that crash, or whose simulator is at fault.
-MEANT = {"LooksForAnotherName", "OnePictureForBoth"}
+MEANT = {"LooksForAnotherName", "OnePictureForBoth", "ListsNoSecret"}
 
 
 def test_every_rule_has_a_mutant_and_every_mutant_is_unique():
