@@ -24,6 +24,10 @@ NAMES_OF_SOME = {
     *("answer-status-401", "answer-status-402", "answer-status-429"),
 }
 SOME = [case for case in faults.CASES if str(case) in NAMES_OF_SOME]
+QUICK = [faults.NO_FAULT, faults.NOBODY_LISTENS, *SOME]
+EACH_CASE = [
+    pytest.param(case, id=str(case), marks=() if case in QUICK else SLOW) for case in faults.CASES
+]
 
 
 def test_every_fault_at_every_stage_has_a_case():
@@ -56,7 +60,7 @@ def search(caplog, capfd):
 
 
 @pytest.mark.parametrize("vendor", sorted(PAID))
-@pytest.mark.parametrize("case", faults.CASES, ids=str)
+@pytest.mark.parametrize("case", EACH_CASE)
 def test_fault_determines_error_charge_and_later_state(vendor, case, search):
     version, end = faults.VERSIONS[vendor][-1], faults.ends_in(vendor, case)
     plain = faults.call_outcome(vendor, version, "no gate", case, by=partial(watched, search))
@@ -85,7 +89,7 @@ def test_timeout_after_sending_leaves_the_charge_unknown(vendor, executed, searc
 def test_each_policy_handles_each_kind_of_fault(vendor, setting):
     """A slow test has all faults with all gates."""
     for version in faults.VERSIONS[vendor]:
-        for case in (faults.NO_FAULT, faults.NOBODY_LISTENS, *SOME[:5]):
+        for case in QUICK[:7]:
             outcome = faults.call_outcome(vendor, version, setting, case)
             assert outcome == faults.expected_outcome(vendor, setting, case), case
 
@@ -107,10 +111,8 @@ def test_all_faults_with_all_policies_end_as_expected():
 @pytest.mark.parametrize("what", sessions.REQUESTS)
 @pytest.mark.parametrize("vendor", sorted(sessions.BACKENDS))
 def test_session_fault_determines_error_and_whether_a_restart_duplicates(vendor, what):
-    """A slow test has all settings, and all faults at the reading, which is free."""
-    for case in (
-        faults.CASES if what == "start" else (faults.NO_FAULT, faults.NOBODY_LISTENS, *SOME)
-    ):
+    """A slow test has all settings and all faults."""
+    for case in QUICK:
         outcome = sessions.session_outcome(vendor, what, "budget", case)
         assert outcome == sessions.expected_session_outcome(vendor, what, "budget", case), case
 

@@ -45,7 +45,9 @@ def batch(request, mock):
     return Batch(mock, f"out.{getattr(request, 'param', 'jsonl')}")
 
 
-BOTH_FORMS = pytest.mark.parametrize("batch", ["jsonl", "csv"], indirect=True)
+BOTH_FORMS = pytest.mark.parametrize(
+    "batch", [pytest.param("jsonl", marks=pytest.mark.slow), "csv"], indirect=True
+)
 
 
 class Batch:
@@ -111,6 +113,7 @@ def test_ctrl_c_and_the_same_command_pay_each_pair_once(batch):
     assert batch.charges == PAIRS
 
 
+@pytest.mark.slow
 def test_credit_ends_and_the_same_command_pays_each_pair_once(batch):
     batch.mock.control.set_balance("1.00")
     assert batch.run()[0] == 5
@@ -149,6 +152,7 @@ def test_kill_leaves_at_most_one_unknown_call_per_worker(batch):
     assert batch.charges <= PAIRS + unknown
 
 
+@pytest.mark.slow
 @BOTH_FORMS
 def test_torn_last_lines_are_unknown_or_unsent(batch):
     assert batch.stop(signal.SIGINT, 10) == 130

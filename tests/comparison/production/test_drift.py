@@ -131,6 +131,7 @@ def test_repeated_people_do_not_count_as_more_evidence():
     assert min(p_values[1]) == pytest.approx(min(p_values[0]), rel=0.5)
 
 
+@pytest.mark.slow
 def test_equal_weeks_are_called_moved_in_less_than_one_study_of_ten():
     wrong = sum(bool(moved(measure(rows_of(seed=seed, people=150)))) for seed in range(40))
     assert wrong <= 6

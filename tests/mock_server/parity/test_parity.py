@@ -211,7 +211,7 @@ def test_every_call_without_a_response_has_a_reason():
     assert (unseen["other"], unseen["session"]) == ("429", "503")
 
 
-@pytest.mark.parametrize("name", VENDORS)
+@pytest.mark.parametrize("name", _slow_but(VENDORS, "didit", "rekognition"))
 def test_vendor_identical_to_its_mock_has_no_differences(rehearse, name):
     vendor = rehearse(name)
     document = vendor.run("--yes", code=0).document
