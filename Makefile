@@ -46,10 +46,10 @@ demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/re
 	@# A separate cache, because stevedore's shared one compares file times too coarsely for a fresh install.
 	@XDG_CACHE_HOME="$(CURDIR)/.cache" $(BIN)/facematch demo --photographs docs/photographs --out demo/report.html
 
-test: $(VENV)/.dev  ## the test suite: a little over a minute on two cores (no system package needed)
+test: $(VENV)/.dev  ## the test suite: two minutes on two cores (no system package needed)
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(BRISK) $(QUICK)
 
-test-fast: $(VENV)/.dev  ## TODO
+test-fast: $(VENV)/.dev  ## the tests in half the time, without expensive ones whose lines others reach
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(BRISK) $(FAST)
 
 # Ten minutes. Commit the list that it writes.

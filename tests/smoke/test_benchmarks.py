@@ -21,6 +21,7 @@ SMALLEST = {
     "million_pairs": ("--rounds", "1", "--only", "2"),
     "mock_call": (),
     "mock_server": ("--rounds", "1", "--seconds", "0.1"),
+    "shadow": ("--months", "2", "--calls", "200"),
     "simulate": (),
     "verdicts": ("--studies", "2", "--processes", "1"),
 }
