@@ -319,6 +319,7 @@ class CallRules(Rules):
         declares_faces = bench.capabilities.reports_faces
         true_faces = bench.simulator.faces
         if declares_faces:
+            bench.skip_unless_testable(bool(true_faces), "lists no `faces`")
             differ = true_faces.get("probe") != true_faces.get("reference")
             bench.skip_unless_testable(differ, "has the same `faces` for probe and reference")
         has_boxes = False
