@@ -6,7 +6,7 @@ import datetime as dt
 import functools
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 from unittest import mock
@@ -28,13 +28,19 @@ from facematch_core.testing.pictures import pictures_beyond, pictures_within
 from facematch_core.testing.simulator import SessionCase as Case
 from facematch_core.testing.simulator import SessionSimulator, SessionWord, Situation, good_among
 
-from .calls import replace_value, values_in
+from .calls import ValuePath, replace_value, values_in
 from .money import EXPECTED
 
-State, MATCH, LIVENESS = fm.SessionState, fm.Operation.MATCH, fm.Operation.LIVENESS
-SUBJECT, PURPOSE, ABOUT = "kit-subject-8d1f", "kit-purpose-41c7", "kit-about-b20e"
-#: Liveness thresholds: one that a good score passes, and one below the score of LOW_SCORE.
-LIVE_FROM, LOW_FROM = 70.0, 30.0
+State = fm.SessionState
+MATCH = fm.Operation.MATCH
+LIVENESS = fm.Operation.LIVENESS
+SUBJECT = "kit-subject-8d1f"
+PURPOSE = "kit-purpose-41c7"
+ABOUT = "kit-about-b20e"
+#: A liveness threshold that a good score passes, but not the score of LOW_SCORE.
+GOOD_LIVENESS = 70.0
+#: A liveness threshold below the score of LOW_SCORE.
+LOW_LIVENESS = 30.0
 #: A person, the holder of her own document, and of the documents of others.
 PERSON = fm.Person(name="Ada Kit-Lovelace", date_of_birth=dt.date(1980, 1, 1))
 OWN_DOCUMENT = DocumentHolder(name="KIT-LOVELACE ADA", date_of_birth=PERSON.date_of_birth)
@@ -47,30 +53,55 @@ VERDICTS: dict[Case, Any] = {
     Case.OTHER_PERSON: fm.Decision.NO_MATCH,
     Case.SPOOF: fm.LivenessDecision.NOT_LIVE,
     Case.TRY_AGAIN: State.PENDING,
-    **dict.fromkeys((Case.NO_FACE_ITEM, Case.OTHER_PICTURE), fm.SessionResult),
-    **dict.fromkeys((Case.UNFINISHED, Case.LOW_SCORE), fm.SessionResult),
+    Case.NO_FACE_ITEM: fm.SessionResult,
+    Case.OTHER_PICTURE: fm.SessionResult,
+    Case.UNFINISHED: fm.SessionResult,
+    Case.LOW_SCORE: fm.SessionResult,
 }
-STRANGERS: dict[Case, Any] = {
+#: The same for sessions that are not the record's.
+FOREIGN_SESSIONS: dict[Case, Any] = {
     Case.FOREIGN: fm.VendorError,
     Case.OLDER: fm.SessionMismatch,
-    **dict.fromkeys((Case.SANDBOX, Case.UNKNOWN_ENVIRONMENT), fm.EnvironmentMismatch),
+    Case.SANDBOX: fm.EnvironmentMismatch,
+    Case.UNKNOWN_ENVIRONMENT: fm.EnvironmentMismatch,
 }
-DUE = {**VERDICTS, **STRANGERS, Case.VANISHED: State.GONE}
-#: The check that a case tests, and the environment that its record requires.
-CHECKS = dict.fromkeys((Case.OTHER_PERSON, Case.OTHER_PICTURE), MATCH)
-CHECKS |= dict.fromkeys((Case.SPOOF, Case.LOW_SCORE), LIVENESS)
-REQUIRED = {Case.SANDBOX: fm.Environment.PRODUCTION, Case.UNKNOWN_ENVIRONMENT: None}
+EXPECTED_OUTCOMES = {**VERDICTS, **FOREIGN_SESSIONS, Case.VANISHED: State.GONE}
+#: The check that a case is about; other cases are about none.
+CHECK_OF_CASE = {
+    Case.OTHER_PERSON: MATCH,
+    Case.OTHER_PICTURE: MATCH,
+    Case.SPOOF: LIVENESS,
+    Case.LOW_SCORE: LIVENESS,
+}
+#: The environment that the record requires in a case, if not its own.
+REQUIRED_ENVIRONMENTS = {
+    Case.SANDBOX: fm.Environment.PRODUCTION,
+    Case.UNKNOWN_ENVIRONMENT: None,
+}
+#: The source of a value that the kit invents.
+UNDOCUMENTED = "undocumented"
+#: Personal data that a vendor may add to a response.
+PERSONAL_DATA = {"full_name": "Ada Kit-Lovelace-77f1", "client_secret": "kit-9e02c41d"}
+#: Bodies of a refusal, of which none says that a session is gone.
+REFUSAL_BODIES = (
+    b"{}",
+    b'{"error": "No.", "message": "No.", "detail": "No."}',
+    b"<html>No.</html>",
+)
 
 
 class Desk:
     """Makes calls about sessions with a backend and its simulator."""
 
     def __init__(self, bench: Bench) -> None:
-        can: Any = bench.backend.session_capabilities
-        bench.skip_unless_applicable(can is not None, "has no hosted sessions")
+        capabilities: Any = bench.backend.session_capabilities
+        bench.skip_unless_applicable(capabilities is not None, "has no hosted sessions")
         player: Any = bench.simulator.sessions
         bench.skip_unless_testable(player is not None, "simulates no sessions")
-        self.bench, self.can, self.player = bench, can, player
+        self.bench = bench
+        self.capabilities = capabilities
+        #: The simulator of the sessions.
+        self.player = player
         self.clock = player.clock or bench.clock
         self.has_webhooks = type(bench.backend).receive_session is not Backend.receive_session
         self.events: list[fm.CallEvent] = []
@@ -84,94 +115,130 @@ class Desk:
         """
         self.player.prepare(compared_with)
         is_document = compared_with is fm.ComparedWith.DOCUMENT
-        self.reads_document = is_document and self.can.reads_document
-        self.any_document = is_document and not self.can.reads_document
-        can = attrs.evolve(self.can, finds_by_record=self.can.finds_by_record and searches)
-        with mock.patch.object(type(self.bench.backend), "session_capabilities", can):
+        self.reads_document = is_document and self.capabilities.reads_document
+        self.any_document = is_document and not self.capabilities.reads_document
+        finds_by_record = self.capabilities.finds_by_record and searches
+        capabilities = attrs.evolve(self.capabilities, finds_by_record=finds_by_record)
+        expected_checks = set(capabilities.checks)
+        if compared_with is None:
+            expected_checks.discard(MATCH)
+        backend = self.bench.backend
+        with mock.patch.object(type(backend), "session_capabilities", capabilities):
             self.sessions = Sessions(
-                fm.FaceVerifier(self.bench.backend, clock=self.clock, on_event=self.events.append),
-                expects=can.checks - ({MATCH} if compared_with is None else set()),
+                fm.FaceVerifier(backend, clock=self.clock, on_event=self.events.append),
+                expects=expected_checks,
                 compared_with=compared_with or fm.ComparedWith.GIVEN,
             )
         document = PERSON if self.reads_document else None
-        self.read_once = functools.partial(self.sessions.read, document=document)
-        asks: Any = (self.read_once, self.sessions.delete, self.sessions.receive)
-        self.read, self.delete, self.receive = (functools.partial(self.tried, ask) for ask in asks)
+        #: A read that raises its error; those below return it.
+        self.read_or_raise = functools.partial(self.sessions.read, document=document)
+        self.read = functools.partial(self.outcome_of, self.read_or_raise)
+        self.delete = functools.partial(self.outcome_of, self.sessions.delete)
+        self.receive = functools.partial(self.outcome_of, self.sessions.receive)
 
     def end_faults(self) -> None:
         self.bench.simulator.set_situation(good_among(self.bench.simulator.situations))
 
-    def plan(self, **how: Any) -> SessionRecord:
-        live_at = LIVE_FROM if self.can.needs_liveness_threshold else None
-        usual = {"purpose": PURPOSE, "about": ABOUT, "liveness_threshold": live_at}
-        usual["any_document"] = self.any_document
-        return self.sessions.plan(SUBJECT, **{**usual, **how})
+    def plan(self, **options: Any) -> SessionRecord:
+        usual_options = {
+            "purpose": PURPOSE,
+            "about": ABOUT,
+            "liveness_threshold": (
+                GOOD_LIVENESS if self.capabilities.needs_liveness_threshold else None
+            ),
+            "any_document": self.any_document,
+        }
+        return self.sessions.plan(SUBJECT, **{**usual_options, **options})
 
-    def start(self, record: SessionRecord | None = None, **how: Any) -> fm.SessionResult:
+    def start(self, record: SessionRecord | None = None, **options: Any) -> fm.SessionResult:
         record = record or self.plan()
-        _, reference = self.bench.simulator.pictures_for(Situation.SAME_PERSON)
-        is_given = record.compared_with is fm.ComparedWith.GIVEN
-        options = self.can.options and self.player.options(self.can.options)
-        usual = {"reference": reference if is_given else None, "options": options}
-        session = self.sessions.start(record, **{**usual, **how})
+        usual_options: dict[str, Any] = {"reference": None, "options": None}
+        if record.compared_with is fm.ComparedWith.GIVEN:
+            _, reference = self.bench.simulator.pictures_for(Situation.SAME_PERSON)
+            usual_options["reference"] = reference
+        if self.capabilities.options is not None:
+            usual_options["options"] = self.player.options(self.capabilities.options)
+        session = self.sessions.start(record, **{**usual_options, **options})
         if self.reads_document:
             self.player.show_document(id_of(session), OWN_DOCUMENT)
         return session
 
-    def look(self, session: fm.SessionResult, case: Case, **how: Any) -> fm.SessionResult:
+    def play_and_read(
+        self, session: fm.SessionResult, case: Case, **options: Any
+    ) -> fm.SessionResult:
         self.player.play(id_of(session), case)
-        return self.read_once(session.record, **how)
+        return self.read_or_raise(session.record, **options)
 
     def passed(self) -> fm.SessionResult:
-        return self.look(self.start(), Case.PASSED)
+        return self.play_and_read(self.start(), Case.PASSED)
 
-    def tried(self, ask: Callable[..., Any], *values: Any, **how: Any) -> Any:
+    def outcome_of(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Return a function's result or the error it raised; count its requests and charges."""
-        self.counted = self.bench.observe(functools.partial(ask, *values, **how))
+        self.counted = self.bench.observe(functools.partial(call, *arguments, **options))
         return self.counted.error or self.counted.result
 
     def cases(self, *cases: Case) -> Iterator[Case]:
         """Yield the playable cases, then skip the rule if an applicable case is missing."""
-        player, can = self.player, self.can
-        met = [case for case in cases if CHECKS.get(case) in {None, *can.checks}]
-        if not can.needs_liveness_threshold:
-            met = [case for case in met if case is not Case.LOW_SCORE]
-        yield from (case for case in met if case in player.cases)
-        missing = [case for case in met if case not in player.cases]
-        names = [case.name for case in missing if case not in player.cannot_happen]
+        applicable = []
+        for case in cases:
+            check = CHECK_OF_CASE.get(case)
+            is_checked = check is None or check in self.capabilities.checks
+            is_about_threshold = case is Case.LOW_SCORE
+            if is_about_threshold and not self.capabilities.needs_liveness_threshold:
+                continue
+            if is_checked:
+                applicable.append(case)
+        missing = []
+        for case in applicable:
+            if case in self.player.cases:
+                yield case
+            else:
+                missing.append(case)
+        reasons = self.player.cannot_happen
+        names = [case.name for case in missing if case not in reasons]
         self.bench.skip_unless_testable(not names, f"cannot play {' or '.join(names)}")
-        if len(missing) == len(met):
-            reasons = dict.fromkeys(player.cannot_happen[case] for case in missing)
-            pytest.skip(benches.DOES_NOT_APPLY + " ".join(reasons))
+        if len(missing) == len(applicable):
+            texts = dict.fromkeys(reasons[case] for case in missing)
+            pytest.skip(benches.DOES_NOT_APPLY + " ".join(texts))
 
     def play(self, *cases: Case) -> None:
         """Read a session in each case; assert the expected outcome, which never verifies."""
         for case in self.cases(*cases):
             session = self.start()
             if case is Case.VANISHED:
-                self.look(session, Case.PASSED)
+                self.play_and_read(session, Case.PASSED)
             self.player.play(id_of(session), case)
-            required = REQUIRED.get(case, session.record.environment)
-            result = self.read(attrs.evolve(session.record, environment=required))
+            environment = REQUIRED_ENVIRONMENTS.get(case, session.record.environment)
+            result = self.read(attrs.evolve(session.record, environment=environment))
             where = f"a session in {case.name}"
-            if case in REQUIRED and isinstance(result, fm.SessionMismatch):
+            if case in REQUIRED_ENVIRONMENTS and isinstance(result, fm.SessionMismatch):
                 # The record's environment is another one, too, so its terms cannot agree.
                 where = f"the `environment` of {where} is not what the response states: it"
-            expect(where, result, DUE[case])
-            if not isinstance(result, fm.SessionResult):
-                continue
-            items, where = items_of(result), f"{case.name} is {words(result)}"
-            assert not verifies(result), f"{where}, which is a yes"
-            assert not items or case is not Case.NO_FACE_ITEM, f"{where}, but no face was checked"
-            if case is Case.UNFINISHED:
-                decisions = {item.decision for item in items}
-                assert decisions & {*INCONCLUSIVE.values()}, f"{where}, but one is unfinished"
-            elif case is Case.LOW_SCORE:
-                low = self.look(self.start(self.plan(liveness_threshold=LOW_FROM)), case)
-                assert low.liveness.is_live, f"{case.name} at {LOW_FROM:g} is {words(low)}"
-            elif case is Case.TRY_AGAIN:
-                again = self.look(session, Case.PASSED)
-                assert verifies(again), f"a session passed at the second attempt is {words(again)}"
+            expect(where, result, EXPECTED_OUTCOMES[case])
+            if isinstance(result, fm.SessionResult):
+                self._check_verdict(case, session, result)
+
+    def _check_verdict(
+        self, case: Case, session: fm.SessionResult, result: fm.SessionResult
+    ) -> None:
+        """Assert that a case does not verify, and has the items that it is about."""
+        items = items_of(result)
+        description = f"{case.name} is {describe(result)}"
+        assert not verifies(result), f"{description}, which is a yes"
+        if case is Case.NO_FACE_ITEM:
+            assert not items, f"{description}, but no face was checked"
+        elif case is Case.UNFINISHED:
+            decisions = {item.decision for item in items}
+            is_open = not decisions.isdisjoint(INCONCLUSIVE.values())
+            assert is_open, f"{description}, but one is unfinished"
+        elif case is Case.LOW_SCORE:
+            low = self.play_and_read(self.start(self.plan(liveness_threshold=LOW_LIVENESS)), case)
+            is_live = low.liveness.is_live
+            assert is_live, f"{case.name} at {LOW_LIVENESS:g} is {describe(low)}"
+        elif case is Case.TRY_AGAIN:
+            retried = self.play_and_read(session, Case.PASSED)
+            retried_text = describe(retried)
+            assert verifies(retried), f"a session passed at the second attempt is {retried_text}"
 
     def starts(self) -> None:
         for compared_with in self.player.compared_with:
@@ -180,35 +247,45 @@ class Desk:
             assert session.access, "a start returns no link, token or page for the person"
             for part in self.player.hands_over:
                 assert getattr(session.access, part), f"a start drops the vendor's {part}"
-            with self.bench.record_exchanges() as steps:
+            with self.bench.record_exchanges() as exchanges:
                 before = self.read(session.record, with_access=True)
             expect("a session that nobody has opened", before, State.PENDING)
-            assert not items_of(before), f"a session that nobody has opened is {words(before)}"
+            before_text = describe(before)
+            assert not items_of(before), f"a session that nobody has opened is {before_text}"
             assert_equal("the number of charges of a read", self.counted.charges, 0)
-            bodies = "".join(f"{each.reply.at()}" for each in steps)
-            is_shown = any(key in bodies for key in _keys_of(session))
-            assert before.access or not is_shown, "a read drops the link or token of the response"
             if before.access:
-                assert_equal(
-                    "the page of a read", dict(before.access.page), dict(session.access.page)
-                )
-            result = self.look(session, Case.PASSED)
-            assert verifies(result), f"a passed session is {words(result)}"
-            is_told = before.vendor_status is None or before.vendor_status != result.vendor_status
-            assert is_told, f"`vendor_status` is {result.vendor_status} before and after the check"
+                pages = dict(before.access.page), dict(session.access.page)
+                assert_equal("the page of a read", *pages)
+            else:
+                bodies = "".join(f"{exchange.reply.at()}" for exchange in exchanges)
+                is_shown = any(key in bodies for key in _keys_of(session))
+                assert not is_shown, "a read drops the link or token of the response"
+            result = self.play_and_read(session, Case.PASSED)
+            assert verifies(result), f"a passed session is {describe(result)}"
+            status = result.vendor_status
+            if before.vendor_status is not None:
+                is_told = before.vendor_status != status
+                assert is_told, f"`vendor_status` is {status} before and after the check"
 
-    def wishes(self) -> None:
-        # Arguments of a start by capability, each with a pattern that the request must match.
-        back, language = ("http://127.0.0.1/kit-3d51", "kit-3d51"), ("pt-BR", r"\bpt(?![a-z])")
-        wishes = {"return_url": back, "language": language}
-        wishes = {name: how for name, how in wishes.items() if getattr(self.can, f"takes_{name}")}
-        values, open_s = {name: value for name, (value, _) in wishes.items()}, 1800.0
-        with self.bench.record_exchanges() as steps:
-            session = self.start(self.plan(valid_for_s=open_s), **values)
-        sent = unquote(" ".join(_text_of(each.request) for each in steps))
-        for name, (value, form) in wishes.items() if steps else ():
-            is_told = re.search(form, sent, re.IGNORECASE)
-            assert is_told, f"a start with the {name} {value} does not send it to the vendor"
+    def start_options(self) -> None:
+        """Assert that the options of a start reach the vendor, and that the session expires."""
+        options = {}
+        patterns = {}
+        if self.capabilities.takes_return_url:
+            options["return_url"] = "http://127.0.0.1/kit-3d51"
+            patterns["return_url"] = "kit-3d51"
+        if self.capabilities.takes_language:
+            options["language"] = "pt-BR"
+            patterns["language"] = r"\bpt(?![a-z])"
+        open_s = 1800.0
+        with self.bench.record_exchanges() as exchanges:
+            session = self.start(self.plan(valid_for_s=open_s), **options)
+        if exchanges:
+            sent_text = unquote(" ".join(_text_of(exchange.request) for exchange in exchanges))
+            for name, pattern in patterns.items():
+                is_sent = re.search(pattern, sent_text, re.IGNORECASE)
+                where = f"a start with the {name} {options[name]}"
+                assert is_sent, f"{where} does not send it to the vendor"
         lasts_s = self.player.lasts_s(id_of(session)) or 0.0
         assert lasts_s <= open_s, f"a link or token lasts {lasts_s:g} s, its session {open_s:g} s"
         self.clock.sleep(open_s + 1)
@@ -221,85 +298,114 @@ class Desk:
 
     def failed_starts(self) -> None:
         """A rejected start is free. A start with a lost or unusable response is sent once."""
-        how, lost, can = self.player.compared_with[-1], self.plan(), self.can
-        self.open(how, searches=False)
-        self.tried(self.start)
-        usual, refusals = self.counted.requests, (Situation.NO_CREDIT, Situation.BAD_KEY)
-        # In the last situation the vendor creates the session, and only its response is lost.
-        losses = (Situation.GATEWAY_ERROR, Situation.UNREADABLE_200, Situation.LOST_ANSWER)
-        for situation in self.bench.available(*refusals, *losses):
-            # The requests before the last may be free, for example to create a person.
-            is_aimed = usual > 1 and situation in losses
-            aim = {"step": usual} if is_aimed else {}
-            self.bench.simulator.set_situation(situation, **aim)
-            error = self.tried(self.start, lost if situation is losses[-1] else self.plan())
+        compared_with = self.player.compared_with[-1]
+        lost_record = self.plan()
+        self.open(compared_with, searches=False)
+        self.outcome_of(self.start)
+        request_count = self.counted.requests
+        for situation in self.bench.available(Situation.NO_CREDIT, Situation.BAD_KEY):
+            self.bench.simulator.set_situation(situation)
+            error = self.outcome_of(self.start, self.plan())
             self.end_faults()
-            is_refused, where = situation in refusals, f"a start in {situation.name}"
-            expect(where, error, *(EXPECTED[situation].errors if is_refused else [fm.VendorError]))
-            charged, sent = error.billing.charged, self.counted.requests
-            assert (charged is fm.Charged.NO) is is_refused, f"`charged` of {where} is {charged}"
-            assert is_refused or sent <= usual, f"{where} sends {sent} requests, not {usual}"
+            where = f"a start in {situation.name}"
+            expect(where, error, *EXPECTED[situation].errors)
+            charged = error.billing.charged
+            assert charged is fm.Charged.NO, f"`charged` of {where} is {charged}"
+        losses = (Situation.GATEWAY_ERROR, Situation.UNREADABLE_200, Situation.LOST_ANSWER)
+        for situation in self.bench.available(*losses):
+            # The requests before the last may be free, for example to create a person.
+            if request_count > 1:
+                self.bench.simulator.set_situation(situation, step=request_count)
+            else:
+                self.bench.simulator.set_situation(situation)
+            # In LOST_ANSWER the vendor creates the session, and only its response is lost.
+            record = lost_record if situation is Situation.LOST_ANSWER else self.plan()
+            error = self.outcome_of(self.start, record)
+            self.end_faults()
+            where = f"a start in {situation.name}"
+            expect(where, error, fm.VendorError)
+            charged = error.billing.charged
+            assert charged is not fm.Charged.NO, f"`charged` of {where} is {charged}"
+            requests = self.counted.requests
+            is_sent_once = requests <= request_count
+            assert is_sent_once, f"{where} sends {requests} requests, not {request_count}"
         self.bench.skip_unless_available(Situation.LOST_ANSWER)
-        ids = list[str]()
-        if can.finds_by_record:
-            self.open(how)
-            found = self.read(lost)
+        self._find_lost(lost_record, compared_with)
+
+    def _find_lost(self, record: SessionRecord, compared_with: fm.ComparedWith | None) -> None:
+        """Assert that a lost session is found, and that the same start returns it."""
+        session_ids = set()
+        if self.capabilities.finds_by_record:
+            self.open(compared_with)
+            found = self.read(record)
             expect("a lost session, with `finds_by_record` declared,", found, fm.SessionResult)
-            ids.append(id_of(found))
-            self.open(how, searches=False)
-        if can.start_is_repeatable:
-            ids += [id_of(self.start(record)) for record in (lost, lost, self.plan())]
-            assert len({*ids[:-1]}) == 1, "repeating a start creates a second session"
-            assert ids[-1] != ids[0], "two records of one person share a session"
+            session_ids.add(id_of(found))
+            self.open(compared_with, searches=False)
+        if self.capabilities.start_is_repeatable:
+            session_ids.add(id_of(self.start(record)))
+            session_ids.add(id_of(self.start(record)))
+            assert len(session_ids) == 1, "repeating a start creates a second session"
+            other_id = id_of(self.start(self.plan()))
+            assert other_id not in session_ids, "two records of one person share a session"
 
     def references(self) -> None:
         """Assert that the declared limits of references match what the vendor accepts."""
-        limits, player = self.can.reference_limits, self.player
-        is_given = fm.ComparedWith.GIVEN in player.compared_with
-        self.bench.skip_unless_applicable(is_given, "accepts no reference at a start")
+        limits = self.capabilities.reference_limits
+        takes_reference = fm.ComparedWith.GIVEN in self.player.compared_with
+        self.bench.skip_unless_applicable(takes_reference, "accepts no reference at a start")
         self.open(fm.ComparedWith.GIVEN)
-        for what, picture in pictures_beyond(player.reference_limits or limits).items():
+        for limit_name, picture in pictures_beyond(self.player.reference_limits or limits).items():
+            is_refused = False
             try:
                 picture.prepared(limits, fit=False)
             except fm.InvalidImage:
-                continue
-            raise AssertionError(f"a reference beyond the vendor's limit ({what}) would be sent")
-        for what, picture in pictures_within(limits).items() if player.looks_at_references else ():
-            started = self.tried(self.start, reference=picture)
-            where = f"a reference of {picture.size_bytes} bytes ({what})"
+                is_refused = True
+            where = f"a reference beyond the vendor's limit ({limit_name})"
+            assert is_refused, f"{where} would be sent"
+        if not self.player.looks_at_references:
+            return
+        for limit_name, picture in pictures_within(limits).items():
+            started = self.outcome_of(self.start, reference=picture)
+            where = f"a reference of {picture.size_bytes} bytes ({limit_name})"
             expect(f"the outcome for {where}, within the limits,", started, fm.SessionResult)
 
     def scores(self) -> None:
         """Check the scores, and the liveness threshold if the backend applies it."""
-        passed, can, rule_ = self.passed(), self.can, self.bench.capabilities.threshold_rule
-        for operation in can.scored:
+        passed = self.passed()
+        for operation in self.capabilities.scored:
             item = getattr(passed, operation)
-            scored = item.score is not None or item not in items_of(passed)
-            assert scored, f"`scored` includes {operation}, but a session has no score for it"
-        if not can.needs_liveness_threshold or (score := passed.liveness.score) is None:
+            if item in items_of(passed):
+                has_score = item.score is not None
+                assert has_score, (
+                    f"`scored` includes {operation}, but a session has no score for it"
+                )
+        score = passed.liveness.score
+        if not self.capabilities.needs_liveness_threshold or score is None:
             return
-        for step in (-0.01, 0.0, 0.01):
-            edge = min(max(round(score.value + step, 6), 0.0), 100.0)
-            result = self.look(self.start(self.plan(liveness_threshold=edge)), Case.PASSED)
-            due = fm.Threshold(edge, rule_).passes(score.value)
-            at = f"the score {score.value:g} of a session at the threshold {edge:g}"
-            assert verifies(result) is due, f"{at} is a {'no' if due else 'yes'}"
+        threshold_rule = self.bench.capabilities.threshold_rule
+        for distance in (-0.01, 0.0, 0.01):
+            value = min(max(round(score.value + distance, 6), 0.0), 100.0)
+            session = self.start(self.plan(liveness_threshold=value))
+            result = self.play_and_read(session, Case.PASSED)
+            passes = bool(fm.Threshold(value, threshold_rule).passes(score.value))
+            where = f"the score {score.value:g} of a session at the threshold {value:g}"
+            assert_verifies(result, passes, where)
 
     def documents(self) -> None:
         """Show documents: only the person's own verifies, and no name reaches a result."""
-        self.bench.skip_unless_applicable(self.can.reads_document, "reads no documents")
+        self.bench.skip_unless_applicable(self.capabilities.reads_document, "reads no documents")
         is_shown = fm.ComparedWith.DOCUMENT in self.player.compared_with
         self.bench.skip_unless_testable(is_shown, "compares with no document")
         self.open(fm.ComparedWith.DOCUMENT)
         own = self.passed()
         assert verifies(own), f"the person's own document is a no ({own.name_agreement})"
         results = [own]
-        for which, holder in OTHER_DOCUMENTS.items():
+        for difference, holder in OTHER_DOCUMENTS.items():
             session = self.start()
             self.player.show_document(id_of(session), holder)
-            other = self.look(session, Case.PASSED)
-            assert not verifies(other), f"a document {which} is a yes"
-            results.append(other)
+            result = self.play_and_read(session, Case.PASSED)
+            assert not verifies(result), f"a document {difference} is a yes"
+            results.append(result)
         for result in results:
             text = f"{result!r} {json.dumps(result.to_dict())}".casefold()
             names = [name for name in ("kit-lovelace", "kit-hopper") if name in text]
@@ -307,72 +413,92 @@ class Desk:
 
     def documented_words(self) -> None:
         """Play each documented value, and an unknown and a missing value at each place."""
-        words = self.player.words
-        self.bench.skip_unless_testable(words, "has no `words` from the vendor's documentation")
-        passed = self.passed().vendor_status
-        rows = [row for row in words if not isinstance(row.means, Deletion)]
-        for row, meanings in (*((row, [row.means]) for row in rows), *self._new_words(rows)):
-            result, where = self._outcome_of(row)
-            if isinstance(result, fm.UnexpectedResponse) and (row.word, row.source) == (
-                None,
-                "undocumented",
-            ):
-                continue
-            expect(where, result, *meanings)
-            assert verifies(result) is row.is_yes, f"{where} is a {'no' if row.is_yes else 'yes'}"
-            assert_equal(f"`vendor_status` with {where}", result.vendor_status, passed, row.word)
+        documented = self.player.words
+        self.bench.skip_unless_testable(
+            documented, "has no `words` from the vendor's documentation"
+        )
+        status_of_pass = self.passed().vendor_status
+        words = [word for word in documented if not isinstance(word.means, Deletion)]
+        for word in words:
+            self._check_word(word, [word.means], status_of_pass)
+        for path in dict.fromkeys(word.place for word in words):
+            self._check_new_words([word for word in words if word.place == path], status_of_pass)
 
-    def _outcome_of(self, row: SessionWord) -> tuple[Any, str]:
-        """Return the outcome of a read or deletion with this value, and describe the value."""
+    def _check_word(
+        self, word: SessionWord, meanings: Sequence[Any], status_of_pass: str | None
+    ) -> None:
+        """Assert that a value has one of these meanings, and verifies only if it is said to."""
+        result = self._outcome_of(word)
+        is_missing = word.word is None and word.source == UNDOCUMENTED
+        if is_missing and isinstance(result, fm.UnexpectedResponse):
+            return
+        where = _describe_word(word)
+        expect(where, result, *meanings)
+        assert_verifies(result, word.is_yes, where)
+        statuses = status_of_pass, word.word
+        assert_equal(f"`vendor_status` with {where}", result.vendor_status, *statuses)
+
+    def _outcome_of(self, word: SessionWord) -> Any:
+        """Return the outcome of a read or deletion of a session with this value."""
         record = self.start().record
-        self.player.say(str(record.session_id), row.place, row.word)
-        result = (self.delete if isinstance(row.means, Deletion) else self.read)(record)
-        place = ".".join(map(str, row.place))
-        return result, f"`{place}` {row.word!r} (meaning {row.means}, {row.source})"
+        self.player.say(str(record.session_id), word.place, word.word)
+        if isinstance(word.means, Deletion):
+            return self.delete(record)
+        return self.read(record)
 
-    def _new_words(self, rows: list[SessionWord]) -> Iterator[tuple[SessionWord, list[Any]]]:
-        """Yield an unknown and a missing value for each place, with their possible meanings."""
-        for place in dict.fromkeys(row.place for row in rows):
-            at = [row for row in rows if row.place == place and isinstance(row.word, str)]
-            kind: Any = type(at[0].means) if at else None
-            if kind not in (State, fm.Decision, fm.LivenessDecision):
-                continue
-            unknown = State.UNKNOWN if kind is State else kind.REVIEW
-            # If all values have the same meaning, an unknown value may have it, too.
-            means = {row.means for row in at}
-            also = [*means] if len(means) == 1 and not any(row.is_yes for row in at) else []
-            word = self.bench.simulator.unknown_status
-            yield SessionWord(place, word, unknown, "undocumented"), [unknown, *also]
-            is_documented = any(row.place == place and row.word is None for row in rows)
-            if kind is not State and not is_documented:
-                also = [unknown, kind.INCONCLUSIVE, *also]
-                yield SessionWord(place, None, unknown, "undocumented"), also
+    def _check_new_words(self, words: Sequence[SessionWord], status_of_pass: str | None) -> None:
+        """Play an unknown and a missing value at the place of `words`."""
+        place = words[0].place
+        texts = [word for word in words if isinstance(word.word, str)]
+        meaning_class: Any = type(texts[0].means) if texts else None
+        if meaning_class not in (State, fm.Decision, fm.LivenessDecision):
+            return
+        unknown = State.UNKNOWN if meaning_class is State else meaning_class.REVIEW
+        meanings = [unknown]
+        # If all values have the same meaning, an unknown value may have it, too.
+        known_meanings = {word.means for word in texts}
+        if len(known_meanings) == 1 and not any(word.is_yes for word in texts):
+            meanings += known_meanings
+        status = self.bench.simulator.unknown_status
+        new_word = SessionWord(place, status, unknown, UNDOCUMENTED)
+        self._check_word(new_word, meanings, status_of_pass)
+        is_documented = any(word.word is None for word in words)
+        if meaning_class is not State and not is_documented:
+            missing_word = SessionWord(place, None, unknown, UNDOCUMENTED)
+            meanings.append(meaning_class.INCONCLUSIVE)
+            self._check_word(missing_word, meanings, status_of_pass)
 
     def changed_records(self) -> None:
-        can, first, second = self.can, self.passed().record, self.start().record
-        other_id = attrs.evolve(second, session_id=first.session_id)
-        changed = {
+        stores = self.capabilities.stores
+        passed_record = self.passed().record
+        open_record = self.start().record
+        other_id = attrs.evolve(open_record, session_id=passed_record.session_id)
+        changed_records = {
             VendorCopy.ID: other_id,
-            VendorCopy.TERMS: attrs.evolve(first, about="another one"),
-            VendorCopy.SUBJECT: attrs.evolve(first, subject_ref="somebody else"),
+            VendorCopy.TERMS: attrs.evolve(passed_record, about="another one"),
+            VendorCopy.SUBJECT: attrs.evolve(passed_record, subject_ref="somebody else"),
         }
-        for kept in can.stores & {*changed}:
-            expect(f"a record with another {kept}", self.read(changed[kept]), fm.SessionMismatch)
-        if can.can_delete and VendorCopy.ID in can.stores:
+        for copied, record in changed_records.items():
+            if copied in stores:
+                outcome = self.read(record)
+                expect(f"a record with another {copied}", outcome, fm.SessionMismatch)
+        if self.capabilities.can_delete and VendorCopy.ID in stores:
             outcome = self.delete(other_id)
             expect("the deletion of another person's session", outcome, fm.SessionMismatch)
-        for name, value in second.facts.items():
-            shown = list[object]()
-            with self.bench.record_exchanges(_replacing(value, shown)):
-                outcome = self.read(second)
-            if shown:
+        for name, value in open_record.facts.items():
+            replaced_paths: list[ValuePath] = []
+            with self.bench.record_exchanges(_replacing(value, replaced_paths)):
+                outcome = self.read(open_record)
+            if replaced_paths:
                 expect(f"a response with another {name}", outcome, fm.SessionMismatch)
-            other = attrs.evolve(first, facts={**first.facts, name: f"another-{value}"})
-            expect(f"a record with another {name}", self.read(other), fm.FaceMatchError)
+            facts = {**passed_record.facts, name: f"another-{value}"}
+            outcome = self.read(attrs.evolve(passed_record, facts=facts))
+            expect(f"a record with another {name}", outcome, fm.FaceMatchError)
 
     def vanished(self) -> None:
         self.play(Case.VANISHED)
-        if (lasts_s := self.can.result_lasts_s) is None:
+        lasts_s = self.capabilities.result_lasts_s
+        if lasts_s is None:
             return
         record = self.passed().record
         self.clock.sleep(lasts_s * 0.9)
@@ -383,48 +509,64 @@ class Desk:
             expect("a result after `result_lasts_s`", self.read(record), kind)
 
     def deleted(self) -> None:
-        self.bench.skip_unless_applicable(self.can.can_delete, "deletes no sessions")
-        record, done, asked = self.passed().record, DeletionState.DONE, DeletionState.REQUESTED
+        can_delete = self.capabilities.can_delete
+        self.bench.skip_unless_applicable(can_delete, "deletes no sessions")
+        record = self.passed().record
         deletion = self.delete(record)
-        expect("the deletion of an existing session", deletion, done, asked)
+        expected_states = DeletionState.DONE, DeletionState.REQUESTED
+        expect("the deletion of an existing session", deletion, *expected_states)
         assert_equal("the number of charges of a deletion", self.counted.charges, 0)
-        kept = self.player.kept(str(record.session_id)) or deletion.face_kept is True
-        assert not kept, "after a deletion the vendor keeps pictures or a template of the face"
-        rest, again = self.read(record), self.delete(record)
-        if deletion.state is done:
-            expect("a deleted session", rest, State.GONE)
-        expect("the deletion of a missing session", again, Deletion)
-        # A session that a read still reports (as gone) may be deleted again.
-        is_done = again.state is done and not isinstance(rest, fm.SessionResult)
-        assert not is_done, "the deletion of a missing session is reported as done"
-        for row in self.player.words:
-            if isinstance(means := row.means, Deletion):
-                said, where = self._outcome_of(row)
-                expect(f"a deletion with {where}", said, means.state)
-                assert_equal(f"`face_kept` with {where}", said.face_kept, means.face_kept)
+        kept_count = self.player.kept(str(record.session_id))
+        is_kept = bool(kept_count) or deletion.face_kept is True
+        assert not is_kept, "after a deletion the vendor keeps pictures or a template of the face"
+        later = self.read(record)
+        repeated_deletion = self.delete(record)
+        if deletion.state is DeletionState.DONE:
+            expect("a deleted session", later, State.GONE)
+        expect("the deletion of a missing session", repeated_deletion, Deletion)
+        if not isinstance(later, fm.SessionResult):
+            # A session that a read still reports (as gone) may be deleted again.
+            is_done = repeated_deletion.state is DeletionState.DONE
+            assert not is_done, "the deletion of a missing session is reported as done"
+        for word in self.player.words:
+            if isinstance(word.means, Deletion):
+                outcome = self._outcome_of(word)
+                where = _describe_word(word)
+                expect(f"a deletion with {where}", outcome, word.means.state)
+                face_kept = word.means.face_kept
+                assert_equal(f"`face_kept` with {where}", outcome.face_kept, face_kept)
 
     def during_faults(self) -> None:
         """Read and delete during faults and rejections: none may report the session as gone."""
-        record, faults = self.start().record, (Situation.OUTAGE, Situation.GATEWAY_ERROR)
-        refused = b"{}", b'{"error": "No.", "message": "No.", "detail": "No."}', b"<html>No.</html>"
-        asks: list[Any] = [("a read", self.read, (*faults, Situation.UNREADABLE_200))]
-        # Reads come first, because a deletion removes the session. Any 200 response to a deletion
-        # may mean that it is done.
-        asks += [("a deletion", self.delete, faults[:1])] * self.can.can_delete
-        for what, ask, troubles in asks:
-            outcomes: dict[str, Any] = {}
-            for situation in self.bench.available(*troubles):
-                self.bench.simulator.set_situation(situation)
-                outcomes[situation.name] = ask(record)
-            self.end_faults()
-            for status, body in product((400, 401, 403, 429, 500, 503), refused):
-                with self.bench.record_exchanges(status=status, body=body) as steps:
-                    outcome = ask(record)
-                if steps:
-                    outcomes[f"{status} {body!r}"] = outcome
-            for name, outcome in outcomes.items():
-                expect(where := f"{what} during {name}", outcome, fm.VendorError)
-                assert not is_a(outcome, State.GONE), f"{where} reports the session as gone"
+        record = self.start().record
+        reading_faults = (Situation.OUTAGE, Situation.GATEWAY_ERROR, Situation.UNREADABLE_200)
+        self._check_faults(record, "a read", self.read, reading_faults)
+        # Last, because a deletion removes the session. Any 200 response to a deletion may mean that
+        # it is done.
+        if self.capabilities.can_delete:
+            self._check_faults(record, "a deletion", self.delete, (Situation.OUTAGE,))
+
+    def _check_faults(
+        self,
+        record: SessionRecord,
+        call_name: str,
+        call: Callable[[SessionRecord], Any],
+        situations: Sequence[Situation],
+    ) -> None:
+        outcomes: dict[str, Any] = {}
+        for situation in self.bench.available(*situations):
+            self.bench.simulator.set_situation(situation)
+            outcomes[situation.name] = call(record)
+        self.end_faults()
+        for status, body in product((400, 401, 403, 429, 500, 503), REFUSAL_BODIES):
+            with self.bench.record_exchanges(status=status, body=body) as exchanges:
+                outcome = call(record)
+            if exchanges:
+                outcomes[f"{status} {body!r}"] = outcome
+        for fault_name, outcome in outcomes.items():
+            where = f"{call_name} during {fault_name}"
+            expect(where, outcome, fm.VendorError)
+            assert not is_a(outcome, State.GONE), f"{where} reports the session as gone"
 
 
 class SessionRules(Rules):
@@ -437,7 +579,7 @@ class SessionRules(Rules):
         Before that, the session stays open until it expires, the person can return to it, and the
         vendor has received the URL to which to redirect the person afterwards.
         """
-        run_parts(Desk(bench), Desk.starts, Desk.wishes)
+        run_parts(Desk(bench), Desk.starts, Desk.start_options)
 
     @rule("R52")
     def test_r53_a_lost_start_is_unknown(self, bench: Bench) -> None:
@@ -455,47 +597,65 @@ class SessionRules(Rules):
 
         The link and token are keys: anyone who finds them in a log can open the session.
         """
-        person = {"full_name": "Ada Kit-Lovelace-77f1", "client_secret": "kit-9e02c41d"}
         desk = Desk(bench)
-
-        def tell(_: HttpRequest, reply: HttpReply) -> HttpReply:
-            """Add personal data to each object of a response, as a vendor might."""
-            told = json.loads(json.dumps(reply.at()), object_hook=lambda item: {**item, **person})
-            return attrs.evolve(reply, body=json.dumps(told).encode())
-
         with leaks.capture_log() as log:
-            with bench.record_exchanges() as steps:
-                session = desk.start()
-                before = desk.sessions.read(session.record)
-            told = {PURPOSE, ABOUT} | (
-                set() if VendorCopy.SUBJECT in desk.can.stores else {SUBJECT}
-            )
-            said = "".join(_text_of(each.request) for each in steps)
-            assert not any(word in said for word in told), "a start sends data of the record"
-            kept = desk.player.kept(id_of(desk.look(desk.start(options=None), Case.PASSED)))
-            more = (kept or 0) - desk.player.always_kept
-            assert more <= 0, f"the vendor keeps {more} pictures more than it always does, unasked"
-            after = desk.look(session, Case.PASSED)
-            with bench.record_exchanges(tell):
-                later = desk.read(session.record)
+            self._r54_not_told(desk)
+            self._r54_not_stored(desk)
+            session = desk.start()
+            before = desk.sessions.read(session.record)
+            after = desk.play_and_read(session, Case.PASSED)
+            with bench.record_exchanges(_add_personal_data):
+                with_person = desk.read(session.record)
             if desk.has_webhooks:
                 desk.receive(*desk.player.deliver(id_of(after)))
-            if desk.can.can_delete:
+            if desk.capabilities.can_delete:
                 desk.delete(session.record)
-        documents = session.record, before, after
-        shown = [(type(each).__name__, repr(each)) for each in (*documents, bench.backend, session)]
-        shown += [(f"a {type(each).__name__}", json.dumps(each.to_dict())) for each in documents]
-        shown += [("an event", repr(desk.events)), ("the log", log.getvalue())]
+        outputs = {
+            "the backend": repr(bench.backend),
+            "the result of a start": repr(session),
+            "an event": repr(desk.events),
+            "the log": log.getvalue(),
+        }
+        for document in (session.record, before, after):
+            class_name = type(document).__name__
+            document_text = f"{document!r} {json.dumps(document.to_dict())}"
+            outputs[class_name] = outputs.get(class_name, "") + document_text
         hidden = _keys_of(session) | {*bench.simulator.secrets}
-        leaked = [where for where, text in shown for key in hidden if leaks.find_leaks(key, text)]
-        assert not leaked, f"a link, a token or a key is in {leaked[0]}"
-        values = [value for result in (before, after) for _, value in values_in(result.raw)]
-        texts = [value for value in values if isinstance(value, str)]
-        odd = [text for text in texts if "://" in text or len(text) > 300]
-        assert not odd, f"`raw` has a URL or a picture: {odd[0]:.12}..."
-        text = json.dumps(later.to_dict()) if isinstance(later, fm.SessionResult) else ""
-        known = [name for name, value in person.items() if value in f"{text} {log.getvalue()}"]
-        assert not known, f"a result or the log has personal data from the vendor: {known}"
+        for output_name, text in outputs.items():
+            for key in hidden:
+                is_leaked = leaks.find_leaks(key, text)
+                assert not is_leaked, f"a link, a token or a key is in {output_name}"
+        self._r54_raw(before)
+        self._r54_raw(after)
+        text = log.getvalue()
+        if isinstance(with_person, fm.SessionResult):
+            text += json.dumps(with_person.to_dict())
+        for name, value in PERSONAL_DATA.items():
+            where = "a result or the log has personal data from the vendor"
+            assert value not in text, f"{where}: {name}"
+
+    def _r54_raw(self, result: fm.SessionResult) -> None:
+        for _, value in values_in(result.raw):
+            if isinstance(value, str):
+                is_short = "://" not in value and len(value) <= 300
+                assert is_short, f"`raw` has a URL or a picture: {value:.12}..."
+
+    def _r54_not_told(self, desk: Desk) -> None:
+        """Assert that the vendor is not told the purpose, nor whom a session is for."""
+        hidden = {PURPOSE, ABOUT}
+        if VendorCopy.SUBJECT not in desk.capabilities.stores:
+            hidden.add(SUBJECT)
+        with desk.bench.record_exchanges() as exchanges:
+            desk.sessions.read(desk.start().record)
+        sent_text = "".join(_text_of(exchange.request) for exchange in exchanges)
+        for value in hidden:
+            assert value not in sent_text, "a start sends data of the record"
+
+    def _r54_not_stored(self, desk: Desk) -> None:
+        session = desk.play_and_read(desk.start(options=None), Case.PASSED)
+        stored_count = desk.player.kept(id_of(session)) or 0
+        excess = stored_count - desk.player.always_kept
+        assert excess <= 0, f"the vendor keeps {excess} pictures more than it always does, unasked"
 
     @rule("R52")
     def test_r55_only_a_face_that_passed_is_a_yes(self, bench: Bench) -> None:
@@ -515,7 +675,7 @@ class SessionRules(Rules):
 
         A session passed for a login must not authorise a payment. In a sandbox anybody passes.
         """
-        run_parts(Desk(bench), Desk.changed_records, lambda desk: desk.play(*STRANGERS))
+        run_parts(Desk(bench), Desk.changed_records, lambda desk: desk.play(*FOREIGN_SESSIONS))
 
     @rule("R52")
     def test_r57_a_webhook_is_verified_first(self, bench: Bench) -> None:
@@ -527,32 +687,40 @@ class SessionRules(Rules):
         desk = Desk(bench)
         bench.skip_unless_applicable(desk.has_webhooks, "sends no webhooks about sessions")
         session = desk.start()
-        before = words(desk.look(session, next(desk.cases(Case.SPOOF, Case.OTHER_PERSON))))
+        failing_case = next(desk.cases(Case.SPOOF, Case.OTHER_PERSON))
+        before = describe(desk.play_and_read(session, failing_case))
         body, headers = desk.player.deliver(id_of(session))
-        hints = desk.receive(body, headers)
-        expect("a signed webhook", hints, tuple)
-        ids = id_of(session), session.record.id
-        hinted = {(hint.session_id, hint.record_id or ids[1]) for hint in hints}
-        assert hinted == {ids}, "a webhook names another session"
-        assert not desk.counted.requests, "a webhook sends a request: a forged one would, too"
-        forged = [body.replace(text.encode(), text[::-1].encode()) for text in ids]
-        forged = [each for each in forged if each != body] + [b"\xff{", b"[" * 50_000, b""]
-        # An attacker may also omit the signature headers.
-        some = [{n: v for n, v in headers.items() if n != name} for name in headers]
-        some += [{}, {**headers}, *({name: value} for name, value in headers.items())]
-        for sent, parts in [*product(forged, some), (body, {})]:
-            outcome = desk.receive(sent, parts)
-            where = f"a forged webhook with the headers {', '.join(parts) or '(none)'}"
+        self._r57_signed(desk, session, body, headers)
+        for forged_body, forged_headers in _forgeries(session, body, headers):
+            outcome = desk.receive(forged_body, forged_headers)
+            names = ", ".join(forged_headers) or "(none)"
+            where = f"a forged webhook with the headers {names}"
             expect(where, outcome, fm.WebhookRefused)
             assert outcome.http_status != 422, f"{where} is parsed before it is verified"
-        after = words(desk.sessions.read(session.record))
+        after = describe(desk.sessions.read(session.record))
         assert after == before, f"after a rejected webhook, a session is {after}"
-        # Longer than any vendor's tolerance. Tested only if the headers contain the signing time.
-        desk.clock.sleep(hours_s := 6 * 3600.0)
-        now = desk.clock.now().timestamp()
-        if any(abs(at - now) < 60 for at in _times_in(desk.player.deliver(id_of(session))[1])):
+        # Longer than any vendor's tolerance.
+        desk.clock.sleep(6 * 3600.0)
+        now_s = desk.clock.now().timestamp()
+        _, new_headers = desk.player.deliver(id_of(session))
+        # Tested only if the headers contain the signing time.
+        if any(abs(time_s - now_s) < 60 for time_s in _times_in(new_headers)):
             late = desk.receive(body, headers)
-            expect(f"a webhook signed {hours_s / 3600:g} hours ago", late, fm.WebhookRefused)
+            expect("a webhook signed 6 hours ago", late, fm.WebhookRefused)
+
+    def _r57_signed(
+        self, desk: Desk, session: fm.SessionResult, body: bytes, headers: Mapping[str, str]
+    ) -> None:
+        """Assert that a genuine webhook names its session, and that nothing is sent."""
+        hints = desk.receive(body, headers)
+        expect("a signed webhook", hints, tuple)
+        record_id = session.record.id
+        for hint in hints:
+            is_its = hint.session_id == id_of(session) and hint.record_id in (None, record_id)
+            assert is_its, "a webhook names another session"
+        assert hints, "a webhook names no session"
+        is_silent = not desk.counted.requests
+        assert is_silent, "a webhook sends a request: a forged one would, too"
 
     @rule("R52")
     def test_r58_what_vanished_is_no_verdict(self, bench: Bench) -> None:
@@ -570,11 +738,12 @@ class SessionRules(Rules):
         Otherwise a photograph held up to the camera could be compared with the document.
         """
         desk = Desk(bench)
-        bench.skip_unless_applicable(desk.can.gives_portrait, "gives no portraits")
+        bench.skip_unless_applicable(desk.capabilities.gives_portrait, "gives no portraits")
         for case in desk.cases(Case.PASSED, Case.SPOOF):
-            result = desk.look(desk.start(), case, with_portrait=True)
-            portrait, is_live = result.portrait, result.liveness.is_live
-            assert (portrait is None) is not is_live, f"the portrait of {case.name} is {portrait}"
+            result = desk.play_and_read(desk.start(), case, with_portrait=True)
+            has_portrait = result.portrait is not None
+            where = f"the portrait of {case.name} is {result.portrait}"
+            assert has_portrait == bool(result.liveness.is_live), where
 
 
 def id_of(session: fm.SessionResult) -> str:
@@ -590,7 +759,20 @@ def items_of(result: fm.SessionResult) -> list[fm.MatchResult | fm.LivenessResul
     return [item for item in (result.match, result.liveness) if hosted.is_reported(item)]
 
 
-def words(outcome: Any) -> str:
+def assert_verifies(result: fm.SessionResult, is_yes: bool, where: str) -> None:
+    """Assert that a result verifies the person, or that it does not."""
+    if is_yes:
+        assert verifies(result), f"{where} is a no"
+    else:
+        assert not verifies(result), f"{where} is a yes"
+
+
+def _describe_word(word: SessionWord) -> str:
+    path = ".".join(map(str, word.place))
+    return f"`{path}` {word.word!r} (meaning {word.means}, {word.source})"
+
+
+def describe(outcome: Any) -> str:
     """Describe an outcome in a few words."""
     if isinstance(outcome, tuple):
         return "accepted"
@@ -601,28 +783,60 @@ def words(outcome: Any) -> str:
     return f"{text} ({outcome})" if isinstance(outcome, Exception) else text
 
 
-def is_a(outcome: Any, kind: Any) -> bool:
+def is_a(outcome: Any, expected: Any) -> bool:
     """Return whether an outcome has this class, state, decision or picture."""
-    if isinstance(kind, type):
-        return isinstance(outcome, kind)
-    said = [getattr(outcome, name, None) for name in ("state", "compared_with")]
+    if isinstance(expected, type):
+        return isinstance(outcome, expected)
+    values = [getattr(outcome, "state", None), getattr(outcome, "compared_with", None)]
     if isinstance(outcome, fm.SessionResult):
-        said += [outcome.match.decision, outcome.liveness.decision]
-    # A redacted session may raise `SessionNotFound`. Use `is`: members of two enums may be equal.
-    said += [State.GONE] * isinstance(outcome, fm.SessionNotFound)
-    return any(word is kind for word in said)
+        values += [outcome.match.decision, outcome.liveness.decision]
+    if isinstance(outcome, fm.SessionNotFound):  # as of a redacted session
+        values.append(State.GONE)
+    # Members of two enums may be equal.
+    return any(value is expected for value in values)
 
 
-def expect(where: str, outcome: Any, *kinds: Any) -> None:
+def expect(where: str, outcome: Any, *expected: Any) -> None:
     """Assert that an outcome is one of these classes, states, decisions or pictures."""
-    assert any(is_a(outcome, kind) for kind in kinds), f"{where} is {words(outcome)}"
+    assert any(is_a(outcome, each) for each in expected), f"{where} is {describe(outcome)}"
+
+
+def _add_personal_data(_: HttpRequest, reply: HttpReply) -> HttpReply:
+    """Add personal data to each object of a response, as a vendor might."""
+
+    def add(document: dict[str, Any]) -> dict[str, Any]:
+        return {**document, **PERSONAL_DATA}
+
+    changed = json.loads(json.dumps(reply.at()), object_hook=add)
+    return attrs.evolve(reply, body=json.dumps(changed).encode())
+
+
+def _forgeries(
+    session: fm.SessionResult, body: bytes, headers: Mapping[str, str]
+) -> Iterator[tuple[bytes, dict[str, str]]]:
+    """Yield bodies and headers of webhooks that the vendor did not send."""
+    bodies = [b"\xff{", b"[" * 50_000, b""]
+    for signed_id in (id_of(session), session.record.id):
+        other_body = body.replace(signed_id.encode(), signed_id[::-1].encode())
+        if other_body != body:
+            bodies.append(other_body)
+    header_sets: list[dict[str, str]] = [{}, {**headers}]
+    # An attacker may also omit the signature headers.
+    for name, value in headers.items():
+        header_sets.append({name: value})
+        header_sets.append({other: headers[other] for other in headers if other != name})
+    yield from product(bodies, header_sets)
+    yield body, {}
 
 
 def _keys_of(session: fm.SessionResult) -> set[str]:
     """Return the link, its last part, and the token."""
     access = session.access or hosted.SessionAccess()
-    keys = {way.reveal() for way in (access.link, access.token) if way is not None}
-    keys |= {key.rpartition("/")[2] for key in keys}
+    keys = set()
+    for secret in (access.link, access.token):
+        if secret is not None:
+            text = secret.reveal()
+            keys |= {text, text.rpartition("/")[2]}
     return {key for key in keys if len(key) >= 6 and key != session.record.session_id}
 
 
@@ -632,18 +846,25 @@ def _text_of(request: HttpRequest) -> str:
     return f"{request.url} {fields} {request.json!r} {request.body!r}"
 
 
-def _replacing(fact: str, shown: list[object]) -> Any:
-    """Return a hook that replaces `fact` in each response and adds its places to `shown`."""
+def _replacing(
+    fact: str, replaced_paths: list[ValuePath]
+) -> Callable[[HttpRequest, HttpReply], HttpReply]:
+    """Return a hook that replaces `fact` in each response and notes its paths."""
 
-    def answer(_: HttpRequest, reply: HttpReply) -> HttpReply:
+    def edit(_: HttpRequest, reply: HttpReply) -> HttpReply:
         document = reply.at()
-        at = [p for p, value in values_in(document) if str(value).casefold() == fact.casefold()]
-        for place in at:
-            document = replace_value(document, place, f"another-{fact}")
-        shown.extend(at)
-        return attrs.evolve(reply, body=json.dumps(document).encode()) if at else reply
+        paths = []
+        for path, value in values_in(document):
+            if str(value).casefold() == fact.casefold():
+                paths.append(path)
+        if not paths:
+            return reply
+        for path in paths:
+            document = replace_value(document, path, f"another-{fact}")
+        replaced_paths.extend(paths)
+        return attrs.evolve(reply, body=json.dumps(document).encode())
 
-    return answer
+    return edit
 
 
 def _times_in(headers: Mapping[str, str]) -> set[float]:
