@@ -636,15 +636,18 @@ class SessionStore:
             decided = self._find_newest((self._columns.id == row.id) & is_uncancelled)
             if decided is not None:
                 return self._as_stored_session(decided, repeated_start=repeated_start)
-            # The vendor's id is stored in any case, because the session must be deleted one day.
-            for closed in self._update(
-                self._columns.id == row.id,
-                record=_to_json(result.record),
-                session_id=result.record.session_id,
-            ):
-                self._delete(closed)
+            started = attrs.evolve(
+                row, record=_to_json(result.record), session_id=result.record.session_id
+            )
+            # Stored first, because the session must be deleted one day if it cannot be now.
+            # `forget` may have removed the row meanwhile.
+            self._update(
+                self._columns.id == row.id, record=started.record, session_id=started.session_id
+            )
+            self._delete(started)
             raise errors.SessionNotFound(
-                "The session was cancelled while it was started, so it is deleted again.",
+                "The session was cancelled or forgotten while it was started, so it is deleted "
+                "again.",
                 backend=record.backend,
             )
         if is_repeated and result.access is None and result.state not in _ONLY_VENDOR_CAN_ACT:

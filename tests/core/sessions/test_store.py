@@ -751,11 +751,18 @@ def test_cancelling_keeps_what_the_person_has_finished(shop):
     assert shop.use()
 
 
-def test_session_that_is_cancelled_while_it_starts_is_deleted(shop):
-    shop.vendor.before_start = lambda: shop.store.cancel("customer-17")
+@pytest.mark.parametrize(
+    ("close", "rows"),
+    [
+        (lambda store: store.cancel("customer-17"), [{"link": None}]),
+        (lambda store: store.forget(0), []),
+    ],
+)
+def test_session_that_is_closed_while_it_starts_is_deleted(shop, close, rows):
+    shop.vendor.before_start = lambda: close(shop.store)
     with pytest.raises(fm.SessionNotFound):
         shop.begin()
-    assert (shop.vendor.sessions, shop.rows("link")) == ({}, [{"link": None}])
+    assert (shop.vendor.sessions, shop.rows("link")) == ({}, rows)
 
 
 def test_old_sessions_are_deleted_at_the_vendor_and_then_here(shop, caplog):
