@@ -5,8 +5,10 @@ from __future__ import annotations
 import atexit
 import hashlib
 import logging
+import os
 import threading
 import weakref
+from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NoReturn, Self
 
@@ -100,7 +102,8 @@ class CallLog:
             batch=_BATCH,
             gather_s=_GATHER_S,
         )
-        self._lost_rows = 0
+        #: Number of lost rows by process id, because a fork copies the parent's.
+        self._lost_rows = Counter[int]()
         #: Set while `close` gives up on a database that is unavailable.
         self._gives_up = threading.Event()
         key_check = self.digest(_KEY_CHECK)
@@ -119,7 +122,7 @@ class CallLog:
     @property
     def lost_rows(self) -> int:
         """Number of rows of this process that were not written and will not be."""
-        return self._lost_rows
+        return self._lost_rows[os.getpid()]
 
     def digest(self, caller_ref: str) -> str:
         """Return the digest by which a person's rows are found: 32 hexadecimal digits.
@@ -201,7 +204,8 @@ class CallLog:
                 self._database.run(self._tables.insert, calls)
             except StoreUnavailable as error:
                 reason = error.message
-                is_unavailable = not self._gives_up.wait(_RETRY_S)
+                if self._gives_up.wait(_RETRY_S):
+                    break
             except FaceMatchError as error:
                 reason = error.message
                 is_unavailable = False
@@ -210,12 +214,17 @@ class CallLog:
                 is_unavailable = False
             else:
                 return
-        self._count_lost(len(calls), reason)
+        if is_unavailable or len(calls) == 1:
+            self._count_lost(len(calls), reason)
+            return
+        # The database may refuse one row only, for example because of a vendor's odd text.
+        for call in calls:
+            self._write([call])
 
     def _count_lost(self, count: int, reason: str) -> None:
         with _lock:
-            is_first = self._lost_rows == 0
-            self._lost_rows += count
+            is_first = self.lost_rows == 0
+            self._lost_rows[os.getpid()] += count
         # Only once, because an outage may lose thousands.
         if is_first:
             log.error("Rows of the call log are lost (%s). See CallLog.lost_rows.", reason)

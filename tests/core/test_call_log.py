@@ -239,6 +239,15 @@ def test_a_call_does_not_fail_if_its_row_cannot_be_written(log, address, caplog)
     assert len(errors) == 1
 
 
+def test_a_row_that_the_database_refuses_costs_no_other(log):
+    # JSON allows half a character, which no database stores.
+    odd = fm.MatchResult(decision=fm.Decision.MATCH, backend="fake", model="\ud800")
+    verifier = fm.FaceVerifier(FakeBackend(script=[None, odd, None]), log=log)
+    for _ in range(3):
+        verifier.verify(A, B)
+    assert ([row.model for row in log.rows()], log.lost_rows) == ([None, None], 1)
+
+
 def test_rows_wait_for_a_locked_database_and_only_those_without_room_are_lost(log, address):
     count = MOST_WAITING_ROWS + 2000
     locked = sqlite3.connect(address.removeprefix("sqlite:///"), isolation_level=None)
@@ -287,11 +296,15 @@ def test_parent_and_child_write_their_own_rows_once(log):
     for number in range(20):
         log.add(row(number))
 
+    log.add(row(21, model="\ud800"))  # refused by the database
+    log.flush()
+
     def child():
         log.add(row(100, system="child"))
-        return log.flush(15)
+        return log.flush(15) and log.lost_rows == 0
 
     assert child_says_yes(child)
+    assert log.lost_rows == 1
     numbers = sorted(logged.call_id for logged in log.rows())
     assert numbers == sorted(f"call-{number}" for number in (*range(20), 100))
 
