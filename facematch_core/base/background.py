@@ -90,7 +90,8 @@ class BackgroundQueue(Generic[T]):
             line.items.append((item, size_bytes))
             line.total_bytes += size_bytes
             line.is_closing = False
-            line.changed.notify()
+            # All, because one of them may be a caller of `wait`, who has nothing to do with it.
+            line.changed.notify_all()
             return True
 
     def wait(self, timeout_s: float) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import logging
+import os
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -28,6 +29,9 @@ log = logging.getLogger("facematch")
 
 #: Guards the counts of every shadow, because it is held for microseconds only.
 _lock = fork_safe_lock()
+
+#: Draws the calls. The state of `random` belongs to the program, which may seed it for each call.
+_random: Final = random.SystemRandom()
 
 #: The share of calls that is drawn unless another is given.
 DEFAULT_FRACTION: Final = 0.05
@@ -179,7 +183,7 @@ class Shadow(Verifier[T_contra]):
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many drawn calls ended in which way, by the values of `ShadowEnd`."""
+        """How many drawn calls of this process ended in which way, by the values of `ShadowEnd`."""
         return self._runner.counts()
 
     def wait(self, timeout_s: float) -> bool:
@@ -251,7 +255,8 @@ class ShadowRunner(Runner):
     asks_if: Callable[[ShadowCall], bool] | None
     most_at_once: int
     queue: BackgroundQueue[_Waiting] = attrs.field(init=False)
-    _counts: Counter[str] = attrs.field(factory=Counter, init=False)
+    #: By process id, because a fork copies the parent's counts.
+    _counts: dict[int, Counter[str]] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.queue = BackgroundQueue(
@@ -282,14 +287,14 @@ class ShadowRunner(Runner):
         """Make and log a call, return its result, and perhaps ask the candidate later."""
         answer = super().make_call(images, options)
         # If an `await` was cancelled, the caller has got no answer.
-        if random.random() < self.fraction and not CANCELLATION.get().is_cancelled:  # noqa: S311 - a sample, no secret
+        if _random.random() < self.fraction and not CANCELLATION.get().is_cancelled:
             self._draw(images, options, answer)
         return answer
 
     def counts(self) -> dict[str, int]:
-        """Return how many drawn calls ended in which way."""
+        """Return how many drawn calls of this process ended in which way."""
         with _lock:
-            counts = dict(self._counts)
+            counts = dict(self._counts.get(os.getpid(), {}))
         return {end.value: counts[end.value] for end in ShadowEnd if end.value in counts}
 
     def close_queue(self) -> None:
@@ -360,7 +365,7 @@ class ShadowRunner(Runner):
         except FaceMatchError as error:
             row = row.with_error(error)
             end = ShadowEnd.FAILED if isinstance(error, VendorError) else ShadowEnd.REFUSED
-        except Exception as error:  # noqa: BLE001 - a plug-in's bug must not end the thread
+        except BaseException as error:  # noqa: BLE001 - not even a plug-in's sys.exit may end the thread
             row = row.with_error(error)
             end = ShadowEnd.FAILED
         elapsed_s = max(0.0, self.clock.monotonic() - started_s)
@@ -372,6 +377,7 @@ class ShadowRunner(Runner):
     def _note(self, row: LoggedCall, end: ShadowEnd) -> None:
         """Log and count a drawn call."""
         with _lock:
-            self._counts[end.value] += 1
+            counts = self._counts.setdefault(os.getpid(), Counter())
+            counts[end.value] += 1
         if self.log is not None:
             self.log.add(row)
