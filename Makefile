@@ -46,16 +46,16 @@ demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/re
 	@# A separate cache, because stevedore's shared one compares file times too coarsely for a fresh install.
 	@XDG_CACHE_HOME="$(CURDIR)/.cache" $(BIN)/facematch demo --photographs docs/photographs --out demo/report.html
 
-test: $(VENV)/.dev  ## the test suite: two minutes on two cores (no system package needed)
+test: $(VENV)/.dev  ## the test suite: a little over a minute on two cores (no system package needed)
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(BRISK) $(QUICK)
 
-test-fast: $(VENV)/.dev  ## the tests in half the time, without expensive ones whose lines others reach
+test-fast: $(VENV)/.dev  ## the tests in half a minute, without expensive ones whose lines others reach
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(BRISK) $(FAST)
 
 # Ten minutes. Commit the list that it writes.
 choose-fast: $(VENV)/.dev  # choose anew which tests `make test-fast` omits: those whose lines the others reach
 	@rm -rf .cache/fast && mkdir -p .cache/fast
-	@PYTHONPATH=tests $(BIN)/coverage run --data-file=.cache/fast/coverage -m pytest -p kit.choose_fast \
+	@PYTHONPATH=tests $(BIN)/coverage run --data-file=.cache/fast/coverage -m pytest -p kit.fast -p kit.choose_fast \
 		$(IN_PARALLEL) $(BRIEF) $(QUICK)
 	@PYTHONPATH=tests $(BIN)/python -m kit.choose_fast
 
