@@ -28,6 +28,7 @@ from facematch_core.backend.session_types import (
 from facematch_core.base.deadline import CANCELLATION, Clock, Deadline
 from facematch_core.base.frames import methods_clear_frames
 from facematch_core.base.masking import Secret
+from facematch_core.call.run import check_text
 from facematch_core.models import Charged
 from facematch_core.store.sql import open_database
 from facematch_core.verifier.verifier import Picture
@@ -362,7 +363,7 @@ class SessionStore:
         """
         columns = self._columns
         due = self._update(
-            columns.subject_key == _hash_of(subject_ref),
+            columns.subject_key == _subject_key(subject_ref),
             columns.open_case_key.is_not(None),
             look_at=self._now(),
             lease=None,
@@ -459,7 +460,7 @@ class SessionStore:
         """
         columns = self._columns
         closed = self._update(
-            columns.subject_key == _hash_of(subject_ref),
+            columns.subject_key == _subject_key(subject_ref),
             columns.open_case_key.is_not(None),
             columns.state.is_(None) | columns.state.in_(_UNFINISHED),
             **_CLOSING_CHANGES,
@@ -569,7 +570,7 @@ class SessionStore:
             self._rows.insert,
             id=record.id,
             name=name,
-            subject_key=_hash_of(subject_ref),
+            subject_key=_subject_key(subject_ref),
             case_key=case_key,
             open_case_key=case_key,
             record=_to_json(record),
@@ -816,6 +817,15 @@ class SessionStore:
             used_at=used_at,
             is_open=row.open_case_key is not None and row.look_at is not None,
         )
+
+
+def _subject_key(subject_ref: str) -> str:
+    """Return the hash of a subject; raise `InvalidRequest` if it is no text.
+
+    A number instead of its text would find nobody, and leave the person's links open.
+    """
+    check_text("subject_ref", subject_ref)
+    return _hash_of(subject_ref)
 
 
 def _hash_of(*texts: str | None) -> str:

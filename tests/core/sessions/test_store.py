@@ -112,6 +112,14 @@ def test_without_a_session_nothing_is_found_or_used(shop):
     assert (shop.store.cancel("customer-17"), shop.store.forget(0)) == (0, 0)
 
 
+@pytest.mark.parametrize("method", ["cancel", "set_due"])
+def test_subject_that_is_no_text_is_refused_instead_of_finding_nobody(shop, method):
+    shop.begin("17")
+    for subject in (17, b"17", None):
+        with pytest.raises(fm.InvalidRequest):
+            getattr(shop.store, method)(subject)
+
+
 def test_open_session_is_begun_again_with_the_same_link_and_without_a_request(shop):
     first, again = shop.begin(), shop.begin()
     assert (link_of(again), again.record.id) == (link_of(first), first.record.id)
