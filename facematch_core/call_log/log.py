@@ -181,10 +181,10 @@ class CallLog:
         """
         if not self.flush(CLOSE_TIMEOUT_S):
             self._gives_up.set()
-        left = self._queue.close(_RETRY_S)
+        unwritten = self._queue.close(_RETRY_S)
         self._gives_up.clear()
-        if left:
-            self._count_lost(len(left), "the log was closed")
+        if unwritten:
+            self._count_lost(len(unwritten), "the log was closed")
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -272,13 +272,13 @@ def _problem_of_version(header: LogHeader) -> str | None:
 
 def _digest_of_key(key: str | bytes | Secret) -> bytes:
     """Return the key of the digests; raise `ConfigurationError` if the caller's is unusable."""
-    given: object = key.reveal() if isinstance(key, Secret) else key
-    if isinstance(given, str):
-        given = given.encode("utf-8", "surrogatepass")
-    if not isinstance(given, bytes) or not given:
+    secret: object = key.reveal() if isinstance(key, Secret) else key
+    if isinstance(secret, str):
+        secret = secret.encode("utf-8", "surrogatepass")
+    if not isinstance(secret, bytes) or not secret:
         raise ConfigurationError("The key of a call log must be a text or bytes, and not empty.")
     # `person` keeps these digests apart from those of a share with the same key.
-    return hashlib.blake2b(given, digest_size=32, person=b"facematch log").digest()
+    return hashlib.blake2b(secret, digest_size=32, person=b"facematch log").digest()
 
 
 #: Guards every log's number of lost rows, because it is held for microseconds only.

@@ -280,10 +280,10 @@ def find_sides(
     answered = choose_system(shadowed["system"], answered, "--answered")
     answers = answers[answers["system"] == answered]
     drawn = shadows[shadows["call_id"].isin(answers["call_id"])]
-    both = answers.merge(drawn, on="call_id", suffixes=("", "_candidate"))
-    both = both[both["decision"].notna() & both["decision_candidate"].notna()]
-    both = both.sort_values(["at", "call_id"], ignore_index=True)
-    if both.empty:
+    compared = answers.merge(drawn, on="call_id", suffixes=("", "_candidate"))
+    compared = compared[compared["decision"].notna() & compared["decision_candidate"].notna()]
+    compared = compared.sort_values(["at", "call_id"], ignore_index=True)
+    if compared.empty:
         raise InvalidRequest(
             f"{candidate} returned no result in {len(drawn):,} drawn calls, so nothing can be "
             f"compared: {count_values(drawn['error']) or count_values(drawn['not_asked'])}."
@@ -297,14 +297,14 @@ def find_sides(
             answered=answered,
             candidate=candidate,
             review_is_accepted=review_is_accepted,
-            until=both["at"].iloc[-1].to_pydatetime(),
+            until=compared["at"].iloc[-1].to_pydatetime(),
         ),
         selected=selected,
         answered=answers,
         drawn=drawn,
-        compared=both,
-        answered_accepts=accepted(both["decision"]),
-        candidate_accepts=accepted(both["decision_candidate"]),
+        compared=compared,
+        answered_accepts=accepted(compared["decision"]),
+        candidate_accepts=accepted(compared["decision_candidate"]),
     )
 
 
@@ -476,11 +476,11 @@ class _Judged:
                     p_value=paired.mcnemar(),
                 )
             )
-        both, *each_kind = net
+        any_error, *each_kind = net
         adjusted = holm([of_kind.p_value for of_kind in each_kind])
         level = 1 - confidence
         return (
-            attrs.evolve(both, is_real=both.p_value < level),
+            attrs.evolve(any_error, is_real=any_error.p_value < level),
             *(
                 attrs.evolve(of_kind, p_adjusted=p, is_real=p is not None and p < level)
                 for of_kind, p in zip(each_kind, adjusted, strict=True)
