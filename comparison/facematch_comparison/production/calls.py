@@ -104,6 +104,10 @@ def choose_system(systems: Series, given: str | None, option: str) -> str:
         if given not in counts.index:
             raise InvalidRequest(f"{option}: the log has no system {given[:60]!r}, but {listed}.")
         return given
+    if counts.empty:
+        raise InvalidRequest(
+            "No selected call has a system: each ended with an error before a vendor was chosen."
+        )
     if len(counts) > 1:
         raise InvalidRequest(f"The log has several systems: name one with {option}: {listed}.")
     return str(counts.index[0])
