@@ -219,7 +219,11 @@ def convert(value: object, annotation: Any, *, key: str, source: ValueSource) ->
         ConfigurationError: no type fits. The message contains `key`, but never the value.
     """
     reason = f"{key} must be {kinds.describe_type(annotation)}, not {kinds.describe_value(value)}."
-    for wanted_type in kinds.union_members(annotation):
+    members = kinds.union_members(annotation)
+    # A table names the place of a secret, also where the text itself may be given.
+    if isinstance(value, dict) and Secret in members:
+        members = (Secret,)
+    for wanted_type in members:
         try:
             return source.read(value, wanted_type)
         except ConfigurationError as error:
