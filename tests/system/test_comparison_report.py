@@ -46,9 +46,12 @@ FOLDED = [
 ]
 TABLES = [
     "Each system at its threshold",
+    (
+        "The person who decides most on the FMR of each system; the worst people of a system may "
+        "not be in the test set"
+    ),
     "Each system at its thresholds for other false match rates",
     "The best attempt of each transaction counts",
-    "The highest rate over the geometric mean of all groups (ISO/IEC 19795-10)",
     "Rates of each group",
     "Duration and cost of the calls of the run",
     *FOLDED,
@@ -80,7 +83,7 @@ def test_the_first_screen_shows_the_verdict(browser, reports, name):
     """On a laptop: the sentence and the whole table; of a few systems, where the picture begins."""
     browser.open(reports[name], width=1280, height=800)
     place = "document.querySelector('{}').getBoundingClientRect().{}"
-    assert browser.value(place.format(".verdict", "bottom")) <= 200
+    assert browser.value(place.format(".verdict", "bottom")) <= 240
     assert browser.value(place.format("table", "bottom")) <= 800
     assert browser.value(place.format("svg.plot", "top")) <= (700 if name != "eight" else 900)
 
