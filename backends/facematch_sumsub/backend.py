@@ -28,6 +28,7 @@ from facematch_core.backend import (
 from facematch_core.backend.session_types import SessionHint
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.http import (
+    BodyShape,
     ErrorRow,
     HostedSessionBackend,
     HttpReply,
@@ -243,7 +244,8 @@ class SumsubBackend(HostedSessionBackend):
     def error(self, reply: HttpReply, request: Any) -> errors.VendorError:
         """Return the error for an unexpected response."""
         row: ErrorRow | None = None
-        if reply.status == 404:
+        # Another body is a gateway's, and says nothing of the applicant.
+        if reply.status == 404 and reply.shape is BodyShape.JSON_OBJECT:
             row = _NO_LEVEL if isinstance(request, StartRequest) else _NO_APPLICANT
         elif reply.status == 409 and "Retry-After" in reply.headers:
             row = _TOO_SOON
