@@ -83,7 +83,7 @@ def test_the_first_screen_shows_the_verdict(browser, reports, name):
     """On a laptop: the sentence and the whole table; of a few systems, where the picture begins."""
     browser.open(reports[name], width=1280, height=800)
     place = "document.querySelector('{}').getBoundingClientRect().{}"
-    assert browser.value(place.format(".verdict", "bottom")) <= 240
+    assert browser.value(place.format(".verdict", "bottom")) <= 200
     assert browser.value(place.format("table", "bottom")) <= 800
     assert browser.value(place.format("svg.plot", "top")) <= (700 if name != "eight" else 900)
 
