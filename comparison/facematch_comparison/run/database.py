@@ -27,7 +27,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 from sqlalchemy import Connection, inspect
@@ -57,8 +57,6 @@ from .records import (
 
 T = TypeVar("T")
 
-#: The outcomes of some pairs, each with the index of its pair.
-Outcomes: TypeAlias = Sequence[tuple[int, PairOutcome]]
 
 #: Schema version; a file of another version is rejected unchanged.
 VERSION: Final = 5
@@ -272,33 +270,33 @@ class RunDatabase:
     def _now(self) -> str:
         return self._clock.now().isoformat(timespec="microseconds")
 
-    def end(self, system: int, outcomes: Outcomes) -> tuple[Outcomes, UnexpectedResponse | None]:
-        """Store the outcomes of a batch in one transaction; safe to repeat.
+    def end(
+        self, system: int, pair: int, outcome: PairOutcome
+    ) -> tuple[PairOutcome, UnexpectedResponse | None]:
+        """Store the outcome of a pair; safe to repeat.
 
-        Returns the stored outcomes, and an error if an answer is on another scale or from another
+        Returns the stored outcome, and an error if the answer is on another scale or from another
         environment than the first one. Only the charge of such an answer is stored.
         """
 
-        def step(db: Connection) -> tuple[Outcomes, UnexpectedResponse | None]:
-            before = first = _select_system(db, system)
-            written, error = [], None
-            for pair, outcome in outcomes:
-                first, difference = first.compare(outcome)
-                kept = outcome
-                if difference is not None:
-                    kept = outcome.charge()
-                    error = UnexpectedResponse(
-                        f"{first.name} answered {difference}, so its answers are not comparable. "
-                        "If an address or a setting was changed, use another name for the system, "
-                        "or another run database.",
-                        billing=Billing(kept.billed or Charged.NO),
-                    )
-                out_of = (PairState.FREE, *UNDER_WAY, kept.state)
-                _change_call(db, system, pair, kept.call_id, out_of, _row_of(kept))
-                written.append((pair, kept))
+        def step(db: Connection) -> tuple[PairOutcome, UnexpectedResponse | None]:
+            before = _select_system(db, system)
+            first, difference = before.compare(outcome)
+            stored = outcome
+            error = None
+            if difference is not None:
+                stored = outcome.charge()
+                error = UnexpectedResponse(
+                    f"{first.name} answered {difference}, so its answers are not comparable. "
+                    "If an address or a setting was changed, use another name for the system, "
+                    "or another run database.",
+                    billing=Billing(stored.billed or Charged.NO),
+                )
+            out_of = (PairState.FREE, *UNDER_WAY, stored.state)
+            _change_call(db, system, pair, stored.call_id, out_of, _row_of(stored))
             if first != before:
                 _write_system(db, first)
-            return written, error
+            return stored, error
 
         return self.transact(step)
 

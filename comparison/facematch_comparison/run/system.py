@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 
 import attrs
-import numpy as np
 
 from facematch_comparison.study.reading import Study
-from facematch_core.backend import decide_by_threshold
 from facematch_core.base.deadline import Clock
 from facematch_core.base.files import read_regular
 from facematch_core.call.events import CallEvent, EventKind
@@ -34,20 +31,12 @@ from facematch_core.errors import (
     VendorUnavailable,
 )
 from facematch_core.images.image import MAX_FILE_BYTES, Image
-from facematch_core.models import (
-    Charged,
-    Decision,
-    Environment,
-    MatchResult,
-    Operation,
-    Retention,
-    Score,
-)
+from facematch_core.models import Charged, Environment, MatchResult, Operation, Retention
 from facematch_core.resilience import Budget
 from facematch_core.store import CallStore, SqlStore
 from facematch_core.verifier.verifier import FaceVerifier
 
-from .database import Outcomes, RunDatabase
+from .database import RunDatabase
 from .records import PairOutcome, PairState, Price, Progress, StoredSystem
 
 #: Called from any thread with the system's name and the state of a finished pair.
@@ -62,9 +51,6 @@ _STORE_DELAYS_S: Final = (0.5, 2.0, 8.0)
 
 #: Maximum wait for an open circuit breaker, in seconds.
 _MAX_WAIT_S: Final = 60.0
-
-#: Number of pairs stored in one transaction.
-_BATCH: Final = 64
 
 
 class HeldBack(BaseException):
@@ -218,10 +204,7 @@ class RunSystem:
             self._resolve_unanswered()
             free = self._database.free(self.stored.number)
             self._queue = deque(sorted(free, key=turns.__getitem__))
-            if _makes_embeddings(self):
-                _ask_locally(self, workers)
-            else:
-                self._ask_all(workers)
+            self._ask_all(workers)
             self._resolve_unanswered()
         except FaceMatchError as error:
             self._stop_with(error)
@@ -264,56 +247,44 @@ class RunSystem:
         with self._lock:
             self.error = self.error or _drop_frames(error)
 
-    def take(self, count: int) -> list[int]:
-        """Remove up to `count` pairs from the queue and return them."""
-        pairs: list[int] = []
-        with contextlib.suppress(IndexError):
-            while len(pairs) < count and not self.is_over:
-                pairs.append(self._queue.popleft())
-        return pairs
-
     def _ask_all(self, threads: int) -> None:
         def ask_in_turn(_thread: int) -> None:
-            while True:
-                pairs = self.take(1)
-                if not pairs:
+            while not self.is_over:
+                try:
+                    pair = self._queue.popleft()
+                except IndexError:
                     return
-                self.ask(pairs[0])
+                outcome = self._ask(pair)
+                if outcome is not None:
+                    self._finish(pair, outcome)
 
         with ThreadPoolExecutor(threads, f"facematch-{self.name}") as pool:
             list(pool.map(ask_in_turn, range(threads)))
 
-    def finish(self, outcomes: Outcomes) -> None:
-        """Store outcomes; return pairs that are FREE again to the queue."""
+    def _finish(self, pair: int, outcome: PairOutcome) -> None:
+        """Store an outcome; return the pair to the queue if it is FREE again."""
         for wait_s in (*_STORE_DELAYS_S, None):
             try:
-                stored, difference = self._database.end(self.stored.number, outcomes)
+                stored, difference = self._database.end(self.stored.number, pair, outcome)
                 break
             except ConfigurationError as error:
                 if wait_s is None:
-                    # The pairs keep their state; the next run marks ASKED ones as UNRESOLVED.
+                    # The pair keeps its state; the next run marks an ASKED one as UNRESOLVED.
                     self._stop_with(error)
                     return
                 self._clock.sleep(wait_s)
         if difference is not None:
             self._stop_with(difference)
-        for pair, outcome in stored:
-            self._answered |= outcome.decision is not None
-            if outcome.state is PairState.FREE:
-                self._queue.append(pair)
-                continue
-            with self._lock:
-                self.asked += 1
-            self._on_end(self.name, outcome.state)
-
-    def ask(self, pair: int) -> PairOutcome | None:
-        """Call the system for one pair and store its outcome; return None if nothing was sent."""
-        outcome = self._ask(pair)
-        if outcome is not None:
-            self.finish([(pair, outcome)])
-        return outcome
+        self._answered |= stored.decision is not None
+        if stored.state is PairState.FREE:
+            self._queue.append(pair)
+            return
+        with self._lock:
+            self.asked += 1
+        self._on_end(self.name, stored.state)
 
     def _ask(self, pair: int) -> PairOutcome | None:
+        """Call the system for one pair; return None if nothing was sent."""
         current = self._current
         current.pair = pair
         current.call_id = None
@@ -324,8 +295,8 @@ class RunSystem:
         is_warm = self._is_warm
         try:
             result = self.verifier.verify(
-                self.picture(pictures.probe),
-                self.picture(pictures.reference),
+                self._picture(pictures.probe),
+                self._picture(pictures.reference),
                 retention=self.retention,
                 caller_ref=caller_ref,
             )
@@ -338,7 +309,7 @@ class RunSystem:
             with contextlib.suppress(FaceMatchError):
                 # The policies recorded the call as possibly sent, but nothing was sent.
                 finalize_budgets(self.stores, [held.call_id], Charged.NO, self._clock.now())
-                self._database.end(self.stored.number, [(pair, free)])
+                self._database.end(self.stored.number, pair, free)
             return None
         finally:
             current.pair = None
@@ -368,7 +339,7 @@ class RunSystem:
             failed = f"The run database failed with {type(error).__name__}: nothing was sent."
             raise HeldBack(call_id, ConfigurationError(failed)) from None
 
-    def picture(self, path: Path) -> Image:
+    def _picture(self, path: Path) -> Image:
         """Read a picture of the test set; raise `ConfigurationError` if it has changed."""
         try:
             data = read_regular(path, MAX_FILE_BYTES)
@@ -464,69 +435,3 @@ def resolve_by_budgets(
         if billed and Charged.UNKNOWN not in billed:
             charged = Charged.YES if Charged.YES in billed else Charged.NO
             database.resolve(system.number, call_id, charged)
-
-
-def _makes_embeddings(system: RunSystem) -> bool:
-    """Return whether the system is a free local engine with embeddings and without policies."""
-    backend = system.backend
-    return (
-        backend.environment is Environment.LOCAL
-        and not (system.is_billed or system.verifier.policies)
-        and all(callable(getattr(backend, name, None)) for name in ("embed", "scores"))
-    )
-
-
-def _ask_locally(system: RunSystem, threads: int) -> None:
-    """Answer pairs like `RunSystem.ask`, but embed each picture only once."""
-    digests = system.digests
-    engine = cast(Any, system.backend)
-    thresholds = system.verifier.thresholds(Operation.MATCH)
-    threshold = thresholds.threshold
-    review = thresholds.review_threshold
-    # The first outcome with a score, from `verify`. The other pairs copy its scale and model.
-    scored: PairOutcome | None = None
-    while scored is None and (first := system.take(1)):
-        outcome = system.ask(*first)
-        scored = None if outcome is None or outcome.score is None else outcome
-    # The row that `embed` returned for each picture (about 1 kB), by digest.
-    pictures: dict[str, dict[str, Any]] = {}
-
-    def look(path: Path) -> None:
-        if system.is_over:
-            return
-        (row,) = engine.embed([path]).to_pylist()
-        if row["sha256"] != digests[path]:
-            system.picture(path)
-            raise ConfigurationError(f"The engine reported another digest for {path}: report this.")
-        pictures[digests[path]] = row | {"embedding": np.array(row["embedding"], np.float32)}
-
-    def answer(two: Sequence[dict[str, Any]], pattern: PairOutcome) -> PairOutcome:
-        if (error := two[0]["error"] or two[1]["error"]) is not None:
-            return PairOutcome(state=PairState.ANSWERED, billed=Charged.NO, error=error)
-        elapsed_s = two[0]["elapsed_s"] + two[1]["elapsed_s"]
-        facts = {"score": None, "scale": None, "elapsed_s": elapsed_s, "call_id": None}
-        if not all(np.isfinite(row["embedding"]).all() for row in two):
-            return attrs.evolve(pattern, decision=decide_by_threshold(None, threshold), **facts)
-        scores = engine.scores(*(row["embedding"][None] for row in two))
-        score = Score(float(scores[0, 0]), str(pattern.scale))
-        decision = decide_by_threshold(score, threshold)
-        if decision is Decision.MATCH and review is not None and not review.passes(score.value):
-            decision = Decision.REVIEW
-        facts |= {"score": score.value, "scale": score.scale}
-        return attrs.evolve(pattern, decision=decision, **facts)
-
-    with ThreadPoolExecutor(min(threads, os.cpu_count() or 1), "facematch-embed") as pool:
-        while scored is not None and (numbers := system.take(_BATCH)):
-            pairs = [system.study.pairs[number] for number in numbers]
-            both = [(digests[pair.probe], digests[pair.reference]) for pair in pairs]
-            paths = {digests[path]: path for pair in pairs for path in (pair.probe, pair.reference)}
-            try:
-                list(pool.map(look, [path for key, path in paths.items() if key not in pictures]))
-            finally:
-                # After an error or a stop, some pictures are not embedded.
-                outcomes = [
-                    (number, answer([pictures[one], pictures[other]], scored))
-                    for number, (one, other) in zip(numbers, both, strict=True)
-                    if one in pictures and other in pictures
-                ]
-                system.finish(outcomes)

@@ -83,7 +83,7 @@ class Machine(RuleBasedStateMachine):
         if CHARGED_BY_STATE[state] is not Charged.NO and pair.state is PairState.BEGUN:
             state = PairState.FAILED
         for _ in range(2):
-            self.database.end(self.system.number, [(number, pair_outcome(state, pair.call_id))])
+            self.database.end(self.system.number, number, pair_outcome(state, pair.call_id))
         if CHARGED_BY_STATE[state] is Charged.NO:
             pair.sent = 0
         pair.state = state
@@ -125,7 +125,7 @@ class Machine(RuleBasedStateMachine):
                 step(self.system.number, number, call_id)
         if self.pairs[number].state is not PairState.FREE:
             with pytest.raises(ConfigurationError):
-                self.database.end(self.system.number, [(number, pair_outcome(state, call_id))])
+                self.database.end(self.system.number, number, pair_outcome(state, call_id))
 
     @precondition(lambda self: self.these(PairState.UNRESOLVED))
     @rule(data=st.data(), charged=st.booleans())

@@ -244,13 +244,13 @@ def test_transitions_are_allowed_from_their_states_only(database):
     with pytest.raises(ConfigurationError):
         database.repeat(system.number, 0, call.id)
     database.ask(system.number, 0, call.id)
-    database.end(system.number, [(0, pair_outcome(PairState.UNRESOLVED, call.id))])
+    database.end(system.number, 0, pair_outcome(PairState.UNRESOLVED, call.id))
     with pytest.raises(ConfigurationError):
         database.begin(system.number, 0, call)
     for state in ("unresolved", "no response"):
         assert pair_states(database, system)[0] == state
         with pytest.raises(ConfigurationError):
-            database.end(system.number, [(0, pair_outcome(PairState.FREE, call.id))])
+            database.end(system.number, 0, pair_outcome(PairState.FREE, call.id))
         database.resolve(system.number, call.id, Charged.YES)
 
 
@@ -387,9 +387,9 @@ def test_a_lost_commit_reply_causes_no_second_charge(database, tmp_path, clock):
     refusal = BreakerOpen("Down.", retry_after_s=0.01, billing=Billing(Charged.NO))
     backend = FakeBackend(script=[refusal, charged_answer()])
 
-    def ending(system, outcomes):
-        written.append((outcomes[0][1].state, len(backend.calls)))
-        done = end(system, outcomes)
+    def ending(system, pair, outcome):
+        written.append((outcome.state, len(backend.calls)))
+        done = end(system, pair, outcome)
         if len(written) == 1:
             raise BUSY
         return done
@@ -413,7 +413,7 @@ def test_a_lost_call_is_free_once_every_budget_has_it_as_uncharged(
 ):
     other = enter_system(database, 2, name="other")
     ask_pair(database, other)
-    database.end(other.number, [(1, pair_outcome(PairState.FAILED, None))])
+    database.end(other.number, 1, pair_outcome(PairState.FAILED, None))
     system = enter_system(database, 2, billed=is_billed)
     call = begin_pair(database, system)
     if asks:
