@@ -168,13 +168,13 @@ def command(
         # A browser does not send a URL's fragment, so the token stays secret.
         console = f"{server.url}/" + (f"#token={quote(token)}" if token else "")
         # Do not print the user's own token, because output ends up in logs.
-        shown = console if makes_token else f"{server.url}/"
+        opened_url = console if makes_token else f"{server.url}/"
         about_token = f"\ncontrol token: {token} (send it as {TOKEN_HEADER})" if makes_token else ""
         # The standard output is the program's, if there is one.
         click.echo(
             STARTED.format(
                 url=server.url,
-                console="none" if no_control else shown,
+                console="none" if no_control else opened_url,
                 vendors="\n".join(_greet(server, vendors, switch, more["engine"])),
                 control="none" if no_control else server.control_url + about_token,
             ),

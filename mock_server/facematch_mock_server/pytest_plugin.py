@@ -19,8 +19,17 @@ if TYPE_CHECKING:
 
 #: The vendors that have their own host names.
 _WITH_HOSTS = frozenset({
-    *("azure", "baidu", "deepvue", "didit", "facepp", "onfido", "persona", "rekognition"),
-    *("sumsub", "tencent", "veriff"),
+    "azure",
+    "baidu",
+    "deepvue",
+    "didit",
+    "facepp",
+    "onfido",
+    "persona",
+    "rekognition",
+    "sumsub",
+    "tencent",
+    "veriff",
 })  # fmt: skip
 _PASSED = pytest.StashKey[bool]()
 _SERVERS = pytest.StashKey[list["MockServer"]]()
@@ -53,9 +62,9 @@ def pytest_runtest_makereport(
 
 def _list_newest(server: MockServer) -> list[str]:
     """Describe the newest calls without secrets: up to five in other accounts, ten in the first."""
-    first, *others = server.accounts.all
-    beside = [line for account in others for line in _list_calls(account)]
-    return [*beside[-5:], *_list_calls(first)]
+    first_account, *other_accounts = server.accounts.all
+    beside = [line for account in other_accounts for line in _list_calls(account)]
+    return [*beside[-5:], *_list_calls(first_account)]
 
 
 def _list_calls(account: Account) -> list[str]:
@@ -189,8 +198,8 @@ def mock_door(
             f"The fixture mock_door needs {missing.name}: {install_command('door')}",
             pytrace=False,
         )
-    others = sorted(_WITH_HOSTS - {"didit"})
-    with server_class(vendor=["didit", *others]) as server, Door(server) as door:
+    other_vendors = sorted(_WITH_HOSTS - {"didit"})
+    with server_class(vendor=["didit", *other_vendors]) as server, Door(server) as door:
         for name, value in variables_for(door, os.environ).items():
             monkeypatch.setenv(name, value)
         ca_file = str(door.authority.pem)

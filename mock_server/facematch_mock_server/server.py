@@ -191,16 +191,16 @@ class MockServer(_Access):
         names = [vendor] if isinstance(vendor, str) else list(vendor)
         if not names:
             raise ValueError("a mock server needs at least one vendor")
-        kinds = [vendor_named(name) for name in names]
+        vendors = [vendor_named(name) for name in names]
         for more_host, owner in (hosts or {}).items():
             if owner not in names:
                 served = ", ".join(names)
                 raise ValueError(f"the host {more_host} is of {owner}, but the server has {served}")
-            place = names.index(owner)
-            more_hosts = kinds[place].hosts | {more_host.lower()}
-            kinds[place] = attrs.evolve(kinds[place], hosts=more_hosts)
+            owner_position = names.index(owner)
+            more_hosts = vendors[owner_position].hosts | {more_host.lower()}
+            vendors[owner_position] = attrs.evolve(vendors[owner_position], hosts=more_hosts)
         accounts = Accounts(
-            kinds,
+            vendors,
             Recognizer(engine=engine),
             switches=switches,
             clock=clock,

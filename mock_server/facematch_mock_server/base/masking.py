@@ -47,33 +47,35 @@ def mask_fields(fields: Mapping[str, str]) -> dict[str, str]:
     return {name: "***" if SECRET.search(name) else text for name, text in fields.items()}
 
 
-def describe_fields(fields: Iterable[tuple[str, Any]], shown: Collection[str]) -> dict[str, str]:
+def describe_fields(
+    fields: Iterable[tuple[str, Any]], shown_names: Collection[str]
+) -> dict[str, str]:
     """Describe the fields in `shown` by a shortened value, and others by type and length."""
     described = {}
     for name, value in fields:
-        text = _show_plain(value) if name in shown else _describe_kind(value)
+        text = _show_plain(value) if name in shown_names else _describe_kind(value)
         described[shorten(name)] = mask_and_shorten_value(name, text)
     return described
 
 
 def shorten_json(values: Mapping[str, Any]) -> str:
     """Format an object as short JSON. Secrets are masked; nested values become type and length."""
-    shown: dict[str, Any] = {}
+    masked_values: dict[str, Any] = {}
     for name, value in values.items():
         if SECRET.search(name) or _PICTURE.search(name):
-            shown[name] = "***"
+            masked_values[name] = "***"
         elif isinstance(value, (list, dict)):
-            shown[name] = _describe_kind(value)
+            masked_values[name] = _describe_kind(value)
         elif isinstance(value, str):
-            shown[name] = _hide_secrets(value)
+            masked_values[name] = _hide_secrets(value)
         else:
-            shown[name] = value
-    return shorten(json.dumps(shown, ensure_ascii=False))
+            masked_values[name] = value
+    return shorten(json.dumps(masked_values, ensure_ascii=False))
 
 
 def show_rule(rule: Any) -> str:
     """Return a rule's `repr`, with only the values that were set, masked and shortened."""
-    shown = []
+    set_fields = []
     for field in attrs.fields(type(rule)):
         value = getattr(rule, field.name)
         if value == _default_of(rule, field) or value in ({}, frozenset()):
@@ -85,8 +87,8 @@ def show_rule(rule: Any) -> str:
         elif field.name == "body" and isinstance(value, list):
             value = f"list of {len(value)}"
         text = repr(str(value) if isinstance(value, str) else value)
-        shown.append(f"{field.name}={shorten(text, 200)}")
-    return f"{type(rule).__name__}({', '.join(shown)})"
+        set_fields.append(f"{field.name}={shorten(text, 200)}")
+    return f"{type(rule).__name__}({', '.join(set_fields)})"
 
 
 def _default_of(rule: Any, field: attrs.Attribute[Any]) -> Any:

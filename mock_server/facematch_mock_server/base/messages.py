@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol, overload
 from urllib.parse import parse_qsl, unquote
 
 import attrs
@@ -43,6 +43,15 @@ def _hide_query(target: str) -> str:
     return repr(hide_token(path) + ("?…" if mark else ""))
 
 
+class ReadHeader(Protocol):
+    """Return a header, by default None."""
+
+    @overload
+    def __call__(self, name: str, /) -> str | None: ...
+    @overload
+    def __call__(self, name: str, default: str, /) -> str: ...
+
+
 @attrs.define(kw_only=True)
 class Request:
     """A request. The head never changes; the body is added later.
@@ -69,8 +78,8 @@ class Request:
     is_control: bool = attrs.field(init=False, eq=False, repr=False)
     #: Whether the request is for the control API or the console, not for a vendor.
     is_for_mock: bool = attrs.field(init=False, eq=False, repr=False)
-    #: Returns the first header with that name (in lower case), or None.
-    header: Callable[[str], str | None] = attrs.field(init=False, eq=False, repr=False)
+    #: Returns the first header with that name (in lower case), or the default.
+    header: ReadHeader = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         # If a header is sent twice, the first one wins.

@@ -45,15 +45,15 @@ def select(
         if number is not None and (type(number) is not int or number < 0):
             raise ValueError(f"{name} must be a whole number from 0, not {number!r:.40}")
     # An attribute that is None selects every record.
-    wanted = {name: value for name, value in attributes.items() if value is not None}
-    for name, value in wanted.items():
+    criteria = {name: value for name, value in attributes.items() if value is not None}
+    for name, value in criteria.items():
         if not isinstance(value, (str, int)):
             raise ValueError(f"{name} must be a string, not {value!r:.40}")  # noqa: TRY004
     matches: list[Any] = []
     for record in records:
         if record.number <= since:  # type: ignore[attr-defined]  # each has one
             continue
-        has_attributes = all(getattr(record, name) == value for name, value in wanted.items())
+        has_attributes = all(getattr(record, name) == value for name, value in criteria.items())
         if has_attributes and (fits is None or fits(record)):
             matches.append(record)
     left_out = 0 if limit is None else max(0, len(matches) - limit)
@@ -135,11 +135,11 @@ def check_string(name: str, text: object) -> None:
     check_text(name, text)
 
 
-def check_word(name: str, word: object, words: Iterable[str]) -> None:
+def check_word(name: str, value: object, words: Iterable[str]) -> None:
     """Raise ValueError for a value that is none of the words."""
-    known = list(words)
-    if word not in known:
-        raise ValueError(f"unknown {name} {word!r:.40}; must be one of {', '.join(known)}")
+    allowed = list(words)
+    if value not in allowed:
+        raise ValueError(f"unknown {name} {value!r:.40}; must be one of {', '.join(allowed)}")
 
 
 def require(record: T | None, what: str) -> T:
@@ -194,6 +194,8 @@ class RuleQueue(Generic[T]):
         if rule.times == 1:
             del self._rules[index]
         else:
-            rest = rule if rule.times is None else attrs.evolve(rule, times=rule.times - 1)
-            self._rules[index] = self._used_rules[id(rest)] = rest
+            remaining_rule = (
+                rule if rule.times is None else attrs.evolve(rule, times=rule.times - 1)
+            )
+            self._rules[index] = self._used_rules[id(remaining_rule)] = remaining_rule
         return rule  # type: ignore[no-any-return]  # the rule is a `T`

@@ -83,13 +83,13 @@ class ControlApi:
         if not accounts.control:
             return reply_words(404, "The control API is switched off.")
         if accounts.control_token is not None:
-            token = request.header(TOKEN_HEADER.lower()) or ""
+            token = request.header(TOKEN_HEADER.lower(), "")
             if not hmac.compare_digest(token.encode(), accounts.control_token.encode()):
                 return reply_words(403, f"The control API needs its token in {TOKEN_HEADER}.")
-        is_json = media_type(request.header("content-type") or "") == "application/json"
+        is_json = media_type(request.header("content-type", "")) == "application/json"
         if request.method == "POST" and not is_json:
-            words = "Send a change as JSON, with the header Content-Type: application/json."
-            return reply_words(415, words)
+            sentence = "Send a change as JSON, with the header Content-Type: application/json."
+            return reply_words(415, sentence)
         return None
 
     def control(self, request: Request, vendor: str, *, is_of_one_vendor: bool = False) -> Control:

@@ -92,8 +92,10 @@ class Control:
         if name.startswith("_"):
             raise AttributeError(name)
         if name not in self.extensions:
-            known = ", ".join(self.extensions) or "no attributes of its own"
-            raise AttributeError(f"the mock of {self._vendor} has no {name}; it has {known}")
+            extension_names = ", ".join(self.extensions) or "no attributes of its own"
+            raise AttributeError(
+                f"the mock of {self._vendor} has no {name}; it has {extension_names}"
+            )
         extension = self.world.vendor.extensions[name]
         return self.__dict__.setdefault(name, extension(self))
 

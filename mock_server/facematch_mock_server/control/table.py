@@ -60,8 +60,10 @@ def read_values(
         if name not in parameters:
             names = ", ".join(parameters) or "nothing"
             # Show only plain words: any other text may be a key that was sent as a name by mistake.
-            shown = repr(name) if re.fullmatch("[A-Za-z_]{1,40}", name) else "a name that was sent"
-            raise ValueError(f"unknown name {shown}; allowed are {names}")
+            shown_value = (
+                repr(name) if re.fullmatch("[A-Za-z_]{1,40}", name) else "a name that was sent"
+            )
+            raise ValueError(f"unknown name {shown_value}; allowed are {names}")
     for name in parameters:
         if name in required and name not in sent:
             raise ValueError(f"{name} is missing")
@@ -85,38 +87,38 @@ def _read_value(name: str, allowed: frozenset[Any], value: Any) -> Any:
     if len(allowed) > 1 or Any in allowed:
         # If several types are allowed, the method itself checks the value.
         return value
-    (wanted,) = allowed
+    (annotation,) = allowed
     try:
-        return _convert(wanted, value)
+        return _convert(annotation, value)
     except ValueError:
-        problem = f"{name} must be {_TYPE_NAMES[wanted]}"
+        problem = f"{name} must be {_TYPE_NAMES[annotation]}"
         if name == "client" or SECRET.search(name):
             raise ValueError(problem) from None
-        shown = str(value) if isinstance(value, Decimal) else repr(value)
-        raise ValueError(f"{problem}, not {shown:.40}") from None
+        shown_value = str(value) if isinstance(value, Decimal) else repr(value)
+        raise ValueError(f"{problem}, not {shown_value:.40}") from None
 
 
-def _convert(wanted: Any, value: Any) -> Any:
+def _convert(annotation: Any, value: Any) -> Any:
     """Convert a value to the wanted type. Raises ValueError if it is of another type."""
-    if wanted is float and type(value) in (float, int, Decimal, str):
+    if annotation is float and type(value) in (float, int, Decimal, str):
         # An integer stays one, because all code that takes a float also takes an integer.
         return value if type(value) is int else float(value)
-    if wanted is dt.date and type(value) is str:
+    if annotation is dt.date and type(value) is str:
         return dt.date.fromisoformat(value)
     if isinstance(value, QueryText):
-        return _convert_query(wanted, value)
-    if type(value) is wanted:
+        return _convert_query(annotation, value)
+    if type(value) is annotation:
         return value
     raise ValueError
 
 
-def _convert_query(wanted: Any, text: QueryText) -> Any:
-    if wanted is int and text.isascii() and text.isdigit() and len(text) < 16:
+def _convert_query(annotation: Any, text: QueryText) -> Any:
+    if annotation is int and text.isascii() and text.isdigit() and len(text) < 16:
         return int(text)
-    if wanted is dict and "=" in text:
+    if annotation is dict and "=" in text:
         name, _, value = text.partition("=")
         return {name: value}
-    if wanted is str:
+    if annotation is str:
         return str(text)
     raise ValueError
 
@@ -157,7 +159,7 @@ _CONVERTERS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
 
 def _show_fields(record: Any) -> dict[str, Any]:
     """Return the fields of an attrs record, without secrets."""
-    shown = {}
+    set_fields = {}
     for field in attrs.fields(type(record)):
         value = getattr(record, field.name)
         # Unset values are left out: null would mean no score.
@@ -166,8 +168,8 @@ def _show_fields(record: Any) -> dict[str, Any]:
         if field.name == "field" and isinstance(value, Mapping):
             # The fields that a rule matches may contain a password.
             value = mask_fields(value)
-        shown[field.name] = to_json_types(value)
-    return shown
+        set_fields[field.name] = to_json_types(value)
+    return set_fields
 
 
 #: Maximum number of records in a response, unless the request has a ``limit``.

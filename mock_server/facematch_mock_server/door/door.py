@@ -136,10 +136,10 @@ class Door:
     async def _admit(self, client: socket.socket) -> None:
         """Hand a connection to the mock: after CONNECT or not, with TLS or plain; or refuse it."""
         loop = asyncio.get_running_loop()
-        first = await _peek_first_byte(client)
+        first_byte = await _peek_first_byte(client)
         host: str | None = None
         # CONNECT: the vendors' APIs use no method with this first letter.
-        if first == b"C":
+        if first_byte == b"C":
             head = await _read_connect(client)
             host = _host_to_connect(head)
             if host is None or self.vendor_of(host) is None:
@@ -147,8 +147,8 @@ class Door:
                 client.close()
                 return
             await loop.sock_sendall(client, _ESTABLISHED)
-            first = await _peek_first_byte(client)
-        if first != _TLS:
+            first_byte = await _peek_first_byte(client)
+        if first_byte != _TLS:
             await self.server.http.take_over(client, self._service)
             return
         context = self._context_by_server_name() if host is None else self._context_for(host)
@@ -193,7 +193,7 @@ class _DoorApp(App):
         host = head.header("host")
         if self._door.vendor_of(host) is None:
             return self._mark(reply_words(403, self._door.report_refusal(host)))
-        if (head.header("upgrade") or "").lower() == "websocket":
+        if head.header("upgrade", "").lower() == "websocket":
             refusal = f"The door refused a WebSocket to {host}: the mock has only HTTP/1.1."
             return self._mark(reply_words(501, self._door.report(refusal)))
         return super().begin(head)
@@ -235,9 +235,9 @@ async def _read_connect(client: socket.socket) -> bytes:
 
 def _host_to_connect(head: bytes) -> str | None:
     """Return host and port of a CONNECT request; None for anything else."""
-    words = head.partition(b"\r\n")[0].decode("latin-1").split(" ")
-    if len(words) == 3 and words[0] == "CONNECT" and head.endswith(b"\r\n\r\n"):
-        return words[1]
+    request_line = head.partition(b"\r\n")[0].decode("latin-1").split(" ")
+    if len(request_line) == 3 and request_line[0] == "CONNECT" and head.endswith(b"\r\n\r\n"):
+        return request_line[1]
     return None
 
 

@@ -38,7 +38,7 @@ def accept_key(server: MockServer, vendor: str, request: Request) -> Request:
         client = request.header("client-id")
         if request.path == LOGIN:
             with contextlib.suppress(FormError):
-                form = read_form(request.header("content-type") or "", request.body)
+                form = read_form(request.header("content-type", ""), request.body)
                 # As in the mock of Deepvue, the last one of repeated fields counts.
                 client = form.fields.get("client_id", [None])[-1]
                 key = form.fields.get("client_secret", [None])[-1]
@@ -77,8 +77,12 @@ def _sign_with_known_secret(access: Served, request: Request) -> Request:
         f"SignedHeaders={signature.header_names}, "
         f"Signature={signature.sign(request, access.live_key)}"
     )
-    others = tuple(header for header in request.headers if header[0] != "authorization")
-    return attrs.evolve(request, headers=(*others, ("authorization", authorization)))
+    headers_without_signature = tuple(
+        header for header in request.headers if header[0] != "authorization"
+    )
+    return attrs.evolve(
+        request, headers=(*headers_without_signature, ("authorization", authorization))
+    )
 
 
 def _sign_with_known_secret_key(access: Served, request: Request) -> Request:

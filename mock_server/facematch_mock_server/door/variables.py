@@ -12,8 +12,11 @@ from .door import Door
 _HERE = Path(__file__).parent
 #: Each names a file of trusted authorities; curl and boto3 prefer the last two, which may be set.
 _CA_VARIABLES = (
-    *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"),
-    *("CURL_CA_BUNDLE", "AWS_CA_BUNDLE"),
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+    "CURL_CA_BUNDLE",
+    "AWS_CA_BUNDLE",
 )
 _LOOPBACK = "localhost,127.0.0.1,::1"
 

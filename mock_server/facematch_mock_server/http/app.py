@@ -126,8 +126,8 @@ class App:
         if close:
             hint = f"Did you mean {close[0]}?"
         else:
-            first = mock_vendors[0]
-            hint = f"{first.title} begins at {first.common_prefix}."
+            first_vendor = mock_vendors[0]
+            hint = f"{first_vendor.title} begins at {first_vendor.common_prefix}."
         return self._answer(request, "elsewhere", hint, path=shorten(request.path, 200), hint=hint)
 
     def _answer_openapi(self, request: Request) -> Response | None:
@@ -151,7 +151,7 @@ class App:
             return self._mark(self.person.handle(request))
         is_health = request.path == HEALTH and request.method in ("GET", "HEAD")
         # Browsers get the console at /, the URL that was printed. Other programs wait for it.
-        wants_console = self.console is not None and "text/html" in (request.header("accept") or "")
+        wants_console = self.console is not None and "text/html" in request.header("accept", "")
         if is_health or (request.path == "/" and not wants_console):
             return self._mark(reply_json(200, self._describe()))
         response: Response | None = None if self.console is None else self.console.handle(request)
@@ -174,13 +174,13 @@ class App:
         vendor = head.vendor or self.mock_vendor_of(head)
         if vendor is None:
             return 0.0
-        own: Latencies = vendor.world.latency
+        vendor_latencies: Latencies = vendor.world.latency
         shared: Latencies = vendor.world.account.latency
         # Most accounts have no latency, so the operation is not looked for.
-        if not own.by_operation and not shared.by_operation:
+        if not vendor_latencies.by_operation and not shared.by_operation:
             return 0.0
         operation = vendor.operation(head) or ""
-        seconds = own.next_s(operation)
+        seconds = vendor_latencies.next_s(operation)
         if seconds is None:
             seconds = shared.next_s(operation)
         return seconds or 0.0
@@ -246,6 +246,6 @@ class App:
         mark: Headers = _MARK
         if request is not None and request.header(_CLAIMS) is not None:
             mark = (*_MARK, (CLAIMS_HEADER, ", ".join(response.claims)))
-        response.headers = (*response.headers, *mark)
+        response.headers = response.headers + mark
         response.date = response.date or (world or self.world).clock.now()
         return response

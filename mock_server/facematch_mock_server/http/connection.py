@@ -69,8 +69,8 @@ class _Expired(Exception):
 class _BrokenRequest(Exception):
     """Raised for an invalid request, with the response status and a note for the journal."""
 
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
         self.status = status
 
 

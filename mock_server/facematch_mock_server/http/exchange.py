@@ -170,17 +170,18 @@ REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 
 
 @lru_cache(maxsize=8)
-def _format_date(second: int) -> str:
-    return formatdate(second, usegmt=True)
+def _format_date(unix_second: int) -> str:
+    return formatdate(unix_second, usegmt=True)
 
 
 def encode_head(response: Response, *, method: str, close: bool) -> bytes:
     """Return a response's status line and headers, with the empty line after them."""
     status = response.status
     moment = response.date or dt.datetime.now(dt.UTC)
-    first = f"HTTP/1.1 {status} {REASONS.get(status, '')}\r\n"
+    status_line = f"HTTP/1.1 {status} {REASONS.get(status, '')}\r\n"
     date = _format_date(int(moment.timestamp() // 1))
-    head = f"{first}Date: {date}\r\nServer: facematch-mock\r\n{_encode_headers(response.headers)}"
+    head = f"{status_line}Date: {date}\r\nServer: facematch-mock\r\n"
+    head += _encode_headers(response.headers)
     # A response to HEAD has the Content-Length of the response to GET.
     if response.more is None and (method == "HEAD" or status not in BODILESS):
         head += f"Content-Length: {len(response.body)}\r\n"

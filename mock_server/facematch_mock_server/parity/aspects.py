@@ -311,15 +311,15 @@ def _domain_of(url: str) -> str:
     return ".".join((urlsplit(url).hostname or "").split(".")[-2:])
 
 
-def _describe_gender(word: str) -> str:
+def _describe_gender(gender_word: str) -> str:
     """Return the pair of words to which a word belongs, in the word's case."""
     form = "another word"
     for pair in _GENDER_FORMS:
-        if word.lower() in pair.split(" or "):
+        if gender_word.lower() in pair.split(" or "):
             form = pair
-    if word.isupper():
+    if gender_word.isupper():
         return form.upper()
-    return form.title() if word.istitle() else form
+    return form.title() if gender_word.istitle() else form
 
 
 def _describe_id(text: str) -> str:

@@ -91,7 +91,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:
         pictures = [image.prepared(capabilities.image_limits) for image in images]
         has_sessions = not vendor.sessions_need or getattr(backend, vendor.sessions_need)
         sessions = backend.session_capabilities if has_sessions else None
-        words = _find_public_words(name)
+        public_words = _find_public_words(name)
         files = make_files(pictures, size_limit, vendor.rejected_type)
         run = _Run(
             document={
@@ -103,7 +103,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:
                 "behaviour": list(options["switch"]),
             },
             out=out,
-            recorder=Recorder(backend, vendor, words, files),
+            recorder=Recorder(backend, vendor, public_words, files),
             pictures=pictures,
             first_steps=steps_of(vendor, capabilities.operations, sessions),
             last_steps=last_steps_of(sessions),
@@ -118,7 +118,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:
             run.call_vendor(budget, signals.check)
             mock = server.of(name)
             with closing(_open_twin(backend, vendor, mock)) as twin:
-                run.call_mock(Recorder(twin, vendor, words, files, mock.control))
+                run.call_mock(Recorder(twin, vendor, public_words, files, mock.control))
             run.show_end()
     if run.differences:
         return Exit.NO
@@ -251,9 +251,9 @@ def _describe(call: RecordedCall | None) -> dict[str, Any]:
 
 
 def _show_difference(difference: Comparison) -> None:
-    kind, space, path = difference.aspect.partition(" ")
+    aspect_name, space, path = difference.aspect.partition(" ")
     aspect = difference.aspect
-    if space and kind != "header":
+    if space and aspect_name != "header":
         # The aspect belongs to a path in the reply.
         aspect = path or "body"
     calls = ", ".join(difference.calls)

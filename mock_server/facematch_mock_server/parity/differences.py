@@ -127,7 +127,7 @@ def _compare_what_is_comparable(
 
 def _is_comparable(aspect: str, mock: Mapping[str, Any], vendor: Mapping[str, Any]) -> bool:
     """Return whether enough is known of both sides to compare an aspect."""
-    kind, _, path = aspect.partition(" ")
+    aspect_name, _, path = aspect.partition(" ")
     for item in re.finditer(r"\[\]", path):
         shape = f"shape {path[: item.end()]}"
         # If a list is empty, nothing is known about its items.
@@ -135,12 +135,12 @@ def _is_comparable(aspect: str, mock: Mapping[str, Any], vendor: Mapping[str, An
             return False
     values = (mock.get(aspect), vendor.get(aspect))
     # A score in the middle of 0-100 does not show which side means yes.
-    if kind == "side" and "middle" in str(values):
+    if aspect_name == "side" and "middle" in str(values):
         return False
     # A vendor's gateway may add headers with its own ids.
-    if kind == "numbered":
+    if aspect_name == "numbered":
         return aspect in mock
-    return kind not in _OPTIONAL or None not in values
+    return aspect_name not in _OPTIONAL or None not in values
 
 
 def _summarize(aspect: str, comparisons: Iterable[Comparison]) -> Comparison:
@@ -184,7 +184,11 @@ def _merge(differences: Iterable[Comparison]) -> list[Comparison]:
     merged: dict[str, Comparison] = {}
     for difference in differences:
         key = json.dumps([difference.aspect, difference.mock, difference.vendor])
-        known = merged.setdefault(key, difference)
-        known.calls += [call for call in difference.calls if call not in known.calls]
-        known.claims = [claim for claim in known.claims if claim in difference.claims]
+        merged_difference = merged.setdefault(key, difference)
+        merged_difference.calls += [
+            call for call in difference.calls if call not in merged_difference.calls
+        ]
+        merged_difference.claims = [
+            claim for claim in merged_difference.claims if claim in difference.claims
+        ]
     return list(merged.values())

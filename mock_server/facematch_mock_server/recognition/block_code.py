@@ -33,12 +33,14 @@ def _cell_number(column: int, row: int) -> int:
     return row * COLUMNS + column
 
 
-def _number_corner_cells(left: int, top: int, corner: tuple[str, ...]) -> dict[int, bool]:
+def _number_corner_cells(
+    left_column: int, top_row: int, corner: tuple[str, ...]
+) -> dict[int, bool]:
     """Return whether each cell of a corner is dark, by cell number."""
     cells = {}
     for y, marks in enumerate(corner):
         for x, mark in enumerate(marks):
-            cells[_cell_number(left + x, top + y)] = mark == "#"
+            cells[_cell_number(left_column + x, top_row + y)] = mark == "#"
     return cells
 
 

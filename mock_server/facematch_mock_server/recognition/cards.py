@@ -175,19 +175,19 @@ SAME_PERSON = (90.0, 99.0)
 OTHER_PERSON = (2.0, 20.0)
 
 
-def fraction(*words: str) -> float:
+def fraction(*seed_words: str) -> float:
     """Return a pseudo-random number, at least 0 and below 1, seeded with these words."""
-    digest = hashlib.blake2b("\0".join(words).encode(), digest_size=6).digest()
+    digest = hashlib.blake2b("\0".join(seed_words).encode(), digest_size=6).digest()
     return int.from_bytes(digest, "big") / 2**48
 
 
-def between(low: float, high: float, *words: str) -> float:
+def between(low: float, high: float, *seed_words: str) -> float:
     """Return a pseudo-random number, at least `low` and below `high`, seeded with these words."""
-    return low + (high - low) * fraction(*words)
+    return low + (high - low) * fraction(*seed_words)
 
 
 @functools.lru_cache(maxsize=4096)
-def pair_score(person: str, other: str) -> float:
+def pair_score(person: str, other_person: str) -> float:
     """Return the unrounded score of two persons: in `SAME_PERSON` if the names are equal."""
-    low, high = SAME_PERSON if person == other else OTHER_PERSON
-    return between(low, high, "pair", "", *sorted((person, other)))
+    low, high = SAME_PERSON if person == other_person else OTHER_PERSON
+    return between(low, high, "pair", "", *sorted((person, other_person)))

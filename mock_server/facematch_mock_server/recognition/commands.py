@@ -63,7 +63,7 @@ def make(out: Path, force: bool, liveness: str, **facts: Any) -> None:
     """Make a card."""
     kind = _KINDS.get(out.suffix.lower())
     # Without the quotes.
-    shown = ascii(str(out))[1:-1]
+    printable_path = ascii(str(out))[1:-1]
     if kind is None:
         raise click.UsageError(f"--out must end in one of {', '.join(sorted(_KINDS))}.")
     try:
@@ -72,11 +72,11 @@ def make(out: Path, force: bool, liveness: str, **facts: Any) -> None:
         problem = f"--liveness must be 0-100 or none, not {liveness[:60]!r}."
         raise click.UsageError(problem) from None
     if out.exists() and not is_stream(out) and not force:
-        raise click.UsageError(f"{shown} exists; --force overwrites it.")
+        raise click.UsageError(f"{printable_path} exists; --force overwrites it.")
     try:
         data = make_card(**facts, kind=kind)
     except ValueError as error:
         raise click.UsageError(f"{error}.") from None
     write_file(out, data)
-    click.echo(f"{shown} ({len(data)} bytes)")
+    click.echo(f"{printable_path} ({len(data)} bytes)")
 # fmt: on

@@ -129,8 +129,8 @@ class OutcomeField:
                 f"{self.name} is an outcome of {_A[self.outcome_kind]}, not of {_A[kind]}"
             )
         if not self._allows(value):
-            shown = ", ".join(value) if self.value_type == "digest" else value
-            raise ValueError(f"{self.name} of an outcome must be {self.values}, not {shown!r:.40}")
+            listed = ", ".join(value) if self.value_type == "digest" else value
+            raise ValueError(f"{self.name} of an outcome must be {self.values}, not {listed!r:.40}")
 
     def _allows(self, value: Any) -> bool:
         if self.value_type == "words":

@@ -130,21 +130,21 @@ def see_picture(facts: Facts, *, rotate: bool) -> SeenPicture:
 def make_likely_face(facts: Facts, number: int = 0) -> SeenFace:
     """Make a plausible face, derived from the digest. Number 0 is the largest face."""
     width, height = facts.size or _DEFAULT_SIZE
-    key = (facts.digest, str(number))
-    side = between(0.35, 0.5, "side", *key) * min(width, height) / (1 + number)
-    left = between(0.3, 0.7, "left", *key) * (width - side)
-    top = between(0.2, 0.5, "top", *key) * (height - side)
-    box = (round(left), round(top), round(left + side), round(top + side))
+    face_side = (
+        between(0.35, 0.5, "side", facts.digest, str(number)) * min(width, height) / (1 + number)
+    )
+    left = between(0.3, 0.7, "left", facts.digest, str(number)) * (width - face_side)
+    top = between(0.2, 0.5, "top", facts.digest, str(number)) * (height - face_side)
+    box = (round(left), round(top), round(left + face_side), round(top + face_side))
     return _make_face(facts, number, box, facts.digest)
 
 
 def _make_face(facts: Facts, number: int, box: tuple[int, int, int, int], person: str) -> SeenFace:
-    key = (person, str(number))
     return SeenFace(
         box=box,
         confidence=round(between(0.68, 0.79, "confidence", facts.digest, str(number)), 6),
-        age=round(between(20, 60, "age", *key), 2),
-        gender=GENDERS[int(fraction("gender", *key) * len(GENDERS))],
+        age=round(between(20, 60, "age", person, str(number)), 2),
+        gender=GENDERS[int(fraction("gender", person, str(number)) * len(GENDERS))],
     )
 
 
@@ -270,20 +270,28 @@ class Recognizer:
         fields: Fields = dict,
     ) -> MatchOutcome:
         """Compare pictures, given their SHA-256 if known. `rotate` also tries 90-degree turns."""
-        first = self.facts.of(probe, probe_digest)
-        second = self.facts.of(reference, reference_digest)
+        probe_facts = self.facts.of(probe, probe_digest)
+        reference_facts = self.facts.of(reference, reference_digest)
         outcome = None
         if self.outcome_queue:
-            outcome = self.outcome_queue.take("match", [first.digest, second.digest], fields)
-        has_card = first.card is not None or second.card is not None
+            outcome = self.outcome_queue.take(
+                "match", [probe_facts.digest, reference_facts.digest], fields
+            )
+        has_card = probe_facts.card is not None or reference_facts.card is not None
         # A set score or a card makes the engine unnecessary.
         needs_engine = not has_card and (outcome is None or outcome.score is UNSET)
         match = None
-        if self.engine is not None and needs_engine and first.size and second.size:
-            match = self.engine.compare(probe, reference, first, second, rotate=rotate)
+        if self.engine is not None and needs_engine and probe_facts.size and reference_facts.size:
+            match = self.engine.compare(
+                probe, reference, probe_facts, reference_facts, rotate=rotate
+            )
         if match is None:
-            match = _match_without_engine(first, second, rotate=rotate)
-        return match if outcome is None else apply_to_match(outcome, match, first, second)
+            match = _match_without_engine(probe_facts, reference_facts, rotate=rotate)
+        return (
+            match
+            if outcome is None
+            else apply_to_match(outcome, match, probe_facts, reference_facts)
+        )
 
     def liveness(
         self, probe: bytes, *, rotate: bool, digest: str | None = None, fields: Fields = dict

@@ -124,10 +124,10 @@ class Route:
         return frozenset((*self.picture_fields, *(self.fields or ())))
 
 
-def _suggest_field(sent: AbstractSet[str], known: AbstractSet[str]) -> str | None:
+def _suggest_field(sent_names: AbstractSet[str], known_names: AbstractSet[str]) -> str | None:
     """Return a hint at the known field that an unknown one was probably meant to be, or None."""
-    missing = sorted(known - sent)
-    for name in sorted(sent - known):
+    missing = sorted(known_names - sent_names)
+    for name in sorted(sent_names - known_names):
         close = get_close_matches(name, missing, n=1, cutoff=0.5)
         if close:
             return f"{shorten(name, 60)}: did you mean {close[0]}?"
@@ -136,7 +136,7 @@ def _suggest_field(sent: AbstractSet[str], known: AbstractSet[str]) -> str | Non
 
 def bearer_token(head: Request) -> str | None:
     """Return the bearer token of the Authorization header; None if there is none."""
-    scheme, _, token = (head.header("authorization") or "").partition(" ")
+    scheme, _, token = head.header("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
 
@@ -246,7 +246,7 @@ class Call:
 
         Refuse a malformed form with the claim `refusal`; without a claim, raise `FormError`.
         """
-        content_type = self.request.header("content-type") or ""
+        content_type = self.request.header("content-type", "")
         try:
             form = read_form(content_type, self.request.body, pictures=self.world.pictures)
         except FormError as error:
@@ -323,7 +323,7 @@ class Call:
         return self._fields
 
     def _read_body_fields(self) -> dict[str, str]:
-        content_type = self.request.header("content-type") or ""
+        content_type = self.request.header("content-type", "")
         try:
             if media_type(content_type) in (MULTIPART, URLENCODED):
                 form = read_form(content_type, self.request.body)
@@ -575,7 +575,7 @@ class MockVendor:
             filled["method"] = request.method
         if "key" in filled and route is not None and route.credentials:
             name_of_key, *_ = route.credentials
-            filled["key"] = request.header(name_of_key) or ""
+            filled["key"] = request.header(name_of_key, "")
         if "name" in filled and route is not None and route.picture_fields:
             filled["name"], *_ = route.picture_fields
         return call.claims.with_citations(call.answer(key, **filled))
@@ -675,7 +675,7 @@ class MockVendor:
         call.claims.cite(*facts)
         # CompreFace's error repeats the key, and its only path has the same credentials.
         header_names = self.routes[-1].credentials
-        key = (call.request.header(header_names[0]) or "") if header_names else ""
+        key = call.request.header(header_names[0], "") if header_names else ""
         return call.answer(claim, key=key, name="")  # type: ignore[no-any-return]  # `call` is a `Call`
 
 

@@ -101,8 +101,8 @@ class Sampler:
             if part == "body":
                 continue
             for name in fields:
-                others = {field: value for field, value in fields.items() if field != name}
-                sent = {**sample.sent, part: others}
+                other_fields = {field: value for field, value in fields.items() if field != name}
+                sent = {**sample.sent, part: other_fields}
                 request = sample.request
                 if self._send(request.method, request.target, sent).response.status >= 400:
                     required.append(name)
@@ -179,13 +179,13 @@ def _describe_operation(sampler: Sampler, route: Route, method: str) -> dict[str
     for response in sorted(responses, key=lambda response: response.status):
         by_status.setdefault(response.status, []).append(response)
     claims = {claim.id: claim for claim in sampler.world.claims.claims}
-    words = re.findall(r"[A-Za-z0-9.]+", _PLACEHOLDER.sub("by id", route.pattern))
+    path_words = re.findall(r"[A-Za-z0-9.]+", _PLACEHOLDER.sub("by id", route.pattern))
     operation: dict[str, Any] = {
-        "operationId": "_".join((method.lower(), *words)).replace(".", "_"),
+        "operationId": "_".join((method.lower(), *path_words)).replace(".", "_"),
         "parameters": _describe_parameters(route, samples),
         "responses": {
-            str(status): _describe_responses(status, same, claims)
-            for status, same in by_status.items()
+            str(status): _describe_responses(status, samples_of_status, claims)
+            for status, samples_of_status in by_status.items()
         },
         "security": [{name: [] for name in route.credentials}] if route.credentials else [],
     }
@@ -209,9 +209,9 @@ def _describe_parameters(route: Route, samples: list[Sample]) -> list[dict[str, 
 
 def _describe_body(sampler: Sampler, route: Route, samples: list[Sample]) -> dict[str, Any]:
     """Describe the body of a request; `samples` are successful ones."""
-    first = samples[0]
-    content_type = media_type(first.request.header("content-type") or "")
-    if "body" in first.sent:
+    first_sample = samples[0]
+    content_type = media_type(first_sample.request.header("content-type", ""))
+    if "body" in first_sample.sent:
         return {"required": True, "content": {content_type: {"schema": _BINARY}}}
     properties: dict[str, Any] = {}
     values = []
@@ -223,7 +223,7 @@ def _describe_body(sampler: Sampler, route: Route, samples: list[Sample]) -> dic
     for name in route.fields or ():
         properties[name] = {}
     properties |= infer(values)["properties"]
-    required = sampler.find_required_by_sending(first)
+    required = sampler.find_required_by_sending(first_sample)
     schema = {"type": "object", "properties": properties, "required": required}
     return {"required": bool(required), "content": {content_type: {"schema": schema}}}
 

@@ -164,7 +164,7 @@ class FormKey:
     def read(self, head: Request, field: str) -> str | None:
         """Return a field of the form in a request; None if it is missing, or there is no form."""
         try:
-            fields = read_form(head.header("content-type") or "", head.body).fields
+            fields = read_form(head.header("content-type", ""), head.body).fields
         except FormError:
             return None
         values = fields.get(field)
@@ -237,11 +237,11 @@ class PairVendor(base.MockVendor):
                     # The account is found by the body if a route has no credentials.
                     credentials=(cls.key.name,) if isinstance(cls.key, HeaderKey) else (),
                     is_form=not endpoint.pictures.json,
-                    picture_fields=(*endpoint.pictures.files, *endpoint.pictures.texts),
+                    picture_fields=tuple(endpoint.pictures.files) + tuple(endpoint.pictures.texts),
                     extra=endpoint,
                 )
             )
-        cls.routes = (*routes, *cls.other_routes)
+        cls.routes = tuple(routes) + cls.other_routes
 
     @classmethod
     def checks(cls) -> Mapping[str, Any]:
@@ -276,10 +276,10 @@ class PairVendor(base.MockVendor):
         else:
             outcome = call.check_liveness(*uploads)
             seen_pictures = [outcome.probe]
-        for name, seen in zip(call.pictures, seen_pictures, strict=True):
-            if not seen.decodes and not self.bodies_tell_unreadable:
+        for name, seen_picture in zip(call.pictures, seen_pictures, strict=True):
+            if not seen_picture.decodes and not self.bodies_tell_unreadable:
                 call.refuse("picture.unreadable", name=name)
-            if not seen.faces and not self.bodies_tell_no_face:
+            if not seen_picture.faces and not self.bodies_tell_no_face:
                 call.refuse("face.none", name=name)
         if isinstance(outcome, MatchOutcome):
             body = self.match_body(call, outcome)
@@ -302,11 +302,11 @@ class PairVendor(base.MockVendor):
 
     def read_body(self, call: PairCall) -> None:
         """Read the form or the JSON, whichever was sent."""
-        kind = media_type(call.request.header("content-type") or "")
+        content_type = media_type(call.request.header("content-type", ""))
         fields = call.endpoint.pictures
-        if fields.takes_form and kind in (MULTIPART, URLENCODED):
+        if fields.takes_form and content_type in (MULTIPART, URLENCODED):
             self.read_fields(call)
-        elif fields.json and (kind == JSON or not fields.takes_form):
+        elif fields.json and (content_type == JSON or not fields.takes_form):
             if fields.is_json_list:
                 call.json_body = call.read_list("body.wrong_json")
             else:
@@ -319,11 +319,11 @@ class PairVendor(base.MockVendor):
         form = call.read_form("body.wrong_form")
         call.texts = {name: values[-1] for name, values in form.fields.items()}
         call.uploads = {name: files[0] for name, files in form.files.items()}
-        shown = []
+        bodies = []
         for name, text in call.texts.items():
             if name not in call.endpoint.pictures.texts:
-                shown.append((name, text))
-        call.journal_fields = mask_and_shorten(shown)
+                bodies.append((name, text))
+        call.journal_fields = mask_and_shorten(bodies)
 
     def check_rate(self, call: PairCall) -> None:
         """Refuse a call above the limit of calls per second."""

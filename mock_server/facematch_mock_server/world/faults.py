@@ -216,8 +216,10 @@ class Fault:
 
     def __attrs_post_init__(self) -> None:
         if self.kind not in POSSIBLE[self.stage]:
-            kinds = ", ".join(sorted(POSSIBLE[self.stage]))
-            raise ValueError(f"a fault at {self.stage} must be one of {kinds}, not {self.kind}")
+            possible_kinds = ", ".join(sorted(POSSIBLE[self.stage]))
+            raise ValueError(
+                f"a fault at {self.stage} must be one of {possible_kinds}, not {self.kind}"
+            )
         check_times(self.times)
         self._check_answer()
         self._check_probability()
@@ -425,9 +427,9 @@ class Faults(RuleQueue[Fault]):
     def clear(self, vendor: str | None = None) -> None:
         """Drop the faults of a vendor alone; None drops all faults."""
         with self._lock:
-            rest = [rule for rule in self._rules if vendor not in (None, rule.vendor)]
+            kept_rules = [rule for rule in self._rules if vendor not in (None, rule.vendor)]
             super().clear()
-            self._rules += rest
+            self._rules += kept_rules
 
     def at_connection(self) -> Fault | None:
         """Return the fault for a new connection and count its use, or return None."""

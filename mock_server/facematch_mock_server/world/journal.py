@@ -151,6 +151,6 @@ class Journal:
     def since(self, number: int, limit: int) -> tuple[str, int, list[Entry]]:
         """Return the journal's id, its last number, and at most `limit` entries after `number`."""
         with self._lock:
-            first = self._entries[0].number if self._entries else self._last + 1
-            start = max(0, number + 1 - first)
+            first_number = self._entries[0].number if self._entries else self._last + 1
+            start = max(0, number + 1 - first_number)
             return self.run, self._last, list(itertools.islice(self._entries, start, start + limit))

@@ -94,9 +94,9 @@ def trial_deliveries(
         timestamp = event.timestamp + later_s
         return signed(attrs.evolve(event, event_id=ids.uuid(), timestamp=timestamp))
 
-    right = signed(event)
-    unsigned = _without_headers(right, rules.signature_headers)
-    changed = corrupt(right, session.id)
+    signed_payload = signed(event)
+    unsigned = _without_headers(signed_payload, rules.signature_headers)
+    changed = corrupt(signed_payload, session.id)
     # The forged ones first: a receiver must not take them for duplicates of a genuine one.
     forged = [
         TrialDelivery(name="unsigned", is_forged=True, payload=unsigned),
@@ -104,8 +104,8 @@ def trial_deliveries(
         TrialDelivery(name="changed body", is_forged=True, payload=changed),
     ]
     genuine = [
-        TrialDelivery(name="right", is_forged=False, payload=right),
-        TrialDelivery(name="the same again", is_forged=False, payload=right),
+        TrialDelivery(name="right", is_forged=False, payload=signed_payload),
+        TrialDelivery(name="the same again", is_forged=False, payload=signed_payload),
     ]
     if rules.max_age_s is not None:
         age_s = rules.max_age_s + 1

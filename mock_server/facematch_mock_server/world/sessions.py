@@ -97,6 +97,11 @@ class Session:
     reviews: tuple[Review, ...] = ()
     hosted: Hosted | None = None
 
+    @property
+    def metadata_or_empty(self) -> Mapping[str, Any]:
+        """The metadata; empty if none was sent."""
+        return {} if self.metadata is None else self.metadata
+
 
 class Sessions(Collection[Session]):
     """The newest 10,000 sessions of one world, by id. Thread-safe."""

@@ -223,12 +223,12 @@ def choose_each(
     return {vendor.name: vendor.choose(switches_of[vendor.name]) for vendor in vendors}
 
 
-def owner_of(vendors: Sequence[Vendor], word: str) -> tuple[str, str]:
+def owner_of(vendors: Sequence[Vendor], name: str) -> tuple[str, str]:
     """Split a switch into vendor and bare name. The default vendor is the first that has it."""
-    owner, dot, switch = word.partition(".")
+    owner, dot, switch = name.partition(".")
     if dot:
         return owner, switch
     for vendor in vendors:
-        if word in vendor.switches or word in vendor.settings:
-            return vendor.name, word
-    return vendors[0].name, word
+        if name in vendor.switches or name in vendor.settings:
+            return vendor.name, name
+    return vendors[0].name, name

@@ -65,14 +65,14 @@ class Webhooks(Extension[Any]):
         check_text("secret", secret)
         ids = self._control.world.account.ids
         # Derived from the world's ids, so the same seed gives the same secret.
-        made = base64.urlsafe_b64encode(hashlib.sha256(ids.uuid().encode()).digest()).decode()
+        new_secret = base64.urlsafe_b64encode(hashlib.sha256(ids.uuid().encode()).digest()).decode()
         destination = Destination(
             uuid=ids.uuid(),
             **{
                 "events": self._outbox.rules.default_events,
                 **self._check_settings(url or "", events, enabled),
             },
-            secret=secret or made.rstrip("="),
+            secret=secret or new_secret.rstrip("="),
         )
         return self._outbox.destinations.put(destination.uuid, destination)
 
@@ -177,9 +177,9 @@ class Webhooks(Extension[Any]):
             raise ValueError("timeout_s must be 0 or more seconds")
         outbox = self._outbox
         if not outbox.wait(timeout_s):
-            why = ": the account was reset or closed, or the server has stopped"
+            reason = ": the account was reset or closed, or the server has stopped"
             raise TimeoutError(
-                f"{self.due()} deliveries are still due{'' if outbox.is_running else why}"
+                f"{self.due()} deliveries are still due{'' if outbox.is_running else reason}"
             )
         return self.deliveries(since=since)
 
@@ -190,9 +190,9 @@ class Webhooks(Extension[Any]):
             raise ValueError("timeout_s must be a number of seconds from 0 to 60")
         deliveries = self.wait(timeout_s, since=since)
         states = [delivery.state for delivery in deliveries]
-        last = deliveries[-1].number if deliveries else since
+        last_number = deliveries[-1].number if deliveries else since
         counts: dict[str, int] = {state: states.count(state) for state in DeliveryState}
-        return {"due": self.due(), "last": last, **counts}
+        return {"due": self.due(), "last": last_number, **counts}
 
     @endpoint("GET", "webhooks/due", result_key="due")
     def due(self) -> int:

@@ -537,8 +537,10 @@ def post(url: str, payload: SignedPayload, timeout_s: float) -> PostResult:
     target = parts.path or "/"
     if parts.query:
         target = f"{target}?{parts.query}"
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
+    connection_class = (
+        http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    )
+    connection = connection_class(parts.hostname or "", parts.port, timeout=timeout_s)
     is_late = threading.Event()
 
     def shut_down() -> None:

@@ -128,13 +128,13 @@ def _trusting_the_door(wrap: Callable[..., Any]) -> Callable[..., Any]:
 
 def _run_the_other_sitecustomize() -> None:
     """Run the module of the same name that this one hides."""
-    here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - pathlib is slow
-    others = [folder for folder in sys.path if os.path.abspath(folder) != here]  # noqa: PTH100
-    found = importlib.machinery.PathFinder.find_spec("sitecustomize", others)
-    if found is not None and found.loader is not None:
-        module = importlib.util.module_from_spec(found)
+    hook_folder = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - pathlib is slow
+    other_folders = [folder for folder in sys.path if os.path.abspath(folder) != hook_folder]  # noqa: PTH100
+    next_spec = importlib.machinery.PathFinder.find_spec("sitecustomize", other_folders)
+    if next_spec is not None and next_spec.loader is not None:
+        module = importlib.util.module_from_spec(next_spec)
         sys.modules["sitecustomize"] = module
-        found.loader.exec_module(module)
+        next_spec.loader.exec_module(module)
 
 
 if __name__ == "sitecustomize":

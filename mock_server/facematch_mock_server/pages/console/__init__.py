@@ -122,7 +122,7 @@ class Console:
         events = _CallEvents(
             account_ref=self._guard.account(request).ref,
             recognizer=self._accounts.recognizer,
-            last_event_id=request.header("last-event-id") or "",
+            last_event_id=request.header("last-event-id", ""),
         )
         stream = response(200, "text/event-stream", b"retry: 1000\n\n" + events.poll())
         return attrs.evolve(stream, more=events.poll)
@@ -236,7 +236,7 @@ def _find_newest(
 
 def _contains_all(values: Iterable[object], search_words: Sequence[str]) -> bool:
     text = " ".join(map(str, values)).lower()
-    return all(word in text for word in search_words)
+    return all(search_word in text for search_word in search_words)
 
 
 def _sessions_state(control: Control, search_words: Sequence[str]) -> dict[str, Any]:
@@ -257,9 +257,9 @@ def _sessions_state(control: Control, search_words: Sequence[str]) -> dict[str, 
 
 def _webhooks_state(control: Control, search_words: Sequence[str]) -> dict[str, Any]:
     destinations = control.webhooks.destinations()
-    due = control.webhooks.due()
+    due_deliveries = control.webhooks.due()
     state = _find_newest(control.webhooks.deliveries(), _SEARCHED_IN_DELIVERY, search_words)
-    return {"destinations": destinations, "due": due, **state}
+    return {"destinations": destinations, "due": due_deliveries, **state}
 
 
 _SEARCHED_IN_SESSION = attrgetter("number", "id", "status", "service", "vendor_data")

@@ -76,10 +76,13 @@ class PersonPage:
     def _answer(self, request: Request) -> Response:
         if not self._is_on:
             raise _Refusal("off")
-        account_name, _, rest = request.path.removeprefix(PERSON).partition("/")
-        if not rest:
+        account_name, _, path_below_account = request.path.removeprefix(PERSON).partition("/")
+        if not path_below_account:
             return _reply_file(account_name)
-        account, token = self._accounts.find(account_name), rest.rpartition("session/")[2]
+        account, token = (
+            self._accounts.find(account_name),
+            path_below_account.rpartition("session/")[2],
+        )
         pair = hosted.find_by_page_token(account, token) if account else None
         if pair is None or not hosted.is_open(*pair):
             raise _Refusal("unknown" if pair is None else "over")
@@ -96,11 +99,11 @@ class PersonPage:
     def _act(self, request: Request, world: World, session: Session) -> Response:
         """Perform the action of the button that was pressed."""
         try:
-            form = read_form(request.header("content-type") or "", request.body)
+            form = read_form(request.header("content-type", ""), request.body)
         except FormError:
             raise _Refusal("form") from None
         texts = {name: values[-1] for name, values in form.fields.items()}
-        origin, token = request.header("origin") or "", texts.get("form_token", "").encode()
+        origin, token = request.header("origin", ""), texts.get("form_token", "").encode()
         is_own = origin.partition("://")[2] == request.header("host")
         if not (is_own and hmac.compare_digest(token, self._form_token(session).encode())):
             raise _Refusal("form")

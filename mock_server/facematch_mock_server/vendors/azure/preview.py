@@ -49,7 +49,7 @@ def _start(call: NumberedCall) -> Response:
 
 
 def _start_with_verify(call: NumberedCall) -> Response:
-    content_type = call.request.header("content-type") or ""
+    content_type = call.request.header("content-type", "")
     if media_type(content_type) == "application/json":
         sessions.read_fields(call, _FIELDS, call.read_object("session.body"))
         call.refuse("preview.device_image")
@@ -89,7 +89,7 @@ def _read(call: NumberedCall) -> Response:
 
 def _describe(call: NumberedCall, session: Session) -> dict[str, Any]:
     """Return the description of a session, as a read and a list have it."""
-    values = session.metadata or {}
+    values = session.metadata_or_empty
     body = {"id": session.id, "createdDateTime": session.created_at.isoformat()}
     for attempt in session.result["attempts"][-1:]:
         # The newest attempt comes first, so this is the first of all.
@@ -152,7 +152,7 @@ def _show_result(session: Session, attempt: Mapping[str, Any]) -> dict[str, Any]
             "imageType": "Color",
         },
         # A session that was started in v1.2 has another model.
-        "modelVersionUsed": (session.metadata or {}).get(_MODEL, _MODELS[-1]),
+        "modelVersionUsed": session.metadata_or_empty.get(_MODEL, _MODELS[-1]),
     }
     if "verifyResult" in result:
         body["verifyResult"] = {"verifyImage": _reference_of(session), **result["verifyResult"]}

@@ -282,7 +282,7 @@ def _judge(world: World, session: Session, check: PersonCheck) -> Session:
     """Return the session with the result of checking the person."""
     if not check.liveness.probe.faces:
         return hosted.fail(world, session)
-    started_with = session.metadata or {}
+    started_with = session.metadata_or_empty
     largest_face = check.liveness.probe.faces[0]
     result: dict[str, Any] = {
         "livenessDecision": _decide_liveness(world, check.liveness),

@@ -278,7 +278,7 @@ def _check_attributes(call: AzureCall, values: Mapping[str, Any]) -> None:
 
 def _read_picture(call: AzureCall) -> Upload:
     body = call.request.body
-    content_type = media_type(call.request.header("content-type") or "")
+    content_type = media_type(call.request.header("content-type", ""))
     if content_type == "application/json":
         call.refuse("image.url")
     if content_type != "application/octet-stream":

@@ -80,9 +80,9 @@ class VerifyRequest:
 
 
 def verify(call: base.Call) -> Response:
-    sent = _read_request(call)
-    options = sent.options
-    compared = call.compare(sent.source, sent.target)
+    pictures_and_options = _read_request(call)
+    options = pictures_and_options.options
+    compared = call.compare(pictures_and_options.source, pictures_and_options.target)
     source_faces = _choose_faces(call, compared.probe, options)
     target_faces = _choose_faces(call, compared.reference, options)
     if len(source_faces) > 1:
@@ -101,8 +101,8 @@ def verify(call: base.Call) -> Response:
     result: dict[str, Any] = {"source_image_face": source, "face_matches": matches}
     if options.returns_versions:
         call.claims.cite("verify.status")
-        used = ("detector", "calculator", *options.plugins)
-        times = {name: time for name, time in _EXECUTION_TIMES.items() if name in used}
+        used_plugins = ("detector", "calculator", *options.plugins)
+        times = {name: time for name, time in _EXECUTION_TIMES.items() if name in used_plugins}
         for face in (source, *matches):
             face["execution_time"] = times
         result["plugins_versions"] = {name: _VERSIONS[name] for name in times}
@@ -139,7 +139,7 @@ def _check_key(call: base.Call) -> None:
 
 def _read_request(call: base.Call) -> VerifyRequest:
     """Read the body by its content type, and the query; refuse an invalid request."""
-    content_type = media_type(call.request.header("content-type") or "")
+    content_type = media_type(call.request.header("content-type", ""))
     if content_type == "multipart/form-data":
         return _read_form(call)
     if content_type != "application/json":
@@ -225,7 +225,7 @@ def _read_query(call: base.Call) -> Options:
         min_probability = float(call.query.get("det_prob_threshold") or "0")
     except ValueError:
         _refuse_empty(call)
-    if status not in (*_TRUE, *_FALSE):
+    if status not in _TRUE + _FALSE:
         _refuse_empty(call)
     plugins = re.split(r"[\s,]+", call.query.get("face_plugins", ""))
     return Options(

@@ -146,20 +146,20 @@ class Deepface(PairVendor):
         has_spoof = False
         if read_option(call, "anti_spoofing", False):
             outcome = call.check_liveness(picture)
-            seen = outcome.probe
+            seen_picture = outcome.probe
             has_spoof = is_spoof(outcome)
         else:
-            seen = call.detect_faces(picture)
-        if not seen.decodes:
+            seen_picture = call.detect_faces(picture)
+        if not seen_picture.decodes:
             call.refuse("picture.unreadable")
-        if not seen.faces:
+        if not seen_picture.faces:
             call.refuse("face.none")
         if has_spoof:
             call.refuse("face.spoof")
         call.claims.cite("represent.made_up")
         model, _ = read_model(call)
         results = []
-        for index, face in enumerate(seen.faces):
+        for index, face in enumerate(seen_picture.faces):
             embedding = make_embedding(f"{model} {picture.digest} {index}", _DIMENSIONS[model])
             # The pictures have a limit, so the record does not hold the content.
             record = RepresentedFace(picture.name, b"", picture.digest, index)
@@ -276,11 +276,11 @@ def score_of(call: PairCall, outcome: MatchOutcome) -> float:
     return max(scores)
 
 
-def face_indices(picture: Upload, seen: SeenPicture) -> range:
+def face_indices(picture: Upload, seen_picture: SeenPicture) -> range:
     """Return the indices of the faces that were sent: one of an embedding, or all of a picture."""
     if isinstance(picture, RepresentedFace):
         return range(picture.index, picture.index + 1)
-    return range(len(seen.faces))
+    return range(len(seen_picture.faces))
 
 
 def make_embedding(seed: str, dimensions: int) -> list[float]:
@@ -301,10 +301,10 @@ def is_spoof(outcome: LivenessOutcome) -> bool:
 
 def refuse_spoofs(call: PairCall) -> None:
     """Refuse a call of which a picture is no live face. A picture that is sent twice is one."""
-    seen = set()
+    checked_digests = set()
     for name, picture in call.pictures.items():
-        if picture.digest not in seen:
-            seen.add(picture.digest)
+        if picture.digest not in checked_digests:
+            checked_digests.add(picture.digest)
             if is_spoof(call.check_liveness(picture)):
                 call.refuse("face.spoof", name=name)
 

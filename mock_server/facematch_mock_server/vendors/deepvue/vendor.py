@@ -96,7 +96,7 @@ def _find_valid_key(call: DeepvueCall, text: str | None, client: str | None, ref
 
 
 def _check_rate(call: DeepvueCall) -> None:
-    key = call.request.header("x-api-key") or ""
+    key = call.request.header("x-api-key", "")
     exceeded = call.world.rates.count_request(WINDOWS, client=key, now=call.now.timestamp())
     if exceeded is not None:
         call.deny("rate.refused", f"rate.{exceeded.scope}.limit", "rate.retry_after")
@@ -174,7 +174,7 @@ def _key_of(head: Request) -> str | None:
     """Return the client secret; for a token request, the client id."""
     if head.path == LOGIN:
         with contextlib.suppress(FormError):
-            form = read_form(head.header("content-type") or "", head.body)
+            form = read_form(head.header("content-type", ""), head.body)
             return form.fields.get("client_id", [None])[-1]
     return head.header("x-api-key")
 

@@ -83,7 +83,8 @@ class Sessions(DocumentSessions[DiditRecords]):
         return {"session_id": session.id, "status": session.status}
 
     @endpoint(
-        *("POST", "sessions/workflows"),
+        "POST",
+        "sessions/workflows",
         aliases={"workflow_id": "id"},
         extra_parameters=lambda _: {
             "kind": str,

@@ -33,11 +33,13 @@ def search(
     if outcome.duplicate is not None or not outcome.probe.faces or digest is None:
         return outcome
     for known_id in world.records.faces.sessions_with(_key_of(world, digest)):
-        known = world.sessions.find(known_id)
-        if known is None or known.status != APPROVED or known_id == session_id:
+        known_session = world.sessions.find(known_id)
+        if known_session is None or known_session.status != APPROVED or known_id == session_id:
             continue
-        if vendor_data is None or known.vendor_data != vendor_data:
-            session = KnownSession(session_id=known_id, number=known.number, service=known.service)
+        if vendor_data is None or known_session.vendor_data != vendor_data:
+            session = KnownSession(
+                session_id=known_id, number=known_session.number, service=known_session.service
+            )
             return attrs.evolve(outcome, duplicate="certain", duplicate_of=session)
     return outcome
 

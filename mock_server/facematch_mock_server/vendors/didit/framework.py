@@ -57,8 +57,8 @@ def stamp(at: dt.datetime, zone: str = "Z") -> str:
 
 
 class Invalid(Exception):
-    def __init__(self, *words: str) -> None:
-        self.words = list(words)
+    def __init__(self, *sentences: str) -> None:
+        self.words = list(sentences)
 
 
 @attrs.frozen
@@ -84,14 +84,16 @@ def read_form_fields(
     texts_and_files: dict[str, list[Any]] = {**form.fields, **form.files}
     for field in fields:
         name = field.name
-        sent = texts_and_files.get(name)
+        sent_values = texts_and_files.get(name)
         # For numbers and booleans an empty string means the default.
-        if not field.required and (not sent or (field.default is not None and sent[-1] == "")):
+        if not field.required and (
+            not sent_values or (field.default is not None and sent_values[-1] == "")
+        ):
             values[name] = field.default
             continue
         try:
             # For a repeated name, the last value wins.
-            values[name] = field.read(claims, sent[-1] if sent else None)
+            values[name] = field.read(claims, sent_values[-1] if sent_values else None)
         except Invalid as invalid:
             errors[name] = invalid.words
     return values, errors
@@ -134,18 +136,18 @@ def file(claims: CitedClaims, upload: Any) -> Upload:
         raise Invalid("The submitted data was not a file. Check the encoding type on the form.")
     if not upload.content:
         raise Invalid("The submitted file is empty.")
-    words = []
+    sentences = []
     # A leading dot does not start an extension.
     if not upload.name[1:].lower().endswith(_ENDINGS):
         suffix, allowed = PurePath(upload.name).suffix[1:].lower(), ", ".join(_EXTENSIONS)
-        words.append(
+        sentences.append(
             f"File extension “{suffix}” is not allowed. Allowed extensions are: {allowed}."
         )
     if len(upload.content) > claims.get("file.size_limit"):
         claims.cite("file.size_limit")
-        words.append("File size should not exceed 5 MB")
-    if words:
-        raise Invalid(*words)
+        sentences.append("File size should not exceed 5 MB")
+    if sentences:
+        raise Invalid(*sentences)
     return upload
 
 
@@ -179,8 +181,8 @@ def _in_range(number: N, lowest: int, highest: int) -> N:
 
 
 def boolean(_: CitedClaims, value: Any) -> bool:
-    word = value.lower() if isinstance(value, str) else value
-    truth = _TRUTH.get(word) if isinstance(word, (str, int, float)) else None
+    lowered = value.lower() if isinstance(value, str) else value
+    truth = _TRUTH.get(lowered) if isinstance(lowered, (str, int, float)) else None
     if truth is None:
         raise Invalid("Must be a valid boolean.")
     return truth
@@ -195,10 +197,10 @@ def text(claims: CitedClaims, value: Any) -> str:
 
 def vendor_data(claims: CitedClaims, value: Any) -> str | None:
     """Read the caller's own data; return None for an empty string."""
-    words = text(claims, value)
-    if not words:
+    own_data = text(claims, value)
+    if not own_data:
         claims.cite("answer.empty")
-    return words or None
+    return own_data or None
 
 
 def check_text(claims: CitedClaims, text_sent: str, *field_errors: str) -> str:
@@ -224,8 +226,8 @@ def uuid(_: CitedClaims, value: Any) -> str:
         raise Invalid("Must be a valid UUID.") from None
 
 
-def choice(words: Container[str], _: CitedClaims, value: Any) -> str:
-    if not isinstance(value, str) or value not in words:
+def choice(choices: Container[str], _: CitedClaims, value: Any) -> str:
+    if not isinstance(value, str) or value not in choices:
         raise Invalid(f'"{value}" is not a valid choice.')
     return value
 
@@ -256,9 +258,9 @@ def read_json(call: Call) -> Any:
     request = call.request
     if not request.body:
         return {}
-    kind = request.header("content-type") or ""
-    if media_type(kind) != "application/json":
-        call.refuse("media.refused", media=kind)
+    content_type = request.header("content-type", "")
+    if media_type(content_type) != "application/json":
+        call.refuse("media.refused", media=content_type)
     try:
         return _load_json(request.body.decode())
     except ValueError as error:
@@ -353,7 +355,7 @@ def check_rate(call: DiditCall, scope: str | None = None, *, client: str | None 
     if client is None and key:
         client = f"key {key}"
     elif client is None:
-        forwarded_for, _, _ = (head.header("x-forwarded-for") or "").partition(",")
+        forwarded_for, _, _ = head.header("x-forwarded-for", "").partition(",")
         client = f"address {forwarded_for.strip() or head.peer}"
     windows = {scope: call.claims.get(window_of(scope))}
     exceeded = call.world.rates.count_request(windows, client, now=call.now.timestamp())
@@ -394,13 +396,13 @@ def check_key(call: DiditCall) -> None:
     """Check the key, if the endpoint needs one."""
     if "x-api-key" not in call.endpoint.credentials:
         return
-    sent = call.request.header("x-api-key")
+    sent_key = call.request.header("x-api-key")
     claim_of_403 = call.endpoint.error_claims.get(403, "auth.words.403")
-    if not call.authenticate(sent) or call.key is None:
-        if not sent:
+    if not call.authenticate(sent_key) or call.key is None:
+        if not sent_key:
             problem = "missing"
         else:
-            key = call.world.keys.find(sent)
+            key = call.world.keys.find(sent_key)
             problem = "wrong" if key is None or key.revoked else "expired"
         status = call.claims[f"auth.{problem}"]
         call.refuse("auth.words.401" if status == 401 else claim_of_403)
@@ -435,9 +437,9 @@ def _find_session(call: DiditCall) -> None:
 def world_of(world: World, session_id: str) -> World | None:
     """Return the world of any account that has this session; None if no account has it."""
     for account in world.account.shared.all:
-        other = account.worlds[world.vendor_name]
-        if other.sessions.find(session_id):
-            return other
+        other_world = account.worlds[world.vendor_name]
+        if other_world.sessions.find(session_id):
+            return other_world
     return None
 
 
@@ -449,7 +451,7 @@ def check_method(call: DiditCall) -> None:
     method = "GET" if request.method == "HEAD" else request.method
     if method not in endpoint.handlers:
         refuse_method(call, endpoint.handlers)
-    content_type = request.header("content-type") or ""
+    content_type = request.header("content-type", "")
     is_form = media_type(content_type) in (URLENCODED, MULTIPART)
     if endpoint.is_form and request.body and not is_form:
         call.refuse("media.refused", media=content_type)

@@ -269,7 +269,7 @@ def _arm(call: DiditCall) -> Response:
     # The page needs no key: the session determines the account.
     world = world_of(call.world, call.path_values[0])
     session = None if world is None else world.sessions.find(call.path_values[0])
-    token = (call.request.header("session-token") or "").encode()
+    token = call.request.header("session-token", "").encode()
     if world is None or session is None or session.hosted is None or session.hosted.is_live:
         call.refuse("arm.unknown")
     if not hmac.compare_digest(session.hosted.token.encode(), token):

@@ -140,8 +140,8 @@ def _check_credit(call: DiditCall) -> None:
 def _compare_or_check_liveness(call: DiditCall) -> None:
     probe, rotate = call.values["user_image"], call.values["rotate_image"]
     if call.endpoint.operation == "match":
-        seen = call.compare(probe, call.values["ref_image"], rotate=rotate)
-        if not (seen.probe.decodes and seen.reference.decodes):
+        match = call.compare(probe, call.values["ref_image"], rotate=rotate)
+        if not (match.probe.decodes and match.reference.decodes):
             call.claims.cite("match.undecodable")
         return
     outcome = call.check_liveness(probe, rotate=rotate)
@@ -366,20 +366,22 @@ def _passes(
     return bool(score > threshold)
 
 
-def _describe(claims: CitedClaims, name: str, seen: SeenPicture, *, rotate: bool = False) -> Block:
+def _describe(
+    claims: CitedClaims, name: str, seen_picture: SeenPicture, *, rotate: bool = False
+) -> Block:
     """Return the faces in one picture, and its angle if the call requested rotation."""
-    if not seen.faces:
+    if not seen_picture.faces:
         return {"entities": [], "best_angle": claims[f"{name}.faceless"]}
-    if len(seen.faces) > 1:
+    if len(seen_picture.faces) > 1:
         claims.cite("entity.largest_first")
     claims.cite("entity.keys")
-    return _describe_faces(seen, rotate)
+    return _describe_faces(seen_picture, rotate)
 
 
 # All responses and sessions share a picture's block, which is never modified: copies would slow
 # down every garbage collection.
 @functools.lru_cache(maxsize=2000)
-def _describe_faces(seen: SeenPicture, rotate: bool) -> Block:
+def _describe_faces(seen_picture: SeenPicture, rotate: bool) -> Block:
     entities = [
         {
             # x_min, y_min, x_max, y_max in whole pixels of the processed picture.
@@ -389,9 +391,9 @@ def _describe_faces(seen: SeenPicture, rotate: bool) -> Block:
             "gender": face.gender,
             "race": None,
         }
-        for face in seen.faces
+        for face in seen_picture.faces
     ]
-    return {"entities": entities, "best_angle": seen.angle if rotate else 0}
+    return {"entities": entities, "best_angle": seen_picture.angle if rotate else 0}
 
 
 @attrs.frozen(kw_only=True)

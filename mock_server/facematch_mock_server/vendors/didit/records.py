@@ -17,8 +17,16 @@ from facematch_mock_server.world.sessions import MAX_SESSIONS
 APPROVED, DECLINED, IN_REVIEW = "Approved", "Declined", "In Review"
 #: The statuses of a session (Didit OpenAPI, 2026-07-18).
 STATUSES = (
-    *("Not Started", "In Progress", "Awaiting User", IN_REVIEW, APPROVED, DECLINED),
-    *("Resubmitted", "Expired", "Kyc Expired", "Abandoned"),
+    "Not Started",
+    "In Progress",
+    "Awaiting User",
+    IN_REVIEW,
+    APPROVED,
+    DECLINED,
+    "Resubmitted",
+    "Expired",
+    "Kyc Expired",
+    "Abandoned",
 )
 #: The maximum number of reviews stored per session; our choice.
 KEPT_REVIEWS = 100

@@ -154,13 +154,13 @@ _NO_CHOICE = "Select a valid choice. {} is not one of the available choices."
 
 def _read_filters(call: DiditCall) -> list[Condition]:
     """Return the conditions in the query; refuse the call if filters are invalid."""
-    kind = call.query.get("session_kind") or "user"
-    if kind not in _INCLUDED_BY_KIND:
+    session_kind = call.query.get("session_kind") or "user"
+    if session_kind not in _INCLUDED_BY_KIND:
         # A string, not an array. Checking this filter before the others is our choice.
         text = 'Must be "user", "business", or "all".'
         call.refuse("list.refused", body={"session_kind": text})
     conditions = []
-    if not _INCLUDED_BY_KIND[kind]:
+    if not _INCLUDED_BY_KIND[session_kind]:
         conditions.append(Condition(filter=_NOTHING, value=None))
     errors = {}
     for name, condition_filter in _FILTERS.items():

@@ -55,7 +55,9 @@ class Didit(base.MockVendor):
     extra_prefixes = ("/v3/", "/v1/sandbox/", "/auth/v2/", decisions.MEDIA, HEALTHCHECK)
     call = DiditCall
     routes = (
-        *(*pictures.ROUTES, *hosted.ROUTES, *sessions.ROUTES),
+        *pictures.ROUTES,
+        *hosted.ROUTES,
+        *sessions.ROUTES,
         make_route("/v3/billing/balance/", {"GET": _show_balance}, rate_scope="management"),
     )
     session_rules = hosted.SESSION_RULES
@@ -114,7 +116,7 @@ class Didit(base.MockVendor):
         if status == 405:
             framework.refuse_method(call, ("POST",) if route is None else route.handlers)
         if status == 415:
-            call.refuse("media.refused", media=call.request.header("content-type") or "")
+            call.refuse("media.refused", media=call.request.header("content-type", ""))
         if status == 429:
             scope = endpoint.rate_scope
             # Management views have their own message, but no source documents their rate

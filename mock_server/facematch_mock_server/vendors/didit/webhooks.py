@@ -28,9 +28,16 @@ from .decisions import decision_body, environment_of
 EVENT = "status.updated"
 #: The events to which a destination can subscribe (Didit OpenAPI, 2026-07-18).
 EVENTS = (
-    *(EVENT, "data.updated", "user.status.updated", "user.data.updated"),
-    *("business.status.updated", "business.data.updated", "activity.created"),
-    *("transaction.created", "transaction.status.updated", "travel_rule.status.updated"),
+    EVENT,
+    "data.updated",
+    "user.status.updated",
+    "user.data.updated",
+    "business.status.updated",
+    "business.data.updated",
+    "activity.created",
+    "transaction.created",
+    "transaction.status.updated",
+    "travel_rule.status.updated",
 )
 #: The statuses whose webhook includes the decision.
 _WITH_DECISION = ("Approved", "Declined", "In Review", "Abandoned")

@@ -95,16 +95,16 @@ def origin_of(call: Call) -> str:
     return f"{scheme}://{host}"
 
 
-def show_time(at: dt.datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+def show_time(time: dt.datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def page_of(call: Call, items: Sequence[T], *, size: int = _PAGE_SIZE) -> Sequence[T]:
     """Return the page of the items that the query names, from 1."""
     page = call.query.get("page", "1")
     number = int(page) if page.isascii() and page.isdigit() and len(page) < 9 else 1
-    first = (max(number, 1) - 1) * size
-    return items[first : first + size]
+    first_index = (max(number, 1) - 1) * size
+    return items[first_index : first_index + size]
 
 
 def show(applicant: Applicant) -> dict[str, Any]:
@@ -182,8 +182,8 @@ def list_applicants(call: Call) -> Response:
     per_page = call.query.get("per_page", "")
     is_number = per_page.isascii() and per_page.isdigit() and 0 < len(per_page) < 4
     size = int(per_page) if is_number else _PAGE_SIZE
-    shown = [show(applicant) for applicant in page_of(call, selected, size=size)]
-    return call.answer("applicant.listed", {"applicants": shown})
+    page = [show(applicant) for applicant in page_of(call, selected, size=size)]
+    return call.answer("applicant.listed", {"applicants": page})
 
 
 def delete(call: Call) -> Response:

@@ -37,11 +37,23 @@ PATH = "/v3.6/workflow_runs"
 COMPLETED = "workflow_run.completed"
 #: The events of a webhook (`webhook_event_type` in Onfido's specification).
 EVENTS = (
-    *("audit_log.created", "watchlist_monitor.matches_updated", COMPLETED),
-    *("workflow_task.started", "workflow_task.completed", "check.started", "check.reopened"),
-    *("check.withdrawn", "check.completed", "check.form_completed", "report.withdrawn"),
-    *("report.resumed", "report.cancelled", "report.awaiting_approval", "report.completed"),
-    *("workflow_timeline_file.created", "workflow_run_evidence_folder.created"),
+    "audit_log.created",
+    "watchlist_monitor.matches_updated",
+    COMPLETED,
+    "workflow_task.started",
+    "workflow_task.completed",
+    "check.started",
+    "check.reopened",
+    "check.withdrawn",
+    "check.completed",
+    "check.form_completed",
+    "report.withdrawn",
+    "report.resumed",
+    "report.cancelled",
+    "report.awaiting_approval",
+    "report.completed",
+    "workflow_timeline_file.created",
+    "workflow_run_evidence_folder.created",
 )
 AWAITING_INPUT = "awaiting_input"
 APPROVED = "approved"
@@ -158,8 +170,10 @@ def list_runs(call: Call) -> Response:
     runs = []
     for each in call.world.sessions.all():
         session = hosted.current(call.world, each)
-        sent = session.metadata or {}
-        is_selected = is_visible(call.world, session) and wanted_tags <= set(sent.get("tags") or ())
+        metadata = session.metadata_or_empty
+        is_selected = is_visible(call.world, session) and wanted_tags <= set(
+            metadata.get("tags") or ()
+        )
         if query.get("status") not in (None, session.status):
             is_selected = False
         if query.get("applicant_id") not in (None, session.internal_id):
@@ -172,17 +186,17 @@ def list_runs(call: Call) -> Response:
     if query.get("sort") != "asc":
         runs.reverse()
     call.claims.cite("run.filter")
-    shown = []
+    bodies = []
     for session in page_of(call, runs):
-        shown.append(show_run(call.claims, call.world, session, origin_of(call)))
-    return call.answer("run.listed", shown)
+        bodies.append(show_run(call.claims, call.world, session, origin_of(call)))
+    return call.answer("run.listed", bodies)
 
 
 def show_run(claims: CitedClaims, world: World, session: Session, origin: str) -> dict[str, Any]:
     """Return a run as Onfido shows it; `origin` is the scheme and host of its link."""
     attributes = hosted_of(session)
-    sent = session.metadata or {}
-    sent_link = sent.get("link") or {}
+    metadata = session.metadata_or_empty
+    sent_link = metadata.get("link") or {}
     is_open = session.status == AWAITING_INPUT
     claims.cite("run.link")
     output = None
@@ -205,8 +219,8 @@ def show_run(claims: CitedClaims, world: World, session: Session, origin: str) -
         "workflow_id": attributes.workflow,
         "workflow_version_id": attributes.version,
         "status": session.status,
-        "tags": sent.get("tags") or [],
-        "customer_user_id": sent.get("customer_user_id"),
+        "tags": metadata.get("tags") or [],
+        "customer_user_id": metadata.get("customer_user_id"),
         "link": {
             "url": f"{origin}{hosted.page_path(world, session)}",
             "completed_redirect_url": sent_link.get("completed_redirect_url"),

@@ -45,7 +45,7 @@ _COVERS = "The mock covers applicants, workflow runs, webhooks and the OAuth log
 
 def _check_token(call: Call) -> None:
     """Accept an API token, or the token of a login."""
-    header = call.request.header("authorization") or ""
+    header = call.request.header("authorization", "")
     token = base.bearer_token(call.request)
     text: str | None
     if header.startswith(_TOKEN_PREFIX):
@@ -89,7 +89,7 @@ _CHECKS: Mapping[str, Callable[[Any], None]] = {
 def _login_fields(head: Request) -> Mapping[str, str]:
     """Return the fields of a login's form; empty if it is none."""
     try:
-        fields = read_form(head.header("content-type") or "", head.body).fields
+        fields = read_form(head.header("content-type", ""), head.body).fields
     except FormError:
         return {}
     return {name: values[-1] for name, values in fields.items()}
@@ -117,7 +117,7 @@ def _key_of(head: Request) -> str | None:
     """Return the API token or the OAuth client in a request; it identifies the account."""
     if head.path == LOGIN:
         return _login_fields(head).get("client_id")
-    header = head.header("authorization") or ""
+    header = head.header("authorization", "")
     if header.startswith(_TOKEN_PREFIX):
         return header.removeprefix(_TOKEN_PREFIX)
     _, _, client = (base.bearer_token(head) or "").partition(".")
@@ -162,11 +162,13 @@ def _check_webhook(call: Call, body: Mapping[str, Any], *, is_new: bool) -> None
 
 def _store_more(call: Call, webhook_id: str, body: Mapping[str, Any]) -> None:
     records: OnfidoRecords = call.world.records
-    more = dict(records.webhooks.find(webhook_id) or {"environments": ["sandbox", "live"]})
+    webhook_fields = dict(
+        records.webhooks.find(webhook_id) or {"environments": ["sandbox", "live"]}
+    )
     for name in ("name", "environments", "payload_version"):
         if name in body:
-            more[name] = body[name]
-    records.webhooks.put(webhook_id, more)
+            webhook_fields[name] = body[name]
+    records.webhooks.put(webhook_id, webhook_fields)
 
 
 def _show_webhook(call: Call, destination: Destination) -> dict[str, Any]:
@@ -190,8 +192,8 @@ def _find_webhook(call: Call) -> Destination:
 
 
 def _list_webhooks(call: Call) -> Response:
-    shown = [_show_webhook(call, webhook) for webhook in call.world.outbox.destinations.all()]
-    return call.answer("webhook.shown", {"webhooks": shown})
+    webhooks = [_show_webhook(call, webhook) for webhook in call.world.outbox.destinations.all()]
+    return call.answer("webhook.shown", {"webhooks": webhooks})
 
 
 def _read_webhook(call: Call) -> Response:

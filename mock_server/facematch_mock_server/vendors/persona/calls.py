@@ -76,10 +76,10 @@ class PersonaCall(Call):
     @property
     def casing(self) -> str:
         """The casing of the answer's keys: ``kebab``, ``camel`` or ``snake``."""
-        asked = self.request.header("key-inflection")
-        if asked in _CASINGS:
+        key_inflection = self.request.header("key-inflection")
+        if key_inflection in _CASINGS:
             self.claims.cite("inflection.asked")
-            return str(asked)
+            return str(key_inflection)
         return str(self.claims["inflection.default"])
 
     def find_session_and_expire_if_due(self) -> Session:
@@ -97,8 +97,8 @@ class PersonaCall(Call):
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
     ) -> Response:
         """Build the response that the claim `key` describes, with keys in the call's casing."""
-        shown = None if body is None else inflect(body, self.casing)
-        return super().answer(key, shown, headers, **filled)
+        inflected = None if body is None else inflect(body, self.casing)
+        return super().answer(key, inflected, headers, **filled)
 
     def read_part(self, *path: str, known: Container[str]) -> Mapping[str, Any]:
         """Return the object at a path of the body, which has only `known` names; empty if missing.
@@ -106,15 +106,15 @@ class PersonaCall(Call):
         Refuse the call if the body or a part of it has another form.
         """
         part = self.read_object("body.unreadable") if self.request.body else {}
-        place = ""
+        dotted_path = ""
         for name in path:
-            place = f"{place}.{name}".lstrip(".")
+            dotted_path = f"{dotted_path}.{name}".lstrip(".")
             part = part.get(name, {})
             if not isinstance(part, dict):
-                self.refuse("body.wrong", name=place, kind="an object")
+                self.refuse("body.wrong", name=dotted_path, kind="an object")
         for name in part:
             if name not in known:
-                self.refuse("body.unknown", name=f"{place}.{name}")
+                self.refuse("body.unknown", name=f"{dotted_path}.{name}")
         return part
 
     def read_value(

@@ -48,14 +48,27 @@ _TEMPLATE_NAMES = {
 }
 _ATTRIBUTE_NAMES = frozenset({
     *_TEMPLATE_NAMES.values(),
-    *("reference-id", "account-id", "creator-email-address", "theme-id", "theme-set-id"),
-    *("redirect-uri", "note", "fields", "tags", "initial-step-name"),
+    "reference-id",
+    "account-id",
+    "creator-email-address",
+    "theme-id",
+    "theme-set-id",
+    "redirect-uri",
+    "note",
+    "fields",
+    "tags",
+    "initial-step-name",
 })  # fmt: skip
 _META_NAMES = frozenset({
-    *("auto-create-account", "auto-create-account-type-id", "auto-create-account-reference-id"),
-    *("auto-create-inquiry-session", "auto-create-one-time-link"),
-    *("expiration-after-create-interval-seconds", "expiration-after-start-interval-seconds"),
-    *("expiration-after-resume-interval-seconds", "one-time-link-expiration-seconds"),
+    "auto-create-account",
+    "auto-create-account-type-id",
+    "auto-create-account-reference-id",
+    "auto-create-inquiry-session",
+    "auto-create-one-time-link",
+    "expiration-after-create-interval-seconds",
+    "expiration-after-start-interval-seconds",
+    "expiration-after-resume-interval-seconds",
+    "one-time-link-expiration-seconds",
 })  # fmt: skip
 
 
@@ -347,8 +360,8 @@ def note_status(world: World, session: Session) -> Session:
         inquiry = inquiry_of(session)
         if session.status == PENDING:
             expires_at = now + dt.timedelta(seconds=inquiry.after_start_s)
-            begun = attrs.evolve(hosted_of(session), expires_at=expires_at)
-            session = attrs.evolve(session, hosted=begun)
+            started_session = attrs.evolve(hosted_of(session), expires_at=expires_at)
+            session = attrs.evolve(session, hosted=started_session)
         times = {**inquiry.times, TIMES[session.status]: now}
         if inquiry.untold_end is not None:
             times[TIMES[inquiry.untold_end]] = now

@@ -46,9 +46,13 @@ TEMPLATES: Mapping[str, str] = {
 }
 #: Checks of a selfie that pass here, besides those that depend on the person.
 _OTHER_CHECKS = (
-    *("selfie_pose_detection", "selfie_pose_repeat_detection", "selfie_glasses_detection"),
-    *("selfie_multiple_faces_detection", "selfie_suspicious_entity_detection"),
-    *("selfie_face_covering_detection", "selfie_portrait_quality_detection"),
+    "selfie_pose_detection",
+    "selfie_pose_repeat_detection",
+    "selfie_glasses_detection",
+    "selfie_multiple_faces_detection",
+    "selfie_suspicious_entity_detection",
+    "selfie_face_covering_detection",
+    "selfie_portrait_quality_detection",
     "selfie_image_quality_detection",
 )
 #: The value of a document, by the attribute of a government ID.
@@ -157,11 +161,11 @@ def selfie_checks(
     glare = _check(
         "selfie_glare_detection", passed=False, is_required=False, reason="too_much_glare"
     )
-    others = []
+    other_checks = []
     for name in _OTHER_CHECKS:
         is_picture_check = name == "selfie_image_quality_detection"
-        others.append(_check(name, passed=is_good_picture or not is_picture_check))
-    return (comparison, account, liveness, glare, *others)
+        other_checks.append(_check(name, passed=is_good_picture or not is_picture_check))
+    return (comparison, account, liveness, glare, *other_checks)
 
 
 def _check(

@@ -53,12 +53,20 @@ CREATION = "inquiry.created"
 REDACTION = "inquiry.redacted"
 _OF_INQUIRIES = (CREATION, REDACTION, *_EVENTS.values())
 _OF_VERIFICATIONS = ("verification.passed", "verification.failed")
-EVENTS = (*_OF_INQUIRIES, *_OF_VERIFICATIONS)
+EVENTS = _OF_INQUIRIES + _OF_VERIFICATIONS
 #: The attributes of a new webhook. The mock looks at the url and the events.
 _WEBHOOK_NAMES = frozenset({
-    *("name", "description", "url", "enabled-events", "api-version", "api-key-inflection"),
-    *("api-attributes-blocklist", "file-access-token-expires-in", "payload-filter"),
-    *("included-allowlist", "relationship-allowlist"),
+    "name",
+    "description",
+    "url",
+    "enabled-events",
+    "api-version",
+    "api-key-inflection",
+    "api-attributes-blocklist",
+    "file-access-token-expires-in",
+    "payload-filter",
+    "included-allowlist",
+    "relationship-allowlist",
 })  # fmt: skip
 #: The number of attempts for a delivery, with the first.
 _ATTEMPTS = 8
@@ -113,13 +121,13 @@ def compose(
     if destination.former_secret is not None:
         secrets.append(destination.former_secret)
     signatures = [sign(secret, delivery.timestamp, body) for secret in secrets]
-    made = delivery.retries + 1
+    attempt_number = delivery.retries + 1
     return SignedPayload(
         headers=(
             ("Content-Type", "application/json"),
             ("Persona-Signature", " ".join(signatures)),
-            ("Persona-Webhook-Attempts-Made", str(made)),
-            ("Persona-Webhook-Attempts-Left", str(_ATTEMPTS - made)),
+            ("Persona-Webhook-Attempts-Made", str(attempt_number)),
+            ("Persona-Webhook-Attempts-Left", str(_ATTEMPTS - attempt_number)),
             ("Persona-Webhook-First-Attempted-At", str(delivery.timestamp)),
             (MOCK_HEADER, __version__),
         ),
@@ -201,6 +209,6 @@ def _show(call: PersonaCall, destination: Destination, *, with_secrets: bool) ->
     }
     if with_secrets:
         secrets = [destination.secret, destination.former_secret]
-        shown = [{"value": secret, "expires-at": None} for secret in secrets if secret]
-        attributes |= {"secret": destination.secret, "secrets": shown}
+        secrets_shown = [{"value": secret, "expires-at": None} for secret in secrets if secret]
+        attributes |= {"secret": destination.secret, "secrets": secrets_shown}
     return {"data": {"type": "webhook", "id": destination.uuid, "attributes": attributes}}

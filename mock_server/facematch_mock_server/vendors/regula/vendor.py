@@ -84,13 +84,13 @@ class Regula(PairVendor):
         detections = []
         found = []
         images = call.json_body["images"][:2]
-        for position, seen in enumerate((outcome.probe, outcome.reference)):
+        for position, seen_picture in enumerate((outcome.probe, outcome.reference)):
             image = images[position]
             index = image.get("index", position)
             # The smallest first, so that a client that takes the first face is noticed.
-            faces = seen.faces[::-1]
+            faces = seen_picture.faces[::-1]
             status = _OK
-            if not seen.decodes:
+            if not seen_picture.decodes:
                 call.claims.cite("picture.undecodable")
                 status = _IMAGE_DECODE_ERROR
             elif not faces:

@@ -160,7 +160,7 @@ def _show_pictures(world: World, session: Session) -> dict[str, Any]:
     content = world.pictures.find(session.pictures["reference_image"])
     if content is None:
         return {}
-    metadata = session.metadata or {}
+    metadata = session.metadata_or_empty
     picture = {**metadata["box"], "Bytes": _encode_picture(content)}
     return {"ReferenceImage": picture, "AuditImages": [picture] * metadata["audit_images"]}
 
@@ -216,7 +216,7 @@ def _judge(world: World, session: Session, check: PersonCheck) -> Session:
         status=_SUCCEEDED,
         result=result,
         pictures={"reference_image": check.face},
-        metadata={**(session.metadata or {}), "box": box},
+        metadata={**session.metadata_or_empty, "box": box},
     )
 
 

@@ -83,14 +83,14 @@ def _header_value(request: Request, name: str) -> str:
 
 def read_access_key(request: Request) -> str | None:
     """Return a request's access key id, without checking the signature; None without one."""
-    match = _ACCESS_KEY.match(request.header("authorization") or "")
+    match = _ACCESS_KEY.match(request.header("authorization", ""))
     return None if match is None else match[1]
 
 
 def read_signature(request: Request) -> Signature | None:
     """Return a request's signature; None if it or the date is malformed or of another day."""
-    match = _HEADER.fullmatch(request.header("authorization") or "")
-    date = request.header("x-amz-date") or ""
+    match = _HEADER.fullmatch(request.header("authorization", ""))
+    date = request.header("x-amz-date", "")
     if match is None or date[:8] != match["day"]:
         return None
     try:

@@ -242,8 +242,8 @@ def _score_faces(compared: MatchOutcome) -> list[ScoredFace]:
 
 def _detect_faces(call: RekognitionCall, parameters: Mapping[str, Any]) -> Response:
     requested = parameters.get("Attributes") or []
-    known = {"DEFAULT", "ALL", *_ATTRIBUTES}
-    if not isinstance(requested, list) or not known.issuperset(map(str, requested)):
+    known_attributes = {"DEFAULT", "ALL", *_ATTRIBUTES}
+    if not isinstance(requested, list) or not known_attributes.issuperset(map(str, requested)):
         call.refuse("parameters.wrong", "parameters.ranges")
     picture = _read_picture(call, parameters, "Image")
     checked = call.check_liveness(picture.upload)
@@ -273,12 +273,12 @@ def _make_attributes(face: SeenFace, attributes: Sequence[str]) -> dict[str, Any
         "EyesOpen": {"Value": True, "Confidence": 99.0},
         "Gender": {"Value": face.gender.capitalize(), "Confidence": 99.0},
     }
-    made = {}
+    landmarks = {}
     for attribute in attributes:
         # The attribute EYES_OPEN is the field EyesOpen.
         field = attribute.title().replace("_", "")
-        made[field] = values.get(field, {"Value": False, "Confidence": 99.0})
-    return made
+        landmarks[field] = values.get(field, {"Value": False, "Confidence": 99.0})
+    return landmarks
 
 
 _OPERATIONS: Mapping[str, Callable[[RekognitionCall, Mapping[str, Any]], Response]] = {
@@ -358,14 +358,14 @@ def _charge(call: RekognitionCall, service: str) -> None:
 
 
 def _operation_of(head: Request) -> str:
-    return (head.header("x-amz-target") or "").removeprefix(_TARGET)
+    return head.header("x-amz-target", "").removeprefix(_TARGET)
 
 
 #: The fields shown in the journal and to fault rules, by operation; pictures are left out.
 _COMPARE_FIELDS = ("SimilarityThreshold", "QualityFilter")
 _START_FIELDS = ("ClientRequestToken",)
 _READ_FIELDS = ("SessionId",)
-_SHOWN = (*_COMPARE_FIELDS, *_START_FIELDS, *_READ_FIELDS)
+_SHOWN = _COMPARE_FIELDS + _START_FIELDS + _READ_FIELDS
 
 
 def _route(operation: str, name: str | None, fields: tuple[str, ...]) -> base.Route:

@@ -33,7 +33,7 @@ def sign_again(request: Request, *, app_token: str, secret_key: str) -> Request:
     """Return a request with another app token and its signature."""
     names = (TOKEN, SIGNATURE)
     headers = [header for header in request.headers if header[0] not in names]
-    signature = sign(request, timestamp=request.header(TIMESTAMP) or "", secret_key=secret_key)
+    signature = sign(request, timestamp=request.header(TIMESTAMP, ""), secret_key=secret_key)
     headers += [(TOKEN, app_token), (SIGNATURE, signature)]
     return attrs.evolve(request, headers=tuple(headers))
 

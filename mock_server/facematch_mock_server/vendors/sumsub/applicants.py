@@ -142,13 +142,13 @@ def find_by_external_id(call: SumsubCall, external_id: str) -> Session | None:
 
 def find(call: SumsubCall) -> Session:
     """Return the applicant that the path names; refuse the call if there is none."""
-    word, *_ = call.path_values
-    if word.startswith(_BY_EXTERNAL_ID):
-        session = find_by_external_id(call, word.removeprefix(_BY_EXTERNAL_ID))
+    sent_id, *_ = call.path_values
+    if sent_id.startswith(_BY_EXTERNAL_ID):
+        session = find_by_external_id(call, sent_id.removeprefix(_BY_EXTERNAL_ID))
     else:
-        if not _APPLICANT_ID.fullmatch(word):
-            call.refuse("applicant.id", applicant_id=word)
-        session = call.world.sessions.find(word)
+        if not _APPLICANT_ID.fullmatch(sent_id):
+            call.refuse("applicant.id", applicant_id=sent_id)
+        session = call.world.sessions.find(sent_id)
     if session is None or not call.sees(session):
         call.refuse("applicant.unknown", "applicant.environments")
     return session
@@ -163,7 +163,7 @@ def _find_active(call: SumsubCall) -> Session:
 
 
 def is_deactivated(session: Session) -> bool:
-    return bool((session.metadata or {}).get("is_deactivated"))
+    return bool(session.metadata_or_empty.get("is_deactivated"))
 
 
 # Show
@@ -266,9 +266,9 @@ def _complete_test(call: SumsubCall) -> Response:
         call.refuse("body.invalid", problem="reviewRejectType must be FINAL or RETRY")
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         call.refuse("body.invalid", problem="rejectLabels must be a list of strings")
-    words = ["completed", answer]
+    status_words = ["completed", answer]
     if answer == "RED" and reject_type is not None:
-        words.append(reject_type)
+        status_words.append(reject_type)
     review = {"rejectLabels": labels}
     for name in ("moderationComment", "clientComment"):
         if isinstance(call.body.get(name), str):
@@ -278,7 +278,7 @@ def _complete_test(call: SumsubCall) -> Response:
         shown = {"reviewAnswer": answer, "rejectLabels": labels}
         result |= {"IDENTITY": make_step(_DOCUMENT, {"reviewAnswer": "GREEN"})}
         result |= {"SELFIE": make_step(_SELFIE, shown)}
-    status = " ".join(words)
+    status = " ".join(status_words)
     session = _store_change(
         call, session, lambda each: attrs.evolve(each, status=status, result=result)
     )
@@ -326,7 +326,7 @@ def _deactivate_or_activate(call: SumsubCall) -> Response:
 
 def _with_metadata(session: Session, **values: Any) -> Session:
     """Return an applicant with further values that no answer shows as they are."""
-    return attrs.evolve(session, metadata={**(session.metadata or {}), **values})
+    return attrs.evolve(session, metadata={**session.metadata_or_empty, **values})
 
 
 # Links
@@ -377,7 +377,7 @@ def _create_link(call: SumsubCall) -> Response:
 
 def _return_url(session: Session) -> str | None:
     if REVIEWS[session.status].answer == "RED":
-        reject_url: str | None = (session.metadata or {}).get("reject_url")
+        reject_url: str | None = session.metadata_or_empty.get("reject_url")
         return reject_url
     return hosted_of(session).callback
 
@@ -419,22 +419,24 @@ def _judge(world: World, session: Session, check: PersonCheck) -> Session:
     if not hosted_of(session).is_live:
         unchecked = _with_steps(session, identity=None, selfie=None)
         return attrs.evolve(unchecked, status="pending")
-    seen = check.liveness
+    liveness = check.liveness
     match = check.match
-    if not seen.probe.faces:
+    if not liveness.probe.faces:
         return hosted.fail(world, session)
     passed = {"reviewAnswer": "GREEN"}
     if match is None or not match.reference.faces:
         no_photo = _reject("UNSATISFACTORY_PHOTOS", "RETRY")
         return attrs.evolve(_with_steps(session, identity=no_photo, selfie=None), status=RETRY)
     checks_liveness = level_of(world, session).video_required in LIVENESS_METHODS
-    is_live = not seen.attack and (seen.score or 0.0) >= world.claims["session.live_from"]
+    is_live = not liveness.attack and (liveness.score or 0.0) >= world.claims["session.live_from"]
     if checks_liveness and not is_live:
         attack = _reject("FRAUDULENT_LIVENESS", "FINAL")
         return attrs.evolve(_with_steps(session, identity=passed, selfie=attack), status=FINAL)
     if (match.score or 0.0) < world.claims["session.match_from"]:
-        other = _reject("BAD_FACE_MATCHING", "FINAL")
-        return attrs.evolve(_with_steps(session, identity=passed, selfie=other), status=FINAL)
+        face_mismatch = _reject("BAD_FACE_MATCHING", "FINAL")
+        return attrs.evolve(
+            _with_steps(session, identity=passed, selfie=face_mismatch), status=FINAL
+        )
     return attrs.evolve(_with_steps(session, identity=passed, selfie=passed), status=GREEN)
 
 

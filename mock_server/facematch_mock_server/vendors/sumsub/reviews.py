@@ -52,8 +52,8 @@ REVIEWS: Mapping[str, ShownReview] = {
 }
 
 
-def show_time(at: dt.datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S}+0000"
+def show_time(time: dt.datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S}+0000"
 
 
 def show_review(session: Session) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def show_review(session: Session) -> dict[str, Any]:
         "reviewStatus": REVIEWS[session.status].status,
         "priority": 0,
     }
-    reviewed_at = (session.metadata or {}).get(REVIEWED_AT)
+    reviewed_at = session.metadata_or_empty.get(REVIEWED_AT)
     if body["reviewStatus"] == "completed" and reviewed_at is not None:
         body["reviewDate"] = reviewed_at
     result = show_result(session)
@@ -78,13 +78,13 @@ def show_review(session: Session) -> dict[str, Any]:
 
 def show_result(session: Session) -> dict[str, Any]:
     """Return the ``reviewResult`` of an applicant; empty if its status has none."""
-    shown = REVIEWS[session.status]
-    if shown.answer is None:
+    review = REVIEWS[session.status]
+    if review.answer is None:
         return {}
-    result: dict[str, Any] = {"reviewAnswer": shown.answer}
-    if shown.reject_type is not None:
-        result["reviewRejectType"] = shown.reject_type
-    if shown.answer == "RED":
+    result: dict[str, Any] = {"reviewAnswer": review.answer}
+    if review.reject_type is not None:
+        result["reviewRejectType"] = review.reject_type
+    if review.answer == "RED":
         # The comments and labels of testCompleted, or else the labels of the rejected step.
         result = {**session.result.get("review", {}), **result}
         result.setdefault("rejectLabels", _labels_of_steps(session))

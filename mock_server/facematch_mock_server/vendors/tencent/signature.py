@@ -56,8 +56,8 @@ class Signature:
 
 def read_signature(request: Request) -> Signature | None:
     """Return the signature in a request; None if a part is missing, or contradicts another."""
-    match = _HEADER.fullmatch(request.header("authorization") or "")
-    timestamp = request.header("x-tc-timestamp") or ""
+    match = _HEADER.fullmatch(request.header("authorization", ""))
+    timestamp = request.header("x-tc-timestamp", "")
     if match is None or not _TIMESTAMP.fullmatch(timestamp):
         return None
     signature = Signature(
@@ -77,7 +77,7 @@ def sign(request: Request, signature: Signature, secret_key: str) -> str:
     """Return the signature that `secret_key` makes of what `signature` covers."""
     headers = ""
     for name in signature.signed_headers.split(";"):
-        headers += f"{name}:{(request.header(name) or '').strip().lower()}\n"
+        headers += f"{name}:{request.header(name, '').strip().lower()}\n"
     payload: bytes | bytearray = request.body
     if request.header("x-tc-content-sha256") == "UNSIGNED-PAYLOAD":
         payload = b"UNSIGNED-PAYLOAD"
@@ -119,7 +119,7 @@ class SigningKey(HeaderKey):
 
     def client_of(self, head: Request) -> str | None:
         """Return the SecretId in a request; it identifies the account."""
-        match = _HEADER.fullmatch(head.header(self.name) or "")
+        match = _HEADER.fullmatch(head.header(self.name, ""))
         return None if match is None else match["secret_id"]
 
     def check(self, call: PairCall) -> None:

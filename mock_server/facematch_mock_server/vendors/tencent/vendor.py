@@ -73,7 +73,7 @@ class Tencent(PairVendor):
         """Return the route of the action that a header names; None for a call to AWS."""
         if head.method != "POST" or head.path != "/" or head.header("x-amz-target") is not None:
             return None, ()
-        endpoint = ENDPOINTS.get(head.header("x-tc-action") or "")
+        endpoint = ENDPOINTS.get(head.header("x-tc-action", ""))
         for route in self.routes:
             # The route of unknown actions has no endpoint.
             if route.extra is endpoint:

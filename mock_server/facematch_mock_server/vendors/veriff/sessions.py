@@ -64,14 +64,14 @@ class VeriffCall(base.Call):
     @property
     def client(self) -> str:
         """The API key that was accepted."""
-        return self.request.header("x-auth-client") or ""
+        return self.request.header("x-auth-client", "")
 
     @property
     def session(self) -> Session:
         """The session in the path; refuses the call if the integration has none with that id."""
         if self._session is None:
             session = self.world.sessions.find(self.path_values[0].lower())
-            if session is None or (session.metadata or {}).get("client") != self.client:
+            if session is None or session.metadata_or_empty.get("client") != self.client:
                 self.refuse("session.unknown")
             self._session = current(self.world, session)
         return self._session
@@ -120,27 +120,27 @@ def start(call: VeriffCall) -> Response:
     return call.answer("start.answer", {"status": "success", "verification": verification})
 
 
-def _check_fields(call: VeriffCall, sent: dict[str, Any]) -> None:
+def _check_fields(call: VeriffCall, session_fields: dict[str, Any]) -> None:
     """Refuse a field that Veriff does not accept."""
-    vendor_data = sent.get("vendorData")
+    vendor_data = session_fields.get("vendorData")
     if vendor_data is not None and not isinstance(vendor_data, str):
         call.refuse("start.vendor_data_type")
     if len(vendor_data or "") > 1000:
         call.refuse("start.vendor_data_long")
     for name, kind in (("callback", str), ("lang", str), ("person", dict), ("document", dict)):
-        if sent.get(name) is not None and not isinstance(sent[name], kind):
+        if session_fields.get(name) is not None and not isinstance(session_fields[name], kind):
             call.refuse("body.invalid")
-    if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", sent.get("lang") or "en"):
+    if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", session_fields.get("lang") or "en"):
         call.refuse("body.invalid")
-    if sent.get("endUserId") is not None and not is_uuid(sent["endUserId"]):
+    if session_fields.get("endUserId") is not None and not is_uuid(session_fields["endUserId"]):
         call.refuse("body.invalid")
-    callback = urlsplit(sent.get("callback") or "https:")
+    callback = urlsplit(session_fields.get("callback") or "https:")
     if callback.scheme == "http" and is_loopback(callback.hostname or ""):
         call.claims.cite("start.loopback")
     elif callback.scheme != "https":
         call.refuse("start.callback")
-    if sent.get("timestamp") is not None:
-        _check_timestamp(call, sent["timestamp"])
+    if session_fields.get("timestamp") is not None:
+        _check_timestamp(call, session_fields["timestamp"])
 
 
 def is_uuid(value: object) -> bool:
@@ -188,8 +188,8 @@ def add_media(call: VeriffCall) -> Response:
 
     call.world.sessions.change(session.id, compare_with_picture)
     call.claims.cite("media.reference")
-    shown = {"context": "face-reference", "id": call.world.account.ids.uuid()}
-    body = {"status": "success", "image": {**shown, "sessionId": session.id}}
+    face_reference = {"context": "face-reference", "id": call.world.account.ids.uuid()}
+    body = {"status": "success", "image": {**face_reference, "sessionId": session.id}}
     return call.answer("media.answer", body)
 
 
@@ -243,12 +243,12 @@ def delete(call: VeriffCall) -> Response:
         call.refuse("session.unknown")  # a concurrent request deleted it
     if session.status in _OPEN:
         call.claims.cite("delete.webhook")
-        last = attrs.evolve(
+        last_attempt = attrs.evolve(
             session,
             status=EXPIRED if session.status == CREATED else ABANDONED,
             result={**session.result, DECIDED_AT: stamp(call.now)},
         )
-        webhooks.announce(call.world, last, is_submitted_now=False)
+        webhooks.announce(call.world, last_attempt, is_submitted_now=False)
     body = {"status": "success", "verification": {"id": session.id}}
     return call.answer("delete.answer", body)
 

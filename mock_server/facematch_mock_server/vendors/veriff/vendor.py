@@ -58,16 +58,18 @@ def _secrets_of(call: VeriffCall) -> tuple[str, ...]:
 
 def check_signature(call: VeriffCall) -> None:
     """Refuse a request without the signature of its body, or of the session's id."""
-    sent = call.request.header("x-hmac-signature")
-    if sent is None:
+    sent_signature = call.request.header("x-hmac-signature")
+    if sent_signature is None:
         if call.request.path == _START:
             call.claims.cite("signature.start")
             return
         call.refuse("signature.missing")
-    if not re.fullmatch(r"[0-9a-f]{64}", sent, re.IGNORECASE):
+    if not re.fullmatch(r"[0-9a-f]{64}", sent_signature, re.IGNORECASE):
         call.refuse("signature.malformed")
     for secret in _secrets_of(call):
-        if hmac.compare_digest(webhooks.signature(secret, signed_part(call.request)), sent.lower()):
+        if hmac.compare_digest(
+            webhooks.signature(secret, signed_part(call.request)), sent_signature.lower()
+        ):
             call.authenticate(secret)
             return
     call.key_label = "wrong"

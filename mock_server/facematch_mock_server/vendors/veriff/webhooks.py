@@ -64,8 +64,8 @@ def _queue(world: World, session: Session, event: str) -> None:
         if destination.enabled and event in destination.events:
             # Veriff's webhooks contain no URL, so they need no origin.
             delivery = new_delivery(world, destination, session, event=event, origin="")
-            due = delivery.created_at + dt.timedelta(seconds=delay_s)
-            world.outbox.enqueue(attrs.evolve(delivery, due=due))
+            due_at = delivery.created_at + dt.timedelta(seconds=delay_s)
+            world.outbox.enqueue(attrs.evolve(delivery, due=due_at))
 
 
 def _drop_requests_to_resubmit(world: World, session: Session) -> None:
@@ -93,7 +93,7 @@ def compose(
     body = encode(document)
     headers = (
         ("Content-Type", "application/json"),
-        ("X-AUTH-CLIENT", (session.metadata or {})["client"]),
+        ("X-AUTH-CLIENT", session.metadata_or_empty["client"]),
         ("X-HMAC-SIGNATURE", signature(destination.secret, body)),
         (MOCK_HEADER, __version__),
     )
