@@ -230,7 +230,7 @@ class CitedClaims:
         return tuple(dict.fromkeys(map(itemgetter(1), self._cited)))
 
     def answer(
-        self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
+        self, key: str, /, body: object = None, headers: Headers = (), **filled: object
     ) -> Response:
         """Build the response that a claim describes.
 
@@ -265,7 +265,7 @@ def response(
     return Response(status=status, headers=(("Content-Type", content_type), *headers), body=body)
 
 
-def placeholders_of(template: Any) -> frozenset[str]:
+def placeholders_of(template: object) -> frozenset[str]:
     """Return the names of the ``{names}`` in all texts of `template`."""
     if isinstance(template, str):
         return frozenset(name for _, name, _, _ in string.Formatter().parse(template) if name)
@@ -277,7 +277,7 @@ def placeholders_of(template: Any) -> frozenset[str]:
     return frozenset().union(*map(placeholders_of, parts))
 
 
-def fill(template: Any, filled: Mapping[str, object]) -> Any:
+def fill(template: object, filled: Mapping[str, object]) -> Any:
     """Replace the ``{names}`` in all texts of `template`."""
     if not filled:
         return template
@@ -296,7 +296,7 @@ _ENCODER = json.JSONEncoder(
 )
 
 
-def encode(body: Any) -> bytes:
+def encode(body: object) -> bytes:
     """Encode JSON compactly, with non-ASCII characters unescaped, as web frameworks do."""
     text = _ENCODER.encode(body)
     try:

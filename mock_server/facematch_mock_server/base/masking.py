@@ -91,7 +91,7 @@ def show_rule(rule: Any) -> str:
     return f"{type(rule).__name__}({', '.join(set_fields)})"
 
 
-def _default_of(rule: Any, field: attrs.Attribute[Any]) -> Any:
+def _default_of(rule: object, field: attrs.Attribute[Any]) -> Any:
     """Return a field's default, which may depend on the rule's other fields."""
     if getattr(field.default, "takes_self", False):
         return field.default.factory(rule)  # type: ignore[union-attr]  # a factory has it
@@ -109,7 +109,7 @@ def _hide_secrets(value: str) -> str:
     return hide_token(_ADDRESS.sub(r"\g<scheme>\g<rest>", value))
 
 
-def _show_plain(value: Any) -> str:
+def _show_plain(value: object) -> str:
     """Return a value as text; an object, or a list with nested values, by type and length."""
     if not isinstance(value, (dict, list)):
         return str(value)
@@ -118,7 +118,7 @@ def _show_plain(value: Any) -> str:
     return ", ".join(map(str, value))
 
 
-def _describe_kind(value: Any) -> str:
+def _describe_kind(value: object) -> str:
     """Return a value's type and length; ``null`` for None."""
     length = len(value) if isinstance(value, (str, list, dict)) else 0
     return _KINDS.get(type(value), "null").format(length)

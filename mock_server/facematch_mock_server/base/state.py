@@ -120,7 +120,7 @@ class Collection(Generic[T]):
             return self._all.pop(key, None)
 
 
-def check_text(name: str, value: Any) -> None:
+def check_text(name: str, value: object) -> None:
     """Raise ValueError for a value with a lone surrogate, which cannot be sent."""
     try:
         json.dumps(value, ensure_ascii=False, default=str).encode()
@@ -149,7 +149,7 @@ def require(record: T | None, what: str) -> T:
     return record
 
 
-def check_times(times: Any) -> None:
+def check_times(times: object) -> None:
     """Raise ValueError unless `times` is a valid number of calls for a rule."""
     if times is not None and (type(times) is not int or times < 1):
         raise ValueError("times must be 1 or more (a whole number), or null (None) for every call")

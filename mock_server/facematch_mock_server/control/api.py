@@ -152,7 +152,7 @@ def reply(work: Callable[[], Response]) -> Response:
         return reply_words(status, str(error.args[0] if error.args else error))
 
 
-def reply_json(status: int, body: Any) -> Response:
+def reply_json(status: int, body: object) -> Response:
     # The newline at the end is for terminals.
     return response(status, JSON, encode(body) + b"\n", GUARDS)
 

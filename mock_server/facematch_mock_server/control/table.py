@@ -82,7 +82,7 @@ def read_values(
     return values
 
 
-def _read_value(name: str, allowed: frozenset[Any], value: Any) -> Any:
+def _read_value(name: str, allowed: frozenset[Any], value: object) -> Any:
     """Convert a value to the allowed type. Raises ValueError for an invalid value."""
     if len(allowed) > 1 or Any in allowed:
         # If several types are allowed, the method itself checks the value.
@@ -112,7 +112,7 @@ def _convert(annotation: Any, value: Any) -> Any:
     raise ValueError
 
 
-def _convert_query(annotation: Any, text: QueryText) -> Any:
+def _convert_query(annotation: object, text: QueryText) -> Any:
     if annotation is int and text.isascii() and text.isdigit() and len(text) < 16:
         return int(text)
     if annotation is dict and "=" in text:
@@ -136,7 +136,7 @@ def hints_of(record: type) -> dict[str, Any]:
     return {field.name: float if field.type in (float, "float") else Any for field in fields}
 
 
-def to_json_types(value: Any) -> Any:
+def to_json_types(value: object) -> Any:
     """Convert `value` to JSON types. Times become ISO 8601 strings, amounts of money strings."""
     for types_of_value, convert in _CONVERTERS:
         if isinstance(value, types_of_value):
@@ -194,7 +194,7 @@ class Operation:
     #: The attribute of `Control` that has the method; None if `Control` itself has it.
     _owner: str | None
 
-    def __call__(self, control: Any, path_value: str, sent: Mapping[str, Any]) -> Any:
+    def __call__(self, control: object, path_value: str, sent: Mapping[str, Any]) -> Any:
         """Run the operation and return the result as JSON. Raises ValueError for invalid values.
 
         `path_value` is the end of the request's path, for an operation whose path ends with ``{}``.

@@ -415,7 +415,7 @@ def _describe_box(box: Any, picture: object) -> str:
     return "inside" if shorter_side > 0 and longer_side < 3 * shorter_side else "narrow"
 
 
-def is_private(document: Any, secrets: Iterable[Secret], images: Iterable[Image]) -> bool:
+def is_private(document: object, secrets: Iterable[Secret], images: Iterable[Image]) -> bool:
     """Return whether a document contains a key, part of a picture or an id."""
     from facematch_core.testing import find_leaks, picture_samples
 

@@ -262,7 +262,7 @@ def _show_difference(difference: Comparison) -> None:
     say(f"{calls}: {aspect} {_quote(difference.mock)} -> {_quote(difference.vendor)}")
 
 
-def _quote(value: Any) -> str:
+def _quote(value: object) -> str:
     if isinstance(value, list):
         value = " or ".join(map(str, value)) or None
     return "nothing" if value is None else str(value)

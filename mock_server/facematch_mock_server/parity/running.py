@@ -202,7 +202,7 @@ class Recorder:
         call.replies = self._replies
         return call
 
-    def _keep_session(self, outcome: Any, record: fm.SessionRecord, call: RecordedCall) -> None:
+    def _keep_session(self, outcome: object, record: fm.SessionRecord, call: RecordedCall) -> None:
         """Keep a started session before the next request can fail, because it must be deleted."""
         step = self._step
         if isinstance(outcome, Deletion):

@@ -23,7 +23,7 @@ MAX_AGE = 120
 def _must_be(allowed: str, is_allowed: Callable[[Any], bool]) -> Callable[..., None]:
     """Return a validator whose error says that the value must be `allowed`."""
 
-    def check(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    def check(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
         if not is_allowed(value):
             raise ValueError(f"{attribute.name} of a card must be {allowed}, not {value!r:.40}")
 
@@ -45,7 +45,7 @@ def _number(low: float, high: float, *, decimals: int = 0, optional: bool = True
     if optional:
         allowed += " or None"
 
-    def is_allowed(value: Any) -> bool:
+    def is_allowed(value: object) -> bool:
         if value is None:
             return optional
         # True is an int.

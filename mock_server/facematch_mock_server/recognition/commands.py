@@ -20,7 +20,7 @@ _KINDS: dict[str, FileKind] = {f".{kind.lower()}": kind for kind in get_args(Fil
 _KINDS |= {".jpg": "JPEG", ".tif": "TIFF"}
 
 
-def _option(name: str, kind: Any, metavar: str | None, default: Any, text: str) -> _Decorator:
+def _option(name: str, kind: object, metavar: str | None, default: object, text: str) -> _Decorator:
     """Return an option whose help shows its default."""
     return click.option(
         name, type=kind, metavar=metavar, help=text, default=default, show_default=True

@@ -166,7 +166,7 @@ def _as_digests(values: Any) -> frozenset[str]:
     return frozenset(digests)
 
 
-def as_field(value: Any) -> dict[str, str] | None:
+def as_field(value: object) -> dict[str, str] | None:
     """Return valid fields as a dict; None means any call. Raises ValueError for invalid fields."""
     if value is None:
         return None

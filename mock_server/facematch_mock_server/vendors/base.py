@@ -181,13 +181,13 @@ class Call:
     _fields: dict[str, str] | None = attrs.field(default=None, init=False, repr=False)
 
     def answer(
-        self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
+        self, key: str, /, body: object = None, headers: Headers = (), **filled: object
     ) -> Response:
         """Build the response that the claim `key` describes, with this call's headers."""
         return self.claims.answer(key, body, (*headers, *self.headers), **filled)
 
     def refuse(
-        self, key: str, /, *facts: str, body: Any = None, headers: Headers = (), **filled: object
+        self, key: str, /, *facts: str, body: object = None, headers: Headers = (), **filled: object
     ) -> NoReturn:
         """Raise `Refused` with the response of the claim `key`, which also cites `facts`."""
         self.claims.cite(*facts)

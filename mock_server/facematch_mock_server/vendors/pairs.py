@@ -112,7 +112,7 @@ class PairCall(base.NumberedCall):
         return endpoint
 
     def answer(
-        self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
+        self, key: str, /, body: object = None, headers: Headers = (), **filled: object
     ) -> Response:
         filled = {**filled, "request_id": self.request_id}
         return super().answer(key, body, headers, **filled)
@@ -356,7 +356,7 @@ class PairVendor(base.MockVendor):
             return fields.texts[index], call.texts[fields.texts[index]]
         return (fields.files or fields.texts)[index], None
 
-    def decode(self, call: PairCall, name: str, text: Any) -> Upload:
+    def decode(self, call: PairCall, name: str, text: object) -> Upload:
         """Return the picture in a text in base64. White space is ignored."""
         if not isinstance(text, str):
             call.refuse("picture.no_base64", name=name)

@@ -22,7 +22,7 @@ from facematch_mock_server.recognition.outcomes import Fields, as_field
 from .clock import Draws
 
 
-def copy_json(value: Any) -> Any:
+def copy_json(value: object) -> Any:
     """Copy a JSON value. Raises ValueError for a value that JSON cannot represent."""
     try:
         # The control API parses fractions as Decimal.
@@ -31,7 +31,7 @@ def copy_json(value: Any) -> Any:
         raise ValueError(f"the body of a fault must be JSON, not {value!r:.40}") from None
 
 
-def _as_number(value: Any) -> Any:
+def _as_number(value: object) -> Any:
     """Convert Decimal to float; return other values unchanged."""
     return float(value) if isinstance(value, Decimal) else value
 
@@ -116,7 +116,7 @@ _UNKNOWN_CONDITIONS: Mapping[Stage, tuple[tuple[str, ...], Stage]] = {
 }
 
 
-def _as_headers(headers: Any) -> dict[str, str | None]:
+def _as_headers(headers: object) -> dict[str, str | None]:
     """Return valid headers as a dict. Raises ValueError or TypeError for invalid ones."""
     if headers is None:
         return {}

@@ -8,7 +8,6 @@ import math
 import statistics
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any
 
 import attrs
 
@@ -20,12 +19,12 @@ MAX_DELAY_S = 3600.0
 _NORMAL = statistics.NormalDist()
 
 
-def _read_s(value: Any) -> float:
+def _read_s(value: object) -> float:
     # The control API parses fractions as Decimal.
     return read_delay_s(float(value) if isinstance(value, Decimal) else value)
 
 
-def _read_positive(value: Any) -> float:
+def _read_positive(value: object) -> float:
     number = _read_s(value)
     if number == 0:
         raise ValueError("not above 0")
@@ -60,7 +59,7 @@ _TAKES = (
 )
 
 
-def read_latency(operation: str, value: Any, vendors: Iterable[Vendor]) -> Latency:
+def read_latency(operation: str, value: object, vendors: Iterable[Vendor]) -> Latency:
     """Parse an operation's latency: a number, a pair, a `LogNormal`, or one of these as text.
 
     Raises ValueError if no vendor has the operation, or if the value is invalid.
@@ -74,7 +73,7 @@ def read_latency(operation: str, value: Any, vendors: Iterable[Vendor]) -> Laten
     raise ValueError(f"latency must be {_TAKES}, not {value!r:.60}")
 
 
-def _read(value: Any) -> Latency:
+def _read(value: object) -> Latency:
     if isinstance(value, LogNormal):
         return value
     if isinstance(value, Mapping):

@@ -277,7 +277,7 @@ def _is_from_another_page(request: Request) -> bool:
     return request.header("sec-fetch-site") in ("cross-site", "same-site")
 
 
-def _reply_json(value: Any) -> Response:
+def _reply_json(value: object) -> Response:
     return response(200, JSON, json.dumps(value).encode())
 
 

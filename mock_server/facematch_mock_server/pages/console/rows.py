@@ -122,7 +122,7 @@ def _parse_float(text: str) -> float | str:
     return number if number < math.inf else text
 
 
-def _walk_objects(value: Any) -> Iterator[dict[str, Any]]:
+def _walk_objects(value: object) -> Iterator[dict[str, Any]]:
     """Yield the objects in `value`, outermost first."""
     level = [value]
     while level:
@@ -136,7 +136,7 @@ def _walk_objects(value: Any) -> Iterator[dict[str, Any]]:
             level.extend(items)
 
 
-def _find_outermost_or_null(value: Any, names: tuple[str, ...], types: tuple[type, ...]) -> Any:
+def _find_outermost_or_null(value: object, names: tuple[str, ...], types: tuple[type, ...]) -> Any:
     """Return the outermost value with one of these names that is null or has one of the types."""
     for values in _walk_objects(value):
         for name in names:
@@ -145,12 +145,12 @@ def _find_outermost_or_null(value: Any, names: tuple[str, ...], types: tuple[typ
     return None
 
 
-def _has_judged_pictures(entry: Entry, answer: Any) -> bool:
+def _has_judged_pictures(entry: Entry, answer: object) -> bool:
     """Return whether a call judged pictures, which it sent itself or (Azure's verify) by id."""
     return bool(entry.files) or (isinstance(answer, dict) and "isIdentical" in answer)
 
 
-def _find_score(answer: Any) -> Any:
+def _find_score(answer: object) -> Any:
     """Return the outermost score, or else the first confidence next to a verdict, or None."""
     score = _find_outermost_or_null(answer, _SCORES, (int, float))
     if score is not None:
@@ -162,7 +162,7 @@ def _find_score(answer: Any) -> Any:
     return None
 
 
-def _find_reason(answer: Any) -> str | None:
+def _find_reason(answer: object) -> str | None:
     """Return the reason that a refusal gives, with secrets masked, or None."""
     reason = _find_outermost_or_null(answer, _REASONS, (str,))
     while reason is None and isinstance(answer, (dict, list)) and answer:
@@ -176,7 +176,7 @@ def _find_reason(answer: Any) -> str | None:
     return mask_and_shorten_value("reason", reason)
 
 
-def _shorten(name: str, value: Any) -> Any:
+def _shorten(name: str, value: object) -> Any:
     """Mask and shorten the texts in JSON as the journal does, with pictures left out."""
     if isinstance(value, dict):
         return {str(key)[:80]: _shorten(str(key), inner) for key, inner in value.items()}

@@ -50,12 +50,12 @@ def check_picture(call: NumberedCall, content: bytes | bytearray) -> None:
 # The fields of a start request: a JSON object, or the parts of a form, which are all strings
 
 
-def read_flag(value: Any) -> bool:
+def read_flag(value: object) -> bool:
     """Read a boolean. Raises LookupError or TypeError for any other value."""
     return {True: True, False: False, "true": True, "false": False}[value]
 
 
-def _read_device(value: Any) -> str:
+def _read_device(value: object) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= 64:
         raise ValueError
     return value

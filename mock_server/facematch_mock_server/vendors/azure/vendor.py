@@ -191,7 +191,7 @@ def _picture_of(call: AzureCall, face: DetectedFace) -> Upload:
     return Upload("image", call.world.pictures.find(digest) or b"", digest)
 
 
-def _charge(call: AzureCall, claim: str, body: Any) -> Response:
+def _charge(call: AzureCall, claim: str, body: object) -> Response:
     call.claims.cite("charge")
     operation, _, _ = claim.partition(".")
     call.charge(Decimal(0), service=operation.upper(), request_id=call.request_id)

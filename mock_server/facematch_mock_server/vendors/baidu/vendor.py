@@ -38,7 +38,7 @@ class BaiduCall(PairCall):
     """A call whose refusals, too, are a 200 with its id."""
 
     def answer(
-        self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
+        self, key: str, /, body: object = None, headers: Headers = (), **filled: object
     ) -> Response:
         documented = self.claims.get(key).body
         if body is None and isinstance(documented, dict) and "error_code" in documented:
@@ -47,7 +47,9 @@ class BaiduCall(PairCall):
         return super().answer(key, body, headers)
 
 
-def _describe_answer(call: PairCall, status: Mapping[str, Any], *, result: Any) -> dict[str, Any]:
+def _describe_answer(
+    call: PairCall, status: Mapping[str, Any], *, result: object
+) -> dict[str, Any]:
     """Return the body of an answer; `status` has its error_code and error_msg."""
     return {
         **status,

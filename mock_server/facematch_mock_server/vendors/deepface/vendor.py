@@ -99,7 +99,7 @@ class DeepfaceCall(PairCall):
     """A call to one of the two paths, which name a fault of a picture in different ways."""
 
     def answer(
-        self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
+        self, key: str, /, body: object = None, headers: Headers = (), **filled: object
     ) -> Response:
         """Build a claim's response. `/represent` has refusals of its own for a picture."""
         service = "verify"
@@ -250,7 +250,7 @@ class Deepface(PairVendor):
         return False
 
 
-def read_option(call: PairCall, name: str, default: Any) -> Any:
+def read_option(call: PairCall, name: str, default: object) -> Any:
     """Return the value of an option in the JSON or in the form."""
     if call.json_body is not None:
         return call.json_body.get(name, default)

@@ -99,7 +99,7 @@ def read_form_fields(
     return values, errors
 
 
-def read_json_fields(call: Call, body: Any, fields: Iterable[Field]) -> dict[str, Any]:
+def read_json_fields(call: Call, body: object, fields: Iterable[Field]) -> dict[str, Any]:
     """Return a JSON body's fields, ignoring unknown names; refuse the call for invalid fields."""
     if body is None:
         call.refuse("given.nothing")
@@ -128,7 +128,7 @@ def read_json_fields(call: Call, body: Any, fields: Iterable[Field]) -> dict[str
 # high, a missing field, a choice), otherwise from the framework.
 
 
-def file(claims: CitedClaims, upload: Any) -> Upload:
+def file(claims: CitedClaims, upload: object) -> Upload:
     """Read a file; its extension must be accepted and its size within the limit."""
     if upload is None:
         raise Invalid("No file was submitted.")
@@ -163,7 +163,7 @@ def threshold(claims: CitedClaims, value: Any) -> float:
     return _in_range(number, 0, 100)
 
 
-def whole_number(_: CitedClaims, value: Any, *, lowest: int, highest: int) -> int:
+def whole_number(_: CitedClaims, value: object, *, lowest: int, highest: int) -> int:
     """Read an integer within a range; a zero fraction (``5.0``) is accepted."""
     try:
         number = int(re.sub(r"\.0*\s*$", "", str(value)))
@@ -180,7 +180,7 @@ def _in_range(number: N, lowest: int, highest: int) -> N:
     return number
 
 
-def boolean(_: CitedClaims, value: Any) -> bool:
+def boolean(_: CitedClaims, value: object) -> bool:
     lowered = value.lower() if isinstance(value, str) else value
     truth = _TRUTH.get(lowered) if isinstance(lowered, (str, int, float)) else None
     if truth is None:
@@ -188,14 +188,14 @@ def boolean(_: CitedClaims, value: Any) -> bool:
     return truth
 
 
-def text(claims: CitedClaims, value: Any) -> str:
+def text(claims: CitedClaims, value: object) -> str:
     """Read a string without surrounding white space; a number is converted to a string."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise Invalid("Not a valid string.")
     return check_text(claims, str(value).strip())
 
 
-def vendor_data(claims: CitedClaims, value: Any) -> str | None:
+def vendor_data(claims: CitedClaims, value: object) -> str | None:
     """Read the caller's own data; return None for an empty string."""
     own_data = text(claims, value)
     if not own_data:
@@ -219,20 +219,20 @@ def words_for_length(most: int) -> str:
     return f"Ensure this field has no more than {most} characters."
 
 
-def uuid(_: CitedClaims, value: Any) -> str:
+def uuid(_: CitedClaims, value: object) -> str:
     try:
         return read_uuid(value)
     except ValueError:
         raise Invalid("Must be a valid UUID.") from None
 
 
-def choice(choices: Container[str], _: CitedClaims, value: Any) -> str:
+def choice(choices: Container[str], _: CitedClaims, value: object) -> str:
     if not isinstance(value, str) or value not in choices:
         raise Invalid(f'"{value}" is not a valid choice.')
     return value
 
 
-def email(claims: CitedClaims, value: Any) -> str:
+def email(claims: CitedClaims, value: object) -> str:
     address = value.strip() if isinstance(value, str) else ""
     is_valid = re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", address) and len(address) <= 320
     return check_text(claims, address, *(() if is_valid else ("Enter a valid email address.",)))

@@ -81,7 +81,7 @@ _CATALOGUE = [{"slug": slug} for slug in SCENARIOS]
 # session, portrait, credit, quota.
 
 
-def _read_callback(claims: CitedClaims, value: Any) -> str | None:
+def _read_callback(claims: CitedClaims, value: object) -> str | None:
     address = framework.text(claims, value)
     scheme = re.fullmatch(r"([A-Za-z][A-Za-z0-9+.-]*):\S+", address)
     if address and (scheme is None or scheme[1].lower() in _UNSAFE_SCHEMES):
@@ -102,7 +102,7 @@ def _read_portrait(claims: CitedClaims, value: Any) -> bytes:
     return content
 
 
-def _read_scenario(claims: CitedClaims, value: Any) -> str:
+def _read_scenario(claims: CitedClaims, value: object) -> str:
     slug = framework.text(claims, value)
     if slug not in SCENARIOS:
         raise Invalid(f"Unknown sandbox scenario: '{slug}'.")

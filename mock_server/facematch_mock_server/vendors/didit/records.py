@@ -106,7 +106,7 @@ def _check_threshold(_: object, field: attrs.Attribute[Any], value: Any) -> None
         raise ValueError(f"{field.name} must be a number from 0 to 100, or None, not {value!r:.40}")
 
 
-def _check_action(_: object, field: attrs.Attribute[Any], value: Any) -> None:
+def _check_action(_: object, field: attrs.Attribute[Any], value: object) -> None:
     if value not in ACTIONS:
         names = ", ".join(ACTIONS)
         raise ValueError(f"{field.name} must be one of {names}, not {value!r:.40}")
@@ -159,7 +159,7 @@ class WorkflowSettings:
     face_liveness_possible_duplicated_face_action: str = _action()
 
 
-def _read_settings(settings: Any) -> WorkflowSettings:
+def _read_settings(settings: object) -> WorkflowSettings:
     """Return settings given by name. Raises ValueError for an unknown name or an invalid value."""
     if isinstance(settings, WorkflowSettings):
         return settings

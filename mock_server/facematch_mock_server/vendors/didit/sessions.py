@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 from functools import partial
-from typing import Any
 
 import attrs
 
@@ -26,14 +25,14 @@ _RESUBMITTED = "Resubmitted"
 _CHANGEABLE_STATUSES = (APPROVED, DECLINED, IN_REVIEW, "Kyc Expired", "Abandoned", _RESUBMITTED)
 
 
-def _read_status(claims: CitedClaims, value: Any) -> str:
+def _read_status(claims: CitedClaims, value: object) -> str:
     status = framework.choice(STATUSES, claims, value)
     if status not in (APPROVED, DECLINED, _RESUBMITTED):
         raise Invalid("You can only update the status to 'Approved', 'Declined', or 'Resubmitted'.")
     return status
 
 
-def _read_email(claims: CitedClaims, value: Any) -> str:
+def _read_email(claims: CitedClaims, value: object) -> str:
     is_empty = isinstance(value, str) and not value.strip()
     return "" if is_empty else framework.email(claims, value)
 

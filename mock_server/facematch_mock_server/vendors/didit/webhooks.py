@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import json
 import uuid
-from typing import Any
 
 from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER
@@ -108,7 +107,7 @@ def application_id(account: str) -> str:
     return str(uuid.uuid5(_APPLICATION_NAMESPACE, account))
 
 
-def write_json(document: Any, *, escaped: bool) -> bytes:
+def write_json(document: object, *, escaped: bool) -> bytes:
     """Encode `document` as compact JSON with sorted keys and whole floats as integers."""
     # Convert numbers while parsing, because recursion fails at depths that the parser accepts.
     document = json.loads(json.dumps(document), parse_float=_read_number)

@@ -78,7 +78,7 @@ class FieldProblems:
         call.refuse("body.wrong", body={"error": {**error, "fields": self.texts}})
 
 
-def check_text(problems: FieldProblems, name: str, value: Any) -> None:
+def check_text(problems: FieldProblems, name: str, value: object) -> None:
     """Add a problem if the value is neither a text nor missing."""
     if value is not None and not isinstance(value, str):
         problems.add(name, "must be a text")

@@ -76,7 +76,7 @@ _NO_EXPIRY_S = 100 * 365 * 86400
 # Start and read
 
 
-def _check_uuid(problems: FieldProblems, name: str, value: Any) -> None:
+def _check_uuid(problems: FieldProblems, name: str, value: object) -> None:
     if not isinstance(value, str) or not UUID.fullmatch(value):
         problems.add(name, "must be a UUID")
 
@@ -143,7 +143,7 @@ def start(call: Call) -> Response:
     return call.answer("run.created", show_run(call.claims, call.world, session, origin_of(call)))
 
 
-def _is_tag(tag: Any) -> bool:
+def _is_tag(tag: object) -> bool:
     return isinstance(tag, str) and 1 <= len(tag) <= 128
 
 

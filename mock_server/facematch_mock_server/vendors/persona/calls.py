@@ -94,7 +94,7 @@ class PersonaCall(Call):
         return current(self.world, session)
 
     def answer(
-        self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
+        self, key: str, /, body: object = None, headers: Headers = (), **filled: object
     ) -> Response:
         """Build the response that the claim `key` describes, with keys in the call's casing."""
         inflected = None if body is None else inflect(body, self.casing)

@@ -342,7 +342,7 @@ def cite_verifications(claims: CitedClaims, session: Session) -> None:
 # The casing of keys
 
 
-def inflect(value: Any, casing: str) -> Any:
+def inflect(value: object, casing: str) -> Any:
     """Return JSON with its keys in ``kebab``, ``snake`` or ``camel``, but those inside `fields`."""
     if isinstance(value, list):
         return [inflect(item, casing) for item in value]

@@ -115,11 +115,11 @@ def _read_settings(call: NumberedCall, parameters: Mapping[str, Any]) -> Setting
     )
 
 
-def _fits(text: Any, pattern: re.Pattern[str]) -> bool:
+def _fits(text: object, pattern: re.Pattern[str]) -> bool:
     return text is None or (isinstance(text, str) and pattern.fullmatch(text) is not None)
 
 
-def _is_preference(preference: Any) -> bool:
+def _is_preference(preference: object) -> bool:
     """Return whether a value is a challenge, with versions or without."""
     if not isinstance(preference, dict) or preference.get("Type") not in _CHALLENGES:
         return False

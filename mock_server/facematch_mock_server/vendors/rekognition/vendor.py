@@ -85,7 +85,7 @@ class RekognitionCall(base.NumberedCall):
     """A call whose response has a request id in a header; an error has a second id."""
 
     def answer(
-        self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
+        self, key: str, /, body: object = None, headers: Headers = (), **filled: object
     ) -> Response:
         """Build a response with the headers and Logref of the Developer Guide's example."""
         headers = (*headers, ("x-amzn-RequestId", self.request_id))

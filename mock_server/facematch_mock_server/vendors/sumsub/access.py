@@ -49,13 +49,13 @@ class SumsubCall(NumberedCall):
     body: dict[str, Any] = attrs.field(factory=dict, init=False)
 
     def answer(
-        self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
+        self, key: str, /, body: object = None, headers: Headers = (), **filled: object
     ) -> Response:
         filled = {**filled, "correlation_id": self.request_id}
         return super().answer(key, body, headers, **filled)
 
     def refuse(
-        self, key: str, /, *facts: str, body: Any = None, headers: Headers = (), **filled: object
+        self, key: str, /, *facts: str, body: object = None, headers: Headers = (), **filled: object
     ) -> NoReturn:
         facts = ("error.body", "error.description", *facts)
         super().refuse(key, *facts, body=body, headers=headers, **filled)

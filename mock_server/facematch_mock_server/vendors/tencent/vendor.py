@@ -45,7 +45,7 @@ class TencentCall(PairCall):
     """A call whose refusals cite what is known about every refusal."""
 
     def refuse(
-        self, key: str, /, *facts: str, body: Any = None, headers: Headers = (), **filled: object
+        self, key: str, /, *facts: str, body: object = None, headers: Headers = (), **filled: object
     ) -> NoReturn:
         facts = ("error.status", "error.message", *facts)
         super().refuse(key, *facts, body=body, headers=headers, **filled)
