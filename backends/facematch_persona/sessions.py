@@ -281,8 +281,15 @@ _NOT_APPLICABLE = "not_applicable"
 _UNFINISHED = frozenset({"initiated", "submitted", "requires_retry", "skipped", "canceled"})
 #: Attributes that are copied to `raw`. URLs, names and the note are dropped.
 _RAW_ATTRIBUTES = (
-    *("status", "created-at", "started-at", "expires-at", "completed-at", "failed-at"),
-    *("decisioned-at", "expired-at", "redacted-at"),
+    "status",
+    "created-at",
+    "started-at",
+    "expires-at",
+    "completed-at",
+    "failed-at",
+    "decisioned-at",
+    "expired-at",
+    "redacted-at",
 )
 _RAW_OF_CHECK = ("name", "status", "reasons", "requirement")
 

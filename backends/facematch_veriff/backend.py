@@ -126,8 +126,14 @@ _WARNING_CODES: Mapping[str, WarningCode] = {
 }
 #: Fields of a decision that are copied to `raw`: nothing about the person, the document or others.
 _RAW_FIELDS = (
-    *("id", "attemptId", "status", "code", "reason", "reasonCode"),
-    *("acceptanceTime", "decisionTime"),
+    "id",
+    "attemptId",
+    "status",
+    "code",
+    "reason",
+    "reasonCode",
+    "acceptanceTime",
+    "decisionTime",
 )
 
 

@@ -32,8 +32,18 @@ from .text import clean
 
 #: Columns of a .csv file with results.
 COLUMNS: Final = (
-    *("line", "key", "probe", "reference", "decision", "score", "scale", "threshold"),
-    *("charged", "warnings", "error", "message"),
+    "line",
+    "key",
+    "probe",
+    "reference",
+    "decision",
+    "score",
+    "scale",
+    "threshold",
+    "charged",
+    "warnings",
+    "error",
+    "message",
 )
 
 #: Bytes that must be free on the disk for the row of each running call.

@@ -192,9 +192,18 @@ def test_call_goes_to_the_configured_endpoint(monkeypatch, mock):
 
 
 REGIONS = (
-    *("us-east-1", "eu-west-1", "ap-southeast-5", "us-gov-west-1", "il-central-1"),
-    *("cn-north-1", "cn-northwest-1", "us-iso-east-1", "us-isob-east-1", "us-isof-south-1"),
-    *("eu-isoe-west-1", "eusc-de-east-1"),
+    "us-east-1",
+    "eu-west-1",
+    "ap-southeast-5",
+    "us-gov-west-1",
+    "il-central-1",
+    "cn-north-1",
+    "cn-northwest-1",
+    "us-iso-east-1",
+    "us-isob-east-1",
+    "us-isof-south-1",
+    "eu-isoe-west-1",
+    "eusc-de-east-1",
 )
 
 

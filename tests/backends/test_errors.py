@@ -56,19 +56,26 @@ EXTENSION = (
 TOO_FAST = "Write request rate limit exceeded. You can make up to 300 requests per minute."
 AWS_NAMES = {
     fm.AuthenticationFailed: (
-        *("UnrecognizedClientException", "InvalidClientTokenId", "MissingAuthenticationToken"),
-        *("IncompleteSignature", "RequestExpired"),
+        "UnrecognizedClientException",
+        "InvalidClientTokenId",
+        "MissingAuthenticationToken",
+        "IncompleteSignature",
+        "RequestExpired",
         "com.amazon.coral.service#InvalidSignatureException",
         "ExpiredTokenException:http://internal.amazon.com/coral/",
     ),
     fm.InsufficientCredit: ("OptInRequired", "SubscriptionRequiredException"),
     fm.PermissionDenied: ("AccessDeniedException",),
     fm.RateLimited: (
-        *("ThrottlingException", "ProvisionedThroughputExceededException"),
-        *("LimitExceededException", "ServiceQuotaExceededException"),
+        "ThrottlingException",
+        "ProvisionedThroughputExceededException",
+        "LimitExceededException",
+        "ServiceQuotaExceededException",
     ),
     fm.RequestRejected: (
-        *("ImageTooLargeException", "InvalidImageFormatException", "SomethingNewException"),
+        "ImageTooLargeException",
+        "InvalidImageFormatException",
+        "SomethingNewException",
     ),
 }
 

@@ -147,12 +147,35 @@ def test_variable_of_the_wrong_type_is_named_without_its_value(monkeypatch):
 
 
 PROFILE_KEYS = (
-    *("settings", "threshold", "fit_images", "require_environment", "members", "budget"),
-    *("circuit_breaker", "rate_limit", "retry", "expects", "compared_with"),
+    "settings",
+    "threshold",
+    "fit_images",
+    "require_environment",
+    "members",
+    "budget",
+    "circuit_breaker",
+    "rate_limit",
+    "retry",
+    "expects",
+    "compared_with",
 )
 KEYS = (
-    *("backend", "profiles", "p", "default_profile", "level", "strict", "api_key", "ratio", "env"),
-    *("file", "configured", "CONFIGURED_KEY", "cap", "failures", "per_second", "times"),
+    "backend",
+    "profiles",
+    "p",
+    "default_profile",
+    "level",
+    "strict",
+    "api_key",
+    "ratio",
+    "env",
+    "file",
+    "configured",
+    "CONFIGURED_KEY",
+    "cap",
+    "failures",
+    "per_second",
+    "times",
 )
 words = st.sampled_from(KEYS) | st.text(string.ascii_letters + "_-. \n\0é", max_size=8)
 toml_values = st.recursive(

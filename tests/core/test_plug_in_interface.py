@@ -29,12 +29,32 @@ MODULES = re.findall(r"^\| \[?`(facematch_core[\w.]*)`", PAGE, re.MULTILINE)
 
 #: Data that a plug-in, its double or its tests make; other data they are only shown.
 PLUG_IN_DATA = (
-    *("CallRecord", "Box", "Capabilities", "SimulatorReply"),
-    *("Deletion", "SessionAnswer", "SessionCapabilities", "SessionCheck", "SessionHint"),
-    *("SessionReading", "SessionAccess"),
-    *("ErrorRow", "Face", "FilePart", "HttpReply", "HttpRequest", "ImageLimits"),
-    *("LivenessRequest", "LivenessResult", "MatchRequest", "MatchResult", "RateWindow"),
-    *("Reconciliation", "ResultWarning", "Score", "Threshold"),
+    "CallRecord",
+    "Box",
+    "Capabilities",
+    "SimulatorReply",
+    "Deletion",
+    "SessionAnswer",
+    "SessionCapabilities",
+    "SessionCheck",
+    "SessionHint",
+    "SessionReading",
+    "SessionAccess",
+    "ErrorRow",
+    "Face",
+    "FilePart",
+    "HttpReply",
+    "HttpRequest",
+    "ImageLimits",
+    "LivenessRequest",
+    "LivenessResult",
+    "MatchRequest",
+    "MatchResult",
+    "RateWindow",
+    "Reconciliation",
+    "ResultWarning",
+    "Score",
+    "Threshold",
 )
 
 #: What plug-ins derive from.

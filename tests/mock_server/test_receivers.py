@@ -14,8 +14,11 @@ from facematch_mock_server import MockServer
 SECRET = "a-secret-of-the-shop-7d41c09b"
 FORGED = ("unsigned", "another secret", "changed body", "301 s old")
 GENUINE = (
-    *("right", "the same again", "retried with a new time"),
-    *("newer event", "older event after it"),
+    "right",
+    "the same again",
+    "retried with a new time",
+    "newer event",
+    "older event after it",
 )
 
 

@@ -93,8 +93,19 @@ CALLS = st.sampled_from(["match", "match", "liveness", "live"])
 PATHS = st.sampled_from([*PAID["didit"], *PAID["deepvue"], LOGIN])
 MOMENTS = st.sampled_from(
     [
-        *("before", "sent", "executed", "reserved", "settling", "sleeping"),
-        *("Started", "Sent", "Repeated", "Answered", "Charged", "Refused", "Unknown"),
+        "before",
+        "sent",
+        "executed",
+        "reserved",
+        "settling",
+        "sleeping",
+        "Started",
+        "Sent",
+        "Repeated",
+        "Answered",
+        "Charged",
+        "Refused",
+        "Unknown",
     ]
 )
 HOWS = st.sampled_from(["interrupt", "kill"])

@@ -61,7 +61,10 @@ VENDORS = (
 )
 OPTIONS = [
     *(word for vendor in VENDORS for word in ("--vendor", vendor)),
-    *("--door", "--any-key", "--door-host", "compreface.corp.example=compreface"),
+    "--door",
+    "--any-key",
+    "--door-host",
+    "compreface.corp.example=compreface",
 ]
 #: A network of one's own, as the page shows it. As root, without becoming root.
 APART = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--net"]

@@ -133,7 +133,9 @@ source = join_options(
     ),
     file_option("--non-mated", "Read the scores of all other pairs from this file; with --mated."),
     repeated(
-        *("--column", "columns", "WHAT=COLUMN"),
+        "--column",
+        "columns",
+        "WHAT=COLUMN",
         "With --scores or --pairs: the meaning of a column, such as mated=same_guy or "
         "group_country=country; "
         "score=COLUMN for each system of a wide file; azure:score=COLUMN only for azure.csv.",
@@ -147,19 +149,25 @@ source = join_options(
     ),
     flag("--distance", "With --scores: lower means more alike; the score is minus the distance."),
     repeated(
-        *("--no-score", "no_scores", "NUMBER|WORD"),
+        "--no-score",
+        "no_scores",
+        "NUMBER|WORD",
         "With --scores: number or word that means a missing score; nan if no number does.",
         callback=_no_scores,
     ),
     repeated(
-        *("--below", "below", "[SYSTEM=]NUMBER"),
+        "--below",
+        "below",
+        "[SYSTEM=]NUMBER",
         "With --scores: an empty score is below this number, the vendor's own threshold "
         "(Rekognition: 80).",
         callback=_below,
     ),
     flag("--independent-pairs", "With --scores without people's names: no person is in two pairs."),
     repeated(
-        *("--model", "models", "NAME"),
+        "--model",
+        "models",
+        "NAME",
         "Model whose answers count, if a system answered with several models.",
     ),
 )
@@ -171,7 +179,12 @@ _OF_SCORES: Final = ("columns", "rule", "distance", "no_scores", "below", "indep
 _SECTIONS: Final = {
     "Input": ("store", "scores", "mated", "non_mated", *_OF_SCORES, "models", "pairs"),
     "Judging": (
-        *("requirements", "fmr", "at_thresholds", "confidence", "attempts", "systems"),
+        "requirements",
+        "fmr",
+        "at_thresholds",
+        "confidence",
+        "attempts",
+        "systems",
         "allow_mock",
     ),
 }

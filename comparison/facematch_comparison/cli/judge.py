@@ -96,13 +96,17 @@ def _thresholds(context: click.Context, option: click.Parameter, words: Any) -> 
     "--confidence", type=common.CONFIDENCE, default="0.95", help="Confidence of every interval."
 )
 @common.repeated(
-    *("--at-threshold", "at_thresholds", "SYSTEM=NUMBER"),
+    "--at-threshold",
+    "at_thresholds",
+    "SYSTEM=NUMBER",
     "Judge this system at a fixed threshold, such as the one in production, instead of one chosen "
     "for --fmr.",
     callback=_thresholds,
 )
 @common.text_option(
-    *("--attempts", "N", "Maximum attempts per transaction; the best attempt counts."),
+    "--attempts",
+    "N",
+    "Maximum attempts per transaction; the best attempt counts.",
     type=click.IntRange(1),
     show_default="the most in the data",
 )

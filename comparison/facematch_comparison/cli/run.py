@@ -103,18 +103,24 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
     "--workers", "1-256", "Parallel calls to each system.", type=click.IntRange(1, 256), default=4
 )
 @common.repeated(
-    *("--keep", "keep", "NAME"),
+    "--keep",
+    "keep",
+    "NAME",
     "Ask this system's vendor to keep each call as a record, pictures included, so that a "
     "lost answer can be found again.",
 )
 @common.repeated(
-    *("--price", "prices", "NAME=AMOUNT"),
+    "--price",
+    "prices",
+    "NAME=AMOUNT",
     "Price of a comparison by this system; by default, the price in its budget.",
     callback=parse_pairs,
 )
 @common.text_option("--currency", "CCC", "Currency of all amounts.", default="USD")
 @common.repeated(
-    *("--column", "columns", "WHAT=COLUMN"),
+    "--column",
+    "columns",
+    "WHAT=COLUMN",
     "The meaning of a column of PAIRS, such as same=same_guy or group_country=country.",
     callback=common.parse_columns,
 )

@@ -25,8 +25,16 @@ from facematch_core.errors import InvalidRequest
 
 #: Attributes of a system that are columns of a file.
 _FACTS: Final = (
-    *("rule", "threshold", "scale", "price", "currency", "backend", "model", "environment"),
-    *("privacy", "people_known"),
+    "rule",
+    "threshold",
+    "scale",
+    "price",
+    "currency",
+    "backend",
+    "model",
+    "environment",
+    "privacy",
+    "people_known",
 )
 
 #: Columns with the names of pictures and people, if known.

@@ -127,10 +127,16 @@ TWICE = session(1)["face_matches"] * 2
         (Records(session(1, face_matches=TWICE)), "cannot_know"),
     ],
     ids=[
-        *("none", "others", "deleted since it was listed", "two with the id"),
-        *("an unreadable one beside it", "an unreadable one alone"),
-        *("an unknown environment beside it", "an unknown environment"),
-        *("no result", "two results"),
+        "none",
+        "others",
+        "deleted since it was listed",
+        "two with the id",
+        "an unreadable one beside it",
+        "an unreadable one alone",
+        "an unknown environment beside it",
+        "an unknown environment",
+        "no result",
+        "two results",
     ],
 )
 def test_only_one_record_with_one_result_is_the_call(records, outcome):

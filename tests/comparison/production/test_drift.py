@@ -42,7 +42,10 @@ def test_periods_are_weeks_from_monday_or_months_in_utc():
     rows = rows_of()
     weeks = measure(rows)
     assert [period.name for period in weeks.periods] == [
-        *("2026-09-28", "2026-10-05", "2026-10-12", "2026-10-19"),
+        "2026-09-28",
+        "2026-10-05",
+        "2026-10-12",
+        "2026-10-19",
     ]
     assert sum(period.calls for period in weeks.periods) == 1200
     months = measure(rows, span=Span.MONTH)

@@ -44,8 +44,15 @@ def header(head, name):
 @pytest.mark.parametrize(
     "url",
     [
-        *("", "/compare", "ftp://host/", "HTTPS://host/", "https://", "https:///path"),
-        *("https://user:canary@host/", "https://host?key=canary", "https://host/#canary"),
+        "",
+        "/compare",
+        "ftp://host/",
+        "HTTPS://host/",
+        "https://",
+        "https:///path",
+        "https://user:canary@host/",
+        "https://host?key=canary",
+        "https://host/#canary",
         *(
             "https://host/?key=canary#",
             "https://ho st/",

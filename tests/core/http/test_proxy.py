@@ -112,8 +112,10 @@ def test_invalid_proxy_setting_is_refused_at_construction(acme, proxy):
 @pytest.mark.parametrize(
     "proxy",
     [
-        *("socks5://127.0.0.1:1", "SOCKS5H://127.0.0.1:1"),
-        *("http://user:canary@", "user:canary@proxy.example:3128"),
+        "socks5://127.0.0.1:1",
+        "SOCKS5H://127.0.0.1:1",
+        "http://user:canary@",
+        "user:canary@proxy.example:3128",
     ],
 )
 def test_invalid_proxy_variable_raises_configuration_error(ask, monkeypatch, proxy):

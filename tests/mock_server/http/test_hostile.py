@@ -32,8 +32,16 @@ def test_mock_as_http_proxy_serves_the_vendor_but_not_the_control_api(mock):
 
 
 NO_LOOPBACK = (
-    *("[::1]evil.com", "127.0.0.1@evil.com", "localhost.evil.com", "127.0.0.1.", "127.0.0.1:80:80"),
-    *("127.0.0.1 evil", "[::1", "0x7f.1", "2130706433", "127.0.0.1#evil"),
+    "[::1]evil.com",
+    "127.0.0.1@evil.com",
+    "localhost.evil.com",
+    "127.0.0.1.",
+    "127.0.0.1:80:80",
+    "127.0.0.1 evil",
+    "[::1",
+    "0x7f.1",
+    "2130706433",
+    "127.0.0.1#evil",
 )
 
 

@@ -451,8 +451,12 @@ def test_workflow_that_the_vendor_does_not_know_is_not_reported_as_a_difference(
     document = vendor.run("--yes", code=3).document
     assert document["differences"] == []
     assert document["nothing_seen"].keys() == {
-        *("session-again", "session-read", "session-unknown"),
-        *("session-delete", "session-delete-again", "session-deleted"),
+        "session-again",
+        "session-read",
+        "session-unknown",
+        "session-delete",
+        "session-delete-again",
+        "session-deleted",
     }
 
 

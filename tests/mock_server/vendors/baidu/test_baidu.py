@@ -156,8 +156,12 @@ def test_login_gives_a_token_that_lasts_30_days(engine, method):
     body = answer.json()
     assert answer.status == 200
     assert set(body) == {
-        *("access_token", "expires_in", "scope"),
-        *("refresh_token", "session_key", "session_secret"),
+        "access_token",
+        "expires_in",
+        "scope",
+        "refresh_token",
+        "session_key",
+        "session_secret",
     }
     assert body["expires_in"] == 30 * DAY_S
     assert "brain_all_scope" in body["scope"].split()

@@ -42,8 +42,14 @@ def picture(kind="PNG", size=(200, 200)):
 def test_answer_has_the_documented_fields_and_exactly_those(engine):
     body = engine.handle(compare_request(scene(score=96.45678))).json()
     assert set(body) == {
-        *("request_id", "time_used", "confidence", "thresholds"),
-        *("image_id1", "image_id2", "faces1", "faces2"),
+        "request_id",
+        "time_used",
+        "confidence",
+        "thresholds",
+        "image_id1",
+        "image_id2",
+        "faces1",
+        "faces2",
     }
     assert body["confidence"] == 96.457
     assert set(body["thresholds"]) == {"1e-3", "1e-4", "1e-5"}

@@ -586,8 +586,12 @@ def test_each_status_is_told_and_a_decision_after_its_end(mock):
     mock.control.webhooks.wait()
     deliveries = mock.control.webhooks.deliveries()
     assert [each.event for each in deliveries] == [
-        *("inquiry.created", "inquiry.started", "verification.passed"),
-        *("inquiry.completed", "inquiry.approved", "inquiry.redacted"),
+        "inquiry.created",
+        "inquiry.started",
+        "verification.passed",
+        "inquiry.completed",
+        "inquiry.approved",
+        "inquiry.redacted",
     ]
     bodies = [json.loads(mock.control.webhooks.delivery(each.id).body) for each in deliveries]
     payloads = [body["data"]["attributes"]["payload"]["data"] for body in bodies]

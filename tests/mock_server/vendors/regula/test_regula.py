@@ -39,8 +39,14 @@ def test_answer_has_the_documented_fields_and_exactly_those(engine):
     assert set(body) == {"code", "detections", "results", "metadata"}
     (result,) = body["results"]
     assert set(result) == {
-        *("firstIndex", "firstFaceIndex", "first", "secondIndex", "secondFaceIndex", "second"),
-        *("score", "similarity"),
+        "firstIndex",
+        "firstFaceIndex",
+        "first",
+        "secondIndex",
+        "secondFaceIndex",
+        "second",
+        "score",
+        "similarity",
     }
     assert result["similarity"] == 0.93457
     assert result["score"] == pytest.approx(1 - 0.93457)
@@ -141,6 +147,10 @@ def test_fault_has_the_mocks_error_for_the_status(engine, status):
 def test_health_names_the_licence(engine):
     health = engine.handle(get_request("/api/healthz"))
     assert set(health.json()) == {
-        *("app", "licenseId", "licenseSerial", "licenseValidUntil", "version"),
+        "app",
+        "licenseId",
+        "licenseSerial",
+        "licenseValidUntil",
+        "version",
     }
     assert engine.handle(get_request("/api/readyz")).status == 200

@@ -415,9 +415,15 @@ def test_path_of_sumsub_that_is_not_imitated_says_so(engine, path):
 # Webhooks
 
 EVERY_EVENT = (
-    *("applicantCreated", "applicantPending", "applicantPrechecked", "applicantOnHold"),
-    *("applicantAwaitingUser", "applicantAwaitingService", "applicantReviewed"),
-    *("applicantReset", "applicantDeactivated"),
+    "applicantCreated",
+    "applicantPending",
+    "applicantPrechecked",
+    "applicantOnHold",
+    "applicantAwaitingUser",
+    "applicantAwaitingService",
+    "applicantReviewed",
+    "applicantReset",
+    "applicantDeactivated",
 )
 
 
@@ -447,8 +453,14 @@ def test_events_follow_an_applicant(engine):
     ask(engine, sumsub.applicant(1, "POST", "reset"))
     sent = [told(letter) for _, letter, _ in webhooks.carry(engine)]
     assert [each["type"] for each in sent] == [
-        *("applicantCreated", "applicantPending", "applicantPrechecked", "applicantOnHold"),
-        *("applicantAwaitingUser", "applicantReviewed", "applicantDeactivated", "applicantReset"),
+        "applicantCreated",
+        "applicantPending",
+        "applicantPrechecked",
+        "applicantOnHold",
+        "applicantAwaitingUser",
+        "applicantReviewed",
+        "applicantDeactivated",
+        "applicantReset",
     ]
     assert {each["externalUserId"] for each in sent} == {"a-person"}
     assert sent[4]["reviewResult"] == {"reviewAnswer": "GREEN"}

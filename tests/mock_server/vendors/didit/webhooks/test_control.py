@@ -60,9 +60,16 @@ def test_unknown_events_are_rejected_with_a_list_of_valid_ones(world, events):
 
 #: Didit OpenAPI, 2026-07-18.
 DOCUMENTED = [
-    *("status.updated", "data.updated", "user.status.updated", "user.data.updated"),
-    *("business.status.updated", "business.data.updated", "activity.created"),
-    *("transaction.created", "transaction.status.updated", "travel_rule.status.updated"),
+    "status.updated",
+    "data.updated",
+    "user.status.updated",
+    "user.data.updated",
+    "business.status.updated",
+    "business.data.updated",
+    "activity.created",
+    "transaction.created",
+    "transaction.status.updated",
+    "travel_rule.status.updated",
 ]
 
 

@@ -160,15 +160,26 @@ def test_receiver_that_reads_nothing_is_cut_off_at_the_deadline():
 
 
 HERE = (
-    *("http://127.0.0.1:8000/hook", "http://127.9.8.7/hook?x=1", "https://localhost/hook"),
-    *("http://[::1]:8000/hook", "http://LOCALHOST:1/"),
+    "http://127.0.0.1:8000/hook",
+    "http://127.9.8.7/hook?x=1",
+    "https://localhost/hook",
+    "http://[::1]:8000/hook",
+    "http://LOCALHOST:1/",
 )
 #: What looks like the loopback, and what no client could use.
 NOT_HERE = (
-    *("https://example.com/hook", "http://127.0.0.1@example.com/hook", "http://10.0.0.1/"),
-    *("http://example.com#127.0.0.1", "http://127.0.0.1.example.com/", "http://0.0.0.0:80/"),
-    *("http://2130706433/", "http://localhost.example.com/", "ftp://127.0.0.1/"),
-    *("http:///hook", "http://127.0.0.1:99999/", "http://127.0.0.1/\r\nX: y"),
+    "https://example.com/hook",
+    "http://127.0.0.1@example.com/hook",
+    "http://10.0.0.1/",
+    "http://example.com#127.0.0.1",
+    "http://127.0.0.1.example.com/",
+    "http://0.0.0.0:80/",
+    "http://2130706433/",
+    "http://localhost.example.com/",
+    "ftp://127.0.0.1/",
+    "http:///hook",
+    "http://127.0.0.1:99999/",
+    "http://127.0.0.1/\r\nX: y",
 )
 
 
