@@ -101,7 +101,7 @@ class Document:
         )
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, _core_schema: Any, _handler: Any) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(cls, _core_schema: object, _handler: object) -> dict[str, Any]:
         """Return the JSON Schema of the document, without references; called by pydantic."""
         definitions = json_schema()["$defs"]
         schema = _inlined(definitions[cls.kind], definitions)
@@ -126,7 +126,7 @@ def json_schema() -> dict[str, Any]:
     return schema
 
 
-def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:
+def _inlined(schema: object, definitions: Mapping[str, Any]) -> Any:
     """Return a JSON Schema with each ``$ref`` replaced: in OpenAPI, ``#/$defs`` does not exist."""
     if isinstance(schema, list):
         return [_inlined(item, definitions) for item in schema]
@@ -200,7 +200,7 @@ def _read_time(text: str) -> dt.datetime:
     return time.astimezone(dt.UTC)
 
 
-def written(value: Any) -> dict[str, Any]:
+def written(value: object) -> dict[str, Any]:
     """Return an attrs object as plain JSON values."""
     document: dict[str, Any] = converter().unstructure(value)
     return document

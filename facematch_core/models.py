@@ -243,13 +243,13 @@ _FINITE = attrs.validators.optional(
 )
 
 
-def check_aware(_: Any, attribute: attrs.Attribute[Any], value: dt.datetime | None) -> None:
+def check_aware(_: object, attribute: attrs.Attribute[Any], value: dt.datetime | None) -> None:
     """Raise ValueError unless the time is timezone-aware or None. An attrs validator."""
     if value is not None and value.utcoffset() is None:
         raise ValueError(f"{attribute.name} must be timezone-aware.")
 
 
-def check_date(record: Any, attribute: attrs.Attribute[Any], value: dt.datetime | None) -> None:
+def check_date(record: object, attribute: attrs.Attribute[Any], value: dt.datetime | None) -> None:
     """Raise ValueError unless the time is None, or aware and in 1901-8999. An attrs validator."""
     check_aware(record, attribute, value)
     if value is not None and not 1900 < value.year < 9000:

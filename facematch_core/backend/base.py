@@ -330,7 +330,7 @@ def _check_settings(backend: Backend) -> None:
             object.__setattr__(backend, field.name, checked)  # the class may be frozen
 
 
-def _check_setting(backend: Backend, name: str, value: Any, annotation: Any) -> Any:
+def _check_setting(backend: Backend, name: str, value: object, annotation: object) -> Any:
     """Return a setting's value, converted to what its annotation accepts; raise if it is not."""
     accepted = accepted_types(annotation)
     if accepted is None:
@@ -394,7 +394,7 @@ def _find_paste_mistake(key: str) -> str:
     return ""
 
 
-def _convert_setting(value: Any, accepted: AcceptedTypes) -> Any:
+def _convert_setting(value: object, accepted: AcceptedTypes) -> Any:
     """Return a value as one of the accepted types; `attrs.NOTHING` if that is ambiguous."""
     classes = accepted.classes
     if str in classes and hasattr(value, "scheme") and hasattr(value, "host"):

@@ -29,7 +29,7 @@ class AcceptedTypes:
     literals: tuple[Any, ...]
 
 
-def accepted_types(annotation: Any) -> AcceptedTypes | None:
+def accepted_types(annotation: object) -> AcceptedTypes | None:
     """Return what an annotation accepts; None if it has types other than classes and `Literal`."""
     classes: list[type] = []
     literals: list[Any] = []
@@ -43,7 +43,7 @@ def accepted_types(annotation: Any) -> AcceptedTypes | None:
     return AcceptedTypes(tuple(classes), tuple(literals))
 
 
-def union_members(annotation: Any) -> tuple[Any, ...]:
+def union_members(annotation: object) -> tuple[Any, ...]:
     """Return the members of a union without None; for any other annotation, the annotation."""
     if not is_union(annotation):
         return (annotation,)
@@ -51,17 +51,17 @@ def union_members(annotation: Any) -> tuple[Any, ...]:
     return tuple(member for member in members if member is not type(None))
 
 
-def is_union(annotation: Any) -> bool:
+def is_union(annotation: object) -> bool:
     """Return whether an annotation is a union."""
     return typing.get_origin(annotation) in (typing.Union, types.UnionType)
 
 
-def describe_type(annotation: Any) -> str:
+def describe_type(annotation: object) -> str:
     """Describe for an error text what an annotation accepts: "text or a whole number"."""
     return " or ".join(_describe_member(member) for member in union_members(annotation))
 
 
-def _describe_member(member: Any) -> str:
+def _describe_member(member: object) -> str:
     """Describe one member of a union."""
     origin = typing.get_origin(member)
     arguments = typing.get_args(member)

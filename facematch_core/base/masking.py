@@ -367,7 +367,7 @@ def plain_json(
     return _plain_scalar(value, mask)
 
 
-def _plain_scalar(value: Any, mask: Callable[[str], str] | None) -> Any:
+def _plain_scalar(value: object, mask: Callable[[str], str] | None) -> Any:
     """Convert a value that `json.loads` would not return to plain JSON."""
     if isinstance(value, str):
         return str(value if mask is None else mask(value))

@@ -225,7 +225,7 @@ def _show_policy(table: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {show_value(each)}" for key, each in table.items()) or "with defaults"
 
 
-def _hide(value: Any, secrets: Iterable[str]) -> Any:
+def _hide(value: object, secrets: Iterable[str]) -> Any:
     """Return `value` as JSON without the secrets, in case a plug-in leaks one."""
     if isinstance(value, Mapping):
         return {_hide(str(key), secrets): _hide(item, secrets) for key, item in value.items()}

@@ -240,12 +240,12 @@ class RecordedRun(verifiers.PairRun):
     pairs: Sequence[Pair]
     results: ResultFile
 
-    def compare(self, index: int, probe: Any, reference: Any) -> MatchResult:
+    def compare(self, index: int, probe: object, reference: object) -> MatchResult:
         images = load_images([probe, reference])
         self.results.begin(self.pairs[index].line, [image.digest for image in images])
         return super().compare(index, *images)
 
-    def verify_pair(self, index: int, pair: Any, **options: Any) -> verifiers.PairOutcome | None:
+    def verify_pair(self, index: int, pair: object, **options: Any) -> verifiers.PairOutcome | None:
         outcome = super().verify_pair(index, pair, **options)
         if outcome is not None:
             # In the thread of the call: an outcome that waits for an earlier pair is saved, too.

@@ -188,7 +188,7 @@ def say(text: str = "", *, heading: str = "", colour: str = "", err: bool = Fals
     click.echo(line, err=err)
 
 
-def print_json(document: Any) -> None:
+def print_json(document: object) -> None:
     click.echo(json.dumps(document, indent=2))
 
 

@@ -93,7 +93,7 @@ def backend_class(name: str) -> type[Backend]:
     return cls
 
 
-def _problem_of_class(cls: Any, point: EntryPoint) -> str | None:
+def _problem_of_class(cls: object, point: EntryPoint) -> str | None:
     """Return why an object cannot be used as a backend, as the end of a sentence; else None."""
     from facematch_core.backend import API_VERSION, Backend
 

@@ -205,14 +205,14 @@ def resolve_path(path: str, key: str, folder: Path) -> Path:
 class ValueSource(Protocol):
     """A file or the environment, and how a value is written there."""
 
-    def read(self, value: object, wanted_type: Any) -> Any:
+    def read(self, value: object, wanted_type: object) -> Any:
         """Return `value` as a `wanted_type`; raise any exception if it does not fit.
 
         A `ConfigurationError` ends the conversion; after any other, the next type is tried.
         """
 
 
-def convert(value: object, annotation: Any, *, key: str, source: ValueSource) -> Any:
+def convert(value: object, annotation: object, *, key: str, source: ValueSource) -> Any:
     """Convert a value to the first type of its annotation that fits.
 
     Raises:

@@ -303,7 +303,7 @@ class Sessions:
         reference: Picture | None = None,
         return_url: str | None = None,
         language: str | None = None,
-        options: Any = None,
+        options: object = None,
         deadline_s: float | None = None,
     ) -> SessionResult:
         """Start the planned session. A started session is counted as charged.
@@ -636,9 +636,9 @@ class Sessions:
         record: SessionRecord,
         *,
         has_reference: bool,
-        return_url: Any,
-        language: Any,
-        options: Any,
+        return_url: object,
+        language: object,
+        options: object,
     ) -> None:
         """Raise if the reference is missing or extra, or an option is unsupported or invalid.
 
@@ -668,7 +668,7 @@ class Sessions:
                 "return_hosts, or on this machine: any other host would be an open redirect."
             )
 
-    def _is_return_url(self, url: Any) -> bool:
+    def _is_return_url(self, url: object) -> bool:
         """Return whether the vendor's page may redirect the person to this URL."""
         if not isinstance(url, str) or not _PRINTABLE_ASCII.fullmatch(url):
             return False

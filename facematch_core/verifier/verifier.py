@@ -509,7 +509,7 @@ def close_log(runner: Runner) -> None:
         runner.log.close()
 
 
-def _check_policies(policies: Any) -> tuple[Policy, ...]:
+def _check_policies(policies: object) -> tuple[Policy, ...]:
     """Return policies as a tuple; raise `ConfigurationError` unless each is a `Policy`."""
     if not isinstance(policies, Iterable):  # for example a policy that is in no list
         raise errors.ConfigurationError("policies must be of type Policy.")
@@ -570,11 +570,13 @@ class PairRun:
         #: Exceptions from `pairs` or a plug-in, raised once all started calls have been yielded.
         self.failures: list[BaseException] = []
 
-    def compare(self, index: int, probe: Any, reference: Any) -> MatchResult:
+    def compare(self, index: int, probe: object, reference: object) -> MatchResult:
         """Compare the pair at a position of the input."""
         return self._verify(probe, reference, **self._options)
 
-    def verify_pair(self, index: int, pair: Any, *, has_thread: bool = True) -> PairOutcome | None:
+    def verify_pair(
+        self, index: int, pair: object, *, has_thread: bool = True
+    ) -> PairOutcome | None:
         """Compare a pair; return None if the run is stopped or an unexpected exception stops it.
 
         Args:
@@ -605,7 +607,7 @@ class PairRun:
         return PairOutcome(index=index, key=key, result=result)
 
 
-def _split_pair(pair: Any) -> tuple[Any, Any, Hashable | None]:
+def _split_pair(pair: object) -> tuple[Any, Any, Hashable | None]:
     """Return the probe, the reference and the key of a pair; a pair of two has the key None."""
     match pair:
         case (probe, reference):
@@ -667,7 +669,7 @@ class PairOutcomes(Iterator[PairOutcome]):
             self._begin(self._next_index, pair)
             self._next_index += 1
 
-    def _begin(self, index: int, pair: Any) -> None:
+    def _begin(self, index: int, pair: object) -> None:
         """Submit a pair to the pool, with the caller's context variables."""
         future: Future[PairOutcome | None] = Future()
         verify_pair = functools.partial(self._run.verify_pair, index, pair)
