@@ -248,10 +248,7 @@ class _Judging:
             self.at_required = self._point_at(required_fmr)
         else:
             self.at_required = model.PointAt(fmr=required_fmr, point=None, why_not=why_not)
-        fmrs = [at.fmr for at in self.at_fmrs if at.point]
-        if self.at_required.point and not is_fixed:
-            fmrs.append(required_fmr)
-        return stats.Side(table=self.table, threshold=self.threshold, is_fixed=is_fixed, fmrs=fmrs)
+        return stats.Side(table=self.table, threshold=self.threshold, is_fixed=is_fixed)
 
     def _point_at(self, fmr: float, *, least: int = 1) -> model.PointAt:
         """Return the point at the threshold for an FMR, or the reason why there is none."""
@@ -264,14 +261,14 @@ class _Judging:
         fmr_of_choice = stats.at_chosen_threshold(point.fmr, fmr)
         return model.PointAt(fmr=fmr, point=attrs.evolve(point, fmr=fmr_of_choice))
 
-    def add_intervals(self, intervals: Mapping[tuple[str, float], model.Interval]) -> None:
-        """Add the intervals of FRR and FNMR at the FMRs of the chosen thresholds.
-
-        Args:
-            intervals: By name of the rate and FMR.
-        """
-        self.at_fmrs = [_with_intervals(at, intervals) for at in self.at_fmrs]
+    def add_intervals(self, intervals: Mapping[str, model.Interval]) -> None:
+        """Add the intervals of FRR and FNMR, by name, at the required FMR."""
         self.at_required = _with_intervals(self.at_required, intervals)
+        if intervals:
+            # The common FMRs may include the required one.
+            for number, at in enumerate(self.at_fmrs):
+                if at.fmr == self.at_required.fmr:
+                    self.at_fmrs[number] = self.at_required
 
     def cells(self) -> tuple[model.GroupCell, ...]:
         """Return the cells of all group columns at the operating point; empty if there is none."""
@@ -354,17 +351,17 @@ class _Judging:
 
 
 def _with_intervals(
-    point_at: model.PointAt, intervals: Mapping[tuple[str, float], model.Interval]
+    point_at: model.PointAt, intervals: Mapping[str, model.Interval]
 ) -> model.PointAt:
     """Return the point with the intervals of its FRR and FNMR at its FMR, if there are any."""
     point = point_at.point
-    if point is None or point.chosen_on == FIXED:
+    if point is None:
         return point_at
     # Resamples repeat only observed errors, so include the interval at the threshold.
-    frr = intervals.get(("frr", point_at.fmr))
+    frr = intervals.get("frr")
     if frr is not None and point.frr.interval is not None:
         point = attrs.evolve(point, frr_at_fmr=frr.widened(point.frr.interval))
-    fnmr = intervals.get(("fnmr", point_at.fmr))
+    fnmr = intervals.get("fnmr")
     if fnmr is not None and point.fnmr.interval is not None:
         point = attrs.evolve(point, fnmr_at_fmr=fnmr.widened(point.fnmr.interval))
     return attrs.evolve(point_at, point=point)

@@ -182,6 +182,23 @@ def rate(node: Node, at_fmr: Node | None = None) -> Markup:
     return Markup("<b>{}</b> <small>{}</small>").format(value, details)
 
 
+def rate_at_common_fmr(point: Node, rate_name: str) -> Markup:
+    """Return a rate with its counts; with an interval only at the required FMR.
+
+    The interval at the threshold would be too narrow, because the threshold was chosen.
+    """
+    if not point:
+        return Markup()
+    node = point[rate_name]
+    at_fmr = point[f"{rate_name}_at_fmr"]
+    if at_fmr or not node["trials"].raw:
+        return rate(node, at_fmr)
+    value = percent(node["value"], width_of(node["interval"]))
+    return Markup('<b>{}</b> <small><span class="whole">{} of {}</span></small>').format(
+        value, count(node["errors"]), count(node["trials"])
+    )
+
+
 def moment(node: Node) -> Markup:
     at = dt.datetime.fromisoformat(node.raw).astimezone(dt.UTC)
     return Markup('<time datetime="{}" data-path="{}">{} UTC</time>').format(
@@ -292,8 +309,8 @@ class Tables:
         for title, point_at in zip(titles, system["at_fmrs"], strict=False):
             point = point_at["point"]
             row["Threshold " + title] = score(point["threshold"]) if point else ""
-            row["FNMR " + title] = rate(point["fnmr"], point["fnmr_at_fmr"]) if point else ""
-            row["FRR " + title] = _frr(point) or _why_empty(point_at)
+            row["FNMR " + title] = rate_at_common_fmr(point, "fnmr")
+            row["FRR " + title] = rate_at_common_fmr(point, "frr") or _why_empty(point_at)
         return row
 
     @property

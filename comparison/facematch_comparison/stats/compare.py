@@ -40,16 +40,16 @@ def compare_systems(
     confidence: float = 0.95,
     resamples: int | None = None,
     seed: int = 0,
-) -> tuple[tuple[Difference, ...], list[dict[tuple[str, float], Interval]]]:
+) -> tuple[tuple[Difference, ...], list[dict[str, Interval]]]:
     """Compare the FRRs of every two systems.
 
     A difference is real (significant) if its p-value, after Holm's correction for all comparisons,
     is below 1 - `confidence`. Headline, sentences and tables repeat this verdict; no other rule
     decides significance.
 
-    Also return, for each side and each of its `fmrs` at which systems can be compared, the
-    intervals of ``frr`` and ``fnmr`` at that FMR, which account for the choice of the threshold.
-    `resamples` defaults to 2,000, or to more if Holm's correction requires it.
+    Also return, for each side, the intervals of ``frr`` and ``fnmr`` at the required FMR, which
+    account for the choice of the threshold; none for a fixed threshold, or if systems cannot be
+    compared at that FMR. `resamples` defaults to 2,000, or more if Holm's correction requires it.
     """
     check_alike([side.table for side in sides])
     matchups = [*combinations(range(len(sides)), 2)]
@@ -61,19 +61,19 @@ def compare_systems(
         comparison = _Comparison(sides, first, second, required_fmr, confidence)
         comparison.plan_resampling(resamples)
         comparisons.append(comparison)
-    rates_at_fmrs = _rates_at_fmrs(sides, min(resamples, _FOR_INTERVAL), confidence)
+    rates_at_fmr = _rates_at_fmr(sides, required_fmr, min(resamples, _FOR_INTERVAL), confidence)
     series: list[Resampling] = []
     for comparison in comparisons:
         series += comparison.series
-    for rate in rates_at_fmrs:
+    for rate in rates_at_fmr:
         series += rate.series
     drawn = iter(redraw(sides, series, seed=seed))
     differences = [comparison.difference(drawn) for comparison in comparisons]
-    intervals: list[dict[tuple[str, float], Interval]] = [{} for _ in sides]
-    for rate in rates_at_fmrs:
+    intervals: list[dict[str, Interval]] = [{} for _ in sides]
+    for rate in rates_at_fmr:
         interval = rate.interval(drawn)
         for name in rate.names:
-            intervals[rate.system][name, rate.fmr] = interval
+            intervals[rate.system][name] = interval
     return tuple(_corrected(differences, confidence)), intervals
 
 
@@ -212,7 +212,7 @@ class _Comparison:
 
 
 class _RateAtFmr:
-    """The FRR or FNMR of a system at an FMR, whose interval is sought.
+    """The FRR or FNMR of a system at the required FMR, whose interval is sought.
 
     Attributes:
         system: Index of the system.
@@ -233,7 +233,6 @@ class _RateAtFmr:
     ) -> None:
         self.system = system
         self.names = names
-        self.fmr = fmr
         self._confidence = confidence
         self._interval: Interval | None = None
         self.series: list[Resampling] = []
@@ -251,32 +250,35 @@ class _RateAtFmr:
         return percentile_interval(rates[~np.isnan(rates)], self._confidence)
 
 
-def _rates_at_fmrs(sides: Sequence[Side], resamples: int, confidence: float) -> list[_RateAtFmr]:
-    """Return the rates whose intervals are sought: at FMRs at which systems can be compared."""
+def _rates_at_fmr(
+    sides: Sequence[Side], fmr: float, resamples: int, confidence: float
+) -> list[_RateAtFmr]:
+    """Return the rates whose intervals are sought: of systems that can be compared at this FMR."""
     rates = []
     for system, side in enumerate(sides):
         table = side.table
+        if side.is_fixed or side.threshold is None:
+            continue
+        if why_not_comparable(fmr, table.scored_others):
+            continue
         of_frr = table.mated & table.answered
         of_fnmr = table.mated & table.scored
         rows_of: dict[tuple[str, ...], Bools] = {("frr",): of_frr, ("fnmr",): of_fnmr}
         if np.array_equal(of_frr, of_fnmr):
             rows_of = {("frr", "fnmr"): of_frr}
-        for fmr in side.fmrs:
-            if why_not_comparable(fmr, table.scored_others):
-                continue
-            for names, rows in rows_of.items():
-                if rows.any():
-                    rates.append(
-                        _RateAtFmr(
-                            side,
-                            system,
-                            names,
-                            fmr,
-                            rows,
-                            resamples=resamples,
-                            confidence=confidence,
-                        )
+        for names, rows in rows_of.items():
+            if rows.any():
+                rates.append(
+                    _RateAtFmr(
+                        side,
+                        system,
+                        names,
+                        fmr,
+                        rows,
+                        resamples=resamples,
+                        confidence=confidence,
                     )
+                )
     return rates
 
 

@@ -420,13 +420,11 @@ class Side:
         table: The system's answers to the judged pairs.
         threshold: The threshold for the required FMR (`threshold_for_fmr`) or a fixed one, or None.
         is_fixed: Whether the threshold is fixed, and so the same in every resample.
-        fmrs: FMRs for which thresholds were chosen.
     """
 
     table: Answers
     threshold: float | None
     is_fixed: bool = False
-    fmrs: Sequence[float] = ()
 
     def exceeds(self, fmr: float, confidence: float) -> bool:
         """Return whether the FMR at the system's threshold is significantly above `fmr`."""

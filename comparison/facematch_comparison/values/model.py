@@ -154,8 +154,8 @@ class OperatingPoint:
             acquire is treated as a rejection. Compare systems by `frr`.
         frr_at_fmr, fnmr_at_fmr: Intervals of `frr` and `fnmr` at the required FMR. They account for
             the choice of the threshold (`INFLUENCE`, or `BOOTSTRAP`), and contain the intervals of
-            the two rates, which are valid only at this threshold. None below five expected false
-            matches.
+            the two rates, which are valid only at this threshold. None at other FMRs, and below
+            five expected false matches.
     """
 
     threshold: float | None
