@@ -39,13 +39,9 @@ SPARE: Final = 12
 #: At 95 %, fewer true differences would be found, but as many false ones.
 SCALE_CONFIDENCE: Final = 0.80
 
-#: With more people, draw individually only those whose scores can move a threshold or who have an
-#: error; the others count by their mean.
-MANY_PEOPLE: Final = 20_000
-
 
 class TooFewScores(Exception):
-    """Raised if too few of the highest non-mated pairs were kept for a resample."""
+    """Raised if a resample needs lower or higher scores than the ones that were kept."""
 
 
 class RedrawnThreshold:
@@ -57,14 +53,16 @@ class RedrawnThreshold:
         lowest, highest: In every resample, the highest score that may not pass lies between them.
     """
 
-    def __init__(self, table: Answers, max_fmr: float, margin: int = SPARE) -> None:
+    def __init__(self, table: Answers, max_fmr: float, *, keeps_all: bool) -> None:
         sample = Rates(table).sample("fmr", at_threshold=True)
         self._count = sample.trials
         self._allowed = allowed_errors(max_fmr, self._count)
         scores = table.scores[sample.rows]
         self.totals = sample.pairs_of_person
         self._scale = scale_of(scores, self._allowed, sample)
-        beyond = 64 + math.ceil(margin * math.sqrt(self._allowed + 1))
+        beyond = 64 + math.ceil(SPARE * math.sqrt(self._allowed + 1))
+        if keeps_all:
+            beyond = self._count
         self._length = min(self._count, self._allowed + beyond)
         self._has_all = self._length == self._count
         lowest_kept = np.partition(scores, self._count - self._length)[self._count - self._length]
@@ -76,15 +74,14 @@ class RedrawnThreshold:
         self._first = max(0, self._allowed - beyond)
         self.highest = float(self._scores[self._first])
 
-    def highest_refused(self, draws: Floats, ends: Ints, pairs_drawn: Floats) -> Floats:
+    def highest_refused(self, draws: Floats, pairs_drawn: Floats) -> Floats:
         """Return the highest score that may not pass, float64, (B,).
 
         Args:
-            draws: float64, (B, R): how often each row of an `Urn` is drawn.
-            ends: `ends` as rows of the urn.
+            draws: float64, (B, P).
             pairs_drawn: float64, (B,): the sum of `totals` over the drawn people.
         """
-        first, second = ends
+        first, second = self.ends
         products = draws.T[first]
         products *= draws.T[second]
         passed = np.cumsum(1 + self._scale * (products.T - 1), axis=1)
@@ -114,7 +111,7 @@ class FixedThreshold:
         self.ends = np.zeros((2, 0), np.int64)
         self.totals = np.zeros(len(table.people.numbers))
 
-    def highest_refused(self, draws: Floats, _ends: Ints, _pairs_drawn: Floats) -> Floats:
+    def highest_refused(self, draws: Floats, _pairs_drawn: Floats) -> Floats:
         """Return the highest score that may not pass: the same in each resample."""
         return np.full(len(draws), self.highest)
 
@@ -127,7 +124,6 @@ class RedrawnErrors:
 
     Attributes:
         persons: Ints, (T,): the person of each pair that some thresholds reject, others not.
-        totals: float64, (P, K): the pairs of each person that every threshold rejects.
     """
 
     def __init__(self, table: Answers, sets: Bools, threshold: Threshold) -> None:
@@ -136,28 +132,29 @@ class RedrawnErrors:
         in_sets = sets[:, rows]
         scores = np.where(table.scored[rows], table.scores[rows], -np.inf)
         is_always = (scores <= threshold.lowest) | ~table.scored[rows]
-        self.totals = _count_at_people(persons, is_always * in_sets, len(table.people.numbers))
+        # float64, (P, K): the pairs of each person that every threshold rejects.
+        self._always = _count_at_people(persons, is_always * in_sets, len(table.people.numbers))
         between = np.flatnonzero(~is_always & (scores <= threshold.highest))
         between = between[np.argsort(scores[between], kind="stable")]
         self._scores = scores[between]
         self.persons = persons[between]
         self._in_sets = in_sets[:, between].astype(np.float64)
 
-    def count(self, draws: Floats, persons: Ints, totals: Floats, refused: Floats) -> Floats:
+    def count(self, draws: Floats, refused: Floats) -> Floats:
         """Count the errors of each resample in each set, float64, (B, K).
 
         Args:
-            draws: float64, (B, R): how often each row of an `Urn` is drawn.
-            persons: `persons` as rows of the urn.
-            totals: `totals` of the rows of the urn.
+            draws: float64, (B, P).
             refused: float64, (B,): the highest score that may not pass.
         """
         below = np.searchsorted(self._scores, refused, side="right")
         fewest = int(below.min())
         most = int(below.max())
         # Pairs that are rejected in every resample are summed by person.
-        always = totals + _count_at_people(persons[:fewest], self._in_sets[:, :fewest], len(totals))
-        further = draws.T[persons[fewest:most]]
+        people = len(self._always)
+        further_always = _count_at_people(self.persons[:fewest], self._in_sets[:, :fewest], people)
+        always = self._always + further_always
+        further = draws.T[self.persons[fewest:most]]
         further *= np.arange(fewest, most)[:, None] < below
         errors: Floats = always.T @ draws.T
         errors += self._in_sets[:, fewest:most] @ further
@@ -170,51 +167,21 @@ def _count_at_people(persons: Ints, in_sets: NDArray[Any], people: int) -> Float
     return np.stack(sums, axis=1)
 
 
-class Urn:
-    """The people to draw: a row for each single person, and a last one for all others, if any.
+def draw(people: int, resamples: int, seed: int, *, length: int = 0) -> Iterator[Floats]:
+    """Yield how often each person is drawn, float64, (B, P), in blocks that fit into memory.
 
-    Attributes:
-        row_of_person: Ints, (P,): the row of each person.
+    Args:
+        length: The longest further array with a number for each of the B resamples.
     """
-
-    def __init__(self, is_single: Bools) -> None:
-        self._is_single = is_single
-        self._singles = int(np.count_nonzero(is_single))
-        self.row_of_person = np.where(is_single, np.cumsum(is_single) - 1, self._singles)
-
-    def at_rows(self, totals: Floats) -> Floats:
-        """Return totals of people, (P,) or (P, K), by row; the last row has the others' mean."""
-        at_singles = totals[self._is_single]
-        if self._singles == len(totals):
-            return at_singles
-        mean = totals[~self._is_single].mean(axis=0, keepdims=True)
-        return np.concatenate([at_singles, mean])
-
-    def draws(self, resamples: int, seed: int, *, length: int = 0) -> Iterator[Floats]:
-        """Yield how often each row is drawn, float64, (B, R), in blocks that fit into memory.
-
-        Args:
-            length: The longest further array with a number for each of the B resamples.
-        """
-        people = len(self._is_single)
-        has_others = self._singles < people
-        rows = self._singles + has_others
-        size = max(1, min(256, 4_000_000 // max(rows, length, 1)))
-        stream = np.random.default_rng(seed)
-        for start in range(0, resamples, size):
-            count = min(size, resamples - start)
-            block = np.empty((count, rows))
-            single_draws = np.full(count, people)
-            if has_others:
-                single_draws = stream.binomial(people, self._singles / people, count)
-                block[:, -1] = people - single_draws
-            drawn = stream.integers(0, max(1, self._singles), single_draws.sum())
-            ends = np.cumsum(single_draws)
-            for number, end in enumerate(ends):
-                of_resample = drawn[end - single_draws[number] : end]
-                counts = np.bincount(of_resample, minlength=self._singles)
-                block[number, : self._singles] = counts[: self._singles]
-            yield np.asfortranarray(block)
+    size = max(1, min(256, 4_000_000 // max(people, length, 1)))
+    stream = np.random.default_rng(seed)
+    for start in range(0, resamples, size):
+        drawn = stream.integers(0, people, (min(size, resamples - start), people))
+        draws = np.empty(drawn.shape)
+        for number, of_resample in enumerate(drawn):
+            draws[number] = np.bincount(of_resample, minlength=people)
+        # The draws of one person are then next to each other.
+        yield np.asfortranarray(draws)
 
 
 @attrs.frozen(eq=False)
@@ -233,13 +200,13 @@ class Resampling:
 class _Resampled:
     """A system at one FMR, or at a fixed threshold, with all series that ask for it."""
 
-    def __init__(self, side: Side, series: Sequence[Resampling], *, margin: int) -> None:
+    def __init__(self, side: Side, series: Sequence[Resampling], *, keeps_all: bool) -> None:
         fmr = series[0].fmr
         self.threshold: Threshold
         if fmr is None:
             self.threshold = FixedThreshold(side.table, side.threshold or 0.0)
         else:
-            self.threshold = RedrawnThreshold(side.table, fmr, margin)
+            self.threshold = RedrawnThreshold(side.table, fmr, keeps_all=keeps_all)
         # Systems usually answer the same pairs, so process each distinct set of pairs only once.
         rows_by_key = {each.rows.tobytes(): each.rows for each in series}
         self.sets = [*rows_by_key]
@@ -252,12 +219,6 @@ class _Resampled:
         """The longest array with a number for each resample."""
         return max(int(self.threshold.ends.shape[-1]), len(self.errors.persons))
 
-    def place_into(self, urn: Urn) -> None:
-        """Look up the people in the rows of an urn."""
-        self._ends = urn.row_of_person[self.threshold.ends]
-        self._persons = urn.row_of_person[self.errors.persons]
-        self._totals = urn.at_rows(self.errors.totals)
-
     def add(self, draws: Floats, pairs_drawn: Floats, mated_drawn: Floats) -> None:
         """Append the FRRs of a block of resamples, float64, (B, K).
 
@@ -265,9 +226,8 @@ class _Resampled:
             pairs_drawn: float64, (B,): non-mated pairs of the drawn people.
             mated_drawn: float64, (B, K): mated pairs of the drawn people, in each set.
         """
-        refused = self.threshold.highest_refused(draws, self._ends, pairs_drawn)
-        errors = self.errors.count(draws, self._persons, self._totals, refused)
-        self.rates.append(errors / mated_drawn)
+        refused = self.threshold.highest_refused(draws, pairs_drawn)
+        self.rates.append(self.errors.count(draws, refused) / mated_drawn)
 
     def rates_on(self, series: Resampling) -> Floats:
         """Return the FRRs of a series, float64, (B,)."""
@@ -277,40 +237,36 @@ class _Resampled:
 
 def redraw(sides: Sequence[Side], series: Sequence[Resampling], *, seed: int) -> list[Floats]:
     """Return the FRRs of each series, float64, (B,), with shared draws; NaN if no pair is drawn."""
-    margin = SPARE  # increased if too few of the highest non-mated pairs were kept
-    while series:
-        try:
-            return _redraw(sides, series, margin=margin, seed=seed)
-        except TooFewScores:
-            margin *= 8
-    return []
+    if not series:
+        return []
+    try:
+        return _redraw(sides, series, keeps_all=False, seed=seed)
+    except TooFewScores:
+        return _redraw(sides, series, keeps_all=True, seed=seed)
 
 
 def _redraw(
-    sides: Sequence[Side], series: Sequence[Resampling], *, margin: int, seed: int
+    sides: Sequence[Side], series: Sequence[Resampling], *, keeps_all: bool, seed: int
 ) -> list[Floats]:
     series_at: dict[tuple[int, float | None], list[Resampling]] = {}
     for each in series:
         series_at.setdefault((each.system, each.fmr), []).append(each)
     resampled: dict[tuple[int, float | None], _Resampled] = {}
     for (system, fmr), of_threshold in series_at.items():
-        resampled[system, fmr] = _Resampled(sides[system], of_threshold, margin=margin)
+        resampled[system, fmr] = _Resampled(sides[system], of_threshold, keeps_all=keeps_all)
     systems = [*resampled.values()]
     people = sides[0].table.people  # all systems have the same pairs
-    urn = Urn(_single_people(systems, len(people.numbers)))
-    for of_system in systems:
-        of_system.place_into(urn)
     rows_by_key = {each.rows.tobytes(): each.rows for each in series}
     sets = [*rows_by_key]
     in_sets = np.stack([*rows_by_key.values()])
     mated_pairs = _count_at_people(people.probe, in_sets, len(people.numbers))
     # Use a single matrix product, because with many people each pass over all draws is expensive.
     non_mated_pairs = [of_system.threshold.totals for of_system in systems]
-    totals = urn.at_rows(np.column_stack([mated_pairs, *non_mated_pairs]))
+    totals = np.column_stack([mated_pairs, *non_mated_pairs])
     longest = max(of_system.length for of_system in systems)
     most_resamples = max(of_system.resamples for of_system in systems)
     done = 0
-    for draws in urn.draws(most_resamples, seed, length=longest):
+    for draws in draw(len(people.numbers), most_resamples, seed, length=longest):
         sums = (totals.T @ draws.T).T
         mated_drawn = sums[:, : len(sets)]
         mated_drawn[mated_drawn == 0] = np.nan
@@ -320,16 +276,6 @@ def _redraw(
                 of_system.add(draws, sums[:, number], mated_drawn[:, own_sets])
         done += len(draws)
     return [resampled[each.system, each.fmr].rates_on(each) for each in series]
-
-
-def _single_people(resampled: Sequence[_Resampled], people: int) -> Bools:
-    """Return who is drawn individually: everybody, or of many people those who matter."""
-    is_single = np.full(people, people <= MANY_PEOPLE)
-    for of_system in resampled:
-        is_single[of_system.threshold.ends] = True
-        is_single[of_system.errors.persons] = True
-        is_single |= of_system.errors.totals.any(axis=1)
-    return is_single
 
 
 def percentile_interval(values: Floats, confidence: float) -> Interval:

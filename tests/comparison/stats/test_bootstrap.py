@@ -10,8 +10,8 @@ from facematch_comparison.stats.bootstrap import (
     RedrawnErrors,
     RedrawnThreshold,
     TooFewScores,
-    Urn,
     bootstrap_p_value,
+    draw,
     percentile_interval,
 )
 from facematch_comparison.values.model import Method
@@ -45,10 +45,8 @@ def simulated_table(people, mated, others, *, decimals, failures, seed):
 
 
 def drawn_from(people, *, resamples, seed=0, length=0):
-    """float64, (B, P): everybody one by one."""
-    urn = Urn(np.ones(people, bool))
-    blocks = np.concatenate([*urn.draws(resamples, seed, length=length)])
-    return blocks[:, urn.row_of_person]
+    """float64, (B, P)."""
+    return np.concatenate([*draw(people, resamples, seed, length=length)])
 
 
 def plain(table, fmr, drawn):
@@ -96,23 +94,18 @@ def plain(table, fmr, drawn):
 
 
 def refused_by(threshold, drawn):
-    return threshold.highest_refused(drawn, threshold.ends, drawn @ threshold.totals)
-
-
-def errors_of(errors, drawn, refused):
-    return errors.count(drawn, errors.persons, errors.totals, refused)
+    return threshold.highest_refused(drawn, drawn @ threshold.totals)
 
 
 @given(CASES, st.sampled_from([1e-3, 0.01, 0.2, 0.6]))
 def test_resampled_thresholds_and_errors_equal_a_plain_bootstrap(case, fmr):
     table = simulated_table(**case)
     numbers = np.unique([table.probe_subjects, table.reference_subjects])
-    # As many as there are.
-    threshold = RedrawnThreshold(table, fmr, margin=1_000)
+    threshold = RedrawnThreshold(table, fmr, keeps_all=True)
     errors = RedrawnErrors(table, table.mated[None], threshold)
     drawn = drawn_from(len(numbers), resamples=6, seed=case["seed"])
     refused = refused_by(threshold, drawn)
-    counted = errors_of(errors, drawn, refused)[:, 0]
+    counted = errors.count(drawn, refused)[:, 0]
     for place in range(6):
         expected, turned_away = plain(table, fmr, drawn[place])
         assert refused[place] == expected
@@ -124,13 +117,13 @@ def test_drawing_everyone_once_reproduces_the_sample(fmr):
     table = crowd(people=300, mean=60, failures=0.05)
     once = np.ones((2, 300))
     choice = threshold_for_fmr(table, fmr)
-    threshold = RedrawnThreshold(table, fmr)
+    threshold = RedrawnThreshold(table, fmr, keeps_all=False)
     refused = refused_by(threshold, once)
     assert refused.tolist() == [choice.threshold] * 2
     rows = table.mated & table.answered
     turned_away = int(np.count_nonzero(~table.passed(choice.threshold)[rows]))
     errors = RedrawnErrors(table, rows[None], threshold)
-    assert errors_of(errors, once, refused).tolist() == [[turned_away]] * 2
+    assert errors.count(once, refused).tolist() == [[turned_away]] * 2
 
 
 def test_draws_are_the_same_with_the_same_seed():
@@ -141,20 +134,6 @@ def test_draws_are_the_same_with_the_same_seed():
     np.testing.assert_array_equal(some, others)
     assert set(some.sum(axis=1)) == {30}
     assert not np.array_equal(some, drawn_from(30, resamples=700, seed=4))
-
-
-def test_people_who_do_not_matter_are_drawn_together():
-    is_single = np.arange(60) < 7
-    totals = np.arange(60.0)
-    urn = Urn(is_single)
-    # Seven by themselves; the others count by their mean.
-    assert urn.at_rows(totals).tolist() == [*range(7), totals[7:].mean()]
-    assert urn.row_of_person.tolist() == [*range(7), *[7] * 53]
-    drawn = np.concatenate([*urn.draws(4_000, 5)])
-    assert set(drawn.sum(axis=1)) == {60}
-    np.testing.assert_allclose(drawn.mean(axis=0), [*[1] * 7, 53], rtol=0.1)
-    # Of 60 draws each person of 60 comes up once, and so many times more or less.
-    assert drawn[:, 0].var() == pytest.approx(1 - 1 / 60, rel=0.1)
 
 
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=60))
@@ -170,15 +149,15 @@ def test_a_p_value_is_never_zero(values):
     assert (ends.method, ends.confidence) == (Method.BOOTSTRAP, 0.8)
 
 
-def test_more_scores_are_examined_if_the_highest_do_not_suffice():
+def test_all_scores_are_examined_if_the_highest_do_not_suffice():
     table = crowd(people=40, others=200)
     scores = table.scores.copy()
     of_first = ~table.mated & ((table.probe_subjects == 0) | (table.reference_subjects == 0))
     scores[of_first] = np.where(scores[of_first] > 25, 100, 99)
     table = with_columns(table, scores=scores)
     with pytest.raises(TooFewScores):
-        refused_by(RedrawnThreshold(table, 1e-3, margin=0), np.eye(1, 40, 1) * 40)
-    threshold = RedrawnThreshold(table, 1e-3, margin=1_000)
+        refused_by(RedrawnThreshold(table, 1e-3, keeps_all=False), np.eye(1, 40, 1) * 40)
+    threshold = RedrawnThreshold(table, 1e-3, keeps_all=True)
     drawn = np.ones((1, 40))
     drawn[0, 0] = 0
     without = table.take(~of_first | table.mated)

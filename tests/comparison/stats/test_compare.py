@@ -160,18 +160,6 @@ def test_influences_are_not_used_for_few_false_matches_or_equal_scores():
     assert with_intervals(*few, fmr=0.02)[0][0].frr.interval.method is Method.INFLUENCE
 
 
-def test_drawing_people_together_gives_equivalent_intervals(monkeypatch):
-    systems = [crowd("a", mean=62), crowd("b", mean=58, seed=1), crowd("c", mean=58, seed=2)]
-    alone = compared(*systems, fmr=0.01, resamples=2_000)
-    monkeypatch.setattr("facematch_comparison.stats.bootstrap.MANY_PEOPLE", 0)
-    together = compared(*systems, fmr=0.01, resamples=2_000)
-    for one_by_one, other in zip(alone, together, strict=True):
-        ends, theirs = one_by_one.frr.interval, other.frr.interval
-        wide = ends.high - ends.low
-        assert (theirs.low, theirs.high) == pytest.approx((ends.low, ends.high), abs=0.12 * wide)
-        assert other.p_value == pytest.approx(one_by_one.p_value, abs=0.05)
-
-
 def test_only_pairs_answered_by_both_systems_are_compared():
     first = refusing(40)
     second = without_answers(refusing(0, name="beta"), list(range(30)))
