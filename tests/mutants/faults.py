@@ -4,9 +4,10 @@ import contextlib
 import functools
 import io
 import tempfile
+import time
 
 import attrs
-from mutants.reference import ReferenceBackend
+from mutants.reference import KEY, ReferenceBackend
 from PIL import Image as Pillow
 
 import facematch_core as fm
@@ -130,6 +131,31 @@ class ReadsTheLateAnswerLater(ReferenceBackend):
             line.append(body)
             body = line.pop(0)
         return status, body, problem
+
+
+class BillsByTheCounter(ReferenceBackend):
+    """A call is said to have cost what the vendor's counter shows more after it."""
+
+    def answer(self, call):
+        before = self.vendor.charges
+        result = super().answer(call)
+        time.sleep(0.002)
+        charges = self.vendor.charges - before
+        bill = fm.Billing(fm.Charged.YES, "the vendor's counter", charges=charges)
+        return attrs.evolve(result, billing=bill)
+
+
+class TheNewestKeyForAll(ReferenceBackend):
+    """The key is kept by the class, so all backends send the newest one."""
+
+    newest_key = None
+
+    def __init__(self, vendor, key=KEY):
+        super().__init__(vendor, key)
+        type(self).newest_key = self.key
+
+    def request(self, call):
+        return super().request(call) | {"key": self.newest_key.reveal()}
 
 
 def nobody(call):

@@ -33,6 +33,7 @@ from facematch_core.http import (
     IssuedToken,
     LoginToken,
     Wait,
+    as_secret,
     retry_after_s,
 )
 from facematch_core.testing import HttpSimulator, SimulatorReply, Situation, VendorSimulator, noise
@@ -225,7 +226,7 @@ class ReferenceBackend(Mapping, Backend):
 
     def __init__(self, vendor, key=KEY):
         self.vendor = vendor
-        self.key = fm.Secret(key)
+        self.key = as_secret(key)
 
     def match(self, request):
         return self.answer(request)

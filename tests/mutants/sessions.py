@@ -445,6 +445,43 @@ LimitsReferences = derived(
 )
 
 
+def opens_in_an_outage(me, ok, request):
+    """Replaces `read_steps`: an outage is an open session."""
+    record = request.record
+    reply = yield evolve(me.get(record.session_id or me.find(record)), expects={200, 503})
+    if reply.status == 503:
+        return hosted.SessionReading(session_id=record.session_id, state=State.PENDING)
+    return me.reading(reply.json(), request)
+
+
+def face_is_gone(deletion):
+    return evolve(deletion, face_kept=False)
+
+
+def takes_its_word(me, ok, body, headers, now):
+    """Replaces `receive_session`: what a webhook says of the session is believed at once."""
+    told = json.loads(body) if body.startswith(b"{") else {}
+    vars(me).setdefault("told", set()).update(told.values())
+    return ok(body, headers, now)
+
+
+class ShowsNoFlow(SessionVendor):
+    """The vendor, who does not tell by which way it has looked."""
+
+    def answer(self, request, situation, score):
+        reply = super().answer(request, situation, score)
+        if "flow" not in reply.body:
+            return reply
+        shown = {name: value for name, value in reply.body.items() if name != "flow"}
+        return attrs.evolve(reply, body=shown)
+
+
+class KeepsTheFace(SessionVendor):
+    """The vendor, who keeps the face of each session until that is deleted, too."""
+
+    player = derived(Player, "FacePlayer", always_kept=1, kept=lambda me, ok, session_id: 1)
+
+
 # fmt: off
 ROWS = (
     # What a good plug-in must do, and these do not
@@ -592,13 +629,48 @@ ROWS = (
         simulator=LimitsReferences, session_capabilities=evolve(
             SessionReference.session_capabilities, reference_limits=ImageLimits())),
     session("R55", "DeclaresAScore", "A score of matches is declared, and never given.",
-        session_capabilities=evolve(SessionReference.session_capabilities,
-            scored=frozenset({MATCH})),
         check=lambda me, ok, item, request: ok({**item, "score": None}, request)
             if item["kind"] == "match" else ok(item, request)),
     session("R55", "WritesTheStatusLarge", "The vendor's word is reported in capitals.",
         reading=lambda me, ok, body, request: evolve(ok(body, request),
             vendor_status=body["status"].upper())),
+    # What only one check of a rule notices
+    session("R55", "ReportsWhatWasNotChecked", "A check that was not made has no verdict.",
+        checks=lambda me, ok, body, request: ok(body if body["items"] or body["status"] != "yes"
+            else {**body, "items": [{"kind": "match", "word": "waits", "score": None}]}, request)),
+    session("R52", "ReadShowsAnotherPage", "A reading shows a page that the start did not.",
+        reading=lambda me, ok, body, request: evolve(ok(body, request), access=hosted.SessionAccess(
+            link=fm.Secret(body["link"]), page={"page": body["session"]}))),
+    session("R53", "NoCreditIsAWrongField", "A start without credit is a refused request.",
+        error=lambda me, ok, reply, call: fm.RequestRejected("No.", status_code=402,
+            billing=NOT_CHARGED) if reply.status == 402 else ok(reply, call)),
+    session("R53", "NoCreditIsCharged", "A start without credit was charged.",
+        error=lambda me, ok, reply, call: fm.InsufficientCredit("No.", status_code=402,
+            billing=fm.Billing(fm.Charged.YES)) if reply.status == 402 else ok(reply, call)),
+    session("R56", "EchoesWhatIsNotShown", "A fact that the vendor does not show is what it should "
+        "be.", simulator=ShowsNoFlow, session_capabilities=evolve(
+            SessionReference.session_capabilities,
+            stores=frozenset({hosted.VendorCopy.ID, hosted.VendorCopy.SUBJECT})),
+        reading=lambda me, ok, body, request: evolve(ok({**body, "flow": FLOW}, request),
+            facts=request.record.facts, terms=None)),
+    session("R58", "SaysHalfTheTime", "Results are said to last half as long as they do.",
+        session_capabilities=evolve(SessionReference.session_capabilities,
+            result_lasts_s=86400.0 / 2)),
+    session("R58", "DeletionCosts", "A deletion starts a session first.",
+        delete_steps=started_anew),
+    session("R58", "LeavesTheFace", "The session is deleted, and the face stays.",
+        simulator=KeepsTheFace),
+    session("R58", "SaysTheFaceIsGone", "That the face is gone, too, is said and not told.",
+        delete_steps=lambda me, ok, request: face_is_gone((yield from ok(request)))),
+    session("R58", "OutageIsOpen", "In an outage a session is one that nobody has opened.",
+        read_steps=opens_in_an_outage),
+    session("R57", "TakesItsWord", "A webhook is believed before its signature is read.",
+        receive_session=takes_its_word,
+        reading=lambda me, ok, body, request: evolve(ok(body, request), approved=True, checks=tuple(
+            me.checks({**body, "items": PASSED}, request))) if body["session"] in vars(me).get(
+                "told", ()) else ok(body, request)),
+    session("R57", "NamesNoSession", "A signed webhook is taken, and names no session.",
+        receive_session=lambda me, ok, *delivery: ok(*delivery)[:0]),
     # R59
     session("R59", "NeverAPortrait", "Nobody has a portrait.",
         check=lambda me, ok, item, request: evolve(ok(item, request), portrait=None)),

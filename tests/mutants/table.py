@@ -8,15 +8,17 @@ of bytes, or with a setting, can only be shown there. `faults` has what takes mo
 
 import base64
 import functools
+import io
 import json
 import os
 import sys
 import threading
 import time
 from types import SimpleNamespace
+from typing import ClassVar
 
 import attrs
-from mutants import faults, reference, sessions
+from mutants import engine, faults, reference, sessions
 from mutants.faults import (
     alter,
     as_dict,
@@ -30,13 +32,26 @@ from mutants.faults import (
     write,
 )
 from mutants.making import http, of_class, row, vendor
-from mutants.reference import LIMITS, PASS, PLACES, JobSimulator, ReferenceSimulator, can, looked_up
+from mutants.reference import (
+    LIMITS,
+    PASS,
+    PLACES,
+    CheckSimulator,
+    HttpReference,
+    HttpReferenceSimulator,
+    JobSimulator,
+    ReferenceSimulator,
+    can,
+    looked_up,
+)
+from PIL import Image as Pillow
 
 import facematch_core as fm
 from facematch_core import models
-from facematch_core.backend import Backend, ImageLimits
+from facematch_core.backend import NO_FACE, Backend, ImageLimits
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
-from facematch_core.testing import Situation, noise
+from facematch_core.http import InconclusiveRow
+from facematch_core.testing import Refusal, SimulatorReply, Situation, noise
 
 evolve = attrs.evolve
 MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS
@@ -97,6 +112,85 @@ class LooksAtSizes(ReferenceSimulator):
 def bytes_of(size):
     limits = evolve(LIMITS, max_bytes=size, max_pixels=None)
     return {"capabilities": can(image_limits=limits), "simulator": LooksAtSizes}
+
+
+def scoring_one_number(**changes):
+    """The vendor, who cannot be told a score to answer with."""
+    return vendor(situations=ReferenceSimulator.situations - {Situation.SCORE}, **changes)
+
+
+class ForgetsTwice(CheckSimulator):
+    """The vendor, who says of what is gone already that it is deleted."""
+
+    def answer(self, request, situation, score):
+        if request.method == "DELETE":
+            super().answer(request, situation, score)
+            return SimulatorReply(body=b"", status=204)
+        return super().answer(request, situation, score)
+
+
+class ChargesNobody(ReferenceSimulator):
+    """The vendor, who charges nobody."""
+
+    @property
+    def charges(self):
+        return 0
+
+    @charges.setter
+    def charges(self, count):
+        pass
+
+
+def plain_picture(level):
+    """A picture of one colour, whose file has no bytes to tell it by."""
+    buffer = io.BytesIO()
+    Pillow.new("RGB", (96, 96), (level, level, level)).save(buffer, "PNG", compress_level=0)
+    return fm.Image.from_bytes(buffer.getvalue())
+
+
+def forgets_the_variable(me, ok, *about):
+    """Replaces `__exit__`: what a mutant has set is not left to the tests after it."""
+    del os.environ["REFERENCE_KEY"]
+
+
+def with_the_first_id(me, ok, *about):
+    """Replaces `answered`: each call has the id of the first one."""
+    status, body = ok(*about)
+    return status, {**body, "id": "call-1"} if "id" in body else body
+
+
+def with_another_word(me, ok, *about):
+    """Replaces `answered`: the word that nobody knows is another than the simulator names."""
+    status, body = ok(*about)
+    if Situation.UNKNOWN_STATUS in about:
+        body = {**body, "verdict": "Pending Sunset"}
+    return status, body
+
+
+def at_the_edge(me, ok, *about):
+    """Replaces `answered`: a pass has the best score."""
+    status, body = ok(*about)
+    return status, {**body, "score": 100.0} if body.get("score") == 93.5 else body
+
+
+class RefusedReference(HttpReference):
+    """Conforms; reads the two refusals that its vendor documents beside the situations."""
+
+    error_codes: ClassVar = {"blank": InconclusiveRow(NO_FACE, fm.Charged.NO, "the vendor's page")}
+
+    def error_code(self, reply):
+        return reply.at("error")
+
+
+RefusesAsDocumented = vendor(
+    HttpReferenceSimulator,
+    refusals=(
+        Refusal(status=413, body={"error": "big"}, error=fm.RequestRejected, charged=FREE.charged),
+        Refusal(status=422, body={"error": "blank"}, error=None, charged=FREE.charged),
+    ),
+)
+#: A mutant of the reference whose vendor documents refusals.
+refused = functools.partial(row, base=RefusedReference, simulator=RefusesAsDocumented)
 
 
 # Replacements that several rows are made of.
@@ -646,6 +740,75 @@ ROWS = (
         request=lambda me, ok, call: ok(call) | ({"options": None}
             if call.operation is LIVENESS else {})),
     of_class("R19", "ReadsTheLateAnswerLater", faults.ReadsTheLateAnswerLater),
+
+    # What only one check of a rule notices
+    row("R51", "LosesNoAnswer", "The simulator of a vendor that charges cannot lose an answer.",
+        simulator=vendor(situations=ReferenceSimulator.situations - {Situation.LOST_ANSWER})),
+    http("R51", "OneIdOfItsVendor", "The simulator gives every call one id.",
+        simulator=vendor(HttpReferenceSimulator, answered=with_the_first_id)),
+    row("R02", "DeclaresAScaleForNothing", "A scale is declared, and no result has a score.",
+        **UNRULED, request=words_that_are_set, threshold=lambda me, ok, call: None,
+        score=lambda me, ok, call, score: None, unscored=lambda me, ok, call, decision: decision),
+    row("R28", "DeclaresAScaleInThreads", "In threads, too, no result has a score.",
+        simulator=scoring_one_number(), score=lambda me, ok, call, score: None,
+        unscored=lambda me, ok, call, decision: decision),
+    row("R02", "PassesAtTheEdge", "The simulator's pass has the best score of all.",
+        simulator=scoring_one_number(answered=at_the_edge)),
+    http("R13", "SaysAnotherWord", "The simulator sends another word than the one it names.",
+        simulator=vendor(HttpReferenceSimulator, answered=with_another_word)),
+    row("R16", "AsksTwice", "Each question is asked twice, of a vendor who charges nobody.",
+        simulator=ChargesNobody, capabilities=can(billed_operations=frozenset()),
+        charged=lambda me, ok, call: fm.Charged.NO,
+        exchange=lambda me, ok, call: (ok(quiet(call)), ok(call))[1]),
+    row("R16", "OutageAtAnUnknownPrice", "An outage may have been paid, and is no unknown outcome.",
+        refusal=lambda me, ok, status: alter(ok(status), billing=fm.Billing(fm.Charged.UNKNOWN))
+            if status == 503 else ok(status)),
+    row("R16", "TriesALostCallAgain", "A lost answer, maybe paid, is to be tried again.",
+        lost=lambda me, ok: alter(ok(), retryable=True)),
+    refused("R16", "TakesItForTheKey", "A documented refusal of the picture is about the key.",
+        error=lambda me, ok, reply, call: fm.AuthenticationFailed("It is the key.", billing=FREE,
+            status_code=413) if reply.status == 413 else ok(reply, call)),
+    refused("R16", "HasNoRowForIt", "A documented word for a picture without a face is not read.",
+        error_codes={}),
+    refused("R16", "RefusedAtAPrice", "A documented refusal, which is free, was paid.",
+        error=lambda me, ok, reply, call: fm.RequestRejected("No.", status_code=413,
+            billing=fm.Billing(fm.Charged.YES)) if reply.status == 413 else ok(reply, call)),
+    row("R32", "FindsItWithoutItsId", "What is found does not name the call.",
+        record=lambda me, ok, call: None if (kept := ok(call)) is None
+            else evolve(kept, ids=evolve(kept.ids, call=None))),
+    check("R49", "RemovesOneTwice", "Of what a call has made, one thing is removed twice.",
+        simulator=ForgetsTwice, before=lambda me, ok, applicant: iter([me.removal(applicant)] * 2)),
+    check("R49", "RemovesTheFirst", "Each call removes what the first one has made.",
+        simulator=ForgetsTwice, before=lambda me, ok, applicant: ok(
+            remember(me, "applicant", lambda: applicant))),
+    row("R25", "CutsTheReference", "A reference of the caller has at most 36 characters.",
+        request=asked_for(lambda call: {"caller_ref": call.caller_ref and call.caller_ref[:36]})),
+    row("R25", "WritesMetadataAsTexts", "Numbers in the metadata arrive as texts.",
+        request=asked_for(lambda call: {"metadata": {name: str(value)
+            for name, value in (call.metadata or {}).items()}})),
+    row("R25", "ReceivesTexts", "The simulator shows pictures as base64.",
+        simulator=vendor(received=property(lambda me: {
+            **ReferenceSimulator.received.fget(me), "probe": me.words["probe"]}))),
+    row("R25", "KeepsWhatIsNamed", "Calls with metadata are kept.",
+        request=asked_for(lambda call: {"retention": fm.Retention.KEEP} if call.metadata else {})),
+    row("R21", "PicturesOfOneColour", "The simulator's pictures have nothing to look for.",
+        simulator=vendor(pictures=lambda me, ok: (plain_picture(90), plain_picture(120)))),
+    row("R19", "CleansUpWhenItIsLate", "After its deadline a call takes as long again to clean up.",
+        late=lambda me, ok, call: (time.sleep(4 * call.deadline.limit_s), ok(call))[1]),
+    of_class("R28", "BillsByTheCounter", faults.BillsByTheCounter),
+    row("R30", "SetsAVariable", "A call sets an environment variable.",
+        simulator=vendor(__exit__=forgets_the_variable),
+        request=lambda me, ok, call: (os.environ.update(REFERENCE_KEY="set"), ok(call))[1]),
+    of_class("R30", "TheNewestKeyForAll", faults.TheNewestKeyForAll, KNOWS_ITS_KEY),
+    http("R38", "RefusesAnOddScore", "A score that is no number is a refused request.",
+        score=lambda me, ok, call, score: ok(call, score) if score is None or type(score) is float
+            else refuse(fm.RequestRejected("Odd.", billing=FREE))),
+    http("R38", "TakesANotFoundForAPass", "A 404 is a pass, where no face is ever missing.",
+        simulator=vendor(HttpReferenceSimulator,
+            situations=HttpReferenceSimulator.situations - {Situation.NO_FACE}),
+        parse_non_200=lambda me, ok, call, reply: evolve(passed(me, call), score=None)
+            if reply.status == 404 else None),
+    of_class("R25", "ReadsItOnItsSide", engine.ReadsItOnItsSide, engine.ColourSimulator),
 )
 # fmt: on
 

@@ -5,12 +5,23 @@ from kit.contract import Status, failures, rules, run
 from mutants import reference
 from mutants.reference import JobReference, JobSimulator, ReferenceBackend, ReferenceSimulator
 from mutants.sessions import LooksAtReferences, SessionReference, SessionVendor
-from mutants.table import COMPARES, MUTANTS, TABLES, TellsOfPhotos
+from mutants.table import (
+    COMPARES,
+    MUTANTS,
+    TABLES,
+    RefusedReference,
+    RefusesAsDocumented,
+    TellsOfPhotos,
+)
 
 #: How a rule begins the reason of a crash, in place of what it saw.
 CRASHES = ("the kit could not read", "the simulator failed: ", "AttributeError", "NameError")
 #: Mutants that crash, or whose simulator is at fault.
-MEANT = {"LooksForAnotherName", "OnePictureForBoth", "ListsNoSecret"}
+MEANT = {
+    *("LooksForAnotherName", "OnePictureForBoth", "ListsNoSecret", "LosesNoAnswer"),
+    *("OneIdOfItsVendor", "PassesAtTheEdge", "SaysAnotherWord", "ReceivesTexts"),
+    "PicturesOfOneColour",
+}
 
 
 def test_every_rule_has_a_mutant_and_every_mutant_is_unique():
@@ -53,6 +64,7 @@ FORMS = {
     "with sessions": (SessionReference, SessionVendor),
     "with references that its vendor looks at": (SessionReference, LooksAtReferences),
     "with a login": (reference.LoginReference, reference.LoginSimulator),
+    "with documented refusals": (RefusedReference, lambda: RefusesAsDocumented(RefusedReference)),
 }
 
 #: The rules about hosted sessions, and about plug-ins that send by code of their own.

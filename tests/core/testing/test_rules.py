@@ -1,6 +1,7 @@
 """Whom the rules do not blame, and what they leave open."""
 
 import contextlib
+import threading
 
 import attrs
 import pytest
@@ -22,7 +23,7 @@ from mutants.table import MUTANTS
 import facematch_core as fm
 from facematch_core.http import Wait
 from facematch_core.models import Box
-from facematch_core.testing import Situation, find_leaks, picture_samples
+from facematch_core.testing import Situation, bench, find_leaks, picture_samples
 from facematch_core.testing.simulator import required
 
 evolve = attrs.evolve
@@ -211,3 +212,20 @@ def test_a_match_in_place_of_a_refusal_is_blamed():
     cases = run(mutant.make, {"R16"})
     reasons = [case.reason for case in cases if case.status is FAILED]
     assert any("not RequestRejected" in reason for reason in reasons)
+
+
+def test_a_call_that_never_ends_is_blamed(monkeypatch):
+    monkeypatch.setattr(bench, "CALL_LIMIT_S", 0.2)
+    is_over = threading.Event()
+
+    def ask_for_ever(me, ok, call):
+        answer = ok(call)
+        while isinstance(answer[2], fm.OutcomeUnknown) and not is_over.wait(0.01):
+            answer = ok(call)
+        return answer
+
+    mutant = row("R16", "AsksForEver", "A lost call is made until it has an answer.",
+        exchange=ask_for_ever)  # fmt: skip
+    reasons = [case.reason for case in run(mutant.make, {"R16"}) if case.status is FAILED]
+    is_over.set()
+    assert any("does not end" in reason for reason in reasons)
