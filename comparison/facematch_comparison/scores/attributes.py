@@ -36,19 +36,19 @@ class Groupings:
 
 
 @attrs.frozen
-class _FirstValues:
+class FirstValues:
     """The first row that states a value for each key, and the rows that state another one."""
 
     first_row: Ints
     contradicting_rows: Ints
 
 
-def _first_values(keys: Ints, values: Ints, count: int) -> _FirstValues:
+def first_values(keys: Ints, values: Ints, count: int) -> FirstValues:
     """Find the first value of each of `count` keys; a value below 0 states nothing."""
     is_stated = values >= 0
     stated = None if is_stated.all() else np.flatnonzero(is_stated)
     first = first_rows(keys, stated, size=count)
-    return _FirstValues(first, np.flatnonzero(is_stated & (values != values[first][keys])))
+    return FirstValues(first, np.flatnonzero(is_stated & (values != values[first][keys])))
 
 
 def system_attributes(table: ScoreTable) -> SystemAttributes:
@@ -61,7 +61,7 @@ def system_attributes(table: ScoreTable) -> SystemAttributes:
             if FIELDS[field].is_number:  # 5 and 5.0 are equal
                 codes, distinct = pd.factorize(table.raw.numbers(column))
                 values = Categories(codes, pa.array(distinct))
-            stated = _first_values(table.systems.codes, values.codes, len(attributes))
+            stated = first_values(table.systems.codes, values.codes, len(attributes))
             for of_system, row in zip(attributes, stated.first_row, strict=True):
                 if row >= 0:
                     of_system[field] = _attribute(table, field, row)
@@ -83,7 +83,7 @@ def _attribute(table: ScoreTable, field: str, row: int) -> Any:
 
 
 def _contradictions(
-    table: ScoreTable, field: str, values: Categories, stated: _FirstValues
+    table: ScoreTable, field: str, values: Categories, stated: FirstValues
 ) -> Iterator[Problem]:
     systems = table.systems
 
@@ -138,7 +138,7 @@ def _grouping_of(
     people = np.stack([column.people for column in columns], axis=1).ravel()
     probe, reference = table.people
     count = 1 + max(int(probe.max()), int(reference.max()))
-    stated = _first_values(people, labels, count)
+    stated = first_values(people, labels, count)
     first_row = stated.first_row
     group_of_person = np.where(first_row < 0, -1, labels[first_row])
     # Of each line, report the first contradiction.

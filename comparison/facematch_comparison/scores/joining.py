@@ -1,10 +1,16 @@
-"""Join several score files by pair."""
+"""Join several score files by pair.
+
+The lines of all files become one table: of words, as a code for each line and the distinct words of
+all files, and of numbers. Lines are joined by the codes of their pair's key, in any order of its
+two ends. What one file says of a pair, such as its label, then holds for its lines in all files.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePath
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -13,15 +19,18 @@ import pyarrow as pa
 from facematch_core.errors import InvalidRequest
 
 from .answers import PROBE_GROUP, REFERENCE_GROUP
+from .attributes import first_values
 from .columns import FIELDS, PAIR_KEYS, PEOPLE, PICTURES, TRUTH, group_column
-from .raw_table import PlaceInFile, RawTable
+from .raw_table import Categories, PlaceInFile, RawTable, first_rows, with_common_codes
 from .score_table import MINUS_DISTANCE, ScoreTable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .raw_table import Ints
 
 #: A file is joined only if its system has more than this share of the labelled pairs.
 _LEAST_JOINED: Final = 0.5
-
-#: Columns of a joined frame that are no fields.
-_NO_FIELDS: Final = ("place", "file", "number", "is_answer")
 
 
 def join(files: Sequence[ScoreTable], note: Callable[[str], object]) -> ScoreTable:
@@ -33,154 +42,256 @@ def join(files: Sequence[ScoreTable], note: Callable[[str], object]) -> ScoreTab
                 f"Two files or columns of scores have the name {name!r}, which is also the name of "
                 "the system: rename one."
             )
-    pair_key = _pair_key_of(files)
-    lines = pd.concat(map(_frame_of_file, files), ignore_index=True)
-    lines["number"] = _number_pairs(lines, pair_key, note)
-    _copy_facts_of_pairs(lines, pair_key)
-    is_kept = lines["is_answer"]
-    if "mated" in lines:
-        is_kept = is_kept & lines["mated"].notna()
-    _check_coverage(lines, pair_key, is_kept, note)
-    lines = lines[is_kept]
-    pair_names = lines.groupby("number")[pair_key].transform("first").fillna("")
-    name_of_pair = pair_names[pair_key[0]].str.cat(pair_names[pair_key[1:]], sep=" and ")
-    lines = lines.assign(pair=name_of_pair)
-    places = lines["place"].tolist()
-    lines = lines.drop(columns=[*_NO_FIELDS]).dropna(axis=1, how="all")
-    raw = RawTable(
-        "The comparison",
-        pa.table({**lines}),
-        find_places=lambda: places,
-        unit="line",
-    )
-    joined = ScoreTable(raw=raw, name="", independent_pairs=files[0].independent_pairs)
-    for field in lines:
-        joined.assign(field, field)
-    return joined
+    lines = _Lines(files, _pair_key_of(files), note)
+    if len(lines.pair_key) == 2:
+        lines.turn_to_first_order()
+    lines.copy_facts_of_pairs()
+    is_kept = lines.is_answer
+    if "mated" in lines.words:
+        is_kept = is_kept & lines.words["mated"].is_filled
+    lines.check_coverage(is_kept, note)
+    return lines.table(np.flatnonzero(is_kept))
 
 
-def _pair_key_of(files: Sequence[ScoreTable]) -> list[str]:
+def _pair_key_of(files: Sequence[ScoreTable]) -> tuple[str, ...]:
     """Return the fields that identify a pair in all files; `recognise` has asked for them."""
     for pair_key in PAIR_KEYS:
         if all(file.has_all(pair_key) for file in files):
-            return [*pair_key]
+            return pair_key
     raise AssertionError("files without a common key are refused")
 
 
-def _frame_of_file(file: ScoreTable) -> pd.DataFrame:
-    """Return the lines of one file as numbers and texts, with None for an empty cell."""
-    columns: dict[str, Any] = {}
-    for field in file.column_of:
-        if field in TRUTH:
-            continue
-        is_number = field in FIELDS and FIELDS[field].is_number
-        columns[field] = file.numbers(field) if is_number else file.categories(field).texts
-    columns["system"] = file.systems.texts
-    if file.has_any(TRUTH):
-        columns["mated"] = np.where(file.mated, "1", "0").astype(object)
-    if file.score_columns:
-        columns["score"] = file.scores
-    if file.is_distance:
-        columns["scale"] = MINUS_DISTANCE
-    frame = pd.DataFrame(columns).replace("", None)
-    file_name = PurePath(file.raw.name.removeprefix("The file ")).name
-    return frame.assign(
-        place=[PlaceInFile(number, file_name) for number in file.raw.places],
-        file=file.name,
-        is_answer=not file.fields.isdisjoint(("decision", "error", "score")),
-    )
+class _Lines:
+    """The lines of all files, one file after another.
 
-
-def _number_pairs(
-    lines: pd.DataFrame, pair_key: list[str], note: Callable[[str], object]
-) -> pd.Series:
-    """Return the number of each line's pair; the order of its two ends does not matter.
-
-    If the folders of pictures differ between files, pictures are identified by their file names.
+    Attributes:
+        pair_key: The fields that identify a pair.
+        fields: All fields, in the order of the files and of their columns.
+        words: Columns of words by field. The two ends of a pair have one code for each word.
+        numbers: Columns of numbers by field, float64, (N,).
+        file_of_line: Ints, (N,): the index of each line's file.
+        pairs: Ints, (N,): the number of each line's pair.
+        is_answer: bool, (N,): whether the line's file has answers.
     """
-    ends = lines[pair_key].fillna("")
-    numbers = _number_rows(ends)
-    if pair_key != [*PICTURES] or _is_in_all_files(numbers, lines):
-        return numbers
-    by_file_name = _number_rows(ends.replace(r".*[/\\]", "", regex=True))
-    pairs_before = numbers.groupby(lines["file"]).nunique()
-    pairs_by_name = by_file_name.groupby(lines["file"]).nunique()
-    if _is_in_all_files(by_file_name, lines) and pairs_by_name.equals(pairs_before):
-        note("pictures were joined by file name, because their folders differ")
-        return by_file_name
-    return numbers
+
+    def __init__(
+        self,
+        files: Sequence[ScoreTable],
+        pair_key: tuple[str, ...],
+        note: Callable[[str], object],
+    ) -> None:
+        self._files = files
+        self.pair_key = pair_key
+        self.fields = [*dict.fromkeys(field for file in files for field in _fields_of(file))]
+        self.words: dict[str, Categories] = {}
+        self.numbers: dict[str, NDArray[np.float64]] = {}
+        for field in self.fields:
+            reference = _reference_of(field)
+            if reference in self.fields:
+                self._read_words([field, reference])
+        for field in self.fields:
+            if field == "score":
+                self.numbers[field] = np.concatenate([file.scores for file in files])
+            elif field in FIELDS and FIELDS[field].is_number:
+                self.numbers[field] = np.concatenate([file.numbers(field) for file in files])
+            elif field not in self.words:
+                self._read_words([field])
+        lengths = [len(file) for file in files]
+        self._starts = np.cumsum([0, *lengths])
+        self.file_of_line = np.repeat(np.arange(len(files)), lengths)
+        has_answers = [not file.fields.isdisjoint(("decision", "error", "score")) for file in files]
+        self.is_answer = np.repeat(has_answers, lengths)
+        self.pairs = self._number_pairs(note)
+
+    def _read_words(self, fields: Sequence[str]) -> None:
+        """Read the words of one field, or of the two ends of a pair, with one code for each."""
+        columns = []
+        for field in fields:
+            columns += [_words_of(file, field) for file in self._files]
+        recoded = iter(with_common_codes(columns))
+        for field in fields:
+            parts = [next(recoded) for _ in self._files]
+            codes = np.concatenate([part.codes for part in parts])
+            self.words[field] = Categories(codes, parts[0].distinct)
+
+    def _number_pairs(self, note: Callable[[str], object]) -> Ints:
+        """Return the number of each line's pair; the order of its two ends does not matter.
+
+        If the folders of pictures differ between files, pictures are identified by their file
+        names.
+        """
+        ends = [self.words[field] for field in self.pair_key]
+        pairs = _number_rows([end.codes for end in ends])
+        if self.pair_key != PICTURES or self._is_in_all_files(pairs):
+            return pairs
+        file_names = [re.sub(r".*[/\\]", "", path) for path in ends[0].words]
+        code_of_picture = np.append(pd.factorize(np.array(file_names, object))[0], -1)
+        by_file_name = _number_rows([code_of_picture[end.codes] for end in ends])
+        is_same_count = self._pairs_of_files(by_file_name) == self._pairs_of_files(pairs)
+        if self._is_in_all_files(by_file_name) and is_same_count:
+            note("pictures were joined by file name, because their folders differ")
+            return by_file_name
+        return pairs
+
+    def _pairs_of_files(self, pairs: Ints) -> list[int]:
+        """Return the number of distinct pairs of each file."""
+        return [
+            len(np.unique(pairs[self.file_of_line == file])) for file in range(len(self._files))
+        ]
+
+    def _is_in_all_files(self, pairs: Ints) -> bool:
+        """Return whether all files have one of these pairs."""
+        files_of_pair = np.zeros(int(pairs.max()) + 1, np.int64)
+        for file in range(len(self._files)):
+            files_of_pair[np.unique(pairs[self.file_of_line == file])] += 1
+        return bool(files_of_pair.max() == len(self._files))
+
+    def turn_to_first_order(self) -> None:
+        """Exchange the two ends of lines whose order is not that of the pair's first line."""
+        first, second = (self.words[field].codes for field in self.pair_key)
+        first_end = self._first_stated(first)
+        is_turned = (first != first_end) & (second == first_end) & (first_end >= 0)
+        if not is_turned.any():
+            return
+        for field in self.fields:
+            reference = _reference_of(field)
+            if reference in self.words:
+                ends = (self.words[field], self.words[reference])
+                codes = [end.codes for end in ends]
+                # Both ends have the same distinct words.
+                ends[0].codes = np.where(is_turned, codes[1], codes[0])
+                ends[1].codes = np.where(is_turned, codes[0], codes[1])
+
+    def copy_facts_of_pairs(self) -> None:
+        """Copy the label, people and groups of a pair to all of its lines, in all files."""
+        for field in self.fields:
+            if not group_column(field) and FIELDS[field].describes != "pair":
+                continue
+            words = self.words[field]
+            shared = Categories(self._first_stated(words.codes), words.distinct)
+            clashes = np.flatnonzero(words.is_filled & (words.codes != shared.codes))
+            if field not in PICTURES and len(clashes):
+                line = int(clashes[0])
+                raise InvalidRequest(
+                    f"line {self._place_of(line)}: {field} of this pair is {words[line][:60]!r}, "
+                    f"but {shared[line][:60]!r} in another file; nothing was judged."
+                )
+            self.words[field] = shared
+
+    def _first_stated(self, codes: Ints) -> Ints:
+        """Return for each line the first code of its pair that is not empty; -1 without one."""
+        first_line = first_values(self.pairs, codes, int(self.pairs.max()) + 1).first_row
+        return np.where(first_line < 0, -1, codes[first_line])[self.pairs]
+
+    def check_coverage(self, is_kept: NDArray[np.bool_], note: Callable[[str], object]) -> None:
+        """Note the pairs that a system lacks; raise if a system lacks most of them."""
+        count = len(np.unique(self.pairs[is_kept]))
+        systems = self.words["system"]
+        for code in pd.unique(systems.codes[self.is_answer]):
+            name = systems.words[code]
+            is_of_system = systems.codes == code
+            of_system = np.flatnonzero(is_of_system & self.is_answer)
+            is_labelled = is_kept[of_system]
+            missing = count - len(np.unique(self.pairs[of_system][is_labelled]))
+            if missing >= _LEAST_JOINED * count:
+                others = np.flatnonzero(~is_of_system)
+                pairs_of_others = np.unique(self.pairs[others])
+                shared = np.intersect1d(self.pairs[of_system], pairs_of_others)
+                raise InvalidRequest(
+                    f"{name} has {len(shared):,} of the {len(pairs_of_others):,} pairs of other "
+                    "files: nothing was judged. Its first pair is "
+                    f"{self._describe_pair(of_system[0])}, and theirs is "
+                    f"{self._describe_pair(others[0])}: identify pairs in the same way in all "
+                    "files."
+                )
+            left_out = int(np.count_nonzero(~is_labelled))
+            if left_out:
+                note(f"{name}: {left_out:,} lines are left out, because no file labels their pairs")
+            if missing:
+                note(
+                    f"{name}: {missing:,} of {count:,} pairs are not in its file; they are treated "
+                    "as not asked and count in no rate"
+                )
+
+    def _describe_pair(self, line: int) -> str:
+        return " and ".join(repr(self.words[field][line][:60]) for field in self.pair_key)
+
+    def table(self, lines: Ints) -> ScoreTable:
+        """Return some of the lines as one table; each pair is named after its key."""
+        columns: dict[str, pa.Array] = {}
+        for field in self.fields:
+            if field in self.numbers:
+                numbers = pa.array(self.numbers[field][lines], from_pandas=True)
+                if numbers.null_count < len(lines):
+                    columns[field] = numbers
+            elif self.words[field].is_filled[lines].any():
+                columns[field] = self.words[field].take(lines).as_arrow()
+        columns["pair"] = self._names_of_pairs(lines).as_arrow()
+        raw = RawTable(
+            "The comparison",
+            pa.table(columns),
+            find_places=lambda: [self._place_of(line) for line in lines.tolist()],
+            unit="line",
+        )
+        joined = ScoreTable(raw=raw, name="", independent_pairs=self._files[0].independent_pairs)
+        for field in columns:
+            joined.assign(field, field)
+        return joined
+
+    def _names_of_pairs(self, lines: Ints) -> Categories:
+        """Return the name of each line's pair: the words of its key."""
+        codes = pd.factorize(self.pairs[lines])[0]
+        first_lines = lines[first_rows(codes)]
+        texts, *further_texts = [
+            self.words[field].take(first_lines).texts for field in self.pair_key
+        ]
+        for further in further_texts:
+            texts = texts + " and " + further
+        return Categories(codes, pa.array(texts, pa.string()))
+
+    def _place_of(self, line: int) -> PlaceInFile:
+        file = self._files[self.file_of_line[line]]
+        row = line - int(self._starts[self.file_of_line[line]])
+        file_name = PurePath(file.raw.name.removeprefix("The file ")).name
+        return PlaceInFile(file.raw.places[row], file_name)
 
 
-def _number_rows(ends: pd.DataFrame) -> pd.Series:
-    sorted_ends = pd.DataFrame(np.sort(ends.to_numpy(str), axis=1))
-    return sorted_ends.groupby([*sorted_ends], sort=False).ngroup()
+def _fields_of(file: ScoreTable) -> Iterator[str]:
+    """Yield the fields of a file; of its ground truth, ``mated``."""
+    for field in file.column_of:
+        if field not in TRUTH:
+            yield field
+    yield "system"
+    if file.has_any(TRUTH):
+        yield "mated"
+    if file.score_columns:
+        yield "score"
+    if file.is_distance:
+        yield "scale"
 
 
-def _is_in_all_files(numbers: pd.Series, lines: pd.DataFrame) -> bool:
-    """Return whether all files have one of these pairs."""
-    return bool(lines["file"].groupby(numbers).nunique().max() == lines["file"].nunique())
+def _words_of(file: ScoreTable, field: str) -> Categories:
+    """Return the words of a field; every cell is empty if the file does not have it."""
+    if field == "system":
+        return file.systems
+    if field == "mated" and file.has_any(TRUTH):
+        return Categories(file.mated.astype(np.int8), pa.array(["0", "1"]))
+    if field == "scale" and file.is_distance:
+        return Categories(np.zeros(len(file), np.int8), pa.array([MINUS_DISTANCE]))
+    return file.categories(field)
 
 
-def _copy_facts_of_pairs(lines: pd.DataFrame, pair_key: list[str]) -> None:
-    """Copy the label, people and groups of a pair to all of its lines, in all files."""
-    facts = []
-    for field in lines:
-        if group_column(field) or (field in FIELDS and FIELDS[field].describes == "pair"):
-            facts.append(field)
-    if len(pair_key) == 2:
-        _turn_to_first_order(lines, pair_key, facts)
-    for field in facts:
-        shared = lines.groupby("number")[field].transform("first")
-        clashes = lines[field].notna() & lines[field].ne(shared)
-        if field not in PICTURES and clashes.any():
-            line = lines[clashes].iloc[0]
-            raise InvalidRequest(
-                f"line {line['place']}: {field} of this pair is {line[field][:60]!r}, but "
-                f"{shared[clashes].iloc[0][:60]!r} in another file; nothing was judged."
-            )
-        lines[field] = shared
+def _reference_of(field: str) -> str | None:
+    """Return the field of a pair's reference for that of its probe; None for any other field."""
+    if field.startswith(PROBE_GROUP):
+        return REFERENCE_GROUP + field.removeprefix(PROBE_GROUP)
+    return dict([PICTURES, PEOPLE]).get(field)
 
 
-def _turn_to_first_order(lines: pd.DataFrame, pair_key: list[str], facts: Sequence[str]) -> None:
-    """Exchange the two ends of lines whose order is not that of the pair's first line."""
-    first_end = lines.groupby("number")[pair_key[0]].transform("first")
-    is_turned = (lines[pair_key[0]] != first_end) & (lines[pair_key[1]] == first_end)
-    ends = [[*PICTURES], [*PEOPLE]]
-    for field in facts:
-        if field.startswith(PROBE_GROUP):
-            ends.append([field, REFERENCE_GROUP + field.removeprefix(PROBE_GROUP)])
-    for both in ends:
-        if {*both} <= {*lines}:
-            lines.loc[is_turned, both] = lines.loc[is_turned, both[::-1]].to_numpy()
-
-
-def _check_coverage(
-    lines: pd.DataFrame, pair_key: list[str], is_kept: pd.Series, note: Callable[[str], object]
-) -> None:
-    """Note the pairs that a system lacks; raise if a system lacks most of them."""
-    count = lines["number"][is_kept].nunique()
-    for name, of_system in lines[lines["is_answer"]].groupby("system", sort=False):
-        is_labelled = is_kept[of_system.index]
-        missing = count - of_system["number"][is_labelled].nunique()
-        if missing >= _LEAST_JOINED * count:
-            others = lines[lines["system"] != name]
-            shared = len({*of_system["number"]} & {*others["number"]})
-            raise InvalidRequest(
-                f"{name} has {shared:,} of the {others['number'].nunique():,} pairs of other "
-                f"files: nothing was judged. Its first pair is {_first_pair(of_system, pair_key)}, "
-                f"and theirs is {_first_pair(others, pair_key)}: identify pairs in the same way in "
-                "all files."
-            )
-        left_out = int((~is_labelled).sum())
-        if left_out:
-            note(f"{name}: {left_out:,} lines are left out, because no file labels their pairs")
-        if missing:
-            note(
-                f"{name}: {missing:,} of {count:,} pairs are not in its file; they are treated as "
-                "not asked and count in no rate"
-            )
-
-
-def _first_pair(lines: pd.DataFrame, pair_key: list[str]) -> str:
-    ends = lines[pair_key].fillna("").iloc[0]
-    return " and ".join(repr(end[:60]) for end in ends)
+def _number_rows(ends: Sequence[Ints]) -> Ints:
+    """Number the rows with equal codes, in any order of the ends; an empty end is equal, too."""
+    codes = np.sort(np.stack(ends, axis=1).astype(np.int64) + 1, axis=1)
+    keys = codes[:, 0]
+    if len(ends) == 2:
+        keys = keys * (int(codes.max()) + 1) + codes[:, 1]
+    return np.asarray(pd.factorize(keys)[0], np.int64)

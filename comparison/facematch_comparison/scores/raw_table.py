@@ -97,6 +97,19 @@ class Categories:
         """bool, (N,): whether a cell is not empty."""
         return self.codes >= 0
 
+    def take(self, rows: Ints) -> Categories:
+        """Return the words of some rows, with the distinct words in order of first appearance."""
+        old_codes = self.codes[rows]
+        is_filled = old_codes >= 0
+        codes = np.full(len(old_codes), -1, np.int32)
+        codes[is_filled], used = pd.factorize(old_codes[is_filled])
+        return Categories(codes, self.distinct.take(pa.array(used)))
+
+    def as_arrow(self) -> pa.DictionaryArray:
+        """Return the column as an Arrow array, with null for an empty cell."""
+        codes = pa.array(self.codes, mask=~self.is_filled)
+        return pa.DictionaryArray.from_arrays(codes, self.distinct)
+
     def rows_with(self, sought_words: Iterable[str]) -> NDArray[np.bool_]:
         """Return whether each row has one of the words: bool, (N,)."""
         sought = {*sought_words}
@@ -294,6 +307,9 @@ def as_label(value: object) -> str:
 
 def _categories_of(column: pa.ChunkedArray, *, is_text: bool) -> Categories:
     """Return a column as trimmed words; in a text file, undo the escapes that `export` writes."""
+    if pa.types.is_dictionary(column.type):  # of joined files, which were read before
+        words = column.combine_chunks()
+        return Categories(words.indices.fill_null(-1).to_numpy(), words.dictionary)
     if not pa.types.is_integer(column.type):
         column = _as_texts(column)
     codes, distinct = _encode(column)
