@@ -76,6 +76,10 @@ def evaluate(
     _check_numbers(required_fmr, confidence, attempts)
     _check_systems(answers, at_thresholds)
     judgings = [_Judging(system, confidence) for system in answers]
+    # A reversed system gets no verdict but does not stop the others.
+    if all(judging.why_reversed for judging in judgings):
+        distance = format_argument("distance", True)
+        raise InvalidRequest(f"{judgings[0].why_reversed} For distances use {distance}.")
     trials = _trials_that_choose(judgings)
     supported_fmr = stats.comparable_fmr(trials)
     fmr = required_fmr or supported_fmr or stats.COMMON_FMRS[0]
@@ -130,10 +134,6 @@ def _check_systems(answers: Sequence[Answers], at_thresholds: Mapping[str, float
                 f"{scores.min():g} to {scores.max():g}. Pass a threshold on their scale; for "
                 "distances, minus the distance."
             )
-    # A reversed system gets no verdict but does not stop the others.
-    reasons = [system.cached(_why_reversed) for system in answers]
-    if all(reasons):
-        raise InvalidRequest(f"{reasons[0]} For distances use {format_argument('distance', True)}.")
 
 
 def check_name(name: str, names: Collection[str]) -> None:
@@ -182,7 +182,7 @@ def size_of(table: Answers) -> model.SampleSize:
 
 def _why_reversed(table: Answers) -> str | None:
     """Return why a system with lower mated scores gets no verdict; None if it may be chance."""
-    mated, non_mated = stats.scores_by_kind(table)
+    mated, non_mated = table.sorted_scores
     if not table.is_scored or not len(mated) or not len(non_mated):
         return None
     # Mann-Whitney statistic: how often a mated pair scores higher than a non-mated one; equal
@@ -223,7 +223,7 @@ class _Judging:
         self.table = table
         self.rates = stats.Rates(table, confidence)
         self.is_scored, self.why_not = _has_threshold(table)
-        self.why_reversed = table.cached(_why_reversed)
+        self.why_reversed = _why_reversed(table)
         self.at_default = _default_point(self.rates)
         self.at_fmrs: list[model.PointAt] = []
         self.at_required: model.PointAt
@@ -368,7 +368,7 @@ def _with_intervals(
 
 
 def _histogram(table: Answers) -> model.Histogram:
-    mated, non_mated = stats.scores_by_kind(table)
+    mated, non_mated = table.sorted_scores
     scores = np.concatenate([mated, non_mated])
     # 40 bins show a second peak, and fit on a page. Pass edges, not a number of bins, which numpy
     # rejects if scores are too close.

@@ -7,7 +7,7 @@ on the system's scale, times are in seconds, and prices are in `Answers.currency
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
@@ -45,7 +45,6 @@ MISSING_SCORES: Final = 0.01
 #: Columns with the same values for all systems of a test set.
 _OF_PAIRS: Final = ("mated", "probe_subjects", "reference_subjects", "transactions", "attempts")
 
-_T = TypeVar("_T")
 _K = TypeVar("_K", bound=np.generic)
 
 
@@ -79,6 +78,27 @@ class People(NamedTuple):
     numbers: NDArray[np.int64]
     probe: NDArray[np.int64]
     reference: NDArray[np.int64]
+
+
+class ScoresByKind(NamedTuple):
+    """The scores of mated and of non-mated pairs."""
+
+    mated: NDArray[np.float64]
+    non_mated: NDArray[np.float64]
+
+
+def couples_of(
+    first: NDArray[np.int64], second: NDArray[np.int64], numbers: int
+) -> NDArray[np.int64]:
+    """Number couples with several pairs from 1; return each pair's couple number, or else 0."""
+    couples = np.minimum(first, second) * numbers + np.maximum(first, second)
+    rising = np.sort(couples)
+    repeated = np.unique(rising[1:][rising[1:] == rising[:-1]])
+    if not len(repeated):
+        return np.zeros(len(first), np.int64)
+    indices = np.searchsorted(repeated, couples)
+    is_repeated = repeated[np.minimum(indices, len(repeated) - 1)] == couples
+    return np.where(is_repeated, indices + 1, 0)
 
 
 def frame_of(
@@ -199,7 +219,6 @@ class Answers:
     currency: str | None = None
     privacy: str = "It is not known which data were sent or kept."
     people_known: bool = True
-    _cache: dict[Any, Any] = attrs.field(factory=dict, init=False)
 
     def _numbers(self, column: str, dtype: type[_K]) -> NDArray[_K]:
         """Return a column of numbers, or the codes of a categorical column."""
@@ -209,59 +228,59 @@ class Answers:
         numbers: NDArray[_K] = values.to_numpy(dtype)
         return numbers
 
-    @cached_property
+    @property
     def mated(self) -> NDArray[np.bool_]:
         """bool, (N,): whether both pictures show one person."""
         return self._numbers("mated", np.bool_)
 
-    @cached_property
+    @property
     def scores(self) -> NDArray[np.float64]:
         """float64, (N,): higher means more similar; NaN if there is none."""
         return self._numbers("score", np.float64)
 
-    @cached_property
+    @property
     def decisions(self) -> NDArray[np.int8]:
         """int8, (N,): index in `DECISIONS`, at the threshold of the run; -1 if none."""
         return self._numbers("decision", np.int8)
 
-    @cached_property
+    @property
     def acquired(self) -> NDArray[np.bool_]:
         """bool, (N,): whether two faces could be compared; False without an answer."""
         return self._numbers("acquired", np.bool_)
 
-    @cached_property
+    @property
     def answered(self) -> NDArray[np.bool_]:
         """bool, (N,): whether the system answered."""
         return self._numbers("answered", np.bool_)
 
-    @cached_property
+    @property
     def elapsed_s(self) -> NDArray[np.float64]:
         """float64, (N,): duration of each call; NaN if unknown."""
         return self._numbers("elapsed_s", np.float64)
 
-    @cached_property
+    @property
     def billed(self) -> NDArray[np.int8]:
         """int8, (N,): index in `BILLED`."""
         return self._numbers("billed", np.int8)
 
-    @cached_property
+    @property
     def probe_subjects(self) -> NDArray[np.int64]:
         """int64, (N,): number of the person in each probe."""
         return self._numbers("person_1", np.int64)
 
-    @cached_property
+    @property
     def reference_subjects(self) -> NDArray[np.int64]:
         """int64, (N,): number of the person in each reference."""
         return self._numbers("person_2", np.int64)
 
-    @cached_property
+    @property
     def transactions(self) -> NDArray[np.int64] | None:
         """int64, (N,): number of each pair's transaction; None without transactions."""
         if "transaction" not in self.frame:
             return None
         return self._numbers("transaction", np.int64)
 
-    @cached_property
+    @property
     def attempts(self) -> NDArray[np.int64] | None:
         """int64, (N,): number of each attempt, from 1; None without transactions."""
         if "attempt" not in self.frame:
@@ -320,14 +339,6 @@ class Answers:
             f"{answered:,} answered>"
         )
 
-    def cached(self, compute: Callable[..., _T], *arguments: Any) -> _T:
-        """Return `compute(self, *arguments)`, which is computed once."""
-        key = (compute, *arguments)
-        if key not in self._cache:
-            self._cache[key] = compute(self, *arguments)
-        value: _T = self._cache[key]
-        return value
-
     @cached_property
     def groups(self) -> dict[str, Grouping]:
         """Groupings by name."""
@@ -372,9 +383,29 @@ class Answers:
         return self.acquired & ~np.isnan(self.scores)
 
     @cached_property
+    def sorted_scores(self) -> ScoresByKind:
+        """The scores of mated and of non-mated pairs, each ascending."""
+        return ScoresByKind(
+            mated=np.sort(self.scores[self.scored & self.mated]),
+            non_mated=np.sort(self.scores[self.scored & ~self.mated]),
+        )
+
+    @cached_property
+    def couples(self) -> NDArray[np.int64]:
+        """int64, (N,): `couples_of` the non-mated pairs; 0 for mated pairs."""
+        non_mated = ~self.mated
+        couples = np.zeros(len(self), np.int64)
+        couples[non_mated] = couples_of(
+            self.people.probe[non_mated],
+            self.people.reference[non_mated],
+            len(self.people.numbers),
+        )
+        return couples
+
+    @property
     def scored_others(self) -> int:
         """Number of non-mated pairs that have a score."""
-        return int(np.count_nonzero(self.scored & ~self.mated))
+        return len(self.sorted_scores.non_mated)
 
     @cached_property
     def is_scored(self) -> bool:

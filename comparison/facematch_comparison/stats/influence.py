@@ -26,8 +26,7 @@ from scipy.special import stdtr, stdtrit
 from facematch_comparison.scores.answers import Answers
 from facematch_comparison.values.model import Interval, Method
 
-from .rates import Bools, Floats, Side, allowed_errors, couples_of_table
-from .threshold import scores_by_kind
+from .rates import Bools, Floats, Side, allowed_errors
 
 #: The fewest false matches at a threshold for which a slope of the DET curve is estimated.
 ENOUGH_PASSED: Final = 500
@@ -82,7 +81,7 @@ class Influence:
         at_people += np.bincount(people.reference[non_mated], of_others, count)
         squares = at_people**2
         # Pairs of the same two people were counted twice, once at each person.
-        of_couples = couples_of_table(table)[non_mated]
+        of_couples = table.couples[non_mated]
         at_couples = np.bincount(of_couples, of_others)
         singles = of_others[of_couples == 0]
         variance = float(squares.sum() - (singles**2).sum() - (at_couples[1:] ** 2).sum())
@@ -152,7 +151,7 @@ class _Window:
     @classmethod
     def around(cls, table: Answers, fmr: float) -> _Window | None:
         """Return the window; None if too few may pass, or too many have equal scores."""
-        _, scores = scores_by_kind(table)
+        scores = table.sorted_scores.non_mated
         allowed = allowed_errors(fmr, len(scores))
         # Wide enough for a steady slope, and small beside the number that may pass.
         half = min(math.ceil(2 * allowed**0.75), allowed - 1)

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtri, stdtrit
 
-from facematch_comparison.scores.answers import Answers
+from facematch_comparison.scores.answers import Answers, couples_of
 from facematch_comparison.values.model import Interval, Method, Rate
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import ThresholdRule
@@ -156,18 +156,6 @@ class Clusters:
     @cached_property
     def _pairs_of_couple(self) -> Floats:
         return np.bincount(self._couples, minlength=1).astype(np.float64)
-
-
-def couples_of(first: Ints, second: Ints, numbers: int) -> Ints:
-    """Number couples with several pairs from 1; return each pair's couple number, or else 0."""
-    couples = np.minimum(first, second) * numbers + np.maximum(first, second)
-    rising = np.sort(couples)
-    repeated = np.unique(rising[1:][rising[1:] == rising[:-1]])
-    if not len(repeated):
-        return np.zeros(len(first), np.int64)
-    indices = np.searchsorted(repeated, couples)
-    is_repeated = repeated[np.minimum(indices, len(repeated) - 1)] == couples
-    return np.where(is_repeated, indices + 1, 0)
 
 
 def interval(errors: Bools, clusters: Clusters, confidence: float = 0.95) -> Interval:
@@ -318,7 +306,7 @@ class Sample(Clusters):
         people = table.people
         is_mated = bool(table.mated[rows].all())
         reference = None if is_mated else people.reference[rows]
-        couples = None if is_mated else couples_of_table(table)[rows]
+        couples = None if is_mated else table.couples[rows]
         super().__init__(people.probe[rows], reference, len(people.numbers), couples)
         self.rows = rows
 
@@ -330,28 +318,6 @@ class Sample(Clusters):
     def rate_of(self, errors: int, interval: Interval | None) -> Rate:
         """Return the rate of a number of errors."""
         return Rate(errors=errors, trials=self.trials, subjects=self.people, interval=interval)
-
-
-def couples_of_table(table: Answers) -> Ints:
-    """Return `couples_of` the non-mated pairs, int64, (N,); 0 for mated pairs."""
-    return table.cached(_couples)
-
-
-def _couples(table: Answers) -> Ints:
-    people = table.people
-    non_mated = ~table.mated
-    couples = np.zeros(len(table), np.int64)
-    couples[non_mated] = couples_of(
-        people.probe[non_mated], people.reference[non_mated], len(people.numbers)
-    )
-    return couples
-
-
-def _sample(table: Answers, is_mated: bool, count: int) -> Sample:
-    """Return the sample of answered, acquired or scored pairs, whichever has `count` pairs."""
-    columns = (table.answered, table.acquired, table.scored)
-    counted = next(column for column in columns if np.count_nonzero(column) == count)
-    return Sample(table, np.flatnonzero(counted & (table.mated == is_mated)))
 
 
 #: Rates of mated pairs; the others are of non-mated pairs.
@@ -370,6 +336,8 @@ class Rates:
     def __init__(self, table: Answers, confidence: float = 0.95) -> None:
         self.table = table
         self.confidence = confidence
+        # By whether they are mated, and by their number: samples of equal size have the same pairs.
+        self._samples: dict[tuple[bool, int], Sample] = {}
 
     def at(self, name: str, threshold: float | None) -> Rate:
         """Return a rate by its name (``fmr``); without a threshold, by the system's decisions."""
@@ -408,8 +376,11 @@ class Rates:
         counted = table.answered
         if name in _OF_ACQUIRED:
             counted = table.scored if at_threshold else table.acquired
-        # Cache by number of pairs, because samples of equal size contain the same pairs.
-        return table.cached(_sample, name in _OF_MATED, int(np.count_nonzero(counted)))
+        is_mated = name in _OF_MATED
+        key = (is_mated, int(np.count_nonzero(counted)))
+        if key not in self._samples:
+            self._samples[key] = Sample(table, np.flatnonzero(counted & (table.mated == is_mated)))
+        return self._samples[key]
 
 
 @attrs.frozen(kw_only=True, eq=False)

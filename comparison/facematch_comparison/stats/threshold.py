@@ -54,7 +54,7 @@ def threshold_for_fmr(table: Answers, max_fmr: float, *, least: int = 1) -> Thre
     rounds thresholds. If scores have more than six places, it is a number just above the score with
     as few places as possible, at least six. Mated pairs only affect this number of places.
     """
-    _, non_mated = scores_by_kind(table)
+    non_mated = table.sorted_scores.non_mated
     if least == 1:
         reason = why_unseen(max_fmr, len(non_mated))
     else:
@@ -126,7 +126,7 @@ def concentration(
     if max_fmr is None:
         counted = table.passed(threshold) & ~table.mated
     else:
-        _, non_mated = scores_by_kind(table)
+        non_mated = table.sorted_scores.non_mated
         allowed = allowed_errors(max_fmr, len(non_mated))
         lowest_counted = non_mated[-1 - allowed] if allowed < len(non_mated) else -np.inf
         counted = table.scored & ~table.mated & (table.scores >= lowest_counted)
@@ -140,7 +140,7 @@ def concentration(
     threshold_without = None
     if max_fmr is not None:
         table_without = table.take((people.probe != worst) & (people.reference != worst))
-        _, non_mated = scores_by_kind(table_without)
+        non_mated = table_without.sorted_scores.non_mated
         if table_without.is_scored and len(non_mated):
             threshold_without = _lowest(table_without, allowed_errors(max_fmr, len(non_mated)))
     return Concentration(
@@ -152,20 +152,9 @@ def concentration(
     )
 
 
-def scores_by_kind(table: Answers) -> tuple[Floats, Floats]:
-    """Return the scores of mated and of non-mated pairs, each ascending."""
-    return table.cached(_sorted_scores)
-
-
-def _sorted_scores(table: Answers) -> tuple[Floats, Floats]:
-    mated = np.sort(table.scores[table.scored & table.mated])
-    non_mated = np.sort(table.scores[table.scored & ~table.mated])
-    return mated, non_mated
-
-
 def _lowest(table: Answers, allowed: int) -> float | None:
     """Return the lowest threshold that at most `allowed` non-mated pairs pass."""
-    mated, non_mated = scores_by_kind(table)
+    mated, non_mated = table.sorted_scores
     is_above = table.rule is ThresholdRule.ABOVE
     if allowed >= len(non_mated):
         # All may pass: use the lowest score, or just below it.
@@ -182,7 +171,7 @@ def _lowest(table: Answers, allowed: int) -> float | None:
     highest = min(higher_scores)
     if is_above:
         highest = float(np.nextafter(highest, -np.inf))
-    decimals = table.cached(_decimals)
+    decimals = _decimals(table)
     for places in range(_DECIMALS if decimals is None else decimals, 17):
         threshold = round(refused_score + 10.0**-places, places)
         if refused_score < threshold <= highest:
@@ -193,7 +182,7 @@ def _lowest(table: Answers, allowed: int) -> float | None:
 def _decimals(table: Answers) -> int | None:
     """Return the number of decimal places of the scores; None if there are too many."""
     for places in range(_DECIMALS + 1):
-        if all(np.array_equal(scores, scores.round(places)) for scores in scores_by_kind(table)):
+        if all(np.array_equal(scores, scores.round(places)) for scores in table.sorted_scores):
             return places
     return None
 
@@ -242,7 +231,7 @@ def curve_of(rates: Rates, *, include: Sequence[float] = ()) -> Curve | None:
 
     The curve has a point at each threshold in `include`, such as operating points.
     """
-    mated, non_mated = scores_by_kind(rates.table)
+    mated, non_mated = rates.table.sorted_scores
     if not len(mated) or not len(non_mated):
         return None
     curve = det_curve(mated, non_mated, rates.table.rule)
