@@ -148,17 +148,17 @@ def show_arguments_as_options() -> Iterator[None]:
 def format_argument(name: str, value: object) -> str:
     """Format an argument for an error text: as `` `mated=0` ``, or as an option: ``--mated 0``.
 
-    As options, True is a flag (``--distance``), a list named in the plural is an option for each
-    item (``--model 'a' --model 'b'``), and so is a mapping (``--below a=80``).
+    As options, True is a flag (``--distance``). A list is an option for each item (``--model 'a'
+    --model 'b'``), and so is a mapping (``--below a=80``); the option of a plural is its singular.
     """
     if not _SHOWS_OPTIONS.get():
         return f"`{name}={value!r}`"
+    option_of_item = _option(name.removesuffix("s"))
     if isinstance(value, list):
-        option = _option(name.removesuffix("s"))
-        return " ".join(f"{option} {item!r}" for item in value)
+        return " ".join(f"{option_of_item} {item!r}" for item in value)
     if isinstance(value, Mapping):
         assignments = [quote_command([f"{key}={item}"]) for key, item in value.items()]
-        return " ".join(f"{_option(name)} {assignment}" for assignment in assignments)
+        return " ".join(f"{option_of_item} {assignment}" for assignment in assignments)
     if value is True:
         return _option(name)
     return f"{_option(name)} {value!r}"

@@ -16,13 +16,15 @@ import PIL.Image
 import pytest
 from kit.comparison.logs import simulate_month
 from kit.comparison.samples import EVALUATIONS
+from kit.comparison.tables import system_answers
 
-from facematch_comparison import write_report
+from facematch_comparison import evaluate, write_report
 from facematch_comparison.production.calls import Selection, table_of
 from facematch_comparison.production.page import shadow_html
 from facematch_comparison.production.review import draw_calls, read_labels, write_review
 from facematch_comparison.production.sentences import with_sentences
 from facematch_comparison.production.shadow import Costs, compare_sides, find_sides
+from facematch_comparison.report.plain import plain
 from facematch_core import Operation
 
 PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "comparison.webp"
@@ -35,27 +37,41 @@ def reports(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reports")
     for name, evaluation in EVALUATIONS.items():
         write_report(evaluation(), folder / f"{name}.html")
+    write_report(rare(), folder / "rare.html")
     return {path.stem: path for path in folder.iterdir()}
 
 
-#: The folded tables of the full report, by the begin of their captions.
-FOLDED = [
-    "FRR of the first minus FRR of the second",
-    "People and pairs; for a group",
-    "The systems",
-]
-TABLES = [
+def rare():
+    """A report with long labels of rates: one false match in 100,000, and hardly a rejection."""
+    systems = [
+        system_answers([90] * 59_999 + [10], [10] * 150_000 + [80 - n, 99], f"vendor {n}")
+        for n in range(2)
+    ]
+    return evaluate(systems, required_fmr=1e-5)
+
+
+#: The tables of the full report, by the begin of their captions.
+OPEN = [
     "Each system at its threshold",
     (
         "The person who decides most on the FMR of each system; the worst people of a system may "
         "not be in the test set"
     ),
+    "Errors of a year",
+]
+FOLDED_IF_NARROW = [
+    "Rates of each group",
+    "Who is wrong where: errors on the pairs that both answered",
     "Each system at its thresholds for other false match rates",
     "The best attempt of each transaction counts",
-    "Rates of each group",
     "Duration and cost of the calls of the run",
-    *FOLDED,
 ]
+FOLDED = [
+    "FRR of the first minus FRR of the second",
+    "People and pairs; for a group",
+    "The systems",
+]
+TABLES = [*OPEN, *FOLDED_IF_NARROW, *FOLDED]
 
 #: What sticks out of the window and is in no place that scrolls by itself.
 STICKING_OUT = """
@@ -112,8 +128,9 @@ def test_screen_readers_find_landmarks_tables_and_named_pictures(browser, report
     for role in ("banner", "main", "contentinfo", "navigation"):
         assert roles.count(role) == 1
     drawings = [name for role, name in tree if role in ("image", "img")]
-    # One of all systems, and two of each system that gives scores.
-    assert len(drawings) == 1 + 2 * 2
+    # One of all systems, two rates by two kinds of groups, one of the two systems that give scores,
+    # and two of each of them.
+    assert len(drawings) == 1 + 2 * 2 + 1 + 2 * 2
     assert drawings[0].startswith("How many genuine people are rejected")
     tables = [name for role, name in tree if role == "table"]
     assert [name.partition(",")[0] for name in tables] == TABLES
@@ -129,10 +146,11 @@ def test_every_table_and_detail_is_reachable_by_keyboard(browser, reports):
     assert browser.value("document.activeElement.getBoundingClientRect().left") >= 0
     browser.press("Enter")
     assert browser.value("document.activeElement.id") == "main"
-    browser.value("document.querySelector('summary').focus()")
+    details = "document.querySelector('#groups details')"
+    browser.value(f"{details}.querySelector('summary').focus()")
     browser.press("Enter")
-    assert browser.value("document.querySelector('details').open") is True
-    table = "document.querySelector('details .scroll')"
+    assert browser.value(f"{details}.open") is True
+    table = f"{details}.querySelector('.scroll')"
     browser.value(f"{table}.focus()")
     assert browser.value(f"document.activeElement === {table}") is True
 
@@ -143,9 +161,66 @@ def test_the_page_prints_completely_on_a_white_background(browser, reports):
     assert browser.value("document.documentElement.scrollWidth - innerWidth") <= 0
     tables = "[...document.querySelectorAll('details table')]"
     heights = browser.value(f"{tables}.map(e => e.offsetHeight)")
-    assert len(heights) == len(FOLDED)
+    assert len(heights) == len(FOLDED_IF_NARROW) + len(FOLDED)
     assert min(heights) > 40
     assert browser.value("getComputedStyle(document.querySelector('nav')).display") == "none"
+
+
+SHOWN = """
+[...document.querySelectorAll('table')].filter(e => e.checkVisibility({contentVisibilityAuto: true})
+    && e.getBoundingClientRect().height).map(e => e.caption.textContent.split(',')[0])
+"""
+
+
+def test_narrow_windows_fold_what_wide_ones_show(browser, reports):
+    browser.open(reports["full"], width=1280)
+    assert browser.value(SHOWN) == [*OPEN, *FOLDED_IF_NARROW]
+    browser.open(reports["full"], width=400)
+    assert browser.value(SHOWN) == OPEN
+
+
+def test_three_systems_are_few_screens_of_a_phone(browser, reports):
+    browser.open(reports["full"], width=400, height=800)
+    assert browser.value("document.documentElement.scrollHeight") <= 6000
+
+
+#: Texts of a figure that overlap.
+OVERLAPS = """
+[...document.querySelectorAll('svg.plot')].flatMap(svg => {
+  const texts = [...svg.querySelectorAll('text')]
+    .map(text => [text.textContent, text.getBoundingClientRect()]);
+  return texts.flatMap(([one, a], number) => texts.slice(number + 1)
+    .filter(([, b]) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)
+    .map(([other]) => one + ' | ' + other)) })
+"""
+
+
+@pytest.mark.parametrize("name", ["full", "two", "eight", "rare"])
+def test_no_text_of_a_figure_overlaps_another(browser, reports, name):
+    browser.open(reports[name], width=1280)
+    assert browser.value("document.querySelectorAll('svg.plot text').length") > 20
+    assert browser.value(OVERLAPS) == []
+
+
+#: The texts in the margins of each printed page, as the browser has read them.
+MARGINS = """
+[...document.styleSheets].flatMap(sheet => [...sheet.cssRules])
+  .filter(rule => rule instanceof CSSPageRule).flatMap(rule => [...rule.cssRules])
+  .map(rule => rule.style.content)
+"""
+
+
+@pytest.mark.parametrize("name", [*EVALUATIONS])
+def test_each_printed_page_names_the_pairs_and_the_models(browser, reports, name):
+    browser.open(reports[name], width=688, media="print")
+    facts, number = browser.value(MARGINS)
+    evaluation = EVALUATIONS[name]()
+    expected = [evaluation.study.digest] if evaluation.study.digest else []
+    expected += [system.model for system in evaluation.systems if system.model]
+    shown = facts.replace('\\"', '"').replace("\\\\", "\\")
+    for fact in expected:
+        assert plain(fact) in shown
+    assert number == 'counter(page) "/" counter(pages)'
 
 
 def test_scripts_in_names_do_not_run(browser, reports):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from facematch_comparison.run.database import RunDatabase
     from facematch_comparison.scores.answers import Answers
     from facematch_comparison.scores.columns import ColumnsNotRecognised
-    from facematch_comparison.values.model import Evidence
+    from facematch_comparison.values.model import Costs, Evidence
 
 #: A decorator that adds an option to a command.
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -49,6 +49,7 @@ class _Share(click.FloatRange):
 
 
 RATE: Final = _Share(0, 1, min_open=True, max_open=True)
+SHARE: Final = _Share(0, 1)
 CONFIDENCE: Final = _Share(0.5, 1, min_open=True, max_open=True)
 
 
@@ -113,6 +114,39 @@ def repeated(name: str, to: str, metavar: str, help_: str, **more: Any) -> Decor
 
 
 _DATABASE: Final = "The run database of `compare run`, an SQLite file; also as sqlite:///FILE."
+
+
+def cost_options(currency: str | None) -> Decorator:
+    """Return the options for what errors cost; `currency` is the default of --currency."""
+    return join_options(
+        text_option(
+            "--cost-false-match", "AMOUNT", "What a false match costs.", type=click.FloatRange(0)
+        ),
+        text_option(
+            "--cost-false-reject", "AMOUNT", "What a false reject costs.", type=click.FloatRange(0)
+        ),
+        text_option(
+            "--currency",
+            "CCC",
+            "Currency of all amounts." if currency else "Currency of these costs.",
+            default=currency,
+            show_default=True if currency else "that of the prices, or else USD",
+        ),
+    )
+
+
+def costs_of(options: Mapping[str, Any], currency: str) -> Costs | None:
+    """Return what errors cost, by `cost_options`; None if neither cost is given."""
+    from facematch_comparison.values.model import Costs
+
+    false_match = options["cost_false_match"]
+    false_reject = options["cost_false_reject"]
+    if false_match is None and false_reject is None:
+        return None
+    if false_match is None or false_reject is None:
+        raise click.UsageError("--cost-false-match and --cost-false-reject go together.")
+    return Costs(false_match=false_match, false_reject=false_reject, currency=currency)
+
 
 #: Option for the database that `compare run` writes.
 store = text_option("--store", "FILE", _DATABASE, default=STORE)
@@ -186,6 +220,9 @@ _SECTIONS: Final = {
         "attempts",
         "systems",
         "allow_mock",
+    ),
+    "A year": (
+        *("calls_per_year", "impostors", "cost_false_match", "cost_false_reject", "currency"),
     ),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +25,7 @@ from . import common
 if TYPE_CHECKING:
     from facematch_comparison.scores.answers import Answers
     from facematch_comparison.study.reading import Study
-    from facematch_comparison.values.model import Evaluation, Rate
+    from facematch_comparison.values.model import Evaluation, Rate, System, Traffic
 
 #: Formats of --out; the first one is the default if the file name has no suffix.
 _OUT_FORMS: Final = (".html", ".json")
@@ -110,10 +110,22 @@ def _thresholds(context: click.Context, option: click.Parameter, words: Any) -> 
     type=click.IntRange(1),
     show_default="the most in the data",
 )
+@common.text_option(
+    *("--calls-per-year", "N", "Expect the errors of so many calls; with --impostors."),
+    type=click.IntRange(1),
+)
+@common.text_option(
+    "--impostors",
+    "SHARE",
+    "Share of these calls that impostors make, such as 0.001.",
+    type=common.SHARE,
+)
+@common.cost_options(None)
 @common.repeated(
     *("--out", "outs", "FILE"), "Write the report as a page (.html) or as JSON (.json).", type=FILE
 )
 @file_option("--wrong", "Write every pair that a system got wrong (.csv or .json).")
+@file_option("--curve", "Write the curves of all systems: rates by threshold (.csv or .parquet).")
 @file_option("--answers", "Write every answer to every pair (.csv or .parquet).")
 @json_option
 def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
@@ -125,25 +137,20 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     facematch compare report --scores aws.csv --scores azure.csv \\
       --scores labels.csv --fmr 1e-3 --out report.html
     facematch compare report --scores next-quarter.csv --at-threshold didit=48.68
+    facematch compare report --calls-per-year 1000000 --impostors 0.001 \\
+      --cost-false-match 200 --cost-false-reject 3 --out report.html
 
     Prints the verdict in one sentence, one table, and the caveats. The page makes no requests and
     contains no pictures. The files of --wrong and --answers contain names of people and of pictures
     if the scores or --pairs do. --scores can read a file written by --answers. Existing files are
     overwritten.
     """
-    wrong = options["wrong"]
-    written = options["answers"]
-    targets = [("--out", path, _OUT_FORMS) for path in outs]
-    targets += [("--wrong", wrong, (".csv", ".json"))] * (wrong is not None)
-    targets += [("--answers", written, (".parquet", ".csv"))] * (written is not None)
-    for name, path, forms in targets:
-        form_of(name, path, *forms)
-        refuse_unwritable(name, path, may_exist=True)
-        if path in (*options["scores"], options["mated"], options["non_mated"]):
-            raise click.UsageError(f"{name} would overwrite {path}, which is read.")
+    targets = _targets_of(outs, options)
+    _check_year(options)
     answers, about = common.answers_from(options)
     from facematch_comparison.judging.evaluation import evaluate
     from facematch_comparison.report.page import report_html
+    from facematch_comparison.report.writing import curves
 
     evaluation = evaluate(
         answers,
@@ -151,8 +158,11 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
         confidence=options["confidence"],
         at_thresholds=options["at_thresholds"],
         attempts=options["attempts"],
+        traffic=_traffic_of(options, answers),
         **about,
     )
+    wrong = options["wrong"]
+    written = options["answers"]
     study = None
     if options["pairs"] is not None and (wrong or written):
         # With --scores, --column is about the scores.
@@ -160,6 +170,8 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
         study = _study_that_was_run(options["pairs"], columns, about)
     if wrong is not None:
         _write_wrong(wrong, evaluation, answers, study)
+    if options["curve"] is not None:
+        _export(curves(evaluation), options["curve"], None)
     if written is not None:
         _export(answers, written, study)
     for path in outs:
@@ -171,9 +183,63 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
         print_json(evaluation.to_dict())
     else:
         _show_evaluation(evaluation)
-    for _, path, _ in targets:
+    for path in targets:
         say(f"written to {path}", err=as_json)
     return Exit.OK if any(system.point for system in evaluation.systems) else Exit.LOOK
+
+
+def _targets_of(outs: Iterable[Path], options: Mapping[str, Any]) -> list[Path]:
+    """Return the files to write; raise `click.UsageError` for one that cannot be written.
+
+    The first form of an option is the default if the file name has no suffix.
+    """
+    forms_of = {
+        "wrong": (".csv", ".json"),
+        "curve": (".csv", ".parquet"),
+        "answers": (".parquet", ".csv"),
+    }
+    targets = [("--out", path, _OUT_FORMS) for path in outs]
+    for name, forms in forms_of.items():
+        if options[name] is not None:
+            targets.append((f"--{name}", options[name], forms))
+    read = (*options["scores"], options["mated"], options["non_mated"])
+    for option, path, forms in targets:
+        form_of(option, path, *forms)
+        refuse_unwritable(option, path, may_exist=True)
+        if path in read:
+            raise click.UsageError(f"{option} would overwrite {path}, which is read.")
+    return [path for _, path, _ in targets]
+
+
+def _check_year(options: Mapping[str, Any]) -> None:
+    """Raise `click.UsageError` if options of a year lack another one."""
+    calls = options["calls_per_year"]
+    if (calls is None) is not (options["impostors"] is None):
+        raise click.UsageError("--calls-per-year and --impostors go together.")
+    if calls is None:
+        for name in ("cost_false_match", "cost_false_reject", "currency"):
+            if options[name] is not None:
+                option = f"--{name.replace('_', '-')}"
+                raise click.UsageError(f"{option}: only with --calls-per-year and --impostors.")
+    elif options["currency"] is not None and options["cost_false_match"] is None:
+        raise click.UsageError("--currency: only with --cost-false-match and --cost-false-reject.")
+
+
+def _traffic_of(options: Mapping[str, Any], answers: Sequence[Answers]) -> Traffic | None:
+    """Return the calls of a year and what errors cost; None without --calls-per-year."""
+    from facematch_comparison.values.model import Traffic
+
+    if options["calls_per_year"] is None:
+        return None
+    currencies = {system.currency for system in answers if system.currency is not None}
+    currency = options["currency"]
+    if currency is None:
+        currency = currencies.pop() if len(currencies) == 1 else "USD"
+    return Traffic(
+        calls_per_year=options["calls_per_year"],
+        impostors=options["impostors"],
+        costs=common.costs_of(options, currency),
+    )
 
 
 def _write_wrong(
@@ -240,7 +306,24 @@ def _show_evaluation(evaluation: Evaluation) -> None:
         say(line)
     say()
     _show_table(evaluation)
-    for system in evaluation.systems:
+    systems = evaluation.systems
+    _show_transactions(systems)
+    years = [system.year for system in systems if system.year is not None]
+    if years:
+        say()
+    for year in years:
+        say(year.sentence)
+    if any(difference.is_real for difference in evaluation.differences):
+        _show_worst_people(systems)
+    say()
+    say("What this comparison cannot show:")
+    for caveat in evaluation.caveats:
+        if caveat not in not_real:
+            say(f"note: {caveat.text}")
+
+
+def _show_transactions(systems: Sequence[System]) -> None:
+    for system in systems:
         transactions = system.transactions
         if transactions is None:
             continue
@@ -250,11 +333,26 @@ def _show_evaluation(evaluation: Evaluation) -> None:
             frr = " (".join(_shares(point.frr)) + ")"
             attempts = quantity(transactions.attempts, "attempt")
             say(f"{system.name}, transactions of up to {attempts}: FMR {fmr}, FRR {frr}")
-    say()
-    say("What this comparison cannot show:")
-    for caveat in evaluation.caveats:
-        if caveat not in not_real:
-            say(f"note: {caveat.text}")
+
+
+def _show_worst_people(systems: Sequence[System]) -> None:
+    """Print the person who decides most on the FMR of each system, one beside the other.
+
+    A difference is about the people of the test set: the worst people of a system may be missing.
+    """
+    from facematch_comparison.values.numbers import percent
+
+    rows = []
+    for system in systems:
+        few = system.concentration
+        if few is not None:
+            share = f"{percent(few.worst_person)} %"
+            is_chosen = system.point is not None and system.point.chosen_on == "evaluation"
+            pairs = "pairs that set the threshold" if is_chosen else "false matches"
+            rows.append((system.name, few.person or "-", share, f"{few.pairs:,} {pairs}"))
+    if rows:
+        say()
+        print_table(["system", "worst person", "is in", "of"], rows)
 
 
 def _show_table(evaluation: Evaluation) -> None:

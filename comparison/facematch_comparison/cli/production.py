@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from facematch_comparison.production.calls import Selection
     from facematch_comparison.production.review import Labels
-    from facematch_comparison.production.shadow import Costs, ShadowComparison, Sides
+    from facematch_comparison.production.shadow import ShadowComparison, Sides
 
 #: Formats of --out; the first one is the default if the file name has no suffix.
 _OUT_FORMS: Final = (".html", ".json")
@@ -82,16 +82,10 @@ _log_options = join_options(
     "--refs", "Your own references (.csv, column caller_ref), to name them in a new --review."
 )
 @file_option("--key-file", "The key of the log, on the first line; with --refs.", to="key_file")
-@common.text_option(
-    "--cost-false-match", "AMOUNT", "What a false match costs.", type=click.FloatRange(0)
-)
-@common.text_option(
-    "--cost-false-reject", "AMOUNT", "What a false reject costs.", type=click.FloatRange(0)
-)
+@common.cost_options("USD")
 @common.repeated(
     "--price", "prices", "NAME=AMOUNT", "Price of a call of this system.", callback=parse_pairs
 )
-@common.text_option("--currency", "CCC", "Currency of all amounts.", default="USD")
 @click.option(
     "--seed", type=int, default=0, metavar="N", help="Seed of the draw of a new --review."
 )
@@ -110,7 +104,7 @@ def shadow(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) -
     """
     _check_outs(outs)
     review = _review_of(options)
-    costs = _costs_of(options)
+    costs = common.costs_of(options, options["currency"])
     prices = _amounts(options["prices"], "--price")
     from facematch_comparison.production.page import shadow_html
     from facematch_comparison.production.sentences import with_sentences
@@ -265,19 +259,6 @@ def _selection_of(options: Mapping[str, Any]) -> Selection:
         time = options[name]
         times[name] = None if time is None else time.replace(tzinfo=dt.UTC)
     return Selection(operation=Operation(options["operation"]), **times)
-
-
-def _costs_of(options: Mapping[str, Any]) -> Costs | None:
-    """Return what errors cost; None if neither cost is given."""
-    from facematch_comparison.production.shadow import Costs
-
-    false_match = options["cost_false_match"]
-    false_reject = options["cost_false_reject"]
-    if false_match is None and false_reject is None:
-        return None
-    if false_match is None or false_reject is None:
-        raise click.UsageError("--cost-false-match and --cost-false-reject go together.")
-    return Costs(false_match=false_match, false_reject=false_reject, currency=options["currency"])
 
 
 def _amounts(texts: Mapping[str, str], option: str) -> dict[str, float]:

@@ -29,11 +29,15 @@ from facematch_core.errors import InvalidRequest
 from facematch_core.models import Charged, Decision, ThresholdRule
 
 from . import sentences
+from .year import check_traffic, year_of
 
 #: Values of `OperatingPoint.chosen_on`.
 EVALUATION = "evaluation"
 DEFAULT = "default"
 FIXED = "fixed"
+
+#: Maximum number of systems whose scores are counted against each other: six pictures of two.
+MOST_SCATTERED = 4
 
 
 def evaluate(
@@ -47,6 +51,7 @@ def evaluate(
     made_at: datetime | None = None,
     at_thresholds: Mapping[str, float] = MappingProxyType({}),
     evidence: model.Evidence | None = None,
+    traffic: model.Traffic | None = None,
 ) -> Evaluation:
     """Evaluate systems on the same pairs.
 
@@ -67,6 +72,7 @@ def evaluate(
         at_thresholds: Fixed thresholds by system, such as the one in production. They replace
             thresholds chosen for `required_fmr`.
         evidence: Source of the answers, for the JSON document.
+        traffic: The calls of a year, to expect their errors and their cost; see `Year`.
 
     Raises:
         InvalidRequest: there is no system; two systems have the same name; their pairs differ; the
@@ -75,6 +81,8 @@ def evaluate(
     """
     _check_numbers(required_fmr, confidence, attempts)
     _check_systems(answers, at_thresholds)
+    if traffic is not None:
+        check_traffic(traffic)
     judgings = [_Judging(system, confidence) for system in answers]
     # A reversed system gets no verdict but does not stop the others.
     if all(judging.why_reversed for judging in judgings):
@@ -85,13 +93,15 @@ def evaluate(
     fmr = required_fmr or supported_fmr or stats.COMMON_FMRS[0]
     sides = [judging.choose(fmr, at_thresholds.get(judging.table.name)) for judging in judgings]
     differences, intervals = stats.compare_systems(sides, required_fmr=fmr, confidence=confidence)
+    if len(sides) <= MOST_SCATTERED:
+        differences = _with_scatters(differences, sides)
     for judging, of_system in zip(judgings, intervals, strict=True):
         judging.add_intervals(of_system)
     cells = [judging.cells() for judging in judgings]
     gaps = stats.group_differences(cells, confidence)
     systems = []
     for judging, own_cells, own_gaps in zip(judgings, cells, gaps, strict=True):
-        systems.append(judging.system(attempts, own_cells, own_gaps))
+        systems.append(judging.system(attempts, own_cells, own_gaps, traffic))
     evaluation = Evaluation(
         headline="",
         study=_summary_of(answers, name, digest),
@@ -103,6 +113,7 @@ def evaluate(
         made_at=made_at or SystemClock().now(),
         version=__version__,
         evidence=evidence,
+        traffic=traffic,
     )
     is_default_fmr = required_fmr is None and supported_fmr is not None
     return sentences.with_sentences(evaluation, trials, is_default_fmr=is_default_fmr)
@@ -134,6 +145,18 @@ def _check_systems(answers: Sequence[Answers], at_thresholds: Mapping[str, float
                 f"{scores.min():g} to {scores.max():g}. Pass a threshold on their scale; for "
                 "distances, minus the distance."
             )
+
+
+def _with_scatters(
+    differences: Sequence[model.Difference], sides: Sequence[stats.Side]
+) -> tuple[model.Difference, ...]:
+    """Return the differences of every two systems with the scores of both."""
+    side_of = {side.table.name: side for side in sides}
+    with_scatters = []
+    for difference in differences:
+        scatter = stats.scatter_of(side_of[difference.first], side_of[difference.second])
+        with_scatters.append(attrs.evolve(difference, scatter=scatter))
+    return tuple(with_scatters)
 
 
 def check_name(name: str, names: Collection[str]) -> None:
@@ -284,9 +307,11 @@ class _Judging:
         attempts: int | None,
         groups: tuple[model.GroupCell, ...],
         group_differences: tuple[model.GroupDifference, ...],
+        traffic: model.Traffic | None,
     ) -> model.System:
         """Return all numbers of the system."""
         table = self.table
+        service = service_of(table)
         at_required = self.at_required.point
         points = [point for point in (at_required, self.at_default) if point]
         curve = histogram = concentration = None
@@ -320,11 +345,22 @@ class _Judging:
             histogram=histogram,
             score_range=(histogram.edges[0], histogram.edges[-1]) if histogram else None,
             concentration=concentration,
-            service=service_of(table),
+            service=service,
+            year=self._year(service, traffic),
             transactions=self._transactions(attempts),
             groups=groups,
             group_differences=group_differences,
         )
+
+    def _year(self, service: model.Service, traffic: model.Traffic | None) -> model.Year | None:
+        """Return the year of the system at its operating point; None without traffic or a point."""
+        point = self.at_required.point or self.at_default
+        if traffic is None or point is None:
+            return None
+        far = point.far
+        if point.chosen_on == EVALUATION:
+            far = stats.at_chosen_threshold(far, self.at_required.fmr)
+        return year_of(point, far, service, traffic)
 
     def _transactions(self, attempts: int | None) -> model.Transactions | None:
         table = self.table

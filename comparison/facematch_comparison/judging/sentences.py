@@ -12,7 +12,16 @@ import attrs
 
 from facematch_comparison import stats
 from facematch_comparison.values import numbers
-from facematch_comparison.values.model import Caveat, Difference, Evaluation, Rate, System
+from facematch_comparison.values.model import (
+    Caveat,
+    Difference,
+    Estimate,
+    Evaluation,
+    Rate,
+    System,
+    Traffic,
+    Year,
+)
 from facematch_comparison.values.numbers import counted, in_words, join_names, percent, points
 from facematch_core.models import Environment
 
@@ -35,9 +44,13 @@ def with_sentences(evaluation: Evaluation, trials: int, *, is_default_fmr: bool)
     differences = []
     for difference in evaluation.differences:
         # A difference that was not computed already has the reason.
-        sentence = difference.sentence or _compare_two(evaluation, difference)
+        if difference.sentence:
+            sentence = difference.sentence + _about_scores(evaluation, difference)
+        else:
+            sentence = _compare_two(evaluation, difference)
         differences.append(attrs.evolve(difference, sentence=sentence))
-    evaluation = attrs.evolve(evaluation, differences=tuple(differences))
+    systems = tuple(_with_year_in_words(evaluation, system) for system in evaluation.systems)
+    evaluation = attrs.evolve(evaluation, differences=tuple(differences), systems=systems)
     return attrs.evolve(
         evaluation,
         headline=_headline(evaluation, trials),
@@ -58,6 +71,8 @@ def _headline(evaluation: Evaluation, trials: int) -> str:
         text = _describe_one(evaluation, judged[0])
     elif not compared and why_not_compared:
         text = f"{join_names(names)} are not compared: {why_not_compared}"
+        if len(evaluation.differences) == 1:
+            text += _about_scores(evaluation, evaluation.differences[0])
     elif len(judged) == 2 or not compared:
         text = _sentence_on(evaluation, names[0], names[1])
     else:
@@ -77,6 +92,8 @@ def _why_none_judged(evaluation: Evaluation, trials: int) -> str:
         text += f" These pairs support {in_words(strictest)}."
     if any(system.at_default for system in evaluation.systems):
         text += " The table shows each system's own decisions."
+    if len(evaluation.differences) == 1:
+        text += _about_scores(evaluation, evaluation.differences[0])
     return text
 
 
@@ -128,7 +145,7 @@ def _whom(evaluation: Evaluation, difference: Difference) -> str:
 
 def _verdict(evaluation: Evaluation, difference: Difference) -> str:
     """Return what the difference shows: which system is better, that both are alike, or nothing."""
-    systems = [system for system in evaluation.systems if system.name in _names_of(difference)]
+    systems = _systems_of(evaluation, difference)
     if difference.is_real:
         # At a fixed threshold, a lower FRR may just be due to a higher FMR.
         has_fixed = any(
@@ -137,14 +154,12 @@ def _verdict(evaluation: Evaluation, difference: Difference) -> str:
         does_better = "rejects fewer" if has_fixed else "is better"
         among = _among_people(evaluation)
         return f"{difference.better} {does_better}, and the difference is significant{among}"
-    if difference.both_scored and difference.same_scores == difference.both_scored:
+    if _are_all_scores_same(difference):
         return f"all {difference.both_scored:,} scores are identical"
-    backends = {system.backend for system in systems}
-    is_same_backend = len(backends) == 1 and None not in backends
-    if is_same_backend and _is_hardly_any_score_same(difference):
+    if _are_runs_of_another_model(evaluation, difference):
         return (
-            "the difference may be due to chance, but hardly any score is the same, as after a "
-            "change of the model"
+            "the difference may be due to chance, but hardly any score is the same "
+            f"({_same_of_all(difference)}), as after a change of the model"
         )
     if difference.errors_first == difference.errors_second and difference.frr:
         gap = difference.frr.interval
@@ -163,11 +178,42 @@ def _among_people(evaluation: Evaluation) -> str:
     return f" among these {evaluation.study.size.subjects:,} people"
 
 
-def _is_hardly_any_score_same(difference: Difference) -> bool:
-    """Return whether scores moved: of two runs of one model, nearly all scores are the same."""
-    if difference.both_scored is None or difference.same_scores is None:
+def _are_all_scores_same(difference: Difference) -> bool:
+    """Return whether both systems gave each pair the same score, if they scored any."""
+    return bool(difference.both_scored) and difference.same_scores == difference.both_scored
+
+
+def _are_runs_of_another_model(evaluation: Evaluation, difference: Difference) -> bool:
+    """Return whether two systems of one backend hardly share a score: their models differ.
+
+    Of two runs of one model, nearly all scores are the same.
+    """
+    backends = {system.backend for system in _systems_of(evaluation, difference)}
+    if len(backends) > 1 or None in backends:
+        return False
+    if not difference.both_scored or difference.same_scores is None:
         return False
     return difference.same_scores < SHARE_OF_SAME_SCORES * difference.both_scored
+
+
+def _about_scores(evaluation: Evaluation, difference: Difference) -> str:
+    """Return a sentence on the scores of two systems that are not compared, or ""."""
+    if _are_all_scores_same(difference):
+        return f" All {difference.both_scored:,} scores are identical."
+    if _are_runs_of_another_model(evaluation, difference):
+        return (
+            f" Hardly any score is the same ({_same_of_all(difference)}), as after a change of the "
+            "model."
+        )
+    return ""
+
+
+def _same_of_all(difference: Difference) -> str:
+    return f"{difference.same_scores:,} of {difference.both_scored:,}"
+
+
+def _systems_of(evaluation: Evaluation, difference: Difference) -> list[System]:
+    return [system for system in evaluation.systems if system.name in _names_of(difference)]
 
 
 def _names_of(difference: Difference) -> tuple[str, str]:
@@ -262,6 +308,37 @@ def _compare_best(evaluation: Evaluation, best: str, differences: Sequence[Diffe
         most = f"at most {points(largest_gap, largest_gap)} points"
         findings.append(f"no significant difference from {join_names(alike)} ({most})")
     return f": {'; '.join(findings)}" if findings else ""
+
+
+def _with_year_in_words(evaluation: Evaluation, system: System) -> System:
+    if system.year is None or evaluation.traffic is None:
+        return system
+    sentence = _describe_year(system, system.year, evaluation.traffic)
+    return attrs.evolve(system, year=attrs.evolve(system.year, sentence=sentence))
+
+
+def _describe_year(system: System, year: Year, traffic: Traffic) -> str:
+    """Return the expected errors of a year, and what they and the calls cost, if it is known."""
+    false_matches = _expected(year.false_matches, " false matches")
+    false_rejects = _expected(year.false_rejects, " false rejects")
+    text = (
+        f"In a year of {counted(traffic.calls_per_year, 'call', 'calls')}, "
+        f"{numbers.setting(traffic.impostors)} % of them by impostors, {system.name} is expected "
+        f"to make {false_matches} and {false_rejects}."
+    )
+    currency = system.service.currency
+    if year.cost_of_errors is not None and traffic.costs is not None:
+        errors_cost = _expected(year.cost_of_errors, f" {traffic.costs.currency}")
+        text += f" These errors cost {errors_cost}."
+    if year.cost is not None:
+        text += f" With the price of the calls, that is {_expected(year.cost, f' {currency}')}."
+    elif year.cost_of_calls is not None:
+        text += f" The calls cost {numbers.quantity(year.cost_of_calls)} {currency}."
+    return text
+
+
+def _expected(estimate: Estimate, noun: str) -> str:
+    return numbers.spread(estimate.value, estimate.interval, numbers.quantity, noun)
 
 
 def _limit(evaluation: Evaluation) -> str | None:
@@ -422,6 +499,13 @@ def _caveats_of_study(evaluation: Evaluation, trials: int | None) -> Iterator[Ca
         yield _caveat(
             "no_groups",
             "The data name no groups, so differences between groups are unknown.",
+        )
+    if any(system.year for system in evaluation.systems):
+        yield _caveat(
+            "year",
+            "The errors of a year are expected as if impostors were strangers like those of the "
+            "non-mated pairs, and genuine people and pictures like those of the mated pairs. "
+            "Impostors who look like their victims pass more often.",
         )
     if len(evaluation.systems) == 1:
         yield _caveat("one_system", "Only one system was tested: another one may be better.")

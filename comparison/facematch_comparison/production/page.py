@@ -11,13 +11,15 @@ from typing import Any, Final, TypeAlias
 import jinja2
 from markupsafe import Markup
 
-from facematch_comparison.report.page import NOTHING, head, plain
+from facematch_comparison.report.bars import Bar, draw_bars
+from facematch_comparison.report.page import NOTHING, head
+from facematch_comparison.report.plain import plain
 from facematch_comparison.values import numbers
+from facematch_comparison.values.numbers import amount
 
 from .drift import Drift
 from .drift_sentences import period_cells
-from .plots import Bar, draw_bars
-from .sentences import NAMES, amount, estimate, listed, share
+from .sentences import NAMES, estimate, listed, share
 from .shadow import PER, ShadowComparison, SideSummary
 
 #: The cells of a table's row, by column title.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import attrs
 
 from facematch_comparison.values import numbers
-from facematch_comparison.values.model import Estimate, Interval
-from facematch_comparison.values.numbers import counted
+from facematch_comparison.values.model import Estimate
+from facematch_comparison.values.numbers import amount, counted, spread
 from facematch_core.call_log import NotAsked
 
 from .calls import Share
@@ -108,16 +108,6 @@ def saved_in_words(net: NetErrors) -> str:
     return spread(value, mirrored, numbers.quantity, f" more {name}")
 
 
-def spread(
-    value: float, interval: Interval, form: Callable[[float, float], str], noun: str = ""
-) -> str:
-    """Format a value with the ends of its interval, in the digits that the interval supports."""
-    width = interval.high - interval.low
-    low = form(interval.low, width)
-    high = form(interval.high, width)
-    return f"{form(value, width)}{noun} ({low} to {high})"
-
-
 def _money(comparison: ShadowComparison) -> str:
     money = comparison.money
     assert money is not None  # noqa: S101 - called only with costs
@@ -133,12 +123,6 @@ def _money(comparison: ShadowComparison) -> str:
     if money.saved_prices is not None:
         what = "with the prices of the calls"
     return f"That {does} ({low} to {high}) per {PER:,} calls, {what}."
-
-
-def amount(value: float) -> str:
-    """Format an amount, which may be below 0."""
-    text = numbers.money(abs(value))
-    return text if value >= 0 else f"\N{MINUS SIGN}{text}"
 
 
 def share(found: Share) -> str:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -26,9 +25,9 @@ import attrs
 import numpy as np
 from pandas import DataFrame
 
-from facematch_comparison.stats import Paired, holm
+from facematch_comparison.stats import Paired, Term, holm, weighted_sum
 from facematch_comparison.stats.rates import Bools, Ints
-from facematch_comparison.values.model import Estimate, Interval, Method
+from facematch_comparison.values.model import Costs, Estimate, Interval
 from facematch_core._version import __version__
 from facematch_core.call_log import Side
 from facematch_core.documents import written
@@ -365,15 +364,6 @@ def compare_sides(
 
 
 @attrs.frozen(kw_only=True)
-class Costs:
-    """What errors cost, in `currency`."""
-
-    false_match: float
-    false_reject: float
-    currency: str
-
-
-@attrs.frozen(kw_only=True)
 class _Judged:
     """The compared calls of a review file's question, and their labels. All arrays are (N,).
 
@@ -501,36 +491,24 @@ def _money_of(
 ) -> Money:
     """Return the money saved per 1,000 calls, with an interval recovered from those of the net."""
     cost_of_kind = {"false_match": costs.false_match, "false_reject": costs.false_reject}
-    value = 0.0
-    # Squared distances from the value to the ends of the interval.
-    below = 0.0
-    above = 0.0
+    terms = []
     for of_kind in net:
-        if of_kind.kind not in cost_of_kind:
-            continue  # both kinds together
-        cost = cost_of_kind[of_kind.kind]
-        ends = of_kind.saved.interval
-        value += cost * of_kind.saved.value
-        below += (cost * (of_kind.saved.value - ends.low)) ** 2
-        above += (cost * (ends.high - of_kind.saved.value)) ** 2
-    interval = Interval(
-        low=value - math.sqrt(below),
-        high=value + math.sqrt(above),
-        confidence=confidence,
-        method=Method.CLUSTERED,
-    )
+        if of_kind.kind in cost_of_kind:  # not both kinds together
+            terms.append(Term(cost_of_kind[of_kind.kind], of_kind.saved))
+    saved_errors = weighted_sum(terms, confidence)
     saved_prices = None
     if question.answered in prices and question.candidate in prices:
         saved_prices = PER * (prices[question.answered] - prices[question.candidate])
     shift = saved_prices or 0.0
-    shifted = attrs.evolve(interval, low=interval.low + shift, high=interval.high + shift)
+    ends = saved_errors.interval
+    shifted = attrs.evolve(ends, low=ends.low + shift, high=ends.high + shift)
     return Money(
         currency=costs.currency,
         cost_false_match=costs.false_match,
         cost_false_reject=costs.false_reject,
-        saved_errors=Estimate(value=value, interval=interval),
+        saved_errors=saved_errors,
         saved_prices=saved_prices,
-        saved=Estimate(value=value + shift, interval=shifted),
+        saved=Estimate(value=saved_errors.value + shift, interval=shifted),
     )
 
 

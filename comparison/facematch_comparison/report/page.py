@@ -14,15 +14,15 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import enum
 import functools
 import hashlib
 import json
 import os
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 import jinja2
@@ -33,15 +33,14 @@ from facematch_comparison.values.model import Evaluation
 from facematch_core.base.files import write_file
 
 from . import plots
+from .bars import Bar, draw_bars
+from .plain import plain, shortened
 from .plots import style_of
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 #: Mark for a missing value.
 NOTHING = Markup('<span class="none">&ndash;</span>')
-
-#: Unicode controls of text direction, and Unicode line breaks.
-_TURNING = "\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 class Node:
@@ -84,16 +83,6 @@ class Node:
 
 #: Formats a number, given the width of its interval.
 Form = Callable[[Node, float | None], Markup]
-
-
-def plain(text: str) -> str:
-    """Replace control characters, surrogates and `_TURNING` with U+FFFD."""
-    return "".join(
-        "\N{REPLACEMENT CHARACTER}"
-        if letter in _TURNING or unicodedata.category(letter) in ("Cc", "Cs")
-        else letter
-        for letter in text
-    )
 
 
 def text(node: Node) -> Markup:
@@ -366,6 +355,90 @@ class Tables:
         return rows
 
     @property
+    def group_pictures(self) -> list[Markup]:
+        """A picture of each rate of each column of groups: a row for each group and system.
+
+        Groups that are too small are in the table only: their intervals would fill the picture.
+        """
+        columns: dict[str, list[str]] = {}
+        for system in self.systems:
+            for cell in system["groups"]:
+                groups = columns.setdefault(cell["column"].raw, [])
+                if cell["group"].raw not in groups and not cell["too_few"]:
+                    groups.append(cell["group"].raw)
+        pictures = []
+        for column, groups in columns.items():
+            for rate_name in ("frr", "fmr"):
+                bars: list[Bar] = []
+                for group in groups:
+                    bars += self._bars_of(column, group, rate_name)
+                if bars:
+                    axis = f"{rate_name.upper()} by {shortened(column, 20)}, in %"
+                    pictures.append(draw_bars(bars, axis=axis, lowest=0.0))
+        return pictures
+
+    def _bars_of(self, column: str, group: str, rate_name: str) -> list[Bar]:
+        """Return the rate of a group for each system that has it; the first bar has the name."""
+        bars: list[Bar] = []
+        for number, system in enumerate(self.systems):
+            for cell in system["groups"]:
+                is_sought = cell["column"].raw == column and cell["group"].raw == group
+                shown = cell[rate_name]
+                if is_sought and not cell["too_few"] and shown["interval"]:
+                    bars.append(
+                        Bar(
+                            name="" if bars else group,
+                            value=100 * shown["value"].raw,
+                            low=100 * shown["interval"]["low"].raw,
+                            high=100 * shown["interval"]["high"].raw,
+                            style=style_of(number),
+                        )
+                    )
+        return bars
+
+    @property
+    def years(self) -> list[Row]:
+        """The expected errors of a year and their cost."""
+        return self._by_system(self._year_of)
+
+    def _year_of(self, system: Node) -> Row:
+        year = system["year"]
+        if not year:
+            return {}
+        service_currency = text(system["service"]["currency"])
+        costs = self.document["traffic"]["costs"]
+        currency = text(costs["currency"]) if costs else Markup()
+        return {
+            "False matches": estimate(year["false_matches"], quantity),
+            "False rejects": estimate(year["false_rejects"], quantity),
+            "Cost of these errors": _cost(year["cost_of_errors"], currency),
+            "Price of the calls": quantity(year["cost_of_calls"], None, service_currency),
+            "Errors and calls": _cost(year["cost"], currency),
+        }
+
+    def overlaps(self, difference: Node) -> list[Row]:
+        """The errors of two systems on the same pairs."""
+        first = text(difference["first"])
+        second = text(difference["second"])
+        rows: list[Row] = []
+        for field, errors in (
+            ("mated_rejected", "mated pairs rejected"),
+            ("non_mated_passed", "non-mated pairs that pass"),
+        ):
+            overlap = difference["scatter"][field]
+            if overlap:
+                rows.append(
+                    {
+                        "Errors": errors,
+                        "Both": count(overlap["both"]),
+                        Markup("Only {}").format(first): count(overlap["only_first"]),
+                        Markup("Only {}").format(second): count(overlap["only_second"]),
+                        "Of": count(overlap["pairs"]),
+                    }
+                )
+        return rows
+
+    @property
     def gaps(self) -> list[tuple[Node, Node]]:
         """The name of the system and the difference, for each difference between groups."""
         gaps = []
@@ -409,11 +482,11 @@ class Tables:
             return {}
         is_chosen = point["chosen_on"].raw == "evaluation"
         return {
-            "Pairs": "that set the threshold" if is_chosen else "false matches",
-            "How many": count(few["pairs"]),
-            "People in them": count(few["people"]),
             "The worst person": text(few["person"]),
-            "Share of the worst person": percent(few["worst_person"]),
+            "Is in": percent(few["worst_person"]),
+            "Of": count(few["pairs"]),
+            "Pairs": "that set the threshold" if is_chosen else "false matches",
+            "People in them": count(few["people"]),
             "Threshold without that person": score(few["threshold_without"]),
         }
 
@@ -551,6 +624,11 @@ def _ratio(node: Node) -> Markup:
     return Markup("<small>no error: at most {}{}</small>").format(high, _TIMES)
 
 
+def _cost(node: Node, currency: Markup) -> Markup:
+    """Return an amount with its interval and currency; empty if it is unknown."""
+    return estimate(node, quantity, Markup("&nbsp;") + currency)
+
+
 def _errors(difference: Node, system: str) -> Markup:
     """Return the pairs that the ``first`` or ``second`` system rejected."""
     if not difference["frr"]:
@@ -583,15 +661,58 @@ def report_html(evaluation: Evaluation) -> str:
     """
     document = Node(evaluation.to_dict())
     tables = Tables(document)
-    style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
+    style = (_TEMPLATES / "style.css").read_text(encoding="utf-8") + _margins_of(document)
     return _page().render(
         document=document,
         tables=tables,
         evaluation=evaluation,
         sections=[*_sections(document, tables)],
+        digest=_digest_of(document),
         style=Markup(style),  # noqa: S704 - a file of ours
         style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )
+
+
+def _margins_of(document: Node) -> str:
+    """Return the style of the margins of each printed page: digest, models and page numbers."""
+    facts = []
+    digest = _digest_of(document)
+    if digest:
+        facts.append(f"SHA-256 of {digest.title}: {digest.node.raw}")
+    for system in document["systems"]:
+        if system["model"]:
+            facts.append(f"{system['name'].raw}: {system['model'].raw}")
+    return (
+        "@page { @bottom-left { width: 85%; font: 6.5pt/1.3 system-ui, sans-serif; color: #444444; "
+        f"content: {_css_string('; '.join(map(plain, facts)))}; }} "
+        "@bottom-right { font: 6.5pt system-ui, sans-serif; color: #444444; "
+        'content: counter(page) "/" counter(pages); } }\n'
+    )
+
+
+def _css_string(text: str) -> str:
+    """Return a text as a string of CSS, in which only letters, digits and spaces are unescaped."""
+    letters = []
+    for letter in text:
+        is_safe = letter.isascii() and (letter.isalnum() or letter == " ")
+        letters.append(letter if is_safe else f"\\{ord(letter):x} ")
+    return f'"{"".join(letters)}"'
+
+
+class Digest(NamedTuple):
+    """A digest of the compared pairs, and what it is the digest of."""
+
+    title: str
+    node: Node
+
+
+def _digest_of(document: Node) -> Digest | None:
+    """Return the digest of the test set, or else of the score files; None if neither is known."""
+    if document["study"]["digest"]:
+        return Digest("the pairs", document["study"]["digest"])
+    if document["evidence"]:
+        return Digest("the scores", document["evidence"]["sha256"])
+    return None
 
 
 def write_report(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
@@ -603,31 +724,49 @@ def write_report(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
     write_file(path, report_html(evaluation).encode())
 
 
-def _sections(document: Node, tables: Tables) -> Iterator[tuple[str, str, bool]]:
+class Folding(enum.StrEnum):
+    """When a section is folded. A printed page shows everything."""
+
+    NEVER = "never"
+    #: In narrow windows, where tables are lists of cards.
+    NARROW = "narrow"
+    ALWAYS = "always"
+
+
+def _sections(document: Node, tables: Tables) -> Iterator[tuple[str, str, Folding]]:
     """Yield the macro (in ``sections.html``), title and folding of each section with data.
 
     Sections for a decision come first, then folded details for an analyst.
     """
-    headline = document["headline"].raw
-    if document["caveats"]:
-        yield "cannot", "What this comparison cannot show", False
-    if any(difference["sentence"].raw != headline for difference in document["differences"]):
-        yield "differences", "Is the difference real?", False
-    if any(system["curve"] for system in tables.systems):
-        yield "thresholds", "Scores and thresholds", False
-    if tables.at_fmrs:
-        yield "fmrs", "At other false match rates", False
-    if tables.transactions:
-        yield "transactions", "If people may try again", False
-    if any(system["groups"] for system in tables.systems):
-        yield "groups", "Groups of people", False
-    if any(map(_is_measured, tables.systems)):
-        yield "service", "Availability, time and money", False
+    yield from _sections_for_decision(document, tables)
     if document["differences"]:
-        yield "paired", "Differences in numbers", True
+        yield "paired", "Differences in numbers", Folding.ALWAYS
     if tables.systems:
-        yield "tested", "Who and what was tested", True
-    yield "method", "How this was measured", True
+        yield "tested", "Who and what was tested", Folding.ALWAYS
+    yield "method", "How this was measured", Folding.ALWAYS
+
+
+def _sections_for_decision(document: Node, tables: Tables) -> Iterator[tuple[str, str, Folding]]:
+    headline = document["headline"].raw
+    differences = document["differences"]
+    if document["caveats"]:
+        yield "cannot", "What this comparison cannot show", Folding.NEVER
+    if tables.years:
+        yield "year", "A year of calls", Folding.NEVER
+    if any(difference["sentence"].raw != headline for difference in differences):
+        yield "differences", "Is the difference real?", Folding.NEVER
+    if any(system["groups"] for system in tables.systems):
+        yield "groups", "Groups of people", Folding.NEVER
+    if any(difference["scatter"] for difference in differences):
+        yield "scatter", "Two systems on the same pairs", Folding.NARROW
+    if any(system["curve"] for system in tables.systems):
+        yield "thresholds", "Scores and thresholds", Folding.NARROW
+    if tables.at_fmrs:
+        yield "fmrs", "At other false match rates", Folding.NARROW
+    if tables.transactions:
+        yield "transactions", "If people may try again", Folding.NARROW
+    if any(map(_is_measured, tables.systems)):
+        yield "service", "Availability, time and money", Folding.NARROW
 
 
 def _is_measured(system: Node) -> bool:
@@ -647,6 +786,11 @@ def _page() -> jinja2.Template:
         finalize=lambda value: text(value) if isinstance(value, Node) else value,
     )
     environment.filters |= {"count": count, "head": head, "moment": moment, "name": name}
-    environment.filters |= {"plain": plain, "quantity": quantity, "setting": setting}
+    environment.filters |= {
+        "money": money,
+        "plain": plain,
+        "quantity": quantity,
+        "setting": setting,
+    }
     environment.globals |= {"plots": plots, "nothing": NOTHING}
     return environment.get_template("page.html")

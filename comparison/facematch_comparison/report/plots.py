@@ -19,6 +19,8 @@ from markupsafe import Markup
 from facematch_comparison.values import numbers
 from facematch_comparison.values.model import Curve, Evaluation, OperatingPoint, Rate
 
+from .plain import shortened
+
 #: Possible ticks of an axis of shares.
 _SHARE_TICKS: Final = (0.02, 0.05, 0.1, 0.2, 0.5, 0.8)
 #: Possible ticks of a rate axis; `_FIRST_TICKS` are placed first if there is little room.
@@ -50,7 +52,7 @@ MOST_BANDS: Final = 3
 #: Size of a figure, and the edges of its plotting area.
 _WIDTH: Final = 480
 _HEIGHT: Final = 340
-_LEFT: Final = 78
+_LEFT: Final = 92
 _RIGHT: Final = 460
 _TOP: Final = 26
 _BOTTOM: Final = 294
@@ -216,6 +218,55 @@ def scores(evaluation: Evaluation, number: int, name: str) -> Markup | None:
     return plot.svg()
 
 
+#: The least number of pairs of a dot in each size, smallest size first.
+_SIZES: Final = (1, 2, 10, 100, 1000)
+
+#: Letters of a system's name that fit along an axis.
+_MOST_LETTERS: Final = 24
+
+
+def scatter(evaluation: Evaluation, number: int, name: str) -> Markup | None:
+    """Draw the scores of two systems on the same pairs, with both thresholds."""
+    difference = evaluation.differences[number]
+    counted = difference.scatter
+    if counted is None:
+        return None
+    thresholds_of: dict[str, float] = {}
+    for system in evaluation.systems:
+        if system.point is not None and system.point.threshold is not None:
+            thresholds_of[system.name] = system.point.threshold
+    plot = _Plot(
+        name,
+        x=_score_axis(counted.edges_first[0], counted.edges_first[-1]),
+        y=_score_axis(counted.edges_second[0], counted.edges_second[-1]),
+        x_name=f"score of {shortened(difference.first, _MOST_LETTERS)}",
+        y_name=f"score of {shortened(difference.second, _MOST_LETTERS)}",
+    )
+    # Mated pairs are on top: they are fewer.
+    for kind, dots in (("non-mated", counted.non_mated), ("mated", counted.mated)):
+        for size, least in enumerate(_SIZES):
+            most = _SIZES[size + 1] - 1 if size + 1 < len(_SIZES) else None
+            across = []
+            up = []
+            for column, row, pairs in zip(dots.first, dots.second, dots.pairs, strict=True):
+                if pairs >= least and (most is None or pairs <= most):
+                    across.append(_middle_of(counted.edges_first, column))
+                    up.append(_middle_of(counted.edges_second, row))
+            plot.dots(plot.corners(across, up), kind, size)
+    first = thresholds_of.get(difference.first)
+    second = thresholds_of.get(difference.second)
+    if first is not None:
+        plot.upright(first, f"threshold {numbers.score(first)}")
+    if second is not None:
+        plot.level(second)
+    return plot.svg()
+
+
+def _middle_of(edges: Sequence[float], number: int) -> float:
+    """Return the middle of a bin."""
+    return edges[number] / 2 + edges[number + 1] / 2
+
+
 def _shares_of(counts: Sequence[int]) -> list[float]:
     return [count / sum(counts) for count in counts]
 
@@ -268,7 +319,7 @@ def _rate_axis(
 
     ticks = [(0.0, "0")] if gap else []
     for tick in (*_FIRST_TICKS, *_TICKS):
-        label = (tick, f"{100 * tick:g} %")
+        label = (tick, f"{numbers.setting(tick)} %")
         if low <= tick <= high and label not in ticks:
             ticks.append(label)
     return _Axis(share, ticks)
@@ -318,11 +369,11 @@ class _Plot:
         self._path("grid", "".join(lines))
         self._path("axis", f"M{_LEFT} {_TOP}V{_BOTTOM}H{_RIGHT}")
         for tick, label in _with_room(x.ticks, self.x, lambda label: 4.0 * len(label) + 5):
-            self._text(label, tick, _BOTTOM + 17, "middle")
+            self._text(label, tick, _BOTTOM + 20, "middle")
         for tick, label in _with_room(y.ticks, self.y, lambda _label: 9.0):
             self._text(label, _LEFT - 6, tick + 4.5, "end")
         self._text(x_name, (_LEFT + _RIGHT) / 2, _HEIGHT - 8, "middle")
-        upright = '<text transform="translate(13 {}) rotate(-90)" text-anchor="middle">{}</text>'
+        upright = '<text transform="translate(12 {}) rotate(-90)" text-anchor="middle">{}</text>'
         self._add(upright, (_TOP + _BOTTOM) / 2, y_name)
 
     def x(self, value: float, beyond: float = 0.0) -> float:
@@ -395,6 +446,17 @@ class _Plot:
         self._path("limit", f"M{x} {_TOP - 4}V{_BOTTOM}")
         anchor = "start" if x < (_LEFT + _RIGHT) / 2 else "end"
         self._text(label, x, _TOP - 10, anchor, "note")
+
+    def level(self, value: float) -> None:
+        """Draw a horizontal line at a value of the y axis."""
+        self._path("limit", f"M{_LEFT} {self.y(value)}H{_RIGHT + 4}")
+
+    def dots(self, corners: _Corners, kind: str, size: int) -> None:
+        """Draw a dot at each point; `kind` and `size` are classes of the style sheet."""
+        # A line without length is drawn as its two ends: as a dot.
+        d = "".join(f"M{x:g} {y:g}h0" for x, y in corners)
+        if d:
+            self._path(f"dots {kind} d{size}", d)
 
     def svg(self) -> Markup:
         """Return the content of an ``svg`` element."""

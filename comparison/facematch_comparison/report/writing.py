@@ -1,4 +1,4 @@
-"""Export answers as a DataFrame, CSV or Parquet, and list the pairs that a system got wrong.
+"""Export answers and curves as a DataFrame, CSV or Parquet, and list the pairs that are wrong.
 
 `read_scores` reads these files back without loss of precision.
 """
@@ -19,6 +19,7 @@ from pyarrow import csv
 
 from facematch_comparison.scores.answers import Answers, check_alike
 from facematch_comparison.study.reading import Study
+from facematch_comparison.values.model import Evaluation
 from facematch_core.base.files import replacing
 from facematch_core.base.tables import escaped
 from facematch_core.errors import InvalidRequest
@@ -43,6 +44,12 @@ _NAMES: Final = ("probe", "reference", "person_1", "person_2")
 #: Columns of `wrong_pairs`.
 WRONG_COLUMNS: Final = ("system", "kind", "pair", *_NAMES, "score", "threshold")
 
+#: Columns of `curves` with numbers.
+_CURVE_NUMBERS: Final = (
+    *("threshold", "fmr", "fmr_low", "fmr_high", "fnmr", "fnmr_low", "fnmr_high"),
+    *("frr", "frr_low", "frr_high"),
+)
+
 #: Columns that are omitted if they are empty for all systems.
 _OPTIONAL: Final = ("decision", "error", "elapsed_s", *_FACTS)
 
@@ -65,7 +72,7 @@ def to_frame(answers: Sequence[Answers], study: Study | None = None) -> DataFram
 
 
 def export(what: Sequence[Answers] | DataFrame, path: Path, study: Study | None = None) -> None:
-    """Write answers, or the frame that `wrong_pairs` returns, to a ``.csv`` or ``.parquet`` file.
+    """Write answers, or the frame of `wrong_pairs` or `curves`, to a ``.csv`` or ``.parquet`` file.
 
     An existing file is replaced atomically. In a CSV file, cells that look like formulas are
     escaped, and only each system's first row contains its facts. For `study` see `to_frame`.
@@ -122,6 +129,30 @@ def wrong_pairs(answers: Answers, threshold: float | None, study: Study | None =
     whole = pd.concat(wrong, ignore_index=True).reindex(columns=WRONG_COLUMNS)
     words = dict.fromkeys(("system", "kind", *_NAMES), "string")
     return whole.astype(words | {"score": "float", "threshold": "float"})
+
+
+def curves(evaluation: Evaluation) -> DataFrame:
+    """Return the DET curves of all systems, a row for each system and threshold, lowest first.
+
+    Columns: ``system``; ``threshold``, on the scale of the system's scores; ``fmr``, ``fnmr`` and
+    ``frr``, 0 to 1, each followed by the bounds of its interval (``fmr_low``, ``fmr_high``). The
+    curves are those of `Curve`, thinned for display; systems without scores have no rows.
+    """
+    frames = [DataFrame({name: pd.Series(dtype=float) for name in _CURVE_NUMBERS})]
+    for system in evaluation.systems:
+        curve = system.curve
+        if curve is not None:
+            columns = {"threshold": curve.thresholds}
+            for name in _CURVE_NUMBERS[1:]:
+                columns[name] = getattr(curve, name)
+            frame = DataFrame(columns)
+            frame.insert(0, "system", system.name)
+            frames.append(frame.sort_values("threshold", kind="stable"))
+    if len(frames) == 1:
+        frames[0].insert(0, "system", pd.Series(dtype=object))
+    else:
+        frames = frames[1:]  # an empty frame has no types
+    return pd.concat(frames, ignore_index=True).astype({"system": "string"})
 
 
 def _frame(answers: Answers, study: Study | None) -> DataFrame:

@@ -148,8 +148,7 @@ def _scores_beside_failures(table: ScoreTable, column: str) -> Iterator[Problem]
             words = [states.words[code] for code in np.unique(states.codes[is_lowest]) if code >= 0]
             shown = " or ".join(map(repr, words))[:90] or "empty"
             no_score = format_argument("no_scores", [_shortest(lowest)])
-            # Of several columns, the argument is named in the plural, and the option is not.
-            error = format_argument("columns", {"error": name}).replace("--columns", "--column")
+            error = format_argument("columns", {"error": name})
             yield Problem(
                 f"{column} is {lowest:g} where {name[:60]!r} is {shown}, and on no other line: if "
                 f"no face was found, use {no_score}; if the calls failed, use {no_score} {error}; "

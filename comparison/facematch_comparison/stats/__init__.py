@@ -14,6 +14,8 @@ from .rates import (
     trials_allowing,
     trials_for,
 )
+from .scatter import scatter_of
+from .sums import Term, weighted_sum
 from .threshold import (
     COMMON_FMRS,
     ENOUGH_FALSE_MATCHES,
@@ -34,6 +36,7 @@ __all__ = [
     "Paired",
     "Rates",
     "Side",
+    "Term",
     "allowed_errors",
     "at_chosen_threshold",
     "bounds",
@@ -47,10 +50,12 @@ __all__ = [
     "group_differences",
     "holm",
     "interval",
+    "scatter_of",
     "strictest_fmr",
     "threshold_for_fmr",
     "trials_allowing",
     "trials_for",
+    "weighted_sum",
     "why_not_comparable",
     "why_unseen",
 ]

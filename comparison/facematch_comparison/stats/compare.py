@@ -164,11 +164,15 @@ class _Comparison:
     def difference(self, drawn: Iterator[Floats]) -> Difference:
         """Return the difference, uncorrected; `drawn` yields the FRRs of `series`."""
         first, second = self._sides
+        both_scored = first.table.scored & second.table.scored
+        is_same = both_scored & (first.table.scores == second.table.scores)
         difference = Difference(
             first=first.table.name,
             second=second.table.name,
             pairs=int(np.count_nonzero(self._rows)),
             subjects=int(np.count_nonzero(np.bincount(first.table.people.probe[self._rows]))),
+            both_scored=int(np.count_nonzero(both_scored)),
+            same_scores=int(np.count_nonzero(is_same)),
             sentence=self._why_not,
         )
         if self._why_not:
@@ -190,12 +194,8 @@ class _Comparison:
         for side in self._sides:
             if side.exceeds(self._required_fmr, self._confidence):
                 beyond.append(side.table.name)
-        both_scored = first.table.scored & second.table.scored
-        is_same = both_scored & (first.table.scores == second.table.scores)
         return attrs.evolve(
             difference,
-            both_scored=int(np.count_nonzero(both_scored)),
-            same_scores=int(np.count_nonzero(is_same)),
             errors_first=int(np.count_nonzero(wrong_first)),
             errors_second=int(np.count_nonzero(wrong_second)),
             only_first=paired.only_first,

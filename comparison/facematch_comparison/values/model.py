@@ -96,6 +96,107 @@ class Estimate:
 
 
 @attrs.frozen(kw_only=True)
+class Costs:
+    """What errors cost, in `currency`.
+
+    Attributes:
+        false_match, false_reject: The cost of one error of this kind.
+    """
+
+    false_match: float
+    false_reject: float
+    currency: str
+
+
+@attrs.frozen(kw_only=True)
+class Traffic:
+    """The calls of a year in production, as the caller expects them.
+
+    Attributes:
+        calls_per_year: Number of calls in a year.
+        impostors: Share of these calls that are made by impostors.
+        costs: What errors cost; None if the caller did not say.
+    """
+
+    calls_per_year: int
+    impostors: float
+    costs: Costs | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Year:
+    """The errors that a system is expected to make in a year of `Traffic`, and their cost.
+
+    Impostors are taken to pass as often as non-mated pairs do, and genuine people to be rejected as
+    often as mated pairs are.
+
+    Attributes:
+        false_matches: Impostors who pass: FAR times their calls.
+        false_rejects: Genuine people who are rejected: FRR times their calls.
+        cost_of_errors: Cost of both kinds, in the currency of the costs; None without costs.
+        cost_of_calls: Price of all calls, in the currency of the `Service`; None without a price.
+        cost: Cost of errors and of calls; None if one is unknown, or if their currencies differ.
+        sentence: The year in words.
+    """
+
+    false_matches: Estimate
+    false_rejects: Estimate
+    cost_of_errors: Estimate | None = None
+    cost_of_calls: float | None = None
+    cost: Estimate | None = None
+    sentence: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Dots:
+    """The cells of a grid that contain pairs: their column, their row, and their pairs, (N,) each.
+
+    Attributes:
+        first, second: Index of the cell's bin along the first and the second system's scores.
+        pairs: Number of pairs in the cell.
+    """
+
+    first: tuple[int, ...]
+    second: tuple[int, ...]
+    pairs: tuple[int, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Overlap:
+    """The errors of two systems on the same pairs.
+
+    Attributes:
+        pairs: Number of pairs that both systems answered.
+        both: Number of these pairs that both got wrong.
+        only_first, only_second: Number of these pairs that only this system got wrong.
+    """
+
+    pairs: int
+    both: int
+    only_first: int
+    only_second: int
+
+
+@attrs.frozen(kw_only=True)
+class Scatter:
+    """The scores of one system against those of another on the same pairs, counted in a grid.
+
+    Attributes:
+        edges_first, edges_second: Edges of the bins of each system's scores, of equal width.
+        mated, non_mated: The pairs of each kind that both systems scored.
+        mated_rejected, non_mated_passed: Errors of both systems at their thresholds; None if one
+            has no threshold. Failures to acquire count as rejected.
+    """
+
+    edges_first: tuple[float, ...]
+    edges_second: tuple[float, ...]
+    mated: Dots
+    non_mated: Dots
+    mated_rejected: Overlap | None = None
+    non_mated_passed: Overlap | None = None
+
+
+@attrs.frozen(kw_only=True)
 class Evidence:
     """The source of the answers in an evaluation, and the options that reproduce it.
 
@@ -371,6 +472,8 @@ class System:
             if no pair determines the threshold, or if there are no false matches.
         transactions: Rates per transaction of several attempts; None if the data define no
             transactions. All other rates are per attempt.
+        year: Expected errors and their cost, at the threshold of `point`; None without `Traffic`,
+            or if a rate is unknown.
     """
 
     name: str
@@ -394,6 +497,7 @@ class System:
     group_differences: tuple[GroupDifference, ...] = ()
     transactions: Transactions | None = None
     histogram: Histogram | None = None
+    year: Year | None = None
 
     @property
     def point(self) -> OperatingPoint | None:
@@ -426,6 +530,8 @@ class Difference:
             their FRR look better than it is.
         both_scored: Number of pairs, mated or not, that both systems scored.
         same_scores: Number of these pairs to which both gave the same score.
+        scatter: The scores of both systems; None if they scored no pair in common, or with more
+            than four systems.
         sentence: The result in words, or the reason why the systems are not compared.
     """
 
@@ -447,6 +553,7 @@ class Difference:
     beyond: tuple[str, ...] = ()
     both_scored: int | None = None
     same_scores: int | None = None
+    scatter: Scatter | None = None
     sentence: str = ""
 
 
@@ -479,6 +586,7 @@ class Evaluation:
         caveats: Limitations of single systems, then of the whole comparison.
         made_at: Time of the evaluation, UTC.
         version: Version of facematch.
+        traffic: The calls of a year, for each system's `Year`; None if the caller named none.
     """
 
     headline: str
@@ -492,6 +600,7 @@ class Evaluation:
     version: str
     limit: str | None = None
     evidence: Evidence | None = None
+    traffic: Traffic | None = None
 
     def __repr__(self) -> str:
         return f"<Evaluation {self.study.name}: {self.headline}>"

@@ -7,9 +7,12 @@ JSON document, so a page agrees with its document to the last digit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from .model import Interval
 
 #: Significant digits of a bound: the usual number, and the maximum if fewer would cross a limit.
 BOUND_DIGITS: Final = 2
@@ -67,6 +70,22 @@ def money(amount: float) -> str:
     """Format an amount without its currency: to cents, or to two significant digits below 0.1."""
     value = _decimal(amount)
     return _all_digits(round(value, max(2, _places(value, None))), 2)
+
+
+def amount(value: float) -> str:
+    """Format an amount of money, which may be below 0, without its currency."""
+    text = money(abs(value))
+    return text if value >= 0 else f"\N{MINUS SIGN}{text}"
+
+
+def spread(
+    value: float, interval: Interval, form: Callable[[float, float], str], noun: str = ""
+) -> str:
+    """Format a value with the ends of its interval, in the digits that the interval supports."""
+    width = interval.high - interval.low
+    low = form(interval.low, width)
+    high = form(interval.high, width)
+    return f"{form(value, width)}{noun} ({low} to {high})"
 
 
 def counted(number: int, singular: str, plural: str) -> str:

@@ -160,7 +160,79 @@ def test_invalid_arguments_of_report(refused):
     lines += ["--at-threshold one=high", "--at-threshold c=1", "--wrong w.html", "--answers a.json"]
     of_scores = "--independent-pairs --no-score 0 --column mated=same"
     with_scores = [f"--scores s.csv {words}" for words in lines]
+    years = ["--calls-per-year 1000", "--impostors 0.1", "--cost-false-match 5", "--currency USD"]
+    year = "--calls-per-year 1000 --impostors 0.1"
+    years += [f"{year} --cost-false-match 5", f"{year} --currency USD", "--curve x.json"]
+    with_scores += [f"--scores s.csv {words}" for words in years]
     refused("report", "", "--rule above", of_scores, *with_scores)
+
+
+YEAR = ("--calls-per-year", "1000000", "--impostors", "1/100")
+ERRORS = ("--cost-false-match", "200", "--cost-false-reject", "3")
+
+
+def test_a_year_is_told_in_json_text_and_page(run, run_json, scores, tmp_path):
+    dear = attrs.evolve(as_real(crowd("dear", people=60)), currency="EUR", price=0.5)
+    scores(dear, crowd("free", people=60, mean=60, seed=2))
+    words = (*REPORT, *YEAR, *ERRORS, "--out", "year.html")
+    _, document = run_json(*words)
+    # Costs are in the currency of the prices, if there is one.
+    costs = {"false_match": 200.0, "false_reject": 3.0, "currency": "EUR"}
+    traffic = {"calls_per_year": 1_000_000, "impostors": 0.01, "costs": costs}
+    assert document["traffic"] == traffic
+    first, second = document["systems"]
+    assert first["year"]["cost_of_calls"] == 500_000
+    assert second["year"]["cost"] is None
+    answer = " ".join(run(*words).stdout.split())
+    page = (tmp_path / "year.html").read_text()
+    assert "A year of calls" in page
+    for system in (first, second):
+        assert system["year"]["sentence"] in answer
+        assert f'data-path="systems.{document["systems"].index(system)}.year' in page
+    options = document["evidence"]["options"]
+    assert options["--calls-per-year"] == ["1000000"]
+    assert options["--cost-false-match"] == ["200"]
+    _, in_dollars = run_json(*words, "--currency", "USD")
+    assert in_dollars["systems"][0]["year"]["cost"] is None
+    _, without_costs = run_json(*REPORT, *YEAR)
+    assert without_costs["systems"][0]["year"]["cost_of_errors"] is None
+    assert run_json(*REPORT)[1]["traffic"] is None
+
+
+def test_worst_people_stand_beside_each_other_if_a_difference_is_significant(run, scores):
+    good, bad = crowd("good", people=80, mean=85), crowd("bad", people=80, mean=45)
+    scores(good, bad)
+    assert "worst person" in run(*REPORT).stdout
+    scores(good, attrs.evolve(good, name="same"))
+    assert "worst person" not in run(*REPORT).stdout
+
+
+@pytest.mark.usefixtures("three")
+def test_curves_are_written_for_each_system_with_scores(run, run_json, tmp_path):
+    _, document = run_json(*REPORT, "--curve", "curve.csv")
+    assert run(*REPORT, "--curve", "curve.parquet").exit_code == 0
+    frame = pd.read_csv(tmp_path / "curve.csv")
+    pd.testing.assert_frame_equal(
+        frame, pd.read_parquet(tmp_path / "curve.parquet"), check_dtype=False
+    )
+    for system in document["systems"]:
+        rows = frame[frame["system"] == system["name"]].drop(columns="system")
+        if system["curve"] is None:
+            assert rows.empty
+            continue
+        assert rows["threshold"].is_monotonic_increasing
+        assert rows["threshold"].tolist() == sorted(system["curve"]["thresholds"])
+        # Each row is a point of the curve, with its bounds.
+        point = rows.iloc[len(rows) // 2]
+        number = system["curve"]["thresholds"].index(point["threshold"])
+        for name in rows.columns.drop("threshold"):
+            assert point[name] == system["curve"][name][number]
+    decisions_only = ["system", "threshold", "fmr", "fmr_low", "fmr_high", "fnmr", "fnmr_low"]
+    decisions_only += ["fnmr_high", "frr", "frr_low", "frr_high"]
+    export([as_decisions(crowd("decides", people=60))], tmp_path / "d.csv")
+    run("compare", "report", "--scores", "d.csv", "--curve", "none.csv")
+    (line,) = (tmp_path / "none.csv").read_text().splitlines()
+    assert line.replace('"', "").split(",") == decisions_only
 
 
 DOOR = 'max_fmr = 0.01\nmax_frr = 0.05\nleaves_out = "The weather."\n'

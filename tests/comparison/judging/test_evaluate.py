@@ -23,7 +23,7 @@ from kit.comparison.tables import (
 from facematch_comparison.judging.evaluation import evaluate, service_of
 from facematch_comparison.scores.answers import BILLED, DECISIONS
 from facematch_comparison.stats import exact_upper
-from facematch_comparison.values.model import Method
+from facematch_comparison.values.model import Costs, Method, Traffic
 from facematch_core import Charged, Decision, Environment, InvalidRequest
 from facematch_core.models import ThresholdRule
 
@@ -322,6 +322,13 @@ def test_identical_scores_and_another_model_are_told_from_chance():
     assert "all 5,000 scores are identical" in evaluation.headline
     moved = attrs.evolve(april, frame=april.frame.assign(score=april.scores * 1.001))
     assert "after a change of the model" in evaluate([march, moved]).headline
+    # So few pairs are not compared, and their scores are.
+    few = as_real(system_answers([90, 80, 85], [10, 20, 30], "march"))
+    again = attrs.evolve(few, name="april")
+    assert "All 6 scores are identical." in evaluate([few, again]).headline
+    later = attrs.evolve(again, frame=again.frame.assign(score=again.scores + 0.01))
+    (difference,) = evaluate([few, later]).differences
+    assert "(0 of 6), as after a change of the model." in difference.sentence
     # Of two vendors, nobody expects the same scores.
     other = attrs.evolve(moved, backend="other")
     assert "change of the model" not in evaluate([march, other]).headline
@@ -515,3 +522,103 @@ def test_intervals_at_an_fmr_include_threshold_uncertainty(fmr):
     # At a fixed threshold, no FMR is asked for.
     for point_at in fixed.at_fmrs[:2]:
         assert (point_at.point.frr_at_fmr, point_at.point.fnmr_at_fmr) == (None, None)
+
+
+def test_a_scatter_counts_each_pair_that_both_scored():
+    first = crowd("a", failures=0.02)
+    second = crowd("b", mean=55, seed=4, failures=0.02)
+    evaluation = evaluate([first, second], **FIXED)
+    (difference,) = evaluation.differences
+    scatter = difference.scatter
+    thresholds = [system.at_required.threshold for system in evaluation.systems]
+    both = first.scored & second.scored
+    for dots, rows in (
+        (scatter.mated, both & first.mated),
+        (scatter.non_mated, both & ~first.mated),
+    ):
+        edges = (scatter.edges_first, scatter.edges_second)
+        counts, _, _ = np.histogram2d(first.scores[rows], second.scores[rows], edges)
+        drawn = np.zeros_like(counts)
+        drawn[list(dots.first), list(dots.second)] = dots.pairs
+        assert (drawn == counts).all()
+    passed = [each.passed(at) for each, at in zip((first, second), thresholds, strict=True)]
+    for overlap, wrong, rows in (
+        (scatter.mated_rejected, [~each for each in passed], first.mated),
+        (scatter.non_mated_passed, passed, ~first.mated),
+    ):
+        assert overlap.pairs == rows.sum()
+        assert overlap.both == (wrong[0] & wrong[1] & rows).sum()
+        assert overlap.only_first == (wrong[0] & ~wrong[1] & rows).sum()
+        assert overlap.only_second == (wrong[1] & ~wrong[0] & rows).sum()
+    # The same pairs as those of the verdict.
+    assert scatter.mated_rejected.only_first == difference.only_first
+    assert scatter.mated_rejected.only_second == difference.only_second
+
+
+def test_more_than_four_systems_have_no_scatters():
+    systems = [crowd(name, people=40, seed=seed) for seed, name in enumerate("abcde")]
+    assert all(two.scatter is None for two in evaluate(systems).differences)
+    assert all(two.scatter is not None for two in evaluate(systems[:4]).differences)
+
+
+COSTS = Costs(false_match=200, false_reject=3, currency="USD")
+
+
+def test_a_year_multiplies_the_rates_of_the_report():
+    traffic = Traffic(calls_per_year=1_000_000, impostors=0.01, costs=COSTS)
+    (system,) = evaluate([as_real(crowd(failures=0.01))], **FIXED, traffic=traffic).systems
+    year = system.year
+    frr = system.at_required.shown("frr")
+    far = system.at_required.far
+    assert year.false_rejects.value == pytest.approx(990_000 * frr.value)
+    assert year.false_rejects.interval.low == pytest.approx(990_000 * frr.interval.low)
+    assert year.false_rejects.interval.high == pytest.approx(990_000 * frr.interval.high)
+    assert year.false_matches.value == pytest.approx(10_000 * far.value)
+    # The threshold was chosen on these pairs, as for the FMR of the report.
+    assert year.false_matches.interval.high >= 10_000 * far.interval.high
+    assert year.false_matches.interval.high == pytest.approx(
+        10_000 * system.at_required.fmr.interval.high, rel=0.05
+    )
+    errors = year.cost_of_errors
+    assert errors.value == pytest.approx(
+        200 * year.false_matches.value + 3 * year.false_rejects.value
+    )
+    # A sum of independent errors: narrower than the sum of both ends.
+    lowest = 200 * year.false_matches.interval.low + 3 * year.false_rejects.interval.low
+    highest = 200 * year.false_matches.interval.high + 3 * year.false_rejects.interval.high
+    assert lowest < errors.interval.low < errors.value < errors.interval.high < highest
+    assert year.cost_of_calls == pytest.approx(50_000)
+    assert year.cost.value == pytest.approx(errors.value + 50_000)
+    assert year.cost.interval.high == pytest.approx(errors.interval.high + 50_000)
+    assert "1,000,000 calls, 1 % of them by impostors" in year.sentence
+
+
+def test_a_year_lacks_what_is_unknown():
+    traffic = Traffic(calls_per_year=1000, impostors=0.5)
+    free = crowd("free")
+    euros = attrs.evolve(as_real(crowd("euros", seed=2)), currency="EUR")
+    without_costs = evaluate([free, euros], **FIXED, traffic=traffic)
+    assert [system.year.cost_of_errors for system in without_costs.systems] == [None, None]
+    assert [system.year.cost_of_calls for system in without_costs.systems] == [None, 50]
+    with_costs = evaluate([free, euros], **FIXED, traffic=attrs.evolve(traffic, costs=COSTS))
+    # Dollars and euros have no sum.
+    assert [system.year.cost for system in with_costs.systems] == [None, None]
+    assert all(system.year.cost_of_errors for system in with_costs.systems)
+    assert "year" in {caveat.code for caveat in with_costs.caveats}
+    no_strangers = evaluate([system_answers([90] * 40, [])], traffic=traffic)
+    assert [system.year for system in no_strangers.systems] == [None]
+    assert evaluate([free], **FIXED).systems[0].year is None
+
+
+@pytest.mark.parametrize(
+    "traffic",
+    [
+        Traffic(calls_per_year=0, impostors=0.1),
+        Traffic(calls_per_year=10, impostors=1.5),
+        Traffic(calls_per_year=10, impostors=-0.5),
+        Traffic(calls_per_year=10, impostors=0.1, costs=attrs.evolve(COSTS, false_match=-1)),
+    ],
+)
+def test_impossible_traffic_is_refused(traffic):
+    with pytest.raises(InvalidRequest):
+        evaluate([crowd()], traffic=traffic)

@@ -77,11 +77,12 @@ def test_the_verdict_precedes_tables_figures_and_limits(name):
 
 
 def test_sections_without_data_are_omitted():
-    decide = ["cannot", "differences", "thresholds", "fmrs", "transactions", "groups", "service"]
+    decide = ["cannot", "year", "differences", "groups", "scatter", "thresholds", "fmrs"]
+    decide += ["transactions", "service"]
     check = ["paired", "tested", "method"]
     assert sections("full") == decide + check
-    assert {"groups", "service"}.isdisjoint(sections("two"))
-    assert {"paired", "fmrs", "thresholds"}.isdisjoint(sections("silent"))
+    assert {"year", "groups", "service"}.isdisjoint(sections("two"))
+    assert {"paired", "fmrs", "thresholds", "scatter"}.isdisjoint(sections("silent"))
     for name in EVALUATIONS:
         (nav,) = page(name).all("nav")
         assert [link.attributes["href"][1:] for link in nav.all("a")] == sections(name)
@@ -256,6 +257,52 @@ def test_people_are_counted_only_if_all_are_named():
     for root, start in ((page("two"), "150 people, 3,300 pairs"), (unnamed, "3,300 pairs of")):
         (header,) = root.all("header")
         assert words(next(header.all("p"))).startswith(start)
+
+
+def test_digest_and_models_are_on_the_first_page_and_in_the_margin_of_each():
+    margin = next(page("full").all("style")).text().partition("@bottom-left")[2]
+    before, _, _ = html_of("full").partition("<nav")
+    for fact in ("ab" * 32, "didit", "v3"):
+        assert fact in margin
+        assert fact in before
+    # The digest of the score files, if there is no test set; nothing, if neither is known.
+    study = attrs.evolve(full().study, digest=None)
+    assert "cd" * 32 in report_html(attrs.evolve(full(), study=study)).partition("<nav")[0]
+    assert "SHA" not in html_of("two").partition("<nav")[0]
+
+
+def test_names_in_the_margin_are_one_string_of_css():
+    margin = next(page("hostile").all("style")).text().partition("@bottom-left")[2]
+    content = margin.partition('content: "')[2].partition('"')[0]
+    assert re.fullmatch(r"(?:[A-Za-z0-9 ]|\\[0-9a-f]{1,6} )+", content)
+    assert "onerror" in content
+
+
+def test_the_page_shows_the_year_of_each_system():
+    section = next(s for s in page("full").all("section") if s.attributes["id"] == "year")
+    shown = words(section)
+    assert "1,200,000 calls, 0.2 % of them by impostors" in shown
+    assert "A false match costs 250.00 USD, a false reject 4.00 USD." in shown
+    titles = [cell.text() for cell in next(section.all("thead")).all("th")]
+    rows = [[words(cell) for cell in row.all("th", "td")] for row in section.all("tr")][1:]
+    by_name = {row[0]: dict(zip(titles, row, strict=True)) for row in rows}
+    assert list(by_name) == ["didit", "local", "decides"]
+    assert by_name["didit"]["Price of the calls"] == "60,000 USD"
+    assert by_name["local"]["Errors and calls"] == "\N{EN DASH}"
+
+
+def test_groups_are_drawn_with_their_intervals_but_small_ones_are_not():
+    section = next(s for s in page("full").all("section") if s.attributes["id"] == "groups")
+    drawings = [each for each in section.all("svg") if "aria-label" in each.attributes]
+    labels = [each.attributes["aria-label"] for each in drawings]
+    assert labels == [
+        f"{rate} by {kind}, in %" for kind in ("sex", "age") for rate in ("FRR", "FMR")
+    ]
+    names = [[t.text() for t in each.all("text") if not t.attributes["class"]] for each in drawings]
+    assert [each[1:] for each in names[::2]] == [["f", "m"], ["18 to 30", "31 to 60"]]
+    for drawing in drawings:
+        marks = [e for e in drawing.all("path") if e.attributes["class"].startswith("mark")]
+        assert len(marks) == 2 * 3
 
 
 def test_systems_that_are_not_compared_have_no_number_of_errors():

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.comparison.reading import read_html
 from kit.comparison.samples import EVALUATIONS, two
-from kit.comparison.tables import system_answers
+from kit.comparison.tables import as_decisions, system_answers
 
 from facematch_comparison.judging.evaluation import evaluate
 from facematch_comparison.report import plots
@@ -118,3 +118,28 @@ def test_extremely_close_or_distant_scores_are_drawn(apart):
     evaluation = evaluate([system_answers(close * 150, close[::-1] * 300)], required_fmr=0.3)
     for figure in (plots.thresholds, plots.scores):
         assert "NaN" not in str(figure(evaluation, 0, "x"))
+
+
+def test_a_scatter_has_a_dot_for_each_cell_and_both_thresholds():
+    evaluation = two()
+    (difference,) = evaluation.differences
+    svg = plots.scatter(evaluation, 0, "scatter")
+    paths = [each.attributes for each in read_html(str(svg)).all("path")]
+    for kind, cells in (
+        ("mated", difference.scatter.mated),
+        ("non-mated", difference.scatter.non_mated),
+    ):
+        dots = [path for path in paths if path["class"].startswith(f"dots {kind} ")]
+        assert sum(path["d"].count("M") for path in dots) == len(cells.pairs)
+    assert [path["class"] for path in paths].count("limit") == 2
+    left, top, right, bottom = inside(svg)
+    for path in paths:
+        if path["class"].startswith("dots"):
+            places = numbers(path["d"].replace("h0", " "))
+            assert all(left <= x <= right for x in places[::2])
+            assert all(top <= y <= bottom for y in places[1::2])
+
+
+def test_no_scatter_of_systems_without_common_scores():
+    both = [as_decisions(system_answers([90] * 300, [10] * 600, name)) for name in "ab"]
+    assert plots.scatter(evaluate(both), 0, "scatter") is None

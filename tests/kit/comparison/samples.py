@@ -19,7 +19,7 @@ from kit.comparison.tables import (
 
 from facematch_comparison import evaluate
 from facematch_comparison.scores.answers import Grouping
-from facematch_comparison.values.model import Evidence
+from facematch_comparison.values.model import Costs, Evidence, Traffic
 from facematch_core import Environment
 
 MADE_AT = dt.datetime(2026, 11, 20, 12, 5, tzinfo=dt.UTC)
@@ -32,6 +32,12 @@ HOSTILE = (
 )
 
 PEOPLE = 150
+
+TRAFFIC = Traffic(
+    calls_per_year=1_200_000,
+    impostors=0.002,
+    costs=Costs(false_match=250, false_reject=4, currency="USD"),
+)
 
 
 def grouped(system):
@@ -91,6 +97,7 @@ def full():
     evidence = Evidence(file="autumn.csv", sha256="cd" * 32, options=options)
     more = {"name": "Autumn study", "digest": "ab" * 32, "made_at": MADE_AT}
     more["evidence"] = evidence
+    more["traffic"] = TRAFFIC
     evaluation = evaluate(systems, required_fmr=0.01, **more)
     first, *rest = evaluation.systems
     named = attrs.evolve(first.concentration, person="p7", threshold_without=41.5)

@@ -1,4 +1,4 @@
-"""Pictures of the pages on a call log: estimates with intervals, as SVG in the page's colours."""
+"""Pictures of estimates with intervals, as SVG in the page's colours."""
 
 from __future__ import annotations
 
@@ -8,12 +8,21 @@ from collections.abc import Sequence
 import attrs
 from markupsafe import Markup
 
-#: Size of a row, and the edges of the plotting area.
+from .plain import plain, shortened
+from .plots import Style, style_of
+
+#: Size of a picture, and the edges of its plotting area.
 _WIDTH = 480
 _LEFT = 150
 _RIGHT = 462
-_ROW = 34
 _TOP = 14
+
+#: Height of a row, and of a row without a name, which belongs to the name above.
+_ROW = 34
+_ROW_BELOW = 17
+
+#: Letters of a name that fit beside the plotting area.
+_MOST_LETTERS = 20
 
 
 @attrs.frozen(kw_only=True)
@@ -21,23 +30,28 @@ class Bar:
     """An estimate with its interval.
 
     Attributes:
-        name: The label.
+        name: The label; "" if the estimate belongs to the name above.
         value, low, high: The estimate and the ends of its interval.
+        style: The style of the estimate's system.
     """
 
     name: str
     value: float
     low: float
     high: float
+    style: Style = attrs.field(factory=lambda: style_of(0))
 
 
-def draw_bars(bars: Sequence[Bar], *, axis: str, zero: str = "") -> Markup:
+def draw_bars(
+    bars: Sequence[Bar], *, axis: str, zero: str = "", lowest: float | None = None
+) -> Markup:
     """Draw a row for each estimate, on one axis.
 
     Args:
         bars: The estimates.
         axis: The label of the axis.
         zero: The label of a line at 0, which the axis then contains; "" for no line.
+        lowest: The begin of the axis; None for a begin just below the intervals.
     """
     ends = [end for bar in bars for end in (bar.low, bar.high)]
     if zero:
@@ -45,9 +59,10 @@ def draw_bars(bars: Sequence[Bar], *, axis: str, zero: str = "") -> Markup:
     low = min(ends)
     high = max(ends)
     margin = (high - low or abs(high) or 1.0) * 0.05
-    low -= margin
+    low = low - margin if lowest is None else lowest
     high += margin
-    bottom = _TOP + _ROW * len(bars)
+    middles = _middles_of(bars)
+    bottom = middles[-1] + _ROW / 2
 
     def x(value: float) -> float:
         return round(_LEFT + (value - low) / (high - low) * (_RIGHT - _LEFT), 1)
@@ -62,16 +77,39 @@ def draw_bars(bars: Sequence[Bar], *, axis: str, zero: str = "") -> Markup:
     if zero:
         parts.append(_svg('<path class="limit" d="M{} {}V{}"/>', x(0.0), _TOP - 4, bottom))
         parts.append(_text(zero, x(0.0), _TOP - 6, "middle", "note"))
-    for number, bar in enumerate(bars):
-        y = _TOP + _ROW * number + _ROW / 2
-        parts.append(_text(bar.name, _LEFT - 10, y + 4.5, "end", ""))
+    for bar, y in zip(bars, middles, strict=True):
+        if bar.name:
+            parts.append(_text(shortened(bar.name, _MOST_LETTERS), _LEFT - 10, y + 4.5, "end", ""))
         cross = "M{0} {2}H{1}M{0} {3}v8M{1} {3}v8".format(x(bar.low), x(bar.high), y, y - 4)
-        parts.append(_svg('<path class="cross s0" d="{}"/>', cross))
-        mark = '<circle class="mark s0" cx="{}" cy="{}" r="5"/>'
-        parts.append(_svg(mark, x(bar.value), y))
+        parts.append(_svg('<path class="cross {}" d="{}"/>', bar.style.colour, cross))
+        mark = '<path class="mark {}" transform="translate({} {})" d="{}"/>'
+        parts.append(_svg(mark, bar.style.colour, x(bar.value), y, bar.style.mark))
     height = bottom + 46
-    pattern = '<svg class="plot" viewBox="0 -14 {} {}" role="img" aria-label="{}">{}</svg>'
-    return _svg(pattern, _WIDTH, height + 14, axis, Markup("").join(parts))
+    pattern = (
+        '<svg class="plot" viewBox="0 -14 {} {:g}" role="img" aria-label="{}">'
+        "<title>{}</title><desc>{}</desc>{}</svg>"
+    )
+    drawing = Markup("").join(parts)
+    return _svg(pattern, _WIDTH, height + 14, axis, axis, _described(bars), drawing)
+
+
+def _middles_of(bars: Sequence[Bar]) -> list[float]:
+    """Return the y coordinate of each row; rows of one name are close to each other."""
+    middles: list[float] = []
+    middle = _TOP - _ROW / 2
+    for bar in bars:
+        middle += _ROW if bar.name else _ROW_BELOW
+        middles.append(middle)
+    return middles
+
+
+def _described(bars: Sequence[Bar]) -> str:
+    """Return the estimates as text, for screen readers."""
+    parts = []
+    for bar in bars:
+        name = f"{plain(bar.name)}: " if bar.name else ""
+        parts.append(f"{name}{bar.value:.3g} ({bar.low:.3g} to {bar.high:.3g})")
+    return "; ".join(parts)
 
 
 def ticks_between(low: float, high: float) -> list[float]:

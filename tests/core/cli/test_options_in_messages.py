@@ -1,0 +1,78 @@
+"""A message that tells a user to pass an option names one that exists."""
+
+import ast
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from facematch_core.backend.kinds import format_argument, show_arguments_as_options
+from facematch_core.cli.app import facematch
+
+ROOT = Path(__file__).parents[3]
+PACKAGES = [
+    ROOT / "facematch_core",
+    ROOT / "backends",
+    ROOT / "comparison/facematch_comparison",
+    ROOT / "mock_server/facematch_mock_server",
+]
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*[a-z0-9]")
+
+#: Options of curl, which two of the mock's vendors show in their help, and of Node.js.
+OF_OTHER_PROGRAMS = {"--aws-sigv4", "--data-binary", "--user", "--require"}
+
+#: An argument that stands for each kind of value in an error text.
+STANDS_FOR = {ast.List: ["x"], ast.Dict: {"a": "x"}}
+
+
+def options_of(command, context):
+    """The names of the options of a command and of all commands below it."""
+    own = click.Context(command, parent=context, info_name=command.name)
+    names = {"--help"}
+    for parameter in command.get_params(own):
+        if isinstance(parameter, click.Option):
+            names.update(parameter.opts, parameter.secondary_opts)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(own):
+            names |= options_of(command.get_command(own, name), own)
+    return names
+
+
+@pytest.fixture(scope="module")
+def options():
+    return options_of(facematch, None)
+
+
+def modules():
+    for package in PACKAGES:
+        for path in sorted(package.rglob("*.py")):
+            yield path.relative_to(ROOT), ast.parse(path.read_text("utf-8"))
+
+
+def test_every_option_in_a_text_exists(options):
+    found = {}
+    for path, module in modules():
+        for node in ast.walk(module):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                for option in OPTION.findall(node.value):
+                    found.setdefault(option, path)
+    assert len(found) > 50
+    unknown = {option: path for option, path in found.items() if option not in options}
+    assert unknown.keys() == OF_OTHER_PROGRAMS, unknown
+
+
+def test_every_argument_in_an_error_text_is_an_option(options):
+    shown = []
+    for _, module in modules():
+        for node in ast.walk(module):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "format_argument":
+                name, value = node.args
+                is_flag = isinstance(value, ast.Constant) and value.value is True
+                # A variable whose argument is in the plural is a list.
+                stands = ["x"] if name.value.endswith("s") else "x"
+                stands = True if is_flag else STANDS_FOR.get(type(value), stands)
+                with show_arguments_as_options():
+                    shown += OPTION.findall(format_argument(name.value, stands))
+    assert len(shown) > 10
+    assert set(shown) <= options
