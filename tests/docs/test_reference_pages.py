@@ -149,7 +149,7 @@ def table_of_failover():
 
 @pytest.mark.docs
 def test_the_failover_table_is_generated():
-    check_part("reference/mock-control.md", "failover", table_of_failover())
+    check_part("reference/mock.md", "failover", table_of_failover())
 
 
 @pytest.mark.docs
@@ -165,7 +165,7 @@ def test_every_vendor_and_switch_of_the_mock_is_on_its_page():
 
 
 def test_every_control_operation_is_on_its_page():
-    page = (DOCS / "reference" / "mock-control.md").read_text()
+    page = (DOCS / "reference" / "mock.md").read_text()
     with MockServer(vendor=["didit", "deepvue"]) as mock:
         controls = [mock.control]
         for vendor in mock.control.vendors():

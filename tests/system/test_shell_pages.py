@@ -116,7 +116,7 @@ def test_a_page_shows_the_current_shell_output(reader, name):
 
 
 def test_the_mock_accepts_each_row_of_the_settings_table(reader):
-    page = (DOCS / "reference" / "mock-control.md").read_text()
+    page = (DOCS / "reference" / "mock.md").read_text()
     rows = re.findall(r"`([a-z/]+)` `(\{[^`]*\})`", page)
     assert len(rows) > 10
     reader.paste("facematch mock --port 8080 --switch in_review=true")
