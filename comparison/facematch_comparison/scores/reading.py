@@ -336,8 +336,10 @@ def _errors(table: ScoreTable) -> pd.Categorical:
     # The last code is of an empty cell, which has the code -1.
     code_of_error = [reasons.index(word) for word in errors.words]
     code_of_error.append(reasons.index(NOT_ASKED))
-    codes = np.array(code_of_error)[errors.codes]
-    return pd.Categorical.from_codes(np.where(table.has_failed, codes, -1), reasons)
+    codes = np.full(len(table), -1, np.int32)
+    failed_lines = np.flatnonzero(table.has_failed)
+    codes[failed_lines] = np.array(code_of_error)[errors.codes[failed_lines]]
+    return pd.Categorical.from_codes(codes, reasons)
 
 
 def _billed(table: ScoreTable, attributes: Sequence[Mapping[str, Any]]) -> NDArray[np.int8]:
