@@ -175,7 +175,7 @@ class Books(RuleBasedStateMachine):
     def fault(self, fault, path, times=1):
         path = None if fault.stage == "connect" else path
         self.world.mock.control.add_fault(
-            Fault(stage=fault.stage, kind=fault.kind, path=path, times=times, **fault.more)
+            Fault(stage=fault.stage, kind=fault.kind, path=path, times=times, **fault.settings)
         )
 
     @rule(path=PATHS, times=st.sampled_from([1, 3]))

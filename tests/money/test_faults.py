@@ -68,7 +68,7 @@ def search(caplog, capfd):
 @pytest.mark.parametrize("vendor", sorted(PAID))
 @pytest.mark.parametrize("case", EACH_CASE)
 def test_fault_determines_error_charge_and_later_state(vendor, case, search):
-    version, end = faults.VERSIONS[vendor][-1], faults.ends_in(vendor, case)
+    version, end = faults.VERSIONS[vendor][-1], faults.end_of(vendor, case)
     plain = faults.call_outcome(vendor, version, "no gate", case, by=partial(watched, search))
     assert plain == faults.expected_outcome(vendor, "no gate", case)
     assert sum(plain.charges) <= 1
@@ -83,7 +83,9 @@ def test_fault_determines_error_charge_and_later_state(vendor, case, search):
 @pytest.mark.parametrize("executed", [False, True])
 @pytest.mark.parametrize("vendor", sorted(PAID))
 def test_timeout_after_sending_leaves_the_charge_unknown(vendor, executed, search):
-    late = faults.Breakage("after_upload", "delay", {**faults.LONG_SILENCE, "executed": executed})
+    late = faults.Breakage(
+        "after_upload", "delay", {"seconds": faults.LONG_SILENCE_S, "executed": executed}
+    )
     by = partial(watched, search, deadline_s=20.0)
     outcome = faults.call_outcome(vendor, faults.VERSIONS[vendor][0], "budget", late, by=by)
     lost = faults.expected_outcome(vendor, "budget", late)
@@ -107,20 +109,20 @@ def test_all_faults_with_all_policies_end_as_expected():
         assert outcome == faults.expected_outcome(vendor, setting, case), (version, setting, case)
     about_sessions = sessions.all_session_outcomes()
     for (vendor, _, setting, case), outcome in about_sessions.items():
-        name, what = vendor.split()
-        assert outcome == sessions.expected_session_outcome(name, what, setting, case), (
+        name, operation = vendor.split()
+        assert outcome == sessions.expected_session_outcome(name, operation, setting, case), (
             vendor,
             case,
         )
 
 
-@pytest.mark.parametrize("what", sessions.REQUESTS)
+@pytest.mark.parametrize("operation", sessions.OPERATIONS)
 @pytest.mark.parametrize("vendor", sorted(sessions.BACKENDS))
-def test_session_fault_determines_error_and_whether_a_restart_duplicates(vendor, what):
+def test_session_fault_determines_error_and_whether_a_restart_duplicates(vendor, operation):
     """A slow test has all settings and all faults."""
     for case in QUICK:
-        outcome = sessions.session_outcome(vendor, what, "budget", case)
-        assert outcome == sessions.expected_session_outcome(vendor, what, "budget", case), case
+        outcome = sessions.session_outcome(vendor, operation, "budget", case)
+        assert outcome == sessions.expected_session_outcome(vendor, operation, "budget", case), case
 
 
 @pytest.mark.parametrize("vendor", sorted(PAID))
@@ -138,7 +140,7 @@ def test_faults_over_a_socket_match_faults_in_process(vendor, case):
         # The end of the connection may be there before the first byte can leave.
         possible.append(faults.expected_outcome(vendor, "no gate", faults.NOBODY_LISTENS))
     # Only who will hear nothing is impatient: any other answer may be late on a busy machine.
-    world = TwoVendors(patience_s=0.5 if "seconds" in case.more else 30)
+    world = TwoVendors(patience_s=0.5 if "seconds" in case.settings else 30)
     try:
         seen = faults.FaultClient(world, vendor).struck_by(case).once()
     finally:

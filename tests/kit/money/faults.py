@@ -18,96 +18,146 @@ from facematch_mock_server.world.faults import CARRIED_OUT, POSSIBLE, Stage
 
 @attrs.frozen
 class Breakage:
+    """A fault that strikes one request, or its answer.
+
+    Attributes:
+        stage, kind: Where the exchange breaks, and how; as those of `Fault`.
+        settings: The other fields of `Fault`: `status`, `body`, `seconds`, `executed`.
+    """
+
     stage: str
     kind: str
-    more: dict = attrs.field(factory=dict, hash=False)
+    settings: dict = attrs.field(factory=dict, hash=False)
 
     def __str__(self):
-        words = [self.stage, self.kind, self.more.get("status")]
-        done = "executed" if self.more.get("executed") else None
-        return "-".join(str(word) for word in (*words, done) if word)
+        parts = [self.stage, self.kind]
+        if "status" in self.settings:
+            parts.append(str(self.settings["status"]))
+        if self.settings.get("executed"):
+            parts.append("executed")
+        return "-".join(part for part in parts if part)
 
     @property
     def executed(self):
-        return CARRIED_OUT.get(self.stage, self.more.get("executed", self is NO_FAULT))
+        """Whether the vendor carries out the call, and charges for it."""
+        if self is NO_FAULT:
+            return True
+        return CARRIED_OUT.get(self.stage, self.settings.get("executed", False))
+
+    @property
+    def answer(self):
+        """The kind and status of the answer, as the tables below have them."""
+        return (self.kind, self.settings.get("status"))
 
 
 #: No byte comes for so long that nobody waits for it.
-LONG_SILENCE = {"seconds": 60}
+LONG_SILENCE_S = 60
 #: JSON in the form in which both vendors report their own faults.
-OWN_FAULT = {"detail": "A sentence of the vendor's."}
-#: What an answer of each kind and status ends in. By those of the first table a request is refused
-#: before any work, whoever refuses it.
+VENDORS_FAULT = {"detail": "A sentence of the vendor's."}
+
+#: The end of a call, by kind and status of an answer that refuses it before any work.
 REFUSALS = {
-    **dict.fromkeys((("status", status) for status in (400, 404, 413, 422)), "RequestRejected"),
-    **dict.fromkeys((("html", 404), ("html", 413)), "RequestRejected"),
-    **dict.fromkeys((("status", 401), ("status", 403), ("html", 401)), "AuthenticationFailed"),
+    ("status", 400): "RequestRejected",
+    ("status", 404): "RequestRejected",
+    ("status", 413): "RequestRejected",
+    ("status", 422): "RequestRejected",
+    ("html", 404): "RequestRejected",
+    ("html", 413): "RequestRejected",
+    ("status", 401): "AuthenticationFailed",
+    ("status", 403): "AuthenticationFailed",
+    ("html", 401): "AuthenticationFailed",
     ("status", 402): "InsufficientCredit",
-    **dict.fromkeys((("status", 429), ("html", 429)), "RateLimited"),
+    ("status", 429): "RateLimited",
+    ("html", 429): "RateLimited",
 }
+#: Kind and status of the answers that do not say whether the call was carried out.
 LOST = [
     *(("status", status) for status in (408, 500, 502, 503, 504)),
     *(("wrong_json", status) for status in (500, 503)),
     *(("html", status) for status in (302, 400, 500, 502, 503, 504)),
 ]
-#: By vendor, where they differ. Only Didit's word for an outage of its own says that it was free.
-#: Deepvue's refusal of a token is followed by a new one, and the call is made again.
-OWN_WORDS = {
+#: The ends that differ from the tables above, by vendor.
+ENDS_BY_VENDOR = {
     "didit": {
-        **dict.fromkeys((("json", 500), ("json", 503)), "VendorUnavailable"),
-        **dict.fromkeys((("html", 200), ("wrong_json", 200), ("json", 200)), "UnexpectedResponse"),
+        # Only Didit's word for an outage of its own says that it was free.
+        ("json", 500): "VendorUnavailable",
+        ("json", 503): "VendorUnavailable",
+        ("html", 200): "UnexpectedResponse",
+        ("wrong_json", 200): "UnexpectedResponse",
+        ("json", 200): "UnexpectedResponse",
     },
     "deepvue": {
-        **dict.fromkeys((("json", 500), ("json", 503)), "OutcomeUnknown"),
-        **dict.fromkeys((("status", 401), ("status", 403), ("html", 401)), "MATCH"),
-        **dict.fromkeys((("wrong_json", 200), ("json", 200)), "NoVerdict"),
+        ("json", 500): "OutcomeUnknown",
+        ("json", 503): "OutcomeUnknown",
+        # A refusal of the token is followed by a new one, and the call is made again.
+        ("status", 401): "MATCH",
+        ("status", 403): "MATCH",
+        ("html", 401): "MATCH",
         ("html", 200): "UnexpectedResponse",
+        ("wrong_json", 200): "NoVerdict",
+        ("json", 200): "NoVerdict",
     },
 }
 #: What each end says of the charge; all others are free.
-BILLED = {
+CHARGED_BY_END = {
     "MATCH": "YES",
     "UnexpectedResponse": "YES",
     "NoVerdict": "YES",
     "OutcomeUnknown": "UNKNOWN",
     "DeadlineExceeded": "UNKNOWN",
 }
-#: What may be made again, and what another vendor may be asked after.
-AGAIN = {"VendorUnavailable", "RateLimited"}
-ELSEWHERE = AGAIN | {"InsufficientCredit"}
+#: How the client counts a call, by what its end says of the charge.
+COUNTED_BY_CHARGE = {"YES": "spent", "UNKNOWN": "unknown", "NO": ""}
+#: The ends after which a call may be repeated.
+REPEATED = {"VendorUnavailable", "RateLimited"}
+#: The ends after which another vendor may be asked.
+FAILED_OVER = {"VendorUnavailable", "RateLimited", "InsufficientCredit"}
 
 #: The connection is not made at all, which no fault of the mock can do.
 NOBODY_LISTENS = Breakage("no connection", "nobody listens")
 NO_FAULT = Breakage("nothing breaks", "")
 
 
-def _on_the_wire():
+def _breakages_of_connections():
+    """Yield each fault of the connection, executed or not where either can be."""
     for stage, kinds in POSSIBLE.items():
-        for kind in sorted(kinds) if stage is not Stage.ANSWER else ():
-            more = dict(LONG_SILENCE) if kind in ("delay", "dribble") else {}
-            for executed in (False, True) if stage is Stage.AFTER_UPLOAD else (None,):
-                done = {} if executed is None else {"executed": executed}
-                yield Breakage(stage.value, kind.value, more | done)
+        if stage is Stage.ANSWER:
+            continue
+        for kind in sorted(kinds):
+            settings = {}
+            if kind in ("delay", "dribble"):
+                settings["seconds"] = LONG_SILENCE_S
+            if stage is Stage.AFTER_UPLOAD:
+                yield Breakage(stage.value, kind.value, {**settings, "executed": False})
+                yield Breakage(stage.value, kind.value, {**settings, "executed": True})
+            else:
+                yield Breakage(stage.value, kind.value, settings)
 
 
-def _answers():
+def _breakages_of_answers():
     """Yield each answer that is not the vendor's usual one, executed or not where either can be."""
-    free = [(*end, False) for end in REFUSALS if end[0] == "status"]
-    lost = [(*end, executed) for end in LOST for executed in (False, True)]
-    pages = [(*end, False) for end in REFUSALS if end[0] == "html"]
-    own_words = [("json", status, False) for status in (500, 503)]
-    for kind, status, executed in (*free, *lost, *pages, *own_words):
-        body = {"body": OWN_FAULT} if kind == "json" else {}
-        yield Breakage("answer", kind, {"status": status, "executed": executed, **body})
+    refusals = [answer for answer in REFUSALS if answer[0] == "status"]
+    pages = [answer for answer in REFUSALS if answer[0] == "html"]
+    for kind, status in refusals:
+        yield Breakage("answer", kind, {"status": status, "executed": False})
+    for kind, status in LOST:
+        yield Breakage("answer", kind, {"status": status, "executed": False})
+        yield Breakage("answer", kind, {"status": status, "executed": True})
+    for kind, status in pages:
+        yield Breakage("answer", kind, {"status": status, "executed": False})
+    for status in (500, 503):
+        settings = {"status": status, "executed": False, "body": VENDORS_FAULT}
+        yield Breakage("answer", "json", settings)
 
 
 #: Everything that the mock can break, except what no client can know.
-FAULTS = (*_on_the_wire(), *_answers())
+FAULTS = (*_breakages_of_connections(), *_breakages_of_answers())
 #: Answers 200 in the place of those to calls that were carried out. They strike a call that was
 #: refused as well, and then it is not charged: no client can know that either.
-UNREADABLE = tuple(
-    Breakage("answer", kind, {"status": 200, "executed": True, **more})
-    for kind, more in {"html": {}, "wrong_json": {}, "json": {"body": OWN_FAULT}}.items()
+UNREADABLE = (
+    Breakage("answer", "html", {"status": 200, "executed": True}),
+    Breakage("answer", "wrong_json", {"status": 200, "executed": True}),
+    Breakage("answer", "json", {"status": 200, "executed": True, "body": VENDORS_FAULT}),
 )
 CASES = (NO_FAULT, NOBODY_LISTENS, *FAULTS, *UNREADABLE)
 
@@ -127,6 +177,8 @@ GATES = {
     "failover": ("budget", "failover"),
 }
 
+#: The gates that are policies of a verifier.
+POLICIES = ("budget", "breaker", "pacing")
 #: What refuses a call before anything is sent, and how.
 REFUSING = {"breaker open": "BreakerOpen", "budget used up": "BudgetExceeded"}
 
@@ -145,32 +197,45 @@ class CallOutcome:
     requests: tuple
 
 
-def ends_in(vendor, case):
+def paid_path(vendor, *, version="v1", liveness=False):
+    """Return the path of a vendor's paid call."""
+    if liveness:
+        return PAID[vendor][-1]
+    paths = dict(zip(VERSIONS[vendor], PAID[vendor], strict=False))
+    return paths[version] if vendor == "deepvue" else paths["v3"]
+
+
+def end_of(vendor, case):
+    """Return how a call ends that a fault strikes: the decision, or the error's class name."""
     if case is NO_FAULT:
         return "MATCH"
     if case is NOBODY_LISTENS:
         return "VendorUnavailable"
-    met = (case.kind, case.more.get("status"))
-    if case.stage != "answer" or met in LOST:
+    if case.stage != "answer" or case.answer in LOST:
         return "OutcomeUnknown"
-    return OWN_WORDS[vendor].get(met) or REFUSALS[met]
+    if case.answer in ENDS_BY_VENDOR[vendor]:
+        return ENDS_BY_VENDOR[vendor][case.answer]
+    return REFUSALS[case.answer]
 
 
 def expected_outcome(vendor, setting, case):
-    """What has to come of it: a gate changes nothing, refuses everything, or helps what is free."""
+    """Return what has to come of it: a gate changes nothing, refuses all, or helps what is free."""
     if setting in REFUSING:
         return CallOutcome(REFUSING[setting], "NO", (0, 0), ("", ""), (0, 0))
-    end = ends_in(vendor, case)
+    end = end_of(vendor, case)
     sent = 0 if case is NOBODY_LISTENS else 1
-    if setting in ("retries", "all gates") and end in AGAIN:
+    if setting in ("retries", "all gates") and end in REPEATED:
         return CallOutcome("MATCH", "YES", (1, 0), ("spent", ""), (sent + 1, 0))
-    if setting == "failover" and end in ELSEWHERE:
+    if setting == "failover" and end in FAILED_OVER:
         return CallOutcome("MATCH", "YES", (0, 1), ("", "spent"), (sent, 1))
-    again = end == "MATCH" and case is not NO_FAULT
-    billed = BILLED.get(end, "NO")
-    counted = {"YES": "spent", "UNKNOWN": "unknown", "NO": ""}[billed]
-    charges = int(again or case.executed)
-    return CallOutcome(end, billed, (charges, 0), (counted, ""), (sent + again, 0))
+    is_charged = case.executed
+    if end == "MATCH" and case is not NO_FAULT:
+        # The backend has sent it a second time, with a new token.
+        is_charged = True
+        sent += 1
+    charge = CHARGED_BY_END.get(end, "NO")
+    counted = COUNTED_BY_CHARGE[charge]
+    return CallOutcome(end, charge, (int(is_charged), 0), (counted, ""), (sent, 0))
 
 
 def call_once(verifier, events=(), *, liveness=False):
@@ -208,17 +273,17 @@ class FaultClient:
 
     def __init__(self, world, vendor, gates=(), *, liveness=False):
         self.world = world
-        self.order = (vendor, *(other for other in PAID if other != vendor))
+        other_vendors = [name for name in PAID if name != vendor]
+        self.vendors = [vendor, *other_vendors]
         self.gates = gates
-        which = 1 if world.version == "v2" and vendor == "deepvue" else 0
-        self.path = PAID[vendor][-1 if liveness else which]
+        self.path = paid_path(vendor, version=world.version, liveness=liveness)
         self.store = MemoryStore()
         self.events = []
-        self.members = {name: self._verifier(name) for name in self.order}
+        self.members = {name: self._open_verifier(name) for name in self.vendors}
         if vendor == "deepvue":
             # A fault is to meet the call, not the login before it; one client's backends share it.
-            other = world.backend(vendor)
-            other.sign(HttpRequest(url=other.service_url), request=None)
+            backend = world.backend(vendor)
+            backend.sign(HttpRequest(url=backend.service_url), request=None)
         if "open" in gates:
             world.line.cut[self.path] = 1
             call_once(self.members[vendor])
@@ -227,58 +292,67 @@ class FaultClient:
         if case is NOBODY_LISTENS:
             self.world.line.cut[self.path] = 1
         elif case is not NO_FAULT:
-            where = None if case.stage == "connect" else self.path
-            fault = Fault(stage=case.stage, kind=case.kind, path=where, **case.more)
+            path = None if case.stage == "connect" else self.path
+            fault = Fault(stage=case.stage, kind=case.kind, path=path, **case.settings)
             self.world.mock.control.add_fault(fault)
         return self
 
     def once(self, by=call_once):
-        """One call, as `by` makes it with a verifier and the list of its events."""
-        verifier = self.members[self.order[0]]
+        """Make one call, as `by` makes it with a verifier and the list of its events."""
         if "failover" in self.gates:
             verifier = Failover(self.members, clock=self.world.clock)
-        ended = by(verifier, self.events)
-        if isinstance(ended, FaceMatchError):
-            error = type(ended).__name__
-            billed = ended.billing.charged if isinstance(ended, VendorError) else Charged.NO
         else:
-            error, billed = ended.decision.name, ended.billing.charged
+            verifier = self.members[self.vendors[0]]
+        answer = by(verifier, self.events)
+        if not isinstance(answer, FaceMatchError):
+            end = answer.decision.name
+            charged = answer.billing.charged
+        else:
+            end = type(answer).__name__
+            charged = answer.billing.charged if isinstance(answer, VendorError) else Charged.NO
         return CallOutcome(
-            error=error,
-            billed=billed.name,
-            charges=tuple(len(self.world.charges(vendor)) for vendor in self.order),
-            counted=tuple(self._counted(vendor) for vendor in self.order),
-            requests=tuple(self.world.line.paid(vendor) for vendor in self.order),
+            error=end,
+            billed=charged.name,
+            charges=tuple(len(self.world.charges(vendor)) for vendor in self.vendors),
+            counted=tuple(self._counted(vendor) for vendor in self.vendors),
+            requests=tuple(self.world.line.paid(vendor) for vendor in self.vendors),
         )
 
-    def _verifier(self, vendor):
-        clock = self.world.clock
-        cap = 0 if "used up" in self.gates else 10
-        policies = {
-            "budget": lambda: Budget(cap, name=vendor, store=self.store, clock=clock),
-            "breaker": lambda: CircuitBreaker(failures=1 if "open" in self.gates else 5),
-            "pacing": lambda: RateLimiter(RateWindow(1, 1.0), clock=clock),
-        }
+    def _open_verifier(self, vendor):
         return FaceVerifier(
             self.world.backend(vendor),
             threshold=30,
-            policies=[policies[name]() for name in self.gates if name in policies],
+            policies=[self._policy(name, vendor) for name in self.gates if name in POLICIES],
             retry=Retry(times=2) if "retries" in self.gates else None,
             on_event=self.events.append,
-            clock=clock,
+            clock=self.world.clock,
         )
 
+    def _policy(self, name, vendor):
+        clock = self.world.clock
+        if name == "budget":
+            cap = 0 if "used up" in self.gates else 10
+            return Budget(cap, name=vendor, store=self.store, clock=clock)
+        if name == "breaker":
+            return CircuitBreaker(failures=1 if "open" in self.gates else 5)
+        return RateLimiter(RateWindow(1, 1.0), clock=clock)
+
     def _counted(self, vendor):
-        """By the events; by the budget too, if there is one, which must say the same."""
-        words = {EventKind.CHARGED: "spent", EventKind.UNKNOWN: "unknown"}
-        kinds = [event.kind for event in self.events if event.backend == vendor]
-        words = [words[kind] for kind in kinds if kind in words]
-        standing = self.store.budget(budget_key(vendor))
-        if "budget" in self.gates and standing:
-            kept = [word for word in ("spent", "unknown") if getattr(standing, word)]
-            assert kept == words, (vendor, kept, words)
-            assert standing.reserved == 0
-            assert standing.spent + standing.unknown <= 1
-        elif "budget" in self.gates:
-            assert not words
-        return " ".join(words)
+        """Return what the events count; the budget, if there is one, must say the same."""
+        counts = {EventKind.CHARGED: "spent", EventKind.UNKNOWN: "unknown"}
+        counted = []
+        for event in self.events:
+            if event.backend == vendor and event.kind in counts:
+                counted.append(counts[event.kind])
+        if "budget" in self.gates:
+            standing = self.store.budget(budget_key(vendor))
+            assert counted == _counted_by_budget(standing), vendor
+        return " ".join(counted)
+
+
+def _counted_by_budget(standing):
+    if not standing:
+        return []
+    assert standing.reserved == 0
+    assert standing.spent + standing.unknown <= 1
+    return [name for name in ("spent", "unknown") if getattr(standing, name)]

@@ -1,6 +1,6 @@
 """Faults at the start and at a reading of a hosted session: what comes of them, and has to come.
 
-In an outcome, what is behind the first number is that after the same start again.
+In an outcome, the first of two values is that of the call, the second that after the same again.
 """
 
 import itertools
@@ -30,66 +30,78 @@ WORKFLOW = "11111111-2222-3333-4444-555555555555"
 VERIFF_KEY = "0ca11ab1-e5e3-4f9a-877c-15e3f9a77c10"
 #: An app token of Sumsub begins with its environment.
 SUMSUB_TOKEN = f"prd:{canaries.CLIENT_ID}"
-#: By vendor: its backend, on a mock at that address or, with None, at the vendor's own.
+#: Opens a vendor's backend, with more settings: of an address, for example.
 BACKENDS = {
-    "didit": lambda where: DiditBackend(
+    "didit": lambda **settings: DiditBackend(
         api_key=canaries.API_KEY,
         workflow_id=WORKFLOW,
         webhook_secrets=canaries.WEBHOOK_SECRET,
-        **where,
+        **settings,
     ),
-    "persona": lambda where: PersonaBackend(
+    "persona": lambda **settings: PersonaBackend(
         api_key=canaries.API_KEY,
         template_id="itmpl_OfTheShop",
         webhook_secrets=canaries.WEBHOOK_SECRET,
-        **where,
+        **settings,
     ),
-    "rekognition": lambda where: RekognitionBackend(
+    "rekognition": lambda **settings: RekognitionBackend(
         region="eu-west-1",
         access_key_id=canaries.CLIENT_ID,
         secret_access_key=canaries.CLIENT_SECRET,
         # With an address no session of botocore is opened, which takes 50 ms.
-        **{"base_url": "https://rekognition.eu-west-1.amazonaws.com", **where},
+        **{"base_url": "https://rekognition.eu-west-1.amazonaws.com", **settings},
     ),
-    "azure": lambda where: AzureBackend(
+    "azure": lambda **settings: AzureBackend(
         api_key=canaries.API_KEY,
-        **{"base_url": "https://contoso.cognitiveservices.azure.com", **where},
+        **{"base_url": "https://contoso.cognitiveservices.azure.com", **settings},
     ),
-    "onfido": lambda where: OnfidoBackend(
+    "onfido": lambda **settings: OnfidoBackend(
         api_token=canaries.API_KEY,
         workflow_id=WORKFLOW,
         face_output="selfie",
         document_output="doc",
         webhook_secrets=canaries.WEBHOOK_SECRET,
-        **where,
+        **settings,
     ),
-    "sumsub": lambda where: SumsubBackend(
+    "sumsub": lambda **settings: SumsubBackend(
         app_token=SUMSUB_TOKEN,
         secret_key=canaries.CLIENT_SECRET,
         level_name="basic",
         webhook_secrets=canaries.WEBHOOK_SECRET,
-        **where,
+        **settings,
     ),
-    "veriff": lambda where: VeriffBackend(
+    "veriff": lambda **settings: VeriffBackend(
         api_key=VERIFF_KEY,
         shared_secret=canaries.CLIENT_SECRET,
         solution="document_selfie",
-        **{"base_url": "https://stationapi.veriff.com", **where},
+        **{"base_url": "https://stationapi.veriff.com", **settings},
     ),
 }
 
-#: On what: no start brings a picture.
-RELIED_ON = {
-    **{
-        vendor: {"compared_with": "document"}
-        for vendor in ("didit", "onfido", "persona", "sumsub", "veriff")
-    },
-    **{vendor: {"expects": ["liveness"]} for vendor in ("azure", "rekognition")},
+#: Identifies the client to the vendor, beside the secret; the other vendors have one key.
+CLIENTS = {
+    "rekognition": canaries.CLIENT_ID,
+    "sumsub": SUMSUB_TOKEN,
+    "veriff": VERIFF_KEY,
 }
-
+_DOCUMENT = {"compared_with": "document"}
+_LIVENESS = {"expects": ["liveness"]}
+#: What a session is to show, as settings of `Sessions`: no start brings a picture.
+RELIED_ON = {
+    "didit": _DOCUMENT,
+    "onfido": _DOCUMENT,
+    "persona": _DOCUMENT,
+    "sumsub": _DOCUMENT,
+    "veriff": _DOCUMENT,
+    "azure": _LIVENESS,
+    "rekognition": _LIVENESS,
+}
 #: The secret that signs webhooks, by vendor; Azure and Rekognition send none.
 WEBHOOK_SECRETS = {
-    **dict.fromkeys(("didit", "onfido", "persona", "sumsub"), canaries.WEBHOOK_SECRET),
+    "didit": canaries.WEBHOOK_SECRET,
+    "onfido": canaries.WEBHOOK_SECRET,
+    "persona": canaries.WEBHOOK_SECRET,
+    "sumsub": canaries.WEBHOOK_SECRET,
     "veriff": canaries.CLIENT_SECRET,
 }
 
@@ -106,19 +118,17 @@ class SessionWorld:
         self.mock = MockServer(vendor=vendor, clock=virtual, seed=1)
         self.clock = WorldClock(virtual)
         self.control = self.mock.control
-        key, client = canaries.API_KEY, {}
-        if vendor == "rekognition":
-            key, client = canaries.CLIENT_SECRET, {"client": canaries.CLIENT_ID}
-        if vendor == "sumsub":
-            key, client = canaries.CLIENT_SECRET, {"client": SUMSUB_TOKEN}
-        if vendor == "veriff":
-            key, client = canaries.CLIENT_SECRET, {"client": VERIFF_KEY}
-        self.control.add_key(key=key, **client)
+        if vendor in CLIENTS:
+            self.control.add_key(key=canaries.CLIENT_SECRET, client=CLIENTS[vendor])
+        else:
+            self.control.add_key(key=canaries.API_KEY)
         if vendor == "didit":
             self.control.sessions.workflow(WORKFLOW, kind="kyc")
-        self.events, self.line = [], MockLine(MockAdapter(self.mock.app, sleep=virtual.advance))
-        where = {"base_url": self.mock.start().url} if on_wire else {}
-        backend = BACKENDS[vendor]({**where, **settings})
+        self.events = []
+        self.line = MockLine(MockAdapter(self.mock.app, sleep=virtual.advance))
+        if on_wire:
+            settings.setdefault("base_url", self.mock.start().url)
+        backend = BACKENDS[vendor](**settings)
         backend.client.clock = self.clock
         if not on_wire:
             backend.client.mount("https://", self.line)
@@ -138,136 +148,181 @@ class SessionWorld:
         )
         self.sessions = fm.Sessions(verifier, **RELIED_ON[vendor])
 
-    def plan(self, subject=SUBJECT, **more):
-        return self.sessions.plan(subject, **{"purpose": PURPOSE, "about": ABOUT, **more})
+    def plan(self, subject=SUBJECT, *, purpose=PURPOSE, about=ABOUT, **options):
+        return self.sessions.plan(subject, purpose=purpose, about=about, **options)
 
     def counted(self):
-        """What the events count, in their order; the budget must say the same."""
-        words = {fm.EventKind.CHARGED: "spent", fm.EventKind.UNKNOWN: "unknown"}
-        counted = [words[event.kind] for event in self.events if event.kind in words]
+        """Return what the events count, in their order; the budget must say the same."""
+        counts = {fm.EventKind.CHARGED: "spent", fm.EventKind.UNKNOWN: "unknown"}
+        counted = [counts[event.kind] for event in self.events if event.kind in counts]
         for budget in self.store.budgets():
-            sums = budget.spent, budget.unknown, budget.reserved
-            assert sums == (counted.count("spent"), counted.count("unknown"), 0)
+            assert budget.spent == counted.count("spent")
+            assert budget.unknown == counted.count("unknown")
+            assert budget.reserved == 0
         return " ".join(counted)
 
     def struck_by(self, operation, case):
         if case is NOBODY_LISTENS:
             self.line.cut[""] = 1
         elif case is not NO_FAULT:
-            where = {} if case.stage == "connect" else {"call": operation}
-            self.control.add_fault(Fault(stage=case.stage, kind=case.kind, **where, **case.more))
+            call = None if case.stage == "connect" else operation
+            fault = Fault(stage=case.stage, kind=case.kind, call=call, **case.settings)
+            self.control.add_fault(fault)
         return self
 
     def once(self, ask, record):
-        """The result or error, both sides' books after it, and how much was sent for it."""
-        sent = len(self.line.sent)
+        """Return the answer, and then the mock's sessions, what is counted, the requests sent."""
+        sent_before = len(self.line.sent)
         try:
-            ended = ask(record)
+            answer = ask(record)
         except fm.VendorError as error:
-            ended = error
-        count = len(self.control.sessions.all())
-        return ended, count, self.counted(), len(self.line.sent) - sent
+            answer = error
+        sessions = len(self.control.sessions.all())
+        return answer, sessions, self.counted(), len(self.line.sent) - sent_before
 
     def close(self):
         self.sessions.close()
         self.mock.stop()
 
 
-def session_outcome(vendor, what, setting, case):
+def session_outcome(vendor, operation, setting, case):
+    """Return what comes of a fault at the start or a reading of a session, then of a second one."""
     world = SessionWorld(vendor, GATES[setting])
     try:
-        record, ask = world.plan(), world.sessions.start
-        if what == "read":
-            record, ask = ask(record).record, world.sessions.read
-        world.struck_by(f"session_{what}", case)
-        ended, *first = world.once(ask, record)
-        again, *second = world.once(ask, record)
-        assert not isinstance(again, Exception), again
-        word = type(ended).__name__
-        if not isinstance(ended, Exception):
-            word = "SESSION" if what == "start" else ended.state.name
-        charges, counted, requests = zip(first, second, strict=True)
-        requests = requests[0], sum(requests) if what == "start" else 0
-        return CallOutcome(word, ended.billing.charged.name, charges, counted, requests)
+        record = world.plan()
+        ask = world.sessions.start
+        if operation == "read":
+            record = world.sessions.start(record).record
+            ask = world.sessions.read
+        world.struck_by(f"session_{operation}", case)
+        answer, charges, counted, requests = world.once(ask, record)
+        second_answer, second_charges, second_counted, second_requests = world.once(ask, record)
+        assert not isinstance(second_answer, Exception), second_answer
+        if isinstance(answer, Exception):
+            end = type(answer).__name__
+        elif operation == "start":
+            end = "SESSION"
+        else:
+            end = answer.state.name
+        return CallOutcome(
+            error=end,
+            billed=answer.billing.charged.name,
+            charges=(charges, second_charges),
+            counted=(counted, second_counted),
+            requests=(requests, requests + second_requests if operation == "start" else 0),
+        )
     finally:
         world.close()
 
 
-def expected_session_outcome(vendor, what, setting, case):
-    """What has to come of it. Azure and Veriff make a second session for the same start.
+def expected_session_outcome(vendor, operation, setting, case):
+    """Return what has to come of it."""
+    if operation == "read":
+        return _expected_of_reading(vendor, case)
+    return _expected_of_start(vendor, setting, case)
 
-    At Didit, Onfido, Persona and Sumsub each start looks first, for nothing, and a session that is
-    there is not counted again. At Onfido a start has two requests, of which the first is free; at
-    Sumsub the second is, the link; at Persona the link to a session that is there is one request
-    more.
-    """
-    met, sent = (case.kind, case.more.get("status")), int(case is not NOBODY_LISTENS)
-    is_start, count = what == "start", int(case.executed)
-    end = "OutcomeUnknown" if is_start else "VendorUnavailable"
+
+def _end_of(vendor, operation, case):
+    """Return the end of the call that the fault strikes, without a retry."""
+    is_start = operation == "start"
     if case is NO_FAULT:
-        end = "SESSION" if is_start else "PENDING"
-    elif case is NOBODY_LISTENS:
-        end = "VendorUnavailable"
-    elif case in UNREADABLE:
-        end = "UnexpectedResponse"
-    elif case.stage == "answer" and met in REFUSALS:
-        end = OWN_WORDS.get((vendor, what, met)) or REFUSALS[met]
-    steps = 2 if vendor == "onfido" else 1
-    if not is_start:
-        # At Veriff the attempts say how far a session without a decision is; at Onfido the
-        # applicant says in which environment; at Sumsub the steps are read apart.
-        sent += vendor in ("onfido", "sumsub", "veriff") and case is NO_FAULT
-        return CallOutcome(end, "NO", (1, 1), ("spent", "spent"), (sent, 0))
-    is_look = vendor in ("didit", "onfido", "persona", "sumsub")
-    if is_look and (case is NOBODY_LISTENS or case.stage == "connect"):  # it strikes the look
-        both = sent, sent + 1 + steps + (vendor == "sumsub")
-        return CallOutcome("VendorUnavailable", "NO", (0, 1), ("", "spent"), both)
-    sent *= steps
-    if setting == "retries" and end in faults.AGAIN:
-        end, sent, count = "SESSION", sent + steps, 1
+        return "SESSION" if is_start else "PENDING"
+    if case is NOBODY_LISTENS:
+        return "VendorUnavailable"
+    if case in UNREADABLE:
+        return "UnexpectedResponse"
+    if case.stage == "answer" and case.answer in REFUSALS:
+        return ENDS_BY_VENDOR.get((vendor, operation, case.answer)) or REFUSALS[case.answer]
+    return "OutcomeUnknown" if is_start else "VendorUnavailable"
+
+
+def _expected_of_reading(vendor, case):
+    requests = 0 if case is NOBODY_LISTENS else 1
+    if case is NO_FAULT and vendor in READS_TWICE:
+        requests += 1
+    end = _end_of(vendor, "read", case)
+    return CallOutcome(end, "NO", (1, 1), ("spent", "spent"), (requests, 0))
+
+
+def _expected_of_start(vendor, setting, case):
+    """Return what has to come of a start. The pairs are for it and for the same start again."""
+    is_look = vendor in LOOK_FIRST
+    look_requests = 1 if is_look else 0
+    creation_requests = CREATION_REQUESTS.get(vendor, 1)
+    if is_look and (case is NOBODY_LISTENS or case.stage == "connect"):
+        # The fault strikes the look, so nothing is created.
+        requests = 0 if case is NOBODY_LISTENS else 1
+        again = look_requests + creation_requests
+        if vendor == "sumsub":
+            again += 1  # the link
+        return CallOutcome(
+            "VendorUnavailable", "NO", (0, 1), ("", "spent"), (requests, requests + again)
+        )
+
+    end = _end_of(vendor, "start", case)
+    requests = 0 if case is NOBODY_LISTENS else creation_requests
+    created = 1 if case.executed else 0
+    if setting == "retries" and end in faults.REPEATED:
+        end = "SESSION"
+        requests += creation_requests
+        created = 1
+    if vendor == "sumsub" and end == "SESSION":
+        requests += 1  # the link
+    requests += look_requests
+
     counted = COUNTED.get(end, "")
-    billed = {"UnexpectedResponse": "YES"}.get(end, "UNKNOWN" if counted else "NO")
-    charges = count, count + 1 if vendor in ("azure", "veriff") else 1
-    both = counted, counted if is_look and count else f"{counted} spent".strip()
-    # Either finds the session by a list and a reading, or has to look and start again.
-    again = 2 if count else 1 + steps
-    if count and vendor == "persona":
-        again += 1
+    charge = "UNKNOWN" if counted else "NO"
+    if end == "UnexpectedResponse":
+        charge = "YES"
+
+    if is_look and created:
+        # The look of the second start finds the session, which is not counted again.
+        second_counted = counted
+        second_requests = 2  # a list and a reading
+    else:
+        second_counted = f"{counted} spent".strip()
+        second_requests = look_requests + creation_requests
+    if vendor == "persona" and created:
+        second_requests += 1  # the link of a session that is there
     if vendor == "sumsub":
-        again = 3  # two readings and a link, or a look, an applicant and a link
-        sent += end == "SESSION"
-    requests = (sent + 1, sent + 1 + again) if is_look else (sent, sent + 1)
-    return CallOutcome(end, billed, charges, both, requests)
+        second_requests = 3  # two readings and a link, or a look, an applicant and a link
+    second_created = created + 1 if vendor in STARTS_ANOTHER else 1
+    return CallOutcome(
+        error=end,
+        billed=charge,
+        charges=(created, second_created),
+        counted=(counted, second_counted),
+        requests=(requests, requests + second_requests),
+    )
 
 
 def all_session_outcomes():
-    return {
-        (f"{vendor} {what}", "", setting, case): session_outcome(vendor, what, setting, case)
-        for vendor, what, setting, case in itertools.product(BACKENDS, REQUESTS, GATES, CASES)
-    }
+    outcomes = {}
+    for vendor, operation, setting, case in itertools.product(BACKENDS, OPERATIONS, GATES, CASES):
+        outcome = session_outcome(vendor, operation, setting, case)
+        outcomes[f"{vendor} {operation}", "", setting, case] = outcome
+    return outcomes
 
 
-REQUESTS = ("start", "read")
-#: What comes before it.
+OPERATIONS = ("start", "read")
+#: The policies before the call.
 GATES = {"no gate": (), "budget": ("budget",), "retries": ("budget", "pacing", "retries")}
+#: A start that looks first, for nothing, whether the session is there.
+LOOK_FIRST = ("didit", "onfido", "persona", "sumsub")
+#: The same start again makes a second session.
+STARTS_ANOTHER = ("azure", "veriff")
+#: The requests that make a session, if not one: Onfido's first one, the applicant, is free.
+CREATION_REQUESTS = {"onfido": 2}
+#: At Veriff the attempts say how far a session without a decision is; at Onfido the applicant says
+#: in which environment; at Sumsub the steps are read apart.
+READS_TWICE = ("onfido", "sumsub", "veriff")
 #: How a start counts whose session, or whose answer, nobody has seen to be none.
 COUNTED = {"SESSION": "spent", "UnexpectedResponse": "spent", "OutcomeUnknown": "unknown"}
 #: Where a refusal ends in another error, as vendors word it in the mock.
-OWN_WORDS = {
-    **{
-        (vendor, "read", ("status", 404)): "SessionNotFound"
-        for vendor in ("didit", "onfido", "persona", "sumsub", "veriff")
-    },
-    **{
-        (vendor, what, ("status", 403)): "PermissionDenied"
-        for vendor in ("onfido", "persona")
-        for what in REQUESTS
-    },
-    **{("azure", what, ("status", 404)): "SessionNotFound" for what in REQUESTS},
-    **{
-        (vendor, what, ("status", 403)): "PermissionDenied"
-        for vendor in ("azure", "sumsub", "veriff")
-        for what in REQUESTS
-    },
-    **{("rekognition", what, ("status", 403)): "PermissionDenied" for what in REQUESTS},
-}
+ENDS_BY_VENDOR = {}
+for _vendor in ("didit", "onfido", "persona", "sumsub", "veriff"):
+    ENDS_BY_VENDOR[_vendor, "read", ("status", 404)] = "SessionNotFound"
+for _operation in OPERATIONS:
+    ENDS_BY_VENDOR["azure", _operation, ("status", 404)] = "SessionNotFound"
+    for _vendor in ("azure", "onfido", "persona", "rekognition", "sumsub", "veriff"):
+        ENDS_BY_VENDOR[_vendor, _operation, ("status", 403)] = "PermissionDenied"
