@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .scores.reading import read_scores
     from .study.drawing import draw_pairs
     from .study.reading import Study, StudyPair, photographs, read_study
-    from .values.model import Evaluation, Evidence
+    from .values.model import Costs, Evaluation, Evidence, Traffic
 
 #: Public names by module; each is imported on first use.
 __getattr__, __dir__ = lazy_names(
@@ -43,7 +43,7 @@ __getattr__, __dir__ = lazy_names(
         "scores.reading": "read_scores",
         "study.drawing": "draw_pairs",
         "study.reading": "Study StudyPair photographs read_study",
-        "values.model": "Evaluation Evidence",
+        "values.model": "Costs Evaluation Evidence Traffic",
     },
 )
 
@@ -53,6 +53,7 @@ __all__ = [
     "NO_DECISION",
     "Answers",
     "ColumnsNotRecognised",
+    "Costs",
     "Evaluation",
     "Evidence",
     "Grouping",
@@ -66,6 +67,7 @@ __all__ = [
     "StudyPair",
     "StudyPlan",
     "StudyRun",
+    "Traffic",
     "UnresolvedCharge",
     "Verdict",
     "curves",

@@ -51,7 +51,7 @@ def draw_bars(
         bars: The estimates.
         axis: The label of the axis.
         zero: The label of a line at 0, which the axis then contains; "" for no line.
-        lowest: The begin of the axis; None for a begin just below the intervals.
+        lowest: The start of the axis; None to start just below the intervals.
     """
     ends = [end for bar in bars for end in (bar.low, bar.high)]
     if zero:

@@ -208,6 +208,9 @@ _ORIGINS: Final = {
 #: of the observed rate, with 90 % confidence.
 RULE_OF_30: Final = 30
 
+#: Letters of a system's name and model that fit in the margin of a printed page.
+_MOST_LETTERS_IN_MARGIN: Final = 80
+
 _TIMES: Final = Markup("&nbsp;&times;")
 
 Row = Mapping[Any, Markup | str]  # titles may be Markup, too
@@ -325,6 +328,7 @@ class Tables:
                     "Significant": _significance(difference),
                     "At fixed thresholds": ends(difference["exact"], points),
                     "p at fixed thresholds": probability(difference["p_exact"]),
+                    "Identical scores": _same_scores(difference),
                 }
             )
         return rows
@@ -638,6 +642,13 @@ def _errors(difference: Node, system: str) -> Markup:
     )
 
 
+def _same_scores(difference: Node) -> Markup:
+    if not difference["both_scored"].raw:
+        return Markup()
+    same = count(difference["same_scores"])
+    return Markup("{} of {}").format(same, count(difference["both_scored"]))
+
+
 def _significance(difference: Node) -> Markup:
     """Return whether a difference is significant, and the systems above the required FMR."""
     if not difference["frr"]:
@@ -678,13 +689,14 @@ def _margins_of(document: Node) -> str:
     facts = []
     digest = _digest_of(document)
     if digest:
-        facts.append(f"SHA-256 of {digest.title}: {digest.node.raw}")
+        facts.append(plain(f"SHA-256 of {digest.title}: {digest.node.raw}"))
     for system in document["systems"]:
         if system["model"]:
-            facts.append(f"{system['name'].raw}: {system['model'].raw}")
+            name_and_model = f"{system['name'].raw}: {system['model'].raw}"
+            facts.append(shortened(name_and_model, _MOST_LETTERS_IN_MARGIN))
     return (
         "@page { @bottom-left { width: 85%; font: 6.5pt/1.3 system-ui, sans-serif; color: #444444; "
-        f"content: {_css_string('; '.join(map(plain, facts)))}; }} "
+        f"content: {_css_string('; '.join(facts))}; }} "
         "@bottom-right { font: 6.5pt system-ui, sans-serif; color: #444444; "
         'content: counter(page) "/" counter(pages); } }\n'
     )

@@ -9,6 +9,7 @@ none of these alone is needed to distinguish them.
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Callable, Sequence
 from statistics import NormalDist
@@ -244,12 +245,11 @@ def scatter(evaluation: Evaluation, number: int, name: str) -> Markup | None:
     )
     # Mated pairs are on top: they are fewer.
     for kind, dots in (("non-mated", counted.non_mated), ("mated", counted.mated)):
-        for size, least in enumerate(_SIZES):
-            most = _SIZES[size + 1] - 1 if size + 1 < len(_SIZES) else None
+        for size in range(len(_SIZES)):
             across = []
             up = []
             for column, row, pairs in zip(dots.first, dots.second, dots.pairs, strict=True):
-                if pairs >= least and (most is None or pairs <= most):
+                if _size_of(pairs) == size:
                     across.append(_middle_of(counted.edges_first, column))
                     up.append(_middle_of(counted.edges_second, row))
             plot.dots(plot.corners(across, up), kind, size)
@@ -260,6 +260,11 @@ def scatter(evaluation: Evaluation, number: int, name: str) -> Markup | None:
     if second is not None:
         plot.level(second)
     return plot.svg()
+
+
+def _size_of(pairs: int) -> int:
+    """Return the size of a dot for so many pairs: an index of `_SIZES`."""
+    return bisect.bisect_right(_SIZES, pairs) - 1
 
 
 def _middle_of(edges: Sequence[float], number: int) -> float:
