@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .block_code import FINENESS, read_payload
 from .cards import TURNS, Card
@@ -40,11 +40,10 @@ def read_card(data: bytes) -> Card | None:
     from PIL import Image  # imported here because ready cards do not need Pillow
 
     try:
-        if data.startswith(b"\xff\xd8\xff") and _is_photograph(data):
+        if data.startswith(b"\xff\xd8\xff") and _is_never_card(data):
             return None
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-            width, height = picture.size
-            if min(width, height) < _MIN_SIDE or width * height > _MAX_PIXELS:
+            if not _can_be_card(picture.size):
                 return None
             picture.draft("L", _MIN_DECODED_SIZE)
             return _read_grey_card(picture.convert("L"))
@@ -52,8 +51,14 @@ def read_card(data: bytes) -> Card | None:
         return None
 
 
-#: The rows of a JPEG, in pixels, whose bytes are decoded to tell a photograph from a card. A JPEG's
-#: blocks are at most 16 rows high, and the first ones may have more bytes than the average.
+def _can_be_card(size: tuple[int, int]) -> bool:
+    """Return whether a picture of this width and height is decoded to look for a card."""
+    width, height = size
+    return min(width, height) >= _MIN_SIDE and width * height <= _MAX_PIXELS
+
+
+#: The rows of a JPEG, in pixels, whose bytes are read to decode its first row. A JPEG's blocks are
+#: at most 16 rows high, and the first ones may have more bytes than the average.
 _FIRST_ROWS = 24
 #: Minimum grey level of a card's edge, on a scale of 256. New cards have 210 or more; applications
 #: may darken a card to a third.
@@ -63,33 +68,42 @@ _MIN_EDGE_GREY = 40
 _MIN_EDGE_SHARE = 0.5
 
 
-def _is_photograph(data: bytes) -> bool:
-    """Return whether the first row of a JPEG shows that it is not a card. May raise any error."""
+def _is_never_card(data: bytes) -> bool:
+    """Return whether the size or the first row of a JPEG shows that it is not a card.
+
+    May raise any error.
+    """
     # `Image.open` would load the plug-ins of other formats first, which takes 3 ms.
     from PIL.JpegImagePlugin import JpegImageFile
 
     picture = JpegImageFile(io.BytesIO(data))
-    columns, rows = picture.size
-    if columns * rows > _MAX_PIXELS:
-        return False
+    if not _can_be_card(picture.size):
+        return True
+    _, rows = picture.size
     picture.draft("L", _MIN_DECODED_SIZE)
-    # Only the end of a progressive JPEG completes its first rows. CMYK cannot be read as grey.
+    # Only the end of a progressive JPEG completes its first row. CMYK cannot be read as grey.
     if "progressive" in picture.info or picture.mode != "L" or picture.fp is None:
         return False
     head_bytes = picture.fp.tell()
     first_bytes = math.ceil((len(data) - head_bytes) * _FIRST_ROWS / rows)
     picture.fp = io.BytesIO(data[: head_bytes + first_bytes])
-    with contextlib.suppress(OSError):  # the other rows are missing
+    first_row = (0, 0, picture.width, 1)
+    (tile,) = picture.tile
+    # The decoder stops after the tile, here one row.
+    picture.tile = [tile._replace(extents=first_row)]
+    # Pillow reports that the other rows are missing.
+    with contextlib.suppress(OSError):
         picture.load()
-    # Without tiles, Pillow does not try again to decode the missing rows.
+    # Without tiles, Pillow does not try again to decode them.
     picture.tile = []
-    first_row = picture.crop((0, 0, picture.width, 1)).tobytes()
-    darkest = min(first_row)
-    brightest = max(first_row)
+    # Of a grey picture, these are two numbers.
+    greys: Any = picture.crop(first_row).getextrema()
+    darkest, brightest = greys
     if brightest == 0:
         # A row is black before it is decoded: its bytes may be longer than those of other rows.
         return False
-    return darkest < _MIN_EDGE_GREY or darkest < brightest * _MIN_EDGE_SHARE
+    is_dark: bool = darkest < _MIN_EDGE_GREY or darkest < brightest * _MIN_EDGE_SHARE
+    return is_dark
 
 
 def _read_grey_card(picture: PIL.Image.Image) -> Card | None:
