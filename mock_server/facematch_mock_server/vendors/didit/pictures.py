@@ -101,8 +101,10 @@ def _read_fields(call: DiditCall) -> None:
         metadata = call.values.get("metadata")
         describe = functools.partial(_describe_form, form.fields, call.route, metadata)
         # A short form is described when the journal is read; a long one at once, to drop its texts.
-        is_short = len(call.request.body) - sum(file.size for file in call.files) < _SHORT_FORM
-        call.journal_fields = describe if is_short else describe()
+        bytes_without_files = len(call.request.body)
+        for file in call.files:
+            bytes_without_files -= file.size
+        call.journal_fields = describe if bytes_without_files < _SHORT_FORM else describe()
     if errors:
         files = [file for files in form.files.values() for file in files]
         lacks_extension = any("." not in file.name for file in files)

@@ -47,7 +47,9 @@ _APPLICATION_NAMESPACE = uuid.UUID("5b0e7a3c-0000-4c5d-8d1f-2a7c9e4b6f00")
 
 def announce(world: World, session: Session, head: Request | None = None) -> None:
     """Queue a delivery for each destination of the account; `head` provides the host for URLs."""
-    webhooks.announce(world, session, event=EVENT, origin=origin_of(world, head))
+    # Most accounts have no destination, so the origin is looked for only if there is one.
+    if world.outbox.destinations:
+        webhooks.announce(world, session, event=EVENT, origin=origin_of(world, head))
 
 
 def compose(
