@@ -409,10 +409,12 @@ def _histogram(table: Answers) -> model.Histogram:
     # 40 bins show a second peak, and fit on a page. Pass edges, not a number of bins, which numpy
     # rejects if scores are too close.
     edges = np.linspace(scores.min(), scores.max(), 41)
+    mated_counts, _ = np.histogram(mated, edges)
+    non_mated_counts, _ = np.histogram(non_mated, edges)
     return model.Histogram(
         edges=tuple(edges.tolist()),
-        mated=tuple(np.histogram(mated, edges)[0].tolist()),
-        non_mated=tuple(np.histogram(non_mated, edges)[0].tolist()),
+        mated=tuple(mated_counts.tolist()),
+        non_mated=tuple(non_mated_counts.tolist()),
     )
 
 
@@ -459,22 +461,25 @@ def _point(rates: stats.Rates, threshold: float | None, chosen_on: str) -> model
 
 def service_of(answers: Answers) -> model.Service:
     """Return availability, latency and cost; the cost includes calls that may be charged."""
+    calls = len(answers)
     answered = int(np.count_nonzero(answers.answered))
     acquired = int(np.count_nonzero(answers.acquired))
     is_timed = answers.answered & ~np.isnan(answers.elapsed_s)
     times = np.sort(answers.elapsed_s[is_timed])
     is_charged = answers.billed != BILLED.index(Charged.NO)
+    charged_calls = int(np.count_nonzero(is_charged))
+    charged_mated_calls = int(np.count_nonzero(is_charged & answers.mated))
     return model.Service(
-        calls=len(answers),
-        answered=model.Rate(errors=len(answers) - answered, trials=len(answers)),
+        calls=calls,
+        answered=model.Rate(errors=calls - answered, trials=calls),
         not_answered=dict(answers.not_answered),
         acquisition=model.Rate(errors=answered - acquired, trials=answered),
         latency_s=_percentiles(times.tolist()),
         timed=len(times),
-        cost=_cost(answers, int(is_charged.sum())),
+        cost=_cost(answers, charged_calls),
         price=answers.price,
         currency=answers.currency,
-        cost_per_verified=_cost_per_verified(answers, int((is_charged & answers.mated).sum())),
+        cost_per_verified=_cost_per_verified(answers, charged_mated_calls),
     )
 
 

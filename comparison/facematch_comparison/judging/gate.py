@@ -280,20 +280,24 @@ class _Judged:
 def _judge_system(system: model.System, requirements: Requirements) -> SystemVerdict:
     judged = _Judged.of(system, requirements)
     outcome = _conclude(judged, requirements)
-    point = judged.point
-    return SystemVerdict(
+    observation = _describe_rates(judged, requirements, outcome)
+    conclusion = _describe_outcome(judged, outcome)
+    verdict = SystemVerdict(
         system=system.name,
         outcome=outcome,
-        threshold=point.threshold if point else None,
-        chosen_on=point.chosen_on if point else None,
+        threshold=None,
+        chosen_on=None,
         rates=judged.rates,
         groups=judged.groups,
-        plan=_plan_words(requirements) if _would_pairs_help(judged, outcome) else None,
-        sentence=(
-            f"{system.name}{_describe_rates(judged, requirements, outcome)} {requirements.title}: "
-            f"{_describe_outcome(judged, outcome)}"
-        ),
+        plan=None,
+        sentence=f"{system.name}{observation} {requirements.title}: {conclusion}",
     )
+    point = judged.point
+    if point is not None:
+        verdict = attrs.evolve(verdict, threshold=point.threshold, chosen_on=point.chosen_on)
+    if _would_pairs_help(judged, outcome):
+        verdict = attrs.evolve(verdict, plan=_plan_command(requirements))
+    return verdict
 
 
 def _conclude(judged: _Judged, requirements: Requirements) -> Conclusion:
@@ -504,7 +508,7 @@ def _describe_rate(rate: RateVerdict) -> str:
     return f"{subject} lies between {low} and {high} (limit {limit})"
 
 
-def _plan_words(requirements: Requirements) -> str:
+def _plan_command(requirements: Requirements) -> str:
     """Return the command for a plan that can show the limits."""
     fmr = requirements.max_fmr
     if requirements.at == "required_fmr":

@@ -278,20 +278,24 @@ class _Slice:
     def summary(self, confidence: float) -> Period:
         """Return the facts of the period, without changes."""
         rows = self.rows
-        marks = self.marks()
+        shares = {}
+        for name, marks in self.marks().items():
+            shares[name] = marks.share(confidence)
         half_within_s = None
         if self.has_result.any():
             half_within_s = float(rows.loc[self.has_result, "elapsed_s"].median())
+        # A call has several warnings in one text.
+        warnings = rows["warnings"].str.split().explode()
         return Period(
             name=self.name,
             calls=len(rows),
             people=len(np.unique(self.persons)),
-            accepted=marks["accepted"].share(confidence),
-            inconclusive=marks["inconclusive"].share(confidence),
-            errors=marks["errors"].share(confidence),
+            accepted=shares["accepted"],
+            inconclusive=shares["inconclusive"],
+            errors=shares["errors"],
             decisions=count_values(rows["decision"]),
             error_classes=count_values(rows["error"]),
-            warnings=count_values(rows["warnings"].str.split().explode()),
+            warnings=count_values(warnings),
             models=count_values(rows["model"]),
             thresholds=count_values(rows["threshold"]),
             quantiles=self._quantiles(confidence),

@@ -275,21 +275,33 @@ def _answers_of(
     study: StoredStudy, system: StoredSystem, outcomes: Sequence[PairOutcome]
 ) -> Answers:
     """Return the answers of a system, and what is known of it."""
-    decisions = np.array([_decision_code(outcome) for outcome in outcomes], np.int8)
-    # Without a decision, or with an inconclusive one, two faces were not compared.
-    acquired = (decisions != NO_DECISION) & (decisions != DECISIONS.index(Decision.INCONCLUSIVE))
-    charges = [BILLED.index(outcome.billed or Charged.NO) for outcome in outcomes]
-    models = {outcome.model for outcome in outcomes if outcome.model}
+    scores: list[float | None] = []
+    decisions: list[int] = []
+    answered: list[bool] = []
+    acquired: list[bool] = []
+    durations: list[float | None] = []
+    charges: list[int] = []
+    models: set[str] = set()
+    for outcome in outcomes:
+        scores.append(outcome.score)
+        decisions.append(_decision_code(outcome))
+        answered.append(outcome.state is PairState.ANSWERED)
+        # Without a decision, or with an inconclusive one, two faces were not compared.
+        acquired.append(outcome.decision not in (None, Decision.INCONCLUSIVE))
+        durations.append(outcome.elapsed_s)
+        charges.append(BILLED.index(outcome.billed or Charged.NO))
+        if outcome.model:
+            models.add(outcome.model)
     price = system.price
     return Answers.of(
         name=system.name,
         rule=ThresholdRule(system.settings["rule"]),
-        scores=np.array([outcome.score for outcome in outcomes], np.float64),
-        decisions=decisions,
-        acquired=acquired,
-        answered=np.array([outcome.state is PairState.ANSWERED for outcome in outcomes], np.bool_),
+        scores=np.array(scores, np.float64),
+        decisions=np.array(decisions, np.int8),
+        acquired=np.array(acquired, np.bool_),
+        answered=np.array(answered, np.bool_),
         errors=_errors_of(outcomes),
-        elapsed_s=np.array([outcome.elapsed_s for outcome in outcomes], np.float64),
+        elapsed_s=np.array(durations, np.float64),
         billed=np.array(charges, np.int8),
         **study.columns(),
         scale=system.scale,

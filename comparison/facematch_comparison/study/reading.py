@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -96,8 +96,11 @@ class Study:
     @cached_property
     def pictures(self) -> tuple[Path, ...]:
         """The distinct files, in the order of the pairs."""
-        both = ((pair.probe, pair.reference) for pair in self.pairs)
-        return tuple(dict.fromkeys(picture for two in both for picture in two))
+        pictures: dict[Path, None] = {}
+        for pair in self.pairs:
+            pictures[pair.probe] = None
+            pictures[pair.reference] = None
+        return tuple(pictures)
 
     @cached_property
     def mated(self) -> NDArray[np.bool_]:
@@ -123,14 +126,13 @@ class Study:
         Args:
             of_picture: SHA-256, in hex, of the bytes of each picture.
         """
-        pairs = [
-            [of_picture[pair.probe], of_picture[pair.reference], *people]
-            for pair, people in zip(self.pairs, self._people[0].tolist(), strict=True)
-        ]
-        groups = {
-            column: [of_subject.get(name) for name in self.subjects]
-            for column, of_subject in sorted(self.groups.items())
-        }
+        numbers, names = self._people
+        pairs = []
+        for pair, people in zip(self.pairs, numbers.tolist(), strict=True):
+            pairs.append([of_picture[pair.probe], of_picture[pair.reference], *people])
+        groups = {}
+        for column, group_of_person in self.groups.items():
+            groups[column] = [group_of_person.get(name) for name in names.tolist()]
         text = json.dumps([pairs, groups], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -145,38 +147,58 @@ def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
             folders seem to be sorted by kind of picture (``selfies``, ``ids``).
     """
     try:
-        pictures = {
-            person.name: tuple(
-                file
-                for file in sorted(person.iterdir())
-                if file.suffix.lower() in ENDINGS and file.name[0] != "." and file.is_file()
-            )
-            for person in sorted(folder.iterdir())
-            if person.is_dir() and person.name[0] != "."
-        }
+        pictures = _photographs_by_folder(folder)
     except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise InvalidRequest(f"The folder {folder} cannot be read: {why}.") from None
-    pictures = {name: files for name, files in pictures.items() if files}
+        reason = error.strerror or type(error).__name__
+        raise InvalidRequest(f"The folder {folder} cannot be read: {reason}.") from None
     if len(pictures) < 2:
         raise InvalidRequest(
             f"{folder} has photographs of {counted(len(pictures), 'person', 'people')}: make one "
             "folder for each person, with any name, and put the person's photographs into it."
         )
-    stems = [{file.stem for file in files} for files in pictures.values()]
-    # If all folders have the same file names, more than there are folders, they are not people.
-    alike = len(stems[0]) > len(stems) and all(each == stems[0] for each in stems)
-    # Names such as `id_001` and `id_002` may be people.
-    words = {re.sub(r"[\W\d_]+", "", name.lower()) for name in pictures}
-    is_kind = len(words) == len(pictures) or words <= {"cam", "camera"}
-    if alike or (is_kind and all(map(_KIND.fullmatch, words))):
-        kinds = join_names([repr(name[:60]) for name in pictures])
+    if _have_equal_file_names(pictures) or _are_kinds_of_pictures(pictures):
+        folders = join_names([repr(name[:60]) for name in pictures])
         raise InvalidRequest(
-            f"The folders of {folder} seem to be kinds of pictures and not people: {kinds}. Make "
+            f"The folders of {folder} seem to be kinds of pictures and not people: {folders}. Make "
             "one folder for each person, named after the person, or write the pairs yourself: a "
             f"CSV file with the columns {', '.join(NEEDED)}."
         )
     return pictures
+
+
+def _photographs_by_folder(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """Return the photographs in each folder of `folder` that has some, sorted."""
+    pictures = {}
+    for person in sorted(folder.iterdir()):
+        if person.name[0] == "." or not person.is_dir():
+            continue
+        files = []
+        for file in sorted(person.iterdir()):
+            if file.suffix.lower() in ENDINGS and file.name[0] != "." and file.is_file():
+                files.append(file)
+        if files:
+            pictures[person.name] = tuple(files)
+    return pictures
+
+
+def _have_equal_file_names(pictures: Mapping[str, Sequence[Path]]) -> bool:
+    """Return whether all folders have the same file names, and more of them than folders."""
+    names_by_folder = [{file.stem for file in files} for files in pictures.values()]
+    most = max(map(len, names_by_folder))
+    return most > len(pictures) and len(set(map(frozenset, names_by_folder))) == 1
+
+
+def _are_kinds_of_pictures(folders: Iterable[str]) -> bool:
+    """Return whether the names of folders are distinct kinds of pictures, or numbered cameras.
+
+    Other numbered names, such as `id_001` and `id_002`, may be people.
+    """
+    names = list(folders)
+    kinds = {re.sub(r"[\W\d_]+", "", name.lower()) for name in names}
+    is_numbered = len(kinds) < len(names)
+    if is_numbered and not kinds <= {"cam", "camera"}:
+        return False
+    return all(map(_KIND.fullmatch, kinds))
 
 
 #: Folder names that mean kinds of pictures, not people.
@@ -344,29 +366,34 @@ def write_pairs_csv(path: Path, study: Study) -> None:
     rows = []
     for pair in study.pairs:
         people = (pair.probe_subject, pair.reference_subject)
-        labels = [of.get(who, "") for of in study.groups.values() for who in people]
-        row = [files[pair.probe], files[pair.reference], str(int(pair.mated)), *people, *labels]
-        if lost := [cell for cell in row if cell != cell.strip().encode(errors="ignore").decode()]:
-            raise InvalidRequest(
-                f"The name {lost[0][:100]!r} begins or ends with a space or is not UTF-8, so it "
-                "cannot be written to a file of pairs: rename it."
-            )
+        pictures = [files[pair.probe], files[pair.reference]]
+        labels = [str(int(pair.mated)), *people]
+        for group_of_person in study.groups.values():
+            labels += [group_of_person.get(person, "") for person in people]
+        for cell in pictures + labels:
+            if cell != cell.strip().encode(errors="ignore").decode():
+                raise InvalidRequest(
+                    f"The name {cell[:100]!r} begins or ends with a space or is not UTF-8, so it "
+                    "cannot be written to a file of pairs: rename it."
+                )
         # The prefix `./` keeps a spreadsheet from reading a file name as a formula.
-        row[:2] = [f"./{file}" if escaped(file) != file else file for file in row[:2]]
-        rows.append(map(escaped, row))
-    sides = [side + column for column in study.groups for side in (PROBE_GROUP, REFERENCE_GROUP)]
-    table = pd.DataFrame(rows, columns=[*NEEDED, *sides])
+        cells = [f"./{file}" if escaped(file) != file else file for file in pictures]
+        rows.append(cells + [escaped(label) for label in labels])
+    header = list(NEEDED)
+    for column in study.groups:
+        header += [PROBE_GROUP + column, REFERENCE_GROUP + column]
+    table = pd.DataFrame(rows, columns=header)
     # pandas quotes a carriage return in a name only if it is part of the line ending.
     write_file(path, table.to_csv(index=False, lineterminator="\r\n").encode())
 
 
 def _relative(picture: Path, folder: Path) -> str:
     # Resolve symbolic links in the folder, but do not resolve the picture itself.
-    place = Path(os.path.realpath(picture.parent)) / picture.name
+    path = Path(os.path.realpath(picture.parent)) / picture.name
     try:
-        return Path(os.path.relpath(place, folder)).as_posix()
+        return Path(os.path.relpath(path, folder)).as_posix()
     except ValueError:  # on another drive
-        return str(place)
+        return str(path)
 
 
 def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]:
