@@ -6,6 +6,7 @@ from a vendor, and then looks for in everything that could be printed or kept.
 
 import functools
 import io
+import itertools
 
 from PIL import Image as Pillow
 from PIL import PngImagePlugin
@@ -66,7 +67,7 @@ def pieces(limits=SENT):
 
 
 def canaries(limits=SENT):
-    words = {
+    texts = {
         "API key": API_KEY,
         "client id": CLIENT_ID,
         "client secret": CLIENT_SECRET,
@@ -74,19 +75,29 @@ def canaries(limits=SENT):
         "media address": MEDIA,
         "picture in a media address": "canary-face-31c7",
     }
-    return {name: (word.encode(),) for name, word in words.items()} | pieces(limits)
+    secrets = {name: (text.encode(),) for name, text in texts.items()}
+    return secrets | pieces(limits)
 
 
 def leaks(texts, secrets):
     """Return the forms in which each secret is found, by the names of text and secret."""
     # Most texts have nothing to unescape, and so one layer.
-    hay = {place: dict.fromkeys(layers(text)) for place, text in texts.items()}
-    # Most secrets are in none of them, which one look at all of them shows.
-    everything = [b"\n".join(layer for written in hay.values() for layer in written)]
-    return {
-        (place, name): forms
-        for name, parts in secrets.items()
-        if any(find_encodings(part, everything) for part in parts)
-        for place, written in hay.items()
-        if (forms := sorted({form for part in parts for form in find_encodings(part, written)}))
-    }
+    layers_by_text = {name: list(dict.fromkeys(layers(text))) for name, text in texts.items()}
+    all_layers = b"\n".join(itertools.chain.from_iterable(layers_by_text.values()))
+    found = {}
+    for secret_name, parts in secrets.items():
+        # Most secrets are in no text, which one look at all of them shows.
+        if not _forms_of(parts, [all_layers]):
+            continue
+        for text_name, text_layers in layers_by_text.items():
+            forms = _forms_of(parts, text_layers)
+            if forms:
+                found[text_name, secret_name] = forms
+    return found
+
+
+def _forms_of(parts, text_layers):
+    forms = set()
+    for part in parts:
+        forms |= set(find_encodings(part, text_layers))
+    return sorted(forms)

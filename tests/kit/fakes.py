@@ -31,7 +31,8 @@ def picture(colour=(120, 130, 140), size=(40, 30), kind="JPEG") -> fm.Image:
 
 def as_deadlines(options, clock=None):
     """Return `options` with a `deadline` in place of `deadline_s` and `send_within_s`."""
-    clock, options = clock or options.get("clock") or SystemClock(), dict(options)
+    options = dict(options)
+    clock = clock or options.get("clock") or SystemClock()
     if "deadline_s" in options:
         options["deadline"] = Deadline.after(options.pop("deadline_s"), clock)
     if "send_within_s" in options:
@@ -41,15 +42,15 @@ def as_deadlines(options, clock=None):
 
 
 def match_call(
-    threshold=None, rule=models.ThresholdRule.AT_LEAST, operation=fm.Operation.MATCH, **more
+    threshold=None, rule=models.ThresholdRule.AT_LEAST, operation=fm.Operation.MATCH, **fields
 ):
     """Return a call of this operation, with a threshold of the caller if one is given."""
-    more = as_deadlines(more)
+    fields = as_deadlines(fields)
     if threshold is not None:
-        more["threshold"] = fm.Threshold(threshold, rule, models.ThresholdSource.CALLER)
+        fields["threshold"] = fm.Threshold(threshold, rule, models.ThresholdSource.CALLER)
     if operation is fm.Operation.LIVENESS:
-        return LivenessRequest(probe=picture(), **more)
-    return MatchRequest(probe=picture(), reference=picture((1, 2, 3)), **more)
+        return LivenessRequest(probe=picture(), **fields)
+    return MatchRequest(probe=picture(), reference=picture((1, 2, 3)), **fields)
 
 
 def json_reply(body, status=200, **headers):
@@ -83,7 +84,9 @@ class FakeBackend(Backend):
     reports_sent = True
     capabilities = ALL_CAPABILITIES
 
-    def __init__(self, score=80.0, script=(), *, environment=fm.Environment.PRODUCTION, **can):
+    def __init__(
+        self, score=80.0, script=(), *, environment=fm.Environment.PRODUCTION, **capabilities
+    ):
         self.score = score
         self.script = list(script)
         self.calls = []
@@ -92,38 +95,50 @@ class FakeBackend(Backend):
         self.closed = 0
         self._environment = environment
         self._lock = threading.Lock()
-        if can:
-            self.capabilities = attrs.evolve(ALL_CAPABILITIES, **can)
+        if capabilities:
+            self.capabilities = attrs.evolve(ALL_CAPABILITIES, **capabilities)
 
     @property
     def environment(self):
         return self._environment
 
     def match(self, request):
-        return self._answer(request, fm.MatchResult, fm.Decision.MATCH, fm.Decision.NO_MATCH)
+        scripted = self._next_of_script(request)
+        if scripted is not None:
+            return scripted
+        is_match = self._passes(request)
+        decision = fm.Decision.MATCH if is_match else fm.Decision.NO_MATCH
+        return self._result(fm.MatchResult, decision)
 
     def check_liveness(self, request):
-        good, bad = fm.LivenessDecision.LIVE, fm.LivenessDecision.NOT_LIVE
-        return self._answer(request, fm.LivenessResult, good, bad)
+        scripted = self._next_of_script(request)
+        if scripted is not None:
+            return scripted
+        is_live = self._passes(request)
+        decision = fm.LivenessDecision.LIVE if is_live else fm.LivenessDecision.NOT_LIVE
+        return self._result(fm.LivenessResult, decision)
 
-    def _answer(self, call, cls, good, bad):
+    def _next_of_script(self, request):
+        """Record a call, and return or raise what the script has for it; None at its end."""
         with self._lock:
-            self.calls.append(call)
-            share = call.deadline.share
-            self.times.append((call.deadline.timeout_s(), share and share.timeout_s()))
+            self.calls.append(request)
+            share = request.deadline.share
+            share_s = None if share is None else share.timeout_s()
+            self.times.append((request.deadline.timeout_s(), share_s))
             step = self.script.pop(0) if self.script else None
         # What is unavailable, and not on any ground, was never reached.
         if not isinstance(step, fm.VendorUnavailable) or step.status_code or step.billing.ground:
-            call.on_sent()
+            request.on_sent()
         if isinstance(step, Exception):
             raise step
-        if callable(step):
-            step = step(call)
-        if step is not None:
-            return step
-        passes = True if call.threshold is None else call.threshold.passes(self.score)
-        return cls(
-            decision=good if passes else bad,
+        return step(request) if callable(step) else step
+
+    def _passes(self, request):
+        return request.threshold is None or request.threshold.passes(self.score)
+
+    def _result(self, result_class, decision):
+        return result_class(
+            decision=decision,
             score=fm.Score(self.score, SCALE),
             backend=self.name,
             billing=fm.Billing(fm.Charged.YES, "the script says so"),

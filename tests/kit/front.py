@@ -3,6 +3,7 @@
 import http.client
 import io
 import time
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -30,13 +31,14 @@ class MockAdapter(HTTPAdapter):
     def __init__(self, handler, *, sleep=time.sleep):
         super().__init__()
         exchange.keep_freed_pages()  # no server does it here; it saves a third of a call
-        self._handler, self._sleep = handler, sleep
+        self._handler = handler
+        self._sleep = sleep
 
     def send(self, request, *, timeout=None, **_):
-        limit = timeout.read_timeout if isinstance(timeout, Timeout) else timeout
-        call = Call(request, limit[1] if isinstance(limit, tuple) else limit, self._sleep)
+        call = Call(request, _read_timeout_s(timeout), self._sleep)
         call.meet(exchange.at_connection(self._handler, "127.0.0.1"))
-        return self.build_response(request, call.answer(self._plan(read_request(request), call)))
+        plan = self._plan(read_request(request), call)
+        return self.build_response(request, call.answer(plan))
 
     def _plan(self, request, call):
         handler = self._handler
@@ -47,28 +49,42 @@ class MockAdapter(HTTPAdapter):
         if refusal is not None:
             return AnswerPlan(response=refusal)
         plan = exchange.carry_out(handler, request)
-        late = plan.postponed
-        if late is None or plan.fault is None:
+        if plan.postponed is None or plan.fault is None:
             return plan
         try:
             call.meet(plan.fault)
         except requests.RequestException:
-            handler.note(late, f"{plan.fault}; the client did not wait")
+            handler.note(plan.postponed, f"{plan.fault}; the client did not wait")
             raise
-        return exchange.carry_out(handler, late)
+        return exchange.carry_out(handler, plan.postponed)
+
+
+def _read_timeout_s(timeout):
+    """Return the read timeout of a timeout as requests takes it: a number, a pair, or urllib3's."""
+    if isinstance(timeout, Timeout):
+        return timeout.read_timeout
+    if isinstance(timeout, tuple):
+        _connect_timeout_s, read_timeout_s = timeout
+        return read_timeout_s
+    return timeout
 
 
 class Call:
     """A request of `requests` to the mock in this process, and the fault that strikes its answer.
 
-    `limit_s` is the read timeout; `sleep` passes the time that an answer takes.
+    `sleep` passes the time that an answer takes.
     """
 
-    def __init__(self, sent, limit_s, sleep):
-        self.sent, self.limit_s, self.sleep = sent, limit_s, sleep
+    def __init__(self, request, read_timeout_s, sleep):
+        self.request = request
+        self.read_timeout_s = read_timeout_s
+        self.sleep = sleep
 
     def answer(self, plan):
-        method, response, fault = self.sent.method, plan.response, plan.fault
+        """Return the response of a plan, or raise what its fault causes before any byte comes."""
+        method = self.request.method
+        response = plan.response
+        fault = plan.fault
         self.meet(fault)
         head = exchange.encode_head(response, method=method, close=False)
         headers = [line.split(": ", 1) for line in head.decode("latin-1").split("\r\n")[1:-2]]
@@ -76,17 +92,18 @@ class Call:
         body = io.BytesIO(whole)
         if fault is not None and fault.stage is Stage.MID_BODY:
             cut = exchange.body_cut(len(whole))
-            drips = fault.kind is Kind.DRIBBLE
             # urllib3 notices a body that ends too soon by itself.
             error = ERRORS[fault.kind]() if fault.kind is Kind.RESET else None
-            body = Body(whole[:cut], whole[cut:] if drips else b"", self, fault.seconds, error)
+            slow = whole[cut:] if fault.kind is Kind.DRIBBLE else b""
+            body = Body(whole[:cut], slow, self, fault.seconds, error)
         elif fault is not None and fault.stage is Stage.MID_HEADERS:
             if fault.kind is Kind.DRIBBLE:
                 self.wait_for_head(len(head) - exchange.head_cut(head), fault.seconds)
                 body = Body(b"", whole, self, fault.seconds)
             else:
                 # http.client takes what came for the whole head: an answer without a body.
-                headers, body = [], io.BytesIO()
+                headers = []
+                body = io.BytesIO()
         return HTTPResponse(
             body,
             HTTPHeaderDict(headers),
@@ -97,6 +114,7 @@ class Call:
         )
 
     def meet(self, fault):
+        """Wait, or raise, as a fault has it before the answer's body."""
         if fault is None:
             return
         if fault.kind is Kind.DELAY:
@@ -105,18 +123,18 @@ class Call:
             fault.stage is Stage.MID_HEADERS and fault.kind is Kind.RESET
         ):
             cause = ProtocolError("Connection aborted.", ERRORS[fault.kind]())
-            raise requests.ConnectionError(cause, request=self.sent)
+            raise requests.ConnectionError(cause, request=self.request)
 
     def wait_for_head(self, times, seconds):
         try:
             self.wait(times, seconds)
         except TimeoutError:
-            raise ReadTimeout("Read timed out.", request=self.sent) from None
+            raise ReadTimeout("Read timed out.", request=self.request) from None
 
     def wait(self, times, seconds):
         """Wait `times` in a row; each wait may take as long as the read timeout."""
-        if self.limit_s is not None and seconds >= self.limit_s:
-            self.sleep(self.limit_s)
+        if self.read_timeout_s is not None and seconds >= self.read_timeout_s:
+            self.sleep(self.read_timeout_s)
             raise TimeoutError("timed out")
         self.sleep(times * seconds)
 
@@ -125,16 +143,21 @@ class Body(io.RawIOBase):
     """A body: `first`, then `slow` byte by byte with a wait before each, then `error`."""
 
     def __init__(self, first, slow, call, seconds, error=None):
-        self.first, self.slow = io.BytesIO(first), io.BytesIO(slow)
-        self.call, self.seconds, self.error = call, seconds, error
+        self.first = io.BytesIO(first)
+        self.slow = io.BytesIO(slow)
+        self.call = call
+        self.seconds = seconds
+        self.error = error
 
     def readable(self):
         return True
 
     def readinto(self, buffer):
         data = self.first.read(len(buffer))
-        if not data and (data := self.slow.read(1)):
-            self.call.wait(1, self.seconds)
+        if not data:
+            data = self.slow.read(1)
+            if data:
+                self.call.wait(1, self.seconds)
         if not data and self.error is not None:
             raise self.error
         buffer[: len(data)] = data
@@ -149,15 +172,12 @@ def read_request(prepared):
     body = prepared.body or b""
     if not isinstance(body, str | bytes):
         body = body.read() if hasattr(body, "read") else b"".join(body)
-    headers = {
-        "host": prepared.url.split("/")[2],
-        **{name.lower(): value for name, value in prepared.headers.items()},
-    }
+    headers = {"host": urlsplit(prepared.url).netloc}
+    for name, value in prepared.headers.items():
+        headers[name.lower()] = value.decode("latin-1") if isinstance(value, bytes) else value
     return Request.make(
         method=prepared.method,
         target=prepared.path_url,
-        headers=[
-            (n, v.decode("latin-1") if isinstance(v, bytes) else v) for n, v in headers.items()
-        ],
+        headers=headers.items(),
         body=body.encode() if isinstance(body, str) else bytes(body),
     )

@@ -37,13 +37,16 @@ class ScriptedRecognizer(Recognizer):
     needs_bytes = True
 
     def match(self, probe, reference, *, rotate, **_more):
-        first, second = _read_facts(probe), _read_facts(reference)
-        both = first.get("faces", 1) and second.get("faces", 1) and first and second
+        probe_facts = _read_facts(probe)
+        reference_facts = _read_facts(reference)
+        score = None
+        if _has_face(probe_facts) and _has_face(reference_facts):
+            score = probe_facts.get("score", 87.36)
         return MatchOutcome(
-            probe=_seen(first),
-            reference=_seen(second),
-            score=first.get("score", 87.36) if both else None,
-            review=first.get("review", False),
+            probe=_seen(probe_facts),
+            reference=_seen(reference_facts),
+            score=score,
+            review=probe_facts.get("review", False),
         )
 
     def liveness(self, probe, *, rotate, **_more):
@@ -74,10 +77,15 @@ def _read_facts(picture):
     return facts if isinstance(facts, dict) else {}
 
 
+def _has_face(facts):
+    return bool(facts) and facts.get("faces", 1) > 0
+
+
 def _seen(facts):
-    faces = ((FACE, *[SMALLER] * 9)[: facts.get("faces", 1)]) if facts else ()
-    angle = facts.get("angle", 0) if facts else 0
-    return SeenPicture(decodes=bool(facts), faces=faces, angle=angle)
+    if not facts:
+        return SeenPicture(decodes=False, faces=(), angle=0)
+    faces = (FACE, *[SMALLER] * 9)[: facts.get("faces", 1)]
+    return SeenPicture(decodes=True, faces=faces, angle=facts.get("angle", 0))
 
 
 def scene(**facts):
@@ -86,9 +94,11 @@ def scene(**facts):
 
 def new_engine(recognizer=None, *, vendor="didit", switches=None, **settings):
     """One vendor without a server; without a recognizer pictures say what they show."""
-    settings = {"clock": VirtualClock(START), "seed": 7, **settings}
-    recognizer, kind = recognizer or ScriptedRecognizer(), vendor_named(vendor)
-    return App(Accounts([kind], recognizer, switches=switches, **settings))
+    settings.setdefault("clock", VirtualClock(START))
+    settings.setdefault("seed", 7)
+    if recognizer is None:
+        recognizer = ScriptedRecognizer()
+    return App(Accounts([vendor_named(vendor)], recognizer, switches=switches, **settings))
 
 
 def control_of(engine):
@@ -102,45 +112,58 @@ def handle_with_fault(app, fault, request):
 
 def multipart(fields=(), files=()):
     """A body and its content type; `fields` are (name, text), `files` (name, file name, bytes)."""
-    parts = [
-        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode()
-        + (value if isinstance(value, bytes) else str(value).encode())
-        + b"\r\n"
-        for name, value in fields
-    ]
-    parts += [
-        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"\r\n'
-        "Content-Type: application/octet-stream\r\n\r\n".encode()
-        + data
-        + b"\r\n"
-        for name, filename, data in files
-    ]
-    body = b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
+    body = b""
+    for name, value in fields:
+        body += f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode()
+        body += value if isinstance(value, bytes) else str(value).encode()
+        body += b"\r\n"
+    for name, filename, data in files:
+        disposition = f'form-data; name="{name}"; filename="{filename}"'
+        body += f"--{BOUNDARY}\r\nContent-Disposition: {disposition}\r\n".encode()
+        body += b"Content-Type: application/octet-stream\r\n\r\n"
+        body += data
+        body += b"\r\n"
+    body += f"--{BOUNDARY}--\r\n".encode()
     return body, f"multipart/form-data; boundary={BOUNDARY}"
 
 
 def didit_request(
-    path=MATCH_PATH, body=b"", content_type=None, *, method="POST", key="mock-live-key", **more
+    path=MATCH_PATH,
+    body=b"",
+    content_type=None,
+    *,
+    method="POST",
+    key="mock-live-key",
+    host="127.0.0.1:8080",
+    **more_headers,
 ):
-    headers = [("Host", more.pop("host", "127.0.0.1:8080"))]
+    headers = [("Host", host)]
     if key is not None:
         headers.append(("x-api-key", key))
     if content_type is not None:
         headers.append(("Content-Type", content_type))
-    headers += [(name.replace("_", "-"), value) for name, value in more.items()]
+    headers += [(name.replace("_", "-"), value) for name, value in more_headers.items()]
     return Request.make(method=method, target=path, headers=tuple(headers), body=body)
 
 
 def match_request(probe=None, reference=None, *, key="mock-live-key", **fields):
-    probe, reference = (scene() if data is None else data for data in (probe, reference))
+    if probe is None:
+        probe = scene()
+    if reference is None:
+        reference = scene()
     files = [("user_image", "probe.jpg", probe), ("ref_image", "reference.png", reference)]
     return didit_request(MATCH_PATH, *multipart(fields.items(), files), key=key)
 
 
 def post_match(url, key, probe=P1, reference=P1, *, session=requests, timeout=10, **fields):
     files = {"user_image": ("a.png", probe), "ref_image": ("b.png", reference)}
-    sent = {"headers": {"x-api-key": key}, "files": files, "data": fields, "timeout": timeout}
-    return session.post(f"{url}{MATCH_PATH}", **sent)
+    return session.post(
+        f"{url}{MATCH_PATH}",
+        headers={"x-api-key": key},
+        files=files,
+        data=fields,
+        timeout=timeout,
+    )
 
 
 def liveness_request(probe=None, *, key="mock-live-key", **fields):
@@ -148,9 +171,10 @@ def liveness_request(probe=None, *, key="mock-live-key", **fields):
     return didit_request(LIVENESS_PATH, *multipart(fields.items(), files), key=key)
 
 
-def control_request(path, body=None, *, method=None, **more):
+def control_request(path, body=None, *, method=None, **headers):
+    """Return a request to the control API: a GET without a body, else a POST of JSON."""
     if body is None:
-        return didit_request(f"/__mock__/{path}", method=method or "GET", key=None, **more)
+        return didit_request(f"/__mock__/{path}", method=method or "GET", key=None, **headers)
     data = json.dumps(body).encode()
-    more.setdefault("content_type", "application/json")
-    return didit_request(f"/__mock__/{path}", data, method=method or "POST", key=None, **more)
+    headers.setdefault("content_type", "application/json")
+    return didit_request(f"/__mock__/{path}", data, method=method or "POST", key=None, **headers)
