@@ -39,6 +39,9 @@ class PairSimulator(HttpSimulator):
             path of a text in a JSON body.
         has_data_uris: Whether a picture that is text must be a data URI. Otherwise it must be
             base64 without a prefix.
+        constants: By the path of the URL, the values that the documents require in a request and
+            that change what its answer means, such as a version or "find all faces". Each by its
+            place, as in `picture_names`. A request without them is no call that was documented.
         credentials: The headers or form fields that a request must have to be accepted:
             ``{"Authorization": f"Bearer {KEY}"}``. Empty if the vendor has no key, or signs.
         same_person, different_people: The documented bodies.
@@ -58,6 +61,7 @@ class PairSimulator(HttpSimulator):
     settings: ClassVar[Mapping[str, Any]] = {}
     picture_names: ClassVar[Mapping[Any, str]]
     has_data_uris: ClassVar[bool] = False
+    constants: ClassVar[Mapping[str, Mapping[Any, Any]]] = {}
     credentials: ClassVar[Mapping[str, str]] = {}
     same_person: ClassVar[Any]
     different_people: ClassVar[Any]
@@ -96,17 +100,11 @@ class PairSimulator(HttpSimulator):
     def received(self) -> Mapping[str, Any]:
         if self.last is None:
             return {}
-        if self.last.headers.get_content_type() == "application/json":
-            sent = self.last.json()
-        else:
-            sent = {**self.last.fields, **self.last.files}
         pictures = {}
         for place, name in self.picture_names.items():
-            path = place if isinstance(place, tuple) else (place,)
-            try:
-                picture = _value_at(sent, path)
-            except (LookupError, TypeError):
-                continue  # a liveness check has no reference
+            picture = _sent_at(self.last, place)
+            if picture is None:  # a liveness check has no reference
+                continue
             if isinstance(picture, str):
                 picture = self.decode(picture)
             pictures[name] = picture
@@ -125,13 +123,19 @@ class PairSimulator(HttpSimulator):
     ) -> SimulatorReply:
         if Situation.BAD_KEY in self.answers and not self.accepts(request):
             situation = Situation.BAD_KEY
+        constants = self.constants.get(request.path.partition("?")[0], {})
+        for place, value in constants.items():
+            sent = _sent_at(request, place)
+            if sent != value:
+                raise ValueError(f"the request has {sent!r:.40} at {place}, not {value!r}")
         is_free = self.charges_nothing or situation in self.free_situations
         status, body = self.documented_answer(request, situation, score)
         # A body that the documents do not know has no place for an id.
         if self.id_path is not None and situation is not Situation.UNREADABLE_200:
             body = copy.deepcopy(body)
             holder = _value_at(body, self.id_path[:-1])
-            holder[self.id_path[-1]] = str(uuid.uuid4())
+            self.last_id = str(uuid.uuid4())
+            holder[self.id_path[-1]] = self.last_id
         return SimulatorReply(status=status, body=body, charged=False if is_free else None)
 
     def documented_answer(
@@ -168,6 +172,18 @@ class PairSimulator(HttpSimulator):
         if situation is Situation.DIFFERENT_PEOPLE:
             return self.different_people
         return self.same_person
+
+
+def _sent_at(request: SimulatorRequest, place: Any) -> Any:
+    """Return the value at a place of a request's JSON body or form; None if there is none."""
+    if request.headers.get_content_type() == "application/json":
+        sent = request.json()
+    else:
+        sent = {**request.fields, **request.files}
+    try:
+        return _value_at(sent, place if isinstance(place, tuple) else (place,))
+    except (LookupError, TypeError):
+        return None
 
 
 def _value_at(body: Any, path: tuple[str | int, ...]) -> Any:

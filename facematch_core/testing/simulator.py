@@ -318,6 +318,9 @@ class VendorSimulator(abc.ABC):
             The kit then tests the backend's limits against it, so `limits` may be None.
         unknown_status: The verdict in UNKNOWN_STATUS, as the vendor writes it.
         unknown_warning: Tag and text of the warning in UNKNOWN_WARNING; None for no text.
+        vendor_thresholds: The vendor's own thresholds, 0-100, which stand in the answer and decide
+            in SAME_PERSON and LIVE if the caller sets none. Omit an operation that has none.
+        last_id: The id in the last answer to a call; None if the vendor returns none.
         faces: Face boxes in SAME_PERSON and LIVE, by picture (``probe``, ``reference``). They
             should differ between the pictures, so that swapped boxes are detected.
         keeps_records: Whether `Backend.reconcile` can find earlier calls after `set_situation`: a
@@ -337,6 +340,8 @@ class VendorSimulator(abc.ABC):
     looks_at_pictures: ClassVar[bool] = False
     unknown_status: ClassVar[str] = "Pending Moonrise"
     unknown_warning: ClassVar[tuple[str, str | None]] = ("FACE_IS_A_TEAPOT", "It is a teapot.")
+    vendor_thresholds: Mapping[Operation, float] = {}
+    last_id: str | None = None
     faces: Mapping[str, Sequence[Box]] = {}
     keeps_records: ClassVar[bool] = True
     sessions: SessionSimulator | None = None

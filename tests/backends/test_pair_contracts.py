@@ -2,7 +2,7 @@
 
 import pytest
 from simulators.baidu import DocumentedBaidu
-from simulators.deepface import DocumentedDeepface
+from simulators.deepface import DocumentedBuffalo, DocumentedDeepface
 from simulators.facepp import DocumentedFacepp
 from simulators.regula import DocumentedRegula
 from simulators.tencent import DocumentedTencent
@@ -42,4 +42,11 @@ class TestDeepface(BackendContract):
     @pytest.fixture
     def simulator(self):
         with DocumentedDeepface() as simulator:
+            yield simulator
+
+
+class TestDeepfaceWithoutConfidence(BackendContract):
+    @pytest.fixture
+    def simulator(self):
+        with DocumentedBuffalo() as simulator:
             yield simulator

@@ -167,6 +167,19 @@ def with_another_word(me, ok, *about):
     return status, body
 
 
+def with_a_traceback(me, ok, *about):
+    """Replaces `answered`: an error of the server shows where it has failed."""
+    status, body = ok(*about)
+    place = 'Traceback (most recent call last):\n  File "/app/service.py", line 48, in compare'
+    return status, {"error": f"No. {place}"} if status == 503 else body
+
+
+def knows_the_day(me, ok, words, *about):
+    """Replaces `answered`: the vendor takes a signature of today, by UTC."""
+    is_of_today = words["day"] == time.gmtime().tm_mday
+    return ok(words, *about) if is_of_today else (401, {"error": "old"})
+
+
 def at_the_edge(me, ok, *about):
     """Replaces `answered`: a pass has the best score."""
     status, body = ok(*about)
@@ -808,6 +821,25 @@ ROWS = (
             situations=HttpReferenceSimulator.situations - {Situation.NO_FACE}),
         parse_non_200=lambda me, ok, call, reply: evolve(passed(me, call), score=None)
             if reply.status == 404 else None),
+    row("R51", "ForgetsTheId", "The id of a call is not read, so nobody can ask about it.",
+        simulator=vendor(last_id="call-1"), result=lambda me, ok, call, body: evolve(
+            ok(call, body), ids=models.Ids())),
+    row("R02", "TakesAnotherRate", "The threshold of another rate is read in the answer.",
+        **UNRULED, simulator=vendor(vendor_thresholds={MATCH: 25.0, LIVENESS: 25.0}),
+        request=words_that_are_set,
+        threshold=lambda me, ok, call: call.threshold and call.threshold.value,
+        result=lambda me, ok, call, body: evolve(ok(call, body), threshold=call.threshold
+            or fm.Threshold(35.0, models.ThresholdRule.VENDOR, models.ThresholdSource.VENDOR))),
+    row("R12", "CutsTheChin", "The box of a face ends a little above the chin.",
+        box=lambda me, ok, edges: ok((*edges[:3], edges[3] - 0.05))),
+    http("R16", "ShowsTheTraceback", "An error has the whole text of the server, paths and all.",
+        simulator=vendor(HttpReferenceSimulator, answered=with_a_traceback),
+        error=lambda me, ok, reply, call: alter(error := ok(reply, call),
+            message=f"{error.message} {as_dict(reply.json()).get('error')}")
+            if reply.status == 503 else ok(reply, call)),
+    row("R30", "SignsWithTheLocalDay", "The day in a signature is that of the machine's time zone.",
+        simulator=vendor(answered=knows_the_day),
+        request=lambda me, ok, call: ok(call) | {"day": time.localtime().tm_mday}),
     of_class("R25", "ReadsItOnItsSide", engine.ReadsItOnItsSide, engine.ColourSimulator),
 )
 # fmt: on

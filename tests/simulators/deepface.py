@@ -137,11 +137,21 @@ REFUSALS = (
 )
 
 
+def constants_of(model):
+    """What a request must have: without `enforce_detection` a picture of no face is one face."""
+    asked = {"model_name": model, "detector_backend": "opencv"}
+    return {
+        REPRESENT: {**asked, "enforce_detection": True},
+        VERIFY: {**asked, "distance_metric": "cosine"},
+    }
+
+
 class DocumentedDeepface(RepresentedPictures, PairSimulator):
     backend_class = DeepfaceBackend
     steps: ClassVar[dict[Operation, int]] = STEPS
     secrets = (TOKEN,)
     settings: ClassVar[dict[str, str]] = {"model_name": "SFace", "token": TOKEN}
+    constants: ClassVar[dict[str, Any]] = constants_of("SFace")
     credentials: ClassVar[dict[str, str]] = {"Authorization": f"Bearer {TOKEN}"}
     limits = ImageLimits(formats={ImageFormat.JPEG, ImageFormat.PNG})
     same_person: ClassVar[dict[str, Any]] = SAME
@@ -186,6 +196,8 @@ class DocumentedDeepface(RepresentedPictures, PairSimulator):
         return {} if self.last is None else self.pictures_in(self.last)
 
     def documented_answer(self, request, situation, score):
+        if situation is Situation.SPOOF and not request.json()["anti_spoofing"]:
+            situation = Situation.LIVE  # nobody has asked
         status, body = super().documented_answer(request, situation, score)
         if status != 200 or situation is Situation.UNREADABLE_200:
             return status, body
@@ -193,7 +205,8 @@ class DocumentedDeepface(RepresentedPictures, PairSimulator):
             return 200, self.represent(request, situation)
         embeddings = [request.json()[field] for field in ("img1", "img2")]
         if any(second == OF_A_SMALLER for _, second in embeddings):
-            return 200, DIFFERENT if situation is Situation.TWO_FACES else SAME
+            is_another = situation is Situation.TWO_FACES
+            return 200, self.different_people if is_another else self.same_person
         self.is_probe_known = False
         return 200, {**body, "verified": (body["confidence"] or 0) >= 50}
 
@@ -209,3 +222,31 @@ class DocumentedDeepface(RepresentedPictures, PairSimulator):
         body = represented(*faces)
         self.note(request, body["results"])
         return body
+
+
+def verdict(*, is_same):
+    """An answer for Buffalo_L, whose confidence is always 51 or 49."""
+    documented = answer(51, 0.3) if is_same else answer(49, 0.71)
+    return {**documented, "model": "Buffalo_L"}
+
+
+class DocumentedBuffalo(DocumentedDeepface):
+    """The server with the model that has no confidence of its own."""
+
+    settings: ClassVar[dict[str, str]] = {"model_name": "Buffalo_L", "token": TOKEN}
+    constants: ClassVar[dict[str, Any]] = constants_of("Buffalo_L")
+    same_person: ClassVar[dict[str, Any]] = verdict(is_same=True)
+    different_people: ClassVar[dict[str, Any]] = verdict(is_same=False)
+    answers: ClassVar[dict[Situation, tuple[int, Any]]] = {
+        **DocumentedDeepface.answers,
+        Situation.LIVE: (200, same_person),
+        Situation.TWO_FACES: (200, same_person),
+        Situation.SMALLER_FACE_MATCHES: (200, different_people),
+    }
+    cannot_happen: ClassVar[dict[Situation, str]] = {
+        **NEVER,
+        **dict.fromkeys(
+            (Situation.SCORE, Situation.NULL_SCORE, Situation.IMPOSSIBLE_SCORE),
+            "Buffalo_L has no score: its confidence is always 51 or 49.",
+        ),
+    }

@@ -108,6 +108,8 @@ class DocumentedFacepp(PairSimulator):
     )
     same_person: ClassVar[dict[str, Any]] = COMPARED
     different_people: ClassVar[dict[str, Any]] = {**COMPARED, "confidence": 12.345}
+    #: For the rate 1e-5, the default of the backend.
+    vendor_thresholds: ClassVar[dict[fm.Operation, float]] = {fm.Operation.MATCH: 76.5}
     score_path = ("confidence",)
     id_path = ("request_id",)
     answers: ClassVar[dict[Situation, tuple[int, Any]]] = {

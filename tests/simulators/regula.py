@@ -78,11 +78,12 @@ def answer(probe_faces, reference_faces, *results):
 PROBE_FACE = face(0, 120, 90, 240, 300)
 REFERENCE_FACE = face(0, 20, 30, 200, 210)
 COMPARED = answer([PROBE_FACE], [REFERENCE_FACE], pair((0, 0), (1, 0), 0.93))
-TWO_PROBE_FACES = (face(0, 1, 1, 20, 20), face(1, 120, 90, 240, 300))
+#: Listed in another order than their indexes have.
+TWO_PROBE_FACES = (face(1, 120, 90, 240, 300), face(0, 1, 1, 20, 20))
 
 
 def two_faces(smaller, larger):
-    """The answer for a probe with two faces, of which the second is the larger."""
+    """The answer for a probe with two faces, of which that with the index 1 is the larger."""
     return answer(
         TWO_PROBE_FACES,
         [REFERENCE_FACE],
@@ -118,13 +119,23 @@ REFUSALS = (
     refusal(6, fm.RequestRejected, detection(1, 2), detection(0, 6)),
     refusal(2, None),
     refusal(200, fm.PermissionDenied, charged=fm.Charged.NO),
+    Refusal(status=403, body={}, error=fm.PermissionDenied, charged=fm.Charged.NO),
     *(refusal(code, fm.OutcomeUnknown) for code in (199, 201, 253)),
     *(refusal(code, fm.RequestRejected) for code in (203, 224, 238)),
 )
 
 
+#: Without `detectAll`, only the most central face of a picture is found. Type 3 is a live portrait.
+CONSTANTS = {
+    ("images", number, name): value
+    for number in (0, 1)
+    for name, value in {"index": number, "detectAll": True, "type": 3}.items()
+}
+
+
 class DocumentedRegula(PairSimulator):
     backend_class = RegulaBackend
+    constants: ClassVar[dict[str, Any]] = {"/api/match": CONSTANTS}
     picture_names: ClassVar[dict[Any, str]] = {
         ("images", 0, "data"): "probe",
         ("images", 1, "data"): "reference",

@@ -130,6 +130,13 @@ def list_refusals():
     return tuple(refusals)
 
 
+#: What a request must have, by its action: the model, and the largest face instead of the clearest.
+CONSTANTS = {
+    "CompareFace": {"FaceModelVersion": "3.0", "FaceMatchingStrategy": 1},
+    "DetectLiveFaceAccurate": {"FaceModelVersion": "3.0"},
+}
+
+
 class DocumentedTencent(PairSimulator):
     """Answers to comparisons. It looks at no signature: the mock does."""
 
@@ -166,6 +173,10 @@ class DocumentedTencent(PairSimulator):
 
     def accepts(self, request):
         return request.headers["Authorization"].startswith("TC3-HMAC-SHA256 ")
+
+    @property
+    def constants(self):
+        return {"/": CONSTANTS[self.last.headers["X-TC-Action"]]}
 
     @property
     def picture_names(self):

@@ -460,6 +460,8 @@ def check_failure(
     names = " or ".join(dict.fromkeys(each.__name__ for each in classes))
     error = outcome.error
     assert isinstance(error, classes), f"{outcome_text}, not {names}"
+    shows_traceback = "Traceback (most recent call last)" in str(error)
+    assert not shows_traceback, "the error shows the server's traceback, with paths of the server"
     charged = error.billing.charged
     allowed = _allowed_charges(bench, operation, situation, request, outcome)
     assert_equal("the charge in the error", charged, *sorted(allowed))

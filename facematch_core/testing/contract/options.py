@@ -14,6 +14,7 @@ import itertools
 import json
 import os
 import pickle
+import sys
 import threading
 import time
 import warnings
@@ -528,6 +529,8 @@ class OwnSenderRules(Rules):
                 description = "opened with its keys, beside others in the environment,"
                 own_keys = bench.open_verifier()
                 self._r30_passes(bench, operation, description, verifier=own_keys)
+            with _on_another_day():
+                self._r30_passes(bench, operation, "called where it is another day")
         assert dict(os.environ) == environment, "a call changed os.environ"
 
     def _r30_use_other_keys(self, bench: Bench, operation: fm.Operation) -> None:
@@ -669,6 +672,25 @@ class LoginServer(HttpSimulator):
         self, request: SimulatorRequest, situation: Situation, score: float | None
     ) -> SimulatorReply:
         return SimulatorReply(body={})
+
+
+@contextlib.contextmanager
+def _on_another_day() -> Iterator[None]:
+    """Set a time zone in which it is another day than in UTC: a signature has the day of UTC."""
+    has_noon_passed = time.gmtime().tm_hour >= 12
+    # POSIX counts zones to the west: 14 hours later than UTC, or 12 earlier.
+    zone = "KIT-14" if has_noon_passed else "KIT12"
+    try:
+        with mock.patch.dict(os.environ, {"TZ": zone}):
+            _read_time_zone()
+            yield
+    finally:
+        _read_time_zone()
+
+
+def _read_time_zone() -> None:
+    if sys.platform != "win32":  # which has no such function
+        time.tzset()
 
 
 def _judge_failed_login(outcome: benches.Outcome, where: str) -> None:
