@@ -4,8 +4,9 @@
 - The side *answered* is what the caller got. The side *shadow* is a second vendor's answer to the
   same pictures, which nobody got (`facematch_core.verifier.shadow`). Both rows have one `call_id`.
 - A *system* is what answered: a backend, or the member of a failover or a share.
-- A *person* is a keyed digest of `caller_ref`. Rows of one person cannot be told by who lacks the
-  key, and can be found and deleted by who has the reference and the key.
+- A *person* is a keyed digest of `share_key`, or without one of `caller_ref`. Rows of one person
+  cannot be told by who lacks the key, and can be found and deleted by who has the reference and the
+  key.
 
 The modules: `rows` (what a row says), `log` (`CallLog`, which writes rows in the background),
 `tables` (the tables and statements). Only `tables` imports SQLAlchemy.

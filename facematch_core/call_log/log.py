@@ -55,8 +55,8 @@ class CallLog:
 
     Pass it to verifiers as `log`. Each call of `verify` and `check_liveness`, and each half of
     `verify_live`, becomes a `LoggedCall`: ids, decision, score, threshold, model, charge, duration,
-    error. No picture, key, metadata or `caller_ref` is written; of the `caller_ref`, only a keyed
-    digest is. Hosted sessions are not logged.
+    error. No picture, key, metadata or reference is written; of the `share_key`, or without one of
+    the `caller_ref`, only a keyed digest is. Hosted sessions are not logged.
 
     Rows are written in the background by one thread. A call never waits for the log and never fails
     because of it. While the database is unavailable, at most 10,000 rows wait in memory. Rows that

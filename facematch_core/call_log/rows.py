@@ -35,7 +35,7 @@ class NotAsked(enum.StrEnum):
 
 @attrs.frozen(kw_only=True)
 class LoggedCall:
-    """A row of a call log. Contains no picture, no name, no key and no `caller_ref`.
+    """A row of a call log. Contains no picture, no name, no key and no reference.
 
     Attributes:
         call_id: Our id of the answered call (`result.ids.call`); also in the row of its shadow.
@@ -44,7 +44,7 @@ class LoggedCall:
         system: What answered: the backend, or the member of a failover or share. None for an error
             before a member was chosen.
         operation: The operation.
-        person: `CallLog.digest` of the `caller_ref`; None without one.
+        person: `CallLog.digest` of the `share_key`, or else of the `caller_ref`; None without both.
         own_call_id: Our id of the shadow's own call; None in other rows, and if it was not made.
         not_asked: Why the shadow call was not made; else None.
         environment: The environment of the answer; None if unknown.

@@ -68,12 +68,14 @@ class ShadowCall:
     Attributes:
         operation: The operation.
         caller_ref: The caller's own reference, or None. Not in `repr`.
+        share_key: The caller's own reference for the person, or None. Not in `repr`.
         metadata: The caller's metadata, or None. Not in `repr`.
         result: The result that the caller gets.
     """
 
     operation: Operation
     caller_ref: str | None = attrs.field(repr=False)
+    share_key: str | None = attrs.field(repr=False)
     metadata: Mapping[str, Any] | None = attrs.field(repr=False)
     result: Answer
 
@@ -88,9 +90,10 @@ class Shadow(Verifier[T_contra]):
     `facematch compare shadow`. `verify_live` is two calls, each drawn for itself.
 
     The candidate receives the pictures of people who did not choose it: `asks_if` must refuse
-    whoever has not agreed to a second processor. It receives no `caller_ref`, no `metadata` and no
-    vendor's `options`, is asked to store as little as it can (`Retention.MINIMAL`), and has its own
-    thresholds, policies, retries, deadline and events. A `Budget` limits what it may cost.
+    whoever has not agreed to a second processor. It receives no `caller_ref`, no `share_key`, no
+    `metadata` and no vendor's `options`, is asked to store as little as it can
+    (`Retention.MINIMAL`), and has its own thresholds, policies, retries, deadline and events. A
+    `Budget` limits what it may cost.
 
     Pictures wait in memory only: at most 100 calls with 100 MiB. A shadow call is dropped if that
     is full, if the candidate's deadline (from the draw on; 60 s if it has none) has passed before
@@ -324,6 +327,7 @@ class ShadowRunner(Runner):
         call = ShadowCall(
             operation=options.operation,
             caller_ref=options.caller_ref,
+            share_key=options.share_key,
             metadata=answer.metadata,
             result=answer,
         )
@@ -335,17 +339,13 @@ class ShadowRunner(Runner):
 
     def _shadow_row(self, options: CallOptions, answer: Answer) -> LoggedCall:
         """Return the row of a shadow call that has not been made."""
-        assert self.log is not None  # noqa: S101 - a shadow has a log
-        person = None
-        if options.caller_ref is not None:
-            person = self.log.digest(options.caller_ref)
         return LoggedCall(
             call_id=str(answer.ids.call),
             side=Side.SHADOW,
             at=self.clock.now(),
             operation=options.operation,
             system=self.candidate.system,
-            person=person,
+            person=self.person_of(options),
         )
 
     def _ask(self, batch: list[_Waiting]) -> None:

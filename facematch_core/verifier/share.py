@@ -47,9 +47,10 @@ _ROUNDING = 1e-6
 class Share(VerifierOfMembers[FaceVerifier | Failover, ThresholdsByMember]):
     """A verifier that gives each member a percentage of the callers.
 
-    Each call needs a `caller_ref`, your own reference for the person. The member is chosen by a
-    keyed digest of it: the same person is always given to the same member, in every process, until
-    the percentages change. The order of the table means nothing.
+    Each call needs a `caller_ref`, your own reference for the person, or a `share_key` if the
+    `caller_ref` names something else, such as a request. The member is chosen by a keyed digest of
+    the `share_key`, or without one of the `caller_ref`: the same person is always given to the same
+    member, in every process, until the percentages change. The order of the table means nothing.
 
     When the percentages change, a caller moves only to a member that grew by a greater factor than
     the caller's own member. So if one member grows and all others shrink by the same factor, which
@@ -84,7 +85,11 @@ class Share(VerifierOfMembers[FaceVerifier | Failover, ThresholdsByMember]):
         >>> with Share(members, percent={"didit": 90, "local": 10}) as verifier:
         ...     result = verifier.verify(selfie, document, caller_ref="customer-17")
         ...     print(result.route.answered_by == verifier.choose("customer-17"))
+        ...     options = {"caller_ref": "request-9", "share_key": "customer-17"}
+        ...     again = verifier.verify(selfie, document, **options)
+        ...     print(again.ids.caller, again.route == result.route)
         True
+        request-9 True
     """
 
     def __init__(
@@ -103,14 +108,14 @@ class Share(VerifierOfMembers[FaceVerifier | Failover, ThresholdsByMember]):
         self._members = check_members(
             members.items(), group="share", accepted=(FaceVerifier, Failover)
         )
-        share_key = _digest_of_key(key, self._members)
+        secret_key = _digest_of_key(key, self._members)
         self._runner = ShareRunner(
             clock=clock or SystemClock(),
             deadline_s=None,
             log=check_log(log, self._members.values()),
             members=self._members,
             percent=check_percent(percent, self._members),
-            member_keys={name: _member_key(share_key, name) for name in self._members},
+            member_keys={name: _member_key(secret_key, name) for name in self._members},
         )
 
     @property
@@ -141,7 +146,9 @@ class Share(VerifierOfMembers[FaceVerifier | Failover, ThresholdsByMember]):
         self._runner.percent = check_percent(percent, self._members)
 
     def choose(self, text: str) -> str:
-        """Return the name of the member to which a `caller_ref` belongs. Sends nothing.
+        """Return the name of the member to which a `share_key` or `caller_ref` belongs.
+
+        Sends nothing.
 
         Raises:
             InvalidRequest: `text` is not a text, is empty, or cannot be encoded as UTF-8.
@@ -200,9 +207,9 @@ def _digest_of_key(key: object, members: Mapping[str, object]) -> bytes:
     return hashlib.blake2b(key, digest_size=32).digest()
 
 
-def _member_key(share_key: bytes, name: str) -> bytes:
+def _member_key(secret_key: bytes, name: str) -> bytes:
     """Return the key of a member's digests of callers."""
-    return hashlib.blake2b(name.encode(), key=share_key, digest_size=32).digest()
+    return hashlib.blake2b(name.encode(), key=secret_key, digest_size=32).digest()
 
 
 def _score(percent: float, member_key: bytes, text: str) -> float:
@@ -280,13 +287,14 @@ class ShareRunner(Runner):
 
     def _member_for(self, options: CallOptions) -> str:
         """Return the name of the member that a call belongs to."""
-        if options.caller_ref is None:
+        if options.person_ref is None:
             raise InvalidRequest(
                 "A share chooses the member by caller_ref: pass caller_ref= (the command's "
-                "--caller-ref), your own reference for the person. Nothing was sent."
+                "--caller-ref), your own reference for the person, or share_key= if caller_ref "
+                "names something else. Nothing was sent."
             )
-        check_text("caller_ref", options.caller_ref)
-        return self.choose(options.caller_ref)
+        check_text("caller_ref" if options.share_key is None else "share_key", options.person_ref)
+        return self.choose(options.person_ref)
 
     def _options_for(self, name: str, options: CallOptions) -> CallOptions:
         """Return a call's options for a member, with the member's own thresholds and deadline."""

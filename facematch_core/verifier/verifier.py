@@ -102,6 +102,7 @@ class MatchOptions(TypedDict, Generic[T_contra], total=False):
     review_threshold: T_contra | None
     retention: Retention
     caller_ref: str | None
+    share_key: str | None
     metadata: Mapping[str, Any] | None
     options: Any
     deadline_s: float | None
@@ -156,8 +157,9 @@ class Verifier(abc.ABC, Generic[T_contra]):
 
     Use it as a type annotation to accept all. Their thresholds differ: a `FaceVerifier` takes a
     number, and the others take a number per member, such as ``{"shop": 60}``. A `Share` also needs
-    `caller_ref` in each call. A `Shadow` takes what its verifier takes. Type checkers accept both
-    kinds of thresholds for a plain `Verifier`, and only a number for ``Verifier[float]``.
+    `caller_ref` or `share_key` in each call. A `Shadow` takes what its verifier takes. Type
+    checkers accept both kinds of thresholds for a plain `Verifier`, and only a number for
+    ``Verifier[float]``.
 
     Example:
         >>> def is_customer(verifier: Verifier) -> bool:
@@ -188,8 +190,10 @@ class Verifier(abc.ABC, Generic[T_contra]):
             threshold: The threshold for a match, 0-100 on the backend's scale.
             review_threshold: A score above `threshold`, at most 100; matches up to it are `REVIEW`.
             retention: How much the vendor is asked to store.
-            caller_ref: Your own reference, up to 255 characters for most vendors. A `Share` needs
-                it, and chooses the member by it.
+            caller_ref: Your own reference, up to 255 characters for most vendors.
+            share_key: Your own reference for the person, if `caller_ref` differs in each call of
+                the same person; None for `caller_ref`. A `Share` chooses the member by it, and a
+                `CallLog` finds the person's rows by it. Never sent or returned.
             metadata: Your own JSON object.
             options: The backend's own typed options.
             deadline_s: Seconds for the whole call, above 0; None for the verifier's `deadline_s`.

@@ -70,6 +70,17 @@ def test_each_call_is_a_row_with_the_facts_of_its_result(log):
     assert abs(logged.at - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=1)
 
 
+def test_person_is_the_share_key_and_without_one_the_caller_ref(log):
+    verifier = fm.FaceVerifier(FakeBackend(), log=log)
+    verifier.verify(A, B, caller_ref="request-1", share_key="customer-1")
+    verifier.verify(A, B, caller_ref="request-2")
+    with pytest.raises(fm.InvalidRequest):
+        verifier.verify(A, B, caller_ref="request-3", share_key=17)
+    people = [logged.person for logged in log.rows()]
+    assert people == [log.digest("customer-1"), log.digest("request-2"), None]
+    assert log.forget("customer-1") == 1
+
+
 def test_verify_live_is_two_rows_and_a_batch_one_for_each_pair(log):
     verifier = fm.FaceVerifier(FakeBackend(), log=log)
     verifier.verify_live(A, B)

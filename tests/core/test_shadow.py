@@ -164,20 +164,23 @@ def test_shadow_of_a_share_and_of_a_failover(opened, log):
     [
         (lambda call: call.metadata["agreed"], True),
         (lambda call: call.caller_ref != CANARY, False),
+        (lambda call: call.share_key == "person", True),
         (lambda call: call.result.is_match and call.operation is fm.Operation.MATCH, True),
         (lambda _call: 1, False),
         (lambda call: call.nothing, False),
     ],
-    ids=["metadata", "caller_ref", "result", "no-bool", "raises"],
+    ids=["metadata", "caller_ref", "share_key", "result", "no-bool", "raises"],
 )
 def test_asks_if_decides_whether_the_candidate_sees_the_pictures(opened, log, says, is_asked):
     second = FakeBackend()
     verifier = opened(second=second, asks_if=says)
-    assert verifier.verify(A, B, caller_ref=CANARY, metadata={"agreed": True}).is_match
+    options = {"caller_ref": CANARY, "share_key": "person", "metadata": {"agreed": True}}
+    assert verifier.verify(A, B, **options).is_match
     assert verifier.wait(30)
     assert len(second.calls) == is_asked
     (row,) = sides(log)[Side.SHADOW]
     assert row.not_asked is (None if is_asked else NotAsked.NOT_ALLOWED)
+    assert row.person == log.digest("person")
 
 
 # What the caller never sees

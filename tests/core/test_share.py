@@ -1,6 +1,7 @@
 import asyncio
 from collections import Counter
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,6 +128,35 @@ def test_chosen_member_alone_makes_all_calls_of_a_caller():
     outcomes = verifier.verify_many([(A, B)] * 3, caller_ref=ref)
     assert [outcome.result.route.answered_by for outcome in outcomes] == ["b"] * 3
     assert (len(first.calls), len(second.calls)) == (0, 7)
+
+
+def test_share_key_chooses_in_place_of_caller_ref_and_no_vendor_gets_it():
+    backends = {name: FakeBackend() for name in "ab"}
+    verifier = share({"a": 50, "b": 50}, **backends)
+    person = caller_of(verifier, "b")
+    for request in (caller_of(verifier, "a"), "request-2", None):
+        options = {"caller_ref": request, "share_key": person}
+        result = verifier.verify(A, B, **options)
+        assert (result.route.answered_by, result.ids.caller) == ("b", request)
+        assert verifier.check_liveness(A, **options).route.answered_by == "b"
+        assert verifier.verify_live(A, B, **options).match.route.answered_by == "b"
+        (outcome,) = verifier.verify_many([(A, B)], **options)
+        assert outcome.result.route.answered_by == "b"
+    result, outcomes = asyncio.run(_verify_async(verifier, **options))
+    assert {result.route.answered_by, outcomes[0].result.route.answered_by} == {"b"}
+    assert backends["a"].calls == []
+    for sent in backends["b"].calls:
+        assert person not in attrs.asdict(sent, recurse=False).values()
+
+
+def test_invalid_share_key_is_refused_by_every_verifier():
+    plain = fm.FaceVerifier(FakeBackend())
+    failover = fm.Failover({"a": fm.FaceVerifier(FakeBackend())})
+    for verifier in (plain, failover, share({"a": 100})):
+        for wrong in ("", 17, "\ud800"):
+            with pytest.raises(fm.InvalidRequest, match="share_key"):
+                verifier.verify(A, B, caller_ref="request-1", share_key=wrong)
+        assert verifier.verify(A, B, share_key="customer-1").is_match
 
 
 async def _verify_async(verifier, **options):

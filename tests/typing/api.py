@@ -54,6 +54,7 @@ def share(first: fm.FaceVerifier, both: fm.Failover, selfie: bytes) -> str:
         shared.verify(
             selfie, selfie, caller_ref="c-1", threshold={"shop": 50, "ha": {"backup": 60}}
         )
+        shared.check_liveness(selfie, caller_ref="request-1", share_key="c-1")
         shared.set_percent({"shop": 100, "ha": 0})
         member: fm.FaceVerifier | fm.Failover = shared.members["shop"]
         return shared.choose("c-1") + str((either(shared, selfie, selfie), member))
