@@ -22,7 +22,7 @@ _ROW = 34
 _ROW_BELOW = 17
 
 #: Letters of a name that fit beside the plotting area.
-_MOST_LETTERS = 20
+_MOST_LETTERS = 17
 
 
 @attrs.frozen(kw_only=True)

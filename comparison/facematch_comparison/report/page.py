@@ -413,11 +413,12 @@ class Tables:
         costs = self.document["traffic"]["costs"]
         currency = text(costs["currency"]) if costs else Markup()
         return {
-            "False matches": estimate(year["false_matches"], quantity),
-            "False rejects": estimate(year["false_rejects"], quantity),
+            # The sum is first: in a narrow window the last columns are out of sight.
+            "Errors and calls": _cost(year["cost"], currency),
             "Cost of these errors": _cost(year["cost_of_errors"], currency),
             "Price of the calls": quantity(year["cost_of_calls"], None, service_currency),
-            "Errors and calls": _cost(year["cost"], currency),
+            "False matches": estimate(year["false_matches"], quantity),
+            "False rejects": estimate(year["false_rejects"], quantity),
         }
 
     def overlaps(self, difference: Node) -> list[Row]:
@@ -490,8 +491,8 @@ class Tables:
             "Is in": percent(few["worst_person"]),
             "Of": count(few["pairs"]),
             "Pairs": "that set the threshold" if is_chosen else "false matches",
-            "People in them": count(few["people"]),
-            "Threshold without that person": score(few["threshold_without"]),
+            "People": count(few["people"]),
+            "Threshold without": score(few["threshold_without"]),
         }
 
     @property
