@@ -11,8 +11,6 @@ SMALLEST = {
     "aio": ("--rounds", "1", "--calls", "20", "--small"),
     "client_call": (),
     "client_overhead": ("--rounds", "1", "--calls", "10"),
-    "coverage": ("--studies", "2"),
-    "coverage_choice": ("--studies", "2", "--processes", "1"),
     # It needs a folder of pictures of known people.
     "degraded_faces": ("-h",),
     "house": (),
@@ -22,8 +20,7 @@ SMALLEST = {
     "mock_call": (),
     "mock_server": ("--rounds", "1", "--seconds", "0.1"),
     "shadow": ("--months", "2", "--calls", "200"),
-    "simulate": (),
-    "verdicts": ("--studies", "2", "--processes", "1"),
+    "simulations": ("--studies", "2"),
 }
 
 
