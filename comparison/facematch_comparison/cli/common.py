@@ -346,7 +346,7 @@ def _evidence(file: str, sha256: str, notes: Iterable[str] = ()) -> Evidence:
     from facematch_comparison.values.model import Evidence
 
     context = click.get_current_context()
-    given, _, _ = context.command.make_parser(context).parse_args([*context.meta[_WORDS]])
+    given, _, _ = context.command.make_parser(context).parse_args(list(context.meta[_WORDS]))
     bearing = [name for names in _SECTIONS.values() for name in names]
     options: dict[str, tuple[str, ...]] = {}
     for option in context.command.params:

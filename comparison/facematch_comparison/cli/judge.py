@@ -378,7 +378,7 @@ def _show_table(evaluation: Evaluation) -> None:
         if has_unanswered:
             row["answered"] = f"{service.calls - service.answered.errors:,} of {service.calls:,}"
         rows.append(row)
-    print_table([*rows[0]], [[*row.values()] for row in rows])
+    print_table(list(rows[0]), [list(row.values()) for row in rows])
 
 
 def _shares(rate: Rate | None) -> tuple[str, str]:

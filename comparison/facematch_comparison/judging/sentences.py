@@ -226,7 +226,7 @@ def _beyond_required(evaluation: Evaluation, names: Collection[str]) -> str:
         return ""
     rate = f"an FMR of {numbers.setting(evaluation.required_fmr)} %"
     if len(names) == 1:
-        return f"{join_names([*names])} exceeds {rate}, so its FRR looks too low. "
+        return f"{join_names(list(names))} exceeds {rate}, so its FRR looks too low. "
     return f"{join_names(sorted(names))} exceed {rate}, so their FRRs look too low. "
 
 

@@ -281,21 +281,21 @@ class RunDatabase:
 
         def step(db: Connection) -> tuple[PairOutcome, UnexpectedResponse | None]:
             before = _select_system(db, system)
-            first, difference = before.compare(outcome)
+            with_answer, difference = before.compare(outcome)
             stored = outcome
             error = None
             if difference is not None:
                 stored = outcome.charge()
                 error = UnexpectedResponse(
-                    f"{first.name} answered {difference}, so its answers are not comparable. "
+                    f"{with_answer.name} answered {difference}, so its answers are not comparable. "
                     "If an address or a setting was changed, use another name for the system, "
                     "or another run database.",
                     billing=Billing(stored.billed or Charged.NO),
                 )
             out_of = (PairState.FREE, *UNDER_WAY, stored.state)
             _change_call(db, system, pair, stored.call_id, out_of, _row_of(stored))
-            if first != before:
-                _write_system(db, first)
+            if with_answer != before:
+                _write_system(db, with_answer)
             return stored, error
 
         return self.transact(step)
@@ -401,7 +401,7 @@ class RunDatabase:
 
         def step(db: Connection) -> list[PairOutcome]:
             rows = [dict(row) for row in _select(db, query, (system,))]
-            if [row.pop("pair") for row in rows] != [*range(pairs)]:
+            if [row.pop("pair") for row in rows] != list(range(pairs)):
                 raise ValueError("other pairs")
             return [PairOutcome(**row) for row in rows]
 

@@ -328,4 +328,4 @@ def _errors_of(outcomes: Sequence[PairOutcome]) -> pd.Categorical:
         else:
             reasons.append(None)
     distinct = dict.fromkeys(reason for reason in reasons if reason is not None)
-    return pd.Categorical(reasons, [*distinct])
+    return pd.Categorical(reasons, list(distinct))

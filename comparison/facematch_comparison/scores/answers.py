@@ -88,14 +88,14 @@ class ScoresByKind(NamedTuple):
 
 
 def couples_of(
-    first: NDArray[np.int64], second: NDArray[np.int64], numbers: int
+    probes: NDArray[np.int64], references: NDArray[np.int64], numbers: int
 ) -> NDArray[np.int64]:
     """Number couples with several pairs from 1; return each pair's couple number, or else 0."""
-    couples = np.minimum(first, second) * numbers + np.maximum(first, second)
+    couples = np.minimum(probes, references) * numbers + np.maximum(probes, references)
     rising = np.sort(couples)
     repeated = np.unique(rising[1:][rising[1:] == rising[:-1]])
     if not len(repeated):
-        return np.zeros(len(first), np.int64)
+        return np.zeros(len(probes), np.int64)
     indices = np.searchsorted(repeated, couples)
     is_repeated = repeated[np.minimum(indices, len(repeated) - 1)] == couples
     return np.where(is_repeated, indices + 1, 0)
@@ -148,7 +148,7 @@ def frame_of(
     columns["score"] = scores
     if decisions is None:
         decisions = np.full(count, NO_DECISION, np.int8)
-    columns["decision"] = _categorical(decisions, [*map(str, DECISIONS)])
+    columns["decision"] = _categorical(decisions, list(map(str, DECISIONS)))
     columns["acquired"] = ~np.isnan(scores) if acquired is None else np.asarray(acquired)
     answered = np.ones(count, np.bool_) if answered is None else np.asarray(answered)
     columns["answered"] = answered
@@ -158,10 +158,10 @@ def frame_of(
     columns["elapsed_s"] = np.full(count, np.nan) if elapsed_s is None else np.asarray(elapsed_s)
     if billed is None:
         billed = np.zeros(count, np.int8)
-    columns["billed"] = _categorical(billed, [*map(str, BILLED)])
+    columns["billed"] = _categorical(billed, list(map(str, BILLED)))
     for name, grouping in (groups or {}).items():
-        columns[PROBE_GROUP + name] = _categorical(grouping.probe, [*grouping.labels])
-        columns[REFERENCE_GROUP + name] = _categorical(grouping.reference, [*grouping.labels])
+        columns[PROBE_GROUP + name] = _categorical(grouping.probe, list(grouping.labels))
+        columns[REFERENCE_GROUP + name] = _categorical(grouping.reference, list(grouping.labels))
     try:
         return pd.DataFrame(columns, copy=False)
     except ValueError as error:

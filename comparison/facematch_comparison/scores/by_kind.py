@@ -83,7 +83,7 @@ def one_pair_per_line(table: RawTable, *, columns_named: Collection[str]) -> Raw
     if _has_labels(table, mated) or _has_labels(table, non_mated):
         return None
     shared_columns = [name for name in table.header if name not in (mated, non_mated)]
-    if not {*map(field_for, shared_columns)}.isdisjoint((*TRUTH, "score")):
+    if not set(map(field_for, shared_columns)).isdisjoint((*TRUTH, "score")):
         return None
     table.refuse(table.problems)  # their rows are of this table
     # One id would be of two pairs.

@@ -229,7 +229,7 @@ def _frame_of_json(text: str) -> pd.DataFrame:
     except ValueError:
         records = [json.loads(line) for line in text.splitlines() if line.strip()]
     if isinstance(records, dict):
-        values = [*records.values()]
+        values = list(records.values())
         if len(values) > 1 and all(isinstance(value, dict) for value in values):
             keys = values[0].keys()
             if all(value.keys() == keys for value in values):
@@ -266,7 +266,7 @@ class _Sheet:
     @property
     def header(self) -> list[str]:
         """Names of the columns."""
-        return [*self.body.columns]
+        return list(self.body.columns)
 
     @property
     def fields(self) -> set[str]:
@@ -355,7 +355,7 @@ def _workbook(name: str, file: BinaryIO) -> list[RawTable]:
     if not_read:
         notes.append(f"has other sheets, which were not read: {_names_of(not_read)}")
     header = chosen[0].header
-    if all(sheet.header == header for sheet in chosen) and len({*header}) == len(header):
+    if all(sheet.header == header for sheet in chosen) and len(set(header)) == len(header):
         return [_one_below_another(name, chosen, notes)]
     tables = []
     for sheet in chosen:

@@ -82,7 +82,7 @@ class _Lines:
     ) -> None:
         self._files = files
         self.pair_key = pair_key
-        self.fields = [*dict.fromkeys(field for file in files for field in _fields_of(file))]
+        self.fields = list(dict.fromkeys(field for file in files for field in _fields_of(file)))
         self.words: dict[str, Categories] = {}
         self.numbers: dict[str, NDArray[np.float64]] = {}
         for field in self.fields:
@@ -148,9 +148,9 @@ class _Lines:
 
     def turn_to_first_order(self) -> None:
         """Exchange the two ends of lines whose order is not that of the pair's first line."""
-        first, second = (self.words[field].codes for field in self.pair_key)
-        first_end = self._first_stated(first)
-        is_turned = (first != first_end) & (second == first_end) & (first_end >= 0)
+        probes, references = (self.words[field].codes for field in self.pair_key)
+        first_end = self._first_stated(probes)
+        is_turned = (probes != first_end) & (references == first_end) & (first_end >= 0)
         if not is_turned.any():
             return
         for field in self.fields:

@@ -132,7 +132,7 @@ def with_scores_below(
         if len(by_name) > 1:
             raise InvalidRequest(
                 f"Name the system whose scores are missing below {below:g}, such as "
-                f"{answers[0].name}={below:g}; systems are {join_names([*by_name])}."
+                f"{answers[0].name}={below:g}; systems are {join_names(list(by_name))}."
             )
         below = dict.fromkeys(by_name, below)
     for name, threshold in below.items():
@@ -141,7 +141,7 @@ def with_scores_below(
                 f"No system is called {name[:60]!r} here; {suggest_name(name, by_name)}"
             )
         by_name[name] = _filled_below(by_name[name], threshold, note)
-    return [*by_name.values()]
+    return list(by_name.values())
 
 
 def _filled_below(system: Answers, threshold: float, note: Callable[[str], object]) -> Answers:

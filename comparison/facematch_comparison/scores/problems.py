@@ -200,7 +200,7 @@ def _problems_of_people(table: ScoreTable) -> Iterator[Problem]:
 
 def _problems_of_labels(table: ScoreTable, field: str) -> Iterator[Problem]:
     labels = table.categories(field)
-    if {"0", "-1"} <= {*labels.words}:
+    if {"0", "-1"} <= set(labels.words):
         rows = np.flatnonzero(labels.rows_with(["-1"]))
         column = table.column_of[field]
         yield Problem(f"{column} is -1, but 0 on other lines: write 1 or 0", rows)
@@ -210,17 +210,14 @@ def _problems_of_labels(table: ScoreTable, field: str) -> Iterator[Problem]:
     is_label = table.decode(field, default=-1, dtype=np.int8) >= 0
 
     def describe(row: int) -> str:
-        first, second = (repr(table.categories(end)[row][:60]) for end in table.people_fields)
+        names = " and ".join(repr(table.categories(end)[row][:60]) for end in table.people_fields)
         kind = "mated" if table.mated[row] else "non-mated"
         if table.people_fields == PEOPLE:
             return (
-                f"the pair is marked as {kind}, but its people are named {first} and {second}; for "
-                "pictures, use image1 and image2"
+                f"the pair is marked as {kind}, but its people are named {names}; for pictures, "
+                "use image1 and image2"
             )
-        return (
-            f"the pair is marked as {kind}, but mated pairs connect {first} and {second} as one "
-            "person"
-        )
+        return f"the pair is marked as {kind}, but mated pairs connect {names} as one person"
 
     rows = np.flatnonzero(is_label & (table.mated != (probe == reference)))
     yield from problems_at(rows, describe)
@@ -244,8 +241,8 @@ def problems_of_pairs(table: ScoreTable) -> Iterator[Problem]:
     ends = [side.codes[table.first_of_pair].astype(np.int64) for side in table.pictures]
     if not table.counts_both_orders:
         ends = [np.minimum(*ends), np.maximum(*ends)]
-    first, second = ends
-    pictures = pd.factorize(first * (1 + int(max(first.max(), second.max()))) + second)[0]
+    probes, references = ends
+    pictures = pd.factorize(probes * (1 + int(max(probes.max(), references.max()))) + references)[0]
     first_with_pictures = table.first_of_pair[first_rows(pictures)[pictures]]
     yield from problems_at(
         table.first_of_pair[first_with_pictures != table.first_of_pair],

@@ -112,7 +112,7 @@ class Categories:
 
     def rows_with(self, sought_words: Iterable[str]) -> NDArray[np.bool_]:
         """Return whether each row has one of the words: bool, (N,)."""
-        sought = {*sought_words}
+        sought = set(sought_words)
         codes = [code for code, text in enumerate(self.words) if text in sought]
         return np.isin(self.codes, codes)
 
@@ -198,7 +198,9 @@ class RawTable:
                 repeated.append(name)
         for name in dict.fromkeys(repeated):
             self.problems.append(Problem(f"the column {name[:60]!r} occurs twice"))
-        self.table = self.table.select([*first_column.values()]).rename_columns([*first_column])
+        self.table = self.table.select(list(first_column.values())).rename_columns(
+            list(first_column)
+        )
 
     @property
     def header(self) -> list[str]:

@@ -198,7 +198,7 @@ def _answers_of(table: ScoreTable, rule: ThresholdRule, models: Sequence[str]) -
     if len(names) > MOST_SYSTEMS:
         text = f"there are {len(names):,} systems, but at most {MOST_SYSTEMS} can be compared"
         table.raw.refuse([Problem(text)])
-    problems = [*problems_of_pairs(table)]
+    problems = list(problems_of_pairs(table))
     systems = []
     for code, name in enumerate(names):
         lines: Ints = np.flatnonzero(table.systems.codes == code)
@@ -332,7 +332,7 @@ def _acquired(table: ScoreTable, decisions: NDArray[np.int8]) -> NDArray[np.bool
 def _errors(table: ScoreTable) -> pd.Categorical:
     """Return the reason for each missing answer."""
     errors = table.categories("error")
-    reasons = [*dict.fromkeys([NOT_ASKED, *errors.words])]
+    reasons = list(dict.fromkeys([NOT_ASKED, *errors.words]))
     # The last code is of an empty cell, which has the code -1.
     code_of_error = [reasons.index(word) for word in errors.words]
     code_of_error.append(reasons.index(NOT_ASKED))

@@ -179,7 +179,7 @@ def _assign_named_column(file: ScoreTable, field_name: str, column: str) -> str 
         file.fields_named.add(field)  # read no column as this field
         return None
     if column not in file.raw.header:
-        there = join_names([*map(repr, file.raw.header)])
+        there = join_names(list(map(repr, file.raw.header)))
         return f"there is no column {column[:60]!r}; the columns are {there}"
     if field in file.column_of or column in _columns_read(file):
         return f"the column {column[:60]!r} is named twice"
@@ -195,7 +195,7 @@ def _columns_read(file: ScoreTable) -> list[str]:
 def _assign_known_columns(file: ScoreTable) -> dict[str, str]:
     """Assign the other columns with known names; return a question for each ambiguous field."""
     header = file.raw.header
-    fields_taken = {*file.fields_named}
+    fields_taken = set(file.fields_named)
     for alternatives in _ALTERNATIVES:
         if not file.fields_named.isdisjoint(alternatives):
             fields_taken.update(alternatives)
@@ -356,7 +356,7 @@ def _may_be_scores(file: ScoreTable, column: str) -> bool:
 
 def _missing_to_join(files: Sequence[ScoreTable], ambiguous: Iterable[str]) -> dict[str, str]:
     """Return a question for each field that a file lacks for joining."""
-    ambiguous = {*ambiguous}
+    ambiguous = set(ambiguous)
     questions = {}
     for file in files:
         key = f"{file.name}:score"
@@ -445,7 +445,7 @@ def _fields_to_name(files: Sequence[ScoreTable], questions: Iterable[str]) -> li
 
     Of several skipped columns, two may name both people, or both pictures.
     """
-    fields = [*questions]
+    fields = list(questions)
     count = sum(len(file.skipped_columns) for file in files)
     if PERSON not in fields or count == 1:
         return fields

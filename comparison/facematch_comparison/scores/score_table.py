@@ -90,7 +90,7 @@ class ScoreTable:
     @property
     def fields(self) -> set[str]:
         """The fields of all columns that are read."""
-        fields = {*self.column_of}
+        fields = set(self.column_of)
         if self.score_columns:
             fields.add("score")
         return fields
@@ -287,10 +287,10 @@ def just_below(threshold: float, scores: NDArray[np.float64]) -> float:
     return float(round(threshold - 10.0**-decimals, decimals))
 
 
-def components(first: Ints, second: Ints, size: int) -> Ints:
-    """Return each node's connected component, Ints, (size,); edges link `first` to `second`."""
+def components(starts: Ints, ends: Ints, size: int) -> Ints:
+    """Return each node's connected component, Ints, (size,); edges link `starts` to `ends`."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    graph = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(size, size))
+    graph = coo_array((np.ones(len(starts), np.int8), (starts, ends)), shape=(size, size))
     return connected_components(graph, directed=False)[1].astype(np.int64)

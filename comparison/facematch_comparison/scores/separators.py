@@ -91,7 +91,7 @@ def _aligned(rows: Rows) -> Rows | None:
     if lengths <= {len(header)}:
         return rows
     if lengths == {len(header) + 1} and _counts_up([row[0] for row in body]):
-        return [*_without_numbers(rows)]
+        return list(_without_numbers(rows))
     return None
 
 

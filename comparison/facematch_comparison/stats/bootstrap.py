@@ -81,9 +81,9 @@ class RedrawnThreshold:
             draws: float64, (B, P).
             pairs_drawn: float64, (B,): the sum of `totals` over the drawn people.
         """
-        first, second = self.ends
-        products = draws.T[first]
-        products *= draws.T[second]
+        probes, references = self.ends
+        products = draws.T[probes]
+        products *= draws.T[references]
         passed = np.cumsum(1 + self._scale * (products.T - 1), axis=1)
         if self._has_all:
             total = passed[:, -1]
@@ -200,17 +200,19 @@ class Resampling:
 class _Resampled:
     """A system at one FMR, or at a fixed threshold, with all series that ask for it."""
 
-    def __init__(self, side: Side, series: Sequence[Resampling], *, keeps_all: bool) -> None:
+    def __init__(self, system: Side, series: Sequence[Resampling], *, keeps_all: bool) -> None:
         fmr = series[0].fmr
         self.threshold: Threshold
         if fmr is None:
-            self.threshold = FixedThreshold(side.table, side.threshold or 0.0)
+            self.threshold = FixedThreshold(system.table, system.threshold or 0.0)
         else:
-            self.threshold = RedrawnThreshold(side.table, fmr, keeps_all=keeps_all)
+            self.threshold = RedrawnThreshold(system.table, fmr, keeps_all=keeps_all)
         # Systems usually answer the same pairs, so process each distinct set of pairs only once.
         rows_by_key = {each.rows.tobytes(): each.rows for each in series}
-        self.sets = [*rows_by_key]
-        self.errors = RedrawnErrors(side.table, np.stack([*rows_by_key.values()]), self.threshold)
+        self.sets = list(rows_by_key)
+        self.errors = RedrawnErrors(
+            system.table, np.stack(list(rows_by_key.values())), self.threshold
+        )
         self.resamples = max(each.resamples for each in series)
         self.rates: list[Floats] = []
 
@@ -235,42 +237,42 @@ class _Resampled:
         return rates[: series.resamples, self.sets.index(series.rows.tobytes())]
 
 
-def redraw(sides: Sequence[Side], series: Sequence[Resampling], *, seed: int) -> list[Floats]:
+def redraw(systems: Sequence[Side], series: Sequence[Resampling], *, seed: int) -> list[Floats]:
     """Return the FRRs of each series, float64, (B,), with shared draws; NaN if no pair is drawn."""
     if not series:
         return []
     try:
-        return _redraw(sides, series, keeps_all=False, seed=seed)
+        return _redraw(systems, series, keeps_all=False, seed=seed)
     except TooFewScores:
-        return _redraw(sides, series, keeps_all=True, seed=seed)
+        return _redraw(systems, series, keeps_all=True, seed=seed)
 
 
 def _redraw(
-    sides: Sequence[Side], series: Sequence[Resampling], *, keeps_all: bool, seed: int
+    systems: Sequence[Side], series: Sequence[Resampling], *, keeps_all: bool, seed: int
 ) -> list[Floats]:
     series_at: dict[tuple[int, float | None], list[Resampling]] = {}
     for each in series:
         series_at.setdefault((each.system, each.fmr), []).append(each)
     resampled: dict[tuple[int, float | None], _Resampled] = {}
     for (system, fmr), of_threshold in series_at.items():
-        resampled[system, fmr] = _Resampled(sides[system], of_threshold, keeps_all=keeps_all)
-    systems = [*resampled.values()]
-    people = sides[0].table.people  # all systems have the same pairs
+        resampled[system, fmr] = _Resampled(systems[system], of_threshold, keeps_all=keeps_all)
+    redrawn = list(resampled.values())
+    people = systems[0].table.people  # all systems have the same pairs
     rows_by_key = {each.rows.tobytes(): each.rows for each in series}
-    sets = [*rows_by_key]
-    in_sets = np.stack([*rows_by_key.values()])
+    sets = list(rows_by_key)
+    in_sets = np.stack(list(rows_by_key.values()))
     mated_pairs = _count_at_people(people.probe, in_sets, len(people.numbers))
     # Use a single matrix product, because with many people each pass over all draws is expensive.
-    non_mated_pairs = [of_system.threshold.totals for of_system in systems]
+    non_mated_pairs = [of_system.threshold.totals for of_system in redrawn]
     totals = np.column_stack([mated_pairs, *non_mated_pairs])
-    longest = max(of_system.length for of_system in systems)
-    most_resamples = max(of_system.resamples for of_system in systems)
+    longest = max(of_system.length for of_system in redrawn)
+    most_resamples = max(of_system.resamples for of_system in redrawn)
     done = 0
     for draws in draw(len(people.numbers), most_resamples, seed, length=longest):
         sums = (totals.T @ draws.T).T
         mated_drawn = sums[:, : len(sets)]
         mated_drawn[mated_drawn == 0] = np.nan
-        for number, of_system in enumerate(systems, start=len(sets)):
+        for number, of_system in enumerate(redrawn, start=len(sets)):
             if done < of_system.resamples:
                 own_sets = [sets.index(key) for key in of_system.sets]
                 of_system.add(draws, sums[:, number], mated_drawn[:, own_sets])

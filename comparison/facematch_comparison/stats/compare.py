@@ -34,7 +34,7 @@ _FOR_INTERVAL: Final = 500
 
 
 def compare_systems(
-    sides: Sequence[Side],
+    systems: Sequence[Side],
     *,
     required_fmr: float,
     confidence: float = 0.95,
@@ -47,33 +47,33 @@ def compare_systems(
     is below 1 - `confidence`. Headline, sentences and tables repeat this verdict; no other rule
     decides significance.
 
-    Also return, for each side, the intervals of ``frr`` and ``fnmr`` at the required FMR, which
+    Also return, for each system, the intervals of ``frr`` and ``fnmr`` at the required FMR, which
     account for the choice of the threshold; none for a fixed threshold, or if systems cannot be
     compared at that FMR. `resamples` defaults to 2,000, or more if Holm's correction requires it.
     """
-    check_alike([side.table for side in sides])
-    matchups = [*combinations(range(len(sides)), 2)]
+    check_alike([system.table for system in systems])
+    matchups = list(combinations(range(len(systems)), 2))
     if resamples is None:
         # The lowest possible p-value, 2 / (resamples + 1), is a quarter of the corrected level.
         resamples = max(_FOR_VERDICT, math.ceil(8 * len(matchups) / (1 - confidence)))
     comparisons = []
-    for first, second in matchups:
-        comparison = _Comparison(sides, first, second, required_fmr, confidence)
+    for numbers in matchups:
+        comparison = _Comparison(systems, numbers, required_fmr, confidence)
         comparison.plan_resampling(resamples)
         comparisons.append(comparison)
-    rates_at_fmr = _rates_at_fmr(sides, required_fmr, min(resamples, _FOR_INTERVAL), confidence)
+    rates_at_fmr = _rates_at_fmr(systems, required_fmr, min(resamples, _FOR_INTERVAL), confidence)
     series: list[Resampling] = []
     for comparison in comparisons:
         series += comparison.series
     for rate in rates_at_fmr:
         series += rate.series
-    drawn = iter(redraw(sides, series, seed=seed))
+    drawn = iter(redraw(systems, series, seed=seed))
     differences = [comparison.difference(drawn) for comparison in comparisons]
-    intervals: list[dict[str, Interval]] = [{} for _ in sides]
+    intervals: list[dict[str, Interval]] = [{} for _ in systems]
     for rate in rates_at_fmr:
         interval = rate.interval(drawn)
         for name in rate.names:
-            intervals[rate.system][name] = interval
+            intervals[rate.number][name] = interval
     return tuple(_corrected(differences, confidence)), intervals
 
 
@@ -123,15 +123,19 @@ class _Comparison:
     """
 
     def __init__(
-        self, sides: Sequence[Side], first: int, second: int, required_fmr: float, confidence: float
+        self,
+        systems: Sequence[Side],
+        numbers: tuple[int, int],
+        required_fmr: float,
+        confidence: float,
     ) -> None:
-        self._systems = (first, second)
-        self._sides = (sides[first], sides[second])
+        self._numbers = numbers
+        self._systems = [systems[number] for number in numbers]
         self._required_fmr = required_fmr
         self._confidence = confidence
-        tables = (sides[first].table, sides[second].table)
-        self._rows = tables[0].mated & tables[0].answered & tables[1].answered
-        self._why_not = _why_not_compared(self._sides, self._rows, required_fmr)
+        first, second = (system.table for system in self._systems)
+        self._rows = first.mated & first.answered & second.answered
+        self._why_not = _why_not_compared(self._systems, self._rows, required_fmr)
         # The uncorrected interval and p-value, if the influence of each pair is known.
         self._interval: Interval | None = None
         self._p_value = 1.0
@@ -140,12 +144,12 @@ class _Comparison:
             self._use_influence()
 
     def _use_influence(self) -> None:
-        if all(side.is_fixed for side in self._sides):
+        if all(system.is_fixed for system in self._systems):
             return
         influences = []
-        for side in self._sides:
-            fmr = None if side.is_fixed else self._required_fmr
-            influence = influence_on_frr(side, fmr, self._rows)
+        for system in self._systems:
+            fmr = None if system.is_fixed else self._required_fmr
+            influence = influence_on_frr(system, fmr, self._rows)
             if influence is None:
                 return
             influences.append(influence)
@@ -157,13 +161,13 @@ class _Comparison:
         """Ask for the FRRs of both systems, unless they are not needed."""
         if self._why_not or self._interval is not None:
             return
-        for system, side in zip(self._systems, self._sides, strict=True):
-            fmr = None if side.is_fixed else self._required_fmr
-            self.series.append(Resampling(system, fmr, self._rows, resamples))
+        for number, system in zip(self._numbers, self._systems, strict=True):
+            fmr = None if system.is_fixed else self._required_fmr
+            self.series.append(Resampling(number, fmr, self._rows, resamples))
 
     def difference(self, drawn: Iterator[Floats]) -> Difference:
         """Return the difference, uncorrected; `drawn` yields the FRRs of `series`."""
-        first, second = self._sides
+        first, second = self._systems
         both_scored = first.table.scored & second.table.scored
         is_same = both_scored & (first.table.scores == second.table.scores)
         difference = Difference(
@@ -178,7 +182,7 @@ class _Comparison:
         if self._why_not:
             return difference
         wrong_first, wrong_second = (
-            ~side.table.passed(side.threshold)[self._rows] for side in self._sides
+            ~system.table.passed(system.threshold)[self._rows] for system in self._systems
         )
         paired = Paired(wrong_first, wrong_second, first.table.probe_subjects[self._rows])
         exact = paired.interval(self._confidence)
@@ -191,9 +195,9 @@ class _Comparison:
             interval = percentile_interval(resampled, self._confidence)
             p_value = bootstrap_p_value(resampled)
         beyond = []
-        for side in self._sides:
-            if side.exceeds(self._required_fmr, self._confidence):
-                beyond.append(side.table.name)
+        for system in self._systems:
+            if system.exceeds(self._required_fmr, self._confidence):
+                beyond.append(system.table.name)
         return attrs.evolve(
             difference,
             errors_first=int(np.count_nonzero(wrong_first)),
@@ -215,15 +219,15 @@ class _RateAtFmr:
     """The FRR or FNMR of a system at the required FMR, whose interval is sought.
 
     Attributes:
-        system: Index of the system.
+        number: Index of the system.
         names: ``frr``, ``fnmr``, or both if they count the same pairs.
         series: The resampled rates that it needs; none if the influence of each pair is known.
     """
 
     def __init__(
         self,
-        side: Side,
-        system: int,
+        system: Side,
+        number: int,
         names: Sequence[str],
         fmr: float,
         rows: Bools,
@@ -231,14 +235,14 @@ class _RateAtFmr:
         resamples: int,
         confidence: float,
     ) -> None:
-        self.system = system
+        self.number = number
         self.names = names
         self._confidence = confidence
         self._interval: Interval | None = None
         self.series: list[Resampling] = []
-        influence = influence_on_frr(side, fmr, rows)
+        influence = influence_on_frr(system, fmr, rows)
         if influence is None:
-            self.series.append(Resampling(system, fmr, rows, resamples))
+            self.series.append(Resampling(number, fmr, rows, resamples))
         else:
             self._interval = influence.interval(confidence, lowest=0.0, highest=1.0)
 
@@ -251,13 +255,13 @@ class _RateAtFmr:
 
 
 def _rates_at_fmr(
-    sides: Sequence[Side], fmr: float, resamples: int, confidence: float
+    systems: Sequence[Side], fmr: float, resamples: int, confidence: float
 ) -> list[_RateAtFmr]:
     """Return the rates whose intervals are sought: of systems that can be compared at this FMR."""
     rates = []
-    for system, side in enumerate(sides):
-        table = side.table
-        if side.is_fixed or side.threshold is None:
+    for number, system in enumerate(systems):
+        table = system.table
+        if system.is_fixed or system.threshold is None:
             continue
         if why_not_comparable(fmr, table.scored_others):
             continue
@@ -270,8 +274,8 @@ def _rates_at_fmr(
             if rows.any():
                 rates.append(
                     _RateAtFmr(
-                        side,
                         system,
+                        number,
                         names,
                         fmr,
                         rows,
@@ -282,15 +286,15 @@ def _rates_at_fmr(
     return rates
 
 
-def _why_not_compared(sides: Sequence[Side], rows: Bools, required_fmr: float) -> str:
+def _why_not_compared(systems: Sequence[Side], rows: Bools, required_fmr: float) -> str:
     """Return why two systems cannot be compared on these mated pairs, or ""."""
-    names = " and ".join(side.table.name for side in sides)
-    without_threshold = [side.table.name for side in sides if side.threshold is None]
+    names = " and ".join(system.table.name for system in systems)
+    without_threshold = [system.table.name for system in systems if system.threshold is None]
     counts = []
-    for side in sides:
+    for system in systems:
         # A system that returns only decisions has no scores to count.
-        if not side.is_fixed and side.table.scored_others:
-            counts.append(side.table.scored_others)
+        if not system.is_fixed and system.table.scored_others:
+            counts.append(system.table.scored_others)
     reason = why_not_comparable(required_fmr, min(counts)) if counts else None
     if reason:
         return f"{names} are not compared: {reason}"
@@ -314,12 +318,12 @@ class Paired:
     2005).
     """
 
-    def __init__(self, first: Bools, second: Bools, subjects: Ints) -> None:
-        self.only_first = int(np.count_nonzero(first & ~second))
-        self.only_second = int(np.count_nonzero(second & ~first))
+    def __init__(self, errors_first: Bools, errors_second: Bools, subjects: Ints) -> None:
+        self.only_first = int(np.count_nonzero(errors_first & ~errors_second))
+        self.only_second = int(np.count_nonzero(errors_second & ~errors_first))
         self.value = (self.only_first - self.only_second) / len(subjects)
         _, persons = np.unique(subjects, return_inverse=True)
-        self._at_persons = np.bincount(persons, first.astype(np.float64) - second)
+        self._at_persons = np.bincount(persons, errors_first.astype(np.float64) - errors_second)
         people = len(self._at_persons)
         count = len(subjects) + 2
         middle = (self.only_first - self.only_second) / count

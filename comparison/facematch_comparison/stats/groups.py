@@ -128,7 +128,7 @@ def group_differences(
     comparisons: list[_GroupComparison] = []
     for system, cells in enumerate(systems):
         comparisons += _comparable_rates(system, cells)
-    p_values = holm([homogeneity([*each.rate_of_group.values()]) for each in comparisons])
+    p_values = holm([homogeneity(list(each.rate_of_group.values())) for each in comparisons])
     differences: list[list[GroupDifference]] = [[] for _ in systems]
     for comparison, p_value in zip(comparisons, p_values, strict=True):
         difference = _difference(comparison, p_value, confidence)

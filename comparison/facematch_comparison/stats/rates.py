@@ -89,22 +89,22 @@ class Clusters:
     """The people in a set of pairs, counted once for all thresholds.
 
     Args:
-        first: int64, (T,), from 0: the person of a mated pair, or one person of a non-mated one.
-        second: int64, (T,): the other person; None for mated pairs.
+        probes: int64, (T,), from 0: the person of a mated pair, or one person of a non-mated one.
+        references: int64, (T,): the other person; None for mated pairs.
         numbers: Number of people, including people without a pair; None for the minimum.
         couples: The result of `couples_of`; None to compute it.
     """
 
     def __init__(
         self,
-        first: Ints,
-        second: Ints | None,
+        probes: Ints,
+        references: Ints | None,
         numbers: int | None = None,
         couples: Ints | None = None,
     ) -> None:
-        self.trials = len(first)
-        self.is_mated = second is None
-        self.ends = [first] if second is None else [first, second]
+        self.trials = len(probes)
+        self.is_mated = references is None
+        self.ends = [probes] if references is None else [probes, references]
         self.numbers = numbers or 1 + max(int(end.max(initial=-1)) for end in self.ends)
         self._given_couples = couples
         self.pairs_of_person = self.at_people(slice(None)).astype(np.float64)
@@ -113,9 +113,9 @@ class Clusters:
     def take(self, rows: Ints) -> Clusters:
         """Return the pairs at `rows`, in that order."""
         couples = None if self.is_mated else self._couples[rows]
-        first = self.ends[0][rows]
-        second = None if self.is_mated else self.ends[1][rows]
-        return Clusters(first, second, self.numbers, couples)
+        probes = self.ends[0][rows]
+        references = None if self.is_mated else self.ends[1][rows]
+        return Clusters(probes, references, self.numbers, couples)
 
     def at_people(self, rows: Rows) -> Ints:
         """Return the number of pairs at `rows` with each person: int64, (numbers,)."""

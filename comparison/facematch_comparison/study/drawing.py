@@ -96,7 +96,7 @@ def _check_unique(pictures: _Pictures) -> None:
 def _draw_mated(pictures: _Pictures, count: int | None, chance: Random) -> list[StudyPair]:
     """Draw mated pairs (None for all): one of each person, then another of each, and so on."""
     drawn = []
-    waiting = {person: [*combinations(files, 2)] for person, files in pictures.items()}
+    waiting = {person: list(combinations(files, 2)) for person, files in pictures.items()}
     for pairs in waiting.values():
         chance.shuffle(pairs)
     while waiting:
@@ -137,7 +137,7 @@ def _draw_non_mated(
         possible += (sum(picture_counts) ** 2 - same_person) // 2
     _check_possible("non-mated", count, possible)
     if count > possible // 2:
-        return chance.sample(_all_non_mated(pictures, [*members.values()]), count)
+        return chance.sample(_all_non_mated(pictures, list(members.values())), count)
     # Rejection sampling by person is fast, because at most half of all pairs are requested.
     drawn: dict[frozenset[Path], StudyPair] = {}
     everybody = [person for people in members.values() if len(people) > 1 for person in people]

@@ -112,7 +112,7 @@ class Study:
         probe, reference = self.subject_numbers
         groupings = {}
         for column, of_subject in self.groups.items():
-            labels = sorted({*of_subject.values()})
+            labels = sorted(set(of_subject.values()))
             groups = pd.Categorical([of_subject.get(name) for name in self.subjects], labels)
             codes = groups.codes.astype(np.int64)
             groupings[column] = Grouping(tuple(labels), codes[probe], codes[reference])
@@ -248,7 +248,7 @@ def read_study(
     groups, group_problems = _groups_of(pairs, table)
     # Report every problem at once.
     for text_of_row in (group_problems, *_problems_of_pairs(pairs, raw)):
-        problems += problems_at([*text_of_row], text_of_row.__getitem__)
+        problems += problems_at(list(text_of_row), text_of_row.__getitem__)
     raw.refuse(problems, so=_NOTHING_SENT)
     return Study(name=source.stem, pairs=tuple(pairs.values()), groups=groups)
 
@@ -283,13 +283,15 @@ def _problems_of_required_cells(table: ScoreTable) -> Iterator[Problem]:
 def _pairs_of(table: ScoreTable, source: Path) -> Iterator[StudyPair]:
     """Yield the pair on each line, also of lines with problems."""
     columns = [table.column_of[field] for field in (*PICTURES, *PEOPLE)]
-    for row, (probe, reference, first, second) in enumerate(table.raw.rows(columns)):
+    for row, (probe, reference, probe_subject, reference_subject) in enumerate(
+        table.raw.rows(columns)
+    ):
         yield StudyPair(
             probe=source.parent / probe,
             reference=source.parent / reference,
             mated=bool(table.mated[row]),
-            probe_subject=first,
-            reference_subject=second,
+            probe_subject=probe_subject,
+            reference_subject=reference_subject,
         )
 
 
