@@ -59,9 +59,9 @@ class CallLog:
     the `caller_ref`, only a keyed digest is. Hosted sessions are not logged.
 
     Rows are written in the background by one thread. A call never waits for the log and never fails
-    because of it. While the database is unavailable, at most 10,000 rows wait in memory. Rows that
-    do not fit, or that were waiting when the process was killed, are lost; `lost_rows` counts the
-    former.
+    because of it. While the database is unavailable, or its disk is full, at most 10,000 rows wait
+    in memory. Rows that do not fit, or that were waiting when the process was killed, are lost;
+    `lost_rows` counts the former. A SIGTERM kills a Python program that does not handle it.
 
     Thread-safe. Several processes and verifiers may share a log. After a fork, parent and child
     write their own rows. A new SQLite file is readable only by its owner.
@@ -92,6 +92,8 @@ class CallLog:
     def __init__(self, where: str | Engine, *, key: str | bytes | Secret) -> None:
         self._digest_key = _digest_of_key(key)
         self._database = open_database(where, label=_LABEL)
+        # Rows wait in memory, so that an operator can free some space before any is lost.
+        self._database.disk_may_be_freed = True
         from . import tables  # here, because SQLAlchemy is an optional dependency
 
         self._tables = tables
@@ -104,7 +106,7 @@ class CallLog:
         )
         #: Number of lost rows by process id, because a fork copies the parent's.
         self._lost_rows = Counter[int]()
-        #: Set while `close` gives up on a database that is unavailable.
+        #: Set from a `close` that gives up on an unavailable database until no row waits for it.
         self._gives_up = threading.Event()
         key_check = self.digest(_KEY_CHECK)
         header = self._database.run(tables.make_tables, key_check)
@@ -118,6 +120,7 @@ class CallLog:
             self._database.close()
             raise ConfigurationError(problem)
         _open_logs.add(self)
+        _close_at_end_of_child(self)
 
     @property
     def lost_rows(self) -> int:
@@ -182,9 +185,13 @@ class CallLog:
         if not self.flush(CLOSE_TIMEOUT_S):
             self._gives_up.set()
         unwritten = self._queue.close(_RETRY_S)
-        self._gives_up.clear()
         if unwritten:
             self._count_lost(len(unwritten), "the log was closed")
+        if self._queue.wait(0):
+            self._gives_up.clear()
+        else:
+            # The thread counts these rows, unless the process ends first.
+            log.error("The call log was closed while rows were being written: some may be lost.")
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -199,11 +206,15 @@ class CallLog:
     def _write(self, calls: list[LoggedCall]) -> None:
         """Write rows, however often the database is unavailable."""
         is_unavailable = True
+        is_first = True
         while is_unavailable:
             try:
                 self._database.run(self._tables.insert, calls)
             except StoreUnavailable as error:
                 reason = error.message
+                if is_first:
+                    log.warning("Rows of the call log wait in memory: %s", reason)
+                is_first = False
                 if self._gives_up.wait(_RETRY_S):
                     break
             except FaceMatchError as error:
@@ -213,6 +224,7 @@ class CallLog:
                 reason = type(error).__name__
                 is_unavailable = False
             else:
+                self._gives_up.clear()
                 return
         if is_unavailable or len(calls) == 1:
             self._count_lost(len(calls), reason)
@@ -291,3 +303,12 @@ _open_logs: weakref.WeakSet[CallLog] = weakref.WeakSet()
 def _close_all() -> None:
     for open_log in tuple(_open_logs):
         open_log.close()
+
+
+def _close_at_end_of_child(open_log: CallLog) -> None:
+    """Write the rows at the end of a child of multiprocessing, which ends without `atexit`."""
+    from multiprocessing import util  # here, because a program without a log does not need it
+
+    util.Finalize(None, _close_all, exitpriority=0)
+    # A forked child forgets its parent's finalizers.
+    util.register_after_fork(open_log, _close_at_end_of_child)

@@ -34,6 +34,7 @@ from .failures import (
     DatabaseBusy,
     describe_cause,
     describe_failure,
+    is_disk_full,
     is_locked,
     is_temporary,
 )
@@ -83,6 +84,7 @@ class Database(abc.ABC):
     Attributes:
         engine: The SQLAlchemy engine.
         pending_writes: The writes that failed or timed out. The next transaction runs them first.
+        disk_may_be_freed: Whether a full disk is temporary, so that it raises `StoreUnavailable`.
     """
 
     #: Minimum timeout of a transaction in seconds, even if the caller's deadline has passed.
@@ -91,6 +93,7 @@ class Database(abc.ABC):
     def __init__(self, engine: Engine, *, owns_engine: bool, label: str) -> None:
         self.engine = engine
         self.pending_writes: list[Transaction[object]] = []
+        self.disk_may_be_freed = False
         self._owns_engine = owns_engine
         #: What messages call the database.
         self._label = label
@@ -250,7 +253,8 @@ class Database(abc.ABC):
         # A UnicodeError is SQLAlchemy's error for a damaged row.
         if not isinstance(error, (DatabaseBusy, Damaged, UnicodeError, SQLAlchemyError)):
             return None
-        if is_temporary(error, has_connected=self._has_connected):
+        is_full = self.disk_may_be_freed and is_disk_full(error)
+        if is_full or is_temporary(error, has_connected=self._has_connected):
             message = (
                 f"The {self._label} is busy or unavailable; waited {waited_s:.1f} s "
                 f"({describe_cause(error)}). {effect_of_failure}"

@@ -55,6 +55,15 @@ def error_code(error: Exception) -> str:
     return ""
 
 
+#: SQLSTATE or SQLite error names of a full disk.
+_DISK_FULL: Final = re.compile("53100|SQLITE_FULL")
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Return whether the disk of the database has no space left."""
+    return _DISK_FULL.fullmatch(error_code(error)) is not None
+
+
 def is_locked(error: Exception) -> bool:
     """Return whether another transaction holds a lock that this one needs."""
     return _LOCKED.fullmatch(error_code(error)) is not None

@@ -309,6 +309,9 @@ class ShadowRunner(Runner):
         """Ask the candidate about an answered call, later. Raises nothing."""
         try:
             row = self._shadow_row(options, answer)
+            if self.is_closed:  # by another thread, while the caller waited for the answer
+                self._drop(row, NotAsked.CLOSED)
+                return
             if not self._is_allowed(options, answer):
                 self._drop(row, NotAsked.NOT_ALLOWED)
                 return
@@ -363,6 +366,9 @@ class ShadowRunner(Runner):
             answer = self.candidate.make_call(waiting.images, options)
             row = row.with_answer(answer)
         except FaceMatchError as error:
+            if self.candidate.is_closed and isinstance(error, ConfigurationError):
+                self._drop(row, NotAsked.CLOSED)
+                return
             row = row.with_error(error)
             end = ShadowEnd.FAILED if isinstance(error, VendorError) else ShadowEnd.REFUSED
         except BaseException as error:  # noqa: BLE001 - not even a plug-in's sys.exit may end the thread

@@ -1,6 +1,7 @@
 import contextlib
 import datetime as dt
 import logging
+import multiprocessing
 import os
 import pickle
 import sqlite3
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+import sqlalchemy
 from kit.fakes import FakeBackend, child_says_yes, picture
 
 import facematch_core as fm
@@ -20,6 +22,7 @@ from facematch_core.resilience import Budget
 A, B = picture(), picture((10, 20, 30))
 CANARY = "customer-canary-4c1d"
 KEY = "key-canary-9a7e"
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
 NOW = dt.datetime(2026, 11, 28, 12, tzinfo=dt.UTC)
 
 
@@ -301,7 +304,7 @@ def test_a_log_is_opened_in_each_process_and_not_pickled(log):
 # Several processes
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
+@forks
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_parent_and_child_write_their_own_rows_once(log):
     for number in range(20):
@@ -337,6 +340,59 @@ def test_rows_are_written_at_the_end_of_a_program_that_closes_nothing(address):
     program = PROGRAM.format(tests=tests, address=address)
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
     assert len(read_call_log(address)) == 50
+
+
+def _log_and_end(address, numbers):
+    # The log outlives the function: nothing closes it but the end of the process.
+    _log_and_end.log = fm.CallLog(address, key=KEY)
+    for number in numbers:
+        _log_and_end.log.add(row(number))
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_rows_are_written_at_the_end_of_a_child_of_multiprocessing(address, method):
+    context = multiprocessing.get_context(method)
+    children = []
+    for numbers in (range(50), range(50, 2000)):
+        child = context.Process(target=_log_and_end, args=(address, numbers))
+        child.start()
+        children.append(child)
+    for child in children:
+        child.join(60)
+        assert child.exitcode == 0
+    assert len(read_call_log(address)) == 2000
+
+
+@forks
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_writes_its_rows_to_its_parents_log_at_its_end(log):
+    log.add(row(0))
+    child = multiprocessing.get_context("fork").Process(target=log.add, args=(row(1),))
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
+    assert [logged.call_id for logged in log.rows()] == ["call-0", "call-1"]
+
+
+def test_rows_wait_while_the_disk_is_full(log, address):
+    log.add(row())
+    log.flush()
+    database = log._database.engine  # noqa: SLF001 - a limit of pages is of one connection
+    is_full = True
+
+    @sqlalchemy.event.listens_for(database, "checkout")
+    def limit(connection, *_):
+        pages = 1 if is_full else 2**30
+        connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()
+
+    for number in range(1, 1000):
+        log.add(row(number, model="m" * 50))
+    assert not log.flush(0.3)
+    assert log.lost_rows == 0
+    is_full = False
+    assert log.flush(30)
+    assert (len(log.rows()), log.lost_rows) == (1000, 0)
 
 
 def test_a_row_has_a_column_for_each_attribute(log, address):

@@ -355,6 +355,35 @@ def test_closing_waits_a_bounded_time_and_drops_the_rest(log, monkeypatch):
     assert reasons.count(NotAsked.CLOSED) == 2
 
 
+def test_calls_that_a_close_overtakes_count_as_closed(log, monkeypatch):
+    monkeypatch.setattr(shadows, "CLOSE_TIMEOUT_S", 0.05)
+    answering, asking = Gate(), Gate()
+    candidate = fm.FaceVerifier(FakeBackend())
+    verifier = fm.Shadow(
+        fm.FaceVerifier(FakeBackend(script=[None, answering])),
+        candidate,
+        log=log,
+        fraction=1,
+        asks_if=lambda call: call.caller_ref != "late" or bool(asking(call)) or True,
+    )
+    overtaken = threading.Thread(target=verifier.verify, args=(A, B))
+    late = threading.Thread(target=verifier.verify, args=(A, B), kwargs={"caller_ref": "late"})
+    late.start()
+    asking.wait_for(1)  # the call is answered and drawn, and the candidate not asked yet
+    overtaken.start()
+    answering.wait_for(1)
+    verifier.close()
+    asking.opened.set()
+    answering.opened.set()
+    for thread in (late, overtaken):
+        thread.join(30)
+    assert verifier.wait(30)
+    assert verifier.counts == {"closed": 2}
+    assert candidate.backend.calls == []
+    reasons = [row.not_asked for row in sides(log)[Side.SHADOW]]
+    assert reasons == [NotAsked.CLOSED] * 2
+
+
 def test_a_waiting_caller_does_not_delay_the_next_call(opened):
     slow, quick, next_call = Gate(), Gate(), Gate()
     verifier = opened(second=FakeBackend(script=[slow, quick, next_call]), most_at_once=2)

@@ -34,6 +34,7 @@ from sqlalchemy.exc import OperationalError
 import facematch_core as fm
 from facematch_core import Charged, ConfigurationError, FaceVerifier, StoreUnavailable
 from facematch_core.base.deadline import Deadline
+from facematch_core.call_log import LoggedCall, Side
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore
 
@@ -490,6 +491,17 @@ def test_several_processes_write_one_call_log(address):
         assert [people.count(log.digest(name)) for name in names] == [40, 40, 40]
         assert log.forget("b") == 40
         assert len(log.rows()) == 80
+
+
+def test_each_row_that_the_server_refuses_is_counted_and_costs_no_other(address):
+    with fm.CallLog(address, key="k") as log:
+        texts = ["m-0", "half \ud800", "zero \0", "m-3"]
+        for number, model in enumerate(texts):
+            facts = {"at": NOW, "operation": fm.Operation.MATCH, "side": Side.ANSWERED}
+            log.add(LoggedCall(call_id=f"call-{number}", model=model, **facts))
+        log.add(LoggedCall(call_id="call-4", charges=2**40, **facts))
+        assert [row.model for row in log.rows()] == ["m-0", "m-3"]
+        assert log.lost_rows == 3
 
 
 def test_rows_wait_while_the_server_is_away(postgres, address):
