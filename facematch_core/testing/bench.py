@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import threading
 import time
 import traceback
@@ -424,6 +425,14 @@ class Bench:
         charged = error.billing.charged
         assert_equal("`charged` in the error for a 200 response", charged, *sorted(expected))
 
+    def check_retry(self, error: Any) -> None:
+        """Assert that what may be charged is not retryable, and that the wait is one."""
+        charged = error.billing.charged
+        is_paid_twice = error.retryable and charged is not fm.Charged.NO
+        assert not is_paid_twice, f"the error is retryable, but `charged` is {charged}"
+        wait_s = getattr(error, "retry_after_s", None)
+        assert wait_s is None or 0 <= wait_s < math.inf, f"`retry_after_s` is {wait_s}"
+
     def option_sets(self, operation: Operation) -> Iterator[dict[str, Any]]:
         """Yield each option that the backend declares for a call, as keyword arguments."""
         if fm.Retention.KEEP in self.capabilities.retention:
@@ -484,7 +493,7 @@ class Bench:
         self.skip_unless_available(situation)
         return operations
 
-    def available(self, *situations: Situation) -> list[Situation]:
+    def available(self, situations: Iterable[Situation]) -> list[Situation]:
         """Return the situations among these that the simulator can produce."""
         return [each for each in situations if each in self.simulator.situations]
 
@@ -492,7 +501,7 @@ class Bench:
         self, situations: Iterable[Situation]
     ) -> Iterator[tuple[Operation, Situation]]:
         """Yield each available situation with every operation in which it can occur."""
-        for situation in self.available(*situations):
+        for situation in self.available(situations):
             for operation in self.operations:
                 if self.can_occur(operation, situation):
                     yield operation, situation

@@ -255,8 +255,8 @@ class CallRules(Rules):
                 expected = [FAIL[operation], benches.REVIEW[operation]]
                 if threshold.passes(score):
                     expected = [PASS[operation]]
-                where = f"decision for {vendors_score} at {value} ({threshold_rule})"
-                assert_equal(where, result.decision, *expected)
+                label = f"decision for {vendors_score} at {value} ({threshold_rule})"
+                assert_equal(label, result.decision, *expected)
 
     def _r02_named_threshold(self, bench: Bench) -> None:
         for operation in bench.operations:
@@ -360,8 +360,8 @@ class CallRules(Rules):
                 # An engine finds a face nearly; an answer is read exactly, but for rounding.
                 is_engine = isinstance(bench.simulator, EngineSimulator)
                 is_right = _boxes_match(boxes, true_boxes, image, 1 / 4 if is_engine else 1 / 20)
-                where = f"the faces of the {picture_name} are at {true_boxes}"
-                assert is_right, f"{where}, not {boxes}"
+                label = f"the faces of the {picture_name} are at {true_boxes}"
+                assert is_right, f"{label}, not {boxes}"
         bench.skip_unless_applicable(declares_faces, "does not report face boxes")
         assert has_boxes, "`reports_faces` is declared, but no result has a face box"
 
@@ -450,8 +450,8 @@ def _check_compared_face(
         is_largest = face.area == largest_area
         assert is_largest, f"the compared face of the {picture_name} is not the largest"
         if has_similarities:
-            where = f"the similarity of the compared face of the {picture_name}"
-            assert_equal(where, face.similarity, score)
+            label = f"the similarity of the compared face of the {picture_name}"
+            assert_equal(label, face.similarity, score)
 
 
 def _boxes_match(
@@ -702,25 +702,21 @@ class Recording:
 
     def _describe(self, description: str) -> None:
         """Name the changed response in failure messages."""
-        where = f"{self.request.operation}, "
+        label = f"{self.request.operation}, "
         if len(self.replies) > 1:
-            where += f"request {self.step} of {len(self.replies)} "
-        self.bench.context = f"{where}answered {description}"
+            label += f"request {self.step} of {len(self.replies)} "
+        self.bench.context = f"{label}answered {description}"
 
     def _check_error(self, error: fm.VendorError) -> None:
         """Assert that an error's charge, wait and `retryable` are consistent."""
-        charged = error.billing.charged
         if isinstance(error, fm.OutcomeUnknown):
             allowed = {fm.Charged.UNKNOWN}
         else:
             allowed = {fm.Charged.YES, fm.Charged.NO}
         if self.step > 1:  # the job was accepted: its charge is known, even if its outcome is not
             allowed.add(fm.Charged.YES if self._call_is_charged() else fm.Charged.NO)
-        assert_equal("the charge", charged, *allowed)
-        is_paid_twice = error.retryable and charged is not fm.Charged.NO
-        assert not is_paid_twice, f"the error is retryable, but `charged` is {charged}"
-        wait_s = getattr(error, "retry_after_s", None)
-        assert wait_s is None or 0 <= wait_s < math.inf, f"`retry_after_s` is {wait_s}"
+        assert_equal("the charge", error.billing.charged, *allowed)
+        self.bench.check_retry(error)
 
     def check_other_replies(self, no_verdict_statuses: Container[int]) -> None:
         """Judge the outcomes for responses with every status and every form of body.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 import re
 import uuid
 from collections.abc import Iterator
@@ -46,6 +45,7 @@ class Expected:
 
 
 _LOST = Expected((errors.OutcomeUnknown,), (Charged.UNKNOWN,))
+_LATE = Expected((errors.DeadlineExceeded,), (Charged.UNKNOWN,))
 EXPECTED = {
     Situation.BAD_KEY: Expected(
         (errors.AuthenticationFailed, errors.PermissionDenied), (Charged.NO,)
@@ -64,10 +64,6 @@ EXPECTED = {
         retryable=None,
     ),
     Situation.UNREADABLE_200: Expected((errors.UnexpectedResponse,), (Charged.YES,)),
-}
-#: Expected errors in situations that only a deadline ends.
-_LATE = Expected((errors.DeadlineExceeded,), (Charged.UNKNOWN,))
-_EXPECTED_OF_STALLS = {
     Situation.SLOW: _LATE,
     Situation.DRIPPING: _LATE,
     Situation.NEVER_DONE: _LOST,
@@ -197,10 +193,9 @@ class MoneyRules(Rules):
             assert_equal("the decision", decision, benches.INCONCLUSIVE[operation])
         else:
             assert_equal("the error", type(outcome).__name__, refusal.error.__name__)
-        charged = outcome.billing.charged
-        assert_equal("the charge", charged, refusal.charged)
-        is_paid_twice = getattr(outcome, "retryable", False) and charged is not Charged.NO
-        assert not is_paid_twice, f"the error is retryable, but `charged` is {charged}"
+        assert_equal("the charge", outcome.billing.charged, refusal.charged)
+        if refusal.error is not None:
+            bench.check_retry(outcome)
 
     @rule("R51")
     def test_r32_another_call_is_never_found(self, bench: Bench) -> None:
@@ -230,7 +225,7 @@ class MoneyRules(Rules):
         record = call.record
         situation = call.ending.situation
         bench.simulator.set_situation(situation)
-        where = f"{record.operation}, {call.description} that ends in {situation.name}"
+        label = f"{record.operation}, {call.description} that ends in {situation.name}"
         reconciliation = reconcile(bench, record)
         for _ in range(20):
             if reconciliation.outcome is not fm.Reconciled.NOT_YET:
@@ -238,25 +233,25 @@ class MoneyRules(Rules):
             reconciliation = reconcile(bench, record)
         found = reconciliation.result
         assert found is not None, (
-            f"{where}, in the vendor's records: for `vendor_id` {record.vendor_id} `reconcile` "
+            f"{label}, in the vendor's records: for `vendor_id` {record.vendor_id} `reconcile` "
             f"returns {reconciliation.reason}. A simulator without records sets `keeps_records` "
             "= False"
         )
         vendor_id = record.vendor_id or found.ids.vendor
         expected_ids = (record.id, vendor_id)
         assert_equal(
-            f"{where}: the ids of the found call", (found.ids.call, found.ids.vendor), expected_ids
+            f"{label}: the ids of the found call", (found.ids.call, found.ids.vendor), expected_ids
         )
         expected_facts = _facts(call.ending.result)
         for name, fact in _facts(found).items():
-            assert_equal(f"{where}: the {name} of the found call", fact, expected_facts[name])
+            assert_equal(f"{label}: the {name} of the found call", fact, expected_facts[name])
         if not isinstance(bench.backend, HttpBackend):
             return
         for status in (401, 503):
             with bench.record_exchanges(every=True, status=status, body=b"{}"):
                 reconciliation = reconcile(bench, record)
             assert reconciliation.outcome in (None, fm.Reconciled.NOT_YET), (
-                f"{where}: after a {status}, `reconcile` returns {reconciliation.reason}"
+                f"{label}: after a {status}, `reconcile` returns {reconciliation.reason}"
             )
 
     def _r32_find_no_other(self, bench: Bench, call: UnreadCall) -> None:
@@ -371,7 +366,7 @@ class MoneyRules(Rules):
                 continue
             removes = True
             endings = (NOT_PASSING[operation], Situation.NO_FACE, Situation.UNREADABLE_200)
-            for situation in bench.available(*endings):
+            for situation in bench.available(endings):
                 self._r49_check_removed(bench, operation, situation)
             self._r49_refused_later(bench, operation, removed_by_another)
         bench.skip_unless_applicable(removes, "removes nothing at its vendor")
@@ -394,7 +389,7 @@ class MoneyRules(Rules):
         steps = range(1, bench.request_count(operation))
         for step, exchange in zip(steps, exchanges, strict=False):
             if any(made_id.encode() in exchange.reply.body for made_id in ids):
-                for situation in bench.available(Situation.REJECTED):
+                for situation in bench.available([Situation.REJECTED]):
                     self._r49_check_removed(bench, operation, situation, step=step + 1)
                 return
 
@@ -442,13 +437,13 @@ def check_failure(
     """Assert that a failure raised the expected error and bill, or that a retry passed."""
     has_waited = bool(bench.waits_s)  # before `request_at`, which may make a call
     request = bench.request_at(operation, step)
-    is_retried_poll = _is_poll(request) and situation in EXPECTED
+    is_retried_poll = _is_poll(request) and situation in FAILURES
     outcome_text = f"it gave {outcome.summary}"
     if outcome.result is not None and is_retried_poll:
         check_bill(outcome.result.billing, outcome)
         assert outcome.result.decision is PASS[operation], f"{outcome_text} after a retry"
         return
-    expected = EXPECTED.get(situation) or _EXPECTED_OF_STALLS[situation]
+    expected = EXPECTED[situation]
     classes = expected.errors
     is_paid_request = request.charges and operation in bench.capabilities.billed_operations
     if is_retried_poll:
@@ -473,13 +468,11 @@ def check_failure(
             "this refusal"
         )
     check_bill(error.billing, outcome)
-    if charged is not Charged.NO:
-        assert not error.retryable, f"`retryable` is True, but `charged` is {charged}"
-    elif classes == expected.errors and expected.retryable is not None:
-        where = f"`retryable` of an error whose `charged` is {charged}"
-        assert_equal(where, error.retryable, expected.retryable)
-    wait_s = getattr(error, "retry_after_s", None) or 0.0
-    assert 0 <= wait_s < math.inf, f"`retry_after_s` is {wait_s}"
+    bench.check_retry(error)
+    is_free_and_known = charged is Charged.NO and classes == expected.errors
+    if is_free_and_known and expected.retryable is not None:
+        label = f"`retryable` of an error whose `charged` is {charged}"
+        assert_equal(label, error.retryable, expected.retryable)
     if getattr(error, "reconcilable", False):
         stored = bench.make_request(operation, PASSING[operation], vendor_id=error.ids.vendor)
         is_stored = bench.backend.reconcilable(stored)
@@ -499,8 +492,7 @@ def _allowed_charges(
     outcome: Outcome,
 ) -> set[Charged]:
     """Return the charges that an error may report if `request` fails."""
-    expected = EXPECTED.get(situation) or _EXPECTED_OF_STALLS[situation]
-    allowed = set(expected.charged)
+    allowed = set(EXPECTED[situation].charged)
     is_billed = operation in bench.capabilities.billed_operations
     if not request.charges:
         allowed = {Charged.NO}
@@ -515,7 +507,7 @@ def _allowed_charges(
     return allowed
 
 
-def check_bill(billing: Billing, outcome: Outcome, where: str = "") -> None:
+def check_bill(billing: Billing, outcome: Outcome, label: str = "") -> None:
     """Assert that the vendor counted the reported charges (or more, if the charge is unknown)."""
     reported = billing.charges or 0
     counted = outcome.charges
@@ -525,7 +517,7 @@ def check_bill(billing: Billing, outcome: Outcome, where: str = "") -> None:
         says_yes = billing.charged is Charged.YES
         is_right = reported == counted and says_yes == (counted > 0)
     assert is_right, (
-        f"{where}the backend reports {billing.charged} (charges: {reported}), "
+        f"{label}the backend reports {billing.charged} (charges: {reported}), "
         f"but the vendor counted {counted}"
     )
 

@@ -285,8 +285,8 @@ class OptionRules(Rules):
             bench.context += f" with {' and '.join(options)}"
         received = bench.simulator.received
         retention = received.get("retention", fm.Retention.MINIMAL)
-        where = "the retention that the vendor received"
-        assert_equal(where, retention, fm.Retention.MINIMAL)
+        label = "the retention that the vendor received"
+        assert_equal(label, retention, fm.Retention.MINIMAL)
         assert result.ids.session is None, "`ids.session` names a record at the vendor"
         stored_s = received.get("kept_s", 0.0)
         # During the call, the vendor may need to store a face for some minutes.
@@ -492,8 +492,8 @@ class OwnSenderRules(Rules):
         charges = 0
         for verdict_alone, results in zip(verdicts_alone, results_by_call, strict=True):
             verdicts = {_verdict(result) for result in results}
-            where = "the results beside other threads"
-            assert_equal(where, verdicts, {verdict_alone})
+            label = "the results beside other threads"
+            assert_equal(label, verdicts, {verdict_alone})
             charges += sum(result.billing.charges or 0 for result in results)
         requests = len(calls) * 4 * bench.request_count(operation)
         assert_equal(
@@ -555,8 +555,8 @@ class OwnSenderRules(Rules):
         verifier: fm.FaceVerifier | None = None,
     ) -> None:
         outcome = bench.call_verifier(operation, PASSING[operation], verifier=verifier)
-        where = f"the outcome of a backend that was {description}"
-        assert_equal(where, outcome.summary, f"the result {PASS[operation]}")
+        label = f"the outcome of a backend that was {description}"
+        assert_equal(label, outcome.summary, f"the result {PASS[operation]}")
 
     @rule()
     def test_r31_settings_are_held(self, bench: Bench) -> None:
@@ -693,10 +693,10 @@ def _read_time_zone() -> None:
         time.tzset()
 
 
-def _judge_failed_login(outcome: benches.Outcome, where: str) -> None:
-    assert isinstance(outcome.error, fm.VendorError), f"{where} gives {outcome.summary}"
-    assert_equal(f"the charge of {where}", outcome.error.billing.charged, fm.Charged.NO)
-    assert_equal(f"the number of requests with a picture of {where}", outcome.requests, 0)
+def _judge_failed_login(outcome: benches.Outcome, label: str) -> None:
+    assert isinstance(outcome.error, fm.VendorError), f"{label} gives {outcome.summary}"
+    assert_equal(f"the charge of {label}", outcome.error.billing.charged, fm.Charged.NO)
+    assert_equal(f"the number of requests with a picture of {label}", outcome.requests, 0)
 
 
 def _call_backend(backend: Any, request: PictureRequest) -> Any:

@@ -210,11 +210,11 @@ class Desk:
             self.player.play(id_of(session), case)
             environment = REQUIRED_ENVIRONMENTS.get(case, session.record.environment)
             result = self.read(attrs.evolve(session.record, environment=environment))
-            where = f"a session in {case.name}"
+            label = f"a session in {case.name}"
             if case in REQUIRED_ENVIRONMENTS and isinstance(result, fm.SessionMismatch):
                 # The record's environment is another one, too, so its terms cannot agree.
-                where = f"the `environment` of {where} is not what the response states: it"
-            expect(where, result, EXPECTED_OUTCOMES[case])
+                label = f"the `environment` of {label} is not what the response states: it"
+            expect(label, result, EXPECTED_OUTCOMES[case])
             if isinstance(result, fm.SessionResult):
                 self._check_verdict(case, session, result)
 
@@ -284,8 +284,8 @@ class Desk:
             sent_text = unquote(" ".join(_text_of(exchange.request) for exchange in exchanges))
             for name, pattern in patterns.items():
                 is_sent = re.search(pattern, sent_text, re.IGNORECASE)
-                where = f"a start with the {name} {options[name]}"
-                assert is_sent, f"{where} does not send it to the vendor"
+                label = f"a start with the {name} {options[name]}"
+                assert is_sent, f"{label} does not send it to the vendor"
         lasts_s = self.player.lasts_s(id_of(session)) or 0.0
         assert lasts_s <= open_s, f"a link or token lasts {lasts_s:g} s, its session {open_s:g} s"
         self.clock.sleep(open_s + 1)
@@ -303,16 +303,16 @@ class Desk:
         self.open(compared_with, searches=False)
         self.outcome_of(self.start)
         request_count = self.counted.requests
-        for situation in self.bench.available(Situation.NO_CREDIT, Situation.BAD_KEY):
+        for situation in self.bench.available([Situation.NO_CREDIT, Situation.BAD_KEY]):
             self.bench.simulator.set_situation(situation)
             error = self.outcome_of(self.start, self.plan())
             self.end_faults()
-            where = f"a start in {situation.name}"
-            expect(where, error, *EXPECTED[situation].errors)
+            label = f"a start in {situation.name}"
+            expect(label, error, *EXPECTED[situation].errors)
             charged = error.billing.charged
-            assert charged is fm.Charged.NO, f"`charged` of {where} is {charged}"
+            assert charged is fm.Charged.NO, f"`charged` of {label} is {charged}"
         losses = (Situation.GATEWAY_ERROR, Situation.UNREADABLE_200, Situation.LOST_ANSWER)
-        for situation in self.bench.available(*losses):
+        for situation in self.bench.available(losses):
             # The requests before the last may be free, for example to create a person.
             if request_count > 1:
                 self.bench.simulator.set_situation(situation, step=request_count)
@@ -322,13 +322,13 @@ class Desk:
             record = lost_record if situation is Situation.LOST_ANSWER else self.plan()
             error = self.outcome_of(self.start, record)
             self.end_faults()
-            where = f"a start in {situation.name}"
-            expect(where, error, fm.VendorError)
+            label = f"a start in {situation.name}"
+            expect(label, error, fm.VendorError)
             charged = error.billing.charged
-            assert charged is not fm.Charged.NO, f"`charged` of {where} is {charged}"
+            assert charged is not fm.Charged.NO, f"`charged` of {label} is {charged}"
             requests = self.counted.requests
             is_sent_once = requests <= request_count
-            assert is_sent_once, f"{where} sends {requests} requests, not {request_count}"
+            assert is_sent_once, f"{label} sends {requests} requests, not {request_count}"
         self.bench.skip_unless_available(Situation.LOST_ANSWER)
         self._find_lost(lost_record, compared_with)
 
@@ -360,14 +360,14 @@ class Desk:
                 picture.prepared(limits, fit=False)
             except fm.InvalidImage:
                 is_refused = True
-            where = f"a reference beyond the vendor's limit ({limit_name})"
-            assert is_refused, f"{where} would be sent"
+            label = f"a reference beyond the vendor's limit ({limit_name})"
+            assert is_refused, f"{label} would be sent"
         if not self.player.looks_at_references:
             return
         for limit_name, picture in pictures_within(limits).items():
             started = self.outcome_of(self.start, reference=picture)
-            where = f"a reference of {picture.size_bytes} bytes ({limit_name})"
-            expect(f"the outcome for {where}, within the limits,", started, fm.SessionResult)
+            label = f"a reference of {picture.size_bytes} bytes ({limit_name})"
+            expect(f"the outcome for {label}, within the limits,", started, fm.SessionResult)
 
     def scores(self) -> None:
         """Check the scores, and the liveness threshold if the backend applies it."""
@@ -388,8 +388,8 @@ class Desk:
             session = self.start(self.plan(liveness_threshold=value))
             result = self.play_and_read(session, Case.PASSED)
             passes = bool(fm.Threshold(value, threshold_rule).passes(score.value))
-            where = f"the score {score.value:g} of a session at the threshold {value:g}"
-            assert_verifies(result, passes, where)
+            label = f"the score {score.value:g} of a session at the threshold {value:g}"
+            assert_verifies(result, passes, label)
 
     def documents(self) -> None:
         """Show documents: only the person's own verifies, and no name reaches a result."""
@@ -418,51 +418,62 @@ class Desk:
             documented, "has no `words` from the vendor's documentation"
         )
         status_of_pass = self.passed().vendor_status
-        words = [word for word in documented if not isinstance(word.means, Deletion)]
-        for word in words:
-            self._check_word(word, [word.means], status_of_pass)
-        for path in dict.fromkeys(word.place for word in words):
-            self._check_new_words([word for word in words if word.place == path], status_of_pass)
+        session_words = [
+            session_word
+            for session_word in documented
+            if not isinstance(session_word.means, Deletion)
+        ]
+        for session_word in session_words:
+            self._check_word(session_word, [session_word.means], status_of_pass)
+        for path in dict.fromkeys(session_word.place for session_word in session_words):
+            self._check_new_words(
+                [session_word for session_word in session_words if session_word.place == path],
+                status_of_pass,
+            )
 
     def _check_word(
-        self, word: SessionWord, meanings: Sequence[Any], status_of_pass: str | None
+        self, session_word: SessionWord, meanings: Sequence[Any], status_of_pass: str | None
     ) -> None:
         """Assert that a value has one of these meanings, and verifies only if it is said to."""
-        result = self._outcome_of(word)
-        is_missing = word.word is None and word.source == UNDOCUMENTED
+        result = self._outcome_of(session_word)
+        is_missing = session_word.word is None and session_word.source == UNDOCUMENTED
         if is_missing and isinstance(result, fm.UnexpectedResponse):
             return
-        where = _describe_word(word)
-        expect(where, result, *meanings)
-        assert_verifies(result, word.is_yes, where)
-        statuses = status_of_pass, word.word
-        assert_equal(f"`vendor_status` with {where}", result.vendor_status, *statuses)
+        label = _describe_word(session_word)
+        expect(label, result, *meanings)
+        assert_verifies(result, session_word.is_yes, label)
+        statuses = status_of_pass, session_word.word
+        assert_equal(f"`vendor_status` with {label}", result.vendor_status, *statuses)
 
-    def _outcome_of(self, word: SessionWord) -> Any:
+    def _outcome_of(self, session_word: SessionWord) -> Any:
         """Return the outcome of a read or deletion of a session with this value."""
         record = self.start().record
-        self.player.say(str(record.session_id), word.place, word.word)
-        if isinstance(word.means, Deletion):
+        self.player.say(str(record.session_id), session_word.place, session_word.word)
+        if isinstance(session_word.means, Deletion):
             return self.delete(record)
         return self.read(record)
 
-    def _check_new_words(self, words: Sequence[SessionWord], status_of_pass: str | None) -> None:
+    def _check_new_words(
+        self, session_words: Sequence[SessionWord], status_of_pass: str | None
+    ) -> None:
         """Play an unknown and a missing value at the place of `words`."""
-        place = words[0].place
-        texts = [word for word in words if isinstance(word.word, str)]
+        place = session_words[0].place
+        texts = [
+            session_word for session_word in session_words if isinstance(session_word.word, str)
+        ]
         meaning_class: Any = type(texts[0].means) if texts else None
         if meaning_class not in (State, fm.Decision, fm.LivenessDecision):
             return
         unknown = State.UNKNOWN if meaning_class is State else meaning_class.REVIEW
         meanings = [unknown]
         # If all values have the same meaning, an unknown value may have it, too.
-        known_meanings = {word.means for word in texts}
-        if len(known_meanings) == 1 and not any(word.is_yes for word in texts):
+        known_meanings = {session_word.means for session_word in texts}
+        if len(known_meanings) == 1 and not any(session_word.is_yes for session_word in texts):
             meanings += known_meanings
         status = self.bench.simulator.unknown_status
         new_word = SessionWord(place, status, unknown, UNDOCUMENTED)
         self._check_word(new_word, meanings, status_of_pass)
-        is_documented = any(word.word is None for word in words)
+        is_documented = any(session_word.word is None for session_word in session_words)
         if meaning_class is not State and not is_documented:
             missing_word = SessionWord(place, None, unknown, UNDOCUMENTED)
             meanings.append(meaning_class.INCONCLUSIVE)
@@ -528,13 +539,13 @@ class Desk:
             # A session that a read still reports (as gone) may be deleted again.
             is_done = repeated_deletion.state is DeletionState.DONE
             assert not is_done, "the deletion of a missing session is reported as done"
-        for word in self.player.words:
-            if isinstance(word.means, Deletion):
-                outcome = self._outcome_of(word)
-                where = _describe_word(word)
-                expect(f"a deletion with {where}", outcome, word.means.state)
-                face_kept = word.means.face_kept
-                assert_equal(f"`face_kept` with {where}", outcome.face_kept, face_kept)
+        for session_word in self.player.words:
+            if isinstance(session_word.means, Deletion):
+                outcome = self._outcome_of(session_word)
+                label = _describe_word(session_word)
+                expect(f"a deletion with {label}", outcome, session_word.means.state)
+                face_kept = session_word.means.face_kept
+                assert_equal(f"`face_kept` with {label}", outcome.face_kept, face_kept)
 
     def during_faults(self) -> None:
         """Read and delete during faults and rejections: none may report the session as gone."""
@@ -554,7 +565,7 @@ class Desk:
         situations: Sequence[Situation],
     ) -> None:
         outcomes: dict[str, Any] = {}
-        for situation in self.bench.available(*situations):
+        for situation in self.bench.available(situations):
             self.bench.simulator.set_situation(situation)
             outcomes[situation.name] = call(record)
         self.end_faults()
@@ -564,9 +575,9 @@ class Desk:
             if exchanges:
                 outcomes[f"{status} {body!r}"] = outcome
         for fault_name, outcome in outcomes.items():
-            where = f"{call_name} during {fault_name}"
-            expect(where, outcome, fm.VendorError)
-            assert not is_a(outcome, State.GONE), f"{where} reports the session as gone"
+            label = f"{call_name} during {fault_name}"
+            expect(label, outcome, fm.VendorError)
+            assert not is_a(outcome, State.GONE), f"{label} reports the session as gone"
 
 
 class SessionRules(Rules):
@@ -631,8 +642,8 @@ class SessionRules(Rules):
         if isinstance(with_person, fm.SessionResult):
             text += json.dumps(with_person.to_dict())
         for name, value in PERSONAL_DATA.items():
-            where = "a result or the log has personal data from the vendor"
-            assert value not in text, f"{where}: {name}"
+            label = "a result or the log has personal data from the vendor"
+            assert value not in text, f"{label}: {name}"
 
     def _r54_raw(self, result: fm.SessionResult) -> None:
         for _, value in values_in(result.raw):
@@ -694,9 +705,9 @@ class SessionRules(Rules):
         for forged_body, forged_headers in _forgeries(session, body, headers):
             outcome = desk.receive(forged_body, forged_headers)
             names = ", ".join(forged_headers) or "(none)"
-            where = f"a forged webhook with the headers {names}"
-            expect(where, outcome, fm.WebhookRefused)
-            assert outcome.http_status != 422, f"{where} is parsed before it is verified"
+            label = f"a forged webhook with the headers {names}"
+            expect(label, outcome, fm.WebhookRefused)
+            assert outcome.http_status != 422, f"{label} is parsed before it is verified"
         after = describe(desk.sessions.read(session.record))
         assert after == before, f"after a rejected webhook, a session is {after}"
         # Longer than any vendor's tolerance.
@@ -742,8 +753,8 @@ class SessionRules(Rules):
         for case in desk.cases(Case.PASSED, Case.SPOOF):
             result = desk.play_and_read(desk.start(), case, with_portrait=True)
             has_portrait = result.portrait is not None
-            where = f"the portrait of {case.name} is {result.portrait}"
-            assert has_portrait == bool(result.liveness.is_live), where
+            label = f"the portrait of {case.name} is {result.portrait}"
+            assert has_portrait == bool(result.liveness.is_live), label
 
 
 def id_of(session: fm.SessionResult) -> str:
@@ -759,17 +770,17 @@ def items_of(result: fm.SessionResult) -> list[fm.MatchResult | fm.LivenessResul
     return [item for item in (result.match, result.liveness) if hosted.is_reported(item)]
 
 
-def assert_verifies(result: fm.SessionResult, is_yes: bool, where: str) -> None:
+def assert_verifies(result: fm.SessionResult, is_yes: bool, label: str) -> None:
     """Assert that a result verifies the person, or that it does not."""
     if is_yes:
-        assert verifies(result), f"{where} is a no"
+        assert verifies(result), f"{label} is a no"
     else:
-        assert not verifies(result), f"{where} is a yes"
+        assert not verifies(result), f"{label} is a yes"
 
 
-def _describe_word(word: SessionWord) -> str:
-    path = ".".join(map(str, word.place))
-    return f"`{path}` {word.word!r} (meaning {word.means}, {word.source})"
+def _describe_word(session_word: SessionWord) -> str:
+    path = ".".join(map(str, session_word.place))
+    return f"`{path}` {session_word.word!r} (meaning {session_word.means}, {session_word.source})"
 
 
 def describe(outcome: Any) -> str:
@@ -796,9 +807,9 @@ def is_a(outcome: Any, expected: Any) -> bool:
     return any(value is expected for value in values)
 
 
-def expect(where: str, outcome: Any, *expected: Any) -> None:
+def expect(label: str, outcome: Any, *expected: Any) -> None:
     """Assert that an outcome is one of these classes, states, decisions or pictures."""
-    assert any(is_a(outcome, each) for each in expected), f"{where} is {describe(outcome)}"
+    assert any(is_a(outcome, each) for each in expected), f"{label} is {describe(outcome)}"
 
 
 def _add_personal_data(_: HttpRequest, reply: HttpReply) -> HttpReply:
