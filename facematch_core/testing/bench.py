@@ -40,7 +40,6 @@ from facematch_core.http.messages import encode_request
 from . import simulator as simulators
 from .simulator import (
     AT_ONE_REQUEST,
-    NOT_PASSING,
     OPERATION_OF,
     PASSING,
     STALLS,
@@ -151,9 +150,16 @@ def run_parts(subject: Any, *parts: Callable[[Any], None]) -> None:
         pytest.skip(DOES_NOT_APPLY + " ".join(dict.fromkeys(inapplicable)))
 
 
-def assert_equal(name: str, actual: object, *expected: object) -> None:
-    """Assert that a value equals the expected value, or one of several."""
-    assert actual in expected, f"{name} is {actual}, not {' or '.join(map(str, expected))}"
+def assert_equal(name: str, actual: object, expected: object) -> None:
+    """Assert that a value equals the expected value."""
+    assert actual == expected, f"{name} is {actual}, not {expected}"
+
+
+def assert_among(name: str, actual: object, allowed: Iterable[object]) -> None:
+    """Assert that a value is one of the allowed values."""
+    allowed_values = list(allowed)
+    texts = sorted(map(str, allowed_values))
+    assert actual in allowed_values, f"{name} is {actual}, not {' or '.join(texts)}"
 
 
 @attrs.frozen(kw_only=True)
@@ -423,7 +429,7 @@ class Bench:
         if operation not in self.capabilities.billed_operations:
             expected.add(fm.Charged.NO)
         charged = error.billing.charged
-        assert_equal("`charged` in the error for a 200 response", charged, *sorted(expected))
+        assert_among("`charged` in the error for a 200 response", charged, expected)
 
     def check_retry(self, error: Any) -> None:
         """Assert that what may be charged is not retryable, and that the wait is one."""
@@ -465,9 +471,9 @@ class Bench:
             return None
         results = []
         # A rejection that becomes a result (no face) has a warning tagged with the error code.
-        possible = (*PASSING.values(), *NOT_PASSING.values(), Situation.TWO_FACES)
-        for case in self.available_cases(possible):
-            result = self.call_verifier(*case).result
+        possible = (*OPERATION_OF, Situation.TWO_FACES)
+        for operation, result_situation in self.available_cases(possible):
+            result = self.call_verifier(operation, result_situation).result
             if result is not None:
                 results.append(result)
         if situation is Situation.UNKNOWN_STATUS:
@@ -528,11 +534,11 @@ class Bench:
 
     def steps_to_fail(self, operation: Operation, situation: Situation) -> list[int | None]:
         """Return the steps of a call that `situation` can affect, or [None] for the whole call."""
-        steps = list(range(1, self.request_count(operation) + 1))
+        steps: list[int | None] = list(range(1, self.request_count(operation) + 1))
         if situation is Situation.BAD_KEY:
             return [None, *steps[1:]]
         if len(steps) > 1 and situation in AT_ONE_REQUEST:
-            return [*steps]
+            return steps
         return [None]
 
     def call_verifier(

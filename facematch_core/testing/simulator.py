@@ -145,7 +145,7 @@ FAILURES = (
 #: Situations that only a deadline ends.
 STALLS = (Situation.SLOW, Situation.DRIPPING)
 #: Situations that affect one request of a call. All others affect each request by default.
-AT_ONE_REQUEST = {*FAILURES, *STALLS} - {Situation.BAD_KEY, Situation.UNREACHABLE}
+AT_ONE_REQUEST = set(FAILURES + STALLS) - {Situation.BAD_KEY, Situation.UNREACHABLE}
 
 
 def required(capabilities: Capabilities) -> frozenset[Situation]:

@@ -48,6 +48,7 @@ from facematch_core.testing.bench import (
 from facematch_core.testing.simulator import (
     FAILURES,
     NOT_PASSING,
+    OPERATION_OF,
     PASSING,
     STALLS,
     EngineSimulator,
@@ -371,7 +372,7 @@ def _received_value(bench: Bench, operation: fm.Operation, option: str, value: A
 def _hidden_values(bench: Bench, images: benches.Pair) -> set[tuple[str, bytes]]:
     """Return the name and bytes of each secret and each piece of a picture."""
     hidden = {(SECRET_NAME, secret) for secret in secrets_of(bench)}
-    for image in (*images, *bench.prepare(images)):
+    for image in itertools.chain(images, bench.prepare(images)):
         samples = leaks.picture_samples(image)
         bench.require_of_simulator(samples, "its pictures are too plain for leak tests: use others")
         hidden |= {("a picture", sample) for sample in samples}
@@ -581,7 +582,7 @@ class OwnSenderRules(Rules):
             diagnosis = json.dumps(dict(bench.backend.diagnose()), allow_nan=False)
             requests = bench.simulator.requests_seen - requests_before
             assert_equal("the number of requests by `diagnose`", requests, 0)
-            situations = (*PASSING.values(), *NOT_PASSING.values(), Situation.OUTAGE)
+            situations = (*OPERATION_OF, Situation.OUTAGE)
             for operation, situation in bench.available_cases(situations):
                 bench.call_verifier(operation, situation)
         for secret in secrets_of(bench):

@@ -23,7 +23,15 @@ from facematch_core.http import HttpReply, HttpRequest
 from facematch_core.sessions.sessions import Sessions
 from facematch_core.testing import bench as benches
 from facematch_core.testing import leaks
-from facematch_core.testing.bench import INCONCLUSIVE, Bench, Rules, assert_equal, rule, run_parts
+from facematch_core.testing.bench import (
+    INCONCLUSIVE,
+    Bench,
+    Rules,
+    assert_among,
+    assert_equal,
+    rule,
+    run_parts,
+)
 from facematch_core.testing.pictures import pictures_beyond, pictures_within
 from facematch_core.testing.simulator import SessionCase as Case
 from facematch_core.testing.simulator import SessionSimulator, SessionWord, Situation, good_among
@@ -254,8 +262,8 @@ class Desk:
             assert not items_of(before), f"a session that nobody has opened is {before_text}"
             assert_equal("the number of charges of a read", self.counted.charges, 0)
             if before.access:
-                pages = dict(before.access.page), dict(session.access.page)
-                assert_equal("the page of a read", *pages)
+                page = dict(before.access.page)
+                assert_equal("the page of a read", page, dict(session.access.page))
             else:
                 bodies = "".join(f"{exchange.reply.at()}" for exchange in exchanges)
                 is_shown = any(key in bodies for key in _keys_of(session))
@@ -443,7 +451,7 @@ class Desk:
         expect(label, result, *meanings)
         assert_verifies(result, session_word.is_yes, label)
         statuses = status_of_pass, session_word.word
-        assert_equal(f"`vendor_status` with {label}", result.vendor_status, *statuses)
+        assert_among(f"`vendor_status` with {label}", result.vendor_status, statuses)
 
     def _outcome_of(self, session_word: SessionWord) -> Any:
         """Return the outcome of a read or deletion of a session with this value."""
@@ -631,7 +639,7 @@ class SessionRules(Rules):
             class_name = type(document).__name__
             document_text = f"{document!r} {json.dumps(document.to_dict())}"
             outputs[class_name] = outputs.get(class_name, "") + document_text
-        hidden = _keys_of(session) | {*bench.simulator.secrets}
+        hidden = _keys_of(session) | set(bench.simulator.secrets)
         for output_name, text in outputs.items():
             for key in hidden:
                 is_leaked = leaks.find_leaks(key, text)
