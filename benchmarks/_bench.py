@@ -1,15 +1,21 @@
-"""Shared helpers of the benchmarks: server processes, headings and targets."""
+"""Shared helpers of the benchmarks: server processes, headings, targets and counts of bytecodes."""
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 HERE = Path(__file__).parent
+#: The checkout; files below it count as facematch.
+ROOT = HERE.parent
 
 missed: list[str] = []
 
@@ -54,3 +60,49 @@ def begin() -> None:
 def end() -> None:
     """Print the missed targets."""
     print("\n" + ("All targets met." if not missed else "Missed:\n  " + "\n  ".join(missed)))
+
+
+def restart_without_chance() -> None:
+    """Run the program again with an empty environment and a fixed hash seed; then counts repeat."""
+    if os.environ.get("PYTHONHASHSEED") != "0":
+        command = [sys.executable, *sys.argv]
+        done = subprocess.run(command, env={"PYTHONHASHSEED": "0"}, check=False)
+        raise SystemExit(done.returncode)
+
+
+def count(call: Callable[[], Any], warm: int) -> tuple[collections.Counter[str], set[Any]]:
+    """Return the bytecodes of a call by file, and the functions of facematch that it runs.
+
+    The call is made `warm` times before it is counted.
+    """
+    bytecodes: collections.Counter[str] = collections.Counter()
+    functions: set[tuple[str, str]] = set()
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG001 - Python's own
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        name = frame.f_code.co_filename
+        is_ours = name.startswith(str(ROOT)) and not name.startswith(str(HERE))
+        if is_ours and ".venv" not in name:
+            functions.add((name, frame.f_code.co_qualname))
+
+        def step(_frame: FrameType, event: str, _argument: Any) -> Any:
+            bytecodes[name] += event == "opcode"
+            return step
+
+        return step
+
+    for _ in range(warm):
+        call()
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(None)
+    return bytecodes, functions
+
+
+def print_files(bytecodes: collections.Counter[str]) -> None:
+    """Print the files with the most bytecodes."""
+    for name, number in bytecodes.most_common(40):
+        path = Path(name)
+        print(f"  {number:6} {path.relative_to(ROOT) if path.is_relative_to(ROOT) else path.name}")

@@ -10,52 +10,18 @@ version. Files and functions are facematch's, for the variant *bytes*.
 from __future__ import annotations
 
 import argparse
-import collections
-import os
-import subprocess
-import sys
+import functools
 import tempfile
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from _bench import HERE, verdict
+from _bench import count, print_files, restart_without_chance, verdict
 from client_overhead import Client, Way, fresh, picture, server
 
 #: Number of warm-up calls before the counted call.
 WARM = 4
-#: The checkout; files below it count as facematch.
-ROOT = HERE.parent
 #: The most bytecodes per variant, as a multiple of bare requests.
 MOST = {"image": 0.9, "bytes": 1.15, "policies": 1.24}
-
-
-def count(way: Way, pair: Any) -> tuple[collections.Counter[str], set[tuple[str, str]]]:
-    """Return the bytecodes of one call by file, and the functions of facematch that it runs."""
-    bytecodes: collections.Counter[str] = collections.Counter()
-    functions: set[tuple[str, str]] = set()
-
-    def trace(frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG001 - Python's own
-        frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        name = frame.f_code.co_filename
-        is_ours = name.startswith(str(ROOT)) and not name.startswith(str(HERE))
-        if is_ours and ".venv" not in name:
-            functions.add((name, frame.f_code.co_qualname))
-
-        def step(_frame: FrameType, event: str, _argument: Any) -> Any:
-            bytecodes[name] += event == "opcode"
-            return step
-
-        return step
-
-    for _ in range(WARM):
-        way(pair)
-    sys.settrace(trace)
-    try:
-        way(pair)
-    finally:
-        sys.settrace(None)
-    return bytecodes, functions
 
 
 def main() -> None:
@@ -63,11 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Count the work of one verify.")
     parser.add_argument("--rooms", action="store_true", help="print the share of each file, too")
     options = parser.parse_args()
-    if os.environ.get("PYTHONHASHSEED") != "0":
-        command = [sys.executable, *sys.argv]
-        raise SystemExit(
-            subprocess.run(command, env={"PYTHONHASHSEED": "0"}, check=False).returncode
-        )
+    restart_without_chance()
     files = picture(0, 20_000), picture(1, 20_000)
     first = fresh([files])[0]
     with tempfile.TemporaryDirectory() as temporary, server(Path(temporary), first) as port:
@@ -78,7 +40,9 @@ def main() -> None:
             "bytes": (client.ours(), files),
             "policies": (client.guarded(), files),
         }
-        counts = {name: count(*way) for name, way in ways.items()}
+        counts = {
+            name: count(functools.partial(way, pair), WARM) for name, (way, pair) in ways.items()
+        }
     bare = counts["bare"][0].total()
     print(f"bare requests: {bare} bytecodes")
     for name, most in MOST.items():
@@ -88,11 +52,8 @@ def main() -> None:
             bytecodes.total() / bare,
             most=most,
         )
-        for file, number in bytecodes.most_common(30) if options.rooms else ():
-            path = Path(file)
-            print(
-                f"  {number:6} {path.relative_to(ROOT) if path.is_relative_to(ROOT) else path.name}"
-            )
+        if options.rooms:
+            print_files(bytecodes)
     functions = counts["bytes"][1]
     print(
         f"{len(functions)} functions in {len({name for name, _ in functions})} files of facematch"

@@ -10,21 +10,14 @@ depend only on the code and Python's version.
 from __future__ import annotations
 
 import argparse
-import collections
 import hashlib
-import os
-import subprocess
-import sys
-from pathlib import Path
-from types import FrameType
+from collections.abc import Callable
 from typing import Any
 
-from _bench import HERE
+from _bench import count, print_files, restart_without_chance
 
 #: Number of warm-up calls before the counted call.
 WARM = 5
-#: The checkout; files below it count as facematch.
-ROOT = HERE.parent
 
 
 def make_request(size: int) -> dict[str, Any]:
@@ -64,8 +57,8 @@ def make_request(size: int) -> dict[str, Any]:
     return {"method": "POST", "target": "/v3/face-match/", "headers": headers, "body": body}
 
 
-def count(size: int) -> tuple[collections.Counter[str], set[tuple[str, str]]]:
-    """Return the bytecodes of one call by file, and the functions of facematch that it runs."""
+def mocked_call(size: int) -> Callable[[], Any]:
+    """Return a call of the app with two pictures of `size` bytes; raise if the app refuses it."""
     from facematch_mock_server import MockServer
     from facematch_mock_server.base.messages import Request
     from facematch_mock_server.http.exchange import carry_out
@@ -73,38 +66,15 @@ def count(size: int) -> tuple[collections.Counter[str], set[tuple[str, str]]]:
     server = MockServer(seed=1)
     parts = make_request(size)
 
-    def call() -> None:
-        sys.settrace(trace)
-        try:
-            request = Request(**parts)
-            begun = server.app.begin(request)
-            plan = carry_out(server.app, request)
-        finally:
-            sys.settrace(None)
-        if begun is not None or plan.response is None or plan.response.status != 200:
-            raise RuntimeError(f"the mock refused the benchmark's request: {plan}")
+    def call() -> Any:
+        request = Request(**parts)
+        begun = server.app.begin(request)
+        return begun, carry_out(server.app, request)
 
-    bytecodes: collections.Counter[str] = collections.Counter()
-    functions: set[tuple[str, str]] = set()
-
-    def trace(frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG001 - Python's own
-        frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        name = frame.f_code.co_filename
-        if name.startswith(str(ROOT)):
-            functions.add((name, frame.f_code.co_qualname))
-
-        def step(_frame: FrameType, event: str, _argument: Any) -> Any:
-            bytecodes[name] += event == "opcode"
-            return step
-
-        return step
-
-    for _ in range(WARM):
-        call()
-        bytecodes.clear()
-        functions.clear()
-    call()
-    return bytecodes, functions
+    begun, plan = call()
+    if begun is not None or plan.response is None or plan.response.status != 200:
+        raise RuntimeError(f"the mock refused the benchmark's request: {plan}")
+    return call
 
 
 def main() -> None:
@@ -112,22 +82,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Count the work of one mocked call.")
     parser.add_argument("--rooms", action="store_true", help="print the share of each file, too")
     options = parser.parse_args()
-    if os.environ.get("PYTHONHASHSEED") != "0":
-        command = [sys.executable, *sys.argv]
-        raise SystemExit(
-            subprocess.run(command, env={"PYTHONHASHSEED": "0"}, check=False).returncode
-        )
+    restart_without_chance()
     for size in (20_000, 200_000):
-        bytecodes, functions = count(size)
+        bytecodes, functions = count(mocked_call(size), WARM)
         files = {name for name, _ in functions}
         print(
             f"2 x {size // 1000} KB: {bytecodes.total()} bytecodes, "
             f"{len(functions)} functions in {len(files)} files of facematch"
         )
-        for name, number in bytecodes.most_common(40) if options.rooms else ():
-            path = Path(name)
-            shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path.name
-            print(f"  {number:6} {shown}")
+        if options.rooms:
+            print_files(bytecodes)
 
 
 if __name__ == "__main__":

@@ -109,8 +109,8 @@ class Kind:
             distribution with three degrees of freedom instead of a normal distribution.
         decimals: Decimal places of scores; None for unrounded scores.
         busy: Whether a few people are in most of the pairs (Pareto, 1.5).
-        gallery: Whether the non-mated pairs are each of one half of the people with each of the
-            other half; `non_mated` must be their number.
+        gallery: Whether each of the people is compared with every other one; `non_mated` must be
+            the number of these pairs.
         unacquired: The share of pairs that are not acquired.
         alike: Number of non-mated pairs, in addition, of each two people who look alike.
         alike_part: The share of the variance that is common to the pairs of two who look alike.
@@ -218,8 +218,7 @@ class Kind:
             first, second = chance.choice(self.people, (2, self.non_mated), p=share)
             second = np.where(first == second, (first + 1) % self.people, second)
         elif self.gallery:
-            first, second = np.divmod(np.arange(half**2), half)
-            second += half
+            first, second = np.nonzero(~np.eye(self.people, dtype=bool))
         else:
             first, second = draw_strangers(self.people // self.groups, self.non_mated, chance)
             group = chance.integers(0, self.groups, self.non_mated)
