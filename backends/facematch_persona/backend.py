@@ -102,6 +102,8 @@ class PersonaBackend(HostedSessionBackend):
         finds_by_record=True,
         can_delete=True,
         link_hosts=frozenset({"withpersona.com", "inquiry.withpersona.com"}),
+        # A "one-time link" (docs.withpersona.com, /inquiry-one-time-links).
+        link_works_once=True,
         takes_return_url=True,
         resumes_expired=True,
         read_windows=(RateWindow(300, 60.0),),

@@ -184,6 +184,8 @@ class SessionCapabilities:
         gives_portrait: Whether a picture of the person can be read.
         result_lasts_s: Seconds from the start during which a result can be read; None if unlimited.
         link_hosts: The vendor's own hosts for links, in lower case, besides that of `service_url`.
+        link_works_once: Whether a link opens the session only once, so that a person who returns
+            needs a new link, from a read.
         needs_liveness_threshold: Whether liveness can only be decided with the caller's threshold.
         takes_language, takes_return_url: Whether `start` accepts this argument.
         resumes_expired: Whether a person may continue a session that the vendor reports as expired.
@@ -206,6 +208,7 @@ class SessionCapabilities:
     gives_portrait: bool = False
     result_lasts_s: float | None = None
     link_hosts: frozenset[str] = frozenset()
+    link_works_once: bool = False
     needs_liveness_threshold: bool = False
     takes_language: bool = False
     takes_return_url: bool = False

@@ -144,7 +144,8 @@ class SessionStore:
 
     The table ``facematch_sessions`` contains the records and the last readings, without pictures.
     The link for the person has a column of its own, which is NULL once the link has expired, and
-    after the first reading that is not PENDING. A token is never stored.
+    after the first reading that is not PENDING. A token is never stored, nor a link that works
+    only once.
 
     Args:
         where: A SQLAlchemy URL (``sqlite:////var/lib/shop/sessions.sqlite3``,
@@ -232,8 +233,9 @@ class SessionStore:
         that did. A second click waits up to 10 seconds for the first one's start.
 
         An open session keeps its link. Without a stored link, the access is read from the vendor,
-        free of charge. If the vendor does not return it again, or the person did not finish in
-        time, the session is deleted and another is started, which is counted.
+        free of charge: a token, or a new link where a link works once. If the vendor does not
+        return it again, or the person did not finish in time, the session is deleted and another is
+        started, which is counted.
 
         Whatever the vendor's sessions do not take is left out, so that another vendor is another
         profile: `reference`, `any_document`, `return_url` and `language`.
@@ -684,7 +686,9 @@ class SessionStore:
         # Without access, the person has finished, and the verdict is due at once.
         if result.access is not None:
             look_at += result.read_again_s or 0.0
-            if result.access.link is not None:
+            # Whether the person has used up a link that works once is not known.
+            works_once = self._sessions[row.name].capabilities.link_works_once
+            if result.access.link is not None and not works_once:
                 link = result.access.link.reveal()
             if result.access.expires_at is not None:
                 ends_at = min(ends_at, result.access.expires_at.timestamp())

@@ -228,7 +228,7 @@ def test_vendor_identical_to_its_mock_has_no_differences(rehearse, name):
     assert not [call for call in lasting if call.startswith("session")]
 
 
-@pytest.mark.parametrize("name", ["onfido", "persona"])
+@pytest.mark.parametrize("name", ["onfido", "persona", "sumsub", "veriff"])
 def test_vendor_of_hosted_sessions_alone_is_compared_by_its_sessions(rehearse, name):
     vendor = rehearse(name)
     ended = vendor.run("--yes", code=0)

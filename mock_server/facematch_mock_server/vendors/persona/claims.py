@@ -86,7 +86,7 @@ CLAIMS = table(
     _error("inquiry.not_for_review", 409, "Conflict", API, "An approved or declined inquiry cannot be marked for review. The text is ours.", details="Inquiry is {status}"),
     _error("inquiry.not_open", 409, "Conflict", INQUIRIES, "Only a created or pending inquiry can expire, and only a pending or expired one can be resumed, else 409. The text is ours.", details="Inquiry is {status}"),
     row("link.lasts_s", 86_400, API, "A one-time link lasts 24 hours, unless expires-in-seconds says otherwise. Here it ends with its inquiry, too."),
-    fact("link.made_up", OURS, "A link leads to the mock's own page; a new link ends the one before. The session token is made up."),
+    fact("link.made_up", OURS, "A link leads to the mock's own page; a new link ends the one before, and works more than once, unlike Persona's. The session token is made up."),
     row("link.most", 25, SESSIONS, "An inquiry has at most 25 sessions; each link and each session token is one."),
     _error("link.too_many", 422, "Unprocessable entity", OURS, "The refusal of a 26th session is not documented.", details="Inquiry has too many sessions"),
     row("session.attempts", 3, OURS, "The third failed attempt ends the flow at its failed screen."),
