@@ -476,6 +476,33 @@ class ShowsNoFlow(SessionVendor):
         return attrs.evolve(reply, body=shown)
 
 
+class ListsSessions(SessionVendor):
+    """The vendor, whose list of all sessions has pages of 20, the newest first."""
+
+    def answer(self, request, situation, score):
+        if request.path != "/sessions/newest" or situation in STATUSES:
+            return super().answer(request, situation, score)
+        newest = [*self.store.values()][:-21:-1]
+        return SimulatorReply(body={"sessions": newest}, charged=False)
+
+
+def looks_among_the_newest(me, ok, request):
+    """Replaces `read_steps`: a lost session is looked for in the list of all sessions."""
+    record = request.record
+    if record.session_id is None:
+        newest = yield me.get("newest")
+        found = [body for body in newest.json()["sessions"] if body["id"] == record.id]
+        record = evolve(record, session_id=found[0]["session"] if found else "none")
+    return (yield from ok(evolve(request, record=record)))
+
+
+def forgets_the_link_in_the_end(me, ok, body, request):
+    """Replaces `reading`: no link once the time of the session is over."""
+    ends_at = datetime.fromisoformat(body["made_at"]) + timedelta(seconds=body["lasts_s"])
+    is_over = request.clock.now() > ends_at
+    return evolve(ok(body, request), access=None) if is_over else ok(body, request)
+
+
 class KeepsTheFace(SessionVendor):
     """The vendor, who keeps the face of each session until that is deleted, too."""
 
@@ -536,6 +563,13 @@ ROWS = (
         reading=lambda me, ok, body, request: evolve(ok(body, request),
             record_id=request.record.id, terms=request.record.terms),
         session_capabilities=evolve(SessionReference.session_capabilities, finds_by_record=False)),
+    session("R53", "LooksAmongTheNewest", "A lost session is found only among the newest of all.",
+        simulator=ListsSessions, read_steps=looks_among_the_newest),
+    session("R52", "SaysThatLinksWorkOnce", "A link is said to work once, and read again.",
+        session_capabilities=evolve(SessionReference.session_capabilities, link_works_once=True)),
+    session("R52", "ResumesNothing", "An expired session is said to go on, and has no link.",
+        session_capabilities=evolve(SessionReference.session_capabilities, resumes_expired=True),
+        reading=forgets_the_link_in_the_end),
     # R54
     session("R54", "LinkIsAFact", "The record has the link.",
         started=lambda me, ok, body: evolve(ok(body), vendor={"way": body["link"]})),

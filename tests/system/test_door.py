@@ -28,9 +28,12 @@ REACHES = {
     "with_http_client.py": TOKEN,
     "with_httpx.py": APPROVED,
     "with_httpx_async.py": APPROVED,
+    "with_onfido_sdk.py": "session awaiting_input",
     "with_own_server.py": ONE_MATCH,
+    "with_persona.py": "session created",
     "with_requests.py": APPROVED,
     "with_sockets.py": "HTTP/1.1 200 OK",
+    "with_sumsub.py": "session init",
     "with_tencent_sdk.py": "score above 50 True",
     "with_urllib.py": TOKEN,
     "with_urllib3.py": APPROVED,
@@ -42,6 +45,7 @@ REACHES = {
     "with_got.mjs": "token true",
     "with_https.cjs": "token true",
     "with_undici.mjs": APPROVED,
+    "with_veriff.mjs": "session created null",
     "with_curl.sh": '"status":"Approved"',
     "WithHttpClient.java": "token true",
     "WithUrlConnection.java": "token true",
@@ -58,6 +62,10 @@ VENDORS = (
     "baidu",
     "facepp",
     "tencent",
+    "onfido",
+    "persona",
+    "sumsub",
+    "veriff",
 )
 OPTIONS = [
     *(word for vendor in VENDORS for word in ("--vendor", vendor)),
@@ -82,7 +90,7 @@ def folder(tmp_path_factory, find_program, run_command):
     (made / "id.png").write_bytes(sheet["p1"].data)
     run_command(find_program("npm"), "install", "--silent", "--no-save", *NPM, cwd=made)
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--target", made / "packages")
-    run_command(*pip, "aiohttp>=3.10", "aiodns>=3.2", "uvloop>=0.21")
+    run_command(*pip, "aiohttp>=3.10", "aiodns>=3.2", "uvloop>=0.21", "onfido-python==6.2.0")
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,15 @@ from facematch_core.backend import DeleteRequest, ReadRequest, SessionCapabiliti
 from facematch_core.http import HttpRequest
 
 Change = Callable[[HttpRequest], HttpRequest]
+
+
+def _new_uuid() -> str:
+    return str(uuid.uuid4())
+
+
+def _new_applicant_id() -> str:
+    """Return an id of Sumsub's form."""
+    return uuid.uuid4().hex[:24]
 
 
 # fmt: off
@@ -69,6 +79,7 @@ class VendorCalls:
     balance_field: str = ""
     stored_calls_path: str = ""  # path that lists the calls stored by the vendor; empty if there is none
     sessions: tuple[Step, ...] = ()  # added to the usual steps
+    new_session_id: Callable[[], str] = _new_uuid  # returns the id of a session that never existed
     sessions_need: str = ""  # the setting that sessions require
 # fmt: on
 
@@ -172,7 +183,7 @@ def steps_of(
     """Return the calls to make; `sessions` is None if no session can be started."""
     if Operation.MATCH not in operations:
         # A vendor of hosted sessions alone takes no pictures.
-        return () if sessions is None else (_SESSION_WITH_WRONG_KEY, *_SESSIONS)
+        return () if sessions is None else (_SESSION_WITH_WRONG_KEY, *_SESSIONS, *vendor.sessions)
     same, *others = _CALLS
     invalid_key, *invalid = vendor.steps or (_WRONG_KEY,)
     # The second call shows whether the key is valid. The first must not depend on a login.
@@ -285,6 +296,20 @@ VENDORS: Mapping[str, VendorCalls] = {
         steps=(
             Step("wrong-key", "a wrong key", after_signing=_scramble("Authorization", r"(?<=Bearer )\S+")),
             Step("bad-field", "an unknown model", before_signing=_with("json", "model_name", "Sideways")),
+        ),
+    ),
+    "sumsub": VendorCalls(
+        keys={"app_token": "client_id", "secret_key": "live_key"}, new_session_id=_new_applicant_id,
+        sessions=(
+            Step("session-wrong-signature", "a hosted session with a wrong signature", session_request=StartRequest, after_signing=_scramble("X-App-Access-Sig")),
+        ),
+    ),
+    "veriff": VendorCalls(
+        keys={"api_key": "client_id", "shared_secret": "live_key"},
+        settings={"environment": Environment.MOCK},
+        sessions=(
+            Step("session-wrong-signature", "a hosted session with a wrong signature", session_request=StartRequest,
+                 after_signing=_with("headers", "X-HMAC-SIGNATURE", "0" * 64)),
         ),
     ),
 }

@@ -9,7 +9,6 @@ import io
 import os
 import signal
 import time
-import uuid
 from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
 from typing import Any, Self
@@ -271,7 +270,7 @@ class Recorder:
             planned_at=dt.datetime.now(dt.UTC),
         )
         if step.has_unknown_id:
-            record = attrs.evolve(record, session_id=str(uuid.uuid4()))
+            record = attrs.evolve(record, session_id=self.vendor.new_session_id())
         elif step.session_request is StartRequest:
             record = attrs.evolve(record, session_id=None, vendor={})
         for text in (record.id, record.terms, record.session_id):

@@ -18,6 +18,8 @@ SETTINGS = {
     "deepface": {"model_name": "SFace"},
     "onfido": {"workflow_id": WORKFLOW, "face_output": "selfie", "document_output": "doc"},
     "persona": {"template_id": "itmpl_OfTheShop"},
+    "sumsub": {"level_name": "basic-kyc-level"},
+    "veriff": {"solution": "document_selfie", "environment": "mock"},
 }
 #: The keys of a vendor without an entry in `VENDORS`.
 KEYS = {"onfido": {"api_token": "live_key"}}

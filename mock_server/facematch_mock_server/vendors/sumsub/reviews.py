@@ -30,6 +30,8 @@ class ShownReview:
     reject_type: str | None = None
 
 
+#: Letters for the digits of an id, because an id of digits alone would look like a number.
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
 #: The key, in the metadata of a session, of the shown time of its last review.
 REVIEWED_AT = "reviewed_at"
 INIT = "init"
@@ -60,7 +62,7 @@ def show_review(session: Session) -> dict[str, Any]:
     """Return the review of an applicant."""
     body = {
         "reviewId": session.internal_id[:5],
-        "attemptId": session.internal_id[5:10],
+        "attemptId": session.internal_id[5:10].translate(_LETTERS),
         "attemptCnt": hosted_of(session).attempts,
         "levelName": hosted_of(session).workflow,
         "createDate": show_time(session.created_at),
