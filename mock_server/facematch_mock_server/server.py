@@ -253,7 +253,7 @@ class MockServer(_Access):
         self.accounts.is_stopped = False
         self.accounts.address = self.http.url
         for account in self.accounts.all:
-            account.deliver(is_running=True)
+            account.run_webhooks(is_running=True)
         return self
 
     def stop(self) -> None:
@@ -265,7 +265,7 @@ class MockServer(_Access):
         self.http.stop()
         self.accounts.address = None
         for account in self.accounts.all:
-            account.deliver(is_running=False)
+            account.run_webhooks(is_running=False)
         engine = self.accounts.recognizer.engine
         if engine is not None:
             engine.close()

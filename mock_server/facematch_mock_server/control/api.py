@@ -46,7 +46,7 @@ class ControlApi:
 
     def handle(self, request: Request) -> Response:
         """Handle a request without recording it in the journal."""
-        return self.refuse(request) or reply(lambda: self._answer(request))
+        return self.find_refusal(request) or reply(lambda: self._answer(request))
 
     def _answer(self, request: Request) -> Response:
         # HEAD is handled like GET; the server omits the body.
@@ -77,7 +77,7 @@ class ControlApi:
         control = self.control(request, vendor, is_of_one_vendor=is_named)
         return reply_json(200, operations[method](control, path[len(folder) :], sent))
 
-    def refuse(self, request: Request) -> Response | None:
+    def find_refusal(self, request: Request) -> Response | None:
         """Return the error response for a request that may not use the control API, or None."""
         accounts = self._accounts
         if not accounts.control:

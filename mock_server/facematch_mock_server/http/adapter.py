@@ -32,6 +32,7 @@ class MockAdapter(HTTPAdapter):
         if accounts.address is None and not accounts.is_stopped:
             accounts.start()
         redirected.url = (accounts.address or _CLOSED) + request.path_url
+        # `has_host` ignores a port; the usual ones are left out of the header.
         host = re.sub(r".*@|:(443|80)$", "", urlsplit(request.url).netloc)
         if any(vendor.has_host(host) for vendor in accounts.vendors.values()):
             redirected.headers.setdefault("Host", host)

@@ -110,7 +110,10 @@ def _compare_call(pair: CallPair) -> list[Comparison]:
 def _compare_what_is_comparable(
     shown_call: str, mock: Mapping[str, Any], vendor: Mapping[str, Any], claims: Collection[str]
 ) -> Iterator[Comparison]:
-    """Yield what can be compared in a reply or an outcome; only the status if it differs."""
+    """Yield the comparable aspects of a reply or an outcome, also equal ones.
+
+    If the status differs, only the status.
+    """
     aspects = sorted(mock.keys() | vendor.keys())
     if mock.get("status") != vendor.get("status"):
         aspects = ["status"]

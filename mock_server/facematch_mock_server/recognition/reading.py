@@ -35,7 +35,7 @@ def read_card(data: bytes) -> Card | None:
 
     The pixels of the whole picture are read, so it may be re-encoded, shrunk, stretched and turned
     by 90 degrees, but not cropped, framed or mirrored. The EXIF orientation is ignored. Returns
-    None if the bytes are not a card or not a picture; never raises.
+    None if the bytes are not a card or not a picture; never raises, if Pillow is installed.
     """
     from PIL import Image  # imported here because ready cards do not need Pillow
 

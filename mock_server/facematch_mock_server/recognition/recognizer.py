@@ -287,22 +287,24 @@ class Recognizer:
             )
         if match is None:
             match = _match_without_engine(probe_facts, reference_facts, rotate=rotate)
-        return (
-            match
-            if outcome is None
-            else apply_to_match(outcome, match, probe_facts, reference_facts)
-        )
+        if outcome is None:
+            return match
+        return apply_to_match(outcome, match, probe_facts, reference_facts)
 
     def liveness(
         self, probe: bytes, *, rotate: bool, digest: str | None = None, fields: Fields = dict
     ) -> LivenessOutcome:
-        """Check one picture for liveness."""
+        """Check one picture for liveness; `rotate` also tries turns by 90 degrees.
+
+        An outcome that a test has set takes precedence: faces are added or removed to fit it.
+        """
         facts = self.facts.of(probe, digest)
-        outcome = None
+        set_outcome = None
         if self.outcome_queue:
-            outcome = self.outcome_queue.take("liveness", [facts.digest], fields)
-        check = see_liveness(facts, self.detect_faces(probe, rotate=rotate, digest=facts.digest))
-        return check if outcome is None else apply_to_liveness(outcome, check, facts)
+            set_outcome = self.outcome_queue.take("liveness", [facts.digest], fields)
+        seen_picture = self.detect_faces(probe, rotate=rotate, digest=facts.digest)
+        outcome = see_liveness(facts, seen_picture)
+        return outcome if set_outcome is None else apply_to_liveness(set_outcome, outcome, facts)
 
     def detect_faces(
         self, picture: bytes, *, rotate: bool, digest: str | None = None

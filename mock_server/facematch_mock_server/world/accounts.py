@@ -141,9 +141,9 @@ class Account:
         self.worlds = {
             name: World(self, vendor, claims[name]) for name, vendor in shared.vendors.items()
         }
-        self.deliver(is_running=not shared.is_stopped)
+        self.run_webhooks(is_running=not shared.is_stopped)
 
-    def deliver(self, *, is_running: bool) -> None:
+    def run_webhooks(self, *, is_running: bool) -> None:
         """Start or stop sending webhooks."""
         for world in self.worlds.values():
             if world.outbox is not None:
@@ -284,7 +284,7 @@ class Accounts:
             del self._all[account.name]
             ref.account = None
             self._release_keys(account)
-        account.deliver(is_running=False)
+        account.run_webhooks(is_running=False)
 
     def reset(self, ref: AccountRef, vendor: str, claims: ActiveClaims) -> None:
         """Reset an account, with new claims about a vendor. Raises LookupError if it is closed."""
@@ -294,7 +294,7 @@ class Accounts:
             self._put(Account(self, old.name, old.clock, old.first_keys, every, ref=ref))
             self._release_keys(old)
         # Stop deliveries outside the lock, so that requests do not wait for them.
-        old.deliver(is_running=False)
+        old.run_webhooks(is_running=False)
 
     def _release_keys(self, account: Account) -> None:
         """Remove an account's keys from the index, unless another account now has them."""

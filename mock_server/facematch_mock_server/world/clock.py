@@ -32,6 +32,7 @@ class VirtualClock:
 
     def __init__(self, start: dt.datetime | None = None, *, running: bool = False) -> None:
         self._lock = threading.Lock()
+        #: A clock that is set running later also follows the time that has passed until then.
         self.running = running
         machine = dt.datetime.now(dt.UTC)
         #: The machine's time up to which this clock has followed it.

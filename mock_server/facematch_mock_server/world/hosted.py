@@ -175,7 +175,10 @@ def start(
 
 
 def _charge_if_due(world: World, session: Session, when: str) -> None:
-    """Charge a session, if the vendor charges it at this moment: ``created`` or ``finished``."""
+    """Charge a session, if the vendor charges it at this moment: ``created`` or ``finished``.
+
+    With too little credit it is not charged, and goes on.
+    """
     rules: SessionRules = world.behaviour.session_rules
     if rules.service is None or not hosted_of(session).is_live:
         return
@@ -282,7 +285,9 @@ def _store_unless_changed(world: World, session: Session, changed: Session) -> S
     A new status is announced, and a finished session may be charged. Returns `changed` if the
     session was deleted.
     """
-    stored = world.sessions.change(session.id, lambda x: changed if x is session else x)
+    stored = world.sessions.change(
+        session.id, lambda stored: changed if stored is session else stored
+    )
     if stored is None:
         # The session was deleted in the meantime.
         return changed
@@ -430,7 +435,9 @@ class DocumentSessions(HostedSessions[R]):
         rules: SessionRules = world.behaviour.session_rules
         check_word("status", status, sorted(rules.finished_statuses))
         find(world, session_id)
-        decided = world.sessions.change(session_id, lambda x: attrs.evolve(x, status=status))
+        decided = world.sessions.change(
+            session_id, lambda stored: attrs.evolve(stored, status=status)
+        )
         session: Session = require(decided, "session")
         rules.on_status_change(world, session)
         return session

@@ -129,7 +129,7 @@ class Journal:
                 self._answer_bytes += len(entry.answer.body)
                 while self._answer_bytes > MAX_ANSWER_BYTES or len(self._answered) > MAX_ENTRIES:
                     oldest = self._answered.popleft()
-                    if oldest.answer is not None:
+                    if oldest.answer is not None:  # for the type checker: each one has an answer
                         self._answer_bytes -= len(oldest.answer.body)
                         oldest.answer = None
         return entry

@@ -215,8 +215,8 @@ def choose_each(
             owner, name = owner_of(vendors, word)
             added = {name: value}
         if owner not in switches_of:
-            switch_names = ", ".join(switches_of)
-            raise ValueError(f"unknown vendor {owner:.60}; known are {switch_names}")
+            vendor_names = ", ".join(switches_of)
+            raise ValueError(f"unknown vendor {owner:.60}; known are {vendor_names}")
         for name in added.keys() & switches_of[owner]:
             raise ValueError(f"the switch {owner}.{name} is given twice")
         switches_of[owner] |= added

@@ -98,7 +98,7 @@ class Webhooks(Extension[Any]):
         """
         changes = self._check_settings(url, events, enabled)
         destinations = self._outbox.destinations
-        changed = destinations.change(destination, lambda x: attrs.evolve(x, **changes))
+        changed = destinations.change(destination, lambda stored: attrs.evolve(stored, **changes))
         return require(changed, "destination")
 
     @endpoint("POST", "webhooks/destinations/remove")
@@ -116,7 +116,8 @@ class Webhooks(Extension[Any]):
                 "deliver_to lists"
             )
         if events is not None:
-            if isinstance(events, str) or not events or any(name not in names for name in events):
+            is_list = isinstance(events, Collection) and not isinstance(events, str)
+            if not is_list or not events or any(name not in names for name in events):
                 raise ValueError(f"events must be a list of one or more of {', '.join(names)}")
             events = tuple(dict.fromkeys(events))
         if type(enabled) not in (bool, type(None)):

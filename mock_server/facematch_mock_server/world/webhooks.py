@@ -519,10 +519,10 @@ def may_send(url: str, hosts: Container[str]) -> bool:
     """Return whether webhooks may be sent to a URL: only to this machine or an allowed host."""
     try:
         parts = urlsplit(url)
-        is_address = parts.scheme in ("http", "https") and parts.port != 0
+        is_web_url = parts.scheme in ("http", "https") and parts.port != 0
     except ValueError:
         return False
-    if not is_address or not url.isascii() or not url.isprintable() or " " in url:
+    if not is_web_url or not url.isascii() or not url.isprintable() or " " in url:
         return False
     return is_loopback(parts.hostname or "") or parts.hostname in hosts
 

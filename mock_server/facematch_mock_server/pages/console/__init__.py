@@ -94,7 +94,7 @@ class Console:
         """Return the refusal of a request that may not use the console, else None."""
         # The page itself needs no token, because the user enters the token there.
         if has_data or self._accounts.control_token is None:
-            refusal = self._guard.refuse(request)
+            refusal = self._guard.find_refusal(request)
             if refusal is not None:
                 return refusal
         if has_data and _is_from_another_page(request):

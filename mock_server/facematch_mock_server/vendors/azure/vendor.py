@@ -390,6 +390,7 @@ _HEADERS = f"-H '{KEY_HEADER}: {LIVE_KEY}' -H 'Content-Type: application/octet-s
 
 
 def _ask_samples(mock: Any) -> None:
+    """Collect the samples for the OpenAPI document, with a `Sampler`."""
     models = "recognitionModel=recognition_04&detectionModel=detection_03"
     face_fields = "returnFaceLandmarks=true&returnRecognitionModel=true&faceIdTimeToLive=600"
     query = f"{models}&{face_fields}&returnFaceAttributes=mask,headPose,qualityForRecognition"

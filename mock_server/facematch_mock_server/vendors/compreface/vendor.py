@@ -298,6 +298,7 @@ class Compreface(base.MockVendor):
 
 
 def _ask_samples(mock: Any) -> None:
+    """Collect the samples for the OpenAPI document, with a `Sampler`."""
     files = {"source_image": "p1", "target_image": "p1-again"}
     plugins = f"{PATH}?face_plugins=age,gender,landmarks,mask,pose,calculator&status=true&limit=0"
     mock.ask("POST", PATH, files=files)

@@ -334,6 +334,7 @@ _CURL = (
 
 
 def _ask_samples(mock: Any) -> None:
+    """Collect the samples for the OpenAPI document, with a `Sampler`."""
     pair = {"client_id": "mock-client", "client_secret": LIVE_KEY}
     token = mock.ask("POST", LOGIN, form=pair)["access_token"]
     mock.headers["authorization"] = f"Bearer {token}"

@@ -128,7 +128,7 @@ def read_json_fields(call: Call, body: object, fields: Iterable[Field]) -> dict[
 # high, a missing field, a choice), otherwise from the framework.
 
 
-def file(claims: CitedClaims, upload: object) -> Upload:
+def read_file(claims: CitedClaims, upload: object) -> Upload:
     """Read a file; its extension must be accepted and its size within the limit."""
     if upload is None:
         raise Invalid("No file was submitted.")

@@ -155,7 +155,7 @@ def _compare_or_check_liveness(call: DiditCall) -> None:
     )
 
 
-def _finish(call: DiditCall) -> Response:
+def _charge_save_and_answer(call: DiditCall) -> Response:
     """Respond with the verdict; charge for any verdict, and save the call if requested."""
     service: PictureService = call.endpoint.extra
     claims = call.claims
@@ -423,7 +423,7 @@ class PictureService:
 
     @form.default
     def _make_form(self) -> tuple[Field, ...]:
-        files = [Field(name, framework.file, required=True) for name in self.pictures.values()]
+        files = [Field(name, framework.read_file, required=True) for name in self.pictures.values()]
         return (
             *reversed(files),
             Field(_THRESHOLD.format(self.operation), framework.threshold, default=30),
@@ -457,7 +457,7 @@ def _make_picture_route(path: str, service: PictureService) -> Route:
     names = tuple(field.name for field in service.form if field.name not in files)
     return make_route(
         path,
-        {"POST": _finish},
+        {"POST": _charge_save_and_answer},
         checks={
             **CHECKS,
             "fields": _read_fields,

@@ -64,7 +64,9 @@ def _update(call: DiditCall) -> Response:
     )
     reviews = (*session.reviews, review)[-KEPT_REVIEWS:]
     updated = attrs.evolve(session, status=status, reviews=reviews)
-    current = call.world.sessions.change(session.id, lambda x: updated if x is session else x)
+    current = call.world.sessions.change(
+        session.id, lambda stored: updated if stored is session else stored
+    )
     if current is None:
         call.refuse("session.unknown")
     if current is not updated:

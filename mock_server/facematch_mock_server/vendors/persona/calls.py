@@ -151,7 +151,10 @@ def check_key(call: PersonaCall) -> None:
 
 
 def check_rate(call: PersonaCall) -> None:
-    """Count a request of the key's environment; refuse it above the limit."""
+    """Count a request of the key's environment; refuse it above the limit.
+
+    The answer's headers show what is left.
+    """
     _count(call, "request")
     window_s = call.claims.get("rate.window_s")
     use = call.world.rates.use_of(

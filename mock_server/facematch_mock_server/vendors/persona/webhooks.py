@@ -171,7 +171,7 @@ def create(call: PersonaCall) -> Response:
         secret=f"wbhsec_{ids.uuid()}",
     )
     call.world.outbox.destinations.put(destination.uuid, destination)
-    return call.answer("hook.created", _show(call, destination, with_secrets=True))
+    return call.answer("hook.created", _webhook_body(call, destination, with_secrets=True))
 
 
 def change(call: PersonaCall) -> Response:
@@ -196,10 +196,12 @@ def change(call: PersonaCall) -> Response:
     is_rotated = action == "rotate-secret"
     if is_rotated:
         call.claims.cite("hook.rotated")
-    return call.answer("hook.shown", _show(call, destination, with_secrets=is_rotated))
+    return call.answer("hook.shown", _webhook_body(call, destination, with_secrets=is_rotated))
 
 
-def _show(call: PersonaCall, destination: Destination, *, with_secrets: bool) -> dict[str, Any]:
+def _webhook_body(
+    call: PersonaCall, destination: Destination, *, with_secrets: bool
+) -> dict[str, Any]:
     attributes: dict[str, Any] = {
         "status": "enabled" if destination.enabled else "disabled",
         "url": destination.url,

@@ -100,7 +100,7 @@ class Regula(PairVendor):
                 call.claims.cite("face.central")
                 faces = faces[-1:]
             code = max(code, status)
-            described = [_describe(face, number) for number, face in enumerate(faces)]
+            described = [_describe_face(face, number) for number, face in enumerate(faces)]
             detections.append({"imageIndex": index, "status": status, "faces": described})
             for number in range(len(faces)):
                 is_largest = number == len(faces) - 1
@@ -135,7 +135,7 @@ def _compare(
     }
 
 
-def _describe(face: SeenFace, number: int) -> dict[str, Any]:
+def _describe_face(face: SeenFace, number: int) -> dict[str, Any]:
     """Return a face's box, with made-up landmarks and angle."""
     box = box_in_pixels(face)
     landmarks: list[Sequence[int]] = []

@@ -100,7 +100,9 @@ def _read_settings(call: NumberedCall, parameters: Mapping[str, Any]) -> Setting
     settings = {} if parameters.get("Settings") is None else parameters["Settings"]
     if not isinstance(settings, dict):
         call.refuse("parameters.wrong", "session.ranges")
-    audit_images = settings.get("AuditImagesLimit") or 0
+    audit_images = settings.get("AuditImagesLimit")
+    if audit_images is None:
+        audit_images = 0
     if type(audit_images) is not int or not 0 <= audit_images <= _MAX_AUDIT_IMAGES:
         call.refuse("parameters.wrong", "session.ranges")
     preferences = settings.get("ChallengePreferences") or []
@@ -109,7 +111,7 @@ def _read_settings(call: NumberedCall, parameters: Mapping[str, Any]) -> Setting
     if settings.get("OutputConfig") is not None:
         call.refuse("parameters.wrong", "session.s3")
     return Settings(
-        token=token or None,
+        token=token,
         challenge=preferences[0]["Type"] if preferences else _CHALLENGES[0],
         audit_images=audit_images,
     )

@@ -311,7 +311,7 @@ def _deactivate_or_activate(call: SumsubCall) -> Response:
     """Deactivate or activate an applicant, as the path says."""
     session = find(call)
     deactivates = call.request.path.endswith("/deactivated")
-    if deactivates is is_deactivated(session):
+    if deactivates == is_deactivated(session):
         call.refuse("presence.already")
     if deactivates and session.status in ("pending", "queued", "prechecked"):
         call.refuse("presence.checking")
@@ -404,7 +404,7 @@ def _with_steps(
     identity: Mapping[str, Any] | None,
     selfie: Mapping[str, Any] | None,
 ) -> Session:
-    """Return an applicant with the results of its two steps; None for one that is unchecked."""
+    """Return an applicant with two steps of these results; a step without one is unchecked."""
     result = {
         "IDENTITY": make_step(_DOCUMENT, identity),
         "SELFIE": make_step(_SELFIE, selfie),

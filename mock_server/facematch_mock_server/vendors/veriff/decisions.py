@@ -185,7 +185,7 @@ def full_auto_body(session: Session) -> dict[str, Any]:
 
 def event_body(session: Session) -> dict[str, Any]:
     """Return the body of an event webhook about a session that is started or submitted."""
-    # The trial of a receiver may tell of any session: one that is only created is told as started.
+    # `try_receiver` may tell of a session in any status: one in another status is told as started.
     action = session.status if session.status in EVENT_CODES else STARTED
     return {
         "id": session.id,

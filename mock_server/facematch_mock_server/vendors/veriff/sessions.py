@@ -314,7 +314,7 @@ def _note_status(world: World, session: Session) -> None:
         world.ledger.charge(price, at=world.clock.now(), what="SESSION", request_id=session.id)
         facts[IS_CHARGED] = True
     noted = world.sessions.change(
-        session.id, lambda x: attrs.evolve(x, result={**x.result, **facts})
+        session.id, lambda stored: attrs.evolve(stored, result={**stored.result, **facts})
     )
     # A concurrent request may have deleted the session.
     webhooks.announce(world, session if noted is None else noted, is_submitted_now=is_submitted_now)
