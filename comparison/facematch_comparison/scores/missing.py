@@ -159,8 +159,6 @@ def _filled_below(system: Answers, threshold: float, note: Callable[[str], objec
         f"{system.name}: {int(is_below.sum()):,} pairs without a score count as {score_below:g}, "
         f"just below {threshold:g}; no threshold below {threshold:g} can be judged"
     )
-    frame = system.frame.assign(
-        score=np.where(is_below, score_below, system.scores),
-        acquired=system.acquired | is_below,
-    )
+    scores = np.where(is_below, score_below, system.scores)
+    frame = system.frame.assign(score=scores, acquired=system.acquired | is_below)
     return attrs.evolve(system, frame=frame)
