@@ -85,14 +85,16 @@ class LoggedCall:
         system = answer.backend
         if answer.route is not None and answer.route.answered_by is not None:
             system = answer.route.answered_by
+        row = self.with_id(answer.ids.call)
+        if answer.score is not None:
+            row = attrs.evolve(row, score=answer.score.value, scale=answer.score.scale)
+        if answer.threshold is not None:
+            row = attrs.evolve(row, threshold=answer.threshold.value)
         return attrs.evolve(
-            self.with_id(answer.ids.call),
+            row,
             system=system,
             environment=answer.environment,
             decision=answer.decision.value,
-            score=None if answer.score is None else answer.score.value,
-            scale=None if answer.score is None else answer.score.scale,
-            threshold=None if answer.threshold is None else answer.threshold.value,
             model=answer.model,
             warnings=" ".join(warning.code.value for warning in answer.warnings),
             charged=answer.billing.charged,

@@ -60,8 +60,8 @@ CALLS: Final = sa.Table(
     sa.Index("facematch_calls_person", "person"),
 )
 
-#: The kinds of values that are stored as text.
-_KINDS: Final[dict[str, type[enum.StrEnum]]] = {
+#: The enums whose values are stored as text, by column.
+_ENUM_TYPES: Final[dict[str, type[enum.StrEnum]]] = {
     "side": Side,
     "operation": Operation,
     "not_asked": NotAsked,
@@ -132,8 +132,8 @@ def delete(connection: sa.Connection, person: str | None, before: datetime | Non
     return connection.execute(statement).rowcount
 
 
-def _format_time(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+def _format_time(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _to_columns(call: LoggedCall) -> dict[str, Any]:
@@ -146,9 +146,9 @@ def _from_columns(row: sa.RowMapping) -> LoggedCall:
     columns: dict[str, Any] = dict(row)
     try:
         columns["at"] = datetime.fromisoformat(columns["at"])
-        for name, kind in _KINDS.items():
+        for name, enum_type in _ENUM_TYPES.items():
             if columns[name] is not None:
-                columns[name] = kind(columns[name])
+                columns[name] = enum_type(columns[name])
         return LoggedCall(**columns)
     except (ValueError, TypeError) as error:
         raise Damaged from error

@@ -92,7 +92,7 @@ def select(table: DataFrame, selection: Selection) -> DataFrame:
     return selected
 
 
-def choose_system(systems: Series, given: str | None, option: str) -> str:
+def choose_system(systems: Series, named_system: str | None, option: str) -> str:
     """Return the system that an option names, or the only one there is.
 
     Raises:
@@ -100,10 +100,12 @@ def choose_system(systems: Series, given: str | None, option: str) -> str:
     """
     counts = systems.value_counts()
     listed = ", ".join(f"{name} ({count:,} calls)" for name, count in counts.items())
-    if given is not None:
-        if given not in counts.index:
-            raise InvalidRequest(f"{option}: the log has no system {given[:60]!r}, but {listed}.")
-        return given
+    if named_system is not None:
+        if named_system not in counts.index:
+            raise InvalidRequest(
+                f"{option}: the log has no system {named_system[:60]!r}, but {listed}."
+            )
+        return named_system
     if counts.empty:
         raise InvalidRequest(
             "No selected call has a system: each ended with an error before a vendor was chosen."

@@ -173,10 +173,10 @@ def measure_drift(
         InvalidRequest: there is no call, or the system must be named.
     """
     selected = select(table, selection)
-    # What was not asked says nothing about the system.
-    asked = selected[selected["not_asked"].isna()]
-    system = choose_system(asked["system"], system, "--system")
-    rows = asked[asked["system"] == system].reset_index(drop=True)
+    # A call that was not made says nothing about the system.
+    asked_calls = selected[selected["not_asked"].isna()]
+    system = choose_system(asked_calls["system"], system, "--system")
+    rows = asked_calls[asked_calls["system"] == system].reset_index(drop=True)
     persons = people_of(rows)
     is_accepted = accepts(
         rows["decision"], selection.operation, review_is_accepted=review_is_accepted
@@ -327,13 +327,15 @@ def _with_changes(
     periods: list[Period], slices: list[_Slice], level: float
 ) -> tuple[list[Period], int]:
     """Return the periods with their changes, and the number of comparisons."""
-    first = next((number for number, period in enumerate(periods) if period.is_comparable), None)
-    if first is None:
+    first_index = next(
+        (number for number, period in enumerate(periods) if period.is_comparable), None
+    )
+    if first_index is None:
         return periods, 0
     changes: dict[int, list[Change]] = {}
-    for number in range(first + 1, len(periods)):
+    for number in range(first_index + 1, len(periods)):
         if periods[number].is_comparable:
-            changes[number] = _changes_between(slices[first], slices[number])
+            changes[number] = _changes_between(slices[first_index], slices[number])
     flat = [change for of_period in changes.values() for change in of_period]
     adjusted = iter(holm([change.p_value for change in flat]))
     changed = list(periods)
@@ -352,10 +354,10 @@ def _changes_between(first: _Slice, now: _Slice) -> list[Change]:
     """Return the changes from the first period to another, with p-values of their own."""
     changes = []
     first_marks = first.marks()
-    for of, marks in now.marks().items():
-        before = first_marks[of]
+    for aspect, marks in now.marks().items():
+        before = first_marks[aspect]
         p_value = _p_value(before, marks)
-        changes.append(Change(of=of, first=before.mean, now=marks.mean, p_value=p_value))
+        changes.append(Change(of=aspect, first=before.mean, now=marks.mean, p_value=p_value))
     first_scores = first.scores[~np.isnan(first.scores)]
     now_scores = now.scores[~np.isnan(now.scores)]
     if min(len(first_scores), len(now_scores)) < FEWEST_CALLS:

@@ -52,9 +52,9 @@ def _models(drift: Drift) -> str:
 def describe(change: Change) -> str:
     """Return a change as ``accepted 95.1 % instead of 91.0 %``."""
     if change.quantile is None:
-        first = numbers.percent(change.first)
-        now = numbers.percent(change.now)
-        return f"{change.of} {now} % instead of {first} %"
+        first_percent = numbers.percent(change.first)
+        now_percent = numbers.percent(change.now)
+        return f"{change.of} {now_percent} % instead of {first_percent} %"
     return (
         f"{name_of(change.quantile)} {numbers.quantity(change.now)} instead of "
         f"{numbers.quantity(change.first)}"

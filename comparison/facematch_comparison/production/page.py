@@ -74,7 +74,7 @@ def shadow_html(comparison: ShadowComparison) -> str:
         errors=error_rows(comparison),
         money=_money_rows(comparison),
         decisions=_decision_rows(comparison),
-        sides=[side_cells(side) for side in (comparison.answered, comparison.candidate)],
+        sides=[side_cells(summary) for summary in (comparison.answered, comparison.candidate)],
         agreement=share(comparison.agreement),
         made_at=f"{comparison.made_at:%Y-%m-%d %H:%M} UTC",
     )
@@ -175,31 +175,32 @@ def _money_rows(comparison: ShadowComparison) -> list[Row]:
 
 def _decision_rows(comparison: ShadowComparison) -> list[Row]:
     rows = []
-    for first, counts in comparison.decisions.items():
-        row = {comparison.answered.name: first.replace("_", " ")}
-        for second, count in counts.items():
-            words = second.replace("_", " ")
-            row[f"{comparison.candidate.name}: {words}"] = f"{count:,}"
+    for answered_decision, counts in comparison.decisions.items():
+        row = {comparison.answered.name: answered_decision.replace("_", " ")}
+        for candidate_decision, count in counts.items():
+            candidate_words = candidate_decision.replace("_", " ")
+            row[f"{comparison.candidate.name}: {candidate_words}"] = f"{count:,}"
         rows.append(row)
     return rows
 
 
-def side_cells(side: SideSummary) -> Row:
+def side_cells(summary: SideSummary) -> Row:
     """Return what one side did, by title; a title without a value has ""."""
     seconds = {
-        percentile: f"{numbers.quantity(value)} s" for percentile, value in side.elapsed_s.items()
+        percentile: f"{numbers.quantity(value)} s"
+        for percentile, value in summary.elapsed_s.items()
     }
     return {
-        "System": side.name,
-        "Calls": f"{side.calls:,}",
-        "Results": f"{side.answered:,}",
-        "Errors": listed(side.errors),
-        "Not asked": listed(side.not_asked),
-        "Charged": listed(side.charged),
-        "Cost": "" if side.cost is None else amount(side.cost),
+        "System": summary.name,
+        "Calls": f"{summary.calls:,}",
+        "Results": f"{summary.answered:,}",
+        "Errors": listed(summary.errors),
+        "Not asked": listed(summary.not_asked),
+        "Charged": listed(summary.charged),
+        "Cost": "" if summary.cost is None else amount(summary.cost),
         "Half within": seconds.get("50", ""),
         "95 of 100 within": seconds.get("95", ""),
         "99 of 100 within": seconds.get("99", ""),
-        "Thresholds": listed(side.thresholds),
-        "Models": listed(side.models),
+        "Thresholds": listed(summary.thresholds),
+        "Models": listed(summary.models),
     }

@@ -161,21 +161,21 @@ def read_labels(
     #: The line of the first row without a label.
     open_line: int | None = None
     for line, cells in sorted(rows, key=lambda row: _number_of(row[1])):
-        word = cells[column].lower()
-        if not word:
+        label_text = cells[column].lower()
+        if not label_text:
             open_line = open_line or line
-        elif word not in _LABELS:
-            problems.append(f"line {line}: {column} is {word[:20]!r}: write yes, no or ?")
+        elif label_text not in _LABELS:
+            problems.append(f"line {line}: {column} is {label_text[:20]!r}: write yes, no or ?")
         elif open_line is not None:
             problems.append(
                 f"line {open_line}: {column} is empty, but line {line}, which has a higher number, "
                 "is filled in: label in the order of number, and write ? for what cannot be told"
             )
             break
-        elif _LABELS[word] is None:
+        elif _LABELS[label_text] is None:
             unclear.add(cells["call"])
         else:
-            genuine[cells["call"]] = _LABELS[word] is True
+            genuine[cells["call"]] = _LABELS[label_text] is True
     questions = {cells["written_for"] for _line, cells in rows}
     if len(questions) > 1:
         problems.append("the column written_for has several values: do not join review files")

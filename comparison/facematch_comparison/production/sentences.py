@@ -46,10 +46,10 @@ def _headline(comparison: ShadowComparison) -> str:
 
 
 def _agreement(comparison: ShadowComparison) -> str:
-    first = comparison.answered.name
-    second = comparison.candidate.name
+    answered_name = comparison.answered.name
+    candidate_name = comparison.candidate.name
     return (
-        f"{first} and {second} agree in {share(comparison.agreement)} of "
+        f"{answered_name} and {candidate_name} agree in {share(comparison.agreement)} of "
         f"{counted(comparison.compared, 'call', 'calls')} of "
         f"{counted(comparison.people, 'person', 'people')}."
     )
@@ -67,31 +67,33 @@ def _what_to_label(comparison: ShadowComparison) -> str:
 
 def _verdict(comparison: ShadowComparison) -> str:
     """Return who is better, or that it may be chance."""
-    first = comparison.answered.name
-    second = comparison.candidate.name
+    answered_name = comparison.answered.name
+    candidate_name = comparison.candidate.name
     if comparison.money is not None:
         if not comparison.money.is_real:
-            return f"Whether {second} costs less than {first} may be due to chance."
+            return f"Whether {candidate_name} costs less than {answered_name} may be due to chance."
         saves = comparison.money.saved.value > 0
-        winner = second if saves else first
+        winner = candidate_name if saves else answered_name
         return f"{winner} costs less, and the difference is significant."
     real = [net for net in comparison.net if net.is_real and net.kind != "error"]
     if not real:
-        return f"Whether {first} or {second} makes fewer errors may be due to chance."
-    winners = {second if net.saved.value > 0 else first for net in real}
+        return (
+            f"Whether {answered_name} or {candidate_name} makes fewer errors may be due to chance."
+        )
+    winners = {candidate_name if net.saved.value > 0 else answered_name for net in real}
     if len(winners) > 1:
         return (
-            f"{first} and {second} each make significantly fewer errors of one kind: decide by "
-            "what an error costs (--cost-false-match, --cost-false-reject)."
+            f"{answered_name} and {candidate_name} each make significantly fewer errors of one "
+            "kind: decide by what an error costs (--cost-false-match, --cost-false-reject)."
         )
-    kinds = " and ".join(NAMES[net.kind] for net in real)
-    return f"{winners.pop()} makes fewer {kinds}, and the difference is significant."
+    error_names = " and ".join(NAMES[net.kind] for net in real)
+    return f"{winners.pop()} makes fewer {error_names}, and the difference is significant."
 
 
 def _in_detail(comparison: ShadowComparison) -> str:
     parts = []
-    for kind in ("false_reject", "false_match"):
-        net = comparison.net_of(kind)
+    for error_kind in ("false_reject", "false_match"):
+        net = comparison.net_of(error_kind)
         if net is not None:
             parts.append(saved_in_words(net))
     return f"Per {PER:,} calls {comparison.candidate.name} makes {' and '.join(parts)}."
@@ -114,31 +116,31 @@ def _money(comparison: ShadowComparison) -> str:
     ends = money.saved.interval
     low = amount(ends.low)
     high = amount(ends.high)
-    does = f"saves {amount(money.saved.value)} {money.currency}"
+    effect = f"saves {amount(money.saved.value)} {money.currency}"
     if money.saved.value < 0:
         low = amount(-ends.high)
         high = amount(-ends.low)
-        does = f"costs {amount(-money.saved.value)} {money.currency} more"
-    what = "in errors"
+        effect = f"costs {amount(-money.saved.value)} {money.currency} more"
+    basis = "in errors"
     if money.saved_prices is not None:
-        what = "with the prices of the calls"
-    return f"That {does} ({low} to {high}) per {PER:,} calls, {what}."
+        basis = "with the prices of the calls"
+    return f"That {effect} ({low} to {high}) per {PER:,} calls, {basis}."
 
 
-def share(found: Share) -> str:
+def share(counted_share: Share) -> str:
     """Format a share with its interval: ``96.2 % (95.5 % to 96.9 %)``."""
-    if found.value is None or found.interval is None:
+    if counted_share.value is None or counted_share.interval is None:
         return "none"
-    return spread(found.value, found.interval, _percent)
+    return spread(counted_share.value, counted_share.interval, _percent)
 
 
 def _percent(value: float, width: float) -> str:
     return f"{numbers.percent(value, width)} %"
 
 
-def estimate(found: Estimate) -> str:
+def estimate(estimated: Estimate) -> str:
     """Format an estimate with its interval: ``2.1 (1.0 to 3.2)``."""
-    return spread(found.value, found.interval, numbers.quantity)
+    return spread(estimated.value, estimated.interval, numbers.quantity)
 
 
 def listed(counts: Mapping[str, int]) -> str:
@@ -172,40 +174,41 @@ def _what_both_miss(comparison: ShadowComparison) -> str:
 
 def _about_calls(comparison: ShadowComparison) -> Iterator[str]:
     """Yield what is unknown because calls were not compared, or whose they are."""
-    first = comparison.answered
-    second = comparison.candidate
+    answered = comparison.answered
+    candidate = comparison.candidate
     missing = comparison.drawn - comparison.compared
     if missing:
         yield (
             f"{missing:,} of {comparison.drawn:,} drawn calls are not compared, because "
-            f"{second.name} gave no result. If they are harder or easier than others, the result "
-            "is about the compared calls only."
+            f"{candidate.name} gave no result. If they are harder or easier than others, the "
+            "result is about the compared calls only."
         )
-    refused_count = second.not_asked.get(NotAsked.NOT_ALLOWED.value, 0)
+    refused_count = candidate.not_asked.get(NotAsked.NOT_ALLOWED.value, 0)
     if refused_count:
         yield (
             f"{refused_count:,} drawn calls were not permitted by asks_if: nothing is known about "
             "such people."
         )
-    if first.errors:
+    if answered.errors:
         yield (
-            f"Calls that {first.name} did not answer were not shadowed, so nothing shows what "
-            f"{second.name} would have said: {listed(first.errors)}."
+            f"Calls that {answered.name} did not answer were not shadowed, so nothing shows what "
+            f"{candidate.name} would have said: {listed(answered.errors)}."
         )
     if comparison.without_person:
         yield (
-            f"{comparison.without_person:,} compared calls have no caller_ref and count as calls "
-            "of different people. If they are not, intervals are too narrow."
+            f"{comparison.without_person:,} compared calls have no caller_ref or share_key and "
+            "count as calls of different people. If they are not, intervals are too narrow."
         )
 
 
 def _about_changes(comparison: ShadowComparison) -> Iterator[str]:
     """Yield which thresholds and models changed, so that two systems are judged as one."""
-    for side in (comparison.answered, comparison.candidate):
-        if len(side.thresholds) > 1:
-            yield f"The threshold of {side.name} changed: {listed(side.thresholds)}. See --since."
-        if len(side.models) > 1:
-            yield f"The model of {side.name} changed: {listed(side.models)}. See --since."
+    for summary in (comparison.answered, comparison.candidate):
+        if len(summary.thresholds) > 1:
+            thresholds = listed(summary.thresholds)
+            yield f"The threshold of {summary.name} changed: {thresholds}. See --since."
+        if len(summary.models) > 1:
+            yield f"The model of {summary.name} changed: {listed(summary.models)}. See --since."
 
 
 def _about_labels(reviewed: Reviewed) -> Iterator[str]:

@@ -32,7 +32,7 @@ from facematch_core._version import __version__
 from facematch_core.call_log import Side
 from facematch_core.documents import written
 from facematch_core.errors import InvalidRequest
-from facematch_core.models import Charged
+from facematch_core.models import Charged, Operation
 
 from .calls import (
     ACCEPTED,
@@ -328,10 +328,10 @@ def compare_sides(
     persons = people_of(compared)
     disagrees = sides.disagrees
     prices = prices or {}
-    first = sides.question.answered
-    second = sides.question.candidate
-    for name in prices.keys() - {first, second}:
-        raise InvalidRequest(f"--price: {name[:60]!r} is neither of {first} and {second}.")
+    answered = sides.question.answered
+    candidate = sides.question.candidate
+    for name in prices.keys() - {answered, candidate}:
+        raise InvalidRequest(f"--price: {name[:60]!r} is neither of {answered} and {candidate}.")
     comparison = ShadowComparison(
         log=log,
         digest=digest_of(sides.selected),
@@ -442,13 +442,13 @@ class _Judged:
         is_judged = self.disagrees & self.is_labelled
         # The labelled disagreements are a random sample of all.
         scale = float(np.count_nonzero(self.disagrees) / np.count_nonzero(is_judged))
-        kinds = {
+        calls_of_kind = {
             "error": is_judged,
             "false_reject": is_judged & self.is_genuine,
             "false_match": is_judged & ~self.is_genuine,
         }
         net: list[NetErrors] = []
-        for kind, counted in kinds.items():
+        for error_kind, counted in calls_of_kind.items():
             paired = Paired(
                 counted & (self.answered_accepts != self.is_genuine),
                 counted & (self.candidate_accepts != self.is_genuine),
@@ -456,7 +456,7 @@ class _Judged:
             )
             net.append(
                 NetErrors(
-                    kind=kind,
+                    kind=error_kind,
                     only_answered=paired.only_first,
                     only_candidate=paired.only_second,
                     saved=Estimate(
@@ -514,13 +514,13 @@ def _money_of(
 
 def _summary_of(rows: DataFrame, name: str, prices: Mapping[str, float]) -> SideSummary:
     answered = rows[rows["decision"].notna()]
-    asked = rows[rows["not_asked"].isna()]
+    asked_calls = rows[rows["not_asked"].isna()]
     price = prices.get(name)
     cost = None
     if price is not None:
-        is_charged = asked["charged"] == Charged.YES.value
+        is_charged = asked_calls["charged"] == Charged.YES.value
         # A charge without a number is one.
-        cost = price * float(asked.loc[is_charged, "charges"].fillna(1).sum())
+        cost = price * float(asked_calls.loc[is_charged, "charges"].fillna(1).sum())
     elapsed_s = {}
     if len(answered):
         for percentile in _PERCENTILES:
@@ -532,7 +532,7 @@ def _summary_of(rows: DataFrame, name: str, prices: Mapping[str, float]) -> Side
         errors=count_values(rows["error"]),
         not_asked=count_values(rows["not_asked"]),
         decisions=count_values(rows["decision"]),
-        charged=count_values(asked["charged"]),
+        charged=count_values(asked_calls["charged"]),
         price=price,
         cost=cost,
         elapsed_s=elapsed_s,
@@ -545,14 +545,13 @@ def _cross_table(compared: DataFrame) -> dict[str, dict[str, int]]:
     """Return the number of compared calls by the answer's decision and the candidate's."""
     operation = compared["operation"].iloc[0]
     rejected = {"match": "no_match", "liveness": "not_live"}[operation]
-    passed = {str(each): word for each, word in ACCEPTED.items()}[operation]
-    decisions = (passed, REVIEW, rejected, "inconclusive")
+    decisions = (ACCEPTED[Operation(operation)], REVIEW, rejected, "inconclusive")
     counts: dict[str, dict[str, int]] = {}
-    for first in decisions:
-        of_first = compared["decision"] == first
+    for answered_decision in decisions:
+        is_of_answer = compared["decision"] == answered_decision
         row = {}
-        for second in decisions:
-            is_both = of_first & (compared["decision_candidate"] == second)
-            row[second] = int(is_both.sum())
-        counts[first] = row
+        for candidate_decision in decisions:
+            is_both = is_of_answer & (compared["decision_candidate"] == candidate_decision)
+            row[candidate_decision] = int(is_both.sum())
+        counts[answered_decision] = row
     return counts
