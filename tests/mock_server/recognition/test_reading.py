@@ -70,7 +70,8 @@ def test_photograph_is_no_card(quality):
 def test_tiny_cropped_or_truncated_card_is_not_read():
     whole, jpeg = pixels(), make_card(kind="JPEG")
     for size in ((1, 1), (63, 640), (640, 63)):
-        assert read_card(saved(whole.resize(size))) is None
+        for kind in ("PNG", "JPEG"):
+            assert read_card(saved(whole.resize(size), kind)) is None
     assert read_card(saved(whole.crop((0, 0, 480, 400)))) is None
     for part in (0.02, 0.3, 0.6):
         assert read_card(jpeg[: int(len(jpeg) * part)]) is None
