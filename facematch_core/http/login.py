@@ -148,7 +148,8 @@ class LoginToken:
                 token = self._wait(login, deadline)
                 if token is not None:
                     return token
-                # That login ended by its own thread's deadline or a Ctrl-C.
+                # The login that we waited for ended without a token or an error: its thread met its
+                # own deadline, or a Ctrl-C.
                 login = self._join(own_login)
             issued = self._log_in(request, deadline)
             early_s = min(EARLY_S, issued.lasts_s / 2)

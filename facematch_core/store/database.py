@@ -65,7 +65,7 @@ Transaction: TypeAlias = Callable[[Connection], T]
 class Progress:
     """The progress of a transaction, shared by its caller and the thread that runs it."""
 
-    #: When the caller gives up.
+    #: When the caller stops waiting for the thread.
     deadline: Deadline
     #: Time of the database's last response, on the monotonic clock.
     answered_at: float = attrs.field(factory=time.monotonic)
