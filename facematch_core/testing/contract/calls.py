@@ -77,7 +77,8 @@ class CallRules(Rules):
 
     @rule()
     def test_r51_good_call_is_answered(self, bench: Bench) -> None:
-        """A call passes only on the vendor's response to that call. The result names the vendor.
+        """A call passes only on the vendor's response to that call. The result names the vendor and
+        has the vendor's id of the call.
 
         Every other rule depends on this one. A cached response would let the next visitor in, and
         an auditor must see which vendor decided on which request.

@@ -508,9 +508,11 @@ class OwnSenderRules(Rules):
 
     @rule("R51")
     def test_r30_closing_is_final_and_only_ones_own(self, bench: Bench) -> None:
-        """`close` is idempotent and closes no other backend; a new backend works with its own key.
+        """`close` is idempotent and closes no other backend; a new backend works with its own key,
+        and in any time zone.
 
         A service may close a backend in several places. Hidden shared state would break the others.
+        A signature with the local day is rejected for hours of each day.
         """
         bench.skip_unless_applicable(bench.has_own_sender, CORE)
         environment = dict(os.environ)
