@@ -237,6 +237,8 @@ class SessionSimulator(abc.ABC):
         clock: The vendor's clock, advanced by its `sleep`; None for the kit's clock.
         compared_with: The pictures to compare with, or None for no match; the last is the default.
         hands_over: Parts of `SessionAccess` that a start returns: ``link``, ``token``, ``page``.
+        hands_over_again: Those of them that a read returns for a person who comes back to a session
+            that nobody has opened.
         always_kept: Number of pictures and templates that the vendor keeps of every session until
             it is deleted, for example one video.
         reference_limits: The vendor's limits for references; None for the backend's limits.
@@ -249,6 +251,7 @@ class SessionSimulator(abc.ABC):
     clock: Clock | None = None
     compared_with: ClassVar[tuple[ComparedWith | None, ...]] = (None,)
     hands_over: tuple[str, ...] = ()
+    hands_over_again: tuple[str, ...] = ()
     always_kept: int = 0
     reference_limits: ImageLimits | None = None
     looks_at_references: ClassVar[bool] = False

@@ -245,6 +245,7 @@ class Player(testing.SessionSimulator):
 
     cases = frozenset(SessionCase)
     hands_over = ("link",)
+    hands_over_again = ("link",)
     compared_with = (fm.ComparedWith.DOCUMENT, fm.ComparedWith.GIVEN)
     words = (
         *(

@@ -57,6 +57,7 @@ class AzureSessions(MockSessions):
         *words_at((*ATTEMPT, "result", "livenessDecision"), PAGE, VERDICTS, yes="realface"),
     )
     hands_over = ("token", "page")
+    hands_over_again = ("token", "page")
 
     def options(self, declared):
         return declared(enable_session_image=True)

@@ -51,6 +51,7 @@ def compare_with_a_document(body):
 class DiditSessions(MockSessions):
     id_name = "session_id"
     hands_over = ("link", "token")
+    hands_over_again = ("link",)
     compared_with = (ComparedWith.DOCUMENT, ComparedWith.GIVEN)
     looks_at_references = True
     changes = {

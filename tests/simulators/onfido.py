@@ -37,6 +37,7 @@ def leave_unfinished(body):
 class OnfidoSessions(MockSessions):
     id_name = "id"
     hands_over = ("link", "token")
+    hands_over_again = ("link", "token")
     compared_with = (ComparedWith.DOCUMENT,)
     document = "p1"
     #: The document and the selfie.

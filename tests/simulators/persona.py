@@ -3,7 +3,7 @@
 import datetime as dt
 
 from facematch_core import ComparedWith, Decision, LivenessDecision, SessionState
-from facematch_core.testing import SessionCase, Situation
+from facematch_core.testing import SessionCase, SessionWord, Situation
 
 from .mock_simulator import MockSessions, MockSimulator
 from .words import words_at
@@ -50,6 +50,7 @@ def add_unfinished(body):
 
 class PersonaSessions(MockSessions):
     hands_over = ("link",)
+    hands_over_again = ("link",)
     compared_with = (ComparedWith.DOCUMENT,)
     document = "p1"
     #: The selfie, and the document's portrait.
@@ -77,6 +78,9 @@ class PersonaSessions(MockSessions):
                 SessionState.EXPIRED: "expired",
             },
             yes="approved",
+        ),
+        SessionWord(
+            ("data", "attributes", "redacted-at"), "2026-11-28T09:00:00Z", SessionState.GONE, API
         ),
         *words_at(
             (*SELFIE, "status"),

@@ -14,6 +14,7 @@ PAGE = "AWS, API reference of GetFaceLivenessSessionResults, read on 2026-11-23"
 class RekognitionSessions(MockSessions):
     id_name = "SessionId"
     hands_over = ("page",)
+    hands_over_again = ("page",)
     cannot_happen = {
         SessionCase.NO_FACE_ITEM: "A session is about a face alone.",
         SessionCase.TRY_AGAIN: "A session serves one attempt.",

@@ -43,6 +43,7 @@ def begin_again(steps):
 class SumsubSessions(MockSessions):
     id_name = "id"
     hands_over = ("link",)
+    hands_over_again = ("link",)
     compared_with = (None, ComparedWith.DOCUMENT)
     document = "p1"
     cannot_happen = {

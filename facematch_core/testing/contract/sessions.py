@@ -260,6 +260,9 @@ class Desk:
             with self.bench.record_exchanges() as exchanges:
                 before = self.read(session.record, with_access=True)
             expect("a session that nobody has opened", before, State.PENDING)
+            for part in self.player.hands_over_again:
+                has_part = before.access is not None and getattr(before.access, part)
+                assert has_part, f"a read drops the vendor's {part}"
             if self.capabilities.link_works_once:
                 is_new = before.access is not None and before.access.link != session.access.link
                 assert is_new, "`link_works_once` is declared, but a read gives no new link"
