@@ -260,6 +260,7 @@ class OnfidoBackend(HostedSessionBackend):
             prefix = "Bearer "
             token = self.login_token.get(request, deadline)
         headers = {**http_request.headers, "Authorization": Secret(f"{prefix}{token.reveal()}")}
+        # Masked in errors and in `raw`, because a response may repeat the token.
         return attrs.evolve(http_request, headers=headers, masked=(*http_request.masked, token))
 
     def should_relogin(self, http_request: HttpRequest, reply: HttpReply) -> bool:

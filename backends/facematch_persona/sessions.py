@@ -108,6 +108,7 @@ def start_steps(backend: PersonaBackend, request: StartRequest) -> http.SessionS
     attributes = {
         _template_kind(backend.template_id).attribute: backend.template_id,
         "note": record.id,
+        # A digest of the planned fields, which reveals a changed record.
         "tags": [record.terms],
     }
     if request.return_url is not None:
@@ -179,17 +180,17 @@ def _find_inquiry(backend: PersonaBackend, record: SessionRecord) -> http.Sessio
     Of several, prefer the newest decided one, or else the oldest open one, so that the person does
     not have to repeat the session.
     """
-    oldest: SessionReading | None = None
+    oldest_open: SessionReading | None = None
     for session_id in (yield from _list_newest_first(backend, record)):
         reading = yield from _read(backend, record, session_id)
         if reading.state in (SessionState.DECIDED, SessionState.PROCESSING):
             return reading
         # A redacted inquiry has lost its note since the list was read.
         if reading.state is not SessionState.GONE:
-            oldest = reading
-    if oldest is None:
+            oldest_open = reading
+    if oldest_open is None:
         raise _not_listed()
-    return oldest
+    return oldest_open
 
 
 def _list_newest_first(backend: PersonaBackend, record: SessionRecord) -> _Listing:

@@ -370,7 +370,10 @@ class VeriffBackend(HostedSessionBackend):
     def _session_request(
         self, method: str, record: SessionRecord, more_path: str = ""
     ) -> HttpRequest:
-        """Return a free request about a session, which signs the session's id alone."""
+        """Return a free request about a session, which signs the session's id alone.
+
+        Its error is raised at the yield of the steps, which may go on.
+        """
         session_id = _id_of(record)
         return HttpRequest(
             method=method,
