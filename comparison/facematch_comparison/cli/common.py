@@ -253,9 +253,9 @@ class SourceCommand(RepeatableCommand):
         named = [name for names in _SECTIONS.values() for name in names]
         output = [name for name in records if name not in named]
         for title, names in {**_SECTIONS, "Output": output}.items():
-            if shown := [record for name in names if (record := records.get(name))]:
+            if requested_records := [record for name in names if (record := records.get(name))]:
                 with formatter.section(title):
-                    formatter.write_dl(shown)
+                    formatter.write_dl(requested_records)
 
 
 def note(text: str) -> None:
@@ -346,11 +346,13 @@ def _evidence(file: str, sha256: str, notes: Iterable[str] = ()) -> Evidence:
     from facematch_comparison.values.model import Evidence
 
     context = click.get_current_context()
-    given, _, _ = context.command.make_parser(context).parse_args(list(context.meta[_WORDS]))
+    parsed_options, _, _ = context.command.make_parser(context).parse_args(
+        list(context.meta[_WORDS])
+    )
     bearing = [name for names in _SECTIONS.values() for name in names]
     options: dict[str, tuple[str, ...]] = {}
     for option in context.command.params:
-        value = given.get(option.name) if option.name in bearing else None
+        value = parsed_options.get(option.name) if option.name in bearing else None
         if value is not None:
             words = () if value is True else (value,) if isinstance(value, str) else tuple(value)
             if option.name in ("scores", "mated", "non_mated", "pairs"):

@@ -74,8 +74,10 @@ def plan(*, as_json: bool, **options: Any) -> int:
     return Exit.OK
 
 
-def _thresholds(context: click.Context, option: click.Parameter, words: Any) -> dict[str, float]:
-    values = parse_pairs(context, option, words)
+def _thresholds(
+    context: click.Context, option: click.Parameter, option_values: Any
+) -> dict[str, float]:
+    values = parse_pairs(context, option, option_values)
     try:
         return {name: float(text) for name, text in values.items()}
     except ValueError as error:
@@ -202,11 +204,11 @@ def _targets_of(outs: Iterable[Path], options: Mapping[str, Any]) -> list[Path]:
     for name, forms in forms_of.items():
         if options[name] is not None:
             targets.append((f"--{name}", options[name], forms))
-    read = (*options["scores"], options["mated"], options["non_mated"])
+    score_files = (*options["scores"], options["mated"], options["non_mated"])
     for option, path, forms in targets:
         form_of(option, path, *forms)
         refuse_unwritable(option, path, may_exist=True)
-        if path in read:
+        if path in score_files:
             raise click.UsageError(f"{option} would overwrite {path}, which is read.")
     return [path for _, path, _ in targets]
 
@@ -265,12 +267,12 @@ def _write_wrong(
         _export(pairs, path, study)
 
 
-def _export(what: Any, path: Path, study: Study | None) -> None:
+def _export(table: Any, path: Path, study: Study | None) -> None:
     from facematch_comparison.report.writing import export
 
     make_folder(path)
     with os_errors_naming(path):
-        export(what, path, study)
+        export(table, path, study)
 
 
 def _study_that_was_run(

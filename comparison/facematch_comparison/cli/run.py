@@ -202,9 +202,9 @@ def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
     return {name: target.announce_setup().open for name, target in targets.items()}
 
 
-def _show_command(*words: str) -> None:
+def _show_command(*arguments: str) -> None:
     """Print a command for the user to paste."""
-    click.echo(text.clean(f"  {quote_command(['facematch', 'compare', *words])}"))
+    click.echo(text.clean(f"  {quote_command(['facematch', 'compare', *arguments])}"))
 
 
 def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
@@ -212,8 +212,8 @@ def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
     study = study_run.stored
     mated = sum(study.content["mated"])
     pairs = text.quantity(study.pairs, "pair")
-    kinds = f"{mated} mated and {study.pairs - mated} non-mated"
-    text.say(f"{study.name}: {pairs}, {kinds}", err=True)
+    pair_counts = f"{mated} mated and {study.pairs - mated} non-mated"
+    text.say(f"{study.name}: {pairs}, {pair_counts}", err=True)
     rows = []
     sums: dict[str, Decimal] = defaultdict(Decimal)
     for system in study_run.systems:
@@ -227,9 +227,12 @@ def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
                 sums[price.currency] += price.amount * count
         elif system.costs_money:
             cost = "not known"
-        where = (system.stored.settings["backend"], system.stored.settings["environment"])
+        backend_and_environment = (
+            system.stored.settings["backend"],
+            system.stored.settings["environment"],
+        )
         share = f"{count} of {study.pairs}"
-        rows.append((system.name, *where, system.retention.value, share, cost))
+        rows.append((system.name, *backend_and_environment, system.retention.value, share, cost))
     header = ("system", "backend", "where", "retention", "calls left", "cost")
     text.print_table(header, rows, err=True)
     amounts = [f"{format_amount(amount)} {currency}" for currency, amount in sums.items()]
@@ -269,8 +272,10 @@ def _show_summary(summary: RunSummary, rows: Sequence[Mapping[str, Any]], store:
         if system.error is not None:
             text.say(f"error: {system.name}: {text.error_sentence(system.error)}", err=True)
         elif system.last_failure is not None:
-            last = text.error_sentence(system.last_failure)
-            text.say(f"warning: {system.name}: calls failed. Last error: {last}", err=True)
+            failure_sentence = text.error_sentence(system.last_failure)
+            text.say(
+                f"warning: {system.name}: calls failed. Last error: {failure_sentence}", err=True
+            )
     for name, models in summary.changed_models.items():
         several = ", ".join(f"{model} ({text.quantity(n, 'pair')})" for model, n in models.items())
         text.say(f"warning: the model of {name} changed during the run: {several}.", err=True)

@@ -289,8 +289,8 @@ class _Judging:
         self.at_required = _with_intervals(self.at_required, intervals)
         if intervals:
             # The common FMRs may include the required one.
-            for number, at in enumerate(self.at_fmrs):
-                if at.fmr == self.at_required.fmr:
+            for number, point_at in enumerate(self.at_fmrs):
+                if point_at.fmr == self.at_required.fmr:
                     self.at_fmrs[number] = self.at_required
 
     def cells(self) -> tuple[model.GroupCell, ...]:

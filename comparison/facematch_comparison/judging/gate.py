@@ -338,8 +338,9 @@ def _describe_rates(judged: _Judged, requirements: Requirements, outcome: Conclu
         if judged.transactions:
             attempts = f", in transactions of up to {judged.transactions.attempts} attempts"
         rates = " and ".join(map(_describe_rate, judged.rates))
-        where = _where(judged.point, requirements)
-        return f" at {where}{attempts}: {rates}.{_describe_groups(judged.groups, requirements)}"
+        operating_point = _describe_operating_point(judged.point, requirements)
+        groups = _describe_groups(judged.groups, requirements)
+        return f" at {operating_point}{attempts}: {rates}.{groups}"
     if outcome is Conclusion.FAIL:
         return ": No threshold keeps both its FMR and its FRR within the limits."
     no_threshold = "It was run without a known threshold, so there is none to judge."
@@ -387,7 +388,7 @@ def _verdicts_on_group(
     """Judge the rates of a group that have a limit; `cells` are all groups of the system."""
     # The lower bounds of a column are simultaneous, because any group can fail by chance. The upper
     # bounds need not be, because all groups must pass.
-    groups_of_column = sum(other.column == cell.column for other in cells)
+    groups_of_column = sum(other_cell.column == cell.column for other_cell in cells)
     joint_confidence = 1 - (1 - requirements.confidence) / groups_of_column
     verdicts = []
     for name, limit in requirements.by_group.items():
@@ -456,7 +457,7 @@ def _is_hopeless(judged: _Judged, requirements: Requirements) -> bool:
     )
 
 
-def _where(point: model.OperatingPoint, requirements: Requirements) -> str:
+def _describe_operating_point(point: model.OperatingPoint, requirements: Requirements) -> str:
     if point.threshold is None:
         return "its own threshold"
     threshold = f"the threshold {numbers.score(point.threshold)}"

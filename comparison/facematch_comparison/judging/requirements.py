@@ -136,10 +136,10 @@ def read_requirements(name_or_path: str | Path) -> Requirements:
     for key, value in table.items():
         if key not in _KEYS:
             raise InvalidRequest(f"{path}: unknown key {key[:60]!r}; {suggest_name(key, _KEYS)}")
-        words, types, fits = _KEYS[key]
+        accepted_words, types, fits = _KEYS[key]
         if type(value) not in types or not fits(value):
-            shown = str(value)[:40] if type(value) in (int, float) else describe_value(value)
-            raise InvalidRequest(f"{path}: {key} must be {words}, not {shown}.")
+            value_text = str(value)[:40] if type(value) in (int, float) else describe_value(value)
+            raise InvalidRequest(f"{path}: {key} must be {accepted_words}, not {value_text}.")
     table.setdefault("title", path.stem)
     table.setdefault("required_fmr", table["max_fmr"] / SHARE)
     if table["required_fmr"] > table["max_fmr"]:

@@ -77,9 +77,9 @@ def _headline(evaluation: Evaluation, trials: int) -> str:
         text = _sentence_on(evaluation, names[0], names[1])
     else:
         text = _describe_several(evaluation, compared)
-    others = [system.name for system in evaluation.systems if system not in judged]
-    if others:
-        return f"{text} {join_names(others)} cannot be judged at this rate."
+    not_judged = [system.name for system in evaluation.systems if system not in judged]
+    if not_judged:
+        return f"{text} {join_names(not_judged)} cannot be judged at this rate."
     return text
 
 
@@ -104,7 +104,7 @@ def _sentence_on(evaluation: Evaluation, first_name: str, second_name: str) -> s
     raise KeyError((first_name, second_name))
 
 
-def _where(evaluation: Evaluation, names: Collection[str]) -> str:
+def _describe_operating_point(evaluation: Evaluation, names: Collection[str]) -> str:
     """Return where these systems are judged: at the required FMR, or at fixed thresholds."""
     required = in_words(evaluation.required_fmr)
     fixed = []
@@ -124,10 +124,10 @@ def _where(evaluation: Evaluation, names: Collection[str]) -> str:
 
 def _compare_two(evaluation: Evaluation, difference: Difference) -> str:
     """Return the sentence on the difference of two systems."""
-    where = _where(evaluation, (difference.first, difference.second))
+    operating_point = _describe_operating_point(evaluation, (difference.first, difference.second))
     warning = _beyond_required(evaluation, difference.beyond)
     return (
-        f"{warning}At {where}, {difference.first} rejects {difference.errors_first:,} of "
+        f"{warning}At {operating_point}, {difference.first} rejects {difference.errors_first:,} of "
         f"{_whom(evaluation, difference)} and {difference.second} {difference.errors_second:,}: "
         f"{_verdict(evaluation, difference)}."
     )
@@ -232,18 +232,18 @@ def _beyond_required(evaluation: Evaluation, names: Collection[str]) -> str:
 
 def _describe_one(evaluation: Evaluation, system: System) -> str:
     point = system.at_required
-    where = _where(evaluation, [system.name])
+    operating_point = _describe_operating_point(evaluation, [system.name])
     frr = point and point.shown("frr")
     if not point or point.threshold is None or not frr or frr.interval is None:
-        return f"No data show how often {system.name} rejects genuine people at {where}."
+        return f"No data show how often {system.name} rejects genuine people at {operating_point}."
     if point.chosen_on != "fixed":
-        where += f" (threshold {numbers.score(point.threshold)})"
+        operating_point += f" (threshold {numbers.score(point.threshold)})"
     low = frr.interval.low
     high = frr.interval.high
     width = high - low
     return (
-        f"At {where}, {system.name} rejects {frr.errors:,} of {frr.trials:,} genuine attempts; the "
-        f"true rate is {percent(low, width)} % to {percent(high, width)} %, with "
+        f"At {operating_point}, {system.name} rejects {frr.errors:,} of {frr.trials:,} genuine "
+        f"attempts; the true rate is {percent(low, width)} % to {percent(high, width)} %, with "
         f"{100 * evaluation.confidence:g} % confidence."
     )
 
@@ -266,8 +266,9 @@ def _describe_several(evaluation: Evaluation, compared: Sequence[Difference]) ->
     beyond: set[str] = set()
     for difference in of_best:
         beyond.update(difference.beyond)
+    operating_point = _describe_operating_point(evaluation, frr_of)
     text = (
-        f"{_beyond_required(evaluation, beyond)}At {_where(evaluation, frr_of)}, {best} rejects "
+        f"{_beyond_required(evaluation, beyond)}At {operating_point}, {best} rejects "
         f"{frr_of[best].errors:,} of {frr_of[best].trials:,} genuine attempts"
         f"{_compare_best(evaluation, best, of_best)}."
     )
@@ -294,19 +295,19 @@ def _compare_best(evaluation: Evaluation, best: str, differences: Sequence[Diffe
     alike = []
     largest_gap = 0.0
     for difference in differences:
-        other = difference.second if best == difference.first else difference.first
+        worse_system = difference.second if best == difference.first else difference.first
         if difference.better == best:
-            worse.append(other)
+            worse.append(worse_system)
         elif difference.frr:
-            alike.append(other)
+            alike.append(worse_system)
             gap = difference.frr.interval
             largest_gap = max(largest_gap, -gap.low, gap.high)
     findings = []
     if worse:
         findings.append(f"significantly fewer than {join_names(worse)}{_among_people(evaluation)}")
     if alike:
-        most = f"at most {points(largest_gap, largest_gap)} points"
-        findings.append(f"no significant difference from {join_names(alike)} ({most})")
+        at_most = f"at most {points(largest_gap, largest_gap)} points"
+        findings.append(f"no significant difference from {join_names(alike)} ({at_most})")
     return f": {'; '.join(findings)}" if findings else ""
 
 

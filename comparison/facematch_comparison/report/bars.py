@@ -119,15 +119,15 @@ def ticks_between(low: float, high: float) -> list[float]:
     for times in (1, 2, 2.5, 5):
         if times * power <= (high - low) / 3:
             step = times * power
-    first = math.ceil(low / step)
-    last = math.floor(high / step)
-    return [number * step for number in range(first, last + 1)]
+    first_tick = math.ceil(low / step)
+    last_tick = math.floor(high / step)
+    return [number * step for number in range(first_tick, last_tick + 1)]
 
 
 def _svg(pattern: str, *values: object) -> Markup:
     return Markup(pattern).format(*values)  # noqa: S704 - ours
 
 
-def _text(words: str, x: float, y: float, anchor: str, classes: str) -> Markup:
+def _text(label: str, x: float, y: float, anchor: str, classes: str) -> Markup:
     pattern = '<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>'
-    return _svg(pattern, classes, x, y, anchor, words)
+    return _svg(pattern, classes, x, y, anchor, label)

@@ -89,12 +89,12 @@ def text(node: Node) -> Markup:
     """Return a text of the document as HTML, with no-break spaces before percent signs."""
     if not node:
         return Markup()
-    words = re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", plain(node.raw))
-    return Markup('<bdi data-path="{}">{}</bdi>').format(node.path, words)
+    text_value = re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", plain(node.raw))
+    return Markup('<bdi data-path="{}">{}</bdi>').format(node.path, text_value)
 
 
-def name(words: str) -> Markup:
-    return Markup("<bdi>{}</bdi>").format(plain(words))
+def name(text_value: str) -> Markup:
+    return Markup("<bdi>{}</bdi>").format(plain(text_value))
 
 
 def number(
@@ -104,10 +104,10 @@ def number(
     if node.raw is None:
         return Markup()
     more = Markup(' data-times="{}"').format(times) if times != 1 else ""
-    shown = Markup('<data value="{}" data-path="{}"{}>{}</data>').format(
+    shown_value = Markup('<data value="{}" data-path="{}"{}>{}</data>').format(
         json.dumps(node.raw), node.path, more, form(node.raw)
     )
-    return Markup("{}&nbsp;{}").format(shown, unit) if unit else shown
+    return Markup("{}&nbsp;{}").format(shown_value, unit) if unit else shown_value
 
 
 #: Formats of counts, of chosen rates in percent (all digits), of scores, and of p-values.
@@ -387,14 +387,14 @@ class Tables:
         for number, system in enumerate(self.systems):
             for cell in system["groups"]:
                 is_sought = cell["column"].raw == column and cell["group"].raw == group
-                shown = cell[rate_name]
-                if is_sought and not cell["too_few"] and shown["interval"]:
+                shown_value = cell[rate_name]
+                if is_sought and not cell["too_few"] and shown_value["interval"]:
                     bars.append(
                         Bar(
                             name="" if bars else group,
-                            value=100 * shown["value"].raw,
-                            low=100 * shown["interval"]["low"].raw,
-                            high=100 * shown["interval"]["high"].raw,
+                            value=100 * shown_value["value"].raw,
+                            low=100 * shown_value["interval"]["low"].raw,
+                            high=100 * shown_value["interval"]["high"].raw,
                             style=style_of(number),
                         )
                     )
@@ -646,8 +646,8 @@ def _errors(difference: Node, system: str) -> Markup:
 def _same_scores(difference: Node) -> Markup:
     if not difference["both_scored"].raw:
         return Markup()
-    same = count(difference["same_scores"])
-    return Markup("{} of {}").format(same, count(difference["both_scored"]))
+    same_scores = count(difference["same_scores"])
+    return Markup("{} of {}").format(same_scores, count(difference["both_scored"]))
 
 
 def _significance(difference: Node) -> Markup:

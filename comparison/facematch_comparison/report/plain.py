@@ -23,7 +23,7 @@ def plain(text: str) -> str:
 
 def shortened(text: str, most_letters: int) -> str:
     """Return `plain` text, cut after `most_letters`; a cut text ends with an ellipsis."""
-    shown = plain(text)
-    if len(shown) <= most_letters:
-        return shown
-    return f"{shown[: most_letters - 1]}\N{HORIZONTAL ELLIPSIS}"
+    plain_text = plain(text)
+    if len(plain_text) <= most_letters:
+        return plain_text
+    return f"{plain_text[: most_letters - 1]}\N{HORIZONTAL ELLIPSIS}"

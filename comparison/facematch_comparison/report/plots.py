@@ -244,7 +244,7 @@ def scatter(evaluation: Evaluation, number: int, name: str) -> Markup | None:
         y_name=f"score of {shortened(difference.second, _MOST_LETTERS)}",
     )
     # Mated pairs are on top: they are fewer.
-    for kind, dots in (("non-mated", counted.non_mated), ("mated", counted.mated)):
+    for pair_kind, dots in (("non-mated", counted.non_mated), ("mated", counted.mated)):
         for size in range(len(_SIZES)):
             across = []
             up = []
@@ -252,7 +252,7 @@ def scatter(evaluation: Evaluation, number: int, name: str) -> Markup | None:
                 if _size_of(pairs) == size:
                     across.append(_middle_of(counted.edges_first, column))
                     up.append(_middle_of(counted.edges_second, row))
-            plot.dots(plot.corners(across, up), kind, size)
+            plot.dots(plot.corners(across, up), pair_kind, size)
     first = thresholds_of.get(difference.first)
     second = thresholds_of.get(difference.second)
     if first is not None:
@@ -434,11 +434,11 @@ class _Plot:
             bottom = self.y(_ends(y).high)
             cross = f"M{center_x} {top}V{bottom}M{center_x - 4} {top}h8M{center_x - 4} {bottom}h8"
             if isinstance(x, Rate):
-                left = self.x(_ends(x).low)
-                right = self.x(_ends(x).high)
-                cross += (
-                    f"M{left} {center_y}H{right}M{left} {center_y - 4}v8M{right} {center_y - 4}v8"
-                )
+                left_x = self.x(_ends(x).low)
+                right_x = self.x(_ends(x).high)
+                top_of_end = center_y - 4
+                cross += f"M{left_x} {center_y}H{right_x}"
+                cross += f"M{left_x} {top_of_end}v8M{right_x} {top_of_end}v8"
             self._path(f"cross {style.colour}", cross)
         data = Markup(' data-point="{}"').format(path) if path else ""
         mark = '<path class="mark {}{}"{} transform="translate({} {})" d="{}"/>'
@@ -456,12 +456,12 @@ class _Plot:
         """Draw a horizontal line at a value of the y axis."""
         self._path("limit", f"M{_LEFT} {self.y(value)}H{_RIGHT + 4}")
 
-    def dots(self, corners: _Corners, kind: str, size: int) -> None:
+    def dots(self, corners: _Corners, pair_kind: str, size: int) -> None:
         """Draw a dot at each point; `kind` and `size` are classes of the style sheet."""
         # A line without length is drawn as its two ends: as a dot.
         d = "".join(f"M{x:g} {y:g}h0" for x, y in corners)
         if d:
-            self._path(f"dots {kind} d{size}", d)
+            self._path(f"dots {pair_kind} d{size}", d)
 
     def svg(self) -> Markup:
         """Return the content of an ``svg`` element."""

@@ -119,16 +119,16 @@ def wrong_pairs(answers: Answers, threshold: float | None, study: Study | None =
     mated = answers.mated
     judged = answers.acquired if threshold is None else answers.scored
     wrong = [
-        frame[rows].assign(kind=kind).iloc[np.argsort(key[rows], kind="stable")]
-        for kind, rows, key in (
+        frame[rows].assign(kind=column_type).iloc[np.argsort(key[rows], kind="stable")]
+        for column_type, rows, key in (
             ("false match", ~mated & passed, -scores),
             ("false non-match", mated & judged & ~passed, scores),
             ("failure to acquire", mated & answers.answered & ~answers.acquired, scores),
         )
     ]
     whole = pd.concat(wrong, ignore_index=True).reindex(columns=WRONG_COLUMNS)
-    words = dict.fromkeys(("system", "kind", *_NAMES), "string")
-    return whole.astype(words | {"score": "float", "threshold": "float"})
+    dictionary = dict.fromkeys(("system", "kind", *_NAMES), "string")
+    return whole.astype(dictionary | {"score": "float", "threshold": "float"})
 
 
 def curves(evaluation: Evaluation) -> DataFrame:
@@ -187,9 +187,9 @@ def _long(answers: Sequence[Answers], study: Study | None, *, once: bool) -> Dat
             value = getattr(each, name)
             if name == "people_known":
                 value = None if value else "no"
-            kind = float if isinstance(value, float) else "category"
+            column_type = float if isinstance(value, float) else "category"
             value = value if isinstance(value, float | None) else str(value)
-            cells = pd.Series(value, frame.index, kind)
+            cells = pd.Series(value, frame.index, column_type)
             frame[name] = cells.where(np.arange(len(frame)) == 0) if once else cells
         frames.append(frame)
     whole = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
@@ -198,7 +198,7 @@ def _long(answers: Sequence[Answers], study: Study | None, *, once: bool) -> Dat
 
 def _write_csv(frame: DataFrame, file: BinaryIO) -> None:
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    header = pa.table({str(at): [name] for at, name in enumerate(table.column_names)})
+    header = pa.table({str(number): [name] for number, name in enumerate(table.column_names)})
     rows = pa.table(list(map(_cells, table.columns)), names=table.column_names)
     for part in (header, rows):  # otherwise pyarrow quotes every column name
         csv.write_csv(part, file, csv.WriteOptions(include_header=False))
@@ -210,6 +210,8 @@ def _cells(column: Any) -> Any:
         return column.cast(pa.int8())
     if pa.types.is_primitive(column.type):
         return column
-    words = column.combine_chunks().dictionary_encode()
-    texts = [None if word is None else escaped(str(word)) for word in words.dictionary.to_pylist()]
-    return pa.array(texts, pa.string()).take(words.indices)
+    dictionary = column.combine_chunks().dictionary_encode()
+    texts = [
+        None if word is None else escaped(str(word)) for word in dictionary.dictionary.to_pylist()
+    ]
+    return pa.array(texts, pa.string()).take(dictionary.indices)

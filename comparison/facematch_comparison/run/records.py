@@ -304,9 +304,9 @@ class StoredStudy:
         chance = np.random.default_rng(list(self.digest.encode()))
         mated = np.array(self.content["mated"], np.bool_)
         share = np.empty(len(mated))
-        for kind in (mated, ~mated):
-            count = int(kind.sum())
-            share[kind] = (chance.permutation(count) + 0.5) / max(count, 1)
+        for is_of_kind in (mated, ~mated):
+            count = int(is_of_kind.sum())
+            share[is_of_kind] = (chance.permutation(count) + 0.5) / max(count, 1)
         turns = np.empty(len(mated), dtype=np.int64)
         turns[np.argsort(share, kind="stable")] = np.arange(len(mated))
         return turns

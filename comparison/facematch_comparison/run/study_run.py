@@ -108,8 +108,8 @@ class StudyRun:
             raise InvalidRequest("A comparison needs at least one system.")
         for name in (*keep, *prices):
             if name not in systems:
-                known = ", ".join(systems)
-                raise InvalidRequest(f"Unknown system {name[:60]!r}; this run has: {known}.")
+                known_names = ", ".join(systems)
+                raise InvalidRequest(f"Unknown system {name[:60]!r}; this run has: {known_names}.")
         with contextlib.ExitStack() as undo:
             # Write nothing unless all systems can be called.
             digests = digests_of(study)
@@ -263,9 +263,11 @@ def _of_one_model(
         return outcomes
     chosen = [model for model in counts if model in models]
     if len(chosen) != 1:
-        shown = join_names([f"{model!r} ({count:,} pairs)" for model, count in counts.items()])
+        model_counts = join_names(
+            [f"{model!r} ({count:,} pairs)" for model, count in counts.items()]
+        )
         raise InvalidRequest(
-            f"The model of {system} changed during the run: {shown}. Choose the model whose "
+            f"The model of {system} changed during the run: {model_counts}. Choose the model whose "
             f"answers count, such as {format_argument('models', [next(iter(counts))])}."
         )
     return [outcome if outcome.model in (None, *chosen) else _NOT_ASKED for outcome in outcomes]

@@ -47,8 +47,10 @@ def first_values(keys: Ints, values: Ints, count: int) -> FirstValues:
     """Find the first value of each of `count` keys; a value below 0 states nothing."""
     is_stated = values >= 0
     stated = None if is_stated.all() else np.flatnonzero(is_stated)
-    first = first_rows(keys, stated, size=count)
-    return FirstValues(first, np.flatnonzero(is_stated & (values != values[first][keys])))
+    first_row_of_key = first_rows(keys, stated, size=count)
+    return FirstValues(
+        first_row_of_key, np.flatnonzero(is_stated & (values != values[first_row_of_key][keys]))
+    )
 
 
 def system_attributes(table: ScoreTable) -> SystemAttributes:
@@ -151,10 +153,10 @@ def _grouping_of(
         person = people[entry]
         person_name = table.named_people[0].words[person] if table.named_people else "somebody"
         is_same_line = first_row[person] // len(columns) == line
-        where = "on the same line" if is_same_line else "above"
+        place = "on the same line" if is_same_line else "above"
         return (
             f"{person_name!r:.60} is in the group {groups[labels[entry]]!r:.60} of {name}, but "
-            f"{where} in {groups[group_of_person[person]]!r:.60}"
+            f"{place} in {groups[group_of_person[person]]!r:.60}"
         )
 
     problems += problems_at(sorted(entry_of_line), describe)

@@ -39,7 +39,7 @@ def read_two_files(*, mated: Path, non_mated: Path) -> RawTable:
     """
     scores: list[str] = []
     labels: list[str] = []
-    places: list[PlaceInFile] = []
+    places_in_file: list[PlaceInFile] = []
     for path, label in ((mated, "1"), (non_mated, "0")):
         count_before = len(scores)
         for number, line in enumerate(_read_text(path).splitlines(), start=1):
@@ -53,11 +53,11 @@ def read_two_files(*, mated: Path, non_mated: Path) -> RawTable:
                 )
             scores.append(score)
             labels.append(label)
-            places.append(PlaceInFile(number, path.name))
+            places_in_file.append(PlaceInFile(number, path.name))
         if len(scores) == count_before:
             raise InvalidRequest(f"The file {path} has no scores: write one on each line.")
     table = pa.table({LABEL: labels, "score": scores})
-    return RawTable("The comparison", table, find_places=lambda: places, unit="line")
+    return RawTable("The comparison", table, find_places=lambda: places_in_file, unit="line")
 
 
 def _read_text(path: Path) -> str:
@@ -65,8 +65,8 @@ def _read_text(path: Path) -> str:
         with open_regular(path) as file:
             text, _ = decode(file.read())
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise InvalidRequest(f"The file {path} cannot be read: {why}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidRequest(f"The file {path} cannot be read: {reason}") from None
     return text
 
 
@@ -89,7 +89,7 @@ def one_pair_per_line(table: RawTable, *, columns_named: Collection[str]) -> Raw
     # One id would be of two pairs.
     shared_columns = [name for name in shared_columns if field_for(name) != "pair"]
     parts = []
-    places = []
+    places_in_file = []
     for column, label in ((mated, "1"), (non_mated, "0")):
         texts = table.categories(column).texts
         # Empty cells below the last score of the shorter column are no pairs.
@@ -98,7 +98,7 @@ def one_pair_per_line(table: RawTable, *, columns_named: Collection[str]) -> Raw
         part = part.append_column(LABEL, pa.array([label] * count))
         score = "distance" if is_distance(mated) else "score"
         parts.append(part.append_column(score, pa.array(texts[:count], pa.string())))
-        places += [table.places[row] for row in range(count)]
+        places_in_file += [table.places[row] for row in range(count)]
     note = (
         f"{table.name} has scores of mated pairs in {mated[:60]!r}, and of other pairs in "
         f"{non_mated[:60]!r}: each score is a pair of its own"
@@ -106,7 +106,7 @@ def one_pair_per_line(table: RawTable, *, columns_named: Collection[str]) -> Raw
     return RawTable(
         table.name,
         pa.concat_tables(parts),
-        find_places=lambda: places,
+        find_places=lambda: places_in_file,
         unit=table.unit,
         decimal_commas=table.decimal_commas,
         notes=[*table.notes, note],
@@ -117,7 +117,7 @@ def _has_labels(table: RawTable, column: str) -> bool:
     """Return whether a column named ``genuine`` or ``impostor`` has labels in place of scores."""
     if field_for(column) not in TRUTH:
         return False
-    return all(word.lower() in MATED for word in table.categories(column).words)
+    return all(label.lower() in MATED for label in table.categories(column).words)
 
 
 def _only_column_like(table: RawTable, pattern: str) -> str | None:

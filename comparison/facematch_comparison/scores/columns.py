@@ -70,11 +70,11 @@ class Field:
     is_number: bool = False
     is_required: bool = False
 
-    def is_valid(self, word: str) -> bool:
+    def is_valid(self, cell: str) -> bool:
         """Return whether a word is valid in a cell."""
         if self.meanings:
-            return word.lower() in self.meanings
-        return bool(re.fullmatch(self.word_pattern, word))
+            return cell.lower() in self.meanings
+        return bool(re.fullmatch(self.word_pattern, cell))
 
 
 def _choice(column_names: str, describes: str, meanings: Mapping[str, Any]) -> Field:
@@ -82,8 +82,8 @@ def _choice(column_names: str, describes: str, meanings: Mapping[str, Any]) -> F
     return Field(column_names, describes, meanings=meanings, advice=_list_words(meanings))
 
 
-def _list_words(words: Mapping[str, Any]) -> str:
-    *all_but_last, last_word = words
+def _list_words(meaning_of_word: Mapping[str, Any]) -> str:
+    *all_but_last, last_word = meaning_of_word
     return f"write {', '.join(all_but_last)} or {last_word}"
 
 

@@ -104,16 +104,16 @@ def _check_rows(table: RawTable, *, row_name: str, example: str) -> None:
     table.refuse(of_header, so="nothing was read")
 
 
-def _read_file(path: Path, read: Reader) -> list[RawTable]:
+def _read_file(path: Path, reader: Reader) -> list[RawTable]:
     """Open a file and read its tables."""
     try:
         file = open_regular(path)
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise InvalidRequest(f"The file {path} cannot be read: {why}.") from None
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidRequest(f"The file {path} cannot be read: {reason}.") from None
     with file:
         try:
-            tables = read(f"The file {path}", file)
+            tables = reader(f"The file {path}", file)
         except InvalidRequest as error:
             raise InvalidRequest(f"The file {path} {error}") from None
     for table in tables:
@@ -174,8 +174,8 @@ def _of_csv_text(name: str, data: bytes, notes: list[str]) -> RawTable:
             )
     parsed = read_table(data)
     if parsed.short:
-        where = format_places(parsed.short).removesuffix(": ")
-        notes = [*notes, f"has too few cells in {where}: missing cells were read as empty"]
+        short_lines = format_places(parsed.short).removesuffix(": ")
+        notes = [*notes, f"has too few cells in {short_lines}: missing cells were read as empty"]
     return RawTable(
         name,
         _of_pandas(pd.DataFrame(parsed.rows, columns=parsed.header)),
@@ -313,8 +313,8 @@ def _read_sheets(file: BinaryIO) -> list[_Sheet]:
     sheets = []
     for name, frame in frames.items():
         filled_counts = (frame != "").sum(axis=1)
-        most = int(filled_counts.max()) if len(filled_counts) else 0
-        sheets.append(_Sheet(name, _below_header(frame, filled_counts), most_in_a_row=most))
+        most_filled = int(filled_counts.max()) if len(filled_counts) else 0
+        sheets.append(_Sheet(name, _below_header(frame, filled_counts), most_in_a_row=most_filled))
     return sheets
 
 
@@ -374,10 +374,10 @@ def _sheets_of_pairs(sheets: Sequence[_Sheet]) -> list[_Sheet]:
     of_pairs = [sheet for sheet in sheets if sheet.is_of_pairs]
     if of_pairs:
         return of_pairs
-    first = next((sheet for sheet in sheets if sheet.most_in_a_row > 2), sheets[-1])
-    if not first.header:
-        return [first]
-    return [sheet for sheet in sheets if sheet.header == first.header]
+    first_sheet = next((sheet for sheet in sheets if sheet.most_in_a_row > 2), sheets[-1])
+    if not first_sheet.header:
+        return [first_sheet]
+    return [sheet for sheet in sheets if sheet.header == first_sheet.header]
 
 
 def _table_of_one(name: str, sheet: _Sheet, all_sheets: Sequence[_Sheet]) -> RawTable:
@@ -390,16 +390,16 @@ def _table_of_one(name: str, sheet: _Sheet, all_sheets: Sequence[_Sheet]) -> Raw
 def _one_below_another(name: str, sheets: Sequence[_Sheet], notes: Sequence[str]) -> RawTable:
     """Return sheets with one header as one table; the sheet is the system if no column is."""
     has_system = "system" in sheets[0].fields
-    places = []
+    places_in_file = []
     bodies = []
     for sheet in sheets:
-        places += [PlaceInFile(number, sheet.name) for number in sheet.line_numbers]
+        places_in_file += [PlaceInFile(number, sheet.name) for number in sheet.line_numbers]
         bodies.append(sheet.body if has_system else sheet.body.assign(system=sheet.name))
     relation = "one table in several sheets" if has_system else "a sheet for each system"
     return RawTable(
         name,
         _of_pandas(pd.concat(bodies, ignore_index=True)),
-        find_places=lambda: places,
+        find_places=lambda: places_in_file,
         decimal_commas=True,
         notes=[f"has {relation}: {_names_of(sheets)}", *notes],
     )

@@ -167,14 +167,17 @@ class _Lines:
         for field in self.fields:
             if not group_column(field) and FIELDS[field].describes != "pair":
                 continue
-            words = self.words[field]
-            shared = Categories(self._first_stated(words.codes), words.distinct)
-            clashes = np.flatnonzero(words.is_filled & (words.codes != shared.codes))
+            texts_of_field = self.words[field]
+            shared = Categories(self._first_stated(texts_of_field.codes), texts_of_field.distinct)
+            clashes = np.flatnonzero(
+                texts_of_field.is_filled & (texts_of_field.codes != shared.codes)
+            )
             if field not in PICTURES and len(clashes):
                 line = int(clashes[0])
                 raise InvalidRequest(
-                    f"line {self._place_of(line)}: {field} of this pair is {words[line][:60]!r}, "
-                    f"but {shared[line][:60]!r} in another file; nothing was judged."
+                    f"line {self._place_of(line)}: {field} of this pair is "
+                    f"{texts_of_field[line][:60]!r}, but {shared[line][:60]!r} in another file; "
+                    "nothing was judged."
                 )
             self.words[field] = shared
 
@@ -194,15 +197,15 @@ class _Lines:
             is_labelled = is_kept[of_system]
             missing = count - len(np.unique(self.pairs[of_system][is_labelled]))
             if missing >= _LEAST_JOINED * count:
-                others = np.flatnonzero(~is_of_system)
-                pairs_of_others = np.unique(self.pairs[others])
+                rows_of_others = np.flatnonzero(~is_of_system)
+                pairs_of_others = np.unique(self.pairs[rows_of_others])
                 shared = np.intersect1d(self.pairs[of_system], pairs_of_others)
                 raise InvalidRequest(
                     f"{name} has {len(shared):,} of the {len(pairs_of_others):,} pairs of other "
                     "files: nothing was judged. Its first pair is "
                     f"{self._describe_pair(of_system[0])}, and theirs is "
-                    f"{self._describe_pair(others[0])}: identify pairs in the same way in all "
-                    "files."
+                    f"{self._describe_pair(rows_of_others[0])}: identify pairs in the same way in "
+                    "all files."
                 )
             left_out = int(np.count_nonzero(~is_labelled))
             if left_out:

@@ -42,14 +42,14 @@ def problems_of_cells(table: ScoreTable) -> Iterator[Problem]:
 
 def _problems_of_column(table: ScoreTable, field: str, column: str) -> Iterator[Problem]:
     raw = table.raw
-    known = FIELDS.get(field, Field())  # groups are not among them
-    if known.is_number:
+    known_field = FIELDS.get(field, Field())  # groups are not among them
+    if known_field.is_number:
         yield from raw.problems_with_numbers(column)
         if field != "threshold":
             yield Problem(f"{column} is below 0", np.flatnonzero(raw.numbers(column) < 0))
-    if known.advice:
-        yield from raw.categories(column).problems(column, known.is_valid, known.advice)
-    if known.is_required or field in table.people_fields:
+    if known_field.advice:
+        yield from raw.categories(column).problems(column, known_field.is_valid, known_field.advice)
+    if known_field.is_required or field in table.people_fields:
         is_empty = ~raw.categories(column).is_filled
         yield Problem(f"{column} is empty", np.flatnonzero(is_empty))
 
@@ -122,12 +122,12 @@ def _missing_score_numbers(column: str, scores: NDArray[np.float64]) -> Iterator
         if distance > high - low or mark < 0 <= low:
             far.append(mark)
     if far:
-        shown = " or ".join(f"{mark:g}" for mark in far)
+        far_marks = " or ".join(f"{mark:g}" for mark in far)
         no_scores = format_argument("no_scores", [int(mark) for mark in far])
         yield Problem(
-            f"{column} is {shown}, and all other scores lie between {low:g} and {high:g}: if this "
-            f"means a missing score, leave the cell empty or use {no_scores}; if every number is a "
-            "score, use nan instead",
+            f"{column} is {far_marks}, and all other scores lie between {low:g} and {high:g}: if "
+            f"this means a missing score, leave the cell empty or use {no_scores}; if every number "
+            "is a score, use nan instead",
             np.flatnonzero(np.isin(scores, far)),
         )
 
@@ -146,13 +146,13 @@ def _scores_beside_failures(table: ScoreTable, column: str) -> Iterator[Problem]
         states = table.raw.categories(name)
         if len(states.distinct) <= _MOST_STATES and _separates(states, is_lowest):
             words = [states.words[code] for code in np.unique(states.codes[is_lowest]) if code >= 0]
-            shown = " or ".join(map(repr, words))[:90] or "empty"
+            listed_words = " or ".join(map(repr, words))[:90] or "empty"
             no_score = format_argument("no_scores", [_shortest(lowest)])
             error = format_argument("columns", {"error": name})
             yield Problem(
-                f"{column} is {lowest:g} where {name[:60]!r} is {shown}, and on no other line: if "
-                f"no face was found, use {no_score}; if the calls failed, use {no_score} {error}; "
-                "if every number is a score, use nan instead",
+                f"{column} is {lowest:g} where {name[:60]!r} is {listed_words}, and on no other line: "
+                f"if no face was found, use {no_score}; if the calls failed, use {no_score} "
+                f"{error}; if every number is a score, use nan instead",
                 np.flatnonzero(is_lowest),
             )
             return
@@ -211,13 +211,13 @@ def _problems_of_labels(table: ScoreTable, field: str) -> Iterator[Problem]:
 
     def describe(row: int) -> str:
         names = " and ".join(repr(table.categories(end)[row][:60]) for end in table.people_fields)
-        kind = "mated" if table.mated[row] else "non-mated"
+        pair_kind = "mated" if table.mated[row] else "non-mated"
         if table.people_fields == PEOPLE:
             return (
-                f"the pair is marked as {kind}, but its people are named {names}; for pictures, "
-                "use image1 and image2"
+                f"the pair is marked as {pair_kind}, but its people are named {names}; for "
+                "pictures, use image1 and image2"
             )
-        return f"the pair is marked as {kind}, but mated pairs connect {names} as one person"
+        return f"the pair is marked as {pair_kind}, but mated pairs connect {names} as one person"
 
     rows = np.flatnonzero(is_label & (table.mated != (probe == reference)))
     yield from problems_at(rows, describe)
@@ -238,7 +238,10 @@ def problems_of_pairs(table: ScoreTable) -> Iterator[Problem]:
     )
     if not table.pictures:
         return
-    ends = [side.codes[table.first_of_pair].astype(np.int64) for side in table.pictures]
+    ends = [
+        picture_column.codes[table.first_of_pair].astype(np.int64)
+        for picture_column in table.pictures
+    ]
     if not table.counts_both_orders:
         ends = [np.minimum(*ends), np.maximum(*ends)]
     probes, references = ends

@@ -102,8 +102,8 @@ class Categories:
         old_codes = self.codes[rows]
         is_filled = old_codes >= 0
         codes = np.full(len(old_codes), -1, np.int32)
-        codes[is_filled], used = pd.factorize(old_codes[is_filled])
-        return Categories(codes, self.distinct.take(pa.array(used)))
+        codes[is_filled], used_codes = pd.factorize(old_codes[is_filled])
+        return Categories(codes, self.distinct.take(pa.array(used_codes)))
 
     def as_arrow(self) -> pa.DictionaryArray:
         """Return the column as an Arrow array, with null for an empty cell."""
@@ -220,13 +220,13 @@ class RawTable:
         """Return the place of a row for messages, such as ``line 7``."""
         return f"{self.unit} {self.places[row]}"
 
-    def _describe_places(self, places: Sequence[Any]) -> str:
+    def _describe_places(self, places_in_file: Sequence[Any]) -> str:
         """Format places for the start of a sentence: ``lines 2 and 3: ``, after a file's name."""
-        if not isinstance(places[0], PlaceInFile):
-            return format_places(places, self.unit)
+        if not isinstance(places_in_file[0], PlaceInFile):
+            return format_places(places_in_file, self.unit)
         numbers_by_file = defaultdict(list)
-        for place in places:
-            numbers_by_file[place.file].append(place.number)
+        for place_in_file in places_in_file:
+            numbers_by_file[place_in_file.file].append(place_in_file.number)
         texts = []
         for file, numbers in numbers_by_file.items():
             texts.append(f"{file}, {format_places(numbers, self.unit).removesuffix(': ')}")
@@ -292,10 +292,10 @@ class RawTable:
                 of_header.append(problem.text)
             elif len(problem.rows):
                 rows = np.unique(problem.rows)
-                where = self._describe_places([self.places[row] for row in rows])
+                place_text = self._describe_places([self.places[row] for row in rows])
                 if len(rows) == len(self) > _REPORTED_SEPARATELY:
-                    where = f"all {len(self):,} {self.unit}s: "
-                texts_by_row.append((int(rows[0]), where + problem.text))
+                    place_text = f"all {len(self):,} {self.unit}s: "
+                texts_by_row.append((int(rows[0]), place_text + problem.text))
         texts_by_row.sort(key=lambda row_and_text: row_and_text[0])
         raise_problems(self.name, [*of_header, *(text for _, text in texts_by_row)], so=so)
 
@@ -381,13 +381,13 @@ def _are_plain(numbers: Ints, texts: pa.ChunkedArray) -> bool:
 
 def first_rows(keys: Ints, rows: Ints | None = None, *, size: int = 0) -> Ints:
     """Return the first row of each key, among `rows` if given; -1 for a key without a row."""
-    first = np.full(size or int(keys.max(initial=-1)) + 1, -1, np.int32)
+    first_row_of_key = np.full(size or int(keys.max(initial=-1)) + 1, -1, np.int32)
     # Of several assignments to one element, the last holds: assign the rows backwards.
     if rows is None:
-        first[keys[::-1]] = np.arange(len(keys), dtype=np.int32)[::-1]
+        first_row_of_key[keys[::-1]] = np.arange(len(keys), dtype=np.int32)[::-1]
     else:
-        first[keys[rows][::-1]] = rows[::-1]
-    return first
+        first_row_of_key[keys[rows][::-1]] = rows[::-1]
+    return first_row_of_key
 
 
 def _as_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:

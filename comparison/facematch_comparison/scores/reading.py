@@ -209,10 +209,10 @@ def _answers_of(table: ScoreTable, rule: ThresholdRule, models: Sequence[str]) -
     frame = _frame_of_lines(table, attributes.of_systems, groups.by_name)
     answers = []
     for system, stated in zip(systems, attributes.of_systems, strict=True):
-        known: dict[str, Any] = {"rule": rule, "people_known": True, **stated}
-        known["people_known"] &= table.people_fields == PEOPLE
+        known_columns: dict[str, Any] = {"rule": rule, "people_known": True, **stated}
+        known_columns["people_known"] &= table.people_fields == PEOPLE
         part = _frame_of_system(frame, table, system)
-        answers.append(Answers(name=system.name, frame=part, model=system.model, **known))
+        answers.append(Answers(name=system.name, frame=part, model=system.model, **known_columns))
     return answers
 
 
@@ -261,11 +261,13 @@ def _choose_model(
     counts = pd.Series(texts[texts != ""]).value_counts(sort=False)
     chosen = [model for model in counts.index if model in models]
     if len(counts) > 1 and len(chosen) != 1:
-        shown = join_names([f"{model!r} ({count:,} lines)" for model, count in counts.items()])
+        model_counts = join_names(
+            [f"{model!r} ({count:,} lines)" for model, count in counts.items()]
+        )
         raise InvalidRequest(
-            f"{name} answered with several models: {shown}. Choose the model whose answers count, "
-            f"such as {format_argument('models', [counts.index[0]])}, or, to compare them, name "
-            "their column system."
+            f"{name} answered with several models: {model_counts}. Choose the model whose answers "
+            f"count, such as {format_argument('models', [counts.index[0]])}, or, to compare them, "
+            "name their column system."
         )
     model = next(iter(chosen or counts.index), None)
     return model, lines[(texts == "") | (texts == model)]
@@ -303,7 +305,8 @@ def _frame_of_lines(
     if table.pictures:
         dtype = pd.CategoricalDtype(table.pictures[0].index)
         optional["pictures"] = tuple(
-            pd.Categorical.from_codes(side.codes, dtype=dtype) for side in table.pictures
+            pd.Categorical.from_codes(picture_column.codes, dtype=dtype)
+            for picture_column in table.pictures
         )
     return frame_of(
         mated=table.mated,

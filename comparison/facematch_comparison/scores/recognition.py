@@ -179,8 +179,8 @@ def _assign_named_column(file: ScoreTable, field_name: str, column: str) -> str 
         file.fields_named.add(field)  # read no column as this field
         return None
     if column not in file.raw.header:
-        there = join_names(list(map(repr, file.raw.header)))
-        return f"there is no column {column[:60]!r}; the columns are {there}"
+        header_names = join_names(list(map(repr, file.raw.header)))
+        return f"there is no column {column[:60]!r}; the columns are {header_names}"
     if field in file.column_of or column in _columns_read(file):
         return f"the column {column[:60]!r} is named twice"
     file.assign(field, column)
@@ -200,7 +200,7 @@ def _assign_known_columns(file: ScoreTable) -> dict[str, str]:
         if not file.fields_named.isdisjoint(alternatives):
             fields_taken.update(alternatives)
     columns_named = _columns_read(file)
-    found: dict[str, list[str]] = {}
+    candidates: dict[str, list[str]] = {}
     for number, column in enumerate(header):
         is_frame_index = number == 0 and column in ("", "Unnamed: 0")
         if column in columns_named or is_frame_index:
@@ -209,11 +209,11 @@ def _assign_known_columns(file: ScoreTable) -> dict[str, str]:
         if plain(column) == "target" and "source" in map(plain, header):
             field = "reference"  # AWS calls the pictures source and target
         if field and field not in fields_taken:
-            found.setdefault(field, []).append(column)
+            candidates.setdefault(field, []).append(column)
         else:
             file.skipped_columns.append(column)
     questions = {}
-    for field, columns in found.items():
+    for field, columns in candidates.items():
         own_name = [column for column in columns if plain(column) == plain(field)]
         if len(columns) > 1 and not own_name:
             questions[field] = (
@@ -231,10 +231,10 @@ def _skip_doubtful(file: ScoreTable) -> None:
     doubtful = []
     if file.has_all(TRUTH):
         doubtful.append("non_mated")
-    for both in (PEOPLE, PICTURES):
+    for names in (PEOPLE, PICTURES):
         # One alone is not needed if other columns distinguish people.
-        if file.has_any(both) and not file.has_all(both) and file.people_fields:
-            doubtful += [field for field in both if field in file.column_of]
+        if file.has_any(names) and not file.has_all(names) and file.people_fields:
+            doubtful += [field for field in names if field in file.column_of]
     if len(file.score_columns) > 1:
         file.raw.refuse(
             Problem(

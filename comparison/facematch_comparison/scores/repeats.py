@@ -85,8 +85,8 @@ def _reverse_lines(table: ScoreTable) -> Ints:
     system = table.systems.codes[rows].astype(np.int64) * count * count
     index = pd.Index(system + probes * count + references)
     if index.is_unique:  # if not, a pair appears twice in the same order: a problem of the file
-        found = index.get_indexer(system + references * count + probes)
-        reverse[rows] = np.where((found < 0) | (probes == references), -1, rows[found])
+        found_index = index.get_indexer(system + references * count + probes)
+        reverse[rows] = np.where((found_index < 0) | (probes == references), -1, rows[found_index])
     return reverse
 
 

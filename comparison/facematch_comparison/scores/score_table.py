@@ -275,7 +275,9 @@ class ScoreTable:
         """Return the name of a line's pair, for messages."""
         if "pair" in self.column_of:
             return repr(self.categories("pair")[line][:60])
-        return " and ".join(repr(side[line][:60]) for side in self.pictures) or str(line)
+        return " and ".join(
+            repr(picture_column[line][:60]) for picture_column in self.pictures
+        ) or str(line)
 
 
 def just_below(threshold: float, scores: NDArray[np.float64]) -> float:

@@ -44,13 +44,13 @@ def with_tabs(text: str) -> TabbedTable | None:
     header = next((line for line in lines if line.strip() and not _RULE.fullmatch(line)), "")
     if re.search("[,;\t]", header):
         return None
-    ways: list[tuple[str, Callable[[str], list[str]]]]
+    splitters: list[tuple[str, Callable[[str], list[str]]]]
     if "|" in header:
-        ways = [("bars", _split_at_bars)]
+        splitters = [("bars", _split_at_bars)]
     else:
         # Names such as `Image 1` have a blank, if two or more blanks separate columns.
-        ways = [("blanks", _split_at_wide_blanks), ("blanks", _split_at_blanks)]
-    for separator, split in ways:
+        splitters = [("blanks", _split_at_wide_blanks), ("blanks", _split_at_blanks)]
+    for separator, split in splitters:
         rows = [[] if _is_no_row(line) else split(line) for line in lines]
         aligned = _aligned(rows)
         if aligned is not None:

@@ -149,15 +149,15 @@ class RedrawnErrors:
         """
         below = np.searchsorted(self._scores, refused, side="right")
         fewest = int(below.min())
-        most = int(below.max())
+        highest_count = int(below.max())
         # Pairs that are rejected in every resample are summed by person.
         people = len(self._always)
         further_always = _count_at_people(self.persons[:fewest], self._in_sets[:, :fewest], people)
         always = self._always + further_always
-        further = draws.T[self.persons[fewest:most]]
-        further *= np.arange(fewest, most)[:, None] < below
+        more_draws = draws.T[self.persons[fewest:highest_count]]
+        more_draws *= np.arange(fewest, highest_count)[:, None] < below
         errors: Floats = always.T @ draws.T
-        errors += self._in_sets[:, fewest:most] @ further
+        errors += self._in_sets[:, fewest:highest_count] @ more_draws
         return errors.T
 
 

@@ -104,11 +104,13 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
     Statistics 6 (1979).
     """
-    known = [(p_value, number) for number, p_value in enumerate(p_values) if p_value is not None]
+    known_p_values = [
+        (p_value, number) for number, p_value in enumerate(p_values) if p_value is not None
+    ]
     adjusted: list[float | None] = [None] * len(p_values)
     highest = 0.0
-    for rank, (p_value, number) in enumerate(sorted(known)):
-        corrected = min(1.0, (len(known) - rank) * p_value)
+    for rank, (p_value, number) in enumerate(sorted(known_p_values)):
+        corrected = min(1.0, (len(known_p_values) - rank) * p_value)
         highest = max(highest, corrected)
         adjusted[number] = highest
     return adjusted

@@ -176,12 +176,12 @@ def _difference(
     tail = (1 - confidence) / (len(rates) * (len(rates) - 1))
     at_least = max(1.0, ratio(high, low, 1 - 2 * tail)[0])
     is_real = p_value is not None and p_value < 1 - confidence
-    shown = math.floor(at_least * 10) / 10
+    shown_ratio = math.floor(at_least * 10) / 10
     verdict = "The difference may be due to chance."
-    if is_real and shown > 1:
+    if is_real and shown_ratio > 1:
         verdict = (
-            f"The difference is significant: the rate of group {worst} is at least {shown:g} times "
-            f"the rate of group {best}."
+            f"The difference is significant: the rate of group {worst} is at least {shown_ratio:g} "
+            f"times the rate of group {best}."
         )
     elif is_real:
         verdict = "The difference is significant, but these pairs do not show how large it is."

@@ -47,9 +47,11 @@ class Influence:
     value: float
     of_pairs: Floats
 
-    def minus(self, other: Influence) -> Influence:
+    def minus(self, subtracted: Influence) -> Influence:
         """Return the difference of two estimates on the same pairs."""
-        return Influence(self.table, self.value - other.value, self.of_pairs - other.of_pairs)
+        return Influence(
+            self.table, self.value - subtracted.value, self.of_pairs - subtracted.of_pairs
+        )
 
     def interval(self, confidence: float, *, lowest: float, highest: float) -> Interval:
         """Return the interval by Student's t, within `lowest` and `highest`."""

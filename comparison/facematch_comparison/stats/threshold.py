@@ -172,8 +172,8 @@ def _lowest(table: Answers, allowed: int) -> float | None:
     if is_above:
         highest = float(np.nextafter(highest, -np.inf))
     decimals = _decimals(table)
-    for places in range(_DECIMALS if decimals is None else decimals, 17):
-        threshold = round(refused_score + 10.0**-places, places)
+    for decimals_shown in range(_DECIMALS if decimals is None else decimals, 17):
+        threshold = round(refused_score + 10.0**-decimals_shown, decimals_shown)
         if refused_score < threshold <= highest:
             return threshold
     return refused_score if is_above else highest
@@ -181,9 +181,11 @@ def _lowest(table: Answers, allowed: int) -> float | None:
 
 def _decimals(table: Answers) -> int | None:
     """Return the number of decimal places of the scores; None if there are too many."""
-    for places in range(_DECIMALS + 1):
-        if all(np.array_equal(scores, scores.round(places)) for scores in table.sorted_scores):
-            return places
+    for decimals_shown in range(_DECIMALS + 1):
+        if all(
+            np.array_equal(scores, scores.round(decimals_shown)) for scores in table.sorted_scores
+        ):
+            return decimals_shown
     return None
 
 
@@ -278,8 +280,8 @@ def _thresholds(
     if rule is ThresholdRule.AT_LEAST:
         return np.append(scores, np.inf)
     # Use the highest observed score below each score; any threshold in between is equivalent.
-    others = np.concatenate([[-np.inf], non_mated_scores])
-    others_below = others[np.append(below, len(non_mated_scores))]
+    thresholds_below = np.concatenate([[-np.inf], non_mated_scores])
+    others_below = thresholds_below[np.append(below, len(non_mated_scores))]
     highest: Floats = np.maximum(np.concatenate([[-np.inf], scores]), others_below)
     if np.isneginf(highest[0]):
         highest[0] = np.nextafter(scores[0], -np.inf)

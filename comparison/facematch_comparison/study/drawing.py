@@ -56,9 +56,11 @@ def draw_pairs(
             are requested; a file occurs twice; or `within` is not a column.
     """
     groups = groups or {}
-    for kind, count in (("mated", mated), ("non-mated", non_mated)):
+    for pair_kind, count in (("mated", mated), ("non-mated", non_mated)):
         if count is not None and count < 0:
-            raise InvalidRequest(f"The number of {kind} pairs must be at least 0 (got {count}).")
+            raise InvalidRequest(
+                f"The number of {pair_kind} pairs must be at least 0 (got {count})."
+            )
     pictures = {person: sorted(pictures[person]) for person in sorted(pictures) if pictures[person]}
     _check_unique(pictures)
     if within is not None and within not in groups:
@@ -115,10 +117,10 @@ def _draw_mated(pictures: _Pictures, count: int | None, chance: Random) -> list[
     return drawn[:count]
 
 
-def _check_possible(kind: str, count: int, possible: int) -> None:
+def _check_possible(pair_kind: str, count: int, possible: int) -> None:
     """Raise if more pairs are requested than there are."""
     if count > possible:
-        requested = counted(count, f"{kind} pair is", f"{kind} pairs are")
+        requested = counted(count, f"{pair_kind} pair is", f"{pair_kind} pairs are")
         raise InvalidRequest(f"{requested} requested, but the photographs make {possible}.")
 
 
@@ -145,12 +147,12 @@ def _draw_non_mated(
         chance.shuffle(everybody)
         for person in everybody:
             for _ in range(_TRIES if len(drawn) < count else 0):
-                other = chance.choice(members[group_of[person]])
+                other_person = chance.choice(members[group_of[person]])
                 probe = chance.choice(pictures[person])
-                reference = chance.choice(pictures[other])
+                reference = chance.choice(pictures[other_person])
                 files = frozenset((probe, reference))
-                if other != person and files not in drawn:
-                    drawn[files] = _pair(person, probe, other, reference)
+                if other_person != person and files not in drawn:
+                    drawn[files] = _pair(person, probe, other_person, reference)
                     break
     return list(drawn.values())
 
@@ -159,18 +161,18 @@ def _all_non_mated(pictures: _Pictures, groups: Sequence[Sequence[str]]) -> list
     """List every pair of two people of one group."""
     pairs = []
     for people in groups:
-        for person, other in combinations(people, 2):
+        for person, other_person in combinations(people, 2):
             for probe in pictures[person]:
-                for reference in pictures[other]:
-                    pairs.append(_pair(person, probe, other, reference))
+                for reference in pictures[other_person]:
+                    pairs.append(_pair(person, probe, other_person, reference))
     return pairs
 
 
-def _pair(person: str, probe: Path, other: str, reference: Path) -> StudyPair:
+def _pair(person: str, probe: Path, other_person: str, reference: Path) -> StudyPair:
     return StudyPair(
         probe=probe,
         reference=reference,
-        mated=person == other,
+        mated=person == other_person,
         probe_subject=person,
-        reference_subject=other,
+        reference_subject=other_person,
     )

@@ -78,8 +78,8 @@ class Study:
     @cached_property
     def _people(self) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
         """The indexes of both people of each pair, int64, (N, 2), and the names of all people."""
-        both = [(pair.probe_subject, pair.reference_subject) for pair in self.pairs]
-        numbers, names = pd.factorize(np.array(both, object).ravel())
+        subject_pairs = [(pair.probe_subject, pair.reference_subject) for pair in self.pairs]
+        numbers, names = pd.factorize(np.array(subject_pairs, object).ravel())
         return numbers.reshape(-1, 2), names
 
     @property
@@ -184,8 +184,8 @@ def _photographs_by_folder(folder: Path) -> dict[str, tuple[Path, ...]]:
 def _have_equal_file_names(pictures: Mapping[str, Sequence[Path]]) -> bool:
     """Return whether all folders have the same file names, and more of them than folders."""
     names_by_folder = [{file.stem for file in files} for files in pictures.values()]
-    most = max(map(len, names_by_folder))
-    return most > len(pictures) and len(set(map(frozenset, names_by_folder))) == 1
+    most_pictures = max(map(len, names_by_folder))
+    return most_pictures > len(pictures) and len(set(map(frozenset, names_by_folder))) == 1
 
 
 def _are_kinds_of_pictures(folders: Iterable[str]) -> bool:
@@ -194,11 +194,11 @@ def _are_kinds_of_pictures(folders: Iterable[str]) -> bool:
     Other numbered names, such as `id_001` and `id_002`, may be people.
     """
     names = list(folders)
-    kinds = {re.sub(r"[\W\d_]+", "", name.lower()) for name in names}
-    is_numbered = len(kinds) < len(names)
-    if is_numbered and not kinds <= {"cam", "camera"}:
+    name_patterns = {re.sub(r"[\W\d_]+", "", name.lower()) for name in names}
+    is_numbered = len(name_patterns) < len(names)
+    if is_numbered and not name_patterns <= {"cam", "camera"}:
         return False
-    return all(map(_KIND.fullmatch, kinds))
+    return all(map(_KIND.fullmatch, name_patterns))
 
 
 #: Folder names that mean kinds of pictures, not people.
@@ -275,9 +275,11 @@ def _problems_of_required_cells(table: ScoreTable) -> Iterator[Problem]:
     for field in TRUTH:
         if field in table.column_of:
             column = table.column_of[field]
-            known = FIELDS[field]
+            field_words = FIELDS[field]
             yield _empty_cells(table.raw, column)
-            yield from table.raw.categories(column).problems(column, known.is_valid, known.advice)
+            yield from table.raw.categories(column).problems(
+                column, field_words.is_valid, field_words.advice
+            )
 
 
 def _pairs_of(table: ScoreTable, source: Path) -> Iterator[StudyPair]:
@@ -338,9 +340,11 @@ def _problems_of_pairs(
     for row, pair in pairs.items():
         subjects = (pair.probe_subject, pair.reference_subject)
         if pair.mated is not (pair.probe_subject == pair.reference_subject):
-            kind = "mated" if pair.mated else "non-mated"
+            pair_kind = "mated" if pair.mated else "non-mated"
             names = " and ".join(repr(subject[:60]) for subject in subjects)
-            wrong_label[row] = f"the pair is marked as {kind}, but its people are named {names}"
+            wrong_label[row] = (
+                f"the pair is marked as {pair_kind}, but its people are named {names}"
+            )
         # One file can have several paths: a/../b.jpg is b.jpg.
         probe = os.path.normpath(pair.probe)
         reference = os.path.normpath(pair.reference)
@@ -405,8 +409,8 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
     columns = [name for name in raw.header if name != PERSON]
     of_header = []
     if PERSON not in raw.header:
-        there = join_names([repr(name[:60]) for name in raw.header])
-        of_header.append(f"the column {PERSON} is missing; the columns are {there}")
+        header_names = join_names([repr(name[:60]) for name in raw.header])
+        of_header.append(f"the column {PERSON} is missing; the columns are {header_names}")
     if not any(columns):
         of_header.append("there is no column of groups")
     if "" in columns:

@@ -62,9 +62,11 @@ class Interval:
     effective: float | None = None
     freedom: float | None = None
 
-    def widened(self, other: Interval) -> Interval:
+    def widened(self, interval: Interval) -> Interval:
         """Return this interval, widened to contain the other one."""
-        return attrs.evolve(self, low=min(self.low, other.low), high=max(self.high, other.high))
+        return attrs.evolve(
+            self, low=min(self.low, interval.low), high=max(self.high, interval.high)
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -610,10 +612,10 @@ class Evaluation:
         return {"schema": SCHEMA, "kind": "comparison", **as_json(self)}
 
 
-def as_json(thing: Any) -> dict[str, Any]:
+def as_json(value: Any) -> dict[str, Any]:
     """Return a value of this package as a dictionary that `json` can encode."""
     # `attrs.asdict` would keep tuples.
-    return attr.asdict(thing, value_serializer=_json_value)
+    return attr.asdict(value, value_serializer=_json_value)
 
 
 def _json_value(_owner: Any, _field: Any, value: Any) -> Any:

@@ -22,10 +22,10 @@ MOST_BOUND_DIGITS: Final = 8
 def percent(rate: float, width: float | None = None) -> str:
     """Format a rate (0-1) in percent, without the % sign, to a tenth of its interval's width."""
     number = _decimal(rate) * 100
-    places = _places(number, width and _decimal(width) * 100)
+    decimals = _places(number, width and _decimal(width) * 100)
     if width and 50 < number < 100:
-        places = max(places, _decimals_shown(100 - number, places))
-    rounded = round(number, places)
+        decimals = max(decimals, _decimals_shown(100 - number, decimals))
+    rounded = round(number, decimals)
     return f"{rounded:.0f}" if rounded in (0, 100) else f"{rounded:f}"
 
 
@@ -132,16 +132,16 @@ def _places(number: Decimal, width: Decimal | float | None) -> int:
     """Return the number of decimals that shows a tenth of the width, or two significant digits."""
     if not width:
         return max(0, 1 - number.adjusted()) if number else 0
-    shown = max(0, 1 - Decimal(width).adjusted())
-    return max(shown, _decimals_shown(number, shown))
+    decimals_shown = max(0, 1 - Decimal(width).adjusted())
+    return max(decimals_shown, _decimals_shown(number, decimals_shown))
 
 
-def _decimals_shown(number: Decimal, shown: int) -> int:
+def _decimals_shown(number: Decimal, decimals_shown: int) -> int:
     """Return the number of decimals that show a nonzero digit, at most `shown` + 3."""
-    return min(-number.adjusted(), shown + 3) if number else 0
+    return min(-number.adjusted(), decimals_shown + 3) if number else 0
 
 
-def _all_digits(number: Decimal, places: int) -> str:
+def _all_digits(number: Decimal, decimals: int) -> str:
     """Format a number without trailing zeros, but with at least `places` decimals."""
     needed = -int(number.normalize().as_tuple().exponent)
-    return f"{number:,.{max(places, needed)}f}"
+    return f"{number:,.{max(decimals, needed)}f}"
