@@ -222,7 +222,11 @@ _SECTIONS: Final = {
         "allow_mock",
     ),
     "A year": (
-        *("calls_per_year", "impostors", "cost_false_match", "cost_false_reject", "currency"),
+        "calls_per_year",
+        "impostors",
+        "cost_false_match",
+        "cost_false_reject",
+        "currency",
     ),
 }
 

@@ -113,7 +113,9 @@ def _thresholds(
     show_default="the most in the data",
 )
 @common.text_option(
-    *("--calls-per-year", "N", "Expect the errors of so many calls; with --impostors."),
+    "--calls-per-year",
+    "N",
+    "Expect the errors of so many calls; with --impostors.",
     type=click.IntRange(1),
 )
 @common.text_option(
@@ -124,7 +126,7 @@ def _thresholds(
 )
 @common.cost_options(None)
 @common.repeated(
-    *("--out", "outs", "FILE"), "Write the report as a page (.html) or as JSON (.json).", type=FILE
+    "--out", "outs", "FILE", "Write the report as a page (.html) or as JSON (.json).", type=FILE
 )
 @file_option("--wrong", "Write every pair that a system got wrong (.csv or .json).")
 @file_option("--curve", "Write the curves of all systems: rates by threshold (.csv or .parquet).")
@@ -401,7 +403,7 @@ def _shares(rate: Rate | None) -> tuple[str, str]:
 @common.source
 @common.text_option("--requirements", "NAME|FILE", "sp800-63a, or a .toml file.", required=True)
 @common.repeated(
-    *("--system", "systems", "NAME"), "Check only this system; by default, all must pass."
+    "--system", "systems", "NAME", "Check only this system; by default, all must pass."
 )
 @common.flag("--allow-mock", "Accept a mock or sandbox, which proves nothing about a vendor.")
 @json_option

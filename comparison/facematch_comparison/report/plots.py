@@ -26,8 +26,25 @@ from .plain import shortened
 _SHARE_TICKS: Final = (0.02, 0.05, 0.1, 0.2, 0.5, 0.8)
 #: Possible ticks of a rate axis; `_FIRST_TICKS` are placed first if there is little room.
 _TICKS: Final = (
-    *(1e-7, 1e-6, 1e-5, 1e-4, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.8, 0.9),
-    *(0.95, 0.99, 0.999, 1.0),
+    1e-7,
+    1e-6,
+    1e-5,
+    1e-4,
+    0.001,
+    0.002,
+    0.005,
+    0.01,
+    0.02,
+    0.05,
+    0.1,
+    0.2,
+    0.5,
+    0.8,
+    0.9,
+    0.95,
+    0.99,
+    0.999,
+    1.0,
 )
 _FIRST_TICKS: Final = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.9, 0.99, 1.0)
 

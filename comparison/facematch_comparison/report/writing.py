@@ -46,8 +46,16 @@ WRONG_COLUMNS: Final = ("system", "kind", "pair", *_NAMES, "score", "threshold")
 
 #: Columns of `curves` with numbers.
 _CURVE_NUMBERS: Final = (
-    *("threshold", "fmr", "fmr_low", "fmr_high", "fnmr", "fnmr_low", "fnmr_high"),
-    *("frr", "frr_low", "frr_high"),
+    "threshold",
+    "fmr",
+    "fmr_low",
+    "fmr_high",
+    "fnmr",
+    "fnmr_low",
+    "fnmr_high",
+    "frr",
+    "frr_low",
+    "frr_high",
 )
 
 #: Columns that are omitted if they are empty for all systems.

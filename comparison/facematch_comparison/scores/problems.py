@@ -150,8 +150,8 @@ def _scores_beside_failures(table: ScoreTable, column: str) -> Iterator[Problem]
             no_score = format_argument("no_scores", [_shortest(lowest)])
             error = format_argument("columns", {"error": name})
             yield Problem(
-                f"{column} is {lowest:g} where {name[:60]!r} is {listed_words}, and on no other line: "
-                f"if no face was found, use {no_score}; if the calls failed, use {no_score} "
+                f"{column} is {lowest:g} where {name[:60]!r} is {listed_words}, and on no other "
+                f"line: if no face was found, use {no_score}; if the calls failed, use {no_score} "
                 f"{error}; if every number is a score, use nan instead",
                 np.flatnonzero(is_lowest),
             )
