@@ -187,11 +187,11 @@ def test_the_error_table_is_generated():
             billed += "; `NO` too of an operation that is not declared as billed"
         names = " or ".join(f"`{error.__name__}`" for error in expected.errors)
         rows.append(cells(f"`{situation.name}`", names, billed, repeated[expected.retryable]))
-    check_part("reference/rules.md", "errors", "\n".join(rows))
+    check_part("reference/testing.md", "errors", "\n".join(rows))
 
 
 def test_every_group_of_rules_is_in_the_reference():
-    page = (DOCS / "reference" / "rules.md").read_text()
+    page = (DOCS / "reference" / "testing.md").read_text()
     for theme in BackendContract.__bases__[:-1]:
         assert f"::: {theme.__module__}.{theme.__name__}\n" in page
 
