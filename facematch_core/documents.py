@@ -127,14 +127,18 @@ def json_schema() -> dict[str, Any]:
 
 
 def _inlined(schema: object, definitions: Mapping[str, Any]) -> Any:
-    """Return a JSON Schema with each ``$ref`` replaced: in OpenAPI, ``#/$defs`` does not exist."""
+    """Return a JSON Schema for OpenAPI: without ``$ref``, as ``#/$defs`` does not exist there."""
     if isinstance(schema, list):
         return [_inlined(item, definitions) for item in schema]
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:
         return _inlined(definitions[schema["$ref"].removeprefix("#/$defs/")], definitions)
-    return {name: _inlined(value, definitions) for name, value in schema.items()}
+    inlined = {name: _inlined(value, definitions) for name, value in schema.items()}
+    if isinstance(inlined.get("type"), list):
+        # FastAPI 0.116 and older read no list of types.
+        inlined["anyOf"] = [{"type": name} for name in inlined.pop("type")]
+    return inlined
 
 
 @functools.cache
