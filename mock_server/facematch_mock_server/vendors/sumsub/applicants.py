@@ -24,7 +24,17 @@ from facematch_mock_server.world.sessions import Session
 from . import webhooks
 from .access import CHECKS, TOKEN, SumsubCall, check_sandbox_quota
 from .claims import LIVENESS_METHODS, OTHER_METHODS
-from .reviews import FINAL, GREEN, INIT, RETRY, REVIEWED_AT, REVIEWS, show_review, show_time
+from .reviews import (
+    FINAL,
+    GREEN,
+    INIT,
+    IS_CHARGED,
+    RETRY,
+    REVIEWED_AT,
+    REVIEWS,
+    show_review,
+    show_time,
+)
 
 #: The name of a check in the ledger.
 SERVICE = "CHECK"
@@ -457,19 +467,29 @@ def _charge_and_announce_status(world: World, session: Session) -> None:
     The time of a review is stored.
     """
     facts = hosted_of(session)
-    charges = world.ledger.charges.all()
-    is_charged = any(charge.request_id == session.id for charge in charges)
-    if facts.is_live and facts.attempts and not is_charged:
+    status = REVIEWS[session.status].status
+    is_charged_now = False
+
+    def note(stored: Session) -> Session:
+        nonlocal is_charged_now
+        values = dict[str, Any]()
+        # Noted in the same atomic change: else two threads would both find it uncharged.
+        is_checked = facts.is_live and facts.attempts > 0
+        is_charged_now = is_checked and IS_CHARGED not in stored.metadata_or_empty
+        if is_charged_now:
+            values[IS_CHARGED] = True
+        if status == "completed":
+            values[REVIEWED_AT] = show_time(world.clock.now())
+        return _with_metadata(stored, **values)
+
+    world.sessions.change(session.id, note)
+    if is_charged_now:
         world.ledger.charge(
             world.claims["credit.price"],
             at=world.clock.now(),
             what=SERVICE,
             request_id=session.id,
         )
-    status = REVIEWS[session.status].status
-    if status == "completed":
-        reviewed_at = {REVIEWED_AT: show_time(world.clock.now())}
-        world.sessions.change(session.id, lambda each: _with_metadata(each, **reviewed_at))
     event = webhooks.EVENT_OF_STATUS.get(status)
     if event is not None:
         webhooks.announce(world, session, event)

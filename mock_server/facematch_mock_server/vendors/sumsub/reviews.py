@@ -34,6 +34,8 @@ class ShownReview:
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 #: The key, in the metadata of a session, of the shown time of its last review.
 REVIEWED_AT = "reviewed_at"
+#: A key of the metadata, only in a session that was charged.
+IS_CHARGED = "is_charged"
 INIT = "init"
 GREEN = "completed GREEN"
 FINAL = "completed RED FINAL"

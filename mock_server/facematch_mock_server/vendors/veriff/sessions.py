@@ -302,28 +302,37 @@ def _with_reason(session: Session, status: str, reason_code: int) -> Session:
 
 def _note_status(world: World, session: Session) -> None:
     """Store the time of a decision, charge the session once, and send webhooks."""
-    facts = dict[str, Any]()
-    attempts = hosted_of(session).attempts
-    is_submitted_now = attempts > session.result.get(ATTEMPTS_TOLD, 0)
-    if is_submitted_now:
-        facts[ATTEMPTS_TOLD] = attempts
-    if session.status in CODES:
-        facts[DECIDED_AT] = stamp(world.clock.now())
-    if _is_charged_now(session):
+    is_submitted_now = False
+    is_charged_now = False
+
+    def note(stored: Session) -> Session:
+        nonlocal is_submitted_now, is_charged_now
+        facts = dict[str, Any]()
+        attempts = hosted_of(session).attempts
+        is_submitted_now = attempts > stored.result.get(ATTEMPTS_TOLD, 0)
+        if is_submitted_now:
+            facts[ATTEMPTS_TOLD] = attempts
+        if session.status in CODES:
+            facts[DECIDED_AT] = stamp(world.clock.now())
+        # Noted in the same atomic change: else two threads would both find it uncharged.
+        is_charged_now = _is_chargeable(session) and IS_CHARGED not in stored.result
+        if is_charged_now:
+            facts[IS_CHARGED] = True
+        return attrs.evolve(stored, result={**stored.result, **facts})
+
+    noted = world.sessions.change(session.id, note)
+    if noted is None:
+        # A concurrent request has deleted the session, which is still charged and announced.
+        noted = note(session)
+    if is_charged_now:
         price = Decimal(world.claims["credit.price"])
         world.ledger.charge(price, at=world.clock.now(), what="SESSION", request_id=session.id)
-        facts[IS_CHARGED] = True
-    noted = world.sessions.change(
-        session.id, lambda stored: attrs.evolve(stored, result={**stored.result, **facts})
-    )
-    # A concurrent request may have deleted the session.
-    webhooks.announce(world, session if noted is None else noted, is_submitted_now=is_submitted_now)
+    webhooks.announce(world, noted, is_submitted_now=is_submitted_now)
 
 
-def _is_charged_now(session: Session) -> bool:
-    """Return whether a session is charged now: at its first verdict or request to resubmit."""
-    is_chargeable = session.status in (APPROVED, DECLINED, RESUBMIT)
-    return is_chargeable and hosted_of(session).is_live and IS_CHARGED not in session.result
+def _is_chargeable(session: Session) -> bool:
+    """Return whether a session has a verdict or a request to resubmit, which Veriff charges."""
+    return session.status in (APPROVED, DECLINED, RESUBMIT) and hosted_of(session).is_live
 
 
 SESSION_RULES = SessionRules(

@@ -11,6 +11,7 @@ import requests
 from kit import mock_didit_webhooks as webhooks
 from kit import mock_sumsub as sumsub
 from kit.cards import CARDS
+from kit.charging import act_during_first_charge
 from kit.mock_didit import control_of, new_engine
 from kit.mock_sumsub import sumsub_auth
 
@@ -284,6 +285,21 @@ def test_first_check_is_charged_and_a_second_one_is_not():
         ask(engine, checked(1, card))
     (charge,) = control_of(engine).charges()
     assert (str(charge.amount), charge.request_id) == ("1.50", sumsub.nth(engine, 1).id)
+
+
+def test_two_threads_charge_an_applicant_once(engine, monkeypatch):
+    ask(engine, sumsub.link())
+    session = sumsub.nth(engine, 1)
+    people = control_of(engine).sessions
+    act_during_first_charge(
+        monkeypatch,
+        engine.world.ledger,
+        lambda: people.finish(session.id, card=FACE, document=DOCUMENT),
+    )
+    people.fail_attempt(session.id)
+    assert told(ask(engine, sumsub.applicant(1, "GET", "status")))["attemptCnt"] == 2
+    (charge,) = control_of(engine).charges()
+    assert charge.request_id == session.id
 
 
 # The sandbox

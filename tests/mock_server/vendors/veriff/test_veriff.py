@@ -6,6 +6,7 @@ import json
 import pytest
 import requests
 from kit.cards import CARDS
+from kit.charging import act_during_first_charge
 from kit.mock_veriff import SECRET, SESSIONS, TEST_API_KEY, TEST_SECRET, reference, sign
 
 from facematch_mock_server import MockServer
@@ -213,6 +214,16 @@ def test_a_session_is_charged_once_and_only_if_it_was_submitted(shop):
     assert shop.charges() == [asked_back, passed]
     shop.people.decide(passed, "declined")
     assert shop.charges() == [asked_back, passed]
+
+
+def test_two_threads_charge_a_session_once(shop, monkeypatch):
+    session_id = shop.start()
+    act_during_first_charge(
+        monkeypatch, shop.control.world.ledger, lambda: shop.people.finish(session_id)
+    )
+    shop.people.fail_attempt(session_id)
+    assert shop.decision(session_id)["status"] == "approved"
+    assert shop.charges() == [session_id]
 
 
 def test_a_test_integration_decides_nothing_by_itself_and_is_free(mock):
