@@ -133,7 +133,8 @@ def _spellings(name: str) -> Iterator[Counter[str]]:
 def _words_of(text: str) -> Counter[str]:
     """Return the words of a text in small letters, without accents."""
     letters = list[str]()
-    for letter in unicodedata.normalize("NFKD", text):
+    # Folded again, because some letters, such as mathematical ones, become capitals only here.
+    for letter in unicodedata.normalize("NFKD", text).casefold():
         category = unicodedata.category(letter)
         if unicodedata.combining(letter) >= _FIRST_ACCENT_CLASS or category == "Cf":
             continue  # an accent, or an invisible mark such as a soft hyphen

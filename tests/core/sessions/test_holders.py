@@ -29,6 +29,7 @@ PAIRS = [
     ("Jürgen Groß", "JUERGEN GROSS", AGREES, AGREES, "a passport's transliteration"),
     ("Søren Ågård", "SOEREN AAGAARD", AGREES, AGREES, "a passport's transliteration"),
     ("Søren Ågård", "Soren Agard", AGREES, AGREES, "accents and strokes do not count"),
+    ("\U0001d400da Lovelace", "Ada Lovelace", AGREES, AGREES, "a mathematical letter is a letter"),
     ("Anne-Marie Dupont", "Anne Marie Dupont", AGREES, AGREES, "hyphens separate words"),
     ("Anne-Marie Dupont", "Marie Dupont", AGREES, AGREES, "the shorter is in the longer"),
     ("Anne-Marie Dupont", "Annemarie Dupont", DISAGREES, DISAGREES, "words are compared whole"),
