@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 #: Hooks for tests, called with each exception from a plug-in's own code. The error that callers
 #: receive omits the exception's text, because it may contain a key.
-plugin_faults: list[Callable[[BaseException], None]] = []
+fault_listeners: list[Callable[[BaseException], None]] = []
 
 
 def is_reconcilable(backend: Backend, request: Request | models.CallRecord) -> bool:
@@ -71,7 +71,7 @@ class HookFailed:
 def guard(hook: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | HookFailed:
     """Call a plug-in's method; return `HookFailed` if it raises, because a reply must not be lost.
 
-    The exception is passed to `plugin_faults`, and its message is dropped: it may contain a key.
+    The exception is passed to `fault_listeners`, and its message is dropped: it may contain a key.
     """
     try:
         return hook(*args, **kwargs)
@@ -80,8 +80,8 @@ def guard(hook: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | HookFa
 
 
 def report_fault(error: BaseException) -> str:
-    """Pass a plug-in's exception to `plugin_faults`; return a description without secrets."""
-    for listen in tuple(plugin_faults):
+    """Pass a plug-in's exception to `fault_listeners`; return a description without secrets."""
+    for listen in tuple(fault_listeners):
         listen(error)
     return describe_fault(error)
 

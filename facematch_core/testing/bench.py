@@ -28,7 +28,7 @@ import facematch_core as fm
 from facematch_core import Operation, models
 from facematch_core import backend as backends
 from facematch_core.backend import Backend, MatchRequest, PictureRequest, Secret
-from facematch_core.backend.base import describe_fault, plugin_faults
+from facematch_core.backend.base import describe_fault, fault_listeners
 from facematch_core.base.deadline import Deadline
 from facematch_core.base.masking import without_secrets
 from facematch_core.base.threads import HelperThreads, StillRunning
@@ -201,8 +201,8 @@ class Exchange:
     request: HttpRequest
     reply: HttpReply
 
-    def is_repeated_by(self, request: HttpRequest) -> bool:
-        """Return whether `request` repeats this one after a 401, with a new token."""
+    def is_sent_again_after_401_by(self, request: HttpRequest) -> bool:
+        """Return whether this one was answered with 401, and `request` repeats it after a login."""
         return self.reply.status == 401 and self.request.url == request.url
 
 
@@ -279,8 +279,8 @@ class Bench:
         self.context = ""
         self._requests_by_operation: dict[Operation, list[HttpRequest]] = {}
         self._stack = contextlib.ExitStack()
-        self._stack.callback(plugin_faults.remove, self._note_fault)
-        plugin_faults.append(self._note_fault)
+        self._stack.callback(fault_listeners.remove, self._note_fault)
+        fault_listeners.append(self._note_fault)
 
     @functools.cached_property
     def backend(self) -> Backend:
@@ -294,8 +294,11 @@ class Bench:
         return self.backend.capabilities
 
     @property
-    def has_own_sender(self) -> bool:
-        """Whether the plug-in sends requests or logs in with its own HTTP code."""
+    def bypasses_core_sender(self) -> bool:
+        """Whether the plug-in sends or logs in without the core.
+
+        It is an engine, uses a vendor's library, or has HTTP code of its own.
+        """
         backend_class = type(self.backend)
         if not issubclass(backend_class, HttpBackend):
             return True
@@ -667,7 +670,8 @@ class Bench:
             if not every and (not is_of_call or request.is_cleanup):
                 return reply
             reply = edit(request, reply) if edit else attrs.evolve(reply, **changes)
-            if exchanges and exchanges[-1].is_repeated_by(request):
+            # Refused with a 401, and sent again with a new token: keep the second.
+            if exchanges and exchanges[-1].is_sent_again_after_401_by(request):
                 exchanges.pop()
             exchanges.append(Exchange(request, reply))
             return reply
@@ -752,11 +756,11 @@ def rule(*causes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
                 return test(self, bench, **parameters)
             except (Exception, SystemExit, pytest.fail.Exception) as error:  # noqa: BLE001 - a plug-in may raise anything
                 reason = bench.failure_reason(error)
-            failed_rule = failures.setdefault(reason, number)
-            if failed_rule == number:
+            first_failed_rule = failures.setdefault(reason, number)
+            if first_failed_rule == number:
                 pytest.fail(reason, pytrace=False)
             # Another rule has failed for the same reason.
-            pytest.skip(f"{BECAUSE_OF}{failed_rule}")
+            pytest.skip(f"{BECAUSE_OF}{first_failed_rule}")
 
         return run_rule
 

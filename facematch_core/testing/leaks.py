@@ -42,35 +42,35 @@ def find_leaks(secret: bytes | str, *texts: bytes | str) -> tuple[str, ...]:
         raise ValueError(f"A secret of {len(raw)} bytes is too short: use 6 or more.")
     haystack = set[bytes]()
     for text in texts:
-        haystack.update(layers(text))
+        haystack.update(unescaped_forms(text))
     return find_encodings(raw, haystack)
 
 
 def find_encodings(raw: bytes, haystack: Iterable[bytes]) -> tuple[str, ...]:
-    """Return the names of a secret's encodings that occur in the `layers` of texts."""
-    layers_of_texts = tuple(haystack)
+    """Return the names of a secret's encodings that occur in the `unescaped_forms` of texts."""
+    forms = tuple(haystack)
     found = []
     for name, encodings in _encodings(raw).items():
-        if any(encoding in layer for encoding in encodings for layer in layers_of_texts):
+        if any(encoding in form for encoding in encodings for form in forms):
             found.append(name)
     return tuple(found)
 
 
-def layers(text: bytes | str) -> Iterator[bytes]:
-    """Yield a text as bytes, and unescaped up to four times."""
+def unescaped_forms(text: bytes | str) -> Iterator[bytes]:
+    """Yield a text as bytes, and with its backslash and percent escapes decoded (four times)."""
     try:
         # Surrogates represent undecodable bytes, as in file names and arguments.
-        layer = text if isinstance(text, bytes) else text.encode(errors="surrogateescape")
+        form = text if isinstance(text, bytes) else text.encode(errors="surrogateescape")
     except UnicodeEncodeError:
-        layer = str(text).encode(errors="surrogatepass")
+        form = str(text).encode(errors="surrogatepass")
     for _ in range(5):  # `repr` of `repr` of JSON has three levels, and the text may add one
-        yield layer
-        yield _PERCENT.sub(lambda escape: bytes.fromhex(escape[1].decode()), layer)
-        unescaped = _ESCAPED.sub(functools.partial(_unescape, encoding="utf-8"), layer)
-        if unescaped == layer:
+        yield form
+        yield _PERCENT.sub(lambda escape: bytes.fromhex(escape[1].decode()), form)
+        unescaped = _ESCAPED.sub(functools.partial(_unescape, encoding="utf-8"), form)
+        if unescaped == form:
             return
-        yield _ESCAPED.sub(functools.partial(_unescape, encoding="latin-1"), layer)
-        layer = unescaped
+        yield _ESCAPED.sub(functools.partial(_unescape, encoding="latin-1"), form)
+        form = unescaped
 
 
 def _unescape(escape: re.Match[bytes], encoding: str) -> bytes:
@@ -208,8 +208,8 @@ def _note_written_file(event: str, arguments: tuple[Any, ...]) -> None:
     path, _, flags = arguments
     if not (flags or 0) & _WRITES:
         return
-    is_file = isinstance(path, (str, bytes, os.PathLike)) and path != os.devnull
-    if not is_file:  # the number of an open file
+    # An integer is the number of an open file.
+    if not isinstance(path, (str, bytes, os.PathLike)) or path == os.devnull:
         return
     for frame, _ in traceback.walk_stack(None):
         if str(frame.f_globals.get("__name__")).startswith(("importlib.", "_frozen_importlib")):

@@ -14,7 +14,7 @@ from PIL import PngImagePlugin
 from facematch_core import Image
 from facematch_core.backend import ImageFormat, ImageLimits
 from facematch_core.testing import noise, picture_samples
-from facematch_core.testing.leaks import find_encodings, layers
+from facematch_core.testing.leaks import find_encodings, unescaped_forms
 
 API_KEY = "canary-key-5e3f9a77c1"
 CLIENT_ID = "canary-client-19d0e8b2"
@@ -80,24 +80,26 @@ def canaries(limits=SENT):
 
 
 def leaks(texts, secrets):
-    """Return the forms in which each secret is found, by the names of text and secret."""
-    # Most texts have nothing to unescape, and so one layer.
-    layers_by_text = {name: list(dict.fromkeys(layers(text))) for name, text in texts.items()}
-    all_layers = b"\n".join(itertools.chain.from_iterable(layers_by_text.values()))
+    """Return the encodings in which each secret is found, by the names of text and secret."""
+    # Most texts have nothing to unescape, so they have one form.
+    forms_by_text = {
+        name: list(dict.fromkeys(unescaped_forms(text))) for name, text in texts.items()
+    }
+    all_forms = b"\n".join(itertools.chain.from_iterable(forms_by_text.values()))
     found = {}
     for secret_name, parts in secrets.items():
         # Most secrets are in no text, which one look at all of them shows.
-        if not _forms_of(parts, [all_layers]):
+        if not _encodings_in(parts, [all_forms]):
             continue
-        for text_name, text_layers in layers_by_text.items():
-            forms = _forms_of(parts, text_layers)
-            if forms:
-                found[text_name, secret_name] = forms
+        for text_name, forms_of_text in forms_by_text.items():
+            encodings = _encodings_in(parts, forms_of_text)
+            if encodings:
+                found[text_name, secret_name] = encodings
     return found
 
 
-def _forms_of(parts, text_layers):
-    forms = set()
+def _encodings_in(parts, forms):
+    encodings = set()
     for part in parts:
-        forms |= set(find_encodings(part, text_layers))
-    return sorted(forms)
+        encodings |= set(find_encodings(part, forms))
+    return sorted(encodings)

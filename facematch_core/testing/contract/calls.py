@@ -741,13 +741,13 @@ class Recording:
                 f"{status} with {body.name}", body.content, status=status, headers=headers
             )
             if error is not None:
-                self._check_refusal(error, status, body)
+                self._check_error_text_and_charge(error, status, body)
             elif result is not None and status not in self._expected_statuses:
-                is_read = status in no_verdict_statuses
+                may_be_result = status in no_verdict_statuses
                 text = f"it becomes the result {result.decision}, not an error"
                 if self.step == len(self.http_requests) > 1:
                     text += " (mark a clean-up request with `is_cleanup=True`)"
-                assert is_read, text
+                assert may_be_result, text
                 assert result.decision not in PASS.values(), text
 
     @property
@@ -755,8 +755,10 @@ class Recording:
         """The statuses in which the request at `step` is accepted."""
         return self.http_requests[self.step - 1].expects
 
-    def _check_refusal(self, error: fm.VendorError, status: int, body: ReplyBody) -> None:
-        """Assert that an error neither repeats the response nor says more than it."""
+    def _check_error_text_and_charge(
+        self, error: fm.VendorError, status: int, body: ReplyBody
+    ) -> None:
+        """Assert that an error quotes little of the response, and claims only what it says."""
         text = f"{error} {error!r} {vars(error)}"
         assert CANARY not in text, "the error contains a string that looks like a key"
         assert len(str(error)) < LONG_TEXT_LENGTH / 2, "the error repeats the whole body"

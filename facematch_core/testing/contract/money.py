@@ -89,7 +89,7 @@ class Ending:
 
 
 @attrs.frozen
-class UnreadCall:
+class CallToFind:
     """A call that `reconcile` must find: its record, and how it ends.
 
     The description says how it was lost, or that the vendor keeps it.
@@ -128,7 +128,7 @@ class MoneyRules(Rules):
             if situation is Situation.REJECTED:
                 for refusal in bench.simulator.refusals:
                     self._r16_refusal(bench, operation, refusal)
-                if bench.has_own_sender:
+                if bench.bypasses_core_sender:
                     self._r16_not_repeated(bench, operation)
 
     def _r16_price(self, bench: Bench, operation: Operation, situation: Situation) -> None:
@@ -150,7 +150,7 @@ class MoneyRules(Rules):
         )
         if billing.charged is Charged.YES:
             assert billing.ground, "`billing.ground` is empty"
-        if bench.has_own_sender:
+        if bench.bypasses_core_sender:
             # A picture without a face may end a call early.
             steps = bench.request_count(operation)
             has_ended_early = outcome.requests < steps and not is_pass
@@ -172,13 +172,13 @@ class MoneyRules(Rules):
             for make_call in (bench.call_backend, bench.call_verifier):
                 outcome = make_call(operation, situation, step=step)
                 check_failure(bench, operation, situation, step, outcome)
-                if bench.has_own_sender and not is_poll:
+                if bench.bypasses_core_sender and not is_poll:
                     assert outcome.requests <= max_requests, (
                         f"{outcome.requests} requests, not {max_requests}: does it retry?"
                     )
 
     def _r16_not_repeated(self, bench: Bench, operation: Operation) -> None:
-        """Assert that a call that may be charged is not repeated, as with a new token."""
+        """Assert that a call that may be charged is not sent again, as after a new login."""
         max_requests = bench.request_count(operation)
         for status in (404, 409, 500, 504):  # situations cover other statuses
             request = bench.make_request(operation, PASSING[operation])
@@ -229,7 +229,7 @@ class MoneyRules(Rules):
             bench.skip_unless_available(Situation.LOST_ANSWER)
             raise AssertionError("it has `reconcile`, but no kept or lost call is `reconcilable`")
 
-    def _r32_find(self, bench: Bench, call: UnreadCall) -> None:
+    def _r32_find(self, bench: Bench, call: CallToFind) -> None:
         """Assert that a call is found by its ids, unless the search fails."""
         record = call.record
         situation = call.ending.situation
@@ -263,7 +263,7 @@ class MoneyRules(Rules):
                 f"{label}: after a {status}, `reconcile` returns {reconciliation.reason}"
             )
 
-    def _r32_find_no_other(self, bench: Bench, call: UnreadCall) -> None:
+    def _r32_find_no_other(self, bench: Bench, call: CallToFind) -> None:
         """Assert that a call is not found by ids that resemble its own."""
         record = call.record
         is_kept = record.retention is fm.Retention.KEEP
@@ -286,7 +286,7 @@ class MoneyRules(Rules):
                     f"{call.description}: an unknown `vendor_id` gives {reconciliation.reason}"
                 )
 
-    def _r32_kept_calls(self, bench: Bench, operation: Operation) -> Iterator[UnreadCall]:
+    def _r32_kept_calls(self, bench: Bench, operation: Operation) -> Iterator[CallToFind]:
         """Yield calls that the vendor was asked to keep: a pass and another one."""
         if fm.Retention.KEEP not in bench.capabilities.retention:
             return
@@ -297,9 +297,9 @@ class MoneyRules(Rules):
                 record = record_of(bench, operation, ending.result)
                 is_reconcilable = bench.backend.reconcilable(record)
                 assert is_reconcilable, "it has `reconcile`, but a kept call is not `reconcilable`"
-                yield UnreadCall("a kept call", record, ending)
+                yield CallToFind("a kept call", record, ending)
 
-    def _r32_lost_calls(self, bench: Bench, operation: Operation) -> Iterator[UnreadCall]:
+    def _r32_lost_calls(self, bench: Bench, operation: Operation) -> Iterator[CallToFind]:
         """Yield calls without a result that `reconcile` promises to find.
 
         A job that is not finished is looked for at once: `reconcile` must return NOT_YET.
@@ -334,8 +334,8 @@ class MoneyRules(Rules):
 
     def _r32_lose(
         self, bench: Bench, ending: Ending, loss: Situation, *, step: int | None, deadline_s: float
-    ) -> UnreadCall | None:
-        """Lose a call, which would end so; return None if the backend cannot find it."""
+    ) -> CallToFind | None:
+        """Lose a call that would end as `ending`; return None if the backend cannot find it."""
         outcome = bench.call_verifier(
             ending.operation,
             loss,
@@ -354,7 +354,7 @@ class MoneyRules(Rules):
             ids = attrs.evolve(ending.result.ids, call=error.ids.call, vendor=error.ids.vendor)
             lost_result = attrs.evolve(ending.result, ids=ids)
             record = record_of(bench, ending.operation, lost_result)
-        return UnreadCall(f"a call lost by {loss.name}", record, ending)
+        return CallToFind(f"a call lost by {loss.name}", record, ending)
 
     @rule("R51")
     def test_r49_what_is_made_is_removed(self, bench: Bench) -> None:
@@ -367,9 +367,9 @@ class MoneyRules(Rules):
         removes = False
         for operation in bench.operations:
             removed = self._r49_call(bench, operation, PASSING[operation]).sent
-            removed_by_another = self._r49_call(bench, operation, PASSING[operation]).sent
+            removed_by_other_call = self._r49_call(bench, operation, PASSING[operation]).sent
             assert len(set(removed)) == len(removed), f"removed twice: {removed}"
-            shared = set(removed) & set(removed_by_another)
+            shared = set(removed) & set(removed_by_other_call)
             assert not shared, f"two calls removed the same resource: {shared}"
             if not removed:
                 continue
@@ -377,38 +377,41 @@ class MoneyRules(Rules):
             endings = (NOT_PASSING[operation], Situation.NO_FACE, Situation.UNREADABLE_200)
             for situation in bench.available(endings):
                 self._r49_check_removed(bench, operation, situation)
-            self._r49_refused_later(bench, operation, removed_by_another)
+            self._r49_refused_later(bench, operation, removed_by_other_call)
         bench.skip_unless_applicable(removes, "removes nothing at its vendor")
 
     def _r49_check_removed(
         self, bench: Bench, operation: Operation, situation: Situation, step: int | None = None
     ) -> None:
+        """Assert that a call sends clean-ups, unless `reconcile` can still find it."""
         cleanups = self._r49_call(bench, operation, situation, step=step)
         # The records of a call that `reconcile` can still find are not deleted.
         assert cleanups.sent or cleanups.is_reconcilable, _NOT_REMOVED
 
     def _r49_refused_later(
-        self, bench: Bench, operation: Operation, removed_by_another: list[str]
+        self, bench: Bench, operation: Operation, removed_by_other_call: list[str]
     ) -> None:
         """Assert that what a request makes is removed if the vendor rejects the next request."""
         with bench.record_exchanges() as exchanges:
             removed = self._r49_call(bench, operation, PASSING[operation]).sent
         # The clean-ups of two calls differ in the ids of what the calls made.
-        ids = _words(removed) - _words(removed_by_another)
+        ids = _words(removed) - _words(removed_by_other_call)
         steps = range(1, bench.request_count(operation))
         for step, exchange in zip(steps, exchanges, strict=False):
             if any(made_id.encode() in exchange.reply.body for made_id in ids):
-                for situation in bench.available([Situation.REJECTED]):
-                    self._r49_check_removed(bench, operation, situation, step=step + 1)
+                if Situation.REJECTED in bench.simulator.situations:
+                    self._r49_check_removed(bench, operation, Situation.REJECTED, step=step + 1)
                 return
 
     def _r49_call(
         self, bench: Bench, operation: Operation, situation: Situation, step: int | None = None
     ) -> Cleanups:
-        """Make a call; return its clean-ups."""
+        """Make a call; return its clean-ups. Each DELETE must be marked as one."""
         with bench.record_exchanges(every=True) as exchanges:
             outcome = bench.call_verifier(operation, situation, step=step)
-        removals = [exchange.request for exchange in exchanges if _removes(exchange.request)]
+        removals = [
+            exchange.request for exchange in exchanges if _is_delete_or_cleanup(exchange.request)
+        ]
         for removal in removals:
             is_marked = removal.is_cleanup
             assert is_marked, f"{removal.url} is a step of the call: mark it `is_cleanup=True`"
@@ -427,7 +430,7 @@ class MoneyRules(Rules):
         return Cleanups(sent, is_reconcilable)
 
 
-def _removes(request: HttpRequest) -> bool:
+def _is_delete_or_cleanup(request: HttpRequest) -> bool:
     return request.is_cleanup or request.method == "DELETE"
 
 
@@ -540,7 +543,7 @@ def _options_to_find(bench: Bench) -> dict[str, Any]:
 
 
 def _ending_to_find(bench: Bench, operation: Operation, situation: Situation) -> Ending:
-    """Make a call that `reconcile` is to find."""
+    """Make a call that `reconcile` is to find; return how it ended."""
     outcome = bench.call_verifier(operation, situation, **_options_to_find(bench))
     return Ending(operation, situation, outcome.require_result())
 

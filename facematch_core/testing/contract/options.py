@@ -78,12 +78,12 @@ LEAK_SITUATIONS = (
 )
 #: Deadlines in seconds, the longer ones for busy machines.
 DEADLINES_S = (0.1, 0.3, 0.6)
-#: A call may take so many times as long as its deadline.
+#: The longest time that a call may take, as a multiple of its deadline.
 MAX_LATENESS = 3
 #: Situations in which a login fails.
 FAILED_LOGINS = (Situation.LOST_ANSWER, Situation.GATEWAY_ERROR, Situation.UNREADABLE_200)
 #: Why these rules do not apply to a plug-in based on `HttpBackend`.
-CORE = "is an HttpBackend: the core guarantees this"
+CORE_GUARANTEES_IT = "is an HttpBackend: the core guarantees this"
 
 
 class OptionRules(Rules):
@@ -317,9 +317,9 @@ class OptionRules(Rules):
                 outputs.append(Output("the console", "".join(capfd.readouterr())))
                 leaked = set[str]()
                 for output in outputs:
-                    layers = set(leaks.layers(output.text))
+                    forms = set(leaks.unescaped_forms(output.text))
                     for value_name, value in hidden:
-                        for encoding in leaks.find_encodings(value, layers):
+                        for encoding in leaks.find_encodings(value, forms):
                             leaked.add(f"{value_name} is in {output.name} ({encoding})")
                 assert not leaked, "; ".join(sorted(leaked))
 
@@ -406,7 +406,7 @@ class OwnSenderRules(Rules):
 
         A call must not hang for minutes. Returning the previous visitor's response would be worse.
         """
-        bench.skip_unless_applicable(bench.has_own_sender, CORE)
+        bench.skip_unless_applicable(bench.bypasses_core_sender, CORE_GUARANTEES_IT)
         simulator = bench.simulator
         stalls = [
             stall
@@ -432,6 +432,7 @@ class OwnSenderRules(Rules):
         if stall is Situation.SLOW:
             stalled_steps.add(steps[0])
         for step in stalled_steps:
+            # Try again with more time: a busy machine may be late, or send nothing in time.
             for deadline_s in DEADLINES_S:
                 if Situation.UNREACHABLE in bench.simulator.situations:
                     # A late request from an earlier call must not be counted here.
@@ -453,7 +454,7 @@ class OwnSenderRules(Rules):
 
         A web server verifies two visitors at once: a swapped response lets a stranger in.
         """
-        bench.skip_unless_applicable(bench.has_own_sender, CORE)
+        bench.skip_unless_applicable(bench.bypasses_core_sender, CORE_GUARANTEES_IT)
         for operation in bench.operations:
             self._r28_threads(bench, operation)
 
@@ -514,7 +515,7 @@ class OwnSenderRules(Rules):
         A service may close a backend in several places. Hidden shared state would break the others.
         A signature with the local day is rejected for hours of each day.
         """
-        bench.skip_unless_applicable(bench.has_own_sender, CORE)
+        bench.skip_unless_applicable(bench.bypasses_core_sender, CORE_GUARANTEES_IT)
         environment = dict(os.environ)
         for operation in bench.operations:
             other = bench.open_backend()
@@ -537,7 +538,7 @@ class OwnSenderRules(Rules):
         assert dict(os.environ) == environment, "a call changed os.environ"
 
     def _r30_use_other_keys(self, bench: Bench, operation: fm.Operation) -> None:
-        """Make a call by another backend for each setting that is a secret, with another one."""
+        """For each setting that is a secret, make a call by a backend with another value of it."""
         settings = inspect.signature(type(bench.backend)).parameters
         for name, secret in bench.backend_secrets().items():
             if name not in settings:
@@ -568,7 +569,7 @@ class OwnSenderRules(Rules):
 
         If a misspelt `threshold` were ignored, the wrong person could pass. A file could leak.
         """
-        bench.skip_unless_applicable(bench.has_own_sender, CORE)
+        bench.skip_unless_applicable(bench.bypasses_core_sender, CORE_GUARANTEES_IT)
         unknown_value = "kit0odd5d41402abc4b2a76"
         error_text = None
         try:
@@ -589,7 +590,7 @@ class OwnSenderRules(Rules):
                 bench.call_verifier(operation, situation)
         for secret in secrets_of(bench):
             encodings = leaks.find_leaks(secret, diagnosis, log.getvalue())
-            assert not encodings, "`diagnose` returns or logs a secret"
+            assert not encodings, "`diagnose` returns a secret, or it or a call logs one"
         assert not files, f"a call writes a file: {files[0]}"
 
     @rule("R51")
@@ -606,8 +607,8 @@ class OwnSenderRules(Rules):
         operation = bench.operations[0]
         bench.simulator.set_situation(PASSING[operation])
         with LoginServer() as server, bench.redirect_logins(server.url):
-            self._r63_late(bench, server, "while its login hangs")
-            self._r63_late_beside_another(bench, server)
+            self._r63_deadline_holds(bench, server, "while its login hangs")
+            self._r63_deadline_holds_beside_hung_login(bench, server)
             for situation in FAILED_LOGINS:
                 server.set_situation(situation)
                 outcome = bench.run_request(bench.make_request(operation, PASSING[operation]))
@@ -617,8 +618,8 @@ class OwnSenderRules(Rules):
             "the outcome after failed logins", outcome.summary, f"the result {PASS[operation]}"
         )
 
-    def _r63_late(self, bench: Bench, server: LoginServer, when: str) -> None:
-        """Make a call with a short deadline, whose login gets no response."""
+    def _r63_deadline_holds(self, bench: Bench, server: LoginServer, when: str) -> None:
+        """Assert that a call whose login gets no response ends at its deadline."""
         operation = bench.operations[0]
         for deadline_s in DEADLINES_S:
             deadline = Deadline.after(deadline_s, bench.clock)
@@ -635,7 +636,8 @@ class OwnSenderRules(Rules):
             return
         raise AssertionError(f"{when}, a call goes on after its deadline of {deadline_s:g} s")
 
-    def _r63_late_beside_another(self, bench: Bench, server: LoginServer) -> None:
+    def _r63_deadline_holds_beside_hung_login(self, bench: Bench, server: LoginServer) -> None:
+        """Assert that a call ends at its deadline while another thread's login hangs."""
         operation = bench.operations[0]
         deadline = Deadline.after(benches.CALL_LIMIT_S, bench.clock)
         other_request = bench.make_request(operation, PASSING[operation], deadline=deadline)
@@ -643,8 +645,8 @@ class OwnSenderRules(Rules):
         with ThreadPoolExecutor(1) as pool:
             pool.submit(_call_backend, bench.backend, other_request)
             try:
-                server.has_login.wait(benches.CALL_LIMIT_S)
-                self._r63_late(bench, server, "while another thread logs in")
+                server.login_arrived.wait(benches.CALL_LIMIT_S)
+                self._r63_deadline_holds(bench, server, "while another thread logs in")
             finally:
                 server.set_situation(Situation.GATEWAY_ERROR)  # ends the login that hangs
 
@@ -657,18 +659,18 @@ class LoginServer(HttpSimulator):
     def __init__(self) -> None:
         super().__init__()
         #: Set when a login arrives after the last `set_situation`.
-        self.has_login = threading.Event()
+        self.login_arrived = threading.Event()
         self.set_situation(Situation.SLOW)
 
     def backend(self, **settings: Any) -> Any:
         raise NotImplementedError("The backend is the one whose logins are redirected.")
 
     def set_situation(self, situation: Situation, **options: Any) -> None:
-        self.has_login.clear()
+        self.login_arrived.clear()
         super().set_situation(situation, **options)
 
     def counts(self, request: SimulatorRequest) -> bool:
-        self.has_login.set()
+        self.login_arrived.set()
         return True
 
     def answer(

@@ -140,7 +140,7 @@ class Desk:
                 compared_with=compared_with or fm.ComparedWith.GIVEN,
             )
         document = PERSON if self.reads_document else None
-        #: A read that raises its error; those below return it.
+        #: Raises its error; `read`, `delete` and `receive` return it.
         self.read_or_raise = functools.partial(self.sessions.read, document=document)
         self.read = functools.partial(self.outcome_of, self.read_or_raise)
         self.delete = functools.partial(self.outcome_of, self.sessions.delete)
@@ -480,7 +480,10 @@ class Desk:
     def _check_new_words(
         self, session_words: Sequence[SessionWord], status_of_pass: str | None
     ) -> None:
-        """Play an unknown and a missing value at the place of `words`."""
+        """Play an unknown and a missing value at the place of `session_words`.
+
+        The response with the missing one may also be unreadable.
+        """
         place = session_words[0].place
         texts = [
             session_word for session_word in session_words if isinstance(session_word.word, str)
@@ -563,6 +566,7 @@ class Desk:
             # A session that a read still reports (as gone) may be deleted again.
             is_done = repeated_deletion.state is DeletionState.DONE
             assert not is_done, "the deletion of a missing session is reported as done"
+        # Documented answers to a deletion.
         for session_word in self.player.words:
             if isinstance(session_word.means, Deletion):
                 outcome = self._outcome_of(session_word)

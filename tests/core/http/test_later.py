@@ -18,7 +18,7 @@ from kit.rawserver import RawServer, close, read_request
 import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import NO_FACE
-from facematch_core.backend.base import plugin_faults
+from facematch_core.backend.base import fault_listeners
 from facematch_core.base.deadline import NO_DEADLINE, SystemClock
 from facematch_core.http import ErrorRow, HttpRequest, InconclusiveRow, Wait, retry_after_s, rows
 from facematch_core.testing import ManualClock
@@ -469,8 +469,8 @@ def test_retry_does_not_reuse_the_previous_attempts_job_id(clock):
 
 def test_plug_in_faults_are_passed_to_listeners(at_end):
     heard = []
-    plugin_faults.append(heard.append)
-    at_end.callback(plugin_faults.remove, heard.append)
+    fault_listeners.append(heard.append)
+    at_end.callback(fault_listeners.remove, heard.append)
     read(ACCEPTED, reply(200, {"job": "job-7", "state": "done"}))
     assert [type(fault) for fault in heard] == [KeyError]
 

@@ -18,7 +18,7 @@ from mutants.table import MUTANTS
 import facematch_core as fm
 import facematch_core.testing
 from facematch_core import ConfigurationError
-from facematch_core.backend.base import plugin_faults
+from facematch_core.backend.base import fault_listeners
 from facematch_core.backend.session_types import SessionHint
 from facematch_core.models import Box
 from facematch_core.testing import BackendContract, SessionCase, SessionSimulator, Situation
@@ -150,14 +150,14 @@ def test_simulator_exception_is_not_reported_as_a_plug_in_failure():
         def answer(self, request, situation, score):
             return {}["port"]
 
-    listening = len(plugin_faults)
+    listening = len(fault_listeners)
     first, *others = run(Broken, {"R51", "R16"})
     assert first.reason.startswith(
         f"the simulator failed: KeyError: 'port' ({Path(__file__).name}, line "
     )
     assert " in Broken.answer, at POST /match: " in first.reason
     assert {(case.status, case.reason) for case in others} == {(Status.NOT_JUDGED, "R51")}
-    assert len(plugin_faults) == listening
+    assert len(fault_listeners) == listening
 
 
 @pytest.mark.parametrize(
