@@ -49,6 +49,7 @@ def _read_signatures(headers: Mapping[str, str]) -> list[_Signature]:
                 times.append(value)
             elif name == "v1":
                 digests.append(value)
+        # Each time counts, so that the oldest one is checked; Persona sends one.
         signatures += [_Signature(time=time, digests=tuple(digests)) for time in times]
     return signatures
 

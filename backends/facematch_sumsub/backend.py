@@ -242,7 +242,11 @@ class SumsubBackend(HostedSessionBackend):
         return reply.at("errorCode")
 
     def error(self, reply: HttpReply, request: Any) -> errors.VendorError:
-        """Return the error for an unexpected response."""
+        """Return the error for an unexpected response.
+
+        A 404 is an unknown applicant, or at a start an unknown level; a 409 with Retry-After is
+        RateLimited.
+        """
         row: ErrorRow | None = None
         # Another body is a gateway's, and says nothing of the applicant.
         if reply.status == 404 and reply.shape is BodyShape.JSON_OBJECT:

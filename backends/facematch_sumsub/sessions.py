@@ -105,7 +105,7 @@ def start_steps(backend: SumsubBackend, request: StartRequest) -> http.SessionSt
         session_id=_read_id(applicant),
         state=SessionState.PENDING,
         record_id=_text_or_none(applicant.get("externalUserId")),
-        environment=backend.answer_environment,
+        environment=backend.answer_environment,  # of the app token: the answers name none
     )
     link_request = _LinkRequest(
         record=record,
@@ -149,6 +149,7 @@ _LinkSteps: TypeAlias = Generator[http.HttpRequest | http.Wait, http.HttpReply, 
 
 def _create_link(backend: SumsubBackend, link_request: _LinkRequest) -> _LinkSteps:
     """Create a link (Generate external WebSDK link). Another link leads to the same applicant."""
+    # The body names the level, so that the path has a dash.
     url = f"{backend.service_url}/resources/sdkIntegrations/levels/-/websdkLink"
     if link_request.language is not None:
         url += f"?lang={link_request.language}"
@@ -162,7 +163,7 @@ def _create_link(backend: SumsubBackend, link_request: _LinkRequest) -> _LinkSte
             "successUrl": link_request.return_url,
             "rejectUrl": link_request.return_url,
         }
-    reply = yield http.HttpRequest(url=url, json=body, charges=0)
+    reply = yield http.HttpRequest(method="POST", url=url, json=body, charges=0)
     return SessionAccess(
         link=Secret(_text(reply.json()["url"])),
         expires_at=link_request.now + dt.timedelta(seconds=link_request.lasts_s),
@@ -182,7 +183,7 @@ def read_steps(backend: SumsubBackend, request: ReadRequest) -> http.SessionStep
         session_id=session_id,
         state=SessionState.GONE,
         record_id=_text_or_none(applicant.get("externalUserId")),
-        environment=backend.answer_environment,
+        environment=backend.answer_environment,  # of the app token: the answers name none
     )
     # The applicant was deactivated: "as if it never existed".
     if applicant.get("deleted") is True:
@@ -244,9 +245,10 @@ def _read(
         created_at=_read_time(applicant["createdAt"]),
         facts={"level_name": _text(review["levelName"])},
         has_begun=bool(sent_steps),
+        # A rejection with RETRY is "completed", too.
         is_asked_back=status in ("awaitingUser", "completed"),
         warnings=tuple(map(_label_warning, _read_labels(result))),
-        raw=_allow(applicant, sent_steps),
+        raw=_pick_raw(applicant, sent_steps),
     )
 
 
@@ -408,7 +410,7 @@ _RAW_REVIEW = (
 _RAW_RESULT = ("reviewAnswer", "rejectLabels", "reviewRejectType", "buttonIds")
 
 
-def _allow(applicant: JsonObject, steps: Mapping[str, JsonObject]) -> JsonObject:
+def _pick_raw(applicant: JsonObject, steps: Mapping[str, JsonObject]) -> JsonObject:
     """Return the allowed fields of an applicant and of its steps."""
     review = applicant["review"]
     answers = {}

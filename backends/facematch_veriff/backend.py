@@ -280,7 +280,7 @@ class VeriffBackend(HostedSessionBackend):
         }
         sent = {name: value for name, value in wishes.items() if value is not None}
         sent["vendorData"] = f"{record.id}.{record.terms}"
-        reply = yield self._post("/v1/sessions", {"verification": sent})
+        reply = yield self._post("/v1/sessions", {"verification": sent}, charges=1)
         verification = reply.json()["verification"]
         session_id = _read_id(verification["id"])
         if request.reference is not None:

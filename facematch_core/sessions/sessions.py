@@ -48,7 +48,7 @@ from .verdicts import (
     SessionRules,
     check_origin,
     check_record,
-    judge_missing,
+    judge_as_gone_if_too_old,
     judge_reading,
 )
 
@@ -334,8 +334,8 @@ class Sessions:
             UnexpectedResponse: the link leads to an unknown host.
             VendorError: the start failed or its outcome is unknown; `billing` has the charge.
         """
-        self._check_record_is_ours(record)
-        self._check_unstarted(record)
+        self._check_backend_profile_and_environment(record)
+        self._check_unstarted_with_same_settings(record)
         self._check_start_options(
             record,
             has_reference=reference is not None,
@@ -436,7 +436,7 @@ class Sessions:
                 with_portrait=with_portrait,
             )
         except errors.SessionNotFound:
-            gone = judge_missing(record, self._session_rules(), self._clock)
+            gone = judge_as_gone_if_too_old(record, self._session_rules(), self._clock)
             if gone is None:
                 raise
             return gone
@@ -462,7 +462,7 @@ class Sessions:
             VendorError: the session could not be deleted.
         """
         if not self._capabilities.can_delete:
-            self._check_record_is_ours(record)
+            self._check_backend_profile_and_environment(record)
             if self._capabilities.result_lasts_s is None:
                 raise self._runner.unsupported("delete", "cannot delete a session")
             return Deletion(state=DeletionState.VANISHES, billing=bill.FREE)
@@ -544,7 +544,7 @@ class Sessions:
             threshold_rule=self._backend.capabilities.threshold_rule,
         )
 
-    def _check_record_is_ours(self, record: SessionRecord) -> None:
+    def _check_backend_profile_and_environment(self, record: SessionRecord) -> None:
         """Raise if a record does not belong to this backend, profile and environment.
 
         Raises `ConfigurationError` if the verifier is closed.
@@ -571,7 +571,7 @@ class Sessions:
 
     def _check_findable(self, record: SessionRecord) -> None:
         """Raise if a record is not ours, or if the vendor cannot find its session."""
-        self._check_record_is_ours(record)
+        self._check_backend_profile_and_environment(record)
         if record.session_id is None and not self._capabilities.finds_by_record:
             raise errors.InvalidRequest(
                 f"The record has no session_id, and {self._backend.name} cannot find a session "
@@ -607,7 +607,7 @@ class Sessions:
         if not self._capabilities.reads_document:
             raise self._runner.unsupported("document", "does not return the name on a document")
 
-    def _check_unstarted(self, record: SessionRecord) -> None:
+    def _check_unstarted_with_same_settings(self, record: SessionRecord) -> None:
         """Raise `InvalidRequest` if the record was started, or planned with other settings."""
         if record.session_id is not None:
             raise errors.InvalidRequest(
@@ -718,7 +718,7 @@ class Sessions:
 
         def read_session(reading: SessionReading, masker: ResultMasker, **_: Any) -> JudgedSession:
             # The link and token of the access are masked in the other fields.
-            reading = masker.mask(reading, ())
+            reading = masker.mask(reading, secrets=())
             session = judge_reading(
                 reading, record, self._session_rules(), self._clock, person=document
             )

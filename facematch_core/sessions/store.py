@@ -578,7 +578,7 @@ class SessionStore:
             record=_to_json(record),
             planned_at=now,
             starting_until=now + START_LEASE_S,
-            # A start that is lost is looked for by then.
+            # From then on, `look` searches for a start that was lost.
             look_at=now + START_LEASE_S,
         )
 
@@ -779,7 +779,10 @@ class SessionStore:
         return next(iter(saved), None)
 
     def _delete(self, row: Row) -> bool:
-        """Delete a session at the vendor; log it and return False if something may be left."""
+        """Delete a session at the vendor; return False if it must be tried again.
+
+        What may stay at the vendor is logged.
+        """
         try:
             record = row.read_record()
             if not self._has_sessions_of(row):
@@ -788,8 +791,12 @@ class SessionStore:
                 )
             if record.session_id is not None or self._finds_by_record(row.name):
                 self._sessions[row.name].delete(record)
-        except errors.SessionNotFound:
-            return True  # there is nothing to delete
+            else:
+                log.warning(
+                    "The start of session %s was lost: a session may stay at the vendor until it "
+                    "expires there.",
+                    row.id,
+                )
         except errors.Unsupported as error:
             log.warning("Session %s stays at the vendor until it expires there: %s", row.id, error)
         except errors.FaceMatchError as error:

@@ -42,7 +42,11 @@ _LONGEST_REVIEW_S = 3600.0
 #: States in which the person may still continue.
 _OPEN = (types.SessionState.PENDING, types.SessionState.ABANDONED)
 #: States to poll. DECIDED is not polled: if a reviewer revises a decision, a webhook reports it.
-_UNSETTLED = (types.SessionState.PENDING, types.SessionState.PROCESSING, types.SessionState.UNKNOWN)
+_POLLED_STATES = (
+    types.SessionState.PENDING,
+    types.SessionState.PROCESSING,
+    types.SessionState.UNKNOWN,
+)
 #: The warning of a placeholder.
 _NOT_REPORTED = ResultWarning(
     code=models.WarningCode.OTHER,
@@ -107,7 +111,8 @@ def check_origin(
 ) -> Environment | None:
     """Return an answer's environment; raise `EnvironmentMismatch` if it is not the expected one.
 
-    If neither the answer nor a setting names an environment, the answer is from an unknown one.
+    If neither the answer, a setting nor the record names an environment, the answer is from an
+    unknown one.
     That is an error if an environment is required, unless `may_omit_environment` is set.
     """
     declared = rules.declared_environment or record.environment
@@ -230,7 +235,7 @@ def judge_reading(
     return JudgedSession(result=result, portrait=portrait)
 
 
-def judge_missing(
+def judge_as_gone_if_too_old(
     record: types.SessionRecord, rules: SessionRules, clock: Clock
 ) -> types.SessionResult | None:
     """Return a GONE result if the vendor's retention period has ended; else None."""
@@ -552,7 +557,9 @@ def _read_again_s(
     left_s: float,
     rules: SessionRules,
 ) -> float | None:
-    """Return the seconds until the next read: a tenth of the age, within limits. None if final.
+    """Return the seconds until the next read: a tenth of the age, within limits.
+
+    None if the state is not polled.
 
     Args:
         state: The session's state.
@@ -561,7 +568,7 @@ def _read_again_s(
         left_s: Seconds until an unfinished session expires; below 0 afterwards.
         rules: The verifier's current settings.
     """
-    if state not in _UNSETTLED:
+    if state not in _POLLED_STATES:
         return None
     shortest_s = _SHORTEST_REVIEW_S
     longest_s = _LONGEST_REVIEW_S

@@ -97,7 +97,7 @@ def is_open(world: World, session: Session) -> bool:
     return not rules.only_link_expires or world.clock.now() < session.hosted.expires_at
 
 
-def current(world: World, session: Session) -> Session:
+def expire_if_due(world: World, session: Session) -> Session:
     """Return the session, marked as expired if its time is over."""
     rules: SessionRules = world.behaviour.session_rules
     if rules.only_link_expires or not is_open(world, session):
@@ -113,7 +113,7 @@ def find(world: World, session_id: str) -> Session:
     session = world.sessions.find(session_id)
     if session is None or session.hosted is None:
         raise LookupError("there is no hosted session with that id")
-    return current(world, session)
+    return expire_if_due(world, session)
 
 
 def open_sessions(world: World) -> tuple[Session, ...]:
@@ -121,7 +121,7 @@ def open_sessions(world: World) -> tuple[Session, ...]:
 
     First expires the sessions whose time is over, which sends their webhooks.
     """
-    sessions = [current(world, session) for session in world.sessions.all()]
+    sessions = [expire_if_due(world, session) for session in world.sessions.all()]
     return tuple(session for session in sessions if is_open(world, session))
 
 
@@ -132,7 +132,7 @@ def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | 
         for session in world.sessions.all():
             hosted = session.hosted
             if hosted is not None and hmac.compare_digest(hosted.token.encode(), token_bytes):
-                return world, current(world, session)
+                return world, expire_if_due(world, session)
     return None
 
 

@@ -782,6 +782,18 @@ def test_session_that_is_closed_while_it_starts_is_deleted(shop, close, rows):
     assert (shop.vendor.sessions, shop.rows("link")) == ({}, rows)
 
 
+@pytest.mark.parametrize("can", [FINDS, MAKES_ANOTHER], ids=["finds", "makes another"])
+def test_session_of_a_lost_start_is_deleted_or_told_of(open_shop, can, caplog):
+    shop = open_shop(**can)
+    lose_answer(shop.vendor)
+    with pytest.raises(fm.OutcomeUnknown):
+        shop.begin()
+    assert shop.store.forget(days=0) == 1
+    stays = list(shop.vendor.sessions)
+    assert stays == ([] if can is FINDS else ["s-1"])
+    assert ("may stay at the vendor" in caplog.text) is bool(stays)
+
+
 def test_old_sessions_are_deleted_at_the_vendor_and_then_here(shop, caplog):
     shop.begin("customer-1")
     shop.clock.advance(86_400)

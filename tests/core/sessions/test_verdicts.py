@@ -13,7 +13,7 @@ import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend.session_types import SessionAccess, VendorCopy
 from facematch_core.call.verdict import DefaultThresholds
-from facematch_core.sessions.verdicts import SessionRules, judge_missing, judge_reading
+from facematch_core.sessions.verdicts import SessionRules, judge_as_gone_if_too_old, judge_reading
 from facematch_core.testing import ManualClock
 
 START = dt.datetime(2020, 1, 1, 12, tzinfo=dt.UTC)
@@ -247,13 +247,13 @@ def test_gone_session_is_inconclusive_without_an_identity_check():
 
 def test_missing_session_is_gone_only_after_the_result_expires():
     rules = attrs.evolve(RULES, capabilities=attrs.evolve(CAN, result_lasts_s=180.0))
-    assert judge_missing(RECORD, rules, ManualClock(after(180))) is None
-    gone = judge_missing(RECORD, rules, ManualClock(after(181)))
+    assert judge_as_gone_if_too_old(RECORD, rules, ManualClock(after(180))) is None
+    gone = judge_as_gone_if_too_old(RECORD, rules, ManualClock(after(181)))
     assert (gone.state, gone.read_again_s, gone.record) == (STATE.GONE, None, RECORD)
     assert (gone.match.decision, gone.liveness.decision) == ("inconclusive", "inconclusive")
     assert (gone.environment, gone.required_environment) == (PRODUCTION, PRODUCTION)
     assert gone.billing.charged is fm.Charged.NO
-    assert judge_missing(RECORD, RULES, ManualClock(after(1e6))) is None
+    assert judge_as_gone_if_too_old(RECORD, RULES, ManualClock(after(1e6))) is None
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any
 from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.messages import Response, media_type
 from facematch_mock_server.vendors.base import NumberedCall
-from facematch_mock_server.world.hosted import current, hosted_of
+from facematch_mock_server.world.hosted import expire_if_due, hosted_of
 from facematch_mock_server.world.sessions import Session
 
 from . import sessions
@@ -166,7 +166,7 @@ def _list(workflow: str) -> Callable[[NumberedCall], Response]:
         listed = []
         for session in sorted(call.world.sessions.all(), key=lambda session: session.id):
             if hosted_of(session).workflow == workflow and not sessions.is_over(call, session):
-                listed.append(_describe(call, current(call.world, session)))
+                listed.append(_describe(call, expire_if_due(call.world, session)))
         start = call.query.get("start", "")
         later = [each for each in listed if each["id"] > start]
         return call.answer("preview.listed", _select_page(call, later))

@@ -18,7 +18,7 @@ from facematch_mock_server.recognition.outcomes import LivenessOutcome
 from facematch_mock_server.vendors.base import NumberedCall, as_fraction
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.hosted import PersonCheck, SessionRules, current, hosted_of
+from facematch_mock_server.world.hosted import PersonCheck, SessionRules, expire_if_due, hosted_of
 from facematch_mock_server.world.sessions import Session
 
 LIVENESS = "/face/v1.2/detectLiveness-sessions"
@@ -198,7 +198,7 @@ def find(call: NumberedCall) -> Session:
     # The paths of v1.2 and of the preview.
     if not any(part in call.request.path for part in (f"/{workflow}-sessions/", f"/{workflow}/")):
         call.refuse("session.unknown", "session.kinds")
-    return current(call.world, session)
+    return expire_if_due(call.world, session)
 
 
 def _read(call: NumberedCall) -> Response:

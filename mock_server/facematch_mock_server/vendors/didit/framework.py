@@ -33,7 +33,7 @@ from facematch_mock_server.base.state import UNSET
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.vendors.base import Call, Route
 from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.hosted import current
+from facematch_mock_server.world.hosted import expire_if_due
 from facematch_mock_server.world.keys import KeyKind
 from facematch_mock_server.world.rates import ExceededLimit
 
@@ -428,7 +428,7 @@ def _find_session(call: DiditCall) -> None:
     session_id = call.path_values[0]
     session = call.world.sessions.find(session_id)
     if session is not None:
-        call.session = current(call.world, session)
+        call.session = expire_if_due(call.world, session)
     # Didit looks up the session before it checks the owner.
     elif world_of(call.world, session_id) is None:
         call.refuse("session.unknown")

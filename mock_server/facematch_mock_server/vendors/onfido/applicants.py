@@ -204,7 +204,7 @@ def restore(call: Call) -> Response:
     records: OnfidoRecords = call.world.records
     applicant = records.applicants.find(call.path_values[0].lower())
     if applicant is None or applicant.deleted_at is None:
-        call.refuse("path")
+        call.refuse("path")  # a 404
     age_s = (call.now - applicant.deleted_at).total_seconds()
     if age_s > call.claims["applicant.delay_s"]:
         call.refuse("path", "applicant.archived")

@@ -159,7 +159,7 @@ def read(call: Call) -> Response:
     session = call.world.sessions.find(call.path_values[0].lower())
     if session is None or not is_visible(call.world, session):
         call.refuse("path")
-    session = hosted.current(call.world, session)
+    session = hosted.expire_if_due(call.world, session)
     return call.answer("run.shown", show_run(call.claims, call.world, session, origin_of(call)))
 
 
@@ -167,19 +167,20 @@ def list_runs(call: Call) -> Response:
     """List the runs that the query selects."""
     query = call.query
     wanted_tags = set(filter(None, query.get("tags", "").split(",")))
+    wanted_statuses = set(filter(None, query.get("status", "").split(",")))
     runs = []
     for each in call.world.sessions.all():
-        session = hosted.current(call.world, each)
+        session = hosted.expire_if_due(call.world, each)
         metadata = session.metadata_or_empty
         is_selected = is_visible(call.world, session) and wanted_tags <= set(
             metadata.get("tags") or ()
         )
-        if query.get("status") not in (None, session.status):
+        if wanted_statuses and session.status not in wanted_statuses:
             is_selected = False
         if query.get("applicant_id") not in (None, session.internal_id):
             is_selected = False
         created_on = session.created_at.date().isoformat()
-        if not query.get("created_at_gt", "") <= created_on <= query.get("created_at_lt", "9999"):
+        if not query.get("created_at_gt", "") <= created_on < query.get("created_at_lt", "9999"):
             is_selected = False
         if is_selected:
             runs.append(session)

@@ -17,7 +17,7 @@ from facematch_mock_server.base.messages import Headers, Response
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.claims import JSON, response
 from facematch_mock_server.vendors.base import Call, Refused, bearer_token
-from facematch_mock_server.world.hosted import current, hosted_of
+from facematch_mock_server.world.hosted import expire_if_due, hosted_of
 from facematch_mock_server.world.keys import KeyKind
 from facematch_mock_server.world.sessions import Session
 
@@ -91,7 +91,7 @@ class PersonaCall(Call):
         session = self.world.sessions.find(session_id)
         if session is None or hosted_of(session).is_live is not self.is_live:
             self.refuse("inquiry.unknown", "auth.environment")
-        return current(self.world, session)
+        return expire_if_due(self.world, session)
 
     def answer(
         self, key: str, /, body: object = None, headers: Headers = (), **filled: object
@@ -155,7 +155,7 @@ def check_rate(call: PersonaCall) -> None:
 
     The answer's headers show what is left.
     """
-    _count(call, "request")
+    _count_or_refuse(call, "request")
     window_s = call.claims.get("rate.window_s")
     use = call.world.rates.use_of(
         "request", call.environment, window_s=window_s, now=call.now.timestamp()
@@ -167,10 +167,11 @@ def check_rate(call: PersonaCall) -> None:
 
 def check_quota(call: PersonaCall) -> None:
     """Count a new inquiry of the key's environment; refuse it above the quota."""
-    _count(call, "inquiry")
+    _count_or_refuse(call, "inquiry")
 
 
-def _count(call: PersonaCall, scope: str) -> None:
+def _count_or_refuse(call: PersonaCall, scope: str) -> None:
+    """Count a request of the key's environment in a limit; above it, refuse the call, uncounted."""
     windows = {scope: call.claims.get("rate.window_s")}
     exceeded = call.world.rates.count_request(windows, call.environment, now=call.now.timestamp())
     if exceeded is None:

@@ -135,12 +135,15 @@ def _read_template(call: PersonaCall, attributes: Mapping[str, Any]) -> str:
 def _read_reference_id(
     call: PersonaCall, attributes: Mapping[str, Any], meta: Mapping[str, Any]
 ) -> str | None:
-    """Return the reference id of the inquiry's account, or None."""
+    """Return the reference id of the inquiry's account, or None.
+
+    Refuse one for an account that must not be created.
+    """
     name = "auto-create-account-reference-id"
     reference_id = call.read_value(meta, name, str, "a string")
     if reference_id is None:
         return call.read_value(attributes, "reference-id", str, "a string")
-    if not _creates_account(call, meta):
+    if not _may_create_account(call, meta):
         call.refuse("account.contradiction")
     return reference_id
 
@@ -150,13 +153,13 @@ def _read_account_id(
 ) -> str | None:
     """Return the id of the inquiry's account, which is new unless the call names one or says no."""
     account_id = call.read_value(attributes, "account-id", str, "a string")
-    if account_id is None and _creates_account(call, meta):
+    if account_id is None and _may_create_account(call, meta):
         call.claims.cite("account.created")
         return new_id("act", call.world.account.ids.uuid())
     return account_id
 
 
-def _creates_account(call: PersonaCall, meta: Mapping[str, Any]) -> bool:
+def _may_create_account(call: PersonaCall, meta: Mapping[str, Any]) -> bool:
     return call.read_value(meta, "auto-create-account", bool, "a boolean") is not False
 
 
@@ -224,7 +227,7 @@ def list_inquiries(call: PersonaCall) -> Response:
         call.refuse("list.filter")
     found = []
     for stored in reversed(call.world.sessions.all()):
-        session = hosted.current(call.world, stored)
+        session = hosted.expire_if_due(call.world, stored)
         fits = hosted_of(session).is_live is call.is_live
         for name, text in filters.items():
             # A note may contain commas; the other filters are lists.
@@ -432,7 +435,7 @@ def _check_action(call: PersonaCall, action: Any) -> None:
 def _simulate_verification(
     call: PersonaCall, session: Session, template_id: str, *, passed: bool
 ) -> Session:
-    """Add a verification to an inquiry and send its webhook; return the inquiry."""
+    """Add a verification to an inquiry; return the inquiry. Only a selfie has a webhook."""
     call.claims.cite("simulate.checks")
     kind = GOVERNMENT_ID if "id" in template_id.removeprefix("vtmpl_").lower() else SELFIE
     checks: tuple[Mapping[str, Any], ...] = ()
@@ -547,7 +550,10 @@ def _fail(world: World, session: Session, _: bool) -> Session:
 
 
 def _return_url(session: Session) -> str | None:
-    """Return the URL to which the person is redirected; Persona adds personal data as `fields`."""
+    """Return the URL to which the person is redirected.
+
+    Persona adds the inquiry's `fields`, which are personal data; the mock does not.
+    """
     redirect_uri = hosted_of(session).callback
     if redirect_uri is None:
         return None

@@ -20,7 +20,7 @@ from facematch_mock_server.recognition.outcomes import LivenessOutcome, SeenFace
 from facematch_mock_server.vendors.base import NumberedCall
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.hosted import PersonCheck, SessionRules, current, hosted_of
+from facematch_mock_server.world.hosted import PersonCheck, SessionRules, expire_if_due, hosted_of
 from facematch_mock_server.world.sessions import Session
 
 _CREATED = "CREATED"
@@ -141,7 +141,7 @@ def read_results(call: NumberedCall, parameters: Mapping[str, Any]) -> Response:
     session = world.sessions.find(session_id)
     if session is None:
         call.refuse("session.unknown")
-    session = current(world, session)
+    session = expire_if_due(world, session)
     body: dict[str, Any] = {"SessionId": session.id, "Status": session.status}
     if call.now >= hosted_of(session).expires_at:
         claims.cite("session.lifetime_s")

@@ -26,7 +26,7 @@ EXPIRED = "expired"
 ABANDONED = "abandoned"
 
 #: The codes of decisions (devdocs.veriff.com, verification session status codes).
-CODES: Mapping[str, int] = {
+DECISION_CODES: Mapping[str, int] = {
     APPROVED: 9001,
     DECLINED: 9102,
     RESUBMIT: 9103,
@@ -114,7 +114,7 @@ def decision_body(claims: CitedClaims, session: Session) -> dict[str, Any]:
             "id": session.id,
             "attemptId": attempt_id_of(session),
             "status": session.status,
-            "code": CODES[session.status],
+            "code": DECISION_CODES[session.status],
             "reason": None if reason_code is None else REASONS[reason_code],
             "reasonCode": reason_code,
             "vendorData": session.vendor_data,

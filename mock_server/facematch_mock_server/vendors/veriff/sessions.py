@@ -16,7 +16,7 @@ from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.hosted import PersonCheck, SessionRules, current, hosted_of
+from facematch_mock_server.world.hosted import PersonCheck, SessionRules, expire_if_due, hosted_of
 from facematch_mock_server.world.sessions import Session
 
 from . import webhooks
@@ -25,9 +25,9 @@ from .decisions import (
     APPROVED,
     ATTACK,
     ATTEMPTS_TOLD,
-    CODES,
     CREATED,
     DECIDED_AT,
+    DECISION_CODES,
     DECLINED,
     EXPIRED,
     FACE_IS_NOT_OF_DOCUMENT,
@@ -73,7 +73,7 @@ class VeriffCall(base.Call):
             session = self.world.sessions.find(self.path_values[0].lower())
             if session is None or session.metadata_or_empty.get("client") != self.client:
                 self.refuse("session.unknown")
-            self._session = current(self.world, session)
+            self._session = expire_if_due(self.world, session)
         return self._session
 
     @property
@@ -210,7 +210,7 @@ def _decode(call: VeriffCall, text: object) -> bytes:
 def read_decision(call: VeriffCall) -> Response:
     """Respond with the decision, or with null."""
     session = call.session
-    if session.status in CODES:
+    if session.status in DECISION_CODES:
         return call.answer("decision.answer", decision_body(call.claims, session))
     if hosted_of(session).attempts:
         call.claims.cite("decision.open")
@@ -301,7 +301,7 @@ def _with_reason(session: Session, status: str, reason_code: int) -> Session:
 
 
 def _note_status(world: World, session: Session) -> None:
-    """Store the time of a decision, charge the session once, and send webhooks."""
+    """Store the time of a decision, charge a live session once, and send webhooks."""
     is_submitted_now = False
     is_charged_now = False
 
@@ -312,7 +312,7 @@ def _note_status(world: World, session: Session) -> None:
         is_submitted_now = attempts > stored.result.get(ATTEMPTS_TOLD, 0)
         if is_submitted_now:
             facts[ATTEMPTS_TOLD] = attempts
-        if session.status in CODES:
+        if session.status in DECISION_CODES:
             facts[DECIDED_AT] = stamp(world.clock.now())
         # Noted in the same atomic change: else two threads would both find it uncharged.
         is_charged_now = _is_chargeable(session) and IS_CHARGED not in stored.result

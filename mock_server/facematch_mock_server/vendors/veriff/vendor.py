@@ -35,19 +35,20 @@ def _new_text(text: str, letters: str) -> str:
 
 
 def check_key(call: VeriffCall) -> None:
-    """Refuse a missing or unknown API key, and one of an inactive integration."""
+    """Refuse a missing or unknown API key, and one whose secrets are all inactive or expired."""
     client = call.request.header("x-auth-client")
     if client is None:
         call.refuse("key.missing")
     call.key_label = "wrong"
     if not is_uuid(client):
         call.refuse("key.malformed")
-    keys = {secret: key for secret, key in call.world.keys.items() if key.client == client}
-    if not keys:
+    keys_by_secret = {
+        secret: key for secret, key in call.world.keys.items() if key.client == client
+    }
+    if not keys_by_secret:
         call.refuse("key.unknown")
-    # `check_signature` finds out which of several shared secrets was used.
-    if not any(key.allowed and call.authenticate(secret) for secret, key in keys.items()):
-        call.key_label = "wrong"
+    # No revoked or expired key is authenticated. `check_signature` finds the secret that was used.
+    if not any(key.allowed and call.authenticate(secret) for secret, key in keys_by_secret.items()):
         call.refuse("key.inactive")
 
 

@@ -21,7 +21,7 @@ from facematch_mock_server.world.webhooks import (
 )
 
 from .decisions import (
-    CODES,
+    DECISION_CODES,
     RESUBMIT,
     STARTED,
     SUBMITTED,
@@ -51,19 +51,19 @@ def announce(world: World, session: Session, *, is_submitted_now: bool) -> None:
         _queue(world, session, EVENT)
     if is_submitted_now:
         _queue(world, attrs.evolve(session, status=SUBMITTED), EVENT)
-    if session.status in CODES:
+    if session.status in DECISION_CODES:
         _queue(world, session, DECISION)
 
 
-def _queue(world: World, session: Session, event: str) -> None:
-    """Queue a delivery for each destination of this kind of webhook."""
+def _queue(world: World, session: Session, kind: str) -> None:
+    """Queue a delivery for each destination of this kind of webhook, `DECISION` or `EVENT`."""
     delay_s = 0
     if session.status == RESUBMIT:
         delay_s = world.claims["webhook.resubmission_s"]
     for destination in world.outbox.destinations.all():
-        if destination.enabled and event in destination.events:
+        if destination.enabled and kind in destination.events:
             # Veriff's webhooks contain no URL, so they need no origin.
-            delivery = new_delivery(world, destination, session, event=event, origin="")
+            delivery = new_delivery(world, destination, session, event=kind, origin="")
             due_at = delivery.created_at + dt.timedelta(seconds=delay_s)
             world.outbox.enqueue(attrs.evolve(delivery, due=due_at))
 
@@ -84,7 +84,7 @@ def compose(
     if session.status == RESUBMIT:
         claims.cite("webhook.resubmission_s")
     # Only the trial of a receiver announces a decision about a session that has none.
-    if delivery.event == EVENT or session.status not in CODES:
+    if delivery.event == EVENT or session.status not in DECISION_CODES:
         document = event_body(session)
     elif claims["webhook.plan"] == "fullauto":
         document = full_auto_body(session)

@@ -176,10 +176,12 @@ def test_runs_are_listed_by_tags_status_applicant_and_day(engine, sessions):
     assert listed(tags="a,b") == listed(tags="a") == [first["id"]]
     assert listed(tags="c") == listed(page=2) == []
     assert listed(status="approved") == [second["id"]]
+    assert listed(status="approved,awaiting_input") == both
     assert listed(applicant_id=first["applicant_id"]) == [first["id"]]
     today = engine.world.clock.now().date()
     assert listed(created_at_gt=today.isoformat()) == both
-    assert listed(created_at_lt=(today - dt.timedelta(days=1)).isoformat()) == []
+    assert listed(created_at_lt=today.isoformat()) == []
+    assert listed(created_at_lt=(today + dt.timedelta(days=1)).isoformat()) == both
 
 
 def test_deleted_applicant_and_its_runs_are_gone_until_it_is_restored(engine, sessions):
