@@ -443,14 +443,24 @@ class Bench:
         assert wait_s is None or 0 <= wait_s < math.inf, f"`retry_after_s` is {wait_s}"
 
     def option_sets(self, operation: Operation) -> Iterator[dict[str, Any]]:
-        """Yield each option that the backend declares for a call, as keyword arguments."""
+        """Yield each option that the backend takes in a call, as keyword arguments."""
         if fm.Retention.KEEP in self.capabilities.retention:
             yield {"retention": fm.Retention.KEEP}
-        declared = self.capabilities.options
-        if declared is not None:
-            yield {"options": self.simulator.options(declared)}
-            for options in self.simulator.other_options(declared):
+        options_class = self.capabilities.options
+        if options_class is None:
+            return
+        usual_options = self.simulator.options(options_class)
+        for options in (usual_options, *self.simulator.other_options(options_class)):
+            if not self.refuses_options(operation, options):
                 yield {"options": options}
+
+    def refuses_options(self, operation: Operation, options: object) -> bool:
+        """Return whether a call with these options of the backend raises `Unsupported` at once.
+
+        A vendor may take them in one operation only.
+        """
+        outcome = self.call_verifier(operation, PASSING[operation], options=options)
+        return isinstance(outcome.error, fm.Unsupported) and not outcome.requests
 
     def skip_unless_available(self, *situations: Situation) -> None:
         """Skip the rule, with the reason, unless the simulator can produce all of `situations`."""

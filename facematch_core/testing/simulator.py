@@ -401,6 +401,7 @@ class VendorSimulator(abc.ABC):
     def other_options(self, declared: type) -> Sequence[Any]:
         """Return further options, each of which must reach the vendor as a different value.
 
+        An operation may refuse them with `Unsupported`, but not all operations the same options.
         Return at least one per choice; without any, the kit cannot check that options arrive.
         """
         return ()

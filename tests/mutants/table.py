@@ -153,6 +153,13 @@ def forgets_the_variable(me, ok, *about):
     del os.environ["REFERENCE_KEY"]
 
 
+def refuses_other_options(me, ok, call):
+    """Replaces `answer`: takes no options but the usual ones."""
+    if call.options not in (None, reference.ReferenceOptions()):
+        raise fm.Unsupported("It takes no others.", backend=me.name, what="options")
+    return ok(call)
+
+
 def with_the_first_id(me, ok, *about):
     """Replaces `answered`: each call has the id of the first one."""
     status, body = ok(*about)
@@ -565,6 +572,10 @@ ROWS = (
     row("R02", "LeavesANoToAPerson", "Who does not pass is left to a person.",
         decision=lambda me, ok, call, *answer: REVIEW[call.operation]
             if ok(call, *answer) is FAIL[call.operation] else ok(call, *answer)),
+    row("R02", "LeavesANoAtAThresholdToAPerson", "A no is left to a person if a caller sets a "
+        "threshold.", decision=lambda me, ok, call, *answer: REVIEW[call.operation]
+            if call.threshold.source is models.ThresholdSource.CALLER
+            and ok(call, *answer) is FAIL[call.operation] else ok(call, *answer)),
     row("R02", "ScoreOfAnotherScale", "A score is reported on a scale that is not declared.",
         score=lambda me, ok, call, score: score if score is None
             else fm.Score(score, "reference/other")),
@@ -752,6 +763,11 @@ ROWS = (
         "in comparisons alone.",
         request=lambda me, ok, call: ok(call) | ({"options": None}
             if call.operation is LIVENESS else {})),
+    row("R25", "DropsItsOptionsOfComparisons", "The same, and heard of in checks alone.",
+        request=lambda me, ok, call: ok(call) | ({"options": None}
+            if call.operation is MATCH else {})),
+    row("R25", "TakesItsOptionsNowhere", "Options are declared, and refused in every call.",
+        answer=refuses_other_options),
     of_class("R19", "ReadsTheLateAnswerLater", faults.ReadsTheLateAnswerLater),
 
     # What only one check of a rule notices

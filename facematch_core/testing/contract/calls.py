@@ -170,10 +170,18 @@ class CallRules(Rules):
         # All calls are for one visitor: a pass must not be cached for the next call.
         for operation in reversed(bench.operations):
             scale = bench.score_scale(operation)
-            passed = self._r02_decide(bench, operation, PASSING[operation], PASS[operation])
+            passed = self._r02_check_decision(bench, operation, PASSING[operation], PASS[operation])
             if passed.score is None:
                 assert_equal("the declared scale, for a pass without a score,", scale, None)
-            self._r02_decide(bench, operation, NOT_PASSING[operation], FAIL[operation])
+            # A vendor without a score gives the same verdict at any threshold of the caller.
+            for threshold in (None, 100.0):
+                self._r02_check_decision(
+                    bench,
+                    operation,
+                    NOT_PASSING[operation],
+                    FAIL[operation],
+                    threshold=threshold,
+                )
         # A vendor with a liveness check need not report a spoof in a comparison.
         if bench.operations != [fm.Operation.MATCH]:
             return
@@ -187,13 +195,23 @@ class CallRules(Rules):
             is_match = result.decision is fm.Decision.MATCH
             assert not is_match, "a match, although the vendor reports a spoof"
 
-    def _r02_decide(
-        self, bench: Bench, operation: fm.Operation, situation: Situation, decision: object
+    def _r02_check_decision(
+        self,
+        bench: Bench,
+        operation: fm.Operation,
+        situation: Situation,
+        decision: object,
+        threshold: float | None = None,
     ) -> Result:
-        """Make a call; assert its decision, and its score's scale."""
-        outcome = bench.call_verifier(operation, situation, caller_ref="visitor 7")
+        """Make a call; assert its decision and its score's scale; return its result."""
+        outcome = bench.call_verifier(
+            operation, situation, caller_ref="visitor 7", threshold=threshold
+        )
         result: Result = outcome.require_result()
-        assert_equal("the decision", result.decision, decision)
+        label = "the decision"
+        if threshold is not None:
+            label += f" at the threshold {threshold:g}"
+        assert_equal(label, result.decision, decision)
         if result.score is not None:
             scale = bench.score_scale(operation)
             assert_equal("the scale of the score", result.score.scale, scale)

@@ -61,6 +61,13 @@ def careful(me, ok, call, body):
     return evolve(result, warnings=(*result.warnings, note))
 
 
+def refuses_options_of_checks(me, ok, call):
+    """Its vendor takes the options in comparisons alone."""
+    if call.operation is fm.Operation.LIVENESS and call.options is not None:
+        raise fm.Unsupported("A check takes no options.", backend=me.name, what="options")
+    return ok(call)
+
+
 # --- Declarations
 
 
@@ -118,6 +125,12 @@ CASES = (
         result=careful)),
     (OPEN, "`client`", row("R38", "Elsewhere", "What was answered the kit cannot know.",
         **OVER_HTTP, match=elsewhere)),
+
+    # Options of its own
+    *((PASSED, "", row(rule, f"RefusesOptionsOfChecks{rule}", "It says that it does not take them.",
+        check_liveness=refuses_options_of_checks)) for rule in ("R16", "R25")),
+    (PASSED, "", row("R25", "RefusesOptionsInBuild", "It says so while it makes the request.",
+        **OVER_HTTP, build=refuses_options_of_checks)),
 
     # Where faces are
     (PASSED, "", row("R12", "Pixels", "Where faces are is the same in each unit.",
