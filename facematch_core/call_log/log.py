@@ -10,7 +10,7 @@ import threading
 import weakref
 from collections import Counter
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol, Self
 
 from facematch_core.base.background import BackgroundQueue
 from facematch_core.base.frames import clears_frames, methods_clear_frames
@@ -299,8 +299,26 @@ _lock = fork_safe_lock()
 _open_logs: weakref.WeakSet[CallLog] = weakref.WeakSet()
 
 
+#: Add their last rows to a log before it is closed at the end of the process.
+_last_writers: weakref.WeakSet[LastWriter] = weakref.WeakSet()
+
+
+class LastWriter(Protocol):
+    """Adds rows to a log until the process ends."""
+
+    def add_last_rows(self) -> None:
+        """Add a row for each call that nobody will make any more. Must not wait."""
+
+
+def before_logs_close(writer: LastWriter) -> None:
+    """Let a writer add its last rows before the logs are closed at the end of the process."""
+    _last_writers.add(writer)
+
+
 @atexit.register
 def _close_all() -> None:
+    for writer in tuple(_last_writers):
+        writer.add_last_rows()
     for open_log in tuple(_open_logs):
         open_log.close()
 

@@ -19,6 +19,7 @@ from facematch_core.base.threads import fork_safe_lock
 from facematch_core.call.run import CallRunner, Runner
 from facematch_core.call.verdict import CallOptions
 from facematch_core.call_log import CallLog, LoggedCall, NotAsked, Side
+from facematch_core.call_log.log import before_logs_close
 from facematch_core.errors import ConfigurationError, FaceMatchError, VendorError
 from facematch_core.images.image import Image
 from facematch_core.models import Answer, CallRecord, Operation, Reconciliation
@@ -269,6 +270,7 @@ class ShadowRunner(Runner):
             most_bytes=MOST_WAITING_BYTES,
             threads=self.most_at_once,
         )
+        before_logs_close(self)
 
     @property
     def system(self) -> str | None:
@@ -303,6 +305,11 @@ class ShadowRunner(Runner):
     def close_queue(self) -> None:
         """Wait for the candidate, and drop the calls that still wait."""
         for waiting in self.queue.close(CLOSE_TIMEOUT_S):
+            self._drop(waiting.row, NotAsked.CLOSED)
+
+    def add_last_rows(self) -> None:
+        """Drop the calls that still wait at the end of the process, because no `close` did it."""
+        for waiting in self.queue.close(timeout_s=0):
             self._drop(waiting.row, NotAsked.CLOSED)
 
     def _draw(self, images: list[Image], options: CallOptions, answer: Answer) -> None:

@@ -4,9 +4,12 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import anyio
 import pytest
@@ -481,6 +484,45 @@ def test_a_killed_process_loses_nothing_of_the_first(address, tmp_path, number):
     assert sums["trial"].used <= 3
     for file in tmp_path.iterdir():
         assert A.data[:40] not in file.read_bytes()
+
+
+def _leave_calls_waiting(address):
+    gate = Gate()
+    verifier = fm.Shadow(
+        fm.FaceVerifier(FakeBackend()),
+        fm.FaceVerifier(FakeBackend(script=[gate])),
+        log=fm.CallLog(address, key="k"),
+        fraction=1,
+        most_at_once=1,
+    )
+    for _ in range(3):
+        verifier.verify(A, B)
+    gate.wait_for(1)
+
+
+def _not_asked(address):
+    with contextlib.closing(fm.CallLog(address, key="k")) as log:
+        return Counter(call.not_asked for call in log.rows() if call.side is Side.SHADOW)
+
+
+def test_calls_that_wait_at_the_end_of_the_process_are_logged_as_dropped(address):
+    program = (
+        f"import sys; sys.path.append({str(Path(__file__).parent)!r}); import test_shadow; "
+        f"test_shadow._leave_calls_waiting({address!r})"
+    )
+    folder = Path(__file__).parents[1]
+    subprocess.run([sys.executable, "-c", program], cwd=folder, check=True, timeout=60)
+    assert _not_asked(address)[NotAsked.CLOSED] == 2
+
+
+@forks
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_calls_that_wait_at_the_end_of_a_child_are_logged_as_dropped(address):
+    fork = multiprocessing.get_context("fork")
+    child = fork.Process(target=_leave_calls_waiting, args=(address,))
+    child.start()
+    child.join(60)
+    assert _not_asked(address)[NotAsked.CLOSED] == 2
 
 
 def test_async_calls_are_shadowed_and_cancelled_ones_are_not(opened):
