@@ -466,6 +466,30 @@ def takes_its_word(me, ok, body, headers, now):
     return ok(body, headers, now)
 
 
+class SignsTheTime(Player):
+    """Signs the time of a webhook, and not its body."""
+
+    def deliver(self, session_id):
+        body, headers = super().deliver(session_id)
+        signed_at = headers["X-Signed-At"].encode()
+        signature = hmac.new(SECRET.encode(), signed_at, hashlib.sha256).hexdigest()
+        return body, headers | {"X-Signature": signature}
+
+
+def takes_what_it_can_read(me, ok, body, headers, now):
+    """Replaces `receive_session`: the body need only be JSON, because just the time is signed."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise fm.WebhookRefused("The delivery is not signed.") from None
+    signed_at = headers.get("X-Signed-At", "")
+    if me.sign_body(signed_at.encode()) != headers.get("X-Signature", ""):
+        raise fm.WebhookRefused("The delivery is not signed.")
+    if me.is_old(now.timestamp() - float(signed_at)):
+        raise fm.WebhookRefused("The delivery is old.")
+    return (me.hint(document),)
+
+
 class ShowsNoFlow(SessionVendor):
     """The vendor, who does not tell by which way it has looked."""
 
@@ -634,6 +658,9 @@ ROWS = (
             {"X-Signed-At": f"{now.timestamp():.0f}", "X-Signature": me.sign_body(
                 headers.get("X-Signed-At", f"{now.timestamp():.0f}").encode() + body),
                 **headers}, now)),
+    session("R57", "TakesAnotherBody", "The body of a webhook may be another than was signed.",
+        receive_session=takes_what_it_can_read,
+        simulator=derived(SessionVendor, "SignsTheTimeAlone", player=SignsTheTime)),
     session("R57", "OldIsFine", "How long ago a webhook was signed is not asked.",
         is_old=lambda me, ok, age_s: False),
     session("R57", "ReadsFirst", "A webhook is read before it is verified.",

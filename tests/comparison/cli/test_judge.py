@@ -157,7 +157,8 @@ def test_people_and_pictures_of_a_run_are_named_only_on_request(run, run_json, s
 @pytest.mark.usefixtures("three")
 def test_invalid_arguments_of_report(refused):
     lines = ["--out x.pdf", "--confidence 0.5", "--out x --store s", "--column mated", "--below x"]
-    lines += ["--at-threshold one=high", "--at-threshold c=1", "--wrong w.html", "--answers a.json"]
+    lines += ["--at-threshold one", "--at-threshold one=high", "--at-threshold c=1"]
+    lines += ["--wrong w.html", "--answers a.json"]
     of_scores = "--independent-pairs --no-score 0 --column mated=same"
     with_scores = [f"--scores s.csv {words}" for words in lines]
     years = ["--calls-per-year 1000", "--impostors 0.1", "--cost-false-match 5", "--currency USD"]

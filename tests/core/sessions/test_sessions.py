@@ -9,6 +9,7 @@ from kit.fakes import picture
 from kit.sessions import ABOUT, ACCESS, LIVENESS, MATCH, PURPOSE, SUBJECT, TOKEN, Acme, live, match
 
 import facematch_core as fm
+from facematch_core.backend import SessionCapabilities
 from facematch_core.backend.session_types import DeletionState, SessionAccess, SessionRecord
 from facematch_core.testing import ManualClock
 
@@ -262,6 +263,14 @@ def test_lost_start_is_not_retried_but_a_free_refusal_is(error, charged, repeata
     backend = Acme(fm.RateLimited("It was free."))
     assert started(opened(backend, retry=fm.Retry())).session_id
     assert len(backend.requests) == 2
+
+
+def test_capability_that_a_plug_in_does_not_state_is_not_promised():
+    """Else a start would be called repeatable that makes and charges a second session."""
+    stated = SessionCapabilities(checks=frozenset({LIVENESS}))
+    promises = [field.name for field in attrs.fields(SessionCapabilities) if field.type == "bool"]
+    assert "start_is_repeatable" in promises
+    assert [name for name in promises if getattr(stated, name)] == []
 
 
 def test_repeated_start_keeps_the_first_started_at():

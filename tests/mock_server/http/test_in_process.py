@@ -56,6 +56,12 @@ def test_in_process_faults_raise_the_same_errors_as_a_network(asking, fault, out
     assert mock.control.faults() == ()
 
 
+def test_response_names_the_vendors_address_and_the_request_that_was_made(asking):
+    _, session = asking
+    response = session.get(f"{URL}/v3/nothing/?q=1", timeout=10)
+    assert response.url == response.request.url == f"{URL}/v3/nothing/?q=1"
+
+
 def test_stopped_mock_refuses_connections_until_started_again(asking):
     mock, session = asking
     mock.stop()
