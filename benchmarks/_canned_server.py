@@ -33,11 +33,11 @@ class Canned(asyncio.BufferedProtocol):
             self.missing_bytes -= nbytes
         else:
             self.head += self.room[:nbytes]
-            head, separator, rest = self.head.partition(b"\r\n\r\n")
+            head, separator, start_of_body = self.head.partition(b"\r\n\r\n")
             if not separator:
                 return
             length = _LENGTH.search(head + b"\r\n")
-            self.head, self.missing_bytes = b"", int(length[1]) - len(rest)
+            self.head, self.missing_bytes = b"", int(length[1]) - len(start_of_body)
         if not self.missing_bytes:
             self.transport.write(self.answer)
 

@@ -81,15 +81,15 @@ def form(pair: Pair) -> tuple[str, bytes]:
 
 def face_match(pair: Pair, port: int) -> bytes:
     """Return a complete request to Didit's face match."""
-    kind, body = form(pair)
-    headers = ["x-api-key: mock-live-key", f"Content-Type: {kind}"]
+    content_type, body = form(pair)
+    headers = ["x-api-key: mock-live-key", f"Content-Type: {content_type}"]
     return _post("/v3/face-match/", headers, body, port)
 
 
 def compare_faces(pair: Pair, port: int) -> bytes:
     """Return a complete CompareFaces request to AWS Rekognition."""
-    sent = [{"Bytes": base64.b64encode(picture).decode()} for picture in pair]
-    body = json.dumps({"SourceImage": sent[0], "TargetImage": sent[1]}).encode()
+    images = [{"Bytes": base64.b64encode(picture).decode()} for picture in pair]
+    body = json.dumps({"SourceImage": images[0], "TargetImage": images[1]}).encode()
     scope = "mock/20261120/us-east-1/rekognition/aws4_request"
     headers = [
         "X-Amz-Target: RekognitionService.CompareFaces",
@@ -137,8 +137,8 @@ class _Line:
             self._selector.register(self._socket, selectors.EVENT_READ, self)
         self._send(self._socket)
         if self._unsent:
-            both = selectors.EVENT_READ | selectors.EVENT_WRITE
-            self._selector.modify(self._socket, both, self)
+            read_and_write = selectors.EVENT_READ | selectors.EVENT_WRITE
+            self._selector.modify(self._socket, read_and_write, self)
 
     def ready(self, events: int) -> bool:
         """Continue sending or receiving; return whether the response is complete."""
@@ -192,30 +192,30 @@ def drive(
     port: int, requests: Iterator[bytes], connections: int, more: Callable[[int], bool]
 ) -> Load:
     """Send requests over several connections, while `more(number of started requests)` is true."""
-    times, begun = [], 0
+    times, started = [], 0
     with selectors.DefaultSelector() as selector:
         lines = [_Line(port, selector) for _ in range(connections)]
         start = time.perf_counter()
         busy = 0
         for line in lines:
             line.begin(next(requests))
-            begun, busy = begun + 1, busy + 1
+            started, busy = started + 1, busy + 1
         while busy:
             for key, events in selector.select():
                 line = key.data
                 if not line.ready(events):
                     continue
                 times.append(time.perf_counter() - line.began)
-                if more(begun):
+                if more(started):
                     line.begin(next(requests))
-                    begun += 1
+                    started += 1
                 else:
                     busy -= 1
-        took = time.perf_counter() - start
+        elapsed_s = time.perf_counter() - start
         for line in lines:
             line.close()
     cuts = statistics.quantiles(times, n=100) if len(times) > 1 else times * 99
-    return Load(len(times) / took, statistics.median(times) * 1e3, cuts[98] * 1e3)
+    return Load(len(times) / elapsed_s, statistics.median(times) * 1e3, cuts[98] * 1e3)
 
 
 def main() -> None:

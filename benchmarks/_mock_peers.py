@@ -67,9 +67,9 @@ def wiremock(answer):
     request = '{"method": "POST", "urlPath": "/v3/face-match/"}'
     mapping = f'{{"request": {request}, "response": {{"jsonBody": {answer}}}}}'
     (root / "mappings" / "face-match.json").write_text(mapping)
-    words = ["java", "-jar", os.environ["WIREMOCK"], "--port", str(port)]
-    words += ["--no-request-journal", "--use-chunked-encoding", "never", "--root-dir", str(root)]
-    java = shlex.join(words)
+    command = ["java", "-jar", os.environ["WIREMOCK"], "--port", str(port)]
+    command += ["--no-request-journal", "--use-chunked-encoding", "never", "--root-dir", str(root)]
+    java = shlex.join(command)
     # The server ends when this standard input is closed.
     subprocess.Popen(["sh", "-c", f"{java} >&2 & cat >&2; kill $!; rm -r {shlex.quote(str(root))}"])
     while True:

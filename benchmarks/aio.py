@@ -49,9 +49,9 @@ class Ticker:
     async def run(self) -> None:
         """Tick until `stop`."""
         while not self._stop:
-            due = time.perf_counter() + TICK_S
+            due_s = time.perf_counter() + TICK_S
             await asyncio.sleep(TICK_S)
-            self.late_ms.append((time.perf_counter() - due) * 1e3)
+            self.late_ms.append((time.perf_counter() - due_s) * 1e3)
 
     def stop(self) -> None:
         """Stop after the next tick."""
@@ -67,11 +67,11 @@ async def awaits(verifier: AsyncFaceVerifier, pairs: list[Pair], late_ms: list[f
     async with asyncio.TaskGroup() as tasks:
         for pair in pairs:
             tasks.create_task(verifier.verify(*pair))
-    took = time.perf_counter() - start
+    elapsed_s = time.perf_counter() - start
     ticker.stop()
     await ticking
     late_ms += ticker.late_ms
-    return took
+    return elapsed_s
 
 
 def threads(
@@ -84,11 +84,11 @@ def threads(
     start = time.perf_counter()
     for _ in pool.map(lambda pair: verifier.verify(*pair), pairs):
         pass
-    took = time.perf_counter() - start
+    elapsed_s = time.perf_counter() - start
     ticker.stop()
     loop.join()
     late_ms += ticker.late_ms
-    return took
+    return elapsed_s
 
 
 def print_lateness(name: str, late_ms: list[float]) -> None:
@@ -110,10 +110,10 @@ def main() -> None:
     options = parser.parse_args()
     begin()
     size = 20_000 if options.small else 200_000
-    pictures = [(picture(at, size), picture(at + 1, size)) for at in range(0, 40, 2)]
+    pictures = [(picture(number, size), picture(number + 1, size)) for number in range(0, 40, 2)]
     print(f"pictures of {size // 1000} KB")
     got: dict[str, list[float]] = {"threads": [], "awaits": []}
-    used: dict[str, list[float]] = {name: [] for name in got}
+    cpu_s: dict[str, list[float]] = {name: [] for name in got}
     late: dict[str, list[float]] = {"first": [], "awaits": [], "threads": []}
     with process([sys.executable, str(HERE / "_mock_peers.py"), "ours, no limit"]) as port:
         backends = [
@@ -136,14 +136,14 @@ def main() -> None:
                         seconds = threads(pool, verifier, pairs, late["threads"])
                     if turn:
                         got[name].append(seconds)
-                        used[name].append((time.process_time() - cpu) / options.calls * 1e6)
+                        cpu_s[name].append((time.process_time() - cpu) / options.calls * 1e6)
             runner.run(opened.aclose())
     for name, times in got.items():
         rates = [options.calls / seconds for seconds in times]
         spread = f"{min(rates):.0f} to {max(rates):.0f}"
         print(
             f"  {name:10}{statistics.median(rates):8.0f} calls/s ({spread})"
-            f"{statistics.median(used[name]):8.0f} us CPU a call"
+            f"{statistics.median(cpu_s[name]):8.0f} us CPU a call"
         )
     for name, ticks in late.items():
         print_lateness(name, ticks)
@@ -153,8 +153,8 @@ def main() -> None:
         statistics.median(ratios),
         least=RATIO,
     )
-    most = max(LATE_MS, *late["threads"])
-    verdict("ms that the loop was held up", max(late["awaits"] + late["first"]), most=most)
+    longest_ms = max(LATE_MS, *late["threads"])
+    verdict("ms that the loop was held up", max(late["awaits"] + late["first"]), most=longest_ms)
     end()
 
 

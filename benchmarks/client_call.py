@@ -31,26 +31,26 @@ def main() -> None:
     options = parser.parse_args()
     restart_without_chance()
     files = picture(0, 20_000), picture(1, 20_000)
-    first = fresh([files])[0]
-    with tempfile.TemporaryDirectory() as temporary, server(Path(temporary), first) as port:
-        client, ready = Client(port), (first[0].prepared(), first[1].prepared())
-        ways: dict[str, tuple[Way, Any]] = {
+    first_pair = fresh([files])[0]
+    with tempfile.TemporaryDirectory() as temporary, server(Path(temporary), first_pair) as port:
+        client, ready = Client(port), (first_pair[0].prepared(), first_pair[1].prepared())
+        clients: dict[str, tuple[Way, Any]] = {
             "bare": (client.bare(), ready),
             "image": (client.ours(), ready),
             "bytes": (client.ours(), files),
             "policies": (client.guarded(), files),
         }
         counts = {
-            name: count(functools.partial(way, pair), WARM) for name, (way, pair) in ways.items()
+            name: count(functools.partial(way, pair), WARM) for name, (way, pair) in clients.items()
         }
     bare = counts["bare"][0].total()
     print(f"bare requests: {bare} bytecodes")
-    for name, most in MOST.items():
+    for name, limit in MOST.items():
         bytecodes = counts[name][0]
         verdict(
             f"{name}: {bytecodes.total()} bytecodes, times bare",
             bytecodes.total() / bare,
-            most=most,
+            most=limit,
         )
         if options.rooms:
             print_files(bytecodes)

@@ -116,8 +116,8 @@ class Client:
         url, headers = f"http://127.0.0.1:{self.port}/v3/face-match/", {"x-api-key": KEY}
 
         def ask(pair: Pair) -> Any:
-            sent = forms.get(id(pair)) or forms.setdefault(id(pair), built(pair))
-            return session.post(url, headers=headers, timeout=timeouts_s, **sent).json()
+            sent_form = forms.get(id(pair)) or forms.setdefault(id(pair), built(pair))
+            return session.post(url, headers=headers, timeout=timeouts_s, **sent_form).json()
 
         return ask
 
@@ -147,9 +147,9 @@ def check_same_form(pair: Pair, answer: bytes) -> None:
 
 def recorded(port: int, pair: Pair) -> tuple[bytes, bytes]:
     """Return the mock's complete response, and its body."""
-    kind, body = form((pair[0].prepared().data, pair[1].prepared().data))
+    content_type, body = form((pair[0].prepared().data, pair[1].prepared().data))
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
-        headers = {"x-api-key": KEY, "Content-Type": kind}
+        headers = {"x-api-key": KEY, "Content-Type": content_type}
         connection.request("POST", "/v3/face-match/", body, headers)
         response = connection.getresponse()
         body_of_reply = response.read()
@@ -162,12 +162,12 @@ def fresh(files: Files) -> list[Pair]:
     return [(Image.from_bytes(probe), Image.from_bytes(reference)) for probe, reference in files]
 
 
-def cpu_of(way: Way, pairs: list[Any], calls: int) -> float:
+def cpu_of(client: Way, pairs: list[Any], calls: int) -> float:
     """Return the CPU seconds of one call."""
     turns = itertools.islice(itertools.cycle(pairs), calls)
     start = time.process_time()
     for pair in turns:
-        way(pair)
+        client(pair)
     return (time.process_time() - start) / calls
 
 
@@ -179,16 +179,16 @@ def measure(port: int, files: Files, size: int, rounds: int, calls: int) -> None
     for turn in range(rounds + 1):
         # Connections differ in speed, so each round uses new ones.
         ours, row = client.ours(), dict.fromkeys(times, 0.0)
-        ways: dict[str, tuple[Way, list[Any]]] = {
+        clients: dict[str, tuple[Way, list[Any]]] = {
             "bare": (client.bare(), ready),
             "image": (ours, ready),
             "bytes": (ours, files),
             "policies": (client.guarded(), files),
         }
-        for way, pairs in ways.values():
+        for way, pairs in clients.values():
             cpu_of(way, pairs, 3)
         for _ in range(calls // SLICE):
-            for name, (way, pairs) in ways.items():
+            for name, (way, pairs) in clients.items():
                 row[name] += cpu_of(way, pairs, SLICE) * SLICE / calls
         if turn:  # the first call is a warm-up for lazy imports
             for name, seconds in row.items():
@@ -196,11 +196,13 @@ def measure(port: int, files: Files, size: int, rounds: int, calls: int) -> None
     for name, seconds_of in times.items():
         median_us = statistics.median(seconds_of) * 1e6
         print(f"  {name:14}{median_us:8.0f} us CPU   {spread(seconds_of, 1e6)}")
-    for name, most in CPU[size].items():
+    for name, limit in CPU[size].items():
         ratios = [
             ours_s / bare_s for ours_s, bare_s in zip(times[name], times["bare"], strict=True)
         ]
-        verdict(f"CPU of {name} over bare ({spread(ratios)})", statistics.median(ratios), most=most)
+        verdict(
+            f"CPU of {name} over bare ({spread(ratios)})", statistics.median(ratios), most=limit
+        )
 
 
 def spread(values: list[float], factor: float = 1.0) -> str:
@@ -229,11 +231,13 @@ def main() -> None:
     print(f"{os.cpu_count()} cores; client and server want one each")
     os.environ.clear()
     sizes = {
-        size: [(picture(at, size), picture(at + 1, size)) for at in range(0, 2 * PAIRS, 2)]
+        size: [
+            (picture(number, size), picture(number + 1, size)) for number in range(0, 2 * PAIRS, 2)
+        ]
         for size in CPU
     }
-    first = fresh(sizes[200_000])[0]
-    with tempfile.TemporaryDirectory() as temporary, server(Path(temporary), first) as port:
+    first_pair = fresh(sizes[200_000])[0]
+    with tempfile.TemporaryDirectory() as temporary, server(Path(temporary), first_pair) as port:
         for size, files in sizes.items():
             heading(f"Pictures of {size // 1000} KB; {options.rounds} rounds")
             measure(port, files, size, options.rounds, options.calls)

@@ -71,7 +71,7 @@ def narrow(pixels: float) -> Callable[[Face], Image.Image]:
 
     def degrade(face: Face) -> Image.Image:
         scale = pixels / face.width
-        size = [max(1, round(scale * side)) for side in face.image.size]
+        size = [max(1, round(scale * side_px)) for side_px in face.image.size]
         return face.image.resize(size, Image.Resampling.LANCZOS)
 
     return degrade
@@ -256,9 +256,9 @@ def score(out: Path, threshold: float | None) -> None:
         for condition, (probes, _) in embedded.items():
             scores = np.nan_to_num(verifier.backend.scores(probes, clean), nan=-1.0)
             same_person = people[:, None] == people[None, :]
-            found = int((~np.isnan(probes[:, 0])).sum())
+            faces_found = int((~np.isnan(probes[:, 0])).sum())
             rates = Rates(
-                scores[same_person & ~same_picture], scores[~same_person], found, len(probes)
+                scores[same_person & ~same_picture], scores[~same_person], faces_found, len(probes)
             )
             print(f"{condition:14}{rates.line(threshold)}")
             if condition != "clean":
@@ -285,13 +285,13 @@ def main() -> None:
     making = commands.add_parser("make")
     making.add_argument("out", type=Path)
     making.add_argument("folders", type=Path, nargs="+")
-    making.set_defaults(run=lambda given: make(given.out, given.folders))
+    making.set_defaults(run=lambda options: make(options.out, options.folders))
     scoring = commands.add_parser("score")
     scoring.add_argument("out", type=Path)
     scoring.add_argument("--threshold", type=float)
-    scoring.set_defaults(run=lambda given: score(given.out, given.threshold))
-    given = parser.parse_args()
-    given.run(given)
+    scoring.set_defaults(run=lambda options: score(options.out, options.threshold))
+    options = parser.parse_args()
+    options.run(options)
 
 
 if __name__ == "__main__":

@@ -119,11 +119,11 @@ def measure(files: list[Path]) -> collections.Counter[str]:
 
 def count_words() -> int:
     """Count the words of all pages outside code blocks."""
-    words = 0
+    word_count = 0
     for file in list_files("*.md", ":!tests"):
         text = re.sub(r"(?ms)^ *```.*?^ *```", "", file.read_text(encoding="utf-8"))
-        words += len(text.split())
-    return words
+        word_count += len(text.split())
+    return word_count
 
 
 def count_commands() -> tuple[int, int]:
@@ -148,8 +148,8 @@ def count_commands() -> tuple[int, int]:
     return commands, options
 
 
-def show(name: str, tokens: str, last: str, figures: list[float]) -> None:
-    print(f"{name:16}{tokens:>9}{last:>9}" + "".join(f"{figure:8.1f}" for figure in figures))
+def show(name: str, tokens: str, ceiling: str, figures: list[float]) -> None:
+    print(f"{name:16}{tokens:>9}{ceiling:>9}" + "".join(f"{figure:8.1f}" for figure in figures))
 
 
 def main() -> None:

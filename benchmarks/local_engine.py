@@ -98,13 +98,13 @@ def measure(
         times: dict[str, list[float]] = {name: [] for name in processes}
         for number in range(rounds + 1):
             for picture in pictures:
-                for name, (asked, answered) in processes.items():
-                    print(picture, file=asked, flush=True)
+                for name, (questions, answered) in processes.items():
+                    print(picture, file=questions, flush=True)
                     milliseconds = float(answered.readline())
                     if number:  # the first round warms up
                         times[name].append(milliseconds)
-        for asked, _ in processes.values():
-            asked.close()
+        for questions, _ in processes.values():
+            questions.close()
     return times
 
 
@@ -114,17 +114,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--beside", action="append", default=[], metavar="NAME=PYTHON")
     parser.add_argument("--serve", choices=LOOKS, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.serve:
-        serve(given.serve)
+    options = parser.parse_args()
+    if options.serve:
+        serve(options.serve)
         return
     pythons = {"engine": sys.executable, "dlib": sys.executable}
-    pythons |= dict(each.split("=", 1) for each in given.beside)
-    if importlib.util.find_spec("dlib") is None and given.beside:
-        pythons["dlib"] = given.beside[0].split("=", 1)[1]
-    pictures = sorted(p for p in given.folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-    times = measure(pythons, pictures, given.rounds)
-    print(f"{len(pictures)} pictures, {given.rounds} rounds, milliseconds of CPU per picture")
+    pythons |= dict(each.split("=", 1) for each in options.beside)
+    if importlib.util.find_spec("dlib") is None and options.beside:
+        pythons["dlib"] = options.beside[0].split("=", 1)[1]
+    pictures = sorted(p for p in options.folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    times = measure(pythons, pictures, options.rounds)
+    print(f"{len(pictures)} pictures, {options.rounds} rounds, milliseconds of CPU per picture")
     for name, each in times.items():
         ratio = statistics.median(times["engine"]) / statistics.median(each)
         print(

@@ -58,8 +58,11 @@ def write(path: Path, case: Case) -> None:
     columns: dict[str, Any] = {"mated": mated, "rule": "at_least"}
     if case.people:
         probe = random.integers(0, case.people, pairs)
-        other = (probe + random.integers(1, case.people, pairs)) % case.people
-        columns |= {"probe_subject": probe, "reference_subject": np.where(mated, probe, other)}
+        other_person = (probe + random.integers(1, case.people, pairs)) % case.people
+        columns |= {
+            "probe_subject": probe,
+            "reference_subject": np.where(mated, probe, other_person),
+        }
     else:
         columns |= {"image1": [f"a{n}.jpg" for n in range(pairs)]}
         columns |= {"image2": [f"b{n}.jpg" for n in range(pairs)]}
@@ -104,15 +107,15 @@ def peers(path: Path, **_: Any) -> float:
         scored = answers[answers["score"].notna()]
         fpr, fnr, thresholds = det_curve(scored["mated"], scored["score"], drop_intermediate=False)
         auc = roc_auc_score(scored["mated"], scored["score"])
-        place = int(np.argmax(fpr <= FMR))
+        row = int(np.argmax(fpr <= FMR))
         mated = answers[answers["mated"]].set_index("pair")["score"]
-        refused[name] = ~(mated >= thresholds[place])
+        refused[name] = ~(mated >= thresholds[row])
         eer = fpr[np.argmin(np.abs(fpr - fnr))]
-        print(f"  {name}: threshold {thresholds[place]:.3f}, FRR {refused[name].mean():.4%}, "
+        print(f"  {name}: threshold {thresholds[row]:.3f}, FRR {refused[name].mean():.4%}, "
               f"EER {eer:.4%}, AUC {auc:.6f}")  # fmt: skip
-    for first, second in combinations(refused.values(), 2):
-        print(f"  only the first: {(first & ~second).sum():,}, "
-              f"only the second: {(second & ~first).sum():,}")  # fmt: skip
+    for one_score, another_score in combinations(refused.values(), 2):
+        print(f"  only the first: {(one_score & ~another_score).sum():,}, "
+              f"only the second: {(another_score & ~one_score).sum():,}")  # fmt: skip
     return reading
 
 

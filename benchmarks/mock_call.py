@@ -68,11 +68,11 @@ def mocked_call(size: int) -> Callable[[], Any]:
 
     def call() -> Any:
         request = Request(**parts)
-        begun = server.app.begin(request)
-        return begun, carry_out(server.app, request)
+        started = server.app.begin(request)
+        return started, carry_out(server.app, request)
 
-    begun, plan = call()
-    if begun is not None or plan.response is None or plan.response.status != 200:
+    started, plan = call()
+    if started is not None or plan.response is None or plan.response.status != 200:
         raise RuntimeError(f"the mock refused the benchmark's request: {plan}")
     return call
 

@@ -91,10 +91,10 @@ class Bench:
         python = self.peers if name in PEERS else sys.executable
         return [python, str(HERE / "_mock_peers.py"), name, self.answer]
 
-    def client(self, name: str, port: int, size: int, *more: str) -> dict[str, dict[str, float]]:
+    def client(self, name: str, port: int, size: int, *options: str) -> dict[str, dict[str, float]]:
         """Run the driver."""
         command = [sys.executable, str(HERE / "_mock_client.py"), str(self.folder / str(size))]
-        command += [str(port), *more, *(["--aws"] if name == "moto" else [])]
+        command += [str(port), *options, *(["--aws"] if name == "moto" else [])]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"the driver failed against {name}: {done.stderr[-800:]}")
@@ -104,16 +104,18 @@ class Bench:
     def throughput(self) -> None:
         """Measure requests per second, cold and warm, by size and connections."""
         names = ["ours", *self.present, "floor"]
-        kinds = list(itertools.product(SIZES, CONNECTIONS))
+        cases = list(itertools.product(SIZES, CONNECTIONS))
         got: dict[tuple[str, int, int], list[dict[str, dict[str, float]]]] = {}
-        for turn, (at, (size, many)) in itertools.product(range(self.rounds), enumerate(kinds)):
-            first = (turn + at) % len(names)
-            for name in names[first:] + names[:first]:
+        for turn, (case_number, (size, many)) in itertools.product(
+            range(self.rounds), enumerate(cases)
+        ):
+            first_server = (turn + case_number) % len(names)
+            for name in names[first_server:] + names[:first_server]:
                 with process(self.command(name)) as port:
                     options = ["--connections", str(many), "--seconds", str(self.seconds)]
                     load = self.client(name, port, size, *options)
                 got.setdefault((name, size, many), []).append(load)
-        for size, many in kinds:
+        for size, many in cases:
             heading(
                 f"2 x {size} KB, {many} connection{'s' if many > 1 else ''}; {self.rounds} rounds"
             )
@@ -142,7 +144,7 @@ class Bench:
         connections: int,
     ) -> None:
         """Print the ratios of ours to theirs, cold and warm: the medians over the rounds."""
-        what = f"2 x {size} KB, {connections} conn"
+        title = f"2 x {size} KB, {connections} conn"
         for state in ("cold", "warm"):
             ratios = sorted(
                 own_load[state]["rate"] / peer_load[state]["rate"]
@@ -154,15 +156,15 @@ class Bench:
             if state == "cold":
                 target = FASTER_COLD.get((name, size)) if connections == 1 else None
             if target is None:
-                print(f"     {state} {what}, over {name}: {value:.2f} ({spread}); no target")
+                print(f"     {state} {title}, over {name}: {value:.2f} ({spread}); no target")
             else:
-                verdict(f"{state} {what}, over {name} ({spread})", value, least=target)
+                verdict(f"{state} {title}, over {name} ({spread})", value, least=target)
 
 
 def answer_to(pair: Pair) -> str:
     """Return the mock's JSON response, which the static servers send, too."""
-    kind, body = form(pair)
-    headers = {"host": "127.0.0.1", "x-api-key": "mock-live-key", "content-type": kind}
+    content_type, body = form(pair)
+    headers = {"host": "127.0.0.1", "x-api-key": "mock-live-key", "content-type": content_type}
     headers["content-length"] = str(len(body))
     request = Request(
         method="POST", target="/v3/face-match/", headers=tuple(headers.items()), body=body

@@ -54,12 +54,12 @@ def simulate(generator: np.random.Generator, rates: Any) -> tuple[pd.DataFrame, 
     people = generator.integers(0, PEOPLE, CALLS)
     # Numbers in place of texts, because pandas finds them far sooner.
     call_ids: Any = np.arange(CALLS)
-    sides = []
+    rows_by_side = []
     accepts = []
-    for place, side in enumerate(("answered", "shadow")):
+    for number, side in enumerate(("answered", "shadow")):
         similarity = np.sqrt(0.49) * common + np.sqrt(0.51) * generator.normal(size=CALLS)
-        passes = similarity > norm.ppf(rates["frr"][place])
-        false_match = similarity > norm.isf(rates["fmr"][place])
+        passes = similarity > norm.ppf(rates["frr"][number])
+        false_match = similarity > norm.isf(rates["fmr"][number])
         accepts.append(np.where(genuine, passes, false_match))
         columns = {
             "call_id": call_ids,
@@ -68,7 +68,7 @@ def simulate(generator: np.random.Generator, rates: Any) -> tuple[pd.DataFrame, 
             "operation": "match",
             "system": side,
             "person": people,
-            "decision": np.where(accepts[place], "match", "no_match"),
+            "decision": np.where(accepts[number], "match", "no_match"),
             "charged": "yes",
             "warnings": "",
             "charges": 1.0,
@@ -76,9 +76,9 @@ def simulate(generator: np.random.Generator, rates: Any) -> tuple[pd.DataFrame, 
         }
         none = dict.fromkeys(("not_asked", "environment", "scale", "model", "error"))
         numbers = dict.fromkeys(("score", "threshold"), np.nan)
-        sides.append(pd.DataFrame(columns | none | numbers))
+        rows_by_side.append(pd.DataFrame(columns | none | numbers))
     disagrees = accepts[0] != accepts[1]
-    table = pd.concat(sides, ignore_index=True)
+    table = pd.concat(rows_by_side, ignore_index=True)
     question = Question(
         operation=Operation.MATCH,
         answered="answered",
@@ -102,14 +102,14 @@ def measure_months(months: int, seed: int) -> None:
     matches = IMPOSTORS * (RATES["fmr"][0] - RATES["fmr"][1])
     true_errors = 1000 * (rejects + matches)
     true_money = 1000 * (COSTS.false_reject * rejects + COSTS.false_match * matches)
-    held = dict.fromkeys(("error", "money"), 0)
+    intervals_held = dict.fromkeys(("error", "money"), 0)
     called_different = dict.fromkeys(("error", "either kind", "money"), 0)
     widths = []
     widths_at_random = []
     labelled = []
     for _ in range(months):
         table, labels, wrong = simulate(generator, RATES)
-        found = compare_sides(
+        compared = compare_sides(
             find_sides(table, Selection()),
             Selection(),
             log="",
@@ -117,13 +117,13 @@ def measure_months(months: int, seed: int) -> None:
             labels=labels,
             costs=COSTS,
         )
-        errors = found.net_of("error")
+        errors = compared.net_of("error")
         assert errors is not None
-        assert found.money is not None
+        assert compared.money is not None
         ends = errors.saved.interval
-        held["error"] += ends.low <= true_errors <= ends.high
-        of_money = found.money.saved.interval
-        held["money"] += of_money.low <= true_money <= of_money.high
+        intervals_held["error"] += ends.low <= true_errors <= ends.high
+        of_money = compared.money.saved.interval
+        intervals_held["money"] += of_money.low <= true_money <= of_money.high
         widths.append(ends.high - ends.low)
         labelled.append(len(labels.listed))
         first, second, people = wrong
@@ -131,7 +131,7 @@ def measure_months(months: int, seed: int) -> None:
         at_random = Paired(first[drawn], second[drawn], people[drawn]).interval(0.95)
         widths_at_random.append(1000 * (at_random.high - at_random.low))
         table, labels, _ = simulate(generator, EQUAL)
-        found = compare_sides(
+        compared = compare_sides(
             find_sides(table, Selection()),
             Selection(),
             log="",
@@ -139,16 +139,16 @@ def measure_months(months: int, seed: int) -> None:
             labels=labels,
             costs=COSTS,
         )
-        assert found.money is not None
-        called_different["error"] += found.net[0].is_real
-        called_different["either kind"] += any(net.is_real for net in found.net[1:])
-        called_different["money"] += found.money.is_real
+        assert compared.money is not None
+        called_different["error"] += compared.net[0].is_real
+        called_different["either kind"] += any(net.is_real for net in compared.net[1:])
+        called_different["money"] += compared.money.is_real
     print(f"{statistics.mean(labelled):.0f} labels of {CALLS:,} calls")
-    for name, count in held.items():
+    for name, count in intervals_held.items():
         share = 100 * count / months
         print(f"the interval of {name} contains the truth in {share:.1f} %")
-    verdict("interval of errors, % held", 100 * held["error"] / months, least=93.5)
-    verdict("interval of errors, % held", 100 * held["error"] / months, most=96.5)
+    verdict("interval of errors, % held", 100 * intervals_held["error"] / months, least=93.5)
+    verdict("interval of errors, % held", 100 * intervals_held["error"] / months, most=96.5)
     for name, count in called_different.items():
         verdict(f"equal vendors called different by {name}, %", 100 * count / months, most=6)
     width = statistics.mean(widths) / statistics.mean(widths_at_random)

@@ -81,11 +81,11 @@ class Errors:
     def study(self, chance) -> tuple[Any, Clusters]:
         """Simulate a study; return the errors and the people of each pair."""
         if not self.mated:
-            first, second = draw_strangers(self.people, self.pairs, chance)
+            probe, reference = draw_strangers(self.people, self.pairs, chance)
             person = chance.normal(0, np.sqrt(self.correlation), self.people)
             alone = chance.normal(0, np.sqrt(1 - 2 * self.correlation), self.pairs)
-            errors = person[first] + person[second] + alone > norm.isf(self.rate)
-            return errors, Clusters(first, second)
+            errors = person[probe] + person[reference] + alone > norm.isf(self.rate)
+            return errors, Clusters(probe, reference)
         person = np.repeat(np.arange(self.people), self.pairs // self.people)
         rates = np.full(self.people, self.rate)
         if self.correlation:
@@ -177,17 +177,17 @@ class Kind:
         alike = np.arange(len(probe)) >= len(probe) - twins
         shared = draw_effects(chance, len(probe), people, heavy=0 in self.heavy)
         group = np.arange(people) % self.groups
-        sides = {"probe_subjects": probe, "reference_subjects": reference}
+        subjects = {"probe_subjects": probe, "reference_subjects": reference}
         if self.groups > 1:
             labels = tuple(f"g{place}" for place in range(self.groups))
-            sides["groups"] = {"group": Grouping(labels, group[probe], group[reference])}
+            subjects["groups"] = {"group": Grouping(labels, group[probe], group[reference])}
         tables = []
         for system in range(len(self.frr)):
-            own = draw_effects(chance, len(probe), people, heavy=system in self.heavy)
+            own_effects = draw_effects(chance, len(probe), people, heavy=system in self.heavy)
             common = self.common if len(self.frr) > 1 else 0
             pair, goat, wolf = (
                 np.sqrt(common) * of_all + np.sqrt(1 - common) * of_one
-                for of_all, of_one in zip(shared, own, strict=True)
+                for of_all, of_one in zip(shared, own_effects, strict=True)
             )
             scores = np.sqrt(1 - 2 * self.wolves) * pair
             scores += np.sqrt(self.wolves) * (wolf[probe] + wolf[reference])
@@ -200,7 +200,7 @@ class Kind:
                 scores = scores.round(self.decimals)
             scores[chance.random(len(probe)) < self.unacquired] = np.nan
             tables.append(
-                Answers.of(name=f"s{system}", rule=ThresholdRule.ABOVE, scores=scores, **sides)
+                Answers.of(name=f"s{system}", rule=ThresholdRule.ABOVE, scores=scores, **subjects)
             )
         return tables
 
@@ -208,23 +208,23 @@ class Kind:
         """Return the people of each pair: mated pairs first, people who look alike last."""
         if not self.people:
             ends = self.mated + np.arange(2 * self.non_mated).reshape(2, -1)
-            return tuple(np.concatenate([np.arange(self.mated), side]) for side in ends)
+            return tuple(np.concatenate([np.arange(self.mated), subjects]) for subjects in ends)
         person = np.arange(self.mated) % self.people
         half = self.people // 2
         if self.busy:
             share = 1 + chance.pareto(1.5, self.people)
             share /= share.sum()
             person = chance.choice(self.people, self.mated, p=share)
-            first, second = chance.choice(self.people, (2, self.non_mated), p=share)
-            second = np.where(first == second, (first + 1) % self.people, second)
+            probe, reference = chance.choice(self.people, (2, self.non_mated), p=share)
+            reference = np.where(probe == reference, (probe + 1) % self.people, reference)
         elif self.gallery:
-            first, second = np.nonzero(~np.eye(self.people, dtype=bool))
+            probe, reference = np.nonzero(~np.eye(self.people, dtype=bool))
         else:
-            first, second = draw_strangers(self.people // self.groups, self.non_mated, chance)
+            probe, reference = draw_strangers(self.people // self.groups, self.non_mated, chance)
             group = chance.integers(0, self.groups, self.non_mated)
-            first, second = first * self.groups + group, second * self.groups + group
+            probe, reference = probe * self.groups + group, reference * self.groups + group
         twin = 2 * np.repeat(np.arange(half), self.alike)
-        return np.concatenate([person, first, twin]), np.concatenate([person, second, twin + 1])
+        return np.concatenate([person, probe, twin]), np.concatenate([person, reference, twin + 1])
 
 
 def draw_effects(chance, pairs, people, *, heavy):
@@ -235,8 +235,8 @@ def draw_effects(chance, pairs, people, *, heavy):
 
 def draw_strangers(people, pairs, chance):
     """Draw two different people per pair."""
-    first = chance.integers(0, people, pairs)
-    return first, (first + chance.integers(1, people, pairs)) % people
+    probe = chance.integers(0, people, pairs)
+    return probe, (probe + chance.integers(1, people, pairs)) % people
 
 
 @functools.cache
@@ -257,113 +257,113 @@ def holds(ends: Any, truth: float) -> float:
     return float(ends.low - 1e-12 <= truth <= ends.high + 1e-12) if ends else np.nan
 
 
-def given_threshold(kind: Errors, number: int) -> Shown:
+def given_threshold(design: Errors, number: int) -> Shown:
     """Show whether the 95 % interval and the one-sided 95 % bound cover the true rate."""
-    errors, clusters = kind.study(np.random.default_rng([1, number]))
+    errors, clusters = design.study(np.random.default_rng([1, number]))
     ends = interval(errors, clusters)
     rate = Rate(errors=int(errors.sum()), trials=len(errors), interval=ends)
-    return {"held": holds(ends, kind.rate), "bounded": bounds(rate)[1] > kind.rate}
+    return {"held": holds(ends, design.rate), "bounded": bounds(rate)[1] > design.rate}
 
 
-def chosen_threshold(kind: Kind, number: int) -> Shown:
+def chosen_threshold(design: Kind, number: int) -> Shown:
     """Show whether bound and intervals hold at a threshold chosen on the same pairs."""
-    (table,) = kind.answers(number)
-    threshold = threshold_for_fmr(table, kind.fmr).threshold
+    (table,) = design.answers(number)
+    threshold = threshold_for_fmr(table, design.fmr).threshold
     if threshold is None:
         return {}
     fmr = Rates(table).at("fmr", threshold)
     frr = Rates(table).at("frr", threshold)
-    truth = kind.true_fmr(threshold)
+    truth = design.true_fmr(threshold)
     return {
-        "FMR bounded": bounds(fmr, chosen_for=kind.fmr)[1] > truth,
-        "FMR held": holds(at_chosen_threshold(fmr, kind.fmr).interval, truth),
-        "FRR held": holds(frr.interval, kind.true_frr(threshold)),
+        "FMR bounded": bounds(fmr, chosen_for=design.fmr)[1] > truth,
+        "FMR held": holds(at_chosen_threshold(fmr, design.fmr).interval, truth),
+        "FRR held": holds(frr.interval, design.true_frr(threshold)),
     }
 
 
-def differences(kind: Kind, number: int) -> Shown:
+def differences(design: Kind, number: int) -> Shown:
     """Show whether a difference's interval holds, and which tests call it significant."""
-    sides = [
-        Side(table=table, threshold=threshold_for_fmr(table, kind.fmr).threshold)
-        for table in kind.answers(number)
+    systems = [
+        Side(table=table, threshold=threshold_for_fmr(table, design.fmr).threshold)
+        for table in design.answers(number)
     ]
-    ((found,), _) = compare_systems(sides, required_fmr=kind.fmr, resamples=299, seed=number)
-    if found.frr is None:
+    ((point,), _) = compare_systems(systems, required_fmr=design.fmr, resamples=299, seed=number)
+    if point.frr is None:
         return {}
     return {
-        "held": holds(found.frr.interval, kind.frr[0] - kind.frr[1]),
-        "called different": found.p_value < 0.05,
-        "by McNemar alone": found.p_exact < 0.05,
+        "held": holds(point.frr.interval, design.frr[0] - design.frr[1]),
+        "called different": point.p_value < 0.05,
+        "by McNemar alone": point.p_exact < 0.05,
     }
 
 
-def differences_unscaled(kind: Kind, number: int) -> Shown:
+def differences_unscaled(design: Kind, number: int) -> Shown:
     """Show the same with plain products of draws as weights."""
     with mock.patch.object(drawing, "scale_of", return_value=1.0):
-        return differences(kind, number)
+        return differences(design, number)
 
 
-def worst_people(kind: Kind, number: int) -> Shown:
+def worst_people(design: Kind, number: int) -> Shown:
     """Show whether the FMR's bound holds, and the part of the worst person in false matches."""
-    (table,) = kind.answers(number)
-    given = bounds(Rates(table).at("fmr", kind.threshold()))[1]
-    threshold = threshold_for_fmr(table, kind.fmr).threshold
-    chosen = bounds(Rates(table).at("fmr", threshold), chosen_for=kind.fmr)[1]
+    (table,) = design.answers(number)
+    bounds_given = bounds(Rates(table).at("fmr", design.threshold()))[1]
+    threshold = threshold_for_fmr(table, design.fmr).threshold
+    chosen = bounds(Rates(table).at("fmr", threshold), chosen_for=design.fmr)[1]
     worst = concentration(table, threshold)
     return {
-        "bounded, threshold given": given > kind.fmr,
-        "bounded, threshold chosen": chosen > kind.true_fmr(threshold),
+        "bounded, threshold given": bounds_given > design.fmr,
+        "bounded, threshold chosen": chosen > design.true_fmr(threshold),
         "worst person": worst.worst_person if worst else np.nan,
     }
 
 
-def groups(kind: Kind, number: int) -> Shown:
+def groups(design: Kind, number: int) -> Shown:
     """Show whether all ratios of groups hold, and what is said of their differences."""
-    (table,) = kind.answers(number)
-    threshold = kind.threshold()
+    (table,) = design.answers(number)
+    threshold = design.threshold()
     cells = cells_of(table, "group", threshold)
     (gaps,) = group_differences([cells])
-    frr = np.full(kind.groups, kind.true_frr(threshold))
-    frr[0] = kind.true_frr(threshold + kind.worse)
+    frr = np.full(design.groups, design.true_frr(threshold))
+    frr[0] = design.true_frr(threshold + design.worse)
     most = {"fmr": 1.0, "frr": frr.max() / frr.min()}
-    shown: Shown = {
+    figures: Shown = {
         "called different": any(gap.is_real for gap in gaps),
         "at_least above the truth": any(gap.at_least > most[gap.rate] + 1e-9 for gap in gaps),
     }
     within = table.groups["group"].within
-    for name, rates in (("frr", frr), ("fmr", np.full(kind.groups, kind.fmr))):
+    for name, rates in (("frr", frr), ("fmr", np.full(design.groups, design.fmr))):
         counts = np.bincount(within[table.mated == (name == "frr")])
         ratios = rates / np.average(rates, weights=counts)
         estimates = [getattr(cell, f"{name}_ratio") for cell in cells]
-        shown[f"{name} ratios held"] = all(
+        figures[f"{name} ratios held"] = all(
             estimate is None or holds(estimate.interval, ratio)
             for estimate, ratio in zip(estimates, ratios, strict=True)
         )
-    return shown
+    return figures
 
 
-def verdict(kind: Kind, number: int) -> Shown:
+def verdict(design: Kind, number: int) -> Shown:
     """Show what the public `evaluate` says."""
-    evaluation = evaluate(kind.answers(number), required_fmr=kind.fmr)
-    shown: Shown = {}
+    evaluation = evaluate(design.answers(number), required_fmr=design.fmr)
+    figures: Shown = {}
     for difference in evaluation.differences:
-        shown["compared"] = difference.frr is not None
-        shown["called different"] = difference.is_real
-    found = evaluation.systems[0].at_required
-    if found:
-        shown["FRR at the FMR held"] = holds(found.frr_at_fmr, kind.frr[0])
-        truth = kind.true_frr(found.threshold)
-        shown["FRR at the threshold held"] = holds(found.frr.interval, truth)
-    return shown
+        figures["compared"] = difference.frr is not None
+        figures["called different"] = difference.is_real
+    point = evaluation.systems[0].at_required
+    if point:
+        figures["FRR at the FMR held"] = holds(point.frr_at_fmr, design.frr[0])
+        truth = design.true_frr(point.threshold)
+        figures["FRR at the threshold held"] = holds(point.frr.interval, truth)
+    return figures
 
 
-def verdict_without_rule(kind: Kind, number: int) -> Shown:
+def verdict_without_rule(design: Kind, number: int) -> Shown:
     """Show the same if no number of false matches is too small."""
     with (
         mock.patch.object(choosing, "ENOUGH_FALSE_MATCHES", 0),
         mock.patch.object(choosing, "why_unseen", return_value=None),
     ):
-        return verdict(kind, number)
+        return verdict(design, number)
 
 
 # --- The tables -------------------------------------------------------------------------------
@@ -397,16 +397,16 @@ def read_tables() -> dict[str, Table]:
     tables = {}
     for title, entry in tomllib.loads(Path(__file__).with_suffix(".toml").read_text()).items():
         study = globals()[entry["study"]]
-        kind = Errors if study is given_threshold else Kind
+        design = Errors if study is given_threshold else Kind
         rows = grid(entry["grid"]) if "grid" in entry else entry["kinds"]
-        kinds = {str(row): kind(**row) for row in rows}
-        tables[title] = Table(study, kinds, entry.get("studies", 1))
+        designs = {str(row): design(**row) for row in rows}
+        tables[title] = Table(study, designs, entry.get("studies", 1))
     return tables
 
 
 def cell(studies: list[Shown], name: str) -> str:
     """Return the mean of what studies show, in percent; of events with its 95 % interval."""
-    every = np.array([shown.get(name, np.nan) for shown in studies], float)
+    every = np.array([figures.get(name, np.nan) for figures in studies], float)
     values = every[~np.isnan(every)]
     if not len(values):
         return "-"
@@ -419,13 +419,13 @@ def cell(studies: list[Shown], name: str) -> str:
 
 def show(studies: dict[str, list[Shown]]) -> None:
     """Print a row for each kind of study, and one for all kinds together."""
-    together = [shown for of_kind in studies.values() for shown in of_kind]
-    names = list(dict.fromkeys(name for shown in together for name in shown))
+    together = [figures for of_kind in studies.values() for figures in of_kind]
+    names = list(dict.fromkeys(name for figures in together for name in figures))
     print("| kind | studies |", " | ".join(names), "|")
     print("|---" * (len(names) + 2) + "|")
-    for kind, of_kind in {**studies, "**all**": together}.items():
+    for design, of_kind in {**studies, "**all**": together}.items():
         cells = [cell(of_kind, name) for name in names]
-        print(f"| {kind} | {len(of_kind):,} |", " | ".join(cells), "|", flush=True)
+        print(f"| {design} | {len(of_kind):,} |", " | ".join(cells), "|", flush=True)
 
 
 def main() -> None:
@@ -440,8 +440,8 @@ def main() -> None:
                 continue
             numbers = range(max(1, round(table.studies * options.studies)))
             running = {
-                name: pool.map(functools.partial(table.study, kind), numbers, chunksize=25)
-                for name, kind in table.kinds.items()
+                name: pool.map(functools.partial(table.study, design), numbers, chunksize=25)
+                for name, design in table.kinds.items()
             }
             print(f"\n## {title}\n")
             show({name: list(studies) for name, studies in running.items()})
