@@ -232,16 +232,16 @@ def describe_failure(error: BaseException) -> str:
         if frame_author is not None:
             author = frame_author
             author_frame = frame
-    text = f"{type(error).__name__}: {error}".removesuffix(": ") + _location(error, author)
+    text = f"{type(error).__name__}: {error}".removesuffix(": ") + _location_of(error, author)
     if author_frame is None:
         return f"{PLUG_IN_FAILED}the kit could not read its output: {text}"
     if issubclass(type(author), Backend):
         return f"{PLUG_IN_FAILED}its own code raised {text}"
     method = f"{type(author).__name__}.{author_frame.f_code.co_name}"
-    return f"{SIMULATOR_FAILED}{text} in {method}{_request_text(author_frame)}"
+    return f"{SIMULATOR_FAILED}{text} in {method}{_hint_at_request(author_frame)}"
 
 
-def _location(error: BaseException, author: object) -> str:
+def _location_of(error: BaseException, author: object) -> str:
     """Return the last place of an error in the author's code, or else anywhere."""
     # All modules of the author's package, because a class may leave its work to another module.
     packages = {cls.__module__.partition(".")[0] for cls in type(author).__mro__}
@@ -255,7 +255,7 @@ def _location(error: BaseException, author: object) -> str:
     return author_location or location
 
 
-def _request_text(frame: FrameType) -> str:
+def _hint_at_request(frame: FrameType) -> str:
     """Return a hint at the request that a simulator's method was handling; "" if none."""
     for value in frame.f_locals.values():
         if isinstance(value, simulators.SimulatorRequest):
@@ -285,7 +285,7 @@ class Bench:
     @functools.cached_property
     def backend(self) -> Backend:
         """The backend under test. Opened on first use, because opening can be slow."""
-        problem = simulators.check_declared(self.simulator)
+        problem = simulators.describe_wrong_attribute(self.simulator)
         self.require_of_simulator(not problem, problem)
         return self.open_backend()
 
@@ -656,10 +656,10 @@ class Bench:
         self,
         edit: Callable[[HttpRequest, HttpReply], HttpReply] | None = None,
         *,
-        every: bool = False,
+        also_logins_and_cleanups: bool = False,
         **changes: Any,
     ) -> Iterator[list[Exchange]]:
-        """Collect the exchange of each step of a call, or of `every` request.
+        """Collect the exchange of each step of a call; with other requests only if asked to.
 
         `edit`, or `changes` of their attributes, replace the replies. Empty for a backend that is
         not an `HttpBackend`.
@@ -673,11 +673,12 @@ class Bench:
 
         def send_and_note(request: HttpRequest, **options: Any) -> HttpReply:
             self._check_masked(request)
-            is_of_call = _is_of_call(options)
+            is_of_call = _is_request_of_call(options)
             is_login = "deadline" in options and not request.charges
             assert is_of_call or is_login, "a login needs `charges=0` and its call's `deadline`"
             reply: HttpReply = send(request, **options)
-            if not every and (not is_of_call or request.is_cleanup):
+            is_needed = is_of_call and not request.is_cleanup
+            if not is_needed and not also_logins_and_cleanups:
                 return reply
             reply = edit(request, reply) if edit else attrs.evolve(reply, **changes)
             # Refused with a 401, and sent again with a new token: keep the second.
@@ -708,7 +709,7 @@ class Bench:
         send = backend.client.send
 
         def redirect(request: HttpRequest, **options: Any) -> HttpReply:
-            if not _is_of_call(options):
+            if not _is_request_of_call(options):
                 request = attrs.evolve(request, url=url)
             reply: HttpReply = send(request, **options)
             return reply
@@ -719,7 +720,7 @@ class Bench:
     def request_at(self, operation: Operation, step: int | None) -> HttpRequest:
         """Return the request at a step of a passing call, or a placeholder if none was observed.
 
-        Without a step, the first request.
+        Without a step, the first request. The first use makes a passing call.
         """
         if operation not in self._requests_by_operation:
             with self.record_exchanges() as exchanges:
@@ -732,7 +733,7 @@ class Bench:
         return requests[index]
 
 
-def _is_of_call(send_options: dict[str, Any]) -> bool:
+def _is_request_of_call(send_options: dict[str, Any]) -> bool:
     """Return whether a request is one of a call: a call passes `on_sent`, a login does not."""
     return "on_sent" in send_options
 
@@ -758,15 +759,15 @@ def rule(*causes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
         @functools.wraps(test)
         def run_rule(self: Rules, bench: Bench, **parameters: Any) -> None:
-            failures = type(self).failures
-            for failed_rule in failures.values():
+            failed_rule_by_reason = type(self).failed_rule_by_reason
+            for failed_rule in failed_rule_by_reason.values():
                 if failed_rule in causes:
                     pytest.skip(f"{BECAUSE_OF}{failed_rule}")
             try:
                 return test(self, bench, **parameters)
             except (Exception, SystemExit, pytest.fail.Exception) as error:  # noqa: BLE001 - a plug-in may raise anything
                 reason = bench.failure_reason(error)
-            first_failed_rule = failures.setdefault(reason, number)
+            first_failed_rule = failed_rule_by_reason.setdefault(reason, number)
             if first_failed_rule == number:
                 pytest.fail(reason, pytrace=False)
             # Another rule has failed for the same reason.
@@ -780,8 +781,8 @@ def rule(*causes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 class Rules:
     """Base class of a contract: its fixtures, and the rules that have failed."""
 
-    #: The first rule that failed for each reason, keyed by the reason.
-    failures: ClassVar[dict[str, str]] = {}
+    #: The first rule that failed for each reason.
+    failed_rule_by_reason: ClassVar[dict[str, str]] = {}
 
     @pytest.fixture
     def simulator(self) -> Iterator[VendorSimulator]:
@@ -796,7 +797,7 @@ class Rules:
     def __init_subclass__(cls, **options: Any) -> None:
         """Raise TypeError for a subclass that overrides a rule without an xfail mark."""
         super().__init_subclass__(**options)
-        cls.failures = {}
+        cls.failed_rule_by_reason = {}
         for name in dir(cls):
             if name.startswith(("test_r", "_r")) and _breaks_rule(cls, name):
                 raise TypeError(

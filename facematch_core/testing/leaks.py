@@ -50,7 +50,7 @@ def find_encodings(raw: bytes, haystack: Iterable[bytes]) -> tuple[str, ...]:
     """Return the names of a secret's encodings that occur in the `unescaped_forms` of texts."""
     forms = tuple(haystack)
     found = []
-    for name, encodings in _encodings(raw).items():
+    for name, encodings in _encodings_of(raw).items():
         if any(encoding in form for encoding in encodings for form in forms):
             found.append(name)
     return tuple(found)
@@ -87,7 +87,7 @@ def _unescape(escape: re.Match[bytes], encoding: str) -> bytes:
 
 
 @functools.lru_cache(maxsize=256)  # the same few secrets are searched repeatedly
-def _encodings(raw: bytes) -> dict[str, set[bytes]]:
+def _encodings_of(raw: bytes) -> dict[str, set[bytes]]:
     """Return a secret's encodings as bytes to search for, by the encoding's name."""
     plain = {raw, raw.decode("latin-1").encode()}
     hexadecimal = (raw.hex(), raw.hex(" "), raw.hex().upper(), raw.hex(" ").upper())

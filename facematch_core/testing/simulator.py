@@ -50,7 +50,8 @@ from .pictures import noise, pictures_beyond
 class Situation(enum.StrEnum):
     """A way in which a vendor (or a local engine) responds to a call.
 
-    A rule about a situation that the simulator cannot produce is skipped; see also `required`.
+    A rule about a situation that the simulator cannot produce is skipped; see
+    `required_situations`.
     """
 
     #: Both pictures show one person: a match, with a score well above the default threshold. The
@@ -148,7 +149,7 @@ STALLS = (Situation.SLOW, Situation.DRIPPING)
 AT_ONE_REQUEST = set(FAILURES + STALLS) - {Situation.BAD_KEY, Situation.UNREACHABLE}
 
 
-def required(capabilities: Capabilities) -> frozenset[Situation]:
+def required_situations(capabilities: Capabilities) -> frozenset[Situation]:
     """Return the situations required to test a backend with these capabilities."""
     situations = set()
     for situation, operation in OPERATION_OF.items():
@@ -160,7 +161,7 @@ def required(capabilities: Capabilities) -> frozenset[Situation]:
     return frozenset(situations)
 
 
-def good_among(situations: Container[Situation]) -> Situation:
+def passing_situation_among(situations: Container[Situation]) -> Situation:
     """Return SAME_PERSON, or LIVE if only LIVE is available."""
     if Situation.SAME_PERSON not in situations and Situation.LIVE in situations:
         return Situation.LIVE
@@ -425,15 +426,15 @@ class VendorSimulator(abc.ABC):
         """Release the resources of the simulator."""
 
 
-def check_declared(simulator: VendorSimulator) -> str:
+def describe_wrong_attribute(simulator: VendorSimulator) -> str:
     """Return a message about the first attribute with a wrong type; "" if there is none."""
-    problem = _check_attributes(simulator, VendorSimulator)
+    problem = _describe_wrong_attribute_of(simulator, VendorSimulator)
     if not problem and simulator.sessions is not None:
-        problem = _check_attributes(simulator.sessions, SessionSimulator)
+        problem = _describe_wrong_attribute_of(simulator.sessions, SessionSimulator)
     return problem
 
 
-def _check_attributes(author: object, base: type) -> str:
+def _describe_wrong_attribute_of(author: object, base: type) -> str:
     for name, annotation in type_hints(base).items():
         value = getattr(author, name, None)
         if not _fits(value, annotation):
@@ -708,10 +709,10 @@ class HttpSimulator(VendorSimulator):
                 is_target = self._requests_since == current.step
         is_fault = is_counted and is_target and current.situation in self.FAULTS
         if is_fault and current.situation is Situation.SLOW:
-            yield from _fault(current.situation, released)
+            yield from _bytes_of_fault(current.situation, released)
             return
         if is_fault or (is_counted and not is_target):
-            reply = self.answer(request, good_among(self.situations), None)
+            reply = self.answer(request, passing_situation_among(self.situations), None)
         else:
             reply = self.answer(request, current.situation, current.score)
         if is_counted:
@@ -722,12 +723,12 @@ class HttpSimulator(VendorSimulator):
                 self.charges += int(charges)
         if is_fault:
             # The request was processed, and charged; only its response is lost.
-            yield from _fault(current.situation, released)
+            yield from _bytes_of_fault(current.situation, released)
         else:
             yield reply.written()
 
 
-def _fault(situation: Situation, released: threading.Event) -> Iterator[bytes]:
+def _bytes_of_fault(situation: Situation, released: threading.Event) -> Iterator[bytes]:
     """Yield what arrives in a fault, if anything; the connection then closes."""
     if situation is Situation.GATEWAY_ERROR:
         page = b"<html><h1>502 Bad Gateway</h1></html>"
@@ -892,7 +893,7 @@ class EngineSimulator(VendorSimulator):
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
         if situation not in self.pictures:
-            situation = good_among(self.pictures)
+            situation = passing_situation_among(self.pictures)
         probe, reference = self.pictures[situation]
         return Image.of(probe), Image.of(reference)
 

@@ -18,7 +18,7 @@ from kit.plugins import BACKEND, Site
 
 import facematch_core as fm
 from facematch_core.config.plugins import BACKENDS, backend_class
-from facematch_core.testing.simulator import required
+from facematch_core.testing.simulator import required_situations
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reference" / "plug-in-interface.md").read_text()
@@ -101,7 +101,7 @@ def interface():
                 yield f"methods of {base.__name__}", f"{name}({', '.join(parameters(method))})"
     yield from (("rules", f"{number} {rule.__name__}") for number, rule in rules().items())
     everything = fm.backend.Capabilities(operations=fm.Operation, billed_operations=fm.Operation)
-    yield "situations", " ".join(sorted(required(everything)))
+    yield "situations", " ".join(sorted(required_situations(everything)))
     yield "formats", " ".join(sorted(fm.backend.ImageLimits().formats))
 
 

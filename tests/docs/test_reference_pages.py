@@ -13,7 +13,7 @@ from facematch_comparison.judging.requirements import built_in
 from facematch_comparison.scores.columns import FIELDS
 from facematch_core import Failover, OutcomeUnknown, Unsupported, VendorError, open_verifier
 from facematch_core.testing import BackendContract
-from facematch_core.testing.contract.money import EXPECTED
+from facematch_core.testing.contract.money import EXPECTED_ERRORS
 from facematch_core.testing.simulator import FAILURES, STALLS, Situation
 from facematch_mock_server import Fault, MockServer, card_sheet, make_card
 from facematch_mock_server.vendors import vendor_named, vendor_names
@@ -177,15 +177,15 @@ def test_every_control_operation_is_on_its_page():
 
 
 def test_the_error_table_is_generated():
-    assert set(EXPECTED) == {*FAILURES, *STALLS, Situation.NEVER_DONE}
+    assert set(EXPECTED_ERRORS) == {*FAILURES, *STALLS, Situation.NEVER_DONE}
     repeated = {True: "yes", False: "no", None: "any"}
     rows = [cells("Situation", "Error", "`charged`", "`retryable`"), "|---|---|---|---|"]
     for situation in FAILURES:
-        expected = EXPECTED[situation]
+        expected = EXPECTED_ERRORS[situation]
         billed = " or ".join(f"`{charged.name}`" for charged in expected.charged)
         if situation is Situation.UNREADABLE_200:
             billed += "; `NO` too of an operation that is not declared as billed"
-        names = " or ".join(f"`{error.__name__}`" for error in expected.errors)
+        names = " or ".join(f"`{error.__name__}`" for error in expected.classes)
         rows.append(cells(f"`{situation.name}`", names, billed, repeated[expected.retryable]))
     check_part("reference/testing.md", "errors", "\n".join(rows))
 

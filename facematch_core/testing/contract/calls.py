@@ -37,7 +37,7 @@ from facematch_core.testing.simulator import (
     PASSING,
     EngineSimulator,
     Situation,
-    required,
+    required_situations,
 )
 
 #: Both ends of the scale, a score that looks like a fraction, scores that rounding would change,
@@ -56,7 +56,16 @@ STATUSES = (
 )
 # fmt: on
 #: Valid and invalid values of ``Retry-After``.
-WAITS = ("7", "soon", "-5", "nan", "1e999", "9" * 40, "Wed, 21 Oct 2015 07:28:00 GMT", "")
+RETRY_AFTER_VALUES = (
+    "7",
+    "soon",
+    "-5",
+    "nan",
+    "1e999",
+    "9" * 40,
+    "Wed, 21 Oct 2015 07:28:00 GMT",
+    "",
+)
 #: A string that looks like a key or picture data: an error must not repeat it.
 CANARY = "kit0canary5d41402abc4b2a76b9719d911017c592"
 #: Length of a text that an error must not repeat in full, in characters.
@@ -104,7 +113,7 @@ class CallRules(Rules):
         for name, text in bench.backend_secrets().items():
             is_listed = text in bench.simulator.secrets
             bench.require_of_simulator(is_listed, f"its `secrets` do not include {name}")
-        missing = required(capabilities) - bench.simulator.situations
+        missing = required_situations(capabilities) - bench.simulator.situations
         names = sorted(situation.name for situation in missing)
         bench.require_of_simulator(not missing, f"it must produce {', '.join(names)}")
         for operation in set(PASSING) - capabilities.operations:
@@ -114,8 +123,8 @@ class CallRules(Rules):
 
     def _r51_passing_calls(self, bench: Bench) -> None:
         for operation, situation in bench.available_cases(PASSING.values()):
-            earlier_result, earlier_reply = self._r51_call(bench, operation, situation)
-            result, reply = self._r51_call(bench, operation, situation)
+            earlier_result, earlier_reply = self._r51_result_and_body(bench, operation, situation)
+            result, reply = self._r51_result_and_body(bench, operation, situation)
             vendor_id = result.ids.vendor
             if bench.simulator.last_id is not None:
                 assert_equal("`ids.vendor`", vendor_id, bench.simulator.last_id)
@@ -138,7 +147,7 @@ class CallRules(Rules):
                 )
                 assert not is_repeated, "the result belongs to an earlier call"
 
-    def _r51_call(
+    def _r51_result_and_body(
         self, bench: Bench, operation: fm.Operation, situation: Situation
     ) -> tuple[Result, bytes]:
         """Make a call; return the result, and the body of the last reply if it was seen."""
@@ -482,8 +491,8 @@ def _boxes_match(
     """Return whether boxes match the true ones, with edges within a part of a face width."""
     if len(boxes) != len(true_boxes):
         return False
-    edges_of_boxes = sorted(_edges(box, image) for box in boxes)
-    edges_of_faces = sorted(_edges(box, image) for box in true_boxes)
+    edges_of_boxes = sorted(_edges_as_fractions(box, image) for box in boxes)
+    edges_of_faces = sorted(_edges_as_fractions(box, image) for box in true_boxes)
     for box_edges, face_edges in zip(edges_of_boxes, edges_of_faces, strict=True):
         left, _, right, _ = box_edges
         for box_edge, face_edge in zip(box_edges, face_edges, strict=True):
@@ -492,7 +501,7 @@ def _boxes_match(
     return True
 
 
-def _edges(box: models.Box, image: fm.Image) -> tuple[float, float, float, float]:
+def _edges_as_fractions(box: models.Box, image: fm.Image) -> tuple[float, float, float, float]:
     """Return the left, top, right and bottom as fractions of the picture's sides."""
     if box.unit == "ratio":
         return box.left, box.top, box.right, box.bottom
@@ -666,6 +675,7 @@ class Recording:
 
     @property
     def reply(self) -> HttpReply:
+        """The response at `step`."""
         return self.replies[self.step - 1]
 
     @property
@@ -701,11 +711,11 @@ class Recording:
         changed = attrs.evolve(self.reply, body=body, **reply_fields)
         replies = [*self.replies[: self.step - 1], changed]
         backend: Any = self.bench.backend
-        is_read = True
+        has_enough_replies = True
         try:
             answer = backend.read_reply(self.request, *replies)
         except ValueError:  # the call needs more replies
-            is_read = False
+            has_enough_replies = False
             # A call may poll: further polls receive the good response.
             replies += self.replies[self.step :]
             replies += [self.replies[-1]] * 20
@@ -715,7 +725,7 @@ class Recording:
                 return None, None
         if isinstance(answer, fm.VendorError):
             self.bench.context += f": {type(answer).__name__}"
-            self._check_error(answer)
+            self._check_charge_and_retry(answer)
             return None, answer
         if answer.score is not None and answer.score.raw is not None:
             numbers = set()
@@ -723,7 +733,7 @@ class Recording:
                 numbers |= {number_in(value) for _, value in values_in([reply.at()])}
             raw = answer.score.raw
             assert raw in numbers, f"`score.raw` is {raw}, which is in no response"
-        return answer if is_read else None, None
+        return answer if has_enough_replies else None, None
 
     def _describe(self, description: str) -> None:
         """Name the changed response in failure messages."""
@@ -732,7 +742,7 @@ class Recording:
             label += f"request {self.step} of {len(self.replies)} "
         self.bench.context = f"{label}answered {description}"
 
-    def _check_error(self, error: fm.VendorError) -> None:
+    def _check_charge_and_retry(self, error: fm.VendorError) -> None:
         """Assert that an error's charge, wait and `retryable` are consistent."""
         if isinstance(error, fm.OutcomeUnknown):
             allowed = {fm.Charged.UNKNOWN}
@@ -748,7 +758,7 @@ class Recording:
 
         In `no_verdict_statuses`, a response may become a result that does not pass.
         """
-        waits = itertools.cycle(WAITS)
+        waits = itertools.cycle(RETRY_AFTER_VALUES)
         bodies = reply_bodies()
         cases = list(itertools.product(STATUSES, bodies))
         if not self._request_is_charged() and len(self.replies) > 1:  # a free step
@@ -813,7 +823,7 @@ class Recording:
         change_count = itertools.count()
         for path, value in values.items():
             is_decisive = path in decisive.verdicts
-            for text in self._other_texts(path, value, is_decisive, not_passing):
+            for text in self._replacement_texts(path, value, is_decisive, not_passing):
                 if not is_decisive and next(change_count) % changes_per_test:
                     continue
                 result, _ = self.read_changed(path, text)
@@ -827,7 +837,7 @@ class Recording:
                 is_omitted = text is None and result.vendor_status is None
                 assert is_omitted or not is_decisive, f"the result is still {result.decision}"
 
-    def _other_texts(
+    def _replacement_texts(
         self, path: ValuePath, value: object, is_decisive: bool, not_passing: Recording
     ) -> list[str | None]:
         """Return replacements of a value as JSON, without the value itself; None removes it."""

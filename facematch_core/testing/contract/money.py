@@ -44,35 +44,37 @@ _WORD = re.compile(r"[\w-]+")
 
 
 @attrs.frozen
-class Expected:
+class ExpectedError:
     """The expected error for a failure, if no earlier request of the call was charged."""
 
-    errors: tuple[type[errors.VendorError], ...]
+    classes: tuple[type[errors.VendorError], ...]
     charged: tuple[Charged, ...]
     #: None if it depends on the vendor's documentation.
     retryable: bool | None = False
 
 
-_LOST = Expected((errors.OutcomeUnknown,), (Charged.UNKNOWN,))
-_LATE = Expected((errors.DeadlineExceeded,), (Charged.UNKNOWN,))
-EXPECTED = {
-    Situation.BAD_KEY: Expected(
+_LOST = ExpectedError((errors.OutcomeUnknown,), (Charged.UNKNOWN,))
+_LATE = ExpectedError((errors.DeadlineExceeded,), (Charged.UNKNOWN,))
+EXPECTED_ERRORS = {
+    Situation.BAD_KEY: ExpectedError(
         (errors.AuthenticationFailed, errors.PermissionDenied), (Charged.NO,)
     ),
-    Situation.NO_CREDIT: Expected((errors.InsufficientCredit,), (Charged.NO,)),
-    Situation.THROTTLED: Expected((errors.RateLimited,), (Charged.NO,), retryable=True),
-    Situation.REJECTED: Expected((errors.RequestRejected,), (Charged.NO,)),
-    Situation.UNREACHABLE: Expected((errors.VendorUnavailable,), (Charged.NO,), retryable=True),
+    Situation.NO_CREDIT: ExpectedError((errors.InsufficientCredit,), (Charged.NO,)),
+    Situation.THROTTLED: ExpectedError((errors.RateLimited,), (Charged.NO,), retryable=True),
+    Situation.REJECTED: ExpectedError((errors.RequestRejected,), (Charged.NO,)),
+    Situation.UNREACHABLE: ExpectedError(
+        (errors.VendorUnavailable,), (Charged.NO,), retryable=True
+    ),
     Situation.LOST_ANSWER: _LOST,
     Situation.BROKEN_ANSWER: _LOST,
     Situation.GATEWAY_ERROR: _LOST,
     # Some vendors document that their own errors are free.
-    Situation.OUTAGE: Expected(
+    Situation.OUTAGE: ExpectedError(
         (errors.VendorUnavailable, errors.OutcomeUnknown),
         (Charged.NO, Charged.UNKNOWN),
         retryable=None,
     ),
-    Situation.UNREADABLE_200: Expected((errors.UnexpectedResponse,), (Charged.YES,)),
+    Situation.UNREADABLE_200: ExpectedError((errors.UnexpectedResponse,), (Charged.YES,)),
     Situation.SLOW: _LATE,
     Situation.DRIPPING: _LATE,
     Situation.NEVER_DONE: _LOST,
@@ -122,16 +124,17 @@ class MoneyRules(Rules):
         """
         for operation in bench.operations_for(situation):
             if situation in FAILURES:
-                self._r16_failure(bench, operation, situation)
+                self._r16_check_failure(bench, operation, situation)
             else:
-                self._r16_price(bench, operation, situation)
+                self._r16_check_charge(bench, operation, situation)
             if situation is Situation.REJECTED:
                 for refusal in bench.simulator.refusals:
-                    self._r16_refusal(bench, operation, refusal)
+                    self._r16_check_documented_refusal(bench, operation, refusal)
                 if bench.bypasses_core_sender:
-                    self._r16_not_repeated(bench, operation)
+                    self._r16_check_not_sent_again(bench, operation)
 
-    def _r16_price(self, bench: Bench, operation: Operation, situation: Situation) -> None:
+    def _r16_check_charge(self, bench: Bench, operation: Operation, situation: Situation) -> None:
+        """Assert the charge of a result, and how many requests it took."""
         outcome = bench.call_verifier(operation, situation)
         if situation is Situation.NULL_SCORE and outcome.result is None:
             return  # R02 tests this error and its charge
@@ -164,7 +167,8 @@ class MoneyRules(Rules):
                 billing = outcome.require_result().billing
                 check_bill(billing, outcome, f"with {options} ")
 
-    def _r16_failure(self, bench: Bench, operation: Operation, situation: Situation) -> None:
+    def _r16_check_failure(self, bench: Bench, operation: Operation, situation: Situation) -> None:
+        """Assert the error and the charge if any one request of a call fails."""
         for step in bench.steps_to_fail(operation, situation):
             max_requests = step or bench.request_count(operation)
             is_poll = _is_poll(bench.request_at(operation, step))
@@ -177,7 +181,7 @@ class MoneyRules(Rules):
                         f"{outcome.requests} requests, not {max_requests}: does it retry?"
                     )
 
-    def _r16_not_repeated(self, bench: Bench, operation: Operation) -> None:
+    def _r16_check_not_sent_again(self, bench: Bench, operation: Operation) -> None:
         """Assert that a call that may be charged is not sent again, as after a new login."""
         max_requests = bench.request_count(operation)
         for status in (404, 409, 500, 504):  # situations cover other statuses
@@ -188,7 +192,9 @@ class MoneyRules(Rules):
                 f"{requests} requests after a {status}, not {max_requests}"
             )
 
-    def _r16_refusal(self, bench: Bench, operation: Operation, refusal: Refusal) -> None:
+    def _r16_check_documented_refusal(
+        self, bench: Bench, operation: Operation, refusal: Refusal
+    ) -> None:
         """Assert that a further documented refusal has its error and charge."""
         backend: Any = bench.backend
         body = json.dumps(refusal.body)
@@ -219,17 +225,18 @@ class MoneyRules(Rules):
         is_searched = False
         for operation in bench.operations:
             calls = itertools.chain(
-                self._r32_kept_calls(bench, operation), self._r32_lost_calls(bench, operation)
+                self._r32_make_kept_calls(bench, operation),
+                self._r32_make_lost_calls(bench, operation),
             )
             for call in calls:
-                self._r32_find(bench, call)
-                self._r32_find_no_other(bench, call)
+                self._r32_check_found(bench, call)
+                self._r32_check_no_other_found(bench, call)
                 is_searched = True
         if not is_searched:
             bench.skip_unless_available(Situation.LOST_ANSWER)
             raise AssertionError("it has `reconcile`, but no kept or lost call is `reconcilable`")
 
-    def _r32_find(self, bench: Bench, call: CallToFind) -> None:
+    def _r32_check_found(self, bench: Bench, call: CallToFind) -> None:
         """Assert that a call is found by its ids, unless the search fails."""
         record = call.record
         situation = call.ending.situation
@@ -251,19 +258,19 @@ class MoneyRules(Rules):
         assert_equal(
             f"{label}: the ids of the found call", (found.ids.call, found.ids.vendor), expected_ids
         )
-        expected_facts = _facts(call.ending.result)
-        for name, fact in _facts(found).items():
+        expected_facts = _facts_to_compare(call.ending.result)
+        for name, fact in _facts_to_compare(found).items():
             assert_equal(f"{label}: the {name} of the found call", fact, expected_facts[name])
         if not isinstance(bench.backend, HttpBackend):
             return
         for status in (401, 503):
-            with bench.record_exchanges(every=True, status=status, body=b"{}"):
+            with bench.record_exchanges(also_logins_and_cleanups=True, status=status, body=b"{}"):
                 reconciliation = reconcile(bench, record)
             assert reconciliation.outcome in (None, fm.Reconciled.NOT_YET), (
                 f"{label}: after a {status}, `reconcile` returns {reconciliation.reason}"
             )
 
-    def _r32_find_no_other(self, bench: Bench, call: CallToFind) -> None:
+    def _r32_check_no_other_found(self, bench: Bench, call: CallToFind) -> None:
         """Assert that a call is not found by ids that resemble its own."""
         record = call.record
         is_kept = record.retention is fm.Retention.KEEP
@@ -286,8 +293,8 @@ class MoneyRules(Rules):
                     f"{call.description}: an unknown `vendor_id` gives {reconciliation.reason}"
                 )
 
-    def _r32_kept_calls(self, bench: Bench, operation: Operation) -> Iterator[CallToFind]:
-        """Yield calls that the vendor was asked to keep: a pass and another one."""
+    def _r32_make_kept_calls(self, bench: Bench, operation: Operation) -> Iterator[CallToFind]:
+        """Make calls that the vendor is asked to keep; yield passing ones and others."""
         if fm.Retention.KEEP not in bench.capabilities.retention:
             return
         for situation in (PASSING[operation], NOT_PASSING[operation]):
@@ -299,8 +306,8 @@ class MoneyRules(Rules):
                 assert is_reconcilable, "it has `reconcile`, but a kept call is not `reconcilable`"
                 yield CallToFind("a kept call", record, ending)
 
-    def _r32_lost_calls(self, bench: Bench, operation: Operation) -> Iterator[CallToFind]:
-        """Yield calls without a result that `reconcile` promises to find.
+    def _r32_make_lost_calls(self, bench: Bench, operation: Operation) -> Iterator[CallToFind]:
+        """Make calls without a result; yield those that `reconcile` promises to find.
 
         A job that is not finished is looked for at once: `reconcile` must return NOT_YET.
         """
@@ -312,27 +319,29 @@ class MoneyRules(Rules):
         if waits_s:  # the call is a job
             bench.skip_unless_available(Situation.NEVER_DONE)
             for ending in (passing, no_match):
-                call = self._r32_lose(
+                call = self._r32_lose_call(
                     bench, ending, Situation.NEVER_DONE, step=None, deadline_s=deadline_s
                 )
                 if call is None:
                     continue
-                says = reconcile(bench, call.record)
-                is_open = says.outcome is fm.Reconciled.NOT_YET
-                assert is_open, f"the job is not finished: `reconcile` returns {says.reason}"
+                reconciliation = reconcile(bench, call.record)
+                is_open = reconciliation.outcome is fm.Reconciled.NOT_YET
+                assert is_open, (
+                    f"the job is not finished: `reconcile` returns {reconciliation.reason}"
+                )
                 yield call
         if Situation.LOST_ANSWER not in bench.simulator.situations:
             return
         steps = bench.steps_to_fail(operation, Situation.LOST_ANSWER)
         charged_steps = [step for step in steps if bench.request_at(operation, step).charges]
         for step in {*charged_steps[:1], steps[-1]}:
-            call = self._r32_lose(
+            call = self._r32_lose_call(
                 bench, passing, Situation.LOST_ANSWER, step=step, deadline_s=deadline_s
             )
             if call is not None:
                 yield call
 
-    def _r32_lose(
+    def _r32_lose_call(
         self, bench: Bench, ending: Ending, loss: Situation, *, step: int | None, deadline_s: float
     ) -> CallToFind | None:
         """Lose a call that would end as `ending`; return None if the backend cannot find it."""
@@ -342,7 +351,7 @@ class MoneyRules(Rules):
             step=step,
             images=bench.simulator.pictures_for(ending.situation),
             deadline_s=deadline_s,
-            **_options_to_find(bench),
+            **_options_of_call_to_find(bench),
         )
         error = outcome.error
         if not isinstance(error, fm.OutcomeUnknown) or not error.reconcilable:
@@ -364,38 +373,38 @@ class MoneyRules(Rules):
         """
         is_http = isinstance(bench.backend, HttpBackend)
         bench.skip_unless_applicable(is_http, "is not an HttpBackend, and has no clean-ups")
-        removes = False
+        removes_anything = False
         for operation in bench.operations:
-            removed = self._r49_call(bench, operation, PASSING[operation]).sent
-            removed_by_other_call = self._r49_call(bench, operation, PASSING[operation]).sent
+            removed = self._r49_make_call(bench, operation, PASSING[operation]).sent
+            removed_by_other_call = self._r49_make_call(bench, operation, PASSING[operation]).sent
             assert len(set(removed)) == len(removed), f"removed twice: {removed}"
             shared = set(removed) & set(removed_by_other_call)
             assert not shared, f"two calls removed the same resource: {shared}"
             if not removed:
                 continue
-            removes = True
+            removes_anything = True
             endings = (NOT_PASSING[operation], Situation.NO_FACE, Situation.UNREADABLE_200)
             for situation in bench.available(endings):
                 self._r49_check_removed(bench, operation, situation)
-            self._r49_refused_later(bench, operation, removed_by_other_call)
-        bench.skip_unless_applicable(removes, "removes nothing at its vendor")
+            self._r49_check_removed_after_refusal(bench, operation, removed_by_other_call)
+        bench.skip_unless_applicable(removes_anything, "removes nothing at its vendor")
 
     def _r49_check_removed(
         self, bench: Bench, operation: Operation, situation: Situation, step: int | None = None
     ) -> None:
         """Assert that a call sends clean-ups, unless `reconcile` can still find it."""
-        cleanups = self._r49_call(bench, operation, situation, step=step)
+        cleanups = self._r49_make_call(bench, operation, situation, step=step)
         # The records of a call that `reconcile` can still find are not deleted.
         assert cleanups.sent or cleanups.is_reconcilable, _NOT_REMOVED
 
-    def _r49_refused_later(
+    def _r49_check_removed_after_refusal(
         self, bench: Bench, operation: Operation, removed_by_other_call: list[str]
     ) -> None:
         """Assert that what a request makes is removed if the vendor rejects the next request."""
         with bench.record_exchanges() as exchanges:
-            removed = self._r49_call(bench, operation, PASSING[operation]).sent
+            removed = self._r49_make_call(bench, operation, PASSING[operation]).sent
         # The clean-ups of two calls differ in the ids of what the calls made.
-        ids = _words(removed) - _words(removed_by_other_call)
+        ids = _words_in(removed) - _words_in(removed_by_other_call)
         steps = range(1, bench.request_count(operation))
         for step, exchange in zip(steps, exchanges, strict=False):
             if any(made_id.encode() in exchange.reply.body for made_id in ids):
@@ -403,11 +412,11 @@ class MoneyRules(Rules):
                     self._r49_check_removed(bench, operation, Situation.REJECTED, step=step + 1)
                 return
 
-    def _r49_call(
+    def _r49_make_call(
         self, bench: Bench, operation: Operation, situation: Situation, step: int | None = None
     ) -> Cleanups:
         """Make a call; return its clean-ups. Each DELETE must be marked as one."""
-        with bench.record_exchanges(every=True) as exchanges:
+        with bench.record_exchanges(also_logins_and_cleanups=True) as exchanges:
             outcome = bench.call_verifier(operation, situation, step=step)
         removals = [
             exchange.request for exchange in exchanges if _is_delete_or_cleanup(exchange.request)
@@ -434,7 +443,7 @@ def _is_delete_or_cleanup(request: HttpRequest) -> bool:
     return request.is_cleanup or request.method == "DELETE"
 
 
-def _words(texts: list[str]) -> set[str]:
+def _words_in(texts: list[str]) -> set[str]:
     return set(_WORD.findall(" ".join(texts)))
 
 
@@ -455,8 +464,8 @@ def check_failure(
         check_bill(outcome.result.billing, outcome)
         assert outcome.result.decision is PASS[operation], f"{outcome_text} after a retry"
         return
-    expected = EXPECTED[situation]
-    classes = expected.errors
+    expected = EXPECTED_ERRORS[situation]
+    classes = expected.classes
     is_paid_request = request.charges and operation in bench.capabilities.billed_operations
     if is_retried_poll:
         classes = (errors.VendorError,)
@@ -481,7 +490,7 @@ def check_failure(
         )
     check_bill(error.billing, outcome)
     bench.check_retry(error)
-    is_free_and_known = charged is Charged.NO and classes == expected.errors
+    is_free_and_known = charged is Charged.NO and classes == expected.classes
     if is_free_and_known and expected.retryable is not None:
         label = f"`retryable` of an error whose `charged` is {charged}"
         assert_equal(label, error.retryable, expected.retryable)
@@ -504,7 +513,7 @@ def _allowed_charges(
     outcome: Outcome,
 ) -> set[Charged]:
     """Return the charges that an error may report if `request` fails."""
-    allowed = set(EXPECTED[situation].charged)
+    allowed = set(EXPECTED_ERRORS[situation].charged)
     is_billed = operation in bench.capabilities.billed_operations
     if not request.charges:
         allowed = {Charged.NO}
@@ -534,7 +543,7 @@ def check_bill(billing: Billing, outcome: Outcome, label: str = "") -> None:
     )
 
 
-def _options_to_find(bench: Bench) -> dict[str, Any]:
+def _options_of_call_to_find(bench: Bench) -> dict[str, Any]:
     """Return the options of a call that `reconcile` is to find."""
     retention = fm.Retention.MINIMAL
     if fm.Retention.KEEP in bench.capabilities.retention:
@@ -544,7 +553,7 @@ def _options_to_find(bench: Bench) -> dict[str, Any]:
 
 def _ending_to_find(bench: Bench, operation: Operation, situation: Situation) -> Ending:
     """Make a call that `reconcile` is to find; return how it ended."""
-    outcome = bench.call_verifier(operation, situation, **_options_to_find(bench))
+    outcome = bench.call_verifier(operation, situation, **_options_of_call_to_find(bench))
     return Ending(operation, situation, outcome.require_result())
 
 
@@ -584,7 +593,7 @@ def reconcile(bench: Bench, record: fm.CallRecord) -> fm.Reconciliation:
     return attrs.evolve(found, reason=f"{found.outcome} ({found.reason})")
 
 
-def _facts(result: Result) -> dict[str, object]:
+def _facts_to_compare(result: Result) -> dict[str, object]:
     """Return what a result found by `reconcile` must have in common with the call's own."""
     score = result.score and (result.score.value, result.score.scale)
     bill = (result.billing.charged, result.billing.charges)

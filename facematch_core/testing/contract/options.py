@@ -104,15 +104,15 @@ class OptionRules(Rules):
         if reference_limits:
             beyond_reference = pictures.pictures_beyond(reference_limits)
         for operation in bench.operations:
-            self._r24_refused(bench, operation, "probe", beyond_probe)
+            self._r24_check_refused(bench, operation, "probe", beyond_probe)
             if operation is fm.Operation.MATCH:
-                self._r24_refused(bench, operation, "reference", beyond_reference)
+                self._r24_check_refused(bench, operation, "reference", beyond_reference)
             if simulator.looks_at_pictures:
-                self._r24_compare_limits(bench, operation)
+                self._r24_check_declared_limits(bench, operation)
         has_limits = bool(beyond_probe) or bool(beyond_reference)
         bench.skip_unless_applicable(has_limits, "declares no limit that a test picture exceeds")
 
-    def _r24_refused(
+    def _r24_check_refused(
         self, bench: Bench, operation: fm.Operation, name: str, beyond: Mapping[str, fm.Image]
     ) -> None:
         """Assert that no picture beyond a limit is sent in the place of the probe or reference."""
@@ -128,7 +128,7 @@ class OptionRules(Rules):
             )
             assert_equal("the number of requests", outcome.requests, 0)
 
-    def _r24_compare_limits(self, bench: Bench, operation: fm.Operation) -> None:
+    def _r24_check_declared_limits(self, bench: Bench, operation: fm.Operation) -> None:
         """Assert that the vendor accepts exactly the pictures that are declared as accepted."""
         limits = bench.capabilities.image_limits
         side_px = max(320, limits.min_side_px)
@@ -237,9 +237,9 @@ class OptionRules(Rules):
                 (pictures.turn(probe, 3), pictures.turn(reference, 5)),
             ]
             for pair in ((probe, reference), noted, *turned_pairs):
-                self._r25_arrives(bench, operation, pair, {})
+                self._r25_check_pictures_arrive(bench, operation, pair, {})
             for options in bench.option_sets(operation):
-                self._r25_arrives(bench, operation, (probe, reference), options)
+                self._r25_check_pictures_arrive(bench, operation, (probe, reference), options)
             # An engine may receive the prepared picture and still read it in a wrong orientation.
             if isinstance(bench.simulator, EngineSimulator):
                 for pair in turned_pairs:
@@ -252,7 +252,7 @@ class OptionRules(Rules):
                         PASS[operation],
                     )
 
-    def _r25_arrives(
+    def _r25_check_pictures_arrive(
         self, bench: Bench, operation: fm.Operation, pair: benches.Pair, options: dict[str, Any]
     ) -> None:
         """Assert that the pictures of a call arrive at the vendor as prepared."""
@@ -285,13 +285,13 @@ class OptionRules(Rules):
             "threshold": benches.MIDDLE_SCORE,
         }
         for operation in bench.operations:
-            self._r25_not_stored(bench, operation, {})
-            self._r25_not_stored(bench, operation, arguments)
+            self._r25_check_not_stored(bench, operation, {})
+            self._r25_check_not_stored(bench, operation, arguments)
             for options in bench.option_sets(operation):
                 if "retention" not in options:
-                    self._r25_not_stored(bench, operation, options)
+                    self._r25_check_not_stored(bench, operation, options)
 
-    def _r25_not_stored(
+    def _r25_check_not_stored(
         self, bench: Bench, operation: fm.Operation, options: dict[str, Any]
     ) -> None:
         outcome = bench.call_verifier(operation, PASSING[operation], **options)
@@ -327,7 +327,7 @@ class OptionRules(Rules):
             if situation is not Situation.SLOW:
                 steps = bench.steps_to_fail(operation, situation)
             for step in steps:
-                outputs = list(self._r21_outputs(bench, operation, situation, step))
+                outputs = list(self._r21_outputs_of_call(bench, operation, situation, step))
                 outputs.append(Output("the console", "".join(capfd.readouterr())))
                 leaked = set[str]()
                 for output in outputs:
@@ -337,7 +337,7 @@ class OptionRules(Rules):
                             leaked.add(f"{value_name} is in {output.name} ({encoding})")
                 assert not leaked, "; ".join(sorted(leaked))
 
-    def _r21_outputs(
+    def _r21_outputs_of_call(
         self, bench: Bench, operation: fm.Operation, situation: Situation, step: int | None
     ) -> Iterator[Output]:
         """Make a call with and without the verifier; yield each output."""
@@ -377,7 +377,7 @@ class Output:
 
 
 def _received_value(bench: Bench, operation: fm.Operation, option: str, value: Any) -> Any:
-    """Return the value that the vendor received for an option, or NOT_RECEIVED."""
+    """Make a call with an option; return what the vendor received of it, or NOT_RECEIVED."""
     outcome = bench.call_verifier(operation, PASSING[operation], **{option: value})
     assert outcome.error is None, f"with {option}={value!r} it raised {outcome.error!r}"
     return bench.simulator.received.get(option, NOT_RECEIVED)
@@ -385,7 +385,7 @@ def _received_value(bench: Bench, operation: fm.Operation, option: str, value: A
 
 def _hidden_values(bench: Bench, images: benches.Pair) -> set[tuple[str, bytes]]:
     """Return the name and bytes of each secret and each piece of a picture."""
-    hidden = {(SECRET_NAME, secret) for secret in secrets_of(bench)}
+    hidden = {(SECRET_NAME, secret) for secret in secret_parts_of(bench)}
     for image in itertools.chain(images, bench.prepare(images)):
         samples = leaks.picture_samples(image)
         bench.require_of_simulator(samples, "its pictures are too plain for leak tests: use others")
@@ -396,7 +396,7 @@ def _hidden_values(bench: Bench, images: benches.Pair) -> set[tuple[str, bytes]]
 SECRET_NAME = "a secret, or its beginning or end,"  # noqa: S105 - a description
 
 
-def secrets_of(bench: Bench) -> set[bytes]:
+def secret_parts_of(bench: Bench) -> set[bytes]:
     """Return the simulator's secrets; of a long one, both ends.
 
     Even the first characters of a key in a log are a leak.
@@ -429,17 +429,17 @@ class OwnSenderRules(Rules):
         ]
         bench.skip_unless_available(*(stalls or STALLS))
         for operation, stall in itertools.product(bench.operations, stalls):
-            self._r19_stall(bench, operation, stall)
-            self._r19_next_call(bench, operation, NOT_PASSING[operation], FAIL[operation])
-            self._r19_next_call(bench, operation, PASSING[operation], PASS[operation])
+            self._r19_check_deadline(bench, operation, stall)
+            self._r19_check_next_call(bench, operation, NOT_PASSING[operation], FAIL[operation])
+            self._r19_check_next_call(bench, operation, PASSING[operation], PASS[operation])
 
-    def _r19_next_call(
+    def _r19_check_next_call(
         self, bench: Bench, operation: fm.Operation, situation: Situation, decision: object
     ) -> None:
         result = bench.call_verifier(operation, situation).require_result()
         assert_equal("the decision after a call that timed out", result.decision, decision)
 
-    def _r19_stall(self, bench: Bench, operation: fm.Operation, stall: Situation) -> None:
+    def _r19_check_deadline(self, bench: Bench, operation: fm.Operation, stall: Situation) -> None:
         steps = bench.steps_to_fail(operation, stall)
         # Test SLOW at the first and last steps (before and after any wait), DRIPPING at the last.
         stalled_steps = {steps[-1]}
@@ -470,9 +470,9 @@ class OwnSenderRules(Rules):
         """
         bench.skip_unless_applicable(bench.bypasses_core_sender, CORE_GUARANTEES_IT)
         for operation in bench.operations:
-            self._r28_threads(bench, operation)
+            self._r28_check_threads(bench, operation)
 
-    def _r28_threads(self, bench: Bench, operation: fm.Operation) -> None:
+    def _r28_check_threads(self, bench: Bench, operation: fm.Operation) -> None:
         """Assert that threads with different pictures and thresholds do not mix."""
         simulator = bench.simulator
         verifier = bench.open_verifier()
@@ -494,7 +494,7 @@ class OwnSenderRules(Rules):
                 calls.append(benches.application_call(verifier, operation, pair, **options))
         # More threads than kinds of calls.
         calls *= 8 // len(calls)
-        verdicts_alone = [_verdict(call()) for call in calls]
+        verdicts_alone = [_decision_and_threshold(call()) for call in calls]
         requests_before = simulator.requests_seen
         charges_before = simulator.charges
         start = threading.Barrier(len(calls))
@@ -507,7 +507,7 @@ class OwnSenderRules(Rules):
             results_by_call = list(pool.map(call_often, calls))
         charges = 0
         for verdict_alone, results in zip(verdicts_alone, results_by_call, strict=True):
-            verdicts = {_verdict(result) for result in results}
+            verdicts = {_decision_and_threshold(result) for result in results}
             label = "the results beside other threads"
             assert_equal(label, verdicts, {verdict_alone})
             charges += sum(result.billing.charges or 0 for result in results)
@@ -534,21 +534,21 @@ class OwnSenderRules(Rules):
         for operation in bench.operations:
             other = bench.open_backend()
             verifier = bench.open_verifier()
-            self._r30_passes(bench, operation, "newly opened", verifier=verifier)
+            self._r30_check_passes(bench, operation, "newly opened", verifier=verifier)
             verifier.close()
             verifier.close()
             verifier.backend.close()
             other.close()
-            self._r30_passes(bench, operation, "open while others were closed")
+            self._r30_check_passes(bench, operation, "open while others were closed")
             self._r30_use_other_keys(bench, operation)
-            self._r30_passes(bench, operation, "open while others had other keys")
+            self._r30_check_passes(bench, operation, "open while others had other keys")
             variables = bench.backend.environment_variables.values()
             with mock.patch.dict(os.environ, dict.fromkeys(variables, "nobody's-key-0000")):
                 description = "opened with its keys, beside others in the environment,"
                 own_keys = bench.open_verifier()
-                self._r30_passes(bench, operation, description, verifier=own_keys)
+                self._r30_check_passes(bench, operation, description, verifier=own_keys)
             with _on_another_day():
-                self._r30_passes(bench, operation, "called where it is another day")
+                self._r30_check_passes(bench, operation, "called where it is another day")
         assert dict(os.environ) == environment, "a call changed os.environ"
 
     def _r30_use_other_keys(self, bench: Bench, operation: fm.Operation) -> None:
@@ -565,7 +565,7 @@ class OwnSenderRules(Rules):
                 verifier = fm.FaceVerifier(other, clock=bench.clock)
                 bench.call_verifier(operation, PASSING[operation], verifier=verifier)
 
-    def _r30_passes(
+    def _r30_check_passes(
         self,
         bench: Bench,
         operation: fm.Operation,
@@ -602,7 +602,7 @@ class OwnSenderRules(Rules):
             situations = (*OPERATION_OF, Situation.OUTAGE)
             for operation, situation in bench.available_cases(situations):
                 bench.call_verifier(operation, situation)
-        for secret in secrets_of(bench):
+        for secret in secret_parts_of(bench):
             encodings = leaks.find_leaks(secret, diagnosis, log.getvalue())
             assert not encodings, "`diagnose` returns a secret, or it or a call logs one"
         assert not files, f"a call writes a file: {files[0]}"
@@ -626,7 +626,7 @@ class OwnSenderRules(Rules):
             for situation in FAILED_LOGINS:
                 server.set_situation(situation)
                 outcome = bench.run_request(bench.make_request(operation, PASSING[operation]))
-                _judge_failed_login(outcome, f"a login that ends in {situation.name}")
+                _check_failed_login(outcome, f"a login that ends in {situation.name}")
         outcome = bench.call_verifier(operation, PASSING[operation])
         assert_equal(
             "the outcome after failed logins", outcome.summary, f"the result {PASS[operation]}"
@@ -646,7 +646,7 @@ class OwnSenderRules(Rules):
             except StillRunning:
                 continue
             bench.skip_unless_applicable(server.requests_seen, "does not log in")
-            _judge_failed_login(outcome, f"a call {when}")
+            _check_failed_login(outcome, f"a call {when}")
             return
         raise AssertionError(f"{when}, a call goes on after its deadline of {deadline_s:g} s")
 
@@ -712,7 +712,7 @@ def _read_time_zone() -> None:
         time.tzset()
 
 
-def _judge_failed_login(outcome: benches.Outcome, label: str) -> None:
+def _check_failed_login(outcome: benches.Outcome, label: str) -> None:
     assert isinstance(outcome.error, fm.VendorError), f"{label} gives {outcome.summary}"
     assert_equal(f"the charge of {label}", outcome.error.billing.charged, fm.Charged.NO)
     assert_equal(f"the number of requests with a picture of {label}", outcome.requests, 0)
@@ -724,5 +724,5 @@ def _call_backend(backend: Any, request: PictureRequest) -> Any:
     return backend.check_liveness(request)
 
 
-def _verdict(result: Result) -> tuple[str, float | None]:
+def _decision_and_threshold(result: Result) -> tuple[str, float | None]:
     return str(result.decision), None if result.threshold is None else result.threshold.value

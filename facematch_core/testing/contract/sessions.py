@@ -34,10 +34,15 @@ from facematch_core.testing.bench import (
 )
 from facematch_core.testing.pictures import pictures_beyond, pictures_within
 from facematch_core.testing.simulator import SessionCase as Case
-from facematch_core.testing.simulator import SessionSimulator, SessionWord, Situation, good_among
+from facematch_core.testing.simulator import (
+    SessionSimulator,
+    SessionWord,
+    Situation,
+    passing_situation_among,
+)
 
 from .calls import ValuePath, replace_value, values_in
-from .money import EXPECTED
+from .money import EXPECTED_ERRORS
 
 State = fm.SessionState
 MATCH = fm.Operation.MATCH
@@ -58,8 +63,9 @@ OTHER_DOCUMENTS = {
     "with another name": attrs.evolve(OWN_DOCUMENT, name="Grace Kit-Hopper"),
     "with another date of birth": attrs.evolve(OWN_DOCUMENT, date_of_birth=dt.date(1980, 1, 2)),
 }
-#: The expected outcome of each case: a class of result or error, a state, or a decision.
-VERDICTS: dict[Case, Any] = {
+#: Cases that never verify, with the expected outcome: a class of result or error, a state, or a
+#: decision.
+FAILING_CASES: dict[Case, Any] = {
     Case.OTHER_PERSON: fm.Decision.NO_MATCH,
     Case.SPOOF: fm.LivenessDecision.NOT_LIVE,
     Case.TRY_AGAIN: State.PENDING,
@@ -69,13 +75,17 @@ VERDICTS: dict[Case, Any] = {
     Case.LOW_SCORE: fm.SessionResult,
 }
 #: The same for sessions that are not the record's.
-FOREIGN_SESSIONS: dict[Case, Any] = {
+FOREIGN_CASES: dict[Case, Any] = {
     Case.FOREIGN: fm.VendorError,
     Case.OLDER: fm.SessionMismatch,
     Case.SANDBOX: fm.EnvironmentMismatch,
     Case.UNKNOWN_ENVIRONMENT: fm.EnvironmentMismatch,
 }
-EXPECTED_OUTCOMES = {**VERDICTS, **FOREIGN_SESSIONS, Case.VANISHED: State.GONE}
+EXPECTED_OUTCOMES = {
+    **FAILING_CASES,
+    **FOREIGN_CASES,
+    Case.VANISHED: State.GONE,
+}
 #: The check that a case is about; other cases are about none.
 CHECK_OF_CASE = {
     Case.OTHER_PERSON: MATCH,
@@ -147,9 +157,10 @@ class Desk:
         self.receive = functools.partial(self.outcome_of, self.sessions.receive)
 
     def end_faults(self) -> None:
-        self.bench.simulator.set_situation(good_among(self.bench.simulator.situations))
+        self.bench.simulator.set_situation(passing_situation_among(self.bench.simulator.situations))
 
     def plan(self, **options: Any) -> SessionRecord:
+        """Return the record of a session that is not started."""
         usual_options = {
             "purpose": PURPOSE,
             "about": ABOUT,
@@ -161,6 +172,7 @@ class Desk:
         return self.sessions.plan(SUBJECT, **{**usual_options, **options})
 
     def start(self, record: SessionRecord | None = None, **options: Any) -> fm.SessionResult:
+        """Start the session of a record, or of a new one."""
         record = record or self.plan()
         usual_options: dict[str, Any] = {"reference": None, "options": None}
         if record.compared_with is fm.ComparedWith.GIVEN:
@@ -179,7 +191,8 @@ class Desk:
         self.player.play(id_of(session), case)
         return self.read_or_raise(session.record, **options)
 
-    def passed(self) -> fm.SessionResult:
+    def start_and_pass(self) -> fm.SessionResult:
+        """Start a session, put it into PASSED and read it."""
         return self.play_and_read(self.start(), Case.PASSED)
 
     def outcome_of(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
@@ -211,7 +224,7 @@ class Desk:
             texts = dict.fromkeys(reasons[case] for case in missing)
             pytest.skip(benches.DOES_NOT_APPLY + " ".join(texts))
 
-    def play(self, *cases: Case) -> None:
+    def check_cases(self, *cases: Case) -> None:
         """Read a session in each case; assert the expected outcome, which never verifies."""
         for case in self.cases(*cases):
             session = self.start()
@@ -250,7 +263,8 @@ class Desk:
             retried_text = describe(retried)
             assert verifies(retried), f"a session passed at the second attempt is {retried_text}"
 
-    def starts(self) -> None:
+    def check_starts(self) -> None:
+        """Assert that a start gives access, and that its session is open until the check."""
         for compared_with in self.player.compared_with:
             self.open(compared_with)
             session = self.start()
@@ -274,7 +288,7 @@ class Desk:
                 assert_equal("the page of a read", page, dict(session.access.page))
             else:
                 bodies = "".join(f"{exchange.reply.at()}" for exchange in exchanges)
-                is_shown = any(key in bodies for key in _keys_of(session))
+                is_shown = any(key in bodies for key in _link_and_token_texts(session))
                 assert not is_shown, "a read drops the link or token of the response"
             result = self.play_and_read(session, Case.PASSED)
             assert verifies(result), f"a passed session is {describe(result)}"
@@ -283,7 +297,7 @@ class Desk:
                 is_told = before.vendor_status != status
                 assert is_told, f"`vendor_status` is {status} before and after the check"
 
-    def start_options(self) -> None:
+    def check_start_options(self) -> None:
         """Assert that the options of a start reach the vendor, and that the session expires."""
         options = {}
         patterns = {}
@@ -297,7 +311,7 @@ class Desk:
         with self.bench.record_exchanges() as exchanges:
             session = self.start(self.plan(valid_for_s=open_s), **options)
         if exchanges:
-            sent_text = unquote(" ".join(_text_of(exchange.request) for exchange in exchanges))
+            sent_text = unquote(" ".join(_sent_text(exchange.request) for exchange in exchanges))
             for name, pattern in patterns.items():
                 is_sent = re.search(pattern, sent_text, re.IGNORECASE)
                 label = f"a start with the {name} {options[name]}"
@@ -316,8 +330,8 @@ class Desk:
             is_known, "does not say how long a link or token works (`lasts_s`)"
         )
 
-    def failed_starts(self) -> None:
-        """A rejected start is free. A start with a lost or unusable response is sent once."""
+    def check_failed_starts(self) -> None:
+        """Assert that a rejected start is free, and that one with a lost response is sent once."""
         compared_with = self.player.compared_with[-1]
         lost_record = self.plan()
         self.open(compared_with, searches=False)
@@ -328,7 +342,7 @@ class Desk:
             error = self.outcome_of(self.start, self.plan())
             self.end_faults()
             label = f"a start in {situation.name}"
-            expect(label, error, *EXPECTED[situation].errors)
+            expect(label, error, *EXPECTED_ERRORS[situation].classes)
             charged = error.billing.charged
             assert charged is fm.Charged.NO, f"`charged` of {label} is {charged}"
         losses = (Situation.GATEWAY_ERROR, Situation.UNREADABLE_200, Situation.LOST_ANSWER)
@@ -350,9 +364,11 @@ class Desk:
             is_sent_once = requests <= request_count
             assert is_sent_once, f"{label} sends {requests} requests, not {request_count}"
         self.bench.skip_unless_available(Situation.LOST_ANSWER)
-        self._find_lost(lost_record, compared_with)
+        self._check_lost_is_found(lost_record, compared_with)
 
-    def _find_lost(self, record: SessionRecord, compared_with: fm.ComparedWith | None) -> None:
+    def _check_lost_is_found(
+        self, record: SessionRecord, compared_with: fm.ComparedWith | None
+    ) -> None:
         """Assert that a lost session is found, and that the same start returns it."""
         session_ids = set()
         if self.capabilities.finds_by_record:
@@ -372,7 +388,7 @@ class Desk:
             other_id = id_of(self.start(self.plan()))
             assert other_id not in session_ids, "two records of one person share a session"
 
-    def references(self) -> None:
+    def check_reference_limits(self) -> None:
         """Assert that the declared limits of references match what the vendor accepts."""
         limits = self.capabilities.reference_limits
         takes_reference = fm.ComparedWith.GIVEN in self.player.compared_with
@@ -393,9 +409,9 @@ class Desk:
             label = f"a reference of {picture.size_bytes} bytes ({limit_name})"
             expect(f"the outcome for {label}, within the limits,", started, fm.SessionResult)
 
-    def scores(self) -> None:
+    def check_scores(self) -> None:
         """Check the scores, and the liveness threshold if the backend applies it."""
-        passed = self.passed()
+        passed = self.start_and_pass()
         for operation in self.capabilities.scored:
             item = getattr(passed, operation)
             if item in items_of(passed):
@@ -415,13 +431,13 @@ class Desk:
             label = f"the score {score.value:g} of a session at the threshold {value:g}"
             assert_verifies(result, passes, label)
 
-    def documents(self) -> None:
+    def check_documents(self) -> None:
         """Show documents: only the person's own verifies, and no name reaches a result."""
         self.bench.skip_unless_applicable(self.capabilities.reads_document, "reads no documents")
         is_shown = fm.ComparedWith.DOCUMENT in self.player.compared_with
         self.bench.skip_unless_testable(is_shown, "compares with no document")
         self.open(fm.ComparedWith.DOCUMENT)
-        own = self.passed()
+        own = self.start_and_pass()
         assert verifies(own), f"the person's own document is a no ({own.name_agreement})"
         results = [own]
         for difference, holder in OTHER_DOCUMENTS.items():
@@ -435,13 +451,13 @@ class Desk:
             names = [name for name in ("kit-lovelace", "kit-hopper") if name in text]
             assert not names, "a result has the name on the document"
 
-    def documented_words(self) -> None:
+    def check_documented_words(self) -> None:
         """Play each documented value, and an unknown and a missing value at each place."""
         documented = self.player.words
         self.bench.skip_unless_testable(
             documented, "has no `words` from the vendor's documentation"
         )
-        status_of_pass = self.passed().vendor_status
+        status_of_pass = self.start_and_pass().vendor_status
         session_words = [
             session_word
             for session_word in documented
@@ -459,7 +475,7 @@ class Desk:
         self, session_word: SessionWord, meanings: Sequence[Any], status_of_pass: str | None
     ) -> None:
         """Assert that a value has one of these meanings, and verifies only if it is said to."""
-        result = self._outcome_of(session_word)
+        result = self._outcome_with_word(session_word)
         is_missing = session_word.word is None and session_word.source == UNDOCUMENTED
         if is_missing and isinstance(result, fm.UnexpectedResponse):
             return
@@ -469,7 +485,7 @@ class Desk:
         statuses = status_of_pass, session_word.word
         assert_among(f"`vendor_status` with {label}", result.vendor_status, statuses)
 
-    def _outcome_of(self, session_word: SessionWord) -> Any:
+    def _outcome_with_word(self, session_word: SessionWord) -> Any:
         """Return the outcome of a read or deletion of a session with this value."""
         record = self.start().record
         self.player.say(str(record.session_id), session_word.place, session_word.word)
@@ -506,9 +522,10 @@ class Desk:
             meanings.append(meaning_class.INCONCLUSIVE)
             self._check_word(missing_word, meanings, status_of_pass)
 
-    def changed_records(self) -> None:
+    def check_changed_records(self) -> None:
+        """Assert that a record or a response with another fact is rejected."""
         stores = self.capabilities.stores
-        passed_record = self.passed().record
+        passed_record = self.start_and_pass().record
         open_record = self.start().record
         other_id = attrs.evolve(open_record, session_id=passed_record.session_id)
         changed_records = {
@@ -525,7 +542,7 @@ class Desk:
             expect("the deletion of another person's session", outcome, fm.SessionMismatch)
         for name, value in open_record.facts.items():
             replaced_paths: list[ValuePath] = []
-            with self.bench.record_exchanges(_replacing(value, replaced_paths)):
+            with self.bench.record_exchanges(_editor_that_replaces(value, replaced_paths)):
                 outcome = self.read(open_record)
             if replaced_paths:
                 expect(f"a response with another {name}", outcome, fm.SessionMismatch)
@@ -533,12 +550,13 @@ class Desk:
             outcome = self.read(attrs.evolve(passed_record, facts=facts))
             expect(f"a record with another {name}", outcome, fm.FaceMatchError)
 
-    def vanished(self) -> None:
-        self.play(Case.VANISHED)
+    def check_vanished(self) -> None:
+        """Assert that a session that the vendor no longer has is reported as gone."""
+        self.check_cases(Case.VANISHED)
         lasts_s = self.capabilities.result_lasts_s
         if lasts_s is None:
             return
-        record = self.passed().record
+        record = self.start_and_pass().record
         self.clock.sleep(lasts_s * 0.9)
         expect(f"a result before {lasts_s:g} s are over", self.read(record), State.DECIDED)
         self.clock.sleep(lasts_s * 0.1 + 1)
@@ -546,10 +564,11 @@ class Desk:
         for kind in (State.GONE, fm.SessionResult):
             expect("a result after `result_lasts_s`", self.read(record), kind)
 
-    def deleted(self) -> None:
+    def check_deletion(self) -> None:
+        """Assert that a deletion removes the face, and that its answers are read as documented."""
         can_delete = self.capabilities.can_delete
         self.bench.skip_unless_applicable(can_delete, "deletes no sessions")
-        record = self.passed().record
+        record = self.start_and_pass().record
         deletion = self.delete(record)
         expected_states = DeletionState.DONE, DeletionState.REQUESTED
         expect("the deletion of an existing session", deletion, *expected_states)
@@ -569,23 +588,23 @@ class Desk:
         # Documented answers to a deletion.
         for session_word in self.player.words:
             if isinstance(session_word.means, Deletion):
-                outcome = self._outcome_of(session_word)
+                outcome = self._outcome_with_word(session_word)
                 label = _describe_word(session_word)
                 expect(f"a deletion with {label}", outcome, session_word.means.state)
                 face_kept = session_word.means.face_kept
                 assert_equal(f"`face_kept` with {label}", outcome.face_kept, face_kept)
 
-    def during_faults(self) -> None:
+    def check_faults(self) -> None:
         """Read and delete during faults and rejections: none may report the session as gone."""
         record = self.start().record
         reading_faults = (Situation.OUTAGE, Situation.GATEWAY_ERROR, Situation.UNREADABLE_200)
-        self._check_faults(record, "a read", self.read, reading_faults)
+        self._check_outcomes_in_faults(record, "a read", self.read, reading_faults)
         # Last, because a deletion removes the session. Any 200 response to a deletion may mean that
         # it is done.
         if self.capabilities.can_delete:
-            self._check_faults(record, "a deletion", self.delete, (Situation.OUTAGE,))
+            self._check_outcomes_in_faults(record, "a deletion", self.delete, (Situation.OUTAGE,))
 
-    def _check_faults(
+    def _check_outcomes_in_faults(
         self,
         record: SessionRecord,
         call_name: str,
@@ -618,7 +637,7 @@ class SessionRules(Rules):
         Before that, the session stays open until it expires, the person can return to it, and the
         vendor has received the URL to which to redirect the person afterwards.
         """
-        run_parts(Desk(bench), Desk.starts, Desk.start_options)
+        run_parts(Desk(bench), Desk.check_starts, Desk.check_start_options)
 
     @rule("R52")
     def test_r53_a_lost_start_is_unknown(self, bench: Bench) -> None:
@@ -627,7 +646,7 @@ class SessionRules(Rules):
 
         If the vendor finds a session by its record, only the same start returns the same session.
         """
-        run_parts(Desk(bench), Desk.failed_starts, Desk.references)
+        run_parts(Desk(bench), Desk.check_failed_starts, Desk.check_reference_limits)
 
     @rule("R52")
     def test_r54_the_handoff_stays_in_the_session(self, bench: Bench) -> None:
@@ -638,8 +657,8 @@ class SessionRules(Rules):
         """
         desk = Desk(bench)
         with leaks.capture_log() as log:
-            self._r54_not_told(desk)
-            self._r54_not_stored(desk)
+            self._r54_check_not_told(desk)
+            self._r54_check_not_stored(desk)
             session = desk.start()
             before = desk.sessions.read(session.record)
             after = desk.play_and_read(session, Case.PASSED)
@@ -659,13 +678,13 @@ class SessionRules(Rules):
             class_name = type(document).__name__
             document_text = f"{document!r} {json.dumps(document.to_dict())}"
             outputs[class_name] = outputs.get(class_name, "") + document_text
-        hidden = _keys_of(session) | set(bench.simulator.secrets)
+        hidden = _link_and_token_texts(session) | set(bench.simulator.secrets)
         for output_name, text in outputs.items():
             for key in hidden:
                 is_leaked = leaks.find_leaks(key, text)
                 assert not is_leaked, f"a link, a token or a key is in {output_name}"
-        self._r54_raw(before)
-        self._r54_raw(after)
+        self._r54_check_raw(before)
+        self._r54_check_raw(after)
         text = log.getvalue()
         if isinstance(with_person, fm.SessionResult):
             text += json.dumps(with_person.to_dict())
@@ -673,24 +692,24 @@ class SessionRules(Rules):
             label = "a result or the log has personal data from the vendor"
             assert value not in text, f"{label}: {name}"
 
-    def _r54_raw(self, result: fm.SessionResult) -> None:
+    def _r54_check_raw(self, result: fm.SessionResult) -> None:
         for _, value in values_in(result.raw):
             if isinstance(value, str):
                 is_short = "://" not in value and len(value) <= 300
                 assert is_short, f"`raw` has a URL or a picture: {value:.12}..."
 
-    def _r54_not_told(self, desk: Desk) -> None:
+    def _r54_check_not_told(self, desk: Desk) -> None:
         """Assert that the vendor is not told the purpose, nor whom a session is for."""
         hidden = {PURPOSE, ABOUT}
         if VendorCopy.SUBJECT not in desk.capabilities.stores:
             hidden.add(SUBJECT)
         with desk.bench.record_exchanges() as exchanges:
             desk.sessions.read(desk.start().record)
-        sent_text = "".join(_text_of(exchange.request) for exchange in exchanges)
+        sent_text = "".join(_sent_text(exchange.request) for exchange in exchanges)
         for value in hidden:
             assert value not in sent_text, "a start sends data of the record"
 
-    def _r54_not_stored(self, desk: Desk) -> None:
+    def _r54_check_not_stored(self, desk: Desk) -> None:
         session = desk.play_and_read(desk.start(options=None), Case.PASSED)
         stored_count = desk.player.kept(id_of(session)) or 0
         excess = stored_count - desk.player.always_kept
@@ -704,8 +723,8 @@ class SessionRules(Rules):
 
         "Approved" may refer to a document, and an unknown value may mean fraud.
         """
-        parts = Desk.scores, Desk.documented_words, Desk.documents
-        run_parts(Desk(bench), lambda desk: desk.play(*VERDICTS), *parts)
+        parts = Desk.check_scores, Desk.check_documented_words, Desk.check_documents
+        run_parts(Desk(bench), lambda desk: desk.check_cases(*FAILING_CASES), *parts)
 
     @rule("R52")
     def test_r56_another_session_is_refused(self, bench: Bench) -> None:
@@ -714,7 +733,11 @@ class SessionRules(Rules):
 
         A session passed for a login must not authorise a payment. In a sandbox anybody passes.
         """
-        run_parts(Desk(bench), Desk.changed_records, lambda desk: desk.play(*FOREIGN_SESSIONS))
+        run_parts(
+            Desk(bench),
+            Desk.check_changed_records,
+            lambda desk: desk.check_cases(*FOREIGN_CASES),
+        )
 
     @rule("R52")
     def test_r57_a_webhook_is_verified_first(self, bench: Bench) -> None:
@@ -729,7 +752,7 @@ class SessionRules(Rules):
         failing_case = next(desk.cases(Case.SPOOF, Case.OTHER_PERSON))
         before = describe(desk.play_and_read(session, failing_case))
         body, headers = desk.player.deliver(id_of(session))
-        self._r57_signed(desk, session, body, headers)
+        self._r57_check_signed(desk, session, body, headers)
         for forged_body, forged_headers in _forgeries(session, body, headers):
             outcome = desk.receive(forged_body, forged_headers)
             names = ", ".join(forged_headers) or "(none)"
@@ -743,11 +766,11 @@ class SessionRules(Rules):
         now_s = desk.clock.now().timestamp()
         _, new_headers = desk.player.deliver(id_of(session))
         # Tested only if the headers contain the signing time.
-        if any(abs(time_s - now_s) < 60 for time_s in _times_in(new_headers)):
+        if any(abs(time_s - now_s) < 60 for time_s in _possible_times_in(new_headers)):
             late = desk.receive(body, headers)
             expect("a webhook signed 6 hours ago", late, fm.WebhookRefused)
 
-    def _r57_signed(
+    def _r57_check_signed(
         self, desk: Desk, session: fm.SessionResult, body: bytes, headers: Mapping[str, str]
     ) -> None:
         """Assert that a genuine webhook names its session, and that nothing is sent."""
@@ -768,7 +791,7 @@ class SessionRules(Rules):
 
         If "gone" looks like an outage, callers poll forever. They are liable for undeleted faces.
         """
-        run_parts(Desk(bench), Desk.vanished, Desk.deleted, Desk.during_faults)
+        run_parts(Desk(bench), Desk.check_vanished, Desk.check_deletion, Desk.check_faults)
 
     @rule("R52")
     def test_r59_a_portrait_is_of_who_was_live(self, bench: Bench) -> None:
@@ -868,7 +891,7 @@ def _forgeries(
     yield body, {}
 
 
-def _keys_of(session: fm.SessionResult) -> set[str]:
+def _link_and_token_texts(session: fm.SessionResult) -> set[str]:
     """Return the link, its last part, and the token."""
     access = session.access or hosted.SessionAccess()
     keys = set()
@@ -879,13 +902,13 @@ def _keys_of(session: fm.SessionResult) -> set[str]:
     return {key for key in keys if len(key) >= 6 and key != session.record.session_id}
 
 
-def _text_of(request: HttpRequest) -> str:
+def _sent_text(request: HttpRequest) -> str:
     """Return all text in a request to the vendor, without its files."""
     fields = {**request.params, **request.fields, **request.headers}
     return f"{request.url} {fields} {request.json!r} {request.body!r}"
 
 
-def _replacing(
+def _editor_that_replaces(
     fact: str, replaced_paths: list[ValuePath]
 ) -> Callable[[HttpRequest, HttpReply], HttpReply]:
     """Return a hook that replaces `fact` in each response and notes its paths."""
@@ -906,7 +929,7 @@ def _replacing(
     return edit
 
 
-def _times_in(headers: Mapping[str, str]) -> set[float]:
+def _possible_times_in(headers: Mapping[str, str]) -> set[float]:
     """Return the possible timestamps in a webhook's headers, in seconds."""
     text = " ".join(headers.values())
     times = {float(digits[:10]) for digits in re.findall(r"\b\d{10}(?:\d{3})?\b", text)}

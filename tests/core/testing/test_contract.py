@@ -22,8 +22,8 @@ from facematch_core.backend.base import fault_listeners
 from facematch_core.backend.session_types import SessionHint
 from facematch_core.models import Box
 from facematch_core.testing import BackendContract, SessionCase, SessionSimulator, Situation
-from facematch_core.testing.contract.calls import WAITS
-from facematch_core.testing.simulator import check_declared, required
+from facematch_core.testing.contract.calls import RETRY_AFTER_VALUES
+from facematch_core.testing.simulator import describe_wrong_attribute, required_situations
 
 #: Numbers of rules that are there no more: none is given a second time.
 GONE = {1, 4, 5, 6, 7, 9, 11, 18, 20, 22, 23, 26, 27, 29, *range(33, 38), *range(40, 49)}
@@ -43,7 +43,7 @@ def test_refusals_of_every_status_come_with_every_wait():
 
     assert not failures(run(http("R38", "Listens", "", error=error).make, {"R38"}))
     statuses, waits = map(set, zip(*seen, strict=True))
-    assert (waits >= set(WAITS), statuses >= {400, 401, 429, 503}) == (True, True)
+    assert (waits >= set(RETRY_AFTER_VALUES), statuses >= {400, 401, 429, 503}) == (True, True)
 
 
 def test_a_rule_cannot_be_replaced():
@@ -119,7 +119,7 @@ def test_one_cause_fails_only_one_rule():
 
 def test_skip_reason_says_whether_the_simulator_lacks_a_situation():
     class Poor(ReferenceSimulator):
-        situations = required(ReferenceBackend.capabilities) | {Situation.BAD_KEY}
+        situations = required_situations(ReferenceBackend.capabilities) | {Situation.BAD_KEY}
         cannot_happen: ClassVar = {Situation.UNKNOWN_WARNING: "The vendor has no warnings."}
 
     cases = run(Poor, {"R13", "R49"})
@@ -233,7 +233,7 @@ BOX = Box(left=0.1, top=0.1, right=0.5, bottom=0.5)
 def test_invalid_simulator_attribute_is_named(name, value):
     simulator = ReferenceSimulator()
     setattr(simulator, name, value)
-    assert f"ReferenceSimulator.{name} must be" in check_declared(simulator)
+    assert f"ReferenceSimulator.{name} must be" in describe_wrong_attribute(simulator)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ import facematch_core as fm
 from facematch_core.http import Wait
 from facematch_core.models import Box
 from facematch_core.testing import Situation, bench, find_leaks, picture_samples
-from facematch_core.testing.simulator import required
+from facematch_core.testing.simulator import required_situations
 
 evolve = attrs.evolve
 PASSED, FAILED, OPEN, APART = Status.PASSED, Status.FAILED, Status.OPEN, Status.DOES_NOT_APPLY
@@ -94,7 +94,7 @@ class Refusing(HttpReferenceSimulator):
         return evolve(reply, status=400, charged=True) if no_face else reply
 
 
-POOR = vendor(situations=required(ReferenceBackend.capabilities))
+POOR = vendor(situations=required_situations(ReferenceBackend.capabilities))
 
 # fmt: off
 #: What comes of it, words of the reason, and the backend with its vendor; the sentence says why.
