@@ -119,6 +119,14 @@ def test_damage_is_detected_before_sending(database, study, address, statement, 
     assert (caught.value.__cause__, system.backend.calls) == (None, [])
 
 
+def test_a_database_of_another_version_cannot_be_opened(database, address):
+    enter_system(database)
+    with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as file, file:
+        file.execute("UPDATE facematch_comparison_store SET version = 3")
+    with pytest.raises(ConfigurationError, match="version 3 is not supported"):
+        RunDatabase(address)
+
+
 def test_answers_to_other_pairs_are_reported_as_damage(database, study, address):
     run_once(database, study, opener())
     with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as file, file:

@@ -7,6 +7,7 @@ import queue
 import socket
 import ssl
 import stat
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -24,6 +25,7 @@ from tencentcloud.iai.v20200303.models import DetectLiveFaceAccurateRequest
 
 from facematch_mock_server import Fault, MockServer
 from facematch_mock_server.door import Door
+from facematch_mock_server.vendors.veriff.vendor import API_KEY
 
 DIDIT = "verification.didit.me"
 #: All vendors with a host, one of them on a server of its own.
@@ -314,6 +316,19 @@ def test_programs_own_key_is_accepted_only_with_any_key(call):
         assert call(door, KEY) == call(door, KEY) == 200
     with opened(**EVERY) as door:
         assert call(door, KEY) in (400, 401, 403, 404)
+
+
+def test_session_started_with_the_programs_own_key_links_to_the_vendor():
+    """A request that is signed again keeps its other headers, such as the host."""
+    body = b'{"verification": {}}'
+    with opened(any_key=True, **EVERY) as door:
+        url = "https://stationapi.veriff.com/v1/sessions"
+        link_hosts = []
+        for client, key in ((API_KEY, veriff.SECRET), (veriff.WEAK, KEY)):
+            headers = {"X-AUTH-CLIENT": client, "X-HMAC-SIGNATURE": veriff.sign(body, key)}
+            answer = door.session.post(url, data=body, headers=headers).json()
+            link_hosts.append(urlsplit(answer["verification"]["url"]).netloc)
+    assert link_hosts == ["stationapi.veriff.com"] * 2
 
 
 def test_programs_own_key_of_a_sandbox_opens_the_sandbox():
