@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
+import attrs
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -21,6 +22,7 @@ from facematch_core.errors import InvalidRequest
 from .answers import PROBE_GROUP, REFERENCE_GROUP
 from .attributes import first_values
 from .columns import FIELDS, PAIR_KEYS, PEOPLE, PICTURES, TRUTH, group_column
+from .missing import Below, check_labelled_pairs, states_cut
 from .raw_table import Categories, PlaceInFile, RawTable, first_rows, with_common_codes
 from .score_table import MINUS_DISTANCE, ScoreTable
 
@@ -33,8 +35,14 @@ if TYPE_CHECKING:
 _LEAST_JOINED: Final = 0.5
 
 
-def join(files: Sequence[ScoreTable], note: Callable[[str], object]) -> ScoreTable:
-    """Join files by pair. A file without scores provides only labels and people."""
+def join(
+    files: Sequence[ScoreTable], below: Below, note: Callable[[str], object]
+) -> ScoreTable:
+    """Join files by pair. A file without scores provides only labels and people.
+
+    A vendor that omits low scores may omit the lines, too. If `below` says so, its labelled pairs
+    without a line get one without a score.
+    """
     names = [file.name for file in files]
     for name in names:
         if names.count(name) > 1:
@@ -49,8 +57,8 @@ def join(files: Sequence[ScoreTable], note: Callable[[str], object]) -> ScoreTab
     is_kept = lines.is_answer
     if "mated" in lines.words:
         is_kept = is_kept & lines.words["mated"].is_filled
-    lines.check_coverage(is_kept, note)
-    return lines.table(np.flatnonzero(is_kept))
+    omitted = lines.check_coverage(is_kept, below, note)
+    return lines.table(np.flatnonzero(is_kept), omitted)
 
 
 def _pair_key_of(files: Sequence[ScoreTable]) -> tuple[str, ...]:
@@ -59,6 +67,19 @@ def _pair_key_of(files: Sequence[ScoreTable]) -> tuple[str, ...]:
         if all(file.has_all(pair_key) for file in files):
             return pair_key
     raise AssertionError("files without a common key are refused")
+
+
+@attrs.frozen
+class _OmittedLines:
+    """Lines that a vendor omits, because their scores are low: they get no score.
+
+    Attributes:
+        lines: Ints, (N,): a line of the same pair, in any file.
+        systems: Ints, (N,): the code of the system that omits the line.
+    """
+
+    lines: Ints
+    systems: Ints
 
 
 class _Lines:
@@ -186,49 +207,119 @@ class _Lines:
         first_line = first_values(self.pairs, codes, int(self.pairs.max()) + 1).first_row
         return np.where(first_line < 0, -1, codes[first_line])[self.pairs]
 
-    def check_coverage(self, is_kept: NDArray[np.bool_], note: Callable[[str], object]) -> None:
-        """Note the pairs that a system lacks; raise if a system lacks most of them."""
-        count = len(np.unique(self.pairs[is_kept]))
+    def check_coverage(
+        self, is_kept: NDArray[np.bool_], below: Below, note: Callable[[str], object]
+    ) -> _OmittedLines:
+        """Return the lines that systems omit below their own threshold.
+
+        Note the pairs that a system lacks otherwise; raise if a system lacks most of the pairs of
+        other systems, or if the labels explain which pairs it lacks.
+        """
+        pairs_of_answers = np.unique(self.pairs[is_kept])
+        # Without labels, people say which pairs are mated, and no other file lists the pairs.
+        labelled = pairs_of_answers
+        if "mated" in self.words:
+            labelled = np.unique(self.pairs[self.words["mated"].is_filled])
         systems = self.words["system"]
+        omitted_lines = []
+        omitted_systems = []
         for code in pd.unique(systems.codes[self.is_answer]):
             name = systems.words[code]
-            is_of_system = systems.codes == code
-            of_system = np.flatnonzero(is_of_system & self.is_answer)
-            is_labelled = is_kept[of_system]
-            missing = count - len(np.unique(self.pairs[of_system][is_labelled]))
-            if missing >= _LEAST_JOINED * count:
-                rows_of_others = np.flatnonzero(~is_of_system)
-                pairs_of_others = np.unique(self.pairs[rows_of_others])
-                shared = np.intersect1d(self.pairs[of_system], pairs_of_others)
-                raise InvalidRequest(
-                    f"{name} has {len(shared):,} of the {len(pairs_of_others):,} pairs of other "
-                    "files: nothing was judged. Its first pair is "
-                    f"{self._describe_pair(of_system[0])}, and theirs is "
-                    f"{self._describe_pair(rows_of_others[0])}: identify pairs in the same way in "
-                    "all files."
-                )
-            left_out = int(np.count_nonzero(~is_labelled))
+            of_system = np.flatnonzero((systems.codes == code) & self.is_answer)
+            left_out = int(np.count_nonzero(~is_kept[of_system]))
             if left_out:
                 note(f"{name}: {left_out:,} lines are left out, because no file labels their pairs")
-            if missing:
+            lacking = np.setdiff1d(labelled, self.pairs[of_system])
+            if not len(lacking):
+                continue
+            if states_cut(name, below) and self._may_omit_lines(of_system, labelled):
                 note(
-                    f"{name}: {missing:,} of {count:,} pairs are not in its file; they are treated "
-                    "as not asked and count in no rate"
+                    f"{name}: {len(lacking):,} labelled pairs are not in its file; they count as "
+                    "pairs without a score"
                 )
+                omitted_lines.append(first_rows(self.pairs)[lacking])
+                omitted_systems.append(np.full(len(lacking), code))
+                continue
+            self._check_labels_of(of_system, labelled, lacking)
+            self._check_shared_pairs(of_system, pairs_of_answers)
+            note(
+                f"{name}: {len(lacking):,} of {len(labelled):,} pairs are not in its file; they "
+                "are treated as not asked and count in no rate"
+            )
+        nothing = np.array([], np.int64)
+        return _OmittedLines(
+            lines=np.concatenate([nothing, *omitted_lines]),
+            systems=np.concatenate([nothing, *omitted_systems]),
+        )
+
+    def _may_omit_lines(self, lines: Ints, labelled: Ints) -> bool:
+        """Return whether a system's low scores can be missing lines.
+
+        A file that has empty scores does not omit their lines. If most of its pairs have no label,
+        the files name pairs in different ways.
+        """
+        is_empty = np.isnan(self.numbers["score"][lines])
+        if "error" in self.words:
+            is_empty &= ~self.words["error"].is_filled[lines]
+        shared = np.count_nonzero(np.isin(self.pairs[lines], labelled))
+        return not is_empty.any() and shared > _LEAST_JOINED * len(lines)
+
+    def _check_shared_pairs(self, of_system: Ints, pairs_of_answers: Ints) -> None:
+        """Raise if a system lacks most of the labelled pairs that systems have answered."""
+        lacking = np.setdiff1d(pairs_of_answers, self.pairs[of_system])
+        if len(lacking) < _LEAST_JOINED * len(pairs_of_answers):
+            return
+        systems = self.words["system"]
+        system = systems.codes[of_system[0]]
+        others = np.flatnonzero(systems.codes != system)
+        pairs_of_others = np.unique(self.pairs[others])
+        shared = np.intersect1d(self.pairs[of_system], pairs_of_others)
+        raise InvalidRequest(
+            f"{systems.words[system]} has {len(shared):,} of the {len(pairs_of_others):,} pairs of "
+            f"other files: nothing was judged. Its first pair is "
+            f"{self._describe_pair(of_system[0])}, and theirs is "
+            f"{self._describe_pair(others[0])}: identify pairs in the same way in all files."
+        )
+
+    def _check_labels_of(self, of_system: Ints, labelled: Ints, lacking: Ints) -> None:
+        """Raise if a system seems to omit the lines of strangers."""
+        if "mated" not in self.words or "score" not in self.numbers:
+            return
+        is_mated = np.zeros(int(self.pairs.max()) + 1, np.bool_)
+        is_mated[self.pairs[self.words["mated"].rows_with(["1"])]] = True
+        check_labelled_pairs(
+            self.words["system"][of_system[0]],
+            scores=self.numbers["score"][of_system],
+            is_mated=is_mated[np.intersect1d(self.pairs[of_system], labelled)],
+            is_lacking_mated=is_mated[lacking],
+        )
 
     def _describe_pair(self, line: int) -> str:
         return " and ".join(repr(self.words[field][line][:60]) for field in self.pair_key)
 
-    def table(self, lines: Ints) -> ScoreTable:
-        """Return some of the lines as one table; each pair is named after its key."""
+    def table(self, kept: Ints, omitted: _OmittedLines) -> ScoreTable:
+        """Return the kept and the omitted lines as one table; each pair is named after its key."""
+        lines = np.concatenate([kept, omitted.lines])
         columns: dict[str, pa.Array] = {}
         for field in self.fields:
+            is_of_pair = group_column(field) or FIELDS[field].describes == "pair"
             if field in self.numbers:
-                numbers = pa.array(self.numbers[field][lines], from_pandas=True)
-                if numbers.null_count < len(lines):
-                    columns[field] = numbers
-            elif self.words[field].is_filled[lines].any():
-                columns[field] = self.words[field].take(lines).as_arrow()
+                numbers = self.numbers[field][lines]
+                if not is_of_pair:
+                    numbers[len(kept) :] = np.nan
+                known_numbers = pa.array(numbers, from_pandas=True)
+                if known_numbers.null_count < len(lines):
+                    columns[field] = known_numbers
+                continue
+            words = self.words[field]
+            codes = words.codes[lines]
+            if field == "system":
+                codes[len(kept) :] = omitted.systems
+            elif not is_of_pair:
+                codes[len(kept) :] = -1
+            chosen = Categories(codes, words.distinct)
+            if chosen.is_filled.any():
+                columns[field] = chosen.take(np.arange(len(lines))).as_arrow()
         columns["pair"] = self._names_of_pairs(lines).as_arrow()
         raw = RawTable(
             "The comparison",

@@ -121,6 +121,46 @@ def _check_missing_scores_of(system: Answers) -> None:
     )
 
 
+def check_labelled_pairs(
+    name: str,
+    *,
+    scores: NDArray[np.float64],
+    is_mated: NDArray[np.bool_],
+    is_lacking_mated: NDArray[np.bool_],
+) -> None:
+    """Raise if a file of Rekognition's scores seems to omit the lines of strangers.
+
+    A line for each of `FaceMatches` leaves out the pairs below its threshold, and the FMR would
+    come from the few strangers above it. A list of pairs may also be longer than what was asked, so
+    only scores that all stand above Rekognition's own threshold are taken for such a file.
+
+    Args:
+        name: Name of the system.
+        scores: float64, (N,): its scores.
+        is_mated: bool, (P,): whether each labelled pair in the file is mated.
+        is_lacking_mated: bool, (Q,): the same of each labelled pair that the file lacks.
+    """
+    lowest = float(np.fmin.reduce(scores))
+    highest = float(np.fmax.reduce(scores))
+    if not REKOGNITION_CUT <= lowest <= highest <= 100:
+        return
+    mated_count = np.count_nonzero(is_mated) + np.count_nonzero(is_lacking_mated)
+    stranger_count = len(is_mated) + len(is_lacking_mated) - mated_count
+    if min(mated_count, stranger_count) < FEWEST_TO_COMPARE:
+        return
+    mated_share = np.count_nonzero(is_lacking_mated) / mated_count
+    stranger_share = np.count_nonzero(~is_lacking_mated) / stranger_count
+    if stranger_share <= MOST_MISSING or stranger_share <= 3 * mated_share:
+        return
+    option = format_argument("below", {name: int(REKOGNITION_CUT)})
+    raise InvalidRequest(
+        f"{name} has no line for {stranger_share:.0%} of the labelled non-mated pairs, but for "
+        f"{mated_share:.0%} of the mated pairs, and no score below {REKOGNITION_CUT:g}: it seems "
+        f"to omit the pairs that Rekognition scores lower, and nothing was judged. Say so with "
+        f"{option}. If it was not asked about these pairs, remove them from the labels."
+    )
+
+
 def with_scores_below(
     answers: Sequence[Answers],
     below: float | Mapping[str, float],

@@ -174,7 +174,7 @@ def _checked_tables(
             problems += problems_of_cells(table)
         tables[0].raw.refuse(problems)
         all_tables += tables
-    return [join(all_tables, notify)] if len(files) > 1 else all_tables
+    return [join(all_tables, below, notify)] if len(files) > 1 else all_tables
 
 
 @attrs.frozen

@@ -86,6 +86,73 @@ def test_missing_pairs_of_a_file_are_noted_as_not_asked(exports):
     assert [text for text in heard if text.startswith("aws: 10 of 60 pairs")]
 
 
+@pytest.fixture
+def rekognition(tmp_path):
+    """A list of labels, and Rekognition's export: a line for each pair that scores 80 or more."""
+    chance = np.random.default_rng(7)
+    mated = np.arange(200) % 2 == 0
+    frame = pd.DataFrame({"image1": [f"a{n}.jpg" for n in range(200)], "mated": mated.astype(int)})
+    frame["image2"] = [f"b{n}.jpg" for n in range(200)]
+    frame["similarity"] = chance.normal(np.where(mated, 97, 50), 12).clip(1, 100).round(2)
+    is_below = frame["similarity"] < 80
+    files = [tmp_path / "labels.csv", tmp_path / "aws.csv"]
+    frame[["image1", "image2", "mated"]].to_csv(files[0], index=False)
+    frame[~is_below][["image1", "image2", "similarity"]].to_csv(files[1], index=False)
+    full = frame.assign(similarity=frame["similarity"].mask(is_below))
+    return files, full, int(is_below.sum())
+
+
+def test_labelled_pairs_that_no_file_answers_are_noted(pairs, exports):
+    pd.read_csv(exports[1]).iloc[:50].to_csv(exports[1], index=False)
+    heard = []
+    (aws,) = read_scores(exports[:2], note=heard.append)
+    assert len(aws) == 50
+    assert [text for text in heard if text.startswith("aws: 10 of 60 pairs")]
+
+
+def test_omitted_lines_of_low_scores_are_refused_with_the_option_that_explains_them(rekognition):
+    files, _, _ = rekognition
+    with pytest.raises(InvalidRequest, match=r"100% of .* non-mated.*below=\{'aws': 80\}"):
+        read_scores(files)
+
+
+def test_omitted_lines_count_below_the_vendors_threshold_if_the_user_says_so(rekognition):
+    files, full, count = rekognition
+    heard = []
+    (aws,) = read_scores(files, below=80, note=heard.append)
+    (of_empty_scores,) = read_scores(full, below=80, name="aws")
+    assert aws.answered.all()
+    assert sorted(aws.scores) == sorted(of_empty_scores.scores)
+    assert aws.mated.sum() == of_empty_scores.mated.sum() == 100
+    assert [text for text in heard if text.startswith(f"aws: {count} labelled pairs are not in")]
+
+
+def test_other_vendors_facts_are_not_those_of_omitted_lines(rekognition, tmp_path):
+    files, full, count = rekognition
+    other = full.assign(similarity=50, elapsed_s=3, model="v2", error="")
+    other.loc[199, ["similarity", "error"]] = None, "timeout"
+    other.drop(columns="mated").to_csv(tmp_path / "other.csv", index=False)
+    answers = read_scores([tmp_path / "other.csv", *files], below={"aws": 80})
+    aws = next(each for each in answers if each.name == "aws")
+    assert aws.answered.all()
+    assert aws.model is None
+    assert np.count_nonzero(aws.scores < 80) == count
+
+
+def test_pairs_of_a_file_with_empty_scores_were_not_asked(rekognition):
+    files, full, count = rekognition
+    full.iloc[:150].drop(columns="mated").to_csv(files[1], index=False)
+    (aws,) = read_scores(files, below=80)
+    assert len(aws) == 150
+
+
+def test_files_that_share_no_pairs_do_not_omit_all_of_them(rekognition):
+    files, _, _ = rekognition
+    pd.read_csv(files[1]).replace("a", "x", regex=True).to_csv(files[1], index=False)
+    with pytest.raises(InvalidRequest, match="0 of the 200 pairs"):
+        read_scores(files, below=80)
+
+
 def test_lines_without_a_label_are_skipped_with_a_note(exports):
     pd.read_csv(exports[0]).iloc[:40].to_csv(exports[0], index=False)
     heard = []
