@@ -126,10 +126,7 @@ def _examine_one(
     """
     from facematch_core.config.plugins import backend_class
 
-    if profile is not None:
-        report["backend"] = profile.backend
-    elif target.backend is not None or target.config is None:
-        report["backend"] = target.backend or FALLBACK
+    report["backend"] = _backend_named(target, profile)
     # If the backend cannot be opened, at least show which of its variables are set.
     if report["backend"] is not None:
         variables = backend_class(report["backend"]).environment_variables
@@ -153,6 +150,17 @@ def _examine_one(
     # Opening a store would create its file or connect to its server.
     with setup.open(opens_stores=False) as verifier:
         report["diagnosis"] = _hide(dict(verifier.backend.diagnose()), secrets)
+
+
+def _backend_named(target: Target, profile: Profile | None) -> str | None:
+    """Return the name of the backend; None if only a file that cannot be read has it."""
+    if profile is not None:
+        return profile.backend
+    if target.backend is not None:
+        return target.backend
+    if target.config is None and target.profile is None:
+        return FALLBACK
+    return None
 
 
 def _setting(name: str, value: str, origin: str) -> dict[str, str]:

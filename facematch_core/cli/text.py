@@ -11,13 +11,14 @@ import importlib.util
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import sys
 import textwrap
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import click
 
@@ -68,6 +69,13 @@ ERRORS: tuple[tuple[tuple[type[BaseException], ...], Exit], ...] = (
 )
 
 
+#: What a text is not, by click's names of our types of numbers.
+_NUMBERS: Final = {
+    r"is not a valid integer( range)?[.]$": "is not a whole number, such as 1000.",
+    r"is not a valid (float|float range|rate)[.]$": "is not a number, such as 0.05.",
+}
+
+
 def code_of(error: BaseException) -> Exit:
     """Return the exit code for an error; 70 for an unexpected error."""
     if isinstance(error, errors.Unsupported) and error.what in tuple(Operation):
@@ -87,7 +95,10 @@ def error_sentence(error: BaseException) -> str:
             message = "\n".join(map(clean, error.message.split("\n")))
         return " ".join([message, *map(clean, _describe_cost(error))])
     if isinstance(error, click.ClickException):
-        return clean(error.format_message())
+        message = error.format_message()
+        for click_words, words in _NUMBERS.items():
+            message = re.sub(click_words, words, message)
+        return clean(message)
     if isinstance(error, KeyboardInterrupt):
         return "stopped"
     if isinstance(error, OSError):

@@ -40,6 +40,7 @@ _TEMPORARY: Final = re.compile(
 _ADVICE: Final = {
     "SQLITE_FULL": "free some disk space",
     "SQLITE_CANTOPEN": "make its folder writable, because SQLite writes files beside it",
+    "SQLITE_NOTADB": "name the right file; this is no SQLite database",
     "SQLITE_READONLY": "make the file and its folder writable; SQLite writes files beside it",
 }
 

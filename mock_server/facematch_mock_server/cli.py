@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 STARTED = """{url}
 console: {console}
 {vendors}
-control: {control}
-stop with Ctrl-C"""
+control: {control}{end}"""
+#: The end of that output, unless the server ends with a program.
+STOP = "\nstop with Ctrl-C"
 #: The output for each vendor.
 VENDOR = """{keys}
 {switches}scores by {engine}; every response is marked as a mock's
@@ -175,8 +176,11 @@ def command(
             STARTED.format(
                 url=server.url,
                 console="none" if no_control else opened_url,
-                vendors="\n".join(_greet(server, vendors, switch, more["engine"])),
+                vendors="\n".join(
+                    _greet(server, vendors, switch, more["engine"], has_program=bool(program))
+                ),
                 control="none" if no_control else server.control_url + about_token,
+                end="" if program else STOP,
             ),
             err=bool(program),
         )
@@ -325,9 +329,17 @@ def _pass_session(server: MockServer, vendor: str) -> None:
 
 
 def _greet(
-    server: MockServer, vendors: Sequence[Vendor], switches: Iterable[str], engine: str
+    server: MockServer,
+    vendors: Sequence[Vendor],
+    switches: Iterable[str],
+    engine: str,
+    *,
+    has_program: bool,
 ) -> Iterator[str]:
-    """Yield the output for each vendor, under the vendor's name if there are several."""
+    """Yield the output for each vendor, under the vendor's name if there are several.
+
+    A program makes its own calls: nobody pastes the commands before the server ends.
+    """
     from facematch_mock_server.world.vendor import owner_of  # as in `command`
 
     for vendor in vendors:
@@ -335,14 +347,15 @@ def _greet(
         mine = [switch for switch, owner in owners.items() if owner == vendor.name]
         usual = (f"keys: {', '.join(vendor.first_keys)}",)
         keys, *commands = (line.format(url=server.url) for line in vendor.greeting or usual)
+        has_cards = "match" in vendor.operations and not has_program
         text = VENDOR.format(
             keys=keys,
-            commands="".join(f"  {command}\n" for command in commands),
+            commands="" if has_program else "".join(f"  {command}\n" for command in commands),
             switches="".join(f"{switch}, " for switch in mine),
-            cards=CARDS.format(url=server.url) if "match" in vendor.operations else "",
+            cards=CARDS.format(url=server.url) if has_cards else "",
             engine=engine,
-            unknown=UNKNOWN if engine == "cards" else "",
-        )
+            unknown=UNKNOWN if engine == "cards" and not has_program else "",
+        ).rstrip("\n" if has_program else "")
         yield f"{vendor.name}\n{text}" if len(vendors) > 1 else text
 
 

@@ -194,8 +194,11 @@ class MockServer(_Access):
         vendors = [vendor_named(name) for name in names]
         for more_host, owner in (hosts or {}).items():
             if owner not in names:
+                vendor_named(owner)  # raises if there is no such vendor
                 served = ", ".join(names)
-                raise ValueError(f"the host {more_host} is of {owner}, but the server has {served}")
+                raise ValueError(
+                    f"the host {more_host} belongs to {owner}, but the server has only {served}"
+                )
             owner_position = names.index(owner)
             more_hosts = vendors[owner_position].hosts | {more_host.lower()}
             vendors[owner_position] = attrs.evolve(vendors[owner_position], hosts=more_hosts)

@@ -152,11 +152,11 @@ def command(
     # Imported here, because `facematch --help` must not load the mock.
     from facematch_mock_server.server import MockServer
 
-    host = urlsplit(url).hostname or ""
+    host = _host_of(url)
     if not is_loopback(host) and host != deliver_to:
         raise click.UsageError(
-            f"{host or 'The URL'} is not this machine: add --deliver-to {host or 'HOST'} if the "
-            "receiver there is your own."
+            f"{host} is not this machine: add --deliver-to {host} if the receiver there is your "
+            "own."
         )
     secret = read_text(secret_file, "secret file").strip()
     if not secret:
@@ -171,6 +171,17 @@ def command(
     if not trial.is_telling:
         return Exit.LOOK
     return Exit.OK if trial.is_passed else Exit.NO
+
+
+def _host_of(url: str) -> str:
+    """Return the host of a receiver's URL; raise `click.UsageError` if it has none."""
+    try:
+        address = urlsplit(url)
+    except ValueError:  # such as an IPv6 address without its second bracket
+        address = urlsplit("")
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise click.UsageError(f"The URL must begin with http:// or https://, not {url[:60]!r}.")
+    return address.hostname
 
 
 def _show(trial: ReceiverTrial) -> None:

@@ -231,7 +231,8 @@ def test_switch_values_are_case_insensitive():
         (["--door-host", "a.example=didit"], "--door-host needs --door"),
         (["--", "true"], "COMMAND needs --door"),
         (["--door", "--door-host", "a.example"], "must be NAME=VALUE"),
-        (["--door", "--door-host", "a.example=azure"], "a.example is of azure"),
+        (["--door", "--door-host", "a.example=nosuch"], "Unknown vendor nosuch"),
+        (["--door", "--door-host", "a.example=azure"], "a.example belongs to azure"),
     ],
     ids=lambda part: " ".join(part) if isinstance(part, list) else None,
 )

@@ -159,6 +159,13 @@ def test_nothing_is_sent_to_another_machine_without_confirmation(secret_file):
     assert "--deliver-to shop.example" in answer.output
 
 
+@pytest.mark.parametrize("url", ["127.0.0.1:9911", "localhost:9911/hook", "http://[::1", "hook"])
+def test_a_url_without_a_scheme_or_a_host_is_refused_with_what_it_must_begin_with(url, secret_file):
+    answer = invoke_facematch("webhooks", url, "--secret-file", secret_file)
+    assert answer.exit_code == 2
+    assert f"must begin with http:// or https://, not '{url}'" in answer.output
+
+
 def test_a_receiver_that_is_not_running_shows_nothing(secret_file):
     answer = invoke_facematch("webhooks", "http://127.0.0.1:9/", "--secret-file", secret_file)
     assert answer.exit_code == 3

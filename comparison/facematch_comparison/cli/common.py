@@ -194,7 +194,7 @@ source = join_options(
         "below",
         "[SYSTEM=]NUMBER",
         "With --scores: an empty score is below this number, the vendor's own threshold "
-        "(Rekognition: 80).",
+        "(Rekognition: 80); so is a labelled pair without a line, if no score is empty.",
         callback=_below,
     ),
     flag("--independent-pairs", "With --scores without people's names: no person is in two pairs."),

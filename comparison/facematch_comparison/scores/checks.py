@@ -14,7 +14,7 @@ from facematch_core.models import Decision
 
 from .answers import DECISIONS, Answers
 from .columns import PEOPLE, TRUTH, ColumnsNotRecognised
-from .missing import FEWEST_TO_COMPARE
+from .missing import FEWEST_TO_COMPARE, REKOGNITION_CUT
 from .score_table import MINUS_DISTANCE, ScoreTable
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def check_labels(
             raise ColumnsNotRecognised(
                 f"{judged.raw.name}: {column[:60]!r} matches the answers of {system.name} exactly: "
                 f"all {len(mated):,} mated pairs score above all {len(non_mated):,} others; "
-                f"nothing was judged. Is it the ground truth, and not the answer of {system.name}?",
+                "nothing was judged. Make sure that it is the ground truth, and not the answer of "
+                f"{system.name}.",
                 columns={field: column},
             )
 
@@ -127,9 +128,15 @@ def notes_of_blanks(answers: Sequence[Answers]) -> Iterator[str]:
         lowest = non_mated.min(initial=np.inf)
         count_lowest = int(np.count_nonzero(non_mated == lowest))
         if count_lowest >= max(_MANY_ALIKE, len(non_mated) / 2):
+            advice = ""
+            others = system.scores[system.scored & (system.scores > lowest)]
+            if lowest == 0 and others.min(initial=np.inf) >= REKOGNITION_CUT:
+                no_score = format_argument("no_scores", [0])
+                below = format_argument("below", {system.name: int(REKOGNITION_CUT)})
+                advice = f"; if 0 stands for a score that the vendor omits, use {no_score} {below}"
             yield (
                 f"{system.name}: {count_lowest:,} of {len(non_mated):,} non-mated pairs have the "
-                f"score {lowest:g}, so a threshold just above it may be chosen"
+                f"score {lowest:g}, so a threshold just above it may be chosen{advice}"
             )
     if counts_without_score:
         yield (

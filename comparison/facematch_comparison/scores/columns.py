@@ -215,6 +215,7 @@ class ColumnsNotRecognised(InvalidRequest):
         columns: The columns to pass, by our name, for several systems a list; the value ``COLUMN``
             is a placeholder for the name that the user must fill in.
         independent_pairs: Whether the user may pass this argument, because no column names people.
+        people_needed: Whether a file without people's names is of no use, whatever the arguments.
     """
 
     def __init__(
@@ -223,10 +224,12 @@ class ColumnsNotRecognised(InvalidRequest):
         *,
         columns: Mapping[str, str | Sequence[str]] = MappingProxyType({}),
         independent_pairs: bool = False,
+        people_needed: bool = False,
     ) -> None:
         self.what = what
         self.columns = dict(columns)
         self.independent_pairs = independent_pairs
+        self.people_needed = people_needed
         arguments = []
         if columns:
             arguments.append(f"columns={json.dumps(self.columns, ensure_ascii=False)}")
@@ -242,6 +245,8 @@ class ColumnsNotRecognised(InvalidRequest):
         advice = f"Replace {COLUMN} by the name of the column"
         if self.columns.keys().isdisjoint((PERSON, *PEOPLE)):
             return advice
+        if self.people_needed:
+            return f"{advice} (if no column names people, add {' and '.join(PEOPLE)})"
         instead = format_argument("independent_pairs", True)
         return f"{advice} (if no column names people, use {instead} instead)"
 

@@ -35,9 +35,7 @@ if TYPE_CHECKING:
 _LEAST_JOINED: Final = 0.5
 
 
-def join(
-    files: Sequence[ScoreTable], below: Below, note: Callable[[str], object]
-) -> ScoreTable:
+def join(files: Sequence[ScoreTable], below: Below, note: Callable[[str], object]) -> ScoreTable:
     """Join files by pair. A file without scores provides only labels and people.
 
     A vendor that omits low scores may omit the lines, too. If `below` says so, its labelled pairs

@@ -26,6 +26,8 @@ from .score_table import MINUS_DISTANCE, ScoreTable, just_below
 if TYPE_CHECKING:
     from typing import TypeAlias
 
+    from numpy.typing import NDArray
+
 #: The threshold below which a system returns no score: of each system, or of the only one.
 Below: TypeAlias = "float | Mapping[str, float] | None"
 
@@ -186,10 +188,20 @@ def with_scores_below(
 
 def _filled_below(system: Answers, threshold: float, note: Callable[[str], object]) -> Answers:
     lower_count = int(np.count_nonzero(system.scores < threshold))
-    if lower_count or system.scale == MINUS_DISTANCE:
+    if system.scale == MINUS_DISTANCE:
         raise InvalidRequest(
-            f"{system.name} has distances, or scores below {threshold:g} ({lower_count:,}), so its "
-            "empty cells do not mean lower scores."
+            f"{system.name} has distances, so its empty cells do not mean scores below "
+            f"{threshold:g}."
+        )
+    if lower_count:
+        advice = ""
+        lowest = float(np.nanmin(system.scores))
+        if np.count_nonzero(system.scores == lowest) == lower_count:
+            no_score = format_argument("no_scores", [int(lowest) if lowest % 1 == 0 else lowest])
+            advice = f" If {lowest:g} stands for an omitted score, add {no_score}."
+        raise InvalidRequest(
+            f"{system.name} has {lower_count:,} scores below {threshold:g}, so its empty cells do "
+            f"not mean lower scores.{advice}"
         )
     is_inconclusive = system.decisions == DECISIONS.index(Decision.INCONCLUSIVE)
     is_below = system.answered & np.isnan(system.scores) & ~is_inconclusive

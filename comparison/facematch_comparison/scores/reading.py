@@ -84,7 +84,9 @@ def read_scores(
             By default, a word is rejected, and so is a number that seems to mean a missing score;
             NaN declares that all numbers are scores.
         below: The threshold below which a system returns no score (Rekognition: 80). An empty cell
-            then means a lower score, not a failure to acquire. Can be a mapping by system.
+            then means a lower score, not a failure to acquire. If a file in a list has no empty
+            cell, so does a missing line for a pair that another file labels. Can be a mapping by
+            system.
         independent_pairs: Whether no person is in more than one pair, for files that name no
             people. If that is wrong, intervals are too narrow.
         models: Models whose answers are used if a system answered with several; pairs answered by

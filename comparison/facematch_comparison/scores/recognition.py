@@ -107,7 +107,7 @@ def recognise_labels(
         if field not in table.column_of and field not in questions:
             questions[field] = f"the column {field} is missing"
     if questions:
-        raise _refusal([table], questions, so=so)
+        raise _refusal([table], questions, people_needed=True, so=so)
 
 
 def _check_separator(file: ScoreTable) -> None:
@@ -219,6 +219,12 @@ def _assign_known_columns(file: ScoreTable) -> dict[str, str]:
             questions[field] = (
                 f"the columns {_quoted(columns)} of {file.name} may each be {field}: choose one"
             )
+            if {plain(column) for column in columns} == {"similarity", "confidence"}:
+                # botocore's model of CompareFaces, read 2026-11-28.
+                questions[field] += (
+                    " (Rekognition's score is Similarity; its Confidence says how certain it is of "
+                    "having found a face)"
+                )
             continue
         chosen = own_name[0] if own_name else columns[0]
         file.assign(field, chosen)
@@ -395,11 +401,12 @@ def _refusal(
     questions: Mapping[str, str],
     *,
     scores_to_confirm: Sequence[str] = (),
+    people_needed: bool = False,
     so: str = NOTHING_JUDGED,
 ) -> ColumnsNotRecognised:
     """Return an error that lists all columns and asks the user to name the missing ones.
 
-    `so` states the consequence.
+    `people_needed` is whether the file must name people; `so` states the consequence.
     """
     name = files[0].raw.name if len(files) == 1 else "The comparison"
     texts = [format_problems(name, questions.values(), so)]
@@ -421,6 +428,7 @@ def _refusal(
         "\n".join(texts),
         columns=columns,
         independent_pairs=PERSON in questions and not has_skipped,
+        people_needed=people_needed,
     )
 
 

@@ -58,6 +58,16 @@ def test_columns_of_the_pairs_are_named_by_the_line_to_paste(run, scripted, tmp_
     assert run(*report, "--column", "probe_subject=who").exit_code == 0
 
 
+def test_pairs_that_name_no_people_are_not_advised_to_use_an_option_of_another_command(
+    run, scripted, tmp_path
+):
+    (tmp_path / "pairs.csv").write_text("probe,reference,expected\na.jpg,b.jpg,same\n")
+    refusal = run(*ONE_BY_ONE)
+    assert (refusal.exit_code, scripted.calls) == (2, [])
+    assert "add probe_subject and reference_subject" in " ".join(refusal.stderr.split())
+    assert "--independent-pairs" not in refusal.stderr
+
+
 def test_summary_reports_unfinished_pairs_with_reasons(screens, scripted):
     lost = fail_with(OutcomeUnknown("Lost."))
     unsaid = match_result(score=Score(80.0, "fake/v1"), billing=Billing(Charged.UNKNOWN))

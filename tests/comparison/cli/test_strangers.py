@@ -254,6 +254,31 @@ def test_scores_with_thousands_separators(run, report, scores, tmp_path, decimal
     assert run(*REPORT, "thousands.csv").exit_code == 2
 
 
+def test_rekognitions_similarity_is_chosen_among_its_numbers(run, scores, tmp_path):
+    mated, values = scores
+    lines = ["SourceImage,TargetImage,same_person,Similarity,Confidence"]
+    for at, (is_mated, value) in enumerate(zip(mated, values, strict=True)):
+        lines.append(f"a{at}.jpg,b{at}.jpg,{int(is_mated)},{value},{99 + at / 100}")
+    (tmp_path / "aws.csv").write_text("\n".join(lines))
+    refusal = run(*REPORT, "aws.csv")
+    assert refusal.exit_code == 2
+    assert "Rekognition's score is Similarity" in " ".join(refusal.stderr.split())
+
+
+def test_zeros_for_omitted_scores_are_explained_by_options(run, tmp_path):
+    mated = np.arange(2 * PAIRS) < PAIRS
+    values = np.where(mated, 99.5 - np.arange(2 * PAIRS) % 9, 0)
+    values[3], values[50:52] = 0, [84.5, 91]
+    (tmp_path / "aws.csv").write_text(in_columns(mated, [str(value) for value in values]))
+    answer = run(*REPORT, "aws.csv")
+    assert answer.exit_code == 0
+    assert "use --no-score 0 --below aws=80" in " ".join(answer.stderr.split())
+    refusal = run(*REPORT, "aws.csv", "--below", "80")
+    assert refusal.exit_code == 2
+    assert "add --no-score 0" in " ".join(refusal.stderr.split())
+    assert run(*REPORT, "aws.csv", "--no-score", "0", "--below", "aws=80").exit_code == 0
+
+
 def test_words_among_scores_are_explained_by_an_option(run, scores, tmp_path):
     mated, values = scores
     texts = [str(value) for value in values]

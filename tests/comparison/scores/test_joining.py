@@ -140,7 +140,7 @@ def test_other_vendors_facts_are_not_those_of_omitted_lines(rekognition, tmp_pat
 
 
 def test_pairs_of_a_file_with_empty_scores_were_not_asked(rekognition):
-    files, full, count = rekognition
+    files, full, _ = rekognition
     full.iloc[:150].drop(columns="mated").to_csv(files[1], index=False)
     (aws,) = read_scores(files, below=80)
     assert len(aws) == 150
