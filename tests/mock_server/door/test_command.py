@@ -28,6 +28,10 @@ def test_command_reaches_the_mock_and_its_output_and_exit_code_are_its_own():
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (7, "200\n")
     assert done.stderr.startswith("http://127.0.0.1:")
+    assert "keys: mock-live-key" in done.stderr
+    # Nobody can paste a call or press Ctrl-C before the server ends.
+    assert "curl" not in done.stderr
+    assert "Ctrl-C" not in done.stderr
 
 
 @pytest.fixture
