@@ -260,7 +260,7 @@ class _Lines:
         if "error" in self.words:
             is_empty &= ~self.words["error"].is_filled[lines]
         shared = np.count_nonzero(np.isin(self.pairs[lines], labelled))
-        return not is_empty.any() and shared > _LEAST_JOINED * len(lines)
+        return bool(not is_empty.any() and shared > _LEAST_JOINED * len(lines))
 
     def _check_shared_pairs(self, of_system: Ints, pairs_of_answers: Ints) -> None:
         """Raise if a system lacks most of the labelled pairs that systems have answered."""
