@@ -295,7 +295,7 @@ def _judge_system(system: model.System, requirements: Requirements) -> SystemVer
     point = judged.point
     if point is not None:
         verdict = attrs.evolve(verdict, threshold=point.threshold, chosen_on=point.chosen_on)
-    if _would_pairs_help(judged, outcome):
+    if _would_pairs_help(judged, requirements, outcome):
         verdict = attrs.evolve(verdict, plan=_plan_command(requirements))
     return verdict
 
@@ -344,18 +344,23 @@ def _describe_rates(judged: _Judged, requirements: Requirements, outcome: Conclu
     if outcome is Conclusion.FAIL:
         return ": No threshold keeps both its FMR and its FRR within the limits."
     no_threshold = "It was run without a known threshold, so there is none to judge."
+    acquisition = judged.system.service.acquisition
+    has_compared = acquisition.errors < acquisition.trials
+    if requirements.at == "default" and has_compared:
+        # `why_not` is about the threshold for the required FMR.
+        return f": {no_threshold}"
     return f": {judged.system.why_not or no_threshold}"
 
 
-def _would_pairs_help(judged: _Judged, outcome: Conclusion) -> bool:
+def _would_pairs_help(judged: _Judged, requirements: Requirements, outcome: Conclusion) -> bool:
     """Return whether more pairs could show the limits for all people."""
     if outcome is not Conclusion.INCONCLUSIVE or judged.transactions:
         return False
     if judged.rates_outcome is not Conclusion.INCONCLUSIVE:
         return False
     if judged.point is None:
-        # More pairs do not help if scores are reversed.
-        return bool(judged.system.pairs_needed)
+        # More pairs do not help a run without decisions, nor reversed scores.
+        return requirements.at != "default" and bool(judged.system.pairs_needed)
     return not judged.observed_beyond
 
 

@@ -73,8 +73,11 @@ def _headline(evaluation: Evaluation, trials: int) -> str:
         text = f"{join_names(names)} are not compared: {why_not_compared}"
         if len(evaluation.differences) == 1:
             text += _about_scores(evaluation, evaluation.differences[0])
-    elif len(judged) == 2 or not compared:
+    elif len(judged) == 2:
         text = _sentence_on(evaluation, names[0], names[1])
+    elif not compared:
+        reason = _sentence_on(evaluation, names[0], names[1])
+        text = f"No two of {join_names(names)} are compared. {reason}"
     else:
         text = _describe_several(evaluation, compared)
     not_judged = [system.name for system in evaluation.systems if system not in judged]

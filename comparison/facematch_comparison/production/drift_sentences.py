@@ -34,7 +34,7 @@ def _headline(drift: Drift) -> str:
         )
     latest = moved[-1]
     real = [change for change in latest.changes if change.is_real]
-    words = join_names([describe(change) for change in real])
+    words = join_names([describe_change(change) for change in real])
     return (
         f"The answers of {drift.system} moved: in the {drift.span} of {latest.name}, {words}."
         f"{models}"
@@ -49,19 +49,23 @@ def _models(drift: Drift) -> str:
     return f" The name of its model changed: {join_names(sorted(names))}."
 
 
-def describe(change: Change) -> str:
-    """Return a change as ``accepted 95.1 % instead of 91.0 %``."""
+def describe_change(change: Change) -> str:
+    """Return a change in words, with the digits that show it.
+
+    It reads ``accepted 95.1 % instead of 91.0 %``, or ``median score 71.0 instead of 68.0``.
+    """
+    difference = abs(change.now - change.first)
     if change.quantile is None:
-        first_percent = numbers.percent(change.first)
-        now_percent = numbers.percent(change.now)
+        first_percent = numbers.percent(change.first, difference)
+        now_percent = numbers.percent(change.now, difference)
         return f"{change.of} {now_percent} % instead of {first_percent} %"
     return (
-        f"{name_of(change.quantile)} {numbers.quantity(change.now)} instead of "
-        f"{numbers.quantity(change.first)}"
+        f"{score_quantile_name(change.quantile)} {numbers.quantity(change.now, difference)} "
+        f"instead of {numbers.quantity(change.first, difference)}"
     )
 
 
-def name_of(quantile: float) -> str:
+def score_quantile_name(quantile: float) -> str:
     """Return what a quantile of the scores is called."""
     if quantile == 0.5:
         return "median score"
@@ -76,7 +80,7 @@ def _caveats(drift: Drift) -> Iterator[str]:
         "cameras or fraudsters have the same effect. To tell them apart, run the same pairs again "
         "with compare run under another profile name."
     )
-    thresholds = {name for period in drift.periods for name in period.thresholds}
+    thresholds = {threshold for period in drift.periods for threshold in period.thresholds}
     if len(thresholds) > 1:
         yield (
             f"The threshold changed ({join_names(sorted(thresholds))}): decisions move with it, "
@@ -108,12 +112,12 @@ def period_cells(period: Period) -> dict[str, str]:
         "Errors": share(period.errors) if period.errors.count else "",
     }
     for quantile, value in period.quantiles.items():
-        cells[name_of(float(quantile)).capitalize()] = estimate(value)
+        cells[score_quantile_name(float(quantile)).capitalize()] = estimate(value)
     cells["Half within"] = ""
     if period.half_within_s is not None:
         cells["Half within"] = f"{numbers.quantity(period.half_within_s)} s"
     cells["Models"] = listed(period.models)
     cells["Thresholds"] = listed(period.thresholds)
-    moved = [describe(change) for change in period.changes if change.is_real]
+    moved = [describe_change(change) for change in period.changes if change.is_real]
     cells["Moved"] = "; ".join(moved)
     return cells

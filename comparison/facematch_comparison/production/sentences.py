@@ -66,7 +66,7 @@ def _what_to_label(comparison: ShadowComparison) -> str:
 
 
 def _verdict(comparison: ShadowComparison) -> str:
-    """Return who is better, or that it may be chance."""
+    """Return who is better, or that it may be chance. Called only with net errors."""
     answered_name = comparison.answered.name
     candidate_name = comparison.candidate.name
     if comparison.money is not None:
@@ -76,6 +76,13 @@ def _verdict(comparison: ShadowComparison) -> str:
         winner = candidate_name if saves else answered_name
         return f"{winner} costs less, and the difference is significant."
     real = [net for net in comparison.net if net.is_real and net.kind != "error"]
+    any_error = comparison.net_of("error")
+    if not real and any_error is not None and any_error.is_real:
+        winner = candidate_name if any_error.saved.value > 0 else answered_name
+        return (
+            f"{winner} makes fewer errors in all, and the difference is significant. Whether it "
+            "makes fewer of one kind may be due to chance."
+        )
     if not real:
         return (
             f"Whether {answered_name} or {candidate_name} makes fewer errors may be due to chance."
@@ -222,9 +229,15 @@ def _about_labels(reviewed: Reviewed) -> Iterator[str]:
             f"{reviewed.unclear:,} disagreements could not be labelled: the others stand for them."
         )
     if reviewed.later:
-        yield f"{reviewed.later:,} later calls of the log do not count: the review is older."
+        yield (
+            f"{reviewed.later:,} compared calls do not count: they are later than the review, or "
+            "disagreements that it does not list."
+        )
     if reviewed.gone:
-        yield f"{reviewed.gone:,} calls of the review are no longer in the log."
+        yield (
+            f"{reviewed.gone:,} calls of the review are not among the compared calls (no longer in "
+            "the log, or outside --since and --until)."
+        )
     yield (
         "Labels are taken as the truth. Nobody who labels should know which system accepted a call."
     )

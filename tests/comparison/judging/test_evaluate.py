@@ -469,6 +469,18 @@ def test_a_system_without_comparison_is_never_best():
     assert " 9 non-mated" not in evaluation.headline
 
 
+def test_headline_names_all_systems_of_which_no_two_can_be_compared():
+    whole = system_answers([90] * 300, [10] * 1_000)
+    systems = []
+    for number, name in enumerate("abc"):
+        others = [row for row in range(300) if row % 3 != number]
+        systems.append(without_answers(attrs.evolve(whole, name=name), others))
+    evaluation = evaluate(systems, required_fmr=0.01)
+    assert not any(difference.frr for difference in evaluation.differences)
+    assert "a, b and c" in evaluation.headline
+    assert "a and b answered no mated pair in common" in evaluation.headline
+
+
 def test_transaction_rates_are_reported_beside_attempt_rates():
     people, tries = 200, 5
     answers = in_transactions(crowd(people=people, mated=tries, mean=60, failures=0.05), tries)

@@ -167,6 +167,20 @@ def test_without_a_threshold_its_reason_is_the_verdict():
     assert verdict.sentence.startswith("a: No threshold keeps both")
 
 
+def test_a_run_without_decisions_needs_a_threshold_and_not_more_pairs():
+    few = at_default(100, 0, 200, 0)
+    undecided = with_columns(few, decisions=np.full(len(few), -1, np.int8))
+    at_required = verdict_of(undecided)
+    assert ("too few" in at_required.sentence, at_required.plan) == (True, PLAN)
+    verdict = verdict_of(undecided, AS_ASKED)
+    assert (verdict.outcome, verdict.rates) == (Conclusion.INCONCLUSIVE, ())
+    assert "without a known threshold" in verdict.sentence
+    assert "too few" not in verdict.sentence
+    assert verdict.plan is None
+    nothing = verdict_of(without_answers(few, slice(None)), AS_ASKED)
+    assert "It compared no pair" in nothing.sentence
+
+
 def test_reversed_scores_affect_only_their_own_system():
     good, wrong = crowd("good", mean=85, others=60), crowd("wrong", mean=85, others=60)
     wrong = with_columns(wrong, scores=100 - wrong.scores)

@@ -11,8 +11,8 @@ from scipy import stats
 
 import facematch_core as fm
 from facematch_comparison.production.calls import Selection, table_of
-from facematch_comparison.production.drift import FEWEST_CALLS, Span, measure_drift
-from facematch_comparison.production.drift_sentences import with_sentences
+from facematch_comparison.production.drift import FEWEST_CALLS, Change, Span, measure_drift
+from facematch_comparison.production.drift_sentences import describe_change, with_sentences
 from facematch_comparison.production.page import drift_html
 from facematch_core.call_log import NotAsked, Side
 
@@ -104,6 +104,21 @@ def test_moved_scores_are_said_to_move_and_not_to_be_worse():
     for text in (drift.headline, *drift.caveats[1:]):
         assert "worse" not in text
     assert not any(of == "accepted" for _, of in moved(drift))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (Change(of="accepted", first=0.951, now=0.954, p_value=0.0), "95.40 % instead of 95.10 %"),
+        (Change(of="accepted", first=0.95, now=0.91, p_value=0.0), "91.0 % instead of 95.0 %"),
+        (
+            Change(of="scores", quantile=0.5, first=71.42, now=71.31, p_value=0.0),
+            "median score 71.31 instead of 71.42",
+        ),
+    ],
+)
+def test_a_change_is_written_with_the_digits_that_show_it(change, says):
+    assert describe_change(change).endswith(says)
 
 
 def test_more_pictures_without_a_face_and_errors_are_found():

@@ -193,6 +193,16 @@ def test_later_and_forgotten_calls_do_not_count(month):
     assert compare(find_sides(table_of(kept), ALL), labels).reviewed.gone == 1
 
 
+def test_calls_of_a_review_outside_since_are_not_said_to_have_left_the_log(month):
+    table = month.table()
+    labels = labels_of(find_sides(table, ALL), month.truth)
+    late = Selection(since=START + dt.timedelta(seconds=500 * 500))
+    found = compare(find_sides(table, late), labels)
+    assert found.reviewed.gone
+    (text,) = [caveat for caveat in found.caveats if "of the review are not among" in caveat]
+    assert "outside --since and --until" in text
+
+
 def test_calls_of_a_time_or_an_operation_are_selected(month):
     table = month.table()
     late = Selection(since=START + dt.timedelta(seconds=500 * 900))
@@ -250,6 +260,34 @@ def test_verdict_names_who_is_better_or_says_chance(rates, costs, says):
     if costs is not None:
         given = Costs(false_match=costs[0], false_reject=costs[1], currency="EUR")
     assert says in compare(sides, labels_of(sides, month.truth), costs=given).headline
+
+
+def wrong_calls(month, *, only_answered, only_candidate):
+    """The month without errors, but for so many genuine and so many impostors' calls of a side."""
+    accepts = [month.genuine.copy(), month.genuine.copy()]
+    genuine = iter(np.flatnonzero(month.genuine))
+    impostors = iter(np.flatnonzero(~month.genuine))
+    for side, count in enumerate((only_answered, only_candidate)):
+        for _ in range(count):
+            accepts[side][next(genuine)] = False
+            accepts[side][next(impostors)] = True
+    return attrs.evolve(month, accepts=tuple(accepts))
+
+
+@pytest.mark.parametrize(("wrong", "winner"), [((8, 1), "deepvue"), ((1, 8), "didit")])
+def test_verdict_of_both_kinds_together_agrees_with_the_table(wrong, winner):
+    month = wrong_calls(
+        simulate_month(np.random.default_rng(5), impostors=0.2, people=100_000),
+        only_answered=wrong[0],
+        only_candidate=wrong[1],
+    )
+    sides = find_sides(month.table(), ALL)
+    found = compare(sides, labels_of(sides, month.truth))
+    is_real = {net.kind: net.is_real for net in found.net}
+    assert is_real == {"error": True, "false_reject": False, "false_match": False}
+    assert f"{winner} makes fewer errors in all" in found.headline
+    few = compare(sides, labels_of(sides, month.truth, labelled=2))
+    assert "makes fewer errors may be due to chance" in few.headline
 
 
 def test_document_and_page_have_the_same_verdict_and_no_person(month):
