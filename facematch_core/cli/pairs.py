@@ -245,8 +245,16 @@ class RecordedRun(verifiers.PairRun):
         self.results.begin(self.pairs[index].line, [image.digest for image in images])
         return super().compare(index, *images)
 
-    def verify_pair(self, index: int, pair: object, **options: Any) -> verifiers.PairOutcome | None:
-        outcome = super().verify_pair(index, pair, **options)
+    def verify_pair(self, index: int, pair: object) -> verifiers.PairOutcome | None:
+        return self._save(index, super().verify_pair(index, pair))
+
+    def refuse_pair(self, index: int, pair: object) -> verifiers.PairOutcome | None:
+        return self._save(index, super().refuse_pair(index, pair))
+
+    def _save(
+        self, index: int, outcome: verifiers.PairOutcome | None
+    ) -> verifiers.PairOutcome | None:
+        """Save the outcome of a pair, if it has one; return it."""
         if outcome is not None:
             # In the thread of the call: an outcome that waits for an earlier pair is saved, too.
             is_free = outcome.error is not None and charge_of(outcome.error) is Charged.NO

@@ -274,7 +274,7 @@ class FileLock:
     """
 
     # Reentrant, because a finalizer may run a transaction in the thread that has just acquired it.
-    lock: threading.RLock = attrs.field(factory=threading.RLock)
+    rlock: threading.RLock = attrs.field(factory=threading.RLock)
     #: Id of the thread that runs a transaction in the file; None between transactions.
     thread_in_transaction: int | None = None
 
@@ -299,12 +299,13 @@ class SqliteDatabase(Database):
     def _run_until_deadline(self, transaction: Transaction[T], progress: Progress) -> T:
         file_lock = self._file_lock
         thread = threading.get_ident()
-        # A finalizer may run during this thread's own transaction, and would wait for its lock.
+        # A finalizer may run during this thread's own transaction, and would wait in vain for the
+        # transaction's lock on the file.
         if file_lock.thread_in_transaction == thread:
             raise DatabaseBusy("this thread is in the middle of another step")
         # Not a context manager, because a Ctrl-C while entering it would leave the lock held.
         try:
-            if not file_lock.lock.acquire(timeout=progress.deadline.left_s()):
+            if not file_lock.rlock.acquire(timeout=progress.deadline.left_s()):
                 raise DatabaseBusy("other threads use it")
             file_lock.thread_in_transaction = thread
             return self._run_with_retries(transaction, progress)
@@ -313,9 +314,10 @@ class SqliteDatabase(Database):
             if file_lock.thread_in_transaction == thread:
                 file_lock.thread_in_transaction = None
             try:  # noqa: SIM105
-                file_lock.lock.release()
+                file_lock.rlock.release()
             except RuntimeError:
-                pass  # the lock was not acquired, because of a timeout or a Ctrl-C
+                # This thread did not acquire the lock, because of a timeout or a Ctrl-C.
+                pass
 
     def _begin(self, connection: Connection, lock_timeout_s: float) -> None:
         connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -353,14 +355,14 @@ class PostgresDatabase(Database):
     """Runs transactions in a PostgreSQL database, each in a thread that its caller can abandon.
 
     Attributes:
-        hung: The transactions that are still running although their callers have timed out.
+        abandoned: The transactions that are still running although their callers have timed out.
     """
 
     min_timeout_s = MIN_TIMEOUT_S
 
     def __init__(self, engine: Engine, *, owns_engine: bool, label: str) -> None:
         super().__init__(engine, owns_engine=owns_engine, label=label)
-        self.hung: set[Future[Any]] = set()
+        self.abandoned: set[Future[Any]] = set()
         self._threads = HelperThreads(MAX_CONNECTIONS, "facematch-store")
         with _registry_lock:
             _databases.add(self)
@@ -371,13 +373,13 @@ class PostgresDatabase(Database):
         _pools_of_parent.append(self.engine.pool)
         self.engine.dispose(close=False)
         # The parent's threads do not exist here.
-        self.hung = set()
+        self.abandoned = set()
 
     def _run_until_deadline(self, transaction: Transaction[T], progress: Progress) -> T:
         # If the caller times out, the thread may or may not commit. `undo` handles both cases.
-        future = self._start(transaction, progress)
+        future = self._start_in_thread(transaction, progress)
         progress.note_answer()
-        read_timeout_s = READ_TIMEOUT_AFTER_HANG_S if self.hung else READ_TIMEOUT_S
+        read_timeout_s = READ_TIMEOUT_AFTER_HANG_S if self.abandoned else READ_TIMEOUT_S
         try:
             while not future.done():
                 # Each response of the server, noted by the thread, extends the read timeout.
@@ -389,11 +391,11 @@ class PostgresDatabase(Database):
             return future.result()
         finally:
             if not future.done():
-                self.hung.add(future)
-                future.add_done_callback(self.hung.discard)
+                self.abandoned.add(future)
+                future.add_done_callback(self.abandoned.discard)
             del future  # break the reference cycle between the future and its error's traceback
 
-    def _start(self, transaction: Transaction[T], progress: Progress) -> Future[T]:
+    def _start_in_thread(self, transaction: Transaction[T], progress: Progress) -> Future[T]:
         """Start a transaction once a thread is free; raise `DatabaseBusy` if none is in time."""
         while True:
             # Wait for a short time only, because meanwhile all threads may turn out to hang.
@@ -406,7 +408,7 @@ class PostgresDatabase(Database):
                 # Before the deadline, the reason is not a lack of free threads: the system has
                 # refused a new one.
                 is_refused = not short_deadline.is_over
-                do_all_hang = len(self.hung) >= MAX_CONNECTIONS
+                do_all_hang = len(self.abandoned) >= MAX_CONNECTIONS
                 if progress.deadline.is_over or is_refused or do_all_hang:
                     raise DatabaseBusy(str(error)) from None
 
@@ -461,7 +463,7 @@ _pools_of_parent: list[object] = []
 def _before_fork() -> None:
     _registry_lock.acquire()
     for _path, file_lock in sorted(_file_locks.items()):
-        file_lock.lock.acquire()
+        file_lock.rlock.acquire()
         _locks_of_fork.append(file_lock)
     for database in _databases:
         database.prepare_fork()
@@ -469,7 +471,7 @@ def _before_fork() -> None:
 
 def _after_fork() -> None:
     while _locks_of_fork:
-        _locks_of_fork.pop().lock.release()
+        _locks_of_fork.pop().rlock.release()
     _registry_lock.release()
 
 

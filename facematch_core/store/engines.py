@@ -104,7 +104,7 @@ def _set_up_file(engine: Engine) -> None:
 
     event.listen(engine, "do_connect", create_file)
     event.listen(engine, "connect", _set_up_connection)
-    _follow_file(engine, path)
+    _drop_connections_to_replaced_file(engine, path)
 
 
 def _create_private(file: str) -> None:
@@ -127,7 +127,7 @@ def _set_up_connection(connection: Any, _record: object) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
 
 
-def _follow_file(engine: Engine, file: str) -> None:
+def _drop_connections_to_replaced_file(engine: Engine, file: str) -> None:
     """Drop connections to a removed or replaced file, because other processes use the new file."""
 
     def remember(_connection: object, record: Any) -> None:

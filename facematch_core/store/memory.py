@@ -32,8 +32,8 @@ class MemoryStore(CallStore):
     def __init__(self) -> None:
         self._budgets: dict[BudgetKey, BudgetState] = {}
         # Open reservations, in two dicts because an outage may leave thousands unknown.
-        self._reserved: dict[_Identity, Reservation] = {}
-        self._unknown: dict[_Identity, Reservation] = {}
+        self._open_reserved: dict[_Identity, Reservation] = {}
+        self._open_unknown: dict[_Identity, Reservation] = {}
 
     def reserve(
         self, reservation: Reservation, cap: Decimal, *, deadline: Deadline = NO_DEADLINE
@@ -41,7 +41,7 @@ class MemoryStore(CallStore):
         key = reservation.key
         identity = _identity(reservation)
         with _lock:
-            if identity in self._reserved or identity in self._unknown:
+            if identity in self._open_reserved or identity in self._open_unknown:
                 raise ConfigurationError(records.describe_second_reservation(reservation))
             state = self._budgets.get(key) or BudgetState(key=key, cap=cap)
             state = attrs.evolve(state, cap=cap)
@@ -49,7 +49,7 @@ class MemoryStore(CallStore):
                 return state
             reserved = EXACT.add(state.reserved, reservation.amount)
             self._budgets[key] = attrs.evolve(state, reserved=reserved)
-            self._reserved[identity] = reservation
+            self._open_reserved[identity] = reservation
             return None
 
     def finalize(
@@ -64,9 +64,10 @@ class MemoryStore(CallStore):
     ) -> bool:
         identity = _identity(reservation)
         with _lock:
-            stored = self._reserved.pop(identity, None)
+            stored = self._open_reserved.pop(identity, None)
+            # An unknown charge may become known, but not the other way round.
             if stored is None and charged is not Charged.UNKNOWN:
-                stored = self._unknown.pop(identity, None)
+                stored = self._open_unknown.pop(identity, None)
             if stored is None:
                 return False
             budget = self._budgets[stored.key]
@@ -75,12 +76,12 @@ class MemoryStore(CallStore):
             sums: dict[str, Any] = {
                 old_sum: EXACT.subtract(getattr(budget, old_sum), stored.amount)
             }
-            new_sum = records.SUM_BY_CHARGE.get(charged)
+            new_sum = records.SUM_NAME_BY_CHARGE.get(charged)
             if new_sum is not None:
                 sums[new_sum] = EXACT.add(getattr(budget, new_sum), stored.amount)
             self._budgets[stored.key] = attrs.evolve(budget, **sums)
             if charged is Charged.UNKNOWN:
-                self._unknown[identity] = attrs.evolve(
+                self._open_unknown[identity] = attrs.evolve(
                     stored,
                     state=State.UNKNOWN,
                     charged=charged,
@@ -109,9 +110,9 @@ class MemoryStore(CallStore):
         with _lock:
             reservations: list[Reservation] = []
             if state in (None, State.RESERVED):
-                reservations += self._reserved.values()
+                reservations += self._open_reserved.values()
             if state in (None, State.UNKNOWN):
-                reservations += self._unknown.values()
+                reservations += self._open_unknown.values()
         if key is not None:
             reservations = [each for each in reservations if each.key == key]
         return tuple(sorted(reservations, key=lambda reservation: reservation.order))

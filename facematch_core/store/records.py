@@ -40,7 +40,7 @@ class State(enum.StrEnum):
 
 
 #: The sum that a finished call's amount is added to. The amount of a free call is not added.
-SUM_BY_CHARGE: Final = {Charged.YES: "spent", Charged.UNKNOWN: "unknown"}
+SUM_NAME_BY_CHARGE: Final = {Charged.YES: "spent", Charged.UNKNOWN: "unknown"}
 
 
 @attrs.frozen(kw_only=True)

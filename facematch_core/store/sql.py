@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 #: The effect of a failed transaction on the call, for error messages.
 _NOTHING_SENT: Final = "Nothing was sent."
-_WRITTEN_LATER: Final = "The charge of the call is kept in memory and written with the next step."
+_CHARGE_WRITTEN_LATER: Final = (
+    "The charge of the call is kept in memory and written with the next step."
+)
 
 
 def open_database(where: str | Engine, *, label: str = "store of calls") -> Database:
@@ -132,9 +134,11 @@ class SqlStore(CallStore):
             answered_from=answered_from,
         )
         try:
-            return self._database.run(write, deadline=deadline, effect_of_failure=_WRITTEN_LATER)
+            return self._database.run(
+                write, deadline=deadline, effect_of_failure=_CHARGE_WRITTEN_LATER
+            )
         except BaseException:
-            # A second write is safe if the first was committed after all.
+            # The next transaction writes it. That is safe if the first was committed after all.
             self._database.pending_writes.append(write)
             raise
 

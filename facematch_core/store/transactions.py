@@ -131,6 +131,7 @@ def _read_budget(row: sa.RowMapping) -> BudgetState:
 
 
 def _read_reservation(row: sa.RowMapping) -> Reservation:
+    """Return the reservation of a row of `ATTEMPTS`; raise `Damaged` if it is unreadable."""
     try:
         return Reservation(
             call=CallRecord.from_dict(json.loads(row["attempt"])),
@@ -139,16 +140,16 @@ def _read_reservation(row: sa.RowMapping) -> Reservation:
             amount=_from_units(row["amount"], row["currency"]),
             state=State(row["state"]),
             # These columns are NULL until the attempt has ended.
-            charged=_convert(row["billed"], Charged),
+            charged=_convert_unless_null(row["billed"], Charged),
             error=row["error"],
-            ended_at=_convert(row["ended_at"], datetime.fromisoformat),
-            answered_from=_convert(row["answered_from"], Environment),
+            ended_at=_convert_unless_null(row["ended_at"], datetime.fromisoformat),
+            answered_from=_convert_unless_null(row["answered_from"], Environment),
         )
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise Damaged from error
 
 
-def _convert(text: str | None, converter: Callable[[str], T]) -> T | None:
+def _convert_unless_null(text: str | None, converter: Callable[[str], T]) -> T | None:
     return converter(text) if text else None
 
 
@@ -224,7 +225,10 @@ def _empty_budget_row(key: BudgetKey, cap: Decimal) -> dict[str, Any]:
 
 
 def _add_to_reserved(connection: sa.Connection, reservation: Reservation, cap: Decimal) -> bool:
-    """Add the amount to `reserved` in one conditional UPDATE; return whether it fits the cap."""
+    """Add the amount to `reserved` in one conditional UPDATE.
+
+    Return False if it exceeds the cap, or the budget has no row.
+    """
     key = reservation.key
     amount = _to_units(reservation.amount, key.currency)
     cap_units = _to_units(cap, key.currency)
@@ -288,6 +292,7 @@ def finalize(
     columns = sa.select(ATTEMPTS.c.state, ATTEMPTS.c.amount)
     query = columns.where(*is_this_attempt).with_for_update()
     row = connection.execute(query).one_or_none()
+    # An unknown charge may become known, but not the other way round.
     if row is None or row.state in (State.FINAL, new_state):
         return False
     if row.state not in tuple(State) or not _is_amount(row.amount):
@@ -302,7 +307,7 @@ def finalize(
     connection.execute(ATTEMPTS.update().where(*is_this_attempt).values(changes))
     # The states of an open reservation, "reserved" and "unknown", are also the names of their sums.
     sums = {row.state: BUDGETS.c[row.state] - row.amount}
-    new_sum = records.SUM_BY_CHARGE.get(charged)
+    new_sum = records.SUM_NAME_BY_CHARGE.get(charged)
     if new_sum is not None:
         sums[new_sum] = BUDGETS.c[new_sum] + row.amount
     connection.execute(BUDGETS.update().where(BUDGETS.c.budget == budget_id).values(sums))

@@ -165,6 +165,10 @@ class FailoverRunner(Runner):
     members: Mapping[str, FaceVerifier]
     breakers: Mapping[str, CircuitBreaker]
 
+    @property
+    def inner_runners(self) -> tuple[Runner, ...]:
+        return tuple(member.runner for member in self.members.values())
+
     def _make_call(self, images: list[Image], options: CallOptions) -> Answer:
         self.check_open()
         route_log = _RouteLog()
@@ -226,7 +230,7 @@ class FailoverRunner(Runner):
             deadline = options.deadline
             if not deadline.is_limited:
                 deadline = member.runner.deadline_after(None)
-            elif route_log.is_begun and deadline.is_over:
+            elif route_log.has_vendor_error and deadline.is_over:
                 return
             elif untried_count > 1:
                 deadline = deadline.sending_within(deadline.left_s() / untried_count)
@@ -242,16 +246,19 @@ class _RouteLog:
     """The members that did not answer a call, in order."""
 
     skipped: tuple[Skipped, ...] = ()
-    #: Whether any member was called.
-    is_begun: bool = False
+    #: Whether an error is a `VendorError`: then no member is tried after the deadline.
+    has_vendor_error: bool = False
     #: The error to raise if no member answers.
     error: FaceMatchError | None = None
 
     def add(self, member: str, error: FaceMatchError) -> None:
-        """Record a member's error; raise it if it ends the call."""
+        """Record a member's error; raise it unless the next member may be tried.
+
+        It may be tried only if nothing can have been charged.
+        """
         reason = type(error).__name__
         self.skipped += (Skipped(backend=member, reason=reason, message=error.message),)
-        if not _leads_to_next_member(error):
+        if not _is_free_and_worth_another_member(error):
             if isinstance(error, _KEY_ERRORS):
                 log.warning(
                     "The key of member %s was rejected (%s). No other was tried.", member, reason
@@ -259,7 +266,7 @@ class _RouteLog:
             error.route = Route(skipped=self.skipped)
             raise error
         log.info("The member %s did not answer: %s.", member, reason)
-        self.is_begun = self.is_begun or isinstance(error, VendorError)
+        self.has_vendor_error = self.has_vendor_error or isinstance(error, VendorError)
         # The traceback's frames would keep the pictures alive.
         error = error.with_traceback(None)
         if self.error is None or _is_preferred(error, self.error):
@@ -271,7 +278,7 @@ class _RouteLog:
         return self.error
 
 
-def _leads_to_next_member(error: FaceMatchError) -> bool:
+def _is_free_and_worth_another_member(error: FaceMatchError) -> bool:
     """Return whether the next member is tried after an error: nothing was paid."""
     if isinstance(error, _UNABLE):
         return True

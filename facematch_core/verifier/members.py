@@ -61,10 +61,14 @@ def check_members(
     if not members:
         raise ConfigurationError(f"A {group} needs at least one member.")
     for name, member in members.items():
+        if not isinstance(name, str):
+            raise ConfigurationError(
+                f"The name of a member of a {group} must be a text, not {type(name).__name__}."
+            )
         if not isinstance(member, accepted):
             classes = " or a ".join(cls.__name__ for cls in accepted)
             raise ConfigurationError(
-                f"Member {str(name)[:60]!r} of a {group} must be a {classes}, not a "
+                f"Member {name[:60]!r} of a {group} must be a {classes}, not a "
                 f"{type(member).__name__}."
             )
     return members
@@ -110,11 +114,11 @@ def members_of_call(members: Mapping[str, M], call: object) -> dict[str, M]:
     If there is none, return the first member, which raises the error for a call of another backend.
     """
     backend_name = getattr(call, "backend", None)
-    users = {
+    members_of_backend = {
         name: member for name, member in members.items() if backend_name in backends_of(member)
     }
-    if users:
-        return users
+    if members_of_backend:
+        return members_of_backend
     first_name = next(iter(members))
     return {first_name: members[first_name]}
 

@@ -273,6 +273,10 @@ class ShadowRunner(Runner):
         before_logs_close(self)
 
     @property
+    def inner_runners(self) -> tuple[Runner, ...]:
+        return (self.inner, self.candidate)
+
+    @property
     def system(self) -> str | None:
         return self.inner.system
 
@@ -360,7 +364,7 @@ class ShadowRunner(Runner):
 
     def _ask(self, batch: list[_Waiting]) -> None:
         """Ask the candidate about one call, in a thread of the queue."""
-        # No variable holds the pictures after the call, because the thread waits for the next.
+        # Taken out of the list, which would keep the pictures while the thread waits for a call.
         waiting = batch.pop()
         row = waiting.row
         if waiting.deadline.is_over:
@@ -382,13 +386,13 @@ class ShadowRunner(Runner):
             row = row.with_error(error)
             end = ShadowEnd.FAILED
         elapsed_s = max(0.0, self.clock.monotonic() - started_s)
-        self._note(attrs.evolve(row, elapsed_s=elapsed_s), end)
+        self._count_and_log(attrs.evolve(row, elapsed_s=elapsed_s), end)
 
     def _drop(self, row: LoggedCall, reason: NotAsked) -> None:
-        self._note(attrs.evolve(row, not_asked=reason), ShadowEnd(reason.value))
+        self._count_and_log(attrs.evolve(row, not_asked=reason), ShadowEnd(reason.value))
 
-    def _note(self, row: LoggedCall, end: ShadowEnd) -> None:
-        """Log and count a drawn call."""
+    def _count_and_log(self, row: LoggedCall, end: ShadowEnd) -> None:
+        """Count and log a drawn call."""
         with _lock:
             counts = self._counts.setdefault(os.getpid(), Counter())
             counts[end.value] += 1

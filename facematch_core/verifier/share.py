@@ -40,7 +40,7 @@ from .verifier import FaceVerifier, check_log
 ThresholdsByMember: TypeAlias = Mapping[str, float | Threshold | Mapping[str, float | Threshold]]
 
 #: How far the numbers of a table may be from 100 in sum, because 33.3 has no exact float.
-_ROUNDING = 1e-6
+_SUM_TOLERANCE = 1e-6
 
 
 @methods_clear_frames
@@ -108,14 +108,14 @@ class Share(VerifierOfMembers[FaceVerifier | Failover, ThresholdsByMember]):
         self._members = check_members(
             members.items(), group="share", accepted=(FaceVerifier, Failover)
         )
-        secret_key = _digest_of_key(key, self._members)
+        key_digest = _digest_of_key_or_names(key, self._members)
         self._runner = ShareRunner(
             clock=clock or SystemClock(),
             deadline_s=None,
             log=check_log(log, self._members.values()),
             members=self._members,
             percent=check_percent(percent, self._members),
-            member_keys={name: _member_key(secret_key, name) for name in self._members},
+            hash_key_by_member={name: _member_key(key_digest, name) for name in self._members},
         )
 
     @property
@@ -186,17 +186,17 @@ def check_percent(percent: object, members: Mapping[str, object]) -> dict[str, f
         is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
         if not is_number or not 0 <= number <= 100:
             raise ConfigurationError(
-                f"percent: the number of member {name[:60]!r} must be from 0 to 100."
+                f"percent: the number of member {str(name)[:60]!r} must be from 0 to 100."
             )
     total = math.fsum(percent.values())
-    if abs(total - 100) > _ROUNDING:
+    if abs(total - 100) > _SUM_TOLERANCE:
         raise ConfigurationError(
             f"percent: the numbers of all members must be 100 together, not {total:g}."
         )
     return {name: float(number) for name, number in percent.items()}
 
 
-def _digest_of_key(key: object, members: Mapping[str, object]) -> bytes:
+def _digest_of_key_or_names(key: object, members: Mapping[str, object]) -> bytes:
     """Return a digest of the caller's key, or without one of the members' names."""
     if key is None:
         key = "\0".join(sorted(members))
@@ -207,9 +207,9 @@ def _digest_of_key(key: object, members: Mapping[str, object]) -> bytes:
     return hashlib.blake2b(key, digest_size=32).digest()
 
 
-def _member_key(secret_key: bytes, name: str) -> bytes:
+def _member_key(key_digest: bytes, name: str) -> bytes:
     """Return the key of a member's digests of callers."""
-    return hashlib.blake2b(name.encode(), key=secret_key, digest_size=32).digest()
+    return hashlib.blake2b(name.encode(), key=key_digest, digest_size=32).digest()
 
 
 def _score(percent: float, member_key: bytes, text: str) -> float:
@@ -241,17 +241,21 @@ class ShareRunner(Runner):
         members: The members by name.
         percent: The percentage of each member, 0-100. Never changed, only replaced as a whole, so
             that a thread sees either the old or the new percentages.
-        member_keys: The key of each member's digests of callers.
+        hash_key_by_member: The key of each member's digests of callers.
     """
 
     members: Mapping[str, FaceVerifier | Failover]
     percent: Mapping[str, float]
-    member_keys: Mapping[str, bytes] = attrs.field(repr=False)
+    hash_key_by_member: Mapping[str, bytes] = attrs.field(repr=False)
+
+    @property
+    def inner_runners(self) -> tuple[Runner, ...]:
+        return tuple(member.runner for member in self.members.values())
 
     def choose(self, text: str) -> str:
         """Return the name of the member of a caller."""
         scores = {
-            name: _score(percent, self.member_keys[name], text)
+            name: _score(percent, self.hash_key_by_member[name], text)
             for name, percent in self.percent.items()
             if percent > 0
         }

@@ -487,7 +487,9 @@ class FaceVerifier(Verifier[float | Threshold]):
 
 
 def check_log(log: object, members: Iterable[Verifier[Any]] = ()) -> CallLog | None:
-    """Return a verifier's log; raise `ConfigurationError` if it is none, or a member has it, too.
+    """Return a verifier's log, or None; raise `ConfigurationError` if it is invalid.
+
+    It is invalid if it is no `CallLog`, or if a verifier below has it, too.
 
     Args:
         log: The argument `log` of a verifier.
@@ -499,12 +501,19 @@ def check_log(log: object, members: Iterable[Verifier[Any]] = ()) -> CallLog | N
     if not isinstance(log, CallLog):
         raise errors.ConfigurationError(f"log must be a CallLog, not {type(log).__name__}.")
     for member in members:
-        if member.runner.log is log:
+        if log in _logs_of(member.runner):
             raise errors.ConfigurationError(
                 "A verifier and one of its members have the same log, so that each call would be "
                 "in it twice: pass the log to the outer verifier only."
             )
     return log
+
+
+def _logs_of(runner: Runner) -> Iterator[CallLog | None]:
+    """Yield the logs of a runner, and of all runners below it."""
+    yield runner.log
+    for inner_runner in runner.inner_runners:
+        yield from _logs_of(inner_runner)
 
 
 def close_log(runner: Runner) -> None:
@@ -578,26 +587,31 @@ class PairRun:
         """Compare the pair at a position of the input."""
         return self._verify(probe, reference, **self._options)
 
-    def verify_pair(
-        self, index: int, pair: object, *, has_thread: bool = True
-    ) -> PairOutcome | None:
+    def verify_pair(self, index: int, pair: object) -> PairOutcome | None:
         """Compare a pair; return None if the run is stopped or an unexpected exception stops it.
 
         Args:
             index: The position of the pair in the input, from 0.
             pair: A pair as the caller passed it.
-            has_thread: Whether a thread could be started; if not, the outcome is an error.
         """
+        return self._make_outcome(index, pair, self.compare)
+
+    def refuse_pair(self, index: int, pair: object) -> PairOutcome | None:
+        """Return the error of a pair for which no thread could be started; nothing is sent.
+
+        Like `verify_pair`, return None if the run is stopped.
+        """
+        return self._make_outcome(index, pair, _refuse_without_thread)
+
+    def _make_outcome(
+        self, index: int, pair: object, compare: Callable[[int, Any, Any], MatchResult]
+    ) -> PairOutcome | None:
         if self.is_stopped:
             return None
         key = None
         try:
             probe, reference, key = _split_pair(pair)
-            if not has_thread:
-                raise VendorUnavailable(  # noqa: TRY301 - it becomes the outcome of this pair
-                    "No thread could be started for the call. Nothing was sent."
-                )
-            result = self.compare(index, probe, reference)
+            result = compare(index, probe, reference)
         except FaceMatchError as error:
             # Remove tracebacks, which would keep the pictures alive as long as the outcome.
             error.__cause__ = error.__context__ = None
@@ -609,6 +623,10 @@ class PairRun:
             self.is_stopped = True
             return None
         return PairOutcome(index=index, key=key, result=result)
+
+
+def _refuse_without_thread(_index: int, _probe: object, _reference: object) -> NoReturn:
+    raise VendorUnavailable("No thread could be started for the call. Nothing was sent.")
 
 
 def _split_pair(pair: object) -> tuple[Any, Any, Hashable | None]:
@@ -638,7 +656,8 @@ class PairOutcomes(Iterator[PairOutcome]):
         self._next_index = 0
         #: The thread pool. Its threads end when it is garbage collected.
         self._pool = ThreadPoolExecutor(run.max_workers, thread_name_prefix="facematch")
-        #: The started calls whose outcomes have not been yielded, in the order of the input.
+        #: The started calls whose outcomes have not been yielded, in the order of the input. The
+        #: result is None if a pair has no outcome.
         self._calls = collections.deque[Future[PairOutcome | None]]()
 
     def __next__(self) -> PairOutcome:
@@ -684,7 +703,7 @@ class PairOutcomes(Iterator[PairOutcome]):
             # its threads is running the pair, the future cannot be cancelled.
             if future.cancel():
                 future = Future()
-                future.set_result(verify_pair(has_thread=False))
+                future.set_result(self._run.refuse_pair(index, pair))
         self._calls.append(future)
 
     def close(self) -> None:

@@ -143,6 +143,12 @@ def test_a_log_in_two_layers_is_refused(log):
         fm.Failover({"a": member}, log=log)
     with pytest.raises(fm.ConfigurationError, match="twice"):
         fm.Share({"a": member}, {"a": 100}, log=log)
+    failover = fm.Failover({"a": member})
+    with pytest.raises(fm.ConfigurationError, match="twice"):
+        fm.Share({"b": failover}, {"b": 100}, log=log)
+    share = fm.Share({"b": failover}, {"b": 100})
+    with pytest.raises(fm.ConfigurationError, match="twice"):
+        fm.Shadow(share, fm.FaceVerifier(FakeBackend()), log=log)
     with pytest.raises(fm.ConfigurationError, match="CallLog"):
         fm.FaceVerifier(FakeBackend(), log="sqlite:///calls.sqlite3")
 

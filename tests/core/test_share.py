@@ -343,12 +343,14 @@ def test_thirds_are_a_hundred_in_spite_of_rounding():
         lambda verifier: [verifier],
         lambda verifier: {"a": FakeBackend()},
         lambda verifier: {"a": fm.Share({"b": verifier}, {"b": 100})},
+        lambda verifier: {1: verifier},
     ],
-    ids=["none", "list", "backend", "share"],
+    ids=["none", "list", "backend", "share", "number"],
 )
 def test_invalid_members_are_refused_at_construction(members):
+    invalid = members(fm.FaceVerifier(FakeBackend()))
     with pytest.raises(fm.ConfigurationError):
-        fm.Share(members(fm.FaceVerifier(FakeBackend())), {"a": 100})
+        fm.Share(invalid, dict.fromkeys(invalid, 100))
 
 
 @pytest.mark.parametrize("key", ["", b"", 17])

@@ -320,7 +320,7 @@ def test_a_late_commit_is_undone_or_counted_once(impatient, monkeypatch, step, i
     with monkeypatch.context() as patched:
         patched.setattr(Connection, "commit", lambda own: (over.wait(SOON_S), commit(own)))
         refused(late)
-        hung = set(impatient._database.hung)  # noqa: SLF001 - nothing else says when it has ended
+        hung = set(impatient._database.abandoned)  # noqa: SLF001 - nothing else says when it has ended
     if is_asked_meanwhile:
         # Nobody knows yet whether the row will be there.
         refused(lambda: impatient.budget(reservation.key, deadline=Deadline.after(0.5)))

@@ -67,5 +67,5 @@ def test_step_fails_soon_when_every_connection_is_stuck(address, monkeypatch):
     monkeypatch.setattr(databases, "READ_TIMEOUT_AFTER_HANG_S", 0.1)
     for _ in range(databases.MAX_CONNECTIONS):
         refused_s(lambda: database.run(lambda _: None, deadline=Deadline.after(0)))
-    assert len(database.hung) == databases.MAX_CONNECTIONS
+    assert len(database.abandoned) == databases.MAX_CONNECTIONS
     assert refused_s(lambda: database.run(lambda _: None)) < SOON_S
