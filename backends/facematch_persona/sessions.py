@@ -423,7 +423,10 @@ def _read_review_reasons(selfie: Resource) -> Iterator[ResultWarning]:
     if status != "passed" and status not in _UNFINISHED:
         yield _warning(f"selfie_{status}", f"The selfie verification is {status}.")
     for check in selfie["checks"]:
-        if check["name"] == _SUSPICIOUS_ENTITY and check["status"] == "failed":
+        if check["name"] != _SUSPICIOUS_ENTITY:
+            continue
+        # A status that Persona does not document may mean the same as "failed".
+        if check["status"] not in ("passed", _NOT_APPLICABLE):
             yield _warning(_SUSPICIOUS_ENTITY, "The selfie may show a picture on a document.")
 
 

@@ -184,6 +184,7 @@ def read_steps(backend: SumsubBackend, request: ReadRequest) -> http.SessionStep
         state=SessionState.GONE,
         record_id=_text_or_none(applicant.get("externalUserId")),
         environment=backend.answer_environment,  # of the app token: the answers name none
+        vendor_status=_text_or_none((applicant.get("review") or {}).get("reviewStatus")),
     )
     # The applicant was deactivated: "as if it never existed".
     if applicant.get("deleted") is True:

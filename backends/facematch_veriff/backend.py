@@ -104,9 +104,11 @@ _STATES: Mapping[str, SessionState] = {
     "expired": SessionState.EXPIRED,
     "abandoned": SessionState.ABANDONED,
 }
-#: Statuses of attempts, the most advanced first. Earlier attempts of a session that was asked back
+#: Statuses of attempts that the person makes or has made, the most advanced first.
+_UNDER_WAY = ("submitted", "started")
+#: Statuses of attempts that wait for the person. Earlier attempts of a session that was asked back
 #: stay in the list, in an order that is not documented.
-_PROGRESS = ("submitted", "started", "resubmission_requested", "created")
+_WAITING = ("resubmission_requested", "created")
 
 #: Reason codes of a decline because the document or the reference shows another person.
 _OTHER_PERSON = frozenset({"103", "120", "509"})
@@ -472,11 +474,14 @@ def _read_attempts(record: SessionRecord, attempts: Any) -> SessionReading:
 
 def _find_current_status(statuses: list[str]) -> str | None:
     """Return the status of the attempt that is under way; None if there is no attempt."""
-    for status in _PROGRESS:
+    for status in _UNDER_WAY:
         if status in statuses:
             return status
-    # Only attempts with a decision, or with a status that Veriff does not document here.
-    return statuses[-1] if statuses else None
+    # A decision that is not shown yet, or a status that Veriff does not document here.
+    others = [status for status in statuses if status not in _WAITING]
+    if others:
+        return others[-1]
+    return next((status for status in _WAITING if status in statuses), None)
 
 
 def _read_decision(record: SessionRecord, verification: Any) -> SessionReading:

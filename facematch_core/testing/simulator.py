@@ -201,7 +201,7 @@ class SessionCase(enum.StrEnum):
 
 @attrs.frozen
 class SessionWord:
-    """A documented value in a response that is otherwise as in PASSED, with its place and meaning.
+    """A documented value in a response that is otherwise as in `case`, with its place and meaning.
 
     Write it from the vendor's documentation, not from the code that parses the value.
 
@@ -212,6 +212,9 @@ class SessionWord:
             the response to a deletion, its `state` and `face_kept`.
         source: The page that documents it, and the date on which it was read.
         is_yes: Whether a session with this value is verified; usually true for one value per place.
+        case: The case of the rest of the response. If it is not PASSED, `say` gets it as ``case``.
+        is_asked_back: Whether the vendor waits for the person with this value, however long it
+            takes: a session that is PENDING then does not expire.
     """
 
     place: tuple[str | int, ...]
@@ -219,6 +222,23 @@ class SessionWord:
     means: SessionState | Decision | LivenessDecision | ComparedWith | Deletion
     source: str
     is_yes: bool = False
+    case: SessionCase = SessionCase.PASSED
+    is_asked_back: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class SessionWebhook:
+    """A kind of webhook that the vendor documents, for `SessionSimulator.webhooks`.
+
+    Attributes:
+        body, headers: The signed webhook, as from `SessionSimulator.deliver`.
+        names_session: Whether it is about the session. Otherwise it is about something else that
+            the vendor sends to the same URL, or it tests the receiver: nothing is to be read.
+    """
+
+    body: bytes
+    headers: Mapping[str, str]
+    names_session: bool = True
 
 
 class SessionSimulator(abc.ABC):
@@ -244,6 +264,9 @@ class SessionSimulator(abc.ABC):
             it is deleted, for example one video.
         reference_limits: The vendor's limits for references; None for the backend's limits.
         looks_at_references: Whether it rejects the references that its vendor rejects.
+        start_refusals, read_refusals, delete_refusals: Documented refusals of the first request of
+            a start, a read and a deletion, each with its error and charge. Only for an
+            `HttpBackend`; the refused request is sent to the simulator, too.
     """
 
     cases: frozenset[SessionCase]
@@ -256,6 +279,9 @@ class SessionSimulator(abc.ABC):
     always_kept: int = 0
     reference_limits: ImageLimits | None = None
     looks_at_references: ClassVar[bool] = False
+    start_refusals: Sequence[Refusal] = ()
+    read_refusals: Sequence[Refusal] = ()
+    delete_refusals: Sequence[Refusal] = ()
 
     @abc.abstractmethod
     def play(self, session_id: str, case: SessionCase) -> None:
@@ -266,7 +292,10 @@ class SessionSimulator(abc.ABC):
 
     @abc.abstractmethod
     def say(self, session_id: str, place: tuple[str | int, ...], word: Any) -> None:
-        """Put a session into PASSED, except for `word` at `place`."""
+        """Put a session into PASSED, except for `word` at `place`.
+
+        If a `SessionWord` has another `case`, put it into that, which is passed as ``case``.
+        """
 
     def prepare(self, compared_with: ComparedWith | None) -> None:  # noqa: B027 - optional
         """Set up the vendor's account for sessions that compare with this picture."""
@@ -290,6 +319,14 @@ class SessionSimulator(abc.ABC):
         """
         return None
 
+    def received(self, session_id: str) -> Mapping[str, Any]:
+        """Return what the vendor has read from the fields of a start that it documents.
+
+        Known keys are ``return_urls``, each URL to which the page may redirect the person, and
+        ``language``. Omit values that the simulator cannot observe.
+        """
+        return {}
+
     def options(self, declared: type) -> Any:
         """Return options for a start, of the declared type (to get a portrait, for example)."""
         return declared()
@@ -297,6 +334,10 @@ class SessionSimulator(abc.ABC):
     def deliver(self, session_id: str) -> tuple[bytes, Mapping[str, str]]:
         """Return the body and headers of a newly signed webhook about a session."""
         raise NotImplementedError(f"{type(self).__name__} sends no webhooks.")
+
+    def webhooks(self, session_id: str) -> Sequence[SessionWebhook]:
+        """Return newly signed webhooks of each further documented kind, about a session or not."""
+        return ()
 
 
 class VendorSimulator(abc.ABC):
@@ -564,11 +605,12 @@ class SimulatorReply:
 
 @attrs.frozen(kw_only=True)
 class Refusal:
-    """A documented refusal, for `VendorSimulator.refusals`.
+    """A documented refusal, for `VendorSimulator.refusals` and `SessionSimulator`.
 
     Attributes:
         body: The body of the response, as JSON.
         status: Its HTTP status.
+        headers: Its headers that matter, such as ``Retry-After``.
         error: The error that it means; None if it means an INCONCLUSIVE result, such as "no face".
         charged: Whether it is charged; UNKNOWN if the vendor does not document it.
     """
@@ -577,6 +619,7 @@ class Refusal:
     status: int = 200
     error: type[VendorError] | None
     charged: Charged
+    headers: Mapping[str, str] = {}
 
 
 #: Timeout of an idle connection or of an endless response, in seconds.

@@ -22,8 +22,16 @@ from facematch_core import testing
 from facematch_core.backend import DeleteRequest, ImageLimits
 from facematch_core.backend import session_types as hosted
 from facematch_core.base.deadline import Deadline
-from facematch_core.http import HttpRequest
-from facematch_core.testing import SessionCase, SessionWord, SimulatorReply, Situation, noise
+from facematch_core.http import ErrorRow, HttpRequest, vendor_error
+from facematch_core.testing import (
+    Refusal,
+    SessionCase,
+    SessionWebhook,
+    SessionWord,
+    SimulatorReply,
+    Situation,
+    noise,
+)
 from facematch_core.testing.contract.calls import replace_value
 
 SECRET = "reference-webhook-secret-c20ad4d7"
@@ -33,6 +41,7 @@ MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS
 State = hosted.SessionState
 STATES = {
     "open": State.PENDING,
+    "again": State.PENDING,
     "looking": State.PROCESSING,
     "yes": State.DECIDED,
     "no": State.DECIDED,
@@ -128,6 +137,7 @@ class SessionReference(HttpReference):
             facts={"flow": body["flow"]},
             access=hosted.SessionAccess(link=fm.Secret(body["link"])) if body["link"] else None,
             has_begun=bool(body["attempts"]),
+            is_asked_back=body["status"] == "again",
             raw={name: body[name] for name in ("session", "status", "attempts")},
         )
 
@@ -186,7 +196,13 @@ class SessionReference(HttpReference):
     def error(self, reply, request):
         if reply.status == 404:
             return self.missing(reply, request)
+        if reply.status == 409:
+            return self.too_soon(reply)
         return super().error(reply, request)
+
+    def too_soon(self, reply):
+        row = ErrorRow(fm.RateLimited, fm.Charged.NO, "it says so", "wait a little")
+        return vendor_error(reply, {}, backend=self.name, now=self.client.clock.now(), row=row)
 
     def missing(self, reply, call):
         return fm.SessionNotFound("There is no such session.", status_code=404)
@@ -198,7 +214,10 @@ class SessionReference(HttpReference):
             raise fm.WebhookRefused("The delivery is not signed.")
         if self.is_old(now.timestamp() - float(signed_at)):
             raise fm.WebhookRefused("The delivery is old.")
-        return (self.hint(json.loads(body)),)
+        return self.hints(json.loads(body))
+
+    def hints(self, body):
+        return (self.hint(body),) if "session" in body else ()
 
     def sign_body(self, body):
         return hmac.new(self.webhook_secret.reveal().encode(), body, hashlib.sha256).hexdigest()
@@ -240,6 +259,20 @@ WORDS = {
 }
 
 
+NOT_CHARGED = fm.Billing(fm.Charged.NO, "it says so")
+#: Refusals that the vendor documents.
+TOO_SOON = Refusal(
+    status=409,
+    headers={"Retry-After": "7"},
+    body={"error": "soon"},
+    error=fm.RateLimited,
+    charged=fm.Charged.NO,
+)
+NOT_THERE = Refusal(
+    status=404, body={"error": "none"}, error=fm.errors.SessionNotFound, charged=fm.Charged.NO
+)
+
+
 class Player(testing.SessionSimulator):
     """Changes what the vendor shows."""
 
@@ -249,7 +282,14 @@ class Player(testing.SessionSimulator):
     compared_with = (fm.ComparedWith.DOCUMENT, fm.ComparedWith.GIVEN)
     words = (
         *(
-            SessionWord(place, word, means, "its invented page", word in ("yes", "given"))
+            SessionWord(
+                place,
+                word,
+                means,
+                "its invented page",
+                is_yes=word in ("yes", "given"),
+                is_asked_back=word == "again",
+            )
             for place, table in WORDS.items()
             for word, means in table.items()
         ),
@@ -257,7 +297,13 @@ class Player(testing.SessionSimulator):
             SessionWord(("removed",), state.value, hosted.Deletion(state=state), "its page")
             for state in (hosted.DeletionState.DONE, hosted.DeletionState.REQUESTED)
         ),
+        # What the vendor did not approve stays a no, whatever a check says.
+        SessionWord(
+            ("items", 0, "word"), "waits", fm.Decision.INCONCLUSIVE, "it", case=SessionCase.SPOOF
+        ),
     )
+    start_refusals = delete_refusals = (TOO_SOON,)
+    read_refusals = (TOO_SOON, NOT_THERE)
 
     def __init__(self, store):
         self.clock, self.store = testing.ManualClock(), store
@@ -274,8 +320,8 @@ class Player(testing.SessionSimulator):
         shown = {"holder": holder.name, "born": holder.date_of_birth.isoformat()}
         self.store[session_id] = self.store[session_id] | shown
 
-    def say(self, session_id, place, word):
-        self.play(session_id, SessionCase.PASSED)
+    def say(self, session_id, place, word, case=SessionCase.PASSED):
+        self.play(session_id, case)
         self.store[session_id] = replace_value(self.store[session_id], place, word)
 
     def kept(self, session_id):
@@ -284,8 +330,23 @@ class Player(testing.SessionSimulator):
     def lasts_s(self, session_id):
         return self.store[session_id]["lasts_s"]
 
+    def received(self, session_id):
+        session = self.store[session_id]
+        return {"return_urls": (session["back"],), "language": session["language"]}
+
     def deliver(self, session_id):
-        body = json.dumps({"session": session_id, "id": self.store[session_id]["id"]}).encode()
+        return self.signed({"session": session_id, "id": self.store[session_id]["id"]})
+
+    def webhooks(self, session_id):
+        film = {"session": session_id, "id": None, "film": "ready"}
+        webhooks = []
+        for document, names_session in ((film, True), ({"bill": "july"}, False)):
+            body, headers = self.signed(document)
+            webhooks.append(SessionWebhook(body=body, headers=headers, names_session=names_session))
+        return webhooks
+
+    def signed(self, document):
+        body = json.dumps(document).encode()
         signed_at = f"{self.clock.now().timestamp():.0f}"
         content = signed_at.encode() + body
         signature = hmac.new(SECRET.encode(), content, hashlib.sha256).hexdigest()
@@ -302,7 +363,7 @@ STATUSES = {
 
 
 #: The words of a start that the vendor keeps.
-START = ("id", "terms", "subject", "lasts_s")
+START = ("id", "terms", "subject", "lasts_s", "back", "language")
 
 
 class SessionVendor(HttpReferenceSimulator):
@@ -387,7 +448,6 @@ class LooksAtReferences(SessionVendor):
 
 evolve = attrs.evolve
 session = functools.partial(row, base=SessionReference, simulator=SessionVendor)
-NOT_CHARGED = fm.Billing(fm.Charged.NO, "it says so")
 
 
 # Replacements that take more than a line
@@ -733,6 +793,30 @@ ROWS = (
                 "told", ()) else ok(body, request)),
     session("R57", "NamesNoSession", "A signed webhook is taken, and names no session.",
         receive_session=lambda me, ok, *delivery: ok(*delivery)[:0]),
+    # What the vendor's documents say beyond its words
+    session("R52", "NobodyIsAskedBack", "A session that the vendor handed back expires.",
+        reading=shown(is_asked_back=False)),
+    session("R52", "SendsElsewhere", "The URL to return to is sent in another field.",
+        words_of=lambda me, ok, request: {**ok(request), "back": None, "next": request.return_url}),
+    session("R52", "SpeaksElsewhere", "The language is sent in another field.",
+        words_of=lambda me, ok, request: {**ok(request), "language": "en",
+            "tongue": request.language}),
+    session("R53", "TooSoonIsRejected", "A documented refusal of a start is another error.",
+        too_soon=lambda me, ok, reply: fm.RequestRejected("No.", status_code=409,
+            billing=NOT_CHARGED)),
+    session("R53", "TooSoonIsCharged", "A documented refusal of a start was charged.",
+        too_soon=lambda me, ok, reply: fm.RateLimited("Wait.", status_code=409, retry_after_s=7.0,
+            billing=fm.Billing(fm.Charged.YES))),
+    session("R58", "WaitsAMoment", "When to read again after a refusal is not told.",
+        too_soon=lambda me, ok, reply: fm.RateLimited("Wait.", status_code=409,
+            billing=NOT_CHARGED)),
+    session("R56", "DeclaresNoCopies", "The vendor repeats the terms, and nobody looks.",
+        session_capabilities=evolve(SessionReference.session_capabilities,
+            stores=frozenset({hosted.VendorCopy.ID, hosted.VendorCopy.SUBJECT}))),
+    session("R57", "HintsAtBills", "A webhook about something else names a session.",
+        hints=lambda me, ok, body: ok({"session": "bill", "id": None, **body})),
+    session("R57", "OverlooksFilms", "A webhook about a film of a session names none.",
+        hints=lambda me, ok, body: () if "film" in body else ok(body)),
     # R59
     session("R59", "NeverAPortrait", "Nobody has a portrait.",
         check=lambda me, ok, item, request: evolve(ok(item, request), portrait=None)),

@@ -75,6 +75,7 @@ class DiditSessions(MockSessions):
                 SessionState.ABANDONED: "Abandoned",
             },
             yes="Approved",
+            asked_back=("Awaiting User", "Resubmitted"),
         ),
         *words_at(("face_matches", 0, "status"), API, MATCHES, yes="Approved"),
         *words_at(("liveness_checks", 0, "status"), API, LIVES, yes="Approved"),

@@ -87,13 +87,31 @@ class MockSessions(SessionSimulator):
             self.control.sessions.finish(session_id, card=card, document=self.document)
         self._cases[session_id] = case
 
-    def say(self, session_id: str, place: tuple[str | int, ...], word: Any) -> None:
-        self.play(session_id, SessionCase.PASSED)
+    def say(
+        self,
+        session_id: str,
+        place: tuple[str | int, ...],
+        word: Any,
+        case: SessionCase = SessionCase.PASSED,
+    ) -> None:
+        self.play(session_id, case)
         self._words[session_id] = place, word
+
+    def received(self, session_id: str) -> Mapping[str, Any]:
+        (session,) = (each for each in self.control.sessions.all() if each.id == session_id)
+        received: dict[str, Any] = {"return_urls": (session.hosted.callback,)}
+        if session.hosted.language is not None:
+            received["language"] = session.hosted.language
+        return received
 
     def id_in(self, body: dict[str, Any]) -> Any:
         """Return the id of the session that a response is about, to be edited; else None."""
         return body.get(self.id_name)
+
+    def write(self, body: Any, place: tuple[str | int, ...], word: Any) -> None:
+        """Write a value into a response."""
+        *path, last = place
+        functools.reduce(operator.getitem, path, body)[last] = word
 
     def alter(self, response: Response) -> Response:
         """Edit the mock's response as the session's case requires."""
@@ -103,8 +121,7 @@ class MockSessions(SessionSimulator):
         session_id = str(self.id_in(body)) if isinstance(body, dict) else ""
         case = self._cases.get(session_id)
         if session_id in self._words:
-            (*path, last), word = self._words[session_id]
-            functools.reduce(operator.getitem, path, body)[last] = word
+            self.write(body, *self._words[session_id])
         elif case is not None and case in self.changes:
             self.changes[case](body)
         else:
@@ -243,6 +260,13 @@ class MockSimulator(VendorSimulator):
         """Return the body to send, given the `body` of the mock's 200 response to `request`."""
         return body
 
+    def accepts(self, request: SimulatorRequest) -> bool:
+        """Return whether a request has what the vendor's documents ask for, and the mock does not.
+
+        For example a header that pins the version. Any other request is refused.
+        """
+        return True
+
     def understand(self, request: SimulatorRequest) -> Mapping[str, Any]:
         """Return the values that the vendor reads from a call: by default, the form's pictures."""
         files = request.files
@@ -344,6 +368,8 @@ class MockSimulator(VendorSimulator):
             self.last = seen
             is_last = request.path in (self.last_calls or self.calls)
             is_faulty = self._arrived == self._step if self._step else is_last
+        if not self.accepts(seen):
+            return Response(status=400, headers=(("Content-Type", "application/json"),), body=b"{}")
         response = self._handle(request)
         if any(claim.startswith("mock.fault.") for claim in response.claims):
             return response

@@ -1,17 +1,19 @@
 """The simulator of Onfido: the mock server, and answers that no document has."""
 
 import datetime as dt
+import hmac
 import json
 
 import attrs
 
+import facematch_core as fm
 from facematch_core import ComparedWith, Decision, LivenessDecision, SessionState
 from facematch_core.base.addresses import MOCK_HEADER
-from facematch_core.testing import SessionCase, Situation
+from facematch_core.testing import SessionCase, SessionWebhook, SessionWord, Situation
 from facematch_mock_server import Fault
 
 from .mock_simulator import MockSessions, MockSimulator
-from .words import OTHER_ID, put, words_at
+from .words import OTHER_ID, free_refusals, put, words_at
 
 SPEC = "onfido-openapi-spec 1498236, read on 2026-11-28"
 FACE = ("output", "selfie")
@@ -34,6 +36,26 @@ def leave_unfinished(body):
         breakdown[part]["result"] = None
 
 
+def error(kind, message):
+    """Return a body of the documented form; Onfido documents no list of the types."""
+    return {"error": {"type": kind, "message": message, "fields": {}}}
+
+
+UNKNOWN = error("resource_not_found", "Not found.")
+INVALID = error("validation_error", "There was a validation error on this request")
+REFUSALS = (
+    *free_refusals(fm.RequestRejected, 400, error("bad_request", "Bad request.")),
+    *free_refusals(
+        fm.AuthenticationFailed,
+        401,
+        error("authorization_error", "Authorization error: please re-check your credentials"),
+    ),
+    *free_refusals(fm.PermissionDenied, 403, error("forbidden", "Forbidden.")),
+    *free_refusals(fm.RequestRejected, 422, INVALID),
+    *free_refusals(fm.RateLimited, 429, error("rate_limit", "Too many requests.")),
+)
+
+
 class OnfidoSessions(MockSessions):
     id_name = "id"
     hands_over = ("link", "token")
@@ -53,6 +75,17 @@ class OnfidoSessions(MockSessions):
         SessionCase.OLDER: make_older,
         SessionCase.SANDBOX: put(),
     }
+    start_refusals = (
+        *REFUSALS,
+        *free_refusals(fm.RequestRejected, 404, UNKNOWN),
+        *free_refusals(fm.RequestRejected, 410, UNKNOWN),
+    )
+    read_refusals = (
+        *REFUSALS,
+        *free_refusals(fm.errors.SessionNotFound, 404, UNKNOWN),
+        *free_refusals(fm.errors.SessionNotFound, 410, UNKNOWN),
+    )
+    delete_refusals = REFUSALS
     words = (
         *words_at(
             ("status",),
@@ -93,6 +126,21 @@ class OnfidoSessions(MockSessions):
             SPEC,
             {Decision.MATCH: "clear", Decision.INCONCLUSIVE: "consider"},
             yes="clear",
+        ),
+        # A report of a run that the workflow declined.
+        SessionWord(
+            (*BREAKDOWN, "visual_authenticity", "result"),
+            "consider",
+            LivenessDecision.NOT_LIVE,
+            SPEC,
+            case=SessionCase.OTHER_PERSON,
+        ),
+        SessionWord(
+            (*BREAKDOWN, "face_comparison", "result"),
+            "consider",
+            Decision.NO_MATCH,
+            SPEC,
+            case=SessionCase.SPOOF,
         ),
     )
 
@@ -143,6 +191,30 @@ class OnfidoSessions(MockSessions):
         delivery = webhooks.deliveries(session_id=session_id)[-1]
         letter = webhooks.delivery(delivery.id)
         return letter.body, letter.headers
+
+    def received(self, session_id):
+        run = self.run_of(session_id)
+        return {**super().received(session_id), "language": run.metadata["link"]["language"]}
+
+    def webhooks(self, session_id):
+        body, _ = self.deliver(session_id)
+        payload = json.loads(body)["payload"]
+        # The resource is optional.
+        alone = {name: value for name, value in payload.items() if name != "resource"}
+        task = {**alone, "resource_type": "workflow_task", "action": "workflow_task.completed"}
+        check = {**alone, "resource_type": "check", "action": "check.completed"}
+        return (
+            SessionWebhook(**signed({"payload": alone})),
+            SessionWebhook(**signed({"payload": task}), names_session=False),
+            SessionWebhook(**signed({"payload": check}), names_session=False),
+        )
+
+
+def signed(document):
+    """Return the body and the headers of a webhook, signed as Onfido does."""
+    body = json.dumps(document).encode()
+    key = OnfidoSimulator.keys["webhook_secrets"].encode()
+    return {"body": body, "headers": {"X-SHA2-Signature": hmac.digest(key, body, "sha256").hex()}}
 
 
 #: Onfido documents a body of this form for every error, and no words of an outage.

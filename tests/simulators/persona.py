@@ -1,12 +1,21 @@
 """The simulator of Persona: the mock server, and answers that it does not give by itself."""
 
 import datetime as dt
+import hmac
+import json
 
+import facematch_core as fm
 from facematch_core import ComparedWith, Decision, LivenessDecision, SessionState
-from facematch_core.testing import SessionCase, SessionWord, Situation
+from facematch_core.testing import (
+    Refusal,
+    SessionCase,
+    SessionWebhook,
+    SessionWord,
+    Situation,
+)
 
 from .mock_simulator import MockSessions, MockSimulator
-from .words import words_at
+from .words import free_refusals, words_at
 
 API = "Persona's OpenAPI, version 2025-12-08, read on 2026-11-28"
 CHECKS = "a list of Persona's checks in a public client, read on 2026-11-28"
@@ -17,6 +26,8 @@ NOBODY = "http://127.0.0.1:9/hook"
 SELFIE = ("included", 1, "attributes")
 COMPARISON = (*SELFIE, "checks", 0, "status")
 LIVENESS = (*SELFIE, "checks", 2, "status")
+SUSPICIOUS = (*SELFIE, "checks", 8, "status")
+DOCUMENT_TYPE = ("included", 0, "type")
 
 
 def make_older(body):
@@ -48,6 +59,29 @@ def add_unfinished(body):
     body["data"]["relationships"]["verifications"]["data"].append(reference)
 
 
+def errors(*titles):
+    """Return a body with each of the titles."""
+    return [{"errors": [{"title": title, "details": "No."}]} for title in titles]
+
+
+REFUSALS = (
+    *free_refusals(fm.RequestRejected, 400, *errors("Bad Request")),
+    *free_refusals(
+        fm.AuthenticationFailed,
+        401,
+        *errors("Must be authenticated to access this endpoint", "Token is invalid"),
+    ),
+    *free_refusals(fm.PermissionDenied, 403, *errors("Forbidden")),
+    *free_refusals(
+        fm.RequestRejected, 409, *errors("Conflict", "Record not unique", "Stale object error")
+    ),
+    *free_refusals(fm.RequestRejected, 422, *errors("Unprocessable entity", "Record invalid")),
+    *free_refusals(fm.RateLimited, 429, *errors("Rate limit exceeded", "Quota exceeded")),
+)
+NOT_FOUND = errors("Record not found")
+UNFINISHED = "initiated, submitted, requires_retry, skipped, canceled"
+
+
 class PersonaSessions(MockSessions):
     hands_over = ("link",)
     hands_over_again = ("link",)
@@ -66,6 +100,16 @@ class PersonaSessions(MockSessions):
         SessionCase.FOREIGN: name_another,
         SessionCase.OLDER: make_older,
     }
+    start_refusals = (
+        *REFUSALS,
+        *free_refusals(fm.RequestRejected, 404, *NOT_FOUND),
+        *(
+            Refusal(status=status, body={}, error=fm.OutcomeUnknown, charged=fm.Charged.UNKNOWN)
+            for status in (408, 500, 503)
+        ),
+    )
+    read_refusals = (*REFUSALS, *free_refusals(fm.errors.SessionNotFound, 404, *NOT_FOUND))
+    delete_refusals = REFUSALS
     words = (
         *words_at(
             ("data", "attributes", "status"),
@@ -82,16 +126,49 @@ class PersonaSessions(MockSessions):
         SessionWord(
             ("data", "attributes", "redacted-at"), "2026-11-28T09:00:00Z", SessionState.GONE, API
         ),
+        # The flow ended because the face failed: that is a verdict.
+        *(
+            SessionWord(
+                ("data", "attributes", "status"), "failed", SessionState.DECIDED, API, case=case
+            )
+            for case in (SessionCase.OTHER_PERSON, SessionCase.SPOOF)
+        ),
         *words_at(
             (*SELFIE, "status"),
             API,
             {
                 Decision.MATCH: "passed",
                 Decision.REVIEW: "failed",
-                Decision.INCONCLUSIVE: "initiated, submitted, requires_retry, skipped, canceled",
+                Decision.INCONCLUSIVE: UNFINISHED,
             },
             yes="passed",
         ),
+        *words_at(
+            (*SELFIE, "status"),
+            API,
+            {LivenessDecision.REVIEW: "failed", LivenessDecision.INCONCLUSIVE: UNFINISHED},
+        ),
+        # A document that did not pass shows nobody's name.
+        *words_at(
+            ("included", 0, "attributes", "status"),
+            API,
+            {SessionState.DECIDED: f"failed, {UNFINISHED}"},
+        ),
+        # Only a passport with a chip is another type of the same item.
+        SessionWord(
+            DOCUMENT_TYPE,
+            "verification/government-id-nfc",
+            ComparedWith.DOCUMENT,
+            API,
+            is_yes=True,
+        ),
+        *words_at(
+            SUSPICIOUS,
+            CHECKS,
+            {Decision.MATCH: "passed", Decision.REVIEW: "failed"},
+            yes="passed",
+        ),
+        SessionWord(SUSPICIOUS, "not_applicable", Decision.MATCH, CHECKS, is_yes=True),
         *words_at(
             COMPARISON,
             CHECKS,
@@ -117,6 +194,11 @@ class PersonaSessions(MockSessions):
     def id_in(self, body):
         # Only a read is edited, which alone has the verifications.
         return body["data"]["id"] if "included" in body else None
+
+    def write(self, body, place, word):
+        super().write(body, place, word)
+        if place == DOCUMENT_TYPE:
+            body["data"]["relationships"]["verifications"]["data"][0]["type"] = word
 
     def show_document(self, session_id, holder):
         self.control.sessions.document(
@@ -144,6 +226,35 @@ class PersonaSessions(MockSessions):
         letter = webhooks.delivery(delivery.id)
         return letter.body, letter.headers
 
+    def webhooks(self, session_id):
+        body, _ = self.deliver(session_id)
+        event = json.loads(body)["data"]
+        owner = {"inquiry": {"data": {"type": "inquiry", "id": session_id}}}
+        resources = [
+            {"type": kind, "id": "ver_1", "attributes": {}, "relationships": owner}
+            for kind in ("verification/selfie", "verification/government-id", "selfie/center")
+        ]
+        account = {"type": "account", "id": "act_1", "attributes": {"note": None}}
+        webhooks = [
+            SessionWebhook(**self.signed(event, "selfie.processed", resource))
+            for resource in resources
+        ]
+        webhooks.append(
+            SessionWebhook(**self.signed(event, "account.created", account), names_session=False)
+        )
+        return webhooks
+
+    def signed(self, event, name, resource):
+        """Return an event about a resource, signed with a former and with the present secret."""
+        attributes = {**event["attributes"], "name": name, "payload": {"data": resource}}
+        body = json.dumps({"data": {**event, "attributes": attributes}}).encode()
+        time = f"{self.clock.now().timestamp():.0f}"
+        signatures = []
+        for secret in ("wbhsec_former", PersonaSimulator.keys["webhook_secrets"]):
+            digest = hmac.digest(secret.encode(), time.encode() + b"." + body, "sha256")
+            signatures.append(f"t={time},v1={digest.hex()}")
+        return {"body": body, "headers": {"Persona-Signature": " ".join(signatures)}}
+
 
 class PersonaSimulator(MockSimulator):
     vendor = "persona"
@@ -158,3 +269,11 @@ class PersonaSimulator(MockSimulator):
     secrets = (keys["api_key"], keys["webhook_secrets"])
     scope = "request"
     cannot_happen = {Situation.NO_CREDIT: "No document of Persona's has an error about credit."}
+
+    def accepts(self, request):
+        # Else the key's own settings choose the form of an answer, and an account is made.
+        headers = request.headers
+        is_pinned = headers["Persona-Version"] == "2025-12-08"
+        is_start = request.method == "POST" and request.path.endswith("/inquiries")
+        makes_account = is_start and request.json()["meta"].get("auto-create-account", True)
+        return is_pinned and headers["Key-Inflection"] == "kebab" and not makes_account

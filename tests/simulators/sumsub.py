@@ -3,18 +3,22 @@
 import copy
 import datetime as dt
 import functools
+import hmac
+import json
 import operator
 
+import facematch_core as fm
 from facematch_core import ComparedWith, Decision, LivenessDecision, SessionState
-from facematch_core.testing import SessionCase, SessionWord, Situation
+from facematch_core.testing import SessionCase, SessionWebhook, SessionWord, Situation
 from facematch_mock_server import Fault
 
 from .mock_simulator import MockSessions, MockSimulator
-from .words import NO_ENVIRONMENT, words_at
+from .words import NO_ENVIRONMENT, free_refusals, words_at
 
 STATUSES = "docs.sumsub.com, /docs/applicant-statuses, read on 2026-11-28"
 STEPS = "docs.sumsub.com, Get verification steps, read on 2026-11-28"
 LABELS = "docs.sumsub.com, rejection labels, read on 2026-11-28"
+PRESENCE = "docs.sumsub.com, Deactivate applicant profile, read on 2026-11-28"
 LEVELS = "SUMSUB/agent-skills 070922a, level-schema.md, read on 2026-11-28"
 #: A closed port: no receiver is needed, since the kit hands deliveries over itself.
 NOBODY = "http://127.0.0.1:9/hook"
@@ -29,6 +33,45 @@ METHOD = (APPLICANT, "requiredIdDocs", "docSets", 1, "videoRequired")
 
 def rejected(label):
     return {"reviewAnswer": "RED", "rejectLabels": [label], "reviewRejectType": "RETRY"}
+
+
+def selfie_step(result, *pictures):
+    """Return a selfie step with its result, and those of its pictures."""
+    results = {str(number): picture for number, picture in enumerate(pictures, start=1001)}
+    return {
+        "idDocType": "SELFIE",
+        "imageIds": [int(number) for number in results],
+        "imageReviewResults": results,
+        "reviewResult": result,
+    }
+
+
+def refusal(status, error_code=None, description="No."):
+    body = {"description": description, "code": status, "correlationId": "c-1"}
+    return body if error_code is None else {**body, "errorCode": error_code}
+
+
+REFUSALS = (
+    *free_refusals(
+        fm.AuthenticationFailed, 401, *(refusal(401, code) for code in range(4000, 4008))
+    ),
+    *free_refusals(fm.PermissionDenied, 403, refusal(403)),
+    *free_refusals(
+        fm.RequestRejected,
+        400,
+        refusal(400, description="Invalid id '000'"),
+        *(refusal(400, code) for code in (1001, 1005, 1011)),
+    ),
+    *free_refusals(fm.RateLimited, 429, refusal(429)),
+)
+
+
+#: What a label of one picture of the selfie means.
+PICTURE_LABELS = {
+    "BAD_FACE_MATCHING": Decision.NO_MATCH,
+    "FRAUDULENT_LIVENESS": LivenessDecision.NOT_LIVE,
+    "BAD_SELFIE": LivenessDecision.INCONCLUSIVE,
+}
 
 
 def make_older(applicant):
@@ -58,6 +101,14 @@ class SumsubSessions(MockSessions):
         SessionCase.FOREIGN: (APPLICANT, lambda applicant: applicant.update(id="0" * 24)),
         SessionCase.OLDER: (APPLICANT, make_older),
     }
+    start_refusals = (*REFUSALS, *free_refusals(fm.RequestRejected, 404, refusal(404)))
+    #: A start takes 409 for an applicant that it has created before.
+    read_refusals = (
+        *REFUSALS,
+        *free_refusals(fm.errors.SessionNotFound, 404, refusal(404, None, "Applicant not found")),
+        *free_refusals(fm.RequestRejected, 409, refusal(409, 1008), refusal(409, 3000)),
+        *free_refusals(fm.RateLimited, 409, refusal(409), Retry_After="10"),
+    )
     words = (
         *words_at(
             (*REVIEW, "reviewStatus"),
@@ -68,6 +119,7 @@ class SumsubSessions(MockSessions):
                 SessionState.PENDING: "init, awaitingUser",
             },
             yes="completed",
+            asked_back=("awaitingUser",),
         ),
         *words_at(
             (*RESULT, "reviewAnswer"), STATUSES, {SessionState.DECIDED: "GREEN, RED"}, yes="GREEN"
@@ -83,6 +135,7 @@ class SumsubSessions(MockSessions):
             {"reviewAnswer": "RED", "reviewRejectType": "RETRY"},
             SessionState.PENDING,
             STATUSES,
+            is_asked_back=True,
         ),
         SessionWord(
             RESULT,
@@ -91,6 +144,26 @@ class SumsubSessions(MockSessions):
             STATUSES,
         ),
         *words_at((*SELFIE, "reviewAnswer"), STEPS, {Decision.MATCH: "GREEN"}, yes="GREEN"),
+        # The answers of an applicant that is RED without a reason, and of one that is deactivated.
+        SessionWord(RESULT, {"reviewAnswer": "RED"}, SessionState.DECIDED, STATUSES),
+        SessionWord(RESULT, {}, SessionState.UNKNOWN, STATUSES),
+        SessionWord((APPLICANT, "deleted"), True, SessionState.GONE, PRESENCE),
+        # Sent, and not checked yet.
+        SessionWord(SELFIE, None, Decision.INCONCLUSIVE, STEPS),
+        SessionWord(SELFIE, None, LivenessDecision.INCONCLUSIVE, STEPS),
+        # The labels stand at a picture alone.
+        *(
+            SessionWord(
+                (STEPS_OF_IT, "SELFIE"),
+                selfie_step({"reviewAnswer": "RED"}, rejected("OTHER"), rejected(label)),
+                means,
+                STEPS,
+            )
+            for label, means in PICTURE_LABELS.items()
+        ),
+        SessionWord(SELFIE, rejected("BAD_FACE_MATCHING"), LivenessDecision.INCONCLUSIVE, LABELS),
+        SessionWord(SELFIE, rejected("FRAUDULENT_LIVENESS"), Decision.INCONCLUSIVE, LABELS),
+        SessionWord(SELFIE, rejected("FORGERY"), LivenessDecision.REVIEW, LABELS),
         SessionWord(SELFIE, rejected("BAD_FACE_MATCHING"), Decision.NO_MATCH, LABELS),
         SessionWord(SELFIE, rejected("SELFIE_MISMATCH"), Decision.NO_MATCH, LABELS),
         SessionWord(SELFIE, rejected("FRAUDULENT_LIVENESS"), LivenessDecision.NOT_LIVE, LABELS),
@@ -157,6 +230,36 @@ class SumsubSessions(MockSessions):
         webhooks.wait()
         letter = webhooks.delivery(webhooks.deliveries(session_id=session_id)[-1].id)
         return letter.body, letter.headers
+
+    def received(self, session_id):
+        received = super().received(session_id)
+        (session,) = (each for each in self.control.sessions.all() if each.id == session_id)
+        urls = *received["return_urls"], session.metadata["reject_url"]
+        return {**received, "return_urls": urls}
+
+    def webhooks(self, session_id):
+        body, _ = self.deliver(session_id)
+        document = json.loads(body)
+        test = {**document, "testMode": True}
+        # Another program's applicant.
+        foreign = {**document, "externalUserId": "customer-17"}
+        action = {**document, "type": "applicantActionReviewed", "applicantActionId": "0" * 24}
+        return (
+            SessionWebhook(**signed(test), names_session=False),
+            SessionWebhook(**signed(foreign)),
+            SessionWebhook(**signed(action)),
+        )
+
+
+def signed(document):
+    """Return the body and the headers of a webhook, signed by the algorithm of the settings."""
+    body = json.dumps(document).encode()
+    key = SumsubSimulator.keys["webhook_secrets"].encode()
+    digest = hmac.digest(key, body, "sha256").hex()
+    return {
+        "body": body,
+        "headers": {"x-payload-digest": digest, "x-payload-digest-alg": "HMAC_SHA256_HEX"},
+    }
 
 
 class SumsubSimulator(MockSimulator):

@@ -1,13 +1,16 @@
 """The simulator of Veriff: the mock server in the place of an integration."""
 
 import datetime as dt
+import hmac
+import json
 
-from facematch_core import ComparedWith, SessionState
-from facematch_core.testing import SessionCase, Situation
+import facematch_core as fm
+from facematch_core import ComparedWith, Decision, LivenessDecision, SessionState
+from facematch_core.testing import SessionCase, SessionWebhook, SessionWord, Situation
 from facematch_mock_server import Fault
 
 from .mock_simulator import MockSessions, MockSimulator
-from .words import NO_ENVIRONMENT, OTHER_ID, words_at
+from .words import NO_ENVIRONMENT, OTHER_ID, free_refusals, words_at
 
 STATUSES = "devdocs.veriff.com, verification-session-status-codes-table, read on 2026-11-28"
 STATES = {
@@ -16,6 +19,23 @@ STATES = {
     SessionState.PENDING: "created, started, resubmission_requested",
     SessionState.EXPIRED: "expired",
     SessionState.ABANDONED: "abandoned",
+}
+ATTEMPTS = "devdocs.veriff.com, v1sessionsidattempts-1, read on 2026-11-28"
+REASONS = "devdocs.veriff.com, granular-reason-codes, read on 2026-11-28"
+FAQ = "devdocs.veriff.com, general-faq, read on 2026-11-28"
+VERIFICATION = ("verification",)
+REASON_CODE = (*VERIFICATION, "reasonCode")
+#: Declined because the face is another person's, and because the face was no live one.
+OTHER_PERSON = (103, 120, 509)
+SPOOF = (503, 504, 505, 515, 526)
+#: Where the status of an attempt stands; the answer has no id of the session.
+FIRST_ATTEMPT = ("verifications", 0, "status")
+SECOND_ATTEMPT = ("verifications", 1, "status")
+#: The status of an attempt while the session is open, by its meaning.
+OPEN_ATTEMPTS = {
+    # Decided, but the decision is not shown yet.
+    SessionState.PROCESSING: "submitted, approved, declined",
+    SessionState.PENDING: "started, resubmission_requested",
 }
 #: A closed port: no receiver is needed, since the kit hands deliveries over itself.
 NOBODY = "http://127.0.0.1:9/hook"
@@ -42,6 +62,25 @@ def compare_with_a_stored_face(verification):
     verification["biometricAuthentication"] = {"matchedSessionId": OTHER_ID}
 
 
+def codes(*numbers):
+    """Return the documented bodies of these codes."""
+    return [{"status": "fail", "code": str(number), "message": "No."} for number in numbers]
+
+
+REFUSALS = (
+    *free_refusals(
+        fm.AuthenticationFailed, 401, *codes(1801, 1802, 1803, 1812, 1813, 1814, 1818, 1819)
+    ),
+    *free_refusals(fm.PermissionDenied, 401, *codes(1804)),
+    *free_refusals(
+        fm.RequestRejected,
+        400,
+        *codes(1102, 1104, 1201, 1202, 1302, 1304, 1400, 1401, 1402, 1403, 1500, 1501),
+    ),
+    *free_refusals(fm.RateLimited, 429, {"status": "fail", "message": "No."}),
+)
+
+
 class VeriffSessions(MockSessions):
     hands_over = ("link", "token")
     compared_with = (ComparedWith.DOCUMENT,)
@@ -57,7 +96,39 @@ class VeriffSessions(MockSessions):
         SessionCase.FOREIGN: within_verification(lambda shown: shown.update(id=OTHER_ID)),
         SessionCase.OLDER: within_verification(make_older),
     }
-    words = words_at(("verification", "status"), STATUSES, STATES, yes="approved")
+    start_refusals = REFUSALS
+    #: No code of an unknown session is documented.
+    read_refusals = (
+        *REFUSALS,
+        *free_refusals(fm.errors.SessionNotFound, 404, {"status": "fail", "message": "No."}),
+    )
+    delete_refusals = (*REFUSALS, *free_refusals(fm.RequestRejected, 400, *codes(1305, 1306)))
+    words = (
+        *words_at(
+            (*VERIFICATION, "status"),
+            STATUSES,
+            STATES,
+            yes="approved",
+            asked_back=("resubmission_requested",),
+        ),
+        # "null or empty" while there is no decision.
+        SessionWord(VERIFICATION, None, SessionState.PROCESSING, FAQ),
+        SessionWord(VERIFICATION, {}, SessionState.PROCESSING, FAQ),
+        *(
+            SessionWord(REASON_CODE, code, means, REASONS, case=SessionCase.OTHER_PERSON)
+            for code in OTHER_PERSON
+            # Another person may well be live: nothing is said about that.
+            for means in (Decision.NO_MATCH, LivenessDecision.INCONCLUSIVE)
+        ),
+        *(
+            SessionWord(
+                REASON_CODE, code, LivenessDecision.NOT_LIVE, REASONS, case=SessionCase.OTHER_PERSON
+            )
+            for code in SPOOF
+        ),
+        *words_at(FIRST_ATTEMPT, ATTEMPTS, OPEN_ATTEMPTS, asked_back=("resubmission_requested",)),
+        *words_at(SECOND_ATTEMPT, ATTEMPTS, OPEN_ATTEMPTS, asked_back=("resubmission_requested",)),
+    )
 
     def id_in(self, body):
         verification = body.get("verification")
@@ -71,6 +142,29 @@ class VeriffSessions(MockSessions):
             last_name=last_name,
             date_of_birth=holder.date_of_birth,
         )
+
+    def say(self, session_id, place, word, case=SessionCase.PASSED):
+        if place in (FIRST_ATTEMPT, SECOND_ATTEMPT):
+            # The session is open: nobody has decided on it.
+            self._words[session_id] = place, word
+        else:
+            super().say(session_id, place, word, case)
+
+    def write(self, body, place, word):
+        # A decision is no answer about attempts.
+        if place not in (FIRST_ATTEMPT, SECOND_ATTEMPT):
+            super().write(body, place, word)
+
+    def change_answer(self, path, body):
+        """Return an answer about attempts with a former one, before or after the word's."""
+        *_, session_id, what = path.split("/")
+        place, word = self._words.get(session_id, ((), None))
+        if what != "attempts" or place not in (FIRST_ATTEMPT, SECOND_ATTEMPT):
+            return body
+        former = {"id": OTHER_ID, "status": "resubmission_requested"}
+        attempts = [former, former]
+        attempts[place[1]] = {"id": session_id, "status": word}
+        return {**body, "verifications": attempts}
 
     def lasts_s(self, session_id):
         return None  # no field of a start sets it
@@ -86,6 +180,29 @@ class VeriffSessions(MockSessions):
         webhooks.wait()
         letter = webhooks.delivery(webhooks.deliveries(session_id=session_id)[-1].id)
         return letter.body, letter.headers
+
+    def webhooks(self, session_id):
+        body, _ = self.deliver(session_id)
+        vendor_data = json.loads(body)["verification"]["vendorData"]
+        shared = {"attemptId": OTHER_ID, "vendorData": vendor_data}
+        event = {"id": session_id, **shared, "feature": "selfid", "code": 7001, "action": "started"}
+        full_auto = {
+            "status": "success",
+            "eventType": "fullauto",
+            "sessionId": session_id,
+            **shared,
+            "data": {"verification": {"decision": "approved", "decisionScore": 1}},
+        }
+        webhooks = []
+        for document in (event, full_auto):
+            sent = json.dumps(document).encode()
+            key = VeriffSimulator.keys["shared_secret"].encode()
+            digest = hmac.digest(key, sent, "sha256").hex()
+            # Veriff's own receiver takes both cases.
+            for signature in (digest, digest.upper()):
+                headers = {"X-AUTH-CLIENT": VeriffSimulator.client, "X-HMAC-SIGNATURE": signature}
+                webhooks.append(SessionWebhook(body=sent, headers=headers))
+        return webhooks
 
 
 class VeriffSimulator(MockSimulator):
@@ -104,6 +221,10 @@ class VeriffSimulator(MockSimulator):
     cannot_happen = {
         Situation.NO_CREDIT: "Veriff documents no error about credit: it sends invoices.",
     }
+
+    def alter(self, request, body):
+        path, _, _ = request.path.partition("?")
+        return self.sessions.change_answer(path, body)
 
 
 class VeriffReferenceSessions(VeriffSessions):

@@ -2,7 +2,8 @@
 
 import uuid
 
-from facematch_core.testing import SessionWord
+from facematch_core import Charged
+from facematch_core.testing import Refusal, SessionWord
 
 #: The id of a session that nobody has started.
 OTHER_ID = str(uuid.UUID(int=(4 << 76) + (0b10 << 62) + 0x5E55))
@@ -15,10 +16,28 @@ def put(**values):
     return lambda body: body.update(values)
 
 
-def words_at(place, page, means, *, yes):
+def words_at(place, page, means, *, yes=None, asked_back=()):
     """Return the documented words at one place; `yes` is the one of a session that passed.
 
-    `means` has the words by their meaning, with commas between them.
+    `means` has the words by their meaning, with commas between them. With the words `asked_back`,
+    the vendor waits for its person.
     """
-    rows = [(word, kind) for kind, words in means.items() for word in words.split(", ")]
-    return tuple(SessionWord(place, word, kind, page, word == yes) for word, kind in rows)
+    session_words = []
+    for kind, words in means.items():
+        for word in words.split(", "):
+            session_word = SessionWord(
+                place, word, kind, page, is_yes=word == yes, is_asked_back=word in asked_back
+            )
+            session_words.append(session_word)
+    return tuple(session_words)
+
+
+def free_refusals(error, status, *bodies, **headers):
+    """Return refusals with these bodies and one meaning, of which none costs anything."""
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    refusals = []
+    for body in bodies:
+        refusals.append(
+            Refusal(status=status, body=body, error=error, charged=Charged.NO, headers=headers)
+        )
+    return tuple(refusals)

@@ -199,7 +199,7 @@ class MoneyRules(Rules):
         backend: Any = bench.backend
         body = json.dumps(refusal.body)
         bench.context = f"{operation}, answered {refusal.status} with {body:.120}"
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **refusal.headers}
         reply = HttpReply(status=refusal.status, headers=headers, body=body.encode())
         request = bench.make_request(operation, PASSING[operation])
         outcome = backend.read_reply(request, reply)

@@ -33,13 +33,15 @@ from facematch_core.testing.bench import (
     run_parts,
 )
 from facematch_core.testing.pictures import pictures_beyond, pictures_within
-from facematch_core.testing.simulator import SessionCase as Case
 from facematch_core.testing.simulator import (
+    Refusal,
     SessionSimulator,
+    SessionWebhook,
     SessionWord,
     Situation,
     passing_situation_among,
 )
+from facematch_core.testing.simulator import SessionCase as Case
 
 from .calls import ValuePath, replace_value, values_in
 from .money import EXPECTED_ERRORS
@@ -56,6 +58,10 @@ GOOD_LIVENESS = 70.0
 LOW_LIVENESS = 30.0
 #: More sessions than a page of a vendor's list usually has.
 SESSIONS_OF_A_PAGE = 21
+#: How long a session is open in which time passes, in seconds.
+OPEN_S = 1800.0
+#: More time than a person may need beyond the end of a session, in seconds.
+LONG_S = 6 * 3600.0
 #: A person, the holder of her own document, and of the documents of others.
 PERSON = fm.Person(name="Ada Kit-Lovelace", date_of_birth=dt.date(1980, 1, 1))
 OWN_DOCUMENT = DocumentHolder(name="KIT-LOVELACE ADA", date_of_birth=PERSON.date_of_birth)
@@ -307,18 +313,18 @@ class Desk:
         if self.capabilities.takes_language:
             options["language"] = "pt-BR"
             patterns["language"] = r"\bpt(?![a-z])"
-        open_s = 1800.0
         with self.bench.record_exchanges() as exchanges:
-            session = self.start(self.plan(valid_for_s=open_s), **options)
+            session = self.start(self.plan(valid_for_s=OPEN_S), **options)
         if exchanges:
             sent_text = unquote(" ".join(_sent_text(exchange.request) for exchange in exchanges))
             for name, pattern in patterns.items():
                 is_sent = re.search(pattern, sent_text, re.IGNORECASE)
                 label = f"a start with the {name} {options[name]}"
                 assert is_sent, f"{label} does not send it to the vendor"
+        self._check_received(self.player.received(id_of(session)), options)
         lasts_s = self.player.lasts_s(id_of(session)) or 0.0
-        assert lasts_s <= open_s, f"a link or token lasts {lasts_s:g} s, its session {open_s:g} s"
-        self.clock.sleep(open_s + 1)
+        assert lasts_s <= OPEN_S, f"a link or token lasts {lasts_s:g} s, its session {OPEN_S:g} s"
+        self.clock.sleep(OPEN_S + 1)
         is_open = is_a(self.read(session.record), State.PENDING)
         assert not is_open, "a session that nobody opened in time does not expire"
         if self.capabilities.resumes_expired:
@@ -329,6 +335,63 @@ class Desk:
         self.bench.skip_unless_testable(
             is_known, "does not say how long a link or token works (`lasts_s`)"
         )
+
+    def _check_received(self, received: Mapping[str, Any], options: Mapping[str, str]) -> None:
+        """Assert that the vendor has read the options of a start where it looks for them."""
+        if "return_url" in options:
+            for url in received.get("return_urls", ()):
+                assert_equal("a URL to redirect the person to", url, options["return_url"])
+        if "language" in options and "language" in received:
+            language = str(received["language"])
+            is_read = language.lower().startswith("pt")
+            assert is_read, f"the vendor reads the language {language}, not {options['language']}"
+
+    def check_asked_back(self) -> None:
+        """Assert that an open session expires, unless the vendor has asked its person back."""
+        for session_word in self.player.words:
+            if session_word.means is not State.PENDING:
+                continue
+            record = self._play_word(session_word, valid_for_s=OPEN_S)
+            self.clock.sleep(OPEN_S + LONG_S)
+            result = self.read(record)
+            label = f"after the session's time, {_describe_word(session_word)}"
+            if session_word.is_asked_back:
+                expect(label, result, State.PENDING)
+            else:
+                assert not is_a(result, State.PENDING), f"{label} is {describe(result)}"
+
+    def check_refused_start(self) -> None:
+        """Assert that each documented refusal of a start has its error and charge."""
+        # A search is another request, which is refused as a read.
+        self.open(self.player.compared_with[-1], searches=False)
+        for refusal in self.player.start_refusals:
+            record = self.plan()
+            self._check_refusal("a start", refusal, functools.partial(self.start, record))
+
+    def check_refused_read_and_deletion(self) -> None:
+        """Assert that each documented refusal of a read and a deletion has its error and charge."""
+        record = self.start().record
+        for refusal in self.player.read_refusals:
+            read = functools.partial(self.read_or_raise, record)
+            self._check_refusal("a read", refusal, read)
+        for refusal in self.player.delete_refusals:
+            delete = functools.partial(self.sessions.delete, record)
+            self._check_refusal("a deletion", refusal, delete)
+
+    def _check_refusal(self, call_name: str, refusal: Refusal, call: Callable[[], Any]) -> None:
+        body = json.dumps(refusal.body)
+        headers = {"Content-Type": "application/json", **refusal.headers}
+        with self.bench.record_exchanges(
+            status=refusal.status, headers=headers, body=body.encode()
+        ):
+            outcome = self.outcome_of(call)
+        label = f"{call_name}, answered {refusal.status} with {body:.120},"
+        error_name = getattr(refusal.error, "__name__", None)
+        assert_equal(f"the error of {label}", type(outcome).__name__, error_name)
+        assert_equal(f"the charge of {label}", outcome.billing.charged, refusal.charged)
+        if "Retry-After" in refusal.headers:
+            wait_s = float(refusal.headers["Retry-After"])
+            assert_equal(f"`retry_after_s` of {label}", outcome.retry_after_s, wait_s)
 
     def check_failed_starts(self) -> None:
         """Assert that a rejected start is free, and that one with a lost response is sent once."""
@@ -458,13 +521,17 @@ class Desk:
             documented, "has no `words` from the vendor's documentation"
         )
         status_of_pass = self.start_and_pass().vendor_status
+        statuses = {Case.PASSED: status_of_pass}
         session_words = [
             session_word
             for session_word in documented
             if not isinstance(session_word.means, Deletion)
         ]
         for session_word in session_words:
-            self._check_word(session_word, [session_word.means], status_of_pass)
+            case = session_word.case
+            if case not in statuses:
+                statuses[case] = self.play_and_read(self.start(), case).vendor_status
+            self._check_word(session_word, [session_word.means], statuses[case])
         for path in dict.fromkeys(session_word.place for session_word in session_words):
             self._check_new_words(
                 [session_word for session_word in session_words if session_word.place == path],
@@ -472,7 +539,7 @@ class Desk:
             )
 
     def _check_word(
-        self, session_word: SessionWord, meanings: Sequence[Any], status_of_pass: str | None
+        self, session_word: SessionWord, meanings: Sequence[Any], status_of_case: str | None
     ) -> None:
         """Assert that a value has one of these meanings, and verifies only if it is said to."""
         result = self._outcome_with_word(session_word)
@@ -482,16 +549,24 @@ class Desk:
         label = _describe_word(session_word)
         expect(label, result, *meanings)
         assert_verifies(result, session_word.is_yes, label)
-        statuses = status_of_pass, session_word.word
+        statuses = status_of_case, session_word.word
         assert_among(f"`vendor_status` with {label}", result.vendor_status, statuses)
 
     def _outcome_with_word(self, session_word: SessionWord) -> Any:
         """Return the outcome of a read or deletion of a session with this value."""
-        record = self.start().record
-        self.player.say(str(record.session_id), session_word.place, session_word.word)
+        record = self._play_word(session_word)
         if isinstance(session_word.means, Deletion):
             return self.delete(record)
         return self.read(record)
+
+    def _play_word(self, session_word: SessionWord, **options: Any) -> SessionRecord:
+        """Return the record of a new session with this value; `options` are those of `plan`."""
+        record = self.start(self.plan(**options)).record
+        # Only where it is needed, because a simulator of earlier kits knows no case.
+        case = {} if session_word.case is Case.PASSED else {"case": session_word.case}
+        say: Any = self.player.say
+        say(str(record.session_id), session_word.place, session_word.word, **case)
+        return record
 
     def _check_new_words(
         self, session_words: Sequence[SessionWord], status_of_pass: str | None
@@ -540,6 +615,24 @@ class Desk:
         if self.capabilities.can_delete and VendorCopy.ID in stores:
             outcome = self.delete(other_id)
             expect("the deletion of another person's session", outcome, fm.SessionMismatch)
+        self._check_facts(open_record, passed_record)
+        self._check_stores(passed_record)
+
+    def _check_stores(self, record: SessionRecord) -> None:
+        """Assert that `stores` has each field of the record that a response repeats."""
+        with self.bench.record_exchanges() as exchanges:
+            self.read(record)
+        shown_text = "".join(f"{exchange.reply.at()}" for exchange in exchanges)
+        copies = {
+            VendorCopy.ID: record.id,
+            VendorCopy.TERMS: record.terms,
+            VendorCopy.SUBJECT: record.subject_ref,
+        }
+        for copied, value in copies.items():
+            is_declared = value not in shown_text or copied in self.capabilities.stores
+            assert is_declared, f"a response has the record's {copied}, and `stores` lacks it"
+
+    def _check_facts(self, open_record: SessionRecord, passed_record: SessionRecord) -> None:
         for name, value in open_record.facts.items():
             replaced_paths: list[ValuePath] = []
             with self.bench.record_exchanges(_editor_that_replaces(value, replaced_paths)):
@@ -637,16 +730,22 @@ class SessionRules(Rules):
         Before that, the session stays open until it expires, the person can return to it, and the
         vendor has received the URL to which to redirect the person afterwards.
         """
-        run_parts(Desk(bench), Desk.check_starts, Desk.check_start_options)
+        run_parts(Desk(bench), Desk.check_starts, Desk.check_asked_back, Desk.check_start_options)
 
     @rule("R52")
     def test_r53_a_lost_start_is_unknown(self, bench: Bench) -> None:
         """A start with a lost response has an unknown outcome, and is not retried automatically. A
-        rejected start is free. A reference that the vendor would reject is not sent.
+        rejected start is free, or costs what is documented. A reference that the vendor would
+        reject is not sent.
 
         If the vendor finds a session by its record, only the same start returns the same session.
         """
-        run_parts(Desk(bench), Desk.check_failed_starts, Desk.check_reference_limits)
+        run_parts(
+            Desk(bench),
+            Desk.check_refused_start,
+            Desk.check_failed_starts,
+            Desk.check_reference_limits,
+        )
 
     @rule("R52")
     def test_r54_the_handoff_stays_in_the_session(self, bench: Bench) -> None:
@@ -753,6 +852,8 @@ class SessionRules(Rules):
         before = describe(desk.play_and_read(session, failing_case))
         body, headers = desk.player.deliver(id_of(session))
         self._r57_check_signed(desk, session, body, headers)
+        for webhook in desk.player.webhooks(id_of(session)):
+            self._r57_check_kind(desk, session, webhook)
         for forged_body, forged_headers in _forgeries(session, body, headers):
             outcome = desk.receive(forged_body, forged_headers)
             names = ", ".join(forged_headers) or "(none)"
@@ -784,14 +885,32 @@ class SessionRules(Rules):
         is_silent = not desk.counted.requests
         assert is_silent, "a webhook sends a request: a forged one would, too"
 
+    def _r57_check_kind(
+        self, desk: Desk, session: fm.SessionResult, webhook: SessionWebhook
+    ) -> None:
+        """Assert that a further kind of webhook names its session, or none."""
+        label = f"the documented webhook {webhook.body[:120]!r}"
+        hints = desk.receive(webhook.body, webhook.headers)
+        expect(label, hints, tuple)
+        names = [hint.session_id for hint in hints]
+        assert_equal(f"the sessions of {label}", names, [id_of(session)] * webhook.names_session)
+        for hint in hints:
+            assert_among(f"`record_id` of {label}", hint.record_id, (None, session.record.id))
+
     @rule("R52")
     def test_r58_what_vanished_is_no_verdict(self, bench: Bench) -> None:
         """A session that the vendor no longer has, or was asked to delete, is reported as not found
-        or gone, but a fault or a rejection is not.
+        or gone, but a fault or a rejection is not: each documented one has its own error.
 
         If "gone" looks like an outage, callers poll forever. They are liable for undeleted faces.
         """
-        run_parts(Desk(bench), Desk.check_vanished, Desk.check_deletion, Desk.check_faults)
+        parts = (
+            Desk.check_vanished,
+            Desk.check_refused_read_and_deletion,
+            Desk.check_deletion,
+            Desk.check_faults,
+        )
+        run_parts(Desk(bench), *parts)
 
     @rule("R52")
     def test_r59_a_portrait_is_of_who_was_live(self, bench: Bench) -> None:
