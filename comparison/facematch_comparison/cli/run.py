@@ -68,7 +68,8 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
     facematch compare draw people/ --out pairs.csv --groups groups.csv \\
       --within sex
 
-    No pair is drawn twice, and every person is drawn before anyone is drawn again. The same seed
+    No pair is drawn twice. As far as the photographs allow, every person has a mated pair before
+    anyone has another; of a non-mated pair, at least one person is drawn at random. The same seed
     draws the same pairs. People in one group look more alike than random people, so --within draws
     harder pairs.
     """

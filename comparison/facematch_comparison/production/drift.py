@@ -1,7 +1,7 @@
 """How the answers of one system change over time: "the scores moved", not "it got worse".
 
 Without labels, a change of the people and a change of the vendor look alike. So each period is
-compared with the first one, and only said to differ or not.
+compared with the first one that has enough results, and only said to differ or not.
 
 Every question is about two shares: of accepted calls, of inconclusive ones, of errors, and of
 scores at or below a quantile of both periods together. The p-value of their difference allows for
@@ -64,7 +64,7 @@ class Span(enum.StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Change:
-    """A difference between a period and the first one.
+    """A difference between a period and the first comparable one.
 
     Attributes:
         of: ``accepted``, ``inconclusive``, ``errors``, or ``scores`` for a quantile.
@@ -95,7 +95,8 @@ class Period:
         decisions, error_classes, warnings, models, thresholds: Counts.
         quantiles: Quantiles of the scores, by quantile; empty without scores.
         half_within_s: The median duration of calls with a result; None without one.
-        changes: The differences from the first period; empty for the first, and with few results.
+        changes: The differences from the first comparable period; empty for that one, and for
+            periods with few results. Those of scores are left out if one of the two has few scores.
     """
 
     name: str
@@ -167,7 +168,7 @@ def measure_drift(
     review_is_accepted: bool = False,
     confidence: float = 0.95,
 ) -> Drift:
-    """Compare the periods of one system with its first one.
+    """Compare the periods of one system with its first comparable one.
 
     Raises:
         InvalidRequest: there is no call, or the system must be named.
@@ -236,6 +237,7 @@ class _Marks:
 
     @property
     def mean(self) -> float:
+        """The share of the calls that count, 0-1."""
         return float(self.counted.mean())
 
 
@@ -351,7 +353,10 @@ def _with_changes(
 
 
 def _changes_between(first: _Slice, now: _Slice) -> list[Change]:
-    """Return the changes from the first period to another, with p-values of their own."""
+    """Return the changes from the first comparable period to another, with uncorrected p-values.
+
+    Those of scores are left out if a period has few.
+    """
     changes = []
     first_marks = first.marks()
     for aspect, marks in now.marks().items():

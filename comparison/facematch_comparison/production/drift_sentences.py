@@ -94,11 +94,30 @@ def _caveats(drift: Drift) -> Iterator[str]:
             f"With fewer than {FEWEST_CALLS} results, these are shown and not compared: "
             f"{join_names(few)}."
         )
-    if drift.questions:
+    without_scores = _names_without_compared_scores(drift)
+    if without_scores:
         yield (
-            f"{counted(drift.questions, 'comparison', 'comparisons')} with the first {drift.span} "
-            "were made, and p-values are corrected for that (Holm)."
+            f"Scores of these are not compared with the first comparable {drift.span}, because one "
+            f"of the two has fewer than {FEWEST_CALLS} scores: {join_names(without_scores)}."
         )
+    if drift.questions:
+        comparisons = counted(drift.questions, "comparison", "comparisons")
+        yield (
+            f"{comparisons} with the first comparable {drift.span} were made, and p-values are "
+            "corrected for that (Holm)."
+        )
+
+
+def _names_without_compared_scores(drift: Drift) -> list[str]:
+    """Return the compared periods whose scores are left out, if any scores can be compared."""
+    names: list[str] = []
+    if drift.scale is None:
+        return names
+    for period in drift.periods:
+        aspects = {change.of for change in period.changes}
+        if aspects and "scores" not in aspects:
+            names.append(period.name)
+    return names
 
 
 def period_cells(period: Period) -> dict[str, str]:

@@ -147,8 +147,9 @@ class Reviewed:
         genuine: The labelled disagreements that are genuine.
         unclear: The disagreements that nobody could label; they count as unlabelled.
         both_wrong: The labelled agreements in which both were wrong; None if none were labelled.
-        later: Compared calls after the file was written, which do not count.
-        gone: Calls of the file that are no longer in the log.
+        later: Compared calls that do not count: later than the file, or disagreements that it does
+            not list.
+        gone: Calls of the file that are not among the compared calls.
     """
 
     file: str
@@ -321,8 +322,10 @@ def compare_sides(
 ) -> ShadowComparison:
     """Compare the two sides, with labels if there are any; `with_sentences` adds the words.
 
+    Costs count only with labels of disagreements.
+
     Raises:
-        InvalidRequest: the labels belong to another question.
+        InvalidRequest: the labels belong to another question, or a price to another system.
     """
     compared = sides.compared
     persons = people_of(compared)
@@ -438,7 +441,10 @@ class _Judged:
         )
 
     def net(self, confidence: float) -> tuple[NetErrors, ...]:
-        """Return the net errors of both kinds and of each."""
+        """Return the errors that the candidate saves, of both kinds together and of each.
+
+        Below 0 the candidate makes more. Called only with labels of disagreements.
+        """
         is_judged = self.disagrees & self.is_labelled
         # The labelled disagreements are a random sample of all.
         scale = float(np.count_nonzero(self.disagrees) / np.count_nonzero(is_judged))
@@ -519,7 +525,7 @@ def _summary_of(rows: DataFrame, name: str, prices: Mapping[str, float]) -> Side
     cost = None
     if price is not None:
         is_charged = asked_calls["charged"] == Charged.YES.value
-        # A charge without a number is one.
+        # A charged call without a number of charges counts as one.
         cost = price * float(asked_calls.loc[is_charged, "charges"].fillna(1).sum())
     elapsed_s = {}
     if len(answered):

@@ -110,14 +110,15 @@ def wrong_pairs(answers: Answers, threshold: float | None, study: Study | None =
     Columns: ``system``; ``kind`` (``false match``, highest score first; ``false non-match``, lowest
     score first; ``failure to acquire`` of a mated pair); ``pair``, the index from 0; ``probe``,
     ``reference``, ``person_1`` and ``person_2``, if known; ``score``; ``threshold``. Pairs without
-    an answer and acquired pairs without a score are omitted.
+    an answer are omitted and, at a threshold, acquired pairs without a score.
 
     Args:
         threshold: A threshold on the scores' scale; None for the system's own decisions.
         study: The test set, for names of pictures and people; by default, those of the score file.
 
     Raises:
-        InvalidRequest: the system has no scores, or the study has other pairs.
+        InvalidRequest: the system has no scores or an unknown rule, or without a threshold no
+            decisions; or the study has other pairs.
     """
     frame = _frame(answers, study).assign(system=answers.name, threshold=threshold)
     if not hasattr(frame["person_1"], "cat"):  # numbers, not names

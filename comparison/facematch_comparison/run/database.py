@@ -66,7 +66,8 @@ _STORE: Final = """CREATE TABLE IF NOT EXISTS facematch_comparison_store
     (version INTEGER PRIMARY KEY, holder TEXT)"""
 
 _TABLES: Final = (
-    # One row. `content`: the people in each pair and their groups, by number, as JSON.
+    # One row. `content`, as JSON: whether each pair is mated, and its people and their groups, by
+    # number.
     """CREATE TABLE facematch_study
     (digest TEXT PRIMARY KEY, name TEXT NOT NULL, content TEXT NOT NULL)""",
     """CREATE TABLE facematch_systems

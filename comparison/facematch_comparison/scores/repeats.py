@@ -55,10 +55,12 @@ def _without_diagonal(table: ScoreTable, note: Callable[[str], object]) -> Score
     Without any other mated pair, the two pictures are probably of two folders.
     """
     probe, reference = table.pictures
-    is_same = probe.codes == reference.codes
+    # Two empty cells have the same code, and are a problem of the file.
+    is_same = (probe.codes == reference.codes) & probe.is_filled
     if not is_same.any():
         return table
-    pictures = np.unique(np.concatenate([probe.codes, reference.codes]))
+    codes = np.concatenate([probe.codes, reference.codes])
+    pictures = np.unique(codes[codes >= 0])
     has_all = np.array_equal(np.unique(probe.codes[is_same]), pictures)
     if not has_all or not (table.mated & ~is_same).any():
         return table

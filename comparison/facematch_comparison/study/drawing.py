@@ -39,8 +39,10 @@ def draw_pairs(
 ) -> Study:
     """Draw random pairs without repetition.
 
-    As far as the photographs allow, every person is drawn once before anyone is drawn again: more
-    people carry more information than more pairs of the same people.
+    As far as the photographs allow, every person has a mated pair before anyone has another: more
+    people carry more information than more pairs of the same people. Of a non-mated pair, one
+    person is drawn in turn and the other at random; if more than half of all non-mated pairs are
+    requested, both are drawn at random.
 
     Args:
         pictures: Files by person, in any order.

@@ -162,6 +162,25 @@ def test_few_results_are_shown_and_not_compared():
     assert [bool(period.changes) for period in drift.periods] == [False, True, False, False]
     assert drift.periods[2].calls < FEWEST_CALLS
     assert any("shown and not compared" in caveat for caveat in drift.caveats)
+    # What begins with few results is compared with the first period that has enough.
+    late = measure([row for number, row in enumerate(rows) if row.at.day >= 5 or number % 40 == 0])
+    assert [bool(period.changes) for period in late.periods] == [False, False, True, True]
+    assert any("with the first comparable week" in caveat for caveat in late.caveats)
+
+
+def test_few_scores_are_not_compared_and_the_page_says_so():
+    rows = []
+    for number, row in enumerate(rows_of()):
+        is_scored = not 5 <= row.at.day < 12 or row.at.month > 10 or number % 40 == 0
+        rows.append(row if is_scored else attrs.evolve(row, score=None))
+    drift = measure(rows)
+    assert drift.periods[1].is_comparable
+    kinds = [{change.of for change in period.changes} for period in drift.periods[1:3]]
+    assert ["scores" in of_period for of_period in kinds] == [False, True]
+    (caveat,) = [text for text in drift.caveats if "fewer than 30 scores" in text]
+    assert "2026-10-05" in caveat
+    assert "2026-10-12" not in caveat
+    assert not any("scores" in text for text in measure(rows_of()).caveats if "fewer" in text)
 
 
 def test_candidates_are_a_system_too_and_dropped_calls_are_left_out():

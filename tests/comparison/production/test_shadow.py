@@ -299,6 +299,9 @@ def test_document_and_page_have_the_same_verdict_and_no_person(month):
     assert page == shadow_html(found)
     assert found.headline in page.replace("&#39;", "'")
     assert "Practice only." in page
+    costs = Costs(false_match=50, false_reject=2, currency="EUR")
+    money_page = shadow_html(compare(sides, labels_of(sides, month.truth), costs=costs))
+    assert "Money that deepvue saves per 1,000 calls, with a 95 % interval" in money_page
     assert "<script" not in page
     for text in (page, json.dumps(document)):
         assert "person-" not in text

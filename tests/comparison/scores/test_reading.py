@@ -385,6 +385,12 @@ def test_a_matrix_in_both_orders_is_read_once_if_it_is_symmetric(read):
     # Pictures of two folders with one name are not compared with themselves.
     lines = [line for line in matrix(0.5) if ",1," not in line or line.count("p1.jpg") == 2]
     assert places(read, "\n".join(lines))[0][1] == "picture"
+    # Two empty cells are no picture that is compared with itself.
+    system, _one, _other, label, score = matrix(0)[1].split(",")
+    nameless = f"{system},,,{label},{score}"
+    last_line = str(len(matrix(0)) + 1)
+    found = places(read, "\n".join([*matrix(0), nameless]))
+    assert {line for line, _word in found} == {last_line}
 
 
 def test_scores_of_mated_and_other_pairs_in_two_columns(read):
