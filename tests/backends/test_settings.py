@@ -261,8 +261,11 @@ def test_address_with_another_path_is_refused_with_the_line_to_write(backend, pa
 #: Each key, by the backend that has it.
 KEY_SETTINGS = [
     (DiditBackend, "api_key"),
+    (DeepvueBackend, "client_id"),
     (DeepvueBackend, "client_secret"),
+    (RekognitionBackend, "access_key_id"),
     (RekognitionBackend, "secret_access_key"),
+    (RekognitionBackend, "session_token"),
     (ComprefaceBackend, "api_key"),
     (AzureBackend, "api_key"),
     (FaceppBackend, "api_key"),
