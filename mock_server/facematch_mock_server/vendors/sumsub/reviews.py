@@ -63,7 +63,7 @@ def show_time(time: dt.datetime) -> str:
 def show_review(session: Session) -> dict[str, Any]:
     """Return the review of an applicant."""
     body = {
-        "reviewId": session.internal_id[:5],
+        "reviewId": session.internal_id[:5].translate(_LETTERS),
         "attemptId": session.internal_id[5:10].translate(_LETTERS),
         "attemptCnt": hosted_of(session).attempts,
         "levelName": hosted_of(session).workflow,
