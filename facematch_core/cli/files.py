@@ -107,8 +107,17 @@ def _read_table(path: Path) -> tables.TextTable:
     return table
 
 
-def read_csv(path: Path, *, needed: Sequence[str], optional: Sequence[str] = ()) -> list[Row]:
-    """Read a CSV file with a header. `InvalidRequest` lists every problem with its line."""
+def read_csv(
+    path: Path,
+    *,
+    needed: Sequence[str],
+    optional: Sequence[str] = (),
+    so: str = "nothing was sent",
+) -> list[Row]:
+    """Read a CSV file with a header.
+
+    `InvalidRequest` lists every problem with its line; `so` states the consequence.
+    """
     table = _read_table(path)
     problems = [
         f"line 1: the column {name} is missing" for name in needed if name not in table.header
@@ -117,7 +126,7 @@ def read_csv(path: Path, *, needed: Sequence[str], optional: Sequence[str] = ())
         if table.header.count(name) > 1:
             problems.append(f"line 1: the column {name} appears twice")
     # Without its columns, no row can be read.
-    refuse_file(path, problems)
+    refuse_file(path, problems, so=so)
     rows = []
     for line, cells in zip(table.lines, table.rows, strict=True):
         rows.append(Row(line, dict(zip(table.header, cells, strict=True))))
@@ -129,10 +138,10 @@ def read_csv(path: Path, *, needed: Sequence[str], optional: Sequence[str] = ())
             problems.append(f"{tables.format_places(empty_lines)}{name} is empty")
     if not rows and not problems:
         problems.append("there are no lines below its header")
-    refuse_file(path, problems)
+    refuse_file(path, problems, so=so)
     return rows
 
 
-def refuse_file(path: Path, problems: Iterable[str]) -> None:
-    """Raise `InvalidRequest` with all problems of a file, if there are any."""
-    tables.raise_problems(clean(str(path)), problems)
+def refuse_file(path: Path, problems: Iterable[str], *, so: str = "nothing was sent") -> None:
+    """Raise `InvalidRequest` with all problems of a file; `so` states the consequence."""
+    tables.raise_problems(clean(str(path)), problems, so=so)

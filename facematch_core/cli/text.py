@@ -69,8 +69,10 @@ ERRORS: tuple[tuple[tuple[type[BaseException], ...], Exit], ...] = (
 )
 
 
-#: What a text is not, by click's names of our types of numbers.
-_NUMBERS: Final = {
+#: What a text is not, by click's words for our types of numbers and times.
+_NO_VALUE: Final = {
+    r"does not match the formats .*[.]$": "is not a time, such as 2026-11-28 or "
+    "2026-11-28T17:30:00.",
     r"is not a valid integer( range)?[.]$": "is not a whole number, such as 1000.",
     r"is not a valid (float|float range|rate)[.]$": "is not a number, such as 0.05.",
 }
@@ -96,7 +98,7 @@ def error_sentence(error: BaseException) -> str:
         return " ".join([message, *map(clean, _describe_cost(error))])
     if isinstance(error, click.ClickException):
         message = error.format_message()
-        for click_words, words in _NUMBERS.items():
+        for click_words, words in _NO_VALUE.items():
             message = re.sub(click_words, words, message)
         return clean(message)
     if isinstance(error, KeyboardInterrupt):

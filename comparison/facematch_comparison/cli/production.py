@@ -300,7 +300,7 @@ def _references_of(refs: Path, key_file: Path, address: str) -> dict[str, str]:
     """Return the callers' own references by digest."""
     from facematch_core.call_log import CallLog
 
-    rows = read_csv(refs, needed=("caller_ref",))
+    rows = read_csv(refs, needed=("caller_ref",), so="nothing was written")
     with CallLog(address, key=Secret.from_file(key_file)) as log:
         return {log.digest(row.cells["caller_ref"]): row.cells["caller_ref"] for row in rows}
 
@@ -308,7 +308,8 @@ def _references_of(refs: Path, key_file: Path, address: str) -> dict[str, str]:
 def _read_review(review: Path, operation: Operation) -> Labels:
     from facematch_comparison.production.review import FIXED_COLUMNS, read_labels
 
-    rows = read_csv(review, needed=FIXED_COLUMNS, optional=(_label_column(operation),))
+    label = _label_column(operation)
+    rows = read_csv(review, needed=FIXED_COLUMNS, optional=(label,), so="nothing was read")
     return read_labels([(row.line, row.cells) for row in rows], str(review), operation)
 
 

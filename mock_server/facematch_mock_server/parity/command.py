@@ -44,8 +44,12 @@ _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.argument("profile")
 @click.option("--same", nargs=2, type=_PICTURE, required=True, help="Two pictures of one person.")
 @click.option("--other", type=_PICTURE, required=True, help="A picture of another person.")
-@click.option("--switch", multiple=True, help="NAME=VALUE: change one behaviour of the mock.")
-@click.option("--budget", type=click.IntRange(0), help="Maximum number of charges.")
+@click.option(
+    "--switch", multiple=True, metavar="NAME=VALUE", help="Change one behaviour of the mock."
+)
+@click.option(
+    "--budget", type=click.IntRange(0), metavar="NUMBER", help="Maximum number of charges."
+)
 @file_option("--out", "Output file. Default: parity-VENDOR.json.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--config", metavar="FILE", help="Configuration file with the profile.")
