@@ -638,6 +638,7 @@ class OwnSenderRules(Rules):
         for deadline_s in DEADLINES_S:
             deadline = Deadline.after(deadline_s, bench.clock)
             call = bench.make_request(operation, PASSING[operation], deadline=deadline)
+            has_ended = False
             try:
                 outcome = HelperThreads(1, "facematch-kit").run(
                     functools.partial(bench.run_request, call),
@@ -645,9 +646,12 @@ class OwnSenderRules(Rules):
                 )
             except StillRunning:
                 continue
-            bench.skip_unless_applicable(server.requests_seen, "does not log in")
+            has_ended = True
+            if not server.requests_seen:
+                continue  # It does not log in, or a busy machine has not sent the login in time.
             _check_failed_login(outcome, f"a call {when}")
             return
+        bench.skip_unless_applicable(not has_ended, "does not log in")
         raise AssertionError(f"{when}, a call goes on after its deadline of {deadline_s:g} s")
 
     def _r63_deadline_holds_beside_hung_login(self, bench: Bench, server: LoginServer) -> None:

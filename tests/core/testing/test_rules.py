@@ -24,6 +24,7 @@ import facematch_core as fm
 from facematch_core.http import Wait
 from facematch_core.models import Box
 from facematch_core.testing import Situation, bench, find_leaks, picture_samples
+from facematch_core.testing.contract import options
 from facematch_core.testing.simulator import required_situations
 
 evolve = attrs.evolve
@@ -225,6 +226,14 @@ def test_a_match_in_place_of_a_refusal_is_blamed():
     cases = run(mutant.make, {"R16"})
     reasons = [case.reason for case in cases if case.status is FAILED]
     assert any("not RequestRejected" in reason for reason in reasons)
+
+
+def test_a_login_that_was_not_sent_in_time_is_looked_for_again(monkeypatch):
+    """A busy machine may need longer than the shortest deadline to send it."""
+    monkeypatch.setattr(options, "DEADLINES_S", (1e-6, 0.6))
+    [case] = run(MUTANTS["PaysForAFailedLogin"].make, {"R63"})
+    assert case.status is FAILED
+    assert "charge" in case.reason
 
 
 def test_a_call_that_never_ends_is_blamed(monkeypatch):
