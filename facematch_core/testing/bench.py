@@ -812,10 +812,9 @@ def _breaks_rule(cls: type[Rules], name: str) -> bool:
     A test that the kit does not define is the author's own.
     """
     kit_classes = [base for base in cls.__mro__ if base.__module__.startswith(__package__)]
-    defined = [vars(base)[name] for base in kit_classes if name in vars(base)]
-    if not defined:
+    original = next((vars(base)[name] for base in kit_classes if name in vars(base)), None)
+    if original is None:
         return False
-    original = defined[0]
     test = getattr(cls, name)
     marks = [mark for mark in getattr(test, "pytestmark", ()) if mark.name != "parametrize"]
     if test is original:

@@ -664,11 +664,11 @@ class HttpSimulator(VendorSimulator):
         self._lock = threading.Lock()
         self._server: _Server | None = None
         #: Set when the situation changes, so that stalled responses end.
-        self._released = threading.Event()
+        self._situation_changed = threading.Event()
         #: The last `set_situation`; None before the first.
         self._current: _SetSituation | None = None
         #: Number of counted requests since the last `set_situation`.
-        self._requests_since = 0
+        self._requests_in_situation = 0
 
     @abc.abstractmethod
     def answer(
@@ -703,10 +703,10 @@ class HttpSimulator(VendorSimulator):
     def set_situation(
         self, situation: Situation, *, score: float | None = None, step: int | None = None
     ) -> None:
-        self._released.set()
-        self._released = threading.Event()
+        self._situation_changed.set()
+        self._situation_changed = threading.Event()
         self._current = _SetSituation(situation, score, step)
-        self._requests_since = 0
+        self._requests_in_situation = 0
         if self._server is not None:
             self._server.listen(on=self._is_reachable)
 
@@ -721,7 +721,7 @@ class HttpSimulator(VendorSimulator):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._released.set()
+        self._situation_changed.set()
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -740,19 +740,19 @@ class HttpSimulator(VendorSimulator):
             raise RuntimeError("The simulator received a request before set_situation.")
         with self._lock:
             current = self._current
-            released = self._released
+            situation_changed = self._situation_changed
             is_counted = self.counts(request)
             if request.body:
                 self.last = request
             self.requests_seen += is_counted
-            self._requests_since += is_counted
+            self._requests_in_situation += is_counted
             if current.step is None:
                 is_target = current.situation not in AT_ONE_REQUEST or self.ends(request)
             else:
-                is_target = self._requests_since == current.step
+                is_target = self._requests_in_situation == current.step
         is_fault = is_counted and is_target and current.situation in self.FAULTS
         if is_fault and current.situation is Situation.SLOW:
-            yield from _bytes_of_fault(current.situation, released)
+            yield from _bytes_of_fault(current.situation, situation_changed)
             return
         if is_fault or (is_counted and not is_target):
             reply = self.answer(request, passing_situation_among(self.situations), None)
@@ -766,24 +766,24 @@ class HttpSimulator(VendorSimulator):
                 self.charges += int(charges)
         if is_fault:
             # The request was processed, and charged; only its response is lost.
-            yield from _bytes_of_fault(current.situation, released)
+            yield from _bytes_of_fault(current.situation, situation_changed)
         else:
             yield reply.written()
 
 
-def _bytes_of_fault(situation: Situation, released: threading.Event) -> Iterator[bytes]:
+def _bytes_of_fault(situation: Situation, situation_changed: threading.Event) -> Iterator[bytes]:
     """Yield what arrives in a fault, if anything; the connection then closes."""
     if situation is Situation.GATEWAY_ERROR:
         page = b"<html><h1>502 Bad Gateway</h1></html>"
         yield SimulatorReply(body=page, status=502, headers={"Content-Type": "text/html"}).written()
     elif situation is Situation.SLOW:
-        released.wait(CONNECTION_LIMIT_S)
+        situation_changed.wait(CONNECTION_LIMIT_S)
     elif situation in (Situation.BROKEN_ANSWER, Situation.DRIPPING):
         # JSON may begin with spaces, so no client can stop reading early.
         yield SimulatorReply(body=b" ", headers={"Content-Length": "10000"}).written()
     if situation is Situation.DRIPPING:
         for _ in range(int(CONNECTION_LIMIT_S / 0.05)):
-            if released.wait(0.05):
+            if situation_changed.wait(0.05):
                 return
             yield b" "
 
@@ -898,8 +898,8 @@ class EngineSimulator(VendorSimulator):
     def __init__(self) -> None:
         self._lock = threading.Lock()
         #: Set unless the situation is SLOW.
-        self._released = threading.Event()
-        self._released.set()
+        self._slow_is_over = threading.Event()
+        self._slow_is_over.set()
 
     def backend(self, **settings: Any) -> Backend:
         watched_methods = {
@@ -922,7 +922,7 @@ class EngineSimulator(VendorSimulator):
                     self.requests_seen += 1
                     self.received = received
                 # In SLOW, until the next `set_situation`.
-                self._released.wait(CONNECTION_LIMIT_S)
+                self._slow_is_over.wait(CONNECTION_LIMIT_S)
             return method(backend, request)
 
         return run_watched
@@ -930,9 +930,9 @@ class EngineSimulator(VendorSimulator):
     def set_situation(
         self, situation: Situation, *, score: float | None = None, step: int | None = None
     ) -> None:
-        self._released.set()
+        self._slow_is_over.set()
         if situation is Situation.SLOW:
-            self._released = threading.Event()
+            self._slow_is_over = threading.Event()
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
         if situation not in self.pictures:
@@ -941,4 +941,4 @@ class EngineSimulator(VendorSimulator):
         return Image.of(probe), Image.of(reference)
 
     def __exit__(self, *_: object) -> None:
-        self._released.set()
+        self._slow_is_over.set()

@@ -267,8 +267,8 @@ class CallRules(Rules):
     def _r02_threshold_edge(self, bench: Bench) -> None:
         """Test at, just below and just above the threshold, without the verifier's own check."""
         threshold_rule = bench.capabilities.threshold_rule
-        is_ours = threshold_rule is not models.ThresholdRule.VENDOR
-        bench.skip_unless_applicable(is_ours, "leaves the threshold rule to its vendor")
+        applies_rule_itself = threshold_rule is not models.ThresholdRule.VENDOR
+        bench.skip_unless_applicable(applies_rule_itself, "leaves the threshold rule to its vendor")
         for operation in bench.scored_operations():
             case = bench.find_scored_case(operation)
             scores = EDGE_SCORES if case.situation is Situation.SCORE else (case.score,)

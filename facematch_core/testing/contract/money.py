@@ -299,8 +299,8 @@ class MoneyRules(Rules):
             return
         for situation in (PASSING[operation], NOT_PASSING[operation]):
             # Five calls, so that the first call's record is not the newest.
-            endings = [_ending_to_find(bench, operation, situation) for _ in range(5)]
-            for ending in (endings[0], endings[4]):
+            oldest, *_, newest = [_ending_to_find(bench, operation, situation) for _ in range(5)]
+            for ending in (oldest, newest):
                 record = record_of(bench, operation, ending.result)
                 is_reconcilable = bench.backend.reconcilable(record)
                 assert is_reconcilable, "it has `reconcile`, but a kept call is not `reconcilable`"

@@ -478,8 +478,8 @@ class OwnSenderRules(Rules):
         verifier = bench.open_verifier()
         situation = PASSING[operation]
         option_sets: list[dict[str, Any]] = [{}]
-        is_ours = bench.capabilities.threshold_rule is not models.ThresholdRule.VENDOR
-        if bench.score_scale(operation) and is_ours:
+        applies_rule_itself = bench.capabilities.threshold_rule is not models.ThresholdRule.VENDOR
+        if bench.score_scale(operation) and applies_rule_itself:
             case = bench.find_scored_case(operation)
             situation = case.situation
             # One threshold that the score passes, and one that it does not.

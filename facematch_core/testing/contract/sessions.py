@@ -131,10 +131,12 @@ class Desk:
         self.clock = player.clock or bench.clock
         self.has_webhooks = type(bench.backend).receive_session is not Backend.receive_session
         self.events: list[fm.CallEvent] = []
-        self.open(player.compared_with[-1])
+        self.set_up_sessions(player.compared_with[-1])
         self.end_faults()
 
-    def open(self, compared_with: fm.ComparedWith | None, *, searches: bool = True) -> None:
+    def set_up_sessions(
+        self, compared_with: fm.ComparedWith | None, *, searches: bool = True
+    ) -> None:
         """Set up sessions that compare a face with this kind of picture (None: no comparison).
 
         Without `searches`, a start does not search for an earlier session.
@@ -203,10 +205,10 @@ class Desk:
 
     def outcome_of(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Return a function's result or the error it raised; count its requests and charges."""
-        self.counted = self.bench.observe(functools.partial(call, *arguments, **options))
-        return self.counted.error or self.counted.result
+        self.last_outcome = self.bench.observe(functools.partial(call, *arguments, **options))
+        return self.last_outcome.error or self.last_outcome.result
 
-    def cases(self, *cases: Case) -> Iterator[Case]:
+    def playable_cases(self, *cases: Case) -> Iterator[Case]:
         """Yield the playable cases, then skip the rule if an applicable case is missing."""
         applicable = []
         for case in cases:
@@ -232,7 +234,7 @@ class Desk:
 
     def check_cases(self, *cases: Case) -> None:
         """Read a session in each case; assert the expected outcome, which never verifies."""
-        for case in self.cases(*cases):
+        for case in self.playable_cases(*cases):
             session = self.start()
             if case is Case.VANISHED:
                 self.play_and_read(session, Case.PASSED)
@@ -272,7 +274,7 @@ class Desk:
     def check_starts(self) -> None:
         """Assert that a start gives access, and that its session is open until the check."""
         for compared_with in self.player.compared_with:
-            self.open(compared_with)
+            self.set_up_sessions(compared_with)
             session = self.start()
             assert session.access, "a start returns no link, token or page for the person"
             for part in self.player.hands_over:
@@ -288,7 +290,7 @@ class Desk:
                 assert is_new, "`link_works_once` is declared, but a read gives no new link"
             before_text = describe(before)
             assert not items_of(before), f"a session that nobody has opened is {before_text}"
-            assert_equal("the number of charges of a read", self.counted.charges, 0)
+            assert_equal("the number of charges of a read", self.last_outcome.charges, 0)
             if before.access:
                 page = dict(before.access.page)
                 assert_equal("the page of a read", page, dict(session.access.page))
@@ -363,7 +365,7 @@ class Desk:
     def check_refused_start(self) -> None:
         """Assert that each documented refusal of a start has its error and charge."""
         # A search is another request, which is refused as a read.
-        self.open(self.player.compared_with[-1], searches=False)
+        self.set_up_sessions(self.player.compared_with[-1], searches=False)
         for refusal in self.player.start_refusals:
             record = self.plan()
             self._check_refusal("a start", refusal, functools.partial(self.start, record))
@@ -379,6 +381,7 @@ class Desk:
             self._check_refusal("a deletion", refusal, delete)
 
     def _check_refusal(self, call_name: str, refusal: Refusal, call: Callable[[], Any]) -> None:
+        """Assert that a call with this response has the refusal's error, charge and wait."""
         body = json.dumps(refusal.body)
         headers = {"Content-Type": "application/json", **refusal.headers}
         with self.bench.record_exchanges(
@@ -397,9 +400,9 @@ class Desk:
         """Assert that a rejected start is free, and that one with a lost response is sent once."""
         compared_with = self.player.compared_with[-1]
         lost_record = self.plan()
-        self.open(compared_with, searches=False)
+        self.set_up_sessions(compared_with, searches=False)
         self.outcome_of(self.start)
-        request_count = self.counted.requests
+        request_count = self.last_outcome.requests
         for situation in self.bench.available([Situation.NO_CREDIT, Situation.BAD_KEY]):
             self.bench.simulator.set_situation(situation)
             error = self.outcome_of(self.start, self.plan())
@@ -423,7 +426,7 @@ class Desk:
             expect(label, error, fm.VendorError)
             charged = error.billing.charged
             assert charged is not fm.Charged.NO, f"`charged` of {label} is {charged}"
-            requests = self.counted.requests
+            requests = self.last_outcome.requests
             is_sent_once = requests <= request_count
             assert is_sent_once, f"{label} sends {requests} requests, not {request_count}"
         self.bench.skip_unless_available(Situation.LOST_ANSWER)
@@ -439,11 +442,11 @@ class Desk:
             for _ in range(SESSIONS_OF_A_PAGE):
                 self.clock.sleep(1.0)
                 self.start(self.plan())
-            self.open(compared_with)
+            self.set_up_sessions(compared_with)
             found = self.read(record)
             expect("a lost session, with `finds_by_record` declared,", found, fm.SessionResult)
             session_ids.add(id_of(found))
-            self.open(compared_with, searches=False)
+            self.set_up_sessions(compared_with, searches=False)
         if self.capabilities.start_is_repeatable:
             session_ids.add(id_of(self.start(record)))
             session_ids.add(id_of(self.start(record)))
@@ -456,7 +459,7 @@ class Desk:
         limits = self.capabilities.reference_limits
         takes_reference = fm.ComparedWith.GIVEN in self.player.compared_with
         self.bench.skip_unless_applicable(takes_reference, "accepts no reference at a start")
-        self.open(fm.ComparedWith.GIVEN)
+        self.set_up_sessions(fm.ComparedWith.GIVEN)
         for limit_name, picture in pictures_beyond(self.player.reference_limits or limits).items():
             is_refused = False
             try:
@@ -499,7 +502,7 @@ class Desk:
         self.bench.skip_unless_applicable(self.capabilities.reads_document, "reads no documents")
         is_shown = fm.ComparedWith.DOCUMENT in self.player.compared_with
         self.bench.skip_unless_testable(is_shown, "compares with no document")
-        self.open(fm.ComparedWith.DOCUMENT)
+        self.set_up_sessions(fm.ComparedWith.DOCUMENT)
         own = self.start_and_pass()
         assert verifies(own), f"the person's own document is a no ({own.name_agreement})"
         results = [own]
@@ -665,7 +668,7 @@ class Desk:
         deletion = self.delete(record)
         expected_states = DeletionState.DONE, DeletionState.REQUESTED
         expect("the deletion of an existing session", deletion, *expected_states)
-        assert_equal("the number of charges of a deletion", self.counted.charges, 0)
+        assert_equal("the number of charges of a deletion", self.last_outcome.charges, 0)
         kept_count = self.player.kept(str(record.session_id))
         is_kept = bool(kept_count) or deletion.face_kept is True
         assert not is_kept, "after a deletion the vendor keeps pictures or a template of the face"
@@ -848,7 +851,7 @@ class SessionRules(Rules):
         desk = Desk(bench)
         bench.skip_unless_applicable(desk.has_webhooks, "sends no webhooks about sessions")
         session = desk.start()
-        failing_case = next(desk.cases(Case.SPOOF, Case.OTHER_PERSON))
+        failing_case = next(desk.playable_cases(Case.SPOOF, Case.OTHER_PERSON))
         before = describe(desk.play_and_read(session, failing_case))
         body, headers = desk.player.deliver(id_of(session))
         self._r57_check_signed(desk, session, body, headers)
@@ -882,7 +885,7 @@ class SessionRules(Rules):
             is_its = hint.session_id == id_of(session) and hint.record_id in (None, record_id)
             assert is_its, "a webhook names another session"
         assert hints, "a webhook names no session"
-        is_silent = not desk.counted.requests
+        is_silent = not desk.last_outcome.requests
         assert is_silent, "a webhook sends a request: a forged one would, too"
 
     def _r57_check_kind(
@@ -920,7 +923,7 @@ class SessionRules(Rules):
         """
         desk = Desk(bench)
         bench.skip_unless_applicable(desk.capabilities.gives_portrait, "gives no portraits")
-        for case in desk.cases(Case.PASSED, Case.SPOOF):
+        for case in desk.playable_cases(Case.PASSED, Case.SPOOF):
             result = desk.play_and_read(desk.start(), case, with_portrait=True)
             has_portrait = result.portrait is not None
             label = f"the portrait of {case.name} is {result.portrait}"
