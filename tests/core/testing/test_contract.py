@@ -174,7 +174,7 @@ def test_simulator_exception_is_not_reported_as_a_plug_in_failure():
         ),
         (
             session("R57", "TakesAny", "", receive_session=lambda me, ok, body, headers, now:
-                (me.hint(json.loads(body)),) if body.startswith(b"{") else ok(body, headers, now)),
+                me.hints(json.loads(body)) if body.startswith(b"{") else ok(body, headers, now)),
             "a forged webhook with the headers ",
         ),
         (
