@@ -130,6 +130,15 @@ def test_wrong_pairs_are_equal_in_csv_and_json_without_formulas(run, tmp_path):
     assert len((tmp_path / "none.csv").read_text().splitlines()) == 1
 
 
+def test_a_rate_that_is_unknown_is_shown_as_a_dash(run, tmp_path):
+    """Few pairs support no threshold for this FMR, and the scores come without decisions."""
+    (tmp_path / "mine.csv").write_text(SCORES)
+    answer = run("compare", "report", "--scores", "mine.csv", "--fmr", "1e-6")
+    assert answer.exit_code == 3, answer.output
+    (row,) = (line for line in answer.stdout.splitlines() if line.startswith("mine "))
+    assert row.split() == ["mine", *"-----"]
+
+
 def test_people_and_pictures_of_a_run_are_named_only_on_request(run, run_json, scripted, tmp_path):
     write_pairs_csv(tmp_path / "pairs.csv", write_study(tmp_path / "pictures"))
     assert run("compare", "run", "pairs.csv", "--backend", "fake", "--yes").exit_code == 0

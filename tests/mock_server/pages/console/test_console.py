@@ -281,6 +281,16 @@ def test_console_shows_no_secret(mock):
         assert secret not in shown
 
 
+def test_console_shows_a_webhook_as_it_was_signed(mock):
+    mock.control.webhooks.add("http://127.0.0.1:1/hook")
+    match(mock)
+    (listed,) = ask(mock, f"{PATH}state/didit/webhooks").json()["newest"]
+    shown = ask(mock, f"{PATH}delivery/didit/{listed['id']}").json()
+    sent = mock.control.webhooks.delivery(listed["id"])
+    assert shown == {"headers": dict(sent.headers), "body": sent.body.decode()}
+    assert json.loads(shown["body"])["session_id"] == listed["session_id"]
+
+
 def detail_of(mock, number=1):
     return ask(mock, f"{PATH}calls/{number}").json()
 
