@@ -21,7 +21,7 @@ from kit.comparison.tables import system_answers
 from facematch_comparison import evaluate, write_report
 from facematch_comparison.production.calls import Selection, table_of
 from facematch_comparison.production.page import shadow_html
-from facematch_comparison.production.review import draw_calls, read_labels, write_review
+from facematch_comparison.production.review import draw_calls, read_labels, review_as_csv
 from facematch_comparison.production.sentences import with_sentences
 from facematch_comparison.production.shadow import Costs, compare_sides, find_sides
 from facematch_comparison.report.plain import plain
@@ -267,7 +267,7 @@ def test_picture_of_a_candidate_in_the_shadow(browser, tmp_path):
     rows = month.rows(systems=("today", "candidate"))
     sides = find_sides(table_of(rows), Selection())
     drawn = draw_calls(sides.compared, sides.disagrees, agreements=0, seed=0)
-    text = write_review(drawn, sides.question, None)
+    text = review_as_csv(drawn, sides.question, None)
     lines = list(enumerate(csv.DictReader(io.StringIO(text)), 2))
     for _, line in lines:
         line["same_person"] = "yes" if month.truth[line["call"]] else "no"

@@ -275,7 +275,7 @@ def _amounts(texts: Mapping[str, str], option: str) -> dict[str, float]:
 
 def _write_review(review: Path, sides: Sides, options: Mapping[str, Any], address: str) -> None:
     """Write the file of calls to label, which only its owner can read."""
-    from facematch_comparison.production.review import draw_calls, write_review
+    from facematch_comparison.production.review import draw_calls, review_as_csv
 
     references = None
     if options["refs"] is not None:
@@ -289,7 +289,8 @@ def _write_review(review: Path, sides: Sides, options: Mapping[str, Any], addres
     if drawn.empty:
         raise InvalidRequest("The systems never disagreed: there is nothing to review.")
     refuse_unwritable("--review", review, may_exist=False)
-    write_bytes(review, write_review(drawn, sides.question, references).encode(), private=True)
+    review_text = review_as_csv(drawn, sides.question, references)
+    write_bytes(review, review_text.encode(), private=True)
     if references is not None:
         unknown_count = int((~drawn["person"].isin(references)).sum())
         if unknown_count:

@@ -234,6 +234,7 @@ def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
         )
         share = f"{count} of {study.pairs}"
         rows.append((system.name, *backend_and_environment, system.retention.value, share, cost))
+    # Retention: what the vendor is asked to keep, not what it keeps.
     header = ("system", "backend", "where", "retention", "calls left", "cost")
     text.print_table(header, rows, err=True)
     amounts = [f"{format_amount(amount)} {currency}" for currency, amount in sums.items()]

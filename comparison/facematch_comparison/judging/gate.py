@@ -227,50 +227,50 @@ class _Judged:
         point: The rates at the judged threshold; None if there is no threshold.
         curve: The rates at all thresholds; None if there are no scores.
         transactions: The transactions whose rates these are; None if attempts are judged.
-        rates: The verdicts on the rates of all people.
-        groups: The verdicts on the rates of groups.
+        rate_verdicts: The verdicts on the rates of all people; empty without a threshold.
+        group_verdicts: The verdicts on the rates of groups that have a limit.
     """
 
     system: model.System
     point: model.OperatingPoint | None
     curve: model.Curve | None
     transactions: model.Transactions | None
-    rates: tuple[RateVerdict, ...]
-    groups: tuple[RateVerdict, ...]
+    rate_verdicts: tuple[RateVerdict, ...]
+    group_verdicts: tuple[RateVerdict, ...]
 
     @classmethod
-    def of(cls, system: model.System, requirements: Requirements) -> _Judged:
+    def judge_rates(cls, system: model.System, requirements: Requirements) -> _Judged:
         """Judge each rate that has a limit."""
         transactions = system.transactions if requirements.counts == "transactions" else None
         judged = transactions or system
         # A system without scores has no threshold other than its own.
         is_at_own = requirements.at == "default" or system.kind == "decisions"
         point = judged.at_default if is_at_own else judged.at_required
-        rates: tuple[RateVerdict, ...] = ()
-        groups: list[RateVerdict] = []
+        rate_verdicts: tuple[RateVerdict, ...] = ()
+        group_verdicts: list[RateVerdict] = []
         if point is not None:
-            rates = _verdicts_on_point(point, requirements)
+            rate_verdicts = _verdicts_on_point(point, requirements)
             for cell in system.groups:
-                groups += _verdicts_on_group(cell, system.groups, requirements)
+                group_verdicts += _verdicts_on_group(cell, system.groups, requirements)
         return cls(
             system=system,
             point=point,
             curve=judged.curve,
             transactions=transactions,
-            rates=rates,
-            groups=tuple(groups),
+            rate_verdicts=rate_verdicts,
+            group_verdicts=tuple(group_verdicts),
         )
 
     @property
     def rates_outcome(self) -> Conclusion:
         """The verdict on all rates of all people."""
-        return _overall(self.rates)
+        return _overall(self.rate_verdicts)
 
     @property
     def observed_beyond(self) -> list[RateVerdict]:
         """Inconclusive rates whose observed value is beyond the limit: more pairs do not help."""
         beyond = []
-        for rate in self.rates:
+        for rate in self.rate_verdicts:
             is_open = rate.outcome is Conclusion.INCONCLUSIVE
             if is_open and (rate.rate.value or 0.0) > rate.limit:
                 beyond.append(rate)
@@ -278,7 +278,7 @@ class _Judged:
 
 
 def _judge_system(system: model.System, requirements: Requirements) -> SystemVerdict:
-    judged = _Judged.of(system, requirements)
+    judged = _Judged.judge_rates(system, requirements)
     outcome = _conclude(judged, requirements)
     observation = _describe_rates(judged, requirements, outcome)
     conclusion = _describe_outcome(judged, outcome)
@@ -287,13 +287,14 @@ def _judge_system(system: model.System, requirements: Requirements) -> SystemVer
         outcome=outcome,
         threshold=None,
         chosen_on=None,
-        rates=judged.rates,
-        groups=judged.groups,
+        rates=judged.rate_verdicts,
+        groups=judged.group_verdicts,
         plan=None,
         sentence=f"{system.name}{observation} {requirements.title}: {conclusion}",
     )
     point = judged.point
     if point is not None:
+        # chosen_on: evaluation, default or fixed.
         verdict = attrs.evolve(verdict, threshold=point.threshold, chosen_on=point.chosen_on)
     if _would_pairs_help(judged, requirements, outcome):
         verdict = attrs.evolve(verdict, plan=_plan_command(requirements))
@@ -302,13 +303,16 @@ def _judge_system(system: model.System, requirements: Requirements) -> SystemVer
 
 def _conclude(judged: _Judged, requirements: Requirements) -> Conclusion:
     """Return the verdict on a system, in the order of the module's docstring."""
-    if _overall(judged.groups) is Conclusion.FAIL:
+    if _overall(judged.group_verdicts) is Conclusion.FAIL:
         return Conclusion.FAIL
     fails_here = judged.point is None or judged.rates_outcome is Conclusion.FAIL
     if fails_here and _is_hopeless(judged, requirements):
         return Conclusion.FAIL
-    lacks_groups = bool(requirements.by_group) and not judged.groups
-    if _overall(judged.rates + judged.groups) is Conclusion.PASS and not lacks_groups:
+    lacks_groups = bool(requirements.by_group) and not judged.group_verdicts
+    if (
+        _overall(judged.rate_verdicts + judged.group_verdicts) is Conclusion.PASS
+        and not lacks_groups
+    ):
         return Conclusion.PASS
     return Conclusion.INCONCLUSIVE
 
@@ -319,7 +323,7 @@ def _describe_outcome(judged: _Judged, outcome: Conclusion) -> str:
         return "met."
     if outcome is Conclusion.FAIL:
         is_own_threshold = judged.point is None or judged.point.chosen_on == "default"
-        if is_own_threshold or _overall(judged.groups) is Conclusion.FAIL:
+        if is_own_threshold or _overall(judged.group_verdicts) is Conclusion.FAIL:
             return "not met."
         return "not met, and no other threshold would meet it."
     if judged.rates_outcome is Conclusion.FAIL:
@@ -337,9 +341,9 @@ def _describe_rates(judged: _Judged, requirements: Requirements, outcome: Conclu
         attempts = ""
         if judged.transactions:
             attempts = f", in transactions of up to {judged.transactions.attempts} attempts"
-        rates = " and ".join(map(_describe_rate, judged.rates))
+        rates = " and ".join(map(_describe_rate, judged.rate_verdicts))
         operating_point = _describe_operating_point(judged.point, requirements)
-        groups = _describe_groups(judged.groups, requirements)
+        groups = _describe_groups(judged.group_verdicts, requirements)
         return f" at {operating_point}{attempts}: {rates}.{groups}"
     if outcome is Conclusion.FAIL:
         return ": No threshold keeps both its FMR and its FRR within the limits."

@@ -35,11 +35,13 @@ SHARE_OF_SAME_SCORES: Final = 0.01
 _NAMES: Final = "\0"
 
 
-def with_sentences(evaluation: Evaluation, trials: int, *, is_default_fmr: bool) -> Evaluation:
+def with_sentences(
+    evaluation: Evaluation, non_mated_pairs: int, *, is_default_fmr: bool
+) -> Evaluation:
     """Return the evaluation with its headline, limit, caveats and sentences on differences.
 
-    `trials` is the number of non-mated pairs for choosing thresholds. It determined the required
-    FMR if `is_default_fmr`.
+    `non_mated_pairs` is the number of scored non-mated pairs of the system with the fewest that has
+    enough. It determined the required FMR if `is_default_fmr`.
     """
     differences = []
     for difference in evaluation.differences:
@@ -53,19 +55,19 @@ def with_sentences(evaluation: Evaluation, trials: int, *, is_default_fmr: bool)
     evaluation = attrs.evolve(evaluation, differences=tuple(differences), systems=systems)
     return attrs.evolve(
         evaluation,
-        headline=_headline(evaluation, trials),
+        headline=_headline(evaluation, non_mated_pairs),
         limit=_limit(evaluation),
-        caveats=tuple(_caveats(evaluation, trials if is_default_fmr else None)),
+        caveats=tuple(_caveats(evaluation, non_mated_pairs if is_default_fmr else None)),
     )
 
 
-def _headline(evaluation: Evaluation, trials: int) -> str:
+def _headline(evaluation: Evaluation, non_mated_pairs: int) -> str:
     """Return the verdict: on one system, on two, on several, or why there is none."""
     judged = [system for system in evaluation.systems if system.at_required]
     if not judged:
-        return _why_none_judged(evaluation, trials)
+        return _why_none_judged(evaluation, non_mated_pairs)
     compared = [difference for difference in evaluation.differences if difference.frr]
-    why_not_compared = stats.why_not_comparable(evaluation.required_fmr, trials)
+    why_not_compared = stats.why_not_comparable(evaluation.required_fmr, non_mated_pairs)
     names = [system.name for system in judged]
     if len(judged) == 1:
         text = _describe_one(evaluation, judged[0])
@@ -86,12 +88,12 @@ def _headline(evaluation: Evaluation, trials: int) -> str:
     return text
 
 
-def _why_none_judged(evaluation: Evaluation, trials: int) -> str:
+def _why_none_judged(evaluation: Evaluation, non_mated_pairs: int) -> str:
     required = evaluation.required_fmr
     reason = evaluation.systems[0].why_not or "it returns no scores."
     text = f"No system can be judged at {in_words(required)}: {reason}"
-    strictest = stats.strictest_fmr(trials)
-    if strictest and stats.why_unseen(required, trials):
+    strictest = stats.strictest_fmr(non_mated_pairs)
+    if strictest and stats.why_unseen(required, non_mated_pairs):
         text += f" These pairs support {in_words(strictest)}."
     if any(system.at_default for system in evaluation.systems):
         text += " The table shows each system's own decisions."
@@ -367,11 +369,11 @@ def _limit(evaluation: Evaluation) -> str | None:
     return f"{matches} the threshold{of_system}; {warning}"
 
 
-def _caveats(evaluation: Evaluation, trials: int | None) -> Iterator[Caveat]:
+def _caveats(evaluation: Evaluation, non_mated_pairs: int | None) -> Iterator[Caveat]:
     """Yield the caveats of single systems, with equal texts merged, then of the whole comparison.
 
-    `trials` is the number of non-mated pairs that determined the required FMR; None if the caller
-    passed one.
+    `non_mated_pairs` is the number of non-mated pairs that determined the required FMR; None if the
+    caller passed one.
     """
     names_by_caveat: dict[Caveat, list[str]] = {}
     for system in evaluation.systems:
@@ -380,7 +382,7 @@ def _caveats(evaluation: Evaluation, trials: int | None) -> Iterator[Caveat]:
     for caveat, names in names_by_caveat.items():
         text = caveat.text.replace(_NAMES, join_names(names))
         yield attrs.evolve(caveat, systems=tuple(names), text=text)
-    yield from _caveats_of_study(evaluation, trials)
+    yield from _caveats_of_study(evaluation, non_mated_pairs)
 
 
 def _caveat(code: str, text: str) -> Caveat:
@@ -466,15 +468,15 @@ def _where_few_decide(system: System) -> str | None:
     return f"{text} {warning}"
 
 
-def _caveats_of_study(evaluation: Evaluation, trials: int | None) -> Iterator[Caveat]:
+def _caveats_of_study(evaluation: Evaluation, non_mated_pairs: int | None) -> Iterator[Caveat]:
     """Yield the code and text of each caveat of the whole comparison; see `_caveats`."""
     study = evaluation.study
-    strictest = stats.strictest_fmr(trials) if trials else None
+    strictest = stats.strictest_fmr(non_mated_pairs) if non_mated_pairs else None
     if strictest:
         fewest = ", the fewest that a system scored," if len(evaluation.systems) > 1 else ""
         yield _caveat(
             "strictest_rate",
-            f"{trials:,} non-mated pairs{fewest} support no stricter rate than "
+            f"{non_mated_pairs:,} non-mated pairs{fewest} support no stricter rate than "
             f"{in_words(strictest)}. Reports with the same required FMR are comparable.",
         )
     needed = stats.trials_for(0.01, confidence=evaluation.confidence)

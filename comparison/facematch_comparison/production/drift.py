@@ -344,7 +344,7 @@ def _with_changes(
     for number, of_period in changes.items():
         corrected = []
         for change in of_period:
-            p_adjusted = next(adjusted) or 0.0
+            p_adjusted = next(adjusted)
             corrected.append(
                 attrs.evolve(change, p_adjusted=p_adjusted, is_real=p_adjusted < level)
             )

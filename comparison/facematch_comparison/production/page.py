@@ -70,7 +70,7 @@ def shadow_html(comparison: ShadowComparison) -> str:
         comparison=comparison,
         per=f"{PER:,}",
         confidence=f"{100 * comparison.confidence:g} %",
-        picture=_picture(comparison),
+        net_errors_figure=_draw_net_errors(comparison),
         errors=error_rows(comparison),
         money=_money_rows(comparison),
         decisions=_decision_rows(comparison),
@@ -88,12 +88,12 @@ def drift_html(drift: Drift) -> str:
         confidence=f"{100 * drift.confidence:g} %",
         made_at=f"{drift.made_at:%Y-%m-%d %H:%M} UTC",
         periods=[period_cells(period) for period in drift.periods],
-        pictures=_pictures_of(drift),
+        figures=_figures_of(drift),
     )
 
 
-def _pictures_of(drift: Drift) -> list[Markup]:
-    """Return pictures of the accepted shares and of the median scores, by period."""
+def _figures_of(drift: Drift) -> list[Markup]:
+    """Return figures of the accepted shares and of the median scores, by period."""
     accepted = []
     medians = []
     for period in drift.periods:
@@ -112,15 +112,16 @@ def _pictures_of(drift: Drift) -> list[Markup]:
         if median is not None:
             ends = median.interval
             medians.append(Bar(name=period.name, value=median.value, low=ends.low, high=ends.high))
-    pictures = []
+    figures = []
     if accepted:
-        pictures.append(draw_bars(accepted, axis="accepted, in % of the results"))
+        figures.append(draw_bars(accepted, axis="accepted, in % of the results"))
     if medians:
-        pictures.append(draw_bars(medians, axis="median score"))
-    return pictures
+        figures.append(draw_bars(medians, axis="median score"))
+    return figures
 
 
-def _picture(comparison: ShadowComparison) -> Markup | None:
+def _draw_net_errors(comparison: ShadowComparison) -> Markup | None:
+    """Draw the errors that the candidate saves; None without labels."""
     bars = []
     for net in comparison.net:
         ends = net.saved.interval
@@ -154,6 +155,7 @@ def error_rows(comparison: ShadowComparison) -> list[Row]:
 
 
 def _money_rows(comparison: ShadowComparison) -> list[Row]:
+    """Return what the candidate saves per 1,000 calls, as one row; none without labels or costs."""
     money = comparison.money
     if money is None:
         return []

@@ -106,17 +106,19 @@ def draw_calls(compared: DataFrame, disagrees: Bools, *, agreements: int, seed: 
     return compared.iloc[generator.permutation(np.concatenate([different, drawn]))]
 
 
-def write_review(drawn: DataFrame, question: Question, references: Mapping[str, str] | None) -> str:
+def review_as_csv(
+    drawn: DataFrame, question: Question, refs_by_digest: Mapping[str, str] | None
+) -> str:
     """Return the text of a review file, as CSV.
 
     Args:
         drawn: The calls to label, in order.
         question: What the file is about.
-        references: The callers' own references by digest, or None to leave the column out.
+        refs_by_digest: The callers' own references by digest, or None to leave the column out.
     """
     label = LABEL_COLUMNS[question.operation]
     header = ["number", label, "remark", "call", "at", "person"]
-    if references is not None:
+    if refs_by_digest is not None:
         header.append("caller_ref")
     header.append("written_for")
     file = io.StringIO(newline="")
@@ -131,8 +133,8 @@ def write_review(drawn: DataFrame, question: Question, references: Mapping[str, 
             "person": person,
             "written_for": str(question),
         }
-        if references is not None:
-            row["caller_ref"] = escaped(references.get(person, ""))
+        if refs_by_digest is not None:
+            row["caller_ref"] = escaped(refs_by_digest.get(person, ""))
         writer.writerow(row)
     return file.getvalue()
 

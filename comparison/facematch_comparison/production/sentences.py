@@ -166,6 +166,7 @@ def _caveats(comparison: ShadowComparison) -> Iterator[str]:
 
 
 def _what_both_miss(comparison: ShadowComparison) -> str:
+    """Return how often both were wrong where they agree, or that this is unknown."""
     both_wrong = None if comparison.reviewed is None else comparison.reviewed.both_wrong
     if both_wrong is None:
         return (
@@ -180,7 +181,7 @@ def _what_both_miss(comparison: ShadowComparison) -> str:
 
 
 def _about_calls(comparison: ShadowComparison) -> Iterator[str]:
-    """Yield what is unknown because calls were not compared, or whose they are."""
+    """Yield what is unknown because calls were not compared, not shadowed, or have no person."""
     answered = comparison.answered
     candidate = comparison.candidate
     missing = comparison.drawn - comparison.compared

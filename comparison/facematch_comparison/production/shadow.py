@@ -375,8 +375,9 @@ class _Judged:
         is_labelled, is_genuine: Whether each call has a label, and is genuine: bool.
         is_unclear: Whether nobody could label the call: bool.
         persons: The number of each call's person.
-        later: Compared calls after the file was written.
-        gone: Calls of the file that are no longer in the log.
+        later_calls: Number of compared calls that do not count: later than the file, or
+            disagreements that it does not list.
+        gone_calls: Number of calls of the file that are not among the compared calls.
     """
 
     answered_accepts: Bools
@@ -385,8 +386,8 @@ class _Judged:
     is_genuine: Bools
     is_unclear: Bools
     persons: Ints
-    later: int
-    gone: int
+    later_calls: int
+    gone_calls: int
 
     @classmethod
     def of(cls, sides: Sides, labels: Labels, persons: Ints) -> _Judged:
@@ -410,8 +411,8 @@ class _Judged:
             is_genuine=call_ids.map(labels.genuine).eq(True).to_numpy(dtype=bool),
             is_unclear=call_ids.isin(labels.unclear).to_numpy(),
             persons=persons[is_of_question],
-            later=int(np.count_nonzero(~is_of_question)),
-            gone=len(labels.listed.difference(sides.compared["call_id"])),
+            later_calls=int(np.count_nonzero(~is_of_question)),
+            gone_calls=len(labels.listed.difference(sides.compared["call_id"])),
         )
 
     @property
@@ -424,6 +425,7 @@ class _Judged:
         return int(np.count_nonzero(self.disagrees & self.is_labelled))
 
     def summary(self, file: str, confidence: float) -> Reviewed:
+        """Count the labels, and the calls that do not count or are gone."""
         agreed = ~self.disagrees & self.is_labelled
         both_wrong = None
         if agreed.any():
@@ -436,8 +438,8 @@ class _Judged:
             genuine=int(np.count_nonzero(self.disagrees & self.is_genuine)),
             unclear=int(np.count_nonzero(self.disagrees & self.is_unclear)),
             both_wrong=both_wrong,
-            later=self.later,
-            gone=self.gone,
+            later=self.later_calls,
+            gone=self.gone_calls,
         )
 
     def net(self, confidence: float) -> tuple[NetErrors, ...]:
@@ -478,7 +480,7 @@ class _Judged:
         return (
             attrs.evolve(any_error, is_real=any_error.p_value < level),
             *(
-                attrs.evolve(of_kind, p_adjusted=p, is_real=p is not None and p < level)
+                attrs.evolve(of_kind, p_adjusted=p, is_real=p < level)
                 for of_kind, p in zip(each_kind, adjusted, strict=True)
             ),
         )
@@ -519,7 +521,7 @@ def _money_of(
 
 
 def _summary_of(rows: DataFrame, name: str, prices: Mapping[str, float]) -> SideSummary:
-    answered = rows[rows["decision"].notna()]
+    with_result = rows[rows["decision"].notna()]
     asked_calls = rows[rows["not_asked"].isna()]
     price = prices.get(name)
     cost = None
@@ -528,13 +530,13 @@ def _summary_of(rows: DataFrame, name: str, prices: Mapping[str, float]) -> Side
         # A charged call without a number of charges counts as one.
         cost = price * float(asked_calls.loc[is_charged, "charges"].fillna(1).sum())
     elapsed_s = {}
-    if len(answered):
+    if len(with_result):
         for percentile in _PERCENTILES:
-            elapsed_s[str(percentile)] = float(np.percentile(answered["elapsed_s"], percentile))
+            elapsed_s[str(percentile)] = float(np.percentile(with_result["elapsed_s"], percentile))
     return SideSummary(
         name=name,
         calls=len(rows),
-        answered=len(answered),
+        answered=len(with_result),
         errors=count_values(rows["error"]),
         not_asked=count_values(rows["not_asked"]),
         decisions=count_values(rows["decision"]),
@@ -542,8 +544,8 @@ def _summary_of(rows: DataFrame, name: str, prices: Mapping[str, float]) -> Side
         price=price,
         cost=cost,
         elapsed_s=elapsed_s,
-        models=count_values(answered["model"]),
-        thresholds=count_values(answered["threshold"]),
+        models=count_values(with_result["model"]),
+        thresholds=count_values(with_result["threshold"]),
     )
 
 

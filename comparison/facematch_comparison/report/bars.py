@@ -11,7 +11,7 @@ from markupsafe import Markup
 from .plain import plain, shortened
 from .plots import Style, style_of
 
-#: Size of a picture, and the edges of its plotting area.
+#: Size of a figure, and the edges of its plotting area.
 _WIDTH = 480
 _LEFT = 150
 _RIGHT = 462

@@ -35,7 +35,7 @@ from facematch_core.base.files import write_file
 from . import plots
 from .bars import Bar, draw_bars
 from .plain import plain, shortened
-from .plots import style_of
+from .plots import Style, style_of
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
@@ -227,7 +227,7 @@ class Tables:
     def __init__(self, document: Node) -> None:
         self.document = document
         self.systems = list(document["systems"])
-        self._style_of = {}
+        self._style_of: dict[str, Style] = {}
         for number, system in enumerate(self.systems):
             self._style_of[system["name"].raw] = style_of(number)
         self._has_failures_to_acquire = any(
@@ -359,10 +359,10 @@ class Tables:
         return rows
 
     @property
-    def group_pictures(self) -> list[Markup]:
-        """A picture of each rate of each column of groups: a row for each group and system.
+    def group_figures(self) -> list[Markup]:
+        """A figure of each rate of each column of groups: a row for each group and system.
 
-        Groups that are too small are in the table only: their intervals would fill the picture.
+        Groups that are too small are in the table only: their intervals would fill the figure.
         """
         columns: dict[str, list[str]] = {}
         for system in self.systems:
@@ -370,7 +370,7 @@ class Tables:
                 groups = columns.setdefault(cell["column"].raw, [])
                 if cell["group"].raw not in groups and not cell["too_few"]:
                     groups.append(cell["group"].raw)
-        pictures = []
+        figures = []
         for column, groups in columns.items():
             for rate_name in ("frr", "fmr"):
                 bars: list[Bar] = []
@@ -378,8 +378,8 @@ class Tables:
                     bars += self._bars_of(column, group, rate_name)
                 if bars:
                     axis = f"{rate_name.upper()} by {shortened(column, 20)}, in %"
-                    pictures.append(draw_bars(bars, axis=axis, lowest=0.0))
-        return pictures
+                    figures.append(draw_bars(bars, axis=axis, lowest=0.0))
+        return figures
 
     def _bars_of(self, column: str, group: str, rate_name: str) -> list[Bar]:
         """Return the rate of a group for each system that has it; the first bar has the name."""

@@ -104,7 +104,7 @@ def style_of(system: int) -> Style:
     )
 
 
-def det(evaluation: Evaluation, name: str) -> Markup | None:
+def det(evaluation: Evaluation, svg_id: str) -> Markup | None:
     """Draw the DET plot of all systems: FRR against FMR on normal deviate scales."""
     marks = _operating_points(evaluation)
     curves: dict[int, Curve] = {}
@@ -115,7 +115,7 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
         return None
     required = evaluation.required_fmr
     plot = _Plot(
-        name,
+        svg_id,
         x=_rate_axis(
             [mark.point.fmr for mark in marks],
             [curve.fmr for curve in curves.values()],
@@ -174,7 +174,7 @@ def _draw_band(plot: _Plot, curve: Curve, system: int) -> None:
         plot.band(low_shown, high_shown, system)
 
 
-def thresholds(evaluation: Evaluation, number: int, name: str) -> Markup | None:
+def thresholds(evaluation: Evaluation, number: int, svg_id: str) -> Markup | None:
     """Draw FMR and FRR of one system against the threshold, with the chosen threshold."""
     system = evaluation.systems[number]
     curve = system.curve
@@ -183,7 +183,7 @@ def thresholds(evaluation: Evaluation, number: int, name: str) -> Markup | None:
         return None
     lowest, highest = system.score_range
     plot = _Plot(
-        name,
+        svg_id,
         x=_score_axis(lowest, highest),
         y=_rate_axis([point.fmr, point.frr] if point else [], [curve.fmr, curve.frr]),
         x_name="threshold",
@@ -204,7 +204,7 @@ def thresholds(evaluation: Evaluation, number: int, name: str) -> Markup | None:
     return plot.svg()
 
 
-def scores(evaluation: Evaluation, number: int, name: str) -> Markup | None:
+def scores(evaluation: Evaluation, number: int, svg_id: str) -> Markup | None:
     """Draw the distributions of mated and non-mated scores of one system."""
     system = evaluation.systems[number]
     histogram = system.histogram
@@ -219,7 +219,7 @@ def scores(evaluation: Evaluation, number: int, name: str) -> Markup | None:
         if share < highest:
             ticks.append((share, f"{100 * share:g} %"))
     plot = _Plot(
-        name,
+        svg_id,
         x=_score_axis(histogram.edges[0], histogram.edges[-1]),
         # The square root keeps a small peak of wrong labels visible beside a large one.
         y=_Axis(lambda share: 0.94 * math.sqrt(share / highest), ticks),
@@ -243,7 +243,7 @@ _SIZES: Final = (1, 2, 10, 100, 1000)
 _MOST_LETTERS: Final = 24
 
 
-def scatter(evaluation: Evaluation, number: int, name: str) -> Markup | None:
+def scatter(evaluation: Evaluation, number: int, svg_id: str) -> Markup | None:
     """Draw the scores of two systems on the same pairs, with both thresholds."""
     difference = evaluation.differences[number]
     counted = difference.scatter
@@ -254,7 +254,7 @@ def scatter(evaluation: Evaluation, number: int, name: str) -> Markup | None:
         if system.point is not None and system.point.threshold is not None:
             thresholds_of[system.name] = system.point.threshold
     plot = _Plot(
-        name,
+        svg_id,
         x=_score_axis(counted.edges_first[0], counted.edges_first[-1]),
         y=_score_axis(counted.edges_second[0], counted.edges_second[-1]),
         x_name=f"score of {shortened(difference.first, _MOST_LETTERS)}",
@@ -381,8 +381,9 @@ def _coordinate(share: float, start: float, end: float, beyond: float) -> float:
 class _Plot:
     """A figure: axes and grid, then the added elements in drawing order."""
 
-    def __init__(self, name: str, *, x: _Axis, y: _Axis, x_name: str, y_name: str) -> None:
-        self.name = name
+    def __init__(self, svg_id: str, *, x: _Axis, y: _Axis, x_name: str, y_name: str) -> None:
+        # Prefix of the ids in this figure, unique in a page.
+        self._svg_id = svg_id
         self._x = x
         self._y = y
         self._parts: list[Markup] = []
@@ -437,7 +438,7 @@ class _Plot:
     ) -> None:
         points = " ".join(f"{x:g},{y:g}" for x, y in corners)
         svg = '<{} class="{} {}" clip-path="url(#{}-inside)" points="{}" stroke-dasharray="{}"/>'
-        self._add(svg, element, css_class, style_of(system).colour, self.name, points, dashes)
+        self._add(svg, element, css_class, style_of(system).colour, self._svg_id, points, dashes)
 
     def dot(
         self, x: Rate | float, y: Rate, system: int, *, path: str = "", hollow: bool = False
@@ -484,7 +485,7 @@ class _Plot:
         """Return the content of an ``svg`` element."""
         inside = Markup(
             '<clipPath id="{}-inside"><rect x="{}" y="{}" width="{}" height="{}"/></clipPath>'
-        ).format(self.name, _LEFT - 2, _TOP - 2, _RIGHT - _LEFT + 4, _BOTTOM - _TOP + 4)
+        ).format(self._svg_id, _LEFT - 2, _TOP - 2, _RIGHT - _LEFT + 4, _BOTTOM - _TOP + 4)
         return inside + Markup("").join(self._parts)
 
 

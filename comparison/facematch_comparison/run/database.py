@@ -410,13 +410,15 @@ class RunDatabase:
 
 
 def _make_tables(db: Connection) -> None:
-    """Create missing tables; raise `ConfigurationError` if the file has another schema version."""
+    """Create the tables of a new file; raise `ConfigurationError` for another schema version."""
     db.exec_driver_sql(_STORE)
     version = db.exec_driver_sql("SELECT version FROM facematch_comparison_store").scalar()
     if version is None:
         for table in _TABLES:
             db.exec_driver_sql(table)
-        db.exec_driver_sql("INSERT INTO facematch_comparison_store VALUES (?, NULL)", (VERSION,))
+        db.exec_driver_sql(
+            "INSERT INTO facematch_comparison_store (version) VALUES (?)", (VERSION,)
+        )
     elif version != VERSION:
         raise ConfigurationError(
             f"Run database version {str(version)[:20]} is not supported (expected {VERSION}): "

@@ -314,7 +314,10 @@ class StoredStudy:
 
 @attrs.frozen(kw_only=True)
 class StoredSystem:
-    """A system in the run database, with the scale and environment of its first answer."""
+    """A system in the run database.
+
+    `scale` and `answered_from` are the scale and the environment of its first answer.
+    """
 
     number: int = 0
     name: str

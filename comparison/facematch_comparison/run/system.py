@@ -77,7 +77,7 @@ class RunSystem:
     Attributes:
         stored: The system's record in the run database.
         progress: States of the system's pairs, over all runs; a run sends `Progress.left` pairs.
-        asked: Number of pairs finished in this run.
+        asked: Number of pairs finished in this run; one that is free again does not count.
         error: The error that stopped the system early, or None.
         last_failure: The error of the last pair that failed without a charge, or None.
     """
@@ -150,7 +150,7 @@ class RunSystem:
 
     @property
     def costs_money(self) -> bool:
-        """Whether a real vendor charges for a comparison."""
+        """Whether a comparison is billed, and by a real vendor."""
         return self.is_billed and self.backend.environment in (None, Environment.PRODUCTION)
 
     def _settings(self) -> dict[str, Any]:
@@ -199,18 +199,18 @@ class RunSystem:
         self.error: FaceMatchError | None = None
         self.last_failure: FaceMatchError | None = None
         self.asked = self._in_a_row = 0
-        self._answered = self.stored.answered_from is not None
+        self._has_answered = self.stored.answered_from is not None
         try:
-            self._resolve_unanswered()
+            self._resolve_lost_calls()
             free = self._database.free(self.stored.number)
             self._queue = deque(sorted(free, key=turns.__getitem__))
             self._ask_all(workers)
-            self._resolve_unanswered()
+            self._resolve_lost_calls()
         except FaceMatchError as error:
             self._stop_with(error)
 
-    def _resolve_unanswered(self) -> None:
-        """Resolve unanswered calls, first from budgets, then from the vendor's records."""
+    def _resolve_lost_calls(self) -> None:
+        """Resolve calls without a stored answer: from budgets, then from the vendor's records."""
         database = self._database
         now = self._clock.now()
         resolve_by_budgets(database, self.stored, self.stores)
@@ -275,7 +275,7 @@ class RunSystem:
                 self._clock.sleep(wait_s)
         if difference is not None:
             self._stop_with(difference)
-        self._answered |= stored.decision is not None
+        self._has_answered |= stored.decision is not None
         if stored.state is PairState.FREE:
             self._queue.append(pair)
             return
@@ -356,7 +356,9 @@ class RunSystem:
 
     def _count_failure(self, error: FaceMatchError) -> PairOutcome:
         """Return the outcome of an error; stop the system if other pairs would fail, too."""
-        outcome = PairOutcome.of_error(error, has_answered=self._answered, is_billed=self.is_billed)
+        outcome = PairOutcome.of_error(
+            error, has_answered=self._has_answered, is_billed=self.is_billed
+        )
         if outcome.state is PairState.ANSWERED:
             return outcome
         if isinstance(error, FATAL):

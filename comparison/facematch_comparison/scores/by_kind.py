@@ -18,7 +18,7 @@ from facematch_core.base.files import open_regular
 from facematch_core.base.tables import decode
 from facematch_core.errors import InvalidRequest
 
-from .columns import MATED, TRUTH, field_for, is_distance, plain
+from .columns import LABELS, MATED, field_for, is_distance, plain
 from .raw_table import NO_NUMBER, NUMBER, PlaceInFile, RawTable
 
 #: Column with the label of each pair, in a table of `read_two_files` or `one_pair_per_line`.
@@ -83,7 +83,7 @@ def one_pair_per_line(table: RawTable, *, columns_named: Collection[str]) -> Raw
     if _has_labels(table, mated) or _has_labels(table, non_mated):
         return None
     shared_columns = [name for name in table.header if name not in (mated, non_mated)]
-    if not set(map(field_for, shared_columns)).isdisjoint((*TRUTH, "score")):
+    if not set(map(field_for, shared_columns)).isdisjoint((*LABELS, "score")):
         return None
     table.refuse(table.problems)  # their rows are of this table
     # One id would be of two pairs.
@@ -115,7 +115,7 @@ def one_pair_per_line(table: RawTable, *, columns_named: Collection[str]) -> Raw
 
 def _has_labels(table: RawTable, column: str) -> bool:
     """Return whether a column named ``genuine`` or ``impostor`` has labels in place of scores."""
-    if field_for(column) not in TRUTH:
+    if field_for(column) not in LABELS:
         return False
     return all(label.lower() in MATED for label in table.categories(column).words)
 

@@ -13,7 +13,7 @@ from facematch_core.errors import InvalidRequest
 from facematch_core.models import Decision
 
 from .answers import DECISIONS, Answers
-from .columns import PEOPLE, TRUTH, ColumnsNotRecognised
+from .columns import LABELS, PEOPLE, ColumnsNotRecognised
 from .missing import FEWEST_TO_COMPARE, REKOGNITION_CUT
 from .score_table import MINUS_DISTANCE, ScoreTable
 
@@ -68,7 +68,7 @@ def _unconfirmed_truth(files: Sequence[ScoreTable]) -> tuple[str, str] | None:
     unconfirmed = []
     for file in files:
         has_answers = not file.fields.isdisjoint(("score", "decision"))
-        for field in TRUTH:
+        for field in LABELS:
             if field in file.column_of:
                 if field in file.fields_named:
                     return None

@@ -97,8 +97,8 @@ def _decision_field() -> Field:
     words["consider"] = DECISIONS.index(Decision.REVIEW)
     words.update(own_words)
     return Field(
-        "(is)?(match|verified)|matched|isidentical|accepted|result",
-        "answer",
+        column_names="(is)?(match|verified)|matched|isidentical|accepted|result",
+        describes="answer",
         meanings=words,
         advice=f"{_list_words(own_words)}, or ignore the column: --column decision=",
     )
@@ -201,7 +201,7 @@ PAIR_KEYS: Final = (("pair",), PICTURES, PEOPLE)
 PERSON: Final = "person"
 
 #: Fields with the ground truth; ``non_mated`` is 1 if ``mated`` is 0.
-TRUTH: Final = ("mated", "non_mated")
+LABELS: Final = ("mated", "non_mated")
 
 #: Placeholder for a column name that the user must fill in.
 COLUMN: Final = "COLUMN"

@@ -23,8 +23,8 @@ from facematch_core.base.files import open_regular
 from facematch_core.base.tables import decode, format_places, read_header, read_table
 from facematch_core.errors import InvalidRequest
 
-from .columns import PAIR_KEYS, TRUTH, field_for
-from .raw_table import PlaceInFile, Problem, RawTable, as_label
+from .columns import LABELS, PAIR_KEYS, field_for
+from .raw_table import PlaceInFile, Problem, RawTable, as_trimmed_text
 from .separators import with_tabs
 
 #: Reads the tables of an open file, whose name is for messages.
@@ -53,7 +53,7 @@ _EXCEL: Final = (".xlsx", ".xlsm")
 _EXCEL_OPTIONS: Final[Mapping[str, Any]] = {"header": None, "dtype": str, "keep_default_na": False}
 
 #: Fields of answers and of labels: a sheet with one of them may be one of several.
-_OF_ANSWERS: Final = ("score", "decision", *TRUTH)
+_OF_ANSWERS: Final = ("score", "decision", *LABELS)
 
 
 def read_one_table(source: object, *, row_name: str, example: str) -> RawTable:
@@ -271,7 +271,7 @@ class _Sheet:
     @property
     def fields(self) -> set[str]:
         """The fields of its columns."""
-        return {field_for(as_label(name)) for name in self.header}
+        return {field_for(as_trimmed_text(name)) for name in self.header}
 
     @property
     def is_of_pairs(self) -> bool:
@@ -337,17 +337,17 @@ def _below_header(frame: pd.DataFrame, filled_counts: pd.Series) -> pd.DataFrame
 def _first_sheet(name: str, file: BinaryIO) -> list[RawTable]:
     """Read the first sheet of pairs, or the first with more than two filled cells in a row."""
     sheets = _read_sheets(file)
-    return [_table_of_one(name, _sheets_of_pairs(sheets)[0], sheets)]
+    return [_table_of_one(name, _sheets_to_read(sheets)[0], sheets)]
 
 
 def _workbook(name: str, file: BinaryIO) -> list[RawTable]:
-    """Read the sheets of pairs.
+    """Read the sheets of pairs, or else the first large sheet and those with its header.
 
     Sheets with one header are a system each, unless a column names the systems; sheets with
     different headers are joined by pair, as files are.
     """
     sheets = _read_sheets(file)
-    chosen = _sheets_of_pairs(sheets)
+    chosen = _sheets_to_read(sheets)
     if len(chosen) == 1:
         return [_table_of_one(name, chosen[0], sheets)]
     notes = []
@@ -369,7 +369,7 @@ def _names_of(sheets: Sequence[_Sheet]) -> str:
     return ", ".join(repr(sheet.name[:60]) for sheet in sheets)
 
 
-def _sheets_of_pairs(sheets: Sequence[_Sheet]) -> list[_Sheet]:
+def _sheets_to_read(sheets: Sequence[_Sheet]) -> list[_Sheet]:
     """Return the sheets of pairs, or else the first large one and those with its header."""
     of_pairs = [sheet for sheet in sheets if sheet.is_of_pairs]
     if of_pairs:
@@ -422,6 +422,6 @@ def _of_pandas(frame: pd.DataFrame) -> pa.Table:
         try:
             columns.append(pa.array(column, from_pandas=True))
         except pa.ArrowException:
-            texts = [None if cell is None else as_label(cell) for cell in column]
+            texts = [None if cell is None else as_trimmed_text(cell) for cell in column]
             columns.append(pa.array(texts, pa.string(), from_pandas=True))
-    return pa.Table.from_arrays(columns, [as_label(name) for name in frame.columns])
+    return pa.Table.from_arrays(columns, [as_trimmed_text(name) for name in frame.columns])

@@ -21,7 +21,7 @@ from facematch_core.errors import InvalidRequest
 
 from .answers import PROBE_GROUP, REFERENCE_GROUP
 from .attributes import first_values
-from .columns import FIELDS, PAIR_KEYS, PEOPLE, PICTURES, TRUTH, group_column
+from .columns import FIELDS, LABELS, PAIR_KEYS, PEOPLE, PICTURES, group_column
 from .missing import Below, check_labelled_pairs, states_cut
 from .raw_table import Categories, PlaceInFile, RawTable, first_rows, with_common_codes
 from .score_table import MINUS_DISTANCE, ScoreTable
@@ -101,7 +101,9 @@ class _Lines:
     ) -> None:
         self._files = files
         self.pair_key = pair_key
-        self.fields = list(dict.fromkeys(field for file in files for field in _fields_of(file)))
+        self.fields = list(
+            dict.fromkeys(field for file in files for field in _fields_to_join(file))
+        )
         self.words: dict[str, Categories] = {}
         self.numbers: dict[str, NDArray[np.float64]] = {}
         for field in self.fields:
@@ -348,13 +350,17 @@ class _Lines:
         return PlaceInFile(file.raw.places[row], file_name)
 
 
-def _fields_of(file: ScoreTable) -> Iterator[str]:
-    """Yield the fields of a file; of its ground truth, ``mated``."""
+def _fields_to_join(file: ScoreTable) -> Iterator[str]:
+    """Yield the fields that a file gives to the joined table, with or without a column.
+
+    For `mated` or `non_mated`, this is ``mated``.
+    """
     for field in file.column_of:
-        if field not in TRUTH:
+        if field not in LABELS:
             yield field
+    # Without a column of systems, the file is the system.
     yield "system"
-    if file.has_any(TRUTH):
+    if file.has_any(LABELS):
         yield "mated"
     if file.score_columns:
         yield "score"
@@ -366,7 +372,7 @@ def _words_of(file: ScoreTable, field: str) -> Categories:
     """Return the words of a field; every cell is empty if the file does not have it."""
     if field == "system":
         return file.systems
-    if field == "mated" and file.has_any(TRUTH):
+    if field == "mated" and file.has_any(LABELS):
         return Categories(file.mated.astype(np.int8), pa.array(["0", "1"]))
     if field == "scale" and file.is_distance:
         return Categories(np.zeros(len(file), np.int8), pa.array([MINUS_DISTANCE]))

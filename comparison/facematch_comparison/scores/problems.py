@@ -11,7 +11,7 @@ import pandas as pd
 
 from facematch_core.backend.kinds import format_argument
 
-from .columns import FIELDS, PEOPLE, TRUTH, Field
+from .columns import FIELDS, LABELS, PEOPLE, Field
 from .raw_table import Problem, first_rows, problems_at
 from .score_table import ScoreTable
 
@@ -184,7 +184,7 @@ def _contradictions_of_answers(table: ScoreTable) -> Iterator[Problem]:
 
 def _problems_of_people(table: ScoreTable) -> Iterator[Problem]:
     """Yield problems: labels that contradict the people, and pictures compared with themselves."""
-    for field in TRUTH:
+    for field in LABELS:
         if field in table.column_of:
             yield from _problems_of_labels(table, field)
     if table.pictures:

@@ -193,7 +193,7 @@ class RawTable:
     def __attrs_post_init__(self) -> None:
         first_column: dict[str, int] = {}
         repeated = []
-        for number, name in enumerate(map(as_label, self.table.column_names)):
+        for number, name in enumerate(map(as_trimmed_text, self.table.column_names)):
             if first_column.setdefault(name, number) != number and name:
                 repeated.append(name)
         for name in dict.fromkeys(repeated):
@@ -300,7 +300,7 @@ class RawTable:
         raise_problems(self.name, [*of_header, *(text for _, text in texts_by_row)], so=so)
 
 
-def as_label(value: object) -> str:
+def as_trimmed_text(value: object) -> str:
     """Return a name or a cell as text: 7.0 as ``7``, because workbooks store ids as floats."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)

@@ -21,13 +21,13 @@ from facematch_core.errors import InvalidRequest
 from .columns import (
     COLUMN,
     FIELDS,
+    LABELS,
     LONG,
     MATED,
     PAIR_KEYS,
     PEOPLE,
     PERSON,
     PICTURES,
-    TRUTH,
     WIDE,
     ColumnsNotRecognised,
     field_for,
@@ -40,7 +40,7 @@ from .raw_table import NOTHING_JUDGED, Problem
 from .score_table import ScoreTable
 
 #: Alternatives: if the user names a column for one, no column is recognised as the other.
-_ALTERNATIVES: Final = (TRUTH, *((PERSON, person) for person in PEOPLE))
+_ALTERNATIVES: Final = (LABELS, *((PERSON, person) for person in PEOPLE))
 
 #: Fields that are needed together.
 _TOGETHER: Final = (PEOPLE, PICTURES, ("transaction", "attempt"))
@@ -235,7 +235,7 @@ def _assign_known_columns(file: ScoreTable) -> dict[str, str]:
 def _skip_doubtful(file: ScoreTable) -> None:
     """Skip columns that repeat others, or that have one value for several scores."""
     doubtful = []
-    if file.has_all(TRUTH):
+    if file.has_all(LABELS):
         doubtful.append("non_mated")
     for names in (PEOPLE, PICTURES):
         # One alone is not needed if other columns distinguish people.
@@ -277,7 +277,7 @@ def _missing_fields(files: Sequence[ScoreTable], ambiguous: Iterable[str]) -> di
             "person per line (person) or both pictures (image1, image2), or use "
             f"{format_argument('independent_pairs', True)} if no person is in two pairs"
         )
-    if fields.isdisjoint(TRUTH):
+    if fields.isdisjoint(LABELS):
         question = _question_of_truth(files) if has_people else _demand_of_truth(files)
         if question is not None:
             questions["mated"] = question
@@ -308,7 +308,7 @@ def _question_of_truth(files: Sequence[ScoreTable]) -> str | None:
 
 def _may_be_truth(file: ScoreTable, column: str) -> bool:
     """Return whether a column with an unknown name has words for both kinds of pairs."""
-    if field_for(column) or not file.fields_named.isdisjoint(TRUTH):
+    if field_for(column) or not file.fields_named.isdisjoint(LABELS):
         return False
     labels = {MATED.get(word.lower()) for word in file.raw.categories(column).words}
     return labels == {True, False}
@@ -391,7 +391,7 @@ def _adds_something(file: ScoreTable) -> bool:
     """Return whether a file has answers, labels, people or groups, and not the pairs alone."""
     if file.score_columns or not file.fields_named.isdisjoint(("score", "decision")):
         return True
-    if file.has_any(("decision", "error", *TRUTH, *PEOPLE, PERSON)):
+    if file.has_any(("decision", "error", *LABELS, *PEOPLE, PERSON)):
         return True
     return any(map(group_column, file.column_of))
 
@@ -491,7 +491,7 @@ def notes_of_columns(files: Sequence[ScoreTable], judged: ScoreTable) -> Iterato
                 f"scores of {_quoted(distances)} are minus the distances: a threshold of -0.4 "
                 "passes distances up to 0.4"
             )
-    if not judged.has_any(TRUTH):
+    if not judged.has_any(LABELS):
         yield "pairs with the same name on both sides are mated, because no column has labels"
     if judged.people_fields == (PERSON,):
         columns = [file.column_of[PERSON] for file in files if PERSON in file.column_of]

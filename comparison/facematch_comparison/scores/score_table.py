@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from .columns import FIELDS, NO_ERROR, PEOPLE, PERSON, PICTURES, TRUTH, is_distance
+from .columns import FIELDS, LABELS, NO_ERROR, PEOPLE, PERSON, PICTURES, is_distance
 from .raw_table import Categories, RawTable, first_rows, with_common_codes
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class ScoreTable:
         tables = []
         for column in self.score_columns:
             tables.append(attrs.evolve(self, name=column, score_columns=[column]))
-        if self.has_any(TRUTH) or self.has_all(PEOPLE):  # labels are in this file
+        if self.has_any(LABELS) or self.has_all(PEOPLE):  # labels are in this file
             for name in ("pictures", "named_people", "mated", "people", "pairs", "first_of_pair"):
                 shared = getattr(self, name)  # computed once for all
                 for table in tables:
@@ -225,7 +225,7 @@ class ScoreTable:
     @cached_property
     def mated(self) -> NDArray[np.bool_]:
         """bool, (N,): whether the pair on each line is mated."""
-        for truth in TRUTH:
+        for truth in LABELS:
             if truth in self.column_of:
                 return self.decode(truth, default=False, dtype=np.bool_)
         probe, reference = self.people

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import Final
+from typing import Final, overload
 
 import attrs
 import numpy as np
@@ -98,7 +98,15 @@ def _corrected(differences: Sequence[Difference], confidence: float) -> list[Dif
     return corrected
 
 
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
+@overload
+def holm(p_values: Sequence[float]) -> list[float]: ...
+
+
+@overload
+def holm(p_values: Sequence[float | None]) -> list[float | None]: ...
+
+
+def holm(p_values: Sequence[float | None]) -> Sequence[float | None]:
     """Return p-values after Holm's correction for multiple comparisons; None stays None.
 
     S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of

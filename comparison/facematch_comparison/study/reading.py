@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from facematch_comparison.scores.answers import PROBE_GROUP, REFERENCE_GROUP, Grouping
-from facematch_comparison.scores.columns import FIELDS, PEOPLE, PICTURES, TRUTH, group_column
+from facematch_comparison.scores.columns import FIELDS, LABELS, PEOPLE, PICTURES, group_column
 from facematch_comparison.scores.files import read_one_table
 from facematch_comparison.scores.raw_table import Problem, RawTable, problems_at
 from facematch_comparison.scores.recognition import notes_of_columns, recognise_labels
@@ -272,7 +272,7 @@ def _problems_of_required_cells(table: ScoreTable) -> Iterator[Problem]:
     """Yield problems: empty cells, and words that are no label."""
     for field in (*PICTURES, *PEOPLE):
         yield _empty_cells(table.raw, table.column_of[field])
-    for field in TRUTH:
+    for field in LABELS:
         if field in table.column_of:
             column = table.column_of[field]
             field_words = FIELDS[field]

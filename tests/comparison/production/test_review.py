@@ -9,7 +9,7 @@ from kit.comparison.logs import simulate_month
 
 import facematch_core as fm
 from facematch_comparison.production.calls import Selection
-from facematch_comparison.production.review import draw_calls, read_labels, write_review
+from facematch_comparison.production.review import draw_calls, read_labels, review_as_csv
 from facematch_comparison.production.shadow import find_sides
 
 MATCH = fm.Operation.MATCH
@@ -23,7 +23,7 @@ def sides():
 
 def rows_of(sides, references=None, *, agreements=0, seed=0):
     drawn = draw_calls(sides.compared, sides.disagrees, agreements=agreements, seed=seed)
-    text = write_review(drawn, sides.question, references)
+    text = review_as_csv(drawn, sides.question, references)
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 

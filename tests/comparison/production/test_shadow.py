@@ -15,7 +15,7 @@ from scipy import stats
 import facematch_core as fm
 from facematch_comparison.production.calls import Selection, table_of
 from facematch_comparison.production.page import shadow_html
-from facematch_comparison.production.review import draw_calls, read_labels, write_review
+from facematch_comparison.production.review import draw_calls, read_labels, review_as_csv
 from facematch_comparison.production.sentences import with_sentences
 from facematch_comparison.production.shadow import Costs, compare_sides, find_sides
 from facematch_core.call_log import NotAsked, Side
@@ -32,7 +32,7 @@ def month():
 def labels_of(sides, truth, *, agreements=0, labelled=None, changes=None, seed=0):
     """The labels of a review file that a person filled in from the top, by the truth."""
     drawn = draw_calls(sides.compared, sides.disagrees, agreements=agreements, seed=seed)
-    rows = list(csv.DictReader(io.StringIO(write_review(drawn, sides.question, None))))
+    rows = list(csv.DictReader(io.StringIO(review_as_csv(drawn, sides.question, None))))
     for number, row in enumerate(rows):
         if labelled is None or number < labelled:
             row["same_person"] = "yes" if truth[row["call"]] else "No"
