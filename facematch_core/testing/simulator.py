@@ -260,6 +260,8 @@ class SessionSimulator(abc.ABC):
         hands_over: Parts of `SessionAccess` that a start returns: ``link``, ``token``, ``page``.
         hands_over_again: Those of them that a read returns for a person who comes back to a session
             that nobody has opened.
+        documented_capabilities: Fields of `SessionCapabilities` that are true by the vendor's
+            documents, such as ``can_delete``: the backend must declare them.
         always_kept: Number of pictures and templates that the vendor keeps of every session until
             it is deleted, for example one video.
         reference_limits: The vendor's limits for references; None for the backend's limits.
@@ -276,6 +278,7 @@ class SessionSimulator(abc.ABC):
     compared_with: ClassVar[tuple[ComparedWith | None, ...]] = (None,)
     hands_over: tuple[str, ...] = ()
     hands_over_again: tuple[str, ...] = ()
+    documented_capabilities: Sequence[str] = ()
     always_kept: int = 0
     reference_limits: ImageLimits | None = None
     looks_at_references: ClassVar[bool] = False

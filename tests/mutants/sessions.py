@@ -279,6 +279,7 @@ class Player(testing.SessionSimulator):
     cases = frozenset(SessionCase)
     hands_over = ("link",)
     hands_over_again = ("link",)
+    documented_capabilities = ("can_delete", "finds_by_record", "takes_language")
     compared_with = (fm.ComparedWith.DOCUMENT, fm.ComparedWith.GIVEN)
     words = (
         *(
@@ -813,6 +814,10 @@ ROWS = (
     session("R56", "DeclaresNoCopies", "The vendor repeats the terms, and nobody looks.",
         session_capabilities=evolve(SessionReference.session_capabilities,
             stores=frozenset({hosted.VendorCopy.ID, hosted.VendorCopy.SUBJECT}))),
+    session("R52", "DeclaresNoDeletion", "That the vendor deletes a session is not declared.",
+        session_capabilities=evolve(SessionReference.session_capabilities, can_delete=False)),
+    session("R57", "ForgetsWhose", "A webhook tells whose session it is, and the hint does not.",
+        hint=lambda me, ok, body: evolve(ok(body), record_id=None)),
     session("R57", "HintsAtBills", "A webhook about something else names a session.",
         hints=lambda me, ok, body: ok({"session": "bill", "id": None, **body})),
     session("R57", "OverlooksFilms", "A webhook about a film of a session names none.",

@@ -60,6 +60,13 @@ class OnfidoSessions(MockSessions):
     id_name = "id"
     hands_over = ("link", "token")
     hands_over_again = ("link", "token")
+    documented_capabilities = (
+        "reads_document",
+        "finds_by_record",
+        "can_delete",
+        "takes_language",
+        "takes_return_url",
+    )
     compared_with = (ComparedWith.DOCUMENT,)
     document = "p1"
     #: The document and the selfie.

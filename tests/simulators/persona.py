@@ -85,6 +85,15 @@ UNFINISHED = "initiated, submitted, requires_retry, skipped, canceled"
 class PersonaSessions(MockSessions):
     hands_over = ("link",)
     hands_over_again = ("link",)
+    documented_capabilities = (
+        "reads_document",
+        "start_is_repeatable",
+        "finds_by_record",
+        "can_delete",
+        "link_works_once",
+        "takes_return_url",
+        "resumes_expired",
+    )
     compared_with = (ComparedWith.DOCUMENT,)
     document = "p1"
     #: The selfie, and the document's portrait.

@@ -87,6 +87,13 @@ class SumsubSessions(MockSessions):
     id_name = "id"
     hands_over = ("link",)
     hands_over_again = ("link",)
+    documented_capabilities = (
+        "reads_document",
+        "start_is_repeatable",
+        "finds_by_record",
+        "takes_language",
+        "takes_return_url",
+    )
     compared_with = (None, ComparedWith.DOCUMENT)
     document = "p1"
     cannot_happen = {

@@ -83,6 +83,11 @@ REFUSALS = (
 
 class VeriffSessions(MockSessions):
     hands_over = ("link", "token")
+    documented_capabilities = (
+        "can_delete",
+        "takes_language",
+        "takes_return_url",
+    )
     compared_with = (ComparedWith.DOCUMENT,)
     document = "p1"
     cannot_happen = {

@@ -272,6 +272,9 @@ class Desk:
             assert verifies(retried), f"a session passed at the second attempt is {retried_text}"
 
     def check_starts(self) -> None:
+        for name in self.player.documented_capabilities:
+            is_declared = getattr(self.capabilities, name)
+            assert is_declared, f"`{name}` is true of the vendor by its documents, and not declared"
         """Assert that a start gives access, and that its session is open until the check."""
         for compared_with in self.player.compared_with:
             self.set_up_sessions(compared_with)
@@ -880,10 +883,11 @@ class SessionRules(Rules):
         """Assert that a genuine webhook names its session, and that nothing is sent."""
         hints = desk.receive(body, headers)
         expect("a signed webhook", hints, tuple)
-        record_id = session.record.id
+        told_record_id = _record_id_in(body, session)
         for hint in hints:
-            is_its = hint.session_id == id_of(session) and hint.record_id in (None, record_id)
+            is_its = hint.session_id == id_of(session)
             assert is_its, "a webhook names another session"
+            assert_equal("`record_id` of a webhook", hint.record_id, told_record_id)
         assert hints, "a webhook names no session"
         is_silent = not desk.last_outcome.requests
         assert is_silent, "a webhook sends a request: a forged one would, too"
@@ -897,8 +901,9 @@ class SessionRules(Rules):
         expect(label, hints, tuple)
         names = [hint.session_id for hint in hints]
         assert_equal(f"the sessions of {label}", names, [id_of(session)] * webhook.names_session)
+        told_record_id = _record_id_in(webhook.body, session)
         for hint in hints:
-            assert_among(f"`record_id` of {label}", hint.record_id, (None, session.record.id))
+            assert_equal(f"`record_id` of {label}", hint.record_id, told_record_id)
 
     @rule("R52")
     def test_r58_what_vanished_is_no_verdict(self, bench: Bench) -> None:
@@ -932,6 +937,12 @@ class SessionRules(Rules):
 
 def id_of(session: fm.SessionResult) -> str:
     return str(session.record.session_id)
+
+
+def _record_id_in(body: bytes, session: fm.SessionResult) -> str | None:
+    """Return the id of the session's record if a webhook repeats it, else None."""
+    record_id = session.record.id
+    return record_id if record_id.encode() in body else None
 
 
 def verifies(result: fm.SessionResult) -> bool:
