@@ -131,7 +131,7 @@ class SimulatorMistake(Exception):
     """Raised for a simulator that contradicts itself; the message explains how."""
 
 
-def run_parts(subject: Any, *parts: Callable[[Any], None]) -> None:
+def run_parts(subject: object, *parts: Callable[[Any], None]) -> None:
     """Run every part of a rule; skip the rule if a part was not tested, or if none applies."""
     inapplicable = list[str]()
     untested = list[str]()

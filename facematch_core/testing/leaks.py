@@ -153,7 +153,7 @@ def frame_texts(error: BaseException) -> Iterator[tuple[str, str]]:
         yield summary.filename, "\n".join(lines)
 
 
-def safe_text(value: Any, to_text: Callable[[Any], str] = repr) -> str:
+def safe_text(value: object, to_text: Callable[[Any], str] = repr) -> str:
     """Return a value as text; the class of the error if `to_text` raises (half-initialised)."""
     try:
         return to_text(value)

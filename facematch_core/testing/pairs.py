@@ -174,7 +174,7 @@ class PairSimulator(HttpSimulator):
         return self.same_person
 
 
-def _sent_at(request: SimulatorRequest, place: Any) -> Any:
+def _sent_at(request: SimulatorRequest, place: object) -> Any:
     """Return the value at a place of a request's JSON body or form; None if there is none."""
     if request.headers.get_content_type() == "application/json":
         sent = request.json()

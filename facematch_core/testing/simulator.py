@@ -294,7 +294,7 @@ class SessionSimulator(abc.ABC):
         """
 
     @abc.abstractmethod
-    def say(self, session_id: str, place: tuple[str | int, ...], word: Any) -> None:
+    def say(self, session_id: str, place: tuple[str | int, ...], word: object) -> None:
         """Put a session into PASSED, except for `word` at `place`.
 
         If a `SessionWord` has another `case`, put it into that, which is passed as ``case``.

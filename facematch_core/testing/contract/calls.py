@@ -554,7 +554,7 @@ ValuePath = tuple[str | int, ...]
 REMOVED = object()
 
 
-def values_in(document: Any, path: ValuePath = ()) -> Iterator[tuple[ValuePath, Any]]:
+def values_in(document: object, path: ValuePath = ()) -> Iterator[tuple[ValuePath, Any]]:
     """Yield every value below `document` with its path, outer values first."""
     items: Any = ()
     if isinstance(document, Mapping):

@@ -71,7 +71,7 @@ OTHER_DOCUMENTS = {
 }
 #: Cases that never verify, with the expected outcome: a class of result or error, a state, or a
 #: decision.
-FAILING_CASES: dict[Case, Any] = {
+FAILING_CASES: dict[Case, object] = {
     Case.OTHER_PERSON: fm.Decision.NO_MATCH,
     Case.SPOOF: fm.LivenessDecision.NOT_LIVE,
     Case.TRY_AGAIN: State.PENDING,
@@ -81,7 +81,7 @@ FAILING_CASES: dict[Case, Any] = {
     Case.LOW_SCORE: fm.SessionResult,
 }
 #: The same for sessions that are not the record's.
-FOREIGN_CASES: dict[Case, Any] = {
+FOREIGN_CASES: dict[Case, object] = {
     Case.FOREIGN: fm.VendorError,
     Case.OLDER: fm.SessionMismatch,
     Case.SANDBOX: fm.EnvironmentMismatch,
@@ -967,7 +967,7 @@ def _describe_word(session_word: SessionWord) -> str:
     return f"`{path}` {session_word.word!r} (meaning {session_word.means}, {session_word.source})"
 
 
-def describe(outcome: Any) -> str:
+def describe(outcome: object) -> str:
     """Describe an outcome in a few words."""
     if isinstance(outcome, tuple):
         return "accepted"
@@ -978,7 +978,7 @@ def describe(outcome: Any) -> str:
     return f"{text} ({outcome})" if isinstance(outcome, Exception) else text
 
 
-def is_a(outcome: Any, expected: Any) -> bool:
+def is_a(outcome: object, expected: object) -> bool:
     """Return whether an outcome has this class, state, decision or picture."""
     if isinstance(expected, type):
         return isinstance(outcome, expected)
@@ -991,7 +991,7 @@ def is_a(outcome: Any, expected: Any) -> bool:
     return any(value is expected for value in values)
 
 
-def expect(label: str, outcome: Any, *expected: Any) -> None:
+def expect(label: str, outcome: object, *expected: object) -> None:
     """Assert that an outcome is one of these classes, states, decisions or pictures."""
     assert any(is_a(outcome, each) for each in expected), f"{label} is {describe(outcome)}"
 
