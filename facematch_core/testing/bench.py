@@ -639,7 +639,8 @@ class Bench:
             result = HelperThreads(1, "facematch-kit").run(call, Deadline.after(CALL_LIMIT_S))
         except StillRunning:
             raise AssertionError(
-                "a call without a deadline does not end: does it retry or poll forever?"
+                f"a call does not end within {CALL_LIMIT_S:g} s: does it retry or poll forever, or "
+                "ignore its deadline?"
             ) from None
         except fm.FaceMatchError as failure:
             error = failure

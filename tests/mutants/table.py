@@ -579,6 +579,9 @@ ROWS = (
     row("R02", "ScoreOfAnotherScale", "A score is reported on a scale that is not declared.",
         score=lambda me, ok, call, score: score if score is None
             else fm.Score(score, "reference/other")),
+    row("R02", "MultipliesTheFraction", "A fraction is multiplied in binary, and 29 % is below 29.",
+        score=lambda me, ok, call, score: score if score is None else evolve(
+            ok(call, score), value=score / 100 * 100, raw=score / 100)),
     row("R02", "RoundsTheScore", "A score has one decimal, where the vendor gives more.",
         score=number(lambda score: round(score, 1))),
     row("R02", "NobodyIsAnotherPerson", "A picture without a face is a no, as the vendor words it.",

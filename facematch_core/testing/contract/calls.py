@@ -234,7 +234,7 @@ class CallRules(Rules):
             score = outcome.require_result().score
             assert score is not None, f"the vendor returned {value}, but the score is None"
             tolerance = 1e-12  # for a fraction converted to a percentage
-            if score.raw is not None and abs(score.raw - value) > 1e-6:
+            if score.raw is not None and not _is_percentage_or_fraction(score.raw, value):
                 tolerance = 1e-9  # for another scale, such as a cosine
             elif value.is_integer():
                 tolerance = 0.0
@@ -554,6 +554,12 @@ ValuePath = tuple[str | int, ...]
 REMOVED = object()
 
 
+def _is_percentage_or_fraction(raw: float, percentage: float) -> bool:
+    return math.isclose(raw, percentage, abs_tol=1e-6) or math.isclose(
+        100 * raw, percentage, abs_tol=1e-6
+    )
+
+
 def values_in(document: object, path: ValuePath = ()) -> Iterator[tuple[ValuePath, Any]]:
     """Yield every value below `document` with its path, outer values first."""
     items: Any = ()
@@ -613,11 +619,11 @@ class AnswerRules(Rules):
         for operation in bench.operations:
             recording = Recording.of(bench, operation, PASSING[operation])
             for step in range(len(recording.replies), 0, -1):
-                attrs.evolve(recording, step=step).check_other_replies(no_verdict_statuses)
+                attrs.evolve(recording, step=step).check_every_status_and_body(no_verdict_statuses)
             # The good response of any simulator passes this threshold.
             passing = Recording.of(bench, operation, PASSING[operation], threshold=1.0)
             not_passing = Recording.of(bench, operation, NOT_PASSING[operation], threshold=1.0)
-            passing.check_other_values(not_passing)
+            passing.check_each_value_changed(not_passing)
 
 
 #: The result or the error of a call, or neither if the call needs more replies.
@@ -686,7 +692,7 @@ class Recording:
         """Return whether the request at `step` is declared as charged."""
         return self._is_billed and bool(self.http_requests[self.step - 1].charges)
 
-    def _call_is_charged(self) -> bool:
+    def _is_charged_so_far(self) -> bool:
         """Return whether the request at `step`, or an earlier one, is declared as charged."""
         requests = self.http_requests[: self.step]
         return self._is_billed and any(request.charges for request in requests)
@@ -706,7 +712,10 @@ class Recording:
         return self.read(change, changed.encode())
 
     def read(self, description: str, body: bytes, **reply_fields: Any) -> Reading:
-        """Return the outcome of the call with this response at `step`."""
+        """Return the outcome of the call with this response at `step`.
+
+        It is neither a result nor an error if the call needs more responses.
+        """
         self._describe(description)
         changed = attrs.evolve(self.reply, body=body, **reply_fields)
         replies = [*self.replies[: self.step - 1], changed]
@@ -749,11 +758,11 @@ class Recording:
         else:
             allowed = {fm.Charged.YES, fm.Charged.NO}
         if self.step > 1:  # the job was accepted: its charge is known, even if its outcome is not
-            allowed.add(fm.Charged.YES if self._call_is_charged() else fm.Charged.NO)
+            allowed.add(fm.Charged.YES if self._is_charged_so_far() else fm.Charged.NO)
         assert_among("the charge", error.billing.charged, allowed)
         self.bench.check_retry(error)
 
-    def check_other_replies(self, no_verdict_statuses: Container[int]) -> None:
+    def check_every_status_and_body(self, no_verdict_statuses: Container[int]) -> None:
         """Judge the outcomes for responses with every status and every form of body.
 
         In `no_verdict_statuses`, a response may become a result that does not pass.
@@ -770,7 +779,7 @@ class Recording:
             )
             if error is not None:
                 self._check_error_text_and_charge(error, status, body)
-            elif result is not None and status not in self._expected_statuses:
+            elif result is not None and status not in self._accepted_statuses:
                 may_be_result = status in no_verdict_statuses
                 text = f"it becomes the result {result.decision}, not an error"
                 if self.step == len(self.http_requests) > 1:
@@ -779,7 +788,7 @@ class Recording:
                 assert result.decision not in PASS.values(), text
 
     @property
-    def _expected_statuses(self) -> Container[int]:
+    def _accepted_statuses(self) -> Container[int]:
         """The statuses in which the request at `step` is accepted."""
         return self.http_requests[self.step - 1].expects
 
@@ -792,8 +801,8 @@ class Recording:
         assert len(str(error)) < LONG_TEXT_LENGTH / 2, "the error repeats the whole body"
         assert "backend failed to read" not in text, f"its own code fails: {error}"
         is_free = error.billing.charged is fm.Charged.NO
-        if status in self._expected_statuses:
-            if self._call_is_charged():
+        if status in self._accepted_statuses:
+            if self._is_charged_so_far():
                 assert not is_free, "reported as free, but the vendor charges it"
             return
         assert status >= 300 or not error.retryable, "the error is retryable"
@@ -804,7 +813,7 @@ class Recording:
         if not body.is_json and self._request_is_charged():
             assert not is_free, "reported as free, but the vendor did not say so"
 
-    def check_other_values(self, not_passing: Recording) -> None:
+    def check_each_value_changed(self, not_passing: Recording) -> None:
         """Change one value of the good response at a time; try every change to its verdict."""
         document = self.reply.at()
         is_document = isinstance(document, (dict, list))

@@ -258,14 +258,15 @@ class MoneyRules(Rules):
         assert_equal(
             f"{label}: the ids of the found call", (found.ids.call, found.ids.vendor), expected_ids
         )
-        expected_facts = _facts_to_compare(call.ending.result)
-        for name, fact in _facts_to_compare(found).items():
-            assert_equal(f"{label}: the {name} of the found call", fact, expected_facts[name])
+        found_facts = _facts_to_compare(found)
+        for name, fact in _facts_to_compare(call.ending.result).items():
+            assert_equal(f"{label}: the {name} of the found call", found_facts[name], fact)
         if not isinstance(bench.backend, HttpBackend):
             return
         for status in (401, 503):
             with bench.record_exchanges(also_logins_and_cleanups=True, status=status, body=b"{}"):
                 reconciliation = reconcile(bench, record)
+            # A search that failed is an error, without an outcome, or NOT_YET: nothing is known.
             assert reconciliation.outcome in (None, fm.Reconciled.NOT_YET), (
                 f"{label}: after a {status}, `reconcile` returns {reconciliation.reason}"
             )

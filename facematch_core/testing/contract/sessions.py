@@ -272,10 +272,10 @@ class Desk:
             assert verifies(retried), f"a session passed at the second attempt is {retried_text}"
 
     def check_starts(self) -> None:
+        """Assert that a start gives access, and that its session is open until the check."""
         for name in self.player.documented_capabilities:
             is_declared = getattr(self.capabilities, name)
             assert is_declared, f"`{name}` is true of the vendor by its documents, and not declared"
-        """Assert that a start gives access, and that its session is open until the check."""
         for compared_with in self.player.compared_with:
             self.set_up_sessions(compared_with)
             session = self.start()
@@ -521,7 +521,7 @@ class Desk:
             assert not names, "a result has the name on the document"
 
     def check_documented_words(self) -> None:
-        """Play each documented value, and an unknown and a missing value at each place."""
+        """Assert that each documented value has its meaning, and that no other ever verifies."""
         documented = self.player.words
         self.bench.skip_unless_testable(
             documented, "has no `words` from the vendor's documentation"
@@ -539,7 +539,7 @@ class Desk:
                 statuses[case] = self.play_and_read(self.start(), case).vendor_status
             self._check_word(session_word, [session_word.means], statuses[case])
         for path in dict.fromkeys(session_word.place for session_word in session_words):
-            self._check_new_words(
+            self._check_undocumented_words(
                 [session_word for session_word in session_words if session_word.place == path],
                 status_of_pass,
             )
@@ -574,7 +574,7 @@ class Desk:
         say(str(record.session_id), session_word.place, session_word.word, **case)
         return record
 
-    def _check_new_words(
+    def _check_undocumented_words(
         self, session_words: Sequence[SessionWord], status_of_pass: str | None
     ) -> None:
         """Play an unknown and a missing value at the place of `session_words`.
@@ -812,7 +812,7 @@ class SessionRules(Rules):
             desk.sessions.read(desk.start().record)
         sent_text = "".join(_sent_text(exchange.request) for exchange in exchanges)
         for value in hidden:
-            assert value not in sent_text, "a start sends data of the record"
+            assert value not in sent_text, "a start or a read sends data of the record"
 
     def _r54_check_not_stored(self, desk: Desk) -> None:
         session = desk.play_and_read(desk.start(options=None), Case.PASSED)

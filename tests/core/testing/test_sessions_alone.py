@@ -103,6 +103,12 @@ class FilmPlayer(Player):
         return 1 if session_id in self.store else 0
 
 
+class LatePlayer(Player):
+    """Its vendor cannot be asked for a session by the record's id."""
+
+    documented_capabilities = ("can_delete", "takes_language")
+
+
 CONFORMING = [
     alone("Alone", "It compares no pictures."),
     alone(
@@ -116,6 +122,7 @@ CONFORMING = [
         "LateCopies",
         "Its vendor tells whose session it is once it has decided.",
         base_simulator=LateCopies,
+        player=LatePlayer,
         shows={"finds_by_record": False},
     ),
     ONE_VERDICT,
