@@ -93,7 +93,11 @@ def read_lines():
     functions_by_line = defaultdict(set)
     for file in RECORDS.glob("coverage.*"):
         data = coverage.CoverageData(str(file))
-        data.read()
+        try:
+            data.read()
+        except coverage.exceptions.DataError:
+            print(f"{file.name} was left by a process that a test has killed: not read")
+            continue
         for source in data.measured_files():
             for number, functions in data.contexts_by_lineno(source).items():
                 functions_by_line[source, number].update(functions)
