@@ -69,7 +69,7 @@ class RedrawnThreshold:
         rows = np.flatnonzero(scores >= lowest_kept)
         rows = rows[np.argsort(-scores[rows], kind="stable")[: self._length]]
         self._scores = scores[rows]
-        self.ends = np.stack([end[rows] for end in sample.ends])
+        self.ends: Ints = np.stack([end[rows] for end in sample.ends])
         self.lowest = -np.inf if self._has_all else float(self._scores[-1])
         self._first = max(0, self._allowed - beyond)
         self.highest = float(self._scores[self._first])
@@ -108,7 +108,7 @@ class FixedThreshold:
             threshold = float(np.nextafter(threshold, -np.inf))
         self.lowest = threshold
         self.highest = threshold
-        self.ends = np.zeros((2, 0), np.int64)
+        self.ends: Ints = np.zeros((2, 0), np.int64)
         self.totals = np.zeros(len(table.people.numbers))
 
     def highest_refused(self, draws: Floats, _pairs_drawn: Floats) -> Floats:
@@ -140,6 +140,16 @@ class RedrawnErrors:
         self.persons = persons[between]
         self._in_sets = in_sets[:, between].astype(np.float64)
 
+    @property
+    def people(self) -> Ints:
+        """The people of whom at least one pair is rejected at some threshold."""
+        return np.union1d(self.persons, np.flatnonzero(self._always.any(axis=1)))
+
+    def renumber(self, number_of: Ints, chosen: Ints) -> None:
+        """Give the chosen people their new numbers, and forget the others, who have no errors."""
+        self.persons = number_of[self.persons]
+        self._always = self._always[chosen]
+
     def count(self, draws: Floats, refused: Floats) -> Floats:
         """Count the errors of each resample in each set, float64, (B, K).
 
@@ -167,21 +177,51 @@ def _count_at_people(persons: Ints, in_sets: NDArray[Any], people: int) -> Float
     return np.stack(sums, axis=1)
 
 
-def draw(people: int, resamples: int, seed: int, *, length: int = 0) -> Iterator[Floats]:
-    """Yield how often each person is drawn, float64, (B, P), in blocks that fit into memory.
+class People:
+    """The people to draw: some each for himself, the others as groups with the same totals.
+
+    Only the draws of the `chosen` people are needed one by one, because the others have no pair
+    that some threshold refuses. The totals of a resample are exact all the same: all people of a
+    group have the same.
 
     Args:
-        length: The longest further array with a number for each of the B resamples.
+        totals: float64, (P, T).
+        chosen: Ints, (M,): the numbers of the people whose draws are needed.
     """
-    size = max(1, min(256, 4_000_000 // max(people, length, 1)))
-    stream = np.random.default_rng(seed)
-    for start in range(0, resamples, size):
-        drawn = stream.integers(0, people, (min(size, resamples - start), people))
-        draws = np.empty(drawn.shape)
-        for number, of_resample in enumerate(drawn):
-            draws[number] = np.bincount(of_resample, minlength=people)
-        # The draws of one person are then next to each other.
-        yield np.asfortranarray(draws)
+
+    def __init__(self, totals: Floats, chosen: Ints) -> None:
+        self.count = len(totals)
+        self.chosen = chosen
+        self._totals = totals[chosen]
+        others = np.delete(totals, chosen, axis=0)
+        self._totals_of_group, sizes = np.unique(others, axis=0, return_counts=True)
+        self._shares = sizes / max(len(others), 1)
+
+    def draw(
+        self, resamples: int, seed: int, *, length: int = 0
+    ) -> Iterator[tuple[Floats, Floats]]:
+        """Yield draws, float64, (B, M), and the sums of totals, (B, T), in blocks for the memory.
+
+        Args:
+            length: The longest further array with a number for each of the B resamples.
+        """
+        chosen = len(self.chosen)
+        size = max(1, min(256, 4_000_000 // max(chosen, length, 1)))
+        stream = np.random.default_rng(seed)
+        for start in range(0, resamples, size):
+            block = min(size, resamples - start)
+            draws = np.empty((block, chosen))
+            of_groups = np.zeros((block, len(self._shares)))
+            # One resample after the other, so that the size of a block does not change the draws.
+            for number in range(block):
+                drawn = int(stream.binomial(self.count, chosen / self.count))
+                of_resample = stream.integers(0, max(chosen, 1), drawn)
+                draws[number] = np.bincount(of_resample, minlength=chosen)
+                if len(self._shares):
+                    of_groups[number] = stream.multinomial(self.count - drawn, self._shares)
+            sums = draws @ self._totals + of_groups @ self._totals_of_group
+            # The draws of one person are then next to each other.
+            yield np.asfortranarray(draws), sums
 
 
 @attrs.frozen(eq=False)
@@ -262,14 +302,22 @@ def _redraw(
     sets = list(rows_by_key)
     in_sets = np.stack(list(rows_by_key.values()))
     mated_pairs = _count_at_people(people.probe, in_sets, len(people.numbers))
-    # Use a single matrix product, because with many people each pass over all draws is expensive.
     non_mated_pairs = [of_system.threshold.totals for of_system in redrawn]
     totals = np.column_stack([mated_pairs, *non_mated_pairs])
     longest = max(of_system.length for of_system in redrawn)
     most_resamples = max(of_system.resamples for of_system in redrawn)
+    chosen = np.zeros(0, np.int64)
+    for of_system in redrawn:
+        ends = np.unique(of_system.threshold.ends)
+        chosen = np.union1d(chosen, np.union1d(ends, of_system.errors.people))
+    number_of = np.full(len(people.numbers), -1)
+    number_of[chosen] = np.arange(len(chosen))
+    for of_system in redrawn:
+        of_system.threshold.ends = number_of[of_system.threshold.ends]
+        of_system.errors.renumber(number_of, chosen)
     done = 0
-    for draws in draw(len(people.numbers), most_resamples, seed, length=longest):
-        sums = (totals.T @ draws.T).T
+    drawn_people = People(totals, chosen)
+    for draws, sums in drawn_people.draw(most_resamples, seed, length=longest):
         mated_drawn = sums[:, : len(sets)]
         mated_drawn[mated_drawn == 0] = np.nan
         for number, of_system in enumerate(redrawn, start=len(sets)):

@@ -7,11 +7,11 @@ from kit.comparison.tables import crowd, table_of, with_columns
 
 from facematch_comparison.stats import Clusters, allowed_errors, interval, threshold_for_fmr
 from facematch_comparison.stats.bootstrap import (
+    People,
     RedrawnErrors,
     RedrawnThreshold,
     TooFewScores,
     bootstrap_p_value,
-    draw,
     percentile_interval,
 )
 from facematch_comparison.values.model import Method
@@ -46,7 +46,9 @@ def simulated_table(people, mated, others, *, decimals, failures, seed):
 
 def drawn_from(people, *, resamples, seed=0, length=0):
     """float64, (B, P)."""
-    return np.concatenate([*draw(people, resamples, seed, length=length)])
+    everyone = People(np.zeros((people, 1)), np.arange(people))
+    blocks = everyone.draw(resamples, seed, length=length)
+    return np.concatenate([draws for draws, _sums in blocks])
 
 
 def plain(table, fmr, drawn):
@@ -110,6 +112,22 @@ def test_resampled_thresholds_and_errors_equal_a_plain_bootstrap(case, fmr):
         expected, turned_away = plain(table, fmr, drawn[place])
         assert refused[place] == expected
         assert counted[place] == turned_away
+
+
+@pytest.mark.parametrize("chosen", [0, 1, 40, 100])
+def test_people_in_groups_are_drawn_as_often_as_one_by_one(chosen):
+    pairs = np.random.default_rng(1).integers(0, 3, 100).astype(float)
+    totals = np.column_stack([np.ones(100), pairs])
+    blocks = [*People(totals, np.arange(chosen)).draw(3000, seed=2)]
+    draws = np.concatenate([draws for draws, _sums in blocks])
+    sums = np.concatenate([sums for _draws, sums in blocks])
+    assert draws.shape == (3000, chosen)
+    assert (sums[:, 0] == 100).all()
+    # A sum of 100 draws has 100 times the variance of one.
+    assert abs(sums[:, 1].mean() - pairs.sum()) < 5 * np.sqrt(100 * pairs.var() / 3000)
+    assert 0.85 < sums[:, 1].var() / (100 * pairs.var()) < 1.15
+    if chosen:
+        assert 0.9 < draws.mean() < 1.1
 
 
 @pytest.mark.parametrize("fmr", [1e-3, 0.01, 0.1])
