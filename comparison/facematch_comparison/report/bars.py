@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import attrs
 from markupsafe import Markup
 
 from .plain import plain, shortened
-from .plots import Style, style_of
+from .plots import Style, style_of, ticks_between
 
 #: Size of a figure, and the edges of its plotting area.
 _WIDTH = 480
@@ -110,18 +109,6 @@ def _described(bars: Sequence[Bar]) -> str:
         name = f"{plain(bar.name)}: " if bar.name else ""
         parts.append(f"{name}{bar.value:.3g} ({bar.low:.3g} to {bar.high:.3g})")
     return "; ".join(parts)
-
-
-def ticks_between(low: float, high: float) -> list[float]:
-    """Return about five round numbers from `low` to `high`."""
-    power = 10.0 ** math.floor(math.log10((high - low) / 3))
-    step = power
-    for times in (1, 2, 2.5, 5):
-        if times * power <= (high - low) / 3:
-            step = times * power
-    first_tick = math.ceil(low / step)
-    last_tick = math.floor(high / step)
-    return [number * step for number in range(first_tick, last_tick + 1)]
 
 
 def _svg(pattern: str, *values: object) -> Markup:

@@ -350,13 +350,19 @@ def _rate_axis(
 def _score_axis(low: float, high: float) -> _Axis:
     """Return a linear axis between two scores, with about five ticks."""
     width = high - low or 1.0
+    ticks = [(tick, f"{tick:.10g}") for tick in ticks_between(low, high)]
+    return _Axis(lambda value: (value - low) / width, ticks)
+
+
+def ticks_between(low: float, high: float) -> list[float]:
+    """Return about five round numbers from `low` to `high`."""
+    width = high - low or 1.0
     power = 10.0 ** max(-300, math.floor(math.log10(width / 3)))
     steps = [power * times for times in (1, 2, 2.5, 5) if times * power <= width / 3]
     step = max(steps, default=power)
-    first = math.ceil(low / step - 1e-9)
-    last = math.floor(high / step + 1e-9)
-    ticks = [(tick * step, f"{tick * step:.10g}") for tick in range(first, last + 1)]
-    return _Axis(lambda value: (value - low) / width, ticks)
+    first_tick = math.ceil(low / step - 1e-9)
+    last_tick = math.floor(high / step + 1e-9)
+    return [number * step for number in range(first_tick, last_tick + 1)]
 
 
 class _Ends(NamedTuple):

@@ -11,7 +11,8 @@ one pair only. So a weight w is replaced by 1 + s (w - 1), where s corrects the 
 (J. N. K. Rao and C. F. J. Wu, "Resampling inference with complex survey data", Journal of the
 American Statistical Association 83, 1988). See `docs/maintain/simulations.md` for the effect.
 
-- draws: how often each person is drawn, float64, (B, P): B resamples of P people
+- draws: how often each person is drawn, float64, (B, P): B resamples of P people. `_redraw` numbers
+  anew the people who are drawn one by one
 - totals: a number for each person, such as the pairs, that is summed over the drawn people
 - set: mated pairs that count in a rate, bool, (N,)
 """
@@ -177,7 +178,7 @@ def _count_at_people(persons: Ints, in_sets: NDArray[Any], people: int) -> Float
     return np.stack(sums, axis=1)
 
 
-class People:
+class PeopleToDraw:
     """The people to draw: some each for himself, the others as groups with the same totals.
 
     Only the draws of the `chosen` people are needed one by one, because the others have no pair
@@ -206,7 +207,7 @@ class People:
             length: The longest further array with a number for each of the B resamples.
         """
         chosen = len(self.chosen)
-        size = max(1, min(256, 4_000_000 // max(chosen, length, 1)))
+        size = max(1, min(256, 4_000_000 // max(chosen, len(self._shares), length, 1)))
         stream = np.random.default_rng(seed)
         for start in range(0, resamples, size):
             block = min(size, resamples - start)
@@ -255,6 +256,16 @@ class _Resampled:
         )
         self.resamples = max(each.resamples for each in series)
         self.rates: list[Floats] = []
+
+    @property
+    def people(self) -> Ints:
+        """The people whose draws are needed one by one."""
+        return np.union1d(self.threshold.ends, self.errors.people)
+
+    def renumber(self, number_of: Ints, chosen: Ints) -> None:
+        """Give the chosen people, of whom all `people` are, their new numbers."""
+        self.threshold.ends = number_of[self.threshold.ends]
+        self.errors.renumber(number_of, chosen)
 
     @property
     def length(self) -> int:
@@ -306,18 +317,14 @@ def _redraw(
     totals = np.column_stack([mated_pairs, *non_mated_pairs])
     longest = max(of_system.length for of_system in redrawn)
     most_resamples = max(of_system.resamples for of_system in redrawn)
-    chosen = np.zeros(0, np.int64)
-    for of_system in redrawn:
-        ends = np.unique(of_system.threshold.ends)
-        chosen = np.union1d(chosen, np.union1d(ends, of_system.errors.people))
+    chosen = np.unique(np.concatenate([of_system.people for of_system in redrawn]))
     number_of = np.full(len(people.numbers), -1)
     number_of[chosen] = np.arange(len(chosen))
     for of_system in redrawn:
-        of_system.threshold.ends = number_of[of_system.threshold.ends]
-        of_system.errors.renumber(number_of, chosen)
+        of_system.renumber(number_of, chosen)
     done = 0
-    drawn_people = People(totals, chosen)
-    for draws, sums in drawn_people.draw(most_resamples, seed, length=longest):
+    to_draw = PeopleToDraw(totals, chosen)
+    for draws, sums in to_draw.draw(most_resamples, seed, length=longest):
         mated_drawn = sums[:, : len(sets)]
         mated_drawn[mated_drawn == 0] = np.nan
         for number, of_system in enumerate(redrawn, start=len(sets)):

@@ -7,7 +7,7 @@ from kit.comparison.tables import crowd, table_of, with_columns
 
 from facematch_comparison.stats import Clusters, allowed_errors, interval, threshold_for_fmr
 from facematch_comparison.stats.bootstrap import (
-    People,
+    PeopleToDraw,
     RedrawnErrors,
     RedrawnThreshold,
     TooFewScores,
@@ -46,7 +46,7 @@ def simulated_table(people, mated, others, *, decimals, failures, seed):
 
 def drawn_from(people, *, resamples, seed=0, length=0):
     """float64, (B, P)."""
-    everyone = People(np.zeros((people, 1)), np.arange(people))
+    everyone = PeopleToDraw(np.zeros((people, 1)), np.arange(people))
     blocks = everyone.draw(resamples, seed, length=length)
     return np.concatenate([draws for draws, _sums in blocks])
 
@@ -118,7 +118,7 @@ def test_resampled_thresholds_and_errors_equal_a_plain_bootstrap(case, fmr):
 def test_people_in_groups_are_drawn_as_often_as_one_by_one(chosen):
     pairs = np.random.default_rng(1).integers(0, 3, 100).astype(float)
     totals = np.column_stack([np.ones(100), pairs])
-    blocks = [*People(totals, np.arange(chosen)).draw(3000, seed=2)]
+    blocks = [*PeopleToDraw(totals, np.arange(chosen)).draw(3000, seed=2)]
     draws = np.concatenate([draws for draws, _sums in blocks])
     sums = np.concatenate([sums for _draws, sums in blocks])
     assert draws.shape == (3000, chosen)
