@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -245,16 +245,10 @@ class RecordedRun(verifiers.PairRun):
         self.results.begin(self.pairs[index].line, [image.digest for image in images])
         return super().compare(index, *images)
 
-    def verify_pair(self, index: int, pair: object) -> verifiers.PairOutcome | None:
-        return self._save(index, super().verify_pair(index, pair))
-
-    def refuse_pair(self, index: int, pair: object) -> verifiers.PairOutcome | None:
-        return self._save(index, super().refuse_pair(index, pair))
-
-    def _save(
-        self, index: int, outcome: verifiers.PairOutcome | None
+    def make_outcome(
+        self, index: int, pair: object, compare: Callable[[int, Any, Any], MatchResult]
     ) -> verifiers.PairOutcome | None:
-        """Save the outcome of a pair, if it has one; return it."""
+        outcome = super().make_outcome(index, pair, compare)
         if outcome is not None:
             # In the thread of the call: an outcome that waits for an earlier pair is saved, too.
             is_free = outcome.error is not None and charge_of(outcome.error) is Charged.NO

@@ -594,18 +594,19 @@ class PairRun:
             index: The position of the pair in the input, from 0.
             pair: A pair as the caller passed it.
         """
-        return self._make_outcome(index, pair, self.compare)
+        return self.make_outcome(index, pair, self.compare)
 
     def refuse_pair(self, index: int, pair: object) -> PairOutcome | None:
         """Return the error of a pair for which no thread could be started; nothing is sent.
 
         Like `verify_pair`, return None if the run is stopped.
         """
-        return self._make_outcome(index, pair, _refuse_without_thread)
+        return self.make_outcome(index, pair, _refuse_without_thread)
 
-    def _make_outcome(
+    def make_outcome(
         self, index: int, pair: object, compare: Callable[[int, Any, Any], MatchResult]
     ) -> PairOutcome | None:
+        """Return what `compare` makes of a pair: a result, or its error."""
         if self.is_stopped:
             return None
         key = None
