@@ -103,20 +103,24 @@ class FakeBackend(Backend):
         return self._environment
 
     def match(self, request):
-        scripted = self._next_of_script(request)
-        if scripted is not None:
-            return scripted
-        is_match = self._passes(request)
-        decision = fm.Decision.MATCH if is_match else fm.Decision.NO_MATCH
-        return self._result(fm.MatchResult, decision)
+        decisions = (fm.Decision.MATCH, fm.Decision.NO_MATCH)
+        return self._answer(request, fm.MatchResult, *decisions)
 
     def check_liveness(self, request):
+        decisions = (fm.LivenessDecision.LIVE, fm.LivenessDecision.NOT_LIVE)
+        return self._answer(request, fm.LivenessResult, *decisions)
+
+    def _answer(self, request, result_class, passed, failed):
         scripted = self._next_of_script(request)
         if scripted is not None:
             return scripted
-        is_live = self._passes(request)
-        decision = fm.LivenessDecision.LIVE if is_live else fm.LivenessDecision.NOT_LIVE
-        return self._result(fm.LivenessResult, decision)
+        passes = request.threshold is None or request.threshold.passes(self.score)
+        return result_class(
+            decision=passed if passes else failed,
+            score=fm.Score(self.score, SCALE),
+            backend=self.name,
+            billing=fm.Billing(fm.Charged.YES, "the script says so"),
+        )
 
     def _next_of_script(self, request):
         """Record a call, and return or raise what the script has for it; None at its end."""
@@ -132,17 +136,6 @@ class FakeBackend(Backend):
         if isinstance(step, Exception):
             raise step
         return step(request) if callable(step) else step
-
-    def _passes(self, request):
-        return request.threshold is None or request.threshold.passes(self.score)
-
-    def _result(self, result_class, decision):
-        return result_class(
-            decision=decision,
-            score=fm.Score(self.score, SCALE),
-            backend=self.name,
-            billing=fm.Billing(fm.Charged.YES, "the script says so"),
-        )
 
     def close(self):
         self.closed += 1
