@@ -11,7 +11,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 from kit.attempts import budget_key, new_attempt, sums
-from kit.fakes import FakeBackend, picture
+from kit.fakes import PROBE, REFERENCE, FakeBackend, picture
 from kit.money.lines import LOGIN, PAID, TwoVendors
 
 import facematch_core as fm
@@ -21,7 +21,6 @@ from facematch_core.testing import ManualClock
 from facematch_core.verifier import aio
 from facematch_mock_server import Fault, make_card
 
-A, B = picture(), picture((10, 20, 30))
 LIMIT_S = 30
 
 
@@ -40,7 +39,8 @@ def anyio_backend(request):
 
 class Hold:
     def __init__(self):
-        self.reached, self.go_on = threading.Event(), threading.Event()
+        self.reached = threading.Event()
+        self.go_on = threading.Event()
 
     def __call__(self, *_):
         self.reached.set()
@@ -57,15 +57,15 @@ async def test_async_methods_return_and_raise_like_the_sync_verifier():
     backend = FakeBackend(script=[None, None, None, None, fm.RateLimited("slow")])
 
     async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend)) as verifier:
-        match = await verifier.verify(A, B, threshold=90, caller_ref="c1")
-        liveness = await verifier.check_liveness(A)
-        both = await verifier.verify_live(A, B, liveness_threshold=70)
+        match = await verifier.verify(PROBE, REFERENCE, threshold=90, caller_ref="c1")
+        liveness = await verifier.check_liveness(PROBE)
+        both = await verifier.verify_live(PROBE, REFERENCE, liveness_threshold=70)
         with pytest.raises(fm.RateLimited, match="slow"):
-            await verifier.verify(A, B)
+            await verifier.verify(PROBE, REFERENCE)
         with pytest.raises(fm.InvalidImage):
-            await verifier.verify("text", B)
+            await verifier.verify("text", REFERENCE)
         with pytest.raises(TypeError, match="levle"):
-            await verifier.verify(A, B, levle=3)
+            await verifier.verify(PROBE, REFERENCE, levle=3)
         with pytest.raises(fm.InvalidRequest, match="CallRecord"):
             await verifier.reconcile("no attempt")
     assert (match.decision, match.threshold.value, match.ids.caller) == ("no_match", 90, "c1")
@@ -100,10 +100,10 @@ async def test_deadline_ends_the_wait_for_a_concurrency_slot(of):
     options, settings = limits if of == "call" else ({}, limits[0])
     verifier = fm.AsyncFaceVerifier(fm.FaceVerifier(backend, **settings), max_concurrency=1)
     async with verifier, anyio.create_task_group() as tasks:
-        tasks.start_soon(functools.partial(verifier.verify, A, B, deadline_s=60))
+        tasks.start_soon(functools.partial(verifier.verify, PROBE, REFERENCE, deadline_s=60))
         await hold.wait()
         with pytest.raises(fm.VendorUnavailable, match=r"\b0\.013 s\b") as raised:
-            await verifier.verify(A, B, **options)
+            await verifier.verify(PROBE, REFERENCE, **options)
         hold.go_on.set()
     error = raised.value
     assert (error.billing.charged, error.retryable) == (fm.Charged.NO, False)
@@ -111,25 +111,29 @@ async def test_deadline_ends_the_wait_for_a_concurrency_slot(of):
 
 
 async def test_hooks_see_the_context_variables_of_the_caller():
-    request, seen = contextvars.ContextVar("request"), []
+    request = contextvars.ContextVar("request")
+    seen = []
 
     verifier = fm.FaceVerifier(FakeBackend(), on_event=lambda _: seen.append(request.get()))
     async with fm.AsyncFaceVerifier(verifier) as opened:
         request.set("r1")
-        await opened.verify(A, B)
+        await opened.verify(PROBE, REFERENCE)
     assert set(seen) == {"r1"}
 
 
 @pytest.mark.parametrize("why", ["cancelled", "late"])
 async def test_call_made_by_a_hook_is_not_cancelled_with_the_outer_call(why):
     """Its own deadline counts, and the events of the call go on to their end."""
-    hold, clock, kinds, answers = Hold(), ManualClock(), [], []
+    hold = Hold()
+    clock = ManualClock()
+    kinds = []
+    answers = []
     other = fm.FaceVerifier(FakeBackend(), clock=clock)
 
     def ask_another(event):
         kinds.append(event.kind.name)
         if event.kind is fm.EventKind.ANSWERED:
-            answers.append(other.verify(A, B, deadline_s=LIMIT_S))
+            answers.append(other.verify(PROBE, REFERENCE, deadline_s=LIMIT_S))
 
     def answer(_):
         hold()
@@ -139,7 +143,7 @@ async def test_call_made_by_a_hook_is_not_cancelled_with_the_outer_call(why):
     backend.keeps_deadline = True
     verifier = fm.FaceVerifier(backend, on_event=ask_another, clock=clock)
     async with fm.AsyncFaceVerifier(verifier) as opened, anyio.create_task_group() as tasks:
-        tasks.start_soon(functools.partial(opened.verify, A, B, deadline_s=1))
+        tasks.start_soon(functools.partial(opened.verify, PROBE, REFERENCE, deadline_s=1))
         await hold.wait()
         if why == "cancelled":
             tasks.cancel_scope.cancel()
@@ -158,7 +162,7 @@ async def test_backend_is_closed_once_and_later_calls_are_refused():
         tasks.start_soon(verifier.aclose)
     await verifier.aclose()
     with pytest.raises(fm.ConfigurationError):
-        await verifier.verify(A, B)
+        await verifier.verify(PROBE, REFERENCE)
     assert (backend.closed, backend.calls) == (1, [])
 
 
@@ -179,9 +183,9 @@ async def test_thread_that_cannot_start_fails_the_call_before_sending(monkeypatc
     async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend)) as verifier:
         monkeypatch.setattr(aio, "_in_abandonable_thread", refuse)
         with pytest.raises(fm.VendorUnavailable) as caught:
-            await verifier.verify(A, B)
+            await verifier.verify(PROBE, REFERENCE)
         assert caught.value.billing.charged is fm.Charged.NO
-        assert (await verifier.verify(A, B)).is_match
+        assert (await verifier.verify(PROBE, REFERENCE)).is_match
     assert (len(backend.calls), backend.closed) == (1, 1)
 
 
@@ -192,7 +196,7 @@ def test_verifier_works_in_several_event_loops_in_turn():
     async def ask():
         async with anyio.create_task_group() as tasks:
             for _ in range(3):
-                tasks.start_soon(verifier.verify, A, B)
+                tasks.start_soon(verifier.verify, PROBE, REFERENCE)
 
     for name in ("asyncio", "trio", "asyncio"):
         anyio.run(ask, backend=name)
@@ -204,15 +208,15 @@ def test_verifier_works_in_several_event_loops_in_turn():
 
 
 async def test_outcome_does_not_wait_for_the_next_pair():
-    """A queue's worker takes its next job when the one before it is answered."""
+    """PROBE queue's worker takes its next job when the one before it is answered."""
     answered = []
 
     done = anyio.Event()
 
     async def jobs():
-        yield A, B, "first"
+        yield PROBE, REFERENCE, "first"
         await done.wait()
-        yield A, B, "second"
+        yield PROBE, REFERENCE, "second"
 
     async with (
         fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend())) as verifier,
@@ -226,7 +230,7 @@ async def test_outcome_does_not_wait_for_the_next_pair():
 
 async def test_fatal_error_ends_the_batch_while_the_source_waits():
     async def jobs():
-        yield A, B
+        yield PROBE, REFERENCE
         await anyio.sleep_forever()
 
     fatal = FakeBackend(script=[fm.AuthenticationFailed("bad key")])
@@ -240,7 +244,7 @@ async def test_closing_the_iterator_closes_a_waiting_source():
 
     async def jobs():
         try:
-            yield A, B
+            yield PROBE, REFERENCE
             await anyio.sleep_forever()
         finally:
             ends.append("the source")
@@ -256,10 +260,10 @@ async def test_outcomes_keep_the_order_of_sync_and_async_sources():
     async def pairs():
         for number in range(20):
             await anyio.lowlevel.checkpoint()
-            yield A, B, number
+            yield PROBE, REFERENCE, number
 
     async with fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend())) as verifier:
-        for source in (pairs(), [(A, B, n) for n in range(20)]):
+        for source in (pairs(), [(PROBE, REFERENCE, n) for n in range(20)]):
             outcomes = [o async for o in verifier.verify_many(source, max_workers=8)]
             assert [(o.index, o.key, o.error) for o in outcomes] == [
                 (n, n, None) for n in range(20)
@@ -276,12 +280,13 @@ def wait_for(condition):
 
 async def test_fatal_error_or_failing_source_ends_the_batch():
     def failing():
-        yield A, B
+        yield PROBE, REFERENCE
         raise OSError("the list is gone")
 
-    fatal, got = FakeBackend(script=[None, fm.AuthenticationFailed("bad key")]), []
+    fatal = FakeBackend(script=[None, fm.AuthenticationFailed("bad key")])
+    got = []
     async with fm.AsyncFaceVerifier(fm.FaceVerifier(fatal)) as verifier:
-        outcomes = [o async for o in verifier.verify_many([(A, B)] * 9, max_workers=1)]
+        outcomes = [o async for o in verifier.verify_many([(PROBE, REFERENCE)] * 9, max_workers=1)]
         assert [type(o.error) for o in outcomes] == [type(None), fm.AuthenticationFailed]
         with pytest.raises(OSError, match="the list is gone"):
             async for outcome in verifier.verify_many(failing()):
@@ -293,9 +298,12 @@ async def test_fatal_error_or_failing_source_ends_the_batch():
 
 
 async def test_stopping_early_cancels_unsent_calls():
-    first, second, read = Hold(), Hold(), []
-    backend, events = FakeBackend(script=[first, second]), []
-    pairs = (read.append(number) or (A, B) for number in range(99))
+    first = Hold()
+    second = Hold()
+    read = []
+    backend = FakeBackend(script=[first, second])
+    events = []
+    pairs = (read.append(number) or (PROBE, REFERENCE) for number in range(99))
     verifier = fm.FaceVerifier(backend, on_event=events.append)
     async with fm.AsyncFaceVerifier(verifier, max_concurrency=1) as opened:
         async with contextlib.aclosing(opened.verify_many(pairs)) as outcomes:
@@ -328,9 +336,14 @@ class Stage:
     """
 
     def __init__(self, vendor, at, before=None, more=None):
-        policies, retry = (more or {}).get("policies", ()), (more or {}).get("retry")
-        self.world, self.vendor, self.hold, self.events = TwoVendors(), vendor, Hold(), []
-        self.at, self.armed = at, True
+        policies = (more or {}).get("policies", ())
+        retry = (more or {}).get("retry")
+        self.world = TwoVendors()
+        self.vendor = vendor
+        self.hold = Hold()
+        self.events = []
+        self.at = at
+        self.armed = True
         self.budget = Budget(9, name=vendor, clock=self.world.clock)
         self.world.line.at = lambda moment, path: self.reach((moment, path))
         self.world.clock.at = self.reach
@@ -355,7 +368,7 @@ class Stage:
 
     def ask_once(self):
         self.armed = False
-        self.verifier.verify(A, B)
+        self.verifier.verify(PROBE, REFERENCE)
         self.events.clear()
         self.world.line.sent.clear()
         self.armed = True
@@ -377,7 +390,7 @@ async def cancelled(stage, method="verify", verifier=None):
 
     async def ask():
         try:
-            await getattr(opened, method)(A, B)
+            await getattr(opened, method)(PROBE, REFERENCE)
         finally:
             stage.hold.go_on.set()
 
@@ -387,7 +400,9 @@ async def cancelled(stage, method="verify", verifier=None):
         tasks.cancel_scope.cancel()
 
 
-FREE, SPENT, UNKNOWN = (0, 0, 0, 0), (1, 1, 0, 0), (1, 0, 0, 1)
+FREE = (0, 0, 0, 0)
+SPENT = (1, 1, 0, 0)
+UNKNOWN = (1, 0, 0, 1)
 UNSENT = "STARTED REFUSED"
 FINISHED = "STARTED SENT ANSWERED CHARGED"
 
@@ -458,7 +473,8 @@ async def test_cancelled_liveness_check_is_not_followed_by_a_comparison(at):
 
 
 async def test_cancelled_call_does_not_fail_over():
-    stage, second = Stage("didit", ("before", MATCH)), FakeBackend()
+    stage = Stage("didit", ("before", MATCH))
+    second = FakeBackend()
     stage.world.line.cut[MATCH] = 1
     failover = fm.Failover({"first": stage.verifier, "second": fm.FaceVerifier(second)})
     await cancelled(stage, verifier=failover)
@@ -467,17 +483,18 @@ async def test_cancelled_call_does_not_fail_over():
 
 async def test_call_cancelled_while_waiting_releases_its_pictures():
     """It holds no picture any more, although no thread is free, and takes no other's turn."""
-    stage, probe = Stage("didit", ("sent", MATCH)), picture((7, 7, 7), kind="PNG")
+    stage = Stage("didit", ("sent", MATCH))
+    probe = picture((7, 7, 7), kind="PNG")
 
     verifier = fm.AsyncFaceVerifier(stage.verifier, max_concurrency=1)
     async with verifier, anyio.create_task_group() as tasks:
-        tasks.start_soon(verifier.verify, A, B)
+        tasks.start_soon(verifier.verify, PROBE, REFERENCE)
         await stage.hold.wait()
         before = sys.getrefcount(probe)
         with anyio.CancelScope() as scope:
             async with anyio.create_task_group() as others:
                 for _ in range(5):
-                    others.start_soon(verifier.verify, probe, B)
+                    others.start_soon(verifier.verify, probe, REFERENCE)
                 await anyio.wait_all_tasks_blocked()
                 scope.cancel()
         del others
@@ -485,7 +502,7 @@ async def test_call_cancelled_while_waiting_releases_its_pictures():
         gc.collect()
         wait_for(lambda: sys.getrefcount(probe) == before)
         stage.hold.go_on.set()
-        await verifier.verify(A, B)
+        await verifier.verify(PROBE, REFERENCE)
     assert stage.books == (2, 2, 0, 0)
     assert names(stage.events).count("STARTED") == 2
 
@@ -498,7 +515,7 @@ def test_cancelled_aclose_still_waits_for_running_calls():
 
     async def main():
         verifier = fm.AsyncFaceVerifier(stage.verifier)
-        call = asyncio.create_task(verifier.verify(A, B))
+        call = asyncio.create_task(verifier.verify(PROBE, REFERENCE))
         await stage.hold.wait()
         closing = asyncio.create_task(verifier.aclose())
         for task in (call, closing, closing):
@@ -518,7 +535,8 @@ def test_cancelled_aclose_still_waits_for_running_calls():
 
 async def test_cancelled_aclose_sleeps_until_running_calls_end(monkeypatch):
     """Without the shield, it would ask again and again, and use a whole core."""
-    stage, waits = Stage("didit", ("executed", MATCH)), []
+    stage = Stage("didit", ("executed", MATCH))
+    waits = []
     run_sync = anyio.to_thread.run_sync
 
     def count(work, *args, **options):
@@ -527,7 +545,7 @@ async def test_cancelled_aclose_sleeps_until_running_calls_end(monkeypatch):
 
     verifier = fm.AsyncFaceVerifier(stage.verifier)
     async with anyio.create_task_group() as calls:
-        calls.start_soon(verifier.verify, A, B)
+        calls.start_soon(verifier.verify, PROBE, REFERENCE)
         await stage.hold.wait()
         monkeypatch.setattr(anyio.to_thread, "run_sync", count)
         async with anyio.create_task_group() as closing:
@@ -542,12 +560,14 @@ async def test_cancelled_aclose_sleeps_until_running_calls_end(monkeypatch):
 
 
 def test_a_policy_can_keep_attempts_of_one_call_apart():
-    first, second = new_attempt(id="a"), new_attempt(id="a")
+    first = new_attempt(id="a")
+    second = new_attempt(id="a")
     assert len({first, second, first}) == 2
 
 
 def test_attempt_is_either_stopped_or_sent():
-    early, late = new_attempt(), new_attempt()
+    early = new_attempt()
+    late = new_attempt()
     assert early.stop()
     with pytest.raises(CallCancelled):
         early.begin_sending()

@@ -2,7 +2,6 @@ import contextlib
 import datetime as dt
 import logging
 import multiprocessing
-import os
 import pickle
 import sqlite3
 import subprocess
@@ -12,17 +11,16 @@ from pathlib import Path
 import attrs
 import pytest
 import sqlalchemy
-from kit.fakes import FakeBackend, child_says_yes, picture
+from kit.fakes import PROBE, REFERENCE, FakeBackend, child_says_yes
+from kit.marks import forks_beside_threads, needs_fork
 
 import facematch_core as fm
 from facematch_core.call_log import LoggedCall, Side, read_call_log
 from facematch_core.call_log.log import MOST_WAITING_ROWS
 from facematch_core.resilience import Budget
 
-A, B = picture(), picture((10, 20, 30))
 CANARY = "customer-canary-4c1d"
 KEY = "key-canary-9a7e"
-forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
 NOW = dt.datetime(2026, 11, 28, 12, tzinfo=dt.UTC)
 
 
@@ -60,7 +58,7 @@ def test_each_call_is_a_row_with_the_facts_of_its_result(log):
         billing=fm.Billing(fm.Charged.YES, "it says so", 2),
     )
     verifier = fm.FaceVerifier(FakeBackend(script=[scripted]), threshold=60, log=log)
-    result = verifier.verify(A, B, caller_ref=CANARY, metadata={"name": CANARY})
+    result = verifier.verify(PROBE, REFERENCE, caller_ref=CANARY, metadata={"name": CANARY})
     (logged,) = log.rows()
     assert (logged.call_id, logged.side, logged.system) == (result.ids.call, "answered", "fake")
     assert (logged.decision, logged.score, logged.scale) == ("review", 61.5, "fake/v1")
@@ -75,10 +73,10 @@ def test_each_call_is_a_row_with_the_facts_of_its_result(log):
 
 def test_person_is_the_share_key_and_without_one_the_caller_ref(log):
     verifier = fm.FaceVerifier(FakeBackend(), log=log)
-    verifier.verify(A, B, caller_ref="request-1", share_key="customer-1")
-    verifier.verify(A, B, caller_ref="request-2")
+    verifier.verify(PROBE, REFERENCE, caller_ref="request-1", share_key="customer-1")
+    verifier.verify(PROBE, REFERENCE, caller_ref="request-2")
     with pytest.raises(fm.InvalidRequest):
-        verifier.verify(A, B, caller_ref="request-3", share_key=17)
+        verifier.verify(PROBE, REFERENCE, caller_ref="request-3", share_key=17)
     people = [logged.person for logged in log.rows()]
     assert people == [log.digest("customer-1"), log.digest("request-2"), None]
     assert log.forget("customer-1") == 1
@@ -86,9 +84,9 @@ def test_person_is_the_share_key_and_without_one_the_caller_ref(log):
 
 def test_verify_live_is_two_rows_and_a_batch_one_for_each_pair(log):
     verifier = fm.FaceVerifier(FakeBackend(), log=log)
-    verifier.verify_live(A, B)
+    verifier.verify_live(PROBE, REFERENCE)
     assert [logged.operation.value for logged in log.rows()] == ["liveness", "match"]
-    list(verifier.verify_many([(A, B)] * 3))
+    list(verifier.verify_many([(PROBE, REFERENCE)] * 3))
     assert [logged.decision for logged in log.rows()] == ["live"] + ["match"] * 4
 
 
@@ -97,14 +95,14 @@ def test_errors_are_rows_with_their_charge(log):
     verifier = fm.FaceVerifier(FakeBackend(script=script), policies=[Budget(3, name="b")], log=log)
     for error in (fm.OutcomeUnknown, fm.RateLimited, fm.UnexpectedResponse):
         with pytest.raises(error) as caught:
-            verifier.verify(A, B)
+            verifier.verify(PROBE, REFERENCE)
         logged = log.rows()[-1]
         assert logged.call_id == caught.value.ids.call
         assert (logged.error, logged.decision) == (error.__name__, None)
         assert logged.charged is caught.value.billing.charged
-    verifier.verify(A, B)
+    verifier.verify(PROBE, REFERENCE)
     with pytest.raises(fm.BudgetExceeded):
-        verifier.verify(A, B)
+        verifier.verify(PROBE, REFERENCE)
     logged = log.rows()[-1]
     assert (logged.error, logged.charged, logged.system) == ("BudgetExceeded", "no", "fake")
 
@@ -115,25 +113,26 @@ def test_interrupted_call_is_a_row_with_an_unknown_charge(log):
 
     verifier = fm.FaceVerifier(FakeBackend(script=[interrupt]), log=log)
     with pytest.raises(KeyboardInterrupt):
-        verifier.verify(A, B)
+        verifier.verify(PROBE, REFERENCE)
     (logged,) = log.rows()
     assert (logged.error, logged.charged) == ("KeyboardInterrupt", fm.Charged.UNKNOWN)
 
 
 def test_a_failover_and_a_share_log_one_row_a_call_with_the_member(log):
-    down, up = FakeBackend(script=[fm.RateLimited("x")] * 2), FakeBackend()
+    down = FakeBackend(script=[fm.RateLimited("x")] * 2)
+    up = FakeBackend()
     failover = fm.Failover({"shop": fm.FaceVerifier(down), "spare": fm.FaceVerifier(up)}, log=log)
-    failover.verify(A, B)
+    failover.verify(PROBE, REFERENCE)
     up.script = [fm.OutcomeUnknown("lost")]
     with pytest.raises(fm.OutcomeUnknown):
-        failover.verify(A, B)
+        failover.verify(PROBE, REFERENCE)
     members = {name: fm.FaceVerifier(FakeBackend()) for name in "ab"}
     share = fm.Share(members, {"a": 0, "b": 100}, log=log)
-    share.verify(A, B, caller_ref=CANARY)
+    share.verify(PROBE, REFERENCE, caller_ref=CANARY)
     systems = [(logged.system, logged.error) for logged in log.rows()]
     assert systems == [("spare", None), ("spare", "OutcomeUnknown"), ("b", None)]
     with pytest.raises(fm.InvalidRequest):
-        share.verify(A, B)
+        share.verify(PROBE, REFERENCE)
     assert log.rows()[-1].system is None
 
 
@@ -158,11 +157,11 @@ def test_a_log_in_two_layers_is_refused(log):
 
 def test_no_picture_key_reference_or_metadata_is_written(log, address, tmp_path):
     verifier = fm.FaceVerifier(FakeBackend(), log=log)
-    verifier.verify(A, B, caller_ref=CANARY, metadata={"name": CANARY})
+    verifier.verify(PROBE, REFERENCE, caller_ref=CANARY, metadata={"name": CANARY})
     log.rows()
     written = b"".join(file.read_bytes() for file in tmp_path.glob("attempts.sqlite3*"))
     assert log.digest(CANARY).encode() in written
-    for secret in (CANARY.encode(), KEY.encode(), A.data[:40], B.data[:40]):
+    for secret in (CANARY.encode(), KEY.encode(), PROBE.data[:40], REFERENCE.data[:40]):
         assert secret not in written
     for shown in (repr(log), str(vars(log))):
         assert KEY not in shown
@@ -188,7 +187,7 @@ def test_invalid_key_is_refused(address, key):
 def test_forget_deletes_a_persons_rows_or_old_ones(log):
     verifier = fm.FaceVerifier(FakeBackend(), log=log)
     for customer in ("one", "two", "one"):
-        verifier.verify(A, B, caller_ref=customer)
+        verifier.verify(PROBE, REFERENCE, caller_ref=customer)
     log.add(row(1, at=NOW - dt.timedelta(days=90), person=log.digest("two")))
     assert log.forget("one") == 2
     assert log.forget("nobody") == 0
@@ -216,7 +215,7 @@ def test_rows_are_read_without_the_key_and_in_a_span_of_time(log, address):
 def test_a_log_may_share_a_budgets_database(log, address):
     store = fm.SqlStore(address)
     verifier = fm.FaceVerifier(FakeBackend(), policies=[Budget(9, name="b", store=store)], log=log)
-    verifier.verify(A, B)
+    verifier.verify(PROBE, REFERENCE)
     assert [state.spent for state in store.budgets()] == [1]
     assert len(log.rows()) == 1
     verifier.close()
@@ -252,7 +251,7 @@ def test_a_call_does_not_fail_if_its_row_cannot_be_written(log, address, caplog)
     execute(address, "DROP TABLE facematch_calls")
     verifier = fm.FaceVerifier(FakeBackend(), log=log)
     for _ in range(3):
-        assert verifier.verify(A, B).is_match
+        assert verifier.verify(PROBE, REFERENCE).is_match
     assert log.flush()
     assert log.lost_rows == 3
     errors = [record for record in caplog.records if record.levelno == logging.ERROR]
@@ -264,7 +263,7 @@ def test_a_row_that_the_database_refuses_costs_no_other(log):
     odd = fm.MatchResult(decision=fm.Decision.MATCH, backend="fake", model="\ud800")
     verifier = fm.FaceVerifier(FakeBackend(script=[None, odd, None]), log=log)
     for _ in range(3):
-        verifier.verify(A, B)
+        verifier.verify(PROBE, REFERENCE)
     assert ([row.model for row in log.rows()], log.lost_rows) == ([None, None], 1)
 
 
@@ -295,9 +294,9 @@ def test_closing_during_an_outage_is_bounded_and_counts_what_is_lost(log, monkey
 
 def test_a_closed_log_can_be_used_by_another_verifier(log):
     first, second = (fm.FaceVerifier(FakeBackend(), log=log) for _ in range(2))
-    first.verify(A, B)
+    first.verify(PROBE, REFERENCE)
     first.close()
-    second.verify(A, B)
+    second.verify(PROBE, REFERENCE)
     second.close()
     assert len(log.rows()) == 2
 
@@ -310,8 +309,8 @@ def test_a_log_is_opened_in_each_process_and_not_pickled(log):
 # Several processes
 
 
-@forks
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@needs_fork
+@forks_beside_threads
 def test_parent_and_child_write_their_own_rows_once(log):
     for number in range(20):
         log.add(row(number))
@@ -355,7 +354,7 @@ def _log_and_end(address, numbers):
         _log_and_end.log.add(row(number))
 
 
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@forks_beside_threads
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 def test_rows_are_written_at_the_end_of_a_child_of_multiprocessing(address, method):
     context = multiprocessing.get_context(method)
@@ -370,8 +369,8 @@ def test_rows_are_written_at_the_end_of_a_child_of_multiprocessing(address, meth
     assert len(read_call_log(address)) == 2000
 
 
-@forks
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@needs_fork
+@forks_beside_threads
 def test_a_forked_child_writes_its_rows_to_its_parents_log_at_its_end(log):
     log.add(row(0))
     child = multiprocessing.get_context("fork").Process(target=log.add, args=(row(1),))
@@ -405,4 +404,4 @@ def test_a_row_has_a_column_for_each_attribute(log, address):
     log.close()
     with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as database:
         columns = [about[1] for about in database.execute("PRAGMA table_info(facematch_calls)")]
-    assert {*columns} == {field.name for field in attrs.fields(LoggedCall)}
+    assert set(columns) == {field.name for field in attrs.fields(LoggedCall)}

@@ -4,14 +4,13 @@ from functools import partial
 import attrs
 import pytest
 import tomli_w
-from kit.fakes import ALL_CAPABILITIES, FakeBackend, open_profile, picture
+from kit.fakes import ALL_CAPABILITIES, PROBE, REFERENCE, FakeBackend, open_profile
 
 import facematch_core as fm
 from facematch_core.resilience import CircuitBreaker, RateWindow, Retry
 from facematch_core.store import MemoryStore
 from facematch_core.testing import ManualClock
 
-A, B = picture(), picture((10, 20, 30))
 CANARY = "sk-canary-4c1d"
 
 
@@ -75,7 +74,7 @@ def tries(verifier):
     """How often a call is made that the vendor throttles for good."""
     verifier.backend.script = [fm.RateLimited("x")] * 20
     with pytest.raises(fm.RateLimited):
-        verifier.verify(A, B)
+        verifier.verify(PROBE, REFERENCE)
     return len(verifier.backend.calls)
 
 
@@ -94,7 +93,8 @@ def test_each_configured_rate_is_a_rate_limiter(opened):
 
 
 def test_policy_arguments_override_the_profile_tables(opened):
-    mine, patient = CircuitBreaker(), Retry(times=9)
+    mine = CircuitBreaker()
+    patient = Retry(times=9)
     profiles = {"shop": profile(budget={"cap": 1, "store": "sqlite:///x.db"}, retry={})}
     verifier = opened(profiles, policies=[mine], clock=ManualClock())
     assert verifier.policies == (mine,)
@@ -105,12 +105,15 @@ def test_policy_arguments_override_the_profile_tables(opened):
 
 WRONG = {
     "budget": [
-        *({}, *({"cap": cap} for cap in (0.5, "100", "1x", True, -1))),
-        *({"cap": 5, "currency": "USD"}, {"cap": 5, "price": {"match": 1}}),
+        {},
+        *({"cap": cap} for cap in (0.5, "100", "1x", True, -1)),
+        {"cap": 5, "currency": "USD"},
+        {"cap": 5, "price": {"match": 1}},
         {"cap": "1.1234567", "currency": "USD", "price": {"match": 1}},
         {"cap": 5, "currency": "USD", "price": {"macth": 1}},
         {"cap": 5, "currency": "USD", "price": {"match": 0.1}},
-        *({"cap": 1, "per": "week"}, {"cap": 1, "name": ""}),
+        {"cap": 1, "per": "week"},
+        {"cap": 1, "name": ""},
         *({"cap": 1, "store": f"sqlite:///{file}"} for file in (":memory:", "no-folder/b.db")),
         *({"cap": 1, "store": store} for store in (f"mysql://{CANARY}/x", "sqlite:///a\0b.db")),
     ],
@@ -247,7 +250,7 @@ def test_profile_with_a_candidate_opens_a_shadow(opened, tmp_path):
     assert [member.deadline_s for member in verifier.verifier.members.values()] == [7, 7]
     assert verifier.candidate.deadline_s is None
     for customer in ("a", "b", "new customer"):
-        verifier.verify(A, B, caller_ref=customer)
+        verifier.verify(PROBE, REFERENCE, caller_ref=customer)
     assert verifier.wait(30)
     assert verifier.counts == {"answered": 1, "refused": 1, "not_allowed": 1}
     assert {event.backend for event in events} == {"one"}
@@ -263,7 +266,7 @@ def test_async_shadow_of_a_profile(tmp_path):
 
     async def run():
         async with fm.open_async_verifier(profile="trial", config=path) as verifier:
-            await verifier.verify(A, B, caller_ref="a")
+            await verifier.verify(PROBE, REFERENCE, caller_ref="a")
         return verifier.verifier.counts
 
     assert asyncio.run(run()) == {"answered": 1}
@@ -274,7 +277,7 @@ def test_async_shadow_of_a_profile(tmp_path):
 def test_any_profile_may_have_a_log(opened, tmp_path, name):
     profiles = {**SHARE, name: {**SHARE[name], "log": LOG}}
     verifier = opened(profiles, name)
-    verifier.verify(A, B, caller_ref="a")
+    verifier.verify(PROBE, REFERENCE, caller_ref="a")
     (row,) = verifier.runner.log.rows()
     assert row.system == {"shop": "one", "ha": "shop"}.get(name, row.system)
     assert opened(profiles, name).runner.log is verifier.runner.log
@@ -346,7 +349,7 @@ def test_shared_arguments_reach_every_member_and_others_are_refused(opened):
     events = []
     verifier = opened(HA, "ha", on_event=events.append, require_environment="production")
     verifier.members["shop"].backend.script.append(fm.RateLimited("x"))
-    verifier.verify(A, B)
+    verifier.verify(PROBE, REFERENCE)
     started = [event.backend for event in events if event.kind is fm.EventKind.STARTED]
     assert started == ["one", "two"]
     thresholds = {"threshold": 50}, {"review_threshold": 60}

@@ -2,14 +2,12 @@ import threading
 
 import pytest
 from kit.attempts import new_record
-from kit.fakes import FakeBackend, open_profile, picture
+from kit.fakes import PROBE, REFERENCE, FakeBackend, open_profile
 
 import facematch_core as fm
 from facematch_core.base.deadline import RateWindow, SystemClock
 from facematch_core.config import opening as config
 from facematch_core.resilience import Policy, RateLimiter
-
-A, B = picture(), picture((9, 8, 7))
 
 
 class Keeping(FakeBackend):
@@ -19,7 +17,9 @@ class Keeping(FakeBackend):
 
     def __init__(self, clock, seconds=0, **more):
         super().__init__(**more)
-        self.clock, self.seconds, self.searched = clock, seconds, []
+        self.clock = clock
+        self.seconds = seconds
+        self.searched = []
 
     def match(self, request):
         try:
@@ -54,8 +54,8 @@ def limits_of(backends):
 def test_deadline_of_a_call_overrides_the_verifiers(clock, default, argument_s, counts):
     backend = Keeping(clock)
     with fm.FaceVerifier(backend, deadline_s=default, clock=clock) as verifier:
-        verifier.verify(A, B, deadline_s=argument_s)
-        verifier.check_liveness(A, deadline_s=argument_s)
+        verifier.verify(PROBE, REFERENCE, deadline_s=argument_s)
+        verifier.check_liveness(PROBE, deadline_s=argument_s)
         record = new_record(retention=fm.Retention.KEEP, started_at=clock.now())
         verifier.reconcile(record, deadline_s=argument_s)
     assert [seconds for seconds, _ in backend.times] == [counts, counts]
@@ -76,11 +76,11 @@ def test_deadline_covers_both_calls_of_verify_live_and_keeps_liveness(clock, of_
     verifier = fm.FaceVerifier(backend, clock=clock, deadline_s=None if of_failover else 5)
     if of_failover:
         verifier = fm.Failover({"a": verifier}, deadline_s=5, clock=clock)
-    verifier.verify_live(A, B)
+    verifier.verify_live(PROBE, REFERENCE)
     assert [seconds for seconds, _ in backend.times] == [5, 2]
     backend.script = [lambda _: clock.advance(5)]
     with pytest.raises(fm.VendorUnavailable) as caught:
-        verifier.verify_live(A, B)
+        verifier.verify_live(PROBE, REFERENCE)
     assert (caught.value.billing.charged, caught.value.retryable) == (fm.Charged.NO, False)
     assert caught.value.liveness.is_live
     assert len(backend.calls) == 3
@@ -96,7 +96,7 @@ def test_failover_deadline_covers_all_members_and_overrides_theirs(
     backends = [Keeping(clock, 10, script=[fm.VendorUnavailable(name)]) for name in "abc"]
     both = failover(clock, *backends, deadline_s=default, member_deadline_s=3)
     with pytest.raises(fm.VendorUnavailable) as caught:
-        both.verify(A, B, deadline_s=argument_s)
+        both.verify(PROBE, REFERENCE, deadline_s=argument_s)
     assert limits_of(backends) == limits
     # Of two that are left, each has half of the time.
     assert backends[1].times[0][1] == limits[1] / 2
@@ -123,7 +123,7 @@ def test_deadline_argument_overrides_the_profiles_deadline(opened, profile, argu
     }
     argument = {} if argument is None else {"deadline_s": argument}
     verifier = opened(profiles, profile, **argument)
-    verifier.verify(A, B)
+    verifier.verify(PROBE, REFERENCE)
     (limit_s,) = limits_of([(verifier.members["shop"] if profile == "ha" else verifier).backend])
     assert limit_s is None if expected_s is None else expected_s - 2 < limit_s <= expected_s
 
@@ -134,7 +134,7 @@ def test_deadline_argument_overrides_the_profiles_deadline(opened, profile, argu
 def test_incapable_member_gets_no_share_of_the_deadline(clock):
     narrow = FakeBackend(operations=frozenset({fm.Operation.LIVENESS}))
     last = Keeping(clock)
-    failover(clock, last, narrow).verify(A, B, deadline_s=12)
+    failover(clock, last, narrow).verify(PROBE, REFERENCE, deadline_s=12)
     assert last.times[0][1] is None
 
 
@@ -143,20 +143,21 @@ def test_late_response_to_a_request_sent_within_the_share_is_used():
     def answer_late(call):
         threading.Event().wait(call.deadline.share.timeout_s() + 0.1)
 
-    slow, spares = FakeBackend(script=[answer_late]), [FakeBackend(), FakeBackend()]
-    result = failover(SystemClock(), slow, *spares).verify(A, B, deadline_s=3)
+    slow = FakeBackend(script=[answer_late])
+    spares = [FakeBackend(), FakeBackend()]
+    result = failover(SystemClock(), slow, *spares).verify(PROBE, REFERENCE, deadline_s=3)
     assert (result.route.answered_by, result.billing.charged) == ("a", fm.Charged.YES)
 
 
 def test_rate_limit_wait_must_fit_into_the_members_share(clock):
     limiter = RateLimiter(RateWindow(1, 8), clock=clock)
     first = fm.FaceVerifier(Keeping(clock), policies=[limiter], clock=clock)
-    first.verify(A, B)
+    first.verify(PROBE, REFERENCE)
     spare = fm.FaceVerifier(Keeping(clock), clock=clock)
     both = fm.Failover({"a": first, "b": spare}, clock=clock)
-    assert both.verify(A, B, deadline_s=12).route.answered_by == "b"
+    assert both.verify(PROBE, REFERENCE, deadline_s=12).route.answered_by == "b"
     assert clock.slept == []
-    assert both.verify(A, B, deadline_s=20).route.answered_by == "a"
+    assert both.verify(PROBE, REFERENCE, deadline_s=20).route.answered_by == "a"
 
 
 # What goes on after it
@@ -170,8 +171,9 @@ def test_member_sends_nothing_after_its_share_of_the_deadline(clock):
             clock.advance(5)
             return lambda _outcome: None
 
-    first, spare = Keeping(clock), Keeping(clock)
+    first = Keeping(clock)
+    spare = Keeping(clock)
     waiting = fm.FaceVerifier(first, policies=[Waits()], clock=clock)
     members = {"a": waiting, "b": fm.FaceVerifier(spare, clock=clock)}
-    result = fm.Failover(members, clock=clock).verify(A, B, deadline_s=8)
+    result = fm.Failover(members, clock=clock).verify(PROBE, REFERENCE, deadline_s=8)
     assert (result.route.answered_by, first.calls, len(spare.calls)) == ("b", [], 1)

@@ -15,7 +15,8 @@ from facematch_core.errors import FATAL, EnvironmentMismatch
 from facematch_core.http import MOCK_HEADER, HttpBackend, HttpRequest
 from facematch_mock_server import make_card
 
-A, B = make_card("p1"), picture()
+A = make_card("p1")
+B = picture()
 FINE = b'{"decision": "match"}'
 MARK = f"{MOCK_HEADER}: 1"
 MOCK_ONLY = {"require_environment": fm.Environment.MOCK}

@@ -1,10 +1,15 @@
 import pytest
-from kit.fakes import FakeBackend, FakeOptions, liveness_result, match_result, picture
+from kit.fakes import (
+    PROBE,
+    REFERENCE,
+    FakeBackend,
+    FakeOptions,
+    liveness_result,
+    match_result,
+)
 
 import facematch_core as fm
 from facematch_core.backend import ImageFormat, ImageLimits
-
-A, B = picture(), picture((10, 20, 30))
 
 
 def build(error):
@@ -17,15 +22,28 @@ def build(error):
 
 #: The whole tree: after which of its errors the next member is asked, and after which it is not.
 PASSED_OVER = [
-    *(fm.errors.InvalidImage, fm.errors.Unsupported, fm.errors.InsufficientCredit),
-    *(fm.errors.RateLimited, fm.errors.VendorUnavailable, fm.errors.BreakerOpen),
+    fm.errors.InvalidImage,
+    fm.errors.Unsupported,
+    fm.errors.InsufficientCredit,
+    fm.errors.RateLimited,
+    fm.errors.VendorUnavailable,
+    fm.errors.BreakerOpen,
 ]
 RAISED = [
-    *(fm.errors.FaceMatchError, fm.errors.ConfigurationError, fm.errors.BackendUnavailable),
-    *(fm.errors.EnvironmentMismatch, fm.errors.InvalidRequest, fm.errors.BudgetExceeded),
-    *(fm.errors.StoreUnavailable, fm.errors.VendorError, fm.errors.RequestRejected),
-    *(fm.errors.AuthenticationFailed, fm.errors.PermissionDenied, fm.errors.OutcomeUnknown),
-    *(fm.errors.DeadlineExceeded, fm.errors.UnexpectedResponse),
+    fm.errors.FaceMatchError,
+    fm.errors.ConfigurationError,
+    fm.errors.BackendUnavailable,
+    fm.errors.EnvironmentMismatch,
+    fm.errors.InvalidRequest,
+    fm.errors.BudgetExceeded,
+    fm.errors.StoreUnavailable,
+    fm.errors.VendorError,
+    fm.errors.RequestRejected,
+    fm.errors.AuthenticationFailed,
+    fm.errors.PermissionDenied,
+    fm.errors.OutcomeUnknown,
+    fm.errors.DeadlineExceeded,
+    fm.errors.UnexpectedResponse,
 ]
 
 ASKED_AND_FREE = [error for error in PASSED_OVER if issubclass(error, fm.errors.VendorError)]
@@ -57,7 +75,7 @@ def failover(*backends, **options):
 @pytest.mark.parametrize("error", PASSED_OVER, ids=named)
 def test_free_errors_fail_over_to_the_next_member(error, position):
     backends = [failing(error) for _ in range(position + 1)] + [FakeBackend()]
-    result = failover(*backends).verify(A, B)
+    result = failover(*backends).verify(PROBE, REFERENCE)
     assert result.is_match
     assert result.route.answered_by == "abc"[position + 1]
     assert [s.backend for s in result.route.skipped] == list("abc"[: position + 1])
@@ -71,7 +89,7 @@ def test_caller_mistakes_and_possible_charges_do_not_fail_over(error, position):
     before = [FakeBackend(script=[fm.errors.RateLimited("x")]) for _ in range(position)]
     after = FakeBackend()
     with pytest.raises(fm.FaceMatchError) as caught:
-        failover(*[*before, failing(error), after][:3]).verify(A, B)
+        failover(*[*before, failing(error), after][:3]).verify(PROBE, REFERENCE)
     # What is sent and fails without a word on money is unknown to the verifier itself.
     assert isinstance(caught.value, (error, fm.errors.OutcomeUnknown))
     assert after.calls == []
@@ -82,7 +100,7 @@ def test_caller_mistakes_and_possible_charges_do_not_fail_over(error, position):
 @pytest.mark.parametrize("error", [fm.AuthenticationFailed, fm.PermissionDenied], ids=named)
 def test_a_rejected_key_is_logged_with_the_members_name(error, caplog):
     with pytest.raises(error):
-        failover(failing(error), FakeBackend()).verify(A, B)
+        failover(failing(error), FakeBackend()).verify(PROBE, REFERENCE)
     (record,) = (each for each in caplog.records if each.levelname == "WARNING")
     assert "member a" in record.getMessage()
     assert error.__name__ in record.getMessage()
@@ -93,7 +111,9 @@ def test_a_rejected_key_is_logged_with_the_members_name(error, caplog):
 def test_error_that_may_be_charged_does_not_fail_over(error, billed):
     spare = FakeBackend()
     with pytest.raises(error) as caught:
-        failover(FakeBackend(script=[error("x", billing=fm.Billing(billed))]), spare).verify(A, B)
+        failover(FakeBackend(script=[error("x", billing=fm.Billing(billed))]), spare).verify(
+            PROBE, REFERENCE
+        )
     assert caught.value.billing.charged is billed
     assert spare.calls == []
 
@@ -106,8 +126,8 @@ ANSWERS = [
 
 def ask(verifier, operation, **options):
     if operation is fm.Operation.MATCH:
-        return verifier.verify(A, B, **options)
-    return verifier.check_liveness(A, **options)
+        return verifier.verify(PROBE, REFERENCE, **options)
+    return verifier.check_liveness(PROBE, **options)
 
 
 @pytest.mark.parametrize(("operation", "answer"), ANSWERS, ids=str)
@@ -134,12 +154,13 @@ NARROW = {"image_limits": ImageLimits(formats={ImageFormat.HEIC})}
 )
 def test_incapable_member_is_skipped_without_a_call(options, can, error):
     """It is an error only if nobody can."""
-    unable, able = FakeBackend(**can), FakeBackend()
-    result = failover(unable, able).verify(A, B, **options)
+    unable = FakeBackend(**can)
+    able = FakeBackend()
+    result = failover(unable, able).verify(PROBE, REFERENCE, **options)
     assert (unable.calls, result.route.answered_by) == ([], "b")
     assert result.route.skipped[0].reason == error.__name__
     with pytest.raises(error) as caught:
-        failover(FakeBackend(**can), FakeBackend(**can)).verify(A, B, **options)
+        failover(FakeBackend(**can), FakeBackend(**can)).verify(PROBE, REFERENCE, **options)
     assert [s.backend for s in caught.value.route.skipped] == ["a", "b"]
 
 
@@ -152,25 +173,26 @@ def test_member_is_skipped_for_30_s_after_five_failed_calls(clock):
     def interrupt(call):
         raise KeyboardInterrupt
 
-    first, second = FakeBackend(script=[*[LOST] * 6, interrupt]), FakeBackend()
+    first = FakeBackend(script=[*[LOST] * 6, interrupt])
+    second = FakeBackend()
     verifier = failover(first, second, clock=clock)
     for _ in range(5):
         with pytest.raises(fm.OutcomeUnknown):
-            verifier.verify(A, B)
+            verifier.verify(PROBE, REFERENCE)
     for _ in range(35):
-        route = verifier.verify(A, B).route
+        route = verifier.verify(PROBE, REFERENCE).route
         assert (route.answered_by, route.skipped[0].reason) == ("b", "BreakerOpen")
         assert "OutcomeUnknown: 503" in route.skipped[0].message
     assert len(first.calls) == 5
     clock.advance(30)
     with pytest.raises(fm.OutcomeUnknown):
-        verifier.verify(A, B)  # the probe fails
-    assert verifier.verify(A, B).route.answered_by == "b"
+        verifier.verify(PROBE, REFERENCE)  # the probe fails
+    assert verifier.verify(PROBE, REFERENCE).route.answered_by == "b"
     clock.advance(30)
     with pytest.raises(KeyboardInterrupt):
-        verifier.verify(A, B)  # which makes room for another probe
-    assert verifier.verify(A, B).route.answered_by == "a"
-    assert verifier.verify(A, B).route.answered_by == "a"
+        verifier.verify(PROBE, REFERENCE)  # which makes room for another probe
+    assert verifier.verify(PROBE, REFERENCE).route.answered_by == "a"
+    assert verifier.verify(PROBE, REFERENCE).route.answered_by == "a"
 
 
 def test_nothing_is_sent_if_every_member_is_skipped(clock):
@@ -178,9 +200,9 @@ def test_nothing_is_sent_if_every_member_is_skipped(clock):
     verifier = failover(*backends, clock=clock)
     for _ in range(10):
         with pytest.raises(fm.OutcomeUnknown):
-            verifier.verify(A, B)
+            verifier.verify(PROBE, REFERENCE)
     with pytest.raises(fm.errors.BreakerOpen) as caught:
-        verifier.verify(A, B)
+        verifier.verify(PROBE, REFERENCE)
     assert caught.value.retry_after_s == 30
     assert [len(backend.calls) for backend in backends] == [5, 5]
 
@@ -196,12 +218,15 @@ def test_nothing_is_sent_if_every_member_is_skipped(clock):
     ],
 )
 def test_no_liveness_check_is_sent_if_no_member_can_compare(can, error):
-    first, second = FakeBackend(**can), FakeBackend(**can)
+    first = FakeBackend(**can)
+    second = FakeBackend(**can)
     with pytest.raises(error) as caught:
-        failover(first, second).verify_live(A, B)
+        failover(first, second).verify_live(PROBE, REFERENCE)
     assert first.calls == second.calls == []
     assert [s.backend for s in caught.value.route.skipped] == ["a", "b"]
-    assert failover(first, FakeBackend()).verify_live(A, B).match.route.answered_by == "b"
+    assert (
+        failover(first, FakeBackend()).verify_live(PROBE, REFERENCE).match.route.answered_by == "b"
+    )
 
 
 # Events, batches, threads
@@ -209,9 +234,11 @@ def test_no_liveness_check_is_sent_if_no_member_can_compare(can, error):
 
 def test_each_pair_of_a_batch_fails_over_separately():
     first = FakeBackend(script=[None, fm.errors.RateLimited("x"), None])
-    outcomes = failover(first, FakeBackend()).verify_many([(A, B)] * 3, max_workers=1)
+    outcomes = failover(first, FakeBackend()).verify_many([(PROBE, REFERENCE)] * 3, max_workers=1)
     assert [outcome.result.route.answered_by for outcome in outcomes] == ["a", "b", "a"]
-    named_thresholds = failover(FakeBackend()).verify_many([(A, B)], threshold={"a": 90})
+    named_thresholds = failover(FakeBackend()).verify_many(
+        [(PROBE, REFERENCE)], threshold={"a": 90}
+    )
     assert [outcome.decision for outcome in named_thresholds] == ["no_match"]
     with pytest.raises(fm.InvalidRequest):
         failover(first).verify_many([], threshhold=3)

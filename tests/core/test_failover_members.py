@@ -1,9 +1,7 @@
 import pytest
-from kit.fakes import FakeBackend, picture
+from kit.fakes import PROBE, REFERENCE, FakeBackend
 
 import facematch_core as fm
-
-A, B = picture(), picture((10, 20, 30))
 
 
 class Other(FakeBackend):
@@ -11,7 +9,8 @@ class Other(FakeBackend):
 
 
 def test_failover_is_a_verifier_with_read_only_members():
-    shop, backup = fm.FaceVerifier(FakeBackend()), fm.FaceVerifier(Other())
+    shop = fm.FaceVerifier(FakeBackend())
+    backup = fm.FaceVerifier(Other())
     verifier = fm.Failover({"shop": shop, "backup": backup})
     assert isinstance(verifier, fm.Verifier)
     assert dict(verifier.members) == {"shop": shop, "backup": backup}
@@ -45,7 +44,7 @@ LIVENESS = ("liveness_threshold", "liveness_review_threshold")
 def test_failover_refuses_a_single_threshold_for_all_members(call):
     backend = FakeBackend()
     verifier = fm.Failover({"shop": fm.FaceVerifier(backend)})
-    pictures = (A, B) if call.startswith("verify") else (A,)
+    pictures = (PROBE, REFERENCE) if call.startswith("verify") else (PROBE,)
     for option in ("threshold", "review_threshold", *(LIVENESS if call == "verify_live" else ())):
         with pytest.raises(fm.InvalidRequest, match=rf"no single {option}.*'shop'"):
             getattr(verifier, call)(*pictures, **{option: 60})
@@ -59,7 +58,7 @@ def test_invalid_member_thresholds_are_refused_before_sending(thresholds):
     first = FakeBackend()
     members = {"shop": fm.FaceVerifier(first), "backup": fm.FaceVerifier(FakeBackend())}
     with pytest.raises(fm.InvalidRequest):
-        fm.Failover(members).verify(A, B, threshold=thresholds)
+        fm.Failover(members).verify(PROBE, REFERENCE, threshold=thresholds)
     assert first.calls == []
 
 
@@ -68,13 +67,14 @@ def test_close_closes_every_member_even_if_one_fails():
         def close(self):
             raise RuntimeError("stuck")
 
-    first, last = FakeBackend(), FakeBackend()
+    first = FakeBackend()
+    last = FakeBackend()
     backends = {"a": first, "b": Sick(), "c": last}
     verifier = fm.Failover({name: fm.FaceVerifier(backend) for name, backend in backends.items()})
     with pytest.raises(RuntimeError):
         verifier.close()
     assert (first.closed, last.closed) == (1, 1)
-    for call in (lambda: verifier.verify(A, B), lambda: verifier.reconcile(None)):
+    for call in (lambda: verifier.verify(PROBE, REFERENCE), lambda: verifier.reconcile(None)):
         with pytest.raises(fm.ConfigurationError):
             call()
     with fm.Failover([fm.FaceVerifier(first)]):

@@ -42,7 +42,9 @@ def test_write_file_replaces_a_file_given_by_str_or_path(place, monkeypatch):
 @posix
 @pytest.mark.parametrize("there", [True, False], ids=["file", "nothing"])
 def test_replacing_through_a_symlink_keeps_the_symlink(tmp_path, there):
-    target, link, second = tmp_path / "folder" / "target", tmp_path / "link", tmp_path / "second"
+    target = tmp_path / "folder" / "target"
+    link = tmp_path / "link"
+    second = tmp_path / "second"
     target.parent.mkdir()
     if there:
         target.write_bytes(b"old")

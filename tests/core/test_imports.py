@@ -17,11 +17,13 @@ from facematch_core.base.extras import install_command
 ROOT = Path(__file__).parents[2]
 CORE = "facematch_core"
 PUBLIC = {
-    *(CORE, *(f"{CORE}.{name}" for name in ("backend", "errors", "http", "models", "resilience"))),
+    CORE,
+    *(f"{CORE}.{name}" for name in ("backend", "errors", "http", "models", "resilience")),
     *(f"{CORE}.backend.{name}" for name in ("engine", "kinds", "session_types")),
     *(f"{CORE}.base.{name}" for name in ("addresses", "clock", "deadline", "extras", "files")),
     *(f"{CORE}.base.{name}" for name in ("lazy", "nesting", "signatures", "threads")),
-    *(f"{CORE}.config.opening", f"{CORE}.call.verdict"),
+    f"{CORE}.config.opening",
+    f"{CORE}.call.verdict",
 }
 #: What commands are made of.
 COMMANDS = {"facematch_core.cli.files", "facematch_core.cli.options", "facematch_core.cli.text"}
@@ -50,13 +52,21 @@ LIGHT = {
     f"import {MOCK}": HEAVY | {"attrs", "httptools", "responses", "asyncio"},
     # A server needs neither requests nor what tests are made with.
     f"from {MOCK} import MockServer; mock = MockServer(); mock.start(); mock.stop()": {
-        *("requests", "responses", "pytest", "hypothesis", "numpy")
+        "requests",
+        "responses",
+        "pytest",
+        "hypothesis",
+        "numpy",
     },
     "from facematch_didit import verify_webhook": CLIENT | {"requests"},
     "from facematch_didit import DiditBackend": CLIENT,
     # What a plug-in needs to be imported costs neither pytest nor click.
     "import facematch_core.backend, facematch_core.http, facematch_core.errors": {
-        *("pytest", "_pytest", "click", "hypothesis", "facematch_core.testing")
+        "pytest",
+        "_pytest",
+        "click",
+        "hypothesis",
+        "facematch_core.testing",
     },
     # Settings of arguments and variables need no converter, which only files and documents use.
     "import os; os.environ |= {'DIDIT_API_KEY': 'k-0123456789', 'DIDIT_ENVIRONMENT': 'sandbox'}; "
@@ -85,7 +95,7 @@ print(json.dumps(found))
 
 @pytest.fixture(scope="module")
 def loaded():
-    command = [sys.executable, "-W", "ignore", "-c", PROBE, json.dumps([*LIGHT])]
+    command = [sys.executable, "-W", "ignore", "-c", PROBE, json.dumps(list(LIGHT))]
     return json.loads(subprocess.check_output(command, text=True, timeout=60))
 
 
@@ -93,7 +103,7 @@ def loaded():
 @pytest.mark.parametrize("code", LIGHT)
 def test_import_does_not_load_unneeded_modules(loaded, code):
     assert "sys" in loaded[code], "it has failed"
-    assert not LIGHT[code] & {*loaded[code]}
+    assert not LIGHT[code] & set(loaded[code])
 
 
 # Who imports whom
@@ -118,7 +128,7 @@ MAY_IMPORT = {
 @pytest.mark.parametrize("package", PACKAGES)
 def test_packages_import_only_allowed_public_modules(package):
     """Others are found through entry points; the comparison is ours, and may know the core."""
-    imports = [*imports_of(package)]
+    imports = list(imports_of(package))
     assert len(imports) > 3
     for path, module in imports:
         top = module.split(".")[0]
@@ -145,9 +155,9 @@ def test_type_checkers_and_python_find_the_same_names(name):
     tree = ast.parse(Path(package.__file__).read_text())
     (block,) = (node for node in tree.body if isinstance(node, ast.If))
     seen = {alias.name: node.module for node in block.body for alias in node.names}
-    assert set(seen) == {*package.__all__}
+    assert set(seen) == set(package.__all__)
     assert len(package.__all__) <= 78
-    assert {*package.__all__} <= set(dir(package))
+    assert set(package.__all__) <= set(dir(package))
     for public, module in seen.items():
         home = importlib.import_module(f"{name}.{module}")
         assert getattr(package, public) is getattr(home, public)
@@ -160,7 +170,9 @@ def test_type_checkers_and_python_find_the_same_names(name):
 
 @pytest.mark.parametrize("extra", ["store", "local", "compare", "mock", "testing", "heif"])
 def test_install_command_names_neither_a_checkout_nor_facematch(extra):
-    assert not {"-e", "checkout", "facematch"} & {*install_command(extra).replace('"', " ").split()}
+    assert not {"-e", "checkout", "facematch"} & set(
+        install_command(extra).replace('"', " ").split()
+    )
 
 
 def test_install_command_names_the_extra_if_metadata_is_missing(monkeypatch):

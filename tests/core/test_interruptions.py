@@ -2,13 +2,11 @@ import signal
 
 import pytest
 from kit.attempts import sums
-from kit.fakes import FakeBackend, picture
+from kit.fakes import PROBE, REFERENCE, FakeBackend
 
 import facematch_core as fm
 from facematch_core.resilience import Budget
 from facematch_core.store import MemoryStore
-
-A, B = picture(), picture((10, 20, 30))
 
 
 class Soft(Exception):
@@ -29,7 +27,7 @@ def test_signal_handler_exception_propagates_with_an_unknown_charge(alarm):
     events = []
     backend = FakeBackend(script=[lambda _: alarm()])
     with pytest.raises(Soft):
-        fm.FaceVerifier(backend, on_event=events.append).verify(A, B)
+        fm.FaceVerifier(backend, on_event=events.append).verify(PROBE, REFERENCE)
     assert (events[-1].kind, events[-1].error) == (fm.EventKind.UNKNOWN, "Soft")
 
 
@@ -43,15 +41,17 @@ class Silent(FakeBackend):
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("kind", [FakeBackend, Silent])
 def test_interruption_after_the_first_byte_has_an_unknown_charge(kind, interruption):
-    events, store = [], MemoryStore()
+    events = []
+    store = MemoryStore()
 
     def interrupt(call):
         raise interruption
 
-    policies, hear = [Budget(5, name="shop", store=store)], events.append
+    policies = [Budget(5, name="shop", store=store)]
+    hear = events.append
     verifier = fm.FaceVerifier(kind(script=[interrupt]), policies=policies, on_event=hear)
     with pytest.raises(interruption):
-        verifier.verify(A, B)
+        verifier.verify(PROBE, REFERENCE)
     assert (events[-1].kind, events[-1].error) == (fm.EventKind.UNKNOWN, interruption.__name__)
     assert sums(store) == (0, 0, 1)
 
@@ -63,7 +63,7 @@ def test_signal_handler_exception_propagates_from_reconcile(alarm):
 
     backend = Records(script=[fm.OutcomeUnknown("lost")])
     with pytest.raises(fm.OutcomeUnknown) as caught:
-        fm.FaceVerifier(backend).verify(A, B, retention=fm.Retention.KEEP)
+        fm.FaceVerifier(backend).verify(PROBE, REFERENCE, retention=fm.Retention.KEEP)
     with pytest.raises(Soft):
         fm.FaceVerifier(backend).reconcile(caught.value)
 
@@ -76,7 +76,8 @@ class Interrupted(MemoryStore):
 
     def __init__(self, at):
         super().__init__()
-        self.at, self.came = at, False
+        self.at = at
+        self.came = False
 
     def _reach(self, step):
         if self.came:
@@ -96,17 +97,19 @@ class Interrupted(MemoryStore):
 
 @pytest.mark.parametrize("at", ["reserve", "finalize"])
 def test_ctrl_c_propagates_if_the_store_is_unavailable(at):
-    backend, policies = FakeBackend(), [Budget(9, name="x", store=Interrupted(at))]
+    backend = FakeBackend()
+    policies = [Budget(9, name="x", store=Interrupted(at))]
     verifier = fm.FaceVerifier(backend, policies=policies, retry=fm.Retry(first_s=0.001))
     with pytest.raises(KeyboardInterrupt):
-        verifier.verify(A, B)
+        verifier.verify(PROBE, REFERENCE)
     assert len(backend.calls) == (at == "finalize")
 
 
 def test_ctrl_c_in_one_policy_still_ends_the_others():
-    store, away = MemoryStore(), Interrupted("finalize")
+    store = MemoryStore()
+    away = Interrupted("finalize")
     policies = [Budget(9, name="first", store=store), Budget(9, name="second", store=away)]
     with pytest.raises(KeyboardInterrupt):
-        fm.FaceVerifier(FakeBackend(), policies=policies).verify(A, B)
+        fm.FaceVerifier(FakeBackend(), policies=policies).verify(PROBE, REFERENCE)
     (state,) = store.budgets()
     assert (state.spent, state.reserved) == (1, 0)

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit.fakes import SCALE, FakeBackend, liveness_result, match_result, picture
+from kit.fakes import PROBE, REFERENCE, SCALE, FakeBackend, liveness_result, match_result
 from kit.sessions import Acme
 from kit.strategies import attempts, liveness_results, match_results
 
@@ -64,7 +64,7 @@ def test_session_survives_json_without_portrait_and_clock():
         VALIDATOR.validate(document)
         assert type(written).from_dict(document) == written
         VALIDATOR.validate(json.loads(json.dumps(written.to_dict(minimal=True))))
-        assert not {"portrait", "clock"} & {*document}
+        assert not {"portrait", "clock"} & set(document)
     minimal = result.to_dict(minimal=True)
     assert "raw" not in minimal
     assert set(minimal["match"]) == MINIMAL
@@ -86,10 +86,17 @@ def test_call_record_survives_json_and_pickle(attempt):
 @pytest.mark.parametrize(
     "change",
     [
-        *({"schema": 0}, {"schema": None}, {"kind": "liveness"}, {"decision": "maybe"}),
+        {"schema": 0},
+        {"schema": None},
+        {"kind": "liveness"},
+        {"decision": "maybe"},
         *({"score": {"value": value, "scale": "x"}} for value in (101, True)),
-        *({"score": 5}, {"created_at": "yesterday"}, {"created_at": "2026-01-01T00:00:00"}),
-        *({"warnings": 3}, {"backend": None}, {"raw": []}),
+        {"score": 5},
+        {"created_at": "yesterday"},
+        {"created_at": "2026-01-01T00:00:00"},
+        {"warnings": 3},
+        {"backend": None},
+        {"raw": []},
     ],
     ids=str,
 )
@@ -132,7 +139,7 @@ def test_raw_is_converted_to_plain_json_without_pictures():
         1: ("a", None, True),
     }
     backend = FakeBackend(script=[match_result(raw=body)], private_keys=frozenset({"url"}))
-    plain = fm.FaceVerifier(backend).verify(picture(), picture((10, 20, 30))).raw
+    plain = fm.FaceVerifier(backend).verify(PROBE, REFERENCE).raw
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
     assert (plain["price"], plain["picture"]) == ("0.05", "(left out: bytes)")
     assert plain["url"] == "(removed)"
@@ -149,7 +156,8 @@ def nested(depth):
 
 @pytest.mark.parametrize("depth", [1, MAX_DEPTH - 2, MAX_DEPTH + 1, 500, 5000])
 def test_too_deep_raw_is_cut_and_too_deep_metadata_is_refused(depth):
-    a, b = picture(), picture((10, 20, 30))
+    a = PROBE
+    b = REFERENCE
     answer = match_result(score=fm.Score(90, SCALE), raw=nested(depth))
     result = fm.FaceVerifier(FakeBackend(script=[answer])).verify(a, b)
     assert ("too deep" in json.dumps(result.to_dict())) is (depth > MAX_DEPTH)

@@ -5,7 +5,7 @@ import attrs
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from kit.fakes import SCALE, FakeBackend, liveness_result, match_result, picture
+from kit.fakes import PROBE, REFERENCE, SCALE, FakeBackend, liveness_result, match_result
 from kit.strategies import liveness_results, match_results, percentages, thresholds
 
 import facematch_core as fm
@@ -14,8 +14,9 @@ from facematch_core.call.verdict import apply_rules
 from facematch_core.models import ends_early
 from facematch_core.testing import ManualClock
 
-A, B = picture(), picture((10, 20, 30))
-MOCK, PRODUCTION, SANDBOX = (fm.Environment.MOCK, fm.Environment.PRODUCTION, fm.Environment.SANDBOX)
+MOCK = fm.Environment.MOCK
+PRODUCTION = fm.Environment.PRODUCTION
+SANDBOX = fm.Environment.SANDBOX
 PAID = fm.Billing(fm.Charged.YES, "said", 2)
 
 
@@ -31,7 +32,7 @@ def verified(answer, backend=None, **more):
     options = {name: more.pop(name) for name in ("threshold", "metadata") if name in more}
     backend = backend or FakeBackend(environment=more.pop("environment", PRODUCTION))
     backend.script = [answer]
-    return fm.FaceVerifier(backend, **more).verify(A, B, caller_ref="case 7", **options)
+    return fm.FaceVerifier(backend, **more).verify(PROBE, REFERENCE, caller_ref="case 7", **options)
 
 
 def called(**facts):
@@ -45,7 +46,8 @@ def called(**facts):
 
 
 def test_unusable_result_is_still_charged():
-    answer, events = attrs.evolve(scored(80), ids=models.Ids(vendor="v-1")), []
+    answer = attrs.evolve(scored(80), ids=models.Ids(vendor="v-1"))
+    events = []
     object.__setattr__(answer, "probe_faces", 5)
     with pytest.raises(fm.UnexpectedResponse) as at:
         verified(answer, on_event=events.append)
@@ -64,7 +66,8 @@ def test_unusable_result_is_still_charged():
 )
 def test_result_from_another_environment_is_attached_to_the_error(declared, source, required):
     possible = {"environments": frozenset({PRODUCTION, MOCK})}
-    kind, events = type("Anywhere", (FakeBackend,), possible), []
+    kind = type("Anywhere", (FakeBackend,), possible)
+    events = []
     result = scored(80, environment=source, ids=models.Ids(vendor="v-1"))
     with pytest.raises(fm.EnvironmentMismatch) as caught:
         backend = kind(environment=declared)

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import attrs
 import pytest
-from kit.fakes import picture
+from kit.fakes import PROBE, REFERENCE
 
 import facematch_core as fm
 from facematch_core import backend as spi
@@ -14,7 +14,6 @@ from facematch_core.testing import told_by
 from facematch_core.verifier.verifier import MAX_HELPER_THREADS
 
 KEY = "key-of-a-library-7d10"
-A, B = picture(), picture((9, 8, 7))
 
 
 @attrs.frozen(kw_only=True)
@@ -41,7 +40,7 @@ CROWD = {"probe_faces": [models.Face()], "reference_faces": [models.Face()] * 2}
     ],
 )
 def test_engine_result_has_decision_and_warnings(compared, decision, codes):
-    result = fm.FaceVerifier(Engine(finds=compared)).verify(A, B)
+    result = fm.FaceVerifier(Engine(finds=compared)).verify(PROBE, REFERENCE)
     assert result.decision is decision
     assert [warning.code for warning in result.warnings] == codes
     assert result.environment is fm.Environment.LOCAL
@@ -51,17 +50,17 @@ def test_engine_result_has_decision_and_warnings(compared, decision, codes):
 
 def test_engine_crash_names_the_line_and_invalid_image_propagates():
     def crash():
-        raise RuntimeError(A.data)
+        raise RuntimeError(PROBE.data)
 
     def refuse():
         raise fm.InvalidImage("it is upside down")
 
     place = r"RuntimeError in test_kinds.*, line"
     with pytest.raises(fm.BackendUnavailable, match=place) as caught:
-        fm.FaceVerifier(Engine(finds=crash)).verify(A, B)
+        fm.FaceVerifier(Engine(finds=crash)).verify(PROBE, REFERENCE)
     assert "charged" not in str(caught.value)
     with pytest.raises(fm.InvalidImage):
-        fm.FaceVerifier(Engine(finds=refuse)).verify(A, B)
+        fm.FaceVerifier(Engine(finds=refuse)).verify(PROBE, REFERENCE)
 
 
 @attrs.frozen(kw_only=True)
@@ -88,9 +87,10 @@ class OnItsOwn(spi.Backend):
 
 
 def test_backend_cannot_send_after_the_deadline():
-    backend, events = OnItsOwn(ready=threading.Event()), []
+    backend = OnItsOwn(ready=threading.Event())
+    events = []
     with pytest.raises(fm.VendorUnavailable) as caught:
-        fm.FaceVerifier(backend, on_event=events.append).verify(A, B, deadline_s=0.1)
+        fm.FaceVerifier(backend, on_event=events.append).verify(PROBE, REFERENCE, deadline_s=0.1)
     assert caught.value.billing.charged is fm.Charged.NO
     backend.ready.set()
     assert backend.over.wait(20)
@@ -104,13 +104,14 @@ def test_timeout_is_unknown_if_the_backend_does_not_report_sending():
 
     backend = Unsaid(ready=threading.Event())
     with pytest.raises(fm.DeadlineExceeded):
-        fm.FaceVerifier(backend).verify(A, B, deadline_s=0.1)
+        fm.FaceVerifier(backend).verify(PROBE, REFERENCE, deadline_s=0.1)
     backend.ready.set()
 
 
 @pytest.mark.slow
 def test_hanging_backend_uses_no_more_than_the_allowed_threads():
-    release, calls = threading.Event(), []
+    release = threading.Event()
+    calls = []
 
     class Hanging(spi.RemoteBackend):
         name = "hanging"
@@ -126,7 +127,7 @@ def test_hanging_backend_uses_no_more_than_the_allowed_threads():
     ends = []
     for _ in range(20):
         with pytest.raises(fm.VendorError) as caught:
-            verifier.verify(A, B, deadline_s=0.05)
+            verifier.verify(PROBE, REFERENCE, deadline_s=0.05)
         ends.append((type(caught.value), caught.value.billing.charged))
     assert len(calls) == MAX_HELPER_THREADS
     assert ends[:8] == [(fm.DeadlineExceeded, fm.Charged.UNKNOWN)] * 8
@@ -151,11 +152,11 @@ def test_only_type_and_line_of_a_plug_in_exception_are_shown():
             raise ValueError(request.probe.data, KEY)
 
     with pytest.raises(fm.OutcomeUnknown, match=r"ValueError in test_kinds.*, line") as caught:
-        fm.FaceVerifier(Failing(ready=threading.Event())).verify(A, B)
+        fm.FaceVerifier(Failing(ready=threading.Event())).verify(PROBE, REFERENCE)
     assert caught.value.__context__ is None
     shown = told_by(caught.value)
     assert KEY not in shown
-    assert repr(A.data[40:60])[2:-1] not in shown
+    assert repr(PROBE.data[40:60])[2:-1] not in shown
 
 
 def test_muted_silences_the_loggers_of_a_library_and_no_others(caplog):
@@ -165,5 +166,5 @@ def test_muted_silences_the_loggers_of_a_library_and_no_others(caplog):
         logging.getLogger("talkative.wire").debug("key %s", KEY)
         logging.getLogger("other").debug("heard")
     logging.getLogger("talkative.wire").debug("afterwards")
-    assert {"heard", "afterwards"} <= {*caplog.messages}
+    assert {"heard", "afterwards"} <= set(caplog.messages)
     assert not any(KEY in message for message in caplog.messages)

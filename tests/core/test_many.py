@@ -2,16 +2,14 @@ import itertools
 import threading
 
 import pytest
-from kit.fakes import FakeBackend, picture
+from kit.fakes import PROBE, REFERENCE, FakeBackend
 
 import facematch_core as fm
-
-A, B = picture(), picture((10, 20, 30))
 
 
 def test_endless_generator_is_read_only_slightly_ahead():
     read = itertools.count()
-    pairs = ((A, B, next(read)) for _ in itertools.repeat(None))
+    pairs = ((PROBE, REFERENCE, next(read)) for _ in itertools.repeat(None))
     run = fm.FaceVerifier(FakeBackend()).verify_many(pairs, max_workers=4)
     for index, _ in zip(range(1000), run, strict=False):
         assert next(read) - index <= 2 * index + 20
@@ -24,7 +22,7 @@ def test_endless_generator_is_read_only_slightly_ahead():
 
 def test_error_of_one_pair_does_not_stop_the_others():
     backend = FakeBackend(script=[fm.RateLimited("slow")])
-    pairs = [(A, B), ("text", B), (A, B), A]
+    pairs = [(PROBE, REFERENCE), ("text", REFERENCE), (PROBE, REFERENCE), PROBE]
     outcomes = list(fm.FaceVerifier(backend).verify_many(pairs, max_workers=1))
     kinds = [fm.RateLimited, fm.InvalidImage, type(None), fm.InvalidRequest]
     assert [type(o.error) for o in outcomes] == kinds
@@ -34,8 +32,8 @@ def test_error_of_one_pair_does_not_stop_the_others():
 
 def test_outcomes_are_returned_before_the_sources_error():
     def pairs():
-        yield A, B
-        yield A, B
+        yield PROBE, REFERENCE
+        yield PROBE, REFERENCE
         raise OSError("the list is gone")
 
     run = fm.FaceVerifier(FakeBackend()).verify_many(pairs(), max_workers=2)
@@ -45,10 +43,10 @@ def test_outcomes_are_returned_before_the_sources_error():
 
 
 def test_unexpected_exception_is_raised_after_paid_outcomes(monkeypatch):
-    results = [fm.FaceVerifier(FakeBackend()).verify(A, B)] * 2
+    results = [fm.FaceVerifier(FakeBackend()).verify(PROBE, REFERENCE)] * 2
     verifier = fm.FaceVerifier(FakeBackend())
     monkeypatch.setattr(verifier, "verify", lambda probe, reference: results.pop())
-    run = verifier.verify_many([(A, B)] * 9, max_workers=1, stop_on=())
+    run = verifier.verify_many([(PROBE, REFERENCE)] * 9, max_workers=1, stop_on=())
     assert [next(run).result.is_match for _ in range(2)] == [True, True]
     with pytest.raises(IndexError):
         next(run)
@@ -59,19 +57,24 @@ def test_unexpected_exception_is_raised_after_paid_outcomes(monkeypatch):
     "options",
     [
         *({"max_workers": workers} for workers in (0, -1, 257, 1.5, True, "4")),
-        *({"stop_on": [5]}, {"stop_on": (ValueError,)}, {"treshold": 5}, {"pairs": 5}),
+        {"stop_on": [5]},
+        {"stop_on": (ValueError,)},
+        {"treshold": 5},
+        {"pairs": 5},
     ],
     ids=str,
 )
 def test_batch_arguments_are_checked_before_sending(options):
     backend = FakeBackend()
     with pytest.raises(fm.InvalidRequest):
-        fm.FaceVerifier(backend).verify_many(**{"pairs": [(A, B)], **options})
+        fm.FaceVerifier(backend).verify_many(**{"pairs": [(PROBE, REFERENCE)], **options})
     assert backend.calls == []
 
 
 def test_thread_that_cannot_start_is_the_outcome_of_its_pair(monkeypatch):
-    go_on, start, started = threading.Event(), threading.Thread.start, []
+    go_on = threading.Event()
+    start = threading.Thread.start
+    started = []
 
     def hold(_):
         assert go_on.wait(30)
@@ -83,10 +86,10 @@ def test_thread_that_cannot_start_is_the_outcome_of_its_pair(monkeypatch):
         start(thread)
 
     def pairs():
-        yield A, B, "a"
-        yield A, B, "b"
+        yield PROBE, REFERENCE, "a"
+        yield PROBE, REFERENCE, "b"
         go_on.set()
-        yield A, B, "c"
+        yield PROBE, REFERENCE, "c"
 
     backend = FakeBackend(script=[hold])
     monkeypatch.setattr(threading.Thread, "start", refuse_second)
@@ -100,9 +103,10 @@ def test_thread_that_cannot_start_is_the_outcome_of_its_pair(monkeypatch):
 
 
 def test_leaving_the_with_block_finishes_started_calls():
-    backend, events = FakeBackend(), []
+    backend = FakeBackend()
+    events = []
     verifier = fm.FaceVerifier(backend, on_event=events.append)
-    with verifier.verify_many([(A, B)] * 99, max_workers=2) as outcomes:
+    with verifier.verify_many([(PROBE, REFERENCE)] * 99, max_workers=2) as outcomes:
         next(outcomes)
     kinds = [event.kind for event in events]
     assert kinds.count(fm.EventKind.STARTED) == kinds.count(fm.EventKind.CHARGED)

@@ -1,13 +1,18 @@
 import attrs
 import pytest
-from kit.fakes import FakeBackend, found_match, liveness_result, match_result, picture
+from kit.fakes import (
+    PROBE,
+    REFERENCE,
+    FakeBackend,
+    found_match,
+    liveness_result,
+    match_result,
+)
 
 import facematch_core as fm
 from facematch_core import models
 from facematch_core.call.verdict import apply_rules
 from facematch_core.testing import ManualClock
-
-A, B = picture(), picture((10, 20, 30))
 
 
 class Records(FakeBackend):
@@ -54,7 +59,7 @@ def attempt(**changes):
 def failed(backend, error):
     backend.script = [error]
     with pytest.raises(type(error)) as caught:
-        fm.FaceVerifier(backend).verify(A, B, retention="keep")
+        fm.FaceVerifier(backend).verify(PROBE, REFERENCE, retention="keep")
     return caught.value
 
 
@@ -104,9 +109,10 @@ def test_backend_decides_whether_a_call_is_reconcilable(backend, expected):
     def interrupt(_):
         raise KeyboardInterrupt
 
-    events, backend.script = [], [interrupt]
+    events = []
+    backend.script = [interrupt]
     with pytest.raises(KeyboardInterrupt):
-        fm.FaceVerifier(backend, on_event=events.append).verify(A, B, retention="keep")
+        fm.FaceVerifier(backend, on_event=events.append).verify(PROBE, REFERENCE, retention="keep")
     assert events[-1].reconcilable is expected
 
 
@@ -197,7 +203,9 @@ def test_judge_refuses_the_record_of_another_call(record):
 )
 def test_failover_reconciles_with_every_account_of_the_vendor(first, second, outcome):
     error = lost()
-    other, one, two = Other(), Records(script=[first]), Records(script=[second])
+    other = Other()
+    one = Records(script=[first])
+    two = Records(script=[second])
     answer = failover(other=other, one=one, two=two).reconcile(error)
     assert answer.outcome is outcome
     if outcome is fm.Reconciled.FOUND:
@@ -209,14 +217,16 @@ def test_failover_reconciles_with_every_account_of_the_vendor(first, second, out
 def test_reconcile_error_is_raised_unless_another_account_has_the_call():
     """Else "not yet" would not be known."""
     error = lost()
-    one, two = Records(script=[fm.RateLimited("x")]), Records(script=[not_yet])
+    one = Records(script=[fm.RateLimited("x")])
+    two = Records(script=[not_yet])
     with pytest.raises(fm.RateLimited):
         failover(one=one, two=two).reconcile(error)
     assert len(two.calls) == 1
 
 
 def test_reconcile_deadline_covers_all_members():
-    error, clock = lost(), ManualClock()
+    error = lost()
+    clock = ManualClock()
 
     def search(attempt):
         clock.advance(7)

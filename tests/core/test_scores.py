@@ -2,7 +2,7 @@ import operator as op
 
 import pytest
 from hypothesis import given
-from kit.fakes import FakeBackend, picture
+from kit.fakes import PROBE, REFERENCE, FakeBackend
 from kit.strategies import percentages
 
 import facematch_core as fm
@@ -11,7 +11,8 @@ from facematch_core import models
 
 @given(percentages, percentages)
 def test_scores_of_one_scale_compare_like_numbers(a, b):
-    left, right = fm.Score(a, "x"), fm.Score(b, "x")
+    left = fm.Score(a, "x")
+    right = fm.Score(b, "x")
     for compare in (op.lt, op.le, op.gt, op.ge, op.eq, op.sub):
         assert compare(left, right) == compare(a, b)
 
@@ -33,16 +34,16 @@ def test_a_threshold_without_value_needs_the_vendors_rule():
 
 # A threshold that looks like a fraction
 
-A, B = picture(), picture((1, 2, 3), kind="PNG")
-
 
 ONE = fm.FaceVerifier(FakeBackend())
 REFUSED = {
-    "verify": lambda value: ONE.verify(A, B, threshold=value),
-    "review": lambda value: ONE.verify(A, B, review_threshold=value, threshold=0),
-    "liveness": lambda value: ONE.check_liveness(A, threshold=value),
-    "both": lambda value: ONE.verify_live(A, B, liveness_threshold=value),
-    "failover": lambda value: fm.Failover({"a": ONE}).verify(A, B, threshold={"a": value}),
+    "verify": lambda value: ONE.verify(PROBE, REFERENCE, threshold=value),
+    "review": lambda value: ONE.verify(PROBE, REFERENCE, review_threshold=value, threshold=0),
+    "liveness": lambda value: ONE.check_liveness(PROBE, threshold=value),
+    "both": lambda value: ONE.verify_live(PROBE, REFERENCE, liveness_threshold=value),
+    "failover": lambda value: fm.Failover({"a": ONE}).verify(
+        PROBE, REFERENCE, threshold={"a": value}
+    ),
 }
 OtherFloat = type("OtherFloat", (float,), {})  # as numpy's float64 is one
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import anyio
 import pytest
-from kit.fakes import FakeBackend, FakeOptions, child_says_yes, picture
+from kit.fakes import PROBE, REFERENCE, FakeBackend, FakeOptions, Hold, child_says_yes
+from kit.marks import forks_beside_threads, needs_fork
 
 import facematch_core as fm
 from facematch_core.backend import ImageFormat, ImageLimits
@@ -22,69 +23,49 @@ from facematch_core.resilience import Budget
 from facematch_core.testing import ManualClock
 from facematch_core.verifier import shadow as shadows
 
-A, B = picture(), picture((10, 20, 30))
 CANARY = "customer-canary-4c1d"
-forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
-
-
-class Gate:
-    """A candidate's step that waits until it is opened."""
-
-    def __init__(self):
-        self.entered = threading.Semaphore(0)
-        self.opened = threading.Event()
-
-    def __call__(self, _request):
-        self.entered.release()
-        assert self.opened.wait(30)
-
-    def wait_for(self, calls):
-        for _ in range(calls):
-            assert self.entered.acquire(timeout=30)
 
 
 @pytest.fixture
 def log(address):
-    with fm.CallLog(address, key="k") as opened:
-        yield opened
+    with fm.CallLog(address, key="k") as call_log:
+        yield call_log
 
 
 @pytest.fixture
-def opened(log, at_end):
-    """Opens a shadow of two backends, which draws all calls."""
+def open_shadow(log, at_end):
+    """Opens a shadow of two backends, which draws all calls.
 
-    def open_shadow(first=None, second=None, *, policies=(), clock=None, **options):
-        candidate = fm.FaceVerifier(
-            second or FakeBackend(score=20),
-            policies=policies,
-            clock=clock,
-            deadline_s=options.pop("deadline_s", None),
-        )
-        verifier = options.pop("verifier", None) or fm.FaceVerifier(first or FakeBackend())
-        return at_end.enter_context(
-            fm.Shadow(verifier, candidate, log=log, **{"fraction": 1, **options})
-        )
+    `trial` holds arguments of the candidate's verifier.
+    """
 
-    return open_shadow
+    def open_with(answering=None, candidate=None, *, verifier=None, trial=(), **options):
+        verifier = verifier or fm.FaceVerifier(answering or FakeBackend())
+        tried = fm.FaceVerifier(candidate or FakeBackend(score=20), **dict(trial))
+        options = {"fraction": 1, "log": log, **options}
+        return at_end.enter_context(fm.Shadow(verifier, tried, **options))
+
+    return open_with
 
 
-def sides(log):
-    """The rows of each side."""
-    rows = log.rows()
-    return {side: [row for row in rows if row.side is side] for side in Side}
+def shadow_rows(log):
+    return [row for row in log.rows() if row.side is Side.SHADOW]
+
+
+def answered_rows(log):
+    return [row for row in log.rows() if row.side is Side.ANSWERED]
 
 
 # What is asked, and of whom
 
 
-def test_caller_gets_the_first_answer_and_the_log_has_both(opened, log):
-    first, second = FakeBackend(score=80), FakeBackend(score=20)
-    verifier = opened(first, second)
-    result = verifier.verify(A, B, caller_ref=CANARY)
+def test_caller_gets_the_first_answer_and_the_log_has_both(open_shadow, log):
+    verifier = open_shadow(FakeBackend(score=80), FakeBackend(score=20))
+    result = verifier.verify(PROBE, REFERENCE, caller_ref=CANARY)
     assert (result.is_match, result.score.value, result.route) == (True, 80, None)
     assert verifier.wait(30)
-    rows = sides(log)
-    (answered,), (shadow,) = rows[Side.ANSWERED], rows[Side.SHADOW]
+    (answered,) = answered_rows(log)
+    (shadow,) = shadow_rows(log)
     assert answered.call_id == shadow.call_id == result.ids.call
     assert shadow.own_call_id not in (None, result.ids.call)
     assert (answered.decision, shadow.decision) == ("match", "no_match")
@@ -93,95 +74,95 @@ def test_caller_gets_the_first_answer_and_the_log_has_both(opened, log):
     assert verifier.counts == {"answered": 1}
 
 
-def test_candidate_gets_the_pictures_and_nothing_else_of_the_call(opened):
-    second = FakeBackend()
-    verifier = opened(second=second)
+def test_candidate_gets_the_pictures_and_nothing_else_of_the_call(open_shadow):
+    candidate = FakeBackend()
+    verifier = open_shadow(candidate=candidate)
     verifier.verify(
-        A,
-        B,
+        PROBE,
+        REFERENCE,
         threshold=79,
         retention=fm.Retention.KEEP,
         caller_ref=CANARY,
         metadata={"name": CANARY},
         options=FakeOptions(),
     )
-    verifier.check_liveness(A)
+    verifier.check_liveness(PROBE)
     assert verifier.wait(30)
-    match, liveness = sorted(second.calls, key=lambda request: hasattr(request, "reference"))[::-1]
-    assert (match.probe, match.reference, liveness.probe) == (A, B, A)
+    liveness, match = sorted(candidate.calls, key=lambda request: hasattr(request, "reference"))
+    assert (match.probe, match.reference, liveness.probe) == (PROBE, REFERENCE, PROBE)
     assert match.retention is fm.Retention.MINIMAL
     assert (match.caller_ref, match.metadata, match.options) == (None, None, None)
     assert match.threshold.value == 50  # its own
 
 
-def test_each_half_of_verify_live_and_each_pair_is_a_call_of_its_own(opened):
-    second = FakeBackend()
-    verifier = opened(second=second)
-    verifier.verify_live(A, B)
-    list(verifier.verify_many([(A, B)] * 3))
+def test_each_half_of_verify_live_and_each_pair_is_a_call_of_its_own(open_shadow):
+    candidate = FakeBackend()
+    verifier = open_shadow(candidate=candidate)
+    verifier.verify_live(PROBE, REFERENCE)
+    list(verifier.verify_many([(PROBE, REFERENCE)] * 3))
     assert verifier.wait(30)
     assert verifier.counts == {"answered": 5}
 
 
-def test_candidate_gets_the_original_picture_not_what_fits_the_first(opened):
+def test_candidate_gets_the_original_picture_not_what_fits_the_first(open_shadow):
     narrow = FakeBackend(image_limits=ImageLimits(formats={ImageFormat.PNG}))
-    second = FakeBackend()
-    verifier = opened(narrow, second)
-    verifier.verify_live(A, B)
+    candidate = FakeBackend()
+    verifier = open_shadow(narrow, candidate)
+    verifier.verify_live(PROBE, REFERENCE)
     assert verifier.wait(30)
     assert {request.probe.format for request in narrow.calls} == {ImageFormat.PNG}
-    assert {request.probe for request in second.calls} == {A}
+    assert {request.probe for request in candidate.calls} == {PROBE}
 
 
-def test_fraction_is_drawn_by_call(opened):
-    verifier = opened(fraction=0.2)
+def test_fraction_is_drawn_by_call(open_shadow):
+    verifier = open_shadow(fraction=0.2)
     random_state = random.getstate()
     for _ in range(500):
-        verifier.verify(A, B)
+        verifier.verify(PROBE, REFERENCE)
     assert verifier.wait(30)
     assert 50 < sum(verifier.counts.values()) < 150
     assert random.getstate() == random_state  # as if there were no candidate
-    silent = opened(fraction=0)
-    silent.verify(A, B)
+    silent = open_shadow(fraction=0)
+    silent.verify(PROBE, REFERENCE)
     assert silent.counts == {}
 
 
-def test_shadow_of_a_share_and_of_a_failover(opened, log):
+def test_shadow_of_a_share_and_of_a_failover(open_shadow, log):
     members = {name: fm.FaceVerifier(FakeBackend()) for name in "ab"}
-    verifier = opened(verifier=fm.Share(members, {"a": 100, "b": 0}))
-    verifier.verify(A, B, caller_ref="x", threshold={"a": 10})
+    of_share = open_shadow(verifier=fm.Share(members, {"a": 100, "b": 0}))
+    of_share.verify(PROBE, REFERENCE, caller_ref="x", threshold={"a": 10})
     failover = fm.Failover({"c": fm.FaceVerifier(FakeBackend())}, deadline_s=9)
-    other = opened(verifier=failover)
-    assert other.verify(A, B).route.answered_by == "c"
-    assert other.deadline_s == 9
-    assert verifier.wait(30)
-    assert other.wait(30)
-    systems = [(row.side.value, row.system) for row in log.rows()]
-    assert sorted(systems) == [
-        ("answered", "a"), ("answered", "c"), ("shadow", "fake"), ("shadow", "fake")
-    ]  # fmt: skip
+    of_failover = open_shadow(verifier=failover)
+    assert of_failover.verify(PROBE, REFERENCE).route.answered_by == "c"
+    assert of_failover.deadline_s == 9
+    assert of_share.wait(30)
+    assert of_failover.wait(30)
+    assert [row.system for row in answered_rows(log)] == ["a", "c"]
+    assert [row.system for row in shadow_rows(log)] == ["fake", "fake"]
 
 
 @pytest.mark.parametrize(
-    ("says", "is_asked"),
+    ("asks_if", "is_asked"),
     [
-        (lambda call: call.metadata["agreed"], True),
-        (lambda call: call.caller_ref != CANARY, False),
-        (lambda call: call.share_key == "person", True),
-        (lambda call: call.result.is_match and call.operation is fm.Operation.MATCH, True),
-        (lambda _call: 1, False),
-        (lambda call: call.nothing, False),
+        pytest.param(lambda call: call.metadata["agreed"], True, id="metadata"),
+        pytest.param(lambda call: call.caller_ref != CANARY, False, id="caller_ref"),
+        pytest.param(lambda call: call.share_key == "person", True, id="share_key"),
+        pytest.param(lambda call: call.result.is_match, True, id="result"),
+        pytest.param(lambda call: call.operation is fm.Operation.MATCH, True, id="operation"),
+        pytest.param(lambda _call: 1, False, id="no bool"),
+        pytest.param(lambda call: call.nothing, False, id="raises"),
     ],
-    ids=["metadata", "caller_ref", "share_key", "result", "no-bool", "raises"],
 )
-def test_asks_if_decides_whether_the_candidate_sees_the_pictures(opened, log, says, is_asked):
-    second = FakeBackend()
-    verifier = opened(second=second, asks_if=says)
+def test_asks_if_decides_whether_the_candidate_sees_the_pictures(
+    open_shadow, log, asks_if, is_asked
+):
+    candidate = FakeBackend()
+    verifier = open_shadow(candidate=candidate, asks_if=asks_if)
     options = {"caller_ref": CANARY, "share_key": "person", "metadata": {"agreed": True}}
-    assert verifier.verify(A, B, **options).is_match
+    assert verifier.verify(PROBE, REFERENCE, **options).is_match
     assert verifier.wait(30)
-    assert len(second.calls) == is_asked
-    (row,) = sides(log)[Side.SHADOW]
+    assert len(candidate.calls) == is_asked
+    (row,) = shadow_rows(log)
     assert row.not_asked is (None if is_asked else NotAsked.NOT_ALLOWED)
     assert row.person == log.digest("person")
 
@@ -189,25 +170,33 @@ def test_asks_if_decides_whether_the_candidate_sees_the_pictures(opened, log, sa
 # What the caller never sees
 
 
-def raises(kind, message="x"):
+def raises(error_class):
     """A step that raises an error of its own each time."""
 
     def step(_request):
-        raise kind(message)
+        raise error_class("x")
 
     return step
 
 
-#: What a candidate may do.
-STEPS = [
-    raises(fm.VendorUnavailable), raises(fm.OutcomeUnknown), raises(fm.RateLimited),
-    raises(fm.AuthenticationFailed), raises(fm.UnexpectedResponse), raises(RuntimeError),
-    lambda _request: time.sleep(0.001), lambda _request: "no result", None, None,
-]  # fmt: skip
-#: What the first may do.
-FIRST_STEPS = [
-    *(None,) * 8, raises(fm.VendorUnavailable), raises(fm.OutcomeUnknown), raises(fm.RateLimited),
-]  # fmt: skip
+#: None is an answer.
+ANSWERING_STEPS = [None] * 8 + [
+    raises(fm.VendorUnavailable),
+    raises(fm.OutcomeUnknown),
+    raises(fm.RateLimited),
+]
+CANDIDATE_STEPS = [
+    None,
+    None,
+    raises(fm.VendorUnavailable),
+    raises(fm.OutcomeUnknown),
+    raises(fm.RateLimited),
+    raises(fm.AuthenticationFailed),
+    raises(fm.UnexpectedResponse),
+    raises(RuntimeError),
+    lambda _request: time.sleep(0.001),
+    lambda _request: "no result",
+]
 
 
 def run_mixed_calls(verifier, count, budget):
@@ -216,9 +205,9 @@ def run_mixed_calls(verifier, count, budget):
     for number in range(count):
         try:
             if number % 3:
-                result = verifier.verify(A, B, threshold=79 + number % 3)
+                result = verifier.verify(PROBE, REFERENCE, threshold=79 + number % 3)
             else:
-                result = verifier.check_liveness(A)
+                result = verifier.check_liveness(PROBE)
             ends.append((result.decision, result.score, result.billing, result.warnings))
         except fm.FaceMatchError as error:
             billing = getattr(error, "billing", None)
@@ -226,175 +215,183 @@ def run_mixed_calls(verifier, count, budget):
     return ends, [(state.spent, state.unknown) for state in budget.store.budgets()]
 
 
-def first_of(seed, count):
+def answering_verifier(count):
+    """Return a verifier that ends so many calls in the same way each time, and its budget."""
     budget = Budget(int(count * 0.9), name="first")
-    script = random.Random(seed).choices(FIRST_STEPS, k=count)
+    script = random.Random(1).choices(ANSWERING_STEPS, k=count)
     return fm.FaceVerifier(FakeBackend(script=script), policies=[budget]), budget
 
 
 @pytest.mark.parametrize("count", [600, pytest.param(10_000, marks=pytest.mark.long)])
-def test_answers_errors_and_charges_are_the_same_with_and_without_a_shadow(opened, log, count):
-    alone, budget = first_of(1, count)
+def test_answers_errors_and_charges_are_the_same_with_and_without_a_shadow(open_shadow, log, count):
+    alone, budget = answering_verifier(count)
     expected = run_mixed_calls(alone, count, budget)
-    shadowed, budget = first_of(1, count)
+    shadowed, budget = answering_verifier(count)
     trial = Budget(count // 4, name="trial")
-    second = FakeBackend(score=20, script=random.Random(2).choices(STEPS, k=count))
-    verifier = opened(second=second, verifier=shadowed, policies=[trial])
+    candidate = FakeBackend(score=20, script=random.Random(2).choices(CANDIDATE_STEPS, k=count))
+    verifier = open_shadow(candidate=candidate, verifier=shadowed, trial={"policies": [trial]})
     assert run_mixed_calls(verifier, count, budget) == expected
     assert verifier.wait(60)
     (state,) = trial.store.budgets()
     assert 0 < state.spent + state.unknown <= count // 4
-    rows = sides(log)
-    answers = [row for row in rows[Side.ANSWERED] if row.error is None]
-    assert {row.call_id for row in rows[Side.SHADOW]} == {row.call_id for row in answers}
+    answers = {row.call_id for row in answered_rows(log) if row.error is None}
+    assert {row.call_id for row in shadow_rows(log)} == answers
     assert sum(verifier.counts.values()) == len(answers)
 
 
-def test_no_shadow_of_a_call_without_an_answer(opened, log):
-    second = FakeBackend()
-    verifier = opened(FakeBackend(script=[fm.OutcomeUnknown("lost")]), second)
+def test_no_shadow_of_a_call_without_an_answer(open_shadow, log):
+    candidate = FakeBackend()
+    verifier = open_shadow(FakeBackend(script=[fm.OutcomeUnknown("lost")]), candidate)
     with pytest.raises(fm.OutcomeUnknown):
-        verifier.verify(A, B)
+        verifier.verify(PROBE, REFERENCE)
     with pytest.raises(fm.InvalidRequest):
-        verifier.verify(A, B, threshold="50")
+        verifier.verify(PROBE, REFERENCE, threshold="50")
     assert verifier.wait(30)
-    assert second.calls == []
-    assert sides(log)[Side.SHADOW] == []
+    assert candidate.calls == []
+    assert shadow_rows(log) == []
 
 
-def test_errors_of_the_candidate_are_counted_by_whether_it_was_asked(opened, log):
-    second = FakeBackend(script=[fm.OutcomeUnknown("lost"), None])
-    verifier = opened(second=second, policies=[Budget(2, name="trial")], most_at_once=1)
+def test_errors_of_the_candidate_are_counted_by_whether_it_was_asked(open_shadow, log):
+    candidate = FakeBackend(script=[fm.OutcomeUnknown("lost"), None])
+    policies = [Budget(2, name="trial")]
+    verifier = open_shadow(candidate=candidate, trial={"policies": policies}, most_at_once=1)
     for _ in range(3):
-        verifier.verify(A, B)
+        verifier.verify(PROBE, REFERENCE)
     assert verifier.wait(30)
     assert verifier.counts == {"failed": 1, "answered": 1, "refused": 1}
-    errors = Counter((row.error, row.charged.value) for row in sides(log)[Side.SHADOW])
-    assert errors == {
-        ("OutcomeUnknown", "unknown"): 1,
-        (None, "yes"): 1,
-        ("BudgetExceeded", "no"): 1,
-    }
+    assert [(row.error, row.charged) for row in shadow_rows(log)] == [
+        ("OutcomeUnknown", "unknown"),
+        (None, "yes"),
+        ("BudgetExceeded", "no"),
+    ]
 
 
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_candidate_that_leaves_the_program_is_counted_and_the_next_calls_are_asked(opened, log):
-    def leave(_request):
-        raise SystemExit(3)
-
-    verifier = opened(second=FakeBackend(script=[leave, None]), most_at_once=1)
+def test_a_candidate_that_leaves_the_program_is_counted_and_the_next_calls_are_asked(
+    open_shadow, log
+):
+    candidate = FakeBackend(script=[SystemExit(3), None])
+    verifier = open_shadow(candidate=candidate, most_at_once=1)
     for _ in range(2):
-        verifier.verify(A, B)
+        verifier.verify(PROBE, REFERENCE)
     assert verifier.wait(30)
     assert verifier.counts == {"answered": 1, "failed": 1}
-    errors = {(row.error, row.charged.value) for row in sides(log)[Side.SHADOW]}
-    assert errors == {("SystemExit", "unknown"), (None, "yes")}
+    errors = [(row.error, row.charged) for row in shadow_rows(log)]
+    assert errors == [("SystemExit", "unknown"), (None, "yes")]
 
 
 # Bounds
 
 
-def test_full_queue_drops_and_counts_without_a_wait(opened, log):
-    gate = Gate()
+def test_full_queue_drops_and_counts_without_a_wait(open_shadow, log):
+    hold = Hold()
     count = shadows.MOST_WAITING_CALLS + 20
-    verifier = opened(second=FakeBackend(script=[gate] * count), most_at_once=2)
+    verifier = open_shadow(candidate=FakeBackend(script=[hold] * count), most_at_once=2)
     for _ in range(2):
-        verifier.verify(A, B)
-    gate.wait_for(2)
+        verifier.verify(PROBE, REFERENCE)
+    hold.wait_for(2)
     for _ in range(count - 2):
-        assert verifier.verify(A, B).is_match
+        assert verifier.verify(PROBE, REFERENCE).is_match
     assert verifier.counts == {"queue_full": 18}
-    gate.opened.set()
+    hold.go_on.set()
     assert verifier.wait(30)
     assert verifier.counts == {"queue_full": 18, "answered": count - 18}
-    dropped = [row for row in sides(log)[Side.SHADOW] if row.not_asked is NotAsked.QUEUE_FULL]
-    assert len(dropped) == 18
+    reasons = [row.not_asked for row in shadow_rows(log)]
+    assert reasons.count(NotAsked.QUEUE_FULL) == 18
 
 
-def test_pictures_in_memory_are_bounded_in_bytes(opened, monkeypatch):
-    monkeypatch.setattr(shadows, "MOST_WAITING_BYTES", 3 * (A.size_bytes + B.size_bytes))
-    gate = Gate()
-    verifier = opened(second=FakeBackend(script=[gate] * 9), most_at_once=1)
-    verifier.verify(A, B)
-    gate.wait_for(1)
+def test_pictures_in_memory_are_bounded_in_bytes(open_shadow, monkeypatch):
+    monkeypatch.setattr(
+        shadows, "MOST_WAITING_BYTES", 3 * (PROBE.size_bytes + REFERENCE.size_bytes)
+    )
+    hold = Hold()
+    verifier = open_shadow(candidate=FakeBackend(script=[hold] * 9), most_at_once=1)
+    verifier.verify(PROBE, REFERENCE)
+    hold.wait_for(1)
     for _ in range(5):
-        verifier.verify(A, B)
+        verifier.verify(PROBE, REFERENCE)
     assert verifier.counts == {"queue_full": 2}
-    gate.opened.set()
+    hold.go_on.set()
 
 
-def test_a_call_whose_turn_comes_after_the_candidates_deadline_is_dropped(opened, log):
-    clock, gate = ManualClock(), Gate()
-    second = FakeBackend(script=[gate])
-    verifier = opened(second=second, most_at_once=1, deadline_s=5, clock=clock)
-    verifier.verify(A, B)
-    gate.wait_for(1)
-    verifier.verify(A, B)
+def test_a_call_whose_turn_comes_after_the_candidates_deadline_is_dropped(open_shadow, log):
+    clock = ManualClock()
+    hold = Hold()
+    candidate = FakeBackend(script=[hold])
+    trial = {"deadline_s": 5, "clock": clock}
+    verifier = open_shadow(candidate=candidate, most_at_once=1, trial=trial)
+    verifier.verify(PROBE, REFERENCE)
+    hold.wait_for(1)
+    verifier.verify(PROBE, REFERENCE)
     clock.advance(6)
-    gate.opened.set()
+    hold.go_on.set()
     assert verifier.wait(30)
-    assert len(second.calls) == 1
+    assert len(candidate.calls) == 1
     assert verifier.counts["late"] == 1
 
 
-def test_closing_waits_a_bounded_time_and_drops_the_rest(log, monkeypatch):
+def test_closing_waits_a_bounded_time_and_drops_the_rest(open_shadow, log, monkeypatch):
     monkeypatch.setattr(shadows, "CLOSE_TIMEOUT_S", 0.05)
-    gate = Gate()
-    first, second = FakeBackend(), FakeBackend(script=[gate])
-    verifier = fm.Shadow(
-        fm.FaceVerifier(first), fm.FaceVerifier(second), log=log, fraction=1, most_at_once=1
-    )
+    hold = Hold()
+    answering = FakeBackend()
+    candidate = FakeBackend(script=[hold])
+    verifier = open_shadow(answering, candidate, most_at_once=1)
     for _ in range(3):
-        verifier.verify(A, B)
-    gate.wait_for(1)
+        verifier.verify(PROBE, REFERENCE)
+    hold.wait_for(1)
     verifier.close()
-    assert (first.closed, second.closed) == (1, 1)
+    assert (answering.closed, candidate.closed) == (1, 1)
     assert verifier.counts == {"closed": 2}
-    gate.opened.set()
+    hold.go_on.set()
     with pytest.raises(fm.ConfigurationError):
-        verifier.verify(A, B)
+        verifier.verify(PROBE, REFERENCE)
     verifier.close()
-    reasons = [row.not_asked for row in sides(log)[Side.SHADOW]]
+    reasons = [row.not_asked for row in shadow_rows(log)]
     assert reasons.count(NotAsked.CLOSED) == 2
 
 
-def test_calls_that_a_close_overtakes_count_as_closed(log, monkeypatch):
+def test_calls_that_a_close_overtakes_count_as_closed(open_shadow, log, monkeypatch):
     monkeypatch.setattr(shadows, "CLOSE_TIMEOUT_S", 0.05)
-    answering, asking = Gate(), Gate()
-    candidate = fm.FaceVerifier(FakeBackend())
-    verifier = fm.Shadow(
-        fm.FaceVerifier(FakeBackend(script=[None, answering])),
-        candidate,
-        log=log,
-        fraction=1,
-        asks_if=lambda call: call.caller_ref != "late" or bool(asking(call)) or True,
+    answering = Hold()
+    asking = Hold()
+
+    def hold_late_call(call):
+        if call.caller_ref == "late":
+            asking()
+        return True
+
+    answering_backend = FakeBackend(script=[None, answering])
+    candidate = FakeBackend()
+    verifier = open_shadow(answering_backend, candidate, asks_if=hold_late_call)
+    overtaken = threading.Thread(target=verifier.verify, args=(PROBE, REFERENCE))
+    late = threading.Thread(
+        target=verifier.verify, args=(PROBE, REFERENCE), kwargs={"caller_ref": "late"}
     )
-    overtaken = threading.Thread(target=verifier.verify, args=(A, B))
-    late = threading.Thread(target=verifier.verify, args=(A, B), kwargs={"caller_ref": "late"})
     late.start()
     asking.wait_for(1)  # the call is answered and drawn, and the candidate not asked yet
     overtaken.start()
     answering.wait_for(1)
     verifier.close()
-    asking.opened.set()
-    answering.opened.set()
+    asking.go_on.set()
+    answering.go_on.set()
     for thread in (late, overtaken):
         thread.join(30)
     assert verifier.wait(30)
     assert verifier.counts == {"closed": 2}
-    assert candidate.backend.calls == []
-    reasons = [row.not_asked for row in sides(log)[Side.SHADOW]]
-    assert reasons == [NotAsked.CLOSED] * 2
+    assert candidate.calls == []
+    assert [row.not_asked for row in shadow_rows(log)] == [NotAsked.CLOSED] * 2
 
 
-def test_a_waiting_caller_does_not_delay_the_next_call(opened):
-    slow, quick, next_call = Gate(), Gate(), Gate()
-    verifier = opened(second=FakeBackend(script=[slow, quick, next_call]), most_at_once=2)
+def test_a_waiting_caller_does_not_delay_the_next_call(open_shadow):
+    slow = Hold()
+    quick = Hold()
+    next_call = Hold()
+    verifier = open_shadow(candidate=FakeBackend(script=[slow, quick, next_call]), most_at_once=2)
     for _ in range(2):
-        verifier.verify(A, B)
+        verifier.verify(PROBE, REFERENCE)
     slow.wait_for(1)
     quick.wait_for(1)
-    quick.opened.set()
+    quick.go_on.set()
     sleeping = verifier.runner.queue._line().changed._waiters  # noqa: SLF001 - which threads wait
     while len(sleeping) < 1:
         time.sleep(0.01)  # until one of the two threads is idle
@@ -402,73 +399,73 @@ def test_a_waiting_caller_does_not_delay_the_next_call(opened):
     waiting.start()
     while len(sleeping) < 2:
         time.sleep(0.01)
-    next_call.opened.set()
-    verifier.verify(A, B)
+    next_call.go_on.set()
+    verifier.verify(PROBE, REFERENCE)
     # While the slow call has not ended, and before an idle thread looks again by itself (10 s).
     is_asked = next_call.entered.acquire(timeout=5)
-    slow.opened.set()
+    slow.go_on.set()
     waiting.join()
     assert is_asked
 
 
-def test_closing_waits_for_drawn_calls(opened, log):
-    second = FakeBackend(script=[lambda _request: time.sleep(0.02)] * 4)
-    verifier = opened(second=second, most_at_once=1)
+def test_closing_waits_for_drawn_calls(open_shadow, log):
+    candidate = FakeBackend(script=[lambda _request: time.sleep(0.02)] * 4)
+    verifier = open_shadow(candidate=candidate, most_at_once=1)
     for _ in range(4):
-        verifier.verify(A, B)
+        verifier.verify(PROBE, REFERENCE)
     verifier.close()
     assert verifier.counts == {"answered": 4}
-    assert len(sides(log)[Side.SHADOW]) == 4
+    assert len(shadow_rows(log)) == 4
 
 
 # Processes, async, privacy
 
 
-@forks
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_forked_child_asks_about_its_own_calls_only(opened):
-    gate = Gate()
-    second = FakeBackend(script=[None, gate])
-    verifier = opened(second=second, most_at_once=1)
-    verifier.verify(A, B)
+@needs_fork
+@forks_beside_threads
+def test_a_forked_child_asks_about_its_own_calls_only(open_shadow):
+    hold = Hold()
+    candidate = FakeBackend(script=[None, hold])
+    verifier = open_shadow(candidate=candidate, most_at_once=1)
+    verifier.verify(PROBE, REFERENCE)
     assert verifier.wait(30)
     for _ in range(3):
-        verifier.verify(A, B)
-    gate.wait_for(1)
+        verifier.verify(PROBE, REFERENCE)
+    hold.wait_for(1)
 
     def child():
-        asked_before = len(second.calls)
+        asked_before = len(candidate.calls)
         is_empty = verifier.wait(0)
-        verifier.verify(A, B)
-        is_asked = verifier.wait(15) and len(second.calls) == asked_before + 1
+        verifier.verify(PROBE, REFERENCE)
+        is_asked = verifier.wait(15) and len(candidate.calls) == asked_before + 1
         return is_empty and is_asked and verifier.counts == {"answered": 1}
 
     assert child_says_yes(child)
-    gate.opened.set()
+    hold.go_on.set()
     assert verifier.wait(30)
     assert verifier.counts == {"answered": 4}
 
 
 def _call_until_killed(address, folder, pipe):
     store = fm.SqlStore(address)
-    gate = Gate()
+    hold = Hold()
     verifier = fm.Shadow(
         fm.FaceVerifier(FakeBackend(), policies=[Budget(99, name="first", store=store)]),
         fm.FaceVerifier(
-            FakeBackend(script=[gate] * 9), policies=[Budget(3, name="trial", store=store)]
+            FakeBackend(script=[hold] * 9), policies=[Budget(3, name="trial", store=store)]
         ),
         log=fm.CallLog(address, key="k"),
         fraction=1,
     )
     for _ in range(7):
-        verifier.verify(A, B)
-    gate.wait_for(3)
+        verifier.verify(PROBE, REFERENCE)
+    hold.wait_for(3)
     pipe.send("the candidate is being asked")
     pipe.recv()
 
 
-@forks
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@needs_fork
+@forks_beside_threads
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_process_loses_nothing_of_the_first(address, tmp_path, number):
     ours, theirs = multiprocessing.Pipe()
@@ -483,21 +480,21 @@ def test_a_killed_process_loses_nothing_of_the_first(address, tmp_path, number):
     assert (sums["first"].spent, sums["first"].reserved) == (7, 0)
     assert sums["trial"].used <= 3
     for file in tmp_path.iterdir():
-        assert A.data[:40] not in file.read_bytes()
+        assert PROBE.data[:40] not in file.read_bytes()
 
 
 def _leave_calls_waiting(address):
-    gate = Gate()
+    hold = Hold()
     verifier = fm.Shadow(
         fm.FaceVerifier(FakeBackend()),
-        fm.FaceVerifier(FakeBackend(script=[gate])),
+        fm.FaceVerifier(FakeBackend(script=[hold])),
         log=fm.CallLog(address, key="k"),
         fraction=1,
         most_at_once=1,
     )
     for _ in range(3):
-        verifier.verify(A, B)
-    gate.wait_for(1)
+        verifier.verify(PROBE, REFERENCE)
+    hold.wait_for(1)
 
 
 def _not_asked(address):
@@ -515,8 +512,8 @@ def test_calls_that_wait_at_the_end_of_the_process_are_logged_as_dropped(address
     assert _not_asked(address)[NotAsked.CLOSED] == 2
 
 
-@forks
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@needs_fork
+@forks_beside_threads
 def test_calls_that_wait_at_the_end_of_a_child_are_logged_as_dropped(address):
     fork = multiprocessing.get_context("fork")
     child = fork.Process(target=_leave_calls_waiting, args=(address,))
@@ -525,65 +522,89 @@ def test_calls_that_wait_at_the_end_of_a_child_are_logged_as_dropped(address):
     assert _not_asked(address)[NotAsked.CLOSED] == 2
 
 
-def test_async_calls_are_shadowed_and_cancelled_ones_are_not(opened):
-    gate = Gate()
-    second = FakeBackend()
-    verifier = opened(FakeBackend(script=[None, gate]), second)
+def test_async_calls_are_shadowed_and_cancelled_ones_are_not(open_shadow):
+    hold = Hold()
+    candidate = FakeBackend()
+    verifier = open_shadow(FakeBackend(script=[None, hold]), candidate)
 
     async def run():
         async with fm.AsyncFaceVerifier(verifier) as asynchronous:
-            assert (await asynchronous.verify(A, B)).is_match
-            task = asyncio.ensure_future(asynchronous.verify(A, B))
-            await anyio.to_thread.run_sync(gate.wait_for, 1)
+            assert (await asynchronous.verify(PROBE, REFERENCE)).is_match
+            task = asyncio.ensure_future(asynchronous.verify(PROBE, REFERENCE))
+            await anyio.to_thread.run_sync(hold.wait_for, 1)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            gate.opened.set()
+            hold.go_on.set()
 
     asyncio.run(run())
-    assert len(second.calls) == 1
+    assert len(candidate.calls) == 1
     assert verifier.counts == {"answered": 1}
 
 
-def test_waiting_pictures_are_in_no_repr_and_freed_after_the_call(opened):
-    gate = Gate()
-    second = FakeBackend(script=[gate])
-    verifier = opened(second=second, most_at_once=1)
-    verifier.verify(A, B, caller_ref=CANARY)
-    gate.wait_for(1)
-    verifier.verify(A, B, caller_ref=CANARY)
+def test_waiting_pictures_are_in_no_repr_and_freed_after_the_call(open_shadow):
+    hold = Hold()
+    candidate = FakeBackend(script=[hold])
+    verifier = open_shadow(candidate=candidate, most_at_once=1)
+    verifier.verify(PROBE, REFERENCE, caller_ref=CANARY)
+    hold.wait_for(1)
+    verifier.verify(PROBE, REFERENCE, caller_ref=CANARY)
     for shown in (repr(verifier), str(vars(verifier)), repr(verifier.runner)):
         assert CANARY not in shown
-        assert A.digest[:8] not in shown
-    gate.opened.set()
+        assert PROBE.digest[:8] not in shown
+    hold.go_on.set()
 
 
 # Arguments
 
 
-def test_reconcile_asks_the_verifier_that_answered(opened):
-    verifier = opened()
+def test_reconcile_asks_the_verifier_that_answered(open_shadow):
+    verifier = open_shadow()
     with pytest.raises(fm.InvalidRequest):
         verifier.reconcile("x")
 
 
-def test_invalid_arguments_are_refused_at_construction(log):
-    def face_verifier(**options):
-        return fm.FaceVerifier(FakeBackend(), **options)
+def face_verifier(**options):
+    return fm.FaceVerifier(FakeBackend(), **options)
 
-    first, second = face_verifier(), face_verifier()
-    for arguments, options in [
-        ((FakeBackend(), second), {}),
-        ((first, FakeBackend()), {}),
-        ((first, fm.Failover({"a": second})), {}),
-        ((first, first), {}),
-        ((first, second), {"log": None}),
-        ((first, second), {"log": "sqlite:///x"}),
-        ((face_verifier(log=log), second), {}),
-        ((first, face_verifier(log=log)), {}),
-        *(((first, second), {"fraction": wrong}) for wrong in (5, -0.1, "0.1", True, None)),
-        ((first, second), {"asks_if": True}),
-        *(((first, second), {"most_at_once": wrong}) for wrong in (0, 257, 2.0, True)),
-    ]:
+
+ONE_VERIFIER = face_verifier()
+
+
+@pytest.mark.parametrize(
+    ("answering", "candidate"),
+    [
+        pytest.param(FakeBackend(), face_verifier(), id="a backend answers"),
+        pytest.param(face_verifier(), FakeBackend(), id="candidate is a backend"),
+        pytest.param(face_verifier(), fm.Failover([face_verifier()]), id="candidate is a failover"),
+        pytest.param(ONE_VERIFIER, ONE_VERIFIER, id="the same verifier"),
+    ],
+)
+def test_invalid_verifiers_are_refused(log, answering, candidate):
+    with pytest.raises(fm.ConfigurationError):
+        fm.Shadow(answering, candidate, log=log, fraction=1)
+
+
+def test_verifiers_with_a_log_of_their_own_are_refused(log):
+    for answering, candidate in (
+        (face_verifier(log=log), face_verifier()),
+        (face_verifier(), face_verifier(log=log)),
+    ):
         with pytest.raises(fm.ConfigurationError):
-            fm.Shadow(*arguments, **{"log": log, **options})
+            fm.Shadow(answering, candidate, log=log, fraction=1)
+
+
+INVALID_OPTIONS = {
+    "log": (None, "sqlite:///x"),
+    "fraction": (5, -0.1, "0.1", True, None),
+    "asks_if": (True,),
+    "most_at_once": (0, 257, 2.0, True),
+}
+
+
+@pytest.mark.parametrize("name", INVALID_OPTIONS)
+def test_invalid_option_is_refused(log, name):
+    for value in INVALID_OPTIONS[name]:
+        options = {"log": log, "fraction": 1, name: value}
+        with pytest.raises(fm.ConfigurationError):
+            fm.Shadow(face_verifier(), face_verifier(), **options)

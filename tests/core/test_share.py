@@ -5,12 +5,11 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.fakes import FakeBackend, found_match, picture
+from kit.fakes import PROBE, REFERENCE, FakeBackend, found_match
 
 import facematch_core as fm
 from facematch_core.backend import ImageFormat, ImageLimits
 
-A, B = picture(), picture((10, 20, 30))
 CANARY = "sk-canary-4c1d"
 CALLERS = [f"customer-{number}" for number in range(20_000)]
 FEW = CALLERS[:1000]
@@ -119,13 +118,14 @@ def test_member_with_zero_percent_gets_no_caller():
 
 
 def test_chosen_member_alone_makes_all_calls_of_a_caller():
-    first, second = FakeBackend(), FakeBackend()
+    first = FakeBackend()
+    second = FakeBackend()
     verifier = share({"a": 50, "b": 50}, a=first, b=second)
     ref = caller_of(verifier, "b")
-    assert verifier.verify(A, B, caller_ref=ref).route.answered_by == "b"
-    assert verifier.check_liveness(A, caller_ref=ref).route.answered_by == "b"
-    assert verifier.verify_live(A, B, caller_ref=ref).match.ids.caller == ref
-    outcomes = verifier.verify_many([(A, B)] * 3, caller_ref=ref)
+    assert verifier.verify(PROBE, REFERENCE, caller_ref=ref).route.answered_by == "b"
+    assert verifier.check_liveness(PROBE, caller_ref=ref).route.answered_by == "b"
+    assert verifier.verify_live(PROBE, REFERENCE, caller_ref=ref).match.ids.caller == ref
+    outcomes = verifier.verify_many([(PROBE, REFERENCE)] * 3, caller_ref=ref)
     assert [outcome.result.route.answered_by for outcome in outcomes] == ["b"] * 3
     assert (len(first.calls), len(second.calls)) == (0, 7)
 
@@ -136,11 +136,11 @@ def test_share_key_chooses_in_place_of_caller_ref_and_no_vendor_gets_it():
     person = caller_of(verifier, "b")
     for request in (caller_of(verifier, "a"), "request-2", None):
         options = {"caller_ref": request, "share_key": person}
-        result = verifier.verify(A, B, **options)
+        result = verifier.verify(PROBE, REFERENCE, **options)
         assert (result.route.answered_by, result.ids.caller) == ("b", request)
-        assert verifier.check_liveness(A, **options).route.answered_by == "b"
-        assert verifier.verify_live(A, B, **options).match.route.answered_by == "b"
-        (outcome,) = verifier.verify_many([(A, B)], **options)
+        assert verifier.check_liveness(PROBE, **options).route.answered_by == "b"
+        assert verifier.verify_live(PROBE, REFERENCE, **options).match.route.answered_by == "b"
+        (outcome,) = verifier.verify_many([(PROBE, REFERENCE)], **options)
         assert outcome.result.route.answered_by == "b"
     result, outcomes = asyncio.run(_verify_async(verifier, **options))
     assert {result.route.answered_by, outcomes[0].result.route.answered_by} == {"b"}
@@ -155,14 +155,14 @@ def test_invalid_share_key_is_refused_by_every_verifier():
     for verifier in (plain, failover, share({"a": 100})):
         for wrong in ("", 17, "\ud800"):
             with pytest.raises(fm.InvalidRequest, match="share_key"):
-                verifier.verify(A, B, caller_ref="request-1", share_key=wrong)
-        assert verifier.verify(A, B, share_key="customer-1").is_match
+                verifier.verify(PROBE, REFERENCE, caller_ref="request-1", share_key=wrong)
+        assert verifier.verify(PROBE, REFERENCE, share_key="customer-1").is_match
 
 
 async def _verify_async(verifier, **options):
     async with fm.AsyncFaceVerifier(verifier) as asynchronous:
-        result = await asynchronous.verify(A, B, **options)
-        outcomes = asynchronous.verify_many([(A, B)] * 2, **options)
+        result = await asynchronous.verify(PROBE, REFERENCE, **options)
+        outcomes = asynchronous.verify_many([(PROBE, REFERENCE)] * 2, **options)
         return result, [outcome async for outcome in outcomes]
 
 
@@ -177,7 +177,7 @@ def test_async_calls_are_shared_too():
 @pytest.mark.parametrize("options", [{}, {"caller_ref": ""}, {"caller_ref": 17}], ids=str)
 def test_call_without_caller_ref_is_refused_before_sending(call, options):
     backend = FakeBackend()
-    pictures = (A,) if call == "check_liveness" else (A, B)
+    pictures = (PROBE,) if call == "check_liveness" else (PROBE, REFERENCE)
     with pytest.raises(fm.InvalidRequest, match="caller_ref"):
         getattr(share({"a": 100}, a=backend), call)(*pictures, **options)
     assert backend.calls == []
@@ -198,7 +198,7 @@ def test_no_error_is_retried_at_another_member(error):
     other = FakeBackend()
     verifier = share({"a": 50, "b": 50}, a=FakeBackend(script=[error]), b=other)
     with pytest.raises(type(error)) as caught:
-        verifier.verify(A, B, caller_ref=caller_of(verifier, "a"))
+        verifier.verify(PROBE, REFERENCE, caller_ref=caller_of(verifier, "a"))
     (tried,) = caught.value.route.skipped
     assert (tried.backend, tried.reason) == ("a", type(error).__name__)
     assert other.calls == []
@@ -209,7 +209,7 @@ def test_unusable_picture_is_not_passed_on():
     verifier = share({"a": 50, "b": 50}, a=narrow)
     ref = caller_of(verifier, "a")
     with pytest.raises(fm.InvalidImage) as caught:
-        verifier.verify_live(A, B, caller_ref=ref)
+        verifier.verify_live(PROBE, REFERENCE, caller_ref=ref)
     assert caught.value.route.skipped[-1].backend == "a"
     assert narrow.calls == []
 
@@ -218,30 +218,30 @@ def test_thresholds_are_per_member():
     verifier = share({"a": 50, "b": 50})  # each score is 80
     thresholds = {"a": 90, "b": 70}
     decisions = {
-        name: verifier.verify(A, B, threshold=thresholds, caller_ref=caller_of(verifier, name))
+        name: verifier.verify(
+            PROBE, REFERENCE, threshold=thresholds, caller_ref=caller_of(verifier, name)
+        )
         for name in "ab"
     }
     assert [decisions[name].is_match for name in "ab"] == [False, True]
     for wrong in (50, {"c": 50}, {"a": "50", "b": "50"}):
         with pytest.raises(fm.InvalidRequest):
-            verifier.verify(A, B, threshold=wrong, caller_ref="x")
+            verifier.verify(PROBE, REFERENCE, threshold=wrong, caller_ref="x")
 
 
 def test_failover_as_a_member_tries_its_own_members():
-    down, spare, other = (
-        FakeBackend(script=[fm.RateLimited("x"), fm.RateLimited("x")]),
-        FakeBackend(score=60),
-        FakeBackend(),
-    )
+    down = FakeBackend(script=[fm.RateLimited("x"), fm.RateLimited("x")])
+    spare = FakeBackend(score=60)
+    other = FakeBackend()
     failover = fm.Failover({"shop": fm.FaceVerifier(down), "spare": fm.FaceVerifier(spare)})
     verifier = fm.Share({"ha": failover, "other": fm.FaceVerifier(other)}, {"ha": 100, "other": 0})
     thresholds = {"ha": {"shop": 50, "spare": 70}, "other": 10}
-    result = verifier.verify(A, B, caller_ref="x", threshold=thresholds)
+    result = verifier.verify(PROBE, REFERENCE, caller_ref="x", threshold=thresholds)
     assert (result.is_match, result.route.answered_by) == (False, "ha")
     assert [member.backend for member in result.route.skipped] == ["shop"]
     spare.script = [fm.OutcomeUnknown("lost")]
     with pytest.raises(fm.OutcomeUnknown) as caught:
-        verifier.verify(A, B, caller_ref="x")
+        verifier.verify(PROBE, REFERENCE, caller_ref="x")
     assert [member.backend for member in caught.value.route.skipped] == ["shop", "spare", "ha"]
     assert other.calls == []
 
@@ -249,8 +249,8 @@ def test_failover_as_a_member_tries_its_own_members():
 def test_members_keep_their_own_deadlines():
     backend = FakeBackend()
     verifier = fm.Share({"a": fm.FaceVerifier(backend, deadline_s=7)}, {"a": 100})
-    verifier.verify(A, B, caller_ref="x")
-    verifier.verify(A, B, caller_ref="x", deadline_s=3)
+    verifier.verify(PROBE, REFERENCE, caller_ref="x")
+    verifier.verify(PROBE, REFERENCE, caller_ref="x", deadline_s=3)
     own, given_one = (left_s for left_s, _ in backend.times)
     assert 3 < own <= 7
     assert given_one <= 3
@@ -261,10 +261,11 @@ def test_members_keep_their_own_deadlines():
 
 def test_reconcile_asks_the_member_that_made_the_call_also_at_zero():
     """Both members are accounts of one vendor, so the error's backend does not tell them apart."""
-    first, second = Records(), Records(script=[fm.OutcomeUnknown("lost", reconcilable=True)])
+    first = Records()
+    second = Records(script=[fm.OutcomeUnknown("lost", reconcilable=True)])
     verifier = share({"a": 50, "b": 50}, a=first, b=second)
     with pytest.raises(fm.OutcomeUnknown) as caught:
-        verifier.verify(A, B, caller_ref=caller_of(verifier, "b"), retention="keep")
+        verifier.verify(PROBE, REFERENCE, caller_ref=caller_of(verifier, "b"), retention="keep")
     assert [member.backend for member in caught.value.route.skipped] == ["b"]
     verifier.set_percent({"a": 100, "b": 0})
     found = verifier.reconcile(caught.value)
@@ -285,7 +286,7 @@ def test_reconcile_reaches_the_members_of_a_failover():
     failover = fm.Failover({"shop": fm.FaceVerifier(lost)})
     verifier = fm.Share({"ha": failover}, {"ha": 100})
     with pytest.raises(fm.OutcomeUnknown) as caught:
-        verifier.verify(A, B, caller_ref="x", retention="keep")
+        verifier.verify(PROBE, REFERENCE, caller_ref="x", retention="keep")
     assert verifier.reconcile(caught.value).result.route.answered_by == "ha"
 
 
@@ -309,15 +310,24 @@ def test_close_closes_every_member():
         pass
     assert [backend.closed for backend in backends.values()] == [1, 1]
     with pytest.raises(fm.ConfigurationError):
-        verifier.verify(A, B, caller_ref="x")
+        verifier.verify(PROBE, REFERENCE, caller_ref="x")
     with pytest.raises(fm.ConfigurationError):
         verifier.reconcile(None)
 
 
 WRONG_PERCENT = [
-    *({}, {"a": 100}, {"a": 50, "b": 40}, {"a": 90, "b": 10, "c": 0}, {"a": 90, "c": 10}),
-    *({"a": 110, "b": -10}, {"a": True, "b": 99}, {"a": "50", "b": 50}, {"a": None, "b": 100}),
-    *({"a": float("nan"), "b": 100}, 100, [90, 10]),
+    {},
+    {"a": 100},
+    {"a": 50, "b": 40},
+    {"a": 90, "b": 10, "c": 0},
+    {"a": 90, "c": 10},
+    {"a": 110, "b": -10},
+    {"a": True, "b": 99},
+    {"a": "50", "b": 50},
+    {"a": None, "b": 100},
+    {"a": float("nan"), "b": 100},
+    100,
+    [90, 10],
 ]
 
 

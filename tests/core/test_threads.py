@@ -24,7 +24,9 @@ def test_thread_that_cannot_start_frees_the_slot(monkeypatch):
 
 
 def test_ctrl_c_while_starting_a_thread_frees_the_slot_once(monkeypatch):
-    helpers, go_on, threads = HelperThreads(1, "helper"), threading.Event(), []
+    helpers = HelperThreads(1, "helper")
+    go_on = threading.Event()
+    threads = []
 
     def interrupted(thread, start=threading.Thread.start):
         start(thread)
@@ -45,7 +47,9 @@ def test_ctrl_c_while_starting_a_thread_frees_the_slot_once(monkeypatch):
 
 
 def test_work_with_the_same_key_is_shared_and_errors_are_copied():
-    helpers, go_on, error = HelperThreads(1, "helper"), threading.Event(), ValueError()
+    helpers = HelperThreads(1, "helper")
+    go_on = threading.Event()
+    error = ValueError()
 
     def fail():
         raise error

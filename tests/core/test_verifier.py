@@ -3,16 +3,18 @@ import math
 import pickle
 
 import pytest
-from kit.fakes import SCALE, FakeBackend, FakeOptions, liveness_result, picture
+from kit.fakes import PROBE, REFERENCE, SCALE, FakeBackend, FakeOptions, liveness_result
 
 import facematch_core as fm
 from facematch_core import models
 
-A, B = picture(), picture((10, 20, 30))
-
 
 def test_result_has_no_truth_value(verifier):
-    for result in (verifier.verify(A, B), verifier.check_liveness(A), verifier.verify_live(A, B)):
+    for result in (
+        verifier.verify(PROBE, REFERENCE),
+        verifier.check_liveness(PROBE),
+        verifier.verify_live(PROBE, REFERENCE),
+    ):
         with pytest.raises(TypeError, match="is not None"):
             bool(result)
 
@@ -26,7 +28,11 @@ def test_result_has_no_truth_value(verifier):
     ],
 )
 def test_comparing_a_result_with_a_decision_raises_type_error(verifier, compare):
-    for result in (verifier.verify(A, B), verifier.check_liveness(A), verifier.verify_live(A, B)):
+    for result in (
+        verifier.verify(PROBE, REFERENCE),
+        verifier.check_liveness(PROBE),
+        verifier.verify_live(PROBE, REFERENCE),
+    ):
         with pytest.raises(TypeError, match=r"result\.decision == .*\.REVIEW"):
             compare(result)
         assert result == copy.copy(result)
@@ -44,7 +50,7 @@ def test_comparing_a_result_with_a_decision_raises_type_error(verifier, compare)
 def test_unknown_option_names_the_closest_one(verifier, name, hint):
     for call in (verifier.verify, verifier.verify_live):
         with pytest.raises(TypeError, match=rf"{call.__name__}\(\) has no option '{name}'.*{hint}"):
-            call(A, B, **{name: 5})
+            call(PROBE, REFERENCE, **{name: 5})
     with pytest.raises(fm.InvalidRequest, match=hint):
         verifier.verify_many([], **{name: 5})
 
@@ -59,15 +65,17 @@ def test_unknown_option_names_the_closest_one(verifier, name, hint):
     ],
 )
 def test_threshold_precedence_is_caller_profile_default(backend, threshold, profile, value, source):
-    result = fm.FaceVerifier(backend, threshold=profile).verify(A, B, threshold=threshold)
+    result = fm.FaceVerifier(backend, threshold=profile).verify(
+        PROBE, REFERENCE, threshold=threshold
+    )
     assert result.threshold == fm.Threshold(value, models.ThresholdRule.AT_LEAST, source)
 
 
 def test_stricter_caller_threshold_overrides_profile_review_threshold(backend):
     verifier = fm.FaceVerifier(backend, review_threshold=60)
-    assert verifier.verify(A, B, threshold=70).is_match
+    assert verifier.verify(PROBE, REFERENCE, threshold=70).is_match
     with pytest.raises(fm.InvalidRequest):
-        verifier.verify(A, B, threshold=70, review_threshold=65)
+        verifier.verify(PROBE, REFERENCE, threshold=70, review_threshold=65)
 
 
 ODD = {
@@ -84,13 +92,17 @@ ODD = {
 def test_invalid_options_are_refused_before_sending(backend, verifier, name):
     for value in ODD[name]:
         with pytest.raises(fm.InvalidRequest):
-            verifier.verify(A, B, **{name: value})
+            verifier.verify(PROBE, REFERENCE, **{name: value})
     assert backend.calls == []
 
 
 #: What is inside of a call, and no argument of it.
 INNER = ("operation", "prefix", "deadline")
-PICTURES_OF = {"verify": (A, B), "check_liveness": (A,), "verify_live": (A, B)}
+PICTURES_OF = {
+    "verify": (PROBE, REFERENCE),
+    "check_liveness": (PROBE,),
+    "verify_live": (PROBE, REFERENCE),
+}
 
 
 @pytest.mark.parametrize("name", PICTURES_OF)
@@ -113,7 +125,7 @@ def test_unknown_argument_is_a_type_error(backend, verifier, name):
 def test_options_the_backend_does_not_support_are_refused(can, options):
     backend = FakeBackend(**can)
     with pytest.raises(fm.Unsupported) as caught:
-        fm.FaceVerifier(backend).verify(A, B, **options)
+        fm.FaceVerifier(backend).verify(PROBE, REFERENCE, **options)
     assert caught.value.what == next(iter(options))
     assert backend.calls == []
 
@@ -121,7 +133,7 @@ def test_options_the_backend_does_not_support_are_refused(can, options):
 def test_error_in_verify_live_includes_the_paid_liveness_result():
     backend = FakeBackend(script=[None, fm.RateLimited("slow down")])
     with pytest.raises(fm.RateLimited) as caught:
-        fm.FaceVerifier(backend).verify_live(A, B)
+        fm.FaceVerifier(backend).verify_live(PROBE, REFERENCE)
     assert caught.value.liveness.is_live
     assert pickle.loads(pickle.dumps(caught.value)).liveness == caught.value.liveness
 
@@ -131,7 +143,7 @@ def test_verifier_can_be_closed_twice_and_then_refuses_calls(backend):
     verifier.close()
     verifier.close()
     with pytest.raises(fm.ConfigurationError):
-        verifier.verify(A, B)
+        verifier.verify(PROBE, REFERENCE)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +171,7 @@ def test_exception_in_a_hook_does_not_lose_the_result(backend, caplog):
     def hook(event):
         raise RuntimeError("secret-in-the-hook")
 
-    assert fm.FaceVerifier(backend, on_event=hook).verify(A, B).is_match
+    assert fm.FaceVerifier(backend, on_event=hook).verify(PROBE, REFERENCE).is_match
     assert "RuntimeError" in caplog.text
     assert "secret-in-the-hook" not in caplog.text
 
@@ -179,7 +191,7 @@ BUGS = {
 def test_plug_in_bug_after_the_first_byte_is_an_unknown_outcome(bug):
     events = []
     with pytest.raises(fm.OutcomeUnknown) as caught:
-        fm.FaceVerifier(FakeBackend(script=[bug]), on_event=events.append).verify(A, B)
+        fm.FaceVerifier(FakeBackend(script=[bug]), on_event=events.append).verify(PROBE, REFERENCE)
     assert caught.value.__context__ is None
     assert [event.kind.value for event in events] == ["started", "sent", "unknown"]
 
@@ -200,7 +212,7 @@ def test_vendor_unavailable_after_the_first_byte_needs_evidence(grounds, kind):
             raise fm.VendorUnavailable("gone", **grounds)
 
     with pytest.raises(fm.VendorError) as caught:
-        fm.FaceVerifier(Hasty()).verify(A, B)
+        fm.FaceVerifier(Hasty()).verify(PROBE, REFERENCE)
     error = caught.value
     assert type(error) is kind
     assert (error.call is None) is (error.billing.charged is fm.Charged.NO)
@@ -210,5 +222,5 @@ def test_vendor_unavailable_after_the_first_byte_needs_evidence(grounds, kind):
 @pytest.mark.parametrize("word", ["not_live", "inconclusive"])
 def test_verify_live_skips_the_comparison_if_liveness_fails(word):
     backend = FakeBackend(script=[liveness_result(fm.LivenessDecision(word))])
-    result = fm.FaceVerifier(backend).verify_live(A, B)
+    result = fm.FaceVerifier(backend).verify_live(PROBE, REFERENCE)
     assert (result.match, len(backend.calls), result.decision) == (None, 1, word)

@@ -1,10 +1,9 @@
 """A vendor of the tests over HTTP: it answers ``{"same": true}`` or ``{"live": true}``."""
 
 import attrs
-from kit.fakes import as_deadlines, picture
 
 import facematch_core as fm
-from facematch_core.backend import Capabilities, LivenessRequest, MatchRequest
+from facematch_core.backend import Capabilities, LivenessRequest
 from facematch_core.http import HttpBackend, HttpRequest
 from facematch_core.http import file_part as part_of
 
@@ -14,10 +13,6 @@ ACME_SECRET = fm.Secret(ACME_KEY)
 #: Nobody is asked there.
 NOWHERE = "http://127.0.0.1:1"
 BOTH = frozenset({fm.Operation.MATCH, fm.Operation.LIVENESS})
-
-
-def match_call(**more):
-    return MatchRequest(probe=picture(), reference=picture((1, 2, 3)), **as_deadlines(more))
 
 
 @attrs.frozen(kw_only=True)

@@ -29,6 +29,11 @@ def picture(colour=(120, 130, 140), size=(40, 30), kind="JPEG") -> fm.Image:
     return fm.Image.from_bytes(buffer.getvalue())
 
 
+#: The two pictures of a comparison.
+PROBE = picture()
+REFERENCE = picture((10, 20, 30))
+
+
 def as_deadlines(options, clock=None):
     """Return `options` with a `deadline` in place of `deadline_s` and `send_within_s`."""
     options = dict(options)
@@ -75,6 +80,23 @@ ALL_CAPABILITIES = Capabilities(
     liveness_scale=SCALE,
     billed_operations=frozenset({fm.Operation.MATCH, fm.Operation.LIVENESS}),
 )
+
+
+class Hold:
+    """A step of a script that waits until the test lets it go on."""
+
+    def __init__(self):
+        self.entered = threading.Semaphore(0)
+        self.go_on = threading.Event()
+
+    def __call__(self, *_arguments):
+        self.entered.release()
+        assert self.go_on.wait(30)
+
+    def wait_for(self, calls=1):
+        """Wait until so many calls have come to it."""
+        for _ in range(calls):
+            assert self.entered.acquire(timeout=30)
 
 
 class FakeBackend(Backend):
@@ -133,7 +155,7 @@ class FakeBackend(Backend):
         # What is unavailable, and not on any ground, was never reached.
         if not isinstance(step, fm.VendorUnavailable) or step.status_code or step.billing.ground:
             request.on_sent()
-        if isinstance(step, Exception):
+        if isinstance(step, BaseException):
             raise step
         return step(request) if callable(step) else step
 

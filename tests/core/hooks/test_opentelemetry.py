@@ -5,7 +5,7 @@ import threading
 import anyio
 import anyio.to_thread
 import pytest
-from kit.fakes import FakeBackend, picture
+from kit.fakes import PROBE, REFERENCE, FakeBackend
 from kit.sessions import Acme
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -17,7 +17,6 @@ from facematch_core.hooks import opentelemetry
 from facematch_core.hooks.opentelemetry import trace_calls
 from facematch_core.resilience import RateLimiter, RateWindow, Retry
 
-A, B = picture(), picture((10, 20, 30))
 LIMIT_S = 30
 
 
@@ -79,8 +78,9 @@ def parents(spans):
 def test_call_is_a_child_of_the_callers_span_and_an_attempt_of_the_call(traces):
     verifier = fm.FaceVerifier(FakeBackend(), on_event=traces.hook)
     with traces.callers_span():
-        result = verifier.verify(A, B, caller_ref="canary")
-    (call,), (attempt,) = traces.calls, traces.attempts
+        result = verifier.verify(PROBE, REFERENCE, caller_ref="canary")
+    (call,) = traces.calls
+    (attempt,) = traces.attempts
     assert (call.name, call.kind) == ("facematch match", SpanKind.INTERNAL)
     assert dict(call.attributes) == {
         "facematch.backend": "fake",
@@ -108,7 +108,7 @@ def test_call_is_a_child_of_the_callers_span_and_an_attempt_of_the_call(traces):
 def test_failed_call_has_the_errors_class(traces, error, charged, status_code, is_sent):
     verifier = fm.FaceVerifier(FakeBackend(script=[error]), on_event=traces.hook)
     with pytest.raises(type(error)):
-        verifier.check_liveness(A)
+        verifier.check_liveness(PROBE)
     (call,) = traces.calls
     assert call.attributes["facematch.charged"] == charged
     assert "facematch.decision" not in call.attributes
@@ -120,7 +120,7 @@ def test_failed_call_has_the_errors_class(traces, error, charged, status_code, i
 
 
 def test_negative_decision_is_no_error(traces):
-    fm.FaceVerifier(FakeBackend(score=1.0), on_event=traces.hook).verify(A, B)
+    fm.FaceVerifier(FakeBackend(score=1.0), on_event=traces.hook).verify(PROBE, REFERENCE)
     (call,) = traces.calls
     assert call.attributes["facematch.decision"] == "no_match"
     assert call.status.status_code is StatusCode.UNSET
@@ -131,8 +131,9 @@ def test_each_attempt_is_a_span_with_its_own_error(traces, clock):
     verifier = fm.FaceVerifier(
         FakeBackend(script=errors), retry=Retry(), clock=clock, on_event=traces.hook
     )
-    verifier.verify(A, B)
-    (call,), (first, third) = traces.calls, traces.attempts
+    verifier.verify(PROBE, REFERENCE)
+    (call,) = traces.calls
+    (first, third) = traces.attempts
     assert parents([first, third]) == [call.context.span_id] * 2
     assert first.attributes["error.type"] == "RateLimited"
     assert first.attributes["http.response.status_code"] == 429
@@ -147,7 +148,7 @@ def test_each_attempt_is_a_span_with_its_own_error(traces, clock):
 def test_calls_of_verify_many_are_children_of_the_callers_span(traces):
     verifier = fm.FaceVerifier(FakeBackend(), on_event=traces.hook)
     with traces.callers_span():
-        outcomes = list(verifier.verify_many([(A, B)] * 4))
+        outcomes = list(verifier.verify_many([(PROBE, REFERENCE)] * 4))
     assert [outcome.error for outcome in outcomes] == [None] * 4
     assert parents(traces.calls) == [traces.checkout.context.span_id] * 4
     assert sorted(parents(traces.attempts)) == sorted(s.context.span_id for s in traces.calls)
@@ -156,7 +157,7 @@ def test_calls_of_verify_many_are_children_of_the_callers_span(traces):
 def test_async_call_is_a_child_of_its_tasks_span(traces):
     async def checkout(verifier):
         with traces.callers_span():
-            await verifier.verify(A, B)
+            await verifier.verify(PROBE, REFERENCE)
 
     async def main():
         verifier = fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend(), on_event=traces.hook))
@@ -171,7 +172,8 @@ def test_async_call_is_a_child_of_its_tasks_span(traces):
 
 def test_cancelled_calls_leave_no_open_span(traces):
     """Of eight calls, one is held after its first byte; the others wait for a rate limiter."""
-    all_started, go_on = threading.Event(), threading.Event()
+    all_started = threading.Event()
+    go_on = threading.Event()
 
     def count(span):
         if len(traces.open.spans) == 9:  # each call, and the attempt that sends
@@ -190,7 +192,7 @@ def test_cancelled_calls_leave_no_open_span(traces):
         async with fm.AsyncFaceVerifier(verifier, max_concurrency=8) as opened:
             async with anyio.create_task_group() as tasks:
                 for _ in range(8):
-                    tasks.start_soon(opened.verify, A, B)
+                    tasks.start_soon(opened.verify, PROBE, REFERENCE)
                 assert await anyio.to_thread.run_sync(all_started.wait, LIMIT_S)
                 tasks.cancel_scope.cancel()
             go_on.set()
@@ -209,7 +211,7 @@ def test_interrupted_call_leaves_no_open_span(traces, interruption):
 
     verifier = fm.FaceVerifier(FakeBackend(script=[interrupt]), on_event=traces.hook)
     with pytest.raises(interruption):
-        verifier.verify(A, B)
+        verifier.verify(PROBE, REFERENCE)
     assert traces.open.spans == set()
     (call,) = traces.calls
     assert call.attributes["error.type"] == interruption.__name__
@@ -249,7 +251,7 @@ def test_abandoned_thread_leaves_no_open_span(traces, moment):
         traces.open.at_start = wait_for_end
     verifier = fm.FaceVerifier(backend, on_event=traces.hook)
     with pytest.raises(fm.DeadlineExceeded):
-        verifier.verify(A, B, deadline_s=0.1)
+        verifier.verify(PROBE, REFERENCE, deadline_s=0.1)
     has_ended.set()
     assert backend.is_done.wait(LIMIT_S)
     assert traces.open.spans == set()

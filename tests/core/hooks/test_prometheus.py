@@ -2,7 +2,7 @@ import importlib
 import sys
 
 import pytest
-from kit.fakes import FakeBackend, match_result, picture
+from kit.fakes import PROBE, REFERENCE, FakeBackend, match_result
 from kit.sessions import Acme
 from prometheus_client import CollectorRegistry
 
@@ -10,8 +10,6 @@ import facematch_core as fm
 from facematch_core.hooks import prometheus
 from facematch_core.hooks.prometheus import count_calls
 from facematch_core.resilience import Retry
-
-A, B = picture(), picture((10, 20, 30))
 
 
 @pytest.fixture
@@ -33,11 +31,11 @@ def test_calls_are_counted_by_decision_error_and_charge(registry):
     free = match_result(billing=fm.Billing(fm.Charged.NO, "free"))
     script = [None, free, fm.OutcomeUnknown("lost"), fm.RequestRejected("no")]
     verifier = fm.FaceVerifier(FakeBackend(script=script), on_event=count_calls(registry))
-    verifier.verify(A, B)
-    verifier.verify(A, B)
+    verifier.verify(PROBE, REFERENCE)
+    verifier.verify(PROBE, REFERENCE)
     for kind in (fm.OutcomeUnknown, fm.RequestRejected):
         with pytest.raises(kind):
-            verifier.check_liveness(A)
+            verifier.check_liveness(PROBE)
     # backend, charged, decision, environment, error, operation
     assert samples(registry, "facematch_calls_total") == {
         ("fake", "yes", "match", "production", "", "match"): 1,
@@ -59,7 +57,7 @@ def test_duration_of_a_call_includes_its_retries(registry, clock):
         clock=clock,
         on_event=count_calls(registry),
     )
-    verifier.verify(A, B)
+    verifier.verify(PROBE, REFERENCE)
     assert samples(registry, "facematch_retries_total") == {
         ("fake", "unknown", "RateLimited", "match"): 1,
         ("fake", "unknown", "VendorUnavailable", "match"): 1,
@@ -93,7 +91,7 @@ def test_interrupted_call_is_counted(registry):
 
     backend = FakeBackend(script=[interrupt])
     with pytest.raises(KeyboardInterrupt):
-        fm.FaceVerifier(backend, on_event=count_calls(registry)).verify(A, B)
+        fm.FaceVerifier(backend, on_event=count_calls(registry)).verify(PROBE, REFERENCE)
     assert samples(registry, "facematch_calls_total") == {
         ("fake", "unknown", "", "production", "KeyboardInterrupt", "match"): 1
     }
@@ -102,7 +100,7 @@ def test_interrupted_call_is_counted(registry):
 def test_verifiers_share_the_metrics_of_a_registry(registry):
     assert count_calls() is count_calls()
     for _ in range(2):
-        fm.FaceVerifier(FakeBackend(), on_event=count_calls(registry)).verify(A, B)
+        fm.FaceVerifier(FakeBackend(), on_event=count_calls(registry)).verify(PROBE, REFERENCE)
     assert sum(samples(registry, "facematch_calls_total").values()) == 2
 
 

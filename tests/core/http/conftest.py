@@ -125,7 +125,8 @@ class LateClock(SystemClock):
         return self.passed + (time.monotonic() - self.since if self.since else 0.0)
 
     def first_byte(self, passed):
-        self.passed, self.since = passed, time.monotonic()
+        self.passed = passed
+        self.since = time.monotonic()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import json
 
 import attrs
-from kit.fakes import picture
+from kit.fakes import PROBE, REFERENCE
 from kit.rawserver import http_reply, one_each
 
 import facematch_core as fm
@@ -70,7 +70,7 @@ def served(*replies):
 def verify(server, clock, by, deadline_s=None, on_event=None, **settings):
     backend = by(base_url=server.url, **settings)
     with fm.FaceVerifier(backend, clock=clock, on_event=on_event) as verifier:
-        return verifier.verify(picture(), picture((1, 2, 3)), deadline_s=deadline_s)
+        return verifier.verify(PROBE, REFERENCE, deadline_s=deadline_s)
 
 
 def paths(server):

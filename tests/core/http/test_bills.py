@@ -5,12 +5,14 @@ from typing import ClassVar
 import attrs
 import pytest
 from core.http.jobs import reply
-from kit.acme import match_call
+from kit.fakes import match_call
 
 import facematch_core as fm
 from facematch_core import Billing, Environment, EnvironmentMismatch, VendorError, backend, http
 
-YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN
+YES = fm.Charged.YES
+NO = fm.Charged.NO
+UNKNOWN = fm.Charged.UNKNOWN
 CALL = match_call(call_id="call-7")
 SAME = {"same": True}
 FINE = http.HttpReply(status=200, body=b'{"same": true}', headers={http.MOCK_HEADER: "1"})
@@ -56,7 +58,9 @@ def read_replies(*replies, call=CALL, **members):
 
 
 EARLIER = "charges of earlier requests of the call: 1"
-BOTH, LATER, SAID_EARLIER = (FINE, FINE), (FINE, NO_FACE), f"said; {EARLIER}"
+BOTH = (FINE, FINE)
+LATER = (FINE, NO_FACE)
+SAID_EARLIER = f"said; {EARLIER}"
 ROWS = {
     "nothing said": (BOTH, UNSAID, YES, 3, None),
     "too few said": (BOTH, Billing(YES, "said", 1), YES, 3, "said"),

@@ -6,14 +6,16 @@ import time
 import attrs
 import pytest
 from core.http.jobs import JOBS_KEY, JobBackend, paths, reply, served, verify
-from kit.acme import match_call
+from kit.fakes import match_call
 from kit.rawserver import RawServer, hold, http_reply, read_request, send
 
 import facematch_core as fm
 from facematch_core.base.deadline import CANCELLATION, CallCancelled, Cancellation, SystemClock
 from facematch_core.http import MOCK_HEADER, HttpRequest, Wait
 
-YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN
+YES = fm.Charged.YES
+NO = fm.Charged.NO
+UNKNOWN = fm.Charged.UNKNOWN
 
 
 @attrs.frozen(kw_only=True)
@@ -40,8 +42,10 @@ class Tidy(JobBackend):
         return reply.at("check")
 
 
-ACCEPTED, PERSON = reply(202, {"job": "job-7"}), reply(200, {})
-CHECKED, GONE = reply(200, {"similarity": 0.935}), reply(204)
+ACCEPTED = reply(202, {"job": "job-7"})
+PERSON = reply(200, {})
+CHECKED = reply(200, {"similarity": 0.935})
+GONE = reply(204)
 DOWN = reply(503, {})
 #: The answer does not come.
 LOST = None
@@ -118,7 +122,8 @@ def test_vendor_id_comes_from_the_charged_request(clock):
         def vendor_id(self, reply):
             return reply.at("id")
 
-    person, checked = reply(200, {"id": "p-1"}), {"id": "c-1", "similarity": 0.935}
+    person = reply(200, {"id": "p-1"})
+    checked = {"id": "c-1", "similarity": 0.935}
     with served(person, reply(200, checked), GONE, GONE) as server:
         assert verify(server, clock, by=AnyId).ids.vendor == "c-1"
     with served(person, reply(200, {"id": "c-1"}), GONE, GONE) as server:

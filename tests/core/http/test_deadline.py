@@ -1,7 +1,7 @@
 """`deadline_s` covers the whole exchange, however the time is spent."""
 
 import pytest
-from kit.acme import match_call
+from kit.fakes import match_call
 from kit.rawserver import RawServer, dribble, hold, http_reply, read_request, send
 
 from facematch_core.errors import DeadlineExceeded

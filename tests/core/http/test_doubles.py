@@ -59,7 +59,9 @@ class Double(BaseAdapter):
 
     def __init__(self, clock, *, answers):
         super().__init__()
-        self.clock, self.answers, self.timeouts = clock, answers, []
+        self.clock = clock
+        self.answers = answers
+        self.timeouts = []
 
     def send(self, request, *, timeout, **_):
         self.timeouts.append(timeout)

@@ -4,7 +4,8 @@ import base64
 import json
 
 import pytest
-from kit.acme import NOWHERE, AcmeBackend, match_call
+from kit.acme import NOWHERE, AcmeBackend
+from kit.fakes import match_call
 
 import facematch_core as fm
 from facematch_core import models
@@ -19,7 +20,8 @@ class Echoing(AcmeBackend):
 
     def parse(self, request, reply):
         body = reply.json()
-        tag, text = body.get("tag"), body.get("text")
+        tag = body.get("tag")
+        text = body.get("text")
         return fm.MatchResult(
             decision=fm.Decision.MATCH,
             backend="acme",

@@ -7,7 +7,8 @@ from types import MappingProxyType
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.acme import ACME_KEY, AcmeBackend, match_call
+from kit.acme import ACME_KEY, AcmeBackend
+from kit.fakes import match_call
 
 import facematch_core as fm
 from facematch_core.http import (
@@ -20,7 +21,9 @@ from facematch_core.http import (
     vendor_error,
 )
 
-YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN
+YES = fm.Charged.YES
+NO = fm.Charged.NO
+UNKNOWN = fm.Charged.UNKNOWN
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 BODIES = {
     BodyShape.JSON_OBJECT: b'{"detail": "It is so."}',

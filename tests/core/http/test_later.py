@@ -11,8 +11,7 @@ import pytest
 from core.http.jobs import JobBackend, reply, served, verify
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.acme import match_call
-from kit.fakes import picture
+from kit.fakes import PROBE, REFERENCE, match_call, picture
 from kit.rawserver import RawServer, close, read_request
 
 import facematch_core as fm
@@ -24,7 +23,9 @@ from facematch_core.http import ErrorRow, HttpRequest, InconclusiveRow, Wait, re
 from facematch_core.testing import ManualClock
 from facematch_core.verifier.aio import AsyncFaceVerifier
 
-YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN
+YES = fm.Charged.YES
+NO = fm.Charged.NO
+UNKNOWN = fm.Charged.UNKNOWN
 
 
 @attrs.frozen(kw_only=True)
@@ -132,14 +133,16 @@ def accepted(job="job-7", **headers):
     return reply(202, {"job": job}, **{"Location": "/jobs/7", **headers})
 
 
-ACCEPTED, RUNNING = accepted(), reply(200, {"job": "job-7", "state": "running"})
+ACCEPTED = accepted()
+RUNNING = reply(200, {"job": "job-7", "state": "running"})
 DONE = reply(200, {"job": "job-7", "state": "done", "similarity": 0.935})
 OTHER = reply(200, {"job": "job-8", "state": "done", "similarity": 0.935})
-BUSY, DOWN = reply(429, {}, Retry_After="7"), reply(503, {})
+BUSY = reply(429, {}, Retry_After="7")
+DOWN = reply(503, {})
 
 
 THRESHOLD = fm.Threshold(50.0, models.ThresholdRule.AT_LEAST)
-CALL = match_call(call_id="call-7", threshold=THRESHOLD)
+CALL = match_call(50.0, call_id="call-7")
 
 
 def read(*replies, by=Later):
@@ -180,7 +183,7 @@ def test_job_may_outlast_the_failover_members_share_of_the_deadline(clock):
         )
         members = {"first": first, "spare": spare}
         with fm.Failover(members, deadline_s=3, clock=clock) as failover:
-            assert failover.verify(picture(), picture((1, 2, 3))).is_match
+            assert failover.verify(PROBE, REFERENCE).is_match
     assert clock.slept == [1.0, 1.0]
 
 
@@ -260,8 +263,18 @@ def test_refusal_reported_by_a_poll_is_not_charged_again(charged, status):
 
 
 ANY = (
-    *(RUNNING, DONE, BUSY, DOWN, OTHER, reply(200, {"state": ["done"]}), reply(303)),
-    *(reply(202), reply(204), reply(401, {}), reply(404), reply(422, {"code": "Hidden"})),
+    RUNNING,
+    DONE,
+    BUSY,
+    DOWN,
+    OTHER,
+    reply(200, {"state": ["done"]}),
+    reply(303),
+    reply(202),
+    reply(204),
+    reply(401, {}),
+    reply(404),
+    reply(422, {"code": "Hidden"}),
 )
 
 
@@ -414,7 +427,8 @@ def test_fetch_and_on_refusal_reject_requests_that_may_be_charged(method):
 
 
 def test_cancelling_during_a_wait_reports_the_charge():
-    events, sent = [], threading.Event()
+    events = []
+    sent = threading.Event()
 
     def hear(event):
         events.append(event.kind)
@@ -424,7 +438,7 @@ def test_cancelling_during_a_wait_reports_the_charge():
     async def go(server):
         verifier = fm.FaceVerifier(Later(base_url=server.url, poll_s=30.0), on_event=hear)
         async with AsyncFaceVerifier(verifier) as asking, anyio.create_task_group() as group:
-            group.start_soon(asking.verify, picture(), picture((1, 2, 3)))
+            group.start_soon(asking.verify, PROBE, REFERENCE)
             await anyio.to_thread.run_sync(sent.wait)
             group.cancel_scope.cancel()
 
@@ -463,7 +477,7 @@ def test_retry_does_not_reuse_the_previous_attempts_job_id(clock):
         backend = FreeFirst(base_url=server.url)
         verifier = fm.FaceVerifier(backend, retry=fm.Retry(), clock=clock, on_event=hear)
         with verifier, pytest.raises(KeyboardInterrupt):
-            verifier.verify(picture(), picture((1, 2, 3)))
+            verifier.verify(PROBE, REFERENCE)
     assert (events[-1].kind, events[-1].call.vendor_id) == (fm.EventKind.UNKNOWN, None)
 
 

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import itertools
 import math
-import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +12,9 @@ from typing import ClassVar
 import attrs
 import pytest
 import requests
-from kit.acme import AcmeBackend, match_call
-from kit.fakes import child_says_yes, together
+from kit.acme import AcmeBackend
+from kit.fakes import child_says_yes, match_call, together
+from kit.marks import forks_beside_threads, needs_fork
 from kit.scripted import ScriptedAdapter
 
 import facematch_core as fm
@@ -284,8 +284,8 @@ def test_64_threads_share_one_failed_login(open_backend, vendor, monkeypatch):
     assert vendor.paths == ["/oauth/token"]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="has no fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@needs_fork
+@forks_beside_threads
 def test_forked_child_logs_in_itself_during_a_login_of_its_parent(open_backend, vendor):
     backend = open_backend()
     with slow_login(vendor, lambda: backend.match(match_call())):

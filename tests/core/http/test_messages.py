@@ -53,12 +53,10 @@ def header(head, name):
         "https://user:canary@host/",
         "https://host?key=canary",
         "https://host/#canary",
-        *(
-            "https://host/?key=canary#",
-            "https://ho st/",
-            "https://host/a\nb",
-            "https://host\\@evil/",
-        ),
+        "https://host/?key=canary#",
+        "https://ho st/",
+        "https://host/a\nb",
+        "https://host\\@evil/",
     ],
 )
 def test_unsafe_or_malformed_urls_are_refused(url):
@@ -140,7 +138,7 @@ def test_an_excerpt_is_short_printable_and_free_of_keys(body, words):
 PICTURE = bytes([255, 216, 255, 224, 0, 16]) + b"(face) 'canary' " + bytes(range(256))
 AS_TEXT = PICTURE.decode("latin-1")
 #: As programs in several languages print bytes.
-PRINTED = (repr(PICTURE), str([*PICTURE]), PICTURE.hex(" "), AS_TEXT, ascii(AS_TEXT))
+PRINTED = (repr(PICTURE), str(list(PICTURE)), PICTURE.hex(" "), AS_TEXT, ascii(AS_TEXT))
 PRINTED += (PICTURE.decode("utf-8", "replace"), "".join(f"\\{byte:o}" for byte in PICTURE))
 
 
@@ -215,7 +213,9 @@ def test_nothing_is_sent_to_an_unparsable_url(ask, url):
 
 
 def test_request_secrets_come_from_headers_fields_and_masked():
-    first, second, third = Secret("one"), Secret("two"), Secret("three")
+    first = Secret("one")
+    second = Secret("two")
+    third = Secret("three")
     request = HttpRequest(
         url="http://h/", headers={"A": first}, fields={"b": second}, masked=[third]
     )

@@ -6,12 +6,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from kit.fakes import picture
+from kit.fakes import PROBE, REFERENCE
 from kit.rawserver import http_reply, one_each
 
 import facematch_core as fm
 
-A, B = picture(), picture((1, 2, 3))
 #: No wait of a test is longer.
 LIMIT_S = 30
 
@@ -21,8 +20,10 @@ class NameServer:
 
     def __init__(self, look_up):
         self._look_up = look_up
-        self.answers, self.addresses = threading.Event(), "127.0.0.1"
-        self.names, self.callers = [], set()
+        self.answers = threading.Event()
+        self.addresses = "127.0.0.1"
+        self.names = []
+        self.callers = set()
 
     def __call__(self, host, *arguments, **more):
         if more.get("flags", 0) & socket.AI_NUMERICHOST:
@@ -73,9 +74,10 @@ def took(work):
 
 
 def test_each_caller_gets_a_separate_error_for_an_unknown_host(silent, named):
-    verifier, silent.addresses = fm.FaceVerifier(named()), None
+    verifier = fm.FaceVerifier(named())
+    silent.addresses = None
     with ThreadPoolExecutor(4) as pool:
-        waiting = [pool.submit(took, lambda: verifier.verify(A, B)) for _ in range(4)]
+        waiting = [pool.submit(took, lambda: verifier.verify(PROBE, REFERENCE)) for _ in range(4)]
         silent.wait_for(1)
         silent.answers.set()
         failures = [future.result(LIMIT_S)[1] for future in waiting]
@@ -84,7 +86,9 @@ def test_each_caller_gets_a_separate_error_for_an_unknown_host(silent, named):
 
 
 def test_connect_timeout_limits_the_dns_lookup_without_a_deadline(silent, named):
-    wait_s, error = took(lambda: fm.FaceVerifier(named(connect_timeout_s=0.2)).verify(A, B))
+    wait_s, error = took(
+        lambda: fm.FaceVerifier(named(connect_timeout_s=0.2)).verify(PROBE, REFERENCE)
+    )
     assert wait_s < 10
     assert (error.billing.charged, error.retryable) == (fm.Charged.NO, True)
 
@@ -94,7 +98,9 @@ def test_deadline_limits_the_dns_lookup_of_a_proxy(silent, acme):
         backend = acme(
             base_url, allow_base_url=True, allow_insecure=True, proxy="http://proxy.example:3128"
         )
-        wait_s, error = took(lambda b=backend: fm.FaceVerifier(b, deadline_s=0.2).verify(A, B))
+        wait_s, error = took(
+            lambda b=backend: fm.FaceVerifier(b, deadline_s=0.2).verify(PROBE, REFERENCE)
+        )
         assert wait_s < 10
         assert error.retryable is False
     assert set(silent.names) == {"proxy.example"}
@@ -129,7 +135,9 @@ def many_addresses(monkeypatch):
 
 def test_connect_timeout_is_for_all_addresses_of_a_name(many_addresses, named):
     many_addresses(*(f"127.0.0.{n}" for n in range(2, 22)))
-    wait_s, error = took(lambda: fm.FaceVerifier(named(connect_timeout_s=0.5)).verify(A, B))
+    wait_s, error = took(
+        lambda: fm.FaceVerifier(named(connect_timeout_s=0.5)).verify(PROBE, REFERENCE)
+    )
     # Each of the 20 addresses had a timeout of its own.
     assert wait_s < 5
     assert (error.billing.charged, error.retryable) == (fm.Charged.NO, True)
@@ -146,6 +154,6 @@ def test_dead_addresses_leave_time_for_a_later_one(many_addresses, ask, open_cli
 @pytest.mark.parametrize("host", ["vendor..example", f"{'x' * 64}.example"])
 def test_invalid_host_name_is_reported_as_not_found(named, host):
     with pytest.raises(fm.VendorUnavailable) as caught:
-        fm.FaceVerifier(named(host)).verify(A, B)
+        fm.FaceVerifier(named(host)).verify(PROBE, REFERENCE)
     assert caught.value.billing.charged is fm.Charged.NO
     assert "name was not found" in str(caught.value)

@@ -9,8 +9,8 @@ import traceback
 import anyio
 import attrs
 import pytest
-from kit.acme import ACME_KEY, NOWHERE, match_call
-from kit.fakes import picture
+from kit.acme import ACME_KEY, NOWHERE
+from kit.fakes import match_call, picture
 from kit.rawserver import (
     RawServer,
     close,
@@ -177,7 +177,8 @@ def test_successful_call_logs_and_retains_no_secrets(client, secret_request, cap
 def test_backend_errors_leak_nothing(status, body, is_async, acme, caplog):
     caplog.set_level(logging.DEBUG)
     data = picture().data + b"canary-of-a-picture-" + PIECE
-    probe, reference = Image.from_bytes(data), Image.from_bytes(data)
+    probe = Image.from_bytes(data)
+    reference = Image.from_bytes(data)
     with one_each(http_reply(status, body % ACME_KEY.encode())) as server:
         verifier = FaceVerifier(acme(server.url))
         with pytest.raises(FaceMatchError) as caught:
@@ -191,6 +192,7 @@ def test_backend_errors_leak_nothing(status, body, is_async, acme, caplog):
 
 
 def test_repr_of_backend_and_requests_leaks_nothing(acme):
-    backend, call = acme(NOWHERE), match_call()
+    backend = acme(NOWHERE)
+    call = match_call()
     held = (backend, backend.client, call, backend.build(call), attrs.asdict(backend))
     assert hits(*map(repr, held)) == []

@@ -21,7 +21,8 @@ from facematch_core.http import (
 )
 from facematch_core.models import ThresholdSource
 
-MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS
+MATCH = fm.Operation.MATCH
+LIVENESS = fm.Operation.LIVENESS
 KEY = "an-example-of-a-key-71ac"
 
 

@@ -1,7 +1,7 @@
 """Proxies of the environment are used; what a proxy is asked for is not the request."""
 
 import pytest
-from kit.acme import match_call
+from kit.fakes import match_call
 from kit.rawserver import (
     RawServer,
     close,

@@ -135,9 +135,17 @@ STATUSES = (200, 401, 100, 103, 101, 204, 302, 503, 999)
 LINES = [*(b"HTTP/1.1 %d OK" % status for status in STATUSES), b"HTTP/1.0 200", b"ICY 200"]
 HEADERS = [
     *(b"Content-Length: " + length for length in (b"2", b"5", b"-1", b"1, 2", b"9" * 20, b"two")),
-    *(b"Transfer-Encoding: chunked", b"Transfer-Encoding: gzip", b"Content-Encoding: gzip"),
-    *(b"Connection: close", b"Location: http://[", b"Retry-After: 1", b"Set-Cookie: a=b"),
-    *(b"no colon", b" folded", b": no name", b"\xff: \xff"),
+    b"Transfer-Encoding: chunked",
+    b"Transfer-Encoding: gzip",
+    b"Content-Encoding: gzip",
+    b"Connection: close",
+    b"Location: http://[",
+    b"Retry-After: 1",
+    b"Set-Cookie: a=b",
+    b"no colon",
+    b" folded",
+    b": no name",
+    b"\xff: \xff",
 ]
 BODIES = [b"{}", b"2\r\n{}\r\n0\r\n\r\n", b"0\r\n\r\n", b"-1\r\n{}", b"\x1f\x8b\x08\x00"]
 

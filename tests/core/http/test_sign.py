@@ -2,8 +2,8 @@
 
 import attrs
 import pytest
-from kit.acme import AcmeBackend, match_call
-from kit.fakes import picture
+from kit.acme import AcmeBackend
+from kit.fakes import PROBE, REFERENCE, match_call
 from kit.rawserver import http_reply, one_each
 
 import facematch_core as fm
@@ -21,7 +21,7 @@ class Signing(AcmeBackend):
     """Signs with the next token, after a login."""
 
     login: object = None
-    tokens: list = attrs.field(factory=lambda: [*TOKENS])
+    tokens: list = attrs.field(factory=lambda: list(TOKENS))
     environment: fm.Environment | None = None
 
     def sign(self, http_request, request, *, deadline=NO_DEADLINE):
@@ -71,7 +71,7 @@ def test_failed_login_is_not_charged(served, good):
 
     backend, server = served(REFUSED, SAME, login=login)
     with pytest.raises(VendorUnavailable, match="No token") as caught:
-        fm.FaceVerifier(backend).verify(picture(), picture((1, 2, 3)))
+        fm.FaceVerifier(backend).verify(PROBE, REFERENCE)
     billing = caught.value.billing
     assert (billing.charged, bool(billing.ground)) == (Charged.NO, True)
     assert tokens_seen(server) == list(TOKENS[:good])
@@ -89,7 +89,7 @@ def test_reply_is_used_if_should_relogin_raises(served, is_first):
             raise ValueError("not JSON")
 
     backend, server = served(SAME, SAME, SAME, cls=Asking)
-    result = fm.FaceVerifier(backend).verify(picture(), picture((1, 2, 3)))
+    result = fm.FaceVerifier(backend).verify(PROBE, REFERENCE)
     assert (result.decision, result.billing.charged) == (fm.Decision.MATCH, Charged.YES)
     assert tokens_seen(server) == list(TOKENS[: 1 if is_first else 2])
 

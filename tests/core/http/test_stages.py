@@ -8,7 +8,7 @@ import socket
 import ssl
 
 import pytest
-from kit.acme import match_call
+from kit.fakes import match_call
 from kit.rawserver import (
     RawServer,
     close,

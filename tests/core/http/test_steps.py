@@ -7,8 +7,7 @@ import pickle
 import attrs
 import pytest
 from core.http.jobs import reply, served
-from kit.acme import match_call
-from kit.fakes import picture
+from kit.fakes import PROBE, REFERENCE, match_call, picture
 from kit.rawserver import RawServer, close, closed_port, http_reply, read_request, send
 
 import facematch_core as fm
@@ -18,7 +17,9 @@ from facematch_core.http import ApiKeyBackend, ErrorRow, HttpReply, HttpRequest,
 from facematch_core.resilience import Budget
 
 KEY = "key-of-three-steps-51c7"
-YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN
+YES = fm.Charged.YES
+NO = fm.Charged.NO
+UNKNOWN = fm.Charged.UNKNOWN
 ROWS = {
     "TooFast": ErrorRow(fm.RateLimited, NO, "documented", "too fast"),
     "7": ErrorRow(fm.RequestRejected, NO, "documented", "seven"),
@@ -66,18 +67,20 @@ def test_sent_event_comes_with_the_first_request_that_can_be_sent():
         yield self.post("detect", body=b"1")
         raise KeyboardInterrupt
 
-    events, sent = [], []
+    events = []
+    sent = []
     with served(FACE) as server, pytest.raises(KeyboardInterrupt):
         backend = backend_with(persists)(api_key=KEY, base_url=server.url)
         verifier = fm.FaceVerifier(backend, on_event=events.append)
-        verifier.verify(picture(), picture((1, 2, 3)))
+        verifier.verify(PROBE, REFERENCE)
     assert sent == [0]
     assert [event.kind.value for event in events] == ["started", "sent", "charged"]
 
 
 @pytest.mark.parametrize("answered", [1, 2])
 def test_a_cancelled_call_sends_no_further_request(answered):
-    cancellation, last = Cancellation(), http_reply(200, b"", "Connection: close")
+    cancellation = Cancellation()
+    last = http_reply(200, b"", "Connection: close")
     scripts = [[read_request, send(last), close] for _ in range(3)]
     scripts[answered - 1].insert(1, lambda _: cancellation.cancel())
     token = CANCELLATION.set(cancellation)
@@ -90,7 +93,8 @@ def test_a_cancelled_call_sends_no_further_request(answered):
     assert (caught.value.billing.charged, caught.value.billing.charges) == (YES, answered)
 
 
-FACE, LIVENESS = reply(200, [{"id": "f1"}]), LivenessRequest(probe=picture())
+FACE = reply(200, [{"id": "f1"}])
+LIVENESS = LivenessRequest(probe=picture())
 
 
 def read(*replies, by=Three, call=None):
@@ -131,7 +135,7 @@ def test_plug_in_exception_before_the_first_byte_is_not_charged(where):
     verifier = fm.FaceVerifier(backend, policies=[Budget(1, name="three")])
     for _ in range(2):
         with pytest.raises(fm.BackendUnavailable, match="nothing was sent") as caught:
-            verifier.verify(picture(), picture((1, 2, 3)))
+            verifier.verify(PROBE, REFERENCE)
         assert "KeyError in test_steps.py, line" in str(caught.value)
         assert KEY not in str(caught.value)
 
@@ -185,5 +189,5 @@ def test_lost_free_first_request_is_not_charged_and_retryable(answer):
 
     with served(answer) as server, pytest.raises(fm.VendorUnavailable) as caught:
         backend = backend_with(steps)(api_key=KEY, base_url=server.url)
-        fm.FaceVerifier(backend).verify(picture(), picture((1, 2, 3)))
+        fm.FaceVerifier(backend).verify(PROBE, REFERENCE)
     assert (caught.value.billing.charged, caught.value.retryable) == (NO, True)

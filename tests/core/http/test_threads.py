@@ -1,12 +1,11 @@
 """One client in many threads, after a fork, and after whatever interrupted it."""
 
 import json
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
 from kit.fakes import child_says_yes
+from kit.marks import needs_fork
 from kit.rawserver import RawServer, hold, http_reply, read_request, send
 
 from facematch_core.http import HttpRequest
@@ -42,7 +41,8 @@ def test_unused_idle_connection_is_closed(client):
 
 
 def test_requests_in_progress_finish_after_close(client):
-    arrived, go = threading.Event(), threading.Event()
+    arrived = threading.Event()
+    go = threading.Event()
 
     def wait(_connection):
         arrived.set()
@@ -63,7 +63,7 @@ def test_requests_in_progress_finish_after_close(client):
         assert all(connection.done.wait(20) for connection in server.connections)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="has no fork")
+@needs_fork
 def test_forked_child_opens_new_connections(client):
     with RawServer([echo]) as server:
         assert ask_client(client, server).status == 200

@@ -155,7 +155,8 @@ def test_invalid_image_limits_are_refused(wrong, says):
 @pytest.mark.parametrize("mode", ["I;16", "I;16B", "I"])
 def test_16_bit_pictures_are_converted_to_8_bits(mode):
     order = "big" if mode == "I;16B" else "little"
-    values, size = [65535, 65535, 32896, 0], 4 if mode == "I" else 2
+    values = [65535, 65535, 32896, 0]
+    size = 4 if mode == "I" else 2
     row = b"".join(value.to_bytes(size, order) for value in values)
     seen = Image.from_pil(PIL.Image.frombytes(mode, (4, 4), row * 4)).to_pil()
     assert [seen.getpixel((x, 0))[0] for x in range(4)] == [255, 255, 128, 0]

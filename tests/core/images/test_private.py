@@ -86,9 +86,11 @@ def sent(data, limits=ANYTHING):
 @pytest.mark.parametrize("form", WITH_SECRETS)
 @pytest.mark.parametrize("orientation", UPRIGHT)
 def test_metadata_is_removed(form, orientation):
-    data, seen = WITH_SECRETS[form](quartered(), orientation), UPRIGHT[orientation]
+    data = WITH_SECRETS[form](quartered(), orientation)
+    seen = UPRIGHT[orientation]
     assert data.count(CANARY) >= 4
-    image, new = Image.from_bytes(data), sent(data)
+    image = Image.from_bytes(data)
+    new = sent(data)
     assert CANARY not in new.data
     assert (new.format, new.upright_size) == (form, image.upright_size)
     # A new file holds it upright; a JPEG is no new one.
@@ -150,7 +152,8 @@ def test_lossy_webp_without_transparency_is_not_re_encoded():
 
 
 def markers_before_the_scan(jpeg):
-    markers, at = [], 2
+    markers = []
+    at = 2
     while (marker := jpeg[at + 1]) != 0xDA:
         markers.append(marker)
         at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
@@ -158,7 +161,8 @@ def markers_before_the_scan(jpeg):
 
 
 def names(png):
-    chunk_names, at = [], 8
+    chunk_names = []
+    at = 8
     while at < len(png):
         chunk_names.append(png[at + 4 : at + 8])
         at += 12 + int.from_bytes(png[at : at + 4], "big")
@@ -174,7 +178,8 @@ def oriented(orientation):
 
 
 def test_jpeg_keeps_colour_profile_and_adobe_segment():
-    profile, at = b"ICC_PROFILE\0\1\1" + RGB, CMYK.index(b"\xff\xee")
+    profile = b"ICC_PROFILE\0\1\1" + RGB
+    at = CMYK.index(b"\xff\xee")
     more = segment(0xE2, profile) + segment(0xE2, b"FPXR\0")
     more += segment(0xEE, b"Adobe" + b"\0\x64\0\0\0\0\0" + CANARY)
     more += segment(0xEE, b"Other" + b"\0" * 20)
@@ -244,7 +249,8 @@ def webp_of(flags, *chunks, more=b""):
 
 
 OPAQUE = b"\0" + b"\xff" * (48 * 32)
-ALPHA, ODD_ALPHA = riff(b"ALPH", OPAQUE), riff(b"ALPH", b"\1" + CANARY)
+ALPHA = riff(b"ALPH", OPAQUE)
+ODD_ALPHA = riff(b"ALPH", b"\1" + CANARY)
 TRANSPARENT = webp_of(0x10, ALPHA, frame(WEBP))
 TOO_LONG = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"mDCV": 24, b"cLLI": 8, b"tRNS": 6}
 

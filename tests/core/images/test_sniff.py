@@ -22,16 +22,23 @@ from facematch_core.images.image import MAX_PIXELS, Image, ImageFormat, ImageLim
 
 #: First bytes that name a format.
 MAGICS = (
-    *(b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"RIFF\x40\0\0\0WEBPVP8 "),
-    *(b"RIFF\x40\0\0\0WEBPVP8X\x0a\0\0\0", b"GIF89a", b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08"),
-    *(b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0", b"\0\0\0\x18ftypheic", b"\0\0\0\x18ftypavif"),
+    b"\xff\xd8\xff\xe0",
+    b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+    b"RIFF\x40\0\0\0WEBPVP8 ",
+    b"RIFF\x40\0\0\0WEBPVP8X\x0a\0\0\0",
+    b"GIF89a",
+    b"II*\0\x08\0\0\0",
+    b"MM\0*\0\0\0\x08",
+    b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0",
+    b"\0\0\0\x18ftypheic",
+    b"\0\0\0\x18ftypavif",
 )
 
 
 @st.composite
 def flipped(draw):
     """A file with one to six bytes changed, mostly near its beginning where the headers are."""
-    data = bytearray(draw(st.sampled_from([*SMALL_FILES.values()])))
+    data = bytearray(draw(st.sampled_from(list(SMALL_FILES.values()))))
     for _ in range(draw(st.integers(1, 6))):
         last = len(data) - 1
         data[draw(st.one_of(st.integers(0, min(last, 120)), st.integers(0, last)))] = draw(
@@ -83,7 +90,8 @@ def several(form, **second):
     """A file with two different pictures."""
     if form == "heic":
         return b"\0\0\0\x18ftyphevc\0\0\0\0msf1heic"
-    file, turned = io.BytesIO(), quartered().transpose(PIL.Image.Transpose.ROTATE_180)
+    file = io.BytesIO()
+    turned = quartered().transpose(PIL.Image.Transpose.ROTATE_180)
     turned.encoderinfo = second
     quartered().save(file, form.upper(), save_all=True, append_images=[turned])
     return file.getvalue()
@@ -157,8 +165,10 @@ def with_size(width, height):
 
 def camera_tiff(tag):
     """A TIFF with this tag, too."""
-    file, tags = io.BytesIO(), PIL.TiffImagePlugin.ImageFileDirectory_v2()
-    tags[tag], tags.tagtype[tag] = b"\1\4\0\0", 1
+    file = io.BytesIO()
+    tags = PIL.TiffImagePlugin.ImageFileDirectory_v2()
+    tags[tag] = b"\1\4\0\0"
+    tags.tagtype[tag] = 1
     quartered().save(file, "TIFF", tiffinfo=tags)
     return file.getvalue()
 
@@ -222,7 +232,7 @@ def test_undecodable_file_is_never_sent(data):
 # --- Whatever the bytes: an Image or InvalidImage, and never anything else ---
 
 FEW = ImageLimits(max_bytes=900, max_pixels=700)
-FILES = st.sampled_from([*SMALL_FILES.values()])
+FILES = st.sampled_from(list(SMALL_FILES.values()))
 PLACES = st.integers(0, 400)
 
 

@@ -167,7 +167,8 @@ def test_a_path_without_permission_is_refused(monkeypatch):
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_named_pipe_is_refused_without_blocking(tmp_path):
-    pipe, messages = tmp_path / "pipe.jpg", []
+    pipe = tmp_path / "pipe.jpg"
+    messages = []
     os.mkfifo(pipe)
 
     def read():

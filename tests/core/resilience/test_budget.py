@@ -6,13 +6,12 @@ from decimal import Decimal
 import attrs
 import pytest
 from kit.attempts import BUDGET_KEY, ending, entry, later, new_attempt, sums
-from kit.fakes import match_result, picture
+from kit.fakes import PROBE, REFERENCE, match_result
 
 from facematch_core import Billing, Charged, Environment, FaceVerifier, Operation, errors
 from facematch_core.resilience import Budget, Period, Retry
 from facematch_core.store import MemoryStore
 
-A, B = picture(), picture((10, 20, 30))
 PRICES = {Operation.MATCH: Decimal("0.05"), Operation.LIVENESS: Decimal("0.03")}
 USD = {"currency": "USD", "price": PRICES}
 DAY = {"per": Period.DAY}
@@ -37,7 +36,7 @@ def limited(backend, clock, store):
 def exceeded(verifier, match=None, call=FaceVerifier.verify):
     """The refusal of a comparison."""
     with pytest.raises(errors.BudgetExceeded, match=match) as caught:
-        call(verifier, A, B)
+        call(verifier, PROBE, REFERENCE)
     return caught.value
 
 
@@ -46,8 +45,8 @@ def exceeded(verifier, match=None, call=FaceVerifier.verify):
 
 def test_exceeded_budget_refuses_before_sending(limited, backend, store):
     verifier = limited(2)
-    verifier.verify(A, B)
-    verifier.check_liveness(A)
+    verifier.verify(PROBE, REFERENCE)
+    verifier.check_liveness(PROBE)
     error = exceeded(
         verifier,
         r"Budget 'shop' \(2 calls\) has no room for 1 more \(2 spent, 0 reserved, 0 unknown\): "
@@ -64,14 +63,14 @@ def test_exceeded_budget_refuses_before_sending(limited, backend, store):
 def test_open_reservation_records_the_error_and_the_environment(limited, backend, store, clock):
     backend.script = [errors.OutcomeUnknown("Lost.")]
     with pytest.raises(errors.OutcomeUnknown) as caught:
-        limited(5).verify(A, B, caller_ref="case-17")
+        limited(5).verify(PROBE, REFERENCE, caller_ref="case-17")
     (reservation,) = store.open_reservations()
     assert reservation.call == attrs.evolve(caught.value.call, caller_ref=None)
     assert (reservation.error, reservation.ended_at) == ("OutcomeUnknown", clock.now())
     where = Environment.SANDBOX
     backend.script = [match_result(billing=Billing(Charged.UNKNOWN), environment=where)]
     with pytest.raises(errors.EnvironmentMismatch, match="or the setting environment"):
-        limited(5).verify(A, B)
+        limited(5).verify(PROBE, REFERENCE)
     endings = {(each.error, each.answered_from) for each in store.open_reservations()}
     assert endings == {("OutcomeUnknown", None), (None, where)}
 
@@ -81,11 +80,11 @@ def test_free_operations_are_not_counted(limited, backend, store):
         backend.capabilities, billed_operations=frozenset({Operation.LIVENESS})
     )
     verifier = limited(0)
-    verifier.verify(A, B)
+    verifier.verify(PROBE, REFERENCE)
     assert Budget(0, name="shop", store=store).enter(new_attempt(is_billed=False))(ending()) is None
     assert store.budgets() == ()
     with pytest.raises(errors.BudgetExceeded):
-        verifier.check_liveness(A)
+        verifier.check_liveness(PROBE)
 
 
 @pytest.mark.parametrize(("minutes", "remainder"), [(0, (1, 0)), (14, (1, 0)), (15, (0, 1))])
@@ -102,7 +101,7 @@ def test_result_is_returned_if_the_store_fails(backend):
             raise errors.ConfigurationError("The store of calls failed.")
 
     verifier = FaceVerifier(backend, policies=[Budget(5, name="shop", store=Failing())])
-    assert verifier.verify(A, B).is_match
+    assert verifier.verify(PROBE, REFERENCE).is_match
     assert sums(verifier.policies[0].store, BUDGET_KEY) == (0, 1, 0)
 
 
@@ -111,13 +110,13 @@ def test_result_is_returned_if_the_store_fails(backend):
 
 def test_daily_budget_resets_at_midnight_utc(limited, clock):
     verifier = limited(1, **DAY)
-    verifier.verify(A, B)
+    verifier.verify(PROBE, REFERENCE)
     midnight = exceeded(verifier, r"1 calls per day.* It resets at").frees_at
     assert (midnight.hour, midnight.utcoffset()) == (0, dt.timedelta(0))
     clock.advance((midnight - clock.now()).total_seconds() - 1)
     assert exceeded(verifier).frees_at == midnight
     clock.advance(1)
-    verifier.verify(A, B)
+    verifier.verify(PROBE, REFERENCE)
     assert (exceeded(verifier).frees_at - midnight).days == 1
 
 
@@ -125,7 +124,7 @@ def test_retry_after_midnight_counts_for_the_previous_day(limited, backend, cloc
     day = clock.now().date()
     clock.advance(86_400 - 0.4 - clock.now().hour * 3600)
     backend.script = [errors.RateLimited("Slower.", retry_after_s=5)]
-    limited(1, retry=Retry(times=1), **DAY).verify(A, B)
+    limited(1, retry=Retry(times=1), **DAY).verify(PROBE, REFERENCE)
     assert clock.now().date() != day
     (state,) = store.budgets()
     assert (state.key.window, state.spent) == (day.isoformat(), 1)
@@ -141,25 +140,25 @@ def test_operation_without_a_price_is_refused_before_sending(limited, backend):
     assert budget.price(Operation.MATCH) is None
     assert Budget(5, name="shop").price(Operation.MATCH) is None
     with pytest.raises(errors.ConfigurationError, match=r"set price=\{Operation\.MATCH"):
-        limited(5, currency="USD", price=prices).verify(A, B)
+        limited(5, currency="USD", price=prices).verify(PROBE, REFERENCE)
     assert backend.calls == []
 
 
 def test_the_same_budget_twice_is_refused(backend, store):
     budgets = [Budget(10, name="shop", store=store)] * 2
     with pytest.raises(errors.ConfigurationError, match="its own name or period"):
-        FaceVerifier(backend, policies=budgets).verify(A, B)
+        FaceVerifier(backend, policies=budgets).verify(PROBE, REFERENCE)
     assert sums(store) == (0, 0, 0)
 
 
 def test_verify_live_needs_room_for_both_prices(limited, backend):
     exceeded(limited(Decimal("0.07"), **USD), r"for 0\.08 more", call=FaceVerifier.verify_live)
-    assert limited(Decimal("0.08"), name="both", **USD).verify_live(A, B).is_verified
+    assert limited(Decimal("0.08"), name="both", **USD).verify_live(PROBE, REFERENCE).is_verified
     backend.capabilities = attrs.evolve(
         backend.capabilities, billed_operations=frozenset({Operation.MATCH})
     )
     only = {"currency": "USD", "price": {Operation.MATCH: Decimal("0.05")}}
-    assert limited(Decimal("0.05"), name="one", **only).verify_live(A, B).is_verified
+    assert limited(Decimal("0.05"), name="one", **only).verify_live(PROBE, REFERENCE).is_verified
 
 
 WRONG = {

@@ -6,7 +6,9 @@ from facematch_core import Charged
 from facematch_core.errors import BreakerOpen, ConfigurationError, VendorUnavailable
 from facematch_core.resilience import BreakerState, CircuitBreaker
 
-CLOSED, OPEN, HALF_OPEN = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN
+CLOSED = BreakerState.CLOSED
+OPEN = BreakerState.OPEN
+HALF_OPEN = BreakerState.HALF_OPEN
 
 
 @pytest.fixture
@@ -59,8 +61,13 @@ def test_open_breaker_error_has_retry_time_and_last_error(breaker, clock):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *(("failures", 0), ("failures", True), ("failures", 2.0)),
-        *(("open_s", 0), ("open_s", float("nan")), ("open_s", True), ("open_s", "30")),
+        ("failures", 0),
+        ("failures", True),
+        ("failures", 2.0),
+        ("open_s", 0),
+        ("open_s", float("nan")),
+        ("open_s", True),
+        ("open_s", "30"),
     ],
 )
 def test_invalid_settings_are_refused(name, value):

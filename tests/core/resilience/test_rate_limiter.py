@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.attempts import new_attempt
-from kit.fakes import FakeBackend, picture
+from kit.fakes import PROBE, REFERENCE, FakeBackend
 from kit.gate_clocks import SharedClock
 from kit.gate_passages import ANSWERED, failed
 
@@ -13,8 +13,6 @@ from facematch_core import Charged, FaceVerifier
 from facematch_core.errors import ConfigurationError, RateLimited
 from facematch_core.resilience import RateLimiter, RateWindow
 from facematch_core.resilience.rate_limiter import MARGIN_S
-
-A, B = picture(), picture((20, 30, 40))
 
 
 def make_limiter(clock, limit, seconds, **settings):
@@ -38,7 +36,8 @@ def times(limiter, number):
 
 @pytest.mark.parametrize(("reports_sent", "at"), [(True, 13), (False, 17)])
 def test_window_starts_when_a_call_is_sent(clock, reports_sent, at):
-    limiter, attempt = make_limiter(clock, 1, 10), new_attempt()
+    limiter = make_limiter(clock, 1, 10)
+    attempt = new_attempt()
     leave = limiter.enter(attempt)
     for step_s in (3, 4):
         clock.advance(step_s)
@@ -49,7 +48,8 @@ def test_window_starts_when_a_call_is_sent(clock, reports_sent, at):
 
 
 def test_call_of_a_parent_process_is_treated_as_sent(clock):
-    limiter, attempt = make_limiter(clock, 1, 10), new_attempt()
+    limiter = make_limiter(clock, 1, 10)
+    attempt = new_attempt()
     limiter.enter(attempt)
     attempt.process = -1
     assert times(limiter, 2) == [10, 20]
@@ -69,8 +69,8 @@ def test_verifier_reports_when_a_call_is_sent(clock, kind):
     backend = kind(script=[lambda call: clock.advance(8)])
     limiter = make_limiter(clock, 1, 10)
     with FaceVerifier(backend, policies=[limiter], clock=clock) as verifier:
-        verifier.verify(A, B)
-        verifier.verify(A, B)
+        verifier.verify(PROBE, REFERENCE)
+        verifier.verify(PROBE, REFERENCE)
     assert int(clock.monotonic()) == 10
 
 
@@ -99,11 +99,13 @@ def test_rate_is_never_exceeded_and_fully_used(window, threads, seed, longest_s)
     limit, seconds = window
     clock = SharedClock()
     limiter = make_limiter(clock, limit, seconds, max_wait_s=10_000)
-    sent, started = [], []
+    sent = []
+    started = []
 
     def work(chance):
         for _ in range(4):
-            came, attempt = clock.monotonic(), new_attempt()
+            came = clock.monotonic()
+            attempt = new_attempt()
             leave = limiter.enter(attempt)
             started.append((came, clock.monotonic()))
             clock.sleep(chance.uniform(0, longest_s))
@@ -160,7 +162,8 @@ def test_invalid_rate_window_is_refused(limit, seconds, wrong):
 
 def test_throttled_answer_delays_every_call(clock):
     limiter = make_limiter(clock, 100, 1)
-    leave_first, leave_second = limiter.enter(new_attempt()), limiter.enter(new_attempt())
+    leave_first = limiter.enter(new_attempt())
+    leave_second = limiter.enter(new_attempt())
     leave_first(failed(RateLimited("wait", retry_after_s=25.0)))
     leave_second(failed(RateLimited("wait", retry_after_s=5.0)))
     assert times(limiter, 2) == [25, 25]

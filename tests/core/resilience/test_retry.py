@@ -4,14 +4,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from kit.attempts import new_attempt
-from kit.fakes import FakeBackend, picture
+from kit.fakes import PROBE, REFERENCE, FakeBackend
 from kit.gate_passages import ANSWERED, DOWN, NO_EVIDENCE, UP
 
 import facematch_core as fm
 from facematch_core.resilience import Policy, RateLimiter, RateWindow, Retry
 from facematch_core.testing import ManualClock
-
-A, B = picture(), picture((20, 30, 40))
 
 
 def chance(value):
@@ -27,11 +25,13 @@ def waits(retry, error, numbers=range(1, 12), **about):
 
 def call_once(clock, script, *, retry=None, policies=(), **options):
     """Make one call; return its result or error, the events and the backend."""
-    backend, events, retry = FakeBackend(script=script), [], retry or Retry(times=3)
+    backend = FakeBackend(script=script)
+    events = []
+    retry = retry or Retry(times=3)
     more = {"retry": retry, "policies": policies, "on_event": events.append}
     verifier = fm.FaceVerifier(backend, clock=clock, **more)
     try:
-        end = verifier.verify(A, B, **options)
+        end = verifier.verify(PROBE, REFERENCE, **options)
     except fm.FaceMatchError as error:
         end = error
     return end, events, backend
@@ -150,7 +150,9 @@ class Turnstile(Policy):
     """Refuses some tries."""
 
     def __init__(self, error, refused):
-        self.error, self.refused, self.seen = error, refused, []
+        self.error = error
+        self.refused = refused
+        self.seen = []
 
     def enter(self, context):
         if context.number in self.refused:
@@ -186,9 +188,12 @@ def test_ctrl_c_between_two_attempts_is_not_charged(clock):
     backend = FakeBackend(script=[fm.RateLimited("wait")])
     verifier = fm.FaceVerifier(backend, retry=Retry(), clock=clock, on_event=events.append)
     with pytest.raises(KeyboardInterrupt):
-        verifier.verify(A, B)
+        verifier.verify(PROBE, REFERENCE)
     assert [event.kind for event in events] == [
-        *(fm.EventKind.STARTED, fm.EventKind.SENT, fm.EventKind.RETRYING, fm.EventKind.REFUSED)
+        fm.EventKind.STARTED,
+        fm.EventKind.SENT,
+        fm.EventKind.RETRYING,
+        fm.EventKind.REFUSED,
     ]
 
 
@@ -196,5 +201,5 @@ def test_ctrl_c_between_two_attempts_is_not_charged(clock):
 def test_invalid_retry_argument_is_refused(wrong):
     backend = FakeBackend()
     with pytest.raises(fm.InvalidRequest):
-        fm.FaceVerifier(backend).verify(A, B, retry=wrong)
+        fm.FaceVerifier(backend).verify(PROBE, REFERENCE, retry=wrong)
     assert backend.calls == []

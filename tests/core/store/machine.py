@@ -76,7 +76,8 @@ class Machine(RuleBasedStateMachine):
 
     def give_up(self, *sums):
         """What began too long ago is unknown in some sums; how many entries that are."""
-        limit, given_up = self.clock.now() - dt.timedelta(seconds=LEASE_S), 0
+        limit = self.clock.now() - dt.timedelta(seconds=LEASE_S)
+        given_up = 0
         for call in self.calls:
             for which, (key, _) in call.of.items():
                 is_late = call.attempt.started_at <= limit

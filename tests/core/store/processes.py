@@ -48,7 +48,8 @@ def _spend_beside(address, all_open, counts):
 
 def side_by_side(address, count=2):
     """Some children at once; what may have been charged in all, and what was refused."""
-    all_open, counts = FORK.Barrier(count), FORK.SimpleQueue()
+    all_open = FORK.Barrier(count)
+    counts = FORK.SimpleQueue()
     children = [
         FORK.Process(target=_spend_beside, args=(address, all_open, counts)) for _ in range(count)
     ]

@@ -1,5 +1,4 @@
 import contextlib
-import os
 import sqlite3
 import threading
 import time
@@ -8,14 +7,13 @@ from decimal import Decimal
 import attrs
 import pytest
 from kit.attempts import BUDGET_KEY, NOW, UNIT, entry, sums
-from kit.fakes import FakeBackend, child_says_yes, picture, together
+from kit.fakes import PROBE, REFERENCE, FakeBackend, child_says_yes, together
+from kit.marks import needs_fork
 
 import facematch_core as fm
 from facematch_core.base.deadline import Deadline
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore
-
-A, B = picture(), picture((10, 20, 30))
 
 
 class Holder(sqlite3.Connection):
@@ -133,7 +131,7 @@ def test_unreadable_row_does_not_block_other_reservations(sql, other, tmp_path):
     assert sums(sql) == (0, 2, 0)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
+@needs_fork
 def test_forked_child_does_not_write_the_parents_postponed_outcome(sql, other):
     postponed(sql, other)
     assert child_says_yes(lambda: sums(sql) == (0, 1, 0))
@@ -151,11 +149,11 @@ def verifier(sql):
 
 def test_nothing_is_sent_while_the_store_is_locked(verifier, sql, other):
     other.hold()
-    busy(lambda: verifier.verify(A, B, deadline_s=0.3))
-    busy(lambda: verifier.verify_live(A, B, deadline_s=0.3))
+    busy(lambda: verifier.verify(PROBE, REFERENCE, deadline_s=0.3))
+    busy(lambda: verifier.verify_live(PROBE, REFERENCE, deadline_s=0.3))
     assert verifier.backend.calls == []
     other.let_go()
-    assert verifier.verify(A, B).is_match
+    assert verifier.verify(PROBE, REFERENCE).is_match
     assert sums(sql) == (1, 0, 0)
 
 
@@ -167,7 +165,7 @@ def test_lost_response_is_recorded_as_unknown_after_the_store_unlocks(verifier, 
 
     verifier.backend.script = [lose]
     with pytest.raises(fm.OutcomeUnknown):
-        verifier.verify(A, B, deadline_s=2)
+        verifier.verify(PROBE, REFERENCE, deadline_s=2)
     other.let_go()
     assert sums(sql) == (0, 0, 1)
 
@@ -176,7 +174,7 @@ def test_lost_response_is_recorded_as_unknown_after_the_store_unlocks(verifier, 
 def test_batch_continues_after_pairs_that_found_the_store_locked(verifier, sql, other):
     verifier.backend.script = [None, lambda _call: other.hold()]
     outcomes = []
-    for outcome in verifier.verify_many([(A, B)] * 5, max_workers=1, deadline_s=1):
+    for outcome in verifier.verify_many([(PROBE, REFERENCE)] * 5, max_workers=1, deadline_s=1):
         outcomes.append(outcome)
         if isinstance(outcome.error, fm.StoreUnavailable) and other.in_transaction:
             other.let_go()

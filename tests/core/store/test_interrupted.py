@@ -54,7 +54,8 @@ class Alarm(Exception):
 @pytest.mark.parametrize("raised", [Alarm, KeyboardInterrupt])
 @pytest.mark.parametrize("name", STEPS)
 def test_interruption_at_any_statement_propagates_and_unlocks_the_file(sql, is_free, name, raised):
-    reservation, interruptions = entry(), []
+    reservation = entry()
+    interruptions = []
     sql.reserve(reservation, CAP)
     while True:
         stop = interrupt_statement(len(interruptions), raised)
@@ -72,7 +73,8 @@ def test_interruption_at_any_statement_propagates_and_unlocks_the_file(sql, is_f
 
 def test_reentrant_step_is_refused_at_once(sql):
     """A finaliser that the garbage collector runs there, say."""
-    refusals, events = [], []
+    refusals = []
+    events = []
 
     def ask(*_args):
         if not events:

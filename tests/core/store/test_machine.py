@@ -8,7 +8,8 @@ from facematch_core.store import SqlStore
 
 class SqlMachine(Machine):
     def make_store(self):
-        self.folder, self.opened = tempfile.TemporaryDirectory(), []
+        self.folder = tempfile.TemporaryDirectory()
+        self.opened = []
         return self.open_file()
 
     def open_file(self):

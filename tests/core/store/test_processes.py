@@ -1,15 +1,13 @@
-import os
-
-import pytest
 from core.store import processes
 from kit.attempts import NOW, later, sums
+from kit.marks import forks_beside_threads, needs_fork
 
 from facematch_core import Charged, Retention
 from facematch_core.store import expire_reservations
 
 pytestmark = [
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork"),
-    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
+    needs_fork,
+    forks_beside_threads,
 ]
 
 

@@ -96,7 +96,8 @@ def test_file_that_is_no_database_is_refused_and_unchanged(tmp_path):
 
 
 def test_budget_check_and_increment_are_one_statement(address):
-    engine, statements = sqlalchemy.create_engine(address), []
+    engine = sqlalchemy.create_engine(address)
+    statements = []
     store = SqlStore(engine)
     store.reserve(entry(), Decimal(5))
     sqlalchemy.event.listen(

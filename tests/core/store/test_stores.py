@@ -68,7 +68,8 @@ def test_16_threads_reserve_exactly_the_cap(store):
 
 @pytest.mark.parametrize(("charged", "after"), [(Charged.YES, (1, 0, 0)), (Charged.NO, (0, 0, 0))])
 def test_expired_reservation_is_unknown_until_finalized(store, charged, after):
-    slow, elsewhere = entry(), attrs.evolve(BUDGET_KEY, name="other")
+    slow = entry()
+    elsewhere = attrs.evolve(BUDGET_KEY, name="other")
     store.reserve(slow, UNIT)
     for key, at in ((BUDGET_KEY, later(seconds=LEASE_S - 1)), (elsewhere, later(seconds=LEASE_S))):
         assert expire_reservations(store, at, key) == 0
@@ -84,7 +85,8 @@ def test_expired_reservation_is_unknown_until_finalized(store, charged, after):
 
 
 def test_open_reservations_can_be_filtered_by_state(store):
-    reserved, unknown = entry(), entry()
+    reserved = entry()
+    unknown = entry()
     for reservation in (reserved, unknown):
         store.reserve(reservation, Decimal(5))
     store.finalize(unknown, Charged.UNKNOWN, at=NOW)

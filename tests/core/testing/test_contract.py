@@ -113,7 +113,7 @@ def test_one_cause_fails_only_one_rule():
 
     cases = tuple(run(lambda: ReferenceSimulator(Closed)))
     assert len(failed(cases)) == 1
-    assert {case.rule for case in cases} == {*rules()}
+    assert {case.rule for case in cases} == set(rules())
     assert {case.status for case in cases} == {Status.FAILED, Status.NOT_JUDGED}
 
 
@@ -123,7 +123,7 @@ def test_skip_reason_says_whether_the_simulator_lacks_a_situation():
         cannot_happen: ClassVar = {Situation.UNKNOWN_WARNING: "The vendor has no warnings."}
 
     cases = run(Poor, {"R13", "R49"})
-    assert [*cases] == [
+    assert list(cases) == [
         Case("R13", "", Status.OPEN, "Poor cannot produce UNKNOWN_STATUS."),
         Case(
             *("R49", "", Status.DOES_NOT_APPLY),

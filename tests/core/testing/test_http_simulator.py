@@ -73,7 +73,11 @@ def test_multipart_urlencoded_and_json_bodies_are_parsed(simulator):
 
 def test_each_situation_produces_its_response_and_charges(simulator, capsys):
     """What is carried out is charged, a refusal is not, and who signs in meets no fault."""
-    url, books = simulator.url, lambda: (simulator.requests_seen, simulator.charges)
+    url = simulator.url
+
+    def books():
+        return simulator.requests_seen, simulator.charges
+
     simulator.set_situation(Situation.REJECTED)
     status, headers, body = ask(simulator)
     assert (status, headers["X-Why"], body) == (422, "so", b"no")

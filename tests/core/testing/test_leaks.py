@@ -75,7 +75,8 @@ def test_secret_is_found_in_wrongly_decoded_text():
 
 
 def test_picture_samples_are_found_only_in_their_own_picture():
-    image, other = noise(1), noise(2)
+    image = noise(1)
+    other = noise(2)
     assert len(picture_samples(image)) >= 4
     for sample in picture_samples(image):
         assert find_leaks(sample, image.data)

@@ -28,7 +28,10 @@ from facematch_core.testing.contract import options
 from facematch_core.testing.simulator import required_situations
 
 evolve = attrs.evolve
-PASSED, FAILED, OPEN, APART = Status.PASSED, Status.FAILED, Status.OPEN, Status.DOES_NOT_APPLY
+PASSED = Status.PASSED
+FAILED = Status.FAILED
+OPEN = Status.OPEN
+APART = Status.DOES_NOT_APPLY
 JOB = {"base": JobReference, "simulator": JobSimulator}
 OVER_HTTP = {"base": HttpReference}
 
@@ -171,7 +174,7 @@ def parameters():
             yield pytest.param(status, words, mutant, marks=marks, id=name)
 
 
-@pytest.mark.parametrize(("status", "words", "mutant"), [*parameters()])
+@pytest.mark.parametrize(("status", "words", "mutant"), list(parameters()))
 def test_rule_reports_the_expected_status_and_reason(status, words, mutant):
     cases = tuple(run(mutant.make, {mutant.rule}))
     if status is PASSED:

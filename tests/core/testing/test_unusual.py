@@ -16,7 +16,8 @@ from facematch_core.backend import Capabilities, ImageLimits
 from facematch_core.testing import Situation
 
 evolve = attrs.evolve
-MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS
+MATCH = fm.Operation.MATCH
+LIVENESS = fm.Operation.LIVENESS
 USUAL = Capabilities(
     score_scale="unusual/v1", default_threshold=75.0, billed_operations=frozenset({MATCH})
 )
@@ -39,7 +40,8 @@ class Plain(HttpReference):
 
     def parse(self, request, reply):
         body = self.body(reply)
-        score, verdict = self.score(request, body["score"]), None
+        score = self.score(request, body["score"])
+        verdict = None
         if score is not None:
             verdict = "yes" if self.passes(request, body, score) else "no"
         return self.found(request, verdict, score, body["id"])
@@ -83,7 +85,8 @@ CANNOT = {
 class PlainVendor(HttpReferenceSimulator):
     """Answers with a score, and with none of what else the reference's vendor says."""
 
-    limits, faces = ImageLimits(), {}
+    limits = ImageLimits()
+    faces: ClassVar = {}
     cannot_happen: ClassVar = CANNOT
 
     @property
@@ -163,7 +166,7 @@ ODD = (
                 Situation.IMPOSSIBLE_SCORE), "It has no score.")}),
     odd("FreeLists", "It is free, takes a list of pictures, and answers with a list.",
         capabilities=evolve(USUAL, billed_operations=frozenset()),
-        request=lambda me, ok, call: [*ok(call).values()],
+        request=lambda me, ok, call: list(ok(call).values()),
         body=lambda me, ok, reply: {"score": reply.json()[0], "id": None},
         says={"shows": lambda me, ok, shown, _: [shown]}),
     odd("LiveOnly", "It takes no comparisons.",
