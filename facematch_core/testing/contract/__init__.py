@@ -5,12 +5,21 @@ from __future__ import annotations
 from .calls import AnswerRules, CallRules
 from .money import MoneyRules
 from .options import OptionRules, OwnSenderRules
-from .sessions import SessionRules
+from .session_endings import SessionEndingRules
+from .session_readings import SessionReadingRules
+from .session_starts import SessionStartRules
 
 
 # Pytest runs the last base class first, so a rule that explains later failures runs first.
 class BackendContract(
-    SessionRules, AnswerRules, OwnSenderRules, OptionRules, MoneyRules, CallRules
+    SessionEndingRules,
+    SessionReadingRules,
+    SessionStartRules,
+    AnswerRules,
+    OwnSenderRules,
+    OptionRules,
+    MoneyRules,
+    CallRules,
 ):
     """The rules that every backend must meet, as tests that its author runs unchanged.
 
