@@ -11,7 +11,6 @@ import attrs
 from facematch_core import errors
 from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.frames import methods_clear_frames
-from facematch_core.call.run import Runner
 from facematch_core.call.verdict import CallOptions, check_deadline_s
 from facematch_core.call_log import CallLog
 from facematch_core.errors import ConfigurationError, FaceMatchError, VendorError
@@ -29,6 +28,7 @@ from facematch_core.models import (
 from facematch_core.resilience.circuit_breaker import CircuitBreaker, VendorHealth, health_after
 
 from .members import (
+    RunnerOfMembers,
     VerifierOfMembers,
     check_members,
     members_of_call,
@@ -154,7 +154,7 @@ def _check_members(members: object) -> dict[str, FaceVerifier]:
 
 
 @attrs.define(kw_only=True, eq=False)
-class FailoverRunner(Runner):
+class FailoverRunner(RunnerOfMembers[FaceVerifier]):
     """Makes a failover's calls with its members.
 
     Attributes:
@@ -162,12 +162,7 @@ class FailoverRunner(Runner):
         breakers: A circuit breaker for each member.
     """
 
-    members: Mapping[str, FaceVerifier]
     breakers: Mapping[str, CircuitBreaker]
-
-    @property
-    def inner_runners(self) -> tuple[Runner, ...]:
-        return tuple(member.runner for member in self.members.values())
 
     def _make_call(self, images: list[Image], options: CallOptions) -> Answer:
         self.check_open()

@@ -12,6 +12,7 @@ import attrs
 from facematch_core.backend.kinds import suggest_name
 from facematch_core.base.deadline import Deadline
 from facematch_core.base.frames import methods_clear_frames
+from facematch_core.call.run import Runner
 from facematch_core.errors import ConfigurationError, InvalidRequest, VendorError
 from facematch_core.models import CallRecord, Reconciled, Reconciliation, Route
 
@@ -45,6 +46,21 @@ class VerifierOfMembers(Verifier[T_contra], Generic[M, T_contra]):
     def __repr__(self) -> str:
         # An object whose `__init__` failed has no members.
         return f"{type(self).__name__}({', '.join(getattr(self, '_members', ()))})"
+
+
+@attrs.define(kw_only=True, eq=False)
+class RunnerOfMembers(Runner, Generic[M]):
+    """The base class of the runners of `Failover` and `Share`, which make calls with members.
+
+    Attributes:
+        members: The members by name, in order.
+    """
+
+    members: Mapping[str, M]
+
+    @property
+    def inner_runners(self) -> tuple[Runner, ...]:
+        return tuple(member.runner for member in self.members.values())
 
 
 def check_members(

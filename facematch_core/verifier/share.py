@@ -11,7 +11,7 @@ import attrs
 
 from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.frames import methods_clear_frames
-from facematch_core.call.run import Runner, check_text
+from facematch_core.call.run import check_text
 from facematch_core.call.verdict import CallOptions
 from facematch_core.call_log import CallLog
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest, VendorError
@@ -28,6 +28,7 @@ from facematch_core.models import (
 
 from .failover import Failover
 from .members import (
+    RunnerOfMembers,
     VerifierOfMembers,
     check_members,
     members_of_call,
@@ -234,7 +235,7 @@ def _member_of(call: object) -> str | None:
 
 
 @attrs.define(kw_only=True, eq=False)
-class ShareRunner(Runner):
+class ShareRunner(RunnerOfMembers[FaceVerifier | Failover]):
     """Makes a share's calls, each with the member of its caller.
 
     Attributes:
@@ -244,13 +245,8 @@ class ShareRunner(Runner):
         hash_key_by_member: The key of each member's digests of callers.
     """
 
-    members: Mapping[str, FaceVerifier | Failover]
     percent: Mapping[str, float]
     hash_key_by_member: Mapping[str, bytes] = attrs.field(repr=False)
-
-    @property
-    def inner_runners(self) -> tuple[Runner, ...]:
-        return tuple(member.runner for member in self.members.values())
 
     def choose(self, text: str) -> str:
         """Return the name of the member of a caller."""
