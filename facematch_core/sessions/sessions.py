@@ -602,7 +602,8 @@ class Sessions:
             )
         if record.compared_with is not ComparedWith.DOCUMENT:
             raise errors.InvalidRequest(
-                f"compared_with is {record.compared_with}: read takes no document."
+                "The session does not compare the face with a document (its compared_with is "
+                f"{record.compared_with}): read it without document."
             )
         if not self._capabilities.reads_document:
             raise self._runner.unsupported("document", "does not return the name on a document")
@@ -649,11 +650,14 @@ class Sessions:
         needs_reference = record.compared_with is ComparedWith.GIVEN
         if needs_reference and not has_reference:
             raise errors.InvalidRequest(
-                f"compared_with is {record.compared_with}: start requires a reference."
+                'The session compares the face with your own picture (compared_with="given"): pass '
+                "the picture to start as reference."
             )
         if has_reference and not needs_reference:
             raise errors.InvalidRequest(
-                f"compared_with is {record.compared_with}: start takes no reference."
+                "The session does not compare the face with your own picture (its compared_with is "
+                f"{record.compared_with}): start it without reference, or open sessions that "
+                'expect "match" with compared_with="given".'
             )
         if return_url is not None and not self._capabilities.takes_return_url:
             raise self._runner.unsupported("return_url", "takes no return_url for a session")
