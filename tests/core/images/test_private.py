@@ -87,17 +87,18 @@ def sent(data, limits=ANYTHING):
 @pytest.mark.parametrize("orientation", UPRIGHT)
 def test_metadata_is_removed(form, orientation):
     data = WITH_SECRETS[form](quartered(), orientation)
-    seen = UPRIGHT[orientation]
+    upright_corners = UPRIGHT[orientation]
     assert data.count(CANARY) >= 4
     image = Image.from_bytes(data)
-    new = sent(data)
-    assert CANARY not in new.data
-    assert (new.format, new.upright_size) == (form, image.upright_size)
+    prepared = sent(data)
+    assert CANARY not in prepared.data
+    assert prepared.format is form
+    assert prepared.upright_size == image.upright_size
     # A new file holds it upright; a JPEG is no new one.
     orientation = orientation if form is ImageFormat.JPEG else 1
-    assert new.orientation == orientation
-    assert corners(new.to_pil()) == corners(image.to_pil()) == seen
-    with PIL.Image.open(io.BytesIO(new.data)) as picture:
+    assert prepared.orientation == orientation
+    assert corners(prepared.to_pil()) == corners(image.to_pil()) == upright_corners
+    with PIL.Image.open(io.BytesIO(prepared.data)) as picture:
         assert dict(picture.getexif()) == ({} if orientation == 1 else {0x112: orientation})
         assert not {"xmp", "comment", "photoshop", "mp"} & picture.info.keys()
         assert getattr(picture, "n_frames", 1) == 1
@@ -134,38 +135,46 @@ def test_photographs_keep_pixels_and_profile(path):
 
 
 def test_lossy_webp_without_transparency_is_not_re_encoded():
-    plain = encoded(quartered(), ImageFormat.WEBP)
-    assert sent(plain).data == plain
+    assert sent(WEBP).data == WEBP
+
+
+def test_webp_keeps_its_colour_profile():
     with_profile = webp_with_secrets(quartered(), icc_profile=RGB)
-    new = sent(with_profile).data
-    assert (decoded(new), sent(new).data) == (decoded(with_profile), new)
-    assert CANARY not in new
-    with PIL.Image.open(io.BytesIO(new)) as picture:
-        assert picture.info["icc_profile"] == RGB
-    image = Image.from_bytes(TRANSPARENT)
-    new = image.prepared()
-    assert (new.format, new.prepared()) == ("webp", new)
-    assert corners(new.to_pil()) == UPRIGHT[1]
+    prepared = sent(with_profile)
+    assert decoded(prepared.data) == decoded(with_profile)
+    assert sent(prepared.data).data == prepared.data
+    assert CANARY not in prepared.data
+    assert prepared.to_pil().info["icc_profile"] == RGB
+
+
+def test_transparent_webp_is_re_encoded_once():
+    prepared = sent(TRANSPARENT)
+    assert prepared.format == "webp"
+    assert prepared.prepared() is prepared
+    assert corners(prepared.to_pil()) == UPRIGHT[1]
 
 
 # --- What stays of a JPEG or PNG ---
 
 
+START_OF_SCAN = 0xDA
+
+
 def markers_before_the_scan(jpeg):
     markers = []
-    at = 2
-    while (marker := jpeg[at + 1]) != 0xDA:
-        markers.append(marker)
-        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+    start = 2
+    while jpeg[start + 1] != START_OF_SCAN:
+        markers.append(jpeg[start + 1])
+        start += 2 + int.from_bytes(jpeg[start + 2 : start + 4], "big")
     return markers
 
 
-def names(png):
+def chunk_names_of(png):
     chunk_names = []
-    at = 8
-    while at < len(png):
-        chunk_names.append(png[at + 4 : at + 8])
-        at += 12 + int.from_bytes(png[at : at + 4], "big")
+    start = 8
+    while start < len(png):
+        chunk_names.append(png[start + 4 : start + 8])
+        start += 12 + int.from_bytes(png[start : start + 4], "big")
     return chunk_names
 
 
@@ -179,11 +188,11 @@ def oriented(orientation):
 
 def test_jpeg_keeps_colour_profile_and_adobe_segment():
     profile = b"ICC_PROFILE\0\1\1" + RGB
-    at = CMYK.index(b"\xff\xee")
-    more = segment(0xE2, profile) + segment(0xE2, b"FPXR\0")
-    more += segment(0xEE, b"Adobe" + b"\0\x64\0\0\0\0\0" + CANARY)
-    more += segment(0xEE, b"Other" + b"\0" * 20)
-    data = CMYK[:at] + more + CMYK[at + 16 :]
+    adobe_start = CMYK.index(b"\xff\xee")
+    segments = segment(0xE2, profile) + segment(0xE2, b"FPXR\0")
+    segments += segment(0xEE, b"Adobe" + b"\0\x64\0\0\0\0\0" + CANARY)
+    segments += segment(0xEE, b"Other" + b"\0" * 20)
+    data = CMYK[:adobe_start] + segments + CMYK[adobe_start + 16 :]
     new = sent(data).data
     assert profile in new
     assert CANARY not in new
@@ -195,7 +204,7 @@ def test_png_keeps_profile_palette_and_transparency():
     data = png_with_secrets(quartered(mode="P"), icc_profile=RGB, transparency=1)
     data = png_with(chunk(b"gAMA", b"\0\0\xb1\x8f"), data=data)
     new = sent(data).data
-    assert names(new) == [b"IHDR", b"iCCP", b"PLTE", b"tRNS", b"IDAT", b"IEND"]
+    assert chunk_names_of(new) == [b"IHDR", b"iCCP", b"PLTE", b"tRNS", b"IDAT", b"IEND"]
     assert decoded(new) == decoded(data)
 
 
@@ -216,14 +225,14 @@ def test_png_orientation_after_the_pixels_is_applied():
 TABLE = b"\xff\xdb"
 
 
-def before(mark, *new, data=JPEG):
-    at = data.index(mark)
-    return data[:at] + b"".join(new) + data[at:]
+def inserted(mark, *new, data=JPEG):
+    start = data.index(mark)
+    return data[:start] + b"".join(new) + data[start:]
 
 
 def pixels_of(png):
-    at = png.index(b"IDAT")
-    return png[at + 4 : at + 4 + int.from_bytes(png[at - 4 : at], "big")]
+    start = png.index(b"IDAT")
+    return png[start + 4 : start + 4 + int.from_bytes(png[start - 4 : start], "big")]
 
 
 def idat(content):
@@ -235,15 +244,15 @@ def palette_with(*chunks):
     return PALETTE[:33] + b"".join(chunks) + PALETTE[PALETTE.index(b"IDAT") - 4 :]
 
 
-def frame(webp, more=b""):
+def frame(webp, content_end=b""):
     assert webp[12:15] == b"VP8"
     assert webp[15:16] in b" L"
-    return riff(webp[12:16], webp[20 : 20 + int.from_bytes(webp[16:20], "little")] + more)
+    return riff(webp[12:16], webp[20 : 20 + int.from_bytes(webp[16:20], "little")] + content_end)
 
 
-def webp_of(flags, *chunks, more=b""):
+def webp_of(flags, *chunks, header_end=b""):
     """A WebP of these chunks and, unless `flags` is None, a header for 48 x 32 pixels."""
-    header = riff(b"VP8X", bytes([flags or 0, 0, 0, 0, 47, 0, 0, 31, 0, 0]) + more)
+    header = riff(b"VP8X", bytes([flags or 0, 0, 0, 0, 47, 0, 0, 31, 0, 0]) + header_end)
     content = b"WEBP" + (b"" if flags is None else header) + b"".join(chunks)
     return b"RIFF" + len(content).to_bytes(4, "little") + content
 
@@ -259,7 +268,7 @@ SECOND_JFIF = segment(0xE0, b"JFIF\0" + CANARY[:7] + b"\0\0")
 HIDING = {
     "JPEG second JFIF segment": JPEG[:20] + SECOND_JFIF * 3 + JPEG[20:],
     **{
-        f"JPEG segment {marker:X}": before(TABLE, segment(marker, CANARY))
+        f"JPEG segment {marker:X}": inserted(TABLE, segment(marker, CANARY))
         for marker in (0x02, 0xC8, 0xCC, 0xDC, 0xDE, 0xDF, 0xF0)
     },
     **{
@@ -268,7 +277,7 @@ HIDING = {
     },
     "PNG palette without a use": png_with(chunk(b"PLTE", CANARY[:18])),
     "PNG palette that is too long": palette_with(chunk(b"PLTE", b"\0" * 768 + CANARY[:18])),
-    "PNG transparency of a palette": before(
+    "PNG transparency of a palette": inserted(
         PALETTE[PALETTE.index(b"IDAT") - 4 :], chunk(b"tRNS", b"\xff" * 256 + CANARY), data=PALETTE
     ),
     "PNG IEND": PNG[:-12] + chunk(b"IEND", CANARY),
@@ -280,7 +289,7 @@ HIDING = {
     "PNG profile's end": png_with(chunk(b"iCCP", b"name\0\0" + zlib.compress(RGB) + CANARY)),
     "PNG text of a test card": png_with(chunk(b"tEXt", b"facematch-card\0" + CANARY)),
     "WebP VP8L": webp_of(None, frame(LOSSLESS, CANARY)),
-    "WebP header": webp_of(0, frame(WEBP), more=CANARY),
+    "WebP header": webp_of(0, frame(WEBP), header_end=CANARY),
     "WebP transparency without its flag": webp_of(
         0, riff(b"ALPH", OPAQUE[: -len(CANARY)] + CANARY), frame(WEBP)
     ),
@@ -293,9 +302,9 @@ HIDING = {
 }
 
 
-@pytest.mark.parametrize("where", HIDING)
-def test_hidden_data_is_not_sent(where):
-    data = HIDING[where]
+@pytest.mark.parametrize("hiding_place", HIDING)
+def test_hidden_data_is_not_sent(hiding_place):
+    data = HIDING[hiding_place]
     assert CANARY[:6] in data
     image = Image.from_bytes(data)
     try:
@@ -308,7 +317,7 @@ def test_hidden_data_is_not_sent(where):
     assert CANARY[6:12] not in new.data
     assert new.data.count(b"JFIF\0") == data[:20].count(b"JFIF\0")  # the first stays
     assert new.prepared() is new
-    if not where.startswith("WebP transparency"):
+    if not hiding_place.startswith("WebP transparency"):
         assert corners(new.to_pil()) == "RGBY"
 
 

@@ -23,9 +23,9 @@ JPEG = SMALL_FILES["jpeg"]
 TEXT = base64.encodebytes(JPEG).decode()
 
 
-def refusal(take, *arguments):
+def refusal(take, source):
     with pytest.raises(InvalidImage, match=r"^The picture ") as refused:
-        take(*arguments)
+        take(source)
     return refused.value.message
 
 
@@ -180,10 +180,10 @@ def test_named_pipe_is_refused_without_blocking(tmp_path):
     assert f"The picture {str(pipe)!r} is a pipe or a device" in messages[0]
 
 
-@pytest.mark.parametrize("kind", [str, pathlib.Path])
+@pytest.mark.parametrize("as_path", [str, pathlib.Path])
 @pytest.mark.parametrize("url", ["https://host/face.jpg?sig=s3cret", "S3://bucket/s3cret.jpg"])
-def test_url_is_refused_and_not_quoted(url, kind):
-    message = refusal(Image.read, kind(url))
+def test_url_is_refused_and_not_quoted(url, as_path):
+    message = refusal(Image.read, as_path(url))
     assert "is a URL" in message
     assert "s3cret" not in message
 
