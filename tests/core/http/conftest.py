@@ -60,11 +60,11 @@ def trusting(open_client, ca_bundle):
 def request_to():
     """Makes a request with a key and a picture."""
 
-    def make(url, size=1000, **more):
+    def make(url, size=1000, **options):
         data = (PICTURE * (size // len(PICTURE) + 1))[:size]
         part = FilePart(name="probe", filename="probe.jpg", content_type="image/jpeg", data=data)
         headers = {"X-Api-Key": fm.Secret(ACME_KEY)}
-        return HttpRequest(url=url, headers=headers, files=[part], **more)
+        return HttpRequest(url=url, headers=headers, files=[part], **options)
 
     return make
 
@@ -88,9 +88,9 @@ class SentRequest:
         assert (self.error.billing.charged, self.sent) == (fm.Charged.NO, 0)
         return self.error
 
-    def unknown(self, kind=fm.OutcomeUnknown):
+    def unknown(self, error_class=fm.OutcomeUnknown):
         """The error of a request that may have been executed."""
-        assert type(self.error) is kind
+        assert type(self.error) is error_class
         assert (self.error.billing.charged, self.sent) == (fm.Charged.UNKNOWN, 1)
         assert not self.error.retryable
         return self.error
@@ -100,14 +100,14 @@ class SentRequest:
 def ask(client, request_to):
     """Sends one request and catches its error."""
 
-    def send(url, *, by=client, size=1000, request=None, at_first_byte=lambda: None, **more):
+    def send(url, *, http_client=client, size=1000, request=None, at_first_byte=lambda: None, **options):
         outcome = SentRequest(at_first_byte)
         try:
-            outcome.reply = by.send(
+            outcome.reply = http_client.send(
                 request or request_to(url, size),
                 backend="acme",
                 on_sent=outcome.on_sent,
-                **as_deadlines(more, by.clock),
+                **as_deadlines(options, http_client.clock),
             )
         except FaceMatchError as error:
             outcome.error = error
@@ -136,11 +136,11 @@ def ask_late(ask, open_client):
     What comes before that byte takes no time, however busy the machine is.
     """
 
-    def send(url, *, ca_bundle=None, left_s=0.1, **more):
+    def send(url, *, ca_bundle=None, left_s=0.1, **options):
         clock = LateClock()
-        by = open_client(clock=clock, ca_bundle=ca_bundle)
+        http_client = open_client(clock=clock, ca_bundle=ca_bundle)
         late = {"deadline_s": 100.0, "at_first_byte": lambda: clock.first_byte(100.0 - left_s)}
-        return ask(url, by=by, **late, **more)
+        return ask(url, http_client=http_client, **late, **options)
 
     return send
 

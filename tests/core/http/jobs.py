@@ -67,8 +67,8 @@ def served(*replies):
     )
 
 
-def verify(server, clock, by, deadline_s=None, on_event=None, **settings):
-    backend = by(base_url=server.url, **settings)
+def verify(server, clock, backend_class, deadline_s=None, on_event=None, **settings):
+    backend = backend_class(base_url=server.url, **settings)
     with fm.FaceVerifier(backend, clock=clock, on_event=on_event) as verifier:
         return verifier.verify(PROBE, REFERENCE, deadline_s=deadline_s)
 

@@ -59,11 +59,11 @@ def test_no_clean_up_after_a_response_without_the_mock_header(clock):
 
     answers = [attrs.evolve(answer, headers=MOCKED) for answer in (PERSON, CHECKED, GONE)]
     with served(*answers[:2], GONE, answers[2]) as server:
-        result = verify(server, clock, by=Mocked)
+        result = verify(server, clock, backend_class=Mocked)
     assert [warning.tag for warning in result.warnings] == ["not_cleaned_up"]
     assert len(server.requests) == 4
     with served(answers[0], CHECKED) as server, pytest.raises(fm.EnvironmentMismatch):
-        verify(server, clock, by=Mocked)
+        verify(server, clock, backend_class=Mocked)
     assert len(server.requests) == 2
 
 
@@ -72,7 +72,7 @@ def test_no_clean_up_after_a_response_without_the_mock_header(clock):
 )
 def test_failed_clean_up_is_only_a_warning(clock, failure):
     with served(PERSON, CHECKED, failure, GONE) as server:
-        result = verify(server, clock, by=Tidy)
+        result = verify(server, clock, backend_class=Tidy)
     assert len(server.requests) == 4
     assert (result.decision, result.billing.charges) == (fm.Decision.MATCH, 1)
     (warning,) = result.warnings
@@ -93,7 +93,7 @@ def test_failed_clean_up_is_only_a_warning(clock, failure):
 )
 def test_clean_up_also_runs_after_an_error(clock, replies, error, charged):
     with served(PERSON, *replies) as server, pytest.raises(error) as caught:
-        verify(server, clock, by=Tidy)
+        verify(server, clock, backend_class=Tidy)
     assert type(caught.value) is error
     assert caught.value.billing.charged is charged
     assert len(server.requests) == 1 + len(replies)
@@ -125,10 +125,10 @@ def test_vendor_id_comes_from_the_charged_request(clock):
     person = reply(200, {"id": "p-1"})
     checked = {"id": "c-1", "similarity": 0.935}
     with served(person, reply(200, checked), GONE, GONE) as server:
-        assert verify(server, clock, by=AnyId).ids.vendor == "c-1"
+        assert verify(server, clock, backend_class=AnyId).ids.vendor == "c-1"
     with served(person, reply(200, {"id": "c-1"}), GONE, GONE) as server:
         with pytest.raises(fm.UnexpectedResponse) as caught:
-            verify(server, clock, by=AnyId)
+            verify(server, clock, backend_class=AnyId)
         assert caught.value.ids.vendor == "c-1"
 
 
@@ -143,11 +143,11 @@ def test_vendor_id_comes_from_the_charged_request(clock):
 )
 def test_a_paid_job_that_reconcile_may_still_find_is_not_removed(clock, odd, error):
     with served(ACCEPTED, odd) as server, pytest.raises(error) as caught:
-        verify(server, clock, by=TidyLater)
+        verify(server, clock, backend_class=TidyLater)
     assert len(server.requests) == 2
     assert caught.value.billing.charged is YES
     with served(ACCEPTED, CHECKED, GONE) as server:
-        assert verify(server, clock, by=TidyLater).is_match
+        assert verify(server, clock, backend_class=TidyLater).is_match
     assert len(server.requests) == 3
 
 
@@ -159,16 +159,16 @@ def test_wait_for_hanging_clean_ups_is_limited():
     ]
     given = [[read_request, send(answer)] for answer in answers]
     with RawServer([*given, *[[read_request, hold]] * 2]) as server:
-        result = verify(server, SystemClock(), by=Tidy)
+        result = verify(server, SystemClock(), backend_class=Tidy)
     assert time.monotonic() - began < 10
     assert (result.is_match, [each.tag for each in result.warnings]) == (True, ["not_cleaned_up"])
 
 
-@pytest.mark.parametrize("by", [Tidy, TidyLater])
-def test_clean_up_runs_after_the_call_is_cancelled(by):
+@pytest.mark.parametrize("backend_class", [Tidy, TidyLater])
+def test_clean_up_runs_after_the_call_is_cancelled(backend_class):
     cancellation = Cancellation()
 
-    class Gone(by):
+    class Gone(backend_class):
         def sign(self, http_request, request, *, deadline):
             if http_request.url.endswith(("/checks", "/compare")):
                 cancellation.cancel()
@@ -179,10 +179,10 @@ def test_clean_up_runs_after_the_call_is_cancelled(by):
 
     token = CANCELLATION.set(cancellation)
     try:
-        server = served(*[PERSON] * (by is Tidy), reply(202, {}), GONE, GONE)
+        server = served(*[PERSON] * (backend_class is Tidy), reply(202, {}), GONE, GONE)
         with server, contextlib.suppress(CallCancelled, fm.UnexpectedResponse):
             Gone(base_url=server.url).match(match_call())
-        assert paths(server)[-1] == ("/people/1" if by is Tidy else "/jobs/7")
+        assert paths(server)[-1] == ("/people/1" if backend_class is Tidy else "/jobs/7")
     finally:
         CANCELLATION.reset(token)
 
@@ -193,7 +193,7 @@ def test_after_ctrl_c_skipped_clean_ups_are_logged(clock, caplog):
             raise KeyboardInterrupt
 
     with served(PERSON, CHECKED) as server, pytest.raises(KeyboardInterrupt):
-        verify(server, clock, by=Stopped)
+        verify(server, clock, backend_class=Stopped)
     assert len(server.requests) == 2
     (record,) = [each for each in caplog.records if each.name == "facematch"]
     assert "tidy" in record.getMessage()
@@ -212,7 +212,7 @@ def test_no_clean_up_if_no_request_was_sent(clock):
             return http_request
 
     with served() as server, pytest.raises(fm.VendorUnavailable):
-        verify(server, clock, by=Away)
+        verify(server, clock, backend_class=Away)
     assert server.connections == []
 
 
@@ -222,7 +222,7 @@ def test_error_while_signing_a_clean_up_is_a_warning(clock):
             return http_request if http_request.method == "POST" else {}[JOBS_KEY]
 
     with served(PERSON, CHECKED) as server:
-        result = verify(server, clock, by=Forgetful)
+        result = verify(server, clock, backend_class=Forgetful)
     assert [warning.tag for warning in result.warnings] == ["not_cleaned_up"]
     assert (result.is_match, JOBS_KEY in repr(result)) == (True, False)
 

@@ -50,11 +50,11 @@ def test_deadline_uses_the_given_clock(ask, open_client):
             self.advance(1)
             return super().monotonic()
 
-    by = open_client(clock=Counting())
+    http_client = open_client(clock=Counting())
     with RawServer([read_request, send(OK), read_request, hold]) as server:
-        assert ask(server.url, by=by).reply.status == 200
-        passes = {"at_first_byte": lambda: by.clock.advance(3600), "deadline_s": 600.0}
-        ask(server.url, by=by, **passes).unknown(DeadlineExceeded)
+        assert ask(server.url, http_client=http_client).reply.status == 200
+        passes = {"at_first_byte": lambda: http_client.clock.advance(3600), "deadline_s": 600.0}
+        ask(server.url, http_client=http_client, **passes).unknown(DeadlineExceeded)
 
 
 def test_deadline_of_the_call_applies_to_the_http_request(acme, clock):

@@ -19,7 +19,7 @@ URL = "https://api.acme.example/compare"
 
 @responses.activate
 @pytest.mark.parametrize(
-    ("body", "sent"),
+    ("body", "may_be_sent"),
     [
         (requests.ConnectTimeout(), False),
         (
@@ -32,10 +32,10 @@ URL = "https://api.acme.example/compare"
         (RuntimeError("odd"), True),
     ],
 )
-def test_exception_of_a_test_double_is_unknown_unless_not_connected(ask, body, sent):
+def test_exception_of_a_test_double_is_unknown_unless_not_connected(ask, body, may_be_sent):
     responses.post(URL, body=body)
     outcome = ask(URL)
-    assert outcome.unknown() if sent else outcome.not_sent()
+    assert outcome.unknown() if may_be_sent else outcome.not_sent()
 
 
 class Endless(io.RawIOBase):
@@ -89,24 +89,24 @@ def test_deadline_and_timeout_apply_to_test_doubles(  # noqa: PLR0917 - fixtures
     client = open_client(clock=clock, read_timeout_s=read_timeout_s)
     double = Double(clock, answers=answers)
     client.mount("https://api.acme.example", double)
-    ask(URL, by=client, deadline_s=5.0).unknown(error)
+    ask(URL, http_client=client, deadline_s=5.0).unknown(error)
     assert clock.monotonic() == ends_after_s
     assert double.timeouts == [(5.0, min(5.0, read_timeout_s))]
 
 
 @pytest.mark.parametrize(
-    ("parts", "seen"),
+    ("parts", "sent_body"),
     [
         ({"fields": {"a": "é"}}, "a=%C3%A9"),
         ({"fields": {"a": "b"}, "headers": {"content-type": f"{FORM}; charset=utf-8"}}, "a=b"),
         ({"body": b"\xff\xfe", "headers": {"Content-Type": FORM}}, b"\xff\xfe"),
     ],
 )
-def test_double_receives_forms_as_text_and_raw_bodies_unchanged(ask, parts, seen):
+def test_double_receives_forms_as_text_and_raw_bodies_unchanged(ask, parts, sent_body):
     with responses.RequestsMock() as doubles:
         doubles.post(URL, json={})
         assert ask(URL, request=HttpRequest(url=URL, **parts)).error is None
-        assert doubles.calls[0].request.body == seen
+        assert doubles.calls[0].request.body == sent_body
 
 
 def test_wrapper_that_hides_what_it_wraps_keeps_proxy_and_certificates(
@@ -125,6 +125,6 @@ def test_wrapper_that_hides_what_it_wraps_keeps_proxy_and_certificates(
     script = [read_request, tunnel, start_tls(server_context), read_request, answer]
     with RawServer(script) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-        outcome = ask("https://vendor.example/compare", by=trusting)
+        outcome = ask("https://vendor.example/compare", http_client=trusting)
     assert (outcome.reply.status, outcome.sent) == (302, 1)
     assert sent_urls == ["https://vendor.example/compare"]

@@ -54,18 +54,18 @@ def forms(data):
 
 
 @pytest.mark.parametrize("status", [200, 400])
-@pytest.mark.parametrize("place", ["id", "session", "status", "model", "tag", "text", "deep"])
-def test_echoed_picture_is_masked(place, status):
+@pytest.mark.parametrize("field", ["id", "session", "status", "model", "tag", "text", "deep"])
+def test_echoed_picture_is_masked(field, status):
     for piece in forms(PICTURE):
-        body = {place: f"no {piece}", "said": f"No: {piece}", "fields": {"probe": [piece]}}
-        if place == "deep":
+        body = {field: f"no {piece}", "said": f"No: {piece}", "fields": {"probe": [piece]}}
+        if field == "deep":
             body["deep"] = {"faces": [{"why": {piece: piece}}]}
         ended = read(body, status)
-        shown = repr(ended) + repr(getattr(ended, "field_errors", "")) + repr(ended.ids)
+        text_forms = repr(ended) + repr(getattr(ended, "field_errors", "")) + repr(ended.ids)
         if status == 200:
-            shown += json.dumps(ended.to_dict())
+            text_forms += json.dumps(ended.to_dict())
         for start in range(0, len(piece) - 24, 8):
-            assert piece[start : start + 24] not in shown
+            assert piece[start : start + 24] not in text_forms
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,9 @@ def test_a_key_in_base64_is_masked(key, beside):
     for text in (whole, whole.rstrip("="), whole.replace("+", "-").replace("/", "_")):
         core = text[(len(beside) + 2) // 3 * 4 : -4]
         assert core
-        shown = repr(read({"text": f"No {text}", "id": text, "deep": [text]}, secret=key))
-        assert "***" in shown
-        assert core not in shown
+        text_forms = repr(read({"text": f"No {text}", "id": text, "deep": [text]}, secret=key))
+        assert "***" in text_forms
+        assert core not in text_forms
         assert core not in without_secrets(text, (fm.Secret(key),))
 
 

@@ -44,9 +44,9 @@ BY_STATUS = {
 }
 
 
-def error_of(status, body=b"", table=MappingProxyType({}), headers=None, is_free=False, **more):
+def error_of(status, body=b"", table=MappingProxyType({}), headers=None, is_free=False, **options):
     reply = HttpReply(status=status, body=body, headers=headers or {}, is_free=is_free)
-    return vendor_error(reply, table, backend="acme", now=NOW, **more)
+    return vendor_error(reply, table, backend="acme", now=NOW, **options)
 
 
 def expected(status, shape):
@@ -112,10 +112,10 @@ def test_retry_after_is_parsed(text, seconds):
     st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2100, 1, 1)),
     st.integers(-14, 14),
 )
-def test_retry_after_date_is_relative_to_now(at, hours):
-    at = at.replace(microsecond=0, tzinfo=timezone(timedelta(hours=hours)))
-    reply = HttpReply(status=503, headers={"Retry-After": format_datetime(at)})
-    assert retry_after_s(reply, NOW) == min(max(0.0, (at - NOW).total_seconds()), 1e9)
+def test_retry_after_date_is_relative_to_now(date, hours):
+    date = date.replace(microsecond=0, tzinfo=timezone(timedelta(hours=hours)))
+    reply = HttpReply(status=503, headers={"Retry-After": format_datetime(date)})
+    assert retry_after_s(reply, NOW) == min(max(0.0, (date - NOW).total_seconds()), 1e9)
     assert retry_after_s(reply, NOW.replace(tzinfo=None)) is None
 
 
@@ -146,7 +146,7 @@ def test_free_request_is_retryable_after_server_errors_and_timeouts(status, retr
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "words"),
+    ("status", "body", "expected_text"),
     [
         (200, b"<p>Log in</p>", "HTML page"),
         (403, b"<p>Blocked</p>", "HTML page"),
@@ -154,9 +154,9 @@ def test_free_request_is_retryable_after_server_errors_and_timeouts(status, retr
         (200, b" null\n", "its body is null; "),
     ],
 )
-def test_unexpected_body_is_described_in_the_message(status, body, words):
+def test_unexpected_body_is_described_in_the_message(status, body, expected_text):
     backend = AcmeBackend(api_key=ACME_KEY)
-    assert words in backend.read_reply(match_call(), HttpReply(status=status, body=body)).message
+    assert expected_text in backend.read_reply(match_call(), HttpReply(status=status, body=body)).message
 
 
 @pytest.mark.parametrize(

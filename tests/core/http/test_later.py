@@ -49,9 +49,9 @@ class Later(JobBackend):
                 return self.parse(request, reply)
             yield Wait(self.poll_s)
 
-    def job(self, path="jobs", **more):
+    def job(self, path="jobs", **options):
         return HttpRequest(
-            url=f"{self.service_url}/{path}", body=b"-", **{"expects": {202}, **more}
+            url=f"{self.service_url}/{path}", body=b"-", **{"expects": {202}, **options}
         )
 
     def poll(self, url):
@@ -145,8 +145,8 @@ THRESHOLD = fm.Threshold(50.0, models.ThresholdRule.AT_LEAST)
 CALL = match_call(50.0, call_id="call-7")
 
 
-def read(*replies, by=Later):
-    return by().read_reply(CALL, *replies)
+def read(*replies, backend_class=Later):
+    return backend_class().read_reply(CALL, *replies)
 
 
 def is_lost(error):
@@ -178,10 +178,10 @@ def test_job_not_finished_by_the_deadline_is_charged_and_reconcilable(clock, dea
 def test_job_may_outlast_the_failover_members_share_of_the_deadline(clock):
     """In a failover, only the first byte of a member has an earlier deadline."""
     with served(ACCEPTED, RUNNING, DONE) as server:
-        first, spare = (
-            fm.FaceVerifier(by(base_url=server.url), clock=clock) for by in (Later, Stray)
+        slow, spare = (
+            fm.FaceVerifier(backend_class(base_url=server.url), clock=clock) for backend_class in (Later, Stray)
         )
-        members = {"first": first, "spare": spare}
+        members = {"first": slow, "spare": spare}
         with fm.Failover(members, deadline_s=3, clock=clock) as failover:
             assert failover.verify(PROBE, REFERENCE).is_match
     assert clock.slept == [1.0, 1.0]
@@ -231,7 +231,7 @@ def test_response_for_another_job_is_rejected(clock, replies, says):
 
 
 @pytest.mark.parametrize(
-    ("by", "replies", "error"),
+    ("backend_class", "replies", "error"),
     [
         (GivesUp, (RUNNING,), fm.OutcomeUnknown),
         *((Later, (reply(status, {}),), fm.OutcomeUnknown) for status in (400, 401, 402, 403)),
@@ -243,8 +243,8 @@ def test_response_for_another_job_is_rejected(clock, replies, says):
         (Unsendable, (), fm.UnexpectedResponse),
     ],
 )
-def test_accepted_job_is_charged_once_for_any_error(by, replies, error):
-    ended = read(ACCEPTED, *replies, by=by)
+def test_accepted_job_is_charged_once_for_any_error(backend_class, replies, error):
+    ended = read(ACCEPTED, *replies, backend_class=backend_class)
     assert type(ended) is error
     assert (ended.billing.charged, ended.billing.charges) == (YES, 1)
     assert (ended.ids.vendor, ended.retryable) == ("job-7", False)
@@ -257,7 +257,7 @@ def test_refusal_reported_by_a_poll_is_not_charged_again(charged, status):
         codes_in_200 = True
         error_codes: ClassVar = {"Hidden": InconclusiveRow(NO_FACE, charged, "documented")}
 
-    result = read(ACCEPTED, reply(status, {"job": "job-7", "code": "Hidden"}), by=Polite)
+    result = read(ACCEPTED, reply(status, {"job": "job-7", "code": "Hidden"}), backend_class=Polite)
     assert (result.decision, result.warnings[0].code) == (fm.Decision.INCONCLUSIVE, NO_FACE.code)
     assert (result.billing.charged, result.billing.charges) == (YES, 1)
 
@@ -297,7 +297,7 @@ def test_job_that_was_not_accepted_is_not_reconcilable():
     with RawServer([read_request, close]) as server, pytest.raises(fm.OutcomeUnknown) as caught:
         verifier = fm.FaceVerifier(Later(base_url=server.url))
         verifier.verify(picture(), picture())
-    for error in (caught.value, read(DOWN), read(DOWN, by=WaitsFirst)):
+    for error in (caught.value, read(DOWN), read(DOWN, backend_class=WaitsFirst)):
         assert type(error) is fm.OutcomeUnknown
         assert (error.billing.charged, error.reconcilable) == (UNKNOWN, False)
         assert "reconcile" not in error.message
@@ -319,7 +319,7 @@ def test_wait_requires_finite_non_negative_seconds(seconds):
 
 
 @pytest.mark.parametrize(
-    "where",
+    "location",
     [
         "http://127.0.0.1:99999/x",
         "http://127.0.0.1:5/x",
@@ -331,16 +331,16 @@ def test_wait_requires_finite_non_negative_seconds(seconds):
         "https://api.jobs.example.evil.example/",
     ],
 )
-def test_location_of_another_origin_is_refused(where):
-    ended = read(accepted(Location=where), DONE)
+def test_location_of_another_origin_is_refused(location):
+    ended = read(accepted(Location=location), DONE)
     assert type(ended) is fm.UnexpectedResponse
     assert (ended.billing.charges, ended.ids.vendor) == (1, "job-7")
 
 
 def test_location_may_name_the_default_port():
     backend = Later(base_url="https://mine.example", allow_base_url=True)
-    where = accepted(Location="https://Mine.example:443/jobs/7")
-    assert backend.read_reply(CALL, where, DONE).is_match
+    location = accepted(Location="https://Mine.example:443/jobs/7")
+    assert backend.read_reply(CALL, location, DONE).is_match
 
 
 @pytest.mark.parametrize("name", ["a\r\nX-Key: b", "\u20ac", 7, None])
@@ -361,9 +361,9 @@ def test_reconcile_finds_a_job_by_its_vendor_id(clock):
     with served(RUNNING, DONE) as server, fm.FaceVerifier(Later(base_url=server.url)) as verifier:
         assert verifier.reconcile(unnamed).outcome is fm.Reconciled.CANNOT_KNOW
         assert verifier.reconcile(caught.value).outcome is fm.Reconciled.NOT_YET
-        found = verifier.reconcile(record)
-    assert (found.outcome, found.result.score.value) == (fm.Reconciled.FOUND, 93.5)
-    assert found.result.ids.call == record.id
+        reconciliation = verifier.reconcile(record)
+    assert (reconciliation.outcome, reconciliation.result.score.value) == (fm.Reconciled.FOUND, 93.5)
+    assert reconciliation.result.ids.call == record.id
 
 
 RECORD = fm.CallRecord(
@@ -428,18 +428,18 @@ def test_fetch_and_on_refusal_reject_requests_that_may_be_charged(method):
 
 def test_cancelling_during_a_wait_reports_the_charge():
     events = []
-    sent = threading.Event()
+    is_sent = threading.Event()
 
     def hear(event):
         events.append(event.kind)
         if event.kind is fm.EventKind.SENT:
-            sent.set()
+            is_sent.set()
 
     async def go(server):
         verifier = fm.FaceVerifier(Later(base_url=server.url, poll_s=30.0), on_event=hear)
         async with AsyncFaceVerifier(verifier) as asking, anyio.create_task_group() as group:
             group.start_soon(asking.verify, PROBE, REFERENCE)
-            await anyio.to_thread.run_sync(sent.wait)
+            await anyio.to_thread.run_sync(is_sent.wait)
             group.cancel_scope.cancel()
 
     with served(ACCEPTED) as server:
@@ -490,8 +490,8 @@ def test_plug_in_faults_are_passed_to_listeners(at_end):
 
 
 def test_fetch_is_free_whatever_charges_the_request_declares():
-    gone = reply(503, {"error": "busy"}, Retry_After="7")
-    with served(gone) as server, contextlib.closing(Later(base_url=server.url)) as backend:
+    busy = reply(503, {"error": "busy"}, Retry_After="7")
+    with served(busy) as server, contextlib.closing(Later(base_url=server.url)) as backend:
         request = HttpRequest(method="GET", url=f"{server.url}/jobs/7")
         assert request.charges
         with pytest.raises(fm.VendorUnavailable) as caught:

@@ -167,7 +167,7 @@ def test_older_token_does_not_end_the_newer_one(open_backend, vendor):
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind", "retryable"),
+    ("answer", "error_class", "retryable"),
     [
         # The table of the calls says that this costs something: not of a login.
         ((200, {"error": "invalid_client"}), fm.AuthenticationFailed, False),
@@ -188,13 +188,13 @@ def test_older_token_does_not_end_the_newer_one(open_backend, vendor):
         ),
     ],
 )
-def test_failed_login_is_free_and_sends_no_picture(open_backend, vendor, answer, kind, retryable):
+def test_failed_login_is_free_and_sends_no_picture(open_backend, vendor, answer, error_class, retryable):
     vendor.logins = [answer]
     backend = open_backend()
     with pytest.raises(fm.VendorError) as caught:
         backend.match(match_call())
     error = caught.value
-    assert (type(error), error.retryable) == (kind, retryable)
+    assert (type(error), error.retryable) == (error_class, retryable)
     assert (error.billing.charged, error.backend) == (Charged.NO, "acme")
     assert error.status_code == (answer[0] if isinstance(answer, tuple) else None)
     assert vendor.paths == ["/oauth/token"]
@@ -216,13 +216,13 @@ def slow_login(vendor, ask):
 
 def test_wait_for_another_threads_login_ends_at_the_deadline(open_backend, vendor):
     backend = open_backend()
-    with slow_login(vendor, lambda: backend.match(match_call())) as first:
-        at = time.monotonic()
+    with slow_login(vendor, lambda: backend.match(match_call())) as first_call:
+        started_s = time.monotonic()
         with pytest.raises(fm.VendorUnavailable) as caught:
             backend.match(match_call(deadline_s=0.05))
-        assert time.monotonic() - at < 5
+        assert time.monotonic() - started_s < 5
         assert (caught.value.billing.charged, caught.value.retryable) == (Charged.NO, False)
-    assert first.result(timeout=30).is_match
+    assert first_call.result(timeout=30).is_match
     assert len(vendor.tokens) == 1
 
 
@@ -308,5 +308,5 @@ def test_token_is_in_no_repr_and_no_error(open_backend, vendor):
     vendor.calls = [(200, {"error_code": 7, "error": f"no {token}"})]
     with pytest.raises(fm.VendorError) as caught:
         backend.match(match_call())
-    shown = f"{backend!r} {backend.login_token!r} {caught.value} {vars(caught.value)}"
-    assert token not in shown
+    text_forms = f"{backend!r} {backend.login_token!r} {caught.value} {vars(caught.value)}"
+    assert token not in text_forms

@@ -105,7 +105,7 @@ def test_json_error_does_not_quote_the_body(body):
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "expected_text"),
     [
         ({"detail": "No such\n\tfield."}, "No such field."),
         ({"detail": ["no text"], "message": "third"}, "third"),
@@ -131,8 +131,8 @@ def test_json_error_does_not_quote_the_body(body):
         ({"detail": "Q" * 70}, "***"),
     ],
 )
-def test_an_excerpt_is_short_printable_and_free_of_keys(body, words):
-    assert excerpt(reply(json.dumps(body).encode(), (Secret("pass:word"),))) == words
+def test_an_excerpt_is_short_printable_and_free_of_keys(body, expected_text):
+    assert excerpt(reply(json.dumps(body).encode(), (Secret("pass:word"),))) == expected_text
 
 
 PICTURE = bytes([255, 216, 255, 224, 0, 16]) + b"(face) 'canary' " + bytes(range(256))
@@ -144,10 +144,10 @@ PRINTED += (PICTURE.decode("utf-8", "replace"), "".join(f"\\{byte:o}" for byte i
 
 @pytest.mark.parametrize("printed", PRINTED)
 def test_excerpt_masks_picture_bytes(printed):
-    words = excerpt(reply(json.dumps({"detail": f"no picture: {printed}"}).encode()))
-    assert words.startswith("no picture: ")
-    assert words.endswith("***")
-    assert len(words) < 24
+    expected_text = excerpt(reply(json.dumps({"detail": f"no picture: {printed}"}).encode()))
+    assert expected_text.startswith("no picture: ")
+    assert expected_text.endswith("***")
+    assert len(expected_text) < 24
 
 
 def test_sent_headers_contain_the_secret_and_ignore_netrc(sent, tmp_path, monkeypatch):

@@ -147,7 +147,7 @@ def test_dead_addresses_leave_time_for_a_later_one(many_addresses, ask, open_cli
     many_addresses("127.0.0.2", "127.0.0.3", "127.0.0.1")
     with one_each(http_reply(200)) as server:
         url = f"http://vendor.example:{server.port}/"
-        sent = ask(url, by=open_client(connect_timeout_s=1.5))
+        sent = ask(url, http_client=open_client(connect_timeout_s=1.5))
     assert sent.reply.status == 200
 
 

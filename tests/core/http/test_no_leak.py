@@ -79,8 +79,8 @@ def check(error, records=(), *, deep=("",)):
     the verifier, which holds the caller's pictures while it runs) as far as they show themselves.
     """
     assert (error.__context__, error.__cause__) == (None, None)
-    shown = traceback.TracebackException.from_exception(error, capture_locals=True).format()
-    assert hits(str(error), repr(error), pickle.dumps(error), *shown, *of_records(records)) == []
+    text_forms = traceback.TracebackException.from_exception(error, capture_locals=True).format()
+    assert hits(str(error), repr(error), pickle.dumps(error), *text_forms, *of_records(records)) == []
     for frame, _ in traceback.walk_tb(error.__traceback__):
         module = frame.f_globals["__name__"]
         if module == __name__:
@@ -159,8 +159,8 @@ def test_successful_call_logs_and_retains_no_secrets(client, secret_request, cap
     with RawServer([read_request, send(http_reply(200, b"{}")), hold]) as server:
         request = secret_request(server.url)
         reply = client.send(request, backend="acme")
-        shown = map(repr, (reply, request, request.encoded(), request.files))
-        assert hits(*of_records(caplog.records), *shown) == []
+        text_forms = map(repr, (reply, request, request.encoded(), request.files))
+        assert hits(*of_records(caplog.records), *text_forms) == []
         kept = [
             instance
             for instance in gc.get_objects()

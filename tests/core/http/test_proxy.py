@@ -40,7 +40,7 @@ def test_https_goes_through_a_tunnel(ask, trusting, through, server_context):
     with RawServer([*script, *[read_request, send(OK)] * 2]) as proxy:
         through(proxy)
         for deadline_s in (600.0, None):
-            outcome = ask(URL, by=trusting, deadline_s=deadline_s)
+            outcome = ask(URL, http_client=trusting, deadline_s=deadline_s)
             assert (outcome.reply.status, outcome.sent) == (200, 1)
         assert len(proxy.connections) == 1
     tunnel, request, _ = proxy.requests
@@ -64,11 +64,11 @@ BEFORE = {
 @pytest.mark.usefixtures("_tracing")
 @pytest.mark.parametrize("name", BEFORE)
 def test_failed_proxy_tunnel_sends_nothing(ask, trusting, through, name):
-    script, words, retryable = BEFORE[name]
+    script, expected_text, retryable = BEFORE[name]
     with RawServer([read_request, *script]) as proxy:
         through(proxy, user="me:canary@")
-        error = ask(URL, by=trusting).not_sent()
-    assert words in error.message
+        error = ask(URL, http_client=trusting).not_sent()
+    assert expected_text in error.message
     assert f"through the proxy 127.0.0.1:{proxy.port}" in error.message
     assert "canary" not in error.message
     assert error.retryable is retryable
@@ -80,7 +80,7 @@ def test_deadline_applies_to_the_proxy_tunnel(ask, trusting, through, script):
     outlasted = []
     with RawServer([read_request, *script, outlasted.append]) as proxy:
         through(proxy)
-        error = ask(URL, by=trusting, deadline_s=0.1).not_sent()
+        error = ask(URL, http_client=trusting, deadline_s=0.1).not_sent()
     assert "deadline" in error.message
     assert not outlasted, "the caller stayed until the proxy had ended"
 

@@ -122,10 +122,10 @@ def test_corrupt_compressed_body_is_charged_by_status(ask, name):
 
 
 def test_decompression_bomb_is_not_expanded(ask, open_client):
-    by = open_client(max_body_bytes=100_000)
+    http_client = open_client(max_body_bytes=100_000)
     with one_each(http_reply(200, BROKEN["a bomb"][0], "Content-Encoding: gzip")) as server:
         tracemalloc.start()
-        assert type(ask(server.url, by=by).error) is UnexpectedResponse
+        assert type(ask(server.url, http_client=http_client).error) is UnexpectedResponse
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peak < 5_000_000

@@ -98,7 +98,7 @@ def test_failure_after_the_first_byte_over_tls_has_an_unknown_charge(
     name, ask, trusting, server_context
 ):
     with RawServer(SCRIPTS[name], tls=server_context) as server:
-        ask(server.url, by=trusting, size=300_000).unknown()
+        ask(server.url, http_client=trusting, size=300_000).unknown()
 
 
 @pytest.mark.usefixtures("_tracing")
@@ -129,7 +129,7 @@ def test_small_pieces_of_a_request_are_sent_at_once(ask, monkeypatch):
 
 def test_silent_server_ends_in_a_read_timeout(ask, open_client):
     with RawServer([read_request, hold]) as server:
-        error = ask(server.url, by=open_client(read_timeout_s=0.1)).unknown()
+        error = ask(server.url, http_client=open_client(read_timeout_s=0.1)).unknown()
     assert not isinstance(error, DeadlineExceeded)
 
 
@@ -159,17 +159,17 @@ def test_open_connection_is_reused(ask):
     ],
 )
 def test_keep_alive_header_limits_connection_reuse(ask, open_client, clock, keep_alive, kept_s):
-    by = open_client(clock=clock)
+    http_client = open_client(clock=clock)
     headers = b"" if keep_alive is None else b"Keep-Alive: " + keep_alive.encode() + b"\r\n"
     head, body = OK.split(b"\r\n\r\n")
     reply = head + b"\r\n" + headers + b"\r\n" + body
     with RawServer([read_request, send(reply)] * 3 + [hold]) as server:
         for pause_s in (0.0, kept_s - 0.1, kept_s + 0.1):
             clock.advance(max(0.0, pause_s))
-            assert ask(server.url, by=by).reply.status == 200
+            assert ask(server.url, http_client=http_client).reply.status == 200
         requests = [len(connection.requests) for connection in server.connections]
         assert requests == ([1, 1, 1] if kept_s < 0 else [2, 1])
-        by.close()
+        http_client.close()
 
 
 #: Answers after which a connection is not used again. The first one leaves bytes on it.
@@ -186,8 +186,8 @@ def test_connection_with_extra_bytes_or_an_error_is_not_reused(
         [read_request, send(http_reply(201)), hold],
     ]
     with RawServer(scripts, tls=server_context if over_tls else None) as server:
-        assert ask(server.url, by=trusting).reply is not None
-        assert ask(server.url, by=trusting).reply.status == 201
+        assert ask(server.url, http_client=trusting).reply is not None
+        assert ask(server.url, http_client=trusting).reply.status == 201
 
 
 @pytest.mark.parametrize("kind", [ArithmeticError, KeyboardInterrupt])
@@ -207,7 +207,7 @@ def test_untrusted_or_mismatched_certificate_sends_nothing(ask, trusting, author
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(name).configure_cert(context)
     with RawServer([hold], tls=context) as server:
-        error = ask(server.url, by=client if name == "localhost" else trusting).not_sent()
+        error = ask(server.url, http_client=client if name == "localhost" else trusting).not_sent()
         assert server.received == b""
     assert "certificate" in error.message
     assert not error.retryable
@@ -259,17 +259,17 @@ def test_ca_bundle_setting_of_a_backend_is_used(acme, ca_bundle, server_context)
 
 
 @pytest.mark.parametrize(
-    ("script", "words"),
+    ("script", "expected_text"),
     [
         ([read_bytes(1), reset], "could not be reached"),
         ([close], "could not be reached"),
         ([send(b"HTTP/1.1 400 x\r\n\r\n")], "may expect http://"),
     ],
 )
-def test_failed_tls_handshake_sends_nothing(ask, trusting, script, words):
+def test_failed_tls_handshake_sends_nothing(ask, trusting, script, expected_text):
     with RawServer(script) as server:
-        error = ask(f"https://localhost:{server.port}/", by=trusting).not_sent()
-    assert words in error.message
+        error = ask(f"https://localhost:{server.port}/", http_client=trusting).not_sent()
+    assert expected_text in error.message
 
 
 def test_missing_tls_handshake_sends_nothing(ask, trusting, monkeypatch):
@@ -280,5 +280,5 @@ def test_missing_tls_handshake_sends_nothing(ask, trusting, monkeypatch):
 
     monkeypatch.setattr("urllib3.connection.ssl_wrap_socket", not_shaken)
     with RawServer([hold]) as server:
-        ask(f"https://localhost:{server.port}/", by=trusting).not_sent()
+        ask(f"https://localhost:{server.port}/", http_client=trusting).not_sent()
         assert server.received == b""

@@ -97,8 +97,8 @@ FACE = reply(200, [{"id": "f1"}])
 LIVENESS = LivenessRequest(probe=picture())
 
 
-def read(*replies, by=Three, call=None):
-    return by(api_key=KEY).read_reply(call or match_call(), *replies)
+def read(*replies, backend_class=Three, call=None):
+    return backend_class(api_key=KEY).read_reply(call or match_call(), *replies)
 
 
 def test_error_code_can_be_an_inconclusive_no_face_result():
@@ -118,12 +118,12 @@ def test_error_code_can_be_an_inconclusive_no_face_result():
 
 @pytest.mark.parametrize("method", ["error_code", "parse_non_200"])
 def test_exception_in_error_mapping_is_reported_with_file_and_line(method):
-    by = backend_with(**{method: lambda self, *arguments: arguments[-1].json()["nowhere"]})
-    error = read(reply(429, {}), by=by)
+    backend_class = backend_with(**{method: lambda self, *arguments: arguments[-1].json()["nowhere"]})
+    error = read(reply(429, {}), backend_class=backend_class)
     assert isinstance(error, fm.RateLimited)
     assert "KeyError in test_steps.py, line " in str(error)
     page = HttpReply(status=502, body=b"<html>")
-    assert "test_steps.py" not in str(read(page, by=by))
+    assert "test_steps.py" not in str(read(page, backend_class=backend_class))
 
 
 @pytest.mark.parametrize("where", ["steps", "sign"])
@@ -141,7 +141,7 @@ def test_plug_in_exception_before_the_first_byte_is_not_charged(where):
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("settings", "expected_text"),
     [
         ({"api_key": ""}, "set the environment variable THREE_API_KEY"),
         ({"allow_base_url": "yes"}, "allow_base_url must be true or false"),
@@ -156,8 +156,8 @@ def test_plug_in_exception_before_the_first_byte_is_not_charged(where):
         ({"api_key": "k\N{BULLET}"}, "api_key"),
     ],
 )
-def test_error_names_the_invalid_setting(settings, words):
-    with pytest.raises(fm.ConfigurationError, match=words):
+def test_error_names_the_invalid_setting(settings, expected_text):
+    with pytest.raises(fm.ConfigurationError, match=expected_text):
         Three(**{"api_key": KEY, **settings})
 
 
@@ -177,9 +177,9 @@ def test_backend_cannot_be_copied_and_refuses_undeclared_operations():
 
 
 def test_vendor_id_falls_back_to_the_last_request_id():
-    by = backend_with(request_id_header="X-Request")
+    backend_class = backend_with(request_id_header="X-Request")
     replies = [reply(status, {}, X_Request=f"r-{status}") for status in (200, 400)]
-    assert read(*replies, by=by).ids.vendor == "r-400"
+    assert read(*replies, backend_class=backend_class).ids.vendor == "r-400"
 
 
 @pytest.mark.parametrize("answer", [None, reply(500, {})], ids=["lost", "a fault of the vendor"])

@@ -26,9 +26,9 @@ def store():
 def limited(backend, clock, store):
     """A verifier with a budget; arguments are those of `Budget`."""
 
-    def make(cap, *more, retry=None, **settings):
+    def make(cap, *, retry=None, **settings):
         budget = Budget(cap, **{"name": "shop", "store": store, "clock": clock} | settings)
-        return FaceVerifier(backend, policies=(budget, *more), retry=retry, clock=clock)
+        return FaceVerifier(backend, policies=[budget], retry=retry, clock=clock)
 
     return make
 
@@ -56,23 +56,27 @@ def test_exceeded_budget_refuses_before_sending(limited, backend, store):
     assert sums(store) == (2, 0, 0)
     assert (error.budget, error.unit, error.cap, error.frees_at) == ("shop", "calls", 2, None)
     assert (error.spent, error.reserved, error.unknown) == (2, 0, 0)
-    for other in (copy.copy(error), pickle.loads(pickle.dumps(error))):
-        assert (other.message, vars(other)) == (error.message, vars(error))
+    for copied in (copy.copy(error), pickle.loads(pickle.dumps(error))):
+        assert vars(copied) == vars(error)
 
 
-def test_open_reservation_records_the_error_and_the_environment(limited, backend, store, clock):
+def test_open_reservation_records_the_call_and_its_error(limited, backend, store, clock):
     backend.script = [errors.OutcomeUnknown("Lost.")]
     with pytest.raises(errors.OutcomeUnknown) as caught:
         limited(5).verify(PROBE, REFERENCE, caller_ref="case-17")
     (reservation,) = store.open_reservations()
     assert reservation.call == attrs.evolve(caught.value.call, caller_ref=None)
     assert (reservation.error, reservation.ended_at) == ("OutcomeUnknown", clock.now())
-    where = Environment.SANDBOX
-    backend.script = [match_result(billing=Billing(Charged.UNKNOWN), environment=where)]
+    assert reservation.answered_from is None
+
+
+def test_open_reservation_records_the_environment_that_answered(limited, backend, store):
+    sandbox = Environment.SANDBOX
+    backend.script = [match_result(billing=Billing(Charged.UNKNOWN), environment=sandbox)]
     with pytest.raises(errors.EnvironmentMismatch, match="or the setting environment"):
         limited(5).verify(PROBE, REFERENCE)
-    endings = {(each.error, each.answered_from) for each in store.open_reservations()}
-    assert endings == {("OutcomeUnknown", None), (None, where)}
+    (reservation,) = store.open_reservations()
+    assert (reservation.error, reservation.answered_from) == (None, sandbox)
 
 
 def test_free_operations_are_not_counted(limited, backend, store):
@@ -87,12 +91,12 @@ def test_free_operations_are_not_counted(limited, backend, store):
         verifier.check_liveness(PROBE)
 
 
-@pytest.mark.parametrize(("minutes", "remainder"), [(0, (1, 0)), (14, (1, 0)), (15, (0, 1))])
-def test_full_budget_expires_old_reservations(limited, store, minutes, remainder):
+@pytest.mark.parametrize(("minutes", "reserved", "unknown"), [(0, 1, 0), (14, 1, 0), (15, 0, 1)])
+def test_full_budget_expires_old_reservations(limited, store, minutes, reserved, unknown):
     store.reserve(entry(started_at=later(minutes=-minutes)), Decimal(1))
-    error = exceeded(limited(1), f"0 spent, {remainder[0]} reserved, {remainder[1]} unknown")
-    assert (error.reserved, error.unknown) == remainder
-    assert sums(store) == (0, *remainder)
+    error = exceeded(limited(1), f"0 spent, {reserved} reserved, {unknown} unknown")
+    assert (error.reserved, error.unknown) == (reserved, unknown)
+    assert sums(store) == (0, reserved, unknown)
 
 
 def test_result_is_returned_if_the_store_fails(backend):
@@ -134,14 +138,17 @@ def test_retry_after_midnight_counts_for_the_previous_day(limited, backend, cloc
 
 
 def test_operation_without_a_price_is_refused_before_sending(limited, backend):
-    prices = {Operation.LIVENESS: Decimal("0.03")}
-    budget = Budget(5, name="shop", currency="USD", price=prices)
+    verifier = limited(5, currency="USD", price={Operation.LIVENESS: Decimal("0.03")})
+    with pytest.raises(errors.ConfigurationError, match=r"set price=\{Operation\.MATCH"):
+        verifier.verify(PROBE, REFERENCE)
+    assert backend.calls == []
+
+
+def test_budget_states_the_price_of_an_operation():
+    budget = Budget(5, name="shop", currency="USD", price={Operation.LIVENESS: Decimal("0.03")})
     assert budget.price(Operation.LIVENESS) == (Decimal("0.03"), "USD")
     assert budget.price(Operation.MATCH) is None
     assert Budget(5, name="shop").price(Operation.MATCH) is None
-    with pytest.raises(errors.ConfigurationError, match=r"set price=\{Operation\.MATCH"):
-        limited(5, currency="USD", price=prices).verify(PROBE, REFERENCE)
-    assert backend.calls == []
 
 
 def test_the_same_budget_twice_is_refused(backend, store):
@@ -154,11 +161,14 @@ def test_the_same_budget_twice_is_refused(backend, store):
 def test_verify_live_needs_room_for_both_prices(limited, backend):
     exceeded(limited(Decimal("0.07"), **USD), r"for 0\.08 more", call=FaceVerifier.verify_live)
     assert limited(Decimal("0.08"), name="both", **USD).verify_live(PROBE, REFERENCE).is_verified
+
+
+def test_verify_live_needs_no_room_for_a_free_liveness_check(limited, backend):
     backend.capabilities = attrs.evolve(
         backend.capabilities, billed_operations=frozenset({Operation.MATCH})
     )
-    only = {"currency": "USD", "price": {Operation.MATCH: Decimal("0.05")}}
-    assert limited(Decimal("0.05"), name="one", **only).verify_live(PROBE, REFERENCE).is_verified
+    verifier = limited(Decimal("0.05"), currency="USD", price={Operation.MATCH: Decimal("0.05")})
+    assert verifier.verify_live(PROBE, REFERENCE).is_verified
 
 
 WRONG = {

@@ -16,19 +16,19 @@ def breaker(clock):
     return CircuitBreaker(failures=3, open_s=10.0, clock=clock)
 
 
-def call(breaker, *endings):
-    for ending in endings:
+def call(breaker, ending, times=1):
+    for _ in range(times):
         breaker.enter(new_attempt())(ending)
 
 
 def open_breaker(breaker):
-    call(breaker, *[UNREACHABLE] * breaker.failures)
+    call(breaker, UNREACHABLE, times=breaker.failures)
     assert breaker.state is OPEN
 
 
 @pytest.mark.parametrize("ending", DOWN.values(), ids=DOWN)
 def test_consecutive_failures_open_the_breaker(breaker, ending):
-    call(breaker, ending, ending)
+    call(breaker, ending, times=2)
     assert breaker.state is CLOSED
     call(breaker, ending)
     assert breaker.state is OPEN
@@ -36,7 +36,8 @@ def test_consecutive_failures_open_the_breaker(breaker, ending):
 
 @pytest.mark.parametrize("ending", NO_EVIDENCE.values(), ids=NO_EVIDENCE)
 def test_endings_without_evidence_do_not_change_the_breaker(breaker, clock, ending):
-    call(breaker, UNREACHABLE, UNREACHABLE, *[ending] * 9)
+    call(breaker, UNREACHABLE, times=2)
+    call(breaker, ending, times=9)
     assert breaker.state is CLOSED
     call(breaker, UNREACHABLE)
     assert breaker.state is OPEN
@@ -49,7 +50,7 @@ def test_endings_without_evidence_do_not_change_the_breaker(breaker, clock, endi
 
 def test_open_breaker_error_has_retry_time_and_last_error(breaker, clock):
     reason = "its certificate is invalid: set ca_bundle"
-    call(breaker, *[failed(VendorUnavailable(reason), may_be_sent=False)] * 3)
+    call(breaker, failed(VendorUnavailable(reason), may_be_sent=False), times=3)
     clock.advance(4.0)
     with pytest.raises(BreakerOpen, match="nothing was sent") as caught:
         breaker.enter(new_attempt())
@@ -91,18 +92,18 @@ def test_half_open_breaker_admits_one_probe(breaker, clock):
 def test_unfinished_probe_is_replaced_after_open_s(breaker, clock):
     open_breaker(breaker)
     clock.advance(10.0)
-    lost = breaker.enter(new_attempt())
+    leave_lost = breaker.enter(new_attempt())
     clock.advance(10.0)
-    second = breaker.enter(new_attempt())
-    lost(UNREACHABLE)
-    second(ANSWERED)
+    leave_replacement = breaker.enter(new_attempt())
+    leave_lost(UNREACHABLE)
+    leave_replacement(ANSWERED)
     assert breaker.state is CLOSED
 
 
 def test_reset_closes_the_breaker(breaker):
     open_breaker(breaker)
     breaker.reset()
-    call(breaker, UNREACHABLE, UNREACHABLE)
+    call(breaker, UNREACHABLE, times=2)
     assert breaker.state is CLOSED
     call(breaker, UNREACHABLE)
     assert breaker.state is OPEN

@@ -1,4 +1,5 @@
 import random
+from unittest.mock import Mock
 
 import attrs
 import pytest
@@ -23,19 +24,19 @@ def call(limiter, ending=ANSWERED, **about):
     """Make one call; return when it was let through."""
     attempt = new_attempt(**about)
     leave = limiter.enter(attempt)
-    at = limiter.clock.monotonic()
+    entered_s = limiter.clock.monotonic()
     if ending.may_be_sent:
         limiter.sent(attempt)
     leave(ending)
-    return at
+    return entered_s
 
 
 def times(limiter, number):
     return [int(call(limiter)) for _ in range(number)]
 
 
-@pytest.mark.parametrize(("reports_sent", "at"), [(True, 13), (False, 17)])
-def test_window_starts_when_a_call_is_sent(clock, reports_sent, at):
+@pytest.mark.parametrize(("reports_sent", "next_call_s"), [(True, 13), (False, 17)])
+def test_window_starts_when_a_call_is_sent(clock, reports_sent, next_call_s):
     limiter = make_limiter(clock, 1, 10)
     attempt = new_attempt()
     leave = limiter.enter(attempt)
@@ -44,7 +45,7 @@ def test_window_starts_when_a_call_is_sent(clock, reports_sent, at):
         if reports_sent:  # a second report changes nothing
             limiter.sent(attempt)
     leave(ANSWERED)
-    assert times(limiter, 1) == [at]
+    assert times(limiter, 1) == [next_call_s]
 
 
 def test_call_of_a_parent_process_is_treated_as_sent(clock):
@@ -64,9 +65,9 @@ class Unseen(FakeBackend):
         return super().match(attrs.evolve(request, on_sent=lambda: None))
 
 
-@pytest.mark.parametrize("kind", [FakeBackend, Unseen])
-def test_verifier_reports_when_a_call_is_sent(clock, kind):
-    backend = kind(script=[lambda call: clock.advance(8)])
+@pytest.mark.parametrize("backend_class", [FakeBackend, Unseen])
+def test_verifier_reports_when_a_call_is_sent(clock, backend_class):
+    backend = backend_class(script=[lambda call: clock.advance(8)])
     limiter = make_limiter(clock, 1, 10)
     with FaceVerifier(backend, policies=[limiter], clock=clock) as verifier:
         verifier.verify(PROBE, REFERENCE)
@@ -74,17 +75,13 @@ def test_verifier_reports_when_a_call_is_sent(clock, kind):
     assert int(clock.monotonic()) == 10
 
 
-def test_ctrl_c_while_waiting_frees_the_slot(clock):
+def test_ctrl_c_while_waiting_frees_the_slot(clock, monkeypatch):
     limiter = make_limiter(clock, 1, 10)
     call(limiter)
-
-    def interrupted(seconds):
-        raise KeyboardInterrupt
-
-    clock.sleep, sleep = interrupted, clock.sleep
-    with pytest.raises(KeyboardInterrupt):
-        call(limiter)
-    clock.sleep = sleep
+    with monkeypatch.context() as patch:
+        patch.setattr(clock, "sleep", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            call(limiter)
     assert times(limiter, 1) == [10]
 
 
@@ -99,31 +96,31 @@ def test_rate_is_never_exceeded_and_fully_used(window, threads, seed, longest_s)
     limit, seconds = window
     clock = SharedClock()
     limiter = make_limiter(clock, limit, seconds, max_wait_s=10_000)
-    sent = []
-    started = []
+    sent_s = []
+    came_and_entered_s = []
 
     def work(chance):
         for _ in range(4):
-            came = clock.monotonic()
+            came_s = clock.monotonic()
             attempt = new_attempt()
             leave = limiter.enter(attempt)
-            started.append((came, clock.monotonic()))
+            came_and_entered_s.append((came_s, clock.monotonic()))
             clock.sleep(chance.uniform(0, longest_s))
             limiter.sent(attempt)
-            sent.append(clock.monotonic())
+            sent_s.append(clock.monotonic())
             clock.sleep(chance.uniform(0, longest_s))
             leave(ANSWERED)
 
     clock.run(*(lambda n=n: work(random.Random(f"{seed} {n}")) for n in range(threads)))
-    sent.sort()
-    assert len(sent) == 4 * threads
-    for first, one_more in zip(sent, sent[limit:], strict=False):
-        assert one_more - first >= seconds
+    sent_s.sort()
+    assert len(sent_s) == 4 * threads
+    for earlier_s, one_more_s in zip(sent_s, sent_s[limit:], strict=False):
+        assert one_more_s - earlier_s >= seconds
     if longest_s == 0:
         # First come, first served. Waiting calls wake up some milliseconds apart.
-        in_order = sorted(started, key=lambda pair: (round(pair[1], 2), pair[0]))
-        assert in_order == sorted(started)
-        assert sent[-1] <= (4 * threads - 1) // limit * (seconds + MARGIN_S) + seconds + 1
+        in_order = sorted(came_and_entered_s, key=lambda times: (round(times[1], 2), times[0]))
+        assert in_order == sorted(came_and_entered_s)
+        assert sent_s[-1] <= (4 * threads - 1) // limit * (seconds + MARGIN_S) + seconds + 1
 
 
 @pytest.mark.parametrize(
@@ -149,15 +146,23 @@ def test_wait_longer_than_max_wait_s_is_refused_at_once(clock):
 
 
 @pytest.mark.parametrize(
-    ("limit", "seconds", "wrong"),
+    ("name", "value"),
     [
-        *((value, 60, "limit") for value in (0, -1, True, 2.5, "300")),
-        *((300, value, "seconds") for value in (0, -1, float("nan"), float("inf"), True)),
+        ("limit", 0),
+        ("limit", -1),
+        ("limit", True),
+        ("limit", 2.5),
+        ("limit", "300"),
+        ("seconds", 0),
+        ("seconds", -1),
+        ("seconds", float("nan")),
+        ("seconds", float("inf")),
+        ("seconds", True),
     ],
 )
-def test_invalid_rate_window_is_refused(limit, seconds, wrong):
-    with pytest.raises(ConfigurationError, match=f"RateWindow: {wrong} must be"):
-        RateWindow(limit, seconds)
+def test_invalid_rate_window_is_refused(name, value):
+    with pytest.raises(ConfigurationError, match=f"RateWindow: {name} must be"):
+        RateWindow(**{"limit": 300, "seconds": 60, name: value})
 
 
 def test_throttled_answer_delays_every_call(clock):

@@ -47,10 +47,10 @@ def test_hex_base64_and_url_encoded_secret_is_found(secret, before, after):
 
 @settings(max_examples=40)
 @given(secrets, around, around, st.lists(st.sampled_from([repr, ascii, json.dumps]), max_size=3))
-def test_secret_is_found_in_nested_repr_and_json(secret, before, after, ways):
+def test_secret_is_found_in_nested_repr_and_json(secret, before, after, encoders):
     for text in (repr(before + secret + after), repr((before + secret + after).decode("latin-1"))):
-        for way in ways:
-            text = way(text)  # noqa: PLW2901 - each around the one before
+        for encode in encoders:
+            text = encode(text)  # noqa: PLW2901 - each around the one before
         assert find_leaks(secret, text)
         assert find_leaks(secret, text.encode(errors="surrogateescape"))
 
@@ -76,11 +76,11 @@ def test_secret_is_found_in_wrongly_decoded_text():
 
 def test_picture_samples_are_found_only_in_their_own_picture():
     image = noise(1)
-    other = noise(2)
+    other_image = noise(2)
     assert len(picture_samples(image)) >= 4
     for sample in picture_samples(image):
         assert find_leaks(sample, image.data)
-        assert not find_leaks(sample, other.data)
+        assert not find_leaks(sample, other_image.data)
     assert picture_samples(picture(kind="BMP")) == ()  # it would be found anywhere
 
 

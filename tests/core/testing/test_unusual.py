@@ -31,9 +31,8 @@ class Plain(HttpReference):
     capabilities = USUAL
 
     def request(self, call):
-        return {
-            place: words for place, words in Mapping.request(self, call).items() if place in PLACES
-        }
+        fields = Mapping.request(self, call)
+        return {place: fields[place] for place in PLACES if place in fields}
 
     def threshold(self, call):
         return None
@@ -47,28 +46,31 @@ class Plain(HttpReference):
         return self.found(request, verdict, score, body["id"])
 
     def found(self, call, verdict, score, vendor_id):
-        result = nobody(call)
-        decision = (
-            result.decision if verdict is None else self.decision(call, {"verdict": verdict}, score)
-        )
         charged = fm.Charged.YES if self.capabilities.billed_operations else fm.Charged.NO
-        return evolve(
-            result,
-            decision=decision,
-            score=score,
+        result = evolve(
+            nobody(call),
             backend=self.name,
-            warnings=(fm.backend.NO_FACE,) if verdict is None else (),
+            warnings=(fm.backend.NO_FACE,),
             ids=models.Ids(vendor=vendor_id),
             billing=fm.Billing(charged, "the vendor's page on prices"),
         )
+        if verdict is None:
+            return result
+        decision = self.decision(call, {"verdict": verdict}, score)
+        return evolve(result, decision=decision, score=score, warnings=())
 
     def score(self, call, number):
         if number is None:
             return None
         if type(number) not in (int, float):
             raise TypeError("It is no number.")
-        how = {"raw": number, "source": models.ScaleSource.DOCUMENTED}
-        return fm.Score(50 + 50 * number, "unusual/v1", raw_name="score", **how)
+        return fm.Score(
+            50 + 50 * number,
+            "unusual/v1",
+            raw=number,
+            raw_name="score",
+            source=models.ScaleSource.DOCUMENTED,
+        )
 
     def passes(self, call, body, score):
         return call.threshold.passes(score.value)
@@ -96,45 +98,38 @@ class PlainVendor(HttpReferenceSimulator):
 
     @property
     def received(self):
-        return {
-            place: base64.b64decode(self.words[place]) for place in PLACES if place in self.words
-        }
+        pictures = {place: self.words[place] for place in PLACES if place in self.words}
+        return {place: base64.b64decode(text) for place, text in pictures.items()}
 
-    def answered(self, words, key, situation, score):
-        words = words if isinstance(words, dict) else dict(zip(PLACES, words, strict=True))
-        status, body = super().answered(words, key, situation, score)
+    def answered(self, fields, key, situation, score):
+        if isinstance(fields, list):
+            fields = dict(zip(PLACES, fields, strict=True))
+        status, body = super().answered(fields, key, situation, score)
         if "score" not in body:
             return status, body
-        shown = None if body["score"] is None else body["score"] / 50 - 1
-        shown = 9 if situation is Situation.IMPOSSIBLE_SCORE else shown
-        return status, self.shows(shown, body["id"])
+        if situation is Situation.IMPOSSIBLE_SCORE:
+            cosine = 9
+        elif body["score"] is None:
+            cosine = None
+        else:
+            cosine = body["score"] / 50 - 1
+        return status, self.document(cosine, body["id"])
 
-    def shows(self, shown, call_id):
-        return {"score": shown, "id": call_id}
+    def document(self, cosine, call_id):
+        return {"score": cosine, "id": call_id}
 
-    def answer(self, *asked):
-        is_billed = bool(self.backend_class.capabilities.billed_operations)
-        return evolve(super().answer(*asked), charged=None if is_billed else False)
+    def answer(self, request, situation, score):
+        reply = super().answer(request, situation, score)
+        if self.backend_class.capabilities.billed_operations:
+            return reply
+        return evolve(reply, charged=False)
 
 
-def odd(name, fault, /, *, base=Plain, answers=PlainVendor, says=(), **changes):
+def odd(name, fault, /, *, simulator=(), **changes):
     """A plug-in and its vendor, with these changes of both."""
-    return row("", name, fault, base=base, simulator=vendor(answers, **dict(says)), **changes)
-
-
-def passes_by_vendor(me, ok, call, body, score):
-    limit = body["thresholds"]["1e-4"]
-    if type(limit) is not float:
-        raise TypeError("It is no threshold.")
-    return score.raw >= limit and (call.threshold is None or ok(call, body, score))
-
-
-def says_same(me, ok, call, reply):
-    words = {True: "yes", False: "no", None: None}
-    same = reply.json()["same"]
-    if type(same) not in (bool, type(None)):
-        raise TypeError("It is no verdict.")
-    return me.found(call, words[same], None, None)
+    return row(
+        "", name, fault, base=Plain, simulator=vendor(PlainVendor, **dict(simulator)), **changes
+    )
 
 
 def as_the_page_says(me, ok, call, number):
@@ -147,35 +142,84 @@ def as_the_page_says(me, ok, call, number):
     return fm.Score(round(100 - 100 * distance, 6), "unusual/v1", raw=distance, raw_name="distance")
 
 
-# fmt: off
-ODD = (
-    odd("Distance", "It answers with a distance: the higher, the less alike.",
-        score=as_the_page_says, says={"shows": lambda me, ok, shown, call_id:
-            ok(None if shown is None else (1 - shown) / 2, call_id)}),
-    odd("OwnThresholds", "A threshold of its own comes with each answer, and it takes none.",
-        capabilities=evolve(USUAL, threshold_rule=models.ThresholdRule.VENDOR,
-            default_threshold=None),
-        passes=passes_by_vendor, says={"shows": lambda me, ok, *about:
-            ok(*about) | {"thresholds": {"1e-3": 0.3, "1e-4": 0.5}}}),
-    odd("VerdictOnly", "Yes or no, and nothing more; nobody knows one answer from another.",
-        capabilities=Capabilities(billed_operations=frozenset({MATCH}),
-            threshold_rule=models.ThresholdRule.VENDOR),
-        parse=says_same, says={
-            "shows": lambda me, ok, shown, _: {"same": None if shown is None else shown > 0},
-            "cannot_happen": CANNOT | dict.fromkeys((Situation.SCORE, Situation.NULL_SCORE,
-                Situation.IMPOSSIBLE_SCORE), "It has no score.")}),
-    odd("FreeLists", "It is free, takes a list of pictures, and answers with a list.",
+def document_with_distance(me, ok, cosine, call_id):
+    return ok(None if cosine is None else (1 - cosine) / 2, call_id)
+
+
+def passes_by_vendor(me, ok, call, body, score):
+    limit = body["thresholds"]["1e-4"]
+    if type(limit) is not float:
+        raise TypeError("It is no threshold.")
+    return score.raw >= limit and (call.threshold is None or ok(call, body, score))
+
+
+def document_with_thresholds(me, ok, cosine, call_id):
+    return ok(cosine, call_id) | {"thresholds": {"1e-3": 0.3, "1e-4": 0.5}}
+
+
+def parse_verdict(me, ok, call, reply):
+    verdicts = {True: "yes", False: "no", None: None}
+    is_same = reply.json()["same"]
+    if type(is_same) not in (bool, type(None)):
+        raise TypeError("It is no verdict.")
+    return me.found(call, verdicts[is_same], None, None)
+
+
+def document_with_verdict(me, ok, cosine, _call_id):
+    return {"same": None if cosine is None else cosine > 0}
+
+
+NO_SCORES = dict.fromkeys(
+    (Situation.SCORE, Situation.NULL_SCORE, Situation.IMPOSSIBLE_SCORE), "It has no score."
+)
+MAY_SPOOF = {
+    situation: reason for situation, reason in CANNOT.items() if situation is not Situation.SPOOF
+}
+ODD = [
+    odd(
+        "Distance",
+        "It answers with a distance: the higher, the less alike.",
+        score=as_the_page_says,
+        simulator={"document": document_with_distance},
+    ),
+    odd(
+        "OwnThresholds",
+        "A threshold of its own comes with each answer, and it takes none.",
+        capabilities=evolve(
+            USUAL, threshold_rule=models.ThresholdRule.VENDOR, default_threshold=None
+        ),
+        passes=passes_by_vendor,
+        simulator={"document": document_with_thresholds},
+    ),
+    odd(
+        "VerdictOnly",
+        "Yes or no, and nothing more; nobody knows one answer from another.",
+        capabilities=Capabilities(
+            billed_operations=frozenset({MATCH}), threshold_rule=models.ThresholdRule.VENDOR
+        ),
+        parse=parse_verdict,
+        simulator={"document": document_with_verdict, "cannot_happen": CANNOT | NO_SCORES},
+    ),
+    odd(
+        "FreeLists",
+        "It is free, takes a list of pictures, and answers with a list.",
         capabilities=evolve(USUAL, billed_operations=frozenset()),
         request=lambda me, ok, call: list(ok(call).values()),
         body=lambda me, ok, reply: {"score": reply.json()[0], "id": None},
-        says={"shows": lambda me, ok, shown, _: [shown]}),
-    odd("LiveOnly", "It takes no comparisons.",
-        capabilities=Capabilities(liveness_scale="unusual/v1", default_liveness_threshold=50.0,
-            **dict.fromkeys(("operations", "billed_operations"), frozenset({LIVENESS}))),
-        says={"cannot_happen": {each: why for each, why in CANNOT.items()
-            if each is not Situation.SPOOF}}),
-)
-# fmt: on
+        simulator={"document": lambda me, ok, cosine, _: [cosine]},
+    ),
+    odd(
+        "LiveOnly",
+        "It takes no comparisons.",
+        capabilities=Capabilities(
+            operations=frozenset({LIVENESS}),
+            billed_operations=frozenset({LIVENESS}),
+            liveness_scale="unusual/v1",
+            default_liveness_threshold=50.0,
+        ),
+        simulator={"cannot_happen": MAY_SPOOF},
+    ),
+]
 
 
 @pytest.mark.slow
