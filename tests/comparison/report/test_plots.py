@@ -1,4 +1,5 @@
 import re
+from typing import NamedTuple
 
 import attrs
 import pytest
@@ -12,52 +13,90 @@ from facematch_comparison.judging.evaluation import evaluate
 from facematch_comparison.report import plots
 from facematch_comparison.values.model import Rate
 
+every_evaluation = pytest.mark.parametrize("name", EVALUATIONS)
 
-def numbers(text):
+
+class Position(NamedTuple):
+    x: float
+    y: float
+
+
+class Figure:
+    """A drawn figure read back: its paths, marks and texts."""
+
+    def __init__(self, svg):
+        root = read_html(str(svg))
+        (area,) = next(root.all("clippath")).all("rect")
+        size = {name: float(area.attributes[name]) for name in ("x", "y", "width", "height")}
+        self.left, self.top = size["x"], size["y"]
+        self.right, self.bottom = self.left + size["width"], self.top + size["height"]
+        self.paths = [path.attributes for path in root.all("path")]
+        self.texts = [*root.all("text")]
+
+    def of_class(self, start):
+        return [path for path in self.paths if path.get("class", "").startswith(start)]
+
+    @property
+    def marks(self):
+        return [position_of(path) for path in self.of_class("mark")]
+
+    @property
+    def mark_by_point(self):
+        """The position of each mark by the path of its operating point in the document."""
+        marks = [path for path in self.paths if "data-point" in path]
+        return {path["data-point"]: position_of(path) for path in marks}
+
+    def contains(self, position):
+        is_within_x = self.left <= position.x <= self.right
+        return is_within_x and self.top <= position.y <= self.bottom
+
+
+def numbers_in(text):
     return [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", text)]
 
 
-def marks(svg):
-    return {
-        path.attributes["data-point"]: tuple(numbers(path.attributes["transform"]))
-        for path in read_html(str(svg)).all("path")
-        if "data-point" in path.attributes
-    }
+def position_of(path):
+    return Position(*numbers_in(path["transform"]))
 
 
-def inside(svg):
-    (clip,) = next(read_html(str(svg)).all("clippath")).all("rect")
-    x, y, width, height = (float(clip.attributes[key]) for key in ("x", "y", "width", "height"))
-    return x, y, x + width, y + height
+def drawn_points(evaluation):
+    """The paths in the document of the operating points that have both rates."""
+    for number, system in enumerate(evaluation.systems):
+        for name in ("at_required", "at_default"):
+            point = getattr(system, name)
+            if point and None not in (point.fmr.value, point.frr.value):
+                yield f"systems.{number}.{name}"
 
 
-@pytest.mark.parametrize("name", EVALUATIONS)
-def test_every_operating_point_is_inside_the_figure(name):
-    evaluation = EVALUATIONS[name]()
-    svg = plots.det(evaluation, "det")
-    expected = {
-        f"systems.{place}.{kind}"
-        for place, system in enumerate(evaluation.systems)
-        for kind in ("at_required", "at_default")
-        if (at := getattr(system, kind)) and None not in (at.fmr.value, at.frr.value)
-    }
-    if not expected:
-        assert svg is None
-        return
-    places = marks(svg)
-    assert set(places) == expected
-    # Each end of both intervals of a point has its stroke.
-    paths = [path.attributes for path in read_html(str(svg)).all("path")]
-    crosses = [path["d"] for path in paths if path.get("class", "").startswith("cross")]
+WITHOUT_POINTS = ("silent", "blind")
+WITH_POINTS = [name for name in EVALUATIONS if name not in WITHOUT_POINTS]
+
+
+@pytest.mark.parametrize("name", WITHOUT_POINTS)
+def test_without_an_operating_point_or_a_curve_there_is_no_det_plot(name):
+    assert plots.det(EVALUATIONS[name](), "det") is None
+
+
+@pytest.mark.parametrize("name", WITH_POINTS)
+def test_every_operating_point_is_inside_the_det_plot(name):
+    figure = Figure(plots.det(EVALUATIONS[name](), "det"))
+    assert set(figure.mark_by_point) == {*drawn_points(EVALUATIONS[name]())}
+    assert all(map(figure.contains, figure.mark_by_point.values()))
+
+
+@pytest.mark.parametrize("name", WITH_POINTS)
+def test_both_intervals_of_a_point_are_drawn_with_their_ends(name):
+    crosses = Figure(plots.det(EVALUATIONS[name](), "det")).of_class("cross")
     assert crosses
-    assert all(path.count("M") == 2 + 4 for path in crosses)
-    left, top, right, bottom = inside(svg)
-    assert all(left <= x <= right and top <= y <= bottom for x, y in places.values())
-    # No label touches a mark.
-    (note,) = (
-        each for each in read_html(str(svg)).all("text") if each.attributes.get("class") == "note"
-    )
-    assert (note.text(), float(note.attributes["y"]) < top - 5) == ("required FMR", True)
+    assert {path["d"].count("M") for path in crosses} == {2 + 4}
+
+
+@pytest.mark.parametrize("name", WITH_POINTS)
+def test_the_label_of_the_required_fmr_touches_no_mark(name):
+    figure = Figure(plots.det(EVALUATIONS[name](), "det"))
+    (note,) = [text for text in figure.texts if text.attributes.get("class") == "note"]
+    assert note.text() == "required FMR"
+    assert float(note.attributes["y"]) < figure.top - 5
 
 
 RATES = st.builds(
@@ -68,38 +107,44 @@ RATES = st.builds(
 
 
 @settings(max_examples=15)
-@given(st.lists(st.tuples(RATES, RATES), min_size=1, max_size=8))
-def test_any_point_is_drawn_at_its_rates(rates):
+@given(st.lists(st.builds(dict, fmr=RATES, frr=RATES), min_size=1, max_size=8))
+def test_points_are_drawn_in_the_order_of_their_rates(rates_of_points):
     system = attrs.evolve(two().systems[0], curve=None, at_default=None)
-    points = [attrs.evolve(system.at_required, fmr=fmr, frr=frr) for fmr, frr in rates]
+    points = [attrs.evolve(system.at_required, **rates) for rates in rates_of_points]
     systems = tuple(attrs.evolve(system, at_required=point) for point in points)
-    svg = plots.det(attrs.evolve(two(), systems=systems), "det")
-    left, top, right, bottom = inside(svg)
-    placed = [marks(svg)[f"systems.{i}.at_required"] for i in range(len(points))]
-    assert all(left <= x <= right and top <= y <= bottom for x, y in placed)
-    for axis, rate, sign in ((0, "fmr", 1), (1, "frr", -1)):
-        order = sorted(range(len(points)), key=lambda i: getattr(points[i], rate).value)
-        along = [sign * placed[i][axis] for i in order]
-        assert along == sorted(along)
+    figure = Figure(plots.det(attrs.evolve(two(), systems=systems), "det"))
+    positions = [
+        figure.mark_by_point[f"systems.{number}.at_required"] for number in range(len(points))
+    ]
+    assert all(map(figure.contains, positions))
+    by_fmr = sorted(zip([point.fmr.value for point in points], positions, strict=True))
+    by_frr = sorted(zip([point.frr.value for point in points], positions, strict=True))
+    from_left = [position.x for _fmr, position in by_fmr]
+    from_top = [position.y for _frr, position in by_frr]
+    assert from_left == sorted(from_left)
+    assert from_top == sorted(from_top, reverse=True)
 
 
-@pytest.mark.parametrize("name", EVALUATIONS)
-def test_figures_exist_only_with_data_and_contain_all_dots(name):
-    evaluation, figures = EVALUATIONS[name](), []
-    for at, system in enumerate(evaluation.systems):
+@every_evaluation
+def test_a_curve_is_drawn_with_both_rates_at_the_threshold(name):
+    evaluation = EVALUATIONS[name]()
+    for number, system in enumerate(evaluation.systems):
+        svg = plots.thresholds(evaluation, number, "t")
+        if system.curve is None:
+            assert svg is None
+        else:
+            figure = Figure(svg)
+            assert len(figure.marks) == 2
+            assert all(map(figure.contains, figure.marks))
+
+
+@every_evaluation
+def test_scores_are_drawn_where_both_kinds_of_pairs_have_some(name):
+    evaluation = EVALUATIONS[name]()
+    for number, system in enumerate(evaluation.systems):
         histogram = system.histogram
-        both = histogram and any(histogram.mated) and any(histogram.non_mated)
-        figures += [(plots.thresholds(evaluation, at, "t"), system.curve, 2)]
-        figures += [(plots.scores(evaluation, at, "s"), both, 0)]
-    for svg, is_there, count in figures:
-        assert (svg is not None) is bool(is_there)
-        if svg is not None:
-            left, top, right, bottom = inside(svg)
-            drawn = read_html(str(svg)).all("path")
-            drawn = [each.attributes for each in drawn if each.attributes["class"][:4] == "mark"]
-            places = [numbers(each["transform"]) for each in drawn]
-            assert len(places) == count
-            assert all(left <= x <= right and top <= y <= bottom for x, y in places)
+        has_both = histogram and any(histogram.mated) and any(histogram.non_mated)
+        assert (plots.scores(evaluation, number, "s") is not None) is bool(has_both)
 
 
 def test_scores_of_wrong_labels_form_a_visible_second_peak():
@@ -112,32 +157,26 @@ def test_scores_of_wrong_labels_form_a_visible_second_peak():
     assert len(histogram.edges) == len(histogram.mated) + 1
 
 
-@pytest.mark.parametrize("apart", [0.0, 1e-150, 2**-53, 1e150])
-def test_extremely_close_or_distant_scores_are_drawn(apart):
-    close = [1.0, 1.0 - apart] if apart == 2**-53 else [apart, 0.0]
-    evaluation = evaluate([system_answers(close * 150, close[::-1] * 300)], required_fmr=0.3)
-    for figure in (plots.thresholds, plots.scores):
-        assert "NaN" not in str(figure(evaluation, 0, "x"))
+@pytest.mark.parametrize(
+    ("high", "low"), [(0.0, 0.0), (1e-150, 0.0), (1.0, 1.0 - 2**-53), (1e150, 0.0)]
+)
+def test_extremely_close_or_distant_scores_are_drawn(high, low):
+    answers = system_answers([high, low] * 150, [low, high] * 300)
+    evaluation = evaluate([answers], required_fmr=0.3)
+    assert "NaN" not in str(plots.thresholds(evaluation, 0, "x"))
+    assert "NaN" not in str(plots.scores(evaluation, 0, "x"))
 
 
 def test_a_scatter_has_a_dot_for_each_cell_and_both_thresholds():
-    evaluation = two()
-    (difference,) = evaluation.differences
-    svg = plots.scatter(evaluation, 0, "scatter")
-    paths = [each.attributes for each in read_html(str(svg)).all("path")]
-    for kind, cells in (
-        ("mated", difference.scatter.mated),
-        ("non-mated", difference.scatter.non_mated),
-    ):
-        dots = [path for path in paths if path["class"].startswith(f"dots {kind} ")]
-        assert sum(path["d"].count("M") for path in dots) == len(cells.pairs)
-    assert [path["class"] for path in paths].count("limit") == 2
-    left, top, right, bottom = inside(svg)
-    for path in paths:
-        if path["class"].startswith("dots"):
-            places = numbers(path["d"].replace("h0", " "))
-            assert all(left <= x <= right for x in places[::2])
-            assert all(top <= y <= bottom for y in places[1::2])
+    (difference,) = two().differences
+    figure = Figure(plots.scatter(two(), 0, "scatter"))
+    mated = "".join(path["d"] for path in figure.of_class("dots mated "))
+    non_mated = "".join(path["d"] for path in figure.of_class("dots non-mated "))
+    assert mated.count("M") == len(difference.scatter.mated.pairs)
+    assert non_mated.count("M") == len(difference.scatter.non_mated.pairs)
+    assert len(figure.of_class("limit")) == 2
+    coordinates = numbers_in((mated + non_mated).replace("h0", " "))
+    assert all(map(figure.contains, map(Position, coordinates[::2], coordinates[1::2])))
 
 
 def test_no_scatter_of_systems_without_common_scores():

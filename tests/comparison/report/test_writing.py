@@ -1,7 +1,6 @@
 """Answers written and read again, and the pairs that a system got wrong."""
 
 import csv
-import re
 from pathlib import Path
 
 import attrs
@@ -18,195 +17,263 @@ from facematch_core import Environment, InvalidRequest
 from facematch_core.models import ThresholdRule
 
 ARRAYS = ("mated", "decisions", "acquired", "answered", "elapsed_s", "billed", "scores")
-FACTS = ("name", "rule", "threshold", "scale", "not_answered", "backend", "model", "environment")
-FACTS += ("price", "currency", "privacy", "people_known")
 
-words = st.sampled_from(
-    ("=1+1", "-2+3", "@x", "+1", "'", "'=", "1e5", "true", "NA", "null")
-) | st.text(
-    st.characters(codec="utf-8", exclude_categories=["Cs"], exclude_characters="\0"),
-    min_size=1,
-    max_size=8,
-).filter(lambda text: text == text.strip() and text)
+ATTRIBUTES = (
+    "name",
+    "rule",
+    "threshold",
+    "scale",
+    "not_answered",
+    "backend",
+    "model",
+    "environment",
+    "price",
+    "currency",
+    "privacy",
+    "people_known",
+)
 
+FORMULA_OR_MISSING = ("=1+1", "-2+3", "@x", "+1", "'", "'=", "1e5", "true", "NA", "null")
 
-def plain(answers):
-    """All of it as words and numbers that can be compared: NaN is NaN."""
-    people = (answers.frame["person_1"], answers.frame["person_2"])
-    return {
-        **{name: repr(getattr(answers, name).tolist()) for name in ARRAYS},
-        "people": [[str(who) for who in side] for side in people],
-        "groups": {
-            column: [[(*group.labels, "")[at] for at in side] for side in group[1:]]
-            for column, group in answers.groups.items()
-        },
-        **{name: getattr(answers, name) for name in FACTS},
-    }
+LETTERS = st.characters(codec="utf-8", exclude_categories=["Cs"], exclude_characters="\0")
 
-
-def same(written, read):
-    assert [plain(answers) for answers in written] == [plain(answers) for answers in read]
+ANY_TEXT = st.sampled_from(FORMULA_OR_MISSING) | st.text(LETTERS, min_size=1, max_size=8).filter(
+    lambda text: text == text.strip() and text
+)
 
 
-def some_answers(chance, text, probe, reference, groups):
-    """Answers in which everything may be there or missing, with any words."""
-    count = len(probe)
-    answered, with_face, scored = chance.random((3, count)) < 0.8
-    acquired = with_face & answered
-    scores = chance.normal(0, 10.0 ** chance.integers(-300, 6, count))
-    is_priced, error = chance.random() < 0.5, text()
+def people_of(answers):
+    return answers.frame[["person_1", "person_2"]].astype(str).to_numpy().tolist()
+
+
+def group_labels(answers):
+    """The label of each picture's person by column; "" where it is unknown."""
+    labels_by_column = {}
+    for column, group in answers.groups.items():
+        labels = np.array([*group.labels, ""])
+        labels_by_column[column] = [labels[group.probe].tolist(), labels[group.reference].tolist()]
+    return labels_by_column
+
+
+def assert_all_equal(systems_read, systems_written):
+    for read, written in zip(systems_read, systems_written, strict=True):
+        for array in ARRAYS:
+            np.testing.assert_array_equal(getattr(read, array), getattr(written, array), array)
+        for attribute in ATTRIBUTES:
+            assert getattr(read, attribute) == getattr(written, attribute), attribute
+        assert people_of(read) == people_of(written)
+        assert group_labels(read) == group_labels(written)
+
+
+def random_answers(generator, next_text, probe, reference, groups):
+    """Answers of which everything may be there or missing, with any texts."""
+    pairs = len(probe)
+    answered = generator.random(pairs) < 0.8
+    acquired = answered & (generator.random(pairs) < 0.8)
+    has_score = acquired & (generator.random(pairs) < 0.8)
+    scores = generator.normal(0, 10.0 ** generator.integers(-300, 6, pairs))
+    decisions = generator.integers(-1, 4, pairs)
+    is_priced = generator.random() < 0.5
     return Answers.of(
-        name=text(),
-        rule=chance.choice([*ThresholdRule]),
+        name=next_text(),
+        rule=generator.choice([*ThresholdRule]),
         probe_subjects=probe,
         reference_subjects=reference,
-        scores=np.where(acquired & scored, scores, np.nan),
-        decisions=np.where(answered, chance.integers(-1, 4, count), -1).astype(np.int8),
+        scores=np.where(has_score, scores, np.nan),
+        decisions=np.where(answered, decisions, -1).astype(np.int8),
         acquired=acquired,
         answered=answered,
-        errors=pd.Categorical(np.where(answered, None, error)),
-        elapsed_s=chance.choice([np.nan, *chance.random(3)], count),
-        billed=chance.integers(0, 3, count).astype(np.int8),
+        errors=pd.Categorical(np.where(answered, None, next_text())),
+        elapsed_s=generator.choice([np.nan, *generator.random(3)], pairs),
+        billed=generator.integers(0, 3, pairs).astype(np.int8),
         groups=groups,
-        scale=text(),
-        threshold=chance.choice([None, chance.normal()]),
-        backend=text(),
-        model=chance.choice([None, text()]),
-        environment=chance.choice([None, *Environment]),
-        price=chance.random() if is_priced else None,
+        scale=next_text(),
+        threshold=generator.choice([None, generator.normal()]),
+        backend=next_text(),
+        model=generator.choice([None, next_text()]),
+        environment=generator.choice([None, *Environment]),
+        price=generator.random() if is_priced else None,
         currency="INR" if is_priced else None,
-        privacy=text(),
-        people_known=bool(chance.integers(2)),
+        privacy=next_text(),
+        people_known=bool(generator.integers(2)),
     )
 
 
 @settings(max_examples=settings().max_examples // 6)
-@given(st.lists(words, min_size=30, max_size=30, unique=True), st.integers(0, 10**6))
+@given(st.lists(ANY_TEXT, min_size=30, max_size=30, unique=True), st.integers(0, 10**6))
 def test_exported_answers_are_read_back_exactly(tmp_path_factory, texts, seed):
-    """Every number to its last digit, every word, in the same order: CSV, Parquet and frames."""
-    chance, folder = np.random.default_rng(seed), tmp_path_factory.mktemp("scores")
-    people = chance.integers(0, 10**6, 5)
-    probe, reference = chance.choice(people, (2, chance.integers(1, 12)))
-    of_person = dict(zip(people.tolist(), chance.integers(-1, 2, 5), strict=True))
-    sides = [np.array([of_person[who] for who in side.tolist()]) for side in (probe, reference)]
-    labels = tuple(sorted((texts.pop(), texts.pop())))
-    groups = {texts.pop(): Grouping(labels=labels, probe=sides[0], reference=sides[1])}
-    written = [some_answers(chance, texts.pop, probe, reference, groups) for _ in range(3)]
-    export(written, folder / "scores.csv")
-    same(written, read_scores(folder / "scores.csv"))
-    export(written, folder / "scores.parquet")
-    same(written, read_scores(folder / "scores.parquet"))
-    same(written, read_scores(to_frame(written)))
-    assert sorted(file.name for file in folder.iterdir()) == ["scores.csv", "scores.parquet"]
-    with (folder / "scores.csv").open(encoding="utf-8", newline="") as file:
-        cells = [cell for row in csv.reader(file) for cell in row]
-    assert {"True", "False"}.isdisjoint(to_frame(written).get("people_known", ()))
-    assert not [cell for cell in cells if cell[:1] in ("=", "+", "@", "\t", "\r")]
-    numbers = [cell for cell in cells if cell[:1] == "-"]
-    assert all(re.fullmatch(r"-[0-9.]+(e[-+]?[0-9]+)?", cell) for cell in numbers)
+    """Every number to its last digit, every text, in the same order: CSV, Parquet and frames."""
+    generator = np.random.default_rng(seed)
+    people = generator.choice(10**6, 5, replace=False)
+    group_of_person = generator.integers(-1, 2, 5)
+    probe, reference = generator.integers(0, 5, (2, generator.integers(1, 12)))
+    group = Grouping(
+        labels=tuple(sorted([texts.pop(), texts.pop()])),
+        probe=group_of_person[probe],
+        reference=group_of_person[reference],
+    )
+    groups = {texts.pop(): group}
+    written = [
+        random_answers(generator, texts.pop, people[probe], people[reference], groups)
+        for _ in range(3)
+    ]
+    folder = tmp_path_factory.mktemp("scores")
+    for path in (folder / "scores.csv", folder / "scores.parquet"):
+        export(written, path)
+        assert_all_equal(read_scores(path), written)
+    assert_all_equal(read_scores(to_frame(written)), written)
+
+
+def test_no_cell_of_a_csv_file_is_a_formula(tmp_path):
+    answers = table_of([0], [0], [-1.5], name="=1+1")
+    answers = attrs.evolve(answers, scale="+1", backend="@x", model="-2+3", privacy="\tx\ry")
+    export([answers], tmp_path / "scores.csv")
+    with (tmp_path / "scores.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    formulas = [cell for cell in row.values() if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert formulas == ["-1.5"]
 
 
 def test_columns_that_are_empty_for_all_systems_are_omitted():
+    optional = {"decision", "error", "elapsed_s", "model", "scale", "people_known"}
     answered = attrs.evolve(table_of([0], [0], [1]), model="m-1")
     failed = table_of(
-        *([0], [0], [np.nan]),
+        [0],
+        [0],
+        [np.nan],
         name="b",
         answered=np.array([False]),
         errors=pd.Categorical(["Timeout"]),
     )
-    optional = {"decision", "error", "elapsed_s", "model", "scale"}
     assert optional & {*to_frame([answered])} == {"model"}
     assert optional & {*to_frame([answered, failed])} == {"model", "error"}
 
 
-def test_answers_to_different_pairs_are_not_exported(tmp_path):
-    answers = table_of([0], [0], [1])
-    other = table_of([0], [1], [1], name="b")
-    for wrong in (
-        [answers, answers],
-        [answers, other],
-        [answers, table_of([0, 1], [0, 1], [1, 1])],
-    ):
-        with pytest.raises(InvalidRequest):
-            export(wrong, tmp_path / "scores.csv")
+ANSWERS = table_of([0], [0], [1])
+
+
+@pytest.mark.parametrize(
+    ("systems", "file_name"),
+    [
+        pytest.param([ANSWERS, ANSWERS], "scores.csv", id="one name twice"),
+        pytest.param([ANSWERS, table_of([0], [1], [1], name="b")], "scores.csv", id="other people"),
+        pytest.param(
+            [ANSWERS, table_of([0, 1], [0, 1], [1, 1], name="b")], "scores.csv", id="more pairs"
+        ),
+        pytest.param([], "scores.csv", id="no system"),
+        pytest.param([ANSWERS], "scores.txt", id="unknown suffix"),
+    ],
+)
+def test_a_refused_export_writes_nothing(tmp_path, systems, file_name):
     with pytest.raises(InvalidRequest):
-        export([answers], tmp_path / "scores.txt")
+        export(systems, tmp_path / file_name)
     assert [*tmp_path.iterdir()] == []
 
 
+def study_pair(probe, reference, probe_subject, reference_subject):
+    return StudyPair(
+        probe=Path("faces", probe),
+        reference=Path("faces", reference),
+        mated=probe_subject == reference_subject,
+        probe_subject=probe_subject,
+        reference_subject=reference_subject,
+    )
+
+
+STUDY = Study(
+    name="doors",
+    pairs=(
+        study_pair("-a.jpg", "b.jpg", "Ada", "Ada"),
+        study_pair("-a.jpg", "c.jpg", "Ada", "=Cyd"),
+        study_pair("d.jpg", "c.jpg", "Dan", "=Cyd"),
+        study_pair("b.jpg", "e.jpg", "Ada", "Ada"),
+    ),
+)
+
+
 @pytest.fixture
-def asked_study():
-    """Answers of one system to four pairs, and the test set."""
-    pairs = [
-        StudyPair(
-            probe=Path("faces", probe),
-            reference=Path("faces", reference),
-            mated=first == second,
-            probe_subject=first,
-            reference_subject=second,
-        )
-        for probe, reference, first, second in (
-            *(("-a.jpg", "b.jpg", "Ada", "Ada"), ("-a.jpg", "c.jpg", "Ada", "=Cyd")),
-            *(("d.jpg", "c.jpg", "Dan", "=Cyd"), ("b.jpg", "e.jpg", "Ada", "Ada")),
-        )
-    ]
-    study = Study(name="doors", pairs=tuple(pairs))
-    decisions = np.array([0, 1, 0, 3], np.int8)
-    scores = [20.0, 50.0, 70.0, np.nan]
-    return table_of(*study.subject_numbers, scores, name="ours", decisions=decisions), study
+def answers():
+    """Answers of one system to `STUDY`: wrong at 50 are all, by its decisions all but one."""
+    probe, reference = STUDY.subject_numbers
+    no_match, match, inconclusive = 0, 1, 3
+    decisions = np.array([no_match, match, no_match, inconclusive], np.int8)
+    return table_of(probe, reference, [20.0, 50.0, 70.0, np.nan], name="ours", decisions=decisions)
 
 
-def test_wrong_pairs_are_sorted_worst_first_with_pictures(asked_study):
-    answers, study = asked_study
-    wrong = wrong_pairs(answers, 50, study)
+def test_wrong_pairs_are_sorted_worst_first(answers):
+    wrong = wrong_pairs(answers, 50)
     assert wrong[["kind", "pair"]].to_numpy().tolist() == [
-        *(["false match", 2], ["false match", 1]),
-        *(["false non-match", 0], ["failure to acquire", 3]),
+        ["false match", 2],
+        ["false match", 1],
+        ["false non-match", 0],
+        ["failure to acquire", 3],
     ]
     assert wrong["score"].tolist() == pytest.approx([70, 50, 20, np.nan], nan_ok=True)
-    first = ["ours", "false match", 2, "faces/d.jpg", "faces/c.jpg", "Dan", "=Cyd", 70, 50]
-    assert wrong.iloc[0].tolist() == first
-    assert wrong_pairs(answers, None)["pair"].tolist() == [1, 0, 3]
+
+
+def test_wrong_pairs_have_the_pictures_and_people_of_the_study(answers):
+    assert wrong_pairs(answers, 50, STUDY).iloc[0].to_dict() == {
+        "system": "ours",
+        "kind": "false match",
+        "pair": 2,
+        "probe": "faces/d.jpg",
+        "reference": "faces/c.jpg",
+        "person_1": "Dan",
+        "person_2": "=Cyd",
+        "score": 70,
+        "threshold": 50,
+    }
+    assert wrong_pairs(answers, 50)[["probe", "person_1"]].isna().all(axis=None)
+
+
+def test_without_a_threshold_the_own_decisions_may_be_wrong(answers):
     unscored = with_columns(answers, scores=np.full(4, np.nan))
+    assert wrong_pairs(answers, None)["pair"].tolist() == [1, 0, 3]
     assert wrong_pairs(unscored, None)["pair"].tolist() == [1, 0, 3]
-    unnamed = wrong_pairs(answers, 50).iloc[0]
-    assert unnamed[["probe", "person_1"]].isna().all()
-    one_less = attrs.evolve(study, pairs=study.pairs[1:])
-    for use in (lambda: wrong_pairs(answers, 50, one_less), lambda: to_frame([answers], one_less)):
-        with pytest.raises(InvalidRequest):
-            use()
+
+
+def test_a_study_with_other_pairs_is_refused(answers):
+    other_study = attrs.evolve(STUDY, pairs=STUDY.pairs[1:])
+    with pytest.raises(InvalidRequest):
+        wrong_pairs(answers, 50, other_study)
+    with pytest.raises(InvalidRequest):
+        to_frame([answers], other_study)
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_pictures_and_people_are_exported(asked_study, tmp_path, ending):
-    answers, study = asked_study
+def test_pictures_and_people_are_exported(answers, tmp_path, ending):
     path = tmp_path / f"scores.{ending}"
-    export([answers], path, study)
+    expected = wrong_pairs(answers, 50, STUDY)
+    export([answers], path, STUDY)
     (read,) = read_scores(path)
-    assert np.array_equal(read.scores, answers.scores, equal_nan=True)
-    wrong = wrong_pairs(answers, 50, study)
-    pd.testing.assert_frame_equal(wrong_pairs(read, 50), wrong)
+    pd.testing.assert_frame_equal(wrong_pairs(read, 50), expected)
     export([read], path)
-    pd.testing.assert_frame_equal(wrong_pairs(read_scores(path)[0], 50), wrong)
-    export(wrong, path)
-    frame = pd.read_csv(path) if ending == "csv" else pd.read_parquet(path)
+    (read_again,) = read_scores(path)
+    pd.testing.assert_frame_equal(wrong_pairs(read_again, 50), expected)
+
+
+def test_wrong_pairs_are_exported_with_formulas_escaped_in_csv_only(answers, tmp_path):
+    wrong = wrong_pairs(answers, 50, STUDY)
+    export(wrong, tmp_path / "wrong.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "wrong.parquet"), wrong)
+    export(wrong, tmp_path / "wrong.csv")
+    frame = pd.read_csv(tmp_path / "wrong.csv")
     assert frame.columns.tolist() == wrong.columns.tolist()
     assert frame["kind"].tolist() == wrong["kind"].tolist()
     assert frame["score"].tolist()[:3] == [70.0, 50.0, 20.0]
-    shown = "'=Cyd" if ending == "csv" else "=Cyd"
-    assert frame["person_2"].tolist()[:2] == [shown, shown]
+    assert frame["person_2"].tolist() == ["'=Cyd", "'=Cyd", "Ada", "Ada"]
 
 
-def test_a_file_is_replaced_only_by_a_complete_one(asked_study, tmp_path, monkeypatch):
+def test_a_file_is_replaced_only_by_a_complete_one(tmp_path, monkeypatch):
     path = tmp_path / "scores.csv"
-    export([asked_study[0]], path)
+    export([ANSWERS], path)
     before = path.read_bytes()
 
-    def broken(*words, **more):
+    def fail_to_write(*_arguments):
         raise OSError("no space left")
 
-    monkeypatch.setattr("pyarrow.csv.write_csv", broken)
+    monkeypatch.setattr("pyarrow.csv.write_csv", fail_to_write)
     with pytest.raises(OSError, match="no space"):
-        export([asked_study[0]], path)
+        export([ANSWERS], path)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["scores.csv"]

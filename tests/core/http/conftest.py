@@ -100,7 +100,9 @@ class SentRequest:
 def ask(client, request_to):
     """Sends one request and catches its error."""
 
-    def send(url, *, http_client=client, size=1000, request=None, at_first_byte=lambda: None, **options):
+    def send(
+        url, *, http_client=client, size=1000, request=None, at_first_byte=lambda: None, **options
+    ):
         outcome = SentRequest(at_first_byte)
         try:
             outcome.reply = http_client.send(

@@ -156,7 +156,10 @@ def test_free_request_is_retryable_after_server_errors_and_timeouts(status, retr
 )
 def test_unexpected_body_is_described_in_the_message(status, body, expected_text):
     backend = AcmeBackend(api_key=ACME_KEY)
-    assert expected_text in backend.read_reply(match_call(), HttpReply(status=status, body=body)).message
+    assert (
+        expected_text
+        in backend.read_reply(match_call(), HttpReply(status=status, body=body)).message
+    )
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,8 @@ def test_job_may_outlast_the_failover_members_share_of_the_deadline(clock):
     """In a failover, only the first byte of a member has an earlier deadline."""
     with served(ACCEPTED, RUNNING, DONE) as server:
         slow, spare = (
-            fm.FaceVerifier(backend_class(base_url=server.url), clock=clock) for backend_class in (Later, Stray)
+            fm.FaceVerifier(backend_class(base_url=server.url), clock=clock)
+            for backend_class in (Later, Stray)
         )
         members = {"first": slow, "spare": spare}
         with fm.Failover(members, deadline_s=3, clock=clock) as failover:
@@ -362,7 +363,10 @@ def test_reconcile_finds_a_job_by_its_vendor_id(clock):
         assert verifier.reconcile(unnamed).outcome is fm.Reconciled.CANNOT_KNOW
         assert verifier.reconcile(caught.value).outcome is fm.Reconciled.NOT_YET
         reconciliation = verifier.reconcile(record)
-    assert (reconciliation.outcome, reconciliation.result.score.value) == (fm.Reconciled.FOUND, 93.5)
+    assert (reconciliation.outcome, reconciliation.result.score.value) == (
+        fm.Reconciled.FOUND,
+        93.5,
+    )
     assert reconciliation.result.ids.call == record.id
 
 

@@ -188,7 +188,9 @@ def test_older_token_does_not_end_the_newer_one(open_backend, vendor):
         ),
     ],
 )
-def test_failed_login_is_free_and_sends_no_picture(open_backend, vendor, answer, error_class, retryable):
+def test_failed_login_is_free_and_sends_no_picture(
+    open_backend, vendor, answer, error_class, retryable
+):
     vendor.logins = [answer]
     backend = open_backend()
     with pytest.raises(fm.VendorError) as caught:

@@ -80,7 +80,9 @@ def check(error, records=(), *, deep=("",)):
     """
     assert (error.__context__, error.__cause__) == (None, None)
     text_forms = traceback.TracebackException.from_exception(error, capture_locals=True).format()
-    assert hits(str(error), repr(error), pickle.dumps(error), *text_forms, *of_records(records)) == []
+    assert (
+        hits(str(error), repr(error), pickle.dumps(error), *text_forms, *of_records(records)) == []
+    )
     for frame, _ in traceback.walk_tb(error.__traceback__):
         module = frame.f_globals["__name__"]
         if module == __name__:

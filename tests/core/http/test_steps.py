@@ -118,7 +118,9 @@ def test_error_code_can_be_an_inconclusive_no_face_result():
 
 @pytest.mark.parametrize("method", ["error_code", "parse_non_200"])
 def test_exception_in_error_mapping_is_reported_with_file_and_line(method):
-    backend_class = backend_with(**{method: lambda self, *arguments: arguments[-1].json()["nowhere"]})
+    backend_class = backend_with(
+        **{method: lambda self, *arguments: arguments[-1].json()["nowhere"]}
+    )
     error = read(reply(429, {}), backend_class=backend_class)
     assert isinstance(error, fm.RateLimited)
     assert "KeyError in test_steps.py, line " in str(error)
