@@ -19,23 +19,15 @@ from facematch_core.cli.options import Target, file_option
 from facematch_core.cli.text import Exit, confirm, print_table, say
 from facematch_core.http.transport import host_of
 from facematch_mock_server.cli import read_pairs
-from facematch_mock_server.server import MockServer
+from facematch_mock_server.server import MockServer, Served
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
-from .aspects import RecordedCall, find_words, is_private
-from .calls import VENDORS, Step, VendorCalls, last_steps_of, steps_of
+from .aspects import find_words, is_private
+from .calls import VENDORS, VendorCalls, last_steps_of, steps_of
 from .differences import Comparison, compare
 from .mock_calls import ask_mock
-from .running import (
-    Recorder,
-    StopSignals,
-    count_max_charges,
-    delete_sessions,
-    explain_unseen,
-    find_remaining,
-    make_files,
-    run_steps,
-)
+from .recording import Recorder, make_files
+from .running import StopSignals, delete_sessions, explain_unseen, find_remaining, run_steps
 
 _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -79,93 +71,89 @@ def command(profile: str, config: str | None, **options: Any) -> int:
     refuse_unwritable("--out", out, may_exist=True)
     make_folder(out)
     images = [Image.read(path) for path in (*options["same"], options["other"])]
+    switches = options["switch"]
     try:
-        switches = read_pairs("switch", options["switch"])
-        server = MockServer(vendor=name, switches=switches, control=False)
+        server = MockServer(vendor=name, switches=read_pairs("switch", switches), control=False)
     except ValueError as error:
         raise click.UsageError(f"{error}".rstrip(".") + ".") from None
     with server, closing(setup.open_backend()) as backend:
-        vendor = VENDORS.get(name, VendorCalls())
-        if getattr(backend, "reference_quality", False):
-            # With this setting, the vendor charges each call for one more image.
-            vendor = attrs.evolve(vendor, charges=vendor.charges + 1)
-        claims = server.world.claims
-        size_limit: int = claims[vendor.size_limit] if vendor.size_limit else 0
-        capabilities = backend.capabilities
-        pictures = [image.prepared(capabilities.image_limits) for image in images]
-        has_sessions = not vendor.sessions_need or getattr(backend, vendor.sessions_need)
-        sessions = backend.session_capabilities if has_sessions else None
-        public_words = _find_public_words(name)
-        files = make_files(pictures, size_limit, vendor.rejected_type)
-        run = _Run(
-            document={
-                "kind": "facematch-parity",
-                "schema": 2,
-                "facematch": __version__,
-                "vendor": name,
-                "environment": next(iter(backend.environments), None),
-                "behaviour": list(options["switch"]),
-            },
-            out=out,
-            recorder=Recorder(backend, vendor, public_words, files),
-            pictures=pictures,
-            first_steps=steps_of(vendor, capabilities.operations, sessions),
-            last_steps=last_steps_of(sessions),
-            claims=claims,
-        )
+        run = _Run(backend=backend, mock=server.of(name), images=images, switches=switches, out=out)
         run.show_plan()
         confirm("Make these calls?", yes=options["yes"])
-        budget = sum(step.may_be_charged for step in run.steps) * vendor.charges
+        budget = run.max_charges
         if options["budget"] is not None:
             budget = min(budget, options["budget"])
         with StopSignals() as signals:
-            run.call_vendor(budget, signals.check)
-            mock = server.of(name)
-            with closing(_open_twin(backend, vendor, mock)) as twin:
-                run.call_mock(Recorder(twin, vendor, public_words, files, mock.control))
+            run.call_vendor(budget, signals.stop_if_asked)
+            run.call_mock()
             run.show_end()
     if run.differences:
         return Exit.NO
-    return Exit.LOOK if run.document["nothing_seen"] else Exit.OK
+    return Exit.LOOK if run.find_unseen() else Exit.OK
 
 
-@attrs.define(kw_only=True)
 class _Run:
-    """One comparison of a vendor with its mock, and its record."""
+    """One comparison of a vendor with its mock, and its record.
 
-    document: dict[str, Any]  # the record
-    out: Path
-    recorder: Recorder
-    pictures: Sequence[Image]
-    first_steps: tuple[Step, ...]
-    last_steps: tuple[Step, ...]  # made even if one of the first failed
-    claims: Any  # of the mock
-    differences: list[Comparison] = attrs.field(factory=list)
+    Attributes:
+        differences: The differences; None before the comparison.
+    """
+
+    def __init__(
+        self,
+        *,
+        backend: Any,
+        mock: Served,
+        images: Sequence[Image],
+        switches: Sequence[str],
+        out: Path,
+    ) -> None:
+        self.differences: list[Comparison] | None = None
+        self._mock = mock
+        self._switches = switches
+        self._out = out
+        self._environment = next(iter(backend.environments), None)
+        self._claims = mock.control.world.claims
+        # The vendor's claims that the mock cited.
+        self._cited: set[str] = set()
+        vendor = VENDORS.get(backend.name, VendorCalls())
+        if getattr(backend, "reference_quality", False):
+            # With this setting, the vendor charges each call for one more image.
+            vendor = attrs.evolve(vendor, charges=vendor.charges + 1)
+        size_limit = self._claims[vendor.size_limit] if vendor.size_limit else 0
+        self._pictures = [image.prepared(backend.capabilities.image_limits) for image in images]
+        files = make_files(self._pictures, size_limit, vendor.rejected_type)
+        self._recorder = Recorder(backend, vendor, _find_public_words(backend.name), files)
+        has_sessions = not vendor.sessions_need or getattr(backend, vendor.sessions_need)
+        sessions = backend.session_capabilities if has_sessions else None
+        self._first_steps = steps_of(vendor, backend.capabilities.operations, sessions)
+        # Made even if one of the first failed.
+        self._last_steps = last_steps_of(sessions)
+        self._steps = self._first_steps + self._last_steps
 
     @property
-    def steps(self) -> tuple[Step, ...]:
-        return self.first_steps + self.last_steps
+    def max_charges(self) -> int:
+        """The maximum number of charges of all calls."""
+        return self._recorder.vendor.charges * sum(step.may_be_charged for step in self._steps)
 
     def show_plan(self) -> None:
         """Print the planned calls, their host, and their maximum cost."""
-        vendor = self.document["vendor"]
-        host = host_of(self.recorder.backend.service_url)
-        say(f"{vendor} at {host}, environment: {self.document['environment'] or 'not said'}")
-        say(f"compared with its mock, switches: {' '.join(self.document['behaviour']) or 'none'}")
-        max_charges = self.recorder.vendor.charges
-        max_total = 0
+        backend = self._recorder.backend
+        host = host_of(backend.service_url)
+        say(f"{backend.name} at {host}, environment: {self._environment or 'not said'}")
+        say(f"compared with its mock, switches: {' '.join(self._switches) or 'none'}")
+        charges = self._recorder.vendor.charges
         claimed_total = 0
         rows: list[tuple[str, str, str, str]] = []
-        for step in self.steps:
-            charges = max_charges if step.may_be_charged else 0
-            claimed_charges = max_charges if step.is_charged_by_claims else 0
-            max_total += charges
+        for step in self._steps:
+            max_charges = charges if step.may_be_charged else 0
+            claimed_charges = charges if step.is_charged_by_claims else 0
             claimed_total += claimed_charges
-            rows.append((step.name, step.sentence, str(charges), str(claimed_charges)))
+            rows.append((step.name, step.sentence, str(max_charges), str(claimed_charges)))
         print_table(("call", "request", "maximum charges", "by the claims"), rows)
-        say(f"at most {max_total} charges; by the mock's claims at most {claimed_total}.")
+        say(f"at most {self.max_charges} charges; by the mock's claims at most {claimed_total}.")
         pictures = "No picture is sent."
-        if self.recorder.backend.capabilities.operations:
+        if backend.capabilities.operations:
             pictures = (
                 "The pictures are sent to this host with a request to store nothing; nobody is "
                 "enrolled."
@@ -175,101 +163,94 @@ class _Run:
             "profile's budget does not apply: set one with --budget."
         )
         for key in ("credit.price", "credit.price.match", "credit.price.liveness"):
-            if key in self.claims:
-                say(f"one charge: {self.claims[key]} USD, from the claim {vendor}.{key}")
+            if key in self._claims:
+                say(f"one charge: {self._claims[key]} USD, from the claim {backend.name}.{key}")
 
-    def call_vendor(self, budget: int, check: Callable[[], None]) -> None:
+    def call_vendor(self, budget: int, stop_if_asked: Callable[[], None]) -> None:
         """Make the calls, and write their record even if one of them ends the run."""
         try:
-            run_steps(self.recorder, self.first_steps, budget, check)
+            run_steps(self._recorder, self._first_steps, budget, stop_if_asked)
         finally:
             # From here on, no signal interrupts the run.
             try:
-                delete_sessions(self.recorder, self.last_steps, budget)
+                delete_sessions(self._recorder, self._last_steps, budget)
             finally:
-                calls = self.recorder.calls
-                environments = {call.environment for call in calls.values() if call is not None}
-                environments.add(self.document["environment"])
-                self.document |= {
-                    "rehearsal": Environment.MOCK in environments,
-                    "charges": count_max_charges(calls.values(), self.recorder.vendor.charges),
-                    "differences": None,
-                    "nothing_seen": explain_unseen(self.steps, calls)
-                    | self.recorder.failed_extra_requests,
-                    "claims": [],
-                    "calls": {step.name: _describe(calls.get(step.name)) for step in self.steps},
-                }
                 # Written before comparing, so that the paid calls are not lost.
-                self.write()
+                self._write()
 
-    def call_mock(self, twin: Recorder) -> None:
+    def call_mock(self) -> None:
         """Repeat the calls with the mock, and write the differences."""
-        pairs = ask_mock(twin, self.steps, self.recorder.calls)
-        cited: set[str] = set()
+        recorder = self._recorder
+        vendor = recorder.vendor
+        with closing(_open_twin(recorder.backend, vendor, self._mock)) as backend:
+            twin = Recorder(
+                backend, vendor, recorder.public_words, recorder.files, self._mock.control
+            )
+            pairs = ask_mock(twin, self._steps, recorder.calls)
+        own_prefix = f"{self._mock.name}."
         for pair in pairs:
             for reply in pair.mock_call.replies:
-                cited.update(reply.claims)
-        vendor = self.document["vendor"]
+                self._cited.update(key for key in reply.claims if key.startswith(own_prefix))
         self.differences = compare(pairs)
-        self.document["differences"] = [attrs.asdict(row) for row in self.differences]
-        self.document["claims"] = sorted(key for key in cited if key.startswith(f"{vendor}."))
-        self.write()
+        self._write()
 
-    def write(self) -> None:
+    def find_unseen(self) -> dict[str, str]:
+        """Return the reason for everything that was not compared, by its name."""
+        recorder = self._recorder
+        return explain_unseen(self._steps, recorder.calls) | recorder.failed_extra_requests
+
+    def _write(self) -> None:
         """Write the record if a call was made. Raises if it would contain private data."""
-        if not self.recorder.calls:
+        recorder = self._recorder
+        calls = recorder.calls
+        if not calls:
             return
-        if is_private(self.document, self.recorder.secrets, self.pictures):
+        environments = {call.environment for call in calls.values()} | {self._environment}
+        differences = None
+        if self.differences is not None:
+            differences = [attrs.asdict(difference) for difference in self.differences]
+        document: dict[str, Any] = {
+            "kind": "facematch-parity",
+            "schema": 2,
+            "facematch": __version__,
+            "vendor": recorder.backend.name,
+            "environment": self._environment,
+            "behaviour": list(self._switches),
+            "rehearsal": Environment.MOCK in environments,
+            "charges": recorder.count_max_charges(),
+            "differences": differences,
+            "nothing_seen": self.find_unseen(),
+            "claims": sorted(self._cited),
+            "calls": {step.name: {"state": "not made"} for step in self._steps},
+        }
+        for name, call in calls.items():
+            document["calls"][name] = call.as_document()
+        if is_private(document, recorder.secrets, self._pictures):
             raise ConfigurationError(
                 "The record would contain a key, an id or part of a picture, so it was not "
                 "written. Please report this."
             )
-        write_json(self.out, self.document)
+        write_json(self._out, document)
 
     def show_end(self) -> None:
         """Print the differences, and what was not compared."""
-        for difference in self.differences:
-            _show_difference(difference)
-        unseen = self.document["nothing_seen"]
+        for difference in self.differences or ():
+            say(str(difference))
+        unseen = self.find_unseen()
         if unseen:
             reasons = [f"{call} ({reason})" for call, reason in unseen.items()]
             say(f"not compared: {', '.join(reasons)}")
         # Sessions of a vendor that cannot delete them expire.
-        remaining = find_remaining(self.recorder, self.steps) if self.last_steps else ()
+        remaining = find_remaining(self._recorder, self._steps) if self._last_steps else ()
         for start in remaining:
             say(f"The session of the call {start} may still exist at the vendor: delete it there.")
-        vendor = self.document["vendor"]
-        claims = [claim for claim in self.claims.claims if claim.vendor == vendor]
-        covered = len(self.document["claims"])
-        say(f"These calls covered {covered} of the mock's {len(claims)} claims.")
-        calls = self.recorder.calls
-        say(f"made {len(calls)} calls, with at most {self.document['charges']} charges.", err=True)
+        claims = [claim for claim in self._claims.claims if claim.vendor == self._mock.name]
+        say(f"These calls covered {len(self._cited)} of the mock's {len(claims)} claims.")
+        calls = self._recorder.calls
+        charges = self._recorder.count_max_charges()
+        say(f"made {len(calls)} calls, with at most {charges} charges.", err=True)
         if calls:
-            say(f"The record is {self.out}: read it before you share it.")
-
-
-def _describe(call: RecordedCall | None) -> dict[str, Any]:
-    if call is None:
-        return {"state": "not made, or started but not finished"}
-    return call.as_document()
-
-
-def _show_difference(difference: Comparison) -> None:
-    aspect_name, space, path = difference.aspect.partition(" ")
-    aspect = difference.aspect
-    if space and aspect_name != "header":
-        # The aspect belongs to a path in the reply.
-        aspect = path or "body"
-    calls = ", ".join(difference.calls)
-    if len(difference.calls) > 3:
-        calls = f"{difference.calls[0]} and {len(difference.calls) - 1} more"
-    say(f"{calls}: {aspect} {_quote(difference.mock)} -> {_quote(difference.vendor)}")
-
-
-def _quote(value: object) -> str:
-    if isinstance(value, list):
-        value = " or ".join(map(str, value)) or None
-    return "nothing" if value is None else str(value)
+            say(f"The record is {self._out}: read it before you share it.")
 
 
 def _find_public_words(name: str) -> frozenset[str]:
@@ -280,15 +261,18 @@ def _find_public_words(name: str) -> frozenset[str]:
     return find_words(each.read_text("utf-8") for each in files)
 
 
-def _open_twin(backend: Any, vendor: VendorCalls, mock: Any) -> Any:
+def _open_twin(backend: Any, vendor: VendorCalls, mock: Served) -> Any:
     """Return a copy of the backend with the mock's address and keys."""
-    keys: dict[str, str] = {}
-    for setting, value in attrs.asdict(backend, recurse=False).items():
+    settings = attrs.asdict(backend, recurse=False)
+    changes: dict[str, Any] = {}
+    for setting, value in settings.items():
         if setting in vendor.keys:
-            keys[setting] = getattr(mock, vendor.keys[setting])
+            changes[setting] = getattr(mock, vendor.keys[setting])
         elif isinstance(value, Secret) and not vendor.keys:
-            keys[setting] = mock.live_key
+            changes[setting] = mock.live_key
     if Environment.SANDBOX in backend.environments and mock.sandbox_key:
-        keys = dict.fromkeys(keys, mock.sandbox_key)
+        changes = dict.fromkeys(changes, mock.sandbox_key)
+    if "environment" in settings:
+        changes["environment"] = Environment.MOCK
     # The profile's proxy and certificates have no effect on loopback, so they are not reset.
-    return attrs.evolve(backend, **vendor.settings, **keys, base_url=mock.url)
+    return attrs.evolve(backend, **vendor.settings, **changes, base_url=mock.url)

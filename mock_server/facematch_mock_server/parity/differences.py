@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from .aspects import CallPair
+from .recorded import CallPair
 
 #: Kinds of aspects compared only if both sides have them. A missing path shows in ``shape``.
 _OPTIONAL = (
@@ -50,6 +50,28 @@ class Comparison:
         """Whether the values tell something only if the whole run is looked at."""
         return self.aspect.startswith(("digits ", "id "))
 
+    def explains_outcome_of(self, call: str) -> bool:
+        """Return whether this is a difference that may have changed the outcome of a call."""
+        if self.needs_whole_run or self.aspect in _DERIVED_FROM_REPLIES:
+            return False
+        return self.is_difference and self.calls == [call]
+
+    def __str__(self) -> str:
+        aspect = self.aspect
+        if " " in aspect and not aspect.startswith("header "):
+            # The aspect belongs to a path in the reply, which is empty for the whole body.
+            aspect = aspect.partition(" ")[-1] or "body"
+        calls = ", ".join(self.calls)
+        if len(self.calls) > 3:
+            calls = f"{self.calls[0]} and {len(self.calls) - 1} more"
+        return f"{calls}: {aspect} {_quote(self.mock)} -> {_quote(self.vendor)}"
+
+
+def _quote(value: object) -> str:
+    if isinstance(value, list):
+        value = " or ".join(map(str, value)) or None
+    return "nothing" if value is None else str(value)
+
 
 def compare(pairs: Iterable[CallPair]) -> list[Comparison]:
     """Return the differences; each names all calls that show it."""
@@ -70,44 +92,30 @@ def compare(pairs: Iterable[CallPair]) -> list[Comparison]:
 
 
 def _compare_call(pair: CallPair) -> list[Comparison]:
-    """Compare the replies to a call, and its outcome unless a different status explains it."""
+    """Compare the replies to a call, and its outcome unless a different reply explains it."""
+    mock_call = pair.mock_call
+    vendor_call = pair.vendor_call
     comparisons: list[Comparison] = []
     for role in ("login", "balance", "answer"):
         # A login or a balance is shown as a call of its own.
         shown_call = pair.name if role == "answer" else role
-        for mock_reply, vendor_reply in zip(
-            pair.mock_call.replies_of(role), pair.vendor_call.replies_of(role), strict=False
+        for mock, vendor in zip(
+            mock_call.replies_of(role), vendor_call.replies_of(role), strict=False
         ):
-            comparisons += _compare_what_is_comparable(
-                shown_call, mock_reply.aspects, vendor_reply.aspects, mock_reply.claims
-            )
+            comparisons += _compare_aspects(shown_call, mock.aspects, vendor.aspects, mock.claims)
     # A different status explains every other difference in the outcome but charge and price.
-    has_same_statuses = not any(
-        comparison.aspect == "status" and comparison.is_difference for comparison in comparisons
-    )
-    for comparison in _compare_what_is_comparable(
-        pair.name,
-        pair.mock_call.compared_aspects(),
-        pair.vendor_call.compared_aspects(),
-        pair.mock_call.claims,
+    has_other_status = any(each.aspect == "status" and each.is_difference for each in comparisons)
+    for comparison in _compare_aspects(
+        pair.name, mock_call.compared_aspects(), vendor_call.compared_aspects(), mock_call.claims
     ):
-        if has_same_statuses or comparison.aspect in ("charge", "price"):
+        if not has_other_status or comparison.aspect in ("charge", "price"):
             comparisons.append(comparison)
-    shows_cause = any(
-        comparison.is_difference
-        and comparison.calls == [pair.name]
-        and not comparison.needs_whole_run
-        and comparison.aspect not in _DERIVED_FROM_REPLIES
-        for comparison in comparisons
-    )
-    if not shows_cause:
-        return comparisons
-    return [
-        comparison for comparison in comparisons if comparison.aspect not in _DERIVED_FROM_REPLIES
-    ]
+    if any(comparison.explains_outcome_of(pair.name) for comparison in comparisons):
+        return [each for each in comparisons if each.aspect not in _DERIVED_FROM_REPLIES]
+    return comparisons
 
 
-def _compare_what_is_comparable(
+def _compare_aspects(
     shown_call: str, mock: Mapping[str, Any], vendor: Mapping[str, Any], claims: Collection[str]
 ) -> Iterator[Comparison]:
     """Yield the comparable aspects of a reply or an outcome, also equal ones.
@@ -130,20 +138,23 @@ def _compare_what_is_comparable(
 
 def _is_comparable(aspect: str, mock: Mapping[str, Any], vendor: Mapping[str, Any]) -> bool:
     """Return whether enough is known of both sides to compare an aspect."""
-    aspect_name, _, path = aspect.partition(" ")
+    kind, _, path = aspect.partition(" ")
     for item in re.finditer(r"\[\]", path):
         shape = f"shape {path[: item.end()]}"
         # If a list is empty, nothing is known about its items.
         if shape not in mock or shape not in vendor:
             return False
-    values = (mock.get(aspect), vendor.get(aspect))
-    # A score in the middle of 0-100 does not show which side means yes.
-    if aspect_name == "side" and "middle" in str(values):
-        return False
-    # A vendor's gateway may add headers with its own ids.
-    if aspect_name == "numbered":
+    if kind == "numbered":
+        # A vendor's gateway may add headers with its own ids.
         return aspect in mock
-    return aspect_name not in _OPTIONAL or None not in values
+    if kind not in _OPTIONAL:
+        return True
+    if mock.get(aspect) is None or vendor.get(aspect) is None:
+        return False
+    if kind == "side":
+        # A score in the middle of 0-100 does not show which side means yes.
+        return "middle" not in mock[aspect] + vendor[aspect]
+    return True
 
 
 def _summarize(aspect: str, comparisons: Iterable[Comparison]) -> Comparison:
@@ -187,11 +198,7 @@ def _merge(differences: Iterable[Comparison]) -> list[Comparison]:
     merged: dict[str, Comparison] = {}
     for difference in differences:
         key = json.dumps([difference.aspect, difference.mock, difference.vendor])
-        merged_difference = merged.setdefault(key, difference)
-        merged_difference.calls += [
-            call for call in difference.calls if call not in merged_difference.calls
-        ]
-        merged_difference.claims = [
-            claim for claim in merged_difference.claims if claim in difference.claims
-        ]
+        shown = merged.setdefault(key, difference)
+        shown.calls += [call for call in difference.calls if call not in shown.calls]
+        shown.claims = [claim for claim in shown.claims if claim in difference.claims]
     return list(merged.values())

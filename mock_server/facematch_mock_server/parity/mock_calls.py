@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 
-from .aspects import CallPair, RecordedCall
 from .calls import Step
-from .running import Calls, Recorder
+from .recorded import CallPair, RecordedCall
+from .recording import Calls, Recorder
 
 #: Scores that lead to a decision; 5 leads to all others.
 _SCORES = {"match": 95.0, "live": 95.0, "review": 50.0}
@@ -18,18 +18,18 @@ def ask_mock(recorder: Recorder, steps: Iterable[Step], vendor_calls: Calls) -> 
     control = recorder.control
     files = recorder.files
     pairs: list[CallPair] = []
-    answered = {name: call for name, call in vendor_calls.items() if call and not call.lost}
+    answered = {name: call for name, call in vendor_calls.items() if not call.lost}
     _add_workflow(recorder, vendor_calls)
     for step in steps:
-        lacks_session = bool(step.started_by) and step.started_by not in recorder.started
-        if step.name not in answered or lacks_session:
+        if step.name not in answered:
+            continue
+        if step.started_by and step.started_by not in recorder.started:
             continue
         call = answered[step.name]
         cards = choose_cards(step, call, answered)
         # If no outcome is set, the mock reads cards and rejects files that are not pictures.
         control.clear_outcomes()
-        has_faces = _shows_faces(step) and "no-face" not in cards.values()
-        if call.decision is not None and has_faces:
+        if call.decision is not None and _shows_faces(step) and "no-face" not in cards.values():
             score = choose_score(step, call, answered.get(step.scored_by, call))
             control.set_outcome(step.operation.value, score=score, times=None)
         recorder.files = files | {file: files[card] for file, card in cards.items()}
@@ -51,7 +51,7 @@ def _add_workflow(recorder: Recorder, vendor_calls: Calls) -> None:
         if unknown.is_accepted:
             # The vendor accepts any workflow, like a mock that knows none.
             return
-        if unknown.answer_aspects == start.answer_aspects:
+        if unknown.answers == start.answers:
             # The vendor rejects the profile's workflow, too. The mock rejects it if it knows
             # another one.
             workflow_id = str(uuid.uuid4())
@@ -68,14 +68,12 @@ def choose_cards(
     step: Step, call: RecordedCall, answered: Mapping[str, RecordedCall]
 ) -> dict[str, str]:
     """Return the test card to send in place of each file in which the vendor saw other faces."""
-    warnings = call.warnings or ()
-    if (call.faces or 0) > 1 or "multiple_faces" in warnings:
+    if (call.faces or 0) > 1 or call.has_warning("multiple_faces"):
         return {"same": "two-faces", "largest": "two-faces"}
-    if call.score is not None or "no_face" not in warnings or not _shows_faces(step):
+    if call.score is not None or not _shows_faces(step) or not call.has_warning("no_face"):
         return {}
-    same = answered.get("same")
-    is_same_without_face = same is not None and "no_face" in (same.warnings or ())
     # "largest" is the picture "same": if only one of them has no face, that is a finding.
+    is_same_without_face = "same" in answered and answered["same"].has_warning("no_face")
     if step.probe != "same" and not is_same_without_face:
         return {}
     if call.faces:
@@ -91,13 +89,14 @@ def choose_score(step: Step, call: RecordedCall, scored: RecordedCall) -> float:
     pictures of one person is on another scale and becomes 95. Without a threshold, decimals are
     added to show how many the mock returns, except to 0, 50 and 100.
     """
+    has_threshold = step.threshold_offset is not None
     score = call.score
-    if score is None and step.threshold_offset is not None:
+    if score is None and has_threshold:
         score = scored.score
     if score is None:
         score = _SCORES.get(str(call.decision), 5.0)
     if step.reference == "again" and 0 < score <= 1:
         return 95.0
-    if step.threshold_offset is not None or score % 50 == 0:
+    if has_threshold or score % 50 == 0:
         return score
     return score + 0.00123

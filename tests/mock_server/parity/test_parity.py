@@ -17,16 +17,18 @@ from facematch_core.testing import find_leaks, picture_samples
 from facematch_mock_server import Fault
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import Reply
-from facematch_mock_server.parity.aspects import (
-    CallPair,
-    RecordedCall,
-    RecordedReply,
-    reduce_reply,
-)
+from facematch_mock_server.parity.aspects import reduce_reply
 from facematch_mock_server.parity.calls import VENDORS, last_steps_of, steps_of
 from facematch_mock_server.parity.differences import compare
 from facematch_mock_server.parity.mock_calls import choose_score
-from facematch_mock_server.parity.running import Recorder, explain_unseen
+from facematch_mock_server.parity.recorded import (
+    UNFINISHED,
+    CallPair,
+    RecordedCall,
+    RecordedReply,
+)
+from facematch_mock_server.parity.recording import Recorder
+from facematch_mock_server.parity.running import explain_unseen
 from facematch_mock_server.recognition.cards import card_sheet
 from facematch_mock_server.recognition.sheet import make_card
 from facematch_mock_server.vendors import vendor_named
@@ -204,7 +206,7 @@ def test_every_call_without_a_response_has_a_reason():
     calls = {
         **{step.name: RecordedCall(score=0.5) for step in steps},
         "other": RecordedCall(lost="429"),
-        "largest": None,
+        "largest": RecordedCall(lost=UNFINISHED),
         "session": RecordedCall(lost="503"),
     }
     for name in ("below-score", "session-read", "no-key"):
@@ -243,6 +245,22 @@ def test_vendor_of_hosted_sessions_alone_is_compared_by_its_sessions(rehearse, n
     assert "No picture is sent." in ended.answer.stdout
     # Sumsub has no call that deletes.
     assert bool(vendor.control.sessions.open()) is (name == "sumsub")
+
+
+def test_unknown_session_is_read_by_an_id_of_the_vendors_form(rehearse):
+    vendor, targets = rehearse("persona"), []
+
+    def note(request, carry_out):
+        targets.append(request.target)
+        return carry_out(request)
+
+    divert(vendor, note)
+    vendor.run("--yes", code=0)
+    ids = set(re.findall(r"/inquiries/([^/?\s]+)", " ".join(targets)))
+    # Of the session, and of none.
+    assert len(ids) == 2
+    (form,) = {(text[:4], text[4:].isalnum(), len(text)) for text in ids}
+    assert form[:2] == ("inq_", True)
 
 
 def _body(part, change):
@@ -568,11 +586,11 @@ def test_output_never_overwrites_a_file_that_is_not_a_record(rehearse, tmp_path,
 @pytest.mark.parametrize(
     ("name", "place"),
     [
-        pytest.param("SIGTERM", "running.Recorder.make", marks=SLOW),
-        ("SIGHUP", "running.Recorder.make"),
+        pytest.param("SIGTERM", "recording.Recorder.make", marks=SLOW),
+        ("SIGHUP", "recording.Recorder.make"),
         (
             "SIGINT",
-            "running.Recorder._send_and_record",
+            "recording.Recorder._send_and_record",
         ),  # a start that is answered, and not yet read
         ("SIGINT", "command.is_private"),  # what comes before the record is written
     ],
@@ -599,7 +617,7 @@ def test_signal_still_writes_a_record_and_leaves_no_session_open(
         signal.signal(number, before)
     assert result.document["kind"] == "facematch-parity"
     assert (vendor.control.sessions.open(), unheard) == ((), [])
-    assert (result.answer.exit_code == 130) is (".running." in place)
+    assert (result.answer.exit_code == 130) is (".recording." in place)
 
 
 @pytest.mark.parametrize("is_answered", [True, False])
