@@ -6,7 +6,6 @@ import contextlib
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -15,6 +14,7 @@ import click
 from facematch_core.errors import FATAL, ConfigurationError, FaceMatchError, InvalidRequest
 from facematch_core.models import Charged, Environment, Reconciled
 
+from .files import DatabaseKind
 from .options import (
     Target,
     config_option,
@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 
 #: The amounts of a budget, as attributes of `BudgetState` and as columns.
 AMOUNTS = ("cap", "spent", "reserved", "unknown", "free")
+
+BUDGET_STORE = DatabaseKind(
+    noun="budget store",
+    table="facematch_store",
+    advice="Pass the file that a budget has as its store: its first call creates it.",
+)
 
 #: The options that `_open_stores` reads.
 _store_options = join_options(
@@ -256,17 +262,11 @@ def expire_and_list_open_calls(stores: Iterable[CallStore], now: dt.datetime) ->
     return calls
 
 
-def _open_store(url: str) -> CallStore:
+def _open_store(address: str) -> CallStore:
     """Open an existing store by its SQLAlchemy URL or the path of a SQLite file."""
     from facematch_core.store import SqlStore
 
-    if "://" not in url:
-        url = f"sqlite:///{url}"
-    scheme, _, file = url.partition(":///")
-    # SQLite would create an empty store for a mistyped name.
-    if scheme.startswith("sqlite") and file and not Path(file.partition("?")[0]).is_file():
-        raise click.UsageError(f"--store: there is no file {file[:200]!r}.")
-    return SqlStore(url)
+    return SqlStore(BUDGET_STORE.url_of(address))
 
 
 def _shared_stores_of(verifier: Any) -> list[CallStore]:

@@ -1,7 +1,8 @@
-"""Write files atomically, never overwrite one by accident, and read CSV files."""
+"""Write files atomically, never overwrite one by accident, read CSV files, and find databases."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -145,3 +146,62 @@ def read_csv(
 def refuse_file(path: Path, problems: Iterable[str], *, so: str = "nothing was sent") -> None:
     """Raise `InvalidRequest` with all problems of a file; `so` states the consequence."""
     tables.raise_problems(clean(str(path)), problems, so=so)
+
+
+@attrs.frozen
+class DatabaseKind:
+    """A kind of SQLite database that a command takes by its path.
+
+    Attributes:
+        noun: What messages call it.
+        table: A table that each has.
+        advice: A sentence for the user of another file.
+    """
+
+    noun: str
+    table: str
+    advice: str
+
+    def url_of(self, address: str, *, may_be_new: bool = False) -> str:
+        """Return the SQLAlchemy URL of a database. Only SQLite files are checked.
+
+        Args:
+            address: The path of a SQLite file, or a URL.
+            may_be_new: Whether the file may be missing or have no tables yet.
+
+        Raises:
+            click.UsageError: the SQLite file is missing, or not of this kind.
+        """
+        url = address if "://" in address else f"sqlite:///{address}"
+        scheme, _, path_and_query = url.partition(":///")
+        file = Path(path_and_query.partition("?")[0])
+        if not scheme.startswith("sqlite") or file == Path():
+            return url
+        if not file.is_file():
+            # SQLite would create an empty database for a mistyped name.
+            if may_be_new:
+                return url
+            raise click.UsageError(f"There is no {self.noun} {str(file)[:200]!r}. {self.advice}")
+        reason = self._find_reason_against(file, may_be_new=may_be_new)
+        if reason is not None:
+            raise click.UsageError(
+                f"{str(file)[:200]!r} is no {self.noun}: {reason}. {self.advice}"
+            )
+        return url
+
+    def _find_reason_against(self, file: Path, *, may_be_new: bool) -> str | None:
+        """Return why an existing file is not of this kind; None if it is, or cannot be read now."""
+        import sqlite3  # here, because most commands open no database
+
+        address = f"{file.absolute().as_uri()}?mode=ro"
+        query = "SELECT 1 FROM sqlite_master WHERE name = ?"
+        try:
+            with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
+                has_table = connection.execute(query, (self.table,)).fetchone() is not None
+        except sqlite3.Error as error:
+            # Whoever opens the file reports other problems, such as a missing permission.
+            is_database = error.sqlite_errorname != "SQLITE_NOTADB"
+            return None if is_database else "it is not a SQLite database"
+        if has_table or may_be_new:
+            return None
+        return f"it has no table {self.table}"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import click
 
 from facematch_core.backend.kinds import quote_command
+from facematch_core.cli.files import DatabaseKind
 from facematch_core.cli.options import file_option, join_options
 from facematch_core.cli.text import say
 from facematch_core.errors import InvalidRequest
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
 
 #: A decorator that adds an option to a command.
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+RUN_DATABASE: Final = DatabaseKind(
+    noun="run database",
+    table="facematch_comparison_store",
+    advice="`facematch compare run` creates one; `compare report` and `gate` also read a file of "
+    "scores (--scores FILE).",
+)
 
 #: Default run database.
 STORE: Final = "study.sqlite3"
@@ -367,14 +375,7 @@ def _evidence(file: str, sha256: str, notes: Iterable[str] = ()) -> Evidence:
 
 def database_at(address: str, *, is_new: bool = False) -> contextlib.closing[RunDatabase]:
     """Open the run database in a file or at sqlite:///FILE; create it only if `is_new`."""
-    url = address if "://" in address else f"sqlite:///{address}"
-    file = url.removeprefix("sqlite:///").partition("?")[0]
-    # Otherwise a mistyped name would create a new, empty database.
-    if not is_new and url.startswith("sqlite:///") and not Path(file).is_file():
-        raise click.UsageError(
-            f"Run database {file[:200]!r} not found. `facematch compare run` creates one; "
-            "`compare report` and `gate` also read a file of scores (--scores FILE)."
-        )
+    url = RUN_DATABASE.url_of(address, may_be_new=is_new)
     from facematch_comparison.run.database import RunDatabase
 
     return contextlib.closing(RunDatabase(url))

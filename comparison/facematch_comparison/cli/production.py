@@ -11,6 +11,7 @@ import click
 
 from facematch_core.base.masking import Secret
 from facematch_core.cli.files import (
+    DatabaseKind,
     form_of,
     read_csv,
     refuse_unwritable,
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
 #: Formats of --out; the first one is the default if the file name has no suffix.
 _OUT_FORMS: Final = (".html", ".json")
+
+CALL_LOG: Final = DatabaseKind(
+    noun="call log", table="facematch_call_log", advice="A `CallLog` creates one."
+)
 
 _TIME: Final = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 
@@ -110,7 +115,7 @@ def shadow(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) -
     from facematch_comparison.production.sentences import with_sentences
     from facematch_comparison.production.shadow import compare_sides, find_sides
 
-    address = _address_of(log)
+    address = CALL_LOG.url_of(log)
     selection = _selection_of(options)
     sides = find_sides(
         _read_table(address, selection),
@@ -179,7 +184,7 @@ def drift(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) ->
     selection = _selection_of(options)
     measured = with_sentences(
         measure_drift(
-            _read_table(_address_of(log), selection),
+            _read_table(CALL_LOG.url_of(log), selection),
             selection,
             log=_name_of(log),
             made_at=dt.datetime.now(dt.UTC).replace(microsecond=0),
@@ -227,16 +232,6 @@ def _review_of(options: Mapping[str, Any]) -> Path | None:
     if (options["refs"] is None) is not (options["key_file"] is None):
         raise click.UsageError("--refs and --key-file go together.")
     return review
-
-
-def _address_of(log: str) -> str:
-    """Return the database's URL; raise `click.UsageError` if there is no such file."""
-    address = log if "://" in log else f"sqlite:///{log}"
-    file = address.removeprefix("sqlite:///").partition("?")[0]
-    # SQLite would create an empty database for a mistyped name.
-    if address.startswith("sqlite:///") and not Path(file).is_file():
-        raise click.UsageError(f"There is no call log {file[:200]!r}. A `CallLog` creates one.")
-    return address
 
 
 def _name_of(log: str) -> str:

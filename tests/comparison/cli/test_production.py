@@ -146,7 +146,7 @@ def test_own_references_need_the_key_of_the_log(run, tmp_path):
     ("command", "code", "message"),
     [
         ("shadow missing.sqlite3", 2, "There is no call log 'missing.sqlite3'"),
-        ("shadow plain.sqlite3", 4, "no call log"),
+        ("shadow plain.sqlite3", 2, "no call log"),
         (
             "shadow calls.sqlite3 --review review.csv",
             2,
