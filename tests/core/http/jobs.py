@@ -52,19 +52,14 @@ def reply(status, document=None, **headers):
 
 def served(*replies):
     """A server that gives one answer for each connection; None for one that does not come."""
-    return one_each(
-        *[
-            http_reply(
-                answer.status,
-                answer.body,
-                "Connection: close",
-                *map(": ".join, answer.headers.items()),
-            )
-            if answer
-            else b""
-            for answer in replies
-        ]
-    )
+    answers = []
+    for each in replies:
+        if each is None:
+            answers.append(b"")
+        else:
+            headers = [f"{name}: {value}" for name, value in each.headers.items()]
+            answers.append(http_reply(each.status, each.body, "Connection: close", *headers))
+    return one_each(*answers)
 
 
 def verify(server, clock, backend_class, deadline_s=None, on_event=None, **settings):

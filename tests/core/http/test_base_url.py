@@ -50,22 +50,6 @@ def test_wildcard_matches_exactly_one_label(pattern):
             check_base_url(f"https://{foreign}", allowed_hosts={pattern})
 
 
-#: What looks like an address, in no form that is read.
-NO_ADDRESSES = (
-    "https://api.acme.example\\evil.example",
-    "https://api.acme.example/%2e%2e",
-    "https://api.acme.example:0",
-    "https://api.acme.example:99999",
-    "https://api.acme.example:",
-    " https://api.acme.example",
-    "https://api.acme.example\n",
-    "HTTPS://api.acme.example",
-    "ftp://api.acme.example",
-    "//api.acme.example",
-    "api.acme.example",
-)
-
-
 @pytest.mark.parametrize(
     ("url", "allowed", "rule"),
     [
@@ -82,7 +66,17 @@ NO_ADDRESSES = (
         ("https://me:word@api.acme.example", {}, "a user"),
         ("https://api.acme.example?x=y", {}, "a query"),
         ("https://api.acme.example/#x", {}, "a fragment"),
-        *((url, {}, "form") for url in NO_ADDRESSES),
+        ("https://api.acme.example\\evil.example", {}, "form"),
+        ("https://api.acme.example/%2e%2e", {}, "form"),
+        ("https://api.acme.example:0", {}, "form"),
+        ("https://api.acme.example:99999", {}, "form"),
+        ("https://api.acme.example:", {}, "form"),
+        (" https://api.acme.example", {}, "form"),
+        ("https://api.acme.example\n", {}, "form"),
+        ("HTTPS://api.acme.example", {}, "form"),
+        ("ftp://api.acme.example", {}, "form"),
+        ("//api.acme.example", {}, "form"),
+        ("api.acme.example", {}, "form"),
         ("https://bücher.example", MINE, "form"),
         ("", {}, "base_url is missing"),
         (" ", {}, "base_url is missing"),

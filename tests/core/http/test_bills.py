@@ -50,11 +50,10 @@ class Two(http.ApiKeyBackend):
         return self.parse(request, reply)
 
 
-def read_replies(*replies, call=CALL, **members):
+def read_replies(*replies, **members):
     """What replies mean for a backend with these methods or attributes."""
-    return type("Own", (Two,), members | {"name": "two"})(api_key="a-key-9c1f").read_reply(
-        call, *replies
-    )
+    backend_class = type("Own", (Two,), members | {"name": "two"})
+    return backend_class(api_key="a-key-9c1f").read_reply(CALL, *replies)
 
 
 EARLIER = "charges of earlier requests of the call: 1"
@@ -138,7 +137,8 @@ def test_charges_of_a_backend_error_include_earlier_requests(stated_bill, bill):
 
     for error in (
         read_replies(FINE, FINE, steps=steps),
-        *(read_replies(FINE, of, parse_non_200=fails) for of in (NO_FACE, ODD)),
+        read_replies(FINE, NO_FACE, parse_non_200=fails),
+        read_replies(FINE, ODD, parse_non_200=fails),
     ):
         assert type(error) is VendorError
         assert error.__traceback__ is None
@@ -154,8 +154,9 @@ CODES = {
 
 def read_codes(*bodies):
     """What bodies that come with 200 mean for a backend whose vendor may refuse so."""
+    replies = [reply(200, body, Retry_After="7") for body in bodies]
     return read_replies(
-        *(reply(200, body, Retry_After="7") for body in bodies),
+        *replies,
         codes_in_200=True,
         error_codes=CODES,
         parse_non_200=http.ApiKeyBackend.parse_non_200,

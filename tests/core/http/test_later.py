@@ -167,7 +167,8 @@ def test_read_reply_does_not_wait():
 
 @pytest.mark.parametrize(("deadline_s", "polls"), [(2.5, 2), (1.0, 0), (0.5, 0), (None, 299)])
 def test_job_not_finished_by_the_deadline_is_charged_and_reconcilable(clock, deadline_s, polls):
-    with served(ACCEPTED, *[RUNNING] * polls) as server:
+    replies = [ACCEPTED] + [RUNNING] * polls
+    with served(*replies) as server:
         with pytest.raises(fm.DeadlineExceeded, match="job-7") as caught:
             verify(server, clock, Later, deadline_s=deadline_s)
         assert len(server.requests) == 1 + polls
@@ -178,11 +179,10 @@ def test_job_not_finished_by_the_deadline_is_charged_and_reconcilable(clock, dea
 def test_job_may_outlast_the_failover_members_share_of_the_deadline(clock):
     """In a failover, only the first byte of a member has an earlier deadline."""
     with served(ACCEPTED, RUNNING, DONE) as server:
-        slow, spare = (
-            fm.FaceVerifier(backend_class(base_url=server.url), clock=clock)
-            for backend_class in (Later, Stray)
-        )
-        members = {"first": slow, "spare": spare}
+        members = {
+            "first": fm.FaceVerifier(Later(base_url=server.url), clock=clock),
+            "spare": fm.FaceVerifier(Stray(base_url=server.url), clock=clock),
+        }
         with fm.Failover(members, deadline_s=3, clock=clock) as failover:
             assert failover.verify(PROBE, REFERENCE).is_match
     assert clock.slept == [1.0, 1.0]
@@ -197,22 +197,28 @@ def test_deadline_ends_steps_that_suppress_every_error(clock):
                     yield self.poll(f"{self.service_url}/jobs/7")
                 clock.advance(1)
 
-    with served(ACCEPTED, *[DOWN] * 3) as server:
+    with served(ACCEPTED, DOWN, DOWN, DOWN) as server:
         with pytest.raises(fm.DeadlineExceeded, match="job-7") as caught:
             verify(server, clock, Stubborn, deadline_s=2.5)
         assert len(server.requests) == 4
     is_lost(caught.value)
 
 
-NOT_ITS = [{}, *({"job": job} for job in (777, ["job-8"], "", "j" * 201, "job-8"))]
+def done(**job):
+    return reply(200, {"state": "done", "similarity": 0.99, **job})
 
 
 @pytest.mark.parametrize(
     ("replies", "says"),
     [
-        ((RUNNING, OTHER), "job-8"),
-        ((reply(422, {"job": "job-8", "code": "Hidden"}),), "job-8"),
-        *(((reply(200, {"state": "done", "similarity": 0.99, **odd}),), "") for odd in NOT_ITS),
+        ([RUNNING, OTHER], "job-8"),
+        ([reply(422, {"job": "job-8", "code": "Hidden"})], "job-8"),
+        ([done()], ""),
+        ([done(job=777)], ""),
+        ([done(job=["job-8"])], ""),
+        ([done(job="")], ""),
+        ([done(job="j" * 201)], ""),
+        ([done(job="job-8")], ""),
     ],
 )
 def test_response_for_another_job_is_rejected(clock, replies, says):
@@ -234,14 +240,19 @@ def test_response_for_another_job_is_rejected(clock, replies, says):
 @pytest.mark.parametrize(
     ("backend_class", "replies", "error"),
     [
-        (GivesUp, (RUNNING,), fm.OutcomeUnknown),
-        *((Later, (reply(status, {}),), fm.OutcomeUnknown) for status in (400, 401, 402, 403)),
-        *((Later, (reply(status, {}),), fm.OutcomeUnknown) for status in (404, 410, 301)),
-        (Regrets, (), fm.VendorUnavailable),
-        (Documents, (reply(404),), fm.RequestRejected),
-        (SeesOther, (DONE,), fm.UnexpectedResponse),
-        (Later, (reply(200, {"state": "done"}),), fm.UnexpectedResponse),
-        (Unsendable, (), fm.UnexpectedResponse),
+        (GivesUp, [RUNNING], fm.OutcomeUnknown),
+        (Later, [reply(400, {})], fm.OutcomeUnknown),
+        (Later, [reply(401, {})], fm.OutcomeUnknown),
+        (Later, [reply(402, {})], fm.OutcomeUnknown),
+        (Later, [reply(403, {})], fm.OutcomeUnknown),
+        (Later, [reply(404, {})], fm.OutcomeUnknown),
+        (Later, [reply(410, {})], fm.OutcomeUnknown),
+        (Later, [reply(301, {})], fm.OutcomeUnknown),
+        (Regrets, [], fm.VendorUnavailable),
+        (Documents, [reply(404)], fm.RequestRejected),
+        (SeesOther, [DONE], fm.UnexpectedResponse),
+        (Later, [reply(200, {"state": "done"})], fm.UnexpectedResponse),
+        (Unsendable, [], fm.UnexpectedResponse),
     ],
 )
 def test_accepted_job_is_charged_once_for_any_error(backend_class, replies, error):

@@ -25,17 +25,17 @@ class NameServer:
         self.names = []
         self.callers = set()
 
-    def __call__(self, host, *arguments, **more):
-        if more.get("flags", 0) & socket.AI_NUMERICHOST:
-            return self._look_up(host, *arguments, **more)
+    def __call__(self, host, *arguments, **options):
+        if options.get("flags", 0) & socket.AI_NUMERICHOST:
+            return self._look_up(host, *arguments, **options)
         self.names.append(host)
         if not host.endswith(".example"):
-            return self._look_up(host, *arguments, **more)
+            return self._look_up(host, *arguments, **options)
         self.callers.add(threading.current_thread())
         assert self.answers.wait(LIMIT_S)
         if self.addresses is None:
             raise socket.gaierror(socket.EAI_NONAME, "no such name")
-        return self._look_up(self.addresses, *arguments, **more)
+        return self._look_up(self.addresses, *arguments, **options)
 
     def wait_for(self, count):
         """Wait until so many look-ups have begun."""
@@ -60,8 +60,8 @@ def silent(monkeypatch):
 @pytest.fixture
 def named(acme):
     """A backend whose vendor has a name."""
-    return lambda host="vendor.example", port=80, **more: acme(
-        f"http://{host}:{port}", allow_base_url=True, allow_insecure=True, **more
+    return lambda host="vendor.example", port=80, **settings: acme(
+        f"http://{host}:{port}", allow_base_url=True, allow_insecure=True, **settings
     )
 
 
@@ -122,10 +122,10 @@ def many_addresses(monkeypatch):
     look_up = socket.getaddrinfo
 
     def name(*addresses):
-        def found(host, port, *_, flags=0, **more):
+        def found(host, port, *_, flags=0, **options):
             if flags & socket.AI_NUMERICHOST or host != "vendor.example":
-                return look_up(host, port, *_, flags=flags, **more)
-            return [line for each in addresses for line in look_up(each, port, **more)]
+                return look_up(host, port, *_, flags=flags, **options)
+            return [line for each in addresses for line in look_up(each, port, **options)]
 
         monkeypatch.setattr(socket, "getaddrinfo", found)
         monkeypatch.setattr(socket, "socket", BlackHoles)
@@ -134,7 +134,7 @@ def many_addresses(monkeypatch):
 
 
 def test_connect_timeout_is_for_all_addresses_of_a_name(many_addresses, named):
-    many_addresses(*(f"127.0.0.{n}" for n in range(2, 22)))
+    many_addresses(*[f"127.0.0.{number}" for number in range(2, 22)])
     wait_s, error = took(
         lambda: fm.FaceVerifier(named(connect_timeout_s=0.5)).verify(PROBE, REFERENCE)
     )
@@ -147,8 +147,8 @@ def test_dead_addresses_leave_time_for_a_later_one(many_addresses, ask, open_cli
     many_addresses("127.0.0.2", "127.0.0.3", "127.0.0.1")
     with one_each(http_reply(200)) as server:
         url = f"http://vendor.example:{server.port}/"
-        sent = ask(url, http_client=open_client(connect_timeout_s=1.5))
-    assert sent.reply.status == 200
+        outcome = ask(url, http_client=open_client(connect_timeout_s=1.5))
+    assert outcome.reply.status == 200
 
 
 @pytest.mark.parametrize("host", ["vendor..example", f"{'x' * 64}.example"])

@@ -68,9 +68,9 @@ def backend():
     return TableBackend(api_key=KEY)
 
 
-def body(**more):
+def body(**changes):
     answer = {"result": [{"score": 0.81}], "cuts": {"low": 0.8, "high": 0.9}, "id": 7}
-    return answer | {"faces": [{"box": [1, 2, 31, 42]}], "model": "m1"} | more
+    return answer | {"faces": [{"box": [1, 2, 31, 42]}], "model": "m1"} | changes
 
 
 def test_request_has_pictures_and_settings_in_its_blanks():
@@ -130,7 +130,7 @@ def test_empty_list_of_faces_needs_no_score(backend):
 
 
 def test_several_faces_are_a_warning(backend):
-    faces = [{"box": [0, 0, side, side]} for side in (9, 8)]
+    faces = [{"box": [0, 0, side_px, side_px]} for side_px in (9, 8)]
     result = backend.read_reply(match_call(), json_reply(body(faces=faces)))
     assert [warning.code for warning in result.warnings] == [fm.WarningCode.MULTIPLE_FACES]
 
@@ -178,7 +178,7 @@ class EachPairBackend(TableBackend):
 
 
 def read_each_pair(*similarities, count=2):
-    faces = [{"box": [0, 0, side, side]} for side in range(10, 10 + count)]
+    faces = [{"box": [0, 0, side_px, side_px]} for side_px in range(10, 10 + count)]
     answer = body(faces=faces, similarities=similarities)
     return EachPairBackend(api_key=KEY).read_reply(match_call(50), json_reply(answer))
 

@@ -37,7 +37,8 @@ def through(monkeypatch):
 @pytest.mark.usefixtures("_tracing")
 def test_https_goes_through_a_tunnel(ask, trusting, through, server_context):
     script = [read_request, send(TUNNEL), start_tls(server_context)]
-    with RawServer([*script, *[read_request, send(OK)] * 2]) as proxy:
+    script += [read_request, send(OK), read_request, send(OK)]
+    with RawServer(script) as proxy:
         through(proxy)
         for deadline_s in (600.0, None):
             outcome = ask(URL, http_client=trusting, deadline_s=deadline_s)
@@ -88,15 +89,15 @@ def test_deadline_applies_to_the_proxy_tunnel(ask, trusting, through, script):
 @pytest.mark.usefixtures("_tracing")
 def test_proxy_setting_of_a_backend_overrides_the_environment(acme, through, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "vendor.example")
-    same = http_reply(200, b'{"same": true}', "Connection: close")
-    with RawServer([hold]) as other, one_each(same) as proxy, one_each(same) as server:
-        through(other)
+    answer = http_reply(200, b'{"same": true}', "Connection: close")
+    with RawServer([hold]) as unused_proxy, one_each(answer) as proxy, one_each(answer) as server:
+        through(unused_proxy)
         settings = {"proxy": f"http://127.0.0.1:{proxy.port}", "allow_base_url": True}
         far = acme("http://vendor.example", allow_insecure=True, **settings)
         assert far.match(match_call()).is_match
         assert proxy.received.startswith(b"POST http://vendor.example/compare HTTP/1.1\r\n")
         assert acme(server.url, **settings).match(match_call()).is_match
-        assert (len(proxy.connections), len(other.connections)) == (1, 0)
+        assert (len(proxy.connections), len(unused_proxy.connections)) == (1, 0)
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,9 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 def replied(ask):
     """The outcome of one call that is answered with these bytes."""
 
-    def reply_to(data, **more):
+    def reply_to(data, **options):
         with one_each(data) as server:
-            return ask(server.url, **more)
+            return ask(server.url, **options)
 
     return reply_to
 
@@ -34,27 +34,32 @@ def replied(ask):
     [
         CHUNKED + b'5;x=y\r\n{"ok"\r\n7\r\n: true}\r\n0\r\nA: b\r\n\r\n',
         b"HTTP/1.0 200 OK\r\n\r\n" + BODY,
-        *(
-            http_reply(200, packed, f"Content-Encoding: {encoding}")
-            for encoding, packed in (
-                ("gzip", gzip.compress(BODY, mtime=0)),
-                ("X-GZip", gzip.compress(BODY, mtime=0)),
-                ("deflate", zlib.compress(BODY)),
-                ("identity", BODY),
-                ("", BODY),
-            )
-        ),
     ],
-    ids=["chunks", "to the end", "gzip", "x-gzip", "deflate", "identity", "not said"],
+    ids=["chunks", "to the end"],
 )
-def test_body_is_decoded_for_each_framing_and_compression(replied, data):
+def test_body_is_read_for_each_framing(replied, data):
+    assert replied(data).reply.body == BODY
+
+
+@pytest.mark.parametrize(
+    ("encoding", "packed"),
+    [
+        ("gzip", gzip.compress(BODY, mtime=0)),
+        ("X-GZip", gzip.compress(BODY, mtime=0)),
+        ("deflate", zlib.compress(BODY)),
+        ("identity", BODY),
+        ("", BODY),
+    ],
+)
+def test_body_is_decoded_for_each_compression(replied, encoding, packed):
+    data = http_reply(200, packed, f"Content-Encoding: {encoding}")
     assert replied(data).reply.body == BODY
 
 
 @pytest.mark.parametrize("status", [101, 103])
 def test_101_and_103_are_final_replies_and_end_the_connection(ask, status):
-    first = [read_request, send(f"HTTP/1.1 {status} x\r\nUpgrade: x\r\n\r\n".encode()), hold]
-    with RawServer([first, [read_request, send(http_reply(200))]]) as server:
+    upgrade = [read_request, send(f"HTTP/1.1 {status} x\r\nUpgrade: x\r\n\r\n".encode()), hold]
+    with RawServer([upgrade, [read_request, send(http_reply(200))]]) as server:
         assert ask(server.url).reply.status == status
         assert ask(server.url).reply.status == 200
         assert len(server.connections) == 2
@@ -68,12 +73,9 @@ def test_redirects_are_not_followed(replied, status):
         assert elsewhere.connections == []
 
 
-@pytest.mark.parametrize("retry", ["0", "1"])
 @pytest.mark.parametrize("status", [200, 429, 503])
-def test_http_client_does_not_retry(ask, status, retry):
-    with RawServer(
-        [read_request, send(http_reply(status, b"", f"Retry-After: {retry}"))]
-    ) as server:
+def test_http_client_does_not_retry(ask, status):
+    with RawServer([read_request, send(http_reply(status, b"", "Retry-After: 0"))]) as server:
         assert ask(server.url).reply.status == status
         assert len(server.requests) == 1
 
@@ -111,9 +113,9 @@ def test_corrupt_compressed_body_is_charged_by_status(ask, name):
     answers = [
         http_reply(200, packed, f"Content-Encoding: {encoding}"),
         http_reply(401, packed, f"Content-Encoding: {encoding}"),
+        http_reply(200, BODY),
     ]
-    scripts = [[read_request, send(answer), hold] for answer in (*answers, http_reply(200, BODY))]
-    with RawServer(scripts) as server:
+    with RawServer([[read_request, send(answer), hold] for answer in answers]) as server:
         error = ask(server.url).error
         assert (type(error), error.status_code) == (UnexpectedResponse, 200)
         assert error.billing.charged is Charged.YES
@@ -132,9 +134,15 @@ def test_decompression_bomb_is_not_expanded(ask, open_client):
 
 
 STATUSES = (200, 401, 100, 103, 101, 204, 302, 503, 999)
-LINES = [*(b"HTTP/1.1 %d OK" % status for status in STATUSES), b"HTTP/1.0 200", b"ICY 200"]
+LINES = [b"HTTP/1.1 %d OK" % status for status in STATUSES]
+LINES += [b"HTTP/1.0 200", b"ICY 200"]
 HEADERS = [
-    *(b"Content-Length: " + length for length in (b"2", b"5", b"-1", b"1, 2", b"9" * 20, b"two")),
+    b"Content-Length: 2",
+    b"Content-Length: 5",
+    b"Content-Length: -1",
+    b"Content-Length: 1, 2",
+    b"Content-Length: " + b"9" * 20,
+    b"Content-Length: two",
     b"Transfer-Encoding: chunked",
     b"Transfer-Encoding: gzip",
     b"Content-Encoding: gzip",
@@ -155,9 +163,9 @@ def near_http(draw):
     """Something like HTTP, perhaps several answers in a row, perhaps cut off somewhere."""
     data = b""
     for _ in range(draw(st.integers(1, 2))):
-        headers = draw(st.lists(st.sampled_from(HEADERS), max_size=4))
-        head = [draw(st.sampled_from(LINES)), *headers]
-        data += b"\r\n".join([*head, b"", b""])
+        head = [draw(st.sampled_from(LINES))]
+        head += draw(st.lists(st.sampled_from(HEADERS), max_size=4))
+        data += b"\r\n".join(head) + b"\r\n\r\n"
         data += draw(st.binary(max_size=40) | st.sampled_from(BODIES))
     return data[: draw(st.integers(0, len(data)))] if draw(st.booleans()) else data
 
@@ -178,13 +186,13 @@ def scripted():
             # Else the end of the last connection could be met in the middle of this example.
             assert all(connection.done.wait(60) for connection in server.connections[-1:])
             example["data"] = data
-            sent = []
+            sent_calls = []
             request = HttpRequest(url=server.url, fields={"a": "b"})
             try:
-                outcome = client.send(request, backend="acme", on_sent=lambda: sent.append(1))
+                outcome = client.send(request, backend="acme", on_sent=lambda: sent_calls.append(1))
             except VendorError as error:
                 outcome = error
-            assert sent == [1]
+            assert sent_calls == [1]
             return outcome
 
         yield ask

@@ -41,7 +41,7 @@ def served(acme, at_end):
     """Opens a backend that signs, at a server with one answer for each connection."""
 
     def serve(*answers, cls=Signing, **settings):
-        replies = [http_reply(*answer, "Connection: close") for answer in answers]
+        replies = [http_reply(status, body, "Connection: close") for status, body in answers]
         server = at_end.enter_context(one_each(*replies))
         return acme(server.url, cls=cls, **settings), server
 

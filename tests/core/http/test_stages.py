@@ -77,9 +77,8 @@ AFTER_THE_UPLOAD = {
 }
 
 
-SCRIPTS = {f"{name} of the upload": script for name, script in WITHIN_THE_UPLOAD.items()} | {
-    name: [read_request, *script] for name, script in AFTER_THE_UPLOAD.items()
-}
+SCRIPTS = {f"{name} of the upload": script for name, script in WITHIN_THE_UPLOAD.items()}
+SCRIPTS |= {name: [read_request, *script] for name, script in AFTER_THE_UPLOAD.items()}
 
 
 @pytest.mark.usefixtures("_tracing")
@@ -138,8 +137,8 @@ def test_open_connection_is_reused(ask):
         assert [ask(server.url).sent for _ in range(3)] == [1, 1, 1]
         assert (len(server.connections), len(server.requests)) == (1, 3)
         assert server.connections[0].done.wait(60)
-        again = ask(server.url)
-        assert (again.reply.status, again.sent) == (200, 1)
+        outcome = ask(server.url)
+        assert (outcome.reply.status, outcome.sent) == (200, 1)
         assert len(server.connections) == 2
 
 
@@ -182,7 +181,7 @@ def test_connection_with_extra_bytes_or_an_error_is_not_reused(
     ask, trusting, server_context, name, over_tls
 ):
     scripts = [
-        [read_request, *LAST[name], read_request, send(OK)],
+        [read_request] + LAST[name] + [read_request, send(OK)],
         [read_request, send(http_reply(201)), hold],
     ]
     with RawServer(scripts, tls=server_context if over_tls else None) as server:
@@ -190,13 +189,13 @@ def test_connection_with_extra_bytes_or_an_error_is_not_reused(
         assert ask(server.url, http_client=trusting).reply.status == 201
 
 
-@pytest.mark.parametrize("kind", [ArithmeticError, KeyboardInterrupt])
-def test_error_in_on_sent_prevents_sending(client, request_to, kind):
+@pytest.mark.parametrize("error_class", [ArithmeticError, KeyboardInterrupt])
+def test_error_in_on_sent_prevents_sending(client, request_to, error_class):
     def on_sent():
-        raise kind
+        raise error_class
 
     with RawServer([hold]) as server:
-        with pytest.raises(kind):
+        with pytest.raises(error_class):
             client.send(request_to(server.url), backend="acme", on_sent=on_sent)
         client.close()
     assert server.received == b""
@@ -251,8 +250,8 @@ def test_ca_bundle_that_is_a_pipe_or_device_is_refused(ask, monkeypatch, tmp_pat
 
 @pytest.mark.usefixtures("_tracing")
 def test_ca_bundle_setting_of_a_backend_is_used(acme, ca_bundle, server_context):
-    same = http_reply(200, b'{"same": true}', "Connection: close")
-    with one_each(same, b"", tls=server_context) as server:
+    answer = http_reply(200, b'{"same": true}', "Connection: close")
+    with one_each(answer, b"", tls=server_context) as server:
         assert acme(server.url, ca_bundle=str(ca_bundle)).match(match_call()).is_match
         with pytest.raises(VendorUnavailable):
             acme(server.url).match(match_call())

@@ -63,25 +63,25 @@ def test_sent_event_comes_with_the_first_request_that_can_be_sent():
         with closed_port() as port, contextlib.suppress(fm.VendorUnavailable):
             url = f"http://127.0.0.1:{port}/x"
             yield HttpRequest(url=url, charges=0, on_refusal="raise")
-        sent.append(len(server.connections))
+        connections_before.append(len(server.connections))
         yield self.post("detect", body=b"1")
         raise KeyboardInterrupt
 
     events = []
-    sent = []
+    connections_before = []
     with served(FACE) as server, pytest.raises(KeyboardInterrupt):
         backend = backend_with(persists)(api_key=KEY, base_url=server.url)
         verifier = fm.FaceVerifier(backend, on_event=events.append)
         verifier.verify(PROBE, REFERENCE)
-    assert sent == [0]
+    assert connections_before == [0]
     assert [event.kind.value for event in events] == ["started", "sent", "charged"]
 
 
 @pytest.mark.parametrize("answered", [1, 2])
 def test_a_cancelled_call_sends_no_further_request(answered):
     cancellation = Cancellation()
-    last = http_reply(200, b"", "Connection: close")
-    scripts = [[read_request, send(last), close] for _ in range(3)]
+    answer = http_reply(200, b"", "Connection: close")
+    scripts = [[read_request, send(answer), close] for _ in range(3)]
     scripts[answered - 1].insert(1, lambda _: cancellation.cancel())
     token = CANCELLATION.set(cancellation)
     try:
@@ -128,12 +128,12 @@ def test_exception_in_error_mapping_is_reported_with_file_and_line(method):
     assert "test_steps.py" not in str(read(page, backend_class=backend_class))
 
 
-@pytest.mark.parametrize("where", ["steps", "sign"])
-def test_plug_in_exception_before_the_first_byte_is_not_charged(where):
+@pytest.mark.parametrize("method", ["steps", "sign"])
+def test_plug_in_exception_before_the_first_byte_is_not_charged(method):
     def fall(*_, **__):
         raise KeyError(KEY)
 
-    backend = backend_with(**{where: fall})(api_key=KEY, base_url="http://127.0.0.1:9")
+    backend = backend_with(**{method: fall})(api_key=KEY, base_url="http://127.0.0.1:9")
     verifier = fm.FaceVerifier(backend, policies=[Budget(1, name="three")])
     for _ in range(2):
         with pytest.raises(fm.BackendUnavailable, match="nothing was sent") as caught:

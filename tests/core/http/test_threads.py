@@ -11,8 +11,6 @@ from kit.rawserver import RawServer, hold, http_reply, read_request, send
 from facematch_core.http import HttpRequest
 from facematch_core.testing import ManualClock
 
-OK = [read_request, send(http_reply(200))]
-
 
 def echo(connection):
     """Answer every request of a connection with its own path."""
@@ -21,8 +19,8 @@ def echo(connection):
         connection.give(http_reply(200, json.dumps({"path": path}).encode()))
 
 
-def ask_client(client, server, path="", **more):
-    return client.send(HttpRequest(url=server.url + path), backend="acme", **more)
+def ask_client(client, server, path="", **options):
+    return client.send(HttpRequest(url=server.url + path), backend="acme", **options)
 
 
 def test_unused_idle_connection_is_closed(client):
@@ -34,10 +32,10 @@ def test_unused_idle_connection_is_closed(client):
         for _ in range(2):
             clock.advance(40)  # kept for 60 s here
             assert ask_client(client, server).status == 200
-        unused, used = sorted(server.connections, key=lambda each: len(each.requests))
-        assert (len(unused.requests), len(used.requests)) == (1, 3)
+        unused, reused = sorted(server.connections, key=lambda each: len(each.requests))
+        assert (len(unused.requests), len(reused.requests)) == (1, 3)
         assert unused.done.wait(20)
-        assert not used.done.is_set()
+        assert not reused.done.is_set()
 
 
 def test_requests_in_progress_finish_after_close(client):
@@ -49,7 +47,12 @@ def test_requests_in_progress_finish_after_close(client):
         assert go.wait(20)
 
     with (
-        RawServer([[read_request, wait, send(http_reply(200)), hold], [*OK, hold]]) as server,
+        RawServer(
+            [
+                [read_request, wait, send(http_reply(200)), hold],
+                [read_request, send(http_reply(200)), hold],
+            ]
+        ) as server,
         ThreadPoolExecutor(1) as pool,
     ):
         # A job asks again when its client was closed.
