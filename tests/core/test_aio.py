@@ -59,7 +59,7 @@ async def test_async_methods_return_and_raise_like_the_sync_verifier():
     async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend)) as verifier:
         match = await verifier.verify(PROBE, REFERENCE, threshold=90, caller_ref="c1")
         liveness = await verifier.check_liveness(PROBE)
-        both = await verifier.verify_live(PROBE, REFERENCE, liveness_threshold=70)
+        live_match = await verifier.verify_live(PROBE, REFERENCE, liveness_threshold=70)
         with pytest.raises(fm.RateLimited, match="slow"):
             await verifier.verify(PROBE, REFERENCE)
         with pytest.raises(fm.InvalidImage):
@@ -70,7 +70,7 @@ async def test_async_methods_return_and_raise_like_the_sync_verifier():
             await verifier.reconcile("no attempt")
     assert (match.decision, match.threshold.value, match.ids.caller) == ("no_match", 90, "c1")
     assert liveness.decision is fm.LivenessDecision.LIVE
-    assert (both.decision, both.liveness.threshold.value) == ("verified", 70)
+    assert (live_match.decision, live_match.liveness.threshold.value) == ("verified", 70)
     assert backend.closed == 1
 
 
@@ -91,13 +91,13 @@ def test_invalid_arguments_are_refused():
         fm.AsyncFaceVerifier(FakeBackend())
 
 
-@pytest.mark.parametrize("of", ["call", "verifier"])
-async def test_deadline_ends_the_wait_for_a_concurrency_slot(of):
+@pytest.mark.parametrize("owner", ["call", "verifier"])
+async def test_deadline_ends_the_wait_for_a_concurrency_slot(owner):
     hold = Hold()
     backend = FakeBackend(script=[hold])
 
     limits = {"deadline_s": 0.013}, {"deadline_s": 60}
-    options, settings = limits if of == "call" else ({}, limits[0])
+    options, settings = limits if owner == "call" else ({}, limits[0])
     verifier = fm.AsyncFaceVerifier(fm.FaceVerifier(backend, **settings), max_concurrency=1)
     async with verifier, anyio.create_task_group() as tasks:
         tasks.start_soon(functools.partial(verifier.verify, PROBE, REFERENCE, deadline_s=60))
@@ -112,32 +112,32 @@ async def test_deadline_ends_the_wait_for_a_concurrency_slot(of):
 
 async def test_hooks_see_the_context_variables_of_the_caller():
     request = contextvars.ContextVar("request")
-    seen = []
+    heard = []
 
-    verifier = fm.FaceVerifier(FakeBackend(), on_event=lambda _: seen.append(request.get()))
+    verifier = fm.FaceVerifier(FakeBackend(), on_event=lambda _: heard.append(request.get()))
     async with fm.AsyncFaceVerifier(verifier) as opened:
         request.set("r1")
         await opened.verify(PROBE, REFERENCE)
-    assert set(seen) == {"r1"}
+    assert set(heard) == {"r1"}
 
 
-@pytest.mark.parametrize("why", ["cancelled", "late"])
-async def test_call_made_by_a_hook_is_not_cancelled_with_the_outer_call(why):
+@pytest.mark.parametrize("ending", ["cancelled", "late"])
+async def test_call_made_by_a_hook_is_not_cancelled_with_the_outer_call(ending):
     """Its own deadline counts, and the events of the call go on to their end."""
     hold = Hold()
     clock = ManualClock()
-    kinds = []
+    event_names = []
     answers = []
-    other = fm.FaceVerifier(FakeBackend(), clock=clock)
+    verifier_of_hook = fm.FaceVerifier(FakeBackend(), clock=clock)
 
     def ask_another(event):
-        kinds.append(event.kind.name)
+        event_names.append(event.kind.name)
         if event.kind is fm.EventKind.ANSWERED:
-            answers.append(other.verify(PROBE, REFERENCE, deadline_s=LIMIT_S))
+            answers.append(verifier_of_hook.verify(PROBE, REFERENCE, deadline_s=LIMIT_S))
 
     def answer(_):
         hold()
-        clock.advance(2 if why == "late" else 0)
+        clock.advance(2 if ending == "late" else 0)
 
     backend = FakeBackend(script=[answer])
     backend.keeps_deadline = True
@@ -145,12 +145,12 @@ async def test_call_made_by_a_hook_is_not_cancelled_with_the_outer_call(why):
     async with fm.AsyncFaceVerifier(verifier) as opened, anyio.create_task_group() as tasks:
         tasks.start_soon(functools.partial(opened.verify, PROBE, REFERENCE, deadline_s=1))
         await hold.wait()
-        if why == "cancelled":
+        if ending == "cancelled":
             tasks.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):
                 await anyio.wait_all_tasks_blocked()
         hold.go_on.set()
-    assert kinds == ["STARTED", "SENT", "ANSWERED", "CHARGED"]
+    assert event_names == ["STARTED", "SENT", "ANSWERED", "CHARGED"]
     assert [answer.is_match for answer in answers] == [True]
 
 
@@ -298,21 +298,21 @@ async def test_fatal_error_or_failing_source_ends_the_batch():
 
 
 async def test_stopping_early_cancels_unsent_calls():
-    first = Hold()
-    second = Hold()
-    read = []
-    backend = FakeBackend(script=[first, second])
+    first_call = Hold()
+    second_call = Hold()
+    pairs_read = []
+    backend = FakeBackend(script=[first_call, second_call])
     events = []
-    pairs = (read.append(number) or (PROBE, REFERENCE) for number in range(99))
+    pairs = (pairs_read.append(number) or (PROBE, REFERENCE) for number in range(99))
     verifier = fm.FaceVerifier(backend, on_event=events.append)
     async with fm.AsyncFaceVerifier(verifier, max_concurrency=1) as opened:
         async with contextlib.aclosing(opened.verify_many(pairs)) as outcomes:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(one_of, outcomes)
-                await anyio.to_thread.run_sync(wait_for, lambda: len(read) == 2)
-                first.go_on.set()
-            await second.wait()
-        second.go_on.set()
+                await anyio.to_thread.run_sync(wait_for, lambda: len(pairs_read) == 2)
+                first_call.go_on.set()
+            await second_call.wait()
+        second_call.go_on.set()
     assert len(backend.calls) == 2
     assert names(events).count("CHARGED") == 2
 
@@ -361,8 +361,8 @@ class Stage:
         self.events.append(event)
         self.reach(event.kind.name)
 
-    def reach(self, place):
-        if self.armed and place == self.at:
+    def reach(self, moment):
+        if self.armed and moment == self.at:
             self.armed = False
             self.hold()
 
@@ -463,9 +463,9 @@ async def test_cancelled_call_is_free_before_its_first_byte_and_finished_after(
     assert bool(stage.world.line.paid(stage.vendor)) is ("SENT" in events)
 
 
-@pytest.mark.parametrize("at", [("sent", LIVENESS), "ANSWERED", "CHARGED"])
-async def test_cancelled_liveness_check_is_not_followed_by_a_comparison(at):
-    stage = Stage("didit", at)
+@pytest.mark.parametrize("moment", [("sent", LIVENESS), "ANSWERED", "CHARGED"])
+async def test_cancelled_liveness_check_is_not_followed_by_a_comparison(moment):
+    stage = Stage("didit", moment)
     await cancelled(stage, "verify_live")
     assert stage.books == SPENT
     assert stage.world.line.sent == [LIVENESS]
@@ -474,11 +474,11 @@ async def test_cancelled_liveness_check_is_not_followed_by_a_comparison(at):
 
 async def test_cancelled_call_does_not_fail_over():
     stage = Stage("didit", ("before", MATCH))
-    second = FakeBackend()
+    spare = FakeBackend()
     stage.world.line.cut[MATCH] = 1
-    failover = fm.Failover({"first": stage.verifier, "second": fm.FaceVerifier(second)})
+    failover = fm.Failover({"first": stage.verifier, "second": fm.FaceVerifier(spare)})
     await cancelled(stage, verifier=failover)
-    assert (stage.books, second.calls) == (FREE, [])
+    assert (stage.books, spare.calls) == (FREE, [])
 
 
 async def test_call_cancelled_while_waiting_releases_its_pictures():
@@ -492,12 +492,12 @@ async def test_call_cancelled_while_waiting_releases_its_pictures():
         await stage.hold.wait()
         before = sys.getrefcount(probe)
         with anyio.CancelScope() as scope:
-            async with anyio.create_task_group() as others:
+            async with anyio.create_task_group() as waiting_calls:
                 for _ in range(5):
-                    others.start_soon(verifier.verify, probe, REFERENCE)
+                    waiting_calls.start_soon(verifier.verify, probe, REFERENCE)
                 await anyio.wait_all_tasks_blocked()
                 scope.cancel()
-        del others
+        del waiting_calls
         await anyio.wait_all_tasks_blocked()
         gc.collect()
         wait_for(lambda: sys.getrefcount(probe) == before)

@@ -30,9 +30,14 @@ def log(address):
         yield opened
 
 
-def row(number=0, **fields):
-    facts = {"at": NOW, "operation": fm.Operation.MATCH, "side": Side.ANSWERED}
-    return LoggedCall(**{"call_id": f"call-{number}", **facts, **fields})
+def row(number=0, at=NOW, **fields):
+    return LoggedCall(
+        call_id=f"call-{number}",
+        at=at,
+        operation=fm.Operation.MATCH,
+        side=Side.ANSWERED,
+        **fields,
+    )
 
 
 def execute(address, *statements):
@@ -108,10 +113,7 @@ def test_errors_are_rows_with_their_charge(log):
 
 
 def test_interrupted_call_is_a_row_with_an_unknown_charge(log):
-    def interrupt(_request):
-        raise KeyboardInterrupt
-
-    verifier = fm.FaceVerifier(FakeBackend(script=[interrupt]), log=log)
+    verifier = fm.FaceVerifier(FakeBackend(script=[KeyboardInterrupt()]), log=log)
     with pytest.raises(KeyboardInterrupt):
         verifier.verify(PROBE, REFERENCE)
     (logged,) = log.rows()
@@ -163,19 +165,19 @@ def test_no_picture_key_reference_or_metadata_is_written(log, address, tmp_path)
     assert log.digest(CANARY).encode() in written
     for secret in (CANARY.encode(), KEY.encode(), PROBE.data[:40], REFERENCE.data[:40]):
         assert secret not in written
-    for shown in (repr(log), str(vars(log))):
-        assert KEY not in shown
+    for text in (repr(log), str(vars(log))):
+        assert KEY not in text
 
 
 def test_digests_need_the_key_and_a_log_refuses_another(log, address, tmp_path):
-    other = fm.CallLog(f"sqlite:///{tmp_path}/other.sqlite3", key=b"another")
-    assert log.digest("x") != other.digest("x")
+    of_other_key = fm.CallLog(f"sqlite:///{tmp_path}/other.sqlite3", key=b"another")
+    assert log.digest("x") != of_other_key.digest("x")
     assert log.digest("x") != log.digest("y")
-    with fm.CallLog(address, key=fm.Secret(KEY)) as again:
-        assert again.digest("x") == log.digest("x")
+    with fm.CallLog(address, key=fm.Secret(KEY)) as of_same_key:
+        assert of_same_key.digest("x") == log.digest("x")
     with pytest.raises(fm.ConfigurationError, match="another key"):
         fm.CallLog(address, key="another")
-    other.close()
+    of_other_key.close()
 
 
 @pytest.mark.parametrize("key", ["", b"", 17, None])
@@ -293,11 +295,9 @@ def test_closing_during_an_outage_is_bounded_and_counts_what_is_lost(log, monkey
 
 
 def test_a_closed_log_can_be_used_by_another_verifier(log):
-    first, second = (fm.FaceVerifier(FakeBackend(), log=log) for _ in range(2))
-    first.verify(PROBE, REFERENCE)
-    first.close()
-    second.verify(PROBE, REFERENCE)
-    second.close()
+    for _ in range(2):
+        with fm.FaceVerifier(FakeBackend(), log=log) as verifier:
+            verifier.verify(PROBE, REFERENCE)
     assert len(log.rows()) == 2
 
 
@@ -324,8 +324,9 @@ def test_parent_and_child_write_their_own_rows_once(log):
 
     assert child_says_yes(child)
     assert log.lost_rows == 1
-    numbers = sorted(logged.call_id for logged in log.rows())
-    assert numbers == sorted(f"call-{number}" for number in (*range(20), 100))
+    call_ids = {logged.call_id for logged in log.rows()}
+    assert call_ids == {f"call-{number}" for number in range(20)} | {"call-100"}
+    assert len(log.rows()) == 21
 
 
 PROGRAM = """

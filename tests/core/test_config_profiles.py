@@ -207,9 +207,9 @@ def test_profile_with_percent_opens_a_share(opened, monkeypatch):
     ids=str,
 )
 def test_invalid_share_profile_is_refused_with_the_reason(opened, split, says):
-    other = {"members": ["shop"], "percent": {"shop": 100}}
+    nested_share = {"members": ["shop"], "percent": {"shop": 100}}
     with pytest.raises(fm.ConfigurationError, match=says) as caught:
-        opened({**HA, "other": other, "split": split}, "split")
+        opened({**HA, "other": nested_share, "split": split}, "split")
     assert CANARY not in str(caught.value)
 
 
@@ -281,8 +281,8 @@ def test_any_profile_may_have_a_log(opened, tmp_path, name):
     (row,) = verifier.runner.log.rows()
     assert row.system == {"shop": "one", "ha": "shop"}.get(name, row.system)
     assert opened(profiles, name).runner.log is verifier.runner.log
-    own = fm.CallLog(f"sqlite:///{tmp_path}/own.sqlite3", key="k")
-    assert opened(profiles, name, log=own).runner.log is own
+    own_log = fm.CallLog(f"sqlite:///{tmp_path}/own.sqlite3", key="k")
+    assert opened(profiles, name, log=own_log).runner.log is own_log
 
 
 @pytest.mark.usefixtures("_log_key")

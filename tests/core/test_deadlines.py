@@ -1,4 +1,5 @@
 import threading
+from functools import partial
 
 import pytest
 from kit.attempts import new_record
@@ -15,8 +16,8 @@ class Keeping(FakeBackend):
 
     keeps_deadline = True
 
-    def __init__(self, clock, seconds=0, **more):
-        super().__init__(**more)
+    def __init__(self, clock, seconds=0, **options):
+        super().__init__(**options)
         self.clock = clock
         self.seconds = seconds
         self.searched = []
@@ -94,9 +95,9 @@ def test_failover_deadline_covers_all_members_and_overrides_theirs(
     clock, default, argument_s, limits
 ):
     backends = [Keeping(clock, 10, script=[fm.VendorUnavailable(name)]) for name in "abc"]
-    both = failover(clock, *backends, deadline_s=default, member_deadline_s=3)
+    group = failover(clock, *backends, deadline_s=default, member_deadline_s=3)
     with pytest.raises(fm.VendorUnavailable) as caught:
-        both.verify(PROBE, REFERENCE, deadline_s=argument_s)
+        group.verify(PROBE, REFERENCE, deadline_s=argument_s)
     assert limits_of(backends) == limits
     # Of two that are left, each has half of the time.
     assert backends[1].times[0][1] == limits[1] / 2
@@ -108,7 +109,7 @@ def test_failover_deadline_covers_all_members_and_overrides_theirs(
 def opened(monkeypatch, tmp_path, at_end):
     shop = type("ShopBackend", (FakeBackend,), {"name": "one", "keeps_deadline": True})
     monkeypatch.setattr(config, "backend_class", lambda _: shop)
-    return lambda *arguments, **more: open_profile(at_end, tmp_path, "shop", *arguments, **more)
+    return partial(open_profile, at_end, tmp_path, "shop")
 
 
 @pytest.mark.parametrize(
@@ -133,9 +134,9 @@ def test_deadline_argument_overrides_the_profiles_deadline(opened, profile, argu
 
 def test_incapable_member_gets_no_share_of_the_deadline(clock):
     narrow = FakeBackend(operations=frozenset({fm.Operation.LIVENESS}))
-    last = Keeping(clock)
-    failover(clock, last, narrow).verify(PROBE, REFERENCE, deadline_s=12)
-    assert last.times[0][1] is None
+    capable = Keeping(clock)
+    failover(clock, capable, narrow).verify(PROBE, REFERENCE, deadline_s=12)
+    assert capable.times[0][1] is None
 
 
 @pytest.mark.slow
@@ -144,20 +145,20 @@ def test_late_response_to_a_request_sent_within_the_share_is_used():
         threading.Event().wait(call.deadline.share.timeout_s() + 0.1)
 
     slow = FakeBackend(script=[answer_late])
-    spares = [FakeBackend(), FakeBackend()]
-    result = failover(SystemClock(), slow, *spares).verify(PROBE, REFERENCE, deadline_s=3)
+    group = failover(SystemClock(), slow, FakeBackend(), FakeBackend())
+    result = group.verify(PROBE, REFERENCE, deadline_s=3)
     assert (result.route.answered_by, result.billing.charged) == ("a", fm.Charged.YES)
 
 
 def test_rate_limit_wait_must_fit_into_the_members_share(clock):
     limiter = RateLimiter(RateWindow(1, 8), clock=clock)
-    first = fm.FaceVerifier(Keeping(clock), policies=[limiter], clock=clock)
-    first.verify(PROBE, REFERENCE)
+    limited = fm.FaceVerifier(Keeping(clock), policies=[limiter], clock=clock)
+    limited.verify(PROBE, REFERENCE)
     spare = fm.FaceVerifier(Keeping(clock), clock=clock)
-    both = fm.Failover({"a": first, "b": spare}, clock=clock)
-    assert both.verify(PROBE, REFERENCE, deadline_s=12).route.answered_by == "b"
+    group = fm.Failover({"a": limited, "b": spare}, clock=clock)
+    assert group.verify(PROBE, REFERENCE, deadline_s=12).route.answered_by == "b"
     assert clock.slept == []
-    assert both.verify(PROBE, REFERENCE, deadline_s=20).route.answered_by == "a"
+    assert group.verify(PROBE, REFERENCE, deadline_s=20).route.answered_by == "a"
 
 
 # What goes on after it
@@ -171,9 +172,9 @@ def test_member_sends_nothing_after_its_share_of_the_deadline(clock):
             clock.advance(5)
             return lambda _outcome: None
 
-    first = Keeping(clock)
-    spare = Keeping(clock)
-    waiting = fm.FaceVerifier(first, policies=[Waits()], clock=clock)
-    members = {"a": waiting, "b": fm.FaceVerifier(spare, clock=clock)}
+    late_backend = Keeping(clock)
+    spare_backend = Keeping(clock)
+    waiting = fm.FaceVerifier(late_backend, policies=[Waits()], clock=clock)
+    members = {"a": waiting, "b": fm.FaceVerifier(spare_backend, clock=clock)}
     result = fm.Failover(members, clock=clock).verify(PROBE, REFERENCE, deadline_s=8)
-    assert (result.route.answered_by, first.calls, len(spare.calls)) == ("b", [], 1)
+    assert (result.route.answered_by, late_backend.calls, len(spare_backend.calls)) == ("b", [], 1)

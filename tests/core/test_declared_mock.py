@@ -48,8 +48,8 @@ def named(monkeypatch):
     """Gives this machine another name, as a network of containers gives its services."""
     look_up = socket.getaddrinfo
 
-    def find(host, *more, **options):
-        return look_up("127.0.0.1" if host == "mock" else host, *more, **options)
+    def find(host, *arguments, **options):
+        return look_up("127.0.0.1" if host == "mock" else host, *arguments, **options)
 
     monkeypatch.setenv("NO_PROXY", "mock")
     monkeypatch.setattr(socket, "getaddrinfo", find)

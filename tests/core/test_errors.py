@@ -28,10 +28,10 @@ NEEDED = {
 def test_every_error_survives_pickle_and_copy(cls):
     error = cls("What, which value, what to do.", **NEEDED.get(cls, {}))
     error.liveness = liveness_result()
-    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
-        assert type(again) is cls
-        assert str(again) == str(error) == "What, which value, what to do."
-        assert vars(again) == vars(error)
+    for copied in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+        assert type(copied) is cls
+        assert str(copied) == str(error) == "What, which value, what to do."
+        assert vars(copied) == vars(error)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,10 @@ def failing(error):
     return Refusing(script=[build(error)])
 
 
+def skipped_members(route):
+    return [skipped.backend for skipped in route.skipped]
+
+
 def failover(*backends, **options):
     verifiers = [fm.FaceVerifier(backend) for backend in backends]
     return fm.Failover(dict(zip("abc", verifiers, strict=False)), **options)
@@ -74,26 +78,27 @@ def failover(*backends, **options):
 @pytest.mark.parametrize("position", [0, 1])
 @pytest.mark.parametrize("error", PASSED_OVER, ids=named)
 def test_free_errors_fail_over_to_the_next_member(error, position):
-    backends = [failing(error) for _ in range(position + 1)] + [FakeBackend()]
-    result = failover(*backends).verify(PROBE, REFERENCE)
+    failing_backends = [failing(error) for _ in range(position + 1)]
+    answering = FakeBackend()
+    result = failover(*failing_backends, answering).verify(PROBE, REFERENCE)
     assert result.is_match
     assert result.route.answered_by == "abc"[position + 1]
-    assert [s.backend for s in result.route.skipped] == list("abc"[: position + 1])
+    assert skipped_members(result.route) == list("abc"[: position + 1])
     assert {s.reason for s in result.route.skipped} == {error.__name__}
-    assert len(backends[-1].calls) == 1
+    assert len(answering.calls) == 1
 
 
 @pytest.mark.parametrize("position", [0, 1, 2])
 @pytest.mark.parametrize("error", RAISED, ids=named)
 def test_caller_mistakes_and_possible_charges_do_not_fail_over(error, position):
-    before = [FakeBackend(script=[fm.errors.RateLimited("x")]) for _ in range(position)]
-    after = FakeBackend()
+    throttled = [FakeBackend(script=[fm.errors.RateLimited("x")]) for _ in range(position)]
+    spare = FakeBackend()
     with pytest.raises(fm.FaceMatchError) as caught:
-        failover(*[*before, failing(error), after][:3]).verify(PROBE, REFERENCE)
+        failover(*throttled, failing(error), spare).verify(PROBE, REFERENCE)
     # What is sent and fails without a word on money is unknown to the verifier itself.
     assert isinstance(caught.value, (error, fm.errors.OutcomeUnknown))
-    assert after.calls == []
-    assert [s.backend for s in caught.value.route.skipped] == list("abc"[: position + 1])
+    assert spare.calls == []
+    assert skipped_members(caught.value.route) == list("abc"[: position + 1])
     assert caught.value.route.skipped[-1].reason == type(caught.value).__name__
 
 
@@ -118,24 +123,21 @@ def test_error_that_may_be_charged_does_not_fail_over(error, billed):
     assert spare.calls == []
 
 
-ANSWERS = [
-    *((fm.Operation.MATCH, match_result(decision)) for decision in fm.Decision),
-    *((fm.Operation.LIVENESS, liveness_result(decision)) for decision in fm.LivenessDecision),
-]
-
-
-def ask(verifier, operation, **options):
-    if operation is fm.Operation.MATCH:
-        return verifier.verify(PROBE, REFERENCE, **options)
-    return verifier.check_liveness(PROBE, **options)
-
-
-@pytest.mark.parametrize(("operation", "answer"), ANSWERS, ids=str)
-def test_no_decision_fails_over(operation, answer):
+@pytest.mark.parametrize("decision", fm.Decision)
+def test_no_decision_on_a_match_fails_over(decision):
     spare = FakeBackend()
-    result = ask(failover(FakeBackend(script=[answer]), spare), operation)
-    assert result.route.answered_by == "a"
-    assert result.route.skipped == ()
+    verifier = failover(FakeBackend(script=[match_result(decision)]), spare)
+    result = verifier.verify(PROBE, REFERENCE)
+    assert (result.route.answered_by, result.route.skipped) == ("a", ())
+    assert spare.calls == []
+
+
+@pytest.mark.parametrize("decision", fm.LivenessDecision)
+def test_no_decision_on_liveness_fails_over(decision):
+    spare = FakeBackend()
+    verifier = failover(FakeBackend(script=[liveness_result(decision)]), spare)
+    result = verifier.check_liveness(PROBE)
+    assert (result.route.answered_by, result.route.skipped) == ("a", ())
     assert spare.calls == []
 
 
@@ -161,7 +163,7 @@ def test_incapable_member_is_skipped_without_a_call(options, can, error):
     assert result.route.skipped[0].reason == error.__name__
     with pytest.raises(error) as caught:
         failover(FakeBackend(**can), FakeBackend(**can)).verify(PROBE, REFERENCE, **options)
-    assert [s.backend for s in caught.value.route.skipped] == ["a", "b"]
+    assert skipped_members(caught.value.route) == ["a", "b"]
 
 
 # A member whose calls keep failing
@@ -170,12 +172,8 @@ LOST = fm.OutcomeUnknown("503")
 
 
 def test_member_is_skipped_for_30_s_after_five_failed_calls(clock):
-    def interrupt(call):
-        raise KeyboardInterrupt
-
-    first = FakeBackend(script=[*[LOST] * 6, interrupt])
-    second = FakeBackend()
-    verifier = failover(first, second, clock=clock)
+    failing_backend = FakeBackend(script=[LOST] * 6 + [KeyboardInterrupt()])
+    verifier = failover(failing_backend, FakeBackend(), clock=clock)
     for _ in range(5):
         with pytest.raises(fm.OutcomeUnknown):
             verifier.verify(PROBE, REFERENCE)
@@ -183,7 +181,7 @@ def test_member_is_skipped_for_30_s_after_five_failed_calls(clock):
         route = verifier.verify(PROBE, REFERENCE).route
         assert (route.answered_by, route.skipped[0].reason) == ("b", "BreakerOpen")
         assert "OutcomeUnknown: 503" in route.skipped[0].message
-    assert len(first.calls) == 5
+    assert len(failing_backend.calls) == 5
     clock.advance(30)
     with pytest.raises(fm.OutcomeUnknown):
         verifier.verify(PROBE, REFERENCE)  # the probe fails
@@ -218,14 +216,14 @@ def test_nothing_is_sent_if_every_member_is_skipped(clock):
     ],
 )
 def test_no_liveness_check_is_sent_if_no_member_can_compare(can, error):
-    first = FakeBackend(**can)
-    second = FakeBackend(**can)
+    unable = FakeBackend(**can)
+    also_unable = FakeBackend(**can)
     with pytest.raises(error) as caught:
-        failover(first, second).verify_live(PROBE, REFERENCE)
-    assert first.calls == second.calls == []
-    assert [s.backend for s in caught.value.route.skipped] == ["a", "b"]
+        failover(unable, also_unable).verify_live(PROBE, REFERENCE)
+    assert unable.calls == also_unable.calls == []
+    assert skipped_members(caught.value.route) == ["a", "b"]
     assert (
-        failover(first, FakeBackend()).verify_live(PROBE, REFERENCE).match.route.answered_by == "b"
+        failover(unable, FakeBackend()).verify_live(PROBE, REFERENCE).match.route.answered_by == "b"
     )
 
 
@@ -233,12 +231,14 @@ def test_no_liveness_check_is_sent_if_no_member_can_compare(can, error):
 
 
 def test_each_pair_of_a_batch_fails_over_separately():
-    first = FakeBackend(script=[None, fm.errors.RateLimited("x"), None])
-    outcomes = failover(first, FakeBackend()).verify_many([(PROBE, REFERENCE)] * 3, max_workers=1)
+    throttled = FakeBackend(script=[None, fm.errors.RateLimited("x"), None])
+    outcomes = failover(throttled, FakeBackend()).verify_many(
+        [(PROBE, REFERENCE)] * 3, max_workers=1
+    )
     assert [outcome.result.route.answered_by for outcome in outcomes] == ["a", "b", "a"]
     named_thresholds = failover(FakeBackend()).verify_many(
         [(PROBE, REFERENCE)], threshold={"a": 90}
     )
     assert [outcome.decision for outcome in named_thresholds] == ["no_match"]
     with pytest.raises(fm.InvalidRequest):
-        failover(first).verify_many([], threshhold=3)
+        failover(throttled).verify_many([], threshhold=3)

@@ -11,7 +11,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="the system has no such ri
 
 
 @pytest.fixture
-def place(tmp_path):
+def path(tmp_path):
     return tmp_path / "report.html"
 
 
@@ -23,46 +23,46 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_write_file_replaces_a_file_given_by_str_or_path(place, monkeypatch):
-    write_file(str(place), b"old\r\n\x1a")
-    write_file(place, b"new\n")
-    assert place.read_bytes() == b"new\n"
-    assert (names(place.parent), is_stream("a\0b")) == (["report.html"], False)
-    with pytest.raises(OSError, match=r"^unnumbered$"), os_errors_naming(place):
+def test_write_file_replaces_a_file_given_by_str_or_path(path, monkeypatch):
+    write_file(str(path), b"old\r\n\x1a")
+    write_file(path, b"new\n")
+    assert path.read_bytes() == b"new\n"
+    assert (names(path.parent), is_stream("a\0b")) == (["report.html"], False)
+    with pytest.raises(OSError, match=r"^unnumbered$"), os_errors_naming(path):
         raise OSError("unnumbered")
-    monkeypatch.chdir(place.parent)
+    monkeypatch.chdir(path.parent)
     write_file("a.txt", b"a")
     assert Path("a.txt").read_bytes() == b"a"
-    with replacing(place) as new:
+    with replacing(path) as new:
         assert new.suffix == ".html"
         new.write_bytes(b"page")
-    assert place.read_bytes() == b"page"
+    assert path.read_bytes() == b"page"
 
 
 @posix
-@pytest.mark.parametrize("there", [True, False], ids=["file", "nothing"])
-def test_replacing_through_a_symlink_keeps_the_symlink(tmp_path, there):
+@pytest.mark.parametrize("exists", [True, False], ids=["file", "nothing"])
+def test_replacing_through_a_symlink_keeps_the_symlink(tmp_path, exists):
     target = tmp_path / "folder" / "target"
     link = tmp_path / "link"
-    second = tmp_path / "second"
+    link_to_link = tmp_path / "second"
     target.parent.mkdir()
-    if there:
+    if exists:
         target.write_bytes(b"old")
         target.chmod(0o640)
     link.symlink_to("folder/target")
-    second.symlink_to(link)
-    with replacing(second) as new:
+    link_to_link.symlink_to(link)
+    with replacing(link_to_link) as new:
         assert new.parent == target.parent
         new.write_bytes(b"new")
-        assert target.exists() is there
-    assert (link.readlink(), second.readlink()) == (Path("folder/target"), link)
+        assert target.exists() is exists
+    assert (link.readlink(), link_to_link.readlink()) == (Path("folder/target"), link)
     assert target.read_bytes() == b"new"
-    assert mode(target) == 0o640 or not there
+    assert mode(target) == 0o640 or not exists
     assert names(target.parent) == ["target"]
 
 
-def by_name(place, content):
-    with replacing(place) as new:
+def by_name(path, content):
+    with replacing(path) as new:
         new.write_bytes(content)
 
 
@@ -72,18 +72,18 @@ writers = pytest.mark.parametrize("write", [write_file, by_name])
 @posix
 @writers
 @pytest.mark.parametrize("linked", [False, True], ids=["itself", "by a link"])
-def test_named_pipe_is_written_to_and_not_replaced(place, write, linked):
-    os.mkfifo(place)
-    named = place.parent / "link.html"
-    named.symlink_to(place)
-    reader = os.open(place, os.O_RDONLY | os.O_NONBLOCK)
+def test_named_pipe_is_written_to_and_not_replaced(path, write, linked):
+    os.mkfifo(path)
+    named = path.parent / "link.html"
+    named.symlink_to(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        write(named if linked else place, b"page")
+        write(named if linked else path, b"page")
         assert os.read(reader, 100) == b"page"
     finally:
         os.close(reader)
-    assert place.is_fifo()
-    assert names(place.parent) == ["link.html", "report.html"]
+    assert path.is_fifo()
+    assert names(path.parent) == ["link.html", "report.html"]
 
 
 @posix
@@ -98,25 +98,25 @@ def test_a_socket_is_not_replaced(tmp_path, monkeypatch, write):
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
-@pytest.mark.parametrize("there", [True, False])
-def test_failed_write_keeps_the_old_file(place, there, error):
-    if there:
-        place.write_bytes(b"old")
-    with pytest.raises(error), replacing(place) as new:
+@pytest.mark.parametrize("exists", [True, False])
+def test_failed_write_keeps_the_old_file(path, exists, error):
+    if exists:
+        path.write_bytes(b"old")
+    with pytest.raises(error), replacing(path) as new:
         new.write_bytes(b"half")
         raise error
-    assert names(place.parent) == ["report.html"] * there
-    assert not there or place.read_bytes() == b"old"
+    assert names(path.parent) == ["report.html"] * exists
+    assert not exists or path.read_bytes() == b"old"
 
 
-def test_full_disk_keeps_the_old_file(place, monkeypatch):
-    place.write_bytes(b"old")
+def test_full_disk_keeps_the_old_file(path, monkeypatch):
+    path.write_bytes(b"old")
 
     def full(_descriptor):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space left on device") as caught:
-        write_file(place, b"new")
-    assert (caught.value.filename, place.read_bytes()) == (str(place), b"old")
-    assert names(place.parent) == ["report.html"]
+        write_file(path, b"new")
+    assert (caught.value.filename, path.read_bytes()) == (str(path), b"old")
+    assert names(path.parent) == ["report.html"]

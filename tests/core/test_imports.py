@@ -18,10 +18,23 @@ ROOT = Path(__file__).parents[2]
 CORE = "facematch_core"
 PUBLIC = {
     CORE,
-    *(f"{CORE}.{name}" for name in ("backend", "errors", "http", "models", "resilience")),
-    *(f"{CORE}.backend.{name}" for name in ("engine", "kinds", "session_types")),
-    *(f"{CORE}.base.{name}" for name in ("addresses", "clock", "deadline", "extras", "files")),
-    *(f"{CORE}.base.{name}" for name in ("lazy", "nesting", "signatures", "threads")),
+    f"{CORE}.backend",
+    f"{CORE}.backend.engine",
+    f"{CORE}.backend.kinds",
+    f"{CORE}.backend.session_types",
+    f"{CORE}.base.addresses",
+    f"{CORE}.base.clock",
+    f"{CORE}.base.deadline",
+    f"{CORE}.base.extras",
+    f"{CORE}.base.files",
+    f"{CORE}.base.lazy",
+    f"{CORE}.base.nesting",
+    f"{CORE}.base.signatures",
+    f"{CORE}.base.threads",
+    f"{CORE}.errors",
+    f"{CORE}.http",
+    f"{CORE}.models",
+    f"{CORE}.resilience",
     f"{CORE}.config.opening",
     f"{CORE}.call.verdict",
 }
@@ -154,11 +167,11 @@ def test_type_checkers_and_python_find_the_same_names(name):
     package = importlib.import_module(name)
     tree = ast.parse(Path(package.__file__).read_text())
     (block,) = (node for node in tree.body if isinstance(node, ast.If))
-    seen = {alias.name: node.module for node in block.body for alias in node.names}
-    assert set(seen) == set(package.__all__)
+    modules = {alias.name: node.module for node in block.body for alias in node.names}
+    assert set(modules) == set(package.__all__)
     assert len(package.__all__) <= 78
     assert set(package.__all__) <= set(dir(package))
-    for public, module in seen.items():
+    for public, module in modules.items():
         home = importlib.import_module(f"{name}.{module}")
         assert getattr(package, public) is getattr(home, public)
     with pytest.raises(AttributeError):

@@ -32,28 +32,26 @@ def test_signal_handler_exception_propagates_with_an_unknown_charge(alarm):
 
 
 class Silent(FakeBackend):
+    """Does not report when it sends."""
+
     reports_sent = False
 
     def match(self, request):
-        return self.script.pop()(request)
+        raise self.script.pop()
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
-@pytest.mark.parametrize("kind", [FakeBackend, Silent])
-def test_interruption_after_the_first_byte_has_an_unknown_charge(kind, interruption):
+@pytest.mark.parametrize("backend_class", [FakeBackend, Silent])
+def test_interruption_after_the_first_byte_has_an_unknown_charge(backend_class, interruption):
     events = []
-    store = MemoryStore()
-
-    def interrupt(call):
-        raise interruption
-
-    policies = [Budget(5, name="shop", store=store)]
-    hear = events.append
-    verifier = fm.FaceVerifier(kind(script=[interrupt]), policies=policies, on_event=hear)
+    budget = Budget(5, name="shop")
+    backend = backend_class(script=[interruption()])
+    verifier = fm.FaceVerifier(backend, policies=[budget], on_event=events.append)
     with pytest.raises(interruption):
         verifier.verify(PROBE, REFERENCE)
-    assert (events[-1].kind, events[-1].error) == (fm.EventKind.UNKNOWN, interruption.__name__)
-    assert sums(store) == (0, 0, 1)
+    assert events[-1].kind is fm.EventKind.UNKNOWN
+    assert events[-1].error == interruption.__name__
+    assert sums(budget.store) == (0, 0, 1)
 
 
 def test_signal_handler_exception_propagates_from_reconcile(alarm):
@@ -74,42 +72,41 @@ def test_signal_handler_exception_propagates_from_reconcile(alarm):
 class Interrupted(MemoryStore):
     """Ctrl-C comes at the named step; after it the store is away."""
 
-    def __init__(self, at):
+    def __init__(self, step):
         super().__init__()
-        self.at = at
-        self.came = False
+        self.step = step
+        self.is_away = False
 
     def _reach(self, step):
-        if self.came:
+        if self.is_away:
             raise fm.StoreUnavailable("away")
-        if step == self.at:
-            self.came = True
+        if step == self.step:
+            self.is_away = True
             raise KeyboardInterrupt
 
-    def reserve(self, *args, **more):
+    def reserve(self, *arguments, **options):
         self._reach("reserve")
-        return super().reserve(*args, **more)
+        return super().reserve(*arguments, **options)
 
-    def finalize(self, *args, **more):
+    def finalize(self, *arguments, **options):
         self._reach("finalize")
-        return super().finalize(*args, **more)
+        return super().finalize(*arguments, **options)
 
 
-@pytest.mark.parametrize("at", ["reserve", "finalize"])
-def test_ctrl_c_propagates_if_the_store_is_unavailable(at):
+@pytest.mark.parametrize(("step", "calls"), [("reserve", 0), ("finalize", 1)])
+def test_ctrl_c_propagates_if_the_store_is_unavailable(step, calls):
     backend = FakeBackend()
-    policies = [Budget(9, name="x", store=Interrupted(at))]
+    policies = [Budget(9, name="x", store=Interrupted(step))]
     verifier = fm.FaceVerifier(backend, policies=policies, retry=fm.Retry(first_s=0.001))
     with pytest.raises(KeyboardInterrupt):
         verifier.verify(PROBE, REFERENCE)
-    assert len(backend.calls) == (at == "finalize")
+    assert len(backend.calls) == calls
 
 
 def test_ctrl_c_in_one_policy_still_ends_the_others():
-    store = MemoryStore()
-    away = Interrupted("finalize")
-    policies = [Budget(9, name="first", store=store), Budget(9, name="second", store=away)]
+    budget = Budget(9, name="shop")
+    interrupted = Budget(9, name="second", store=Interrupted("finalize"))
+    verifier = fm.FaceVerifier(FakeBackend(), policies=[budget, interrupted])
     with pytest.raises(KeyboardInterrupt):
-        fm.FaceVerifier(FakeBackend(), policies=policies).verify(PROBE, REFERENCE)
-    (state,) = store.budgets()
-    assert (state.spent, state.reserved) == (1, 0)
+        verifier.verify(PROBE, REFERENCE)
+    assert sums(budget.store) == (1, 0, 0)

@@ -1,10 +1,10 @@
-import itertools
 import pickle
 
 import attrs
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from kit.attempts import new_record
 from kit.fakes import PROBE, REFERENCE, SCALE, FakeBackend, liveness_result, match_result
 from kit.strategies import liveness_results, match_results, percentages, thresholds
 
@@ -12,7 +12,6 @@ import facematch_core as fm
 from facematch_core import models
 from facematch_core.call.verdict import apply_rules
 from facematch_core.models import ends_early
-from facematch_core.testing import ManualClock
 
 MOCK = fm.Environment.MOCK
 PRODUCTION = fm.Environment.PRODUCTION
@@ -24,34 +23,23 @@ def at_least(value):
     return fm.Threshold(value, models.ThresholdRule.AT_LEAST, models.ThresholdSource.CALLER)
 
 
-def scored(value, **more):
-    return match_result(score=fm.Score(value, SCALE), billing=PAID, **more)
+def scored(value, **fields):
+    return match_result(score=fm.Score(value, SCALE), billing=PAID, **fields)
 
 
-def verified(answer, backend=None, **more):
-    options = {name: more.pop(name) for name in ("threshold", "metadata") if name in more}
-    backend = backend or FakeBackend(environment=more.pop("environment", PRODUCTION))
+def verified(answer, backend=None, **settings):
+    backend = backend or FakeBackend()
     backend.script = [answer]
-    return fm.FaceVerifier(backend, **more).verify(PROBE, REFERENCE, caller_ref="case 7", **options)
-
-
-def called(**facts):
-    usual = {
-        "id": "a-1",
-        "operation": fm.Operation.MATCH,
-        "backend": "fake",
-        "retention": fm.Retention.KEEP,
-    }
-    return fm.CallRecord(**{**usual, "started_at": ManualClock().now(), **facts})
+    return fm.FaceVerifier(backend, **settings).verify(PROBE, REFERENCE, caller_ref="case 7")
 
 
 def test_unusable_result_is_still_charged():
     answer = attrs.evolve(scored(80), ids=models.Ids(vendor="v-1"))
     events = []
     object.__setattr__(answer, "probe_faces", 5)
-    with pytest.raises(fm.UnexpectedResponse) as at:
+    with pytest.raises(fm.UnexpectedResponse) as caught:
         verified(answer, on_event=events.append)
-    assert (at.value.billing, at.value.ids.vendor) == (PAID, "v-1")
+    assert (caught.value.billing, caught.value.ids.vendor) == (PAID, "v-1")
     assert events[-1].kind is fm.EventKind.CHARGED
 
 
@@ -66,11 +54,11 @@ def test_unusable_result_is_still_charged():
 )
 def test_result_from_another_environment_is_attached_to_the_error(declared, source, required):
     possible = {"environments": frozenset({PRODUCTION, MOCK})}
-    kind = type("Anywhere", (FakeBackend,), possible)
+    backend_class = type("Anywhere", (FakeBackend,), possible)
     events = []
     result = scored(80, environment=source, ids=models.Ids(vendor="v-1"))
     with pytest.raises(fm.EnvironmentMismatch) as caught:
-        backend = kind(environment=declared)
+        backend = backend_class(environment=declared)
         verified(result, backend, require_environment=required, on_event=events.append)
     error = caught.value
     assert (error.environment, error.billing) == (source, PAID)
@@ -93,9 +81,9 @@ def above(value):
 
 def judged(result, threshold=None, limit=None):
     """The result as a call with these thresholds would have had it."""
-    match = isinstance(result, fm.MatchResult)
-    operation = fm.Operation.MATCH if match else fm.Operation.LIVENESS
-    call = called(operation=operation, threshold=threshold, review_threshold=limit)
+    is_match = isinstance(result, fm.MatchResult)
+    operation = fm.Operation.MATCH if is_match else fm.Operation.LIVENESS
+    call = new_record(operation=operation, threshold=threshold, review_threshold=limit)
     return apply_rules(attrs.evolve(result, ids=attrs.evolve(result.ids, call=call.id)), call)
 
 
@@ -136,8 +124,8 @@ def test_pass_below_the_threshold_becomes_a_review(result, got, threshold):
     assert after.warnings[: len(result.warnings)] == result.warnings
     added = after.warnings[len(result.warnings) :]
     assert all(warning.severity is models.Severity.ERROR for warning in added) or not result.score
-    again = judged(attrs.evolve(result, warnings=after.warnings), threshold)
-    assert (again.decision, again.warnings) == (after.decision, after.warnings)
+    judged_again = judged(attrs.evolve(result, warnings=after.warnings), threshold)
+    assert (judged_again.decision, judged_again.warnings) == (after.decision, after.warnings)
     values = [t.value for t in (got, threshold) if t is not None and t.value is not None]
     fine = not values or (result.score is not None and result.score.value >= max(values))
     if result.decision in PASSES and not fine:
@@ -189,42 +177,58 @@ def test_live_match_lists_liveness_warnings_first():
     assert fm.LiveMatchResult.of(ended, None).warnings == (dark,)
 
 
-@pytest.mark.parametrize(
-    ("live", "match"), list(itertools.product(fm.LivenessDecision, [None, *fm.Decision]))
-)
+LIVE = fm.LivenessDecision
+ENDS_EARLY = (LIVE.NOT_LIVE, LIVE.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize("match", fm.Decision)
+@pytest.mark.parametrize("live", LIVE)
 def test_live_match_decision_for_every_combination(live, match):
     liveness = liveness_result(live)
-    compared = None if match is None else match_result(match)
-    early = live in (fm.LivenessDecision.NOT_LIVE, fm.LivenessDecision.INCONCLUSIVE)
-    assert ends_early(liveness) is early
-    if match is None and not early:
-        with pytest.raises(ValueError):
-            fm.LiveMatchResult.of(liveness, None)
-        return
+    compared = match_result(match)
+    assert ends_early(liveness) is (live in ENDS_EARLY)
     result = fm.LiveMatchResult.of(liveness, compared)
     # Whoever logs `result.ids.call` finds the last call that was made.
-    assert result.ids is (liveness if compared is None else compared).ids
+    assert result.ids is compared.ids
     assert str(liveness) in str(result)
-    assert compared is None or str(compared) in str(result)
+    assert str(compared) in str(result)
     assert "\n" not in str(result)
-    for environment, is_said in ((None, False), ("production", False), ("sandbox", True)):
-        told = attrs.evolve(liveness, environment=environment and fm.Environment(environment))
-        assert ("from sandbox" in str(told), "from" in str(told)) == (is_said, is_said)
-    assert result.is_verified is (live is fm.LivenessDecision.LIVE and match is fm.Decision.MATCH)
-    if live is fm.LivenessDecision.NOT_LIVE:
+    assert result.is_verified is (live is LIVE.LIVE and match is fm.Decision.MATCH)
+    if live is LIVE.NOT_LIVE:
         assert result.decision is fm.LiveMatchDecision.NOT_LIVE
     elif match is fm.Decision.NO_MATCH:
         assert result.decision is fm.LiveMatchDecision.NO_MATCH
-    elif live is fm.LivenessDecision.INCONCLUSIVE or match is fm.Decision.INCONCLUSIVE:
+    elif live is LIVE.INCONCLUSIVE or match is fm.Decision.INCONCLUSIVE:
         assert result.decision is fm.LiveMatchDecision.INCONCLUSIVE
-    elif live is fm.LivenessDecision.REVIEW or match is fm.Decision.REVIEW:
+    elif live is LIVE.REVIEW or match is fm.Decision.REVIEW:
         assert result.decision is fm.LiveMatchDecision.REVIEW
+
+
+@pytest.mark.parametrize("live", LIVE)
+def test_only_a_failed_liveness_check_needs_no_match(live):
+    liveness = liveness_result(live)
+    if live not in ENDS_EARLY:
+        with pytest.raises(ValueError):
+            fm.LiveMatchResult.of(liveness, None)
+        return
+    result = fm.LiveMatchResult.of(liveness, None)
+    assert result.decision == live.value
+    assert result.ids is liveness.ids
+    assert str(liveness) in str(result)
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_said"),
+    [(None, False), (fm.Environment.PRODUCTION, False), (fm.Environment.SANDBOX, True)],
+)
+def test_text_of_a_result_says_that_it_is_from_a_sandbox(environment, is_said):
+    text = str(liveness_result(environment=environment))
+    assert ("from sandbox" in text) is is_said
+    assert ("from" in text) is is_said
 
 
 def test_threshold_without_a_value_does_not_reject_a_score():
     unknown = fm.Threshold(None, models.ThresholdRule.VENDOR, models.ThresholdSource.VENDOR)
-    assert apply_rules(
-        match_result(ids=models.Ids(call="a-1"), threshold=unknown), called()
-    ).is_match
-    got = verified(scored(40, threshold=unknown), threshold=90)
-    assert got.decision is fm.Decision.REVIEW
+    assert judged(match_result(threshold=unknown)).is_match
+    below = judged(scored(40, threshold=unknown), at_least(90))
+    assert below.decision is fm.Decision.REVIEW

@@ -55,8 +55,8 @@ def test_engine_crash_names_the_line_and_invalid_image_propagates():
     def refuse():
         raise fm.InvalidImage("it is upside down")
 
-    place = r"RuntimeError in test_kinds.*, line"
-    with pytest.raises(fm.BackendUnavailable, match=place) as caught:
+    line = r"RuntimeError in test_kinds.*, line"
+    with pytest.raises(fm.BackendUnavailable, match=line) as caught:
         fm.FaceVerifier(Engine(finds=crash)).verify(PROBE, REFERENCE)
     assert "charged" not in str(caught.value)
     with pytest.raises(fm.InvalidImage):
@@ -154,9 +154,9 @@ def test_only_type_and_line_of_a_plug_in_exception_are_shown():
     with pytest.raises(fm.OutcomeUnknown, match=r"ValueError in test_kinds.*, line") as caught:
         fm.FaceVerifier(Failing(ready=threading.Event())).verify(PROBE, REFERENCE)
     assert caught.value.__context__ is None
-    shown = told_by(caught.value)
-    assert KEY not in shown
-    assert repr(PROBE.data[40:60])[2:-1] not in shown
+    texts = told_by(caught.value)
+    assert KEY not in texts
+    assert repr(PROBE.data[40:60])[2:-1] not in texts
 
 
 def test_muted_silences_the_loggers_of_a_library_and_no_others(caplog):

@@ -2,30 +2,29 @@ import itertools
 import threading
 
 import pytest
-from kit.fakes import PROBE, REFERENCE, FakeBackend
+from kit.fakes import PROBE, REFERENCE, FakeBackend, Hold
 
 import facematch_core as fm
 
 
 def test_endless_generator_is_read_only_slightly_ahead():
-    read = itertools.count()
-    pairs = ((PROBE, REFERENCE, next(read)) for _ in itertools.repeat(None))
+    numbers = itertools.count()
+    pairs = ((PROBE, REFERENCE, next(numbers)) for _ in itertools.repeat(None))
     run = fm.FaceVerifier(FakeBackend()).verify_many(pairs, max_workers=4)
-    for index, _ in zip(range(1000), run, strict=False):
-        assert next(read) - index <= 2 * index + 20
-        break
-    taken = list(itertools.islice(run, 500))
+    assert next(run).index == 0
+    assert next(numbers) <= 20
+    outcomes = list(itertools.islice(run, 500))
     run.close()
-    assert [o.index for o in taken] == list(range(1, 501))
-    assert next(read) <= 501 + 2 * 4 + 3
+    assert [outcome.index for outcome in outcomes] == list(range(1, 501))
+    assert next(numbers) <= 501 + 2 * 4 + 3
 
 
 def test_error_of_one_pair_does_not_stop_the_others():
     backend = FakeBackend(script=[fm.RateLimited("slow")])
     pairs = [(PROBE, REFERENCE), ("text", REFERENCE), (PROBE, REFERENCE), PROBE]
     outcomes = list(fm.FaceVerifier(backend).verify_many(pairs, max_workers=1))
-    kinds = [fm.RateLimited, fm.InvalidImage, type(None), fm.InvalidRequest]
-    assert [type(o.error) for o in outcomes] == kinds
+    error_classes = [fm.RateLimited, fm.InvalidImage, type(None), fm.InvalidRequest]
+    assert [type(o.error) for o in outcomes] == error_classes
     assert [o.decision for o in outcomes] == [None, None, fm.Decision.MATCH, None]
     assert outcomes[0].error.__traceback__ is None
 
@@ -56,7 +55,12 @@ def test_unexpected_exception_is_raised_after_paid_outcomes(monkeypatch):
 @pytest.mark.parametrize(
     "options",
     [
-        *({"max_workers": workers} for workers in (0, -1, 257, 1.5, True, "4")),
+        {"max_workers": 0},
+        {"max_workers": -1},
+        {"max_workers": 257},
+        {"max_workers": 1.5},
+        {"max_workers": True},
+        {"max_workers": "4"},
         {"stop_on": [5]},
         {"stop_on": (ValueError,)},
         {"treshold": 5},
@@ -72,12 +76,9 @@ def test_batch_arguments_are_checked_before_sending(options):
 
 
 def test_thread_that_cannot_start_is_the_outcome_of_its_pair(monkeypatch):
-    go_on = threading.Event()
+    hold = Hold()
     start = threading.Thread.start
     started = []
-
-    def hold(_):
-        assert go_on.wait(30)
 
     def refuse_second(thread):
         started.append(thread)
@@ -88,7 +89,7 @@ def test_thread_that_cannot_start_is_the_outcome_of_its_pair(monkeypatch):
     def pairs():
         yield PROBE, REFERENCE, "a"
         yield PROBE, REFERENCE, "b"
-        go_on.set()
+        hold.go_on.set()
         yield PROBE, REFERENCE, "c"
 
     backend = FakeBackend(script=[hold])
@@ -108,6 +109,6 @@ def test_leaving_the_with_block_finishes_started_calls():
     verifier = fm.FaceVerifier(backend, on_event=events.append)
     with verifier.verify_many([(PROBE, REFERENCE)] * 99, max_workers=2) as outcomes:
         next(outcomes)
-    kinds = [event.kind for event in events]
-    assert kinds.count(fm.EventKind.STARTED) == kinds.count(fm.EventKind.CHARGED)
+    error_classes = [event.kind for event in events]
+    assert error_classes.count(fm.EventKind.STARTED) == error_classes.count(fm.EventKind.CHARGED)
     assert list(outcomes) == []

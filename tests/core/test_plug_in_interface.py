@@ -66,10 +66,16 @@ def public():
     for name in MODULES:
         module = importlib.import_module(name)
         # `facematch_core.errors` has no `__all__`: its classes are meant.
-        class_names = [of for of, thing in vars(module).items() if inspect.isclass(thing)]
-        class_names = [of for of in class_names if getattr(module, of).__module__ == name]
+        class_names = [
+            class_name for class_name, value in vars(module).items() if inspect.isclass(value)
+        ]
+        class_names = [
+            class_name
+            for class_name in class_names
+            if getattr(module, class_name).__module__ == name
+        ]
         names = getattr(module, "__all__", class_names)
-        yield from ((name, of, getattr(module, of)) for of in names)
+        yield from ((name, class_name, getattr(module, class_name)) for class_name in names)
 
 
 def parameters(method):
@@ -78,22 +84,22 @@ def parameters(method):
 
 def interface():
     """Yield pairs of a place and a fact."""
-    seen = set()
-    for module, name, thing in public():
+    described = set()
+    for module, name, value in public():
         yield f"names in {module}", name
-        if not isinstance(thing, type) or thing in seen:
+        if not isinstance(value, type) or value in described:
             continue
-        seen.add(thing)
-        if issubclass(thing, enum.Enum):
-            place = f"members of {thing.__name__}"
-            yield from ((place, f"{member.name} = {member.value}") for member in thing)
-        elif attrs.has(thing):
-            fields = attrs.fields(thing)
+        described.add(value)
+        if issubclass(value, enum.Enum):
+            place = f"members of {value.__name__}"
+            yield from ((place, f"{member.name} = {member.value}") for member in value)
+        elif attrs.has(value):
+            fields = attrs.fields(value)
             needed = sorted(field.name for field in fields if field.default is attrs.NOTHING)
-            if thing.__name__ in PLUG_IN_DATA:
-                yield f"needed by {thing.__name__}", " ".join(needed)
+            if value.__name__ in PLUG_IN_DATA:
+                yield f"needed by {value.__name__}", " ".join(needed)
             named = (field.name for field in fields if not field.name.startswith("_"))
-            yield from ((f"attributes of {thing.__name__}", name) for name in named)
+            yield from ((f"attributes of {value.__name__}", name) for name in named)
     for base in BASES:
         yield f"to be written in {base.__name__}", " ".join(sorted(base.__abstractmethods__))
         for name, method in inspect.getmembers(base, inspect.isfunction):
@@ -107,8 +113,8 @@ def interface():
 
 def test_nothing_of_plug_in_interface_version_1_is_missing():
     now = by_place(interface())
-    gone = facts_in(KEPT.read_text()) - facts_in(now)
-    assert not gone, "version 1 promised this; see docs/reference/plug-in-interface.md"
+    missing = facts_in(KEPT.read_text()) - facts_in(now)
+    assert not missing, "version 1 promised this; see docs/reference/plug-in-interface.md"
     kept(KEPT, now)
 
 

@@ -1,5 +1,8 @@
+from functools import partial
+
 import attrs
 import pytest
+from kit.attempts import new_record
 from kit.fakes import (
     PROBE,
     REFERENCE,
@@ -46,14 +49,8 @@ def cannot_know(attempt):
     return fm.Reconciliation(outcome=fm.Reconciled.CANNOT_KNOW, call=attempt, reason="So it is.")
 
 
-def attempt(**changes):
-    facts = {
-        "id": "a-1",
-        "operation": fm.Operation.MATCH,
-        "backend": "fake",
-        "retention": fm.Retention.KEEP,
-    }
-    return fm.CallRecord(**{**facts, "started_at": ManualClock().now()} | changes)
+#: Makes a record of a call that the vendor was asked to keep.
+attempt = partial(new_record, id="a-1", retention=fm.Retention.KEEP)
 
 
 def failed(backend, error):
@@ -82,8 +79,8 @@ def test_free_error_has_no_call_to_reconcile(error):
 
 
 class Reconcilable(Records):
-    def __init__(self, answer, **more):
-        super().__init__(**more)
+    def __init__(self, answer, **options):
+        super().__init__(**options)
         self.answer = answer
 
     def reconcilable(self, call):
@@ -105,12 +102,8 @@ class Reconcilable(Records):
 )
 def test_backend_decides_whether_a_call_is_reconcilable(backend, expected):
     """Kept is not enough: a vendor may have no records that can be read, or keep nothing."""
-
-    def interrupt(_):
-        raise KeyboardInterrupt
-
     events = []
-    backend.script = [interrupt]
+    backend.script = [KeyboardInterrupt()]
     with pytest.raises(KeyboardInterrupt):
         fm.FaceVerifier(backend, on_event=events.append).verify(PROBE, REFERENCE, retention="keep")
     assert events[-1].reconcilable is expected
@@ -190,7 +183,7 @@ def test_judge_refuses_the_record_of_another_call(record):
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "outcome"),
+    ("first_answer", "second_answer", "outcome"),
     [
         (find_call, None, fm.Reconciled.FOUND),
         (not_yet, find_call, fm.Reconciled.FOUND),
@@ -201,27 +194,26 @@ def test_judge_refuses_the_record_of_another_call(record):
     ],
     ids=lambda v: getattr(v, "__name__", None),
 )
-def test_failover_reconciles_with_every_account_of_the_vendor(first, second, outcome):
+def test_failover_reconciles_with_every_account_of_the_vendor(first_answer, second_answer, outcome):
     error = lost()
-    other = Other()
-    one = Records(script=[first])
-    two = Records(script=[second])
-    answer = failover(other=other, one=one, two=two).reconcile(error)
+    other_vendor = Other()
+    accounts = {"one": Records(script=[first_answer]), "two": Records(script=[second_answer])}
+    answer = failover(other=other_vendor, **accounts).reconcile(error)
     assert answer.outcome is outcome
     if outcome is fm.Reconciled.FOUND:
-        assert answer.result.route.answered_by == ("two" if second else "one")
+        assert answer.result.route.answered_by == ("two" if second_answer else "one")
         assert answer.result.is_match
-    assert other.calls == []
+    assert other_vendor.calls == []
 
 
 def test_reconcile_error_is_raised_unless_another_account_has_the_call():
     """Else "not yet" would not be known."""
     error = lost()
-    one = Records(script=[fm.RateLimited("x")])
-    two = Records(script=[not_yet])
+    first_account = Records(script=[fm.RateLimited("x")])
+    second_account = Records(script=[not_yet])
     with pytest.raises(fm.RateLimited):
-        failover(one=one, two=two).reconcile(error)
-    assert len(two.calls) == 1
+        failover(first_account=first_account, second_account=second_account).reconcile(error)
+    assert len(second_account.calls) == 1
 
 
 def test_reconcile_deadline_covers_all_members():
@@ -235,9 +227,9 @@ def test_reconcile_deadline_covers_all_members():
     backends = [Records(script=[search]) for _ in range(3)]
     members = {str(index): fm.FaceVerifier(b, clock=clock) for index, b in enumerate(backends)}
     fm.Failover(members, clock=clock).reconcile(error, deadline_s=10)
-    first, second, third = ([limit_s for _, limit_s in backend.calls] for backend in backends)
-    assert (first, second) == ([10], [3])
-    assert all(limit_s < 1 for limit_s in third), "too late to be asked for long"
+    limits_s = [limit_s for backend in backends for _, limit_s in backend.calls]
+    assert limits_s[:2] == [10, 3]
+    assert all(limit_s < 1 for limit_s in limits_s[2:]), "too late to be asked for long"
 
 
 def test_failover_refuses_to_reconcile_another_vendors_call():
@@ -246,5 +238,5 @@ def test_failover_refuses_to_reconcile_another_vendors_call():
         with pytest.raises(fm.InvalidRequest):
             fm.Failover([fm.FaceVerifier(Other())]).reconcile(wrong)
     record = fm.CallRecord.from_dict(error.call.to_dict())
-    answer = failover(one=Records(script=[find_call])).reconcile(record, deadline_s=9)
+    answer = failover(first_account=Records(script=[find_call])).reconcile(record, deadline_s=9)
     assert answer.outcome is fm.Reconciled.FOUND

@@ -11,18 +11,18 @@ from facematch_core import models
 
 @given(percentages, percentages)
 def test_scores_of_one_scale_compare_like_numbers(a, b):
-    left = fm.Score(a, "x")
-    right = fm.Score(b, "x")
+    first_score = fm.Score(a, "x")
+    second_score = fm.Score(b, "x")
     for compare in (op.lt, op.le, op.gt, op.ge, op.eq, op.sub):
-        assert compare(left, right) == compare(a, b)
+        assert compare(first_score, second_score) == compare(a, b)
 
 
 @pytest.mark.parametrize("act", [op.lt, op.le, op.gt, op.ge, op.sub])
 def test_scores_compare_only_within_a_scale_and_never_with_a_number(act):
     elsewhere = fm.Score(10, "local/y")
-    for other, says in ((elsewhere, "cannot be compared"), (50, r"score\.value > 80")):
+    for incomparable, says in ((elsewhere, "cannot be compared"), (50, r"score\.value > 80")):
         with pytest.raises(TypeError, match=says):
-            act(fm.Score(90, "didit/x"), other)
+            act(fm.Score(90, "didit/x"), incomparable)
 
 
 def test_a_threshold_without_value_needs_the_vendors_rule():

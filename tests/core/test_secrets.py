@@ -12,9 +12,9 @@ KEY = "sk-canary-71f0"
 
 def test_secret_is_never_shown():
     secret = Secret(KEY, origin="$DIDIT_API_KEY")
-    shown = f"{secret} {secret!r} {secret!s} {[secret]} {logging.makeLogRecord({'args': secret})}"
-    assert KEY not in shown
-    assert "from $DIDIT_API_KEY" in shown
+    text = f"{secret} {secret!r} {secret!s} {[secret]} {logging.makeLogRecord({'args': secret})}"
+    assert KEY not in text
+    assert "from $DIDIT_API_KEY" in text
     assert secret.reveal() == KEY
 
 

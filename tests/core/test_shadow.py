@@ -549,9 +549,9 @@ def test_waiting_pictures_are_in_no_repr_and_freed_after_the_call(open_shadow):
     verifier.verify(PROBE, REFERENCE, caller_ref=CANARY)
     hold.wait_for(1)
     verifier.verify(PROBE, REFERENCE, caller_ref=CANARY)
-    for shown in (repr(verifier), str(vars(verifier)), repr(verifier.runner)):
-        assert CANARY not in shown
-        assert PROBE.digest[:8] not in shown
+    for text in (repr(verifier), str(vars(verifier)), repr(verifier.runner)):
+        assert CANARY not in text
+        assert PROBE.digest[:8] not in text
     hold.go_on.set()
 
 

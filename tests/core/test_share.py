@@ -118,16 +118,16 @@ def test_member_with_zero_percent_gets_no_caller():
 
 
 def test_chosen_member_alone_makes_all_calls_of_a_caller():
-    first = FakeBackend()
-    second = FakeBackend()
-    verifier = share({"a": 50, "b": 50}, a=first, b=second)
+    idle = FakeBackend()
+    chosen = FakeBackend()
+    verifier = share({"a": 50, "b": 50}, a=idle, b=chosen)
     ref = caller_of(verifier, "b")
     assert verifier.verify(PROBE, REFERENCE, caller_ref=ref).route.answered_by == "b"
     assert verifier.check_liveness(PROBE, caller_ref=ref).route.answered_by == "b"
     assert verifier.verify_live(PROBE, REFERENCE, caller_ref=ref).match.ids.caller == ref
     outcomes = verifier.verify_many([(PROBE, REFERENCE)] * 3, caller_ref=ref)
     assert [outcome.result.route.answered_by for outcome in outcomes] == ["b"] * 3
-    assert (len(first.calls), len(second.calls)) == (0, 7)
+    assert (len(idle.calls), len(chosen.calls)) == (0, 7)
 
 
 def test_share_key_chooses_in_place_of_caller_ref_and_no_vendor_gets_it():
@@ -145,8 +145,8 @@ def test_share_key_chooses_in_place_of_caller_ref_and_no_vendor_gets_it():
     result, outcomes = asyncio.run(_verify_async(verifier, **options))
     assert {result.route.answered_by, outcomes[0].result.route.answered_by} == {"b"}
     assert backends["a"].calls == []
-    for sent in backends["b"].calls:
-        assert person not in attrs.asdict(sent, recurse=False).values()
+    for request in backends["b"].calls:
+        assert person not in attrs.asdict(request, recurse=False).values()
 
 
 def test_invalid_share_key_is_refused_by_every_verifier():
@@ -195,13 +195,13 @@ def test_call_without_caller_ref_is_refused_before_sending(call, options):
     ids=lambda error: type(error).__name__,
 )
 def test_no_error_is_retried_at_another_member(error):
-    other = FakeBackend()
-    verifier = share({"a": 50, "b": 50}, a=FakeBackend(script=[error]), b=other)
+    other_backend = FakeBackend()
+    verifier = share({"a": 50, "b": 50}, a=FakeBackend(script=[error]), b=other_backend)
     with pytest.raises(type(error)) as caught:
         verifier.verify(PROBE, REFERENCE, caller_ref=caller_of(verifier, "a"))
     (tried,) = caught.value.route.skipped
     assert (tried.backend, tried.reason) == ("a", type(error).__name__)
-    assert other.calls == []
+    assert other_backend.calls == []
 
 
 def test_unusable_picture_is_not_passed_on():
@@ -232,9 +232,11 @@ def test_thresholds_are_per_member():
 def test_failover_as_a_member_tries_its_own_members():
     down = FakeBackend(script=[fm.RateLimited("x"), fm.RateLimited("x")])
     spare = FakeBackend(score=60)
-    other = FakeBackend()
+    other_backend = FakeBackend()
     failover = fm.Failover({"shop": fm.FaceVerifier(down), "spare": fm.FaceVerifier(spare)})
-    verifier = fm.Share({"ha": failover, "other": fm.FaceVerifier(other)}, {"ha": 100, "other": 0})
+    verifier = fm.Share(
+        {"ha": failover, "other": fm.FaceVerifier(other_backend)}, {"ha": 100, "other": 0}
+    )
     thresholds = {"ha": {"shop": 50, "spare": 70}, "other": 10}
     result = verifier.verify(PROBE, REFERENCE, caller_ref="x", threshold=thresholds)
     assert (result.is_match, result.route.answered_by) == (False, "ha")
@@ -243,7 +245,7 @@ def test_failover_as_a_member_tries_its_own_members():
     with pytest.raises(fm.OutcomeUnknown) as caught:
         verifier.verify(PROBE, REFERENCE, caller_ref="x")
     assert [member.backend for member in caught.value.route.skipped] == ["shop", "spare", "ha"]
-    assert other.calls == []
+    assert other_backend.calls == []
 
 
 def test_members_keep_their_own_deadlines():
@@ -268,9 +270,9 @@ def test_reconcile_asks_the_member_that_made_the_call_also_at_zero():
         verifier.verify(PROBE, REFERENCE, caller_ref=caller_of(verifier, "b"), retention="keep")
     assert [member.backend for member in caught.value.route.skipped] == ["b"]
     verifier.set_percent({"a": 100, "b": 0})
-    found = verifier.reconcile(caught.value)
-    assert found.outcome is fm.Reconciled.FOUND
-    assert found.result.route.answered_by == "b"
+    reconciliation = verifier.reconcile(caught.value)
+    assert reconciliation.outcome is fm.Reconciled.FOUND
+    assert reconciliation.result.route.answered_by == "b"
     assert (len(first.searched), len(second.searched)) == (0, 1)
     # A stored record does not name the member: every account of the vendor is searched.
     assert verifier.reconcile(caught.value.call).result.route.answered_by == "a"
@@ -299,8 +301,8 @@ def test_share_is_a_verifier_with_read_only_members_and_percentages():
     assert list(verifier.members) == ["a", "b"]
     verifier.percent["a"] = 0
     assert verifier.percent == {"a": 90, "b": 10}
-    for shown in (repr(verifier), repr(verifier.runner), str(vars(verifier))):
-        assert CANARY not in shown
+    for text in (repr(verifier), repr(verifier.runner), str(vars(verifier))):
+        assert CANARY not in text
     assert repr(verifier) == "Share(a, b)"
 
 

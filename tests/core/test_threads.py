@@ -38,11 +38,11 @@ def test_ctrl_c_while_starting_a_thread_frees_the_slot_once(monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             helpers.start(lambda: None, Deadline.after(LIMIT_S))
     threads[0].join(LIMIT_S)
-    held = helpers.start(lambda: go_on.wait(LIMIT_S), Deadline.after(LIMIT_S))
+    waiting = helpers.start(lambda: go_on.wait(LIMIT_S), Deadline.after(LIMIT_S))
     with pytest.raises(NoThread):
         helpers.start(lambda: None, Deadline.after(SOON))
     go_on.set()
-    assert held.result(LIMIT_S)
+    assert waiting.result(LIMIT_S)
     assert helpers.run(lambda: 7, Deadline.after(LIMIT_S)) == 7
 
 
@@ -54,10 +54,10 @@ def test_work_with_the_same_key_is_shared_and_errors_are_copied():
     def fail():
         raise error
 
-    first = helpers.start(lambda: go_on.wait(LIMIT_S), Deadline.after(LIMIT_S), "name")
-    assert helpers.start(int, Deadline.after(SOON), "name") is first
+    shared = helpers.start(lambda: go_on.wait(LIMIT_S), Deadline.after(LIMIT_S), "name")
+    assert helpers.start(int, Deadline.after(SOON), "name") is shared
     go_on.set()
-    assert first.result(LIMIT_S)
+    assert shared.result(LIMIT_S)
     for key in ("name", None):
         with pytest.raises(ValueError) as caught:
             helpers.run(fail, Deadline.after(LIMIT_S), key)

@@ -96,21 +96,15 @@ def test_invalid_options_are_refused_before_sending(backend, verifier, name):
     assert backend.calls == []
 
 
-#: What is inside of a call, and no argument of it.
-INNER = ("operation", "prefix", "deadline")
-PICTURES_OF = {
-    "verify": (PROBE, REFERENCE),
-    "check_liveness": (PROBE,),
-    "verify_live": (PROBE, REFERENCE),
-}
-
-
-@pytest.mark.parametrize("name", PICTURES_OF)
-def test_unknown_argument_is_a_type_error(backend, verifier, name):
-    others = ("liveness_threshold",) if name == "check_liveness" else ()
-    for argument in (*INNER, *others, "treshold"):
+@pytest.mark.parametrize("argument", ["operation", "prefix", "deadline", "treshold"])
+def test_unknown_argument_is_a_type_error(backend, verifier, argument):
+    for call in (verifier.verify, verifier.verify_live):
         with pytest.raises(TypeError, match=argument):
-            getattr(verifier, name)(*PICTURES_OF[name], **{argument: None})
+            call(PROBE, REFERENCE, **{argument: None})
+    with pytest.raises(TypeError, match=argument):
+        verifier.check_liveness(PROBE, **{argument: None})
+    with pytest.raises(TypeError, match="liveness_threshold"):
+        verifier.check_liveness(PROBE, liveness_threshold=None)
     assert backend.calls == []
 
 
@@ -197,7 +191,7 @@ def test_plug_in_bug_after_the_first_byte_is_an_unknown_outcome(bug):
 
 
 @pytest.mark.parametrize(
-    ("grounds", "kind"),
+    ("grounds", "error_class"),
     [
         ({}, fm.OutcomeUnknown),
         ({"status_code": 503}, fm.VendorUnavailable),
@@ -205,7 +199,7 @@ def test_plug_in_bug_after_the_first_byte_is_an_unknown_outcome(bug):
     ],
     ids=str,
 )
-def test_vendor_unavailable_after_the_first_byte_needs_evidence(grounds, kind):
+def test_vendor_unavailable_after_the_first_byte_needs_evidence(grounds, error_class):
     class Hasty(FakeBackend):
         def match(self, request):
             request.on_sent()
@@ -214,13 +208,13 @@ def test_vendor_unavailable_after_the_first_byte_needs_evidence(grounds, kind):
     with pytest.raises(fm.VendorError) as caught:
         fm.FaceVerifier(Hasty()).verify(PROBE, REFERENCE)
     error = caught.value
-    assert type(error) is kind
+    assert type(error) is error_class
     assert (error.call is None) is (error.billing.charged is fm.Charged.NO)
     assert error.__context__ is None
 
 
-@pytest.mark.parametrize("word", ["not_live", "inconclusive"])
-def test_verify_live_skips_the_comparison_if_liveness_fails(word):
-    backend = FakeBackend(script=[liveness_result(fm.LivenessDecision(word))])
+@pytest.mark.parametrize("decision", ["not_live", "inconclusive"])
+def test_verify_live_skips_the_comparison_if_liveness_fails(decision):
+    backend = FakeBackend(script=[liveness_result(fm.LivenessDecision(decision))])
     result = fm.FaceVerifier(backend).verify_live(PROBE, REFERENCE)
-    assert (result.match, len(backend.calls), result.decision) == (None, 1, word)
+    assert (result.match, len(backend.calls), result.decision) == (None, 1, decision)

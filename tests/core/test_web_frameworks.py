@@ -47,14 +47,14 @@ def kind_of(document):
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=kind_of)
-@pytest.mark.parametrize("way", ["annotation", "response_model"])
-def test_fastapi_answers_and_describes_the_json_form(document, way):
+@pytest.mark.parametrize("declared_by", ["annotation", "response_model"])
+def test_fastapi_answers_and_describes_the_json_form(document, declared_by):
     app = FastAPI()
 
     def handler():
         return document
 
-    if way == "annotation":
+    if declared_by == "annotation":
         handler.__annotations__["return"] = type(document)
         app.get("/")(handler)
     else:
@@ -106,5 +106,5 @@ def test_pydantic_refuses_a_document_of_another_kind_or_class():
 
 def test_notebook_shows_the_text_of_a_result_and_no_markup_of_a_plug_in():
     assert match_result()._repr_html_() == "<pre>match</pre>"
-    shown = match_result(score=fm.Score(50, "<b>acme</b>"))._repr_html_()
-    assert shown == "<pre>match 50 (&lt;b&gt;acme&lt;/b&gt;)</pre>"
+    markup = match_result(score=fm.Score(50, "<b>acme</b>"))._repr_html_()
+    assert markup == "<pre>match 50 (&lt;b&gt;acme&lt;/b&gt;)</pre>"

@@ -5,7 +5,7 @@ import threading
 import anyio
 import anyio.to_thread
 import pytest
-from kit.fakes import PROBE, REFERENCE, FakeBackend
+from kit.fakes import PROBE, REFERENCE, FakeBackend, Hold
 from kit.sessions import Acme
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -66,9 +66,9 @@ class Traces:
 
 @pytest.fixture
 def traces(at_end):
-    made = Traces()
-    at_end.callback(made.provider.shutdown)
-    return made
+    opened = Traces()
+    at_end.callback(opened.provider.shutdown)
+    return opened
 
 
 def parents(spans):
@@ -98,22 +98,22 @@ def test_call_is_a_child_of_the_callers_span_and_an_attempt_of_the_call(traces):
 
 
 @pytest.mark.parametrize(
-    ("error", "charged", "status_code", "is_sent"),
+    ("error", "charged", "status_code", "attempts"),
     [
-        (fm.RequestRejected("no", status_code=400), "no", 400, True),
-        (fm.OutcomeUnknown("lost"), "unknown", None, True),
-        (fm.VendorUnavailable("unreachable"), "no", None, False),
+        (fm.RequestRejected("no", status_code=400), "no", 400, 1),
+        (fm.OutcomeUnknown("lost"), "unknown", None, 1),
+        (fm.VendorUnavailable("unreachable"), "no", None, 0),
     ],
 )
-def test_failed_call_has_the_errors_class(traces, error, charged, status_code, is_sent):
+def test_failed_call_has_the_errors_class(traces, error, charged, status_code, attempts):
     verifier = fm.FaceVerifier(FakeBackend(script=[error]), on_event=traces.hook)
     with pytest.raises(type(error)):
         verifier.check_liveness(PROBE)
     (call,) = traces.calls
     assert call.attributes["facematch.charged"] == charged
     assert "facematch.decision" not in call.attributes
-    assert len(traces.attempts) == is_sent
-    for span in (call, *traces.attempts):
+    assert len(traces.attempts) == attempts
+    for span in [call, *traces.attempts]:
         assert span.status.status_code is StatusCode.ERROR
         assert span.attributes["error.type"] == type(error).__name__
         assert span.attributes.get("http.response.status_code") == status_code
@@ -133,14 +133,14 @@ def test_each_attempt_is_a_span_with_its_own_error(traces, clock):
     )
     verifier.verify(PROBE, REFERENCE)
     (call,) = traces.calls
-    (first, third) = traces.attempts
-    assert parents([first, third]) == [call.context.span_id] * 2
-    assert first.attributes["error.type"] == "RateLimited"
-    assert first.attributes["http.response.status_code"] == 429
-    assert "http.request.resend_count" not in first.attributes
+    first_attempt, third_attempt = traces.attempts
+    assert parents([first_attempt, third_attempt]) == [call.context.span_id] * 2
+    assert first_attempt.attributes["error.type"] == "RateLimited"
+    assert first_attempt.attributes["http.response.status_code"] == 429
+    assert "http.request.resend_count" not in first_attempt.attributes
     # The second attempt sent nothing.
-    assert third.attributes["http.request.resend_count"] == 2
-    assert "error.type" not in third.attributes
+    assert third_attempt.attributes["http.request.resend_count"] == 2
+    assert "error.type" not in third_attempt.attributes
     assert call.attributes["facematch.attempts"] == 3
     assert call.status.status_code is StatusCode.UNSET
 
@@ -173,14 +173,11 @@ def test_async_call_is_a_child_of_its_tasks_span(traces):
 def test_cancelled_calls_leave_no_open_span(traces):
     """Of eight calls, one is held after its first byte; the others wait for a rate limiter."""
     all_started = threading.Event()
-    go_on = threading.Event()
+    hold = Hold()
 
     def count(span):
         if len(traces.open.spans) == 9:  # each call, and the attempt that sends
             all_started.set()
-
-    def hold(call):
-        assert go_on.wait(LIMIT_S)
 
     traces.open.at_start = count
     backend = FakeBackend(script=[hold])
@@ -195,7 +192,7 @@ def test_cancelled_calls_leave_no_open_span(traces):
                     tasks.start_soon(opened.verify, PROBE, REFERENCE)
                 assert await anyio.to_thread.run_sync(all_started.wait, LIMIT_S)
                 tasks.cancel_scope.cancel()
-            go_on.set()
+            hold.go_on.set()
 
     anyio.run(main)
     assert traces.open.spans == set()
@@ -206,10 +203,7 @@ def test_cancelled_calls_leave_no_open_span(traces):
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
 def test_interrupted_call_leaves_no_open_span(traces, interruption):
-    def interrupt(call):
-        raise interruption
-
-    verifier = fm.FaceVerifier(FakeBackend(script=[interrupt]), on_event=traces.hook)
+    verifier = fm.FaceVerifier(FakeBackend(script=[interruption()]), on_event=traces.hook)
     with pytest.raises(interruption):
         verifier.verify(PROBE, REFERENCE)
     assert traces.open.spans == set()
@@ -268,15 +262,15 @@ def test_session_start_read_and_deletion_are_spans(traces):
         sessions.read(record)
         with pytest.raises(fm.RequestRejected):
             sessions.delete(record)
-    start, read, deletion = traces.calls
-    assert parents([start, read, deletion]) == [traces.checkout.context.span_id] * 3
+    start, reading, deletion = traces.calls
+    assert parents([start, reading, deletion]) == [traces.checkout.context.span_id] * 3
     assert parents(traces.attempts) == [start.context.span_id]
-    assert {span.name for span in (start, read, deletion)} == {"facematch session"}
-    charges = [span.attributes["facematch.charged"] for span in (start, read, deletion)]
+    assert {span.name for span in (start, reading, deletion)} == {"facematch session"}
+    charges = [span.attributes["facematch.charged"] for span in (start, reading, deletion)]
     assert charges == ["yes", "no", "no"]
     assert deletion.attributes["error.type"] == "RequestRejected"
     assert deletion.attributes["http.response.status_code"] == 404
-    assert all(span.start_time <= span.end_time for span in (read, deletion))
+    assert all(span.start_time <= span.end_time for span in (reading, deletion))
     assert traces.open.spans == set()
 
 

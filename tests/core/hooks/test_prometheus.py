@@ -33,8 +33,8 @@ def test_calls_are_counted_by_decision_error_and_charge(registry):
     verifier = fm.FaceVerifier(FakeBackend(script=script), on_event=count_calls(registry))
     verifier.verify(PROBE, REFERENCE)
     verifier.verify(PROBE, REFERENCE)
-    for kind in (fm.OutcomeUnknown, fm.RequestRejected):
-        with pytest.raises(kind):
+    for error_class in (fm.OutcomeUnknown, fm.RequestRejected):
+        with pytest.raises(error_class):
             verifier.check_liveness(PROBE)
     # backend, charged, decision, environment, error, operation
     assert samples(registry, "facematch_calls_total") == {
@@ -86,10 +86,7 @@ def test_sessions_are_counted_by_start_and_follow_up(registry):
 
 
 def test_interrupted_call_is_counted(registry):
-    def interrupt(call):
-        raise KeyboardInterrupt
-
-    backend = FakeBackend(script=[interrupt])
+    backend = FakeBackend(script=[KeyboardInterrupt()])
     with pytest.raises(KeyboardInterrupt):
         fm.FaceVerifier(backend, on_event=count_calls(registry)).verify(PROBE, REFERENCE)
     assert samples(registry, "facematch_calls_total") == {

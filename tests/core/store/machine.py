@@ -32,13 +32,13 @@ class Call:
     """
 
     attempt: object
-    of: dict
+    amounts: dict
     leave: object
     states: dict
 
     def end(self, state):
         """In each budget, for good or until it is reconciled."""
-        self.states = dict.fromkeys(self.of, state)
+        self.states = dict.fromkeys(self.amounts, state)
 
 
 class Machine(RuleBasedStateMachine):
@@ -66,12 +66,12 @@ class Machine(RuleBasedStateMachine):
             "money": Budget(CAPS["money"], name="money", **usd),
         }
 
-    def expected(self, which, key):
+    def expected(self, name, key):
         """Spent, reserved and unknown of one sum, added up anew."""
         sums = {"spent": Decimal(0), "reserved": Decimal(0), "unknown": Decimal(0)}
         for call in self.calls:
-            if which in call.of and call.of[which][0] == key and call.states[which] in sums:
-                sums[call.states[which]] += call.of[which][1]
+            if name in call.amounts and call.amounts[name][0] == key and call.states[name] in sums:
+                sums[call.states[name]] += call.amounts[name][1]
         return tuple(sums.values())
 
     def give_up(self, *sums):
@@ -79,10 +79,10 @@ class Machine(RuleBasedStateMachine):
         limit = self.clock.now() - dt.timedelta(seconds=LEASE_S)
         given_up = 0
         for call in self.calls:
-            for which, (key, _) in call.of.items():
+            for name, (key, _) in call.amounts.items():
                 is_late = call.attempt.started_at <= limit
-                if (which, key) in sums and call.states[which] == "reserved" and is_late:
-                    call.states[which] = "unknown"
+                if (name, key) in sums and call.states[name] == "reserved" and is_late:
+                    call.states[name] = "unknown"
                     given_up += 1
         return given_up
 
@@ -103,11 +103,11 @@ class Machine(RuleBasedStateMachine):
             started_at=self.clock.now(),
         )
         prices = {"calls": Decimal(1), "money": PRICES[operation]}
-        of = {which: (key, prices[which]) for which, key in self.keys(environment).items()}
+        amounts = {name: (key, prices[name]) for name, key in self.keys(environment).items()}
         leaves = []
-        for which, budget in self.budgets.items():
-            before = self.expected(which, of[which][0])
-            room = not is_billed or sum(before) + prices[which] <= CAPS[which]
+        for name, budget in self.budgets.items():
+            before = self.expected(name, amounts[name][0])
+            room = not is_billed or sum(before) + prices[name] <= CAPS[name]
             refusal = None
             try:
                 leaves.append(budget.enter(attempt))
@@ -116,13 +116,15 @@ class Machine(RuleBasedStateMachine):
             assert (refusal is None) is room
             if refusal is not None:
                 sums = [refusal.spent, refusal.reserved, refusal.unknown]
-                assert (sum(sums), refusal.cap) == (sum(before), CAPS[which])
-                self.give_up((which, of[which][0]))
+                assert (sum(sums), refusal.cap) == (sum(before), CAPS[name])
+                self.give_up((name, amounts[name][0]))
                 for leave in leaves:
                     leave(ending(Charged.NO))
                 return
         if is_billed:
-            self.calls.append(Call(attempt.call, of, leaves, dict.fromkeys(of, "reserved")))
+            self.calls.append(
+                Call(attempt.call, amounts, leaves, dict.fromkeys(amounts, "reserved"))
+            )
         else:
             for leave in leaves:
                 leave(ending(Charged.YES))
@@ -162,8 +164,8 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def doubt(self):
         """What nobody finished in time is given up, and what began later is not."""
-        every = {(which, key) for call in self.calls for which, (key, _) in call.of.items()}
-        assert expire_reservations(self.store, self.clock.now()) == self.give_up(*every)
+        sums = {(name, key) for call in self.calls for name, (key, _) in call.amounts.items()}
+        assert expire_reservations(self.store, self.clock.now()) == self.give_up(*sums)
 
     def unknown(self):
         return [call for call in self.calls if "unknown" in call.states.values()]
@@ -189,9 +191,9 @@ class Machine(RuleBasedStateMachine):
             counted = (budget.spent, budget.reserved, budget.unknown)
             assert counted == self.expected(budget.key.name, key)
             assert budget.spent + budget.reserved + budget.unknown <= CAPS[budget.key.name]
-        seen = {(s.key.name, s.key.environment, s.key.window) for s in self.store.budgets()}
+        keys = {(s.key.name, s.key.environment, s.key.window) for s in self.store.budgets()}
         for call in self.calls:
-            assert seen >= {(which, *key) for which, (key, _) in call.of.items()}
+            assert keys >= {(name, *key) for name, (key, _) in call.amounts.items()}
 
     @invariant()
     def entries_agree(self):

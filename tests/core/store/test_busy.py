@@ -25,7 +25,7 @@ class Holder(sqlite3.Connection):
 
 
 @pytest.fixture
-def other(sql, tmp_path):
+def holder(sql, tmp_path):
     shared = {"isolation_level": None, "check_same_thread": False, "factory": Holder}
     with contextlib.closing(sqlite3.connect(tmp_path / "attempts.sqlite3", **shared)) as connection:
         yield connection
@@ -44,8 +44,8 @@ def busy(step):
     assert caught.value.__context__ is None
 
 
-def test_step_with_a_deadline_does_not_wait_behind_one_without(sql, other):
-    other.hold()
+def test_step_with_a_deadline_does_not_wait_behind_one_without(sql, holder):
+    holder.hold()
     patient = threading.Thread(target=sql.reserve, args=[entry(), UNIT])
     patient.start()
     reason = ""
@@ -53,21 +53,23 @@ def test_step_with_a_deadline_does_not_wait_behind_one_without(sql, other):
         with pytest.raises(fm.StoreUnavailable) as caught:
             sql.budget(BUDGET_KEY, deadline=Deadline.after(0))
         reason = caught.value.message
-    asked = together(4, lambda: busy(lambda: sql.budget(BUDGET_KEY, deadline=Deadline.after(0.2))))
-    assert asked == [None] * 4
+    outcomes = together(
+        4, lambda: busy(lambda: sql.budget(BUDGET_KEY, deadline=Deadline.after(0.2)))
+    )
+    assert outcomes == [None] * 4
     assert patient.is_alive()
-    other.let_go()
+    holder.let_go()
     patient.join()
     assert sums(sql) == (0, 1, 0)
 
 
-def postponed(store, other, charged=fm.Charged.YES):
+def postponed(store, holder, charged=fm.Charged.YES):
     """A call whose outcome could not be written."""
     reservation = entry()
     store.reserve(reservation, Decimal(5))
-    other.hold()
+    holder.hold()
     busy(lambda: store.finalize(reservation, charged, at=NOW, deadline=Deadline.after(0)))
-    other.let_go()
+    holder.let_go()
     return reservation
 
 
@@ -89,8 +91,8 @@ def elsewhere(address):
     ("step", "charged"),
     [*((step, fm.Charged.YES) for step in NEXT), *(("budgets", charged) for charged in WRITTEN)],
 )
-def test_postponed_outcome_is_written_once_by_the_next_step(sql, other, elsewhere, step, charged):
-    reservation = postponed(sql, other, charged)
+def test_postponed_outcome_is_written_once_by_the_next_step(sql, holder, elsewhere, step, charged):
+    reservation = postponed(sql, holder, charged)
     assert sums(elsewhere) == (0, 1, 0)
     NEXT[step](sql)
     assert sums(elsewhere) == WRITTEN[charged]
@@ -98,42 +100,42 @@ def test_postponed_outcome_is_written_once_by_the_next_step(sql, other, elsewher
 
 
 @pytest.mark.slow
-def test_closing_a_locked_store_returns_soon_and_logs_lost_charges(sql, other, caplog):
-    postponed(sql, other)
-    other.hold()
+def test_closing_a_locked_store_returns_soon_and_logs_lost_charges(sql, holder, caplog):
+    postponed(sql, holder)
+    holder.hold()
     busy(lambda: sql.budget(BUDGET_KEY, deadline=Deadline.after(0)))
     began = time.monotonic()
     sql.close()
     assert time.monotonic() - began < SOON_S
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert "the charges of 1 calls" in caplog.text
-    other.let_go()
+    holder.let_go()
     assert sums(sql) == (1, 0, 0)
 
 
-def test_closing_writes_the_charges_in_memory_and_logs_nothing(sql, other, elsewhere, caplog):
-    postponed(sql, other)
+def test_closing_writes_the_charges_in_memory_and_logs_nothing(sql, holder, elsewhere, caplog):
+    postponed(sql, holder)
     sql.close()
     assert sums(elsewhere) == (1, 0, 0)
     assert caplog.records == []
 
 
-def test_postponed_outcome_does_not_overwrite_another_process(sql, other, elsewhere):
-    reservation = postponed(sql, other)
+def test_postponed_outcome_does_not_overwrite_another_process(sql, holder, elsewhere):
+    reservation = postponed(sql, holder)
     assert elsewhere.finalize(reservation, fm.Charged.NO, at=NOW)
     assert sums(sql) == (0, 0, 0)
 
 
-def test_unreadable_row_does_not_block_other_reservations(sql, other, tmp_path):
-    postponed(sql, other)
-    other.execute("UPDATE facematch_attempts SET amount = 'all'")
+def test_unreadable_row_does_not_block_other_reservations(sql, holder, tmp_path):
+    postponed(sql, holder)
+    holder.execute("UPDATE facematch_attempts SET amount = 'all'")
     assert sql.reserve(entry(), Decimal(5)) is None
     assert sums(sql) == (0, 2, 0)
 
 
 @needs_fork
-def test_forked_child_does_not_write_the_parents_postponed_outcome(sql, other):
-    postponed(sql, other)
+def test_forked_child_does_not_write_the_parents_postponed_outcome(sql, holder):
+    postponed(sql, holder)
     assert child_says_yes(lambda: sums(sql) == (0, 1, 0))
     assert sums(sql) == (1, 0, 0)
 
@@ -147,37 +149,37 @@ def verifier(sql):
         yield opened
 
 
-def test_nothing_is_sent_while_the_store_is_locked(verifier, sql, other):
-    other.hold()
+def test_nothing_is_sent_while_the_store_is_locked(verifier, sql, holder):
+    holder.hold()
     busy(lambda: verifier.verify(PROBE, REFERENCE, deadline_s=0.3))
     busy(lambda: verifier.verify_live(PROBE, REFERENCE, deadline_s=0.3))
     assert verifier.backend.calls == []
-    other.let_go()
+    holder.let_go()
     assert verifier.verify(PROBE, REFERENCE).is_match
     assert sums(sql) == (1, 0, 0)
 
 
 @pytest.mark.slow
-def test_lost_response_is_recorded_as_unknown_after_the_store_unlocks(verifier, sql, other):
+def test_lost_response_is_recorded_as_unknown_after_the_store_unlocks(verifier, sql, holder):
     def lose(_call):
-        other.hold()
+        holder.hold()
         raise fm.OutcomeUnknown("Lost.")
 
     verifier.backend.script = [lose]
     with pytest.raises(fm.OutcomeUnknown):
         verifier.verify(PROBE, REFERENCE, deadline_s=2)
-    other.let_go()
+    holder.let_go()
     assert sums(sql) == (0, 0, 1)
 
 
 @pytest.mark.slow
-def test_batch_continues_after_pairs_that_found_the_store_locked(verifier, sql, other):
-    verifier.backend.script = [None, lambda _call: other.hold()]
+def test_batch_continues_after_pairs_that_found_the_store_locked(verifier, sql, holder):
+    verifier.backend.script = [None, lambda _call: holder.hold()]
     outcomes = []
     for outcome in verifier.verify_many([(PROBE, REFERENCE)] * 5, max_workers=1, deadline_s=1):
         outcomes.append(outcome)
-        if isinstance(outcome.error, fm.StoreUnavailable) and other.in_transaction:
-            other.let_go()
+        if isinstance(outcome.error, fm.StoreUnavailable) and holder.in_transaction:
+            holder.let_go()
     answered = sum(outcome.error is None for outcome in outcomes)
     assert (len(outcomes), answered >= 3) == (5, True)
     assert {type(outcome.error) for outcome in outcomes} == {type(None), fm.StoreUnavailable}

@@ -12,11 +12,11 @@ pytestmark = [
 
 
 def test_reservations_of_a_killed_process_become_unknown_until_finalized(sql, address):
-    held = processes.killed(address)
-    assert sums(sql) == (0, held, 0)
+    reserved = processes.killed(address)
+    assert sums(sql) == (0, reserved, 0)
     assert expire_reservations(sql, later(minutes=14)) == 0
-    assert expire_reservations(sql, later(minutes=15)) == held
-    assert sums(sql) == (0, 0, held)
+    assert expire_reservations(sql, later(minutes=15)) == reserved
+    assert sums(sql) == (0, 0, reserved)
     reservations = sql.open_reservations()
     assert all(reservation.call.retention is Retention.KEEP for reservation in reservations)
     for reservation in reservations:
@@ -25,6 +25,6 @@ def test_reservations_of_a_killed_process_become_unknown_until_finalized(sql, ad
 
 
 def test_parent_and_forked_child_share_an_open_store(sql):
-    used = processes.forked(sql)
+    made = processes.forked(sql)
     spent, reserved, unknown = sums(sql)
-    assert (spent + unknown, reserved) == (used, 0)
+    assert (spent + unknown, reserved) == (made, 0)

@@ -18,8 +18,8 @@ def test_removed_database_file_is_an_error_and_a_new_one_is_used(sql, address, t
         file.unlink()
     with pytest.raises(ConfigurationError):  # it would be counted where nobody reads it
         sql.reserve(entry(), UNIT)
-    with contextlib.closing(SqlStore(address)) as other:
-        assert other.reserve(entry(), UNIT) is None
+    with contextlib.closing(SqlStore(address)) as new_store:
+        assert new_store.reserve(entry(), UNIT) is None
         assert sql.reserve(entry(), UNIT) is not None
 
 

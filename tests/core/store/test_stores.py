@@ -59,9 +59,9 @@ def test_16_threads_reserve_exactly_the_cap(store):
             return False
         return store.finalize(reservation, billed, at=NOW)
 
-    ways = itertools.cycle([Charged.YES, Charged.UNKNOWN])
+    charges = itertools.cycle([Charged.YES, Charged.UNKNOWN])
     with ThreadPoolExecutor(16) as pool:
-        passed = list(pool.map(go, itertools.islice(ways, 100)))
+        passed = list(pool.map(go, itertools.islice(charges, 100)))
     spent, reserved, unknown = sums(store)
     assert (sum(passed), spent + unknown, reserved) == (40, 40, 0)
 
@@ -71,15 +71,18 @@ def test_expired_reservation_is_unknown_until_finalized(store, charged, after):
     slow = entry()
     elsewhere = attrs.evolve(BUDGET_KEY, name="other")
     store.reserve(slow, UNIT)
-    for key, at in ((BUDGET_KEY, later(seconds=LEASE_S - 1)), (elsewhere, later(seconds=LEASE_S))):
-        assert expire_reservations(store, at, key) == 0
+    for key, time in (
+        (BUDGET_KEY, later(seconds=LEASE_S - 1)),
+        (elsewhere, later(seconds=LEASE_S)),
+    ):
+        assert expire_reservations(store, time, key) == 0
     assert expire_reservations(store, later(seconds=LEASE_S)) == 1
     (reservation,) = store.open_reservations()
     assert (reservation.state, reservation.charged) == (State.UNKNOWN, "unknown")
     assert sums(store) == (0, 0, 1)
     assert store.finalize(slow, charged, at=later(days=2))
-    for again in Charged:
-        assert not store.finalize(slow, again, at=NOW)
+    for later_charge in Charged:
+        assert not store.finalize(slow, later_charge, at=NOW)
     assert sums(store) == after
     assert expire_reservations(store, later(days=9)) == 0
 
