@@ -56,6 +56,21 @@ class Origin:
 OURS = Origin(Known.OURS, "our choice; not documented")
 
 
+def documented(document: str, read: str = READ) -> Origin:
+    """Return the source of claims that the vendor's documentation states."""
+    return Origin(Known.DOCUMENTED, document, read)
+
+
+def observed(document: str, read: str = READ) -> Origin:
+    """Return the source of claims that a capture or a working client shows."""
+    return Origin(Known.OBSERVED, document, read)
+
+
+def inferred(document: str, read: str = READ) -> Origin:
+    """Return the source of claims that follow from the framework of the vendor's error bodies."""
+    return Origin(Known.FRAMEWORK, document, read)
+
+
 @attrs.frozen
 class Reply:
     """A response that is part of a claim.

@@ -34,18 +34,11 @@ console: {console}
 control: {control}{end}"""
 #: The end of that output, unless the server ends with a program.
 STOP = "\nstop with Ctrl-C"
-#: The output for each vendor.
-VENDOR = """{keys}
-{switches}scores by {engine}; every response is marked as a mock's
-{unknown}
-{cards}{commands}"""
 #: The command that downloads the cards, for a vendor whose calls send pictures.
-CARDS = (
-    '  mkdir -p cards && cd cards && curl -sO "{url}/__mock__/cards/{{p1,p1-again}}.png" && cd ..\n'
-)
+CARDS = 'mkdir -p cards && cd cards && curl -sO "{url}/__mock__/cards/{{p1,p1-again}}.png" && cd ..'
 #: An explanation of scores for pictures that are not test cards.
 UNKNOWN = (
-    "pictures that are not test cards are scored by their bytes; --engine local compares faces\n"
+    "pictures that are not test cards are scored by their bytes; --engine local compares faces"
 )
 
 
@@ -343,20 +336,26 @@ def _greet(
     from facematch_mock_server.world.vendor import owner_of  # as in `command`
 
     for vendor in vendors:
-        owners = {switch: owner_of(vendors, switch.partition("=")[0])[0] for switch in switches}
-        mine = [switch for switch, owner in owners.items() if owner == vendor.name]
-        usual = (f"keys: {', '.join(vendor.first_keys)}",)
-        keys, *commands = (line.format(url=server.url) for line in vendor.greeting or usual)
-        has_cards = "match" in vendor.operations and not has_program
-        text = VENDOR.format(
-            keys=keys,
-            commands="" if has_program else "".join(f"  {command}\n" for command in commands),
-            switches="".join(f"{switch}, " for switch in mine),
-            cards=CARDS.format(url=server.url) if has_cards else "",
-            engine=engine,
-            unknown=UNKNOWN if engine == "cards" and not has_program else "",
-        ).rstrip("\n" if has_program else "")
-        yield f"{vendor.name}\n{text}" if len(vendors) > 1 else text
+        keys, *commands = vendor.greeting or (f"keys: {', '.join(vendor.first_keys)}",)
+        if "match" in vendor.operations:
+            commands.insert(0, CARDS)
+        facts = []
+        for switch in switches:
+            name, _, _ = switch.partition("=")
+            owner, _ = owner_of(vendors, name)
+            if owner == vendor.name:
+                facts.append(switch)
+        facts.append(f"scores by {engine}; every response is marked as a mock's")
+        lines = [keys.format(url=server.url), ", ".join(facts)]
+        if len(vendors) > 1:
+            lines.insert(0, vendor.name)
+        if not has_program:
+            if engine == "cards":
+                lines.append(UNKNOWN)
+            lines.append("")
+            lines += [f"  {command.format(url=server.url)}" for command in commands]
+            lines.append("")
+        yield "\n".join(lines)
 
 
 def read_pairs(option: str, typed: Iterable[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import re
@@ -240,6 +241,17 @@ class Call:
         picture = self.world.pictures.store(content)
         self.files.append(SentFile(field, name, len(picture.content), picture.digest))
         return Upload(name, picture.content, picture.digest)
+
+    def upload_base64(self, field: str, text: str, *, refusal: str, **filled: Any) -> Upload:
+        """Decode a picture, and record it; white space is ignored.
+
+        Refuse other texts with the claim `refusal`.
+        """
+        try:
+            content = base64.b64decode("".join(text.split()), validate=True)
+        except ValueError:
+            self.refuse(refusal, **filled)
+        return self.upload(field, "", content)
 
     def read_form(self, refusal: str | None = None) -> Form:
         """Parse the request as a form, and record its files for the journal.

@@ -9,6 +9,7 @@ import contextlib
 import datetime as dt
 import enum
 import functools
+import hmac
 import http.client
 import logging
 import socket
@@ -16,11 +17,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Container, Mapping
+from typing import Self
 from urllib.parse import urlsplit
 
 import attrs
 
-from facematch_core.base.addresses import is_loopback
+from facematch_core import __version__
+from facematch_core.base.addresses import MOCK_HEADER, is_loopback
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.claims import CitedClaims
 
@@ -160,6 +163,17 @@ class SignedPayload:
 
     headers: tuple[tuple[str, str], ...] = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
+
+    @classmethod
+    def of_json(cls, body: bytes, *headers: tuple[str, str]) -> Self:
+        """Return a JSON body with these headers, and with the header that marks a mock's."""
+        content_type = ("Content-Type", "application/json")
+        return cls(headers=(content_type, *headers, (MOCK_HEADER, __version__)), body=body)
+
+
+def hmac_hex(secret: str, message: bytes, hash_name: str = "sha256") -> str:
+    """Return the lower-case hexadecimal HMAC of a message; the key is the secret in UTF-8."""
+    return hmac.digest(secret.encode(), message, hash_name).hex()
 
 
 #: Builds a vendor's payload, signed with the destination's secret.

@@ -13,6 +13,7 @@ import secrets
 from html import escape
 from importlib import resources
 from string import Template
+from typing import Any
 from urllib.parse import quote
 
 from facematch_mock_server.base.messages import PERSON, FormError, Request, Response, read_form
@@ -63,7 +64,8 @@ class PersonPage:
     """The pages of all hosted sessions of one server. Thread-safe."""
 
     def __init__(self, accounts: Accounts, *, is_on: bool) -> None:
-        self._accounts, self._is_on = accounts, is_on
+        self._accounts = accounts
+        self._is_on = is_on
         self._secret = secrets.token_bytes(32)
 
     def handle(self, request: Request) -> Response:
@@ -79,19 +81,22 @@ class PersonPage:
         account_name, _, path_below_account = request.path.removeprefix(PERSON).partition("/")
         if not path_below_account:
             return _reply_file(account_name)
-        account, token = (
-            self._accounts.find(account_name),
-            path_below_account.rpartition("session/")[2],
-        )
-        pair = hosted.find_by_page_token(account, token) if account else None
-        if pair is None or not hosted.is_open(*pair):
-            raise _Refusal("unknown" if pair is None else "over")
-        world, session = pair
+        account = self._accounts.find(account_name)
+        if account is None:
+            raise _Refusal("unknown")
+        token = path_below_account.split("session/")[-1]
+        session_with_world = hosted.find_by_page_token(account, token)
+        if session_with_world is None:
+            raise _Refusal("unknown")
+        world, session = session_with_world
+        if not hosted.is_open(world, session):
+            raise _Refusal("over")
         if request.method == "POST":
             return self._act(request, world, session)
-        # A HEAD request does not start the session.
-        with contextlib.suppress(*MISTAKES):
-            session = hosted.act(world, session.id, "begin") if request.method == "GET" else session
+        if request.method == "GET":
+            # A HEAD request does not start the session.
+            with contextlib.suppress(*MISTAKES):
+                session = hosted.act(world, session.id, "begin")
         attempts = hosted.hosted_of(session).attempts
         message = f"Attempt {attempts} failed. You can try again." if attempts else ""
         return self._show(world, session, message)
@@ -103,19 +108,22 @@ class PersonPage:
         except FormError:
             raise _Refusal("form") from None
         texts = {name: values[-1] for name, values in form.fields.items()}
-        origin, token = request.header("origin", ""), texts.get("form_token", "").encode()
-        is_own = origin.partition("://")[2] == request.header("host")
-        if not (is_own and hmac.compare_digest(token, self._form_token(session).encode())):
+        _, _, host = request.header("origin", "").partition("://")
+        if host != request.header("host"):
             raise _Refusal("form")
-        do, pictures = texts.get("do", ""), {}
-        if do == "card":
+        form_token = texts.get("form_token", "").encode()
+        if not hmac.compare_digest(form_token, self._form_token(session).encode()):
+            raise _Refusal("form")
+        action = texts.get("do", "")
+        pictures: dict[str, Any] = {}
+        if action == "card":
             _, fields = _ASKS[hosted.hosted_of(session).kind]
             # Use the picture that the tester uploaded, or else the name of a card.
             for name, field in fields.items():
                 uploads = form.files.get(f"{field}_picture")
                 pictures[name] = uploads[-1].content if uploads else texts.get(field)
         try:
-            session = hosted.act(world, session.id, do, **pictures)
+            session = hosted.act(world, session.id, action, **pictures)
         except MISTAKES as error:
             return self._show(world, session, str(error), 400)
         if hosted.is_open(world, session):
@@ -124,19 +132,24 @@ class PersonPage:
         return _leave(world, session)
 
     def _show(self, world: World, session: Session, message: str, status: int = 200) -> Response:
+        """Return the page with the form for a session, and a message above it."""
         facts = hosted.hosted_of(session)
         title, fields = _ASKS[facts.kind]
-        back = _ADDRESS.fullmatch(facts.callback or "")
+        kind = facts.kind
+        if facts.scenario:
+            kind = f"{facts.kind}, decided by {facts.scenario}"
+        callback = _ADDRESS.fullmatch(facts.callback or "")
+        choices = [_choose(field) for field in fields.values()]
         content = _fill(
             "form.html",
-            kind=facts.kind + (f", decided by {facts.scenario}" if facts.scenario else ""),
+            kind=kind,
             vendor=world.vendor.title,
             session=session.id,
             reference=session.vendor_data or "none",
-            back=back[1] if back else "nowhere",
+            back=callback[1] if callback else "nowhere",
             until=f"{facts.expires_at:%Y-%m-%d %H:%M} UTC",
             form_token=self._form_token(session),
-            choices=_Html("".join(map(_choose, fields.values()))),
+            choices=_Html("".join(choices)),
         )
         # With no-referrer, browsers would send the form without its origin.
         return _reply_page(status, title, message, content, **{"Referrer-Policy": "same-origin"})
@@ -148,7 +161,8 @@ class PersonPage:
 def _leave(world: World, session: Session) -> Response:
     """Redirect the person to the callback, as the vendor does."""
     address = world.behaviour.session_rules.return_url(session) or ""
-    link, title = _ADDRESS.fullmatch(address), f"Finished: {session.status}"
+    link = _ADDRESS.fullmatch(address)
+    title = f"Finished: {session.status}"
     # Headers must be ASCII.
     address = quote(address, safe="%/:?#[]@!$&'()*+,;=~|")
     if link is None:
@@ -162,12 +176,11 @@ def _leave(world: World, session: Session) -> Response:
 
 def _choose(field: str) -> str:
     """Return the form's inputs for the face or the document: a card or an uploaded picture."""
-    rows = [
-        _fill(
-            "card.html", field=field, name=card.name, says=card.says, mark="checked" * (index == 0)
-        )
-        for index, card in enumerate(READY.values())
-    ]
+    rows: list[str] = []
+    for card in READY.values():
+        # The first card is chosen until the tester chooses another one.
+        mark = "" if rows else "checked"
+        rows.append(_fill("card.html", field=field, name=card.name, says=card.says, mark=mark))
     return _fill("choice.html", field=field, cards=_Html("".join(rows)))
 
 
@@ -177,7 +190,9 @@ def _read(file_name: str) -> str:
 
 
 def _fill(file_name: str, **values: object) -> _Html:
-    texts = {n: v if isinstance(v, _Html) else escape(str(v)) for n, v in values.items()}
+    texts: dict[str, str] = {}
+    for name, value in values.items():
+        texts[name] = value if isinstance(value, _Html) else escape(str(value))
     return _Html(Template(_read(file_name)).substitute(texts))
 
 
@@ -186,7 +201,8 @@ def _reply_file(file_name: str) -> Response:
     if file_name == "style.css":
         styles = resources.files(console).joinpath("console.css").read_text("utf-8")
         return _reply(200, "text/css", f"{styles}{_read('person.css')}".encode())
-    if (card := READY.get(file_name.removesuffix(".png"))) is None:
+    card = READY.get(file_name.removesuffix(".png"))
+    if card is None:
         raise _Refusal("unknown")
     return _reply(200, "image/png", card.data)
 
@@ -201,5 +217,5 @@ def _reply_page(
 def _reply(
     status: int, media_type: str = "text/html", body: bytes = b"", **headers: str
 ) -> Response:
-    every = {"Content-Type": media_type, **_HEADERS, **headers}
-    return Response(status=status, headers=tuple(every.items()), body=body)
+    all_headers = {"Content-Type": media_type, **_HEADERS, **headers}
+    return Response(status=status, headers=tuple(all_headers.items()), body=body)

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
+from facematch_mock_server.claims import OURS, Reply, documented, fact, observed, row, table
 
-
-def _document(name: str) -> Origin:
-    return Origin(Known.DOCUMENTED, name, "2026-11-21")
-
-
-SPEC = _document("Azure/azure-rest-api-specs, Face v1.2, commit 1b7c640")
-CODES = _document("Microsoft Learn, Azure AI Face API error codes, 2025-08-21")
-SEEN = Origin(
-    Known.OBSERVED, "responses of Azure AI services, as quoted by public clients", "2026-11-22"
-)
-EXAMPLES = Origin(
-    Known.DOCUMENTED, "Azure/azure-rest-api-specs, Face, examples of v1.2", "2026-11-23"
-)
-CLIENT = Origin(
-    Known.DOCUMENTED, "Microsoft, npm @azure-rest/ai-vision-face 1.0.0-beta.3", "2026-11-23"
-)
-PREVIEW = Origin(
-    Known.DOCUMENTED,
+READ = "2026-11-21"
+SPEC = documented("Azure/azure-rest-api-specs, Face v1.2, commit 1b7c640", READ)
+CODES = documented("Microsoft Learn, Azure AI Face API error codes, 2025-08-21", READ)
+SEEN = observed("responses of Azure AI services, as quoted by public clients", "2026-11-22")
+EXAMPLES = documented("Azure/azure-rest-api-specs, Face, examples of v1.2", "2026-11-23")
+CLIENT = documented("Microsoft, npm @azure-rest/ai-vision-face 1.0.0-beta.3", "2026-11-23")
+PREVIEW = documented(
     "Microsoft, PyPI azure-ai-vision-face 1.0.0b2, and Azure/azure-rest-api-specs, Face, examples of "
     "v1.2-preview.1",
     "2026-11-28",
 )
-GATEWAY = Origin(
-    Known.DOCUMENTED,
+GATEWAY = documented(
     "Microsoft Learn, Azure API Management: Error handling in policies, and quota policy",
     "2026-11-28",
 )
-PRIVACY = _document("Microsoft Learn, Data and privacy for Face, 2026-03-31")
+PRIVACY = documented("Microsoft Learn, Data and privacy for Face, 2026-03-31", READ)
 
 
 def _error(status: int, code: str, message: str, *headers: tuple[str, str]) -> Reply:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
+from facematch_mock_server.claims import OURS, Origin, Reply, documented, fact, observed, row, table
 
 READ = "2026-11-28"
 
 
 def _page(name: str, page: str) -> Origin:
-    return Origin(Known.DOCUMENTED, f"Baidu AI Cloud, {name}, ai.baidu.com/ai-doc/{page}", READ)
+    return documented(f"Baidu AI Cloud, {name}, ai.baidu.com/ai-doc/{page}", READ)
 
 
 GATEWAY = _page("face, error codes (2025-08-22)", "FACE/zl958mm8k")
@@ -20,11 +20,9 @@ API_KEY = _page("API key in a header (2025-02-24)", "REFERENCE/Rm64sd6cb")
 LOGIN_ERRORS = _page("NLP, access token", "NLP/Tk6z52d7c")
 QUOTAS = _page("face, quotas", "FACE/Ck37c1lmj")
 SIGNATURE = _page("body analysis, error codes (2023-07-21)", "BODY/mk4qt2wpt")
-SDK = Origin(Known.OBSERVED, "baidu-aip 4.16.13, Baidu's Python client", READ)
-FACE_CODES = Origin(
-    Known.OBSERVED, "public copies of Baidu's table of the error codes of face version 3", READ
-)
-FACEVERIFY = Origin(Known.OBSERVED, "public clients of faceverify version 3", READ)
+SDK = observed("baidu-aip 4.16.13, Baidu's Python client", READ)
+FACE_CODES = observed("public copies of Baidu's table of the error codes of face version 3", READ)
+FACEVERIFY = observed("public clients of faceverify version 3", READ)
 
 
 def _error(code: int, message: str) -> Reply:

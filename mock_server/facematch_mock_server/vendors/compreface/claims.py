@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
+from facematch_mock_server.claims import OURS, Origin, Reply, documented, fact, inferred, row, table
 
 #: The project's documentation and source at its last commit, from November 2023 (version 1.2.0).
 
 
 def _document(name: str, read: str = "2026-11-21") -> Origin:
-    return Origin(Known.DOCUMENTED, f"CompreFace, {name}", read)
+    return documented(f"CompreFace, {name}", read)
 
 
 DOCS = _document("docs/Rest-API-description.md, commit ddf32da")
@@ -16,7 +16,7 @@ PLUGINS = _document("docs/Face-services-and-plugins.md, commit ddf32da")
 SOURCE = _document("java/api and java/common, commit ddf32da")
 CORE = _document("embedding-calculator, commit ddf32da")
 NGINX = _document(".env and ui/nginx, commit ddf32da", "2026-11-22")
-SPRING = Origin(Known.FRAMEWORK, "Spring MVC 5, ResponseEntityExceptionHandler", "2026-11-21")
+SPRING = inferred("Spring MVC 5, ResponseEntityExceptionHandler", "2026-11-21")
 
 
 def _error(status: int, code: int, message: str) -> Reply:

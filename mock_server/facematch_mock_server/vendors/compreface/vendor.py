@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, NoReturn
@@ -14,6 +13,7 @@ from facematch_mock_server.base.masking import mask_and_shorten
 from facematch_mock_server.base.messages import Response, Upload, media_type
 from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
 from facematch_mock_server.vendors import base
+from facematch_mock_server.vendors.pairs import landmark_points
 from facematch_mock_server.world.keys import Key, KeyKind
 
 from .claims import CLAIMS
@@ -30,8 +30,6 @@ _TRUE = ("true", "on", "yes", "1")
 _FALSE = ("false", "off", "no", "0")
 #: The detector's probability of every face.
 _PROBABILITY = 0.99975
-#: Left eye, right eye, nose, left and right corners of the mouth, in percent of the box.
-_LANDMARKS = ((30, 40), (70, 40), (50, 60), (35, 80), (65, 80))
 #: Each plug-in's reported version, a class name.
 _VERSIONS = {
     "detector": "facenet.FaceDetector",
@@ -196,13 +194,7 @@ def _read_json(call: base.Call) -> VerifyRequest:
 
 
 def _read_base64(call: base.Call, name: str, body: Mapping[str, Any]) -> Upload:
-    # Blanks and line ends in the text are skipped.
-    text = "".join(str(body[name]).split())
-    try:
-        content = base64.b64decode(text, validate=True)
-    except ValueError:
-        call.refuse("base64.wrong")
-    return call.upload(name, "", content)
+    return call.upload_base64(name, str(body[name]), refusal="base64.wrong")
 
 
 def _read_options(call: base.Call) -> Options:
@@ -245,8 +237,6 @@ def _refuse_empty(call: base.Call, claim: str = "query.wrong", *, status: int = 
 def _describe_face(face: SeenFace, plugins: Collection[str]) -> dict[str, Any]:
     """Return a face's box, and the results of these plug-ins."""
     left, top, right, bottom = face.box
-    width = right - left
-    height = bottom - top
     age = int(face.age)
     results = {
         "age": {"probability": 0.9308982491493225, "high": age, "low": age},
@@ -254,7 +244,7 @@ def _describe_face(face: SeenFace, plugins: Collection[str]) -> dict[str, Any]:
         "mask": {"probability": 0.9999470710754395, "value": "without_mask"},
         "pose": {"pitch": 0.0, "roll": 0.0, "yaw": 0.0},
         "calculator": [0.0] * 512,
-        "landmarks": [[left + width * x // 100, top + height * y // 100] for x, y in _LANDMARKS],
+        "landmarks": landmark_points(face),
     }
     described: dict[str, Any] = {
         "box": {

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
+from facematch_mock_server.claims import OURS, Reply, documented, fact, observed, row, table
 
-SOURCE = Origin(Known.DOCUMENTED, "deepface 0.0.103, api folder and modules", "2026-11-28")
+SOURCE = documented("deepface 0.0.103, api folder and modules", "2026-11-28")
 #: The api folder with a stub in the place of the engine.
-RUN = Origin(Known.OBSERVED, "deepface 0.0.103, api folder, run without an engine", "2026-11-28")
+RUN = observed("deepface 0.0.103, api folder, run without an engine", "2026-11-28")
 
 
 def _page(status: int, title: str) -> Reply:

@@ -26,7 +26,7 @@ from facematch_mock_server.vendors.pairs import (
     PairEndpoint,
     PairVendor,
     PictureFields,
-    box_in_pixels,
+    landmark_points,
 )
 from facematch_mock_server.world.keys import Key, KeyKind
 
@@ -164,7 +164,7 @@ class Deepface(PairVendor):
             # The pictures have a limit, so the record does not hold the content.
             record = RepresentedFace(picture.name, b"", picture.digest, index)
             call.world.records.put(digest_of(embedding), record)
-            area = describe(face)
+            area = facial_area(face)
             results.append({"embedding": embedding, "facial_area": area, "face_confidence": 0.93})
         max_faces = str(read_option(call, "max_faces", ""))
         if max_faces.isdecimal() and int(max_faces) < len(results):
@@ -227,8 +227,8 @@ class Deepface(PairVendor):
         threshold = _THRESHOLDS[model][_METRICS.index(metric)]
         is_verified = score >= 50
         areas = {
-            "img1": describe(outcome.probe.faces[0]),
-            "img2": describe(outcome.reference.faces[0]),
+            "img1": facial_area(outcome.probe.faces[0]),
+            "img2": facial_area(outcome.reference.faces[0]),
         }
         for name, picture in call.pictures.items():
             if isinstance(picture, RepresentedFace):
@@ -318,17 +318,18 @@ def confidence_of(score: float, *, model: str, is_verified: bool) -> float:
     return round(min(score, 49.0), 2)
 
 
-def describe(face: SeenFace) -> dict[str, Any]:
+def facial_area(face: SeenFace) -> dict[str, Any]:
     """Return the area of a face with its eyes."""
-    box = box_in_pixels(face)
-    eyes_y = box["top"] + box["height"] * 2 // 5
+    left, top, right, bottom = face.box
+    eye_at_left, eye_at_right, *_ = landmark_points(face)
+    # The person's left eye is at the right of the picture.
     return {
-        "x": box["left"],
-        "y": box["top"],
-        "w": box["width"],
-        "h": box["height"],
-        "left_eye": [box["left"] + box["width"] * 7 // 10, eyes_y],
-        "right_eye": [box["left"] + box["width"] * 3 // 10, eyes_y],
+        "x": left,
+        "y": top,
+        "w": right - left,
+        "h": bottom - top,
+        "left_eye": eye_at_right,
+        "right_eye": eye_at_left,
     }
 
 

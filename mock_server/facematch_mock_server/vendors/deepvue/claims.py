@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
+from facematch_mock_server.claims import OURS, Origin, Reply, documented, fact, inferred, row, table
 
 # The documents
 
 
 def _page(name: str, path: str) -> Origin:
-    return Origin(Known.DOCUMENTED, f"Deepvue docs, {name}, {path}")
+    return documented(f"Deepvue docs, {name}, {path}")
 
 
 AUTHORIZATION = _page("Authorization", "/reference/auth/authorization")
@@ -21,11 +21,10 @@ WALLET_PAGE = _page("Wallet balance", "/reference/utilities/wallet-balance")
 RESPONSE_FORMAT = _page("Response format", "/response-format")
 ERRORS = _page("Errors", "/errors")
 RATE_LIMITS = _page("Rate limits", "/rate-limits")
-STATUS_ORDER = Origin(
-    Known.FRAMEWORK,
+STATUS_ORDER = inferred(
     "Deepvue docs, Errors, /errors: its sample texts, assigned to its statuses in order",
 )
-FRAMEWORK = Origin(Known.FRAMEWORK, "FastAPI; Deepvue's error bodies are its stock texts")
+FRAMEWORK = inferred("FastAPI; Deepvue's error bodies are its stock texts")
 
 # Settings
 

@@ -6,30 +6,36 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
+from facematch_mock_server.claims import (
+    OURS,
+    Reply,
+    documented,
+    fact,
+    inferred,
+    observed,
+    row,
+    table,
+)
 
 # The documents
 
-MATCH_REFERENCE = Origin(Known.DOCUMENTED, "Didit API reference, Face Match, June 2026")
-OVERVIEW = Origin(
-    Known.DOCUMENTED, "docs.didit.me, /core-technology/liveness/overview and warnings, early 2026"
-)
-RATE_PAGE = Origin(Known.DOCUMENTED, "docs.didit.me, rate limiting, 2026")
-OPENAPI = Origin(Known.DOCUMENTED, "Didit OpenAPI, 2026-07-18")
-DELETION = Origin(Known.DOCUMENTED, "docs.didit.me, /sessions-api/delete-session", "2026-11-23")
-OBSERVED_SKILLS = Origin(Known.OBSERVED, "Didit skills repository, test suite, 2026-07-09")
-CAPTURE = Origin(Known.OBSERVED, "Webhook captured in a public repository, 2026-05-29")
-COMMUNITY_CLIENT = Origin(Known.OBSERVED, "didit-sdk 0.4.0, a community client; 1.x is Didit's own")
-NOVEMBER = Origin(Known.DOCUMENTED, "docs.didit.me, standalone APIs, 2026-11-07")
-WORKFLOWS = Origin(
-    Known.DOCUMENTED,
+MATCH_REFERENCE = documented("Didit API reference, Face Match, June 2026")
+OVERVIEW = documented("docs.didit.me, /core-technology/liveness/overview and warnings, early 2026")
+RATE_PAGE = documented("docs.didit.me, rate limiting, 2026")
+OPENAPI = documented("Didit OpenAPI, 2026-07-18")
+DELETION = documented("docs.didit.me, /sessions-api/delete-session", "2026-11-23")
+OBSERVED_SKILLS = observed("Didit skills repository, test suite, 2026-07-09")
+CAPTURE = observed("Webhook captured in a public repository, 2026-05-29")
+COMMUNITY_CLIENT = observed("didit-sdk 0.4.0, a community client; 1.x is Didit's own")
+NOVEMBER = documented("docs.didit.me, standalone APIs, 2026-11-07")
+WORKFLOWS = documented(
     "docs.didit.me, warnings of liveness and of face match, and the settings in the README of "
     "didit-protocol/mcp, 2026",
     "2026-11-28",
 )
-WEBHOOK_GUIDE = Origin(Known.DOCUMENTED, "docs.didit.me, webhooks, 2026")
-FRAMEWORK = Origin(Known.FRAMEWORK, "Django REST Framework, which Didit's error bodies reveal")
-DJANGO = Origin(Known.FRAMEWORK, "Django, on which that framework is based")
+WEBHOOK_GUIDE = documented("docs.didit.me, webhooks, 2026")
+FRAMEWORK = inferred("Django REST Framework, which Didit's error bodies reveal")
+DJANGO = inferred("Django, on which that framework is based")
 
 # Settings
 

@@ -333,18 +333,22 @@ def _worst_status(results: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _fail(world: World, session: Session, is_last: bool) -> Session:
-    claims = world.claims.cited()
-    risks = ["LOW_LIVENESS_SCORE"] if is_last else []
-    result: dict[str, Any] = {
-        "status": DECLINED if is_last else "Not Finished",
+    """Return the session with the result of a failed attempt, which may be the last."""
+    status = "Not Finished"
+    risks: list[str] = []
+    if is_last:
+        status = DECLINED
+        risks = ["LOW_LIVENESS_SCORE"]
+    liveness: dict[str, Any] = {
+        "status": status,
         "score": None,
         "method": workflow_of(world, session).method,
         "user_image": {"entities": []},
-        "warnings": warnings(claims, "LIVENESS", risks, {}),
+        "warnings": warnings(world.claims.cited(), "LIVENESS", risks, {}),
         "face_quality": None,
         "face_luminance": None,
     }
-    return attrs.evolve(session, result={**session.result, "LIVENESS": result})
+    return attrs.evolve(session, result={**session.result, "LIVENESS": liveness})
 
 
 def _return_url(session: Session) -> str | None:

@@ -6,13 +6,9 @@ January 2026; and a delivery captured in May 2026; all read on 2026-11-20.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import uuid
 
-from facematch_core import __version__
-from facematch_core.base.addresses import MOCK_HEADER
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.world import webhooks
@@ -80,18 +76,16 @@ def compose(
         document["resubmit_info"] = {}
     body = write_json(document, escaped=True)
     headers = [
-        ("Content-Type", "application/json"),
         ("User-Agent", "DiditWebhook/2.0 +https://didit.me"),
         ("X-Timestamp", str(delivery.timestamp)),
         # Pages about transactions have X-Didit-Signature instead.
-        ("X-Signature", signature(secret, body)),
+        ("X-Signature", webhooks.hmac_hex(secret, body)),
     ]
     v2 = v2_message(body)
     if v2 is not None:
-        headers.append(("X-Signature-V2", signature(secret, v2)))
-    headers.append(("X-Signature-Simple", signature(secret, simple_message(body))))
-    headers.append((MOCK_HEADER, __version__))
-    return SignedPayload(headers=tuple(headers), body=body)
+        headers.append(("X-Signature-V2", webhooks.hmac_hex(secret, v2)))
+    headers.append(("X-Signature-Simple", webhooks.hmac_hex(secret, simple_message(body))))
+    return SignedPayload.of_json(body, *headers)
 
 
 #: Didit documents that a receiver rejects a timestamp more than 300 s from its clock.
@@ -120,11 +114,6 @@ def write_json(document: object, *, escaped: bool) -> bytes:
 def _read_number(text: str) -> float | int:
     value = float(text)
     return int(value) if value.is_integer() else value
-
-
-def signature(secret: str, message: bytes) -> str:
-    """Return the lower-case hex HMAC-SHA256 of a message; the key is the secret in UTF-8."""
-    return hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
 
 
 def v2_message(body: bytes) -> bytes | None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
+from facematch_mock_server.claims import OURS, Reply, documented, fact, row, table
 
-PAGE = Origin(
-    Known.DOCUMENTED, "Face++, Compare API version 3.0 (changelog to 2017-03-28)", "2026-11-28"
-)
+PAGE = documented("Face++, Compare API version 3.0 (changelog to 2017-03-28)", "2026-11-28")
 
 #: A request's id: a time and a UUID.
 REQUEST_ID = "1469761507,{request_id}"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
+from facematch_mock_server.claims import OURS, Reply, documented, fact, observed, row, table
 
 _READ = "2026-11-28"
-SPEC = Origin(Known.DOCUMENTED, "Onfido, onfido-openapi-spec, v3.6, commit 1498236", _READ)
-DOCS = Origin(Known.DOCUMENTED, "Onfido, documentation.onfido.com and support.onfido.com", _READ)
-TESTS = Origin(Known.OBSERVED, "Onfido, tests of onfido-python, commit 04baf27", _READ)
-EVENT = Origin(Known.OBSERVED, "Onfido, a signed event in the tests of onfido-java", _READ)
-SEEN = Origin(Known.OBSERVED, "answers of Onfido, as quoted by public clients", _READ)
+SPEC = documented("Onfido, onfido-openapi-spec, v3.6, commit 1498236", _READ)
+DOCS = documented("Onfido, documentation.onfido.com and support.onfido.com", _READ)
+TESTS = observed("Onfido, tests of onfido-python, commit 04baf27", _READ)
+EVENT = observed("Onfido, a signed event in the tests of onfido-java", _READ)
+SEEN = observed("answers of Onfido, as quoted by public clients", _READ)
 
 
 def _error(status: int, type_: str, message: str) -> Reply:

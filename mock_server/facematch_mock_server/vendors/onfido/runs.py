@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import hmac
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
-from facematch_core import __version__
-from facematch_core.base.addresses import MOCK_HEADER
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.vendors.base import Call, as_fraction
@@ -374,13 +370,8 @@ def compose(
         "resource": show_run(claims, world, session, delivery.origin),
     }
     body = json.dumps({"payload": payload}, separators=(",", ":")).encode()
-    signature = hmac.new(destination.secret.encode(), body, hashlib.sha256).hexdigest()
-    headers = (
-        ("Content-Type", "application/json"),
-        ("X-SHA2-Signature", signature),
-        (MOCK_HEADER, __version__),
-    )
-    return SignedPayload(headers=headers, body=body)
+    signature = webhooks.hmac_hex(destination.secret, body)
+    return SignedPayload.of_json(body, ("X-SHA2-Signature", signature))
 
 
 WEBHOOK_RULES = webhooks.WebhookRules(

@@ -5,25 +5,29 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from facematch_mock_server.claims import OURS, Claim, Known, Origin, Reply, fact, row, table
+from facematch_mock_server.claims import (
+    OURS,
+    Claim,
+    Origin,
+    Reply,
+    documented,
+    fact,
+    observed,
+    row,
+    table,
+)
 
 _READ = "2026-11-28"
-API = Origin(
-    Known.DOCUMENTED,
+API = documented(
     "Persona, OpenAPI version 2025-12-08 (GitHub persona-id/persona-openapi a1526b5, 2026-08-21)",
     _READ,
 )
-INQUIRIES = Origin(
-    Known.DOCUMENTED, "docs.withpersona.com, inquiries-lifecycle, resuming-inquiries", _READ
-)
-SESSIONS = Origin(
-    Known.DOCUMENTED, "docs.withpersona.com, inquiry-sessions and inquiry one-time links", _READ
-)
-IDEMPOTENCE = Origin(Known.DOCUMENTED, "docs.withpersona.com, idempotence", _READ)
-INTEGRATION = Origin(Known.DOCUMENTED, "docs.withpersona.com, integration-testing", _READ)
-WEBHOOKS = Origin(Known.DOCUMENTED, "docs.withpersona.com, webhooks-best-practices", _READ)
-CHECKS = Origin(
-    Known.OBSERVED,
+INQUIRIES = documented("docs.withpersona.com, inquiries-lifecycle, resuming-inquiries", _READ)
+SESSIONS = documented("docs.withpersona.com, inquiry-sessions and inquiry one-time links", _READ)
+IDEMPOTENCE = documented("docs.withpersona.com, idempotence", _READ)
+INTEGRATION = documented("docs.withpersona.com, integration-testing", _READ)
+WEBHOOKS = documented("docs.withpersona.com, webhooks-best-practices", _READ)
+CHECKS = observed(
     "a list of Persona's selfie checks in a public client, with their meanings",
     _READ,
 )

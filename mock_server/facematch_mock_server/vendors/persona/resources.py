@@ -196,20 +196,7 @@ def stamp(at: dt.datetime | None) -> str | None:
 def show_inquiry(session: Session) -> dict[str, Any]:
     """Return an inquiry as responses and webhooks show it."""
     inquiry = inquiry_of(session)
-    hosted = hosted_of(session)
     times = inquiry.times
-    account = None
-    if inquiry.account_id is not None:
-        account = {"type": "account", "id": inquiry.account_id}
-    templates: dict[str, Any] = {name: {"data": None} for name in TEMPLATES.values()}
-    for prefix, name in TEMPLATES.items():
-        if inquiry.template_id.startswith(prefix):
-            templates[name] = {"data": {"type": name, "id": inquiry.template_id}}
-    if inquiry.template_id.startswith("itmpl_"):
-        version_id = inquiry.template_id.replace("itmpl_", "itmplv_")
-        version = {"type": "inquiry-template-version", "id": version_id}
-        templates["inquiry-template-version"] = {"data": version}
-    verifications = [{"type": each.kind, "id": each.id} for each in inquiry.verifications]
     return {
         "type": "inquiry",
         "id": session.id,
@@ -224,7 +211,7 @@ def show_inquiry(session: Session) -> dict[str, Any]:
             "created-at": stamp(session.created_at),
             "updated-at": stamp(max((session.created_at, *times.values()))),
             "started-at": stamp(times.get("started-at")),
-            "expires-at": stamp(hosted.expires_at),
+            "expires-at": stamp(hosted_of(session).expires_at),
             "completed-at": stamp(times.get("completed-at")),
             "failed-at": stamp(times.get("failed-at")),
             "marked-for-review-at": stamp(times.get("marked-for-review-at")),
@@ -235,18 +222,34 @@ def show_inquiry(session: Session) -> dict[str, Any]:
             "next-step-name": "verification_selfie",
             "fields": _show_fields(session),
         },
-        "relationships": {
-            "account": {"data": account},
-            **templates,
-            "transaction": {"data": None},
-            "reviewer": {"data": inquiry.reviewer},
-            "reports": {"data": []},
-            "verifications": {"data": verifications},
-            "sessions": {"data": []},
-            "documents": {"data": []},
-            "selfies": {"data": []},
-        },
+        "relationships": _show_relationships(inquiry),
     }
+
+
+def _show_relationships(inquiry: Inquiry) -> dict[str, Any]:
+    """Return the account, the template, the reviewer and the verifications of an inquiry."""
+    account = None
+    if inquiry.account_id is not None:
+        account = {"type": "account", "id": inquiry.account_id}
+    related: dict[str, Any] = {"account": account}
+    for prefix, name in TEMPLATES.items():
+        is_used = inquiry.template_id.startswith(prefix)
+        related[name] = {"type": name, "id": inquiry.template_id} if is_used else None
+    if inquiry.template_id.startswith("itmpl_"):
+        version_id = inquiry.template_id.replace("itmpl_", "itmplv_")
+        version = {"type": "inquiry-template-version", "id": version_id}
+        related["inquiry-template-version"] = version
+    verifications = [{"type": each.kind, "id": each.id} for each in inquiry.verifications]
+    related |= {
+        "transaction": None,
+        "reviewer": inquiry.reviewer,
+        "reports": [],
+        "verifications": verifications,
+        "sessions": [],
+        "documents": [],
+        "selfies": [],
+    }
+    return {name: {"data": resources} for name, resources in related.items()}
 
 
 def _show_fields(session: Session) -> dict[str, Any]:

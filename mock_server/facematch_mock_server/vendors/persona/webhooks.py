@@ -5,15 +5,11 @@ Sources: Persona's OpenAPI, version 2025-12-08; docs.withpersona.com, webhooks-b
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from typing import Any
 
 import attrs
 
-from facematch_core import __version__
-from facematch_core.base.addresses import MOCK_HEADER
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.world import webhooks
@@ -122,23 +118,19 @@ def compose(
         secrets.append(destination.former_secret)
     signatures = [sign(secret, delivery.timestamp, body) for secret in secrets]
     attempt_number = delivery.retries + 1
-    return SignedPayload(
-        headers=(
-            ("Content-Type", "application/json"),
-            ("Persona-Signature", " ".join(signatures)),
-            ("Persona-Webhook-Attempts-Made", str(attempt_number)),
-            ("Persona-Webhook-Attempts-Left", str(_ATTEMPTS - attempt_number)),
-            ("Persona-Webhook-First-Attempted-At", str(delivery.timestamp)),
-            (MOCK_HEADER, __version__),
-        ),
-        body=body,
+    return SignedPayload.of_json(
+        body,
+        ("Persona-Signature", " ".join(signatures)),
+        ("Persona-Webhook-Attempts-Made", str(attempt_number)),
+        ("Persona-Webhook-Attempts-Left", str(_ATTEMPTS - attempt_number)),
+        ("Persona-Webhook-First-Attempted-At", str(delivery.timestamp)),
     )
 
 
 def sign(secret: str, timestamp: int, body: bytes) -> str:
     """Return one signature of a body: its time, and HMAC-SHA256 of time, full stop and body."""
     message = f"{timestamp}.".encode() + body
-    return f"t={timestamp},v1={hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()}"
+    return f"t={timestamp},v1={webhooks.hmac_hex(secret, message)}"
 
 
 RULES = webhooks.WebhookRules(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import attrs
@@ -17,6 +17,7 @@ from facematch_mock_server.vendors.pairs import (
     PairVendor,
     PictureFields,
     box_in_pixels,
+    landmark_points,
 )
 
 from .claims import CLAIMS
@@ -29,8 +30,6 @@ _LIVE = 3
 _OK = 0
 _FACE_NOT_DETECTED = 2
 _IMAGE_DECODE_ERROR = 6
-#: Eyes, nose and corners of the mouth, in percent of the box.
-_LANDMARKS = ((30, 40), (70, 40), (50, 60), (35, 80), (65, 80))
 
 
 @attrs.frozen
@@ -138,15 +137,10 @@ def _compare(
 def _describe_face(face: SeenFace, number: int) -> dict[str, Any]:
     """Return a face's box, with made-up landmarks and angle."""
     box = box_in_pixels(face)
-    landmarks: list[Sequence[int]] = []
-    for x, y in _LANDMARKS:
-        landmarks.append(
-            (box["left"] + box["width"] * x // 100, box["top"] + box["height"] * y // 100)
-        )
     return {
         "faceIndex": number,
         "roi": [box["left"], box["top"], box["width"], box["height"]],
-        "landmarks": landmarks,
+        "landmarks": landmark_points(face),
         "rotationAngle": 0.0,
     }
 

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
+from facematch_mock_server.claims import OURS, Origin, Reply, documented, fact, observed, row, table
 
 READ = "2026-11-21"
-MODEL = Origin(Known.DOCUMENTED, "AWS, API model rekognition 2016-06-27 in botocore 1.44.5", READ)
-ERRORS = Origin(Known.DOCUMENTED, "AWS, Rekognition Developer Guide, Error handling", READ)
-QUOTAS = Origin(Known.DOCUMENTED, "AWS General Reference, Rekognition quotas", "2026-11-23")
-COMMON = Origin(Known.DOCUMENTED, "AWS, Common error types of all services", "2026-11-23")
-SIGV4 = Origin(
-    Known.DOCUMENTED, "AWS, IAM User Guide, Signature Version 4 and its troubleshooting", READ
-)
-FAQ = Origin(Known.DOCUMENTED, "AWS, Amazon Rekognition FAQs, Billing", READ)
-LIVENESS = Origin(
-    Known.DOCUMENTED, "AWS, API model rekognition 2016-06-27 in botocore 1.44.5", "2026-11-23"
-)
-SEEN = Origin(
-    Known.OBSERVED,
+MODEL = documented("AWS, API model rekognition 2016-06-27 in botocore 1.44.5", READ)
+ERRORS = documented("AWS, Rekognition Developer Guide, Error handling", READ)
+QUOTAS = documented("AWS General Reference, Rekognition quotas", "2026-11-23")
+COMMON = documented("AWS, Common error types of all services", "2026-11-23")
+SIGV4 = documented("AWS, IAM User Guide, Signature Version 4 and its troubleshooting", READ)
+FAQ = documented("AWS, Amazon Rekognition FAQs, Billing", READ)
+LIVENESS = documented("AWS, API model rekognition 2016-06-27 in botocore 1.44.5", "2026-11-23")
+SEEN = observed(
     "responses of AWS services with the same protocol, as quoted by public clients",
     READ,
 )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
+from facematch_mock_server.claims import OURS, Origin, Reply, documented, fact, observed, row, table
 
 READ = "2026-11-28"
 
 
 def _page(name: str) -> Origin:
-    return Origin(Known.DOCUMENTED, f"docs.sumsub.com, {name}", READ)
+    return documented(f"docs.sumsub.com, {name}", READ)
 
 
 AUTHENTICATION = _page("/reference/authentication, and its error codes")
@@ -27,12 +27,10 @@ SANDBOX = _page("/reference/set-review-for-applicant-on-sandbox")
 TESTING = _page("/docs/test-in-sandbox.md, of 2026-09-08")
 RATES = _page("/reference, rate limits")
 WEBHOOKS = _page("/docs/webhooks and /docs/user-verification-webhooks")
-SKILLS = Origin(Known.DOCUMENTED, "SUMSUB/agent-skills 070922a, of 2026-08-14", READ)
-EXAMPLES = Origin(
-    Known.DOCUMENTED, "SumSubstance/AppTokenUsageExamples 434912c, of 2026-04-23", READ
-)
+SKILLS = documented("SUMSUB/agent-skills 070922a, of 2026-08-14", READ)
+EXAMPLES = documented("SumSubstance/AppTokenUsageExamples 434912c, of 2026-04-23", READ)
 #: Answers and links that users of the API publish.
-SEEN = Origin(Known.OBSERVED, "answers of Sumsub in public repositories", READ)
+SEEN = observed("answers of Sumsub in public repositories", READ)
 
 #: The methods of a selfie step with a liveness check, and without one.
 LIVENESS_METHODS = ("passiveLiveness", "staticLiveness", "liveness")

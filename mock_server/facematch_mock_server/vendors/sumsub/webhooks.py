@@ -5,12 +5,9 @@ Source: docs.sumsub.com, /docs/webhooks and /docs/user-verification-webhooks, re
 
 from __future__ import annotations
 
-import hmac
 import json
 from typing import Any
 
-from facematch_core import __version__
-from facematch_core.base.addresses import MOCK_HEADER
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.world import webhooks
 from facematch_mock_server.world.accounts import World
@@ -69,18 +66,11 @@ def compose(
         document["reviewResult"] = review["reviewResult"]
     body = json.dumps(document).encode()
     hash_name = claims["webhook.algorithm"]
-    headers = (
-        ("Content-Type", "application/json"),
-        ("x-payload-digest", sign(body, secret=destination.secret, hash_name=hash_name)),
+    return SignedPayload.of_json(
+        body,
+        ("x-payload-digest", webhooks.hmac_hex(destination.secret, body, hash_name)),
         ("x-payload-digest-alg", f"HMAC_{hash_name.upper()}_HEX"),
-        (MOCK_HEADER, __version__),
     )
-    return SignedPayload(headers=headers, body=body)
-
-
-def sign(body: bytes, *, secret: str, hash_name: str) -> str:
-    """Return the hexadecimal HMAC of a body; the key is the secret in UTF-8."""
-    return hmac.digest(secret.encode(), body, hash_name).hex()
 
 
 RULES = webhooks.WebhookRules(

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
+from facematch_mock_server.claims import OURS, Reply, documented, fact, row, table
 
 READ = "2026-11-28"
 
 
-def _document(name: str) -> Origin:
-    return Origin(Known.DOCUMENTED, name, READ)
-
-
-SDK = _document("tencentcloud-sdk-python-iai 3.1.191: models.py, errorcodes.py (2020-03-03)")
-CLIENT = _document("tencentcloud-sdk-python-common 3.1.195: abstract_client.py, sign.py")
-CODES = _document("tencentcloud.com, document 1059/36988: Responses of Face Recognition")
-COMMON = _document("cloud.tencent.com, document 867/45021: common error codes")
-REGION = _document("cloud.tencent.com, document 867/48501: DetectLiveFaceAccurate")
-REQUEST = _document("cloud.tencent.com, document 1278/46710: request structure")
-PRICES = _document("cloud.tencent.com, document 867/17640: billing")
+SDK = documented("tencentcloud-sdk-python-iai 3.1.191: models.py, errorcodes.py (2020-03-03)", READ)
+CLIENT = documented("tencentcloud-sdk-python-common 3.1.195: abstract_client.py, sign.py", READ)
+CODES = documented("tencentcloud.com, document 1059/36988: Responses of Face Recognition", READ)
+COMMON = documented("cloud.tencent.com, document 867/45021: common error codes", READ)
+REGION = documented("cloud.tencent.com, document 867/48501: DetectLiveFaceAccurate", READ)
+REQUEST = documented("cloud.tencent.com, document 1278/46710: request structure", READ)
+PRICES = documented("cloud.tencent.com, document 867/17640: billing", READ)
 
 #: The regions of DetectLiveFaceAccurate.
 REGIONS = (

@@ -5,32 +5,21 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
+from facematch_mock_server.claims import OURS, Origin, Reply, documented, fact, observed, row, table
 
 READ = "2026-11-28"
-SESSIONS = Origin(
-    Known.DOCUMENTED, "devdocs.veriff.com, API reference: sessions, decision, attempts", READ
-)
-SIGNATURES = Origin(Known.DOCUMENTED, "devdocs.veriff.com, HMAC authentication", READ)
-KEYS = Origin(
-    Known.DOCUMENTED, "devdocs.veriff.com, credentials and authorization codes (table)", READ
-)
-CODES = Origin(Known.DOCUMENTED, "devdocs.veriff.com, some troubleshooting codes (table)", READ)
-MEDIA = Origin(Known.DOCUMENTED, "devdocs.veriff.com, API reference: media", READ)
-STATUSES = Origin(
-    Known.DOCUMENTED, "devdocs.veriff.com, verification session status codes (table)", READ
-)
-REASONS = Origin(
-    Known.DOCUMENTED, "devdocs.veriff.com, decision codes and granular reason codes (tables)", READ
-)
-DELETION = Origin(
-    Known.DOCUMENTED, "devdocs.veriff.com, API reference: delete session, 2026-04-24", READ
-)
-WEBHOOKS = Origin(Known.DOCUMENTED, "devdocs.veriff.com, decision and event webhooks", READ)
-FULL_AUTO = Origin(Known.DOCUMENTED, "devdocs.veriff.com, Essential plan and Full Auto", READ)
-HELP = Origin(Known.DOCUMENTED, "help.veriff.com, articles 5116778, 3250231 and 3250261", READ)
-CLIENTS = Origin(
-    Known.OBSERVED,
+SESSIONS = documented("devdocs.veriff.com, API reference: sessions, decision, attempts", READ)
+SIGNATURES = documented("devdocs.veriff.com, HMAC authentication", READ)
+KEYS = documented("devdocs.veriff.com, credentials and authorization codes (table)", READ)
+CODES = documented("devdocs.veriff.com, some troubleshooting codes (table)", READ)
+MEDIA = documented("devdocs.veriff.com, API reference: media", READ)
+STATUSES = documented("devdocs.veriff.com, verification session status codes (table)", READ)
+REASONS = documented("devdocs.veriff.com, decision codes and granular reason codes (tables)", READ)
+DELETION = documented("devdocs.veriff.com, API reference: delete session, 2026-04-24", READ)
+WEBHOOKS = documented("devdocs.veriff.com, decision and event webhooks", READ)
+FULL_AUTO = documented("devdocs.veriff.com, Essential plan and Full Auto", READ)
+HELP = documented("help.veriff.com, articles 5116778, 3250231 and 3250261", READ)
+CLIENTS = observed(
     "public clients: Veriff/js-integration-demo 5c168d4, brokeyourbike/veriff-api-client-go 49190b4",
     READ,
 )

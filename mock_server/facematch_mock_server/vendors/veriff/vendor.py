@@ -14,7 +14,7 @@ from facematch_mock_server.vendors import base
 from facematch_mock_server.world.hosted import DocumentSessions
 from facematch_mock_server.world.keys import LIVE_KEY, SANDBOX_KEY, Key, KeyKind
 from facematch_mock_server.world.webhook_control import Webhooks
-from facematch_mock_server.world.webhooks import Outbox
+from facematch_mock_server.world.webhooks import Outbox, hmac_hex
 
 from . import sessions, webhooks
 from .claims import CLAIMS
@@ -68,9 +68,7 @@ def check_signature(call: VeriffCall) -> None:
     if not re.fullmatch(r"[0-9a-f]{64}", sent_signature, re.IGNORECASE):
         call.refuse("signature.malformed")
     for secret in _secrets_of(call):
-        if hmac.compare_digest(
-            webhooks.signature(secret, signed_part(call.request)), sent_signature.lower()
-        ):
+        if hmac.compare_digest(hmac_hex(secret, signed_part(call.request)), sent_signature.lower()):
             call.authenticate(secret)
             return
     call.key_label = "wrong"
@@ -93,7 +91,7 @@ def sign_again(request: Request, *, api_key: str, secret: str) -> Request:
         if name == "x-auth-client":
             headers.append((name, api_key))
         elif name == "x-hmac-signature":
-            headers.append((name, webhooks.signature(secret, signed_part(request))))
+            headers.append((name, hmac_hex(secret, signed_part(request))))
         else:
             headers.append((name, text))
     return attrs.evolve(request, headers=tuple(headers))
@@ -146,7 +144,7 @@ class Veriff(base.MockVendor):
             response.headers = (
                 *response.headers,
                 ("X-AUTH-CLIENT", call.client),
-                ("X-HMAC-SIGNATURE", webhooks.signature(secret, bytes(response.body))),
+                ("X-HMAC-SIGNATURE", hmac_hex(secret, bytes(response.body))),
             )
         return response
 

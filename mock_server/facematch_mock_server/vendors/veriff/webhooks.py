@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import hmac
 
 import attrs
 
-from facematch_core import __version__
-from facematch_core.base.addresses import MOCK_HEADER
 from facematch_mock_server.claims import CitedClaims, encode
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.sessions import Session
@@ -17,6 +14,7 @@ from facematch_mock_server.world.webhooks import (
     SignedPayload,
     WebhookDelivery,
     WebhookRules,
+    hmac_hex,
     new_delivery,
 )
 
@@ -33,11 +31,6 @@ from .decisions import (
 #: The kinds of webhooks. Veriff's portal has one URL for each; a Full Auto webhook has that of the
 #: decisions here.
 DECISION, EVENT = "decision", "event"
-
-
-def signature(secret: str, message: bytes) -> str:
-    """Return the lower-case hex HMAC-SHA256 of a message."""
-    return hmac.digest(secret.encode(), message, "sha256").hex()
 
 
 def announce(world: World, session: Session, *, is_submitted_now: bool) -> None:
@@ -91,13 +84,11 @@ def compose(
     else:
         document = decision_body(claims, session)
     body = encode(document)
-    headers = (
-        ("Content-Type", "application/json"),
+    return SignedPayload.of_json(
+        body,
         ("X-AUTH-CLIENT", session.metadata_or_empty["client"]),
-        ("X-HMAC-SIGNATURE", signature(destination.secret, body)),
-        (MOCK_HEADER, __version__),
+        ("X-HMAC-SIGNATURE", hmac_hex(destination.secret, body)),
     )
-    return SignedPayload(headers=headers, body=body)
 
 
 RULES = WebhookRules(

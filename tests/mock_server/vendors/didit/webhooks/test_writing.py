@@ -8,8 +8,9 @@ from kit import mock_didit as didit
 from kit.mock_didit_webhooks import HOOK
 
 from facematch_mock_server.vendors.didit import webhooks
-from facematch_mock_server.vendors.didit.webhooks import signature, v2_message, write_json
+from facematch_mock_server.vendors.didit.webhooks import v2_message, write_json
 from facematch_mock_server.world.sessions import Review
+from facematch_mock_server.world.webhooks import hmac_hex
 
 
 @pytest.mark.parametrize("change", [{"enabled": False}, {"events": ["data.updated"]}], ids=str)
@@ -70,7 +71,7 @@ def test_body_and_signatures_match_the_test_vector():
     assert write_json(DOCUMENT, escaped=True) == WIRE
     assert (len(WIRE), len(v2_message(WIRE))) == (341, 337)
     messages = [WIRE, v2_message(WIRE), webhooks.simple_message(WIRE)]
-    assert [signature(SECRET, message) for message in messages] == [
+    assert [hmac_hex(SECRET, message) for message in messages] == [
         "b54dae03996e6f1f8b0397e45acfb9dd8d899d3f8117fcafc13821b84ad1b0b8",
         "ccccda7ef828d341d52739f18a82b80543b0812b4f33202abd96a958c716992c",
         "ca364abfbf9d7e6ed165d019f57472558b0085211d5a525756df4a3c563f69ac",
