@@ -355,8 +355,14 @@ def _log_and_end(address, numbers):
         _log_and_end.log.add(row(number))
 
 
+#: How this system starts a child; the first is the usual one, and the others import anew.
+METHODS = multiprocessing.get_all_start_methods()
+
+
 @forks_beside_threads
-@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+@pytest.mark.parametrize(
+    "method", [METHODS[0], *(pytest.param(of, marks=pytest.mark.slow) for of in METHODS[1:])]
+)
 def test_rows_are_written_at_the_end_of_a_child_of_multiprocessing(address, method):
     context = multiprocessing.get_context(method)
     children = []

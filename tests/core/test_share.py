@@ -11,7 +11,7 @@ import facematch_core as fm
 from facematch_core.backend import ImageFormat, ImageLimits
 
 CANARY = "sk-canary-4c1d"
-CALLERS = [f"customer-{number}" for number in range(20_000)]
+CALLERS = [f"customer-{number}" for number in range(8000)]
 FEW = CALLERS[:1000]
 
 

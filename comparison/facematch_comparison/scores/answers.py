@@ -228,47 +228,47 @@ class Answers:
         numbers: NDArray[_K] = values.to_numpy(dtype)
         return numbers
 
-    @property
+    @cached_property
     def mated(self) -> NDArray[np.bool_]:
         """bool, (N,): whether both pictures show one person."""
         return self._numbers("mated", np.bool_)
 
-    @property
+    @cached_property
     def scores(self) -> NDArray[np.float64]:
         """float64, (N,): higher means more similar; NaN if there is none."""
         return self._numbers("score", np.float64)
 
-    @property
+    @cached_property
     def decisions(self) -> NDArray[np.int8]:
         """int8, (N,): index in `DECISIONS`, at the threshold of the run; -1 if none."""
         return self._numbers("decision", np.int8)
 
-    @property
+    @cached_property
     def acquired(self) -> NDArray[np.bool_]:
         """bool, (N,): whether two faces could be compared; False without an answer."""
         return self._numbers("acquired", np.bool_)
 
-    @property
+    @cached_property
     def answered(self) -> NDArray[np.bool_]:
         """bool, (N,): whether the system answered."""
         return self._numbers("answered", np.bool_)
 
-    @property
+    @cached_property
     def elapsed_s(self) -> NDArray[np.float64]:
         """float64, (N,): duration of each call; NaN if unknown."""
         return self._numbers("elapsed_s", np.float64)
 
-    @property
+    @cached_property
     def billed(self) -> NDArray[np.int8]:
         """int8, (N,): index in `BILLED`."""
         return self._numbers("billed", np.int8)
 
-    @property
+    @cached_property
     def probe_subjects(self) -> NDArray[np.int64]:
         """int64, (N,): number of the person in each probe."""
         return self._numbers("person_1", np.int64)
 
-    @property
+    @cached_property
     def reference_subjects(self) -> NDArray[np.int64]:
         """int64, (N,): number of the person in each reference."""
         return self._numbers("person_2", np.int64)

@@ -24,7 +24,7 @@ MATCH = fm.Operation.MATCH
 ALL = Selection()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def month():
     return simulate_month(np.random.default_rng(7))
 
@@ -119,7 +119,7 @@ def test_labels_of_disagreements_alone_give_what_all_labels_give(month):
 
 
 def test_labels_from_the_top_are_scaled_up_as_a_sample():
-    month = simulate_month(np.random.default_rng(3), calls=8000, people=5000)
+    month = simulate_month(np.random.default_rng(3), calls=4000, people=2500)
     sides = find_sides(month.table(), ALL)
     count = int(sides.disagrees.sum())
     truth = saved_by_hand(month, "error")[0]
@@ -254,7 +254,7 @@ def test_calls_without_a_person_count_as_different_people(month):
     ],
 )
 def test_verdict_names_who_is_better_or_says_chance(rates, costs, says):
-    month = simulate_month(np.random.default_rng(5), calls=3000, people=2000, **rates)
+    month = simulate_month(np.random.default_rng(5), calls=1500, people=1000, **rates)
     sides = find_sides(month.table(), ALL)
     given = None
     if costs is not None:

@@ -59,7 +59,7 @@ class Month:
             "system": system,
             "person": f"person-{self.persons[number]}",
             "decision": "match" if self.accepts[place][number] else "no_match",
-            "score": float(np.clip(50 + 10 * self.scores[place][number], 0, 100)),
+            "score": min(max(50 + 10 * float(self.scores[place][number]), 0), 100),
             "scale": f"{system}/1",
             "threshold": 50.0,
             "model": "m1",

@@ -7,6 +7,7 @@ import requests
 from kit.mock_sumsub import sumsub_auth
 
 from facematch_mock_server import MockServer
+from facematch_mock_server.base.messages import Request
 from facematch_mock_server.vendors import vendor_names
 
 ODD_BODIES = ["[]", "[1]", "[{}]", '"text"', "1", "1e400", "null", "true", "{", "", "NaN", "\ud800"]
@@ -62,6 +63,12 @@ def list_bodies(vendor):
     return [body.encode(errors="surrogatepass") for body in ODD_BODIES + values]
 
 
+def as_received(request):
+    """Return a request of requests as the mock receives it: thousands go without a socket."""
+    about = {"method": request.method, "target": request.path_url, "body": request.body or b""}
+    return Request.make(headers=request.headers.items(), **about)
+
+
 @pytest.mark.parametrize("vendor", vendor_names())
 def test_odd_json_never_makes_the_mock_fail(vendor):
     with MockServer(vendor=vendor) as mock, requests.Session() as session:
@@ -76,11 +83,11 @@ def test_odd_json_never_makes_the_mock_fail(vendor):
                 path = re.sub(r"\{\w+\}", "00000000-0000-4000-8000-000000000000", route.pattern)
                 for method in set(route.handlers) - {"GET"}:
                     for body in list_bodies(vendor):
-                        answer = session.request(
-                            method, mock.url + path, headers=headers, data=body, timeout=10
-                        )
-                        assert answer.status_code < 500, (method, path, body)
-                        statuses.add(answer.status_code)
+                        about = {"headers": {"Host": "localhost", **headers}, "data": body}
+                        sent = requests.Request(method, mock.url + path, **about)
+                        answer = mock.app.handle(as_received(session.prepare_request(sent)))
+                        assert answer.status < 500, (method, path, body)
+                        statuses.add(answer.status)
         # The bodies were read: not every call was refused for its key or its path.
         assert statuses - {401, 403, 404}
 

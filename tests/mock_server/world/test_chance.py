@@ -25,11 +25,11 @@ def test_share_of_calls_fails_and_the_same_ones_with_a_seed(open_asking):
     again = open_asking()
     again.control.set_limit("write", None)
     again.control.add_fault(Fault(**BUSY, probability=0.2))
-    assert struck(again) == failed
+    assert struck(again, 60) == failed[:60]
     other = open_asking(seed=6)
     other.control.set_limit("write", None)
     other.control.add_fault(Fault(**BUSY, probability=0.2))
-    assert struck(other) != failed
+    assert struck(other, 60) != failed[:60]
 
 
 def test_only_matching_calls_are_counted(open_asking):

@@ -92,17 +92,18 @@ def test_uniform_latency_lies_between_its_bounds_and_is_the_same_with_a_seed(ope
     assert 0.4 <= min(seconds) < 0.6
     assert 1.8 < max(seconds) <= 2.0
     assert 1.0 < sum(seconds) / len(seconds) < 1.4
-    assert draw(open_asking(latency={"match": "0.4..2"})) == seconds
-    assert draw(open_asking(latency={"match": (0.4, 2.0)}, seed=6)) != seconds
+    assert draw(open_asking(latency={"match": "0.4..2"}), 20) == seconds[:20]
+    assert draw(open_asking(latency={"match": (0.4, 2.0)}, seed=6), 20) != seconds[:20]
     assert client.control.latency() == {"match": (0.4, 2.0)}
     assert draw(open_asking(latency={"match": (0.0, 0.0)}), 2) == []
 
 
 def test_log_normal_latency_has_its_median_and_a_long_tail(open_asking):
-    seconds = sorted(draw(open_asking(latency={"match": LogNormal(0.8, 0.5)}), 400))
+    drawn = draw(open_asking(latency={"match": LogNormal(0.8, 0.5)}), 400)
+    seconds = sorted(drawn)
     assert 0.7 < seconds[200] < 0.9
     assert 1.6 < seconds[380] < 2.1
-    assert sorted(draw(open_asking(latency={"match": "0.8~0.5"}), 400)) == seconds
+    assert draw(open_asking(latency={"match": "0.8~0.5"}), 20) == drawn[:20]
     widest = draw(open_asking(latency={"match": LogNormal(3600, 10)}))
     assert max(widest) == 3600
 
