@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import PIL.Image
+from PIL.Image import Resampling
+from PIL.JpegImagePlugin import JpegImageFile
+
+from facematch_core.images.containers import MARKER_AFTER_SCAN
 
 from .block_code import FINENESS, read_payload
 from .cards import TURNS, Card
 from .layout import CODE, COLUMNS, ROWS
 from .payload import decode_card
-
-if TYPE_CHECKING:
-    import PIL.Image
 
 #: The supported formats.
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "MPO")
@@ -35,14 +38,17 @@ def read_card(data: bytes) -> Card | None:
 
     The pixels of the whole picture are read, so it may be re-encoded, shrunk, stretched and turned
     by 90 degrees, but not cropped, framed or mirrored. The EXIF orientation is ignored. Returns
-    None if the bytes are not a card or not a picture; never raises, if Pillow is installed.
+    None if the bytes are not a card or not a picture; never raises.
     """
-    from PIL import Image  # imported here because ready cards do not need Pillow
+    if size_of_photograph(data) is not None:
+        return None
+    return find_card(data)
 
+
+def find_card(data: bytes) -> Card | None:
+    """Decode a whole picture, and read its card; None if there is none. Never raises."""
     try:
-        if data.startswith(b"\xff\xd8\xff") and _is_never_card(data):
-            return None
-        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        with PIL.Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             if not _can_be_card(picture.size):
                 return None
             picture.draft("L", _MIN_DECODED_SIZE)
@@ -67,18 +73,34 @@ _MIN_EDGE_GREY = 40
 #: card; strong compression adds errors.
 _MIN_EDGE_SHARE = 0.5
 
+#: The marker of the end of a JPEG.
+_END_OF_JPEG = b"\xff\xd9"
 
-def _is_never_card(data: bytes) -> bool:
-    """Return whether the size or the first row of a JPEG shows that it is not a card.
 
-    May raise any error.
+def size_of_photograph(data: bytes) -> tuple[int, int] | None:
+    """Return width and height of a complete JPEG whose first row shows that it is not a card.
+
+    Returns None for any other picture. Takes a tenth of the time of `find_card`. Never raises.
     """
-    # `Image.open` would load the plug-ins of other formats first, which takes 3 ms.
-    from PIL.JpegImagePlugin import JpegImageFile
+    if not data.startswith(b"\xff\xd8\xff"):
+        return None
+    try:
+        # `PIL.Image.open` would load the plug-ins of other formats first, which takes 3 ms.
+        picture = JpegImageFile(io.BytesIO(data))
+        size = picture.size
+        if picture.fp is None or not _can_be_card(size) or not _has_dark_edge(picture, data):
+            return None
+        end = MARKER_AFTER_SCAN.search(data, picture.fp.tell())
+    except Exception:  # noqa: BLE001 - decoders raise OSError, SyntaxError, struct.error and more
+        return None
+    return size if end is not None and end[0] == _END_OF_JPEG else None
 
-    picture = JpegImageFile(io.BytesIO(data))
-    if not _can_be_card(picture.size):
-        return True
+
+def _has_dark_edge(picture: JpegImageFile, data: bytes) -> bool:
+    """Return whether the first row of an opened JPEG is too dark for the edge of a card.
+
+    May raise any error. False if only the whole picture can be decoded.
+    """
     _, rows = picture.size
     picture.draft("L", _MIN_DECODED_SIZE)
     # Only the end of a progressive JPEG completes its first row. CMYK cannot be read as grey.
@@ -86,18 +108,13 @@ def _is_never_card(data: bytes) -> bool:
         return False
     head_bytes = picture.fp.tell()
     first_bytes = math.ceil((len(data) - head_bytes) * _FIRST_ROWS / rows)
-    picture.fp = io.BytesIO(data[: head_bytes + first_bytes])
-    first_row = (0, 0, picture.width, 1)
-    (tile,) = picture.tile
-    # The decoder stops after the tile, here one row.
-    picture.tile = [tile._replace(extents=first_row)]
-    # Pillow reports that the other rows are missing.
-    with contextlib.suppress(OSError):
-        picture.load()
-    # Without tiles, Pillow does not try again to decode them.
-    picture.tile = []
+    scale, _ = picture.decoderconfig  # chosen by `draft`
+    row = PIL.Image.new("L", (picture.width, 1))
+    # Pillow reports that the other rows are missing. "" is for the colours that the file names.
+    with contextlib.suppress(ValueError):
+        row.frombytes(data[: head_bytes + first_bytes], "jpeg", "L", "", scale, 0)
     # Of a grey picture, these are two numbers.
-    greys: Any = picture.crop(first_row).getextrema()
+    greys: Any = row.getextrema()
     darkest, brightest = greys
     if brightest == 0:
         # A row is black before it is decoded: its bytes may be longer than those of other rows.
@@ -108,8 +125,6 @@ def _is_never_card(data: bytes) -> bool:
 
 def _read_grey_card(picture: PIL.Image.Image) -> Card | None:
     """Read a card from a grey picture, in the first direction in which its code is readable."""
-    from PIL.Image import Resampling
-
     for degrees in TURNS:
         size = _CODE_SIZE if degrees in {0, 180} else _TURNED_CODE_SIZE
         area = CODE.turned(degrees).edges(picture.size)

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from typing import Any, Literal, get_args
 
 import attrs
+import PIL.Image
 
 from facematch_core import Image, InvalidImage
 from facematch_mock_server.base.state import UNSET
@@ -30,7 +31,7 @@ from .outcomes import (
     SeenPicture,
     SetOutcome,
 )
-from .reading import FORMATS, read_card
+from .reading import FORMATS, find_card, size_of_photograph
 
 #: Maximum number of pixels of a picture that Pillow may decode.
 _MAX_PIXELS = 40_000_000
@@ -71,12 +72,20 @@ class FactsCache:
             return self._facts[digest]
         except KeyError:
             # Two threads may decode the same picture, but no thread waits.
-            size = _size_of(data)
-            facts = Facts(digest, size, read_card(data) if size else None)
+            facts = _read_facts(data, digest)
             self._facts[digest] = facts
             if len(self._facts) > self._limit:
                 self._facts.popitem(last=False)
             return facts
+
+
+def _read_facts(data: bytes, digest: str) -> Facts:
+    """Return the facts of a picture with this SHA-256."""
+    size = size_of_photograph(data)
+    if size is not None:
+        return Facts(digest, size, card=None)
+    size = _size_of(data)
+    return Facts(digest, size, find_card(data) if size else None)
 
 
 def _size_of(data: bytes) -> tuple[int, int] | None:
@@ -84,10 +93,8 @@ def _size_of(data: bytes) -> tuple[int, int] | None:
         image = Image.from_bytes(data)
         return image.width, image.height
     # The core rejects some pictures that Pillow can decode, such as animations.
-    from PIL import Image as Pillow
-
     try:
-        with Pillow.open(io.BytesIO(data), formats=FORMATS) as picture:
+        with PIL.Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             width, height = picture.size
             if width * height > _MAX_PIXELS:
                 return None

@@ -37,6 +37,14 @@ def test_undecodable_picture_has_no_face_and_no_score(match, liveness, data):
     assert not liveness(data).probe.decodes
 
 
+def test_damaged_jpeg_is_found_even_if_its_first_row_shows_that_it_is_no_card(liveness):
+    dark = picture("navy", (320, 240), "JPEG").data
+    half = dark[: len(dark) // 2 + len(dark) // 4]
+    decodes = {dark: True, dark + b"\0end": True, half: False, half + dark: False}
+    assert [liveness(data).probe.decodes for data in decodes] == list(decodes.values())
+    assert Recognizer().facts.of(dark).size == (320, 240)
+
+
 def test_score_of_the_probe_card_overrides_the_reference_card(match):
     thirty, zero = make_card(score=30.01), make_card(score=0)
     assert match(thirty, P2).score == match(P2, thirty).score == 30.01
