@@ -16,12 +16,16 @@ from facematch_core.models import Charged, Environment, Reconciled
 
 from .files import DatabaseKind
 from .options import (
+    CHARGED,
+    NOT_CHARGED,
+    VERDICT,
     Target,
     config_option,
     join_options,
     json_option,
     members_of,
     profile_option,
+    replaced_option,
     single_setups,
 )
 from .text import Exit, code_of, confirm, print_json, print_table, quantity, say
@@ -163,7 +167,7 @@ def reconcile(context: click.Context, /, as_json: bool, **options: Any) -> int:
         if unresolved:
             calls_left = quantity(len(unresolved), "call")
             say(f"{calls_left} unresolved: check the vendor's invoice, then run")
-            click.echo("  facematch budget resolve CALL --charged (or --not-charged)")
+            click.echo(f"  facematch budget resolve CALL {CHARGED} (or {NOT_CHARGED})")
         elif not answers:
             say("no call is unknown")
     return max((answer.code for answer in answers), default=Exit.OK)
@@ -171,8 +175,9 @@ def reconcile(context: click.Context, /, as_json: bool, **options: Any) -> int:
 
 @command.command("resolve", short_help="Record whether an unknown call was charged.")
 @click.argument("call_id", metavar="CALL")
-@click.option("--charged", is_flag=True, help="The call is on the vendor's invoice.")
-@click.option("--not-charged", is_flag=True, help="The call is not on the invoice.")
+@click.argument("verdict", type=VERDICT)
+@replaced_option("--charged", "write facematch budget resolve CALL charged.", is_flag=True)
+@replaced_option("--not-charged", "write facematch budget resolve CALL not-charged.", is_flag=True)
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @_store_options
 @click.pass_context
@@ -181,20 +186,22 @@ def resolve(
     /,
     call_id: str,
     *,
-    charged: bool,
-    not_charged: bool,
+    verdict: str,
     yes: bool,
     **options: Any,
 ) -> int:
     """Record whether an unknown call was charged, according to the vendor's invoice or support.
 
-    This cannot be undone, so the command asks for confirmation.
+    \b
+    facematch budget resolve 3f8a6d0e-0000-4000-8000-000000000000 not-charged
+
+    CALL is its id, as `facematch budget` shows it. This cannot be undone, so the command asks for
+    confirmation.
     """
     from facematch_core.store import State
 
-    if charged is not_charged:
-        raise click.UsageError("Choose --charged or --not-charged.")
-    outcome_text = "charged" if charged else "not charged"
+    is_charged = verdict == CHARGED
+    outcome_text = verdict.replace("-", " ")
     with _open_stores(_merge(context, options)) as opened:
         # A call has a reservation in each of its budgets.
         calls = [call for call in opened.open_calls if call.reservation.call.id == call_id]
@@ -211,7 +218,7 @@ def resolve(
             )
         confirm(f"Record call {call_id} as {outcome_text}? This cannot be undone.", yes=yes)
         for call in unknown:
-            outcome = Charged.YES if charged else Charged.NO
+            outcome = Charged.YES if is_charged else Charged.NO
             call.store.finalize(call.reservation, outcome, at=opened.read_at)
     say(f"{call_id}: {outcome_text}")
     return Exit.OK

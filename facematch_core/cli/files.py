@@ -29,10 +29,12 @@ def form_of(option: str, path: Path, *forms: str) -> str:
     return suffix
 
 
-def refuse_unwritable(option: str, path: Path, *, may_exist: bool) -> None:
+def refuse_unwritable(
+    option: str, path: Path, *, may_exist: bool, overwrite_option: str | None = None
+) -> None:
     """Raise if a file cannot be written, or exists and `may_exist` is False. Creates nothing.
 
-    Its folder may be missing.
+    Its folder may be missing. `overwrite_option` is the option that would overwrite the file.
     """
     try:
         if path.is_dir():
@@ -40,8 +42,11 @@ def refuse_unwritable(option: str, path: Path, *, may_exist: bool) -> None:
             raise click.UsageError(f"{option} names a folder: name a file, such as {example}.")
         if path.exists():
             if not may_exist and not is_stream(path):
+                if overwrite_option is None:
+                    raise click.UsageError(f"{path} exists: name another one with {option}.")
                 raise click.UsageError(
-                    f"{path} exists: name another file with {option}, or overwrite it with --force."
+                    f"{path} exists: name another file with {option}, or overwrite it with "
+                    f"{overwrite_option}."
                 )
             if not os.access(path, os.W_OK):
                 raise PermissionError(13, "Permission denied")

@@ -25,7 +25,7 @@ from facematch_core.verifier import verifier as verifiers
 
 from . import text
 from .files import form_of, read_csv, refuse_file, refuse_unwritable
-from .options import Target, members_of
+from .options import REPEAT_ALL, Target, members_of
 from .pair_results import ResultFile, csv_row, journal_path, open_results
 from .text import Exit, charge_of, clean, quantity, say
 
@@ -61,7 +61,8 @@ def compare_pairs(
     out: Path = arguments["out"]
     source: Path = arguments["pairs"]
     suffix = form_of("--out", out, ".jsonl", ".csv")
-    path = _choose_file(out, suffix, source, force=arguments["force"], as_json=arguments["as_json"])
+    repeats_all = arguments["repeat"] == REPEAT_ALL
+    path = _choose_file(out, suffix, source, repeats_all=repeats_all, as_json=arguments["as_json"])
     pairs = _read_pairs(source)
     target = Target.of(arguments)
     with target.open() as verifier:
@@ -75,7 +76,7 @@ def compare_pairs(
         ]
         with open_results(path, suffix, workers=workers) as results:
             unknown_lines = set[int]()
-            if billed_members and not arguments["repeat_unknown"]:
+            if billed_members and arguments["repeat"] is None:
                 unknown_lines = results.maybe_charged_calls.keys() - results.answered_lines
             finished_lines = results.answered_lines | unknown_lines
             finished = [pair for pair in pairs if pair.line in finished_lines]
@@ -103,7 +104,7 @@ def compare_pairs(
         _show_counts(document, err=str(out) == "-")
     _show_problems(summary, results.unwritten_rows, path)
     if path != out:
-        say(f"{out} is unchanged; to continue, use --out {path} without --force", err=True)
+        say(f"{out} is unchanged; to continue, use --out {path} without --repeat", err=True)
     elif results.is_resumable and summary.not_asked:
         say("to continue, run the same command again", err=True)
     if summary.failure is not None:
@@ -113,24 +114,26 @@ def compare_pairs(
     return summary.code
 
 
-def _choose_file(out: Path, suffix: str, source: Path, *, force: bool, as_json: bool) -> Path:
-    """Return the file to write: --out or, while --force replaces that file, another beside it."""
+def _choose_file(out: Path, suffix: str, source: Path, *, repeats_all: bool, as_json: bool) -> Path:
+    """Return the file to write: --out or, while all pairs are repeated, another beside it."""
     if str(out) == "-":
         if as_json:
             raise click.UsageError("--json cannot be combined with --out -.")
         return out
     has_journal = journal_path(out).exists()
-    refuse_unwritable("--out", out, may_exist=force or has_journal)
+    refuse_unwritable(
+        "--out", out, may_exist=repeats_all or has_journal, overwrite_option="--repeat all"
+    )
     if out.exists() and source.exists() and out.samefile(source):
         raise click.UsageError("--out would overwrite the file of --pairs.")
-    if not force or is_stream(out) or not (has_journal or out.exists()):
+    if not repeats_all or is_stream(out) or not (has_journal or out.exists()):
         return out
     # The old results may have been paid for: keep them until the new ones are complete.
     new = out.with_name(f"{out.stem}.new{suffix}")
     if new.exists() or journal_path(new).exists():
         raise click.UsageError(
-            f"{new} has the results of a --force that was stopped: continue with --out {new} "
-            "without --force, or delete it and its .calls file."
+            f"{new} has the results of a --repeat all that was stopped: continue with --out {new} "
+            "without --repeat, or delete it and its .calls file."
         )
     return new
 
@@ -201,7 +204,7 @@ def _check_unchanged(
         clean(str(out)),
         problems,
         so="it was begun with other settings or pictures. Restore them, name another file with "
-        "--out, or ask every pair again with --force",
+        "--out, or ask every pair again with --repeat all",
     )
 
 
@@ -416,7 +419,7 @@ def _show_problems(summary: Summary, unwritten_rows: Collection[str], path: Path
     if summary.unknown:
         say(
             f"{format_places(summary.unknown)}an earlier call may have been charged and has no "
-            "result: not repeated (--repeat-unknown repeats it)",
+            "result: not repeated (--repeat unknown repeats it)",
             err=True,
         )
     if unwritten_rows:

@@ -42,15 +42,13 @@ WORKERS = 4
     "--out", "With --pairs: file for the results, .jsonl or .csv; - for standard output."
 )
 @click.option(
-    "--force",
-    is_flag=True,
-    help="With --pairs: ask every pair again; replace an existing --out file at the end.",
+    "--repeat",
+    type=click.Choice([options.REPEAT_UNKNOWN, options.REPEAT_ALL]),
+    help="With --pairs: repeat the unknown calls, which have no result and may have been charged; "
+    "or all, and replace an existing --out file at the end.",
 )
-@click.option(
-    "--repeat-unknown",
-    is_flag=True,
-    help="With --pairs: repeat calls without a result that may have been charged.",
-)
+@options.replaced_option("--force", "--repeat all asks, and pays, every pair again.", is_flag=True)
+@options.replaced_option("--repeat-unknown", "write --repeat unknown.", is_flag=True)
 @click.option(
     "--workers",
     callback=options.parse_workers,
@@ -70,7 +68,7 @@ def command(probe: str | None, reference: str | None, **arguments: Any) -> int:
 
     With --pairs the command asks before it spends money. Stop or kill it at any time: the same
     command continues, and no answer is paid for twice. Calls are recorded in FILE.calls beside the
-    --out file: keep both. With --force or --out - every pair is asked.
+    --out file: keep both. With --repeat all or --out - every pair is asked.
     """
     if arguments["pairs"] is not None:
         for name, value in {
@@ -86,9 +84,9 @@ def command(probe: str | None, reference: str | None, **arguments: Any) -> int:
 
         workers = arguments["workers"] or WORKERS
         return compare_pairs(arguments, _call_options(arguments), workers=workers)
-    for name in ("out", "force", "repeat_unknown", "workers", "yes"):
+    for name in ("out", "repeat", "workers", "yes"):
         if arguments[name]:
-            raise click.UsageError(f"--{name.replace('_', '-')} needs --pairs.")
+            raise click.UsageError(f"--{name} needs --pairs.")
     if probe is None or reference is None:
         raise click.UsageError("Give two pictures, PROBE and REFERENCE, or --pairs.")
     if arguments["liveness_threshold"] is not None and not arguments["live"]:

@@ -147,7 +147,7 @@ def test_kill_leaves_at_most_one_unknown_call_per_worker(batch):
     assert code == (6 if unknown else 0), output
     assert unknown <= WORKERS
     assert len(batch.results) <= batch.charges <= len(batch.results) + unknown
-    assert batch.run("--repeat-unknown")[0] == 0
+    assert batch.run("--repeat", "unknown")[0] == 0
     assert batch.results == ALL
     assert batch.charges <= PAIRS + unknown
 
@@ -172,16 +172,16 @@ def test_torn_last_lines_are_unknown_or_unsent(batch):
 def test_force_keeps_paid_results_until_the_new_ones_are_complete(batch):
     assert batch.run()[0] == 0
     before = batch.out.read_bytes()
-    with batch.start("--force") as process:
+    with batch.start("--repeat", "all") as process:
         while batch.charges < PAIRS + 5:
             time.sleep(0.005)
         process.kill()
         process.communicate()
     assert batch.out.read_bytes() == before
-    assert batch.run("--force")[0] == 2
+    assert batch.run("--repeat", "all")[0] == 2
     for path in Path().glob("out.new*"):
         path.unlink()
-    assert batch.run("--force")[0] == 0
+    assert batch.run("--repeat", "all")[0] == 0
     assert batch.results == ALL
     assert batch.out.read_bytes() != before
     assert {path.name for path in Path().glob("out*")} == {"out.jsonl", "out.jsonl.calls"}

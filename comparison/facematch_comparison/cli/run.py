@@ -17,12 +17,15 @@ from facematch_core.base.deadline import SystemClock
 from facematch_core.cli import text
 from facematch_core.cli.files import make_folder, refuse_unwritable
 from facematch_core.cli.options import (
+    CHARGED,
     FILE,
+    VERDICT,
     Target,
     config_option,
     file_option,
     json_option,
     parse_pairs,
+    replaced_option,
 )
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest
 from facematch_core.models import Charged
@@ -75,7 +78,7 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
     """
     if options["within"] is not None and groups_file is None:
         raise click.UsageError("--within requires --groups.")
-    refuse_unwritable("--out", out, may_exist=options.pop("force"))
+    refuse_unwritable("--out", out, may_exist=options.pop("force"), overwrite_option="--force")
     from facematch_comparison.study.drawing import draw_pairs
     from facematch_comparison.study.reading import photographs, read_groups, write_pairs_csv
     from facematch_comparison.values.numbers import counted
@@ -298,29 +301,38 @@ def _show_summary(summary: RunSummary, rows: Sequence[Mapping[str, Any]], store:
         _show_command("report", "--store", store)
 
 
+_RESOLVE_INSTEAD: Final = "write facematch compare unresolved CALL charged (or not-charged)."
+
+
 @click.command("unresolved")
+@click.argument("call_id", metavar="[CALL]", required=False)
+@click.argument("verdict", type=VERDICT, metavar="[charged|not-charged]", required=False)
 @common.store
+@replaced_option("--resolve", _RESOLVE_INSTEAD)
+@replaced_option("--charged", _RESOLVE_INSTEAD, is_flag=True)
+@replaced_option("--not-charged", _RESOLVE_INSTEAD, is_flag=True)
 @common.text_option(
-    "--resolve", "CALL", "Record whether a call was charged, with --charged or --not-charged."
+    "--config", "FILE", "The configuration file of the systems' profiles, with CALL."
 )
-@common.flag("--charged", "The call is on the vendor's invoice; it is never retried.")
-@common.flag("--not-charged", "The call is not on the invoice; the next run retries it.")
-@common.text_option(
-    "--config", "FILE", "The configuration file of the systems' profiles, for --resolve."
-)
-@common.flag("--yes", "Do not ask before --resolve.")
+@common.flag("--yes", "Do not ask before CALL is resolved.")
 @json_option
-def unresolved(*, store: str, as_json: bool, **options: Any) -> int:
-    """List unanswered calls that were charged, or may have been.
+def unresolved(
+    *, call_id: str | None, verdict: str | None, store: str, as_json: bool, **options: Any
+) -> int:
+    """List unanswered calls that were charged, or may have been; or resolve one.
+
+    \b
+    facematch compare unresolved
+    facematch compare unresolved CALL charged
 
     facematch never retries them automatically. The next `compare run` searches the vendor's records
-    for them. With --resolve you record, permanently, whether a call was charged according to the
-    vendor's invoice or support. Budgets are updated.
+    for them. With CALL you record, permanently, whether a call was charged according to the
+    vendor's invoice or support: a charged call is never retried; the next run retries one that was
+    not charged. Budgets are updated.
     """
-    call_id = options["resolve"]
-    is_charged = options["charged"]
-    if is_charged + options["not_charged"] != (call_id is not None):
-        raise click.UsageError("Use --resolve CALL with either --charged or --not-charged.")
+    if call_id is not None and verdict is None:
+        raise click.UsageError(f"Say whether the call is on the invoice: {_RESOLVE_INSTEAD}")
+    is_charged = verdict == CHARGED
     from facematch_comparison.run.system import resolve_by_budgets
 
     with common.database_at(store) as database:
@@ -339,7 +351,7 @@ def unresolved(*, store: str, as_json: bool, **options: Any) -> int:
                 resolve_by_budgets(database, system)
         charges = [charge for system in systems for charge in database.unresolved(system)]
         rows = list(map(_charge, charges))
-        if call_id is None:
+        if call_id is None or verdict is None:
             if as_json:
                 text.print_json({"open": rows})
             else:
@@ -350,7 +362,7 @@ def unresolved(*, store: str, as_json: bool, **options: Any) -> int:
             hint = "`facematch compare unresolved` lists the unresolved calls."
             raise InvalidRequest(f"No call {call_id[:60]!r} is unresolved here: {hint}")
         charge = charges[is_open.index(True)]
-        resolution = "charged" if is_charged else "not charged"
+        resolution = verdict.replace("-", " ")
         question = f"Resolve call {call_id} of {charge.name} as {resolution}, for good?"
         text.confirm(question, yes=options["yes"])
         billed = Charged.YES if is_charged else Charged.NO
@@ -444,6 +456,6 @@ def _show_charges(rows: Sequence[Mapping[str, Any]], store: str) -> None:
     if count:
         text.say(
             f"{text.quantity(count, 'call')} unresolved: check the vendor's invoice, then "
-            "run for each call (--not-charged if the call is not on it)"
+            "run for each call (not-charged if the call is not on it)"
         )
-        _show_command("unresolved", "--store", store, "--resolve", "CALL", "--charged")
+        _show_command("unresolved", "CALL", CHARGED, "--store", store)

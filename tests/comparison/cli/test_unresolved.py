@@ -83,24 +83,24 @@ def test_unresolved_calls_are_listed_with_state_and_remedy(screens, lost):
 
 @pytest.mark.parametrize(
     ("word", "state", "sums"),
-    [("--charged", "no response", (6, 0, 0)), ("--not-charged", "free", (5, 0, 0))],
+    [("charged", "no response", (6, 0, 0)), ("not-charged", "free", (5, 0, 0))],
 )
 def test_manual_resolution_is_final_in_database_and_budget(  # noqa: PLR0917 - fixtures
     run, run_json, lost, books, word, state, sums
 ):
     (charge,) = lost(LOST)
     assert books()[1] == (5, 0, 1)
-    code, document = run_json(*UNRESOLVED, "--resolve", charge.call.id, word, "--yes")
-    assert (code, document["call"], document["charged"]) == (0, charge.call.id, word == "--charged")
+    code, document = run_json(*UNRESOLVED, charge.call.id, word, "--yes")
+    assert (code, document["call"], document["charged"]) == (0, charge.call.id, word == "charged")
     resolved = books()
     assert (resolved[0][0], resolved[1]) == (state, sums)
-    assert run(*UNRESOLVED, "--resolve", charge.call.id, word, "--yes").exit_code == 2
+    assert run(*UNRESOLVED, charge.call.id, word, "--yes").exit_code == 2
     assert books() == resolved
 
 
 def test_resolving_needs_confirmation(run, lost, books, request):
     (charge,) = lost(LOST)
-    words = (*UNRESOLVED, "--resolve", charge.call.id, "--charged")
+    words = (*UNRESOLVED, charge.call.id, "charged")
     assert "pass --yes to confirm" in run(*words).stderr
     request.getfixturevalue("terminal")
     refused = run(*words, input="n\n")
@@ -114,7 +114,7 @@ def test_resolving_needs_confirmation(run, lost, books, request):
 def test_a_call_of_an_unavailable_profile_can_be_resolved(run, lost, books, configured):
     (charge,) = lost(LOST, keep=["fake"])
     configured("[profiles.fake]\nbackend = 5\n")
-    answer = run(*UNRESOLVED, "--resolve", charge.call.id, "--charged", "--yes")
+    answer = run(*UNRESOLVED, charge.call.id, "charged", "--yes")
     assert answer.exit_code == 0
     assert "warning: fake cannot be opened here" in answer.stderr
     assert books()[1] == (6, 0, 0)
@@ -133,5 +133,5 @@ def test_after_a_kill_sent_calls_are_unresolved_and_unsent_ones_free(run, lost, 
 
 def test_invalid_arguments_of_unresolved(refused, lost):
     lost()
-    lines = ["--charged", "--resolve x", "--resolve x --charged --not-charged"]
-    refused("unresolved", *lines, "--resolve x --charged", "--store nothing.db")
+    lines = ["x", "x perhaps", "x charged not-charged", "--resolve x --charged"]
+    refused("unresolved", *lines, "x charged", "--store nothing.db")

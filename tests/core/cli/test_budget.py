@@ -170,13 +170,13 @@ def test_reconcile_skips_calls_of_another_backend_or_environment(
 
 def test_resolve_requires_confirmation(run, unknown, store, request):
     (lost,) = unknown()
-    answer = run("budget", "resolve", lost.id, "--charged")
+    answer = run("budget", "resolve", lost.id, "charged")
     assert answer.exit_code == 2
     assert "pass --yes to confirm. Nothing was done." in answer.stderr
     request.getfixturevalue("terminal")
-    assert run("budget", "resolve", lost.id, "--charged", input="n\n").exit_code == 130
+    assert run("budget", "resolve", lost.id, "charged", input="n\n").exit_code == 130
     assert sums(store) == (0, 0, 1)
-    answer = run("budget", "resolve", lost.id, "--charged", input="y\n")
+    answer = run("budget", "resolve", lost.id, "charged", input="y\n")
     assert f"Record call {lost.id} as charged? This cannot be undone." in answer.stderr
     assert sums(store) == (1, 0, 0)
 
@@ -204,12 +204,12 @@ def test_output_matches_golden_file(screens, run, profile, unknown, *, store, mo
         assert sums(store) == (2, 1, 2)
         shown = run("budget", *here).stdout
         assert f"reserved: {current.call.id}, 1 calls, fake match" in shown
-        under_way = ("budget", "resolve", current.call.id, "--charged", "--yes", *here)
+        under_way = ("budget", "resolve", current.call.id, "charged", "--yes", *here)
         assert "may be running" in run(*under_way).stderr
         assert sums(store) == (2, 1, 2)
-        show("no such call", "budget", "resolve", "x", "--charged", "--yes", code=2)
+        show("no such call", "budget", "resolve", "x", "charged", "--yes", code=2)
         show("neither", "budget", "resolve", "x", code=2)
-        show("both", "budget", "resolve", "x", "--charged", "--not-charged", code=2)
+        show("both", "budget", "resolve", "x", "charged", "not-charged", code=2)
         show("no call", "budget", "resolve", code=2)
         show("no file", "budget", "--store", "sqlite:///missing.sqlite3", code=2)
         assert json.loads(run("budget", "--store", "missing.sqlite3", "--json").stdout)["error"]
@@ -218,14 +218,12 @@ def test_output_matches_golden_file(screens, run, profile, unknown, *, store, mo
         show("without the extra", "budget", *here, code=4)
         for gates in ([], [Budget(5, name="shop", store=MemoryStore())]):
             profile.policies = gates
-            for verb in ([], ["reconcile"], ["resolve", "x", "--charged"]):
+            for verb in ([], ["reconcile"], ["resolve", "x", "charged"]):
                 assert run("budget", *verb).exit_code == 4
         show("a profile without a store", "budget", code=4)
 
 
-@pytest.mark.parametrize(
-    ("word", "after"), [("--charged", (1, 0, 0)), ("--not-charged", (0, 0, 0))]
-)
+@pytest.mark.parametrize(("word", "after"), [("charged", (1, 0, 0)), ("not-charged", (0, 0, 0))])
 def test_resolve_records_the_call_as_charged_or_not_charged(run, unknown, *, store, word, after):
     (lost,) = unknown()
     words = ("budget", "resolve", lost.id, word, "--yes")

@@ -7,7 +7,7 @@ import pytest
 COMMANDS = [
     ("budget", "--store"),
     ("budget", "reconcile", "--store"),
-    ("budget", "resolve", "x", "--charged", "--yes", "--store"),
+    ("budget", "resolve", "x", "charged", "--yes", "--store"),
     ("compare", "report", "--store"),
     ("compare", "gate", "--requirements", "sp800-63a", "--store"),
     ("compare", "unresolved", "--store"),

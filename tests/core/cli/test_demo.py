@@ -128,7 +128,7 @@ def test_missing_extra_prints_the_pip_command(run):
         ("verify", "--live", "selfie.jpg", "id.jpg"),
         ("budget",),
         ("budget", "reconcile"),
-        ("budget", "resolve", "call-1", "--charged", "--yes"),
+        ("budget", "resolve", "call-1", "charged", "--yes"),
     ],
     ids=" ".join,
 )

@@ -105,7 +105,7 @@ def test_version_command_names_the_option(run):
     ("words", "offered"),
     [
         ("facematch ver", {"verify"}),
-        ("facematch verify --repeat", {"--repeat-unknown"}),
+        ("facematch verify --rep", {"--repeat"}),
         ("facematch compare rep", {"report"}),
         ("facematch compare report --scor", {"--scores"}),
     ],

@@ -44,12 +44,12 @@ def test_output_matches_golden_file(screens, pairs, scripted):
         words = (*WORDS[:-1], "two.jsonl")
         show("errors of single pairs", *words, "--workers", 1, code=6)
         show("the same command asks what was not charged", *words, code=6)
-        show("unknown calls are repeated when asked for", *words, "--repeat-unknown")
+        show("unknown calls are repeated when asked for", *words, "--repeat", "unknown")
         show("everything is answered", *words)
         show("another threshold", *words, "--threshold", 60, code=2)
         scripted.script = [errors.InsufficientCredit("No credit.")]
-        show("what every pair would meet", *words, "--force", "--workers", 1, code=5)
-        show("the replacement is begun", *words, "--force", code=2)
+        show("what every pair would meet", *words, "--repeat", "all", "--workers", 1, code=5)
+        show("the replacement is begun", *words, "--repeat", "all", code=2)
         show("the replacement is complete", *WORDS[:-1], "two.new.jsonl")
         Path("two.jsonl").unlink()
         show("the results are missing", *words, code=6)
@@ -86,7 +86,7 @@ def test_existing_results_are_overwritten_only_with_force(run, pairs, scripted, 
     assert batch(run).exit_code == 2
     assert Path("out.jsonl").read_text() == "precious"
     assert not scripted.calls
-    assert batch(run, "--force").exit_code == 0
+    assert batch(run, "--repeat", "all").exit_code == 0
     assert len(lines()) == 3
 
 
@@ -108,7 +108,7 @@ WRONG = """
 --workers 300
 --out out.xlsx
 --out selfie.jpg/out.jsonl
---out pairs.csv --force
+--out pairs.csv --repeat all
 --out there.jsonl
 """
 
@@ -138,7 +138,7 @@ def test_wrong_usage_sends_no_request_and_writes_no_file(screens, run, pairs, sc
 def test_unwritable_output_file_is_wrong_usage(run, pairs, scripted, monkeypatch):
     Path("out.jsonl").write_text("precious")
     monkeypatch.setattr("os.access", lambda _path, mode: mode != os.W_OK)
-    answer = batch(run, "--force")
+    answer = batch(run, "--repeat", "all")
     assert answer.exit_code == 2
     assert "out.jsonl cannot be written: Permission denied" in answer.stderr
 
@@ -166,7 +166,7 @@ def test_results_lost_to_a_full_disk_are_printed_and_never_paid_again(form, run,
     assert answer.stderr.endswith(f"error: File too large: out.{form}.\n")
     assert batch(run, out=f"out.{form}").exit_code == 6
     assert len(scripted.calls) == 9
-    assert batch(run, "--repeat-unknown", out=f"out.{form}").exit_code == 0
+    assert batch(run, "--repeat", "unknown", out=f"out.{form}").exit_code == 0
     assert len(scripted.calls) == 10
 
 

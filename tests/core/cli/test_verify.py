@@ -61,7 +61,7 @@ selfie.jpg id.jpg --liveness-threshold 5
 selfie.jpg id.jpg --threshold nan
 selfie.jpg id.jpg --threshold 101
 selfie.jpg id.jpg --live --liveness-threshold -1
-selfie.jpg id.jpg --force
+selfie.jpg id.jpg --repeat all
 selfie.jpg id.jpg --backend a --profile b
 selfie.jpg id.jpg --backend a --config b
 --pairs p.csv

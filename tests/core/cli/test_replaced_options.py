@@ -1,0 +1,28 @@
+"""An option of an earlier version names what to type in its place."""
+
+import pytest
+
+REPLACED = [
+    ("budget resolve x --charged", "resolve CALL charged"),
+    ("budget resolve x --not-charged --yes", "resolve CALL not-charged"),
+    ("compare unresolved --resolve x --charged", "unresolved CALL charged"),
+    ("compare unresolved --not-charged --resolve=x", "unresolved CALL charged (or not-charged)"),
+    ("verify --pairs pairs.csv --out out.csv --force", "--repeat all"),
+    ("verify --pairs pairs.csv --out out.csv --repeat-unknown", "--repeat unknown"),
+]
+
+
+@pytest.mark.parametrize(("line", "advice"), REPLACED, ids=[line for line, _ in REPLACED])
+def test_an_option_that_was_replaced_is_refused_with_the_new_one(line, advice, run):
+    answer = run(*line.split())
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert advice in answer.stderr
+
+
+def test_no_help_shows_an_option_that_was_replaced(run):
+    for line, _ in REPLACED:
+        command = [word for word in line.split() if word in ("budget", "resolve", "verify")]
+        if command:
+            shown = run(*command, "-h").stdout
+            assert "--charged" not in shown
+            assert "--force" not in shown
