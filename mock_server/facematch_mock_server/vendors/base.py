@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import datetime as dt
+import hmac
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -48,8 +50,9 @@ from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.faults import Fault, Kind, Stage, failure_of
 from facematch_mock_server.world.hosted import SessionRules, origin_of
 from facematch_mock_server.world.journal import SentFile, compose_note
-from facematch_mock_server.world.keys import Key
+from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.money import Charge
+from facematch_mock_server.world.rates import ExceededLimit
 from facematch_mock_server.world.vendor import Vendor as Vendor  # noqa: PLC0414 - for vendors
 
 HINT_HEADER = "X-Facematch-Hint"
@@ -235,6 +238,46 @@ class Call:
         self.key = key
         self.key_label = str(key.kind)
         return True
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the accepted key is one of production, not of a sandbox."""
+        return self.key is not None and self.key.kind is KeyKind.LIVE
+
+    def check_permission(self, refusal: str, **filled: Any) -> None:
+        """Refuse the call with the claim `refusal` if its key lacks the permission."""
+        if self.key is not None and not self.key.allowed:
+            self.refuse(refusal, **filled)
+
+    def check_signing_time(self, signed_at: dt.datetime, tolerance: dt.timedelta) -> None:
+        """Refuse a time that is current neither by the machine's clock nor by the mock's.
+
+        The claims are `key.clock` and `key.late`.
+        """
+        if abs(signed_at - self.now) <= tolerance:
+            return
+        self.claims.cite("key.clock")
+        if abs(signed_at - dt.datetime.now(dt.UTC)) > tolerance:
+            self.refuse("key.late")
+
+    def find_signer(self, client: str, signature: str, sign: Callable[[str], str]) -> str | None:
+        """Return the client's secret by which `sign` makes this signature; None if there is none.
+
+        The key may have expired.
+        """
+        for secret, _ in self.world.keys.of_client(client):
+            if hmac.compare_digest(sign(secret).encode(), signature.encode(errors="replace")):
+                return secret
+        return None
+
+    def count_request(self, windows: Mapping[str, float], client: str = "") -> ExceededLimit | None:
+        """Count the call in these rate limits; return the one that it exceeds, or None.
+
+        Args:
+            windows: Seconds by scope.
+            client: Whose calls are counted; "" for those of the whole account.
+        """
+        return self.world.rates.count_request(windows, client, now=self.now.timestamp())
 
     def upload(self, field: str, name: str, content: bytes | bytearray) -> Upload:
         """Hash a picture that was sent outside a form, and record it for the journal."""

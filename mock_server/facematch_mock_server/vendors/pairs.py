@@ -327,9 +327,7 @@ class PairVendor(base.MockVendor):
         """Refuse a call above the limit of calls per second."""
         if self.rate_scope is None:
             return
-        windows = {self.rate_scope: 1.0}
-        now = call.now.timestamp()
-        if call.world.rates.count_request(windows, client="", now=now) is not None:
+        if call.count_request({self.rate_scope: 1.0}) is not None:
             call.refuse("rate.exceeded", call.world.vendor.rate_limits[self.rate_scope])
 
     def read_pictures(self, call: PairCall) -> None:

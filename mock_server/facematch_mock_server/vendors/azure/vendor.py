@@ -218,7 +218,7 @@ def _check_key(call: AzureCall) -> None:
 def _check_rate(call: AzureCall) -> None:
     windows = {"resource": 1, "month": call.claims.get("quota.month_s")}
     # The limits belong to the resource, whichever key a client sends.
-    exceeded = call.world.rates.count_request(windows, client="", now=call.now.timestamp())
+    exceeded = call.count_request(windows)
     if exceeded is None:
         return
     if exceeded.scope == "resource":

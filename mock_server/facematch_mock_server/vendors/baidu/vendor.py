@@ -76,7 +76,7 @@ def _check_caller(call: PairCall) -> None:
     if text is None or not text.startswith(API_KEY_PREFIX) or not call.authenticate(text):
         call.key_label = "wrong"
         call.refuse("caller.bearer_wrong")
-    _check_permission(call)
+    call.check_permission("caller.denied")
     call.claims.cite("caller.bearer")
 
 
@@ -91,12 +91,7 @@ def _check_token(call: PairCall, text: str) -> None:
     secret = _find_secret(call, token.client)
     if secret is None or not call.authenticate(secret):
         call.refuse("caller.token")
-    _check_permission(call)
-
-
-def _check_permission(call: PairCall) -> None:
-    if call.key is not None and not call.key.allowed:
-        call.refuse("caller.denied")
+    call.check_permission("caller.denied")
 
 
 def _find_secret(call: PairCall, client: str) -> str | None:

@@ -97,7 +97,7 @@ def _find_valid_key(call: DeepvueCall, text: str | None, client: str | None, ref
 
 def _check_rate(call: DeepvueCall) -> None:
     key = call.request.header("x-api-key", "")
-    exceeded = call.world.rates.count_request(WINDOWS, client=key, now=call.now.timestamp())
+    exceeded = call.count_request(WINDOWS, client=key)
     if exceeded is not None:
         call.deny("rate.refused", f"rate.{exceeded.scope}.limit", "rate.retry_after")
 

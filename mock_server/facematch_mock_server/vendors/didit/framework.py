@@ -34,7 +34,6 @@ from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.vendors.base import Call, Route
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import expire_if_due
-from facematch_mock_server.world.keys import KeyKind
 from facematch_mock_server.world.rates import ExceededLimit
 
 from .records import read_uuid
@@ -329,10 +328,6 @@ class DiditCall(Call):
                 self.journal_fields |= fields
         return self._body
 
-    @property
-    def is_live(self) -> bool:
-        return self.key is not None and self.key.kind is KeyKind.LIVE
-
 
 # The checks, in order: rate limit, session, key, method, content type, body. The OpenAPI documents
 # only that the session is looked up before the key is checked; the rest is our choice.
@@ -358,7 +353,7 @@ def check_rate(call: DiditCall, scope: str | None = None, *, client: str | None 
         forwarded_for, _, _ = head.header("x-forwarded-for", "").partition(",")
         client = f"address {forwarded_for.strip() or head.peer}"
     windows = {scope: call.claims.get(window_of(scope))}
-    exceeded = call.world.rates.count_request(windows, client, now=call.now.timestamp())
+    exceeded = call.count_request(windows, client)
     if exceeded is not None:
         refuse_rate(call, exceeded)
 

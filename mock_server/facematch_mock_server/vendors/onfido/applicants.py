@@ -149,12 +149,11 @@ def _read_fields(call: Call, former: Mapping[str, Any]) -> dict[str, Any]:
 
 def create(call: Call) -> Response:
     fields = _read_fields(call, {})
-    key = call.key
     applicant = Applicant(
         id=call.world.account.ids.uuid(),
         fields=fields,
         created_at=call.now,
-        is_sandbox=key is not None and key.kind == "sandbox",
+        is_sandbox=not call.is_live,
     )
     call.world.records.applicants.put(applicant.id, applicant)
     return call.answer("applicant.created", show(applicant))

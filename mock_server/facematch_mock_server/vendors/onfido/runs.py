@@ -123,7 +123,6 @@ def start(call: Call) -> Response:
     lasts_s: float = _NO_EXPIRY_S
     if expires_at is not None:
         lasts_s = (expires_at - call.now).total_seconds()
-    key = call.key
     session = hosted.start(
         call.world,
         call.now,
@@ -133,7 +132,7 @@ def start(call: Call) -> Response:
         workflow=body["workflow_id"].lower(),
         version=1,
         callback=link.get("completed_redirect_url"),
-        is_live=key is not None and key.kind == "live",
+        is_live=call.is_live,
     )
     call.claims.cite("run.waits", "run.workflow", "run.sdk_token")
     return call.answer("run.created", show_run(call.claims, call.world, session, origin_of(call)))

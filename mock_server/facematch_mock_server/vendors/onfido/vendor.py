@@ -55,8 +55,7 @@ def _check_token(call: Call) -> None:
     if text is None or not call.authenticate(text):
         call.key_label = "wrong" if header else "none"
         call.refuse("key.wrong")
-    if call.key is not None and not call.key.allowed:
-        call.refuse("key.denied")
+    call.check_permission("key.denied")
 
 
 def _secret_of(call: Call, token: str | None) -> str | None:
@@ -70,12 +69,9 @@ def _secret_of(call: Call, token: str | None) -> str | None:
 
 
 def _check_rate(call: Call) -> None:
-    key = call.key
-    is_sandbox = key is not None and key.kind == "sandbox"
-    windows = {"sandbox" if is_sandbox else "live": call.claims.get("rate.window_s")}
-    exceeded = call.world.rates.count_request(windows, client="", now=call.now.timestamp())
-    if exceeded is not None:
-        limit = "rate.sandbox.limit" if is_sandbox else "rate.limit"
+    scope = "live" if call.is_live else "sandbox"
+    if call.count_request({scope: call.claims.get("rate.window_s")}) is not None:
+        limit = "rate.limit" if call.is_live else "rate.sandbox.limit"
         call.refuse("rate.exceeded", limit, "rate.window_s")
 
 

@@ -18,7 +18,6 @@ from facematch_mock_server.base.state import Collection
 from facematch_mock_server.claims import JSON, response
 from facematch_mock_server.vendors.base import Call, Refused, bearer_token
 from facematch_mock_server.world.hosted import expire_if_due, hosted_of
-from facematch_mock_server.world.keys import KeyKind
 from facematch_mock_server.world.sessions import Session
 
 from .resources import inflect
@@ -63,10 +62,6 @@ class PersonaRecords:
 @attrs.define(kw_only=True, eq=False)
 class PersonaCall(Call):
     """A call to Persona. Its `headers` are those of an authenticated answer."""
-
-    @property
-    def is_live(self) -> bool:
-        return self.key is not None and self.key.kind is KeyKind.LIVE
 
     @property
     def environment(self) -> str:
@@ -137,7 +132,7 @@ def check_key(call: PersonaCall) -> None:
     token = bearer_token(call.request)
     if not token:
         call.refuse("auth.missing")
-    if not call.authenticate(token) or call.key is None:
+    if not call.authenticate(token):
         call.refuse("auth.wrong")
     ids = call.world.account.ids
     call.claims.cite("auth.ids", "version.any")
@@ -146,8 +141,7 @@ def check_key(call: PersonaCall) -> None:
         ("Persona-Environment-Id", f"env_{call.environment}"),
         ("Persona-Organization-Id", f"org_{call.world.account.name}"),
     )
-    if not call.key.allowed:
-        call.refuse("auth.denied")
+    call.check_permission("auth.denied")
 
 
 def check_rate(call: PersonaCall) -> None:
@@ -173,7 +167,7 @@ def check_quota(call: PersonaCall) -> None:
 def _count_or_refuse(call: PersonaCall, scope: str) -> None:
     """Count a request of the key's environment in a limit; above it, refuse the call, uncounted."""
     windows = {scope: call.claims.get("rate.window_s")}
-    exceeded = call.world.rates.count_request(windows, call.environment, now=call.now.timestamp())
+    exceeded = call.count_request(windows, call.environment)
     if exceeded is None:
         return
     headers = _rate_headers(exceeded.limit, 0, exceeded.retry_after_s)

@@ -112,8 +112,8 @@ def check_signature(call: RekognitionCall) -> None:
         call.refuse("auth.signature")
     if call.request.header("x-amz-security-token") is not None:
         call.claims.cite("auth.session")
-    if call.key is not None and not call.key.allowed:
-        call.refuse("auth.denied", operation=f"rekognition:{_operation_of(call.request)}")
+    operation = f"rekognition:{_operation_of(call.request)}"
+    call.check_permission("auth.denied", operation=operation)
 
 
 def _find_used_secret(call: RekognitionCall, signature: Signature) -> str | None:
@@ -160,9 +160,8 @@ def perform(call: RekognitionCall) -> Response:
         call.claims.cite("operation.others")
         hint = f"this mock of Rekognition has only {', '.join(_OPERATIONS)}"
         call.refuse("operation.unknown", headers=((base.HINT_HEADER, hint),))
-    now = call.now.timestamp()
     for scope, refused in _LIMITS.items():
-        if call.world.rates.count_request({scope: 1.0}, client="", now=now) is not None:
+        if call.count_request({scope: 1.0}) is not None:
             call.refuse(refused, f"quota.{scope}")
     body = call.read_object("body.malformed")
     fields = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hmac
 import re
 from typing import Any, NoReturn
@@ -11,8 +12,6 @@ import attrs
 
 from facematch_mock_server.base.messages import Headers, Request, Response
 from facematch_mock_server.vendors.base import NumberedCall
-from facematch_mock_server.world.hosted import origin_of
-from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.sessions import Session
 
 #: The headers that every request has.
@@ -23,7 +22,7 @@ _WINDOW_S = 5.0
 _DAY_S = 86_400.0
 
 
-def sign(request: Request, *, timestamp: str, secret_key: str) -> str:
+def sign(request: Request, timestamp: str, secret_key: str) -> str:
     """Return the signature of a request as sent."""
     message = f"{timestamp}{request.method}{request.target}".encode() + bytes(request.body)
     return hmac.digest(secret_key.encode(), message, "sha256").hex()
@@ -33,7 +32,7 @@ def sign_again(request: Request, *, app_token: str, secret_key: str) -> Request:
     """Return a request with another app token and its signature."""
     names = (TOKEN, SIGNATURE)
     headers = [header for header in request.headers if header[0] not in names]
-    signature = sign(request, timestamp=request.header(TIMESTAMP, ""), secret_key=secret_key)
+    signature = sign(request, request.header(TIMESTAMP, ""), secret_key)
     headers += [(TOKEN, app_token), (SIGNATURE, signature)]
     return attrs.evolve(request, headers=tuple(headers))
 
@@ -60,16 +59,6 @@ class SumsubCall(NumberedCall):
         facts = ("error.body", "error.description", *facts)
         super().refuse(key, *facts, body=body, headers=headers, **filled)
 
-    @property
-    def is_live(self) -> bool:
-        """Whether the app token is one of production."""
-        return self.key is not None and self.key.kind is KeyKind.LIVE
-
-    @property
-    def origin(self) -> str:
-        """The scheme and host for links to this server."""
-        return origin_of(self.world, self.request)
-
     def sees(self, session: Session) -> bool:
         """Return whether an applicant belongs to the app token's environment."""
         return session.hosted is not None and session.hosted.is_live == self.is_live
@@ -87,34 +76,18 @@ def check_key(call: SumsubCall) -> None:
         call.refuse("key.format")
     if not _TIMESTAMP.fullmatch(timestamp):
         call.refuse("key.timestamp")
-    _check_time(call, dt.datetime.fromtimestamp(int(timestamp), dt.UTC))
-    keys = call.world.keys.of_client(app_token)
-    if not keys:
+    call.check_signing_time(dt.datetime.fromtimestamp(int(timestamp), dt.UTC), _MAX_DIFFERENCE)
+    if not call.world.keys.of_client(app_token):
         call.refuse("key.unknown")
     call.claims.cite("key.canonical")
-    for secret_key, key in keys:
-        expected = sign(call.request, timestamp=timestamp, secret_key=secret_key)
-        if hmac.compare_digest(expected.encode(), signature.encode(errors="replace")):
-            _accept(call, secret_key, key)
-            return
-    call.refuse("key.signature")
-
-
-def _accept(call: SumsubCall, secret_key: str, key: Key) -> None:
-    """Accept the key that signed a call, unless it has expired or lacks the permission."""
+    secret_key = call.find_signer(
+        app_token, signature, functools.partial(sign, call.request, timestamp)
+    )
+    if secret_key is None:
+        call.refuse("key.signature")
     if not call.authenticate(secret_key):
         call.refuse("key.expired")
-    if not key.allowed:
-        call.refuse("key.denied")
-
-
-def _check_time(call: SumsubCall, signed_at: dt.datetime) -> None:
-    """Refuse a time that is current neither by the machine's clock nor by the mock's."""
-    if abs(signed_at - call.now) <= _MAX_DIFFERENCE:
-        return
-    call.claims.cite("key.clock")
-    if abs(signed_at - dt.datetime.now(dt.UTC)) > _MAX_DIFFERENCE:
-        call.refuse("key.late")
+    call.check_permission("key.denied")
 
 
 def check_rate(call: SumsubCall) -> None:
@@ -131,10 +104,7 @@ def check_sandbox_quota(call: SumsubCall) -> None:
 
 
 def _is_exceeded(call: SumsubCall, scope: str, window_s: float) -> bool:
-    exceeded = call.world.rates.count_request(
-        {scope: window_s}, client="", now=call.now.timestamp()
-    )
-    return exceeded is not None
+    return call.count_request({scope: window_s}) is not None
 
 
 #: The checks of every path, in order; the order is our choice.

@@ -6,6 +6,7 @@ Source: tencentcloud-sdk-python-common 3.1.195, abstract_client.py and sign.py, 
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hashlib
 import hmac
 import re
@@ -14,7 +15,6 @@ import attrs
 
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.vendors.pairs import HeaderKey, PairCall
-from facematch_mock_server.world.keys import Key
 
 _HEADER = re.compile(
     r"TC3-HMAC-SHA256 Credential=(?P<secret_id>[^/,\s]+)/(?P<scope>[^,\s]+),\s*"
@@ -130,29 +130,18 @@ class SigningKey(HeaderKey):
         signature = read_signature(call.request)
         if signature is None:
             call.refuse("key.malformed")
-        self.check_time(call, signature.signed_at)
-        keys = call.world.keys.of_client(signature.secret_id)
-        if not keys:
+        call.check_signing_time(signature.signed_at, _MAX_DIFFERENCE)
+        if not call.world.keys.of_client(signature.secret_id):
             call.refuse("key.unknown")
-        for secret_key, key in keys:
-            if hmac.compare_digest(sign(call.request, signature, secret_key), signature.text):
-                self.accept(call, secret_key, key)
-                return
-        call.refuse("key.wrong")
-
-    def accept(self, call: PairCall, secret_key: str, key: Key) -> None:
-        """Accept the key that signed a call, unless it has expired or lacks the permission."""
+        secret_key = call.find_signer(
+            signature.secret_id,
+            signature.text,
+            functools.partial(sign, call.request, signature),
+        )
+        if secret_key is None:
+            call.refuse("key.wrong")
         if not call.authenticate(secret_key):
             call.refuse("key.expired")
         if call.request.header("x-tc-token") is not None:
             call.claims.cite("key.token")
-        if not key.allowed:
-            call.refuse("key.denied")
-
-    def check_time(self, call: PairCall, signed_at: dt.datetime) -> None:
-        """Refuse a time that is current neither by the machine's clock nor by the mock's."""
-        if abs(signed_at - call.now) <= _MAX_DIFFERENCE:
-            return
-        call.claims.cite("key.clock")
-        if abs(signed_at - dt.datetime.now(dt.UTC)) > _MAX_DIFFERENCE:
-            call.refuse("key.late")
+        call.check_permission("key.denied")

@@ -106,7 +106,7 @@ def start(call: VeriffCall) -> Response:
         kind="kyc",
         callback=sent.get("callback"),
         language=sent.get("lang"),
-        is_live=call.key_label == "live",
+        is_live=call.is_live,
     )
     call.claims.cite("start.token")
     verification = {
@@ -233,8 +233,7 @@ def delete(call: VeriffCall) -> Response:
     """Delete a session. If the person had not submitted it, send a last decision."""
     session = call.session
     call.claims.cite("delete.enabled")
-    rates = call.world.rates
-    exceeded = rates.count_request(_DELETION_WINDOWS_S, call.client, now=call.now.timestamp())
+    exceeded = call.count_request(_DELETION_WINDOWS_S, call.client)
     if exceeded is not None:
         call.refuse("rate.exceeded", exceeded.scope.replace("delete_", "delete."))
     if session.status in (SUBMITTED, REVIEW):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -67,13 +67,16 @@ def check_signature(call: VeriffCall) -> None:
         call.refuse("signature.missing")
     if not re.fullmatch(r"[0-9a-f]{64}", sent_signature, re.IGNORECASE):
         call.refuse("signature.malformed")
-    for secret in _secrets_of(call):
-        if hmac.compare_digest(hmac_hex(secret, signed_part(call.request)), sent_signature.lower()):
-            call.authenticate(secret)
-            return
-    call.key_label = "wrong"
-    is_post = call.request.method == "POST"
-    call.refuse("signature.wrong_body" if is_post else "signature.wrong_id")
+    secret = call.find_signer(
+        call.client,
+        sent_signature.lower(),
+        functools.partial(hmac_hex, message=signed_part(call.request)),
+    )
+    if secret is None:
+        call.key_label = "wrong"
+        is_post = call.request.method == "POST"
+        call.refuse("signature.wrong_body" if is_post else "signature.wrong_id")
+    call.authenticate(secret)
 
 
 def signed_part(request: Request) -> bytes:
