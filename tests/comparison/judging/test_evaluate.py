@@ -28,237 +28,324 @@ from facematch_core import Charged, Decision, Environment, InvalidRequest
 from facematch_core.models import ThresholdRule
 
 NOW = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
-WHOLE = {"required_fmr": 0.25}
+
+
+def evaluated(answers, **options):
+    """The only system of an evaluation."""
+    (system,) = evaluate([answers], **options).systems
+    return system
+
+
+def counts(rate):
+    return rate.errors, rate.trials
+
+
+TEN_PAIRS = system_answers([90, 80, 60, 30, LOST], [70, 40, 20, 10, 5])
+
+
+def test_an_evaluation_states_what_was_evaluated():
+    evaluation = evaluate([TEN_PAIRS], required_fmr=0.25, name="hand", digest="d", made_at=NOW)
+    assert (evaluation.study.name, evaluation.study.digest) == ("hand", "d")
+    assert evaluation.made_at == NOW
+    assert len(repr(evaluation)) < 300
+    size = evaluation.study.size
+    assert (size.pairs, size.mated, size.non_mated, size.subjects) == (10, 5, 5, 15)
 
 
 def test_ten_pairs_of_ten_people_by_hand():
-    answers = system_answers([90, 80, 60, 30, LOST], [70, 40, 20, 10, 5])
-    evaluation = evaluate([answers], **WHOLE, name="hand", digest="d", made_at=NOW)
-    study = evaluation.study
-    assert (study.name, study.digest, evaluation.made_at) == ("hand", "d", NOW)
-    assert len(repr(evaluation)) < 300
-    assert attrs.astuple(study.size) == (10, 5, 5, 15)
-    (system,) = evaluation.systems
-    at = system.at_required
+    system = evaluated(TEN_PAIRS, required_fmr=0.25)
+    assert (system.kind, system.scale, system.why_not) == ("scores", "fake/v1", None)
+    assert system.score_range == (5, 90)
+    chosen = system.at_required
     # One of five may pass at 0.25: the lowest whole number above 40.
-    assert (at.threshold, at.rule, at.chosen_on) == (41, ThresholdRule.AT_LEAST, "evaluation")
-    assert (at.fmr.errors, at.fmr.trials) == (1, 5)
-    assert (at.fnmr.errors, at.fnmr.trials) == (1, 4)
-    assert (at.frr.errors, at.frr.trials) == (2, 5)
-    assert (at.far.errors, at.far.trials) == (1, 5)
-    assert (at.frr.interval.low, at.frr.interval.high) == exact_ends(2, 5)
+    assert (chosen.threshold, chosen.rule) == (41, ThresholdRule.AT_LEAST)
+    assert chosen.chosen_on == "evaluation"
+    assert counts(chosen.fmr) == (1, 5)
+    assert counts(chosen.fnmr) == (1, 4)
+    assert counts(chosen.frr) == (2, 5)
+    assert counts(chosen.far) == (1, 5)
+    assert (chosen.frr.interval.low, chosen.frr.interval.high) == exact_ends(2, 5)
     default = system.at_default
     assert (default.threshold, default.chosen_on) == (50, "default")
     assert (default.frr.errors, default.fmr.errors) == (2, 1)
-    assert (system.kind, system.scale, system.why_not) == ("scores", "fake/v1", None)
-    assert system.score_range == (5, 90)
 
 
 def test_a_system_with_decisions_only_has_one_operating_point():
-    system = evaluate([as_decisions(crowd())]).systems[0]
+    evaluation = evaluate([as_decisions(crowd())])
+    assert "own decisions" in evaluation.headline
+    (system,) = evaluation.systems
     assert (system.kind, system.curve, system.score_range) == ("decisions", None, None)
-    assert (system.at_required, bool(system.why_not), system.at_fmrs) == (None, True, ())
-    scored = evaluate([crowd()]).systems[0]
-    assert system.at_default.frr == scored.at_default.frr
-    assert "own decisions" in evaluate([as_decisions(crowd())]).headline
+    assert (system.at_required, system.at_fmrs) == (None, ())
+    assert system.why_not
+    assert system.at_default.frr == evaluated(crowd()).at_default.frr
 
 
 def test_a_system_without_comparisons_or_threshold_has_a_reason():
-    system = evaluate([system_answers([LOST, LOST], [LOST])], **WHOLE).systems[0]
+    system = evaluated(system_answers([LOST, LOST], [LOST]), required_fmr=0.25)
     assert (system.kind, system.at_required, system.curve) == ("scores", None, None)
     assert system.why_not == "It compared no pair."
-    assert (system.at_default.frr.errors, system.at_default.frr.trials) == (2, 2)
+    assert counts(system.at_default.frr) == (2, 2)
     assert system.at_default.fnmr.value is None
 
 
+def is_reversed_by_chance(mated, others):
+    """The p-value of mated scores that are lower than others; 1 if they are not lower."""
+    if not mated or not others:
+        return 1.0
+    mated_column = np.array(mated)[:, None]
+    area = np.mean((mated_column > others) + (mated_column == others) / 2)
+    if area >= 0.5:
+        return 1.0
+    return scipy.stats.mannwhitneyu(mated, others, alternative="less", method="asymptotic").pvalue
+
+
+SCORES = st.lists(st.none() | st.integers(0, 12), min_size=1, max_size=20)
+
+
 @given(
-    st.lists(st.one_of(st.none(), st.integers(0, 12)), min_size=1, max_size=20),
-    st.lists(st.one_of(st.none(), st.integers(0, 12)), min_size=1, max_size=20),
+    SCORES,
+    SCORES,
     st.sampled_from([ThresholdRule.ABOVE, ThresholdRule.AT_LEAST]),
     st.floats(0.01, 0.99),
 )
-def test_any_valid_answers_can_be_evaluated(mated, others, rule, max_fmr):
+def test_any_scores_but_distances_can_be_evaluated(mated, others, rule, max_fmr):
     answers = system_answers(mated, others, rule=rule)
-    both = [(a, b) for a in mated for b in others if None not in (a, b)]
-    auc = sum((a > b) + (a == b) / 2 for a, b in both) / len(both) if both else None
-    if auc is not None and auc < 0.5:
-        first, second = ([s for s in side if s is not None] for side in (mated, others))
-        test = scipy.stats.mannwhitneyu(first, second, alternative="less", method="asymptotic")
-        chance = test.pvalue
-        if chance < 0.03:
-            with pytest.raises(InvalidRequest, match="distances"):
-                evaluate([answers], required_fmr=max_fmr)
-            return
-        assume(chance > 0.1)  # Between, ties and continuity decide.
-    system = evaluate([answers], required_fmr=max_fmr).systems[0]
+    mated_scores = [score for score in mated if score is not LOST]
+    p_value = is_reversed_by_chance(mated_scores, [score for score in others if score is not LOST])
+    if p_value < 0.03:
+        with pytest.raises(InvalidRequest, match="distances"):
+            evaluate([answers], required_fmr=max_fmr)
+        return
+    assume(p_value > 0.1)  # Between, ties and continuity decide.
+    system = evaluated(answers, required_fmr=max_fmr)
     assert (system.at_required is None) is (system.why_not is not None)
     if system.at_required is not None:
-        at = system.at_required.threshold
-        passes = [
-            s is not None and (s > at if rule is ThresholdRule.ABOVE else s >= at) for s in mated
-        ]
-        assert system.at_required.frr.errors == passes.count(False)
+        threshold = system.at_required.threshold
+        passed = np.array(mated_scores) >= threshold
+        if rule is ThresholdRule.ABOVE:
+            passed = np.array(mated_scores) > threshold
+        assert system.at_required.frr.errors == len(mated) - passed.sum()
         assert system.at_required.fmr.value <= max_fmr
 
 
+def reversed_crowd(name):
+    """Distances: the less, the more alike."""
+    return with_columns(crowd(name), scores=100 - crowd().scores)
+
+
 @pytest.mark.parametrize(
-    ("systems", "options"),
+    "systems",
     [
-        *(([], {}), ([crowd(), crowd()], {}), ([crowd(), crowd("b", people=50)], {})),
-        ([system_answers([1], [2]), system_answers([1, 1], [], "b")], {}),
-        # Distances: the less, the more alike.
-        ([with_columns(crowd("b"), scores=100 - crowd().scores)], {}),
-        *(([crowd()], {"required_fmr": 0}), ([crowd()], {"required_fmr": np.nan})),
-        *(([crowd()], {"confidence": 1}), ([crowd()], {"attempts": 0})),
-        *(([crowd()], {"at_thresholds": {"c": 50}}), ([crowd()], {"at_thresholds": {"a": np.nan}})),
-        ([as_decisions(crowd())], {"at_thresholds": {"a": 50}}),
+        pytest.param([], id="none"),
+        pytest.param([crowd(), crowd()], id="one name twice"),
+        pytest.param([crowd(), crowd("b", people=50)], id="other people"),
+        pytest.param(
+            [system_answers([1], [2]), system_answers([1, 1], [], "b")], id="other mated pairs"
+        ),
+        pytest.param([reversed_crowd("b")], id="distances"),
     ],
 )
-def test_incomparable_systems_and_invalid_numbers_are_rejected(systems, options):
+def test_incomparable_systems_are_refused(systems):
     with pytest.raises(InvalidRequest):
-        evaluate(systems, **options)
+        evaluate(systems)
 
 
-def test_reversed_scores_get_no_verdict_and_do_not_stop_other_systems():
-    reverse = with_columns(crowd("b"), scores=100 - crowd().scores)
-    for fixed in ({}, {"b": 50}):
-        three = [crowd(), reverse, crowd("c", seed=3)]
-        good, bad, other = evaluate(three, at_thresholds=fixed).systems
-        assert None not in (good.at_required, other.at_required)
-        assert (bad.at_required, "distances" in bad.why_not) == (None, True)
-    # Five of twelve mated scores are higher, which may be due to chance.
-    few = system_answers([5, 9, 9, 3], [10, 4, 6])
-    assert evaluate([few], required_fmr=0.4).systems[0].at_required is not None
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"required_fmr": 0},
+        {"required_fmr": np.nan},
+        {"confidence": 1},
+        {"attempts": 0},
+        {"at_thresholds": {"unknown": 50}},
+        {"at_thresholds": {"a": np.nan}},
+    ],
+    ids=str,
+)
+def test_impossible_options_are_refused(options):
+    with pytest.raises(InvalidRequest):
+        evaluate([crowd()], **options)
+
+
+def test_decisions_cannot_be_judged_at_a_threshold():
+    with pytest.raises(InvalidRequest):
+        evaluate([as_decisions(crowd())], at_thresholds={"a": 50})
+
+
+@pytest.mark.parametrize("fixed_thresholds", [{}, {"b": 50}])
+def test_reversed_scores_get_no_verdict_and_do_not_stop_other_systems(fixed_thresholds):
+    systems = [crowd(), reversed_crowd("b"), crowd("c", seed=3)]
+    a, b, c = evaluate(systems, at_thresholds=fixed_thresholds).systems
+    assert a.at_required is not None
+    assert b.at_required is None
+    assert c.at_required is not None
+    assert "distances" in b.why_not
+
+
+def test_scores_that_may_be_reversed_by_chance_get_a_verdict():
+    # Five of the twelve comparisons of a mated with another score are the right way around.
+    system = evaluated(system_answers([5, 9, 9, 3], [10, 4, 6]), required_fmr=0.4)
+    assert system.at_required is not None
 
 
 def test_headline_compares_systems_with_the_best_unbeaten_one():
+    """The lucky one has a lower FRR, because it did not answer hard pairs."""
     good = crowd("good", mean=62)
     hard = np.flatnonzero(good.mated & (good.scores < 66))
     lucky = without_answers(crowd("lucky", mean=65, seed=3), hard)
     evaluation = evaluate([lucky, good, crowd("poor", mean=50, seed=5)], required_fmr=0.01)
-    first, second, _ = evaluation.systems
-    assert first.at_required.frr.value < second.at_required.frr.value
+    frr_of = {system.name: system.at_required.frr.value for system in evaluation.systems}
+    assert frr_of["lucky"] < frr_of["good"]
     assert evaluation.differences[0].better == "good"
-    assert (
-        "good rejects 76 of 1,000 genuine attempts: significantly fewer than lucky"
-        in evaluation.headline
-    )
-    three = [("a", 62, 1), ("b", 62, 2), ("c", 50, 3)]
-    headline = evaluate([crowd(name, mean=mean, seed=seed) for name, mean, seed in three]).headline
+    sentence = "good rejects 76 of 1,000 genuine attempts: significantly fewer than lucky"
+    assert sentence in evaluation.headline
+
+
+def test_headline_is_short_and_tells_real_differences_from_others():
+    systems = [
+        crowd("a", mean=62, seed=1),
+        crowd("b", mean=62, seed=2),
+        crowd("c", mean=50, seed=3),
+    ]
+    headline = evaluate(systems).headline
     assert "significantly fewer than c among these 200 people; no significant" in headline
     assert len(headline.split()) <= 30
 
 
 def test_a_threshold_chosen_on_these_pairs_is_bounded_by_its_rank():
     tied = system_answers([90] * 5, [10] * 10 + [50] * 4)
-    fmr = evaluate([tied], required_fmr=0.2).systems[0].at_required.fmr
-    assert (fmr.errors, fmr.trials) == (0, 14)
+    fmr = evaluated(tied, required_fmr=0.2).at_required.fmr
+    assert counts(fmr) == (0, 14)
     assert fmr.interval.high == exact_upper(2, 14, 0.975)
 
 
 def test_incomplete_decisions_give_no_default_operating_point():
     answers = system_answers([90] * 5, [10] * 10)
     decisions = answers.decisions.copy()
-    assert evaluate([answers]).systems[0].at_default is not None
     decisions[-1] = -1
-    assert evaluate([with_columns(answers, decisions=decisions)]).systems[0].at_default is None
+    assert evaluated(answers).at_default is not None
+    assert evaluated(with_columns(answers, decisions=decisions)).at_default is None
+
+
+ONE_OUTAGE = without_answers(system_answers([90, LOST, 80], [10, LOST]), [0])
 
 
 def test_service_errors_are_pairs_without_an_answer():
-    answers = without_answers(system_answers([90, LOST, 80], [10, LOST]), [0])
-    service = service_of(answers)
-    assert (service.calls, service.answered.errors, service.answered.trials) == (5, 1, 5)
+    service = service_of(ONE_OUTAGE)
+    assert service.calls == 5
+    assert counts(service.answered) == (1, 5)
+    assert counts(service.acquisition) == (2, 4)
+    assert service.not_answered == {"VendorUnavailable": 1}
     # An outage takes many calls, a bad picture many pairs: no interval would hold.
     assert (service.answered.interval, service.acquisition.interval) == (None, None)
-    assert (service.acquisition.errors, service.acquisition.trials) == (2, 4)
-    assert service.not_answered == {"VendorUnavailable": 1}
-    # Nor does the time of what was not answered count.
-    timed = with_columns(answers, elapsed_s=np.array([99.0, 2.0, 2.0, np.nan, np.nan]))
+
+
+def test_the_time_of_a_call_without_an_answer_does_not_count():
+    timed = with_columns(ONE_OUTAGE, elapsed_s=np.array([99.0, 2.0, 2.0, np.nan, np.nan]))
     assert (service_of(timed).latency_s, service_of(timed).timed) == ({"50": 2.0}, 2)
-    assert service.latency_s == {}
+    assert service_of(ONE_OUTAGE).latency_s == {}
 
 
 @given(st.lists(st.floats(0, 1e4), min_size=1, max_size=200))
 def test_latency_percentiles_are_measured_times(times):
-    answers = with_columns(system_answers([90] * len(times), []), elapsed_s=np.array(times))
-    percentiles, count = service_of(answers).latency_s, len(times)
-    assert [*percentiles] == [str(p) for p in (50, 90, 95, 99) if count * (100 - p) >= 100]
-    assert service_of(answers).timed == count
-    for percent, value in percentiles.items():
-        assert value in times
-        within = sum(time <= value for time in times)
-        below = sum(time < value for time in times)
-        assert 100 * within >= int(percent) * len(times) > 100 * below
+    service = service_of(
+        with_columns(system_answers([90] * len(times), []), elapsed_s=np.array(times))
+    )
+    assert service.timed == len(times)
+    known = [percent for percent in (50, 90, 95, 99) if len(times) * (100 - percent) >= 100]
+    assert list(service.latency_s) == [str(percent) for percent in known]
+    for percent, percentile in service.latency_s.items():
+        assert percentile in times
+        times_within = sum(time <= percentile for time in times)
+        times_below = sum(time < percentile for time in times)
+        assert 100 * times_within >= int(percent) * len(times) > 100 * times_below
 
 
 def test_calls_with_unknown_charge_count_in_the_cost():
-    billed = np.array([BILLED.index(b) for b in (Charged.YES, Charged.UNKNOWN, Charged.NO)])
-    answers = with_columns(as_real(system_answers([90], [10, 20])), billed=billed)
-    service = service_of(answers)
+    charges = (Charged.YES, Charged.UNKNOWN, Charged.NO)
+    billed = np.array([BILLED.index(charged) for charged in charges])
+    service = service_of(with_columns(as_real(system_answers([90], [10, 20])), billed=billed))
     assert (service.cost, service.price, service.currency) == (0.1, 0.05, "USD")
     assert service.cost_per_verified == 0.05
-    # Three times 0.1 is 0.3: money is no binary fraction.
+
+
+def test_money_is_no_binary_fraction():
     answers = with_columns(as_real(system_answers([90, 90, 20], [])), billed=np.full(3, 1))
     service = service_of(attrs.evolve(answers, price=0.1))
     assert (service.cost, service.cost_per_verified) == (0.3, 0.15)
-    free = service_of(system_answers([90], [10]))
-    assert (free.cost, free.price, free.currency, free.cost_per_verified) == (None,) * 4
+
+
+def test_without_a_price_no_cost_is_known():
+    service = service_of(system_answers([90], [10]))
+    assert service.cost is service.price is service.currency is service.cost_per_verified is None
 
 
 @pytest.mark.parametrize(
-    ("decision", "per_verified"),
+    ("decision", "cost_per_verified"),
     [(Decision.MATCH, 0.05), (Decision.REVIEW, None), (Decision.NO_MATCH, None)],
 )
-def test_decision_match_counts_as_verified(decision, per_verified):
-    place = np.full(2, DECISIONS.index(decision), np.int8)
-    answers = as_real(system_answers([90], [90]))
-    service = service_of(with_columns(answers, decisions=place, billed=np.full(2, 1)))
-    assert (service.cost, service.cost_per_verified) == (0.1, per_verified)
+def test_decision_match_counts_as_verified(decision, cost_per_verified):
+    answers = with_columns(
+        as_real(system_answers([90], [90])),
+        decisions=np.full(2, DECISIONS.index(decision), np.int8),
+        billed=np.full(2, 1),
+    )
+    assert service_of(answers).cost_per_verified == cost_per_verified
 
 
 def caveats_of(*systems, **options):
-    """Code to caveat; one code is about one set of systems in these tests."""
+    """The caveats by code; each code must stand once."""
     caveats = evaluate(systems, **options).caveats
-    by_code = {caveat.code: caveat for caveat in caveats}
-    assert len(by_code) == len(caveats)
-    return by_code
+    caveat_by_code = {caveat.code: caveat for caveat in caveats}
+    assert len(caveat_by_code) == len(caveats)
+    return caveat_by_code
 
 
 def wrong_in_one_of_twenty(name, seed):
     """Everybody scores 10 with others; with themselves 90 and, one time in twenty, 5."""
     system = as_real(crowd(name, people=400, mated=3, others=60, grouped=True))
-    unlike = np.random.default_rng(seed).random(len(system)) < 0.05
-    return with_columns(system, scores=np.where(system.mated, np.where(unlike, 5.0, 90.0), 10.0))
+    is_unlike = np.random.default_rng(seed).random(len(system)) < 0.05
+    mated_scores = np.where(is_unlike, 5.0, 90.0)
+    return with_columns(system, scores=np.where(system.mated, mated_scores, 10.0))
 
 
-def test_twenty_pairs_get_many_caveats():
-    caveats = caveats_of(system_answers([90] * 10, [10] * 10), required_fmr=1e-3)
-    for code, numbers in {
-        "no_threshold": ("10 non-mated", "0.1 %", "1,000"),
-        "fnmr_floor": ("10 mated", "1 %", "299"),
-        "few_people": ("30 people",),
-    }.items():
-        assert all(number in caveats[code].text for number in numbers), caveats[code]
-    assert {"no_groups", "impostors", "one_system", "unknown_origin"} < set(caveats)
+@pytest.mark.parametrize(
+    ("code", "numbers"),
+    [
+        ("no_threshold", ["10 non-mated", "0.1 %", "1,000"]),
+        ("fnmr_floor", ["10 mated", "1 %", "299"]),
+        ("few_people", ["30 people"]),
+        ("no_groups", []),
+        ("impostors", []),
+        ("one_system", []),
+        ("unknown_origin", []),
+    ],
+)
+def test_twenty_pairs_get_many_caveats(code, numbers):
+    caveat = caveats_of(system_answers([90] * 10, [10] * 10), required_fmr=1e-3)[code]
+    for number in numbers:
+        assert number in caveat.text
+
+
+def test_a_large_study_has_few_caveats():
+    systems = [wrong_in_one_of_twenty("a", 1), wrong_in_one_of_twenty("b", 2)]
+    assert set(caveats_of(*systems, required_fmr=2e-3)) == {"impostors"}
 
 
 def test_a_count_of_one_is_singular():
     evaluation = evaluate([system_answers([90], [10], name) for name in "ab"], required_fmr=0.5)
-    texts = [evaluation.headline, evaluation.limit, *(each.text for each in evaluation.caveats)]
     assert "1 non-mated pair is " in evaluation.headline
-    assert not re.search(r"\b1 ([a-z-]+ )?(pairs|people|attempts|matches)\b", " ".join(texts))
-
-
-def test_a_large_study_has_few_caveats():
-    systems = wrong_in_one_of_twenty("a", 1), wrong_in_one_of_twenty("b", 2)
-    assert set(caveats_of(*systems, required_fmr=2e-3)) == {"impostors"}
+    texts = [caveat.text for caveat in evaluation.caveats]
+    text = " ".join([evaluation.headline, evaluation.limit, *texts])
+    assert not re.search(r"\b1 ([a-z-]+ )?(pairs|people|attempts|matches)\b", text)
 
 
 def test_each_group_has_its_number_of_pairs():
-    (group,) = (system := wrong_in_one_of_twenty("a", 1)).groups.values()
+    system = wrong_in_one_of_twenty("a", 1)
     sizes = evaluate([system], required_fmr=0.1).study.groups["number"]
-    pairs = [int((group.within == place).sum()) for place, _ in enumerate(group.labels)]
-    assert [sizes[label].pairs for label in group.labels] == pairs
+    of_pair = system.groups["number"].within
+    assert sizes["even"].pairs == (of_pair == 0).sum()
+    assert sizes["odd"].pairs == (of_pair == 1).sum()
 
 
 @pytest.mark.parametrize("environment", Environment)
@@ -271,37 +358,49 @@ def test_answers_of_a_mock_get_a_caveat(environment):
     assert "unknown_origin" not in caveats
 
 
-#: Scores of `crowd`, of which one is missing.
-WITH_A_GAP = np.where(np.arange(len(crowd())) == 3, np.nan, crowd().scores)
-
-
 @pytest.mark.parametrize(
-    ("answers", "options", "code", "number"),
+    ("answers", "required_fmr", "code", "number"),
     [
-        (without_answers(crowd(), np.arange(1200)), {}, "not_answered", "1,200 of 5,000"),
+        pytest.param(
+            without_answers(crowd(), np.arange(1200)),
+            None,
+            "not_answered",
+            "1,200 of 5,000",
+            id="unanswered pairs",
+        ),
         # One of thousands does not make a vendor one that gives decisions only.
-        (with_columns(crowd(), scores=WITH_A_GAP), {}, "without_score", ""),
-        (attrs.evolve(crowd(), people_known=False), {}, "people_unknown", ""),
+        pytest.param(
+            with_columns(crowd(), scores=np.where(np.arange(5000) == 3, np.nan, crowd().scores)),
+            None,
+            "without_score",
+            "",
+            id="an acquired pair without a score",
+        ),
+        pytest.param(
+            attrs.evolve(crowd(), people_known=False), None, "people_unknown", "", id="no names"
+        ),
         # What was asked and not answered shows nothing.
-        (
+        pytest.param(
             without_answers(system_answers([90] * 300, [10] * 3000), np.arange(600, 3300)),
-            *({"required_fmr": 5e-3}, "fmr_floor", "300 non-mated"),
+            5e-3,
+            "fmr_floor",
+            "300 non-mated",
+            id="few answered pairs of strangers",
         ),
     ],
-    ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_each_caveat_appears_with_its_number_only_when_true(answers, options, code, number):
-    caveats = caveats_of(answers, **options)
+def test_each_caveat_appears_with_its_number_only_when_true(answers, required_fmr, code, number):
+    caveats = caveats_of(answers, required_fmr=required_fmr)
     assert number in caveats[code].text
     assert "decisions_only" not in caveats
-    plain = caveats_of(crowd(), required_fmr=0.01)
-    assert code not in plain or number not in plain[code].text
+    caveats_without = caveats_of(crowd(), required_fmr=0.01)
+    assert code not in caveats_without or number not in caveats_without[code].text
 
 
-def test_stated_minimum_of_pairs_is_sufficient():
-    floors = {"fmr_floor", "fnmr_floor"}
-    assert not floors & set(caveats_of(system_answers([90] * 299, [10] * 299), required_fmr=1e-2))
-    assert floors < set(caveats_of(system_answers([90] * 298, [10] * 298), required_fmr=1e-2))
+@pytest.mark.parametrize(("pairs", "too_few"), [(299, set()), (298, {"fmr_floor", "fnmr_floor"})])
+def test_stated_minimum_of_pairs_is_sufficient(pairs, too_few):
+    caveats = caveats_of(system_answers([90] * pairs, [10] * pairs), required_fmr=1e-2)
+    assert {"fmr_floor", "fnmr_floor"} & set(caveats) == too_few
 
 
 def test_one_person_with_most_false_matches_gets_a_caveat():
@@ -313,60 +412,89 @@ def test_one_person_with_most_false_matches_gets_a_caveat():
     assert "concentrated" not in caveats_of(quiet, required_fmr=0.02)
 
 
-def test_identical_scores_and_another_model_are_told_from_chance():
-    march = as_real(crowd("march"))
-    april = attrs.evolve(march, name="april")
-    evaluation = evaluate([march, april])
+def shifted(system, difference):
+    return with_columns(system, scores=system.scores + difference)
+
+
+MARCH = as_real(crowd("march"))
+APRIL = attrs.evolve(MARCH, name="april")
+FEW_IN_MARCH = as_real(system_answers([90, 80, 85], [10, 20, 30], "march"))
+FEW_IN_APRIL = attrs.evolve(FEW_IN_MARCH, name="april")
+
+
+def test_identical_scores_are_told_from_chance():
+    evaluation = evaluate([MARCH, APRIL])
     (difference,) = evaluation.differences
     assert difference.same_scores == difference.both_scored == 5_000
     assert "all 5,000 scores are identical" in evaluation.headline
-    moved = attrs.evolve(april, frame=april.frame.assign(score=april.scores * 1.001))
-    assert "after a change of the model" in evaluate([march, moved]).headline
-    # So few pairs are not compared, and their scores are.
-    few = as_real(system_answers([90, 80, 85], [10, 20, 30], "march"))
-    again = attrs.evolve(few, name="april")
-    assert "All 6 scores are identical." in evaluate([few, again]).headline
-    later = attrs.evolve(again, frame=again.frame.assign(score=again.scores + 0.01))
-    (difference,) = evaluate([few, later]).differences
+    assert "All 6 scores are identical." in evaluate([FEW_IN_MARCH, FEW_IN_APRIL]).headline
+
+
+def test_another_model_of_a_vendor_is_told_from_chance():
+    later = shifted(APRIL, 0.01)
+    assert "after a change of the model" in evaluate([MARCH, later]).headline
+    (difference,) = evaluate([FEW_IN_MARCH, shifted(FEW_IN_APRIL, 0.01)]).differences
     assert "(0 of 6), as after a change of the model." in difference.sentence
     # Of two vendors, nobody expects the same scores.
-    other = attrs.evolve(moved, backend="other")
-    assert "change of the model" not in evaluate([march, other]).headline
+    other = attrs.evolve(later, backend="other")
+    assert "change of the model" not in evaluate([MARCH, other]).headline
 
 
 FIXED = {"required_fmr": 0.01, "made_at": NOW}
+EARLIER = crowd(others=25)
+LATER = crowd(others=25, seed=7)
+UNCHANGED = crowd("b", others=25, seed=3)
 
 
-def test_a_fixed_threshold_is_judged_in_place_of_the_chosen_one():
-    chosen = evaluate([crowd(others=25), crowd("b", others=25, seed=3)], **FIXED)
-    old = chosen.systems[0].at_required.threshold
-    now = crowd(others=25, seed=7)
-    evaluation = evaluate([now, crowd("b", others=25, seed=3)], **FIXED, at_thresholds={"a": old})
-    fixed, other = evaluation.systems
-    at, plain = fixed.at_required, rates_at(now, old)
-    assert (at.threshold, at.chosen_on) == (old, "fixed")
+@pytest.fixture(scope="module")
+def earlier():
+    """An evaluation at a chosen threshold, which is fixed for later answers."""
+    return evaluate([EARLIER, UNCHANGED], **FIXED)
+
+
+@pytest.fixture(scope="module")
+def threshold(earlier):
+    return earlier.systems[0].at_required.threshold
+
+
+@pytest.fixture(scope="module")
+def later(threshold):
+    return evaluate([LATER, UNCHANGED], **FIXED, at_thresholds={"a": threshold})
+
+
+def test_a_fixed_threshold_is_judged_in_place_of_the_chosen_one(earlier, threshold, later):
+    fixed, unchanged = later.systems
+    point = fixed.at_required
+    assert (point.threshold, point.chosen_on) == (threshold, "fixed")
     # The ordinary interval, and not that of an order statistic.
-    assert (at.fmr, at.fnmr, at.far, at.frr) == (plain.fmr, plain.fnmr, plain.far, plain.frr)
-    assert other.at_required == chosen.systems[1].at_required
-    # What is true at the common rates is so wherever it is used.
-    chosen_now = evaluate([now], **FIXED).systems[0].at_fmrs
-    for point_at, expected in zip(fixed.at_fmrs, chosen_now, strict=True):
+    rates = rates_at(LATER, threshold)
+    assert (point.fmr, point.fnmr) == (rates.fmr, rates.fnmr)
+    assert (point.far, point.frr) == (rates.far, rates.frr)
+    # The false matches at it, for nobody forced it up.
+    assert fixed.concentration.pairs == point.fmr.errors
+    assert unchanged.at_required == earlier.systems[1].at_required
+
+
+def test_rates_at_common_fmrs_do_not_depend_on_a_fixed_threshold(later):
+    chosen = evaluated(LATER, **FIXED)
+    for point_at, expected in zip(later.systems[0].at_fmrs, chosen.at_fmrs, strict=True):
         point = expected.point
         if point is not None:
             point = attrs.evolve(point, frr_at_fmr=None, fnmr_at_fmr=None)
         assert point_at == attrs.evolve(expected, point=point)
-    # The false matches at it, for nobody forced it up.
-    assert fixed.concentration.pairs == at.fmr.errors
-    assert f"{old:g} (a)" in evaluation.headline
-    assert "1 false match in 100, and" in evaluation.headline
-    alone = evaluate([now], **FIXED, at_thresholds={"a": old})
-    assert f"the fixed threshold {old:g} (a)" in alone.headline
+
+
+def test_the_headline_names_a_fixed_threshold(threshold, later):
+    assert f"{threshold:g} (a)" in later.headline
+    assert "1 false match in 100, and" in later.headline
+    alone = evaluate([LATER], **FIXED, at_thresholds={"a": threshold})
+    assert f"the fixed threshold {threshold:g} (a)" in alone.headline
     assert "seen at the threshold" in alone.limit
 
 
-@pytest.mark.parametrize("others", [(), ("c",)])
-def test_headline_starts_with_systems_above_the_required_fmr(others):
-    systems = [crowd(name, seed=seed) for seed, name in enumerate(("a", "b", *others))]
+@pytest.mark.parametrize("names", ["ab", "abc"])
+def test_headline_starts_with_systems_above_the_required_fmr(names):
+    systems = [crowd(name, seed=seed) for seed, name in enumerate(names)]
     evaluation = evaluate(systems, **FIXED, at_thresholds={"b": 40.0})
     assert evaluation.headline.startswith("b exceeds an FMR of 1 %, so its FRR looks too low. At ")
 
@@ -375,193 +503,282 @@ def test_headline_starts_with_systems_above_the_required_fmr(others):
 def test_systems_at_fixed_thresholds_are_compared_at_them(rule):
     systems = [crowd(rule=rule), crowd("b", seed=3, rule=rule)]
     chosen = evaluate(systems, **FIXED)
-    at = {system.name: system.at_required.threshold for system in chosen.systems}
-    (free,), (half,), (fixed,) = (
-        evaluate(systems, **FIXED, at_thresholds=dict(pinned)).differences
-        for pinned in ([], [*at.items()][:1], at.items())
-    )
+    a, b = (system.at_required.threshold for system in chosen.systems)
+    (free,) = chosen.differences
+    (half,) = evaluate(systems, **FIXED, at_thresholds={"a": a}).differences
+    (fixed,) = evaluate(systems, **FIXED, at_thresholds={"a": a, "b": b}).differences
     assert fixed.frr.value == half.frr.value == free.frr.value
     assert (fixed.exact, fixed.p_exact) == (free.exact, free.p_exact)
-    widths = [system.frr.interval.high - system.frr.interval.low for system in (fixed, half, free)]
     # Only a threshold that was chosen here moves with whoever was tested.
-    assert widths == sorted(widths)
-    assert widths[0] <= 1.1 * (fixed.exact.high - fixed.exact.low)
+    assert width(fixed.frr.interval) <= width(half.frr.interval) <= width(free.frr.interval)
+    assert width(fixed.frr.interval) <= 1.1 * width(fixed.exact)
     assert "the fixed thresholds" in fixed.sentence
     # It may reject fewer because more others pass.
     assert "is better" not in fixed.sentence + half.sentence
 
 
-def test_limit_states_the_fmr_bound_unless_within_the_required_fmr():
-    evaluation = evaluate([crowd(others=25)], required_fmr=0.01)
-    at = evaluation.systems[0].at_required
-    assert f"(threshold {at.threshold:.10g}" in evaluation.headline
-    assert f"{at.frr.errors:,} of {at.frr.trials:,}" in evaluation.headline
-    fmr = at.fmr
-    often = int(evaluation.limit.split("1 in ")[1].strip("."))
-    assert f"rests on only {fmr.errors} false matches" in evaluation.limit
+def width(interval):
+    return interval.high - interval.low
+
+
+@pytest.fixture(scope="module")
+def chosen_at_one_percent():
+    return evaluate([EARLIER], required_fmr=0.01)
+
+
+def test_the_headline_states_the_threshold_and_its_errors(chosen_at_one_percent):
+    point = chosen_at_one_percent.systems[0].at_required
+    assert f"(threshold {point.threshold:.10g}" in chosen_at_one_percent.headline
+    assert f"{point.frr.errors:,} of {point.frr.trials:,}" in chosen_at_one_percent.headline
+
+
+def test_limit_states_the_upper_bound_of_the_fmr(chosen_at_one_percent):
+    fmr = chosen_at_one_percent.systems[0].at_required.fmr
+    limit = chosen_at_one_percent.limit
+    assert f"rests on only {fmr.errors} false matches" in limit
+    stated_fmr = 1 / int(limit.split("1 in ")[1].strip("."))
     # Never rarer than the upper end, and near it.
-    assert fmr.interval.high <= 1 / often <= 1.1 * fmr.interval.high
-    fixed = evaluate([crowd(others=25)], required_fmr=1e-3, at_thresholds={"a": 50}).limit
-    assert " false matches were seen at the threshold;" in fixed
-    two = evaluate([crowd(), crowd("b")], required_fmr=0.01)
-    assert "threshold of a rests" in two.limit
-    # Its own decisions are within it.
-    decides = as_decisions(system_answers([90] * 99 + [1], [10] * 3000))
-    assert evaluate([decides], required_fmr=0.01).limit is None
-    assert "the true FMR may be" in evaluate([as_decisions(crowd())], required_fmr=1e-3).limit
-    assert evaluate([without_answers(crowd(), slice(None))]).limit is None
+    assert fmr.interval.high <= stated_fmr <= 1.1 * fmr.interval.high
 
 
 @pytest.mark.parametrize(
-    ("pairs", "fmr"),
+    ("systems", "options", "text"),
     [
-        *((50_000, 1e-4), (49_999, 1e-3), (5_000, 1e-3), (500, 1e-2)),
-        *((499, 1 / 99), (90, 1 / 18), (10, 1 / 2), (9, 1e-2), (0, 1e-2)),
+        pytest.param(
+            [EARLIER],
+            {"required_fmr": 1e-3, "at_thresholds": {"a": 50}},
+            " false matches were seen at the threshold;",
+            id="a fixed threshold",
+        ),
+        pytest.param(
+            [crowd(), crowd("b")], {"required_fmr": 0.01}, "threshold of a rests", id="two systems"
+        ),
+        pytest.param(
+            [as_decisions(crowd())], {"required_fmr": 1e-3}, "the true FMR may be", id="decisions"
+        ),
     ],
 )
-def test_default_required_fmr_depends_on_the_number_of_pairs(pairs, fmr):
-    both = [system_answers([90] * 20, [10] * pairs, name) for name in "ab"]
-    evaluation = evaluate(both)
+def test_limit_of(systems, options, text):
+    assert text in evaluate(systems, **options).limit
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param(
+            as_decisions(system_answers([90] * 99 + [1], [10] * 3000)), id="within the required FMR"
+        ),
+        pytest.param(without_answers(crowd(), slice(None)), id="no answer"),
+    ],
+)
+def test_there_is_no_limit_without_a_doubt(answers):
+    assert evaluate([answers], required_fmr=0.01).limit is None
+
+
+def two_without_errors(strangers):
+    return [system_answers([90] * 20, [10] * strangers, name) for name in "ab"]
+
+
+@pytest.mark.parametrize(
+    ("strangers", "fmr"),
+    [
+        (50_000, 1e-4),
+        (49_999, 1e-3),
+        (5_000, 1e-3),
+        (500, 1e-2),
+        (499, 1 / 99),
+        (90, 1 / 18),
+        (10, 1 / 2),
+    ],
+)
+def test_default_required_fmr_is_one_that_the_pairs_can_compare(strangers, fmr):
+    evaluation = evaluate(two_without_errors(strangers))
     assert evaluation.required_fmr == pytest.approx(fmr)
-    assert all((each.at_required is None) is (pairs < 10) for each in evaluation.systems)
-    assert (evaluation.differences[0].frr is None) is (pairs < 10)
+    assert None not in [system.at_required for system in evaluation.systems]
+    assert evaluation.differences[0].frr is not None
     # It is no stricter rate than they do bear, which is said beside it.
-    bears = [each.text for each in evaluation.caveats if each.code == "strictest_rate"]
-    assert (len(bears) == 1) is (pairs >= 10)
-    for text in bears:
-        assert re.search(f"{pairs:,} non-mated .* than 1 false match in {pairs // 5:,}", text)
-    if pairs > 500:
-        return  # what follows is the same of many
-    named = evaluate(both[:1], required_fmr=evaluation.required_fmr)
-    assert not [each for each in named.caveats if each.code == "strictest_rate"]
-    alone = evaluate([both[0], as_decisions(both[1])])
-    assert alone.required_fmr == evaluation.required_fmr
+    (caveat,) = (caveat for caveat in evaluation.caveats if caveat.code == "strictest_rate")
+    strictest = f"{strangers:,} non-mated .* than 1 false match in {strangers // 5:,}"
+    assert re.search(strictest, caveat.text)
 
 
-def test_an_unsupported_fmr_names_the_supported_one():
-    both = [system_answers([90] * 100, [10] * 900, name) for name in "ab"]
-    evaluation = evaluate(both, required_fmr=1e-3)
-    assert [each.at_required for each in evaluation.systems] == [None, None]
+@pytest.mark.parametrize("strangers", [9, 0])
+def test_fewer_than_ten_pairs_of_strangers_have_no_threshold(strangers):
+    evaluation = evaluate(two_without_errors(strangers))
+    assert evaluation.required_fmr == 1e-2
+    assert [system.at_required for system in evaluation.systems] == [None, None]
+    assert evaluation.differences[0].frr is None
+    assert "strictest_rate" not in {caveat.code for caveat in evaluation.caveats}
+
+
+@pytest.mark.parametrize("strangers", [500, 499, 90, 10, 9, 0])
+def test_a_system_of_decisions_does_not_change_the_default_required_fmr(strangers):
+    first, second = two_without_errors(strangers)
+    fmr = evaluate([first, second]).required_fmr
+    assert evaluate([first, as_decisions(second)]).required_fmr == fmr
+    # One who asks for a rate knows what it is.
+    assert "strictest_rate" not in caveats_of(first, required_fmr=fmr)
+
+
+def two_with_900_strangers(required_fmr):
+    systems = [system_answers([90] * 100, [10] * 900, name) for name in "ab"]
+    return evaluate(systems, required_fmr=required_fmr)
+
+
+def test_an_fmr_without_a_threshold_names_the_supported_one():
+    evaluation = two_with_900_strangers(1e-3)
+    assert [system.at_required for system in evaluation.systems] == [None, None]
     assert "1,000" in evaluation.systems[0].why_not
     assert "1 false match in 180" in evaluation.headline
-    evaluation = evaluate(both, required_fmr=2e-3)
+
+
+def test_an_fmr_without_a_comparison_names_the_supported_one():
+    evaluation = two_with_900_strangers(2e-3)
     assert evaluation.differences[0].frr is None
-    assert all(words in evaluation.headline for words in ("2,500", "1 false match in 180"))
-    assert evaluate(both, required_fmr=1 / 180).differences[0].frr is not None
-    assert evaluate(both, required_fmr=1 / 179.9).differences[0].frr is not None
+    assert "2,500" in evaluation.headline
+    assert "1 false match in 180" in evaluation.headline
+    assert two_with_900_strangers(1 / 180).differences[0].frr is not None
+    assert two_with_900_strangers(1 / 179.9).differences[0].frr is not None
 
 
-def test_a_system_without_comparison_is_never_best():
-    both = [
-        system_answers([5] * n + [90] * (300 - n), [10] * 1_000, name)
-        for n, name in ((1, "a"), (90, "b"))
-    ]
-    third = system_answers([90] * 300, [10] * 1_000, "c")
-    few = without_answers(third, np.arange(700, 1_300))
-    for required in (0.01, None):
-        evaluation = evaluate([*both, few], required_fmr=required)
-        assert evaluation.headline.endswith("c is not compared.") is (required == 0.01)
-        assert evaluation.differences[0].better == "a"
-    nearly_none = without_answers(third, np.arange(309, 1_300))
-    evaluation = evaluate([*both, nearly_none])
-    assert evaluation.required_fmr == evaluate(both).required_fmr
+FEW_ERRORS = system_answers([5] + [90] * 299, [10] * 1_000, "a")
+MANY_ERRORS = system_answers([5] * 90 + [90] * 210, [10] * 1_000, "b")
+NO_ERROR = system_answers([90] * 300, [10] * 1_000, "c")
+
+
+@pytest.mark.parametrize(("required_fmr", "is_compared"), [(0.01, False), (None, True)])
+def test_a_system_without_comparison_is_never_best(required_fmr, is_compared):
+    few = without_answers(NO_ERROR, np.arange(700, 1_300))
+    evaluation = evaluate([FEW_ERRORS, MANY_ERRORS, few], required_fmr=required_fmr)
+    assert evaluation.headline.endswith("c is not compared.") is not is_compared
+    assert evaluation.differences[0].better == "a"
+
+
+def test_a_system_with_hardly_an_answer_does_not_change_the_verdict_of_others():
+    nearly_none = without_answers(NO_ERROR, np.arange(309, 1_300))
+    evaluation = evaluate([FEW_ERRORS, MANY_ERRORS, nearly_none])
+    assert evaluation.required_fmr == evaluate([FEW_ERRORS, MANY_ERRORS]).required_fmr
     assert evaluation.differences[0].better == "a"
     assert " 9 non-mated" not in evaluation.headline
 
 
 def test_headline_names_all_systems_of_which_no_two_can_be_compared():
-    whole = system_answers([90] * 300, [10] * 1_000)
+    """Each answered another third of the mated pairs."""
     systems = []
     for number, name in enumerate("abc"):
-        others = [row for row in range(300) if row % 3 != number]
-        systems.append(without_answers(attrs.evolve(whole, name=name), others))
+        unanswered = [row for row in range(300) if row % 3 != number]
+        systems.append(without_answers(attrs.evolve(NO_ERROR, name=name), unanswered))
     evaluation = evaluate(systems, required_fmr=0.01)
     assert not any(difference.frr for difference in evaluation.differences)
     assert "a, b and c" in evaluation.headline
     assert "a and b answered no mated pair in common" in evaluation.headline
 
 
-def test_transaction_rates_are_reported_beside_attempt_rates():
-    people, tries = 200, 5
-    answers = in_transactions(crowd(people=people, mated=tries, mean=60, failures=0.05), tries)
+@pytest.mark.parametrize(("attempts", "counted_attempts"), [(None, 5), (5, 5), (2, 2), (1, 1)])
+def test_transaction_rates_are_reported_beside_attempt_rates(attempts, counted_attempts):
+    answers = in_transactions(crowd(people=200, mated=5, mean=60, failures=0.05), 5)
     # Of many equal scores fewer pass than may.
     answers = with_columns(answers, scores=np.round(answers.scores / 4) * 4)
-    for attempts in (None, 5, 2, 1):
-        (system,) = evaluate([answers], required_fmr=1e-2, attempts=attempts).systems
-        of, at = system.transactions, system.at_required
-        assert (of.attempts, of.size.mated, of.size.subjects) == (attempts or 5, people, people)
-        passed = answers.passed(at.threshold)[: people * tries].reshape(people, tries)
-        errors = int((~passed[:, : attempts or 5].any(axis=1)).sum())
-        assert (of.at_required.frr.errors, of.at_required.frr.trials) == (errors, people)
-        # People are the clusters: each has one transaction here.
-        assert (of.at_required.frr.subjects, of.at_required.frr.interval.method) == (200, "exact")
-        assert (of.at_required.threshold, of.at_required.chosen_on) == (at.threshold, at.chosen_on)
-        # Others had one attempt each, of which the same pass.
-        assert of.at_required.fmr == at.fmr
-        assert of.at_default.far.errors == system.at_default.far.errors
-    assert evaluate([crowd()]).systems[0].transactions is None
+    system = evaluated(answers, required_fmr=1e-2, attempts=attempts)
+    transactions = system.transactions
+    assert transactions.attempts == counted_attempts
+    assert (transactions.size.mated, transactions.size.subjects) == (200, 200)
+    attempt, transaction = system.at_required, transactions.at_required
+    passed = answers.passed(attempt.threshold)[:1000].reshape(200, 5)
+    refused = ~passed[:, :counted_attempts].any(axis=1)
+    assert counts(transaction.frr) == (refused.sum(), 200)
+    # People are the clusters: each has one transaction here.
+    assert (transaction.frr.subjects, transaction.frr.interval.method) == (200, Method.EXACT)
+    assert transaction.threshold == attempt.threshold
+    assert transaction.chosen_on == attempt.chosen_on
+    # Others had one attempt each, of which the same pass.
+    assert transaction.fmr == attempt.fmr
+    assert transactions.at_default.far.errors == system.at_default.far.errors
+
+
+def test_pairs_without_transactions_have_no_transaction_rates():
+    assert evaluated(crowd()).transactions is None
 
 
 def test_decisions_have_transaction_rates():
-    answers = as_decisions(in_transactions(crowd(mated=4, mean=60), 4))
-    (system,) = evaluate([answers]).systems
-    assert (system.transactions.at_required, system.transactions.curve) == (None, None)
-    assert system.transactions.at_default.frr.errors < system.at_default.frr.errors
+    system = evaluated(as_decisions(in_transactions(crowd(mated=4, mean=60), 4)))
+    transactions = system.transactions
+    assert (transactions.at_required, transactions.curve) == (None, None)
+    assert transactions.at_default.frr.errors < system.at_default.frr.errors
+
+
+UNSURE = crowd(others=60, mean=62, failures=0.05)
 
 
 @pytest.mark.parametrize("fmr", [1e-2, 1e-3])
 def test_intervals_at_an_fmr_include_threshold_uncertainty(fmr):
-    answers = crowd(others=60, mean=62, failures=0.05)
-    (system,) = evaluate([answers], required_fmr=fmr).systems
-    at = system.at_required
-    for rate, ends in ((at.frr, at.frr_at_fmr), (at.fnmr, at.fnmr_at_fmr)):
-        assert (ends.confidence, ends.method) == (0.95, Method.BOOTSTRAP)
-        low, high = rate.interval.low, rate.interval.high
-        assert ends.low <= low < rate.value < high <= ends.high
-        assert (low - ends.low, ends.high - high) > (0, 0)
-    # The same wherever that rate is said, and nowhere below five expected false matches.
-    assert [each.point for each in system.at_fmrs if each.fmr == fmr] == [at]
-    assert [each.fmr for each in system.at_fmrs] == [1e-2, 1e-3, 1e-4]
-    assert [each.point is None for each in system.at_fmrs] == [False, False, True]
-    assert [each.why_not is None for each in system.at_fmrs] == [True, True, False]
-    assert system.at_fmrs[2].pairs_needed == 50_000
-    (few,) = evaluate([crowd()], required_fmr=1e-3).systems
-    assert (few.at_required is None, few.at_fmrs[1].point) == (False, None)
-    # Whatever threshold would be fixed or was that of the run is what it is.
-    fixed = evaluate([answers], required_fmr=fmr, at_thresholds={"a": 50.0}).systems[0]
-    for point in (fixed.at_required, fixed.at_default):
+    system = evaluated(UNSURE, required_fmr=fmr)
+    point = system.at_required
+    assert point in [point_at.point for point_at in system.at_fmrs if point_at.fmr == fmr]
+    for rate, at_fmr in ((point.frr, point.frr_at_fmr), (point.fnmr, point.fnmr_at_fmr)):
+        assert (at_fmr.confidence, at_fmr.method) == (0.95, Method.BOOTSTRAP)
+        assert at_fmr.low <= rate.interval.low < rate.value < rate.interval.high <= at_fmr.high
+        assert width(at_fmr) > width(rate.interval)
+
+
+@pytest.mark.parametrize("fmr", [1e-2, 1e-3])
+def test_a_fixed_threshold_has_no_interval_at_an_fmr(fmr):
+    system = evaluated(UNSURE, required_fmr=fmr, at_thresholds={"a": 50.0})
+    points = [system.at_required, system.at_default]
+    points += [point_at.point for point_at in system.at_fmrs[:2]]
+    for point in points:
         assert (point.frr_at_fmr, point.fnmr_at_fmr) == (None, None)
-    # At a fixed threshold, no FMR is asked for.
-    for point_at in fixed.at_fmrs[:2]:
-        assert (point_at.point.frr_at_fmr, point_at.point.fnmr_at_fmr) == (None, None)
 
 
-def test_a_scatter_counts_each_pair_that_both_scored():
+def test_common_fmrs_have_rates_from_five_expected_false_matches_on():
+    system = evaluated(UNSURE, required_fmr=1e-2)
+    hundred, thousand, ten_thousand = system.at_fmrs
+    assert (hundred.fmr, thousand.fmr, ten_thousand.fmr) == (1e-2, 1e-3, 1e-4)
+    assert None not in (hundred.point, thousand.point)
+    assert (hundred.why_not, thousand.why_not) == (None, None)
+    assert ten_thousand.point is None
+    assert ten_thousand.why_not
+    assert ten_thousand.pairs_needed == 50_000
+    few = evaluated(crowd(), required_fmr=1e-3)
+    assert few.at_required is not None
+    assert few.at_fmrs[1].point is None
+
+
+@pytest.fixture(scope="module")
+def compared_with_failures():
     first = crowd("a", failures=0.02)
     second = crowd("b", mean=55, seed=4, failures=0.02)
-    evaluation = evaluate([first, second], **FIXED)
+    return first, second, evaluate([first, second], **FIXED)
+
+
+def test_a_scatter_counts_each_pair_that_both_scored(compared_with_failures):
+    first, second, evaluation = compared_with_failures
+    scatter = evaluation.differences[0].scatter
+    both_scored = first.scored & second.scored
+    for dots, mated in ((scatter.mated, first.mated), (scatter.non_mated, ~first.mated)):
+        rows = both_scored & mated
+        edges = (scatter.edges_first, scatter.edges_second)
+        expected, _, _ = np.histogram2d(first.scores[rows], second.scores[rows], edges)
+        drawn = np.zeros_like(expected)
+        drawn[list(dots.first), list(dots.second)] = dots.pairs
+        np.testing.assert_array_equal(drawn, expected)
+
+
+def test_a_scatter_counts_the_errors_that_two_systems_share(compared_with_failures):
+    first, second, evaluation = compared_with_failures
+    first_passed = first.passed(evaluation.systems[0].at_required.threshold)
+    second_passed = second.passed(evaluation.systems[1].at_required.threshold)
     (difference,) = evaluation.differences
     scatter = difference.scatter
-    thresholds = [system.at_required.threshold for system in evaluation.systems]
-    both = first.scored & second.scored
-    for dots, rows in (
-        (scatter.mated, both & first.mated),
-        (scatter.non_mated, both & ~first.mated),
-    ):
-        edges = (scatter.edges_first, scatter.edges_second)
-        counts, _, _ = np.histogram2d(first.scores[rows], second.scores[rows], edges)
-        drawn = np.zeros_like(counts)
-        drawn[list(dots.first), list(dots.second)] = dots.pairs
-        assert (drawn == counts).all()
-    passed = [each.passed(at) for each, at in zip((first, second), thresholds, strict=True)]
-    for overlap, wrong, rows in (
-        (scatter.mated_rejected, [~each for each in passed], first.mated),
-        (scatter.non_mated_passed, passed, ~first.mated),
-    ):
+
+    def check(overlap, first_wrong, second_wrong, rows):
         assert overlap.pairs == rows.sum()
-        assert overlap.both == (wrong[0] & wrong[1] & rows).sum()
-        assert overlap.only_first == (wrong[0] & ~wrong[1] & rows).sum()
-        assert overlap.only_second == (wrong[1] & ~wrong[0] & rows).sum()
+        assert overlap.both == (first_wrong & second_wrong & rows).sum()
+        assert overlap.only_first == (first_wrong & ~second_wrong & rows).sum()
+        assert overlap.only_second == (second_wrong & ~first_wrong & rows).sum()
+
+    check(scatter.mated_rejected, ~first_passed, ~second_passed, first.mated)
+    check(scatter.non_mated_passed, first_passed, second_passed, ~first.mated)
     # The same pairs as those of the verdict.
     assert scatter.mated_rejected.only_first == difference.only_first
     assert scatter.mated_rejected.only_second == difference.only_second
@@ -569,57 +786,80 @@ def test_a_scatter_counts_each_pair_that_both_scored():
 
 def test_more_than_four_systems_have_no_scatters():
     systems = [crowd(name, people=40, seed=seed) for seed, name in enumerate("abcde")]
-    assert all(two.scatter is None for two in evaluate(systems).differences)
-    assert all(two.scatter is not None for two in evaluate(systems[:4]).differences)
+    assert not any(difference.scatter for difference in evaluate(systems).differences)
+    assert all(difference.scatter for difference in evaluate(systems[:4]).differences)
 
 
 COSTS = Costs(false_match=200, false_reject=3, currency="USD")
 
 
-def test_a_year_multiplies_the_rates_of_the_report():
+@pytest.fixture(scope="module")
+def system_with_year():
     traffic = Traffic(calls_per_year=1_000_000, impostors=0.01, costs=COSTS)
-    (system,) = evaluate([as_real(crowd(failures=0.01))], **FIXED, traffic=traffic).systems
-    year = system.year
-    frr = system.at_required.shown("frr")
-    far = system.at_required.far
-    assert year.false_rejects.value == pytest.approx(990_000 * frr.value)
-    assert year.false_rejects.interval.low == pytest.approx(990_000 * frr.interval.low)
-    assert year.false_rejects.interval.high == pytest.approx(990_000 * frr.interval.high)
+    return evaluated(as_real(crowd(failures=0.01)), **FIXED, traffic=traffic)
+
+
+def test_a_year_multiplies_the_rates_of_the_report(system_with_year):
+    year = system_with_year.year
+    assert "1,000,000 calls, 1 % of them by impostors" in year.sentence
+    frr = system_with_year.at_required.shown("frr")
+    false_rejects = year.false_rejects
+    assert false_rejects.value == pytest.approx(990_000 * frr.value)
+    assert false_rejects.interval.low == pytest.approx(990_000 * frr.interval.low)
+    assert false_rejects.interval.high == pytest.approx(990_000 * frr.interval.high)
+    far = system_with_year.at_required.far
     assert year.false_matches.value == pytest.approx(10_000 * far.value)
     # The threshold was chosen on these pairs, as for the FMR of the report.
+    highest_fmr = system_with_year.at_required.fmr.interval.high
     assert year.false_matches.interval.high >= 10_000 * far.interval.high
-    assert year.false_matches.interval.high == pytest.approx(
-        10_000 * system.at_required.fmr.interval.high, rel=0.05
-    )
+    assert year.false_matches.interval.high == pytest.approx(10_000 * highest_fmr, rel=0.05)
+
+
+def test_the_cost_of_a_year_is_that_of_its_errors_and_its_calls(system_with_year):
+    year = system_with_year.year
+    matches, rejects = year.false_matches, year.false_rejects
     errors = year.cost_of_errors
-    assert errors.value == pytest.approx(
-        200 * year.false_matches.value + 3 * year.false_rejects.value
-    )
+    assert errors.value == pytest.approx(200 * matches.value + 3 * rejects.value)
     # A sum of independent errors: narrower than the sum of both ends.
-    lowest = 200 * year.false_matches.interval.low + 3 * year.false_rejects.interval.low
-    highest = 200 * year.false_matches.interval.high + 3 * year.false_rejects.interval.high
+    lowest = 200 * matches.interval.low + 3 * rejects.interval.low
+    highest = 200 * matches.interval.high + 3 * rejects.interval.high
     assert lowest < errors.interval.low < errors.value < errors.interval.high < highest
     assert year.cost_of_calls == pytest.approx(50_000)
     assert year.cost.value == pytest.approx(errors.value + 50_000)
     assert year.cost.interval.high == pytest.approx(errors.interval.high + 50_000)
-    assert "1,000,000 calls, 1 % of them by impostors" in year.sentence
 
 
-def test_a_year_lacks_what_is_unknown():
-    traffic = Traffic(calls_per_year=1000, impostors=0.5)
-    free = crowd("free")
-    euros = attrs.evolve(as_real(crowd("euros", seed=2)), currency="EUR")
-    without_costs = evaluate([free, euros], **FIXED, traffic=traffic)
-    assert [system.year.cost_of_errors for system in without_costs.systems] == [None, None]
-    assert [system.year.cost_of_calls for system in without_costs.systems] == [None, 50]
-    with_costs = evaluate([free, euros], **FIXED, traffic=attrs.evolve(traffic, costs=COSTS))
-    # Dollars and euros have no sum.
-    assert [system.year.cost for system in with_costs.systems] == [None, None]
-    assert all(system.year.cost_of_errors for system in with_costs.systems)
-    assert "year" in {caveat.code for caveat in with_costs.caveats}
-    no_strangers = evaluate([system_answers([90] * 40, [])], traffic=traffic)
-    assert [system.year for system in no_strangers.systems] == [None]
-    assert evaluate([free], **FIXED).systems[0].year is None
+TRAFFIC = Traffic(calls_per_year=1000, impostors=0.5)
+WITHOUT_PRICE = crowd("free")
+IN_EUROS = attrs.evolve(as_real(crowd("euros", seed=2)), currency="EUR")
+
+
+def years(*systems, costs=None):
+    traffic = attrs.evolve(TRAFFIC, costs=costs)
+    return [system.year for system in evaluate(systems, **FIXED, traffic=traffic).systems]
+
+
+def test_a_year_lacks_costs_and_prices_that_are_unknown():
+    without_price, in_euros = years(WITHOUT_PRICE, IN_EUROS)
+    assert (without_price.cost_of_errors, without_price.cost_of_calls) == (None, None)
+    assert (in_euros.cost_of_errors, in_euros.cost_of_calls) == (None, 50)
+
+
+def test_dollars_and_euros_have_no_sum():
+    without_price, in_euros = years(WITHOUT_PRICE, IN_EUROS, costs=COSTS)
+    assert without_price.cost_of_errors
+    assert in_euros.cost_of_errors
+    assert (without_price.cost, in_euros.cost) == (None, None)
+
+
+def test_a_year_gets_a_caveat():
+    caveats = caveats_of(WITHOUT_PRICE, IN_EUROS, **FIXED, traffic=TRAFFIC)
+    assert "year" in caveats
+
+
+def test_there_is_no_year_without_traffic_or_strangers():
+    assert years(system_answers([90] * 40, [])) == [None]
+    assert evaluated(WITHOUT_PRICE, **FIXED).year is None
 
 
 @pytest.mark.parametrize(
