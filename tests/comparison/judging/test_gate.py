@@ -27,26 +27,32 @@ DOOR = Requirements(name="door", title="Our door", max_fmr=0.01, max_frr=0.05, r
 AS_ASKED = attrs.evolve(DOOR, at="default")
 
 
-def judged(*answers, requirements=DOOR, **options):
-    asked = {"required_fmr": requirements.required_fmr}
-    evaluation = evaluate(answers, confidence=requirements.evaluation_confidence, **asked)
+def judged(*systems, requirements=DOOR, **options):
+    evaluation = evaluate(
+        systems,
+        required_fmr=requirements.required_fmr,
+        confidence=requirements.evaluation_confidence,
+    )
     return judge(evaluation, requirements, **options)
 
 
-def verdict_of(answers, requirements=DOOR, **options):
-    (verdict,) = judged(answers, requirements=requirements, **options).systems
+def verdict_of(answers, requirements=DOOR):
+    (verdict,) = judged(answers, requirements=requirements).systems
     return verdict
 
 
-def at_default(mated, wrong, others, let_in, **more):
-    """Pairs of as many people, of which so many are errors at the default threshold."""
-    same = [20] * wrong + [90] * (mated - wrong)
-    return system_answers(same, [60] * let_in + [10] * (others - let_in), **more)
+GOOD = crowd("good", mean=85, others=60)
+BAD = crowd("bad", mean=45, others=60)
 
 
-def test_a_pass_needs_both_upper_bounds_and_a_fail_a_lower_one_at_every_threshold():
-    good, bad = crowd(mean=85, others=60), crowd(mean=45, others=60)
-    verdict = verdict_of(good)
+def at_default(mated, rejected, others, accepted):
+    """Pairs of as many people, with so many errors at the default threshold."""
+    mated_scores = [20] * rejected + [90] * (mated - rejected)
+    return system_answers(mated_scores, [60] * accepted + [10] * (others - accepted))
+
+
+def test_a_pass_needs_both_upper_bounds_within_their_limits():
+    verdict = verdict_of(GOOD)
     assert (verdict.outcome, verdict.chosen_on) == (Conclusion.PASS, "evaluation")
     fmr, frr = verdict.rates
     assert (fmr.name, frr.name) == ("fmr", "frr")
@@ -54,44 +60,51 @@ def test_a_pass_needs_both_upper_bounds_and_a_fail_a_lower_one_at_every_threshol
     assert frr.high <= 0.05
     for rate in verdict.rates:
         assert f"below {upper_percent(rate.high)} % (limit" in verdict.sentence
-    assert verdict_of(bad).outcome is Conclusion.FAIL
-    # Scores alone would pass; failures to acquire are errors.
-    for wrong in (bad, crowd(mean=95, others=60, failures=0.2)):
-        verdict = verdict_of(wrong)
-        assert (verdict.outcome, verdict.rates[1].low > 0.05) == (Conclusion.FAIL, True)
-    # Chosen for an FMR that is stricter than it need be, it refuses too many; that is no FAIL.
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param(BAD, id="low scores"),
+        # Scores alone would pass; failures to acquire are errors.
+        pytest.param(crowd(mean=95, others=60, failures=0.2), id="failures to acquire"),
+    ],
+)
+def test_a_fail_needs_a_lower_bound_beyond_its_limit(answers):
+    verdict = verdict_of(answers)
+    _fmr, frr = verdict.rates
+    assert verdict.outcome is Conclusion.FAIL
+    assert frr.low > 0.05
+
+
+def test_a_threshold_that_is_stricter_than_it_need_be_is_no_fail():
     strict = attrs.evolve(DOOR, required_fmr=1e-4, max_fmr=0.3)
     verdict = verdict_of(crowd(mean=60, others=60), strict)
-    assert (verdict.outcome, verdict.rates[1].outcome) == (Conclusion.INCONCLUSIVE, Conclusion.FAIL)
+    _fmr, frr = verdict.rates
+    assert (verdict.outcome, frr.outcome) == (Conclusion.INCONCLUSIVE, Conclusion.FAIL)
     assert "another one might meet it" in verdict.sentence
 
 
-@pytest.mark.parametrize(("rate", "limit"), [("fmr", "max_fmr"), ("frr", "max_frr")])
-def test_a_bound_that_equals_the_limit_is_within_it(rate, limit):
-    answers = at_default(400, 20, 400, 20)
+@pytest.mark.parametrize("rate_name", ["fmr", "frr"])
+def test_a_bound_that_equals_the_limit_is_within_it(rate_name):
     generous = attrs.evolve(AS_ASKED, max_fmr=0.5, max_frr=0.5)
 
-    def judged_rate(value):
-        verdict = verdict_of(answers, attrs.evolve(generous, **{limit: float(value)}))
-        return next(each for each in verdict.rates if each.name == rate)
+    def judged_at(limit):
+        requirements = attrs.evolve(generous, **{f"max_{rate_name}": float(limit)})
+        verdict = verdict_of(at_default(400, 20, 400, 20), requirements)
+        (rate,) = (rate for rate in verdict.rates if rate.name == rate_name)
+        return rate
 
-    def outcome(value):
-        return judged_rate(value).outcome
-
-    bound = judged_rate(0.5)
-
-    assert outcome(bound.high) is Conclusion.PASS
-    assert outcome(np.nextafter(bound.high, 0)) is Conclusion.INCONCLUSIVE
-    assert outcome(bound.low) is Conclusion.INCONCLUSIVE
-    assert outcome(np.nextafter(bound.low, 0)) is Conclusion.FAIL
+    low, high = judged_at(0.5).low, judged_at(0.5).high
+    assert judged_at(high).outcome is Conclusion.PASS
+    assert judged_at(np.nextafter(high, 0)).outcome is Conclusion.INCONCLUSIVE
+    assert judged_at(low).outcome is Conclusion.INCONCLUSIVE
+    assert judged_at(np.nextafter(low, 0)).outcome is Conclusion.FAIL
 
 
-def test_other_thresholds_are_searched_between_points_of_the_curve():
-    evaluation = evaluate(
-        [crowd(mean=45, others=60)], required_fmr=2e-3, confidence=DOOR.evaluation_confidence
-    )
-    (system,) = evaluation.systems
-    for fmr_low, frr_low, outcome in (
+@pytest.mark.parametrize(
+    ("fmr_low", "frr_low", "outcome"),
+    [
         # Between the points FMR may be as low as at the second, and FRR as low as at the first.
         ((0.5, 0.0), (0.0, 0.5), Conclusion.INCONCLUSIVE),
         ((0.5, 0.02), (0.0, 0.5), Conclusion.FAIL),
@@ -100,40 +113,47 @@ def test_other_thresholds_are_searched_between_points_of_the_curve():
         # Beyond the last point FMR is no lower than there.
         ((0.5, 0.02), (0.06, 0.04), Conclusion.FAIL),
         ((0.5, 0.0), (0.06, 0.04), Conclusion.INCONCLUSIVE),
-    ):
-        curve = attrs.evolve(system.curve, thresholds=(1, 2), fmr_low=fmr_low, frr_low=frr_low)
-        systems = (attrs.evolve(system, curve=curve),)
-        verdict = judge(attrs.evolve(evaluation, systems=systems), DOOR)
-        came = (verdict.outcome, verdict.systems[0].rates[1].outcome)
-        assert came == (outcome, Conclusion.FAIL), (fmr_low, frr_low)
+    ],
+)
+def test_other_thresholds_are_searched_between_points_of_the_curve(fmr_low, frr_low, outcome):
+    confidence = DOOR.evaluation_confidence
+    evaluation = evaluate([BAD], required_fmr=2e-3, confidence=confidence)
+    (system,) = evaluation.systems
+    curve = attrs.evolve(system.curve, thresholds=(1, 2), fmr_low=fmr_low, frr_low=frr_low)
+    evaluation = attrs.evolve(evaluation, systems=(attrs.evolve(system, curve=curve),))
+    (verdict,) = judge(evaluation, DOOR).systems
+    _fmr, frr = verdict.rates
+    assert (verdict.outcome, frr.outcome) == (outcome, Conclusion.FAIL)
 
 
 PLAN = "facematch compare plan --fmr 0.01 --frr 0.05 --confidence 0.95"
 
 
 @pytest.mark.parametrize(
-    ("answers", "requirements", "is_planned"),
+    ("answers", "requirements", "plan"),
     [
-        (at_default(40, 0, 400, 0), AS_ASKED, True),
-        # Of too few pairs no threshold was chosen.
-        (at_default(100, 0, 200, 0), DOOR, True),
-        # A plan knows neither groups nor transactions.
-        (at_default(200, 0, 600, 0), attrs.evolve(DOOR, max_ratio_frr=1.25), False),
-        (
+        pytest.param(at_default(40, 0, 400, 0), AS_ASKED, PLAN, id="too few mated pairs"),
+        pytest.param(at_default(100, 0, 200, 0), DOOR, PLAN, id="too few to choose a threshold"),
+        pytest.param(
+            at_default(200, 0, 600, 0),
+            attrs.evolve(DOOR, max_ratio_frr=1.25),
+            None,
+            id="a plan knows no groups",
+        ),
+        pytest.param(
             in_transactions(at_default(40, 0, 600, 0), 1),
             attrs.evolve(DOOR, counts="transactions"),
-            False,
+            None,
+            id="a plan knows no transactions",
         ),
         # A rate that was seen beyond its limit stays there with more pairs.
-        (at_default(40, 3, 400, 0), AS_ASKED, False),
+        pytest.param(at_default(40, 3, 400, 0), AS_ASKED, None, id="beyond its limit"),
     ],
 )
-def test_an_inconclusive_verdict_for_lack_of_pairs_names_the_plan(
-    answers, requirements, is_planned
-):
+def test_an_inconclusive_verdict_for_lack_of_pairs_names_the_plan(answers, requirements, plan):
     verdict = verdict_of(answers, requirements)
     assert verdict.outcome is Conclusion.INCONCLUSIVE
-    assert verdict.plan == (PLAN if is_planned else None)
+    assert verdict.plan == plan
 
 
 def test_plan_uses_the_gates_way_of_choosing_thresholds():
@@ -142,51 +162,71 @@ def test_plan_uses_the_gates_way_of_choosing_thresholds():
     assert plan == PLAN.replace("0.01", "0.005", 1)
 
 
-def test_decisions_are_judged_at_their_one_threshold():
-    for requirements in (DOOR, AS_ASKED):
-        verdict = verdict_of(as_decisions(crowd(mean=85, others=60)), requirements)
-        assert (verdict.outcome, verdict.chosen_on) == (Conclusion.PASS, "default")
-    assert verdict_of(as_decisions(crowd(mean=40))).outcome is Conclusion.FAIL
-    unknown = verdict_of(attrs.evolve(as_decisions(crowd(mean=85, others=60)), threshold=None))
-    assert (unknown.threshold, unknown.outcome) == (None, Conclusion.PASS)
+GOOD_DECISIONS = as_decisions(GOOD)
 
 
-def test_without_a_threshold_its_reason_is_the_verdict():
-    # The required FMR takes 500 non-mated pairs.
-    few, enough = (verdict_of(at_default(100, 0, others, 0)) for others in (499, 500))
-    assert (few.outcome, enough.outcome) == (Conclusion.INCONCLUSIVE, Conclusion.PASS)
-    nothing = verdict_of(system_answers([LOST], [LOST]))
-    assert (nothing.outcome, nothing.rates) == (Conclusion.INCONCLUSIVE, ())
-    assert "It compared no pair" in nothing.sentence
+@pytest.mark.parametrize(
+    ("answers", "requirements", "outcome"),
+    [
+        pytest.param(GOOD_DECISIONS, DOOR, Conclusion.PASS, id="good"),
+        pytest.param(GOOD_DECISIONS, AS_ASKED, Conclusion.PASS, id="good as asked"),
+        pytest.param(as_decisions(crowd(mean=40)), DOOR, Conclusion.FAIL, id="bad"),
+        pytest.param(
+            attrs.evolve(GOOD_DECISIONS, threshold=None), DOOR, Conclusion.PASS, id="not known"
+        ),
+    ],
+)
+def test_decisions_are_judged_at_their_one_threshold(answers, requirements, outcome):
+    verdict = verdict_of(answers, requirements)
+    assert (verdict.outcome, verdict.chosen_on) == (outcome, "default")
+    assert verdict.threshold == answers.threshold
+
+
+@pytest.mark.parametrize(
+    ("strangers", "outcome"), [(499, Conclusion.INCONCLUSIVE), (500, Conclusion.PASS)]
+)
+def test_the_required_fmr_takes_500_pairs_of_strangers(strangers, outcome):
+    assert verdict_of(at_default(100, 0, strangers, 0)).outcome is outcome
+
+
+def test_without_a_comparison_the_reason_is_the_verdict():
+    verdict = verdict_of(system_answers([LOST], [LOST]))
+    assert (verdict.outcome, verdict.rates) == (Conclusion.INCONCLUSIVE, ())
+    assert "It compared no pair" in verdict.sentence
+
+
+def test_a_system_that_no_threshold_keeps_within_both_limits_fails():
     # 20 pairs of two people have the highest score: nobody gets in without them.
-    tops = system_answers(
+    answers = system_answers(
         [*range(50, 90)] * 10, [10] * 380 + [90] * 20, rule=ThresholdRule.AT_LEAST
     )
-    verdict = verdict_of(tops)
+    verdict = verdict_of(answers)
     assert (verdict.outcome, verdict.rates, verdict.threshold) == (Conclusion.FAIL, (), None)
     assert verdict.sentence.startswith("a: No threshold keeps both")
 
 
 def test_a_run_without_decisions_needs_a_threshold_and_not_more_pairs():
-    few = at_default(100, 0, 200, 0)
-    undecided = with_columns(few, decisions=np.full(len(few), -1, np.int8))
-    at_required = verdict_of(undecided)
-    assert ("too few" in at_required.sentence, at_required.plan) == (True, PLAN)
+    answers = at_default(100, 0, 200, 0)
+    undecided = with_columns(answers, decisions=np.full(len(answers), -1, np.int8))
     verdict = verdict_of(undecided, AS_ASKED)
     assert (verdict.outcome, verdict.rates) == (Conclusion.INCONCLUSIVE, ())
     assert "without a known threshold" in verdict.sentence
     assert "too few" not in verdict.sentence
     assert verdict.plan is None
-    nothing = verdict_of(without_answers(few, slice(None)), AS_ASKED)
-    assert "It compared no pair" in nothing.sentence
+    at_required_fmr = verdict_of(undecided)
+    assert "too few" in at_required_fmr.sentence
+    assert at_required_fmr.plan == PLAN
+
+
+def test_a_run_without_answers_compared_nothing():
+    answers = without_answers(at_default(100, 0, 200, 0), slice(None))
+    assert "It compared no pair" in verdict_of(answers, AS_ASKED).sentence
 
 
 def test_reversed_scores_affect_only_their_own_system():
-    good, wrong = crowd("good", mean=85, others=60), crowd("wrong", mean=85, others=60)
-    wrong = with_columns(wrong, scores=100 - wrong.scores)
-    verdict = judged(good, wrong)
-    passed, stopped = verdict.systems
-    assert (passed.outcome, stopped.outcome) == (Conclusion.PASS, Conclusion.INCONCLUSIVE)
+    distances = attrs.evolve(with_columns(GOOD, scores=100 - GOOD.scores), name="wrong")
+    good, stopped = judged(GOOD, distances).systems
+    assert (good.outcome, stopped.outcome) == (Conclusion.PASS, Conclusion.INCONCLUSIVE)
     assert (stopped.rates, stopped.plan) == ((), None)
     assert "distances" in stopped.sentence
 
@@ -198,111 +238,141 @@ def test_a_rate_without_trials_is_inconclusive():
     assert verdict.outcome is Conclusion.INCONCLUSIVE
 
 
-def test_all_systems_must_pass():
-    good, bad = crowd("good", mean=85, others=60), crowd("bad", mean=45, others=60)
-    small = as_decisions(crowd("open", mean=85, others=60))
-    small = without_answers(small, np.flatnonzero(~small.mated))
-    assert judged(good, attrs.evolve(good, name="two")).outcome is (Conclusion.PASS)
-    assert judged(good, bad).outcome is Conclusion.FAIL
-    assert judged(good, small).outcome is Conclusion.INCONCLUSIVE
-    assert judged(good, small, bad).outcome is Conclusion.FAIL
-    assert judged(good, bad, systems=["good"]).outcome is Conclusion.PASS
+OPEN = attrs.evolve(
+    without_answers(GOOD_DECISIONS, np.flatnonzero(~GOOD_DECISIONS.mated)), name="open"
+)
 
 
-def test_an_evaluation_with_other_fmr_or_narrower_intervals_is_rejected():
-    evaluation = evaluate([crowd(mean=85, others=60)], required_fmr=1e-3)
-    for wrong in (DOOR, attrs.evolve(AS_ASKED, confidence=0.99)):
-        with pytest.raises(InvalidRequest):
-            judge(evaluation, wrong)
-    # At the default threshold the required FMR does not matter.
-    assert judge(evaluation, AS_ASKED).outcome is Conclusion.PASS
+@pytest.mark.parametrize(
+    ("systems", "outcome"),
+    [
+        pytest.param([GOOD, attrs.evolve(GOOD, name="two")], Conclusion.PASS, id="all pass"),
+        pytest.param([GOOD, BAD], Conclusion.FAIL, id="one fails"),
+        pytest.param([GOOD, OPEN], Conclusion.INCONCLUSIVE, id="one is inconclusive"),
+        pytest.param([GOOD, OPEN, BAD], Conclusion.FAIL, id="one of each"),
+    ],
+)
+def test_all_systems_must_pass(systems, outcome):
+    assert judged(*systems).outcome is outcome
 
 
-def in_groups(*of_each, mated_errors, accepted=(0, 0), lost=(0, 0)):
-    """Decisions on independent pairs of two groups: so many mated ones, and as many others."""
-    mated, others, places = [], [], []
-    for place, (pairs, wrong, strangers, failures) in enumerate(
-        zip(of_each, mated_errors, accepted, lost, strict=True)
-    ):
-        mated += [LOST] * failures + [20] * wrong + [90] * (pairs - wrong - failures)
-        others += [60] * strangers + [10] * (pairs - strangers)
-        places += [place] * pairs
-    group = np.array(places * 2)
-    group = Grouping(labels=("x", "y"), probe=group, reference=group)
-    return with_columns(as_decisions(system_answers(mated, others)), groups={"column": group})
+def test_only_the_named_systems_must_pass():
+    assert judged(GOOD, BAD, systems=["good"]).outcome is Conclusion.PASS
 
+
+@pytest.mark.parametrize("requirements", [DOOR, attrs.evolve(AS_ASKED, confidence=0.99)])
+def test_an_evaluation_with_other_fmr_or_narrower_intervals_is_refused(requirements):
+    with pytest.raises(InvalidRequest):
+        judge(evaluate([GOOD], required_fmr=1e-3), requirements)
+
+
+def test_at_the_default_threshold_the_required_fmr_does_not_matter():
+    assert judge(evaluate([GOOD], required_fmr=1e-3), AS_ASKED).outcome is Conclusion.PASS
+
+
+def in_groups(x_mated, y_mated):
+    """Decisions on independent mated pairs of two groups, and as many on others, all correct."""
+    group_of_pair = np.repeat([0, 1], [len(x_mated), len(y_mated)])
+    group_of_pair = np.concatenate([group_of_pair, group_of_pair])
+    answers = system_answers([*x_mated, *y_mated], [10] * (len(x_mated) + len(y_mated)))
+    groups = Grouping(labels=("x", "y"), probe=group_of_pair, reference=group_of_pair)
+    return with_columns(as_decisions(answers), groups={"column": groups})
+
+
+#: Of 1,000 mated pairs in each group 2 and 10 % are rejected, which is 0.33 and 1.67 times the
+#: rate of both groups. Of the first, half were failures to acquire.
+UNEQUAL_GROUPS = in_groups([LOST] * 10 + [20] * 10 + [90] * 980, [20] * 100 + [90] * 900)
 
 GROUPS = attrs.evolve(DOOR, max_fmr=0.2, max_frr=0.2)
 
 
 @pytest.mark.parametrize(
-    ("limit", "outcomes"),
+    ("limit", "x_outcome", "y_outcome"),
     [
-        # Of 1,000 mated pairs each, 20 and 100 are rejected: 2 and 10 %, 0.33 and 1.67 times
-        # the rate of both; 10 and 0 failed to acquire.
-        ({"max_frr_group": 0.15}, ["pass", "pass"]),
-        ({"max_frr_group": 0.05}, ["pass", "fail"]),
-        ({"max_frr_group": 0.11}, ["pass", "inconclusive"]),
-        ({"max_ratio_frr": 2.0}, ["pass", "pass"]),
-        ({"max_ratio_frr": 1.25}, ["pass", "fail"]),
-        ({"max_ratio_frr": 1.7}, ["pass", "inconclusive"]),
-        ({"max_fta_group": 0.002}, ["fail", "inconclusive"]),
-        ({"max_fta_group": 0.02}, ["pass", "pass"]),
-        ({"max_fmr_group": 0.01, "max_frr_group": 0.15}, ["pass", "pass", "pass", "pass"]),
+        ({"max_frr_group": 0.15}, "pass", "pass"),
+        ({"max_frr_group": 0.05}, "pass", "fail"),
+        ({"max_frr_group": 0.11}, "pass", "inconclusive"),
+        ({"max_ratio_frr": 2.0}, "pass", "pass"),
+        ({"max_ratio_frr": 1.25}, "pass", "fail"),
+        ({"max_ratio_frr": 1.7}, "pass", "inconclusive"),
+        ({"max_fta_group": 0.002}, "fail", "inconclusive"),
+        ({"max_fta_group": 0.02}, "pass", "pass"),
         # Nobody was accepted: a ratio cannot be had yet.
-        ({"max_ratio_fmr": 1.25}, ["inconclusive", "inconclusive"]),
+        ({"max_ratio_fmr": 1.25}, "inconclusive", "inconclusive"),
     ],
     ids=str,
 )
-def test_a_group_limit_applies_to_every_group(limit, outcomes):
-    answers = in_groups(1000, 1000, mated_errors=(10, 100), lost=(10, 0))
-    verdict = verdict_of(answers, attrs.evolve(GROUPS, **limit))
-    assert [rate.outcome for rate in verdict.groups] == outcomes
-    places = {(rate.column, rate.group) for rate in verdict.groups}
-    assert places == {("column", "x"), ("column", "y")}
+def test_a_group_limit_applies_to_every_group(limit, x_outcome, y_outcome):
+    verdict = verdict_of(UNEQUAL_GROUPS, attrs.evolve(GROUPS, **limit))
+    x, y = verdict.groups
+    assert (x.column, x.group, x.outcome) == ("column", "x", x_outcome)
+    assert (y.column, y.group, y.outcome) == ("column", "y", y_outcome)
     assert [rate.outcome for rate in verdict.rates] == ["pass", "pass"]
-    worst = next(word for word in ("fail", "inconclusive", "pass") if word in outcomes)
-    assert verdict.outcome == worst
-    assert ("column y (" in verdict.sentence) == (outcomes[-1] != "pass")
-    for rate in verdict.groups:
-        # Lower bounds of both groups hold together, upper ones each for itself.
-        if not rate.name.endswith("_ratio"):
-            expected = bounds(rate.rate, 0.975)[0], bounds(rate.rate, 0.95)[1]
-            assert (rate.low, rate.high) == pytest.approx(expected)
+    worst_first = ["fail", "inconclusive", "pass"]
+    assert verdict.outcome == min(x_outcome, y_outcome, key=worst_first.index)
+    assert ("column y (" in verdict.sentence) == (y_outcome != "pass")
 
 
-@pytest.mark.parametrize("wrong", [0, 4])
-def test_a_group_with_too_few_people_is_inconclusive(wrong):
-    answers = in_groups(1000, 4, mated_errors=(0, wrong))
+def test_several_group_limits_apply_together():
+    limits = attrs.evolve(GROUPS, max_fmr_group=0.01, max_frr_group=0.15)
+    verdict = verdict_of(UNEQUAL_GROUPS, limits)
+    assert [rate.outcome for rate in verdict.groups] == ["pass"] * 4
+    assert verdict.outcome is Conclusion.PASS
+
+
+@pytest.mark.parametrize("limit", ["max_fmr_group", "max_frr_group", "max_fta_group"])
+def test_lower_bounds_of_groups_hold_together_and_upper_ones_each_for_itself(limit):
+    for rate in verdict_of(UNEQUAL_GROUPS, attrs.evolve(GROUPS, **{limit: 0.1})).groups:
+        together, _ = bounds(rate.rate, 0.975)
+        _, alone = bounds(rate.rate, 0.95)
+        assert (rate.low, rate.high) == pytest.approx((together, alone))
+
+
+@pytest.mark.parametrize("score", [90, 20])
+def test_a_group_with_too_few_people_is_inconclusive(score):
+    answers = in_groups([90] * 1000, [score] * 4)
     verdict = verdict_of(answers, attrs.evolve(GROUPS, max_frr_group=0.9))
     assert [rate.outcome for rate in verdict.groups] == ["pass", "inconclusive"]
     assert verdict.outcome is Conclusion.INCONCLUSIVE
     assert "column y (people: 4, 10 are needed)" in verdict.sentence
 
 
+OF_TRANSACTIONS = attrs.evolve(DOOR, max_frr=0.05, counts="transactions")
+
+
+def in_threes(mean):
+    return in_transactions(crowd(people=300, mated=3, others=60, mean=mean), 3)
+
+
 def test_limits_of_transactions_are_those_of_the_best_attempt():
-    answers = in_transactions(crowd(people=300, mated=3, others=60, mean=62), 3)
-    limits = attrs.evolve(DOOR, max_frr=0.05, counts="transactions")
-    attempts, best = verdict_of(answers), verdict_of(answers, limits)
-    assert (attempts.outcome, best.outcome) == (Conclusion.INCONCLUSIVE, Conclusion.PASS)
+    attempts = verdict_of(in_threes(mean=62))
+    transactions = verdict_of(in_threes(mean=62), OF_TRANSACTIONS)
+    assert attempts.outcome is Conclusion.INCONCLUSIVE
     assert [rate.outcome for rate in attempts.rates] == [Conclusion.PASS, Conclusion.FAIL]
-    assert (best.threshold, best.rates[1].rate.trials) == (attempts.threshold, 300)
-    # Its own curve says whether another threshold would pass, and not that of attempts.
-    strict = attrs.evolve(limits, required_fmr=1e-5, max_fmr=0.3)
-    answers = in_transactions(crowd(people=300, mated=3, others=60, mean=37), 3)
-    assert verdict_of(answers, strict).outcome is Conclusion.INCONCLUSIVE
-    assert verdict_of(answers, attrs.evolve(strict, counts="attempts")).outcome is Conclusion.FAIL
-    bad = in_transactions(crowd(people=300, mated=3, others=60, mean=35), 3)
-    assert verdict_of(bad, limits).outcome is Conclusion.FAIL
+    assert transactions.outcome is Conclusion.PASS
+    assert transactions.threshold == attempts.threshold
+    assert transactions.rates[1].rate.trials == 300
+    assert verdict_of(in_threes(mean=35), OF_TRANSACTIONS).outcome is Conclusion.FAIL
+
+
+def test_the_curve_of_transactions_says_whether_another_threshold_would_pass():
+    strict = attrs.evolve(OF_TRANSACTIONS, required_fmr=1e-5, max_fmr=0.3)
+    assert verdict_of(in_threes(mean=37), strict).outcome is Conclusion.INCONCLUSIVE
+    of_attempts = attrs.evolve(strict, counts="attempts")
+    assert verdict_of(in_threes(mean=37), of_attempts).outcome is Conclusion.FAIL
 
 
 DOOR_FILE = {"title": "Our door", "max_fmr": 1e-3, "max_frr": 0.02}
 
 
-def write_file(tmp_path, document):
-    path = tmp_path / "door.toml"
-    path.write_text(document if isinstance(document, str) else tomli_w.dumps(document))
-    return path
+@pytest.fixture
+def write_door(tmp_path):
+    def write(document):
+        path = tmp_path / "door.toml"
+        path.write_text(tomli_w.dumps(document))
+        return path
+
+    return write
 
 
 def test_sp800_63a_has_its_documented_limits_and_source():
@@ -313,83 +383,144 @@ def test_sp800_63a_has_its_documented_limits_and_source():
     assert requirements.required_fmr == pytest.approx(requirements.max_fmr / 5)
     assert "section 3.11" in requirements.source
     assert (requirements.max_ratio_fmr, requirements.max_ratio_frr) == (1.25, 1.25)
-    for name in built_in():
-        assert read_requirements(name).source
-        assert read_requirements(name).name == name
 
 
-def test_requirements_need_two_keys_and_accept_the_others(tmp_path):
-    path = write_file(tmp_path, DOOR_FILE)
+@pytest.mark.parametrize("name", built_in())
+def test_built_in_requirements_have_a_source(name):
+    assert read_requirements(name).source
+    assert read_requirements(name).name == name
+
+
+def test_requirements_have_defaults(write_door):
+    path = write_door(DOOR_FILE)
     expected = Requirements(name="door", **DOOR_FILE, required_fmr=1e-3 / 5)
     assert read_requirements(path) == read_requirements(str(path)) == expected
     assert expected.evaluation_confidence == pytest.approx(0.9)
-    more = {"required_fmr": 1e-3, "at": "default", "confidence": 0.99}
-    words = {"source": "a", "leaves_out": "b"}
-    requirements = read_requirements(write_file(tmp_path, DOOR_FILE | more | words))
-    assert {key: getattr(requirements, key) for key in more | words} == more | words
-    more = {"counts": "transactions", "attempts": 5, "max_fta_group": 0.1, "max_ratio_fmr": 2}
-    requirements = read_requirements(write_file(tmp_path, DOOR_FILE | more))
-    assert (requirements.counts, requirements.attempts) == ("transactions", 5)
-    assert requirements.by_group == {"fta": 0.1, "fmr_ratio": 2.0}
-    untitled = {key: value for key, value in DOOR_FILE.items() if key != "title"}
-    assert read_requirements(write_file(tmp_path, untitled)).title == "door"
-    for key in untitled:
-        path = write_file(tmp_path, {k: v for k, v in DOOR_FILE.items() if k != key})
-        with pytest.raises(InvalidRequest, match=f"missing `{key}`"):
-            read_requirements(path)
 
 
 @pytest.mark.parametrize(
-    "change",
+    "keys",
     [
-        *({"max_fmr": 0}, {"max_frr": "0.01"}, {"max_frr": True}, {"max_frr": float("nan")}),
-        *({"required_fmr": 0.01}, {"confidence": 0.5}, {"at": "both"}, {"max_far": 0.01}),
-        *({"attempts": 0}, {"attempts": 2.0}, {"counts": 5}, {"max_ratio_fmr": 1}),
+        {"required_fmr": 1e-3, "at": "default", "confidence": 0.99},
+        {"source": "a", "leaves_out": "b"},
+        {"counts": "transactions", "attempts": 5},
     ],
     ids=str,
 )
-def test_a_wrong_key_is_named_with_its_file(tmp_path, change):
-    path = write_file(tmp_path, {**DOOR_FILE, **change})
-    (key,) = change
+def test_requirements_accept(write_door, keys):
+    requirements = read_requirements(write_door(DOOR_FILE | keys))
+    assert {key: getattr(requirements, key) for key in keys} == keys
+
+
+def test_limits_by_group_are_named_by_rate(write_door):
+    limits = {"counts": "transactions", "max_fta_group": 0.1, "max_ratio_fmr": 2}
+    requirements = read_requirements(write_door(DOOR_FILE | limits))
+    assert requirements.by_group == {"fta": 0.1, "fmr_ratio": 2.0}
+
+
+def without(key):
+    return {other: value for other, value in DOOR_FILE.items() if other != key}
+
+
+def test_a_missing_title_is_the_name_of_the_file(write_door):
+    assert read_requirements(write_door(without("title"))).title == "door"
+
+
+@pytest.mark.parametrize("key", ["max_fmr", "max_frr"])
+def test_requirements_need_both_limits(write_door, key):
+    with pytest.raises(InvalidRequest, match=f"missing `{key}`"):
+        read_requirements(write_door(without(key)))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("max_fmr", 0),
+        ("max_frr", "0.01"),
+        ("max_frr", True),
+        ("max_frr", float("nan")),
+        ("required_fmr", 0.01),
+        ("confidence", 0.5),
+        ("at", "both"),
+        ("max_far", 0.01),
+        ("attempts", 0),
+        ("attempts", 2.0),
+        ("counts", 5),
+        ("max_ratio_fmr", 1),
+    ],
+)
+def test_a_wrong_key_is_named_with_its_file(write_door, key, value):
+    path = write_door(DOOR_FILE | {key: value})
     with pytest.raises(InvalidRequest, match=key) as caught:
         read_requirements(path)
     assert str(path) in str(caught.value)
 
 
-def test_unreadable_requirements_are_rejected(tmp_path):
+def test_groups_are_not_judged_at_the_default_threshold(write_door):
     with pytest.raises(InvalidRequest, match="by group"):
-        read_requirements(write_file(tmp_path, DOOR_FILE | {"max_fmr_group": 0.1, "at": "default"}))
-    for wrong in ("sp800-63b", tmp_path / "nothing.toml", tmp_path, "a\0.toml"):
-        with pytest.raises(InvalidRequest):
-            read_requirements(wrong)
-    for content in (b"x = ", b"\xff", b"a = [" * 3000, b"#" * ((1 << 20) + 1)):
-        (tmp_path / "broken.toml").write_bytes(content)
-        with pytest.raises(InvalidRequest):
-            read_requirements(tmp_path / "broken.toml")
+        read_requirements(write_door(DOOR_FILE | {"max_fmr_group": 0.1, "at": "default"}))
+
+
+@pytest.mark.parametrize("name", ["sp800-63b", "nothing.toml", ".", "a\0.toml"])
+def test_missing_requirements_are_refused(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidRequest):
+        read_requirements(name)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"x = ", id="no TOML"),
+        pytest.param(b"\xff", id="no UTF-8"),
+        pytest.param(b"a = [" * 3000, id="deeply nested"),
+        pytest.param(b"#" * ((1 << 20) + 1), id="more than a MiB"),
+    ],
+)
+def test_unreadable_requirements_are_refused(tmp_path, content):
+    (tmp_path / "broken.toml").write_bytes(content)
+    with pytest.raises(InvalidRequest):
+        read_requirements(tmp_path / "broken.toml")
 
 
 def test_the_gate_judges_a_fixed_threshold():
-    options = {"required_fmr": DOOR.required_fmr, "confidence": DOOR.evaluation_confidence}
-    answers = [crowd(mean=85, others=60)]
-    evaluation = evaluate(answers, at_thresholds={"a": 60.0}, **options)
+    evaluation = evaluate(
+        [GOOD],
+        at_thresholds={"good": 60.0},
+        required_fmr=DOOR.required_fmr,
+        confidence=DOOR.evaluation_confidence,
+    )
     (verdict,) = judge(evaluation, DOOR).systems
     assert (verdict.threshold, verdict.chosen_on) == (60.0, "fixed")
     assert "chosen for" not in verdict.sentence
-    assert verdict.rates[0].high == pytest.approx(bounds(verdict.rates[0].rate, 0.95)[1])
+    fmr, _frr = verdict.rates
+    _, upper_bound = bounds(fmr.rate, 0.95)
+    assert fmr.high == pytest.approx(upper_bound)
 
 
-@given(fmr=st.floats(1e-4, 0.5), frr=st.floats(1e-3, 0.5), confidence=st.floats(0.5, 0.99))
-def test_planned_numbers_suffice_and_no_smaller_ones_do(fmr, frr, confidence):
+RATES = st.floats(1e-3, 0.5)
+
+
+@given(fmr=st.floats(1e-4, 0.5), frr=RATES, confidence=st.floats(0.5, 0.99))
+def test_planned_numbers_suffice(fmr, frr, confidence):
     for need in plan_study(fmr=fmr, frr=frr, confidence=confidence).needs:
         assert need.non_mated * fmr >= ENOUGH_FALSE_MATCHES * (1 - 1e-9)
-        for trials, rate in ((need.mated, frr), (need.non_mated, fmr)):
-            assert exact_upper(need.errors, trials, confidence) <= rate * (1 + 1e-9)
-            places = rate == fmr and (trials - 1) * fmr < ENOUGH_FALSE_MATCHES
-            if trials > need.errors + 1 and not places:
-                assert exact_upper(need.errors, trials - 1, confidence) > rate * (1 - 1e-9)
+        assert exact_upper(need.errors, need.mated, confidence) <= frr * (1 + 1e-9)
+        assert exact_upper(need.errors, need.non_mated, confidence) <= fmr * (1 + 1e-9)
 
 
-@pytest.mark.parametrize("wrong", [{"fmr": 0}, {"frr": 1}, {"confidence": 1.0}], ids=str)
-def test_plan_refuses_numbers_out_of_range(wrong):
+@given(fmr=st.floats(1e-4, 0.5), frr=RATES, confidence=st.floats(0.5, 0.99))
+def test_no_smaller_numbers_than_the_planned_ones_suffice(fmr, frr, confidence):
+    for need in plan_study(fmr=fmr, frr=frr, confidence=confidence).needs:
+        if need.mated > need.errors + 1:
+            assert exact_upper(need.errors, need.mated - 1, confidence) > frr * (1 - 1e-9)
+        # Fewer would not be enough to choose a threshold either.
+        is_for_threshold = (need.non_mated - 1) * fmr < ENOUGH_FALSE_MATCHES
+        if need.non_mated > need.errors + 1 and not is_for_threshold:
+            assert exact_upper(need.errors, need.non_mated - 1, confidence) > fmr * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("numbers", [{"fmr": 0}, {"frr": 1}, {"confidence": 1.0}], ids=str)
+def test_plan_refuses_numbers_out_of_range(numbers):
     with pytest.raises(InvalidRequest):
-        plan_study(**{"fmr": 1e-3, "frr": 0.01} | wrong)
+        plan_study(**{"fmr": 1e-3, "frr": 0.01} | numbers)
