@@ -68,55 +68,57 @@ def shop(store):
     return [Budget(100, name="shop", store=store)]
 
 
-def sums(store):
+def money(store):
     """Spent, reserved and unknown, of the one budget."""
     (progress,) = store.budgets()
     return progress.spent, progress.reserved, progress.unknown
 
 
-def replaced(database, step, errors, *, is_written=False):
-    """The database fails at a step, with each of these errors and then no more."""
-    real = getattr(database, step)
+def fail_first(database, step, errors, *, is_written=False):
+    """Fail at a step with each of these errors; with `is_written` once it is stored."""
+    run_step = getattr(database, step)
 
-    def failing_first(*about):
-        done = real(*about) if is_written or not errors else None
-        if errors:
-            raise errors.pop(0)
-        return done
+    def fail_then_run(*arguments):
+        if not errors:
+            return run_step(*arguments)
+        if is_written:
+            run_step(*arguments)
+        raise errors.pop(0)
 
-    setattr(database, step, failing_first)
-
-
-FREE_OF_CHARGE = {"billed_operations": frozenset()}
+    setattr(database, step, fail_then_run)
 
 
 @pytest.mark.parametrize(
-    ("more", "states"),
+    "vendor",
     [
-        ({}, ["begun", "asked"]),
-        ({"environment": Environment.MOCK, **FREE_OF_CHARGE}, ["begun", "asked"]),
-        ({"environment": Environment.LOCAL, **FREE_OF_CHARGE}, ["begun", "asked"]),
+        pytest.param({}, id="charged"),
+        pytest.param(
+            {"environment": Environment.MOCK, "billed_operations": frozenset()}, id="elsewhere"
+        ),
+        pytest.param(
+            {"environment": Environment.LOCAL, "billed_operations": frozenset()}, id="here"
+        ),
     ],
-    ids=["charged", "elsewhere", "here"],
 )
-def test_each_step_is_stored_before_the_next(database, tmp_path, address, more, states):
+def test_each_step_is_stored_before_the_next(database, tmp_path, address, vendor):
     """Named before anything is reserved; asked before the first byte; ended after."""
-    seen, ids = [], []
+    states = []
+    calls_in_file = []
 
     class Watching(FakeBackend):
         def match(self, request):
-            seen.append(pair_states(database)[0])
+            states.extend(pair_states(database))
             # As another program reads it.
             with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as file:
-                rows = file.execute("SELECT call_id FROM facematch_comparisons").fetchall()
-            ids.append(rows == [(request.call_id,)])
+                calls_in_file.extend(file.execute("SELECT call_id FROM facematch_comparisons"))
             result = super().match(request)
-            seen.append(pair_states(database)[0])
+            states.extend(pair_states(database))
             return result
 
-    run_once(database, write_study(tmp_path / "one", pairs=1), opener(Watching(**more)))
-    assert (seen, ids) == (states, [states[0] == "begun"])
-    assert pair_states(database) == ["answered"]
+    backend = Watching(**vendor)
+    run_once(database, write_study(tmp_path / "one", pairs=1), opener(backend))
+    assert [*states, *pair_states(database)] == ["begun", "asked", "answered"]
+    assert calls_in_file == [(backend.calls[0].call_id,)]
 
 
 @pytest.mark.parametrize(
@@ -132,68 +134,104 @@ def test_nothing_is_sent_if_it_cannot_be_stored(  # noqa: PLR0917 - fixtures
     database, study, store, step, error, is_written
 ):
     """An exception of a hook is logged as a rule, and the call goes on; not this one."""
-    replaced(database, step, [error], is_written=is_written)
+    fail_first(database, step, [error], is_written=is_written)
     system = opener(policies=shop(store))
     summary = run_once(database, study, system)
     assert type(summary.error) is ConfigurationError
     # The scripted backend was called once, and was stopped where it wanted to send.
     assert (pair_states(database), store.open_reservations()) == (["free"] * 6, ())
     assert run_once(database, study, system).progress.states == {PairState.ANSWERED: 6}
-    assert sums(store) == (6, 0, 0)
+    assert money(store) == (6, 0, 0)
 
 
 def test_a_pair_started_by_another_process_is_not_sent(database, study):
     """It ends the system: who changes the database behind a run may pay twice."""
     backend = FakeBackend()
-    beginning, stolen = database.begin, []
+    begin = database.begin
 
-    def begin(system, pair, call):
-        if not stolen:
-            stolen.append(pair)
-            beginning(system, pair, attrs.evolve(call, id="somebody else's"))
-        beginning(system, pair, call)
+    def begin_after_another(system, pair, call):
+        database.begin = begin
+        begin(system, pair, attrs.evolve(call, id="somebody else's"))
+        begin(system, pair, call)
 
-    database.begin = begin
+    database.begin = begin_after_another
     summary = run_once(database, study, opener(backend))
     assert "pair 1 has changed unexpectedly" in summary.error.message
     assert backend.calls == []
     assert pair_states(database) == ["begun", *["free"] * 5]
 
 
-@pytest.mark.parametrize(("failures", "asked"), [(3, 6), (4, 0)])
-def test_a_paid_answer_is_stored_once_the_database_works_again(database, study, failures, asked):
-    replaced(database, "end", [BUSY] * failures)
+def test_a_paid_answer_is_stored_once_the_database_works_again(database, study):
+    fail_first(database, "end", [BUSY] * 3)
     summary = run_once(database, study, opener(), clock=ManualClock())
-    assert (summary.asked, summary.error is None) == (asked, asked > 0)
-    assert pair_states(database) == (["answered"] * 6 if asked else ["asked", *["free"] * 5])
+    assert (summary.asked, summary.error) == (6, None)
+    assert pair_states(database) == ["answered"] * 6
 
 
-def kept_and_lost(backend, **more):
+def test_a_database_that_fails_four_times_ends_the_system(database, study):
+    fail_first(database, "end", [BUSY] * 4)
+    summary = run_once(database, study, opener(), clock=ManualClock())
+    assert summary.asked == 0
+    assert summary.error is not None
+    assert pair_states(database) == ["asked", *["free"] * 5]
+
+
+def kept_and_lost(backend):
     """A step of a script: the records have the answer, which is lost on its way."""
 
     def lose(call):
-        backend.records[call.call_id] = charged_answer(ids=Ids(call=call.call_id), **more)(call)
+        backend.records[call.call_id] = charged_answer(ids=Ids(call=call.call_id))(call)
         raise LOST
 
     return lose
 
 
 def test_a_lost_answer_is_found_in_the_vendors_records_if_stored(database, tmp_path, store):
-    study, backend = write_study(tmp_path / "one", pairs=1), RecordingBackend()
+    study = write_study(tmp_path / "one", pairs=1)
+    backend = RecordingBackend()
     backend.script = [kept_and_lost(backend)]
     summary = run_once(database, study, opener(backend, policies=shop(store)), keep=["fake"])
-    assert (summary.progress.states, sums(store)) == ({PairState.ANSWERED: 1}, (1, 0, 0))
-    assert all(call.retention is Retention.KEEP for call in backend.calls)
+    assert summary.progress.states == {PairState.ANSWERED: 1}
+    assert money(store) == (1, 0, 0)
+    assert [call.retention for call in backend.calls] == [Retention.KEEP]
     (answers,) = read_answers(database)
     assert (answers.scale, answers.scores.tolist()) == ("fake/v1", [80])
     assert "asked to keep each call" in answers.privacy
 
 
-@pytest.mark.parametrize(
+class LostCall:
+    """The second of six calls, whose answer was lost; the vendor's records have it later."""
+
+    def __init__(self, database, study, policies):
+        self._database = database
+        self._study = study
+        self._backend = RecordingBackend(script=[None, fail_with(LOST)], environment=None)
+        self._opener = opener(self._backend, policies=policies)
+        run_once(database, study, self._opener, keep=["fake"])
+        (self._charge,) = database.unresolved(stored_system(database))
+
+    def find(self, **attributes):
+        """Start a run that finds this answer, and return the state of the pair."""
+        call_id = self._charge.call.id
+        result = charged_answer(ids=Ids(call=call_id), **attributes)(self._backend.calls[1])
+        self._backend.records[call_id] = result
+        clock = ManualClock(self._charge.since + LATE)
+        systems = {"fake": self._opener}
+        with StudyRun(self._study, systems, self._database, keep=["fake"], clock=clock) as run:
+            run.run(stop=lambda: True)
+        first, state, *others = pair_states(self._database)
+        assert [first, *others] == ["answered"] * 5
+        return state
+
+
+OTHER_SETTINGS = pytest.mark.parametrize(
     "other",
     [{"score": Score(0.9, "fake/v2")}, {"environment": Environment.MOCK}],
     ids=["scale", "environment"],
 )
+
+
+@OTHER_SETTINGS
 @pytest.mark.parametrize(
     ("billed", "state", "spent", "unknown"),
     [
@@ -206,27 +244,16 @@ def test_a_found_answer_of_other_settings_only_counts_its_charge(  # noqa: PLR09
     database, study, store, other, billed, state, spent, unknown
 ):
     """As one that comes by itself: such answers do not compare with those before."""
-    backend = RecordingBackend(script=[None, fail_with(LOST)], environment=None)
-    run_once(database, study, opener(backend, policies=shop(store)), keep=["fake"])
-    system = stored_system(database)
-    (charge,) = database.unresolved(system)
-    call_id, clock = charge.call.id, ManualClock(charge.since + LATE)
-    facts = {"billing": Billing(billed), "ids": Ids(call=call_id), **other}
-    backend.records[call_id] = charged_answer(**facts)(backend.calls[1])
+    lost_call = LostCall(database, study, shop(store))
+    assert lost_call.find(billing=Billing(billed), **other) == state
+    assert money(store) == (spent, 0, unknown)
 
-    def look():
-        systems = {"fake": opener(backend, policies=shop(store))}
-        with StudyRun(study, systems, database, keep=["fake"], clock=clock) as run:
-            run.run(stop=lambda: True)
 
-    look()
-    assert pair_states(database, system) == ["answered", state, *["answered"] * 4]
-    assert sums(store) == (spent, 0, unknown)
-    # What is known to be charged stays so, whatever else the records say of it.
-    unsaid = attrs.evolve(backend.records[call_id], billing=Billing(Charged.UNKNOWN))
-    backend.records[call_id] = unsaid
-    look()
-    assert pair_states(database, system)[1] == state
+@OTHER_SETTINGS
+def test_what_is_known_to_be_charged_stays_so(database, study, store, other):
+    lost_call = LostCall(database, study, shop(store))
+    lost_call.find(billing=Billing(Charged.YES), **other)
+    assert lost_call.find(billing=Billing(Charged.UNKNOWN), **other) == "no response"
 
 
 def test_a_found_answer_belongs_to_its_pair(database, study):
@@ -247,11 +274,16 @@ def test_transitions_are_allowed_from_their_states_only(database):
     database.end(system.number, 0, pair_outcome(PairState.UNRESOLVED, call.id))
     with pytest.raises(ConfigurationError):
         database.begin(system.number, 0, call)
-    for state in ("unresolved", "no response"):
-        assert pair_states(database, system)[0] == state
-        with pytest.raises(ConfigurationError):
-            database.end(system.number, 0, pair_outcome(PairState.FREE, call.id))
-        database.resolve(system.number, call.id, Charged.YES)
+
+
+@pytest.mark.parametrize("state", [PairState.UNRESOLVED, PairState.NO_RESPONSE])
+def test_a_call_that_ended_without_an_answer_does_not_end_again(database, state):
+    system = enter_system(database)
+    call = ask_pair(database, system)
+    database.end(system.number, 0, pair_outcome(state, call.id))
+    with pytest.raises(ConfigurationError):
+        database.end(system.number, 0, pair_outcome(PairState.FREE, call.id))
+    assert pair_states(database, system)[0] == state
 
 
 @pytest.mark.parametrize(("billed", "maybe_charged", "left"), [(True, 1, 5), (False, 0, 6)])
@@ -272,27 +304,22 @@ def test_a_system_that_becomes_billed_is_not_called_again(database):
 
 def test_a_charge_known_to_every_budget_resolves_a_pair(database, study, store, tmp_path):
     """The process ended between the two books: one in the file of the run, one elsewhere."""
+
+    def note(book, charge, billed):
+        (entry,) = (entry for entry in book.open_reservations() if entry.call.id == charge.call.id)
+        book.finalize(entry, billed, at=charge.since)
+
     with contextlib.closing(SqlStore(f"sqlite:///{tmp_path}/elsewhere.sqlite3")) as elsewhere:
-        budgets = [
-            Budget(100, name=name, store=each)
-            for name, each in zip("ab", (store, elsewhere), strict=True)
-        ]
+        budgets = [Budget(100, name="a", store=store), Budget(100, name="b", store=elsewhere)]
         system = opener(FakeBackend(script=[fail_with(LOST)] * 4), policies=budgets)
         run_once(database, study, system)
-        charges = database.unresolved(stored_system(database))
-        known = [
-            (Charged.NO, Charged.NO),
-            (Charged.YES, Charged.NO),
-            (Charged.YES, None),
-            (None, Charged.NO),
-        ]
-        for charge, of_call in zip(charges, known, strict=True):
-            for book, billed in zip((store, elsewhere), of_call, strict=True):
-                (entry,) = (
-                    each for each in book.open_reservations() if each.call.id == charge.call.id
-                )
-                if billed is not None:
-                    book.finalize(entry, billed, at=charge.since)
+        free, charged, half_charged, half_free = database.unresolved(stored_system(database))
+        note(store, free, Charged.NO)
+        note(elsewhere, free, Charged.NO)
+        note(store, charged, Charged.YES)
+        note(elsewhere, charged, Charged.NO)
+        note(store, half_charged, Charged.YES)
+        note(elsewhere, half_free, Charged.NO)
         # What was free is asked again.
         assert run_once(database, study, system).asked == 1
     states = ["answered", "no response", "unresolved", "unresolved", "answered", "answered"]
@@ -300,108 +327,122 @@ def test_a_charge_known_to_every_budget_resolves_a_pair(database, study, store, 
 
 
 @pytest.mark.parametrize(
-    ("is_sent", "state", "of_budget"), [(False, "free", (0, 0, 0)), (True, "unresolved", (0, 0, 1))]
+    ("is_sent", "state", "unknown"), [(False, "free", 0), (True, "unresolved", 1)]
 )
 def test_after_a_kill_database_and_budget_agree(  # noqa: PLR0917
-    database, study, store, is_sent, state, of_budget
+    database, study, store, is_sent, state, unknown
 ):
     """The same call is not reserved in one place and free, or unresolved, in the other."""
     (budget,) = shop(store)
-    system, call = opener(policies=[budget]), new_attempt()
+    system = opener(policies=[budget])
+    attempt = new_attempt()
     with StudyRun(study, {"fake": system}, database) as run:
         number = run.systems[0].stored.number
-    database.begin(number, 0, call.call)
-    budget.enter(call)
+    database.begin(number, 0, attempt.call)
+    budget.enter(attempt)
     if is_sent:
-        database.ask(number, 0, call.call.id)
-    assert sums(store) == (0, 1, 0)
+        database.ask(number, 0, attempt.call.id)
+    assert money(store) == (0, 1, 0)
     with StudyRun(study, {"fake": system}, database):
-        assert (pair_states(database)[0], sums(store)) == (state, of_budget)
+        assert pair_states(database)[0] == state
+        assert money(store) == (0, 0, unknown)
     # Only an unresolved call is resolved, and for good.
-    resolved = [
-        database.resolve(number, call.call.id, billed) for billed in (Charged.YES, Charged.NO)
-    ]
-    assert resolved == [is_sent, False]
+    assert database.resolve(number, attempt.call.id, Charged.YES) is is_sent
+    assert database.resolve(number, attempt.call.id, Charged.NO) is False
     run_once(database, study, system)
-    assert sums(store) == (6 - is_sent, 0, is_sent)
+    assert money(store) == (6 - unknown, 0, unknown)
+
+
+class SearchedBackend(RecordingBackend):
+    """Notes the calls that are looked for in its records, which fail with `error`."""
+
+    error = None
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.searched = []
+
+    def reconcile(self, call, *, deadline):
+        self.searched.append(call.caller_ref)
+        if self.error:
+            raise self.error
+        return super().reconcile(call, deadline=deadline)
 
 
 def test_a_lost_call_is_searched_at_once_and_again_later(database, study, clock):
-    looked = []
+    backend = SearchedBackend(script=[fail_with(LOST)] * 2, sends_caller_ref=True)
 
-    class Looking(RecordingBackend):
-        def reconcile(self, attempt, *, deadline):
-            looked.append(attempt.caller_ref)
-            return super().reconcile(attempt, deadline=deadline)
-
-    backend = Looking(script=[fail_with(LOST)] * 2, sends_caller_ref=True)
-    more = {"keep": ["fake"], "clock": clock}
-    run_once(database, study, opener(backend), **more)
-    digest = database.study().digest[:16]
-    assert looked == [f"facematch-{digest}-0", f"facematch-{digest}-1"]
-    assert [call.caller_ref for call in backend.calls[:2]] == looked
-    for minutes, times in ((0, 2), (14, 2), (1, 4), (0, 4), (600, 4)):
+    def searches_after(minutes):
         clock.advance(minutes * 60)
-        run_once(database, study, opener(backend), **more)
-        assert len(looked) == times
+        run_once(database, study, opener(backend), keep=["fake"], clock=clock)
+        return len(backend.searched)
+
+    assert searches_after(minutes=0) == 2
+    digest = database.study().digest[:16]
+    assert backend.searched == [f"facematch-{digest}-0", f"facematch-{digest}-1"]
+    assert [call.caller_ref for call in backend.calls[:2]] == backend.searched
+    assert searches_after(minutes=0) == 2
+    assert searches_after(minutes=14) == 2
+    assert searches_after(minutes=1) == 4
+    assert searches_after(minutes=0) == 4
+    assert searches_after(minutes=600) == 4
 
 
 @pytest.mark.parametrize(
     ("error", "searches"), [(VendorUnavailable("Down."), 2), (AuthenticationFailed("No."), 1)]
 )
 def test_a_failed_search_does_not_end_the_run(database, study, error, searches):
-    """Nothing is known of these calls: each start looks for them."""
-    looked = []
-
-    class Failing(RecordingBackend):
-        def reconcile(self, attempt, *, deadline):
-            looked.append(attempt.id)
-            raise error
-
-    backend = Failing(script=[fail_with(LOST)] * 2)
-    for start in (1, 3):
-        summary = run_once(database, study, opener(backend), keep=["fake"])
-        assert (summary.error, len(looked)) == (None, start * searches)
+    """Nothing is known of these calls: each start looks for them, at once and in the end."""
+    backend = SearchedBackend(script=[fail_with(LOST)] * 2)
+    backend.error = error
+    first = run_once(database, study, opener(backend), keep=["fake"])
+    assert (first.error, len(backend.searched)) == (None, searches)
+    second = run_once(database, study, opener(backend), keep=["fake"])
+    assert (second.error, len(backend.searched)) == (None, 3 * searches)
     assert pair_states(database) == ["unresolved"] * 2 + ["answered"] * 4
 
 
 def test_a_kill_between_two_attempts_costs_nothing(database, study, clock):
     """Whoever is killed while it waits for the next attempt has paid nothing."""
-    waiting, sleep = [], clock.sleep
+    sleep = clock.sleep
+    states_while_waiting = []
 
-    def look(seconds):
-        waiting.append(pair_states(database)[0])
+    def note_and_sleep(seconds):
+        states_while_waiting.append(pair_states(database)[0])
         sleep(seconds)
 
-    clock.sleep = look
+    clock.sleep = note_and_sleep
     backend = FakeBackend(script=[fail_with(RateLimited("Slower.")), fail_with(LOST)])
     run_once(database, study, opener(backend, retry=Retry(), clock=clock), clock=clock)
-    assert (waiting, len(backend.calls)) == (["begun"], 7)
-    assert database.unresolved(stored_system(database))[0].since == clock.now()
+    assert states_while_waiting == ["begun"]
+    assert len(backend.calls) == 7
+    (charge,) = database.unresolved(stored_system(database))
+    assert charge.since == clock.now()
 
 
 def test_a_lost_commit_reply_causes_no_second_charge(database, tmp_path, clock):
     """A pair is free again once that is certain: no other thread has it before."""
     study = write_study(tmp_path / "pictures", pairs=1)
-    end, written = database.end, []
     refusal = BreakerOpen("Down.", retry_after_s=0.01, billing=Billing(Charged.NO))
     backend = FakeBackend(script=[refusal, charged_answer()])
+    end = database.end
+    ends = []
 
-    def ending(system, pair, outcome):
-        written.append((outcome.state, len(backend.calls)))
-        done = end(system, pair, outcome)
-        if len(written) == 1:
+    def end_and_fail_once(system, pair, outcome):
+        ends.append((outcome.state, len(backend.calls)))
+        stored = end(system, pair, outcome)
+        if len(ends) == 1:
             raise BUSY
-        return done
+        return stored
 
-    database.end = ending
+    database.end = end_and_fail_once
     run_once(database, study, opener(backend), workers=2, clock=clock)
     assert pair_states(database) == ["answered"]
-    assert written == [("free", 1), ("free", 1), ("answered", 2)]
+    assert ends == [("free", 1), ("free", 1), ("answered", 2)]
 
 
 @pytest.mark.parametrize(
-    ("is_billed", "asks", "state", "charged"),
+    ("is_billed", "is_asked", "state", "charged"),
     [
         (True, False, "free", Charged.NO),
         (True, True, "unresolved", Charged.UNKNOWN),
@@ -409,38 +450,48 @@ def test_a_lost_commit_reply_causes_no_second_charge(database, tmp_path, clock):
     ],
 )
 def test_a_lost_call_is_free_once_every_budget_has_it_as_uncharged(
-    database, is_billed, asks, state, charged
+    database, is_billed, is_asked, state, charged
 ):
-    other = enter_system(database, 2, name="other")
-    ask_pair(database, other)
-    database.end(other.number, 1, pair_outcome(PairState.FAILED, None))
     system = enter_system(database, 2, billed=is_billed)
     call = begin_pair(database, system)
-    if asks:
+    if is_asked:
         database.ask(system.number, 0, call.id)
-    before, reported = pair_states(database, system), []
+    states = pair_states(database, system)
+    reported = []
 
-    def busy(call_ids, _billed):
+    def fail(call_ids, _billed):
         if call_ids:
             raise BUSY
 
     with pytest.raises(ConfigurationError):
-        database.take_back(system, busy)
-    assert pair_states(database, system) == before
+        database.take_back(system, fail)
+    assert pair_states(database, system) == states
     database.take_back(system, lambda calls, billed: reported.extend([billed] * len(calls)))
-    assert (reported, pair_states(database, system)) == ([charged], [state, "free"])
+    assert reported == [charged]
+    assert pair_states(database, system) == [state, "free"]
+
+
+def test_calls_of_another_system_are_not_taken_back(database):
+    other = enter_system(database, 2, name="other")
+    ask_pair(database, other)
+    database.end(other.number, 1, pair_outcome(PairState.FAILED, None))
+    database.take_back(enter_system(database, 2), lambda *_: None)
     assert pair_states(database, other) == ["asked", "failed"]
 
 
-def test_a_pair_stays_unresolved_while_its_budget_is_unavailable(database, study, store):
-    ask, finalize = database.ask, store.finalize
-    database.ask = store.finalize = lambda *_args, **_more: fail_with(BUSY)(None)
+def fail_busy(*_arguments, **_options):
+    raise BUSY
+
+
+def test_a_pair_stays_begun_while_its_budget_is_unavailable(database, study, store):
     system = opener(policies=shop(store))
-    assert run_once(database, study, system).progress.left == 6
-    assert pair_states(database) == ["begun", *["free"] * 5]
-    store.finalize, database.ask = finalize, ask
+    with pytest.MonkeyPatch.context() as unavailable:
+        unavailable.setattr(database, "ask", fail_busy)
+        unavailable.setattr(store, "finalize", fail_busy)
+        assert run_once(database, study, system).progress.left == 6
+        assert pair_states(database) == ["begun", *["free"] * 5]
     assert run_once(database, study, system).progress.states == {PairState.ANSWERED: 6}
-    assert sums(store) == (6, 0, 0)
+    assert money(store) == (6, 0, 0)
 
 
 @pytest.fixture
@@ -451,9 +502,15 @@ def vendor():
 
 @pytest.fixture
 def slow(vendor, clock, store):
+    """A system whose jobs are paid and do not end within five seconds."""
     vendor.set_situation(Situation.NEVER_DONE)
-    more = {"clock": clock, "deadline_s": 5, "policies": shop(store)}
-    return lambda on_event: FaceVerifier(vendor.backend(), on_event=on_event, **more)
+
+    def open_slow(on_event):
+        return FaceVerifier(
+            vendor.backend(), on_event=on_event, clock=clock, deadline_s=5, policies=shop(store)
+        )
+
+    return open_slow
 
 
 def test_a_paid_job_is_polled_by_the_next_run(  # noqa: PLR0917 - fixtures
@@ -462,15 +519,15 @@ def test_a_paid_job_is_polled_by_the_next_run(  # noqa: PLR0917 - fixtures
     summary = run_once(database, study, slow, clock=clock)
     assert summary.progress.states == {PairState.NO_RESPONSE: 6}
     assert (vendor.charges, summary.progress.charged) == (6, 6)
-    charges = database.unresolved(stored_system(database))
-    assert len({charge.call.vendor_id for charge in charges} - {None}) == 6
-    assert all(charge.call.retention is Retention.MINIMAL for charge in charges)
+    calls = [charge.call for charge in database.unresolved(stored_system(database))]
+    assert len({call.vendor_id for call in calls} - {None}) == 6
+    assert {call.retention for call in calls} == {Retention.MINIMAL}
     vendor.set_situation(Situation.SAME_PERSON)
     again = run_once(database, study, slow, clock=clock)
     assert (again.asked, vendor.charges) == (0, 6)
     assert pair_states(database) == ["answered"] * 6
     assert (again.progress.charged, again.progress.maybe_charged) == (6, 0)
-    assert sums(store) == (6, 0, 0)
+    assert money(store) == (6, 0, 0)
 
 
 def test_a_job_finished_before_the_end_of_the_run_is_read(database, study, clock, vendor, slow):

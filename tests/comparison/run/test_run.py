@@ -1,5 +1,6 @@
 """Runs: every pair is asked once, and what ends a system early; outcomes of calls."""
 
+import itertools
 import threading
 from decimal import Decimal
 
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.usefixtures("in_file_order")
 AT_MOCK = {"environment": fm.Environment.MOCK}
 LOST = fail_with(errors.OutcomeUnknown("Lost."))
 WRONG_KEY = errors.AuthenticationFailed("The key is wrong.", status_code=401)
+GONE = errors.VendorUnavailable("Not there.")
 FACELESS = fail_with(errors.RequestRejected("Face not detected.", status_code=422))
 
 
@@ -36,9 +38,10 @@ FACELESS = fail_with(errors.RequestRejected("Face not detected.", status_code=42
 
 
 def test_ctrl_c_lets_sent_calls_finish(database, study, monkeypatch):
-    under_way, interrupted = threading.Event(), threading.Event()
+    under_way = threading.Event()
+    interrupted = threading.Event()
 
-    def answer(call):
+    def answer_after_ctrl_c(call):
         under_way.set()
         assert interrupted.wait(30)
         return charged_answer()(call)
@@ -49,26 +52,35 @@ def test_ctrl_c_lets_sent_calls_finish(database, study, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("facematch_comparison.run.study_run.wait", interrupt)
-    backends = FakeBackend(script=[answer]), FakeBackend()
-    systems = dict(zip("ab", map(opener, backends), strict=True))
+    backends = {"a": FakeBackend(script=[answer_after_ctrl_c]), "b": FakeBackend()}
+    systems = {name: opener(backend) for name, backend in backends.items()}
     with pytest.raises(KeyboardInterrupt):
         run_study(study, systems, database, workers=1)
-    for system, backend in zip(database.systems(), backends, strict=True):
+    for system in database.systems():
         states = pair_states(database, system)
         assert set(states) <= {"answered", "free"}
-        assert states.count("answered") == len(backend.calls)
-    assert 1 <= len(backends[0].calls) < 6
+        assert states.count("answered") == len(backends[system.name].calls)
+    assert 1 <= len(backends["a"].calls) < 6
 
 
 def test_a_stopped_run_is_resumed(database, study):
-    system, ended = opener(FakeBackend(script=[None, None, WRONG_KEY, None, None, FACELESS])), []
+    system = opener(FakeBackend(script=[None, None, WRONG_KEY, None, None, FACELESS]))
+    ended = []
+
     with StudyRun(study, {"fake": system}, database) as run:
-        more = {"workers": 1, "progress": lambda *about: ended.append(about)}
-        asked = [
-            run.run(**more, stop=lambda most=most: len(ended) >= most).systems[0].asked
-            for most in (1, 9, 4)
-        ]
-    assert (asked, run_once(database, study, system).asked) == ([1, 1, 2], 2)
+
+        def pairs_asked(stop_after):
+            summary = run.run(
+                workers=1,
+                progress=lambda *state: ended.append(state),
+                stop=lambda: len(ended) >= stop_after,
+            )
+            return summary.systems[0].asked
+
+        assert pairs_asked(stop_after=1) == 1
+        assert pairs_asked(stop_after=9) == 1  # the wrong key ends it
+        assert pairs_asked(stop_after=4) == 2
+    assert run_once(database, study, system).asked == 2
     assert len(system.backend.calls) == 7
 
 
@@ -76,99 +88,156 @@ def test_a_bug_in_a_thread_reaches_the_caller(database, study):
     class Bug(BaseException):
         pass
 
-    wrong, right = opener(FakeBackend(script=[fail_with(Bug())])), opener()
+    systems = {"wrong": opener(FakeBackend(script=[fail_with(Bug())])), "right": opener()}
     with pytest.raises(Bug):
-        run_study(study, {"wrong": wrong, "right": right}, database, workers=1)
-    first, second = database.systems()
+        run_study(study, systems, database, workers=1)
+    wrong, right = database.systems()
     # Whether it was charged nobody knows.
-    assert pair_states(database, first) == ["asked", *["free"] * 5]
-    assert pair_states(database, second) == ["answered"] * 6
+    assert pair_states(database, wrong) == ["asked", *["free"] * 5]
+    assert pair_states(database, right) == ["answered"] * 6
 
 
-def of_model(model, score=80.0, **more):
+def of_model(model, score=80.0):
     """A step of a script: an answer of this model."""
-    return charged_answer(model=model, score=fm.Score(score, "fake/v1"), **more)
+    return charged_answer(model=model, score=fm.Score(score, "fake/v1"))
 
 
-def test_answers_of_two_models_need_the_name_of_one(database, study):
-    script = [of_model("v1", 71.0), FACELESS, of_model("v2", 62.0), FACELESS]
-    script.append(of_model("v1", 73.0))
-    system = opener(FakeBackend(script=[*script, LOST]))
-    summary = run_study(study, {"alpha": system, "beta": opener()}, database, workers=1)
-    assert summary.systems[0].progress.models == {"v1": 2, "v2": 1}
-    assert summary.changed_models == {"alpha": {"v1": 2, "v2": 1}}
-    for models in ((), ("v3",), ("v1", "v2")):
-        with pytest.raises(fm.InvalidRequest, match=r"'v1' .2 pairs. and 'v2' .1 pairs"):
-            read_answers(database, models=models)
-    first, other = read_answers(database, models=["v1"])
-    assert (first.name, first.model, other.name) == ("alpha", "v1", "beta")
-    # Pairs of the other model were not asked; refusals name no model and stay.
-    assert first.answered.tolist() == [True, True, False, True, True, False]
-    assert first.acquired.tolist() == [True, False, False, False, True, False]
-    assert first.not_answered == {NOT_ASKED: 1, "OutcomeUnknown": 1}
-    assert read_answers(database, models=["v2"])[0].scores[2] == 62.0
-    # Answers without a model do not make a second one.
-    script = [of_model("v1"), of_model(None), of_model("v1")] * 2
-    system = opener(FakeBackend(script=script))
+@pytest.fixture
+def two_models(database, study):
+    """The summary of a run in which one of two systems answered by two models."""
+    script = [of_model("v1", 71.0), FACELESS, of_model("v2", 62.0), FACELESS, of_model("v1", 73.0)]
+    alpha = opener(FakeBackend(script=[*script, LOST]))
+    return run_study(study, {"alpha": alpha, "beta": opener()}, database, workers=1)
+
+
+def test_a_summary_names_the_models_that_answered(two_models):
+    assert two_models.systems[0].progress.models == {"v1": 2, "v2": 1}
+    assert two_models.changed_models == {"alpha": {"v1": 2, "v2": 1}}
+
+
+@pytest.mark.usefixtures("in_file_order", "two_models")
+@pytest.mark.parametrize("models", [[], ["v3"], ["v1", "v2"]])
+def test_answers_of_two_models_need_the_name_of_one(database, models):
+    with pytest.raises(fm.InvalidRequest, match=r"'v1' .2 pairs. and 'v2' .1 pairs"):
+        read_answers(database, models=models)
+
+
+@pytest.mark.usefixtures("in_file_order", "two_models")
+def test_pairs_of_another_model_are_not_asked(database):
+    """Refusals name no model and stay."""
+    alpha, beta = read_answers(database, models=["v1"])
+    assert (alpha.name, alpha.model, beta.name) == ("alpha", "v1", "beta")
+    assert alpha.answered.tolist() == [True, True, False, True, True, False]
+    assert alpha.acquired.tolist() == [True, False, False, False, True, False]
+    assert alpha.not_answered == {NOT_ASKED: 1, "OutcomeUnknown": 1}
+    alpha, _ = read_answers(database, models=["v2"])
+    assert alpha.scores[2] == 62.0
+
+
+def test_answers_without_a_model_do_not_make_a_second_one(database, study):
+    system = opener(FakeBackend(script=[of_model("v1"), of_model(None), of_model("v1")] * 2))
     assert run_study(study, {"one": system}, database, workers=1).changed_models == {}
-    answers = read_answers(database, models=["v1"])[-1]
-    assert (answers.name, answers.model, answers.answered.all()) == ("one", "v1", True)
+    (answers,) = read_answers(database, models=["v1"])
+    assert answers.model == "v1"
+    assert answers.answered.all()
 
 
 # --- Systems -------------------------------------------------------------------------------------
 
 
-def test_systems_that_cannot_be_run_are_rejected(database, study):
+def test_a_run_needs_a_system(database, study):
     with pytest.raises(fm.InvalidRequest, match="at least one system"):
         run_study(study, {}, database)
-    failover = FakeBackend()
-    with pytest.raises(fm.InvalidRequest, match="is a FakeBackend, but must be a single backend"):
-        run_study(study, {"both": lambda on_event: failover}, database)
-    deaf = FakeBackend()
-    with pytest.raises(fm.InvalidRequest, match="ignored its argument on_event"):
-        run_study(study, {"deaf": lambda on_event: fm.FaceVerifier(deaf)}, database)
-    # What a backend cannot do is refused, too, before anything is written.
-    first, second = FakeBackend(), FakeBackend(retention=frozenset({fm.Retention.MINIMAL}))
-    systems = {"first": opener(first), "second": opener(second)}
-    with pytest.raises(errors.Unsupported, match="retention"):
-        run_study(study, systems, database, keep=["second"])
-    assert [each.closed for each in (failover, deaf, first, second)] == [1] * 4
+
+
+@pytest.fixture
+def backend():
+    return FakeBackend()
+
+
+@pytest.mark.parametrize(
+    ("open_system", "message"),
+    [
+        pytest.param(
+            lambda backend, _on_event: backend,
+            "is a FakeBackend, but must be a single backend",
+            id="no verifier",
+        ),
+        pytest.param(
+            lambda backend, _on_event: fm.FaceVerifier(backend),
+            "ignored its argument on_event",
+            id="without events",
+        ),
+    ],
+)
+def test_an_opener_makes_a_verifier_with_events(database, study, backend, open_system, message):
+    systems = {"wrong": lambda on_event: open_system(backend, on_event)}
+    with pytest.raises(fm.InvalidRequest, match=message):
+        run_study(study, systems, database)
+    assert backend.closed == 1
     assert database.systems() == ()
 
 
+def test_what_a_backend_cannot_do_is_refused_before_anything_is_written(database, study, backend):
+    forgetful = FakeBackend(retention=frozenset({fm.Retention.MINIMAL}))
+    systems = {"first": opener(backend), "second": opener(forgetful)}
+    with pytest.raises(errors.Unsupported, match="retention"):
+        run_study(study, systems, database, keep=["second"])
+    assert (backend.closed, forgetful.closed) == (1, 1)
+    assert database.systems() == ()
+
+
+PRICE = Price(amount="0.05", currency="USD")
+
+
 def test_the_plan_lists_calls_and_costs_before_a_run(database, study):
-    budget = Budget(Decimal(9), name="shop", currency="USD", price={fm.Operation.MATCH: Decimal(1)})
-    price = Price(amount="0.05", currency="USD")
-    for paid, prices in ((opener(policies=[budget]), {"paid": price}), (opener(), {})):
-        with StudyRun(study, {"paid": paid}, database, prices=prices) as run:
-            (system,) = run.systems
-            assert (run.stored.pairs, system.stored.price) == (6, price)
-            assert (system.progress.left, system.costs_money) == (6, True)
-    free = opener(FakeBackend(environment=fm.Environment.LOCAL, billed_operations=frozenset()))
-    with StudyRun(study, {"free": free}, database) as run:
+    amount = {fm.Operation.MATCH: Decimal(1)}
+    budget = Budget(Decimal(9), name="shop", currency="USD", price=amount)
+    systems = {"paid": opener(policies=[budget])}
+    with StudyRun(study, systems, database, prices={"paid": PRICE}) as run:
         (system,) = run.systems
-        assert not system.costs_money
-        with pytest.raises(fm.InvalidRequest):
-            run.run(workers=0)
+        assert (run.stored.pairs, system.stored.price) == (6, PRICE)
+        assert (system.progress.left, system.costs_money) == (6, True)
+    with StudyRun(study, {"paid": opener()}, database) as run:
+        assert run.systems[0].stored.price == PRICE  # it was given before
+
+
+def test_pairs_of_a_plan_were_not_asked(database, study):
+    with StudyRun(study, {"paid": opener()}, database):
+        pass
+    (answers,) = read_answers(database)
+    assert answers.not_answered == {"not asked": 6}
+    assert to_frame([answers])["error"].tolist() == ["not asked"] * 6
+
+
+def test_a_local_system_costs_no_money(database, study):
+    local = FakeBackend(environment=fm.Environment.LOCAL, billed_operations=frozenset())
+    with StudyRun(study, {"free": opener(local)}, database) as run:
+        assert not run.systems[0].costs_money
         assert run.run().is_complete
-    assert free.backend.closed
-    paid, local = read_answers(database)
-    assert paid.not_answered == {"not asked": 6}
-    assert to_frame([paid])["error"].tolist() == ["not asked"] * 6
-    assert local.privacy == "Nothing left this machine."
-    assert (paid.name, local.name) == ("paid", "free")
+    assert local.closed
+    (answers,) = read_answers(database)
+    assert answers.privacy == "Nothing left this machine."
+
+
+def test_a_run_needs_a_worker(database, study):
+    with StudyRun(study, {"fake": opener()}, database) as run, pytest.raises(fm.InvalidRequest):
+        run.run(workers=0)
 
 
 def test_privacy_statement_covers_all_runs(database, study):
     system = opener(FakeBackend(script=[None] * 2 + [WRONG_KEY]))
-    privacy = []
-    for keep in ((), ["fake"], ()):
+
+    def privacy_after_run(keep):
         run_once(database, study, system, keep=keep)
         (answers,) = read_answers(database)
-        privacy.append(answers.privacy)
-    nothing = "Both pictures of each pair were sent; fake was asked to keep nothing."
-    kept = "fake was asked to keep each call as a record, pictures included."
-    assert privacy == [nothing, kept, kept]
+        return answers.privacy
+
+    nothing_kept = "Both pictures of each pair were sent; fake was asked to keep nothing."
+    calls_kept = "fake was asked to keep each call as a record, pictures included."
+    assert privacy_after_run(keep=[]) == nothing_kept
+    assert privacy_after_run(keep=["fake"]) == calls_kept
+    assert privacy_after_run(keep=[]) == calls_kept
 
 
 # --- What ends a system --------------------------------------------------------------------------
@@ -179,55 +248,68 @@ def from_mock(charged):
     return errors.EnvironmentMismatch("From a mock.", billing=billing, **AT_MOCK)
 
 
-#: What a vendor does, the error that ends the run of its system, and the first states.
-ENDS = {
-    "lost for nothing": (
-        {"script": [None, LOST], "billed_operations": frozenset()},
-        (None, ""),
-        ["answered", "failed", *["answered"] * 4],
-    ),
-    "wrong key": ({"script": [None, WRONG_KEY]}, (errors.AuthenticationFailed, ""), ["answered"]),
-    "a mock": (
-        {"script": [None, from_mock(fm.Charged.NO)]},
-        (errors.EnvironmentMismatch, ""),
-        ["answered"],
-    ),
-    "a mock that charges": (
-        {"script": [fail_with(from_mock(fm.Charged.YES))]},
-        (errors.EnvironmentMismatch, ""),
-        ["no response"],
-    ),
-    "another scale": (
-        {"script": [charged_answer(), charged_answer(score=fm.Score(0.9, "fake/v2"))]},
-        (errors.UnexpectedResponse, "on the scale fake/v2 instead of fake/v1"),
-        ["answered", "no response"],
-    ),
-    "another environment": (
-        {"script": [charged_answer(), charged_answer(**AT_MOCK)], "environment": None},
-        (errors.UnexpectedResponse, "from mock instead of production"),
-        ["answered", "no response"],
-    ),
-}
-
-
-@pytest.mark.parametrize(("vendor", "error", "states"), ENDS.values(), ids=ENDS)
-def test_an_error_of_every_pair_ends_only_its_system(database, study, vendor, error, states):
-    backend, right = FakeBackend(**vendor), opener()
-    summary = run_study(study, {"wrong": opener(backend), "right": right}, database, workers=1)
+@pytest.mark.parametrize(
+    ("vendor", "error", "message", "states"),
+    [
+        pytest.param(
+            {"script": [None, WRONG_KEY]},
+            errors.AuthenticationFailed,
+            "",
+            ["answered", *["free"] * 5],
+            id="a wrong key",
+        ),
+        pytest.param(
+            {"script": [None, from_mock(fm.Charged.NO)]},
+            errors.EnvironmentMismatch,
+            "",
+            ["answered", *["free"] * 5],
+            id="a mock",
+        ),
+        pytest.param(
+            {"script": [from_mock(fm.Charged.YES)]},
+            errors.EnvironmentMismatch,
+            "",
+            ["no response", *["free"] * 5],
+            id="a mock that charges",
+        ),
+        pytest.param(
+            {"script": [charged_answer(), charged_answer(score=fm.Score(0.9, "fake/v2"))]},
+            errors.UnexpectedResponse,
+            "on the scale fake/v2 instead of fake/v1",
+            ["answered", "no response", *["free"] * 4],
+            id="another scale",
+        ),
+        pytest.param(
+            {"script": [charged_answer(), charged_answer(**AT_MOCK)], "environment": None},
+            errors.UnexpectedResponse,
+            "from mock instead of production",
+            ["answered", "no response", *["free"] * 4],
+            id="another environment",
+        ),
+    ],
+)
+def test_an_error_of_every_pair_ends_only_its_system(  # noqa: PLR0917 - fixtures
+    database, study, vendor, error, message, states
+):
+    wrong = opener(FakeBackend(**vendor))
+    summary = run_study(study, {"wrong": wrong, "right": opener()}, database, workers=1)
     ended, finished = summary.systems
-    kind, says = error
-    assert isinstance(ended.error, kind or type(None))
-    assert says in str(ended.error)
-    assert getattr(ended.error, "__traceback__", None) is None
-    assert pair_states(database) == states + ["free"] * (6 - len(states))
+    assert isinstance(ended.error, error)
+    assert message in str(ended.error)
+    assert ended.error.__traceback__ is None
+    assert pair_states(database) == states
     assert (finished.error, finished.progress.left) == (None, 0)
     # A pair that was charged is not asked again.
-    again = run_study(study, {"wrong": opener(backend)}, database, workers=1)
-    assert again.is_complete
-    charged = "no response" in states
-    assert pair_states(database).count("no response") == charged
+    assert run_study(study, {"wrong": wrong}, database, workers=1).is_complete
+    assert pair_states(database).count("no response") == states.count("no response")
     (answers, _) = read_answers(database)
     assert answers.scale == "fake/v1"
+
+
+def test_a_call_that_is_lost_for_nothing_has_failed(database, study):
+    system = opener(FakeBackend(script=[None, LOST], billed_operations=frozenset()))
+    assert run_once(database, study, system).error is None
+    assert pair_states(database) == ["answered", "failed", *["answered"] * 4]
 
 
 def test_an_exceeded_budget_ends_only_its_system(database, study):
@@ -239,28 +321,37 @@ def test_an_exceeded_budget_ends_only_its_system(database, study):
     assert len(system.backend.calls) == 6
 
 
-def test_a_vendor_is_skipped_after_several_failures_in_a_row(database, tmp_path):
-    """Each of which might cost money; an answer between them shows that it is there."""
-    study = write_study(tmp_path / "many", 40)
-    gone = errors.VendorUnavailable("Not there.")
-    for error, kind, state in (
-        (gone, errors.VendorUnavailable, "failed"),
-        (LOST, errors.OutcomeUnknown, "unresolved"),
-    ):
-        system = opener(FakeBackend(script=[None, *[error] * 100]))
-        summary = run_study(study, {state: system}, database, workers=1).systems[0]
-        assert type(summary.error) is kind
-        assert len(system.backend.calls) == MOST_FAILURES + 1
-        assert summary.progress.states[state] == MOST_FAILURES
-    fewer = [gone] * (MOST_FAILURES - 1)
-    system = opener(FakeBackend(script=[*fewer, None, *fewer]))
-    summary = run_study(study, {"shaky": system}, database, workers=1).systems[0]
-    assert (summary.error, summary.progress.states["failed"]) == (None, len(fewer) * 2)
-    # Who refuses everything is asked in a wrong way: nothing is a failure to acquire.
+def run_forty_pairs(database, folder, script):
+    """The ended system of a run with this script, and the number of its calls."""
+    backend = FakeBackend(script=script)
+    return run_once(database, write_study(folder / "many", 40), opener(backend)), len(backend.calls)
+
+
+@pytest.mark.parametrize(
+    ("failure", "error", "state"),
+    [(GONE, errors.VendorUnavailable, "failed"), (LOST, errors.OutcomeUnknown, "unresolved")],
+)
+def test_a_vendor_is_skipped_after_several_failures_in_a_row(
+    database, tmp_path, failure, error, state
+):
+    """Each of which might cost money."""
+    summary, calls = run_forty_pairs(database, tmp_path, [None, *[failure] * 100])
+    assert type(summary.error) is error
+    assert calls == MOST_FAILURES + 1
+    assert summary.progress.states[state] == MOST_FAILURES
+
+
+def test_an_answer_between_failures_shows_that_the_vendor_is_there(database, tmp_path):
+    failures = [GONE] * (MOST_FAILURES - 1)
+    summary, _ = run_forty_pairs(database, tmp_path, [*failures, None, *failures])
+    assert (summary.error, summary.progress.states["failed"]) == (None, len(failures) * 2)
+
+
+def test_a_system_that_refuses_everything_is_asked_in_a_wrong_way(database, tmp_path):
+    """Nothing is a failure to acquire."""
     refusal = fail_with(errors.RequestRejected("What is this?", status_code=400))
-    system = opener(FakeBackend(script=[refusal] * 100))
-    summary = run_study(study, {"wrong": system}, database, workers=1).systems[0]
-    assert len(system.backend.calls) == MOST_FAILURES
+    summary, calls = run_forty_pairs(database, tmp_path, [refusal] * 100)
+    assert calls == MOST_FAILURES
     assert summary.progress.states == {PairState.FREE: 40}
 
 
@@ -311,49 +402,73 @@ def test_files_that_are_not_pictures_are_found_before_sending(database, study):
 # --- Outcomes ------------------------------------------------------------------------------------
 
 
-def every(kind):
-    return [kind, *(subclass for below in kind.__subclasses__() for subclass in every(below))]
+def with_subclasses(error_class):
+    """The class and all below it."""
+    classes = [error_class]
+    for subclass in error_class.__subclasses__():
+        classes += with_subclasses(subclass)
+    return classes
 
 
-#: Errors of the core with each charge that they may have; a plug-in's are below one of them.
-CASES = [
-    (kind, billed)
-    for kind in every(errors.FaceMatchError)
-    if kind.__module__ == errors.__name__
-    for billed in (fm.Charged if issubclass(kind, errors.VendorError) else [None])
+#: Errors of the core; a plug-in's are below one of them.
+ERRORS = [
+    each for each in with_subclasses(errors.FaceMatchError) if each.__module__ == errors.__name__
 ]
+
 #: Arguments that some errors need.
-MORE = {
+NEEDED = {
     errors.EnvironmentMismatch: {**AT_MOCK, "billing": fm.Billing(fm.Charged.NO)},
     errors.Unsupported: {"backend": "fake", "what": "retention"},
 }
 
 
-@pytest.mark.parametrize(("kind", "billed"), CASES)
-def test_error_and_billing_determine_the_state_of_a_pair(kind, billed):
+def state_without_charge(error_class):
     """What was not charged is free if it is not about the pair; else it failed, once."""
-    about = {} if billed is None else {"billing": fm.Billing(billed)}
-    error = kind("Something is wrong.", **MORE.get(kind, {}) | about)
-    uncharged = "failed"
-    if issubclass(kind, (*errors.FATAL, errors.BreakerOpen, errors.StoreUnavailable)):
-        uncharged = "free"
-    elif issubclass(kind, errors.InvalidImage):
-        uncharged = "answered"
-    state = {fm.Charged.YES: "no response", fm.Charged.UNKNOWN: "unresolved"}.get(billed, uncharged)
-    kept = PairOutcome.of_error(error)
-    assert (kept.state, kept.billed, kept.error) == (state, billed or "no", kind.__name__)
+    if issubclass(error_class, (*errors.FATAL, errors.BreakerOpen, errors.StoreUnavailable)):
+        return "free"
+    if issubclass(error_class, errors.InvalidImage):
+        return "answered"
+    return "failed"
+
+
+def is_of_vendor(error_class):
+    return issubclass(error_class, errors.VendorError)
+
+
+@pytest.mark.parametrize("error_class", itertools.filterfalse(is_of_vendor, ERRORS))
+def test_an_error_without_a_charge_determines_the_state_of_a_pair(error_class):
+    error = error_class("Something is wrong.", **NEEDED.get(error_class, {}))
+    outcome = PairOutcome.of_error(error)
+    assert (outcome.state, outcome.billed) == (state_without_charge(error_class), "no")
+    assert (outcome.error, outcome.decision) == (error_class.__name__, None)
+
+
+@pytest.mark.parametrize("charged", fm.Charged)
+@pytest.mark.parametrize("error_class", filter(is_of_vendor, ERRORS))
+def test_the_charge_of_an_error_determines_the_state_of_a_pair(error_class, charged):
+    needed = NEEDED.get(error_class, {})
+    error = error_class("Something is wrong.", **needed | {"billing": fm.Billing(charged)})
+    outcome = PairOutcome.of_error(error)
+    state_of_charge = {
+        fm.Charged.YES: "no response",
+        fm.Charged.UNKNOWN: "unresolved",
+        fm.Charged.NO: state_without_charge(error_class),
+    }
+    assert (outcome.state, outcome.billed) == (state_of_charge[charged], charged)
+    assert outcome.error == error_class.__name__
     # A system that charges nothing is asked again.
-    kept = PairOutcome.of_error(error, is_billed=False)
-    assert (kept.state, kept.billed, kept.decision) == (uncharged, "no", None)
+    outcome = PairOutcome.of_error(error, is_billed=False)
+    assert (outcome.state, outcome.billed) == (state_without_charge(error_class), "no")
 
 
-@given(
-    st.one_of(st.none(), st.integers(100, 599), st.sampled_from([400, 413, 415, 422])),
-    st.booleans(),
-)
+ABOUT_PICTURES = (400, 413, 415, 422)
+
+
+@given(st.none() | st.integers(100, 599) | st.sampled_from(ABOUT_PICTURES), st.booleans())
 def test_a_picture_rejected_by_the_vendor_is_a_failure_to_acquire(status, has_answered):
     error = errors.RequestRejected("Face not detected.", status_code=status)
-    kept = PairOutcome.of_error(error, has_answered=has_answered)
-    about_pictures = "answered" if has_answered else "free"
-    state = about_pictures if status in (400, 413, 415, 422) else "failed"
-    assert (kept.state, kept.decision, kept.billed) == (state, None, "no")
+    outcome = PairOutcome.of_error(error, has_answered=has_answered)
+    expected = "failed"
+    if status in ABOUT_PICTURES:
+        expected = "answered" if has_answered else "free"
+    assert (outcome.state, outcome.decision, outcome.billed) == (expected, None, "no")
