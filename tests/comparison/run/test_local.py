@@ -13,38 +13,42 @@ from facematch_core.testing import photograph
 
 pytestmark = pytest.mark.usefixtures("local_models")
 
-NAMES = ("grace-hopper", "grace-hopper-card", "eileen-collins", "no-face-cat")
-PAIRS = ((0, 1), (0, 2), (1, 2), (3, 0), (2, 3))
+GRACE = "grace-hopper"
+GRACE_CARD = "grace-hopper-card"
+EILEEN = "eileen-collins"
+CAT = "no-face-cat"
+PERSON_OF = {GRACE: "grace", GRACE_CARD: "grace", EILEEN: "eileen", CAT: "cat"}
+PAIRS = ((GRACE, GRACE_CARD), (GRACE, EILEEN), (GRACE_CARD, EILEEN), (CAT, GRACE), (EILEEN, CAT))
 
 
 @pytest.fixture
 def study(tmp_path):
-    lines = ["probe,reference,same,probe_subject,reference_subject"]
-    for name in NAMES:
+    for name in PERSON_OF:
         (tmp_path / f"{name}.jpg").write_bytes(photograph(name).data)
+    lines = ["probe,reference,same,probe_subject,reference_subject"]
     for probe, reference in PAIRS:
-        people = [NAMES[at].removesuffix("-card") for at in (probe, reference)]
-        same = int(people[0] == people[1])
-        lines.append(f"{NAMES[probe]}.jpg,{NAMES[reference]}.jpg,{same},{people[0]},{people[1]}")
+        first, second = PERSON_OF[probe], PERSON_OF[reference]
+        lines.append(f"{probe}.jpg,{reference}.jpg,{int(first == second)},{first},{second}")
     (tmp_path / "pairs.csv").write_text("\n".join(lines))
     return read_study(tmp_path / "pairs.csv")
 
 
-@pytest.mark.parametrize("review", [pytest.param(None, marks=pytest.mark.slow), 90])
-def test_each_picture_is_embedded_once_and_answers_equal_verify(study, database, review):
-    opened = functools.partial(open_verifier, "local", threshold=35, review_threshold=review)
-    with StudyRun(study, {"local": opened}, database) as run:
+@pytest.mark.parametrize("review_threshold", [pytest.param(None, marks=pytest.mark.slow), 90])
+def test_each_picture_is_embedded_once_and_answers_equal_verify(study, database, review_threshold):
+    open_local = functools.partial(
+        open_verifier, "local", threshold=35, review_threshold=review_threshold
+    )
+    with StudyRun(study, {"local": open_local}, database) as run:
         assert run.run(workers=2).is_complete
-        assert run.systems[0].backend.pictures_computed == len(NAMES)
+        assert run.systems[0].backend.pictures_computed == len(PERSON_OF)
     (answers,) = read_answers(database)
-    decisions = [*answers.frame["decision"]]
-    with opened() as verifier:
-        for row, pair in enumerate(study.pairs):
+    assert answers.acquired.tolist() == [True, True, True, False, False]
+    with open_local() as verifier:
+        for pair, answer in zip(study.pairs, answers.frame.itertuples(), strict=True):
             result = verifier.verify(pair.probe, pair.reference)
-            assert decisions[row] == result.decision
+            assert answer.decision == result.decision
             if result.score is not None:
-                assert answers.scores[row] == result.score.value
-    assert [bool(acquired) for acquired in answers.acquired] == [True, True, True, False, False]
+                assert answer.score == result.score.value
 
 
 @pytest.mark.usefixtures("in_file_order")

@@ -19,37 +19,50 @@ FACELESS = "p5"
 def study(tmp_path):
     for number in range(3 * PEOPLE):
         person = f"p{number % PEOPLE}"
-        (folder := tmp_path / "cards" / person).mkdir(parents=True, exist_ok=True)
-        faces = 0 if person == FACELESS and number >= 2 * PEOPLE else 1
-        score = SCORES.get(person) if number < PEOPLE else None
-        card = make_card(person, luminance=number, faces=faces, score=score, size=(150, 200))
+        is_faceless = person == FACELESS and number >= 2 * PEOPLE
+        card = make_card(
+            person,
+            luminance=number,
+            faces=0 if is_faceless else 1,
+            score=SCORES.get(person) if number < PEOPLE else None,
+            size=(150, 200),
+        )
+        folder = tmp_path / "cards" / person
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{number}.png").write_bytes(card)
     return draw_pairs(photographs(tmp_path / "cards"), mated=MATED, non_mated=OTHERS, seed=2)
 
 
+def true_scores(mock, study):
+    """What is drawn on the pictures; NaN where no two faces can be compared."""
+    scores = []
+    for pair in study.pairs:
+        pictures = (pair.probe.read_bytes(), pair.reference.read_bytes())
+        scores.append(mock.world.recognizer.match(*pictures, rotate=False).score)
+    return np.array(scores, np.float64)
+
+
 def test_a_study_over_http_measures_the_rates_on_the_test_cards(study, database):
     with MockServer(vendor=["didit", "deepvue"], switches={"write_limit": None}) as mock:
-        didit, deepvue = mock.of("didit"), mock.of("deepvue")
-        at_mock = {"base_url": mock.url, "environment": Environment.MOCK}
-        settings = {
-            "didit": {"api_key": didit.live_key},
-            "deepvue": {
-                "client_id": deepvue.client_id,
-                "client_secret": deepvue.live_key,
-                "confidence_meaning": "similarity",
-                "confidence_scale": "percent",
-            },
-        }
+        didit = mock.of("didit")
+        deepvue = mock.of("deepvue")
+        open_at_mock = functools.partial(
+            open_verifier, base_url=mock.url, environment=Environment.MOCK
+        )
         openers = {
-            name: functools.partial(open_verifier, name, **at_mock, **options)
-            for name, options in settings.items()
+            "didit": functools.partial(open_at_mock, "didit", api_key=didit.live_key),
+            "deepvue": functools.partial(
+                open_at_mock,
+                "deepvue",
+                client_id=deepvue.client_id,
+                client_secret=deepvue.live_key,
+                confidence_meaning="similarity",
+                confidence_scale="percent",
+            ),
         }
-        summary = run_study(study, openers, database, workers=2)
-        assert summary.is_complete
+        assert run_study(study, openers, database, workers=2).is_complete
         charged = [len(vendor.control.charges()) for vendor in (didit, deepvue)]
-        match = mock.world.recognizer.match
-        both = [(pair.probe.read_bytes(), pair.reference.read_bytes()) for pair in study.pairs]
-        scores = np.array([match(*two, rotate=False).score for two in both], np.float64)
+        scores = true_scores(mock, study)
     first, second = read_answers(database)
     faceless = np.isnan(scores)
     assert 0 < faceless.sum() < 20
