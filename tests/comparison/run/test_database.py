@@ -214,7 +214,7 @@ def test_an_active_run_can_be_read_but_not_changed(database, study, address):
     assert states_during_run == ["asked", *["free"] * 5]
 
 
-def fail_to_open(on_event):  # noqa: ARG001 - by keyword
+def fail_to_open(on_event):
     raise ConfigurationError("No key for fake.")
 
 
