@@ -17,6 +17,14 @@ from facematch_core import Billing, Charged, Decision, Environment, OutcomeUnkno
 from facematch_core.cli.text import Stopping
 from facematch_core.errors import AuthenticationFailed, ConfigurationError, RateLimited
 
+PROFILES = """
+[profiles.a]
+backend = "fake"
+[profiles.b]
+backend = "fake"
+[profiles.both]
+members = ["a", "b"]
+"""
 RUN = ("compare", "run", "pairs.csv", "--backend", "fake")
 ONE_BY_ONE = (*RUN, "--yes", "--workers", "1")
 
@@ -34,7 +42,7 @@ def pairs(tmp_path, scripted):
 def test_every_pair_is_sent_once_and_a_repeated_command_sends_nothing(
     screens, scripted, configured, tmp_path
 ):
-    configured('[profiles.a]\nbackend = "fake"\n[profiles.b]\nbackend = "fake"\n')
+    configured(PROFILES)
     profiles = ("--profile", "a", "--profile", "b", "--price", "a=0.05", "--price", "b=0.10")
     with screens("run") as show:
         show("at first", "compare", "run", "pairs.csv", *profiles, "--yes", "--store", "mine.db")
@@ -48,10 +56,11 @@ def test_columns_of_the_pairs_are_named_by_the_line_to_paste(run, scripted, tmp_
     head, *lines = file.read_text().splitlines()
     file.write_text("\n".join([head.replace("probe_subject", "who"), *lines]))
     refusal = run(*ONE_BY_ONE)
+    assert refusal.exit_code == 2
+    assert scripted.calls == []
     (pasted,) = re.findall(r"^ +facematch (.*)$", refusal.stderr, re.MULTILINE)
-    assert (refusal.exit_code, scripted.calls) == (2, [])
-    answer = run(*shlex.split(pasted.replace("COLUMN", "who")))
-    assert (answer.exit_code, len(scripted.calls)) == (0, 6)
+    assert run(*shlex.split(pasted.replace("COLUMN", "who"))).exit_code == 0
+    assert len(scripted.calls) == 6
     # The report reads the same file for the names of its people.
     report = ("compare", "report", "--pairs", "pairs.csv", "--answers", "answers.csv")
     assert run(*report).exit_code == 2
@@ -63,7 +72,8 @@ def test_pairs_that_name_no_people_are_not_advised_to_use_an_option_of_another_c
 ):
     (tmp_path / "pairs.csv").write_text("probe,reference,expected\na.jpg,b.jpg,same\n")
     refusal = run(*ONE_BY_ONE)
-    assert (refusal.exit_code, scripted.calls) == (2, [])
+    assert refusal.exit_code == 2
+    assert scripted.calls == []
     assert "add probe_subject and reference_subject" in " ".join(refusal.stderr.split())
     assert "--independent-pairs" not in refusal.stderr
 
@@ -85,18 +95,23 @@ def test_summary_reports_unfinished_pairs_with_reasons(screens, scripted):
         show("without a failure of its own", *ONE_BY_ONE, "--store", "failed.db")
 
 
-def test_total_cost_is_confirmed_before_sending(run, scripted, request):
-    words = (*RUN, "--price", "fake=0.05")
-    unattended = run(*words)
-    assert (unattended.exit_code, "pass --yes to confirm" in unattended.stderr) == (2, True)
-    request.getfixturevalue("terminal")
-    refused = run(*words, input="n\n")
-    assert (refused.exit_code, scripted.calls) == (130, [])
+def test_without_a_terminal_the_cost_is_confirmed_by_an_option(run):
+    answer = run(*RUN, "--price", "fake=0.05")
+    assert answer.exit_code == 2
+    assert "pass --yes to confirm" in answer.stderr
+
+
+@pytest.mark.usefixtures("terminal")
+def test_total_cost_is_confirmed_before_sending(run, scripted):
+    command = (*RUN, "--price", "fake=0.05")
+    refused = run(*command, input="n\n")
+    assert refused.exit_code == 130
+    assert scripted.calls == []
     assert "fake    fake     production  minimal    6 of 6      0.3 USD" in refused.stderr
     assert "at most 0.3 USD total" in refused.stderr
     assert "Make 6 calls that may be charged? [y/N]:" in refused.stderr
-    granted = run(*words, input="y\n")
-    assert (granted.exit_code, len(scripted.calls)) == (0, 6)
+    assert run(*command, input="y\n").exit_code == 0
+    assert len(scripted.calls) == 6
 
 
 def test_budget_price_is_used_by_the_run_and_its_database(run, scripted, tmp_path, configured):
@@ -118,12 +133,13 @@ def test_budget_price_is_used_by_the_run_and_its_database(run, scripted, tmp_pat
 
 def test_a_mock_is_free_and_needs_no_confirmation(screens, monkeypatch):
     with screens("run-mock") as show:
-        for where, prices in (
-            ("mock", ("--price", "fake=1", "--currency", "EUR")),
-            ("sandbox", ()),
+        for environment, prices in (
+            ("mock", ["--price", "fake=1", "--currency", "EUR"]),
+            ("sandbox", []),
         ):
-            scripted = open_always(monkeypatch, FakeBackend(environment=Environment(where)))
-            show(where, *RUN, *prices, "--store", f"{where}.db")
+            backend = FakeBackend(environment=Environment(environment))
+            scripted = open_always(monkeypatch, backend)
+            show(environment, *RUN, *prices, "--store", f"{environment}.db")
             assert len(scripted.calls) == 6
 
 
@@ -153,35 +169,44 @@ def test_ctrl_c_lets_sent_calls_finish(run, scripted, monkeypatch):
 @pytest.mark.usefixtures("scripted")
 def test_printed_report_command_can_be_pasted(run, run_json):
     answer = run(*RUN, "--yes", "--store", "my study.db")
-    facematch, *words = shlex.split(answer.stdout.splitlines()[-1])
-    assert (facematch, words[:2]) == ("facematch", ["compare", "report"])
-    _, document = run_json(*words, "--fmr", "0.5")
+    program, *command = shlex.split(answer.stdout.splitlines()[-1])
+    assert (program, *command[:2]) == ("facematch", "compare", "report")
+    _, document = run_json(*command, "--fmr", "0.5")
     assert (document["kind"], document["study"]["name"]) == ("comparison", "pairs")
 
 
 def test_invalid_arguments_of_run_send_nothing(refused, pairs, scripted, configured, tmp_path):
-    profile = '[profiles.{0}]\nbackend = "fake"\n'
-    configured(
-        profile.format("a") + profile.format("b") + '[profiles.both]\nmembers = ["a", "b"]\n'
-    )
+    configured(PROFILES)
     (tmp_path / "fault.csv").write_text(pairs.read_text().replace("pictures", "nowhere", 1))
-    lines = ["--price fake=cheap", "--price fake=-1", "--price other=1", "--keep other"]
-    lines += ["--workers 0", "--backend fake", "--config facematch.toml"]
-    of_fake = [f"pairs.csv --backend fake {words}" for words in lines]
-    of_fake += [f"{path} --backend fake --yes" for path in ("pictures", "fault.csv", "none.csv")]
-    refused("run", "pairs.csv", "pairs.csv --profile both --yes", *of_fake)
+    refused(
+        "run",
+        "pairs.csv",
+        "pairs.csv --profile both --yes",
+        "pairs.csv --backend fake --price fake=cheap",
+        "pairs.csv --backend fake --price fake=-1",
+        "pairs.csv --backend fake --price other=1",
+        "pairs.csv --backend fake --keep other",
+        "pairs.csv --backend fake --workers 0",
+        "pairs.csv --backend fake --backend fake",
+        "pairs.csv --backend fake --config facematch.toml",
+        "pictures --backend fake --yes",
+        "fault.csv --backend fake --yes",
+        "none.csv --backend fake --yes",
+    )
     assert scripted.calls == []
 
 
 def test_a_charge_that_cannot_be_stored_is_printed(run_json, scripted, monkeypatch):
     """A full disk: the call was made, and nothing says what it ended in."""
 
-    def full(*_):
+    def fail(*_):
         raise ConfigurationError("The run database failed (database or disk is full).")
 
     monkeypatch.setattr("facematch_comparison.run.system._STORE_DELAYS_S", ())
-    monkeypatch.setattr(RunDatabase, "end", full)
+    monkeypatch.setattr(RunDatabase, "end", fail)
     code, document = run_json(*ONE_BY_ONE)
-    (fake,) = document["systems"]
-    counts = [fake[key] for key in ("answered", "unresolved", "left", "charged", "maybe_charged")]
-    assert (code, counts, len(scripted.calls)) == (6, [0, 1, 5, 0, 1], 1)
+    assert code == 6
+    assert len(scripted.calls) == 1
+    (system,) = document["systems"]
+    assert (system["answered"], system["unresolved"], system["left"]) == (0, 1, 5)
+    assert (system["charged"], system["maybe_charged"]) == (0, 1)

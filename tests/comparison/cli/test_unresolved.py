@@ -32,106 +32,121 @@ BUDGET = '[profiles.fake.budget]\ncap = 100\nstore = "sqlite:///study.sqlite3"\n
 
 
 @pytest.fixture
-def where(tmp_path):
+def address(tmp_path):
     return f"sqlite:///{tmp_path}/study.sqlite3"
 
 
 @pytest.fixture
-def books(where):
-    """State of each pair; and what the budget says: spent, reserved and unknown."""
+def states(address):
+    """Reads the state of each pair."""
 
     def read():
-        with (
-            contextlib.closing(RunDatabase(where)) as database,
-            contextlib.closing(SqlStore(where)) as store,
-        ):
-            (budget,) = store.budgets()
-            sums = int(budget.spent), int(budget.reserved), int(budget.unknown)
-            return pair_states(database), sums
+        with contextlib.closing(RunDatabase(address)) as database:
+            return pair_states(database)
 
     return read
 
 
 @pytest.fixture
-def lost(tmp_path, where, monkeypatch, configured):
-    """Run a study in which calls end in these errors; the calls without an answer."""
+def money(address):
+    """Reads what the budget has spent, reserved and does not know."""
+
+    def read():
+        with contextlib.closing(SqlStore(address)) as store:
+            (budget,) = store.budgets()
+            return int(budget.spent), int(budget.reserved), int(budget.unknown)
+
+    return read
+
+
+@pytest.fixture
+def lose(tmp_path, address, monkeypatch, configured):
+    """Runs a study in which calls end in these errors; returns the calls without an answer."""
     configured(FAKE + BUDGET)
     vendor = open_always(monkeypatch, RecordingBackend())
     study = write_study(tmp_path / "pictures")
 
-    def ran(*errors, keep=()):
+    def run_study(*errors, keep=()):
         vendor.script = [fail_with(error) for error in errors]
         with (
-            contextlib.closing(SqlStore(where)) as store,
-            contextlib.closing(RunDatabase(where)) as runs,
+            contextlib.closing(SqlStore(address)) as store,
+            contextlib.closing(RunDatabase(address)) as database,
         ):
             system = opener(vendor, policies=[Budget(100, name="profile fake", store=store)])
-            run_once(runs, study, system, keep=keep)
-            return runs.unresolved(stored_system(runs))
+            run_once(database, study, system, keep=keep)
+            return database.unresolved(stored_system(database))
 
-    return ran
+    return run_study
 
 
-def test_unresolved_calls_are_listed_with_state_and_remedy(screens, lost):
-    charge, _ = lost(LOST, UnexpectedResponse("Odd."), keep=["fake"])
+def test_unresolved_calls_are_listed_with_state_and_remedy(screens, lose):
+    charge, _ = lose(LOST, UnexpectedResponse("Odd."), keep=["fake"])
     with screens("unresolved") as show:
         show("", *UNRESOLVED)
         answer = show("as JSON", *UNRESOLVED, "--json")
-    row = json.loads(answer.stdout)["open"][0]
-    assert (row["call"], row["since"]) == (charge.call.id, charge.since.isoformat())
+    first = json.loads(answer.stdout)["open"][0]
+    assert (first["call"], first["since"]) == (charge.call.id, charge.since.isoformat())
 
 
 @pytest.mark.parametrize(
-    ("word", "state", "sums"),
-    [("charged", "no response", (6, 0, 0)), ("not-charged", "free", (5, 0, 0))],
+    ("word", "is_charged", "state", "spent"),
+    [("charged", True, "no response", 6), ("not-charged", False, "free", 5)],
 )
 def test_manual_resolution_is_final_in_database_and_budget(  # noqa: PLR0917 - fixtures
-    run, run_json, lost, books, word, state, sums
+    run, run_json, lose, states, money, word, is_charged, state, spent
 ):
-    (charge,) = lost(LOST)
-    assert books()[1] == (5, 0, 1)
-    code, document = run_json(*UNRESOLVED, charge.call.id, word, "--yes")
-    assert (code, document["call"], document["charged"]) == (0, charge.call.id, word == "charged")
-    resolved = books()
-    assert (resolved[0][0], resolved[1]) == (state, sums)
-    assert run(*UNRESOLVED, charge.call.id, word, "--yes").exit_code == 2
-    assert books() == resolved
+    (charge,) = lose(LOST)
+    assert money() == (5, 0, 1)
+    command = (*UNRESOLVED, charge.call.id, word, "--yes")
+    code, document = run_json(*command)
+    assert (code, document["call"], document["charged"]) == (0, charge.call.id, is_charged)
+    assert (states()[0], money()) == (state, (spent, 0, 0))
+    assert run(*command).exit_code == 2
+    assert (states()[0], money()) == (state, (spent, 0, 0))
 
 
-def test_resolving_needs_confirmation(run, lost, books, request):
-    (charge,) = lost(LOST)
-    words = (*UNRESOLVED, charge.call.id, "charged")
-    assert "pass --yes to confirm" in run(*words).stderr
+def test_resolving_needs_confirmation(run, lose, states, request):
+    (charge,) = lose(LOST)
+    command = (*UNRESOLVED, charge.call.id, "charged")
+    assert "pass --yes to confirm" in run(*command).stderr
     request.getfixturevalue("terminal")
-    refused = run(*words, input="n\n")
+    refused = run(*command, input="n\n")
     assert refused.exit_code == 130
     assert f"Resolve call {charge.call.id} of fake as charged, for good?" in refused.stderr
-    assert books()[0][0] == "unresolved"
-    answer = run(*words, input="y\n")
-    assert (answer.exit_code, f"{charge.call.id}: charged\n" in answer.stdout) == (0, True)
+    assert states()[0] == "unresolved"
+    confirmed = run(*command, input="y\n")
+    assert confirmed.exit_code == 0
+    assert f"{charge.call.id}: charged\n" in confirmed.stdout
 
 
-def test_a_call_of_an_unavailable_profile_can_be_resolved(run, lost, books, configured):
-    (charge,) = lost(LOST, keep=["fake"])
+def test_a_call_of_an_unavailable_profile_can_be_resolved(run, lose, money, configured):
+    (charge,) = lose(LOST, keep=["fake"])
     configured("[profiles.fake]\nbackend = 5\n")
     answer = run(*UNRESOLVED, charge.call.id, "charged", "--yes")
     assert answer.exit_code == 0
     assert "warning: fake cannot be opened here" in answer.stderr
-    assert books()[1] == (6, 0, 0)
+    assert money() == (6, 0, 0)
 
 
-def test_after_a_kill_sent_calls_are_unresolved_and_unsent_ones_free(run, lost, where, books):
-    lost(AuthenticationFailed("No."))
-    with contextlib.closing(RunDatabase(where)) as database:
+def test_after_a_kill_sent_calls_are_unresolved_and_unsent_ones_free(run, lose, address, states):
+    lose(AuthenticationFailed("No."))
+    with contextlib.closing(RunDatabase(address)) as database:
         begin_pair(database, stored_system(database), 0)
         call = ask_pair(database, stored_system(database), 1)
     answer = run(*UNRESOLVED)
     assert f"{call.id}  fake    2     unresolved" in answer.stdout
     assert answer.stderr == ""
-    assert books()[0][:2] == ["free", "unresolved"]
+    assert states()[:2] == ["free", "unresolved"]
 
 
-def test_invalid_arguments_of_unresolved(refused, lost):
-    lost()
-    lines = ["x", "x perhaps", "x charged not-charged", "--resolve x --charged"]
-    refused("unresolved", *lines, "x charged", "--store nothing.db")
+def test_invalid_arguments_of_unresolved(refused, lose):
+    lose()
+    refused(
+        "unresolved",
+        "x",
+        "x perhaps",
+        "x charged not-charged",
+        "--resolve x --charged",
+        "x charged",
+        "--store nothing.db",
+    )
