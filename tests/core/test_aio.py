@@ -1,17 +1,16 @@
 import asyncio
 import contextlib
 import contextvars
-import functools
 import gc
 import sys
-import threading
 import time
+from functools import partial
 
 import anyio
 import anyio.lowlevel
 import pytest
 from kit.attempts import budget_key, new_attempt, sums
-from kit.fakes import PROBE, REFERENCE, FakeBackend, picture
+from kit.fakes import PROBE, REFERENCE, FakeBackend, Hold, picture
 from kit.money.lines import LOGIN, PAID, TwoVendors
 
 import facematch_core as fm
@@ -37,17 +36,8 @@ def anyio_backend(request):
     return request.param
 
 
-class Hold:
-    def __init__(self):
-        self.reached = threading.Event()
-        self.go_on = threading.Event()
-
-    def __call__(self, *_):
-        self.reached.set()
-        assert self.go_on.wait(LIMIT_S)
-
-    async def wait(self):
-        assert await anyio.to_thread.run_sync(self.reached.wait, LIMIT_S)
+async def reached(hold):
+    await anyio.to_thread.run_sync(hold.wait_for)
 
 
 # What is answered
@@ -91,17 +81,20 @@ def test_invalid_arguments_are_refused():
         fm.AsyncFaceVerifier(FakeBackend())
 
 
-@pytest.mark.parametrize("owner", ["call", "verifier"])
-async def test_deadline_ends_the_wait_for_a_concurrency_slot(owner):
+@pytest.mark.parametrize(
+    ("settings", "options"),
+    [
+        pytest.param({"deadline_s": 60}, {"deadline_s": 0.013}, id="call"),
+        pytest.param({"deadline_s": 0.013}, {}, id="verifier"),
+    ],
+)
+async def test_deadline_ends_the_wait_for_a_concurrency_slot(settings, options):
     hold = Hold()
     backend = FakeBackend(script=[hold])
-
-    limits = {"deadline_s": 0.013}, {"deadline_s": 60}
-    options, settings = limits if owner == "call" else ({}, limits[0])
     verifier = fm.AsyncFaceVerifier(fm.FaceVerifier(backend, **settings), max_concurrency=1)
     async with verifier, anyio.create_task_group() as tasks:
-        tasks.start_soon(functools.partial(verifier.verify, PROBE, REFERENCE, deadline_s=60))
-        await hold.wait()
+        tasks.start_soon(partial(verifier.verify, PROBE, REFERENCE, deadline_s=60))
+        await reached(hold)
         with pytest.raises(fm.VendorUnavailable, match=r"\b0\.013 s\b") as raised:
             await verifier.verify(PROBE, REFERENCE, **options)
         hold.go_on.set()
@@ -143,8 +136,8 @@ async def test_call_made_by_a_hook_is_not_cancelled_with_the_outer_call(ending):
     backend.keeps_deadline = True
     verifier = fm.FaceVerifier(backend, on_event=ask_another, clock=clock)
     async with fm.AsyncFaceVerifier(verifier) as opened, anyio.create_task_group() as tasks:
-        tasks.start_soon(functools.partial(opened.verify, PROBE, REFERENCE, deadline_s=1))
-        await hold.wait()
+        tasks.start_soon(partial(opened.verify, PROBE, REFERENCE, deadline_s=1))
+        await reached(hold)
         if ending == "cancelled":
             tasks.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):
@@ -311,7 +304,7 @@ async def test_stopping_early_cancels_unsent_calls():
                 tasks.start_soon(one_of, outcomes)
                 await anyio.to_thread.run_sync(wait_for, lambda: len(pairs_read) == 2)
                 first_call.go_on.set()
-            await second_call.wait()
+            await reached(second_call)
         second_call.go_on.set()
     assert len(backend.calls) == 2
     assert names(events).count("CHARGED") == 2
@@ -329,55 +322,57 @@ class Stage:
 
     Args:
         vendor: Whom it asks.
-        at: The name of an event, "sleeping", or moment and beginning of a path as `Line.at` has
-            them.
-        before: What is done to the stage first.
-        more: `policies`, each made with the clock, and `retry`.
+        held_at: The name of an event, "sleeping", or moment and beginning of a path as `Line.at`
+            has them.
+        prepare: What is done to the stage first.
+        window: The rate of the calls; None for no limit.
+        retry: The verifier's.
     """
 
-    def __init__(self, vendor, at, before=None, more=None):
-        policies = (more or {}).get("policies", ())
-        retry = (more or {}).get("retry")
+    def __init__(self, vendor, held_at, prepare=None, *, window=None, retry=None):
         self.world = TwoVendors()
         self.vendor = vendor
         self.hold = Hold()
         self.events = []
-        self.at = at
-        self.armed = True
+        self.held_at = held_at
+        self.is_armed = True
         self.budget = Budget(9, name=vendor, clock=self.world.clock)
         self.world.line.at = lambda moment, path: self.reach((moment, path))
         self.world.clock.at = self.reach
+        policies = [self.budget]
+        if window is not None:
+            policies.append(RateLimiter(window, max_wait_s=99, clock=self.world.clock))
         self.verifier = fm.FaceVerifier(
             self.world.backend(vendor),
-            policies=[self.budget, *(make(self.world.clock) for make in policies)],
+            policies=policies,
             retry=retry,
             clock=self.world.clock,
             on_event=self.note,
         )
-        if before:
-            before(self)
+        if prepare:
+            prepare(self)
 
     def note(self, event):
         self.events.append(event)
         self.reach(event.kind.name)
 
     def reach(self, moment):
-        if self.armed and moment == self.at:
-            self.armed = False
+        if self.is_armed and moment == self.held_at:
+            self.is_armed = False
             self.hold()
 
     def ask_once(self):
-        self.armed = False
+        self.is_armed = False
         self.verifier.verify(PROBE, REFERENCE)
         self.events.clear()
         self.world.line.sent.clear()
-        self.armed = True
+        self.is_armed = True
 
     @property
     def books(self):
         """The vendor's charges, and the budget's spent, reserved and unknown ones."""
-        counted = sums(self.budget.store, budget_key(self.vendor)) or (0, 0, 0)
-        return len(self.world.charges(self.vendor)), *counted
+        spent, reserved, unknown = sums(self.budget.store, budget_key(self.vendor)) or (0, 0, 0)
+        return len(self.world.charges(self.vendor)), spent, reserved, unknown
 
 
 MATCH, LIVENESS = PAID["didit"][:2]
@@ -396,7 +391,7 @@ async def cancelled(stage, method="verify", verifier=None):
 
     async with opened, anyio.create_task_group() as tasks:
         tasks.start_soon(ask)
-        await stage.hold.wait()
+        await reached(stage.hold)
         tasks.cancel_scope.cancel()
 
 
@@ -424,9 +419,8 @@ def logged_out(stage):
     stage.world.control("deepvue").tokens.revoke()
 
 
-RETRIES = {"retry": Retry()}
-#: Rates that have room for the first call only.
-FULL = {"policies": [lambda clock: RateLimiter(RateWindow(1, 60), max_wait_s=99, clock=clock)]}
+#: It has room for the first call only.
+ONE_A_MINUTE = RateWindow(1, 60)
 RETRIED = "STARTED RETRYING REFUSED"
 REFUSED = "STARTED SENT REFUSED"
 LOST = "STARTED SENT UNKNOWN"
@@ -434,28 +428,48 @@ TAKEN_BACK = "CallCancelled"
 
 
 @pytest.mark.parametrize(
-    ("held", "books", "events", "error"),
+    ("make_stage", "books", "events", "error"),
     [
-        (("didit", "STARTED"), FREE, UNSENT, TAKEN_BACK),
-        (("didit", ("before", MATCH)), FREE, UNSENT, TAKEN_BACK),
-        (("deepvue", ("sent", LOGIN)), FREE, UNSENT, TAKEN_BACK),
-        (("deepvue", ("before", DEEPVUE_MATCH)), FREE, UNSENT, TAKEN_BACK),
-        (("didit", ("sent", MATCH)), SPENT, FINISHED, None),
-        (("didit", "SENT"), SPENT, FINISHED, None),
-        (("didit", ("executed", MATCH)), SPENT, FINISHED, None),
+        (partial(Stage, "didit", "STARTED"), FREE, UNSENT, TAKEN_BACK),
+        (partial(Stage, "didit", ("before", MATCH)), FREE, UNSENT, TAKEN_BACK),
+        (partial(Stage, "deepvue", ("sent", LOGIN)), FREE, UNSENT, TAKEN_BACK),
+        (partial(Stage, "deepvue", ("before", DEEPVUE_MATCH)), FREE, UNSENT, TAKEN_BACK),
+        (partial(Stage, "didit", ("sent", MATCH)), SPENT, FINISHED, None),
+        (partial(Stage, "didit", "SENT"), SPENT, FINISHED, None),
+        (partial(Stage, "didit", ("executed", MATCH)), SPENT, FINISHED, None),
         # While it waits for room beside a call that was made; and for another attempt.
-        (("didit", "sleeping", Stage.ask_once, FULL), SPENT, UNSENT, TAKEN_BACK),
-        (("didit", "sleeping", nobody_listens, RETRIES), FREE, RETRIED, TAKEN_BACK),
-        (("didit", ("sent", MATCH), throttled, RETRIES), FREE, REFUSED, "RateLimited"),
-        (("didit", ("sent", MATCH), broken_answer), UNKNOWN, LOST, "OutcomeUnknown"),
+        (
+            partial(Stage, "didit", "sleeping", Stage.ask_once, window=ONE_A_MINUTE),
+            SPENT,
+            UNSENT,
+            TAKEN_BACK,
+        ),
+        (
+            partial(Stage, "didit", "sleeping", nobody_listens, retry=Retry()),
+            FREE,
+            RETRIED,
+            TAKEN_BACK,
+        ),
+        (
+            partial(Stage, "didit", ("sent", MATCH), throttled, retry=Retry()),
+            FREE,
+            REFUSED,
+            "RateLimited",
+        ),
+        (partial(Stage, "didit", ("sent", MATCH), broken_answer), UNKNOWN, LOST, "OutcomeUnknown"),
         # The request after another login is part of the call.
-        (("deepvue", ("sent", DEEPVUE_MATCH), logged_out), (2, 2, 0, 0), FINISHED, None),
+        (
+            partial(Stage, "deepvue", ("sent", DEEPVUE_MATCH), logged_out),
+            (2, 2, 0, 0),
+            FINISHED,
+            None,
+        ),
     ],
 )
 async def test_cancelled_call_is_free_before_its_first_byte_and_finished_after(
-    held, books, events, error
+    make_stage, books, events, error
 ):
-    stage = Stage(*held)
+    stage = make_stage()
     await cancelled(stage)
     assert stage.books == books
     assert names(stage.events) == events.split()
@@ -489,7 +503,7 @@ async def test_call_cancelled_while_waiting_releases_its_pictures():
     verifier = fm.AsyncFaceVerifier(stage.verifier, max_concurrency=1)
     async with verifier, anyio.create_task_group() as tasks:
         tasks.start_soon(verifier.verify, PROBE, REFERENCE)
-        await stage.hold.wait()
+        await reached(stage.hold)
         before = sys.getrefcount(probe)
         with anyio.CancelScope() as scope:
             async with anyio.create_task_group() as waiting_calls:
@@ -516,7 +530,7 @@ def test_cancelled_aclose_still_waits_for_running_calls():
     async def main():
         verifier = fm.AsyncFaceVerifier(stage.verifier)
         call = asyncio.create_task(verifier.verify(PROBE, REFERENCE))
-        await stage.hold.wait()
+        await reached(stage.hold)
         closing = asyncio.create_task(verifier.aclose())
         for task in (call, closing, closing):
             await asyncio.sleep(0)
@@ -546,7 +560,7 @@ async def test_cancelled_aclose_sleeps_until_running_calls_end(monkeypatch):
     verifier = fm.AsyncFaceVerifier(stage.verifier)
     async with anyio.create_task_group() as calls:
         calls.start_soon(verifier.verify, PROBE, REFERENCE)
-        await stage.hold.wait()
+        await reached(stage.hold)
         monkeypatch.setattr(anyio.to_thread, "run_sync", count)
         async with anyio.create_task_group() as closing:
             closing.start_soon(verifier.aclose)
@@ -560,9 +574,9 @@ async def test_cancelled_aclose_sleeps_until_running_calls_end(monkeypatch):
 
 
 def test_a_policy_can_keep_attempts_of_one_call_apart():
-    first = new_attempt(id="a")
-    second = new_attempt(id="a")
-    assert len({first, second, first}) == 2
+    attempt = new_attempt(id="a")
+    next_attempt = new_attempt(id="a")
+    assert len({attempt, next_attempt, attempt}) == 2
 
 
 def test_attempt_is_either_stopped_or_sent():

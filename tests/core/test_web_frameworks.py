@@ -39,7 +39,8 @@ def session_documents():
     return record, sessions.read(record)
 
 
-DOCUMENTS = [MATCH, LIVENESS, LIVE_MATCH, *session_documents()]
+DOCUMENTS = [MATCH, LIVENESS, LIVE_MATCH]
+DOCUMENTS += session_documents()
 
 
 def kind_of(document):

@@ -1,5 +1,6 @@
 """Attempts and stores for the tests of budgets."""
 
+import contextlib
 import datetime as dt
 import itertools
 from decimal import Decimal
@@ -52,6 +53,22 @@ def sums(store, key=BUDGET_KEY):
     """Spent, reserved and unknown as whole numbers; None if there is no such sum."""
     budget = store.budget(key)
     return budget and tuple(map(int, (budget.spent, budget.reserved, budget.unknown)))
+
+
+@contextlib.contextmanager
+def before_each_statement(react, engine=None):
+    """Call `react` with the text of each SQL statement before it is executed."""
+    import sqlalchemy
+
+    def reach(_connection, _cursor, statement, *_):
+        react(statement)
+
+    event = (engine or sqlalchemy.Engine, "before_cursor_execute", reach)
+    sqlalchemy.event.listen(*event)
+    try:
+        yield
+    finally:
+        sqlalchemy.event.remove(*event)
 
 
 def later(**step):

@@ -26,19 +26,23 @@ class Call:
     """One attempt, as the plain numbers know it.
 
     Attributes:
-        of: By budget: which sum it counts for, and how much.
-        leave: To be called with its end; None if its process is gone.
+        record: The record of the call.
+        keys: By budget: environment and day of the sum for which it counts.
+        amounts: By budget: how much it counts.
+        leaves: To be called with its end; None if its process is gone.
         states: By budget: as the store should have it.
     """
 
-    attempt: object
+    record: object
+    keys: dict
     amounts: dict
-    leave: object
+    leaves: list
     states: dict
 
     def end(self, state):
         """In each budget, for good or until it is reconciled."""
         self.states = dict.fromkeys(self.amounts, state)
+        self.leaves = None
 
 
 class Machine(RuleBasedStateMachine):
@@ -70,18 +74,19 @@ class Machine(RuleBasedStateMachine):
         """Spent, reserved and unknown of one sum, added up anew."""
         sums = {"spent": Decimal(0), "reserved": Decimal(0), "unknown": Decimal(0)}
         for call in self.calls:
-            if name in call.amounts and call.amounts[name][0] == key and call.states[name] in sums:
-                sums[call.states[name]] += call.amounts[name][1]
+            if call.keys[name] == key and call.states[name] in sums:
+                sums[call.states[name]] += call.amounts[name]
         return tuple(sums.values())
 
-    def give_up(self, *sums):
-        """What began too long ago is unknown in some sums; how many entries that are."""
+    def give_up(self, sum_of_budget=None):
+        """Of one sum or of all, take what began too long ago for unknown; return how many."""
         limit = self.clock.now() - dt.timedelta(seconds=LEASE_S)
         given_up = 0
         for call in self.calls:
-            for name, (key, _) in call.amounts.items():
-                is_late = call.attempt.started_at <= limit
-                if (name, key) in sums and call.states[name] == "reserved" and is_late:
+            for name, key in call.keys.items():
+                is_meant = sum_of_budget in (None, (name, key))
+                is_late = call.record.started_at <= limit
+                if is_meant and is_late and call.states[name] == "reserved":
                     call.states[name] = "unknown"
                     given_up += 1
         return given_up
@@ -102,52 +107,50 @@ class Machine(RuleBasedStateMachine):
             is_billed=is_billed,
             started_at=self.clock.now(),
         )
-        prices = {"calls": Decimal(1), "money": PRICES[operation]}
-        amounts = {name: (key, prices[name]) for name, key in self.keys(environment).items()}
+        amounts = {"calls": Decimal(1), "money": PRICES[operation]}
+        keys = self.keys(environment)
         leaves = []
         for name, budget in self.budgets.items():
-            before = self.expected(name, amounts[name][0])
-            room = not is_billed or sum(before) + prices[name] <= CAPS[name]
+            before = self.expected(name, keys[name])
+            has_room = not is_billed or sum(before) + amounts[name] <= CAPS[name]
             refusal = None
             try:
                 leaves.append(budget.enter(attempt))
             except BudgetExceeded as error:
                 refusal = error
-            assert (refusal is None) is room
+            assert (refusal is None) is has_room
             if refusal is not None:
                 sums = [refusal.spent, refusal.reserved, refusal.unknown]
                 assert (sum(sums), refusal.cap) == (sum(before), CAPS[name])
-                self.give_up((name, amounts[name][0]))
+                self.give_up((name, keys[name]))
                 for leave in leaves:
                     leave(ending(Charged.NO))
                 return
         if is_billed:
-            self.calls.append(
-                Call(attempt.call, amounts, leaves, dict.fromkeys(amounts, "reserved"))
-            )
+            states = dict.fromkeys(amounts, "reserved")
+            self.calls.append(Call(attempt.call, keys, amounts, leaves, states))
         else:
             for leave in leaves:
                 leave(ending(Charged.YES))
 
     def under_way(self):
-        return [call for call in self.calls if call.leave is not None]
+        return [call for call in self.calls if call.leaves is not None]
 
     @precondition(lambda self: self.under_way())
     @rule(data=st.data(), billed=BILLED)
     def finish(self, data, billed):
         """A call ends."""
         call = data.draw(st.sampled_from(self.under_way()))
-        for leave in call.leave:
+        for leave in call.leaves:
             leave(ending(billed))
             leave(ending(billed))
-        call.leave = None
         call.end({"yes": "spent", "no": "free", "unknown": "unknown"}[billed])
 
     @rule()
     def crash(self):
         """The process is gone: what was under way stays reserved."""
         for call in self.under_way():
-            call.leave = None
+            call.leaves = None
         self.reopen()
 
     @rule()
@@ -164,8 +167,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def doubt(self):
         """What nobody finished in time is given up, and what began later is not."""
-        sums = {(name, key) for call in self.calls for name, (key, _) in call.amounts.items()}
-        assert expire_reservations(self.store, self.clock.now()) == self.give_up(*sums)
+        assert expire_reservations(self.store, self.clock.now()) == self.give_up()
 
     def unknown(self):
         return [call for call in self.calls if "unknown" in call.states.values()]
@@ -175,34 +177,34 @@ class Machine(RuleBasedStateMachine):
     def reconcile(self, data, charged):
         """What is unknown is found out."""
         call = data.draw(st.sampled_from(self.unknown()))
-        entries = [e for e in self.store.open_reservations() if e.call.id == call.attempt.id]
+        entries = [e for e in self.store.open_reservations() if e.call.id == call.record.id]
         assert len(entries) == 2
         for entry in entries:
             billed = Charged.YES if charged else Charged.NO
             assert self.store.finalize(entry, billed, at=self.clock.now())
         call.end("spent" if charged else "free")
-        call.leave = None
 
     @invariant()
     def sums_agree(self):
         """Every sum is what its calls add up to, and within its cap."""
+        stored = set()
         for budget in self.store.budgets():
+            name = budget.key.name
             key = (budget.key.environment, budget.key.window)
+            stored.add((name, key))
             counted = (budget.spent, budget.reserved, budget.unknown)
-            assert counted == self.expected(budget.key.name, key)
-            assert budget.spent + budget.reserved + budget.unknown <= CAPS[budget.key.name]
-        keys = {(s.key.name, s.key.environment, s.key.window) for s in self.store.budgets()}
+            assert counted == self.expected(name, key)
+            assert sum(counted) <= CAPS[name]
         for call in self.calls:
-            assert keys >= {(name, *key) for name, (key, _) in call.amounts.items()}
+            assert stored >= set(call.keys.items())
 
     @invariant()
     def entries_agree(self):
         """Each call that is not final is there twice, once for each budget, and no other is."""
-        entries = sorted((e.call.id, e.state) for e in self.store.open_reservations())
-        expected = sorted(
-            (call.attempt.id, State(state))
-            for call in self.calls
-            for state in call.states.values()
-            if state in ("reserved", "unknown")
-        )
-        assert entries == expected
+        expected = []
+        for call in self.calls:
+            for state in call.states.values():
+                if state in ("reserved", "unknown"):
+                    expected.append((call.record.id, State(state)))
+        entries = [(entry.call.id, entry.state) for entry in self.store.open_reservations()]
+        assert sorted(entries) == sorted(expected)

@@ -6,8 +6,7 @@ import time
 from decimal import Decimal
 
 import pytest
-import sqlalchemy
-from kit.attempts import BUDGET_KEY, NOW, entry, sums
+from kit.attempts import BUDGET_KEY, NOW, before_each_statement, entry, sums
 
 from facematch_core import Charged, StoreUnavailable
 
@@ -35,16 +34,15 @@ def is_free(tmp_path):
 
 
 def interrupt_statement(number, raised):
-    """Raise this at the statement with this number; return what ends that."""
-    calls = iter(range(number))
+    """Raise this at the statement with this number."""
+    statements = []
 
-    def reach(*_args):
-        if next(calls, None) is None:
+    def reach(statement):
+        if len(statements) == number:
             raise raised
+        statements.append(statement)
 
-    event = (sqlalchemy.Engine, "before_cursor_execute", reach)
-    sqlalchemy.event.listen(*event)
-    return lambda: sqlalchemy.event.remove(*event)
+    return before_each_statement(reach)
 
 
 class Alarm(Exception):
@@ -58,14 +56,12 @@ def test_interruption_at_any_statement_propagates_and_unlocks_the_file(sql, is_f
     interruptions = []
     sql.reserve(reservation, CAP)
     while True:
-        stop = interrupt_statement(len(interruptions), raised)
         try:
-            STEPS[name](sql, reservation)
+            with interrupt_statement(len(interruptions), raised):
+                STEPS[name](sql, reservation)
             break
         except raised as error:
             interruptions.append(error)  # and with it whatever its frames hold
-        finally:
-            stop()
         is_free()
         assert sum(sums(sql)) >= 1
     assert len(interruptions) >= 3
@@ -73,27 +69,21 @@ def test_interruption_at_any_statement_propagates_and_unlocks_the_file(sql, is_f
 
 def test_reentrant_step_is_refused_at_once(sql):
     """A finaliser that the garbage collector runs there, say."""
-    refusals = []
-    events = []
+    statements = []
 
-    def ask(*_args):
-        if not events:
-            events.append(1)
-            with pytest.raises(StoreUnavailable) as caught:
+    def ask(statement):
+        statements.append(statement)
+        if len(statements) == 1:
+            with pytest.raises(StoreUnavailable):
                 sql.reserve(entry(), CAP)
-            refusals.append(caught.value)
             with pytest.raises(StoreUnavailable):
                 sql.finalize(reservation, Charged.YES, at=NOW)
 
     reservation = entry()
     sql.reserve(reservation, CAP)
-    event = (sqlalchemy.Engine, "before_cursor_execute", ask)
-    sqlalchemy.event.listen(*event)
     began = time.monotonic()
-    try:
+    with before_each_statement(ask):
         assert sql.reserve(entry(), CAP) is None
-    finally:
-        sqlalchemy.event.remove(*event)
-    assert len(refusals) == 1
+    assert statements
     assert time.monotonic() - began < 20
     assert sums(sql) == (1, 1, 0)

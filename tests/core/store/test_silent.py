@@ -51,13 +51,13 @@ def test_unresponsive_server_times_out(address, monkeypatch):
 @pytest.mark.slow
 def test_deadline_or_earlier_timeout_shortens_the_wait(address):
     database = open_database(address)
-    ask = lambda deadline: lambda: database.run(lambda _: None, deadline=deadline)  # noqa: E731
-    assert 0.3 <= refused_s(ask(Deadline.after(0.3))) < databases.READ_TIMEOUT_S
-    assert (
-        databases.READ_TIMEOUT_AFTER_HANG_S
-        <= refused_s(ask(Deadline.after(60)))
-        < databases.READ_TIMEOUT_S
-    )
+
+    def ask_for(seconds):
+        return database.run(lambda _: None, deadline=Deadline.after(seconds))
+
+    assert 0.3 <= refused_s(lambda: ask_for(0.3)) < databases.READ_TIMEOUT_S
+    after_hang_s = refused_s(lambda: ask_for(60))
+    assert databases.READ_TIMEOUT_AFTER_HANG_S <= after_hang_s < databases.READ_TIMEOUT_S
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 import sqlalchemy
-from kit.attempts import BUDGET_KEY, NOW, UNIT, entry, sums
+from kit.attempts import BUDGET_KEY, NOW, UNIT, before_each_statement, entry, sums
 
 from facematch_core import Charged, ConfigurationError
 from facematch_core.store import SqlStore
@@ -59,19 +59,16 @@ def test_given_engine_is_used_and_not_disposed(tmp_path):
 def test_failed_step_is_rolled_back(sql, name, advice):
     sql.reserve(entry(), Decimal(5))
 
-    def fail(_connection, _cursor, statement, *_rest):
+    def fail(statement):
         if statement.startswith("INSERT INTO facematch_attempts"):
             problem = sqlite3.OperationalError("as SQLite says it")
             problem.sqlite_errorcode = getattr(sqlite3, name)
             problem.sqlite_errorname = name
             raise sqlalchemy.exc.OperationalError("INSERT", {}, problem)
 
-    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", fail)
-    try:
-        with pytest.raises(ConfigurationError, match=f"as SQLite says it.*{advice}") as caught:
-            sql.reserve(entry(), Decimal(5))
-    finally:
-        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", fail)
+    says = f"as SQLite says it.*{advice}"
+    with before_each_statement(fail), pytest.raises(ConfigurationError, match=says) as caught:
+        sql.reserve(entry(), Decimal(5))
     assert caught.value.__context__ is None
     assert sums(sql) == (0, 1, 0)
 
@@ -100,10 +97,8 @@ def test_budget_check_and_increment_are_one_statement(address):
     statements = []
     store = SqlStore(engine)
     store.reserve(entry(), Decimal(5))
-    sqlalchemy.event.listen(
-        engine, "before_cursor_execute", lambda *event: statements.append(event[2])
-    )
-    store.reserve(entry(), Decimal(5))
+    with before_each_statement(statements.append, engine):
+        store.reserve(entry(), Decimal(5))
     store.close()
     engine.dispose()
     begin, update, insert, commit = statements
