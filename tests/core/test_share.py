@@ -280,11 +280,6 @@ def test_reconcile_asks_the_member_that_made_the_call_also_at_zero():
     assert verifier.reconcile(caught.value.call).result.route.answered_by == "a"
 
 
-def test_reconcile_refuses_another_vendors_call():
-    with pytest.raises(fm.InvalidRequest):
-        share({"a": 100}).reconcile("x")
-
-
 def test_reconcile_reaches_the_members_of_a_failover():
     lost = Records(script=[fm.OutcomeUnknown("lost", reconcilable=True)])
     failover = fm.Failover({"shop": fm.FaceVerifier(lost)})
@@ -306,17 +301,6 @@ def test_share_is_a_verifier_with_read_only_members_and_percentages():
     for text in (repr(verifier), repr(verifier.runner), str(vars(verifier))):
         assert CANARY not in text
     assert repr(verifier) == "Share(a, b)"
-
-
-def test_close_closes_every_member():
-    backends = {"a": FakeBackend(), "b": FakeBackend()}
-    with share({"a": 100, "b": 0}, **backends) as verifier:
-        pass
-    assert [backend.closed for backend in backends.values()] == [1, 1]
-    with pytest.raises(fm.ConfigurationError):
-        verifier.verify(PROBE, REFERENCE, caller_ref="x")
-    with pytest.raises(fm.ConfigurationError):
-        verifier.reconcile(None)
 
 
 WRONG_PERCENT = [
@@ -353,13 +337,11 @@ def test_thirds_are_a_hundred_in_spite_of_rounding():
 @pytest.mark.parametrize(
     "members",
     [
-        lambda verifier: {},
         lambda verifier: [verifier],
-        lambda verifier: {"a": FakeBackend()},
         lambda verifier: {"a": fm.Share({"b": verifier}, {"b": 100})},
         lambda verifier: {1: verifier},
     ],
-    ids=["none", "list", "backend", "share", "number"],
+    ids=["list", "share", "number"],
 )
 def test_invalid_members_are_refused_at_construction(members):
     invalid = members(fm.FaceVerifier(FakeBackend()))

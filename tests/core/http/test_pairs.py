@@ -7,7 +7,7 @@ import pytest
 from kit.fakes import json_reply, match_call
 
 import facematch_core as fm
-from facematch_core.backend import Capabilities, FacePair
+from facematch_core.backend import Capabilities
 from facematch_core.http import (
     PROBE,
     REFERENCE,
@@ -163,48 +163,3 @@ def test_liveness_has_a_request_and_a_scale_of_its_own(backend, score, decision)
     assert [part.name for part in request.files] == ["picture"]
     result = backend.read_reply(call, json_reply({"live": score}))
     assert (result.decision, result.score.scale) == (decision, "tables/live")
-
-
-class EachPairBackend(TableBackend):
-    """Each face of the probe has a similarity, and each is larger than the one before."""
-
-    name = "each-pair"
-
-    def read_pairs(self, body, paths, faces):
-        pairs = []
-        for face, similarity in zip(faces.probe, body["similarities"], strict=False):
-            pairs.append(FacePair(probe=face, similarity=self.score_of(similarity, paths)))
-        return pairs
-
-
-def read_each_pair(*similarities, count=2):
-    faces = [{"box": [0, 0, side_px, side_px]} for side_px in range(10, 10 + count)]
-    answer = body(faces=faces, similarities=similarities)
-    return EachPairBackend(api_key=KEY).read_reply(match_call(50), json_reply(answer))
-
-
-@pytest.mark.parametrize(
-    ("smaller", "larger", "decision"),
-    [
-        (0.9, 0.1, "review"),
-        (0.1, 0.9, "match"),
-        (0.1, 0.2, "no_match"),
-        (None, 0.2, "no_match"),
-        (0.9, None, "inconclusive"),
-    ],
-)
-def test_largest_face_decides_if_each_pair_has_a_score(smaller, larger, decision):
-    result = read_each_pair(smaller, larger)
-    assert result.decision == decision
-    assert [face.compared for face in result.probe_faces] == [False, True]
-    values = [face.similarity and face.similarity.value for face in result.probe_faces]
-    assert values == [score if score is None else score * 100 for score in (smaller, larger)]
-    assert result.score == result.probe_faces[1].similarity
-    assert result.reference_faces is None
-    codes = {warning.code for warning in result.warnings}
-    assert (fm.WarningCode.SMALLER_FACE_MATCHED in codes) is (smaller == 0.9)
-
-
-@pytest.mark.parametrize("similarities", [(), (0.9,)])
-def test_answer_without_the_similarity_of_the_largest_face_is_unreadable(similarities):
-    assert isinstance(read_each_pair(*similarities), fm.UnexpectedResponse)

@@ -3,7 +3,6 @@
 import contextlib
 import multiprocessing
 import os
-import signal
 import uuid
 
 from kit.attempts import ending, new_attempt
@@ -64,26 +63,6 @@ def side_by_side(address, count=2):
         passed += passed_there
         refused += refused_there
     return passed, refused
-
-
-def _hold(address, number, pipe):
-    budget = Budget(CAP, name="shop", store=SqlStore(address))
-    for _ in range(number):
-        enter(budget)
-    pipe.send("they are under way")
-    pipe.recv()
-
-
-def killed(address):
-    """A child that is killed in the middle of its calls; how many they were."""
-    ours, theirs = FORK.Pipe()
-    child = FORK.Process(target=_hold, args=(address, 7, theirs))
-    child.start()
-    assert ours.poll(60)
-    child.kill()
-    child.join(60)
-    assert child.exitcode == -signal.SIGKILL
-    return 7
 
 
 def forked(store):
