@@ -23,20 +23,33 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_write_file_replaces_a_file_given_by_str_or_path(path, monkeypatch):
+def test_write_file_replaces_a_file_given_by_str_or_path(path):
     write_file(str(path), b"old\r\n\x1a")
     write_file(path, b"new\n")
     assert path.read_bytes() == b"new\n"
-    assert (names(path.parent), is_stream("a\0b")) == (["report.html"], False)
-    with pytest.raises(OSError, match=r"^unnumbered$"), os_errors_naming(path):
-        raise OSError("unnumbered")
-    monkeypatch.chdir(path.parent)
+    assert names(path.parent) == ["report.html"]
+
+
+def test_write_file_takes_a_name_without_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     write_file("a.txt", b"a")
     assert Path("a.txt").read_bytes() == b"a"
+
+
+def test_new_file_has_the_suffix_of_the_one_that_it_replaces(path):
     with replacing(path) as new:
         assert new.suffix == ".html"
         new.write_bytes(b"page")
     assert path.read_bytes() == b"page"
+
+
+def test_name_that_no_file_can_have_is_no_stream():
+    assert not is_stream("a\0b")
+
+
+def test_error_without_a_number_is_passed_on_unchanged(path):
+    with pytest.raises(OSError, match=r"^unnumbered$"), os_errors_naming(path):
+        raise OSError("unnumbered")
 
 
 @posix

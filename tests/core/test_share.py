@@ -43,9 +43,8 @@ def caller_of(verifier, member):
 
 @pytest.mark.parametrize("key", [None, "a secret", b"\xff\x00"])
 def test_each_member_gets_its_percentage_of_callers(key):
-    percent = {"didit": 60, "azure": 30, "onfido": 10}
-    counts = Counter(map(share(percent, key=key).choose, CALLERS))
-    for name, number in percent.items():
+    counts = Counter(map(share(PERCENT, key=key).choose, CALLERS))
+    for name, number in PERCENT.items():
         expected = len(CALLERS) * number / 100
         assert counts[name] == pytest.approx(expected, abs=len(CALLERS) / 50)
 
@@ -94,17 +93,24 @@ def test_only_shrinking_members_lose_callers_and_only_growing_ones_get_them(befo
     assert moves.total() == pytest.approx(expected, abs=len(CALLERS) / 50)
 
 
+PERCENT = {"didit": 60, "azure": 30, "onfido": 10}
+
+
+def choices(key, percent=PERCENT):
+    return list(map(share(percent, key=key).choose, FEW))
+
+
 def test_choice_is_the_same_in_all_processes_and_in_any_order():
-    percent = {"didit": 60, "azure": 30, "onfido": 10}
-    backwards = dict(reversed(percent.items()))
     for key in (None, "a secret"):
-        chosen = [share(percent, key=key).choose(caller) for caller in FEW]
-        assert chosen == [share(backwards, key=key).choose(caller) for caller in FEW]
-    assert chosen == [share(percent, key=b"a secret").choose(caller) for caller in FEW]
-    assert chosen != [share(percent, key="another").choose(caller) for caller in FEW]
+        assert choices(key) == choices(key, dict(reversed(PERCENT.items())))
     # Written down, because a release that chose otherwise would move everybody.
-    examples = [share(percent, key="a secret").choose(caller) for caller in FEW[:8]]
+    examples = choices("a secret")[:8]
     assert examples == ["azure", "azure", "azure", "didit", "didit", "onfido", "azure", "didit"]
+
+
+def test_choice_depends_on_the_key():
+    assert choices(b"a secret") == choices("a secret")
+    assert choices("another") != choices("a secret")
 
 
 def test_member_with_zero_percent_gets_no_caller():
@@ -219,13 +225,10 @@ def test_unusable_picture_is_not_passed_on():
 def test_thresholds_are_per_member():
     verifier = share({"a": 50, "b": 50})  # each score is 80
     thresholds = {"a": 90, "b": 70}
-    decisions = {
-        name: verifier.verify(
-            PROBE, REFERENCE, threshold=thresholds, caller_ref=caller_of(verifier, name)
-        )
-        for name in "ab"
-    }
-    assert [decisions[name].is_match for name in "ab"] == [False, True]
+    for name, is_match in (("a", False), ("b", True)):
+        caller = caller_of(verifier, name)
+        result = verifier.verify(PROBE, REFERENCE, threshold=thresholds, caller_ref=caller)
+        assert result.is_match is is_match
     for wrong in (50, {"c": 50}, {"a": "50", "b": "50"}):
         with pytest.raises(fm.InvalidRequest):
             verifier.verify(PROBE, REFERENCE, threshold=wrong, caller_ref="x")

@@ -20,16 +20,17 @@ class Echoing(AcmeBackend):
 
     def parse(self, request, reply):
         body = reply.json()
-        tag = body.get("tag")
-        text = body.get("text")
+        warning = fm.ResultWarning(
+            code=fm.WarningCode.OTHER, tag=body.get("tag"), text=body.get("text")
+        )
+        ids = models.Ids(vendor=body.get("id"), session=body.get("session"))
         return fm.MatchResult(
             decision=fm.Decision.MATCH,
             backend="acme",
-            billing=fm.Billing(fm.Charged.YES),
-            ids=models.Ids(vendor=body.get("id"), session=body.get("session")),
+            ids=ids,
             vendor_status=body.get("status"),
             model=body.get("model"),
-            warnings=(fm.ResultWarning(code=fm.WarningCode.OTHER, tag=tag, text=text),),
+            warnings=[warning],
             raw=body,
         )
 
@@ -48,9 +49,9 @@ def read(body, status=200, secret=CANARY):
 def forms(data):
     """Bytes as any text around them would have them."""
     yield data.hex()
-    for before in range(3):
-        yield base64.b64encode(b"\0" * before + data).decode()
-        yield base64.urlsafe_b64encode(b"\0" * before + data).decode()
+    for bytes_before in (b"", b"\0", b"\0\0"):
+        yield base64.b64encode(bytes_before + data).decode()
+        yield base64.urlsafe_b64encode(bytes_before + data).decode()
 
 
 @pytest.mark.parametrize("status", [200, 400])

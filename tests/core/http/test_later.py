@@ -66,9 +66,11 @@ class Later(JobBackend):
         if reply.json()["state"] == "running":
             return fm.Reconciliation(outcome=fm.Reconciled.NOT_YET, call=call, reason="It runs.")
         ids = models.Ids(call=call.id, vendor=call.vendor_id)
-        result = attrs.evolve(self.parse(call, reply), ids=ids)
         return fm.Reconciliation(
-            outcome=fm.Reconciled.FOUND, call=call, reason="It is done.", result=result
+            outcome=fm.Reconciled.FOUND,
+            call=call,
+            reason="It is done.",
+            result=attrs.evolve(self.parse(call, reply), ids=ids),
         )
 
 

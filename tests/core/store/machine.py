@@ -63,12 +63,17 @@ class Machine(RuleBasedStateMachine):
         self.open_budgets()
 
     def open_budgets(self):
-        common = {"store": self.store, "clock": self.clock}
-        usd = {"currency": "USD", "per": Period.DAY, "price": PRICES, **common}
-        self.budgets = {
-            "calls": Budget(6, name="calls", **common),
-            "money": Budget(CAPS["money"], name="money", **usd),
-        }
+        calls = Budget(6, name="calls", store=self.store, clock=self.clock)
+        money = Budget(
+            CAPS["money"],
+            name="money",
+            currency="USD",
+            price=PRICES,
+            per=Period.DAY,
+            store=self.store,
+            clock=self.clock,
+        )
+        self.budgets = {"calls": calls, "money": money}
 
     def expected(self, name, key):
         """Spent, reserved and unknown of one sum, added up anew."""
