@@ -154,8 +154,7 @@ def command(
             for name in vendor:
                 server.of(name).control.add_key(key=text)
     except ValueError as error:
-        words, end = str(error).rstrip("."), "" if str(error).endswith("?") else "."
-        raise click.UsageError(f"{words[:1].upper()}{words[1:]}{end}") from None
+        raise click.UsageError(_as_sentence(error)) from None
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     with server:
@@ -186,6 +185,14 @@ def command(
             webbrowser.open(console)
         return _serve(server, program, ended, door=door, any_key=any_key)
 # fmt: on
+
+
+def _as_sentence(error: ValueError) -> str:
+    """Return the message with a capital letter and a full stop; a question keeps its mark."""
+    text = str(error)
+    if not text.endswith("?"):
+        text = f"{text.rstrip('.')}."
+    return text[:1].upper() + text[1:]
 
 
 def _check_door_options_and_packages(door: bool, other_options: Mapping[str, object]) -> None:

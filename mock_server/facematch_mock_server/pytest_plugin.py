@@ -52,9 +52,14 @@ def pytest_runtest_makereport(
     outcome = yield
     if call.when == "call":
         item.stash[_PASSED] = call.excinfo is None
-    report, servers = outcome.get_result(), item.stash.get(_SERVERS, [])
-    if report.failed and (lines := [line for server in servers for line in _list_newest(server)]):
-        report.sections.append(("facematch mock", "\n".join(lines)))
+    report = outcome.get_result()
+    servers = item.stash.get(_SERVERS, [])
+    if report.failed:
+        lines: list[str] = []
+        for server in servers:
+            lines += _list_newest(server)
+        if lines:
+            report.sections.append(("facematch mock", "\n".join(lines)))
     if call.when == "teardown":
         # Drop the server, because pytest keeps its items until the end of the run.
         servers.clear()
@@ -142,15 +147,16 @@ def _make_mock_fixture(vendor: str) -> Any:
         import requests
 
         server = _load_server()(vendor=vendor)
-        adapter, has_host = server.adapter(), server.world.vendor.has_host
+        adapter = server.adapter()
+        has_host = server.world.vendor.has_host
         get_real = requests.Session.get_adapter
 
         def get_adapter(session: requests.Session, url: str) -> requests.adapters.BaseAdapter:
             parts = urlsplit(url)
-            is_vendor_url = parts.scheme == "https" and has_host(parts.hostname)
-            return (
-                adapter if is_vendor_url and parts.port in (None, 443) else get_real(session, url)
-            )
+            is_https = parts.scheme == "https" and parts.port in (None, 443)
+            if is_https and has_host(parts.hostname):
+                return adapter
+            return get_real(session, url)
 
         monkeypatch.setattr(requests.Session, "get_adapter", get_adapter)
         _block_hosts(monkeypatch, server)
@@ -221,21 +227,22 @@ def _block_hosts(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
     import os
     import socket
 
-    look_up, kind = socket.getaddrinfo, server.world.vendor
+    look_up = socket.getaddrinfo
+    vendor = server.world.vendor
 
     def getaddrinfo(host: Any, *arguments: Any, **more: Any) -> Any:
         name = host.decode("latin-1") if isinstance(host, bytes) else str(host)
-        if kind.has_host(name.rstrip(".")):
+        if vendor.has_host(name.rstrip(".")):
             # `pytest.fail` raises a `BaseException`, so a client does not treat it as an outage.
             pytest.fail(
-                f"{name} is not covered by {kind.name}_mock, which covers only requests. For httpx "
-                f"and other clients use {kind.name}_server and its url, or mock_door.",
+                f"{name} is not covered by {vendor.name}_mock, which covers only requests. For "
+                f"httpx and other clients use {vendor.name}_server and its url, or mock_door.",
                 pytrace=False,
             )
         return look_up(host, *arguments, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    hosts = sorted(host.removeprefix("*") for host in kind.hosts)
+    hosts = sorted(host.removeprefix("*") for host in vendor.hosts)
     set_before = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
     for variable in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(variable, ",".join(filter(None, (set_before, *hosts))))

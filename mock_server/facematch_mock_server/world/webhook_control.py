@@ -156,9 +156,11 @@ class Webhooks(Extension[Any]):
     @endpoint("GET", "webhooks/deliveries/{}")
     def delivery(self, delivery_id: str) -> WebhookLetter:
         """Return a delivery with headers and body. Raises LookupError for an unknown id."""
-        world, outbox = self._control.world, self._outbox
+        world = self._control.world
+        outbox = self._outbox
         delivery = require(outbox.deliveries.find(delivery_id), "delivery")
-        destination, url = outbox.destinations.find(delivery.destination), None
+        destination = outbox.destinations.find(delivery.destination)
+        url = None
         payload = SignedPayload(headers=(), body=b"")
         if destination is not None:
             url = destination.url
@@ -204,7 +206,8 @@ class Webhooks(Extension[Any]):
     def resend(self, delivery_id: str) -> None:
         """Resend a delivery, as a vendor's console does, with a new time and the current secret.
         Raises LookupError if the delivery is unknown or its destination was removed."""
-        world, outbox = self._control.world, self._outbox
+        world = self._control.world
+        outbox = self._outbox
         delivery = require(outbox.deliveries.find(delivery_id), "delivery")
         require(outbox.destinations.find(delivery.destination), "destination")
         now = world.clock.now()

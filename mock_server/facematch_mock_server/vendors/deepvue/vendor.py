@@ -81,7 +81,8 @@ def _check_key(call: DeepvueCall, client: str | None, refusal: str) -> None:
     key = _find_valid_key(call, call.request.header("x-api-key"), client, refusal)
     if not key.allowed:
         call.deny("auth.not_allowed")
-    call.key, call.key_label = key, str(key.kind)
+    call.key = key
+    call.key_label = str(key.kind)
 
 
 def _find_valid_key(call: DeepvueCall, text: str | None, client: str | None, refusal: str) -> Key:
@@ -181,20 +182,25 @@ def _key_of(head: Request) -> str | None:
 
 def _issue(call: DeepvueCall) -> Response:
     """Issue a token: a JSON Web Token signed with HS256 (RFC 7519)."""
-    claims, values, ids = call.claims, call.values, call.world.account.ids
-    key = _find_valid_key(call, values["client_secret"], values["client_id"], "auth.pair")
+    key = _find_valid_key(call, call.values["client_secret"], call.values["client_id"], "auth.pair")
     call.key_label = str(key.kind)
-    expires = call.now + dt.timedelta(seconds=claims["token.life_s"])
+    expires = call.now + dt.timedelta(seconds=call.claims["token.life_s"])
+    ids = call.world.account.ids
+    header = _encode_json({"alg": "HS256", "typ": "JWT"})
     # The id is our addition, so that every token is unique.
-    body = {"sub": key.client, "exp": int(expires.timestamp()), "jti": ids.uuid()}
-    parts = ({"alg": "HS256", "typ": "JWT"}, body)
-    text = ".".join(_encode(json.dumps(part, separators=(",", ":")).encode()) for part in parts)
-    text = f"{text}.{_encode(hmac.digest(ids.secret, text.encode(), 'sha256'))}"
+    payload = {"sub": key.client, "exp": int(expires.timestamp()), "jti": ids.uuid()}
+    signed_text = f"{header}.{_encode_json(payload)}"
+    signature = hmac.digest(ids.secret, signed_text.encode(), "sha256")
+    text = f"{signed_text}.{_encode(signature)}"
     call.world.records.add(text, at=call.now, client=str(key.client), expires=expires)
-    claims.cite("token.many", "token.type", "token.expiry")
+    call.claims.cite("token.many", "token.type", "token.expiry")
     expiry = expires.strftime("%Y-%m-%dT%H:%M:%SZ")
     answer = {"access_token": text, "token_type": "bearer", "expiry": expiry}
     return call.answer("token.answer", answer)
+
+
+def _encode_json(part: object) -> str:
+    return _encode(json.dumps(part, separators=(",", ":")).encode())
 
 
 def _encode(data: bytes) -> str:
@@ -202,25 +208,22 @@ def _encode(data: bytes) -> str:
 
 
 def _match(call: DeepvueCall) -> Response:
-    claims, outcome = call.claims, call.outcome
-    score = float(outcome.score or 0)
-    if (
-        outcome.score_source == "bytes"
-        and call.values["file_a"].content == call.values["file_b"].content
-    ):
-        score = float(claims["match.equal_bytes"])
-    is_match = score >= claims["match.from"]
-    claims.cite("match.confidence")
+    score = float(call.outcome.score or 0)
+    has_equal_files = call.values["file_a"].content == call.values["file_b"].content
+    if call.outcome.score_source == "bytes" and has_equal_files:
+        score = float(call.claims["match.equal_bytes"])
+    is_match = score >= call.claims["match.from"]
+    call.claims.cite("match.confidence")
     # A whole number, as in version 2's sample; its scale is not documented. The message is ours.
     data = {"match": is_match, "confidence": int(score + 0.5)}
     return _answer(call, "Face match completed.", data, at=int(call.now.timestamp() * 1000))
 
 
 def _check_liveness(call: DeepvueCall) -> Response:
-    claims, score = call.claims, call.outcome.score
-    min_score = claims["liveness.from"]
+    score = call.outcome.score
+    min_score = call.claims["liveness.from"]
     is_live = score is not None and score >= min_score and not call.outcome.attack
-    claims.cite("liveness.score")
+    call.claims.cite("liveness.score")
     data = {"is_live": is_live, "score": None}
     return _answer(call, "Request processed successfully", data, at=None)
 
@@ -230,14 +233,15 @@ def _answer(call: DeepvueCall, message: str, data: dict[str, Any], *, at: int | 
     path = call.request.path
     price = call.claims[f"credit.price.{call.name}"]
     # In the ledger a service is named by the end of its path; our choice.
-    service = path.rpartition("/")[2]
+    service = path.split("/")[-1]
     if not call.charge(price, service=service, request_id=call.request_id):
         # A concurrent call used up the credit.
         call.deny("credit.refused")
     call.claims.cite("answer.words", "answer.code")
-    body = {
-        "code": 200,
-        **({} if path.startswith("/v2/") else {"timestamp": at}),
+    body: dict[str, Any] = {"code": 200}
+    if not path.startswith("/v2/"):
+        body["timestamp"] = at
+    body |= {
         "transaction_id": call.request_id,
         "sub_code": "SUCCESS",
         "message": message,

@@ -138,7 +138,8 @@ def read_file(claims: CitedClaims, upload: object) -> Upload:
     sentences = []
     # A leading dot does not start an extension.
     if not upload.name[1:].lower().endswith(_ENDINGS):
-        suffix, allowed = PurePath(upload.name).suffix[1:].lower(), ", ".join(_EXTENSIONS)
+        suffix = PurePath(upload.name).suffix[1:].lower()
+        allowed = ", ".join(_EXTENSIONS)
         sentences.append(
             f"File extension “{suffix}” is not allowed. Allowed extensions are: {allowed}."
         )

@@ -140,7 +140,8 @@ def _check_credit(call: DiditCall) -> None:
 
 
 def _compare_or_check_liveness(call: DiditCall) -> None:
-    probe, rotate = call.values["user_image"], call.values["rotate_image"]
+    probe = call.values["user_image"]
+    rotate = call.values["rotate_image"]
     if call.endpoint.operation == "match":
         match = call.compare(probe, call.values["ref_image"], rotate=rotate)
         if not (match.probe.decodes and match.reference.decodes):

@@ -109,7 +109,7 @@ class Didit(base.MockVendor):
 
     def _answer_error(self, call: Any, status: int) -> Response | None:
         route = call.route
-        claims, endpoint, method = call.claims, call.endpoint, call.request.method
+        endpoint = call.endpoint
         if "x-api-key" not in endpoint.credentials and status in (401, 403):
             # These paths need no key.
             return None
@@ -121,12 +121,12 @@ class Didit(base.MockVendor):
             scope = endpoint.rate_scope
             # Management views have their own message, but no source documents their rate
             # limit.
-            if scope != "management" and not (scope and claims.get(f"rate.{scope}.limit")):
-                scope = "get" if method == "GET" else "write"
-            window_s = claims.get(window_of(scope))
+            if scope != "management" and not (scope and call.claims.get(f"rate.{scope}.limit")):
+                scope = "get" if call.request.method == "GET" else "write"
+            window_s = call.claims.get(window_of(scope))
             exceeded = ExceededLimit(
                 scope=scope,
-                limit=claims.get(f"rate.{scope}.limit") or 0,
+                limit=call.claims.get(f"rate.{scope}.limit") or 0,
                 reset=math.ceil(self.world.clock.timestamp() + window_s),
                 retry_after_s=window_s,
             )

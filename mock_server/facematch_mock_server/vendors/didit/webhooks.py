@@ -51,7 +51,8 @@ def announce(world: World, session: Session, head: Request | None = None) -> Non
 def compose(
     claims: CitedClaims, world: World, delivery: WebhookDelivery, destination: Destination
 ) -> SignedPayload:
-    session, secret = delivery.session, destination.secret
+    session = delivery.session
+    secret = destination.secret
     claims.cite("webhook.saved", "webhook.v2")
     document = {
         "event_id": delivery.event_id,

@@ -193,10 +193,28 @@ def stamp(at: dt.datetime | None) -> str | None:
     return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+#: The times of an inquiry that it gets after its start, or never.
+_LATER_TIMES = (
+    "completed-at",
+    "failed-at",
+    "marked-for-review-at",
+    "decisioned-at",
+    "expired-at",
+    "redacted-at",
+)
+
+
 def show_inquiry(session: Session) -> dict[str, Any]:
     """Return an inquiry as responses and webhooks show it."""
     inquiry = inquiry_of(session)
-    times = inquiry.times
+    times: dict[str, dt.datetime | None] = {
+        "created-at": session.created_at,
+        "updated-at": max((session.created_at, *inquiry.times.values())),
+        "started-at": inquiry.times.get("started-at"),
+        "expires-at": hosted_of(session).expires_at,
+    }
+    for name in _LATER_TIMES:
+        times[name] = inquiry.times.get(name)
     return {
         "type": "inquiry",
         "id": session.id,
@@ -208,16 +226,7 @@ def show_inquiry(session: Session) -> dict[str, Any]:
             "tags": list(inquiry.tags),
             "creator": "API",
             "reviewer-comment": None,
-            "created-at": stamp(session.created_at),
-            "updated-at": stamp(max((session.created_at, *times.values()))),
-            "started-at": stamp(times.get("started-at")),
-            "expires-at": stamp(hosted_of(session).expires_at),
-            "completed-at": stamp(times.get("completed-at")),
-            "failed-at": stamp(times.get("failed-at")),
-            "marked-for-review-at": stamp(times.get("marked-for-review-at")),
-            "decisioned-at": stamp(times.get("decisioned-at")),
-            "expired-at": stamp(times.get("expired-at")),
-            "redacted-at": stamp(times.get("redacted-at")),
+            **{name: stamp(time) for name, time in times.items()},
             "previous-step-name": "start",
             "next-step-name": "verification_selfie",
             "fields": _show_fields(session),

@@ -15,7 +15,9 @@ from facematch_mock_server.vendors.base import NumberedCall
 from facematch_mock_server.world.sessions import Session
 
 #: The headers that every request has.
-TOKEN, TIMESTAMP, SIGNATURE = "x-app-token", "x-app-access-ts", "x-app-access-sig"
+TOKEN = "x-app-token"  # noqa: S105 - the name of a header
+TIMESTAMP = "x-app-access-ts"
+SIGNATURE = "x-app-access-sig"
 _TIMESTAMP = re.compile(r"[0-9]{1,11}", re.ASCII)
 _MAX_DIFFERENCE = dt.timedelta(seconds=60)
 _WINDOW_S = 5.0

@@ -30,7 +30,8 @@ from .decisions import (
 
 #: The kinds of webhooks. Veriff's portal has one URL for each; a Full Auto webhook has that of the
 #: decisions here.
-DECISION, EVENT = "decision", "event"
+DECISION = "decision"
+EVENT = "event"
 
 
 def announce(world: World, session: Session, *, is_submitted_now: bool) -> None:
