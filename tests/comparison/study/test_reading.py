@@ -1,5 +1,4 @@
 import csv
-import itertools
 
 import pytest
 from hypothesis import given, settings
@@ -32,25 +31,25 @@ def read(folder):
     return text_reader(folder / "pairs.csv", read_study)
 
 
-def refusals(read, text):
-    """The lines in which faults of a text are reported."""
-    head, *lines = refusal_lines(read, text)
-    assert head.endswith("nothing was sent:")
-    return [line.strip() for line in lines]
+def problems_of(read, text):
+    """The lines in which problems of a text are reported."""
+    first_line, *problems = refusal_lines(read, text)
+    assert first_line.endswith("nothing was sent:")
+    return [problem.strip() for problem in problems]
 
 
 def test_every_problem_of_the_pairs_is_reported(read, folder):
     (folder / "x").mkdir()
-    assert refusals(
-        read,
+    text = (
         f"{HEAD}\n"
         "a1.jpg,a2.jpg,1,Ada,Bob\n"
         "a1.jpg,b1.jpg,0,Ada,Ada\n"
         "b1.jpg,b1.jpg,1,Bob,Bob\n"
         "b1.jpg,./x/../a1.jpg,0,Bob,Ada\n"
         "a2.jpg,c1.jpg,0,Cyd,Eve\n"
-        "none.jpg,b2.jpg,0,Dan,Bob\n",
-    ) == [
+        "none.jpg,b2.jpg,0,Dan,Bob\n"
+    )
+    assert problems_of(read, text) == [
         "line 2: the pair is marked as mated, but its people are named 'Ada' and 'Bob'",
         "line 3: the pair is marked as non-mated, but its people are named 'Ada' and 'Ada'",
         "line 4: a picture is compared with itself",
@@ -63,7 +62,7 @@ def test_every_problem_of_the_pairs_is_reported(read, folder):
 
 
 @pytest.mark.parametrize(
-    ("text", "reported"),
+    ("text", "sentence"),
     [
         (f"{HEAD}\n\n,,,,\n", "the first line names the columns, such as probe,reference,same"),
         (b"\x89PNG\0\0", "save it as CSV in UTF-8"),
@@ -75,71 +74,116 @@ def test_every_problem_of_the_pairs_is_reported(read, folder):
         ),
     ],
 )
-def test_a_file_without_pairs_is_rejected_in_one_sentence(read, text, reported):
-    assert reported in "\n".join(refusal_lines(read, text))
+def test_a_file_without_pairs_is_rejected_in_one_sentence(read, text, sentence):
+    assert sentence in "\n".join(refusal_lines(read, text))
 
 
-LABELLED = "a1.jpg,a2.jpg,1,Ada,Ada\na1.jpg,b1.jpg,0,Ada,Bob\n"
+def two_pairs(head, mated="1", non_mated="0"):
+    return f"{head}\na1.jpg,a2.jpg,{mated},Ada,Ada\na1.jpg,b1.jpg,{non_mated},Ada,Bob\n"
 
 
 @pytest.mark.parametrize(
-    ("head", "change"),
+    ("head", "mated", "non_mated"),
     [
-        ("image1,image2,label,person1,person2", {}),
-        ("file1,file2,Same person (Y/N),name_a,name_b", {",1,": ",Y,", ",0,": ",n,"}),
-        ("selfie,id_photo,is_fraud,subject1,subject2", {",1,": ",0,", ",0,": ",1,"}),
-        ("probe,reference,genuine,probe_subject,reference_subject", {}),
-        ("Image 1,Image 2,,Person 1,Person 2", {",1,": ",x,", ",0,": ",y,"}),
+        ("image1,image2,label,person1,person2", "1", "0"),
+        ("file1,file2,Same person (Y/N),name_a,name_b", "Y", "n"),
+        ("selfie,id_photo,is_fraud,subject1,subject2", "0", "1"),
+        ("probe,reference,genuine,probe_subject,reference_subject", "1", "0"),
+        ("Image 1,Image 2,,Person 1,Person 2", "x", "y"),
     ],
 )
-def test_columns_have_the_names_of_score_files(read, folder, head, change):
-    expected = read(f"{HEAD}\n{LABELLED}").pairs
-    body = LABELLED.replace(",1,", "<1>").replace(",0,", "<0>")
-    for cell, word in {",1,": ",1,", ",0,": ",0,", **change}.items():
-        body = body.replace(cell.replace(",", "<", 1).replace(",", ">"), word)
-    assert read(f"{head}\n{body}").pairs == expected
+def test_columns_have_the_names_of_score_files(read, head, mated, non_mated):
+    assert read(two_pairs(head, mated, non_mated)).pairs == read(two_pairs(HEAD)).pairs
 
 
-def test_columns_are_named_by_the_user(read, folder):
-    expected = read(f"{HEAD}\n{LABELLED}").pairs
-    path = folder / "pairs.csv"
-    text = f"left,right,same_guy,who,whom\n{LABELLED}"
-    path.write_text(text.replace("\n", ",DE\n").replace("DE", "country", 1))
+OWN_COLUMNS = {
+    "probe": "left",
+    "reference": "right",
+    "probe_subject": "who",
+    "reference_subject": "whom",
+    "group_country": "country",
+}
+
+
+@pytest.fixture
+def own_file(folder):
+    path = folder / "own.csv"
+    path.write_text(
+        "left,right,same_guy,who,whom,country\n"
+        "a1.jpg,a2.jpg,1,Ada,Ada,DE\n"
+        "a1.jpg,b1.jpg,0,Ada,Bob,DE\n"
+    )
+    return path
+
+
+def test_columns_that_are_not_recognised_are_asked_for(own_file):
     with pytest.raises(ColumnsNotRecognised) as caught:
-        read_study(path)
-    asked = {"probe", "reference", "probe_subject", "reference_subject"}
+        read_study(own_file)
+    asked = ("probe", "reference", "probe_subject", "reference_subject")
     assert caught.value.columns == dict.fromkeys(asked, "COLUMN")
-    columns = dict(zip(("probe", "reference"), ("left", "right"), strict=True))
-    columns |= {"probe_subject": "who", "reference_subject": "whom", "group_country": "country"}
+
+
+def test_columns_are_named_by_the_user(read, own_file):
     notes = []
-    study = read_study(path, columns={**columns, "same": "same_guy"}, note=notes.append)
-    assert study.pairs == expected
-    assert (study.groups["country"]["Ada"], notes) == ("DE", [])
-    # Without a label, one person is a mated pair.
-    again = read_study(path, columns=columns, note=notes.append)
-    assert again.pairs == expected
-    assert any("'same_guy'" in text for text in notes)
-    for wrong in ({"probe": "none"}, {**columns, "same": "country"}):
-        with pytest.raises(InvalidRequest):
-            read_study(path, columns=wrong)
+    columns = OWN_COLUMNS | {"same": "same_guy"}
+    study = read_study(own_file, columns=columns, note=notes.append)
+    assert study.pairs == read(two_pairs(HEAD)).pairs
+    assert study.groups["country"]["Ada"] == "DE"
+    assert notes == []
 
 
-def test_a_digest_identifies_a_study(read, folder):
-    text = f"{HEAD},group_sex\na1.jpg,a2.jpg,1,Ada,Ada,f\na1.jpg,b1.jpg,0,Ada,Bob,\n"
-    contents = {folder / f"{name}.jpg": name * 32 for name in ("a1", "a2", "b1", "b2")}
-    digest = read(text).digest(contents)
-    renamed = text.replace("Ada", "Zoe").replace("b1.jpg", "b2.jpg")
-    assert read(renamed).digest(contents | {folder / "b2.jpg": "b1" * 32}) == digest
-    for other in (
-        text.replace(",f\n", ",m\n"),
-        text.replace("group_sex", "group_skin"),
-        text.replace("a1.jpg,b1.jpg", "b1.jpg,a1.jpg").replace("0,Ada,Bob", "0,Bob,Ada"),
-        text.replace("a1.jpg,b1.jpg", "a2.jpg,b1.jpg"),
-    ):
-        assert read(other).digest(contents) != digest
+def test_without_a_label_one_person_is_a_mated_pair(read, own_file):
+    notes = []
+    study = read_study(own_file, columns=OWN_COLUMNS, note=notes.append)
+    assert study.pairs == read(two_pairs(HEAD)).pairs
+    assert any("'same_guy'" in note for note in notes)
 
 
-names = st.text(
+@pytest.mark.parametrize(
+    "columns",
+    [
+        pytest.param({"probe": "none"}, id="no such column"),
+        pytest.param(OWN_COLUMNS | {"same": "country"}, id="no label"),
+    ],
+)
+def test_wrong_columns_are_refused(own_file, columns):
+    with pytest.raises(InvalidRequest):
+        read_study(own_file, columns=columns)
+
+
+OF_TWO_PAIRS = f"{HEAD},group_sex\na1.jpg,a2.jpg,1,Ada,Ada,f\na1.jpg,b1.jpg,0,Ada,Bob,\n"
+
+
+@pytest.fixture
+def digest_of(read, folder):
+    """The digest of a study, of which b2.jpg has the bytes of b1.jpg."""
+    digests = {"a1": "a1" * 32, "a2": "a2" * 32, "b1": "b1" * 32, "b2": "b1" * 32}
+    digest_of_picture = {folder / f"{name}.jpg": digest for name, digest in digests.items()}
+    return lambda text: read(text).digest(digest_of_picture)
+
+
+def test_names_do_not_change_the_digest_of_a_study(digest_of):
+    renamed = OF_TWO_PAIRS.replace("Ada", "Zoe").replace("b1.jpg", "b2.jpg")
+    assert digest_of(renamed) == digest_of(OF_TWO_PAIRS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(OF_TWO_PAIRS.replace(",f\n", ",m\n"), id="another group"),
+        pytest.param(OF_TWO_PAIRS.replace("group_sex", "group_skin"), id="another grouping"),
+        pytest.param(
+            OF_TWO_PAIRS.replace("a1.jpg,b1.jpg,0,Ada,Bob", "b1.jpg,a1.jpg,0,Bob,Ada"),
+            id="other sides",
+        ),
+        pytest.param(OF_TWO_PAIRS.replace("a1.jpg,b1.jpg", "a2.jpg,b1.jpg"), id="another picture"),
+    ],
+)
+def test_a_digest_identifies_a_study(digest_of, text):
+    assert digest_of(text) != digest_of(OF_TWO_PAIRS)
+
+
+NAMES = st.text(
     st.characters(codec="utf-8", exclude_characters="/\0", exclude_categories=["Cs"]),
     min_size=1,
     max_size=10,
@@ -148,21 +192,34 @@ names = st.text(
 
 @settings(max_examples=settings().max_examples // 2)
 @given(
-    people=st.lists(names, min_size=2, max_size=5, unique=True),
-    columns=st.lists(names, max_size=2, unique=True),
+    people=st.lists(NAMES, min_size=2, max_size=5, unique=True),
+    columns=st.lists(NAMES, max_size=2, unique=True),
     data=st.data(),
 )
 def test_written_studies_are_read_back(tmp_path_factory, people, columns, data):
     folder = tmp_path_factory.mktemp("study")
-    files = {who: [folder / f"{at}-{n}.jpg" for n in "ab"] for at, who in enumerate(people)}
-    for file in itertools.chain(*files.values()):
-        file.touch()
-    groups = st.dictionaries(st.sampled_from(people), names, min_size=1)
-    written = draw_pairs(files, groups={column: data.draw(groups) for column in columns})
+    pictures = {}
+    for number, person in enumerate(people):
+        pictures[person] = [folder / f"{number}-a.jpg", folder / f"{number}-b.jpg"]
+        for picture in pictures[person]:
+            picture.touch()
+    groups = st.dictionaries(st.sampled_from(people), NAMES, min_size=1)
+    written = draw_pairs(pictures, groups={column: data.draw(groups) for column in columns})
     write_pairs_csv(folder / "pairs.csv", written)
     read = read_study(folder / "pairs.csv")
     assert (read.pairs, read.groups) == (written.pairs, written.groups)
     assert str(folder) not in (folder / "pairs.csv").read_text(encoding="utf-8")
+
+
+def study_of_one_pair(probe, reference, probe_subject="a", reference_subject="b", groups=None):
+    pair = StudyPair(
+        probe=probe,
+        reference=reference,
+        mated=False,
+        probe_subject=probe_subject,
+        reference_subject=reference_subject,
+    )
+    return Study(name="x", pairs=(pair,), groups=groups or {})
 
 
 def test_pictures_on_another_drive_are_written_with_their_whole_path(folder, monkeypatch):
@@ -171,34 +228,31 @@ def test_pictures_on_another_drive_are_written_with_their_whole_path(folder, mon
     def refuse(path, start):
         raise ValueError(f"path is on another mount than {start}")
 
-    people = {"probe_subject": "a", "reference_subject": "b"}
-    pair = StudyPair(probe=folder / "a1.jpg", reference=folder / "b1.jpg", mated=False, **people)
-    path = folder / "pairs.csv"
+    study = study_of_one_pair(folder / "a1.jpg", folder / "b1.jpg")
     with monkeypatch.context() as on_windows:
         on_windows.setattr("os.path.relpath", refuse)
-        write_pairs_csv(path, Study(name="x", pairs=(pair,), groups={}))
-    assert read_study(path).pairs == (pair,)
+        write_pairs_csv(folder / "pairs.csv", study)
+    assert read_study(folder / "pairs.csv").pairs == study.pairs
 
 
 def test_formulas_are_escaped_and_names_preserved(folder):
-    for name in ("-2+3.jpg", "b1.jpg "):
-        (folder / name).touch()
-    first, second = {"probe": folder / "-2+3.jpg"}, {"reference": folder / "b1.jpg"}
-    people = {"probe_subject": "-2+3", "reference_subject": "@Bob"}
-    pair = StudyPair(mated=False, **first, **second, **people)
+    (folder / "-2+3.jpg").touch()
     groups = {"=1+1": {"-2+3": "+x", "@Bob": "'="}}
+    written = study_of_one_pair(folder / "-2+3.jpg", folder / "b1.jpg", "-2+3", "@Bob", groups)
     path = folder / "pairs.csv"
-    write_pairs_csv(path, Study(name="x", pairs=(pair,), groups=groups))
+    write_pairs_csv(path, written)
     with path.open(newline="") as file:
-        cells = [cell for row in csv.reader(file) for cell in row]
-    assert not [cell for cell in cells if cell[:1] in "=+-@\t\r"]
-    (read,) = (study := read_study(path)).pairs
-    assert (read.probe_subject, read.reference_subject) == ("-2+3", "@Bob")
-    assert study.groups == groups
-    for name in ("b1.jpg ", "b\udcff.jpg"):
-        lost = StudyPair(mated=False, **first, reference=folder / name, **people)
-        with pytest.raises(InvalidRequest, match="begins or ends with a space or is not UTF-8"):
-            write_pairs_csv(folder / "lost.csv", Study(name="x", pairs=(lost,)))
+        for row in csv.reader(file):
+            assert not [cell for cell in row if cell.startswith(tuple("=+-@\t\r"))]
+    study = read_study(path)
+    assert (study.pairs, study.groups) == (written.pairs, groups)
+
+
+@pytest.mark.parametrize("name", ["b1.jpg ", "b\udcff.jpg"])
+def test_a_picture_whose_name_would_be_lost_is_refused(folder, name):
+    study = study_of_one_pair(folder / "a1.jpg", folder / name)
+    with pytest.raises(InvalidRequest, match="begins or ends with a space or is not UTF-8"):
+        write_pairs_csv(folder / "lost.csv", study)
     assert not (folder / "lost.csv").exists()
 
 
@@ -221,8 +275,8 @@ def test_formulas_are_escaped_and_names_preserved(folder):
 def test_folders_are_of_people_or_of_kinds_of_pictures(tmp_path, folders, files, are_people):
     for folder in folders.split():
         (tmp_path / folder).mkdir()
-        for n in range(12):
-            (tmp_path / folder / files.format(n=n, folder=folder)).touch()
+        for number in range(12):
+            (tmp_path / folder / files.format(n=number, folder=folder)).touch()
     if are_people:
         assert len(photographs(tmp_path)) == len(folders.split())
     else:
@@ -230,22 +284,17 @@ def test_folders_are_of_people_or_of_kinds_of_pictures(tmp_path, folders, files,
             photographs(tmp_path)
 
 
-def test_invalid_studies_are_rejected(folder):
+@pytest.mark.parametrize("name", ["study.xml", "none.csv", "."])
+def test_other_files_are_no_study(folder, name):
     (folder / "study.xml").touch()
-    for path in (folder / "study.xml", folder / "none.csv", folder):
-        with pytest.raises(InvalidRequest):
-            read_study(path)
+    with pytest.raises(InvalidRequest):
+        read_study(folder / name)
 
 
 @pytest.fixture
 def groups(tmp_path):
-
-    def _read(text):
-        path = tmp_path / "groups.csv"
-        path.write_text(text)
-        return read_groups(path, {"Ada": (), "Bob": (), "Cyd": ()})
-
-    return _read
+    people = {"Ada": (), "Bob": (), "Cyd": ()}
+    return text_reader(tmp_path / "groups.csv", lambda path: read_groups(path, people))
 
 
 def test_empty_cells_and_missing_people_have_no_group(groups):
@@ -257,7 +306,7 @@ def test_empty_cells_and_missing_people_have_no_group(groups):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "sentence"),
     [
         ("", "such as person,sex"),
         ("who,sex\nAda,f\n", "the column person is missing"),
@@ -265,6 +314,6 @@ def test_empty_cells_and_missing_people_have_no_group(groups):
         ("person,sex\nAda,f\nBob,m\nAda,m\n", "line 4: 'Ada' repeats line 2"),
     ],
 )
-def test_invalid_group_files_are_rejected(groups, text, words):
-    with pytest.raises(InvalidRequest, match=words):
+def test_invalid_group_files_are_rejected(groups, text, sentence):
+    with pytest.raises(InvalidRequest, match=sentence):
         groups(text)

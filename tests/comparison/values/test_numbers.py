@@ -6,32 +6,32 @@ from hypothesis import strategies as st
 
 from facematch_comparison.values import numbers
 
-rates = st.floats(0, 1)
-widths = st.floats(1e-6, 1)
+RATES = st.floats(0, 1)
+WIDTHS = st.floats(1e-6, 1)
 
 
-def shown(text):
+def decimal_of(text):
     return Decimal(text.replace(",", "").replace("\N{MINUS SIGN}", "-"))
 
 
-def near(text, number):
+def is_rounded(text, number):
     """Whether a text is a number, rounded to the nearest."""
-    unit = Decimal(1).scaleb(shown(text).as_tuple().exponent)
-    return abs(shown(text) - number) <= unit / 2
+    unit = Decimal(1).scaleb(decimal_of(text).as_tuple().exponent)
+    return abs(decimal_of(text) - number) <= unit / 2
 
 
-@given(rates, st.none() | widths)
+@given(RATES, st.none() | WIDTHS)
 def test_rates_are_rounded_for_display(rate, width):
-    assert near(numbers.percent(rate, width), Decimal(repr(rate)) * 100)
+    assert is_rounded(numbers.percent(rate, width), Decimal(repr(rate)) * 100)
     assert (numbers.percent(0, width), numbers.percent(1, width)) == ("0", "100")
 
 
-@given(st.floats(-1, 1), widths)
+@given(st.floats(-1, 1), WIDTHS)
 def test_differences_use_a_minus_sign_and_no_negative_zero(difference, width):
     text = numbers.points(difference, width)
     assert "-" not in text
     assert text.strip("\N{MINUS SIGN}0.") or not text.startswith("\N{MINUS SIGN}")
-    assert near(text, Decimal(repr(difference)) * 100)
+    assert is_rounded(text, Decimal(repr(difference)) * 100)
 
 
 @pytest.mark.parametrize(
@@ -44,27 +44,33 @@ def test_money_has_two_decimals_or_more_if_needed(amount, text):
 @given(st.floats(-1e6, 1e6), st.none() | st.floats(1e-4, 1e4))
 def test_any_quantity_is_rounded_to_the_nearest(number, width):
     assume(number == 0 or abs(number) > 1e-9)
-    assert near(numbers.quantity(number, width), Decimal(repr(number)))
-    assert near(numbers.money(abs(number)), Decimal(repr(abs(number))))
-    assert number == 0 or width or shown(numbers.quantity(number)) != 0
+    assert is_rounded(numbers.quantity(number, width), Decimal(repr(number)))
+    assert is_rounded(numbers.money(abs(number)), Decimal(repr(abs(number))))
+    assert number == 0 or width or decimal_of(numbers.quantity(number)) != 0
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_scores_keep_distinguishing_digits(number):
     assert float(numbers.score(number)) == number
-    assert numbers.score(49.999999) == "49.999999"
-    assert numbers.score(50.0) == "50"
-    # What somebody chose is not rounded.
-    assert [numbers.setting(rate) for rate in (1e-3, 1e-6)] == ["0.1", "0.0001"]
 
 
-bounded = st.floats(1e-9, 1)
+@pytest.mark.parametrize(("score", "text"), [(49.999999, "49.999999"), (50.0, "50")])
+def test_a_whole_score_has_no_decimals(score, text):
+    assert numbers.score(score) == text
 
 
-@given(bounded, st.none() | bounded)
+@pytest.mark.parametrize(("rate", "text"), [(1e-3, "0.1"), (1e-6, "0.0001")])
+def test_what_somebody_chose_is_not_rounded(rate, text):
+    assert numbers.setting(rate) == text
+
+
+BOUNDS = st.floats(1e-9, 1)
+
+
+@given(BOUNDS, st.none() | BOUNDS)
 def test_bounds_are_rounded_conservatively(value, limit):
-    bounds = numbers.upper_percent(value, limit), numbers.lower_percent(value, limit)
-    high, low = (Decimal(bound) / 100 for bound in bounds)
+    high = Decimal(numbers.upper_percent(value, limit)) / 100
+    low = Decimal(numbers.lower_percent(value, limit)) / 100
     assert low <= Decimal(repr(value)) <= high
     if limit is not None:
         assert (high > Decimal(repr(limit))) == (value > limit)
@@ -80,5 +86,5 @@ def test_bounds_are_rounded_conservatively(value, limit):
     ],
 )
 def test_a_bound_uses_as_many_digits_as_needed(value, limit, high, low):
-    bounds = numbers.upper_percent(value, limit), numbers.lower_percent(value, limit)
-    assert bounds == (high, low)
+    assert numbers.upper_percent(value, limit) == high
+    assert numbers.lower_percent(value, limit) == low
