@@ -10,10 +10,10 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python requirements/install.py
 PINNED := --no-deps --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest
-# tests/kit/limits.py ends a test after two thirds of this time: after a minute in the ordinary tests.
-BRISK := --override-ini faulthandler_timeout=90
+# When tests/kit/limits.py ends one of the ordinary tests.
+BRISK := --override-ini test_limit_s=60
 # For tests that take many minutes; the other ones end after five.
-PATIENT := --override-ini faulthandler_timeout=3600
+PATIENT := --override-ini test_limit_s=2400
 # Print failures in full, but only the number of skipped tests.
 BRIEF := -q -r fE
 # One more takes a fifth more of the processor and, on two cores, as long.
