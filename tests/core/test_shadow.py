@@ -222,7 +222,7 @@ def answering_verifier(count):
     return fm.FaceVerifier(FakeBackend(script=script), policies=[budget]), budget
 
 
-@pytest.mark.parametrize("count", [600, pytest.param(10_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.long)])
 def test_answers_errors_and_charges_are_the_same_with_and_without_a_shadow(open_shadow, log, count):
     alone, budget = answering_verifier(count)
     expected = run_mixed_calls(alone, count, budget)

@@ -75,7 +75,7 @@ def test_a_blurred_head_behind_a_sharp_one_is_not_a_second_face(engine, photogra
     assert len(engine.look(encoded(both, ImageFormat.PNG)).boxes) == 1
 
 
-@pytest.mark.parametrize("degrees", [45, 50])
+@pytest.mark.parametrize("degrees", [pytest.param(45, marks=pytest.mark.slow), 50])
 @pytest.mark.parametrize("name", ["eileen-collins", "grace-hopper"])
 def test_a_tilted_face_is_turned_upright_before_it_is_compared(engine, photographs, name, degrees):
     """Not turned, the same portrait scores 17 to 90."""

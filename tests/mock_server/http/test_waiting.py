@@ -24,14 +24,15 @@ def mock(request):
 @pytest.mark.parametrize("path", ["/", HEALTH])
 def test_every_client_can_wait_for_the_printed_url_and_for_the_health(mock, path):
     accepted = [{}, {"Accept": "*/*"}, {"Accept": "application/json, text/plain, */*"}, BROWSER]
-    for headers in accepted:
-        got = requests.get(mock.url + path, headers=headers, timeout=10)
-        head = requests.head(mock.url + path, headers=headers, timeout=10)
-        assert (got.status_code, head.status_code) == (200, 200)
-        assert head.content == b""
-        for name in ("Content-Type", "Content-Length"):
-            assert head.headers[name] == got.headers[name]
-    health = requests.get(mock.url + path, timeout=10).json()
+    with requests.Session() as session:
+        for headers in accepted:
+            got = session.get(mock.url + path, headers=headers, timeout=10)
+            head = session.head(mock.url + path, headers=headers, timeout=10)
+            assert (got.status_code, head.status_code) == (200, 200)
+            assert head.content == b""
+            for name in ("Content-Type", "Content-Length"):
+                assert head.headers[name] == got.headers[name]
+        health = session.get(mock.url + path, timeout=10).json()
     assert health["status"] == "ok"
     assert health["vendors"] == list(mock.vendors)
 

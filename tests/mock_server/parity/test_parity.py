@@ -216,7 +216,7 @@ def test_every_call_without_a_response_has_a_reason():
     assert (unseen["other"], unseen["session"]) == ("429", "503")
 
 
-@pytest.mark.parametrize("name", _slow_but(WITH_PICTURES, "didit", "rekognition"))
+@pytest.mark.parametrize("name", _slow_but(WITH_PICTURES, "didit"))
 def test_vendor_identical_to_its_mock_has_no_differences(rehearse, name):
     vendor = rehearse(name)
     document = vendor.run("--yes", code=0).document
@@ -233,7 +233,7 @@ def test_vendor_identical_to_its_mock_has_no_differences(rehearse, name):
     assert not [call for call in lasting if call.startswith("session")]
 
 
-@pytest.mark.parametrize("name", HOSTED)
+@pytest.mark.parametrize("name", _slow_but(HOSTED, "onfido"))
 def test_vendor_of_hosted_sessions_alone_is_compared_by_its_sessions(rehearse, name):
     vendor = rehearse(name)
     ended = vendor.run("--yes", code=0)
@@ -406,7 +406,7 @@ REFUSAL = Response(
 )
 
 
-@pytest.mark.parametrize("number", _slow_but((2, 4, 22, 30, 33), 2, 4))
+@pytest.mark.parametrize("number", _slow_but((2, 4, 22, 30, 33), 4))
 def test_403_at_any_call_still_writes_a_record_and_leaves_no_session(rehearse, number):
     vendor, numbers = rehearse("didit"), itertools.count(1)
 
@@ -440,7 +440,7 @@ def test_wrong_key_ends_the_run(rehearse, tmp_path, name):
     ("name", "path", "status", "call"),
     [
         pytest.param("deepvue", "facematch", 429, "other", marks=SLOW),
-        ("compreface", "verify", 503, "other"),
+        pytest.param("compreface", "verify", 503, "other", marks=SLOW),
         ("didit", "balance", 403, "balance"),
     ],
 )
@@ -620,7 +620,7 @@ def test_signal_still_writes_a_record_and_leaves_no_session_open(
     assert (result.answer.exit_code == 130) is (".recording." in place)
 
 
-@pytest.mark.parametrize("is_answered", [True, False])
+@pytest.mark.parametrize("is_answered", [True, pytest.param(False, marks=SLOW)])
 def test_session_with_an_unknown_id_is_reported_as_possibly_remaining(rehearse, is_answered):
     vendor = rehearse("azure")
     if is_answered:
