@@ -1,6 +1,9 @@
 """Values of each backend that decide an environment, a match or a charge, by what they cause."""
 
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
+from kit.scripted import ScriptedAdapter
 from kit.vendors import AWS_KEYS, PAID, settings_at
 
 import facematch_core as fm
@@ -71,6 +74,23 @@ def test_without_a_threshold_the_vendors_own_decides(opened, name, threshold, eq
     assert used.passes(threshold) is equal_score_matches
     assert used.passes(threshold + 0.01)
     assert not used.passes(threshold - 0.01)
+
+
+def test_azures_models_are_those_of_its_scale_and_a_face_is_kept_for_a_minute():
+    """The shortest time that Azure offers."""
+    asked = {
+        "recognitionModel": ["recognition_04"],
+        "detectionModel": ["detection_03"],
+        "faceIdTimeToLive": ["60"],
+    }
+    vendor = ScriptedAdapter((400, {"error": {"code": "InvalidImage", "message": "No."}}))
+    with fm.open_verifier("azure", **SETTINGS["azure"]) as verifier:
+        assert verifier.backend.capabilities.score_scale == "azure/recognition_04"
+        verifier.backend.client.mount("https://", vendor)
+        with pytest.raises(fm.VendorError):
+            verifier.verify(P1, P1_AGAIN)
+    (request,) = vendor.seen
+    assert parse_qs(urlsplit(request.url).query).items() >= asked.items()
 
 
 def test_deepvue_has_no_threshold_of_its_own(opened):

@@ -440,6 +440,16 @@ def test_another_model_of_a_vendor_is_told_from_chance():
     assert "change of the model" not in evaluate([MARCH, other]).headline
 
 
+@pytest.mark.parametrize(("same", "is_another_model"), [(49, True), (50, False)])
+def test_less_than_one_same_score_in_a_hundred_is_another_model(same, is_another_model):
+    march = as_real(crowd("march"))
+    scores = np.where(np.arange(5000) < same, march.scores, march.scores + 0.01)
+    april = attrs.evolve(march, name="april", frame=march.frame.assign(score=scores))
+    evaluation = evaluate([march, april])
+    assert evaluation.differences[0].same_scores == same
+    assert ("after a change of the model" in evaluation.headline) is is_another_model
+
+
 FIXED = {"required_fmr": 0.01, "made_at": NOW}
 EARLIER = crowd(others=25)
 LATER = crowd(others=25, seed=7)

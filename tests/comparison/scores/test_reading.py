@@ -544,7 +544,7 @@ def test_scores_that_are_below_a_limit_are_told_from_missing_ones(read):
 
 @pytest.mark.parametrize(
     ("strangers_without", "mated_without", "is_refused"),
-    [(27, 0, True), (27, 8, True), (6, 0, False), (27, 12, False), (0, 15, False)],
+    [(27, 0, True), (27, 8, True), (7, 0, True), (6, 0, False), (27, 12, False), (0, 15, False)],
 )
 def test_scores_that_strangers_lack_far_more_often_are_refused(
     tmp_path, strangers_without, mated_without, is_refused
@@ -564,6 +564,20 @@ def test_scores_that_strangers_lack_far_more_often_are_refused(
     assert answers.acquired.all()
     file.write_text("\n".join([lines[0] + ",acquired", *(f"{line},1" for line in lines[1:])]))
     read_scores(file, independent_pairs=True)
+
+
+@pytest.mark.parametrize(("mated", "strangers"), [(20, 20), (19, 40), (40, 19)])
+def test_missing_scores_of_fewer_than_20_pairs_of_a_kind_say_nothing(tmp_path, mated, strangers):
+    lines = ["pair,mated,similarity"]
+    lines += [f"m{n},1,{80.5 + n / 3}" for n in range(mated)]
+    lines += [f"s{n},0,{'' if n else 80.1}" for n in range(strangers)]
+    file = tmp_path / "aws.csv"
+    file.write_text("\n".join(lines))
+    if min(mated, strangers) < 20:
+        assert read_scores(file, independent_pairs=True)
+        return
+    with pytest.raises(InvalidRequest, match=r"below=\{'aws': 80\}"):
+        read_scores(file, independent_pairs=True)
 
 
 def test_empty_scores_below_the_vendors_own_threshold(read):

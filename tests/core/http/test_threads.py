@@ -8,8 +8,11 @@ from kit.fakes import child_says_yes
 from kit.marks import needs_fork
 from kit.rawserver import RawServer, hold, http_reply, read_request, send
 
-from facematch_core.http import HttpRequest
+from facematch_core.http import HttpRequest, transport
 from facematch_core.testing import ManualClock
+
+#: Before `_patient` changes it.
+USUAL_KEEP_IDLE_S = transport.KEEP_IDLE_S
 
 
 def echo(connection):
@@ -36,6 +39,19 @@ def test_unused_idle_connection_is_closed(client):
         assert (len(unused.requests), len(reused.requests)) == (1, 3)
         assert unused.done.wait(20)
         assert not reused.done.is_set()
+
+
+def test_idle_connection_is_used_for_less_than_the_two_seconds_of_a_usual_server(
+    client, monkeypatch
+):
+    """A request that races the server's close may have been charged."""
+    monkeypatch.setattr(transport, "KEEP_IDLE_S", USUAL_KEEP_IDLE_S)
+    client.clock = clock = ManualClock()
+    with RawServer([echo, echo]) as server:
+        for idle_s, connections in ((0, 1), (1.4, 1), (1.6, 2)):
+            clock.advance(idle_s)
+            assert ask_client(client, server).status == 200
+            assert len(server.connections) == connections
 
 
 def test_requests_in_progress_finish_after_close(client):
