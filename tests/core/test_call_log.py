@@ -30,6 +30,11 @@ def log(address):
         yield opened
 
 
+@pytest.fixture
+def verifier(log):
+    return fm.FaceVerifier(FakeBackend(), log=log)
+
+
 def row(number=0, at=NOW, **fields):
     return LoggedCall(
         call_id=f"call-{number}",
@@ -87,8 +92,7 @@ def test_each_call_is_a_row_with_the_facts_of_its_result(log):
     )
 
 
-def test_person_is_the_share_key_and_without_one_the_caller_ref(log):
-    verifier = fm.FaceVerifier(FakeBackend(), log=log)
+def test_person_is_the_share_key_and_without_one_the_caller_ref(verifier, log):
     verifier.verify(PROBE, REFERENCE, caller_ref="request-1", share_key="customer-1")
     verifier.verify(PROBE, REFERENCE, caller_ref="request-2")
     with pytest.raises(fm.InvalidRequest):
@@ -98,28 +102,29 @@ def test_person_is_the_share_key_and_without_one_the_caller_ref(log):
     assert log.forget("customer-1") == 1
 
 
-def test_verify_live_is_two_rows_and_a_batch_one_for_each_pair(log):
-    verifier = fm.FaceVerifier(FakeBackend(), log=log)
+def test_verify_live_is_two_rows_and_a_batch_one_for_each_pair(verifier, log):
     verifier.verify_live(PROBE, REFERENCE)
     assert [logged.operation.value for logged in log.rows()] == ["liveness", "match"]
     list(verifier.verify_many([(PROBE, REFERENCE)] * 3))
     assert [logged.decision for logged in log.rows()] == ["live"] + ["match"] * 4
 
 
-def test_errors_are_rows_with_their_charge(log):
-    script = [fm.OutcomeUnknown("lost"), fm.RateLimited("x"), fm.UnexpectedResponse("?")]
-    verifier = fm.FaceVerifier(FakeBackend(script=script), policies=[Budget(3, name="b")], log=log)
-    for error in (fm.OutcomeUnknown, fm.RateLimited, fm.UnexpectedResponse):
-        with pytest.raises(error) as caught:
-            verifier.verify(PROBE, REFERENCE)
-        logged = log.rows()[-1]
-        assert logged.call_id == caught.value.ids.call
-        assert (logged.error, logged.decision) == (error.__name__, None)
-        assert logged.charged is caught.value.billing.charged
-    verifier.verify(PROBE, REFERENCE)
+@pytest.mark.parametrize("error_class", [fm.OutcomeUnknown, fm.RateLimited, fm.UnexpectedResponse])
+def test_error_is_a_row_with_its_charge(log, error_class):
+    verifier = fm.FaceVerifier(FakeBackend(script=[error_class("x")]), log=log)
+    with pytest.raises(error_class) as caught:
+        verifier.verify(PROBE, REFERENCE)
+    (logged,) = log.rows()
+    assert logged.call_id == caught.value.ids.call
+    assert (logged.error, logged.decision) == (error_class.__name__, None)
+    assert logged.charged is caught.value.billing.charged
+
+
+def test_call_that_a_policy_refuses_is_a_row_with_the_backend(log):
+    verifier = fm.FaceVerifier(FakeBackend(), policies=[Budget(0, name="b")], log=log)
     with pytest.raises(fm.BudgetExceeded):
         verifier.verify(PROBE, REFERENCE)
-    logged = log.rows()[-1]
+    (logged,) = log.rows()
     assert (logged.error, logged.charged, logged.system) == ("BudgetExceeded", "no", "fake")
 
 
@@ -168,8 +173,7 @@ def test_a_log_in_two_layers_is_refused(log):
 # Privacy
 
 
-def test_no_picture_key_reference_or_metadata_is_written(log, address, tmp_path):
-    verifier = fm.FaceVerifier(FakeBackend(), log=log)
+def test_no_picture_key_reference_or_metadata_is_written(verifier, log, address, tmp_path):
     verifier.verify(PROBE, REFERENCE, caller_ref=CANARY, metadata={"name": CANARY})
     log.rows()
     written = b"".join(file.read_bytes() for file in tmp_path.glob("attempts.sqlite3*"))
@@ -197,8 +201,7 @@ def test_invalid_key_is_refused(address, key):
         fm.CallLog(address, key=key)
 
 
-def test_forget_deletes_a_persons_rows_or_old_ones(log):
-    verifier = fm.FaceVerifier(FakeBackend(), log=log)
+def test_forget_deletes_a_persons_rows_or_old_ones(verifier, log):
     for customer in ("one", "two", "one"):
         verifier.verify(PROBE, REFERENCE, caller_ref=customer)
     log.add(row(1, at=NOW - dt.timedelta(days=90), person=log.digest("two")))
@@ -260,9 +263,8 @@ def test_damaged_row_is_an_error_without_its_values(log, address):
 # Never in the caller's way
 
 
-def test_a_call_does_not_fail_if_its_row_cannot_be_written(log, address, caplog):
+def test_a_call_does_not_fail_if_its_row_cannot_be_written(verifier, log, address, caplog):
     execute(address, "DROP TABLE facematch_calls")
-    verifier = fm.FaceVerifier(FakeBackend(), log=log)
     for _ in range(3):
         assert verifier.verify(PROBE, REFERENCE).is_match
     assert log.flush()

@@ -232,13 +232,14 @@ def test_no_liveness_check_is_sent_if_no_member_can_compare(can, error):
 
 def test_each_pair_of_a_batch_fails_over_separately():
     throttled = FakeBackend(script=[None, fm.errors.RateLimited("x"), None])
-    outcomes = failover(throttled, FakeBackend()).verify_many(
-        [(PROBE, REFERENCE)] * 3, max_workers=1
-    )
+    pairs = [(PROBE, REFERENCE)] * 3
+    outcomes = failover(throttled, FakeBackend()).verify_many(pairs, max_workers=1)
     assert [outcome.result.route.answered_by for outcome in outcomes] == ["a", "b", "a"]
-    named_thresholds = failover(FakeBackend()).verify_many(
-        [(PROBE, REFERENCE)], threshold={"a": 90}
-    )
-    assert [outcome.decision for outcome in named_thresholds] == ["no_match"]
+
+
+def test_batch_takes_thresholds_by_member():
+    verifier = failover(FakeBackend())  # the score is 80
+    (outcome,) = verifier.verify_many([(PROBE, REFERENCE)], threshold={"a": 90})
+    assert outcome.decision is fm.Decision.NO_MATCH
     with pytest.raises(fm.InvalidRequest):
-        failover(throttled).verify_many([], threshhold=3)
+        verifier.verify_many([], threshhold=3)

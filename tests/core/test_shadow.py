@@ -307,7 +307,7 @@ def test_pictures_in_memory_are_bounded_in_bytes(open_shadow, monkeypatch):
     hold = Hold()
     verifier = open_shadow(candidate=FakeBackend(script=[hold] * 9), most_at_once=1)
     verifier.verify(PROBE, REFERENCE)
-    hold.wait_for(1)
+    hold.wait_for()
     for _ in range(5):
         verifier.verify(PROBE, REFERENCE)
     assert verifier.counts == {"queue_full": 2}
@@ -321,7 +321,7 @@ def test_a_call_whose_turn_comes_after_the_candidates_deadline_is_dropped(open_s
     trial = {"deadline_s": 5, "clock": clock}
     verifier = open_shadow(candidate=candidate, most_at_once=1, trial=trial)
     verifier.verify(PROBE, REFERENCE)
-    hold.wait_for(1)
+    hold.wait_for()
     verifier.verify(PROBE, REFERENCE)
     clock.advance(6)
     hold.go_on.set()
@@ -338,7 +338,7 @@ def test_closing_waits_a_bounded_time_and_drops_the_rest(open_shadow, log, monke
     verifier = open_shadow(answering, candidate, most_at_once=1)
     for _ in range(3):
         verifier.verify(PROBE, REFERENCE)
-    hold.wait_for(1)
+    hold.wait_for()
     verifier.close()
     assert (answering.closed, candidate.closed) == (1, 1)
     assert verifier.counts == {"closed": 2}
@@ -368,9 +368,9 @@ def test_calls_that_a_close_overtakes_count_as_closed(open_shadow, log, monkeypa
         target=verifier.verify, args=(PROBE, REFERENCE), kwargs={"caller_ref": "late"}
     )
     late.start()
-    asking.wait_for(1)  # the call is answered and drawn, and the candidate not asked yet
+    asking.wait_for()  # the call is answered and drawn, and the candidate not asked yet
     overtaken.start()
-    answering.wait_for(1)
+    answering.wait_for()
     verifier.close()
     asking.go_on.set()
     answering.go_on.set()
@@ -389,8 +389,8 @@ def test_a_waiting_caller_does_not_delay_the_next_call(open_shadow):
     verifier = open_shadow(candidate=FakeBackend(script=[slow, quick, next_call]), most_at_once=2)
     for _ in range(2):
         verifier.verify(PROBE, REFERENCE)
-    slow.wait_for(1)
-    quick.wait_for(1)
+    slow.wait_for()
+    quick.wait_for()
     quick.go_on.set()
     sleeping = verifier.runner.queue._line().changed._waiters  # noqa: SLF001 - which threads wait
     while len(sleeping) < 1:
@@ -431,7 +431,7 @@ def test_a_forked_child_asks_about_its_own_calls_only(open_shadow):
     assert verifier.wait(30)
     for _ in range(3):
         verifier.verify(PROBE, REFERENCE)
-    hold.wait_for(1)
+    hold.wait_for()
 
     def child():
         asked_before = len(candidate.calls)
@@ -494,7 +494,7 @@ def _leave_calls_waiting(address):
     )
     for _ in range(3):
         verifier.verify(PROBE, REFERENCE)
-    hold.wait_for(1)
+    hold.wait_for()
 
 
 def _not_asked(address):
@@ -531,7 +531,7 @@ def test_async_calls_are_shadowed_and_cancelled_ones_are_not(open_shadow):
         async with fm.AsyncFaceVerifier(verifier) as asynchronous:
             assert (await asynchronous.verify(PROBE, REFERENCE)).is_match
             task = asyncio.ensure_future(asynchronous.verify(PROBE, REFERENCE))
-            await anyio.to_thread.run_sync(hold.wait_for, 1)
+            await anyio.to_thread.run_sync(hold.wait_for)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -547,7 +547,7 @@ def test_waiting_pictures_are_in_no_repr_and_freed_after_the_call(open_shadow):
     candidate = FakeBackend(script=[hold])
     verifier = open_shadow(candidate=candidate, most_at_once=1)
     verifier.verify(PROBE, REFERENCE, caller_ref=CANARY)
-    hold.wait_for(1)
+    hold.wait_for()
     verifier.verify(PROBE, REFERENCE, caller_ref=CANARY)
     for text in (repr(verifier), str(vars(verifier)), repr(verifier.runner)):
         assert CANARY not in text
