@@ -168,7 +168,7 @@ _MAX_SCANS = 100
 _NO_MARKER = (b"", b"\0", b"\xff")
 _MARKER = re.compile(rb"\xff[\x01-\xfe]")
 #: The marker after a scan. Inside a scan, 0xFF 0x00 is a data byte and 0xFF 0xD0-0xD7 a restart.
-MARKER_AFTER_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+_AFTER_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 
 
 def read_jpeg(data: bytes) -> Header:
@@ -271,7 +271,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
         if position > len(data):
             raise CutOff
         if marker == _SOS:
-            position = _search(MARKER_AFTER_SCAN, data, position)
+            position = _search(_AFTER_SCAN, data, position)
             scans += 1
             if scans > _MAX_SCANS:
                 raise Damaged(f"it has more than {_MAX_SCANS} scans")

@@ -31,7 +31,7 @@ from .outcomes import (
     SeenPicture,
     SetOutcome,
 )
-from .reading import FORMATS, find_card, size_of_photograph
+from .reading import FORMATS, find_card
 
 #: Maximum number of pixels of a picture that Pillow may decode.
 _MAX_PIXELS = 40_000_000
@@ -72,20 +72,12 @@ class FactsCache:
             return self._facts[digest]
         except KeyError:
             # Two threads may decode the same picture, but no thread waits.
-            facts = _read_facts(data, digest)
+            size = _size_of(data)
+            facts = Facts(digest, size, find_card(data, size) if size else None)
             self._facts[digest] = facts
             if len(self._facts) > self._limit:
                 self._facts.popitem(last=False)
             return facts
-
-
-def _read_facts(data: bytes, digest: str) -> Facts:
-    """Return the facts of a picture with this SHA-256."""
-    size = size_of_photograph(data)
-    if size is not None:
-        return Facts(digest, size, card=None)
-    size = _size_of(data)
-    return Facts(digest, size, find_card(data) if size else None)
 
 
 def _size_of(data: bytes) -> tuple[int, int] | None:
