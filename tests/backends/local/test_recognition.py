@@ -112,6 +112,19 @@ def test_a_degraded_face_gets_only_its_own_warning(verifier, photographs, degrad
     assert [warning.code.name for warning in found.warnings] == [code]
 
 
+@pytest.mark.parametrize(
+    ("expose", "least_score"),
+    [(lambda value: value // 14, 88), (lambda value: min(255, 3.2 * value), 35)],
+    ids=["dark", "bright"],
+)
+def test_a_dark_or_overexposed_face_is_enhanced_before_it_is_compared(
+    verifier, photographs, expose, least_score
+):
+    """As it is, the dark one scores 84 and the bright one 21."""
+    image = Image.open(io.BytesIO(photographs["grace-hopper"])).convert("RGB").point(expose)
+    assert verifier.verify(image, photographs["grace-hopper-card"]).score.value > least_score
+
+
 @pytest.mark.parametrize("version", ["4.10.0", "4.9.0-dev", "3.4.1"])
 def test_an_old_opencv_is_rejected_by_version(monkeypatch, version):
     monkeypatch.setattr(cv2, "__version__", version)

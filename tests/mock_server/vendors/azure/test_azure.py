@@ -15,7 +15,16 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from azure.core.pipeline.transport import RequestsTransport
 from kit import mock_azure as azure
 from kit import mock_didit as didit
-from kit.mock_azure import FACE_ID, detect_request, ids_of, large_scene, verify_request
+from kit.mock_azure import (
+    FACE_ID,
+    JSON,
+    VERIFY,
+    azure_request,
+    detect_request,
+    ids_of,
+    large_scene,
+    verify_request,
+)
 from kit.mock_didit import handle_with_fault
 from kit.mock_didit_sessions import forget
 
@@ -59,6 +68,38 @@ def test_response_ids_are_unique_and_identify_their_charges():
     assert {len(number) for number in ids} == {36}
     assert len(set(ids)) == len(ids)
     assert [charge.request_id for charge in engine.world.ledger.charges.all()] == ids[:1]
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (large_scene(size=1023), "InvalidImageSize"),
+        (large_scene(size=6 * 1024 * 1024 + 1), "InvalidImageSize"),
+        (b"%PDF".ljust(1024), "InvalidImage"),
+    ],
+    ids=["small", "large", "unreadable"],
+)
+def test_picture_that_is_no_picture_or_beyond_a_limit_has_the_documented_code(
+    engine, content, code
+):
+    answer = engine.handle(detect_request(content))
+    assert (answer.status, answer.json()["error"]["code"]) == (400, code)
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        (detect_request(b"{}", kind=JSON), "InvalidURL"),
+        (detect_request(kind="text/plain"), "BadArgument"),
+        (detect_request(query="returnFaceId=maybe"), "BadArgument"),
+        (verify_request("one", "two"), "BadArgument"),
+        (azure_request(VERIFY, b"[", JSON), "BadArgument"),
+    ],
+    ids=["url", "type", "query", "face id", "json"],
+)
+def test_request_that_is_not_understood_has_the_documented_code(engine, request_, code):
+    answer = engine.handle(request_)
+    assert (answer.status, answer.json()["error"]["code"]) == (400, code)
 
 
 def test_detect_without_a_face_returns_an_empty_list_and_is_charged(engine):
