@@ -9,7 +9,6 @@ import contextlib
 import datetime as dt
 import enum
 import functools
-import hmac
 import http.client
 import logging
 import socket
@@ -169,11 +168,6 @@ class SignedPayload:
         """Return a JSON body with these headers, and with the header that marks a mock's."""
         content_type = ("Content-Type", "application/json")
         return cls(headers=(content_type, *headers, (MOCK_HEADER, __version__)), body=body)
-
-
-def hmac_hex(secret: str, message: bytes, hash_name: str = "sha256") -> str:
-    """Return the lower-case hexadecimal HMAC of a message; the key is the secret in UTF-8."""
-    return hmac.digest(secret.encode(), message, hash_name).hex()
 
 
 #: Builds a vendor's payload, signed with the destination's secret.

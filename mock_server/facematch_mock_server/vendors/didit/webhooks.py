@@ -10,6 +10,7 @@ import json
 import uuid
 
 from facematch_mock_server.base.messages import Request
+from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.world import webhooks
 from facematch_mock_server.world.accounts import World
@@ -80,12 +81,12 @@ def compose(
         ("User-Agent", "DiditWebhook/2.0 +https://didit.me"),
         ("X-Timestamp", str(delivery.timestamp)),
         # Pages about transactions have X-Didit-Signature instead.
-        ("X-Signature", webhooks.hmac_hex(secret, body)),
+        ("X-Signature", hmac_hex(secret, body)),
     ]
     v2 = v2_message(body)
     if v2 is not None:
-        headers.append(("X-Signature-V2", webhooks.hmac_hex(secret, v2)))
-    headers.append(("X-Signature-Simple", webhooks.hmac_hex(secret, simple_message(body))))
+        headers.append(("X-Signature-V2", hmac_hex(secret, v2)))
+    headers.append(("X-Signature-Simple", hmac_hex(secret, simple_message(body))))
     return SignedPayload.of_json(body, *headers)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from facematch_mock_server.base.messages import Response
+from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.vendors.base import Call, as_fraction
 from facematch_mock_server.world import hosted, webhooks
@@ -369,7 +370,7 @@ def compose(
         "resource": show_run(claims, world, session, delivery.origin),
     }
     body = json.dumps({"payload": payload}, separators=(",", ":")).encode()
-    signature = webhooks.hmac_hex(destination.secret, body)
+    signature = hmac_hex(destination.secret, body)
     return SignedPayload.of_json(body, ("X-SHA2-Signature", signature))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from facematch_mock_server.base.messages import Response
+from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.world import webhooks
 from facematch_mock_server.world.accounts import World
@@ -130,7 +131,7 @@ def compose(
 def sign(secret: str, timestamp: int, body: bytes) -> str:
     """Return one signature of a body: its time, and HMAC-SHA256 of time, full stop and body."""
     message = f"{timestamp}.".encode() + body
-    return f"t={timestamp},v1={webhooks.hmac_hex(secret, message)}"
+    return f"t={timestamp},v1={hmac_hex(secret, message)}"
 
 
 RULES = webhooks.WebhookRules(

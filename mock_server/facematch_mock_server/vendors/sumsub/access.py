@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import hmac
 import re
 from typing import Any, NoReturn
 
 import attrs
 
 from facematch_mock_server.base.messages import Headers, Request, Response
+from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.vendors.base import NumberedCall
 from facematch_mock_server.world.sessions import Session
 
@@ -27,7 +27,7 @@ _DAY_S = 86_400.0
 def sign(request: Request, timestamp: str, secret_key: str) -> str:
     """Return the signature of a request as sent."""
     message = f"{timestamp}{request.method}{request.target}".encode() + bytes(request.body)
-    return hmac.digest(secret_key.encode(), message, "sha256").hex()
+    return hmac_hex(secret_key, message)
 
 
 def sign_again(request: Request, *, app_token: str, secret_key: str) -> Request:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.world import webhooks
 from facematch_mock_server.world.accounts import World
@@ -68,7 +69,7 @@ def compose(
     hash_name = claims["webhook.algorithm"]
     return SignedPayload.of_json(
         body,
-        ("x-payload-digest", webhooks.hmac_hex(destination.secret, body, hash_name)),
+        ("x-payload-digest", hmac_hex(destination.secret, body, hash_name)),
         ("x-payload-digest-alg", f"HMAC_{hash_name.upper()}_HEX"),
     )
 

@@ -10,11 +10,12 @@ from typing import Any, ClassVar
 import attrs
 
 from facematch_mock_server.base.messages import Request, Response
+from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.vendors import base
 from facematch_mock_server.world.hosted import DocumentSessions
 from facematch_mock_server.world.keys import LIVE_KEY, SANDBOX_KEY, Key, KeyKind
 from facematch_mock_server.world.webhook_control import Webhooks
-from facematch_mock_server.world.webhooks import Outbox, hmac_hex
+from facematch_mock_server.world.webhooks import Outbox
 
 from . import sessions, webhooks
 from .claims import CLAIMS

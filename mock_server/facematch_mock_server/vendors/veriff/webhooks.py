@@ -6,6 +6,7 @@ import datetime as dt
 
 import attrs
 
+from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.claims import CitedClaims, encode
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.sessions import Session
@@ -14,7 +15,6 @@ from facematch_mock_server.world.webhooks import (
     SignedPayload,
     WebhookDelivery,
     WebhookRules,
-    hmac_hex,
     new_delivery,
 )
 

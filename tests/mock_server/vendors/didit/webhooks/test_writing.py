@@ -7,10 +7,10 @@ import pytest
 from kit import mock_didit as didit
 from kit.mock_didit_webhooks import HOOK
 
+from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.vendors.didit import webhooks
 from facematch_mock_server.vendors.didit.webhooks import v2_message, write_json
 from facematch_mock_server.world.sessions import Review
-from facematch_mock_server.world.webhooks import hmac_hex
 
 
 @pytest.mark.parametrize("change", [{"enabled": False}, {"events": ["data.updated"]}], ids=str)
