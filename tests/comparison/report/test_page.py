@@ -132,11 +132,6 @@ def test_the_page_contains_every_sentence_of_the_document(name):
         assert plain(sentence or "") in shown
 
 
-@pytest.mark.parametrize("text", ["needs 50,000 non-mated pairs", "yes: alpha is better"])
-def test_a_conditional_text_is_shown_where_it_is_true(text):
-    assert text in text_of(page("two"))
-
-
 @pytest.mark.parametrize(
     "text", ["Practice only", "these two alone", "FNMR: compared and rejected"]
 )
