@@ -148,13 +148,3 @@ def test_a_run_killed_at_every_step_is_resumed(vendor_study, pairs, steps):
         assert set(exit_codes) == {DEAD, 0}
         assert len(exit_codes) > 11
         study.finish(runner)
-
-
-@pytest.mark.slow
-def test_kill_9_repeats_no_call_that_may_have_been_charged(vendor_study):
-    study = vendor_study(12)
-    with study.runner() as runner:
-        for moment in (150, 110):
-            assert runner.run(workers=2, die_at=moment) == DEAD
-        assert 0 < study.calls() < 24
-        study.finish(runner)

@@ -24,8 +24,8 @@ class Machine(RuleBasedStateMachine):
         self.database = self.opened()
         self.database.lock()
         self.system = enter_system(self.database, PAIRS)
-        # As the database should have them; `sent` counts calls that may have been charged.
-        free = {"state": PairState.FREE, "call_id": None, "sent": 0}
+        # As the database should have them; `maybe_charged` counts calls.
+        free = {"state": PairState.FREE, "call_id": None, "maybe_charged": 0}
         self.pairs = [SimpleNamespace(**free) for _ in range(PAIRS)]
         self.numbers = itertools.count(1)
         #: Calls whose pair was taken back, with its number.
@@ -39,53 +39,57 @@ class Machine(RuleBasedStateMachine):
             self.database.close()
             self.folder.cleanup()
 
-    def these(self, *states):
+    def numbers_of(self, *states):
         return [number for number, pair in enumerate(self.pairs) if pair.state in states]
 
-    def any_of(self, data, *states):
-        number = data.draw(st.sampled_from(self.these(*states)))
+    def calls_of(self, state):
+        return {self.pairs[number].call_id for number in self.numbers_of(state)}
+
+    def draw_pair(self, data, *states):
+        number = data.draw(st.sampled_from(self.numbers_of(*states)))
         return number, self.pairs[number]
 
-    @precondition(lambda self: self.these(PairState.FREE))
+    @precondition(lambda self: self.numbers_of(PairState.FREE))
     @rule(data=st.data(), asks=st.booleans())
     def call(self, data, asks):
-        assert self.database.free(self.system.number) == self.these(PairState.FREE)
-        number, pair = self.any_of(data, PairState.FREE)
+        assert self.database.free(self.system.number) == self.numbers_of(PairState.FREE)
+        number, pair = self.draw_pair(data, PairState.FREE)
         record = new_record(id=f"attempt {next(self.numbers)}", retention=Retention.KEEP)
         self.database.begin(self.system.number, number, record)
-        pair.state, pair.call_id = PairState.BEGUN, record.id
+        pair.state = PairState.BEGUN
+        pair.call_id = record.id
         if asks:
             self.ask(number, pair)
 
     def ask(self, number, pair):
         self.database.ask(self.system.number, number, pair.call_id)
         pair.state = PairState.ASKED
-        pair.sent += 1
+        pair.maybe_charged += 1
 
-    @precondition(lambda self: self.these(PairState.BEGUN))
+    @precondition(lambda self: self.numbers_of(PairState.BEGUN))
     @rule(data=st.data())
     def send(self, data):
-        self.ask(*self.any_of(data, PairState.BEGUN))
+        self.ask(*self.draw_pair(data, PairState.BEGUN))
 
-    @precondition(lambda self: self.these(PairState.ASKED))
+    @precondition(lambda self: self.numbers_of(PairState.ASKED))
     @rule(data=st.data())
     def repeat(self, data):
-        number, pair = self.any_of(data, PairState.ASKED)
+        number, pair = self.draw_pair(data, PairState.ASKED)
         self.database.repeat(self.system.number, number, pair.call_id)
         pair.state = PairState.BEGUN
-        pair.sent -= 1
+        pair.maybe_charged -= 1
 
-    @precondition(lambda self: self.these(*UNDER_WAY))
+    @precondition(lambda self: self.numbers_of(*UNDER_WAY))
     @rule(data=st.data(), state=st.sampled_from(list(CHARGED_BY_STATE)))
     def end(self, data, state):
         """A call ends; nobody reported that it was written: it is written again."""
-        number, pair = self.any_of(data, *UNDER_WAY)
+        number, pair = self.draw_pair(data, *UNDER_WAY)
         if CHARGED_BY_STATE[state] is not Charged.NO and pair.state is PairState.BEGUN:
             state = PairState.FAILED
         for _ in range(2):
             self.database.end(self.system.number, number, pair_outcome(state, pair.call_id))
         if CHARGED_BY_STATE[state] is Charged.NO:
-            pair.sent = 0
+            pair.maybe_charged = 0
         pair.state = state
 
     @rule()
@@ -98,19 +102,19 @@ class Machine(RuleBasedStateMachine):
         self.database = another
         another.lock()
         expected = {
-            billed: {self.pairs[number].call_id for number in self.these(state)}
-            for billed, state in zip((Charged.NO, Charged.UNKNOWN), UNDER_WAY, strict=True)
+            Charged.NO: self.calls_of(PairState.BEGUN),
+            Charged.UNKNOWN: self.calls_of(PairState.ASKED),
         }
-        for number in self.these(PairState.BEGUN, PairState.FAILED):
-            self.take_away(number)
-        for number in self.these(PairState.ASKED):
+        for number in self.numbers_of(PairState.BEGUN, PairState.FAILED):
+            self.free(number)
+        for number in self.numbers_of(PairState.ASKED):
             self.pairs[number].state = PairState.UNRESOLVED
         reported = {}
         another.take_back(self.system, lambda calls, billed: reported.update({billed: set(calls)}))
         assert reported == expected
         enter_system(another, PAIRS)
 
-    def take_away(self, number):
+    def free(self, number):
         pair = self.pairs[number]
         self.stale.append((number, pair.call_id))
         pair.state = PairState.FREE
@@ -127,20 +131,20 @@ class Machine(RuleBasedStateMachine):
             with pytest.raises(ConfigurationError):
                 self.database.end(self.system.number, number, pair_outcome(state, call_id))
 
-    @precondition(lambda self: self.these(PairState.UNRESOLVED))
+    @precondition(lambda self: self.numbers_of(PairState.UNRESOLVED))
     @rule(data=st.data(), charged=st.booleans())
     def resolve(self, data, charged):
-        number, pair = self.any_of(data, PairState.UNRESOLVED)
+        number, pair = self.draw_pair(data, PairState.UNRESOLVED)
         billed = Charged.YES if charged else Charged.NO
-        charge = self.system.number, pair.call_id, billed
-        assert self.database.resolve(*charge)
-        assert not self.database.resolve(*charge)
-        pair.state = PairState.NO_RESPONSE if charged else PairState.FREE
-        if not charged:
-            self.take_away(number)
-        pair.sent = int(charged)
+        assert self.database.resolve(self.system.number, pair.call_id, billed)
+        assert not self.database.resolve(self.system.number, pair.call_id, billed)
+        pair.maybe_charged = int(charged)
+        if charged:
+            pair.state = PairState.NO_RESPONSE
+        else:
+            self.free(number)
 
-    @precondition(lambda self: self.these(*WITHOUT_ANSWER))
+    @precondition(lambda self: self.numbers_of(*WITHOUT_ANSWER))
     @rule(data=st.data())
     def find(self, data):
         """The vendor's records have it."""
@@ -156,13 +160,14 @@ class Machine(RuleBasedStateMachine):
         rows = self.database.answers(self.system.number, PAIRS)
         assert [row.state for row in rows] == [pair.state for pair in self.pairs]
         charges = {charge.pair: charge for charge in self.database.unresolved(self.system)}
-        assert [*charges] == self.these(*WITHOUT_ANSWER)
+        assert [*charges] == self.numbers_of(*WITHOUT_ANSWER)
         for number, charge in charges.items():
             assert charge.call.id == self.pairs[number].call_id
         progress = self.database.progress(self.system.number)
         assert progress.pairs == PAIRS
-        assert progress.left == len(self.these("free", "begun", "failed"))
-        assert all(pair.sent <= (pair.state != "free") for pair in self.pairs)
+        assert progress.left == len(self.numbers_of("free", "begun", "failed"))
+        for pair in self.pairs:
+            assert pair.maybe_charged <= (0 if pair.state == "free" else 1)
 
 
 #: A file is slower than a memory; the long suite tries more.

@@ -228,6 +228,14 @@ def test_a_resample_may_have_no_mated_pair():
     assert np.isfinite([interval.low, interval.high]).all()
 
 
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_the_correction_of_holm_equals_that_of_statsmodels(p_values):
+    from statsmodels.stats.multitest import multipletests
+
+    _, corrected, _, _ = multipletests(p_values, method="holm")
+    assert stats.holm(p_values) == pytest.approx(list(corrected))
+
+
 def test_holm_correction_covers_only_tested_pairs():
     v0, v9, v30 = sides_of(refusing(0, "v0"), refusing(9, "v9"), refusing(30, "v30"))
     silent = attrs.evolve(v0, threshold=None, table=refusing(0, "silent"))

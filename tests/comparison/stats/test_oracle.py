@@ -95,17 +95,6 @@ def test_differences_equal_statsmodels_and_a_plain_computation():
     assert difference.frr.value == pytest.approx(first.mean() - second.mean())
 
 
-def test_the_correction_of_holm_equals_that_of_statsmodels():
-    from statsmodels.stats.multitest import multipletests
-
-    one, two = two_systems(decimals=0)
-    sides = [one.side, two.side, one.side, two.side]
-    differences, _ = compare_systems(sides, required_fmr=1e-2, resamples=300)
-    p_values = [difference.p_value for difference in differences]
-    _, corrected, _, _ = multipletests(p_values, method="holm")
-    assert [difference.p_adjusted for difference in differences] == pytest.approx(list(corrected))
-
-
 def resampled_frr(frame, other, draws):
     """The FRR if each person is drawn so often: pairs repeated, and the threshold chosen anew."""
     times = draws[frame.probe] * np.where(frame.mated, 1, draws[frame.reference])
