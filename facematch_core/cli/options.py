@@ -73,6 +73,7 @@ def replaced_option(
     # environment variable of its name is not its concern.
     return click.option(
         name,
+        f"replaced_{name.strip('-').replace('-', '_')}",
         is_flag=is_flag,
         hidden=True,
         is_eager=True,

@@ -20,12 +20,16 @@ import click
 from facematch_core.base.addresses import is_loopback
 from facematch_core.base.extras import install_command
 from facematch_core.base.files import read_text
+from facematch_core.cli.options import replaced_option
 from facematch_core.errors import ConfigurationError, InvalidRequest
 from facematch_mock_server.base.messages import TOKEN_HEADER
 
 if TYPE_CHECKING:
     from facematch_mock_server.server import MockServer
     from facematch_mock_server.vendors.base import Vendor
+
+#: Environment variable with the token of the control API.
+CONTROL_VARIABLE = "FACEMATCH_MOCK_CONTROL_TOKEN"
 
 #: The output at the start. The first line is the URL alone, for programs that start the mock.
 STARTED = """{url}
@@ -63,11 +67,13 @@ UNKNOWN = (
 @click.option("--key", multiple=True, metavar="KEY", help="Additional live key. May be repeated.")
 @click.option("--no-control", is_flag=True,
     help="Serve only the vendors, without control API and console.")
-@click.option("--control-token", metavar="TEXT",
-    help="Token required in X-Mock-Token for control requests. Beyond this machine, a token is "
-    "generated and printed by default. Other users can see arguments in process lists.")
 @click.option("--control-token-file", type=click.Path(path_type=Path), metavar="FILE",
-    help="File that contains the token.")
+    help="File with the token that control requests must have in X-Mock-Token; or set "
+    f"{CONTROL_VARIABLE}. By default, a token is generated and printed if other machines can reach "
+    "the server.")
+@replaced_option("--control-token",
+    "every user of this machine sees the arguments of a command. Write the token into a file for "
+    f"--control-token-file, or set {CONTROL_VARIABLE}.")
 @click.option("--seed", type=int, metavar="NUMBER",
     help="Generate the same ids in every run.")
 @click.option("--deliver-to", multiple=True, metavar="HOST",
@@ -95,7 +101,6 @@ def command(
     host: str,
     key: tuple[str, ...],
     no_control: bool,
-    control_token: str | None,
     control_token_file: Path | None,
     open_console: bool,
     show_pictures: bool,
@@ -126,11 +131,11 @@ def command(
         ) from None
     if no_control and (open_console or show_pictures):
         raise click.UsageError("--open and --show-pictures need the console: omit --no-control.")
-    if control_token is not None and control_token_file is not None:
-        raise click.UsageError("Give --control-token or --control-token-file, not both.")
+    token = os.environ.get(CONTROL_VARIABLE) or None
+    if token is not None and control_token_file is not None:
+        raise click.UsageError(f"Give {CONTROL_VARIABLE} or --control-token-file, not both.")
     door_options = {"--door-host": door_host, "--any-key": any_key, "COMMAND": program}
     _check_door_options_and_packages(door, door_options)
-    token = control_token
     makes_token = not is_loopback(host) and not (token or control_token_file or no_control)
     try:
         if control_token_file is not None:

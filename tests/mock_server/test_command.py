@@ -113,7 +113,7 @@ def test_given_control_token_is_required_and_not_printed(serve, tmp_path):
         assert printed.splitlines()[1] == f"console: {url}/"
         assert "a-long-token-1" not in printed
 
-    serve(during, "--control-token", "a-long-token-1")
+    serve(during, FACEMATCH_MOCK_CONTROL_TOKEN="a-long-token-1")
     serve(during, "--host", "0.0.0.0", "--control-token-file", tmp_path / "token")
 
 
@@ -149,7 +149,7 @@ def test_open_shows_a_first_call_and_keeps_the_token_in_the_url_fragment(
         assert printed.splitlines()[1] == f"console: {url}/"
         assert opened == [f"{url}/#token=a%20token%20%26%20more"]
 
-    serve(during, "--open", "--vendor", vendor, "--control-token", "a token & more")
+    serve(during, "--open", "--vendor", vendor, FACEMATCH_MOCK_CONTROL_TOKEN="a token & more")
 
 
 #: What a container is given, and the options that say the same.
@@ -195,6 +195,23 @@ def test_every_option_can_be_set_in_the_environment(serve):
     serve(during, **SETTINGS)
 
 
+@pytest.mark.parametrize(
+    ("token", "words", "message"),
+    [
+        ("short", [], "token"),
+        ("a-long-token-1", ["--control-token-file", os.devnull], "not both"),
+    ],
+)
+def test_an_unusable_token_of_the_environment_is_refused(
+    invoke, monkeypatch, token, words, message
+):
+    monkeypatch.setenv("FACEMATCH_MOCK_CONTROL_TOKEN", token)
+    answer = invoke(*words)
+    assert answer.exit_code == 2
+    assert message in answer.stderr
+    assert token not in answer.stderr
+
+
 @given(words=st.lists(st.text(max_size=8) | st.text(max_size=4).map("get_limit=".__add__)))
 def test_any_switch_text_is_parsed_or_rejected(words):
     kind = vendor_named("didit")
@@ -222,9 +239,8 @@ def test_switch_values_are_case_insensitive():
         (["--latency", "match=3601"], "seconds from 0 to 3600"),
         (["--port", "70000"], "70000"),
         (["--key", ""], "key"),
-        (["--control-token", "short"], "token"),
+        (["--control-token", "a-long-token-1"], "--control-token-file"),
         (["--control-token-file", os.devnull], "token"),
-        (["--control-token", "a-long-token-1", "--control-token-file", os.devnull], "not both"),
         (["--no-control", "--open"], "need the console"),
         (["--no-control", "--show-pictures"], "need the console"),
         (["--any-key"], "--any-key needs --door"),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
 from facematch_core.base.files import is_stream, write_file
+from facematch_core.cli.options import parse_pairs, replaced_option
 
-from .cards import GENDERS, LOSSES
+from .cards import GENDERS
 from .sheet import FileKind, make_card
 
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -27,12 +28,37 @@ def _option(name: str, kind: object, metavar: str | None, default: object, text:
     )
 
 
+#: How to read each value of --fault.
+_FAULT_TYPES: dict[str, Callable[[str], Any]] = {
+    "status": int,
+    "retry_after": int,
+    "delay": float,
+    "lost": str,
+}
+
+
+def _parse_faults(
+    context: click.Context, option: click.Parameter, typed: Iterable[str]
+) -> dict[str, Any]:
+    """Parse the values of --fault, such as ``status=503``. The card checks their ranges."""
+    faults: dict[str, Any] = {}
+    for name, text in parse_pairs(context, option, typed).items():
+        if name not in _FAULT_TYPES:
+            known = ", ".join(_FAULT_TYPES)
+            raise click.BadParameter(f"{name[:60]!r} is not one of {known}.", param=option)
+        try:
+            faults[name] = _FAULT_TYPES[name](text)
+        except ValueError:
+            raise click.BadParameter(f"{name} is no number: {text[:60]!r}.", param=option) from None
+    return faults
+
+
 @click.group("cards", short_help="Make test cards for the mock server.")
 def command() -> None:
     """Test cards: pictures that encode the results that the mock server returns for them.
 
     \b
-    facematch cards make --person p1 --out p1.png
+    facematch cards make p1 --out p1.png
 
     A running mock serves ready cards: /__mock__/cards/p1.png, and p1-again, p2, no-face,
     two-faces and spoof.
@@ -41,7 +67,8 @@ def command() -> None:
 
 # fmt: off
 @command.command("make", short_help="Make one card.")
-@click.option("--person", required=True, help="The person's name: 1-12 letters, digits, - or _.")
+@click.argument("person")
+@replaced_option("--person", "write facematch cards make PERSON.")
 @_option("--faces", click.IntRange(0, 4), "0-4", 1, "Number of faces.")
 @_option("--quality", _PERCENT, "0-100", 85, "Quality of the face.")
 @_option("--luminance", _PERCENT, "0-100", 55, "Brightness of the face.")
@@ -51,16 +78,26 @@ def command() -> None:
 @click.option("--gender", type=click.Choice(GENDERS), help="Default: derived from the person.")
 @click.option("--review", is_flag=True, help="Comparisons need a manual review.")
 @click.option("--score", type=float, metavar="0-100", help="Exact score of a comparison.")
-@click.option("--status", type=int, metavar="400-599", help="Status of calls with the card.")
-@click.option("--retry-after", type=int, metavar="0-60", help="Seconds; requires --status.")
-@click.option("--delay", type=float, metavar="SECONDS", help="Delay of calls with the card.")
-@click.option("--lost", metavar="WHEN", type=click.Choice(LOSSES),
-    help=f"Reset the connection of calls with the card: {' or '.join(LOSSES)}.")
+@click.option("--fault", "faults", multiple=True, metavar="NAME=VALUE", callback=_parse_faults,
+    help="A failure of calls with the card: status=400-599, perhaps with retry_after=0-60; "
+    "delay=SECONDS; lost=before_charge or lost=after_charge, which resets the connection. May be "
+    "repeated.")
+@replaced_option("--status", "write --fault status=503.")
+@replaced_option("--retry-after", "write --fault retry_after=5.")
+@replaced_option("--delay", "write --fault delay=2.5.")
+@replaced_option("--lost", "write --fault lost=after_charge.")
 @click.option("--out", type=click.Path(path_type=Path), required=True,
     help="Output file; the suffix selects the format.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
-def make(out: Path, force: bool, liveness: str, **facts: Any) -> None:
-    """Make a card."""
+def make(
+    out: Path, force: bool, liveness: str, faults: Mapping[str, Any], **facts: Any
+) -> None:
+    """Make a card of PERSON: a name of 1-12 letters, digits, - or _.
+
+    \b
+    facematch cards make p1 --quality 20 --out blurred.png
+    facematch cards make p1 --fault status=503 --fault retry_after=5 --out busy.png
+    """
     kind = _KINDS.get(out.suffix.lower())
     # Without the quotes.
     printable_path = ascii(str(out))[1:-1]
@@ -74,7 +111,7 @@ def make(out: Path, force: bool, liveness: str, **facts: Any) -> None:
     if out.exists() and not is_stream(out) and not force:
         raise click.UsageError(f"{printable_path} exists; --force overwrites it.")
     try:
-        data = make_card(**facts, kind=kind)
+        data = make_card(**facts, **faults, kind=kind)
     except ValueError as error:
         raise click.UsageError(f"{error}.") from None
     write_file(out, data)

@@ -17,30 +17,34 @@ def run(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["p1.png", "p1.JPEG", "p1.webp"])
 def test_make_chooses_the_image_format_by_file_extension(run, tmp_path, name):
-    answer = run("make", "--person", "p1", "--out", name)
+    answer = run("make", "p1", "--out", name)
     assert answer.exit_code == 0, answer.output
     data = (tmp_path / name).read_bytes()
     assert read_card(data) == Card(person="p1")
     assert answer.stdout == f"{name} ({len(data)} bytes)\n"
-    assert run("make", "--person", "p1", "--out", "p1.gif").exit_code == 2
+    assert run("make", "p1", "--out", "p1.gif").exit_code == 2
 
 
 def test_make_overwrites_only_with_force(run, tmp_path):
     (tmp_path / "p1.png").write_bytes(b"mine")
-    answer = run("make", "--person", "p1", "--out", "p1.png")
+    answer = run("make", "p1", "--out", "p1.png")
     assert answer.exit_code == 2
     assert "error: p1.png exists; --force overwrites it." in answer.stderr
     assert (tmp_path / "p1.png").read_bytes() == b"mine"
-    assert run("make", "--person", "p1", "--out", "p1.png", "--force").exit_code == 0
+    assert run("make", "p1", "--out", "p1.png", "--force").exit_code == 0
     assert read_card((tmp_path / "p1.png").read_bytes())
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("--person p1 --score 101", "score of a card must be between 0 and 100"),
-        ("--person p1 --liveness low", "--liveness must be 0-100 or none, not 'low'."),
-        ("--person p1 --status 503 --delay 1", "a card can have only one of status, delay and"),
+        ("p1 --score 101", "score of a card must be between 0 and 100"),
+        ("p1 --liveness low", "--liveness must be 0-100 or none, not 'low'."),
+        ("p1 --fault broken=yes", "Invalid value for '--fault': 'broken' is not one of status,"),
+        ("p1 --fault status=busy", "Invalid value for '--fault': status is no number: 'busy'."),
+        ("p1 --fault status", "Invalid value for '--fault': 'status' is not name=value."),
+        ("p1 --fault lost=never", "lost of a card must be one of before_charge, after_charge"),
+        ("p1 --fault status=503 --fault delay=1", "a card can have only one of status, delay and"),
     ],
 )
 def test_make_rejects_invalid_values_and_writes_nothing(run, tmp_path, words, sentence):
@@ -48,3 +52,19 @@ def test_make_rejects_invalid_values_and_writes_nothing(run, tmp_path, words, se
     assert answer.exit_code == 2
     assert answer.stderr.splitlines()[-1].startswith(f"error: {sentence}")
     assert not (tmp_path / "p1.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "card"),
+    [
+        (
+            "--fault status=429 --fault retry_after=5",
+            Card(person="p1", status=429, retry_after=5),
+        ),
+        ("--fault delay=2.5", Card(person="p1", delay=2.5)),
+        ("--fault lost=after_charge", Card(person="p1", lost="after_charge")),
+    ],
+)
+def test_make_encodes_how_calls_with_the_card_fail(run, tmp_path, words, card):
+    assert run("make", "p1", *words.split(), "--out", "p1.png").exit_code == 0
+    assert read_card((tmp_path / "p1.png").read_bytes()) == card
