@@ -145,14 +145,17 @@ def show_arguments_as_options() -> Iterator[None]:
         _SHOWS_OPTIONS.reset(token)
 
 
-def format_argument(name: str, value: object) -> str:
+def format_argument(name: str, value: object, *, option: str | None = None) -> str:
     """Format an argument for an error text: as `` `mated=0` ``, or as an option: ``--mated 0``.
 
-    As options, True is a flag (``--distance``). A list is an option for each item (``--model 'a'
+    As options, True is a flag (``--allow-mock``). A list is an option for each item (``--model 'a'
     --model 'b'``), and so is a mapping (``--below a=80``); the option of a plural is its singular.
+    `option` is what is typed for an argument whose option has another name.
     """
     if not _SHOWS_OPTIONS.get():
         return f"`{name}={value!r}`"
+    if option is not None:
+        return option
     option_of_item = _option(name.removesuffix("s"))
     if isinstance(value, list):
         return " ".join(f"{option_of_item} {item!r}" for item in value)

@@ -301,11 +301,11 @@ def test_scores_of_mated_and_other_pairs_in_two_files(run, run_json, scores, tmp
     mated, values = scores
     (tmp_path / "genuine.txt").write_text("\n".join(map(str, values[mated])))
     (tmp_path / "impostor.txt").write_text("score\n" + "\n\n".join(map(str, values[~mated])))
-    words = ("compare", "report", "--fmr", "0.2", "--mated", "genuine.txt")
-    refusal = run(*words, "--non-mated", "impostor.txt")
+    words = ("compare", "report", "--fmr", "0.2", "--scores", "mated=genuine.txt")
+    refusal = run(*words, "--scores", "non_mated=impostor.txt")
     assert "--independent-pairs" in refusal.stderr.splitlines()[-1]
     words = (*words, "--independent-pairs")
-    code, report = run_json(*words, "--non-mated", "impostor.txt")
+    code, report = run_json(*words, "--scores", "non_mated=impostor.txt")
     (system,) = report["systems"]
     threshold = system["at_required"]["threshold"]
     for rate, wrong in (
@@ -319,15 +319,22 @@ def test_scores_of_mated_and_other_pairs_in_two_files(run, run_json, scores, tmp
     (tmp_path / "empty.txt").write_text("")
     for others in (
         (),
-        ("--non-mated", "impostor.txt", "--scores", "genuine.txt"),
-        ("--non-mated", "impostor.txt", "--store", "study.sqlite3"),
-        ("--non-mated", "pairs.txt"),
-        ("--non-mated", "empty.txt"),
-        ("--non-mated", "none.txt"),
+        ("--scores", "non_mated=impostor.txt", "--scores", "genuine.txt"),
+        ("--scores", "non_mated=impostor.txt", "--store", "study.sqlite3"),
+        ("--scores", "non_mated=pairs.txt"),
+        ("--scores", "non_mated=empty.txt"),
+        ("--scores", "non_mated=none.txt"),
     ):
         assert run(*words, *others).exit_code == 2
     (tmp_path / "genuine.csv").write_text((tmp_path / "genuine.txt").read_text())
-    over = ("--mated", "genuine.csv", "--non-mated", "impostor.txt", "--answers", "genuine.csv")
+    over = (
+        "--scores",
+        "mated=genuine.csv",
+        "--scores",
+        "non_mated=impostor.txt",
+        "--answers",
+        "genuine.csv",
+    )
     assert run(*words, *over).exit_code == 2
 
 
@@ -524,3 +531,35 @@ def test_a_workbook_with_a_sheet_for_each_month(report, scores, tmp_path):
     report("months.xlsx")
     acme, _ = read_scores(tmp_path / "months.xlsx")
     assert acme.scores.tolist() == [*values[::2], *values[1::2]]
+
+
+@pytest.fixture
+def distances(scores, tmp_path):
+    """The labels and distances of the pairs in distances.csv, whose column has another name."""
+    mated, values = scores
+    distances = np.round(100 - values)
+    rows = ["image1,image2,same,score"]
+    for at, (is_mated, distance) in enumerate(zip(mated.tolist(), distances.tolist(), strict=True)):
+        rows.append(f"a{at},b{at},{int(is_mated)},{distance}")
+    (tmp_path / "distances.csv").write_text("\n".join(rows))
+    return mated, distances
+
+
+OF_DISTANCES = (*REPORT, "distances.csv", "--fmr", "0.2", "--independent-pairs")
+
+
+@pytest.mark.parametrize(("rule", "passes"), [("at_most", np.less_equal), ("below", np.less)])
+def test_a_rule_for_distances_reverses_the_scores(rule, passes, run_json, distances):
+    mated, values = distances
+    code, report = run_json(*OF_DISTANCES, "--rule", rule)
+    (system,) = report["systems"]
+    largest_distance = -system["at_required"]["threshold"]
+    false_matches = np.count_nonzero(passes(values[~mated], largest_distance))
+    assert (system["at_required"]["fmr"]["errors"], code) == (false_matches, 0)
+
+
+@pytest.mark.usefixtures("distances")
+def test_distances_read_as_scores_are_refused_with_the_rule_to_type(run):
+    answer = run(*OF_DISTANCES)
+    assert answer.exit_code == 2
+    assert "--rule at_most" in answer.stderr
