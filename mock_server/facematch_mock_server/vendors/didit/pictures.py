@@ -171,7 +171,9 @@ def _charge_save_and_answer(call: DiditCall) -> Response:
     session = None
     try:
         if values["save_api_request"]:
-            digests = {name: values[field].digest for name, field in service.pictures.items()}
+            digest_by_picture = {}
+            for name, field in service.pictures.items():
+                digest_by_picture[name] = values[field].digest
             session = world.sessions.add(
                 request_id,
                 internal_id=world.account.ids.uuid(),
@@ -180,7 +182,7 @@ def _charge_save_and_answer(call: DiditCall) -> Response:
                 created_at=call.now,
                 vendor_data=values["vendor_data"],
                 metadata=values["metadata"],
-                pictures=digests,
+                pictures=digest_by_picture,
                 result=block,
             )
             if service is LIVENESS:
