@@ -9,6 +9,7 @@ from kit.attempts import BUDGET_KEY, NOW, UNIT, before_each_statement, entry, su
 
 from facematch_core import Charged, ConfigurationError
 from facematch_core.store import SqlStore
+from facematch_core.store.engines import create_engine
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no file that is open can be removed there")
@@ -149,3 +150,50 @@ def test_damaged_store_raises_configuration_error_and_respects_the_cap(sql, tmp_
     assert all(str(error).startswith("The store of calls ") for error in errors)
     assert not any("CANARY" in str(error) for error in errors)
     assert all(error.__context__ is None for error in errors)
+
+
+@pytest.mark.parametrize("damage", ["billed = 'perhaps'", "state = 'paid'"])
+def test_charge_of_a_damaged_attempt_is_an_error_rather_than_free(sql, tmp_path, damage):
+    """Whoever reads NO would make the call again and pay twice."""
+    reservation = entry()
+    sql.reserve(reservation, UNIT)
+    sql.finalize(reservation, Charged.YES, at=NOW)
+    call_ids = [reservation.call.id]
+    assert sql.charges(call_ids) == {reservation.call.id: Charged.YES}
+    with contextlib.closing(sqlite3.connect(tmp_path / "attempts.sqlite3")) as connection:
+        connection.execute(f"UPDATE facematch_attempts SET {damage}")
+        connection.commit()
+    with pytest.raises(ConfigurationError):
+        sql.charges(call_ids)
+
+
+class ConnectArguments(Exception):
+    """Raised in place of connecting, with the arguments that the driver would get."""
+
+
+def connect_arguments(address):
+    engine = create_engine(address)
+
+    def stop(_dialect, _record, _positional, arguments):
+        raise ConnectArguments(arguments)
+
+    sqlalchemy.event.listen(engine, "do_connect", stop)
+    with pytest.raises(ConnectArguments) as caught:
+        engine.connect()
+    engine.dispose()
+    [arguments] = caught.value.args
+    return arguments
+
+
+def test_connections_to_postgres_are_limited_in_time_and_prepare_no_statements():
+    """A dead server would hold calls for minutes; a pooler would lose prepared statements."""
+    pytest.importorskip("psycopg")
+    arguments = connect_arguments("postgresql+psycopg://shop@db.example/shop")
+    assert arguments["connect_timeout"] == 5
+    assert arguments["tcp_user_timeout"] == 30_000
+    assert arguments["prepare_threshold"] is None
+
+
+def test_options_of_an_address_override_ours(tmp_path):
+    assert connect_arguments(f"sqlite:///{tmp_path}/calls.sqlite3")["timeout"] == 0.4
+    assert connect_arguments(f"sqlite:///{tmp_path}/calls.sqlite3?timeout=7")["timeout"] == 7

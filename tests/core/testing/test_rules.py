@@ -11,6 +11,8 @@ from mutants.faults import as_dict, nobody, rescued
 from mutants.making import row, vendor
 from mutants.reference import (
     EDGES,
+    CheckReference,
+    CheckSimulator,
     HttpReference,
     HttpReferenceSimulator,
     JobReference,
@@ -19,7 +21,7 @@ from mutants.reference import (
     ReferenceSimulator,
     can,
 )
-from mutants.table import MUTANTS
+from mutants.table import MUTANTS, number
 
 import facematch_core as fm
 from facematch_core.http import Wait
@@ -138,6 +140,9 @@ RIGHT = [
         capabilities=evolve(JobReference.capabilities, billed_operations=frozenset()),
         charged=lambda me, ok, call: fm.Charged.NO,
         submit=lambda me, ok, call: evolve(ok(call), charges=0)),
+    # Clean-ups
+    row("R49", "RemovesFaces", "A check removes each face that it has sent.",
+        base=CheckReference, simulator=CheckSimulator),
     # The mapping
     row("R02", "Careful", "Digits may be read with a warning.", **OVER_HTTP, result=careful),
     # Options of its own
@@ -236,6 +241,14 @@ def test_files_that_a_backend_writes_are_named(tmp_path):
     [case] = run(lambda: ReferenceSimulator(Writing), {"R31"})
     assert "calls.log" in case.reason
     assert [case.status for case in run(Noisy, {"R31"})] == [PASSED]
+
+
+def test_a_score_that_is_not_the_vendors_is_blamed_even_with_the_same_verdicts():
+    """Users compare scores with thresholds of their own, and over months."""
+    rounded = number(lambda score: round(score) if score > 62 else score)
+    mutant = row("R02", "RoundsHighScores", "A high score is rounded.", score=rounded)
+    reasons = [case.reason for case in run(mutant.make, {"R02"}) if case.status is FAILED]
+    assert any("returned 88.5 of 100, but the score is 88" in reason for reason in reasons)
 
 
 def pass_without_a_charge(me, error, _ask_again):

@@ -4,6 +4,7 @@ import functools
 
 import pytest
 from kit.fakes import invoke_facematch
+from PIL import Image as Pillow
 
 from facematch_mock_server.recognition.cards import Card
 from facematch_mock_server.recognition.reading import read_card
@@ -15,12 +16,16 @@ def run(tmp_path, monkeypatch):
     return functools.partial(invoke_facematch, "cards")
 
 
-@pytest.mark.parametrize("name", ["p1.png", "p1.JPEG", "p1.webp"])
-def test_make_chooses_the_image_format_by_file_extension(run, tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "image_format"), [("p1.png", "PNG"), ("p1.JPEG", "JPEG"), ("p1.webp", "WEBP")]
+)
+def test_make_chooses_the_image_format_by_file_extension(run, tmp_path, name, image_format):
     answer = run("make", "p1", "--out", name)
     assert answer.exit_code == 0, answer.output
     data = (tmp_path / name).read_bytes()
     assert read_card(data) == Card(person="p1")
+    with Pillow.open(tmp_path / name) as picture:
+        assert picture.format == image_format
     assert answer.stdout == f"{name} ({len(data)} bytes)\n"
     assert run("make", "p1", "--out", "p1.gif").exit_code == 2
 

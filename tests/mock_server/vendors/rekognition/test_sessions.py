@@ -160,6 +160,14 @@ def test_reference_image_is_a_jpeg_within_the_aws_size_limit(aws, draw):
     assert len(shown) <= 204_800
 
 
+def test_challenge_with_its_versions_is_the_one_of_the_session(aws):
+    versions = {"Minimum": "1.0.0", "Maximum": "2.0.0"}
+    preferences = [{"Type": MOVEMENT, "Versions": versions}]
+    session_id = aws.create(Settings={"ChallengePreferences": preferences})
+    aws.people.finish(session_id)
+    assert aws.read(session_id)["Challenge"]["Type"] == MOVEMENT
+
+
 WRONG = [
     *({"ClientRequestToken": token} for token in ("a b", "x" * 65, "", 1)),
     {"KmsKeyId": "-"},
