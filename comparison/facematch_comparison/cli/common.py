@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import attrs
 import click
 
 from facematch_core.backend.kinds import quote_command
 from facematch_core.cli.files import DatabaseKind
-from facematch_core.cli.options import join_options, parse_pairs, replaced_option
+from facematch_core.cli.options import file_option, join_options, replaced_option
 from facematch_core.cli.text import say
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import ThresholdRule
@@ -125,36 +124,15 @@ def repeated(name: str, to: str, metavar: str, help_: str, **more: Any) -> Decor
 _DATABASE: Final = "The run database of `compare run`, an SQLite file; also as sqlite:///FILE."
 
 
-#: The names of --cost.
-_ERRORS: Final = ("false_match", "false_reject")
-_AMOUNT: Final = click.FloatRange(0)
-
-
-def _parse_costs(
-    context: click.Context, option: click.Parameter, values: Iterable[str]
-) -> dict[str, float]:
-    """Parse the values of --cost, such as ``false_match=200``."""
-    costs = {}
-    for name, amount in parse_pairs(context, option, values).items():
-        if name not in _ERRORS:
-            names = " or ".join(_ERRORS)
-            raise click.BadParameter(f"{name[:60]!r} is not {names}.", param=option)
-        costs[name] = _AMOUNT(amount, option, context)
-    return costs
-
-
 def cost_options(currency: str | None) -> Decorator:
     """Return the options for what errors cost; `currency` is the default of --currency."""
     return join_options(
-        repeated(
-            "--cost",
-            "costs",
-            "NAME=AMOUNT",
-            "What an error costs: false_match=AMOUNT and false_reject=AMOUNT.",
-            callback=_parse_costs,
+        text_option(
+            "--cost-false-match", "AMOUNT", "What a false match costs.", type=click.FloatRange(0)
         ),
-        replaced_option("--cost-false-match", "write --cost false_match=AMOUNT."),
-        replaced_option("--cost-false-reject", "write --cost false_reject=AMOUNT."),
+        text_option(
+            "--cost-false-reject", "AMOUNT", "What a false reject costs.", type=click.FloatRange(0)
+        ),
         text_option(
             "--currency",
             "CCC",
@@ -166,70 +144,16 @@ def cost_options(currency: str | None) -> Decorator:
 
 
 def costs_of(options: Mapping[str, Any], currency: str) -> Costs | None:
-    """Return what errors cost, by `cost_options`; None if --cost is not given."""
+    """Return what errors cost, by `cost_options`; None if neither cost is given."""
     from facematch_comparison.values.model import Costs
 
-    costs: Mapping[str, float] = options["costs"]
-    if not costs:
+    false_match = options["cost_false_match"]
+    false_reject = options["cost_false_reject"]
+    if false_match is None and false_reject is None:
         return None
-    if costs.keys() != set(_ERRORS):
-        raise click.UsageError(
-            "--cost false_match=AMOUNT and --cost false_reject=AMOUNT go together."
-        )
-    return Costs(**costs, currency=currency)
-
-
-_KINDS_OF_PAIRS: Final = ("mated", "non_mated")
-
-
-@attrs.frozen
-class ScoreFiles:
-    """The files of --scores: of all pairs, or one of each kind of pair.
-
-    Attributes:
-        of_all_pairs: Files with the scores of all pairs.
-        by_kind: A file for ``mated`` and one for ``non_mated`` pairs; empty if the files have all.
-    """
-
-    of_all_pairs: tuple[Path, ...]
-    by_kind: Mapping[str, Path]
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """All files, mated pairs first."""
-        if self.by_kind:
-            return tuple(self.by_kind[kind] for kind in _KINDS_OF_PAIRS)
-        return self.of_all_pairs
-
-    @property
-    def shown_names(self) -> tuple[str, ...]:
-        """The values of --scores, without folders."""
-        if self.by_kind:
-            return tuple(f"{kind}={self.by_kind[kind].name}" for kind in _KINDS_OF_PAIRS)
-        return tuple(path.name for path in self.of_all_pairs)
-
-
-def _parse_score_files(
-    _context: click.Context, option: click.Parameter, values: Iterable[str]
-) -> ScoreFiles | None:
-    """Parse the values of --scores: ``FILE``, or ``mated=FILE`` and ``non_mated=FILE``."""
-    of_all_pairs = []
-    by_kind: dict[str, Path] = {}
-    for value in values:
-        kind, equals, file = value.partition("=")
-        if not equals or kind not in _KINDS_OF_PAIRS:
-            of_all_pairs.append(Path(value))
-        elif kind in by_kind:
-            raise click.BadParameter(f"{kind}=FILE is given twice.", param=option)
-        else:
-            by_kind[kind] = Path(file)
-    if by_kind and (of_all_pairs or by_kind.keys() != set(_KINDS_OF_PAIRS)):
-        raise click.BadParameter(
-            "mated=FILE and non_mated=FILE go together, without other files.", param=option
-        )
-    if not by_kind and not of_all_pairs:
-        return None
-    return ScoreFiles(tuple(of_all_pairs), by_kind)
+    if false_match is None or false_reject is None:
+        raise click.UsageError("--cost-false-match and --cost-false-reject go together.")
+    return Costs(false_match=false_match, false_reject=false_reject, currency=currency)
 
 
 #: The rules of --rule for scores, and for distances, whose score is minus the distance.
@@ -242,18 +166,18 @@ store = text_option("--store", "FILE", _DATABASE, default=STORE)
 #: Options that select the answers to read: the arguments of `answers_from`.
 source = join_options(
     text_option("--store", "FILE", _DATABASE, show_default=STORE),
-    click.option(
+    file_option(
         "--scores",
+        "Read a file of scores instead (.csv, .json, .jsonl, .xlsx, .parquet). Repeat for several "
+        "vendors: files are joined by pair, and each system is named after its file.",
         multiple=True,
-        metavar="[KIND=]FILE",
-        callback=_parse_score_files,
-        help="Read a file of scores instead (.csv, .json, .jsonl, .xlsx, .parquet). Repeat for "
-        "several vendors: files are joined by pair, and each system is named after its file. Or "
-        "two text files with a score on each line: mated=FILE has those of mated pairs, and "
-        "non_mated=FILE those of all others.",
     ),
-    replaced_option("--mated", "write --scores mated=FILE --scores non_mated=FILE."),
-    replaced_option("--non-mated", "write --scores mated=FILE --scores non_mated=FILE."),
+    file_option(
+        "--mated",
+        "Read the scores of mated pairs from this text file instead, one on each line; with "
+        "--non-mated.",
+    ),
+    file_option("--non-mated", "Read the scores of all other pairs from this file; with --mated."),
     repeated(
         "--column",
         "columns",
@@ -299,7 +223,7 @@ _OF_SCORES: Final = ("columns", "rule", "no_scores", "below", "independent_pairs
 
 #: Sections of a `SourceCommand`'s help, by argument name; all others are output options.
 _SECTIONS: Final = {
-    "Input": ("store", "scores", *_OF_SCORES, "models", "pairs"),
+    "Input": ("store", "scores", "mated", "non_mated", *_OF_SCORES, "models", "pairs"),
     "Judging": (
         "requirements",
         "fmr",
@@ -312,7 +236,8 @@ _SECTIONS: Final = {
     "A year": (
         "calls_per_year",
         "impostors",
-        "costs",
+        "cost_false_match",
+        "cost_false_reject",
         "currency",
     ),
 }
@@ -356,7 +281,7 @@ def note(text: str) -> None:
 
 def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, Any]]:
     """Return the answers that the options of `source` select, and arguments for `evaluate`."""
-    if options["scores"] is not None:
+    if options["scores"] or options["mated"] or options["non_mated"]:
         return _from_scores(options)
     of_scores = [
         option.opts[0]
@@ -367,7 +292,9 @@ def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
         and not (option.name == "columns" and options.get("pairs"))
     ]
     if of_scores:
-        raise click.UsageError(f"{' and '.join(of_scores)}: only with --scores FILE.")
+        raise click.UsageError(
+            f"{' and '.join(of_scores)}: only with --scores FILE or --mated FILE."
+        )
     store = options["store"] or STORE
     with database_at(store) as database:
         from facematch_comparison.report.writing import digest_answers
@@ -382,13 +309,15 @@ def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
 
 def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, Any]]:
     if options["store"] is not None:
-        raise click.UsageError("--scores cannot be combined with --store.")
+        raise click.UsageError("--scores and --mated cannot be combined with --store.")
+    by_kind = options["mated"], options["non_mated"]
+    if any(by_kind) and (options["scores"] or not all(by_kind)):
+        raise click.UsageError("--mated and --non-mated go together, without --scores.")
     from facematch_comparison.scores.by_kind import LABEL, read_two_files
     from facematch_comparison.scores.columns import ColumnsNotRecognised
     from facematch_comparison.scores.reading import read_scores
 
-    files: ScoreFiles = options["scores"]
-    paths = files.paths
+    paths: tuple[Path, ...] = by_kind if all(by_kind) else options["scores"]
     reading = {name: options[name] for name in (*_OF_SCORES, "models")}
     reading["distance"] = options["rule"] in _DISTANCE_RULES
     reading["rule"] = (_SCORE_RULES | _DISTANCE_RULES).get(options["rule"])
@@ -402,9 +331,9 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
 
     try:
         source: object = list(paths) if len(paths) > 1 else paths[0]
-        if files.by_kind:
+        if all(by_kind):
             reading["columns"] = {**reading["columns"], "mated": LABEL}  # the options name it
-            source = read_two_files(**files.by_kind)
+            source = read_two_files(mated=options["mated"], non_mated=options["non_mated"])
         answers = read_scores(source, note=keep, **reading)
     except ColumnsNotRecognised as error:
         raise with_command_to_paste(error) from None
@@ -444,9 +373,7 @@ def _evidence(file: str, sha256: str, notes: Iterable[str] = ()) -> Evidence:
         value = parsed_options.get(option.name) if option.name in bearing else None
         if value is not None:
             words = () if value is True else (value,) if isinstance(value, str) else tuple(value)
-            if option.name == "scores":
-                words = context.params["scores"].shown_names
-            if option.name == "pairs":
+            if option.name in ("scores", "mated", "non_mated", "pairs"):
                 words = tuple(Path(word).name for word in words)
             options[option.opts[0]] = (file,) if option.name == "store" else words
     return Evidence(file=file, sha256=sha256, options=options, notes=tuple(notes))

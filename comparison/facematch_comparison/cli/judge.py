@@ -142,7 +142,7 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
       --scores labels.csv --fmr 1e-3 --out report.html
     facematch compare report --scores next-quarter.csv --at-threshold didit=48.68
     facematch compare report --calls-per-year 1000000 --impostors 0.001 \\
-      --cost false_match=200 --cost false_reject=3 --out report.html
+      --cost-false-match 200 --cost-false-reject 3 --out report.html
 
     Prints the verdict in one sentence, one table, and the caveats. The page makes no requests and
     contains no pictures. The files of --wrong and --answers contain names of people and of pictures
@@ -206,7 +206,7 @@ def _targets_of(outs: Iterable[Path], options: Mapping[str, Any]) -> list[Path]:
     for name, forms in forms_of.items():
         if options[name] is not None:
             targets.append((f"--{name}", options[name], forms))
-    score_files = () if options["scores"] is None else options["scores"].paths
+    score_files = (*options["scores"], options["mated"], options["non_mated"])
     for option, path, forms in targets:
         form_of(option, path, *forms)
         refuse_unwritable(option, path, may_exist=True)
@@ -221,11 +221,12 @@ def _check_year(options: Mapping[str, Any]) -> None:
     if (calls is None) is not (options["impostors"] is None):
         raise click.UsageError("--calls-per-year and --impostors go together.")
     if calls is None:
-        for option, typed in (("--cost", options["costs"]), ("--currency", options["currency"])):
-            if typed:
+        for name in ("cost_false_match", "cost_false_reject", "currency"):
+            if options[name] is not None:
+                option = f"--{name.replace('_', '-')}"
                 raise click.UsageError(f"{option}: only with --calls-per-year and --impostors.")
-    elif options["currency"] is not None and not options["costs"]:
-        raise click.UsageError("--currency: only with --cost.")
+    elif options["currency"] is not None and options["cost_false_match"] is None:
+        raise click.UsageError("--currency: only with --cost-false-match and --cost-false-reject.")
 
 
 def _traffic_of(options: Mapping[str, Any], answers: Sequence[Answers]) -> Traffic | None:

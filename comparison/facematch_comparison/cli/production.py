@@ -101,7 +101,7 @@ def shadow(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) -
     facematch compare shadow calls.sqlite3 --review review.csv
     # a person fills in the column same_person, from the top: yes, no or ?
     facematch compare shadow calls.sqlite3 --review review.csv \\
-      --cost false_match=50 --cost false_reject=2 --out shadow.html
+      --cost-false-match 50 --cost-false-reject 2 --out shadow.html
 
     LOG is the call log of a `Shadow`: an SQLite file, or a URL. Without labels it shows how often
     both agree. Where they do, both are right or both are wrong, so labels of the disagreements are

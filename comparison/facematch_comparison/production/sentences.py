@@ -91,7 +91,7 @@ def _verdict(comparison: ShadowComparison) -> str:
     if len(winners) > 1:
         return (
             f"{answered_name} and {candidate_name} each make significantly fewer errors of one "
-            "kind: decide by what an error costs (--cost)."
+            "kind: decide by what an error costs (--cost-false-match, --cost-false-reject)."
         )
     error_names = " and ".join(NAMES[net.kind] for net in real)
     return f"{winners.pop()} makes fewer {error_names}, and the difference is significant."

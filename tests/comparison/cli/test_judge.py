@@ -237,9 +237,9 @@ def test_invalid_arguments_of_report(refused):
         "--answers a.json",
         "--calls-per-year 1000",
         "--impostors 0.1",
-        "--cost false_match=5",
+        "--cost-false-match 5",
         "--currency USD",
-        f"{year} --cost false_match=5",
+        f"{year} --cost-false-match 5",
         f"{year} --currency USD",
         "--curve x.json",
     ]
@@ -249,7 +249,7 @@ def test_invalid_arguments_of_report(refused):
 
 
 REPORT_OF_YEAR = (*REPORT, "--calls-per-year", "1000000", "--impostors", "1/100")
-COSTS = ("--cost", "false_match=200", "--cost", "false_reject=3")
+COSTS = ("--cost-false-match", "200", "--cost-false-reject", "3")
 
 
 @pytest.fixture
@@ -283,7 +283,7 @@ def test_a_year_is_told_in_text_and_page(run, run_json, tmp_path):
         assert f'data-path="systems.{number}.year' in page
     options = document["evidence"]["options"]
     assert options["--calls-per-year"] == ["1000000"]
-    assert options["--cost"] == ["false_match=200", "false_reject=3"]
+    assert options["--cost-false-match"] == ["200"]
 
 
 @pytest.mark.usefixtures("dear_and_free")

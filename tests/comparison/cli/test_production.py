@@ -68,7 +68,7 @@ def test_a_labelled_review_ends_in_a_verdict(run, run_json, month, tmp_path):
     run(*SHADOW, "--review", review)
     fill_in(review, month.truth)
     filled = review.read_bytes()
-    command = [*SHADOW, "--review", review, "--cost", "false_match=50", "--cost", "false_reject=2"]
+    command = [*SHADOW, "--review", review, "--cost-false-match", 50, "--cost-false-reject", 2]
     answer = run(*command, "--out", "shadow.html", "--out", "s.json")
     assert answer.exit_code == 0, answer.output
     assert "Per 1,000 calls deepvue makes" in answer.stdout
@@ -153,8 +153,8 @@ def test_own_references_need_the_key_of_the_log(run, tmp_path):
             "nothing was read:   line 1: the column number is",
         ),
         ("shadow calls.sqlite3 --review review.xlsx", 2, "--review must end in .csv"),
-        ("shadow calls.sqlite3 --cost false_match=5", 2, "go together"),
-        ("shadow calls.sqlite3 --cost false_match=-5", 2, "-5"),
+        ("shadow calls.sqlite3 --cost-false-match 5", 2, "go together"),
+        ("shadow calls.sqlite3 --cost-false-match -5", 2, "-5"),
         ("shadow calls.sqlite3 --price didit=cheap", 2, "is no amount"),
         ("shadow calls.sqlite3 --price azure=1", 2, "neither of"),
         ("shadow calls.sqlite3 --refs refs.csv", 2, "--key-file"),

@@ -301,11 +301,11 @@ def test_scores_of_mated_and_other_pairs_in_two_files(run, run_json, scores, tmp
     mated, values = scores
     (tmp_path / "genuine.txt").write_text("\n".join(map(str, values[mated])))
     (tmp_path / "impostor.txt").write_text("score\n" + "\n\n".join(map(str, values[~mated])))
-    words = ("compare", "report", "--fmr", "0.2", "--scores", "mated=genuine.txt")
-    refusal = run(*words, "--scores", "non_mated=impostor.txt")
+    words = ("compare", "report", "--fmr", "0.2", "--mated", "genuine.txt")
+    refusal = run(*words, "--non-mated", "impostor.txt")
     assert "--independent-pairs" in refusal.stderr.splitlines()[-1]
     words = (*words, "--independent-pairs")
-    code, report = run_json(*words, "--scores", "non_mated=impostor.txt")
+    code, report = run_json(*words, "--non-mated", "impostor.txt")
     (system,) = report["systems"]
     threshold = system["at_required"]["threshold"]
     for rate, wrong in (
@@ -319,22 +319,15 @@ def test_scores_of_mated_and_other_pairs_in_two_files(run, run_json, scores, tmp
     (tmp_path / "empty.txt").write_text("")
     for others in (
         (),
-        ("--scores", "non_mated=impostor.txt", "--scores", "genuine.txt"),
-        ("--scores", "non_mated=impostor.txt", "--store", "study.sqlite3"),
-        ("--scores", "non_mated=pairs.txt"),
-        ("--scores", "non_mated=empty.txt"),
-        ("--scores", "non_mated=none.txt"),
+        ("--non-mated", "impostor.txt", "--scores", "genuine.txt"),
+        ("--non-mated", "impostor.txt", "--store", "study.sqlite3"),
+        ("--non-mated", "pairs.txt"),
+        ("--non-mated", "empty.txt"),
+        ("--non-mated", "none.txt"),
     ):
         assert run(*words, *others).exit_code == 2
     (tmp_path / "genuine.csv").write_text((tmp_path / "genuine.txt").read_text())
-    over = (
-        "--scores",
-        "mated=genuine.csv",
-        "--scores",
-        "non_mated=impostor.txt",
-        "--answers",
-        "genuine.csv",
-    )
+    over = ("--mated", "genuine.csv", "--non-mated", "impostor.txt", "--answers", "genuine.csv")
     assert run(*words, *over).exit_code == 2
 
 

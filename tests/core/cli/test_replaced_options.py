@@ -9,18 +9,14 @@ REPLACED = [
     ("compare unresolved --not-charged --resolve=x", "unresolved CALL charged (or not-charged)"),
     ("verify --pairs pairs.csv --out out.csv --force", "--repeat all"),
     ("verify --pairs pairs.csv --out out.csv --repeat-unknown", "--repeat unknown"),
-    ("compare report --mated a.txt --non-mated b.txt", "--scores mated=FILE"),
-    ("compare gate --requirements x.toml --non-mated b.txt", "--scores non_mated=FILE"),
-    ("compare report --scores a.csv --distance", "--rule at_most"),
-    ("compare gate --requirements x.toml --scores a.csv --distance", "--rule at_most"),
-    ("compare report --cost-false-match 5", "--cost false_match=AMOUNT"),
-    ("compare shadow x.sqlite3 --cost-false-reject 5", "--cost false_reject=AMOUNT"),
     ("mock --control-token secret-words", "--control-token-file"),
     ("cards make --person p1 --out p1.png", "cards make PERSON"),
     ("cards make p1 --status 503 --out p1.png", "--fault status=503"),
     ("cards make p1 --retry-after 5 --out p1.png", "--fault retry_after=5"),
     ("cards make p1 --delay 2 --out p1.png", "--fault delay=2.5"),
     ("cards make p1 --lost after_charge --out p1.png", "--fault lost=after_charge"),
+    ("compare report --scores a.csv --distance", "--rule at_most"),
+    ("compare gate --requirements x.toml --scores a.csv --distance", "--rule at_most"),
 ]
 
 
