@@ -311,6 +311,15 @@ def test_verdict_names_who_is_better_or_says_chance(rates, costs, verdict):
     assert verdict in compare(sides, labels_of(sides, month.truth), costs=costs).headline
 
 
+def test_candidate_that_saves_less_than_a_euro_per_1000_calls_is_the_winner():
+    month = simulate_month(np.random.default_rng(5), calls=500, people=300, frr=(0.2, 0.02))
+    sides = find_sides(month.table(), ALL)
+    costs = Costs(false_match=0, false_reject=0.001, currency="EUR")
+    comparison = compare(sides, labels_of(sides, month.truth), costs=costs)
+    assert 0 < comparison.money.saved.interval.low < comparison.money.saved.value < 1
+    assert comparison.headline.startswith("deepvue costs less")
+
+
 @pytest.mark.parametrize(
     ("wrong_answered", "wrong_candidate", "winner"), [(8, 1, "deepvue"), (1, 8, "didit")]
 )
