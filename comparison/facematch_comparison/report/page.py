@@ -3,8 +3,8 @@
 The page shows only data of `Evaluation.to_dict`. Its sentences are in ``templates``. Sections
 without data are omitted.
 
-A `data` element shows the value at ``data-path`` times ``data-times`` (default 1), rounded to the
-digits shown. A missing value is an empty string.
+A `data` element shows its value, or 100 times its value in percent, rounded to the digits shown. A
+missing value is an empty string.
 
 A table is a list of rows; a row maps column titles to cells, and its first cell is its name. Rows
 without any other cell are omitted. The captions are in ``templates``.
@@ -23,7 +23,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
@@ -44,24 +43,16 @@ NOTHING = Markup('<span class="none">&ndash;</span>')
 
 
 class Node:
-    """A value of a JSON document, and its path: keys and indexes joined by dots.
+    """A value of a JSON document.
 
-    Keys are percent-encoded, including dots (``%2E``), so that a path can be split. A node with the
-    value 0 is true; with None or an empty string, list or object, it is false.
+    A node with the value 0 is true; with None or an empty string, list or object, it is false.
     """
 
-    def __init__(self, raw: Any, *steps: str) -> None:
+    def __init__(self, raw: Any) -> None:
         self.raw = raw
-        self._steps = steps
-
-    @property
-    def path(self) -> str:
-        """Path such as ``systems.0.at_required.frr.value``; empty for the document."""
-        return ".".join(self._steps)
 
     def __getitem__(self, key: str | int) -> Node:
-        step = quote(str(key), safe="", errors="surrogatepass").replace(".", "%2E")
-        return Node(self.raw[key], *self._steps, step)
+        return Node(self.raw[key])
 
     def __iter__(self) -> Iterator[Node]:
         return (self[place] for place in range(len(self.raw)))
@@ -73,7 +64,7 @@ class Node:
         return self.raw is not None and self.raw not in ("", [], {})
 
     def __str__(self) -> str:
-        raise TypeError(f"{self.path} cannot be printed without a filter.")
+        raise TypeError(f"{self.raw!r:.60} cannot be printed without a filter.")
 
     @property
     def entries(self) -> list[tuple[str, Node]]:
@@ -90,39 +81,34 @@ def text(node: Node) -> Markup:
     if not node:
         return Markup()
     text_value = re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", plain(node.raw))
-    return Markup('<bdi data-path="{}">{}</bdi>').format(node.path, text_value)
+    return Markup("<bdi>{}</bdi>").format(text_value)
 
 
 def name(text_value: str) -> Markup:
     return Markup("<bdi>{}</bdi>").format(plain(text_value))
 
 
-def number(
-    node: Node, form: Callable[[Any], str], unit: Markup | str = "", *, times: int = 1
-) -> Markup:
+def number(node: Node, form: Callable[[Any], str], unit: Markup | str = "") -> Markup:
     """Return a number of the document as HTML, formatted by `form`."""
     if node.raw is None:
         return Markup()
-    more = Markup(' data-times="{}"').format(times) if times != 1 else ""
-    shown_value = Markup('<data value="{}" data-path="{}"{}>{}</data>').format(
-        json.dumps(node.raw), node.path, more, form(node.raw)
-    )
+    shown_value = Markup('<data value="{}">{}</data>').format(json.dumps(node.raw), form(node.raw))
     return Markup("{}&nbsp;{}").format(shown_value, unit) if unit else shown_value
 
 
 #: Formats of counts, of chosen rates in percent (all digits), of scores, and of p-values.
 count = functools.partial(number, form="{:,}".format)
-setting = functools.partial(number, form=numbers.setting, unit="%", times=100)
+setting = functools.partial(number, form=numbers.setting, unit="%")
 score = functools.partial(number, form=numbers.score)
 probability = functools.partial(number, form="{:.2g}".format)
 
 
 def percent(node: Node, width: float | None = None, unit: str = "%") -> Markup:
-    return number(node, lambda rate: numbers.percent(rate, width), unit, times=100)
+    return number(node, lambda rate: numbers.percent(rate, width), unit)
 
 
 def points(node: Node, width: float | None = None) -> Markup:
-    return number(node, lambda gap: numbers.points(gap, width), times=100)
+    return number(node, lambda gap: numbers.points(gap, width))
 
 
 def quantity(node: Node, width: float | None = None, unit: str = "") -> Markup:
@@ -190,9 +176,7 @@ def rate_at_common_fmr(point: Node, rate_name: str) -> Markup:
 
 def moment(node: Node) -> Markup:
     at = dt.datetime.fromisoformat(node.raw).astimezone(dt.UTC)
-    return Markup('<time datetime="{}" data-path="{}">{} UTC</time>').format(
-        node.raw, node.path, f"{at:%Y-%m-%d %H:%M}"
-    )
+    return Markup('<time datetime="{}">{} UTC</time>').format(node.raw, f"{at:%Y-%m-%d %H:%M}")
 
 
 #: Origin of a system's answers, by its `Environment`.
@@ -290,7 +274,7 @@ class Tables:
         return self._by_system(self._rates_at_fmrs)
 
     def _rates_at_fmrs(self, system: Node) -> Row:
-        # All rows need the same titles, but each number has the path of its system.
+        # All rows need the same titles.
         titles: list[Markup] = []
         for titled in self.systems:
             if titled["at_fmrs"]:
