@@ -313,7 +313,7 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
     by_kind = options["mated"], options["non_mated"]
     if any(by_kind) and (options["scores"] or not all(by_kind)):
         raise click.UsageError("--mated and --non-mated go together, without --scores.")
-    from facematch_comparison.scores.by_kind import LABEL, read_two_files
+    from facematch_comparison.scores.by_kind import LABEL, TwoFiles
     from facematch_comparison.scores.columns import ColumnsNotRecognised
     from facematch_comparison.scores.reading import read_scores
 
@@ -333,7 +333,7 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
         source: object = list(paths) if len(paths) > 1 else paths[0]
         if all(by_kind):
             reading["columns"] = {**reading["columns"], "mated": LABEL}  # the options name it
-            source = read_two_files(mated=options["mated"], non_mated=options["non_mated"])
+            source = TwoFiles(mated=options["mated"], non_mated=options["non_mated"])
         answers = read_scores(source, note=keep, **reading)
     except ColumnsNotRecognised as error:
         raise with_command_to_paste(error) from None

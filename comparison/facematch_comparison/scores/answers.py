@@ -153,9 +153,11 @@ def frame_of(
     answered = np.ones(count, np.bool_) if answered is None else np.asarray(answered)
     columns["answered"] = answered
     if errors is None:
-        errors = _categorical(np.where(answered, -1, 0), [NOT_ASKED])
+        errors = _categorical(np.where(answered, np.int8(-1), np.int8(0)), [NOT_ASKED])
     columns["error"] = errors
-    columns["elapsed_s"] = np.full(count, np.nan) if elapsed_s is None else np.asarray(elapsed_s)
+    if elapsed_s is None:
+        elapsed_s = np.broadcast_to(np.nan, count)
+    columns["elapsed_s"] = np.asarray(elapsed_s)
     if billed is None:
         billed = np.zeros(count, np.int8)
     columns["billed"] = _categorical(billed, list(map(str, BILLED)))

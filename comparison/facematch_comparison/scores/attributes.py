@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from .answers import GROUP, PROBE_GROUP, REFERENCE_GROUP, Grouping
+from .cells import common_words, first_rows, word_at
 from .columns import FIELDS, group_column
-from .raw_table import Categories, Problem, first_rows, problems_at, with_common_codes
-from .score_table import MINUS_DISTANCE, ScoreTable
+from .lines import MINUS_DISTANCE, names_of_people, words_in
+from .score_file import Problem, ScoreFile, problems_at
 
 if TYPE_CHECKING:
-    from .raw_table import Ints
+    from .score_file import Ints
 
 
 @attrs.frozen
@@ -53,47 +53,46 @@ def first_values(keys: Ints, values: Ints, count: int) -> FirstValues:
     )
 
 
-def system_attributes(table: ScoreTable) -> SystemAttributes:
+def system_attributes(file: ScoreFile, lines: pd.DataFrame) -> SystemAttributes:
     """Read the rule, threshold, price and so on of each system."""
-    attributes: list[dict[str, Any]] = [{} for _ in table.systems.words]
+    systems = words_in(lines, "system")
+    attributes: list[dict[str, Any]] = [{} for _ in systems.categories]
     problems: list[Problem] = []
-    for field, column in table.column_of.items():
-        if field in FIELDS and FIELDS[field].describes == "system":
-            values = table.categories(field)
-            if FIELDS[field].is_number:  # 5 and 5.0 are equal
-                codes, distinct = pd.factorize(table.raw.numbers(column))
-                values = Categories(codes, pa.array(distinct))
-            stated = first_values(table.systems.codes, values.codes, len(attributes))
-            for of_system, row in zip(attributes, stated.first_row, strict=True):
-                if row >= 0:
-                    of_system[field] = _attribute(table, field, row)
-            problems += _contradictions(table, field, values, stated)
-    if table.is_distance:
-        for of_system in attributes:
-            of_system["scale"] = MINUS_DISTANCE
+    for field in file.column_of:
+        if field not in FIELDS or FIELDS[field].describes != "system":
+            continue
+        is_number = FIELDS[field].is_number
+        if is_number:  # 5 and 5.0 are equal
+            codes, distinct = pd.factorize(lines[field].to_numpy())
+            values = pd.Categorical.from_codes(codes, distinct)
+        else:
+            values = words_in(lines, field)
+        stated = first_values(systems.codes, values.codes, len(attributes))
+        for of_system, row in zip(attributes, stated.first_row, strict=True):
+            if row >= 0:
+                word = word_at(values, row)
+                value = float(word) if is_number else word
+                of_system[field] = FIELDS[field].meanings.get(word.lower(), value)
+        problems += _contradictions(file, systems, field, values, stated)
+    for of_system in attributes if file.is_distance else ():
+        of_system["scale"] = MINUS_DISTANCE
+        if "threshold" in of_system:
+            of_system["threshold"] *= -1
     return SystemAttributes(attributes, problems)
 
 
-def _attribute(table: ScoreTable, field: str, row: int) -> Any:
-    """Return what a cell states: a number, the meaning of a word, or the word."""
-    value: Any
-    if FIELDS[field].is_number:
-        value = float(table.numbers(field)[row])
-    else:
-        value = table.categories(field)[row]
-    return FIELDS[field].meanings.get(str(value).lower(), value)
-
-
 def _contradictions(
-    table: ScoreTable, field: str, values: Categories, stated: FirstValues
+    file: ScoreFile,
+    systems: pd.Categorical,
+    field: str,
+    values: pd.Categorical,
+    stated: FirstValues,
 ) -> Iterator[Problem]:
-    systems = table.systems
-
     def describe(row: int) -> str:
         first_row = stated.first_row[systems.codes[row]]
         return (
-            f"{field} of {systems[row][:60]!r} is {values[row][:40]!r}, but "
-            f"{values[first_row][:40]!r} in {table.raw.place_of(first_row)}"
+            f"{field} of {word_at(systems, row)[:60]!r} is {word_at(values, row)[:40]!r}, but "
+            f"{word_at(values, first_row)[:40]!r} in {file.place_of(first_row)}"
         )
 
     return problems_at(stated.contradicting_rows, describe)
@@ -103,42 +102,48 @@ def _contradictions(
 class _GroupsOfPeople:
     """A column of groups, and the number of the person on each line whom it describes."""
 
-    groups: Categories
+    groups: pd.Series
     people: Ints
 
 
-def groupings(table: ScoreTable) -> Groupings:
+def groupings(file: ScoreFile, lines: pd.DataFrame) -> Groupings:
     """Read the groups of people from all columns of groups."""
-    probe, reference = table.people
+    probe = lines["person_1"].to_numpy()
+    reference = lines["person_2"].to_numpy()
     people_of_prefix = {
         GROUP: [probe, reference],
         PROBE_GROUP: [probe],
         REFERENCE_GROUP: [reference],
     }
     columns_of_grouping: dict[str, list[_GroupsOfPeople]] = {}
-    for field in table.column_of:
+    for field in file.column_of:
         column = group_column(field)
         if column is not None:
             columns = columns_of_grouping.setdefault(column.grouping, [])
             for people in people_of_prefix[column.prefix]:
-                columns.append(_GroupsOfPeople(table.categories(field), people))
+                columns.append(_GroupsOfPeople(lines[field], people))
     by_name: dict[str, Grouping] = {}
     problems: list[Problem] = []
     for name, columns in columns_of_grouping.items():
-        by_name[name] = _grouping_of(table, name, columns, problems)
+        by_name[name] = _grouping_of(file, lines, name, columns, problems)
     return Groupings(by_name, problems)
 
 
 def _grouping_of(
-    table: ScoreTable, name: str, columns: Sequence[_GroupsOfPeople], problems: list[Problem]
+    file: ScoreFile,
+    lines: pd.DataFrame,
+    name: str,
+    columns: Sequence[_GroupsOfPeople],
+    problems: list[Problem],
 ) -> Grouping:
     """Return one grouping; add a problem for each person in two groups of it."""
-    categories = with_common_codes([column.groups for column in columns], is_sorted=True)
-    groups = categories[0].words
+    words = common_words([column.groups for column in columns], is_sorted=True)
+    groups = list(map(str, words[0].categories))
     # Keep the order of lines, so that the first label of a person is on the earliest line.
-    labels = np.stack([column.codes for column in categories], axis=1).ravel()
+    labels = np.stack([column.codes for column in words], axis=1).ravel()
     people = np.stack([column.people for column in columns], axis=1).ravel()
-    probe, reference = table.people
+    probe = lines["person_1"].to_numpy()
+    reference = lines["person_2"].to_numpy()
     count = 1 + max(int(probe.max()), int(reference.max()))
     stated = first_values(people, labels, count)
     first_row = stated.first_row
@@ -148,10 +153,12 @@ def _grouping_of(
     for entry in stated.contradicting_rows.tolist():
         entry_of_line.setdefault(entry // len(columns), entry)
 
+    names = names_of_people(file, lines)
+
     def describe(line: int) -> str:
         entry = entry_of_line[line]
         person = people[entry]
-        person_name = table.named_people[0].words[person] if table.named_people else "somebody"
+        person_name = str(names[person]) if person < len(names) else "somebody"
         is_same_line = first_row[person] // len(columns) == line
         place = "on the same line" if is_same_line else "above"
         return (

@@ -11,15 +11,18 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
+import attrs
 import numpy as np
-import pyarrow as pa
+import pandas as pd
 
 from facematch_core.base.files import open_regular
 from facematch_core.base.tables import decode
 from facematch_core.errors import InvalidRequest
 
+from .cells import NO_NUMBER, NUMBER, TEXT, distinct_words, take_cells, texts_of, words_of
 from .columns import LABELS, MATED, field_for, is_distance, plain
-from .raw_table import NO_NUMBER, NUMBER, PlaceInFile, RawTable
+from .files import Tables
+from .score_file import PlaceInFile, ScoreFile
 
 #: Column with the label of each pair, in a table of `read_two_files` or `one_pair_per_line`.
 LABEL: Final = "mated"
@@ -32,15 +35,23 @@ _NON_MATED_SCORES: Final = (
 )
 
 
-def read_two_files(*, mated: Path, non_mated: Path) -> RawTable:
-    """Read the scores of mated and of non-mated pairs from two files with one score per line.
+@attrs.frozen
+class TwoFiles:
+    """Two files with one score per line, of mated and of non-mated pairs."""
 
-    The first line may be a header ``score``.
+    mated: Path
+    non_mated: Path
+
+
+def read_two_files(files: TwoFiles) -> Tables:
+    """Read the scores of mated and of non-mated pairs.
+
+    The first line of each file may be a header ``score``.
     """
     scores: list[str] = []
     labels: list[str] = []
     places_in_file: list[PlaceInFile] = []
-    for path, label in ((mated, "1"), (non_mated, "0")):
+    for path, label in ((files.mated, "1"), (files.non_mated, "0")):
         count_before = len(scores)
         for number, line in enumerate(_read_text(path).splitlines(), start=1):
             score = line.strip()
@@ -56,8 +67,15 @@ def read_two_files(*, mated: Path, non_mated: Path) -> RawTable:
             places_in_file.append(PlaceInFile(number, path.name))
         if len(scores) == count_before:
             raise InvalidRequest(f"The file {path} has no scores: write one on each line.")
-    table = pa.table({LABEL: labels, "score": scores})
-    return RawTable("The comparison", table, find_places=lambda: places_in_file, unit="line")
+    cells = pd.DataFrame({LABEL: labels, "score": scores}, dtype=TEXT)
+    file = ScoreFile(
+        title="The comparison",
+        header=list(cells),
+        row_count=len(cells),
+        find_places=lambda: places_in_file,
+        unit="line",
+    )
+    return {file: cells}
 
 
 def _read_text(path: Path) -> str:
@@ -70,57 +88,65 @@ def _read_text(path: Path) -> str:
     return text
 
 
-def one_pair_per_line(table: RawTable, *, columns_named: Collection[str]) -> RawTable | None:
-    """Return a table with one pair on each line; None if no two columns have scores by kind.
+def one_pair_per_line(
+    file: ScoreFile, cells: pd.DataFrame, *, columns_named: Collection[str]
+) -> Tables:
+    """Return a table with one pair on each line; no table if no two columns have scores by kind.
 
     The scores of one line are of different pairs. The other columns, such as the person or the
     system, describe both. `columns_named` have the meaning that the user gives them.
     """
-    mated = _only_column_like(table, _MATED_SCORES)
-    non_mated = _only_column_like(table, _NON_MATED_SCORES)
+    mated = _only_column_like(file, _MATED_SCORES)
+    non_mated = _only_column_like(file, _NON_MATED_SCORES)
     if mated is None or non_mated is None or not {mated, non_mated}.isdisjoint(columns_named):
-        return None
-    if _has_labels(table, mated) or _has_labels(table, non_mated):
-        return None
-    shared_columns = [name for name in table.header if name not in (mated, non_mated)]
+        return {}
+    if _has_labels(cells[mated]) or _has_labels(cells[non_mated]):
+        return {}
+    shared_columns = [name for name in file.header if name not in (mated, non_mated)]
     if not set(map(field_for, shared_columns)).isdisjoint((*LABELS, "score")):
-        return None
-    table.refuse(table.problems)  # their rows are of this table
+        return {}
+    file.refuse(file.problems)  # their rows are of this table
     # One id would be of two pairs.
     shared_columns = [name for name in shared_columns if field_for(name) != "pair"]
-    parts = []
-    places_in_file = []
+    score = "distance" if is_distance(mated) else "score"
+    rows: list[int] = []
+    labels: list[str] = []
+    scores: list[str] = []
     for column, label in ((mated, "1"), (non_mated, "0")):
-        texts = table.categories(column).texts
+        texts = texts_of(words_of(cells[column]))
         # Empty cells below the last score of the shorter column are no pairs.
         count = int(np.flatnonzero(texts != "").max(initial=-1)) + 1
-        part = table.table.select(shared_columns)[:count]
-        part = part.append_column(LABEL, pa.array([label] * count))
-        score = "distance" if is_distance(mated) else "score"
-        parts.append(part.append_column(score, pa.array(texts[:count], pa.string())))
-        places_in_file += [table.places[row] for row in range(count)]
+        rows += range(count)
+        labels += [label] * count
+        scores += texts[:count].tolist()
+    pairs = take_cells(cells[shared_columns], np.array(rows, np.int64))
+    pairs[LABEL] = pd.array(labels, dtype=TEXT)
+    pairs[score] = pd.array(scores, dtype=TEXT)
     note = (
-        f"{table.name} has scores of mated pairs in {mated[:60]!r}, and of other pairs in "
+        f"{file.title} has scores of mated pairs in {mated[:60]!r}, and of other pairs in "
         f"{non_mated[:60]!r}: each score is a pair of its own"
     )
-    return RawTable(
-        table.name,
-        pa.concat_tables(parts),
-        find_places=lambda: places_in_file,
-        unit=table.unit,
-        decimal_commas=table.decimal_commas,
-        notes=[*table.notes, note],
+    file_of_pairs = ScoreFile(
+        title=file.title,
+        header=list(pairs),
+        row_count=len(pairs),
+        find_places=lambda: [file.places()[row] for row in rows],
+        unit=file.unit,
+        decimal_commas=file.decimal_commas,
+        notes=[*file.notes, note],
+        name=file.name,
     )
+    return {file_of_pairs: pairs}
 
 
-def _has_labels(table: RawTable, column: str) -> bool:
+def _has_labels(cells: pd.Series) -> bool:
     """Return whether a column named ``genuine`` or ``impostor`` has labels in place of scores."""
-    if field_for(column) not in LABELS:
+    if field_for(str(cells.name)) not in LABELS:
         return False
-    return all(label.lower() in MATED for label in table.categories(column).words)
+    return all(label.lower() in MATED for label in distinct_words(words_of(cells)))
 
 
-def _only_column_like(table: RawTable, pattern: str) -> str | None:
+def _only_column_like(file: ScoreFile, pattern: str) -> str | None:
     """Return the only column whose plain name matches the pattern; None if there are several."""
-    names = [name for name in table.header if re.fullmatch(pattern, plain(name))]
+    names = [name for name in file.header if re.fullmatch(pattern, plain(name))]
     return names[0] if len(names) == 1 else None

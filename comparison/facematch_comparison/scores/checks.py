@@ -14,8 +14,9 @@ from facematch_core.models import Decision
 
 from .answers import DECISIONS, Answers
 from .columns import LABELS, PEOPLE, ColumnsNotRecognised
+from .lines import MINUS_DISTANCE
 from .missing import FEWEST_TO_COMPARE, REKOGNITION_CUT
-from .score_table import MINUS_DISTANCE, ScoreTable
+from .score_file import ScoreFile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,9 +33,7 @@ ENOUGH_APART: Final = 20
 _MANY_ALIKE: Final = 20
 
 
-def check_labels(
-    files: Sequence[ScoreTable], judged: ScoreTable, answers: Sequence[Answers]
-) -> None:
+def check_labels(files: Sequence[ScoreFile], judged: ScoreFile, answers: Sequence[Answers]) -> None:
     """Raise if scores match labels perfectly, unless the user or people's names confirm the labels.
 
     A log may use any column name for a system's own answers. If they were read as labels, the
@@ -55,7 +54,7 @@ def check_labels(
         non_mated = scores[is_judged & ~system.mated]
         if min(len(mated), len(non_mated)) >= ENOUGH_APART and mated.min() > non_mated.max():
             raise ColumnsNotRecognised(
-                f"{judged.raw.name}: {column[:60]!r} matches the answers of {system.name} exactly: "
+                f"{judged.title}: {column[:60]!r} matches the answers of {system.name} exactly: "
                 f"all {len(mated):,} mated pairs score above all {len(non_mated):,} others; "
                 "nothing was judged. Make sure that it is the ground truth, and not the answer of "
                 f"{system.name}.",
@@ -63,7 +62,7 @@ def check_labels(
             )
 
 
-def _unconfirmed_truth(files: Sequence[ScoreTable]) -> tuple[str, str] | None:
+def _unconfirmed_truth(files: Sequence[ScoreFile]) -> tuple[str, str] | None:
     """Return the field and the column of labels beside answers; None if the user named labels."""
     unconfirmed = []
     for file in files:
@@ -89,13 +88,12 @@ def check_scales(answers: Sequence[Answers], note: Callable[[str], object]) -> N
 
 
 def _check_scale(system: Answers, note: Callable[[str], object]) -> None:
-    scores = system.scores[system.scored]
-    if system.scale == MINUS_DISTANCE or not _are_on_two_scales(scores):
+    if system.scale == MINUS_DISTANCE or not _are_on_two_scales(system.scores):
         return
-    low = np.count_nonzero(scores <= 1)
-    high = np.count_nonzero(scores > ABOVE_SMALL_SCALE)
+    low = np.count_nonzero(system.scores <= 1)
+    high = np.count_nonzero(system.scores > ABOVE_SMALL_SCALE)
     counts = f"{low:,} scores are at most 1, and {high:,} above {ABOVE_SMALL_SCALE:g}"
-    if not _are_on_two_scales(system.scores[system.scored & system.mated]):
+    if not _are_on_two_scales(system.scores[system.mated]):
         note(f"{system.name}: {counts}: if the scale changed, write all scores on one scale")
         return
     raise InvalidRequest(
@@ -107,13 +105,14 @@ def _check_scale(system: Answers, note: Callable[[str], object]) -> None:
 
 def _are_on_two_scales(scores: NDArray[np.float64]) -> bool:
     """Return whether many scores are fractions of 1, many are far above 1, and few lie between."""
-    if len(scores) < FEWEST_TO_COMPARE or scores.min() < -1:
-        return False
-    many = LEAST_OF_A_SCALE * len(scores)
-    fractions = np.count_nonzero((scores <= 1) & (scores % 1 > 0))
+    count = np.count_nonzero(~np.isnan(scores))
+    many = LEAST_OF_A_SCALE * count
     high = np.count_nonzero(scores > ABOVE_SMALL_SCALE)
-    between = np.count_nonzero((scores > 1) & (scores <= ABOVE_SMALL_SCALE))
-    return bool(fractions >= many and high >= many and between < many)
+    if count < FEWEST_TO_COMPARE or high < many or np.fmin.reduce(scores) < -1:
+        return False
+    low_scores = scores[scores <= 1]
+    fractions = np.count_nonzero(low_scores % 1 > 0)
+    return bool(fractions >= many and count - high - len(low_scores) < many)
 
 
 def notes_of_blanks(answers: Sequence[Answers]) -> Iterator[str]:

@@ -1,7 +1,8 @@
-"""Read tables of cells from files and frames, without interpreting their columns.
+"""Read tables from files and frames, without interpreting their columns.
 
-Every source becomes an Arrow table. pyarrow reads CSV as fast as pandas, and does not change
-strings. `facematch_core.base.tables` reads files that pyarrow rejects, and reports bad lines.
+Every source becomes an Arrow table, and then a frame of cells (`cells`); nothing behind this module
+uses Arrow. pyarrow reads CSV as fast as pandas, and does not change strings.
+`facematch_core.base.tables` reads files that pyarrow rejects, and reports bad lines.
 """
 
 from __future__ import annotations
@@ -11,24 +12,35 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias
 
 import attrs
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
 from facematch_core.base.files import open_regular
-from facematch_core.base.tables import decode, format_places, read_header, read_table
+from facematch_core.base.tables import decode, format_places, read_header, read_table, unescaped
 from facematch_core.errors import InvalidRequest
 
+from .cells import TEXT, words_of
 from .columns import LABELS, PAIR_KEYS, field_for
-from .raw_table import PlaceInFile, Problem, RawTable, as_trimmed_text
+from .score_file import PlaceInFile, Problem, ScoreFile
 from .separators import with_tabs
 
-#: Reads the tables of an open file, whose name is for messages.
-Reader: TypeAlias = Callable[[str, BinaryIO], list[RawTable]]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: The cells of each table of a source, by its record.
+Tables: TypeAlias = dict[ScoreFile, pd.DataFrame]
+
+#: The name and the cells of each column, in Arrow; names may be repeated.
+Columns: TypeAlias = list[tuple[str, pa.ChunkedArray]]
+
+#: Reads the tables of an open file, whose title is for messages.
+Reader: TypeAlias = Callable[[str, BinaryIO], Tables]
 
 #: Lines above the header: blank lines, comments, and titles followed by empty cells.
 _ABOVE_HEADER: Final = re.compile(
@@ -56,55 +68,56 @@ _EXCEL_OPTIONS: Final[Mapping[str, Any]] = {"header": None, "dtype": str, "keep_
 _OF_ANSWERS: Final = ("score", "decision", *LABELS)
 
 
-def read_one_table(source: object, *, row_name: str, example: str) -> RawTable:
+def read_one_table(
+    source: object, *, row_name: str, example: str
+) -> tuple[ScoreFile, pd.DataFrame]:
     """Read one table; messages call a row `row_name`, and show `example` as a header.
 
     Of a workbook, this is the first sheet that has more than two filled cells in a row.
     """
-    if isinstance(source, RawTable):
-        table = source
-    elif isinstance(source, (str, Path)):
-        table = _read_file(Path(source), _reader_of(Path(source)))[0]
+    if isinstance(source, (str, Path)):
+        tables = _read_file(Path(source), _reader_of(Path(source)))
     elif isinstance(source, pa.Table):
-        table = RawTable("The table", _of_pandas(source.to_pandas(types_mapper=pd.ArrowDtype)))
+        tables = _tables("The table", _of_pandas(source.to_pandas(types_mapper=pd.ArrowDtype)))
     elif isinstance(source, pd.DataFrame):
-        table = RawTable("The frame", _of_pandas(source))
+        tables = _tables("The frame", _of_pandas(source))
     else:
         raise InvalidRequest(
             f"A {type(source).__name__} is not a table: pass the path of a CSV, JSON, Excel or "
             "Parquet file, a pandas DataFrame or a pyarrow Table."
         )
-    _check_rows(table, row_name=row_name, example=example)
-    return table
+    file, cells = next(iter(tables.items()))
+    _check_rows(file, row_name=row_name, example=example)
+    return file, cells
 
 
-def read_tables(source: object, *, row_name: str, example: str) -> list[RawTable]:
+def read_tables(source: object, *, row_name: str, example: str) -> Tables:
     """Read one table, or the sheets of a workbook that have answers or labels, each as a table."""
     if not isinstance(source, (str, Path)) or Path(source).suffix.lower() not in _EXCEL:
-        return [read_one_table(source, row_name=row_name, example=example)]
+        file, cells = read_one_table(source, row_name=row_name, example=example)
+        return {file: cells}
     tables = _read_file(Path(source), _workbook)
-    for table in tables:
-        _check_rows(table, row_name=row_name, example=example)
+    for file in tables:
+        _check_rows(file, row_name=row_name, example=example)
     return tables
 
 
-def _check_rows(table: RawTable, *, row_name: str, example: str) -> None:
+def _check_rows(file: ScoreFile, *, row_name: str, example: str) -> None:
     """Raise if a table has no header, no rows, or a problem with its header."""
-    if any(re.fullmatch(r"[-+]?\d*\.\d+(e[-+]?\d+)?", name) for name in table.header):
+    if any(re.fullmatch(r"[-+]?\d*\.\d+(e[-+]?\d+)?", name) for name in file.header):
         raise InvalidRequest(
-            f"{table.name} has no header: its first line has numbers. Add a line with the names of "
+            f"{file.title} has no header: its first line has numbers. Add a line with the names of "
             f"the columns above it, such as {example}."
         )
-    if not len(table):
+    if not file.row_count:
         raise InvalidRequest(
-            f"{table.name} has no {row_name}: the first line names the columns, such as {example}, "
+            f"{file.title} has no {row_name}: the first line names the columns, such as {example}, "
             f"and each further line is one {row_name}."
         )
-    of_header = [problem for problem in table.problems if problem.rows is None]
-    table.refuse(of_header, so="nothing was read")
+    file.refuse_header(so="nothing was read")
 
 
-def _read_file(path: Path, reader: Reader) -> list[RawTable]:
+def _read_file(path: Path, reader: Reader) -> Tables:
     """Open a file and read its tables."""
     try:
         file = open_regular(path)
@@ -133,11 +146,11 @@ def _reader_of(path: Path) -> Reader:
     return _csv
 
 
-def _csv(name: str, file: BinaryIO) -> list[RawTable]:
+def _csv(title: str, file: BinaryIO) -> Tables:
     data = file.read()
     if re.match(rb"\s*[{[]", data):  # JSON with another suffix
         file.seek(0)
-        return _json(name, file)
+        return _json(title, file)
     above = _ABOVE_HEADER.match(data)
     if above is not None and above.end():
         # Replace titles with empty lines to keep line numbers.
@@ -152,42 +165,39 @@ def _csv(name: str, file: BinaryIO) -> list[RawTable]:
             data = tabbed.text.encode()
             notes = [*notes, f"has {tabbed.separated_by} between its columns"]
     try:
-        return [_of_csv_text(name, data, notes)]
+        return _of_csv_text(title, data, notes)
     except InvalidRequest as error:
         raise InvalidRequest(f"{error} {SEPARATE}") from None
 
 
-def _of_csv_text(name: str, data: bytes, notes: list[str]) -> RawTable:
+def _of_csv_text(title: str, data: bytes, notes: list[str]) -> Tables:
     """Read CSV by pyarrow, or by Python's csv if pyarrow rejects it or may read other cells."""
     separator, header = read_header(data[: 1 << 20].decode(errors="ignore").lstrip("\r\n"))
-    decimal_commas = separator != ","
+    about: dict[str, Any] = {"unit": "line", "decimal_commas": separator != ","}
     # With an odd number of quotes, a quote is open, or pyarrow and csv read different cells.
     if any(header) and (b'"' not in data or data.count(b'"') % 2 == 0):
         with contextlib.suppress(pa.ArrowException):
-            return RawTable(
-                name,
-                _parse_by_pyarrow(data, separator, header),
-                find_places=lambda: read_table(data).lines,
-                unit="line",
-                decimal_commas=decimal_commas,
-                notes=notes,
+            columns = _parse_by_pyarrow(data, separator, header)
+            if b"'" in data:
+                columns = _unescaped(columns)
+            return _tables(
+                title, columns, find_places=lambda: read_table(data).lines, notes=notes, **about
             )
     parsed = read_table(data)
     if parsed.short:
         short_lines = format_places(parsed.short).removesuffix(": ")
         notes = [*notes, f"has too few cells in {short_lines}: missing cells were read as empty"]
-    return RawTable(
-        name,
-        _of_pandas(pd.DataFrame(parsed.rows, columns=parsed.header)),
+    return _tables(
+        title,
+        _unescaped(_of_pandas(pd.DataFrame(parsed.rows, columns=parsed.header))),
         find_places=lambda: parsed.lines,
-        unit="line",
-        decimal_commas=decimal_commas,
         problems=[Problem(text, rows) for text, rows in parsed.problems.items()],
         notes=notes,
+        **about,
     )
 
 
-def _parse_by_pyarrow(data: bytes, separator: str, header: Sequence[str]) -> pa.Table:
+def _parse_by_pyarrow(data: bytes, separator: str, header: Sequence[str]) -> Columns:
     """Parse text that pyarrow and Python's csv parse in the same way; drop blank rows."""
     table = csv.read_csv(
         pa.BufferReader(data),
@@ -205,14 +215,29 @@ def _parse_by_pyarrow(data: bytes, separator: str, header: Sequence[str]) -> pa.
         memory_pool=pa.system_memory_pool(),
     )
     is_filled = pc.invert(pc.utf8_is_space(table.column(0)))
-    if pc.all(is_filled, skip_nulls=False).as_py():
-        return table  # as nearly always: no row is blank
-    for column in table.columns[1:]:
-        is_filled = pc.or_kleene(is_filled, pc.invert(pc.utf8_is_space(column)))
-    return table.filter(is_filled)
+    if not pc.all(is_filled, skip_nulls=False).as_py():  # rarely: a row is blank
+        for column in table.columns[1:]:
+            is_filled = pc.or_kleene(is_filled, pc.invert(pc.utf8_is_space(column)))
+        table = table.filter(is_filled)
+    return list(zip(table.column_names, table.columns, strict=True))
 
 
-def _json(name: str, file: BinaryIO) -> list[RawTable]:
+def _unescaped(columns: Columns) -> Columns:
+    """Undo the escapes that `export` writes."""
+    return [(name, _without_escapes(column)) for name, column in columns]
+
+
+def _without_escapes(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if not pa.types.is_string(column.type):
+        return column
+    texts = pc.utf8_trim_whitespace(column)
+    if not pc.any(pc.starts_with(texts, "'")).as_py():
+        return column
+    cells = [cell and unescaped(cell) for cell in texts.to_pylist()]
+    return pa.chunked_array([cells], pa.string())
+
+
+def _json(title: str, file: BinaryIO) -> Tables:
     """Read JSON records, from a list or one per line; join nested names with dots: ``a.0.b``."""
     try:
         frame = _frame_of_json(decode(file.read())[0])
@@ -220,7 +245,7 @@ def _json(name: str, file: BinaryIO) -> list[RawTable]:
         raise InvalidRequest(
             "has no JSON records: use a list of records, or one record per line."
         ) from None
-    return [RawTable(name, _of_pandas(frame))]
+    return _tables(title, _of_pandas(frame))
 
 
 def _frame_of_json(text: str) -> pd.DataFrame:
@@ -271,7 +296,7 @@ class _Sheet:
     @property
     def fields(self) -> set[str]:
         """The fields of its columns."""
-        return {field_for(as_trimmed_text(name)) for name in self.header}
+        return {field_for(_as_trimmed_text(name)) for name in self.header}
 
     @property
     def is_of_pairs(self) -> bool:
@@ -287,10 +312,10 @@ class _Sheet:
         """The number of each row in the sheet, from 1."""
         return [1 + row for row in self.body.index]
 
-    def table(self, name: str, *, notes: Sequence[str] = (), sheet: str = "") -> RawTable:
+    def tables(self, title: str, *, notes: Sequence[str] = (), sheet: str = "") -> Tables:
         """Return the sheet as a table; `sheet` is its name if it is one of several."""
-        return RawTable(
-            name,
+        return _tables(
+            title,
             _of_pandas(self.body),
             find_places=lambda: self.line_numbers,
             decimal_commas=True,
@@ -334,13 +359,13 @@ def _below_header(frame: pd.DataFrame, filled_counts: pd.Series) -> pd.DataFrame
     return frame.iloc[1:].set_axis(frame.iloc[0], axis=1)
 
 
-def _first_sheet(name: str, file: BinaryIO) -> list[RawTable]:
+def _first_sheet(title: str, file: BinaryIO) -> Tables:
     """Read the first sheet of pairs, or the first with more than two filled cells in a row."""
     sheets = _read_sheets(file)
-    return [_table_of_one(name, _sheets_to_read(sheets)[0], sheets)]
+    return _table_of_one(title, _sheets_to_read(sheets)[0], sheets)
 
 
-def _workbook(name: str, file: BinaryIO) -> list[RawTable]:
+def _workbook(title: str, file: BinaryIO) -> Tables:
     """Read the sheets of pairs, or else the first large sheet and those with its header.
 
     Sheets with one header are a system each, unless a column names the systems; sheets with
@@ -349,19 +374,19 @@ def _workbook(name: str, file: BinaryIO) -> list[RawTable]:
     sheets = _read_sheets(file)
     chosen = _sheets_to_read(sheets)
     if len(chosen) == 1:
-        return [_table_of_one(name, chosen[0], sheets)]
+        return _table_of_one(title, chosen[0], sheets)
     notes = []
     not_read = [sheet for sheet in sheets if sheet not in chosen]
     if not_read:
         notes.append(f"has other sheets, which were not read: {_names_of(not_read)}")
     header = chosen[0].header
     if all(sheet.header == header for sheet in chosen) and len(set(header)) == len(header):
-        return [_one_below_another(name, chosen, notes)]
-    tables = []
+        return _one_below_another(title, chosen, notes)
+    notes.insert(0, f"has several tables, which are joined by pair: {_names_of(chosen)}")
+    tables: Tables = {}
     for sheet in chosen:
-        tables.append(sheet.table(f"{name}, sheet {sheet.name!r}", sheet=sheet.name))
-    joined = f"has several tables, which are joined by pair: {_names_of(chosen)}"
-    tables[0].notes = [joined, *notes]
+        tables |= sheet.tables(f"{title}, sheet {sheet.name!r}", notes=notes, sheet=sheet.name)
+        notes = []  # of the file, not of each sheet
     return tables
 
 
@@ -380,14 +405,14 @@ def _sheets_to_read(sheets: Sequence[_Sheet]) -> list[_Sheet]:
     return [sheet for sheet in sheets if sheet.header == first_sheet.header]
 
 
-def _table_of_one(name: str, sheet: _Sheet, all_sheets: Sequence[_Sheet]) -> RawTable:
+def _table_of_one(title: str, sheet: _Sheet, all_sheets: Sequence[_Sheet]) -> Tables:
     notes = []
     if len(all_sheets) > 1:
         notes.append(f"has {len(all_sheets)} sheets: {sheet.name[:60]!r} was read")
-    return sheet.table(name, notes=notes)
+    return sheet.tables(title, notes=notes)
 
 
-def _one_below_another(name: str, sheets: Sequence[_Sheet], notes: Sequence[str]) -> RawTable:
+def _one_below_another(title: str, sheets: Sequence[_Sheet], notes: Sequence[str]) -> Tables:
     """Return sheets with one header as one table; the sheet is the system if no column is."""
     has_system = "system" in sheets[0].fields
     places_in_file = []
@@ -396,8 +421,8 @@ def _one_below_another(name: str, sheets: Sequence[_Sheet], notes: Sequence[str]
         places_in_file += [PlaceInFile(number, sheet.name) for number in sheet.line_numbers]
         bodies.append(sheet.body if has_system else sheet.body.assign(system=sheet.name))
     relation = "one table in several sheets" if has_system else "a sheet for each system"
-    return RawTable(
-        name,
+    return _tables(
+        title,
         _of_pandas(pd.concat(bodies, ignore_index=True)),
         find_places=lambda: places_in_file,
         decimal_commas=True,
@@ -405,23 +430,111 @@ def _one_below_another(name: str, sheets: Sequence[_Sheet], notes: Sequence[str]
     )
 
 
-def _parquet(name: str, file: BinaryIO) -> list[RawTable]:
+def _parquet(title: str, file: BinaryIO) -> Tables:
     try:
-        return [RawTable(name, _of_pandas(pd.read_parquet(file, dtype_backend="pyarrow")))]
+        return _tables(title, _of_pandas(pd.read_parquet(file, dtype_backend="pyarrow")))
     except (pa.ArrowException, OSError):
         raise InvalidRequest("is not a Parquet file, or is truncated.") from None
 
 
-def _of_pandas(frame: pd.DataFrame) -> pa.Table:
-    """Convert a frame to an Arrow table; a column of mixed types becomes a column of strings."""
+def _of_pandas(frame: pd.DataFrame) -> Columns:
+    """Convert a frame to Arrow; a column of mixed types becomes a column of strings."""
     levels = [level for level in frame.index.names if level is not None]
     frame = frame.reset_index(level=levels, allow_duplicates=True)
     columns = []
-    for number in range(frame.shape[1]):
+    for number, name in enumerate(frame.columns):
         column = frame.iloc[:, number]
         try:
-            columns.append(pa.array(column, from_pandas=True))
+            cells = pa.array(column, from_pandas=True)
         except pa.ArrowException:
-            texts = [None if cell is None else as_trimmed_text(cell) for cell in column]
-            columns.append(pa.array(texts, pa.string(), from_pandas=True))
-    return pa.Table.from_arrays(columns, [as_trimmed_text(name) for name in frame.columns])
+            texts = [None if cell is None else _as_trimmed_text(cell) for cell in column]
+            cells = pa.array(texts, pa.string(), from_pandas=True)
+        if isinstance(cells, pa.Array):
+            cells = pa.chunked_array([cells])
+        columns.append((_as_trimmed_text(name), cells))
+    return columns
+
+
+def _as_trimmed_text(value: object) -> str:
+    """Return a name or a cell as text: 7.0 as ``7``, because workbooks store ids as floats."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip()
+
+
+def _tables(title: str, columns: Columns, **about: Any) -> Tables:
+    """Return columns as a frame of cells; columns with one name become one, a problem.
+
+    `columns` are emptied, so that the memory of each is free once it is converted.
+    """
+    columns.reverse()
+    cells: dict[str, Any] = {}
+    repeated = []
+    while columns:
+        name, column = columns.pop()
+        name = name.strip()
+        if name not in cells:
+            cells[name] = _cells_of(column)
+        elif name:
+            repeated.append(name)
+    frame = pd.DataFrame(cells, copy=False)
+    file = ScoreFile(title=title, header=list(cells), row_count=len(frame), **about)
+    for name in dict.fromkeys(repeated):
+        file.problems.append(Problem(f"the column {name[:60]!r} occurs twice"))
+    return {file: frame}
+
+
+def _cells_of(column: pa.ChunkedArray) -> Any:
+    """Return a column as cells: numbers, a few distinct words as categories, or texts."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_floating(column.type):
+        return column.to_numpy()
+    if pa.types.is_integer(column.type) or pa.types.is_boolean(column.type):
+        if column.null_count:
+            return column.to_pandas(types_mapper=pd.ArrowDtype)
+        return column.to_numpy()
+    try:
+        texts = column.cast(pa.string())
+    except pa.ArrowException:  # lists, for example
+        cells = [None if cell is None else str(cell) for cell in column.to_pylist()]
+        texts = pa.chunked_array([cells], pa.string())
+    numbers = _whole_numbers(texts)
+    if numbers is not None:
+        return numbers
+    if len(texts) > 1000 and len(texts[:1000].unique()) < 100:
+        return _few_words(texts)
+    # pandas has no smaller type; pyarrow's default allocator keeps freed memory.
+    texts = pc.cast(texts, pa.large_string(), memory_pool=pa.system_memory_pool())
+    return TEXT.__from_arrow__(texts)
+
+
+def _few_words(texts: pa.ChunkedArray) -> pd.Categorical:
+    """Encode texts that often have long runs of one word, as in a column `system` or `rule`."""
+    runs = pc.run_end_encode(texts).chunks
+    run_lengths = np.concatenate([np.diff(run.run_ends, prepend=0) for run in runs])
+    values = pa.chunked_array([run.values for run in runs])  # noqa: PD011
+    dictionary = values.dictionary_encode().combine_chunks()
+    words = words_of(pd.Series(dictionary.dictionary.to_pylist(), dtype=TEXT))
+    codes = np.append(words.codes, np.int8(-1))[dictionary.indices.fill_null(-1).to_numpy()]
+    return pd.Categorical.from_codes(
+        np.repeat(codes, run_lengths), dtype=words.dtype, validate=False
+    )
+
+
+def _whole_numbers(texts: pa.ChunkedArray) -> NDArray[np.int32] | None:
+    """Return texts that are plain whole numbers, unlike 07 or -0; None if there are other cells."""
+    # Check the first cell before casting the column.
+    if texts.null_count or not "".join(texts[:1].to_pylist()).isdigit():
+        return None
+    try:
+        numbers: NDArray[np.int32] = texts.cast(pa.int32()).to_numpy()
+    except pa.ArrowException:
+        return None
+    highest = int(numbers.max(initial=0))
+    # A number has one digit more than the powers of ten that it reaches.
+    digits = len(texts)
+    for power in range(1, len(str(highest))):
+        digits += int(np.count_nonzero(numbers >= 10**power))
+    is_plain = numbers.min(initial=0) == 0 and pc.sum(pc.binary_length(texts)).as_py() == digits
+    return numbers if is_plain else None

@@ -9,7 +9,7 @@ the labels show that it matters.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -21,11 +21,14 @@ from facematch_core.errors import InvalidRequest
 from facematch_core.models import Decision
 
 from .answers import DECISIONS, Answers
-from .score_table import MINUS_DISTANCE, ScoreTable, just_below
+from .cells import distinct_words
+from .lines import MINUS_DISTANCE, just_below, unmatched, words_in
+from .score_file import ScoreFile
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
+    import pandas as pd
     from numpy.typing import NDArray
 
 #: The threshold below which a system returns no score: of each system, or of the only one.
@@ -48,43 +51,44 @@ def states_cut(system: str, below: Below) -> bool:
     return below is not None
 
 
-def set_rekognition_cuts(
-    tables: Iterable[ScoreTable], below: Below, note: Callable[[str], object]
-) -> None:
-    """Set `rekognition_cut` of tables whose missing scores `below` does not explain."""
-    for table in tables:
-        if not any(states_cut(system, below) for system in table.systems.words):
-            table.rekognition_cut = _rekognition_cut(table, note)
+def rekognition_cut(
+    file: ScoreFile,
+    cells: pd.DataFrame,
+    lines: pd.DataFrame,
+    below: Below,
+    note: Callable[[str], object],
+) -> float | None:
+    """Return Rekognition's own threshold, with a note.
 
-
-def _rekognition_cut(table: ScoreTable, note: Callable[[str], object]) -> float | None:
-    """Return Rekognition's own threshold, with a note; None if no faces are `unmatched`.
-
-    The caller of CompareFaces can lower it. If a smaller similarity stands in the file, the caller
-    did, and only the caller knows the threshold.
+    None if no faces are `unmatched`, or if `below` says what missing scores mean. The caller of
+    CompareFaces can lower the threshold. If a smaller similarity stands in the file, the caller
+    did, and only the caller knows it.
     """
-    count = np.count_nonzero(table.unmatched)
+    if any(states_cut(system, below) for system in distinct_words(words_in(lines, "system"))):
+        return None
+    similarities = lines["score"].to_numpy()
+    count = np.count_nonzero(unmatched(file, cells, similarities))
     if not count:
         return None
-    lowest = float(np.nanmin(table.raw.numbers(table.score_columns[0])))
+    lowest = float(np.nanmin(similarities))
     if lowest < REKOGNITION_CUT:
         supposed_cut = math.floor(lowest)
-        option = format_argument("below", {table.name: supposed_cut})
+        option = format_argument("below", {file.name: supposed_cut})
         raise InvalidRequest(
-            f"{table.name} has {count:,} pairs with an empty FaceMatches beside UnmatchedFaces: "
+            f"{file.name} has {count:,} pairs with an empty FaceMatches beside UnmatchedFaces: "
             f"Rekognition omitted scores below the SimilarityThreshold of the call, which is at "
             f"most {lowest:g}, the smallest similarity; nothing was judged. If it was "
             f"{supposed_cut}, use {option}."
         )
     note(
-        f"{table.name}: {count:,} pairs with an empty FaceMatches beside UnmatchedFaces count as "
+        f"{file.name}: {count:,} pairs with an empty FaceMatches beside UnmatchedFaces count as "
         f"just below {REKOGNITION_CUT:g}, the threshold below which Rekognition omits scores; no "
         "lower threshold can be judged"
     )
     return REKOGNITION_CUT
 
 
-def check_missing_scores(answers: Sequence[Answers], judged: ScoreTable, below: Below) -> None:
+def check_missing_scores(answers: Sequence[Answers], judged: ScoreFile, below: Below) -> None:
     """Raise if the labels explain which scores are missing: then the vendor omits low scores.
 
     A picture without a face is as likely among strangers as among mated pairs. A vendor that omits
@@ -102,10 +106,10 @@ def check_missing_scores(answers: Sequence[Answers], judged: ScoreTable, below: 
 
 def _check_missing_scores_of(system: Answers) -> None:
     is_missing = system.answered & ~system.scored & (system.decisions < 0)
+    if not is_missing.any() or not system.scored.any():
+        return
     is_mated = system.answered & system.mated
     is_stranger = system.answered & ~system.mated
-    if not system.scored.any():
-        return
     if min(np.count_nonzero(is_mated), np.count_nonzero(is_stranger)) < FEWEST_TO_COMPARE:
         return
     mated_share = float(is_missing[is_mated].mean())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,14 +11,26 @@ import pandas as pd
 
 from facematch_core.backend.kinds import format_argument
 
-from .columns import FIELDS, LABELS, PEOPLE, Field
-from .raw_table import Problem, first_rows, problems_at
-from .score_table import ScoreTable
+from .cells import (
+    NUMBER_ADVICE,
+    distinct_words,
+    first_rows,
+    is_filled,
+    is_one_of,
+    problem_of_empty_cells,
+    problems_of_words,
+    word_at,
+    words_beside,
+    words_of,
+)
+from .columns import FIELDS, LABELS, PEOPLE, PICTURES, Field
+from .lines import decode, pair_name, words_in
+from .score_file import Problem, ScoreFile, problems_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .raw_table import Categories
+    from .score_file import Ints
 
 #: The fewest lines with the lowest score, and the most different words beside them, if they are
 #: compared with the words beside other scores.
@@ -29,61 +41,82 @@ _MOST_STATES: Final = 10
 _MOST_MARKS: Final = 3
 
 
-def problems_of_cells(table: ScoreTable) -> Iterator[Problem]:
-    """Yield problems with the cells of a file, and with single lines."""
-    yield from table.raw.problems
-    for field, column in table.column_of.items():
-        yield from _problems_of_column(table, field, column)
-    for column in table.score_columns:
-        yield from _problems_of_scores(table, column)
-    yield from _contradictions_of_answers(table)
-    yield from _problems_of_people(table)
+def problems_of_cells(
+    file: ScoreFile, cells: pd.DataFrame, lines: pd.DataFrame, scores: NDArray[np.float64]
+) -> Iterator[Problem]:
+    """Yield problems with the cells of a file, and with single lines, of one system.
+
+    The scores in `lines` are the numbers of the file; `scores` are finished.
+    """
+    yield from file.problems
+    for field, column in file.column_of.items():
+        yield from _problems_of_column(file, cells[column], lines[field], field)
+    for column in file.score_columns:
+        numbers = lines["score"].to_numpy()
+        yield from _words_among_scores(file, cells[column], numbers)
+        if not file.missing_score_numbers:
+            yield from _missing_score_numbers(column, numbers)
+            yield from _scores_beside_failures(file, cells, numbers)
+    if file.has_any(("acquired", "answered", "error")):
+        yield from _contradictions_of_answers(lines, scores)
+    yield from _problems_of_people(file, lines)
 
 
-def _problems_of_column(table: ScoreTable, field: str, column: str) -> Iterator[Problem]:
-    raw = table.raw
+def _problems_of_column(
+    file: ScoreFile, cells: pd.Series, values: pd.Series, field: str
+) -> Iterator[Problem]:
+    """Yield problems with the cells of a field, which are read as `values`."""
+    column = str(cells.name)
     known_field = FIELDS.get(field, Field())  # groups are not among them
     if known_field.is_number:
-        yield from raw.problems_with_numbers(column)
+        numbers = values.to_numpy()
+        yield from _words_among_numbers(cells, numbers)
         if field != "threshold":
-            yield Problem(f"{column} is below 0", np.flatnonzero(raw.numbers(column) < 0))
+            yield Problem(f"{column} is below 0", np.flatnonzero(numbers < 0))
+        return
     if known_field.advice:
-        yield from raw.categories(column).problems(column, known_field.is_valid, known_field.advice)
-    if known_field.is_required or field in table.people_fields:
-        is_empty = ~raw.categories(column).is_filled
-        yield Problem(f"{column} is empty", np.flatnonzero(is_empty))
+        is_valid = known_field.is_valid
+        yield from problems_of_words(values.array, column, is_valid, known_field.advice)
+    if known_field.is_required or field in file.people_fields:
+        yield problem_of_empty_cells(values.array, column)
 
 
-def _problems_of_scores(table: ScoreTable, column: str) -> Iterator[Problem]:
-    yield from _words_among_scores(table, column)
-    if not table.missing_score_numbers:
-        yield from _missing_score_numbers(column, table.raw.numbers(column))
-        yield from _scores_beside_failures(table, column)
+def _words_among_numbers(
+    cells: pd.Series,
+    numbers: NDArray[np.float64],
+    *,
+    allowed_words: Collection[str] = (),
+    advice: str = NUMBER_ADVICE,
+) -> Iterator[Problem]:
+    """Yield a problem for each word in a column of numbers that is not allowed."""
+    invalid = words_beside(cells, numbers).difference(allowed_words)
+    if invalid:
+        words = words_of(cells)
+        yield from problems_of_words(
+            words, str(cells.name), lambda word: word not in invalid, advice
+        )
 
 
-def _words_among_scores(table: ScoreTable, column: str) -> Iterator[Problem]:
+def _words_among_scores(
+    file: ScoreFile, cells: pd.Series, numbers: NDArray[np.float64]
+) -> Iterator[Problem]:
     """Yield a problem for each word in a column of scores, with the option that explains it."""
-    raw = table.raw
-    is_word = np.isinf(raw.numbers(column))
-    if not is_word.any():
+    unexplained = words_beside(cells, numbers) - file.missing_score_words
+    if not unexplained and not np.isinf(numbers).all():
         return
-    categories = raw.categories(column)
-    words = {categories.words[code] for code in np.unique(categories.codes[is_word])}
-    unexplained = words - table.missing_score_words
     is_misspelt_number = any(re.match(r"[-+.,]?\d", word) for word in unexplained)  # such as 97,5
-    if is_misspelt_number or len(unexplained) > _MOST_MARKS or is_word.all():
-        yield from raw.problems_with_numbers(column)
+    if is_misspelt_number or len(unexplained) > _MOST_MARKS or np.isinf(numbers).all():
+        yield from _words_among_numbers(cells, numbers)
         return
-    if not unexplained:
-        return
-    yield from raw.problems_with_numbers(
-        column,
-        allowed_words=table.missing_score_words,
-        advice=_explain_words(table, sorted(unexplained)),
+    yield from _words_among_numbers(
+        cells,
+        numbers,
+        allowed_words=file.missing_score_words,
+        advice=_explain_words(file, sorted(unexplained)),
     )
 
 
-def _explain_words(table: ScoreTable, unexplained: list[str]) -> str:
+def _explain_words(file: ScoreFile, unexplained: list[str]) -> str:
     """Return the options that say what unexplained words among the scores mean."""
     no_scores = format_argument("no_scores", unexplained)
     limit = re.fullmatch(r"<=? *(\d+([.]\d+)?)", unexplained[0]) if len(unexplained) == 1 else None
@@ -93,7 +126,7 @@ def _explain_words(table: ScoreTable, unexplained: list[str]) -> str:
             "write why in a column error"
         )
     threshold = _shortest(float(limit[1]))
-    below = format_argument("below", {table.name: threshold})
+    below = format_argument("below", {file.name: threshold})
     return f"if the vendor omits scores below {threshold}, use {no_scores} {below}"
 
 
@@ -103,19 +136,23 @@ def _missing_score_numbers(column: str, scores: NDArray[np.float64]) -> Iterator
     highest = np.fmax.reduce(scores)
     has_nines = re.fullmatch("99+", f"{highest:g}") or re.fullmatch("99+", f"{lowest:g}")
     if lowest >= 0 and not has_nines:
-        return  # sorting a million scores takes longer than reading them
-    values, counts = np.unique(scores[np.isfinite(scores)], return_counts=True)
+        return
+    # Sorting a million scores takes longer than reading them.
+    possible = scores[np.isfinite(scores) & ((scores < 0) | (scores >= 99))]
+    values, counts = np.unique(possible[possible % 1 == 0], return_counts=True)
     marks = []
-    for value in values[(counts > 1) & (values % 1 == 0)].tolist():
+    for value in values[counts > 1].tolist():
         if value < 0 or re.fullmatch("99+", f"{value:.0f}"):
             marks.append(value)
+    if not marks:
+        return
     if len(marks) > _MOST_MARKS:
         marks = [marks[0], marks[-1]]
-    other_values = values[~np.isin(values, marks)]
-    if not len(other_values):
+    other_scores = scores[np.isfinite(scores) & ~np.isin(scores, marks)]
+    if not len(other_scores):
         return
-    low = float(other_values.min())
-    high = float(other_values.max())
+    low = float(other_scores.min())
+    high = float(other_scores.max())
     far = []
     for mark in marks:
         distance = min(abs(mark - low), abs(mark - high))
@@ -132,33 +169,37 @@ def _missing_score_numbers(column: str, scores: NDArray[np.float64]) -> Iterator
         )
 
 
-def _scores_beside_failures(table: ScoreTable, column: str) -> Iterator[Problem]:
+def _scores_beside_failures(
+    file: ScoreFile, cells: pd.DataFrame, scores: NDArray[np.float64]
+) -> Iterator[Problem]:
     """Yield a problem if the lowest score stands on the lines with some words, and on no other.
 
     Logs have a score of 0 beside a status such as ``TIMEOUT``, in a column with an unknown name.
     """
-    scores = table.raw.numbers(column)
+    if not file.skipped_columns:
+        return
     lowest = float(np.fmin.reduce(scores))
     is_lowest = scores == lowest
     if np.count_nonzero(is_lowest) < _FEWEST_FAILURES or is_lowest.all():
         return
-    for name in table.skipped_columns:
-        states = table.raw.categories(name)
-        if len(states.distinct) <= _MOST_STATES and _separates(states, is_lowest):
-            words = [states.words[code] for code in np.unique(states.codes[is_lowest]) if code >= 0]
+    for name in file.skipped_columns:
+        states = words_of(cells[name])
+        if len(states.categories) <= _MOST_STATES and _separates(states, is_lowest):
+            codes = np.unique(states.codes[is_lowest])
+            words = [str(states.categories[code]) for code in codes if code >= 0]
             listed_words = " or ".join(map(repr, words))[:90] or "empty"
             no_score = format_argument("no_scores", [_shortest(lowest)])
             error = format_argument("columns", {"error": name})
             yield Problem(
-                f"{column} is {lowest:g} where {name[:60]!r} is {listed_words}, and on no other "
-                f"line: if no face was found, use {no_score}; if the calls failed, use {no_score} "
-                f"{error}; if every number is a score, use nan instead",
+                f"{file.score_columns[0]} is {lowest:g} where {name[:60]!r} is {listed_words}, and "
+                f"on no other line: if no face was found, use {no_score}; if the calls failed, use "
+                f"{no_score} {error}; if every number is a score, use nan instead",
                 np.flatnonzero(is_lowest),
             )
             return
 
 
-def _separates(states: Categories, is_lowest: NDArray[np.bool_]) -> bool:
+def _separates(states: pd.Categorical, is_lowest: NDArray[np.bool_]) -> bool:
     """Return whether no word stands both on these lines and on others."""
     return not np.isin(states.codes[~is_lowest], states.codes[is_lowest]).any()
 
@@ -168,89 +209,97 @@ def _shortest(number: float) -> float | int:
     return int(number) if number.is_integer() else number
 
 
-def _contradictions_of_answers(table: ScoreTable) -> Iterator[Problem]:
+def _contradictions_of_answers(
+    lines: pd.DataFrame, scores: NDArray[np.float64]
+) -> Iterator[Problem]:
     """Yield problems: lines with both an answer and a failure."""
-    has_score = np.isfinite(table.scores)
-    acquired = table.decode("acquired", default=-1, dtype=np.int8)
-    is_answered = has_score | (acquired == 1) | table.categories("decision").is_filled
+    has_score = np.isfinite(scores)
+    acquired = decode(lines, "acquired", default=-1, dtype=np.int8)
+    is_answered = has_score | (acquired == 1) | is_filled(words_in(lines, "decision"))
     yield Problem(
         "there is both an error and an answer (a score, a decision or acquired)",
-        np.flatnonzero(table.has_failed & is_answered),
+        np.flatnonzero(lines["has_failed"].to_numpy() & is_answered),
     )
     yield Problem(
         "acquired is 0, but there is a score", np.flatnonzero((acquired == 0) & has_score)
     )
 
 
-def _problems_of_people(table: ScoreTable) -> Iterator[Problem]:
+def _problems_of_people(file: ScoreFile, lines: pd.DataFrame) -> Iterator[Problem]:
     """Yield problems: labels that contradict the people, and pictures compared with themselves."""
     for field in LABELS:
-        if field in table.column_of:
-            yield from _problems_of_labels(table, field)
-    if table.pictures:
-        probe, reference = table.pictures
+        if field in lines:
+            yield from _problems_of_labels(file, lines, field)
+    if file.has_all(PICTURES):
+        probe, reference = (words_in(lines, end) for end in PICTURES)
         yield from problems_at(
-            np.flatnonzero((probe.codes == reference.codes) & probe.is_filled),
+            np.flatnonzero((probe.codes == reference.codes) & is_filled(probe)),
             lambda row: (
-                f"the picture {probe[row][:60]!r} is compared with itself; if it is a person, use "
-                "probe_subject and reference_subject; if two folders have it, write the folder, too"
+                f"the picture {word_at(probe, row)[:60]!r} is compared with itself; if it is a "
+                "person, use probe_subject and reference_subject; if two folders have it, write "
+                "the folder, too"
             ),
         )
 
 
-def _problems_of_labels(table: ScoreTable, field: str) -> Iterator[Problem]:
-    labels = table.categories(field)
-    if {"0", "-1"} <= set(labels.words):
-        rows = np.flatnonzero(labels.rows_with(["-1"]))
-        column = table.column_of[field]
-        yield Problem(f"{column} is -1, but 0 on other lines: write 1 or 0", rows)
-    if len(table.people_fields) < 2:
+def _problems_of_labels(file: ScoreFile, lines: pd.DataFrame, field: str) -> Iterator[Problem]:
+    labels = words_in(lines, field)
+    if {"0", "-1"} <= set(distinct_words(labels)):
+        rows = np.flatnonzero(is_one_of(labels, ["-1"]))
+        yield Problem(f"{file.column_of[field]} is -1, but 0 on other lines: write 1 or 0", rows)
+    if len(file.people_fields) < 2:
         return
-    probe, reference = table.people
-    is_label = table.decode(field, default=-1, dtype=np.int8) >= 0
+    is_mated = lines["is_mated"].to_numpy()
+    is_label = decode(lines, field, default=-1, dtype=np.int8) >= 0
 
     def describe(row: int) -> str:
-        names = " and ".join(repr(table.categories(end)[row][:60]) for end in table.people_fields)
-        pair_kind = "mated" if table.mated[row] else "non-mated"
-        if table.people_fields == PEOPLE:
+        ends = [word_at(words_in(lines, end), row)[:60] for end in file.people_fields]
+        names = " and ".join(map(repr, ends))
+        pair_kind = "mated" if is_mated[row] else "non-mated"
+        if file.people_fields == PEOPLE:
             return (
                 f"the pair is marked as {pair_kind}, but its people are named {names}; for "
                 "pictures, use image1 and image2"
             )
         return f"the pair is marked as {pair_kind}, but mated pairs connect {names} as one person"
 
-    rows = np.flatnonzero(is_label & (table.mated != (probe == reference)))
-    yield from problems_at(rows, describe)
+    is_one_person = lines["person_1"].to_numpy() == lines["person_2"].to_numpy()
+    yield from problems_at(np.flatnonzero(is_label & (is_mated != is_one_person)), describe)
 
 
-def problems_of_pairs(table: ScoreTable) -> Iterator[Problem]:
-    """Yield problems: pairs whose people differ between lines, and pictures used in two pairs."""
-    place_of = table.raw.place_of
-    first_line = table.first_of_pair[table.pairs]
-    has_other_people = table.mated != table.mated[first_line]
-    for person in table.people:
-        has_other_people |= person != person[first_line]
-    yield from problems_at(
-        np.flatnonzero(has_other_people),
-        lambda row: (
-            f"the pair {table.pair_name(row)} has other people than in {place_of(first_line[row])}"
-        ),
-    )
-    if not table.pictures:
+def problems_of_pairs(
+    file: ScoreFile, lines: pd.DataFrame, first_of_pair: Ints
+) -> Iterator[Problem]:
+    """Yield problems: pairs whose people differ between lines, and pictures used in two pairs.
+
+    `first_of_pair` is the first line of each pair.
+    """
+    pairs = lines["pair_number"].to_numpy()
+    if len(first_of_pair) < len(lines):
+        first_line = first_of_pair[pairs]
+        has_other_people = np.zeros(len(lines), np.bool_)
+        for column in ("is_mated", "person_1", "person_2"):
+            values = lines[column].to_numpy()
+            has_other_people |= values != values[first_line]
+        yield from problems_at(
+            np.flatnonzero(has_other_people),
+            lambda row: (
+                f"the pair {pair_name(lines, row)} has other people than in "
+                f"{file.place_of(first_line[row])}"
+            ),
+        )
+    if not file.has_all(PICTURES):
         return
-    ends = [
-        picture_column.codes[table.first_of_pair].astype(np.int64)
-        for picture_column in table.pictures
-    ]
-    if not table.counts_both_orders:
+    ends = [words_in(lines, end).codes[first_of_pair].astype(np.int64) for end in PICTURES]
+    if not file.counts_both_orders:
         ends = [np.minimum(*ends), np.maximum(*ends)]
     probes, references = ends
     pictures = pd.factorize(probes * (1 + int(max(probes.max(), references.max()))) + references)[0]
-    first_with_pictures = table.first_of_pair[first_rows(pictures)[pictures]]
+    first_with_pictures = first_of_pair[first_rows(pictures)[pictures]]
     yield from problems_at(
-        table.first_of_pair[first_with_pictures != table.first_of_pair],
+        first_of_pair[first_with_pictures != first_of_pair],
         lambda row: (
-            f"the same two pictures as in {place_of(first_with_pictures[table.pairs[row]])}, but "
+            f"the same two pictures as in {file.place_of(first_with_pictures[pairs[row]])}, but "
             "as another pair"
         ),
     )

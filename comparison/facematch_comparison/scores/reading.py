@@ -21,22 +21,23 @@ from facematch_core.models import Charged, Decision, ThresholdRule
 
 from .answers import BILLED, DECISIONS, NO_DECISION, NOT_ASKED, Answers, Grouping, frame_of
 from .attributes import groupings, system_attributes
-from .by_kind import LABEL, one_pair_per_line
+from .by_kind import LABEL, TwoFiles, one_pair_per_line, read_two_files
+from .cells import codes_of, distinct_words, first_rows, numbers_of, texts_of
 from .checks import check_labels, check_scales, notes_of_blanks
-from .columns import LONG, PEOPLE, WIDE
-from .files import read_tables
+from .columns import LONG, PEOPLE, PICTURES, WIDE
+from .files import Tables, read_tables
 from .joining import join
-from .missing import Below, check_missing_scores, set_rekognition_cuts, with_scores_below
+from .lines import decode, finish_scores, names_of_people, pair_name, read_lines, words_in
+from .missing import Below, check_missing_scores, rekognition_cut, with_scores_below
 from .problems import problems_of_cells, problems_of_pairs
-from .raw_table import Problem, first_rows, problems_at
 from .recognition import notes_of_columns, recognise
 from .repeats import without_repeats
-from .score_table import ScoreTable
+from .score_file import Problem, ScoreFile, problems_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .raw_table import Categories, Ints, RawTable
+    from .score_file import Ints
 
 #: Maximum number of systems; a file with more was probably misread.
 MOST_SYSTEMS: Final = 100
@@ -106,50 +107,66 @@ def read_scores(
     """
     notify = note or (lambda _text: None)
     columns = dict(columns or {})
-    files = []
-    for own_name, raw in _named_tables(source, name):
-        by_kind = one_pair_per_line(raw, columns_named=_columns_in(columns))
-        if by_kind is not None:
-            columns[f"{own_name}:mated"] = LABEL
-        table = ScoreTable(
-            raw=by_kind or raw,
-            name=own_name,
-            independent_pairs=independent_pairs,
-            all_are_distances=distance,
-            missing_score_marks=no_scores,
-        )
-        files.append(table)
-        for text in table.raw.notes:
-            notify(text)
-    recognise(files, columns)
-    tables = _checked_tables(files, below, notify)
+    # Only `_checked_lines` keeps the cells, and frees them.
+    cells_of = _pairs_in_lines(_read_sources(source, name), columns, notify)
+    for file in cells_of:
+        file.independent_pairs = independent_pairs
+        file.all_are_distances = distance
+        file.missing_score_marks = no_scores
+    recognise(cells_of, columns)
+    files = list(cells_of)
+    lines_of = _checked_lines(cells_of, below, notify)
+    judged = next(iter(lines_of))
     answers = []
-    for table in tables:
-        answers += _answers_of(table, ThresholdRule(rule or "at_least"), models)
-    check_labels(files, tables[0], answers)
-    check_missing_scores(answers, tables[0], below)
+    for file, lines in lines_of.items():
+        answers += _answers_of(file, lines, ThresholdRule(rule or "at_least"), models)
+    check_labels(files, judged, answers)
+    check_missing_scores(answers, judged, below)
     # A number among the marks, such as NaN, says that all other numbers are scores.
     if all(isinstance(mark, str) for mark in no_scores):
         check_scales(answers, notify)
     if below is not None:
         answers = with_scores_below(answers, below, notify)
-    for text in (*notes_of_columns(files, tables[0]), *notes_of_blanks(answers)):
+    for text in (*notes_of_columns(files, judged), *notes_of_blanks(answers)):
         notify(text)
     return answers
 
 
-def _named_tables(source: object, name: str | None) -> list[tuple[str, RawTable]]:
-    """Return each table of each source, with the name of its system if no column names one."""
+def _read_sources(source: object, name: str | None) -> Tables:
+    """Return each table of each source; its name is that of the system if no column names one."""
     sources = list(source) if isinstance(source, (list, tuple)) else [source]
-    tables = []
+    cells_of: Tables = {}
     for part in sources:
+        if isinstance(part, TwoFiles):
+            tables = read_two_files(part)
+        else:
+            tables = read_tables(part, row_name="comparison", example=f"{WIDE} or {LONG}")
         stem = Path(part).stem if isinstance(part, (str, Path)) else "scores"
-        for table in read_tables(part, row_name="comparison", example=f"{WIDE} or {LONG}"):
-            tables.append((table.sheet or stem, table))
-    if len(tables) == 1 and name is not None:
-        ((_, table),) = tables
-        return [(name, table)]
-    return tables
+        for file in tables:
+            file.name = file.sheet or stem
+        cells_of |= tables
+    if len(cells_of) == 1 and name is not None:
+        for file in cells_of:
+            file.name = name
+    return cells_of
+
+
+def _pairs_in_lines(
+    tables: Tables,
+    columns: dict[str, str | Sequence[str]],
+    notify: Callable[[str], object],
+) -> Tables:
+    """Return tables with one pair on each line; name their labels in `columns`."""
+    cells_of: Tables = {}
+    for file, cells in tables.items():
+        by_kind = one_pair_per_line(file, cells, columns_named=_columns_in(columns))
+        if by_kind:
+            columns[f"{file.name}:mated"] = LABEL
+        for table, its_cells in (by_kind or {file: cells}).items():
+            cells_of[table] = its_cells
+            for text in table.notes:
+                notify(text)
+    return cells_of
 
 
 def _columns_in(columns: Mapping[str, str | Sequence[str]]) -> list[str]:
@@ -160,23 +177,32 @@ def _columns_in(columns: Mapping[str, str | Sequence[str]]) -> list[str]:
     return names
 
 
-def _checked_tables(
-    files: Sequence[ScoreTable], below: Below, notify: Callable[[str], object]
-) -> Sequence[ScoreTable]:
-    """Return the joined table, the only one, or one for each system of a wide table.
+def _checked_lines(cells_of: Tables, below: Below, notify: Callable[[str], object]) -> Tables:
+    """Return the joined lines, those of the only file, or those of each system of a wide one.
 
-    Raise if cells are invalid.
+    Raise if cells are invalid. `cells_of` is emptied, to free the memory.
     """
-    all_tables: list[ScoreTable] = []
-    for file in files:
-        tables = without_repeats(file, notify).split_by_system()
-        set_rekognition_cuts(tables, below, notify)
+    is_one_file = len(cells_of) == 1
+    all_lines: Tables = {}
+    for file in list(cells_of):
+        cells, lines_of = without_repeats(file, cells_of.pop(file), notify)
+        cuts = {}
+        for system, lines in lines_of.items():
+            cuts[system] = rekognition_cut(system, cells, lines, below, notify)
         problems: list[Problem] = []
-        for table in tables:
-            problems += problems_of_cells(table)
-        tables[0].raw.refuse(problems)
-        all_tables += tables
-    return [join(all_tables, below, notify)] if len(files) > 1 else all_tables
+        for system, lines in lines_of.items():
+            numbers = lines["score"].to_numpy()
+            scores = finish_scores(system, cells, numbers, cuts[system])
+            problems += problems_of_cells(system, cells, lines, scores)
+            lines["score"] = scores
+        next(iter(lines_of)).refuse(problems)
+        all_lines |= lines_of
+    if is_one_file:
+        return all_lines
+    for file, cells in join(all_lines, below, notify).items():
+        lines = read_lines(file, cells)
+        lines["score"] = cells.get("score", np.nan)
+    return {file: lines}
 
 
 @attrs.frozen
@@ -194,72 +220,87 @@ class _SystemLines:
     line_of_pair: Ints
 
 
-def _answers_of(table: ScoreTable, rule: ThresholdRule, models: Sequence[str]) -> list[Answers]:
+def _answers_of(
+    file: ScoreFile, lines: pd.DataFrame, rule: ThresholdRule, models: Sequence[str]
+) -> list[Answers]:
     """Return the answers of each system; raise if lines contradict each other."""
-    names = table.systems.words
-    if len(names) > MOST_SYSTEMS:
-        text = f"there are {len(names):,} systems, but at most {MOST_SYSTEMS} can be compared"
-        table.raw.refuse([Problem(text)])
-    problems = list(problems_of_pairs(table))
+    count = len(words_in(lines, "system").categories)
+    if count > MOST_SYSTEMS:
+        text = f"there are {count:,} systems, but at most {MOST_SYSTEMS} can be compared"
+        file.refuse([Problem(text)])
+    first_of_pair = lines["pair_number"].to_numpy()
+    if "pair" in lines or file.has_all(PICTURES):  # otherwise, each line is a pair of its own
+        first_of_pair = first_rows(first_of_pair)
+    problems = list(problems_of_pairs(file, lines, first_of_pair))
     systems = []
-    for code, name in enumerate(names):
-        lines: Ints = np.flatnonzero(table.systems.codes == code)
-        systems.append(_lines_of_system(table, name, lines, models, problems))
-    attributes = system_attributes(table)
-    groups = groupings(table)
-    table.raw.refuse([*problems, *attributes.problems, *groups.problems])
-    frame = _frame_of_lines(table, attributes.of_systems, groups.by_name)
+    for code in range(count):
+        systems.append(
+            _lines_of_system(
+                file, lines, code, models=models, first_of_pair=first_of_pair, problems=problems
+            )
+        )
+    attributes = system_attributes(file, lines)
+    groups = groupings(file, lines)
+    file.refuse([*problems, *attributes.problems, *groups.problems])
+    frame = _frame_of_lines(file, lines, attributes.of_systems, groups.by_name)
     answers = []
     for system, stated in zip(systems, attributes.of_systems, strict=True):
         known_columns: dict[str, Any] = {"rule": rule, "people_known": True, **stated}
-        known_columns["people_known"] &= table.people_fields == PEOPLE
-        part = _frame_of_system(frame, table, system)
+        known_columns["people_known"] &= file.people_fields == PEOPLE
+        part = _frame_of_system(frame, system, first_of_pair)
         answers.append(Answers(name=system.name, frame=part, model=system.model, **known_columns))
     return answers
 
 
 def _lines_of_system(
-    table: ScoreTable,
-    name: str,
-    lines: Ints,
+    file: ScoreFile,
+    lines: pd.DataFrame,
+    code: int,
+    *,
     models: Sequence[str],
+    first_of_pair: Ints,
     problems: list[Problem],
 ) -> _SystemLines:
-    """Return the line of each pair; add problems with pairs that are missing or repeated."""
-    unit = table.raw.unit
-    pairs = table.pairs
-    count = len(table.first_of_pair)
-    line_of_pair = first_rows(pairs, lines, size=count)
-    if table.name:  # if not, `join` has noted missing pairs
+    """Return the lines of a system, by its code; add problems with missing or repeated pairs."""
+    systems = words_in(lines, "system")
+    name = str(systems.categories[code])
+    own_lines: Ints = np.flatnonzero(systems.codes == code)
+    unit = file.unit
+    pairs = lines["pair_number"].to_numpy()
+    count = len(first_of_pair)
+    line_of_pair = first_of_pair
+    if len(own_lines) < len(lines):
+        line_of_pair = first_rows(pairs, own_lines, size=count)
+    if file.name:  # if not, `join` has noted missing pairs
         problems += problems_at(
-            table.first_of_pair[line_of_pair < 0],
+            first_of_pair[line_of_pair < 0],
             lambda line: (
-                f"the pair {table.pair_name(line)} has no {unit} for {name[:60]!r}; all systems "
+                f"the pair {pair_name(lines, line)} has no {unit} for {name[:60]!r}; all systems "
                 f"need the same pairs (if there was no answer, add a {unit} with an error)"
             ),
         )
-    model, lines = _choose_model(name, lines, table.categories("model"), models)
+    model, own_lines = _choose_model(name, own_lines, words_in(lines, "model"), models)
     if model:
-        line_of_pair = first_rows(pairs, lines, size=count)
-    is_once = np.count_nonzero(line_of_pair >= 0) == len(lines)
+        line_of_pair = first_rows(pairs, own_lines, size=count)
+    is_once = np.count_nonzero(line_of_pair >= 0) == len(own_lines)
     if not is_once:
         problems += problems_at(
-            lines[line_of_pair[pairs[lines]] != lines],
+            own_lines[line_of_pair[pairs[own_lines]] != own_lines],
             lambda line: (
-                f"the pair {table.pair_name(line)} of {name[:60]!r} appears twice: it is also in "
-                f"{table.raw.place_of(line_of_pair[pairs[line]])}; keep one of the two {unit}s"
+                f"the pair {pair_name(lines, line)} of {name[:60]!r} appears twice: it is also in "
+                f"{file.place_of(line_of_pair[pairs[line]])}; keep one of the two {unit}s"
             ),
         )
     return _SystemLines(name, model, line_of_pair)
 
 
 def _choose_model(
-    name: str, lines: Ints, model_of_line: Categories, models: Sequence[str]
+    name: str, lines: Ints, model_of_line: pd.Categorical, models: Sequence[str]
 ) -> tuple[str | None, Ints]:
     """Return the model of a system, and its lines with this model or without a model."""
-    if not model_of_line.words:
+    if not len(model_of_line.categories):
         return None, lines
-    texts = model_of_line.texts[lines]
+    texts = texts_of(model_of_line)[lines]
     counts = pd.Series(texts[texts != ""]).value_counts(sort=False)
     chosen = [model for model in counts.index if model in models]
     if len(counts) > 1 and len(chosen) != 1:
@@ -275,10 +316,14 @@ def _choose_model(
     return model, lines[(texts == "") | (texts == model)]
 
 
-def _frame_of_system(frame: pd.DataFrame, table: ScoreTable, system: _SystemLines) -> pd.DataFrame:
+def _frame_of_system(
+    frame: pd.DataFrame, system: _SystemLines, first_of_pair: Ints
+) -> pd.DataFrame:
     """Return one row for each pair; pairs without a line of the system were not asked."""
     is_missing = system.line_of_pair < 0
-    lines = np.where(is_missing, table.first_of_pair, system.line_of_pair)
+    if len(is_missing) == len(frame) and not is_missing.any():
+        return frame
+    lines = np.where(is_missing, first_of_pair, system.line_of_pair)
     if (np.diff(lines) == 1).all():
         rows = frame[lines[0] : lines[-1] + 1]  # without a copy
     else:
@@ -293,61 +338,69 @@ def _frame_of_system(frame: pd.DataFrame, table: ScoreTable, system: _SystemLine
 
 
 def _frame_of_lines(
-    table: ScoreTable, attributes: Sequence[Mapping[str, Any]], groups: Mapping[str, Grouping]
+    file: ScoreFile,
+    lines: pd.DataFrame,
+    attributes: Sequence[Mapping[str, Any]],
+    groups: Mapping[str, Grouping],
 ) -> pd.DataFrame:
     """Return a frame with the columns of `Answers` and a row for each line of all systems."""
-    decisions = table.decode("decision", default=NO_DECISION, dtype=np.int8)
-    probe, reference = table.people
+    decisions = decode(lines, "decision", default=NO_DECISION, dtype=np.int8)
+    has_failed = lines["has_failed"].to_numpy()
     optional: dict[str, Any] = {}
-    if table.named_people:
-        optional["people"] = _names_of_people(table)
-    if "transaction" in table.column_of:
-        optional["transactions"] = table.categories("transaction").codes
-        optional["attempts"] = table.numbers("attempt").astype(np.int64)
-    if table.pictures:
-        dtype = pd.CategoricalDtype(table.pictures[0].index)
-        optional["pictures"] = tuple(
-            pd.Categorical.from_codes(picture_column.codes, dtype=dtype)
-            for picture_column in table.pictures
-        )
+    names = _names_of_people(file, lines)
+    if len(names):
+        optional["people"] = names
+    if "transaction" in lines:
+        optional["transactions"] = codes_of(words_in(lines, "transaction"))
+        attempts = numbers_of(lines["attempt"], decimal_commas=False)
+        optional["attempts"] = attempts.astype(np.int64)
+    if file.has_all(PICTURES):
+        optional["pictures"] = tuple(words_in(lines, end) for end in PICTURES)
+    if has_failed.any():
+        optional["errors"] = _errors(lines)
+    if "billed" in lines or any("price" in of_system for of_system in attributes):
+        optional["billed"] = _billed(lines, attributes)
+    if "elapsed_s" in lines:
+        optional["elapsed_s"] = lines["elapsed_s"].to_numpy()
     return frame_of(
-        mated=table.mated,
-        probe_subjects=probe,
-        reference_subjects=reference,
-        scores=table.scores,
+        mated=lines["is_mated"].to_numpy(),
+        probe_subjects=lines["person_1"].to_numpy(),
+        reference_subjects=lines["person_2"].to_numpy(),
+        scores=lines["score"].to_numpy(),
         decisions=decisions,
-        acquired=_acquired(table, decisions),
-        answered=~table.has_failed,
-        errors=_errors(table),
-        elapsed_s=table.numbers("elapsed_s"),
-        billed=_billed(table, attributes),
+        acquired=_acquired(lines, decisions),
+        answered=~has_failed,
         groups=groups,
         **optional,
     )
 
 
-def _acquired(table: ScoreTable, decisions: NDArray[np.int8]) -> NDArray[np.bool_]:
+def _acquired(lines: pd.DataFrame, decisions: NDArray[np.int8]) -> NDArray[np.bool_]:
     """Return whether two faces were compared: as a column says, or by a score or a decision."""
-    stated = table.decode("acquired", default=-1, dtype=np.int8)
-    inconclusive = DECISIONS.index(Decision.INCONCLUSIVE)
-    is_compared = (decisions >= 0) & (decisions != inconclusive) | ~np.isnan(table.scores)
-    return np.where(stated < 0, is_compared, stated > 0) & ~table.has_failed
+    is_compared = ~np.isnan(lines["score"].to_numpy())
+    if "decision" in lines:
+        is_compared |= (decisions >= 0) & (decisions != DECISIONS.index(Decision.INCONCLUSIVE))
+    if "acquired" in lines:
+        stated = decode(lines, "acquired", default=-1, dtype=np.int8)
+        is_compared = np.where(stated < 0, is_compared, stated > 0)
+    return np.asarray(is_compared & ~lines["has_failed"].to_numpy())
 
 
-def _errors(table: ScoreTable) -> pd.Categorical:
+def _errors(lines: pd.DataFrame) -> pd.Categorical:
     """Return the reason for each missing answer."""
-    errors = table.categories("error")
-    reasons = list(dict.fromkeys([NOT_ASKED, *errors.words]))
+    errors = words_in(lines, "error")
+    words = distinct_words(errors)
+    reasons = list(dict.fromkeys([NOT_ASKED, *words]))
     # The last code is of an empty cell, which has the code -1.
-    code_of_error = [reasons.index(word) for word in errors.words]
+    code_of_error = [reasons.index(word) for word in words]
     code_of_error.append(reasons.index(NOT_ASKED))
-    codes = np.full(len(table), -1, np.int32)
-    failed_lines = np.flatnonzero(table.has_failed)
+    codes = np.full(len(lines), -1, np.int32)
+    failed_lines = np.flatnonzero(lines["has_failed"])
     codes[failed_lines] = np.array(code_of_error)[errors.codes[failed_lines]]
     return pd.Categorical.from_codes(codes, reasons)
 
 
-def _billed(table: ScoreTable, attributes: Sequence[Mapping[str, Any]]) -> NDArray[np.int8]:
+def _billed(lines: pd.DataFrame, attributes: Sequence[Mapping[str, Any]]) -> NDArray[np.int8]:
     """Return the charge of each line.
 
     If a system has a price, an answer is treated as charged unless its line has another charge.
@@ -356,18 +409,19 @@ def _billed(table: ScoreTable, attributes: Sequence[Mapping[str, Any]]) -> NDArr
         BILLED.index(Charged.YES if "price" in of_system else Charged.NO)
         for of_system in attributes
     ]
-    charges = np.array(usual_charge, np.int8)[table.systems.codes]
-    charges[table.has_failed] = BILLED.index(Charged.NO)
-    stated = table.decode("billed", default=-1, dtype=np.int8)
-    return np.where(stated < 0, charges, stated)
+    charges = np.array(usual_charge, np.int8)[words_in(lines, "system").codes]
+    charges[lines["has_failed"].to_numpy()] = BILLED.index(Charged.NO)
+    if "billed" in lines:
+        stated = decode(lines, "billed", default=-1, dtype=np.int8)
+        charges = np.where(stated < 0, charges, stated)
+    return np.asarray(charges)
 
 
-def _names_of_people(table: ScoreTable) -> pd.Index | list[str]:
+def _names_of_people(file: ScoreFile, lines: pd.DataFrame) -> pd.Index | list[str]:
     """Return the name of each person's number; people without a name are ``unknown 3``."""
-    names = table.named_people[0].index
-    probe, reference = table.people
-    count = 1 + int(max(probe.max(), reference.max()))
-    if count <= len(names):
+    names = names_of_people(file, lines)
+    count = 1 + int(max(lines["person_1"].max(), lines["person_2"].max()))
+    if count <= len(names) or not len(names):
         return names
     unknown = [f"unknown {number}" for number in range(len(names), count)]
     return [*map(str, names), *unknown]

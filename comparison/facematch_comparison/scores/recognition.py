@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import pandas as pd
 
 from facematch_comparison.values.numbers import join_names
 from facematch_core.backend.kinds import format_argument, suggest_name
 from facematch_core.base.tables import format_problems
 from facematch_core.errors import InvalidRequest
 
+from .cells import distinct_words, numbers_of, words_of
 from .columns import (
     COLUMN,
     FIELDS,
@@ -35,9 +37,8 @@ from .columns import (
     is_distance,
     plain,
 )
-from .files import SEPARATE
-from .raw_table import NOTHING_JUDGED, Problem
-from .score_table import ScoreTable
+from .files import SEPARATE, Tables
+from .score_file import NOTHING_JUDGED, Problem, ScoreFile
 
 #: Alternatives: if the user names a column for one, no column is recognised as the other.
 _ALTERNATIVES: Final = (LABELS, *((PERSON, person) for person in PEOPLE))
@@ -65,34 +66,41 @@ _FEWEST_SCORES: Final = 10
 _MOST_COLUMNS_SHOWN: Final = 40
 
 
-def recognise(files: Sequence[ScoreTable], columns: Mapping[str, str | Sequence[str]]) -> None:
+def recognise(cells_of: Tables, columns: Mapping[str, str | Sequence[str]]) -> None:
     """Recognise the columns of each file by the user's arguments, or else by known names.
+
+    The records of the files are completed.
 
     Raises:
         ColumnsNotRecognised: a column is ambiguous, or missing from all files.
         InvalidRequest: one of the user's arguments is invalid.
     """
+    files = list(cells_of)
     for file in files:
         _check_separator(file)
     questions = _assign_columns(files, columns, so=NOTHING_JUDGED)
     for file in files:
         _skip_doubtful(file)
-    missing = _missing_fields(files, questions)
+    missing = _missing_fields(cells_of, questions)
     if not missing and len(files) > 1:
         missing = _missing_to_join(files, questions)
     questions.update(missing)
-    vendors = _columns_that_may_be_scores(files)
+    vendors = _columns_that_may_be_scores(cells_of)
     if vendors:
         questions["score"] = (
             f"are the numbers in {_quoted(vendors)} scores? Name each column of scores as score, "
             "or judge the decisions alone with --column score= (columns={'score': ''})"
         )
     if questions:
-        raise _refusal(files, questions, scores_to_confirm=vendors)
+        raise _refusal(cells_of, questions, scores_to_confirm=vendors)
 
 
 def recognise_labels(
-    table: ScoreTable, columns: Mapping[str, str | Sequence[str]], *, so: str
+    file: ScoreFile,
+    cells: pd.DataFrame,
+    columns: Mapping[str, str | Sequence[str]],
+    *,
+    so: str,
 ) -> None:
     """Recognise the pictures, people and labels of pairs without scores.
 
@@ -102,27 +110,26 @@ def recognise_labels(
         ColumnsNotRecognised: a column is ambiguous or missing; `so` states the consequence.
         InvalidRequest: one of the user's arguments is invalid.
     """
-    questions = _assign_columns([table], columns, so=so)
+    questions = _assign_columns([file], columns, so=so)
     for field in (*PICTURES, *PEOPLE):
-        if field not in table.column_of and field not in questions:
+        if field not in file.column_of and field not in questions:
             questions[field] = f"the column {field} is missing"
     if questions:
-        raise _refusal([table], questions, people_needed=True, so=so)
+        raise _refusal({file: cells}, questions, people_needed=True, so=so)
 
 
-def _check_separator(file: ScoreTable) -> None:
+def _check_separator(file: ScoreFile) -> None:
     """Raise if a text has one column: its columns are probably separated in another way."""
-    raw = file.raw
-    if raw.unit == "line" and len(raw.header) == 1:
-        column = raw.header[0]
+    if file.unit == "line" and len(file.header) == 1:
+        (column,) = file.header
         advice = SEPARATE
         if field_for(column) == "score":
             advice = f"Scores need labels: write {WIDE}."
-        raise InvalidRequest(f"{raw.name} has only the column {column[:60]!r}. {advice}")
+        raise InvalidRequest(f"{file.title} has only the column {column[:60]!r}. {advice}")
 
 
 def _assign_columns(
-    files: Sequence[ScoreTable], columns: Mapping[str, str | Sequence[str]], *, so: str
+    files: Sequence[ScoreFile], columns: Mapping[str, str | Sequence[str]], *, so: str
 ) -> dict[str, str]:
     """Assign the columns that the user names or that have known names.
 
@@ -136,13 +143,13 @@ def _assign_columns(
     return questions
 
 
-def _key(files: Sequence[ScoreTable], file: ScoreTable, field: str) -> str:
+def _key(files: Sequence[ScoreFile], file: ScoreFile, field: str) -> str:
     """Return the key of a question: with the file's name, if there are several files."""
     return f"{file.name}:{field}" if len(files) > 1 else field
 
 
 def _assign_named_columns(
-    files: Sequence[ScoreTable], columns: Mapping[str, str | Sequence[str]], *, so: str
+    files: Sequence[ScoreFile], columns: Mapping[str, str | Sequence[str]], *, so: str
 ) -> None:
     """Assign the columns that the user names; raise if that is impossible."""
     for key, named in columns.items():
@@ -153,21 +160,20 @@ def _assign_named_columns(
             raise InvalidRequest(f"There is no file {file_name[:60]!r}; {near}")
         for column in [named] if isinstance(named, str) else named:
             # A name without a file applies to every file that has such a column.
-            affected = own_files or [file for file in files if column in file.raw.header] or files
+            affected = own_files or [file for file in files if column in file.header] or files
             for file in affected:
                 problem = _assign_named_column(file, field_name, column)
                 if problem is not None:
-                    file.raw.problems.append(Problem(problem))
+                    file.problems.append(Problem(problem))
     for file in files:
         for alternatives in _ALTERNATIVES:
             if file.has_all(alternatives):
                 problem = f"name {' or '.join(alternatives)}, not both"
-                file.raw.problems.append(Problem(problem))
-        of_header = [problem for problem in file.raw.problems if problem.rows is None]
-        file.raw.refuse(of_header, so=so)
+                file.problems.append(Problem(problem))
+        file.refuse_header(so=so)
 
 
-def _assign_named_column(file: ScoreTable, field_name: str, column: str) -> str | None:
+def _assign_named_column(file: ScoreFile, field_name: str, column: str) -> str | None:
     """Assign a column that the user names; return why that is impossible, or None."""
     field = field_for(field_name)
     if not field:
@@ -178,8 +184,8 @@ def _assign_named_column(file: ScoreTable, field_name: str, column: str) -> str 
     if not column:
         file.fields_named.add(field)  # read no column as this field
         return None
-    if column not in file.raw.header:
-        header_names = join_names(list(map(repr, file.raw.header)))
+    if column not in file.header:
+        header_names = join_names(list(map(repr, file.header)))
         return f"there is no column {column[:60]!r}; the columns are {header_names}"
     if field in file.column_of or column in _columns_read(file):
         return f"the column {column[:60]!r} is named twice"
@@ -188,13 +194,13 @@ def _assign_named_column(file: ScoreTable, field_name: str, column: str) -> str 
     return None
 
 
-def _columns_read(file: ScoreTable) -> list[str]:
+def _columns_read(file: ScoreFile) -> list[str]:
     return [*file.column_of.values(), *file.score_columns]
 
 
-def _assign_known_columns(file: ScoreTable) -> dict[str, str]:
+def _assign_known_columns(file: ScoreFile) -> dict[str, str]:
     """Assign the other columns with known names; return a question for each ambiguous field."""
-    header = file.raw.header
+    header = file.header
     fields_taken = set(file.fields_named)
     for alternatives in _ALTERNATIVES:
         if not file.fields_named.isdisjoint(alternatives):
@@ -232,7 +238,7 @@ def _assign_known_columns(file: ScoreTable) -> dict[str, str]:
     return questions
 
 
-def _skip_doubtful(file: ScoreTable) -> None:
+def _skip_doubtful(file: ScoreFile) -> None:
     """Skip columns that repeat others, or that have one value for several scores."""
     doubtful = []
     if file.has_all(LABELS):
@@ -242,7 +248,7 @@ def _skip_doubtful(file: ScoreTable) -> None:
         if file.has_any(names) and not file.has_all(names) and file.people_fields:
             doubtful += [field for field in names if field in file.column_of]
     if len(file.score_columns) > 1:
-        file.raw.refuse(
+        file.refuse(
             Problem(
                 f"the column {file.column_of[field][:60]!r} is for one answer, but each line has "
                 f"several scores: write one line for each pair and system, as {LONG},error"
@@ -259,8 +265,9 @@ def _skip_doubtful(file: ScoreTable) -> None:
         file.skipped_columns.append(file.column_of.pop(field))
 
 
-def _missing_fields(files: Sequence[ScoreTable], ambiguous: Iterable[str]) -> dict[str, str]:
+def _missing_fields(cells_of: Tables, ambiguous: Iterable[str]) -> dict[str, str]:
     """Return a question for each field that no file has; `ambiguous` are the keys of questions."""
+    files = list(cells_of)
     fields = {key.rpartition(":")[2] for key in ambiguous}
     for file in files:
         fields |= file.fields
@@ -278,7 +285,7 @@ def _missing_fields(files: Sequence[ScoreTable], ambiguous: Iterable[str]) -> di
             f"{format_argument('independent_pairs', True)} if no person is in two pairs"
         )
     if fields.isdisjoint(LABELS):
-        question = _question_of_truth(files) if has_people else _demand_of_truth(files)
+        question = _question_of_truth(cells_of) if has_people else _demand_of_truth(files)
         if question is not None:
             questions["mated"] = question
     if fields.isdisjoint(("score", "decision")):
@@ -286,18 +293,27 @@ def _missing_fields(files: Sequence[ScoreTable], ambiguous: Iterable[str]) -> di
             "no column of scores has a known name (score, similarity, confidence, distance); if "
             "there is a column for each system, name each of them as score"
         )
-    has_systems = len(files) == 1 and len(files[0].systems.words) > 1
-    if has_systems and "pair" not in fields and not fields.issuperset(PICTURES):
+    if _has_systems(cells_of) and "pair" not in fields and not fields.issuperset(PICTURES):
         questions["pair"] = "the column pair is missing, which identifies a pair across systems"
     return questions
 
 
-def _question_of_truth(files: Sequence[ScoreTable]) -> str | None:
+def _has_systems(cells_of: Tables) -> bool:
+    """Return whether the only file has lines of several systems."""
+    if len(cells_of) > 1:
+        return False
+    for file, cells in cells_of.items():
+        if "system" in file.column_of:
+            return len(words_of(cells[file.column_of["system"]]).categories) > 1
+    return False
+
+
+def _question_of_truth(cells_of: Tables) -> str | None:
     """Ask whether a skipped column has labels, although people's names would do; or None."""
     question = None
-    for file in files:
+    for file, cells in cells_of.items():
         for column in file.skipped_columns:
-            if _may_be_truth(file, column):
+            if _may_be_truth(file, cells[column]):
                 question = (
                     f"is {column[:60]!r} the ground truth? Name it as mated if 1 means one person, "
                     "as non_mated if 1 means two; --column mated= ignores it (columns={'mated': "
@@ -306,15 +322,15 @@ def _question_of_truth(files: Sequence[ScoreTable]) -> str | None:
     return question
 
 
-def _may_be_truth(file: ScoreTable, column: str) -> bool:
+def _may_be_truth(file: ScoreFile, cells: pd.Series) -> bool:
     """Return whether a column with an unknown name has words for both kinds of pairs."""
-    if field_for(column) or not file.fields_named.isdisjoint(LABELS):
+    if field_for(str(cells.name)) or not file.fields_named.isdisjoint(LABELS):
         return False
-    labels = {MATED.get(word.lower()) for word in file.raw.categories(column).words}
+    labels = {MATED.get(word.lower()) for word in distinct_words(words_of(cells))}
     return labels == {True, False}
 
 
-def _demand_of_truth(files: Sequence[ScoreTable]) -> str:
+def _demand_of_truth(files: Sequence[ScoreFile]) -> str:
     """Ask for the ground truth, without which nothing can be judged."""
     question = (
         "no column has the ground truth: name the column mated, or both people (probe_subject, "
@@ -326,27 +342,30 @@ def _demand_of_truth(files: Sequence[ScoreTable]) -> str:
     return question
 
 
-def _columns_that_may_be_scores(files: Sequence[ScoreTable]) -> list[str]:
+def _columns_that_may_be_scores(cells_of: Tables) -> list[str]:
     """Return columns that the user may mean as scores, if no column is known to have scores.
 
     Beside a `Result`, the columns of scores are often headed by the names of the vendors.
     """
-    if any(file.score_columns or "score" in file.fields_named for file in files):
+    if any(file.score_columns or "score" in file.fields_named for file in cells_of):
         return []
-    if not any("decision" in file.column_of for file in files):
+    if not any("decision" in file.column_of for file in cells_of):
         return []  # without scores and decisions, the user is asked in any case
     columns = []
-    for file in files:
+    for file, cells in cells_of.items():
         if "decision" not in file.fields_named:
-            columns += [column for column in file.skipped_columns if _may_be_scores(file, column)]
+            for column in file.skipped_columns:
+                if _may_be_scores(file, cells[column]):
+                    columns.append(column)
     return columns
 
 
-def _may_be_scores(file: ScoreTable, column: str) -> bool:
+def _may_be_scores(file: ScoreFile, cells: pd.Series) -> bool:
     """Return whether a column has many numbers, as scores are, and no name of another quantity."""
+    column = str(cells.name)
     if field_for(column) or _OTHER_QUANTITY.search(column):
         return False
-    numbers = file.raw.numbers(column)
+    numbers = numbers_of(cells, decimal_commas=file.decimal_commas)
     numbers = numbers[~np.isnan(numbers)]
     if np.isinf(numbers).any():  # a word
         return False
@@ -360,7 +379,7 @@ def _may_be_scores(file: ScoreTable, column: str) -> bool:
     return bool(distinct.max() <= 100) and len(distinct) < len(numbers)
 
 
-def _missing_to_join(files: Sequence[ScoreTable], ambiguous: Iterable[str]) -> dict[str, str]:
+def _missing_to_join(files: Sequence[ScoreFile], ambiguous: Iterable[str]) -> dict[str, str]:
     """Return a question for each field that a file lacks for joining."""
     ambiguous = set(ambiguous)
     questions = {}
@@ -387,7 +406,7 @@ def _missing_to_join(files: Sequence[ScoreTable], ambiguous: Iterable[str]) -> d
     return questions
 
 
-def _adds_something(file: ScoreTable) -> bool:
+def _adds_something(file: ScoreFile) -> bool:
     """Return whether a file has answers, labels, people or groups, and not the pairs alone."""
     if file.score_columns or not file.fields_named.isdisjoint(("score", "decision")):
         return True
@@ -397,7 +416,7 @@ def _adds_something(file: ScoreTable) -> bool:
 
 
 def _refusal(
-    files: Sequence[ScoreTable],
+    cells_of: Tables,
     questions: Mapping[str, str],
     *,
     scores_to_confirm: Sequence[str] = (),
@@ -408,15 +427,16 @@ def _refusal(
 
     `people_needed` is whether the file must name people; `so` states the consequence.
     """
-    name = files[0].raw.name if len(files) == 1 else "The comparison"
-    texts = [format_problems(name, questions.values(), so)]
-    for file in files:
-        texts += _list_columns(file)
+    files = list(cells_of)
+    title = files[0].title if len(files) == 1 else "The comparison"
+    texts = [format_problems(title, questions.values(), so)]
+    for file, cells in cells_of.items():
+        texts += _list_columns(file, cells)
     is_shape_unclear = not questions.keys().isdisjoint(("mated", "score", PERSON))
     if is_shape_unclear and not scores_to_confirm:
         texts.append(f"Write one line per pair, not a matrix or a curve: {WIDE} or {LONG}.")
     columns: dict[str, str | Sequence[str]] = dict.fromkeys(
-        _fields_to_name(files, questions), COLUMN
+        _fields_to_name(cells_of, questions), COLUMN
     )
     if scores_to_confirm:
         columns["score"] = scores_to_confirm
@@ -432,52 +452,52 @@ def _refusal(
     )
 
 
-def _list_columns(file: ScoreTable) -> Iterator[str]:
+def _list_columns(file: ScoreFile, cells: pd.DataFrame) -> Iterator[str]:
     """Yield a line for each column: its name, its field, and two of its words."""
     field_of_column = {column: field for field, column in file.column_of.items()}
     field_of_column.update(dict.fromkeys(file.score_columns, "score"))
-    header = file.raw.header
+    header = file.header
     width = max(len(column[:60]) for column in header)
-    yield f"Columns of {file.raw.name.removeprefix('The ')}:"
+    yield f"Columns of {file.title.removeprefix('The ')}:"
     for column in header[:_MOST_COLUMNS_SHOWN]:
         field = field_of_column.get(column, "unknown")
-        words = file.raw.categories(column).words[:2]
-        examples = ", ".join(repr(word[:30]) for word in words) or "empty"
+        words = words_of(cells[column]).categories[:2]
+        examples = ", ".join(repr(str(word)[:30]) for word in words) or "empty"
         yield f"  {column[:60]:{width}}  {field:17}  {examples}"
     if len(header) > _MOST_COLUMNS_SHOWN:
         yield f"  and {len(header) - _MOST_COLUMNS_SHOWN} more"
 
 
-def _fields_to_name(files: Sequence[ScoreTable], questions: Iterable[str]) -> list[str]:
+def _fields_to_name(cells_of: Tables, questions: Iterable[str]) -> list[str]:
     """Return the fields for which the user is to name a column.
 
     Of several skipped columns, two may name both people, or both pictures.
     """
     fields = list(questions)
-    count = sum(len(file.skipped_columns) for file in files)
+    count = sum(len(file.skipped_columns) for file in cells_of)
     if PERSON not in fields or count == 1:
         return fields
     fields.remove(PERSON)
     if count:
-        fields += PICTURES if _have_pictures(files) else PEOPLE
+        fields += PICTURES if _have_pictures(cells_of) else PEOPLE
     return fields
 
 
-def _have_pictures(files: Sequence[ScoreTable]) -> bool:
+def _have_pictures(cells_of: Tables) -> bool:
     """Return whether two of the skipped columns begin with the name of a picture's file."""
     count = 0
-    for file in files:
+    for file, cells in cells_of.items():
         for column in file.skipped_columns:
-            words = file.raw.categories(column).words[:1]
-            count += any(map(_PICTURE_FILE.search, words))
+            for word in words_of(cells[column]).categories[:1]:
+                count += _PICTURE_FILE.search(str(word)) is not None
     return count >= 2
 
 
-def notes_of_columns(files: Sequence[ScoreTable], judged: ScoreTable) -> Iterator[str]:
+def notes_of_columns(files: Sequence[ScoreFile], judged: ScoreFile) -> Iterator[str]:
     """Yield notes on how columns were read; `judged` is the joined table, or the only one."""
     for file in files:
         if file.skipped_columns:
-            of_file = f"{file.raw.name}: " if len(files) > 1 else ""
+            of_file = f"{file.title}: " if len(files) > 1 else ""
             yield (
                 f"{of_file}read {_quoted(_columns_read(file))}; columns that are unknown or not "
                 f"needed were skipped: {_quoted(file.skipped_columns)}"

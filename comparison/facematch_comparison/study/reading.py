@@ -19,11 +19,17 @@ import numpy as np
 import pandas as pd
 
 from facematch_comparison.scores.answers import PROBE_GROUP, REFERENCE_GROUP, Grouping
+from facematch_comparison.scores.cells import (
+    problem_of_empty_cells,
+    problems_of_words,
+    texts_of,
+    words_of,
+)
 from facematch_comparison.scores.columns import FIELDS, LABELS, PEOPLE, PICTURES, group_column
 from facematch_comparison.scores.files import read_one_table
-from facematch_comparison.scores.raw_table import Problem, RawTable, problems_at
+from facematch_comparison.scores.lines import read_lines, words_in
 from facematch_comparison.scores.recognition import notes_of_columns, recognise_labels
-from facematch_comparison.scores.score_table import ScoreTable
+from facematch_comparison.scores.score_file import Problem, ScoreFile, problems_at
 from facematch_comparison.values.numbers import counted, join_names
 from facematch_core.backend.kinds import quote_command
 from facematch_core.base.files import write_file
@@ -232,24 +238,25 @@ def read_study(
         InvalidRequest: `source` is not such a file, or has problems; the error lists all of them.
     """
     _check_source(source)
-    raw = read_one_table(source, row_name="pair", example=",".join(NEEDED))
-    table = ScoreTable(raw=raw, name=source.stem, independent_pairs=False)
-    recognise_labels(table, columns or {}, so=_NOTHING_SENT)
+    file, cells = read_one_table(source, row_name="pair", example=",".join(NEEDED))
+    file.name = source.stem
+    recognise_labels(file, cells, columns or {}, so=_NOTHING_SENT)
     if note is not None:
-        for text in (*raw.notes, *notes_of_columns([table], table)):
+        for text in (*file.notes, *notes_of_columns([file], file)):
             note(text)
-    problems = [*raw.problems, *_problems_of_required_cells(table)]
+    lines = read_lines(file, cells)
+    problems = [*file.problems, *_problems_of_required_cells(file, lines)]
     broken_rows: set[int] = set()
     for problem in problems:
         if problem.rows is not None:
             broken_rows.update(problem.rows)
-    all_pairs = enumerate(_pairs_of(table, source))
+    all_pairs = enumerate(_pairs_of(lines, source))
     pairs = {row: pair for row, pair in all_pairs if row not in broken_rows}
-    groups, group_problems = _groups_of(pairs, table)
+    groups, group_problems = _groups_of(pairs, lines)
     # Report every problem at once.
-    for text_of_row in (group_problems, *_problems_of_pairs(pairs, raw)):
+    for text_of_row in (group_problems, *_problems_of_pairs(pairs, file)):
         problems += problems_at(list(text_of_row), text_of_row.__getitem__)
-    raw.refuse(problems, so=_NOTHING_SENT)
+    file.refuse(problems, so=_NOTHING_SENT)
     return Study(name=source.stem, pairs=tuple(pairs.values()), groups=groups)
 
 
@@ -268,46 +275,46 @@ def _check_source(source: Path) -> None:
         raise InvalidRequest(f"{source} is not a .csv or .xlsx file of pairs.")
 
 
-def _problems_of_required_cells(table: ScoreTable) -> Iterator[Problem]:
+def _problems_of_required_cells(file: ScoreFile, lines: pd.DataFrame) -> Iterator[Problem]:
     """Yield problems: empty cells, and words that are no label."""
     for field in (*PICTURES, *PEOPLE):
-        yield _empty_cells(table.raw, table.column_of[field])
+        yield problem_of_empty_cells(words_in(lines, field), file.column_of[field])
     for field in LABELS:
-        if field in table.column_of:
-            column = table.column_of[field]
-            field_words = FIELDS[field]
-            yield _empty_cells(table.raw, column)
-            yield from table.raw.categories(column).problems(
-                column, field_words.is_valid, field_words.advice
+        if field in file.column_of:
+            column = file.column_of[field]
+            words = words_in(lines, field)
+            yield problem_of_empty_cells(words, column)
+            yield from problems_of_words(
+                words, column, FIELDS[field].is_valid, FIELDS[field].advice
             )
 
 
-def _pairs_of(table: ScoreTable, source: Path) -> Iterator[StudyPair]:
+def _pairs_of(lines: pd.DataFrame, source: Path) -> Iterator[StudyPair]:
     """Yield the pair on each line, also of lines with problems."""
-    columns = [table.column_of[field] for field in (*PICTURES, *PEOPLE)]
-    for row, (probe, reference, probe_subject, reference_subject) in enumerate(
-        table.raw.rows(columns)
+    columns = [texts_of(words_in(lines, field)) for field in (*PICTURES, *PEOPLE)]
+    for probe, reference, probe_subject, reference_subject, is_mated in zip(
+        *columns, lines["is_mated"], strict=True
     ):
         yield StudyPair(
             probe=source.parent / probe,
             reference=source.parent / reference,
-            mated=bool(table.mated[row]),
+            mated=bool(is_mated),
             probe_subject=probe_subject,
             reference_subject=reference_subject,
         )
 
 
 def _groups_of(
-    pairs: Mapping[int, StudyPair], table: ScoreTable
+    pairs: Mapping[int, StudyPair], lines: pd.DataFrame
 ) -> tuple[dict[str, dict[str, str]], dict[int, str]]:
     """Return people's groups by column, and a message by row if a person has a second group."""
     groups: dict[str, dict[str, str]] = {}
     problems: dict[int, str] = {}
-    for field in table.column_of:
+    for field in lines:
         column = group_column(field)
         if column is None:
             continue
-        group_of_row = table.categories(field).texts
+        group_of_row = texts_of(words_in(lines, field))
         for row, pair in pairs.items():
             group = group_of_row[row]
             people = [pair.probe_subject, pair.reference_subject]
@@ -327,7 +334,7 @@ def _groups_of(
 
 
 def _problems_of_pairs(
-    pairs: Mapping[int, StudyPair], raw: RawTable
+    pairs: Mapping[int, StudyPair], file: ScoreFile
 ) -> Sequence[Mapping[int, str]]:
     """Return messages by row, for each kind of problem."""
     wrong_label: dict[int, str] = {}
@@ -352,7 +359,7 @@ def _problems_of_pairs(
         if probe == reference:
             same_picture[row] = "a picture is compared with itself"
         elif row_above != row:
-            repeated[row] = f"the same two pictures as in {raw.place_of(row_above)}"
+            repeated[row] = f"the same two pictures as in {file.place_of(row_above)}"
         for path, subject in zip((probe, reference), subjects, strict=True):
             if path not in first_use and not os.path.isfile(path):  # noqa: PTH113 - a null raises in `Path`
                 missing_file[row] = f"there is no file {path[:200]!r}"
@@ -360,7 +367,7 @@ def _problems_of_pairs(
             if first_subject != subject:
                 other_person[row] = (
                     f"{Path(path).name[:100]!r} shows {subject[:60]!r}, but "
-                    f"{first_subject[:60]!r} in {raw.place_of(first_row)}"
+                    f"{first_subject[:60]!r} in {file.place_of(first_row)}"
                 )
     return wrong_label, same_picture, other_person, repeated, missing_file
 
@@ -405,36 +412,33 @@ def _relative(picture: Path, folder: Path) -> str:
 def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]:
     """Read the groups of `people`, by column and person. An empty cell means no group."""
     consequence = "nothing was drawn"
-    raw = read_one_table(path, row_name="person", example=f"{PERSON},sex")
-    columns = [name for name in raw.header if name != PERSON]
+    file, cells = read_one_table(path, row_name="person", example=f"{PERSON},sex")
+    columns = [name for name in file.header if name != PERSON]
     of_header = []
-    if PERSON not in raw.header:
-        header_names = join_names([repr(name[:60]) for name in raw.header])
+    if PERSON not in file.header:
+        header_names = join_names([repr(name[:60]) for name in file.header])
         of_header.append(f"the column {PERSON} is missing; the columns are {header_names}")
     if not any(columns):
         of_header.append("there is no column of groups")
     if "" in columns:
         of_header.append("a column has no name")
-    raw.refuse(map(Problem, of_header), so=consequence)
-    persons = raw.categories(PERSON)
-    problems = [*raw.problems, _empty_cells(raw, PERSON)]
-    problems += persons.problems(PERSON, people.__contains__, "there is no such person")
+    file.refuse(map(Problem, of_header), so=consequence)
+    persons = words_of(cells[PERSON])
+    problems = [*file.problems, problem_of_empty_cells(persons, PERSON)]
+    problems += problems_of_words(persons, PERSON, people.__contains__, "there is no such person")
+    names = texts_of(persons).tolist()
     first_row: dict[str, int] = {}
     repeated_rows = []
-    for row, person in enumerate(persons.texts.tolist()):
+    for row, person in enumerate(names):
         if first_row.setdefault(person, row) != row and person in people:
             repeated_rows.append(row)
     problems += problems_at(
         repeated_rows,
-        lambda row: f"{persons[row][:60]!r} repeats line {raw.places[first_row[persons[row]]]}",
+        lambda row: f"{names[row][:60]!r} repeats line {file.places()[first_row[names[row]]]}",
     )
-    raw.refuse(problems, so=consequence)
+    file.refuse(problems, so=consequence)
     groups = {}
     for column in columns:
-        groups[column] = {person: group for person, group in raw.rows((PERSON, column)) if group}
+        group_of_person = zip(names, texts_of(words_of(cells[column])).tolist(), strict=True)
+        groups[column] = {person: group for person, group in group_of_person if group}
     return groups
-
-
-def _empty_cells(raw: RawTable, column: str) -> Problem:
-    """Return a problem with the rows whose cell is empty; without such rows it is ignored."""
-    return Problem(f"{column} is empty", np.flatnonzero(~raw.categories(column).is_filled))

@@ -14,7 +14,7 @@ from kit.comparison.tables import refusal_lines
 
 from facematch_comparison import ColumnsNotRecognised, evaluate, read_scores
 from facematch_comparison.scores.answers import BILLED, DECISIONS, NOT_ASKED
-from facematch_comparison.scores.score_table import MINUS_DISTANCE
+from facematch_comparison.scores.lines import MINUS_DISTANCE
 from facematch_core import Charged, Environment, InvalidRequest
 from facematch_core.models import ThresholdRule
 
@@ -669,6 +669,13 @@ def test_frames_and_parquet_are_read_alike(tmp_path):
         assert answers.mated.tolist() == [True, False]
     (answers,) = read_scores(people.assign(is_fraud=["0", "1"]))
     assert answers.mated.tolist() == [True, False]
+
+
+def test_a_category_without_rows_is_no_system():
+    frame = pd.DataFrame({"pair": [1, 2, 1, 2], "label": [1, 0, 1, 0], "person": ["A", "B"] * 2})
+    systems = pd.Categorical(["b", "b", "a", "a"], ["a", "b", "c"])
+    first, second = read_scores(frame.assign(system=systems, score=[5, 4, 6, 3]))
+    assert (first.name, second.name) == ("b", "a")
 
 
 def test_long_runs_of_equal_or_empty_cells_are_read(read):

@@ -1,0 +1,239 @@
+"""Read the cells of a column as words or as numbers.
+
+Cells are as their source has them, text or numbers (`files`); few distinct words are categories, in
+order of first appearance.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from .score_file import REPORTED_SEPARATELY, Problem
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .score_file import Ints
+
+#: The type of columns of text.
+TEXT: Final = pd.StringDtype("pyarrow")
+
+#: Words that mean an empty cell in a column of numbers.
+NO_NUMBER: Final = ("", "na", "n/a", "#n/a", "#na", "nan", "null", "none", "<na>")
+NUMBER: Final = r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"
+
+#: A percent sign after a number, and a number without one.
+_PERCENT: Final = "([0-9.,])[ \xa0\u202f]*%$"
+_NO_PERCENT: Final = r"[-+]?[0-9.,]*[0-9]([eE][-+]?[0-9]+)?"
+
+#: Advice for a cell without a number in a column of numbers.
+NUMBER_ADVICE: Final = (
+    "write a number such as 94.5, or leave it empty; put errors in a column error"
+)
+
+
+def words_of(cells: pd.Series) -> pd.Categorical:
+    """Return cells as trimmed words, in order of first appearance; an empty cell has no word."""
+    if isinstance(cells.dtype, pd.CategoricalDtype):
+        words: pd.Categorical = cells.array
+        return words
+    codes, values = pd.factorize(cells)
+    words = _as_words(values)
+    if words is not values:
+        # Trimmed values may be equal or empty.
+        code_of_value, words = pd.factorize(words)
+        codes = np.append(code_of_value, -1)[codes]
+    return pd.Categorical.from_codes(codes, pd.Index(words), validate=False)
+
+
+def common_words(columns: Sequence[pd.Series], *, is_sorted: bool = False) -> list[pd.Categorical]:
+    """Return the words of several columns, with the same categories; sorted if `is_sorted`."""
+    if all(column.dtype == TEXT for column in columns):
+        whole = words_of(pd.concat(columns))
+    else:
+        whole = words_below_another(list(map(words_of, columns)))
+    if is_sorted:
+        order = whole.categories.argsort()
+        codes = np.append(first_rows(order), -1)[whole.codes]  # the inverse of `order`
+        whole = pd.Categorical.from_codes(codes, whole.categories.take(order), validate=False)
+    ends = np.cumsum([len(column) for column in columns])
+    return [whole[end - len(column) : end] for column, end in zip(columns, ends, strict=True)]
+
+
+def words_below_another(columns: Sequence[pd.Categorical]) -> pd.Categorical:
+    """Return the words of several columns as one column."""
+    distinct = [column.categories for column in columns if len(column.categories)]
+    types = {words.dtype for words in distinct}
+    if len(types) > 1 and not all(map(pd.api.types.is_integer_dtype, types)):
+        distinct = [words.astype(TEXT) for words in distinct]
+    no_words = pd.Index([], dtype=distinct[0].dtype if distinct else TEXT)
+    common_codes, common_distinct = pd.factorize(no_words.append(distinct))
+    codes = []
+    start = 0
+    for column in columns:
+        end = start + len(column.categories)
+        codes.append(np.append(common_codes[start:end], -1).astype(np.int32)[column.codes])
+        start = end
+    return pd.Categorical.from_codes(np.concatenate(codes), common_distinct, validate=False)
+
+
+def _as_words(values: Any) -> Any:
+    """Return distinct values as whole numbers or as trimmed texts, NA for an empty one.
+
+    Numbers without decimal places have no point: workbooks store ids as floats.
+    """
+    if pd.api.types.is_bool_dtype(values.dtype):
+        return pd.array([str(value).lower() for value in values], dtype=TEXT)
+    if pd.api.types.is_integer_dtype(values.dtype):
+        return values
+    if pd.api.types.is_float_dtype(values.dtype):
+        numbers = np.asarray(values, np.float64)
+        if (numbers % 1 == 0).all() and np.abs(numbers).max(initial=0) < 2**63:
+            return numbers.astype(np.int64)
+        return pd.array([str(value).removesuffix(".0") for value in values], dtype=TEXT)
+    texts = pd.Series(values, dtype=TEXT).str.strip()
+    if (texts == values).all() and not (texts == "").any():
+        return values
+    return texts.mask(texts == "").array
+
+
+def constant(word: str, count: int) -> pd.Categorical:
+    """Return the same word in each of `count` rows."""
+    return pd.Categorical.from_codes(np.zeros(count, np.int8), pd.Index([word], dtype=TEXT))
+
+
+def word_at(words: pd.Categorical, row: Any) -> str:
+    """Return the word in a row; "" for an empty cell."""
+    code = words.codes[row]
+    return str(words.categories[code]) if code >= 0 else ""
+
+
+def distinct_words(words: pd.Categorical) -> list[str]:
+    """Return the distinct words, by code."""
+    return list(map(str, words.categories.tolist()))
+
+
+def texts_of(words: pd.Categorical) -> NDArray[np.object_]:
+    """Return the word of each row, "" for an empty cell: object, (N,)."""
+    texts = np.array([*distinct_words(words), ""], object)
+    return np.asarray(texts[words.codes])
+
+
+def is_one_of(words: pd.Categorical, sought_words: Iterable[str]) -> NDArray[np.bool_]:
+    """Return whether each row has one of the words: bool, (N,)."""
+    sought = set(sought_words)
+    codes = [code for code, word in enumerate(distinct_words(words)) if word in sought]
+    return np.isin(words.codes, codes)
+
+
+def codes_of(words: pd.Categorical) -> Ints:
+    """Return the codes as int32, (N,): sums of smaller types, which pandas chooses, overflow."""
+    return np.asarray(words.codes, np.int32)
+
+
+def is_filled(words: pd.Categorical) -> NDArray[np.bool_]:
+    """Return whether each cell has a word: bool, (N,)."""
+    return np.asarray(words.codes >= 0)
+
+
+def problems_of_words(
+    words: pd.Categorical, column: str, is_valid: Callable[[str], object], advice: str
+) -> Iterator[Problem]:
+    """Yield a problem for each invalid word, or a single problem if there are many."""
+    distinct = distinct_words(words)
+    invalid = [code for code, word in enumerate(distinct) if not is_valid(word)]
+    reported = [[code] for code in invalid]
+    if len(invalid) > REPORTED_SEPARATELY:
+        reported = [invalid]
+    for codes in reported:
+        rows = np.flatnonzero(np.isin(words.codes, codes))
+        yield Problem(f"{column} is {distinct[min(codes)][:60]!r}; {advice}", rows)
+
+
+def problem_of_empty_cells(words: pd.Categorical, column: str) -> Problem:
+    """Return a problem with the rows whose cell is empty; without such rows it is ignored."""
+    return Problem(f"{column} is empty", np.flatnonzero(~is_filled(words)))
+
+
+def words_beside(cells: pd.Series, numbers: NDArray[np.float64]) -> set[str]:
+    """Return the words in a column whose cells are read as `numbers`."""
+    is_word = np.isinf(numbers)
+    if not is_word.any():
+        return set()
+    words = words_of(cells)
+    return {str(words.categories[code]) for code in np.unique(words.codes[is_word])}
+
+
+def take_cells(cells: pd.DataFrame, rows: Ints) -> pd.DataFrame:
+    """Return the cells of some rows."""
+    taken = cells.take(rows).reset_index(drop=True)
+    for name, column in taken.items():
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            codes, used = pd.factorize(column)
+            words = used.categories.take(used.codes)
+            taken[name] = pd.Categorical.from_codes(codes, words, validate=False)
+    return taken
+
+
+def first_rows(keys: Ints, rows: Ints | None = None, *, size: int = 0) -> Ints:
+    """Return the first row of each key, among `rows` if given; -1 for a key without a row."""
+    first_row_of_key = np.full(size or int(keys.max(initial=-1)) + 1, -1, np.int32)
+    # Of several assignments to one element, the last holds: assign the rows backwards.
+    if rows is None:
+        first_row_of_key[keys[::-1]] = np.arange(len(keys), dtype=np.int32)[::-1]
+    else:
+        first_row_of_key[keys[rows][::-1]] = rows[::-1]
+    return first_row_of_key
+
+
+def numbers_of(cells: pd.Series, *, decimal_commas: bool) -> NDArray[np.float64]:
+    """Return cells as float64, (N,): NaN for empty cells, infinity for those without a number."""
+    numbers: NDArray[np.float64]
+    if isinstance(cells.dtype, pd.CategoricalDtype):
+        numbers = numbers_of(pd.Series(cells.cat.categories), decimal_commas=decimal_commas)
+        return np.asarray(np.append(numbers, np.nan)[cells.cat.codes])
+    if cells.dtype != TEXT:
+        numbers = cells.to_numpy(np.float64, na_value=np.nan)
+        return np.asarray(np.where(np.isinf(numbers), np.inf, numbers))
+    with contextlib.suppress(ValueError):
+        numbers = cells.astype("double[pyarrow]").to_numpy(np.float64, na_value=np.nan)
+        if not np.isinf(numbers).any():
+            return numbers
+    words = words_of(cells)
+    numbers = _numbers_of_texts(pd.Series(words.categories, dtype=TEXT), decimal_commas)
+    return np.asarray(np.append(numbers, np.nan)[words.codes])
+
+
+def _numbers_of_texts(texts: pd.Series, decimal_commas: bool) -> NDArray[np.float64]:
+    """Return texts as numbers: NaN for an empty cell, infinity for an invalid number.
+
+    ``94.5 %`` is 94.5, if all numbers of the column have the sign.
+    """
+    if not texts.str.fullmatch(_NO_PERCENT).any():
+        texts = texts.str.replace(_PERCENT, r"\1", regex=True)
+    texts = _without_thousands(texts, ",", ".")
+    if decimal_commas:
+        texts = _without_thousands(texts, ".", ",")
+        if not texts.str.contains(".", regex=False).any():
+            texts = texts.str.replace(",", ".", regex=False)
+    is_number = texts.str.fullmatch(NUMBER)
+    is_empty = texts.str.lower().isin(NO_NUMBER)
+    numbers = texts.where(is_number).str.lstrip("+").astype("Float64")
+    return np.where(is_number | is_empty, numbers.to_numpy(np.float64, na_value=np.nan), np.inf)
+
+
+def _without_thousands(texts: pd.Series, separator: str, decimal: str) -> pd.Series:
+    """Remove thousands separators if a number of the column also has a decimal separator.
+
+    Otherwise ``1,234`` may be a number between 1 and 2.
+    """
+    whole = rf"[-+]?[1-9][0-9]{{0,2}}([{separator}][0-9]{{3}})+"
+    if not texts.str.fullmatch(rf"{whole}[{decimal}][0-9]+").any():
+        return texts
+    is_separated = texts.str.fullmatch(rf"{whole}([{decimal}][0-9]+)?")
+    return texts.mask(is_separated, texts.str.replace(separator, "", regex=False))
