@@ -77,22 +77,17 @@ def test_client_signs_after_a_refused_login_and_is_refused(open_client, baidu, k
     assert baidu.charges() == ()
 
 
-def test_no_face(open_client):
-    answer = open_client().match(items("no-face", "p1"))
-    assert (answer["error_code"], answer["result"]) == (222202, None)
-    assert open_client().faceverify(items("no-face"))["error_code"] == 222202
+@pytest.mark.parametrize(
+    ("cards", "code"),
+    [(["no-face", "p1"], 222202), (["p1"], 222208)],
+    ids=["no face", "one picture"],
+)
+def test_client_returns_the_body_of_a_refusal(open_client, cards, code):
+    answer = open_client().match(items(*cards))
+    assert answer["error_code"] == code
+    assert answer["result"] is None
 
 
-def test_wrong_number_of_pictures(open_client):
-    assert open_client().match(items("p1"))["error_code"] == 222208
-
-
-def test_call_above_the_limit_per_second(open_client, baidu):
-    client = open_client()
-    baidu.set_limit("second", 0)
-    assert client.match(items("p1", "p2"))["error_code"] == 18
-
-
-def test_internal_error(open_client, baidu):
+def test_client_returns_the_body_of_an_internal_error(open_client, baidu):
     baidu.add_fault(Fault(stage="answer", kind="status", status=500, call="match"))
     assert open_client().match(items("p1", "p2"))["error_code"] == 282000

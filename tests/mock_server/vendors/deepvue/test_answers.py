@@ -1,82 +1,83 @@
-"""Verdicts, refused bodies, and the vendor's words for faults."""
+"""Verdicts and refused bodies."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit import mock_deepvue as deepvue
 from kit.mock_deepvue import FACEMATCH, JPEG, deepvue_match, deepvue_request, jpeg_scene, token_of
-from kit.mock_didit import handle_with_fault, multipart, new_engine
-
-from facematch_mock_server import Fault
-
-SAME = jpeg_scene(score=40)
+from kit.mock_deepvue import LIVENESS_CHECK as LIVENESS
+from kit.mock_didit import multipart, new_engine
 
 
 @pytest.mark.parametrize(
-    ("pictures", "is_match", "confidence"),
-    [
-        ((jpeg_scene(score=98),), True, 98),
-        ((jpeg_scene(score=60),), True, 60),
-        ((jpeg_scene(score=59.6),), False, 60),
-        # The same bytes are the same face.
-        ((SAME, SAME), True, 98),
-    ],
+    ("similarity", "is_match", "confidence"), [(98, True, 98), (60, True, 60), (59.6, False, 60)]
 )
-def test_confidence_is_the_rounded_similarity(engine, token, pictures, is_match, confidence):
-    answer = engine.handle(deepvue_match(*pictures, token=token)).json()
+def test_confidence_is_the_rounded_similarity(engine, token, similarity, is_match, confidence):
+    answer = engine.handle(deepvue_match(jpeg_scene(score=similarity), token=token)).json()
     assert answer["data"] == {"match": is_match, "confidence": confidence}
 
 
-WORDS = {
-    400: "Bad Request",
-    401: "Could not validate credentials",
-    402: "Payment Required",
-    403: "Not a valid token",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    429: "Rate limit exceeded. Please retry after some time.",
-    500: "Internal Server Error",
-    503: "Source Unavailable",
-}
+def test_same_bytes_are_the_same_face(engine, token):
+    picture = jpeg_scene(score=40)
+    answer = engine.handle(deepvue_match(picture, picture, token=token)).json()
+    assert answer["data"] == {"match": True, "confidence": 98}
 
 
-@pytest.mark.parametrize("status", WORDS)
-def test_faults_have_the_vendors_messages(engine, status):
-    fault = Fault(stage="answer", kind="status", status=status)
-    answer = handle_with_fault(engine, fault, deepvue_match())
-    assert (answer.status, answer.json()) == (status, {"detail": WORDS[status]})
-
-
-GOOD, GIF = ("file_b", "b.jpg", JPEG), ("file_a", "a.gif", b"GIF8")
-MISSING = "field required"
-BOTH = [("file_a", MISSING), ("file_b", MISSING)]
-WHOLE, KIND = multipart(files=[GOOD])
-TEXT = "Expected UploadFile, received: <class 'str'>"
+GOOD = ("file_b", "b.jpg", JPEG)
+GIF = ("file_a", "a.gif", b"GIF8")
+FORM, FORM_TYPE = multipart(files=[GOOD])
 JSON = "application/json"
-LIVENESS = deepvue.LIVENESS_CHECK
-REFUSED = [
-    (FACEMATCH, (b"", None), BOTH),
-    (FACEMATCH, (b"{}", JSON), BOTH),
-    (FACEMATCH, (b"x", "multipart/form-data"), BOTH),
-    (FACEMATCH, (WHOLE[:-8], KIND), BOTH),
-    (FACEMATCH, (WHOLE, KIND), BOTH[:1]),
-    (FACEMATCH, multipart([("file_a", "x")], [GOOD]), [("file_a", TEXT)]),
-    (FACEMATCH, multipart(files=[GIF, GOOD]), [("file_a", "File type is not supported")]),
-    *(
-        (LIVENESS, (body, JSON), [("image", MISSING)])
-        for body in (b"", b"{", b"[" * 100_000, b"[]", b"{}", b'{"image": 7}')
-    ),
-    (LIVENESS, (b'{"image": "no base64"}', JSON), [("image", "Invalid image")]),
-    (deepvue.AUTHORIZE, (b"client_id=x", deepvue.FORM), [("client_secret", MISSING)]),
-]
+MISSING = "field required"
+BOTH_MISSING = [("file_a", MISSING), ("file_b", MISSING)]
 
 
-@pytest.mark.parametrize(("path", "sent", "problems"), REFUSED, ids=range(len(REFUSED)))
-def test_invalid_body_is_422_and_names_its_fields(engine, token, path, sent, problems):
-    answer = engine.handle(deepvue_request(path, *sent, token=token))
+def refused_fields(engine, path, body, content_type, token):
+    """Return the fields that an answer 422 names, each with what is wrong with it."""
+    answer = engine.handle(deepvue_request(path, body, content_type, token=token))
     assert answer.status == 422
     assert "deepvue.body.refused" in answer.claims
-    assert [(each["loc"][-1], each["msg"]) for each in answer.json()["detail"]] == problems
+    return [(field["loc"][-1], field["msg"]) for field in answer.json()["detail"]]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "fields"),
+    [
+        pytest.param(b"", None, BOTH_MISSING, id="no body"),
+        pytest.param(b"{}", JSON, BOTH_MISSING, id="JSON"),
+        pytest.param(b"x", "multipart/form-data", BOTH_MISSING, id="no boundary"),
+        pytest.param(FORM[:-8], FORM_TYPE, BOTH_MISSING, id="broken form"),
+        pytest.param(FORM, FORM_TYPE, [("file_a", MISSING)], id="one picture"),
+        pytest.param(
+            *multipart([("file_a", "x")], [GOOD]),
+            [("file_a", "Expected UploadFile, received: <class 'str'>")],
+            id="text",
+        ),
+        pytest.param(
+            *multipart(files=[GIF, GOOD]), [("file_a", "File type is not supported")], id="GIF"
+        ),
+    ],
+)
+def test_invalid_form_of_a_match_is_422_and_names_its_fields(
+    engine, token, body, content_type, fields
+):
+    assert refused_fields(engine, FACEMATCH, body, content_type, token) == fields
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[" * 100_000, b"[]", b"{}", b'{"image": 7}'], ids=lambda body: body[:9]
+)
+def test_liveness_check_without_an_image_is_422(engine, token, body):
+    assert refused_fields(engine, LIVENESS, body, JSON, token) == [("image", MISSING)]
+
+
+def test_image_that_is_no_base64_is_422(engine, token):
+    body = b'{"image": "no base64"}'
+    assert refused_fields(engine, LIVENESS, body, JSON, token) == [("image", "Invalid image")]
+
+
+def test_login_without_a_secret_is_422(engine):
+    fields = refused_fields(engine, deepvue.AUTHORIZE, b"client_id=x", deepvue.FORM, None)
+    assert fields == [("client_secret", MISSING)]
 
 
 @pytest.mark.parametrize(("path", "claim"), [("v1", "body.refused"), ("v2", "face.missing")])
