@@ -1,3 +1,5 @@
+"""What is read of AWS's Face Liveness, and what is sent for it."""
+
 import base64
 import datetime as dt
 
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit.fakes import json_reply
 from kit.sessions import START, session_record
-from kit.vendors import AWS_KEYS as KEYS
+from kit.vendors import AWS_KEYS
 
 import facematch_core as fm
 from facematch_core import models
@@ -15,8 +17,9 @@ from facematch_core.backend import ReadRequest, StartRequest
 from facematch_mock_server import VirtualClock, card_sheet
 from facematch_rekognition import Challenge, FaceLivenessOptions, RekognitionBackend
 
-CARDS = {name: card.data for name, card in card_sheet().items()}
-BACKEND = RekognitionBackend(region="eu-west-1", **KEYS)
+PORTRAIT = card_sheet()["p1"].data
+PORTRAIT_TEXT = base64.b64encode(PORTRAIT).decode()
+BACKEND = RekognitionBackend(region="eu-west-1", **AWS_KEYS)
 SESSION_ID = "0f1e2d3c-0000-4000-8000-000000000000"
 RECORD = session_record(
     "rekognition",
@@ -28,99 +31,141 @@ RECORD = session_record(
     session_id=SESSION_ID,
     vendor={"challenges": "FaceMovementAndLightChallenge"},
 )
-PICTURE = {"Bytes": base64.b64encode(CARDS["p1"]).decode()}
 SUCCEEDED = {
     "SessionId": SESSION_ID,
     "Status": "SUCCEEDED",
     "Confidence": 97.5,
-    "ReferenceImage": {**PICTURE, "BoundingBox": {"Left": 0.1}},
-    "AuditImages": [PICTURE],
+    "ReferenceImage": {"Bytes": PORTRAIT_TEXT, "BoundingBox": {"Left": 0.1}},
+    "AuditImages": [{"Bytes": PORTRAIT_TEXT}],
     "Challenge": {"Type": "FaceMovementAndLightChallenge", "Version": "1.0.0"},
     "Feedback": [],
     "Metadata": {"SDKType": "web"},
 }
-FEEDBACK = {
-    "FACE_NOT_VISIBLE": "no_face",
-    "FACE_OBSTRUCTION_DETECTED": "low_quality",
-    "LOW_VIDEO_QUALITY_DETECTED": "low_quality",
-    "FACE_NOT_ALIGNED": "other",
-    "EYES_CLOSED_DETECTED": "other",
-    "LOW_LIGHTING_DETECTED": "too_dark",
-    "HIGH_LIGHTING_DETECTED": "too_bright",
-}
 
 
-def read(answer, status=200, *, with_portrait=True, record=RECORD):
+def read(*, record=RECORD, with_portrait=True, **changes):
+    """Read AWS's answer about a session that succeeded, but for these changes of its fields."""
     request = ReadRequest(record=record, with_portrait=with_portrait, clock=VirtualClock(START))
-    return BACKEND.read_reply(request, json_reply(answer, status))
+    return BACKEND.read_reply(request, json_reply({**SUCCEEDED, **changes}))
 
 
-@given(st.none() | st.integers(0, 100) | st.floats(0, 100), st.none() | st.floats(0, 100))
-def test_threshold_of_the_record_decides(confidence, threshold):
+def read_check(**changes):
+    (check,) = read(**changes).checks
+    return check
+
+
+@pytest.mark.parametrize(
+    ("confidence", "threshold", "decision"),
+    [
+        pytest.param(80.01, 80, "live", id="above"),
+        pytest.param(80, 80, "live", id="equal"),
+        pytest.param(79.99, 80, "not_live", id="below"),
+        pytest.param(0, 0, "live", id="nothing is asked for"),
+        pytest.param(100, None, "review", id="no threshold"),
+        pytest.param(None, 80, "inconclusive", id="no confidence"),
+        pytest.param(None, None, "inconclusive", id="neither"),
+    ],
+)
+def test_threshold_of_the_record_decides(confidence, threshold, decision):
     record = attrs.evolve(RECORD, liveness_threshold=threshold)
-    (check,) = read({**SUCCEEDED, "Confidence": confidence}, record=record).checks
-    result, decision = check.result, "review"
-    if confidence is None:
-        decision = "inconclusive"
-    elif threshold is not None:
-        decision = "live" if confidence >= threshold else "not_live"
-    assert result.decision == decision
-    assert (result.score and result.score.value) == confidence
-    assert (result.threshold and result.threshold.value) == threshold
+    assert read_check(Confidence=confidence, record=record).result.decision == decision
+
+
+@given(confidence=st.floats(0, 100), threshold=st.floats(0, 100))
+def test_score_and_threshold_are_exact(confidence, threshold):
+    record = attrs.evolve(RECORD, liveness_threshold=threshold)
+    result = read_check(Confidence=confidence, record=record).result
+    assert result.score.value == confidence
+    assert result.threshold.value == threshold
+    assert result.is_live is (confidence >= threshold)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        *({"Confidence": value} for value in (-0.01, 100.01, "99", True, [99])),
-        *({"Status": 7}, {"Challenge": {"Type": None}}, {"Feedback": [{"Code": 7}]}),
+        {"Confidence": -0.01},
+        {"Confidence": 100.01},
+        {"Confidence": "99"},
+        {"Confidence": True},
+        {"Confidence": [99]},
+        {"Status": 7},
+        {"Challenge": {"Type": None}},
+        {"Feedback": [{"Code": 7}]},
     ],
     ids=str,
 )
 def test_invalid_answer_is_unexpected(change):
-    assert isinstance(read(SUCCEEDED | change), fm.UnexpectedResponse)
+    assert isinstance(read(**change), fm.UnexpectedResponse)
 
 
-def test_feedback_becomes_warnings_in_order():
-    rows = [{"Code": code, "Message": f"About {code}."} for code in (*FEEDBACK, "NEW_CODE")]
-    (check,) = read({**SUCCEEDED, "Feedback": rows}).checks
-    shown = [(each.tag, each.code, each.text, each.severity) for each in check.result.warnings]
-    assert shown == [
-        (code, word, f"About {code}.", models.Severity.WARNING)
-        for code, word in (FEEDBACK | {"NEW_CODE": "other"}).items()
+@pytest.mark.parametrize(
+    ("tag", "code"),
+    [
+        ("FACE_NOT_VISIBLE", "no_face"),
+        ("FACE_OBSTRUCTION_DETECTED", "low_quality"),
+        ("LOW_VIDEO_QUALITY_DETECTED", "low_quality"),
+        ("FACE_NOT_ALIGNED", "other"),
+        ("EYES_CLOSED_DETECTED", "other"),
+        ("LOW_LIGHTING_DETECTED", "too_dark"),
+        ("HIGH_LIGHTING_DETECTED", "too_bright"),
+        ("A_CODE_OF_THE_FUTURE", "other"),
+    ],
+)
+def test_feedback_becomes_a_warning(tag, code):
+    feedback = [{"Code": tag, "Message": "So it is."}]
+    (warning,) = read_check(Feedback=feedback).result.warnings
+    assert warning.tag == tag
+    assert warning.code == code
+    assert warning.text == "So it is."
+    assert warning.severity is models.Severity.WARNING
+
+
+def test_warnings_keep_the_order_of_the_feedback():
+    feedback = [
+        {"Code": "LOW_LIGHTING_DETECTED", "Message": "Too dark."},
+        {"Code": "FACE_NOT_VISIBLE", "Message": "No face."},
     ]
+    warnings = read_check(Feedback=feedback).result.warnings
+    assert [warning.code for warning in warnings] == ["too_dark", "no_face"]
 
 
-def test_portrait_is_given_only_when_asked_for():
-    reading = read(SUCCEEDED)
-    assert reading.checks[0].portrait.data == CARDS["p1"]
+def test_portrait_is_given_when_asked_for():
+    assert read_check().portrait.data == PORTRAIT
+    assert read_check(with_portrait=False).portrait is None
+
+
+def test_pictures_are_in_no_raw_answer_and_no_repr():
+    reading = read()
     assert set(reading.raw) == set(SUCCEEDED) - {"ReferenceImage", "AuditImages"}
-    assert PICTURE["Bytes"][:20] not in f"{reading!r} {reading.raw}"
-    assert read(SUCCEEDED, with_portrait=False).checks[0].portrait is None
+    assert PORTRAIT_TEXT[:20] not in f"{reading!r} {reading.raw}"
 
 
 @pytest.mark.parametrize("image", [None, {}, {"S3Object": {}}, {"Bytes": "!"}, {"Bytes": "AAAA"}])
 def test_missing_portrait_gives_a_warning(image):
-    body = {**SUCCEEDED, "ReferenceImage": image}
-    reading = read(body)
-    assert reading.checks[0].portrait is None
-    assert reading.checks[0].result.is_live
+    reading = read(ReferenceImage=image)
+    (check,) = reading.checks
+    assert check.portrait is None
+    assert check.result.is_live
     assert [warning.tag for warning in reading.warnings] == ["no_reference_image"]
-    assert read(body, with_portrait=False).warnings == ()
+
+
+def test_missing_portrait_that_nobody_asked_for_gives_no_warning():
+    assert read(ReferenceImage=None, with_portrait=False).warnings == ()
 
 
 @pytest.mark.parametrize(("age_s", "state"), [(179, "expired"), (180, "gone")])
-def test_session_expires_after_three_minutes(age_s, state):
+def test_session_is_gone_after_three_minutes(age_s, state):
     record = attrs.evolve(RECORD, started_at=START - dt.timedelta(seconds=age_s))
-    reading = read(SUCCEEDED | {"Status": "EXPIRED"}, record=record)
-    assert (reading.state, reading.access.page) == (state, {})
+    reading = read(Status="EXPIRED", record=record)
+    assert reading.state == state
+    assert reading.access.page == {}
 
 
 def test_start_asks_for_the_challenges_of_its_options():
     options = FaceLivenessOptions(challenges=Challenge.FACE_MOVEMENT)
-    steps = BACKEND.start_steps(StartRequest(record=RECORD, options=options))
-    asked = next(steps).json["Settings"]["ChallengePreferences"]
-    assert asked == [{"Type": "FaceMovementChallenge"}]
+    request = next(BACKEND.start_steps(StartRequest(record=RECORD, options=options)))
+    preferences = request.json["Settings"]["ChallengePreferences"]
+    assert preferences == [{"Type": "FaceMovementChallenge"}]
 
 
 def test_session_of_another_region_is_refused_before_sending():
@@ -132,5 +177,9 @@ def test_session_of_another_region_is_refused_before_sending():
 def test_delete_does_nothing_because_sessions_expire():
     sessions = fm.Sessions(fm.FaceVerifier(BACKEND), expects=["liveness"])
     assert sessions.delete(RECORD).state == "vanishes"
+
+
+def test_vendor_sends_no_webhooks():
+    sessions = fm.Sessions(fm.FaceVerifier(BACKEND), expects=["liveness"])
     with pytest.raises(fm.Unsupported):
         sessions.receive(b"{}", {})

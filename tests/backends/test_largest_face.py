@@ -13,24 +13,19 @@ from facematch_mock_server import MockServer, card_sheet, make_card
 from facematch_regula import RegulaBackend
 from facematch_rekognition import RekognitionBackend
 
-MATCH, NO_MATCH, REVIEW = fm.Decision.MATCH, fm.Decision.NO_MATCH, fm.Decision.REVIEW
+MATCH = fm.Decision.MATCH
+NO_MATCH = fm.Decision.NO_MATCH
+REVIEW = fm.Decision.REVIEW
 INCONCLUSIVE = fm.Decision.INCONCLUSIVE
-CODES = fm.WarningCode
-SHEET = card_sheet()
-#: A picture of two faces. The larger one is p1's, or a stranger's.
-FIRST_PERSON, STRANGER = make_card("p1", faces=2), make_card("p2", faces=2)
+MULTIPLE_FACES = fm.WarningCode.MULTIPLE_FACES
+SMALLER_FACE_MATCHED = fm.WarningCode.SMALLER_FACE_MATCHED
 
 
-def small(photograph):
-    return photograph.resize((photograph.width // 2, photograph.height // 2))
+def codes_of(result):
+    return [warning.code for warning in result.warnings]
 
 
-#: For `local`: the picture of two faces, by whether the larger and the smaller one match.
-PHOTOGRAPHS = {
-    (True, False): join(HER, small(ANOTHER)),
-    (False, True): join(ANOTHER, small(HER)),
-    (False, False): join(ANOTHER, small(ANOTHER)),
-}
+# At each vendor, of which one is a picture of two faces and one a picture of p1
 
 
 @pytest.fixture(scope="module")
@@ -39,181 +34,238 @@ def mock():
         yield running
 
 
+def two_faces_for_a_mock(control, *, larger_matches, smaller_matches):
+    control.clear_outcomes()
+    if smaller_matches:
+        control.set_outcome("match", smaller_face_score=99.3)
+    return make_card("p1" if larger_matches else "p2", faces=2)
+
+
+def two_faces_for_the_engine(*, larger_matches, smaller_matches):
+    larger = HER if larger_matches else ANOTHER
+    smaller = HER if smaller_matches else ANOTHER
+    return join(larger, smaller.resize((smaller.width // 2, smaller.height // 2)))
+
+
 @pytest.fixture
 def verify(mock, at_end):
     """Compare a picture of two faces with a picture of one person at a vendor."""
 
-    def verify(vendor, *, larger_matches, smaller_matches, in_reference=False):
+    def verify(vendor, *, in_reference=False, **matches):
         if vendor == "local":
-            pictures = PHOTOGRAPHS[larger_matches, smaller_matches], CARD
-            verifier = at_end.enter_context(open_verifier("local"))
+            verifier = open_verifier("local")
+            two_faces = two_faces_for_the_engine(**matches)
+            one_face = CARD
         else:
-            control = mock.of(vendor).control
-            control.clear_outcomes()
-            if smaller_matches:
-                control.set_outcome("match", smaller_face_score=99.3)
-            pictures = FIRST_PERSON if larger_matches else STRANGER, SHEET["p1"].data
-            verifier = at_end.enter_context(open_verifier(vendor, **settings_at(mock, vendor)))
-        return verifier.verify(*(pictures[::-1] if in_reference else pictures))
+            verifier = open_verifier(vendor, **settings_at(mock, vendor))
+            two_faces = two_faces_for_a_mock(mock.of(vendor).control, **matches)
+            one_face = card_sheet()["p1"].data
+        at_end.enter_context(verifier)
+        if in_reference:
+            return verifier.verify(one_face, two_faces)
+        return verifier.verify(two_faces, one_face)
 
     return verify
 
 
-VENDORS = [*PAID, "local"]
-#: CompreFace refuses several faces in the probe, and scores each face of the reference.
-HAS_FACES_IN_THE_REFERENCE = {"compreface"}
 #: The others return one number, of the largest face.
 SCORES_EACH_FACE = {"rekognition", "compreface", "regula"}
 REPORTS_NO_FACES = {"baidu", "deepvue", "tencent"}
 
 
-@pytest.mark.parametrize("vendor", VENDORS)
-def test_stranger_who_holds_a_card_in_the_hand_is_no_match(vendor, verify):
-    result = verify(vendor, larger_matches=False, smaller_matches=True)
-    assert not result.is_match
-    assert result.score is None or result.score.value < 50
-    if vendor == "compreface":
-        assert (result.decision, result.score) == (INCONCLUSIVE, None)
-
-
 @pytest.mark.parametrize(
-    ("larger_matches", "smaller_matches"), [(True, False), (False, True), (False, False)]
+    ("larger_matches", "smaller_matches"),
+    [
+        pytest.param(True, False, id="larger matches"),
+        pytest.param(False, True, id="smaller matches"),
+        pytest.param(False, False, id="neither matches"),
+    ],
 )
-@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize("vendor", [*PAID, "local"])
 def test_largest_of_several_faces_decides(vendor, larger_matches, smaller_matches, verify):
-    shown = {"larger_matches": larger_matches, "smaller_matches": smaller_matches}
-    result = verify(vendor, **shown, in_reference=vendor in HAS_FACES_IN_THE_REFERENCE)
+    result = verify(
+        vendor,
+        larger_matches=larger_matches,
+        smaller_matches=smaller_matches,
+        # CompreFace refuses several faces in the probe.
+        in_reference=vendor == "compreface",
+    )
     is_review = smaller_matches and vendor in SCORES_EACH_FACE
-    no = REVIEW if is_review else NO_MATCH
-    assert result.decision is (MATCH if larger_matches else no)
-    codes = {warning.code for warning in result.warnings}
-    assert (CODES.SMALLER_FACE_MATCHED in codes) is is_review
-    assert CODES.MULTIPLE_FACES in codes or vendor in REPORTS_NO_FACES
+    if larger_matches:
+        assert result.decision is MATCH
+    else:
+        assert result.decision is (REVIEW if is_review else NO_MATCH)
+    codes = codes_of(result)
+    assert (SMALLER_FACE_MATCHED in codes) is is_review
+    assert MULTIPLE_FACES in codes or vendor in REPORTS_NO_FACES
     # Without `confidence_meaning`, Deepvue's number of a "no match" is no score.
     if result.score is not None:
         assert (result.score.value > 50) is larger_matches
 
 
-def at_rekognition(larger, smaller):
-    """What is read of a probe whose larger and smaller face have these similarities."""
+def test_compreface_gives_no_verdict_about_a_probe_with_two_faces(verify):
+    result = verify("compreface", larger_matches=False, smaller_matches=True)
+    assert result.decision is INCONCLUSIVE
+    assert result.score is None
 
-    def face(side):
-        box = {"Left": 0.1, "Top": 0.1, "Width": side, "Height": side}
-        return {"BoundingBox": box, "Confidence": 99.9}
 
-    faces = {0.4: larger, 0.06: smaller}
-    scored = [{"Similarity": s, "Face": face(side)} for side, s in faces.items() if s is not None]
+# What is read of an answer, whose similarities are in percent
+
+
+def rekognition_face(side):
+    box = {"Left": 0.1, "Top": 0.1, "Width": side, "Height": side}
+    return {"BoundingBox": box, "Confidence": 99.9}
+
+
+def read_rekognition(larger, smaller):
+    """Read the faces of a probe by their similarities; None is a face that matches nobody."""
+    matches = []
+    unmatched = []
+    for side, similarity in ((0.4, larger), (0.06, smaller)):
+        if similarity is None:
+            unmatched.append(rekognition_face(side))
+        else:
+            matches.append({"Similarity": similarity, "Face": rekognition_face(side)})
+    # AWS sorts by similarity.
+    matches.sort(key=lambda match: match["Similarity"], reverse=True)
     body = {
-        "SourceImageFace": face(0.5),
-        # AWS sorts by similarity.
-        "FaceMatches": sorted(scored, key=lambda match: -match["Similarity"]),
-        "UnmatchedFaces": [face(side) for side, score in faces.items() if score is None],
+        "SourceImageFace": rekognition_face(0.5),
+        "FaceMatches": matches,
+        "UnmatchedFaces": unmatched,
     }
     backend = RekognitionBackend(region="eu-west-1", **AWS_KEYS)
     result = backend.read_reply(match_call(90), json_reply(body))
     return result, result.probe_faces
 
 
-def at_compreface(larger, smaller):
-    """What is read of a reference whose larger and smaller face have these similarities."""
+def fraction(percent):
+    return None if percent is None else percent / 100
 
-    def face(side):
-        box = {"probability": 0.9, "x_min": 9, "y_min": 9, "x_max": 9 + side, "y_max": 9 + side}
-        return {"box": box}
 
-    matches = [
-        {**face(side), "similarity": None if score is None else score / 100}
-        for side, score in ((20, smaller), (90, larger))
-    ]
-    body = {"result": [{"source_image_face": face(50), "face_matches": matches}]}
-    result = ComprefaceBackend(api_key="k").read_reply(match_call(90), json_reply(body))
+def compreface_face(side):
+    box = {"probability": 0.9, "x_min": 9, "y_min": 9, "x_max": 9 + side, "y_max": 9 + side}
+    return {"box": box}
+
+
+def read_compreface(similarity_by_side):
+    """Read a reference with faces of these sides."""
+    matches = []
+    for side, similarity in similarity_by_side:
+        matches.append({**compreface_face(side), "similarity": fraction(similarity)})
+    body = {"result": [{"source_image_face": compreface_face(50), "face_matches": matches}]}
+    return ComprefaceBackend(api_key="k").read_reply(match_call(90), json_reply(body))
+
+
+def read_compreface_reference(larger, smaller):
+    result = read_compreface([(20, smaller), (90, larger)])
     return result, result.reference_faces
 
 
-def at_regula(larger, smaller, *, in_reference=False):
-    """What is read of a picture whose larger and smaller face have these similarities."""
-    two_faces = [face(0, 1, 1, 20, 20), face(1, 60, 60, 90, 90)]
-    one_face = [face(0, 5, 5, 50, 50)]
-    here, other = int(in_reference), int(not in_reference)
-    scored = []
-    for number, score in ((0, smaller), (1, larger)):
-        similarity = None if score is None else score / 100
-        scored.append(pair(*sorted([(here, number), (other, 0)]), similarity))
-    # Two faces of one picture are no pair of ours, however similar they are.
-    scored.append(pair((here, 0), (here, 1), 1.0))
-    pictures = (one_face, two_faces) if in_reference else (two_faces, one_face)
-    result = RegulaBackend().read_reply(match_call(90), json_reply(answer(*pictures, *scored)))
-    return result, result.reference_faces if in_reference else result.probe_faces
+def regula_face(number, side):
+    """A face with its index in its picture."""
+    return face(number, 60 * number, 0, side, side)
 
 
-def at_regula_in_the_reference(larger, smaller):
-    return at_regula(larger, smaller, in_reference=True)
+ONE_FACE = [regula_face(0, side=50)]
+#: The larger one has the index 1.
+TWO_FACES = [regula_face(0, side=20), regula_face(1, side=90)]
 
 
-SMALLER = [CODES.MULTIPLE_FACES, CODES.SMALLER_FACE_MATCHED]
+def read_regula(probe_faces, reference_faces, pairs):
+    body = answer(probe_faces, reference_faces, *pairs)
+    return RegulaBackend().read_reply(match_call(90), json_reply(body))
+
+
+def pair_of_faces(probe_face, reference_face, similarity):
+    """Regula's result for two faces, given by their indexes."""
+    return pair((0, probe_face), (1, reference_face), fraction(similarity))
+
+
+def read_regula_probe(larger, smaller):
+    pairs = [
+        pair_of_faces(0, 0, smaller),
+        pair_of_faces(1, 0, larger),
+        # Two faces of one picture are no pair of ours, however similar they are.
+        pair((0, 0), (0, 1), 1.0),
+    ]
+    result = read_regula(TWO_FACES, ONE_FACE, pairs)
+    return result, result.probe_faces
+
+
+def read_regula_reference(larger, smaller):
+    pairs = [
+        pair_of_faces(0, 0, smaller),
+        pair_of_faces(0, 1, larger),
+        pair((1, 0), (1, 1), 1.0),
+    ]
+    result = read_regula(ONE_FACE, TWO_FACES, pairs)
+    return result, result.reference_faces
 
 
 @pytest.mark.parametrize(
-    "read", [at_rekognition, at_compreface, at_regula, at_regula_in_the_reference]
+    "read", [read_rekognition, read_compreface_reference, read_regula_probe, read_regula_reference]
 )
 @pytest.mark.parametrize(
-    ("larger", "smaller", "decision", "codes"),
+    ("larger", "smaller", "decision", "smaller_matched"),
     [
-        (99, 2, MATCH, [CODES.MULTIPLE_FACES]),
-        (91, 99, MATCH, [CODES.MULTIPLE_FACES]),
-        (90, 99, MATCH, [CODES.MULTIPLE_FACES]),
-        (95, None, MATCH, [CODES.MULTIPLE_FACES]),
-        (2, 99, REVIEW, SMALLER),
-        (89, 90, REVIEW, SMALLER),
-        (2, 89, NO_MATCH, [CODES.MULTIPLE_FACES]),
-        (2, None, NO_MATCH, [CODES.MULTIPLE_FACES]),
-        (None, 99, INCONCLUSIVE, SMALLER),
-        (None, 2, INCONCLUSIVE, [CODES.MULTIPLE_FACES]),
-        (None, None, INCONCLUSIVE, [CODES.MULTIPLE_FACES]),
+        pytest.param(99, 2, MATCH, False, id="larger matches"),
+        pytest.param(91, 99, MATCH, False, id="both match"),
+        pytest.param(90, 99, MATCH, False, id="larger at the threshold"),
+        pytest.param(95, None, MATCH, False, id="larger alone is compared"),
+        pytest.param(2, 99, REVIEW, True, id="smaller matches"),
+        pytest.param(89, 90, REVIEW, True, id="smaller at the threshold"),
+        pytest.param(2, 89, NO_MATCH, False, id="smaller below the threshold"),
+        pytest.param(2, None, NO_MATCH, False, id="larger alone is compared and differs"),
+        pytest.param(None, 99, INCONCLUSIVE, True, id="smaller alone is compared"),
+        pytest.param(None, 2, INCONCLUSIVE, False, id="smaller alone is compared and differs"),
+        pytest.param(None, None, INCONCLUSIVE, False, id="none is compared"),
     ],
 )
-def test_score_and_decision_are_the_largest_faces(read, larger, smaller, decision, codes):
+def test_score_and_decision_are_the_largest_faces(read, larger, smaller, decision, smaller_matched):
     result, faces = read(larger, smaller)
     assert result.decision is decision
     assert (None if result.score is None else result.score.value) == larger
-    assert [warning.code for warning in result.warnings] == codes
+    expected_codes = [MULTIPLE_FACES]
+    if smaller_matched:
+        expected_codes.append(SMALLER_FACE_MATCHED)
+    assert codes_of(result) == expected_codes
     (compared,) = (face for face in faces if face.compared)
     assert compared.area == max(face.area for face in faces)
     assert compared.similarity == result.score
 
 
-@pytest.mark.parametrize("scores", [(99, 2), (2, 99)])
-def test_of_faces_of_one_size_the_least_similar_decides(scores):
-    faces = [
-        {"box": {"probability": 0.9, "x_min": x, "y_min": 0, "x_max": x + 9, "y_max": 9}}
-        | {"similarity": score / 100}
-        for x, score in zip((0, 10), scores, strict=True)
-    ]
-    body = {"result": [{"source_image_face": faces[0], "face_matches": faces}]}
-    result = ComprefaceBackend(api_key="k").read_reply(match_call(90), json_reply(body))
-    assert (result.decision, result.score.value) == (REVIEW, 2)
+ANY_ORDER = pytest.mark.parametrize("similarities", [(99, 2), (2, 99)])
 
 
-@pytest.mark.parametrize("scores", [(99, 2), (2, 99)])
-def test_of_pairs_of_one_size_the_least_similar_decides(scores):
-    faces = [face(number, number * 50, 0, 40, 40) for number in (0, 1)]
-    pairs = [pair((0, number), (1, 0), score / 100) for number, score in enumerate(scores)]
-    body = answer(faces, [face(0, 5, 5, 50, 50)], *pairs)
-    result = RegulaBackend().read_reply(match_call(90), json_reply(body))
-    assert (result.decision, result.score.value) == (REVIEW, 2)
+@ANY_ORDER
+def test_of_faces_of_one_size_the_least_similar_decides(similarities):
+    result = read_compreface([(9, similarity) for similarity in similarities])
+    assert result.decision is REVIEW
+    assert result.score.value == 2
+
+
+@ANY_ORDER
+def test_of_pairs_of_one_size_the_least_similar_decides(similarities):
+    faces = [regula_face(0, side=40), regula_face(1, side=40)]
+    pairs = [pair_of_faces(number, 0, value) for number, value in enumerate(similarities)]
+    result = read_regula(faces, ONE_FACE, pairs)
+    assert result.decision is REVIEW
+    assert result.score.value == 2
 
 
 def test_match_of_two_smaller_faces_is_a_review():
-    faces = [face(0, 0, 0, 20, 20), face(1, 60, 0, 90, 90)]
-    similarities = {(0, 0): 0.97, (0, 1): 0.03, (1, 0): 0.02, (1, 1): 0.01}
-    pairs = [pair((0, one), (1, two), value) for (one, two), value in similarities.items()]
-    result = RegulaBackend().read_reply(match_call(90), json_reply(answer(faces, faces, *pairs)))
-    assert (result.decision, result.score.value) == (REVIEW, 1)
-    assert CODES.SMALLER_FACE_MATCHED in {warning.code for warning in result.warnings}
+    pairs = [
+        pair_of_faces(0, 0, 97),
+        pair_of_faces(0, 1, 3),
+        pair_of_faces(1, 0, 2),
+        pair_of_faces(1, 1, 1),
+    ]
+    result = read_regula(TWO_FACES, TWO_FACES, pairs)
+    assert result.decision is REVIEW
+    assert result.score.value == 1
+    assert SMALLER_FACE_MATCHED in codes_of(result)
 
 
 def test_answer_without_the_pair_of_the_largest_faces_is_unreadable():
-    faces = [face(0, 0, 0, 20, 20), face(1, 60, 0, 90, 90)]
-    body = answer(faces, [face(0, 5, 5, 50, 50)], pair((0, 0), (1, 0), 0.97))
-    error = RegulaBackend().read_reply(match_call(90), json_reply(body))
+    error = read_regula(TWO_FACES, ONE_FACE, [pair_of_faces(0, 0, 97)])
     assert type(error) is fm.UnexpectedResponse
