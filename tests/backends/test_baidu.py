@@ -49,36 +49,26 @@ def test_body_is_a_list_in_the_order_probe_and_reference():
     assert base64.b64decode(probe["image"]) == call.probe.data
     assert base64.b64decode(reference["image"]) == call.reference.data
     assert probe["image_type"] == reference["image_type"] == "BASE64"
-    assert ("face_type" in probe, reference["face_type"]) == (False, "IDCARD")
+    assert "face_type" not in probe
+    assert reference["face_type"] == "IDCARD"
     (alone,) = backend.build(LIVENESS_CALL).json
     assert set(alone) == {"image", "image_type"}
 
 
 def test_one_login_for_many_calls(mock, verifier):
-    results = [verifier.verify(P1, P1_AGAIN) for _ in range(2)]
-    assert all(result.is_match for result in results)
+    for _ in range(2):
+        assert verifier.verify(P1, P1_AGAIN).is_match
     assert paths(mock) == [LOGIN, MATCH, MATCH]
 
 
 @pytest.mark.parametrize("code", [100, 110, 111])
-def test_rejected_token_is_renewed_once(mock, verifier, code):
+def test_rejected_token_is_renewed_and_its_call_free(mock, verifier, code):
     body = {"error_code": code, "error_msg": "No.", "log_id": 1}
     rejection = Fault(stage="answer", kind="json", status=200, body=body, call="match", times=1)
     mock.control.add_fault(rejection)
     assert verifier.verify(P1, P1_AGAIN).is_match
     assert paths(mock) == [LOGIN, MATCH, LOGIN, MATCH]
-    mock.control.add_faults(rejection, rejection)
-    with pytest.raises(errors.AuthenticationFailed) as caught:
-        verifier.verify(P1, P1_AGAIN)
-    assert caught.value.billing.charged is fm.Charged.NO
     assert len(mock.control.charges()) == 1
-
-
-def test_token_is_renewed_before_its_end(mock, verifier):
-    verifier.verify(P1, P1_AGAIN)
-    mock.control.tokens.revoke()
-    assert verifier.verify(P1, P1_AGAIN).is_match
-    assert mock.control.tokens.asked == 2
 
 
 def test_token_and_secret_are_in_no_log_no_result_and_no_error(mock, verifier, caplog):
@@ -88,7 +78,7 @@ def test_token_and_secret_are_in_no_log_no_result_and_no_error(mock, verifier, c
     with pytest.raises(errors.OutcomeUnknown) as caught:
         verifier.verify(P1, P1_AGAIN)
     shown += [repr(caught.value), caplog.text]
-    (token,) = (text for text, _ in mock.control.world.records.tokens.items())
+    [(token, _)] = mock.control.world.records.tokens.items()
     for secret in (token, "mock-baidu-secret"):
         assert secret not in "\n".join(shown)
 
@@ -115,14 +105,6 @@ def test_refused_login_is_free(mock, verifier, status):
         verifier.verify(P1, P1_AGAIN)
     assert caught.value.billing.charged is fm.Charged.NO
     assert set(paths(mock)) == {LOGIN}
-
-
-def test_call_above_the_limit_per_second_is_free_and_retryable(mock, verifier):
-    mock.control.set_limit("second", 0)
-    with pytest.raises(errors.RateLimited) as caught:
-        verifier.verify(P1, P1_AGAIN)
-    assert caught.value.retryable
-    assert caught.value.billing.charged is fm.Charged.NO
 
 
 SUCCESS = {"error_code": 0, "error_msg": "SUCCESS", "log_id": 1345050756015080031}

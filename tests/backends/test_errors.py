@@ -45,7 +45,9 @@ ASKED = {
 }
 
 HTML = b"<html>It is so.</html>"
-DETAIL, FIELDS, NUMBER = {"detail": "so"}, {"user_image": ["so"]}, {"code": 7}
+DETAIL = {"detail": "so"}
+FIELDS = {"user_image": ["so"]}
+NUMBER = {"code": 7}
 NO_CREDIT = (
     "You don't have enough credits to perform this request. Please top up at "
     "https://business.didit.me"
@@ -54,48 +56,23 @@ EXTENSION = (
     "File extension “txt” is not allowed. Allowed extensions are: tiff, jpg, jpeg, png, webp."
 )
 TOO_FAST = "Write request rate limit exceeded. You can make up to 300 requests per minute."
-AWS_NAMES = {
-    fm.AuthenticationFailed: (
-        "UnrecognizedClientException",
-        "InvalidClientTokenId",
-        "MissingAuthenticationToken",
-        "IncompleteSignature",
-        "RequestExpired",
-        "com.amazon.coral.service#InvalidSignatureException",
-        "ExpiredTokenException:http://internal.amazon.com/coral/",
-    ),
-    fm.InsufficientCredit: ("OptInRequired", "SubscriptionRequiredException"),
-    fm.PermissionDenied: ("AccessDeniedException",),
-    fm.RateLimited: (
-        "ThrottlingException",
-        "ProvisionedThroughputExceededException",
-        "LimitExceededException",
-        "ServiceQuotaExceededException",
-    ),
-    fm.RequestRejected: (
-        "ImageTooLargeException",
-        "InvalidImageFormatException",
-        "SomethingNewException",
-    ),
-}
 
 
 def rows_of(simulator):
-    """The documented refusals that are errors, from a simulator."""
-    refusals = [refusal for refusal in simulator.refusals if refusal.error is not None]
-    return [(refusal.status, refusal.body, refusal.error) for refusal in refusals]
+    """Return the documented refusals of a simulator; one without an error is a result."""
+    rows = []
+    for refusal in simulator.refusals:
+        if refusal.error is not None:
+            rows.append((refusal.status, refusal.body, refusal.error))
+    return rows
 
 
-#: Codes of Tencent's refusals whose charge is inferred; the others stand in test_tencent.py.
-TENCENT_CODES = {
-    "AuthFailure.SignatureFailure": fm.AuthenticationFailed,
-    "AuthFailure.UnauthorizedOperation": fm.PermissionDenied,
-    "ResourceUnavailable.InArrears": fm.InsufficientCredit,
-    "RequestLimitExceeded": fm.RateLimited,
-    "UnsupportedRegion": fm.RequestRejected,
-    "InternalError": fm.OutcomeUnknown,
-    "InvalidParameterValue.UrlIllegal": fm.UnexpectedResponse,
-}
+def aws(name, error_class, word="message"):
+    """Return a row for a name of AWS; it writes `message` and `Message`."""
+    return 400, {"__type": name, word: "As AWS says it."}, error_class
+
+
+#: By who is asked: a status, a body and its error.
 ROWS = {
     "baidu": rows_of(DocumentedBaidu),
     "azure": [
@@ -107,7 +84,8 @@ ROWS = {
         (400, {"message": "Service API key should be UUID", "code": 26}, fm.AuthenticationFailed),
         (400, {"message": "Limit should be at least 0; ", "code": 26}, fm.RequestRejected),
         # It charges nobody: its own nginx answers 502 and 504 in HTML while its API starts.
-        *((status, HTML, fm.VendorUnavailable) for status in (502, 504)),
+        (502, HTML, fm.VendorUnavailable),
+        (504, HTML, fm.VendorUnavailable),
         (500, {"message": "It is down."}, fm.VendorUnavailable),
     ],
     "deepvue": [
@@ -141,13 +119,28 @@ ROWS = {
         (500, {"detail": "A server error occurred."}, fm.VendorUnavailable),
         (503, {"error": "Try again later."}, fm.VendorUnavailable),
         # Answers in another form have the core's meaning.
-        *((status, DETAIL, fm.VendorUnavailable) for status in (501, 519)),
+        (501, DETAIL, fm.VendorUnavailable),
+        (519, DETAIL, fm.VendorUnavailable),
         (501, {"error": "so"}, fm.VendorUnavailable),
         # A gateway may have lost a call that goes on.
-        *((status, DETAIL, fm.OutcomeUnknown) for status in (502, 504, 520, 599)),
-        *((500, body, fm.OutcomeUnknown) for body in (FIELDS, ["so"], NUMBER, {}, HTML, b"")),
-        *((status, DETAIL, fm.OutcomeUnknown) for status in (100, 302, 408, 499)),
-        *((400, body, fm.OutcomeUnknown) for body in (HTML, b"", b"7", ["so", 7])),
+        (502, DETAIL, fm.OutcomeUnknown),
+        (504, DETAIL, fm.OutcomeUnknown),
+        (520, DETAIL, fm.OutcomeUnknown),
+        (599, DETAIL, fm.OutcomeUnknown),
+        (500, FIELDS, fm.OutcomeUnknown),
+        (500, ["so"], fm.OutcomeUnknown),
+        (500, NUMBER, fm.OutcomeUnknown),
+        (500, {}, fm.OutcomeUnknown),
+        (500, HTML, fm.OutcomeUnknown),
+        (500, b"", fm.OutcomeUnknown),
+        (100, DETAIL, fm.OutcomeUnknown),
+        (302, DETAIL, fm.OutcomeUnknown),
+        (408, DETAIL, fm.OutcomeUnknown),
+        (499, DETAIL, fm.OutcomeUnknown),
+        (400, HTML, fm.OutcomeUnknown),
+        (400, b"", fm.OutcomeUnknown),
+        (400, b"7", fm.OutcomeUnknown),
+        (400, ["so", 7], fm.OutcomeUnknown),
         (400, NUMBER, fm.RequestRejected),
         (307, HTML, fm.RequestRejected),
         (403, FIELDS, fm.PermissionDenied),
@@ -164,7 +157,8 @@ ROWS = {
         (404, {"detail": "Not found."}, fm.RequestRejected),
         (429, {"detail": "Sandbox session quota exceeded."}, fm.RateLimited),
         (500, {"detail": "Oh."}, fm.OutcomeUnknown),
-        *((status, HTML, fm.OutcomeUnknown) for status in (400, 502)),
+        (400, HTML, fm.OutcomeUnknown),
+        (502, HTML, fm.OutcomeUnknown),
     ],
     "didit read": [
         (404, {"detail": "Not found."}, fm.SessionNotFound),
@@ -177,7 +171,8 @@ ROWS = {
     ],
     "deepface": [
         *rows_of(DocumentedDeepface),
-        *((status, HTML, fm.VendorUnavailable) for status in (500, 502)),
+        (500, HTML, fm.VendorUnavailable),
+        (502, HTML, fm.VendorUnavailable),
         (405, HTML, fm.RequestRejected),
     ],
     "facepp": [
@@ -186,29 +181,57 @@ ROWS = {
         (500, {"error_message": "INTERNAL_ERROR"}, fm.OutcomeUnknown),
     ],
     "regula": [
-        *((403, body, fm.PermissionDenied) for body in (b"", HTML, {"code": 200}, {})),
+        (403, b"", fm.PermissionDenied),
+        (403, HTML, fm.PermissionDenied),
+        (403, {"code": 200}, fm.PermissionDenied),
+        (403, {}, fm.PermissionDenied),
         *rows_of(DocumentedRegula),
         (200, {"code": 237}, fm.UnexpectedResponse),
         (500, {"code": 7}, fm.OutcomeUnknown),
     ],
     "rekognition": [
-        (400, {"__type": name, word: "As AWS says it."}, kind)
-        for kind, names in AWS_NAMES.items()
-        for name in names
-        for word in ("message", "Message")
+        aws("UnrecognizedClientException", fm.AuthenticationFailed),
+        aws("InvalidClientTokenId", fm.AuthenticationFailed),
+        aws("MissingAuthenticationToken", fm.AuthenticationFailed),
+        aws("IncompleteSignature", fm.AuthenticationFailed),
+        aws("RequestExpired", fm.AuthenticationFailed),
+        aws("com.amazon.coral.service#InvalidSignatureException", fm.AuthenticationFailed),
+        aws("ExpiredTokenException:http://internal.amazon.com/coral/", fm.AuthenticationFailed),
+        aws("OptInRequired", fm.InsufficientCredit),
+        aws("SubscriptionRequiredException", fm.InsufficientCredit),
+        aws("AccessDeniedException", fm.PermissionDenied),
+        aws("AccessDeniedException", fm.PermissionDenied, word="Message"),
+        aws("ThrottlingException", fm.RateLimited),
+        aws("ProvisionedThroughputExceededException", fm.RateLimited),
+        aws("LimitExceededException", fm.RateLimited),
+        aws("ServiceQuotaExceededException", fm.RateLimited),
+        aws("ImageTooLargeException", fm.RequestRejected),
+        aws("InvalidImageFormatException", fm.RequestRejected),
+        aws("SomethingNewException", fm.RequestRejected),
     ],
+    # Its codes stand in test_tencent.py.
     "tencent": [
-        *(
-            (200, {"Response": {"Error": {"Code": code, "Message": "It is so."}}}, kind)
-            for code, kind in TENCENT_CODES.items()
+        (
+            200,
+            {"Response": {"Error": {"Code": "UnsupportedRegion", "Message": "It is so."}}},
+            fm.RequestRejected,
         ),
         (500, HTML, fm.OutcomeUnknown),
     ],
 }
-CHARGED = {fm.OutcomeUnknown: fm.Charged.UNKNOWN, fm.UnexpectedResponse: fm.Charged.YES}
 
 
-def charge_of(asked, status, body, kind):
+def cases_of(*asked):
+    """Return the rows of these, each as a parameter of a test."""
+    cases = []
+    for name in asked:
+        for status, body, error_class in ROWS[name]:
+            cases.append(pytest.param(name, status, body, error_class))
+    return cases
+
+
+def charge_of(asked, status, body, error_class):
+    """Return what an error costs, by the documents of the vendor."""
     if asked in ("compreface", "deepface"):
         return fm.Charged.NO
     # Baidu does not document the charge of a refusal by its face service.
@@ -218,41 +241,85 @@ def charge_of(asked, status, body, kind):
     if asked == "facepp" and status == 400:
         return fm.Charged.UNKNOWN
     # Regula documents no charge of a refusal.
-    if asked == "regula" and kind is fm.RequestRejected:
+    if asked == "regula" and error_class is fm.RequestRejected:
         return fm.Charged.UNKNOWN
-    return CHARGED.get(kind, fm.Charged.NO)
+    if error_class is fm.OutcomeUnknown:
+        return fm.Charged.UNKNOWN
+    if error_class is fm.UnexpectedResponse:
+        return fm.Charged.YES
+    return fm.Charged.NO
 
 
-def sentences(body):
+def sentences_in(body):
+    """Return the texts of more than one word in a body."""
     if isinstance(body, str):
         return [body] if " " in body else []
-    parts = body.values() if isinstance(body, dict) else body if isinstance(body, list) else ()
-    return [sentence for part in parts for sentence in sentences(part)]
+    if isinstance(body, dict):
+        body = list(body.values())
+    sentences = []
+    if isinstance(body, list):
+        for part in body:
+            sentences.extend(sentences_in(part))
+    return sentences
+
+
+def error_for(asked, status, body):
+    backend, call = ASKED[asked]
+    return backend.read_reply(call, json_reply(body, status, **{"Retry-After": "3600"}))
+
+
+@pytest.mark.parametrize(("asked", "status", "body", "error_class"), cases_of(*ROWS))
+def test_each_rejection_has_its_error_charge_and_message(asked, status, body, error_class):
+    error = error_for(asked, status, body)
+    assert type(error) is error_class
+    assert error.billing.charged is charge_of(asked, status, body, error_class)
+    assert error.retryable is (error_class in (fm.VendorUnavailable, fm.RateLimited))
+    assert error.status_code == status
+    assert error.retry_after_s == 3600
+    for sentence in sentences_in(body):
+        assert sentence.strip()[:60] in str(error)
+    if error_class is fm.OutcomeUnknown and "didit" not in asked:
+        assert not error.reconcilable
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "body", "kind"),
-    [(asked, *row) for asked, rows in ROWS.items() for row in rows],
+    ("asked", "body", "field_errors"),
+    [
+        (
+            "didit",
+            {"user_image": [EXTENSION], "ref_image": ["It is empty."]},
+            {"user_image": (EXTENSION,), "ref_image": ("It is empty.",)},
+        ),
+        (
+            "didit start",
+            {"workflow_id": ["It is required."]},
+            {"workflow_id": ("It is required.",)},
+        ),
+        ("didit start", {"portrait_image": "Too large."}, {"portrait_image": ("Too large.",)}),
+    ],
 )
-def test_each_rejection_has_its_error_charge_and_message(asked, status, body, kind):
-    backend, call = ASKED[asked]
-    error = backend.read_reply(call, json_reply(body, status, **{"Retry-After": "3600"}))
-    assert type(error) is kind
-    assert error.billing.charged is charge_of(asked, status, body, kind)
-    assert error.retryable is (kind in (fm.VendorUnavailable, fm.RateLimited))
-    assert (error.status_code, error.retry_after_s) == (status, 3600)
-    assert all(sentence.strip()[:60] in str(error) for sentence in sentences(body))
-    if isinstance(body, dict) and {*body} & {"ref_image", "workflow_id", "portrait_image"}:
-        assert {*error.field_errors} == {*body}
-        assert sentences([*map(list, error.field_errors.values())]) == sentences(body)
-    if kind is fm.OutcomeUnknown and "didit" not in asked:
-        assert not error.reconcilable
-    if asked == "didit":
-        assert error.ids.call == "a-1"
-        if sentences(body):
-            assert "only 200 responses are charged" in error.billing.ground
-    if asked == "deepvue" and isinstance(body, dict):
-        assert error.ids.vendor == body.get("transaction_id")
+def test_fields_that_didit_refuses_are_named(asked, body, field_errors):
+    assert error_for(asked, 400, body).field_errors == field_errors
+
+
+@pytest.mark.parametrize(("asked", "status", "body", "error_class"), cases_of("didit"))
+def test_didits_error_names_the_call_and_why_it_is_free(asked, status, body, error_class):
+    error = error_for(asked, status, body)
+    assert error.ids.call == "a-1"
+    if error_class is not fm.OutcomeUnknown and sentences_in(body):
+        assert "only 200 responses are charged" in error.billing.ground
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "vendor_id"),
+    [
+        (422, {"detail": "Face not detected", "transaction_id": "t-2"}, "t-2"),
+        (202, {"transaction_id": "t-1"}, "t-1"),
+        (404, {"detail": "Not Found"}, None),
+    ],
+)
+def test_deepvues_error_names_its_transaction(status, body, vendor_id):
+    assert error_for("deepvue", status, body).ids.vendor == vendor_id
 
 
 @pytest.mark.parametrize("status", [3, 4, 5])
@@ -260,9 +327,9 @@ def test_each_rejection_has_its_error_charge_and_message(asked, status, body, ki
 def test_regulas_face_that_cannot_be_measured_is_inconclusive_and_names_its_picture(
     status, index, name
 ):
-    backend, call = ASKED["regula"]
     detection = {"imageIndex": index, "status": status, "faces": []}
     body = {"code": status, "detections": [detection], "results": []}
+    backend, call = ASKED["regula"]
     result = backend.read_reply(call, json_reply(body))
     assert result.decision is fm.Decision.INCONCLUSIVE
     (warning,) = result.warnings

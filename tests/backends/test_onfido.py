@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import json
 
-import attrs
 import pytest
 from kit.fakes import json_reply
 from kit.sessions import session_record
@@ -13,7 +12,7 @@ from kit.sessions import session_record
 import facematch_core as fm
 from facematch_core import Decision, LivenessDecision, SessionState
 from facematch_core.backend import ReadRequest
-from facematch_core.backend.session_types import Agreement, DeletionState
+from facematch_core.backend.session_types import DeletionState
 from facematch_mock_server import Fault, MockServer
 from facematch_onfido import OnfidoBackend, OnfidoSessionOptions
 
@@ -146,36 +145,6 @@ def test_refused_field_is_named(sessions, mock):
     assert caught.value.billing.charged is fm.Charged.NO
 
 
-@pytest.mark.parametrize(
-    ("status", "error"),
-    [
-        (400, fm.RequestRejected),
-        (401, fm.AuthenticationFailed),
-        (403, fm.PermissionDenied),
-        (404, fm.RequestRejected),
-        (410, fm.RequestRejected),
-        (422, fm.RequestRejected),
-        (429, fm.RateLimited),
-    ],
-)
-def test_refused_run_is_free(sessions, mock, status, error):
-    body = {"error": {"type": "x", "message": "No.", "fields": {}}}
-    mock.control.add_fault(
-        Fault(
-            path="/v3.6/workflow_runs",
-            method="POST",
-            stage="answer",
-            kind="json",
-            status=status,
-            body=body,
-        )
-    )
-    with pytest.raises(fm.VendorError) as caught:
-        sessions.start(plan(sessions))
-    assert type(caught.value) is error
-    assert caught.value.billing.charged is fm.Charged.NO
-
-
 # Read
 
 
@@ -189,22 +158,6 @@ def test_own_document_and_face_verify(sessions, mock):
     assert result.match.score.value > 50
     assert (result.access, result.vendor_status) == (None, "approved")
     assert result.environment is fm.Environment.MOCK
-
-
-@pytest.mark.parametrize(
-    ("document", "agreement"),
-    [
-        ({"last_name": "Hopper"}, Agreement.DISAGREES),
-        ({"first_name": "A"}, Agreement.INCOMPLETE),
-        ({"first_name": None, "last_name": None}, Agreement.UNKNOWN),
-    ],
-)
-def test_document_of_another_name_does_not_verify(sessions, mock, document, agreement):
-    started = sessions.start(plan(sessions))
-    finish(mock, started, **document)
-    result = sessions.read(started.record, document=ADA)
-    assert result.name_agreement is agreement
-    assert not is_verified(result)
 
 
 @pytest.mark.parametrize(
@@ -309,24 +262,6 @@ def test_run_whose_workflow_failed_is_failed_and_verifies_nobody(sessions, mock)
     assert not is_verified(result)
 
 
-def test_lost_start_is_found_by_its_record(sessions, mock):
-    record = plan(sessions)
-    mock.control.add_fault(
-        Fault(
-            call="session_start",
-            stage="after_upload",
-            kind="truncate",
-            executed=True,
-            method="POST",
-        )
-    )
-    with pytest.raises(fm.OutcomeUnknown):
-        sessions.start(record)
-    again = sessions.start(record)
-    assert len(mock.control.sessions.all()) == 1
-    assert again.record.session_id == mock.control.sessions.all()[-1].id
-
-
 def test_link_on_a_customers_subdomain_is_the_vendors():
     backend = OnfidoBackend(api_token="k", workflow_id=WORKFLOW, face_output="selfie")
     assert "*.eu.onfido.app" in backend.session_capabilities.link_hosts
@@ -361,30 +296,12 @@ def test_wrong_oauth_client_is_refused_and_free(open_sessions):
 # Delete
 
 
-def test_deletion_is_requested_and_then_nothing_is_found(sessions, mock):
-    started = sessions.start(plan(sessions))
-    finish(mock, started)
-    deletion = sessions.delete(started.record)
-    assert (deletion.state, deletion.face_kept) == (DeletionState.REQUESTED, None)
-    with pytest.raises(fm.SessionNotFound):
-        sessions.read(started.record, document=ADA)
-    assert sessions.delete(started.record).state is DeletionState.NOT_THERE
-
-
 def test_run_is_deleted_by_its_record_alone(sessions, mock):
     record = plan(sessions)
     assert sessions.delete(record).state is DeletionState.NOT_THERE
     sessions.start(record)
     assert sessions.delete(record).state is DeletionState.REQUESTED
     assert mock.control.world.records.applicants.all()[-1].is_deleted
-
-
-def test_run_of_another_record_is_not_deleted(sessions, mock):
-    first = sessions.start(plan(sessions)).record
-    second = sessions.start(plan(sessions)).record
-    with pytest.raises(fm.SessionMismatch):
-        sessions.delete(attrs.evolve(first, session_id=second.session_id))
-    assert not any(each.is_deleted for each in mock.control.world.records.applicants.all())
 
 
 # Webhooks

@@ -147,10 +147,6 @@ def test_green_selfie_is_a_match_and_live():
     assert reading.environment is fm.Environment.PRODUCTION
 
 
-def test_approved_applicant_without_a_selfie_is_no_match():
-    assert verdicts(read(SELFIE=None)) == ()
-
-
 @pytest.mark.parametrize("status", ["awaitingUser", "awaitingService"])
 def test_green_before_the_end_does_not_count(status):
     review = {"reviewStatus": status, "reviewResult": {"reviewAnswer": "GREEN"}}
@@ -241,34 +237,6 @@ def test_raw_has_neither_names_nor_comments():
     reading = read(applicant(review=review, info={"firstName": "Ada"}))
     assert "Ada" not in json.dumps(reading.raw)
     assert reading.raw["review"]["reviewResult"] == {"reviewAnswer": "RED", "buttonIds": []}
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "headers", "start_error", "read_error"),
-    [
-        (401, {"errorCode": 4004}, {}, fm.AuthenticationFailed, fm.AuthenticationFailed),
-        (401, {"errorCode": 4001}, {}, fm.AuthenticationFailed, fm.AuthenticationFailed),
-        (403, {}, {}, fm.PermissionDenied, fm.PermissionDenied),
-        (404, {}, {}, fm.RequestRejected, fm.errors.SessionNotFound),
-        (400, {"description": "Invalid id '000'"}, {}, fm.RequestRejected, fm.RequestRejected),
-        (409, {"errorCode": 1008}, {}, None, fm.RequestRejected),
-        (409, {}, {"Retry-After": "10"}, None, fm.RateLimited),
-        (429, {}, {}, fm.RateLimited, fm.RateLimited),
-    ],
-)
-def test_refusals_are_free(status, body, headers, start_error, read_error):
-    reply = json_reply({"description": "So.", "code": status, **body}, status, **headers)
-    for request, expected in [
-        (StartRequest(record=UNSTARTED), start_error),
-        (ReadRequest(record=RECORD), read_error),
-    ]:
-        if expected is None:
-            continue  # an applicant that exists already: see the tests of starts
-        error = BACKEND.read_reply(request, reply)
-        assert type(error) is expected
-        assert error.billing.charged is fm.Charged.NO
-    assert error.retry_after_s == (10 if headers else None)
-    assert (body.get("description") or "So.").rstrip(".") in error.message
 
 
 @pytest.mark.parametrize("status", [200, 201])

@@ -275,44 +275,11 @@ def test_without_a_decision_the_attempts_show_how_far_the_person_is(statuses, st
 # Errors
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "error"),
-    [
-        (401, "1801", errors.AuthenticationFailed),
-        (401, "1803", errors.AuthenticationFailed),
-        (401, "1804", errors.PermissionDenied),
-        (401, "1815", errors.AuthenticationFailed),
-        (401, "1818", errors.AuthenticationFailed),
-        (401, "9999", errors.AuthenticationFailed),
-        (400, "1302", errors.RequestRejected),
-        (429, None, errors.RateLimited),
-        (500, None, errors.OutcomeUnknown),
-    ],
-)
-def test_refused_start_has_the_documented_error(status, code, error):
-    refused = refusal(StartRequest(record=RECORD), status, code=code, message="No.")
-    assert type(refused) is error
-    is_free = refused.billing.charged is fm.Charged.NO
-    assert is_free is (error is not errors.OutcomeUnknown)
-
-
 def test_a_404_is_an_unknown_session_only_in_veriffs_own_form():
     reading = ReadRequest(record=RECORD)
     assert type(refusal(reading, 404, message="Session not found")) is errors.SessionNotFound
     foreign = BACKEND.read_reply(reading, json_reply({"detail": "Not here."}, status=404))
     assert type(foreign) is errors.RequestRejected
-
-
-@pytest.mark.parametrize("code", ["1305", "1306"])
-def test_a_session_that_is_being_decided_cannot_be_deleted(code):
-    error = BACKEND.read_reply(
-        DeleteRequest(record=RECORD),
-        json_reply(UNDECIDED),
-        # The older page has a number as the status.
-        json_reply({"status": 400, "code": code, "message": "No."}, status=400),
-    )
-    assert type(error) is errors.RequestRejected
-    assert error.billing.charged is fm.Charged.NO
 
 
 # Deletion
@@ -440,17 +407,6 @@ def deliver(mock, shop, number=-1):
     webhooks = mock.control.webhooks
     letter = webhooks.delivery(webhooks.deliveries()[number].id)
     return shop.receive(letter.body, letter.headers)
-
-
-def test_the_person_of_the_document_is_verified(mock, shop):
-    session = shop.start(plan(shop))
-    assert shop.read(session.record).state is State.PENDING
-    pass_session(mock, session.record.session_id)
-    result = shop.read(session.record, document=ADA)
-    assert is_verified(result)
-    assert result.environment is fm.Environment.MOCK
-    grace = fm.Person(name="Grace Hopper", date_of_birth=ADA.date_of_birth)
-    assert not is_verified(shop.read(session.record, document=grace))
 
 
 def test_an_approval_of_a_selfie_alone_is_no_match(mock, shop):
