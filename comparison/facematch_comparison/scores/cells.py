@@ -201,7 +201,8 @@ def numbers_of(cells: pd.Series, *, decimal_commas: bool) -> NDArray[np.float64]
         numbers = cells.to_numpy(np.float64, na_value=np.nan)
         return np.asarray(np.where(np.isinf(numbers), np.inf, numbers))
     with contextlib.suppress(ValueError):
-        numbers = cells.astype("double[pyarrow]").to_numpy(np.float64, na_value=np.nan)
+        # With other types, pandas 2.2 rounds the last digit in another way.
+        numbers = cells.astype("Float64").to_numpy(np.float64, na_value=np.nan)
         if not np.isinf(numbers).any():
             return numbers
     words = words_of(cells)
