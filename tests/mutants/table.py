@@ -705,7 +705,7 @@ ROWS = (
         token=rescued(fm.VendorError, lambda me, error, again: refuse(
             fm.ConfigurationError("No token.")))),
     job("R32", "NobodyKnowsOfAnOpenJob", "A job that goes on is one that nobody can know of.",
-        reconcile=lambda me, ok, call, **how: found if (found := ok(call, **how)).result
+        reconcile=lambda me, ok, call, **how: found if (found := ok(call, **how)).result is not None
             else evolve(found, outcome=fm.Reconciled.CANNOT_KNOW)),
 
     # A vendor that requires a login

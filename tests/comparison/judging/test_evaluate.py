@@ -201,6 +201,16 @@ def test_headline_compares_systems_with_the_best_unbeaten_one():
     assert sentence in evaluation.headline
 
 
+def test_headline_counts_attempts_rather_than_people_where_people_are_unknown():
+    systems = [crowd("good", mean=65), crowd("poor", mean=50, seed=5)]
+    by_people = evaluate(systems, required_fmr=0.01).headline
+    assert "of 1,000 attempts by 200 genuine people" in by_people
+    unnamed = [attrs.evolve(system, people_known=False) for system in systems]
+    headline = evaluate(unnamed, required_fmr=0.01).headline
+    assert "of 1,000 genuine attempts" in headline
+    assert "people" not in headline
+
+
 def test_headline_is_short_and_tells_real_differences_from_others():
     systems = [
         crowd("a", mean=62, seed=1),

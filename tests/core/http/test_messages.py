@@ -254,6 +254,13 @@ def test_secret_in_params_is_sent(sent_message):
     assert head.startswith("GET /compare?version=2&access_token=key%2F7%26of%3Dmine&desk=3 ")
 
 
+def test_repr_of_a_request_names_neither_people_nor_files():
+    photograph = part(filename="ann-smith.jpg")
+    url = f"{NOWHERE}/compare"
+    request = HttpRequest(url=f"{url}?person=ann", fields={"name": "Ann"}, files=(photograph,))
+    assert repr(request) == f"HttpRequest(method='POST', url={url!r})"
+
+
 def test_secret_in_params_is_masked_as_it_is_and_as_it_was_sent():
     request = HttpRequest(url=f"{NOWHERE}/compare", params={"access_token": KEY_WITH_SIGNS})
     assert request.secrets == (KEY_WITH_SIGNS,)

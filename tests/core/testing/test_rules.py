@@ -11,8 +11,6 @@ from mutants.faults import as_dict, nobody, rescued
 from mutants.making import row, vendor
 from mutants.reference import (
     EDGES,
-    CheckReference,
-    CheckSimulator,
     HttpReference,
     HttpReferenceSimulator,
     JobReference,
@@ -140,9 +138,6 @@ RIGHT = [
         capabilities=evolve(JobReference.capabilities, billed_operations=frozenset()),
         charged=lambda me, ok, call: fm.Charged.NO,
         submit=lambda me, ok, call: evolve(ok(call), charges=0)),
-    # Clean-ups
-    row("R49", "RemovesFaces", "A check removes each face that it has sent.",
-        base=CheckReference, simulator=CheckSimulator),
     # The mapping
     row("R02", "Careful", "Digits may be read with a warning.", **OVER_HTTP, result=careful),
     # Options of its own
