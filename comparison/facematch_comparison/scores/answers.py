@@ -88,10 +88,10 @@ class ScoresByKind(NamedTuple):
 
 
 def couples_of(
-    probes: NDArray[np.int64], references: NDArray[np.int64], numbers: int
+    probes: NDArray[np.int64], references: NDArray[np.int64], numbered_people: int
 ) -> NDArray[np.int64]:
     """Number couples with several pairs from 1; return each pair's couple number, or else 0."""
-    couples = np.minimum(probes, references) * numbers + np.maximum(probes, references)
+    couples = np.minimum(probes, references) * numbered_people + np.maximum(probes, references)
     rising = np.sort(couples)
     repeated = np.unique(rising[1:][rising[1:] == rising[:-1]])
     if not len(repeated):
@@ -393,7 +393,7 @@ class Answers:
         )
 
     @cached_property
-    def couples(self) -> NDArray[np.int64]:
+    def couple_of_pair(self) -> NDArray[np.int64]:
         """int64, (N,): `couples_of` the non-mated pairs; 0 for mated pairs."""
         non_mated = ~self.mated
         couples = np.zeros(len(self), np.int64)

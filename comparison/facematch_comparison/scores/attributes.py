@@ -139,15 +139,16 @@ def _grouping_of(
     """Return one grouping; add a problem for each person in two groups of it."""
     words = common_words([column.groups for column in columns], is_sorted=True)
     groups = list(map(str, words[0].categories))
-    # Keep the order of lines, so that the first label of a person is on the earliest line.
+    # Each line has an entry for each column, in the order of lines, so that the first label of a
+    # person is on the earliest line.
     labels = np.stack([column.codes for column in words], axis=1).ravel()
     people = np.stack([column.people for column in columns], axis=1).ravel()
     probe = lines["person_1"].to_numpy()
     reference = lines["person_2"].to_numpy()
     count = 1 + max(int(probe.max()), int(reference.max()))
     stated = first_values(people, labels, count)
-    first_row = stated.first_row
-    group_of_person = np.where(first_row < 0, -1, labels[first_row])
+    first_entry = stated.first_row
+    group_of_person = np.where(first_entry < 0, -1, labels[first_entry])
     # Of each line, report the first contradiction.
     entry_of_line: dict[int, int] = {}
     for entry in stated.contradicting_rows.tolist():
@@ -159,7 +160,7 @@ def _grouping_of(
         entry = entry_of_line[line]
         person = people[entry]
         person_name = str(names[person]) if person < len(names) else "somebody"
-        is_same_line = first_row[person] // len(columns) == line
+        is_same_line = first_entry[person] // len(columns) == line
         place = "on the same line" if is_same_line else "above"
         return (
             f"{person_name!r:.60} is in the group {groups[labels[entry]]!r:.60} of {name}, but "

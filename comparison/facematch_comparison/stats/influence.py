@@ -83,7 +83,7 @@ class Influence:
         at_people += np.bincount(people.reference[non_mated], of_others, count)
         squares = at_people**2
         # Pairs of the same two people were counted twice, once at each person.
-        of_couples = table.couples[non_mated]
+        of_couples = table.couple_of_pair[non_mated]
         at_couples = np.bincount(of_couples, of_others)
         singles = of_others[of_couples == 0]
         variance = float(squares.sum() - (singles**2).sum() - (at_couples[1:] ** 2).sum())

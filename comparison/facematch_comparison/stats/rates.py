@@ -91,37 +91,40 @@ class Clusters:
     Args:
         probes: int64, (T,), from 0: the person of a mated pair, or one person of a non-mated one.
         references: int64, (T,): the other person; None for mated pairs.
-        numbers: Number of people, including people without a pair; None for the minimum.
-        couples: The result of `couples_of`; None to compute it.
+        numbered_people: How many numbers the people have, of whom some may be in no pair; None for
+            the largest number in a pair, plus one.
+        couple_of_pair: The result of `couples_of`; None to compute it.
     """
 
     def __init__(
         self,
         probes: Ints,
         references: Ints | None,
-        numbers: int | None = None,
-        couples: Ints | None = None,
+        numbered_people: int | None = None,
+        couple_of_pair: Ints | None = None,
     ) -> None:
         self.trials = len(probes)
         self.is_mated = references is None
         self.ends = [probes] if references is None else [probes, references]
-        self.numbers = numbers or 1 + max(int(end.max(initial=-1)) for end in self.ends)
-        self._given_couples = couples
+        if numbered_people is None:
+            numbered_people = 1 + max(int(end.max(initial=-1)) for end in self.ends)
+        self.numbered_people = numbered_people
+        self._given_couple_of_pair = couple_of_pair
         self.pairs_of_person = self.at_people(slice(None)).astype(np.float64)
         self.people = int(np.count_nonzero(self.pairs_of_person))
 
     def take(self, rows: Ints) -> Clusters:
         """Return the pairs at `rows`, in that order."""
-        couples = None if self.is_mated else self._couples[rows]
+        couple_of_pair = None if self.is_mated else self._couple_of_pair[rows]
         probes = self.ends[0][rows]
         references = None if self.is_mated else self.ends[1][rows]
-        return Clusters(probes, references, self.numbers, couples)
+        return Clusters(probes, references, self.numbered_people, couple_of_pair)
 
     def at_people(self, rows: Rows) -> Ints:
-        """Return the number of pairs at `rows` with each person: int64, (numbers,)."""
-        pairs = np.bincount(self.ends[0][rows], minlength=self.numbers)
+        """Return the number of pairs at `rows` with each person: int64, (numbered_people,)."""
+        pairs = np.bincount(self.ends[0][rows], minlength=self.numbered_people)
         for end in self.ends[1:]:
-            pairs += np.bincount(end[rows], minlength=self.numbers)
+            pairs += np.bincount(end[rows], minlength=self.numbered_people)
         return pairs
 
     @cached_property
@@ -140,7 +143,9 @@ class Clusters:
         """Return the sum of squared deviations over all couples (two people, in any order)."""
         rate = count / self.trials
         pairs = self._pairs_of_couple
-        error_counts = np.bincount(self._couples[errors], minlength=len(pairs)).astype(np.float64)
+        error_counts = np.bincount(self._couple_of_pair[errors], minlength=len(pairs)).astype(
+            np.float64
+        )
         # Couples with only one pair have number 0.
         single_errors = error_counts[0]
         single_others = pairs[0] - single_errors
@@ -148,14 +153,14 @@ class Clusters:
         return float(single_squares + ((error_counts[1:] - rate * pairs[1:]) ** 2).sum())
 
     @cached_property
-    def _couples(self) -> Ints:
-        if self._given_couples is not None:
-            return self._given_couples
-        return couples_of(self.ends[0], self.ends[1], self.numbers)
+    def _couple_of_pair(self) -> Ints:
+        if self._given_couple_of_pair is not None:
+            return self._given_couple_of_pair
+        return couples_of(self.ends[0], self.ends[1], self.numbered_people)
 
     @cached_property
     def _pairs_of_couple(self) -> Floats:
-        return np.bincount(self._couples, minlength=1).astype(np.float64)
+        return np.bincount(self._couple_of_pair, minlength=1).astype(np.float64)
 
 
 def interval(errors: Bools, clusters: Clusters, confidence: float = 0.95) -> Interval:
@@ -306,8 +311,8 @@ class Sample(Clusters):
         people = table.people
         is_mated = bool(table.mated[rows].all())
         reference = None if is_mated else people.reference[rows]
-        couples = None if is_mated else table.couples[rows]
-        super().__init__(people.probe[rows], reference, len(people.numbers), couples)
+        couple_of_pair = None if is_mated else table.couple_of_pair[rows]
+        super().__init__(people.probe[rows], reference, len(people.numbers), couple_of_pair)
         self.rows = rows
 
     def rate(self, errors: Bools, confidence: float) -> Rate:
