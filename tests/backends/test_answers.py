@@ -25,138 +25,199 @@ CARDS = card_sheet()
 BOX = {"probability": 0.9, "x_min": 1, "y_min": 2, "x_max": 3, "y_max": 4}
 
 
-def of_azure(confidence, is_identical=None):
+def azure(confidence, is_identical=None, *, probe_face=FACE):
+    """The bodies of a call's three answers: the faces of each picture, and the comparison."""
     if is_identical is None:
         is_identical = isinstance(confidence, float) and confidence >= 0.5
-    return [FACE], [FACE], {"isIdentical": is_identical, "confidence": confidence}
+    return [probe_face], [FACE], {"isIdentical": is_identical, "confidence": confidence}
 
 
-def of_compreface(similarity, *, versions=None, **of_face):
-    row = {
+def compreface(similarity, *, versions=None, **of_face):
+    comparison = {
         "source_image_face": {"box": BOX, **of_face},
         "face_matches": [{"box": BOX, "similarity": similarity}],
     }
-    return ({"result": [row | ({"plugins_versions": versions} if versions else {})]},)
+    if versions is not None:
+        comparison["plugins_versions"] = versions
+    return [{"result": [comparison]}]
 
 
-def of_rekognition(similarity):
-    box = dict.fromkeys(("Left", "Top", "Width", "Height"), 0.1)
+def rekognition(similarity):
+    box = {"Left": 0.1, "Top": 0.1, "Width": 0.1, "Height": 0.1}
     face = {"BoundingBox": box, "Confidence": 99.9}
     matches = [{"Similarity": similarity, "Face": face}]
-    return ({"SourceImageFace": face, "FaceMatches": matches, "UnmatchedFaces": []},)
+    return [{"SourceImageFace": face, "FaceMatches": matches, "UnmatchedFaces": []}]
 
 
-def read(backend, *bodies, threshold=50):
+def read(backend, bodies, threshold=50):
     return backend.read_reply(match_call(threshold), *map(json_reply, bodies))
 
 
 @pytest.mark.parametrize(
     ("backend", "answer", "scale"),
     [
-        (AZURE, of_azure, "azure/recognition_04"),
-        (COMPREFACE, of_compreface, "compreface/similarity"),
+        (AZURE, azure, "azure/recognition_04"),
+        (COMPREFACE, compreface, "compreface/similarity"),
     ],
 )
 @given(percent=st.integers(0, 100))
 def test_score_is_exactly_100_times_the_fraction(backend, answer, scale, percent):
-    result = read(backend, *answer(percent / 100), threshold=percent)
-    assert (result.score.value, result.score.raw) == (percent, percent / 100)
-    assert (result.score.scale, result.decision) == (scale, fm.Decision.MATCH)
+    result = read(backend, answer(percent / 100), threshold=percent)
+    assert result.score.value == percent
+    assert result.score.raw == percent / 100
+    assert result.score.scale == scale
+    assert result.decision is fm.Decision.MATCH
 
 
 OTHER_MODEL = {**FACE, "recognitionModel": "recognition_01"}
-ODD_PLACE = {**FACE, "faceRectangle": {"top": "78", "left": 1, "width": 1, "height": 1}}
+NO_ID = {**FACE, "faceId": None}
+ODD_RECTANGLE = {**FACE, "faceRectangle": {"top": "78", "left": 1, "width": 1, "height": 1}}
+
+
+@pytest.mark.parametrize(
+    "bodies",
+    [
+        [{}],
+        [None],
+        [[OTHER_MODEL]],
+        [[{"faceRectangle": {}}]],
+        [[FACE], [NO_ID, 7]],
+        azure(0.9, probe_face=ODD_RECTANGLE),
+        azure(-0.01),
+        azure(1.01),
+        azure("0.9"),
+        azure(True),
+        azure([]),
+        azure(0.9, "true"),
+        [[FACE], [FACE], {}],
+        [[FACE], [FACE], []],
+        [[FACE], [FACE], None],
+        [[FACE], [FACE], "yes"],
+        [[FACE], [FACE], {"confidence": 0.9}],
+    ],
+)
+def test_unreadable_answer_of_azure_is_charged_and_not_repeated(bodies):
+    error = read(AZURE, bodies)
+    assert isinstance(error, fm.UnexpectedResponse)
+    assert not error.retryable
+    assert error.billing.charges == len(bodies)
 
 
 @pytest.mark.parametrize(
     ("backend", "bodies"),
     [
-        *((AZURE, [body]) for body in ({}, None, [OTHER_MODEL], [{"faceRectangle": {}}])),
-        (AZURE, [[FACE], [{**FACE, "faceId": None}, 7]]),
-        (AZURE, [[ODD_PLACE], *of_azure(0.9)[1:]]),
-        *((AZURE, of_azure(value)) for value in (-0.01, 1.01, "0.9", True, [])),
-        *((AZURE, [[FACE], [FACE], body]) for body in ({}, [], None, "yes", {"confidence": 0.9})),
-        (AZURE, of_azure(0.9, "true")),
-        *((COMPREFACE, of_compreface(value)) for value in (-0.01, 1.01, "0.9", True)),
-        (COMPREFACE, of_compreface(0.9, landmarks=[[1, 2]])),
-        (COMPREFACE, of_compreface(0.9, pose={"pitch": 0.0, "roll": 0.0})),
-        (COMPREFACE, of_compreface(0.9, mask={"value": "without_mask", "probability": 1.5})),
-        *((REKOGNITION, of_rekognition(value)) for value in (-0.01, 100.01, "99", True, [99])),
+        (COMPREFACE, compreface(-0.01)),
+        (COMPREFACE, compreface(1.01)),
+        (COMPREFACE, compreface("0.9")),
+        (COMPREFACE, compreface(True)),
+        (COMPREFACE, compreface(0.9, landmarks=[[1, 2]])),
+        (COMPREFACE, compreface(0.9, pose={"pitch": 0.0, "roll": 0.0})),
+        (COMPREFACE, compreface(0.9, mask={"value": "without_mask", "probability": 1.5})),
+        (REKOGNITION, rekognition(-0.01)),
+        (REKOGNITION, rekognition(100.01)),
+        (REKOGNITION, rekognition("99")),
+        (REKOGNITION, rekognition(True)),
+        (REKOGNITION, rekognition([99])),
     ],
 )
 def test_unreadable_answer_is_not_repeated(backend, bodies):
-    answer = read(backend, *bodies)
-    assert isinstance(answer, fm.UnexpectedResponse)
-    assert not answer.retryable
-    if backend is AZURE:
-        assert answer.billing.charges == len(bodies)
+    error = read(backend, bodies)
+    assert isinstance(error, fm.UnexpectedResponse)
+    assert not error.retryable
 
 
 # Azure
 
 
-@given(st.floats(0, 1), st.floats(0, 100), st.booleans())
-def test_threshold_decides_and_contradiction_is_review(confidence, threshold, contradicts):
-    is_identical = (confidence >= 0.5) is not contradicts
-    result = read(AZURE, *of_azure(confidence, is_identical), threshold=threshold)
-    passes = fm.Decision.MATCH if result.score.value >= threshold else fm.Decision.NO_MATCH
-    assert result.decision is (fm.Decision.REVIEW if contradicts else passes)
+@given(confidence=st.floats(0, 1), threshold=st.floats(0, 100))
+def test_azures_score_decides_at_the_threshold(confidence, threshold):
+    result = read(AZURE, azure(confidence), threshold=threshold)
+    is_match = result.score.value >= threshold
+    assert result.decision is (fm.Decision.MATCH if is_match else fm.Decision.NO_MATCH)
+    assert result.score.raw == confidence
+    assert result.billing.charges == 3
+
+
+@pytest.mark.parametrize(
+    ("confidence", "is_identical", "vendor_status"),
+    [
+        pytest.param(0.5, False, "isIdentical: false", id="no at the cut"),
+        pytest.param(0.49, True, "isIdentical: true", id="yes below the cut"),
+    ],
+)
+def test_azures_verdict_that_contradicts_its_confidence_is_review(
+    confidence, is_identical, vendor_status
+):
+    result = read(AZURE, azure(confidence, is_identical))
+    assert result.decision is fm.Decision.REVIEW
+    assert result.vendor_status == vendor_status
     assert result.raw["verify"]["isIdentical"] is is_identical
-    assert result.vendor_status == f"isIdentical: {'true' if is_identical else 'false'}"
-    assert (result.score.raw, result.billing.charges) == (confidence, 3)
 
 
 @pytest.mark.parametrize(
     ("backend", "bodies", "header"),
     [
-        (AZURE, of_azure(0.9), "apim-request-id"),
-        (REKOGNITION, of_rekognition(99.0), "x-amzn-RequestId"),
+        (AZURE, azure(0.9), "apim-request-id"),
+        (REKOGNITION, rekognition(99.0), "x-amzn-RequestId"),
     ],
 )
-def test_id_of_the_last_request_is_the_vendors_id(backend, bodies, header):
+def test_id_of_a_request_is_the_vendors_id(backend, bodies, header):
     replies = [json_reply(body, **{header: "r-1"}) for body in bodies]
     assert backend.read_reply(match_call(50), *replies).ids.vendor == "r-1"
 
 
-def test_first_face_was_compared():
+def test_azures_first_face_was_compared():
     smaller = {**FACE, "faceRectangle": {"top": 1, "left": 2, "width": 3, "height": 4}}
-    result = read(AZURE, [FACE, smaller], *of_azure(0.9)[1:])
-    box = result.probe_faces[0].box
-    assert (box.left, box.top, box.right, box.bottom, box.unit) == (394, 78, 404, 98, "px")
-    assert isinstance(box.left, float)
+    _, reference_faces, comparison = azure(0.9)
+    result = read(AZURE, [[FACE, smaller], reference_faces, comparison])
     assert [face.compared for face in result.probe_faces] == [True, False]
-    assert [warning.code for warning in result.warnings] == [fm.WarningCode.MULTIPLE_FACES]
-    assert "the probe shows 2 faces" in result.warnings[0].text
+    (warning,) = result.warnings
+    assert warning.code is fm.WarningCode.MULTIPLE_FACES
+    assert "the probe shows 2 faces" in warning.text
     assert result.decision is fm.Decision.MATCH
 
 
+def test_azures_rectangle_is_a_box_in_pixels():
+    box = read(AZURE, azure(0.9)).probe_faces[0].box
+    assert box == fm.models.Box(left=394, top=78, right=404, bottom=98, unit="px")
+    assert isinstance(box.left, float)
+
+
 @pytest.mark.parametrize(
-    ("bodies", "words"),
+    ("bodies", "warnings"),
     [
         ([[]], ["the probe shows no face"]),
         ([[FACE], []], ["the reference shows no face"]),
-        (of_azure(None), []),
+        (azure(None), []),
     ],
 )
-def test_without_a_face_or_confidence_nothing_is_decided(bodies, words):
-    result = read(AZURE, *bodies)
-    assert (result.decision, result.score) == (fm.Decision.INCONCLUSIVE, None)
-    assert [warning.text for warning in result.warnings] == words
+def test_without_a_face_or_confidence_nothing_is_decided(bodies, warnings):
+    result = read(AZURE, bodies)
+    assert result.decision is fm.Decision.INCONCLUSIVE
+    assert result.score is None
+    assert [warning.text for warning in result.warnings] == warnings
     assert {warning.code for warning in result.warnings} <= {fm.WarningCode.NO_FACE}
-    assert (result.billing.charged, result.billing.charges) == (fm.Charged.YES, len(bodies))
+    assert result.billing.charged is fm.Charged.YES
+    assert result.billing.charges == len(bodies)
 
 
 # CompreFace
 
 
-def test_model_names_the_scale_and_refuses_other_models():
-    named = of_compreface(0.9, versions={"calculator": "facenet.Calculator"})
-    names = ("facenet.Calculator", "arcface.Calculator")
-    facenet, arcface = (ComprefaceBackend(api_key="k", model=name) for name in names)
-    result = read(facenet, *named)
-    assert result.score.scale == f"compreface/{result.model}" == "compreface/facenet.Calculator"
-    assert isinstance(read(arcface, *named), fm.UnexpectedResponse)
-    assert isinstance(read(facenet, *of_compreface(0.9)), fm.UnexpectedResponse)
+FACENET = ComprefaceBackend(api_key="k", model="facenet.Calculator")
+BY_FACENET = compreface(0.9, versions={"calculator": "facenet.Calculator"})
+
+
+def test_compreface_model_names_the_scale():
+    result = read(FACENET, BY_FACENET)
+    assert result.model == "facenet.Calculator"
+    assert result.score.scale == "compreface/facenet.Calculator"
+
+
+def test_answer_of_another_compreface_model_is_unreadable():
+    arcface = ComprefaceBackend(api_key="k", model="arcface.Calculator")
+    assert isinstance(read(arcface, BY_FACENET), fm.UnexpectedResponse)
+    assert isinstance(read(FACENET, compreface(0.9)), fm.UnexpectedResponse)
 
 
 @pytest.mark.parametrize("least", [0, 0.8, 1])
@@ -166,8 +227,11 @@ def test_det_prob_threshold_is_sent(least):
 
 
 def test_plugins_fill_the_fields_of_a_face(compreface_server):
-    where = {"api_key": compreface_server.live_key, "base_url": compreface_server.url}
-    backend = ComprefaceBackend(plugins="landmarks,mask,pose,calculator", **where)
+    backend = ComprefaceBackend(
+        plugins="landmarks,mask,pose,calculator",
+        api_key=compreface_server.live_key,
+        base_url=compreface_server.url,
+    )
     with fm.FaceVerifier(backend) as verifier:
         result = verifier.verify(make_card("p1"), CARDS["p1"].data)
     (face,) = result.probe_faces
@@ -183,53 +247,72 @@ def test_plugins_fill_the_fields_of_a_face(compreface_server):
 
 
 @pytest.fixture
-def ask(rekognition_server):
-    where = {"region": "eu-west-1", "base_url": rekognition_server.url, **AWS_KEYS}
+def compare(rekognition_server):
+    """Compare two cards, given by their names, at the mock of Rekognition."""
 
-    def ask(probe, reference, **settings):
-        with fm.FaceVerifier(RekognitionBackend(**where, **settings)) as verifier:
+    def compare(probe, reference, **settings):
+        backend = RekognitionBackend(
+            region="eu-west-1", base_url=rekognition_server.url, **AWS_KEYS, **settings
+        )
+        with fm.FaceVerifier(backend) as verifier:
             return verifier.verify(CARDS[probe].data, CARDS[reference].data)
 
-    return ask
+    return compare
 
 
-def test_all_faces_of_the_probe_are_compared_with_the_largest_of_the_reference(ask):
-    result = ask("two-faces", "p1")
+def test_all_faces_of_the_probe_are_compared(compare):
+    result = compare("two-faces", "p1")
     assert result.is_match
     assert [warning.code for warning in result.warnings] == [fm.WarningCode.MULTIPLE_FACES]
     assert [round(face.similarity.value) for face in result.probe_faces] == [95, 5]
     assert [face.compared for face in result.probe_faces] == [True, False]
-    result = ask("p1", "two-faces")
-    assert (result.is_match, result.warnings) == (True, ())
+
+
+def test_largest_face_of_the_reference_is_compared_without_a_warning(compare):
+    result = compare("p1", "two-faces")
+    assert result.is_match
+    assert result.warnings == ()
 
 
 @pytest.mark.parametrize(
-    ("pictures", "decision", "charges", "words"),
+    ("probe", "reference", "decision", "charges", "warnings"),
     [
-        (("p1-again", "p1"), "match", 2, []),
-        (("p1", "two-faces"), "match", 2, ["the reference shows more than one face"]),
-        (("p1", "no-face"), "inconclusive", 1, ["the reference shows no face"]),
-        (("no-face", "p1"), "inconclusive", None, ["no face was found in one of the pictures"]),
+        ("p1-again", "p1", "match", 2, []),
+        ("p1", "two-faces", "match", 2, ["the reference shows more than one face"]),
+        ("p1", "no-face", "inconclusive", 1, ["the reference shows no face"]),
     ],
 )
 def test_reference_quality_costs_an_image_more(  # noqa: PLR0917 - fixtures and parameters
-    rekognition_server, ask, pictures, decision, charges, words
+    rekognition_server, compare, probe, reference, decision, charges, warnings
 ):
-    before = len(rekognition_server.control.charges())
-    result = ask(*pictures, reference_quality=True)
-    assert (result.decision, [warning.text for warning in result.warnings]) == (decision, words)
-    if charges is None:
-        assert result.billing.charged is fm.Charged.UNKNOWN
-        assert "charges of earlier requests of the call: 1" in result.billing.ground
-        return
-    counted = len(rekognition_server.control.charges()) - before
-    assert (result.billing.charges, counted) == (charges, charges)
-    if decision == "match":
-        first, *others = result.reference_faces
-        width = first.box.right - first.box.left
-        assert set(first.quality) == {"Brightness", "Sharpness"}
-        assert set(first.pose) == {"Roll", "Yaw", "Pitch"}
-        assert first.compared
-        assert not any(face.compared or face.box.right - face.box.left > width for face in others)
-        assert set(result.raw) >= {"FaceMatches", "FaceDetails"}
-        assert result.score == ask(*pictures).score
+    charges_before = len(rekognition_server.control.charges())
+    result = compare(probe, reference, reference_quality=True)
+    assert result.decision == decision
+    assert [warning.text for warning in result.warnings] == warnings
+    assert result.billing.charges == charges
+    assert len(rekognition_server.control.charges()) - charges_before == charges
+
+
+def test_charge_of_reference_quality_is_told_if_that_of_the_comparison_is_unknown(compare):
+    result = compare("no-face", "p1", reference_quality=True)
+    assert result.decision is fm.Decision.INCONCLUSIVE
+    (warning,) = result.warnings
+    assert warning.text == "no face was found in one of the pictures"
+    assert result.billing.charged is fm.Charged.UNKNOWN
+    assert "charges of earlier requests of the call: 1" in result.billing.ground
+
+
+def test_reference_quality_describes_each_face_of_the_reference(compare):
+    result = compare("p1", "two-faces", reference_quality=True)
+    largest, smaller = result.reference_faces
+    assert set(largest.quality) == {"Brightness", "Sharpness"}
+    assert set(largest.pose) == {"Roll", "Yaw", "Pitch"}
+    assert largest.compared
+    assert not smaller.compared
+    assert smaller.box.right - smaller.box.left < largest.box.right - largest.box.left
+    assert set(result.raw) >= {"FaceMatches", "FaceDetails"}
+
+
+def test_reference_quality_does_not_change_the_score(compare):
+    with_quality = compare("p1", "two-faces", reference_quality=True)
+    assert with_quality.score == compare("p1", "two-faces").score

@@ -12,7 +12,7 @@ from kit.sessions import session_record
 import facematch_core as fm
 from facematch_core import Decision, LivenessDecision, SessionState
 from facematch_core.backend import ReadRequest
-from facematch_core.backend.session_types import DeletionState
+from facematch_core.backend.session_types import Agreement, DeletionState
 from facematch_mock_server import Fault, MockServer
 from facematch_onfido import OnfidoBackend, OnfidoSessionOptions
 
@@ -30,7 +30,7 @@ def mock():
 
 @pytest.fixture
 def open_sessions(mock, at_end):
-    def open_them(**settings):
+    def open_sessions(**settings):
         usual = {
             "api_token": mock.live_key,
             "workflow_id": WORKFLOW,
@@ -43,11 +43,11 @@ def open_sessions(mock, at_end):
             "compared_with": "document",
             "require_environment": "mock",
         }
-        sessions = fm.open_sessions("onfido", **usual | settings)
+        sessions = fm.open_sessions("onfido", **{**usual, **settings})
         at_end.callback(sessions.close)
         return sessions
 
-    return open_them
+    return open_sessions
 
 
 @pytest.fixture
@@ -91,10 +91,8 @@ def test_start_sends_tags_link_and_no_name_of_the_person(sessions, mock):
     assert run["tags"] == [record.id, record.terms]
     assert run["workflow_id"] == WORKFLOW
     link = run["link"]
-    assert (link["completed_redirect_url"], link["language"]) == (
-        "https://shop.example/back",
-        "pt_PT",
-    )
+    assert link["completed_redirect_url"] == "https://shop.example/back"
+    assert link["language"] == "pt_PT"
     expires_at = dt.datetime.fromisoformat(link["expires_at"])
     assert expires_at - mock.clock.now() <= dt.timedelta(minutes=30)
     assert started.access.link.reveal().startswith(mock.url)
@@ -158,6 +156,22 @@ def test_own_document_and_face_verify(sessions, mock):
     assert result.match.score.value > 50
     assert (result.access, result.vendor_status) == (None, "approved")
     assert result.environment is fm.Environment.MOCK
+
+
+@pytest.mark.parametrize(
+    ("changes", "agreement"),
+    [
+        pytest.param({"last_name": "Hopper"}, Agreement.DISAGREES, id="another last name"),
+        pytest.param({"first_name": "A"}, Agreement.INCOMPLETE, id="an initial"),
+        pytest.param({"first_name": None, "last_name": None}, Agreement.UNKNOWN, id="no name"),
+    ],
+)
+def test_document_of_another_name_does_not_verify(sessions, mock, changes, agreement):
+    started = sessions.start(plan(sessions))
+    finish(mock, started, **changes)
+    result = sessions.read(started.record, document=ADA)
+    assert result.name_agreement is agreement
+    assert not is_verified(result)
 
 
 @pytest.mark.parametrize(

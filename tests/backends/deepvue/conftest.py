@@ -40,7 +40,10 @@ class Deepvue(ScriptedAdapter):
         self.client_id = f"deepvue-client-{next(CLIENTS)}"
         #: Fields of a login's answer beside the token.
         self.life = {"expiry": "24hrs"}
-        self.tokens, self.replies, self.lock = [], {}, threading.Lock()
+        self.tokens = []
+        #: Answers by path, in place of the usual ones.
+        self.replies = {}
+        self.lock = threading.Lock()
         self.before_login = lambda: None
 
     def set_answers(self, path, *replies):
@@ -55,12 +58,13 @@ class Deepvue(ScriptedAdapter):
         if path == "/v1/authorize":
             self.before_login()
         with self.lock:
-            if waiting := self.replies.get(path):
-                return waiting.pop(0) if len(waiting) > 1 else waiting[0]
-            if path != "/v1/authorize":
-                return 200, LIVE if path == "/v1/liveness-check" else MATCH
-            self.tokens.append(f"token-{len(self.tokens) + 1}-3c5e7a")
-            return 200, {"access_token": self.tokens[-1], **self.life}
+            replies = self.replies.get(path)
+            if replies:
+                return replies.pop(0) if len(replies) > 1 else replies[0]
+            if path == "/v1/authorize":
+                self.tokens.append(f"token-{len(self.tokens) + 1}-3c5e7a")
+                return 200, {"access_token": self.tokens[-1], **self.life}
+        return 200, LIVE if path == "/v1/liveness-check" else MATCH
 
 
 @pytest.fixture
@@ -70,30 +74,40 @@ def deepvue():
 
 @pytest.fixture
 def open_backend(deepvue, clock, at_end):
-    def open_it(**settings):
+    def open_backend(**settings):
         keys = {"client_id": deepvue.client_id, "client_secret": CLIENT_SECRET}
-        backend = DeepvueBackend(**keys | settings)
+        backend = DeepvueBackend(**{**keys, **settings})
         backend.client.mount("https://", deepvue)
         backend.client.clock = clock
         at_end.callback(backend.close)
         return backend
 
-    return open_it
+    return open_backend
+
+
+def parse(operation, body, threshold, settings):
+    backend = DeepvueBackend(client_id="client-1", client_secret=CLIENT_SECRET, **settings)
+    outcome = backend.read_reply(match_call(threshold, operation=operation), json_reply(body))
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 @pytest.fixture(scope="session")
-def parsed():
-    """Return the result in `data`, or in a whole `body`, by a backend with some settings."""
+def parse_match():
+    """Return the result of a match with this `data`, by a backend with some settings."""
 
-    def parse(data=None, *, body=..., threshold=None, **settings):
-        live = "is_live" in (data or {})
-        whole = {**(LIVE if live else MATCH), "data": data} if body is ... else body
-        keys = {"client_id": "client-1", "client_secret": CLIENT_SECRET}
-        backend = DeepvueBackend(**keys | settings)
-        call = match_call(threshold, operation=Operation.LIVENESS if live else Operation.MATCH)
-        outcome = backend.read_reply(call, json_reply(whole))
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+    def parse_match(data, threshold=None, **settings):
+        return parse(Operation.MATCH, {**MATCH, "data": data}, threshold, settings)
 
-    return parse
+    return parse_match
+
+
+@pytest.fixture(scope="session")
+def parse_liveness():
+    """Return the result of a liveness check with this `data`, by a backend with some settings."""
+
+    def parse_liveness(data, threshold=None, **settings):
+        return parse(Operation.LIVENESS, {**LIVE, "data": data}, threshold, settings)
+
+    return parse_liveness
