@@ -104,12 +104,6 @@ def test_environment_of_an_engine_on_this_machine_is_refused(backend_class):
     assert "not local" in message_of_refusal(backend_class, environment=fm.Environment.LOCAL)
 
 
-SANDBOX_KEY_IN_PRODUCTION = {
-    "api_key": "persona_sandbox_k",
-    "environment": fm.Environment.PRODUCTION,
-}
-
-
 @pytest.mark.parametrize(
     ("backend_class", "changes", "words"),
     [
@@ -158,10 +152,8 @@ SANDBOX_KEY_IN_PRODUCTION = {
         (OnfidoBackend, {"workflow_id": "my-workflow"}, "workflow_id"),
         (OnfidoBackend, {"region": "ap"}, "region"),
         (OnfidoBackend, {"webhook_secrets": "'token'"}, "quotes"),
-        (SumsubBackend, {"environment": fm.Environment.SANDBOX}, "app_token"),
         (SumsubBackend, {"webhook_algorithm": "sha256"}, "webhook_algorithm"),
         (SumsubBackend, {"webhook_secrets": "'secret'"}, "quotes"),
-        (PersonaBackend, SANDBOX_KEY_IN_PRODUCTION, "says sandbox"),
         (PersonaBackend, {"webhook_secrets": "'wbhsec_k'"}, "quotes"),
         (
             RegulaBackend,
