@@ -2,7 +2,6 @@
 
 import copy
 import datetime as dt
-import itertools
 import json
 
 import attrs
@@ -10,7 +9,7 @@ import pytest
 import requests
 
 import facematch_core as fm
-from facematch_core.backend import DeleteRequest, ReadRequest, StartRequest
+from facematch_core.backend import DeleteRequest, DocumentHolder, ReadRequest, StartRequest
 from facematch_core.http import HttpReply
 from facematch_mock_server import MockServer
 from facematch_persona import PersonaBackend
@@ -143,14 +142,19 @@ def started(record):
     return attrs.evolve(record, session_id="inq_zEx4jL84ShbUyuwX6AzPSqt6")
 
 
-def read(backend, record, inquiry, *verifications):
-    """Return the reading of an inquiry with these verifications."""
+def answer_of(inquiry, verifications):
+    body = {"data": inquiry, "included": list(verifications)}
+    return HttpReply(status=200, body=json.dumps(body).encode())
+
+
+def read(record, *verifications, status="approved", key="persona_production_key", **attributes):
+    """Return the reading of the record's inquiry with these verifications."""
+    inquiry = inquiry_of(record, status, **attributes)
     inquiry["relationships"]["verifications"]["data"] = [
-        {"type": each["type"], "id": each["id"]} for each in verifications
+        {"type": verification["type"], "id": verification["id"]} for verification in verifications
     ]
-    body = {"data": inquiry, "included": [*verifications]}
-    reply = HttpReply(status=200, body=json.dumps(body).encode())
-    return backend.read_reply(ReadRequest(record=record), reply)
+    backend = open_backend(api_key=key)
+    return backend.read_reply(ReadRequest(record=record), answer_of(inquiry, verifications))
 
 
 @pytest.mark.parametrize(
@@ -189,9 +193,13 @@ def test_each_request_pins_the_version_and_the_casing(record, started):
         ReadRequest(record=started, with_access=True),
         DeleteRequest(record=started),
     ]
-    made = [request for call in calls for request in sent_by(open_backend(), call)[0]]
-    assert [request.method for request in made] == ["POST", "GET", "POST", "GET", "DELETE"]
-    for request in made:
+    requests_sent = []
+    for call in calls:
+        requests_of_call, _ = sent_by(open_backend(), call)
+        requests_sent.extend(requests_of_call)
+    methods = [request.method for request in requests_sent]
+    assert methods == ["POST", "GET", "POST", "GET", "DELETE"]
+    for request in requests_sent:
         assert request.headers["Persona-Version"] == "2025-12-08"
         assert request.headers["Key-Inflection"] == "kebab"
         assert request.headers["Authorization"].reveal() == "Bearer persona_production_key"
@@ -223,10 +231,10 @@ def test_id_that_would_change_the_url_is_refused(record):
     ],
 )
 def test_prefix_of_the_key_is_the_environment(started, key, environment):
-    backend = open_backend(api_key=key)
     both = {fm.Environment.PRODUCTION, fm.Environment.SANDBOX}
-    assert backend.session_environments == ({environment} if environment else both)
-    assert read(backend, started, inquiry_of(started)).environment is environment
+    expected = both if environment is None else {environment}
+    assert open_backend(api_key=key).session_environments == expected
+    assert read(started, key=key).environment is environment
 
 
 def test_environment_that_contradicts_the_key_is_refused():
@@ -251,24 +259,37 @@ def test_sandbox_key_verifies_nobody_where_production_is_required():
 # The verdict
 
 
-def check(name, status, *reasons):
-    return {"name": name, "status": status, "reasons": [*reasons], "requirement": "not_required"}
+def check(name, status, reasons=()):
+    return {
+        "name": name,
+        "status": status,
+        "reasons": list(reasons),
+        "requirement": "not_required",
+    }
 
 
 def selfie(status="passed", *, match="passed", live="passed", at="2026-11-28T12:01:00Z", **more):
+    live_reasons = ["low_liveness_confidence"] if live == "failed" else []
     checks = [
         check("selfie_id_comparison", match),
-        check("selfie_account_comparison", "not_applicable", "no_account_selfie_present"),
-        check("selfie_liveness_detection", live, *["low_liveness_confidence"] * (live == "failed")),
-        *[check(name, word) for name, word in more.items()],
+        check("selfie_account_comparison", "not_applicable", ["no_account_selfie_present"]),
+        check("selfie_liveness_detection", live, live_reasons),
     ]
+    for name, word in more.items():
+        checks.append(check(name, word))
     attributes = {"status": status, "created-at": at, "checks": checks}
     return {"type": "verification/selfie", "id": f"ver_{at[-6:-1]}", "attributes": attributes}
 
 
 def document(status="passed", first="ADA", last="LOVELACE", birth_date="1980-01-01", key="a"):
-    attributes = {"status": status, "birthdate": birth_date, "created-at": "2026-11-28T12:00:00Z"}
-    attributes |= {"name-first": first, "name-middle": None, "name-last": last}
+    attributes = {
+        "status": status,
+        "birthdate": birth_date,
+        "created-at": "2026-11-28T12:00:00Z",
+        "name-first": first,
+        "name-middle": None,
+        "name-last": last,
+    }
     return {"type": "verification/government-id", "id": f"ver_{key}", "attributes": attributes}
 
 
@@ -277,22 +298,21 @@ def decisions_of(reading):
 
 
 def test_failed_check_counts_although_the_selfie_and_the_inquiry_passed(started):
-    approved = inquiry_of(started, "approved")
-    reading = read(open_backend(), started, approved, document(), selfie(live="failed"))
+    reading = read(started, document(), selfie(live="failed"))
     assert reading.state is fm.SessionState.DECIDED
     assert reading.approved
     assert decisions_of(reading) == [fm.Decision.MATCH, fm.LivenessDecision.NOT_LIVE]
-    warnings = [warning for check in reading.checks for warning in check.result.warnings]
-    assert [(one.code, one.tag) for one in warnings] == [
-        (fm.WarningCode.LOW_LIVENESS, "low_liveness_confidence")
-    ]
+    match, liveness = reading.checks
+    assert match.result.warnings == ()
+    (warning,) = liveness.result.warnings
+    assert warning.code is fm.WarningCode.LOW_LIVENESS
+    assert warning.tag == "low_liveness_confidence"
 
 
 def test_newest_selfie_decides_wherever_it_stands(started):
     first = selfie(match="failed", at="2026-11-28T12:01:00Z")
     last = selfie(at="2026-11-28T12:09:00Z")
-    for order in itertools.permutations([first, last]):
-        reading = read(open_backend(), started, inquiry_of(started, "approved"), *order)
+    for reading in (read(started, first, last), read(started, last, first)):
         assert decisions_of(reading) == [fm.Decision.MATCH, fm.LivenessDecision.LIVE]
 
 
@@ -301,8 +321,7 @@ def test_answer_without_one_of_its_selfies_is_unreadable(started):
     inquiry["relationships"]["verifications"]["data"] = [
         {"type": "verification/selfie", "id": "ver_hidden"}
     ]
-    body = {"data": inquiry, "included": []}
-    reply = HttpReply(status=200, body=json.dumps(body).encode())
+    reply = answer_of(inquiry, [])
     outcome = open_backend().read_reply(ReadRequest(record=started), reply)
     assert isinstance(outcome, fm.UnexpectedResponse)
 
@@ -318,7 +337,7 @@ def test_answer_without_one_of_its_selfies_is_unreadable(started):
     ],
 )
 def test_failed_inquiry_is_decided_only_by_a_check_of_the_face(started, status, checks, state):
-    reading = read(open_backend(), started, inquiry_of(started, status), selfie(**checks))
+    reading = read(started, selfie(**checks), status=status)
     assert reading.state is state
     assert not reading.approved
 
@@ -335,69 +354,62 @@ def test_failed_inquiry_is_decided_only_by_a_check_of_the_face(started, status, 
     ],
 )
 def test_selfie_that_may_be_wrong_is_for_a_person(started, made, tag):
-    reading = read(open_backend(), started, inquiry_of(started, "approved"), made)
+    reading = read(started, made)
     assert [reason.tag for reason in reading.review_reasons] == [tag]
 
 
 def test_face_of_an_account_is_a_stored_picture(started):
     made = selfie(match="not_applicable", selfie_account_comparison="passed")
-    reading = read(open_backend(), started, inquiry_of(started, "approved"), made)
+    reading = read(started, made)
     # The check stands twice: once not applicable, once passed.
     assert reading.compared_with is fm.ComparedWith.STORED
     assert decisions_of(reading) == [fm.LivenessDecision.LIVE, fm.Decision.MATCH]
 
 
 def test_redacted_inquiry_is_gone_whatever_its_status(started):
-    redacted = inquiry_of(
-        started, "approved", note=None, tags=[], **{"redacted-at": "2026-11-28T13:00:00Z"}
-    )
-    assert read(open_backend(), started, redacted).state is fm.SessionState.GONE
+    reading = read(started, note=None, tags=[], **{"redacted-at": "2026-11-28T13:00:00Z"})
+    assert reading.state is fm.SessionState.GONE
 
 
 def test_holders_are_those_of_documents_that_passed(started):
-    shown = [
-        document("failed", "GRACE", "HOPPER", key="first"),
-        document(key="second"),
-        document(birth_date="1980", key="third"),
-    ]
-    reading = read(open_backend(), started, inquiry_of(started), *shown)
-    assert [(one.name, one.date_of_birth) for one in reading.document_holders] == [
-        ("ADA LOVELACE", dt.date(1980, 1, 1)),
-        ("ADA LOVELACE", None),
-    ]
-    without_document = attrs.evolve(
-        started, expects=("liveness",), compared_with=None, facts=started.facts
-    )
-    assert read(open_backend(), without_document, inquiry_of(started), *shown).checks == ()
-    reading = read(open_backend(), without_document, inquiry_of(started), *shown)
+    failed = document("failed", "GRACE", "HOPPER", key="first")
+    passed = document(key="second")
+    without_date = document(birth_date="1980", key="third")
+    first, second = read(started, failed, passed, without_date).document_holders
+    assert first == DocumentHolder(name="ADA LOVELACE", date_of_birth=dt.date(1980, 1, 1))
+    assert second == DocumentHolder(name="ADA LOVELACE")
+
+
+def test_document_is_not_read_where_none_is_compared(started):
+    record = attrs.evolve(started, expects=("liveness",), compared_with=None)
+    reading = read(record, document())
+    assert reading.checks == ()
     assert reading.document_holders == ()
 
 
 def test_raw_has_no_url_and_no_value_of_the_person(started):
     made = selfie()
     made["attributes"]["center-photo-url"] = "https://files.withpersona.com/a?access_token=b"
-    inquiry = inquiry_of(started, "approved", fields={"name-first": {"value": "Ada"}})
-    raw = read(open_backend(), started, inquiry, document(), made).raw
+    raw = read(started, document(), made, fields={"name-first": {"value": "Ada"}}).raw
     assert raw["status"] == "approved"
     first_check, *_ = raw["selfie"]["checks"]
     assert first_check["name"] == "selfie_id_comparison"
     text = json.dumps(raw)
-    assert not any(word in text for word in ("http", "Ada", "ADA", started.id))
+    for hidden in ("http", "Ada", "ADA", started.id):
+        assert hidden not in text
 
 
-@pytest.mark.parametrize(
-    ("tags", "is_known"),
-    [
-        (["vip", "TERMS"], True),
-        (["vip"], False),
-        (None, False),
-        (["TERMS", "a" * 64], False),
-    ],
-)
-def test_tags_of_staff_stay_beside_the_terms(started, tags, is_known):
-    named = tags and [tag.replace("TERMS", started.terms) for tag in tags]
-    reading = read(open_backend(), started, inquiry_of(started, tags=named))
-    assert reading.terms == (started.terms if is_known else None)
+def test_tags_of_staff_stay_beside_the_terms(started):
+    assert read(started, tags=["vip", started.terms]).terms == started.terms
+
+
+@pytest.mark.parametrize("other_tags", [["vip"], None])
+def test_inquiry_without_terms_has_none(started, other_tags):
+    assert read(started, tags=other_tags).terms is None
+
+
+def test_inquiry_with_two_terms_has_none(started):
+    assert read(started, tags=[started.terms, "a" * 64]).terms is None
 
 
 # At the mock
@@ -531,7 +543,8 @@ AT = dt.datetime.fromtimestamp(1709686052, dt.UTC)
 #: Computed with openssl for the secrets above, this body and this time.
 V1 = "441cb8bc42df2afba3b93f330a8cdd63adc04186699317e0ce229e7061b6c043"
 OLD_V1 = "bafecc408c28ab6992680412fdba568ea512bd453e9869c9d214c3bd90b45812"
-SIGNED, SIGNED_BY_OLD = f"t=1709686052,v1={V1}", f"t=1709686052,v1={OLD_V1}"
+SIGNED = f"t=1709686052,v1={V1}"
+SIGNED_BY_OLD = f"t=1709686052,v1={OLD_V1}"
 
 
 def is_accepted(header, *, secrets=SECRET, body=BODY, now=AT):
@@ -565,7 +578,11 @@ def test_signature_of_a_known_secret_is_accepted(header, secrets):
 @pytest.mark.parametrize(
     "header",
     [
-        *("", "t=1709686052", f"v1={V1}", V1, f"t=1709686052,v1={V1[:-1]}"),
+        "",
+        "t=1709686052",
+        f"v1={V1}",
+        V1,
+        f"t=1709686052,v1={V1[:-1]}",
         SIGNED.replace("2,", "3,"),
         SIGNED.replace("v1=", "v0="),
         SIGNED_BY_OLD,

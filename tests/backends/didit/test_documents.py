@@ -50,21 +50,17 @@ def read(mock, fields, document=ADA, **plan):
     return result
 
 
-def read_async(mock, fields, document=ADA):
-    async def go():
+def read_async(mock, fields):
+    async def read():
         async with fm.open_async_sessions("didit", **settings_for(mock)) as sessions:
             record = sessions.plan("customer-17", purpose="payout")
             record = (await sessions.start(record)).record
             play(mock, record, fields)
-            return await sessions.read(record, document=document)
+            return await sessions.read(record, document=ADA)
 
-    return anyio.run(go)
-
-
-READS = pytest.mark.parametrize("read", [read, read_async])
+    return anyio.run(read)
 
 
-@READS
 @pytest.mark.parametrize(
     "fields",
     [
@@ -75,11 +71,10 @@ READS = pytest.mark.parametrize("read", [read, read_async])
     ],
     ids=str,
 )
-def test_her_own_document_verifies(read, fields, mock):
+def test_her_own_document_verifies(fields, mock):
     assert read(mock, fields).is_verified_for("customer-17", **QUESTION)
 
 
-@READS
 @pytest.mark.parametrize(
     "fields",
     [
@@ -92,10 +87,16 @@ def test_her_own_document_verifies(read, fields, mock):
     ],
     ids=str,
 )
-def test_a_strangers_document_never_verifies(read, fields, mock):
+def test_a_strangers_document_never_verifies(fields, mock):
     result = read(mock, fields)
     assert not result.is_verified_for("customer-17", **QUESTION)
     assert any("document" in reason for reason in result.why_not("customer-17", **QUESTION))
+
+
+def test_async_read_compares_the_document(mock):
+    assert read_async(mock, HERS).is_verified_for("customer-17", **QUESTION)
+    stranger = {**HERS, "full_name": "Grace Hopper"}
+    assert not read_async(mock, stranger).is_verified_for("customer-17", **QUESTION)
 
 
 def test_anybodys_document_verifies_only_if_planned(mock):
@@ -135,7 +136,10 @@ HOLDER = DocumentHolder(name="ADA LOVELACE", date_of_birth=BORN)
         ({"full_name": "", "last_name": "Lovelace"}, DocumentHolder(name="Lovelace")),
         ({"full_name": None, "first_name": None}, DocumentHolder()),
         ({"date_of_birth": "1980-01-01"}, DocumentHolder(date_of_birth=BORN)),
-        *(({"date_of_birth": date}, DocumentHolder()) for date in ("1980-00-00", "", 1980, None)),
+        ({"date_of_birth": "1980-00-00"}, DocumentHolder()),
+        ({"date_of_birth": ""}, DocumentHolder()),
+        ({"date_of_birth": 1980}, DocumentHolder()),
+        ({"date_of_birth": None}, DocumentHolder()),
     ],
     ids=str,
 )
