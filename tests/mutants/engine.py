@@ -38,13 +38,6 @@ class ColourEngine(EngineBackend):
         return red if red > blue else None
 
 
-class ReadsItOnItsSide(ColourEngine):
-    """A picture with an EXIF orientation is read as it lies in the file."""
-
-    def face(self, image):
-        return super().face(image) if image.width >= image.height else None
-
-
 def photograph(red, blue, size=(96, 64), seed=1):
     flat = Pillow.merge("RGB", [Pillow.new("L", size, level) for level in (red, 90, blue)])
     grain = noise(seed, size).to_pil()

@@ -1,4 +1,9 @@
-"""What a mutant is, and how a row of the table or a class becomes one."""
+"""What a mutant is, and how a class becomes one.
+
+A mutant derives from a form of the reference and overrides what its author got wrong; its
+docstring says what that is. `row` and `vendor` make a class of functions: in such a function `me`
+is the object, and `ok` is what the reference does.
+"""
 
 import functools
 import inspect
@@ -9,6 +14,17 @@ from mutants import reference
 from mutants.reference import HttpReference, ReferenceBackend, ReferenceSimulator
 
 from facematch_core.testing import VendorSimulator
+
+#: Every mutant that `caught_by` made, by its name.
+MUTANTS = {}
+#: The simulator of each form of the reference, for a mutant that is given no other.
+SIMULATORS = {
+    ReferenceBackend: ReferenceSimulator,
+    HttpReference: reference.HttpReferenceSimulator,
+    reference.JobReference: reference.JobSimulator,
+    reference.CheckReference: reference.CheckSimulator,
+    reference.LoginReference: reference.LoginSimulator,
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -25,11 +41,29 @@ class Mutant:
         return self.simulator(self.backend)
 
 
-def of_class(rule, name, cls, simulator=None):
-    is_http = issubclass(cls, HttpReference)
-    usual = reference.HttpReferenceSimulator if is_http else ReferenceSimulator
-    fault = " ".join(inspect.getdoc(cls).partition("\n\n")[0].split())
-    return Mutant(rule=rule, name=name, fault=fault, backend=cls, simulator=simulator or usual)
+def of_class(rule, backend, simulator=None):
+    if simulator is None:
+        simulator = next(SIMULATORS[form] for form in backend.__mro__ if form in SIMULATORS)
+    first_paragraph = inspect.getdoc(backend).partition("\n\n")[0]
+    return Mutant(
+        rule=rule,
+        name=backend.__name__,
+        fault=" ".join(first_paragraph.split()),
+        backend=backend,
+        simulator=simulator,
+    )
+
+
+def caught_by(rule, simulator=None):
+    """Make the decorated class a mutant, which this rule must catch."""
+
+    def keep(backend):
+        if backend.__name__ in MUTANTS:
+            raise ValueError(f"Two mutants have the name {backend.__name__}.")
+        MUTANTS[backend.__name__] = of_class(rule, backend, simulator)
+        return backend
+
+    return keep
 
 
 def derived(base, name, fault="", /, **changes):
@@ -41,8 +75,10 @@ def derived(base, name, fault="", /, **changes):
 
     cls = type(name, (base,), {"__doc__": fault, "__module__": __name__})
     for attribute, change in changes.items():
-        new = method(attribute, change) if inspect.isfunction(change) else change
-        setattr(cls, attribute, new)
+        if inspect.isfunction(change):
+            setattr(cls, attribute, method(attribute, change))
+        else:
+            setattr(cls, attribute, change)
     return cls
 
 
@@ -52,7 +88,7 @@ def vendor(base=ReferenceSimulator, **changes):
 
 
 def row(rule, name, fault, /, *, base=ReferenceBackend, simulator=None, **changes):
-    return of_class(rule, name, derived(base, name, fault, **changes), simulator)
+    return of_class(rule, derived(base, name, fault, **changes), simulator)
 
 
 http = functools.partial(row, base=HttpReference)

@@ -169,14 +169,14 @@ class Mapping:
         return (SCORE_UNAVAILABLE,)
 
     def warnings(self, body):
-        return tuple(
-            fm.ResultWarning(
-                code=CODES.get(tag, fm.WarningCode.OTHER),
-                severity=WEIGHTS.get(weight, models.Severity.UNKNOWN),
-                tag=tag,
-                text=text,
-            )
-            for tag, text, weight in body["warnings"]
+        return tuple(self.warning(tag, text, weight) for tag, text, weight in body["warnings"])
+
+    def warning(self, tag, text, weight):
+        return fm.ResultWarning(
+            code=CODES.get(tag, fm.WarningCode.OTHER),
+            severity=WEIGHTS.get(weight, models.Severity.UNKNOWN),
+            tag=tag,
+            text=text,
         )
 
     def faces(self, body, place):

@@ -3,39 +3,48 @@
 import pytest
 from kit.contract import Status, failures, rules, run
 from mutants import reference
+from mutants.faults import ComparesAlone
 from mutants.reference import JobReference, JobSimulator, ReferenceBackend, ReferenceSimulator
 from mutants.sessions import LooksAtReferences, SessionReference, SessionVendor
-from mutants.table import (
-    COMPARES,
-    MUTANTS,
-    TABLES,
-    RefusedReference,
-    RefusesAsDocumented,
-    TellsOfPhotos,
-)
+from mutants.table import MUTANTS
+from mutants.vendors import RefusedReference, RefusesAsDocumented, TellsOfPhotos
 
 #: How a rule begins the reason of a crash, in place of what it saw.
 CRASHES = (
-    *("the kit could not read", "the simulator failed: ", "AttributeError", "NameError"),
-    *("TypeError", "KeyError"),
+    "the kit could not read",
+    "the simulator failed: ",
+    "AttributeError",
+    "NameError",
+    "TypeError",
+    "KeyError",
 )
 #: Mutants that crash, or whose simulator is at fault.
 MEANT = {
-    *("LooksForAnotherName", "OnePictureForBoth", "ListsNoSecret", "LosesNoAnswer"),
-    *("OneIdOfItsVendor", "PassesAtTheEdge", "SaysAnotherWord", "ReceivesTexts"),
-    *("PicturesOfOneColour", "FailsAtNull"),
+    "LooksForAnotherName",
+    "OnePictureForBoth",
+    "ListsNoSecret",
+    "LosesNoAnswer",
+    "OneIdOfItsVendor",
+    "PassesAtTheEdge",
+    "SaysAnotherWord",
+    "ReceivesTexts",
+    "PicturesOfOneColour",
+    "FailsAtNull",
 }
 
 
 def test_every_rule_has_a_mutant_and_every_mutant_is_unique():
     assert {mutant.rule for mutant in MUTANTS.values()} == {*rules()}
     assert len({mutant.fault for mutant in MUTANTS.values()}) == len(MUTANTS)
-    assert sum(map(len, TABLES)) == len(MUTANTS), "two mutants have one name"
 
 
-def in_turn(names, first):
-    """These names as parameters: some for `make test`, the others are slow."""
-    return [name if name in first else pytest.param(name, marks=pytest.mark.slow) for name in names]
+def in_turn(names, quick):
+    """These names as parameters: those in `quick` for `make test`, the others are slow."""
+    parameters = []
+    for name in names:
+        marks = () if name in quick else pytest.mark.slow
+        parameters.append(pytest.param(name, marks=marks))
+    return parameters
 
 
 #: Mutants of rules that wait for seconds: slow, but for the first of each rule.
@@ -45,7 +54,19 @@ QUICK = {name for name, mutant in MUTANTS.items() if mutant.rule not in LONG_RUL
 QUICK -= {"SaysNothingOfWhatIsTaken"}  # its picture is of 16 megabytes
 #: Rules that take 0.02 s for a mutant, so that `make test-fast` has their mutants.
 SHORT_RULES = {
-    *("R02", "R12", "R13", "R14", "R25", "R28", "R30", "R31", "R32", "R49", "R51", "R54", "R56"),
+    "R02",
+    "R12",
+    "R13",
+    "R14",
+    "R25",
+    "R28",
+    "R30",
+    "R31",
+    "R32",
+    "R49",
+    "R51",
+    "R54",
+    "R56",
     "R57",
 }
 SHORT = {name for name in QUICK if MUTANTS[name].rule in SHORT_RULES}
@@ -73,18 +94,17 @@ def test_each_mutant_is_caught_by_its_rule(name, capfd):
     assert_caught(name, capfd)
 
 
-Compares = type("Compares", (ReferenceBackend,), COMPARES)
 #: The forms of the reference: what mutants of each derive from, and its simulator.
 FORMS = {
     "in this process": (ReferenceBackend, ReferenceSimulator),
     "over HTTP": (reference.HttpReference, reference.HttpReferenceSimulator),
     "as a job": (JobReference, JobSimulator),
     "as a check": (reference.CheckReference, reference.CheckSimulator),
-    "that only compares": (ReferenceBackend, lambda: TellsOfPhotos(Compares)),
+    "that only compares": (ReferenceBackend, lambda: TellsOfPhotos(ComparesAlone)),
     "with sessions": (SessionReference, SessionVendor),
     "with references that its vendor looks at": (SessionReference, LooksAtReferences),
     "with a login": (reference.LoginReference, reference.LoginSimulator),
-    "with documented refusals": (RefusedReference, lambda: RefusesAsDocumented(RefusedReference)),
+    "with documented refusals": (RefusedReference, RefusesAsDocumented),
 }
 
 #: The rules about hosted sessions, and about plug-ins that send by code of their own.

@@ -8,7 +8,7 @@ import attrs
 import pytest
 from kit.contract import Status, run
 from mutants.faults import as_dict, nobody, rescued
-from mutants.making import row, vendor
+from mutants.making import of_class, row, vendor
 from mutants.reference import (
     EDGES,
     HttpReference,
@@ -19,7 +19,7 @@ from mutants.reference import (
     ReferenceSimulator,
     can,
 )
-from mutants.table import MUTANTS, number
+from mutants.table import MUTANTS
 
 import facematch_core as fm
 from facematch_core.http import Wait
@@ -240,8 +240,16 @@ def test_files_that_a_backend_writes_are_named(tmp_path):
 
 def test_a_score_that_is_not_the_vendors_is_blamed_even_with_the_same_verdicts():
     """Users compare scores with thresholds of their own, and over months."""
-    rounded = number(lambda score: round(score) if score > 62 else score)
-    mutant = row("R02", "RoundsHighScores", "A high score is rounded.", score=rounded)
+
+    class RoundsHighScores(ReferenceBackend):
+        """A high score is rounded."""
+
+        def score(self, call, number):
+            if number is None or number <= 62:
+                return super().score(call, number)
+            return super().score(call, round(number))
+
+    mutant = of_class("R02", RoundsHighScores)
     reasons = [case.reason for case in run(mutant.make, {"R02"}) if case.status is FAILED]
     assert any("returned 88.5 of 100, but the score is 88" in reason for reason in reasons)
 
