@@ -1,8 +1,8 @@
 """Every claim is cited by a scenario or a sample of an OpenAPI document, and nothing else is."""
 
 import datetime as dt
+import json
 import re
-from json import loads
 from pathlib import Path
 
 import attrs
@@ -30,6 +30,7 @@ from kit.mock_rekognition import card, pair, signed_compare, signed_request, wit
 
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.claims import ActiveClaims
+from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors import all_claims, vendor_named, vendor_names
 from facematch_mock_server.vendors.openapi import document_of
 from facematch_mock_server.world.faults import Fault
@@ -37,55 +38,40 @@ from facematch_mock_server.world.faults import Fault
 BIG = 5 * 1024 * 1024 + 1
 #: When the mock's clock stands in the scenario of Sumsub, once it has advanced.
 LATER = didit.START + dt.timedelta(seconds=301)
-#: What decides which claims of Didit hold, and the scenarios that need that; None for all.
-DIDIT = (
-    ({}, None),
-    ({"switches": {"in_review": True}}, ("match",)),
-    ({"switches": {"bad_key": 403}}, ("keys",)),
-    ({"switches": {"empty_blocks": "list"}}, ("decisions",)),
-    ({"switches": {"session_charged": "created"}}, ("hosted",)),
-    ({"switches": {"session_charged": "never"}}, ("hosted",)),
-)
 
 
-def passing(seconds):
+def advance(seconds):
     return control_request("clock/advance", {"seconds": seconds})
 
 
-def json(path, body, **more):
-    return didit_request(path, body, "application/json", **more)
+def post_json(path, body):
+    return didit_request(path, body, "application/json")
 
 
-def answer_with_fault(status, kind="status", request=json(didit.MATCH_PATH, b"{}"), **more):  # noqa: B008 - a value
-    """A step that a fault strikes."""
+def answer_with_fault(status, request, kind="status", **more):
+    """Return a step: the request, whose answer a fault replaces."""
     fault = Fault(stage="answer", kind=kind, status=status, **more)
     return lambda engine: didit.handle_with_fault(engine, fault, request)
 
 
-def refused(path):
-    """The answer to a length that is declared too high."""
+def declare_too_long(path):
+    """Return a step: the head of a request that declares too long a body."""
     head = Request(method="POST", target=path, headers=(("content-length", "99999999"),))
     return lambda engine: engine.begin(head)
 
 
-def of_anothers_session(engine):
-    account = engine.accounts.find("other") or engine.accounts.open("other")
-    return on(1, key=next(iter(account.first_keys["didit"])))(engine)
+def read_session_as_another_account(engine):
+    account = engine.accounts.open("other")
+    live_key, *_ = account.first_keys["didit"]
+    return on(1, key=live_key)(engine)
 
 
-def told(answer):
-    """A call, and its webhook that is answered so."""
-    call = match_request(vendor_data="emp-é", metadata='{"gate":2.0}')
-    return call, webhooks.carried(answer)
+def limit(scope, per_window):
+    return control_request("limits", {scope: per_window})
 
 
-#: A rate limit of Didit's, and a request that it refuses.
-LIMITED = (
-    ("management", sessions.session_request("/v3/billing/balance/")),
-    ("session", sessions.start(portrait_image=sessions.portrait())),
-    ("get", list_request()),
-    ("write", match_request()),
-)
+WEBHOOK_CALL = match_request(vendor_data="emp-é", metadata='{"gate":2.0}')
+NO_FORM = post_json(didit.MATCH_PATH, b"{}")
 
 OF_DIDIT = {
     "match": (
@@ -98,7 +84,8 @@ OF_DIDIT = {
         liveness_request(scene(blocklist="possible", duplicate="certain")),
         liveness_request(b"no picture"),
         liveness_request(key="mock-sandbox-key"),
-        *[liveness_request(scene(score=91))] * 2,
+        liveness_request(scene(score=91)),
+        liveness_request(scene(score=91)),
         liveness_request(scene(faces=0)),
         liveness_request(scene(faces=2), rotate_image="true"),
         match_request(scene(faces=0)),
@@ -110,8 +97,8 @@ OF_DIDIT = {
         match_request(metadata="x" * 50_001, vendor_data="x" * 10_001),
         didit_request(didit.MATCH_PATH, b"x", "multipart/form-data"),
         didit_request(didit.MATCH_PATH, method="OPTIONS"),
-        json("/v3/session/", b"null"),
-        json("/v3/session/", b"[" * 100_000),
+        post_json("/v3/session/", b"null"),
+        post_json("/v3/session/", b"[" * 100_000),
     ),
     "keys": (
         match_request(key="wrong"),
@@ -126,11 +113,14 @@ OF_DIDIT = {
         match_request(),
     ),
     "limits": (
-        *(
-            step
-            for scope, call in LIMITED
-            for step in (control_request("limits", {scope: 0}), call)
-        ),
+        limit("management", 0),
+        sessions.session_request("/v3/billing/balance/"),
+        limit("session", 0),
+        sessions.start(portrait_image=sessions.portrait()),
+        limit("get", 0),
+        list_request(),
+        limit("write", 0),
+        match_request(),
     ),
     "paths": (
         didit_request(didit.MATCH_PATH, method="GET"),
@@ -140,22 +130,22 @@ OF_DIDIT = {
         didit_request("/system/healthcheck", method="GET", key=None),
         didit_request("/elsewhere"),
         didit_request(didit.MATCH_PATH, b"x", "text/plain"),
-        refused(didit.MATCH_PATH),
-        refused("/__mock__/faults"),
+        declare_too_long(didit.MATCH_PATH),
+        declare_too_long("/__mock__/faults"),
     ),
     "faults": (
-        answer_with_fault(503),
-        answer_with_fault(404),
-        answer_with_fault(502, "html"),
-        answer_with_fault(503, "json", body={"detail": "own"}),
-        answer_with_fault(200, "wrong_json"),
+        answer_with_fault(503, NO_FORM),
+        answer_with_fault(404, NO_FORM),
+        answer_with_fault(502, NO_FORM, "html"),
+        answer_with_fault(503, NO_FORM, "json", body={"detail": "own"}),
+        answer_with_fault(200, NO_FORM, "wrong_json"),
     ),
     "decisions": (
         match_request(),
         on(1, query="?include=else"),
         on(1, query="?include=events"),
         on(9),
-        control_request("limits", {"decision": 0}),
+        limit("decision", 0),
         on(1),
     ),
     "pictures": (
@@ -196,8 +186,9 @@ OF_DIDIT = {
         sessions.start(callback="javascript:x", portrait_image="x"),
         sessions.start(portrait_image=sessions.portrait(3 << 20)),
         sessions.start(sandbox_scenario="approve"),
-        control_request("limits", {"sandbox_session": 1}),
-        *[sessions.start(sessions.SANDBOX, portrait_image=sessions.portrait())] * 2,
+        limit("sandbox_session", 1),
+        sessions.start(sessions.SANDBOX, portrait_image=sessions.portrait()),
+        sessions.start(sessions.SANDBOX, portrait_image=sessions.portrait()),
         sessions.arming(2, token="nobody"),
         sessions.arming(2),
         didit_request("/v1/sandbox/scenarios/", method="GET", key=sessions.SANDBOX),
@@ -219,25 +210,30 @@ OF_DIDIT = {
     ),
     "doors": (
         liveness_request(),
-        of_anothers_session,
+        read_session_as_another_account,
         on(1, key=sessions.SANDBOX),
         update(1, b"{", key=None),
     ),
     "webhooks": (
         webhooks.listen(),
-        *(step for answer in (500, 404, "timeout", 302, 401) for step in told(answer)),
-        passing(60),
+        WEBHOOK_CALL,
+        webhooks.carried(500),
+        WEBHOOK_CALL,
+        webhooks.carried(404),
+        WEBHOOK_CALL,
+        webhooks.carried("timeout"),
+        WEBHOOK_CALL,
+        webhooks.carried(302),
+        WEBHOOK_CALL,
+        webhooks.carried(401),
+        advance(60),
         webhooks.carried(),
     ),
 }
 
 
-def beyond(window):
-    """A call beyond a limit of Deepvue's, which is set before it and lifted after it."""
-    sent = deepvue.with_deepvue_token(deepvue.deepvue_match())
-    return control_request("limits", {window: 0}), sent, control_request("limits", {window: None})
-
-
+DEEPVUE_MATCH = deepvue.with_deepvue_token(deepvue.deepvue_match())
+JPEG = deepvue.jpeg_scene()
 OF_DEEPVUE = {
     "tokens": (
         deepvue.authorize(secret="wrong"),
@@ -253,14 +249,19 @@ OF_DEEPVUE = {
     "answers": (
         deepvue.with_deepvue_token(deepvue.deepvue_match(scene(), scene())),
         deepvue.with_deepvue_token(deepvue.deepvue_match(), change=lambda token: "unknown"),
-        deepvue.with_deepvue_token(deepvue.deepvue_match(*[deepvue.jpeg_scene()] * 2)),
+        deepvue.with_deepvue_token(deepvue.deepvue_match(JPEG, JPEG)),
         deepvue.with_deepvue_token(deepvue.post_liveness({"image": "not base64!"})),
     ),
     "rates": (
         deepvue.wallet(client="nobody"),
-        *(step for window in ("second", "minute", "day") for step in beyond(window)),
+        limit("second", 0),
+        DEEPVUE_MATCH,
+        control_request("limits", {"second": None, "minute": 0}),
+        DEEPVUE_MATCH,
+        control_request("limits", {"minute": None, "day": 0}),
+        DEEPVUE_MATCH,
     ),
-    "faults": (answer_with_fault(418, request=deepvue.deepvue_match()),),
+    "faults": (answer_with_fault(418, deepvue.deepvue_match()),),
 }
 
 OF_COMPREFACE = (
@@ -295,10 +296,12 @@ OF_FACEPP = (
     facepp.request_of_type("text/plain"),
     facepp.request_of_type("multipart/form-data"),
     facepp.compare_request(path="/facepp/v3/detect"),
-    *(answer_with_fault(status, request=facepp.compare_request()) for status in (400, 403, 500)),
-    control_request("limits", {"second": 0}),
+    answer_with_fault(400, facepp.compare_request()),
+    answer_with_fault(403, facepp.compare_request()),
+    answer_with_fault(500, facepp.compare_request()),
+    limit("second", 0),
     facepp.compare_request(),
-    control_request("limits", {"second": None}),
+    limit("second", None),
     control_request("ledger/balance", {"balance": "0"}),
     facepp.compare_request(),
 )
@@ -333,9 +336,9 @@ OF_TENCENT = (
     tencent.compare_request(secret_id="old", secret_key="old-key"),
     control_request("keys", {"key": "weak-key", "client": "weak", "allowed": False}),
     tencent.compare_request(secret_id="weak", secret_key="weak-key"),
-    control_request("limits", {"second": 0}),
+    limit("second", 0),
     tencent.compare_request(),
-    control_request("limits", {"second": None}),
+    limit("second", None),
     control_request("ledger/balance", {"balance": "0"}),
     tencent.compare_request(),
 )
@@ -357,12 +360,17 @@ OF_SUMSUB = (
     sumsub.decided(1, "completed RED FINAL"),
     sumsub.decided(1, "awaitingService"),
     webhooks.carried(),
-    *(
-        step
-        for answer in (302, 400, 404, 500, "timeout")
-        for step in (sumsub.decided(1, "completed GREEN"), webhooks.carried(answer))
-    ),
-    passing(301),
+    sumsub.decided(1, "completed GREEN"),
+    webhooks.carried(302),
+    sumsub.decided(1, "completed GREEN"),
+    webhooks.carried(400),
+    sumsub.decided(1, "completed GREEN"),
+    webhooks.carried(404),
+    sumsub.decided(1, "completed GREEN"),
+    webhooks.carried(500),
+    sumsub.decided(1, "completed GREEN"),
+    webhooks.carried("timeout"),
+    advance(301),
     webhooks.carried(),
     sumsub.signed("GET", "/resources/applicants/-;externalUserId=a-person/one", at=LATER),
     sumsub.signed("GET", "/resources/applicants/-/byExternalUserId/a-person", at=LATER),
@@ -373,10 +381,9 @@ OF_SUMSUB = (
     sumsub.signed("GET", "/resources/applicants", at=LATER),
     sumsub.read(1, **sumsub.SANDBOX),
     sumsub.applicant(1, "POST", "status/testCompleted", {}),
-    *(
-        sumsub.applicant(1, "PATCH", f"presence/{presence}")
-        for presence in ("deactivated", "deactivated", "activated")
-    ),
+    sumsub.applicant(1, "PATCH", "presence/deactivated"),
+    sumsub.applicant(1, "PATCH", "presence/deactivated"),
+    sumsub.applicant(1, "PATCH", "presence/activated"),
     sumsub.applicant(1, "POST", "reset"),
     sumsub.decided(2, "pending"),
     sumsub.applicant(2, "PATCH", "presence/deactivated"),
@@ -402,19 +409,17 @@ OF_SUMSUB = (
     control_request("sessions/levels", {"name": "basic"}),
     control_request("sessions/levels"),
     sumsub.create("third-person", level="Basic", at=LATER),
-    control_request("limits", {"sandbox": 0}),
+    limit("sandbox", 0),
     sumsub.create("fourth-person", at=LATER, **sumsub.SANDBOX),
-    control_request("limits", {"post": 0}),
+    limit("post", 0),
     sumsub.create("fifth-person", at=LATER),
-    control_request("limits", {"get": 0}),
+    limit("get", 0),
     sumsub.read(1),
 )
-IN_SUMSUB = ({"price": "0.01"}, {"sandbox_selfie": "same"})
-IN_SUMSUB += ({"webhook_algorithm": "HMAC_SHA512_HEX"}, {"webhook_algorithm": "HMAC_SHA1_HEX"})
 
 
-def represented_faces(engine):
-    """A step that compares the embeddings of a face; without the token it gets none."""
+def compare_embeddings(engine):
+    """Compare the embedding of a face with itself."""
     body = engine.handle(deepface.represent_request()).json()
     embedding = body["results"][0]["embedding"]
     return engine.handle(deepface.verify_request(embedding, embedding))
@@ -440,7 +445,7 @@ OF_DEEPFACE = (
     deepface.verify_request(img1=["0.5"]),
     deepface.verify_request(img1=[0.5] * 4096),
     deepface.represent_request(),
-    represented_faces,
+    compare_embeddings,
     deepface.represent_request(scene(attack=True), anti_spoofing=True),
     deepface.represent_request(scene(faces=0)),
     deepface.represent_request(b"no picture"),
@@ -448,7 +453,7 @@ OF_DEEPFACE = (
     deepface.represent_request(model_name="Nope"),
     deepface.represent_request("/etc/hosts"),
     attrs.evolve(deepface.verify_request(), method="GET"),
-    answer_with_fault(500, request=deepface.verify_request()),
+    answer_with_fault(500, deepface.verify_request()),
 )
 
 
@@ -464,38 +469,42 @@ OF_REGULA = (
     regula.get_request("/api/healthz"),
     regula.get_request("/api/readyz"),
     regula.get_request("/api/match"),
-    *(answer_with_fault(status, request=regula.match_request()) for status in (400, 403, 500)),
+    answer_with_fault(400, regula.match_request()),
+    answer_with_fault(403, regula.match_request()),
+    answer_with_fault(500, regula.match_request()),
     control_request("ledger/balance", {"balance": "0"}),
     regula.match_request(),
 )
 
 
-def comparing(*probe, **how):
-    """A step that compares two pictures; without approval nobody is given their ids."""
-    return lambda engine: (
-        engine.handle(azure.detect_request())
-        if engine.world.switches
-        else azure.compare_pictures(engine, *probe, **how)
-    )
+def compare_at_azure(probe=None, **how):
+    """Return a step that compares two pictures, or without approval is refused their ids."""
+
+    def step(engine):
+        if engine.world.switches:
+            return engine.handle(azure.detect_request())
+        return azure.compare_pictures(engine, probe, **how)
+
+    return step
 
 
-DRAWN = "returnFaceId=false"
+WITHOUT_ID = "returnFaceId=false"
 OF_AZURE = (
-    comparing(azure.large_scene(score=None)),
-    comparing(query="recognitionModel=recognition_04"),
+    compare_at_azure(azure.large_scene(score=None)),
+    compare_at_azure(query="recognitionModel=recognition_04"),
     azure.detect_request(query="returnFaceId=maybe"),
     azure.detect_request(key=None, authorization="Bearer nobody"),
-    *(azure.detect_request(query=query) for query in azure.REFUSED),
-    azure.detect_request(azure.large_scene(size=1023), DRAWN),
-    azure.detect_request(b"\xff\xd8\xff" + b"x" * 6 * 1024 * 1024, DRAWN),
-    azure.detect_request(b"%PDF-".ljust(1024), DRAWN),
-    azure.detect_request(b"{}", DRAWN, kind=azure.JSON),
+    *[azure.detect_request(query=query) for query in azure.REFUSED],
+    azure.detect_request(azure.large_scene(size=1023), WITHOUT_ID),
+    azure.detect_request(b"\xff\xd8\xff" + b"x" * 6 * 1024 * 1024, WITHOUT_ID),
+    azure.detect_request(b"%PDF-".ljust(1024), WITHOUT_ID),
+    azure.detect_request(b"{}", WITHOUT_ID, kind=azure.JSON),
     azure.azure_request(azure.VERIFY, b"{", azure.JSON),
     azure.verify_request("one", "two"),
     azure.azure_request(azure.VERIFY, b'{"personId": "x"}', azure.JSON),
     attrs.evolve(azure.verify_request(), method="PUT"),
     azure.start_request(),
-    passing(600),
+    advance(600),
     azure.on_newest(),
     azure.on_newest(azure.WITH_VERIFY),
     azure.start_request(livenessOperationMode="Active"),
@@ -505,8 +514,9 @@ OF_AZURE = (
     azure.start_request(azure.large_scene(faces=0)),
     azure.start_request(azure.large_scene(faces=2)),
     azure.on_newest(azure.IMAGES),
-    control_request("limits", {"resource": 1}),
-    *[azure.verify_request()] * 2,
+    limit("resource", 1),
+    azure.verify_request(),
+    azure.verify_request(),
     control_request("limits", {"resource": None, "month": 0}),
     azure.verify_request(),
 )
@@ -534,9 +544,10 @@ OF_REKOGNITION = (
     signed_request(pair(), at=dt.datetime(2999, 1, 1, tzinfo=dt.UTC)),
     control_request("keys", {"key": "weak-key", "client": "weak", "allowed": False}),
     signed_request(pair(), key="weak", secret="weak-key"),
-    answer_with_fault(500, request=signed_compare()),
-    control_request("limits", {"second": 1}),
-    *[signed_compare()] * 2,
+    answer_with_fault(500, signed_compare()),
+    limit("second", 1),
+    signed_compare(),
+    signed_compare(),
     control_request("limits", {"second": None, "increase": 0}),
     signed_compare(),
     control_request("limits", {"increase": None, "capacity": 0}),
@@ -544,22 +555,20 @@ OF_REKOGNITION = (
 )
 
 OF_FACE_LIVENESS = (
-    *[rekognition.signed_start(ClientRequestToken="one")] * 2,
+    rekognition.signed_start(ClientRequestToken="one"),
+    rekognition.signed_start(ClientRequestToken="one"),
     rekognition.signed_start(KmsKeyId="-"),
     rekognition.signed_start(Settings={"OutputConfig": {"S3Bucket": "bucket"}}),
     sessions.acting(1, "card"),
     rekognition.reading(1),
-    passing(181),
+    advance(181),
     rekognition.reading(1),
 )
-IN_FACE_LIVENESS = ({}, {"session_charged": "never"})
-IN_FACE_LIVENESS += ({"session_over": "expired", "session_charged": "created"},)
 
 
-def expired_token(engine):
-    """The answer to a call with a token that has expired."""
+def compare_by_expired_token(engine):
     token = baidu.token_of(engine)
-    engine.handle(passing(31 * 86_400))
+    engine.handle(advance(31 * 86_400))
     return engine.handle(baidu.match(token=token))
 
 
@@ -589,13 +598,13 @@ OF_BAIDU = (
     baidu.match(b"no picture"),
     baidu.match(scene(faces=0)),
     baidu.match(path="/rest/2.0/face/v3/detect"),
-    answer_with_fault(500, request=baidu.match()),
-    control_request("limits", {"second": 0}),
+    answer_with_fault(500, baidu.match()),
+    limit("second", 0),
     baidu.match(),
-    control_request("limits", {"second": None}),
+    limit("second", None),
     control_request("ledger/balance", {"balance": "0"}),
     baidu.match(),
-    expired_token,
+    compare_by_expired_token,
 )
 
 OF_VERIFF = (
@@ -631,16 +640,16 @@ OF_VERIFF = (
     veriff.decision(1),
     # The five webhooks: started, submitted, started, submitted, approved.
     webhooks.carried(500, 404, "timeout", 302, 401),
-    passing(3600),
+    advance(3600),
     webhooks.carried(),
     veriff.deletion(1),
     # A picture to compare with.
     veriff.start(vendorData="of-a-record"),
     veriff.at_session(2, "POST", "/media", body={}),
-    *(
-        veriff.media(2, veriff.reference(**changes))
-        for changes in ({"content": ""}, {"content": "not base64!"}, {"context": "face"}, {})
-    ),
+    veriff.media(2, veriff.reference(content="")),
+    veriff.media(2, veriff.reference(content="not base64!")),
+    veriff.media(2, veriff.reference(context="face")),
+    veriff.media(2, veriff.reference()),
     veriff.media(2, veriff.reference(b"x" * 17_000_001)),
     sessions.acting(2, "card", card="p2"),
     veriff.decision(2),
@@ -654,14 +663,14 @@ OF_VERIFF = (
     veriff.deciding(3, "approved"),
     veriff.start(),
     sessions.acting(4, "fail_attempt"),
-    passing(300),
+    advance(300),
     webhooks.carried(),
     veriff.deletion(4),
-    control_request("limits", {"delete_per_hour": 0}),
+    limit("delete_per_hour", 0),
     veriff.deletion(2),
     control_request("limits", {"delete_per_hour": None, "delete_per_day": 0}),
     veriff.deletion(2),
-    answer_with_fault(500, request=veriff.start()),
+    answer_with_fault(500, veriff.start()),
 )
 
 
@@ -685,15 +694,15 @@ OF_ONFIDO = (
     sessions.acting(3, "fail_attempt"),
     sessions.acting(3, "card"),
     webhooks.carried("no answer"),
-    passing(60),
+    advance(60),
     webhooks.carried(500),
-    passing(600),
+    advance(600),
     webhooks.carried(302),
     onfido.on_newest(),
     onfido.starting(),
     sessions.acting(4, "card", card="p2", document="p1"),
     webhooks.carried(404),
-    passing(60),
+    advance(60),
     webhooks.carried(403),
     onfido.on_newest(),
     onfido.starting(),
@@ -707,7 +716,7 @@ OF_ONFIDO = (
     onfido.on_its_applicant("/restore", {}),
     onfido.on_its_applicant(),
     onfido.ask(f"{onfido.RUNS}/{onfido.NOBODY}/tasks"),
-    answer_with_fault(429, request=onfido.ask(onfido.APPLICANTS)),
+    answer_with_fault(429, onfido.ask(onfido.APPLICANTS)),
     control_request("limits", {"live": 0, "sandbox": 0}),
     onfido.ask(onfido.APPLICANTS),
     onfido.ask(onfido.APPLICANTS, token=onfido.SANDBOX_TOKEN),
@@ -750,7 +759,7 @@ OF_PERSONA = (
     persona.about(1, "/print", method="POST"),
     persona.simulating(1, "approve_inquiry", key=persona.LIVE),
     sessions.acting(2, "abandon"),
-    passing(86_401),
+    advance(86_401),
     persona.reading(2),
     persona.about(2, "/resume", method="POST"),
     persona.about(2, method="DELETE"),
@@ -758,7 +767,7 @@ OF_PERSONA = (
     persona.starting(key=persona.SANDBOX),
     persona.simulating(3, "start_inquiry", "create_passed_verification"),
     webhooks.carried(500, 404, 302, 400, "timeout"),
-    passing(3),
+    advance(3),
     webhooks.carried(),
     persona.persona_request(
         "/api/v1/webhooks",
@@ -770,58 +779,97 @@ OF_PERSONA = (
     ),
     persona.changing_webhook("enable"),
     persona.changing_webhook("rotate-secret"),
-    answer_with_fault(429, request=persona.persona_request()),
-    control_request("limits", {"inquiry": 0}),
+    answer_with_fault(429, persona.persona_request()),
+    limit("inquiry", 0),
     persona.starting(),
-    control_request("limits", {"request": 0}),
+    limit("request", 0),
     persona.persona_request(),
 )
-IN_PERSONA = (
-    {"price": "0.01"},
-    {"key_inflection": "camel", "liveness": "not_required", "session_charged": "created"},
-    {"key_inflection": "snake", "session_charged": "never", "workflow": "none"},
-)
 
 
-WAYS = (
-    *((settings, OF_DIDIT[name]) for settings, names in DIDIT for name in names or OF_DIDIT),
-    *(({"vendor": "deepvue"}, steps) for steps in OF_DEEPVUE.values()),
-    *((settings, OF_AZURE) for settings in azure.SETTINGS),
-    ({"vendor": "compreface"}, OF_COMPREFACE),
-    *(
-        ({"vendor": "facepp", "switches": switches}, OF_FACEPP)
-        for switches in ({"price": "0.01"}, {"limit": "together"})
-    ),
-    *(({"vendor": "sumsub", "switches": switches}, OF_SUMSUB) for switches in IN_SUMSUB),
-    ({"vendor": "tencent", "switches": {"price": "0.01"}}, OF_TENCENT),
-    *(
-        ({"vendor": "deepface", "switches": {"auth": auth}}, OF_DEEPFACE)
-        for auth in ("token", "none")
-    ),
-    *(({"vendor": "persona", "switches": switches}, OF_PERSONA) for switches in IN_PERSONA),
-    ({"vendor": "regula", "switches": {"price": "0.01"}}, OF_REGULA),
-    *((settings, OF_REKOGNITION) for settings in rekognition.SETTINGS),
-    *(
-        ({**rekognition.SETTINGS[0], "switches": switches}, OF_FACE_LIVENESS)
-        for switches in IN_FACE_LIVENESS
-    ),
-    ({"vendor": "baidu", "switches": {"price": "0.01"}}, OF_BAIDU),
-    *(
-        ({"vendor": "onfido", "switches": {"session_charged": when}}, OF_ONFIDO)
-        for when in ("finished", "created", "never")
-    ),
-    *(
-        ({**veriff.SETTINGS, "switches": {"plan": plan}}, OF_VERIFF)
-        for plan in ("plus", "essential")
-    ),
+@attrs.frozen
+class Scenario:
+    """Steps of one mock: requests, and functions that are given the engine."""
+
+    vendor: str
+    steps: tuple
+    switches: dict | None = None
+    #: None: pictures say what they show.
+    recognizer: Recognizer | None = None
+
+    def play(self):
+        """Return the answers, and the entries of the journal."""
+        engine = didit.new_engine(self.recognizer, vendor=self.vendor, switches=self.switches)
+        answers = []
+        for step in self.steps:
+            answers.append(step(engine) if callable(step) else engine.handle(step))
+        return answers, engine.account.journal.entries
+
+
+#: Other switches of Didit, and the scenario that they change.
+SWITCHED = (
+    ("match", {"in_review": True}),
+    ("keys", {"bad_key": 403}),
+    ("decisions", {"empty_blocks": "list"}),
+    ("hosted", {"session_charged": "created"}),
+    ("hosted", {"session_charged": "never"}),
 )
+CARDS = Recognizer()
+SCENARIOS = [
+    Scenario("azure", OF_AZURE),
+    Scenario("azure", OF_AZURE, {"access": "unapproved"}),
+    Scenario("baidu", OF_BAIDU, {"price": "0.01"}),
+    Scenario("compreface", OF_COMPREFACE),
+    Scenario("deepface", OF_DEEPFACE, {"auth": "token"}),
+    Scenario("deepface", OF_DEEPFACE, {"auth": "none"}),
+    Scenario("facepp", OF_FACEPP, {"price": "0.01"}),
+    Scenario("facepp", OF_FACEPP, {"limit": "together"}),
+    Scenario("onfido", OF_ONFIDO, {"session_charged": "finished"}),
+    Scenario("onfido", OF_ONFIDO, {"session_charged": "created"}),
+    Scenario("onfido", OF_ONFIDO, {"session_charged": "never"}),
+    Scenario("persona", OF_PERSONA, {"price": "0.01"}),
+    Scenario(
+        "persona",
+        OF_PERSONA,
+        {"key_inflection": "camel", "liveness": "not_required", "session_charged": "created"},
+    ),
+    Scenario(
+        "persona",
+        OF_PERSONA,
+        {"key_inflection": "snake", "session_charged": "never", "workflow": "none"},
+    ),
+    Scenario("regula", OF_REGULA, {"price": "0.01"}),
+    Scenario("rekognition", OF_REKOGNITION, {"auth_names": "observed"}, CARDS),
+    Scenario("rekognition", OF_REKOGNITION, {"auth_names": "documented"}, CARDS),
+    Scenario("rekognition", OF_FACE_LIVENESS, {}, CARDS),
+    Scenario("rekognition", OF_FACE_LIVENESS, {"session_charged": "never"}, CARDS),
+    Scenario(
+        "rekognition",
+        OF_FACE_LIVENESS,
+        {"session_over": "expired", "session_charged": "created"},
+        CARDS,
+    ),
+    Scenario("sumsub", OF_SUMSUB, {"price": "0.01"}),
+    Scenario("sumsub", OF_SUMSUB, {"sandbox_selfie": "same"}),
+    Scenario("sumsub", OF_SUMSUB, {"webhook_algorithm": "HMAC_SHA512_HEX"}),
+    Scenario("sumsub", OF_SUMSUB, {"webhook_algorithm": "HMAC_SHA1_HEX"}),
+    Scenario("tencent", OF_TENCENT, {"price": "0.01"}),
+    Scenario("veriff", OF_VERIFF, {"plan": "plus"}, CARDS),
+    Scenario("veriff", OF_VERIFF, {"plan": "essential"}, CARDS),
+]
+SCENARIOS += [Scenario("didit", steps) for steps in OF_DIDIT.values()]
+SCENARIOS += [Scenario("didit", OF_DIDIT[name], switches) for name, switches in SWITCHED]
+SCENARIOS += [Scenario("deepvue", steps) for steps in OF_DEEPVUE.values()]
 
 
 def claims_in(document):
-    """The claims behind the samples and errors of an OpenAPI document."""
-    operations = [each for path in document["paths"].values() for each in path.values()]
-    answers = [answer for each in operations for answer in each["responses"].values()]
-    return {claim for answer in answers for claim in answer["x-facematch-claims"]}
+    """Return the claims behind the samples and errors of an OpenAPI document."""
+    claims = set()
+    for operation_of_method in document["paths"].values():
+        for operation in operation_of_method.values():
+            for answer in operation["responses"].values():
+                claims.update(answer["x-facematch-claims"])
+    return claims
 
 
 #: A segment of a path, or a key of an answer, that is another one in each session or account.
@@ -831,16 +879,19 @@ ID = re.compile(
 KEPT = Path(__file__).parent / "golden/answers.txt"
 
 
+def hide_id(text):
+    return "{id}" if ID.fullmatch(text) else text
+
+
 def route_of(path):
-    """Return the path, without what is another one in each session."""
-    parts = re.split("([/;=:])", path)
-    return "".join("{id}" if ID.fullmatch(part) else part for part in parts)
+    """Return the path with `{id}` for what is another one in each session."""
+    return "".join(hide_id(part) for part in re.split("([/;=:])", path))
 
 
 def keys_of(value):
     """Return the keys of JSON in words, without any value: `{a b{c} d[{e}]}`."""
     if isinstance(value, dict):
-        keys = (f"{'{id}' if ID.fullmatch(key) else key}{keys_of(value[key])}" for key in value)
+        keys = [f"{hide_id(key)}{keys_of(inner)}" for key, inner in value.items()]
         return f"{{{' '.join(keys)}}}"
     if isinstance(value, list):
         items = dict.fromkeys(keys_of(item) for item in value)
@@ -848,43 +899,49 @@ def keys_of(value):
     return ""
 
 
-def answer_in_words(answer):
-    """Return the keys of its body, or the type of one that is no JSON."""
-    kind = dict(answer.headers).get("Content-Type", "no body")
-    if "json" not in kind or not answer.body:
-        return kind
+def describe_body(answer):
+    """Return the keys of a body, or the type of one that is no JSON."""
+    media_type = dict(answer.headers).get("Content-Type", "no body")
+    if "json" not in media_type or not answer.body:
+        return media_type
     try:
-        return keys_of(loads(answer.body)) or "a value"
+        return keys_of(json.loads(answer.body)) or "a value"
     except ValueError:
         return "broken JSON"
 
 
-def facts_of(entries):
-    """Pairs of an answer that a vendor gives, and a claim behind it."""
-    for entry in entries:
-        if entry.answer is not None:
-            words = f"{entry.status} {answer_in_words(entry.answer)}"
-            place = f"{entry.vendor} {entry.method} {route_of(entry.path)} {words}"
-            yield from ((place, claim) for claim in entry.claims or ("no claim",))
+def facts_of(entry):
+    """Return the answer of an entry, in words, with each claim behind it."""
+    if entry.answer is None:
+        return []
+    body = describe_body(entry.answer)
+    place = f"{entry.vendor} {entry.method} {route_of(entry.path)} {entry.status} {body}"
+    return [(place, claim) for claim in entry.claims or ["no claim"]]
 
 
 def test_responses_cite_every_claim_and_no_unknown_claim():
     """`golden/answers.txt` has the keys and the claims of each answer; UPDATE=1 writes it."""
-    cited, facts = set(), set()
-    for settings, steps in WAYS:
-        engine = didit.new_engine(**settings)
-        for step in steps:
-            answer = step(engine) if callable(step) else engine.handle(step)
+    cited = set()
+    facts = set()
+    for scenario in SCENARIOS:
+        answers, entries = scenario.play()
+        for answer in answers:
             cited.update(answer.claims)
-        facts.update(facts_of(engine.account.journal.entries))
+        for entry in entries:
+            facts.update(facts_of(entry))
     text = by_place(facts)
     assert facts_in(text) ^ facts_in(kept(KEPT, text)) == set(), "UPDATE=1 writes answers.txt"
-    for kind in map(vendor_named, vendor_names()):
-        if kind.samples is not None:
-            cited |= claims_in(document_of(kind))
+    for vendor in map(vendor_named, vendor_names()):
+        if vendor.samples is not None:
+            cited |= claims_in(document_of(vendor))
+    assert cited == {claim.id for claim in all_claims()}
+
+
+def test_each_claim_has_an_id_of_its_own_that_begins_with_its_vendor_and_key():
     ids = [claim.id for claim in all_claims()]
-    assert (cited, len(set(ids))) == (set(ids), len(ids))
-    assert all(claim.id.startswith(f"{claim.vendor}.{claim.key}") for claim in all_claims())
+    assert len(set(ids)) == len(ids)
+    for claim in all_claims():
+        assert claim.id.startswith(f"{claim.vendor}.{claim.key}")
 
 
 @pytest.mark.parametrize("vendor", vendor_names())
@@ -893,6 +950,9 @@ def test_no_switch_activates_two_claims_with_the_same_key(vendor):
     for switch, values in vendor_named(vendor).switches.items():
         for value in values:
             assert didit.new_engine(vendor=vendor, switches={switch: value}).world.claims.claims
+
+
+def test_two_active_claims_with_the_same_key_are_refused():
     claim = all_claims()[0]
     with pytest.raises(ValueError, match="two active claims have the key"):
         ActiveClaims([claim, claim], {})
