@@ -5,19 +5,24 @@ import requests
 
 from facematch_mock_server import Fault, make_card
 
+BUSY_CARD = make_card("p1", status=503, retry_after=1)
 
-@pytest.mark.parametrize("place", ["probe", "reference", "liveness"])
-def test_card_with_a_status_fails_every_call_with_it_free_of_charge(asking, place):
-    card = make_card("p1", status=503, retry_after=1)
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param({"probe": BUSY_CARD}, id="probe"),
+        pytest.param({"reference": BUSY_CARD}, id="reference"),
+        pytest.param({"probe": BUSY_CARD, "call": "liveness"}, id="liveness"),
+    ],
+)
+def test_card_with_a_status_fails_every_call_with_it_free_of_charge(asking, call):
     asking.control.set_outcome("match", score=50, times=None)
     for _ in range(2):
-        answer = {
-            "probe": lambda: asking.didit(card),
-            "reference": lambda: asking.didit("p2", card),
-            "liveness": lambda: asking.didit(card, call="liveness"),
-        }[place]()
+        answer = asking.didit(**call)
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-    assert (asking.charged, asking.control.sessions.all()) == (0, ())
+    assert asking.charged == 0
+    assert asking.control.sessions.all() == ()
     assert asking.control.journal()[-1].note == "fault: answer status"
     assert asking.didit("p2").json()["face_match"]["score"] == 50
 

@@ -14,15 +14,20 @@ from facematch_mock_server.recognition.cards import Card
 from facematch_mock_server.recognition.reading import read_card
 from facematch_mock_server.recognition.sheet import make_card
 
-FACTS = {"person": "Zoe-12_x", "faces": 3, "quality": 31, "luminance": 77, "liveness": 30}
-FACTS |= {"attack": True, "age": 41, "gender": "male", "review": True, "score": 41.5}
+FACTS = {
+    "person": "Zoe-12_x",
+    "faces": 3,
+    "quality": 31,
+    "luminance": 77,
+    "liveness": 30,
+    "attack": True,
+    "age": 41,
+    "gender": "male",
+    "review": True,
+    "score": 41.5,
+}
 CARD = Card(**FACTS)
 PHOTOGRAPHS = sorted(PHOTOS.glob("*.jpg"))[:6]
-ENCODINGS = [
-    *(("JPEG", {"quality": 50}), ("JPEG", {"quality": 50, "progressive": True})),
-    *(("JPEG", {"quality": 95, "subsampling": 0}), ("WEBP", {"quality": 50})),
-    *(("WEBP", {"lossless": True}), ("PNG", {}), ("TIFF", {}), ("GIF", {}), ("BMP", {})),
-]
 
 
 def pixels(**more):
@@ -38,7 +43,17 @@ def saved(picture, kind="PNG", **options):
 
 @pytest.mark.parametrize(
     ("kind", "options", "turned"),
-    [(*encoding, 90 * (place % 4)) for place, encoding in enumerate(ENCODINGS)],
+    [
+        ("JPEG", {"quality": 50}, 0),
+        ("JPEG", {"quality": 50, "progressive": True}, 90),
+        ("JPEG", {"quality": 95, "subsampling": 0}, 180),
+        ("WEBP", {"quality": 50}, 270),
+        ("WEBP", {"lossless": True}, 0),
+        ("PNG", {}, 90),
+        ("TIFF", {}, 180),
+        ("GIF", {}, 270),
+        ("BMP", {}, 0),
+    ],
     ids=str,
 )
 def test_card_is_readable_in_any_encoding_and_rotation(kind, options, turned):
@@ -67,20 +82,28 @@ def test_photograph_is_no_card(quality):
             assert read_card(saved(photograph.convert("RGB"), "JPEG", quality=quality)) is None
 
 
-def test_tiny_cropped_or_truncated_card_is_not_read():
-    whole, jpeg = pixels(), make_card(kind="JPEG")
-    for size in ((1, 1), (63, 640), (640, 63)):
-        for kind in ("PNG", "JPEG"):
-            assert read_card(saved(whole.resize(size), kind)) is None
-    assert read_card(saved(whole.crop((0, 0, 480, 400)))) is None
-    for part in (0.02, 0.3, 0.6):
-        assert read_card(jpeg[: int(len(jpeg) * part)]) is None
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize("size", [(1, 1), (63, 640), (640, 63)])
+def test_tiny_card_is_not_read(size, kind):
+    assert read_card(saved(pixels().resize(size), kind)) is None
+
+
+def test_cropped_card_is_not_read():
+    assert read_card(saved(pixels().crop((0, 0, 480, 400)))) is None
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6])
+def test_truncated_card_is_not_read(share):
+    jpeg = make_card(kind="JPEG")
+    assert read_card(jpeg[: int(len(jpeg) * share)]) is None
 
 
 PNG = make_card("p7", faces=2, score=61.5)
 
 
 @given(st.binary(max_size=200), st.integers(0, len(PNG)))
-def test_reading_any_bytes_as_a_card_raises_no_error(noise, at):
-    for data in (noise, PNG[:at] + noise, PNG[:at] + noise + PNG[at + len(noise) :]):
-        read_card(data)
+def test_reading_any_bytes_as_a_card_raises_no_error(noise, position):
+    start = PNG[:position]
+    read_card(noise)
+    read_card(start + noise)
+    read_card(start + noise + PNG[position + len(noise) :])
