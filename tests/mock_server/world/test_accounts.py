@@ -34,18 +34,24 @@ def ask(server, key):
 
 
 def test_each_account_has_keys_for_every_vendor(server):
-    first, other = server.new_account(), server.new_account()
+    account = server.new_account()
+    other = server.new_account()
     for vendor in KEYED:
-        mine, theirs = first.of(vendor), other.of(vendor)
-        assert mine.live_key != theirs.live_key
+        keys = account.of(vendor)
+        assert keys.live_key != other.of(vendor).live_key
         kinds = {key.kind for key in vendor_named(vendor).first_keys.values()}
-        assert (mine.sandbox_key is None) == (KeyKind.SANDBOX not in kinds)
-        assert server.account(mine.live_key).name == first.name
+        assert (keys.sandbox_key is None) == (KeyKind.SANDBOX not in kinds)
+        assert server.account(keys.live_key).name == account.name
         assert server.account(server.of(vendor).live_key).name == "main"
-    assert ask(server, first.live_key) == ask(server, first.sandbox_key) == 200
-    headers = {"x-api-key": "wrong", ACCOUNT_HEADER: first.name}
+
+
+def test_calls_are_in_the_journal_of_the_account_of_their_key(server):
+    account = server.new_account()
+    other = server.new_account()
+    assert ask(server, account.live_key) == ask(server, account.sandbox_key) == 200
+    headers = {"x-api-key": "wrong", ACCOUNT_HEADER: account.name}
     requests.get(f"{server.url}/v3/sessions/", headers=headers, timeout=30)
-    assert [call.key for call in first.control.journal()] == ["live", "sandbox", "wrong"]
+    assert [call.key for call in account.control.journal()] == ["live", "sandbox", "wrong"]
     assert other.control.journal() == ()
 
 
@@ -60,8 +66,11 @@ def test_vendor_without_keys_knows_an_account_by_its_header(server):
 
 def test_the_control_api_takes_an_account_by_name_or_key(server):
     account = server.new_account()
-    url, header = f"{server.control_url}ledger/balance", {ACCOUNT_HEADER: account.name}
-    for named in ({"headers": header}, {"params": {"key": account.live_key}}):
+    url = f"{server.control_url}ledger/balance"
+    for named in (
+        {"headers": {ACCOUNT_HEADER: account.name}},
+        {"params": {"key": account.live_key}},
+    ):
         assert requests.post(url, json={"balance": "7"}, timeout=30, **named).ok
         assert account.control.balance() == 7
         account.control.set_balance(8)
@@ -85,42 +94,68 @@ def test_a_closed_account_is_gone_and_its_name_and_keys_are_free():
     with MockServer() as mock:
         old = mock.new_account("shop")
         old.control.add_key(key="shop-key-12345")
-        control, world = old.control, old.control.world
         old.close()
         assert ask(mock, "shop-key-12345") == 401
         assert [entry.key for entry in mock.control.journal()] == ["wrong"]
-        with pytest.raises(LookupError):
-            world.add_key("late-key", Key(kind="live"))
         new = mock.new_account("shop")
         new.control.add_key(key="shop-key-12345")
-        for change in (lambda: control.set_balance(1), control.journal, old.close):
-            with pytest.raises(LookupError):
-                change()
         assert ask(mock, "shop-key-12345") == 200
         assert new.control.balance() == Decimal("99.95")
         assert mock.control.accounts() == ("main", "shop")
-        with pytest.raises(ValueError, match="first account"):
-            mock.account("main").close()
 
 
-def test_a_name_or_key_of_another_account_is_refused_without_repeating_it(server):
-    first, other = server.new_account(), server.new_account()
-    first.of("deepvue").control.add_key(key="the-key-of-one")
-    for text in ("the-key-of-one", first.name, first.of("azure").live_key):
+def test_a_closed_account_cannot_be_used_even_if_its_name_is_used_again():
+    with MockServer() as mock:
+        closed = mock.new_account("shop")
+        control = closed.control
+        world = control.world
+        closed.close()
+        mock.new_account("shop")
+        for use in (
+            lambda: world.add_key("late-key", Key(kind="live")),
+            lambda: control.set_balance(1),
+            control.journal,
+            closed.close,
+        ):
+            with pytest.raises(LookupError):
+                use()
+
+
+def test_the_first_account_cannot_be_closed():
+    with MockServer() as mock, pytest.raises(ValueError, match="first account"):
+        mock.account("main").close()
+
+
+def test_a_name_or_key_of_another_account_is_refused(server):
+    account = server.new_account()
+    other = server.new_account()
+    account.of("deepvue").control.add_key(key="the-key-of-one")
+    for text in ("the-key-of-one", account.name, account.of("azure").live_key):
         with pytest.raises(ValueError, match="another account"):
             other.control.add_key(key=text)
-    # A refused pair leaves neither half behind.
-    pair = {"key": "half-of-a-pair", "client": other.of("deepvue").client_id}
+
+
+def test_a_refused_pair_of_key_and_client_leaves_neither_half_behind(server):
+    other = server.new_account().of("deepvue")
+    pair = {"key": "half-of-a-pair", "client": other.client_id}
     with pytest.raises(ValueError, match="another account"):
-        first.of("deepvue").control.add_key(**pair)
-    assert other.of("deepvue").control.add_key(**pair) == "half-of-a-pair"
+        server.new_account().of("deepvue").control.add_key(**pair)
+    assert other.control.add_key(**pair) == "half-of-a-pair"
+
+
+def test_a_key_with_a_blank_is_refused(server):
     with pytest.raises(ValueError, match="printable"):
-        first.control.add_key(key=" no key")
-    key = first.live_key
-    for error, act in ((ValueError, server.new_account), (LookupError, server.of)):
-        with pytest.raises(error) as raised:
-            act(key)
-        assert key[:30] not in str(raised.value)
+        server.new_account().control.add_key(key=" no key")
+
+
+def test_error_about_a_key_in_the_place_of_a_name_does_not_repeat_it(server):
+    key = server.new_account().live_key
+    with pytest.raises(ValueError) as refused:
+        server.new_account(key)
+    assert key[:30] not in str(refused.value)
+    with pytest.raises(LookupError) as unknown:
+        server.of(key)
+    assert key[:30] not in str(unknown.value)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "x" * 101, "é"])
@@ -138,7 +173,9 @@ def test_more_accounts_than_the_limit_are_refused(server, monkeypatch):
 @pytest.mark.parametrize("end", ["close", "reset"])
 def test_slow_webhook_shutdown_blocks_no_other_account(end, monkeypatch):
     with MockServer() as mock:
-        account, stopping, go_on = mock.new_account(), threading.Event(), threading.Event()
+        account = mock.new_account()
+        stopping = threading.Event()
+        go_on = threading.Event()
 
         def stop(*, is_running):
             stopping.set()
@@ -161,15 +198,19 @@ def test_upload_begun_before_a_reset_does_not_affect_the_new_state(server, is_la
     account = server.new_account()
     if is_late:
         account.control.add_fault(Fault(stage="after_upload", kind="delay", seconds=0.01))
-    sent = {"headers": {"x-api-key": account.live_key}, "files": FILES}
-    form = requests.Request("POST", server.url + "/v3/face-match/", **sent).prepare()
-    lines = [f"POST {form.path_url} HTTP/1.1", f"Host: 127.0.0.1:{server.port}"]
-    lines += [f"{name}: {value}" for name, value in form.headers.items()]
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as line:
-        line.sendall("\r\n".join([*lines, "Expect: 100-continue", "", ""]).encode())
-        assert line.recv(100).startswith(b"HTTP/1.1 100")  # the head is read
+    url = f"{server.url}/v3/face-match/"
+    headers = {"x-api-key": account.live_key}
+    form = requests.Request("POST", url, headers=headers, files=FILES).prepare()
+    head = f"POST {form.path_url} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+    for name, value in form.headers.items():
+        head += f"{name}: {value}\r\n"
+    head += "Expect: 100-continue\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(head.encode())
+        # The head is read.
+        assert connection.recv(100).startswith(b"HTTP/1.1 100")
         account.control.reset()
-        line.sendall(form.body)
-        assert line.recv(100).startswith(b"HTTP/1.1 200")
+        connection.sendall(form.body)
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
     assert account.control.charges() == account.control.journal() == ()
     assert server.account(account.name).control.sessions.all() == ()

@@ -24,12 +24,19 @@ def test_picture_digests_are_exact_and_the_cache_stays_within_its_limit(contents
 
 @pytest.mark.parametrize("use", ["store", "keep"])
 def test_least_recently_used_picture_is_evicted_first(use):
-    pictures, contents = Pictures(300), [bytes([n]) * 100 for n in range(4)]
-    digests = [pictures.store(content).digest for content in contents[:3]]
+    pictures = Pictures(300)
+    first = pictures.store(b"1" * 100)
+    second = pictures.store(b"2" * 100)
+    third = pictures.store(b"3" * 100)
     if use == "store":
-        pictures.store(contents[0])
+        pictures.store(b"1" * 100)
     else:
-        pictures.keep({digests[0]: contents[0]})
-    pictures.store(contents[3])
-    assert [pictures.find(digest) is None for digest in digests] == [False, True, False]
-    assert pictures.find(None) is None
+        pictures.keep({first.digest: b"1" * 100})
+    pictures.store(b"4" * 100)
+    assert pictures.find(second.digest) is None
+    assert pictures.find(first.digest) is not None
+    assert pictures.find(third.digest) is not None
+
+
+def test_no_picture_is_found_without_a_digest():
+    assert Pictures(300).find(None) is None
