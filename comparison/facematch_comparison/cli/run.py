@@ -331,7 +331,10 @@ def unresolved(
     not charged. Budgets are updated.
     """
     if call_id is not None and verdict is None:
-        raise click.UsageError(f"Say whether the call is on the invoice: {_RESOLVE_INSTEAD}")
+        raise click.UsageError(
+            f"Say whether the call is on the invoice: {_RESOLVE_INSTEAD} "
+            "To list the calls of another run database, pass its file as --store."
+        )
     is_charged = verdict == CHARGED
     from facematch_comparison.run.system import resolve_by_budgets
 
