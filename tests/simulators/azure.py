@@ -66,10 +66,6 @@ class AzureSessions(MockSessions):
         sessions = [x for x in self.control.sessions.all() if x.id == session_id]
         return sum(len(session.pictures) for session in sessions)
 
-    def lasts_s(self, session_id):
-        (session,) = (x for x in self.control.sessions.all() if x.id == session_id)
-        return (session.hosted.expires_at - session.created_at).total_seconds()
-
 
 class AzureSimulator(MockSimulator):
     vendor = "azure"

@@ -8,7 +8,7 @@ from facematch_core.backend.session_types import Deletion, DeletionState
 from facematch_core.testing import SessionCase, SessionWord, Situation
 from facematch_mock_server import Fault
 
-from .mock_simulator import MockSessions, MockSimulator
+from .mock_simulator import MockSessionsWithWebhooks, MockSimulator
 from .words import OTHER_ID, put, words_at
 
 PAGE = "docs.didit.me, /integration/verification-statuses, 2026-07-18, read on 2026-11-23"
@@ -29,8 +29,7 @@ LIVES = {
     LivenessDecision.INCONCLUSIVE: "Not Finished",
 }
 GONE, KEPT = (Deletion(state=DeletionState.DONE, face_kept=kept) for kept in (False, True))
-#: A closed port: no receiver is needed, since the kit hands deliveries over itself.
-NOBODY = "http://127.0.0.1:9/hook"
+WEBHOOK_SECRET = "didit-simulator-webhook-b7f2904e"
 
 
 def make_older(body):
@@ -48,7 +47,9 @@ def compare_with_a_document(body):
     body["face_matches"][0]["source_image_session_id"] = None
 
 
-class DiditSessions(MockSessions):
+class DiditSessions(MockSessionsWithWebhooks):
+    webhook_secret = WEBHOOK_SECRET
+    signs_time = True
     id_name = "session_id"
     hands_over = ("link", "token")
     hands_over_again = ("link",)
@@ -108,20 +109,6 @@ class DiditSessions(MockSessions):
     def lasts_s(self, session_id):
         return None  # no field of a start sets it
 
-    def play(self, session_id, case):
-        webhooks = self.control.webhooks
-        if not webhooks.destinations():
-            webhooks.add(NOBODY, secret=DiditSimulator.keys["webhook_secrets"])
-        super().play(session_id, case)
-
-    def deliver(self, session_id):
-        webhooks = self.control.webhooks
-        webhooks.wait()
-        delivery = webhooks.deliveries(session_id=session_id)[-1]
-        webhooks.resend(delivery.id)  # signs with the time of now
-        letter = webhooks.delivery(delivery.id)
-        return letter.body, letter.headers
-
 
 #: The part of Didit's answer that holds the verdict, by path.
 BLOCKS = {"/v3/face-match/": "face_match", "/v3/passive-liveness/": "liveness"}
@@ -150,7 +137,7 @@ class DiditSimulator(MockSimulator):
         "workflow_id": "5d1f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c10",
         "workflow_takes_reference": True,
         "liveness_method": "PASSIVE",
-        "webhook_secrets": "didit-simulator-webhook-b7f2904e",
+        "webhook_secrets": WEBHOOK_SECRET,
     }
     secrets = (keys["api_key"], keys["webhook_secrets"])
     scope = "write"

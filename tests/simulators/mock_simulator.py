@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from email.message import Message
 from typing import Any, ClassVar, Self
@@ -21,6 +22,7 @@ import attrs
 
 from facematch_core import Image, InvalidImage, open_verifier
 from facematch_core.backend import Backend
+from facematch_core.backend.session_types import DocumentHolder
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_core.models import Box
 from facematch_core.testing import (
@@ -41,7 +43,7 @@ from facematch_mock_server.server import MockServer
 from facematch_mock_server.world.clock import VirtualClock
 from facematch_mock_server.world.faults import Fault, Kind, Stage
 
-__all__ = ["MockSessions", "MockSimulator"]
+__all__ = ["MockSessions", "MockSessionsWithWebhooks", "MockSimulator"]
 
 #: The card in front of the camera, by case; p1-again in all other cases.
 _CARDS = {SessionCase.OTHER_PERSON: "p2", SessionCase.SPOOF: "spoof"}
@@ -97,8 +99,20 @@ class MockSessions(SessionSimulator):
         self.play(session_id, case)
         self._words[session_id] = place, word
 
+    def session(self, session_id: str) -> Any:
+        """Return the mock's record of a session."""
+        for session in self.control.sessions.all():
+            if session.id == session_id:
+                return session
+        raise KeyError(session_id)
+
+    def lasts_s(self, session_id: str) -> float | None:
+        session = self.session(session_id)
+        lifetime: timedelta = session.hosted.expires_at - session.created_at
+        return lifetime.total_seconds()
+
     def received(self, session_id: str) -> Mapping[str, Any]:
-        (session,) = (each for each in self.control.sessions.all() if each.id == session_id)
+        session = self.session(session_id)
         received: dict[str, Any] = {"return_urls": (session.hosted.callback,)}
         if session.hosted.language is not None:
             received["language"] = session.hosted.language
@@ -128,6 +142,46 @@ class MockSessions(SessionSimulator):
             return response
         headers = [pair for pair in response.headers if pair[0] != MOCK_HEADER or case not in _REAL]
         return attrs.evolve(response, headers=tuple(headers), body=json.dumps(body).encode())
+
+
+#: A closed port: no receiver is needed, since the kit hands deliveries over itself.
+_NOBODY = "http://127.0.0.1:9/hook"
+
+
+class MockSessionsWithWebhooks(MockSessions):
+    """Simulates the hosted sessions of a vendor that sends webhooks, and reads documents.
+
+    Attributes:
+        webhook_secret: The secret that signs the webhooks.
+        signs_time: Whether a signature includes the time, so that an old one is refused.
+    """
+
+    webhook_secret: ClassVar[str]
+    signs_time: ClassVar[bool] = False
+
+    def play(self, session_id: str, case: SessionCase) -> None:
+        webhooks = self.control.webhooks
+        if not webhooks.destinations():
+            webhooks.add(_NOBODY, secret=self.webhook_secret)
+        super().play(session_id, case)
+
+    def deliver(self, session_id: str) -> tuple[bytes, Mapping[str, str]]:
+        webhooks = self.control.webhooks
+        webhooks.wait()
+        delivery = webhooks.deliveries(session_id=session_id)[-1]
+        if self.signs_time:
+            webhooks.resend(delivery.id)
+        letter = webhooks.delivery(delivery.id)
+        return letter.body, letter.headers
+
+    def show_document(self, session_id: str, holder: DocumentHolder) -> None:
+        first_name, _, last_name = (holder.name or "").rpartition(" ")
+        self.control.sessions.document(
+            session_id,
+            first_name=first_name,
+            last_name=last_name,
+            date_of_birth=holder.date_of_birth,
+        )
 
 
 _HOST = "127.0.0.1"

@@ -12,13 +12,13 @@ from facematch_core.base.addresses import MOCK_HEADER
 from facematch_core.testing import SessionCase, SessionWebhook, SessionWord, Situation
 from facematch_mock_server import Fault
 
-from .mock_simulator import MockSessions, MockSimulator
+from .mock_simulator import MockSessionsWithWebhooks, MockSimulator
 from .words import OTHER_ID, free_refusals, put, words_at
 
 SPEC = "onfido-openapi-spec 1498236, read on 2026-11-28"
 FACE = ("output", "selfie")
 BREAKDOWN = (*FACE, "breakdown")
-NOBODY = "http://127.0.0.1:9/hook"
+WEBHOOK_SECRET = "onfido-simulator-webhook-71c9"
 
 
 def make_older(body):
@@ -56,7 +56,8 @@ REFUSALS = (
 )
 
 
-class OnfidoSessions(MockSessions):
+class OnfidoSessions(MockSessionsWithWebhooks):
+    webhook_secret = WEBHOOK_SECRET
     id_name = "id"
     hands_over = ("link", "token")
     hands_over_again = ("link", "token")
@@ -151,36 +152,16 @@ class OnfidoSessions(MockSessions):
         ),
     )
 
-    def run_of(self, session_id):
-        (run,) = (each for each in self.control.sessions.all() if each.id == session_id)
-        return run
-
-    def show_document(self, session_id, holder):
-        first_name, _, last_name = holder.name.rpartition(" ")
-        self.control.sessions.document(
-            session_id,
-            first_name=first_name,
-            last_name=last_name,
-            date_of_birth=holder.date_of_birth,
-        )
-
     def kept(self, session_id):
-        run = self.run_of(session_id)
+        run = self.session(session_id)
         applicant = self.control.world.records.applicants.find(run.internal_id)
         return 0 if applicant.is_deleted else len(run.pictures)
 
-    def lasts_s(self, session_id):
-        run = self.run_of(session_id)
-        return (run.hosted.expires_at - run.created_at).total_seconds()
-
     def play(self, session_id, case):
-        webhooks = self.control.webhooks
-        if not webhooks.destinations():
-            webhooks.add(NOBODY, secret=OnfidoSimulator.keys["webhook_secrets"])
         super().play(session_id, case)
         if case is SessionCase.SANDBOX:
             applicants = self.control.world.records.applicants
-            applicant_id = self.run_of(session_id).internal_id
+            applicant_id = self.session(session_id).internal_id
             applicants.change(applicant_id, lambda each: attrs.evolve(each, is_sandbox=True))
 
     def alter(self, response):
@@ -192,15 +173,8 @@ class OnfidoSessions(MockSessions):
                 return attrs.evolve(response, headers=tuple(headers))
         return response
 
-    def deliver(self, session_id):
-        webhooks = self.control.webhooks
-        webhooks.wait()
-        delivery = webhooks.deliveries(session_id=session_id)[-1]
-        letter = webhooks.delivery(delivery.id)
-        return letter.body, letter.headers
-
     def received(self, session_id):
-        run = self.run_of(session_id)
+        run = self.session(session_id)
         return {**super().received(session_id), "language": run.metadata["link"]["language"]}
 
     def webhooks(self, session_id):
@@ -220,7 +194,7 @@ class OnfidoSessions(MockSessions):
 def signed(document):
     """Return the body and the headers of a webhook, signed as Onfido does."""
     body = json.dumps(document).encode()
-    key = OnfidoSimulator.keys["webhook_secrets"].encode()
+    key = WEBHOOK_SECRET.encode()
     return {"body": body, "headers": {"X-SHA2-Signature": hmac.digest(key, body, "sha256").hex()}}
 
 
@@ -238,7 +212,7 @@ class OnfidoSimulator(MockSimulator):
         "workflow_id": "5025d9fd-7842-4805-bce1-a7bfd7131b4e",
         "face_output": "selfie",
         "document_output": "doc",
-        "webhook_secrets": "onfido-simulator-webhook-71c9",
+        "webhook_secrets": WEBHOOK_SECRET,
     }
     secrets = (keys["api_token"], keys["webhook_secrets"])
     scope = "live"

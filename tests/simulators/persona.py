@@ -14,14 +14,13 @@ from facematch_core.testing import (
     Situation,
 )
 
-from .mock_simulator import MockSessions, MockSimulator
+from .mock_simulator import MockSessionsWithWebhooks, MockSimulator
 from .words import free_refusals, words_at
 
 API = "Persona's OpenAPI, version 2025-12-08, read on 2026-11-28"
 CHECKS = "a list of Persona's checks in a public client, read on 2026-11-28"
 KEY_SAYS_IT = "The key, and no answer, says which environment it is."
-#: A closed port: no receiver is needed, since the kit hands deliveries over itself.
-NOBODY = "http://127.0.0.1:9/hook"
+WEBHOOK_SECRET = "wbhsec_simulator-b7f2904e"
 #: The selfie follows the government ID, and its checks begin with these.
 SELFIE = ("included", 1, "attributes")
 COMPARISON = (*SELFIE, "checks", 0, "status")
@@ -82,7 +81,9 @@ NOT_FOUND = errors("Record not found")
 UNFINISHED = "initiated, submitted, requires_retry, skipped, canceled"
 
 
-class PersonaSessions(MockSessions):
+class PersonaSessions(MockSessionsWithWebhooks):
+    webhook_secret = WEBHOOK_SECRET
+    signs_time = True
     hands_over = ("link",)
     hands_over_again = ("link",)
     documented_capabilities = (
@@ -217,24 +218,6 @@ class PersonaSessions(MockSessions):
     def kept(self, session_id):
         return len(self.control.world.sessions.find(session_id).pictures)
 
-    def lasts_s(self, session_id):
-        session = self.control.world.sessions.find(session_id)
-        return (session.hosted.expires_at - session.created_at).total_seconds()
-
-    def play(self, session_id, case):
-        webhooks = self.control.webhooks
-        if not webhooks.destinations():
-            webhooks.add(NOBODY, secret=PersonaSimulator.keys["webhook_secrets"])
-        super().play(session_id, case)
-
-    def deliver(self, session_id):
-        webhooks = self.control.webhooks
-        webhooks.wait()
-        delivery = webhooks.deliveries(session_id=session_id)[-1]
-        webhooks.resend(delivery.id)  # signs with the time of now
-        letter = webhooks.delivery(delivery.id)
-        return letter.body, letter.headers
-
     def webhooks(self, session_id):
         body, _ = self.deliver(session_id)
         event = json.loads(body)["data"]
@@ -259,7 +242,7 @@ class PersonaSessions(MockSessions):
         body = json.dumps({"data": {**event, "attributes": attributes}}).encode()
         time = f"{self.clock.now().timestamp():.0f}"
         signatures = []
-        for secret in ("wbhsec_former", PersonaSimulator.keys["webhook_secrets"]):
+        for secret in ("wbhsec_former", WEBHOOK_SECRET):
             digest = hmac.digest(secret.encode(), time.encode() + b"." + body, "sha256")
             signatures.append(f"t={time},v1={digest.hex()}")
         return {"body": body, "headers": {"Persona-Signature": " ".join(signatures)}}
@@ -273,7 +256,7 @@ class PersonaSimulator(MockSimulator):
     keys = {
         "api_key": "persona-simulator-key-9d4b7a31cc",
         "template_id": "itmpl_Simulator",
-        "webhook_secrets": "wbhsec_simulator-b7f2904e",
+        "webhook_secrets": WEBHOOK_SECRET,
     }
     secrets = (keys["api_key"], keys["webhook_secrets"])
     scope = "request"

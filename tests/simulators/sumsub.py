@@ -12,7 +12,7 @@ from facematch_core import ComparedWith, Decision, LivenessDecision, SessionStat
 from facematch_core.testing import SessionCase, SessionWebhook, SessionWord, Situation
 from facematch_mock_server import Fault
 
-from .mock_simulator import MockSessions, MockSimulator
+from .mock_simulator import MockSessionsWithWebhooks, MockSimulator
 from .words import NO_ENVIRONMENT, free_refusals, words_at
 
 STATUSES = "docs.sumsub.com, /docs/applicant-statuses, read on 2026-11-28"
@@ -20,8 +20,7 @@ STEPS = "docs.sumsub.com, Get verification steps, read on 2026-11-28"
 LABELS = "docs.sumsub.com, rejection labels, read on 2026-11-28"
 PRESENCE = "docs.sumsub.com, Deactivate applicant profile, read on 2026-11-28"
 LEVELS = "SUMSUB/agent-skills 070922a, level-schema.md, read on 2026-11-28"
-#: A closed port: no receiver is needed, since the kit hands deliveries over itself.
-NOBODY = "http://127.0.0.1:9/hook"
+WEBHOOK_SECRET = "sumsub-simulator-webhook-e41d"
 
 #: The two answers of a read: the applicant, and its steps.
 APPLICANT, STEPS_OF_IT = "applicant", "steps"
@@ -83,7 +82,8 @@ def begin_again(steps):
     steps["SELFIE2"] = {"idDocType": "SELFIE", "imageIds": [1002], "imageReviewResults": {}}
 
 
-class SumsubSessions(MockSessions):
+class SumsubSessions(MockSessionsWithWebhooks):
+    webhook_secret = WEBHOOK_SECRET
     id_name = "id"
     hands_over = ("link",)
     hands_over_again = ("link",)
@@ -192,25 +192,6 @@ class SumsubSessions(MockSessions):
     def prepare(self, compared_with):
         self.control.sessions.level(SumsubSimulator.keys["level_name"])
 
-    def show_document(self, session_id, holder):
-        first_name, _, last_name = holder.name.rpartition(" ")
-        self.control.sessions.document(
-            session_id,
-            first_name=first_name,
-            last_name=last_name,
-            date_of_birth=holder.date_of_birth,
-        )
-
-    def lasts_s(self, session_id):
-        (session,) = (each for each in self.control.sessions.all() if each.id == session_id)
-        return (session.hosted.expires_at - session.created_at).total_seconds()
-
-    def play(self, session_id, case):
-        webhooks = self.control.webhooks
-        if not webhooks.destinations():
-            webhooks.add(NOBODY, secret=SumsubSimulator.keys["webhook_secrets"])
-        super().play(session_id, case)
-
     def alter(self, response):
         return response  # see `change_answer`: only the path tells whose steps an answer has
 
@@ -232,15 +213,9 @@ class SumsubSessions(MockSessions):
             change(body)
         return body
 
-    def deliver(self, session_id):
-        webhooks = self.control.webhooks
-        webhooks.wait()
-        letter = webhooks.delivery(webhooks.deliveries(session_id=session_id)[-1].id)
-        return letter.body, letter.headers
-
     def received(self, session_id):
         received = super().received(session_id)
-        (session,) = (each for each in self.control.sessions.all() if each.id == session_id)
+        session = self.session(session_id)
         urls = *received["return_urls"], session.metadata["reject_url"]
         return {**received, "return_urls": urls}
 
@@ -261,7 +236,7 @@ class SumsubSessions(MockSessions):
 def signed(document):
     """Return the body and the headers of a webhook, signed by the algorithm of the settings."""
     body = json.dumps(document).encode()
-    key = SumsubSimulator.keys["webhook_secrets"].encode()
+    key = WEBHOOK_SECRET.encode()
     digest = hmac.digest(key, body, "sha256").hex()
     return {
         "body": body,
@@ -279,7 +254,7 @@ class SumsubSimulator(MockSimulator):
         "app_token": client,
         "secret_key": "sumsub-simulator-key-2f90c7",
         "level_name": "Basic KYC level",
-        "webhook_secrets": "sumsub-simulator-webhook-e41d",
+        "webhook_secrets": WEBHOOK_SECRET,
     }
     secrets = (keys["secret_key"], client, keys["webhook_secrets"])
     scope = "post"

@@ -9,7 +9,7 @@ from facematch_core import ComparedWith, Decision, LivenessDecision, SessionStat
 from facematch_core.testing import SessionCase, SessionWebhook, SessionWord, Situation
 from facematch_mock_server import Fault
 
-from .mock_simulator import MockSessions, MockSimulator
+from .mock_simulator import MockSessionsWithWebhooks, MockSimulator
 from .words import NO_ENVIRONMENT, OTHER_ID, free_refusals, words_at
 
 STATUSES = "devdocs.veriff.com, verification-session-status-codes-table, read on 2026-11-28"
@@ -37,8 +37,7 @@ OPEN_ATTEMPTS = {
     SessionState.PROCESSING: "submitted, approved, declined",
     SessionState.PENDING: "started, resubmission_requested",
 }
-#: A closed port: no receiver is needed, since the kit hands deliveries over itself.
-NOBODY = "http://127.0.0.1:9/hook"
+WEBHOOK_SECRET = "veriff-simulator-secret-71c0de52"
 
 
 def within_verification(change):
@@ -81,7 +80,8 @@ REFUSALS = (
 )
 
 
-class VeriffSessions(MockSessions):
+class VeriffSessions(MockSessionsWithWebhooks):
+    webhook_secret = WEBHOOK_SECRET
     hands_over = ("link", "token")
     documented_capabilities = (
         "can_delete",
@@ -139,15 +139,6 @@ class VeriffSessions(MockSessions):
         verification = body.get("verification")
         return verification.get("id") if isinstance(verification, dict) else None
 
-    def show_document(self, session_id, holder):
-        first_name, _, last_name = holder.name.rpartition(" ")
-        self.control.sessions.document(
-            session_id,
-            first_name=first_name,
-            last_name=last_name,
-            date_of_birth=holder.date_of_birth,
-        )
-
     def say(self, session_id, place, word, case=SessionCase.PASSED):
         if place in (FIRST_ATTEMPT, SECOND_ATTEMPT):
             # The session is open: nobody has decided on it.
@@ -174,18 +165,6 @@ class VeriffSessions(MockSessions):
     def lasts_s(self, session_id):
         return None  # no field of a start sets it
 
-    def play(self, session_id, case):
-        webhooks = self.control.webhooks
-        if not webhooks.destinations():
-            webhooks.add(NOBODY, secret=VeriffSimulator.keys["shared_secret"])
-        super().play(session_id, case)
-
-    def deliver(self, session_id):
-        webhooks = self.control.webhooks
-        webhooks.wait()
-        letter = webhooks.delivery(webhooks.deliveries(session_id=session_id)[-1].id)
-        return letter.body, letter.headers
-
     def webhooks(self, session_id):
         body, _ = self.deliver(session_id)
         vendor_data = json.loads(body)["verification"]["vendorData"]
@@ -201,7 +180,7 @@ class VeriffSessions(MockSessions):
         webhooks = []
         for document in (event, full_auto):
             sent = json.dumps(document).encode()
-            key = VeriffSimulator.keys["shared_secret"].encode()
+            key = WEBHOOK_SECRET.encode()
             digest = hmac.digest(key, sent, "sha256").hex()
             # Veriff's own receiver takes both cases.
             for signature in (digest, digest.upper()):
@@ -218,7 +197,7 @@ class VeriffSimulator(MockSimulator):
     client = "3f6a1c58-0b7d-4e21-9c44-5a8e2d7b9f16"
     keys = {
         "api_key": client,
-        "shared_secret": "veriff-simulator-secret-71c0de52",
+        "shared_secret": WEBHOOK_SECRET,
         "solution": "document_selfie",
     }
     secrets = (keys["shared_secret"], client)
