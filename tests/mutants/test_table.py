@@ -75,7 +75,7 @@ SPARING_RULES = SHORT_RULES - {"R02", "R25"}
 
 
 def assert_caught(name, capfd):
-    """By the rule that names its fault, and by what that rule saw, not by a crash before it."""
+    """Assert that its rule fails for a mutant, by what the rule saw and not by a crash before."""
     mutant = MUTANTS[name]
     cases = run(mutant.make, {mutant.rule}, capfd=capfd)
     failed = next((case for case in cases if case.status is Status.FAILED), None)
