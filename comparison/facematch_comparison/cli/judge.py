@@ -235,6 +235,7 @@ def _traffic_of(options: Mapping[str, Any], answers: Sequence[Answers]) -> Traff
 
     if options["calls_per_year"] is None:
         return None
+    # The currency of the errors' costs; a price in another one is not added to them.
     currencies = {system.currency for system in answers if system.currency is not None}
     currency = options["currency"]
     if currency is None:
@@ -333,8 +334,8 @@ def _show_transactions(systems: Sequence[System]) -> None:
             continue
         point = transactions.at_required or transactions.at_default
         if point is not None:
-            fmr = " (".join(_shares(point.fmr)) + ")"
-            frr = " (".join(_shares(point.frr)) + ")"
+            fmr = " (".join(_percentages(point.fmr)) + ")"
+            frr = " (".join(_percentages(point.frr)) + ")"
             attempts = quantity(transactions.attempts, "attempt")
             say(f"{system.name}, transactions of up to {attempts}: FMR {fmr}, FRR {frr}")
 
@@ -374,18 +375,18 @@ def _show_table(evaluation: Evaluation) -> None:
         row = {"system": system.name}
         row["threshold"] = "-" if threshold is None else score(threshold)
         for name in ("FMR", "FRR"):
-            share, interval = _shares(point.shown(name.lower()) if point else None)
+            share, interval = _percentages(point.shown(name.lower()) if point else None)
             row[name] = share
             row[f"{name}, {confidence}"] = interval
         if has_failures_to_acquire:
-            row["FTA"], _ = _shares(service.acquisition)
+            row["FTA"], _ = _percentages(service.acquisition)
         if has_unanswered:
             row["answered"] = f"{service.calls - service.answered.errors:,} of {service.calls:,}"
         rows.append(row)
     print_table(list(rows[0]), [list(row.values()) for row in rows])
 
 
-def _shares(rate: Rate | None) -> tuple[str, str]:
+def _percentages(rate: Rate | None) -> tuple[str, str]:
     """Return a rate and its interval, in percent."""
     from facematch_comparison.values.numbers import percent
 

@@ -322,8 +322,8 @@ def _describe_outcome(judged: _Judged, outcome: Conclusion) -> str:
     if outcome is Conclusion.PASS:
         return "met."
     if outcome is Conclusion.FAIL:
-        is_own_threshold = judged.point is None or judged.point.chosen_on == "default"
-        if is_own_threshold or _overall(judged.group_verdicts) is Conclusion.FAIL:
+        is_threshold_of_run = judged.point is None or judged.point.chosen_on == "default"
+        if is_threshold_of_run or _overall(judged.group_verdicts) is Conclusion.FAIL:
             return "not met."
         return "not met, and no other threshold would meet it."
     if judged.rates_outcome is Conclusion.FAIL:
@@ -331,7 +331,7 @@ def _describe_outcome(judged: _Judged, outcome: Conclusion) -> str:
     text = "not shown by these data"
     for rate in judged.observed_beyond:
         percent = numbers.percent(rate.rate.value or 0.0)
-        text += f"; more would not help if the {rate.name.upper()} stays at {percent} %"
+        text += f"; more pairs would not help if the {rate.name.upper()} stays at {percent} %"
     return f"{text}."
 
 
@@ -372,7 +372,7 @@ def _verdicts_on_point(
     point: model.OperatingPoint, requirements: Requirements
 ) -> tuple[RateVerdict, ...]:
     """Judge the FMR and the FRR of all people at a threshold."""
-    # Use the bound of the order statistic, because more pairs would move the threshold.
+    # The upper bound of an order statistic holds although these pairs chose the threshold.
     chosen_for = requirements.required_fmr if point.chosen_on == EVALUATION else None
     confidence = requirements.confidence
     return (
@@ -404,6 +404,7 @@ def _verdicts_on_group(
         rate: model.Rate = getattr(cell, name.removesuffix("_ratio"))
         if name.endswith("_ratio"):
             ratio: model.Estimate | None = getattr(cell, name)
+            # The verdict on a ratio has the group's rate, too, for its number of people.
             rate_bounds = _Bounds()
             if ratio is not None:
                 rate_bounds = _Bounds(ratio.interval.low, ratio.interval.high)

@@ -66,7 +66,7 @@ def _what_to_label(comparison: ShadowComparison) -> str:
 
 
 def _verdict(comparison: ShadowComparison) -> str:
-    """Return who is better, or that it may be chance. Called only with net errors."""
+    """Return who is better, or that it may be chance. Called only if there are net differences."""
     answered_name = comparison.answered.name
     candidate_name = comparison.candidate.name
     if comparison.money is not None:
@@ -75,25 +75,25 @@ def _verdict(comparison: ShadowComparison) -> str:
         saves = comparison.money.saved.value > 0
         winner = candidate_name if saves else answered_name
         return f"{winner} costs less, and the difference is significant."
-    real = [net for net in comparison.net if net.is_real and net.kind != "error"]
+    significant = [net for net in comparison.net if net.is_real and net.kind != "error"]
     any_error = comparison.net_of("error")
-    if not real and any_error is not None and any_error.is_real:
+    if not significant and any_error is not None and any_error.is_real:
         winner = candidate_name if any_error.saved.value > 0 else answered_name
         return (
             f"{winner} makes fewer errors in all, and the difference is significant. Whether it "
             "makes fewer of one kind may be due to chance."
         )
-    if not real:
+    if not significant:
         return (
             f"Whether {answered_name} or {candidate_name} makes fewer errors may be due to chance."
         )
-    winners = {candidate_name if net.saved.value > 0 else answered_name for net in real}
+    winners = {candidate_name if net.saved.value > 0 else answered_name for net in significant}
     if len(winners) > 1:
         return (
             f"{answered_name} and {candidate_name} each make significantly fewer errors of one "
             "kind: decide by what an error costs (--cost-false-match, --cost-false-reject)."
         )
-    error_names = " and ".join(NAMES[net.kind] for net in real)
+    error_names = " and ".join(NAMES[net.kind] for net in significant)
     return f"{winners.pop()} makes fewer {error_names}, and the difference is significant."
 
 

@@ -79,8 +79,8 @@ def draw_bars(
     for bar, y in zip(bars, middles, strict=True):
         if bar.name:
             parts.append(_text(shortened(bar.name, _MOST_LETTERS), _LEFT - 10, y + 4.5, "end", ""))
-        cross = "M{0} {2}H{1}M{0} {3}v8M{1} {3}v8".format(x(bar.low), x(bar.high), y, y - 4)
-        parts.append(_svg('<path class="cross {}" d="{}"/>', bar.style.colour, cross))
+        ends_path = "M{0} {2}H{1}M{0} {3}v8M{1} {3}v8".format(x(bar.low), x(bar.high), y, y - 4)
+        parts.append(_svg('<path class="cross {}" d="{}"/>', bar.style.colour, ends_path))
         mark = '<path class="mark {}" transform="translate({} {})" d="{}"/>'
         parts.append(_svg(mark, bar.style.colour, x(bar.value), y, bar.style.mark))
     height = bottom + 46

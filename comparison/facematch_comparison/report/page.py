@@ -587,6 +587,7 @@ def _threshold(system: Node, point: Node) -> Markup:
     if not point:
         return note
     threshold = score(point["threshold"])
+    # Without a point at the required FMR, this is the one at the threshold of the run.
     if threshold and not system["at_required"]:
         note = Markup("of the run. {}").format(note)
     elif point["chosen_on"].raw == "fixed":

@@ -456,14 +456,16 @@ class _Plot:
         if not hollow:
             top = self.y(_ends(y).low)
             bottom = self.y(_ends(y).high)
-            cross = f"M{center_x} {top}V{bottom}M{center_x - 4} {top}h8M{center_x - 4} {bottom}h8"
+            ends_path = (
+                f"M{center_x} {top}V{bottom}M{center_x - 4} {top}h8M{center_x - 4} {bottom}h8"
+            )
             if isinstance(x, Rate):
                 left_x = self.x(_ends(x).low)
                 right_x = self.x(_ends(x).high)
                 top_of_end = center_y - 4
-                cross += f"M{left_x} {center_y}H{right_x}"
-                cross += f"M{left_x} {top_of_end}v8M{right_x} {top_of_end}v8"
-            self._path(f"cross {style.colour}", cross)
+                ends_path += f"M{left_x} {center_y}H{right_x}"
+                ends_path += f"M{left_x} {top_of_end}v8M{right_x} {top_of_end}v8"
+            self._path(f"cross {style.colour}", ends_path)
         data = Markup(' data-point="{}"').format(path) if path else ""
         mark = '<path class="mark {}{}"{} transform="translate({} {})" d="{}"/>'
         fill = " hollow" if hollow else ""

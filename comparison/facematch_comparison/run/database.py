@@ -349,17 +349,19 @@ class RunDatabase:
 
         def step(db: Connection) -> bool:
             values: Mapping[str, Any] = {"looked_at": self._now()}
-            is_found = False
+            is_comparable = False
             if answer is not None:
                 system, difference = _select_system(db, charge.system).compare(answer)
-                if is_found := difference is None:
+                is_comparable = difference is None
+                if is_comparable:
                     _write_system(db, system)
                     values = _row_of(answer)
             where = """pair = :of_pair AND call_id = :of_call
                 AND state IN ('unresolved', 'no response')"""
             which = {"of_pair": charge.pair, "of_call": charge.call.id}
-            _update(db, charge.system, values, where, which)
-            return is_found
+            # No row changes if another process has resolved the call meanwhile.
+            is_changed = _update(db, charge.system, values, where, which) == 1
+            return is_comparable and is_changed
 
         return self.transact(step)
 

@@ -215,7 +215,7 @@ class Progress:
 
 
 #: Settings that affect answers and must not change between runs.
-_FIXED: Final = ("backend", "environment", "threshold", "rule", "review_threshold")
+_BACKEND_AND_THRESHOLDS: Final = ("backend", "environment", "threshold", "rule", "review_threshold")
 
 
 def _read_amount(value: Decimal | str) -> Decimal:
@@ -333,7 +333,7 @@ class StoredSystem:
 
     def apply_changes(self, system: StoredSystem) -> StoredSystem:
         """Apply settings that may change between runs; raise `InvalidRequest` on other changes."""
-        for key in _FIXED:
+        for key in _BACKEND_AND_THRESHOLDS:
             before = self.settings[key]
             now = system.settings[key]
             if before != now:

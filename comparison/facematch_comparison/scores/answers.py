@@ -466,7 +466,9 @@ class Answers:
         return attrs.evolve(self, frame=frame)
 
     def passed(self, threshold: float | None) -> NDArray[np.bool_]:
-        """Return whether each pair passes: bool, (N,). A pair that is not acquired never passes.
+        """Return whether each pair passes: bool, (N,).
+
+        A pair that is not acquired, without two faces to compare, never passes.
 
         Args:
             threshold: Compared with the scores by `rule`; a pair without a score does not pass. If

@@ -139,8 +139,8 @@ def _grouping_of(
     """Return one grouping; add a problem for each person in two groups of it."""
     words = common_words([column.groups for column in columns], is_sorted=True)
     groups = list(map(str, words[0].categories))
-    # Each line has an entry for each column, in the order of lines, so that the first label of a
-    # person is on the earliest line.
+    # An entry is the group of one person on one line; a line has one for each of `columns`. They
+    # keep the order of lines, so that the first label of a person is on the earliest line.
     labels = np.stack([column.codes for column in words], axis=1).ravel()
     people = np.stack([column.people for column in columns], axis=1).ravel()
     probe = lines["person_1"].to_numpy()

@@ -143,10 +143,10 @@ def _reader_of(path: Path) -> Reader:
         return _parquet
     if suffix in _EXCEL:
         return _first_sheet
-    return _csv
+    return _separated_text
 
 
-def _csv(title: str, file: BinaryIO) -> Tables:
+def _separated_text(title: str, file: BinaryIO) -> Tables:
     data = file.read()
     if re.match(rb"\s*[{[]", data):  # JSON with another suffix
         file.seek(0)

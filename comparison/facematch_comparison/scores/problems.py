@@ -243,6 +243,7 @@ def _problems_of_people(file: ScoreFile, lines: pd.DataFrame) -> Iterator[Proble
 
 
 def _problems_of_labels(file: ScoreFile, lines: pd.DataFrame, field: str) -> Iterator[Problem]:
+    """Yield problems: -1 beside 0, and labels that contradict the people."""
     labels = words_in(lines, field)
     if {"0", "-1"} <= set(distinct_words(labels)):
         rows = np.flatnonzero(is_one_of(labels, ["-1"]))

@@ -80,19 +80,19 @@ def recognise(cells_of: Tables, columns: Mapping[str, str | Sequence[str]]) -> N
         _check_separator(file)
     questions = _assign_columns(files, columns, so=NOTHING_JUDGED)
     for file in files:
-        _skip_doubtful(file)
+        _skip_unneeded(file)
     missing = _missing_fields(cells_of, questions)
     if not missing and len(files) > 1:
         missing = _missing_to_join(files, questions)
     questions.update(missing)
-    vendors = _columns_that_may_be_scores(cells_of)
-    if vendors:
+    possible_scores = _columns_that_may_be_scores(cells_of)
+    if possible_scores:
         questions["score"] = (
-            f"are the numbers in {_quoted(vendors)} scores? Name each column of scores as score, "
-            "or judge the decisions alone with --column score= (columns={'score': ''})"
+            f"are the numbers in {_quoted(possible_scores)} scores? Name each column of scores as "
+            "score, or judge the decisions alone with --column score= (columns={'score': ''})"
         )
     if questions:
-        raise _refusal(cells_of, questions, scores_to_confirm=vendors)
+        raise _refusal(cells_of, questions, scores_to_confirm=possible_scores)
 
 
 def recognise_labels(
@@ -238,7 +238,7 @@ def _assign_known_columns(file: ScoreFile) -> dict[str, str]:
     return questions
 
 
-def _skip_doubtful(file: ScoreFile) -> None:
+def _skip_unneeded(file: ScoreFile) -> None:
     """Skip columns that repeat others, or that have one value for several scores."""
     doubtful = []
     if file.has_all(LABELS):
@@ -474,11 +474,12 @@ def _fields_to_name(cells_of: Tables, questions: Iterable[str]) -> list[str]:
     Of several skipped columns, two may name both people, or both pictures.
     """
     fields = list(questions)
-    count = sum(len(file.skipped_columns) for file in cells_of)
-    if PERSON not in fields or count == 1:
+    skipped_count = sum(len(file.skipped_columns) for file in cells_of)
+    # A single skipped column can name just one person of each line.
+    if PERSON not in fields or skipped_count == 1:
         return fields
     fields.remove(PERSON)
-    if count:
+    if skipped_count:
         fields += PICTURES if _have_pictures(cells_of) else PEOPLE
     return fields
 

@@ -33,7 +33,7 @@ def without_repeats(
     lines_of = lines_by_system(file, cells)
     if not file.has_all(PICTURES) or file.problems:
         return cells, lines_of
-    for find_repeats in (_diagonal, _second_orders):
+    for find_repeats in (_self_comparisons, _second_orders):
         repeats = find_repeats(file, lines_of, note)
         if len(repeats):
             kept = np.delete(np.arange(len(cells)), repeats)
@@ -43,12 +43,15 @@ def without_repeats(
     return cells, lines_of
 
 
-def _diagonal(file: ScoreFile, lines_of: Tables, note: Callable[[str], object]) -> Ints:
+def _self_comparisons(
+    file: ScoreFile, lines_of_system: Tables, note: Callable[[str], object]
+) -> Ints:
     """Return the comparisons of each picture with itself, if every picture has one.
 
     Without any other mated pair, the two pictures are probably of two folders.
     """
-    lines = next(iter(lines_of.values()))
+    # Each system has the same pairs.
+    lines = next(iter(lines_of_system.values()))
     probe, reference = (words_in(lines, end) for end in PICTURES)
     # Two empty cells have the same code, and are a problem of the file.
     is_same = (probe.codes == reference.codes) & is_filled(probe)
