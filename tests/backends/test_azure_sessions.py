@@ -32,12 +32,14 @@ def read(body, record=RECORD, **more):
 
 
 def items(reading):
+    """Return the results of the checks by their class."""
     return {type(check.result): check.result for check in reading.checks}
 
 
-def verdicts(reading):
-    results = [items(reading).get(kind) for kind in (fm.LivenessResult, fm.MatchResult)]
-    return tuple(getattr(result, "decision", None) for result in results)
+def decisions(reading):
+    """Return the decisions about the liveness and the match; None where there is no check."""
+    by_class = {check_class: result.decision for check_class, result in items(reading).items()}
+    return by_class.get(fm.LivenessResult), by_class.get(fm.MatchResult)
 
 
 # What is sent
@@ -61,27 +63,42 @@ def test_start_with_a_reference_is_a_form_with_its_threshold(threshold, fraction
     assert file.data == picture().data
 
 
-@pytest.mark.parametrize("lost", ["authToken", "sessionId"])
-def test_unreadable_start_is_charged(lost):
-    for body in ({**published.START, lost: None}, {**published.START, lost: 7}):
-        answer = BACKEND.read_reply(StartRequest(record=ALONE), json_reply(body))
-        assert isinstance(answer, fm.errors.UnexpectedResponse)
-        assert answer.billing.charged is fm.Charged.YES
+@pytest.mark.parametrize("name", ["authToken", "sessionId"])
+@pytest.mark.parametrize("value", [None, 7])
+def test_unreadable_start_is_charged(name, value):
+    reply = json_reply({**published.START, name: value})
+    error = BACKEND.read_reply(StartRequest(record=ALONE), reply)
+    assert isinstance(error, fm.UnexpectedResponse)
+    assert error.billing.charged is fm.Charged.YES
 
 
 # What is read
 
 
-def test_examples_of_a_result_are_read():
-    """Live, by attempt 2 in place of 1; the session's own word, NotStarted, decides nothing."""
-    alone, compared = read(published.READING, ALONE), read(published.READING_WITH_VERIFY)
-    for reading in (alone, compared):
-        assert (reading.state, reading.vendor_status) == (SessionState.DECIDED, "NotStarted")
-        assert reading.has_begun
-    assert verdicts(alone) == (fm.LivenessDecision.LIVE, None)
-    assert verdicts(compared) == (fm.LivenessDecision.LIVE, fm.Decision.NO_MATCH)
-    assert items(compared)[fm.MatchResult].score.value == 8.871888
-    assert (alone.compared_with, compared.compared_with) == ("unknown", "given")
+@pytest.mark.parametrize(
+    ("body", "record"),
+    [(published.READING, ALONE), (published.READING_WITH_VERIFY, RECORD)],
+    ids=["liveness alone", "with a reference"],
+)
+def test_sessions_own_word_decides_nothing(body, record):
+    """Attempt 2 decides; the session says NotStarted."""
+    reading = read(body, record)
+    assert reading.state is SessionState.DECIDED
+    assert reading.vendor_status == "NotStarted"
+    assert reading.has_begun
+
+
+def test_example_of_a_liveness_session_is_read():
+    reading = read(published.READING, ALONE)
+    assert decisions(reading) == (fm.LivenessDecision.LIVE, None)
+    assert reading.compared_with == "unknown"
+
+
+def test_example_of_a_session_with_a_reference_is_read():
+    reading = read(published.READING_WITH_VERIFY)
+    assert decisions(reading) == (fm.LivenessDecision.LIVE, fm.Decision.NO_MATCH)
+    assert items(reading)[fm.MatchResult].score.value == 8.871888
+    assert reading.compared_with == "given"
 
 
 def test_raw_hides_token_hashes_and_boxes():
@@ -97,9 +114,9 @@ def test_raw_hides_token_hashes_and_boxes():
 
 @given(st.permutations([attempt(1), failed(2), attempt(3, "spoofface"), attempt(10, "uncertain")]))
 def test_attempt_with_the_highest_id_decides_in_any_order(attempts):
-    assert verdicts(read(with_attempts(*attempts[:]))) == ("inconclusive", "match")
-    others = [each for each in attempts if each["attemptId"] != 10]
-    assert verdicts(read(with_attempts(*others))) == ("not_live", "match")
+    assert decisions(read(with_attempts(*attempts))) == ("inconclusive", "match")
+    earlier = [attempt for attempt in attempts if attempt["attemptId"] != 10]
+    assert decisions(read(with_attempts(*earlier))) == ("not_live", "match")
 
 
 @given(st.floats(0, 1), st.booleans(), st.none() | st.floats(0, 100))
@@ -115,7 +132,7 @@ def test_verdict_that_contradicts_its_confidence_is_review(confidence, identical
 
 def test_missing_comparison_is_inconclusive():
     reading = read(with_attempts(attempt(1, verifyResult=None)))
-    assert verdicts(reading) == ("live", "inconclusive")
+    assert decisions(reading) == ("live", "inconclusive")
 
 
 LATE = attrs.evolve(RECORD, expires_at=NOW)
@@ -124,7 +141,7 @@ NOBODY["result"] = None
 
 
 @pytest.mark.parametrize(
-    ("attempts", "word", "record", "state"),
+    ("attempts", "status", "record", "state"),
     [
         ([], "NotStarted", RECORD, "pending"),
         ([], "Running", RECORD, "pending"),
@@ -145,19 +162,21 @@ NOBODY["result"] = None
         ([NOBODY], "Succeeded", RECORD, "unknown"),
     ],
 )
-def test_only_a_finished_attempt_gives_a_verdict(attempts, word, record, state):
-    reading = read(with_attempts(*attempts, status=word), record)
-    assert (reading.state, reading.vendor_status) == (state, word)
-    assert reading.has_begun is (word == "Running" or bool(attempts))
+def test_only_a_finished_attempt_gives_a_verdict(attempts, status, record, state):
+    reading = read(with_attempts(*attempts, status=status), record)
+    assert reading.state == state
+    assert reading.vendor_status == status
+    assert reading.has_begun is (status == "Running" or len(attempts) > 0)
     if attempts and state != "decided":
-        assert verdicts(reading) == ("inconclusive", "inconclusive")
+        assert decisions(reading) == ("inconclusive", "inconclusive")
     assert (reading.access.token is None) is (record is LATE)
 
 
 def test_error_of_an_attempt_is_a_warning_of_both_checks():
     for result in items(read(with_attempts(failed(4)))).values():
         (warning,) = result.warnings
-        assert (warning.tag, warning.advice) == ("FaceWithMaskDetected", models.Advice.RETAKE_PHOTO)
+        assert warning.tag == "FaceWithMaskDetected"
+        assert warning.advice is models.Advice.RETAKE_PHOTO
 
 
 @pytest.mark.parametrize(
@@ -187,15 +206,17 @@ def test_unreadable_result_hides_its_token(body):
 
 @pytest.mark.parametrize("session_id", ["..", "a/b", "", "é", None, "x?y", "x" * 201])
 def test_id_with_a_path_is_refused(session_id):
-    for ask in (ReadRequest, DeleteRequest):
+    record = attrs.evolve(RECORD, session_id=session_id)
+    for request in (ReadRequest(record=record), DeleteRequest(record=record)):
         with pytest.raises(fm.InvalidRequest):
-            BACKEND.read_reply(ask(record=attrs.evolve(RECORD, session_id=session_id)))
+            BACKEND.read_reply(request)
 
 
 @pytest.mark.parametrize("status", [200, 204])
 def test_deletion_may_be_200_or_204(status):
     deletion = BACKEND.read_reply(DeleteRequest(record=RECORD), json_reply(b"", status))
-    assert (deletion.state, deletion.face_kept) == ("done", False)
+    assert deletion.state == "done"
+    assert deletion.face_kept is False
 
 
 # A portrait
@@ -204,24 +225,32 @@ CARD = card_sheet()["p1"].data
 GONE = json_reply({"error": {"code": "NotFound", "message": "It is not there."}}, 404)
 
 
+def read_with_portrait(body, *replies):
+    request = ReadRequest(record=ALONE, with_portrait=True)
+    reading = BACKEND.read_reply(request, json_reply(body), *replies)
+    assert reading.state == "decided"
+    (check,) = reading.checks
+    return check.portrait
+
+
+def test_portrait_is_of_the_live_person():
+    assert read_with_portrait(published.READING, json_reply(CARD)).data == CARD
+
+
+def test_missing_portrait_does_not_change_the_verdict():
+    assert read_with_portrait(published.READING, GONE) is None
+
+
 @pytest.mark.parametrize(
-    ("body", "picture", "has_portrait"),
+    "body",
     [
-        (published.READING, [json_reply(CARD)], True),
-        (published.READING, [GONE], False),
-        # Without a live person, or without the option, none is asked for.
-        (with_attempts(attempt(1, "spoofface")), [], False),
-        (with_attempts(attempt(1, sessionImageId=None)), [], False),
+        pytest.param(with_attempts(attempt(1, "spoofface")), id="nobody was live"),
+        pytest.param(with_attempts(attempt(1, sessionImageId=None)), id="no image was kept"),
     ],
 )
-def test_portrait_is_only_of_a_live_person_and_does_not_change_the_verdict(
-    body, picture, has_portrait
-):
-    request = ReadRequest(record=ALONE, with_portrait=True)
-    reading = BACKEND.read_reply(request, json_reply(body), *picture)
-    (check,) = reading.checks
-    assert reading.state == "decided"
-    assert (check.portrait and check.portrait.data) == (CARD if has_portrait else None)
-    assert isinstance(
-        BACKEND.read_reply(ReadRequest(record=ALONE), json_reply(body)), SessionReading
-    )
+def test_no_portrait_is_asked_for(body):
+    assert read_with_portrait(body) is None
+
+
+def test_no_portrait_is_asked_for_without_the_wish():
+    assert isinstance(read(published.READING, ALONE), SessionReading)

@@ -10,7 +10,8 @@ import facematch_core as fm
 from facematch_core import models
 from facematch_mock_server import MockServer, make_card
 
-P1, P1_AGAIN = make_card("p1"), make_card("p1", quality=60)
+P1 = make_card("p1")
+P1_AGAIN = make_card("p1", quality=60)
 
 #: The settings with which a backend is opened for its vendor.
 SETTINGS = {
@@ -34,12 +35,13 @@ def mock():
 
 @pytest.fixture
 def opened(mock):
-    def open_one(name, **more):
+    def opened(name, **changes):
+        settings = {**settings_at(mock, name), **changes}
         if name == "deepvue":
-            more["confidence_scale"] = "percent"
-        return fm.open_verifier(name, **settings_at(mock, name), **more)
+            settings["confidence_scale"] = "percent"
+        return fm.open_verifier(name, **settings)
 
-    return open_one
+    return opened
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,8 @@ def test_vendor_with_a_sandbox_can_be_set_to_it(name):
 def test_without_a_threshold_the_vendors_own_decides(opened, name, threshold, equal_score_matches):
     with opened(name) as verifier:
         used = verifier.verify(P1, P1_AGAIN).threshold
-    assert (used.value, used.source) == (threshold, models.ThresholdSource.DEFAULT)
+    assert used.value == threshold
+    assert used.source is models.ThresholdSource.DEFAULT
     assert used.passes(threshold) is equal_score_matches
     assert used.passes(threshold + 0.01)
     assert not used.passes(threshold - 0.01)
@@ -110,7 +113,8 @@ def test_facepps_threshold_is_the_answers_own_for_the_error_rate(opened, error_r
     with opened("facepp", error_rate=error_rate) as verifier:
         used = verifier.verify(P1, P1_AGAIN).threshold
         given = verifier.verify(P1, P1_AGAIN, threshold=99).threshold
-    assert (used.value, used.source) == (threshold, models.ThresholdSource.VENDOR)
+    assert used.value == threshold
+    assert used.source is models.ThresholdSource.VENDOR
     assert used.passes(threshold + 0.001)
     assert not used.passes(threshold)
     assert given.value == 99
@@ -121,8 +125,10 @@ def test_baidus_thresholds_are_80_and_that_of_each_answer_for_a_liveness(opened)
         match = verifier.verify(P1, P1_AGAIN).threshold
         liveness = verifier.check_liveness(P1).threshold
         given = verifier.check_liveness(P1, threshold=95).threshold
-    assert (match.value, match.source) == (80, models.ThresholdSource.DEFAULT)
-    assert (liveness.value, liveness.source) == (30, models.ThresholdSource.VENDOR)
+    assert match.value == 80
+    assert match.source is models.ThresholdSource.DEFAULT
+    assert liveness.value == 30
+    assert liveness.source is models.ThresholdSource.VENDOR
     assert given.value == 95
 
 

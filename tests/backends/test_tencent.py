@@ -16,7 +16,9 @@ SECRET_KEY = fm.Secret("dummySecretKey00000000000000000x")
 BACKEND = TencentBackend(secret_id=SECRET_ID, secret_key=SECRET_KEY, region="ap-singapore")
 LIVENESS = fm.Operation.LIVENESS
 ABOVE = fm.models.ThresholdRule.ABOVE
-NO, UNKNOWN, YES = fm.Charged.NO, fm.Charged.UNKNOWN, fm.Charged.YES
+MATCH_CALL = match_call(30.0)
+LIVENESS_CALL = match_call(operation=LIVENESS)
+EACH_CALL = pytest.mark.parametrize("call", [MATCH_CALL, LIVENESS_CALL], ids=["match", "liveness"])
 
 
 def answer(score=93.5, model="3.0"):
@@ -50,16 +52,16 @@ def test_signature_is_that_of_tencents_client(host, signature):
     )
 
 
+MATCH_FIELDS = {"ImageA", "ImageB", "FaceModelVersion", "FaceMatchingStrategy"}
+
+
 @pytest.mark.parametrize(
     ("call", "action", "fields"),
     [
-        (
-            match_call(30.0),
-            "CompareFace",
-            {"ImageA", "ImageB", "FaceModelVersion", "FaceMatchingStrategy"},
-        ),
-        (match_call(operation=LIVENESS), "DetectLiveFaceAccurate", {"Image", "FaceModelVersion"}),
+        (MATCH_CALL, "CompareFace", MATCH_FIELDS),
+        (LIVENESS_CALL, "DetectLiveFaceAccurate", {"Image", "FaceModelVersion"}),
     ],
+    ids=["match", "liveness"],
 )
 def test_request_names_action_region_and_model(call, action, fields):
     sent = BACKEND.sign(BACKEND.build(call), call)
@@ -97,43 +99,51 @@ def test_token_of_a_temporary_key_is_sent_and_hidden():
     ],
 )
 def test_score_must_be_above_the_documented_threshold(score, decision, liveness):
-    verdict = BACKEND.read_reply(match_call(50.0, ABOVE), answer(score))
-    assert (verdict.decision, verdict.score.scale) == (decision, "tencent/compareface-3.0")
-    verdict = BACKEND.read_reply(match_call(40.0, ABOVE, LIVENESS), answer(score))
-    assert (verdict.decision, verdict.score.scale) == (liveness, "tencent/live-accurate-3.0")
+    match = BACKEND.read_reply(match_call(50.0, ABOVE), answer(score))
+    assert match.decision is decision
+    assert match.score.scale == "tencent/compareface-3.0"
+    check = BACKEND.read_reply(match_call(40.0, ABOVE, LIVENESS), answer(score))
+    assert check.decision is liveness
+    assert check.score.scale == "tencent/live-accurate-3.0"
 
 
-@pytest.mark.parametrize("call", [match_call(30.0), match_call(operation=LIVENESS)])
+@EACH_CALL
 @pytest.mark.parametrize("model", ["2.0", "4.0", None])
 def test_answer_of_another_model_is_unreadable_and_counts_as_charged(call, model):
     error = BACKEND.read_reply(call, answer(model=model))
     assert type(error) is fm.UnexpectedResponse
-    assert error.billing.charged is YES
+    assert error.billing.charged is fm.Charged.YES
 
 
-@pytest.mark.parametrize(
-    ("code", "kind", "charged"),
-    [(code, *expected) for expected, codes in CODES.items() for code in codes],
-)
-def test_code_in_a_200_has_its_error_and_charge(code, kind, charged):
-    for call in (match_call(30.0), match_call(operation=LIVENESS)):
+def cases_of_codes():
+    cases = []
+    for (error_class, charged), codes in CODES.items():
+        for code in codes:
+            cases.append(pytest.param(code, error_class, charged))
+    return cases
+
+
+@pytest.mark.parametrize(("code", "error_class", "charged"), cases_of_codes())
+def test_code_in_a_200_has_its_error_and_charge(code, error_class, charged):
+    for call in (MATCH_CALL, LIVENESS_CALL):
         error = BACKEND.read_reply(call, refusal(code))
-        assert type(error) is kind
+        assert type(error) is error_class
         assert error.billing.charged is charged
-        assert error.retryable is ((kind, charged) == (fm.RateLimited, NO))
-        assert (error.status_code, error.ids.vendor) == (200, "3c140219")
+        is_throttled = error_class is fm.RateLimited and charged is fm.Charged.NO
+        assert error.retryable is is_throttled
+        assert error.status_code == 200
+        assert error.ids.vendor == "3c140219"
 
 
+@EACH_CALL
 @pytest.mark.parametrize(
     "code", ["InvalidParameterValue.NoFaceInPhoto", "FailedOperation.ImageFacedetectFailed"]
 )
-def test_picture_without_a_face_is_inconclusive_and_its_charge_unknown(code):
-    for call, inconclusive in (
-        (match_call(30.0), fm.Decision.INCONCLUSIVE),
-        (match_call(operation=LIVENESS), fm.LivenessDecision.INCONCLUSIVE),
-    ):
-        result = BACKEND.read_reply(call, refusal(code))
-        assert (result.decision, result.score) == (inconclusive, None)
-        assert result.billing.charged is UNKNOWN
-        (warning,) = result.warnings
-        assert (warning.code, warning.tag) == (fm.WarningCode.NO_FACE, code)
+def test_picture_without_a_face_is_inconclusive_and_its_charge_unknown(code, call):
+    result = BACKEND.read_reply(call, refusal(code))
+    assert result.decision == "inconclusive"
+    assert result.score is None
+    assert result.billing.charged is fm.Charged.UNKNOWN
+    (warning,) = result.warnings
+    assert warning.code is fm.WarningCode.NO_FACE
+    assert warning.tag == code

@@ -33,10 +33,14 @@ FOREIGN = {"id": "f" * 32, "terms": "x"}
 
 #: By the examples of Didit's OpenAPI, 2026-07-18: the answer 201, and a decision.
 FOLDER = Path(__file__).parent / "answers"
-STARTED, DECISION = (
-    json.loads((FOLDER / f"session_{name}.json").read_text().replace("TERMS", RECORD.terms))
-    for name in ("started", "decision")
-)
+
+
+def example(name):
+    return json.loads((FOLDER / name).read_text().replace("TERMS", RECORD.terms))
+
+
+STARTED = example("session_started.json")
+DECISION = example("session_decision.json")
 
 
 def decided(**changes):
@@ -123,8 +127,11 @@ def test_no_scenario_is_sent_without_the_setting_environment():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *(("metadata", FOREIGN), ("metadata", None), ("session_id", "no")),
-        *(("url", None), ("session_token", 7)),
+        ("metadata", FOREIGN),
+        ("metadata", None),
+        ("session_id", "no"),
+        ("url", None),
+        ("session_token", 7),
     ],
 )
 def test_an_answer_about_another_session_gives_no_link(name, value, scripted):
@@ -233,7 +240,7 @@ GONE = (404, {"detail": "Not found."})
         ([page({"vendor_data": "somebody"})], 1),  # the server ignored the filter
         ([page({}), GONE], 2),
         ([page({}), (200, decided(metadata=FOREIGN))], 2),
-        ([page(*[{}] * 30), (200, decided(metadata=None))], 21),
+        ([page(*[{}] * 30), (200, decided(metadata=None))], 21),  # at most twenty are opened
     ],
     ids=["none listed", "another's", "deleted", "another record's", "at most twenty"],
 )
@@ -302,8 +309,16 @@ def test_without_a_session_id_every_session_of_the_record_is_deleted(scripted):
     rows = page({"session_id": OTHER}, {}, {"vendor_data": "somebody"})
     backend, adapter = scripted(rows, DELETED, DELETED)
     assert backend.delete_session(DeleteRequest(record=RECORD)).state is DeletionState.DONE
-    requests = [(method, url.rpartition("/session/")[2]) for method, url, _ in adapter.sent[1:]]
-    assert requests == [("DELETE", f"{name}/delete/") for name in (OTHER, ID)]
+    (listing, *_), *deletions = adapter.sent
+    assert listing == "GET"
+    address = "https://verification.didit.me/v3/session"
+    assert [(method, url) for method, url, _ in deletions] == [
+        ("DELETE", f"{address}/{OTHER}/delete/"),
+        ("DELETE", f"{address}/{ID}/delete/"),
+    ]
+
+
+def test_nothing_is_deleted_if_no_session_is_the_records(scripted):
     backend, adapter = scripted(page({"vendor_data": "somebody"}))
     with pytest.raises(fm.SessionNotFound):
         backend.delete_session(DeleteRequest(record=RECORD))

@@ -3,6 +3,7 @@
 import datetime as dt
 import hmac
 import json
+import time
 
 import pytest
 from hypothesis import assume, given
@@ -131,10 +132,21 @@ def test_the_mocks_signatures_verify_and_a_changed_byte_does_not(
 # --- body ---
 
 
-NO_JSON = [VECTOR.replace(b"2}", number + b"}") for number in (b"", b"{", b'"\xff"', b'2,"b":2')]
-
-
-@pytest.mark.parametrize("body", [*NO_JSON, b"[" * 100_000, b"", b"null", b"[]", b"{}"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        VECTOR.replace(b"2}", b"}"),
+        VECTOR.replace(b"2}", b"{}"),
+        VECTOR.replace(b"2}", b'"\xff"}'),
+        VECTOR.replace(b"2}", b'2,"b":2}'),
+        b"[" * 100_000,
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+    ],
+    ids=lambda body: ascii(body[-20:]),
+)
 def test_a_body_without_an_event_is_refused(body):
     assert status_of_refusal(body, sign(body, only=["raw"])) == 422
     assert status_of_refusal(body, {"X-Signature-V2": V2}) == 401
@@ -156,7 +168,10 @@ def test_an_unsigned_body_is_not_read_and_a_large_one_not_for_v2(monkeypatch):
         {"status": ["Approved"]},
         {"session_id": 7},
         {"environment": {}},
-        *({"timestamp": stamp} for stamp in (10**30, "1783000006", True, 1783000006.5)),
+        {"timestamp": 10**30},
+        {"timestamp": "1783000006"},
+        {"timestamp": True},
+        {"timestamp": 1783000006.5},
     ],
     ids=str,
 )
@@ -183,12 +198,15 @@ def test_both_ends_of_the_window_are_accepted_and_nothing_beyond(tolerance, dire
     assert status_of_refusal(now=beyond, **tolerance) == 401
 
 
-def test_the_age_is_computed_from_the_signed_body_and_the_system_clock():
+def test_the_age_is_that_of_the_signed_body_not_of_a_header():
     later = NOW + dt.timedelta(hours=1)
-    headers = sign(VECTOR) | {"X-Timestamp": str(int(later.timestamp()))}
+    headers = {**sign(VECTOR), "X-Timestamp": str(int(later.timestamp()))}
     assert status_of_refusal(headers=headers, now=later) == 401
+
+
+def test_the_usual_clock_is_the_systems():
+    assert verify(delivery(timestamp=int(time.time())), now=None)
     assert status_of_refusal(delivery(timestamp=1), now=None) == 401
-    assert verify(delivery(timestamp=int(dt.datetime.now(dt.UTC).timestamp())), now=None)
 
 
 @pytest.mark.parametrize("wrong", [{"now": NOW.replace(tzinfo=None)}, {"tolerance_s": 86_401}])
