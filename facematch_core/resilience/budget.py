@@ -75,6 +75,10 @@ class Budget(Policy):
         clock: Clock | None = None,
     ) -> None:
         _check_arguments(name=name, currency=currency, period=per, price=price)
+        if isinstance(store, str):  # a profile takes the URL, as SessionStore and CallLog do
+            raise errors.ConfigurationError(
+                "store must be an open store, not a text: write store=SqlStore(URL)."
+            )
         self.name = name
         self.store: CallStore = MemoryStore() if store is None else store
         self._currency = currency

@@ -202,3 +202,8 @@ def test_invalid_budget_arguments_are_refused(cap, settings, says):
     with pytest.raises(errors.ConfigurationError) as caught:
         Budget(cap, **{"name": "shop", **settings})
     assert says in caught.value.message
+
+
+def test_the_url_of_a_store_is_no_store():
+    with pytest.raises(errors.ConfigurationError, match="SqlStore"):
+        Budget(cap=5, name="shop", store="sqlite:///spent.sqlite3")
