@@ -39,9 +39,11 @@ control: {control}{end}"""
 #: The end of that output, unless the server ends with a program.
 STOP = "\nstop with Ctrl-C"
 #: The command that downloads the cards, for a vendor whose calls send pictures.
-CARDS = 'mkdir -p cards && cd cards && curl -sO "{url}/__mock__/cards/{{p1,p1-again}}.png" && cd ..'
+DOWNLOAD_CARDS = (
+    'mkdir -p cards && cd cards && curl -sO "{url}/__mock__/cards/{{p1,p1-again}}.png" && cd ..'
+)
 #: An explanation of scores for pictures that are not test cards.
-UNKNOWN = (
+HINT_AT_BYTE_SCORES = (
     "pictures that are not test cards are scored by their bytes; --engine local compares faces"
 )
 
@@ -345,16 +347,16 @@ def _greet(
 
     A program makes its own calls: nobody pastes the commands before the server ends.
     """
-    from facematch_mock_server.world.vendor import owner_of  # as in `command`
+    from facematch_mock_server.world.vendor import split_switch  # as in `command`
 
     for vendor in vendors:
         keys, *commands = vendor.greeting or (f"keys: {', '.join(vendor.first_keys)}",)
         if "match" in vendor.operations:
-            commands.insert(0, CARDS)
+            commands.insert(0, DOWNLOAD_CARDS)
         facts = []
         for switch in switches:
             name, _, _ = switch.partition("=")
-            owner, _ = owner_of(vendors, name)
+            owner, _ = split_switch(vendors, name)
             if owner == vendor.name:
                 facts.append(switch)
         facts.append(f"scores by {engine}; every response is marked as a mock's")
@@ -363,7 +365,7 @@ def _greet(
             lines.insert(0, vendor.name)
         if not has_program:
             if engine == "cards":
-                lines.append(UNKNOWN)
+                lines.append(HINT_AT_BYTE_SCORES)
             lines.append("")
             lines += [f"  {command.format(url=server.url)}" for command in commands]
             lines.append("")

@@ -30,7 +30,7 @@ from facematch_mock_server.recognition.outcomes import (
 from facematch_mock_server.vendors.base import MockVendor, Route, can_start_with
 from facematch_mock_server.world.accounts import MAIN, Account, World
 from facematch_mock_server.world.faults import Fault, Stage
-from facematch_mock_server.world.hosted import open_sessions
+from facematch_mock_server.world.hosted import expire_due_sessions
 from facematch_mock_server.world.journal import Entry
 from facematch_mock_server.world.keys import Key, KeyKind, name_keys
 from facematch_mock_server.world.latency import Latency, LogNormal, read_latency
@@ -399,9 +399,8 @@ class Control:
         """Advance the clock by 0 or more `seconds`. Raises ValueError for a negative number."""
         account = self.account
         now = account.clock.advance(seconds)
-        # Expire sessions whose time is over, so that their webhooks are sent.
         for world in account.worlds.values():
-            open_sessions(world)
+            expire_due_sessions(world)
         return now
 
     # Money, keys and limits
@@ -499,10 +498,11 @@ class Control:
 
     @endpoint("GET", "behaviours")
     def behaviours(self) -> dict[str, Any]:
-        """Return the vendor's switches and settings.
+        """Return the vendor's name, operations, switches and settings.
 
         ``switches`` has those that were set, ``chosen`` the value of every switch, and ``known``
-        the values that each switch allows, and the type of number of each setting.
+        the values that each switch allows, and the type of number of each setting. ``vendor`` is
+        the vendor's name, and ``operations`` lists its operations, such as ``match``.
         """
         world = self.world
         vendor = world.vendor

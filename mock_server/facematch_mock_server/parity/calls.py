@@ -185,7 +185,7 @@ class VendorCalls:
     balance_field: str = ""
     stored_calls_path: str = ""  # path that lists the calls stored by the vendor; empty if there is none
     sessions: tuple[Step, ...] = ()  # added to the usual steps
-    sessions_need: str = ""  # the setting that sessions require
+    setting_for_sessions: str = ""  # the setting that sessions require; empty for none
 
     def can_make(self, step: Step) -> bool:
         """Return whether the vendor has what a step needs."""
@@ -202,7 +202,7 @@ VENDORS: Mapping[str, VendorCalls] = {
         takes_threshold=True, size_limit="file.size_limit",
         headers={"x-api-key": "api_key"}, balance_path="/v3/billing/balance/", balance_field="balance", stored_calls_path="/v3/sessions/",
         bad_calls=(_bad_field("a field with an invalid value", "fields", "rotate_image", "sideways"),),
-        sessions_need="workflow_id",
+        setting_for_sessions="workflow_id",
         sessions=(_bad_session("a session of an unknown workflow", "workflow_id", "00000000-0000-4000-8000-00000000beef"),),
     ),
     "deepvue": VendorCalls(
@@ -297,6 +297,6 @@ def steps_of(
     return tuple(steps)
 
 
-def last_steps_of(sessions: SessionCapabilities | None) -> tuple[Step, ...]:
+def deletion_steps_of(sessions: SessionCapabilities | None) -> tuple[Step, ...]:
     """Return the calls to make at the end of a run even if it failed: they delete the sessions."""
     return _DELETIONS if sessions is not None and sessions.can_delete else ()

@@ -23,7 +23,7 @@ from facematch_mock_server.server import MockServer, Served
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
 from .aspects import find_words, is_private
-from .calls import VENDORS, VendorCalls, last_steps_of, steps_of
+from .calls import VENDORS, VendorCalls, deletion_steps_of, steps_of
 from .differences import Comparison, compare
 from .mock_calls import ask_mock
 from .recording import Recorder, make_files
@@ -80,11 +80,11 @@ def command(profile: str, config: str | None, **options: Any) -> int:
         run = _Run(backend=backend, mock=server.of(name), images=images, switches=switches, out=out)
         run.show_plan()
         confirm("Make these calls?", yes=options["yes"])
-        budget = run.max_charges
+        max_charges = run.max_charges
         if options["budget"] is not None:
-            budget = min(budget, options["budget"])
+            max_charges = min(max_charges, options["budget"])
         with StopSignals() as signals:
-            run.call_vendor(budget, signals.stop_if_asked)
+            run.call_vendor(max_charges, signals.stop_if_asked)
             run.call_mock()
             run.show_end()
     if run.differences:
@@ -124,12 +124,13 @@ class _Run:
         self._pictures = [image.prepared(backend.capabilities.image_limits) for image in images]
         files = make_files(self._pictures, size_limit, vendor.rejected_type)
         self._recorder = Recorder(backend, vendor, _find_public_words(backend.name), files)
-        has_sessions = not vendor.sessions_need or getattr(backend, vendor.sessions_need)
+        setting = vendor.setting_for_sessions
+        has_sessions = not setting or getattr(backend, setting)
         sessions = backend.session_capabilities if has_sessions else None
         self._first_steps = steps_of(vendor, backend.capabilities.operations, sessions)
         # Made even if one of the first failed.
-        self._last_steps = last_steps_of(sessions)
-        self._steps = self._first_steps + self._last_steps
+        self._deletion_steps = deletion_steps_of(sessions)
+        self._steps = self._first_steps + self._deletion_steps
 
     @property
     def max_charges(self) -> int:
@@ -166,14 +167,14 @@ class _Run:
             if key in self._claims:
                 say(f"one charge: {self._claims[key]} USD, from the claim {backend.name}.{key}")
 
-    def call_vendor(self, budget: int, stop_if_asked: Callable[[], None]) -> None:
+    def call_vendor(self, max_charges: int, stop_if_asked: Callable[[], None]) -> None:
         """Make the calls, and write their record even if one of them ends the run."""
         try:
-            run_steps(self._recorder, self._first_steps, budget, stop_if_asked)
+            run_steps(self._recorder, self._first_steps, max_charges, stop_if_asked)
         finally:
             # From here on, no signal interrupts the run.
             try:
-                delete_sessions(self._recorder, self._last_steps, budget)
+                delete_sessions(self._recorder, self._deletion_steps, max_charges)
             finally:
                 # Written before comparing, so that the paid calls are not lost.
                 self._write()
@@ -241,7 +242,7 @@ class _Run:
             reasons = [f"{call} ({reason})" for call, reason in unseen.items()]
             say(f"not compared: {', '.join(reasons)}")
         # Sessions of a vendor that cannot delete them expire.
-        remaining = find_remaining(self._recorder, self._steps) if self._last_steps else ()
+        remaining = find_remaining(self._recorder, self._steps) if self._deletion_steps else ()
         for start in remaining:
             say(f"The session of the call {start} may still exist at the vendor: delete it there.")
         claims = [claim for claim in self._claims.claims if claim.vendor == self._mock.name]

@@ -41,22 +41,22 @@ def ask_mock(recorder: Recorder, steps: Iterable[Step], vendor_calls: Calls) -> 
 
 def _add_workflow(recorder: Recorder, vendor_calls: Calls) -> None:
     """Let the mock know the profile's workflow if the vendor knows it, and reject all others."""
-    setting = recorder.vendor.sessions_need
-    start = vendor_calls.get("session")
-    if not setting or start is None:
+    setting = recorder.vendor.setting_for_sessions
+    start_with_own_workflow = vendor_calls.get("session")
+    if not setting or start_with_own_workflow is None:
         return
     workflow_id = getattr(recorder.backend, setting)
-    unknown = vendor_calls.get("session-bad-field")
-    if unknown is not None:
-        if unknown.is_accepted:
+    start_with_unknown_workflow = vendor_calls.get("session-bad-field")
+    if start_with_unknown_workflow is not None:
+        if start_with_unknown_workflow.is_accepted:
             # The vendor accepts any workflow, like a mock that knows none.
             return
-        if unknown.answers == start.answers:
+        if start_with_unknown_workflow.answers == start_with_own_workflow.answers:
             # The vendor rejects the profile's workflow, too. The mock rejects it if it knows
             # another one.
             workflow_id = str(uuid.uuid4())
     # A biometric workflow starts no session, because no face is stored.
-    kind = "biometric" if start.error == "RequestRejected" else "kyc"
+    kind = "biometric" if start_with_own_workflow.error == "RequestRejected" else "kyc"
     recorder.control.sessions.workflow(workflow_id, kind=kind)
 
 

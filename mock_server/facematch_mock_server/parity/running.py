@@ -42,13 +42,14 @@ class StopSignals(Stopping):
 
 
 def run_steps(
-    recorder: Recorder, steps: Iterable[Step], budget: int, stop_if_asked: Callable[[], None]
+    recorder: Recorder, steps: Iterable[Step], max_charges: int, stop_if_asked: Callable[[], None]
 ) -> None:
-    """Make the calls that the remaining budget allows; `stop_if_asked` may raise after each."""
+    """Make the calls that `max_charges` allows; `stop_if_asked` may raise after each."""
     calls = recorder.calls
     for step in steps:
-        is_over_budget = recorder.count_max_charges() + recorder.vendor.charges > budget
-        if is_over_budget and (step.may_be_charged or step.lists_stored_calls):
+        may_exceed_maximum = recorder.count_max_charges() + recorder.vendor.charges > max_charges
+        # Free calls such as deletions are still made, but stored calls are not listed.
+        if may_exceed_maximum and (step.may_be_charged or step.lists_stored_calls):
             continue
         if _find_obstacle(step, calls):
             continue
@@ -91,17 +92,18 @@ def _threshold_of(step: Step, calls: Calls) -> float | None:
     return None if score is None else score + step.threshold_offset
 
 
-def delete_sessions(recorder: Recorder, last_steps: Iterable[Step], budget: int) -> None:
-    """Delete the started sessions: first by the last steps, then those that remain."""
-    if not last_steps:
+def delete_sessions(recorder: Recorder, deletion_steps: Iterable[Step], max_charges: int) -> None:
+    """Delete the started sessions: first by the deletion steps, then those that remain."""
+    if not deletion_steps:
+        # The vendor cannot delete sessions.
         return
     try:
         with contextlib.suppress(VendorError):
-            run_steps(recorder, last_steps, budget, do_nothing)
+            run_steps(recorder, deletion_steps, max_charges, do_nothing)
     finally:
         for name, record in recorder.started.items():
             if record.session_id not in recorder.deleted_ids:
-                step = Step(name, "", session_request=DeleteRequest, started_by=name)
+                step = Step(name, sentence="", session_request=DeleteRequest, started_by=name)
                 with contextlib.suppress(VendorError):
                     recorder.make(step, threshold=None)
 

@@ -89,7 +89,10 @@ def _checksum(payload: bytes) -> bytes:
 
 
 def dark_cells(payload: bytes) -> list[bool]:
-    """Return whether each cell is dark, row by row."""
+    """Return whether each cell of a card's block code is dark, row by row.
+
+    The right half repeats the left, inverted.
+    """
     content = payload + _checksum(payload)
     bits = "".join(f"{byte:08b}" for byte in content)
     cells = [False] * (COLUMNS * ROWS)

@@ -259,7 +259,9 @@ FACE_FIELDS = tuple(
 class OutcomeQueue(RuleQueue[SetOutcome]):
     """The pending outcomes, in the order in which they were added."""
 
-    def take(self, kind: OutcomeKind, digests: Sequence[str], fields: Fields) -> SetOutcome | None:
+    def use_next(
+        self, kind: OutcomeKind, digests: Sequence[str], fields: Fields
+    ) -> SetOutcome | None:
         """Return the outcome that applies to a call, and count its use; None if none applies."""
         # Outcomes for fields take precedence over outcomes for a picture, which take precedence
         # over outcomes for any call. Among equals, the oldest is used.

@@ -273,7 +273,7 @@ class Recognizer:
         reference_facts = self.facts.of(reference, reference_digest)
         outcome = None
         if self.outcome_queue:
-            outcome = self.outcome_queue.take(
+            outcome = self.outcome_queue.use_next(
                 "match", [probe_facts.digest, reference_facts.digest], fields
             )
         has_card = probe_facts.card is not None or reference_facts.card is not None
@@ -300,7 +300,7 @@ class Recognizer:
         facts = self.facts.of(probe, digest)
         set_outcome = None
         if self.outcome_queue:
-            set_outcome = self.outcome_queue.take("liveness", [facts.digest], fields)
+            set_outcome = self.outcome_queue.use_next("liveness", [facts.digest], fields)
         seen_picture = self.detect_faces(probe, rotate=rotate, digest=facts.digest)
         outcome = see_liveness(facts, seen_picture)
         return outcome if set_outcome is None else apply_to_liveness(set_outcome, outcome, facts)

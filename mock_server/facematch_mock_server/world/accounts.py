@@ -206,7 +206,7 @@ class Accounts:
         self._keys: dict[tuple[str, str], Account] = {}
         first_keys = {vendor.name: vendor.first_keys for vendor in vendors}
         #: The public keys and client ids of the first account, as pairs of vendor and text.
-        self._public = _list_texts(first_keys)
+        self._texts_of_main = _list_texts(first_keys)
         main = Account(
             self, MAIN, clock or VirtualClock(), first_keys, self._claims, ref=AccountRef()
         )
@@ -220,7 +220,7 @@ class Accounts:
     def find(self, name: str) -> Account | None:
         """Return the open account with this name, key or client id, or None."""
         texts = [("", name), *((vendor, name) for vendor in self.vendors)]
-        if not self._public.isdisjoint(texts):
+        if not self._texts_of_main.isdisjoint(texts):
             return self.main
         with self._lock:
             for text in texts:
@@ -271,7 +271,7 @@ class Accounts:
         account.ref.account = account
         if account.name == MAIN:
             self.main = account
-        texts = {("", account.name), *(_list_texts(account.first_keys) - self._public)}
+        texts = {("", account.name), *(_list_texts(account.first_keys) - self._texts_of_main)}
         self._keys.update(dict.fromkeys(texts, account))
         return account
 
@@ -305,11 +305,12 @@ class Accounts:
 
         Raises ValueError if the key belongs to another account, LookupError if `account` is closed.
         """
-        texts = _list_texts({vendor: {text: key}}) - self._public
+        texts = _list_texts({vendor: {text: key}}) - self._texts_of_main
         with self._lock:
             # A concurrent reset may have replaced the account.
             account = account.ref.current
             for _, text_or_client in texts:
+                # Also a name, or a key at another vendor.
                 owner = self.find(text_or_client)
                 if owner is not None and owner.name != account.name:
                     raise ValueError("another account has this key")

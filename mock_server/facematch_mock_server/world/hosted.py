@@ -116,13 +116,19 @@ def find(world: World, session_id: str) -> Session:
     return expire_if_due(world, session)
 
 
+def expire_due_sessions(world: World) -> None:
+    """Expire the sessions whose time is over, which sends their webhooks."""
+    for session in world.sessions.all():
+        expire_if_due(world, session)
+
+
 def open_sessions(world: World) -> tuple[Session, ...]:
     """Return the sessions in which a person can act, oldest first.
 
     First expires the sessions whose time is over, which sends their webhooks.
     """
-    sessions = [expire_if_due(world, session) for session in world.sessions.all()]
-    return tuple(session for session in sessions if is_open(world, session))
+    expire_due_sessions(world)
+    return tuple(session for session in world.sessions.all() if is_open(world, session))
 
 
 def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | None:
@@ -356,7 +362,7 @@ class HostedSessions(Extension[R]):
 
     def all(self) -> tuple[Session, ...]:
         """Return the saved calls and the hosted sessions, oldest first."""
-        open_sessions(self._control.world)
+        expire_due_sessions(self._control.world)
         return tuple(self._control.world.sessions.all())
 
     @endpoint("GET", "sessions/open", result_key="sessions")

@@ -212,7 +212,7 @@ def choose_each(
             owner = word
             added = value
         else:
-            owner, name = owner_of(vendors, word)
+            owner, name = split_switch(vendors, word)
             added = {name: value}
         if owner not in switches_of:
             vendor_names = ", ".join(switches_of)
@@ -223,7 +223,7 @@ def choose_each(
     return {vendor.name: vendor.choose(switches_of[vendor.name]) for vendor in vendors}
 
 
-def owner_of(vendors: Sequence[Vendor], name: str) -> tuple[str, str]:
+def split_switch(vendors: Sequence[Vendor], name: str) -> tuple[str, str]:
     """Split a switch into vendor and bare name. The default vendor is the first that has it."""
     owner, dot, switch = name.partition(".")
     if dot:

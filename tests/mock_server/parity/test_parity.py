@@ -18,7 +18,7 @@ from facematch_mock_server import Fault
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import Reply
 from facematch_mock_server.parity.aspects import reduce_reply
-from facematch_mock_server.parity.calls import VENDORS, last_steps_of, steps_of
+from facematch_mock_server.parity.calls import VENDORS, deletion_steps_of, steps_of
 from facematch_mock_server.parity.differences import compare
 from facematch_mock_server.parity.mock_calls import choose_score
 from facematch_mock_server.parity.recorded import (
@@ -202,7 +202,7 @@ def test_mock_uses_the_vendors_score_unless_its_scale_differs(step, decision, sc
 
 def test_every_call_without_a_response_has_a_reason():
     first = steps_of(VENDORS["didit"], frozenset(Operation), SESSIONS)
-    steps = (*first, *last_steps_of(SESSIONS))
+    steps = (*first, *deletion_steps_of(SESSIONS))
     calls = {
         **{step.name: RecordedCall(score=0.5) for step in steps},
         "other": RecordedCall(lost="429"),

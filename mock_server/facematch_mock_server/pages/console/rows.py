@@ -152,6 +152,7 @@ def _has_judged_pictures(entry: Entry, answer: object) -> bool:
 
 def _find_score(answer: object) -> Any:
     """Return the outermost score, or else the first confidence next to a verdict, or None."""
+    # An outermost null hides deeper scores.
     score = _find_outermost_or_null(answer, _SCORES, (int, float))
     if score is not None:
         return score

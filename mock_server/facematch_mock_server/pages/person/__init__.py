@@ -78,10 +78,10 @@ class PersonPage:
     def _answer(self, request: Request) -> Response:
         if not self._is_on:
             raise _Refusal("off")
-        account_name, _, path_below_account = request.path.removeprefix(PERSON).partition("/")
+        first_segment, _, path_below_account = request.path.removeprefix(PERSON).partition("/")
         if not path_below_account:
-            return _reply_file(account_name)
-        account = self._accounts.find(account_name)
+            return _reply_file(first_segment)
+        account = self._accounts.find(first_segment)
         if account is None:
             raise _Refusal("unknown")
         token = path_below_account.split("session/")[-1]
@@ -95,7 +95,7 @@ class PersonPage:
             return self._act(request, world, session)
         if request.method == "GET":
             # A HEAD request does not start the session.
-            with contextlib.suppress(*MISTAKES):
+            with contextlib.suppress(*MISTAKES):  # It may have ended meanwhile.
                 session = hosted.act(world, session.id, "begin")
         attempts = hosted.hosted_of(session).attempts
         message = f"Attempt {attempts} failed. You can try again." if attempts else ""

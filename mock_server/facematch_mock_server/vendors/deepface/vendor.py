@@ -265,7 +265,10 @@ def read_model(call: PairCall) -> tuple[str, str]:
 
 
 def score_of(call: PairCall, outcome: MatchOutcome) -> float:
-    """Return the score of the closest pair of faces. An embedding is of one face."""
+    """Return the score of the closest pair of faces.
+
+    An embedding counts as the one face it was made of, which need not be the largest.
+    """
     scores = []
     for probe_index in face_indices(call.pictures["img1"], outcome.probe):
         for reference_index in face_indices(call.pictures["img2"], outcome.reference):

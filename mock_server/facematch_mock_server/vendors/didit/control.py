@@ -15,7 +15,7 @@ from facematch_mock_server.base.state import (
     require,
     select,
 )
-from facematch_mock_server.world.hosted import DocumentSessions, open_sessions
+from facematch_mock_server.world.hosted import DocumentSessions, expire_due_sessions
 from facematch_mock_server.world.sessions import Review, Session
 from facematch_mock_server.world.vendor import endpoint
 
@@ -41,7 +41,7 @@ class Sessions(DocumentSessions[DiditRecords]):
         if status is not None:
             check_word("status", status, STATUSES)
         filters: Any = {"status": status, "service": service, "vendor_data": vendor_data}
-        open_sessions(self._control.world)
+        expire_due_sessions(self._control.world)
         sessions = self._control.world.sessions.all()
         return select(sessions, since=since, limit=limit, **filters)
 

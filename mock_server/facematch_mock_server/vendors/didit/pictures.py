@@ -427,6 +427,7 @@ class PictureService:
     @form.default
     def _make_form(self) -> tuple[Field, ...]:
         files = [Field(name, framework.read_file, required=True) for name in self.pictures.values()]
+        # Errors are reported in this order: the probe first.
         return (
             *reversed(files),
             Field(_THRESHOLD.format(self.operation), framework.threshold, default=30),

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlencode
 import attrs
 
 from facematch_mock_server.base.messages import Response
-from facematch_mock_server.world.hosted import is_open, open_sessions, page_path
+from facematch_mock_server.world.hosted import expire_due_sessions, is_open, page_path
 from facematch_mock_server.world.sessions import Session
 
 from .decisions import environment_of, features_of, results_of
@@ -30,7 +30,7 @@ def list_sessions(call: DiditCall) -> Response:
     if not call.is_live:
         call.claims.cite("list.sandbox")
     call.claims.cite("list.saved")
-    open_sessions(call.world)
+    expire_due_sessions(call.world)
     environment = "live" if call.is_live else "sandbox"
     matches = []
     for session in call.world.sessions.all():

@@ -113,17 +113,17 @@ class PersonaCall(Call):
         return part
 
     def read_value(
-        self, part: Mapping[str, Any], name: str, kind: type[T], article: str
+        self, part: Mapping[str, Any], name: str, kind: type[T], kind_in_words: str
     ) -> T | None:
         """Return a value of a part of the body, None if it is null or missing.
 
-        Refuse the call if the value is of another kind, which `article` names: ``a string``.
+        Refuse the call if the value is of another kind, which `kind_in_words` names: ``a string``.
         """
         value = part.get(name)
         # True is an integer in Python.
         is_of_kind = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
         if value is not None and not is_of_kind:
-            self.refuse("body.wrong", name=name, kind=article)
+            self.refuse("body.wrong", name=name, kind=kind_in_words)
         return value
 
 

@@ -355,7 +355,10 @@ def cite_verifications(claims: CitedClaims, session: Session) -> None:
 
 
 def inflect(value: object, casing: str) -> Any:
-    """Return JSON with its keys in ``kebab``, ``snake`` or ``camel``, but those inside `fields`."""
+    """Return JSON with kebab keys changed to `casing`, but those inside `fields`.
+
+    The casing is ``snake``, ``camel``, or ``kebab``, which leaves them.
+    """
     if isinstance(value, list):
         return [inflect(item, casing) for item in value]
     if not isinstance(value, dict):

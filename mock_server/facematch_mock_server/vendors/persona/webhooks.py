@@ -172,7 +172,7 @@ def change(call: PersonaCall) -> Response:
     destination_id, action = call.path_values
     ids = call.world.account.ids
 
-    def changed(destination: Destination) -> Destination:
+    def apply_action(destination: Destination) -> Destination:
         if action == "rotate-secret":
             return attrs.evolve(
                 destination,
@@ -183,7 +183,7 @@ def change(call: PersonaCall) -> Response:
 
     destination = None
     if action in ("enable", "disable", "rotate-secret"):
-        destination = call.world.outbox.destinations.change(destination_id, changed)
+        destination = call.world.outbox.destinations.change(destination_id, apply_action)
     if destination is None:
         call.refuse("inquiry.unknown")
     is_rotated = action == "rotate-secret"
