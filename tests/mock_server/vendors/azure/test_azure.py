@@ -3,8 +3,6 @@
 The client is azure-ai-vision-face, as it comes.
 """
 
-from contextlib import nullcontext
-
 import attrs
 import pytest
 from azure.ai.vision.face import FaceClient, models
@@ -38,35 +36,51 @@ def engine():
 
 
 def refusal_of(answer):
-    """Status, code and message of a refusal; the header has the code as well."""
+    """Return status, code and message of a refusal; the header has the code as well."""
     error = answer.json()["error"]
     assert answer.header("x-ms-error-code") == error["code"]
     return answer.status, error["code"], error["message"]
 
 
 NOT_FOUND = (404, "FaceNotFound", "Face is not found.")
-WRONG = ("recognitionModel=recognition_05", "returnFaceId=1")
-WRONG += tuple(f"faceIdTimeToLive={seconds}" for seconds in ("59", "86401", "6e1"))
-REFUSED = {query: (400, f"'{query.partition('=')[0]}' is invalid.") for query in WRONG}
-REFUSED |= azure.REFUSED
 
 
-@pytest.mark.parametrize("query", REFUSED)
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("recognitionModel=recognition_05", "recognitionModel"),
+        ("returnFaceId=1", "returnFaceId"),
+        ("faceIdTimeToLive=59", "faceIdTimeToLive"),
+        ("faceIdTimeToLive=86401", "faceIdTimeToLive"),
+        ("faceIdTimeToLive=6e1", "faceIdTimeToLive"),
+    ],
+)
+def test_invalid_value_in_the_query_is_refused_by_its_name(engine, query, name):
+    refusal = refusal_of(engine.handle(detect_request(query=query)))
+    assert refusal == (400, "BadArgument", f"'{name}' is invalid.")
+
+
+@pytest.mark.parametrize("query", azure.REFUSED)
 def test_invalid_query_returns_microsofts_documented_message(engine, query):
-    status, message = REFUSED[query]
+    status, message = azure.REFUSED[query]
     code = {400: "BadArgument", 403: "UnsupportedFeature"}[status]
     assert refusal_of(engine.handle(detect_request(query=query))) == (status, code, message)
 
 
-def test_response_ids_are_unique_and_identify_their_charges():
-    engine = didit.new_engine(vendor="azure")
-    put, down = attrs.evolve(detect_request(), method="PUT"), {"kind": "status", "status": 503}
-    sent = (detect_request(), verify_request(), detect_request(key=None), put)
-    answers = [engine.handle(request) for request in sent]
-    answers.append(handle_with_fault(engine, Fault(stage="answer", **down), verify_request()))
+def test_response_ids_are_unique_and_identify_their_charges(engine):
+    answers = [
+        engine.handle(detect_request()),
+        engine.handle(verify_request()),
+        engine.handle(detect_request(key=None)),
+        engine.handle(attrs.evolve(detect_request(), method="PUT")),
+        handle_with_fault(
+            engine, Fault(stage="answer", kind="status", status=503), verify_request()
+        ),
+    ]
     ids = [answer.header("apim-request-id") for answer in answers]
     assert {len(number) for number in ids} == {36}
     assert len(set(ids)) == len(ids)
+    # Only the first is charged.
     assert [charge.request_id for charge in engine.world.ledger.charges.all()] == ids[:1]
 
 
@@ -107,26 +121,23 @@ def test_detect_without_a_face_returns_an_empty_list_and_is_charged(engine):
     assert [charge.what for charge in engine.world.ledger.charges.all()] == ["DETECT"]
 
 
-@pytest.mark.parametrize(("passed_s", "is_known"), [(59.9, True), (60, False)])
-def test_face_id_expires_after_the_requested_time_to_live(engine, passed_s, is_known):
+def test_face_id_expires_after_the_requested_time_to_live(engine):
     (short_lived,) = ids_of(engine, query="faceIdTimeToLive=60")
     (other,) = ids_of(engine)
-    engine.world.clock.advance(passed_s)
-    answer = engine.handle(verify_request(short_lived, other))
-    assert answer.status == (200 if is_known else 404)
-    if not is_known:
-        assert refusal_of(answer) == NOT_FOUND
+    engine.world.clock.advance(59.9)
+    assert engine.handle(verify_request(short_lived, other)).status == 200
+    engine.world.clock.advance(0.1)
+    assert refusal_of(engine.handle(verify_request(short_lived, other))) == NOT_FOUND
 
 
 def test_face_id_outlives_its_picture_and_expires_after_24_hours():
     engine = didit.new_engine(vendor="azure", recognizer=Recognizer())
-    names = ("p1", "p1-again", "p2")
-    first, again, other = (ids_of(engine, CARDS[name].data)[0] for name in names)
+    (first,) = ids_of(engine, CARDS["p1"].data)
+    (again,) = ids_of(engine, CARDS["p1-again"].data)
+    (other,) = ids_of(engine, CARDS["p2"].data)
     forget(engine)
-    verdicts = [
-        engine.handle(verify_request(first, face)).json()["isIdentical"] for face in (again, other)
-    ]
-    assert verdicts == [True, False]
+    assert engine.handle(verify_request(first, again)).json()["isIdentical"] is True
+    assert engine.handle(verify_request(first, other)).json()["isIdentical"] is False
     engine.world.clock.advance(86_400)
     assert engine.handle(verify_request(first, again)).status == 404
 
@@ -148,19 +159,22 @@ def test_unapproved_access_detects_faces_but_gets_no_face_ids():
     assert len(engine.world.ledger.charges.all()) == 1
 
 
-CARDS, MOCK = card_sheet(), {"vendor": "azure"}
+CARDS = card_sheet()
+#: The settings of the fixture `mock`.
+MOCK = {"vendor": "azure"}
 
 
 class OnTheMocksClock(RequestsTransport):
     """The client's own transport; while it waits, the mock's time passes and nobody else's."""
 
-    def __init__(self, mock):
+    def __init__(self, control):
         super().__init__()
-        self.mock, self.waited = mock, []
+        self.control = control
+        self.waited = []
 
     def sleep(self, duration):
         self.waited.append(duration)
-        self.mock.control.advance(duration)
+        self.control.advance(duration)
 
 
 @pytest.fixture
@@ -186,8 +200,9 @@ def faces_of(client, card, *, detection_model="detection_03", **more):
 
 
 def compare(client, probe, reference):
-    ids = [faces_of(client, card)[0].face_id for card in (probe, reference)]
-    return client.verify_face_to_face(face_id1=ids[0], face_id2=ids[1])
+    (first,) = faces_of(client, probe)
+    (second,) = faces_of(client, reference)
+    return client.verify_face_to_face(face_id1=first.face_id, face_id2=second.face_id)
 
 
 @pytest.mark.parametrize("version", [{}, {"api_version": "v1.2"}], ids=["its own", "current"])
@@ -195,22 +210,26 @@ def test_two_pictures_of_one_person_are_identical_and_two_persons_are_not(at_end
     """The client's own version is a preview."""
     key = AzureKeyCredential(mock.live_key)
     client = at_end.enter_context(FaceClient(mock.url, key, **version))
-    same, other = compare(client, "p1", "p1-again"), compare(client, "p1", "p2")
+    same = compare(client, "p1", "p1-again")
     assert (same.is_identical, same.confidence) == (True, 0.95466)
+    assert [charge.what for charge in mock.control.charges()] == ["DETECT", "DETECT", "VERIFY"]
+    other = compare(client, "p1", "p2")
     assert (other.is_identical, other.confidence) == (False, 0.15355)
-    # Two detections before it do not use an outcome up.
+
+
+def test_detections_do_not_use_up_the_outcome_of_a_match(open_face_client, mock):
     mock.control.set_outcome("match", score=57)
-    assert compare(client, "p1", "p2").confidence == 0.57
-    assert [charge.what for charge in mock.control.charges()[:3]] == ["DETECT", "DETECT", "VERIFY"]
+    assert compare(open_face_client(), "p1", "p2").confidence == 0.57
 
 
 def test_smaller_face_has_a_confidence_of_its_own(open_face_client, mock):
     client = open_face_client()
-    larger, smaller = (face.face_id for face in faces_of(client, "two-faces"))
-    (other,) = (face.face_id for face in faces_of(client, "p1"))
+    larger, smaller = faces_of(client, "two-faces")
+    (other,) = faces_of(client, "p1")
     mock.control.set_outcome("match", score=1.7, smaller_face_score=99.3, times=None)
-    verdicts = [client.verify_face_to_face(face_id1=f, face_id2=other) for f in (larger, smaller)]
-    assert [verdict.confidence for verdict in verdicts] == [0.017, 0.993]
+    for face, confidence in ((larger, 0.017), (smaller, 0.993)):
+        verdict = client.verify_face_to_face(face_id1=face.face_id, face_id2=other.face_id)
+        assert verdict.confidence == confidence
 
 
 def test_client_parses_landmarks_and_attributes(open_face_client):
@@ -218,14 +237,20 @@ def test_client_parses_landmarks_and_attributes(open_face_client):
     (face,) = faces_of(
         open_face_client(), "p1", return_face_landmarks=True, return_face_attributes=attributes
     )
-    rectangle, nose = face.face_rectangle, face.face_landmarks.nose_tip
-    assert rectangle.left < nose.x < rectangle.left + rectangle.width
+    rectangle = face.face_rectangle
+    assert rectangle.left < face.face_landmarks.nose_tip.x < rectangle.left + rectangle.width
     assert face.face_attributes.mask.type == "noMask"
     assert face.face_attributes.head_pose.yaw == 0
     assert face.face_attributes.blur is None
-    older = {"detection_model": "detection_01"}
-    older["return_face_attributes"] = [FaceAttributeTypeDetection01.EXPOSURE]
-    (face,) = faces_of(open_face_client(), "p1", **older)
+
+
+def test_client_parses_attributes_of_an_older_model(open_face_client):
+    (face,) = faces_of(
+        open_face_client(),
+        "p1",
+        detection_model="detection_01",
+        return_face_attributes=[FaceAttributeTypeDetection01.EXPOSURE],
+    )
     assert face.face_attributes.exposure.exposure_level == models.ExposureLevel.GOOD_EXPOSURE
 
 
@@ -240,6 +265,8 @@ def test_unsupported_person_group_verification_is_501_and_not_charged(open_face_
 
 
 class Entra:
+    """A credential that gives this token."""
+
     def __init__(self, token):
         self.token = token
 
@@ -247,12 +274,15 @@ class Entra:
         return AccessToken(self.token, 2**31)
 
 
-@pytest.mark.parametrize(("token", "is_known"), [("mock-live-key", True), ("another", False)])
-def test_only_a_known_entra_token_is_accepted(mock, token, is_known):
-    refused = pytest.raises(ClientAuthenticationError, match="token is missing")
-    client = FaceClient(mock.url, Entra(token), api_version="v1.2")
-    with client, nullcontext() if is_known else refused:
+def test_known_entra_token_is_accepted(mock):
+    with FaceClient(mock.url, Entra("mock-live-key"), api_version="v1.2") as client:
         assert len(faces_of(client, "p1", enforce_https=False)) == 1
+
+
+def test_unknown_entra_token_is_refused(mock):
+    client = FaceClient(mock.url, Entra("another"), api_version="v1.2")
+    with client, pytest.raises(ClientAuthenticationError, match="token is missing"):
+        faces_of(client, "p1", enforce_https=False)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +304,7 @@ def test_used_up_month_is_refused_by_the_gateway_until_it_ends(engine, passed_s,
 
 
 def test_client_retries_wait_for_retry_after(open_face_client, mock):
-    transport = OnTheMocksClock(mock)
+    transport = OnTheMocksClock(mock.control)
     client = open_face_client(transport=transport)
     mock.control.set_limit("resource", 1)
     assert len(faces_of(client, "p1")) == 1
@@ -283,25 +313,26 @@ def test_client_retries_wait_for_retry_after(open_face_client, mock):
     assert [entry.status for entry in mock.control.journal()] == [200, 429, 200]
 
 
-@pytest.mark.parametrize(
-    ("how", "error", "code"),
-    [
-        ("key", ClientAuthenticationError, "401"),
-        ("id", exceptions.ResourceNotFoundError, "FaceNotFound"),
-        ("access", HttpResponseError, "UnsupportedFeature"),
-    ],
-)
-def test_each_error_response_raises_the_clients_matching_exception(
-    open_face_client, mock, how, error, code
-):
-    client = open_face_client(key="wrong" if how == "key" else None)
-    switches = {"access": "unapproved"} if how == "access" else {}
-    mock.control.reset(switches=switches)
-    with pytest.raises(error) as failed:
-        (first,), (second,) = (faces_of(client, "p1", face_id_time_to_live=60) for _ in range(2))
-        mock.control.advance(61)
-        client.verify_face_to_face(face_id1=first.face_id, face_id2=second.face_id)
-    assert failed.value.error.code == code
+def test_wrong_key_raises_the_clients_exception(open_face_client):
+    with pytest.raises(ClientAuthenticationError) as failed:
+        faces_of(open_face_client(key="wrong"), "p1")
+    assert failed.value.error.code == "401"
+
+
+def test_expired_face_id_raises_the_clients_exception(open_face_client, mock):
+    client = open_face_client()
+    (face,) = faces_of(client, "p1", face_id_time_to_live=60)
+    mock.control.advance(61)
+    with pytest.raises(exceptions.ResourceNotFoundError) as failed:
+        client.verify_face_to_face(face_id1=face.face_id, face_id2=face.face_id)
+    assert failed.value.error.code == "FaceNotFound"
+
+
+def test_unapproved_access_raises_the_clients_exception(open_face_client, mock):
+    mock.control.reset(switches={"access": "unapproved"})
+    with pytest.raises(HttpResponseError) as failed:
+        faces_of(open_face_client(), "p1")
+    assert failed.value.error.code == "UnsupportedFeature"
 
 
 # The second is what the session client of Microsoft's Python package asks for with "v1.2".

@@ -1,5 +1,3 @@
-from contextlib import nullcontext
-
 import pytest
 from botocore.exceptions import ClientError
 from kit import mock_rekognition as rekognition
@@ -11,28 +9,38 @@ from facematch_mock_server import Fault, Kind, MockServer, Stage, make_card
 from facematch_mock_server.world.clock import VirtualClock
 
 
+def image(name):
+    return {"Bytes": CARDS[name]}
+
+
 def ask(client, probe="p1", reference="p1-again", **more):
-    source, target = ({"Bytes": CARDS[name]} for name in (probe, reference))
-    return client.compare_faces(SourceImage=source, TargetImage=target, **more)
+    return client.compare_faces(SourceImage=image(probe), TargetImage=image(reference), **more)
 
 
 def similarities(answer):
     return [match["Similarity"] for match in answer["FaceMatches"]]
 
 
-@pytest.mark.parametrize(("threshold", "matches"), [(80, 1), (80.001, 0), (None, 1)])
-def test_a_similarity_that_equals_the_threshold_is_a_match(client, mock, threshold, matches):
+@pytest.mark.parametrize("threshold", [{}, {"SimilarityThreshold": 80}])
+def test_a_similarity_that_equals_the_threshold_is_a_match(client, mock, threshold):
     mock.control.set_outcome("match", score=80)
-    more = {} if threshold is None else {"SimilarityThreshold": threshold}
-    answer = ask(client, **more)
-    assert (len(answer["FaceMatches"]), len(answer["UnmatchedFaces"])) == (matches, 1 - matches)
+    answer = ask(client, **threshold)
+    assert similarities(answer) == [80]
+    assert answer["UnmatchedFaces"] == []
+
+
+def test_a_face_below_the_threshold_is_unmatched(client, mock):
+    mock.control.set_outcome("match", score=80)
+    answer = ask(client, SimilarityThreshold=80.001)
+    assert answer["FaceMatches"] == []
+    assert len(answer["UnmatchedFaces"]) == 1
 
 
 def test_every_target_face_has_a_similarity(client):
     answer = ask(client, "two-faces", "two-faces", SimilarityThreshold=0)
     assert similarities(answer) == [pytest.approx(95.466, abs=0.001), 5]
-    widths = [match["Face"]["BoundingBox"]["Width"] for match in answer["FaceMatches"]]
-    assert answer["SourceImageFace"]["BoundingBox"]["Width"] == widths[0] > widths[1]
+    larger, smaller = (match["Face"]["BoundingBox"]["Width"] for match in answer["FaceMatches"])
+    assert answer["SourceImageFace"]["BoundingBox"]["Width"] == larger > smaller
 
 
 def test_faces_are_sorted_by_similarity_even_if_a_smaller_one_is_first(client, mock):
@@ -43,43 +51,62 @@ def test_faces_are_sorted_by_similarity_even_if_a_smaller_one_is_first(client, m
     assert smaller < larger
 
 
-BIG, GIF = b"\xff\xd8\xff" + bytes(5 * 1024 * 1024), rekognition.draw_picture("GIF")
-ERRORS = {
-    "ImageTooLargeException": (400, {"SourceImage": {"Bytes": BIG}}),
-    "InvalidImageFormatException": (400, {"TargetImage": {"Bytes": GIF}}),
-    "InvalidParameterException": (400, {"SimilarityThreshold": 100.5}),
-    "InvalidS3ObjectException": (400, {"SourceImage": {"S3Object": {"Bucket": "b", "Name": "n"}}}),
-    "ProvisionedThroughputExceededException": (400, {}),
-    "ThrottlingException": (400, {}),
-    "AccessDeniedException": (400, {}),
-    "InternalServerError": (500, {}),
-}
-
-
-@pytest.mark.parametrize("name", ERRORS)
-def test_every_error_raises_its_boto3_exception_with_status_and_request_id(mock, name):
-    status, body = ERRORS[name]
-    if name == "AccessDeniedException":
-        mock.control.add_key(key="mock-live-key", allowed=False)
-    elif name == "InternalServerError":
-        mock.control.add_fault(Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500))
-    scopes = {"ProvisionedThroughputExceededException": "second", "ThrottlingException": "increase"}
-    if name in scopes:
-        mock.control.set_limit(scopes[name], 0)
-    images = {name: {"Bytes": CARDS["p1"]} for name in ("SourceImage", "TargetImage")}
+def assert_fails(mock, name, *, status=400, **fields):
+    """Assert the exception of a comparison, which boto3 neither validates nor repeats."""
+    sent = {"SourceImage": image("p1"), "TargetImage": image("p1"), **fields}
     once = {"retries": {"total_max_attempts": 1}, "parameter_validation": False}
-    with boto(mock.url, **once) as client, pytest.raises(ClientError) as caught:
-        client.compare_faces(**{**images, **body})
-    assert type(caught.value) is getattr(client.exceptions, name)
-    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
-    assert len(caught.value.response["ResponseMetadata"]["RequestId"]) == 36
+    with boto(mock.url, **once) as client:
+        with pytest.raises(ClientError) as caught:
+            client.compare_faces(**sent)
+        assert type(caught.value) is getattr(client.exceptions, name)
+    metadata = caught.value.response["ResponseMetadata"]
+    assert metadata["HTTPStatusCode"] == status
+    assert len(metadata["RequestId"]) == 36
 
 
-@pytest.mark.parametrize(("side", "name"), [(79, "InvalidParameterException"), (80, None)])
-def test_picture_under_80_pixels_is_an_invalid_parameter(client, side, name):
-    picture = {"Bytes": rekognition.draw_picture(size=(side, 200))}
-    with pytest.raises(getattr(client.exceptions, name)) if name else nullcontext():
-        assert client.compare_faces(SourceImage=picture, TargetImage=picture)["FaceMatches"]
+BIG = b"\xff\xd8\xff" + bytes(5 * 1024 * 1024)
+NARROW = rekognition.draw_picture(size=(79, 200))
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("ImageTooLarge", {"SourceImage": {"Bytes": BIG}}),
+        ("InvalidImageFormat", {"TargetImage": {"Bytes": rekognition.draw_picture("GIF")}}),
+        ("InvalidParameter", {"SimilarityThreshold": 100.5}),
+        ("InvalidParameter", {"SourceImage": {"Bytes": NARROW}}),
+        ("InvalidS3Object", {"SourceImage": {"S3Object": {"Bucket": "b", "Name": "n"}}}),
+    ],
+)
+def test_invalid_request_raises_the_exception_of_boto3(mock, name, fields):
+    assert_fails(mock, f"{name}Exception", **fields)
+
+
+def test_picture_of_80_pixels_is_compared(client):
+    picture = {"Bytes": rekognition.draw_picture(size=(80, 200))}
+    assert client.compare_faces(SourceImage=picture, TargetImage=picture)["FaceMatches"]
+
+
+@pytest.mark.parametrize(
+    ("name", "scope"),
+    [
+        ("ProvisionedThroughputExceededException", "second"),
+        ("ThrottlingException", "increase"),
+    ],
+)
+def test_call_above_a_limit_raises_the_exception_of_boto3(mock, name, scope):
+    mock.control.set_limit(scope, 0)
+    assert_fails(mock, name)
+
+
+def test_key_without_permission_raises_the_exception_of_boto3(mock):
+    mock.control.add_key(key="mock-live-key", allowed=False)
+    assert_fails(mock, "AccessDeniedException")
+
+
+def test_internal_error_raises_the_exception_of_boto3(mock):
+    mock.control.add_fault(Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500))
+    assert_fails(mock, "InternalServerError", status=500)
 
 
 @pytest.mark.parametrize("clock", [None, VirtualClock(START)], ids=["running", "standing still"])
@@ -96,14 +123,23 @@ DEFAULTS = {"BoundingBox", "Confidence", "Landmarks", "Pose", "Quality"}
 
 
 @pytest.mark.parametrize(
-    "attributes", [None, ["DEFAULT"], ["EYES_OPEN", "GENDER"], ["DEFAULT", "AGE_RANGE"]]
+    ("options", "added"),
+    [
+        ({}, set()),
+        ({"Attributes": ["DEFAULT"]}, set()),
+        ({"Attributes": ["EYES_OPEN", "GENDER"]}, {"EyesOpen", "Gender"}),
+        ({"Attributes": ["DEFAULT", "AGE_RANGE"]}, {"AgeRange"}),
+    ],
 )
-def test_detect_faces_returns_the_requested_attributes(client, attributes):
-    how = {} if attributes is None else {"Attributes": attributes}
-    first, second = client.detect_faces(Image={"Bytes": CARDS["two-faces"]}, **how)["FaceDetails"]
-    more = {word.title().replace("_", "") for word in attributes or ()} - {"Default"}
-    assert set(first) == set(second) == DEFAULTS | more
-    assert client.detect_faces(Image={"Bytes": CARDS["no-face"]}, **how)["FaceDetails"] == []
+def test_detect_faces_returns_the_requested_attributes(client, options, added):
+    faces = client.detect_faces(Image=image("two-faces"), **options)["FaceDetails"]
+    assert len(faces) == 2
+    for face in faces:
+        assert set(face) == DEFAULTS | added
+
+
+def test_detect_faces_finds_none_in_a_picture_without_a_face(client):
+    assert client.detect_faces(Image=image("no-face"))["FaceDetails"] == []
 
 
 def test_all_attributes_match_botocores_model(client):
