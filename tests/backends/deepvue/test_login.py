@@ -43,6 +43,7 @@ def test_refused_token_is_renewed(open_backend, deepvue, refusal):
     assert tokens_sent(deepvue) == deepvue.tokens
     _, repeated = deepvue.requests_to(MATCH)
     assert repeated.body.count(b'name="file_a"') == 1
+    assert repeated.headers["x-api-key"] == "deepvue-secret-77f0c2"
 
 
 @pytest.mark.parametrize(
