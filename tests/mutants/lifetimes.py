@@ -440,6 +440,34 @@ class PaysForAFailedLogin(LoginReference):
 
 
 @caught_by("R63")
+class PaysForAGatewayError(LoginReference):
+    """After a gateway's error in place of a token, the outcome of the call is unknown."""
+
+    def token(self, call, deadline):
+        try:
+            return super().token(call, deadline)
+        except fm.VendorError as error:
+            if error.status_code == 502:
+                raise fm.OutcomeUnknown("It may be charged.") from None
+            raise
+
+
+@caught_by("R63")
+class BlamesTheSettingsMeanwhile(LoginReference):
+    """While another thread logs in, a call fails with an error of the settings."""
+
+    def token(self, call, deadline):
+        lock = remember(self, "login lock", threading.Lock())
+        # So long may a login go on after its deadline; each deadline of the rule is longer.
+        if not lock.acquire(timeout=0.05):
+            raise fm.ConfigurationError("It is not logged in.")
+        try:
+            return super().token(call, deadline)
+        finally:
+            lock.release()
+
+
+@caught_by("R63")
 class CallsWithoutAToken(LoginReference):
     """Without a token the picture is sent all the same."""
 

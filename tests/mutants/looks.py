@@ -806,6 +806,27 @@ class SaysHalfTheTime(SessionReference):
 
 
 @caught_by("R58")
+class RemembersTheDecision(SessionReference):
+    """A session that vanished at the vendor is reported as it was last read."""
+
+    session_capabilities = offers(result_lasts_s=None)
+
+    def read_steps(self, request):
+        record = request.record
+        last_readings = remember(self, "last readings", {})
+        reply = yield evolve(self.get(record.session_id or self.find(record)), expects={200, 404})
+        if reply.status == 200:
+            last_readings[record.id] = self.reading(reply.json(), request)
+        if record.id not in last_readings:
+            raise self.missing(reply, request)
+        return last_readings[record.id]
+
+    def delete_steps(self, request):
+        remember(self, "last readings", {}).pop(request.record.id, None)
+        return (yield from super().delete_steps(request))
+
+
+@caught_by("R58")
 class DeletionCosts(SessionReference):
     """A deletion starts a session first."""
 

@@ -2,8 +2,8 @@ import pytest
 
 from facematch_core import InvalidImage
 from facematch_core.backend import ImageFormat, ImageLimits
-from facematch_core.testing import noise, pictures_beyond
-from facematch_core.testing.pictures import turn
+from facematch_core.testing import noise, photograph, pictures_beyond
+from facematch_core.testing.pictures import pictures_within, turn
 
 LIMITS = {
     "nothing but formats": ImageLimits(formats={ImageFormat.JPEG}),
@@ -45,6 +45,22 @@ def test_pictures_exceed_their_limit_only_slightly():
     small = pictures_beyond(ImageLimits(formats={ImageFormat.JPEG}, max_bytes=size_bytes))
     assert small["bytes"].size_bytes > size_bytes
     assert beyond["long side"].upright_size == (4097, 1)
+
+
+@pytest.mark.parametrize("accepted", [ImageFormat.JPEG, ImageFormat.PNG])
+def test_pictures_about_a_size_have_an_accepted_format(accepted):
+    """Else a vendor rejects or accepts them for their format, and its size limit is not tested."""
+    limits = ImageLimits(formats={accepted}, max_bytes=20_000, max_pixels=10_000, max_side_px=200)
+    beyond = pictures_beyond(limits)
+    for violation in ("bytes", "pixels", "long side"):
+        assert beyond[violation].format is accepted
+    for picture in pictures_within(limits).values():
+        assert picture.format is accepted
+
+
+def test_an_unknown_photograph_is_a_lookup_error_with_the_known_names():
+    with pytest.raises(LookupError, match="grace-hopper-card"):
+        photograph("ada-lovelace")
 
 
 def test_rotated_picture_is_decoded_upright():

@@ -22,6 +22,7 @@ from mutants.reference import (
 from mutants.table import MUTANTS
 
 import facematch_core as fm
+from facematch_core.backend import ImageFormat, ImageLimits
 from facematch_core.http import Wait
 from facematch_core.models import Box
 from facematch_core.testing import Situation, bench, find_leaks, picture_samples
@@ -147,6 +148,10 @@ RIGHT = [
         check_liveness=refuses_options_of_checks),
     row("R25", "RefusesOptionsInBuild", "It says so while it makes the request.",
         **OVER_HTTP, build=refuses_options_of_checks),
+    # Pictures
+    row("R24", "LimitsReferences", "It takes other pictures as a reference than as a probe.",
+        capabilities=can(reference_limits=ImageLimits(
+            formats={ImageFormat.JPEG, ImageFormat.PNG}, max_bytes=200_000))),
     # Where faces are
     row("R12", "Pixels", "Where faces are is the same in each unit.", box=box_in_pixels),
 ]  # fmt: skip
@@ -275,6 +280,19 @@ def test_a_login_that_was_not_sent_in_time_is_looked_for_again(monkeypatch):
     [case] = run(MUTANTS["PaysForAFailedLogin"].make, {"R63"})
     assert case.status is FAILED
     assert "charge" in case.reason
+
+
+def test_a_login_that_ends_in_a_gateway_error_must_be_free():
+    [case] = run(MUTANTS["PaysForAGatewayError"].make, {"R63"})
+    assert case.status is FAILED
+    assert "GATEWAY_ERROR" in case.reason
+
+
+def test_a_call_beside_a_login_that_hangs_is_judged_while_it_hangs(monkeypatch):
+    monkeypatch.setattr(bench, "CALL_LIMIT_S", 2.0)
+    [case] = run(MUTANTS["BlamesTheSettingsMeanwhile"].make, {"R63"})
+    assert case.status is FAILED
+    assert "while another thread logs in" in case.reason
 
 
 def test_a_call_that_never_ends_is_blamed(monkeypatch):
