@@ -502,6 +502,7 @@ def _not_asked(address):
         return Counter(call.not_asked for call in log.rows() if call.side is Side.SHADOW)
 
 
+@pytest.mark.slow
 def test_calls_that_wait_at_the_end_of_the_process_are_logged_as_dropped(address):
     program = (
         f"import sys; sys.path.append({str(Path(__file__).parent)!r}); import test_shadow; "

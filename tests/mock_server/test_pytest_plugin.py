@@ -232,6 +232,7 @@ def run_pytest(folder, **variables):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_fixtures_behave_as_documented_in_a_separate_test_suite(tmp_path):
     (tmp_path / "card.png").write_bytes(P1)
     for name, code in SUITE.items():

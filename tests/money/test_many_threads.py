@@ -65,6 +65,7 @@ def break_often(world, vendor, seed, breakages):
     return strike
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("vendor", "lost", "on_disk", "seed"),
     [("didit", False, False, 0), ("didit", True, True, 3), ("deepvue", True, False, 1)],
@@ -95,6 +96,7 @@ def test_64_threads_never_exceed_a_shared_budget(  # noqa: PLR0917 - fixtures an
     store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", ["none", "over", "revoked"])
 def test_64_threads_share_one_login_for_any_token_error(world, state):
     verifier = FaceVerifier(world.backend("deepvue"), clock=world.clock)

@@ -126,6 +126,7 @@ def test_credit_ends_and_the_same_command_pays_each_pair_once(batch):
     assert batch.charges == PAIRS
 
 
+@pytest.mark.slow
 @BOTH_FORMS
 def test_full_disk_and_the_same_command_pay_each_pair_once(batch):
     pytest.importorskip("resource")
@@ -139,6 +140,7 @@ def test_full_disk_and_the_same_command_pay_each_pair_once(batch):
     assert batch.charges == PAIRS
 
 
+@pytest.mark.slow
 @BOTH_FORMS
 def test_kill_leaves_at_most_one_unknown_call_per_worker(batch):
     assert batch.stop(signal.SIGKILL, 10) == -signal.SIGKILL

@@ -58,6 +58,7 @@ def test_vcrpy_replays_a_call_and_refuses_one_that_it_does_not_know(
     assert charges_of() == (1, "match")
 
 
+@pytest.mark.slow
 def test_vcrpy_that_patched_before_the_import_does_not_keep_its_cassette(didit_server, tmp_path):
     program = f"""
 import vcr

@@ -135,6 +135,7 @@ def storm(vendor, seed):
         world.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [range(5), pytest.param(range(5, 700), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("vendor", BACKENDS)
 def test_storms(vendor, seeds):

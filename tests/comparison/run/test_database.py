@@ -170,6 +170,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.slow
 def test_a_second_process_is_rejected_and_kill_9_releases_the_lock(
     database, study, address, tmp_path
 ):

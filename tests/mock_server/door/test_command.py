@@ -87,6 +87,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_reach_the_command(number):
     command = [*FACEMATCH, "mock", "--door", "--", sys.executable, "-c", WAIT]

@@ -21,6 +21,7 @@ def mock(request):
         yield server
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/", HEALTH])
 def test_every_client_can_wait_for_the_printed_url_and_for_the_health(mock, path):
     accepted = [{}, {"Accept": "*/*"}, {"Accept": "application/json, text/plain, */*"}, BROWSER]

@@ -103,6 +103,7 @@ def test_uniform_latency_lies_between_its_bounds_and_is_the_same_with_a_seed(ope
     assert draw(open_asking(latency={"match": (0.0, 0.0)}), 2) == []
 
 
+@pytest.mark.slow
 def test_log_normal_latency_has_its_median_and_a_long_tail(open_asking):
     drawn = draw(open_asking(latency={"match": LogNormal(0.8, 0.5)}), 400)
     seconds = sorted(drawn)
