@@ -6,6 +6,7 @@ records every address that any of them connects or sends to.
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -101,7 +102,13 @@ def ran(folder, find_program, missing_program):
         find_program(name)
     if subprocess.run([*APART, "true"], capture_output=True, check=False).returncode:
         missing_program("the right to a network of its own (unshare --net)")
-    runners = {".py": sys.executable, ".mjs": "node", ".cjs": "node", ".sh": "sh", ".java": "java"}
+    runners = {
+        ".py": shlex.quote(sys.executable),
+        ".mjs": "node",
+        ".cjs": "node",
+        ".sh": "sh",
+        ".java": "java",
+    }
     lines = [
         f"timeout 60 {runners[Path(name).suffix]} {name} > {name}.out 2> {name}.err"
         for name in (*REACHES, *REFUSED)
