@@ -170,14 +170,19 @@ def words_beside(cells: pd.Series, numbers: NDArray[np.float64]) -> set[str]:
 
 
 def take_cells(cells: pd.DataFrame, rows: Ints) -> pd.DataFrame:
-    """Return the cells of some rows."""
+    """Return the cells of some rows, as if there were no others."""
     taken = cells.take(rows).reset_index(drop=True)
-    for name, column in taken.items():
+    forget_unused_words(taken)
+    return taken
+
+
+def forget_unused_words(cells: pd.DataFrame) -> None:
+    """Reduce the words of each column to those in its rows, in order of first appearance."""
+    for name, column in cells.items():
         if isinstance(column.dtype, pd.CategoricalDtype):
             codes, used = pd.factorize(column)
             words = used.categories.take(used.codes)
-            taken[name] = pd.Categorical.from_codes(codes, words, validate=False)
-    return taken
+            cells[name] = pd.Categorical.from_codes(codes, words, validate=False)
 
 
 def first_rows(keys: Ints, rows: Ints | None = None, *, size: int = 0) -> Ints:

@@ -26,9 +26,9 @@ from .cells import (
     constant,
     distinct_words,
     first_rows,
+    forget_unused_words,
     is_filled,
     is_one_of,
-    take_cells,
     texts_of,
     word_at,
     words_below_another,
@@ -48,8 +48,10 @@ if TYPE_CHECKING:
 _LEAST_JOINED: Final = 0.5
 
 
-def join(lines_of: Tables, below: Below, note: Callable[[str], object]) -> Tables:
-    """Join the lines of files by pair; return the cells of one table, whose columns are fields.
+def join(
+    lines_of: Tables, below: Below, note: Callable[[str], object]
+) -> tuple[ScoreFile, pd.DataFrame]:
+    """Join the lines of files by pair; return one table and its cells, whose columns are fields.
 
     A file without scores provides only labels and people. A vendor that omits low scores may omit
     the lines, too. If `below` says so, its labelled pairs without a line get one without a score.
@@ -284,7 +286,7 @@ class _JoinedLines:
     def _describe_pair(self, line: int) -> str:
         return " and ".join(repr(word_at(self.words(field), line)[:60]) for field in self.pair_key)
 
-    def table(self, kept: Ints, omitted: _OmittedLines) -> Tables:
+    def table(self, kept: Ints, omitted: _OmittedLines) -> tuple[ScoreFile, pd.DataFrame]:
         """Return the kept and the omitted lines as one table; each pair is named after its key."""
         rows = np.concatenate([kept, omitted.lines])
         cells = self.lines.take(rows).reset_index(drop=True)
@@ -292,12 +294,13 @@ class _JoinedLines:
         systems = codes_of(self.words("system"))[rows]
         systems[is_omitted] = omitted.systems
         cells["system"] = pd.Categorical.from_codes(systems, dtype=cells["system"].dtype)
+        has_omitted = bool(is_omitted.any())
         for field in list(cells):
-            if is_omitted.any() and field != "system" and not _is_of_pair(field):
+            if has_omitted and field != "system" and not _is_of_pair(field):
                 cells[field] = cells[field].mask(is_omitted)
             if cells[field].isna().all():
                 del cells[field]
-        cells = take_cells(cells, np.arange(len(cells)))
+        forget_unused_words(cells)
         cells["pair"] = self._names_of_pairs(rows)
         file = ScoreFile(
             title="The comparison",
@@ -309,7 +312,7 @@ class _JoinedLines:
         )
         for field in cells:
             file.assign(field, field)
-        return {file: cells}
+        return file, cells
 
     def _names_of_pairs(self, rows: Ints) -> pd.Categorical:
         """Return the name of each line's pair: the words of its key."""

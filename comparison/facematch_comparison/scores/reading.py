@@ -199,10 +199,10 @@ def _checked_lines(cells_of: Tables, below: Below, notify: Callable[[str], objec
         all_lines |= lines_of
     if is_one_file:
         return all_lines
-    for file, cells in join(all_lines, below, notify).items():
-        lines = read_lines(file, cells)
-        lines["score"] = cells.get("score", np.nan)
-    return {file: lines}
+    joined, cells = join(all_lines, below, notify)
+    lines = read_lines(joined, cells)
+    lines["score"] = cells.get("score", np.nan)
+    return {joined: lines}
 
 
 @attrs.frozen

@@ -67,15 +67,18 @@ def _self_comparisons(
     return diagonal
 
 
-def _second_orders(file: ScoreFile, lines_of: Tables, note: Callable[[str], object]) -> Ints:
+def _second_orders(file: ScoreFile, lines_of_system: Tables, note: Callable[[str], object]) -> Ints:
     """Return the lines with two pictures in a second order, if their answers are equal."""
-    lines = next(iter(lines_of.values()))
+    # Each system has the same pairs.
+    lines = next(iter(lines_of_system.values()))
     probe, reference = (words_in(lines, end) for end in PICTURES)
     reverse = _reverse_lines(lines)
     # Of each pair, the order in which its pictures appear first in the file is kept.
     second_orders = np.flatnonzero((reverse >= 0) & (probe.codes > reference.codes))
     count = len(second_orders)
-    if count and _have_equal_answers(lines_of.values(), second_orders, reverse[second_orders]):
+    if count and _have_equal_answers(
+        lines_of_system.values(), second_orders, reverse[second_orders]
+    ):
         note(
             f"{file.name}: {count:,} lines are left out, because they have the same two pictures "
             "as another line, in the other order, with the same scores"
@@ -86,7 +89,7 @@ def _second_orders(file: ScoreFile, lines_of: Tables, note: Callable[[str], obje
             f"{file.name}: {count:,} pairs are compared in both orders, with other scores; each "
             "order counts as a pair"
         )
-        for system in lines_of:
+        for system in lines_of_system:
             system.counts_both_orders = True
     return np.array([], np.int64)
 
