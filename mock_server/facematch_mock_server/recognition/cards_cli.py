@@ -11,7 +11,7 @@ import click
 from facematch_core.base.files import is_stream, write_file
 from facematch_core.cli.options import parse_pairs, replaced_option
 
-from .cards import GENDERS
+from .cards import GENDERS, LOSSES
 from .sheet import FileKind, make_card
 
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -80,8 +80,8 @@ def command() -> None:
 @click.option("--score", type=float, metavar="0-100", help="Exact score of a comparison.")
 @click.option("--fault", "faults", multiple=True, metavar="NAME=VALUE", callback=_parse_faults,
     help="A failure of calls with the card: status=400-599, perhaps with retry_after=0-60; "
-    "delay=SECONDS; lost=before_charge or lost=after_charge, which resets the connection. May be "
-    "repeated.")
+    f"delay=SECONDS; {' or '.join(f'lost={when}' for when in LOSSES)}, which resets the "
+    "connection. May be repeated.")
 @replaced_option("--status", "write --fault status=503.")
 @replaced_option("--retry-after", "write --fault retry_after=5.")
 @replaced_option("--delay", "write --fault delay=2.5.")
