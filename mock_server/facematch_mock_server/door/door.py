@@ -16,6 +16,7 @@ from facematch_mock_server.control.api import reply_words
 from facematch_mock_server.http.app import App
 from facematch_mock_server.server import MockServer
 from facematch_mock_server.vendors import vendor_named, vendor_names
+from facematch_mock_server.world.journal import Entry
 from facematch_mock_server.world.vendor import Vendor
 
 from .authority import Authority, new_context
@@ -60,6 +61,8 @@ class Door:
         self.any_key = any_key
         self._report = report
         self._vendors = tuple(server.accounts.vendors.values())
+        #: The vendors that have not refused a key, by name.
+        self._vendors_without_report = {vendor.name: vendor for vendor in self._vendors}
         self.hosts = frozenset(host for vendor in self._vendors for host in vendor.hosts)
 
     def __enter__(self) -> Self:
@@ -98,6 +101,20 @@ class Door:
         if self._report is not None:
             self._report(refusal)
         return refusal
+
+    def report_refused_key(self, vendor: Vendor) -> None:
+        """Report that a vendor refused the program's key; once for each vendor."""
+        # Programs repeat their calls, also in several threads.
+        if self._vendors_without_report.pop(vendor.name, None) is None:
+            return
+        advice = "Add --any-key"
+        has_client_ids = any(key.client is not None for key in vendor.first_keys.values())
+        if not has_client_ids:
+            advice += ", or --key with the program's key"
+        self.report(
+            f"The mock of {vendor.title} refused the program's key, which is none of the mock's. "
+            f"{advice}."
+        )
 
     def _explain(self, host: str) -> str:
         for name in vendor_names():
@@ -203,6 +220,11 @@ class _DoorApp(App):
         if self._door.any_key and vendor is not None:
             request = accept_key(self._door.server, vendor.name, request)
         return super().handle(request)
+
+    def see_entry(self, vendor: Vendor, entry: Entry) -> None:
+        # With `any_key`, only revoked keys and wrong secrets are refused.
+        if entry.key == "wrong" and not self._door.any_key:
+            self._door.report_refused_key(vendor)
 
     def note(self, head: Request, what: str) -> None:
         if not head.method:  # what arrived is no request

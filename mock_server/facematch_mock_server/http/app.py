@@ -28,7 +28,7 @@ from facematch_mock_server.world.accounts import (
     World,
 )
 from facematch_mock_server.world.faults import Fault, Stage
-from facematch_mock_server.world.journal import compose_note
+from facematch_mock_server.world.journal import Entry, compose_note
 from facematch_mock_server.world.latency import Latencies
 from facematch_mock_server.world.vendor import Vendor
 
@@ -114,6 +114,7 @@ class App:
             response = vendor.handle(request)
             if response.entry is not None:
                 response.entry.ms = (time.perf_counter() - start) * 1000
+                self.see_entry(vendor.world.vendor, response.entry)
                 response.entry = None  # avoid a reference cycle: the entry refers to the response
             return self._mark(response, vendor.world, request)
         response = self._answer_openapi(request)
@@ -129,6 +130,9 @@ class App:
             first_vendor = mock_vendors[0]
             hint = f"{first_vendor.title} begins at {first_vendor.common_prefix}."
         return self._answer(request, "elsewhere", hint, path=shorten(request.path, 200), hint=hint)
+
+    def see_entry(self, vendor: Vendor, entry: Entry) -> None:
+        """Look at the entry of a vendor's answer in the journal; here, do nothing."""
 
     def _answer_openapi(self, request: Request) -> Response | None:
         """Return a vendor's OpenAPI document or the list of documents; None for other paths."""

@@ -314,8 +314,22 @@ def test_programs_own_key_is_accepted_only_with_any_key(call):
         # The same text may be the key of several vendors.
         door.server.of("azure" if call is call_didit else "didit").control.add_key(key=KEY)
         assert call(door, KEY) == call(door, KEY) == 200
+        assert door.said.empty()
     with opened(**EVERY) as door:
         assert call(door, KEY) in (400, 401, 403, 404)
+        call(door, KEY)
+        sentence = door.said.get(timeout=10)
+        assert "--any-key" in sentence
+        assert KEY not in sentence
+        assert door.said.empty()
+
+
+def test_option_for_a_key_is_named_to_vendors_without_client_ids():
+    with opened(**EVERY) as door:
+        call_didit(door, KEY)
+        assert "--key" in door.said.get(timeout=10)
+        call_facepp(door, KEY)
+        assert "--key" not in door.said.get(timeout=10)
 
 
 def test_session_started_with_the_programs_own_key_links_to_the_vendor():
