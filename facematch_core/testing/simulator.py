@@ -306,6 +306,8 @@ class SessionSimulator(abc.ABC):
     def show_document(self, session_id: str, holder: DocumentHolder) -> None:
         """Set the name and date on the document of an open session; `play` does not change them.
 
+        The name has two words, in either order. If the vendor returns first and last name apart,
+        put one word into each; a backend that reads only one of them must not verify the person.
         Needed if `compared_with` includes DOCUMENT and the backend `reads_document`.
         """
         raise NotImplementedError(f"{type(self).__name__} shows no names on documents.")

@@ -38,64 +38,25 @@ def test_every_rule_has_a_mutant_and_every_mutant_is_unique():
     assert len({mutant.fault for mutant in MUTANTS.values()}) == len(MUTANTS)
 
 
-def in_turn(names, quick):
-    """These names as parameters: those in `quick` for `make test`, the others are slow."""
-    parameters = []
-    for name in names:
-        marks = () if name in quick else pytest.mark.slow
-        parameters.append(pytest.param(name, marks=marks))
-    return parameters
-
-
-#: Mutants of rules that wait for seconds: slow, but for the first of each rule.
+#: Rules that wait for seconds: their mutants are slow, but for the first of each.
 LONG_RULES = {"R19", "R63"}
-FIRST = {mutant.rule: name for name, mutant in reversed(MUTANTS.items())}.values()
-QUICK = {name for name, mutant in MUTANTS.items() if mutant.rule not in LONG_RULES} | {*FIRST}
-QUICK -= {"SaysNothingOfWhatIsTaken"}  # its picture is of 16 megabytes
-#: Rules that take 0.05 s for a mutant, so that `make test-fast` has their mutants.
-SHORT_RULES = {
-    "R02",
-    "R12",
-    "R13",
-    "R14",
-    "R25",
-    "R28",
-    "R30",
-    "R31",
-    "R32",
-    "R49",
-    "R51",
-    "R52",
-    "R53",
-    "R54",
-    "R55",
-    "R56",
-    "R57",
-    "R58",
-}
-SHORT = {name for name in QUICK if MUTANTS[name].rule in SHORT_RULES}
-#: Rules that ask a backend only a few times.
-SPARING_RULES = SHORT_RULES - {"R02", "R25", "R52", "R53", "R55", "R58"}
+FIRST_OF_RULES = {mutant.rule: name for name, mutant in reversed(MUTANTS.items())}.values()
+SLOW = {name for name, mutant in MUTANTS.items() if mutant.rule in LONG_RULES} - {*FIRST_OF_RULES}
+SLOW.add("SaysNothingOfWhatIsTaken")  # its picture is of 16 megabytes
 
 
-def assert_caught(name, capfd):
-    """Assert that its rule fails for a mutant, by what the rule saw and not by a crash before."""
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in MUTANTS],
+)
+def test_each_mutant_is_caught_by_its_rule(name, capfd):
+    """By what the rule saw, and not by a crash before."""
     mutant = MUTANTS[name]
     cases = run(mutant.make, {mutant.rule}, capfd=capfd)
     failed = next((case for case in cases if case.status is Status.FAILED), None)
     assert failed is not None, f"{name} survives {mutant.rule}: {mutant.fault}"
     is_crash = any(words in failed.reason for words in CRASHES)
     assert not is_crash or name in MEANT, failed.reason
-
-
-@pytest.mark.parametrize("name", [name for name in MUTANTS if name in SHORT])
-def test_each_mutant_of_a_short_rule_is_caught_by_it(name, capfd):
-    assert_caught(name, capfd)
-
-
-@pytest.mark.parametrize("name", in_turn([name for name in MUTANTS if name not in SHORT], QUICK))
-def test_each_mutant_is_caught_by_its_rule(name, capfd):
-    assert_caught(name, capfd)
 
 
 #: The forms of the reference: what mutants of each derive from, and its simulator.
@@ -130,6 +91,10 @@ APART = {
 }
 
 
+#: Rules that ask a backend only a few times.
+SPARING_RULES = {"R12", "R13", "R14", "R28", "R30", "R31", "R32", "R49", "R51", "R54", "R56", "R57"}
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_every_reference_backend_passes_the_rules_that_ask_little(form):
     cases = tuple(run(FORMS[form][1], SPARING_RULES))
@@ -138,7 +103,8 @@ def test_every_reference_backend_passes_the_rules_that_ask_little(form):
     assert apart == APART[form] & SPARING_RULES
 
 
-@pytest.mark.parametrize("form", in_turn(FORMS, ()))
+@pytest.mark.slow
+@pytest.mark.parametrize("form", FORMS)
 def test_every_reference_backend_passes_all_applicable_rules(form):
     """To every rule, with nothing open."""
     cases = tuple(run(FORMS[form][1]))
