@@ -307,7 +307,7 @@ class SessionSimulator(abc.ABC):
         """Set the name and date on the document of an open session; `play` does not change them.
 
         The name has two words, in either order. If the vendor returns first and last name apart,
-        put one word into each; a backend that reads only one of them must not verify the person.
+        put one word into each.
         Needed if `compared_with` includes DOCUMENT and the backend `reads_document`.
         """
         raise NotImplementedError(f"{type(self).__name__} shows no names on documents.")

@@ -480,6 +480,24 @@ class NoBirthDateIsRead(SessionReference):
 
 
 @caught_by("R55")
+class OneNameIsRead(SessionReference):
+    """Of first and last name one is read."""
+
+    word_that_is_read = 0
+
+    def holders(self, body):
+        for holder in super().holders(body):
+            yield evolve(holder, name=holder.name.split()[self.word_that_is_read])
+
+
+@caught_by("R55")
+class TheOtherNameIsRead(OneNameIsRead):
+    """Of first and last name the other is read."""
+
+    word_that_is_read = 1
+
+
+@caught_by("R55")
 class NameIsAWarning(SessionReference):
     """The name on a document is told in a warning."""
 

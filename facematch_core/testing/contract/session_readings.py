@@ -44,8 +44,11 @@ from .session_desk import (
     verifies,
 )
 
+#: Each name has one of the person's words: a vendor may return first and last name apart, and who
+#: reads only one of them takes a namesake for the person.
 OTHER_DOCUMENTS = {
-    "with another name": attrs.evolve(OWN_DOCUMENT, name="Grace Kit-Hopper"),
+    "with another first name": attrs.evolve(OWN_DOCUMENT, name="Grace Kit-Lovelace"),
+    "with another last name": attrs.evolve(OWN_DOCUMENT, name="Ada Kit-Hopper"),
     "with another date of birth": attrs.evolve(OWN_DOCUMENT, date_of_birth=dt.date(1980, 1, 2)),
 }
 #: The source of a value that the kit invents.
