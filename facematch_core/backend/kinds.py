@@ -145,30 +145,31 @@ def show_arguments_as_options() -> Iterator[None]:
         _SHOWS_OPTIONS.reset(token)
 
 
-def format_argument(name: str, value: object, *, option: str | None = None) -> str:
+def format_argument(name: str, value: object) -> str:
     """Format an argument for an error text: as `` `mated=0` ``, or as an option: ``--mated 0``.
 
-    As options, True is a flag (``--allow-mock``). A list is an option for each item (``--model 'a'
-    --model 'b'``), and so is a mapping (``--below a=80``); the option of a plural is its singular.
-    `option` is what is typed for an argument whose option has another name.
+    As options, True is a flag (``--allow-mock``). A list is an option for each item (``--model a
+    --model b``), and so is a mapping (``--below a=80``); the option of a plural is its singular.
     """
     if not _SHOWS_OPTIONS.get():
         return f"`{name}={value!r}`"
-    if option is not None:
-        return option
     option_of_item = _option(name.removesuffix("s"))
     if isinstance(value, list):
-        return " ".join(f"{option_of_item} {item!r}" for item in value)
+        return " ".join(f"{option_of_item} {_typed(item)}" for item in value)
     if isinstance(value, Mapping):
         assignments = [quote_command([f"{key}={item}"]) for key, item in value.items()]
         return " ".join(f"{option_of_item} {assignment}" for assignment in assignments)
     if value is True:
         return _option(name)
-    return f"{_option(name)} {value!r}"
+    return f"{_option(name)} {_typed(value)}"
 
 
 def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
+
+
+def _typed(value: object) -> str:
+    return quote_command([value]) if isinstance(value, str) else repr(value)
 
 
 def quote_command(command: Sequence[str]) -> str:

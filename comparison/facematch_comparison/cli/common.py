@@ -16,10 +16,9 @@ import click
 
 from facematch_core.backend.kinds import quote_command
 from facematch_core.cli.files import DatabaseKind
-from facematch_core.cli.options import file_option, join_options, replaced_option
+from facematch_core.cli.options import file_option, join_options
 from facematch_core.cli.text import say
 from facematch_core.errors import InvalidRequest
-from facematch_core.models import ThresholdRule
 
 if TYPE_CHECKING:
     from facematch_comparison.run.database import RunDatabase
@@ -156,10 +155,6 @@ def costs_of(options: Mapping[str, Any], currency: str) -> Costs | None:
     return Costs(false_match=false_match, false_reject=false_reject, currency=currency)
 
 
-#: The rules of --rule for scores, and for distances, whose score is minus the distance.
-_SCORE_RULES: Final = {"above": ThresholdRule.ABOVE, "at_least": ThresholdRule.AT_LEAST}
-_DISTANCE_RULES: Final = {"below": ThresholdRule.ABOVE, "at_most": ThresholdRule.AT_LEAST}
-
 #: Option for the database that `compare run` writes.
 store = text_option("--store", "FILE", _DATABASE, default=STORE)
 
@@ -189,11 +184,10 @@ source = join_options(
     ),
     click.option(
         "--rule",
-        type=click.Choice([*_SCORE_RULES, *_DISTANCE_RULES]),
+        type=click.Choice(["above", "at_least", "below", "at_most"]),
         help="With --scores: rule for passing a threshold, if no column has it. With below and "
         "at_most, the file has distances, and the score is minus the distance.",
     ),
-    replaced_option("--distance", "write --rule at_most (or --rule below).", is_flag=True),
     repeated(
         "--no-score",
         "no_scores",
@@ -319,8 +313,6 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
 
     paths: tuple[Path, ...] = by_kind if all(by_kind) else options["scores"]
     reading = {name: options[name] for name in (*_OF_SCORES, "models")}
-    reading["distance"] = options["rule"] in _DISTANCE_RULES
-    reading["rule"] = (_SCORE_RULES | _DISTANCE_RULES).get(options["rule"])
     notes: list[str] = []
 
     def keep(text: str) -> None:

@@ -86,8 +86,8 @@ def evaluate(
     judgings = [_Judging(system, confidence) for system in answers]
     # A reversed system gets no verdict but does not stop the others.
     if all(judging.why_reversed for judging in judgings):
-        distance = format_argument("distance", True, option="--rule at_most")
-        raise InvalidRequest(f"{judgings[0].why_reversed} For distances use {distance}.")
+        rule = format_argument("rule", "at_most")
+        raise InvalidRequest(f"{judgings[0].why_reversed} For distances use {rule}.")
     trials = _trials_that_choose(judgings)
     supported_fmr = stats.comparable_fmr(trials)
     fmr = required_fmr or supported_fmr or stats.COMMON_FMRS[0]

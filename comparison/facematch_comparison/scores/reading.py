@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import attrs
 import numpy as np
@@ -39,6 +39,18 @@ if TYPE_CHECKING:
 
     from .score_file import Ints
 
+#: How a system's threshold is passed: by a score above it or at least as high, or by a distance
+#: below it or at most as high.
+ScoreRule: TypeAlias = Literal["above", "at_least", "below", "at_most"]
+
+#: The rules of scores. A distance is read as a score, minus the distance.
+_RULES: Final = {
+    "above": ThresholdRule.ABOVE,
+    "at_least": ThresholdRule.AT_LEAST,
+    "below": ThresholdRule.ABOVE,
+    "at_most": ThresholdRule.AT_LEAST,
+}
+
 #: Maximum number of systems; a file with more was probably misread.
 MOST_SYSTEMS: Final = 100
 
@@ -47,8 +59,7 @@ def read_scores(
     source: Path | pd.DataFrame | Any,
     *,
     columns: Mapping[str, str | Sequence[str]] | None = None,
-    rule: ThresholdRule | None = None,
-    distance: bool = False,
+    rule: ScoreRule | None = None,
     no_scores: Sequence[float | str] = (),
     below: Below = None,
     independent_pairs: bool = False,
@@ -77,10 +88,10 @@ def read_scores(
             "same_guy"}``. ``{"decision": ""}`` ignores a column. For ``score``, pass a list of
             columns if there is one per system. In a list of files, the key ``"azure:score"``
             applies only to the file ``azure.csv``.
-        rule: How scores are compared with a threshold if no column has the rule; AT_LEAST by
-            default.
-        distance: Whether all scores are distances, regardless of column names. Scores and
-            thresholds are then negative distances: -0.4 passes distances up to 0.4.
+        rule: How a threshold is passed if no column has the rule: ``above`` or, by default,
+            ``at_least``. With ``below`` and ``at_most``, all scores are distances, regardless of
+            column names. Scores and thresholds are then negative distances: -0.4 passes distances
+            up to 0.4.
         no_scores: Numbers and words that mean that no face was found, such as -1 or ``no face``.
             By default, a word is rejected, and so is a number that seems to mean a missing score;
             NaN declares that all numbers are scores.
@@ -105,13 +116,15 @@ def read_scores(
         InvalidRequest: a file cannot be read, files cannot be joined, or lines are invalid; the
             error lists all of them.
     """
+    if rule is not None and rule not in _RULES:
+        raise InvalidRequest(f"`rule` must be one of {', '.join(_RULES)}, not {rule!r}.")
     notify = note or (lambda _text: None)
     columns = dict(columns or {})
     # Only `_checked_lines` keeps the cells, and frees them.
     cells_of = _pairs_in_lines(_read_sources(source, name), columns, notify)
     for file in cells_of:
         file.independent_pairs = independent_pairs
-        file.all_are_distances = distance
+        file.all_are_distances = rule in ("below", "at_most")
         file.missing_score_marks = no_scores
     recognise(cells_of, columns)
     files = list(cells_of)
@@ -119,7 +132,7 @@ def read_scores(
     judged = next(iter(lines_of))
     answers = []
     for file, lines in lines_of.items():
-        answers += _answers_of(file, lines, ThresholdRule(rule or "at_least"), models)
+        answers += _answers_of(file, lines, _RULES[rule or "at_least"], models)
     check_labels(files, judged, answers)
     check_missing_scores(answers, judged, below)
     # A number among the marks, such as NaN, says that all other numbers are scores.

@@ -427,5 +427,5 @@ def test_answers_of_two_models_need_the_model_option(run, tmp_path):
     command = (*GATE, "--scores", "good.csv")
     answer = run(*command)
     assert answer.exit_code == 2
-    assert "--model 'v1'" in answer.stderr
+    assert "--model v1" in answer.stderr
     assert run(*command, "--model", "v1").exit_code == 0
