@@ -25,7 +25,6 @@ from .options import (
     json_option,
     members_of,
     profile_option,
-    replaced_option,
     single_setups,
 )
 from .text import Exit, code_of, confirm, print_json, print_table, quantity, say
@@ -176,8 +175,6 @@ def reconcile(context: click.Context, /, as_json: bool, **options: Any) -> int:
 @command.command("resolve", short_help="Record whether an unknown call was charged.")
 @click.argument("call_id", metavar="CALL")
 @click.argument("verdict", type=VERDICT)
-@replaced_option("--charged", "write facematch budget resolve CALL charged.", is_flag=True)
-@replaced_option("--not-charged", "write facematch budget resolve CALL not-charged.", is_flag=True)
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @_store_options
 @click.pass_context

@@ -140,6 +140,7 @@ def _copy_photographs(source: Path, folder: Path) -> None:
     """Copy the photographs, with their table and sources, into a new folder."""
     if folder.exists():
         raise click.UsageError(f"--copy: {clean(str(folder))} exists; name a new folder.")
+    refuse_unwritable("--copy", folder, may_exist=False)
     shutil.copytree(source, folder)
     count = sum(1 for path in folder.rglob("*") if path.is_file())
     say(f"Copied {quantity(count, 'file')} to {clean(str(folder))}.")

@@ -43,7 +43,9 @@ def refuse_unwritable(
         if path.exists():
             if not may_exist and not is_stream(path):
                 if overwrite_option is None:
-                    raise click.UsageError(f"{path} exists: name another one with {option}.")
+                    raise click.UsageError(
+                        f"{path} exists: name another file with {option}, or delete it first."
+                    )
                 raise click.UsageError(
                     f"{path} exists: name another file with {option}, or overwrite it with "
                     f"{overwrite_option}."
@@ -172,10 +174,10 @@ class DatabaseKind:
 
         Args:
             address: The path of a SQLite file, or a URL.
-            may_be_new: Whether the file may be missing or have no tables yet.
+            may_be_new: Whether the file, or its folder, may be missing or have no tables yet.
 
         Raises:
-            click.UsageError: the SQLite file is missing, or not of this kind.
+            click.UsageError: the SQLite file is missing, cannot be written, or is not of this kind.
         """
         url = address if "://" in address else f"sqlite:///{address}"
         scheme, _, path_and_query = url.partition(":///")
@@ -185,6 +187,7 @@ class DatabaseKind:
         if not file.is_file():
             # SQLite would create an empty database for a mistyped name.
             if may_be_new:
+                refuse_unwritable("--store", file, may_exist=True)
                 return url
             raise click.UsageError(f"There is no {self.noun} {str(file)[:200]!r}. {self.advice}")
         reason = self._find_reason_against(file, may_be_new=may_be_new)

@@ -15,8 +15,6 @@ from facematch_core import __version__
 from facematch_core.backend.kinds import quote_command
 from facematch_core.base.files import os_errors_naming
 
-from .files import refuse_unwritable
-from .options import file_option
 from .text import say
 
 #: Prefix of the package name and the distribution name.
@@ -46,33 +44,24 @@ FILES = [
 
 @click.command("new-backend")
 @click.argument("name")
-@file_option(
-    "--into",
-    "Parent folder of the repository.",
-    show_default="the current one",
-    metavar="DIR",
-    default=Path(),
-)
-def command(name: str, into: Path) -> None:
+def command(name: str) -> None:
     """Create the repository facematch-NAME: a small, complete plug-in that passes its tests.
 
     NAME is the name that opens your backend: lower-case letters, digits and hyphens.
 
     \b
     facematch new-backend my-vendor
-    facematch new-backend my-vendor --into ~/src
 
-    The plug-in is for a fictitious vendor with an HTTP API. README.md lists the changes to make, in
-    order. An existing folder is never overwritten.
+    The repository is made in the current folder; an existing one is never overwritten. The plug-in
+    is for a fictitious vendor with an HTTP API. README.md lists the changes to make, in order.
     """
     _check(name)
-    folder = into / f"{PREFIX}-{name.replace('_', '-')}"
+    folder = Path(f"{PREFIX}-{name.replace('_', '-')}")
     if folder.exists() or folder.is_symlink():
-        raise click.UsageError(f"{folder} exists: choose another name, or another --into.")
-    refuse_unwritable("--into", folder, may_exist=False)
+        raise click.UsageError(f"{folder} exists: choose another name.")
     files = files_for(name)
     with os_errors_naming(folder):
-        folder.mkdir(parents=True)  # fails if the folder was created since the check
+        folder.mkdir()  # fails if the folder was created since the check
         try:
             for path, text in files.items():
                 file = folder / path
@@ -90,8 +79,7 @@ def command(name: str, into: Path) -> None:
     # If `facematch` is not on the PATH, `python` may be a different Python.
     python = "python" if shutil.which("facematch") else sys.executable
     # Without a slash, pip would treat the path as the name of a distribution.
-    place = str(folder) if folder.is_absolute() else f"./{folder}"
-    click.echo(f"  {quote_command([python, '-m', 'pip', 'install', '-e', f'{place}[dev]'])}")
+    click.echo(f"  {quote_command([python, '-m', 'pip', 'install', '-e', f'./{folder}[dev]'])}")
     click.echo(f"  {quote_command([python, '-m', 'pytest', str(folder)])}")
 
 

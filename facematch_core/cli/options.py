@@ -54,35 +54,6 @@ def parse_pairs(
     return values
 
 
-def replaced_option(
-    name: str, advice: str, *, is_flag: bool = False
-) -> Callable[[Command], Command]:
-    """Return a hidden option that earlier versions had, which is refused with `advice`.
-
-    Args:
-        name: The option, with its dashes.
-        advice: What to type in its place: the end of a sentence.
-        is_flag: Whether it had no value.
-    """
-
-    def refuse(context: click.Context, _option: click.Parameter, typed: object) -> None:
-        if typed and not context.resilient_parsing:
-            raise click.UsageError(f"{name} was replaced: {advice}", ctx=context)
-
-    # Eager, so that it is refused before an argument that took its place is missed. An
-    # environment variable of its name is not its concern.
-    return click.option(
-        name,
-        f"replaced_{name.strip('-').replace('-', '_')}",
-        is_flag=is_flag,
-        hidden=True,
-        is_eager=True,
-        expose_value=False,
-        allow_from_autoenv=False,
-        callback=refuse,
-    )
-
-
 def parse_workers(context: click.Context, option: click.Parameter, typed: Any) -> int | None:
     """Parse the number of concurrent calls, 1 to 256."""
     if typed is None:

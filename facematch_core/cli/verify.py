@@ -47,8 +47,6 @@ WORKERS = 4
     help="With --pairs: repeat the unknown calls, which have no result and may have been charged; "
     "or all, and replace an existing --out file at the end.",
 )
-@options.replaced_option("--force", "--repeat all asks, and pays, every pair again.", is_flag=True)
-@options.replaced_option("--repeat-unknown", "write --repeat unknown.", is_flag=True)
 @click.option(
     "--workers",
     callback=options.parse_workers,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import secrets
@@ -13,14 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import click
 
 from facematch_core.base.addresses import is_loopback
 from facematch_core.base.extras import install_command
 from facematch_core.base.files import read_text
-from facematch_core.cli.options import replaced_option
 from facematch_core.errors import ConfigurationError, InvalidRequest
 from facematch_mock_server.base.messages import TOKEN_HEADER
 
@@ -73,15 +70,10 @@ HINT_AT_BYTE_SCORES = (
     help="File with the token that control requests must have in X-Mock-Token; or set "
     f"{CONTROL_VARIABLE}. By default, a token is generated and printed if other machines can reach "
     "the server.")
-@replaced_option("--control-token",
-    "every user of this machine sees the arguments of a command. Write the token into a file for "
-    f"--control-token-file, or set {CONTROL_VARIABLE}.")
 @click.option("--seed", type=int, metavar="NUMBER",
     help="Generate the same ids in every run.")
 @click.option("--deliver-to", multiple=True, metavar="HOST",
     help="Host other than this machine that may receive webhooks. May be repeated.")
-@click.option("--open", "open_console", is_flag=True, envvar="FACEMATCH_MOCK_OPEN",
-    help="Make a first call, and open the console in a browser.")
 @click.option("--show-pictures", is_flag=True,
     help="Show the pictures of each call in the console; they stay in memory.")
 @click.option("--person-page", is_flag=True,
@@ -104,7 +96,6 @@ def command(
     key: tuple[str, ...],
     no_control: bool,
     control_token_file: Path | None,
-    open_console: bool,
     show_pictures: bool,
     person_page: bool,
     door: bool,
@@ -131,8 +122,8 @@ def command(
         raise ConfigurationError(
             f"The mock server needs {missing.name}: {install_command('mock')}"
         ) from None
-    if no_control and (open_console or show_pictures):
-        raise click.UsageError("--open and --show-pictures need the console: omit --no-control.")
+    if no_control and show_pictures:
+        raise click.UsageError("--show-pictures needs the console: omit --no-control.")
     token = os.environ.get(CONTROL_VARIABLE) or None
     if token is not None and control_token_file is not None:
         raise click.UsageError(f"Give {CONTROL_VARIABLE} or --control-token-file, not both.")
@@ -166,15 +157,14 @@ def command(
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     with server:
         # A browser does not send a URL's fragment, so the token stays secret.
-        console = f"{server.url}/" + (f"#token={quote(token)}" if token else "")
         # Do not print the user's own token, because output ends up in logs.
-        opened_url = console if makes_token else f"{server.url}/"
+        console = f"{server.url}/#token={token}" if makes_token else f"{server.url}/"
         about_token = f"\ncontrol token: {token} (send it as {TOKEN_HEADER})" if makes_token else ""
         # The standard output is the program's, if there is one.
         click.echo(
             STARTED.format(
                 url=server.url,
-                console="none" if no_control else opened_url,
+                console="none" if no_control else console,
                 vendors="\n".join(
                     _greet(server, vendors, switch, more["engine"], has_program=bool(program))
                 ),
@@ -185,11 +175,6 @@ def command(
         )
         if not is_loopback(host):
             click.echo(f"note: other machines can reach {host}; keys above are public", err=True)
-        if open_console:
-            import webbrowser  # imported here, because it takes 3 ms
-
-            _make_first_call(server, vendors[0])
-            webbrowser.open(console)
         return _serve(server, program, ended, door=door, any_key=any_key)
 # fmt: on
 
@@ -253,86 +238,6 @@ def wait_for_sigterm(ended: threading.Event) -> None:
     # Wait in short steps, because on Windows a signal does not interrupt a wait for a lock.
     while not ended.wait(0.2):
         pass
-
-
-def _make_first_call(server: MockServer, vendor: Vendor) -> None:
-    """Make a call, so that the console opens with one in it."""
-    # Imported here, because this import takes longer than starting the server.
-    from facematch_core import FaceMatchError
-
-    # A switch or a fault may make the call fail. The console shows failed calls, too.
-    with contextlib.suppress(FaceMatchError):
-        if "match" in vendor.operations:
-            _compare_cards(server, vendor.name)
-        else:
-            _pass_session(server, vendor.name)
-
-
-def _compare_cards(server: MockServer, vendor: str) -> None:
-    """Compare two ready cards."""
-    from facematch_core import open_verifier  # as in `_make_first_call`
-    from facematch_mock_server.recognition.cards import READY
-
-    access = server.of(vendor)
-    settings_by_vendor: dict[str, dict[str, Any]] = {
-        "deepface": {"token": access.live_key, "model_name": "SFace"},
-        "deepvue": {"client_id": access.client_id, "client_secret": access.live_key},
-        "facepp": {"api_key": access.client_id, "api_secret": access.live_key},
-        "rekognition": {
-            "access_key_id": access.client_id,
-            "secret_access_key": access.live_key,
-            "region": "eu-west-1",
-        },
-        "tencent": {
-            "secret_id": access.client_id,
-            "secret_key": access.live_key,
-            "region": "ap-singapore",
-        },
-        # A server without a key.
-        "regula": {},
-    }
-    settings = settings_by_vendor.get(vendor, {"api_key": access.live_key})
-    with open_verifier(vendor, base_url=server.url, **settings) as verifier:
-        verifier.verify(READY["p1"].data, READY["p1-again"].data)
-
-
-def _pass_session(server: MockServer, vendor: str) -> None:
-    """Start a hosted session, pass it as its person with two ready cards, and read it."""
-    from facematch_core import open_sessions  # as in `_make_first_call`
-
-    access = server.of(vendor)
-    settings_by_vendor: dict[str, dict[str, Any]] = {
-        "onfido": {
-            "api_token": access.live_key,
-            "workflow_id": "5025d9fd-7842-4805-bce1-a7bfd7131b4e",
-            "face_output": "selfie",
-            "document_output": "doc",
-        },
-        "persona": {"api_key": access.live_key, "template_id": "itmpl_mock"},
-        "sumsub": {
-            "app_token": access.client_id,
-            "secret_key": access.live_key,
-            "level_name": "basic-kyc-level",
-        },
-        "veriff": {
-            "api_key": access.client_id,
-            "shared_secret": access.live_key,
-            "solution": "document_selfie",
-        },
-    }
-    settings = settings_by_vendor.get(vendor, {"api_key": access.live_key})
-    sessions = open_sessions(
-        vendor,
-        base_url=server.url,
-        environment="mock",
-        require_environment="mock",
-        compared_with="document",
-        **settings,
-    )
-    with sessions:
-        record = sessions.start(sessions.plan("customer-17", purpose="signup")).record
-        access.control.sessions.finish(record.session_id, card="p1-again", document="p1")
-        sessions.read(record)
 
 
 def _greet(

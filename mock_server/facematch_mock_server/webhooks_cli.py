@@ -121,14 +121,6 @@ _SESSION_MAKERS: Mapping[str, Callable[[MockServer], None]] = {
     metavar="HOST",
     help="Host of the URL, if it is not this machine: confirms that it is your own.",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, min_open=True),
-    default=10.0,
-    metavar="SECONDS",
-    show_default=True,
-    help="Time limit of each delivery.",
-)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     *,
@@ -136,7 +128,6 @@ def command(
     vendor: str,
     secret_file: Path,
     deliver_to: str | None,
-    timeout: float,
     as_json: bool,
 ) -> int:
     """Try your webhook receiver with forged and genuine deliveries.
@@ -163,7 +154,7 @@ def command(
         raise click.UsageError(f"{secret_file} is empty: write the receiver's secret into it.")
     with MockServer(vendor=vendor, deliver_to=[host]) as mock:
         _SESSION_MAKERS[vendor](mock)
-        trial = mock.control.webhooks.try_receiver(url, secret=secret, timeout_s=timeout)
+        trial = mock.control.webhooks.try_receiver(url, secret=secret)
     if as_json:
         print_json(attrs.asdict(trial))
     else:

@@ -1,5 +1,6 @@
 """Plug-ins, built, installed and used as a stranger would: the example, and a new one."""
 
+import contextlib
 import functools
 import json
 import os
@@ -33,7 +34,8 @@ class Installed:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         if name == "acme":
-            assert invoke_facematch("new-backend", name, "--into", folder).exit_code == 0
+            with contextlib.chdir(folder):
+                assert invoke_facematch("new-backend", name).exit_code == 0
             (folder / f"facematch-{name}").rename(self.repository)
         else:
             shutil.copytree(EXAMPLES / f"{name}_backend", self.repository, ignore=REMAINS)

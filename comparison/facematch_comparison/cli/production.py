@@ -91,9 +91,6 @@ _log_options = join_options(
 @common.repeated(
     "--price", "prices", "NAME=AMOUNT", "Price of a call of this system.", callback=parse_pairs
 )
-@click.option(
-    "--seed", type=int, default=0, metavar="N", help="Seed of the draw of a new --review."
-)
 def shadow(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     """Compare the vendor that answers with the candidate in its shadow.
 
@@ -229,6 +226,7 @@ def _review_of(options: Mapping[str, Any]) -> Path | None:
     review: Path | None = options["review"]
     if review is not None:
         form_of("--review", review, ".csv")
+        refuse_unwritable("--review", review, may_exist=True)
     if (options["refs"] is None) is not (options["key_file"] is None):
         raise click.UsageError("--refs and --key-file go together.")
     return review
@@ -279,10 +277,10 @@ def _write_review(review: Path, sides: Sides, options: Mapping[str, Any], addres
         sides.compared,
         sides.disagrees,
         agreements=options["agreements"],
-        seed=options["seed"],
     )
     if drawn.empty:
         raise InvalidRequest("The systems never disagreed: there is nothing to review.")
+    # Another command may have written it since: somebody's labels may be in it.
     refuse_unwritable("--review", review, may_exist=False)
     review_text = review_as_csv(drawn, sides.question, references)
     write_bytes(review, review_text.encode(), private=True)

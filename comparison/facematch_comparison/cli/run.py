@@ -25,7 +25,6 @@ from facematch_core.cli.options import (
     file_option,
     json_option,
     parse_pairs,
-    replaced_option,
 )
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest
 from facematch_core.models import Charged
@@ -62,7 +61,6 @@ _COUNT: Final = click.IntRange(0)
 )
 @common.text_option("--within", "COLUMN", "Draw non-mated pairs within groups of this column.")
 @click.option("--seed", type=int, default=0, metavar="N", help="Seed of the draw.")
-@common.flag("--force", "Overwrite existing files.")
 def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -> int:
     """Draw pairs from the photographs in FOLDER, which has one folder for each person.
 
@@ -78,7 +76,7 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
     """
     if options["within"] is not None and groups_file is None:
         raise click.UsageError("--within requires --groups.")
-    refuse_unwritable("--out", out, may_exist=options.pop("force"), overwrite_option="--force")
+    refuse_unwritable("--out", out, may_exist=False)
     from facematch_comparison.study.drawing import draw_pairs
     from facematch_comparison.study.reading import photographs, read_groups, write_pairs_csv
     from facematch_comparison.values.numbers import counted
@@ -301,16 +299,10 @@ def _show_summary(summary: RunSummary, rows: Sequence[Mapping[str, Any]], store:
         _show_command("report", "--store", store)
 
 
-_RESOLVE_INSTEAD: Final = "write facematch compare unresolved CALL charged (or not-charged)."
-
-
 @click.command("unresolved")
 @click.argument("call_id", metavar="[CALL]", required=False)
 @click.argument("verdict", type=VERDICT, metavar="[charged|not-charged]", required=False)
 @common.store
-@replaced_option("--resolve", _RESOLVE_INSTEAD)
-@replaced_option("--charged", _RESOLVE_INSTEAD, is_flag=True)
-@replaced_option("--not-charged", _RESOLVE_INSTEAD, is_flag=True)
 @common.text_option(
     "--config", "FILE", "The configuration file of the systems' profiles, with CALL."
 )
@@ -332,8 +324,9 @@ def unresolved(
     """
     if call_id is not None and verdict is None:
         raise click.UsageError(
-            f"Say whether the call is on the invoice: {_RESOLVE_INSTEAD} "
-            "To list the calls of another run database, pass its file as --store."
+            "Say whether the call is on the invoice: write facematch compare unresolved CALL "
+            "charged (or not-charged). To list the calls of another run database, pass its file as "
+            "--store."
         )
     is_charged = verdict == CHARGED
     from facematch_comparison.run.system import resolve_by_budgets

@@ -155,6 +155,7 @@ class RunDatabase:
 
     def lock(self) -> None:
         """Lock the file for writing until `unlock`, `close` or the end of the process."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
         lock = _take_lock(f"{self._file.resolve()}.lock")
         if lock is None:
             (row,) = self.transact(_select, "SELECT holder FROM facematch_comparison_store")

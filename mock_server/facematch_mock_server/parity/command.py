@@ -14,7 +14,7 @@ import click
 
 from facematch_core import ConfigurationError, Environment, Image, Secret, __version__
 from facematch_core.base.extras import install_command
-from facematch_core.cli.files import make_folder, refuse_unwritable, write_json
+from facematch_core.cli.files import refuse_unwritable, write_json
 from facematch_core.cli.options import Target, file_option
 from facematch_core.cli.text import Exit, confirm, print_table, say
 from facematch_core.http.transport import host_of
@@ -66,10 +66,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:
     if importlib.util.find_spec("pytest") is None:
         raise ConfigurationError(f"parity needs pytest: {install_command('testing')}")
     out = options["out"] or Path(f"parity-{name}.json")
-    if out.exists():
-        raise click.UsageError(f"{out} exists: pass another --out.")
-    refuse_unwritable("--out", out, may_exist=True)
-    make_folder(out)
+    refuse_unwritable("--out", out, may_exist=False)
     images = [Image.read(path) for path in (*options["same"], options["other"])]
     switches = options["switch"]
     try:

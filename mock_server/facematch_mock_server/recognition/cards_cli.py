@@ -8,8 +8,9 @@ from typing import Any, get_args
 
 import click
 
-from facematch_core.base.files import is_stream, write_file
-from facematch_core.cli.options import parse_pairs, replaced_option
+from facematch_core.cli.files import refuse_unwritable, write_bytes
+from facematch_core.cli.options import parse_pairs
+from facematch_core.cli.text import clean
 
 from .cards import GENDERS, LOSSES
 from .sheet import FileKind, make_card
@@ -68,7 +69,6 @@ def command() -> None:
 # fmt: off
 @command.command("make", short_help="Make one card.")
 @click.argument("person")
-@replaced_option("--person", "write facematch cards make PERSON.")
 @_option("--faces", click.IntRange(0, 4), "0-4", 1, "Number of faces.")
 @_option("--quality", _PERCENT, "0-100", 85, "Quality of the face.")
 @_option("--luminance", _PERCENT, "0-100", 55, "Brightness of the face.")
@@ -82,15 +82,10 @@ def command() -> None:
     help="A failure of calls with the card: status=400-599, perhaps with retry_after=0-60; "
     f"delay=SECONDS; {' or '.join(f'lost={when}' for when in LOSSES)}, which resets the "
     "connection. May be repeated.")
-@replaced_option("--status", "write --fault status=503.")
-@replaced_option("--retry-after", "write --fault retry_after=5.")
-@replaced_option("--delay", "write --fault delay=2.5.")
-@replaced_option("--lost", "write --fault lost=after_charge.")
 @click.option("--out", type=click.Path(path_type=Path), required=True,
     help="Output file; the suffix selects the format.")
-@click.option("--force", is_flag=True, help="Overwrite the file.")
 def make(
-    out: Path, force: bool, liveness: str, faults: Mapping[str, Any], **facts: Any
+    out: Path, liveness: str, faults: Mapping[str, Any], **facts: Any
 ) -> None:
     """Make a card of PERSON: a name of 1-12 letters, digits, - or _.
 
@@ -99,8 +94,6 @@ def make(
     facematch cards make p1 --fault status=503 --fault retry_after=5 --out busy.png
     """
     kind = _KINDS.get(out.suffix.lower())
-    # Without the quotes.
-    printable_path = ascii(str(out))[1:-1]
     if kind is None:
         raise click.UsageError(f"--out must end in one of {', '.join(sorted(_KINDS))}.")
     try:
@@ -108,12 +101,11 @@ def make(
     except ValueError:
         problem = f"--liveness must be 0-100 or none, not {liveness[:60]!r}."
         raise click.UsageError(problem) from None
-    if out.exists() and not is_stream(out) and not force:
-        raise click.UsageError(f"{printable_path} exists; --force overwrites it.")
+    refuse_unwritable("--out", out, may_exist=False)
     try:
         data = make_card(**facts, **faults, kind=kind)
     except ValueError as error:
         raise click.UsageError(f"{error}.") from None
-    write_file(out, data)
-    click.echo(f"{printable_path} ({len(data)} bytes)")
+    write_bytes(out, data)
+    click.echo(f"{clean(str(out))} ({len(data)} bytes)")
 # fmt: on

@@ -43,7 +43,7 @@ def labels_of(sides, truth, *, agreements=0, labelled=None, answers=None):
         labelled: Number of labelled calls; all by default.
         answers: What the person wrote in place of the truth, by the number of the call from 0.
     """
-    drawn = draw_calls(sides.compared, sides.disagrees, agreements=agreements, seed=0)
+    drawn = draw_calls(sides.compared, sides.disagrees, agreements=agreements)
     rows = list(csv.DictReader(io.StringIO(review_as_csv(drawn, sides.question, None))))
     for row in rows[:labelled]:
         row["same_person"] = "yes" if truth[row["call"]] else "No"

@@ -87,7 +87,6 @@ def test_error_after_paid_liveness_check_includes_the_liveness_result(
     [
         (["verify", "a.png", "b.png", "--threshold", "0,5"], "'0,5' is not a number"),
         (["mock", "--port", "8.080"], "'8.080' is not a whole number"),
-        (["webhooks", "http://127.0.0.1/", "--timeout", "ten"], "'ten' is not a number"),
         (["compare", "drift", "x", "--since", "yesterday"], "'yesterday' is not a time"),
         (["compare", "plan", "--fmr", "0,05", "--frr", "0.1"], "'0,05' is not a number"),
     ],

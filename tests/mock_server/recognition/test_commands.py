@@ -30,14 +30,12 @@ def test_make_chooses_the_image_format_by_file_extension(run, tmp_path, name, im
     assert run("make", "p1", "--out", "p1.gif").exit_code == 2
 
 
-def test_make_overwrites_only_with_force(run, tmp_path):
+def test_make_overwrites_no_file(run, tmp_path):
     (tmp_path / "p1.png").write_bytes(b"mine")
     answer = run("make", "p1", "--out", "p1.png")
     assert answer.exit_code == 2
-    assert "error: p1.png exists; --force overwrites it." in answer.stderr
+    assert "p1.png exists: name another file with --out, or delete it" in answer.stderr
     assert (tmp_path / "p1.png").read_bytes() == b"mine"
-    assert run("make", "p1", "--out", "p1.png", "--force").exit_code == 0
-    assert read_card((tmp_path / "p1.png").read_bytes())
 
 
 @pytest.mark.parametrize(
