@@ -298,6 +298,21 @@ def test_fault_by_claim_sends_the_documented_refusal_once_and_cites_it(
     assert asking.charged == 0
 
 
+@pytest.mark.parametrize(
+    ("vendor", "key", "known"),
+    [
+        ("didit", "method.refused", "POST"),
+        ("compreface", "path.method", "POST"),
+        ("compreface", "part.missing", "source_image"),
+        ("compreface", "key.unknown", "key-of-a-test"),
+    ],
+)
+def test_fault_by_claim_says_what_is_known_of_the_call(open_asking, vendor, key, known):
+    asking = open_asking(vendor=vendor)
+    asking.control.add_fault(Fault(claim=key))
+    assert known in CALLS[vendor].send(asking, **{"x-api-key": "key-of-a-test"}).text
+
+
 def test_fault_by_claim_can_be_added_over_http_by_the_id_of_the_claim(open_asking):
     asking = open_asking(vendor="azure")
     added = asking.post("/__mock__/faults", json={"claim": "azure.rate.exceeded"}).json()
