@@ -51,6 +51,22 @@ def test_faces_are_sorted_by_similarity_even_if_a_smaller_one_is_first(client, m
     assert smaller < larger
 
 
+def test_landmarks_lie_within_the_box_the_eyes_above_nose_and_mouth(client):
+    (match,) = ask(client)["FaceMatches"]
+    box = match["Face"]["BoundingBox"]
+    right, bottom = box["Left"] + box["Width"], box["Top"] + box["Height"]
+    points = {point["Type"]: (point["X"], point["Y"]) for point in match["Face"]["Landmarks"]}
+    for x, y in points.values():
+        assert box["Left"] < x < right
+        assert box["Top"] < y < bottom
+    x_of = {name: x for name, (x, _) in points.items()}
+    y_of = {name: y for name, (_, y) in points.items()}
+    assert x_of["eyeLeft"] < x_of["nose"] < x_of["eyeRight"]
+    assert x_of["mouthLeft"] < x_of["nose"] < x_of["mouthRight"]
+    assert y_of["eyeLeft"] == y_of["eyeRight"] < y_of["nose"] < y_of["mouthLeft"]
+    assert y_of["mouthLeft"] == y_of["mouthRight"]
+
+
 def assert_fails(mock, name, *, status=400, **fields):
     """Assert the exception of a comparison, which boto3 neither validates nor repeats."""
     sent = {"SourceImage": image("p1"), "TargetImage": image("p1"), **fields}
