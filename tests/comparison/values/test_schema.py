@@ -64,6 +64,22 @@ def test_a_rate_has_its_value_or_none_without_trials(name):
             assert rate["value"] == value
 
 
+def types_in(value):
+    """The types of a value and of all that it holds."""
+    yield type(value)
+    if isinstance(value, dict):
+        value = [*value.keys(), *value.values()]
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from types_in(item)
+
+
+@pytest.mark.parametrize("make", EVALUATIONS.values(), ids=EVALUATIONS)
+def test_a_dictionary_holds_only_what_json_has(make):
+    """Other libraries refuse an enumeration's member, or write it otherwise."""
+    assert {*types_in(make().to_dict())} <= {dict, list, str, int, float, bool, type(None)}
+
+
 def test_the_schema_is_one():
     VALIDATOR.check_schema(SCHEMA)
 
