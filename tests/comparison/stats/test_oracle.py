@@ -12,6 +12,7 @@ import scipy
 
 from facematch_comparison.scores.answers import Answers
 from facematch_comparison.stats import Rates, Side, compare_systems, threshold_for_fmr
+from facematch_comparison.stats.influence import Influence
 from facematch_core.models import ThresholdRule
 
 PEOPLE = 120
@@ -124,3 +125,39 @@ def test_the_bootstrap_equals_a_naive_implementation():
     assert 0.75 * width < interval.high - interval.low < 1.2 * width
     assert (interval.low + interval.high) / 2 == pytest.approx((low + high) / 2, abs=0.3 * width)
     assert Rates(one.table).at("fmr", one.threshold).value <= 1e-2
+
+
+def test_an_influence_has_the_error_of_every_two_pairs_that_share_a_person():
+    """Once for each two pairs, whether they share one person or both."""
+    generator = np.random.default_rng(40)
+    people = range(12)
+    mated = np.arange(90) < 24
+    probe = generator.integers(0, len(people), len(mated))
+    other = (probe + generator.integers(1, len(people), len(mated))) % len(people)
+    reference = np.where(mated, probe, other)
+    table = Answers.of(
+        name="a",
+        rule=ThresholdRule.ABOVE,
+        mated=mated,
+        scores=np.zeros(len(mated)),
+        decisions=np.full(len(mated), -1, np.int8),
+        acquired=np.full(len(mated), fill_value=True),
+        answered=np.full(len(mated), fill_value=True),
+        probe_subjects=probe,
+        reference_subjects=reference,
+    )
+    deviations = generator.normal(size=len(mated))
+    # Of each pair, who is in it.
+    shows = np.array([(probe == person) | (reference == person) for person in people]).T
+    shares_a_person = shows @ shows.T
+    variance = (np.outer(deviations, deviations) * shares_a_person).sum()
+    squares = (deviations @ shows) ** 2
+    error = np.sqrt(variance * len(people) / (len(people) - 1))
+    student = scipy.stats.t(squares.sum() ** 2 / (squares**2).sum(), scale=error)
+    influence = Influence(table, 0.4 * error, deviations)
+    assert influence.p_value == pytest.approx(2 * student.sf(0.4 * error))
+    interval = influence.interval(0.9, lowest=-np.inf, highest=np.inf)
+    ends = student.interval(0.9) + 0.4 * error
+    assert (interval.low, interval.high) == pytest.approx(tuple(ends))
+    narrowed = influence.interval(0.9, lowest=0, highest=0.1)
+    assert (narrowed.low, narrowed.high) == (0, 0.1)
