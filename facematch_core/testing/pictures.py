@@ -6,6 +6,8 @@ import functools
 import io
 import math
 import random
+import struct
+import zlib
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -42,10 +44,26 @@ def noise(
     # S311: a repeatable picture, not a secret.
     width, height = size
     data = random.Random(seed).randbytes(3 * width * height)  # noqa: S311
-    picture = Pillow.frombytes("RGB", size, data)
     if file_format is ImageFormat.PNG:
-        return _encode(picture, file_format, compress_level=0)
-    return _encode(picture, file_format)
+        return Image.from_bytes(_write_png(data, width, height))
+    return _encode(Pillow.frombytes("RGB", size, data), file_format)
+
+
+def _write_png(rgb: bytes, width: int, height: int) -> bytes:
+    """Return a PNG file without compression.
+
+    Pillow would try the five filters of PNG on each row, which takes six times as long.
+    """
+    eight_bit_rgb = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    row_starts = range(0, len(rgb), 3 * width)
+    # Each row begins with its filter: none.
+    rows = b"".join(b"\0" + rgb[start : start + 3 * width] for start in row_starts)
+    chunks = {b"IHDR": eight_bit_rgb, b"IDAT": zlib.compress(rows, level=0), b"IEND": b""}
+    file = [b"\x89PNG\r\n\x1a\n"]
+    for name, content in chunks.items():
+        checksum = zlib.crc32(name + content)
+        file.append(struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum))
+    return b"".join(file)
 
 
 def _plain_area(width: int, height: int, file_format: ImageFormat) -> Image:
