@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+import attrs
 import numpy as np
 
 from facematch_comparison.values.numbers import join_names
@@ -13,7 +14,7 @@ from facematch_core.errors import InvalidRequest
 from facematch_core.models import Decision
 
 from .answers import DECISIONS, Answers
-from .columns import LABELS, PEOPLE, ColumnsNotRecognised
+from .columns import LABELS, PEOPLE, ColumnsNotRecognised, names_truth
 from .lines import MINUS_DISTANCE
 from .missing import FEWEST_TO_COMPARE, REKOGNITION_CUT
 from .score_file import ScoreFile
@@ -26,54 +27,92 @@ LEAST_OF_A_SCALE: Final = 0.2
 #: A score above it is not on a scale from 0 to 1.
 ABOVE_SMALL_SCALE: Final = 10.0
 
-#: If this many mated pairs score above this many others, the labels may be the system's answers.
+#: If this many mated pairs and as many others are apart, the labels may be the system's answers.
 ENOUGH_APART: Final = 20
 
 #: If this many non-mated pairs, and at least half, have the lowest score, it may mean no score.
 _MANY_ALIKE: Final = 20
 
 
-def check_labels(files: Sequence[ScoreFile], judged: ScoreFile, answers: Sequence[Answers]) -> None:
-    """Raise if scores match labels perfectly, unless the user or people's names confirm the labels.
+@attrs.frozen
+class _LabelColumn:
+    """A column of labels that stands beside a system's answers."""
 
-    A log may use any column name for a system's own answers. If they were read as labels, the
-    system would have no errors, and no check of its scores could reveal the mistake. `judged` is
-    the joined table, or the only one.
+    field: str
+    name: str
+
+
+def check_labels(
+    files: Sequence[ScoreFile],
+    judged: ScoreFile,
+    answers: Sequence[Answers],
+    note: Callable[[str], object],
+) -> None:
+    """Raise if answers match labels perfectly, unless the user or people's names confirm them.
+
+    A log may use many column names for a system's own answers. If they were read as labels, the
+    system would have no errors, and no check of its scores could reveal the mistake. A match is
+    only noted if the column's name says that it is the truth, such as ``expected``: a good system
+    makes no error in few pairs. `judged` is the joined table, or the only one.
     """
-    truth = _unconfirmed_truth(files)
-    if truth is None or judged.people_fields == PEOPLE:
+    columns = _unconfirmed_labels(files)
+    if not columns or judged.people_fields == PEOPLE:
         return
-    field, column = truth
+    doubtful_columns = [column for column in columns if not names_truth(column.name)]
     for system in answers:
-        is_judged = system.scored
-        scores = system.scores
-        if not is_judged.any():
-            is_judged = system.decisions >= 0
-            scores = system.decisions == DECISIONS.index(Decision.MATCH)
-        mated = scores[is_judged & system.mated]
-        non_mated = scores[is_judged & ~system.mated]
-        if min(len(mated), len(non_mated)) >= ENOUGH_APART and mated.min() > non_mated.max():
-            raise ColumnsNotRecognised(
-                f"{judged.title}: {column[:60]!r} matches the answers of {system.name} exactly: "
-                f"all {len(mated):,} mated pairs score above all {len(non_mated):,} others; "
-                "nothing was judged. Make sure that it is the ground truth, and not the answer of "
-                f"{system.name}.",
-                columns={field: column},
+        match = _describe_exact_match(system)
+        if match is None:
+            continue
+        if not doubtful_columns:
+            note(
+                f"{columns[0].name[:60]!r} follows {match}. Make sure that it is the ground truth, "
+                f"and not the answer of {system.name}"
             )
+            continue
+        column = doubtful_columns[0]
+        raise ColumnsNotRecognised(
+            f"{judged.title}: {column.name[:60]!r} follows {match}; nothing was judged. Make sure "
+            f"that it is the ground truth, and not the answer of {system.name}.",
+            columns={column.field: column.name},
+        )
 
 
-def _unconfirmed_truth(files: Sequence[ScoreFile]) -> tuple[str, str] | None:
-    """Return the field and the column of labels beside answers; None if the user named labels."""
-    unconfirmed = []
+def _unconfirmed_labels(files: Sequence[ScoreFile]) -> list[_LabelColumn]:
+    """Return the columns of labels beside answers; none if the user named a column of labels."""
+    columns = []
     for file in files:
         has_answers = not file.fields.isdisjoint(("score", "decision"))
         for field in LABELS:
             if field in file.column_of:
                 if field in file.fields_named:
-                    return None
+                    return []
                 if has_answers:  # and so not a list of pairs
-                    unconfirmed.append((field, file.column_of[field]))
-    return unconfirmed[0] if unconfirmed else None
+                    columns.append(_LabelColumn(field, file.column_of[field]))
+    return columns
+
+
+def _describe_exact_match(system: Answers) -> str | None:
+    """Return how the answers match the labels if they do so perfectly, or else None."""
+    is_mated = system.mated
+    if system.scored.any():
+        mated = system.scores[system.scored & is_mated]
+        non_mated = system.scores[system.scored & ~is_mated]
+        if min(len(mated), len(non_mated)) < ENOUGH_APART or mated.min() <= non_mated.max():
+            return None
+        return (
+            f"the scores of {system.name} exactly: all {len(mated):,} mated pairs score above all "
+            f"{len(non_mated):,} others"
+        )
+    is_decided = system.decisions >= 0
+    is_match = system.decisions == DECISIONS.index(Decision.MATCH)
+    mated_count = np.count_nonzero(is_decided & is_mated)
+    non_mated_count = np.count_nonzero(is_decided & ~is_mated)
+    if min(mated_count, non_mated_count) < ENOUGH_APART or (is_match != is_mated)[is_decided].any():
+        return None
+    return (
+        f"the decisions of {system.name} exactly: all {mated_count:,} mated pairs are matches, and "
+        f"none of the {non_mated_count:,} others is"
+    )
 
 
 def check_scales(answers: Sequence[Answers], note: Callable[[str], object]) -> None:

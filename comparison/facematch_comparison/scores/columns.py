@@ -267,6 +267,11 @@ def group_column(name: str) -> GroupColumn | None:
     return None
 
 
+#: Names of columns of labels, in the form that `plain` returns, that only the ground truth has.
+_TRUTH_NAMES: Final = re.compile(
+    "(is)?mated|nonmated|expected(match|result|label)?|(ground)?truth|gt|ytrue"
+)
+
 #: A hint at the end of a column's name: the valid words (``Same person (Y/N)``), or the unit.
 _WORDS_HINT: Final = re.compile(
     r"\s*[(](y/n|yes/no|true/false|[01]/[01]|0-100?)[)]\s*$", re.IGNORECASE
@@ -281,6 +286,14 @@ def plain(name: str) -> str:
     """
     name = _PERCENT_HINT.sub("%", _WORDS_HINT.sub("", name))
     return re.sub(r"[\s_.?-]+", "", name).lower()
+
+
+def names_truth(column: str) -> bool:
+    """Return whether a column's name says that it is the ground truth: no answer is called so.
+
+    A system's answer may well be called ``same_person``, ``label`` or ``actual``.
+    """
+    return bool(_TRUTH_NAMES.fullmatch(plain(column)))
 
 
 def is_distance(name: str) -> bool:

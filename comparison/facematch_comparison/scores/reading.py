@@ -111,8 +111,9 @@ def read_scores(
         lines.
 
     Raises:
-        ColumnsNotRecognised: a column is missing or ambiguous; or the scores match the labels
-            perfectly, and the column of labels is not in `columns`.
+        ColumnsNotRecognised: a column is missing or ambiguous; or the answers match the labels
+            perfectly, and the column of labels is not in `columns`, and no name such as
+            ``expected`` says that it is the truth.
         InvalidRequest: a file cannot be read, files cannot be joined, or lines are invalid; the
             error lists all of them.
     """
@@ -133,7 +134,7 @@ def read_scores(
     answers = []
     for file, lines in lines_of.items():
         answers += _answers_of(file, lines, _RULES[rule or "at_least"], models)
-    check_labels(files, judged, answers)
+    check_labels(files, judged, answers, notify)
     check_missing_scores(answers, judged, below)
     # A number among the marks, such as NaN, says that all other numbers are scores.
     if all(isinstance(mark, str) for mark in no_scores):

@@ -140,7 +140,12 @@ def test_a_systems_decision_is_never_the_ground_truth(read, name):
 
 @pytest.mark.parametrize(
     ("ours", "name", "cell"),
-    [("mated", "label", "{m}"), ("mated", "gt", "{m}"), ("non_mated", "is_fraud", "{o}")],
+    [
+        ("mated", "label", "{m}"),
+        ("mated", "same_person", "{m}"),
+        ("mated", "actual", "{m}"),
+        ("non_mated", "is_fraud", "{o}"),
+    ],
 )
 def test_labels_that_agree_exactly_with_scores_need_confirmation(read, ours, name, cell):
     log = {**PAIR, name: cell, "score": "{s}"}
@@ -153,6 +158,24 @@ def test_labels_that_agree_exactly_with_scores_need_confirmation(read, ours, nam
     lines = [re.sub(r",(\d+),", lambda m: f",{'p' * (int(m[1]) % 2)}{m[1]},", line)
              for line in text.splitlines()]  # fmt: skip
     assert read("\n".join(lines))[0].people_known
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Expected", "expected_result", "Ground Truth", "gt", "y_true", "mated", "non-mated"],
+)
+def test_labels_that_their_name_calls_the_truth_may_agree_exactly_with_scores(read, name):
+    cell = "{o}" if name == "non-mated" else "{m}"
+    (answers,) = read(log_of({**PAIR, name: cell, "score": "{s}"}, noise=3))
+    assert answers.mated.tolist() == [n % 2 == 1 for n in range(60)]
+    assert read.is_noted(f"{name!r} follows the scores of scores exactly")
+
+
+def test_labels_that_agree_exactly_with_decisions_need_confirmation(read):
+    asked = read.asked(log_of({**PAIR, "label": "{m}", "result": "{m}"}))
+    assert asked.columns == {"mated": "label"}
+    assert "decisions" in asked.what
+    assert "score above" not in asked.what
 
 
 @pytest.mark.parametrize(
