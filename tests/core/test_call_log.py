@@ -16,6 +16,7 @@ from kit.marks import forks_beside_threads, needs_fork
 
 import facematch_core as fm
 from facematch_core.call_log import LoggedCall, Side, read_call_log
+from facematch_core.call_log import log as call_logs
 from facematch_core.call_log.log import MOST_WAITING_ROWS
 from facematch_core.resilience import Budget
 
@@ -401,7 +402,8 @@ def test_a_forked_child_writes_its_rows_to_its_parents_log_at_its_end(log):
     assert [logged.call_id for logged in log.rows()] == ["call-0", "call-1"]
 
 
-def test_rows_wait_while_the_disk_is_full(log, address):
+def test_rows_wait_while_the_disk_is_full(log, address, monkeypatch):
+    monkeypatch.setattr(call_logs, "_RETRY_S", 0.02)
     log.add(row())
     log.flush()
     database = log._database.engine  # noqa: SLF001 - a limit of pages is of one connection
@@ -414,7 +416,7 @@ def test_rows_wait_while_the_disk_is_full(log, address):
 
     for number in range(1, 1000):
         log.add(row(number, model="m" * 50))
-    assert not log.flush(0.3)
+    assert not log.flush(0.1)
     assert log.lost_rows == 0
     is_full = False
     assert log.flush(30)

@@ -270,26 +270,32 @@ def didit(url, **arguments):
     return fm.FaceVerifier(backend, **arguments)
 
 
-ON_WIRE = {
-    "reset": [read_request, reset],
-    "an error": [read_request, send(http_reply(500, b"{}"))],
-    "an answer that is no JSON": [read_request, send(http_reply(200, b"[["))],
-    "silence": [read_request, hold],
-}
+def on_wire(clock, deadline_s):
+    """Return what a vendor's server does, by what happens."""
+
+    def pass_deadline(_connection):
+        clock.advance(deadline_s)
+
+    return {
+        "reset": [read_request, reset],
+        "an error": [read_request, send(http_reply(500, b"{}"))],
+        "an answer that is no JSON": [read_request, send(http_reply(200, b"[["))],
+        "an answer after the deadline": [read_request, pass_deadline, send(b"HTTP"), hold],
+    }
 
 
 @pytest.mark.parametrize("name", ["verify", "check_liveness", "verify_live", "verify_many"])
 @pytest.mark.parametrize("library", [None, "asyncio", "trio"])
-def test_no_error_of_the_network_keeps_a_picture(name, library):
+def test_no_error_of_the_network_keeps_a_picture(name, library, clock):
     kind = "AsyncFaceVerifier" if library else "FaceVerifier"
     wrap = fm.AsyncFaceVerifier if library else (lambda verifier: verifier)
-    for happens, script in ON_WIRE.items():
+    for happens, script in on_wire(clock, deadline_s=60).items():
         with RawServer(script) as server:
-            verifier = wrap(didit(server.url))
-            deadline_s = 0.2 if happens == "silence" else None
-            error = error_of(kind, name, verifier, library=library, deadline_s=deadline_s)
+            verifier = wrap(didit(server.url, clock=clock))
+            error = error_of(kind, name, verifier, library=library, deadline_s=60)
             assert isinstance(error, fm.VendorError), happens
             check(error)
+    assert type(error) is errors.DeadlineExceeded
     with closed_port() as port:
         error = error_of(kind, name, wrap(didit(f"http://127.0.0.1:{port}")), library=library)
         assert type(error) is fm.VendorUnavailable

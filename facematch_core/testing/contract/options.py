@@ -77,7 +77,7 @@ LEAK_SITUATIONS = (
     Situation.SLOW,
 )
 #: Deadlines in seconds, the longer ones for busy machines.
-DEADLINES_S = (0.1, 0.3, 0.6)
+DEADLINES_S = (0.05, 0.2, 0.6)
 #: The longest time that a call may take, as a multiple of its deadline.
 MAX_LATENESS = 3
 #: Situations in which a login fails.

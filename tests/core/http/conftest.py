@@ -138,7 +138,7 @@ def ask_late(ask, open_client):
     What comes before that byte takes no time, however busy the machine is.
     """
 
-    def send(url, *, ca_bundle=None, left_s=0.1, **options):
+    def send(url, *, ca_bundle=None, left_s=0.05, **options):
         clock = LateClock()
         http_client = open_client(clock=clock, ca_bundle=ca_bundle)
         late = {"deadline_s": 100.0, "at_first_byte": lambda: clock.first_byte(100.0 - left_s)}

@@ -19,11 +19,11 @@ def stopped(connection):
 
 
 SCRIPTS = {
-    "status line": [read_request, dribble(b"HTTP/1.1 " + b"2" * 9999, 0.02)],
-    "headers": [read_request, dribble(b"HTTP/1.1 200 OK\r\nX: " + LONG, 0.02)],
-    "interim answers": [read_request, dribble(b"HTTP/1.1 100 Continue\r\n\r\n" * 999, 0.02)],
-    "body": [read_request, send(LONG[:60]), dribble(LONG[60:], 0.02)],
-    "chunks": [read_request, send(CHUNKED), dribble(b"1\r\n \r\n" * 9999, 0.02)],
+    "status line": [read_request, dribble(b"HTTP/1.1 " + b"2" * 9999, 0.01)],
+    "headers": [read_request, dribble(b"HTTP/1.1 200 OK\r\nX: " + LONG, 0.01)],
+    "interim answers": [read_request, dribble(b"HTTP/1.1 100 Continue\r\n\r\n" * 999, 0.01)],
+    "body": [read_request, send(LONG[:60]), dribble(LONG[60:], 0.01)],
+    "chunks": [read_request, send(CHUNKED), dribble(b"1\r\n \r\n" * 9999, 0.01)],
     "silence": [read_request, hold],
     "an upload that nobody takes": [stopped],
 }

@@ -44,8 +44,8 @@ def refused_s(step):
 
 
 def test_unresponsive_server_times_out(address, monkeypatch):
-    monkeypatch.setattr(databases, "READ_TIMEOUT_S", 0.3)
-    assert 0.3 <= refused_s(lambda: SqlStore(address)) < SOON_S
+    monkeypatch.setattr(databases, "READ_TIMEOUT_S", 0.1)
+    assert 0.1 <= refused_s(lambda: SqlStore(address)) < SOON_S
 
 
 @pytest.mark.slow

@@ -59,7 +59,7 @@ def test_invalid_seconds_of_a_rotation_are_rejected(open_asking, seconds):
 def test_call_with_high_latency_does_not_block_other_calls():
     with MockServer(latency={"match": 3600}) as mock:
         with pytest.raises(requests.ReadTimeout):
-            post_match(mock.url, mock.live_key, timeout=0.3)
+            post_match(mock.url, mock.live_key, timeout=(30, 0.05))
         assert requests.get(f"{mock.url}/system/healthcheck", timeout=30).ok
 
 

@@ -2,9 +2,11 @@
 
 import contextlib
 import io
+from types import SimpleNamespace
 
 import pytest
 import requests
+from botocore import endpoint
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.cards import CARDS
@@ -139,7 +141,9 @@ def test_client_request_token_returns_the_same_session_until_expiry(aws):
     assert aws.create(ClientRequestToken="a-token_1") != first
 
 
-def test_faults_can_target_session_start_or_session_read(aws):
+def test_faults_can_target_session_start_or_session_read(aws, monkeypatch):
+    # botocore waits up to a second before it asks again.
+    monkeypatch.setattr(endpoint, "time", SimpleNamespace(sleep=lambda _: None))
     body = {"__type": "ThrottlingException", "Message": "Slow down"}
     throttled = {"stage": Stage.ANSWER, "kind": Kind.JSON, "status": 400, "body": body}
     aws.control.add_faults(
