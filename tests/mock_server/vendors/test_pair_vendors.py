@@ -73,25 +73,6 @@ def test_call_without_credit_is_refused(engine, vendor, status, reason):
 @pytest.mark.parametrize(
     ("vendor", "status", "reason"),
     [
-        ("baidu", 200, 18),
-        ("facepp", 403, "CONCURRENCY_LIMIT_EXCEEDED"),
-        ("tencent", 200, "RequestLimitExceeded"),
-    ],
-)
-def test_call_above_the_limit_is_refused_until_the_second_is_over(engine, vendor, status, reason):
-    control = control_of(engine)
-    control.set_limit("second", 2)
-    engine.handle(COMPARISONS[vendor])
-    engine.handle(COMPARISONS[vendor])
-    assert_refused(engine, COMPARISONS[vendor], status=status, reason=reason)
-    control.advance(1)
-    engine.handle(COMPARISONS[vendor])
-    assert len(control.charges()) == 3
-
-
-@pytest.mark.parametrize(
-    ("vendor", "status", "reason"),
-    [
         ("deepvue", 400, "Bad Request"),
         ("deepvue", 401, "Could not validate credentials"),
         ("deepvue", 402, "Payment Required"),

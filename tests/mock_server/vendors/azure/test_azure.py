@@ -7,10 +7,8 @@ import attrs
 import pytest
 from azure.ai.vision.face import FaceClient, models
 from azure.ai.vision.face.models import FaceAttributeTypeDetection01, FaceAttributeTypeDetection03
-from azure.core import exceptions
 from azure.core.credentials import AccessToken, AzureKeyCredential
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
-from azure.core.pipeline.transport import RequestsTransport
 from kit import mock_azure as azure
 from kit import mock_didit as didit
 from kit.mock_azure import (
@@ -164,19 +162,6 @@ CARDS = card_sheet()
 MOCK = {"vendor": "azure"}
 
 
-class OnTheMocksClock(RequestsTransport):
-    """The client's own transport; while it waits, the mock's time passes and nobody else's."""
-
-    def __init__(self, control):
-        super().__init__()
-        self.control = control
-        self.waited = []
-
-    def sleep(self, duration):
-        self.waited.append(duration)
-        self.control.advance(duration)
-
-
 @pytest.fixture
 def open_face_client(mock, at_end):
     """Opens a client, by default of the resource's own key and of the version that is current."""
@@ -303,36 +288,10 @@ def test_used_up_month_is_refused_by_the_gateway_until_it_ends(engine, passed_s,
     assert len(control.charges()) == 2
 
 
-def test_client_retries_wait_for_retry_after(open_face_client, mock):
-    transport = OnTheMocksClock(mock.control)
-    client = open_face_client(transport=transport)
-    mock.control.set_limit("resource", 1)
-    assert len(faces_of(client, "p1")) == 1
-    assert len(faces_of(client, "p1")) == 1
-    assert transport.waited == [1.0]
-    assert [entry.status for entry in mock.control.journal()] == [200, 429, 200]
-
-
 def test_wrong_key_raises_the_clients_exception(open_face_client):
     with pytest.raises(ClientAuthenticationError) as failed:
         faces_of(open_face_client(key="wrong"), "p1")
     assert failed.value.error.code == "401"
-
-
-def test_expired_face_id_raises_the_clients_exception(open_face_client, mock):
-    client = open_face_client()
-    (face,) = faces_of(client, "p1", face_id_time_to_live=60)
-    mock.control.advance(61)
-    with pytest.raises(exceptions.ResourceNotFoundError) as failed:
-        client.verify_face_to_face(face_id1=face.face_id, face_id2=face.face_id)
-    assert failed.value.error.code == "FaceNotFound"
-
-
-def test_unapproved_access_raises_the_clients_exception(open_face_client, mock):
-    mock.control.reset(switches={"access": "unapproved"})
-    with pytest.raises(HttpResponseError) as failed:
-        faces_of(open_face_client(), "p1")
-    assert failed.value.error.code == "UnsupportedFeature"
 
 
 # The second is what the session client of Microsoft's Python package asks for with "v1.2".

@@ -7,7 +7,7 @@ import json
 import pytest
 from kit import mock_deepvue as deepvue
 from kit import mock_didit as didit
-from kit.mock_deepvue import FACEMATCH, authorize, deepvue_match, deepvue_request, token_of, wallet
+from kit.mock_deepvue import FACEMATCH, authorize, deepvue_match, deepvue_request, token_of
 from kit.mock_didit import control_of
 
 END = int((didit.START + dt.timedelta(days=1)).timestamp())
@@ -84,18 +84,6 @@ def test_token_with_another_clients_secret_is_rejected(engine, token, control):
     assert refusal_of(refused) == (403, "Forbidden")
     control.revoke_key("mock-live-key")
     assert refusal_of(engine.handle(deepvue_match(token=token))) == (400, "Inactive client_id")
-
-
-def test_call_over_the_daily_limit_counts_towards_no_limit():
-    engine = didit.new_engine(vendor="deepvue")
-    control = control_of(engine)
-    control.set_limits({"day": 2, "minute": 2})
-    assert [engine.handle(wallet()).status for _ in range(3)] == [200, 200, 429]
-    control.advance(61)
-    refused = engine.handle(wallet())
-    assert (refused.status, refused.header("Retry-After")) == (429, None)
-    control.advance(86_400 - 61)
-    assert engine.handle(wallet()).status == 200
 
 
 def test_the_journal_has_no_secret_and_no_picture(engine, control):

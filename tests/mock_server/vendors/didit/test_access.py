@@ -78,18 +78,6 @@ def test_first_failing_check_determines_the_error(ask, steps, status, claim):
     assert f"didit.{claim}" in response.claims
 
 
-@pytest.mark.parametrize(("method", "limit"), [("POST", 300), ("GET", 600)])
-def test_call_over_the_per_minute_limit_is_429(method, limit):
-    engine = didit.new_engine()
-    answers = [engine.handle(didit_request(MATCH_PATH, method=method)) for _ in range(limit + 1)]
-    assert [answer.status == 429 for answer in answers] == [False] * limit + [True]
-    for answer, values in ((answers[0], [None] * 3), (answers[-1], ["0", "1782983788", "60"])):
-        names = ("X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After")
-        assert [answer.header(name) for name in names] == values
-    assert answers[-1].header("X-RateLimit-Limit") == str(limit)
-    assert f"You can make up to {limit} requests per minute." in answers[-1].json()["detail"]
-
-
 PAIR = [("user_image", "a.png", b"x"), ("ref_image", "b.png", b"x")]
 BOTH = {"user_image", "ref_image"}
 

@@ -240,15 +240,6 @@ def test_wrong_login_is_401(engine, change):
     assert engine.handle(login(**change)).status == 401
 
 
-def test_live_account_has_400_requests_per_minute(engine):
-    for _ in range(400):
-        assert engine.handle(ask(APPLICANTS)).status == 200
-    assert engine.handle(ask(APPLICANTS)).status == 429
-    assert engine.handle(ask(APPLICANTS, token=SANDBOX_TOKEN)).status == 200
-    engine.world.clock.advance(60)
-    assert engine.handle(ask(APPLICANTS)).status == 200
-
-
 def test_webhook_is_made_shown_changed_and_deleted(engine):
     made = engine.handle(ask(WEBHOOKS, {"url": HOOK, "name": "shop"})).json()
     assert made["token"]

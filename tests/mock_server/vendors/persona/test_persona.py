@@ -112,25 +112,6 @@ def test_each_answer_shows_the_rest_of_the_limit_of_its_environment(engine):
     assert environments == ["env_production", "env_production", "env_sandbox"]
 
 
-@pytest.mark.parametrize(
-    ("scope", "requests_of_scope", "title"),
-    [
-        ("request", [persona_request(), persona_request(f"{INQUIRIES}/x")], "Rate limit exceeded"),
-        ("inquiry", [starting(), starting()], "Quota exceeded"),
-    ],
-)
-def test_limit_refuses_until_a_minute_has_passed(engine, scope, requests_of_scope, title):
-    ask(engine, control_request("limits", {scope: 1}))
-    first, second = requests_of_scope
-    assert ask(engine, first).status < 300
-    refused = ask(engine, second)
-    assert (refused.status, error_of(refused)[0]) == (429, title)
-    assert refused.header("ratelimit-remaining") == "0"
-    wait_s = int(refused.header("ratelimit-reset"))
-    ask(engine, control_request("clock/advance", {"seconds": wait_s}))
-    assert ask(engine, first).status < 300
-
-
 def test_inquiry_of_another_environment_is_unknown(engine):
     ask(engine, starting(key=SANDBOX))
     assert ask(engine, about(1, key=SANDBOX)).status == 200

@@ -103,18 +103,6 @@ def test_picture_of_80_pixels_is_compared(client):
     assert client.compare_faces(SourceImage=picture, TargetImage=picture)["FaceMatches"]
 
 
-@pytest.mark.parametrize(
-    ("name", "scope"),
-    [
-        ("ProvisionedThroughputExceededException", "second"),
-        ("ThrottlingException", "increase"),
-    ],
-)
-def test_call_above_a_limit_raises_the_exception_of_boto3(mock, name, scope):
-    mock.control.set_limit(scope, 0)
-    assert_fails(mock, name)
-
-
 def test_key_without_permission_raises_the_exception_of_boto3(mock):
     mock.control.add_key(key="mock-live-key", allowed=False)
     assert_fails(mock, "AccessDeniedException")

@@ -316,25 +316,6 @@ def test_answer_cannot_be_set_in_production(engine):
     assert told(answer)["description"] == "This method is only supported on sandbox env"
 
 
-def test_sandbox_has_a_daily_limit(engine):
-    assert engine.world.claims["rate.sandbox.limit"] == 500
-    control_of(engine).set_limit("sandbox", 1)
-    created(engine, "first", **sumsub.SANDBOX)
-    assert ask(engine, sumsub.create("second", **sumsub.SANDBOX)).status == 429
-    assert ask(engine, sumsub.create("third")).status == 201
-
-
-@pytest.mark.parametrize(("method", "limit"), [("POST", 50), ("GET", 300)])
-def test_requests_are_limited_in_5_seconds(engine, method, limit):
-    request = sumsub.signed(method, "/resources/applicants/-/byExternalUserId/nobody")
-    if method == "POST":
-        request = sumsub.signed(method, "/resources/applicants?levelName=basic", b"{}")
-    statuses = [engine.handle(request).status for _ in range(limit + 1)]
-    assert [status == 429 for status in statuses] == [False] * limit + [True]
-    control_of(engine).advance(5)
-    assert engine.handle(request).status != 429
-
-
 # Presence
 
 

@@ -346,20 +346,6 @@ def test_a_deletion_ends_an_open_session_with_a_webhook(shop, hooks):
     ]
 
 
-def test_five_sessions_an_hour_and_ten_a_day_may_be_deleted(shop):
-    def delete(number):
-        ids = [shop.start() for _ in range(number)]
-        return [shop.about("DELETE", session_id).status_code for session_id in ids]
-
-    assert delete(6) == [200] * 5 + [429]
-    shop.control.advance(3600)
-    assert delete(6) == [200] * 5 + [429]
-    shop.control.advance(3600)
-    assert delete(1) == [429]
-    shop.control.advance(86_400)
-    assert delete(1) == [200]
-
-
 def test_webhooks_tell_each_step(shop, hooks):
     session_id = shop.start(vendorData="rec-1")
     shop.people.finish(session_id)

@@ -195,23 +195,6 @@ def test_start_errors_after_field_validation_are_plain_strings():
     assert len(engine.world.sessions.all()) == 1
 
 
-@pytest.mark.parametrize(
-    ("scope", "key"), [("session", "mock-live-key"), ("sandbox_session", SANDBOX)]
-)
-def test_too_many_starts_are_429(scope, key):
-    engine = didit.new_engine()
-    control_of(engine).set_limit(scope, 2)
-    answers = [engine.handle(start(key, portrait_image=P1)) for _ in range(3)]
-    assert [answer.status for answer in answers] == [201, 201, 429]
-    wait = int(answers[2].header("Retry-After"))
-    assert (answers[2].header("X-RateLimit-Limit") is None) == (scope == "sandbox_session")
-    assert wait == (60 if scope == "session" else 86400)
-    rates = {claim for claim in answers[2].claims if ".rate." in claim and "limit" in claim}
-    assert rates == {f"didit.rate.{scope}.limit"}
-    engine.world.clock.advance(wait)
-    assert engine.handle(start(key, portrait_image=P1)).status == 201
-
-
 def test_start_reuses_only_an_unfinished_session_of_the_same_user():
     engine, played, begin = cards()
     played.workflow(WORKFLOW)
