@@ -1,16 +1,12 @@
 """What the mock answers as Baidu."""
 
-import base64
-
 import pytest
-import requests
 from kit import mock_didit as didit
 from kit.mock_baidu import (
     API_KEY,
     APP_KEY,
     APP_SECRET,
     FACEVERIFY,
-    LOGIN,
     MATCH,
     faceverify,
     login,
@@ -22,7 +18,7 @@ from kit.mock_baidu import (
 from kit.mock_didit import control_of, control_request, scene
 from kit.mock_rekognition import draw_picture
 
-from facematch_mock_server import MockServer, card_sheet, make_card
+from facematch_mock_server import card_sheet, make_card
 from facematch_mock_server.recognition.recognizer import Recognizer
 
 CARDS = card_sheet()
@@ -252,12 +248,6 @@ def test_journal_shows_neither_the_secret_nor_the_token_of_a_login(engine):
     assert APP_SECRET not in shown
 
 
-def test_each_answer_has_a_number_of_its_own(engine):
-    first = engine.handle(match())
-    second = engine.handle(match())
-    assert first.json()["log_id"] != second.json()["log_id"]
-
-
 def test_each_account_has_its_own_app_and_key(engine):
     other = engine.accounts.open("other")
     # In the order of `VENDOR.first_keys`.
@@ -267,18 +257,3 @@ def test_each_account_has_its_own_app_and_key(engine):
     assert code_of(engine.handle(match(authorization=f"Bearer {api_key}"))) == 0
     assert engine.account.worlds["baidu"].ledger.charges.all() == ()
     assert len(other.worlds["baidu"].ledger.charges.all()) == 2
-
-
-def test_plain_http_client_logs_in_and_compares():
-    with MockServer(vendor="baidu") as mock:
-        app = {"grant_type": "client_credentials", "client_id": APP_KEY}
-        answer = requests.post(
-            f"{mock.url}{LOGIN}", params={**app, "client_secret": APP_SECRET}, timeout=10
-        )
-        images = []
-        for name in ("p1", "p1-again"):
-            text = base64.b64encode(CARDS[name].data).decode()
-            images.append({"image": text, "image_type": "BASE64"})
-        token = {"access_token": answer.json()["access_token"]}
-        body = requests.post(f"{mock.url}{MATCH}", params=token, json=images, timeout=10).json()
-    assert body["result"]["score"] > 80

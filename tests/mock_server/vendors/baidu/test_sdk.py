@@ -11,7 +11,6 @@ import warnings
 import pytest
 from kit.cards import CARDS
 
-from facematch_mock_server import Fault
 from facematch_mock_server.vendors.baidu.vendor import APP_KEY, APP_SECRET, LOGIN
 
 pytestmark = [
@@ -86,8 +85,3 @@ def test_client_returns_the_body_of_a_refusal(open_client, cards, code):
     answer = open_client().match(items(*cards))
     assert answer["error_code"] == code
     assert answer["result"] is None
-
-
-def test_client_returns_the_body_of_an_internal_error(open_client, baidu):
-    baidu.add_fault(Fault(stage="answer", kind="status", status=500, call="match"))
-    assert open_client().match(items("p1", "p2"))["error_code"] == 282000

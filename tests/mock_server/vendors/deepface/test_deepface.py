@@ -2,20 +2,14 @@
 
 import attrs
 import pytest
-import requests
 from kit import mock_didit as didit
 from kit.mock_deepface import (
-    data_uri,
     form_request,
     represent_request,
     request_of_type,
     verify_request,
 )
-from kit.mock_didit import control_of, handle_with_fault, scene
-
-from facematch_mock_server import Fault, MockServer, make_card
-
-P1, P1_AGAIN = make_card("p1"), make_card("p1", quality=60)
+from kit.mock_didit import control_of, scene
 
 
 @pytest.fixture
@@ -263,23 +257,3 @@ def test_token_is_checked_only_by_a_server_that_has_one(engine, token):
 def test_nothing_is_charged(engine):
     engine.handle(verify_request())
     assert control_of(engine).charges() == ()
-
-
-def test_fault_of_the_servers_own_has_a_traceback(engine):
-    fault = Fault(stage="answer", kind="status", status=500)
-    status, text = error_of(handle_with_fault(engine, fault, verify_request()))
-    assert (status, "Traceback" in text) == (500, True)
-
-
-@pytest.mark.parametrize("form", ["json", "files"])
-def test_plain_http_client_gets_a_documented_answer(form):
-    with MockServer(vendor="deepface") as mock:
-        sent = {"json": {"img1": data_uri(P1), "img2": data_uri(P1_AGAIN)}}
-        if form == "files":
-            sent = {"files": {"img1": ("a.png", P1), "img2": ("b.png", P1_AGAIN)}}
-        # DeepFace takes the word in any case.
-        headers = {"Authorization": f"bearer {mock.live_key}"}
-        url = f"{mock.url}/verify"
-        body = requests.post(url, headers=headers, timeout=10, **sent).json()
-    assert body["verified"]
-    assert body["confidence"] > 51

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit import control_of, handle_with_fault
+from kit.mock_didit import control_of
 from kit.mock_didit_webhooks import carry
 from kit.mock_onfido import (
     APPLICANTS,
@@ -26,7 +26,6 @@ from kit.mock_onfido import (
     start,
 )
 
-from facematch_mock_server import Fault
 from facematch_mock_server.recognition.recognizer import Recognizer
 
 TAG = "5" * 32
@@ -315,11 +314,3 @@ def test_failed_run_shows_its_error(engine, sessions):
 )
 def test_other_paths_and_methods_are_404(engine, path, method, status):
     assert engine.handle(ask(path, method=method)).status == status
-
-
-@pytest.mark.parametrize("status", [401, 403, 404, 410, 422, 429])
-def test_status_of_a_test_has_onfidos_form(engine, status):
-    fault = Fault(stage="answer", kind="status", status=status)
-    answer = handle_with_fault(engine, fault, ask(APPLICANTS))
-    assert answer.status == status
-    assert set(answer.json()["error"]) == {"type", "message", "fields"}

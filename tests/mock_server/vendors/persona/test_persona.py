@@ -24,7 +24,7 @@ from kit.mock_persona import (
     starting,
 )
 
-from facematch_mock_server import Fault, MockServer
+from facematch_mock_server import MockServer
 from facematch_persona import PersonaBackend
 
 SECRET = "wbhsec_of-the-receiver"
@@ -617,19 +617,3 @@ def test_webhook_to_another_machine_is_refused(engine, url):
     body = {"data": {"attributes": {"name": "a", "url": url, "enabled-events": ["*"]}}}
     refused = ask(engine, persona_request("/api/v1/webhooks", body))
     assert (refused.status, error_of(refused)[0]) == (422, "Record invalid")
-
-
-@pytest.mark.parametrize(
-    ("status", "title"),
-    [
-        (401, "Token is invalid"),
-        (403, "Forbidden"),
-        (404, "Record not found"),
-        (409, "Conflict"),
-        (429, "Rate limit exceeded"),
-    ],
-)
-def test_status_that_a_test_requests_has_personas_words(engine, status, title):
-    fault = Fault(stage="answer", kind="status", status=status)
-    answer = didit.handle_with_fault(engine, fault, persona_request())
-    assert (answer.status, error_of(answer)[0]) == (status, title)

@@ -5,7 +5,7 @@ from kit.cards import CARDS
 from kit.mock_didit import START
 from kit.mock_rekognition import boto
 
-from facematch_mock_server import Fault, Kind, MockServer, Stage, make_card
+from facematch_mock_server import MockServer, make_card
 from facematch_mock_server.world.clock import VirtualClock
 
 
@@ -106,11 +106,6 @@ def test_picture_of_80_pixels_is_compared(client):
 def test_key_without_permission_raises_the_exception_of_boto3(mock):
     mock.control.add_key(key="mock-live-key", allowed=False)
     assert_fails(mock, "AccessDeniedException")
-
-
-def test_internal_error_raises_the_exception_of_boto3(mock):
-    mock.control.add_fault(Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500))
-    assert_fails(mock, "InternalServerError", status=500)
 
 
 @pytest.mark.parametrize("clock", [None, VirtualClock(START)], ids=["running", "standing still"])
