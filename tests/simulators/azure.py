@@ -7,13 +7,12 @@ from facematch_core.testing import SessionCase, Situation
 from facematch_mock_server import Fault
 
 from .mock_simulator import MockSessions, MockSimulator
-from .words import NO_ENVIRONMENT, NO_TIME, OTHER_ID, put, words_at
+from .words import NO_ENVIRONMENT, NO_TIME, OTHER_ID, all_of, at, put, words_at
 
 DETECT, VERIFY = "/face/v1.2/detect", "/face/v1.2/verify"
 PAGE = "Microsoft's Face API 1.2, Get Liveness Session Result, read on 2026-11-23"
 
 
-ATTEMPT = ("results", "attempts", 0)
 STATES = {
     SessionState.PENDING: "NotStarted, Running",
     SessionState.DECIDED: "Succeeded",
@@ -52,9 +51,9 @@ class AzureSessions(MockSessions):
         SessionCase.UNFINISHED: begin_again,
         SessionCase.FOREIGN: put(sessionId=OTHER_ID),
     }
-    words = (
-        *words_at((*ATTEMPT, "attemptStatus"), PAGE, STATES, yes="Succeeded"),
-        *words_at((*ATTEMPT, "result", "livenessDecision"), PAGE, VERDICTS, yes="realface"),
+    words = all_of(
+        words_at(at("results.attempts.0.attemptStatus"), PAGE, STATES, yes="Succeeded"),
+        words_at(at("results.attempts.0.result.livenessDecision"), PAGE, VERDICTS, yes="realface"),
     )
     hands_over = ("token", "page")
     hands_over_again = ("token", "page")
@@ -63,8 +62,8 @@ class AzureSessions(MockSessions):
         return declared(enable_session_image=True)
 
     def kept(self, session_id):
-        sessions = [x for x in self.control.sessions.all() if x.id == session_id]
-        return sum(len(session.pictures) for session in sessions)
+        session = self.control.world.sessions.find(session_id)
+        return 0 if session is None else len(session.pictures)
 
 
 class AzureSimulator(MockSimulator):

@@ -10,6 +10,7 @@ from facematch_core.testing import PairSimulator, Refusal, Situation
 from facematch_mock_server import Fault, Kind, Stage
 
 from .mock_simulator import MockSimulator
+from .words import all_of
 
 MATCH, FACEVERIFY = "/rest/2.0/face/v3/match", "/rest/2.0/face/v3/faceverify"
 LOGIN = "/oauth/2.0/token"
@@ -109,9 +110,9 @@ BAIDU_GATEWAY = {
     fm.RequestRejected: (3,),
 }
 BAIDU_FACE = {
-    fm.RequestRejected: (
-        *(222001, 222013, 222015, 222203, 222208, 223113, 223114, 223115, 223116),
-        *(223121, 223127),
+    fm.RequestRejected: all_of(
+        (222001, 222013, 222015, 222203, 222208, 223113, 223114, 223115, 223116),
+        (223121, 223127),
     ),
     fm.OutcomeUnknown: (222201, 222205, 222206, 222901, 222916, 282000, 222304, 1),
 }
@@ -167,10 +168,10 @@ class DocumentedBaidu(PairSimulator):
         Situation.OUTAGE: refusal(282000, "internal error"),
     }
     free_situations = frozenset(answers)
-    refusals = (
-        *refusals_of(BAIDU_GATEWAY, fm.Charged.NO),
-        *refusals_of(BAIDU_FACE, fm.Charged.UNKNOWN),
-        *refusals_of({None: (222202,)}, fm.Charged.UNKNOWN),
+    refusals = all_of(
+        refusals_of(BAIDU_GATEWAY, fm.Charged.NO),
+        refusals_of(BAIDU_FACE, fm.Charged.UNKNOWN),
+        refusals_of({None: (222202,)}, fm.Charged.UNKNOWN),
     )
     price_unknown = PRICE_UNKNOWN
     cannot_happen: ClassVar[dict[Situation, str]] = NEVER

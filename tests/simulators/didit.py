@@ -1,6 +1,5 @@
 """The simulator of Didit: the mock server, and answers that no document has."""
 
-import datetime as dt
 import json
 
 from facematch_core import ComparedWith, Decision, LivenessDecision, Retention, SessionState
@@ -9,7 +8,7 @@ from facematch_core.testing import SessionCase, SessionWord, Situation
 from facematch_mock_server import Fault
 
 from .mock_simulator import MockSessionsWithWebhooks, MockSimulator
-from .words import OTHER_ID, put, words_at
+from .words import OTHER_ID, a_day_earlier, all_of, put, words_at
 
 PAGE = "docs.didit.me, /integration/verification-statuses, 2026-07-18, read on 2026-11-23"
 API = "Didit's OpenAPI, 2026-07-18, read on 2026-11-23"
@@ -33,8 +32,7 @@ WEBHOOK_SECRET = "didit-simulator-webhook-b7f2904e"
 
 
 def make_older(body):
-    made_at = dt.datetime.fromisoformat(body["created_at"])
-    body["created_at"] = (made_at - dt.timedelta(days=1)).isoformat()
+    body["created_at"] = a_day_earlier(body["created_at"])
 
 
 def add_unfinished(body):
@@ -50,6 +48,7 @@ def compare_with_a_document(body):
 class DiditSessions(MockSessionsWithWebhooks):
     webhook_secret = WEBHOOK_SECRET
     signs_time = True
+    start_sets_lifetime = False
     id_name = "session_id"
     hands_over = ("link", "token")
     hands_over_again = ("link",)
@@ -64,8 +63,8 @@ class DiditSessions(MockSessionsWithWebhooks):
         SessionCase.SANDBOX: put(environment="sandbox"),
         SessionCase.UNKNOWN_ENVIRONMENT: put(environment="staging"),
     }
-    words = (
-        *words_at(
+    words = all_of(
+        words_at(
             ("status",),
             PAGE,
             {
@@ -78,22 +77,23 @@ class DiditSessions(MockSessionsWithWebhooks):
             yes="Approved",
             asked_back=("Awaiting User", "Resubmitted"),
         ),
-        *words_at(("face_matches", 0, "status"), API, MATCHES, yes="Approved"),
-        *words_at(("liveness_checks", 0, "status"), API, LIVES, yes="Approved"),
-        SessionWord(SOURCE, OTHER_ID, ComparedWith.STORED, API),
-        SessionWord(SOURCE, None, ComparedWith.UNKNOWN, API),
+        words_at(("face_matches", 0, "status"), API, MATCHES, yes="Approved"),
+        words_at(("liveness_checks", 0, "status"), API, LIVES, yes="Approved"),
+        [
+            SessionWord(SOURCE, OTHER_ID, ComparedWith.STORED, API),
+            SessionWord(SOURCE, None, ComparedWith.UNKNOWN, API),
+        ],
         # With a document beside the portrait, no field says which of the two was compared.
-        *(
+        [
             SessionWord((kind,), [{"status": "Approved"}], ComparedWith.UNKNOWN, API)
             for kind in ("id_verifications", "nfc_verifications")
-        ),
-        *(
-            SessionWord(("face_retention_outcome",), word, GONE, API)
-            for word in ("deleted", "none")
-        ),
-        SessionWord(("face_retention_outcome",), "retained_with_user", KEPT, API),
-        # The setting `liveness_method` expects PASSIVE.
-        SessionWord(("liveness_checks", 0, "method"), "FLASHING", LivenessDecision.REVIEW, API),
+        ],
+        [SessionWord(("face_retention_outcome",), word, GONE, API) for word in ("deleted", "none")],
+        [
+            SessionWord(("face_retention_outcome",), "retained_with_user", KEPT, API),
+            # The setting `liveness_method` expects PASSIVE.
+            SessionWord(("liveness_checks", 0, "method"), "FLASHING", LivenessDecision.REVIEW, API),
+        ],
     )
 
     def prepare(self, compared_with):
@@ -105,9 +105,6 @@ class DiditSessions(MockSessionsWithWebhooks):
     def show_document(self, session_id, holder):
         fields = {"full_name": holder.name, "date_of_birth": holder.date_of_birth}
         self.control.sessions.document(session_id, **fields)
-
-    def lasts_s(self, session_id):
-        return None  # no field of a start sets it
 
 
 #: The part of Didit's answer that holds the verdict, by path.

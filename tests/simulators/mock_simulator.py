@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import hmac
 import io
 import json
 import operator
@@ -28,6 +29,7 @@ from facematch_core.models import Box
 from facematch_core.testing import (
     SessionCase,
     SessionSimulator,
+    SessionWebhook,
     SimulatorRequest,
     Situation,
     VendorSimulator,
@@ -63,11 +65,13 @@ class MockSessions(SessionSimulator):
         changes: Functions that edit the body of such a response in place, by case.
         document: The card that the person shows as the document; None if there is no document, or
             if the person's own card is it.
+        start_sets_lifetime: Whether a field of a start says how long the session lasts.
     """
 
     id_name: ClassVar[str]
     changes: ClassVar[Mapping[SessionCase, Callable[[dict[str, Any]], Any]]] = {}
     document: ClassVar[str | None] = None
+    start_sets_lifetime: ClassVar[bool] = True
 
     def __init__(self, control: Control) -> None:
         self.control = control
@@ -107,6 +111,8 @@ class MockSessions(SessionSimulator):
         raise KeyError(session_id)
 
     def lasts_s(self, session_id: str) -> float | None:
+        if not self.start_sets_lifetime:
+            return None
         session = self.session(session_id)
         lifetime: timedelta = session.hosted.expires_at - session.created_at
         return lifetime.total_seconds()
@@ -153,10 +159,12 @@ class MockSessionsWithWebhooks(MockSessions):
 
     Attributes:
         webhook_secret: The secret that signs the webhooks.
+        signature_header: The header with the hexadecimal HMAC of the body; None if there is none.
         signs_time: Whether a signature includes the time, so that an old one is refused.
     """
 
     webhook_secret: ClassVar[str]
+    signature_header: ClassVar[str | None] = None
     signs_time: ClassVar[bool] = False
 
     def play(self, session_id: str, case: SessionCase) -> None:
@@ -173,6 +181,16 @@ class MockSessionsWithWebhooks(MockSessions):
             webhooks.resend(delivery.id)
         letter = webhooks.delivery(delivery.id)
         return letter.body, letter.headers
+
+    def sign(self, document: Any, *, names_session: bool = True, **headers: str) -> SessionWebhook:
+        """Return a webhook that the mock does not send, signed as it signs."""
+        body = json.dumps(document).encode()
+        signature = hmac.digest(self.webhook_secret.encode(), body, "sha256").hex()
+        return SessionWebhook(
+            body=body,
+            headers={str(self.signature_header): signature, **headers},
+            names_session=names_session,
+        )
 
     def show_document(self, session_id: str, holder: DocumentHolder) -> None:
         first_name, _, last_name = (holder.name or "").rpartition(" ")

@@ -1,7 +1,5 @@
 """The simulator of Onfido: the mock server, and answers that no document has."""
 
-import datetime as dt
-import hmac
 import json
 
 import attrs
@@ -9,21 +7,22 @@ import attrs
 import facematch_core as fm
 from facematch_core import ComparedWith, Decision, LivenessDecision, SessionState
 from facematch_core.base.addresses import MOCK_HEADER
-from facematch_core.testing import SessionCase, SessionWebhook, SessionWord, Situation
+from facematch_core.testing import SessionCase, SessionWord, Situation
 from facematch_mock_server import Fault
 
 from .mock_simulator import MockSessionsWithWebhooks, MockSimulator
-from .words import OTHER_ID, free_refusals, put, words_at
+from .words import OTHER_ID, a_day_earlier, all_of, at, free_refusals, put, words_at
 
 SPEC = "onfido-openapi-spec 1498236, read on 2026-11-28"
-FACE = ("output", "selfie")
-BREAKDOWN = (*FACE, "breakdown")
+RESULT = at("output.selfie.result")
+COMPARISON = at("output.selfie.breakdown.face_comparison.result")
+AUTHENTICITY = at("output.selfie.breakdown.visual_authenticity.result")
+DETECTED = at("output.selfie.breakdown.image_integrity.breakdown.face_detected.result")
 WEBHOOK_SECRET = "onfido-simulator-webhook-71c9"
 
 
 def make_older(body):
-    made_at = dt.datetime.fromisoformat(body["created_at"])
-    body["created_at"] = (made_at - dt.timedelta(days=1)).isoformat()
+    body["created_at"] = a_day_earlier(body["created_at"])
 
 
 def drop_the_face(body):
@@ -43,21 +42,22 @@ def error(kind, message):
 
 UNKNOWN = error("resource_not_found", "Not found.")
 INVALID = error("validation_error", "There was a validation error on this request")
-REFUSALS = (
-    *free_refusals(fm.RequestRejected, 400, error("bad_request", "Bad request.")),
-    *free_refusals(
+REFUSALS = all_of(
+    free_refusals(fm.RequestRejected, 400, error("bad_request", "Bad request.")),
+    free_refusals(
         fm.AuthenticationFailed,
         401,
         error("authorization_error", "Authorization error: please re-check your credentials"),
     ),
-    *free_refusals(fm.PermissionDenied, 403, error("forbidden", "Forbidden.")),
-    *free_refusals(fm.RequestRejected, 422, INVALID),
-    *free_refusals(fm.RateLimited, 429, error("rate_limit", "Too many requests.")),
+    free_refusals(fm.PermissionDenied, 403, error("forbidden", "Forbidden.")),
+    free_refusals(fm.RequestRejected, 422, INVALID),
+    free_refusals(fm.RateLimited, 429, error("rate_limit", "Too many requests.")),
 )
 
 
 class OnfidoSessions(MockSessionsWithWebhooks):
     webhook_secret = WEBHOOK_SECRET
+    signature_header = "X-SHA2-Signature"
     id_name = "id"
     hands_over = ("link", "token")
     hands_over_again = ("link", "token")
@@ -83,19 +83,19 @@ class OnfidoSessions(MockSessionsWithWebhooks):
         SessionCase.OLDER: make_older,
         SessionCase.SANDBOX: put(),
     }
-    start_refusals = (
-        *REFUSALS,
-        *free_refusals(fm.RequestRejected, 404, UNKNOWN),
-        *free_refusals(fm.RequestRejected, 410, UNKNOWN),
+    start_refusals = all_of(
+        REFUSALS,
+        free_refusals(fm.RequestRejected, 404, UNKNOWN),
+        free_refusals(fm.RequestRejected, 410, UNKNOWN),
     )
-    read_refusals = (
-        *REFUSALS,
-        *free_refusals(fm.errors.SessionNotFound, 404, UNKNOWN),
-        *free_refusals(fm.errors.SessionNotFound, 410, UNKNOWN),
+    read_refusals = all_of(
+        REFUSALS,
+        free_refusals(fm.errors.SessionNotFound, 404, UNKNOWN),
+        free_refusals(fm.errors.SessionNotFound, 410, UNKNOWN),
     )
     delete_refusals = REFUSALS
-    words = (
-        *words_at(
+    words = all_of(
+        words_at(
             ("status",),
             SPEC,
             {
@@ -107,8 +107,8 @@ class OnfidoSessions(MockSessionsWithWebhooks):
             },
             yes="approved",
         ),
-        *words_at(
-            (*FACE, "result"),
+        words_at(
+            RESULT,
             SPEC,
             {
                 Decision.MATCH: "clear",
@@ -117,39 +117,41 @@ class OnfidoSessions(MockSessionsWithWebhooks):
             },
             yes="clear",
         ),
-        *words_at(
-            (*BREAKDOWN, "face_comparison", "result"),
+        words_at(
+            COMPARISON,
             SPEC,
             {Decision.MATCH: "clear", Decision.REVIEW: "consider"},
             yes="clear",
         ),
-        *words_at(
-            (*BREAKDOWN, "visual_authenticity", "result"),
+        words_at(
+            AUTHENTICITY,
             SPEC,
             {LivenessDecision.LIVE: "clear", LivenessDecision.REVIEW: "consider"},
             yes="clear",
         ),
-        *words_at(
-            (*BREAKDOWN, "image_integrity", "breakdown", "face_detected", "result"),
+        words_at(
+            DETECTED,
             SPEC,
             {Decision.MATCH: "clear", Decision.INCONCLUSIVE: "consider"},
             yes="clear",
         ),
         # A report of a run that the workflow declined.
-        SessionWord(
-            (*BREAKDOWN, "visual_authenticity", "result"),
-            "consider",
-            LivenessDecision.NOT_LIVE,
-            SPEC,
-            case=SessionCase.OTHER_PERSON,
-        ),
-        SessionWord(
-            (*BREAKDOWN, "face_comparison", "result"),
-            "consider",
-            Decision.NO_MATCH,
-            SPEC,
-            case=SessionCase.SPOOF,
-        ),
+        [
+            SessionWord(
+                AUTHENTICITY,
+                "consider",
+                LivenessDecision.NOT_LIVE,
+                SPEC,
+                case=SessionCase.OTHER_PERSON,
+            ),
+            SessionWord(
+                COMPARISON,
+                "consider",
+                Decision.NO_MATCH,
+                SPEC,
+                case=SessionCase.SPOOF,
+            ),
+        ],
     )
 
     def kept(self, session_id):
@@ -185,17 +187,10 @@ class OnfidoSessions(MockSessionsWithWebhooks):
         task = {**alone, "resource_type": "workflow_task", "action": "workflow_task.completed"}
         check = {**alone, "resource_type": "check", "action": "check.completed"}
         return (
-            SessionWebhook(**signed({"payload": alone})),
-            SessionWebhook(**signed({"payload": task}), names_session=False),
-            SessionWebhook(**signed({"payload": check}), names_session=False),
+            self.sign({"payload": alone}),
+            self.sign({"payload": task}, names_session=False),
+            self.sign({"payload": check}, names_session=False),
         )
-
-
-def signed(document):
-    """Return the body and the headers of a webhook, signed as Onfido does."""
-    body = json.dumps(document).encode()
-    key = WEBHOOK_SECRET.encode()
-    return {"body": body, "headers": {"X-SHA2-Signature": hmac.digest(key, body, "sha256").hex()}}
 
 
 #: Onfido documents a body of this form for every error, and no words of an outage.

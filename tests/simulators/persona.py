@@ -1,6 +1,5 @@
 """The simulator of Persona: the mock server, and answers that it does not give by itself."""
 
-import datetime as dt
 import hmac
 import json
 
@@ -15,24 +14,23 @@ from facematch_core.testing import (
 )
 
 from .mock_simulator import MockSessionsWithWebhooks, MockSimulator
-from .words import free_refusals, words_at
+from .words import a_day_earlier, all_of, at, free_refusals, words_at
 
 API = "Persona's OpenAPI, version 2025-12-08, read on 2026-11-28"
 CHECKS = "a list of Persona's checks in a public client, read on 2026-11-28"
 KEY_SAYS_IT = "The key, and no answer, says which environment it is."
 WEBHOOK_SECRET = "wbhsec_simulator-b7f2904e"
 #: The selfie follows the government ID, and its checks begin with these.
-SELFIE = ("included", 1, "attributes")
-COMPARISON = (*SELFIE, "checks", 0, "status")
-LIVENESS = (*SELFIE, "checks", 2, "status")
-SUSPICIOUS = (*SELFIE, "checks", 8, "status")
+SELFIE_STATUS = at("included.1.attributes.status")
+COMPARISON = at("included.1.attributes.checks.0.status")
+LIVENESS = at("included.1.attributes.checks.2.status")
+SUSPICIOUS = at("included.1.attributes.checks.8.status")
 DOCUMENT_TYPE = ("included", 0, "type")
 
 
 def make_older(body):
     attributes = body["data"]["attributes"]
-    made_at = dt.datetime.fromisoformat(attributes["created-at"])
-    attributes["created-at"] = (made_at - dt.timedelta(days=1)).isoformat()
+    attributes["created-at"] = a_day_earlier(attributes["created-at"])
 
 
 def name_another(body):
@@ -63,19 +61,19 @@ def errors(*titles):
     return [{"errors": [{"title": title, "details": "No."}]} for title in titles]
 
 
-REFUSALS = (
-    *free_refusals(fm.RequestRejected, 400, *errors("Bad Request")),
-    *free_refusals(
+REFUSALS = all_of(
+    free_refusals(fm.RequestRejected, 400, *errors("Bad Request")),
+    free_refusals(
         fm.AuthenticationFailed,
         401,
         *errors("Must be authenticated to access this endpoint", "Token is invalid"),
     ),
-    *free_refusals(fm.PermissionDenied, 403, *errors("Forbidden")),
-    *free_refusals(
+    free_refusals(fm.PermissionDenied, 403, *errors("Forbidden")),
+    free_refusals(
         fm.RequestRejected, 409, *errors("Conflict", "Record not unique", "Stale object error")
     ),
-    *free_refusals(fm.RequestRejected, 422, *errors("Unprocessable entity", "Record invalid")),
-    *free_refusals(fm.RateLimited, 429, *errors("Rate limit exceeded", "Quota exceeded")),
+    free_refusals(fm.RequestRejected, 422, *errors("Unprocessable entity", "Record invalid")),
+    free_refusals(fm.RateLimited, 429, *errors("Rate limit exceeded", "Quota exceeded")),
 )
 NOT_FOUND = errors("Record not found")
 UNFINISHED = "initiated, submitted, requires_retry, skipped, canceled"
@@ -110,18 +108,18 @@ class PersonaSessions(MockSessionsWithWebhooks):
         SessionCase.FOREIGN: name_another,
         SessionCase.OLDER: make_older,
     }
-    start_refusals = (
-        *REFUSALS,
-        *free_refusals(fm.RequestRejected, 404, *NOT_FOUND),
-        *(
+    start_refusals = all_of(
+        REFUSALS,
+        free_refusals(fm.RequestRejected, 404, *NOT_FOUND),
+        [
             Refusal(status=status, body={}, error=fm.OutcomeUnknown, charged=fm.Charged.UNKNOWN)
             for status in (408, 500, 503)
-        ),
+        ],
     )
-    read_refusals = (*REFUSALS, *free_refusals(fm.errors.SessionNotFound, 404, *NOT_FOUND))
+    read_refusals = all_of(REFUSALS, free_refusals(fm.errors.SessionNotFound, 404, *NOT_FOUND))
     delete_refusals = REFUSALS
-    words = (
-        *words_at(
+    words = all_of(
+        words_at(
             ("data", "attributes", "status"),
             API,
             {
@@ -133,18 +131,23 @@ class PersonaSessions(MockSessionsWithWebhooks):
             },
             yes="approved",
         ),
-        SessionWord(
-            ("data", "attributes", "redacted-at"), "2026-11-28T09:00:00Z", SessionState.GONE, API
-        ),
+        [
+            SessionWord(
+                ("data", "attributes", "redacted-at"),
+                "2026-11-28T09:00:00Z",
+                SessionState.GONE,
+                API,
+            )
+        ],
         # The flow ended because the face failed: that is a verdict.
-        *(
+        [
             SessionWord(
                 ("data", "attributes", "status"), "failed", SessionState.DECIDED, API, case=case
             )
             for case in (SessionCase.OTHER_PERSON, SessionCase.SPOOF)
-        ),
-        *words_at(
-            (*SELFIE, "status"),
+        ],
+        words_at(
+            SELFIE_STATUS,
             API,
             {
                 Decision.MATCH: "passed",
@@ -153,33 +156,35 @@ class PersonaSessions(MockSessionsWithWebhooks):
             },
             yes="passed",
         ),
-        *words_at(
-            (*SELFIE, "status"),
+        words_at(
+            SELFIE_STATUS,
             API,
             {LivenessDecision.REVIEW: "failed", LivenessDecision.INCONCLUSIVE: UNFINISHED},
         ),
         # A document that did not pass shows nobody's name.
-        *words_at(
+        words_at(
             ("included", 0, "attributes", "status"),
             API,
             {SessionState.DECIDED: f"failed, {UNFINISHED}"},
         ),
         # Only a passport with a chip is another type of the same item.
-        SessionWord(
-            DOCUMENT_TYPE,
-            "verification/government-id-nfc",
-            ComparedWith.DOCUMENT,
-            API,
-            is_yes=True,
-        ),
-        *words_at(
+        [
+            SessionWord(
+                DOCUMENT_TYPE,
+                "verification/government-id-nfc",
+                ComparedWith.DOCUMENT,
+                API,
+                is_yes=True,
+            )
+        ],
+        words_at(
             SUSPICIOUS,
             CHECKS,
             {Decision.MATCH: "passed", Decision.REVIEW: "failed"},
             yes="passed",
         ),
-        SessionWord(SUSPICIOUS, "not_applicable", Decision.MATCH, CHECKS, is_yes=True),
-        *words_at(
+        [SessionWord(SUSPICIOUS, "not_applicable", Decision.MATCH, CHECKS, is_yes=True)],
+        words_at(
             COMPARISON,
             CHECKS,
             {
@@ -189,7 +194,7 @@ class PersonaSessions(MockSessionsWithWebhooks):
             },
             yes="passed",
         ),
-        *words_at(
+        words_at(
             LIVENESS,
             CHECKS,
             {

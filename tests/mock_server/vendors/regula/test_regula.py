@@ -8,7 +8,6 @@ from kit import mock_didit as didit
 from kit.mock_didit import control_of, scene
 from kit.mock_regula import get_request, match_request, request_with
 
-P1 = scene(score=93.4567)
 DATA_URI = {"data": "data:image/png;base64,AA"}
 
 
@@ -32,26 +31,14 @@ def area_of(face):
     return width * height
 
 
-def test_answer_has_the_documented_fields_and_exactly_those(engine):
-    body = engine.handle(match_request(P1)).json()
-    assert set(body) == {"code", "detections", "results", "metadata"}
+def test_similarity_has_five_decimals_and_the_score_is_the_rest(engine):
+    body = engine.handle(match_request(scene(score=93.4567))).json()
     (result,) = body["results"]
-    assert set(result) == {
-        "firstIndex",
-        "firstFaceIndex",
-        "first",
-        "secondIndex",
-        "secondFaceIndex",
-        "second",
-        "score",
-        "similarity",
-    }
     assert result["similarity"] == 0.93457
     assert result["score"] == pytest.approx(1 - 0.93457)
     for index, detection in enumerate(body["detections"]):
         assert (detection["imageIndex"], detection["status"]) == (index, 0)
         (face,) = detection["faces"]
-        assert set(face) == {"faceIndex", "roi", "landmarks", "rotationAngle"}
         assert face["roi"] == [212, 148, 392, 542]
         assert len(face["landmarks"]) == 5
 
@@ -122,15 +109,3 @@ def test_refusal_has_its_code(engine, request_, status, code):
     answer = engine.handle(request_)
     assert (answer.status, answer.json()["code"]) == (status, code)
     assert control_of(engine).charges() == ()
-
-
-def test_health_names_the_licence(engine):
-    health = engine.handle(get_request("/api/healthz"))
-    assert set(health.json()) == {
-        "app",
-        "licenseId",
-        "licenseSerial",
-        "licenseValidUntil",
-        "version",
-    }
-    assert engine.handle(get_request("/api/readyz")).status == 200
