@@ -34,7 +34,6 @@ SANDBOX_STARTS = {
     "onfido": onfido.starting(token=onfido.SANDBOX_TOKEN),
     "persona": persona.starting(key=persona.SANDBOX),
     "sumsub": sumsub.link("another", how=sumsub.SANDBOX),
-    "veriff": veriff.start(test=True),
 }
 READS = {
     "azure": azure.on_newest(),
