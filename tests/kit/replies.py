@@ -7,21 +7,25 @@ Even cases are calls of `StepsBackend`: random requests, waits and clean-ups, an
 A line has every attribute of the result or error. A case depends on the seed and its number alone.
 """
 
-import argparse
 import copy
 import datetime as dt
 import json
 import random
 import re
+import sys
 from pathlib import Path
 
 import attrs
 from kit.fakes import picture
 from kit.vendors import AWS_KEYS
+from simulators.baidu import DocumentedBaidu
+from simulators.deepface import DocumentedDeepface
+from simulators.facepp import DocumentedFacepp
+from simulators.regula import DocumentedRegula
+from simulators.tencent import DocumentedTencent
 
 import facematch_core as fm
 from facematch_azure import AzureBackend
-from facematch_baidu import BaiduBackend
 from facematch_compreface import ComprefaceBackend
 from facematch_core import errors, models
 from facematch_core.backend import Capabilities, LivenessRequest, MatchRequest
@@ -36,13 +40,9 @@ from facematch_core.http import (
     InconclusiveRow,
     Wait,
 )
-from facematch_deepface import DeepfaceBackend
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
-from facematch_facepp import FaceppBackend
-from facematch_regula import RegulaBackend
 from facematch_rekognition import RekognitionBackend
-from facematch_tencent import TencentBackend
 
 ANSWERS_OF_DIDIT = Path(__file__).parents[1] / "backends/didit/answers"
 FACE_OF_AZURE = {
@@ -51,18 +51,20 @@ FACE_OF_AZURE = {
     "faceRectangle": {"top": 78, "left": 394, "width": 10, "height": 20},
 }
 BOX_OF_COMPREFACE = {"probability": 0.9, "x_min": 1, "y_min": 2, "x_max": 3, "y_max": 4}
-FACE_OF_FACEPP = {
-    "face_token": "c5c24a82",
-    "face_rectangle": {"top": 1, "left": 2, "width": 3, "height": 4},
-}
-FACE_OF_REGULA = {"faceIndex": 0, "roi": [9, 9, 90, 120], "rotationAngle": 1.2}
-AREA = {"x": 9, "y": 9, "w": 90, "h": 120}
 FACE_OF_AWS = {
     "BoundingBox": {"Left": 0.1, "Top": 0.1, "Width": 0.2, "Height": 0.2},
     "Confidence": 99.9,
 }
 
-#: Documents that each vendor answers with.
+#: Vendors whose simulators have the documents.
+DOCUMENTED = (
+    DocumentedBaidu,
+    DocumentedDeepface,
+    DocumentedFacepp,
+    DocumentedRegula,
+    DocumentedTencent,
+)
+#: Documents that each other vendor answers with.
 DOCUMENTS = {
     "azure": [
         [FACE_OF_AZURE],
@@ -100,84 +102,6 @@ DOCUMENTS = {
         {"detail": "Invalid API Key."},
         {"ref_image": ["No file was submitted."]},
     ],
-    "baidu": [
-        {
-            "error_code": 0,
-            "error_msg": "SUCCESS",
-            "log_id": 1234567890123,
-            "timestamp": 1533094400,
-            "cached": 0,
-            "result": {
-                "score": 44.3,
-                "face_liveness": 0.99,
-                "thresholds": {"frr_1e-4": 0.05, "frr_1e-3": 0.3, "frr_1e-2": 0.9},
-                "face_list": [{"face_token": "c5c24a82"}],
-            },
-        },
-        {"error_code": 222202, "error_msg": "pic not has face", "log_id": 1, "result": None},
-        {"error_code": 18, "error_msg": "Open api qps request limit reached", "log_id": 2},
-    ],
-    "facepp": [
-        {
-            "request_id": "1469761507,07174361",
-            "time_used": 473,
-            "confidence": 96.46,
-            "thresholds": {"1e-3": 65.3, "1e-4": 71.8, "1e-5": 76.5},
-            "faces1": [FACE_OF_FACEPP],
-            "faces2": [FACE_OF_FACEPP],
-        },
-        {"request_id": "r-1", "time_used": 4, "faces1": [], "faces2": [FACE_OF_FACEPP]},
-        {"error_message": "CONCURRENCY_LIMIT_EXCEEDED", "time_used": 4, "request_id": "r-2"},
-    ],
-    "deepface": [
-        {"results": [{"embedding": [0.5, -0.25], "facial_area": AREA, "face_confidence": 0.93}]},
-        {
-            "verified": True,
-            "distance": 0.3,
-            "threshold": 0.593,
-            "confidence": 91.2,
-            "model": "SFace",
-            "detector_backend": "opencv",
-            "similarity_metric": "cosine",
-            "facial_areas": {"img1": dict.fromkeys(AREA), "img2": dict.fromkeys(AREA)},
-            "time": 1.2,
-        },
-        {"error": "Exception while representing: Face could not be detected in base64 - Traceback"},
-        {"exception": "'img2' not found in either json or form data request"},
-        {"message": "Invalid or missing authentication token"},
-    ],
-    "regula": [
-        {
-            "code": 0,
-            "detections": [
-                {"imageIndex": 0, "status": 0, "faces": [FACE_OF_REGULA]},
-                {"imageIndex": 1, "status": 0, "faces": [FACE_OF_REGULA]},
-            ],
-            "results": [
-                {
-                    "firstIndex": 0,
-                    "firstFaceIndex": 0,
-                    "first": 3,
-                    "secondIndex": 1,
-                    "secondFaceIndex": 0,
-                    "second": 3,
-                    "score": 0.12,
-                    "similarity": 0.93,
-                }
-            ],
-            "metadata": {},
-        },
-        {
-            "code": 2,
-            "detections": [
-                {"imageIndex": 0, "status": 2, "faces": []},
-                {"imageIndex": 1, "status": 0, "faces": [FACE_OF_REGULA]},
-            ],
-            "results": [],
-        },
-        {"code": 6, "detections": [{"imageIndex": 1, "status": 6, "faces": []}], "results": []},
-        {"code": 200},
-    ],
     "rekognition": [
         {
             "SourceImageFace": FACE_OF_AWS,
@@ -186,15 +110,6 @@ DOCUMENTS = {
         },
         {"__type": "InvalidParameterException", "Message": "Request has invalid parameters"},
         {"__type": "ThrottlingException", "message": "Rate exceeded"},
-    ],
-    "tencent": [
-        {"Response": {"Score": 93.5, "FaceModelVersion": "3.0", "RequestId": "3c140219-cfe9"}},
-        {
-            "Response": {
-                "Error": {"Code": "InvalidParameterValue.NoFaceInPhoto", "Message": "No face."},
-                "RequestId": "3c140219-cfe9",
-            }
-        },
     ],
 }
 #: What takes the place of a part of a document.
@@ -340,18 +255,28 @@ class StepsBackend(HttpBackend):
 def open_backends():
     """Return a backend of each vendor, by name."""
     azure = AzureBackend(api_key="k" * 32, base_url="https://contoso.cognitiveservices.azure.com")
-    return {
-        "azure": azure,
-        "compreface": ComprefaceBackend(api_key="k" * 36),
-        "deepface": DeepfaceBackend(model_name="SFace"),
-        "deepvue": DeepvueBackend(client_id="c" * 20, client_secret="s" * 30),
-        "didit": DiditBackend(api_key="k" * 30),
-        "baidu": BaiduBackend(api_key=f"bce-v3/{'k' * 32}"),
-        "facepp": FaceppBackend(api_key="k" * 32, api_secret="s" * 32),
-        "regula": RegulaBackend(),
-        "rekognition": RekognitionBackend(region="eu-west-1", **AWS_KEYS),
-        "tencent": TencentBackend(secret_id="i" * 36, secret_key="s" * 32, region="ap-singapore"),
-    }
+    backends = [
+        azure,
+        ComprefaceBackend(api_key="k" * 36),
+        DeepvueBackend(client_id="c" * 20, client_secret="s" * 30),
+        DiditBackend(api_key="k" * 30),
+        RekognitionBackend(region="eu-west-1", **AWS_KEYS),
+    ]
+    backends += [vendor.backend_class(**vendor.settings) for vendor in DOCUMENTED]
+    return {backend.name: backend for backend in backends}
+
+
+def documents_by_vendor():
+    """Return the documents that each vendor answers with, by name."""
+    documents = dict(DOCUMENTS)
+    for vendor in DOCUMENTED:
+        documents[vendor.backend_class.name] = [
+            vendor.same_person,
+            vendor.different_people,
+            *(body for _status, body in vendor.answers.values()),
+            *(refusal.body for refusal in vendor.refusals),
+        ]
+    return documents
 
 
 def change_document(chance, document):
@@ -422,7 +347,7 @@ def call_vendor(chance, number, backends):
     """Return a vendor's name, and how its backend reads random replies."""
     name = chance.choice(list(backends))
     bodies = list(ODD_BODIES)
-    for document in DOCUMENTS[name]:
+    for document in documents_by_vendor()[name]:
         for _ in range(6):
             bodies.append(json.dumps(change_document(chance, document)).encode())
     replies = [draw_reply(chance, bodies) for _ in range(5)]
@@ -478,14 +403,7 @@ def cases(seed, count):
         yield f"{number} {name}: {show(end)}"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("seed")
-    parser.add_argument("count", type=int)
-    options = parser.parse_args()
-    for line in cases(options.seed, options.count):
-        print(line)
-
-
 if __name__ == "__main__":
-    main()
+    _, seed, count = sys.argv
+    for line in cases(seed, int(count)):
+        print(line)

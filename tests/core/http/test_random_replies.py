@@ -1,7 +1,6 @@
 """`kit.replies`, which compares two versions: it is deterministic, and reaches every end."""
 
 import re
-import sys
 
 from kit import replies
 
@@ -28,9 +27,3 @@ def test_the_cases_reach_results_and_every_kind_of_error():
         "UnexpectedResponse",
         "VendorUnavailable",
     }
-
-
-def test_the_program_prints_one_line_a_case(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["replies", "7", "5"])
-    replies.main()
-    assert capsys.readouterr().out.splitlines() == list(replies.cases("7", 5))
