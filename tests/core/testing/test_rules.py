@@ -7,10 +7,11 @@ import threading
 import attrs
 import pytest
 from kit.contract import Status, run
-from mutants.faults import as_dict, nobody, rescued
+from mutants.faults import FAIL, as_dict, nobody, rescued
 from mutants.making import of_class, row, vendor
 from mutants.reference import (
     EDGES,
+    PASS,
     HttpReference,
     HttpReferenceSimulator,
     JobReference,
@@ -65,6 +66,22 @@ def careful(me, ok, call, body):
     note = fm.ResultWarning(code=fm.WarningCode.OTHER, text="The score came as text.")
     result = ok(call, {**body, "score": float(score)})
     return evolve(result, warnings=(*result.warnings, note))
+
+
+def from_cosine(me, ok, call, number):
+    """Computes the score from a cosine, which is rounded in binary."""
+    score = ok(call, number)
+    if score is None:
+        return None
+    cosine = number / 50 - 1
+    return evolve(score, value=50 + 50 * cosine, raw=cosine)
+
+
+def decides_by_score(me, ok, call, body, score):
+    if score is None:
+        return ok(call, body, score)
+    decisions = PASS if call.threshold.passes(score.value) else FAIL
+    return decisions[call.operation]
 
 
 def refuses_options_of_checks(me, ok, call):
@@ -141,6 +158,8 @@ RIGHT = [
         submit=lambda me, ok, call: evolve(ok(call), charges=0)),
     # The mapping
     row("R02", "Careful", "Digits may be read with a warning.", **OVER_HTTP, result=careful),
+    row("R02", "Cosine", "A score of another scale is rounded.",
+        score=from_cosine, decision=decides_by_score),
     # Options of its own
     row("R16", "RefusesOptionsOfChecks", "It says that it does not take them.",
         check_liveness=refuses_options_of_checks),
