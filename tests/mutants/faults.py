@@ -1,7 +1,5 @@
 """What mutants of several rules are made of."""
 
-import functools
-
 import attrs
 from mutants.reference import PASS, ReferenceBackend, can
 
@@ -69,18 +67,6 @@ def remember(backend, key, value):
 
 def refuse(error):
     raise error
-
-
-def rescued(problems, then):
-    """Replaces any method: where it fails so, `then` takes over, and may do it again."""
-
-    def method(me, ok, *args, **named):
-        try:
-            return ok(*args, **named)
-        except problems as error:
-            return then(me, error, functools.partial(ok, *args, **named))
-
-    return method
 
 
 def nobody(call):

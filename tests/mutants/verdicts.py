@@ -167,6 +167,16 @@ class RoundsTheScore(ReferenceBackend):
 
 
 @caught_by("R02")
+class RoundsHighScores(ReferenceBackend):
+    """A high score is a whole number, with which no usual threshold decides otherwise."""
+
+    def score(self, call, number):
+        if number is None or number <= 62:
+            return super().score(call, number)
+        return super().score(call, round(number))
+
+
+@caught_by("R02")
 class NobodyIsAnotherPerson(ReferenceBackend):
     """A picture without a face is a no, as the vendor words it."""
 

@@ -1,12 +1,10 @@
 """What the contract lets its author change, and what an author reads of rules that failed."""
 
 import importlib
-import json
 import sys
 from pathlib import Path
 from typing import ClassVar
 
-import attrs
 import pytest
 from kit.contract import Status, failures, rules, run
 from mutants.faults import refuse
@@ -15,7 +13,6 @@ from mutants.reference import KEY, HttpReferenceSimulator, ReferenceBackend, Ref
 from mutants.sessions import Player, SessionVendor, session
 from mutants.table import MUTANTS
 
-import facematch_core as fm
 import facematch_core.testing
 from facematch_core import ConfigurationError
 from facematch_core.backend.base import fault_listeners
@@ -163,23 +160,11 @@ def test_simulator_exception_is_not_reported_as_a_plug_in_failure():
     assert len(fault_listeners) == listening
 
 
-def sign_with_plain_key(me, ok, request, call, **_):
-    return attrs.evolve(request, headers={"X-Api-Key": me.api_key.reveal()})
-
-
-def receive_any_json(me, ok, body, headers, now):
-    return me.hints(json.loads(body)) if body.startswith(b"{") else ok(body, headers, now)
-
-
-def take_sandbox_for_production(me, ok, body):
-    return fm.Environment.PRODUCTION if body["world"] == "play" else ok(body)
-
-
 @pytest.mark.parametrize(
     ("mutant", "reason"),
     [
         pytest.param(
-            http("R51", "Plain", "", sign=sign_with_plain_key),
+            MUTANTS["NamesItsKeyInClear"],
             "POST /match sends `api_key` as plain text",
             id="key as plain text",
         ),
@@ -189,12 +174,12 @@ def take_sandbox_for_production(me, ok, body):
             id="error at webhooks",
         ),
         pytest.param(
-            session("R57", "TakesAny", "", receive_session=receive_any_json),
+            MUTANTS["ReadsFirst"],
             "a forged webhook with the headers ",
             id="forged webhook",
         ),
         pytest.param(
-            session("R56", "AllIsLive", "", world=take_sandbox_for_production),
+            MUTANTS["NoSandbox"],
             "the `environment` of a session in SANDBOX is not what the response states",
             id="wrong environment",
         ),

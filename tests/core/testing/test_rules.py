@@ -7,8 +7,8 @@ import threading
 import attrs
 import pytest
 from kit.contract import Status, run
-from mutants.faults import FAIL, as_dict, nobody, rescued
-from mutants.making import of_class, row, vendor
+from mutants.faults import FAIL, as_dict, nobody
+from mutants.making import row, vendor
 from mutants.reference import (
     EDGES,
     PASS,
@@ -262,56 +262,12 @@ def test_files_that_a_backend_writes_are_named(tmp_path):
     assert [case.status for case in run(Noisy, {"R31"})] == [PASSED]
 
 
-def test_a_score_that_is_not_the_vendors_is_blamed_even_with_the_same_verdicts():
-    """Users compare scores with thresholds of their own, and over months."""
-
-    class RoundsHighScores(ReferenceBackend):
-        """A high score is rounded."""
-
-        def score(self, call, number):
-            if number is None or number <= 62:
-                return super().score(call, number)
-            return super().score(call, round(number))
-
-    mutant = of_class("R02", RoundsHighScores)
-    reasons = [case.reason for case in run(mutant.make, {"R02"}) if case.status is FAILED]
-    assert any("returned 88.5 of 100, but the score is 88" in reason for reason in reasons)
-
-
-def pass_without_a_charge(me, error, _ask_again):
-    return fm.MatchResult(
-        decision=fm.Decision.MATCH, backend=me.name, billing=error.billing, ids=error.ids
-    )
-
-
-def test_a_match_in_place_of_a_refusal_is_blamed():
-    """Only the refused poll of a job may end in a result."""
-    fault = {"match": rescued(fm.RequestRejected, pass_without_a_charge)}
-    mutant = row("R16", "PassesRefusals", "A refused call is a match.", **fault)
-    cases = run(mutant.make, {"R16"})
-    reasons = [case.reason for case in cases if case.status is FAILED]
-    assert any("not RequestRejected" in reason for reason in reasons)
-
-
 def test_a_login_that_was_not_sent_in_time_is_looked_for_again(monkeypatch):
     """A busy machine may need longer than the shortest deadline to send it."""
     monkeypatch.setattr(options, "DEADLINES_S", (1e-6, 0.1, 0.6))
     [case] = run(MUTANTS["PaysForAFailedLogin"].make, {"R63"})
     assert case.status is FAILED
     assert "charge" in case.reason
-
-
-def test_a_login_that_ends_in_a_gateway_error_must_be_free():
-    [case] = run(MUTANTS["PaysForAGatewayError"].make, {"R63"})
-    assert case.status is FAILED
-    assert "GATEWAY_ERROR" in case.reason
-
-
-def test_a_call_beside_a_login_that_hangs_is_judged_while_it_hangs(monkeypatch):
-    monkeypatch.setattr(bench, "CALL_LIMIT_S", 2.0)
-    [case] = run(MUTANTS["BlamesTheSettingsMeanwhile"].make, {"R63"})
-    assert case.status is FAILED
-    assert "while another thread logs in" in case.reason
 
 
 def test_a_call_that_never_ends_is_blamed(monkeypatch):
