@@ -32,6 +32,7 @@ from facematch_core.testing import (
 )
 from facematch_core.testing.contract.calls import replace_value
 
+evolve = attrs.evolve
 SECRET = "reference-webhook-secret-c20ad4d7"
 #: By which the vendor looks at people.
 FLOW = "flow-41c7"
@@ -77,6 +78,8 @@ class SessionReference(HttpReference):
         **dict.fromkeys(("finds_by_record", "can_delete", "gives_portrait"), True),
     )
     session_facts: ClassVar = {"flow": FLOW}
+    #: What a mutant reports of each session, whatever the vendor shows.
+    misread: ClassVar = {}
     webhook_secret: fm.Secret = attrs.field(default=SECRET, converter=fm.Secret)
 
     def start_steps(self, request):
@@ -119,7 +122,7 @@ class SessionReference(HttpReference):
         return HttpRequest(method="GET", url=url, **how)
 
     def reading(self, body, request):
-        return hosted.SessionReading(
+        reading = hosted.SessionReading(
             session_id=body["session"],
             state=self.state(body),
             vendor_status=body["status"],
@@ -138,6 +141,7 @@ class SessionReference(HttpReference):
             is_asked_back=body["status"] == "again",
             raw={name: body[name] for name in ("session", "status", "attempts")},
         )
+        return evolve(reading, **self.misread)
 
     def holders(self, body):
         if body["holder"] is None:
@@ -179,9 +183,9 @@ class SessionReference(HttpReference):
 
     def delete_steps(self, request):
         record, url = request.record, f"{self.service_url}/sessions/{request.record.session_id}"
-        shown = yield attrs.evolve(self.poll(url), expects={200, 404})
+        shown = yield evolve(self.poll(url), expects={200, 404})
         self.compare(record, shown.at("id"))
-        reply = yield attrs.evolve(self.poll(url), method="DELETE")
+        reply = yield evolve(self.poll(url), method="DELETE")
         return hosted.Deletion(state=self.deleted(reply.json()))
 
     def compare(self, record, record_id):
@@ -426,7 +430,7 @@ class LateCopies(SessionVendor):
         reply = super().answer(request, situation, score)
         is_told = not isinstance(reply.body, dict) or reply.body.get("status") in ("yes", "no")
         hidden = {} if is_told else dict.fromkeys(("id", "terms", "subject"))
-        return reply if is_told else attrs.evolve(reply, body={**reply.body, **hidden})
+        return reply if is_told else evolve(reply, body={**reply.body, **hidden})
 
 
 class LooksAtReferences(SessionVendor):
@@ -445,7 +449,6 @@ class LooksAtReferences(SessionVendor):
         return super().answer(request, situation, score)
 
 
-evolve = attrs.evolve
 session = functools.partial(row, base=SessionReference)
 SIMULATORS[SessionReference] = SessionVendor
 
@@ -486,7 +489,7 @@ class ShowsNoFlow(SessionVendor):
         if "flow" not in reply.body:
             return reply
         shown = {name: value for name, value in reply.body.items() if name != "flow"}
-        return attrs.evolve(reply, body=shown)
+        return evolve(reply, body=shown)
 
 
 class ListsSessions(SessionVendor):
