@@ -5,7 +5,6 @@ import json
 from kit import mock_didit as didit
 
 DETECT, VERIFY = "/face/v1.2/detect", "/face/v1.2/verify"
-SETTINGS = ({"vendor": "azure"}, {"vendor": "azure", "switches": {"access": "unapproved"}})
 FACE_ID = "c5c24a82-6845-4031-9d5d-978df9175426"
 STREAM, JSON = "application/octet-stream", "application/json"
 

@@ -106,7 +106,5 @@ FULL_AUTO = {
 }
 #: Signatures with the secret `dummy-shared-secret`, computed with OpenSSL.
 DUMMY_SECRET = "dummy-shared-secret"
-DUMMY_BODY = b'{"verification":{"vendorData":"rec-1"}}'
-DUMMY_BODY_SIGNATURE = "242e5b11c3a6e6586b00f34f4a03040d66b1391bdda34f5687354915aa05a0b1"
 DUMMY_ID = "11111111-2222-4333-8444-555555555555"
 DUMMY_ID_SIGNATURE = "c62f0638e2a4ada27e3afd1f52389fe0503359e691a3c5ae956c45e1da4beae6"
