@@ -2,8 +2,6 @@
 
 import itertools
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from kit.comparison.tables import refusal_lines
+from kit.fakes import child_says_yes
+from kit.marks import forks_beside_threads
 
 from facematch_comparison import ColumnsNotRecognised, evaluate, read_scores
 from facematch_comparison.scores.answers import BILLED, DECISIONS, NOT_ASKED
@@ -740,22 +740,23 @@ def test_json_without_records_is_rejected(tmp_path, text):
         read_scores(tmp_path / "scores.json")
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts the threads of Linux")
-def test_a_small_file_is_read_without_threads(tmp_path):
+#: Has an entry for each thread of this process.
+TASKS = Path("/proc/self/task")
+
+
+@pytest.mark.skipif(not TASKS.exists(), reason="counts the threads of Linux")
+@forks_beside_threads
+def test_a_small_file_is_read_without_threads(read):
     """A thread that held the file when the interpreter ended made a refusal abort."""
-    file = tmp_path / "scores.csv"
-    file.write_text("label,score,person\n1,7.5,A\n0,2.5,B\n")
-    program = f"""
-import os
-import pyarrow
-from facematch_comparison import read_scores
-pyarrow.enable_signal_handlers(False)  # they have a thread, which holds no data
-before = len(os.listdir("/proc/self/task"))
-read_scores({str(file)!r})
-print(len(os.listdir("/proc/self/task")) - before)
-"""
-    words = [sys.executable, "-c", program]
-    assert subprocess.run(words, check=True, capture_output=True, text=True).stdout == "0\n"
+
+    def starts_no_thread():
+        pa.enable_signal_handlers(False)  # they have a thread, which holds no data
+        tasks_before = set(TASKS.iterdir())
+        read("label,score,person\n1,7.5,A\n0,2.5,B\n")
+        return set(TASKS.iterdir()) == tasks_before
+
+    # A fork begins without threads, whatever earlier tests have read.
+    assert child_says_yes(starts_no_thread)
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "xlsx"])
