@@ -78,6 +78,12 @@ def test_pairs_are_drawn_within_groups(run, tmp_path):
     )
     options = ("--non-mated", 30, "--groups", "groups.csv", "--within", "sex")
     assert run(*DRAW, *options).exit_code == 0
+    header, *_ = (tmp_path / "pairs.csv").read_text().splitlines()
+    assert header.split(",") == [
+        *("probe", "reference", "same", "probe_subject", "reference_subject"),
+        *("probe_group_sex", "reference_group_sex"),
+        *("probe_group_site", "reference_group_site"),
+    ]
     groupings = read_study(tmp_path / "pairs.csv").groupings()
     assert groupings["site"].labels == ("north",)
     assert (groupings["sex"].within >= 0).all()
