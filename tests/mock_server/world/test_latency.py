@@ -115,6 +115,15 @@ def test_log_normal_latency_has_its_median_and_a_long_tail(open_asking):
     assert max(widest) == 3600
 
 
+def test_log_normal_latency_scales_with_its_median_and_sigma(open_asking):
+    def draw_few(median, sigma):
+        return draw(open_asking(latency={"match": LogNormal(median, sigma)}), 3)
+
+    assert draw_few(0.8, 0) == [0.8, 0.8, 0.8]
+    widths = [math.log(seconds / 0.8) for seconds in draw_few(0.8, 0.5)]
+    assert draw_few(0.3, 1) == pytest.approx([0.3 * math.exp(2 * width) for width in widths])
+
+
 def test_each_operation_and_account_has_its_own_delays(open_asking):
     client = open_asking(latency={"match": (0, 1), "liveness": (0, 1)})
     other = client.mock.new_account("other")
