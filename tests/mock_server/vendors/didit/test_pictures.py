@@ -111,5 +111,8 @@ def test_score_from_bytes_hints_that_no_faces_are_compared(asking):
     for pictures, has_hint in ((("p1", "p1"), False), ((flat, flat), True), ((b"x", flat), False)):
         hint = asking.didit(*pictures).headers.get("X-Facematch-Hint", "")
         assert ("--engine local" in hint) == has_hint
+    for picture, has_hint in (("p1", False), (flat, True)):
+        checked = asking.didit(picture, call="liveness")
+        assert ("X-Facematch-Hint" in checked.headers) == has_hint
     asking.control.set_outcome("match", score=80)
     assert "X-Facematch-Hint" not in asking.didit(flat, flat).headers

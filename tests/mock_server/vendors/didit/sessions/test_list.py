@@ -49,6 +49,7 @@ LISTED = {
 #: query -> the body of the 400; other words are the framework's, and the oracle's.
 REFUSED = [
     ("session_kind=x", {"session_kind": 'Must be "user", "business", or "all".'}),
+    ("vendor_data=emp%00", {"vendor_data": ["Null characters are not allowed."]}),
     ("didit_internal_id=7", {"didit_internal_id": ["Enter a valid UUID."]}),
     ("session_kind=x&date_from=y", {"session_kind": 'Must be "user", "business", or "all".'}),
 ]
