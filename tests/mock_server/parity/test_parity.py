@@ -243,6 +243,7 @@ def test_vendor_of_hosted_sessions_alone_is_compared_by_its_sessions(rehearse, n
     assert ("session-wrong-signature" in ended.document["calls"]) is signs_requests
     assert all(name.startswith("session") for name in ended.document["calls"])
     assert "No picture is sent." in ended.answer.stdout
+    assert f"{len(ended.document['calls'])} calls" in ended.answer.stderr
     # Sumsub has no call that deletes.
     assert bool(vendor.control.sessions.open()) is (name == "sumsub")
 
