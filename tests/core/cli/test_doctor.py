@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -244,6 +245,8 @@ def test_installed_backends_are_listed_with_their_problems(run, strangers):
     rows = {line.split()[0]: line for line in table.splitlines()[1:] if line[:1].isalpha()}
     usable = {name: rows[name].split()[1] for name in ("broken", "good", "local", "lost", "other")}
     assert usable == {"broken": "no", "good": "yes", "local": "yes", "lost": "no", "other": "no"}
+    unusable = [name for name, row in rows.items() if row.split()[1] == "no"]
+    assert re.findall("^  ([a-z]+): ", table, re.MULTILINE) == unusable
     assert {"keep", "30"} <= set(rows["good"].split())
     assert rows["good"].endswith("stranger 2.5")
     assert "lost: The backend lost of stranger cannot be imported" in answer.stdout
